@@ -1,0 +1,80 @@
+"""Prefix masking: the first keys are open to everyone."""
+
+from dataclasses import dataclass
+
+from jaxtyping import Bool, Shaped
+from torch import Tensor
+
+from regard._pairwise import Index, check_batch, check_device, describe, is_integer
+from regard.masks._mask import Mask
+
+
+@dataclass(frozen=True, eq=False)
+class Prefix(Mask):
+    """Every query sees the first `length` keys: k < length; `Causal() | Prefix(n)` is a prefix LM.
+
+    Args:
+        length: number of open keys, one for all or an integer tensor [batch] with one per sequence.
+
+    Raises TypeError or ValueError for a length that is no count. `check` raises ValueError when the
+    tensor has another batch size or device than the call.
+
+    >>> import torch
+    >>> from regard.masks import Causal, Prefix
+    >>> b, h, position = torch.tensor(0), torch.tensor(0), torch.arange(3)
+    >>> (Causal() | Prefix(2))(b, h, position[:, None], position).int()
+    tensor([[1, 1, 0],
+            [1, 1, 0],
+            [1, 1, 1]], dtype=torch.int32)
+
+    References:
+        Colin Raffel et al., "Exploring the Limits of Transfer Learning with a Unified Text-to-Text
+        Transformer", 2020, https://arxiv.org/abs/1910.10683
+    """
+
+    length: int | Shaped[Tensor, "..."]
+
+    def __post_init__(self) -> None:
+        """Refuse lengths that are not counts."""
+        if isinstance(self.length, Tensor):
+            if not is_integer(self.length) or self.length.ndim != 1:
+                raise TypeError(
+                    "Prefix needs length to be an int or an integer tensor [batch], got "
+                    f"{describe(self.length)}; give one length per sequence."
+                )
+        elif isinstance(self.length, bool) or not isinstance(self.length, int):
+            raise TypeError(
+                "Prefix needs length to be an int or an integer tensor [batch], got "
+                f"{type(self.length).__name__}; use torch.tensor(lengths) for several."
+            )
+        elif self.length < 0:
+            raise ValueError(f"Prefix needs length >= 0, got {self.length}; use 0 for no prefix.")
+
+    def __call__(self, b: Index, h: Index, q: Index, k: Index) -> Bool[Tensor, "..."]:
+        """Permit the first keys."""
+        return k < (self.length[b] if isinstance(self.length, Tensor) else self.length)
+
+    def check(
+        self, query: Shaped[Tensor, "batch heads q_len _"], key: Shaped[Tensor, "_ _ k_len _"]
+    ) -> None:
+        """Raise unless a tensor of lengths fits the call's batch and device."""
+        if isinstance(self.length, Tensor):
+            check_device("Prefix(length)", self.length, query)
+            check_batch("Prefix(length)", self.length.shape[0], query)
+
+    def __eq__(self, other: object) -> bool:
+        """Compare lengths by value; lengths in tensors are equal only to themselves."""
+        if not isinstance(other, Prefix):
+            return NotImplemented
+        if isinstance(self.length, Tensor) or isinstance(other.length, Tensor):
+            return self.length is other.length
+        return self.length == other.length
+
+    def __hash__(self) -> int:
+        """Hash a length by value, a tensor by identity."""
+        return hash((Prefix, id(self.length) if isinstance(self.length, Tensor) else self.length))
+
+    def __repr__(self) -> str:
+        """Print the length, or what the tensor looks like."""
+        shown = describe(self.length) if isinstance(self.length, Tensor) else self.length
+        return f"Prefix(length={shown})"
