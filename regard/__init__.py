@@ -1,0 +1,55 @@
+"""regard: every attention mechanism behind one operator, fast, and always visible.
+
+Attention is three steps — score, normalize, weighted sum — and every mechanism is a choice for one of
+them. `attention` takes the choices as objects, `attention_weights` shows what they did, `plan` says
+how. The parts live in `regard.scores`, `regard.score_mods`, `regard.masks`, `regard.normalizers` and
+`regard.positions`.
+
+Nothing is imported until it is used, so that the command line can answer without PyTorch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from regard import masks, normalizers, positions, score_mods, scores
+    from regard._attention import attention, attention_weights, plan
+    from regard.errors import CheckpointMismatch, RegardError, UnsupportedByBackend
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "CheckpointMismatch",
+    "RegardError",
+    "UnsupportedByBackend",
+    "attention",
+    "attention_weights",
+    "masks",
+    "normalizers",
+    "plan",
+    "positions",
+    "score_mods",
+    "scores",
+]
+
+_FOLDERS = {"masks", "normalizers", "positions", "score_mods", "scores"}
+_HOMES = {
+    "attention": "regard._attention",
+    "attention_weights": "regard._attention",
+    "plan": "regard._attention",
+    "CheckpointMismatch": "regard.errors",
+    "RegardError": "regard.errors",
+    "UnsupportedByBackend": "regard.errors",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name in _FOLDERS:
+        return import_module(f"regard.{name}")
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'regard' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

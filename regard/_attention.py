@@ -1,0 +1,182 @@
+"""The operator: one function for every attention mechanism of the query–key–value form."""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from regard._backends import _plan, _shield, reference
+from regard._backends._bind import bind
+from regard._backends._call import Call
+from regard._backends._plan import Plan
+from regard._typing import MaskMod, Normalizer, Score, ScoreMod
+from regard.normalizers import softmax
+from regard.scores import ScaledDot
+
+Rows = int | slice | Sequence[int] | Tensor | None
+
+
+def attention(
+    query: Float[Tensor, "batch heads q_len head_dim"],
+    key: Float[Tensor, "batch kv_heads k_len key_dim"],
+    value: Float[Tensor, "batch kv_heads k_len value_dim"],
+    *,
+    score: Score = ScaledDot(),
+    score_mod: ScoreMod | None = None,
+    mask: MaskMod | Bool[Tensor, "..."] | None = None,
+    normalizer: Normalizer = softmax,
+    dropout: float = 0.0,
+    q_offset: int | None = None,
+    backend: str | None = None,
+) -> Float[Tensor, "batch heads q_len value_dim"]:
+    """Attend: `output = dropout(normalizer(score_mod(score(query, key)), mask)) @ value`.
+
+    Three steps, each a part you choose: score every pair, normalize the scores of each query to
+    weights, sum the values with these weights. The planner takes the fastest kernel that means the
+    same; `regard.plan` says which and why, `regard.attention_weights` gives the weights.
+
+    Args:
+        query: what looks; `heads` a multiple of `kv_heads` (grouped queries, as `repeat_interleave`).
+        key: what is looked at. Its width may differ from the query's where the score allows it.
+        value: what is summed.
+        score: how alike query and key are.
+        score_mod: changes a score, knowing its batch, head and absolute positions.
+        mask: True = may attend. A mask part, several joined by `& | ~`, or a boolean tensor that
+            broadcasts to `[batch, heads, q_len, k_len]`. A forbidden pair has weight exactly 0, and a
+            query without a permitted key gives zeros.
+        normalizer: scores to weights.
+        dropout: probability of dropping a weight. It applies whenever it is above 0.
+        q_offset: number of keys before the first query, for masks and score mods; the default aligns
+            the last query with the last key, as cached decoding needs.
+        backend: None lets the planner choose; a name obeys or raises.
+
+    Returns:
+        The output, in the query's dtype; sums are kept in at least float32. Under autocast, inputs
+        are first cast as `scaled_dot_product_attention` casts them.
+
+    Raises:
+        ValueError, TypeError: shapes, dtypes, devices or parts that do not fit together.
+        UnsupportedByBackend: the named backend cannot serve this call; it lists the reasons.
+
+    Example:
+        >>> import torch, regard
+        >>> from regard.masks import Causal, SlidingWindow
+        >>> x = torch.randn(1, 8, 256, 64)
+        >>> regard.attention(x, x, x, mask=Causal() & SlidingWindow(32)).shape
+        torch.Size([1, 8, 256, 64])
+
+    References:
+        Bahdanau, Cho & Bengio. Neural Machine Translation by Jointly Learning to Align and
+        Translate. 2015. https://arxiv.org/abs/1409.0473
+        Vaswani et al. Attention Is All You Need. 2017. https://arxiv.org/abs/1706.03762
+    """
+    call = bind(query, key, value, score, score_mod, mask, normalizer, dropout, q_offset)
+    name = _plan.choose(call) if backend is None else _plan.backend_named(backend, call)
+    device = query.device.type
+    if torch.is_autocast_enabled(device):
+        with torch.autocast(device, enabled=False):
+            return _shield.run(call, name, backend)
+    return _shield.run(call, name, backend)
+
+
+def attention_weights(
+    query: Float[Tensor, "batch heads q_len head_dim"],
+    key: Float[Tensor, "batch kv_heads k_len key_dim"],
+    *,
+    score: Score = ScaledDot(),
+    score_mod: ScoreMod | None = None,
+    mask: MaskMod | Bool[Tensor, "..."] | None = None,
+    normalizer: Normalizer = softmax,
+    q_offset: int | None = None,
+    rows: Rows = None,
+    heads: Rows = None,
+) -> Float[Tensor, "batch some_heads some_rows k_len"]:
+    """The exact weights of `attention` with the same arguments, before dropout: all, or some.
+
+    Only what is asked for is computed: eight rows of a long input cost eight rows.
+
+    Args:
+        rows: which queries, as an index, a slice or a sequence of indices; None is all of them.
+        heads: which query heads, likewise. Both axes stay, also for a single index.
+
+    Raises:
+        ValueError, TypeError: as `attention`; IndexError for a row or head that does not exist.
+
+    Example:
+        >>> import torch, regard
+        >>> x = torch.randn(1, 8, 256, 64)
+        >>> weights = regard.attention_weights(x, x, rows=[0, -1], heads=3)
+        >>> weights.shape
+        torch.Size([1, 1, 2, 256])
+    """
+    call = bind(query, key, key, score, score_mod, mask, normalizer, 0.0, q_offset)
+    row = _selected(rows, call.q_len, "rows", query.device)
+    head = _selected(heads, query.shape[1], "heads", query.device)
+    with torch.autocast(query.device.type, enabled=False):
+        if call.mask is None or torch.compiler.is_compiling() or _shield.is_tame(call):
+            return _weigh(call, head, row).to(call.query.dtype)
+        call, reached = _shield.shield(call)
+        reached = reached[:, head][:, :, row].unsqueeze(-1)
+        return _weigh(call, head, row).masked_fill(reached, torch.nan).to(call.query.dtype)
+
+
+def _weigh(call: Call, heads: Tensor, rows: Tensor) -> Tensor:
+    """The reference's weights for some heads and rows, which keep the positions they have."""
+    b, h, q, k = call.indices
+    at = getattr(call.normalizer, "at", None)
+    selected = call.where(
+        query=call.query[:, heads][:, :, rows],
+        key=call.key[:, heads // call.groups],
+        normalizer=call.normalizer if at is None else at(heads, rows),
+    )
+    return reference.weigh(selected, (b, h[:, heads], q[:, :, rows], k))
+
+
+def _selected(chosen: Rows, length: int, name: str, device: torch.device) -> Tensor:
+    """Indices 0 … length - 1 that were asked for, negative ones counted from the end."""
+    everything = torch.arange(length, device=device)
+    if chosen is None:
+        return everything
+    if isinstance(chosen, slice):
+        return everything[chosen]
+    index = torch.as_tensor(chosen, device=device).reshape(-1)
+    if index.dtype == torch.bool or index.is_floating_point():
+        raise TypeError(f"{name} must be whole numbers or a slice, not {index.dtype}.")
+    if index.numel() and not -length <= int(index.min()) <= int(index.max()) < length:
+        raise IndexError(
+            f"{name} asks for {int(index.max())} and {int(index.min())}, but there are {length}: "
+            f"count from 0 to {length - 1}."
+        )
+    return everything[index]
+
+
+def plan(
+    query: Float[Tensor, "batch heads q_len head_dim"],
+    key: Float[Tensor, "batch kv_heads k_len key_dim"],
+    value: Float[Tensor, "batch kv_heads k_len value_dim"],
+    *,
+    score: Score = ScaledDot(),
+    score_mod: ScoreMod | None = None,
+    mask: MaskMod | Bool[Tensor, "..."] | None = None,
+    normalizer: Normalizer = softmax,
+    dropout: float = 0.0,
+    q_offset: int | None = None,
+    backend: str | None = None,
+) -> Plan:
+    """How `attention` would evaluate the same call; printed, it reads like a database's EXPLAIN.
+
+    It computes nothing: backend, rewriting, the reasons against every other backend, operations,
+    bytes moved and bytes held at the peak follow from the shapes and the parts.
+
+    Raises:
+        ValueError, TypeError, UnsupportedByBackend: as `attention`.
+
+    Example:
+        >>> import torch, regard
+        >>> x = torch.randn(1, 8, 256, 64)
+        >>> regard.plan(x, x, x).backend
+        'sdpa'
+    """
+    call = bind(query, key, value, score, score_mod, mask, normalizer, dropout, q_offset)
+    return _plan.explain(call, backend)

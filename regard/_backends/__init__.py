@@ -1,0 +1,1 @@
+"""How attention is evaluated: checking, choosing, and one file for each way."""

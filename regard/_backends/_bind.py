@@ -1,0 +1,134 @@
+"""The one place where a call is checked: what passes here, backends may rely on.
+
+Every error says both numbers and the fix; nothing here looks at the numbers inside a tensor.
+"""
+
+import torch
+from torch import Tensor
+
+from regard._backends._call import Call, tensors_of
+from regard.masks import Dense
+
+FLOATING = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+
+
+def bind(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    score: object,
+    score_mod: object,
+    mask: object,
+    normalizer: object,
+    dropout: float,
+    q_offset: int | None,
+) -> Call:
+    """The checked call: parts aligned with the first query, a bare boolean tensor made a mask."""
+    tensors = {"query": query, "key": key, "value": value}
+    for name, tensor in tensors.items():
+        _check_tensor(name, tensor)
+    if torch.is_autocast_enabled(query.device.type):
+        query, key, value = (_autocast(tensor) for tensor in (query, key, value))
+    _check_together(query, key, value)
+    if q_offset is None:
+        q_offset = key.shape[2] - query.shape[2]
+    elif not isinstance(q_offset, (int, torch.SymInt)) or isinstance(q_offset, bool):
+        raise TypeError(
+            f"q_offset must be an int, the number of keys before the first query, "
+            f"not {type(q_offset).__name__}."
+        )
+    if not 0.0 <= dropout <= 1.0:
+        raise ValueError(f"dropout must lie between 0 and 1, got {dropout}.")
+    if isinstance(mask, Tensor):
+        mask = Dense(mask)
+    _check_part("score", score, query, key)
+    _check_part("normalizer", normalizer, query, key)
+    if mask is not None:
+        _check_part("mask", mask, query, key)
+        mask = _aligned(mask, q_offset)
+    if score_mod is not None:
+        _check_part("score_mod", score_mod, query, key)
+        score_mod = _aligned(score_mod, q_offset)
+    return Call(query, key, value, score, score_mod, mask, normalizer, dropout, q_offset)
+
+
+def _check_tensor(name: str, tensor: object) -> None:
+    if not isinstance(tensor, Tensor):
+        raise TypeError(
+            f"{name} must be a torch.Tensor, not {type(tensor).__name__}: use torch.as_tensor({name})."
+        )
+    if tensor.ndim != 4:
+        width = "value_dim" if name == "value" else "head_dim"
+        length = "q_len" if name == "query" else "k_len"
+        raise ValueError(
+            f"{name} must have 4 dimensions [batch, heads, {length}, {width}], got {tensor.ndim} with "
+            f"shape {list(tensor.shape)}: add the missing ones, for example {name}[None, None]."
+        )
+    if tensor.dtype not in FLOATING:
+        raise TypeError(
+            f"{name} must be float16, bfloat16, float32 or float64, not {tensor.dtype}: "
+            f"use {name}.float()."
+        )
+
+
+def _check_together(query: Tensor, key: Tensor, value: Tensor) -> None:
+    for name, tensor in (("key", key), ("value", value)):
+        if tensor.dtype != query.dtype:
+            raise TypeError(
+                f"query is {query.dtype} but {name} is {tensor.dtype}: use {name}.to(query.dtype)."
+            )
+        if tensor.device != query.device:
+            raise ValueError(
+                f"query is on {query.device} but {name} is on {tensor.device}: "
+                f"use {name}.to(query.device)."
+            )
+        if tensor.shape[0] != query.shape[0]:
+            raise ValueError(
+                f"query has batch {query.shape[0]} but {name} has batch {tensor.shape[0]}: "
+                f"use {name}.expand({query.shape[0]}, -1, -1, -1) if one is meant for all."
+            )
+    if key.shape[2] != value.shape[2]:
+        raise ValueError(
+            f"key has k_len {key.shape[2]} but value has k_len {value.shape[2]}: "
+            "every key needs one value."
+        )
+    if key.shape[1] != value.shape[1]:
+        raise ValueError(
+            f"key has {key.shape[1]} heads but value has {value.shape[1]}: give them the same number."
+        )
+    heads, kv_heads = query.shape[1], key.shape[1]
+    if heads != kv_heads and (kv_heads == 0 or heads % kv_heads):
+        raise ValueError(
+            f"query has {heads} heads, which is no multiple of the {kv_heads} heads of key and value: "
+            "with grouped queries each key/value head serves the same number of query heads."
+        )
+
+
+def _check_part(role: str, part: object, query: Tensor, key: Tensor) -> None:
+    if isinstance(part, type):
+        raise TypeError(f"{role} is the class {part.__name__}: pass an instance, {part.__name__}(...).")
+    if not callable(part):
+        hint = " Wrap a bias tensor as Bias(tensor)." if isinstance(part, Tensor) else ""
+        hint = f" Pass {part!r} as an object, not by name." if isinstance(part, str) else hint
+        raise TypeError(f"{role} must be callable, not {type(part).__name__}.{hint}")
+    check = getattr(part, "check", None)
+    if check is not None:
+        check(query, key)
+    for tensor in tensors_of(part):
+        if tensor.device != query.device:
+            raise ValueError(
+                f"{role} {type(part).__name__} holds a tensor on {tensor.device} but query is on "
+                f"{query.device}: move one of them."
+            )
+
+
+def _aligned(part, q_offset: int):
+    aligned = getattr(part, "aligned", None)
+    return part if aligned is None else aligned(q_offset)
+
+
+def _autocast(tensor: Tensor) -> Tensor:
+    """What SDPA does under autocast: everything but float64 takes the lower precision."""
+    if tensor.dtype == torch.float64:
+        return tensor
+    return tensor.to(torch.get_autocast_dtype(tensor.device.type))

@@ -1,0 +1,111 @@
+"""Scores that are a scaled dot product in disguise, and the dot product they are.
+
+A rule returns new query and key tensors and a scale such that `scale · (query' · key')` equals the
+score, up to a term that depends on the query alone: softmax does not see that term.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from regard._backends._call import Call
+from regard.scores import (
+    Bilinear,
+    ConcatLinear,
+    Cosine,
+    Dot,
+    FeatureMapDot,
+    Location,
+    NegativeSquaredDistance,
+    ScaledDot,
+)
+from regard.scores.cosine import unit
+
+
+@dataclass(frozen=True, eq=False)
+class DotForm:
+    """`scale · (query · key)` in place of the score, and the sentence that says how."""
+
+    query: Tensor
+    key: Tensor
+    scale: float
+
+
+Rule = Callable[..., DotForm]
+
+
+def _dot(score: Dot, query: Tensor, key: Tensor) -> DotForm:
+    return DotForm(query, key, 1.0)
+
+
+def _scaled_dot(score: ScaledDot, query: Tensor, key: Tensor) -> DotForm:
+    return DotForm(query, key, score.factor(query.shape[-1]))
+
+
+def _bilinear(score: Bilinear, query: Tensor, key: Tensor) -> DotForm:
+    return DotForm(score.project(query), key, 1.0)
+
+
+def _cosine(score: Cosine, query: Tensor, key: Tensor) -> DotForm:
+    return DotForm(unit(query), unit(key), 1.0 / score.temperature)
+
+
+def _squared_distance(score: NegativeSquaredDistance, query: Tensor, key: Tensor) -> DotForm:
+    ones = query.new_ones(*query.shape[:-1], 1)
+    lengths = key.square().sum(-1, keepdim=True)
+    return DotForm(torch.cat([query, ones], -1), torch.cat([2 * key, -lengths], -1), 1.0)
+
+
+def _feature_map(score: FeatureMapDot, query: Tensor, key: Tensor) -> DotForm:
+    return DotForm(score.feature_map(query), score.feature_map(key), 1.0)
+
+
+def _location(score: Location, query: Tensor, key: Tensor) -> DotForm:
+    rows = score.rows(key.shape[-2], query.dtype)
+    return DotForm(query, rows.expand(*key.shape[:-1], rows.shape[-1]), 1.0)
+
+
+def _concat_linear(score: ConcatLinear, query: Tensor, key: Tensor) -> DotForm:
+    rows, key_term = score.split(key)
+    ones = query.new_ones(*query.shape[:-1], 1)
+    rows = rows.expand(*key.shape[:-1], rows.shape[-1])
+    key = torch.cat([rows, key_term.unsqueeze(-1)], -1)
+    return DotForm(torch.cat([query, ones], -1), key, 1.0)
+
+
+RULES: dict[type, tuple[Rule, str]] = {
+    Dot: (_dot, ""),
+    ScaledDot: (_scaled_dot, ""),
+    Bilinear: (_bilinear, "qᵀWk is a dot product once the query is projected by W"),
+    Cosine: (_cosine, "the cosine is the dot product of unit vectors"),
+    NegativeSquaredDistance: (
+        _squared_distance,
+        "-‖q-k‖² = 2q·k - ‖k‖² - ‖q‖², one more column; softmax does not see -‖q‖²",
+    ),
+    FeatureMapDot: (_feature_map, "φ(q)·φ(k) is a dot product of the mapped vectors"),
+    Location: (_location, "the rows of W stand in for the keys"),
+    ConcatLinear: (_concat_linear, "w·[q;k] + b splits into a dot product and a term of the key"),
+}
+
+# These put one large number beside many small ones: half precision would round it away.
+NEEDS_FLOAT32 = (NegativeSquaredDistance, ConcatLinear)
+
+
+def is_dot(call: Call) -> bool:
+    """Whether the score is a dot product, as it stands or rewritten."""
+    return type(call.score) in RULES
+
+
+def why(call: Call) -> str:
+    """The sentence that names the rewriting, empty where there is none."""
+    return RULES[type(call.score)][1] if is_dot(call) else ""
+
+
+def dot_form(call: Call) -> DotForm:
+    """Query, key and scale of the dot product that this call's score is."""
+    query, key = call.query, call.key
+    if isinstance(call.score, NEEDS_FLOAT32):
+        query, key = query.to(call.exact), key.to(call.exact)
+    return RULES[type(call.score)][0](call.score, query, key)

@@ -1,0 +1,64 @@
+"""What can be read off a mask or a normalizer without evaluating it."""
+
+from regard._typing import MaskMod, Normalizer
+from regard.masks import Block, Causal, SlidingWindow
+from regard.masks._mask import And, Not, Or
+from regard.normalizers import Softmax, softmax
+
+Reach = tuple[int | None, int | None]
+
+
+def temperature(normalizer: Normalizer) -> float | None:
+    """The softmax temperature, or None if this is no softmax."""
+    if normalizer is softmax:
+        return 1.0
+    return normalizer.temperature if type(normalizer) is Softmax else None
+
+
+def reach(mask: MaskMod | None) -> Reach:
+    """How far back and ahead any query may see: an upper bound, None where there is none."""
+    match mask:
+        case Causal():
+            return None, 0
+        case SlidingWindow():
+            return mask.left, mask.right
+        case Block():
+            return mask.size - 1, mask.size - 1
+        case And():
+            (left_a, right_a), (left_b, right_b) = reach(mask.left), reach(mask.right)
+            return _tighter(left_a, left_b), _tighter(right_a, right_b)
+        case Or():
+            (left_a, right_a), (left_b, right_b) = reach(mask.left), reach(mask.right)
+            return _wider(left_a, left_b), _wider(right_a, right_b)
+        case _:
+            return None, None
+
+
+def _tighter(a: int | None, b: int | None) -> int | None:
+    if a is None or b is None:
+        return b if a is None else a
+    return min(a, b)
+
+
+def _wider(a: int | None, b: int | None) -> int | None:
+    return None if a is None or b is None else max(a, b)
+
+
+def conjuncts(mask: MaskMod | None) -> list[MaskMod]:
+    """The masks that must all permit a pair."""
+    if mask is None:
+        return []
+    return conjuncts(mask.left) + conjuncts(mask.right) if isinstance(mask, And) else [mask]
+
+
+def is_relative(mask: MaskMod | None) -> bool:
+    """Whether the mask looks at the distance of query and key only, so that it may be shifted."""
+    match mask:
+        case Causal() | SlidingWindow():
+            return True
+        case And() | Or():
+            return is_relative(mask.left) and is_relative(mask.right)
+        case Not():
+            return is_relative(mask.inner)
+        case _:
+            return False

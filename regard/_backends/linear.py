@@ -1,0 +1,95 @@
+"""Linear attention: `φ(Q) (φ(K)ᵀ V)` instead of `(φ(Q) φ(K)ᵀ) V`, with no q × k matrix.
+
+With normalizer `sum` the weights are `φ(q)·φ(k) / Σ φ(q)·φ(k)`, so keys and values may be summed
+before any query is seen; under a causal mask the sums are running sums, taken block by block.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from regard._backends._call import Call, repeat_heads
+from regard._backends._cost import Cost, io_bytes, output_bytes
+from regard._backends._structure import conjuncts
+from regard.masks import Causal, Padding
+from regard.normalizers import sum as sum_normalizer
+from regard.scores import FeatureMapDot
+
+BLOCK = 64  # queries that meet their own block's keys pair by pair under a causal mask
+
+
+def refusals(call: Call) -> list[str]:
+    """Another score, another normalizer, or anything that needs single pairs."""
+    reasons = []
+    if type(call.score) is not FeatureMapDot:
+        reasons.append("the score is not a FeatureMapDot")
+    if call.normalizer is not sum_normalizer:
+        reasons.append("the normalizer is not sum")
+    if call.score_mod is not None:
+        reasons.append("a score_mod needs every single score")
+    if call.dropout > 0:
+        reasons.append("dropout needs every single weight")
+    others = [part for part in conjuncts(call.mask) if type(part) not in (Causal, Padding)]
+    if others:
+        reasons.append(f"mask {others[0]!r} is neither Causal nor Padding")
+    if _is_causal(call) and not (call.q_offset >= 0 and call.q_offset + call.q_len == call.k_len):
+        reasons.append(
+            f"a causal mask wants the last query at the last key, but q_offset is {call.q_offset} "
+            f"with {call.q_len} queries and {call.k_len} keys"
+        )
+    return reasons
+
+
+def cost(call: Call) -> Cost:
+    lead = call.query.shape[0] * call.query.shape[1]
+    width, value_dim = _feature_dim(call), call.value.shape[-1] + 1
+    near = min(BLOCK, call.k_len) if _is_causal(call) else 0
+    flops = 2 * lead * width * value_dim * (call.k_len + call.q_len)
+    flops += 2 * lead * call.q_len * near * (width + value_dim)
+    blocks = -(-call.k_len // BLOCK) if _is_causal(call) else 1
+    state = lead * blocks * width * value_dim * call.exact.itemsize
+    return Cost(flops, io_bytes(call) + 2 * state, output_bytes(call) + state)
+
+
+def _feature_dim(call: Call) -> int:
+    return call.score.feature_map(call.query[:0, :0, :0]).shape[-1]
+
+
+def _is_causal(call: Call) -> bool:
+    return any(type(part) is Causal for part in conjuncts(call.mask))
+
+
+def run(call: Call) -> Tensor:
+    query = call.score.feature_map(call.query.to(call.exact))
+    key = repeat_heads(call.score.feature_map(call.key.to(call.exact)), call.groups)
+    value = repeat_heads(call.value.to(call.exact), call.groups)
+    for part in conjuncts(call.mask):
+        if type(part) is Padding:
+            keep_B1K1 = part(*call.indices).mT
+            key, value = key.where(keep_B1K1, 0), value.where(keep_B1K1, 0)
+    # A last column of ones carries the sum of the weights along with the weighted sum.
+    value = F.pad(value, (0, 1), value=1.0)
+    if _is_causal(call) and call.q_len > 0:
+        total = _running(query, key, value, call.q_offset)
+    elif call.q_len * call.k_len < query.shape[-1] * (call.q_len + call.k_len) // 2:
+        total = (query @ key.mT) @ value
+    else:
+        total = query @ (key.mT @ value)
+    output, weight = total[..., :-1], total[..., -1:]
+    empty = weight == 0
+    return (output / weight.masked_fill(empty, 1.0)).masked_fill(empty, 0.0).to(call.query.dtype)
+
+
+def _running(query: Tensor, key: Tensor, value: Tensor, offset: int) -> Tensor:
+    """For each query, the sum over its past: whole blocks as states, its own block pair by pair."""
+    q_len = query.shape[-2]
+    past = key[:, :, :offset].mT @ value[:, :, :offset]
+    extra = -q_len % BLOCK
+    query, key, value = (
+        F.pad(tensor, (0, 0, 0, extra)).unflatten(2, (-1, BLOCK))
+        for tensor in (query, key[:, :, offset:], value[:, :, offset:])
+    )
+    within = torch.tril(query @ key.mT) @ value
+    states = key.mT @ value
+    before = past.unsqueeze(2) + states.cumsum(2) - states
+    return (within + query @ before).flatten(2, 3)[:, :, :q_len]

@@ -1,0 +1,42 @@
+"""The readable definition: score, normalize, weighted sum, with the whole q × k matrix in sight.
+
+Everything faster is compared with this file, and no faster file may import it.
+"""
+
+import torch
+from torch import Tensor
+
+from regard._backends._call import Call, boolean, repeat_heads
+from regard._backends._cost import Cost, dense_cost
+
+
+def refusals(call: Call) -> list[str]:
+    """It serves everything."""
+    return []
+
+
+def cost(call: Call) -> Cost:
+    return dense_cost(call, rows_in_memory=call.q_len)
+
+
+def run(call: Call) -> Tensor:
+    """`dropout(weights) @ value`."""
+    weights = torch.dropout(weigh(call), call.dropout, train=call.dropout > 0)
+    value = repeat_heads(call.value, call.groups).to(weights.dtype)
+    return (weights @ value).to(call.query.dtype)
+
+
+def weigh(call: Call, indices: tuple[Tensor, Tensor, Tensor, Tensor] | None = None) -> Tensor:
+    """The weights `[B, H, Q, K]`, before dropout, in at least float32.
+
+    `indices` says which `b h q k` the call's tensors are, where they are a selection.
+    """
+    query = call.query.to(call.exact)
+    key = repeat_heads(call.key, call.groups).to(call.exact)
+    b, h, q, k = indices or call.indices
+
+    scores = call.score(query, key)
+    if call.score_mod is not None:
+        scores = call.score_mod(scores, b, h, q, k)
+    where = None if call.mask is None else boolean(call.mask(b, h, q, k))
+    return call.normalizer(scores, where)

@@ -1,0 +1,28 @@
+"""How alike are query and key? Each part is called as `score(query, key)`."""
+
+from regard.scores.additive import Additive
+from regard.scores.bilinear import Bilinear
+from regard.scores.concat_linear import ConcatLinear
+from regard.scores.concat_tanh_sum import ConcatTanhSum
+from regard.scores.cosine import Cosine
+from regard.scores.distance import InverseDistance, NegativeSquaredDistance
+from regard.scores.dot import Dot, ScaledDot
+from regard.scores.feature_map_dot import FeatureMapDot, elu_plus_one
+from regard.scores.location import Location
+from regard.scores.luong_concat import LuongConcat
+
+__all__ = [
+    "Additive",
+    "Bilinear",
+    "ConcatLinear",
+    "ConcatTanhSum",
+    "Cosine",
+    "Dot",
+    "FeatureMapDot",
+    "InverseDistance",
+    "Location",
+    "LuongConcat",
+    "NegativeSquaredDistance",
+    "ScaledDot",
+    "elu_plus_one",
+]

@@ -1,0 +1,53 @@
+"""The cosine of the angle between query and key."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from regard.scores._widths import require_equal_widths
+
+
+@dataclass(frozen=True)
+class Cosine:
+    """Cosine similarity over a temperature, `score = (q · k) / (‖q‖ ‖k‖ temperature)`.
+
+    A zero vector has no direction; its score is 0 and its gradient stays finite.
+
+    Args:
+        temperature: what the cosine is divided by; small values make the weights sharp.
+
+    Raises:
+        ValueError: the temperature is not positive, or query and key differ in width.
+
+    Example:
+        >>> import torch
+        >>> Cosine()(torch.tensor([[[[2.0, 0.0]]]]), torch.tensor([[[[5.0, 0.0], [0.0, 1.0]]]])).tolist()
+        [[[[1.0, 0.0]]]]
+
+    References:
+        Graves, Wayne & Danihelka. Neural Turing Machines. 2014. https://arxiv.org/abs/1410.5401
+    """
+
+    temperature: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not self.temperature > 0:
+            raise ValueError(f"Cosine needs a temperature above 0, got {self.temperature}.")
+
+    def __call__(
+        self,
+        query: Float[Tensor, "batch heads q_len head_dim"],
+        key: Float[Tensor, "batch heads k_len head_dim"],
+    ) -> Float[Tensor, "batch heads q_len k_len"]:
+        return (unit(query) @ unit(key).mT) / self.temperature
+
+    def check(self, query: Tensor, key: Tensor) -> None:
+        require_equal_widths("Cosine", query, key)
+
+
+def unit(vectors: Float[Tensor, "*batch head_dim"]) -> Float[Tensor, "*batch head_dim"]:
+    """Vectors of length one; a zero vector stays zero, with a finite gradient."""
+    squared = vectors.square().sum(-1, keepdim=True)
+    return vectors * torch.where(squared > 0, squared, 1).rsqrt()

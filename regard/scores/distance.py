@@ -1,0 +1,91 @@
+"""Scores from the Euclidean distance between query and key."""
+
+from dataclasses import dataclass
+
+import torch
+from einops import rearrange
+from jaxtyping import Float
+from torch import Tensor
+
+from regard.scores._widths import require_equal_widths
+
+
+@dataclass(frozen=True)
+class NegativeSquaredDistance:
+    """The negative squared distance, `score = -‖q - k‖²`: under softmax, a Gaussian kernel.
+
+    Expanded, it is a dot product with one more column, and fused kernels serve it that way.
+    `Softmax(temperature=2 σ²)` sets the width of the kernel.
+
+    Raises:
+        ValueError: query and key differ in width.
+
+    Example:
+        >>> import torch
+        >>> NegativeSquaredDistance()(torch.zeros(1, 1, 1, 2), torch.ones(1, 1, 1, 2)).item()
+        -2.0
+
+    References:
+        Nadaraya. On Estimating Regression. 1964. https://doi.org/10.1137/1109020
+    """
+
+    def __call__(
+        self,
+        query: Float[Tensor, "batch heads q_len head_dim"],
+        key: Float[Tensor, "batch heads k_len head_dim"],
+    ) -> Float[Tensor, "batch heads q_len k_len"]:
+        return -squared_distance(query, key)
+
+    def check(self, query: Tensor, key: Tensor) -> None:
+        require_equal_widths("NegativeSquaredDistance", query, key)
+
+    def pair_width(self, query_dim: int, key_dim: int) -> int:
+        return query_dim
+
+
+@dataclass(frozen=True)
+class InverseDistance:
+    """ABCNN's match score, `score = 1 / (1 + ‖q - k‖)`.
+
+    Where query and key are equal the score is exactly 1 and its gradient 0 (the distance has none
+    there; the authors' code adds 1e-10 under the root instead).
+
+    Raises:
+        ValueError: query and key differ in width.
+
+    Example:
+        >>> import torch
+        >>> x = torch.tensor([[[[0.0, 0.0], [3.0, 4.0]]]])
+        >>> torch.allclose(InverseDistance()(x[:, :, :1], x), torch.tensor([1.0, 1 / 6]))
+        True
+
+    References:
+        Yin, Schütze, Xiang & Zhou. ABCNN: Attention-Based Convolutional Neural Network for Modeling
+        Sentence Pairs. 2016. https://arxiv.org/abs/1512.05193
+    """
+
+    def __call__(
+        self,
+        query: Float[Tensor, "batch heads q_len head_dim"],
+        key: Float[Tensor, "batch heads k_len head_dim"],
+    ) -> Float[Tensor, "batch heads q_len k_len"]:
+        squared = squared_distance(query, key)
+        apart = squared > 0
+        distance = torch.where(apart, torch.where(apart, squared, 1).sqrt(), 0)
+        return 1 / (1 + distance)
+
+    def check(self, query: Tensor, key: Tensor) -> None:
+        require_equal_widths("InverseDistance", query, key)
+
+    def pair_width(self, query_dim: int, key_dim: int) -> int:
+        return query_dim
+
+
+def squared_distance(
+    query: Float[Tensor, "batch heads q_len head_dim"],
+    key: Float[Tensor, "batch heads k_len head_dim"],
+) -> Float[Tensor, "batch heads q_len k_len"]:
+    """`‖q - k‖²` from the differences themselves: no cancellation between near vectors."""
+    queries = rearrange(query, "batch heads q_len width -> batch heads q_len 1 width")
+    keys = rearrange(key, "batch heads k_len width -> batch heads 1 k_len width")
+    return (queries - keys).square().sum(-1)
