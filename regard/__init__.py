@@ -45,10 +45,13 @@ _HOMES = {
 
 def __getattr__(name: str) -> object:
     if name in _FOLDERS:
-        return import_module(f"regard.{name}")
-    if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
-    raise AttributeError(f"module 'regard' has no attribute {name!r}")
+        found: object = import_module(f"regard.{name}")
+    elif name in _HOMES:
+        found = getattr(import_module(_HOMES[name]), name)
+    else:
+        raise AttributeError(f"module 'regard' has no attribute {name!r}")
+    globals()[name] = found
+    return found
 
 
 def __dir__() -> list[str]:

@@ -106,7 +106,9 @@ def _check_together(query: Tensor, key: Tensor, value: Tensor) -> None:
 
 def _check_part(role: str, part: object, query: Tensor, key: Tensor) -> None:
     if isinstance(part, type):
-        raise TypeError(f"{role} is the class {part.__name__}: pass an instance, {part.__name__}(...).")
+        raise TypeError(
+            f"{role} is the class {part.__name__}: pass an instance, {part.__name__}(...)."
+        )
     if not callable(part):
         hint = " Wrap a bias tensor as Bias(tensor)." if isinstance(part, Tensor) else ""
         hint = f" Pass {part!r} as an object, not by name." if isinstance(part, str) else hint

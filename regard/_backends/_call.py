@@ -93,6 +93,11 @@ def boolean(permitted: Tensor) -> Tensor:
     return permitted
 
 
+def label(part: object) -> str:
+    """A function's name, or the part's own repr."""
+    return getattr(part, "__name__", None) or repr(part)
+
+
 def tensors_of(part: object) -> list[Tensor]:
     """The tensors a part holds: parameters and buffers of a module, fields of a dataclass."""
     if isinstance(part, torch.nn.Module):

@@ -4,13 +4,14 @@ Backends are asked in the order below, the most special first. The first that ca
 it does; one that is named must serve or raise.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
 from torch import Tensor
 
 from regard._backends import _rewriting, banded, chunked, flex, linear, reference, sdpa
-from regard._backends._call import Call
+from regard._backends._call import Call, label
 from regard._backends._cost import Cost
 from regard.errors import UnsupportedByBackend
 
@@ -18,8 +19,8 @@ from regard.errors import UnsupportedByBackend
 class Backend(Protocol):
     """A way to evaluate a call. These modules are backends."""
 
-    def refusals(self, call: Call) -> list[str]:
-        """Every reason why it cannot serve this call; empty if it can."""
+    def refusals(self, call: Call) -> Iterator[str]:
+        """Every reason why it cannot serve this call; none if it can."""
         ...
 
     def cost(self, call: Call) -> Cost:
@@ -45,8 +46,10 @@ BACKENDS: dict[str, Backend] = {
 def backend_named(name: str, call: Call) -> str:
     """The name itself, if it is one and serves the call; it raises otherwise."""
     if name not in BACKENDS:
-        raise ValueError(f"backend {name!r} is unknown: choose one of {', '.join(BACKENDS)}, or None.")
-    reasons = BACKENDS[name].refusals(call)
+        raise ValueError(
+            f"backend {name!r} is unknown: choose one of {', '.join(BACKENDS)}, or None."
+        )
+    reasons = list(BACKENDS[name].refusals(call))
     if reasons:
         raise UnsupportedByBackend(name, {name: reasons})
     return name
@@ -55,7 +58,7 @@ def backend_named(name: str, call: Call) -> str:
 def choose(call: Call) -> str:
     """The first backend that can serve the call and is worth it."""
     for name, backend in BACKENDS.items():
-        if not backend.refusals(call) and _is_worthwhile(backend, call):
+        if _is_worthwhile(backend, call) and next(backend.refusals(call), None) is None:
             return name
     raise AssertionError("chunked serves every call")
 
@@ -117,7 +120,7 @@ def explain(call: Call, backend: str | None) -> Plan:
     chosen = choose(call) if backend is None else backend_named(backend, call)
     refused, costs = {}, {}
     for name, candidate in BACKENDS.items():
-        reasons = candidate.refusals(call)
+        reasons = list(candidate.refusals(call))
         if not reasons:
             costs[name] = candidate.cost(call)
         if name == chosen:
@@ -137,11 +140,6 @@ def _why_not(name: str, backend: Backend, call: Call, chosen: str, asked: str | 
         return "it could serve, but this call is too small or too dense to gain from it"
     peak, best = backend.cost(call).peak_bytes, BACKENDS[chosen].cost(call).peak_bytes
     return f"it could serve, but {chosen} comes first (peak {_si(best)}B against {_si(peak)}B)"
-
-
-def label(part: object) -> str:
-    """A function's name, or the part's own repr."""
-    return getattr(part, "__name__", None) or repr(part)
 
 
 def _si(number: float) -> str:

@@ -5,7 +5,7 @@ score, up to a term that depends on the query alone: softmax does not see that t
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -24,9 +24,8 @@ from regard.scores import (
 from regard.scores.cosine import unit
 
 
-@dataclass(frozen=True, eq=False)
-class DotForm:
-    """`scale · (query · key)` in place of the score, and the sentence that says how."""
+class DotForm(NamedTuple):
+    """`scale · (query · key)` in place of the score."""
 
     query: Tensor
     key: Tensor

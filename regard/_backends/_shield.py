@@ -10,6 +10,8 @@ such numbers, which one reduction per tensor tells, it is served in a way that k
 Inside a compiled graph nothing can be asked of the numbers; there, padding is set to zero always.
 """
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -47,11 +49,11 @@ _OVERFLOW = (
 def is_tame(call: Call) -> bool:
     """Whether the squares of all numbers can be summed: then no product of two of them overflows."""
     exact = call.exact
-    total = sum(
-        torch.linalg.vector_norm(tensor.detach(), dtype=exact)
-        for tensor in (call.query, call.key, call.value)
-    )
-    return bool(torch.isfinite(total))
+    with torch.no_grad():
+        total = torch.linalg.vector_norm(call.query, dtype=exact)
+        total = total + torch.linalg.vector_norm(call.key, dtype=exact)
+        total = total + torch.linalg.vector_norm(call.value, dtype=exact)
+    return math.isfinite(total.item())
 
 
 def shield(call: Call) -> tuple[Call, Tensor]:

@@ -6,13 +6,14 @@ slice of fixed width, read in place through overlapping strides; the mask decide
 Blocks at either end, whose slice would stick out, share the first or the last slice.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from regard._backends import sdpa
-from regard._backends._call import Call, boolean, repeat_heads
+from regard._backends._call import Call, boolean, label, repeat_heads
 from regard._backends._cost import Cost, fused_cost
 from regard._backends._structure import is_relative, reach
 
@@ -34,20 +35,19 @@ class Cut:
         return self.head + self.count * self.rows
 
 
-def refusals(call: Call) -> list[str]:
+def refusals(call: Call) -> Iterator[str]:
     """No window to speak of, or something SDPA cannot do inside a block."""
-    reasons = sdpa.refusals(call)
-    if call.score_mod is not None:
-        reasons.append("a score_mod is not cut into blocks")
     left, right = reach(call.mask)
     if left is None or right is None:
-        reasons.append("no mask bounds how far back and ahead a query may look")
-    return reasons
+        yield "no mask bounds how far back and ahead a query may look"
+    if call.score_mod is not None:
+        yield f"score_mod {label(call.score_mod)} is not cut into blocks"
+    yield from sdpa.refusals(call)
 
 
 def is_worthwhile(call: Call) -> bool:
     """Whether the blocks leave out enough pairs to pay for cutting."""
-    return 2 * call.q_len * cut(call).width < call.q_len * call.k_len
+    return None not in reach(call.mask) and 2 * cut(call).width < call.k_len
 
 
 def cost(call: Call) -> Cost:
@@ -91,7 +91,7 @@ def run(call: Call) -> Tensor:
     if at.tail < call.q_len:
         pieces.append(piece(slice(at.tail, call.q_len), at.tail_key))
     output = torch.cat(pieces, dim=2) if pieces else query.new_zeros(value.shape)
-    return output[..., : call.value.shape[-1]].to(call.query.dtype)
+    return sdpa.unfit(call, output)
 
 
 def _mask(call: Call, rows: slice, keys: slice) -> Tensor:

@@ -4,6 +4,8 @@ Each chunk is checkpointed, so the backward pass computes its scores again inste
 derivatives of every order come from autograd.
 """
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
@@ -14,9 +16,9 @@ from regard._backends._cost import Cost, dense_cost, pair_width
 CHUNK_BYTES = 1 << 25  # scores and their workspace held at a time: what stays in a last-level cache
 
 
-def refusals(call: Call) -> list[str]:
-    """It serves everything whose normalizer says how to take some of its rows."""
-    return []
+def refusals(call: Call) -> Iterator[str]:
+    """It serves everything."""
+    return iter(())
 
 
 def cost(call: Call) -> Cost:

@@ -4,44 +4,38 @@ Masks and score mods have FlexAttention's own signature, so they go in as they a
 are shifted by `q_offset`. On a CPU the kernel has no backward pass.
 """
 
+from collections.abc import Iterator
 from functools import cache
 
 import torch
 from torch import Tensor
 from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex_attention
 
-from regard._backends._call import Call
+from regard._backends._call import Call, label
 from regard._backends._cost import Cost, fused_cost
 from regard._backends._rewriting import is_dot
 from regard._backends._structure import temperature
-from regard._backends.sdpa import fit
-
-SECOND_DERIVATIVE = (
-    "backend 'flex' has no second derivative: call attention(..., backend='chunked'), "
-    "which has derivatives of every order."
-)
+from regard._backends.sdpa import first_derivative_only, fit, unfit
 
 
-def refusals(call: Call) -> list[str]:
+def refusals(call: Call) -> Iterator[str]:
     """Not a softmax of a dot product, or something the kernel lacks on this device."""
-    reasons = []
     if not is_dot(call):
-        reasons.append("the score is not a dot product, nor one in disguise")
+        yield f"{label(call.score)} is not a dot product, nor one in disguise"
     if temperature(call.normalizer) is None:
-        reasons.append("it normalizes by softmax only")
+        yield f"it normalizes by softmax only, not by {label(call.normalizer)}"
     if call.dropout > 0:
-        reasons.append("its kernel has no dropout")
+        yield "its kernel has no dropout"
     if call.query.dtype == torch.float64:
-        reasons.append("its kernel has no float64")
+        yield "its kernel has no float64"
     if 0 in (call.query.numel(), call.key.numel()):
-        reasons.append("its kernel takes no empty tensors")
+        yield "its kernel takes no empty tensors"
     if call.query.device.type not in ("cuda", "cpu"):
-        reasons.append(f"it has no kernel for {call.query.device.type}")
+        yield f"it has no kernel for {call.query.device.type}"
     if not call.query.is_cuda and call.needs_grad:
-        reasons.append("it has no backward pass on the CPU")
+        yield "it has no backward pass on the CPU"
     if call.score_mod is not None and call.query.is_cuda and call.parts_need_grad:
-        reasons.append("gradients to a score_mod's weights are not asked of its kernel")
-    return reasons
+        yield "gradients to a score_mod's weights are not asked of its kernel"
 
 
 def is_worthwhile(call: Call) -> bool:
@@ -62,9 +56,8 @@ def run(call: Call) -> Tensor:
         score_mod=_score_mod(call), block_mask=_block_mask(call),
         scale=scale, enable_gqa=call.groups > 1,
     )  # fmt: skip
-    if output.requires_grad:
-        output.register_hook(_refuse_second_derivative)
-    return output[..., : call.value.shape[-1]].to(call.query.dtype)
+    output = first_derivative_only(output, "flex")
+    return unfit(call, output)
 
 
 @cache
@@ -94,8 +87,3 @@ def _block_mask(call: Call) -> BlockMask | None:
 
     batch, heads = call.query.shape[:2]
     return create_block_mask(shifted, batch, heads, call.q_len, call.k_len, call.query.device)
-
-
-def _refuse_second_derivative(grad: Tensor) -> None:
-    if torch.is_grad_enabled():
-        raise RuntimeError(SECOND_DERIVATIVE)

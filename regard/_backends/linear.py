@@ -4,11 +4,13 @@ With normalizer `sum` the weights are `φ(q)·φ(k) / Σ φ(q)·φ(k)`, so keys 
 before any query is seen; under a causal mask the sums are running sums, taken block by block.
 """
 
+from collections.abc import Iterator
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from regard._backends._call import Call, repeat_heads
+from regard._backends._call import Call, label, repeat_heads
 from regard._backends._cost import Cost, io_bytes, output_bytes
 from regard._backends._structure import conjuncts
 from regard.masks import Causal, Padding
@@ -18,26 +20,29 @@ from regard.scores import FeatureMapDot
 BLOCK = 64  # queries that meet their own block's keys pair by pair under a causal mask
 
 
-def refusals(call: Call) -> list[str]:
+def refusals(call: Call) -> Iterator[str]:
     """Another score, another normalizer, or anything that needs single pairs."""
-    reasons = []
     if type(call.score) is not FeatureMapDot:
-        reasons.append("the score is not a FeatureMapDot")
+        yield f"the score is {label(call.score)}, not a FeatureMapDot"
     if call.normalizer is not sum_normalizer:
-        reasons.append("the normalizer is not sum")
+        yield f"the normalizer is {label(call.normalizer)}, not sum"
     if call.score_mod is not None:
-        reasons.append("a score_mod needs every single score")
+        yield "a score_mod needs every single score"
     if call.dropout > 0:
-        reasons.append("dropout needs every single weight")
-    others = [part for part in conjuncts(call.mask) if type(part) not in (Causal, Padding)]
-    if others:
-        reasons.append(f"mask {others[0]!r} is neither Causal nor Padding")
+        yield "dropout needs every single weight"
+    for part in conjuncts(call.mask):
+        if type(part) not in (Causal, Padding):
+            yield f"mask {label(part)} is neither Causal nor Padding"
     if _is_causal(call) and not (call.q_offset >= 0 and call.q_offset + call.q_len == call.k_len):
-        reasons.append(
+        yield (
             f"a causal mask wants the last query at the last key, but q_offset is {call.q_offset} "
             f"with {call.q_len} queries and {call.k_len} keys"
         )
-    return reasons
+
+
+def is_worthwhile(call: Call) -> bool:
+    """Whether this is linear attention at all, which then always gains."""
+    return type(call.score) is FeatureMapDot
 
 
 def cost(call: Call) -> Cost:

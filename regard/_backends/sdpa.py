@@ -1,28 +1,27 @@
 """PyTorch's fused kernels, for every score that is a dot product and every mask and additive bias."""
 
 import math
+from collections.abc import Iterator
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from regard._backends._call import Call, boolean
+from regard._backends._call import Call, boolean, label, repeat_heads
 from regard._backends._cost import Cost, fused_cost
 from regard._backends._rewriting import dot_form, is_dot
 from regard._backends._structure import temperature
 from regard.masks import Causal
 
 
-def refusals(call: Call) -> list[str]:
-    """Not a softmax, not a dot product, or a score_mod that is no added bias."""
-    reasons = []
+def refusals(call: Call) -> Iterator[str]:
+    """Not a dot product, not a softmax, or a score_mod that is no added bias."""
     if not is_dot(call):
-        reasons.append(f"{_name(call.score)} is not a dot product, nor one in disguise")
+        yield f"{label(call.score)} is not a dot product, nor one in disguise"
     if temperature(call.normalizer) is None:
-        reasons.append(f"it normalizes by softmax only, not by {_name(call.normalizer)}")
+        yield f"it normalizes by softmax only, not by {label(call.normalizer)}"
     if call.score_mod is not None and not getattr(call.score_mod, "additive", False):
-        reasons.append(f"score_mod {_name(call.score_mod)} is not a bias added to the score")
-    return reasons
+        yield f"score_mod {label(call.score_mod)} is not a bias added to the score"
 
 
 def cost(call: Call) -> Cost:
@@ -42,7 +41,15 @@ def run(call: Call) -> Tensor:
         bias = _bias(call)
         query, key, value = (tensor.to(bias.dtype) for tensor in (query, key, value))
         output = attend(call, query, key, value, scale, mask=bias)
-    return output[..., : call.value.shape[-1]].to(call.query.dtype)
+    return unfit(call, output)
+
+
+def unfit(call: Call, output: Tensor) -> Tensor:
+    """The output without the columns that `fit` added, in the query's dtype."""
+    value_dim = call.value.shape[-1]
+    if output.shape[-1] != value_dim:
+        output = output[..., :value_dim]
+    return output.to(call.query.dtype)
 
 
 def is_triangle(call: Call) -> bool:
@@ -84,75 +91,28 @@ def attend(
     mask: Tensor | None = None,
     is_causal: bool = False,
 ) -> Tensor:
-    """SDPA on tensors made to fit, with this call's dropout and derivatives of every order."""
+    """SDPA on tensors made to fit, with this call's dropout."""
     if query.numel() == 0 or key.numel() == 0:
-        return (query @ key.mT) @ value  # kernels divide by these lengths
-    tensors = (query, key, value) if mask is None else (query, key, value, mask)
-    tracked = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
-    options = call.dropout, is_causal, scale, query.shape[1] != key.shape[1]
-    if tracked and not torch.compiler.is_compiling() and not _transformed():
-        return _TwiceDifferentiable.apply(query, key, value, mask, options)
-    return _sdpa(query, key, value, mask, options)
+        groups = query.shape[1] // key.shape[1] if key.shape[1] else 1
+        key, value = repeat_heads(key, groups), repeat_heads(value, groups)
+        return (query @ key.mT) @ value  # zeros: kernels divide by these lengths
+    output = F.scaled_dot_product_attention(
+        query, key, value, mask, call.dropout, is_causal,
+        scale=scale, enable_gqa=query.shape[1] != key.shape[1],
+    )  # fmt: skip
+    return first_derivative_only(output, "sdpa")
 
 
-def _transformed() -> bool:
-    """Whether a torch.func transform is at work, which brings its own differentiation."""
-    return torch._C._functorch.peek_interpreter_stack() is not None
+def first_derivative_only(output: Tensor, backend: str) -> Tensor:
+    """Let a second derivative raise by name: fused backward kernels have no derivative."""
+    if output.requires_grad and not torch.compiler.is_compiling():
+        output.register_hook(lambda grad: _refuse_recording(backend))
+    return output
 
 
-def _sdpa(query, key, value, mask, options) -> Tensor:
-    dropout, is_causal, scale, gqa = options
-    return F.scaled_dot_product_attention(
-        query, key, value, mask, dropout, is_causal, scale=scale, enable_gqa=gqa
-    )
-
-
-class _TwiceDifferentiable(torch.autograd.Function):
-    """SDPA with the kernel's own backward, and a differentiable one when a graph of it is wanted.
-
-    The fused backward kernels have no derivative. Where the backward pass is itself recorded
-    (`create_graph=True`), it is computed from PyTorch's written-out math instead.
-    """
-
-    @staticmethod
-    def forward(ctx, query, key, value, mask, options):
-        given = [query, key, value, mask]
-        with torch.enable_grad():
-            inner = [
-                None if tensor is None else tensor.detach().requires_grad_(tensor.requires_grad)
-                for tensor in given
-            ]
-            ctx.output = _sdpa(*inner, options)
-        ctx.inner, ctx.options = inner, options
-        ctx.save_for_backward(*given)
-        return ctx.output.detach()
-
-    @staticmethod
-    def backward(ctx, grad):
-        recorded = torch.is_grad_enabled()
-        inner, output = ctx.inner, ctx.output
-        if recorded:
-            inner = list(ctx.saved_tensors)
-            if ctx.options[0] > 0:
-                raise RuntimeError(_NO_SECOND_DROPOUT)
-            with torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH):
-                output = _sdpa(*inner, ctx.options)
-        wanted = [i for i, tensor in enumerate(inner) if tensor is not None and tensor.requires_grad]
-        found = torch.autograd.grad(
-            output, [inner[i] for i in wanted], grad,
-            create_graph=recorded, retain_graph=True, allow_unused=True,
-        )  # fmt: skip
-        grads = [None] * 5
-        for i, gradient in zip(wanted, found, strict=True):
-            grads[i] = gradient
-        return tuple(grads)
-
-
-_NO_SECOND_DROPOUT = (
-    "backend 'sdpa' cannot draw the same dropout again for a second derivative: "
-    "call attention(..., backend='chunked'), whose derivatives of every order include dropout."
-)
-
-
-def _name(part: object) -> str:
-    return getattr(part, "__name__", None) or type(part).__name__
+def _refuse_recording(backend: str) -> None:
+    if torch.is_grad_enabled():
+        raise RuntimeError(
+            f"backend {backend!r} has no second derivative (create_graph=True): "
+            "call attention(..., backend='chunked'), which has derivatives of every order."
+        )
