@@ -5,7 +5,6 @@ V value width.
 """
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import torch
@@ -59,7 +58,7 @@ class Call:
         parts = (self.score, self.score_mod, self.mask, self.normalizer)
         return any(tensor.requires_grad for part in parts for tensor in tensors_of(part))
 
-    @cached_property
+    @property
     def indices(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """`b h q k`, shaped to broadcast over `[B, H, Q, K]`; q and k are absolute positions."""
         return self.indices_of(0, self.q_len)
