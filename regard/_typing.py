@@ -13,12 +13,13 @@ A part may offer more than its call; the operator uses what it finds:
 - `pair_width(query_dim, key_dim)` (scores) is the number of values held per (query, key) pair.
 """
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 
+@runtime_checkable
 class Score(Protocol):
     """How alike are query and key? Called with at least float32, and as many key as query heads."""
 
@@ -29,18 +30,21 @@ class Score(Protocol):
     ) -> Float[Tensor, "batch heads q_len k_len"]: ...
 
 
+@runtime_checkable
 class ScoreMod(Protocol):
     """A score changed, knowing where it stands: FlexAttention's own signature, absolute positions."""
 
     def __call__(self, score: Tensor, b: Tensor, h: Tensor, q: Tensor, k: Tensor) -> Tensor: ...
 
 
+@runtime_checkable
 class MaskMod(Protocol):
     """May this query attend to this key? True means yes. FlexAttention's own signature."""
 
     def __call__(self, b: Tensor, h: Tensor, q: Tensor, k: Tensor) -> Tensor: ...
 
 
+@runtime_checkable
 class Normalizer(Protocol):
     """Scores to weights over the last axis; weight exactly 0 where `where` is False."""
 

@@ -6,7 +6,7 @@ it does; one that is named must serve or raise.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -16,6 +16,7 @@ from regard._backends._cost import Cost
 from regard.errors import UnsupportedByBackend
 
 
+@runtime_checkable
 class Backend(Protocol):
     """A way to evaluate a call. These modules are backends."""
 
