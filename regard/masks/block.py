@@ -27,8 +27,8 @@ class Block(Mask):
             [0, 0, 1, 1]], dtype=torch.int32)
 
     References:
-        Rewon Child, Scott Gray, Alec Radford and Ilya Sutskever, "Generating Long Sequences with
-        Sparse Transformers", 2019, https://arxiv.org/abs/1904.10509
+        Child, Gray, Radford & Sutskever. Generating Long Sequences with Sparse Transformers. 2019.
+        https://arxiv.org/abs/1904.10509
     """
 
     size: int

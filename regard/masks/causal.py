@@ -25,7 +25,7 @@ class Causal(Mask):
             [1, 1, 1]], dtype=torch.int32)
 
     References:
-        Ashish Vaswani et al., "Attention Is All You Need", 2017, https://arxiv.org/abs/1706.03762
+        Vaswani et al. Attention Is All You Need. 2017. https://arxiv.org/abs/1706.03762
     """
 
     def __call__(self, b: Index, h: Index, q: Index, k: Index) -> Bool[Tensor, "..."]:

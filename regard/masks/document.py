@@ -32,8 +32,8 @@ class Document(Mask):
             [0, 0, 1]], dtype=torch.int32)
 
     References:
-        Mario Michael Krell, Matej Kosec, Sergio P. Perez and Andrew Fitzgibbon, "Efficient Sequence
-        Packing without Cross-contamination", 2021, https://arxiv.org/abs/2107.02027
+        Krell, Kosec, Perez & Fitzgibbon. Efficient Sequence Packing without Cross-contamination.
+        2021. https://arxiv.org/abs/2107.02027
     """
 
     ids: Shaped[Tensor, "..."]

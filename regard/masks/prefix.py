@@ -28,8 +28,8 @@ class Prefix(Mask):
             [1, 1, 1]], dtype=torch.int32)
 
     References:
-        Colin Raffel et al., "Exploring the Limits of Transfer Learning with a Unified Text-to-Text
-        Transformer", 2020, https://arxiv.org/abs/1910.10683
+        Raffel et al. Exploring the Limits of Transfer Learning with a Unified Text-to-Text
+        Transformer. 2020. https://arxiv.org/abs/1910.10683
     """
 
     length: int | Shaped[Tensor, "..."]

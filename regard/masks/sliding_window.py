@@ -32,8 +32,8 @@ class SlidingWindow(Mask):
             [0, 0, 1, 1]], dtype=torch.int32)
 
     References:
-        Iz Beltagy, Matthew E. Peters and Arman Cohan, "Longformer: The Long-Document Transformer",
-        2020, https://arxiv.org/abs/2004.05150
+        Beltagy, Peters & Cohan. Longformer: The Long-Document Transformer. 2020.
+        https://arxiv.org/abs/2004.05150
     """
 
     left: int

@@ -28,8 +28,8 @@ class ALiBi:
     tensor([-1.5000, -1.0000, -0.5000,  0.0000])
 
     References:
-        Ofir Press, Noah A. Smith and Mike Lewis, "Train Short, Test Long: Attention with Linear
-        Biases Enables Input Length Extrapolation", 2022, https://arxiv.org/abs/2108.12409
+        Press, Smith & Lewis. Train Short, Test Long: Attention with Linear Biases Enables Input
+        Length Extrapolation. 2022. https://arxiv.org/abs/2108.12409
     """
 
     num_heads: int

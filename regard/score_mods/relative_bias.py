@@ -31,8 +31,8 @@ class RelativeBias(nn.Module):
     tensor([15, 10,  3,  0, 19, 26, 31])
 
     References:
-        Colin Raffel et al., "Exploring the Limits of Transfer Learning with a Unified Text-to-Text
-        Transformer", 2020, https://arxiv.org/abs/1910.10683
+        Raffel et al. Exploring the Limits of Transfer Learning with a Unified Text-to-Text
+        Transformer. 2020. https://arxiv.org/abs/1910.10683
     """
 
     additive: ClassVar[bool] = True

@@ -25,7 +25,7 @@ class SoftCap:
     tensor([ 0.9999, 38.0797, 50.0000])
 
     References:
-        Gemma Team, "Gemma 2: Improving Open Language Models at a Practical Size", 2024,
+        Gemma Team. Gemma 2: Improving Open Language Models at a Practical Size. 2024.
         https://arxiv.org/abs/2408.00118
     """
 

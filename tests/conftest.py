@@ -1,0 +1,49 @@
+"""What every test gets: a fixed seed, a fixed thread count, a hypothesis profile.
+
+Nothing here may import `regard` at module level: the jaxtyping hook must come first.
+"""
+
+import os
+import random
+from collections.abc import Iterator
+
+import hypothesis
+import numpy as np
+import pytest
+import torch
+
+# Examples are the same in every run unless one asks to explore (HYPOTHESIS_PROFILE=nightly).
+# No deadlines and no "too slow": a busy machine is not a failure.
+_SHARED = {
+    "deadline": None,
+    "suppress_health_check": [
+        hypothesis.HealthCheck.too_slow,
+        hypothesis.HealthCheck.data_too_large,
+    ],
+    "print_blob": True,
+}
+hypothesis.settings.register_profile("ci", max_examples=200, derandomize=True, **_SHARED)
+hypothesis.settings.register_profile("quick", max_examples=20, derandomize=True, **_SHARED)
+hypothesis.settings.register_profile("nightly", max_examples=2000, **_SHARED)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def fixed_threads() -> None:
+    """Two threads, or one for each of several workers."""
+    torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else 2)
+
+
+@pytest.fixture(autouse=True)
+def fixed_seeds() -> Iterator[None]:
+    """Start every test from the same random state, whatever ran before it."""
+    random.seed(0)
+    np.random.seed(0)
+    torch.manual_seed(0)
+    yield
+
+
+@pytest.fixture
+def generator() -> torch.Generator:
+    """A random generator of the test's own."""
+    return torch.Generator().manual_seed(0)
