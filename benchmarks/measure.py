@@ -1,0 +1,91 @@
+"""How the benchmarks measure: two ways of doing one thing, side by side in one process, as a ratio.
+
+Machines drift, so the two take turns and the medians are compared; memory is the growth of a fresh
+process's high-water mark, the inputs not counted.
+"""
+
+import datetime
+import json
+import multiprocessing
+import platform
+import resource
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def side_by_side(ours: Callable, theirs: Callable, seconds: float = 4.0) -> dict[str, float]:
+    """Median seconds of both and how many times faster ours is, taking turns for some seconds."""
+    ours(), theirs()
+    repeat = 1
+    while _clock(ours, repeat) < 0.002:
+        repeat *= 2
+    times: dict[Callable, list[float]] = {ours: [], theirs: []}
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end or len(times[ours]) < 3:
+        for run in (ours, theirs):
+            times[run].append(_clock(run, repeat) / repeat)
+    a, b = statistics.median(times[ours]), statistics.median(times[theirs])
+    return {"ours_s": a, "theirs_s": b, "ratio": b / a}
+
+
+def median_seconds(run: Callable, times: int = 5) -> float:
+    """Median seconds of one thing alone, for growth with length."""
+    run()
+    return statistics.median(_clock(run, 1) for _ in range(times))
+
+
+def _clock(run: Callable, repeat: int) -> float:
+    start = time.perf_counter()
+    for _ in range(repeat):
+        run()
+    return time.perf_counter() - start
+
+
+def peak_bytes(run: Callable, *arguments) -> int:
+    """How far a fresh process grows while it runs `run(*arguments)()`; the first call makes inputs."""
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe(duplex=False)
+    child = context.Process(target=_grow, args=(there, run, arguments))
+    child.start()
+    there.close()
+    grown = here.recv()
+    child.join()
+    return grown
+
+
+def _grow(pipe, run: Callable, arguments: tuple) -> None:
+    work = run(*arguments)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    work()
+    pipe.send((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024)
+
+
+def machine() -> dict[str, object]:
+    """What the numbers were taken on."""
+    names = [
+        line.split(":", 1)[1].strip()
+        for line in Path("/proc/cpuinfo").read_text().splitlines()
+        if line.startswith("model name")
+    ]
+    return {
+        "date": datetime.date.today().isoformat(),
+        "cpu": names[0] if names else platform.processor(),
+        "threads": torch.get_num_threads(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "system": platform.system(),
+    }
+
+
+def save(name: str, rows: list[dict[str, object]], **more: object) -> Path:
+    """Write the rows beside the machine they were taken on."""
+    path = RESULTS / f"{name}.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps({"machine": machine(), **more, "rows": rows}, indent=1) + "\n")
+    return path
