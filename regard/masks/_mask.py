@@ -1,15 +1,13 @@
 """What every mask can do: be called with positions, be joined by `& | ~`, be checked and bound."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from jaxtyping import Bool, Shaped
 from torch import Tensor
 
 from regard._pairwise import Index
-
-MaskMod = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
+from regard._typing import MaskMod
 
 
 class Mask(ABC):

@@ -1,0 +1,56 @@
+# `make` lists what there is. `make demo` and `make test` need nothing but Python and a network;
+# they build .venv once and use it again until pyproject.toml or constraints.txt change.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help demo test check test-compile bench format clean
+
+# Any Python from 3.11 on; say PYTHON=/path/to/python for another.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14 python; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+TORCH := $(shell grep '^torch==' constraints.txt)
+
+# More for the tools: make demo ARGS="--languages en,fr", make test ARGS="-k window -n 2".
+ARGS ?=
+# Which of benchmarks/ to run.
+BENCH ?= operator
+
+help: ## list these
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(READY) ## watch a network learn to read dates in every language, then ask it
+	$(BIN)/regard demo $(ARGS)
+
+test: $(READY) ## run the tests and every example in the documentation
+	$(BIN)/python -m pytest $(ARGS)
+
+test-compile: $(READY) ## run the tests under torch.compile, without the shape hook
+	$(BIN)/python -m pytest tests/compile -o addopts="--import-mode=importlib --strict-markers" $(ARGS)
+
+check: $(READY) ## look for faults without running: format, lint, types, architecture
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/test_architecture.py
+
+format: $(READY) ## put the source into its one form
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(READY) ## measure: make bench BENCH=operator
+	$(BIN)/python benchmarks/$(BENCH).py $(ARGS)
+
+clean: ## remove the environment and all caches
+	rm -rf $(VENV) .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+	find regard tests benchmarks -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
+
+$(READY): pyproject.toml constraints.txt
+	@[ -n "$(PYTHON)" ] || { echo "regard needs Python 3.11 or newer and found none; say make PYTHON=/path/to/python."; exit 2; }
+	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit(f"regard needs Python 3.11 or newer, $(PYTHON) is {v[0]}.{v[1]}; say make PYTHON=/path/to/python.")'
+	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "could not create $(VENV); on Debian and Ubuntu install python3-venv."; exit 2; }
+	$(BIN)/python -m pip install -q "$(TORCH)" -c constraints.txt
+	$(BIN)/python -m pip install -q -e ".[demo,dev]" -c constraints.txt
+	@touch $@
