@@ -1,9 +1,9 @@
 """regard: every attention mechanism behind one operator, fast, and always visible.
 
-Attention is three steps — score, normalize, weighted sum — and every mechanism is a choice for one of
-them. `attention` takes the choices as objects, `attention_weights` shows what they did, `plan` says
-how. The parts live in `regard.scores`, `regard.score_mods`, `regard.masks`, `regard.normalizers` and
-`regard.positions`.
+Attention is three steps — score, normalize, weighted sum — and every mechanism is a choice for one
+of them. `attention` takes the choices as objects, `attention_weights` shows what they did, `plan`
+says how. The parts live in `regard.scores`, `regard.score_mods`, `regard.masks`,
+`regard.normalizers` and `regard.positions`.
 
 Nothing is imported until it is used, so that the command line can answer without PyTorch.
 """

@@ -37,18 +37,18 @@ def attention(
     same; `regard.plan` says which and why, `regard.attention_weights` gives the weights.
 
     Args:
-        query: what looks; `heads` a multiple of `kv_heads` (grouped queries, as `repeat_interleave`).
+        query: what looks; `heads` is a multiple of `kv_heads` (grouped as `repeat_interleave`).
         key: what is looked at. Its width may differ from the query's where the score allows it.
         value: what is summed.
         score: how alike query and key are.
         score_mod: changes a score, knowing its batch, head and absolute positions.
         mask: True = may attend. A mask part, several joined by `& | ~`, or a boolean tensor that
-            broadcasts to `[batch, heads, q_len, k_len]`. A forbidden pair has weight exactly 0, and a
-            query without a permitted key gives zeros.
+            broadcasts to `[batch, heads, q_len, k_len]`. A forbidden pair has weight exactly 0, and
+            a query without a permitted key gives zeros.
         normalizer: scores to weights.
         dropout: probability of dropping a weight. It applies whenever it is above 0.
-        q_offset: number of keys before the first query, for masks and score mods; the default aligns
-            the last query with the last key, as cached decoding needs.
+        q_offset: number of keys before the first query, for masks and score mods; the default
+            aligns the last query with the last key, as cached decoding needs.
         backend: None lets the planner choose; a name obeys or raises.
 
     Returns:

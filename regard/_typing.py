@@ -1,9 +1,9 @@
 """The roles of the operator: what a score, a score modification, a mask and a normalizer are.
 
-A part is a callable with a fixed signature. Without weights it is a plain function or a small frozen
-dataclass; with weights it is an `nn.Module`. These protocols say no more than that.
+A part is a callable with a fixed signature. Without weights it is a plain function or a small
+frozen dataclass; with weights it is an `nn.Module`. These protocols say no more than that.
 
-The axis words used in every annotation: `batch heads kv_heads q_len k_len head_dim value_dim embed_dim`.
+The axis words of every annotation: `batch heads kv_heads q_len k_len head_dim value_dim embed_dim`.
 
 A part may offer more than its call; the operator uses what it finds:
 
@@ -32,7 +32,7 @@ class Score(Protocol):
 
 @runtime_checkable
 class ScoreMod(Protocol):
-    """A score changed, knowing where it stands: FlexAttention's own signature, absolute positions."""
+    """A score changed, knowing where it stands: FlexAttention's signature, absolute positions."""
 
     def __call__(self, score: Tensor, b: Tensor, h: Tensor, q: Tensor, k: Tensor) -> Tensor: ...
 

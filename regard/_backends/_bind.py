@@ -3,12 +3,16 @@
 Every error says both numbers and the fix; nothing here looks at the numbers inside a tensor.
 """
 
+from typing import TypeVar
+
 import torch
 from torch import Tensor
 
 from regard._backends._call import Call, tensors_of
+from regard._typing import MaskMod, Normalizer, Score, ScoreMod
 from regard.masks import Dense
 
+Part = TypeVar("Part")
 FLOATING = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
@@ -16,11 +20,11 @@ def bind(
     query: Tensor,
     key: Tensor,
     value: Tensor,
-    score: object,
-    score_mod: object,
-    mask: object,
-    normalizer: object,
-    dropout: float,
+    score: Score,
+    score_mod: ScoreMod | None,
+    mask: MaskMod | Tensor | None,
+    normalizer: Normalizer,
+    dropout: float | int,
     q_offset: int | None,
 ) -> Call:
     """The checked call: parts aligned with the first query, a bare boolean tensor made a mask."""
@@ -55,14 +59,15 @@ def bind(
 def _check_tensor(name: str, tensor: object) -> None:
     if not isinstance(tensor, Tensor):
         raise TypeError(
-            f"{name} must be a torch.Tensor, not {type(tensor).__name__}: use torch.as_tensor({name})."
+            f"{name} must be a torch.Tensor, not {type(tensor).__name__}: "
+            f"use torch.as_tensor({name})."
         )
     if tensor.ndim != 4:
         width = "value_dim" if name == "value" else "head_dim"
         length = "q_len" if name == "query" else "k_len"
         raise ValueError(
-            f"{name} must have 4 dimensions [batch, heads, {length}, {width}], got {tensor.ndim} with "
-            f"shape {list(tensor.shape)}: add the missing ones, for example {name}[None, None]."
+            f"{name} must have 4 dimensions [batch, heads, {length}, {width}], got {tensor.ndim} "
+            f"with shape {list(tensor.shape)}: add the missing ones, as in {name}[None, None]."
         )
     if tensor.dtype not in FLOATING:
         raise TypeError(
@@ -94,12 +99,12 @@ def _check_together(query: Tensor, key: Tensor, value: Tensor) -> None:
         )
     if key.shape[1] != value.shape[1]:
         raise ValueError(
-            f"key has {key.shape[1]} heads but value has {value.shape[1]}: give them the same number."
+            f"key has {key.shape[1]} heads but value has {value.shape[1]}: give them the same."
         )
     heads, kv_heads = query.shape[1], key.shape[1]
     if heads != kv_heads and (kv_heads == 0 or heads % kv_heads):
         raise ValueError(
-            f"query has {heads} heads, which is no multiple of the {kv_heads} heads of key and value: "
+            f"query has {heads} heads, no multiple of the {kv_heads} heads of key and value: "
             "with grouped queries each key/value head serves the same number of query heads."
         )
 
@@ -124,7 +129,7 @@ def _check_part(role: str, part: object, query: Tensor, key: Tensor) -> None:
             )
 
 
-def _aligned(part, q_offset: int):
+def _aligned(part: Part, q_offset: int) -> Part:
     aligned = getattr(part, "aligned", None)
     return part if aligned is None else aligned(q_offset)
 

@@ -72,9 +72,15 @@ class Call:
         k = torch.arange(self.k_len, device=device)
         return b, h, q.view(1, 1, -1, 1), k.view(1, 1, 1, -1)
 
-    def permitted(self) -> Tensor | None:
-        """The dense mask, broadcastable to `[B, H, Q, K]`; None if everything is permitted."""
-        return None if self.mask is None else boolean(self.mask(*self.indices))
+    def permitted(self, b: Tensor, h: Tensor, q: Tensor, k: Tensor) -> Tensor:
+        """What the mask says of these pairs; True for all of them where there is none."""
+        if self.mask is None:
+            return torch.ones((1,) * q.ndim, dtype=torch.bool, device=q.device)
+        return boolean(self.mask(b, h, q, k))
+
+    def modified(self, scores: Tensor, b: Tensor, h: Tensor, q: Tensor, k: Tensor) -> Tensor:
+        """The scores of these pairs as the score_mod changes them."""
+        return scores if self.score_mod is None else self.score_mod(scores, b, h, q, k)
 
     def where(self, **changes: Any) -> "Call":
         """The same call with other fields."""

@@ -37,7 +37,7 @@ def dense_cost(call: Call, rows_in_memory: int) -> Cost:
 
 
 def fused_cost(call: Call, pairs_per_head: int, extra_bytes: int = 0) -> Cost:
-    """A pass over `pairs_per_head` pairs that keeps scores on chip; `extra_bytes` are materialized."""
+    """A pass over `pairs_per_head` pairs with scores on chip; `extra_bytes` are materialized."""
     lead = call.query.shape[0] * call.query.shape[1]
     per_pair = 2 * call.query.shape[-1] + 2 * call.value.shape[-1] + NORMALIZE_FLOPS
     return Cost(

@@ -33,7 +33,7 @@ class Backend(Protocol):
         ...
 
 
-# A seat is kept for `additive` kernels in front of `chunked`, which serves additive scores till then.
+# A seat is kept for `additive` kernels in front of `chunked`, which serves those scores till then.
 BACKENDS: dict[str, Backend] = {
     "linear": linear,
     "banded": banded,
@@ -106,7 +106,8 @@ class Plan:
         lines = [
             f"Attention  {'  '.join(shapes)}  {str(call.query.dtype)[6:]} on {call.query.device}",
             f"  score {call.score}  score_mod {call.score_mod}  mask {call.mask}",
-            f"  normalizer {label(call.normalizer)}  dropout {call.dropout:g}  q_offset {call.q_offset}",
+            f"  normalizer {label(call.normalizer)}  dropout {call.dropout:g}"
+            f"  q_offset {call.q_offset}",
             f"-> {self.backend}  {_si(cost.flops)}FLOP  {_si(cost.bytes)}B moved  "
             f"{_si(cost.peak_bytes)}B peak",
         ]
@@ -143,7 +144,7 @@ def _why_not(name: str, backend: Backend, call: Call, chosen: str, asked: str | 
     return f"it could serve, but {chosen} comes first (peak {_si(best)}B against {_si(peak)}B)"
 
 
-def _si(number: float) -> str:
+def _si(number: int | float) -> str:
     """A number with a unit prefix: 1536 is `1.54 k`."""
     for prefix in ("", "k", "M", "G", "T"):
         if number < 1000:

@@ -1,7 +1,7 @@
 """Scores that are a scaled dot product in disguise, and the dot product they are.
 
-A rule returns new query and key tensors and a scale such that `scale · (query' · key')` equals the
-score, up to a term that depends on the query alone: softmax does not see that term.
+A rule returns new query and key tensors and a scale such that `scale · (query' · key')` equals
+the score, up to a term that depends on the query alone: softmax does not see that term.
 """
 
 from collections.abc import Callable

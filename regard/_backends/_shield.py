@@ -1,7 +1,7 @@
 """What lies under a mask must not come out: NaN, infinity, and numbers whose products overflow.
 
-Kernels multiply forbidden values by a weight of zero, and 0 · NaN is NaN. So when a masked call holds
-such numbers, which one reduction per tensor tells, it is served in a way that keeps them in:
+Kernels multiply forbidden values by a weight of zero, and 0 · NaN is NaN. So when a masked call
+holds such numbers, which one reduction per tensor tells, it is served in a way that keeps them in:
 
 - a key that no query may see, and a query that may see no key, are set to zero;
 - any other non-finite vector is set to zero too, and the queries it really reaches become NaN;
@@ -15,7 +15,7 @@ import math
 import torch
 from torch import Tensor
 
-from regard._backends._call import Call, boolean, repeat_heads
+from regard._backends._call import Call, repeat_heads
 from regard._backends._plan import BACKENDS
 from regard._backends._structure import conjuncts
 from regard.errors import UnsupportedByBackend
@@ -47,7 +47,7 @@ _OVERFLOW = (
 
 
 def is_tame(call: Call) -> bool:
-    """Whether the squares of all numbers can be summed: then no product of two of them overflows."""
+    """Whether the squares of all numbers can be summed: then no product of two overflows."""
     exact = call.exact
     with torch.no_grad():
         total = torch.linalg.vector_norm(call.query, dtype=exact)
@@ -65,7 +65,7 @@ def shield(call: Call) -> tuple[Call, Tensor]:
     reached, sees_any, seen = [], [], torch.zeros_like(bad_BHK)
     for start in range(0, call.q_len, 256):
         stop = min(start + 256, call.q_len)
-        permitted = boolean(call.mask(*call.indices_of(start, stop)))
+        permitted = call.permitted(*call.indices_of(start, stop))
         permitted = permitted.expand(*bad_BHK.shape[:2], stop - start, call.k_len)
         reached.append((permitted & bad_BHK.unsqueeze(-2)).any(-1))
         sees_any.append(permitted.any(-1))

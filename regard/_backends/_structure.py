@@ -1,7 +1,7 @@
 """What can be read off a mask or a normalizer without evaluating it."""
 
 from regard._typing import MaskMod, Normalizer
-from regard.masks import Block, Causal, SlidingWindow
+from regard.masks import Block, Causal, Prefix, SlidingWindow
 from regard.masks._mask import And, Not, Or
 from regard.normalizers import Softmax, softmax
 
@@ -60,5 +60,20 @@ def is_relative(mask: MaskMod | None) -> bool:
             return is_relative(mask.left) and is_relative(mask.right)
         case Not():
             return is_relative(mask.inner)
+        case _:
+            return False
+
+
+def is_static(mask: MaskMod | None) -> bool:
+    """Whether the mask follows from its numbers alone: no tensor, no function from elsewhere."""
+    match mask:
+        case Causal() | SlidingWindow() | Block():
+            return True
+        case Prefix():
+            return isinstance(mask.length, int)
+        case And() | Or():
+            return is_static(mask.left) and is_static(mask.right)
+        case Not():
+            return is_static(mask.inner)
         case _:
             return False

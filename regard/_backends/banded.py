@@ -1,9 +1,9 @@
 """Windows: each block of queries meets only the keys it can see, so cost grows linearly.
 
 A mask that bounds how far back and ahead a query looks (a window, or a window and anything else)
-leaves most of the q × k matrix forbidden. Queries are cut into blocks; the keys a block can see are a
-slice of fixed width, read in place through overlapping strides; the mask decides within the slice.
-Blocks at either end, whose slice would stick out, share the first or the last slice.
+leaves most of the q × k matrix forbidden. Queries are cut into blocks; the keys a block can see are
+a slice of fixed width, read in place through overlapping strides; the mask decides within the
+slice. Blocks at either end, whose slice would stick out, share the first or the last slice.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from regard._backends import sdpa
-from regard._backends._call import Call, boolean, label, repeat_heads
+from regard._backends._call import Call, label, repeat_heads
 from regard._backends._cost import Cost, fused_cost
 from regard._backends._structure import is_relative, reach
 
@@ -62,7 +62,7 @@ def cut(call: Call) -> Cut:
     assert left is not None and right is not None
     rows = 128 if call.query.is_cuda else 64
     width = min(call.k_len, rows + left + right)
-    # Block n wants the keys from first + n · rows on; those before 0 and beyond the end do not exist.
+    # Block n wants keys from first + n · rows on; those before 0 and beyond the end do not exist.
     first = call.q_offset - left
     blocks_before_zero = max(0, -(first // rows)) if first < 0 else 0
     head = min(call.q_len, blocks_before_zero * rows)
@@ -96,7 +96,7 @@ def run(call: Call) -> Tensor:
 
 def _mask(call: Call, rows: slice, keys: slice) -> Tensor:
     b, h, q, k = call.indices
-    return boolean(call.mask(b, h, q[:, :, rows], k[..., keys]))
+    return call.permitted(b, h, q[:, :, rows], k[..., keys])
 
 
 def _interior(
@@ -122,7 +122,7 @@ def _interior_mask(call: Call, at: Cut) -> Tensor:
     first = torch.arange(shown, device=device).view(1, 1, -1, 1, 1) * at.rows
     q = first + torch.arange(at.rows, device=device).view(-1, 1) + (at.head + call.q_offset)
     k = first + torch.arange(at.width, device=device) + at.first_key
-    mask = boolean(call.mask(b.unsqueeze(-1), h.unsqueeze(-1), q, k))
+    mask = call.permitted(b.unsqueeze(-1), h.unsqueeze(-1), q, k)
     if mask.shape[:2] != (1, 1):
         mask = mask.expand(*call.query.shape[:2], *mask.shape[2:])
     return mask.flatten(0, 1)

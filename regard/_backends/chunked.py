@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from regard._backends._call import Call, boolean, repeat_heads
+from regard._backends._call import Call, repeat_heads
 from regard._backends._cost import Cost, dense_cost, pair_width
+from regard._typing import Normalizer
 
 CHUNK_BYTES = 1 << 25  # scores and their workspace held at a time: what stays in a last-level cache
 
@@ -70,13 +71,12 @@ def weigh(call: Call, query_BHQD: Tensor, key: Tensor, start: int) -> Tensor:
     stop = start + query_BHQD.shape[-2]
     b, h, q, k = call.indices_of(start, stop)
     scores = call.score(query_BHQD.to(call.exact), key)
-    if call.score_mod is not None:
-        scores = call.score_mod(scores, b, h, q, k)
-    where = None if call.mask is None else boolean(call.mask(b, h, q, k))
+    scores = call.modified(scores, b, h, q, k)
+    where = None if call.mask is None else call.permitted(b, h, q, k)
     return _normalizer_at(call, start, stop)(scores, where)
 
 
-def _normalizer_at(call: Call, start: int, stop: int):
+def _normalizer_at(call: Call, start: int, stop: int) -> Normalizer:
     at = getattr(call.normalizer, "at", None)
     if at is None or stop - start == call.q_len:
         return call.normalizer

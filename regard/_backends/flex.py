@@ -4,8 +4,9 @@ Masks and score mods have FlexAttention's own signature, so they go in as they a
 are shifted by `q_offset`. On a CPU the kernel has no backward pass.
 """
 
-from collections.abc import Iterator
-from functools import cache
+from collections.abc import Callable, Iterator
+from functools import cache, lru_cache
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,8 +15,11 @@ from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex
 from regard._backends._call import Call, label
 from regard._backends._cost import Cost, fused_cost
 from regard._backends._rewriting import is_dot
-from regard._backends._structure import temperature
+from regard._backends._structure import is_static, temperature
 from regard._backends.sdpa import first_derivative_only, fit, unfit
+from regard._typing import MaskMod, ScoreMod
+
+VARIANTS = 256  # kernels compiled in one process, one for each combination of parts and dtypes
 
 
 def refusals(call: Call) -> Iterator[str]:
@@ -51,22 +55,29 @@ def cost(call: Call) -> Cost:
 
 def run(call: Call) -> Tensor:
     query, key, value, scale = fit(call)
-    output = _kernel()(
+    output = _kernel(
         query, key, value,
         score_mod=_score_mod(call), block_mask=_block_mask(call),
         scale=scale, enable_gqa=call.groups > 1,
     )  # fmt: skip
-    output = first_derivative_only(output, "flex")
-    return unfit(call, output)
+    return unfit(call, first_derivative_only(output, "flex"))
+
+
+def _kernel(*tensors: Tensor, **options: Any) -> Tensor:
+    """The compiled operator. Past the limit of variants it fails instead of turning eager."""
+    operator: Callable[..., Tensor] = flex_attention
+    if torch.compiler.is_compiling():
+        return operator(*tensors, **options)
+    with torch._dynamo.config.patch(recompile_limit=VARIANTS, fail_on_recompile_limit_hit=True):
+        return _compiled()(*tensors, **options)
 
 
 @cache
-def _kernel():
-    """The compiled operator, compiled once for a process."""
+def _compiled() -> Callable[..., Tensor]:
     return torch.compile(flex_attention)
 
 
-def _score_mod(call: Call):
+def _score_mod(call: Call) -> ScoreMod | None:
     if call.score_mod is None:
         return None
     offset, score_mod = call.q_offset, call.score_mod
@@ -80,10 +91,20 @@ def _score_mod(call: Call):
 def _block_mask(call: Call) -> BlockMask | None:
     if call.mask is None:
         return None
-    offset, mask = call.q_offset, call.mask
-
-    def shifted(b: Tensor, h: Tensor, q: Tensor, k: Tensor) -> Tensor:
-        return mask(b, h, q + offset, k)
-
+    device = str(call.query.device)
+    if is_static(call.mask):  # says the same for every batch and head, and may be kept
+        return _kept_block_mask(call.mask, 1, 1, call.q_len, call.k_len, call.q_offset, device)
     batch, heads = call.query.shape[:2]
-    return create_block_mask(shifted, batch, heads, call.q_len, call.k_len, call.query.device)
+    return _new_block_mask(call.mask, batch, heads, call.q_len, call.k_len, call.q_offset, device)
+
+
+def _new_block_mask(
+    mask: MaskMod, batch: int, heads: int, q_len: int, k_len: int, q_offset: int, device: str
+) -> BlockMask:
+    def shifted(b: Tensor, h: Tensor, q: Tensor, k: Tensor) -> Tensor:
+        return mask(b, h, q + q_offset, k)
+
+    return create_block_mask(shifted, batch, heads, q_len, k_len, device)
+
+
+_kept_block_mask: Callable[..., BlockMask] = lru_cache(maxsize=64)(_new_block_mask)

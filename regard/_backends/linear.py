@@ -4,7 +4,7 @@ With normalizer `sum` the weights are `φ(q)·φ(k) / Σ φ(q)·φ(k)`, so keys 
 before any query is seen; under a causal mask the sums are running sums, taken block by block.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 import torch.nn.functional as F
@@ -56,8 +56,13 @@ def cost(call: Call) -> Cost:
     return Cost(flops, io_bytes(call) + 2 * state, output_bytes(call) + state)
 
 
+def _feature_map(call: Call) -> Callable[[Tensor], Tensor]:
+    assert isinstance(call.score, FeatureMapDot)
+    return call.score.feature_map
+
+
 def _feature_dim(call: Call) -> int:
-    return call.score.feature_map(call.query[:0, :0, :0]).shape[-1]
+    return _feature_map(call)(call.query[:0, :0, :0]).shape[-1]
 
 
 def _is_causal(call: Call) -> bool:
@@ -65,8 +70,9 @@ def _is_causal(call: Call) -> bool:
 
 
 def run(call: Call) -> Tensor:
-    query = call.score.feature_map(call.query.to(call.exact))
-    key = repeat_heads(call.score.feature_map(call.key.to(call.exact)), call.groups)
+    feature_map = _feature_map(call)
+    query = feature_map(call.query.to(call.exact))
+    key = repeat_heads(feature_map(call.key.to(call.exact)), call.groups)
     value = repeat_heads(call.value.to(call.exact), call.groups)
     for part in conjuncts(call.mask):
         if type(part) is Padding:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from regard._backends._call import Call, boolean, repeat_heads
+from regard._backends._call import Call, repeat_heads
 from regard._backends._cost import Cost, dense_cost
 
 
@@ -38,7 +38,6 @@ def weigh(call: Call, indices: tuple[Tensor, Tensor, Tensor, Tensor] | None = No
     b, h, q, k = indices or call.indices
 
     scores = call.score(query, key)
-    if call.score_mod is not None:
-        scores = call.score_mod(scores, b, h, q, k)
-    where = None if call.mask is None else boolean(call.mask(b, h, q, k))
+    scores = call.modified(scores, b, h, q, k)
+    where = None if call.mask is None else call.permitted(b, h, q, k)
     return call.normalizer(scores, where)

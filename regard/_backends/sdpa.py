@@ -1,4 +1,4 @@
-"""PyTorch's fused kernels, for every score that is a dot product and every mask and additive bias."""
+"""PyTorch's fused kernels, for every dot-product score, every mask and every additive bias."""
 
 import math
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from regard._backends._call import Call, boolean, label, repeat_heads
+from regard._backends._call import Call, label, repeat_heads
 from regard._backends._cost import Cost, fused_cost
 from regard._backends._rewriting import dot_form, is_dot
 from regard._backends._structure import temperature
@@ -36,7 +36,14 @@ def run(call: Call) -> Tensor:
     if call.score_mod is None and is_triangle(call):
         output = attend(call, query, key, value, scale, is_causal=True)
     elif call.score_mod is None:
-        output = attend(call, query, key, value, scale, mask=call.permitted())
+        output = attend(
+            call,
+            query,
+            key,
+            value,
+            scale,
+            mask=None if call.mask is None else call.permitted(*call.indices),
+        )
     else:
         bias = _bias(call)
         query, key, value = (tensor.to(bias.dtype) for tensor in (query, key, value))
@@ -74,12 +81,9 @@ def fit(call: Call) -> tuple[Tensor, Tensor, Tensor, float]:
 
 def _bias(call: Call) -> Tensor:
     """What the score_mod adds, minus infinity where the mask forbids."""
-    b, h, q, k = call.indices
     zero = torch.zeros((1, 1, 1, 1), dtype=call.exact, device=call.query.device)
-    bias = call.score_mod(zero, b, h, q, k)
-    if call.mask is None:
-        return bias
-    return torch.where(boolean(call.mask(b, h, q, k)), bias, -math.inf)
+    bias = call.modified(zero, *call.indices)
+    return torch.where(call.permitted(*call.indices), bias, -math.inf)
 
 
 def attend(

@@ -84,7 +84,11 @@ class Additive(nn.Module):
         return self.hidden_dim or query_dim
 
     def extra_repr(self) -> str:
-        named = {"query_dim": self.query_dim, "key_dim": self.key_dim, "hidden_dim": self.hidden_dim}
+        named = {
+            "query_dim": self.query_dim,
+            "key_dim": self.key_dim,
+            "hidden_dim": self.hidden_dim,
+        }
         return ", ".join(f"{name}={width}" for name, width in named.items() if width is not None)
 
 

@@ -8,11 +8,11 @@ from regard.scores._widths import require_at_most, require_width
 
 
 class ConcatLinear(nn.Module):
-    """A linear layer on the concatenation, `score_j = w_j · [q; k_j] + b_j`, one row per key position.
+    """A linear layer on the concatenation, `score_j = w_j · [q; k_j] + b_j`, one row per position.
 
-    The tutorial form `softmax(Linear([q; k]))` has a single key vector for a fixed number of values:
-    expand that vector over the positions and this is it. Nothing here multiplies a query with a key,
-    so it is a dot product in disguise, and fused kernels serve it.
+    The tutorial form `softmax(Linear([q; k]))` has a single key vector for a fixed number of
+    values: expand that vector over the positions and this is it. Nothing here multiplies a query
+    with a key, so it is a dot product in disguise, and fused kernels serve it.
 
     Args:
         query_dim: width of the query.

@@ -23,7 +23,8 @@ class Cosine:
 
     Example:
         >>> import torch
-        >>> Cosine()(torch.tensor([[[[2.0, 0.0]]]]), torch.tensor([[[[5.0, 0.0], [0.0, 1.0]]]])).tolist()
+        >>> key = torch.tensor([[[[5.0, 0.0], [0.0, 1.0]]]])
+        >>> Cosine()(torch.tensor([[[[2.0, 0.0]]]]), key).tolist()
         [[[[1.0, 0.0]]]]
 
     References:

@@ -60,8 +60,8 @@ class InverseDistance:
         True
 
     References:
-        Yin, Schütze, Xiang & Zhou. ABCNN: Attention-Based Convolutional Neural Network for Modeling
-        Sentence Pairs. 2016. https://arxiv.org/abs/1512.05193
+        Yin, Schütze, Xiang & Zhou. ABCNN: Attention-Based Convolutional Neural Network for
+        Modeling Sentence Pairs. 2016. https://arxiv.org/abs/1512.05193
     """
 
     def __call__(
