@@ -13,7 +13,9 @@ PACKAGE = ROOT / "regard"
 LEVELS = {
     "_typing": 0,
     "errors": 0,
+    "_files": 0,
     "_pairwise": 0,
+    "_manifest": 1,
     "scores": 1,
     "score_mods": 1,
     "masks": 1,

@@ -293,6 +293,25 @@ expressions = st.recursive(
 )
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Causal() & SlidingWindow(left=128, right=0) & ~Block(size=4)",
+        "Causal() & (Block(size=2) & Prefix(length=1))",
+        "(Causal() | Block(size=2)) & Prefix(length=1)",
+        "Causal() & (Block(size=2) | Prefix(length=1))",
+        "Causal() & Block(size=2) | Prefix(length=1) & Causal()",
+        "Causal() | (Block(size=2) | Prefix(length=1))",
+        "Causal() | Block(size=2) | Prefix(length=1)",
+        "~(Causal() | Block(size=2))",
+        "~(Causal() & Block(size=2))",
+        "~~Causal() & ~Block(size=2)",
+    ],
+)
+def test_parentheses_are_printed_where_they_are_needed_and_nowhere_else(text: str) -> None:
+    assert repr(eval(text, vars(regard.masks))) == text
+
+
 @hypothesis.given(expressions)
 def test_what_a_mask_prints_is_the_expression_that_makes_it(mask: Mask) -> None:
     assert eval(repr(mask), vars(regard.masks)) == mask
