@@ -1,0 +1,31 @@
+"""Normalizers: from scores to weights."""
+
+from regard.normalizers.entmax import Entmax
+from regard.normalizers.gumbel_softmax import GumbelSoftmax
+from regard.normalizers.hard import Hard, hard
+from regard.normalizers.learned_entmax import LearnedEntmax
+from regard.normalizers.local_gaussian import LocalGaussian
+from regard.normalizers.sample import Sample
+from regard.normalizers.sigmoid import sigmoid
+from regard.normalizers.softmax import Softmax, softmax
+from regard.normalizers.softmax_one import softmax_one
+from regard.normalizers.sparsemax import sparsemax
+from regard.normalizers.sum import sum
+from regard.normalizers.top_k import TopK
+
+__all__ = [
+    "Entmax",
+    "GumbelSoftmax",
+    "Hard",
+    "LearnedEntmax",
+    "LocalGaussian",
+    "Sample",
+    "Softmax",
+    "TopK",
+    "hard",
+    "sigmoid",
+    "softmax",
+    "softmax_one",
+    "sparsemax",
+    "sum",
+]

@@ -1,0 +1,141 @@
+"""The search that the entmax family shares: which few keys of a row get weight.
+
+With gaps to the row's best score, `gap_j = scores_j - max_i scores_i <= 0`, and `s = alpha - 1`,
+
+    weights_j = max(0, u^s + s gap_j)^(1/s)
+
+where the largest weight `u` is the only unknown. It is found by Newton's method without a gradient;
+the mechanism then computes the weights on the support by ordinary arithmetic, so that autograd
+gives derivatives of every order.
+
+A key further than `u^s / s` below the best gets no weight. Since `u <= 1`, few keys matter, and on
+the CPU they are listed (`Few`) before or after the search: what is left to do on the whole matrix
+is one maximum, one comparison and one write.
+"""
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+FEW = 0.1  # share of the pairs up to which a list of them is faster than the matrix
+BLOCK = 1 << 18  # scores searched at a time, so that temporaries stay in cache
+STEPS = {torch.float32: 32, torch.float64: 45}  # enough for any row: see `newton`
+
+
+class Rows:
+    """Every pair: `gaps` is `[*rows, k_len]`, a number per row is `[*rows, 1]`."""
+
+    def __init__(self, gaps: Tensor) -> None:
+        self.gaps = gaps
+
+    def total(self, entries: Tensor) -> Tensor:
+        """Sum over each row."""
+        return entries.sum(dim=-1, keepdim=True)
+
+    def spread(self, per_row: Tensor) -> Tensor:
+        """Each row's number, for its entries."""
+        return per_row
+
+    def dense(self, weights: Tensor) -> Tensor:
+        """The entries' weights as a matrix."""
+        return weights
+
+
+class Few(Rows):
+    """The listed pairs only: `gaps` is `[pairs]`, a number per row is still `[*rows, 1]`."""
+
+    def __init__(self, scores: Tensor, top: Tensor, pairs: Tensor) -> None:
+        self.shape, self.lead, self.pairs = scores.shape, top.shape, pairs
+        self.row = pairs.div(scores.shape[-1], rounding_mode="floor")
+        super().__init__(scores.reshape(-1).index_select(0, pairs) - self.spread(top))
+
+    def total(self, entries: Tensor) -> Tensor:
+        sums = entries.new_zeros(self.lead.numel()).index_add(0, self.row, entries)
+        return sums.reshape(self.lead)
+
+    def spread(self, per_row: Tensor) -> Tensor:
+        return per_row.expand(self.lead).reshape(-1).index_select(0, self.row)
+
+    def dense(self, weights: Tensor) -> Tensor:
+        matrix = weights.new_zeros(self.shape.numel())
+        return matrix.index_put_((self.pairs,), weights).reshape(self.shape)
+
+
+Search = Callable[[Rows, Tensor], Tensor]
+Weigh = Callable[[Rows, Tensor, Tensor], Tensor]
+
+
+def sparse_weights(
+    scores: Float[Tensor, "*rows k_len"],
+    where: Bool[Tensor, "..."] | None,
+    s: float | Float[Tensor, "..."],
+    search: Search,
+    weigh: Weigh,
+) -> Float[Tensor, "*rows k_len"]:
+    """The weights that `weigh(rows, u, s)` gives, with `u = search(rows, s)`.
+
+    Both see gaps of 0 for the best key of a row, -inf where there can be no weight and nothing else
+    in a row without a permitted key; `s = alpha - 1` broadcasts to `[*rows, 1]`.
+    """
+    if scores.shape[-1] == 0:
+        return scores * 1.0
+    s = torch.as_tensor(s, dtype=scores.dtype, device=scores.device)
+    filled = scores.detach()
+    if where is not None:
+        filled = torch.where(where, filled, -torch.inf)
+    top = filled.amax(dim=-1, keepdim=True)
+    with torch.no_grad():
+        pairs = _within(filled, top - 1.0 / s)
+        if pairs is None:
+            top = top.masked_fill(top == -torch.inf, 0.0)
+            u = _search_in_blocks(filled, top, s, search)
+            pairs = _within(filled, top - u**s / s)
+        else:
+            u = search(Few(filled, top, pairs), s)
+    if pairs is None:
+        rows = Rows(torch.where(filled == -torch.inf, -torch.inf, scores - top))
+    else:
+        rows = Few(scores, top, pairs)
+    return rows.dense(weigh(rows, u, s))
+
+
+def _within(filled: Tensor, bound: Tensor) -> Tensor | None:
+    """Flat indices of the scores above their row's bound, if few and if they may be looked at."""
+    if torch.compiler.is_compiling() or filled.device.type != "cpu":
+        return None
+    # With a NaN in the row everything permitted is above the bound, so that the NaN shows.
+    bound = bound.nan_to_num(nan=-torch.inf, neginf=-torch.inf)
+    above = torch.le(filled, bound).logical_not_().reshape(-1)
+    if above.count_nonzero() > FEW * above.numel():
+        return None
+    return above.nonzero().squeeze(1)
+
+
+def _search_in_blocks(filled: Tensor, top: Tensor, s: Tensor, search: Search) -> Tensor:
+    if torch.compiler.is_compiling() or filled.device.type != "cpu":
+        return search(Rows(filled - top), s)
+    k_len = filled.shape[-1]
+    blocks = zip(
+        *(part.reshape(-1, part.shape[-1]).split(max(1, BLOCK // k_len))
+          for part in (filled, top, s.expand(top.shape))),
+        strict=True,
+    )  # fmt: skip
+    found = [search(Rows(scores - best), each) for scores, best, each in blocks]
+    return torch.cat(found).reshape(top.shape)
+
+
+def newton(u: Tensor, step: Callable[[Tensor], Tensor]) -> Tensor:
+    """Largest weights, by steps down from an upper bound until they stay.
+
+    The sum of the weights is convex in u, so that no step overshoots and each divides (sum - 1)
+    times the slope by four or more: log2(k_len) + half the dtype's bits are always enough.
+    Usually it takes four to eight; compiled code cannot look and does them all.
+    """
+    tolerance = 1.0 - 32.0 * torch.finfo(u.dtype).eps
+    for _ in range(STEPS[u.dtype]):
+        last, u = u, step(u)
+        if not torch.compiler.is_compiling() and not bool((u < last * tolerance).any()):
+            break
+    return u

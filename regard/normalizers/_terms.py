@@ -1,0 +1,63 @@
+"""The equation of entmax for any alpha: sum of the weights, its slope, its solution.
+
+With `s = alpha - 1` and gaps to the best score, a weight is `u` times its share of the largest one,
+
+    share_j = (1 + s gap_j / u^s)^(1/s)          exp(gap_j) for s -> 0
+
+which is accurate for small s, where powers of `u^s + s gap_j` are not. The sum `u * sum(share)`
+must be 1, and its slope in `u` is `sum(share^(1-s))`.
+"""
+
+import torch
+from torch import Tensor
+
+from regard.normalizers._support import STEPS, Rows, newton
+
+
+def largest(rows: Rows, s: Tensor) -> Tensor:
+    """The largest weights for s <= 1, where the sum is convex in u and Newton's method safe."""
+    one = torch.ones_like(rows.total(rows.gaps))
+    return newton(one, lambda u: _step(rows, u, s, _outside(rows, u, s)))
+
+
+def bisect(rows: Rows, s: Tensor) -> Tensor:
+    """The largest weights for any s; they lie between 1 / size of the row and 1."""
+    high = torch.ones_like(rows.total(rows.gaps))
+    low = 1.0 / rows.total(torch.ones_like(rows.gaps)).clamp_min(1.0)
+    for _ in range(2 * STEPS[high.dtype]):
+        middle = 0.5 * (low + high)
+        share, _ = _terms(rows, middle, s, _outside(rows, middle, s))
+        small = middle * rows.total(share) < 1.0
+        low, high = torch.where(small, middle, low), torch.where(small, high, middle)
+    return high
+
+
+def weigh(rows: Rows, u: Tensor, s: Tensor) -> Tensor:
+    """Weights on the support of the solution `u`, with derivatives to gaps and `s`.
+
+    The dependence of u on both enters by Newton steps at the solution: one makes the first
+    derivatives right, two the second and third as well.
+    """
+    outside = _outside(rows, u, s.detach())
+    for _ in range(2):
+        u = _step(rows, u, s, outside)
+    share, _ = _terms(rows, u, s, outside)
+    return rows.spread(u) * share
+
+
+def _outside(rows: Rows, u: Tensor, s: Tensor) -> Tensor:
+    return rows.gaps <= -rows.spread(u**s / s)
+
+
+def _step(rows: Rows, u: Tensor, s: Tensor, outside: Tensor) -> Tensor:
+    share, slope = _terms(rows, u, s, outside)
+    return u - (u * rows.total(share) - 1.0) / rows.total(slope).clamp_min(1.0)
+
+
+def _terms(rows: Rows, u: Tensor, s: Tensor, outside: Tensor) -> tuple[Tensor, Tensor]:
+    """Shares and their slopes, 0 outside."""
+    gaps = rows.gaps.masked_fill(outside, 0.0)
+    scale = (s * u**-s).clamp_max(torch.finfo(u.dtype).max)
+    below = (gaps * rows.spread(scale)).clamp_min(torch.finfo(u.dtype).eps - 1.0)
+    share = (below.log1p() / rows.spread(s)).exp().masked_fill(outside, 0.0)
+    return share, share / (1.0 + below)

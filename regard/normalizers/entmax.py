@@ -1,0 +1,84 @@
+"""Entmax, the family from softmax (alpha 1) over sparsemax (alpha 2) towards the arg max."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from regard.normalizers._support import Rows, newton, sparse_weights
+from regard.normalizers._terms import bisect, largest, weigh
+from regard.normalizers.softmax import softmax
+from regard.normalizers.sparsemax import sparsemax
+
+
+@dataclass(frozen=True)
+class Entmax:
+    """Weights with exact zeros, the more of them the larger alpha.
+
+        weights_j = max(0, (alpha - 1) scores_j - tau)^(1 / (alpha - 1))
+
+    with tau such that the weights sum to one. Alpha 1 is softmax and 2 is sparsemax; 1.5 has a
+    closed form given the support; any other alpha is solved by Newton's method, above 2 by
+    bisection. Above 2 the gradient grows without bound as a weight comes near zero, and with it
+    the error of float32.
+    Raises ValueError when `alpha` is less than 1 or not finite.
+
+    Example:
+        >>> Entmax(alpha=1.5)(torch.tensor([[2.0, 2.0, -1.0]]))
+        tensor([[0.5000, 0.5000, 0.0000]])
+
+    References:
+        Ben Peters, Vlad Niculae, André Martins. Sparse Sequence-to-Sequence Models. 2019.
+        https://arxiv.org/abs/1905.05702
+    """
+
+    alpha: float = 1.5
+
+    def __post_init__(self) -> None:
+        if not 1.0 <= self.alpha < math.inf:
+            raise ValueError(
+                f"alpha must be a finite number of at least 1, got {self.alpha}; "
+                "1 is softmax, 2 is sparsemax, and normalizer=hard is the limit of large alpha"
+            )
+
+    def __call__(
+        self,
+        scores: Float[Tensor, "*rows k_len"],
+        where: Bool[Tensor, "..."] | None = None,
+    ) -> Float[Tensor, "*rows k_len"]:
+        """Weights of these scores over the permitted keys."""
+        if self.alpha == 1.0:
+            return softmax(scores, where)
+        if self.alpha == 1.5:
+            return sparse_weights(scores, where, 0.5, _largest_15, _weigh_15)
+        if self.alpha == 2.0:
+            return sparsemax(scores, where)
+        search = largest if self.alpha < 2.0 else bisect
+        return sparse_weights(scores, where, self.alpha - 1.0, search, weigh)
+
+
+def _largest_15(rows: Rows, s: Tensor) -> Tensor:
+    """The largest weight u, where sum(max(0, gap / 2 + sqrt(u))^2) = 1."""
+    halved = 0.5 * rows.gaps
+
+    def step(u: Tensor) -> Tensor:
+        root = u.sqrt()
+        inside = (halved + rows.spread(root)).clamp_min(0.0)
+        excess = rows.total(inside.square()) - 1.0
+        return u - root * excess / torch.maximum(rows.total(inside), root)
+
+    return newton(torch.ones_like(rows.total(halved)), step)
+
+
+def _weigh_15(rows: Rows, u: Tensor, s: Tensor) -> Tensor:
+    """With tau = mean - sqrt((1 - sum of squared deviations) / size), over the support."""
+    halved = 0.5 * rows.gaps
+    outside = halved <= -rows.spread(u.sqrt())
+    inside = halved.masked_fill(outside, 0.0)
+    size = rows.total((~outside).to(u.dtype)).clamp_min(1.0)
+    mean = rows.total(inside) / size
+    deviation = (inside - rows.spread(mean)).masked_fill(outside, 0.0)
+    tau = mean - ((1.0 - rows.total(deviation.square())) / size).sqrt()
+    return (inside - rows.spread(tau)).clamp_min(0.0).masked_fill(outside, 0.0).square()

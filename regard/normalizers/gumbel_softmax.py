@@ -1,0 +1,69 @@
+"""A differentiable sample."""
+
+import math
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from regard.normalizers._gumbel import gumbel
+from regard.normalizers.hard import Hard
+from regard.normalizers.softmax import softmax
+
+
+@dataclass(frozen=True)
+class GumbelSoftmax:
+    """Softmax of scores with Gumbel noise: a sample from softmax(scores), smoothed by `tau`.
+
+        weights = softmax((scores + noise) / tau)      noise = -log(-log(uniform(0, 1)))
+
+    As `tau` goes to 0 the weights become a one-hot sample. With `hard` they are one-hot already and
+    keep this gradient (straight-through). `seed` as in `Sample`.
+    Raises ValueError when `tau` is not a positive finite number.
+
+    Example:
+        >>> import torch
+        >>> weights = GumbelSoftmax(tau=0.5, seed=0)(torch.zeros(1, 3))
+        >>> torch.allclose(weights.sum(), torch.tensor(1.0))
+        True
+
+    References:
+        Eric Jang, Shixiang Gu, Ben Poole. Categorical Reparameterization with Gumbel-Softmax.
+        2016. https://arxiv.org/abs/1611.01144
+        Chris Maddison, Andriy Mnih, Yee Whye Teh. The Concrete Distribution: A Continuous
+        Relaxation of Discrete Random Variables. 2016. https://arxiv.org/abs/1611.00712
+    """
+
+    tau: float = 1.0
+    hard: bool = False
+    seed: int | None = None
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.tau < math.inf:
+            raise ValueError(
+                f"tau must be a positive finite number, got {self.tau}; "
+                "pass normalizer=Sample() for the limit of tau 0"
+            )
+
+    @property
+    def random(self) -> bool:
+        """Whether two calls differ."""
+        return self.seed is None
+
+    def at(self, heads: Any, rows: Any) -> "GumbelSoftmax | partial[Tensor]":
+        """The same draw for some heads and query rows."""
+        return self if self.random else partial(self._draw, heads, rows)
+
+    def __call__(
+        self,
+        scores: Float[Tensor, "*rows k_len"],
+        where: Bool[Tensor, "..."] | None = None,
+    ) -> Float[Tensor, "*rows k_len"]:
+        """Weights over the permitted keys."""
+        return self._draw(slice(None), slice(None), scores, where)
+
+    def _draw(self, heads: Any, rows: Any, scores: Tensor, where: Tensor | None = None) -> Tensor:
+        noisy = (scores + gumbel(scores, self.seed, heads, rows)) / self.tau
+        return Hard(straight_through=True)(noisy, where) if self.hard else softmax(noisy, where)

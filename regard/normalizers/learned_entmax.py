@@ -1,0 +1,81 @@
+"""Entmax whose alpha is learned, for all heads or for each."""
+
+import math
+from functools import partial
+from typing import Any
+
+import torch
+from einops import rearrange
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from regard.normalizers._support import sparse_weights
+from regard.normalizers._terms import largest, weigh
+
+
+class LearnedEntmax(nn.Module):
+    """Entmax with a learned alpha between 1 (softmax) and 2 (sparsemax).
+
+        weights = entmax(scores, alpha)      alpha = 1 + sigmoid(a)
+
+    `num_heads=None` shares one `a` among all heads; otherwise each head has its own. `alpha` is
+    the value to start from.
+    Raises ValueError when `alpha` is not between 1 and 2, or when the scores have another number
+    of heads.
+
+    Example:
+        >>> normalizer = LearnedEntmax(num_heads=2, alpha=1.5)
+        >>> normalizer(torch.tensor([2.0, 2.0, -1.0]).expand(1, 2, 1, 3))[0, :, 0]
+        tensor([[0.5000, 0.5000, 0.0000],
+                [0.5000, 0.5000, 0.0000]], grad_fn=<SelectBackward0>)
+
+    References:
+        Gonçalo Correia, Vlad Niculae, André Martins. Adaptively Sparse Transformers. 2019.
+        https://arxiv.org/abs/1909.00015
+    """
+
+    def __init__(self, num_heads: int | None = None, alpha: float = 1.5) -> None:
+        super().__init__()
+        if not 1.0 < alpha < 2.0:
+            raise ValueError(
+                f"alpha must start between 1 and 2, got {alpha}; "
+                "pass normalizer=Entmax(alpha) for a fixed value"
+            )
+        start = math.log(alpha - 1.0) - math.log(2.0 - alpha)
+        self.a = nn.Parameter(torch.full(() if num_heads is None else (num_heads,), start))
+
+    @property
+    def alpha(self) -> Float[Tensor, ""] | Float[Tensor, " num_heads"]:
+        """The present value, shared or per head."""
+        return 1.0 + self.a.sigmoid()
+
+    def check(
+        self,
+        query: Float[Tensor, "batch heads q_len query_dim"],
+        key: Float[Tensor, "batch kv_heads k_len key_dim"],
+    ) -> None:
+        """Raise ValueError when the query has another number of heads."""
+        if self.a.ndim and len(self.a) != query.shape[1]:
+            raise ValueError(
+                f"LearnedEntmax has num_heads={len(self.a)}, but query has {query.shape[1]} heads; "
+                "build it for as many, or with num_heads=None to share one alpha"
+            )
+
+    def at(self, heads: Any, rows: Any) -> "LearnedEntmax | partial[Tensor]":
+        """The same normalizer for some heads and query rows."""
+        return partial(self._weigh, self.a[heads]) if self.a.ndim else self
+
+    def forward(
+        self,
+        scores: Float[Tensor, "*rows k_len"],
+        where: Bool[Tensor, "..."] | None = None,
+    ) -> Float[Tensor, "*rows k_len"]:
+        """Weights of these scores over the permitted keys."""
+        return self._weigh(self.a, scores, where)
+
+    @staticmethod
+    def _weigh(a: Tensor, scores: Tensor, where: Tensor | None = None) -> Tensor:
+        s = a.to(scores.dtype).sigmoid()
+        if s.ndim:
+            s = rearrange(s, "heads -> heads 1 1")
+        return sparse_weights(scores, where, s, largest, weigh)

@@ -1,0 +1,82 @@
+"""Hard attention by sampling, as trained by REINFORCE."""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from regard.normalizers._closed import close
+from regard.normalizers._gumbel import gumbel
+from regard.normalizers.hard import hard
+
+
+@dataclass(frozen=True)
+class Sample:
+    """All weight on one key, drawn with the probabilities that softmax would give.
+
+        weights = one_hot(j)      j ~ softmax(scores)
+
+    Drawing has no gradient; the scores learn from the log-probability of what was drawn, with a
+    reward minus a baseline (the paper adds a moving-average baseline and an entropy bonus):
+
+        weights = regard.attention_weights(query, key, mask=mask, normalizer=Sample())
+        log_prob = (weights * regard.attention_weights(query, key, mask=mask)).sum(-1).log()
+        loss = -(log_prob * (reward(weights @ value) - baseline).detach()).mean()
+
+    or, where the scores are at hand, from `Sample.log_prob(weights, scores, where)`, which is 0
+    instead of -inf in a row without a permitted key.
+
+    Without a `seed` numbers come from torch's global generator (`torch.manual_seed`). With one the
+    draw depends on it and on the pair's place alone: the same for every call and every backend.
+    Pass a new one each step; compiled code is compiled again for it.
+
+    Example:
+        >>> scores = torch.tensor([[0.0, 0.0, -100.0]])
+        >>> weights = Sample(seed=0)(scores)
+        >>> weights.sum().item(), weights[0, 2].item()
+        (1.0, 0.0)
+        >>> Sample.log_prob(weights, scores)
+        tensor([-0.6931])
+
+    References:
+        Kelvin Xu, Jimmy Ba, Ryan Kiros, et al. Show, Attend and Tell: Neural Image Caption
+        Generation with Visual Attention. 2015. https://arxiv.org/abs/1502.03044
+        Ronald Williams. Simple Statistical Gradient-Following Algorithms for Connectionist
+        Reinforcement Learning. 1992. https://doi.org/10.1007/BF00992696
+    """
+
+    seed: int | None = None
+
+    @property
+    def random(self) -> bool:
+        """Whether two calls differ."""
+        return self.seed is None
+
+    def at(self, heads: Any, rows: Any) -> "Sample | partial[Tensor]":
+        """The same draw for some heads and query rows."""
+        return self if self.random else partial(self._draw, heads, rows)
+
+    def __call__(
+        self,
+        scores: Float[Tensor, "*rows k_len"],
+        where: Bool[Tensor, "..."] | None = None,
+    ) -> Float[Tensor, "*rows k_len"]:
+        """One-hot weights over the permitted keys."""
+        return self._draw(slice(None), slice(None), scores, where)
+
+    def _draw(self, heads: Any, rows: Any, scores: Tensor, where: Tensor | None = None) -> Tensor:
+        return hard(scores.detach() + gumbel(scores, self.seed, heads, rows), where)
+
+    @staticmethod
+    def log_prob(
+        weights: Float[Tensor, "*rows k_len"],
+        scores: Float[Tensor, "*rows k_len"],
+        where: Bool[Tensor, "..."] | None = None,
+    ) -> Float[Tensor, "*rows"]:
+        """Log-probability of the drawn keys under these scores, with a gradient to the scores."""
+        filled, closed = close(scores, where)
+        log_probs = torch.log_softmax(filled, dim=-1).masked_fill(closed, 0.0)
+        return (weights.detach() * log_probs).sum(dim=-1)

@@ -1,0 +1,35 @@
+"""Division by the sum, for scores that are non-negative already."""
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+
+def sum(
+    scores: Float[Tensor, "*rows k_len"], where: Bool[Tensor, "..."] | None = None
+) -> Float[Tensor, "*rows k_len"]:
+    """Scores divided by their sum over the permitted keys.
+
+        weights_j = scores_j / sum_i scores_i
+
+    With a feature map as score this is linear attention. The scores are meant to be non-negative;
+    with mixed signs the weights are too and the sum may come near zero. A sum of exactly zero
+    gives zeros, in the weights and in every gradient.
+
+    Example:
+        >>> sum(torch.tensor([[1.0, 3.0, 5.0]]), torch.tensor([True, True, False]))
+        tensor([[0.2500, 0.7500, 0.0000]])
+
+    References:
+        Angelos Katharopoulos, Apoorv Vyas, Nikolaos Pappas, François Fleuret. Transformers are
+        RNNs: Fast Autoregressive Transformers with Linear Attention. 2020.
+        https://arxiv.org/abs/2006.16236
+    """
+    closed = scores == -torch.inf
+    if where is not None:
+        closed = closed | ~where
+    permitted = scores.masked_fill(closed, 0.0)
+    total = permitted.sum(dim=-1, keepdim=True)
+    empty = total == 0.0
+    weights = permitted / total.masked_fill(empty, 1.0)
+    return weights.masked_fill(closed | empty, 0.0)

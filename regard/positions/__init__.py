@@ -1,0 +1,7 @@
+"""Positions: where a token stands, for scores that cannot see it."""
+
+from regard.positions.learned import Learned
+from regard.positions.rope import RoPE
+from regard.positions.sinusoidal import sinusoidal
+
+__all__ = ["Learned", "RoPE", "sinusoidal"]

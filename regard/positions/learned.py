@@ -1,0 +1,62 @@
+"""Learned position embedding."""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+
+class Learned(nn.Module):
+    """A learned vector for each of `max_length` positions, to be added to the embeddings.
+
+        encoding[p] = weight[p]
+
+    Starts from a normal distribution of standard deviation 0.02, as BERT and GPT-2 do.
+    Raises ValueError when more positions are asked for than there are.
+
+    Example:
+        >>> positions = Learned(max_length=512, embed_dim=16)
+        >>> positions(10).shape, positions(1, offset=10).shape
+        (torch.Size([10, 16]), torch.Size([1, 16]))
+        >>> positions.at(torch.tensor([[0, 0, 1], [0, 1, 2]])).shape
+        torch.Size([2, 3, 16])
+
+    References:
+        Jonas Gehring, Michael Auli, David Grangier, Denis Yarats, Yann Dauphin. Convolutional
+        Sequence to Sequence Learning. 2017. https://arxiv.org/abs/1705.03122
+    """
+
+    def __init__(self, max_length: int, embed_dim: int) -> None:
+        super().__init__()
+        if max_length < 1 or embed_dim < 1:
+            raise ValueError(
+                f"max_length and embed_dim must be positive, got {max_length} and {embed_dim}"
+            )
+        self.weight = nn.Parameter(torch.empty(max_length, embed_dim))
+        nn.init.normal_(self.weight, std=0.02)
+
+    def forward(self, length: int, *, offset: int = 0) -> Float[Tensor, "length embed_dim"]:
+        """Vectors of the positions from `offset` on."""
+        if length < 0 or offset < 0:
+            raise ValueError(f"length and offset must not be negative, got {length} and {offset}")
+        self._check(offset + length)
+        return self.weight[offset : offset + length]
+
+    def at(self, positions: Int[Tensor, "*tokens"]) -> Float[Tensor, "*tokens embed_dim"]:
+        """Vectors of these positions, for instance counted without padding.
+
+        Out of range is an error on the CPU; other devices answer it in their own way.
+        """
+        if positions.device.type == "cpu" and not torch.compiler.is_compiling() and len(positions):
+            low, high = positions.aminmax()
+            if low < 0:
+                raise ValueError(f"positions must not be negative, got {low.item()}")
+            self._check(int(high) + 1)
+        return F.embedding(positions, self.weight)
+
+    def _check(self, needed: int) -> None:
+        if needed > len(self.weight):
+            raise ValueError(
+                f"{needed} positions are needed, but max_length is {len(self.weight)}; shorten "
+                "the input or build Learned with a larger max_length"
+            )

@@ -1,0 +1,104 @@
+"""Rotary position embedding."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from einops import rearrange
+from jaxtyping import Float, Int
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class RoPE:
+    """Queries and keys turned by their position, so that dot products depend on distance alone.
+
+        (x_a, x_b) -> (x_a cos p f_i - x_b sin p f_i,  x_b cos p f_i + x_a sin p f_i)
+        f_i = base^(-2i / width)
+
+    at position p, for each pair (a, b) of the first `width` numbers of a head (all by default;
+    the rest passes unchanged). The pairs are the two halves, (i, i + width/2), as in Hugging Face's
+    Llama, or with `interleaved` neighbors, (2i, 2i + 1), as in the paper and GPT-J. Weights trained
+    for one layout give garbage in the other.
+
+    Phases are computed in float32 (float64 for float64 input) at every call and never stored, so a
+    model in bfloat16 keeps exact positions; the result has the dtype of x.
+    Raises ValueError when `width` is odd or larger than the head, `base` is not positive, or both
+    `positions` and an `offset` are given.
+
+    Example:
+        >>> x = torch.tensor([1.0, 0.0]).expand(1, 1, 3, 2)
+        >>> RoPE()(x)[0, 0]
+        tensor([[ 1.0000,  0.0000],
+                [ 0.5403,  0.8415],
+                [-0.4161,  0.9093]])
+
+    References:
+        Jianlin Su, Yu Lu, Shengfeng Pan, Bo Wen, Yunfeng Liu. RoFormer: Enhanced Transformer with
+        Rotary Position Embedding. 2021. https://arxiv.org/abs/2104.09864
+    """
+
+    base: float = 10000.0
+    width: int | None = None
+    interleaved: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.base < math.inf:
+            raise ValueError(
+                f"base must be a positive finite number, got {self.base}; the paper uses 10000"
+            )
+        if self.width is not None and (self.width < 0 or self.width % 2):
+            raise ValueError(
+                f"width must be even, because RoPE turns pairs, got {self.width}; "
+                f"pass width={max(0, self.width - 1)} to leave the last number unturned"
+            )
+
+    def __call__(
+        self,
+        x: Float[Tensor, "batch heads length head_dim"],
+        positions: Int[Tensor, " length"] | Int[Tensor, "#batch length"] | None = None,
+        offset: int = 0,
+    ) -> Float[Tensor, "batch heads length head_dim"]:
+        """Turn `x`, whose first position is `offset` or whose positions are all given."""
+        width = self._width(x.shape[-1])
+        if positions is None:
+            positions = torch.arange(offset, offset + x.shape[-2], device=x.device)
+        elif offset:
+            raise ValueError(
+                f"give either positions or an offset, got both (offset={offset}); "
+                "add the offset to the positions"
+            )
+        exact = torch.promote_types(x.dtype, torch.float32)
+        phases = positions.to(exact)[..., None] * self._frequencies(width, exact, x.device)
+        if phases.ndim == 3:
+            phases = rearrange(phases, "batch length pairs -> batch 1 length pairs")
+
+        split, join = self._layout()
+        a, b = rearrange(x[..., :width].to(exact), split, two=2)
+        cos, sin = phases.cos(), phases.sin()
+        turned = torch.stack((a * cos - b * sin, b * cos + a * sin))
+        turned = rearrange(turned, join).to(x.dtype)
+        return turned if width == x.shape[-1] else torch.cat((turned, x[..., width:]), dim=-1)
+
+    def _layout(self) -> tuple[str, str]:
+        """How the two of each pair are found in a head, and put back."""
+        head = "(pairs two)" if self.interleaved else "(two pairs)"
+        return f"... {head} -> two ... pairs", f"two ... pairs -> ... {head}"
+
+    def _frequencies(self, width: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+        exponents = torch.arange(0, width, 2, device=device, dtype=dtype) / max(width, 1)
+        return self.base**-exponents
+
+    def _width(self, head_dim: int) -> int:
+        width = head_dim if self.width is None else self.width
+        if width % 2:
+            raise ValueError(
+                f"RoPE turns pairs of numbers, but head_dim is {head_dim}, which is odd; "
+                f"pass width={head_dim - 1} to leave the last number unturned"
+            )
+        if width > head_dim:
+            raise ValueError(
+                f"RoPE has width={width}, but head_dim is {head_dim}; "
+                f"pass a width of at most {head_dim}"
+            )
+        return width
