@@ -1,0 +1,128 @@
+"""`regard demo`: learn to read dates in every language, now, here, without a download."""
+
+import signal
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from difflib import get_close_matches
+from pathlib import Path
+
+import torch
+from rich.console import Console
+
+from regard.cli.date_report import drawings, how_to_go_on, samples, scores
+from regard.cli.mistake import Mistake
+from regard.data.cldr_dates import languages as all_languages
+from regard.models.rnnsearch import RNNsearch
+from regard.tasks.dates import Dates
+from regard.train.display import Display
+from regard.train.loop import Progress, TrainConfig, train
+from regard.train.run_folder import log_metrics, new_run_folder
+
+BATCH_SIZE = 128
+EXACT_EVERY = 10.0
+"""Seconds between looks at how many answers are exact while training lasts."""
+QUESTIONS = 40
+"""Questions in each language at the end, on days that were never trained on."""
+
+
+def run(languages: Sequence[str] | None, seconds: float, out: Path, seed: int) -> int:
+    """Train, save, examine, show."""
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    task = Dates(_checked(languages))
+    folder = new_run_folder(out)
+    console.print(_introduction(task, seconds, folder, out))
+    torch.manual_seed(seed)
+    model = task.model()
+    with _interrupted() as signals:
+        progress = _train(console, task, model, TrainConfig(seconds=seconds), folder, seed, signals)
+    reader = task.reader(model.eval())
+    reader.save(folder)
+    if signals:
+        console.print(
+            f"Interrupted after {progress.seconds:.0f} of {seconds:g} s. The model as it is now is "
+            f"in {folder}.\n{how_to_go_on(task, folder)}"
+        )
+        return 128 + signals[0]
+    asked = task.examination("test", QUESTIONS, seed=2)
+    right = task.exact(model, asked)
+    log_metrics(folder, exact=float(right.mean()), by_language=task.by_language(right, asked))
+    console.print(scores(task, right, asked), samples(task, reader, asked), drawings(task, reader))
+    files = ", ".join(sorted(path.name for path in folder.iterdir()))
+    console.print(f"The run is in {folder}: {files}.\n{how_to_go_on(task, folder)}")
+    return 0
+
+
+def _checked(languages: Sequence[str] | None) -> Sequence[str]:
+    try:
+        known = all_languages()
+    except ImportError as error:
+        raise Mistake(str(error)) from None
+    for tag in languages or ():
+        if tag not in known:
+            near = get_close_matches(tag.lower().replace("_", "-").split("-")[0], known, 3, 0.5)
+            hint = f"did you mean {' or '.join(near)}?" if near else "the tags are like en, fr, zh"
+            raise Mistake(f"unknown language {tag!r}, {hint}")
+    return languages or known
+
+
+def _introduction(task: Dates, seconds: float, folder: Path, wanted: Path) -> str:
+    count = len(task.languages)
+    which = f"any of {count} languages" if count > 1 else task.languages[0]
+    kept = f" ({wanted} exists already and is kept)" if folder != wanted else ""
+    return (
+        f"Learning for {seconds:g} s to read a date written in {which} as YYYY-MM-DD.\n"
+        f"The run is kept in {folder}{kept}; Ctrl-C ends it early and saves the model."
+    )
+
+
+@contextmanager
+def _interrupted() -> Iterator[list[int]]:
+    """The signals that ask us to stop, collected; a second one stops at once."""
+    received: list[int] = []
+
+    def receive(number: int, frame: object) -> None:
+        if received:
+            raise KeyboardInterrupt
+        received.append(number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield received
+        return
+    before = {number: signal.signal(number, receive) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _train(
+    console: Console,
+    task: Dates,
+    model: RNNsearch,
+    config: TrainConfig,
+    folder: Path,
+    seed: int,
+    signals: Sequence[int],
+) -> Progress:
+    asked = task.examination("valid", max(2, 600 // len(task.languages)), seed=1)
+    exact, looked = None, time.monotonic()
+    with Display(console) as display:
+
+        def report(progress: Progress) -> None:
+            nonlocal exact, looked
+            if time.monotonic() - looked >= EXACT_EVERY or progress.spent == 1:
+                exact, looked = float(task.exact(model, asked).mean()), time.monotonic()
+            log_metrics(folder, **vars(progress), exact=exact)
+            display.show(progress, exact)
+
+        return train(
+            model,
+            lambda batch: task.loss(model, batch),
+            task.batches(BATCH_SIZE, seed),
+            config,
+            report,
+            stop=lambda: bool(signals),
+        )

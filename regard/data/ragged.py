@@ -1,0 +1,57 @@
+"""Ragged: many sequences of numbers of different lengths in one flat array."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class Ragged:
+    """Sequence `i` is `values[offsets[i] : offsets[i + 1]]`.
+
+    >>> rows = Ragged.of([[1, 2], [], [3]])
+    >>> rows.take(np.array([2, 0, 0])).padded(pad=9)
+    array([[3, 9],
+           [1, 2],
+           [1, 2]])
+    """
+
+    values: np.ndarray
+    offsets: np.ndarray
+
+    @classmethod
+    def of(cls, rows: Iterable[list[int]]) -> "Ragged":
+        """Pack these sequences."""
+        rows = list(rows)
+        offsets = np.cumsum([0] + [len(row) for row in rows])
+        return cls(np.array([number for row in rows for number in row], dtype=np.int64), offsets)
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """How long each sequence is."""
+        return np.diff(self.offsets)
+
+    def take(self, rows: np.ndarray) -> "Ragged":
+        """These sequences, in this order; a sequence may be taken any number of times."""
+        lengths = self.lengths[rows]
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        shift = np.repeat(self.offsets[rows] - offsets[:-1], lengths)
+        return Ragged(self.values[np.arange(offsets[-1]) + shift], offsets)
+
+    def joined(self, count: int) -> "Ragged":
+        """Every `count` sequences in a row made one."""
+        if len(self) % count:
+            raise ValueError(f"{len(self)} sequences cannot be joined by {count}")
+        return Ragged(self.values, self.offsets[::count])
+
+    def padded(self, pad: int) -> np.ndarray:
+        """One matrix, as wide as the longest sequence, `pad` behind the shorter ones."""
+        lengths = self.lengths
+        width = int(lengths.max(initial=0))
+        matrix = np.full((len(self), width), pad, dtype=self.values.dtype)
+        matrix[np.arange(width) < lengths[:, None]] = self.values
+        return matrix

@@ -1,0 +1,89 @@
+"""Vocabulary: tokens to numbers and back."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+PAD, UNKNOWN, BEGIN, END = "<pad>", "<unk>", "<s>", "</s>"
+SPECIALS = (PAD, UNKNOWN, BEGIN, END)
+MAX_TOKENS = 1_000_000
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """A list of distinct tokens; a token's number is its place in the list.
+
+    The first four are always padding, the unknown token, the beginning and the end of a sequence.
+    A token that is not in the list is read as `<unk>`. Nothing in training shows the model that
+    token, so an answer about a text with unknown characters is a guess; `unknown` names them.
+
+    Raises `ValueError` when the specials are not in front or a token stands twice.
+
+    >>> letters = Vocabulary.build("abca")
+    >>> letters.encode("cab?")
+    [6, 4, 5, 1]
+    >>> letters.decode([6, 4, 5, 3])
+    ['c', 'a', 'b', '</s>']
+    >>> letters.unknown("cab?!?")
+    ['!', '?']
+    """
+
+    tokens: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if not all(isinstance(token, str) and token for token in self.tokens):
+            raise ValueError("every token of a vocabulary must be a non-empty string")
+        if self.tokens[: len(SPECIALS)] != SPECIALS:
+            raise ValueError(f"a vocabulary must begin with {list(SPECIALS)}")
+        if len(self.tokens) > MAX_TOKENS:
+            raise ValueError(
+                f"a vocabulary has {MAX_TOKENS} tokens at most, this one has {len(self.tokens)}"
+            )
+        if len(self._numbers) != len(self.tokens):
+            raise ValueError(
+                f"the tokens of a vocabulary must be distinct: of {len(self.tokens)} only "
+                f"{len(self._numbers)} are"
+            )
+
+    @classmethod
+    def build(cls, tokens: Iterable[str]) -> "Vocabulary":
+        """The vocabulary of these tokens, sorted, behind the specials."""
+        return cls(SPECIALS + tuple(sorted(set(tokens) - set(SPECIALS))))
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def __contains__(self, token: str) -> bool:
+        return token in self._numbers
+
+    @cached_property
+    def _numbers(self) -> dict[str, int]:
+        return {token: number for number, token in enumerate(self.tokens)}
+
+    @property
+    def pad(self) -> int:
+        """The number that fills up short sequences."""
+        return 0
+
+    @property
+    def begin(self) -> int:
+        """The number before the first output."""
+        return SPECIALS.index(BEGIN)
+
+    @property
+    def end(self) -> int:
+        """The number after the last output."""
+        return SPECIALS.index(END)
+
+    def encode(self, tokens: Iterable[str]) -> list[int]:
+        """Tokens to numbers."""
+        unknown = SPECIALS.index(UNKNOWN)
+        return [self._numbers.get(token, unknown) for token in tokens]
+
+    def decode(self, numbers: Sequence[int]) -> list[str]:
+        """Numbers to tokens."""
+        return [self.tokens[number] for number in numbers]
+
+    def unknown(self, tokens: Iterable[str]) -> list[str]:
+        """The distinct tokens that are not in the list, sorted."""
+        return sorted(set(tokens) - set(self.tokens))

@@ -1,0 +1,244 @@
+"""RNNsearch: the network that introduced attention to sequence-to-sequence learning."""
+
+from dataclasses import dataclass
+
+import torch
+from einops import rearrange
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from regard._attention import attention, attention_weights
+from regard._typing import Normalizer, Score
+from regard.masks import Padding
+from regard.models.rnnsearch.config import RNNsearchConfig
+from regard.models.rnnsearch.gru import gru
+from regard.normalizers import softmax
+from regard.scores import Additive
+
+
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """What the decoder needs of a batch of source sentences, computed once.
+
+    `keys` are the annotations projected for the alignment (`U_a h`), `state` is the decoder's
+    first state, `mask` hides padding and is None where there is none.
+    """
+
+    annotations: Float[Tensor, "batch 1 k_len 2*hidden_dim"]
+    keys: Float[Tensor, "batch 1 k_len align_dim"]
+    state: Float[Tensor, "batch 1 state_dim"]
+    mask: Padding | None
+
+
+class Recurrence(nn.Module):
+    """The input and recurrent weights of GRUs that run side by side (see `gru.gru`)."""
+
+    def __init__(self, input_dim: int, width: int, cells: int = 1) -> None:
+        super().__init__()
+        self.gate_input = nn.Parameter(torch.empty(cells, input_dim, 2 * width))
+        self.candidate_input = nn.Parameter(torch.empty(cells, input_dim, width))
+        self.gate_bias = nn.Parameter(torch.zeros(cells, 1, 2 * width))
+        self.candidate_bias = nn.Parameter(torch.zeros(cells, 1, width))
+        self.gate_weight = nn.Parameter(torch.empty(cells, width, 2 * width))
+        self.candidate_weight = nn.Parameter(torch.empty(cells, width, width))
+        for cell in range(cells):
+            for weight in (self.gate_input, self.candidate_input):
+                nn.init.xavier_uniform_(weight[cell])
+            for square in (*self.gate_weight[cell].chunk(2, -1), self.candidate_weight[cell]):
+                nn.init.orthogonal_(square)
+
+    def project(self, inputs: Float[Tensor, "cells steps rows input_dim"]) -> tuple[Tensor, Tensor]:
+        """What the inputs contribute to gates and candidates, for all steps at once."""
+        steps = inputs.shape[1]
+        rows = rearrange(inputs, "cells steps rows width -> cells (steps rows) width")
+        gates = torch.baddbmm(self.gate_bias, rows, self.gate_input)
+        candidates = torch.baddbmm(self.candidate_bias, rows, self.candidate_input)
+        unfold = "cells (steps rows) width -> cells steps rows width"
+        return rearrange(gates, unfold, steps=steps), rearrange(candidates, unfold, steps=steps)
+
+    def forward(
+        self,
+        gates: Float[Tensor, "cells steps rows 2*width"],
+        candidates: Float[Tensor, "cells steps rows width"],
+        state: Float[Tensor, "cells rows width"],
+        keep: Float[Tensor, "cells steps rows 1"] | None = None,
+    ) -> Float[Tensor, "cells steps rows width"]:
+        """The states after every step, from what `project` gave."""
+        return gru(gates, candidates, state, self.gate_weight, self.candidate_weight, keep)
+
+
+class RNNsearch(nn.Module):
+    """Read a sentence in both directions, then write while looking back at it.
+
+        h_j = [->h_j ; <-h_j]                              annotations, two GRUs
+        e_ij = v_a^T tanh(W_a s_{i-1} + U_a h_j)           how well does input j match output i
+        c_i = sum_j softmax_j(e_ij) h_j                    the context: one attention call
+        s_i = GRU(s_{i-1}, [E y_{i-1} ; c_i])              the context enters all gates
+        t_i = maxout(U_o s_{i-1} + V_o E y_{i-1} + C_o c_i)
+        p(y_i) = softmax(W_o t_i)                          s_0 = tanh(W_s <-h_1)
+
+    `U_a h_j` is computed once per sentence. It differs from the paper in its initial weights
+    (orthogonal and Xavier instead of small Gaussians) and in having one embedding width for both
+    languages.
+
+    Args:
+        config: the sizes.
+        score: how alike are a decoder state (width `state_dim`) and a projected annotation (width
+            `align_dim`)? `Additive(query_dim=state_dim, hidden_dim=align_dim)` if None.
+        normalizer: scores to weights.
+
+    References:
+        Bahdanau, Cho & Bengio. Neural Machine Translation by Jointly Learning to Align and
+        Translate. 2015. https://arxiv.org/abs/1409.0473
+    """
+
+    def __init__(
+        self,
+        config: RNNsearchConfig,
+        score: Score | None = None,
+        normalizer: Normalizer = softmax,
+    ) -> None:
+        super().__init__()
+        self.config = config
+        annotation_dim = 2 * config.hidden_dim
+        self.source_embedding = nn.Embedding(config.source_vocab, config.embed_dim)
+        self.target_embedding = nn.Embedding(config.target_vocab, config.embed_dim)
+        self.encoder = Recurrence(config.embed_dim, config.hidden_dim, cells=2)
+        self.key = nn.Linear(annotation_dim, config.align_dim, bias=False)
+        self.score = score or Additive(query_dim=config.state_dim, hidden_dim=config.align_dim)
+        self.normalizer = normalizer
+        self.initial = nn.Linear(config.hidden_dim, config.state_dim)
+        self.decoder = Recurrence(config.embed_dim, config.state_dim)
+        self.context_gate = nn.Linear(annotation_dim, 2 * config.state_dim, bias=False)
+        self.context_candidate = nn.Linear(annotation_dim, config.state_dim, bias=False)
+        readout_dim = config.state_dim + config.embed_dim + annotation_dim
+        self.readout = nn.Linear(readout_dim, 2 * config.maxout_dim)
+        self.output = nn.Linear(config.maxout_dim, config.target_vocab)
+
+    def forward(
+        self,
+        source: Int[Tensor, "batch k_len"],
+        target: Int[Tensor, "batch q_len"],
+        lengths: Int[Tensor, " batch"] | None = None,
+    ) -> Float[Tensor, "batch q_len vocab"]:
+        """Logits for each output, given the outputs before it (`target` starts with `<s>`)."""
+        return self.decode(self.encode(source, lengths), target)
+
+    def encode(
+        self, source: Int[Tensor, "batch k_len"], lengths: Int[Tensor, " batch"] | None = None
+    ) -> Encoded:
+        """Annotate the source; `lengths` are None when no sentence is padded."""
+        forwards = rearrange(source, "batch k_len -> k_len batch")
+        both = torch.stack([forwards, forwards.flip(0)])
+        keep = None
+        if lengths is not None:
+            position = torch.arange(source.shape[1], device=source.device)
+            real = rearrange(position, "k_len -> k_len 1") < lengths
+            keep = torch.stack([real, real.flip(0)]).to(self.key.weight.dtype).unsqueeze(-1)
+        gates, candidates = self.encoder.project(self.source_embedding(both))
+        first = gates.new_zeros(2, source.shape[0], self.config.hidden_dim)
+        forwards, backwards = self.encoder(gates, candidates, first, keep)
+        both = torch.cat([forwards, backwards.flip(0)], dim=-1)
+        annotations = rearrange(both, "k_len batch width -> batch 1 k_len width")
+        state = rearrange(torch.tanh(self.initial(backwards[-1])), "batch width -> batch 1 width")
+        mask = None if lengths is None else Padding(lengths)
+        return Encoded(annotations, self.key(annotations), state, mask)
+
+    def decode(
+        self, encoded: Encoded, target: Int[Tensor, "batch q_len"]
+    ) -> Float[Tensor, "batch q_len vocab"]:
+        """Logits for every output when the outputs before it are known (teacher forcing)."""
+        states, contexts, embedded = self.follow(encoded, target)
+        return self.read_out(states, contexts, embedded)
+
+    def follow(
+        self, encoded: Encoded, target: Int[Tensor, "batch q_len"]
+    ) -> tuple[
+        Float[Tensor, "batch q_len state_dim"],
+        Float[Tensor, "batch q_len annotation_dim"],
+        Float[Tensor, "batch q_len embed_dim"],
+    ]:
+        """Before each output: the state, the context it finds, and the last output, embedded."""
+        embedded = self.target_embedding(rearrange(target, "batch q_len -> 1 q_len batch"))
+        gates, candidates = self.decoder.project(embedded)
+        state, states, contexts = encoded.state, [], []
+        for gate, candidate in zip(gates.unbind(1), candidates.unbind(1), strict=True):
+            context = self.look(encoded, state)
+            states.append(state)
+            contexts.append(context)
+            state = self.advance(state, context, gate, candidate)
+        embedded = rearrange(embedded, "1 q_len batch width -> batch q_len width")
+        return torch.cat(states, dim=1), torch.cat(contexts, dim=1), embedded
+
+    def alignment(
+        self, encoded: Encoded, target: Int[Tensor, "batch q_len"]
+    ) -> Float[Tensor, "batch q_len k_len"]:
+        """How much each output looked at each input, the exact weights of the attention."""
+        states, _, _ = self.follow(encoded, target)
+        weights = attention_weights(
+            rearrange(states, "batch q_len width -> batch 1 q_len width"),
+            encoded.keys,
+            score=self.score,
+            mask=encoded.mask,
+            normalizer=self.normalizer,
+        )
+        return rearrange(weights, "batch 1 q_len k_len -> batch q_len k_len")
+
+    def step(
+        self,
+        encoded: Encoded,
+        state: Float[Tensor, "batch beams state_dim"],
+        token: Int[Tensor, "batch beams"],
+    ) -> tuple[Float[Tensor, "batch beams vocab"], Float[Tensor, "batch beams state_dim"]]:
+        """Logits of the next output after `token`, and the state after that.
+
+        The beams of a sentence are queries over the same cached keys; nothing is copied per beam.
+        """
+        embedded = self.target_embedding(token)
+        rows = rearrange(embedded, "batch beams width -> 1 1 (batch beams) width")
+        gates, candidates = self.decoder.project(rows)
+        context = self.look(encoded, state)
+        logits = self.read_out(state, context, embedded)
+        return logits, self.advance(state, context, gates.squeeze(1), candidates.squeeze(1))
+
+    def look(
+        self, encoded: Encoded, state: Float[Tensor, "batch beams state_dim"]
+    ) -> Float[Tensor, "batch beams annotation_dim"]:
+        """The context that each state finds in the source."""
+        context = attention(
+            rearrange(state, "batch beams width -> batch 1 beams width"),
+            encoded.keys,
+            encoded.annotations,
+            score=self.score,
+            mask=encoded.mask,
+            normalizer=self.normalizer,
+        )
+        return rearrange(context, "batch 1 beams width -> batch beams width")
+
+    def advance(
+        self,
+        state: Float[Tensor, "batch beams state_dim"],
+        context: Float[Tensor, "batch beams annotation_dim"],
+        gates: Float[Tensor, "1 rows 2*state_dim"],
+        candidates: Float[Tensor, "1 rows state_dim"],
+    ) -> Float[Tensor, "batch beams state_dim"]:
+        """The next state; `gates` and `candidates` are what the last output contributes."""
+        beams = state.shape[1]
+        context = rearrange(context, "batch beams width -> (batch beams) width")
+        # The product takes the output's share as its bias: the sum costs no pass of its own.
+        gates = torch.addmm(gates[0], context, self.context_gate.weight.mT)
+        candidates = torch.addmm(candidates[0], context, self.context_candidate.weight.mT)
+        row = rearrange(state, "batch beams width -> 1 (batch beams) width")
+        new = self.decoder(gates[None, None], candidates[None, None], row)
+        return rearrange(new, "1 1 (batch beams) width -> batch beams width", beams=beams)
+
+    def read_out(
+        self,
+        state: Float[Tensor, "batch q_len state_dim"],
+        context: Float[Tensor, "batch q_len annotation_dim"],
+        embedded: Float[Tensor, "batch q_len embed_dim"],
+    ) -> Float[Tensor, "batch q_len vocab"]:
+        """The deep output: maxout over pairs of units, then logits."""
+        pairs = self.readout(torch.cat([state, context, embedded], dim=-1))
+        pairs = rearrange(pairs, "batch q_len (width pair) -> batch q_len width pair", pair=2)
+        return self.output(pairs.amax(-1))

@@ -1,0 +1,1 @@
+"""Tasks: data, model, loss, metric and what to show, put together."""

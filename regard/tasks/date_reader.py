@@ -1,0 +1,146 @@
+"""A trained date reader: from `<fr> mardi 3 mars 2026` to `2026-03-03`, and where it looked."""
+
+import json
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from regard._files import read_json, write_whole
+from regard._manifest import verify_manifest, write_manifest
+from regard.data.vocabulary import Vocabulary
+from regard.models import rnnsearch
+
+VOCABULARY = "vocabulary.json"
+FILES = ("config.json", "model.safetensors", VOCABULARY)
+LONGEST = 500
+"""Greatest number of characters in a text; the longest date of CLDR has 66."""
+MAX_LENGTH = 16
+"""Greatest number of characters in an answer; a date has ten, and `</s>`."""
+
+_TAGGED = re.compile(r"<([^<>\s]*)>\s*(.*)", re.DOTALL)
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """One reading of a text: the answers found, best first, and the alignment of the best.
+
+    `inputs` and `outputs` are the tokens that the rows and columns of `weights` belong to.
+    `unknown` names characters of the text that the model has never seen.
+    """
+
+    text: str
+    answers: tuple[tuple[str, float], ...]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    weights: Float[Tensor, "q_len k_len"]
+    unknown: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class DateReader:
+    """A model and the two vocabularies that it was trained with."""
+
+    model: rnnsearch.RNNsearch
+    source: Vocabulary
+    target: Vocabulary
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """The tags the model knows, sorted."""
+        return tuple(token[1:-1] for token in self.source.tokens[4:] if len(token) > 1)
+
+    def tokens(self, text: str) -> list[str]:
+        """The tag and the characters of a text; digits of every script become ASCII ones.
+
+        Raises `ValueError` with the fix when there is no text, no tag or an unknown tag.
+        """
+        match = _TAGGED.fullmatch(text.strip())
+        if not text.strip():
+            raise ValueError('the text is empty; give a date such as "<fr> mardi 3 mars 2026"')
+        if match is None:
+            raise ValueError(
+                "the text must begin with the tag of its language, as in "
+                f'"<fr> mardi 3 mars 2026"; got {_quoted(text)}'
+            )
+        tag, body = match[1], unicodedata.normalize("NFC", match[2])
+        if f"<{tag}>" not in self.source:
+            raise ValueError(f"unknown language {_quoted(tag)}: {self._nearest(tag)}")
+        if not 1 <= len(body) <= LONGEST:
+            raise ValueError(f"a date has 1 to {LONGEST} characters after the tag, got {len(body)}")
+        return [f"<{tag}>", *(_ascii_digit(character) for character in body)]
+
+    @torch.no_grad()
+    def read(self, texts: Sequence[str], beams: int = 1) -> list[Answer]:
+        """Read texts, each for itself, `beams` answers of each at most.
+
+        Raises `ValueError` as `tokens`.
+        """
+        split = [self.tokens(text) for text in texts]
+        return [self._read(text, tokens, beams) for text, tokens in zip(texts, split, strict=True)]
+
+    def save(self, folder: Path) -> None:
+        """Write model and vocabularies into a folder that exists, the manifest last."""
+        rnnsearch.save(self.model, folder)
+        lists = {"source": self.source.tokens, "target": self.target.tokens}
+        text = json.dumps(lists, ensure_ascii=False, indent=0)
+        write_whole(folder / VOCABULARY, text.encode())
+        write_manifest(folder, FILES)
+
+    @classmethod
+    def load(cls, folder: Path) -> "DateReader":
+        """Read what `save` wrote.
+
+        Raises `FileNotFoundError` when something is missing, `ValueError` (`CheckpointMismatch`
+        among them) when it is damaged or does not belong together.
+        """
+        verify_manifest(folder, FILES)
+        model = rnnsearch.load(folder)
+        try:
+            lists = read_json((folder / VOCABULARY).read_bytes())
+            source, target = (Vocabulary(tuple(lists[side])) for side in ("source", "target"))
+        except (ValueError, TypeError, KeyError) as error:
+            raise ValueError(f"{folder / VOCABULARY} is damaged: {error}") from None
+        sizes = (model.config.source_vocab, model.config.target_vocab)
+        if (len(source), len(target)) != sizes:
+            raise ValueError(
+                f"{folder / VOCABULARY} has {len(source)} and {len(target)} tokens, the model "
+                f"{sizes[0]} and {sizes[1]}; copy the whole run folder again"
+            )
+        return cls(model, source, target)
+
+    def _read(self, text: str, tokens: list[str], beams: int) -> Answer:
+        target = self.target
+        encoded = self.model.encode(torch.tensor([self.source.encode(tokens)]))
+        (found,) = rnnsearch.beam(self.model, encoded, target.begin, target.end, MAX_LENGTH, beams)
+        best = found[0].tokens
+        followed = torch.tensor([[target.begin, *best[:-1]]]) if best else torch.empty(1, 0).long()
+        return Answer(
+            text=text,
+            answers=tuple(("".join(target.decode(h.tokens)), h.log_probability) for h in found),
+            inputs=tuple(tokens),
+            outputs=tuple(target.decode(best)),
+            weights=self.model.alignment(encoded, followed)[0],
+            unknown=tuple(self.source.unknown(tokens)),
+        )
+
+    def _nearest(self, tag: str) -> str:
+        wanted = tag.lower().replace("_", "-").split("-")[0]
+        near = get_close_matches(wanted, self.languages, 3, 0.5)
+        known = f"this model knows {len(self.languages)} languages"
+        return f"did you mean {', '.join(near)}? {known}" if near else known
+
+
+def _ascii_digit(character: str) -> str:
+    return str(unicodedata.decimal(character, character))
+
+
+def _quoted(text: str) -> str:
+    """A text of the user's, short and harmless enough for a message."""
+    return ascii(text) if len(text) <= 40 else ascii(text[:40]) + "..."

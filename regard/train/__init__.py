@@ -1,0 +1,1 @@
+"""Training: one explicit loop, and how it reports."""
