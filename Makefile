@@ -41,7 +41,7 @@ format: $(READY) ## put the source into its one form
 	$(BIN)/ruff check --fix .
 
 bench: $(READY) ## measure: make bench BENCH=operator
-	$(BIN)/python benchmarks/$(BENCH).py $(ARGS)
+	$(BIN)/python -m benchmarks.$(BENCH) $(ARGS)
 
 clean: ## remove the environment and all caches
 	rm -rf $(VENV) .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
