@@ -48,7 +48,10 @@ def _bilinear(score: Bilinear, query: Tensor, key: Tensor) -> DotForm:
 
 
 def _cosine(score: Cosine, query: Tensor, key: Tensor) -> DotForm:
-    return DotForm(unit(query), unit(key), 1.0 / score.temperature)
+    # Squares of half precision overflow; unit vectors do not mind being rounded.
+    exact = torch.promote_types(query.dtype, torch.float32)
+    query, key = (unit(x.to(exact)).to(x.dtype) for x in (query, key))
+    return DotForm(query, key, 1.0 / score.temperature)
 
 
 def _squared_distance(score: NegativeSquaredDistance, query: Tensor, key: Tensor) -> DotForm:
@@ -90,6 +93,14 @@ RULES: dict[type, tuple[Rule, str]] = {
 
 # These put one large number beside many small ones: half precision would round it away.
 NEEDS_FLOAT32 = (NegativeSquaredDistance, ConcatLinear)
+
+# The dot product of these differs from the score by a term of the query, which only softmax forgives.
+LEAVES_OUT_QUERY = (NegativeSquaredDistance,)
+
+
+def is_additive(call: Call) -> bool:
+    """Whether the score_mod, if any, adds something that does not depend on the score."""
+    return call.score_mod is None or getattr(call.score_mod, "additive", False)
 
 
 def is_dot(call: Call) -> bool:

@@ -14,7 +14,7 @@ from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex
 
 from regard._backends._call import Call, label
 from regard._backends._cost import Cost, fused_cost
-from regard._backends._rewriting import is_dot
+from regard._backends._rewriting import LEAVES_OUT_QUERY, is_additive, is_dot
 from regard._backends._structure import is_static, temperature
 from regard._backends.sdpa import first_derivative_only, fit, unfit
 from regard._typing import MaskMod, ScoreMod
@@ -26,6 +26,11 @@ def refusals(call: Call) -> Iterator[str]:
     """Not a softmax of a dot product, or something the kernel lacks on this device."""
     if not is_dot(call):
         yield f"{label(call.score)} is not a dot product, nor one in disguise"
+    if type(call.score) in LEAVES_OUT_QUERY and not is_additive(call):
+        yield (
+            f"its rewriting leaves out a term of the query alone, which score_mod "
+            f"{label(call.score_mod)} would see"
+        )
     if temperature(call.normalizer) is None:
         yield f"it normalizes by softmax only, not by {label(call.normalizer)}"
     if call.dropout > 0:
@@ -81,9 +86,11 @@ def _score_mod(call: Call) -> ScoreMod | None:
     if call.score_mod is None:
         return None
     offset, score_mod = call.q_offset, call.score_mod
+    # The temperature is part of the kernel's scale, but divides what the score_mod makes of a score.
+    warmth = temperature(call.normalizer) or 1.0
 
     def shifted(score: Tensor, b: Tensor, h: Tensor, q: Tensor, k: Tensor) -> Tensor:
-        return score_mod(score, b, h, q + offset, k)
+        return score_mod(score * warmth, b, h, q + offset, k) / warmth
 
     return shifted
 

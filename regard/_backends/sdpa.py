@@ -9,7 +9,7 @@ from torch import Tensor
 
 from regard._backends._call import Call, label, repeat_heads
 from regard._backends._cost import Cost, fused_cost
-from regard._backends._rewriting import dot_form, is_dot
+from regard._backends._rewriting import dot_form, is_additive, is_dot
 from regard._backends._structure import temperature
 from regard.masks import Causal
 
@@ -20,7 +20,7 @@ def refusals(call: Call) -> Iterator[str]:
         yield f"{label(call.score)} is not a dot product, nor one in disguise"
     if temperature(call.normalizer) is None:
         yield f"it normalizes by softmax only, not by {label(call.normalizer)}"
-    if call.score_mod is not None and not getattr(call.score_mod, "additive", False):
+    if not is_additive(call):
         yield f"score_mod {label(call.score_mod)} is not a bias added to the score"
 
 
@@ -76,13 +76,16 @@ def fit(call: Call) -> tuple[Tensor, Tensor, Tensor, float]:
         query, key = F.pad(query, (0, missing)), F.pad(key, (0, missing))
     elif missing < 0:
         value = F.pad(value, (0, -missing))
-    return query, key, value, form.scale / (temperature(call.normalizer) or 1.0)
+    scale = form.scale / (temperature(call.normalizer) or 1.0)
+    if scale < 0:  # kernels split the scale by its square root, or take a maximum before it
+        query, scale = -query, -scale
+    return query, key, value, scale
 
 
 def _bias(call: Call) -> Tensor:
-    """What the score_mod adds, minus infinity where the mask forbids."""
+    """What the score_mod adds, minus infinity where the mask forbids; the temperature divides it."""
     zero = torch.zeros((1, 1, 1, 1), dtype=call.exact, device=call.query.device)
-    bias = call.modified(zero, *call.indices)
+    bias = call.modified(zero, *call.indices) / (temperature(call.normalizer) or 1.0)
     return torch.where(call.permitted(*call.indices), bias, -math.inf)
 
 

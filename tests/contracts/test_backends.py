@@ -1,0 +1,403 @@
+"""What every backend owes: the reference's output and every gradient, or a reason why not.
+
+The table says what each backend serves; a backend that serves more adds rows, and one that serves
+less fails here. Comparisons are in float64; float32 and the half types are in test_precision.py.
+"""
+
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+import regard
+from regard._backends import _plan, chunked
+from regard.masks import Block, Causal, Dense, Padding, Prefix, SlidingWindow
+from regard.normalizers import (
+    Entmax,
+    Sample,
+    Softmax,
+    hard,
+    sigmoid,
+    softmax,
+    softmax_one,
+    sparsemax,
+)
+from regard.normalizers import sum as share
+from regard.score_mods import ALiBi, Bias, RelativeBias, SoftCap
+from regard.scores import (
+    Additive,
+    ConcatTanhSum,
+    Cosine,
+    Dot,
+    FeatureMapDot,
+    InverseDistance,
+    LuongConcat,
+    NegativeSquaredDistance,
+    ScaledDot,
+)
+from tests.parts import (
+    MASKS_AND_MODS,
+    NORMALIZERS,
+    SCORES,
+    Sizes,
+    mask_and_rule,
+    mod_and_rule,
+    suits,
+    tensors,
+)
+from tests.probe import assert_same, evaluate, run_flex_eagerly
+
+DOTS = [
+    "Dot", "ScaledDot", "ScaledDot given", "ScaledDot negative", "Bilinear", "Cosine",
+    "ConcatLinear", "Location", "NegativeSquaredDistance", "FeatureMapDot",
+]  # fmt: skip
+ALL = sorted(_plan.BACKENDS)
+
+
+@pytest.fixture
+def tiny_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave room for two queries at a time at most, so that chunking is no empty word."""
+    monkeypatch.setattr(chunked, "chunk_rows", lambda call: 2 if call.q_len > 2 else 1)
+
+
+@pytest.fixture
+def eager_flex(monkeypatch: pytest.MonkeyPatch) -> None:
+    run_flex_eagerly(monkeypatch)
+
+
+def call(
+    sizes: Sizes,
+    score: str = "ScaledDot",
+    normalizer: str = "softmax",
+    mod: str | None = None,
+    mask: str | None = None,
+    q_offset: int | None = None,
+) -> tuple[tuple[Tensor, Tensor, Tensor], dict[str, Any]]:
+    """Make the tensors and the parts of a call from rows of the tables."""
+    offset = sizes.k_len - sizes.q_len if q_offset is None else q_offset
+    return tensors(sizes), {
+        "score": SCORES[score](sizes)[0],
+        "normalizer": NORMALIZERS[normalizer](sizes)[0],
+        "score_mod": mod_and_rule(mod, sizes, offset)[0] if mod else None,
+        "mask": mask_and_rule(mask, sizes, offset)[0] if mask else None,
+        "q_offset": q_offset,
+    }
+
+
+def assert_equals_reference(backend: str, sizes: Sizes, **named: Any) -> None:
+    """Fail unless the backend's output and gradients are the reference's."""
+    __tracebackhide__ = True
+    inputs, parts = call(sizes, **named)
+    wanted = evaluate(*inputs, **parts, backend="reference")
+    assert_same(evaluate(*inputs, **parts, backend=backend), wanted)
+
+
+# chunked: any part
+
+
+@pytest.mark.usefixtures("tiny_chunks")
+@pytest.mark.parametrize("normalizer", NORMALIZERS)
+@pytest.mark.parametrize("score", ["ScaledDot", "FeatureMapDot", "Additive"])
+def test_chunks_equal_the_whole_for_every_normalizer(score: str, normalizer: str) -> None:
+    if suits(score, normalizer):
+        named = {"score": score, "normalizer": normalizer}
+        assert_equals_reference("chunked", Sizes(), **named, mask="Causal")
+
+
+@pytest.mark.usefixtures("tiny_chunks")
+@pytest.mark.parametrize("score", SCORES)
+def test_chunks_equal_the_whole_for_every_score(score: str) -> None:
+    assert_equals_reference("chunked", Sizes(), score=score, mod="Bias", mask="Dense")
+    assert_equals_reference("chunked", Sizes(), score=score, normalizer="Entmax")
+
+
+@pytest.mark.usefixtures("tiny_chunks")
+@pytest.mark.parametrize(("mask", "mod"), MASKS_AND_MODS)
+def test_chunks_equal_the_whole_for_every_mask_and_score_mod(
+    mask: str | None, mod: str | None
+) -> None:
+    offset = [None, 0, 2][len(f"{mask}{mod}") % 3]
+    assert_equals_reference("chunked", Sizes(), mask=mask, mod=mod, q_offset=offset)
+
+
+def test_the_planner_itself_chunks_long_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = Sizes(2, 2, 1, 40, 30)
+    monkeypatch.setattr(chunked, "CHUNK_BYTES", 3 * 2 * 2 * 30 * 8 * 7)
+    inputs, parts = call(sizes, "InverseDistance", "sparsemax", "ALiBi", "Causal")
+    plan = regard.plan(*inputs, **parts)
+    assert plan.backend == "chunked"
+    assert 1 < chunked.chunk_rows(plan.call) < 20
+    wanted = evaluate(*inputs, **parts, backend="reference")
+    assert_same(evaluate(*inputs, **parts), wanted)
+
+
+# sdpa: every dot product under softmax, every mask, every added bias
+
+
+@pytest.mark.parametrize("normalizer", ["softmax", "Softmax"])
+@pytest.mark.parametrize("score", DOTS)
+def test_sdpa_equals_the_reference_for_every_dot_product(score: str, normalizer: str) -> None:
+    for mask, mod in ((None, None), ("Causal", None), ("Not", "Bias")):
+        named = {"score": score, "normalizer": normalizer, "mask": mask, "mod": mod}
+        assert_equals_reference("sdpa", Sizes(), **named)
+        assert_equals_reference("sdpa", Sizes(1, 2, 2, 5, 5, 6, 2), **named)
+
+
+@pytest.mark.parametrize(("mask", "mod"), [pair for pair in MASKS_AND_MODS if pair[1] != "SoftCap"])
+def test_sdpa_equals_the_reference_for_every_mask_and_bias(
+    mask: str | None, mod: str | None
+) -> None:
+    offset = [None, 0, 3][len(f"{mask}{mod}") % 3]
+    assert_equals_reference("sdpa", Sizes(), mask=mask, mod=mod, q_offset=offset)
+
+
+# banded: windows, at every place a block can lie
+
+WINDOWS = {
+    "window": lambda _: SlidingWindow(3),
+    "both sides": lambda _: SlidingWindow(2, 5),
+    "itself": lambda _: SlidingWindow(0),
+    "wide": lambda _: SlidingWindow(70),
+    "causal and window": lambda _: Causal() & SlidingWindow(5, 9),
+    "block": lambda _: Block(6),
+    "causal block": lambda _: Causal() & Block(50),
+    "a window or a block": lambda _: SlidingWindow(1) | Block(4),
+    "window without itself": lambda _: SlidingWindow(4, 4) & ~SlidingWindow(0),
+    "padding": lambda s: SlidingWindow(4, 2) & Padding(torch.tensor([s.k_len, s.k_len // 3])),
+    "dense": lambda s: Dense(torch.rand(s.heads, s.q_len, s.k_len) < 0.7) & SlidingWindow(9, 3),
+    "prefix": lambda _: Prefix(9) & SlidingWindow(12, 1),
+}
+LENGTHS = [(200, 200), (129, 129), (150, 300), (70, 200), (300, 150), (65, 64), (64, 190), (1, 99)]
+
+
+@pytest.mark.parametrize("lengths", LENGTHS, ids=str)
+@pytest.mark.parametrize("make", WINDOWS.values(), ids=WINDOWS)
+def test_banded_equals_the_reference_wherever_the_blocks_lie(
+    make: Callable[[Sizes], Any], lengths: tuple[int, int]
+) -> None:
+    sizes = Sizes(2, 2, 1, *lengths, 2, 2)
+    inputs, mask = tensors(sizes), make(sizes)
+    for q_offset in (None, (0, 37, -5)[(lengths[0] + len(str(mask))) % 3]):
+        parts = {"mask": mask, "q_offset": q_offset}
+        wanted = evaluate(*inputs, **parts, backend="reference")
+        assert_same(evaluate(*inputs, **parts, backend="banded"), wanted)
+
+
+@pytest.mark.parametrize("normalizer", ["softmax", "Softmax"])
+@pytest.mark.parametrize("score", DOTS)
+def test_banded_equals_the_reference_for_every_dot_product(score: str, normalizer: str) -> None:
+    sizes = Sizes(2, 4, 2, 150, 150, 3, 5)
+    named = {"score": score, "normalizer": normalizer, "mask": "SlidingWindow both"}
+    assert_equals_reference("banded", sizes, **named)
+
+
+# linear: feature maps and sums
+
+
+@pytest.mark.parametrize("lengths", [(1, 1), (5, 7), (63, 63), (64, 64), (65, 130), (200, 200)])
+@pytest.mark.parametrize("mask", [None, "causal", "padding", "both"])
+def test_linear_equals_the_reference(mask: str | None, lengths: tuple[int, int]) -> None:
+    sizes = Sizes(2, 4, 2, *lengths)
+    padding = Padding(torch.tensor([lengths[1], lengths[1] // 2]))
+    masks = {None: None, "causal": Causal(), "padding": padding, "both": padding & Causal()}
+    inputs = tensors(sizes)
+    for feature_map in (regard.scores.elu_plus_one, torch.exp):
+        parts = {"score": FeatureMapDot(feature_map), "normalizer": share, "mask": masks[mask]}
+        assert regard.plan(*inputs, **parts).backend == "linear"
+        wanted = evaluate(*inputs, **parts, backend="reference")
+        assert_same(evaluate(*inputs, **parts, backend="linear"), wanted)
+
+
+# flex: forward only on a CPU
+
+
+@pytest.mark.usefixtures("eager_flex")
+@pytest.mark.parametrize(("mask", "mod"), MASKS_AND_MODS)
+def test_flex_equals_the_reference_for_every_mask_and_score_mod(
+    mask: str | None, mod: str | None
+) -> None:
+    offset = [None, 0, 2][len(f"{mask}{mod}") % 3]
+    inputs, parts = call(Sizes(), mask=mask, mod=mod, q_offset=offset)
+    inputs = [x.float() for x in inputs]
+    with torch.no_grad():
+        found = regard.attention(*inputs, **parts, backend="flex")
+        wanted = regard.attention(*inputs, **parts, backend="reference")
+    assert_same({"output": found}, {"output": wanted}, 1e-5)
+
+
+@pytest.mark.usefixtures("eager_flex")
+@pytest.mark.parametrize("normalizer", ["softmax", "Softmax"])
+@pytest.mark.parametrize("score", DOTS)
+def test_flex_equals_the_reference_for_every_dot_product(score: str, normalizer: str) -> None:
+    # A cap sees what softmax alone would not: the term of the query that a rewriting leaves out.
+    mod = "ALiBi" if score == "NegativeSquaredDistance" else "SoftCap"
+    inputs, parts = call(Sizes(), score, normalizer, mask="Causal", mod=mod)
+    inputs = [x.float() for x in inputs]
+    with torch.no_grad():
+        found = regard.attention(*inputs, **parts, backend="flex")
+        wanted = regard.attention(*inputs, **parts, backend="reference")
+    assert_same({"output": found}, {"output": wanted}, 1e-5)
+
+
+# reasons
+
+X = torch.zeros(2, 2, 6, 4)
+Reason = tuple[str, dict[str, Any], str]
+REASONS: list[Reason] = [
+    *(
+        (backend, {"score": score}, "not a dot product")
+        for backend, score in itertools.product(
+            ("sdpa", "flex"),
+            (InverseDistance(), Additive(), LuongConcat(4, 4, 3), ConcatTanhSum(4, 4, 3)),
+        )
+    ),
+    *(
+        (backend, {"normalizer": normalizer}, "softmax only")
+        for backend, normalizer in itertools.product(
+            ("sdpa", "flex"),
+            (sigmoid, hard, sparsemax, softmax_one, share, Entmax(1.0), Sample()),
+        )
+    ),
+    ("sdpa", {"score_mod": SoftCap(3.0)}, "not a bias added"),
+    ("sdpa", {"score_mod": lambda score, b, h, q, k: 2 * score}, "not a bias added"),
+    ("sdpa", {"score": lambda q, k: q @ k.mT}, "not a dot product"),
+    ("banded", {}, "no mask bounds"),
+    ("banded", {"mask": Causal()}, "no mask bounds"),
+    ("banded", {"mask": ~SlidingWindow(2)}, "no mask bounds"),
+    ("banded", {"mask": SlidingWindow(2) | Causal()}, "no mask bounds"),
+    ("banded", {"mask": SlidingWindow(2) | Prefix(1)}, "no mask bounds"),
+    ("banded", {"mask": SlidingWindow(2), "score_mod": ALiBi(2)}, "not cut into blocks"),
+    ("banded", {"mask": SlidingWindow(2), "normalizer": sigmoid}, "softmax only"),
+    ("banded", {"mask": SlidingWindow(2), "score": Additive()}, "not a dot product"),
+    ("linear", {}, "not a FeatureMapDot"),
+    ("linear", {"score": FeatureMapDot()}, "the normalizer is softmax, not sum"),
+    *(
+        ("linear", {"score": FeatureMapDot(), "normalizer": share, **more}, reason)
+        for more, reason in (
+            ({"score_mod": ALiBi(2)}, "every single score"),
+            ({"dropout": 0.1}, "every single weight"),
+            ({"mask": SlidingWindow(2)}, "neither Causal nor Padding"),
+            ({"mask": Causal() | Padding(torch.tensor([1, 2]))}, "neither Causal nor Padding"),
+            ({"mask": Causal(), "q_offset": 1}, "last query at the last key"),
+        )
+    ),
+    ("flex", {"score": NegativeSquaredDistance(), "score_mod": SoftCap(1.0)}, "the query alone"),
+    ("flex", {"dropout": 0.1}, "no dropout"),
+    ("flex", {"dtype": torch.float64}, "no float64"),
+    ("flex", {"requires_grad": True}, "no backward pass on the CPU"),
+    ("flex", {"score_mod": RelativeBias(2)}, "no backward pass on the CPU"),
+    ("flex", {"q_len": 0}, "no empty tensors"),
+]
+
+
+@pytest.mark.parametrize(("backend", "given", "reason"), REASONS)
+def test_a_backend_that_cannot_serve_gives_the_reason(
+    backend: str, given: dict[str, Any], reason: str
+) -> None:
+    given = dict(given)
+    x = X.to(given.pop("dtype", X.dtype)).requires_grad_(given.pop("requires_grad", False))
+    query = x[:, :, : given.pop("q_len", 6)]
+    with pytest.raises(regard.UnsupportedByBackend, match=reason) as caught:
+        regard.attention(query, x, x, **given, backend=backend)
+    assert caught.value.backend == backend
+    assert any(reason in why for why in caught.value.reasons[backend])
+    plan = regard.plan(query, x, x, **given)
+    assert plan.backend != backend
+    assert any(reason in why for why in plan.refused[backend])
+    with torch.no_grad():
+        assert regard.attention(query, x, x, **given).shape == query.shape
+
+
+def _menu() -> Iterator[dict[str, Any]]:
+    roles = {
+        "score": (ScaledDot(), Cosine(0.2), NegativeSquaredDistance(), FeatureMapDot(), Additive()),
+        "score_mod": (None, Bias(torch.randn(2, 6, 6)), SoftCap(2.0)),
+        "mask": (None, Causal(), SlidingWindow(1, 1), Dense(torch.rand(6, 6) < 0.6)),
+        "normalizer": (softmax, Softmax(0.5), sparsemax, share),
+        "dropout": (0.0, 0.4),
+    }
+    for choice in itertools.product(*roles.values()):
+        yield dict(zip(roles, choice, strict=True))
+
+
+@pytest.mark.usefixtures("eager_flex")
+@pytest.mark.parametrize("backend", ALL)
+def test_a_named_backend_obeys_or_raises_for_every_combination(backend: str) -> None:
+    query, key, value = (torch.randn(2, 2, 6, 4) for _ in range(3))
+    served = 0
+    with torch.no_grad():
+        for parts in _menu():
+            try:
+                torch.manual_seed(0)
+                output = regard.attention(query, key, value, **parts, backend=backend)
+            except regard.UnsupportedByBackend as refusal:
+                assert refusal.reasons[backend]
+                continue
+            served += 1
+            if parts["dropout"] == 0 and not (
+                parts["normalizer"] is share and type(parts["score"]) is not FeatureMapDot
+            ):
+                wanted = regard.attention(query, key, value, **parts, backend="reference")
+                assert_same({"output": output}, {"output": wanted}, 1e-4)
+    everything = sum(1 for _ in _menu())
+    assert served == everything if backend in ("chunked", "reference") else 0 < served < everything
+
+
+@pytest.mark.usefixtures("eager_flex")
+@pytest.mark.parametrize("backend", ALL)
+def test_nothing_asked_for_is_dropped(backend: str) -> None:
+    """Each option, added to a call the backend serves, changes the output or is refused."""
+    query, key, value = (torch.randn(2, 2, 9, 4) for _ in range(3))
+    plain: dict[str, Any] = {"mask": SlidingWindow(6)} if backend == "banded" else {}
+    if backend == "linear":
+        plain = {"score": FeatureMapDot(), "normalizer": share}
+    options: dict[str, list[Any]] = {
+        "score": [Dot(), ScaledDot(0.1), Cosine(), NegativeSquaredDistance(), Additive()],
+        "score_mod": [ALiBi(2), Bias(torch.randn(9, 9)), SoftCap(0.5), _randomized(RelativeBias(2))],
+        "mask": [
+            Causal(), SlidingWindow(1), Block(2), Prefix(3), Padding(torch.tensor([4, 2])),
+            Dense(torch.rand(2, 2, 9, 9) < 0.5), torch.rand(2, 2, 9, 9) < 0.5,
+            SlidingWindow(6) & Dense(torch.rand(2, 1, 1, 9) < 0.5),
+        ],
+        "normalizer": [Softmax(2.0), sparsemax, sigmoid, softmax_one, Entmax(1.3)],
+        "dropout": [0.5, 1.0],
+    }  # fmt: skip
+    with torch.no_grad():
+        base = regard.attention(query, key, value, **plain, backend=backend)
+        for name, values in options.items():
+            for option in values:
+                given = {**plain, name: option}
+                try:
+                    changed = regard.attention(query, key, value, **given, backend=backend)
+                except regard.UnsupportedByBackend:
+                    continue
+                assert not torch.allclose(changed, base, atol=1e-3), (name, option)
+
+
+def _randomized(module: torch.nn.Module) -> torch.nn.Module:
+    for parameter in module.parameters():
+        torch.nn.init.normal_(parameter)
+    return module
+
+
+@pytest.mark.usefixtures("eager_flex")
+@pytest.mark.parametrize("backend", ["reference", "chunked", "sdpa", "banded", "flex"])
+def test_the_offset_reaches_masks_and_score_mods(backend: str) -> None:
+    query, key, value = torch.randn(1, 2, 3, 4), torch.randn(1, 2, 9, 4), torch.randn(1, 2, 9, 4)
+    bias = _randomized(RelativeBias(2, 8, 5))
+    options = [{"mask": SlidingWindow(2)}, {"mask": SlidingWindow(3) & Block(4)}]
+    if backend != "banded":
+        options += [{"score_mod": ALiBi(2)}, {"score_mod": bias}, {"mask": Causal()}]
+    with torch.no_grad():
+        for parts in options:
+            outputs = [
+                regard.attention(query, key, value, **parts, q_offset=at, backend=backend)
+                for at in (0, 2, 6)
+            ]
+            default = regard.attention(query, key, value, **parts, backend=backend)
+            assert torch.equal(default, outputs[-1])
+            for one, other in itertools.combinations(outputs, 2):
+                assert not torch.allclose(one, other, atol=1e-3), parts
