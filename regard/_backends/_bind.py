@@ -45,14 +45,12 @@ def bind(
         raise ValueError(f"dropout must lie between 0 and 1, got {dropout}.")
     if isinstance(mask, Tensor):
         mask = Dense(mask)
-    _check_part("score", score, query, key)
-    _check_part("normalizer", normalizer, query, key)
+    score = _fitted("score", score, query, key, q_offset)
+    normalizer = _fitted("normalizer", normalizer, query, key, q_offset)
     if mask is not None:
-        _check_part("mask", mask, query, key)
-        mask = _aligned(mask, q_offset)
+        mask = _fitted("mask", mask, query, key, q_offset)
     if score_mod is not None:
-        _check_part("score_mod", score_mod, query, key)
-        score_mod = _aligned(score_mod, q_offset)
+        score_mod = _fitted("score_mod", score_mod, query, key, q_offset)
     return Call(query, key, value, score, score_mod, mask, normalizer, dropout, q_offset)
 
 
@@ -109,7 +107,8 @@ def _check_together(query: Tensor, key: Tensor, value: Tensor) -> None:
         )
 
 
-def _check_part(role: str, part: object, query: Tensor, key: Tensor) -> None:
+def _fitted(role: str, part: Part, query: Tensor, key: Tensor, q_offset: int) -> Part:
+    """The part, its rows aligned with the call's first query and its shapes checked."""
     if isinstance(part, type):
         raise TypeError(
             f"{role} is the class {part.__name__}: pass an instance, {part.__name__}(...)."
@@ -118,6 +117,9 @@ def _check_part(role: str, part: object, query: Tensor, key: Tensor) -> None:
         hint = " Wrap a bias tensor as Bias(tensor)." if isinstance(part, Tensor) else ""
         hint = f" Pass {part!r} as an object, not by name." if isinstance(part, str) else hint
         raise TypeError(f"{role} must be callable, not {type(part).__name__}.{hint}")
+    aligned = getattr(part, "aligned", None)
+    if aligned is not None:
+        part = aligned(q_offset)
     check = getattr(part, "check", None)
     if check is not None:
         check(query, key)
@@ -127,11 +129,7 @@ def _check_part(role: str, part: object, query: Tensor, key: Tensor) -> None:
                 f"{role} {type(part).__name__} holds a tensor on {tensor.device} but query is on "
                 f"{query.device}: move one of them."
             )
-
-
-def _aligned(part: Part, q_offset: int) -> Part:
-    aligned = getattr(part, "aligned", None)
-    return part if aligned is None else aligned(q_offset)
+    return part
 
 
 def _autocast(tensor: Tensor) -> Tensor:
