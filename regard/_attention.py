@@ -140,7 +140,13 @@ def _selected(chosen: Rows, length: int, name: str, device: torch.device) -> Ten
         return everything
     if isinstance(chosen, slice):
         return everything[chosen]
+    if not isinstance(chosen, (int, Sequence, Tensor)) or isinstance(chosen, str):
+        raise TypeError(
+            f"{name} must be an int, a slice or a sequence of ints, not {type(chosen).__name__}: "
+            f"for example {name}=[0, -1]."
+        )
     index = torch.as_tensor(chosen, device=device).reshape(-1)
+    index = index.long() if index.numel() == 0 else index
     if index.dtype == torch.bool or index.is_floating_point():
         raise TypeError(f"{name} must be whole numbers or a slice, not {index.dtype}.")
     if index.numel() and not -length <= int(index.min()) <= int(index.max()) < length:

@@ -1,8 +1,8 @@
 """The formula of attention, written out once more: NumPy in float64, one query at a time.
 
-Nothing here knows `regard`. A score takes one query and all keys, a modification and a mask rule take
-numbers, a normalizer takes the scores of the permitted keys only. So there is nothing to mask, and
-nothing that is forbidden can come out.
+Nothing here knows `regard`. A score takes one query and all keys, a modification and a mask rule
+take numbers, a normalizer takes the scores of the permitted keys only. So there is nothing to mask,
+and nothing that is forbidden can come out.
 """
 
 import math

@@ -1,7 +1,7 @@
 """Every part of the operator in one table per role: how to make it, and what it means in NumPy.
 
-A row takes the sizes of a call and returns the part and its meaning as `tests.golden` wants it. Masks
-and score modifications have their tables with their contracts. Adding a mechanism adds one row.
+A row takes the sizes of a call and returns the part and its meaning as `tests.golden` wants it.
+Masks and score modifications have their tables with their contracts. A mechanism adds one row.
 """
 
 import math

@@ -94,7 +94,7 @@ RULES: dict[type, tuple[Rule, str]] = {
 # These put one large number beside many small ones: half precision would round it away.
 NEEDS_FLOAT32 = (NegativeSquaredDistance, ConcatLinear)
 
-# The dot product of these differs from the score by a term of the query, which only softmax forgives.
+# The dot product of these leaves out a term of the query alone, which only softmax forgives.
 LEAVES_OUT_QUERY = (NegativeSquaredDistance,)
 
 

@@ -81,7 +81,8 @@ def run(call: Call) -> Tensor:
     def piece(rows: slice, first_key: int) -> Tensor:
         keys = slice(first_key, first_key + at.width)
         mask = _mask(call, rows, keys)
-        return sdpa.attend(call, query[:, :, rows], key[:, :, keys], value[:, :, keys], scale, mask)
+        near = query[:, :, rows], key[:, :, keys], value[:, :, keys]
+        return sdpa.attend(call, *near, scale, mask, backend="banded")
 
     pieces = []
     if at.head > 0:
@@ -90,7 +91,7 @@ def run(call: Call) -> Tensor:
         pieces.append(_interior(call, query, key, value, scale, at))
     if at.tail < call.q_len:
         pieces.append(piece(slice(at.tail, call.q_len), at.tail_key))
-    output = torch.cat(pieces, dim=2) if pieces else query.new_zeros(value.shape)
+    output = torch.cat(pieces, dim=2) if pieces else query @ key.mT @ value  # no query: no row
     return sdpa.unfit(call, output)
 
 
@@ -110,7 +111,7 @@ def _interior(
         for tensor in (key, value)
     )
     mask = _interior_mask(call, at)
-    output = sdpa.attend(call, blocks, keys, values, scale, mask)
+    output = sdpa.attend(call, blocks, keys, values, scale, mask, backend="banded")
     return output.unflatten(0, query.shape[:2]).flatten(2, 3)
 
 

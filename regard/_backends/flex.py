@@ -86,7 +86,7 @@ def _score_mod(call: Call) -> ScoreMod | None:
     if call.score_mod is None:
         return None
     offset, score_mod = call.q_offset, call.score_mod
-    # The temperature is part of the kernel's scale, but divides what the score_mod makes of a score.
+    # The kernel's scale holds the temperature, which should divide what the score_mod makes.
     warmth = temperature(call.normalizer) or 1.0
 
     def shifted(score: Tensor, b: Tensor, h: Tensor, q: Tensor, k: Tensor) -> Tensor:

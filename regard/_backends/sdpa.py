@@ -83,7 +83,7 @@ def fit(call: Call) -> tuple[Tensor, Tensor, Tensor, float]:
 
 
 def _bias(call: Call) -> Tensor:
-    """What the score_mod adds, minus infinity where the mask forbids; the temperature divides it."""
+    """What the score_mod adds, over the temperature; minus infinity where the mask forbids."""
     zero = torch.zeros((1, 1, 1, 1), dtype=call.exact, device=call.query.device)
     bias = call.modified(zero, *call.indices) / (temperature(call.normalizer) or 1.0)
     return torch.where(call.permitted(*call.indices), bias, -math.inf)
@@ -97,8 +97,9 @@ def attend(
     scale: float,
     mask: Tensor | None = None,
     is_causal: bool = False,
+    backend: str = "sdpa",
 ) -> Tensor:
-    """SDPA on tensors made to fit, with this call's dropout."""
+    """SDPA on tensors made to fit, with this call's dropout, for the backend of that name."""
     if query.numel() == 0 or key.numel() == 0:
         groups = query.shape[1] // key.shape[1] if key.shape[1] else 1
         key, value = repeat_heads(key, groups), repeat_heads(value, groups)
@@ -107,7 +108,7 @@ def attend(
         query, key, value, mask, call.dropout, is_causal,
         scale=scale, enable_gqa=query.shape[1] != key.shape[1],
     )  # fmt: skip
-    return first_derivative_only(output, "sdpa")
+    return first_derivative_only(output, backend)
 
 
 def first_derivative_only(output: Tensor, backend: str) -> Tensor:

@@ -356,7 +356,9 @@ def test_nothing_asked_for_is_dropped(backend: str) -> None:
         plain = {"score": FeatureMapDot(), "normalizer": share}
     options: dict[str, list[Any]] = {
         "score": [Dot(), ScaledDot(0.1), Cosine(), NegativeSquaredDistance(), Additive()],
-        "score_mod": [ALiBi(2), Bias(torch.randn(9, 9)), SoftCap(0.5), _randomized(RelativeBias(2))],
+        "score_mod": [
+            ALiBi(2), Bias(torch.randn(9, 9)), SoftCap(0.5), _randomized(RelativeBias(2)),
+        ],
         "mask": [
             Causal(), SlidingWindow(1), Block(2), Prefix(3), Padding(torch.tensor([4, 2])),
             Dense(torch.rand(2, 2, 9, 9) < 0.5), torch.rand(2, 2, 9, 9) < 0.5,
