@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from regard._backends._call import Call
+from regard._backends._call import Call, repeat_heads
 from regard.scores import (
     Bilinear,
     ConcatLinear,
@@ -55,9 +55,19 @@ def _cosine(score: Cosine, query: Tensor, key: Tensor) -> DotForm:
 
 
 def _squared_distance(score: NegativeSquaredDistance, query: Tensor, key: Tensor) -> DotForm:
+    # Distances do not change when all vectors move, but the squares they are split into get small.
+    middle = _middle(key)
+    key = key - middle
+    query = query - (repeat_heads(middle, query.shape[1] // key.shape[1]) if key.shape[1] else 0)
     ones = query.new_ones(*query.shape[:-1], 1)
     lengths = key.square().sum(-1, keepdim=True)
     return DotForm(torch.cat([query, ones], -1), torch.cat([2 * key, -lengths], -1), 1.0)
+
+
+def _middle(key: Tensor) -> Tensor:
+    """Near which most keys lie: the median of a few, as padding may hold anything."""
+    few = key.detach()[:, :, :: max(1, key.shape[2] // 8)]
+    return few.median(dim=2, keepdim=True).values if few.numel() else few.sum(2, keepdim=True)
 
 
 def _feature_map(score: FeatureMapDot, query: Tensor, key: Tensor) -> DotForm:
