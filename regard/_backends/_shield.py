@@ -63,7 +63,7 @@ def shield(call: Call) -> tuple[Call, Tensor]:
     )
     bad_BHK = repeat_heads(bad_key | bad_value, call.groups)
     reached, sees_any, seen = [], [], torch.zeros_like(bad_BHK)
-    for start in range(0, call.q_len, 256):
+    for start in range(0, max(call.q_len, 1), 256):
         stop = min(start + 256, call.q_len)
         permitted = call.permitted(*call.indices_of(start, stop))
         permitted = permitted.expand(*bad_BHK.shape[:2], stop - start, call.k_len)
