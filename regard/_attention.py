@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from regard._backends import _plan, _shield, reference
-from regard._backends._bind import bind
+from regard._backends._bind import autocast_is_on, bind
 from regard._backends._call import Call
 from regard._backends._plan import Plan
 from regard._typing import MaskMod, Normalizer, Score, ScoreMod
@@ -74,7 +74,7 @@ def attention(
     call = bind(query, key, value, score, score_mod, mask, normalizer, dropout, q_offset)
     name = _plan.choose(call) if backend is None else _plan.backend_named(backend, call)
     device = query.device.type
-    if torch.is_autocast_enabled(device):
+    if autocast_is_on(device):
         with torch.autocast(device, enabled=False):
             return _shield.run(call, name, backend)
     return _shield.run(call, name, backend)
@@ -113,12 +113,20 @@ def attention_weights(
     call = bind(query, key, key, score, score_mod, mask, normalizer, 0.0, q_offset)
     row = _selected(rows, call.q_len, "rows", query.device)
     head = _selected(heads, query.shape[1], "heads", query.device)
-    with torch.autocast(query.device.type, enabled=False):
-        if call.mask is None or torch.compiler.is_compiling() or _shield.is_tame(call):
-            return _weigh(call, head, row).to(call.query.dtype)
-        call, reached = _shield.shield(call)
-        reached = reached[:, head][:, :, row].unsqueeze(-1)
-        return _weigh(call, head, row).masked_fill(reached, torch.nan).to(call.query.dtype)
+    device = query.device.type
+    if autocast_is_on(device):
+        with torch.autocast(device, enabled=False):
+            return _weigh_shielded(call, head, row)
+    return _weigh_shielded(call, head, row)
+
+
+def _weigh_shielded(call: Call, heads: Tensor, rows: Tensor) -> Tensor:
+    """`_weigh`, with what the mask hides kept in."""
+    if call.mask is None or torch.compiler.is_compiling() or _shield.is_tame(call):
+        return _weigh(call, heads, rows).to(call.query.dtype)
+    call, reached = _shield.shield(call)
+    reached = reached[:, heads][:, :, rows].unsqueeze(-1)
+    return _weigh(call, heads, rows).masked_fill(reached, torch.nan).to(call.query.dtype)
 
 
 def _weigh(call: Call, heads: Tensor, rows: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from regard._backends._call import Call, tensors_of
 from regard._typing import MaskMod, Normalizer, Score, ScoreMod
-from regard.masks import Dense
+from regard.masks import Dense, Mask
 
 Part = TypeVar("Part")
 FLOATING = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
@@ -31,7 +31,7 @@ def bind(
     tensors = {"query": query, "key": key, "value": value}
     for name, tensor in tensors.items():
         _check_tensor(name, tensor)
-    if torch.is_autocast_enabled(query.device.type):
+    if autocast_is_on(query.device.type):
         query, key, value = (_autocast(tensor) for tensor in (query, key, value))
     _check_together(query, key, value)
     if q_offset is None:
@@ -40,6 +40,11 @@ def bind(
         raise TypeError(
             f"q_offset must be an int, the number of keys before the first query, "
             f"not {type(q_offset).__name__}."
+        )
+    if not isinstance(dropout, (int, float)):
+        raise TypeError(
+            f"dropout must be a number between 0 and 1, not {type(dropout).__name__}: "
+            "give the probability itself."
         )
     if not 0.0 <= dropout <= 1.0:
         raise ValueError(f"dropout must lie between 0 and 1, got {dropout}.")
@@ -114,15 +119,17 @@ def _fitted(role: str, part: Part, query: Tensor, key: Tensor, q_offset: int) ->
             f"{role} is the class {part.__name__}: pass an instance, {part.__name__}(...)."
         )
     if not callable(part):
-        hint = " Wrap a bias tensor as Bias(tensor)." if isinstance(part, Tensor) else ""
-        hint = f" Pass {part!r} as an object, not by name." if isinstance(part, str) else hint
-        raise TypeError(f"{role} must be callable, not {type(part).__name__}.{hint}")
+        raise TypeError(f"{role} must be callable, not {type(part).__name__}: {_hint(role, part)}")
+    if role == "score_mod" and isinstance(part, Mask):
+        raise TypeError(f"score_mod is the mask {part}: pass it as mask=, it changes no score.")
+    if role == "mask" and hasattr(part, "additive"):
+        raise TypeError(f"mask is the score_mod {part}: pass it as score_mod=, it hides no pair.")
+    _check(part, query, key)
     aligned = getattr(part, "aligned", None)
     if aligned is not None:
-        part = aligned(q_offset)
-    check = getattr(part, "check", None)
-    if check is not None:
-        check(query, key)
+        unbound, part = part, aligned(q_offset)
+        if part is not unbound:
+            _check(part, query, key)  # some of its rows belong to earlier queries
     for tensor in tensors_of(part):
         if tensor.device != query.device:
             raise ValueError(
@@ -130,6 +137,28 @@ def _fitted(role: str, part: Part, query: Tensor, key: Tensor, q_offset: int) ->
                 f"{query.device}: move one of them."
             )
     return part
+
+
+def _check(part: object, query: Tensor, key: Tensor) -> None:
+    check = getattr(part, "check", None)
+    if check is not None:
+        check(query, key)
+
+
+def _hint(role: str, part: object) -> str:
+    """What to do with something that is no part."""
+    if isinstance(part, str):
+        return f"pass {part!r} as an object, not by name."
+    if role == "mask":
+        return "give a mask such as Causal(), or booleans, torch.as_tensor(mask, dtype=torch.bool)."
+    if isinstance(part, Tensor):
+        return "wrap a bias tensor as Bias(tensor)."
+    return f"leave it out or give one of regard.{role}s."
+
+
+def autocast_is_on(device: str) -> bool:
+    """Whether autocast rules on this kind of device; on meta tensors it never does."""
+    return device != "meta" and torch.is_autocast_enabled(device)
 
 
 def _autocast(tensor: Tensor) -> Tensor:

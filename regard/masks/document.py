@@ -72,6 +72,8 @@ class Document(Mask):
                 f"Document starts at position {first} but the first query stands at {q_offset}; "
                 "give the queries' own ids with Document(ids, key_ids=...)."
             )
+        if self.key_ids is None and q_offset > 0:
+            return Document(self.ids[..., q_offset:], self.ids, first_query=q_offset)
         return self
 
     def check(

@@ -69,7 +69,7 @@ class ScaledDot:
 
     def factor(self, head_dim: int) -> float:
         """The scale for this width."""
-        return head_dim**-0.5 if self.scale is None else self.scale
+        return max(head_dim, 1) ** -0.5 if self.scale is None else self.scale
 
     def check(self, query: Tensor, key: Tensor) -> None:
         require_equal_widths("ScaledDot", query, key)
