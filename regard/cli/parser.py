@@ -1,9 +1,11 @@
 """What may be typed, and what is said when it was mistyped."""
 
 import argparse
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
 from importlib import import_module
+from math import nan
 from pathlib import Path
 from typing import NoReturn
 
@@ -60,7 +62,7 @@ def _demo(parser: argparse.ArgumentParser) -> None:
         "--languages", type=_list, metavar="TAGS", help="such as en,fr,zh; all of them if not given"
     )
     parser.add_argument(
-        "--seconds", type=_positive, default=120, help="time to train (default: %(default)s)"
+        "--seconds", type=_positive, default=120.0, help="time to train (default: %(default)g)"
     )
     parser.add_argument(
         "--out",
@@ -128,29 +130,35 @@ def _list(text: str) -> list[str]:
 
 
 def _positive(text: str) -> float:
-    return _number(text, float, 0.1, "seconds such as 120")
-
-
-def _natural(text: str) -> int:
-    return int(_number(text, int, 0, "a whole number from 0"))
-
-
-def _positive_integer(text: str) -> int:
-    return int(_number(text, int, 1, "a whole number from 1"))
-
-
-def _number(text: str, kind: type, least: float, what: str) -> float:
-    try:
-        number = kind(text)
-    except ValueError:
-        number = None
-    if number is None or not least <= number <= 10**9:
-        raise argparse.ArgumentTypeError(f"give {what}, got {text!r}")
+    number = _number(text)
+    if not 0.1 <= number <= 1e9:
+        raise argparse.ArgumentTypeError(f"give seconds such as 120, got {text!r}")
     return number
 
 
-def _print_version() -> int:
-    from importlib.metadata import version
+def _natural(text: str) -> int:
+    return _whole(text, 0)
 
-    print(f"regard {version('regard')}")
+
+def _positive_integer(text: str) -> int:
+    return _whole(text, 1)
+
+
+def _whole(text: str, least: int) -> int:
+    number = _number(text)
+    if not (number.is_integer() and least <= number <= 1e9):
+        raise argparse.ArgumentTypeError(f"give a whole number from {least}, got {text!r}")
+    return int(number)
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return nan
+
+
+def _print_version() -> int:
+    # The package itself is above the command line, and already imported.
+    print(f"regard {sys.modules['regard'].__version__}")
     return 0

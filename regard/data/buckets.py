@@ -14,8 +14,8 @@ def buckets(lengths: np.ndarray, batch_size: int, rng: np.random.Generator) -> I
     Raises `ValueError` for a batch size below 1.
 
     >>> rng = np.random.default_rng(0)
-    >>> sorted(rows.tolist() for rows in buckets(np.array([9, 2, 9, 2]), 2, rng))
-    [[1, 3], [2, 0]]
+    >>> sorted(sorted(rows.tolist()) for rows in buckets(np.array([9, 2, 9, 2]), 2, rng))
+    [[0, 2], [1, 3]]
     """
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, got {batch_size}")

@@ -74,9 +74,10 @@ def _entry(name: str, entry: Any) -> tuple[list[int], tuple[int, int]]:
     """Shape and byte span of one row of the header."""
     if not isinstance(entry, dict) or entry.keys() != {"dtype", "shape", "data_offsets"}:
         raise ValueError(f"the entry of {name!r} is not dtype, shape and data_offsets")
-    shape, offsets, width = entry["shape"], entry["data_offsets"], _BYTES.get(entry["dtype"])
+    shape, offsets, dtype = entry["shape"], entry["data_offsets"], entry["dtype"]
+    width = _BYTES.get(dtype) if isinstance(dtype, str) else None
     if width is None:
-        raise ValueError(f"{name!r} is {entry['dtype']!r}; only {', '.join(_BYTES)} are read")
+        raise ValueError(f"{name!r} is {dtype!r}; only {', '.join(_BYTES)} are read")
     for numbers in (shape, offsets):
         if not isinstance(numbers, list) or not all(type(n) is int and n >= 0 for n in numbers):
             raise ValueError(f"the shape and offsets of {name!r} must be lists of sizes")

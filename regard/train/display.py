@@ -2,7 +2,6 @@
 
 import time
 from types import TracebackType
-from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, TaskProgressColumn, TextColumn
@@ -26,7 +25,7 @@ class Display:
         self.bar = Bar(*columns, console=console, disable=not console.is_terminal)
         self.task = self.bar.add_task("", total=1.0)
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Display":
         self.bar.start()
         return self
 
@@ -54,7 +53,10 @@ def describe(progress: Progress, exact: float | None = None) -> str:
     >>> describe(Progress(40, 30.0, 0.25, 0.0512, 0.003, 31416.0), exact=0.975)
     'loss 0.0512  exact 97.5 %  31,416 tokens/s  1:30 left'
     """
-    minutes, seconds = divmod(round(progress.seconds_left), 60)
+    left = "?"
+    if progress.spent:
+        minutes, seconds = divmod(round(progress.seconds_left), 60)
+        left = f"{minutes}:{seconds:02}"
     shown = "" if exact is None else f"exact {exact:.1%}  ".replace("%", " %")
     pace = f"{progress.tokens_per_second:,.0f} tokens/s"
-    return f"loss {progress.loss:.4f}  {shown}{pace}  {minutes}:{seconds:02} left"
+    return f"loss {progress.loss:.4f}  {shown}{pace}  {left} left"

@@ -9,6 +9,7 @@ from torch import Tensor
 
 SHADES = "·░▒▓█"
 LEFT_TO_RIGHT = "\u200e"
+_OBEYED = ("Cc", "Cs", "Zl", "Zp")
 _TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
@@ -76,7 +77,7 @@ def printable(text: str) -> str:
     '3[31m mars2026'
     """
     kept = (c for c in text if c not in _TURNING)
-    return "".join(c for c in kept if unicodedata.category(c) not in ("Cc", "Cs"))
+    return "".join(c for c in kept if unicodedata.category(c) not in _OBEYED)
 
 
 def _visible_character(character: str) -> str:

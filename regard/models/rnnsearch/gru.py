@@ -12,10 +12,10 @@ _tanh_backward = torch.ops.aten.tanh_backward.grad_input
 
 
 def gru(
-    gates: Float[Tensor, "cells steps rows 2*width"],
+    gates: Float[Tensor, "cells steps rows gates_width"],
     candidates: Float[Tensor, "cells steps rows width"],
     state: Float[Tensor, "cells rows width"],
-    gate_weight: Float[Tensor, "cells width 2*width"],
+    gate_weight: Float[Tensor, "cells width gates_width"],
     candidate_weight: Float[Tensor, "cells width width"],
     keep: Float[Tensor, "cells steps rows 1"] | None = None,
 ) -> Float[Tensor, "cells steps rows width"]:

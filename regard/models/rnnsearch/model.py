@@ -24,7 +24,7 @@ class Encoded:
     first state, `mask` hides padding and is None where there is none.
     """
 
-    annotations: Float[Tensor, "batch 1 k_len 2*hidden_dim"]
+    annotations: Float[Tensor, "batch 1 k_len annotation_dim"]
     keys: Float[Tensor, "batch 1 k_len align_dim"]
     state: Float[Tensor, "batch 1 state_dim"]
     mask: Padding | None
@@ -58,7 +58,7 @@ class Recurrence(nn.Module):
 
     def forward(
         self,
-        gates: Float[Tensor, "cells steps rows 2*width"],
+        gates: Float[Tensor, "cells steps rows gates_width"],
         candidates: Float[Tensor, "cells steps rows width"],
         state: Float[Tensor, "cells rows width"],
         keep: Float[Tensor, "cells steps rows 1"] | None = None,
@@ -219,7 +219,7 @@ class RNNsearch(nn.Module):
         self,
         state: Float[Tensor, "batch beams state_dim"],
         context: Float[Tensor, "batch beams annotation_dim"],
-        gates: Float[Tensor, "1 rows 2*state_dim"],
+        gates: Float[Tensor, "1 rows gates_dim"],
         candidates: Float[Tensor, "1 rows state_dim"],
     ) -> Float[Tensor, "batch beams state_dim"]:
         """The next state; `gates` and `candidates` are what the last output contributes."""

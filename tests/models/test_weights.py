@@ -1,0 +1,119 @@
+"""A weights file is believed only when every byte of it is accounted for."""
+
+import json
+import struct
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from regard.errors import CheckpointMismatch
+from regard.models.weights import read_header, read_weights, write_weights
+
+
+def packed(header: object, data: bytes = b"", text: str | None = None) -> bytes:
+    head = (json.dumps(header) if text is None else text).encode()
+    return struct.pack("<Q", len(head)) + head + data
+
+
+def entry(shape: list[int], start: int, stop: int, dtype: str = "F32") -> dict[str, object]:
+    return {"dtype": dtype, "shape": shape, "data_offsets": [start, stop]}
+
+
+def saved(module: nn.Module, folder: Path) -> Path:
+    path = folder / "model.safetensors"
+    write_weights(module, path)
+    return path
+
+
+def test_what_was_written_is_read_back_bit_for_bit(tmp_path: Path) -> None:
+    module, other = nn.Linear(5, 3), nn.Linear(5, 3, device="meta")
+    read_weights(other, saved(module, tmp_path))
+    assert all(torch.equal(other.get_parameter(n), p) for n, p in module.named_parameters())
+
+
+def test_every_offender_is_named_at_once(tmp_path: Path) -> None:
+    path = saved(nn.ModuleDict({"a": nn.Linear(2, 3), "b": nn.Linear(2, 2)}), tmp_path)
+    wanted = nn.ModuleDict({"a": nn.Linear(2, 4), "c": nn.Linear(2, 2)})
+    before = {name: weight.clone() for name, weight in wanted.state_dict().items()}
+    with pytest.raises(CheckpointMismatch) as caught:
+        read_weights(wanted, path)
+    assert caught.value.missing == ["c.bias", "c.weight"]
+    assert caught.value.unexpected == ["b.bias", "b.weight"]
+    assert caught.value.wrong_shaped == {
+        "a.bias": ([3], [4]),
+        "a.weight": ([3, 2], [4, 2]),
+    }
+    assert str(path) in str(caught.value)
+    assert all(torch.equal(w, before[name]) for name, w in wanted.state_dict().items())
+
+
+@pytest.mark.parametrize("kept", [0, 3, 7, 8, 40, -1])
+def test_a_truncated_file_is_named_and_changes_nothing(tmp_path: Path, kept: int) -> None:
+    module = nn.Linear(5, 3)
+    path = saved(module, tmp_path)
+    path.write_bytes(path.read_bytes()[:kept])
+    before = module.weight.clone()
+    with pytest.raises(ValueError, match="model.safetensors is damaged"):
+        read_weights(module, path)
+    assert torch.equal(module.weight, before)
+
+
+@given(st.binary(max_size=60))
+def test_noise_is_refused_with_a_sentence(noise: bytes) -> None:
+    with pytest.raises(ValueError):
+        read_header(noise)
+
+
+@given(st.integers(0, 10_000), st.integers(1, 255))
+def test_a_changed_byte_of_the_header_is_refused_or_harmless(place: int, change: int) -> None:
+    content = bytearray(packed({"a": entry([2], 0, 8), "b": entry([1, 3], 8, 20)}, bytes(20)))
+    content[place % (len(content) - 20)] ^= change
+    try:
+        shapes = read_header(bytes(content))
+    except ValueError:
+        return
+    assert len(shapes) <= 2
+    assert all(all(0 <= size <= 3 for size in shape) for shape in shapes.values())
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        packed([]),
+        packed({"a": 3}),
+        packed({"a": {"dtype": "F32", "shape": [1]}}),
+        packed({"a": entry([1], 0, 4) | {"extra": 1}}, bytes(4)),
+        packed({"a": entry([1], 0, 4, "I99")}, bytes(4)),
+        packed({"a": entry([1], 0, 4, dtype=["F32"])}, bytes(4)),  # type: ignore[arg-type]
+        packed({"a": entry([2], 0, 4)}, bytes(4)),
+        packed({"a": entry([-1], 0, 4)}, bytes(4)),
+        packed({"a": entry([True], 0, 4)}, bytes(4)),
+        packed({"a": entry([1.0], 0, 4)}, bytes(4)),  # type: ignore[list-item]
+        packed({"a": entry([0, 2**62], 4, 4)}, bytes(4)),
+        packed({"a": entry([1], 0, 4)}, bytes(5)),
+        packed({"a": entry([1], 4, 8)}, bytes(8)),
+        packed({"a": entry([2], 0, 8), "b": entry([1], 4, 8)}, bytes(8)),
+        packed({"a": entry([1], 0, 4), "b": entry([1], 8, 12)}, bytes(12)),
+        packed({}, text='{"a": %s, "a": %s}' % ((json.dumps(entry([1], 0, 4)),) * 2)) + bytes(4),
+        packed({}, text="[" * 100_000),
+        packed({}, text='{"a": NaN}'),
+        packed({}, text="\udc00".encode("utf-8", "surrogatepass").decode("latin1")),
+        struct.pack("<Q", 2**63) + b"{}",
+        struct.pack("<Q", 2**20) + b"{}",
+    ],
+)
+def test_a_header_that_lies_is_refused(content: bytes) -> None:
+    with pytest.raises(ValueError):
+        read_header(content)
+
+
+def test_an_honest_header_is_read() -> None:
+    content = packed(
+        {"__metadata__": {"format": "pt"}, "b": entry([3], 8, 20), "a": entry([2, 1], 0, 8)},
+        bytes(20),
+    )
+    assert read_header(content) == {"a": [2, 1], "b": [3]}
