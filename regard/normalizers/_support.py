@@ -19,8 +19,10 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-FEW = 0.1  # share of the pairs up to which a list of them is faster than the matrix
-BLOCK = 1 << 18  # scores searched at a time, so that temporaries stay in cache
+FEW = 0.02  # share of the pairs up to which the search is faster on a list than on the matrix
+SOME = 0.3  # the same for the weights and their gradient, which take more operations
+BLOCK = 1 << 17  # scores searched at a time, so that temporaries stay in cache
+STRIDE = 16
 STEPS = {torch.float32: 32, torch.float64: 45}  # enough for any row: see `newton`
 
 
@@ -37,6 +39,11 @@ class Rows:
     def spread(self, per_row: Tensor) -> Tensor:
         """Each row's number, for its entries."""
         return per_row
+
+    def outside(self, depth: Tensor) -> Tensor:
+        """Entries `depth` or more below the best; with a NaN in the row, what is closed."""
+        bound = (-depth).nan_to_num(nan=-torch.inf, posinf=torch.inf, neginf=-torch.inf)
+        return self.gaps <= self.spread(bound)
 
     def dense(self, weights: Tensor) -> Tensor:
         """The entries' weights as a matrix."""
@@ -63,7 +70,7 @@ class Few(Rows):
         return matrix.index_put_((self.pairs,), weights).reshape(self.shape)
 
 
-Search = Callable[[Rows, Tensor], Tensor]
+Search = Callable[[Rows, Tensor, Tensor], Tensor]
 Weigh = Callable[[Rows, Tensor, Tensor], Tensor]
 
 
@@ -74,7 +81,7 @@ def sparse_weights(
     search: Search,
     weigh: Weigh,
 ) -> Float[Tensor, "*rows k_len"]:
-    """The weights that `weigh(rows, u, s)` gives, with `u = search(rows, s)`.
+    """The weights `weigh(rows, u, s)`, where `u = search(rows, s, upper)` starts from a bound.
 
     Both see gaps of 0 for the best key of a row, -inf where there can be no weight and nothing else
     in a row without a permitted key; `s = alpha - 1` broadcasts to `[*rows, 1]`.
@@ -87,13 +94,13 @@ def sparse_weights(
         filled = torch.where(where, filled, -torch.inf)
     top = filled.amax(dim=-1, keepdim=True)
     with torch.no_grad():
-        pairs = _within(filled, top - 1.0 / s)
+        pairs = _within(filled, top - 1.0 / s, FEW)
         if pairs is None:
             top = top.masked_fill(top == -torch.inf, 0.0)
-            u = _search_in_blocks(filled, top, s, search)
-            pairs = _within(filled, top - u**s / s)
+            u = _search(filled, top, s, search)
+            pairs = _within(filled, top - u**s / s, SOME)
         else:
-            u = search(Few(filled, top, pairs), s)
+            u = search(Few(filled, top, pairs), s, torch.ones_like(top))
     if pairs is None:
         rows = Rows(torch.where(filled == -torch.inf, -torch.inf, scores - top))
     else:
@@ -101,28 +108,32 @@ def sparse_weights(
     return rows.dense(weigh(rows, u, s))
 
 
-def _within(filled: Tensor, bound: Tensor) -> Tensor | None:
+def _within(filled: Tensor, bound: Tensor, share: float) -> Tensor | None:
     """Flat indices of the scores above their row's bound, if few and if they may be looked at."""
     if torch.compiler.is_compiling() or filled.device.type != "cpu":
         return None
     # With a NaN in the row everything permitted is above the bound, so that the NaN shows.
     bound = bound.nan_to_num(nan=-torch.inf, neginf=-torch.inf)
     above = torch.le(filled, bound).logical_not_().reshape(-1)
-    if above.count_nonzero() > FEW * above.numel():
+    if above.count_nonzero() > share * above.numel():
         return None
     return above.nonzero().squeeze(1)
 
 
-def _search_in_blocks(filled: Tensor, top: Tensor, s: Tensor, search: Search) -> Tensor:
+def _search(filled: Tensor, top: Tensor, s: Tensor, search: Search) -> Tensor:
+    """Search the whole matrix, on the CPU a few rows at a time."""
     if torch.compiler.is_compiling() or filled.device.type != "cpu":
-        return search(Rows(filled - top), s)
-    k_len = filled.shape[-1]
-    blocks = zip(
-        *(part.reshape(-1, part.shape[-1]).split(max(1, BLOCK // k_len))
-          for part in (filled, top, s.expand(top.shape))),
-        strict=True,
-    )  # fmt: skip
-    found = [search(Rows(scores - best), each) for scores, best, each in blocks]
+        return search(Rows(filled - top), s, torch.ones_like(top))
+    size = max(1, BLOCK // filled.shape[-1])
+    parts = (part.reshape(-1, part.shape[-1]) for part in (filled, top, s.expand(top.shape)))
+    found = []
+    for scores, best, each in zip(*(part.split(size) for part in parts), strict=True):
+        gaps, upper = scores - best, torch.ones_like(best)
+        if gaps.shape[-1] >= 16 * STRIDE:
+            # The best of every 16 keys: their weights alone reach a sum of 1 at a higher u.
+            best_few = gaps[:, : gaps.shape[-1] // STRIDE * STRIDE].unflatten(-1, (STRIDE, -1))
+            upper = search(Rows(best_few.amax(dim=1)), each, upper).clamp_max(1.0)
+        found.append(search(Rows(gaps), each, upper))
     return torch.cat(found).reshape(top.shape)
 
 

@@ -14,21 +14,22 @@ from torch import Tensor
 from regard.normalizers._support import STEPS, Rows, newton
 
 
-def largest(rows: Rows, s: Tensor) -> Tensor:
+def largest(rows: Rows, s: Tensor, upper: Tensor) -> Tensor:
     """The largest weights for s <= 1, where the sum is convex in u and Newton's method safe."""
-    one = torch.ones_like(rows.total(rows.gaps))
-    return newton(one, lambda u: _step(rows, u, s, _outside(rows, u, s)))
+    return newton(upper, lambda u: _step(rows, u, s, rows.outside(u**s / s)))
 
 
-def bisect(rows: Rows, s: Tensor) -> Tensor:
+def bisect(rows: Rows, s: Tensor, upper: Tensor) -> Tensor:
     """The largest weights for any s; they lie between 1 / size of the row and 1."""
-    high = torch.ones_like(rows.total(rows.gaps))
-    low = 1.0 / rows.total(torch.ones_like(rows.gaps)).clamp_min(1.0)
+    high, low = upper, 1.0 / rows.total(torch.ones_like(rows.gaps)).clamp_min(1.0)
     for _ in range(2 * STEPS[high.dtype]):
         middle = 0.5 * (low + high)
-        share, _ = _terms(rows, middle, s, _outside(rows, middle, s))
+        share, _ = _terms(rows, middle, s, rows.outside(middle**s / s))
         small = middle * rows.total(share) < 1.0
         low, high = torch.where(small, middle, low), torch.where(small, high, middle)
+        close = high - low <= torch.finfo(high.dtype).eps * high
+        if not torch.compiler.is_compiling() and bool(close.all()):
+            break
     return high
 
 
@@ -38,15 +39,11 @@ def weigh(rows: Rows, u: Tensor, s: Tensor) -> Tensor:
     The dependence of u on both enters by Newton steps at the solution: one makes the first
     derivatives right, two the second and third as well.
     """
-    outside = _outside(rows, u, s.detach())
+    outside = rows.outside(u ** s.detach() / s.detach())
     for _ in range(2):
         u = _step(rows, u, s, outside)
     share, _ = _terms(rows, u, s, outside)
-    return rows.spread(u) * share
-
-
-def _outside(rows: Rows, u: Tensor, s: Tensor) -> Tensor:
-    return rows.gaps <= -rows.spread(u**s / s)
+    return (rows.spread(u) * share).masked_fill(outside, 0.0)
 
 
 def _step(rows: Rows, u: Tensor, s: Tensor, outside: Tensor) -> Tensor:

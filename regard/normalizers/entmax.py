@@ -3,7 +3,6 @@
 import math
 from dataclasses import dataclass
 
-import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
@@ -26,6 +25,7 @@ class Entmax:
     Raises ValueError when `alpha` is less than 1 or not finite.
 
     Example:
+        >>> import torch
         >>> Entmax(alpha=1.5)(torch.tensor([[2.0, 2.0, -1.0]]))
         tensor([[0.5000, 0.5000, 0.0000]])
 
@@ -59,23 +59,22 @@ class Entmax:
         return sparse_weights(scores, where, self.alpha - 1.0, search, weigh)
 
 
-def _largest_15(rows: Rows, s: Tensor) -> Tensor:
+def _largest_15(rows: Rows, s: Tensor, upper: Tensor) -> Tensor:
     """The largest weight u, where sum(max(0, gap / 2 + sqrt(u))^2) = 1."""
-    halved = 0.5 * rows.gaps
 
     def step(u: Tensor) -> Tensor:
-        root = u.sqrt()
-        inside = (halved + rows.spread(root)).clamp_min(0.0)
-        excess = rows.total(inside.square()) - 1.0
-        return u - root * excess / torch.maximum(rows.total(inside), root)
+        root = 2.0 * u.sqrt()
+        doubled = (rows.gaps + rows.spread(root)).clamp_min_(0.0)
+        slope = (rows.total(doubled) / root).clamp_min(1.0)
+        return u - (0.25 * rows.total(doubled.square_()) - 1.0) / slope
 
-    return newton(torch.ones_like(rows.total(halved)), step)
+    return newton(upper, step)
 
 
 def _weigh_15(rows: Rows, u: Tensor, s: Tensor) -> Tensor:
     """With tau = mean - sqrt((1 - sum of squared deviations) / size), over the support."""
     halved = 0.5 * rows.gaps
-    outside = halved <= -rows.spread(u.sqrt())
+    outside = rows.outside(2.0 * u.sqrt())
     inside = halved.masked_fill(outside, 0.0)
     size = rows.total((~outside).to(u.dtype)).clamp_min(1.0)
     mean = rows.total(inside) / size

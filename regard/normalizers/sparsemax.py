@@ -1,6 +1,5 @@
 """Sparsemax, a softmax with exact zeros."""
 
-import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
@@ -19,6 +18,7 @@ def sparsemax(
     method finds the largest weight, and with it the support, in a few passes.
 
     Example:
+        >>> import torch
         >>> sparsemax(torch.tensor([[1.0, 0.5, -1.0]]))
         tensor([[0.7500, 0.2500, 0.0000]])
 
@@ -29,19 +29,19 @@ def sparsemax(
     return sparse_weights(scores, where, 1.0, _largest, _weigh)
 
 
-def _largest(rows: Rows, s: Tensor) -> Tensor:
+def _largest(rows: Rows, s: Tensor, upper: Tensor) -> Tensor:
     """The largest weight u, where sum(max(0, gap + u)) = 1."""
 
     def step(u: Tensor) -> Tensor:
-        inside = (rows.gaps + rows.spread(u)).clamp_min(0.0)
-        size = rows.total(inside.sign()).clamp_min(1.0)
-        return u - (rows.total(inside) - 1.0) / size
+        inside = (rows.gaps + rows.spread(u)).clamp_min_(0.0)
+        excess = rows.total(inside) - 1.0
+        return u - excess / rows.total(inside.sign_()).clamp_min(1.0)
 
-    return newton(torch.ones_like(rows.total(rows.gaps)), step)
+    return newton(upper, step)
 
 
 def _weigh(rows: Rows, u: Tensor, s: Tensor) -> Tensor:
-    outside = rows.gaps <= -rows.spread(u)
+    outside = rows.outside(u)
     inside = rows.gaps.masked_fill(outside, 0.0)
     size = rows.total((~outside).to(u.dtype)).clamp_min(1.0)
     tau = (rows.total(inside) - 1.0) / size

@@ -47,7 +47,11 @@ class Learned(nn.Module):
 
         Out of range is an error on the CPU; other devices answer it in their own way.
         """
-        if positions.device.type == "cpu" and not torch.compiler.is_compiling() and len(positions):
+        if (
+            positions.device.type == "cpu"
+            and not torch.compiler.is_compiling()
+            and positions.numel()
+        ):
             low, high = positions.aminmax()
             if low < 0:
                 raise ValueError(f"positions must not be negative, got {low.item()}")
