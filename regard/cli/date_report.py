@@ -1,6 +1,7 @@
 """What `regard demo` says when it is done: how well, on what, where it looked, how to go on."""
 
 from pathlib import Path
+from shlex import quote
 
 import numpy as np
 
@@ -63,7 +64,7 @@ def how_to_go_on(task: Dates, folder: Path) -> str:
     tag = "fr" if "fr" in task.languages else task.languages[0]
     day_of_march = np.array([20880])
     (text,) = task.dates.texts(np.array([task.languages.index(tag) * 4]), day_of_march)
-    return f'Try your own: regard predict {folder} "{printable(text)}"'
+    return f'Try your own: regard predict {quote(str(folder))} "{printable(text)}"'
 
 
 def _percent(share: float) -> str:

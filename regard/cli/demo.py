@@ -5,7 +5,6 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from difflib import get_close_matches
 from pathlib import Path
 
 import torch
@@ -14,13 +13,13 @@ from rich.console import Console
 from regard.cli.date_report import drawings, how_to_go_on, samples, scores
 from regard.cli.mistake import Mistake
 from regard.data.cldr_dates import languages as all_languages
+from regard.data.tags import nearest
 from regard.models.rnnsearch import RNNsearch
-from regard.tasks.dates import Dates
+from regard.tasks.dates import BATCH_SIZE, Dates
 from regard.train.display import Display
 from regard.train.loop import Progress, TrainConfig, train
 from regard.train.run_folder import log_metrics, new_run_folder
 
-BATCH_SIZE = 128
 EXACT_EVERY = 10.0
 """Seconds between looks at how many answers are exact while training lasts."""
 QUESTIONS = 40
@@ -29,9 +28,12 @@ QUESTIONS = 40
 
 def run(languages: Sequence[str] | None, seconds: float, out: Path, seed: int) -> int:
     """Train, save, examine, show."""
+    # Matrices this small gain a third from a second thread, and lose nearly everything as soon as
+    # another program wants that core: each of thousands of products a second waits for it.
+    torch.set_num_threads(1)
     console = Console(highlight=False, markup=False, soft_wrap=True)
     task = Dates(_checked(languages))
-    folder = new_run_folder(out)
+    folder = _new_folder(out)
     console.print(_introduction(task, seconds, folder, out))
     torch.manual_seed(seed)
     model = task.model()
@@ -61,10 +63,15 @@ def _checked(languages: Sequence[str] | None) -> Sequence[str]:
         raise Mistake(str(error)) from None
     for tag in languages or ():
         if tag not in known:
-            near = get_close_matches(tag.lower().replace("_", "-").split("-")[0], known, 3, 0.5)
-            hint = f"did you mean {' or '.join(near)}?" if near else "the tags are like en, fr, zh"
-            raise Mistake(f"unknown language {tag!r}, {hint}")
+            raise Mistake(f"unknown language {tag!r}: {nearest(tag, known)}")
     return languages or known
+
+
+def _new_folder(wanted: Path) -> Path:
+    try:
+        return new_run_folder(wanted)
+    except (OSError, ValueError) as error:
+        raise Mistake(f"--out {wanted} cannot be made: {error}") from None
 
 
 def _introduction(task: Dates, seconds: float, folder: Path, wanted: Path) -> str:

@@ -5,7 +5,6 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 
 import torch
@@ -14,6 +13,7 @@ from torch import Tensor
 
 from regard._files import read_json, write_whole
 from regard._manifest import verify_manifest, write_manifest
+from regard.data.tags import nearest
 from regard.data.vocabulary import Vocabulary
 from regard.models import rnnsearch
 
@@ -71,7 +71,8 @@ class DateReader:
             )
         tag, body = match[1], unicodedata.normalize("NFC", match[2])
         if f"<{tag}>" not in self.source:
-            raise ValueError(f"unknown language {_quoted(tag)}: {self._nearest(tag)}")
+            hint = nearest(tag, self.languages)
+            raise ValueError(f"unknown language {_quoted(tag)}: {hint}")
         if not 1 <= len(body) <= LONGEST:
             raise ValueError(f"a date has 1 to {LONGEST} characters after the tag, got {len(body)}")
         return [f"<{tag}>", *(_ascii_digit(character) for character in body)]
@@ -129,12 +130,6 @@ class DateReader:
             weights=self.model.alignment(encoded, followed)[0],
             unknown=tuple(self.source.unknown(tokens)),
         )
-
-    def _nearest(self, tag: str) -> str:
-        wanted = tag.lower().replace("_", "-").split("-")[0]
-        near = get_close_matches(wanted, self.languages, 3, 0.5)
-        known = f"this model knows {len(self.languages)} languages"
-        return f"did you mean {', '.join(near)}? {known}" if near else known
 
 
 def _ascii_digit(character: str) -> str:

@@ -26,6 +26,9 @@ COMMON = tuple(
 )
 """The fifty languages of CLDR with most speakers, by first and second language together."""
 
+BATCH_SIZE = 64
+"""Small, because here twice the updates are worth more than twice the examples."""
+
 POOL = 50_000
 """Number of examples drawn at a time and sorted by length."""
 
@@ -83,10 +86,10 @@ class Dates:
             source_vocab=len(self.source),
             target_vocab=len(self.target),
             embed_dim=64,
-            hidden_dim=128,
-            state_dim=128,
-            align_dim=64,
-            maxout_dim=64,
+            hidden_dim=96,
+            state_dim=96,
+            align_dim=32,
+            maxout_dim=48,
         )
         return RNNsearch(config, score, normalizer)
 
