@@ -30,8 +30,8 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 @pytest.fixture(scope="session", autouse=True)
 def fixed_threads() -> None:
-    """Two threads, or one for each of several workers."""
-    torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else 2)
+    """One thread: small tensors gain nothing from two, and kernels round as threads divide them."""
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True)

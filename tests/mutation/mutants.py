@@ -4,10 +4,7 @@ A mutant replaces one piece of text, which must occur exactly once, so that a ch
 that moves it away is noticed. `python -m tests.mutation` prints which test file kills which mutant.
 """
 
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -282,8 +279,8 @@ MUTANTS = [
 
 def seeded(mutant: Mutant, folder: Path) -> Path:
     """Copy package and tests into `folder` with the bug in it."""
-    shutil.copytree(ROOT / "regard", folder / "regard", ignore=shutil.ignore_patterns("*.pyc"))
-    shutil.copytree(ROOT / "tests", folder / "tests", ignore=shutil.ignore_patterns("*.pyc"))
+    for name in ("regard", "tests"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", folder)
     source = folder / "regard" / mutant.file
     text = source.read_text(encoding="utf-8")
@@ -293,24 +290,3 @@ def seeded(mutant: Mutant, folder: Path) -> Path:
     )
     source.write_text(text.replace(mutant.old, mutant.new), encoding="utf-8")
     return folder
-
-
-def first_failure(folder: Path, files: list[str]) -> str | None:
-    """Run the tests in `folder` until one fails, and name it; without the shape hook, for speed."""
-    found = subprocess.run(
-        [
-            sys.executable, "-m", "pytest", "-x", "-q", "--tb=no", "-p", "no:cacheprovider",
-            "-o", "addopts=--import-mode=importlib", "-m", "not slow", *files,
-        ],
-        cwd=folder,
-        env=os.environ | {"HYPOTHESIS_PROFILE": "quick", "PYTHONDONTWRITEBYTECODE": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )  # fmt: skip
-    assert found.returncode in (0, 1, 2), found.stdout + found.stderr
-    if found.returncode == 0:
-        return None
-    failed = [line for line in found.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
-    assert failed, found.stdout + found.stderr
-    return failed[0].split(" ", 1)[1].split(" - ")[0]
