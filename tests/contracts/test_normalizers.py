@@ -5,7 +5,7 @@ A row makes a normalizer for a call of given sizes, and says which laws hold bey
 
 import copy
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import hypothesis
 import pytest
@@ -32,6 +32,15 @@ from regard.normalizers import (
 )
 
 SHAPE = (2, 3, 4, 7)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Softmax wakes every thread even for ten numbers, and waits long where cores are busy."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @dataclasses.dataclass(frozen=True)
