@@ -20,7 +20,7 @@ import torch
 from benchmarks.measure import save
 from regard.data.cldr_dates import FORMATS, languages
 from regard.data.days import day, days_of
-from regard.tasks.dates import BATCH_SIZE, COMMON, Dates
+from regard.tasks.dates import BATCH_SIZE, COMMON, LEARNING_RATE, Dates
 from regard.train.loop import TrainConfig, train
 
 
@@ -43,7 +43,7 @@ def run(task: Dates, seed: int, seconds: float) -> dict[str, Any]:
         model,
         lambda batch: task.loss(model, batch),
         task.batches(BATCH_SIZE, seed),
-        TrainConfig(seconds=seconds),
+        TrainConfig(seconds=seconds, learning_rate=LEARNING_RATE),
     )
     took, used = time.monotonic() - began, time.process_time() - processor
     asked = task.examination("test", 80, seed=2)
@@ -88,6 +88,7 @@ def main() -> None:
         common=COMMON,
         parameters=sum(weight.numel() for weight in task.model().parameters()),
         batch_size=BATCH_SIZE,
+        learning_rate=LEARNING_RATE,
         babel=babel.__version__,
         lowest_exact=min(run["exact"] for run in runs),
         lowest_exact_common=min(run["exact_common"] for run in runs),

@@ -15,15 +15,15 @@ from regard.cli.mistake import Mistake
 from regard.data.cldr_dates import languages as all_languages
 from regard.data.tags import nearest
 from regard.models.rnnsearch import RNNsearch
-from regard.tasks.dates import BATCH_SIZE, Dates
+from regard.tasks.dates import BATCH_SIZE, LEARNING_RATE, Dates
 from regard.train.display import Display
 from regard.train.loop import Progress, TrainConfig, train
 from regard.train.run_folder import log_metrics, new_run_folder
 
 EXACT_EVERY = 10.0
 """Seconds between looks at how many answers are exact while training lasts."""
-QUESTIONS = 40
-"""Questions in each language at the end, on days that were never trained on."""
+QUESTIONS = 2000
+"""Questions at the end, on days that were never trained on; at least forty in each language."""
 
 
 def run(languages: Sequence[str] | None, seconds: float, out: Path, seed: int) -> int:
@@ -37,8 +37,9 @@ def run(languages: Sequence[str] | None, seconds: float, out: Path, seed: int) -
     console.print(_introduction(task, seconds, folder, out))
     torch.manual_seed(seed)
     model = task.model()
+    config = TrainConfig(seconds=seconds, learning_rate=LEARNING_RATE)
     with _interrupted() as signals:
-        progress = _train(console, task, model, TrainConfig(seconds=seconds), folder, seed, signals)
+        progress = _train(console, task, model, config, folder, seed, signals)
     reader = task.reader(model.eval())
     reader.save(folder)
     if signals:
@@ -47,11 +48,13 @@ def run(languages: Sequence[str] | None, seconds: float, out: Path, seed: int) -
             f"in {folder}.\n{how_to_go_on(task, folder)}"
         )
         return 128 + signals[0]
-    asked = task.examination("test", QUESTIONS, seed=2)
+    asked = task.examination("test", max(40, QUESTIONS // len(task.languages)), seed=2)
     right = task.exact(model, asked)
     log_metrics(folder, exact=float(right.mean()), by_language=task.by_language(right, asked))
-    console.print(scores(task, right, asked), samples(task, reader, asked), drawings(task, reader))
     files = ", ".join(sorted(path.name for path in folder.iterdir()))
+    console.print(scores(task, right, asked))
+    console.print(samples(task, reader, asked))
+    console.print(drawings(task, reader))
     console.print(f"The run is in {folder}: {files}.\n{how_to_go_on(task, folder)}")
     return 0
 

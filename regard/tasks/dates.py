@@ -29,6 +29,9 @@ COMMON = tuple(
 BATCH_SIZE = 64
 """Small, because here twice the updates are worth more than twice the examples."""
 
+LEARNING_RATE = 6e-3
+"""High for a recurrent network, which a gradient clipped to 1 and a decay to 0 allow."""
+
 POOL = 50_000
 """Number of examples drawn at a time and sorted by length."""
 

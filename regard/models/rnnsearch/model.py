@@ -87,6 +87,12 @@ class RNNsearch(nn.Module):
             `align_dim`)? `Additive(query_dim=state_dim, hidden_dim=align_dim)` if None.
         normalizer: scores to weights.
 
+    >>> config = RNNsearchConfig(source_vocab=9, target_vocab=7, embed_dim=6, hidden_dim=5,
+    ...                          state_dim=4, align_dim=3, maxout_dim=2)
+    >>> source, target = torch.tensor([[4, 8, 5], [6, 0, 0]]), torch.tensor([[2, 5], [2, 4]])
+    >>> RNNsearch(config)(source, target, lengths=torch.tensor([3, 1])).shape
+    torch.Size([2, 2, 7])
+
     References:
         Bahdanau, Cho & Bengio. Neural Machine Translation by Jointly Learning to Align and
         Translate. 2015. https://arxiv.org/abs/1409.0473
