@@ -99,8 +99,9 @@ def boolean(permitted: Tensor) -> Tensor:
 
 
 def label(part: object) -> str:
-    """A function's name, or the part's own repr."""
-    return getattr(part, "__name__", None) or repr(part)
+    """A function's name, or the part's own repr; in a compiled graph, which has none, its type."""
+    shown = type(part).__name__ if torch.compiler.is_compiling() else repr(part)
+    return getattr(part, "__name__", None) or shown
 
 
 def tensors_of(part: object) -> list[Tensor]:
