@@ -14,7 +14,10 @@ from regard._backends._call import Call, repeat_heads
 from regard._backends._cost import Cost, dense_cost, pair_width
 from regard._typing import Normalizer
 
-CHUNK_BYTES = 1 << 25  # scores and their workspace held at a time: what stays in a last-level cache
+# Size of a chunk's largest array. glibc maps arrays above 32 MB by themselves and gives them back;
+# smaller ones it keeps in a heap, where the graph's small objects that outlive a chunk end up in
+# the gaps, so that no gap fits the next chunk and the heap grows to the size of the whole matrix.
+CHUNK_BYTES = 34 << 20
 
 
 def refusals(call: Call) -> Iterator[str]:
@@ -27,10 +30,10 @@ def cost(call: Call) -> Cost:
 
 
 def chunk_rows(call: Call) -> int:
-    """How many queries fit into the workspace, at least one."""
+    """How many queries make the largest array of a chunk as large as it should be."""
     lead = call.query.shape[0] * call.query.shape[1]
-    row_bytes = lead * call.k_len * call.exact.itemsize * (2 + pair_width(call))
-    return max(1, min(call.q_len, CHUNK_BYTES // max(1, row_bytes)))
+    row_bytes = lead * call.k_len * call.exact.itemsize * pair_width(call)
+    return max(1, min(call.q_len, -(-CHUNK_BYTES // max(1, row_bytes))))
 
 
 def run(call: Call) -> Tensor:
@@ -39,24 +42,18 @@ def run(call: Call) -> Tensor:
     value = repeat_heads(call.value, call.groups).to(call.exact)
     if rows >= call.q_len:
         return _attend(call, call.query, key, value, 0)
-    again = call.needs_grad
-    chunks = []
-    for start in range(0, call.q_len, rows):
-        query = call.query[:, :, start : start + rows]
-        if again:
-            chunk = checkpoint(
-                _attend, call, query, key, value, start,
-                use_reentrant=False, preserve_rng_state=is_random(call),
-            )  # fmt: skip
-        else:
-            chunk = _attend(call, query, key, value, start)
-        chunks.append(chunk)
+    chunks = [
+        _chunk(call, call.query[:, :, start : start + rows], key, value, start)
+        for start in range(0, call.q_len, rows)
+    ]
     return torch.cat(chunks, dim=2)
 
 
-def is_random(call: Call) -> bool:
-    """Whether computing a chunk again must draw the same random numbers again."""
-    return call.dropout > 0 or getattr(call.normalizer, "random", False)
+def _chunk(call: Call, query: Tensor, key: Tensor, value: Tensor, start: int) -> Tensor:
+    """One chunk, which is computed again in the backward pass, with the same random numbers."""
+    if not torch.is_grad_enabled():
+        return _attend(call, query, key, value, start)
+    return checkpoint(_attend, call, query, key, value, start, use_reentrant=False)
 
 
 def _attend(call: Call, query_BHQD: Tensor, key: Tensor, value: Tensor, start: int) -> Tensor:
