@@ -131,7 +131,7 @@ MUTANTS = [
     ),
     Mutant(
         "a chunk draws again in the backward pass", "_backends/chunked.py",
-        "preserve_rng_state=is_random(call)", "preserve_rng_state=False",
+        "use_reentrant=False)", "use_reentrant=False, preserve_rng_state=False)",
     ),
     Mutant(
         "triangle whatever the offset", "_backends/sdpa.py",

@@ -1,0 +1,71 @@
+"""What a backend promises not to hold: the largest tensor of a call, forward and backward."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+import regard
+from regard._backends import chunked
+from regard.masks import Causal, Padding, SlidingWindow
+from regard.normalizers import sparsemax
+from regard.normalizers import sum as share
+from regard.scores import Additive, FeatureMapDot
+
+
+class Largest(TorchDispatchMode):
+    """Remember the largest tensor that any operation made, in elements of its own storage."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.elements = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        made = func(*args, **(kwargs or {}))
+        for x in made if isinstance(made, (tuple, list)) else [made]:
+            if isinstance(x, Tensor):
+                size = x.untyped_storage().nbytes() // x.element_size()
+                self.elements = max(self.elements, size)
+        return made
+
+
+def largest(length: int, **parts: Any) -> int:
+    """The largest tensor of one head's forward and backward pass at this length."""
+    query, key, value = (torch.randn(1, 1, length, 8).requires_grad_() for _ in range(3))
+    with Largest() as seen:
+        regard.attention(query, key, value, **parts).sum().backward()
+    return seen.elements
+
+
+def test_the_measure_sees_a_full_matrix() -> None:
+    assert largest(300, backend="reference") == 300 * 300
+
+
+@pytest.mark.parametrize("parts", [{"normalizer": sparsemax}, {"mask": Causal()}], ids=str)
+def test_chunks_hold_a_chunk_of_scores(
+    parts: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chunked, "CHUNK_BYTES", 10 * 300 * 4)
+    assert largest(300, **parts, backend="chunked") == 10 * 300
+    monkeypatch.setattr(chunked, "CHUNK_BYTES", 10 * 300 * 4 * 8)
+    assert largest(300, **parts, score=Additive(), backend="chunked") == 10 * 300 * 8
+
+
+def test_a_window_grows_with_the_length_and_not_with_its_square() -> None:
+    sizes = [largest(n, mask=SlidingWindow(20) & Causal(), backend="banded") for n in (512, 1024)]
+    assert sizes[1] < 2.2 * sizes[0] < 0.5 * 512 * 512
+
+
+@pytest.mark.parametrize("mask", [None, Causal(), Padding(torch.tensor([100]))], ids=str)
+def test_linear_attention_has_no_matrix(mask: Any) -> None:
+    parts = {"score": FeatureMapDot(), "normalizer": share, "mask": mask}
+    assert largest(2048, **parts) <= 2048 * (64 + 9)
+
+
+def test_some_rows_of_the_weights_cost_some_rows() -> None:
+    query, key = torch.randn(1, 2, 500, 8), torch.randn(1, 2, 500, 8)
+    with Largest() as seen:
+        regard.attention_weights(query, key, rows=slice(0, 8), heads=1, mask=Causal())
+    assert seen.elements <= 2 * 500 * 8

@@ -1,0 +1,121 @@
+"""The plan says what will run and why nothing else does, and then that is what runs."""
+
+import itertools
+from typing import Any
+
+import pytest
+import torch
+
+import regard
+from regard._backends import _plan
+from regard.masks import Block, Causal, Dense, Padding, SlidingWindow
+from regard.normalizers import Entmax, Softmax, sparsemax
+from regard.normalizers import sum as share
+from regard.score_mods import ALiBi, SoftCap
+from regard.scores import (
+    Additive,
+    Bilinear,
+    Cosine,
+    FeatureMapDot,
+    NegativeSquaredDistance,
+    ScaledDot,
+)
+
+CHOSEN: list[tuple[str, dict[str, Any]]] = [
+    ("sdpa", {}),
+    ("sdpa", {"mask": Causal()}),
+    ("sdpa", {"score": Bilinear(8, 8)}),
+    ("sdpa", {"score": NegativeSquaredDistance(), "normalizer": Softmax(2.0)}),
+    ("sdpa", {"score_mod": ALiBi(4), "mask": Causal()}),
+    ("sdpa", {"mask": SlidingWindow(400)}),
+    ("sdpa", {"dropout": 0.1}),
+    ("banded", {"mask": SlidingWindow(16)}),
+    ("banded", {"mask": Causal() & Block(32), "score": Cosine(0.1)}),
+    ("banded", {"mask": SlidingWindow(8, 8) & Padding(torch.tensor([512, 100]))}),
+    ("linear", {"score": FeatureMapDot(), "normalizer": share}),
+    ("linear", {"score": FeatureMapDot(), "normalizer": share, "mask": Causal()}),
+    ("chunked", {"score": FeatureMapDot(), "normalizer": share, "mask": SlidingWindow(3)}),
+    ("chunked", {"score": Additive()}),
+    ("chunked", {"score_mod": SoftCap(2.0)}),
+    ("chunked", {"normalizer": sparsemax}),
+    ("chunked", {"score": lambda q, k: q @ k.mT}),
+]
+
+
+@pytest.mark.parametrize(("backend", "parts"), CHOSEN, ids=str)
+def test_the_planner_takes_the_most_special_backend_that_gains(
+    backend: str, parts: dict[str, Any]
+) -> None:
+    x = torch.randn(2, 4, 512, 8)
+    plan = regard.plan(x, x, x, **parts)
+    assert plan.backend == backend
+    assert set(plan.refused) == set(_plan.BACKENDS) - {backend}
+    assert all(reasons and all(reasons) for reasons in plan.refused.values())
+
+
+@pytest.mark.parametrize(("backend", "parts"), CHOSEN, ids=str)
+def test_what_the_plan_says_is_what_runs(
+    backend: str, parts: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x = torch.randn(2, 4, 512, 8)
+    ran = []
+    for name, module in _plan.BACKENDS.items():
+
+        def run(call: Any, name: str = name, inner: Any = module.run) -> torch.Tensor:
+            ran.append(name)
+            return inner(call)
+
+        monkeypatch.setattr(module, "run", run)
+    regard.attention(x, x, x, **parts)
+    assert ran == [backend]
+
+
+def test_a_plan_reads_like_explain() -> None:
+    x = torch.randn(2, 4, 512, 8)
+    mask = SlidingWindow(16) & Causal()
+    text = str(regard.plan(x, x, x, score=Cosine(0.1), mask=mask, q_offset=3))
+    for piece in (
+        "query [2, 4, 512, 8]", "float32 on cpu", "Cosine(temperature=0.1)", repr(mask),
+        "normalizer softmax", "q_offset 3", "-> banded", "FLOP", "B moved", "B peak", "rewritten",
+        "unit vectors", "not linear: the score is Cosine", "not sdpa: it could serve",
+        "not reference",
+    ):  # fmt: skip
+        assert piece in text, text
+
+
+def test_a_plan_of_a_named_backend_says_that_it_was_asked_for() -> None:
+    x = torch.randn(2, 4, 512, 8)
+    plan = regard.plan(x, x, x, backend="chunked")
+    assert plan.backend == "chunked"
+    assert "'chunked' was asked for" in plan.refused["sdpa"][0]
+    with pytest.raises(regard.UnsupportedByBackend, match="no mask bounds"):
+        regard.plan(x, x, x, backend="banded")
+
+
+def test_costs_grow_as_the_work_does() -> None:
+    def cost(length: int, **parts: Any) -> Any:
+        x = torch.empty(1, 2, length, 16, device="meta")
+        return regard.plan(x, x, x, **parts)
+
+    for parts in ({}, {"normalizer": Entmax()}):
+        assert 3.9 < cost(4096, **parts).flops / cost(2048, **parts).flops < 4.1
+    window = {"mask": SlidingWindow(64), "backend": "banded"}
+    assert 1.9 < cost(4096, **window).flops / cost(2048, **window).flops < 2.1
+    assert cost(4096, **window).peak_bytes < 0.1 * cost(4096, backend="reference").peak_bytes
+    assert cost(4096, backend="chunked").peak_bytes < cost(4096, backend="reference").peak_bytes
+    linear = {"score": FeatureMapDot(), "normalizer": share}
+    assert 1.9 < cost(4096, **linear).flops / cost(2048, **linear).flops < 2.1
+    for name, parts in itertools.product(_plan.BACKENDS, ({}, window)):
+        if name in ("sdpa", "reference", "chunked"):
+            plan = cost(64, **{**parts, "backend": name})
+            assert plan.flops > 0
+            assert plan.bytes >= 4 * 4 * 2 * 64 * 16
+            assert plan.peak_bytes >= 4 * 2 * 64 * 16
+
+
+def test_planning_asks_nothing_of_the_numbers() -> None:
+    x = torch.full((2, 4, 512, 8), float("nan"))
+    assert (
+        regard.plan(x, x, x, mask=Dense(torch.ones(512, 512, dtype=torch.bool))).backend == "sdpa"
+    )
+    assert regard.plan(x, x, x, score=ScaledDot(float("inf"))).backend == "sdpa"
