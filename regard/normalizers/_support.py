@@ -21,8 +21,8 @@ from torch import Tensor
 
 FEW = 0.02  # share of the pairs up to which the search is faster on a list than on the matrix
 SOME = 0.3  # the same for the weights and their gradient, which take more operations
-BLOCK = 1 << 17  # scores searched at a time, so that temporaries stay in cache
-STRIDE = 16
+BLOCK = 1 << 17  # scores searched at a time by each thread, so that temporaries stay in cache
+STRIDE = 16  # the best of so many keys stand for them in a first, coarse search
 STEPS = {torch.float32: 32, torch.float64: 45}  # enough for any row: see `newton`
 
 
@@ -124,7 +124,7 @@ def _search(filled: Tensor, top: Tensor, s: Tensor, search: Search) -> Tensor:
     """Search the whole matrix, on the CPU a few rows at a time."""
     if torch.compiler.is_compiling() or filled.device.type != "cpu":
         return search(Rows(filled - top), s, torch.ones_like(top))
-    size = max(1, BLOCK // filled.shape[-1])
+    size = max(1, BLOCK * torch.get_num_threads() // filled.shape[-1])
     parts = (part.reshape(-1, part.shape[-1]) for part in (filled, top, s.expand(top.shape)))
     found = []
     for scores, best, each in zip(*(part.split(size) for part in parts), strict=True):

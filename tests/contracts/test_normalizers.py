@@ -271,6 +271,16 @@ def test_a_row_without_a_permitted_key_gives_zeros(member: Member, by: str) -> N
         assert again.isfinite().all()
 
 
+@those(differentiable=True)
+def test_anomaly_detection_finds_nothing_in_rows_without_a_permitted_key(member: Member) -> None:
+    scores = scores_of(*SHAPE).requires_grad_()
+    with torch.autograd.set_detect_anomaly(True):
+        weights = run(member, scores, mask_of(*SHAPE))
+        (gradient,) = torch.autograd.grad(weights.square().sum(), scores, create_graph=True)
+        (gradient.sin() * scores).sum().backward()
+    assert (scores.grad[:, :, 0] == 0).all()
+
+
 @every
 def test_a_permitted_score_of_minus_infinity_is_the_same_as_forbidden(member: Member) -> None:
     scores, where = scores_of(*SHAPE), mask_of(*SHAPE)
