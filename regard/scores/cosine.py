@@ -50,5 +50,8 @@ class Cosine:
 
 def unit(vectors: Float[Tensor, "*batch head_dim"]) -> Float[Tensor, "*batch head_dim"]:
     """Vectors of length one; a zero vector stays zero, with a finite gradient."""
+    if vectors.shape[-1] > 0:  # squares of very long or short vectors leave the range of floats
+        largest = vectors.detach().abs().amax(-1, keepdim=True)
+        vectors = vectors / torch.where(largest > 0, largest, 1)
     squared = vectors.square().sum(-1, keepdim=True)
     return vectors * torch.where(squared > 0, squared, 1).rsqrt()
