@@ -54,6 +54,17 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture
+def predict(capsys: pytest.CaptureFixture[str]) -> Callable[..., list[str]]:
+    """Predict in this process and return the lines printed."""
+
+    def call(*arguments: object) -> list[str]:
+        assert main(["predict", *map(str, arguments)]) == 0
+        return capsys.readouterr().out.splitlines()
+
+    return call
+
+
 def test_help_is_quick_and_imports_nothing_heavy(tmp_path: Path) -> None:
     code = "import sys; from regard.cli import main; main(['--help']); print(sorted(sys.modules))"
     done = subprocess.run(
@@ -142,16 +153,17 @@ def test_a_damaged_run_folder_gets_a_sentence(
     assert "model.safetensors is damaged" in mistake("predict", tmp_path, "<fr> 3")
 
 
-def test_predict_prints_the_answer_and_the_alignment(run: Path) -> None:
-    lines = regard("predict", run, "<fr> 3 mai 2026", cwd=run).stdout.splitlines()
+def test_predict_prints_the_answer_and_the_alignment(
+    run: Path, predict: Callable[..., list[str]]
+) -> None:
+    lines = predict(run, "<fr> 3 mai 2026")
     assert lines[2].split() == list(lines[0])
     assert lines[3].startswith("<fr>") and lines[5].startswith("␣")
 
 
-def test_predict_answers_every_text_in_json(run: Path) -> None:
+def test_predict_answers_every_text_in_json(run: Path, predict: Callable[..., list[str]]) -> None:
     texts = ["<fr> 3 mai 2026", "<en> May 3, ☃"]
-    done = regard("predict", run, *texts, "--json", "--beam", "3", cwd=run)
-    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    answers = [json.loads(line) for line in predict(run, *texts, "--json", "--beam", "3")]
     assert [answer["text"] for answer in answers] == texts
     for answer in answers:
         assert answer["answer"] == answer["answers"][0]["answer"] and len(answer["answers"]) == 3
@@ -160,8 +172,10 @@ def test_predict_answers_every_text_in_json(run: Path) -> None:
     assert answers[1]["unknown"] == ["☃"]
 
 
-def test_a_character_that_was_never_seen_is_pointed_out(run: Path) -> None:
-    assert "never seen ☃" in regard("predict", run, "<fr> 3 ☃", cwd=run).stdout
+def test_a_character_that_was_never_seen_is_pointed_out(
+    run: Path, predict: Callable[..., list[str]]
+) -> None:
+    assert "never seen ☃" in predict(run, "<fr> 3 ☃")[1]
 
 
 def test_output_into_a_pipe_that_closes_ends_quietly(run: Path) -> None:
@@ -179,7 +193,9 @@ def test_a_terminal_without_unicode_gets_question_marks(run: Path) -> None:
     assert b"?" in done.stdout and b"Traceback" not in done.stderr
 
 
-def test_the_demo_learns_shows_and_saves_and_predict_goes_on(tmp_path: Path) -> None:
+def test_the_demo_learns_shows_and_saves_and_predict_goes_on(
+    tmp_path: Path, predict: Callable[..., list[str]]
+) -> None:
     other = tmp_path / "runs/dates"
     other.mkdir(parents=True)
     (other / "model.safetensors").write_text("precious")
@@ -201,7 +217,7 @@ def test_the_demo_learns_shows_and_saves_and_predict_goes_on(tmp_path: Path) -> 
     metrics = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     assert {"step", "loss", "exact", "seconds"} <= metrics[0].keys()
     assert metrics[-1]["by_language"].keys() == {"en"}
-    assert regard("predict", folder, "<en> March 3, 2026", cwd=tmp_path).stdout
+    assert predict(folder, "<en> March 3, 2026")
 
 
 @pytest.mark.parametrize(
@@ -209,7 +225,7 @@ def test_the_demo_learns_shows_and_saves_and_predict_goes_on(tmp_path: Path) -> 
     [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)],
 )
 def test_an_interrupted_demo_saves_what_it_has(
-    tmp_path: Path, number: signal.Signals, code: int
+    tmp_path: Path, number: signal.Signals, code: int, predict: Callable[..., list[str]]
 ) -> None:
     command = [*COMMAND, "demo", "--languages", "en", "--seconds", "300", "--out", "run"]
     process = subprocess.Popen(
@@ -228,7 +244,7 @@ def test_an_interrupted_demo_saves_what_it_has(
     output, errors = process.communicate(timeout=120)
     assert process.returncode == code and errors == ""
     assert "Interrupted after" in output and "run." in output
-    assert regard("predict", "run", "<en> March 3, 2026", "--json", cwd=tmp_path).stdout
+    assert predict(tmp_path / "run", "<en> March 3, 2026", "--json")
 
 
 def test_without_babel_the_demo_says_how_to_install_it(tmp_path: Path) -> None:
