@@ -114,6 +114,8 @@ def _within(filled: Tensor, bound: Tensor, share: float) -> Tensor | None:
         return None
     # With a NaN in the row everything permitted is above the bound, so that the NaN shows.
     bound = bound.nan_to_num(nan=-torch.inf, neginf=-torch.inf)
+    # The subtraction may have rounded up; what is listed in excess gets weight 0 later.
+    bound = torch.nextafter(bound, torch.full_like(bound, -torch.inf))
     above = torch.le(filled, bound).logical_not_().reshape(-1)
     if above.count_nonzero() > share * above.numel():
         return None

@@ -131,3 +131,16 @@ def test_rows_that_shed_one_key_at_a_time_are_searched_to_the_end(
     torch.testing.assert_close(weights.double(), expected, rtol=0, atol=tolerance)
     if hasattr(normalizer, "to"):
         normalizer.to(torch.float64)
+
+
+@every
+def test_a_list_loses_no_key_where_large_scores_round(
+    normalizer: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores = ((0.5 * torch.randn(1, 2, 50, 300)) * 512).round() / 512 + 4096.0
+    results = []
+    for way in ("matrix", "list after the search", "list before the search"):
+        force(monkeypatch, WAYS[way])
+        results.append(normalizer(scores))
+    for listed in results[1:]:
+        torch.testing.assert_close(listed, results[0], rtol=0, atol=1e-6)
