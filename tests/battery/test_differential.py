@@ -152,9 +152,9 @@ def calls(draw: st.DrawFn) -> tuple[list[Tensor], dict[str, Any]]:
     return inputs, parts
 
 
-@given(call=calls(), rows=st.integers(1, 4))
+@given(call=calls(), pieces=st.integers(1, 4))
 def test_every_backend_agrees_with_the_reference_or_says_why_not(
-    call: tuple[list[Tensor], dict[str, Any]], rows: int
+    call: tuple[list[Tensor], dict[str, Any]], pieces: int
 ) -> None:
     inputs, parts = call
     wanted = evaluate(*inputs, **parts, backend="reference")
@@ -163,7 +163,7 @@ def test_every_backend_agrees_with_the_reference_or_says_why_not(
     served = {None, *_plan.BACKENDS} - {"reference", "flex"}
     for backend in served:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(chunked, "chunk_rows", lambda call: rows)
+            patch.setattr(chunked, "chunk_rows", lambda call: -(-call.q_len // pieces) or 1)
             try:
                 found = evaluate(*inputs, **parts, backend=backend)
             except regard.UnsupportedByBackend as refusal:

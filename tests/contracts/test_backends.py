@@ -313,10 +313,10 @@ def test_a_backend_that_cannot_serve_gives_the_reason(
 
 def _menu() -> Iterator[dict[str, Any]]:
     roles = {
-        "score": (ScaledDot(), Cosine(0.2), NegativeSquaredDistance(), FeatureMapDot(), Additive()),
+        "score": (ScaledDot(), NegativeSquaredDistance(), FeatureMapDot(), Additive()),
         "score_mod": (None, Bias(torch.randn(2, 6, 6)), SoftCap(2.0)),
         "mask": (None, Causal(), SlidingWindow(1, 1), Dense(torch.rand(6, 6) < 0.6)),
-        "normalizer": (softmax, Softmax(0.5), sparsemax, share),
+        "normalizer": (softmax, sparsemax, share),
         "dropout": (0.0, 0.4),
     }
     for choice in itertools.product(*roles.values()):
