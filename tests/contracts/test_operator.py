@@ -118,6 +118,33 @@ def test_a_bad_key_reaches_the_queries_that_see_it_and_no_other(
             assert_same({"it": output[0]}, {"it": clean["output"][0]})
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("garbage", [math.nan, math.inf, 1e38, -3e38])
+@pytest.mark.parametrize("backend", [None, "reference", "chunked", "sdpa"])
+def test_a_later_bad_token_spoils_no_earlier_output_or_gradient(
+    backend: str | None, garbage: float, dtype: torch.dtype
+) -> None:
+    """Under a causal mask some queries see it; a loss of the others knows nothing of it."""
+    query, key, value = qkv(6, 6, dtype)
+    upstream = slope(value)
+    upstream[:, :, 4:] = 0
+    clean = evaluate(query, key, value, upstream, mask=Causal(), backend=backend)
+    for spoiled in range(3):
+        inputs = [x.clone() for x in (query, key, value)]
+        inputs[spoiled][:, :, 4] = garbage
+        try:
+            found = evaluate(*inputs, upstream, mask=Causal(), backend=backend)
+        except regard.UnsupportedByBackend as refusal:
+            assert backend == "sdpa"
+            assert "'chunked' keeps them apart" in str(refusal)
+            continue
+        tolerance = 1e-5 if dtype == torch.float32 else 1e-11
+        early = {"output": found.pop("output")[:, :, :4]}
+        assert_same(early, {"output": clean["output"][:, :, :4]}, tolerance)
+        if not math.isfinite(garbage):  # finite numbers that overflow in a permitted pair do spoil
+            assert_same(found, {name: clean[name] for name in found}, tolerance)
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("backend", ["reference", "chunked", "sdpa"])
 def test_garbage_stays_hidden_in_every_dtype(backend: str, dtype: torch.dtype) -> None:
