@@ -15,6 +15,7 @@ FAST = [
     "tests/contracts/test_backends.py",
     "tests/battery/test_differential.py",
     "tests/parity/test_numpy.py",
+    "tests/parity/test_flex.py",
     "tests/contracts/test_precision.py",
     "tests/contracts/test_normalizers.py",
 ]
