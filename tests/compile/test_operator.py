@@ -289,3 +289,21 @@ def test_the_flex_backend_compiles_its_own_kernel() -> None:
         found = regard.attention(query, key, value, **parts, backend="flex")
         wanted = regard.attention(query, key, value, **parts, backend="reference")
     torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "mask",
+    [
+        Padding(torch.tensor([256, 3])),
+        Padding(torch.tensor([0, 3])),
+        Dense(torch.tensor([True, False]).view(2, 1, 1)) & Prefix(128),
+    ],
+    ids=str,
+)
+def test_no_sequence_or_head_borrows_the_blocks_of_the_first(mask: Any) -> None:
+    """Where the first sees everything or nothing, the kernel asks no mask, or skips the block."""
+    query, key, value = torch.randn(3, 2, 2, 256, 16).unbind()
+    with torch.no_grad():
+        found = regard.attention(query, key, value, mask=mask, backend="flex")
+        wanted = regard.attention(query, key, value, mask=mask, backend="reference")
+    torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)

@@ -60,11 +60,11 @@ def main() -> int:
         found: dict[str, bool] = {}
         with tempfile.TemporaryDirectory() as folder:
             place = seeded(mutant, Path(folder))
-            for file in FAST:
+            for file in FAST if mutant.only is None else [mutant.only]:
                 if not (first and any(found.values())):
                     found[file] = kills(place, file)
         for file, killed in found.items():
-            counts[file] += killed
+            counts[file] = counts.get(file, 0) + killed
         if mutant is NOTHING:
             assert not any(found.values()), f"without a bug these fail already: {found}"
         elif not any(found.values()):

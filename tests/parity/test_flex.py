@@ -8,7 +8,7 @@ import torch
 from torch.nn.attention import flex_attention as flex
 
 import regard
-from regard.masks import Causal, Dense, Padding, Prefix, SlidingWindow
+from regard.masks import Causal, SlidingWindow
 from tests.contracts.test_masks import MASKS
 from tests.parts import MASKS_AND_MODS, Sizes, mask_and_rule, mod_and_rule, tensors
 from tests.probe import assert_same, run_flex_eagerly
@@ -72,24 +72,6 @@ def test_c3_a_window_shows_exactly_its_keys(left: int, backend: str) -> None:
         )
     ones = torch.ones(260, 260, dtype=torch.bool)
     assert torch.equal(seen[0, 0] != 0, ones.tril() & ones.triu(-left))
-
-
-@pytest.mark.parametrize(
-    "mask",
-    [
-        Padding(torch.tensor([256, 3])), Padding(torch.tensor([0, 3])),
-        Dense(torch.tensor([True, False, True, False]).view(4, 1, 1)),
-        Dense(torch.tensor([False, True, False, True]).view(4, 1, 1)) & Prefix(128),
-    ],
-    ids=str,
-)  # fmt: skip
-def test_no_sequence_or_head_borrows_the_blocks_of_the_first(mask: Any) -> None:
-    """Where the first sees everything or nothing, its blocks need no mask, or are left out."""
-    query, key, value = (x.float() for x in tensors(Sizes(2, 4, 2, 128, 256, 4, 4)))
-    with torch.no_grad():
-        found = regard.attention(query, key, value, mask=mask, backend="flex")
-        wanted = regard.attention(query, key, value, mask=mask, backend="reference")
-    assert_same({"output": found}, {"output": wanted}, 1e-5)
 
 
 @pytest.mark.parametrize("lengths", [(1, 1), (127, 129), (129, 127), (130, 260)], ids=str)
