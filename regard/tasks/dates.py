@@ -24,7 +24,7 @@ COMMON = tuple(
     "en zh hi es ar fr bn pt ru ur id de ja pcm mr te tr ta yue vi fil ko fa ha sw "
     "jv it pa kn gu th am bho yo my uk pl ml or mai uz sd ro nl ku ps ig ms om az".split()
 )
-"""The fifty languages of CLDR with most speakers, by first and second language together."""
+"""Fifty of the most spoken languages of CLDR, first and second speakers, as commonly estimated."""
 
 BATCH_SIZE = 128
 """Half as many would learn more from each example, but not from each second."""
