@@ -48,7 +48,7 @@ def _clock(run: Callable, repeat: int) -> float:
 
 
 def peak_bytes(run: Callable, *arguments) -> int:
-    """How far a fresh process grows while it runs `run(*arguments)()`; the first call makes inputs."""
+    """How far a fresh process grows while it runs `run(*arguments)()`, the inputs not counted."""
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe(duplex=False)
     child = context.Process(target=_grow, args=(there, run, arguments))

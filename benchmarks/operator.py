@@ -1,8 +1,9 @@
 """Is the operator as fast as the kernel below it, and faster where it leaves work out?
 
-Four questions, each answered by a ratio taken side by side: what one call costs over PyTorch's own
+Questions, each answered by a ratio taken side by side: what one call costs over PyTorch's own
 SDPA; what a window saves against SDPA with a dense mask; what sparse weights cost against the
-`entmax` package on materialized scores; what chunks save in memory. Correctness comes before timing.
+`entmax` package on materialized scores; what a few rows of weights cost against all of them; what
+chunks save in memory. Correctness comes before timing.
 
     python -m benchmarks.operator [--seconds 4]
 """
@@ -24,6 +25,8 @@ from regard.normalizers import Entmax, sparsemax
 from regard.scores import Additive
 
 Row = dict[str, object]
+SHAPES = ((1, 2, 8, 16), (1, 8, 128, 64), (4, 8, 512, 64), (1, 8, 2048, 64), (1, 8, 4096, 64))
+PEERS = (("sparsemax", sparsemax, entmax.sparsemax), ("entmax 1.5", Entmax(1.5), entmax.entmax15))
 
 
 def inputs(batch: int, heads: int, length: int, width: int, grad: bool = False) -> list[Tensor]:
@@ -46,7 +49,7 @@ def backward(run: Callable[[], Tensor]) -> Callable[[], None]:
 def plain(seconds: float) -> list[Row]:
     """Softmax attention through the operator against SDPA called directly."""
     rows: list[Row] = []
-    for shape in ((1, 2, 8, 16), (1, 8, 128, 64), (4, 8, 512, 64), (1, 8, 2048, 64), (1, 8, 4096, 64)):
+    for shape in SHAPES:
         for passes in ("forward", "forward+backward"):
             q, k, v = inputs(*shape, grad=passes != "forward")
             ours = lambda q=q, k=k, v=v: regard.attention(q, k, v)  # noqa: E731
@@ -91,8 +94,7 @@ def window(seconds: float) -> list[Row]:
 def sparse(seconds: float) -> list[Row]:
     """Sparsemax and 1.5-entmax attention against the `entmax` package on materialized scores."""
     rows: list[Row] = []
-    pairs = (("sparsemax", sparsemax, entmax.sparsemax), ("entmax 1.5", Entmax(1.5), entmax.entmax15))
-    for name, normalizer, peer in pairs:
+    for name, normalizer, peer in PEERS:
         for passes in ("forward", "forward+backward"):
             q, k, v = inputs(1, 8, 2048, 64, grad=passes != "forward")
             ours = lambda n=normalizer, q=q, k=k, v=v: regard.attention(q, k, v, normalizer=n)  # noqa: E731
@@ -163,7 +165,7 @@ def show(rows: list[Row]) -> None:
 
 
 def main() -> None:
-    """Answer all four questions and keep the answers."""
+    """Answer all questions and keep the answers."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=4.0, help="per comparison")
     parser.add_argument("--dry-run", action="store_true", help="do not write the results")

@@ -1,20 +1,15 @@
 """The operator: one function for every attention mechanism of the query–key–value form."""
 
-from collections.abc import Sequence
-
-import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from regard._backends import _plan, _shield, reference
-from regard._backends._bind import autocast_is_on, bind
-from regard._backends._call import Call
+from regard._backends import _plan, _shield, _weights
+from regard._backends._bind import bind, without_autocast
 from regard._backends._plan import Plan
+from regard._backends._weights import Chosen
 from regard._typing import MaskMod, Normalizer, Score, ScoreMod
 from regard.normalizers import softmax
 from regard.scores import ScaledDot
-
-Rows = int | slice | Sequence[int] | Tensor | None
 
 
 def attention(
@@ -73,11 +68,8 @@ def attention(
     """
     call = bind(query, key, value, score, score_mod, mask, normalizer, dropout, q_offset)
     name = _plan.choose(call) if backend is None else _plan.backend_named(backend, call)
-    device = query.device.type
-    if autocast_is_on(device):
-        with torch.autocast(device, enabled=False):
-            return _shield.run(call, name, backend)
-    return _shield.run(call, name, backend)
+    with without_autocast(query.device.type):
+        return _shield.run(call, name, backend)
 
 
 def attention_weights(
@@ -89,8 +81,8 @@ def attention_weights(
     mask: MaskMod | Bool[Tensor, "..."] | None = None,
     normalizer: Normalizer = softmax,
     q_offset: int | None = None,
-    rows: Rows = None,
-    heads: Rows = None,
+    rows: Chosen = None,
+    heads: Chosen = None,
 ) -> Float[Tensor, "batch some_heads some_rows k_len"]:
     """The exact weights of `attention` with the same arguments, before dropout: all, or some.
 
@@ -111,58 +103,8 @@ def attention_weights(
         torch.Size([1, 1, 2, 256])
     """
     call = bind(query, key, key, score, score_mod, mask, normalizer, 0.0, q_offset)
-    row = _selected(rows, call.q_len, "rows", query.device)
-    head = _selected(heads, query.shape[1], "heads", query.device)
-    device = query.device.type
-    if autocast_is_on(device):
-        with torch.autocast(device, enabled=False):
-            return _weigh_shielded(call, head, row)
-    return _weigh_shielded(call, head, row)
-
-
-def _weigh_shielded(call: Call, heads: Tensor, rows: Tensor) -> Tensor:
-    """`_weigh`, with what the mask hides kept in."""
-    if call.mask is None or torch.compiler.is_compiling() or _shield.is_tame(call):
-        return _weigh(call, heads, rows).to(call.query.dtype)
-    call, reached = _shield.shield(call)
-    reached = reached[:, heads][:, :, rows].unsqueeze(-1)
-    return _weigh(call, heads, rows).masked_fill(reached, torch.nan).to(call.query.dtype)
-
-
-def _weigh(call: Call, heads: Tensor, rows: Tensor) -> Tensor:
-    """The reference's weights for some heads and rows, which keep the positions they have."""
-    b, h, q, k = call.indices
-    at = getattr(call.normalizer, "at", None)
-    selected = call.where(
-        query=call.query[:, heads][:, :, rows],
-        key=call.key[:, heads // call.groups],
-        normalizer=call.normalizer if at is None else at(heads, rows),
-    )
-    return reference.weigh(selected, (b, h[:, heads], q[:, :, rows], k))
-
-
-def _selected(chosen: Rows, length: int, name: str, device: torch.device) -> Tensor:
-    """Indices 0 … length - 1 that were asked for, negative ones counted from the end."""
-    everything = torch.arange(length, device=device)
-    if chosen is None:
-        return everything
-    if isinstance(chosen, slice):
-        return everything[chosen]
-    if not isinstance(chosen, (int, Sequence, Tensor)) or isinstance(chosen, str):
-        raise TypeError(
-            f"{name} must be an int, a slice or a sequence of ints, not {type(chosen).__name__}: "
-            f"for example {name}=[0, -1]."
-        )
-    index = torch.as_tensor(chosen, device=device).reshape(-1)
-    index = index.long() if index.numel() == 0 else index
-    if index.dtype == torch.bool or index.is_floating_point():
-        raise TypeError(f"{name} must be whole numbers or a slice, not {index.dtype}.")
-    if index.numel() and not -length <= int(index.min()) <= int(index.max()) < length:
-        raise IndexError(
-            f"{name} asks for {int(index.max())} and {int(index.min())}, but there are {length}: "
-            f"count from 0 to {length - 1}."
-        )
-    return everything[index]
+    with without_autocast(query.device.type):
+        return _weights.run(call, heads, rows)
 
 
 def plan(

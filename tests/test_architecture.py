@@ -37,8 +37,8 @@ LEVELS = {
 """Room → level. The shop window, `regard/__init__.py`, is above them all and imported by none."""
 
 THE_ORACLE = "regard._backends.reference"
-MAY_SEE_THE_ORACLE = {"regard._backends", "regard._backends._plan", "regard._attention"}
-"""The planner offers the reference, the operator shows weights by it; fast code does neither."""
+MAY_SEE_THE_ORACLE = {"regard._backends", "regard._backends._plan", "regard._backends._weights"}
+"""The planner offers the reference, weights are shown by it; fast code does neither."""
 
 BANNED_MODULES = {"cloudpickle", "dill", "joblib", "marshal", "pickle", "shelve"}
 BANNED_CALLS = {

@@ -3,6 +3,7 @@
 Every error says both numbers and the fix; nothing here looks at the numbers inside a tensor.
 """
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import TypeVar
 
 import torch
@@ -159,6 +160,11 @@ def _hint(role: str, part: object) -> str:
 def autocast_is_on(device: str) -> bool:
     """Whether autocast rules on this kind of device; on meta tensors it never does."""
     return device != "meta" and torch.is_autocast_enabled(device)
+
+
+def without_autocast(device: str) -> AbstractContextManager[None]:
+    """Where dtypes are what they are: `bind` has cast the inputs already."""
+    return torch.autocast(device, enabled=False) if autocast_is_on(device) else nullcontext()
 
 
 def _autocast(tensor: Tensor) -> Tensor:

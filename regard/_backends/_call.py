@@ -72,6 +72,17 @@ class Call:
         k = torch.arange(self.k_len, device=device)
         return b, h, q.view(1, 1, -1, 1), k.view(1, 1, 1, -1)
 
+    def scored(self, query: Tensor, key: Tensor) -> Tensor:
+        """The scores of these queries and keys, one for every pair."""
+        scores = self.score(query, key)
+        wanted = (*query.shape[:3], key.shape[2])
+        if tuple(scores.shape) != wanted:
+            raise ValueError(
+                f"score {label(self.score)} gave shape {list(scores.shape)} for [batch, heads, "
+                f"q_len, k_len] = {list(wanted)}: return one number for every query and key."
+            )
+        return scores
+
     def permitted(self, b: Tensor, h: Tensor, q: Tensor, k: Tensor) -> Tensor:
         """What the mask says of these pairs; True for all of them where there is none."""
         if self.mask is None:
@@ -96,6 +107,16 @@ def boolean(permitted: Tensor) -> Tensor:
             "compare instead of computing, and pass additive biases as score_mod=Bias(tensor)."
         )
     return permitted
+
+
+def is_transformed() -> bool:
+    """Whether a `torch.func` transform is at work, which brings its own differentiation."""
+    return torch._C._functorch.peek_interpreter_stack() is not None
+
+
+def is_traced() -> bool:
+    """Whether this runs to be recorded: then no number can be looked at and no hook be set."""
+    return torch.compiler.is_compiling() or is_transformed()
 
 
 def label(part: object) -> str:

@@ -7,7 +7,8 @@ holds such numbers, which one reduction per tensor tells, it is served in a way 
 - any other non-finite vector is set to zero too, and the queries it really reaches become NaN;
 - finite numbers that overflow go to a backend that masks scores before it uses them.
 
-Inside a compiled graph nothing can be asked of the numbers; there, padding is set to zero always.
+Inside a compiled graph or a `torch.func` transform nothing can be asked of the numbers; there,
+padding is set to zero always.
 """
 
 import math
@@ -15,7 +16,7 @@ import math
 import torch
 from torch import Tensor
 
-from regard._backends._call import Call, repeat_heads
+from regard._backends._call import Call, is_traced, repeat_heads
 from regard._backends._plan import BACKENDS
 from regard._backends._structure import conjuncts
 from regard.errors import UnsupportedByBackend
@@ -28,7 +29,7 @@ def run(call: Call, backend: str, asked: str | None) -> Tensor:
     """Serve the call by `backend`, shielded where the mask hides something wild."""
     if call.mask is None:
         return BACKENDS[backend].run(call)
-    if torch.compiler.is_compiling():  # no branch on a number without breaking the graph
+    if is_traced():
         return BACKENDS[backend].run(without_padding(call))
     if is_tame(call):
         return BACKENDS[backend].run(call)

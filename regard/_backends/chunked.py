@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from regard._backends._call import Call, repeat_heads
+from regard._backends._call import Call, is_transformed, repeat_heads
 from regard._backends._cost import Cost, dense_cost, pair_width
 from regard._typing import Normalizer
 
@@ -51,7 +51,7 @@ def run(call: Call) -> Tensor:
 
 def _chunk(call: Call, query: Tensor, key: Tensor, value: Tensor, start: int) -> Tensor:
     """One chunk, which is computed again in the backward pass, with the same random numbers."""
-    if not torch.is_grad_enabled():
+    if not torch.is_grad_enabled() or is_transformed():
         return _attend(call, query, key, value, start)
     return checkpoint(_attend, call, query, key, value, start, use_reentrant=False)
 
@@ -67,7 +67,7 @@ def weigh(call: Call, query_BHQD: Tensor, key: Tensor, start: int) -> Tensor:
     """The weights `[B, H, chunk, K]` of these queries."""
     stop = start + query_BHQD.shape[-2]
     b, h, q, k = call.indices_of(start, stop)
-    scores = call.score(query_BHQD.to(call.exact), key)
+    scores = call.scored(query_BHQD.to(call.exact), key)
     scores = call.modified(scores, b, h, q, k)
     where = None if call.mask is None else call.permitted(b, h, q, k)
     return _normalizer_at(call, start, stop)(scores, where)

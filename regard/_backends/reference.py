@@ -37,7 +37,7 @@ def weigh(call: Call, indices: tuple[Tensor, Tensor, Tensor, Tensor] | None = No
     key = repeat_heads(call.key, call.groups).to(call.exact)
     b, h, q, k = indices or call.indices
 
-    scores = call.score(query, key)
+    scores = call.scored(query, key)
     scores = call.modified(scores, b, h, q, k)
     where = None if call.mask is None else call.permitted(b, h, q, k)
     return call.normalizer(scores, where)

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from regard._backends._call import Call, label, repeat_heads
+from regard._backends._call import Call, is_traced, label, repeat_heads
 from regard._backends._cost import Cost, fused_cost
 from regard._backends._rewriting import dot_form, is_additive, is_dot
 from regard._backends._structure import temperature
@@ -113,7 +113,7 @@ def attend(
 
 def first_derivative_only(output: Tensor, backend: str) -> Tensor:
     """Let a second derivative raise by name: fused backward kernels have no derivative."""
-    if output.requires_grad and not torch.compiler.is_compiling():
+    if output.requires_grad and not is_traced():
         output.register_hook(lambda grad: _refuse_recording(backend))
     return output
 

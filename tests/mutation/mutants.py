@@ -240,15 +240,15 @@ MUTANTS = [
         "bad_query & alive",
     ),
     Mutant(
-        "rows of the weights from the top", "_attention.py",
+        "rows of the weights from the top", "_backends/_weights.py",
         "(b, h[:, heads], q[:, :, rows], k)", "(b, h[:, heads], q[:, :, : len(rows)], k)",
     ),
     Mutant(
-        "heads of the weights from the first", "_attention.py",
+        "heads of the weights from the first", "_backends/_weights.py",
         "(b, h[:, heads], q[:, :, rows], k)", "(b, h[:, : len(heads)], q[:, :, rows], k)",
     ),
     Mutant(
-        "keys of the wrong group in the weights", "_attention.py", "heads // call.groups",
+        "keys of the wrong group in the weights", "_backends/_weights.py", "heads // call.groups",
         "heads % call.key.shape[1]",
     ),
     Mutant(
