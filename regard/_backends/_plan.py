@@ -139,7 +139,7 @@ def _why_not(name: str, backend: Backend, call: Call, chosen: str, asked: str | 
     if asked is not None:
         return f"it could serve, but backend={asked!r} was asked for"
     if not _is_worthwhile(backend, call):
-        return "it could serve, but this call is too small or too dense to gain from it"
+        return "it could serve, but would not gain enough here to pay for itself"
     peak, best = backend.cost(call).peak_bytes, BACKENDS[chosen].cost(call).peak_bytes
     return f"it could serve, but {chosen} comes first (peak {_si(best)}B against {_si(peak)}B)"
 

@@ -1,7 +1,10 @@
 """What `regard demo` says when it is done: how well, on what, where it looked, how to go on."""
 
+import os
+import sys
 from pathlib import Path
 from shlex import quote
+from shutil import which
 
 import numpy as np
 
@@ -64,7 +67,14 @@ def how_to_go_on(task: Dates, folder: Path) -> str:
     tag = "fr" if "fr" in task.languages else task.languages[0]
     day_of_march = np.array([20880])
     (text,) = task.dates.texts(np.array([task.languages.index(tag) * 4]), day_of_march)
-    return f'Try your own: regard predict {quote(str(folder))} "{printable(text)}"'
+    return f'Try your own: {_program()} predict {quote(str(folder))} "{printable(text)}"'
+
+
+def _program() -> str:
+    """What to type for this program: its path where the shell would not find its name."""
+    if Path(sys.argv[0]).name == "__main__.py":
+        return "python -m regard"
+    return "regard" if which("regard") else quote(os.path.relpath(sys.argv[0]))
 
 
 def _percent(share: float) -> str:
