@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test check test-compile bench format clean
+.PHONY: help demo test check test-compile test-gpu bench format clean
 
 # Any Python from 3.11 on; say PYTHON=/path/to/python for another.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14 python; do \
@@ -29,6 +29,9 @@ test: $(READY) ## run the tests and every example in the documentation
 
 test-compile: $(READY) ## run the tests under torch.compile, without the shape hook
 	$(BIN)/python -m pytest tests/compile -o addopts="--import-mode=importlib --strict-markers" $(ARGS)
+
+test-gpu: $(READY) ## run the tests that need a GPU
+	$(BIN)/python -m pytest tests/gpu -m gpu -o addopts="--import-mode=importlib --strict-markers" $(ARGS)
 
 check: $(READY) ## look for faults without running: format, lint, types, architecture
 	$(BIN)/ruff format --check .
