@@ -60,7 +60,7 @@ def cut(call: Call) -> Cut:
     """Where the blocks lie for this call's window, lengths and offset."""
     left, right = reach(call.mask)
     assert left is not None and right is not None
-    rows = 128 if call.query.is_cuda else 64
+    rows = 128 if call.query.is_cuda else 32
     width = min(call.k_len, rows + left + right)
     # Block n wants keys from first + n · rows on; those before 0 and beyond the end do not exist.
     first = call.q_offset - left
