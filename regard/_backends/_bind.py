@@ -81,31 +81,32 @@ def _check_tensor(name: str, tensor: object) -> None:
 
 
 def _check_together(query: Tensor, key: Tensor, value: Tensor) -> None:
-    for name, tensor in (("key", key), ("value", value)):
-        if tensor.dtype != query.dtype:
+    dtype, device = query.dtype, query.device
+    (batch, heads, _, _), (key_batch, kv_heads, k_len, _) = query.shape, key.shape
+    value_batch, value_heads, value_len, _ = value.shape
+    for name, tensor, other in (("key", key, key_batch), ("value", value, value_batch)):
+        if tensor.dtype != dtype:
             raise TypeError(
-                f"query is {query.dtype} but {name} is {tensor.dtype}: use {name}.to(query.dtype)."
+                f"query is {dtype} but {name} is {tensor.dtype}: use {name}.to(query.dtype)."
             )
-        if tensor.device != query.device:
+        if tensor.device != device:
             raise ValueError(
-                f"query is on {query.device} but {name} is on {tensor.device}: "
+                f"query is on {device} but {name} is on {tensor.device}: "
                 f"use {name}.to(query.device)."
             )
-        if tensor.shape[0] != query.shape[0]:
+        if other != batch:
             raise ValueError(
-                f"query has batch {query.shape[0]} but {name} has batch {tensor.shape[0]}: "
-                f"use {name}.expand({query.shape[0]}, -1, -1, -1) if one is meant for all."
+                f"query has batch {batch} but {name} has batch {other}: "
+                f"use {name}.expand({batch}, -1, -1, -1) if one is meant for all."
             )
-    if key.shape[2] != value.shape[2]:
+    if k_len != value_len:
         raise ValueError(
-            f"key has k_len {key.shape[2]} but value has k_len {value.shape[2]}: "
-            "every key needs one value."
+            f"key has k_len {k_len} but value has k_len {value_len}: every key needs one value."
         )
-    if key.shape[1] != value.shape[1]:
+    if kv_heads != value_heads:
         raise ValueError(
-            f"key has {key.shape[1]} heads but value has {value.shape[1]}: give them the same."
+            f"key has {kv_heads} heads but value has {value_heads}: give them the same."
         )
-    heads, kv_heads = query.shape[1], key.shape[1]
     if heads != kv_heads and (kv_heads == 0 or heads % kv_heads):
         raise ValueError(
             f"query has {heads} heads, no multiple of the {kv_heads} heads of key and value: "

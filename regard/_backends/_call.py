@@ -13,9 +13,9 @@ from torch import Tensor
 from regard._typing import MaskMod, Normalizer, Score, ScoreMod
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Call:
-    """Tensors and parts of one call. `value` is absent where only weights are asked for."""
+    """Tensors and parts of one call. Nobody changes one; freezing it would cost a microsecond."""
 
     query: Tensor
     key: Tensor
