@@ -47,7 +47,10 @@ def refusals(call: Call) -> Iterator[str]:
 
 def is_worthwhile(call: Call) -> bool:
     """Whether the blocks leave out enough pairs to pay for cutting."""
-    return None not in reach(call.mask) and 2 * cut(call).width < call.k_len
+    left, right = reach(call.mask)
+    if left is None or right is None:
+        return False
+    return 2 * (block_rows(call) + left + right) < call.k_len
 
 
 def cost(call: Call) -> Cost:
@@ -56,11 +59,16 @@ def cost(call: Call) -> Cost:
     return fused_cost(call, pairs, extra_bytes=shared * pairs)
 
 
+def block_rows(call: Call) -> int:
+    """How many queries share a slice of keys."""
+    return 128 if call.query.is_cuda else 32
+
+
 def cut(call: Call) -> Cut:
     """Where the blocks lie for this call's window, lengths and offset."""
     left, right = reach(call.mask)
     assert left is not None and right is not None
-    rows = 128 if call.query.is_cuda else 32
+    rows = block_rows(call)
     width = min(call.k_len, rows + left + right)
     # Block n wants keys from first + n · rows on; those before 0 and beyond the end do not exist.
     first = call.q_offset - left
