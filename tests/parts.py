@@ -5,6 +5,7 @@ Masks and score modifications have their tables with their contracts. A mechanis
 """
 
 import math
+import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -16,6 +17,11 @@ from regard import normalizers, scores
 from tests import golden
 from tests.contracts.test_masks import MASKS
 from tests.contracts.test_score_mods import MODS
+
+
+def shown(parts: object) -> str:
+    """A test's name from its parts, the same in every process: functions without their address."""
+    return re.sub(r" at 0x[0-9a-f]+", "", str(parts))
 
 
 class Sizes(NamedTuple):

@@ -10,7 +10,7 @@ import regard
 from regard._backends import chunked
 from regard.masks import Causal, SlidingWindow
 from regard.normalizers import sparsemax
-from tests.parts import Sizes, tensors
+from tests.parts import Sizes, shown, tensors
 from tests.probe import assert_same
 
 # Forward derivatives load decompositions of torch's own that it calls old.
@@ -20,7 +20,7 @@ every_explicit = pytest.mark.parametrize("backend", ["reference", "chunked"])
 
 
 @every_explicit
-@pytest.mark.parametrize("parts", [{}, {"mask": Causal()}, {"normalizer": sparsemax}], ids=str)
+@pytest.mark.parametrize("parts", [{}, {"mask": Causal()}, {"normalizer": sparsemax}], ids=shown)
 def test_functional_gradients_are_those_of_autograd(backend: str, parts: dict[str, Any]) -> None:
     inputs = tensors(Sizes())
 
@@ -58,7 +58,7 @@ def test_chunks_are_differentiated_by_functional_transforms(
     test_functional_gradients_are_those_of_autograd(backend, {"mask": Causal()})
 
 
-@pytest.mark.parametrize("parts", [{}, {"mask": Causal()}, {"mask": SlidingWindow(2)}], ids=str)
+@pytest.mark.parametrize("parts", [{}, {"mask": Causal()}, {"mask": SlidingWindow(2)}], ids=shown)
 def test_the_planner_s_choice_has_functional_gradients(parts: dict[str, Any]) -> None:
     inputs = tensors(Sizes())
 

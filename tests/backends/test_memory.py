@@ -13,6 +13,7 @@ from regard.masks import Causal, Padding, SlidingWindow
 from regard.normalizers import sparsemax
 from regard.normalizers import sum as share
 from regard.scores import Additive, FeatureMapDot
+from tests.parts import shown
 
 
 class Largest(TorchDispatchMode):
@@ -43,7 +44,7 @@ def test_the_measure_sees_a_full_matrix() -> None:
     assert largest(300, backend="reference") == 300 * 300
 
 
-@pytest.mark.parametrize("parts", [{"normalizer": sparsemax}, {"mask": Causal()}], ids=str)
+@pytest.mark.parametrize("parts", [{"normalizer": sparsemax}, {"mask": Causal()}], ids=shown)
 def test_chunks_hold_a_chunk_of_scores(
     parts: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -58,7 +59,7 @@ def test_a_window_grows_with_the_length_and_not_with_its_square() -> None:
     assert sizes[1] < 2.2 * sizes[0] < 0.5 * 512 * 512
 
 
-@pytest.mark.parametrize("mask", [None, Causal(), Padding(torch.tensor([100]))], ids=str)
+@pytest.mark.parametrize("mask", [None, Causal(), Padding(torch.tensor([100]))], ids=shown)
 def test_linear_attention_has_no_matrix(mask: Any) -> None:
     parts = {"score": FeatureMapDot(), "normalizer": share, "mask": mask}
     assert largest(2048, **parts) <= 2048 * (64 + 9)

@@ -20,6 +20,7 @@ from regard.scores import (
     NegativeSquaredDistance,
     ScaledDot,
 )
+from tests.parts import shown
 
 CHOSEN: list[tuple[str, dict[str, Any]]] = [
     ("sdpa", {}),
@@ -42,7 +43,7 @@ CHOSEN: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.parametrize(("backend", "parts"), CHOSEN, ids=str)
+@pytest.mark.parametrize(("backend", "parts"), CHOSEN, ids=shown)
 def test_the_planner_takes_the_most_special_backend_that_gains(
     backend: str, parts: dict[str, Any]
 ) -> None:
@@ -53,7 +54,7 @@ def test_the_planner_takes_the_most_special_backend_that_gains(
     assert all(reasons and all(reasons) for reasons in plan.refused.values())
 
 
-@pytest.mark.parametrize(("backend", "parts"), CHOSEN, ids=str)
+@pytest.mark.parametrize(("backend", "parts"), CHOSEN, ids=shown)
 def test_what_the_plan_says_is_what_runs(
     backend: str, parts: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

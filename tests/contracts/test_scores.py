@@ -23,7 +23,7 @@ from regard.scores import (
     NegativeSquaredDistance,
     ScaledDot,
 )
-from tests.parts import SCORES, Sizes
+from tests.parts import SCORES, Sizes, shown
 
 SIZES = Sizes(2, 3, 3, 4, 5, 6)
 every_score = pytest.mark.parametrize("name", SCORES)
@@ -90,7 +90,7 @@ def test_scores_have_the_dtype_of_the_query(name: str, dtype: torch.dtype) -> No
 
 
 @every_score
-@pytest.mark.parametrize("lengths", [(0, 5), (4, 0), (0, 0), (1, 1)], ids=str)
+@pytest.mark.parametrize("lengths", [(0, 5), (4, 0), (0, 0), (1, 1)], ids=shown)
 def test_empty_lengths_have_empty_scores(name: str, lengths: tuple[int, int]) -> None:
     score, _ = SCORES[name](SIZES)
     sizes = SIZES._replace(q_len=lengths[0], k_len=lengths[1])
@@ -143,7 +143,7 @@ def test_wrong_widths_are_refused_before_anything_is_computed(name: str) -> None
         (Additive(), 6), (Additive(6, 6, 9), 9), (LuongConcat(6, 6, 8), 8),
         (ConcatTanhSum(6, 6, 5), 5), (NegativeSquaredDistance(), 6), (InverseDistance(), 6),
     ],
-    ids=str,
+    ids=shown,
 )  # fmt: skip
 def test_wide_scores_say_how_much_they_hold_for_each_pair(
     score: NegativeSquaredDistance, width: int
@@ -237,7 +237,7 @@ def test_concat_linear_is_the_tutorial_with_one_key_vector() -> None:
     "score",
     [Bilinear(3, 7), Additive(3, 7, 4), LuongConcat(3, 7, 4), LuongConcat(3, 7, 7, "official"),
      ConcatLinear(3, 7, 5), ConcatTanhSum(3, 7, 4), Location(3, 5)],
-    ids=str,
+    ids=shown,
 )  # fmt: skip
 def test_scores_with_weights_take_queries_and_keys_of_two_widths(score: nn.Module) -> None:
     query, key = torch.randn(2, 3, 4, 3), torch.randn(2, 3, 5, 7)
@@ -245,7 +245,7 @@ def test_scores_with_weights_take_queries_and_keys_of_two_widths(score: nn.Modul
     assert score(query, key).shape == (2, 3, 4, 5)
 
 
-@pytest.mark.parametrize("score", [Dot(), ScaledDot(), Cosine(), FeatureMapDot()], ids=str)
+@pytest.mark.parametrize("score", [Dot(), ScaledDot(), Cosine(), FeatureMapDot()], ids=shown)
 def test_scores_without_weights_are_symmetric(score: Callable[[Tensor, Tensor], Tensor]) -> None:
     query, key = pair()
     torch.testing.assert_close(score(query, key), score(key, query).mT)
