@@ -1,5 +1,6 @@
 """Files that are written whole or not at all, and JSON that is read with suspicion."""
 
+import errno
 import json
 import os
 from pathlib import Path
@@ -19,7 +20,7 @@ def write_whole(path: Path, content: bytes) -> None:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def read_json(text: str | bytes) -> Any:
@@ -52,15 +53,19 @@ def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is not JSON")
 
 
-def _sync_folder(folder: Path) -> None:
-    # Without this a rename may be lost in a power cut; not every system can open a folder.
+def sync_folder(folder: Path) -> None:
+    """Make renames in a folder outlast a power cut, where the system can.
+
+    Raises `OSError` when the disk fails; that folders cannot be opened or synchronized is none.
+    """
     try:
         handle = os.open(folder, os.O_RDONLY)
     except OSError:
         return
     try:
         os.fsync(handle)
-    except OSError:
-        pass
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.EACCES):
+            raise
     finally:
         os.close(handle)

@@ -2,17 +2,19 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from regard._files import read_json, write_whole
 
 NAME = "manifest.json"
+SEAL = "sealed"
 
 
 def write_manifest(folder: Path, names: Sequence[str]) -> None:
     """Vouch for these files of a folder; written last, it says that all of them were."""
-    files = {name: _describe((folder / name).read_bytes()) for name in names}
+    files = {name: describe(folder / name) for name in names}
     text = json.dumps({"format": 1, "files": files}, indent=2)
     write_whole(folder / NAME, text.encode())
 
@@ -37,13 +39,49 @@ def verify_manifest(folder: Path, names: Sequence[str]) -> None:
     except (ValueError, TypeError, KeyError):
         raise ValueError(f"{folder / NAME} is damaged; copy the whole run folder again") from None
     for name, (size, digest) in wanted.items():
-        found = _describe((folder / name).read_bytes())
-        if found != {"bytes": size, "sha256": digest}:
-            raise ValueError(
-                f"{folder / name} is damaged: it has {found['bytes']} bytes of the {size} that "
-                "were written, or other ones; copy the whole run folder again"
-            )
+        fault = changed(folder / name, {"bytes": size, "sha256": digest})
+        if fault is not None:
+            raise ValueError(f"{fault}; copy the whole run folder again")
 
 
-def _describe(content: bytes) -> dict[str, int | str]:
-    return {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+def describe(path: Path) -> dict[str, int | str]:
+    """The size and the digest of a file, which is read piece by piece."""
+    with open(path, "rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return {"bytes": file.tell(), "sha256": digest}
+
+
+def changed(path: Path, vouched: Mapping[str, object]) -> str | None:
+    """Say how a file differs from its size and digest in a manifest, None when it does not."""
+    size = path.stat().st_size
+    if size != vouched["bytes"]:
+        return f"{path} is damaged: it has {size} bytes, {vouched['bytes']} were written"
+    if describe(path)["sha256"] != vouched["sha256"]:
+        return f"{path} is damaged: its {size} bytes are not those that were written"
+    return None
+
+
+def seal(entries: Mapping[str, object]) -> bytes:
+    """Write a table as JSON that carries its own digest.
+
+    >>> unseal(seal({"step": 10}))
+    {'step': 10}
+    """
+    return json.dumps({**entries, SEAL: _digest(entries)}, indent=1).encode()
+
+
+def unseal(content: bytes) -> dict[str, Any]:
+    """Read what `seal` wrote.
+
+    Raises `ValueError` when it is not a table, has no seal or has changed.
+    """
+    entries = read_json(content)
+    if not isinstance(entries, dict) or SEAL not in entries:
+        raise ValueError("it is not a table with a seal")
+    if entries.pop(SEAL) != _digest(entries):
+        raise ValueError("its entries are not those that were written")
+    return entries
+
+
+def _digest(entries: Mapping[str, object]) -> str:
+    return hashlib.sha256(json.dumps(entries, sort_keys=True).encode()).hexdigest()
