@@ -1,0 +1,198 @@
+"""The page of a run: its curves, what it answers, and how its attention came to be."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from regard.view import film
+from regard.view.charts import Curve, chart
+from regard.view.page import facts, page, section, table, text
+from regard.view.run_log import EVALUATIONS, LOWER_IS_BETTER, Run, read_run
+from regard.view.ticks import clock, short
+
+__all__ = ["Run", "read_run", "report"]
+
+OF_TRAINING = {
+    "learning_rate": "Learning rate",
+    "gradient_norm": "Gradient norm",
+    "tokens_per_second": "Tokens per second",
+    "padding": "Share of padding",
+}
+LOGARITHMIC = frozenset({"loss", "perplexity", "gradient_norm"})
+MOST_EVENTS = 200
+
+
+def report(run: Run, lang: str = "en") -> str:
+    """One HTML file that shows a run: it needs no network and nothing beside it.
+
+    Args:
+        run: as `read_run` gives it.
+        lang: the language of the page's own words; there is `en` so far.
+
+    Raises `ValueError` for a language that there is not.
+
+    >>> "<title>dates</title>" in report(Run("dates"))
+    True
+    """
+    if lang != "en":
+        raise ValueError(f"the page has no words in {lang!r}: choose 'en'")
+    shown = film.films(run.samples)
+    body = [
+        _head(run),
+        section("Curves", _curves(run)),
+        section("Evaluations", _evaluations(run)),
+        section("Answers", _answers(run)),
+        section("Attention over the run", _films(shown)),
+        section("Events", _events(run)),
+        section("Configuration", _configuration(run)),
+        _foot(run),
+    ]
+    return page(run.title, "\n".join(body), {"films": [film.data(each) for each in shown]}, lang)
+
+
+def named(metric: str) -> str:
+    """A metric as a reader knows it.
+
+    >>> [named(metric) for metric in ("bleu", "gradient_norm", "f1")]
+    ['BLEU', 'Gradient norm', 'F1']
+    """
+    known = {"bleu": "BLEU", "chrf": "chrF", "f1": "F1"} | OF_TRAINING
+    return known.get(metric, metric.replace("_", " ").capitalize())
+
+
+def _head(run: Run) -> str:
+    task = run.fact("task")
+    under = " · ".join(text(x) for x in (task, run.fact("model"), run.status()) if x is not None)
+    shown: list[tuple[str, Any]] = []
+    for kind in EVALUATIONS:
+        metric = run.main_metric()
+        best = run.best(kind, metric)
+        if best is not None:
+            what = f"best {kind} {named(metric)}" if kind == "valid" else f"{kind} {named(metric)}"
+            shown.append((what, f"{short(best[1])}"))
+    shown += [("steps", f"{run.steps:,}"), ("wall time", clock(run.seconds))]
+    if isinstance(parameters := run.fact("parameters"), int):
+        shown.append(("parameters", f"{parameters:,}"))
+    warn = ""
+    if run.damaged:
+        lines = "1 line" if run.damaged == 1 else f"{run.damaged} lines"
+        warn = f'<p class="note">{lines} of the log could not be read and were left out.</p>'
+    title = f'<h1 dir="auto">{text(run.title)}</h1><p class="under">{under}</p>'
+    return f"<header>{title}{facts(shown)}{warn}</header>"
+
+
+def _curves(run: Run) -> str:
+    charts = [chart("Loss, nats per token", _by_kind(run, "loss"), log=True)]
+    for metric in run.metrics(*EVALUATIONS):
+        if metric not in {"loss", *OF_TRAINING}:
+            charts.append(chart(named(metric), _by_kind(run, metric), metric in LOGARITHMIC))
+    for metric in run.metrics("train"):
+        if metric in OF_TRAINING:
+            curve = Curve("train", run.points("train", metric))
+            charts.append(chart(OF_TRAINING[metric], [curve], metric in LOGARITHMIC))
+    found = "".join(charts)
+    return f'<div class="charts">{found}</div>' if found else "<p>No step was logged.</p>"
+
+
+def _by_kind(run: Run, metric: str) -> list[Curve]:
+    kinds = (("train", 0), ("valid", 1), ("test", 2))
+    return [Curve(k, run.points(k, metric), style, k != "train") for k, style in kinds]
+
+
+def _evaluations(run: Run) -> str:
+    metrics = run.metrics(*EVALUATIONS)
+    best = {(k, m): run.best(k, m) for k in EVALUATIONS for m in metrics}
+    rows = []
+    for record in run.records:
+        kind, step = record["kind"], record["step"]
+        if kind not in EVALUATIONS:
+            continue
+        cells = [text(f"{int(step):,}"), text(kind), _decimal(record.get("epoch"))]
+        for metric in metrics:
+            top = best[kind, metric]
+            cell = _decimal(record.get(metric))
+            if kind == "valid" and top is not None and top[0] == step:
+                cell = f'<strong class="best">★ {cell}</strong>'
+            cells.append(cell)
+        rows.append(cells)
+    if not rows:
+        return ""
+    arrows = [f"{text(named(m))} {'↓' if m in LOWER_IS_BETTER else '↑'}" for m in metrics]
+    seen = _many(rows)
+    return table(
+        ["step", "on", "epoch", *arrows], seen, caption="★ best; ↓ lower is better, ↑ higher"
+    )
+
+
+def _many(rows: list[list[str]]) -> list[list[str]]:
+    """The first rows, the best and the last, if there are very many."""
+    if len(rows) <= MOST_EVENTS:
+        return rows
+    half = MOST_EVENTS // 2
+    middle = [row for row in rows[half:-half] if any("★" in cell for cell in row)]
+    return rows[:half] + middle + rows[-half:]
+
+
+def _decimal(value: object) -> str:
+    known = isinstance(value, int | float) and not isinstance(value, bool)
+    return text(short(float(value))) if known else "–"  # type: ignore[arg-type]
+
+
+def _answers(run: Run) -> str:
+    if not run.samples:
+        return ""
+    last = run.samples[-1]
+    rows = [
+        [_words(sample.get(name)) for name in ("input", "answer", "wanted")]
+        for sample in last["samples"][:50]
+        if isinstance(sample, dict)
+    ]
+    shown = table(["input", "answer", "wanted"], rows, numbers=False)
+    return f'<p class="note">At step {int(last["step"]):,}.</p><div class="words">{shown}</div>'
+
+
+def _words(value: object) -> str:
+    if value is None:
+        return "–"
+    whole = str(value)
+    cut = whole if len(whole) <= 2000 else whole[:2000] + " …"
+    return f'<span dir="auto">{text(cut)}</span>'
+
+
+def _films(shown: Sequence[Sequence[film.Frame]]) -> str:
+    if not shown:
+        return ""
+    note = (
+        '<p class="note">Rows are outputs, columns inputs; the stronger the shade, the larger the '
+        "weight. Weights are exact to 0.004.</p>"
+    )
+    drawn = "\n".join(film.figure(number, frames) for number, frames in enumerate(shown))
+    return f'{note}<div class="films">{drawn}</div>'
+
+
+def _events(run: Run) -> str:
+    rows = [
+        [f"{int(r['step']):,}", text(r.get("event", "")), text(r.get("text", ""))]
+        for r in run.records
+        if r["kind"] == "event"
+    ]
+    return table(["step", "event", ""], _many(rows), numbers=False) if rows else ""
+
+
+def _configuration(run: Run) -> str:
+    known = [(k, v) for k, v in run.environment.items() if isinstance(v, str | int | float)]
+    parts = []
+    if known:
+        parts.append(f'<div class="small">{facts(known)}</div>')
+    if run.config.strip():
+        parts.append(
+            f"<details><summary>config.toml</summary><pre>{text(run.config)}</pre></details>"
+        )
+    return "".join(parts)
+
+
+def _foot(run: Run) -> str:
+    parts = [f"regard {text(run.environment.get('regard', '(version not recorded)'))}"]
+    if run.digest:
+        parts.append(f"weights sha256 {text(run.digest)}")
+    parts.append("self-contained: nothing was loaded from a network to show it")
+    return f"<footer>{' · '.join(parts)}</footer>"

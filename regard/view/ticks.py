@@ -1,0 +1,64 @@
+"""Where an axis is marked, and how a number is written beside it."""
+
+from math import ceil, floor, log10
+
+
+def ticks(low: float, high: float, count: int = 5) -> list[float]:
+    """Round numbers between `low` and `high`, about `count` of them.
+
+    >>> ticks(0.0, 1234.0)
+    [0.0, 250.0, 500.0, 750.0, 1000.0]
+    """
+    if not high > low:
+        return [low]
+    rough = (high - low) / count
+    unit = 10.0 ** floor(log10(rough))
+    step = next(unit * factor for factor in (1, 2, 2.5, 5, 10) if unit * factor >= rough * 0.999)
+    first, last = ceil(low / step - 1e-9), floor(high / step + 1e-9)
+    return [float(f"{n * step:.12g}") for n in range(first, last + 1)]
+
+
+def log_ticks(low: float, high: float) -> list[float]:
+    """Round numbers between two positive ones, for a logarithmic axis.
+
+    >>> log_ticks(0.8, 250.0)
+    [1.0, 10.0, 100.0]
+    >>> log_ticks(2.0, 12.0)
+    [2.0, 5.0, 10.0]
+    """
+    decades = range(floor(log10(low)), ceil(log10(high)) + 1)
+    for digits in ((1,), (1, 2, 5), (1, 1.5, 2, 3, 5, 7)):
+        every = max(1, len(decades) // 6) if digits == (1,) else 1
+        marks = [digit * 10.0**decade for decade in decades[::every] for digit in digits]
+        inside = [float(f"{m:.12g}") for m in marks if low * 0.999 <= m <= high * 1.001]
+        if len(inside) >= 3:
+            break
+    return inside
+
+
+def short(value: float) -> str:
+    """A number with about four digits, such as a reader wants beside a curve.
+
+    >>> [short(value) for value in (0.0, 3.14159, 0.000512, 15250.0, 3e6, 41.0)]
+    ['0', '3.142', '5.12e-4', '15.25k', '3M', '41']
+    """
+    for bound, letter in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
+        if abs(value) >= bound and abs(value) < 1e13:
+            scale = 1e3 if letter == "k" else bound
+            return f"{value / scale:.4g}{letter}"
+    if value and not 1e-3 <= abs(value) < 1e13:
+        digits, exponent = f"{value:.2e}".split("e")
+        return f"{digits.rstrip('0').rstrip('.')}e{int(exponent)}"
+    return f"{value:.4g}"
+
+
+def clock(seconds: float) -> str:
+    """A time as it is read.
+
+    >>> [clock(seconds) for seconds in (7.25, 95.0, 7325.0)]
+    ['7.2 s', '1 min 35 s', '2 h 2 min']
+    """
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
