@@ -1,0 +1,33 @@
+"""Weights around the operator: projections, heads, caches, feed-forward, and stacks of them."""
+
+from regard.layers.attend import Attend
+from regard.layers.blocks import DecoderBlock, DecoderCache, EncoderBlock
+from regard.layers.cache import Constant, Growing
+from regard.layers.cross_attention import CrossAttention
+from regard.layers.dropout import Dropout
+from regard.layers.feed_forward import FeedForward, GatedFeedForward
+from regard.layers.join import concat, mean
+from regard.layers.multi_head import MultiHeadAttention
+from regard.layers.residual import PostNorm, PreNorm
+from regard.layers.self_attention import SelfAttention
+from regard.layers.stack import Stack
+
+__all__ = [
+    "Attend",
+    "Constant",
+    "CrossAttention",
+    "DecoderBlock",
+    "DecoderCache",
+    "Dropout",
+    "EncoderBlock",
+    "FeedForward",
+    "GatedFeedForward",
+    "Growing",
+    "MultiHeadAttention",
+    "PostNorm",
+    "PreNorm",
+    "SelfAttention",
+    "Stack",
+    "concat",
+    "mean",
+]

@@ -1,0 +1,77 @@
+"""Keys and values that are kept between calls, so that writing a token costs one token."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Constant:
+    """Keys and values that never change: a memory, projected once (`CrossAttention.remember`)."""
+
+    key: Float[Tensor, "batch kv_heads k_len head_dim"]
+    value: Float[Tensor, "batch kv_heads k_len value_dim"]
+
+    def reorder(self, rows: Int[Tensor, " rows"]) -> "Constant":
+        """The cache of these rows of the batch."""
+        return Constant(self.key[rows], self.value[rows])
+
+
+class Growing:
+    """Keys and values of everything read so far; each call of self-attention appends its own.
+
+    Appending replaces the tensors and never writes into them: a `copy` goes its own way and costs
+    nothing.
+
+    Example:
+        >>> cache, x = Growing(), torch.randn(2, 4, 3, 8)
+        >>> keys, values = cache.append(x, x)
+        >>> keys, values = cache.append(x[:, :, :1], x[:, :, :1])
+        >>> cache.length, keys.shape
+        (4, torch.Size([2, 4, 4, 8]))
+        >>> cache.reorder(torch.tensor([1, 1, 0])).key.shape
+        torch.Size([3, 4, 4, 8])
+    """
+
+    def __init__(self, key: Tensor | None = None, value: Tensor | None = None) -> None:
+        self.key, self.value = key, value
+
+    @property
+    def length(self) -> int:
+        """How many positions are kept."""
+        return 0 if self.key is None else self.key.shape[2]
+
+    def append(
+        self,
+        key: Float[Tensor, "batch kv_heads new head_dim"],
+        value: Float[Tensor, "batch kv_heads new value_dim"],
+    ) -> tuple[
+        Float[Tensor, "batch kv_heads k_len head_dim"],
+        Float[Tensor, "batch kv_heads k_len value_dim"],
+    ]:
+        """Keep the new positions and return all of them, old and new.
+
+        Raises `ValueError` when the batch is not that of the positions kept.
+        """
+        if self.key is not None and self.value is not None:
+            if len(key) != len(self.key):
+                raise ValueError(
+                    f"the cache holds {len(self.key)} rows but {len(key)} are appended; "
+                    "reorder the cache or start a new one"
+                )
+            key = torch.cat([self.key, key], dim=2)
+            value = torch.cat([self.value, value], dim=2)
+        self.key, self.value = key, value
+        return key, value
+
+    def copy(self) -> "Growing":
+        """A cache that begins with the same positions."""
+        return Growing(self.key, self.value)
+
+    def reorder(self, rows: Int[Tensor, " rows"]) -> "Growing":
+        """The cache of these rows of the batch, as a beam search continues them."""
+        if self.key is None or self.value is None:
+            return Growing()
+        return Growing(self.key[rows], self.value[rows])

@@ -1,0 +1,87 @@
+"""The position-wise feed-forward layer, plain and gated."""
+
+from collections.abc import Callable
+
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from regard.layers.dropout import Dropout
+
+Activation = Callable[[Tensor], Tensor]
+
+
+class FeedForward(nn.Module):
+    """A hidden layer for each token, `W_2 dropout(f(W_1 x + b_1)) + b_2`, with f = ReLU or another.
+
+    Raises `ValueError` unless 0 <= dropout < 1.
+
+    Example:
+        >>> import torch
+        >>> FeedForward(16, 64, activation=F.gelu)(torch.randn(2, 5, 16)).shape
+        torch.Size([2, 5, 16])
+
+    References:
+        Vaswani et al. Attention Is All You Need. 2017. https://arxiv.org/abs/1706.03762
+    """
+
+    def __init__(
+        self,
+        embed_dim: int,
+        hidden_dim: int,
+        activation: Activation = F.relu,
+        dropout: float = 0.0,
+        bias: bool = True,
+    ) -> None:
+        super().__init__()
+        self.hidden = _linear(embed_dim, hidden_dim, bias)
+        self.output = _linear(hidden_dim, embed_dim, bias)
+        self.activation, self.dropout = activation, Dropout(dropout)
+
+    def forward(
+        self, x: Float[Tensor, "batch q_len embed_dim"]
+    ) -> Float[Tensor, "batch q_len embed_dim"]:
+        return self.output(self.dropout(self.activation(self.hidden(x))))
+
+
+class GatedFeedForward(nn.Module):
+    """A hidden layer under a gate, `W_2 dropout(f(W_g x) * W_1 x)`; SwiGLU with f = SiLU.
+
+    Raises `ValueError` unless 0 <= dropout < 1.
+
+    Example:
+        >>> import torch
+        >>> GatedFeedForward(16, 40)(torch.randn(2, 5, 16)).shape
+        torch.Size([2, 5, 16])
+
+    References:
+        Shazeer. GLU Variants Improve Transformer. 2020. https://arxiv.org/abs/2002.05202
+    """
+
+    def __init__(
+        self,
+        embed_dim: int,
+        hidden_dim: int,
+        activation: Activation = F.silu,
+        dropout: float = 0.0,
+        bias: bool = False,
+    ) -> None:
+        super().__init__()
+        self.gate = _linear(embed_dim, hidden_dim, bias)
+        self.hidden = _linear(embed_dim, hidden_dim, bias)
+        self.output = _linear(hidden_dim, embed_dim, bias)
+        self.activation, self.dropout = activation, Dropout(dropout)
+
+    def forward(
+        self, x: Float[Tensor, "batch q_len embed_dim"]
+    ) -> Float[Tensor, "batch q_len embed_dim"]:
+        return self.output(self.dropout(self.activation(self.gate(x)) * self.hidden(x)))
+
+
+def _linear(inputs: int, outputs: int, bias: bool) -> nn.Linear:
+    """A linear layer that starts as the published implementations start it."""
+    layer = nn.Linear(inputs, outputs, bias)
+    nn.init.xavier_uniform_(layer.weight)
+    if bias:
+        nn.init.zeros_(layer.bias)
+    return layer

@@ -1,0 +1,57 @@
+"""Self-attention: every token looks at its own sequence."""
+
+from typing import Any
+
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from regard._backends._weights import Chosen
+from regard._typing import MaskMod
+from regard.layers.attend import Attend
+from regard.layers.cache import Growing
+from regard.layers.multi_head import MultiHeadAttention
+
+
+class SelfAttention(nn.Module):
+    """`MultiHeadAttention` whose query, key and value are one input; the same options.
+
+    With a cache, `x` continues what the cache holds: absolute positions go on, and the new keys
+    and values are appended.
+
+    Example:
+        >>> import torch
+        >>> from regard.masks import Causal
+        >>> layer, cache = SelfAttention(16, 4, Attend(mask=Causal())), Growing()
+        >>> x = torch.randn(1, 5, 16)
+        >>> parts = torch.cat([layer(x[:, :3], cache=cache), layer(x[:, 3:], cache=cache)], dim=1)
+        >>> torch.allclose(parts, layer(x), atol=1e-6)
+        True
+
+    References:
+        Vaswani et al. Attention Is All You Need. 2017. https://arxiv.org/abs/1706.03762
+    """
+
+    def __init__(
+        self, embed_dim: int, num_heads: int, attend: Attend | None = None, **options: Any
+    ) -> None:
+        super().__init__()
+        self.heads = MultiHeadAttention(embed_dim, num_heads, attend, **options)
+
+    def forward(
+        self,
+        x: Float[Tensor, "batch q_len embed_dim"],
+        mask: MaskMod | Bool[Tensor, "..."] | None = None,
+        cache: Growing | None = None,
+    ) -> Float[Tensor, "batch q_len output_dim"]:
+        return self.heads(x, mask=mask, cache=cache)
+
+    def weights(
+        self,
+        x: Float[Tensor, "batch q_len embed_dim"],
+        mask: MaskMod | Bool[Tensor, "..."] | None = None,
+        cache: Growing | None = None,
+        rows: Chosen = None,
+        heads: Chosen = None,
+    ) -> Float[Tensor, "batch some_heads some_rows k_len"]:
+        """The exact weights of the same call; the cache stays as it is."""
+        return self.heads.weights(x, None, mask, cache, rows, heads)
