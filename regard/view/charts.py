@@ -146,7 +146,8 @@ def _draw(curve: Curve, frame: _Frame) -> str:
         path.append(f"{pen}{at}")
         pen = "L"
         spots.append((at.split(), x, y))
-    line = f'<path class="line s{curve.style % 8}" d="{"".join(path)}"/>'
+    fine = " fine" if len(spots) > 150 else ""
+    line = f'<path class="line s{curve.style % 8}{fine}" d="{"".join(path)}"/>'
     if len(spots) > 1 and not (curve.marked and len(spots) <= 60):
         return line
     dots = (

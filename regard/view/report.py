@@ -7,7 +7,7 @@ from regard.view import film
 from regard.view.charts import Curve, chart
 from regard.view.page import facts, page, section, table, text
 from regard.view.run_log import EVALUATIONS, LOWER_IS_BETTER, Run, read_run
-from regard.view.ticks import clock, short
+from regard.view.ticks import clock, places, short
 
 __all__ = ["Run", "read_run", "report"]
 
@@ -101,15 +101,16 @@ def _by_kind(run: Run, metric: str) -> list[Curve]:
 def _evaluations(run: Run) -> str:
     metrics = run.metrics(*EVALUATIONS)
     best = {(k, m): run.best(k, m) for k in EVALUATIONS for m in metrics}
+    digits = {m: _places(run, m) for m in metrics}
     rows = []
     for record in run.records:
         kind, step = record["kind"], record["step"]
         if kind not in EVALUATIONS:
             continue
-        cells = [text(f"{int(step):,}"), text(kind), _decimal(record.get("epoch"))]
+        cells = [text(f"{int(step):,}"), text(kind), _decimal(record.get("epoch"), 2)]
         for metric in metrics:
             top = best[kind, metric]
-            cell = _decimal(record.get(metric))
+            cell = _decimal(record.get(metric), digits[metric])
             if kind == "valid" and top is not None and top[0] == step:
                 cell = f'<strong class="best">★ {cell}</strong>'
             cells.append(cell)
@@ -132,9 +133,13 @@ def _many(rows: list[list[str]]) -> list[list[str]]:
     return rows[:half] + middle + rows[-half:]
 
 
-def _decimal(value: object) -> str:
+def _places(run: Run, metric: str) -> int:
+    return places(y for kind in EVALUATIONS for _, y in run.points(kind, metric) if y is not None)
+
+
+def _decimal(value: object, digits: int) -> str:
     known = isinstance(value, int | float) and not isinstance(value, bool)
-    return text(short(float(value))) if known else "–"  # type: ignore[arg-type]
+    return f"{value:,.{digits}f}" if known else "–"
 
 
 def _answers(run: Run) -> str:
@@ -175,7 +180,12 @@ def _events(run: Run) -> str:
         for r in run.records
         if r["kind"] == "event"
     ]
-    return table(["step", "event", ""], _many(rows), numbers=False) if rows else ""
+    if not rows:
+        return ""
+    shown = table(["step", "event", ""], _many(rows), numbers=False)
+    if len(rows) <= 12:
+        return shown
+    return f"<details><summary>{len(rows)} events</summary>{shown}</details>"
 
 
 def _configuration(run: Run) -> str:

@@ -1,5 +1,6 @@
 """Where an axis is marked, and how a number is written beside it."""
 
+from collections.abc import Iterable
 from math import ceil, floor, log10
 
 
@@ -40,16 +41,25 @@ def short(value: float) -> str:
     """A number with about four digits, such as a reader wants beside a curve.
 
     >>> [short(value) for value in (0.0, 3.14159, 0.000512, 15250.0, 3e6, 41.0)]
-    ['0', '3.142', '5.12e-4', '15.25k', '3M', '41']
+    ['0', '3.142', '5.12e-4', '15,250', '3M', '41']
     """
-    for bound, letter in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
-        if abs(value) >= bound and abs(value) < 1e13:
-            scale = 1e3 if letter == "k" else bound
-            return f"{value / scale:.4g}{letter}"
-    if value and not 1e-3 <= abs(value) < 1e13:
+    size = abs(value)
+    if value and not 1e-3 <= size < 1e12:
         digits, exponent = f"{value:.2e}".split("e")
-        return f"{digits.rstrip('0').rstrip('.')}e{int(exponent)}"
-    return f"{value:.4g}"
+        return f"{digits.rstrip('0').rstrip('.') if '.' in digits else digits}e{int(exponent)}"
+    if size >= 1e6:
+        return f"{value / 1e9:.4g}G" if size >= 1e9 else f"{value / 1e6:.4g}M"
+    return f"{value:,.0f}" if size >= 1e3 else f"{value:.4g}"
+
+
+def places(values: Iterable[float]) -> int:
+    """How many decimals give a column of these numbers about four digits.
+
+    >>> places([0.93, 0.1]), places([255.5, 4.5]), places([38.15]), places([])
+    (4, 2, 2, 0)
+    """
+    largest = max(map(abs, values), default=0.0)
+    return min(4, max(2, 3 - floor(log10(largest)))) if 0 < largest < 1e5 else 0
 
 
 def clock(seconds: float) -> str:

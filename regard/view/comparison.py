@@ -1,0 +1,166 @@
+"""Runs side by side: what they reached, what they cost, and where their configurations differ."""
+
+from collections.abc import Callable, Sequence
+from statistics import median
+from typing import Any
+
+from regard.view.charts import Curve, chart
+from regard.view.page import page, section, table, text
+from regard.view.report import LOGARITHMIC, named
+from regard.view.run_log import LOWER_IS_BETTER, Run
+from regard.view.ticks import clock, short
+
+
+def comparison(runs: Sequence[Run]) -> str:
+    """One HTML page with a table of the runs and their curves laid over each other.
+
+    >>> "<td>b</td>" in comparison([Run("a"), Run("b")])
+    False
+    """
+    title = "Comparison of " + ", ".join(run.title for run in runs)
+    shown = summaries(runs)
+    body = [
+        f'<header><h1>Comparison</h1><p class="under">{text(_tasks(runs))}</p></header>',
+        section("Results", _facts(runs, shown)),
+        section("Where they differ", _differing(runs)),
+        section("Curves", _curves(runs)),
+        "<footer>self-contained: nothing was loaded from a network to show it</footer>",
+    ]
+    return page(title, "\n".join(body))
+
+
+def summaries(runs: Sequence[Run]) -> list[dict[str, Any]]:
+    """What is known of each run, under the same names for all; None where a run does not say."""
+    valid = _union(run.metrics("valid") for run in runs)
+    tested = _union(run.metrics("test") for run in runs)
+    return [
+        {
+            "run": run.title,
+            "task": run.fact("task"),
+            "model": run.fact("model"),
+            "attention": run.fact("attention"),
+            "parameters": run.fact("parameters"),
+            "status": run.status(),
+            "steps": run.steps,
+            "seconds": run.seconds,
+            "tokens_per_second": _middle(run, "tokens_per_second"),
+            **{f"best valid {name}": _value(run.best("valid", name)) for name in valid},
+            **{f"test {name}": _value(_end(run, name)) for name in tested},
+        }
+        for run in runs
+    ]
+
+
+def differences(runs: Sequence[Run]) -> dict[str, list[Any]]:
+    """The keys of the configuration in which the runs differ, with each run's value or None.
+
+    >>> differences([Run("a", config="seed = 1"), Run("b", config="seed = 3")])
+    {'seed': [1, 3]}
+    """
+    settings = [run.settings() for run in runs]
+    keys = _union(settings)
+    values = {key: [setting.get(key) for setting in settings] for key in keys}
+    return {key: found for key, found in values.items() if any(v != found[0] for v in found)}
+
+
+def written(name: str, value: Any) -> str:
+    """A fact about a run as a reader wants it.
+
+    >>> written("seconds", 95.0), written("steps", 12000), written("test bleu", None)
+    ('1 min 35 s', '12,000', '–')
+    """
+    if value is None:
+        return "–"
+    if name == "seconds":
+        return clock(float(value))
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(value)
+    return f"{value:,}" if isinstance(value, int) else short(value)
+
+
+def label(name: str) -> str:
+    """What a fact is called before a reader.
+
+    >>> label("best valid bleu"), label("seconds"), label("status")
+    ('best valid BLEU ↑', 'wall time', 'status')
+    """
+    for start in ("best valid ", "test "):
+        if name.startswith(start):
+            metric = name.removeprefix(start)
+            shown = named(metric) if metric in ("bleu", "chrf", "f1") else metric
+            return f"{start}{shown} {'↓' if metric in LOWER_IS_BETTER else '↑'}"
+    return {"seconds": "wall time", "tokens_per_second": "tokens per second"}.get(name, name)
+
+
+def winners(name: str, values: Sequence[Any]) -> set[int]:
+    """Which runs have the best value of a metric; none where there is nothing to win."""
+    known = [value for value in values if isinstance(value, int | float)]
+    if not name.startswith(("best valid ", "test ")) or len(set(known)) < 2:
+        return set()
+    choose: Callable[..., Any] = min if name.split()[-1] in LOWER_IS_BETTER else max
+    best = choose(known)
+    return {number for number, value in enumerate(values) if value == best}
+
+
+def _facts(runs: Sequence[Run], shown: Sequence[dict[str, Any]]) -> str:
+    rows = []
+    for name in list(shown[0])[1:] if shown else []:
+        values = [summary[name] for summary in shown]
+        best = winners(name, values)
+        cells = [text(written(name, value)) for value in values]
+        marked = [
+            f'<strong class="best">★ {cell}</strong>' if number in best else cell
+            for number, cell in enumerate(cells)
+        ]
+        rows.append([text(label(name)), *marked])
+    return table(["", *(text(run.title) for run in runs)], rows, caption="★ best of these runs")
+
+
+def _differing(runs: Sequence[Run]) -> str:
+    rows = [
+        [f"<code>{text(key)}</code>", *(text("–" if v is None else v) for v in values)]
+        for key, values in differences(runs).items()
+    ]
+    if not rows:
+        return "<p>Their configurations are the same.</p>"
+    return table(["key", *(text(run.title) for run in runs)], rows)
+
+
+def _curves(runs: Sequence[Run]) -> str:
+    charts = [_overlaid(runs, "Training loss", "train", "loss")]
+    for metric in _union(run.metrics("valid") for run in runs):
+        charts.append(_overlaid(runs, f"Valid {named(metric)}", "valid", metric))
+    charts.append(_overlaid(runs, named("tokens_per_second"), "train", "tokens_per_second"))
+    found = "".join(charts)
+    return f'<div class="charts">{found}</div>' if found else "<p>No step was logged.</p>"
+
+
+def _overlaid(runs: Sequence[Run], title: str, kind: str, metric: str) -> str:
+    curves = [
+        Curve(run.title, run.points(kind, metric), style, kind == "valid")
+        for style, run in enumerate(runs)
+    ]
+    return chart(title, curves, metric in LOGARITHMIC)
+
+
+def _tasks(runs: Sequence[Run]) -> str:
+    tasks = _union([str(run.fact("task"))] for run in runs if run.fact("task") is not None)
+    return " · ".join([f"{len(runs)} runs", *tasks])
+
+
+def _union(lists: Any) -> list[str]:
+    return list(dict.fromkeys(name for names in lists for name in names))
+
+
+def _value(found: tuple[float, float] | None) -> float | None:
+    return None if found is None else found[1]
+
+
+def _end(run: Run, metric: str) -> tuple[float, float] | None:
+    known = [(step, value) for step, value in run.points("test", metric) if value is not None]
+    return known[-1] if known else None
+
+
+def _middle(run: Run, metric: str) -> float | None:
+    known = [value for _, value in run.points("train", metric) if value is not None]
+    return median(known) if known else None
