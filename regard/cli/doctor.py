@@ -8,7 +8,6 @@ from typing import Any
 
 from regard.cli import machine
 
-
 LEAST_TORCH = (2, 10)
 
 

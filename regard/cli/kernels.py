@@ -71,7 +71,7 @@ def _calls(device: str) -> dict[str, dict[str, Any]]:
 def _tried(name: str, parts: dict[str, Any], device: str) -> dict[str, Any]:
     told: dict[str, Any] = {"call": name, "backend": None, "also": [], "error": None}
     try:
-                drawn = torch.Generator().manual_seed(0)
+        drawn = torch.Generator().manual_seed(0)
         query = torch.randn(SHAPE, generator=drawn).to(device).requires_grad_()
         chosen = plan(query, query, query, **parts)
         told |= {"backend": chosen.backend, "also": _able(chosen)}
