@@ -1,6 +1,6 @@
 """Layers one after the other."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from jaxtyping import Float
@@ -34,6 +34,12 @@ class Stack(nn.Module):
         super().__init__()
         self.blocks = nn.ModuleList(blocks)
         self.recompute = False
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.blocks)
+
+    def __len__(self) -> int:
+        return len(self.blocks)
 
     def forward(
         self,

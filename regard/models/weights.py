@@ -21,8 +21,9 @@ _BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
 
 
 def write_weights(module: nn.Module, path: Path) -> None:
-    """Write all weights of a module, whole or not at all."""
-    tensors = {name: tensor.contiguous() for name, tensor in module.state_dict().items()}
+    """Write all weights of a module, whole or not at all; a shared one under its first name."""
+    again = shared_names(module)
+    tensors = {n: t.contiguous() for n, t in module.state_dict().items() if n not in again}
     write_whole(path, save(tensors, metadata={"format": "pt"}))
 
 
@@ -33,14 +34,35 @@ def read_weights(module: nn.Module, path: Path) -> None:
     `ValueError` when the file is damaged; the module is then unchanged.
     """
     content = path.read_bytes()
-    expected = module.state_dict()
+    again = shared_names(module)
+    expected = {name: t for name, t in module.state_dict().items() if name not in again}
     try:
         found = read_header(content)
     except ValueError as error:
         raise ValueError(f"{path} is damaged or no safetensors file: {error}") from None
     _compare(found, expected, path)
-    tensors = load(content)
-    module.load_state_dict({n: t.to(expected[n].dtype) for n, t in tensors.items()}, assign=True)
+    tensors = {name: t.to(expected[name].dtype) for name, t in load(content).items()}
+    tensors |= {name: tensors[first] for name, first in again.items()}
+    module.load_state_dict(tensors, assign=True)
+    for name, first in again.items():
+        owner, _, leaf = name.rpartition(".")
+        setattr(module.get_submodule(owner), leaf, module.get_parameter(first))
+
+
+def shared_names(module: nn.Module) -> dict[str, str]:
+    """For each further name of a parameter that has several: its first one.
+
+    >>> one, other = nn.Linear(2, 2), nn.Linear(2, 2, bias=False)
+    >>> other.weight = one.weight
+    >>> shared_names(nn.ModuleList([one, other]))
+    {'1.weight': '0.weight'}
+    """
+    first: dict[int, str] = {}
+    again = {}
+    for name, parameter in module.named_parameters(remove_duplicate=False):
+        if first.setdefault(id(parameter), name) != name:
+            again[name] = first[id(parameter)]
+    return again
 
 
 def read_header(content: bytes) -> dict[str, list[int]]:

@@ -3,7 +3,7 @@
 from regard.models.rnnsearch.checkpoint import load, save
 from regard.models.rnnsearch.config import RNNsearchConfig
 from regard.models.rnnsearch.model import Encoded, RNNsearch
-from regard.models.rnnsearch.search import Hypothesis, beam, greedy
+from regard.models.search import Hypothesis, beam, greedy
 
 __all__ = [
     "Encoded",

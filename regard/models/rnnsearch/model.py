@@ -29,6 +29,16 @@ class Encoded:
     state: Float[Tensor, "batch 1 state_dim"]
     mask: Padding | None
 
+    @property
+    def batch(self) -> int:
+        """How many sentences there are."""
+        return len(self.keys)
+
+    @property
+    def device(self) -> torch.device:
+        """Where they are."""
+        return self.keys.device
+
 
 class Recurrence(nn.Module):
     """The input and recurrent weights of GRUs that run side by side (see `gru.gru`)."""
@@ -130,6 +140,15 @@ class RNNsearch(nn.Module):
         """Logits for each output, given the outputs before it (`target` starts with `<s>`)."""
         return self.decode(self.encode(source, lengths), target)
 
+    def features(
+        self,
+        source: Int[Tensor, "batch k_len"],
+        target: Int[Tensor, "batch q_len"],
+        lengths: Int[Tensor, " batch"] | None = None,
+    ) -> Float[Tensor, "batch q_len width"]:
+        """What the output layer reads."""
+        return self.maxout(*self.follow(self.encode(source, lengths), target))
+
     def encode(
         self, source: Int[Tensor, "batch k_len"], lengths: Int[Tensor, " batch"] | None = None
     ) -> Encoded:
@@ -154,8 +173,7 @@ class RNNsearch(nn.Module):
         self, encoded: Encoded, target: Int[Tensor, "batch q_len"]
     ) -> Float[Tensor, "batch q_len vocab"]:
         """Logits for every output when the outputs before it are known (teacher forcing)."""
-        states, contexts, embedded = self.follow(encoded, target)
-        return self.read_out(states, contexts, embedded)
+        return self.output(self.maxout(*self.follow(encoded, target)))
 
     def follow(
         self, encoded: Encoded, target: Int[Tensor, "batch q_len"]
@@ -190,6 +208,10 @@ class RNNsearch(nn.Module):
         )
         return rearrange(weights, "batch 1 q_len k_len -> batch q_len k_len")
 
+    def start(self, encoded: Encoded, beams: int) -> Float[Tensor, "batch {beams} state_dim"]:
+        """The state before the first token, the same for every beam."""
+        return encoded.state.expand(-1, beams, -1)
+
     def step(
         self,
         encoded: Encoded,
@@ -204,8 +226,30 @@ class RNNsearch(nn.Module):
         rows = rearrange(embedded, "batch beams width -> 1 1 (batch beams) width")
         gates, candidates = self.decoder.project(rows)
         context = self.look(encoded, state)
-        logits = self.read_out(state, context, embedded)
+        logits = self.output(self.maxout(state, context, embedded))
         return logits, self.advance(state, context, gates.squeeze(1), candidates.squeeze(1))
+
+    def reorder(
+        self,
+        state: Float[Tensor, "batch beams state_dim"],
+        parent: Int[Tensor, "batch chosen"],
+    ) -> Float[Tensor, "batch chosen state_dim"]:
+        """The state in which each beam continues the beam `parent` of its sentence."""
+        return torch.take_along_dim(state, rearrange(parent, "batch beams -> batch beams 1"), dim=1)
+
+    def select(
+        self,
+        encoded: Encoded,
+        state: Float[Tensor, "batch beams state_dim"],
+        sentences: Int[Tensor, " some"],
+    ) -> tuple[Encoded, Float[Tensor, "some beams state_dim"]]:
+        """The same for some of the sentences, when the others are written."""
+        mask = encoded.mask
+        if mask is not None and mask.lengths is not None:
+            mask = Padding(mask.lengths[sentences])
+        tensors = (encoded.annotations, encoded.keys, encoded.state)
+        annotations, keys, first = (tensor[sentences] for tensor in tensors)
+        return Encoded(annotations, keys, first, mask), state[sentences]
 
     def look(
         self, encoded: Encoded, state: Float[Tensor, "batch beams state_dim"]
@@ -238,13 +282,13 @@ class RNNsearch(nn.Module):
         new = self.decoder(gates[None, None], candidates[None, None], row)
         return rearrange(new, "1 1 (batch beams) width -> batch beams width", beams=beams)
 
-    def read_out(
+    def maxout(
         self,
         state: Float[Tensor, "batch q_len state_dim"],
         context: Float[Tensor, "batch q_len annotation_dim"],
         embedded: Float[Tensor, "batch q_len embed_dim"],
-    ) -> Float[Tensor, "batch q_len vocab"]:
-        """The deep output: maxout over pairs of units, then logits."""
+    ) -> Float[Tensor, "batch q_len maxout_dim"]:
+        """The deep output before the logits: a layer of pairs of units, the greater of each."""
         pairs = self.readout(torch.cat([state, context, embedded], dim=-1))
         pairs = rearrange(pairs, "batch q_len (width pair) -> batch q_len width pair", pair=2)
-        return self.output(pairs.amax(-1))
+        return pairs.amax(-1)
