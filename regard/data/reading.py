@@ -1,0 +1,182 @@
+"""From a path that a user names to a corpus."""
+
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from hashlib import sha256
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from regard._files import read_json, write_whole
+from regard.data.arrow import opened, write
+from regard.data.columns import COLUMNS
+from regard.data.corpus import Corpus, Read, fingerprint, told
+from regard.data.extra import extra
+from regard.data.held_out import held_out
+from regard.data.hub import PREFIX, hub_layout
+from regard.data.layout import Asked, Layout, layout
+from regard.data.rows import Rows
+
+FORMAT = 1
+MAX_LABELS = 10_000
+
+
+def read(
+    path: str,
+    task: str | None = None,
+    *,
+    source: str | None = None,
+    target: str | None = None,
+    encoding: str = "utf-8",
+    cache: Path | None = None,
+    streaming: bool = False,
+) -> Corpus:
+    """Read a file, a folder, or `hf:owner/name[:config]` of the Hugging Face hub.
+
+    What is not said is inferred: the task from the files' names and columns, the direction (of
+    columns as they stand; of files English first, else by the alphabet). `source` and `target` are
+    endings of files or names of columns: the two languages, or the text and its label. Without a file to validate on, a part is held out.
+
+    The rows go into Arrow files in `cache`, where the next call finds them while the files are the
+    same; without `cache` they are gone with the corpus. With `streaming` nothing is stored.
+
+    Raises `ValueError` that names file and line for whatever cannot be read or can be read in
+    several ways, `FileNotFoundError` with the nearest names, `ImportError` without the extra.
+    """
+    asked = Asked(task, source, target, encoding)
+    if path.startswith(PREFIX):
+        found = hub_layout(path, asked, cache, streaming)
+    else:
+        found = layout(Path(path), asked)
+    files = tuple(
+        Read.of(p) for p in dict.fromkeys(p for r in found.splits.values() for p in r.files)
+    )
+    digest = fingerprint(files) if files else _digest(path, found, streaming)
+    if streaming:
+        return _streamed(found, files, digest)
+    kept = None if cache else tempfile.TemporaryDirectory(prefix="regard-")
+    folder = cache or Path(kept.name)  # type: ignore[union-attr]
+    key = sha256(f"{FORMAT} {digest} {found.task} {found.names} {encoding}".encode()).hexdigest()
+    place = folder / key[:32]
+    if _stored(place) is None:
+        _store(_with_valid(found, streaming), place)
+    corpus = replace(_loaded(found, place, digest), files=files, kept=kept)
+    corpus.check()
+    return corpus
+
+
+def _with_valid(found: Layout, streaming: bool) -> Layout:
+    if "valid" in found.splits:
+        return found
+    train, valid, note = held_out(found.splits["train"], found.task, streaming)
+    rest = {split: rows for split, rows in found.splits.items() if split != "train"}
+    splits = {"train": train, "valid": valid, **rest}
+    return replace(found, splits=splits, notes=(*found.notes, note))
+
+
+def _store(found: Layout, place: Path) -> None:
+    """Write every split into a new folder, which gets its name when all of it is there."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=".reading-", dir=place.parent))
+    try:
+        entry: dict[str, Any] = {"splits": {}, "notes": list(found.notes), "labels": []}
+        notes: Counter[str] = Counter()
+        labels: set[str] = set()
+        for split, rows in found.splits.items():
+            seen = _watched(rows.read(notes if split != "valid" else Counter()), found, labels)
+            written = write(work / f"{split}.arrow", COLUMNS[found.task], seen)
+            if not written.rows:
+                names = " and ".join(str(path) for path in rows.files)
+                raise ValueError(f"{names}: no usable line; every one of them is empty")
+            entry["splits"][split] = vars(written)
+        entry["notes"] += [f"{count:,} {what}" for what, count in sorted(notes.items())]
+        entry["labels"] = sorted(labels, key=_natural)
+        write_whole(work / "corpus.json", json.dumps(entry).encode())
+        shutil.rmtree(place, ignore_errors=True)
+        os.replace(work, place)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _watched(
+    rows: Iterator[tuple[str, ...]], found: Layout, labels: set[str]
+) -> Iterator[tuple[str, ...]]:
+    for row in rows:
+        if found.task == "classify":
+            labels.add(row[1])
+            if len(labels) > MAX_LABELS:
+                raise ValueError(
+                    f"{found.names[1]} has more than {MAX_LABELS:,} different labels; say with "
+                    "--target which column is the label, or --task translate"
+                )
+        yield row
+
+
+def _natural(label: str) -> list[tuple[int, str]]:
+    """Sort 2 before 10."""
+    return [(int(p) if p.isdecimal() else 0, p) for p in re.split(r"([0-9]+)", label[:100])]
+
+
+def _stored(place: Path) -> dict[str, Any] | None:
+    """What an earlier call left there, if all of it is still there."""
+    try:
+        entry = read_json((place / "corpus.json").read_bytes())
+        sizes = {s: (place / f"{s}.arrow").stat().st_size for s in entry["splits"]}
+        whole = all(sizes[s] == written["bytes"] for s, written in entry["splits"].items())
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return entry if whole and "train" in sizes else None
+
+
+def _loaded(found: Layout, place: Path, digest: str) -> Corpus:
+    entry = _stored(place)
+    if entry is None:
+        raise OSError(f"{place} was changed while it was being read")
+    splits = {split: opened(place / f"{split}.arrow") for split in entry["splits"]}
+    unit = "characters" if found.task == "language_model" else "rows"
+    counts = [f"{written[unit]:,} {split}" for split, written in entry["splits"].items()]
+    counts[-1] += " characters" if unit == "characters" else " examples"
+    examples = [tuple(row.values()) for row in islice(splits["train"], 3)]
+    says = told(found.task, found.names, counts, entry["notes"], examples)
+    return Corpus(found.task, splits, found.names, says, digest, tuple(entry["labels"]))
+
+
+def _streamed(found: Layout, files: tuple[Read, ...], digest: str) -> Corpus:
+    found = _with_valid(found, True)
+    package = extra("datasets")
+    columns = COLUMNS[found.task]
+    splits = {
+        split: package.IterableDataset.from_generator(
+            _rows, gen_kwargs={"rows": rows, "columns": columns}
+        )
+        for split, rows in found.splits.items()
+    }
+    labels: set[str] = set()
+    train = _watched(found.splits["train"].read(Counter()), found, labels)
+    examples = list(islice(train, 3))
+    if found.task == "classify":
+        for _ in train:
+            pass
+    says = told(found.task, found.names, ["streamed"], found.notes, examples)
+    named = tuple(sorted(labels, key=_natural))
+    return Corpus(found.task, splits, found.names, says, digest, named, files)
+
+
+def _rows(rows: Rows, columns: tuple[str, ...]) -> Iterator[dict[str, str]]:
+    for row in rows.read(Counter()):
+        yield dict(zip(columns, row, strict=True))
+
+
+def _digest(path: str, found: Layout, streaming: bool) -> str:
+    """The digest of what is not in files: of the content, or when it streams, of the name."""
+    whole = sha256(path.encode())
+    for rows in () if streaming else found.splits.values():
+        for row in rows.read(Counter()):
+            whole.update("\0".join(row).encode() + b"\1")
+    return whole.hexdigest()
