@@ -20,10 +20,17 @@ MAX_HEADER_BYTES = 16 * 2**20
 _BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
 
 
-def write_weights(module: nn.Module, path: Path) -> None:
-    """Write all weights of a module, whole or not at all; a shared one under its first name."""
+def write_weights(
+    module: nn.Module, path: Path, weights: Mapping[str, Tensor] | None = None
+) -> None:
+    """Write all weights of a module, whole or not at all; a shared one under its first name.
+
+    `weights` are written in place of the module's own where those are only a part, as sharded
+    ones are.
+    """
     again = shared_names(module)
-    tensors = {n: t.contiguous() for n, t in module.state_dict().items() if n not in again}
+    named = module.state_dict() if weights is None else weights
+    tensors = {n: t.contiguous() for n, t in named.items() if n not in again}
     write_whole(path, save(tensors, metadata={"format": "pt"}))
 
 
