@@ -42,6 +42,13 @@ class Ragged:
         shift = np.repeat(self.offsets[rows] - offsets[:-1], lengths)
         return Ragged(self.values[np.arange(offsets[-1]) + shift], offsets)
 
+    def cut(self, length: int) -> "Ragged":
+        """Every sequence without what is behind its first `length` numbers."""
+        lengths = np.minimum(self.lengths, length)
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        shift = np.repeat(self.offsets[:-1] - offsets[:-1], lengths)
+        return Ragged(self.values[np.arange(offsets[-1]) + shift], offsets)
+
     def joined(self, count: int) -> "Ragged":
         """Every `count` sequences in a row made one."""
         if len(self) % count:

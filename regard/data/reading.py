@@ -41,7 +41,8 @@ def read(
 
     What is not said is inferred: the task from the files' names and columns, the direction (of
     columns as they stand; of files English first, else by the alphabet). `source` and `target` are
-    endings of files or names of columns: the two languages, or the text and its label. Without a file to validate on, a part is held out.
+    endings of files or names of columns: the two languages, or the text and its label. Without a
+    file to validate on, a part is held out.
 
     The rows go into Arrow files in `cache`, where the next call finds them while the files are the
     same; without `cache` they are gone with the corpus. With `streaming` nothing is stored.

@@ -201,7 +201,8 @@ def _fields(schema: Any) -> Iterator[Any]:
     types = extra("pyarrow").types
     for field in schema:
         if types.is_struct(field.type):
-            yield from field.flatten()
+            inner = field.flatten()  # the languages of a translation, but not a picture's path
+            yield from inner if all(_holds_text(each.type) for each in inner) else (field,)
         else:
             yield field
 
