@@ -10,8 +10,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from regard.train.orphans import die_with_parent
-from regard.train.ranks import CHILD
+from regard.train.orphans import CHILD, die_with_parent
 from regard.train.signals import graceful
 
 

@@ -4,6 +4,8 @@ import ctypes
 import signal
 import sys
 
+CHILD = "REGARD_CHILD"
+"""Set in the environment of processes that `launch` starts: they do not outlive it."""
 _PR_SET_PDEATHSIG = 1
 
 

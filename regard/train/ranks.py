@@ -14,10 +14,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from regard.errors import RegardError
-from regard.train.orphans import die_with_parent
-
-CHILD = "REGARD_CHILD"
-"""Set in the environment of processes that `launch` starts: they do not outlive it."""
+from regard.train.orphans import CHILD, die_with_parent
 
 _SIGNS = ("gloo", "Connection closed", "Connection reset", "Timed out", "Broken pipe", "NCCL")
 

@@ -42,10 +42,14 @@ def aliases(tensors: Mapping[str, Tensor]) -> dict[str, str]:
     >>> weight = torch.ones(2, 3)
     >>> aliases({"embed": weight, "other": weight.T, "out": weight})
     {'out': 'embed'}
+
+    Raises `TypeError` for a tensor that safetensors cannot hold as it is.
     """
     first: dict[object, str] = {}
     tied = {}
     for name, tensor in tensors.items():
+        if tensor.dtype not in _NAMES or tensor.layout != torch.strided:
+            raise TypeError(f"{name!r} is {tensor.dtype}, {tensor.layout}: it cannot be saved")
         place = (tensor.device, tensor.data_ptr(), tensor.dtype, tensor.shape, tensor.stride())
         # Empty tensors have no memory to share.
         before = first.setdefault(place, name) if tensor.numel() else name
@@ -55,13 +59,7 @@ def aliases(tensors: Mapping[str, Tensor]) -> dict[str, str]:
 
 
 def layout(tensors: Mapping[str, Tensor]) -> tuple[bytes, list[str]]:
-    """The header of a file with these tensors, and the names in the order of their bytes.
-
-    Raises `TypeError` for a tensor that safetensors cannot hold as it is.
-    """
-    for name, tensor in tensors.items():
-        if tensor.dtype not in _NAMES or tensor.layout != torch.strided:
-            raise TypeError(f"{name!r} is {tensor.dtype}, {tensor.layout}: it cannot be saved")
+    """The header of a file with these tensors, and the names in the order of their bytes."""
     # The widest first, so that every tensor begins where its dtype may.
     order = sorted(tensors, key=lambda name: (-tensors[name].element_size(), name))
     entries: dict[str, object] = {"__metadata__": {"format": "pt"}}
