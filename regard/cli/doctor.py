@@ -167,5 +167,5 @@ def _release(version: str) -> tuple[int, ...]:
     return tuple(map(int, re.findall(r"\d+", version)[:2]))
 
 
-def _bytes(number: float) -> str:
+def _bytes(number: int | float) -> str:
     return f"{number / 1e9:.3g} GB"

@@ -9,7 +9,7 @@ from regard.masks import Causal, Padding, SlidingWindow
 from regard.normalizers import sparsemax
 from regard.scores import Additive
 
-SHAPE = (2, 4, 512, 64)
+SHAPE = (1, 2, 512, 64)
 """Batch, heads, length and head width of the calls that are tried."""
 
 

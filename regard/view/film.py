@@ -7,16 +7,17 @@ shows when the slider is moved.
 import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite, sqrt
+from math import sqrt
 from typing import Any, TypeGuard
 
 from regard.view.page import obeyed_by_none, text
+from regard.view.run_log import as_number
 from regard.view.terminal import visible
 from regard.view.ticks import short
 
 MOST_TOKENS = 64
 MOST_LOOKS = 24
-MOST_FILMS = 8
+MOST_FILMS = 6
 
 Weights = Sequence[Sequence[float]]
 
@@ -40,10 +41,12 @@ def films(samples: Sequence[Mapping[str, Any]]) -> list[list[Frame]]:
     found: dict[int, list[Frame]] = {}
     for look in looks:
         for number, sample in enumerate(look["samples"]):
+            if len(found) == MOST_FILMS and number not in found:
+                continue
             frame = _frame(look, sample)
             if frame is not None:
                 found.setdefault(number, []).append(frame)
-    return [found[number] for number in sorted(found)[:MOST_FILMS]]
+    return [found[number] for number in sorted(found)]
 
 
 def data(film: Sequence[Frame]) -> list[dict[str, Any]]:
@@ -126,14 +129,13 @@ def _frame(look: Mapping[str, Any], sample: Any) -> Frame | None:
     rows: Any = sample.get("weights")
     if not (_strings(inputs) and _strings(outputs) and _matrix(rows, len(outputs), len(inputs))):
         return None
-    epoch = look.get("epoch")
     return Frame(
         step=int(look["step"]),
-        epoch=float(epoch) if isinstance(epoch, int | float) else 0.0,
+        epoch=as_number(look.get("epoch")) or 0.0,
         answer=str(sample.get("answer") or ""),
         inputs=tuple(inputs[:MOST_TOKENS]),
         outputs=tuple(outputs[:MOST_TOKENS]),
-        weights=tuple(tuple(map(_weight, row[:MOST_TOKENS])) for row in rows[:MOST_TOKENS]),
+        weights=tuple(_row(row[:MOST_TOKENS]) for row in rows[:MOST_TOKENS]),
         cut=max(len(inputs), len(outputs)) > MOST_TOKENS,
     )
 
@@ -150,10 +152,9 @@ def _matrix(rows: Any, height: int, width: int) -> bool:
     )
 
 
-def _weight(value: object) -> float:
-    if not isinstance(value, int | float) or not isfinite(value):
-        return 0.0
-    return min(1.0, max(0.0, float(value)))
+def _row(row: Sequence[object]) -> tuple[float, ...]:
+    """Weights between 0 and 1, whatever stands there."""
+    return tuple(min(1.0, max(0.0, as_number(w) or 0.0)) for w in row)
 
 
 def _packed(weights: Weights) -> str:

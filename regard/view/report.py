@@ -6,7 +6,7 @@ from typing import Any
 from regard.view import film
 from regard.view.charts import Curve, chart
 from regard.view.page import facts, page, section, table, text
-from regard.view.run_log import EVALUATIONS, LOWER_IS_BETTER, Run, read_run
+from regard.view.run_log import EVALUATIONS, LOWER_IS_BETTER, Run, as_number, read_run
 from regard.view.ticks import clock, places, short
 
 __all__ = ["Run", "read_run", "report"]
@@ -138,8 +138,8 @@ def _places(run: Run, metric: str) -> int:
 
 
 def _decimal(value: object, digits: int) -> str:
-    known = isinstance(value, int | float) and not isinstance(value, bool)
-    return f"{value:,.{digits}f}" if known else "–"
+    known = as_number(value)
+    return "–" if known is None else f"{known:,.{digits}f}" if abs(known) < 1e12 else short(known)
 
 
 def _answers(run: Run) -> str:

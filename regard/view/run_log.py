@@ -43,7 +43,7 @@ class Run:
         [(1.0, 2.5)]
         """
         return [
-            (float(record["step"]), _number(record[name]))
+            (float(record["step"]), as_number(record[name]))
             for record in self.records
             if record["kind"] == kind and name in record
         ]
@@ -67,7 +67,7 @@ class Run:
     def settings(self) -> dict[str, Any]:
         """The configuration as `table.key` → value; empty where it cannot be read."""
         try:
-            return _flat(tomllib.loads(self.config))
+            return _flat(tomllib.loads(self.config, parse_float=_finite_or_text))
         except tomllib.TOMLDecodeError:
             return {}
 
@@ -91,7 +91,9 @@ class Run:
     @property
     def seconds(self) -> float:
         """The wall time of the run."""
-        return max((_number(record.get("seconds")) or 0.0 for record in self.records), default=0.0)
+        return max(
+            (as_number(record.get("seconds")) or 0.0 for record in self.records), default=0.0
+        )
 
 
 _ENDS = ("finished", "interrupted")
@@ -162,14 +164,24 @@ def _finite(text: str) -> float | None:
     return value if isfinite(value := float(text)) else None
 
 
+def _finite_or_text(text: str) -> float | str:
+    return value if isfinite(value := float(text)) else text
+
+
 def _has_step(record: dict[str, Any]) -> bool:
-    step = _number(record.get("step"))
+    step = as_number(record.get("step"))
     return step is not None and 0 <= step < 1e15
 
 
-def _number(value: object) -> float | None:
+def as_number(value: object) -> float | None:
+    """A value as a number, or None where it is none that can be drawn.
+
+    >>> as_number(3), as_number("3"), as_number(True), as_number(10**400)
+    (3.0, None, None, None)
+    """
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
+    # Not a number is not below anything either, and whole numbers in JSON have no bound.
     return float(value) if abs(value) < 1e300 else None
 
 

@@ -1,0 +1,109 @@
+"""A film shows the weights it was given, at every look, and says what it leaves out."""
+
+import base64
+import re
+from typing import Any
+
+import pytest
+
+from regard.view.film import MOST_FILMS, MOST_LOOKS, MOST_TOKENS, data, figure, films
+
+
+def look(step: int, *samples: object) -> dict[str, Any]:
+    return {"step": step, "epoch": step / 10, "samples": list(samples)}
+
+
+def sample(
+    weights: object = None, height: int = 2, width: int = 3, **more: object
+) -> dict[str, Any]:
+    rows = weights or [[0.1] * width for _ in range(height)]
+    tokens = {
+        "inputs": [f"i{n}" for n in range(width)],
+        "outputs": [f"o{n}" for n in range(height)],
+    }
+    return {"input": "x", "answer": "y", "wanted": None, "weights": rows} | tokens | more
+
+
+def unpacked(frame: dict[str, Any]) -> list[float]:
+    return [(byte / 255) ** 2 for byte in base64.b64decode(frame["weights"])]
+
+
+def test_packed_weights_are_exact_to_four_thousandths() -> None:
+    weights = [[n / 1000 for n in range(k * 50, k * 50 + 50)] for k in range(20)]
+    ((film,),) = [films([look(1, sample(weights, 20, 50))])]
+    flat = [weight for row in weights for weight in row]
+    assert unpacked(data(film)[0]) == pytest.approx(flat, abs=0.004)
+
+
+def test_the_table_has_a_row_for_each_output_and_shades_relative_to_the_strongest() -> None:
+    (film,) = films([look(1, sample([[0.5, 0.25, 0.0], [0.0, 0.0, 0.125]]))])
+    drawn = figure(0, film)
+    body = drawn.split("<tbody>")[1]
+    rows = [re.findall(r'<td(?: style="--w:([\d.]+)")?>', row) for row in body.split("</tr>")[:-1]]
+    assert rows == [["1.00", "0.50", ""], ["", "", "0.25"]]
+    assert re.findall(r'scope="(\w+)"><span dir="auto">(\w+)', drawn) == [
+        ("col", "i0"), ("col", "i1"), ("col", "i2"), ("row", "o0"), ("row", "o1"),
+    ]  # fmt: skip
+    assert 'data-full="0.5000"' in drawn
+
+
+def test_each_example_has_its_looks_in_order_and_the_last_stands_in_the_page() -> None:
+    shown = films([look(n, sample(answer=f"a{n}"), sample(answer=f"b{n}")) for n in (1, 2, 3)])
+    assert [[frame.answer for frame in film] for film in shown] == [
+        ["a1", "a2", "a3"], ["b1", "b2", "b3"],
+    ]  # fmt: skip
+    drawn = figure(1, shown[1])
+    assert ">b3<" in drawn and "b1" not in drawn and 'max="2" value="2"' in drawn
+
+
+def test_of_very_many_looks_the_first_and_the_last_are_kept() -> None:
+    (film,) = films([look(n, sample()) for n in range(1000)])
+    steps = [frame.step for frame in film]
+    assert len(steps) == MOST_LOOKS and steps[0] == 0 and steps[-1] == 999
+    assert steps == sorted(set(steps))
+
+
+def test_what_is_too_long_is_cut_and_said_to_be() -> None:
+    (long,) = films([look(1, sample(height=MOST_TOKENS + 1, width=5))])
+    assert len(long[0].outputs) == len(long[0].weights) == MOST_TOKENS
+    assert f"first {MOST_TOKENS} tokens" in figure(0, long)
+    (whole,) = films([look(1, sample(height=MOST_TOKENS, width=MOST_TOKENS))])
+    assert "first" not in figure(0, whole)
+
+
+def test_of_very_many_examples_some_are_drawn() -> None:
+    assert len(films([look(1, *[sample() for _ in range(50)])])) == MOST_FILMS
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        None, "x", {}, sample(inputs=[]), sample(outputs=None), sample(inputs=["a", 1, "b"]),
+        {**sample(), "weights": None}, sample([[0.1, 0.2]]), sample([0.1, 0.2]), sample([[], []]),
+        {**sample(), "weights": "[[1]]"},
+    ],
+)  # fmt: skip
+def test_an_example_without_fitting_weights_is_no_film(damaged: object) -> None:
+    assert films([look(1, damaged)]) == []
+    assert len(films([look(1, damaged), look(2, sample())])) == 1
+
+
+@pytest.mark.parametrize("weight", [None, "x", float("nan"), float("inf"), -1.0, 7, 10**400, True])
+def test_a_weight_that_is_none_is_drawn_between_zero_and_one(weight: object) -> None:
+    (film,) = films([look(1, sample([[weight, 0.5, 0.5], [0.0, 0.0, 0.0]]))])
+    assert all(0 <= w <= 1 for row in film[0].weights for w in row)
+    assert "nan" not in figure(0, film)
+
+
+def test_weights_that_are_all_zero_are_drawn_blank() -> None:
+    (film,) = films([look(1, sample([[0.0] * 3, [0] * 3]))])
+    assert "--w" not in figure(0, film) and unpacked(data(film)[0]) == [0.0] * 6
+
+
+def test_tokens_are_shown_and_not_obeyed() -> None:
+    hostile = ["</script>", "\u202e", " "]
+    (film,) = films([look(1, sample(inputs=hostile, answer="\u2028<b>"))])
+    drawn = figure(0, film)
+    assert "&lt;/script&gt;" in drawn and "U+202E" in drawn and "␣" in drawn and "<b>" not in drawn
+    shown = data(film)[0]
+    assert shown["inputs"] == ["</script>", "U+202E", "␣"] and shown["answer"] == "U+2028<b>"
