@@ -8,7 +8,7 @@ from regard.models.configuration import MOST_TOKENS, Configuration
 
 @dataclass(frozen=True, kw_only=True)
 class RNNsearchConfig(Configuration):
-    """The sizes that define an RNNsearch network; all are positive integers.
+    """What defines an RNNsearch network: sizes, and how much of it is left out while training.
 
     The paper's are 30 000 words on both sides, embeddings of 620, 1000 hidden units each in both
     directions, in the decoder and in the alignment, and 500 maxout units.
@@ -21,8 +21,9 @@ class RNNsearchConfig(Configuration):
         state_dim: width of the decoder's state.
         align_dim: width of the hidden layer that scores an alignment.
         maxout_dim: width of the deep output, after the maximum over pairs.
+        dropout: of embeddings, annotations and the deep output; the paper has none.
 
-    Raises `TypeError` for a size that is no integer and `ValueError` for one out of bounds.
+    Raises `TypeError` for a value of another kind and `ValueError` for one out of bounds.
 
     >>> RNNsearchConfig(source_vocab=30_000, target_vocab=30_000, embed_dim=620, hidden_dim=1000,
     ...                 state_dim=1000, align_dim=1000, maxout_dim=500).state_dim
@@ -39,3 +40,4 @@ class RNNsearchConfig(Configuration):
     state_dim: int
     align_dim: int
     maxout_dim: int
+    dropout: float = 0.0

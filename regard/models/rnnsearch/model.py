@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from regard._attention import attention, attention_weights
 from regard._typing import Normalizer, Score
+from regard.layers import Dropout
 from regard.masks import Padding
 from regard.models.rnnsearch.config import RNNsearchConfig
 from regard.models.rnnsearch.gru import gru
@@ -130,6 +131,7 @@ class RNNsearch(nn.Module):
         readout_dim = config.state_dim + config.embed_dim + annotation_dim
         self.readout = nn.Linear(readout_dim, 2 * config.maxout_dim)
         self.output = nn.Linear(config.maxout_dim, config.target_vocab)
+        self.dropout = Dropout(config.dropout)
 
     def forward(
         self,
@@ -160,10 +162,10 @@ class RNNsearch(nn.Module):
             position = torch.arange(source.shape[1], device=source.device)
             real = rearrange(position, "k_len -> k_len 1") < lengths
             keep = torch.stack([real, real.flip(0)]).to(self.key.weight.dtype).unsqueeze(-1)
-        gates, candidates = self.encoder.project(self.source_embedding(both))
+        gates, candidates = self.encoder.project(self.dropout(self.source_embedding(both)))
         first = gates.new_zeros(2, source.shape[0], self.config.hidden_dim)
         forwards, backwards = self.encoder(gates, candidates, first, keep)
-        both = torch.cat([forwards, backwards.flip(0)], dim=-1)
+        both = self.dropout(torch.cat([forwards, backwards.flip(0)], dim=-1))
         annotations = rearrange(both, "k_len batch width -> batch 1 k_len width")
         state = rearrange(torch.tanh(self.initial(backwards[-1])), "batch width -> batch 1 width")
         mask = None if lengths is None else Padding(lengths)
@@ -183,7 +185,8 @@ class RNNsearch(nn.Module):
         Float[Tensor, "batch q_len embed_dim"],
     ]:
         """Before each output: the state, the context it finds, and the last output, embedded."""
-        embedded = self.target_embedding(rearrange(target, "batch q_len -> 1 q_len batch"))
+        inputs = rearrange(target, "batch q_len -> 1 q_len batch")
+        embedded = self.dropout(self.target_embedding(inputs))
         gates, candidates = self.decoder.project(embedded)
         state, states, contexts = encoded.state, [], []
         for gate, candidate in zip(gates.unbind(1), candidates.unbind(1), strict=True):
@@ -291,4 +294,4 @@ class RNNsearch(nn.Module):
         """The deep output before the logits: a layer of pairs of units, the greater of each."""
         pairs = self.readout(torch.cat([state, context, embedded], dim=-1))
         pairs = rearrange(pairs, "batch q_len (width pair) -> batch q_len width pair", pair=2)
-        return pairs.amax(-1)
+        return self.dropout(pairs.amax(-1))
