@@ -137,7 +137,9 @@ def write(
     needed = len(state) + 4096 + sum(size(distinct(group)) for group in tensors.values())
     written = 0
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        if not folder.is_dir():
+            folder.mkdir(parents=True, exist_ok=True)
+            sync_folder(folder.parent)
         sweep(folder, own=True)
         if not _is_there(final):
             _require_room(folder, needed)

@@ -7,7 +7,7 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from regard._manifest import seal
-from regard.train import checkpoint_folder
+from regard.train import checkpoint, checkpoint_folder
 from regard.train.checkpoint import CheckpointError, newest, save, verified
 
 FILES = ("model.safetensors", "optimizer.safetensors", "state.json", "manifest.json")
@@ -277,6 +277,34 @@ def test_too_little_room_is_said_before_a_byte_is_written(
     ):
         saved(tmp_path, 2)
     assert names(tmp_path) == ["step-000000001"]
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 1 MB where one may be mounted, otherwise a limit on files of that size."""
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(tmp_path)]
+    if subprocess.run(mount, capture_output=True).returncode == 0:
+        yield tmp_path
+        subprocess.run(["umount", str(tmp_path)], check=True)
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, hard))
+    yield tmp_path
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize("foreseen", [True, False])
+def test_a_disk_that_is_really_full_costs_nothing_saved_before(
+    small_disk: Path, monkeypatch: pytest.MonkeyPatch, foreseen: bool
+) -> None:
+    saved(small_disk, 1)
+    if not foreseen:
+        monkeypatch.setattr(checkpoint, "_require_room", lambda folder, needed: None)
+    with pytest.raises(CheckpointError, match="No space left on device|File too large"):
+        save(small_disk, 2, {"model": {"w": torch.zeros(2**20)}}, {})
+    assert names(small_disk) == ["step-000000001"]
+    saved(small_disk, 3)
+    assert [each.step for each in verified(small_disk)] == [1, 3]
 
 
 def test_a_limit_on_the_size_of_files_costs_nothing_saved_before(tmp_path: Path) -> None:
