@@ -279,6 +279,52 @@ def test_too_little_room_is_said_before_a_byte_is_written(
     assert names(tmp_path) == ["step-000000001"]
 
 
+def test_everything_is_on_the_disk_before_it_counts_and_before_an_older_one_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved(tmp_path, 1, 2)
+    done: list[str] = []
+    sync, rename = os.fsync, os.rename
+
+    def note_sync(handle: int) -> None:
+        done.append(Path(os.readlink(f"/proc/self/fd/{handle}")).name)
+        sync(handle)
+
+    def note_rename(old: Path, new: Path) -> None:
+        done.append(f"{old.name} -> {new.name}")
+        rename(old, new)
+
+    monkeypatch.setattr(os, "fsync", note_sync)
+    monkeypatch.setattr(os, "rename", note_rename)
+    saved(tmp_path, 3)
+    new, old, pid = "step-000000003", "step-000000001", os.getpid()
+    assert sorted(done[:3]) == sorted(set(FILES) - {"manifest.json"})
+    assert done[3:] == [
+        "manifest.json",
+        f".tmp-3-{pid}",
+        f".tmp-3-{pid} -> {new}",
+        tmp_path.name,
+        f"{old} -> .tmp-old-{old}-{pid}",
+    ]
+
+
+def test_no_older_one_goes_when_the_new_one_does_not_verify(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved(tmp_path, 1, 2)
+    rename = os.rename
+
+    def lose_a_bit(old: Path, new: Path) -> None:
+        flip(old / "model.safetensors", -1)
+        rename(old, new)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "rename", lose_a_bit)
+        with pytest.raises(CheckpointError, match="step 3 could not be saved .* is damaged"):
+            saved(tmp_path, 3)
+    assert [each.step for each in verified(tmp_path)] == [1, 2]
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of 1 MB where one may be mounted, otherwise a limit on files of that size."""
