@@ -4,6 +4,8 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,20 +20,25 @@ sys.exit(launch(2, sys.argv[1:], module="rank_worker"))
 FIRST_LINE = "0/2 [2.0, 1.0] ['', 'héllo\\n']\n"
 
 
-def launched(kind: str) -> subprocess.Popen[str]:
+@contextmanager
+def launched(kind: str) -> Iterator[subprocess.Popen[str]]:
     here = Path(__file__).parent
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join([str(here), str(here.parents[1])]),
         "TORCH_ELASTIC_SHUTDOWN_TIMEOUT": "1",
     }
-    return subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-c", LAUNCHER, kind],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env=environment,
-    )
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def test_only_the_first_rank_is_heard_and_why_another_failed_is_shown() -> None:

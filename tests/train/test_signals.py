@@ -5,6 +5,8 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -25,7 +27,8 @@ sys.exit(stop.exit_code)
 """
 
 
-def worker(kind: str) -> subprocess.Popen[str]:
+@contextmanager
+def worker(kind: str) -> Iterator[subprocess.Popen[str]]:
     root = str(Path(__file__).parents[2])
     process = subprocess.Popen(
         [sys.executable, "-c", WORKER, kind],
@@ -34,8 +37,12 @@ def worker(kind: str) -> subprocess.Popen[str]:
         text=True,
         env={**os.environ, "PYTHONPATH": root},
     )
-    assert process.stdout is not None and process.stdout.readline() == "ready\n"
-    return process
+    with process:
+        try:
+            assert process.stdout is not None and process.stdout.readline() == "ready\n"
+            yield process
+        finally:
+            process.kill()
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
