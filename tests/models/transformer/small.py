@@ -1,5 +1,6 @@
 """Small Transformers of every form, and a ragged batch for them."""
 
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -37,14 +38,14 @@ def opinionated(model: Any) -> Any:
 
 def changed(config: Any, **changes: Any) -> Any:
     """The configuration with other values."""
-    from dataclasses import asdict
-
     return type(config)(**asdict(config) | changes)
 
 
-def small_model(attend: Attend | None = None, config: Any = CONFIG, **changes: Any) -> Any:
+def small_model(
+    attend: Attend | None = None, config: Any = CONFIG, seed: int = 0, **changes: Any
+) -> Any:
     """A model of the form that the configuration is of."""
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     return opinionated(FORMS[config](changed(config, **changes), attend))
 
 
