@@ -74,8 +74,8 @@ def _head(run: Run) -> str:
         shown.append(("parameters", f"{parameters:,}"))
     warn = ""
     if run.damaged:
-        lines = "1 line" if run.damaged == 1 else f"{run.damaged} lines"
-        warn = f'<p class="note">{lines} of the log could not be read and were left out.</p>'
+        lines = "line of the log" if run.damaged == 1 else "lines of the log"
+        warn = f'<p class="note">Left out: {run.damaged} {lines} that could not be read.</p>'
     title = f'<h1 dir="auto">{text(run.title)}</h1><p class="under">{under}</p>'
     return f"<header>{title}{facts(shown)}{warn}</header>"
 

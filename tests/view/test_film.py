@@ -79,7 +79,8 @@ def test_of_very_many_examples_some_are_drawn() -> None:
     "damaged",
     [
         None, "x", {}, sample(inputs=[]), sample(outputs=None), sample(inputs=["a", 1, "b"]),
-        {**sample(), "weights": None}, sample([[0.1, 0.2]]), sample([0.1, 0.2]), sample([[], []]),
+        {**sample(), "weights": None}, sample([[0.1, 0.2]]), sample([[0.1, 0.2, 0.3]]),
+        sample([0.1, 0.2]), sample([[], []]),
         {**sample(), "weights": "[[1]]"},
     ],
 )  # fmt: skip

@@ -43,6 +43,7 @@ def test_bytes_that_are_no_utf8_are_no_error(tmp_path: Path) -> None:
 def test_a_value_that_is_no_finite_number_is_none(tmp_path: Path, value: str) -> None:
     run = read_run(write(tmp_path, f'{{"kind": "train", "step": 1, "loss": {value}}}\n'))
     assert run.points("train", "loss") == [(1.0, None)]
+    json.dumps(run.records, allow_nan=False)
 
 
 def test_a_line_separator_inside_a_text_is_not_the_end_of_a_line(tmp_path: Path) -> None:
