@@ -14,10 +14,10 @@ class Dropout(nn.Module):
         output = x * keep / P(keep),   keep ~ Bernoulli(1 - p)
 
     On a CPU 16 random bits decide about a number instead of 53: p is rounded to a multiple of
-    1 / 65 536 and the scale is that of the rounded p, so that the mean is exact. It takes 2 to 3 ns
-    a number with its gradient where `torch.nn.Dropout` takes 8 to 9 (one thread, 2000 x 128);
-    elsewhere, and in a compiled graph, torch's own is used. The random numbers are those of
-    `torch.manual_seed`. Raises `ValueError` unless 0 <= p < 1.
+    1 / 65 536 and the scale is that of the rounded p, so that the mean is exact. Measured beside
+    `torch.nn.Dropout` (one thread, 2000 x 128 numbers) it is 4 times as fast, and 2.5 times with
+    its gradient. Elsewhere, and in a compiled graph, torch's own is used. The random numbers are
+    those of `torch.manual_seed`. Raises `ValueError` unless 0 <= p < 1.
 
     Example:
         >>> dropout = Dropout(0.25)

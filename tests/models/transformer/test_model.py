@@ -201,6 +201,13 @@ def test_the_alignment_is_the_mean_of_the_last_layers_heads() -> None:
     torch.testing.assert_close(model.alignment(encoded, target), every[-1].mean(1))
 
 
+def test_the_alignment_of_an_output_knows_nothing_of_later_ones() -> None:
+    model, (source, lengths, target) = small_model(), ragged_batch()
+    encoded = model.encode(source, lengths)
+    every, first = model.alignments(encoded, target), model.alignments(encoded, target[:, :3])
+    torch.testing.assert_close(every[..., :3, :], first)
+
+
 @pytest.mark.parametrize("normalizer", [sparsemax, Entmax(1.5), softmax_one])
 @pytest.mark.parametrize(
     "score", [Cosine(), Additive(4, 4, 5), Bilinear(4, 4), NegativeSquaredDistance()]
