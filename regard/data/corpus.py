@@ -45,7 +45,6 @@ class Corpus:
     fingerprint: str
     labels: tuple[str, ...] = ()
     files: tuple[Read, ...] = field(default=(), repr=False)
-    kept: Any = field(default=None, repr=False)
 
     def check(self) -> None:
         """Raise `ValueError` when a file is not what it was when it was read."""

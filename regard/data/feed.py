@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -32,7 +32,6 @@ class Step:
     batches: list[Any]
 
 
-Value = TypeVar("Value")
 Plan = Callable[[np.ndarray, np.random.Generator], list[np.ndarray]]
 
 
@@ -120,17 +119,20 @@ class Feed:
         self._next = (epoch, index)
 
     def _part_of(self, epoch: int) -> Part:
-        return _kept(self._parts, epoch, self._part)
+        if epoch not in self._parts:
+            self._parts[epoch] = self._part(epoch)
+            _forget(self._parts)
+        return self._parts[epoch]
 
     def _planned(self, epoch: int) -> list[np.ndarray]:
-        def planned(epoch: int) -> list[np.ndarray]:
+        if epoch not in self._plans:
             rng = np.random.default_rng([self._seed, epoch])
             plan = self._plan(self._part_of(epoch).lengths, rng)
             if not plan:
                 raise ValueError(f"epoch {epoch} has no batch: there are no examples")
-            return plan
-
-        return _kept(self._plans, epoch, planned)
+            self._plans[epoch] = plan
+            _forget(self._plans)
+        return self._plans[epoch]
 
     def _mine(self, epoch: int, index: int) -> list[np.ndarray]:
         start = index * self._accumulate
@@ -151,10 +153,7 @@ class Feed:
         return digest.hexdigest()
 
 
-def _kept(kept: dict[int, Value], epoch: int, made: Callable[[int], Value]) -> Value:
-    """An epoch's value, made once; of the epochs before, one is kept: workers run ahead."""
-    if epoch not in kept:
-        kept[epoch] = made(epoch)
-        for old in sorted(kept)[:-2]:
-            del kept[old]
-    return kept[epoch]
+def _forget(epochs: dict[int, Any]) -> None:
+    """Keep the last two: workers run ahead into the next epoch."""
+    for old in sorted(epochs)[:-2]:
+        del epochs[old]

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import tempfile
+import weakref
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -61,13 +62,27 @@ def read(
     digest = fingerprint(files) if files else _digest(path, found, streaming)
     if streaming:
         return _streamed(found, files, digest)
-    kept = None if cache else tempfile.TemporaryDirectory(prefix="regard-")
-    folder = cache or Path(kept.name)  # type: ignore[union-attr]
+    if cache:
+        return _kept(found, cache, digest, files, encoding)
+    folder = Path(tempfile.mkdtemp(prefix="regard-"))
+    try:
+        corpus = _kept(found, folder, digest, files, encoding)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    weakref.finalize(corpus, shutil.rmtree, folder, ignore_errors=True)
+    return corpus
+
+
+def _kept(
+    found: Layout, folder: Path, digest: str, files: tuple[Read, ...], encoding: str
+) -> Corpus:
+    """The corpus in its place under `folder`, written there if it is not there yet."""
     key = sha256(f"{FORMAT} {digest} {found.task} {found.names} {encoding}".encode()).hexdigest()
     place = folder / key[:32]
     if _stored(place) is None:
-        _store(_with_valid(found, streaming), place)
-    corpus = replace(_loaded(found, place, digest), files=files, kept=kept)
+        _store(_with_valid(found, False), place)
+    corpus = replace(_loaded(found, place, digest), files=files)
     corpus.check()
     return corpus
 

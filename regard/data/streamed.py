@@ -39,12 +39,15 @@ class Streamed:
             )
         self._dataset, self._pool, self._encode = dataset, pool, encode
         self._rank, self._world = rank, world
-        self._begin()
+        self._process, self._next = os.getpid(), 0
+        self._examples = self._endless()
 
     def __call__(self, number: int) -> Part:
         """Pool `number`."""
         if self._process != os.getpid():
-            self._begin()  # a forked worker would read the same open file as its parent
+            # A forked worker would read the very file that its parent has open.
+            self._process, self._next = os.getpid(), 0
+            self._examples = self._endless()
         if number < self._next:
             raise ValueError(
                 f"pool {number} of a stream is gone by, the next is {self._next}; read it anew"
@@ -54,10 +57,6 @@ class Streamed:
         pool = [next(self._examples) for _ in range(self._pool)]
         self._next = number + 1
         return self._encode(pool)
-
-    def _begin(self) -> None:
-        self._process, self._next = os.getpid(), 0
-        self._examples = self._endless()
 
     def _endless(self) -> Iterator[Mapping[str, Any]]:
         shared = extra("datasets.distributed").split_dataset_by_node

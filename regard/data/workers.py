@@ -1,6 +1,8 @@
 """Batches made ahead by other processes, which never outlive a failure."""
 
 import sys
+import threading
+import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Any
 
@@ -35,25 +37,82 @@ def fetched(
         multiprocessing_context="fork" if sys.platform == "linux" else None,
     )
     iterator = iter(loader)
+    watch = _Watch(list(getattr(iterator, "_workers", ())), timeout + 1)
+    failed = True
     try:
-        yield from iterator
-    except RuntimeError as error:
-        if not any(words in str(error) for words in _LOST):
+        while True:
+            with watch:
+                batch = next(iterator)
+            yield batch
+    except GeneratorExit:
+        failed = False
+        raise
+    except (RuntimeError, EOFError, OSError) as error:
+        if not _is_loss(error):
             raise
         raise RuntimeError(
             f"a process that prepares batches died or gave none for {timeout:g} s ({error}); "
             "resume the run, with fewer workers if memory ran out"
         ) from None
     finally:
-        _end(iterator)
+        watch.end()
+        _end(iterator, failed)
 
 
-def _end(iterator: Any) -> None:
+def _is_loss(error: Exception) -> bool:
+    """Whether a worker is gone, rather than said itself what is wrong."""
+    if "Caught " in str(error):
+        return False
+    return not isinstance(error, RuntimeError) or any(words in str(error) for words in _LOST)
+
+
+class _Watch(threading.Thread):
+    """Kills workers that keep their parent waiting where the loader's own timeout does not reach.
+
+    A tensor comes as a message and a handle, and for the handle the loader waits without limit.
+    """
+
+    def __init__(self, processes: list[Any], limit: float) -> None:
+        super().__init__(daemon=True)
+        self._processes, self._limit = processes, limit
+        self._since, self._over = 0.0, threading.Event()
+        self.start()
+
+    def run(self) -> None:
+        while not self._over.wait(min(1.0, self._limit / 4)):
+            if self._since and time.monotonic() - self._since > self._limit:
+                for process in self._processes:
+                    process.kill()
+                return
+
+    def __enter__(self) -> None:
+        self._since = time.monotonic()
+
+    def __exit__(self, *_: object) -> None:
+        self._since = 0.0
+
+    def end(self) -> None:
+        """Stop watching."""
+        self._over.set()
+
+
+def _end(iterator: Any, failed: bool) -> None:
+    """End the workers: kindly, or when one failed, by the only means that a stopped one obeys."""
     processes = list(getattr(iterator, "_workers", ()))
-    # The loader asks politely, which it otherwise does whenever it happens to be collected.
+    if failed:
+        try:
+            _kill(processes)
+        except RuntimeError:  # the loader's alarm about dead workers, which rings once
+            _kill(processes)
+    # The loader does this whenever it happens to be collected; orphans should not wait for it.
     getattr(iterator, "_shutdown_workers", lambda: None)()
+
+
+def _kill(processes: list[Any]) -> None:
     for process in processes:
-        process.kill()  # a stopped one obeys nothing else
+        process.kill()
+    for process in processes:
+        process.join()
 
 
 class _Batches(Dataset[Any]):

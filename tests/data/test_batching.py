@@ -1,0 +1,45 @@
+"""Batches hold every row once, keep within their area, and waste little of it."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from regard.data.batching import by_tokens, padding_share
+
+pairs = st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), min_size=1, max_size=60)
+
+
+@given(pairs, st.integers(1, 200))
+def test_every_row_comes_once_and_the_area_is_kept(rows: list[tuple[int, int]], most: int) -> None:
+    lengths = np.array(rows)
+    batches = by_tokens(lengths, most, np.random.default_rng(0))
+    assert sorted(np.concatenate(batches).tolist()) == list(range(len(rows)))
+    areas = [len(batch) * lengths[batch].max(0).sum() for batch in batches]
+    alone = [len(batch) == 1 for batch in batches]
+    assert all(area <= most or single for area, single in zip(areas, alone, strict=True))
+
+
+@pytest.mark.parametrize("tokens", [2000, 4000])
+def test_at_most_a_tenth_is_padding(tokens: int) -> None:
+    rng = np.random.default_rng(0)
+    source = np.minimum(rng.zipf(1.4, 20_000) + 5, 120)
+    target = np.maximum(1, source + rng.integers(-4, 5, len(source)))
+    lengths = np.stack([source, target], axis=1)
+    batches = by_tokens(lengths, tokens, rng)
+    assert padding_share(lengths, batches) <= 0.10
+    unsorted = np.array_split(rng.permutation(len(source)), len(batches))
+    assert padding_share(lengths, unsorted) > 0.3
+
+
+def test_batches_are_mixed_anew_each_time() -> None:
+    lengths, rng = np.full((1000, 2), 5), np.random.default_rng(0)
+    first, second = (by_tokens(lengths, 100, rng)[0].tolist() for _ in range(2))
+    assert first != second
+
+
+def test_no_rows_give_no_batches_and_no_tokens_are_refused() -> None:
+    rng = np.random.default_rng(0)
+    assert by_tokens(np.zeros((0, 2), dtype=int), 10, rng) == []
+    with pytest.raises(ValueError, match="got 0"):
+        by_tokens(np.ones((1, 2), dtype=int), 0, rng)

@@ -1,0 +1,242 @@
+"""What a path holds is read as people mean it, and what is wrong is named with its place."""
+
+import json
+import os
+from collections import Counter
+from pathlib import Path
+
+import pyarrow as arrow
+import pyarrow.parquet as parquet
+import pytest
+
+from regard.data.corpus import Corpus
+from regard.data.extra import extra
+from regard.data.reading import read
+
+
+def put(folder: Path, **files: str | bytes) -> Path:
+    """Files by name, `__` for a dot."""
+    for name, content in files.items():
+        content = content.encode() if isinstance(content, str) else content
+        (folder / name.replace("__", ".")).write_bytes(content)
+    return folder
+
+
+def numbered(word: str, count: int = 40) -> str:
+    return "".join(f"{word} {n}\n" for n in range(count))
+
+
+def rows(corpus: Corpus, split: str = "train") -> list[tuple[str, ...]]:
+    return [tuple(row.values()) for row in corpus.splits[split]]
+
+
+def everything(corpus: Corpus) -> list[tuple[str, ...]]:
+    return [row for split in corpus.splits for row in rows(corpus, split)]
+
+
+def test_paired_files_are_translations_from_english(tmp_path: Path) -> None:
+    put(tmp_path, train__de=numbered("ein"), train__en=numbered("a"))
+    put(tmp_path, val__de="x\n", val__en="y\n", test_2016__de="p\n", test_2016__en="q\n")
+    corpus = read(str(tmp_path))
+    assert (corpus.task, corpus.names) == ("translate", ("en", "de"))
+    assert rows(corpus)[3] == ("a 3", "ein 3")
+    assert (rows(corpus, "valid"), rows(corpus, "test")) == ([("y", "x")], [("q", "p")])
+    assert "read as translate (en -> de): 40 train, 1 valid, 1 test examples" in corpus.says
+    assert "--source de --target en" in corpus.says
+    turned = read(str(tmp_path), source="de")
+    assert rows(turned)[3] == ("ein 3", "a 3")
+
+
+PAIRS = [(f"good thing {n}", f"gute Sache {n}") for n in range(40)]
+LABELLED = [(f"good thing {n}", "yes" if n % 3 else "no") for n in range(40)]
+
+
+def as_table(path: Path, names: tuple[str, str], pairs: list[tuple[str, str]]) -> Path:
+    entries = [dict(zip(names, pair, strict=True)) for pair in pairs]
+    if path.suffix == ".parquet":
+        parquet.write_table(arrow.Table.from_pylist(entries), path)
+    elif path.suffix == ".jsonl":
+        path.write_text("".join(json.dumps(entry) + "\n" for entry in entries))
+    else:
+        between = "," if path.suffix == ".csv" else "\t"
+        path.write_text("".join(between.join(pair) + "\n" for pair in [names, *pairs]))
+    return path
+
+
+@pytest.mark.parametrize("ending", [".tsv", ".csv", ".jsonl", ".parquet"])
+@pytest.mark.parametrize(
+    ("names", "pairs", "task"),
+    [
+        (("source", "target"), PAIRS, "translate"),
+        (("en", "de"), PAIRS, "translate"),
+        (("text", "label"), LABELLED, "classify"),
+        (("review", "sentiment"), LABELLED, "classify"),
+    ],
+)
+def test_tables_say_what_they_are_by_their_columns(
+    tmp_path: Path, ending: str, names: tuple[str, str], pairs: list, task: str
+) -> None:
+    corpus = read(str(as_table(tmp_path / f"data{ending}", names, pairs)))
+    assert (corpus.task, corpus.names) == (task, names)
+    assert sorted(everything(corpus)) == sorted(pairs)
+    assert corpus.labels == (("no", "yes") if task == "classify" else ())
+
+
+def test_a_table_without_names_is_told_apart_by_its_values(tmp_path: Path) -> None:
+    put(tmp_path, a__tsv="".join("\t".join(pair) + "\n" for pair in PAIRS))
+    put(tmp_path, b__tsv="".join("\t".join(pair) + "\n" for pair in LABELLED))
+    put(tmp_path, c__tsv="".join("\t".join(pair[::-1]) + "\n" for pair in LABELLED))
+    assert read(str(tmp_path / "a.tsv")).task == "translate"
+    for name in ("b.tsv", "c.tsv"):
+        corpus = read(str(tmp_path / name))
+        assert corpus.task == "classify" and corpus.labels == ("no", "yes")
+
+
+def test_files_and_folders_named_by_labels_are_classes(tmp_path: Path) -> None:
+    first, second = tmp_path / "files", tmp_path / "folders"
+    first.mkdir()
+    put(first, reviews__pos=numbered("good"), reviews__neg=numbered("bad"))
+    for label in ("pos", "neg"):
+        (second / "train" / label).mkdir(parents=True)
+        for number in range(5):
+            (second / "train" / label / f"{number}.txt").write_text(f"{label}\nof {number}\n")
+    corpus = read(str(first))
+    assert corpus.task == "classify" and corpus.labels == ("neg", "pos")
+    assert ("good 3", "pos") in everything(corpus)
+    assert ("pos\nof 3", "pos") in everything(read(str(second)))
+
+
+def test_plain_text_is_kept_exactly_and_its_end_held_out(tmp_path: Path) -> None:
+    text = "One line.\n\n  Two\u2028lines. \n" * 50 + "no end"
+    put(tmp_path, input__txt=text)
+    corpus = read(str(tmp_path))
+    train, valid = ("".join(t for (t,) in rows(corpus, s)) for s in ("train", "valid"))
+    assert corpus.task == "language_model" and train + valid == text
+    assert len(train) == int(0.9 * len(text))
+
+
+def test_what_is_held_out_never_stands_in_training_too(tmp_path: Path) -> None:
+    doubled = numbered("same", 300) * 2
+    put(tmp_path, train__en=doubled, train__de=numbered("egal", 600))
+    corpus = read(str(tmp_path))
+    train, valid = ({source for source, _ in rows(corpus, s)} for s in ("train", "valid"))
+    assert not train & valid and len(train | valid) == 300 and 3 < len(valid) < 40
+    assert "held out for validation" in corpus.says
+
+
+def test_empty_pairs_are_left_out_and_counted(tmp_path: Path) -> None:
+    put(tmp_path, train__en="a\n\nc\n \ne\n", train__de="A\nB\n\nD\nE\n", val__en="x", val__de="y")
+    corpus = read(str(tmp_path))
+    assert rows(corpus) == [("a", "A"), ("e", "E")] and "3 rows with nothing" in corpus.says
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({"train__en": "a\nb\n", "train__de": "a\n"}, r"train.en has 2 lines, .*train.de has 1;"),
+        ({"train__en": "a\n", "train__de": "a\nb\nc"}, r"train.en has 1 lines, .*train.de has 3;"),
+        ({"a__tsv": "a\tb\nc\n"}, r"a.tsv line 2: 1 columns, where the first row has 2"),
+        ({"a__csv": 'text,label\n"x\ny",a\nz\n'}, r"a.csv line 4: 1 columns"),
+        ({"a__csv": 'text,label\n"x,a\n'}, r"a.csv line 2: unexpected end"),
+        (
+            {"a__jsonl": '{"text": "a", "label": 1}\n{"text": "b", "lable": 1}'},
+            "line 2.*mean lable",
+        ),
+        ({"a__jsonl": '{"text": "a", "label": 1}\n{"text": 1.5, "label": 1}'}, "line 2.*float"),
+        ({"a__jsonl": '{"text": "a", "label": 1}\n[1]'}, "line 2 is not a JSON object but list"),
+        ({"a__jsonl": '{"text": "a", "label": 1}\n{"text'}, "line 2 is not a JSON object"),
+        ({"a__jsonl": '{"text": "\\ud800", "label": 1}'}, "line 1.*half a character"),
+        ({"a__jsonl": '{"a": "x", "b": "y", "c": "z"}'}, "columns a, b, c; say with --source"),
+        ({"a__txt": ""}, "a.txt is empty"),
+        ({"a__tsv": "\n\n"}, "a.tsv has no row"),
+        ({"train__en": "\n\n", "train__de": "\n\n"}, "0 usable examples"),
+        ({"a__txt": "x", "b__txt": "y"}, "holds a.txt, b.txt: which"),
+        ({"train__en": "a", "train__de": "b", "train__fr": "c"}, "ending in de, en, fr; say with"),
+        ({"train__en": b"a\xff\n", "train__de": "b\n"}, "train.en line 1: byte 0xff at column 2"),
+    ],
+)
+def test_what_is_malformed_is_named(tmp_path: Path, files: dict[str, str], message: str) -> None:
+    folder = put(tmp_path, **files)
+    with pytest.raises(ValueError, match=message):
+        read(str(folder))
+
+
+def test_a_parquet_file_without_text_lists_its_columns(tmp_path: Path) -> None:
+    parquet.write_table(arrow.table({"x": [1.5], "y": [2]}), tmp_path / "a.parquet")
+    with pytest.raises(ValueError, match=r"no column of text; its columns are x \(double\), y"):
+        read(str(tmp_path / "a.parquet"))
+    put(tmp_path, b__parquet="no such thing")
+    with pytest.raises(ValueError, match="b.parquet is not a Parquet file"):
+        read(str(tmp_path / "b.parquet"))
+
+
+def test_a_path_that_is_not_there_gets_the_nearest_names(tmp_path: Path) -> None:
+    put(tmp_path, reviews__tsv="x")
+    with pytest.raises(FileNotFoundError, match="there is reviews.tsv"):
+        read(str(tmp_path / "review.tsv"))
+
+
+def test_a_wrong_task_or_column_is_named(tmp_path: Path) -> None:
+    path = as_table(tmp_path / "a.jsonl", ("text", "label"), LABELLED)
+    with pytest.raises(ValueError, match="task must be one of"):
+        read(str(path), "summarize")
+    with pytest.raises(ValueError, match=r"no column 'txt' \(--source\); did you mean text"):
+        read(str(path), source="txt")
+
+
+def test_a_field_longer_than_csv_allows_is_read(tmp_path: Path) -> None:
+    put(tmp_path, a__csv=f"text,label\n{'x' * 200_000},a\ny,b\nz,b\n")
+    assert max(len(text) for text, _ in everything(read(str(tmp_path / "a.csv")))) == 200_000
+
+
+def test_what_was_read_is_found_again_while_the_files_are_the_same(tmp_path: Path) -> None:
+    path, cache = tmp_path / "a.tsv", tmp_path / "cache"
+    as_table(path, ("text", "label"), LABELLED)
+    first = read(str(path), cache=cache)
+    before = {p: p.stat().st_mtime_ns for p in cache.rglob("*.arrow")}
+    again = read(str(path), cache=cache)
+    assert again.says == first.says and again.fingerprint == first.fingerprint
+    assert {p: p.stat().st_mtime_ns for p in cache.rglob("*.arrow")} == before
+    for stored in before:
+        os.truncate(stored, 10)
+    assert sorted(everything(read(str(path), cache=cache))) == sorted(LABELLED)
+    as_table(path, ("text", "label"), LABELLED[1:])
+    changed = read(str(path), cache=cache)
+    assert changed.fingerprint != first.fingerprint
+    assert sorted(everything(changed)) == sorted(LABELLED[1:])
+    with pytest.raises(ValueError, match="a.tsv changed since it was read"):
+        first.check()
+    os.remove(path)
+    with pytest.raises(ValueError, match="is gone"):
+        changed.check()
+
+
+def test_examples_are_shown_harmlessly(tmp_path: Path) -> None:
+    put(tmp_path, input__txt="\x1b[2Jboo\u202e\n" * 20)
+    says = read(str(tmp_path)).says
+    assert "\x1b" not in says and "\u202e" not in says and "\\x1b[2Jboo\\u202e" in says
+
+
+def test_a_stream_has_the_same_rows_in_shares(tmp_path: Path) -> None:
+    put(tmp_path, train__en=numbered("a"), train__de=numbered("b"), val__en="x", val__de="y")
+    streamed = read(str(tmp_path), streaming=True).splits["train"]
+    stored = read(str(tmp_path)).splits["train"]
+    assert list(streamed) == list(stored)
+    split = extra("datasets.distributed").split_dataset_by_node
+    shares = [row["source"] for rank in range(3) for row in split(streamed, rank, 3)]
+    assert Counter(shares) == Counter(stored["source"])
+
+
+def test_a_hub_data_set_is_read_through_the_same_door(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    as_table(tmp_path / "train.jsonl", ("text", "label"), LABELLED)
+    corpus = read(f"hf:{tmp_path}", cache=tmp_path / "cache")
+    assert corpus.task == "classify" and sorted(everything(corpus)) == sorted(LABELLED)
+
+    def unreachable(*_: object, **__: object) -> None:
+        raise ConnectionError("no route to host")
+
+    monkeypatch.setattr(extra("datasets"), "load_dataset", unreachable)
+    with pytest.raises(ValueError, match="hf:a/b cannot be read: no route to host"):
+        read("hf:a/b")

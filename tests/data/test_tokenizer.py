@@ -1,0 +1,134 @@
+"""Tokenizers give back what they were given, the same each time, and read no text as an end."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from regard.data.tokenizer import Tokenizer
+from regard.data.vocabulary import SPECIALS
+
+TEXTS = [
+    "Two young, White males are outside near many bushes.",
+    "Zwei junge weiße Männer sind im Freien in der Nähe vieler Büsche.",
+    "Ein kleines Mädchen klettert in ein Spielhaus aus Holz.",
+    "A little girl climbing into a wooden playhouse.",
+] * 5
+BYTES = ("bpe", "wordpiece", "unigram")
+TRAINED = {kind: Tokenizer.train(TEXTS, kind, 400) for kind in BYTES}
+RUNNING = Tokenizer.train(TEXTS, "bpe", 400, running=True)
+composed = st.text(st.characters(codec="utf-8", max_codepoint=0x2FF), max_size=60)
+
+
+def again(tokenizer: Tokenizer, text: str) -> str:
+    return tokenizer.decode(tokenizer.encode([text]).values.tolist())
+
+
+@pytest.mark.parametrize("kind", BYTES)
+@given(composed)
+def test_decoding_gives_the_text_back(kind: str, text: str) -> None:
+    assert again(TRAINED[kind], text) == text
+    assert TRAINED[kind].unknown(text) == []
+
+
+@pytest.mark.parametrize("kind", BYTES)
+@pytest.mark.parametrize("text", [" two  spaces ", "日本語 🎈\n\t", "##a </s> <s> <pad> <unk>", ""])
+def test_odd_texts_come_back_too(kind: str, text: str) -> None:
+    assert again(TRAINED[kind], text) == text
+
+
+@given(st.lists(composed, max_size=5))
+def test_running_texts_joined_are_the_whole(texts: list[str]) -> None:
+    assert RUNNING.decode(RUNNING.encode(texts).values.tolist()) == "".join(texts)
+
+
+def test_letters_written_in_two_parts_are_composed() -> None:
+    assert again(TRAINED["bpe"], "u\u0308") == "ü"
+
+
+def test_characters_keep_every_one_and_name_the_unknown() -> None:
+    tokenizer = Tokenizer.train(["a\nb \u2028c\t", "ü"], "characters")
+    assert len(tokenizer) == len(SPECIALS) + 8
+    assert again(tokenizer, "cab\n\u2028 ü\t") == "cab\n\u2028 ü\t"
+    numbers = tokenizer.encode(["a?b"]).values.tolist()
+    assert numbers[1] == tokenizer.unk and tokenizer.unk not in numbers[::2]
+    assert tokenizer.unknown("a?b!?") == ["!", "?"]
+
+
+@pytest.mark.parametrize("kind", [*BYTES, "characters"])
+def test_no_text_is_read_as_a_special(kind: str) -> None:
+    tokenizer = TRAINED.get(kind) or Tokenizer.train(["</s>unkpad"], "characters")
+    numbers = tokenizer.encode(["".join(SPECIALS)]).values.tolist()
+    assert not {tokenizer.pad, tokenizer.begin, tokenizer.end} & set(numbers)
+    assert tokenizer.tokens([0, 1, 2, 3]) == list(SPECIALS)
+
+
+@pytest.mark.parametrize("kind", [*BYTES, "characters"])
+def test_a_saved_tokenizer_reads_as_the_one_that_was_trained(tmp_path: Path, kind: str) -> None:
+    tokenizer = TRAINED.get(kind) or Tokenizer.train(TEXTS, kind)
+    tokenizer.save(tmp_path / "tokenizer.json")
+    loaded = Tokenizer.load(tmp_path / "tokenizer.json")
+    texts = [*TEXTS, "</s> und mehr", "neu"]
+    assert loaded.encode(texts).values.tolist() == tokenizer.encode(texts).values.tolist()
+    assert (loaded.kind, len(loaded)) == (kind, len(tokenizer))
+
+
+@pytest.mark.parametrize("kind", ["bpe", "wordpiece", "characters"])
+def test_the_same_texts_give_the_same_tokens_in_every_process(kind: str) -> None:
+    script = (
+        "import sys, json; from regard.data.tokenizer import Tokenizer;"
+        "texts, kind = json.loads(sys.argv[1]);"
+        "sys.stdout.write(Tokenizer.train(texts, kind, 400).json())"
+    )
+    made = [
+        subprocess.run(
+            [sys.executable, "-c", script, json.dumps([TEXTS, kind])],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    ]
+    assert made[0] == made[1] and made[0]
+
+
+def test_lower_case_is_lower_case() -> None:
+    for kind in ("bpe", "characters"):
+        assert again(Tokenizer.train(TEXTS, kind, 400, lowercase=True), "Two") == "two"
+
+
+def test_pieces_are_readable() -> None:
+    tokenizer = TRAINED["bpe"]
+    numbers = tokenizer.encode(["Zwei Mä 日"]).values.tolist()
+    assert tokenizer.tokens(numbers) == ["▁Zwei", "▁Mä", "▁", "<e6>", "<97>", "<a5>"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "{", "[]", '{"model": {"type": "BPE"}}', '{"a": 1, "a": 2}', '{"model": 3}'],
+)
+def test_a_damaged_file_is_named(tmp_path: Path, content: str) -> None:
+    (tmp_path / "tokenizer.json").write_text(content)
+    with pytest.raises(ValueError, match="tokenizer.json is not a tokenizer"):
+        Tokenizer.load(tmp_path / "tokenizer.json")
+
+
+def test_a_tokenizer_without_our_specials_is_refused(tmp_path: Path) -> None:
+    text = TRAINED["bpe"].json().replace("<pad>", "[PAD]")
+    (tmp_path / "tokenizer.json").write_text(text)
+    with pytest.raises(ValueError, match="must begin with"):
+        Tokenizer.load(tmp_path / "tokenizer.json")
+
+
+def test_wrong_calls_say_what_is_right() -> None:
+    with pytest.raises(ValueError, match="kind must be one of bpe.*'words'"):
+        Tokenizer.train(TEXTS, "words")
+    with pytest.raises(ValueError, match="size must be at least 260.*got 100"):
+        Tokenizer.train(TEXTS, "bpe", 100)
+    with pytest.raises(ValueError, match="without any character"):
+        Tokenizer.train([], "characters")
