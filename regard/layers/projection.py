@@ -27,12 +27,7 @@ class Fused(nn.Module):
 
     def forward(self, query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         if query is key and key is value:
-            all_three = F.linear(query, self.weight, self.bias)
-            if self.heads == self.kv_heads:
-                split = "batch len (three heads width) -> three batch heads len width"
-                q, k, v = rearrange(all_three, split, three=3, heads=self.heads)
-                return q, k, v
-            q, k, v = all_three.split(self.widths, dim=-1)
+            q, k, v = F.linear(query, self.weight, self.bias).split(self.widths, dim=-1)
             k, v = split_heads(k, self.kv_heads), split_heads(v, self.kv_heads)
             return split_heads(q, self.heads), k, v
         return self.query(query), *self.key_value(key, value)
@@ -110,10 +105,8 @@ def _key_value(
 ) -> tuple[Tensor, Tensor]:
     """Keys and values by one product where they come from one tensor, by two where not."""
     if key is value:
-        both = F.linear(key, weight, bias)
-        split = "batch len (two heads width) -> two batch heads len width"
-        k, v = rearrange(both, split, two=2, heads=kv_heads)
-        return k, v
+        k, v = F.linear(key, weight, bias).chunk(2, dim=-1)
+        return split_heads(k, kv_heads), split_heads(v, kv_heads)
     biases = (None, None) if bias is None else bias.chunk(2)
     pairs = zip((key, value), weight.chunk(2), biases, strict=True)
     k, v = (split_heads(F.linear(x, w, b), kv_heads) for x, w, b in pairs)
