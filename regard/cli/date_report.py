@@ -2,62 +2,59 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from shlex import quote
 from shutil import which
 
 import numpy as np
 
-from regard.data.cldr_dates import FORMATS
-from regard.data.days import day, days_of
-from regard.tasks.date_reader import DateReader
-from regard.tasks.dates import COMMON, Dates, Examination
+from regard.data.days import day
+from regard.tasks.dates import COMMON, Dates, by_language
+from regard.tasks.task import Record
 from regard.view.terminal import LEFT_TO_RIGHT, alignment, printable
 
 SAMPLES = 10
-DRAWN = ("fr", "ar", "zh")
-"""Languages whose alignments are drawn, if they were trained on: three scripts, three orders."""
 
 
-def scores(task: Dates, right: np.ndarray, asked: Examination) -> str:
+def scores(task: Dates, records: Sequence[Record]) -> str:
     """Exact answers overall, in the commonest languages and in the worst."""
-    shares = task.by_language(right, asked)
-    common = [shares[tag] for tag in COMMON if tag in shares]
+    shares = by_language(records)
+    shown = task.score("test", records)
     lines = [
-        f"\n{len(right):,} dates of days that it never trained on, in no language: "
-        f"{_percent(float(right.mean()))} exact."
+        f"\n{len(records):,} dates of days that it never trained on, in no language: "
+        f"{_percent(shown['exact'])} exact."
     ]
-    if 0 < len(common) < len(shares):
-        mean = sum(common) / len(common)
-        lines.append(f"The {len(common)} of them with most speakers: {_percent(mean)} exact.")
+    common = sum(tag in shares for tag in COMMON)
+    if 0 < common < len(shares):
+        mean = _percent(shown["exact_common"])
+        lines.append(f"The {common} of them with most speakers: {mean} exact.")
     worst = ", ".join(f"{tag} {_percent(share)}" for tag, share in list(shares.items())[:10])
     lines.append(f"{'The ten worst' if len(shares) > 10 else 'Each language'}: {worst}.\n")
     return "\n".join(lines)
 
 
-def samples(task: Dates, reader: DateReader, asked: Examination) -> str:
+def samples(task: Dates, records: Sequence[Record]) -> str:
     """Some of the questions with their answers, right or wrong."""
-    rows = np.random.default_rng(0).choice(len(asked.days), SAMPLES, replace=False)
+    asked = task.asked["test"]
+    rows = np.random.default_rng(0).choice(len(records), SAMPLES, replace=False)
     texts = task.dates.texts(asked.templates[rows], asked.days[rows])
     lines = []
-    for text, number, answer in zip(texts, asked.days[rows], reader.read(texts), strict=True):
-        wanted, found = day(int(number)).isoformat(), answer.answers[0][0]
+    for text, row in zip(texts, rows, strict=True):
+        wanted, found = day(int(asked.days[row])).isoformat(), records[row]["answer"]
         mark = "" if found == wanted else f"  (wrong, it is {wanted})"
         lines.append(f"  {found}  <-  {LEFT_TO_RIGHT}{printable(text)}{LEFT_TO_RIGHT}{mark}")
     return "\n".join([*lines, ""])
 
 
-def drawings(task: Dates, reader: DateReader) -> str:
-    """The alignment of one day of the test split in three languages."""
-    tags = list(dict.fromkeys([*(tag for tag in DRAWN if tag in task.languages), *task.languages]))
-    full = [task.languages.index(tag) * len(FORMATS) for tag in tags[:3]]
-    # A day of three different numbers, so that one can tell which of them was looked at.
-    days = [n for n in days_of("test") if day(n).year == 2026 and day(n).day > 12]
-    texts = task.dates.texts(np.array(full), np.repeat(days[:1], len(full)))
+def drawings(task: Dates) -> str:
+    """Where the network looked in the texts that are always shown."""
+    answers = task.predictor.predict([text for text, _ in task.fixed])
     drawn = [
-        f"{LEFT_TO_RIGHT}{printable(text)}{LEFT_TO_RIGHT}\n"
+        f"{LEFT_TO_RIGHT}{printable(answer.text)}{LEFT_TO_RIGHT}\n"
         f"{alignment(answer.weights, answer.outputs, answer.inputs)}\n"
-        for text, answer in zip(texts, reader.read(texts), strict=True)
+        for answer in answers
+        if answer.weights is not None
     ]
     return "\n".join(["Where it looked (down: what it read; across: what it wrote):\n", *drawn])
 

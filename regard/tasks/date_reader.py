@@ -3,22 +3,22 @@
 import json
 import re
 import unicodedata
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from regard._files import read_json, write_whole
-from regard._manifest import verify_manifest, write_manifest
 from regard.data.tags import nearest
 from regard.data.vocabulary import Vocabulary
-from regard.models import rnnsearch
+from regard.models.rnnsearch import RNNsearch, beam
+from regard.tasks.exchange import save_model
+from regard.tasks.task import Answer
 
 VOCABULARY = "vocabulary.json"
-FILES = ("config.json", "model.safetensors", VOCABULARY)
 LONGEST = 500
 """Greatest number of characters in a text; the longest date of CLDR has 66."""
 MAX_LENGTH = 16
@@ -28,28 +28,16 @@ _TAGGED = re.compile(r"<([^<>\s]*)>\s*(.*)", re.DOTALL)
 
 
 @dataclass(frozen=True, eq=False)
-class Answer:
-    """One reading of a text: the answers found, best first, and the alignment of the best.
+class DateReader:
+    """A model and the two vocabularies that it was trained with.
 
-    `inputs` and `outputs` are the tokens that the rows and columns of `weights` belong to.
-    `unknown` names characters of the text that the model has never seen.
+    `about` are further entries of `task.json`, such as the names of the parts.
     """
 
-    text: str
-    answers: tuple[tuple[str, float], ...]
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
-    weights: Float[Tensor, "q_len k_len"]
-    unknown: tuple[str, ...]
-
-
-@dataclass(frozen=True, eq=False)
-class DateReader:
-    """A model and the two vocabularies that it was trained with."""
-
-    model: rnnsearch.RNNsearch
+    model: RNNsearch
     source: Vocabulary
     target: Vocabulary
+    about: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -78,7 +66,7 @@ class DateReader:
         return [f"<{tag}>", *(_ascii_digit(character) for character in body)]
 
     @torch.no_grad()
-    def read(self, texts: Sequence[str], beams: int = 1) -> list[Answer]:
+    def predict(self, texts: Sequence[str], beams: int = 1) -> list[Answer]:
         """Read texts, each for itself, `beams` answers of each at most.
 
         Raises `ValueError` as `tokens`.
@@ -86,40 +74,17 @@ class DateReader:
         split = [self.tokens(text) for text in texts]
         return [self._read(text, tokens, beams) for text, tokens in zip(texts, split, strict=True)]
 
-    def save(self, folder: Path) -> None:
-        """Write model and vocabularies into a folder that exists, the manifest last."""
-        rnnsearch.save(self.model, folder)
+    def save(self, folder: Path, weights: Mapping[str, Tensor] | None = None) -> None:
+        """Write the exchange layout into a folder that exists."""
         lists = {"source": self.source.tokens, "target": self.target.tokens}
         text = json.dumps(lists, ensure_ascii=False, indent=0)
         write_whole(folder / VOCABULARY, text.encode())
-        write_manifest(folder, FILES)
-
-    @classmethod
-    def load(cls, folder: Path) -> "DateReader":
-        """Read what `save` wrote.
-
-        Raises `FileNotFoundError` when something is missing, `ValueError` (`CheckpointMismatch`
-        among them) when it is damaged or does not belong together.
-        """
-        verify_manifest(folder, FILES)
-        model = rnnsearch.load(folder)
-        try:
-            lists = read_json((folder / VOCABULARY).read_bytes())
-            source, target = (Vocabulary(tuple(lists[side])) for side in ("source", "target"))
-        except (ValueError, TypeError, KeyError) as error:
-            raise ValueError(f"{folder / VOCABULARY} is damaged: {error}") from None
-        sizes = (model.config.source_vocab, model.config.target_vocab)
-        if (len(source), len(target)) != sizes:
-            raise ValueError(
-                f"{folder / VOCABULARY} has {len(source)} and {len(target)} tokens, the model "
-                f"{sizes[0]} and {sizes[1]}; copy the whole run folder again"
-            )
-        return cls(model, source, target)
+        save_model(folder, self.model, weights, {"task": "dates", **self.about}, [VOCABULARY])
 
     def _read(self, text: str, tokens: list[str], beams: int) -> Answer:
         target = self.target
         encoded = self.model.encode(torch.tensor([self.source.encode(tokens)]))
-        (found,) = rnnsearch.beam(self.model, encoded, target.begin, target.end, MAX_LENGTH, beams)
+        (found,) = beam(self.model, encoded, target.begin, target.end, MAX_LENGTH, beams)
         best = found[0].tokens
         followed = torch.tensor([[target.begin, *best[:-1]]]) if best else torch.empty(1, 0).long()
         return Answer(
@@ -139,3 +104,13 @@ def _ascii_digit(character: str) -> str:
 def _quoted(text: str) -> str:
     """A text of the user's, short and harmless enough for a message."""
     return ascii(text) if len(text) <= 40 else ascii(text[:40]) + "..."
+
+
+def load_vocabularies(folder: Path) -> tuple[Vocabulary, Vocabulary]:
+    """The vocabularies that `save` wrote; raises `ValueError` when the file is damaged."""
+    try:
+        lists = read_json((folder / VOCABULARY).read_bytes())
+        source, target = (Vocabulary(tuple(lists[side])) for side in ("source", "target"))
+    except (ValueError, TypeError, KeyError) as error:
+        raise ValueError(f"{folder / VOCABULARY} is damaged: {error}") from None
+    return source, target

@@ -1,13 +1,14 @@
 """Progress on the screen: a bar where there is a terminal, plain lines where there is none."""
 
 import time
+from collections.abc import Mapping
 from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, TaskProgressColumn, TextColumn
 from rich.progress import Progress as Bar
 
-from regard.train.loop import Progress
+from regard.train.course import Progress
 
 
 class Display:
@@ -37,9 +38,9 @@ class Display:
     ) -> None:
         self.bar.stop()
 
-    def show(self, progress: Progress, exact: float | None = None) -> None:
-        """Show a report, with the share of exact answers if it is known."""
-        line = describe(progress, exact)
+    def show(self, progress: Progress, scores: Mapping[str, float]) -> None:
+        """Show a report, with the metrics of the latest look."""
+        line = describe(progress, scores)
         self.bar.update(self.task, completed=progress.spent, description=line)
         due = time.monotonic() - self.shown >= self.every or progress.spent == 1
         if due and not self.console.is_terminal:
@@ -47,16 +48,26 @@ class Display:
             self.console.print(f"step {progress.step}  {line}", highlight=False, soft_wrap=True)
 
 
-def describe(progress: Progress, exact: float | None = None) -> str:
+def describe(progress: Progress, scores: Mapping[str, float]) -> str:
     """A report in one line.
 
-    >>> describe(Progress(40, 30.0, 0.25, 0.0512, 0.003, 31416.0), exact=0.975)
-    'loss 0.0512  exact 97.5 %  31,416 tokens/s  1:30 left'
+    >>> progress = Progress(40, 1.2, 30.0, 0.25, 0.0512, 0.003, 0.9, 31416.0, 0.04)
+    >>> describe(progress, {"loss": 0.06, "exact": 0.975})
+    'loss 0.0512  valid: loss 0.06, exact 0.975  31,416 tokens/s  1:30 left'
     """
     left = "?"
     if progress.spent:
         minutes, seconds = divmod(round(progress.seconds_left), 60)
         left = f"{minutes}:{seconds:02}"
-    shown = "" if exact is None else f"exact {exact:.1%}  ".replace("%", " %")
+    shown = f"valid: {named(scores)}  " if scores else ""
     pace = f"{progress.tokens_per_second:,.0f} tokens/s"
     return f"loss {progress.loss:.4f}  {shown}{pace}  {left} left"
+
+
+def named(scores: Mapping[str, float]) -> str:
+    """Metrics in one line, four digits of each.
+
+    >>> named({"loss": 1.23456, "bleu": 37.0123})
+    'loss 1.235, bleu 37.01'
+    """
+    return ", ".join(f"{name} {value:.4g}" for name, value in scores.items())

@@ -1,140 +1,361 @@
-"""The training loop: draw, compute the loss, step, report, until the budget is spent."""
+"""The training loop: draw, compute the loss, step, report, look, save, until all is spent."""
 
 import math
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
+
+from regard._files import write_whole
+from regard.data.feed import Feed, Step
+from regard.models.weights import shared_names
+from regard.tasks.task import Batch, Task, as_sample, better
+from regard.train.checkpoint import Checkpoint, verified
+from regard.train.config import TrainConfig
+from regard.train.course import Course, Progress, Shared
+from regard.train.examination import at_rest, examine
+from regard.train.optimizers import like, optimizer_tensors, optimizers, restore_optimizers, whole
+from regard.train.parallel import Objective, distributed, fork, is_sharded, recompute, synchronized
+from regard.train.ranks import Ranks
+from regard.train.run_folder import BEST, CHECKPOINTS, Journal, replace_folder
+from regard.train.saver import Saver
+from regard.view.report import read_run, report
+
+REPORT_EVERY = 1.0
+"""Seconds between reports."""
 
 
-class Countable(Protocol):
-    """A batch that knows how many tokens it holds."""
+class Trainer:
+    """Trains a task until the budget is spent, looking at its validation data now and then.
 
-    @property
-    def tokens(self) -> int:
-        """Tokens read and written."""
-
-
-B = TypeVar("B", bound=Countable)
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainConfig:
-    """How long and how fast to learn. The learning rate rises, then falls to 0 along a cosine.
-
-    With `steps` alone a run is repeatable; with `seconds` it depends on the speed of the machine.
+    One update: take this process's micro-batches of the step, sum their losses and divide by the
+    labels of all processes, so that every label weighs the same; refuse what is not finite before
+    a weight moves; step. The first process alone writes.
 
     Args:
-        seconds: budget of wall time, everything included that happens in the loop.
-        steps: budget of updates. The budget that is spent first ends the run.
-        learning_rate: the greatest one.
-        warmup: part of the budget in which the learning rate rises.
-        weight_decay: as in AdamW, per unit of learning rate.
-        clip: greatest norm of the gradient.
-        report_every: seconds between reports.
-
-    Raises `ValueError` when there is no budget or a number is out of bounds.
+        task: what is learned.
+        config: how long, how fast and by which rule.
+        folder: of the run, which exists.
+        ranks: the processes that train together.
+        shard: spread the weights over them (FSDP2) instead of copying them (DDP).
+        workers: processes of each rank that prepare batches; 0 is none.
+        asked: the signal that asked to stop, or None.
+        show: called with every report and with the latest metrics.
     """
 
-    seconds: float | None = None
-    steps: int | None = None
-    learning_rate: float = 3e-3
-    warmup: float = 0.02
-    weight_decay: float = 0.01
-    clip: float = 1.0
-    report_every: float = 1.0
+    def __init__(
+        self,
+        task: Task,
+        config: TrainConfig,
+        folder: Path,
+        ranks: Ranks,
+        *,
+        shard: bool = False,
+        workers: int = 0,
+        asked: Callable[[], int | None] = lambda: None,
+        show: Callable[[Progress, Mapping[str, float]], None] = lambda progress, scores: None,
+    ) -> None:
+        self.task, self.config, self.folder, self.ranks = task, config, folder, ranks
+        self.asked, self.show = asked, show
+        self.journal = Journal(folder if ranks.speaks else None)
+        self.model = task.predictor.model.to(ranks.device)
+        self.objective = distributed(Objective(task), ranks, shard)
+        recompute(self.model, config.recompute)
+        self.loss: Callable[[Any], Tensor] = self.objective
+        if config.compile:
+            self.loss = torch.compile(self.objective, dynamic=True)
+        self.optimizers = optimizers(self.model, config)
+        self.feed = Feed(
+            task.part,
+            task.plan,
+            seed=config.seed,
+            accumulate=max(config.accumulate, ranks.world),
+            rank=ranks.rank,
+            world=ranks.world,
+            workers=workers,
+        )
+        self.course = Course()
+        self.rate = self.norm = self.began = 0.0
+        self.sums = np.zeros(4)
+        self.place = self.feed.state()
+        self.scores: dict[str, float] = {}
+        self.saver = Saver(folder / CHECKPOINTS, keep=max(2, config.average))
 
-    def __post_init__(self) -> None:
-        if self.seconds is None and self.steps is None:
-            raise ValueError("give a budget: seconds or steps")
-        for name in ("seconds", "steps", "learning_rate", "clip"):
-            number = getattr(self, name)
-            if number is not None and not 0 < number < math.inf:
-                raise ValueError(f"{name} must be positive and finite, got {number}")
-        if not 0 <= self.warmup < 1:
-            raise ValueError(f"warmup must be at least 0 and below 1, got {self.warmup}")
+    def resume(self, found: Checkpoint) -> None:
+        """Go on from a checkpoint; raises `ValueError` when it belongs to another run."""
+        self.load(found.read("model"))
+        restore_optimizers(self.model, self.optimizers, found.read("optimizer"))
+        self.course = Course(**found.state["course"])
+        self.place = found.state["place"]
+        self.feed.restore(self.place)
+        if self.ranks.speaks:
+            self.journal.rewind(self.course.step)
+        self.event("resumed", f"from step {self.course.step}")
 
-    def spent(self, seconds: float, steps: int) -> float:
-        """The part of the budget that is spent, 1 when it is all gone."""
-        return max(
-            0.0 if self.seconds is None else seconds / self.seconds,
-            0.0 if self.steps is None else steps / self.steps,
+    def train(self) -> int | None:
+        """Train to the end of the budget; returns the signal that ended it earlier, or None."""
+        if self.course.finished:
+            return None
+        self.model.train()
+        self.began = time.monotonic() - self.course.seconds
+        self.saved = self.reported = time.monotonic()
+        with self.saver:
+            for step in self.feed:
+                shared = self._share(step)
+                if shared.spent >= 1 or shared.stop:
+                    break
+                self._update(step, shared)
+                self.place = self.feed.state()
+                self.course.epoch = step.epoch + (step.index + 1) / step.steps_in_epoch
+                self._report()
+                if self._is_time_to_look(step):
+                    self.look()
+                    self.save()
+                    if 0 < self.config.patience <= self.course.worse:
+                        looks = f"{self.course.worse} looks"
+                        self.event("stopped", f"no better {self.task.metric} in {looks}")
+                        break
+                elif shared.save:
+                    self.save()
+            return self._end()
+
+    def look(self) -> None:
+        """Examine the validation data, keep the best model, show the fixed examples."""
+        course = self.course
+        self.scores = examine(self.task, self.objective, self.ranks, "valid")
+        course.looked = course.step
+        self._log("valid", self.scores)
+        value = self.scores.get(self.task.metric)
+        if value is None or better(self.task.metric, value, course.best):
+            course.best, course.best_step, course.worse = value, course.step, 0
+            self._keep()
+        else:
+            course.worse += 1
+        if self.ranks.speaks:
+            if not is_sharded(self.objective):
+                self._show_samples()
+            self.write_report()
+
+    def test(self, beams: int) -> dict[str, float]:
+        """The metrics of the best model on the test data; empty where there is none."""
+        weights = load_file(self.folder / BEST / "model.safetensors")
+        for name, first in shared_names(self.model).items():
+            weights[name] = weights[first]
+        self.load(weights)
+        scores = examine(self.task, self.objective, self.ranks, "test", beams)
+        self._log("test", scores)
+        if self.ranks.speaks:
+            self.write_report()
+        return scores
+
+    def write_report(self) -> None:
+        """Draw the page of the run as it is now."""
+        write_whole(self.folder / "report.html", report(read_run(self.folder)).encode())
+
+    def save(self) -> None:
+        """Write a checkpoint of all that a later session needs to go on as if it were now."""
+        self.course.seconds = time.monotonic() - self.began
+        tensors = {
+            "model": self.weights(),
+            "optimizer": optimizer_tensors(self.model, self.optimizers),
+        }
+        state = {"course": asdict(self.course), "place": self.place, "world": self.ranks.world}
+        if self.ranks.speaks:
+            done = self.saver.wait()
+            self.saver.save(self.course.step, tensors, state)
+            if done is not None:
+                text = f"{done.path.name}: {done.bytes:,} bytes in {done.seconds:.3f} s"
+                self.event("saved", f"{text}, training paused for {self.saver.pause:.3f} s")
+        self.ranks.told()
+        self.saved = time.monotonic()
+
+    def weights(self) -> dict[str, Tensor]:
+        """All weights, whole, on the CPU; every process must ask."""
+        return {name: whole(tensor) for name, tensor in self.model.state_dict().items()}
+
+    def load(self, weights: Mapping[str, Tensor]) -> None:
+        """Take over these weights, whole ones, wherever and however the model's are kept."""
+        own = self.model.state_dict()
+        self.model.load_state_dict(
+            {name: like(t, own[name]) for name, t in weights.items() if name in own}
         )
 
-    def learning_rate_at(self, spent: float) -> float:
-        """The learning rate when this part of the budget is spent."""
-        rise = min(1.0, spent / self.warmup) if self.warmup else 1.0
-        return self.learning_rate * rise * 0.5 * (1 + math.cos(math.pi * min(1.0, spent)))
+    def event(self, event: str, text: str) -> None:
+        """Write down that something happened."""
+        self.journal.log("event", step=self.course.step, event=event, text=text)
 
+    def _share(self, step: Step) -> Shared:
+        """Agree with the other processes on the sums of this step and on whether to make it."""
+        batches: list[Batch] = step.batches
+        first = float(self.ranks.speaks)
+        due = time.monotonic() - self.saved >= 60 * self.config.save_every_minutes
+        numbers = [
+            float(sum(batch.labels for batch in batches)),
+            float(sum(batch.tokens for batch in batches)),
+            float(sum(batch.cells for batch in batches)),
+            float(self.asked() is not None),
+            first * due,
+            first * self._spent(),
+        ]
+        labels, tokens, cells, stop, save, spent = self.ranks.sum(
+            torch.tensor(numbers, dtype=torch.float64)
+        ).tolist()
+        return Shared(labels, tokens, cells, stop > 0, save > 0, spent)
 
-@dataclass(frozen=True)
-class Progress:
-    """Where a run stands; `loss` and `tokens_per_second` are means since the last report."""
+    def _update(self, step: Step, shared: Shared) -> None:
+        """Make one update, or leave it out."""
+        rate = self.config.learning_rate_at(self.course.step + 1, shared.spent)
+        if not shared.labels:
+            self.course.unlabelled += 1
+            self.event("skipped_batch", f"{_name(step)} has no label to learn from")
+            return
+        for optimizer in self.optimizers:
+            optimizer.zero_grad()
+        total = self._gradients(step, shared.labels)
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
+        norm = norm.full_tensor() if isinstance(norm, DTensor) else norm
+        loss, size = float(self.ranks.sum(total).item()), float(norm.item())
+        if not (math.isfinite(loss) and math.isfinite(size)):
+            self._refuse(step, loss, size, rate)
+            return
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            optimizer.step()
+        self.course.step, self.course.skips = self.course.step + 1, 0
+        self.rate, self.norm = rate, size
+        self.sums += [loss, shared.labels, shared.tokens, shared.cells]
 
-    step: int
-    seconds: float
-    spent: float
-    loss: float
-    learning_rate: float
-    tokens_per_second: float
+    def _gradients(self, step: Step, labels: float) -> Tensor:
+        """The gradient of the step's mean loss; returns this process's summed loss."""
+        # A process without a micro-batch takes part with an example that weighs nothing.
+        batches = step.batches or [self.task.part(step.epoch).batch(np.array([0]))]
+        weight = float(bool(step.batches))
+        total = torch.zeros((), dtype=torch.float64)
+        device = self.ranks.device
+        for number, batch in enumerate(batches):
+            fork(
+                self.config.seed,
+                step.epoch,
+                step.index,
+                self.ranks.rank + number * self.ranks.world,
+            )
+            with (
+                synchronized(self.objective, number == len(batches) - 1),
+                torch.autocast(
+                    device.type, torch.bfloat16, enabled=self.config.precision == "bf16"
+                ),
+            ):
+                loss = weight * self.loss(batch.to(device))
+                # DDP and FSDP divide the summed gradients by the number of processes.
+                (loss * (self.ranks.world / labels)).backward()
+            total += loss.detach().double().cpu()
+        return total
 
-    @property
-    def seconds_left(self) -> float:
-        """Time to the end at the pace so far."""
-        return self.seconds * (1 - self.spent) / self.spent if self.spent else math.inf
+    def _refuse(self, step: Step, loss: float, norm: float, rate: float) -> None:
+        """Leave an update out that is not finite, or stop; no weight has moved."""
+        self.course.skips += 1
+        text = f"{_name(step)}: the loss is {loss} and the norm of its gradient {norm}"
+        self.event("skipped_batch", text)
+        if self.course.skips > self.config.max_skips:
+            raise FloatingPointError(
+                f"training stopped at step {self.course.step}, {text}; the weights are those of "
+                f"the step before; try a learning rate below {rate:g}, or --set max_skips=3 to "
+                "pass over it"
+            )
 
-
-def train(
-    model: nn.Module,
-    loss: Callable[[B], Tensor],
-    batches: Iterator[B],
-    config: TrainConfig,
-    report: Callable[[Progress], None] = lambda progress: None,
-    stop: Callable[[], bool] = lambda: False,
-) -> Progress:
-    """Train a model by AdamW until the budget is spent or `stop()` is true; the clock never halts.
-
-    Returns the last report, of a step at most `report_every` seconds ago.
-
-    Raises `FloatingPointError` before the step when the loss or the gradient is not finite; the
-    weights are then those of the step before.
-    """
-    optimizer = torch.optim.AdamW(
-        model.parameters(), betas=(0.9, 0.99), weight_decay=config.weight_decay, fused=True
-    )
-    began = reported = time.monotonic()
-    step, tokens, spent = 0, 0, 0.0
-    losses: list[float] = []
-    progress = Progress(0, 0.0, 0.0, math.nan, 0.0, 0.0)
-    while spent < 1 and not stop():
-        batch = next(batches)
-        rate = config.learning_rate_at(spent)
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        optimizer.zero_grad()
-        value = loss(batch)
-        value.backward()
-        norm = nn.utils.clip_grad_norm_(model.parameters(), config.clip)
-        _require_finite(value.item(), norm.item(), step, rate)
-        optimizer.step()
-        step, tokens = step + 1, tokens + batch.tokens
-        losses.append(value.item())
-        now = time.monotonic()
-        spent = min(1.0, config.spent(now - began, step))
-        if now - reported >= config.report_every or spent == 1:
-            mean, pace = sum(losses) / len(losses), tokens / (now - reported)
-            progress = Progress(step, now - began, spent, mean, rate, pace)
-            report(progress)
-            tokens, losses, reported = 0, [], time.monotonic()
-    return progress
-
-
-def _require_finite(loss: float, norm: float, step: int, rate: float) -> None:
-    if not (math.isfinite(loss) and math.isfinite(norm)):
-        raise FloatingPointError(
-            f"training stopped at step {step}: the loss is {loss} and the norm of its gradient "
-            f"{norm}; the weights are those of the step before; try a learning rate below {rate:g}"
+    def _spent(self) -> float:
+        course = self.course
+        return self.config.spent(
+            epochs=course.epoch, steps=course.step, seconds=time.monotonic() - self.began
         )
+
+    def _is_time_to_look(self, step: Step) -> bool:
+        if self.config.evaluate_every:
+            return self.course.step % self.config.evaluate_every == 0
+        return step.index + 1 == step.steps_in_epoch
+
+    def _report(self) -> None:
+        """Say how it goes, now and then, and when the budget is spent."""
+        spent, now, course = self._spent(), time.monotonic(), self.course
+        loss, labels, tokens, cells = self.sums.tolist()
+        if not labels or (now - self.reported < REPORT_EVERY and spent < 1):
+            return
+        progress = Progress(
+            step=course.step,
+            epoch=course.epoch,
+            seconds=now - self.began,
+            spent=spent,
+            loss=loss / labels,
+            learning_rate=self.rate,
+            gradient_norm=self.norm,
+            tokens_per_second=tokens / (now - self.reported),
+            padding=1 - tokens / cells,
+        )
+        self.sums, self.reported = np.zeros(4), now
+        self.journal.log("train", **asdict(progress))
+        self.show(progress, self.scores)
+
+    def _end(self) -> int | None:
+        """Look and save once more; average if that was asked for."""
+        signal, course = self.asked(), self.course
+        if signal is None and (course.step > course.looked or not (self.folder / BEST).exists()):
+            self.look()
+        elif not (self.folder / BEST).exists():
+            self._keep()
+        course.finished = signal is None
+        self.save()
+        self.saver.wait()
+        if signal is None and self.config.average > 1:
+            self._average()
+        self.event("interrupted" if signal else "finished", f"at step {course.step}")
+        return signal
+
+    def _average(self) -> None:
+        """Try the mean of the last checkpoints' weights, and keep it if it is better."""
+        self.ranks.told()
+        own = self.weights()
+        found = verified(self.saver.folder)[-self.config.average :]
+        mean = {name: torch.zeros_like(tensor, dtype=torch.float64) for name, tensor in own.items()}
+        for each in found:
+            for name, tensor in each.read("model").items():
+                mean[name] += tensor.double() / len(found)
+        self.load({name: tensor.to(own[name].dtype) for name, tensor in mean.items()})
+        scores = examine(self.task, self.objective, self.ranks, "valid")
+        value = scores.get(self.task.metric)
+        self.event("averaged", f"{len(found)} checkpoints: {self.task.metric} {value}")
+        if value is not None and better(self.task.metric, value, self.course.best):
+            self.course.best, self.scores = value, scores
+            self._log("valid", scores)
+            self._keep()
+
+    def _keep(self) -> None:
+        """Write the model as `best/`."""
+        weights = self.weights()
+        if self.ranks.speaks:
+            replace_folder(self.folder / BEST, lambda new: self.task.predictor.save(new, weights))
+
+    def _show_samples(self) -> None:
+        texts = [text for text, _ in self.task.fixed]
+        with at_rest(self.model):
+            answers = self.task.predictor.predict(texts) if texts else []
+        pairs = zip(answers, self.task.fixed, strict=True)
+        samples = [as_sample(answer, wanted) for answer, (_, wanted) in pairs]
+        self.journal.show(self.course.step, self.course.epoch, samples)
+
+    def _log(self, kind: str, scores: Mapping[str, float]) -> None:
+        if scores:
+            course = self.course
+            seconds = time.monotonic() - self.began if self.began else course.seconds
+            self.journal.log(kind, step=course.step, epoch=course.epoch, seconds=seconds, **scores)
+
+
+def _name(step: Step) -> str:
+    return f"update {step.index + 1} of {step.steps_in_epoch} in epoch {step.epoch + 1}"

@@ -6,8 +6,9 @@ Nothing waits without end: a rank that died or hangs makes the others raise with
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -37,6 +38,7 @@ class Ranks:
     local_rank: int = 0
     device: torch.device = torch.device("cpu")
     timeout_s: float = 60.0
+    patient: Any = None
 
     @property
     def speaks(self) -> bool:
@@ -71,6 +73,21 @@ class Ranks:
         """Wait until every rank is here."""
         self.sum(torch.zeros(1))
 
+    def told(self, text: str = "") -> str:
+        """What rank 0 says, however long it takes to say it: what only one process does.
+
+        The others notice at once when it dies, but not that it hangs.
+        """
+        if self.world == 1:
+            return text
+        content = torch.frombuffer(bytearray(text.encode() or b"\0"), dtype=torch.uint8)
+        length = torch.tensor([len(text.encode())])
+        with self.together():
+            dist.broadcast(length, 0, group=self.patient)
+            said = content if self.speaks else torch.zeros(max(1, int(length)), dtype=torch.uint8)
+            dist.broadcast(said, 0, group=self.patient)
+        return said[: int(length)].numpy().tobytes().decode()
+
     def gather(self, text: str) -> list[str]:
         """Tell every rank the texts of all of them, in the order of ranks."""
         content = text.encode("utf-8", "surrogatepass")
@@ -78,7 +95,9 @@ class Ranks:
         lengths[self.rank] = len(content)
         ends = self.sum(lengths).cpu()
         padded = torch.zeros(self.world, int(ends.max()), dtype=torch.uint8)
-        padded[self.rank, : len(content)] = torch.tensor(list(content), dtype=torch.uint8)
+        if content:
+            own = torch.frombuffer(bytearray(content), dtype=torch.uint8)
+            padded[self.rank, : len(content)] = own
         # Every row is zero but on one rank, so that their sum is all of the texts.
         rows = self.sum(padded).cpu()
         return [
@@ -117,6 +136,7 @@ def join(timeout_s: float = 60.0, device: str | None = None) -> Ranks:
     if CHILD in os.environ:
         die_with_parent()
     ranks = Ranks(rank, world, local, where, timeout_s)
+    patient = None
     if kind == "cuda":
         torch.cuda.set_device(where)
     if world > 1:
@@ -124,7 +144,8 @@ def join(timeout_s: float = 60.0, device: str | None = None) -> Ranks:
         with ranks.together():
             dist.init_process_group(backend, timeout=timedelta(seconds=timeout_s))
             ranks.barrier()
-    return ranks
+            patient = dist.new_group(backend="gloo", timeout=timedelta(days=7))
+    return replace(ranks, patient=patient)
 
 
 def leave() -> None:

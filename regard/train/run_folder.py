@@ -1,8 +1,18 @@
-"""The folder of a run: never one that is already there, and a log that survives a crash."""
+"""The folder of a run: never one that is another's, and logs that survive a crash."""
 
 import json
+import math
+import os
+import shutil
+from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from pathlib import Path
+from typing import Any
+
+from regard._files import write_whole
+
+CHECKPOINTS, BEST = "checkpoints", "best"
+METRICS, SAMPLES = "metrics.jsonl", "samples.jsonl"
 
 
 def new_run_folder(wanted: Path) -> Path:
@@ -21,7 +31,88 @@ def new_run_folder(wanted: Path) -> Path:
     raise AssertionError("count() never ends")
 
 
-def log_metrics(folder: Path, **numbers: object) -> None:
-    """Append one line of JSON to `metrics.jsonl`."""
-    with open(folder / "metrics.jsonl", "a", encoding="utf-8") as file:
-        file.write(json.dumps(numbers) + "\n")
+def replace_folder(target: Path, write: Callable[[Path], None]) -> None:
+    """Let `write` fill a new folder, then put it in the place of `target`.
+
+    A crash leaves the old one, the new one, or (between two renames) the new one under the name
+    that `settle` looks for.
+    """
+    new, old = _beside(target, "new"), _beside(target, "old")
+    for stale in (new, old):
+        shutil.rmtree(stale, ignore_errors=True)
+    new.mkdir(parents=True)
+    try:
+        write(new)
+    except BaseException:
+        shutil.rmtree(new, ignore_errors=True)
+        raise
+    if target.exists():
+        os.rename(target, old)
+    os.rename(new, target)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def settle(target: Path) -> None:
+    """Finish what a crash interrupted in `replace_folder`."""
+    for name in ("new", "old"):
+        left = _beside(target, name)
+        if left.is_dir() and not target.exists():
+            # `new` is renamed only when it is whole, and `target` is missing only after that.
+            os.rename(left, target)
+
+
+class Journal:
+    """`metrics.jsonl` and `samples.jsonl` of a run, one line of JSON at a time.
+
+    A number that is not finite is written as null, because JSON has no other word for it.
+
+    Args:
+        folder: of the run, or None to write nothing (on all processes but the first).
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self.folder = folder
+
+    def log(self, kind: str, **entries: object) -> None:
+        """Append one line to `metrics.jsonl`."""
+        self._append(METRICS, {"kind": kind, **entries})
+
+    def show(self, step: int, epoch: float, samples: Sequence[Mapping[str, Any]]) -> None:
+        """Append the answers to the fixed examples to `samples.jsonl`."""
+        self._append(SAMPLES, {"step": step, "epoch": epoch, "samples": list(samples)})
+
+    def rewind(self, step: int) -> None:
+        """Drop what was written after this step, and a last line that a crash cut off."""
+        if self.folder is None:
+            return
+        for name in (METRICS, SAMPLES):
+            path = self.folder / name
+            lines = path.read_bytes().split(b"\n") if path.exists() else []
+            kept = [line for line in lines[:-1] if _step_of(line) <= step]
+            write_whole(path, b"".join(line + b"\n" for line in kept))
+
+    def _append(self, name: str, entries: Mapping[str, object]) -> None:
+        if self.folder is not None:
+            with open(self.folder / name, "a", encoding="utf-8") as file:
+                file.write(json.dumps(_finite(entries), ensure_ascii=False) + "\n")
+
+
+def _beside(target: Path, name: str) -> Path:
+    return target.with_name(f".{target.name}-{name}")
+
+
+def _step_of(line: bytes) -> float:
+    try:
+        return float(json.loads(line)["step"])
+    except (ValueError, TypeError, KeyError):
+        return math.inf
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, Mapping):
+        return {key: _finite(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(entry) for entry in value]
+    return value

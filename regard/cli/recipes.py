@@ -1,0 +1,126 @@
+"""Recipes: settings known to work, each a literal table of differences from the defaults."""
+
+from difflib import get_close_matches
+from typing import Any
+
+from regard.cli.mistake import Mistake
+
+Table = dict[str, dict[str, Any]]
+
+TRANSLATE: Table = {
+    "data": {"task": "translate", "smoothing": 0.1},
+    "tokens": {"kind": "bpe", "size": 8000},
+    "model": {"dropout": 0.3},
+    "train": {
+        "epochs": 30.0,
+        "learning_rate": 5e-3,
+        "schedule": "inverse_sqrt",
+        "warmup": 1000.0,
+        "beta2": 0.98,
+        "weight_decay": 1e-4,
+        "average": 5,
+    },
+}
+"""Vaswani et al. 2017 on tens of thousands of pairs: 4 + 4 layers of width 128."""
+
+RNNSEARCH: Table = {
+    "data": {"task": "translate", "smoothing": 0.1},
+    "tokens": {"kind": "bpe", "size": 8000},
+    "model": {
+        "name": "rnnsearch",
+        "score": "additive",
+        "embed_dim": 128,
+        "ff_dim": 256,
+        "align_dim": 128,
+        "maxout_dim": 128,
+        "dropout": 0.3,
+    },
+    "train": {"epochs": 12.0, "learning_rate": 3e-3, "warmup": 0.03, "average": 3},
+}
+"""Bahdanau et al. 2014 on tens of thousands of pairs."""
+
+CLASSIFY: Table = {
+    "data": {"task": "classify", "smoothing": 0.0},
+    "tokens": {"kind": "bpe", "size": 8000},
+    "model": {"layers": 2, "norm": "pre", "dropout": 0.3, "tied": "none"},
+    "train": {"epochs": 10.0, "learning_rate": 1e-3, "weight_decay": 0.1, "patience": 3},
+}
+
+CHARACTERS: Table = {
+    "data": {"task": "language_model", "block": 64, "batch_size": 12, "smoothing": 0.0},
+    "tokens": {"kind": "characters"},
+    "model": {
+        "embed_dim": 128,
+        "num_heads": 4,
+        "ff_dim": 512,
+        "layers": 4,
+        "norm": "pre",
+        "activation": "gelu",
+        "positions": "learned",
+        "tied": "output",
+        "dropout": 0.0,
+    },
+    "train": {
+        "steps": 2000,
+        "learning_rate": 1e-3,
+        "warmup": 100.0,
+        "floor": 0.1,
+        "weight_decay": 0.1,
+        "evaluate_every": 250,
+    },
+}
+"""A small GPT over characters: 4 layers of width 128 that see 64 characters."""
+
+DATES: Table = {
+    "data": {"task": "dates", "smoothing": 0.0},
+    "model": {"name": "rnnsearch", "score": "additive", "dropout": 0.0},
+    "train": {
+        "seconds": 120.0,
+        "learning_rate": 8e-3,
+        "warmup": 0.02,
+        "evaluate_every": 400,
+    },
+}
+"""Dates in every language; the learning rate is high for a recurrent network, which a gradient
+clipped to 1 and a decay to 0 allow."""
+
+RECIPES: dict[str, Table] = {
+    "translate": TRANSLATE,
+    "rnnsearch": RNNSEARCH,
+    "classify": CLASSIFY,
+    "characters": CHARACTERS,
+    "dates": DATES,
+}
+
+BY_TASK = {
+    ("translate", "transformer"): "translate",
+    ("translate", "rnnsearch"): "rnnsearch",
+    ("classify", "transformer"): "classify",
+    ("language_model", "transformer"): "characters",
+    ("dates", "rnnsearch"): "dates",
+}
+"""The recipe for a task and a model where none is named."""
+
+
+def recipe(name: str) -> Table:
+    """A recipe by its name; raises `Mistake` with the nearest three."""
+    if name not in RECIPES:
+        near = get_close_matches(name, RECIPES, 3, 0.4)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(RECIPES)}"
+        raise Mistake(f"there is no recipe {name!r}: {hint}")
+    return RECIPES[name]
+
+
+def recipe_for(task: str, model: str | None) -> Table:
+    """The recipe of a task, for the model that was asked for or the usual one.
+
+    Raises `Mistake` when the model does not do the task.
+    """
+    names = {model: recipe for (t, model), recipe in BY_TASK.items() if t == task}
+    if model is None:
+        return RECIPES[next(iter(names.values()))]
+    if model not in names:
+        raise Mistake(
+            f"no recipe trains the model {model!r} for {task}; choose {' or '.join(names)}"
+        )
+    return RECIPES[names[model]]

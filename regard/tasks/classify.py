@@ -1,0 +1,241 @@
+"""Classification of texts: a label to each, accuracy and F1 to judge by."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from regard._files import read_json, write_whole
+from regard.data.batching import by_tokens
+from regard.data.examples import Examples
+from regard.data.feed import Part
+from regard.data.ragged import Ragged
+from regard.data.tokenizer import Tokenizer
+from regard.tasks.exchange import save_model
+from regard.tasks.task import Answer, Record
+
+TOKENIZER, LABELS = "tokenizer.json", "labels.json"
+EXAMINED_AT_ONCE = 64
+
+
+@dataclass(frozen=True, eq=False)
+class Labelled:
+    """Texts and their labels; `lengths` is None where no text is padded."""
+
+    source: Int[Tensor, "batch k_len"]
+    lengths: Int[Tensor, " batch"] | None
+    label: Int[Tensor, " batch"]
+
+    @classmethod
+    def of(cls, sources: Ragged, labels: np.ndarray, pad: int) -> "Labelled":
+        """Pad token numbers."""
+        lengths = sources.lengths
+        same = len(lengths) == 0 or bool((lengths == lengths[0]).all())
+        return cls(
+            torch.from_numpy(sources.padded(pad).astype(np.int64)),
+            None if same else torch.from_numpy(lengths.astype(np.int64)),
+            torch.from_numpy(labels.astype(np.int64)),
+        )
+
+    @property
+    def labels(self) -> int:
+        """Number of texts that have a label."""
+        return int((self.label >= 0).sum())
+
+    @property
+    def tokens(self) -> int:
+        """Tokens read."""
+        return self.cells if self.lengths is None else int(self.lengths.sum())
+
+    @property
+    def cells(self) -> int:
+        """The same with padding."""
+        return self.source.numel()
+
+    def to(self, device: torch.device) -> "Labelled":
+        """The same batch on a device."""
+        lengths = None if self.lengths is None else self.lengths.to(device)
+        return Labelled(self.source.to(device), lengths, self.label.to(device))
+
+
+@dataclass(frozen=True, eq=False)
+class Classifier:
+    """A model that labels texts, its tokenizer and the names of the labels.
+
+    Args:
+        longest: greatest number of tokens that are read of a text.
+        about: further entries of `task.json`, such as the names of the parts.
+    """
+
+    model: Any
+    tokenizer: Tokenizer
+    labels: tuple[str, ...]
+    longest: int = 512
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+    def predict(self, texts: Sequence[str], beams: int = 1) -> list[Answer]:
+        """The label of each text and where the model looked; the `beams` likeliest labels.
+
+        Raises `ValueError` for a text without a token.
+        """
+        sources = self.tokenizer.encode(texts)
+        for number, length in enumerate(sources.lengths):
+            if not length:
+                raise ValueError(f"text {number + 1} of {len(texts)} is empty; give a sentence")
+        rows = np.split(sources.values, sources.offsets[1:-1])
+        return [
+            self._answer(text, row[: self.longest].tolist(), beams)
+            for text, row in zip(texts, rows, strict=True)
+        ]
+
+    @torch.no_grad()
+    def _answer(self, text: str, tokens: list[int], beams: int) -> Answer:
+        source = torch.tensor([tokens], device=self.model.output.weight.device)
+        scores = self.model(source).float().log_softmax(-1)[0].cpu()
+        best = scores.argsort(descending=True)[: max(1, beams)].tolist()
+        return Answer(
+            text=text,
+            answers=tuple((self.labels[label], float(scores[label])) for label in best),
+            inputs=tuple(self.tokenizer.tokens(tokens)),
+            outputs=(self.labels[best[0]],),
+            # What the mean over tokens saw of the text, through the last layer, all heads alike.
+            weights=self.model.weights(source)[-1].float().mean((1, 2)).cpu(),
+            unknown=tuple(self.tokenizer.unknown(text)),
+        )
+
+    def save(self, folder: Path, weights: Mapping[str, Tensor] | None = None) -> None:
+        """Write the exchange layout into a folder that exists."""
+        self.tokenizer.save(folder / TOKENIZER)
+        write_whole(folder / LABELS, json.dumps(self.labels, ensure_ascii=False).encode())
+        about = {"task": "classify", "longest": self.longest, **self.about}
+        save_model(folder, self.model, weights, about, [TOKENIZER, LABELS])
+
+
+def load_labels(folder: Path) -> tuple[str, ...]:
+    """The names of the labels; raises `ValueError` when the file is damaged."""
+    path = folder / LABELS
+    try:
+        names = read_json(path.read_bytes())
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged: {error}") from None
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"{path} is not a list of names; copy the whole run folder again")
+    return tuple(names)
+
+
+class Classify:
+    """The task: learn labels of texts.
+
+    Args:
+        predictor: the model, its tokenizer and the labels.
+        examples: token numbers of each split and its labels, -1 for one that is not known.
+        texts: the splits as they were written, with columns `text` and `label`.
+        batch_tokens: cells of a micro-batch, padding included.
+        smoothing: of the labels.
+    """
+
+    name, metric = "classify", "accuracy"
+
+    def __init__(
+        self,
+        predictor: Classifier,
+        examples: Mapping[str, Examples],
+        texts: Mapping[str, Any],
+        *,
+        batch_tokens: int = 4096,
+        smoothing: float = 0.0,
+        fixed: int = 4,
+    ) -> None:
+        self.predictor, self.examples = predictor, examples
+        self.batch_tokens, self.smoothing = batch_tokens, smoothing
+        rows = texts["valid"][:fixed] if "valid" in texts else {"text": [], "label": []}
+        self.fixed = list(zip(rows["text"], rows["label"], strict=True))
+
+    def part(self, epoch: int) -> Part:
+        return _Part(self.examples["train"], self.predictor.tokenizer.pad)
+
+    def plan(self, lengths: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
+        return by_tokens(lengths, self.batch_tokens, rng)
+
+    def loss(self, batch: Labelled) -> Float[Tensor, ""]:
+        logits = self.predictor.model(batch.source, batch.lengths)
+        return cross_entropy(
+            logits.float(),
+            batch.label,
+            ignore_index=-1,
+            reduction="sum",
+            label_smoothing=self.smoothing,
+        )
+
+    def size(self, split: str) -> int:
+        return len(self.examples[split]) if split in self.examples else 0
+
+    @torch.no_grad()
+    def examine(self, split: str, rows: np.ndarray, beams: int = 1) -> list[Record]:
+        """For each text: the wanted label, the answer, and the nats that the wanted one costs."""
+        model, part = (
+            self.predictor.model,
+            _Part(self.examples[split], self.predictor.tokenizer.pad),
+        )
+        device = model.output.weight.device
+        records: list[Record] = [{} for _ in rows]
+        order = np.argsort(part.lengths[rows, 0], kind="stable")
+        for start in range(0, len(rows), EXAMINED_AT_ONCE):
+            some = order[start : start + EXAMINED_AT_ONCE]
+            batch = part.batch(rows[some]).to(device)
+            scores = model(batch.source, batch.lengths).float().log_softmax(-1)
+            for row, score, label in zip(some, scores.cpu(), batch.label.tolist(), strict=True):
+                nats = -float(score[label]) if label >= 0 else 0.0
+                records[row] = {"wanted": label, "answer": int(score.argmax()), "nats": nats}
+        return records
+
+    def score(self, split: str, records: Sequence[Record]) -> dict[str, float]:
+        """Loss, accuracy and F1 averaged over labels; texts without a known label do not count."""
+        known = [r for r in records if r["wanted"] >= 0]
+        if not known:
+            return {"loss": 0.0, "accuracy": 0.0, "f1": 0.0}
+        wanted = np.array([r["wanted"] for r in known])
+        answers = np.array([r["answer"] for r in known])
+        return {
+            "loss": sum(r["nats"] for r in known) / len(known),
+            "accuracy": float((wanted == answers).mean()),
+            "f1": macro_f1(answers, wanted),
+        }
+
+
+def macro_f1(answers: np.ndarray, wanted: np.ndarray) -> float:
+    """The mean over labels of 2 · precision · recall / (precision + recall).
+
+    Labels that are neither wanted nor answered do not count.
+
+    >>> round(macro_f1(np.array([0, 0, 1, 1]), np.array([0, 1, 1, 1])), 4)
+    0.7333
+    """
+    scores = []
+    for label in np.union1d(answers, wanted):
+        both = int(((answers == label) & (wanted == label)).sum())
+        scores.append(2 * both / int((answers == label).sum() + (wanted == label).sum()))
+    return float(np.mean(scores))
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """Texts and labels of one split."""
+
+    examples: Examples
+    pad: int
+
+    @property
+    def lengths(self) -> np.ndarray:
+        return self.examples.lengths
+
+    def batch(self, rows: np.ndarray) -> Labelled:
+        (sources,) = self.examples.take(rows)
+        return Labelled.of(sources, self.examples.labels[rows], self.pad)

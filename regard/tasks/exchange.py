@@ -1,0 +1,71 @@
+"""A trained model as a folder that stands by itself: the exchange layout.
+
+`config.json`, `model.safetensors`, the tokenizers, `task.json` with what the task needs beside
+them, a README.md for people, and a manifest that vouches for all of it, written last.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from regard._files import read_json, write_whole
+from regard._manifest import verify_manifest, write_manifest
+from regard.models.weights import write_weights
+
+CONFIG, WEIGHTS, TASK, README = "config.json", "model.safetensors", "task.json", "README.md"
+
+
+def save_model(
+    folder: Path,
+    model: Any,
+    weights: Mapping[str, Tensor] | None,
+    about: Mapping[str, Any],
+    others: Sequence[str],
+) -> None:
+    """Write a model's part of the layout; the files `others` are there already.
+
+    Args:
+        weights: whole tensors to write in place of the model's own, which may be sharded.
+        about: what `task.json` says; `task` names the task.
+    """
+    write_weights(model, folder / WEIGHTS, weights)
+    write_whole(folder / CONFIG, model.config.to_json().encode())
+    text = json.dumps(about, indent=2, ensure_ascii=False) + "\n"
+    write_whole(folder / TASK, text.encode())
+    write_whole(folder / README, _card(model, about).encode())
+    write_manifest(folder, [CONFIG, WEIGHTS, TASK, README, *others])
+
+
+def read_about(folder: Path) -> dict[str, Any]:
+    """What `task.json` says, once every file of the folder is known to be whole.
+
+    Raises `FileNotFoundError` when the folder or a file is missing and `ValueError` when one is
+    damaged or not what `save_model` writes.
+    """
+    verify_manifest(folder, [CONFIG, WEIGHTS, TASK])
+    about = read_json((folder / TASK).read_bytes())
+    if not isinstance(about, dict) or not isinstance(about.get("task"), str):
+        raise ValueError(f"{folder / TASK} does not name a task; copy the whole run folder again")
+    return about
+
+
+def _card(model: Any, about: Mapping[str, Any]) -> str:
+    count = sum(p.numel() for p in model.parameters())
+    lines = [f"- {key}: {value}" for key, value in about.items()]
+    return "\n".join(
+        [
+            f"# {type(model).__name__} for {about['task']}",
+            "",
+            f"{count:,} parameters, trained with regard. Ask it:",
+            "",
+            "```sh",
+            'regard predict . "a text"',
+            "```",
+            "",
+            *lines,
+            "",
+        ]
+    )

@@ -1,0 +1,135 @@
+"""How long, how fast and by which rule to learn."""
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+Schedule = Literal["cosine", "inverse_sqrt", "constant"]
+Precision = Literal["fp32", "bf16"]
+
+_CHOICES = {
+    "optimizer": ("adamw", "muon"),
+    "schedule": ("cosine", "inverse_sqrt", "constant"),
+    "precision": ("fp32", "bf16"),
+}
+_POSITIVE = ("learning_rate", "clip", "save_every_minutes", "accumulate")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """How long, how fast and by which rule to learn.
+
+    With `epochs` or `steps` a run is repeatable; with `seconds` it depends on the machine's speed.
+    The budget that is spent first ends the run.
+
+    Args:
+        epochs: budget of passes through the data.
+        steps: budget of updates.
+        seconds: budget of wall time, everything included; the clock never halts.
+        optimizer: `adamw`, or `muon` for the matrices inside the network and AdamW for the rest.
+        learning_rate: the greatest one.
+        schedule: after the warm-up the learning rate falls to `floor` times the greatest along a
+            cosine over the budget, or as 1/sqrt(step) (Vaswani et al. 2017), or stays.
+        warmup: updates in which the learning rate rises; below 1, a part of the budget.
+        floor: see `schedule`.
+        beta2: of Adam, the decay of the squared gradients' mean.
+        weight_decay: as in AdamW, per unit of learning rate, on matrices only.
+        clip: greatest norm of the gradient.
+        accumulate: micro-batches to one update, over all processes together.
+        precision: `bf16` is autocast; weights stay float32.
+        compile: run the loss through `torch.compile`.
+        recompute: keep no activations inside the blocks of a stack, compute them again.
+        evaluate_every: updates between looks at the validation data; 0 is once an epoch.
+        patience: looks without a better metric after which the run ends; 0 is never.
+        average: the last so many looks' weights are averaged at the end, and kept if better.
+        save_every_minutes: between checkpoints, beside the one at every look.
+        max_skips: updates in a row that may be left out because loss or gradient is not finite.
+        seed: of weights, order, dropout and everything else that is drawn.
+
+    Raises `ValueError` when there is no budget or a value is out of bounds.
+    """
+
+    epochs: float | None = None
+    steps: int | None = None
+    seconds: float | None = None
+    optimizer: str = "adamw"
+    learning_rate: float = 3e-3
+    schedule: str = "cosine"
+    warmup: float = 0.02
+    floor: float = 0.0
+    beta2: float = 0.99
+    weight_decay: float = 0.01
+    clip: float = 1.0
+    accumulate: int = 1
+    precision: str = "fp32"
+    compile: bool = False
+    recompute: bool = False
+    evaluate_every: int = 0
+    patience: int = 0
+    average: int = 0
+    save_every_minutes: float = 10.0
+    max_skips: int = 0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.epochs is None and self.steps is None and self.seconds is None:
+            raise ValueError("give a budget: epochs, steps or seconds")
+        for name in ("epochs", "steps", "seconds", *_POSITIVE):
+            number = getattr(self, name)
+            if number is not None and not 0 < number < math.inf:
+                raise ValueError(f"{name} must be positive and finite, got {number}")
+        for name in ("floor", "beta2"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(
+                    f"{name} must be at least 0 and below 1, got {getattr(self, name)}"
+                )
+        for name in (
+            "warmup",
+            "weight_decay",
+            "evaluate_every",
+            "patience",
+            "average",
+            "max_skips",
+        ):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ValueError(f"{name} must be at least 0, got {getattr(self, name)}")
+        for name, choices in _CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise ValueError(
+                    f"{name} must be one of {', '.join(choices)}, got {getattr(self, name)!r}"
+                )
+        if self.schedule == "inverse_sqrt" and self.warmup < 1:
+            raise ValueError(
+                f"inverse_sqrt needs a warm-up of at least 1 update, got {self.warmup}"
+            )
+
+    def spent(self, *, epochs: float, steps: int, seconds: float) -> float:
+        """The part of the budget that is spent, 1 when it is all gone.
+
+        >>> TrainConfig(epochs=4.0, steps=100).spent(epochs=1.0, steps=50, seconds=3.0)
+        0.5
+        """
+        parts = [(epochs, self.epochs), (steps, self.steps), (seconds, self.seconds)]
+        return min(1.0, max(used / all_ for used, all_ in parts if all_ is not None))
+
+    def learning_rate_at(self, step: int, spent: float) -> float:
+        """The learning rate of update `step` (from 1) when this part of the budget is spent.
+
+        >>> config = TrainConfig(steps=9, schedule="inverse_sqrt", warmup=100.0, learning_rate=1.0)
+        >>> [round(config.learning_rate_at(step, 0.0), 2) for step in (1, 50, 100, 400, 10_000)]
+        [0.01, 0.5, 1.0, 0.5, 0.1]
+        """
+        if self.warmup >= 1:
+            rise = min(1.0, step / self.warmup)
+        else:
+            rise = min(1.0, spent / self.warmup) if self.warmup else 1.0
+        fall = 1.0
+        if self.schedule == "inverse_sqrt":
+            fall = min(1.0, math.sqrt(self.warmup / step))
+        elif self.schedule == "cosine":
+            fall = self.floor + (1 - self.floor) * 0.5 * (1 + math.cos(math.pi * min(1.0, spent)))
+        return self.learning_rate * rise * fall
+
+    def entries(self) -> dict[str, object]:
+        """Name and value of everything, for `config.toml`; what is None is left out."""
+        return {name: value for name, value in asdict(self).items() if value is not None}

@@ -1,0 +1,47 @@
+"""Asking a model everything in a split, each process its share."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from torch import nn
+
+from regard.tasks.task import Record, Task
+from regard.train.parallel import is_sharded, readable
+from regard.train.ranks import Ranks
+
+
+def examine(
+    task: Task, wrapped: nn.Module, ranks: Ranks, split: str, beams: int = 1
+) -> dict[str, float]:
+    """The metrics of a split; empty where there is none.
+
+    Each process asks its share of the examples and learns the records of all. Where the weights are
+    spread, every process asks all of them, because they only compute together.
+    """
+    size = task.size(split)
+    if not size:
+        return {}
+    share = slice(None) if is_sharded(wrapped) else slice(ranks.rank, None, ranks.world)
+    rows = np.arange(size)[share]
+    with at_rest(task.predictor.model), readable(wrapped):
+        records = task.examine(split, rows, beams)
+    ranks.told()
+    by_row: dict[int, Record] = {}
+    for text in ranks.gather(json.dumps([rows.tolist(), records])):
+        by_row.update(zip(*json.loads(text), strict=True))
+    return task.score(split, [by_row[row] for row in range(size)])
+
+
+@contextmanager
+def at_rest(model: nn.Module) -> Iterator[None]:
+    """The model without dropout and gradients, and as it was afterwards."""
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        model.train(was_training)

@@ -1,0 +1,100 @@
+"""The loss as one module, alone, on many processes, or with its weights spread over them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import FSDPModule, fully_shard
+from torch.nn.parallel import DistributedDataParallel
+
+from regard.layers import Stack
+from regard.tasks.task import Task
+from regard.train.ranks import Ranks
+
+
+class Objective(nn.Module):
+    """A task's loss as a module, so that whatever wraps a module wraps the whole step."""
+
+    def __init__(self, task: Task) -> None:
+        super().__init__()
+        self.model, self.task = task.predictor.model, task
+
+    def forward(self, batch: Any) -> Float[Tensor, ""]:
+        return self.task.loss(batch)
+
+
+def distributed(objective: Objective, ranks: Ranks, shard: bool) -> nn.Module:
+    """The objective on this rank: itself where there is one, else replicated (DDP) or sharded.
+
+    Sharded (FSDP2), a rank keeps its part of every weight, gradient and optimizer state, and of the
+    blocks of each `Stack` only the one at work is whole.
+    """
+    if ranks.world == 1:
+        return objective
+    if not shard:
+        return DistributedDataParallel(objective, gradient_as_bucket_view=True)
+    mesh = init_device_mesh(ranks.device.type, (ranks.world,))
+    for module in list(objective.modules()):
+        if isinstance(module, Stack):
+            for block in module.blocks:
+                fully_shard(block, mesh=mesh)
+    fully_shard(objective, mesh=mesh)
+    return objective
+
+
+@contextmanager
+def synchronized(wrapped: nn.Module, last: bool) -> Iterator[None]:
+    """Exchange gradients after this backward pass only if it is the step's `last`."""
+    if isinstance(wrapped, FSDPModule):
+        wrapped.set_requires_gradient_sync(last)
+        yield
+    elif isinstance(wrapped, DistributedDataParallel) and not last:
+        with wrapped.no_sync():
+            yield
+    else:
+        yield
+
+
+@contextmanager
+def readable(wrapped: nn.Module) -> Iterator[None]:
+    """Let parts of the model be called by themselves, as an examination does.
+
+    Blocks of a stack gather their weights when they are called; all others are gathered here.
+    """
+    if not isinstance(wrapped, FSDPModule):
+        yield
+        return
+    wrapped.unshard()
+    try:
+        yield
+    finally:
+        wrapped.reshard()
+
+
+def is_sharded(wrapped: nn.Module) -> bool:
+    """Has this rank only a part of the weights?"""
+    return isinstance(wrapped, FSDPModule)
+
+
+def recompute(model: nn.Module, on: bool) -> None:
+    """Let every stack keep its blocks' activations, or compute them again."""
+    for module in model.modules():
+        if isinstance(module, Stack):
+            module.recompute = on
+
+
+def fork(seed: int, *numbers: int) -> None:
+    """Seed every draw of one micro-batch by its place in the run.
+
+    What is drawn then depends on nothing that came before, nor on which process draws it: there is
+    no state of a random generator to save, and a resumed run draws what the uninterrupted one did.
+    """
+    mixed = 0
+    for number in (seed, *numbers):
+        mixed = (mixed * 6364136223846793005 + number + 1442695040888963407) % 2**64
+        mixed ^= mixed >> 29
+    torch.manual_seed(mixed % 2**63)
