@@ -18,10 +18,10 @@ class Streamed:
 
     A stream goes forward only. After a restart pool `n` is found by reading the `n` pools before
     it again, without encoding them, and only for the same `world`: another one shares out other
-    examples, which the feed refuses as changed data.
+    examples. The feed cannot see that, so whoever resumes compares the two.
 
-    Raises `ValueError` for a pool that is gone by, for a share without any example, and for
-    numbers that make no sense.
+    Raises `ValueError` in a worker process, for a pool that is gone by, for a share without any
+    example, and for numbers that make no sense.
     """
 
     def __init__(
@@ -45,9 +45,8 @@ class Streamed:
     def __call__(self, number: int) -> Part:
         """Pool `number`."""
         if self._process != os.getpid():
-            # A forked worker would read the very file that its parent has open.
-            self._process, self._next = os.getpid(), 0
-            self._examples = self._endless()
+            # There `datasets` divides the stream once more, among the workers.
+            raise ValueError("a stream is read by the training process itself: pass workers=0")
         if number < self._next:
             raise ValueError(
                 f"pool {number} of a stream is gone by, the next is {self._next}; read it anew"

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from torch import Generator as TorchGenerator
 from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data._utils import signal_handling
 
 Order = tuple[int, np.ndarray]
 _LOST = ("exited unexpectedly", "killed by signal", "timed out")
@@ -36,7 +37,11 @@ def fetched(
         generator=TorchGenerator(),  # its own: the global one is the model's
         multiprocessing_context="fork" if sys.platform == "linux" else None,
     )
-    iterator = iter(loader)
+    iterator: Any = iter(loader)
+    # The loader would raise wherever the main thread happens to be when a worker dies. Without
+    # that alarm it says so when the next batch is asked for, after the timeout.
+    signal_handling._remove_worker_pids(id(iterator))  # type: ignore[attr-defined]
+    iterator._worker_pids_set = False
     watch = _Watch(list(getattr(iterator, "_workers", ())), timeout + 1)
     failed = True
     try:
@@ -100,19 +105,10 @@ def _end(iterator: Any, failed: bool) -> None:
     """End the workers: kindly, or when one failed, by the only means that a stopped one obeys."""
     processes = list(getattr(iterator, "_workers", ()))
     if failed:
-        try:
-            _kill(processes)
-        except RuntimeError:  # the loader's alarm about dead workers, which rings once
-            _kill(processes)
+        for process in processes:
+            process.kill()
     # The loader does this whenever it happens to be collected; orphans should not wait for it.
     getattr(iterator, "_shutdown_workers", lambda: None)()
-
-
-def _kill(processes: list[Any]) -> None:
-    for process in processes:
-        process.kill()
-    for process in processes:
-        process.join()
 
 
 class _Batches(Dataset[Any]):

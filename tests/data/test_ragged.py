@@ -41,3 +41,8 @@ def test_joining_is_concatenation() -> None:
 def test_a_number_of_sequences_that_cannot_be_joined_is_refused() -> None:
     with pytest.raises(ValueError, match="3 sequences cannot be joined by 2"):
         Ragged.of([[1], [2], [3]]).joined(2)
+
+
+@given(lists, st.integers(0, 4))
+def test_cutting_keeps_the_beginnings(rows: list[list[int]], length: int) -> None:
+    assert unpacked(Ragged.of(rows).cut(length)) == [row[:length] for row in rows]

@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -240,3 +242,20 @@ def test_a_hub_data_set_is_read_through_the_same_door(
     monkeypatch.setattr(extra("datasets"), "load_dataset", unreachable)
     with pytest.raises(ValueError, match="hf:a/b cannot be read: no route to host"):
         read("hf:a/b")
+
+
+@pytest.mark.slow
+def test_a_large_file_is_read_in_bounded_memory(tmp_path: Path) -> None:
+    with open(tmp_path / "a.tsv", "w") as file:
+        for number in range(500_000):
+            file.write(f"sentence {number} {'x' * 40}\tSatz {number} {'y' * 40}\n")
+    script = (
+        "import sys, resource; from pathlib import Path; from regard.data.reading import read;"
+        "from regard.data.extra import extra; extra('datasets'); extra('pyarrow.parquet');"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss;"
+        "corpus = read(sys.argv[1], cache=Path(sys.argv[2]));"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"
+    )
+    call = [sys.executable, "-c", script, str(tmp_path / "a.tsv"), str(tmp_path / "cache")]
+    made = subprocess.run(call, capture_output=True, check=True, text=True)
+    assert int(made.stdout) < 40 * 1024  # kB, of a file of 55 MB
