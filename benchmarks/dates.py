@@ -10,7 +10,9 @@ other. The time limit makes the score depend on the machine: run it on a quiet o
 """
 
 import argparse
+import tempfile
 import time
+from pathlib import Path
 from typing import Any
 
 import babel.dates
@@ -18,10 +20,16 @@ import numpy as np
 import torch
 
 from benchmarks.measure import save
+from regard.cli.assembly import load_predictor
+from regard.cli.preparation import task_of
+from regard.cli.recipes import DATES
+from regard.cli.settings import settings_of
 from regard.data.cldr_dates import FORMATS, languages
 from regard.data.days import day, days_of
-from regard.tasks.dates import BATCH_SIZE, COMMON, LEARNING_RATE, Dates
-from regard.train.loop import TrainConfig, train
+from regard.tasks.dates import BATCH_SIZE, COMMON, Dates, by_language
+from regard.train.loop import Trainer
+from regard.train.ranks import Ranks
+from regard.train.run_folder import BEST
 
 
 def check(task: Dates) -> None:
@@ -34,32 +42,30 @@ def check(task: Dates) -> None:
     assert not set(days_of("train")) & set(days_of("test"))
 
 
-def run(task: Dates, seed: int, seconds: float) -> dict[str, Any]:
-    """Train and examine once."""
-    torch.manual_seed(seed)
-    model = task.model()
+def run(seed: int, seconds: float) -> dict[str, Any]:
+    """Train as `regard demo` does, and examine once."""
+    settings = settings_of(DATES, {"train": {"seconds": seconds, "seed": seed}})
     processor = time.process_time()
-    progress = train(
-        model,
-        lambda batch: task.loss(model, batch),
-        task.batches(BATCH_SIZE, seed),
-        TrainConfig(seconds=seconds, learning_rate=LEARNING_RATE),
-    )
-    used = time.process_time() - processor
-    asked = task.examination("test", 80, seed=2)
-    right = task.exact(model.eval(), asked)
-    shares = task.by_language(right, asked)
-    formats = asked.templates % len(FORMATS)
+    with tempfile.TemporaryDirectory() as folder:
+        task: Any = task_of(settings, None, Path(folder))
+        trainer = Trainer(task, settings.train, Path(folder), Ranks())
+        trainer.train()
+        used = time.process_time() - processor
+        task.predictor = load_predictor(Path(folder) / BEST)
+    task.asked["test"] = task.examination("test", 80, seed=2)
+    records = task.examine("test", np.arange(task.size("test")))
+    formats = task.asked["test"].templates % len(FORMATS)
+    right = np.array([record["right"] for record in records])
     return {
         "seed": seed,
-        "exact": float(right.mean()),
-        "exact_common": float(np.mean([shares[tag] for tag in COMMON])),
+        **task.score("test", records),
         "exact_by_format": {f: float(right[formats == i].mean()) for i, f in enumerate(FORMATS)},
-        "worst_ten": dict(list(shares.items())[:10]),
-        "steps": progress.step,
-        "seconds": progress.seconds,
+        "worst_ten": dict(list(by_language(records).items())[:10]),
+        "steps": trainer.course.step,
+        "seconds": trainer.course.seconds,
         "processor_seconds": used,
-        "questions": len(right),
+        "questions": len(records),
+        "parameters": sum(weight.numel() for weight in trainer.model.parameters()),
     }
 
 
@@ -73,7 +79,7 @@ def main() -> None:
     check(task)
     runs = []
     for seed in range(options.seeds):
-        runs.append(run(task, seed, options.seconds))
+        runs.append(run(seed, options.seconds))
         print(
             f"seed {seed}: {runs[-1]['exact']:.2%} of {runs[-1]['questions']:,} exact, "
             f"{runs[-1]['exact_common']:.2%} in the {len(COMMON)} languages with most speakers, "
@@ -86,9 +92,8 @@ def main() -> None:
         question="exact answers on unseen days after a fixed time of training",
         languages=len(task.languages),
         common=COMMON,
-        parameters=sum(weight.numel() for weight in task.model().parameters()),
         batch_size=BATCH_SIZE,
-        learning_rate=LEARNING_RATE,
+        recipe=DATES,
         babel=babel.__version__,
         lowest_exact=min(run["exact"] for run in runs),
         lowest_exact_common=min(run["exact_common"] for run in runs),
