@@ -12,6 +12,7 @@ import torch
 
 from regard._files import read_json, write_whole
 from regard.cli.assembly import about, classification_model, language_model, translation_model
+from regard.cli.mistake import Mistake
 from regard.cli.names import NORMALIZERS, SCORES, chosen
 from regard.cli.settings import Settings
 from regard.data.cldr_dates import languages as all_languages
@@ -19,6 +20,7 @@ from regard.data.corpus import Corpus
 from regard.data.examples import Reader, encode, load
 from regard.data.extra import extra
 from regard.data.reading import read
+from regard.data.streamed import Streamed
 from regard.data.token_stream import TokenStream
 from regard.data.tokenizer import Tokenizer
 from regard.tasks.classify import Classifier, Classify
@@ -29,6 +31,10 @@ from regard.tasks.translate import SOURCE, TARGET, Translate, Translator
 from regard.train.ranks import Ranks
 
 TOKENS, PREPARED = "tokens", "prepared.json"
+HEAD, EXAMINED = 100_000, 1000
+"""Rows of a stream that tokens are learned from, and that each look at it asks."""
+POOL = 10_000
+"""Rows of a stream that are sorted into batches at a time."""
 
 
 def read_corpus(settings: Settings, cache: Path | None) -> Corpus:
@@ -42,6 +48,33 @@ def read_corpus(settings: Settings, cache: Path | None) -> Corpus:
         encoding=data.encoding,
         cache=cache,
         streaming=data.streaming,
+    )
+
+
+def head(corpus: Corpus) -> Corpus:
+    """A streamed corpus's beginnings as data in memory: to learn tokens from and to be examined on.
+
+    Raises `Mistake` when nothing is left to examine.
+    """
+    make = extra("datasets").Dataset.from_list
+    first = {
+        split: list(rows.take(HEAD if split == "train" else EXAMINED))
+        for split, rows in corpus.splits.items()
+    }
+    for split, rows in first.items():
+        if not rows:
+            raise Mistake(f"the {split} part of the stream is empty; give a file for it")
+    return replace(corpus, splits={split: make(rows) for split, rows in first.items()})
+
+
+def stream(task: Any, corpus: Corpus, settings: Settings, ranks: Ranks) -> None:
+    """Let a task train on the stream itself, of which each process reads its share."""
+    task.stream = Streamed(
+        corpus.splits["train"],
+        POOL,
+        lambda rows: task.encoded(rows, settings.data.longest),
+        rank=ranks.rank,
+        world=ranks.world,
     )
 
 

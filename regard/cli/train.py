@@ -14,7 +14,7 @@ from rich.console import Console
 
 from regard._files import write_whole
 from regard.cli.mistake import Mistake
-from regard.cli.preparation import prepare, read_corpus, task_of
+from regard.cli.preparation import head, prepare, read_corpus, stream, task_of
 from regard.cli.recipes import Table, recipe, recipe_for
 from regard.cli.settings import (
     Settings,
@@ -89,8 +89,13 @@ def _train(
         found = _found(folder, resume, ranks, console)
         if corpus is not None:
             console.print(corpus.says)
-            prepare(settings, corpus, folder, ranks)
-        task = task_of(settings, corpus, folder)
+            known = head(corpus) if settings.data.streaming else corpus
+            prepare(settings, known, folder, ranks)
+            task = task_of(settings, known, folder)
+            if settings.data.streaming:
+                stream(task, corpus, settings, ranks)
+        else:
+            task = task_of(settings, None, folder)
         if ranks.speaks:
             describe(folder, settings, task, corpus, ranks)
         return train_task(
@@ -185,6 +190,9 @@ def _settings(
         (layer["model"]["name"] for layer in layers[::-1] if "name" in layer.get("model", {})), None
     )
     base = recipe_for(corpus.task, model)
+    if asked.data.streaming and not asked.train.evaluate_every:
+        # A stream has no end at which all processes could look.
+        decided["train"] = {"evaluate_every": 1000}
     return settings_of(*_one_budget([base, *layers]), decided), corpus
 
 

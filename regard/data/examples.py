@@ -46,6 +46,30 @@ class Examples:
         return tuple(column.take(rows) for column in self.columns)
 
 
+def encoded(
+    rows: Sequence[Mapping[str, str]], readers: Mapping[str, Reader], max_length: int | None = None
+) -> Examples:
+    """Some rows as numbers, in memory; those with more than `max_length` tokens are dropped.
+
+    Raises `ValueError` as `encode`.
+    """
+    columns = {name: [row[name] for row in rows] for name in readers}
+    texts = [r.encode(columns[n]) for n, r in readers.items() if type(r) is Tokenizer]
+    lengths = np.stack([text.lengths for text in texts], axis=1).astype(np.int32)
+    kept = np.flatnonzero(lengths.max(1) <= (max_length or np.inf))
+    if not len(kept):
+        raise ValueError(f"none of {len(rows):,} examples has at most {max_length} tokens")
+    labels = [_numbers(columns[n], n, r) for n, r in readers.items() if type(r) is not Tokenizer]
+    return Examples(
+        columns=tuple(text.take(kept) for text in texts),
+        lengths=lengths[kept],
+        labels=labels[0][kept] if labels else np.zeros(0, dtype=np.int32),
+        rows=kept,
+        dropped=len(rows) - len(kept),
+        cut=0,
+    )
+
+
 def encode(
     dataset: Any,
     readers: Mapping[str, Reader],

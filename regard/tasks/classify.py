@@ -1,8 +1,9 @@
 """Classification of texts: a label to each, accuracy and F1 to judge by."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from torch.nn.functional import cross_entropy
 
 from regard._files import read_json, write_whole
 from regard.data.batching import by_tokens
-from regard.data.examples import Examples
+from regard.data.examples import Examples, Reader, encoded
 from regard.data.feed import Part
 from regard.data.ragged import Ragged
 from regard.data.tokenizer import Tokenizer
@@ -89,7 +90,7 @@ class Classifier:
         for number, length in enumerate(sources.lengths):
             if not length:
                 raise ValueError(f"text {number + 1} of {len(texts)} is empty; give a sentence")
-        rows = np.split(sources.values, sources.offsets[1:-1])
+        rows = (sources.values[start:stop] for start, stop in pairwise(sources.offsets))
         return [
             self._answer(text, row[: self.longest].tolist(), beams)
             for text, row in zip(texts, rows, strict=True)
@@ -139,6 +140,8 @@ class Classify:
         texts: the splits as they were written, with columns `text` and `label`.
         batch_tokens: cells of a micro-batch, padding included.
         smoothing: of the labels.
+
+    Set `stream` to train on examples that are not in memory (see `Streamed`).
     """
 
     name, metric = "classify", "accuracy"
@@ -155,11 +158,20 @@ class Classify:
     ) -> None:
         self.predictor, self.examples = predictor, examples
         self.batch_tokens, self.smoothing = batch_tokens, smoothing
+        self.stream: Callable[[int], Part] | None = None
         rows = texts["valid"][:fixed] if "valid" in texts else {"text": [], "label": []}
         self.fixed = list(zip(rows["text"], rows["label"], strict=True))
 
     def part(self, epoch: int) -> Part:
+        if self.stream is not None:
+            return self.stream(epoch)
         return _Part(self.examples["train"], self.predictor.tokenizer.pad)
+
+    def encoded(self, rows: Sequence[Mapping[str, str]], longest: int) -> Part:
+        """Texts as they come from a stream, those that are not too long."""
+        tokenizer = self.predictor.tokenizer
+        readers: dict[str, Reader] = {"text": tokenizer, "label": self.predictor.labels}
+        return _Part(encoded(rows, readers, longest), tokenizer.pad)
 
     def plan(self, lengths: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
         return by_tokens(lengths, self.batch_tokens, rng)

@@ -1,8 +1,9 @@
 """Language modelling: what comes next? Perplexity to judge by."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +74,7 @@ class Narrator:
         for number, length in enumerate(sources.lengths):
             if not length:
                 raise ValueError(f"text {number + 1} of {len(texts)} is empty; give a beginning")
-        rows = np.split(sources.values, sources.offsets[1:-1])
+        rows = (sources.values[start:stop] for start, stop in pairwise(sources.offsets))
         return [
             self._go_on(text, row.tolist(), max(1, beams), number)
             for number, (text, row) in enumerate(zip(texts, rows, strict=True))
@@ -125,6 +126,8 @@ class LanguageModel:
         characters: number of characters of each split.
         batch_size: blocks in a micro-batch.
         seed: of where an epoch's first block begins.
+
+    Set `stream` to train on a text that is not in memory (see `Streamed`).
     """
 
     name, metric = "language_model", "loss"
@@ -140,6 +143,7 @@ class LanguageModel:
     ) -> None:
         self.predictor, self.streams, self.characters = predictor, streams, characters
         self.batch_size, self.seed = batch_size, seed
+        self.stream: Callable[[int], Part] | None = None
         least = predictor.block + 1
         for split, stream in streams.items():
             if len(stream) < least:
@@ -153,8 +157,20 @@ class LanguageModel:
         ]
 
     def part(self, epoch: int) -> Part:
+        if self.stream is not None:
+            return self.stream(epoch)
         shift = int(np.random.default_rng([self.seed, epoch]).integers(self.predictor.block))
         return _Part(self.streams["train"], self.predictor.block, shift)
+
+    def encoded(self, rows: Sequence[Mapping[str, str]], longest: int) -> Part:
+        """Texts as they come from a stream, joined."""
+        values = self.predictor.tokenizer.encode([row["text"] for row in rows]).values
+        if len(values) <= self.predictor.block:
+            raise ValueError(
+                f"{len(rows)} rows of the stream have {len(values)} tokens, a block takes "
+                f"{self.predictor.block + 1}; give a smaller block"
+            )
+        return _Part(TokenStream(values.astype(np.int32)), self.predictor.block, 0)
 
     def plan(self, lengths: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
         return list(buckets(lengths[:, 0], self.batch_size, rng))

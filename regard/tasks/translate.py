@@ -1,7 +1,8 @@
 """Translation, or any other text to text: pairs to learn from, BLEU and chrF to judge by."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from regard.data.batching import by_tokens
-from regard.data.examples import Examples
+from regard.data.examples import Examples, Reader, encoded
 from regard.data.extra import extra
 from regard.data.feed import Part
 from regard.data.ragged import Ragged
@@ -49,7 +50,7 @@ class Translator:
             raise ValueError(f"text {empty[0] + 1} of {len(texts)} is empty; give a sentence")
         sources = self.source.encode(texts)
         found = self.write(sources, beams)
-        rows = np.split(sources.values, sources.offsets[1:-1])
+        rows = (sources.values[start:stop] for start, stop in pairwise(sources.offsets))
         return [
             shown(self.model, text, row.tolist(), answers, self.source, self.target)
             for text, row, answers in zip(texts, rows, found, strict=True)
@@ -88,6 +89,8 @@ class Translate:
         texts: the splits as they were written, with columns `source` and `target`.
         batch_tokens: cells of a micro-batch, padding included, both languages together.
         smoothing: of the labels.
+
+    Set `stream` to train on examples that are not in memory (see `Streamed`).
     """
 
     name, metric = "translate", "bleu"
@@ -104,11 +107,22 @@ class Translate:
     ) -> None:
         self.predictor, self.examples, self.texts = predictor, examples, texts
         self.batch_tokens, self.smoothing = batch_tokens, smoothing
+        self.stream: Callable[[int], Part] | None = None
         rows = texts["valid"][:fixed] if "valid" in texts else {"source": [], "target": []}
         self.fixed = list(zip(rows["source"], rows["target"], strict=True))
 
     def part(self, epoch: int) -> Part:
+        if self.stream is not None:
+            return self.stream(epoch)
         return _Part(self.examples["train"], self.predictor.target)
+
+    def encoded(self, rows: Sequence[Mapping[str, str]], longest: int) -> Part:
+        """Pairs as they come from a stream, those that are not too long."""
+        readers: dict[str, Reader] = {
+            "source": self.predictor.source,
+            "target": self.predictor.target,
+        }
+        return _Part(encoded(rows, readers, longest), self.predictor.target)
 
     def plan(self, lengths: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
         return by_tokens(lengths, self.batch_tokens, rng)

@@ -1,5 +1,6 @@
 """The training loop: draw, compute the loss, step, report, look, save, until all is spent."""
 
+import json
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -72,13 +73,18 @@ class Trainer:
         if config.compile:
             self.loss = torch.compile(self.objective, dynamic=True)
         self.optimizers = optimizers(self.model, config)
+        # Of a stream each process has a share of its own, and all the batches of that.
+        self.streams = getattr(task, "stream", None) is not None
+        alone = self.streams or ranks.world == 1
         self.feed = Feed(
             task.part,
             task.plan,
             seed=config.seed,
-            accumulate=max(config.accumulate, ranks.world),
-            rank=ranks.rank,
-            world=ranks.world,
+            accumulate=-(-config.accumulate // ranks.world)
+            if self.streams
+            else max(config.accumulate, ranks.world),
+            rank=0 if alone else ranks.rank,
+            world=1 if alone else ranks.world,
             workers=workers,
         )
         self.course = Course()
@@ -93,7 +99,7 @@ class Trainer:
         self.load(found.read("model"))
         restore_optimizers(self.model, self.optimizers, found.read("optimizer"))
         self.course = Course(**found.state["course"])
-        self.place = found.state["place"]
+        self.place = self._own_place(found.state)
         self.feed.restore(self.place)
         if self.ranks.speaks:
             self.journal.rewind(self.course.step)
@@ -167,6 +173,10 @@ class Trainer:
             "optimizer": optimizer_tensors(self.model, self.optimizers),
         }
         state = {"course": asdict(self.course), "place": self.place, "world": self.ranks.world}
+        if self.streams:
+            state["place"] = [
+                json.loads(each) for each in self.ranks.gather(json.dumps(self.place))
+            ]
         if self.ranks.speaks:
             done = self.saver.wait()
             self.saver.save(self.course.step, tensors, state)
@@ -175,6 +185,17 @@ class Trainer:
                 self.event("saved", f"{text}, training paused for {self.saver.pause:.3f} s")
         self.ranks.told()
         self.saved = time.monotonic()
+
+    def _own_place(self, state: Mapping[str, Any]) -> dict[str, Any]:
+        """This process's place in the data; that in a stream is of one process among so many."""
+        if not self.streams:
+            return state["place"]
+        if state["world"] != self.ranks.world:
+            raise ValueError(
+                f"{state['world']} processes shared the stream out until now, {self.ranks.world} "
+                f"cannot go on with it; give --devices {state['world']}"
+            )
+        return state["place"][self.ranks.rank]
 
     def weights(self) -> dict[str, Tensor]:
         """All weights, whole, on the CPU; every process must ask."""
