@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from regard.cli.mistake import Mistake
 from regard.cli.parser import parse
+from regard.errors import RegardError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,6 +34,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # once more when it flushes at exit, so the output goes nowhere from here on.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except (OSError, FloatingPointError) as error:
+    except (OSError, FloatingPointError, RegardError) as error:
         print(f"regard: {error}", file=sys.stderr)
         return 1

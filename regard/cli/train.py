@@ -4,7 +4,8 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -24,9 +25,10 @@ from regard.cli.settings import (
     settings_of,
 )
 from regard.data.corpus import Corpus
+from regard.errors import RegardError
 from regard.tasks.task import Task
 from regard.train.checkpoint import Checkpoint, newest
-from regard.train.display import Display, named
+from regard.train.display import Display, Screen, named
 from regard.train.launch import launch
 from regard.train.lock import locked
 from regard.train.loop import Trainer
@@ -64,7 +66,7 @@ def run(
         settings, corpus = _settings(layers, recipe, None)
         print(corpus.says if corpus else f"read as dates: {_languages(settings)}")
         return 0
-    console = Console(highlight=False, markup=False, soft_wrap=True)
+    console = Screen(highlight=False, markup=False, soft_wrap=True)
     ranks = join(timeout)
     try:
         if not ranks.speaks:
@@ -99,7 +101,16 @@ def _train(
         if ranks.speaks:
             describe(folder, settings, task, corpus, ranks)
         return train_task(
-            task, settings, folder, ranks, console, signals, found, shard=shard, workers=workers
+            task,
+            settings,
+            folder,
+            ranks,
+            console,
+            signals,
+            found,
+            shard=shard,
+            workers=workers,
+            check=lambda: _check(corpus),
         )
 
 
@@ -114,22 +125,27 @@ def train_task(
     *,
     shard: bool = False,
     workers: int = 0,
+    check: Callable[[], None] = lambda: None,
 ) -> int:
     """Train, examine on the test data, say where everything is; returns the exit code."""
     console.print(_introduction(task, settings, folder))
-    with Display(console) as display:
-        trainer = Trainer(
-            task,
-            settings.train,
-            folder,
-            ranks,
-            shard=shard,
-            workers=workers,
-            asked=lambda: signals.asked,
-            show=display.show,
-        )
-        if found is not None:
-            trainer.resume(found)
+    with Display(console) as display, within_memory(settings, folder):
+        try:
+            trainer = Trainer(
+                task,
+                settings.train,
+                folder,
+                ranks,
+                shard=shard,
+                workers=workers,
+                asked=lambda: signals.asked,
+                check=check,
+                show=display.show,
+            )
+            if found is not None:
+                trainer.resume(found)
+        except ValueError as error:
+            raise Mistake(str(error)) from error
         signal = trainer.train()
     if signal is not None:
         console.print(
@@ -137,10 +153,41 @@ def train_task(
             f"Go on with: regard train --resume {folder}"
         )
         return 128 + signal
-    scores = trainer.test(beams=4)
+    with within_memory(settings, folder):
+        scores = trainer.test(beams=4)
     shown = f"On test data: {named(scores)}." if scores else "There is no test data."
     console.print(f"{shown}\nThe run is in {folder}, its page is {folder / 'report.html'}.")
     return 0
+
+
+def _check(corpus: Corpus | None) -> None:
+    """Raise `RegardError` when the data changed since it was read."""
+    try:
+        if corpus is not None:
+            corpus.check()
+    except ValueError as error:
+        raise RegardError(str(error)) from error
+
+
+@contextmanager
+def within_memory(settings: Settings, folder: Path) -> Iterator[None]:
+    """Say what to lower when memory runs out; raises `RegardError` with it."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        text = str(error)
+        if not isinstance(error, (MemoryError, torch.OutOfMemoryError)) and not any(
+            sign in text for sign in ("can't allocate memory", "not enough memory")
+        ):
+            raise
+        data = settings.data
+        size = f"data.batch_tokens (now {data.batch_tokens})"
+        if data.task == "language_model":
+            size = f"data.batch_size (now {data.batch_size})"
+        raise RegardError(
+            f"memory ran out; lower {size} or the model's sizes, or --set recompute=true, in a new "
+            f"run (--out); what was saved in {folder} is whole"
+        ) from error
 
 
 def _layers(
@@ -281,9 +328,20 @@ def _found(folder: Path, resume: str, ranks: Ranks, console: Console) -> Checkpo
         found = newest(folder / CHECKPOINTS, mend=False) if step else None
     for sentence in found.skipped if found else []:
         console.print(f"passed over: {sentence}")
-    if found is None and resume not in ("auto", "never"):
-        raise Mistake(f"{folder} has no checkpoint that is whole; start anew with --resume never")
+    if found is None:
+        _require_nothing_lost(folder, resume)
     return found
+
+
+def _require_nothing_lost(folder: Path, resume: str) -> None:
+    """Begin at step 0 only where nothing is left that a new beginning would write over."""
+    damaged = sorted(path.name for path in (folder / CHECKPOINTS).glob("step-*"))
+    if resume not in ("auto", "never") or (damaged and (folder / BEST).exists()):
+        seen = f" ({', '.join(damaged)} damaged)" if damaged else ""
+        raise Mistake(
+            f"{folder} has no checkpoint that is whole{seen}; to begin anew beside it, say "
+            "--resume never"
+        )
 
 
 def _run_config(folder: Path) -> Path:

@@ -18,7 +18,7 @@ class Course:
         worse: looks since the best.
         skips: updates left out in a row, because loss or gradient was not finite.
         unlabelled: updates left out because their examples had no label to learn from.
-        finished: is the budget spent, and everything done that is done then?
+        finished: did the looks end the run, before its budget did?
     """
 
     step: int = 0

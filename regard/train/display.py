@@ -1,5 +1,7 @@
 """Progress on the screen: a bar where there is a terminal, plain lines where there is none."""
 
+import os
+import sys
 import time
 from collections.abc import Mapping
 from types import TracebackType
@@ -9,6 +11,15 @@ from rich.progress import BarColumn, TaskProgressColumn, TextColumn
 from rich.progress import Progress as Bar
 
 from regard.train.course import Progress
+
+
+class Screen(Console):
+    """A console whose reader may leave (`| head`): the work goes on, and nobody is told of it."""
+
+    def on_broken_pipe(self) -> None:
+        """Write to nowhere from here on, where Rich would end the program."""
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class Display:

@@ -3,7 +3,7 @@
 import json
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,16 +16,18 @@ from torch.distributed.tensor import DTensor
 
 from regard._files import write_whole
 from regard.data.feed import Feed, Step
+from regard.errors import RegardError
 from regard.models.weights import shared_names
 from regard.tasks.task import Batch, Task, as_sample, better
 from regard.train.checkpoint import Checkpoint, verified
 from regard.train.config import TrainConfig
 from regard.train.course import Course, Progress, Shared
 from regard.train.examination import at_rest, examine
+from regard.train.offenders import offenders
 from regard.train.optimizers import like, optimizer_tensors, optimizers, restore_optimizers, whole
 from regard.train.parallel import Objective, distributed, fork, is_sharded, recompute, synchronized
 from regard.train.ranks import Ranks
-from regard.train.run_folder import BEST, CHECKPOINTS, Journal, replace_folder
+from regard.train.run_folder import BEST, CHECKPOINTS, Journal, replace_folder, writing
 from regard.train.saver import Saver
 from regard.view.report import read_run, report
 
@@ -48,6 +50,7 @@ class Trainer:
         shard: spread the weights over them (FSDP2) instead of copying them (DDP).
         workers: processes of each rank that prepare batches; 0 is none.
         asked: the signal that asked to stop, or None.
+        check: called before every epoch and every look; raises when the data is not what it was.
         show: called with every report and with the latest metrics.
     """
 
@@ -61,10 +64,11 @@ class Trainer:
         shard: bool = False,
         workers: int = 0,
         asked: Callable[[], int | None] = lambda: None,
+        check: Callable[[], None] = lambda: None,
         show: Callable[[Progress, Mapping[str, float]], None] = lambda progress, scores: None,
     ) -> None:
         self.task, self.config, self.folder, self.ranks = task, config, folder, ranks
-        self.asked, self.show = asked, show
+        self.asked, self.check, self.show = asked, check, show
         self.journal = Journal(folder if ranks.speaks else None)
         self.model = task.predictor.model.to(ranks.device)
         self.objective = distributed(Objective(task), ranks, shard)
@@ -73,21 +77,10 @@ class Trainer:
         if config.compile:
             self.loss = torch.compile(self.objective, dynamic=True)
         self.optimizers = optimizers(self.model, config)
-        # Of a stream each process has a share of its own, and all the batches of that.
-        self.streams = getattr(task, "stream", None) is not None
-        alone = self.streams or ranks.world == 1
-        self.feed = Feed(
-            task.part,
-            task.plan,
-            seed=config.seed,
-            accumulate=-(-config.accumulate // ranks.world)
-            if self.streams
-            else max(config.accumulate, ranks.world),
-            rank=0 if alone else ranks.rank,
-            world=1 if alone else ranks.world,
-            workers=workers,
-        )
+        self.streams, self.workers = getattr(task, "stream", None) is not None, workers
+        self.feed = self._feed(max(config.accumulate, ranks.world))
         self.course = Course()
+        self.bare = 0
         self.rate = self.norm = self.began = 0.0
         self.sums = np.zeros(4)
         self.place = self.feed.state()
@@ -95,10 +88,15 @@ class Trainer:
         self.saver = Saver(folder / CHECKPOINTS, keep=max(2, config.average))
 
     def resume(self, found: Checkpoint) -> None:
-        """Go on from a checkpoint; raises `ValueError` when it belongs to another run."""
+        """Go on from a checkpoint, with as many micro-batches to an update as it had.
+
+        So it does not matter how many processes go on: the order of the examples and what is summed
+        up in an update stay the same. Raises `ValueError` when it belongs to another run.
+        """
         self.load(found.read("model"))
         restore_optimizers(self.model, self.optimizers, found.read("optimizer"))
         self.course = Course(**found.state["course"])
+        self.feed = self._feed(found.state.get("accumulate", self.accumulate))
         self.place = self._own_place(found.state)
         self.feed.restore(self.place)
         if self.ranks.speaks:
@@ -107,34 +105,53 @@ class Trainer:
 
     def train(self) -> int | None:
         """Train to the end of the budget; returns the signal that ended it earlier, or None."""
-        if self.course.finished:
-            return None
+        if self.ranks.speaks and self.course.step == 0:
+            self.journal.rewind(0)
         self.model.train()
         self.began = time.monotonic() - self.course.seconds
         self.saved = self.reported = time.monotonic()
         with self.saver:
-            for step in self.feed:
-                shared = self._share(step)
-                if shared.spent >= 1 or shared.stop:
-                    break
-                self._update(step, shared)
-                self.place = self.feed.state()
-                self.course.epoch = step.epoch + (step.index + 1) / step.steps_in_epoch
-                self._report()
-                if self._is_time_to_look(step):
-                    self.look()
-                    self.save()
-                    if 0 < self.config.patience <= self.course.worse:
-                        looks = f"{self.course.worse} looks"
-                        self.event("stopped", f"no better {self.task.metric} in {looks}")
-                        break
-                elif shared.save:
-                    self.save()
+            if not self.course.finished:
+                self._updates()
             return self._end()
+
+    def _updates(self) -> None:
+        """Make updates until the budget is spent, the looks say enough, or a signal came."""
+        for step in self._steps():
+            shared = self._share(step)
+            if shared.spent >= 1 or shared.stop:
+                break
+            self._update(step, shared)
+            self.place = self.feed.state()
+            self.course.epoch = step.epoch + (step.index + 1) / step.steps_in_epoch
+            self._report()
+            if self._is_time_to_look(step):
+                self.look()
+                self.course.finished = 0 < self.config.patience <= self.course.worse
+                self.save()
+                if self.course.finished:
+                    looks = f"{self.course.worse} looks"
+                    self.event("stopped", f"no better {self.task.metric} in {looks}")
+                    break
+            elif shared.save:
+                self.save()
+
+    def _steps(self) -> Iterator[Step]:
+        """What the feed gives; a worker that is lost is said in one sentence."""
+        steps = iter(self.feed)
+        while True:
+            try:
+                step = next(steps)
+            except RuntimeError as error:
+                raise RegardError(str(error)) from error
+            if step.index == 0:
+                self.check()
+            yield step
 
     def look(self) -> None:
         """Examine the validation data, keep the best model, show the fixed examples."""
         course = self.course
+        self.check()
         self.scores = examine(self.task, self.objective, self.ranks, "valid")
         course.looked = course.step
         self._log("valid", self.scores)
@@ -163,7 +180,8 @@ class Trainer:
 
     def write_report(self) -> None:
         """Draw the page of the run as it is now."""
-        write_whole(self.folder / "report.html", report(read_run(self.folder)).encode())
+        with writing(self.folder / "report.html") as path:
+            write_whole(path, report(read_run(self.folder)).encode())
 
     def save(self) -> None:
         """Write a checkpoint of all that a later session needs to go on as if it were now."""
@@ -172,7 +190,12 @@ class Trainer:
             "model": self.weights(),
             "optimizer": optimizer_tensors(self.model, self.optimizers),
         }
-        state = {"course": asdict(self.course), "place": self.place, "world": self.ranks.world}
+        state: dict[str, Any] = {
+            "course": asdict(self.course),
+            "place": self.place,
+            "world": self.ranks.world,
+            "accumulate": self.accumulate,
+        }
         if self.streams:
             state["place"] = [
                 json.loads(each) for each in self.ranks.gather(json.dumps(self.place))
@@ -212,6 +235,23 @@ class Trainer:
         """Write down that something happened."""
         self.journal.log("event", step=self.course.step, event=event, text=text)
 
+    def _feed(self, accumulate: int) -> Feed:
+        """The steps of this process; `accumulate` is over all of them."""
+        ranks, self.accumulate = self.ranks, accumulate
+        # Of a stream each process has a share of its own, and all the batches of that.
+        rank, world = (0, 1) if self.streams else (ranks.rank, ranks.world)
+        return Feed(
+            self.task.part,
+            self.task.plan,
+            seed=self.config.seed,
+            accumulate=-(-accumulate // ranks.world) if self.streams else accumulate,
+            rank=rank,
+            world=world,
+            workers=self.workers,
+            # Half as long as the others wait, so that what is said is what went wrong here.
+            timeout=ranks.timeout_s / min(2, ranks.world),
+        )
+
     def _share(self, step: Step) -> Shared:
         """Agree with the other processes on the sums of this step and on whether to make it."""
         batches: list[Batch] = step.batches
@@ -234,17 +274,17 @@ class Trainer:
         """Make one update, or leave it out."""
         rate = self.config.learning_rate_at(self.course.step + 1, shared.spent)
         if not shared.labels:
-            self.course.unlabelled += 1
-            self.event("skipped_batch", f"{_name(step)} has no label to learn from")
+            self._pass_over(step)
             return
+        self.bare = 0
         for optimizer in self.optimizers:
             optimizer.zero_grad()
-        total = self._gradients(step, shared.labels)
+        losses = self._gradients(step, shared.labels)
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
         norm = norm.full_tensor() if isinstance(norm, DTensor) else norm
-        loss, size = float(self.ranks.sum(total).item()), float(norm.item())
+        loss, size = float(self.ranks.sum(losses.sum()).item()), float(norm.item())
         if not (math.isfinite(loss) and math.isfinite(size)):
-            self._refuse(step, loss, size, rate)
+            self._refuse(step, losses, (loss, size, rate))
             return
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
@@ -255,11 +295,11 @@ class Trainer:
         self.sums += [loss, shared.labels, shared.tokens, shared.cells]
 
     def _gradients(self, step: Step, labels: float) -> Tensor:
-        """The gradient of the step's mean loss; returns this process's summed loss."""
+        """The gradient of the step's mean loss; returns the loss of each of its micro-batches."""
         # A process without a micro-batch takes part with an example that weighs nothing.
         batches = step.batches or [self.task.part(step.epoch).batch(np.array([0]))]
         weight = float(bool(step.batches))
-        total = torch.zeros((), dtype=torch.float64)
+        losses = torch.zeros(len(batches), dtype=torch.float64)
         device = self.ranks.device
         for number, batch in enumerate(batches):
             fork(
@@ -277,19 +317,33 @@ class Trainer:
                 loss = weight * self.loss(batch.to(device))
                 # DDP and FSDP divide the summed gradients by the number of processes.
                 (loss * (self.ranks.world / labels)).backward()
-            total += loss.detach().double().cpu()
-        return total
+            losses[number] = loss.detach()
+        return losses
 
-    def _refuse(self, step: Step, loss: float, norm: float, rate: float) -> None:
+    def _pass_over(self, step: Step) -> None:
+        """Leave an update out that has nothing to learn from; stop when a whole epoch had not."""
+        self.course.unlabelled, self.bare = self.course.unlabelled + 1, self.bare + 1
+        self.event("skipped_batch", f"{_name(step)} has no label to learn from")
+        if self.bare >= step.steps_in_epoch:
+            raise RegardError(
+                f"training stopped at step {self.course.step}: the last {self.bare} updates, a "
+                "whole epoch, had no label to learn from; look at the column that is to be learned"
+            )
+
+    def _refuse(self, step: Step, losses: Tensor, numbers: tuple[float, float, float]) -> None:
         """Leave an update out that is not finite, or stop; no weight has moved."""
-        self.course.skips += 1
-        text = f"{_name(step)}: the loss is {loss} and the norm of its gradient {norm}"
+        (loss, norm, rate), course = numbers, self.course
+        rows = "they are of a stream"
+        if not self.streams:
+            rows = offenders(self.task, self.ranks, self.config, step, self.accumulate, losses)
+        course.skips += 1
+        text = f"{_name(step)}: the loss is {loss} and the norm of its gradient {norm}; {rows}"
         self.event("skipped_batch", text)
-        if self.course.skips > self.config.max_skips:
+        if course.skips > self.config.max_skips:
             raise FloatingPointError(
-                f"training stopped at step {self.course.step}, {text}; the weights are those of "
-                f"the step before; try a learning rate below {rate:g}, or --set max_skips=3 to "
-                "pass over it"
+                f"training stopped at step {course.step}, {text}; the weights are those of the "
+                f"step before; try a learning rate below {rate:g}, or --set "
+                f"max_skips={course.skips + 2} to pass over it"
             )
 
     def _spent(self) -> float:
@@ -300,7 +354,9 @@ class Trainer:
 
     def _is_time_to_look(self, step: Step) -> bool:
         if self.config.evaluate_every:
-            return self.course.step % self.config.evaluate_every == 0
+            due = self.course.step % self.config.evaluate_every == 0
+            # An update that was left out is no reason to look again.
+            return due and self.course.step > self.course.looked
         return step.index + 1 == step.steps_in_epoch
 
     def _report(self) -> None:
@@ -326,12 +382,15 @@ class Trainer:
 
     def _end(self) -> int | None:
         """Look and save once more; average if that was asked for."""
-        signal, course = self.asked(), self.course
-        if signal is None and (course.step > course.looked or not (self.folder / BEST).exists()):
+        course = self.course
+        # What each process sees for itself may differ: a signal on its way, a disk not yet written.
+        asked = self.ranks.gather(str(self.asked() or ""))
+        signal = next((int(text) for text in asked if text), None)
+        kept = self.ranks.told("kept" if (self.folder / BEST).exists() else "")
+        if signal is None and (course.step > course.looked or not kept):
             self.look()
-        elif not (self.folder / BEST).exists():
+        elif not kept:
             self._keep()
-        course.finished = signal is None
         self.save()
         self.saver.wait()
         if signal is None and self.config.average > 1:
@@ -361,7 +420,9 @@ class Trainer:
         """Write the model as `best/`."""
         weights = self.weights()
         if self.ranks.speaks:
-            replace_folder(self.folder / BEST, lambda new: self.task.predictor.save(new, weights))
+            with writing(self.folder / BEST) as best:
+                replace_folder(best, lambda new: self.task.predictor.save(new, weights))
+        self.ranks.told()
 
     def _show_samples(self) -> None:
         texts = [text for text, _ in self.task.fixed]

@@ -4,7 +4,8 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,26 @@ def replace_folder(target: Path, write: Callable[[Path], None]) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
+@contextmanager
+def writing(path: Path) -> Iterator[Path]:
+    """Say in one sentence which file could not be written and how much room there is.
+
+    Raises `OSError` with it.
+    """
+    try:
+        yield path
+    except OSError as error:
+        try:
+            room = os.statvfs(path.parent)
+            free = f"{room.f_bavail * room.f_frsize:,} bytes are free there"
+        except OSError:
+            free = "its folder cannot be looked at"
+        raise OSError(
+            f"{path} could not be written: {error.strerror or error}; {free}; what was saved "
+            "before is kept: make room and start again"
+        ) from error
+
+
 def settle(target: Path) -> None:
     """Finish what a crash interrupted in `replace_folder`."""
     for name in ("new", "old"):
@@ -93,8 +114,9 @@ class Journal:
 
     def _append(self, name: str, entries: Mapping[str, object]) -> None:
         if self.folder is not None:
-            with open(self.folder / name, "a", encoding="utf-8") as file:
-                file.write(json.dumps(_finite(entries), ensure_ascii=False) + "\n")
+            line = json.dumps(_finite(entries), ensure_ascii=False) + "\n"
+            with writing(self.folder / name) as path, open(path, "a", encoding="utf-8") as file:
+                file.write(line)
 
 
 def _beside(target: Path, name: str) -> Path:

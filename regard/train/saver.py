@@ -50,8 +50,9 @@ class Saver:
     ) -> None:
         if error is None:
             self.wait()
-        elif self._thread is not None:
+        elif self._thread is not None and isinstance(error, Exception):
             # What made the block fail is said; a save that fails as well is not worth hiding it.
+            # A second signal does not wait: a save that is cut off is none.
             self._thread.join()
 
     def save(

@@ -1,0 +1,164 @@
+"""A task so small that an update takes a millisecond: the next number of a ragged row of numbers.
+
+Rows can be poisoned, so that their loss is not a number, and be without labels.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from regard.data.batching import by_tokens
+from regard.layers import Stack
+from regard.tasks.task import Answer, Record
+from regard.train.config import TrainConfig
+
+VOCAB, LONGEST = 11, 7
+
+
+def numbers(count: int = 40, seed: int = 0) -> list[np.ndarray]:
+    """Rows of 1 to 7 numbers, each the one before plus a step that is the row's own."""
+    rng = np.random.default_rng(seed)
+    starts, steps = rng.integers(0, VOCAB, (2, count))
+    lengths = rng.integers(1, LONGEST + 1, count)
+    return [
+        (start + step * np.arange(length + 1)) % VOCAB
+        for start, step, length in zip(starts, steps, lengths, strict=True)
+    ]
+
+
+@dataclass(frozen=True)
+class TinyBatch:
+    inputs: Tensor
+    wanted: Tensor
+    poisoned: bool = False
+
+    @property
+    def labels(self) -> int:
+        return int((self.wanted >= 0).sum())
+
+    @property
+    def tokens(self) -> int:
+        return int((self.inputs >= 0).sum())
+
+    @property
+    def cells(self) -> int:
+        return self.inputs.numel()
+
+    def to(self, device: torch.device) -> "TinyBatch":
+        return self
+
+
+@dataclass(frozen=True)
+class TinyPart:
+    rows: Sequence[np.ndarray]
+    poison: Collection[int] = ()
+    bare: Collection[int] = ()
+    seen: list[list[int]] = field(default_factory=list)
+
+    @property
+    def lengths(self) -> np.ndarray:
+        return np.array([[len(row) - 1] for row in self.rows])
+
+    def batch(self, rows: np.ndarray) -> TinyBatch:
+        self.seen.append(rows.tolist())
+        width = max(len(self.rows[row]) for row in rows)
+        cells = torch.full((len(rows), width), -1)
+        for place, row in enumerate(rows):
+            cells[place, : len(self.rows[row])] = torch.from_numpy(self.rows[row].copy())
+        wanted = cells[:, 1:].clone()
+        for place, row in enumerate(rows):
+            if row in self.bare:
+                wanted[place] = -1
+        return TinyBatch(cells[:, :-1], wanted, any(row in self.poison for row in rows))
+
+
+class Block(nn.Module):
+    def __init__(self, width: int, dropout: float) -> None:
+        super().__init__()
+        self.inner, self.dropout = nn.Linear(width, width), nn.Dropout(dropout)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        return hidden + self.dropout(torch.tanh(self.inner(hidden)))
+
+
+class TinyModel(nn.Module):
+    def __init__(self, dropout: float) -> None:
+        super().__init__()
+        self.embed = nn.Embedding(VOCAB, 8)
+        self.stack = Stack([Block(8, dropout) for _ in range(2)])
+        self.output = nn.Linear(8, VOCAB)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        hidden = self.embed(inputs.clamp(min=0)).cumsum(1)
+        return self.output(self.stack(hidden))
+
+
+@dataclass(frozen=True)
+class TinyPredictor:
+    model: TinyModel
+
+    def predict(self, texts: Sequence[str], beams: int = 1) -> list[Answer]:
+        return [Answer(text, (("0", 0.0),)) for text in texts]
+
+    def save(self, folder: Path, weights: Mapping[str, Tensor] | None = None) -> None:
+        named = self.model.state_dict() if weights is None else weights
+        save_file(dict(named), folder / "model.safetensors")
+
+
+class Tiny:
+    """The task; `poison` are rows whose loss is NaN, `bare` those without a label."""
+
+    name, metric = "tiny", "loss"
+    fixed: Sequence[tuple[str, str | None]] = [("1 2 3", None)]
+
+    def __init__(
+        self,
+        poison: Collection[int] = (),
+        bare: Collection[int] = (),
+        dropout: float = 0.2,
+        dtype: torch.dtype = torch.float32,
+        count: int = 40,
+    ) -> None:
+        torch.manual_seed(0)
+        self.predictor = TinyPredictor(TinyModel(dropout).to(dtype))
+        self.train = TinyPart(numbers(count), poison, bare)
+        self.valid = TinyPart(numbers(12, seed=1))
+
+    def part(self, epoch: int) -> TinyPart:
+        return self.train
+
+    def plan(self, lengths: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
+        return by_tokens(lengths, 16, rng)
+
+    def loss(self, batch: Any) -> Tensor:
+        logits = self.predictor.model(batch.inputs)
+        wanted = batch.wanted.flatten()
+        total = nn.functional.cross_entropy(
+            logits.flatten(0, 1), wanted, ignore_index=-1, reduction="sum"
+        )
+        return total * float("nan") if batch.poisoned else total
+
+    def size(self, split: str) -> int:
+        return len(self.valid.rows) if split == "valid" else 0
+
+    def examine(self, split: str, rows: np.ndarray, beams: int = 1) -> list[Record]:
+        found = []
+        for row in rows:
+            batch = self.valid.batch(np.array([row]))
+            found.append({"nats": float(self.loss(batch)), "labels": batch.labels})
+        return found
+
+    def score(self, split: str, records: Sequence[Record]) -> dict[str, float]:
+        return {"loss": sum(r["nats"] for r in records) / sum(r["labels"] for r in records)}
+
+
+def config(**named: Any) -> TrainConfig:
+    """Three epochs, a look every ten updates, no save by the clock."""
+    usual: dict[str, Any] = {"epochs": 3.0, "evaluate_every": 10, "learning_rate": 1e-2}
+    return TrainConfig(**{**usual, **named})
