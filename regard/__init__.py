@@ -3,7 +3,8 @@
 Attention is three steps — score, normalize, weighted sum — and every mechanism is a choice for one
 of them. `attention` takes the choices as objects, `attention_weights` shows what they did, `plan`
 says how. The parts live in `regard.scores`, `regard.score_mods`, `regard.masks`,
-`regard.normalizers` and `regard.positions`.
+`regard.normalizers` and `regard.positions`,
+what has weights around them in `regard.layers`.
 
 Nothing is imported until it is used, so that the command line can answer without PyTorch.
 """
@@ -12,7 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from regard import masks, normalizers, positions, score_mods, scores
+    from regard import layers, masks, normalizers, positions, score_mods, scores
     from regard._attention import attention, attention_weights, plan
     from regard.errors import CheckpointMismatch, RegardError, UnsupportedByBackend
 
@@ -24,6 +25,7 @@ __all__ = [
     "UnsupportedByBackend",
     "attention",
     "attention_weights",
+    "layers",
     "masks",
     "normalizers",
     "plan",
@@ -32,7 +34,7 @@ __all__ = [
     "scores",
 ]
 
-_FOLDERS = {"masks", "normalizers", "positions", "score_mods", "scores"}
+_FOLDERS = {"layers", "masks", "normalizers", "positions", "score_mods", "scores"}
 _HOMES = {
     "attention": "regard._attention",
     "attention_weights": "regard._attention",

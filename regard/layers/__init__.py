@@ -1,4 +1,11 @@
-"""Weights around the operator: projections, heads, caches, feed-forward, and stacks of them."""
+"""Weights around the operator: projections, heads, caches, feed-forward, and stacks of them.
+
+>>> import torch
+>>> from regard.layers import Attend, SelfAttention
+>>> from regard.normalizers import sparsemax
+>>> SelfAttention(16, 4, Attend(normalizer=sparsemax), kv_heads=2)(torch.randn(2, 5, 16)).shape
+torch.Size([2, 5, 16])
+"""
 
 from regard.layers.attend import Attend
 from regard.layers.blocks import DecoderBlock, DecoderCache, EncoderBlock
