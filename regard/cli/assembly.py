@@ -86,21 +86,38 @@ def load_predictor(folder: Path) -> Predictor:
     known = read_about(folder)
     parts = {name: known[name] for name in PARTS if name in known}
     model = load_model(folder, parts)
+    sizes: Any = model.config
     kind: Any = known["task"]
     if kind == "dates":
         source, target = load_vocabularies(folder)
+        _belong(folder, sizes, source_vocab=source, target_vocab=target)
         return DateReader(model, source, target, parts)
     if kind == "translate":
-        return Translator(model, *load_tokenizers(folder), known["length_penalty"], parts)
+        reading, writing = load_tokenizers(folder)
+        _belong(folder, sizes, source_vocab=reading, target_vocab=writing)
+        return Translator(model, reading, writing, known["length_penalty"], parts)
     if kind == "classify":
-        tokenizer = Tokenizer.load(folder / TOKENIZER)
-        return Classifier(model, tokenizer, load_labels(folder), known["longest"], parts)
+        tokenizer, labels = Tokenizer.load(folder / TOKENIZER), load_labels(folder)
+        _belong(folder, sizes, vocab=tokenizer, classes=labels)
+        return Classifier(model, tokenizer, labels, known["longest"], parts)
     if kind == "language_model":
         tokenizer = Tokenizer.load(folder / TOKENIZER)
+        _belong(folder, sizes, vocab=tokenizer)
         return Narrator(
             model, tokenizer, known["block"], known["length"], known["temperature"], parts
         )
     raise ValueError(f"{folder} was trained for {kind!r}, which this version does not know")
+
+
+def _belong(folder: Path, sizes: Any, **lists: Any) -> None:
+    """Raise `ValueError` unless each list is as long as the network's size of that name."""
+    for size, names in lists.items():
+        wanted = getattr(sizes, size, None)
+        if len(names) != wanted:
+            raise ValueError(
+                f"{folder} does not belong together: its network has {size} {wanted}, its files "
+                f"name {len(names)}; copy the whole run folder again"
+            )
 
 
 def load_model(folder: Path, parts: Mapping[str, Any]) -> Any:

@@ -86,13 +86,16 @@ class DateReader:
         encoded = self.model.encode(torch.tensor([self.source.encode(tokens)]))
         (found,) = beam(self.model, encoded, target.begin, target.end, MAX_LENGTH, beams)
         best = found[0].tokens
-        followed = torch.tensor([[target.begin, *best[:-1]]]) if best else torch.empty(1, 0).long()
+        weights = torch.zeros(0, len(tokens))
+        if best:
+            followed = torch.tensor([[target.begin, *best[:-1]]])
+            weights = self.model.alignment(encoded, followed)[0]
         return Answer(
             text=text,
             answers=tuple(("".join(target.decode(h.tokens)), h.log_probability) for h in found),
             inputs=tuple(tokens),
             outputs=tuple(target.decode(best)),
-            weights=self.model.alignment(encoded, followed)[0],
+            weights=weights,
             unknown=tuple(self.source.unknown(tokens)),
         )
 

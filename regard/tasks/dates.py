@@ -141,7 +141,9 @@ class Dates:
         tags = dict.fromkeys([*(tag for tag in DRAWN if tag in self.languages), *self.languages])
         full = [self.languages.index(tag) * len(FORMATS) for tag in list(tags)[:3]]
         # A day of three different numbers, so that one can tell which of them was looked at.
-        number = next(n for n in days_of("test") if day(n).year == 2026 and day(n).day > 12)
+        number = next(
+            n for n in days_of("test").tolist() if day(n).year == 2026 and day(n).day > 12
+        )
         texts = self.dates.texts(np.array(full), np.repeat(number, len(full)))
         return [(text, day(int(number)).isoformat()) for text in texts]
 

@@ -12,7 +12,7 @@ from typing import Any
 from torch import Tensor
 
 from regard._files import read_json, write_whole
-from regard._manifest import verify_manifest, write_manifest
+from regard._manifest import NAME, verify_manifest, write_manifest
 from regard.models.weights import write_weights
 
 CONFIG, WEIGHTS, TASK, README = "config.json", "model.safetensors", "task.json", "README.md"
@@ -46,6 +46,7 @@ def read_about(folder: Path) -> dict[str, Any]:
     damaged or not what `save_model` writes.
     """
     verify_manifest(folder, [CONFIG, WEIGHTS, TASK])
+    verify_manifest(folder, list(read_json((folder / NAME).read_bytes())["files"]))
     about = read_json((folder / TASK).read_bytes())
     if not isinstance(about, dict) or not isinstance(about.get("task"), str):
         raise ValueError(f"{folder / TASK} does not name a task; copy the whole run folder again")

@@ -172,9 +172,11 @@ def shown(
     """Answers to one text with the alignment of the best."""
     device = model.output.weight.device
     best = found[0].tokens
-    followed = torch.tensor([[target_coder.begin, *best[:-1]]] if best else [[]], device=device)
-    encoded = model.encode(torch.tensor([list(source)], device=device))
-    weights = model.alignment(encoded, followed.long())[0].float().cpu()
+    weights = torch.zeros(0, len(source))
+    if best:
+        followed = torch.tensor([[target_coder.begin, *best[:-1]]], device=device)
+        encoded = model.encode(torch.tensor([list(source)], device=device))
+        weights = model.alignment(encoded, followed)[0].float().cpu()
     return Answer(
         text=text,
         answers=tuple((target_coder.decode(h.tokens), h.log_probability) for h in found),

@@ -90,6 +90,7 @@ class TrainConfig:
             "patience",
             "average",
             "max_skips",
+            "seed",
         ):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ValueError(f"{name} must be at least 0, got {getattr(self, name)}")
