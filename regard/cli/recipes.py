@@ -8,23 +8,26 @@ from regard.cli.mistake import Mistake
 Table = dict[str, dict[str, Any]]
 
 TRANSLATE: Table = {
-    "data": {"task": "translate", "smoothing": 0.1},
+    "data": {"task": "translate", "smoothing": 0.1, "batch_tokens": 3072},
     "tokens": {"kind": "bpe", "size": 8000},
-    "model": {"dropout": 0.3},
+    "model": {"dropout": 0.2},
     "train": {
-        "epochs": 30.0,
-        "learning_rate": 5e-3,
-        "schedule": "inverse_sqrt",
-        "warmup": 1000.0,
+        "epochs": 25.0,
+        "learning_rate": 3e-3,
+        "warmup": 800.0,
         "beta2": 0.98,
         "weight_decay": 1e-4,
         "average": 5,
     },
 }
-"""Vaswani et al. 2017 on tens of thousands of pairs: 4 + 4 layers of width 128."""
+"""Vaswani et al. 2017 for tens of thousands of pairs: 4 + 4 layers of width 128.
+
+The published schedule, which never ends, is `schedule="inverse_sqrt"`; where the end is known, a
+cosine gets further in the same time.
+"""
 
 RNNSEARCH: Table = {
-    "data": {"task": "translate", "smoothing": 0.1},
+    "data": {"task": "translate", "smoothing": 0.1, "batch_tokens": 3072},
     "tokens": {"kind": "bpe", "size": 8000},
     "model": {
         "name": "rnnsearch",
@@ -35,9 +38,9 @@ RNNSEARCH: Table = {
         "maxout_dim": 128,
         "dropout": 0.3,
     },
-    "train": {"epochs": 12.0, "learning_rate": 3e-3, "warmup": 0.03, "average": 3},
+    "train": {"epochs": 12.0, "learning_rate": 2e-3, "warmup": 0.03, "average": 3},
 }
-"""Bahdanau et al. 2014 on tens of thousands of pairs."""
+"""Bahdanau et al. 2014 for tens of thousands of pairs."""
 
 CLASSIFY: Table = {
     "data": {"task": "classify", "smoothing": 0.0},
