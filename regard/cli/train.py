@@ -6,6 +6,7 @@ import platform
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,8 @@ CONFIG, ENVIRONMENT = "config.toml", "environment.json"
 CACHE = ".data"
 """Where the data is kept as it was read, beside the runs that use it."""
 BUDGETS = ("epochs", "steps", "seconds")
+CHANGEABLE = ("max_skips", "save_every_minutes")
+"""Settings that a resumed run may have otherwise: no update that is made depends on them."""
 
 
 def run(
@@ -129,7 +132,7 @@ def train_task(
 ) -> int:
     """Train, examine on the test data, say where everything is; returns the exit code."""
     console.print(_introduction(task, settings, folder))
-    with Display(console) as display, within_memory(settings, folder):
+    with Display(console) as display, within_memory(settings, folder), ranks.together():
         try:
             trainer = Trainer(
                 task,
@@ -153,7 +156,7 @@ def train_task(
             f"Go on with: regard train --resume {folder}"
         )
         return 128 + signal
-    with within_memory(settings, folder):
+    with within_memory(settings, folder), ranks.together():
         scores = trainer.test(beams=4)
     shown = f"On test data: {named(scores)}." if scores else "There is no test data."
     console.print(f"{shown}\nThe run is in {folder}, its page is {folder / 'report.html'}.")
@@ -301,12 +304,15 @@ def _claimed(folder: Path, settings: Settings, resume: str) -> Path:
             folder = new_run_folder(folder)
         elif (folder / CONFIG).exists():
             old = settings_of(read_toml(folder / CONFIG))
+            may_change = {name: getattr(settings.train, name) for name in CHANGEABLE}
+            old = replace(old, train=replace(old.train, **may_change))
             changed = differences(old, settings)
             if changed:
                 raise Mistake(
                     f"{folder} has a run with other settings: {'; '.join(changed)}; give the old "
                     "values to go on, another --out, or --resume never for a new run"
                 )
+            write_whole(folder / CONFIG, settings.toml().encode())
             return folder
         elif folder.exists() and any(folder.iterdir()):
             raise Mistake(f"{folder} exists and is no run; give another --out or --resume never")

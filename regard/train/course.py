@@ -55,11 +55,16 @@ class Progress:
 
 @dataclass(frozen=True)
 class Shared:
-    """What all processes agree on before an update: sums over them, and the first one's clock."""
+    """What all processes agree on before an update.
+
+    Labels, tokens and cells are sums over them, `rounds` is the most micro-batches that one of them
+    has, and what is spent is by the first one's clock.
+    """
 
     labels: float
     tokens: float
     cells: float
+    rounds: int
     stop: bool
     save: bool
     spent: float

@@ -110,7 +110,7 @@ class Trainer:
         self.model.train()
         self.began = time.monotonic() - self.course.seconds
         self.saved = self.reported = time.monotonic()
-        with self.saver:
+        with self.saver, self.ranks.together():
             if not self.course.finished:
                 self._updates()
             return self._end()
@@ -264,11 +264,12 @@ class Trainer:
             float(self.asked() is not None),
             first * due,
             first * self._spent(),
+            *(float(len(batches)) * (rank == self.ranks.rank) for rank in range(self.ranks.world)),
         ]
-        labels, tokens, cells, stop, save, spent = self.ranks.sum(
+        labels, tokens, cells, stop, save, spent, *counts = self.ranks.sum(
             torch.tensor(numbers, dtype=torch.float64)
         ).tolist()
-        return Shared(labels, tokens, cells, stop > 0, save > 0, spent)
+        return Shared(labels, tokens, cells, int(max(counts)), stop > 0, save > 0, spent)
 
     def _update(self, step: Step, shared: Shared) -> None:
         """Make one update, or leave it out."""
@@ -279,7 +280,7 @@ class Trainer:
         self.bare = 0
         for optimizer in self.optimizers:
             optimizer.zero_grad()
-        losses = self._gradients(step, shared.labels)
+        losses = self._gradients(step, shared)
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
         norm = norm.full_tensor() if isinstance(norm, DTensor) else norm
         loss, size = float(self.ranks.sum(losses.sum()).item()), float(norm.item())
@@ -294,14 +295,11 @@ class Trainer:
         self.rate, self.norm = rate, size
         self.sums += [loss, shared.labels, shared.tokens, shared.cells]
 
-    def _gradients(self, step: Step, labels: float) -> Tensor:
+    def _gradients(self, step: Step, shared: Shared) -> Tensor:
         """The gradient of the step's mean loss; returns the loss of each of its micro-batches."""
-        # A process without a micro-batch takes part with an example that weighs nothing.
-        batches = step.batches or [self.task.part(step.epoch).batch(np.array([0]))]
-        weight = float(bool(step.batches))
-        losses = torch.zeros(len(batches), dtype=torch.float64)
+        losses = torch.zeros(len(step.batches), dtype=torch.float64)
         device = self.ranks.device
-        for number, batch in enumerate(batches):
+        for number in range(shared.rounds):
             fork(
                 self.config.seed,
                 step.epoch,
@@ -309,15 +307,21 @@ class Trainer:
                 self.ranks.rank + number * self.ranks.world,
             )
             with (
-                synchronized(self.objective, number == len(batches) - 1),
+                synchronized(self.objective, number == shared.rounds - 1),
                 torch.autocast(
                     device.type, torch.bfloat16, enabled=self.config.precision == "bf16"
                 ),
             ):
-                loss = weight * self.loss(batch.to(device))
+                if number < len(step.batches):
+                    loss = self.loss(step.batches[number].to(device))
+                    losses[number] = loss.detach()
+                else:
+                    # Processes compute together: one that has no more takes part all the same,
+                    # with an example that weighs nothing.
+                    spare = step.batches or [self.task.part(step.epoch).batch(np.array([0]))]
+                    loss = 0.0 * self.loss(spare[0].to(device))
                 # DDP and FSDP divide the summed gradients by the number of processes.
-                (loss * (self.ranks.world / labels)).backward()
-            losses[number] = loss.detach()
+                (loss * (self.ranks.world / shared.labels)).backward()
         return losses
 
     def _pass_over(self, step: Step) -> None:
@@ -336,15 +340,16 @@ class Trainer:
         rows = "they are of a stream"
         if not self.streams:
             rows = offenders(self.task, self.ranks, self.config, step, self.accumulate, losses)
-        course.skips += 1
         text = f"{_name(step)}: the loss is {loss} and the norm of its gradient {norm}; {rows}"
         self.event("skipped_batch", text)
-        if course.skips > self.config.max_skips:
+        if course.skips >= self.config.max_skips:
+            self.save()
             raise FloatingPointError(
-                f"training stopped at step {course.step}, {text}; the weights are those of the "
-                f"step before; try a learning rate below {rate:g}, or --set "
-                f"max_skips={course.skips + 2} to pass over it"
+                f"training stopped at step {course.step}, {text}; the weights of the step before "
+                f"are saved; try a learning rate below {rate:g} in a new run, or pass over it: "
+                f"regard train --resume {self.folder} --set max_skips={course.skips + 3}"
             )
+        course.skips += 1
 
     def _spent(self) -> float:
         course = self.course
