@@ -119,20 +119,22 @@ class Feed:
         self._next = (epoch, index)
 
     def _part_of(self, epoch: int) -> Part:
-        if epoch not in self._parts:
-            self._parts[epoch] = self._part(epoch)
-            _forget(self._parts)
-        return self._parts[epoch]
+        if epoch in self._parts:
+            return self._parts[epoch]
+        part = self._parts[epoch] = self._part(epoch)
+        _forget(self._parts)
+        return part
 
     def _planned(self, epoch: int) -> list[np.ndarray]:
-        if epoch not in self._plans:
-            rng = np.random.default_rng([self._seed, epoch])
-            plan = self._plan(self._part_of(epoch).lengths, rng)
-            if not plan:
-                raise ValueError(f"epoch {epoch} has no batch: there are no examples")
-            self._plans[epoch] = plan
-            _forget(self._plans)
-        return self._plans[epoch]
+        if epoch in self._plans:
+            return self._plans[epoch]
+        rng = np.random.default_rng([self._seed, epoch])
+        plan = self._plan(self._part_of(epoch).lengths, rng)
+        if not plan:
+            raise ValueError(f"epoch {epoch} has no batch: there are no examples")
+        self._plans[epoch] = plan
+        _forget(self._plans)
+        return plan
 
     def _mine(self, epoch: int, index: int) -> list[np.ndarray]:
         start = index * self._accumulate
@@ -154,6 +156,6 @@ class Feed:
 
 
 def _forget(epochs: dict[int, Any]) -> None:
-    """Keep the last two: workers run ahead into the next epoch."""
+    """Keep the last two: workers run ahead into the next epoch, or further where one is short."""
     for old in sorted(epochs)[:-2]:
         del epochs[old]

@@ -6,6 +6,7 @@ predictor: the model with what turns text into numbers and back.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -116,11 +117,13 @@ class Task(Protocol):
 def better(metric: str, new: float, old: float | None) -> bool:
     """Is a metric's new value better than the old one (None: there is none yet)?
 
+    What is not finite is never better.
+
     >>> better("loss", 1.0, 2.0), better("bleu", 30.0, None), better("bleu", 30.0, 31.0)
     (True, True, False)
     """
-    if old is None:
-        return new == new
+    if old is None or not isfinite(new):
+        return isfinite(new)
     return new < old if metric in LOWER_IS_BETTER else new > old
 
 

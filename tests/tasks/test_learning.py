@@ -131,9 +131,10 @@ def test_better_is_lower_for_losses_and_higher_for_the_rest() -> None:
         assert better(metric, 1.0, 2.0) and not better(metric, 2.0, 1.0)
     for metric in ("bleu", "accuracy", "exact", "f1"):
         assert better(metric, 2.0, 1.0) and not better(metric, 1.0, 2.0)
-    nan = float("nan")
+    nan, inf = float("nan"), float("inf")
     assert not better("loss", 1.0, 1.0) and better("loss", 1.0, None)
     assert not better("loss", nan, None) and not better("bleu", nan, 1.0)
+    assert not better("loss", inf, None) and not better("bleu", inf, 1.0)
 
 
 def same(one: list[Answer], other: list[Answer]) -> None:

@@ -1,129 +1,350 @@
-"""The loop learns, keeps to its budget, and stops before harm is done."""
+"""The loop learns, keeps to its budget, weighs labels alike, and keeps the best model."""
 
-import itertools
-import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from safetensors.torch import load_file
+from torch.nn.utils import clip_grad_norm_
 
-from regard.train.loop import Progress, TrainConfig, train
-
-
-@dataclass(frozen=True)
-class Pairs:
-    inputs: Tensor
-    wanted: Tensor
-
-    @property
-    def tokens(self) -> int:
-        return len(self.inputs)
+from regard.cli.assembly import load_predictor
+from regard.train.config import TrainConfig
+from regard.train.course import Progress
+from regard.train.loop import Trainer
+from regard.train.ranks import Ranks
+from regard.view.run_log import Run, read_run
+from tests.tasks.small import TASKS, copying, labelling
+from tests.train.tiny import Tiny
 
 
-def pairs() -> Iterator[Pairs]:
-    rng = torch.Generator().manual_seed(0)
-    while True:
-        inputs = torch.randn(16, 3, generator=rng)
-        yield Pairs(inputs, inputs.sum(1, keepdim=True))
+def trained(task: Any, folder: Path, stop: Callable[[], int | None] | None = None, **named: Any):
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = TrainConfig(**{"warmup": 0.0, "learning_rate": 0.01} | named)
+    trainer = Trainer(task, settings, folder, Ranks(), asked=stop or (lambda: None))
+    trainer.signal = trainer.train()
+    return trainer
 
 
-def learn(config: TrainConfig, batches: Iterator[Pairs] | None = None, **named: object):
-    torch.manual_seed(0)
-    model = nn.Linear(3, 1)
-    loss = lambda batch: (model(batch.inputs) - batch.wanted).square().mean()  # noqa: E731
-    return model, train(model, loss, batches or pairs(), config, **named)
+def weights(trainer: Any) -> dict[str, torch.Tensor]:
+    return {name: t.detach().clone() for name, t in trainer.model.state_dict().items()}
 
 
-def test_it_learns() -> None:
-    model, progress = learn(
-        TrainConfig(steps=300, learning_rate=0.05, weight_decay=0.0, report_every=1e-9)
-    )
-    assert progress.loss < 0.01
-    torch.testing.assert_close(model.weight, torch.ones(1, 3), rtol=0, atol=0.02)
+def valid_losses(run: Run) -> list[float | None]:
+    return [value for _, value in run.points("valid", "loss")]
 
 
-def test_a_budget_of_steps_is_kept_and_repeatable() -> None:
-    (one, progress), (other, _) = (learn(TrainConfig(steps=20)) for _ in range(2))
-    assert progress.step == 20 and progress.spent == 1
-    assert torch.equal(one.weight, other.weight)
+@pytest.mark.parametrize("name", TASKS)
+def test_every_task_is_learned_and_the_run_can_be_read(name: str, tmp_path: Path) -> None:
+    task = TASKS[name](tmp_path / "data")
+    trainer = trained(task, tmp_path / "run", steps=24, evaluate_every=8)
+    run = read_run(tmp_path / "run")
+    losses = valid_losses(run)
+    assert len(losses) == 3 and losses[-1] < 0.9 * losses[0]
+    assert trainer.signal is None and run.status() == "finished" and run.steps == 24
+    assert run.damaged == 0 and run.digest is not None
+    assert {"epoch", "seconds", task.metric} <= run.records[-2].keys() | run.records[0].keys()
+    last = run.points("train", "learning_rate")[-1]
+    assert last[0] == 24 and 0 <= last[1] < 0.001
+    assert all(0 <= share < 1 for _, share in run.points("train", "padding"))
+    assert [look["step"] for look in run.samples] == [8, 16, 24]
+    assert len(run.samples[0]["samples"]) == len(task.fixed)
+    page = (tmp_path / "run" / "report.html").read_text("utf-8")
+    assert "<svg" in page and "</html>" in page
+    predictor = load_predictor(tmp_path / "run" / "best")
+    texts = [text for text, _ in task.fixed]
+    shown = [sample["answer"] for sample in run.samples[-1]["samples"]]
+    if trainer.course.best_step == 24:
+        assert [a.answers[0][0] for a in predictor.predict(texts)] == shown
 
 
-def test_a_budget_of_seconds_is_kept() -> None:
-    _, progress = learn(TrainConfig(seconds=0.2))
-    assert progress.spent == 1 and progress.seconds >= 0.2 and progress.step > 1
+def test_a_budget_of_steps_is_kept_and_repeatable(tmp_path: Path) -> None:
+    one, other = (trained(Tiny(), tmp_path / name, steps=20) for name in "ab")
+    assert one.course.step == 20
+    for name, tensor in weights(one).items():
+        assert torch.equal(tensor, weights(other)[name])
+    different = weights(trained(Tiny(), tmp_path / "c", steps=20, seed=1))
+    assert any(not torch.equal(tensor, different[name]) for name, tensor in weights(one).items())
 
 
-def test_the_budget_that_is_spent_first_ends_the_run() -> None:
-    assert learn(TrainConfig(steps=3, seconds=100.0))[1].step == 3
+def test_a_budget_of_epochs_is_kept(tmp_path: Path) -> None:
+    trainer = trained(Tiny(), tmp_path, epochs=2.0)
+    steps = [trainer.feed.steps_in(epoch) for epoch in (0, 1)]
+    assert trainer.course.step == sum(steps) and trainer.course.epoch == 2
+    looks = [step for step, _ in read_run(tmp_path).points("valid", "loss")]
+    assert looks == [steps[0], sum(steps)]
 
 
-def test_the_learning_rate_rises_and_falls_to_nothing() -> None:
-    config = TrainConfig(steps=100, learning_rate=2.0, warmup=0.1)
-    rates = [config.learning_rate_at(n / 100) for n in range(101)]
-    assert rates[0] == 0 and rates[100] == pytest.approx(0)
-    assert rates == sorted(rates[:11]) + sorted(rates[11:], reverse=True)
-    assert max(rates) <= 2.0
+def test_workers_may_run_many_short_epochs_ahead(tmp_path: Path) -> None:
+    class Short(Tiny):
+        def plan(self, lengths: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
+            return [rng.permutation(len(lengths))]
+
+    alone = trained(Short(), tmp_path / "alone", steps=7)
+    (tmp_path / "ahead").mkdir()
+    settings = alone.config
+    ahead = Trainer(Short(), settings, tmp_path / "ahead", Ranks(), workers=2)
+    assert ahead.train() is None
+    assert_equal(weights(alone), weights(ahead))
 
 
-def test_every_step_is_reported_once_in_means_and_totals() -> None:
+def test_a_part_of_an_epoch_is_a_budget_and_is_looked_at(tmp_path: Path) -> None:
+    trainer = trained(Tiny(), tmp_path, epochs=0.5)
+    assert trainer.course.step == -(-trainer.feed.steps_in(0) // 2)
+    assert trainer.course.looked == trainer.course.step
+
+
+def test_a_budget_of_seconds_is_kept(tmp_path: Path) -> None:
+    trainer = trained(Tiny(), tmp_path, seconds=0.3)
+    assert trainer.course.step > 1 and trainer.course.seconds >= 0.3
+
+
+def test_the_budget_that_is_spent_first_ends_the_run(tmp_path: Path) -> None:
+    assert trained(Tiny(), tmp_path, steps=3, seconds=100.0).course.step == 3
+
+
+def test_looks_come_every_so_many_updates_and_at_the_end(tmp_path: Path) -> None:
+    trained(Tiny(), tmp_path, steps=11, evaluate_every=4)
+    assert [step for step, _ in read_run(tmp_path).points("valid", "loss")] == [4, 8, 11]
+
+
+def test_the_learning_rate_is_the_schedules_and_is_written_down(tmp_path: Path) -> None:
+    settings = {"steps": 6, "warmup": 3.0, "learning_rate": 0.5, "schedule": "inverse_sqrt"}
+    trainer = trained(Tiny(), tmp_path, **settings)
+    assert trainer.rate == pytest.approx(0.5 * (3 / 6) ** 0.5)
+    (_, rate), *_ = read_run(tmp_path).points("train", "learning_rate")[::-1]
+    assert rate == trainer.rate
+
+
+def test_a_signal_ends_the_run_after_the_step_at_hand_and_the_model_is_there(
+    tmp_path: Path,
+) -> None:
+    answers = iter([None, None])
+    trainer = trained(Tiny(), tmp_path, lambda: next(answers, 15), steps=50)
+    assert trainer.signal == 15 and trainer.course.step == 2
+    assert (tmp_path / "best" / "model.safetensors").exists()
+    assert read_run(tmp_path).status() == "interrupted"
+
+
+def test_a_stop_before_the_first_step_leaves_the_model_as_it_was(tmp_path: Path) -> None:
+    trainer = trained(Tiny(), tmp_path, lambda: 2, steps=50)
+    before = Tiny().predictor.model.state_dict()
+    assert trainer.signal == 2 and trainer.course.step == 0
+    for name, tensor in weights(trainer).items():
+        assert torch.equal(tensor, before[name])
+
+
+@pytest.mark.parametrize("skips", [0, 2])
+def test_a_loss_that_is_not_finite_stops_before_the_weights_change(
+    tmp_path: Path, skips: int
+) -> None:
+    task = Tiny(poison=range(40))
+    before = {name: t.clone() for name, t in task.predictor.model.state_dict().items()}
+    why = "training stopped at step 0, update .* in epoch 1: the loss is nan .* below 0.01"
+    with pytest.raises(FloatingPointError, match=why):
+        trained(task, tmp_path, steps=10, max_skips=skips)
+    for name, tensor in task.predictor.model.state_dict().items():
+        assert torch.equal(tensor, before[name])
+    events = [r["event"] for r in read_run(tmp_path).records if r["kind"] == "event"]
+    assert events.count("skipped_batch") == skips + 1
+
+
+class Weighed(Tiny):
+    """One micro-batch or several with the very same rows, whose lengths differ widely."""
+
+    def __init__(self, parts: int) -> None:
+        super().__init__(dropout=0.0, dtype=torch.float64)
+        self.parts = parts
+
+    def plan(self, lengths: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
+        order = rng.permutation(len(lengths))
+        # Uneven on purpose: 1, 3 and the rest.
+        return [
+            part
+            for rows in np.split(order, 4)
+            for part in (np.split(rows, [1, 4]) if self.parts > 1 else [rows])
+        ]
+
+
+@pytest.mark.parametrize("clip", [1e9, 0.05])
+def test_accumulating_is_one_large_batch(tmp_path: Path, clip: float) -> None:
+    named = {"steps": 9, "clip": clip, "schedule": "constant"}
+    one = weights(trained(Weighed(1), tmp_path / "one", **named))
+    three = weights(trained(Weighed(3), tmp_path / "three", accumulate=3, **named))
+    for name, tensor in one.items():
+        torch.testing.assert_close(three[name], tensor, rtol=1e-10, atol=1e-12)
+    losses = [valid_losses(read_run(tmp_path / name)) for name in ("one", "three")]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-9)
+
+
+def test_an_update_is_the_mean_over_labels_clipped(tmp_path: Path) -> None:
+    task, named = Weighed(1), {"clip": 0.05, "schedule": "constant", "weight_decay": 0.0}
+    wanted, other = Weighed(1).predictor.model, Weighed(1)
+    (rows, *_) = other.plan(other.part(0).lengths, np.random.default_rng([0, 0]))
+    other.predictor = type(other.predictor)(wanted)
+    batch = other.part(0).batch(rows)
+    (other.loss(batch) / batch.labels).backward()
+    norm = clip_grad_norm_(wanted.parameters(), 0.05)
+    torch.optim.AdamW(
+        wanted.parameters(), lr=0.01, betas=(0.9, 0.99), eps=1e-9, weight_decay=0.0
+    ).step()
+    trainer = trained(task, tmp_path, steps=1, **named)
+    assert norm > 0.05 and trainer.norm == pytest.approx(norm.item())
+    for name, tensor in wanted.state_dict().items():
+        torch.testing.assert_close(weights(trainer)[name], tensor, rtol=1e-9, atol=1e-12)
+
+
+def test_the_loss_that_is_reported_is_the_mean_over_labels(tmp_path: Path) -> None:
     reports: list[Progress] = []
-    learn(TrainConfig(steps=7, report_every=1e-9), report=reports.append)
-    assert [report.step for report in reports] == list(range(1, 8))
-    assert all(math.isfinite(report.loss) for report in reports)
-    assert reports[-1].seconds_left == 0
+    task = Weighed(1)
+    task.predictor.model.eval()
+    part = task.part(0)
+    (rows, *_) = task.plan(part.lengths, np.random.default_rng([0, 0]))
+    batch = part.batch(rows)
+    wanted = task.loss(batch).item() / batch.labels
+    settings = TrainConfig(steps=1)
+    Trainer(
+        task, settings, tmp_path, Ranks(), show=lambda progress, scores: reports.append(progress)
+    ).train()
+    assert [report.step for report in reports] == [1]
+    assert reports[0].loss == pytest.approx(wanted)
+    assert reports[0].padding == pytest.approx(1 - batch.tokens / batch.cells)
+    assert reports[0].spent == 1
 
 
-def test_a_stop_ends_the_run_after_the_step_at_hand() -> None:
-    answers = iter([False, False, True])
-    _, progress = learn(TrainConfig(steps=50, report_every=1e-9), stop=lambda: next(answers))
-    assert progress.step == 2
+def test_a_step_whose_examples_have_no_label_is_left_out(tmp_path: Path) -> None:
+    trainer = trained(Weighed(1), tmp_path / "all", epochs=1.0)
+    bare = Weighed(1)
+    (rows, *_) = bare.plan(bare.part(0).lengths, np.random.default_rng([0, 0]))
+    bare.train = replace(bare.train, bare=set(rows.tolist()))
+    skipped = trained(bare, tmp_path / "bare", epochs=1.0)
+    assert trainer.course.step == 4 and skipped.course.step == 3
+    assert skipped.course.unlabelled == 1
+    assert all(tensor.isfinite().all() for tensor in weights(skipped).values())
 
 
-def test_a_stop_before_the_first_step_leaves_the_model_as_it_was() -> None:
-    torch.manual_seed(0)
-    untouched = nn.Linear(3, 1)
-    model, progress = learn(TrainConfig(steps=50), stop=lambda: True)
-    assert progress.step == 0 and torch.equal(model.weight, untouched.weight)
+class Scripted(Tiny):
+    """Its looks find what they are told to."""
+
+    metric = "loss"
+
+    def __init__(self, *losses: float) -> None:
+        super().__init__(dropout=0.0)
+        self.losses, self.seen = iter(losses), list[dict[str, torch.Tensor]]()
+
+    def score(self, split: str, records: Any) -> dict[str, float]:
+        self.seen.append({n: t.clone() for n, t in self.predictor.model.state_dict().items()})
+        return {"loss": next(self.losses)}
 
 
-@pytest.mark.parametrize("poison", [math.nan, math.inf, 1e30])
-def test_a_loss_that_is_not_finite_stops_before_the_weights_change(poison: float) -> None:
-    good = list(itertools.islice(pairs(), 3))
-    bad = Pairs(good[0].inputs, torch.full((16, 1), poison))
-    torch.manual_seed(0)
-    wanted, _ = learn(TrainConfig(steps=10), iter([*good, *pairs_again()]), stop=after(3))
-    model = nn.Linear(3, 1)
-    torch.manual_seed(0)
-    model.reset_parameters()
-    loss = lambda batch: (model(batch.inputs) - batch.wanted).square().mean()  # noqa: E731
-    with pytest.raises(FloatingPointError, match="step 3: the loss is .* below"):
-        train(model, loss, iter([*good, bad]), TrainConfig(steps=10))
-    assert torch.equal(model.weight, wanted.weight)
+def best(folder: Path) -> dict[str, torch.Tensor]:
+    return load_file(folder / "best" / "model.safetensors")
 
 
-def pairs_again() -> list[Pairs]:
-    return list(itertools.islice(pairs(), 10))
+def assert_equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> None:
+    assert one.keys() == other.keys()
+    for name, tensor in one.items():
+        assert torch.equal(tensor, other[name]), name
 
 
-def after(steps: int):
-    count = itertools.count()
-    return lambda: next(count) >= steps
+def test_the_best_is_the_best_and_the_earliest_of_equals(tmp_path: Path) -> None:
+    task = Scripted(3.0, 1.0, 1.0, 2.0)
+    trainer = trained(task, tmp_path, steps=8, evaluate_every=2)
+    assert (trainer.course.best, trainer.course.best_step) == (1.0, 4)
+    assert_equal(best(tmp_path), task.seen[1])
 
 
-@pytest.mark.parametrize(
-    ("options", "why"),
-    [
-        ({}, "seconds or steps"),
-        ({"steps": 0}, "steps must be positive and finite, got 0"),
-        ({"seconds": -1.0}, "seconds must be positive and finite, got -1"),
-        ({"seconds": math.inf}, "seconds must be positive and finite, got inf"),
-        ({"steps": 1, "learning_rate": math.nan}, "learning_rate"),
-        ({"steps": 1, "warmup": 1.0}, "warmup must be at least 0 and below 1, got 1"),
-        ({"steps": 1, "clip": 0.0}, "clip"),
-    ],
-)
-def test_a_budget_that_makes_no_sense_is_refused(options: dict[str, float], why: str) -> None:
-    with pytest.raises(ValueError, match=why):
-        TrainConfig(**options)
+def test_a_look_that_finds_no_number_is_never_the_best(tmp_path: Path) -> None:
+    task = Scripted(float("nan"), 2.0, float("nan"))
+    trainer = trained(task, tmp_path, steps=6, evaluate_every=2)
+    assert trainer.course.best == 2.0
+    assert_equal(best(tmp_path), task.seen[1])
+
+
+def test_patience_ends_a_run_that_gets_no_better(tmp_path: Path) -> None:
+    task = Scripted(3.0, 2.0, 2.5, 1.9, 2.0, 2.0, 1.0)
+    trainer = trained(task, tmp_path, steps=100, evaluate_every=2, patience=2)
+    assert trainer.course.step == 12 and trainer.course.best == 1.9
+    run = read_run(tmp_path)
+    assert run.status() == "finished"
+    assert any(record.get("event") == "stopped" for record in run.records)
+
+
+@pytest.mark.parametrize(("found", "kept"), [(0.5, True), (9.0, False), (float("nan"), False)])
+def test_the_mean_of_the_last_weights_is_kept_if_it_is_better(
+    tmp_path: Path, found: float, kept: bool
+) -> None:
+    task = Scripted(4.0, 3.0, 2.0, 1.0, found)
+    trainer = trained(task, tmp_path, steps=8, evaluate_every=2, average=3)
+    last = task.seen[1:4]
+    mean = {name: torch.stack([w[name] for w in last]).double().mean(0).float() for name in last[0]}
+    for name, tensor in task.seen[4].items():
+        torch.testing.assert_close(tensor, mean[name], rtol=0, atol=1e-7)
+    assert_equal(best(tmp_path), task.seen[4] if kept else task.seen[3])
+    assert trainer.course.best == (found if kept else 1.0)
+
+
+def test_without_data_to_look_at_the_last_model_is_kept(tmp_path: Path) -> None:
+    task = Tiny()
+    task.valid.rows.clear()
+    trainer = trained(task, tmp_path, steps=4, evaluate_every=2)
+    assert_equal(best(tmp_path), weights(trainer))
+
+
+def test_bfloat16_learns_as_well_and_keeps_its_weights_in_float32(tmp_path: Path) -> None:
+    named = {"steps": 16, "evaluate_every": 8}
+    plain = trained(copying(tmp_path / "a"), tmp_path / "plain", **named)
+    half = trained(copying(tmp_path / "b"), tmp_path / "half", precision="bf16", **named)
+    assert {tensor.dtype for tensor in weights(half).values()} == {torch.float32}
+    (_, one), (_, other) = (valid_losses(read_run(tmp_path / n)) for n in ("plain", "half"))
+    assert one == pytest.approx(other, abs=0.1) and one != other
+    assert plain.course.step == half.course.step
+
+
+def test_computing_activations_again_changes_nothing(tmp_path: Path) -> None:
+    plain, again = (
+        weights(trained(Tiny(), tmp_path / str(on), steps=6, recompute=on)) for on in (False, True)
+    )
+    assert_equal(plain, again)
+
+
+def test_dropout_is_on_in_training_and_off_in_looks(tmp_path: Path) -> None:
+    seen: dict[str, set[bool]] = {"loss": set(), "examine": set()}
+
+    class Watched(Tiny):
+        def loss(self, batch: Any) -> torch.Tensor:
+            seen["loss" if torch.is_grad_enabled() else "examine"].add(
+                self.predictor.model.training
+            )
+            return super().loss(batch)
+
+    trained(Watched(), tmp_path, steps=6, evaluate_every=2)
+    assert seen == {"loss": {True}, "examine": {False}}
+
+
+def test_the_test_is_of_the_best_model_and_written_down(tmp_path: Path) -> None:
+    task = labelling(tmp_path / "data")
+    trainer = trained(task, tmp_path / "run", steps=12, evaluate_every=4)
+    scores = trainer.test(beams=2)
+    predictor = load_predictor(tmp_path / "run" / "best")
+    rows = np.arange(task.size("test"))
+    task.predictor = predictor
+    assert scores == pytest.approx(task.score("test", task.examine("test", rows)))
+    run = read_run(tmp_path / "run")
+    assert run.points("test", "accuracy") == [(12.0, scores["accuracy"])]
+
+
+def test_metrics_are_lines_of_json_and_nothing_else(tmp_path: Path) -> None:
+    trained(Scripted(float("inf"), 1.0), tmp_path, steps=2, evaluate_every=1)
+    lines = (tmp_path / "metrics.jsonl").read_bytes().split(b"\n")
+    assert lines.pop() == b""
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(constant)
+
+    kinds = [json.loads(line, parse_constant=refuse)["kind"] for line in lines]
+    assert set(kinds) == {"train", "valid", "event"}
