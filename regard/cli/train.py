@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -271,6 +272,7 @@ def _opened(
     if ranks.speaks:
         try:
             folder = _folder(layers, name, out, resume)
+            _require_place(folder)
             settings, corpus = _settings(layers, name, folder.parent / CACHE)
             folder = _claimed(folder, settings, resume)
         except BaseException:
@@ -295,6 +297,16 @@ def _folder(layers: Sequence[Table], name: str | None, out: Path | None, resume:
     asked = settings_of({"train": {"steps": 1}}, *layers)
     stem = Path(asked.data.path.split(":")[-1]).resolve().stem if asked.data.path else "dates"
     return Path("runs") / (stem if name in (None, "dates") else f"{stem}-{name}")
+
+
+def _require_place(folder: Path) -> None:
+    """Raise `Mistake` unless a folder can be made where the run is to be; nothing stays there."""
+    place = next(above for above in folder.absolute().parents if above.exists())
+    try:
+        with TemporaryDirectory(dir=place):
+            pass
+    except OSError as error:
+        raise Mistake(f"--out {folder} cannot be made in {place}: {error.strerror}") from None
 
 
 def _claimed(folder: Path, settings: Settings, resume: str) -> Path:
