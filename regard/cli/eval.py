@@ -32,7 +32,10 @@ def run(
     predictor.model.eval()
     with tempfile.TemporaryDirectory(prefix="regard-") as place:
         corpus, given = _corpus(settings, Path(place)), data is not None
-        task = examined(settings, corpus, predictor, Path(place), given)
+        try:
+            task = examined(settings, corpus, predictor, Path(place), given)
+        except ValueError as error:
+            raise Mistake(str(error)) from error
         chosen = split or ("test" if task.size("test") else "valid")
         scores = _scores(task, chosen, beam)
     unknown = [name for name in metrics or () if name not in scores]

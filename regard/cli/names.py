@@ -1,6 +1,6 @@
 """The names of parts, where text becomes objects: the only tables of strings, and plain ones."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from difflib import get_close_matches
 from typing import Any
 
@@ -80,10 +80,20 @@ def chosen(kind: str, name: str, table: Mapping[str, Callable[..., Any]]) -> Cal
     """The entry of a table; raises `Mistake` with the nearest names for one that is not there."""
     if name in table:
         return table[name]
-    near = [SYNONYMS[name]] if SYNONYMS.get(name) in table else []
-    near += get_close_matches(name, list(table), 3, 0.4)
-    hint = f"did you mean {' or '.join(dict.fromkeys(near))}?" if near else ", ".join(table)
-    raise Mistake(f"there is no {kind} {name!r}: {hint}")
+    raise Mistake(f"there is no {kind} {name!r}: {hint(name, table)}")
+
+
+def hint(name: str, known: Collection[str]) -> str:
+    """The names that may have been meant, at most three; all of them when none is near.
+
+    >>> hint("bahdanau", SCORES), hint("prenorm", ["post", "pre"])
+    ('did you mean additive?', 'did you mean pre?')
+    """
+    near = [SYNONYMS[name]] if SYNONYMS.get(name) in known else []
+    near += get_close_matches(name, list(known), 3, 0.4)
+    return (
+        f"did you mean {' or '.join(list(dict.fromkeys(near))[:3])}?" if near else ", ".join(known)
+    )
 
 
 def attend_of(

@@ -1,15 +1,29 @@
 """All settings of a run in one tree: what `config.toml` holds and `--set` changes."""
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 from regard.cli.mistake import Mistake
+from regard.cli.names import NORMALIZERS, SCORE_MODS, SCORES, hint
 from regard.cli.toml import as_toml
+from regard.data.tokenizer import KINDS
 from regard.train.config import TrainConfig
+
+CHOICES: dict[str, Collection[str]] = {
+    "name": ("transformer", "rnnsearch"),
+    "score": SCORES,
+    "score_mod": SCORE_MODS,
+    "normalizer": NORMALIZERS,
+    "positions": ("sinusoidal", "learned", "rope", "none"),
+    "norm": ("post", "pre"),
+    "activation": ("relu", "gelu", "swiglu"),
+    "tied": ("none", "output", "all"),
+}
+"""What the settings of a model that are names may be."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +57,10 @@ class DataSettings:
     smoothing: float = 0.1
     languages: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        _require_counts(self, "longest", "batch_tokens", "batch_size", "block")
+        _require_shares(self, "smoothing")
+
 
 @dataclass(frozen=True, kw_only=True)
 class TokenSettings:
@@ -58,6 +76,10 @@ class TokenSettings:
     size: int = 8000
     joint: bool = True
     lowercase: bool = False
+
+    def __post_init__(self) -> None:
+        _require_counts(self, "size")
+        _require_choice("kind", self.kind, KINDS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +115,19 @@ class ModelSettings:
     attention_dropout: float = 0.0
     align_dim: int = 128
     maxout_dim: int = 128
+
+    def __post_init__(self) -> None:
+        sizes = ("embed_dim", "num_heads", "ff_dim", "layers", "align_dim", "maxout_dim")
+        _require_counts(self, *sizes)
+        _require_shares(self, "dropout", "attention_dropout")
+        for name, choices in CHOICES.items():
+            _require_choice(name, getattr(self, name), choices)
+        if self.window < 0:
+            raise ValueError(f"window must be at least 0, got {self.window}")
+        if self.name == "transformer" and self.embed_dim % self.num_heads:
+            raise ValueError(
+                f"embed_dim {self.embed_dim} is not divisible by num_heads {self.num_heads}"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,6 +229,23 @@ def differences(old: Settings, new: Settings) -> list[str]:
         for now in [getattr(getattr(new, section), each.name)]
         if was != now
     ]
+
+
+def _require_counts(section: Any, *names: str) -> None:
+    for name in names:
+        if getattr(section, name) < 1:
+            raise ValueError(f"{name} must be at least 1, got {getattr(section, name)}")
+
+
+def _require_shares(section: Any, *names: str) -> None:
+    for name in names:
+        if not 0 <= getattr(section, name) < 1:
+            raise ValueError(f"{name} must be at least 0 and below 1, got {getattr(section, name)}")
+
+
+def _require_choice(name: str, value: str, choices: Collection[str]) -> None:
+    if value not in choices:
+        raise ValueError(f"there is no {name} {value!r}: {hint(value, choices)}")
 
 
 def _parsed(text: str) -> Any:

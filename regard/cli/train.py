@@ -3,9 +3,10 @@
 import json
 import os
 import platform
+import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -17,7 +18,7 @@ from rich.console import Console
 
 from regard._files import write_whole
 from regard.cli.mistake import Mistake
-from regard.cli.preparation import head, prepare, read_corpus, stream, task_of
+from regard.cli.preparation import TOKENS, head, prepare, read_corpus, stream, task_of
 from regard.cli.recipes import Table, recipe, recipe_for
 from regard.cli.settings import (
     Settings,
@@ -32,6 +33,7 @@ from regard.tasks.task import Task
 from regard.train.checkpoint import Checkpoint, newest
 from regard.train.display import Display, Screen, named
 from regard.train.launch import launch
+from regard.train.lock import NAME as LOCK
 from regard.train.lock import locked
 from regard.train.loop import Trainer
 from regard.train.ranks import Ranks, join, leave
@@ -95,13 +97,8 @@ def _train(
         found = _found(folder, resume, ranks, console)
         if corpus is not None:
             console.print(corpus.says)
-            known = head(corpus) if settings.data.streaming else corpus
-            prepare(settings, known, folder, ranks)
-            task = task_of(settings, known, folder)
-            if settings.data.streaming:
-                stream(task, corpus, settings, ranks)
-        else:
-            task = task_of(settings, None, folder)
+        with _new_or_not_at_all(folder, ranks):
+            task = _task(settings, corpus, folder, ranks)
         if ranks.speaks:
             describe(folder, settings, task, corpus, ranks)
         return train_task(
@@ -116,6 +113,36 @@ def _train(
             workers=workers,
             check=lambda: _check(corpus),
         )
+
+
+def _task(settings: Settings, corpus: Corpus | None, folder: Path, ranks: Ranks) -> Task:
+    """What is to be learned, its data prepared and its network new."""
+    if corpus is None:
+        return task_of(settings, None, folder)
+    known = head(corpus) if settings.data.streaming else corpus
+    prepare(settings, known, folder, ranks)
+    task = task_of(settings, known, folder)
+    if settings.data.streaming:
+        stream(task, corpus, settings, ranks)
+    return task
+
+
+@contextmanager
+def _new_or_not_at_all(folder: Path, ranks: Ranks) -> Iterator[None]:
+    """Take back a folder that was made for settings or data that nothing can be learned from.
+
+    Raises `Mistake`.
+    """
+    try:
+        yield
+    except (ValueError, ImportError, Mistake) as error:
+        if ranks.speaks and not (folder / CHECKPOINTS).exists() and not (folder / BEST).exists():
+            shutil.rmtree(folder / TOKENS, ignore_errors=True)
+            for name in (CONFIG, LOCK):
+                (folder / name).unlink(missing_ok=True)
+            with suppress(OSError):
+                folder.rmdir()
+        raise Mistake(str(error)) from error
 
 
 def train_task(

@@ -1,0 +1,103 @@
+"""`regard eval`: the metrics of a model, on its own data or on other data."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import sacrebleu
+
+from tests.cli.small import as_table, put, train_arguments
+
+Call = Callable[..., str]
+METRICS = {
+    "translate": {"loss", "perplexity", "bleu", "chrf", "bleu_lowercase"},
+    "classify": {"loss", "accuracy", "f1"},
+    "language_model": {"loss", "perplexity", "bits_per_character"},
+}
+
+
+@pytest.mark.parametrize("task", METRICS)
+def test_every_task_is_measured_on_its_own_data(
+    runs: dict[str, Path], task: str, done: Call
+) -> None:
+    told = json.loads(done("eval", runs[task], "--json"))
+    assert told.keys() == {"run", "data", "split", "beam", "examples", *METRICS[task]}
+    assert told["split"] == "valid" and told["examples"] > 0
+    said = done("eval", runs[task])
+    assert said.startswith("valid data, ") and f"loss {told['loss']:.4g}" in said
+    assert json.loads(done("eval", runs[task] / "best", "--json")) | {"run": told["run"]} == told
+
+
+def test_the_look_at_the_best_model_found_the_same(runs: dict[str, Path], done: Call) -> None:
+    lines = (runs["classify"] / "metrics.jsonl").read_text().splitlines()
+    looks = [json.loads(line) for line in lines if '"kind": "valid"' in line]
+    logged = max(looks, key=lambda look: look["accuracy"])
+    told = json.loads(done("eval", runs["classify"], "--json"))
+    for name in METRICS["classify"]:
+        assert told[name] == pytest.approx(logged[name], rel=1e-5)
+
+
+def test_other_data_is_measured_as_a_whole(
+    runs: dict[str, Path], tmp_path: Path, done: Call
+) -> None:
+    rows = [("ab cd", "DC BA"), ("e e", "E E"), ("bad", "DAB")] * 7
+    data = as_table(tmp_path / "other.tsv", ("source", "target"), rows)
+    told = json.loads(done("eval", runs["translate"], "--data", data, "--json", "--beam", "2"))
+    assert (told["split"], told["examples"], told["beam"]) == ("test", 21, 2)
+    lines = done("predict", runs["translate"], *(s for s, _ in rows), "--beam", "2", "--json")
+    answers = {each["text"]: each["answer"] for each in map(json.loads, lines.splitlines())}
+    found = sacrebleu.corpus_chrf([answers[s] for s, _ in rows], [[t for _, t in rows]]).score
+    assert told["chrf"] == pytest.approx(found, abs=1e-3)
+
+
+def test_only_the_metrics_that_are_asked_for_are_said(runs: dict[str, Path], done: Call) -> None:
+    told = json.loads(done("eval", runs["classify"], "--metrics", "f1,loss", "--json"))
+    assert [key for key in told if key in METRICS["classify"]] == ["f1", "loss"]
+
+
+def test_a_test_part_is_taken_if_there_is_one(tmp_path: Path, done: Call) -> None:
+    done(*train_arguments(put(tmp_path, "side"), tmp_path / "run"))
+    told = json.loads(done("eval", tmp_path / "run", "--json"))
+    assert (told["split"], told["examples"]) == ("test", 7)
+    told = json.loads(done("eval", tmp_path / "run", "--split", "valid", "--json"))
+    assert (told["split"], told["examples"]) == ("valid", 9)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (["--metrics", "blue"], "no metric 'blue'; there are loss, accuracy, f1"),
+        (["--metrics", "f1,"], "give names with commas between"),
+        (["--split", "test"], "the data has no test part; say --split valid or give --data"),
+        (["--split", "train"], "invalid choice: 'train'"),
+        (["--data", "nowhere.tsv"], "nowhere.tsv does not exist"),
+        (["--data", "labels.csv"], "the label 'maybe' is not among the 2 that are known"),
+        (["--data", "columns.tsv"], "the label 'two' is not among"),
+        (["--beam", "0"], "a whole number from 1, got '0'"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_cannot_be_measured_gets_a_sentence(
+    runs: dict[str, Path],
+    arguments: list[str],
+    why: str,
+    tmp_path: Path,
+    mistake: Call,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    as_table(tmp_path / "labels.csv", ("text", "label"), [("ab", "maybe"), ("cd", "with")] * 9)
+    as_table(tmp_path / "columns.tsv", ("one", "two"), [("ab", "x y z"), ("cd", "a b")] * 9)
+    before = sorted(tmp_path.rglob("*"))
+    assert why in mistake("eval", runs["classify"], *arguments)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_run_without_settings_or_a_model_says_so(
+    runs: dict[str, Path], tmp_path: Path, mistake: Call
+) -> None:
+    assert "has no config.toml" in mistake("eval", tmp_path)
+    shutil.copy(runs["classify"] / "config.toml", tmp_path)
+    assert "has no trained model" in mistake("eval", tmp_path)
