@@ -55,7 +55,8 @@ def named(metric: str) -> str:
     >>> [named(metric) for metric in ("bleu", "gradient_norm", "f1")]
     ['BLEU', 'Gradient norm', 'F1']
     """
-    known = {"bleu": "BLEU", "chrf": "chrF", "f1": "F1"} | OF_TRAINING
+    known = {"bleu": "BLEU", "bleu_lowercase": "BLEU, lower case", "chrf": "chrF", "f1": "F1"}
+    known |= OF_TRAINING
     return known.get(metric, metric.replace("_", " ").capitalize())
 
 
