@@ -181,6 +181,15 @@ def test_a_text_that_repeats_itself_is_learned(tmp_path: Path) -> None:
     assert answer.answers[0][0] == "bcd abcd a"
 
 
+def test_bits_are_counted_per_character_where_tokens_have_several(tmp_path: Path) -> None:
+    task = continuing(tmp_path)
+    tokens = len(task.streams["valid"])
+    task.characters = {"valid": 3 * tokens}
+    scores = task.score("valid", [{"nats": 12.0, "labels": 4}, {"nats": 0.0, "labels": 2}])
+    assert scores["loss"] == 2
+    assert scores["bits_per_character"] == pytest.approx(2 / np.log(2) / 3)
+
+
 def test_translate_scores_its_nats_over_labels_and_its_answers_by_sacrebleu(
     tmp_path: Path,
 ) -> None:

@@ -288,6 +288,14 @@ def test_the_mean_of_the_last_weights_is_kept_if_it_is_better(
     assert trainer.course.best == (found if kept else 1.0)
 
 
+def test_the_mean_is_over_as_many_weights_as_there_are(tmp_path: Path) -> None:
+    task = Scripted(4.0, 3.0, 0.5)
+    trained(task, tmp_path, steps=4, evaluate_every=2, average=9)
+    for name, tensor in best(tmp_path).items():
+        mean = (task.seen[0][name].double() + task.seen[1][name].double()) / 2
+        torch.testing.assert_close(tensor, mean.float(), rtol=0, atol=1e-7)
+
+
 def test_without_data_to_look_at_the_last_model_is_kept(tmp_path: Path) -> None:
     task = Tiny()
     task.valid.rows.clear()
