@@ -1,5 +1,6 @@
 """Batches made ahead by other processes, which never outlive a failure."""
 
+import signal
 import sys
 import threading
 import time
@@ -33,6 +34,7 @@ def fetched(
         sampler=_Orders(orders),
         num_workers=workers,
         collate_fn=_as_it_is,
+        worker_init_fn=_leave_signals_to_the_parent,
         timeout=timeout,
         generator=TorchGenerator(),  # its own: the global one is the model's
         multiprocessing_context="fork" if sys.platform == "linux" else None,
@@ -133,6 +135,12 @@ class _Orders(Sampler[Order]):
 
     def __iter__(self) -> Iterator[Order]:
         return iter(self._orders)
+
+
+def _leave_signals_to_the_parent(worker: int) -> None:
+    """Ctrl-C and torchrun's SIGTERM reach the whole group; the parent has a step to finish."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _as_it_is(batch: Any) -> Any:

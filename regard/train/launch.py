@@ -59,7 +59,8 @@ def _agent(devices: int, module: str, arguments: Sequence[str], logs: Path) -> i
     except ChildFailedError as error:
         rank, failure = error.get_first_failure()
         code = failure.exitcode if failure.exitcode >= 0 else 128 - failure.exitcode
-        if rank:
+        # The first one speaks for itself, unless it was killed.
+        if rank or failure.exitcode < 0:
             sys.stderr.write(f"regard: rank {rank} ended with code {code}{_last(logs, rank)}\n")
         return code
     return 0

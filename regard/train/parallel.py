@@ -63,16 +63,21 @@ def synchronized(wrapped: nn.Module, last: bool) -> Iterator[None]:
 def readable(wrapped: nn.Module) -> Iterator[None]:
     """Let parts of the model be called by themselves, as an examination does.
 
-    Blocks of a stack gather their weights when they are called; all others are gathered here.
+    A search calls parts of blocks, which gather no weights: for so long every process has them all.
     """
     if not isinstance(wrapped, FSDPModule):
         yield
         return
-    wrapped.unshard()
+    spread = [module for module in wrapped.modules() if isinstance(module, FSDPModule)]
+    wrapped.set_reshard_after_forward(False)
+    for module in spread:
+        module.unshard()
     try:
         yield
     finally:
-        wrapped.reshard()
+        wrapped.set_reshard_after_forward(True)
+        for module in spread:
+            module.reshard()
 
 
 def is_sharded(wrapped: nn.Module) -> bool:

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -16,6 +15,7 @@ from torch import Tensor
 
 from regard.errors import RegardError
 from regard.train.orphans import CHILD, die_with_parent
+from regard.train.pulse import Pulse
 
 _SIGNS = ("gloo", "Connection closed", "Connection reset", "Timed out", "Broken pipe", "NCCL")
 
@@ -38,7 +38,7 @@ class Ranks:
     local_rank: int = 0
     device: torch.device = torch.device("cpu")
     timeout_s: float = 60.0
-    patient: Any = None
+    pulse: Pulse | None = None
 
     @property
     def speaks(self) -> bool:
@@ -76,17 +76,12 @@ class Ranks:
     def told(self, text: str = "") -> str:
         """What rank 0 says, however long it takes to say it: what only one process does.
 
-        The others notice at once when it dies, but not that it hangs.
+        Raises `LostRank` on the others when it has died or hangs, after the timeout.
         """
-        if self.world == 1:
+        if self.pulse is None:
             return text
-        content = torch.frombuffer(bytearray(text.encode() or b"\0"), dtype=torch.uint8)
-        length = torch.tensor([len(text.encode())])
         with self.together():
-            dist.broadcast(length, 0, group=self.patient)
-            said = content if self.speaks else torch.zeros(max(1, int(length)), dtype=torch.uint8)
-            dist.broadcast(said, 0, group=self.patient)
-        return said[: int(length)].numpy().tobytes().decode()
+            return self.pulse.say(text) if self.speaks else self.pulse.hear()
 
     def gather(self, text: str) -> list[str]:
         """Tell every rank the texts of all of them, in the order of ranks."""
@@ -136,7 +131,7 @@ def join(timeout_s: float = 60.0, device: str | None = None) -> Ranks:
     if CHILD in os.environ:
         die_with_parent()
     ranks = Ranks(rank, world, local, where, timeout_s)
-    patient = None
+    pulse = None
     if kind == "cuda":
         torch.cuda.set_device(where)
     if world > 1:
@@ -144,8 +139,8 @@ def join(timeout_s: float = 60.0, device: str | None = None) -> Ranks:
         with ranks.together():
             dist.init_process_group(backend, timeout=timedelta(seconds=timeout_s))
             ranks.barrier()
-            patient = dist.new_group(backend="gloo", timeout=timedelta(days=7))
-    return replace(ranks, patient=patient)
+            pulse = Pulse(beats=ranks.speaks, timeout_s=timeout_s)
+    return replace(ranks, pulse=pulse)
 
 
 def leave() -> None:

@@ -131,6 +131,8 @@ def _become(request: dict[str, Any]) -> int:
 
     os.setsid()
     os.chdir(request["folder"])
+    os.environ.update(PYTHONPATH=str(ROOT), TORCH_ELASTIC_SHUTDOWN_TIMEOUT="5")
+    sys.argv = ["regard", *request["run"]]
     log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     os.dup2(log, 2)
     if request.get("deaf"):

@@ -1,0 +1,55 @@
+"""How the others know that the first process, which they wait for, is alive."""
+
+import threading
+import time
+from typing import Any
+
+from torch.distributed.distributed_c10d import _get_default_store
+
+
+class Pulse:
+    """Words of rank 0 that the others wait for, as long as its heart beats.
+
+    What only one process does, such as reading data or waiting for a disk, may take longer than the
+    others would wait for an answer. So a thread of it counts in the store that all share: it stops
+    when the process dies, and when it is stopped.
+
+    Args:
+        beats: whether this is rank 0.
+        timeout_s: how long the others wait for the next beat.
+    """
+
+    def __init__(self, beats: bool, timeout_s: float) -> None:
+        # A connection of its own: one that waits is not shared.
+        shared: Any = _get_default_store()
+        self.store = shared.clone()
+        self.timeout_s, self.words = timeout_s, 0
+        if beats:
+            threading.Thread(target=self._beat, args=(self.store.clone(),), daemon=True).start()
+
+    def say(self, text: str) -> str:
+        """Tell the others, who need not be waiting yet."""
+        self.words += 1
+        self.store.set(f"said/{self.words}", text)
+        return text
+
+    def hear(self) -> str:
+        """Wait for the next word; raises `RuntimeError` when the beats end first."""
+        self.words += 1
+        count, since = -1, time.monotonic()
+        while not self.store.check([f"said/{self.words}"]):
+            now = self.store.add("beats", 0)
+            if now != count:
+                count, since = now, time.monotonic()
+            elif time.monotonic() - since > self.timeout_s:
+                raise RuntimeError(f"Timed out: rank 0 gave no sign for {self.timeout_s:g} s")
+            time.sleep(0.005)
+        return self.store.get(f"said/{self.words}").decode()
+
+    def _beat(self, store: Any) -> None:
+        try:
+            while True:
+                store.add("beats", 1)
+                time.sleep(min(1.0, self.timeout_s / 10))
+        except RuntimeError:
+            return  # The store is gone: everyone has left.
