@@ -15,7 +15,7 @@ from regard.layers import Attend
 from regard.models import rnnsearch, transformer
 from regard.tasks.classify import TOKENIZER, Classifier, load_labels
 from regard.tasks.date_reader import DateReader, load_vocabularies
-from regard.tasks.exchange import CONFIG, read_about
+from regard.tasks.exchange import CONFIG, TASK, read_about
 from regard.tasks.language_model import Narrator
 from regard.tasks.task import Predictor
 from regard.tasks.translate import Translator, load_tokenizers
@@ -85,7 +85,17 @@ def load_predictor(folder: Path) -> Predictor:
     """
     known = read_about(folder)
     parts = {name: known[name] for name in PARTS if name in known}
-    model = load_model(folder, parts)
+    try:
+        return _predictor(folder, known, parts, load_model(folder, parts))
+    except KeyError as error:
+        raise ValueError(
+            f"{folder / TASK} lacks {error}; copy the whole run folder again"
+        ) from None
+
+
+def _predictor(
+    folder: Path, known: Mapping[str, Any], parts: Mapping[str, Any], model: Any
+) -> Predictor:
     sizes: Any = model.config
     kind: Any = known["task"]
     if kind == "dates":

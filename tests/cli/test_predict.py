@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 
+from regard._manifest import write_manifest
 from regard.cli.mistake import Mistake
 from regard.cli.predict import run as predict
 from regard.tasks.dates import Dates
@@ -173,3 +174,16 @@ def test_a_run_without_a_model_says_so(tmp_path: Path, mistake: Call) -> None:
     assert "has no trained model: there is no best/ in it yet" in mistake("predict", tmp_path, "x")
     missing = mistake("predict", tmp_path / "no", "x")
     assert "there is no folder" in missing and "regard train" in missing
+
+
+def test_a_model_that_is_vouched_for_but_lacks_an_entry_gets_a_sentence(
+    runs: dict[str, Path], tmp_path: Path, mistake: Call
+) -> None:
+    best = runs["classify"] / "best"
+    for path in best.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    about = json.loads((tmp_path / "task.json").read_text())
+    del about["longest"]
+    (tmp_path / "task.json").write_text(json.dumps(about))
+    write_manifest(tmp_path, [path.name for path in best.iterdir() if path.name != "manifest.json"])
+    assert "task.json lacks 'longest'" in mistake("predict", tmp_path, "a text")

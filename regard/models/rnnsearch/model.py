@@ -201,6 +201,8 @@ class RNNsearch(nn.Module):
         self, encoded: Encoded, target: Int[Tensor, "batch q_len"]
     ) -> Float[Tensor, "batch q_len k_len"]:
         """How much each output looked at each input, the exact weights of the attention."""
+        if target.shape[1] == 0:
+            return encoded.keys.new_zeros(len(target), 0, encoded.keys.shape[2])
         states, _, _ = self.follow(encoded, target)
         weights = attention_weights(
             rearrange(states, "batch q_len width -> batch 1 q_len width"),

@@ -164,3 +164,9 @@ def test_every_weight_learns() -> None:
     model, (source, lengths, target) = small_model(), ragged_batch()
     model(source, target, lengths).square().sum().backward()
     assert all(weight.grad.abs().sum() > 0 for weight in model.parameters())
+
+
+def test_the_alignment_of_nothing_written_is_empty() -> None:
+    model, (source, lengths, target) = small_model(), ragged_batch()
+    found = model.alignment(model.encode(source, lengths), target[:, :0])
+    assert found.shape == (len(source), 0, source.shape[1])
