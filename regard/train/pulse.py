@@ -2,13 +2,15 @@
 
 import threading
 import time
+from datetime import timedelta
 from typing import Any
 
+import torch.distributed as dist
 from torch.distributed.distributed_c10d import _get_default_store
 
 
 class Pulse:
-    """Words of rank 0 that the others wait for, as long as its heart beats.
+    """What lets the others wait for a word of rank 0 for as long as its heart beats.
 
     What only one process does, such as reading data or waiting for a disk, may take longer than the
     others would wait for an answer. So a thread of it counts in the store that all share: it stops
@@ -23,28 +25,35 @@ class Pulse:
         # A connection of its own: one that waits is not shared.
         shared: Any = _get_default_store()
         self.store = shared.clone()
-        self.timeout_s, self.words = timeout_s, 0
+        self.group = dist.new_group(backend="gloo", timeout=timedelta(seconds=timeout_s))
+        self.beats, self.timeout_s, self.words = beats, timeout_s, 0
         if beats:
             threading.Thread(target=self._beat, args=(self.store.clone(),), daemon=True).start()
 
-    def say(self, text: str) -> str:
-        """Tell the others, who need not be waiting yet."""
-        self.words += 1
-        self.store.set(f"said/{self.words}", text)
-        return text
+    def ready(self) -> None:
+        """On rank 0, say that its next word comes; on the others, wait for that.
 
-    def hear(self) -> str:
-        """Wait for the next word; raises `RuntimeError` when the beats end first."""
+        Raises `RuntimeError` when the beats end first.
+        """
         self.words += 1
-        count, since = -1, time.monotonic()
-        while not self.store.check([f"said/{self.words}"]):
-            now = self.store.add("beats", 0)
-            if now != count:
-                count, since = now, time.monotonic()
-            elif time.monotonic() - since > self.timeout_s:
-                raise RuntimeError(f"Timed out: rank 0 gave no sign for {self.timeout_s:g} s")
-            time.sleep(0.005)
-        return self.store.get(f"said/{self.words}").decode()
+        word = f"word/{self.words}"
+        try:
+            if self.beats:
+                self.store.set(word, "")
+                return
+            count, since = -1, time.monotonic()
+            while not self.store.check([word]):
+                now = self.store.add("beats", 0)
+                if now != count:
+                    count, since = now, time.monotonic()
+                elif time.monotonic() - since > self.timeout_s:
+                    break
+                time.sleep(0.005)
+            else:
+                return
+        except RuntimeError:
+            return  # Who keeps the store has left: whether it said its word, the exchange shows.
+        raise RuntimeError(f"Timed out: rank 0 gave no sign for {self.timeout_s:g} s")
 
     def _beat(self, store: Any) -> None:
         try:

@@ -80,8 +80,14 @@ class Ranks:
         """
         if self.pulse is None:
             return text
+        content = torch.frombuffer(bytearray(text.encode() or b"\0"), dtype=torch.uint8)
+        length = torch.tensor([len(text.encode())])
         with self.together():
-            return self.pulse.say(text) if self.speaks else self.pulse.hear()
+            self.pulse.ready()
+            dist.broadcast(length, 0, group=self.pulse.group)
+            said = content if self.speaks else torch.zeros(max(1, int(length)), dtype=torch.uint8)
+            dist.broadcast(said, 0, group=self.pulse.group)
+        return said[: int(length)].numpy().tobytes().decode()
 
     def gather(self, text: str) -> list[str]:
         """Tell every rank the texts of all of them, in the order of ranks."""

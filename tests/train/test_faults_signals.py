@@ -45,7 +45,10 @@ def has_steps(run: Path, step: int) -> bool:
     return any(int(path.name[5:]) >= step for path in (run / CHECKPOINTS).glob("step-*[0-9]"))
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGTERM, 143), pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow)],
+)
 def test_one_signal_saves_once_and_the_run_goes_on(
     warm: Warm, tmp_path: Path, straight: dict[str, Any], number: int, code: int
 ) -> None:
@@ -62,7 +65,9 @@ def test_one_signal_saves_once_and_the_run_goes_on(
     assert left(tmp_path / "run") == straight
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "number", [pytest.param(signal.SIGTERM, marks=pytest.mark.slow), signal.SIGINT]
+)
 def test_a_second_signal_ends_at_once_and_does_no_damage(
     warm: Warm, tmp_path: Path, straight: dict[str, Any], number: int
 ) -> None:

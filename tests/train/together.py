@@ -104,4 +104,6 @@ def forked(wanted: dict[str, Any]) -> dict[str, object]:
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    json.dump([forked(wanted) for wanted in json.loads(sys.argv[1])], sys.stdout)
+    for line in sys.stdin:
+        sys.stdout.write(json.dumps([forked(wanted) for wanted in json.loads(line)]) + "\n")
+        sys.stdout.flush()
