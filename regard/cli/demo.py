@@ -62,8 +62,8 @@ def run(languages: Sequence[str] | None, seconds: float, out: Path, seed: int) -
         return 128 + signal
     task.predictor = loaded(folder)
     records = task.examine("test", np.arange(task.size("test")))
-    trainer.journal.log("test", step=trainer.course.step, **task.score("test", records))
-    trainer.write_report()
+    trainer.keeper.scores("test", trainer.course, task.score("test", records))
+    trainer.keeper.draw()
     console.print(scores(task, records))
     console.print(samples(task, records))
     console.print(drawings(task))

@@ -4,32 +4,26 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
-from regard._files import write_whole
 from regard.data.feed import Feed, Step
 from regard.errors import RegardError
-from regard.models.weights import shared_names
-from regard.tasks.task import Batch, Task, as_sample, better
-from regard.train.checkpoint import Checkpoint, verified
+from regard.tasks.task import Batch, Task, better
+from regard.train.checkpoint import Checkpoint
 from regard.train.config import TrainConfig
 from regard.train.course import Course, Progress, Shared
-from regard.train.examination import at_rest, examine
+from regard.train.examination import examine
+from regard.train.keeper import Keeper
 from regard.train.offenders import offenders
-from regard.train.optimizers import like, optimizer_tensors, optimizers, restore_optimizers, whole
+from regard.train.optimizers import optimizer_tensors, optimizers, restore_optimizers
 from regard.train.parallel import Objective, distributed, fork, is_sharded, recompute, synchronized
 from regard.train.ranks import Ranks
-from regard.train.run_folder import BEST, CHECKPOINTS, Journal, replace_folder, writing
-from regard.train.saver import Saver
-from regard.view.report import read_run, report
 
 REPORT_EVERY = 1.0
 """Seconds between reports."""
@@ -69,7 +63,6 @@ class Trainer:
     ) -> None:
         self.task, self.config, self.folder, self.ranks = task, config, folder, ranks
         self.asked, self.check, self.show = asked, check, show
-        self.journal = Journal(folder if ranks.speaks else None)
         self.model = task.predictor.model.to(ranks.device)
         self.objective = distributed(Objective(task), ranks, shard)
         recompute(self.model, config.recompute)
@@ -85,7 +78,7 @@ class Trainer:
         self.sums = np.zeros(4)
         self.place = self.feed.state()
         self.scores: dict[str, float] = {}
-        self.saver = Saver(folder / CHECKPOINTS, keep=max(2, config.average))
+        self.keeper = Keeper(task, folder, ranks, checkpoints=max(2, config.average))
 
     def resume(self, found: Checkpoint) -> None:
         """Go on from a checkpoint, with as many micro-batches to an update as it had.
@@ -93,24 +86,24 @@ class Trainer:
         So it does not matter how many processes go on: the order of the examples and what is summed
         up in an update stay the same. Raises `ValueError` when it belongs to another run.
         """
-        self.load(found.read("model"))
+        self.keeper.load(found.read("model"))
         restore_optimizers(self.model, self.optimizers, found.read("optimizer"))
         self.course = Course(**found.state["course"])
         self.feed = self._feed(found.state.get("accumulate", self.accumulate))
         self.place = self._own_place(found.state)
         self.feed.restore(self.place)
         if self.ranks.speaks:
-            self.journal.rewind(self.course.step)
-        self.event("resumed", f"from step {self.course.step}")
+            self.keeper.journal.rewind(self.course.step)
+        self._event("resumed", f"from step {self.course.step}")
 
     def train(self) -> int | None:
         """Train to the end of the budget; returns the signal that ended it earlier, or None."""
         if self.ranks.speaks and self.course.step == 0:
-            self.journal.rewind(0)
+            self.keeper.journal.rewind(0)
         self.model.train()
         self.began = time.monotonic() - self.course.seconds
         self.saved = self.reported = time.monotonic()
-        with self.saver, self.ranks.together():
+        with self.keeper.saver, self.ranks.together():
             if not self.course.finished:
                 self._updates()
             return self._end()
@@ -131,7 +124,7 @@ class Trainer:
                 self.save()
                 if self.course.finished:
                     looks = f"{self.course.worse} looks"
-                    self.event("stopped", f"no better {self.task.metric} in {looks}")
+                    self._event("stopped", f"no better {self.task.metric} in {looks}")
                     break
             elif shared.save:
                 self.save()
@@ -153,60 +146,34 @@ class Trainer:
         course = self.course
         self.check()
         self.scores = examine(self.task, self.objective, self.ranks, "valid")
-        course.looked = course.step
-        self._log("valid", self.scores)
+        course.looked, course.seconds = course.step, time.monotonic() - self.began
+        self.keeper.scores("valid", course, self.scores)
         value = self.scores.get(self.task.metric)
         if value is None or better(self.task.metric, value, course.best):
             course.best, course.best_step, course.worse = value, course.step, 0
-            self._keep()
+            self.keeper.keep_best()
         else:
             course.worse += 1
-        if self.ranks.speaks:
-            if not is_sharded(self.objective):
-                self._show_samples()
-            self.write_report()
+        if self.ranks.speaks and not is_sharded(self.objective):
+            self.keeper.show_samples(course)
+        self.keeper.draw()
 
     def test(self, beams: int) -> dict[str, float]:
         """The metrics of the best model on the test data; empty where there is none."""
-        weights = load_file(self.folder / BEST / "model.safetensors")
-        for name, first in shared_names(self.model).items():
-            weights[name] = weights[first]
-        self.load(weights)
+        self.keeper.load_best()
         scores = examine(self.task, self.objective, self.ranks, "test", beams)
-        self._log("test", scores)
-        if self.ranks.speaks:
-            self.write_report()
+        self.keeper.scores("test", self.course, scores)
+        self.keeper.draw()
         return scores
-
-    def write_report(self) -> None:
-        """Draw the page of the run as it is now."""
-        with writing(self.folder / "report.html") as path:
-            write_whole(path, report(read_run(self.folder)).encode())
 
     def save(self) -> None:
         """Write a checkpoint of all that a later session needs to go on as if it were now."""
         self.course.seconds = time.monotonic() - self.began
-        tensors = {
-            "model": self.weights(),
-            "optimizer": optimizer_tensors(self.model, self.optimizers),
-        }
-        state: dict[str, Any] = {
-            "course": asdict(self.course),
-            "place": self.place,
-            "world": self.ranks.world,
-            "accumulate": self.accumulate,
-        }
+        place: Any = self.place
         if self.streams:
-            state["place"] = [
-                json.loads(each) for each in self.ranks.gather(json.dumps(self.place))
-            ]
-        if self.ranks.speaks:
-            done = self.saver.wait()
-            self.saver.save(self.course.step, tensors, state)
-            if done is not None:
-                text = f"{done.path.name}: {done.bytes:,} bytes in {done.seconds:.3f} s"
-                self.event("saved", f"{text}, training paused for {self.saver.pause:.3f} s")
-        self.ranks.told()
+            place = [json.loads(each) for each in self.ranks.gather(json.dumps(self.place))]
+        state = {"place": place, "world": self.ranks.world, "accumulate": self.accumulate}
+        self.keeper.save(self.course, optimizer_tensors(self.model, self.optimizers), state)
         self.saved = time.monotonic()
 
     def _own_place(self, state: Mapping[str, Any]) -> dict[str, Any]:
@@ -220,20 +187,8 @@ class Trainer:
             )
         return state["place"][self.ranks.rank]
 
-    def weights(self) -> dict[str, Tensor]:
-        """All weights, whole, on the CPU; every process must ask."""
-        return {name: whole(tensor) for name, tensor in self.model.state_dict().items()}
-
-    def load(self, weights: Mapping[str, Tensor]) -> None:
-        """Take over these weights, whole ones, wherever and however the model's are kept."""
-        own = self.model.state_dict()
-        self.model.load_state_dict(
-            {name: like(t, own[name]) for name, t in weights.items() if name in own}
-        )
-
-    def event(self, event: str, text: str) -> None:
-        """Write down that something happened."""
-        self.journal.log("event", step=self.course.step, event=event, text=text)
+    def _event(self, event: str, text: str) -> None:
+        self.keeper.event(self.course, event, text)
 
     def _feed(self, accumulate: int) -> Feed:
         """The steps of this process; `accumulate` is over all of them."""
@@ -327,7 +282,7 @@ class Trainer:
     def _pass_over(self, step: Step) -> None:
         """Leave an update out that has nothing to learn from; stop when a whole epoch had not."""
         self.course.unlabelled, self.bare = self.course.unlabelled + 1, self.bare + 1
-        self.event("skipped_batch", f"{_name(step)} has no label to learn from")
+        self._event("skipped_batch", f"{_name(step)} has no label to learn from")
         if self.bare >= step.steps_in_epoch:
             raise RegardError(
                 f"training stopped at step {self.course.step}: the last {self.bare} updates, a "
@@ -341,7 +296,7 @@ class Trainer:
         if not self.streams:
             rows = offenders(self.task, self.ranks, self.config, step, self.accumulate, losses)
         text = f"{_name(step)}: the loss is {loss} and the norm of its gradient {norm}; {rows}"
-        self.event("skipped_batch", text)
+        self._event("skipped_batch", text)
         if course.skips >= self.config.max_skips:
             self.save()
             raise FloatingPointError(
@@ -382,7 +337,7 @@ class Trainer:
             padding=1 - tokens / cells,
         )
         self.sums, self.reported = np.zeros(4), now
-        self.journal.log("train", **asdict(progress))
+        self.keeper.progress(progress)
         self.show(progress, self.scores)
 
     def _end(self) -> int | None:
@@ -391,57 +346,28 @@ class Trainer:
         # What each process sees for itself may differ: a signal on its way, a disk not yet written.
         asked = self.ranks.gather(str(self.asked() or ""))
         signal = next((int(text) for text in asked if text), None)
-        kept = self.ranks.told("kept" if (self.folder / BEST).exists() else "")
+        kept = self.keeper.has_best()
         if signal is None and (course.step > course.looked or not kept):
             self.look()
         elif not kept:
-            self._keep()
+            self.keeper.keep_best()
         self.save()
-        self.saver.wait()
+        self.keeper.saver.wait()
         if signal is None and self.config.average > 1:
             self._average()
-        self.event("interrupted" if signal else "finished", f"at step {course.step}")
+        self._event("interrupted" if signal else "finished", f"at step {course.step}")
         return signal
 
     def _average(self) -> None:
         """Try the mean of the last checkpoints' weights, and keep it if it is better."""
-        self.ranks.told()
-        own = self.weights()
-        found = verified(self.saver.folder)[-self.config.average :]
-        mean = {name: torch.zeros_like(tensor, dtype=torch.float64) for name, tensor in own.items()}
-        for each in found:
-            for name, tensor in each.read("model").items():
-                mean[name] += tensor.double() / len(found)
-        self.load({name: tensor.to(own[name].dtype) for name, tensor in mean.items()})
+        count = self.keeper.load_mean(self.config.average)
         scores = examine(self.task, self.objective, self.ranks, "valid")
         value = scores.get(self.task.metric)
-        self.event("averaged", f"{len(found)} checkpoints: {self.task.metric} {value}")
+        self._event("averaged", f"{count} checkpoints: {self.task.metric} {value}")
         if value is not None and better(self.task.metric, value, self.course.best):
             self.course.best, self.scores = value, scores
-            self._log("valid", scores)
-            self._keep()
-
-    def _keep(self) -> None:
-        """Write the model as `best/`."""
-        weights = self.weights()
-        if self.ranks.speaks:
-            with writing(self.folder / BEST) as best:
-                replace_folder(best, lambda new: self.task.predictor.save(new, weights))
-        self.ranks.told()
-
-    def _show_samples(self) -> None:
-        texts = [text for text, _ in self.task.fixed]
-        with at_rest(self.model):
-            answers = self.task.predictor.predict(texts) if texts else []
-        pairs = zip(answers, self.task.fixed, strict=True)
-        samples = [as_sample(answer, wanted) for answer, (_, wanted) in pairs]
-        self.journal.show(self.course.step, self.course.epoch, samples)
-
-    def _log(self, kind: str, scores: Mapping[str, float]) -> None:
-        if scores:
-            course = self.course
-            seconds = time.monotonic() - self.began if self.began else course.seconds
-            self.journal.log(kind, step=course.step, epoch=course.epoch, seconds=seconds, **scores)
+            self.keeper.scores("valid", self.course, scores)
+            self.keeper.keep_best()
 
 
 def _name(step: Step) -> str:

@@ -102,7 +102,10 @@ def restore_optimizers(
             )
         staged.append((owner[id(parameter)], parameter, what, value))
     for optimizer, parameter, what, value in staged:
-        optimizer.state[parameter][what] = like(value, parameter) if value.ndim else value
+        # A count of steps lives on the CPU, unless one fused kernel updates it with the weights.
+        fused = any(group.get("fused") for group in optimizer.param_groups)
+        count = value.to(parameter.device) if fused else value
+        optimizer.state[parameter][what] = like(value, parameter) if value.ndim else count
 
 
 def whole(tensor: Tensor) -> Tensor:
