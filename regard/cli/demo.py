@@ -9,12 +9,13 @@ from rich.console import Console
 
 from regard._files import write_whole
 from regard.cli.date_report import drawings, how_to_go_on, samples, scores
+from regard.cli.layering import CONFIG
 from regard.cli.mistake import Mistake
+from regard.cli.opening import describe
 from regard.cli.predict import loaded
 from regard.cli.preparation import task_of
 from regard.cli.recipes import DATES
 from regard.cli.settings import Settings, settings_of
-from regard.cli.train import CONFIG, describe
 from regard.data.cldr_dates import languages as all_languages
 from regard.data.tags import nearest
 from regard.tasks.dates import Dates

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
+from regard.cli.layering import CONFIG
 from regard.cli.mistake import Mistake
 from regard.cli.predict import loaded
 from regard.cli.preparation import examined, read_corpus
 from regard.cli.settings import Settings, read_toml, settings_of
-from regard.cli.train import CONFIG
 from regard.data.corpus import Corpus
 from regard.tasks.task import Task
 from regard.train.display import named

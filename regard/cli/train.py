@@ -1,51 +1,36 @@
 """`regard train`: from a file to a model."""
 
-import json
 import os
-import platform
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
 from rich.console import Console
 
-from regard._files import write_whole
+from regard.cli.layering import BUDGETS, CONFIG, decided_by_data, layers_of
 from regard.cli.mistake import Mistake
-from regard.cli.preparation import TOKENS, head, prepare, read_corpus, stream, task_of
-from regard.cli.recipes import Table, recipe, recipe_for
+from regard.cli.opening import describe, newest_of, opened
+from regard.cli.preparation import TOKENS, head, prepare, stream, task_of
+from regard.cli.recipes import Table
 from regard.cli.settings import (
     Settings,
-    differences,
-    read_assignments,
-    read_toml,
-    settings_of,
 )
 from regard.data.corpus import Corpus
 from regard.errors import RegardError
 from regard.tasks.task import Task
-from regard.train.checkpoint import Checkpoint, newest
+from regard.train.checkpoint import Checkpoint
 from regard.train.display import Display, Screen, named
 from regard.train.launch import launch
 from regard.train.lock import NAME as LOCK
 from regard.train.lock import locked
 from regard.train.loop import Trainer
 from regard.train.ranks import Ranks, join, leave
-from regard.train.run_folder import BEST, CHECKPOINTS, new_run_folder, settle
+from regard.train.run_folder import BEST, CHECKPOINTS
 from regard.train.signals import graceful
-
-CONFIG, ENVIRONMENT = "config.toml", "environment.json"
-CACHE = ".data"
-"""Where the data is kept as it was read, beside the runs that use it."""
-BUDGETS = ("epochs", "steps", "seconds")
-CHANGEABLE = ("max_skips", "save_every_minutes")
-"""Settings that a resumed run may have otherwise: no update that is made depends on them."""
 
 
 def run(
@@ -67,9 +52,11 @@ def run(
         return launch(devices, sys.argv[1:])
     if threads:
         torch.set_num_threads(threads)
-    layers = _layers(recipe, given, config, assignments, resume)
+    if workers > (cores := os.cpu_count() or 1):
+        raise Mistake(f"--workers {workers} are more than the {cores} cores of this machine")
+    layers = layers_of(recipe, given, config, assignments, resume)
     if dry_run:
-        settings, corpus = _settings(layers, recipe, None)
+        settings, corpus = decided_by_data(layers, recipe, None)
         print(corpus.says if corpus else f"read as dates: {_languages(settings)}")
         return 0
     console = Screen(highlight=False, markup=False, soft_wrap=True)
@@ -92,9 +79,9 @@ def _train(
     workers: int,
     console: Console,
 ) -> int:
-    folder, settings, corpus = _opened(layers, recipe, out, resume, ranks)
+    folder, settings, corpus = opened(layers, recipe, out, resume, ranks)
     with locked(folder) if ranks.speaks else graceful(), graceful() as signals:
-        found = _found(folder, resume, ranks, console)
+        found = newest_of(folder, resume, ranks, console)
         if corpus is not None:
             console.print(corpus.says)
         with _new_or_not_at_all(folder, ranks):
@@ -219,205 +206,6 @@ def within_memory(settings: Settings, folder: Path) -> Iterator[None]:
             f"memory ran out; lower {size} or the model's sizes, or --set recompute=true, in a new "
             f"run (--out); what was saved in {folder} is whole"
         ) from error
-
-
-def _layers(
-    name: str | None,
-    given: Table,
-    config: Path | None,
-    assignments: Sequence[str],
-    resume: str,
-) -> list[Table]:
-    """Settings in the order in which later ones win."""
-    layers = [recipe(name)] if name else []
-    if resume not in ("auto", "never"):
-        layers.append(read_toml(_run_config(Path(resume))))
-    if config is not None:
-        layers.append(read_toml(config))
-    layers += [_in_seconds(given), read_assignments(assignments)]
-    settings_of({"train": {"steps": 1}}, *layers)
-    return layers
-
-
-def _in_seconds(given: Table) -> Table:
-    """What was given, its minutes as seconds."""
-    train = dict(given.get("train", {}))
-    if "minutes" in train:
-        train["seconds"] = 60 * train.pop("minutes")
-    return {**given, "train": train}
-
-
-def _settings(
-    layers: Sequence[Table], name: str | None, cache: Path | None
-) -> tuple[Settings, Corpus | None]:
-    """The settings, with what the data itself decides; and the data."""
-    asked = settings_of({"train": {"steps": 1}}, *layers)
-    if asked.data.task == "dates":
-        base = recipe_for("dates", "rnnsearch")
-        return settings_of(*_one_budget([base, *layers])), None
-    if not asked.data.path:
-        raise Mistake("say what to learn from: --data PATH, or the recipe dates, which needs none")
-    try:
-        corpus = read_corpus(asked, cache)
-    except (ValueError, OSError, ImportError) as error:
-        raise Mistake(str(error)) from None
-    decided: Table = {"data": {"task": corpus.task}}
-    if corpus.task == "translate":
-        decided["data"] |= {"source": corpus.names[0], "target": corpus.names[1]}
-    model = next(
-        (layer["model"]["name"] for layer in layers[::-1] if "name" in layer.get("model", {})), None
-    )
-    base = recipe_for(corpus.task, model)
-    if asked.data.streaming and not asked.train.evaluate_every:
-        # A stream has no end at which all processes could look.
-        decided["train"] = {"evaluate_every": 1000}
-    return settings_of(*_one_budget([base, *layers]), decided), corpus
-
-
-def _one_budget(layers: Sequence[Table]) -> list[Table]:
-    """The layers, of whose budgets only those of the last one that has any stay."""
-    last = max((i for i, layer in enumerate(layers) if _budgets(layer)), default=-1)
-    return [
-        layer
-        if i >= last
-        else {
-            section: {k: v for k, v in entries.items() if section != "train" or k not in BUDGETS}
-            for section, entries in layer.items()
-        }
-        for i, layer in enumerate(layers)
-    ]
-
-
-def _budgets(layer: Table) -> set[str]:
-    return set(BUDGETS) & layer.get("train", {}).keys()
-
-
-def _opened(
-    layers: Sequence[Table], name: str | None, out: Path | None, resume: str, ranks: Ranks
-) -> tuple[Path, Settings, Corpus | None]:
-    """The run's folder, settings and data; the first process makes and reads, the others follow."""
-    if ranks.speaks:
-        try:
-            folder = _folder(layers, name, out, resume)
-            _require_place(folder)
-            settings, corpus = _settings(layers, name, folder.parent / CACHE)
-            folder = _claimed(folder, settings, resume)
-        except BaseException:
-            ranks.told("")
-            raise
-        ranks.told(str(folder))
-        return folder, settings, corpus
-    said = ranks.told()
-    if not said:
-        # The first process says what is wrong.
-        raise SystemExit(2)
-    folder = Path(said)
-    settings, corpus = _settings(layers, name, folder.parent / CACHE)
-    return folder, settings, corpus
-
-
-def _folder(layers: Sequence[Table], name: str | None, out: Path | None, resume: str) -> Path:
-    if resume not in ("auto", "never"):
-        return Path(resume)
-    if out is not None:
-        return out
-    asked = settings_of({"train": {"steps": 1}}, *layers)
-    stem = Path(asked.data.path.split(":")[-1]).resolve().stem if asked.data.path else "dates"
-    return Path("runs") / (stem if name in (None, "dates") else f"{stem}-{name}")
-
-
-def _require_place(folder: Path) -> None:
-    """Raise `Mistake` unless a folder can be made where the run is to be; nothing stays there."""
-    place = next(above for above in folder.absolute().parents if above.exists())
-    try:
-        with TemporaryDirectory(dir=place):
-            pass
-    except OSError as error:
-        raise Mistake(f"--out {folder} cannot be made in {place}: {error.strerror}") from None
-
-
-def _claimed(folder: Path, settings: Settings, resume: str) -> Path:
-    """The folder, made or found to belong to a run with these very settings."""
-    try:
-        if resume == "never":
-            folder = new_run_folder(folder)
-        elif (folder / CONFIG).exists():
-            old = settings_of(read_toml(folder / CONFIG))
-            may_change = {name: getattr(settings.train, name) for name in CHANGEABLE}
-            old = replace(old, train=replace(old.train, **may_change))
-            changed = differences(old, settings)
-            if changed:
-                raise Mistake(
-                    f"{folder} has a run with other settings: {'; '.join(changed)}; give the old "
-                    "values to go on, another --out, or --resume never for a new run"
-                )
-            write_whole(folder / CONFIG, settings.toml().encode())
-            return folder
-        elif folder.exists() and any(folder.iterdir()):
-            raise Mistake(f"{folder} exists and is no run; give another --out or --resume never")
-        folder.mkdir(parents=True, exist_ok=True)
-        write_whole(folder / CONFIG, settings.toml().encode())
-    except (OSError, ValueError) as error:
-        raise Mistake(f"--out {folder} cannot be made: {error}") from None
-    return folder
-
-
-def _found(folder: Path, resume: str, ranks: Ranks, console: Console) -> Checkpoint | None:
-    """The checkpoint to go on from, the same for all processes."""
-    found = None
-    if ranks.speaks:
-        settle(folder / BEST)
-        found = newest(folder / CHECKPOINTS)
-    step = ranks.told(str(found.step) if found else "")
-    if not ranks.speaks:
-        found = newest(folder / CHECKPOINTS, mend=False) if step else None
-    for sentence in found.skipped if found else []:
-        console.print(f"passed over: {sentence}")
-    if found is None:
-        _require_nothing_lost(folder, resume)
-    return found
-
-
-def _require_nothing_lost(folder: Path, resume: str) -> None:
-    """Begin at step 0 only where nothing is left that a new beginning would write over."""
-    damaged = sorted(path.name for path in (folder / CHECKPOINTS).glob("step-*"))
-    if resume not in ("auto", "never") or (damaged and (folder / BEST).exists()):
-        seen = f" ({', '.join(damaged)} damaged)" if damaged else ""
-        raise Mistake(
-            f"{folder} has no checkpoint that is whole{seen}; to begin anew beside it, say "
-            "--resume never"
-        )
-
-
-def _run_config(folder: Path) -> Path:
-    if not (folder / CONFIG).is_file():
-        raise Mistake(
-            f"--resume {folder}: there is no run, its {CONFIG} is missing; say auto, "
-            "never, or the folder of a run"
-        )
-    return folder / CONFIG
-
-
-def describe(
-    folder: Path, settings: Settings, task: Task, corpus: Corpus | None, ranks: Ranks
-) -> None:
-    """Write down where the run takes place."""
-    environment = {
-        "regard": sys.modules["regard"].__version__,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "platform": platform.platform(),
-        "threads": torch.get_num_threads(),
-        "processes": ranks.world,
-        "device": str(ranks.device),
-        "started": datetime.now().astimezone().isoformat(timespec="seconds"),
-        "task": task.name,
-        "model": settings.model.name,
-        "attention": f"{settings.model.score}, {settings.model.normalizer}",
-        "parameters": sum(p.numel() for p in task.predictor.model.parameters()),
-        "data": corpus.fingerprint if corpus else "generated",
-    }
-    write_whole(folder / ENVIRONMENT, (json.dumps(environment, indent=2) + "\n").encode())
 
 
 def _introduction(task: Task, settings: Settings, folder: Path) -> str:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from regard.cli import train as train_verb
 from regard.cli.assembly import load_predictor
+from regard.cli.layering import decided_by_data, layers_of
 from regard.cli.recipes import TRANSLATE
 from regard.view.run_log import read_run
 from tests.cli.small import PAIRS, as_table, put, train_arguments
@@ -121,8 +121,8 @@ def test_a_budget_that_is_given_replaces_that_of_the_recipe(tmp_path: Path) -> N
 
     def budget(config: Path | None = None, **train: float) -> dict[str, float]:
         given = {"data": {"path": str(data)}, "train": train}
-        layers = train_verb._layers("translate", given, config, [], "auto")
-        settings, _ = train_verb._settings(layers, "translate", None)
+        layers = layers_of("translate", given, config, [], "auto")
+        settings, _ = decided_by_data(layers, "translate", None)
         entries = settings.train.entries()
         return {name: entries[name] for name in ("epochs", "steps", "seconds") if name in entries}
 
