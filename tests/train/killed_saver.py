@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -63,8 +64,29 @@ def kill_after(folder: Path, seconds: float) -> dict[str, object]:
     }
 
 
+def seconds_of_a_save() -> float:
+    """How long a child needs to find a checkpoint and save the next, on this machine, now."""
+    with tempfile.TemporaryDirectory() as scratch:
+        for step in (1, 2):
+            save(Path(scratch), step, tensors_at(step), {"step": step})
+        began = time.monotonic()
+        newest(Path(scratch))
+        save(Path(scratch), 3, tensors_at(3), {"step": 3})
+        return time.monotonic() - began
+
+
 if __name__ == "__main__":
-    kills, apart = int(sys.argv[2]), float(sys.argv[3])
-    for number in range(kills):
-        outcome = kill_after(Path(sys.argv[1]), 0.004 + apart * number)
+    # A child of a process whose OpenMP has threads hangs at its first parallel loop.
+    torch.set_num_threads(1)
+    kills, torn, reached = int(sys.argv[2]), False, 0
+    # The moments are spread over three saves of this machine's own pace. A busy one may need more
+    # of them until a kill has fallen into a save and the steps have gone on.
+    for number in range(10 * kills):
+        place = number % kills / kills
+        if not place:
+            pace = seconds_of_a_save()
+        outcome = kill_after(Path(sys.argv[1]), pace * (0.2 + 3 * place))
         sys.stdout.write(json.dumps(outcome) + "\n")
+        torn, reached = torn or bool(outcome["torn"]), int(str(outcome["found"]))
+        if number >= kills - 1 and torn and reached > 10:
+            break

@@ -397,9 +397,9 @@ def test_tensors_and_names_that_cannot_be_kept_are_refused(tmp_path: Path) -> No
         save(tmp_path, 1, {}, {}, keep=1)
 
 
-def sweep(folder: Path, kills: int, apart: float) -> list[dict[str, object]]:
+def sweep(folder: Path, kills: int) -> list[dict[str, object]]:
     script = Path(__file__).with_name("killed_saver.py")
-    command = [sys.executable, str(script), str(folder), str(kills), str(apart)]
+    command = [sys.executable, str(script), str(folder), str(kills)]
     root = str(Path(__file__).parents[2])
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=120, env={**os.environ, "PYTHONPATH": root}
@@ -422,9 +422,9 @@ def check_sweep(outcomes: list[dict[str, object]]) -> None:
 def test_a_process_killed_at_any_moment_of_a_save_loses_nothing_it_announced(
     tmp_path: Path,
 ) -> None:
-    check_sweep(sweep(tmp_path / "checkpoints", kills=60, apart=0.0007))
+    check_sweep(sweep(tmp_path / "checkpoints", kills=60))
 
 
 @pytest.mark.slow
 def test_many_more_kills_lose_nothing_either(tmp_path: Path) -> None:
-    check_sweep(sweep(tmp_path / "checkpoints", kills=600, apart=0.0001))
+    check_sweep(sweep(tmp_path / "checkpoints", kills=600))
