@@ -13,8 +13,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 TORCH := $(shell grep '^torch==' constraints.txt)
 
-# More for the tools: make demo ARGS="--languages en,fr", make test ARGS="-k window -n 2".
+# More for the tools: make demo ARGS="--languages en,fr", make test ARGS="-k window".
 ARGS ?=
+# Processes that run the tests.
+JOBS ?= 2
 # Which of benchmarks/ to run.
 BENCH ?= operator
 
@@ -25,7 +27,7 @@ demo: $(READY) ## watch a network learn to read dates in every language, then as
 	$(BIN)/regard demo $(ARGS)
 
 test: $(READY) ## run the tests and every example in the documentation
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
 
 test-compile: $(READY) ## run the tests under torch.compile, without the shape hook
 	$(BIN)/python -m pytest tests/compile -o addopts="--import-mode=importlib --strict-markers" $(ARGS)

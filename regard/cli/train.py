@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from rich.console import Console
@@ -28,7 +28,7 @@ from regard.train.launch import launch
 from regard.train.lock import NAME as LOCK
 from regard.train.lock import locked
 from regard.train.loop import Trainer
-from regard.train.ranks import Ranks, join, leave
+from regard.train.ranks import LostRank, Ranks, join, leave
 from regard.train.run_folder import BEST, CHECKPOINTS
 from regard.train.signals import graceful
 
@@ -65,8 +65,22 @@ def run(
         if not ranks.speaks:
             console.quiet = True
         return _train(layers, recipe, out, resume, ranks, shard, workers, console)
+    except LostRank as error:
+        _leave_the_lost(error)
     finally:
         leave()
+
+
+def _leave_the_lost(error: LostRank) -> NoReturn:
+    """End this process here and now, with the reason.
+
+    What holds the connections cannot be taken down in order: it would wait for the lost process,
+    and whoever started us all would wait for this one.
+    """
+    print(f"regard: {error}", file=sys.stderr)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(1)
 
 
 def _train(

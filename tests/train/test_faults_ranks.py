@@ -53,6 +53,7 @@ def assert_learned_the_same(one: Path, other: Path) -> None:
         assert measured(other, kind) == pytest.approx(measured(one, kind), abs=1e-3)
 
 
+@pytest.mark.slow
 def test_sharded_processes_learn_and_are_examined_as_one_is(
     warm: Warm, alone: Path, tmp_path: Path
 ) -> None:
@@ -153,7 +154,7 @@ def test_a_process_that_dies_or_hangs_ends_all_in_time(
     began = time.monotonic()
     os.kill(ranks[lost], number)
     code = run.wait()
-    assert code not in (0, 143) and time.monotonic() - began < 45
+    assert code not in (0, 143) and time.monotonic() - began < 75
     assert gone(ranks), "no process stays"
     lines = [line for line in run.text.splitlines() if line.startswith("regard: ")]
     assert len(lines) in (1, 2) and "Traceback" not in run.text, run.text

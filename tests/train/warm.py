@@ -37,8 +37,14 @@ class Run:
     def __init__(self, warm: "Warm", pid: int, log: Path) -> None:
         self.warm, self.pid, self.log = warm, pid, log
 
-    def wait(self) -> int:
-        """The exit code, or minus the signal that killed it."""
+    def wait(self, seconds: float = 150.0) -> int:
+        """The exit code, or minus the signal that killed it; fails when it does not end."""
+        end = time.monotonic() + seconds
+        while _state(self.pid) not in ("Z", ""):
+            if time.monotonic() > end:
+                os.killpg(self.pid, signal.SIGKILL)
+                raise AssertionError(f"it did not end in {seconds:g} s:\n{self.text}")
+            time.sleep(0.01)
         return self.warm.ask({"wait": self.pid})["code"]
 
     def send(self, number: int) -> None:
