@@ -29,8 +29,11 @@ def hosts() -> Iterator[list[str]]:
     names = [f"regard-{os.getpid()}-{number}" for number in range(2)]
     cables = [f"rg{os.getpid() % 100000}{end}" for end in "ab"]
     try:
-        for name in names:
-            ip("netns", "add", name)
+        try:
+            for name in names:
+                ip("netns", "add", name)
+        except subprocess.CalledProcessError:
+            pytest.skip("not even root makes network namespaces here")
         ip("link", "add", cables[0], "type", "veth", "peer", "name", cables[1])
         for number, (name, cable) in enumerate(zip(names, cables, strict=True)):
             ip("link", "set", cable, "netns", name)
