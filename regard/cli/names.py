@@ -89,8 +89,8 @@ def hint(name: str, known: Collection[str]) -> str:
     >>> hint("bahdanau", SCORES), hint("prenorm", ["post", "pre"])
     ('did you mean additive?', 'did you mean pre?')
     """
-    near = [SYNONYMS[name]] if SYNONYMS.get(name) in known else []
-    near += get_close_matches(name, list(known), 3, 0.4)
+    words = [*known, *(word for word, meant in SYNONYMS.items() if meant in known)]
+    near = [SYNONYMS.get(word, word) for word in get_close_matches(name, words, 3, 0.4)]
     return (
         f"did you mean {' or '.join(list(dict.fromkeys(near))[:3])}?" if near else ", ".join(known)
     )
