@@ -59,3 +59,27 @@ def test_what_another_program_left_in_the_file_is_no_lock(tmp_path: Path) -> Non
     (tmp_path / NAME).write_bytes(b"\xff" * 100)
     with locked(tmp_path):
         assert (tmp_path / NAME).read_text() == str(os.getpid())
+
+
+def test_a_process_that_was_forked_does_not_hold_what_its_killed_parent_held(
+    tmp_path: Path,
+) -> None:
+    code = (
+        "import os, sys, time; from pathlib import Path; from regard.train.lock import locked\n"
+        "with locked(Path(sys.argv[1])):\n"
+        "    child = os.fork()\n"
+        "    if child: print(child, flush=True)\n"
+        "    time.sleep(60)\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as parent:
+        assert parent.stdout is not None
+        child = int(parent.stdout.readline())
+        parent.kill()
+        parent.wait()
+        try:
+            with locked(tmp_path):
+                pass
+        finally:
+            os.kill(child, signal.SIGKILL)
