@@ -1,7 +1,7 @@
 """Feed: an endless stream of optimizer steps that can be resumed at any of them."""
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -74,9 +74,10 @@ class Feed:
         self._rank, self._world, self._workers, self._timeout = rank, world, workers, timeout
         self._parts: dict[int, Part] = {}
         self._plans: dict[int, list[np.ndarray]] = {}
+        self._digests: dict[int, str] = {}
         self._next = (0, 0)
 
-    def __iter__(self) -> Iterator[Step]:
+    def __iter__(self) -> Generator[Step, None, None]:
         """The steps from where the feed stands."""
         batches = fetched(self._part_of, self._orders(*self._next), self._workers, self._timeout)
         try:
@@ -148,11 +149,15 @@ class Feed:
             epoch, index = epoch + 1, 0
 
     def _digest(self, epoch: int) -> str:
-        digest = hashlib.sha256(str(self._accumulate).encode())
-        for rows in self._planned(epoch):
-            digest.update(b"%d:" % len(rows))
-            digest.update(np.ascontiguousarray(rows, dtype="<i8").tobytes())
-        return digest.hexdigest()
+        # The state is asked for at every step, and a plan may be of millions of rows.
+        if epoch not in self._digests:
+            digest = hashlib.sha256(str(self._accumulate).encode())
+            for rows in self._planned(epoch):
+                digest.update(b"%d:" % len(rows))
+                digest.update(np.ascontiguousarray(rows, dtype="<i8").tobytes())
+            self._digests[epoch] = digest.hexdigest()
+            _forget(self._digests)
+        return self._digests[epoch]
 
 
 def _forget(epochs: dict[int, Any]) -> None:

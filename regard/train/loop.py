@@ -3,7 +3,8 @@
 import json
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -104,42 +105,45 @@ class Trainer:
         self.began = time.monotonic() - self.course.seconds
         self.saved = self.reported = time.monotonic()
         with self.keeper.saver, self.ranks.together():
-            if not self.course.finished:
-                self._updates()
+            self._updates()
             return self._end()
 
     def _updates(self) -> None:
         """Make updates until the budget is spent, the looks say enough, or a signal came."""
-        for step in self._steps():
-            shared = self._share(step)
-            if shared.spent >= 1 or shared.stop:
-                break
-            self._update(step, shared)
-            self.place = self.feed.state()
-            self.course.epoch = step.epoch + (step.index + 1) / step.steps_in_epoch
-            self._report()
-            if self._is_time_to_look(step):
-                self.look()
-                self.course.finished = 0 < self.config.patience <= self.course.worse
-                self.save()
-                if self.course.finished:
-                    looks = f"{self.course.worse} looks"
-                    self._event("stopped", f"no better {self.task.metric} in {looks}")
+        # Closed here and not whenever it is collected: there a second Ctrl-C would be swallowed.
+        with closing(iter(self.feed)) as steps:
+            while not self.course.finished:
+                step = self._next(steps)
+                shared = self._share(step)
+                if shared.spent >= 1 or shared.stop:
                     break
-            elif shared.save:
-                self.save()
+                self._update(step, shared)
+                self.place = self.feed.state()
+                self.course.epoch = step.epoch + (step.index + 1) / step.steps_in_epoch
+                self._report()
+                if self._is_time_to_look(step):
+                    self._look_and_save()
+                elif shared.save:
+                    self.save()
 
-    def _steps(self) -> Iterator[Step]:
-        """What the feed gives; a worker that is lost is said in one sentence."""
-        steps = iter(self.feed)
-        while True:
-            try:
-                step = next(steps)
-            except RuntimeError as error:
-                raise RegardError(str(error)) from error
-            if step.index == 0:
-                self.check()
-            yield step
+    def _next(self, steps: Generator[Step, None, None]) -> Step:
+        """What the feed gives next; a worker that is lost is said in one sentence."""
+        try:
+            step = next(steps)
+        except RuntimeError as error:
+            raise RegardError(str(error)) from error
+        if step.index == 0:
+            self.check()
+        return step
+
+    def _look_and_save(self) -> None:
+        """Look, and find out whether that was often enough no better."""
+        self.look()
+        self.course.finished = 0 < self.config.patience <= self.course.worse
+        self.save()
+        if self.course.finished:
+            looks = f"{self.course.worse} looks"
+            self._event("stopped", f"no better {self.task.metric} in {looks}")
 
     def look(self) -> None:
         """Examine the validation data, keep the best model, show the fixed examples."""

@@ -1,6 +1,8 @@
 """The loop learns, keeps to its budget, weighs labels alike, and keeps the best model."""
 
 import json
+import os
+import signal
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,10 +15,12 @@ from safetensors.torch import load_file
 from torch.nn.utils import clip_grad_norm_
 
 from regard.cli.assembly import load_predictor
+from regard.data import workers
 from regard.train.config import TrainConfig
 from regard.train.course import Progress
 from regard.train.loop import Trainer
 from regard.train.ranks import Ranks
+from regard.train.signals import graceful
 from regard.view.run_log import Run, read_run
 from tests.tasks.small import TASKS, copying, labelling
 from tests.train.tiny import Tiny
@@ -136,6 +140,29 @@ def test_a_stop_before_the_first_step_leaves_the_model_as_it_was(tmp_path: Path)
     assert trainer.signal == 2 and trainer.course.step == 0
     for name, tensor in weights(trainer).items():
         assert torch.equal(tensor, before[name])
+
+
+def test_a_second_ctrl_c_is_heard_while_the_processes_that_prepare_batches_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with graceful() as signals:
+        end = workers._end
+
+        def ended(*arguments: Any) -> None:
+            end(*arguments)
+            os.kill(os.getpid(), signal.SIGINT)
+
+        def asked() -> int | None:
+            if signals.asked is None:
+                os.kill(os.getpid(), signal.SIGINT)
+            return signals.asked
+
+        monkeypatch.setattr(workers, "_end", ended)
+        task, settings = copying(tmp_path / "data"), TrainConfig(steps=50)
+        (tmp_path / "run").mkdir()
+        trainer = Trainer(task, settings, tmp_path / "run", Ranks(), workers=1, asked=asked)
+        with pytest.raises(KeyboardInterrupt):
+            trainer.train()
 
 
 @pytest.mark.parametrize("skips", [0, 2])
