@@ -13,7 +13,6 @@ from regard.cli.mistake import Mistake
 from regard.cli.predict import loaded
 from regard.cli.preparation import examined, read_corpus
 from regard.cli.settings import Settings, read_toml, settings_of
-from regard.data.corpus import Corpus
 from regard.tasks.task import Task
 from regard.train.display import named
 
@@ -31,9 +30,10 @@ def run(
     predictor = loaded(run)
     predictor.model.eval()
     with tempfile.TemporaryDirectory(prefix="regard-") as place:
-        corpus, given = _corpus(settings, Path(place)), data is not None
+        is_read = settings.data.task != "dates"
+        corpus = read_corpus(settings, Path(place) / "read") if is_read else None
         try:
-            task = examined(settings, corpus, predictor, Path(place), given)
+            task = examined(settings, corpus, predictor, Path(place), data is not None)
         except ValueError as error:
             raise Mistake(str(error)) from error
         chosen = split or ("test" if task.size("test") else "valid")
@@ -67,12 +67,3 @@ def _settings(run: Path, data: str | None) -> Settings:
     if data is None:
         return settings
     return replace(settings, data=replace(settings.data, path=data))
-
-
-def _corpus(settings: Settings, place: Path) -> Corpus | None:
-    if settings.data.task == "dates":
-        return None
-    try:
-        return read_corpus(settings, place / "read")
-    except (ValueError, OSError, ImportError) as error:
-        raise Mistake(str(error)) from None

@@ -39,9 +39,7 @@ def _in_seconds(given: Table) -> Table:
     return {**given, "train": train}
 
 
-def decided_by_data(
-    layers: Sequence[Table], name: str | None, cache: Path | None
-) -> tuple[Settings, Corpus | None]:
+def decided_by_data(layers: Sequence[Table], cache: Path | None) -> tuple[Settings, Corpus | None]:
     """The settings, with what the data itself decides; and the data."""
     asked = settings_of({"train": {"steps": 1}}, *layers)
     if asked.data.task == "dates":
@@ -49,10 +47,7 @@ def decided_by_data(
         return settings_of(*_one_budget([base, *layers])), None
     if not asked.data.path:
         raise Mistake("say what to learn from: --data PATH, or the recipe dates, which needs none")
-    try:
-        corpus = read_corpus(asked, cache)
-    except (ValueError, OSError, ImportError) as error:
-        raise Mistake(str(error)) from None
+    corpus = read_corpus(asked, cache)
     decided: Table = {"data": {"task": corpus.task}}
     if corpus.task == "translate":
         decided["data"] |= {"source": corpus.names[0], "target": corpus.names[1]}

@@ -38,7 +38,7 @@ def opened(
         try:
             folder = _folder(layers, name, out, resume)
             _require_place(folder)
-            settings, corpus = decided_by_data(layers, name, folder.parent / CACHE)
+            settings, corpus = decided_by_data(layers, folder.parent / CACHE)
             folder = _claimed(folder, settings, resume)
         except BaseException:
             ranks.told("")
@@ -50,7 +50,7 @@ def opened(
         # The first process says what is wrong.
         raise SystemExit(2)
     folder = Path(said)
-    settings, corpus = decided_by_data(layers, name, folder.parent / CACHE)
+    settings, corpus = decided_by_data(layers, folder.parent / CACHE)
     return folder, settings, corpus
 
 

@@ -3,7 +3,7 @@
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -38,17 +38,20 @@ POOL = 10_000
 
 
 def read_corpus(settings: Settings, cache: Path | None) -> Corpus:
-    """The data of a run; raises `ValueError` or `OSError` with the file and the line."""
+    """The data of a run; raises `Mistake` with the file and the line."""
     data = settings.data
-    return read(
-        data.path,
-        data.task or None,
-        source=data.source or None,
-        target=data.target or None,
-        encoding=data.encoding,
-        cache=cache,
-        streaming=data.streaming,
-    )
+    try:
+        return read(
+            data.path,
+            data.task or None,
+            source=data.source or None,
+            target=data.target or None,
+            encoding=data.encoding,
+            cache=cache,
+            streaming=data.streaming,
+        )
+    except (ValueError, OSError, ImportError) as error:
+        raise Mistake(str(error)) from None
 
 
 def head(corpus: Corpus) -> Corpus:
@@ -126,14 +129,10 @@ def _encode_pairs(settings: Settings, corpus: Corpus, place: Path) -> None:
     tokens, train = settings.tokens, corpus.splits["train"]
     sides = ("source", "target")
     if tokens.joint:
-        texts = (text for batch in _batches(train) for side in sides for text in batch[side])
-        both = _learn(settings, texts)
+        both = _learn(settings, _texts(train, *sides))
         tokenizers: dict[str, Tokenizer] = {"source": both, "target": both}
     else:
-        tokenizers = {
-            side: _learn(settings, (text for batch in _batches(train) for text in batch[side]))
-            for side in sides
-        }
+        tokenizers = {side: _learn(settings, _texts(train, side)) for side in sides}
         tokenizers["target"].save(place / TARGET)
     tokenizers["source"].save(place / SOURCE)
     readers: dict[str, Reader] = {**tokenizers}
@@ -144,8 +143,7 @@ def _encode_pairs(settings: Settings, corpus: Corpus, place: Path) -> None:
 
 
 def _encode_texts(settings: Settings, corpus: Corpus, place: Path) -> None:
-    train = corpus.splits["train"]
-    tokenizer = _learn(settings, (text for batch in _batches(train) for text in batch["text"]))
+    tokenizer = _learn(settings, _texts(corpus.splits["train"], "text"))
     tokenizer.save(place / SOURCE)
     readers: dict[str, Reader] = {"text": tokenizer, "label": corpus.labels}
     for split, rows in corpus.splits.items():
@@ -153,14 +151,9 @@ def _encode_texts(settings: Settings, corpus: Corpus, place: Path) -> None:
 
 
 def _encode_stream(settings: Settings, corpus: Corpus, place: Path) -> None:
-    train = corpus.splits["train"]
-    tokenizer = _learn(settings, (text for batch in _batches(train) for text in batch["text"]))
+    tokenizer = _learn(settings, _texts(corpus.splits["train"], "text"))
     tokenizer.save(place / SOURCE)
-    characters = {}
-    for split, rows in corpus.splits.items():
-        texts = (text for batch in _batches(rows) for text in batch["text"])
-        TokenStream.encode(texts, tokenizer, place / split)
-        characters[split] = sum(len(text) for batch in _batches(rows) for text in batch["text"])
+    _, characters = _streams(corpus.splits, tokenizer, place)
     write_whole(place / "characters.json", json.dumps(characters).encode())
 
 
@@ -210,9 +203,28 @@ def _learn(settings: Settings, texts: Iterator[str]) -> Tokenizer:
     return Tokenizer.train(texts, tokens.kind, tokens.size, tokens.lowercase, running)
 
 
-def _batches(rows: Any) -> Iterator[dict[str, list[str]]]:
+def _texts(rows: Any, *columns: str) -> Iterator[str]:
+    """The texts of these columns, a thousand rows of each in turn."""
     for start in range(0, len(rows), 1000):
-        yield rows[start : start + 1000]
+        batch = rows[start : start + 1000]
+        for column in columns:
+            yield from batch[column]
+
+
+def _streams(
+    splits: Mapping[str, Any], tokenizer: Tokenizer, place: Path
+) -> tuple[dict[str, TokenStream], dict[str, int]]:
+    """Each split as one stream of tokens, and how many characters it has."""
+    streams, characters = {}, dict.fromkeys(splits, 0)
+
+    def counted(split: str) -> Iterator[str]:
+        for text in _texts(splits[split], "text"):
+            characters[split] += len(text)
+            yield text
+
+    for split in splits:
+        streams[split] = TokenStream.encode(counted(split), tokenizer, place / split)
+    return streams, characters
 
 
 def _prepared(place: Path) -> str | None:
@@ -249,9 +261,4 @@ def examined(
             for split, rows in splits.items()
         }
         return Classify(predictor, encoded, splits, fixed=0)
-    streams, characters = {}, {}
-    for split, rows in splits.items():
-        texts = (text for batch in _batches(rows) for text in batch["text"])
-        streams[split] = TokenStream.encode(texts, predictor.tokenizer, place / split)
-        characters[split] = sum(len(text) for batch in _batches(rows) for text in batch["text"])
-    return LanguageModel(predictor, streams, characters)
+    return LanguageModel(predictor, *_streams(splits, predictor.tokenizer, place))

@@ -16,9 +16,7 @@ from regard.cli.mistake import Mistake
 from regard.cli.opening import describe, newest_of, opened
 from regard.cli.preparation import TOKENS, head, prepare, stream, task_of
 from regard.cli.recipes import Table
-from regard.cli.settings import (
-    Settings,
-)
+from regard.cli.settings import Settings
 from regard.data.corpus import Corpus
 from regard.errors import RegardError
 from regard.tasks.task import Task
@@ -56,7 +54,7 @@ def run(
         raise Mistake(f"--workers {workers} are more than the {cores} cores of this machine")
     layers = layers_of(recipe, given, config, assignments, resume)
     if dry_run:
-        settings, corpus = decided_by_data(layers, recipe, None)
+        settings, corpus = decided_by_data(layers, None)
         print(corpus.says if corpus else f"read as dates: {_languages(settings)}")
         return 0
     console = Screen(highlight=False, markup=False, soft_wrap=True)

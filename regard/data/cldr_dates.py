@@ -125,6 +125,5 @@ class CLDRDates:
     def texts(self, templates: np.ndarray, days: np.ndarray) -> list[str]:
         """The same as people write them, `<tag> text`."""
         encoded = self.encode(templates, days)
-        rows = [row.tolist() for row in np.split(encoded.values, encoded.offsets[1:-1])]
-        spelled = (self.vocabulary.decode(row) for row in rows)
+        spelled = (self.vocabulary.decode(row.tolist()) for row in encoded)
         return [f"{tag} {''.join(characters)}" for tag, *characters in spelled]

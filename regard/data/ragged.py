@@ -1,7 +1,8 @@
 """Ragged: many sequences of numbers of different lengths in one flat array."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -34,6 +35,10 @@ class Ragged:
     def lengths(self) -> np.ndarray:
         """How long each sequence is."""
         return np.diff(self.offsets)
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """The sequences themselves, one after the other."""
+        return (self.values[start:stop] for start, stop in pairwise(self.offsets))
 
     def take(self, rows: np.ndarray) -> "Ragged":
         """These sequences, in this order; a sequence may be taken any number of times."""

@@ -4,20 +4,16 @@ The header is read here first and compared with what the model expects - names, 
 every byte accounted for - so that a wrong or hostile file costs neither memory nor trust.
 """
 
-import math
-import struct
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from regard._files import read_json, write_whole
+from regard._files import write_whole
+from regard._safetensors import header_length
+from regard._safetensors import read_header as header
 from regard.errors import CheckpointMismatch
-
-MAX_HEADER_BYTES = 16 * 2**20
-_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
 
 
 def write_weights(
@@ -78,41 +74,12 @@ def read_header(content: bytes) -> dict[str, list[int]]:
     Raises `ValueError` unless the tensors cover the rest of the file exactly, in some order and
     without gap or overlap, each with as many bytes as its shape and dtype take.
     """
-    (length,) = struct.unpack("<Q", content[:8]) if len(content) >= 8 else (0,)
-    if not 2 <= length <= min(MAX_HEADER_BYTES, len(content) - 8):
-        raise ValueError(f"it has {len(content)} bytes and claims a header of {length}")
-    header = read_json(content[8 : 8 + length])
-    if not isinstance(header, dict):
-        raise ValueError("its header is not a table")
-    header.pop("__metadata__", None)
-    shapes, spans = {}, []
-    for name, entry in header.items():
-        shapes[name], span = _entry(name, entry)
-        spans.append(span)
-    end = 0
-    for start, stop in sorted(spans):
-        if start != end:
-            raise ValueError(f"its tensors leave a gap or overlap at byte {start}")
-        end = stop
-    if end != len(content) - 8 - length:
-        raise ValueError(f"its tensors take {end} bytes but {len(content) - 8 - length} are there")
-    return shapes
-
-
-def _entry(name: str, entry: Any) -> tuple[list[int], tuple[int, int]]:
-    """Shape and byte span of one row of the header."""
-    if not isinstance(entry, dict) or entry.keys() != {"dtype", "shape", "data_offsets"}:
-        raise ValueError(f"the entry of {name!r} is not dtype, shape and data_offsets")
-    shape, offsets, dtype = entry["shape"], entry["data_offsets"], entry["dtype"]
-    width = _BYTES.get(dtype) if isinstance(dtype, str) else None
-    if width is None:
-        raise ValueError(f"{name!r} is {dtype!r}; only {', '.join(_BYTES)} are read")
-    for numbers in (shape, offsets):
-        if not isinstance(numbers, list) or not all(type(n) is int and n >= 0 for n in numbers):
-            raise ValueError(f"the shape and offsets of {name!r} must be lists of sizes")
-    if len(offsets) != 2 or offsets[1] - offsets[0] != width * math.prod(shape):
-        raise ValueError(f"{name!r} of shape {shape} does not fill the bytes {offsets}")
-    return shape, (offsets[0], offsets[1])
+    length = header_length(content[:8], len(content))
+    rows = header(content[8 : 8 + length], len(content) - 8 - length)
+    for name, dtype, _ in rows:
+        if not dtype.is_floating_point:
+            raise ValueError(f"{name!r} is {dtype}; only floating-point weights are read")
+    return {name: shape for name, _, shape in rows}
 
 
 def _compare(found: Mapping[str, list[int]], expected: Mapping[str, Tensor], path: Path) -> None:

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from regard.data.feed import Part
 from regard.data.ragged import Ragged
 from regard.data.tokenizer import Tokenizer
 from regard.tasks.exchange import save_model
+from regard.tasks.padding import padded
 from regard.tasks.task import Answer, Record
 
 TOKENIZER, LABELS = "tokenizer.json", "labels.json"
@@ -37,13 +37,7 @@ class Labelled:
     @classmethod
     def of(cls, sources: Ragged, labels: np.ndarray, pad: int) -> "Labelled":
         """Pad token numbers."""
-        lengths = sources.lengths
-        same = len(lengths) == 0 or bool((lengths == lengths[0]).all())
-        return cls(
-            torch.from_numpy(sources.padded(pad).astype(np.int64)),
-            None if same else torch.from_numpy(lengths.astype(np.int64)),
-            torch.from_numpy(labels.astype(np.int64)),
-        )
+        return cls(*padded(sources, pad), torch.from_numpy(labels.astype(np.int64)))
 
     @property
     def labels(self) -> int:
@@ -90,10 +84,9 @@ class Classifier:
         for number, length in enumerate(sources.lengths):
             if not length:
                 raise ValueError(f"text {number + 1} of {len(texts)} is empty; give a sentence")
-        rows = (sources.values[start:stop] for start, stop in pairwise(sources.offsets))
         return [
             self._answer(text, row[: self.longest].tolist(), beams)
-            for text, row in zip(texts, rows, strict=True)
+            for text, row in zip(texts, sources, strict=True)
         ]
 
     @torch.no_grad()

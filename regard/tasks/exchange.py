@@ -46,7 +46,8 @@ def read_about(folder: Path) -> dict[str, Any]:
     damaged or not what `save_model` writes.
     """
     verify_manifest(folder, [CONFIG, WEIGHTS, TASK])
-    verify_manifest(folder, list(read_json((folder / NAME).read_bytes())["files"]))
+    vouched = read_json((folder / NAME).read_bytes())["files"]
+    verify_manifest(folder, [name for name in vouched if name not in (CONFIG, WEIGHTS, TASK)])
     about = read_json((folder / TASK).read_bytes())
     if not isinstance(about, dict) or not isinstance(about.get("task"), str):
         raise ValueError(f"{folder / TASK} does not name a task; copy the whole run folder again")

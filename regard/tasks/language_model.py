@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -74,10 +73,9 @@ class Narrator:
         for number, length in enumerate(sources.lengths):
             if not length:
                 raise ValueError(f"text {number + 1} of {len(texts)} is empty; give a beginning")
-        rows = (sources.values[start:stop] for start, stop in pairwise(sources.offsets))
         return [
             self._go_on(text, row.tolist(), max(1, beams), number)
-            for number, (text, row) in enumerate(zip(texts, rows, strict=True))
+            for number, (text, row) in enumerate(zip(texts, sources, strict=True))
         ]
 
     def _go_on(self, text: str, tokens: list[int], beams: int, seed: int) -> Answer:

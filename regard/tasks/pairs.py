@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from regard.data.ragged import Ragged
 from regard.models.search import Hypothesis, Writer, beam, greedy
 from regard.tasks.cross_entropy import linear_cross_entropy
+from regard.tasks.padding import lengths_of, padded
 from regard.tasks.task import Answer
 
 
@@ -64,13 +65,8 @@ class Pairs:
         framed[:, 0] = coder.begin
         framed[:, 1:-1] = targets.padded(coder.pad)
         framed[np.arange(len(targets)), lengths + 1] = coder.end
-        source = torch.from_numpy(sources.padded(coder.pad).astype(np.int64))
-        return cls(
-            source,
-            _unless_same(sources.lengths),
-            torch.from_numpy(framed.astype(np.int64)),
-            _unless_same(lengths + 1),
-        )
+        target = torch.from_numpy(framed.astype(np.int64))
+        return cls(*padded(sources, coder.pad), target, lengths_of(lengths + 1))
 
     @property
     def labels(self) -> int:
@@ -146,9 +142,8 @@ def write(
     for start in range(0, len(order), batch_size):
         rows = order[start : start + batch_size]
         part = sources.take(rows)
-        source = torch.from_numpy(part.padded(coder.pad).astype(np.int64)).to(device)
-        lengths = _unless_same(part.lengths)
-        encoded = model.encode(source, None if lengths is None else lengths.to(device))
+        source, lengths = padded(part, coder.pad)
+        encoded = model.encode(source.to(device), None if lengths is None else lengths.to(device))
         limit = torch.from_numpy(part.lengths + 50) if longest is None else longest
         ends = (coder.begin, coder.end, limit)
         if beams == 1:
@@ -167,7 +162,6 @@ def shown(
     found: Sequence[Hypothesis],
     source_coder: Any,
     target_coder: Any,
-    inputs: Sequence[str] | None = None,
 ) -> Answer:
     """Answers to one text with the alignment of the best."""
     device = model.output.weight.device
@@ -180,15 +174,8 @@ def shown(
     return Answer(
         text=text,
         answers=tuple((target_coder.decode(h.tokens), h.log_probability) for h in found),
-        inputs=tuple(inputs or source_coder.tokens(source)),
+        inputs=tuple(source_coder.tokens(source)),
         outputs=tuple(target_coder.tokens(best)),
         weights=weights,
         unknown=tuple(source_coder.unknown(text)),
     )
-
-
-def _unless_same(lengths: np.ndarray) -> Tensor | None:
-    """Lengths as a tensor, or None where all are the same."""
-    if len(lengths) == 0 or bool((lengths == lengths[0]).all()):
-        return None
-    return torch.from_numpy(lengths.astype(np.int64))

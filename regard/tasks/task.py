@@ -15,10 +15,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from regard._metrics import LOWER_IS_BETTER
 from regard.data.feed import Part
-
-LOWER_IS_BETTER = frozenset({"loss", "perplexity", "bits_per_character"})
-"""Metrics of which less is more; of all others more is."""
 
 Record = dict[str, Any]
 """What is known of one example after an examination: plain values that fit into JSON."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -50,10 +49,9 @@ class Translator:
             raise ValueError(f"text {empty[0] + 1} of {len(texts)} is empty; give a sentence")
         sources = self.source.encode(texts)
         found = self.write(sources, beams)
-        rows = (sources.values[start:stop] for start, stop in pairwise(sources.offsets))
         return [
             shown(self.model, text, row.tolist(), answers, self.source, self.target)
-            for text, row, answers in zip(texts, rows, found, strict=True)
+            for text, row, answers in zip(texts, sources, found, strict=True)
         ]
 
     def write(self, sources: Ragged, beams: int = 1) -> list[Any]:

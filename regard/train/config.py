@@ -2,10 +2,6 @@
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Literal
-
-Schedule = Literal["cosine", "inverse_sqrt", "constant"]
-Precision = Literal["fp32", "bf16"]
 
 _CHOICES = {
     "optimizer": ("adamw", "muon"),

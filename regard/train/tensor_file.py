@@ -6,7 +6,6 @@ tensors; a reader of our own checks the header and the digest of the very bytes 
 
 import hashlib
 import json
-import math
 import os
 import struct
 from collections.abc import Iterable, Mapping
@@ -17,22 +16,9 @@ from typing import Any, BinaryIO
 import torch
 from torch import Tensor
 
-from regard._files import read_json
+from regard._safetensors import DTYPES, header_length, read_header
 
-MAX_HEADER_BYTES = 16 * 2**20
 _PIECE = 16 * 2**20
-DTYPES = {
-    "F64": torch.float64,
-    "F32": torch.float32,
-    "F16": torch.float16,
-    "BF16": torch.bfloat16,
-    "I64": torch.int64,
-    "I32": torch.int32,
-    "I16": torch.int16,
-    "I8": torch.int8,
-    "U8": torch.uint8,
-    "BOOL": torch.bool,
-}
 _NAMES = {dtype: name for name, dtype in DTYPES.items()}
 
 
@@ -111,10 +97,7 @@ def read_tensors(path: Path, sha256: str) -> dict[str, Tensor]:
     digest = hashlib.sha256()
     with open(path, "rb") as file:
         total = os.fstat(file.fileno()).st_size
-        start = _take(file, 8, digest)
-        (length,) = struct.unpack("<Q", start)
-        if not 2 <= length <= min(MAX_HEADER_BYTES, total - 8):
-            raise ValueError(f"{path} has {total} bytes and claims a header of {length}")
+        length = header_length(_take(file, 8, digest), total)
         rows = read_header(_take(file, length, digest), total - 8 - length)
         tensors = {}
         for name, dtype, shape in rows:
@@ -123,41 +106,6 @@ def read_tensors(path: Path, sha256: str) -> dict[str, Tensor]:
     if digest.hexdigest() != sha256:
         raise ValueError(f"{path} is damaged: its bytes are not those that were written")
     return tensors
-
-
-def read_header(text: bytes, body: int) -> list[tuple[str, torch.dtype, list[int]]]:
-    """Name, dtype and shape of every tensor in the order of their bytes, of which there are `body`.
-
-    Raises `ValueError` unless the tensors cover these bytes exactly, without gap or overlap.
-    """
-    header = read_json(text)
-    if not isinstance(header, dict):
-        raise ValueError("the header is not a table")
-    header.pop("__metadata__", None)
-    rows = sorted((_span(name, entry), name) for name, entry in header.items())
-    end = 0
-    for (start, stop), name in rows:
-        if start != end:
-            raise ValueError(f"{name!r} begins at byte {start}, the one before ends at {end}")
-        end = stop
-    if end != body:
-        raise ValueError(f"the tensors take {end} bytes but {body} are there")
-    return [(name, DTYPES[header[name]["dtype"]], header[name]["shape"]) for _, name in rows]
-
-
-def _span(name: str, entry: Any) -> tuple[int, int]:
-    if not isinstance(entry, dict) or entry.keys() != {"dtype", "shape", "data_offsets"}:
-        raise ValueError(f"the entry of {name!r} is not dtype, shape and data_offsets")
-    dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
-    if not isinstance(dtype, str) or dtype not in DTYPES:
-        raise ValueError(f"{name!r} is {dtype!r}; only {', '.join(DTYPES)} are read")
-    for numbers in (shape, offsets):
-        if not isinstance(numbers, list) or not all(type(n) is int and n >= 0 for n in numbers):
-            raise ValueError(f"the shape and offsets of {name!r} must be lists of sizes")
-    taken = math.prod(shape) * DTYPES[dtype].itemsize
-    if len(offsets) != 2 or offsets[1] - offsets[0] != taken or max([0, *shape]) > 2**40:
-        raise ValueError(f"{name!r} of shape {shape} does not fill the bytes {offsets}")
-    return offsets[0], offsets[1]
 
 
 def _bytes(tensor: Tensor) -> memoryview:

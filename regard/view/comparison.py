@@ -4,10 +4,11 @@ from collections.abc import Callable, Sequence
 from statistics import median
 from typing import Any
 
+from regard._metrics import LOWER_IS_BETTER
 from regard.view.charts import Curve, chart
 from regard.view.page import page, section, table, text
 from regard.view.report import LOGARITHMIC, named
-from regard.view.run_log import LOWER_IS_BETTER, Run
+from regard.view.run_log import Run
 from regard.view.ticks import clock, short
 
 

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
+from regard._metrics import LOWER_IS_BETTER
 from regard.view import film
 from regard.view.charts import Curve, chart
 from regard.view.page import facts, page, section, table, text
-from regard.view.run_log import EVALUATIONS, LOWER_IS_BETTER, Run, as_number, read_run
+from regard.view.run_log import EVALUATIONS, Run, as_number, read_run
 from regard.view.ticks import clock, places, short
 
 __all__ = ["Run", "read_run", "report"]

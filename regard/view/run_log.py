@@ -8,7 +8,8 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-LOWER_IS_BETTER = frozenset({"loss", "perplexity", "bits_per_character"})
+from regard._metrics import LOWER_IS_BETTER
+
 PREFERRED = ("bleu", "exact", "f1", "accuracy", "chrf", "perplexity", "loss")
 EVALUATIONS = ("valid", "test")
 _NO_METRICS = {"kind", "step", "epoch", "seconds", "event", "text"}

@@ -122,7 +122,7 @@ def test_a_budget_that_is_given_replaces_that_of_the_recipe(tmp_path: Path) -> N
     def budget(config: Path | None = None, **train: float) -> dict[str, float]:
         given = {"data": {"path": str(data)}, "train": train}
         layers = layers_of("translate", given, config, [], "auto")
-        settings, _ = decided_by_data(layers, "translate", None)
+        settings, _ = decided_by_data(layers, None)
         entries = settings.train.entries()
         return {name: entries[name] for name in ("epochs", "steps", "seconds") if name in entries}
 
