@@ -8,8 +8,10 @@ torch.Size([2, 5, 16])
 """
 
 from regard.layers.attend import Attend
+from regard.layers.attention_pool import AttentionPool, penalty
 from regard.layers.blocks import DecoderBlock, DecoderCache, EncoderBlock
 from regard.layers.cache import Constant, Growing
+from regard.layers.choice import Choice, Reinforce, draw
 from regard.layers.cross_attention import CrossAttention
 from regard.layers.dropout import Dropout
 from regard.layers.feed_forward import FeedForward, GatedFeedForward
@@ -21,6 +23,8 @@ from regard.layers.stack import Stack
 
 __all__ = [
     "Attend",
+    "AttentionPool",
+    "Choice",
     "Constant",
     "CrossAttention",
     "DecoderBlock",
@@ -33,8 +37,11 @@ __all__ = [
     "MultiHeadAttention",
     "PostNorm",
     "PreNorm",
+    "Reinforce",
     "SelfAttention",
     "Stack",
     "concat",
+    "draw",
     "mean",
+    "penalty",
 ]

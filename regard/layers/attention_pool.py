@@ -1,0 +1,130 @@
+"""Attention pooling: a sequence becomes one vector, or a few, by looking at what matters in it."""
+
+import torch
+from einops import rearrange, repeat
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from regard._typing import MaskMod
+from regard.layers.attend import Attend
+from regard.scores import Bilinear, Dot
+
+Mask = MaskMod | Bool[Tensor, "..."] | None
+
+
+class AttentionPool(nn.Module):
+    """Sum a sequence with the weights that learned queries, or one query given per row, ask for.
+
+        output_i = sum_j w_ij x_j      w_i = normalizer_j(score(u_i, key(x_j)))
+
+    With `key = Linear + tanh` and the default score, the dot product, this is the pooling of
+    hierarchical attention networks (one query) and of self-attentive sentence embeddings (several,
+    see `penalty`). With `query_dim` the query comes from outside, such as the state of a decoder
+    or a user, and the default score is Luong's *general* one, `u W key(x_j)`.
+
+    A row without a permitted position gives zeros.
+
+    Args:
+        embed_dim: width of the sequence and of what comes out.
+        attend: score, normalizer and what else the operator takes.
+        queries: how many learned queries there are; 1 where the query is given.
+        query_dim: width of the given query; None learns the queries.
+        key: what the score sees of `x`, position by position; None is `x` itself.
+
+    Raises:
+        ValueError: a width or number is not positive, several queries are asked for and yet given,
+            or a call has a query where it is learned or lacks one where it is not.
+
+    Example:
+        >>> from regard.masks import Padding
+        >>> pool = AttentionPool(8, key=nn.Sequential(nn.Linear(8, 5), nn.Tanh()))
+        >>> pool(torch.randn(2, 6, 8), Padding(torch.tensor([6, 2]))).shape
+        torch.Size([2, 1, 8])
+
+    References:
+        Lin, Feng, dos Santos, Yu, Xiang, Zhou & Bengio. A Structured Self-Attentive Sentence
+        Embedding. 2017. https://arxiv.org/abs/1703.03130
+        Yang, Yang, Dyer, He, Smola & Hovy. Hierarchical Attention Networks for Document
+        Classification. 2016. https://aclanthology.org/N16-1174
+    """
+
+    def __init__(
+        self,
+        embed_dim: int,
+        attend: Attend | None = None,
+        *,
+        queries: int = 1,
+        query_dim: int | None = None,
+        key: nn.Module | None = None,
+    ) -> None:
+        super().__init__()
+        given = {"embed_dim": embed_dim, "queries": queries, "query_dim": query_dim}
+        for name, number in given.items():
+            if number is not None and number < 1:
+                raise ValueError(f"{name} must be at least 1, got {number}")
+        if query_dim is not None and queries > 1:
+            raise ValueError(f"{queries} queries are learned ones: leave query_dim {query_dim} out")
+        self.embed_dim, self.query_dim = embed_dim, query_dim
+        self.key = nn.Identity() if key is None else key
+        key_dim = _width(self.key, embed_dim)
+        if attend is None:
+            attend = Attend(Dot() if query_dim is None else Bilinear(query_dim, key_dim))
+        self.attend = attend
+        self.query: nn.Parameter | None = None
+        if query_dim is None:
+            self.query = nn.Parameter(torch.empty(queries, key_dim))
+            nn.init.normal_(self.query, std=key_dim**-0.5)
+
+    def forward(
+        self,
+        x: Float[Tensor, "batch k_len embed_dim"],
+        mask: Mask = None,
+        query: Float[Tensor, "batch query_dim"] | None = None,
+    ) -> Float[Tensor, "batch queries embed_dim"]:
+        """The summaries; `mask` as in the operator, with queries and one head."""
+        values = rearrange(x, "batch k_len width -> batch 1 k_len width")
+        found = self.attend(*self._pair(x, query), values, mask)
+        return rearrange(found, "batch 1 queries width -> batch queries width")
+
+    def weights(
+        self,
+        x: Float[Tensor, "batch k_len embed_dim"],
+        mask: Mask = None,
+        query: Float[Tensor, "batch query_dim"] | None = None,
+    ) -> Float[Tensor, "batch queries k_len"]:
+        """How much each query looks at each position: the exact weights of the same call."""
+        found = self.attend.weights(*self._pair(x, query), mask)
+        return rearrange(found, "batch 1 queries k_len -> batch queries k_len")
+
+    def _pair(self, x: Tensor, query: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Queries and keys as the operator takes them."""
+        key = rearrange(self.key(x), "batch k_len width -> batch 1 k_len width")
+        if (query is None) == (self.query is None):
+            wanted = "learns its queries: call it without" if query is not None else "needs"
+            raise ValueError(f"this AttentionPool (query_dim={self.query_dim}) {wanted} a query")
+        if query is not None:
+            return rearrange(query, "batch width -> batch 1 1 width"), key
+        learned = self.query.to(key.dtype) if self.query is not None else key
+        return repeat(learned, "queries width -> batch 1 queries width", batch=len(x)), key
+
+
+def penalty(weights: Float[Tensor, "batch queries k_len"]) -> Float[Tensor, " batch"]:
+    """How much the queries of a row look at the same places, `||A A^T - I||_F^2`.
+
+    Added to the loss it spreads them. It is 0 where every query looks at one place of its own.
+
+    >>> penalty(torch.eye(3).unsqueeze(0)), penalty(torch.tensor([[[1.0, 0.0], [1.0, 0.0]]]))
+    (tensor([0.]), tensor([2.]))
+
+    References:
+        Lin, Feng, dos Santos, Yu, Xiang, Zhou & Bengio. A Structured Self-Attentive Sentence
+        Embedding. 2017. https://arxiv.org/abs/1703.03130
+    """
+    identity = torch.eye(weights.shape[1], dtype=weights.dtype, device=weights.device)
+    return (weights @ weights.mT - identity).square().sum((1, 2))
+
+
+def _width(key: nn.Module, embed_dim: int) -> int:
+    """How wide what the score sees is, found by asking for nothing."""
+    some = next(key.parameters(), torch.empty(0))
+    return int(key(some.new_empty(1, 0, embed_dim)).shape[-1])
