@@ -127,6 +127,29 @@ def _location(sizes: Sizes) -> MadeScore:
     return part, lambda q, k: np.array([w[j] @ q for j in range(len(k))])
 
 
+def _mlp(variant: str) -> Callable[[Sizes], MadeScore]:
+    def make(sizes: Sizes) -> MadeScore:
+        part = _randomized(scores.MLP(sizes.width, sizes.width, (6, 5), variant))
+        first, second = _numbers(part.weight), _numbers(part.deeper[0])
+        biases, v = [_numbers(part.bias), _numbers(part.biases[0])], _numbers(part.v)
+        slopes = [_numbers(slope) for slope in part.slopes]
+
+        def activated(x: np.ndarray, depth: int) -> np.ndarray:
+            if variant == "official":
+                return 1 / (1 + np.exp(-x))
+            return np.where(x > 0, x, slopes[depth] * x)
+
+        def one(q: np.ndarray, k: np.ndarray) -> float:
+            shared = [np.outer(q, k).ravel()] if variant == "paper" else [q - k, q * k]
+            hidden = activated(first @ np.concatenate([q, k, *shared]) + biases[0], 0)
+            score = v @ activated(second @ hidden + biases[1], 1)
+            return score if variant == "paper" else score / math.sqrt(len(k))
+
+        return part, lambda q, k: np.array([one(q, key) for key in k])
+
+    return make
+
+
 def _elu_plus_one(x: np.ndarray) -> np.ndarray:
     return np.where(x > 0, x, np.expm1(np.minimum(x, 0))) + 1
 
@@ -145,6 +168,8 @@ SCORES: dict[str, Callable[[Sizes], MadeScore]] = {
     "ConcatLinear": _concat_linear,
     "ConcatTanhSum": _concat_tanh_sum,
     "Location": _location,
+    "MLP": _mlp("official"),
+    "MLP paper": _mlp("paper"),
     "NegativeSquaredDistance": lambda _: (
         scores.NegativeSquaredDistance(),
         lambda q, k: -((k - q) ** 2).sum(-1),

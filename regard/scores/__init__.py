@@ -10,6 +10,7 @@ from regard.scores.dot import Dot, ScaledDot
 from regard.scores.feature_map_dot import FeatureMapDot, elu_plus_one
 from regard.scores.location import Location
 from regard.scores.luong_concat import LuongConcat
+from regard.scores.mlp import MLP
 
 __all__ = [
     "Additive",
@@ -22,6 +23,7 @@ __all__ = [
     "InverseDistance",
     "Location",
     "LuongConcat",
+    "MLP",
     "NegativeSquaredDistance",
     "ScaledDot",
     "elu_plus_one",

@@ -45,13 +45,16 @@ class NegativeSquaredDistance:
 
 @dataclass(frozen=True)
 class InverseDistance:
-    """ABCNN's match score, `score = 1 / (1 + ‖q - k‖)`.
+    """ABCNN's match score, `score = 1 / (1 + sqrt(‖q - k‖² + eps))`.
 
-    Where query and key are equal the score is exactly 1 and its gradient 0 (the distance has none
-    there; the authors' code adds 1e-10 under the root instead).
+    Where query and key are equal and eps is 0 the score is exactly 1 and its gradient 0, for the
+    distance has none there.
+
+    Args:
+        eps: what the authors' code adds under the root, 1e-10 between words; the paper has none.
 
     Raises:
-        ValueError: query and key differ in width.
+        ValueError: eps is negative, or query and key differ in width.
 
     Example:
         >>> import torch
@@ -64,12 +67,18 @@ class InverseDistance:
         Modeling Sentence Pairs. 2016. https://arxiv.org/abs/1512.05193
     """
 
+    eps: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not self.eps >= 0:
+            raise ValueError(f"InverseDistance needs an eps of at least 0, got {self.eps}.")
+
     def __call__(
         self,
         query: Float[Tensor, "batch heads q_len head_dim"],
         key: Float[Tensor, "batch heads k_len head_dim"],
     ) -> Float[Tensor, "batch heads q_len k_len"]:
-        squared = squared_distance(query, key)
+        squared = squared_distance(query, key) + self.eps
         apart = squared > 0
         distance = torch.where(apart, torch.where(apart, squared, 1).sqrt(), 0)
         return 1 / (1 + distance)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from regard.scores import (
+    MLP,
     Additive,
     Bilinear,
     ConcatLinear,
@@ -236,7 +237,8 @@ def test_concat_linear_is_the_tutorial_with_one_key_vector() -> None:
 @pytest.mark.parametrize(
     "score",
     [Bilinear(3, 7), Additive(3, 7, 4), LuongConcat(3, 7, 4), LuongConcat(3, 7, 7, "official"),
-     ConcatLinear(3, 7, 5), ConcatTanhSum(3, 7, 4), Location(3, 5)],
+     ConcatLinear(3, 7, 5), ConcatTanhSum(3, 7, 4), Location(3, 5),
+     MLP(3, 7, (4,), "paper")],
     ids=shown,
 )  # fmt: skip
 def test_scores_with_weights_take_queries_and_keys_of_two_widths(score: nn.Module) -> None:
