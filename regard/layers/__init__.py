@@ -15,11 +15,14 @@ from regard.layers.choice import Choice, Reinforce, draw
 from regard.layers.cross_attention import CrossAttention
 from regard.layers.dropout import Dropout
 from regard.layers.feed_forward import FeedForward, GatedFeedForward
+from regard.layers.halting import Halting, Pondered
+from regard.layers.hard_pool import HardPool
 from regard.layers.join import concat, mean
 from regard.layers.multi_head import MultiHeadAttention
 from regard.layers.residual import PostNorm, PreNorm
 from regard.layers.self_attention import SelfAttention
 from regard.layers.stack import Stack
+from regard.layers.universal import universal
 
 __all__ = [
     "Attend",
@@ -34,7 +37,10 @@ __all__ = [
     "FeedForward",
     "GatedFeedForward",
     "Growing",
+    "Halting",
+    "HardPool",
     "MultiHeadAttention",
+    "Pondered",
     "PostNorm",
     "PreNorm",
     "Reinforce",
@@ -44,4 +50,5 @@ __all__ = [
     "draw",
     "mean",
     "penalty",
+    "universal",
 ]

@@ -1,0 +1,86 @@
+"""Hard attention pooling: look at one place, learning where by drawing."""
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from regard.layers.attention_pool import AttentionPool, Mask
+from regard.layers.choice import Choice, draw, log
+from regard.normalizers import GumbelSoftmax, hard
+
+ESTIMATORS = ("reinforce", "gumbel")
+
+
+class HardPool(nn.Module):
+    """An `AttentionPool` whose every query looks at one place: the likeliest.
+
+        output_i = x_j      j = argmax_j w_ij
+
+    The arg max teaches nothing, so training goes through `explore`, which draws j with the
+    probabilities w_i. How the draw teaches the scores is the estimator's business: `reinforce`
+    returns the `Choice`, for `Reinforce` to weigh with the loss it led to; `gumbel` draws with
+    Gumbel noise and borrows the gradient of `softmax((log w + noise) / tau)` (straight through).
+
+    Args:
+        pool: what gives the probabilities; its normalizer must be one that sums to 1.
+        estimator: where the gradient comes from.
+        tau: temperature of the borrowed gradient: the smaller, the less bias and more variance.
+
+    Raises:
+        ValueError: the estimator is another word, or tau is not positive.
+
+    Example:
+        >>> import torch
+        >>> x = torch.eye(4).unsqueeze(0)
+        >>> HardPool(AttentionPool(4))(x).sort().values
+        tensor([[[0., 0., 0., 1.]]])
+        >>> _, choice = HardPool(AttentionPool(4)).explore(x)
+        >>> choice.log_prob.shape
+        torch.Size([1])
+
+    References:
+        Kelvin Xu, Jimmy Ba, Ryan Kiros, et al. Show, Attend and Tell: Neural Image Caption
+        Generation with Visual Attention. 2015. https://arxiv.org/abs/1502.03044
+        Eric Jang, Shixiang Gu, Ben Poole. Categorical Reparameterization with Gumbel-Softmax.
+        2016. https://arxiv.org/abs/1611.01144
+    """
+
+    def __init__(self, pool: AttentionPool, estimator: str = "reinforce", tau: float = 1.0) -> None:
+        super().__init__()
+        if estimator not in ESTIMATORS:
+            raise ValueError(f"estimator must be one of {ESTIMATORS}, got {estimator!r}")
+        self.pool, self.estimator = pool, estimator
+        self.gumbel = GumbelSoftmax(tau, hard=True)
+
+    def forward(
+        self,
+        x: Float[Tensor, "batch k_len embed_dim"],
+        mask: Mask = None,
+        query: Float[Tensor, "batch query_dim"] | None = None,
+    ) -> Float[Tensor, "batch queries embed_dim"]:
+        """What stands at the likeliest places, without a draw."""
+        return self.weights(x, mask, query) @ x
+
+    def weights(
+        self,
+        x: Float[Tensor, "batch k_len embed_dim"],
+        mask: Mask = None,
+        query: Float[Tensor, "batch query_dim"] | None = None,
+    ) -> Float[Tensor, "batch queries k_len"]:
+        """One at the likeliest places; zeros in a row without a permitted one."""
+        return hard(log(self.pool.weights(x, mask, query)))
+
+    def explore(
+        self,
+        x: Float[Tensor, "batch k_len embed_dim"],
+        mask: Mask = None,
+        query: Float[Tensor, "batch query_dim"] | None = None,
+    ) -> tuple[Float[Tensor, "batch queries embed_dim"], Choice | None]:
+        """What stands at the drawn places, and the choice where `Reinforce` has to teach it."""
+        probabilities = self.pool.weights(x, mask, query)
+        if self.estimator == "gumbel":
+            return self.gumbel(log(probabilities)) @ x, None
+        weights, choice = draw(probabilities)
+        return weights @ x, choice
+
+    def extra_repr(self) -> str:
+        return f"estimator={self.estimator!r}, tau={self.gumbel.tau}"
