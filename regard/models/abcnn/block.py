@@ -1,0 +1,108 @@
+"""A block of an ABCNN: wide convolution and average pooling, with attention before or between."""
+
+import torch
+from einops import rearrange
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.functional import conv1d
+
+from regard._typing import Score
+from regard.models.abcnn.sentences import Sentences, match
+
+
+class Block(nn.Module):
+    """Convolve both sentences with the same filters and pool them to the length they had.
+
+        F' = tanh(conv([F ; F_a]))    F_{0,a} = W_0 A^T, F_{1,a} = W_1 A,   A_ij = match(F_0i, F_1j)
+        a_{0,i} = sum_j A'_ij, a_{1,j} = sum_i A'_ij,                    A'_ij = match(F'_0i, F'_1j)
+        w-ap: F''_j = sum_{k=j}^{j+w-1} a_k F'_k              all-ap: sum_k a_k F'_k
+
+    Without attention at the input there is no `F_a`, without attention in the pooling both sums are
+    means. The convolution is wide: a sentence of n columns has n + w - 1 after it and, by w-ap, n
+    again. The matrices A are computed once and used in both directions.
+
+    Args:
+        input_dim: number of rows of a column, before attention adds as many.
+        hidden_dim: number of filters.
+        width: w, of filters and pooling windows.
+        score: `match`.
+        places: number of columns of W_0 and W_1, None for no attention at the input.
+        weighted: attention in the pooling.
+
+    Raises `ValueError` for a sentence longer than `places`.
+    """
+
+    def __init__(
+        self,
+        input_dim: int,
+        hidden_dim: int,
+        width: int,
+        score: Score,
+        places: int | None,
+        weighted: bool,
+    ) -> None:
+        super().__init__()
+        self.width, self.score, self.weighted = width, score, weighted
+        self.left_places: nn.Parameter | None = None
+        self.right_places: nn.Parameter | None = None
+        if places is not None:
+            self.left_places = nn.Parameter(torch.empty(places, input_dim))
+            self.right_places = nn.Parameter(torch.empty(places, input_dim))
+            nn.init.xavier_uniform_(self.left_places)
+            nn.init.xavier_uniform_(self.right_places)
+        channels = 1 if places is None else 2
+        self.filters = nn.Parameter(torch.empty(hidden_dim, channels * input_dim, width))
+        self.bias = nn.Parameter(torch.zeros(hidden_dim))
+        nn.init.xavier_uniform_(self.filters)
+
+    def forward(
+        self, left: Sentences, right: Sentences
+    ) -> tuple[Sentences, Sentences, Float[Tensor, "batch width"], Float[Tensor, "batch width"]]:
+        """Both sentences for the next block, and a vector for each."""
+        left, right = self.convolve(left, right)
+        if not self.weighted:
+            vectors = left.mean(), right.mean()
+            even = 1 / self.width
+            return self._windows(left, even), self._windows(right, even), *vectors
+        matrix = match(left, right, self.score)
+        left, right = _weighted(left, matrix.sum(2)), _weighted(right, matrix.sum(1))
+        vectors = left.columns.sum(1), right.columns.sum(1)
+        return self._windows(left), self._windows(right), *vectors
+
+    def convolve(self, left: Sentences, right: Sentences) -> tuple[Sentences, Sentences]:
+        """What the pooling sees of both: `width - 1` columns more than there were."""
+        one, other = left.columns, right.columns
+        if self.left_places is not None and self.right_places is not None:
+            matrix = match(left, right, self.score)
+            self._check(max(matrix.shape[1:]))
+            seen = matrix @ self.left_places[: matrix.shape[2]]
+            one = torch.cat([one, seen], dim=-1)
+            seen = matrix.mT @ self.right_places[: matrix.shape[1]]
+            other = torch.cat([other, seen], dim=-1)
+        return self._filtered(one, left.lengths), self._filtered(other, right.lengths)
+
+    def _filtered(self, columns: Tensor, lengths: Tensor | None) -> Sentences:
+        channels = rearrange(columns, "batch len width -> batch width len")
+        found = conv1d(channels, self.filters, self.bias, padding=self.width - 1).tanh()
+        if lengths is not None:
+            lengths = torch.where(lengths > 0, lengths + self.width - 1, 0)
+        return Sentences.of(rearrange(found, "batch width len -> batch len width"), lengths)
+
+    def _windows(self, convolved: Sentences, weight: float = 1.0) -> Sentences:
+        """The weighted sums over windows of columns, one for each column there was before."""
+        sums = convolved.columns.unfold(1, self.width, 1).sum(-1) * weight
+        if convolved.lengths is None:
+            return Sentences(sums, None)
+        return Sentences.of(sums, (convolved.lengths - self.width + 1).clamp_min(0))
+
+    def _check(self, length: int) -> None:
+        if self.left_places is not None and length > len(self.left_places):
+            raise ValueError(
+                f"a sentence has {length} tokens, but max_length is {len(self.left_places)}: "
+                "cut it, or make max_length larger"
+            )
+
+
+def _weighted(sentences: Sentences, weights: Float[Tensor, "batch len"]) -> Sentences:
+    weights = rearrange(weights, "batch len -> batch len 1")
+    return Sentences(sentences.columns * weights, sentences.lengths)
