@@ -60,6 +60,11 @@ class DecoderCache:
     past: Growing
     memory: Constant
 
+    @property
+    def length(self) -> int:
+        """How many positions of its own past are kept."""
+        return self.past.length
+
     def copy(self) -> "DecoderCache":
         """A cache that begins with the same past."""
         return DecoderCache(self.past.copy(), self.memory)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
@@ -11,15 +12,15 @@ from torch.utils.checkpoint import checkpoint
 class Stack(nn.Module):
     """Blocks in order; what is given beside x goes to each of them, and each has its own cache.
 
-    The same block twice shares its weights. With `recompute` set, training keeps only what passes
+    The same block several times (`Stack.shared`) has its weights once and, in decoding, a cache
+    for each time, which is ALBERT's way. With `recompute` set, training keeps only what passes
     between blocks and computes the rest again in the backward pass, with the same random numbers.
 
     Example:
         >>> import torch
-        >>> block = nn.Linear(4, 4)
-        >>> stack = Stack([block, block])
-        >>> sum(weight.numel() for weight in stack.parameters())
-        20
+        >>> stack = Stack.shared(nn.Linear(4, 4), 2)
+        >>> len(stack), sum(weight.numel() for weight in stack.parameters())
+        (2, 20)
         >>> stack(torch.randn(2, 3, 4)).shape
         torch.Size([2, 3, 4])
 
@@ -34,6 +35,16 @@ class Stack(nn.Module):
         super().__init__()
         self.blocks = nn.ModuleList(blocks)
         self.recompute = False
+
+    @classmethod
+    def shared(cls, block: nn.Module, times: int) -> "Stack":
+        """One block, so many times: one set of weights, whose gradient is the sum over its uses.
+
+        Raises `ValueError` unless `times` is at least 1.
+        """
+        if times < 1:
+            raise ValueError(f"a block is used at least once, got times {times}")
+        return cls([block] * times)
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self.blocks)
@@ -51,13 +62,32 @@ class Stack(nn.Module):
         """Raises `ValueError` unless there is one cache a block, or none at all."""
         if caches is None:
             for block in self.blocks:
-                if self.recompute and self.training:
-                    x = checkpoint(block, x, *given, use_reentrant=False, **named)
-                else:
-                    x = block(x, *given, **named)
+                x = self.through(block, x, *given, **named)
             return x
         if len(caches) != len(self.blocks):
             raise ValueError(f"{len(self.blocks)} blocks need as many caches, got {len(caches)}")
         for block, cache in zip(self.blocks, caches, strict=True):
             x = block(x, *given, cache=cache, **named)
         return x
+
+    def through(
+        self,
+        block: nn.Module,
+        x: Float[Tensor, "batch q_len embed_dim"],
+        *given: Any,
+        **named: Any,
+    ) -> Float[Tensor, "batch q_len embed_dim"]:
+        """One block of the stack, without a cache."""
+        if self.recompute and self.training:
+            return checkpoint(block, x, *given, use_reentrant=False, **named)
+        return block(x, *given, **named)
+
+    def weights(
+        self, x: Float[Tensor, "batch q_len embed_dim"], *given: Any, **named: Any
+    ) -> Float[Tensor, "layers batch heads q_len k_len"]:
+        """What `weights` of each block says in the same call, one above the other."""
+        found: list[Tensor] = []
+        for block in self:
+            found.append(block.weights(x, *given, **named))
+            x = block(x, *given, **named)
+        return torch.stack(found)

@@ -24,6 +24,8 @@ class Configuration(ABC):
     """The name of the model in `config.json`."""
     limits: ClassVar[dict[str, int]] = {}
     """The greatest value of an integer, where it is not 65 536."""
+    added: ClassVar[dict[str, Any]] = {}
+    """What older files do not say, and what they mean by it."""
 
     def __post_init__(self) -> None:
         for field in fields(self):  # type: ignore[arg-type]
@@ -31,14 +33,15 @@ class Configuration(ABC):
 
     @classmethod
     def from_json(cls: type[Config], text: str) -> Config:
-        """Read what `to_json` wrote.
+        """Read what `to_json` wrote, now or before the fields in `added` existed.
 
-        Raises `ValueError` unless every key is there and no other, `TypeError` and `ValueError` as
-        the constructor.
+        Raises `ValueError` unless every other key is there and no further one, `TypeError` and
+        `ValueError` as the constructor.
         """
         entries = read_json(text)
         if not isinstance(entries, dict) or entries.pop("model_type", None) != cls.model_type:
             raise ValueError(f'this is not the configuration of a "{cls.model_type}" model')
+        entries = cls.added | entries
         names = {field.name for field in fields(cls)}  # type: ignore[arg-type]
         if entries.keys() != names:
             missing, unknown = sorted(names - entries.keys()), sorted(entries.keys() - names)

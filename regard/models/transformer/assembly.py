@@ -17,10 +17,12 @@ from regard.layers import (
     EncoderBlock,
     FeedForward,
     GatedFeedForward,
+    Halting,
     PostNorm,
     PreNorm,
     SelfAttention,
     Stack,
+    universal,
 )
 from regard.masks import Padding
 from regard.models.transformer.config import Blocks
@@ -31,7 +33,8 @@ class Embedding(nn.Module):
     """Tokens as vectors that know where they stand, then dropout.
 
     `E[token] sqrt(embed_dim) + sinusoid[position]`, or `E[token] + P[position]` with learned
-    positions, or `E[token]`; E starts as N(0, 1 / embed_dim), and so does P.
+    positions, or `E[token]`; E starts as N(0, 1 / embed_dim), and so does P. Blocks that are told
+    the step are told the position too (`universal`), and the embedding does not say it.
     """
 
     def __init__(self, vocab: int, config: Blocks) -> None:
@@ -44,7 +47,7 @@ class Embedding(nn.Module):
             nn.init.normal_(self.learned.weight, std=config.embed_dim**-0.5)
         self.scale = config.embed_dim**0.5 if config.positions == "sinusoidal" else 1.0
         self.waves: Tensor | None = None
-        self.sinusoidal = config.positions == "sinusoidal"
+        self.sinusoidal = config.positions == "sinusoidal" and not config.tells_the_step
         self.dropout = Dropout(config.dropout)
 
     def forward(
@@ -55,6 +58,8 @@ class Embedding(nn.Module):
         if self.sinusoidal:
             waves = self._waves(offset + length, x)[offset : offset + length]
             x = torch.add(waves, x, alpha=self.scale)
+        elif self.scale != 1.0:
+            x = x * self.scale
         elif self.learned is not None:
             x = x + self.learned(length, offset=offset)
         return self.dropout(x)
@@ -72,27 +77,15 @@ class Embedding(nn.Module):
         return waves
 
 
-def encoder(config: Blocks, layers: int, attend: Attend | None) -> Stack:
+def encoder(config: Blocks, layers: int, attend: Attend | None) -> Stack | Halting:
     """A stack of self-attention and feed-forward."""
-    return Stack(
-        EncoderBlock(_self_attention(config, attend), _feed_forward(config), _residual(config))
-        for _ in range(layers)
-    )
+    stack = _stack(config, layers, lambda: _encoder_block(config, attend))
+    return Halting(stack, config.embed_dim) if config.sharing == "adaptive" else stack
 
 
 def decoder(config: Blocks, layers: int, attend: Attend | None) -> Stack:
     """A stack of self-attention, cross-attention and feed-forward."""
-    return Stack(
-        DecoderBlock(
-            _self_attention(config, attend),
-            CrossAttention(
-                config.embed_dim, config.num_heads, _across(attend), kv_heads=config.kv_heads
-            ),
-            _feed_forward(config),
-            _residual(config),
-        )
-        for _ in range(layers)
-    )
+    return _stack(config, layers, lambda: _decoder_block(config, attend))
 
 
 def last_norm(config: Blocks) -> nn.Module:
@@ -118,6 +111,30 @@ def padding(tokens: Int[Tensor, "batch len"], lengths: Tensor | None) -> Padding
     if cheap and bool((lengths >= tokens.shape[1]).all()):
         return None
     return Padding(lengths)
+
+
+def _stack(config: Blocks, layers: int, block: Callable[[], nn.Module]) -> Stack:
+    """Blocks one after the other, with the weights that they share."""
+    if config.tells_the_step:
+        return universal(block(), layers)
+    if config.sharing == "all":
+        return Stack.shared(block(), layers)
+    return Stack(block() for _ in range(layers))
+
+
+def _encoder_block(config: Blocks, attend: Attend | None) -> EncoderBlock:
+    return EncoderBlock(_self_attention(config, attend), _feed_forward(config), _residual(config))
+
+
+def _decoder_block(config: Blocks, attend: Attend | None) -> DecoderBlock:
+    return DecoderBlock(
+        _self_attention(config, attend),
+        CrossAttention(
+            config.embed_dim, config.num_heads, _across(attend), kv_heads=config.kv_heads
+        ),
+        _feed_forward(config),
+        _residual(config),
+    )
 
 
 def _self_attention(config: Blocks, attend: Attend | None) -> SelfAttention:

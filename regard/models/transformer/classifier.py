@@ -1,7 +1,7 @@
 """The encoder of a Transformer as a classifier."""
 
 import torch
-from einops import rearrange
+from einops import rearrange, reduce
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
@@ -54,20 +54,31 @@ class TransformerClassifier(nn.Module):
     ) -> Float[Tensor, "batch width"]:
         """What the output layer reads: one vector for each text; zeros for the mean of nothing."""
         x = self.encoder_norm(self.encoder(self.source(source), padding(source, lengths)))
-        if self.config.pool == "first":
-            return x[:, 0]
-        if lengths is None:
-            return x.mean(1)
-        position = torch.arange(source.shape[1], device=source.device)
-        real = rearrange(position < lengths.unsqueeze(1), "batch k_len -> batch k_len 1")
-        return x.masked_fill(~real, 0.0).sum(1) / lengths.clamp(min=1).unsqueeze(1)
+        return self._pooled(x, lengths)
+
+    def look(
+        self, source: Int[Tensor, "batch k_len"], lengths: Int[Tensor, " batch"] | None = None
+    ) -> Float[Tensor, "batch k_len"]:
+        """How much each token counted in what the output layer saw: the last layer, heads alike."""
+        last = self.weights(source, lengths)[-1]
+        return self._pooled(
+            reduce(last, "batch heads q_len k_len -> batch q_len k_len", "mean"), lengths
+        )
 
     def weights(
         self, source: Int[Tensor, "batch k_len"], lengths: Int[Tensor, " batch"] | None = None
     ) -> Float[Tensor, "layers batch heads q_len k_len"]:
         """The exact weights of the self-attention, in every layer and head."""
-        x, mask, found = self.source(source), padding(source, lengths), []
-        for block in self.encoder:
-            found.append(block.weights(x, mask))
-            x = block(x, mask)
-        return torch.stack(found)
+        return self.encoder.weights(self.source(source), padding(source, lengths))
+
+    def _pooled(
+        self, x: Float[Tensor, "batch q_len width"], lengths: Int[Tensor, " batch"] | None
+    ) -> Float[Tensor, "batch width"]:
+        """The first row, or the mean over what is not padding."""
+        if self.config.pool == "first":
+            return x[:, 0]
+        if lengths is None:
+            return x.mean(1)
+        position = torch.arange(x.shape[1], device=x.device)
+        real = rearrange(position < lengths.unsqueeze(1), "batch q_len -> batch q_len 1")
+        return x.masked_fill(~real, 0.0).sum(1) / lengths.clamp(min=1).unsqueeze(1)

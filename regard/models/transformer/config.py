@@ -22,6 +22,10 @@ class Blocks(Configuration):
             `rope` (queries and keys turned), or `none`.
         max_length: number of learned positions; None for all others.
         kv_heads: number of key/value heads; `num_heads` if None.
+        sharing: `none`, every block has its own weights; `all`, one block is used for all layers
+            (ALBERT); `universal`, it is also told position and step before each use (Universal
+            Transformer); `adaptive`, each position of an encoder moreover decides how many steps it
+            takes, of which `layers` is the greatest number.
 
     Raises `TypeError` for a value of another kind and `ValueError` for one out of bounds or values
     that do not fit together.
@@ -36,6 +40,7 @@ class Blocks(Configuration):
         "decoder_layers": 1000,
         "layers": 1000,
     }
+    added: ClassVar[dict[str, Any]] = {"sharing": "none"}
 
     embed_dim: int
     num_heads: int
@@ -47,6 +52,7 @@ class Blocks(Configuration):
     positions: Literal["sinusoidal", "learned", "rope", "none"] = "sinusoidal"
     max_length: int | None = None
     kv_heads: int | None = None
+    sharing: Literal["none", "all", "universal", "adaptive"] = "none"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -68,6 +74,16 @@ class Blocks(Configuration):
                 "max_length is the number of learned positions: give both or neither, got "
                 f"positions {self.positions!r} and max_length {self.max_length}"
             )
+        if self.tells_the_step and self.positions != "sinusoidal":
+            raise ValueError(
+                f"sharing {self.sharing!r} adds sinusoids before each step: it needs positions "
+                f"'sinusoidal', got {self.positions!r}"
+            )
+
+    @property
+    def tells_the_step(self) -> bool:
+        """Are position and step added before each block, and not to the embeddings?"""
+        return self.sharing in ("universal", "adaptive")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,6 +160,14 @@ class TransformerLMConfig(Blocks):
     vocab: int
     layers: int
     tied: Literal["none", "output"] = "none"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.sharing == "adaptive":
+            raise ValueError(
+                "sharing 'adaptive' is for encoders, because halting keeps no caches; use "
+                "'universal' for a language model"
+            )
 
 
 def base(source_vocab: int, target_vocab: int | None = None, **changes: Any) -> TransformerConfig:

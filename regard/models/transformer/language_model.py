@@ -89,11 +89,7 @@ class TransformerLM(nn.Module):
         self, tokens: Int[Tensor, "batch q_len"]
     ) -> Float[Tensor, "layers batch heads q_len q_len"]:
         """The exact weights of the self-attention, in every layer and head."""
-        x, found = self.embedding(tokens), []
-        for block in self.decoder:
-            found.append(block.weights(x, Causal()))
-            x = block(x, Causal())
-        return torch.stack(found)
+        return self.decoder.weights(self.embedding(tokens), Causal())
 
     def encode(self, tokens: Int[Tensor, "batch len"]) -> Prompt:
         """A text to continue. Raises `ValueError` when it has no token."""

@@ -123,12 +123,8 @@ class Transformer(nn.Module):
         self, encoded: Encoded, target: Int[Tensor, "batch q_len"]
     ) -> Float[Tensor, "layers batch heads q_len k_len"]:
         """The exact weights of the cross-attention, in every layer and head."""
-        x, found = self.target(target), []
-        given = (encoded.memory, Causal(), encoded.mask)
-        for block in self.decoder:
-            found.append(block.weights(x, *given))
-            x = block(x, *given)
-        return torch.stack(found)
+        x = self.target(target)
+        return self.decoder.weights(x, encoded.memory, Causal(), encoded.mask)
 
     def start(self, encoded: Encoded, beams: int) -> State:
         """The state before the first token: the memory's keys and values, projected once."""

@@ -28,7 +28,9 @@ def answer(model: Any) -> torch.Tensor:
         (CONFIG, {"tied": "output"}),
         (CONFIG, {"tied": "all", "source_vocab": 11}),
         (CONFIG, {"positions": "learned", "max_length": 6, "norm": "pre"}),
+        (CONFIG, {"sharing": "all"}),
         (CLASSIFIER, {}),
+        (CLASSIFIER, {"sharing": "adaptive"}),
         (LM, {"tied": "output", "positions": "rope"}),
     ],
 )
@@ -53,6 +55,16 @@ def test_tied_weights_are_stored_once_and_stay_tied(tmp_path: Path) -> None:
     again = load(tmp_path)
     assert again.output.weight is again.target.tokens.weight is again.source.tokens.weight
     assert len(list(again.parameters())) == len(list(model.parameters()))
+
+
+@pytest.mark.parametrize("sharing", ["all", "universal"])
+def test_a_shared_block_is_stored_once_and_stays_shared(sharing: str, tmp_path: Path) -> None:
+    model = small_model(sharing=sharing).float()
+    save(model, tmp_path)
+    names = read_header((tmp_path / "model.safetensors").read_bytes()).keys()
+    assert not any(name.startswith("encoder.blocks.1") for name in names)
+    again = load(tmp_path)
+    assert len(list(again.parameters())) == len(list(model.parameters())) == len(names)
 
 
 def test_the_parts_are_given_again(tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ CHANGES: dict[str, Any] = {
     "kv_heads": 1,
     "tied": "output",
     "pool": "first",
+    "sharing": "universal",
 }
 
 
@@ -86,6 +87,7 @@ def test_the_published_sizes_are_published() -> None:
         ({"positions": "learned"}, "give both or neither"),
         ({"max_length": 9}, "give both or neither"),
         ({"tied": "all"}, "source_vocab is 30 and target_vocab 11"),
+        ({"sharing": "universal", "positions": "rope"}, "needs positions 'sinusoidal', got 'rope'"),
         ({"dropout": 1.0}, "dropout must be at least 0 and less than 1, got 1.0"),
         ({"dropout": float("nan")}, "got nan"),
         ({"ff_dropout": -0.1}, "ff_dropout must be at least 0"),
@@ -101,3 +103,15 @@ def test_values_that_do_not_fit_are_named(changes: dict[str, Any], why: str) -> 
 def test_a_configuration_of_another_form_is_refused() -> None:
     with pytest.raises(ValueError, match='not the configuration of a "transformer" model'):
         TransformerConfig.from_json(LM.to_json())
+
+
+@pytest.mark.parametrize("config", [CONFIG, CLASSIFIER, LM])
+def test_a_file_from_before_layers_could_share_means_that_they_do_not(config: Any) -> None:
+    entries = json.loads(config.to_json())
+    del entries["sharing"]
+    assert type(config).from_json(json.dumps(entries)) == config
+
+
+def test_a_language_model_does_not_halt() -> None:
+    with pytest.raises(ValueError, match="sharing 'adaptive' is for encoders"):
+        changed(LM, sharing="adaptive")

@@ -141,6 +141,9 @@ def test_a_later_output_does_not_change_an_earlier_one(positions: str) -> None:
         {"norm": "pre", "activation": "swiglu"},
         {"positions": "rope", "kv_heads": 1},
         {"positions": "learned", "max_length": 6},
+        {"sharing": "all"},
+        {"sharing": "universal"},
+        {"sharing": "adaptive"},
     ],
 )
 @pytest.mark.parametrize(
@@ -232,6 +235,7 @@ def test_every_weight_learns() -> None:
         (small_model(positions="learned", max_length=6), (source, target, lengths)),
         (small_model(config=CLASSIFIER), (source, lengths)),
         (small_model(config=LM), (target,)),
+        (small_model(sharing="adaptive"), (source, target, lengths)),
     ):
         model(*given).pow(3).sum().backward()
         for name, weight in model.named_parameters():
@@ -305,6 +309,40 @@ def test_the_classifier_pools_what_is_not_padding(pool: str) -> None:
     weights = model.weights(source, lengths)
     assert weights.shape == (2, 5, 2, 6, 6)
     assert not weights[:, 1, :, :, 1:].any()
+
+
+@pytest.mark.parametrize("pool", ["first", "mean"])
+@pytest.mark.parametrize("sharing", ["none", "all", "universal", "adaptive"])
+def test_the_classifier_tells_how_much_each_token_counted(pool: str, sharing: str) -> None:
+    model = small_model(config=CLASSIFIER, pool=pool, sharing=sharing)
+    source, lengths, _ = ragged_batch()
+    look, last = model.look(source, lengths), model.weights(source, lengths)[-1]
+    for row, length in enumerate(LENGTHS):
+        queries = last[row, :, : 1 if pool == "first" else length]
+        torch.testing.assert_close(look[row], queries.mean((0, 1)))
+        assert not look[row, length:].any()
+        alone = model.look(source[row : row + 1, :length])
+        torch.testing.assert_close(look[row, :length], alone[0], rtol=0, atol=1e-12)
+        logits = model(source[row : row + 1, :length])
+        torch.testing.assert_close(model(source, lengths)[row], logits[0], rtol=0, atol=1e-10)
+    torch.testing.assert_close(look.sum(1), torch.ones_like(look[:, 0]))
+
+
+@pytest.mark.parametrize("sharing", ["all", "universal", "adaptive"])
+def test_layers_that_share_have_the_weights_of_one(sharing: str) -> None:
+    def size(model: Any) -> int:
+        return sum(weight.numel() for weight in model.parameters())
+
+    one = {"encoder_layers": 1, "decoder_layers": 1}
+    halting = CONFIG.embed_dim + 1 if sharing == "adaptive" else 0
+    assert size(small_model(sharing=sharing)) == size(small_model(**one)) + halting
+
+
+def test_a_shared_model_of_one_layer_is_the_plain_one() -> None:
+    one, (source, lengths, target) = {"encoder_layers": 1, "decoder_layers": 1}, ragged_batch()
+    plain, shared = small_model(**one), small_model(sharing="all", **one)
+    shared.load_state_dict(plain.state_dict())
+    assert torch.equal(plain(source, target, lengths), shared(source, target, lengths))
 
 
 def test_the_language_models_weights_look_back_only() -> None:
