@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from regard.models.search import Hypothesis, Writer, beam, greedy, sample
+from tests.models.luong.small import small_model as small_luong
 from tests.models.rnnsearch.small import small_model as small_rnnsearch
 from tests.models.transformer.small import BEGIN, END, LENGTHS, LM, ragged_batch, small_model
 
@@ -39,13 +40,18 @@ def assert_same(found: Hypothesis, wanted: Hypothesis) -> None:
     assert found.log_probability == pytest.approx(wanted.log_probability, abs=1e-9)
 
 
-@pytest.fixture(params=["rnnsearch", "transformer"])
+@pytest.fixture(params=["rnnsearch", "luong", "transformer"])
 def model(request: pytest.FixtureRequest) -> Any:
     # Weights with which some sentences end early and some never.
     if request.param == "rnnsearch":
         model = small_rnnsearch()
         with torch.no_grad():
             model.output.bias[END] += 1.5
+        return model
+    if request.param == "luong":
+        model = small_luong(attention="local_p")
+        with torch.no_grad():
+            model.output.bias[END] += 0.25
         return model
     return small_model(norm="pre", target_vocab=7, encoder_layers=1, decoder_layers=2, seed=4)
 

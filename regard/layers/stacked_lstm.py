@@ -1,0 +1,131 @@
+"""LSTMs one over the other, and what they remember."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from einops import rearrange
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from regard.layers.dropout import Dropout
+from regard.layers.lstm import lstm
+
+
+@dataclass(frozen=True, eq=False)
+class LSTMState:
+    """What every layer of a stack remembers of every row."""
+
+    hidden: Float[Tensor, "layers rows width"]
+    cell: Float[Tensor, "layers rows width"]
+
+
+class LSTMLayer(nn.Module):
+    """The weights of one LSTM (see `lstm`); the forget gate starts open, with a bias of 1."""
+
+    def __init__(self, input_dim: int, width: int) -> None:
+        super().__init__()
+        self.input_weight = nn.Parameter(torch.empty(input_dim, 4 * width))
+        self.weight = nn.Parameter(torch.empty(width, 4 * width))
+        self.bias = nn.Parameter(torch.zeros(4 * width))
+        nn.init.xavier_uniform_(self.input_weight)
+        for square in self.weight.chunk(4, dim=-1):
+            nn.init.orthogonal_(square)
+        nn.init.ones_(self.bias[width : 2 * width])
+
+    def project(
+        self, inputs: Float[Tensor, "steps rows input_dim"]
+    ) -> Float[Tensor, "steps rows four_widths"]:
+        """What the inputs contribute to the gates, for all steps at once."""
+        steps, rows, _ = inputs.shape
+        flat = rearrange(inputs, "steps rows width -> (steps rows) width")
+        gates = torch.addmm(self.bias, flat, self.input_weight)
+        unfold = "(steps rows) width -> steps rows width"
+        return rearrange(gates, unfold, steps=steps, rows=rows)
+
+    def forward(
+        self,
+        gates: Float[Tensor, "steps rows four_widths"],
+        hidden: Float[Tensor, "rows width"],
+        cell: Float[Tensor, "rows width"],
+    ) -> tuple[Float[Tensor, "steps rows width"], Float[Tensor, "steps rows width"]]:
+        return lstm(gates, hidden, cell, self.weight)
+
+
+class LSTM(nn.Module):
+    """LSTMs one over the other; what a layer passes up is dropped out, what it remembers is not.
+
+    Args:
+        input_dim: width of the inputs.
+        width: of every layer.
+        num_layers: how many there are.
+        dropout: probability of dropping what goes from one layer to the next, while training.
+
+    >>> x = torch.randn(7, 2, 3)
+    >>> outputs, state = LSTM(3, 5, num_layers=2)(x, lengths=torch.tensor([7, 4]))
+    >>> torch.equal(outputs[3, 1], state.hidden[-1, 1])
+    True
+
+    References:
+        Zaremba, Sutskever & Vinyals. Recurrent Neural Network Regularization. 2014.
+        https://arxiv.org/abs/1409.2329
+    """
+
+    def __init__(
+        self, input_dim: int, width: int, num_layers: int = 1, dropout: float = 0.0
+    ) -> None:
+        super().__init__()
+        self.width = width
+        widths = [input_dim, *[width] * (num_layers - 1)]
+        self.layers: Any = nn.ModuleList(LSTMLayer(each, width) for each in widths)
+        self.dropout = Dropout(dropout)
+
+    def forward(
+        self,
+        inputs: Float[Tensor, "steps rows input_dim"],
+        state: LSTMState | None = None,
+        lengths: Int[Tensor, " rows"] | None = None,
+    ) -> tuple[Float[Tensor, "steps rows width"], LSTMState]:
+        """The top layer's states after every step, and all layers' after each row's last."""
+        return self.advance(self.project(inputs), state, lengths)
+
+    def project(
+        self, inputs: Float[Tensor, "steps rows input_dim"]
+    ) -> Float[Tensor, "steps rows four_widths"]:
+        """What the inputs contribute to the gates of the first layer."""
+        return self.layers[0].project(inputs)
+
+    def advance(
+        self,
+        gates: Float[Tensor, "steps rows four_widths"],
+        state: LSTMState | None = None,
+        lengths: Int[Tensor, " rows"] | None = None,
+    ) -> tuple[Float[Tensor, "steps rows width"], LSTMState]:
+        """The same from what `project` gave."""
+        if state is None:
+            zeros = gates.new_zeros(len(self.layers), gates.shape[1], self.width)
+            state = LSTMState(zeros, zeros)
+        outputs, hidden, cell = gates, [], []
+        memories = zip(self.layers, state.hidden, state.cell, strict=True)
+        for number, (layer, *first) in enumerate(memories):
+            if number:
+                gates = layer.project(self.dropout(outputs))
+            outputs, cells = layer(gates, *first)
+            hidden.append(_last(outputs, first[0], lengths))
+            cell.append(_last(cells, first[1], lengths))
+        return outputs, LSTMState(torch.stack(hidden), torch.stack(cell))
+
+
+def _last(
+    states: Float[Tensor, "steps rows width"],
+    first: Float[Tensor, "rows width"],
+    lengths: Int[Tensor, " rows"] | None,
+) -> Float[Tensor, "rows width"]:
+    """Each row's state after its last step, the first state where it has none."""
+    if lengths is None:
+        return states[-1] if len(states) else first
+    if not len(states):
+        return first
+    step = rearrange((lengths - 1).clamp_min(0), "rows -> 1 rows 1")
+    last = torch.take_along_dim(states, step, dim=0).squeeze(0)
+    return torch.where(rearrange(lengths > 0, "rows -> rows 1"), last, first)
