@@ -1,0 +1,222 @@
+"""The end-to-end memory network: a question looks at a story again and again, then is answered."""
+
+import torch
+from einops import rearrange
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from regard._attention import attention, attention_weights
+from regard._typing import Normalizer, Score
+from regard.layers.choice import Choice, Reinforce, draw
+from regard.masks import Padding
+from regard.models.memory.config import MemoryConfig
+from regard.models.memory.sentences import (
+    Sentences,
+    Weights,
+    bag_weights,
+    position_weights,
+    read,
+    times,
+)
+from regard.normalizers import GumbelSoftmax, hard, softmax
+from regard.scores import Dot
+
+
+def unnormalized(
+    scores: Float[Tensor, "*rows k_len"], where: Bool[Tensor, "..."] | None = None
+) -> Float[Tensor, "*rows k_len"]:
+    """The scores themselves as weights, 0 where nothing may be seen: a memory without softmax."""
+    return scores if where is None else scores.masked_fill(~where, 0.0)
+
+
+class MemoryNetwork(nn.Module):
+    """Answer a question about a story in hops from sentence to sentence.
+
+        m_i = sum_j l_j * A x_ij + T_A(i)      c_i = sum_j l_j * C x_ij + T_C(i)
+        u = sum_j l_j * B q_j                  p_i = softmax_i(u . m_i)
+        u <- u + sum_i p_i c_i                 one attention call a hop (layerwise: H u + ...)
+        p(answer) = softmax(W u)
+
+    Adjacent tying: A of a hop is C of the one before, B the first A, and W the last C, so answers
+    are words of the vocabulary. `l_j` is the place of a word in its sentence, T(i) how long ago the
+    sentence was told, both if the configuration says so. A question about an empty story is
+    answered from the question alone.
+
+    Linear start: until as many questions have been learned from as `start_linear` was told,
+    the softmax of the hops is left out. The count is a buffer, so a checkpoint knows it; whoever
+    trains counts with `learned`.
+
+    Hard attention reads one sentence a hop: the likeliest, or while it learns a drawn one.
+
+    Args:
+        config: sizes and choices.
+        score: how alike are question and sentence? `Dot()` if None.
+        normalizer: scores to weights, of a soft attention.
+
+    >>> network = MemoryNetwork(MemoryConfig(vocab=9, embed_dim=4, hops=2)).eval()
+    >>> story = torch.tensor([[[4, 5, 6], [7, 5, 0]], [[4, 8, 0], [0, 0, 0]]])
+    >>> question, lengths = torch.tensor([[3, 4], [3, 7]]), torch.tensor([2, 1])
+    >>> network(story, question, lengths).shape, network.look(story, question, lengths).shape
+    (torch.Size([2, 9]), torch.Size([2, 2, 2]))
+
+    References:
+        Sukhbaatar, Szlam, Weston & Fergus. End-To-End Memory Networks. 2015.
+        https://arxiv.org/abs/1503.08895
+    """
+
+    linear: Tensor
+    question: nn.Parameter
+
+    def __init__(
+        self, config: MemoryConfig, score: Score | None = None, normalizer: Normalizer = softmax
+    ) -> None:
+        super().__init__()
+        self.config = config
+        adjacent = config.tying == "adjacent"
+        sizes = (config.vocab, config.embed_dim, config.memory_size)
+        # Adjacent: what hop k reads as values is what hop k + 1 reads as keys.
+        count = config.hops + 1 if adjacent else 2
+        tables = [Sentences(*sizes) for _ in range(count)]
+        self.memories = nn.ModuleList(tables)
+        self.score = score or Dot()
+        self.normalizer = normalizer
+        self.output = nn.Linear(config.embed_dim, config.vocab, bias=False)
+        if adjacent:
+            self.output.weight = tables[-1].words
+        else:
+            self.question = nn.Parameter(torch.empty(config.vocab, config.embed_dim))
+            self.between = nn.Linear(config.embed_dim, config.embed_dim, bias=False)
+            for weight in (self.question, self.between.weight, self.output.weight):
+                nn.init.normal_(weight, std=0.1)
+        learns = config.attention == "hard" and config.estimator == "reinforce"
+        self.reinforce = Reinforce() if learns else None
+        self.register_buffer("linear", torch.zeros(()))
+
+    def start_linear(self, questions: int) -> None:
+        """Leave the softmax out until so many questions have been learned from."""
+        self.linear.fill_(float(questions))
+
+    def learned(self, questions: int) -> None:
+        """Count questions that are being learned from."""
+        self.linear.sub_(float(questions)).clamp_(min=0.0)
+
+    def forward(
+        self,
+        story: Int[Tensor, "batch sentences words"],
+        question: Int[Tensor, "batch question_words"],
+        lengths: Int[Tensor, " batch"] | None = None,
+    ) -> Float[Tensor, "batch vocab"]:
+        """Logits of the answers.
+
+        Word 0 is padding behind a sentence; `lengths` are the numbers of sentences, None where no
+        story is padded.
+        """
+        logits, _ = self.explore(story, question, lengths)
+        return logits
+
+    def explore(
+        self,
+        story: Int[Tensor, "batch sentences words"],
+        question: Int[Tensor, "batch question_words"],
+        lengths: Int[Tensor, " batch"] | None = None,
+    ) -> tuple[Float[Tensor, "batch vocab"], Choice | None]:
+        """Logits, and what a hard attention that learns by REINFORCE drew for them."""
+        state, _, choices = self._hop(story, question, lengths, looking=False)
+        choice = None
+        if choices:
+            chosen = torch.stack([each.log_prob for each in choices]).sum(0)
+            choice = Choice(chosen, torch.stack([each.entropy for each in choices]).sum(0))
+        return self.output(state), choice
+
+    def look(
+        self,
+        story: Int[Tensor, "batch sentences words"],
+        question: Int[Tensor, "batch question_words"],
+        lengths: Int[Tensor, " batch"] | None = None,
+    ) -> Float[Tensor, "batch hops sentences"]:
+        """How much each hop looked at each sentence; as the softmax has it while that is left out.
+
+        Nothing is drawn where the model is at rest (`eval`).
+        """
+        _, looks, _ = self._hop(story, question, lengths, looking=True)
+        return torch.stack(looks, dim=1)
+
+    def _hop(
+        self,
+        story: Int[Tensor, "batch sentences words"],
+        question: Int[Tensor, "batch question_words"],
+        lengths: Int[Tensor, " batch"] | None,
+        looking: bool,
+    ) -> tuple[Float[Tensor, "batch embed_dim"], list[Tensor], list[Choice]]:
+        """The state after the last hop, where each hop looked if asked for, and what was drawn."""
+        keep, memories = self._remember(story, lengths)
+        mask = Padding(keep=keep)
+        state, looks, choices = self._ask(question), [], []
+        for hop in range(self.config.hops):
+            first = hop if self.config.tying == "adjacent" else 0
+            key, value = memories[first], memories[first + 1]
+            query = rearrange(state, "batch dim -> batch 1 1 dim")
+            if looking:
+                looks.append(self._weights(query, key, mask, self._shown()))
+            if self.reinforce is not None and self.training:
+                weights, choice = draw(self._weights(query, key, mask, softmax).unsqueeze(1))
+                choices.append(choice)
+                found = rearrange(weights @ value.squeeze(1), "batch 1 dim -> batch dim")
+            else:
+                found = attention(
+                    query,
+                    key,
+                    value,
+                    score=self.score,
+                    mask=mask,
+                    normalizer=self._reading(),
+                )
+                found = rearrange(found, "batch 1 1 dim -> batch dim")
+            moved = state if self.config.tying == "adjacent" else self.between(state)
+            state = moved + found
+        return state, looks, choices
+
+    def _weights(self, query: Tensor, key: Tensor, mask: Padding, normalizer: Normalizer) -> Tensor:
+        weights = attention_weights(query, key, score=self.score, mask=mask, normalizer=normalizer)
+        return rearrange(weights, "batch 1 1 sentences -> batch sentences")
+
+    def _reading(self) -> Normalizer:
+        """What makes weights of a hop's scores."""
+        if self.config.attention == "hard":
+            return GumbelSoftmax(hard=True) if self.training else hard
+        return unnormalized if float(self.linear) > 0 else self.normalizer
+
+    def _shown(self) -> Normalizer:
+        return hard if self.config.attention == "hard" else self.normalizer
+
+    def _remember(
+        self, story: Int[Tensor, "batch sentences words"], lengths: Int[Tensor, " batch"] | None
+    ) -> tuple[Bool[Tensor, "batch sentences"], list[Tensor]]:
+        """Which sentences are remembered, and what each table makes of them."""
+        count = story.shape[1]
+        if lengths is None:
+            lengths = torch.full((len(story),), count, device=story.device)
+        place = torch.arange(count, device=story.device)
+        since = rearrange(lengths, "batch -> batch 1") - place
+        keep = (since > 0) & (since <= self.config.memory_size)
+        words = story.masked_fill(rearrange(~keep, "batch sentences -> batch sentences 1"), 0)
+        noise = self.config.noise if self.training else 0.0
+        time = times(lengths, count, noise).clamp(max=self.config.memory_size - 1)
+        weights = self._weigh(words)
+        found = [
+            rearrange(memory(words, weights, time), "batch sentences dim -> batch 1 sentences dim")
+            for memory in self.memories
+        ]
+        return keep, found
+
+    def _ask(self, question: Int[Tensor, "batch words"]) -> Float[Tensor, "batch embed_dim"]:
+        adjacent = self.config.tying == "adjacent"
+        table = self.memories.get_parameter("0.words") if adjacent else self.question
+        words = rearrange(question, "batch words -> batch 1 words")
+        return rearrange(read(table, words, self._weigh(words)), "batch 1 dim -> batch dim")
+
+    def _weigh(self, words: Int[Tensor, "batch sentences words"]) -> Weights:
+        config, dtype = self.config, self.output.weight.dtype
+        if config.encoding == "bag":
+            return bag_weights(words, dtype)
+        return position_weights(words, config.embed_dim, dtype, config.variant, config.max_words)
