@@ -15,13 +15,18 @@ from regard.layers.choice import Choice, Reinforce, draw
 from regard.layers.cross_attention import CrossAttention
 from regard.layers.dropout import Dropout
 from regard.layers.feed_forward import FeedForward, GatedFeedForward
+from regard.layers.gru import GRU
 from regard.layers.halting import Halting, Pondered
 from regard.layers.hard_pool import HardPool
+from regard.layers.hierarchical import Hierarchical, Level
 from regard.layers.join import concat, mean
+from regard.layers.mean_pool import MeanPool
 from regard.layers.multi_head import MultiHeadAttention
 from regard.layers.residual import PostNorm, PreNorm
 from regard.layers.self_attention import SelfAttention
+from regard.layers.sentences import Sentences, sentences
 from regard.layers.stack import Stack
+from regard.layers.stacked_lstm import LSTM, LSTMState
 from regard.layers.universal import universal
 
 __all__ = [
@@ -35,20 +40,28 @@ __all__ = [
     "Dropout",
     "EncoderBlock",
     "FeedForward",
+    "GRU",
     "GatedFeedForward",
     "Growing",
     "Halting",
     "HardPool",
+    "Hierarchical",
+    "LSTM",
+    "LSTMState",
+    "Level",
+    "MeanPool",
     "MultiHeadAttention",
     "Pondered",
     "PostNorm",
     "PreNorm",
     "Reinforce",
     "SelfAttention",
+    "Sentences",
     "Stack",
     "concat",
     "draw",
     "mean",
     "penalty",
+    "sentences",
     "universal",
 ]

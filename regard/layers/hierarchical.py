@@ -1,0 +1,184 @@
+"""Words make sentences, sentences make documents: encode and pool, level by level, all ragged."""
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from regard.masks import Padding
+
+WASTE, SLACK = 0.3, 3
+
+
+@runtime_checkable
+class Pool(Protocol):
+    """Sequences to vectors, as `AttentionPool` does it; zeros where there is nothing to pool."""
+
+    def __call__(
+        self, x: Float[Tensor, "batch k_len embed_dim"], mask: Padding
+    ) -> Float[Tensor, "batch queries embed_dim"]: ...
+
+    def weights(
+        self, x: Float[Tensor, "batch k_len embed_dim"], mask: Padding
+    ) -> Float[Tensor, "batch queries k_len"]: ...
+
+
+class Level(nn.Module):
+    """Groups of items, such as the words of sentences: each group is encoded and pooled.
+
+    Groups of similar length are padded together, so that a long one costs the short ones little:
+    of a group's cells at most 3, or 30 in 100, are padding. The result does not depend on it. A
+    group without an item gives zeros.
+
+    Args:
+        encoder: called with `[groups, items, width]` and the lengths `[groups]`; None takes the
+            items as they are. What it makes of padding is not looked at, but must be finite.
+        pool: such as `AttentionPool` or `MeanPool`; the vectors of several queries go side by side.
+
+    Example:
+        >>> from regard.layers import AttentionPool
+        >>> level = Level(None, AttentionPool(4))
+        >>> level(torch.randn(7, 4), torch.tensor([3, 0, 4])).shape
+        torch.Size([3, 4])
+    """
+
+    def __init__(self, encoder: nn.Module | None, pool: Pool) -> None:
+        super().__init__()
+        self.encoder, self.pool = encoder, pool
+
+    def forward(
+        self, values: Float[Tensor, "items width"], lengths: Int[Tensor, " groups"]
+    ) -> Float[Tensor, "groups pooled_width"]:
+        """Raises `ValueError` unless the lengths say how many items there are."""
+        found, order = [], []
+        for groups, _, x, mask in self._encoded(values, lengths):
+            found.append(
+                rearrange(self.pool(x, mask), "rows queries width -> rows (queries width)")
+            )
+            order.append(groups)
+        pooled = torch.cat(found).index_select(0, torch.cat(order).argsort())
+        return pooled.masked_fill(rearrange(lengths == 0, "groups -> groups 1"), 0.0)
+
+    def weights(
+        self, values: Float[Tensor, "items width"], lengths: Int[Tensor, " groups"]
+    ) -> Float[Tensor, "items queries"]:
+        """How much each item counts in its group."""
+        found, order = [], []
+        for _, items, x, mask in self._encoded(values, lengths):
+            weights = self.pool.weights(x, mask)
+            real = items < len(values)
+            found.append(rearrange(weights, "rows queries items -> rows items queries")[real])
+            order.append(items[real])
+        return torch.cat(found).index_select(0, torch.cat(order).argsort())
+
+    def _encoded(
+        self, values: Tensor, lengths: Tensor
+    ) -> Iterator[tuple[Tensor, Tensor, Tensor, Padding]]:
+        """Some groups at a time: which ones, the numbers of their items, and these, encoded."""
+        if int(lengths.sum()) != len(values):
+            raise ValueError(
+                f"the lengths {describe(lengths)} add up to {int(lengths.sum())}, but there are "
+                f"{len(values)} items"
+            )
+        starts = lengths.cumsum(0) - lengths
+        padded = F.pad(values, (0, 0, 0, 1))
+        for groups in of_similar_length(lengths):
+            some = lengths[groups]
+            longest = max(1, int(some.max()) if len(some) else 0)
+            place = torch.arange(longest, device=lengths.device)
+            items = rearrange(starts[groups], "rows -> rows 1") + place
+            items = items.masked_fill(place >= rearrange(some, "rows -> rows 1"), len(values))
+            x = F.embedding(items, padded)
+            yield groups, items, x if self.encoder is None else self.encoder(x, some), Padding(some)
+
+
+class Hierarchical(nn.Module):
+    """Levels one on top of the other: what a group becomes is an item of the next level.
+
+        s = pool(encode(words of a sentence))        d = pool(encode(sentences of a document))
+
+    Any number of levels. Nothing is padded to the longest: neither sentences to the longest
+    sentence nor documents to the one with most sentences. `sentences` cuts rows of tokens.
+
+    Args:
+        levels: from the smallest items up, such as words, then sentences.
+
+    Raises:
+        ValueError: there is no level, a call has not the lengths of every level, or these do not
+            fit together.
+
+    Example:
+        >>> from regard.layers import AttentionPool
+        >>> words, sentences = Level(None, AttentionPool(4)), Level(None, AttentionPool(4))
+        >>> documents = Hierarchical([words, sentences])
+        >>> lengths = (torch.tensor([3, 1, 2, 5]), torch.tensor([3, 0, 1]))
+        >>> documents(torch.randn(11, 4), lengths).shape
+        torch.Size([3, 4])
+        >>> [tuple(weights.shape) for weights in documents.weights(torch.randn(11, 4), lengths)]
+        [(11, 1), (4, 1)]
+
+    References:
+        Yang, Yang, Dyer, He, Smola & Hovy. Hierarchical Attention Networks for Document
+        Classification. 2016. https://aclanthology.org/N16-1174
+    """
+
+    def __init__(self, levels: Iterable[Level]) -> None:
+        super().__init__()
+        self.levels = nn.ModuleList(levels)
+        if not len(self.levels):
+            raise ValueError("a hierarchy needs at least one level, got none")
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.levels)
+
+    def forward(
+        self, values: Float[Tensor, "items width"], lengths: Sequence[Int[Tensor, " _"]]
+    ) -> Float[Tensor, "groups pooled_width"]:
+        """The vector of each group of the last level; `lengths` are those of every level."""
+        for level, sizes in zip(self, self._checked(lengths), strict=True):
+            values = level(values, sizes)
+        return values
+
+    def weights(
+        self, values: Float[Tensor, "items width"], lengths: Sequence[Int[Tensor, " _"]]
+    ) -> tuple[Float[Tensor, "_ _"], ...]:
+        """For each level, how much each item counts in its group, `[items, queries]`."""
+        found: list[Tensor] = []
+        for level, sizes in zip(self, self._checked(lengths), strict=True):
+            found.append(level.weights(values, sizes))
+            values = level(values, sizes)
+        return tuple(found)
+
+    def _checked(self, lengths: Sequence[Tensor]) -> Sequence[Tensor]:
+        if len(lengths) != len(self.levels):
+            raise ValueError(f"{len(self.levels)} levels need as many lengths, got {len(lengths)}")
+        return lengths
+
+
+def of_similar_length(lengths: Int[Tensor, " groups"]) -> list[Int[Tensor, " _"]]:
+    """The numbers of the groups, those together that waste little when padded to one length.
+
+    >>> of_similar_length(torch.tensor([2, 50, 1, 40, 3]))
+    [tensor([1, 3]), tensor([4, 0, 2])]
+    """
+    order = lengths.argsort(descending=True, stable=True)
+    sizes = lengths[order].tolist()
+    found: list[Tensor] = []
+    start = 0
+    while start < len(sizes) or not found:
+        least = min(sizes[start] * (1 - WASTE), sizes[start] - SLACK) if sizes else 0
+        end = bisect_left(sizes, True, lo=start, key=lambda size: size < least)
+        found.append(order[start:end])
+        start = end
+    return found
+
+
+def describe(lengths: Tensor) -> str:
+    """Lengths as a sentence can name them."""
+    shown = ", ".join(str(size) for size in lengths[:6].tolist())
+    return f"[{shown}{', ...' if len(lengths) > 6 else ''}]"

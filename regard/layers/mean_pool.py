@@ -1,0 +1,31 @@
+"""The mean of what is not padding."""
+
+import torch
+from einops import rearrange
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from regard.masks import Padding
+
+
+class MeanPool(nn.Module):
+    """The mean of a sequence, where `AttentionPool` would weigh: every position alike.
+
+    >>> MeanPool()(torch.tensor([[[1.0], [3.0], [9.0]]]), Padding(torch.tensor([2])))
+    tensor([[[2.]]])
+    """
+
+    def forward(
+        self, x: Float[Tensor, "batch k_len embed_dim"], mask: Padding
+    ) -> Float[Tensor, "batch 1 embed_dim"]:
+        return self.weights(x, mask) @ x
+
+    def weights(
+        self, x: Float[Tensor, "batch k_len embed_dim"], mask: Padding
+    ) -> Float[Tensor, "batch 1 k_len"]:
+        """One over the length; zeros for padding."""
+        batch, place = (torch.arange(size, device=x.device) for size in x.shape[:2])
+        zero = torch.zeros_like(place[:1])
+        real = mask(rearrange(batch, "batch -> batch 1"), zero, zero, place).to(x.dtype)
+        weights = real / real.sum(1, keepdim=True).clamp(min=1)
+        return rearrange(weights, "batch k_len -> batch 1 k_len")

@@ -1,0 +1,64 @@
+"""Rows of tokens, cut where sentences end."""
+
+from dataclasses import dataclass
+
+import torch
+from einops import rearrange
+from jaxtyping import Bool, Float, Int, Shaped
+from torch import Tensor
+
+END = 3
+"""The number of `</s>`."""
+
+
+@dataclass(frozen=True, eq=False)
+class Sentences:
+    """The words of a batch of documents in order, and how they make sentences and documents.
+
+    Sentences without a word do not exist; a document may be without a sentence.
+
+    Args:
+        words: which tokens of the batch are words, neither ends of sentences nor padding.
+        lengths: words of each sentence.
+        documents: sentences of each document.
+    """
+
+    words: Bool[Tensor, "batch k_len"]
+    lengths: Int[Tensor, " sentences"]
+    documents: Int[Tensor, " batch"]
+
+    def of(self, tokens: Shaped[Tensor, "batch k_len"]) -> Shaped[Tensor, " words"]:
+        """Only the words, one behind the other."""
+        return tokens[self.words]
+
+    def spread(self, values: Float[Tensor, " words"]) -> Float[Tensor, "batch k_len"]:
+        """What belongs to words back where they stand, zeros elsewhere."""
+        whole = values.new_zeros(self.words.shape)
+        return whole.masked_scatter(self.words, values)
+
+
+def sentences(
+    tokens: Int[Tensor, "batch k_len"],
+    lengths: Int[Tensor, " batch"] | None = None,
+    end: int = END,
+) -> Sentences:
+    """Cut documents of these lengths behind every token `end`; what stands last needs none.
+
+    >>> cut = sentences(torch.tensor([[7, 8, 3, 3, 9], [5, 3, 0, 0, 0]]), torch.tensor([5, 2]))
+    >>> cut.lengths, cut.documents, cut.of(torch.arange(10).reshape(2, 5))
+    (tensor([2, 1, 1]), tensor([2, 1]), tensor([0, 1, 4, 5]))
+    """
+    row = rearrange(torch.arange(tokens.shape[0], device=tokens.device), "batch -> batch 1")
+    real = torch.ones_like(tokens, dtype=torch.bool)
+    if lengths is not None:
+        place = torch.arange(tokens.shape[1], device=tokens.device)
+        real = place < rearrange(lengths, "batch -> batch 1")
+    words = real & (tokens != end)
+    # Ends before a word, counted over the rows, each of which ends too, number its sentence.
+    ends = (tokens == end) & real
+    number = (ends.flatten().cumsum(0).reshape(tokens.shape) + row)[words]
+    _, sizes = number.unique_consecutive(return_counts=True)
+    first = torch.ones_like(number, dtype=torch.bool)
+    first[1:] = number[1:] != number[:-1]
+    owner = row.expand_as(tokens)[words][first]
+    return Sentences(words, sizes, torch.bincount(owner, minlength=len(tokens)))
