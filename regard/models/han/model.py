@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from regard.layers import (
+    GRU,
     Attend,
     AttentionPool,
     Dropout,
@@ -18,7 +19,6 @@ from regard.layers import (
     sentences,
 )
 from regard.models.han.config import HANConfig
-from regard.models.rnnsearch.model import Recurrence
 
 UNKNOWN = 1
 """The number of `<unk>`."""
@@ -35,7 +35,7 @@ class BothWays(nn.Module):
 
     def __init__(self, input_dim: int, width: int, dropout: float) -> None:
         super().__init__()
-        self.cells, self.width = Recurrence(input_dim, width, cells=2), width
+        self.cells, self.width = GRU(input_dim, width, cells=2), width
         self.dropout = Dropout(dropout)
 
     def forward(
