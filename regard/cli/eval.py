@@ -31,7 +31,7 @@ def run(
     predictor.model.eval()
     with tempfile.TemporaryDirectory(prefix="regard-") as place:
         is_read = settings.data.task != "dates"
-        corpus = read_corpus(settings, Path(place) / "read") if is_read else None
+        corpus = read_corpus(settings.data, Path(place) / "read") if is_read else None
         try:
             task = examined(settings, corpus, predictor, Path(place), data is not None)
         except ValueError as error:

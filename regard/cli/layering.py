@@ -5,8 +5,8 @@ from pathlib import Path
 
 from regard.cli.mistake import Mistake
 from regard.cli.preparation import read_corpus
-from regard.cli.recipes import Table, recipe, recipe_for
-from regard.cli.settings import Settings, read_assignments, read_toml, settings_of
+from regard.cli.recipes import RECIPES, Table, brings_data, recipe, recipe_for
+from regard.cli.settings import Settings, check, data_of, read_assignments, read_toml, settings_of
 from regard.data.corpus import Corpus
 
 CONFIG = "config.toml"
@@ -27,7 +27,7 @@ def layers_of(
     if config is not None:
         layers.append(read_toml(config))
     layers += [_in_seconds(given), read_assignments(assignments)]
-    settings_of({"train": {"steps": 1}}, *layers)
+    check(*layers)
     return layers
 
 
@@ -41,12 +41,14 @@ def _in_seconds(given: Table) -> Table:
 
 def decided_by_data(layers: Sequence[Table], cache: Path | None) -> tuple[Settings, Corpus | None]:
     """The settings, with what the data itself decides; and the data."""
-    asked = settings_of({"train": {"steps": 1}}, *layers)
-    if asked.data.task == "dates":
-        base = recipe_for("dates", "rnnsearch")
-        return settings_of(*_one_budget([base, *layers])), None
-    if not asked.data.path:
-        raise Mistake("say what to learn from: --data PATH, or the recipe dates, which needs none")
+    asked = data_of(*layers)
+    if asked.task == "dates":
+        return settings_of(*_one_budget([recipe_for("dates", None), *layers])), None
+    if not asked.path:
+        raise Mistake(
+            "say what to learn from: --data PATH, or a recipe that brings its own data: "
+            f"{', '.join(name for name in RECIPES if brings_data(name))}"
+        )
     corpus = read_corpus(asked, cache)
     decided: Table = {"data": {"task": corpus.task}}
     if corpus.task == "translate":
@@ -55,7 +57,7 @@ def decided_by_data(layers: Sequence[Table], cache: Path | None) -> tuple[Settin
         (layer["model"]["name"] for layer in layers[::-1] if "name" in layer.get("model", {})), None
     )
     base = recipe_for(corpus.task, model)
-    if asked.data.streaming and not asked.train.evaluate_every:
+    if asked.streaming and not any("evaluate_every" in each.get("train", {}) for each in layers):
         # A stream has no end at which all processes could look.
         decided["train"] = {"evaluate_every": 1000}
     return settings_of(*_one_budget([base, *layers]), decided), corpus

@@ -16,7 +16,7 @@ from regard._files import write_whole
 from regard.cli.layering import CONFIG, decided_by_data
 from regard.cli.mistake import Mistake
 from regard.cli.recipes import Table
-from regard.cli.settings import Settings, differences, read_toml, settings_of
+from regard.cli.settings import Settings, data_of, differences, read_toml, settings_of
 from regard.data.corpus import Corpus
 from regard.tasks.task import Task
 from regard.train.checkpoint import Checkpoint, newest
@@ -59,8 +59,8 @@ def _folder(layers: Sequence[Table], name: str | None, out: Path | None, resume:
         return Path(resume)
     if out is not None:
         return out
-    asked = settings_of({"train": {"steps": 1}}, *layers)
-    stem = Path(asked.data.path.split(":")[-1]).resolve().stem if asked.data.path else "dates"
+    asked = data_of(*layers)
+    stem = Path(asked.path.split(":")[-1]).resolve().stem if asked.path else "dates"
     return Path("runs") / (stem if name in (None, "dates") else f"{stem}-{name}")
 
 

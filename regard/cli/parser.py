@@ -145,7 +145,7 @@ def _train(parser: argparse.ArgumentParser) -> None:
     data.add_argument("--streaming", dest="data.streaming", action="store_true", default=None)
     data.add_argument("--dry-run", action="store_true", help="say how the data is read, and stop")
     model = parser.add_argument_group("model")
-    model.add_argument("--model", dest="model.name", choices=("transformer", "rnnsearch"))
+    model.add_argument("--model", dest="model.name", choices=_MODELS)
     model.add_argument("--attention", dest="model.score", metavar="SCORE", help="such as additive")
     model.add_argument("--normalizer", dest="model.normalizer", help="such as sparsemax")
     train = parser.add_argument_group("training")
@@ -222,7 +222,8 @@ VERBS = {
 }
 
 _RECIPES = ("translate", "rnnsearch", "classify", "characters", "dates")
-_TASKS = ("translate", "classify", "language_model", "dates")
+_TASKS = ("translate", "classify", "match", "answer", "recommend", "language_model", "dates")
+_MODELS = ("transformer", "rnnsearch")
 
 
 class _Parser(argparse.ArgumentParser):

@@ -33,7 +33,7 @@ RNNSEARCH: Table = {
         "name": "rnnsearch",
         "score": "additive",
         "embed_dim": 128,
-        "ff_dim": 256,
+        "hidden_dim": 256,
         "align_dim": 128,
         "maxout_dim": 128,
         "dropout": 0.3,
@@ -43,7 +43,7 @@ RNNSEARCH: Table = {
 """Bahdanau et al. 2014 for tens of thousands of pairs."""
 
 CLASSIFY: Table = {
-    "data": {"task": "classify", "smoothing": 0.0},
+    "data": {"task": "classify", "path": "made:opinions", "smoothing": 0.0},
     "tokens": {"kind": "bpe", "size": 8000},
     "model": {"layers": 2, "norm": "pre", "dropout": 0.3, "tied": "none"},
     "train": {"epochs": 10.0, "learning_rate": 1e-3, "weight_decay": 0.1, "patience": 3},
@@ -103,6 +103,12 @@ BY_TASK = {
     ("dates", "rnnsearch"): "dates",
 }
 """The recipe for a task and a model where none is named."""
+
+
+def brings_data(name: str) -> bool:
+    """Whether a recipe can be followed without data of one's own."""
+    data = RECIPES[name]["data"]
+    return "path" in data or data["task"] == "dates"
 
 
 def recipe(name: str) -> Table:

@@ -1,29 +1,20 @@
 """All settings of a run in one tree: what `config.toml` holds and `--set` changes."""
 
 import tomllib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 from regard.cli.mistake import Mistake
-from regard.cli.names import NORMALIZERS, SCORE_MODS, SCORES, hint
+from regard.cli.names import hint
+from regard.cli.networks import NETWORKS, ModelSettings, Network
+from regard.cli.networks.network import require_choice, require_counts, require_shares
+from regard.cli.networks.transformer import TransformerSettings
 from regard.cli.toml import as_toml
 from regard.data.tokenizer import KINDS
 from regard.train.config import TrainConfig
-
-CHOICES: dict[str, Collection[str]] = {
-    "name": ("transformer", "rnnsearch"),
-    "score": SCORES,
-    "score_mod": SCORE_MODS,
-    "normalizer": NORMALIZERS,
-    "positions": ("sinusoidal", "learned", "rope", "none"),
-    "norm": ("post", "pre"),
-    "activation": ("relu", "gelu", "swiglu"),
-    "tied": ("none", "output", "all"),
-}
-"""What the settings of a model that are names may be."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,16 +49,17 @@ class DataSettings:
     languages: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        _require_counts(self, "longest", "batch_tokens", "batch_size", "block")
-        _require_shares(self, "smoothing")
+        require_counts(self, "longest", "batch_tokens", "batch_size", "block")
+        require_shares(self, "smoothing")
 
 
 @dataclass(frozen=True, kw_only=True)
 class TokenSettings:
-    """How text is cut: `bpe`, `wordpiece`, `unigram` or `characters`.
+    """How text is cut: `bpe`, `wordpiece`, `unigram`, `words` or `characters`.
 
     Args:
         size: of the vocabulary, at most.
+        sentences: mark the end of every sentence, for documents.
         joint: one vocabulary for both languages.
         lowercase: read and write without case.
     """
@@ -76,58 +68,11 @@ class TokenSettings:
     size: int = 8000
     joint: bool = True
     lowercase: bool = False
+    sentences: bool = False
 
     def __post_init__(self) -> None:
-        _require_counts(self, "size")
-        _require_choice("kind", self.kind, KINDS)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelSettings:
-    """Which network, of what size, with which attention.
-
-    Args:
-        name: `transformer` or `rnnsearch`.
-        score, score_mod, normalizer: the parts of its attention.
-        window: keys to either side that a self-attention may see; 0 is all.
-        positions: `sinusoidal`, `learned`, `rope` or `none`.
-        norm: `post` as published, or `pre`.
-        tied: which embeddings are one: `none`, `output` or `all`.
-        ff_dim: width of the feed-forward layer, or of RNNsearch's hidden states.
-        align_dim: width of the hidden layer of RNNsearch's score.
-        maxout_dim: width of RNNsearch's deep output.
-    """
-
-    name: str = "transformer"
-    score: str = "scaled_dot"
-    score_mod: str = "none"
-    normalizer: str = "softmax"
-    window: int = 0
-    positions: str = "sinusoidal"
-    embed_dim: int = 128
-    num_heads: int = 4
-    ff_dim: int = 256
-    layers: int = 4
-    norm: str = "post"
-    activation: str = "relu"
-    tied: str = "all"
-    dropout: float = 0.1
-    attention_dropout: float = 0.0
-    align_dim: int = 128
-    maxout_dim: int = 128
-
-    def __post_init__(self) -> None:
-        sizes = ("embed_dim", "num_heads", "ff_dim", "layers", "align_dim", "maxout_dim")
-        _require_counts(self, *sizes)
-        _require_shares(self, "dropout", "attention_dropout")
-        for name, choices in CHOICES.items():
-            _require_choice(name, getattr(self, name), choices)
-        if self.window < 0:
-            raise ValueError(f"window must be at least 0, got {self.window}")
-        if self.name == "transformer" and self.embed_dim % self.num_heads:
-            raise ValueError(
-                f"embed_dim {self.embed_dim} is not divisible by num_heads {self.num_heads}"
-            )
+        require_counts(self, "size")
+        require_choice("kind", self.kind, KINDS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,7 +81,7 @@ class Settings:
 
     data: DataSettings = field(default_factory=DataSettings)
     tokens: TokenSettings = field(default_factory=TokenSettings)
-    model: ModelSettings = field(default_factory=ModelSettings)
+    model: ModelSettings = field(default_factory=TransformerSettings)
     train: TrainConfig
 
     def toml(self) -> str:
@@ -144,39 +89,95 @@ class Settings:
         return as_toml({f.name: asdict(getattr(self, f.name)) for f in fields(self)})
 
 
-SECTIONS: dict[str, type] = {
-    "data": DataSettings,
-    "tokens": TokenSettings,
-    "model": ModelSettings,
-    "train": TrainConfig,
+SECTIONS: dict[str, tuple[type, ...]] = {
+    "data": (DataSettings,),
+    "tokens": (TokenSettings,),
+    "model": tuple(network.settings for network in NETWORKS.values()),
+    "train": (TrainConfig,),
 }
+"""Section → what it may hold; `[model]` is of the network that it names."""
 Entries = dict[str, dict[str, Any]]
+Layer = Mapping[str, Mapping[str, Any]]
 
 
-def settings_of(*layers: Mapping[str, Mapping[str, Any]]) -> Settings:
+def settings_of(*layers: Layer) -> Settings:
     """The settings that these layers give, later ones over earlier ones.
 
     Raises `Mistake` for an unknown section or key, with the nearest three, and for a wrong value.
     """
+    merged = _merged(layers)
+    kinds = {section: kinds[0] for section, kinds in SECTIONS.items()}
+    kinds["model"] = _network(merged["model"].get("name", "transformer")).settings
+    return Settings(**{s: _section(s, kind, merged[s]) for s, kind in kinds.items()})
+
+
+def data_of(*layers: Layer) -> DataSettings:
+    """What these layers say of the data, before that has decided upon the network."""
+    return _section("data", DataSettings, _merged(layers)["data"])
+
+
+def check(*layers: Layer) -> None:
+    """Raise `Mistake` for what is wrong with these layers, whatever the data may decide yet."""
+    merged = _merged(layers)
+    given = merged["model"]
+    names = [given["name"]] if "name" in given else list(NETWORKS)
+    fit = [name for name in names if given.keys() <= {*fields_of(_network(name).settings)}]
+    mistakes = []
+    for name in fit or names[:1]:
+        try:
+            settings_of({"train": {"steps": 1}}, merged, {"model": {"name": name}})
+            return
+        except Mistake as mistake:
+            mistakes.append(mistake)
+    raise mistakes[0]
+
+
+def _merged(layers: Sequence[Layer]) -> Entries:
     merged: Entries = {name: {} for name in SECTIONS}
     for layer in layers:
         for section, entries in layer.items():
             if section not in SECTIONS:
                 raise Mistake(f"there is no section [{section}]{_nearest(section, SECTIONS)}")
+            old, new = merged["model"].get("name"), entries.get("name")
+            if section == "model" and old and new and old != new:
+                # Another network: what was said of the one before does not concern it.
+                merged["model"] = {}
             merged[section].update(entries)
-    made = {}
-    for section, kind in SECTIONS.items():
-        types = get_type_hints(kind)
-        values = {}
-        for key, value in merged[section].items():
-            if key not in types:
-                raise Mistake(f"there is no setting {section}.{key}{_nearest(key, types)}")
-            values[key] = _typed(f"{section}.{key}", value, types[key])
-        try:
-            made[section] = kind(**values)
-        except (ValueError, TypeError) as error:
-            raise Mistake(f"[{section}] {error}") from None
-    return Settings(**made)
+    return merged
+
+
+def _network(name: Any) -> Network:
+    if name not in NETWORKS:
+        raise Mistake(f"[model] there is no name {name!r}: {hint(str(name), NETWORKS)}")
+    return NETWORKS[name]
+
+
+def _section(section: str, kind: type, entries: Mapping[str, Any]) -> Any:
+    """One section's settings."""
+    types, values = get_type_hints(kind), {}
+    known = [each.name for each in fields(kind)]
+    for key, value in entries.items():
+        if key not in known:
+            raise Mistake(f"there is no setting {section}.{key}{_others(section, key, known)}")
+        values[key] = _typed(f"{section}.{key}", value, types[key])
+    try:
+        return kind(**values)
+    except (ValueError, TypeError) as error:
+        raise Mistake(f"[{section}] {error}") from None
+
+
+def _others(section: str, key: str, known: Sequence[str]) -> str:
+    """Whose setting that would be, or which one may have been meant."""
+    if section == "model":
+        has = [name for name, network in NETWORKS.items() if key in fields_of(network.settings)]
+        if has:
+            return f" in this network; say --model {' or '.join(has)}"
+    return _nearest(key, known)
+
+
+def fields_of(kind: type) -> list[str]:
+    """The names of a section's settings."""
+    return [each.name for each in fields(kind)]
 
 
 def read_toml(path: Path) -> Entries:
@@ -199,9 +200,9 @@ def read_assignments(texts: Sequence[str]) -> Entries:
     """
     entries: Entries = {}
     homes: dict[str, list[str]] = {}
-    for section, kind in SECTIONS.items():
-        for each in fields(kind):
-            homes.setdefault(each.name, []).append(section)
+    for section, kinds in SECTIONS.items():
+        for key in dict.fromkeys(key for kind in kinds for key in fields_of(kind)):
+            homes.setdefault(key, []).append(section)
     for text in texts:
         name, equals, value = text.partition("=")
         section, dot, key = name.strip().rpartition(".")
@@ -221,31 +222,15 @@ def read_assignments(texts: Sequence[str]) -> Entries:
 
 def differences(old: Settings, new: Settings) -> list[str]:
     """Every setting that is not the same, as `key is OLD in the run and NEW now`."""
-    return [
-        f"{section}.{each.name} is {was!r} in the run and {now!r} now"
-        for section in SECTIONS
-        for each in fields(SECTIONS[section])
-        for was in [getattr(getattr(old, section), each.name)]
-        for now in [getattr(getattr(new, section), each.name)]
-        if was != now
-    ]
-
-
-def _require_counts(section: Any, *names: str) -> None:
-    for name in names:
-        if getattr(section, name) < 1:
-            raise ValueError(f"{name} must be at least 1, got {getattr(section, name)}")
-
-
-def _require_shares(section: Any, *names: str) -> None:
-    for name in names:
-        if not 0 <= getattr(section, name) < 1:
-            raise ValueError(f"{name} must be at least 0 and below 1, got {getattr(section, name)}")
-
-
-def _require_choice(name: str, value: str, choices: Collection[str]) -> None:
-    if value not in choices:
-        raise ValueError(f"there is no {name} {value!r}: {hint(value, choices)}")
+    found = []
+    for section in SECTIONS:
+        was, now = (asdict(getattr(each, section)) for each in (old, new))
+        for key in was | now:
+            if was.get(key) != now.get(key):
+                found.append(
+                    f"{section}.{key} is {was.get(key)!r} in the run and {now.get(key)!r} now"
+                )
+    return found
 
 
 def _parsed(text: str) -> Any:

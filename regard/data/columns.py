@@ -7,16 +7,38 @@ COLUMNS = {
     "translate": ("source", "target"),
     "classify": ("text", "label"),
     "language_model": ("text",),
+    "match": ("left", "right", "label"),
+    "answer": ("story", "question", "answer", "support"),
+    "recommend": ("user", "item", "rating", "timestamp"),
 }
 """Task → the columns of its examples."""
+
+NEEDED = {"answer": 3, "recommend": 2}
+"""Task → how many of them must be there, where some may be missing or empty."""
+
+LABEL = {"classify": 1, "match": 2, "answer": 2}
+"""Task → which of them is one of a few labels."""
 
 WORDS = {
     "text": "text sentence review document content comment tweet message body".split(),
     "label": "label labels class category sentiment label_text".split(),
     "source": "source src input".split(),
     "target": "target tgt output".split(),
+    "left": "left sentence1 text1 premise question1 sentence_a query".split(),
+    "right": "right sentence2 text2 hypothesis question2 sentence_b candidate".split(),
+    "story": "story context passage".split(),
+    "question": ["question"],
+    "answer": ["answer"],
+    "support": ["support", "supporting"],
+    "user": "user user_id userid user_name username".split(),
+    "item": "item item_id itemid movie_id movieid product_id asin track_id book_id".split(),
+    "rating": "rating ratings stars overall".split(),
+    "timestamp": "timestamp time unix_time unixreviewtime".split(),
 }
 """Role → what people call such a column."""
+
+NUMBERS = frozenset(WORDS["rating"] + WORDS["timestamp"])
+"""Columns that may hold numbers with a point."""
 
 LANGUAGES = frozenset(
     "af am ar az be bg bn bs ca cs cy da de el en eo es et eu fa fi fr ga gl gu ha he hi hr hu hy "
@@ -76,6 +98,12 @@ def chosen(
         if name is not None and name not in names:
             hint = suggestion(name, names)
             raise ValueError(f"{where} has no column {name!r} ({option}); {hint}")
+    asked = source is not None or target is not None
+    for kind in ("recommend", "answer", "match"):
+        if task == kind or (task is None and not asked):
+            found = _several(names, kind, task == kind, where)
+            if found:
+                return kind, found
     if task == "language_model" or (len(names) == 1 and names[0].lower() in WORDS["text"]):
         return "language_model", (_text(names, source, where),)
     if len(names) == 1:
@@ -91,6 +119,32 @@ def chosen(
     if task == "classify" and source is None and target is None and not _named(pair):
         pair = _label_last(pair, texts)
     return task, pair
+
+
+def _several(names: tuple[str, ...], task: str, sure: bool, where: str) -> tuple[str, ...] | None:
+    """The columns of a task that has more than two, "" for one that is missing and may be.
+
+    When the task is `sure`, columns that are not called by any known name are taken as they stand.
+    Raises `ValueError` when it is and there are too few or too many of them.
+    """
+    roles, needed = COLUMNS[task], NEEDED.get(task, len(COLUMNS[task]))
+    lower = {name.lower(): name for name in names}
+    words = {role: WORDS[role] for role in roles}
+    if task == "match":
+        # The answers to a question may be its right or wrong ones.
+        words["left"] = [*words["left"], *WORDS["question"]]
+        words["right"] = [*words["right"], *WORDS["answer"], *WORDS["text"][:2]]
+    found = tuple(next((lower[w] for w in words[role] if w in lower), "") for role in roles)
+    if all(found[:needed]) and len(set(found[:needed])) == needed:
+        return found
+    if not sure:
+        return None
+    if any(found) or not needed <= len(names) <= len(roles):
+        missing = [role for role, name in zip(roles[:needed], found, strict=False) if not name]
+        raise ValueError(
+            f"{where} has columns {', '.join(names)}; to {task}, call {' and '.join(missing)} so"
+        )
+    return (*names, *[""] * (len(roles) - len(names)))
 
 
 def _named(pair: tuple[str, str]) -> bool:

@@ -7,20 +7,27 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Int
 
 from regard._files import read_json, write_whole
 from regard.data.ragged import Ragged
-from regard.data.tokenizer import Tokenizer
 
 BATCH = 1000
 """Rows that are encoded at a time."""
 
-Reader = Tokenizer | Sequence[str]
-"""What makes numbers of a column: a tokenizer, or the labels in the order of their numbers."""
+
+@runtime_checkable
+class Coder(Protocol):
+    """What reads texts: a `Tokenizer`, or something around one."""
+
+    def encode(self, texts: Sequence[str]) -> Ragged: ...
+
+
+Reader = Coder | Sequence[str]
+"""What makes numbers of a column: a coder, or the labels in the order of their numbers."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,12 +61,12 @@ def encoded(
     Raises `ValueError` as `encode`.
     """
     columns = {name: [row[name] for row in rows] for name in readers}
-    texts = [r.encode(columns[n]) for n, r in readers.items() if type(r) is Tokenizer]
+    texts = [r.encode(columns[n]) for n, r in readers.items() if isinstance(r, Coder)]
     lengths = np.stack([text.lengths for text in texts], axis=1).astype(np.int32)
     kept = np.flatnonzero(lengths.max(1) <= (max_length or np.inf))
     if not len(kept):
         raise ValueError(f"none of {len(rows):,} examples has at most {max_length} tokens")
-    labels = [_numbers(columns[n], n, r) for n, r in readers.items() if type(r) is not Tokenizer]
+    labels = [_numbers(columns[n], n, r) for n, r in readers.items() if not isinstance(r, Coder)]
     return Examples(
         columns=tuple(text.take(kept) for text in texts),
         lengths=lengths[kept],
@@ -153,7 +160,7 @@ class _Writer:
 
     def add(self, batch: Mapping[str, list[str]], start: int) -> None:
         """Write a batch of rows, the first of which is row `start` of the data."""
-        texts = {n: r.encode(batch[n]) for n, r in self._readers.items() if type(r) is Tokenizer}
+        texts = {n: r.encode(batch[n]) for n, r in self._readers.items() if isinstance(r, Coder)}
         count = len(next(iter(batch.values())))
         longest = np.max([text.lengths for text in texts.values()], axis=0)
         over = longest > (self._limit or np.inf)
@@ -167,7 +174,7 @@ class _Writer:
             self._write(f"{name}.values", text.values.astype("<i4"))
             self._write(f"{name}.lengths", text.lengths.astype("<i4"))
         for name, reader in self._readers.items():
-            if type(reader) is not Tokenizer:
+            if not isinstance(reader, Coder):
                 chosen = [batch[name][row] for row in kept]
                 self._write(f"{name}.labels", _numbers(chosen, name, reader))
 

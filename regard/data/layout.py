@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path
 
-from regard.data.columns import chosen, is_language, suggestion
+from regard.data.columns import COLUMNS, chosen, is_language, suggestion
 from regard.data.lines import check_encoding
 from regard.data.rows import Labelled, Pairs, Rows, Running, Tabled
 from regard.data.tables import TABLES, table
@@ -18,7 +18,7 @@ SPLITS = {
     "test": re.compile(r"test(ing)?([._-].*)?"),
 }
 LABELS = frozenset("pos neg neu positive negative neutral spam ham".split())
-TASKS = ("translate", "classify", "language_model")
+TASKS = tuple(COLUMNS)
 
 
 @dataclass(frozen=True)
@@ -101,15 +101,16 @@ def _files(files: dict[str, Path], asked: Asked) -> Layout:
     splits: dict[str, Rows] = {}
     for split, path in files.items():
         part = table(path, asked.encoding)
-        for column in set(columns) - set(part.names):
+        for column in set(columns) - {*part.names, ""}:
             hint = suggestion(column, part.names)
             raise ValueError(f"{path} has no column {column!r}, as {first} has; {hint}")
         splits[split] = Tabled(part, columns, task)
-    return Layout(task, columns, splits)
+    names = tuple(c or role for c, role in zip(columns, COLUMNS[task], strict=True))
+    return Layout(task, names, splits)
 
 
 def _text(files: dict[str, Path], asked: Asked) -> Layout:
-    if asked.task in ("translate", "classify"):
+    if asked.task not in (None, "language_model"):
         kinds = ", ".join(TABLES[:4])
         raise ValueError(
             f"{files['train']} is plain text, in which there is nothing to {asked.task}; examples "

@@ -16,16 +16,19 @@ from typing import Any
 
 from regard._files import read_json, write_whole
 from regard.data.arrow import opened, write
-from regard.data.columns import COLUMNS
+from regard.data.columns import COLUMNS, LABEL
 from regard.data.corpus import Corpus, Read, fingerprint, told
 from regard.data.extra import extra
 from regard.data.held_out import held_out
 from regard.data.hub import PREFIX, hub_layout
 from regard.data.layout import Asked, Layout, layout
+from regard.data.made import PREFIX as MADE
+from regard.data.made import made_layout
 from regard.data.rows import Rows
 
 FORMAT = 1
 MAX_LABELS = 10_000
+STREAMED = ("translate", "classify", "language_model")
 
 
 def read(
@@ -38,7 +41,7 @@ def read(
     cache: Path | None = None,
     streaming: bool = False,
 ) -> Corpus:
-    """Read a file, a folder, or `hf:owner/name[:config]` of the Hugging Face hub.
+    """Read a file, a folder, `hf:owner/name[:config]` of the Hugging Face hub, or `made:NAME`.
 
     What is not said is inferred: the task from the files' names and columns, the direction (of
     columns as they stand; of files English first, else by the alphabet). `source` and `target` are
@@ -54,6 +57,8 @@ def read(
     asked = Asked(task, source, target, encoding)
     if path.startswith(PREFIX):
         found = hub_layout(path, asked, cache, streaming)
+    elif path.startswith(MADE):
+        found = made_layout(path, asked.task)
     else:
         found = layout(Path(path), asked)
     files = tuple(
@@ -88,7 +93,8 @@ def _kept(
 
 
 def _with_valid(found: Layout, streaming: bool) -> Layout:
-    if "valid" in found.splits:
+    # Of recommendations each user's last ones are held out, by the task itself.
+    if "valid" in found.splits or found.task == "recommend":
         return found
     train, valid, note = held_out(found.splits["train"], found.task, streaming)
     rest = {split: rows for split, rows in found.splits.items() if split != "train"}
@@ -123,12 +129,13 @@ def _store(found: Layout, place: Path) -> None:
 def _watched(
     rows: Iterator[tuple[str, ...]], found: Layout, labels: set[str]
 ) -> Iterator[tuple[str, ...]]:
+    place = LABEL.get(found.task)
     for row in rows:
-        if found.task == "classify":
-            labels.add(row[1])
+        if place is not None:
+            labels.add(row[place])
             if len(labels) > MAX_LABELS:
                 raise ValueError(
-                    f"{found.names[1]} has more than {MAX_LABELS:,} different labels; say with "
+                    f"{found.names[place]} has more than {MAX_LABELS:,} different labels; say with "
                     "--target which column is the label, or --task translate"
                 )
         yield row
@@ -164,6 +171,8 @@ def _loaded(found: Layout, place: Path, digest: str) -> Corpus:
 
 
 def _streamed(found: Layout, files: tuple[Read, ...], digest: str) -> Corpus:
+    if found.task not in STREAMED:
+        raise ValueError(f"--streaming is for {', '.join(STREAMED)}; {found.task} is read whole")
     found = _with_valid(found, True)
     package = extra("datasets")
     columns = COLUMNS[found.task]

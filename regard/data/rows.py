@@ -7,6 +7,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from regard.data.columns import NEEDED
 from regard.data.lines import LONGEST, lines, running_text
 from regard.data.tables import Table
 
@@ -85,7 +86,7 @@ class Labelled:
 
 @dataclass(frozen=True)
 class Tabled:
-    """Columns of a table."""
+    """Columns of a table; one called "" is not there, and empty in every row."""
 
     table: Table
     columns: tuple[str, ...]
@@ -96,11 +97,15 @@ class Tabled:
         return (self.table.path,)
 
     def read(self, notes: Counter[str]) -> Iterator[tuple[str, ...]]:
-        for _, row in self.table.rows(self.columns):
+        there = tuple(column for column in self.columns if column)
+        needed = NEEDED.get(self.task, len(self.columns))
+        for _, cells in self.table.rows(there):
+            filled = iter(cells)
+            row = tuple(next(filled) if column else "" for column in self.columns)
             if self.task == "language_model":
                 # A document ends with its line, so that two of them never run into one.
                 yield (row[0] if row[0].endswith("\n") else row[0] + "\n",)
-            elif all(text.strip() for text in row):
+            elif all(text.strip() for text in row[:needed]):
                 yield row
             else:
                 notes[EMPTY] += 1

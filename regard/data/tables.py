@@ -1,6 +1,7 @@
 """Tables that people keep examples in: `.tsv`, `.csv`, `.jsonl` and `.parquet`, row by row."""
 
 import csv
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from regard._files import read_json
-from regard.data.columns import is_header, suggestion
+from regard.data.columns import NUMBERS, is_header, suggestion
 from regard.data.extra import extra
 from regard.data.lines import LONGEST, lines
 
@@ -35,12 +36,14 @@ class Table(Protocol):
 def table(path: Path, encoding: str = "utf-8") -> Table:
     """The table in a file, by the file's ending."""
     match path.suffix.lower():
-        case ".tsv" | ".csv":
+        case ".tsv" | ".csv" | ".inter":
             first = next(_cells(path, encoding), None)
             if first is None:
                 raise ValueError(f"{path} has no row")
-            header = is_header(first[1])
-            names = tuple(first[1]) if header else tuple(str(n + 1) for n in range(len(first[1])))
+            # RecBole's files name the type of a column behind it, `rating:float`.
+            titles = tuple(re.sub(r":(token|float|token_seq|float_seq)$", "", c) for c in first[1])
+            header = is_header(titles)
+            names = titles if header else tuple(str(n + 1) for n in range(len(titles)))
             if len(set(names)) < len(names):
                 raise ValueError(f"{first[0]}: two columns have one name: {', '.join(names)}")
             return Separated(path, encoding, names, header)
@@ -50,7 +53,7 @@ def table(path: Path, encoding: str = "utf-8") -> Table:
             return json_lines(path, encoding)
 
 
-TABLES = (".tsv", ".csv", ".jsonl", ".ndjson", ".json", ".parquet")
+TABLES = (".tsv", ".csv", ".inter", ".jsonl", ".ndjson", ".json", ".parquet")
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,7 @@ class JSONLines:
                 if column not in entry:
                     hint = suggestion(column, tuple(entry))
                     raise ValueError(f"{where}: the key {column!r} is missing; {hint}")
-                values.append(as_text(entry[column], f"{where}: {column!r}"))
+                values.append(_cell(entry[column], f"{where}: {column!r}", column))
             yield where, tuple(values)
 
 
@@ -107,7 +110,7 @@ class Parquet:
                 for entry in batch.to_pylist():
                     number += 1
                     where, flat = f"{self.path} row {number}", flattened(entry)
-                    yield where, tuple(as_text(flat.get(c), f"{where}: {c!r}") for c in columns)
+                    yield where, tuple(_cell(flat.get(c), f"{where}: {c!r}", c) for c in columns)
 
 
 def json_lines(path: Path, encoding: str) -> JSONLines:
@@ -115,7 +118,11 @@ def json_lines(path: Path, encoding: str) -> JSONLines:
     first = next(_objects(path, encoding), None)
     if first is None:
         raise ValueError(f"{path} has no object")
-    names = tuple(key for key, value in first[1].items() if isinstance(value, (str, int)))
+    names = tuple(
+        key
+        for key, value in first[1].items()
+        if isinstance(value, (str, int)) or (isinstance(value, float) and key.lower() in NUMBERS)
+    )
     return JSONLines(path, encoding, names)
 
 
@@ -128,8 +135,12 @@ def parquet(path: Path) -> Parquet:
     except (arrow.ArrowException, OSError) as error:
         raise ValueError(f"{path} is not a Parquet file that can be read: {error}") from None
     kinds = {field.name: field.type for field in _fields(schema)}
-    names = tuple(name for name, kind in kinds.items() if _holds_text(kind) or _is_whole(kind))
-    if not any(_holds_text(kinds[name]) for name in names):
+    names = tuple(
+        name
+        for name, kind in kinds.items()
+        if _holds_text(kind) or _is_whole(kind) or name.lower() in NUMBERS
+    )
+    if not any(_holds_text(kinds[name]) for name in names) and not is_header(names):
         spelled = ", ".join(f"{name} ({str(kind)[:40]})" for name, kind in kinds.items())
         raise ValueError(f"{path} has no column of text; its columns are {spelled}")
     return Parquet(path, names)
@@ -161,6 +172,13 @@ def as_text(value: Any, where: str) -> str:
     raise ValueError(f"{where} must be text or a whole number, it is {kind}")
 
 
+def _cell(value: Any, where: str, column: str) -> str:
+    """A value as text; numbers with a point where they may stand."""
+    if isinstance(value, float) and column.lower() in NUMBERS:
+        return repr(value)
+    return as_text(value, where)
+
+
 def _objects(path: Path, encoding: str) -> Iterator[tuple[str, dict[str, Any]]]:
     for number, line in enumerate(lines(path, encoding), 1):
         if not line.strip():
@@ -180,7 +198,7 @@ def _objects(path: Path, encoding: str) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def _cells(path: Path, encoding: str) -> Iterator[tuple[str, tuple[str, ...]]]:
     """The rows of a separated file that are not blank."""
-    if path.suffix.lower() == ".tsv":
+    if path.suffix.lower() != ".csv":
         for number, line in enumerate(lines(path, encoding), 1):
             if line.strip():
                 yield f"{path} line {number}", tuple(line.split("\t"))

@@ -16,7 +16,13 @@ from regard.data.pieces import spelled
 from regard.data.ragged import Ragged
 from regard.data.vocabulary import MAX_TOKENS, SPECIALS
 
-KINDS = {"bpe": "BPE", "wordpiece": "WordPiece", "unigram": "Unigram", "characters": "WordLevel"}
+KINDS = {
+    "bpe": "BPE",
+    "wordpiece": "WordPiece",
+    "unigram": "Unigram",
+    "words": "WordLevel",
+    "characters": "WordLevel",
+}
 """The kinds, and what `tokenizer.json` calls their models."""
 
 
@@ -24,9 +30,10 @@ class Tokenizer:
     """A trained tokenizer, of the package `tokenizers`.
 
     The numbers 0 to 3 are `<pad>`, `<unk>`, `<s>` and `</s>` as in `Vocabulary`; no text is ever
-    read as one of them. All kinds but `characters` work on the bytes of the text in Unicode's
+    read as one of them. `bpe`, `wordpiece` and `unigram` work on the bytes of the text in Unicode's
     composed form (NFC), a space put in front of it: nothing is unknown to them, the first word of a
-    text is the same token as inside it, and `decode` gives back the text exactly.
+    text is the same token as inside it, and `decode` gives back the text exactly. `words` are runs
+    of letters and digits, or of other signs; `decode` puts a space between any two.
 
     >>> tokenizer = Tokenizer.train(["ein Hund", "ein Haus"], "characters")
     >>> tokenizer.decode(tokenizer.encode(["du"]).values.tolist()), tokenizer.unknown("aber")
@@ -93,7 +100,8 @@ class Tokenizer:
     def kind(self) -> str:
         """One of `KINDS`."""
         model = type(self._inner.model).__name__
-        return next(kind for kind, name in KINDS.items() if name == model)
+        kinds = [kind for kind, name in KINDS.items() if name == model]
+        return kinds[type(self._inner.pre_tokenizer).__name__ == "Split"] if kinds[1:] else kinds[0]
 
     def __len__(self) -> int:
         return self._inner.get_vocab_size()
@@ -139,7 +147,9 @@ class Tokenizer:
         ['▁so', '▁', '<c3>', '<a9>']
         """
         pieces = [self._inner.id_to_token(number) for number in numbers]
-        return pieces if self.kind == "characters" else [spelled(piece) for piece in pieces]
+        return (
+            pieces if self.kind in ("characters", "words") else [spelled(piece) for piece in pieces]
+        )
 
     def unknown(self, text: str) -> list[str]:
         """The distinct parts of a text that are read as `<unk>`, sorted."""

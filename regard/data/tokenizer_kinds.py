@@ -1,4 +1,4 @@
-"""The four kinds of tokenizer, and how each is learned.
+"""The kinds of tokenizer, and how each is learned.
 
 References:
     Sennrich, Haddow, Birch. Neural Machine Translation of Rare Words with Subword Units. 2016.
@@ -23,6 +23,8 @@ def learned(texts: Iterable[str], kind: str, size: int, lowercase: bool, running
     """A tokenizer of the package, learned from these texts."""
     if kind == "characters":
         return _characters(texts, lowercase)
+    if kind == "words":
+        return _words(texts, size, lowercase)
     if size < len(SPECIALS) + BYTES:
         raise ValueError(
             f"size must be at least {len(SPECIALS) + BYTES} ({len(SPECIALS)} specials and the "
@@ -85,4 +87,21 @@ def _characters(texts: Iterable[str], lowercase: bool) -> Any:
     tokenizer.pre_tokenizer = package.pre_tokenizers.Split(each, "isolated")
     tokenizer.decoder = package.decoders.Fuse()
     tokenizer.add_special_tokens(list(SPECIALS))
+    return tokenizer
+
+
+def _words(texts: Iterable[str], size: int, lowercase: bool) -> Any:
+    if size <= len(SPECIALS):
+        raise ValueError(f"size must be more than the {len(SPECIALS)} specials, got {size}")
+    package = extra("tokenizers")
+    tokenizer = package.Tokenizer(package.models.WordLevel(unk_token=UNKNOWN))
+    normalizers = [package.normalizers.NFC()] + [package.normalizers.Lowercase()] * lowercase
+    tokenizer.normalizer = package.normalizers.Sequence(normalizers)
+    tokenizer.pre_tokenizer = package.pre_tokenizers.Whitespace()
+    trainer = package.trainers.WordLevelTrainer(
+        vocab_size=size, special_tokens=list(SPECIALS), show_progress=False
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    if tokenizer.get_vocab_size() == len(SPECIALS):
+        raise ValueError("a tokenizer cannot be learned from texts without any word")
     return tokenizer

@@ -14,11 +14,13 @@ from torch.nn.functional import cross_entropy
 
 from regard._files import read_json, write_whole
 from regard.data.batching import by_tokens
-from regard.data.examples import Examples, Reader, encoded
+from regard.data.examples import Coder, Examples, Reader, encoded
 from regard.data.feed import Part
 from regard.data.ragged import Ragged
+from regard.data.sentences import Sentences
 from regard.data.tokenizer import Tokenizer
 from regard.tasks.exchange import save_model
+from regard.tasks.explorer import explored, learning_from
 from regard.tasks.padding import padded
 from regard.tasks.task import Answer, Record
 
@@ -66,6 +68,7 @@ class Classifier:
 
     Args:
         longest: greatest number of tokens that are read of a text.
+        sentences: mark the end of every sentence, for models that read documents.
         about: further entries of `task.json`, such as the names of the parts.
     """
 
@@ -73,14 +76,20 @@ class Classifier:
     tokenizer: Tokenizer
     labels: tuple[str, ...]
     longest: int = 512
+    sentences: bool = False
     about: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def coder(self) -> Coder:
+        """What reads the texts."""
+        return Sentences(self.tokenizer) if self.sentences else self.tokenizer
 
     def predict(self, texts: Sequence[str], beams: int = 1) -> list[Answer]:
         """The label of each text and where the model looked; the `beams` likeliest labels.
 
         Raises `ValueError` for a text without a token.
         """
-        sources = self.tokenizer.encode(texts)
+        sources = self.coder.encode(texts)
         for number, length in enumerate(sources.lengths):
             if not length:
                 raise ValueError(f"text {number + 1} of {len(texts)} is empty; give a sentence")
@@ -99,8 +108,7 @@ class Classifier:
             answers=tuple((self.labels[label], float(scores[label])) for label in best),
             inputs=tuple(self.tokenizer.tokens(tokens)),
             outputs=(self.labels[best[0]],),
-            # What the mean over tokens saw of the text, through the last layer, all heads alike.
-            weights=self.model.weights(source)[-1].float().mean((1, 2)).cpu(),
+            weights=self.model.look(source).float().cpu(),
             unknown=tuple(self.tokenizer.unknown(text)),
         )
 
@@ -108,7 +116,12 @@ class Classifier:
         """Write the exchange layout into a folder that exists."""
         self.tokenizer.save(folder / TOKENIZER)
         write_whole(folder / LABELS, json.dumps(self.labels, ensure_ascii=False).encode())
-        about = {"task": "classify", "longest": self.longest, **self.about}
+        about = {
+            "task": "classify",
+            "longest": self.longest,
+            "sentences": self.sentences,
+            **self.about,
+        }
         save_model(folder, self.model, weights, about, [TOKENIZER, LABELS])
 
 
@@ -162,22 +175,24 @@ class Classify:
 
     def encoded(self, rows: Sequence[Mapping[str, str]], longest: int) -> Part:
         """Texts as they come from a stream, those that are not too long."""
-        tokenizer = self.predictor.tokenizer
-        readers: dict[str, Reader] = {"text": tokenizer, "label": self.predictor.labels}
-        return _Part(encoded(rows, readers, longest), tokenizer.pad)
+        predictor = self.predictor
+        readers: dict[str, Reader] = {"text": predictor.coder, "label": predictor.labels}
+        return _Part(encoded(rows, readers, longest), predictor.tokenizer.pad)
 
     def plan(self, lengths: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
         return by_tokens(lengths, self.batch_tokens, rng)
 
     def loss(self, batch: Labelled) -> Float[Tensor, ""]:
-        logits = self.predictor.model(batch.source, batch.lengths)
-        return cross_entropy(
+        model = self.predictor.model
+        logits, choice = explored(model, batch.source, batch.lengths)
+        nats = cross_entropy(
             logits.float(),
             batch.label,
             ignore_index=-1,
-            reduction="sum",
+            reduction="none",
             label_smoothing=self.smoothing,
         )
+        return learning_from(model, nats, choice).sum()
 
     def size(self, split: str) -> int:
         return len(self.examples[split]) if split in self.examples else 0

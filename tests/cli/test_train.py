@@ -60,8 +60,10 @@ def test_data_of_every_format_is_learned_from(
 
 def test_rnnsearch_trains_through_the_same_path(tmp_path: Path, done: Call) -> None:
     data = put(tmp_path, "pairs.tsv")
-    more = ["--model", "rnnsearch", "--normalizer", "sparsemax", "--set", "align_dim=8"]
-    done(*train_arguments(data, tmp_path / "run", *more, "--set", "maxout_dim=8"))
+    sizes = (f"{name}_dim=8" for name in ("embed", "hidden", "align", "maxout"))
+    small = [part for size in sizes for part in ("--set", size)]
+    more = ["--model", "rnnsearch", "--normalizer", "sparsemax", "--steps", "3", *small]
+    done("train", "--data", data, "--out", tmp_path / "run", *more)
     settings = config(tmp_path / "run")["model"]
     assert (settings["name"], settings["score"]) == ("rnnsearch", "additive")
     predictor = load_predictor(tmp_path / "run" / "best")
@@ -198,7 +200,7 @@ def test_a_run_with_other_settings_is_not_gone_on_with(
         (["--data", "pairs.tsv", "--normalizer", "spasemax"], "did you mean sparsemax"),
         (["--data", "pairs.tsv", "--attention", "bahdanau"], "did you mean additive"),
         (["--data", "pairs.tsv", "--set", "score_mod=alibbi"], "did you mean alibi"),
-        (["--data", "pairs.tsv", "--model", "lstm"], "invalid choice: 'lstm'"),
+        (["--data", "pairs.tsv", "--model", "lstn"], "invalid choice: 'lstn'"),
         (["--data", "labels.csv", "--model", "rnnsearch"], "for classify; choose transformer"),
         (["--data", "pairs.tsv", "--set", "num_heads=3"], "not divisible by num_heads 3"),
         (["--data", "pairs.tsv", "--set", "norm=mid"], "no norm 'mid': post, pre"),
@@ -259,7 +261,7 @@ def test_a_wrong_call_gets_one_sentence_and_leaves_nothing(
     before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
     monkeypatch.chdir(tmp_path)
     budget = [] if "--steps" in arguments or "steps=soon" in arguments else ["--steps", "2"]
-    sizes = ["--set", "embed_dim=16", "--set", "ff_dim=16", "--set", "layers=1"]
+    sizes = ["--set", "embed_dim=16"]
     assert why in mistake("train", *sizes, *arguments, *budget)
     after = {
         p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file() and ".data" not in p.parts

@@ -126,8 +126,8 @@ def test_a_tokenizer_without_our_specials_is_refused(tmp_path: Path) -> None:
 
 
 def test_wrong_calls_say_what_is_right() -> None:
-    with pytest.raises(ValueError, match="kind must be one of bpe.*'words'"):
-        Tokenizer.train(TEXTS, "words")
+    with pytest.raises(ValueError, match="kind must be one of bpe.*'wordz'"):
+        Tokenizer.train(TEXTS, "wordz")
     with pytest.raises(ValueError, match="size must be at least 260.*got 100"):
         Tokenizer.train(TEXTS, "bpe", 100)
     with pytest.raises(ValueError, match="without any character"):

@@ -1,0 +1,50 @@
+"""Data that is made here: something to learn from without a download."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+from regard.data.columns import COLUMNS
+from regard.data.layout import Layout
+from regard.data.rows import Rows
+
+PREFIX = "made:"
+
+Maker = Callable[[str, int, int], Iterator[tuple[str, ...]]]
+"""Split, number of rows, seed → the rows."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """Rows of one split, the same each time they are read."""
+
+    maker: Maker
+    split: str
+    count: int
+    seed: int = 0
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        return ()
+
+    def read(self, notes: Counter[str]) -> Iterator[tuple[str, ...]]:
+        return self.maker(self.split, self.count, self.seed)
+
+
+DATA: dict[str, tuple[str, Maker, dict[str, int]]] = {}
+"""Name → the task, what makes its rows, and how many there are of each split."""
+
+
+def made_layout(path: str, task: str | None) -> Layout:
+    """How `made:NAME` is read; raises `ValueError` for a name that is not there."""
+    name = path.removeprefix(PREFIX)
+    if name not in DATA:
+        near = get_close_matches(name, DATA, 3, 0.4) or list(DATA)
+        raise ValueError(f"{path} is not made here; there is {', '.join(PREFIX + n for n in near)}")
+    kind, maker, counts = DATA[name]
+    if task not in (None, kind):
+        raise ValueError(f"{path} is made for the task {kind}, not {task}")
+    splits: dict[str, Rows] = {split: Made(maker, split, n) for split, n in counts.items()}
+    return Layout(kind, COLUMNS[kind], splits, ("made here, from seed 0",))
