@@ -1,7 +1,7 @@
 """The sizes of an RNNsearch network."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar, Literal
 
 from regard.models.configuration import MOST_TOKENS, Configuration
 
@@ -22,6 +22,8 @@ class RNNsearchConfig(Configuration):
         align_dim: width of the hidden layer that scores an alignment.
         maxout_dim: width of the deep output, after the maximum over pairs.
         dropout: of embeddings, annotations and the deep output; the paper has none.
+        attention: `search`, or `none` for the encoder-decoder that it was invented against: the
+            decoder sees one vector, the last states of both directions, at every step.
 
     Raises `TypeError` for a value of another kind and `ValueError` for one out of bounds.
 
@@ -31,6 +33,7 @@ class RNNsearchConfig(Configuration):
     """
 
     model_type: ClassVar[str] = "rnnsearch"
+    added: ClassVar[dict[str, Any]] = {"attention": "search"}
     limits: ClassVar[dict[str, int]] = {"source_vocab": MOST_TOKENS, "target_vocab": MOST_TOKENS}
 
     source_vocab: int
@@ -41,3 +44,4 @@ class RNNsearchConfig(Configuration):
     align_dim: int
     maxout_dim: int
     dropout: float = 0.0
+    attention: Literal["search", "none"] = "search"

@@ -9,10 +9,10 @@ from torch import Tensor, nn
 
 from regard._attention import attention, attention_weights
 from regard._typing import Normalizer, Score
-from regard.layers import Dropout
+from regard.layers.dropout import Dropout
+from regard.layers.gru import GRU
 from regard.masks import Padding
 from regard.models.rnnsearch.config import RNNsearchConfig
-from regard.models.rnnsearch.gru import gru
 from regard.normalizers import softmax
 from regard.scores import Additive
 
@@ -22,13 +22,15 @@ class Encoded:
     """What the decoder needs of a batch of source sentences, computed once.
 
     `keys` are the annotations projected for the alignment (`U_a h`), `state` is the decoder's
-    first state, `mask` hides padding and is None where there is none.
+    first state, `mask` hides padding and is None where there is none. Without attention `summary`
+    is what the decoder sees, and nothing is projected.
     """
 
     annotations: Float[Tensor, "batch 1 k_len annotation_dim"]
     keys: Float[Tensor, "batch 1 k_len align_dim"]
     state: Float[Tensor, "batch 1 state_dim"]
     mask: Padding | None
+    summary: Float[Tensor, "batch 1 annotation_dim"] | None = None
 
     @property
     def batch(self) -> int:
@@ -41,43 +43,6 @@ class Encoded:
         return self.keys.device
 
 
-class Recurrence(nn.Module):
-    """The input and recurrent weights of GRUs that run side by side (see `gru.gru`)."""
-
-    def __init__(self, input_dim: int, width: int, cells: int = 1) -> None:
-        super().__init__()
-        self.gate_input = nn.Parameter(torch.empty(cells, input_dim, 2 * width))
-        self.candidate_input = nn.Parameter(torch.empty(cells, input_dim, width))
-        self.gate_bias = nn.Parameter(torch.zeros(cells, 1, 2 * width))
-        self.candidate_bias = nn.Parameter(torch.zeros(cells, 1, width))
-        self.gate_weight = nn.Parameter(torch.empty(cells, width, 2 * width))
-        self.candidate_weight = nn.Parameter(torch.empty(cells, width, width))
-        for cell in range(cells):
-            for weight in (self.gate_input, self.candidate_input):
-                nn.init.xavier_uniform_(weight[cell])
-            for square in (*self.gate_weight[cell].chunk(2, -1), self.candidate_weight[cell]):
-                nn.init.orthogonal_(square)
-
-    def project(self, inputs: Float[Tensor, "cells steps rows input_dim"]) -> tuple[Tensor, Tensor]:
-        """What the inputs contribute to gates and candidates, for all steps at once."""
-        steps = inputs.shape[1]
-        rows = rearrange(inputs, "cells steps rows width -> cells (steps rows) width")
-        gates = torch.baddbmm(self.gate_bias, rows, self.gate_input)
-        candidates = torch.baddbmm(self.candidate_bias, rows, self.candidate_input)
-        unfold = "cells (steps rows) width -> cells steps rows width"
-        return rearrange(gates, unfold, steps=steps), rearrange(candidates, unfold, steps=steps)
-
-    def forward(
-        self,
-        gates: Float[Tensor, "cells steps rows gates_width"],
-        candidates: Float[Tensor, "cells steps rows width"],
-        state: Float[Tensor, "cells rows width"],
-        keep: Float[Tensor, "cells steps rows 1"] | None = None,
-    ) -> Float[Tensor, "cells steps rows width"]:
-        """The states after every step, from what `project` gave."""
-        return gru(gates, candidates, state, self.gate_weight, self.candidate_weight, keep)
-
-
 class RNNsearch(nn.Module):
     """Read a sentence in both directions, then write while looking back at it.
 
@@ -88,8 +53,10 @@ class RNNsearch(nn.Module):
         t_i = maxout(U_o s_{i-1} + V_o E y_{i-1} + C_o c_i)
         p(y_i) = softmax(W_o t_i)                          s_0 = tanh(W_s <-h_1)
 
-    `U_a h_j` is computed once per sentence. It differs from the paper in its initial weights
-    (orthogonal and Xavier instead of small Gaussians) and in having one embedding width for both
+    `U_a h_j` is computed once per sentence. Without attention (`attention="none"`) the context is
+    c = [->h_T ; <-h_1] at every step, as in the encoder-decoder of Cho et al. It differs from the
+    paper in its initial weights (orthogonal and Xavier instead of small Gaussians) and in having
+    one embedding width for both
     languages.
 
     Args:
@@ -107,6 +74,8 @@ class RNNsearch(nn.Module):
     References:
         Bahdanau, Cho & Bengio. Neural Machine Translation by Jointly Learning to Align and
         Translate. 2015. https://arxiv.org/abs/1409.0473
+        Cho, van Merriënboer, Gulcehre, Bahdanau, Bougares, Schwenk & Bengio. Learning Phrase
+        Representations using RNN Encoder-Decoder. 2014. https://arxiv.org/abs/1406.1078
     """
 
     def __init__(
@@ -120,12 +89,16 @@ class RNNsearch(nn.Module):
         annotation_dim = 2 * config.hidden_dim
         self.source_embedding = nn.Embedding(config.source_vocab, config.embed_dim)
         self.target_embedding = nn.Embedding(config.target_vocab, config.embed_dim)
-        self.encoder = Recurrence(config.embed_dim, config.hidden_dim, cells=2)
-        self.key = nn.Linear(annotation_dim, config.align_dim, bias=False)
-        self.score = score or Additive(query_dim=config.state_dim, hidden_dim=config.align_dim)
+        self.encoder = GRU(config.embed_dim, config.hidden_dim, cells=2)
+        self.key: nn.Module = nn.Identity()
+        if config.attention == "search":
+            self.key = nn.Linear(annotation_dim, config.align_dim, bias=False)
+            self.score = score or Additive(query_dim=config.state_dim, hidden_dim=config.align_dim)
+        elif score is not None:
+            raise ValueError("attention is 'none', so that nothing is scored: leave score out")
         self.normalizer = normalizer
         self.initial = nn.Linear(config.hidden_dim, config.state_dim)
-        self.decoder = Recurrence(config.embed_dim, config.state_dim)
+        self.decoder = GRU(config.embed_dim, config.state_dim)
         self.context_gate = nn.Linear(annotation_dim, 2 * config.state_dim, bias=False)
         self.context_candidate = nn.Linear(annotation_dim, config.state_dim, bias=False)
         readout_dim = config.state_dim + config.embed_dim + annotation_dim
@@ -161,7 +134,7 @@ class RNNsearch(nn.Module):
         if lengths is not None:
             position = torch.arange(source.shape[1], device=source.device)
             real = rearrange(position, "k_len -> k_len 1") < lengths
-            keep = torch.stack([real, real.flip(0)]).to(self.key.weight.dtype).unsqueeze(-1)
+            keep = torch.stack([real, real.flip(0)]).to(self.initial.weight.dtype).unsqueeze(-1)
         gates, candidates = self.encoder.project(self.dropout(self.source_embedding(both)))
         first = gates.new_zeros(2, source.shape[0], self.config.hidden_dim)
         forwards, backwards = self.encoder(gates, candidates, first, keep)
@@ -169,7 +142,11 @@ class RNNsearch(nn.Module):
         annotations = rearrange(both, "k_len batch width -> batch 1 k_len width")
         state = rearrange(torch.tanh(self.initial(backwards[-1])), "batch width -> batch 1 width")
         mask = None if lengths is None else Padding(lengths)
-        return Encoded(annotations, self.key(annotations), state, mask)
+        summary = None
+        if self.config.attention == "none":
+            last = self.dropout(torch.cat([forwards[-1], backwards[-1]], dim=-1))
+            summary = rearrange(last, "batch width -> batch 1 width")
+        return Encoded(annotations, self.key(annotations), state, mask, summary)
 
     def decode(
         self, encoded: Encoded, target: Int[Tensor, "batch q_len"]
@@ -188,6 +165,9 @@ class RNNsearch(nn.Module):
         inputs = rearrange(target, "batch q_len -> 1 q_len batch")
         embedded = self.dropout(self.target_embedding(inputs))
         gates, candidates = self.decoder.project(embedded)
+        if encoded.summary is not None:
+            known = self.remember(encoded.state, encoded.summary, gates, candidates)
+            return *known, rearrange(embedded, "1 q_len batch width -> batch q_len width")
         state, states, contexts = encoded.state, [], []
         for gate, candidate in zip(gates.unbind(1), candidates.unbind(1), strict=True):
             context = self.look(encoded, state)
@@ -197,12 +177,28 @@ class RNNsearch(nn.Module):
         embedded = rearrange(embedded, "1 q_len batch width -> batch q_len width")
         return torch.cat(states, dim=1), torch.cat(contexts, dim=1), embedded
 
+    def remember(
+        self,
+        state: Float[Tensor, "batch 1 state_dim"],
+        summary: Float[Tensor, "batch 1 annotation_dim"],
+        gates: Float[Tensor, "1 q_len batch gates_dim"],
+        candidates: Float[Tensor, "1 q_len batch state_dim"],
+    ) -> tuple[Float[Tensor, "batch q_len state_dim"], Float[Tensor, "batch q_len annotation_dim"]]:
+        """All states and contexts at once, where every context is the summary."""
+        row = rearrange(summary, "batch 1 width -> 1 1 batch width")
+        gates, candidates = gates + self.context_gate(row), candidates + self.context_candidate(row)
+        first = rearrange(state, "batch 1 width -> 1 batch width")
+        after = self.decoder(gates, candidates, first)
+        states = torch.cat([first, after.squeeze(0)])[: gates.shape[1]]
+        states = rearrange(states, "q_len batch width -> batch q_len width")
+        return states, summary.expand(-1, states.shape[1], -1)
+
     def alignment(
         self, encoded: Encoded, target: Int[Tensor, "batch q_len"]
     ) -> Float[Tensor, "batch q_len k_len"]:
-        """How much each output looked at each input, the exact weights of the attention."""
-        if target.shape[1] == 0:
-            return encoded.keys.new_zeros(len(target), 0, encoded.keys.shape[2])
+        """How much each output looked at each input: the exact weights, or zeros without any."""
+        if encoded.summary is not None or target.shape[1] == 0:
+            return encoded.keys.new_zeros(*target.shape, encoded.keys.shape[2])
         states, _, _ = self.follow(encoded, target)
         weights = attention_weights(
             rearrange(states, "batch q_len width -> batch 1 q_len width"),
@@ -254,12 +250,15 @@ class RNNsearch(nn.Module):
             mask = Padding(mask.lengths[sentences])
         tensors = (encoded.annotations, encoded.keys, encoded.state)
         annotations, keys, first = (tensor[sentences] for tensor in tensors)
-        return Encoded(annotations, keys, first, mask), state[sentences]
+        summary = None if encoded.summary is None else encoded.summary[sentences]
+        return Encoded(annotations, keys, first, mask, summary), state[sentences]
 
     def look(
         self, encoded: Encoded, state: Float[Tensor, "batch beams state_dim"]
     ) -> Float[Tensor, "batch beams annotation_dim"]:
         """The context that each state finds in the source."""
+        if encoded.summary is not None:
+            return encoded.summary.expand(-1, state.shape[1], -1)
         context = attention(
             rearrange(state, "batch beams width -> batch 1 beams width"),
             encoded.keys,

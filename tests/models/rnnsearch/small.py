@@ -1,5 +1,7 @@
 """A small RNNsearch network and a ragged batch for it."""
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -18,10 +20,13 @@ CONFIG = RNNsearchConfig(
 LENGTHS = (6, 1, 4, 5, 2)
 
 
-def small_model(**parts: object) -> RNNsearch:
+BLIND = replace(CONFIG, attention="none")
+
+
+def small_model(config: RNNsearchConfig = CONFIG, **parts: object) -> RNNsearch:
     """A model whose weights are large enough for it to have opinions."""
     torch.manual_seed(0)
-    model = RNNsearch(CONFIG, **parts)
+    model = RNNsearch(config, **parts)
     with torch.no_grad():
         for weight in model.parameters():
             weight.normal_(std=0.8)

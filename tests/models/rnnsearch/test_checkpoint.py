@@ -10,7 +10,7 @@ import torch
 from regard.errors import CheckpointMismatch
 from regard.models.rnnsearch import RNNsearch, RNNsearchConfig, load, save
 from regard.scores import Bilinear
-from tests.models.rnnsearch.small import CONFIG, ragged_batch
+from tests.models.rnnsearch.small import BLIND, CONFIG, ragged_batch
 
 
 @pytest.fixture
@@ -119,6 +119,24 @@ def test_a_missing_file_is_named(model: RNNsearch, tmp_path: Path, name: str) ->
     (tmp_path / name).unlink()
     with pytest.raises(FileNotFoundError, match=name):
         load(tmp_path)
+
+
+def test_a_network_without_attention_comes_back_without_it(tmp_path: Path) -> None:
+    model = RNNsearch(BLIND)
+    save(model, tmp_path)
+    source, lengths, target = ragged_batch()
+    again = load(tmp_path)
+    assert torch.equal(model(source, target, lengths), again(source, target, lengths))
+    assert again.config == BLIND
+    assert not any(name.startswith(("key", "score")) for name, _ in again.named_parameters())
+
+
+def test_a_network_saved_before_attention_could_be_left_out_still_searches(
+    model: RNNsearch, tmp_path: Path
+) -> None:
+    save(model, tmp_path)
+    (tmp_path / "config.json").write_text(lacking("attention"))
+    assert load(tmp_path).config == CONFIG
 
 
 def test_a_configuration_survives_json() -> None:

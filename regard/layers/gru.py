@@ -1,10 +1,11 @@
-"""The gated recurrent unit over a whole sequence, with its gradient written out."""
+"""The gated recurrent unit over a whole sequence, its gradient written out, and its weights."""
 
 from typing import Any
 
 import torch
+from einops import rearrange
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 _sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
@@ -97,3 +98,40 @@ class _GRU(torch.autograd.Function):
             grad_gate_weight.baddbmm_(previous.mT, grad_gate)
             grad_candidate_weight.baddbmm_(rs.mT, grad_candidate)
         return grad_gates, grad_candidates, grad, grad_gate_weight, grad_candidate_weight, None
+
+
+class GRU(nn.Module):
+    """The input and recurrent weights of GRUs that run side by side (see `gru`)."""
+
+    def __init__(self, input_dim: int, width: int, cells: int = 1) -> None:
+        super().__init__()
+        self.gate_input = nn.Parameter(torch.empty(cells, input_dim, 2 * width))
+        self.candidate_input = nn.Parameter(torch.empty(cells, input_dim, width))
+        self.gate_bias = nn.Parameter(torch.zeros(cells, 1, 2 * width))
+        self.candidate_bias = nn.Parameter(torch.zeros(cells, 1, width))
+        self.gate_weight = nn.Parameter(torch.empty(cells, width, 2 * width))
+        self.candidate_weight = nn.Parameter(torch.empty(cells, width, width))
+        for cell in range(cells):
+            for weight in (self.gate_input, self.candidate_input):
+                nn.init.xavier_uniform_(weight[cell])
+            for square in (*self.gate_weight[cell].chunk(2, -1), self.candidate_weight[cell]):
+                nn.init.orthogonal_(square)
+
+    def project(self, inputs: Float[Tensor, "cells steps rows input_dim"]) -> tuple[Tensor, Tensor]:
+        """What the inputs contribute to gates and candidates, for all steps at once."""
+        steps = inputs.shape[1]
+        rows = rearrange(inputs, "cells steps rows width -> cells (steps rows) width")
+        gates = torch.baddbmm(self.gate_bias, rows, self.gate_input)
+        candidates = torch.baddbmm(self.candidate_bias, rows, self.candidate_input)
+        unfold = "cells (steps rows) width -> cells steps rows width"
+        return rearrange(gates, unfold, steps=steps), rearrange(candidates, unfold, steps=steps)
+
+    def forward(
+        self,
+        gates: Float[Tensor, "cells steps rows gates_width"],
+        candidates: Float[Tensor, "cells steps rows width"],
+        state: Float[Tensor, "cells rows width"],
+        keep: Float[Tensor, "cells steps rows 1"] | None = None,
+    ) -> Float[Tensor, "cells steps rows width"]:
+        """The states after every step, from what `project` gave."""
+        return gru(gates, candidates, state, self.gate_weight, self.candidate_weight, keep)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from regard.models.rnnsearch.gru import gru
+from regard.layers.gru import gru
 
 
 def inputs(cells: int = 2, steps: int = 4, rows: int = 3, width: int = 5) -> list[Tensor]:
