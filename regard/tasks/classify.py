@@ -19,6 +19,7 @@ from regard.data.feed import Part
 from regard.data.ragged import Ragged
 from regard.data.sentences import Sentences
 from regard.data.tokenizer import Tokenizer
+from regard.data.vocabulary import END
 from regard.tasks.exchange import save_model
 from regard.tasks.explorer import explored, learning_from
 from regard.tasks.padding import padded
@@ -103,12 +104,15 @@ class Classifier:
         source = torch.tensor([tokens], device=self.model.output.weight.device)
         scores = self.model(source).float().log_softmax(-1)[0].cpu()
         best = scores.argsort(descending=True)[: max(1, beams)].tolist()
+        inputs, weights = self.tokenizer.tokens(tokens), self.model.look(source)[0].float().cpu()
+        if self.sentences:
+            inputs, weights = by_sentence(inputs, weights)
         return Answer(
             text=text,
             answers=tuple((self.labels[label], float(scores[label])) for label in best),
-            inputs=tuple(self.tokenizer.tokens(tokens)),
+            inputs=tuple(inputs),
             outputs=(self.labels[best[0]],),
-            weights=self.model.look(source).float().cpu(),
+            weights=weights.unsqueeze(0),
             unknown=tuple(self.tokenizer.unknown(text)),
         )
 
@@ -123,6 +127,26 @@ class Classifier:
             **self.about,
         }
         save_model(folder, self.model, weights, about, [TOKENIZER, LABELS])
+
+
+def by_sentence(
+    tokens: Sequence[str], weights: Float[Tensor, " k_len"]
+) -> tuple[list[str], Float[Tensor, " sentences"]]:
+    """Whole sentences, the token each was read for in brackets, and what its tokens weigh together.
+
+    >>> by_sentence(["so", "bad", "</s>", "bye", "</s>"], torch.tensor([0.25, 0.5, 0, 0.25, 0]))
+    (['so [bad]', '[bye]'], tensor([0.7500, 0.2500]))
+    """
+    sentences, sums, start = [], [], 0
+    for stop in [*(place for place, token in enumerate(tokens) if token == END), len(tokens)]:
+        some, shares = list(tokens[start:stop]), weights[start:stop]
+        if some:
+            strongest = int(shares.argmax())
+            some[strongest] = f"[{some[strongest]}]"
+            sentences.append(" ".join(some).replace(" ▁", " "))
+            sums.append(float(shares.sum()))
+        start = stop + 1
+    return sentences, torch.tensor(sums)
 
 
 def load_labels(folder: Path) -> tuple[str, ...]:
