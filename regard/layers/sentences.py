@@ -57,8 +57,8 @@ def sentences(
     # Ends before a word, counted over the rows, each of which ends too, number its sentence.
     ends = (tokens == end) & real
     number = (ends.flatten().cumsum(0).reshape(tokens.shape) + row)[words]
-    _, sizes = number.unique_consecutive(return_counts=True)
     first = torch.ones_like(number, dtype=torch.bool)
     first[1:] = number[1:] != number[:-1]
+    sizes = torch.bincount(first.cumsum(0) - 1) if len(first) else number
     owner = row.expand_as(tokens)[words][first]
     return Sentences(words, sizes, torch.bincount(owner, minlength=len(tokens)))
