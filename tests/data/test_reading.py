@@ -259,3 +259,70 @@ def test_a_large_file_is_read_in_bounded_memory(tmp_path: Path) -> None:
     call = [sys.executable, "-c", script, str(tmp_path / "a.tsv"), str(tmp_path / "cache")]
     made = subprocess.run(call, capture_output=True, check=True, text=True)
     assert int(made.stdout) < 40 * 1024  # kB, of a file of 55 MB
+
+
+MATCHES = [(f"who is {n}", f"it is {n % 7}", "yes" if n % 3 else "no") for n in range(40)]
+STORIES = [(f"Mary is here\\nJohn left {n}", "Where is Mary ?", "here", "0") for n in range(40)]
+CHOSEN = [(f"u{n % 5}", f"i{n % 9}", f"{n % 5}.5", f"{n}") for n in range(40)]
+
+
+@pytest.mark.parametrize("ending", [".tsv", ".csv", ".jsonl", ".parquet"])
+@pytest.mark.parametrize(
+    ("names", "found", "task"),
+    [
+        (("sentence1", "sentence2", "label"), MATCHES, "match"),
+        (("question", "answer", "label"), MATCHES, "match"),
+        (("story", "question", "answer", "support"), STORIES, "answer"),
+        (("userId", "movieId", "rating", "timestamp"), CHOSEN, "recommend"),
+    ],
+)
+def test_tables_of_three_columns_and_more_say_what_they_are(
+    tmp_path: Path, ending: str, names: tuple[str, ...], found: list, task: str
+) -> None:
+    corpus = read(str(as_table(tmp_path / f"some{ending}", names, found)))
+    assert (corpus.task, corpus.names) == (task, names)
+    assert sorted(everything(corpus)) == sorted(found)
+    assert set(corpus.splits) == ({"train"} if task == "recommend" else {"train", "valid"})
+    assert set(corpus.labels) == {"match": {"yes", "no"}, "answer": {"here"}}.get(task, set())
+
+
+def test_columns_that_may_be_missing_are_empty(tmp_path: Path) -> None:
+    path = as_table(tmp_path / "u.csv", ("user", "item"), [row[:2] for row in CHOSEN])
+    corpus = read(str(path))
+    assert corpus.names == ("user", "item", "rating", "timestamp")
+    assert rows(corpus)[3] == ("u3", "i3", "", "")
+    stories = as_table(
+        tmp_path / "s.tsv", ("story", "question", "answer"), [s[:3] for s in STORIES]
+    )
+    assert rows(read(str(stories)))[0][3] == ""
+
+
+def test_without_names_the_columns_are_taken_as_they_stand(tmp_path: Path) -> None:
+    put(tmp_path, u__tsv="".join("\t".join(row) + "\n" for row in CHOSEN))
+    assert rows(read(str(tmp_path / "u.tsv"), "recommend")) == CHOSEN
+    with pytest.raises(ValueError, match="columns 1, 2, 3, 4; to match, call left and right and l"):
+        read(str(tmp_path / "u.tsv"), "match")
+
+
+def test_numbers_with_a_point_are_read_where_they_may_stand(tmp_path: Path) -> None:
+    entries = [{"user": "a", "item": n, "rating": n / 2, "timestamp": 1.0} for n in range(4)]
+    (tmp_path / "u.jsonl").write_text("".join(json.dumps(e) + "\n" for e in entries))
+    parquet.write_table(arrow.Table.from_pylist(entries), tmp_path / "u.parquet")
+    for name in ("u.jsonl", "u.parquet"):
+        assert rows(read(str(tmp_path / name)))[3] == ("a", "3", "1.5", "1.0")
+
+
+def test_the_files_of_recbole_name_the_types_of_their_columns(tmp_path: Path) -> None:
+    head = "user_id:token\titem_id:token\trating:float\ttimestamp:float\n"
+    put(tmp_path, ml__inter=head + "1\t7\t3.5\t88\n2\t7\t1\t89\n", ml__item="item_id:token\n7\n")
+    corpus = read(str(tmp_path))
+    assert (corpus.task, rows(corpus)) == (
+        "recommend",
+        [("1", "7", "3.5", "88"), ("2", "7", "1", "89")],
+    )
+
+
+def test_only_texts_are_streamed(tmp_path: Path) -> None:
+    path = as_table(tmp_path / "m.tsv", ("left", "right", "label"), MATCHES)
+    with pytest.raises(ValueError, match="match is read whole"):
+        read(str(path), streaming=True)

@@ -68,7 +68,7 @@ def test_no_text_is_read_as_a_special(kind: str) -> None:
     assert tokenizer.tokens([0, 1, 2, 3]) == list(SPECIALS)
 
 
-@pytest.mark.parametrize("kind", [*BYTES, "characters"])
+@pytest.mark.parametrize("kind", [*BYTES, "characters", "words"])
 def test_a_saved_tokenizer_reads_as_the_one_that_was_trained(tmp_path: Path, kind: str) -> None:
     tokenizer = TRAINED.get(kind) or Tokenizer.train(TEXTS, kind)
     tokenizer.save(tmp_path / "tokenizer.json")
@@ -78,7 +78,7 @@ def test_a_saved_tokenizer_reads_as_the_one_that_was_trained(tmp_path: Path, kin
     assert (loaded.kind, len(loaded)) == (kind, len(tokenizer))
 
 
-@pytest.mark.parametrize("kind", ["bpe", "wordpiece", "characters"])
+@pytest.mark.parametrize("kind", ["bpe", "wordpiece", "characters", "words"])
 def test_the_same_texts_give_the_same_tokens_in_every_process(kind: str) -> None:
     script = (
         "import sys, json; from regard.data.tokenizer import Tokenizer;"
@@ -97,8 +97,16 @@ def test_the_same_texts_give_the_same_tokens_in_every_process(kind: str) -> None
     assert made[0] == made[1] and made[0]
 
 
+def test_words_are_the_most_frequent_ones_and_punctuation_stands_apart() -> None:
+    tokenizer = Tokenizer.train(["b a, a! <unk>", "c a b"], "words", 6)
+    assert tokenizer.tokens(range(6)) == [*SPECIALS, "a", "b"]
+    numbers = tokenizer.encode(["a b,c"]).values.tolist()
+    assert numbers == [4, 5, tokenizer.unk, tokenizer.unk]
+    assert tokenizer.unknown("a b,c") == [",", "c"] and tokenizer.decode([4, 5]) == "a b"
+
+
 def test_lower_case_is_lower_case() -> None:
-    for kind in ("bpe", "characters"):
+    for kind in ("bpe", "characters", "words"):
         assert again(Tokenizer.train(TEXTS, kind, 400, lowercase=True), "Two") == "two"
 
 
@@ -132,3 +140,7 @@ def test_wrong_calls_say_what_is_right() -> None:
         Tokenizer.train(TEXTS, "bpe", 100)
     with pytest.raises(ValueError, match="without any character"):
         Tokenizer.train([], "characters")
+    with pytest.raises(ValueError, match="without any word"):
+        Tokenizer.train([" "], "words")
+    with pytest.raises(ValueError, match="more than the 4 specials, got 4"):
+        Tokenizer.train(TEXTS, "words", 4)
