@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Int
 
-from regard.data.catalogue import Catalogue
+from regard.data.catalogue import UNKNOWN, Catalogue
 from regard.data.interactions import rating_of, seconds_of
 from regard.data.ragged import Ragged
 
@@ -148,11 +148,14 @@ def all_prefixes(found: Histories) -> Prefixes:
 def last_items(found: Histories, before: Histories | None = None) -> Prefixes:
     """The last item of each user, after what `before` and these histories tell of the same user.
 
-    With an item alone the history is empty.
+    With an item alone the history is empty. Unknown items are left out of it.
     """
     earlier = dict(zip(before.users, before.sequences, strict=True)) if before else {}
     rows = zip(found.users, found.sequences, strict=True)
-    joined = Ragged.of([*earlier.get(user, ()), *sequence] for user, sequence in rows)
+    joined = Ragged.of(
+        [*(item for item in [*earlier.get(user, ()), *past] if item != UNKNOWN), wanted]
+        for user, (*past, wanted) in rows
+    )
     whole = Histories(found.users, found.catalogue, joined)
     return _prefixes(whole, np.arange(len(found.users)), joined.offsets[1:] - 1)
 

@@ -123,6 +123,11 @@ class DIN(nn.Module):
         sign[:, 1:] = -1.0
         return -logsigmoid(sign * logits).sum(1)
 
+    @staticmethod
+    def log_probability(logits: Float[Tensor, "batch items"]) -> Float[Tensor, "batch items"]:
+        """How likely a click on each item is, in nats."""
+        return logsigmoid(logits)
+
 
 def unnormalized(
     scores: Float[Tensor, "*rows k_len"], where: Bool[Tensor, "..."] | None = None

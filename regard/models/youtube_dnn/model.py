@@ -124,6 +124,11 @@ class YouTubeDNN(nn.Module):
         drawn = torch.multinomial(chances, self.config.samples, replacement=True)
         return sampled_nats(user, table, target, drawn, chances)
 
+    @staticmethod
+    def log_probability(logits: Float[Tensor, "batch items"]) -> Float[Tensor, "batch items"]:
+        """How likely each of all items is the next, in nats."""
+        return logits.log_softmax(-1)
+
     def retrieve(
         self,
         history: Int[Tensor, "batch k_len"],
