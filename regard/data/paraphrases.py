@@ -1,0 +1,183 @@
+"""Generated pairs of sentences that mean the same or do not: the default data of the task `match`.
+
+Each sentence tells who did what to whom, where and when. Those that mean the same differ in
+synonyms, voice (active or passive) and in where the time stands; of those that do not, half have
+agent and patient swapped, which no bag of words can tell, and half speak of something else in one
+place. In the passive the patient comes first, so that neither order nor voice tells by itself.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+SPLITS = ("train", "valid", "test")
+LABELS = ("no", "yes")
+CANDIDATES = 4
+"""How many sentences stand beside each left one: half mean the same."""
+
+NOUNS = (
+    ("dog", "hound"),
+    ("boy", "lad"),
+    ("doctor", "physician"),
+    ("thief", "robber"),
+    ("woman", "lady"),
+    ("teacher", "instructor"),
+    ("lawyer", "attorney"),
+    ("king", "monarch"),
+    ("writer", "author"),
+    ("student", "pupil"),
+    ("rabbit", "hare"),
+    ("sailor", "seaman"),
+    ("singer", "vocalist"),
+    ("farmer", "peasant"),
+    ("guest", "visitor"),
+    ("child", "kid"),
+)
+VERBS = (
+    ("chased", "pursued"),
+    ("helped", "assisted"),
+    ("noticed", "spotted"),
+    ("phoned", "called"),
+    ("praised", "commended"),
+    ("followed", "trailed"),
+    ("scolded", "rebuked"),
+    ("hired", "employed"),
+    ("guarded", "protected"),
+    ("greeted", "welcomed"),
+    ("pushed", "shoved"),
+    ("hugged", "embraced"),
+)
+ADJECTIVES = (
+    ("big", "large"),
+    ("small", "little"),
+    ("quick", "fast"),
+    ("angry", "furious"),
+    ("happy", "glad"),
+    ("rich", "wealthy"),
+    ("brave", "courageous"),
+    ("clever", "smart"),
+    ("tired", "weary"),
+    ("famous", "renowned"),
+)
+PLACES = (
+    ("in the street", "in the road"),
+    ("in the forest", "in the woods"),
+    ("in the shop", "in the store"),
+    ("in the garden", "in the yard"),
+    ("in the harbor", "in the port"),
+    ("in the city", "in the town"),
+)
+TIMES = (
+    ("at noon", "at midday"),
+    ("at dawn", "at sunrise"),
+    ("at dusk", "at sunset"),
+    ("just now", "a moment ago"),
+)
+WORDS = {
+    "agent": NOUNS,
+    "agent_kind": ADJECTIVES,
+    "verb": VERBS,
+    "patient": NOUNS,
+    "patient_kind": ADJECTIVES,
+    "place": PLACES,
+    "time": TIMES,
+}
+
+
+@dataclass(frozen=True)
+class Event:
+    """What a sentence means: for each role the number of a row of `WORDS`."""
+
+    agent: int
+    agent_kind: int
+    verb: int
+    patient: int
+    patient_kind: int
+    place: int
+    time: int
+
+    def swapped(self) -> "Event":
+        """The same with agent and patient in each other's place, each as it is."""
+        return replace(
+            self,
+            agent=self.patient,
+            agent_kind=self.patient_kind,
+            patient=self.agent,
+            patient_kind=self.agent_kind,
+        )
+
+
+def rows(split: str, count: int, seed: int) -> Iterator[tuple[str, ...]]:
+    """`count` pairs (left, right, label) of a split, the same for the same seed.
+
+    Each left sentence comes `CANDIDATES` times in a row, so that its partners can be ranked. What
+    happens decides on the split, swapped or not, so an event that one split knows no other does.
+
+    Raises `ValueError` for an unknown split or a negative count.
+
+    >>> for left, right, label in rows("train", 2, seed=3):
+    ...     print(f"{label}: {left} | {right}")
+    no: the small thief was spotted by the big vocalist in the port just now | \
+just now the big singer was noticed by the small robber in the port
+    """
+    if split not in SPLITS:
+        raise ValueError(f"split must be one of {', '.join(SPLITS)}, got {split!r}")
+    if count < 0:
+        raise ValueError(f"count must be at least 0, got {count}")
+    rng = np.random.default_rng([seed, SPLITS.index(split)])
+    for start in range(0, count, CANDIDATES):
+        yield from _group(split, rng)[: count - start]
+
+
+def split_of(event: Event) -> str:
+    """`train` for nine events of ten, else `valid` or `test`; the same for the swapped event."""
+    sides = sorted([(event.agent, event.agent_kind), (event.patient, event.patient_kind)])
+    name = repr((sides, event.verb, event.place, event.time))
+    draw = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=4).digest(), "big") % 20
+    return "test" if draw == 0 else "valid" if draw == 1 else "train"
+
+
+def sentence(event: Event, rng: np.random.Generator) -> str:
+    """One of the ways to say it: synonyms, voice and the place of the time are drawn."""
+    choices = {role: words[getattr(event, role)] for role, words in WORDS.items()}
+    said = {role: words[rng.integers(len(words))] for role, words in choices.items()}
+    agent, patient = (f"the {said[f'{who}_kind']} {said[who]}" for who in ("agent", "patient"))
+    if rng.random() < 0.5:
+        core = f"{agent} {said['verb']} {patient} {said['place']}"
+    else:
+        core = f"{patient} was {said['verb']} by {agent} {said['place']}"
+    return f"{said['time']} {core}" if rng.random() < 0.5 else f"{core} {said['time']}"
+
+
+def _group(split: str, rng: np.random.Generator) -> list[tuple[str, ...]]:
+    """A sentence beside two that mean the same, its swapped self, and one of another event."""
+    event, other = _events(split, rng)
+    left = sentence(event, rng)
+    meant = [event, event, event.swapped(), other]
+    pairs = [
+        (left, _another(each, left, rng), LABELS[number < 2]) for number, each in enumerate(meant)
+    ]
+    return [pairs[place] for place in rng.permutation(CANDIDATES)]
+
+
+def _events(split: str, rng: np.random.Generator) -> tuple[Event, Event]:
+    """Two events of a split that differ in one thing."""
+    changes = [(role, number) for role, words in WORDS.items() for number in range(len(words))]
+    while True:
+        event = Event(*(int(rng.integers(len(words))) for words in WORDS.values()))
+        if event.agent == event.patient or split_of(event) != split:
+            continue
+        for place in rng.permutation(len(changes)):
+            other = replace(event, **dict([changes[place]]))
+            if other != event and other.agent != other.patient and split_of(other) == split:
+                return event, other
+
+
+def _another(event: Event, than: str, rng: np.random.Generator) -> str:
+    """A sentence for an event that is not, word for word, the one it stands beside."""
+    while True:
+        found = sentence(event, rng)
+        if found != than:
+            return found
