@@ -12,7 +12,6 @@ from regard.masks import Padding
 from regard.models.memory.config import MemoryConfig
 from regard.models.memory.sentences import (
     Sentences,
-    Weights,
     bag_weights,
     position_weights,
     read,
@@ -209,13 +208,14 @@ class MemoryNetwork(nn.Module):
         ]
         return keep, found
 
-    def _ask(self, question: Int[Tensor, "batch words"]) -> Float[Tensor, "batch embed_dim"]:
+    def _ask(
+        self, question: Int[Tensor, "batch question_words"]
+    ) -> Float[Tensor, "batch embed_dim"]:
         adjacent = self.config.tying == "adjacent"
         table = self.memories.get_parameter("0.words") if adjacent else self.question
-        words = rearrange(question, "batch words -> batch 1 words")
-        return rearrange(read(table, words, self._weigh(words)), "batch 1 dim -> batch dim")
+        return read(table, question, self._weigh(question))
 
-    def _weigh(self, words: Int[Tensor, "batch sentences words"]) -> Weights:
+    def _weigh(self, words: Tensor) -> Tensor:
         config, dtype = self.config, self.output.weight.dtype
         if config.encoding == "bag":
             return bag_weights(words, dtype)

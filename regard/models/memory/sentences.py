@@ -3,17 +3,16 @@
 from typing import Literal
 
 import torch
-from einops import einsum, rearrange
+from einops import rearrange, reduce
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-Weights = tuple[Float[Tensor, "*sentences words"], Float[Tensor, "*sentences words"]]
 
-
-def bag_weights(words: Int[Tensor, "*sentences words"], dtype: torch.dtype) -> Weights:
-    """One for each word, `constant` and `slope` as `position_weights` has them; 0 is no word."""
-    real = (words != 0).to(dtype)
-    return real, torch.zeros_like(real)
+def bag_weights(
+    words: Int[Tensor, "*sentences words"], dtype: torch.dtype
+) -> Float[Tensor, "*sentences words 1"]:
+    """One for each word, 0 for word 0, which is padding."""
+    return rearrange(words != 0, "... words -> ... words 1").to(dtype)
 
 
 def position_weights(
@@ -22,29 +21,31 @@ def position_weights(
     dtype: torch.dtype,
     variant: Literal["paper", "official"] = "paper",
     max_words: int | None = None,
-) -> Weights:
+) -> Float[Tensor, "*sentences words {embed_dim}"]:
     """How much word j counts in component k, for j and k from 1, J words and d components.
 
         paper     l_kj = (1 - j/J) - (k/d) (1 - 2j/J)
         official  l_kj = 1 + 4 (k - (d + 1)/2) (j - (J + 1)/2) / (d J)        J = max_words
 
-    Both are `constant_j + (k/d) slope_j`, which is what is returned, so that no tensor of
-    sentences, words and components is needed. Word 0 is padding behind a sentence and counts 0.
+    Word 0 is padding behind a sentence and counts 0.
 
-    >>> constant, slope = position_weights(torch.tensor([7, 8, 0]), 4, torch.float32)
-    >>> constant, slope
-    (tensor([0.5000, 0.0000, 0.0000]), tensor([0., 1., 0.]))
+    >>> position_weights(torch.tensor([7, 8, 0]), 2, torch.float32)
+    tensor([[0.5000, 0.5000],
+            [0.5000, 1.0000],
+            [0.0000, 0.0000]])
     """
     real = words != 0
     place = torch.arange(1, words.shape[-1] + 1, device=words.device, dtype=dtype)
+    part = torch.arange(1, embed_dim + 1, device=words.device, dtype=dtype) / embed_dim
     if variant == "official":
-        length = torch.full_like(place, max_words or 1)
-        slope = (4 * (place - (length + 1) / 2) / length).expand(words.shape)
-        constant = 1 - slope * (embed_dim + 1) / (2 * embed_dim)
+        length = max_words or 1
+        steep = 4 * rearrange(place - (length + 1) / 2, "words -> words 1") / length
+        weights = 1 + steep * (part - (embed_dim + 1) / (2 * embed_dim))
     else:
         share = place / real.sum(-1, keepdim=True).clamp(min=1)
-        constant, slope = 1 - share, 2 * share - 1
-    return constant.masked_fill(~real, 0.0), slope.masked_fill(~real, 0.0)
+        share = rearrange(share, "... words -> ... words 1")
+        weights = (1 - share) - part * (1 - 2 * share)
+    return weights * rearrange(real, "... words -> ... words 1")
 
 
 class Sentences(nn.Module):
@@ -66,7 +67,7 @@ class Sentences(nn.Module):
     def forward(
         self,
         words: Int[Tensor, "batch sentences words"],
-        weights: Weights,
+        weights: Float[Tensor, "batch sentences words #embed_dim"],
         time: Int[Tensor, "batch sentences"],
     ) -> Float[Tensor, "batch sentences embed_dim"]:
         return read(self.words, words, weights) + nn.functional.embedding(time, self.time)
@@ -74,21 +75,17 @@ class Sentences(nn.Module):
 
 def read(
     table: Float[Tensor, "vocab embed_dim"],
-    words: Int[Tensor, "batch sentences words"],
-    weights: Weights,
-) -> Float[Tensor, "batch sentences embed_dim"]:
+    words: Int[Tensor, "*sentences words"],
+    weights: Float[Tensor, "*sentences words #embed_dim"],
+) -> Float[Tensor, "*sentences embed_dim"]:
     """The weighted sums of the words' vectors."""
-    embed_dim = table.shape[1]
-    ramp = torch.arange(1, embed_dim + 1, device=table.device, dtype=table.dtype) / embed_dim
     vectors = nn.functional.embedding(words, table)
-    summed = "two batch sentences words, batch sentences words dim -> two batch sentences dim"
-    constant, slope = einsum(torch.stack(weights), vectors, summed)
-    return constant + ramp * slope
+    return reduce(vectors * weights, "... words dim -> ... dim", "sum")
 
 
 def times(
     lengths: Int[Tensor, " batch"], sentences: int, noise: float = 0.0
-) -> Int[Tensor, "batch sentences"]:
+) -> Int[Tensor, "batch {sentences}"]:
     """How many sentences ago each was told, 0 for the last; what is behind a story has 0, too.
 
     With noise, up to `ceil(noise * length)` empty sentences are put between the real ones, as many
@@ -105,8 +102,9 @@ def times(
     most = torch.ceil(noise * lengths)
     gaps = torch.floor(torch.rand_like(most) * (most + 1)).long()
     ends = count + rearrange(gaps, "batch -> batch 1")
-    slot = torch.arange(sentences + int(most.max()), device=lengths.device)
-    draw = torch.rand(len(lengths), len(slot), device=lengths.device)
+    slots = sentences + int(most.max())
+    slot = torch.arange(slots, device=lengths.device)
+    draw = torch.rand(len(lengths), slots, device=lengths.device)
     rank = draw.masked_fill(slot >= ends, torch.inf).argsort(-1).argsort(-1)
-    taken = torch.where(rank < count, slot, len(slot)).sort(-1).values[:, :sentences]
+    taken = torch.where(rank < count, slot, slots).sort(-1).values[:, :sentences]
     return (ends - 1 - taken).clamp(min=0)
