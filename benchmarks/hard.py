@@ -1,0 +1,226 @@
+"""How good are the gradients that teach a hard attention where to look?
+
+A toy whose answer is known: the label is the one keyword among noise, or that there is none. At
+fixed weights, before, during and after training, the exact gradient of the expected loss is had by
+trying every place. Beside it stand REINFORCE without a baseline, with the baseline that its moving
+average settles at, and Gumbel-softmax straight through at several temperatures, each with one draw
+for each of 32 texts. All numbers are relative to the length of the exact gradient of the
+attention's weights: `bias` is the distance of the mean estimate from it, `chance` what that
+distance would be on average without a bias, `variance` the mean squared distance of an estimate
+from the mean one.
+
+    python -m benchmarks.hard [--seeds 0,1,2] [--draws 2000]
+"""
+
+import argparse
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+import torch
+from einops import repeat
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from benchmarks.measure import RESULTS, save
+from regard.layers import AttentionPool, Choice, HardPool, Reinforce, draw
+from regard.normalizers import GumbelSoftmax
+
+WIDTH, BATCH, WITHOUT = 16, 32, 0.3
+STAGES = (0, 75, 400)
+"""Updates after which the gradients are judged."""
+TAUS = (0.25, 0.5, 1.0, 2.0)
+
+
+@dataclass(frozen=True)
+class Toy:
+    """Texts of noise in which one token in front of the vocabulary, the keyword, may stand."""
+
+    keywords: int = 4
+    noise: int = 40
+    length: int = 12
+
+    def texts(self, count: int, rng: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """Texts, their labels (which keyword, or none), and where the keyword stands (or -1).
+
+        Were there no texts without a keyword, one of the labels could be read off from what a
+        model does not see: always right, and looking at noise for one of the keywords.
+        """
+        vocab = self.keywords + self.noise
+        source = torch.randint(self.keywords, vocab, (count, self.length), generator=rng)
+        label = torch.randint(self.keywords, (count,), generator=rng)
+        place = torch.randint(self.length, (count,), generator=rng)
+        without = torch.rand(count, generator=rng) < WITHOUT
+        row = (~without).nonzero()[:, 0]
+        source[row, place[row]] = label[row]
+        return source, label.masked_fill(without, self.keywords), place.masked_fill(without, -1)
+
+
+class Spotter(nn.Module):
+    """Name the keyword after looking at one token.
+
+    Its embeddings are small at first: with larger ones the attention may begin so sure of itself
+    that a keyword is never drawn, and then nothing can teach it.
+    """
+
+    def __init__(self, toy: Toy, estimator: str, tau: float = 1.0) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(toy.keywords + toy.noise, WIDTH)
+        nn.init.normal_(self.embedding.weight, std=0.1)
+        key = nn.Sequential(nn.Linear(WIDTH, WIDTH), nn.Tanh())
+        self.pool = HardPool(AttentionPool(WIDTH, key=key), estimator, tau)
+        self.output = nn.Linear(WIDTH, toy.keywords + 1)
+        self.reinforce = Reinforce() if estimator == "reinforce" else None
+
+    def forward(self, source: Tensor) -> Tensor:
+        """Logits from the likeliest token."""
+        return self.output(self.pool(self.embedding(source)))[:, 0]
+
+    def explore(self, source: Tensor) -> tuple[Tensor, Choice | None]:
+        """Logits from a drawn token."""
+        summary, choice = self.pool.explore(self.embedding(source))
+        return self.output(summary)[:, 0], choice
+
+    def look(self, source: Tensor) -> Tensor:
+        """One at the likeliest token."""
+        return self.pool.weights(self.embedding(source))[:, 0]
+
+
+def train(model: Any, toy: Toy, seed: int, steps: int, rate: float = 3e-3) -> Iterator[int]:
+    """Teach a model the toy, coming back after every update."""
+    rng = torch.Generator().manual_seed(seed)
+    optimizer = torch.optim.Adam(model.parameters(), rate)
+    for step in range(1, steps + 1):
+        source, label, _ = toy.texts(BATCH, rng)
+        logits, choice = model.explore(source)
+        nats = cross_entropy(logits, label, reduction="none")
+        if choice is not None:
+            nats = nats + model.reinforce(nats, choice)
+        optimizer.zero_grad()
+        nats.mean().backward()
+        optimizer.step()
+        yield step
+
+
+def gradient(model: Spotter, value: Tensor) -> Tensor:
+    """That of the attention's weights, as one vector."""
+    weights = list(model.pool.parameters())
+    return torch.cat([g.flatten() for g in torch.autograd.grad(value, weights)])
+
+
+def expected(model: Spotter, source: Tensor, label: Tensor) -> Tensor:
+    """The mean loss over all places to look at, the same at every call."""
+    x = model.embedding(source).detach()
+    wanted = repeat(label, "batch -> batch place", place=source.shape[1])
+    nats = cross_entropy(model.output(x).detach().mT, wanted, reduction="none")
+    return (model.pool.pool.weights(x)[:, 0] * nats).sum(1).mean()
+
+
+def estimate(
+    model: Spotter,
+    source: Tensor,
+    label: Tensor,
+    *,
+    baseline: float = 0.0,
+    tau: float | None = None,
+) -> Tensor:
+    """The gradient from one draw per text: REINFORCE's, or straight through if there is a tau."""
+    x = model.embedding(source).detach()
+    probabilities = model.pool.pool.weights(x)
+    if tau is None:
+        weights, choice = draw(probabilities)
+    else:
+        weights, choice = GumbelSoftmax(tau, hard=True)(probabilities.log()), None
+    nats = cross_entropy(model.output(weights @ x)[:, 0], label, reduction="none")
+    if choice is not None:
+        nats = (nats.detach() - baseline) * choice.log_prob
+    return gradient(model, nats.mean())
+
+
+def judge(model: Spotter, seed: int, draws: int) -> list[dict[str, Any]]:
+    """Bias and variance of every estimator at these weights."""
+    source, label, place = Toy().texts(BATCH, torch.Generator().manual_seed(100 + seed))
+    mean_loss = expected(model, source, label)
+    exact = gradient(model, mean_loss)
+    looks = model.pool.pool.weights(model.embedding(source))[place >= 0, 0]
+    state = {
+        "expected_nats": mean_loss.item(),
+        "probability_of_keyword": looks.gather(1, place[place >= 0, None]).mean().item(),
+        "exact_norm": exact.norm().item(),
+    }
+    ways: list[tuple[str, dict[str, float]]] = [
+        ("reinforce", {}),
+        ("reinforce + baseline", {"baseline": mean_loss.item()}),
+        *((f"gumbel tau {tau:g}", {"tau": tau}) for tau in TAUS),
+    ]
+    return [
+        state | {"estimator": name} | compare(model, source, label, exact, options, draws)
+        for name, options in ways
+    ]
+
+
+def compare(
+    model: Spotter,
+    source: Tensor,
+    label: Tensor,
+    exact: Tensor,
+    options: dict[str, float],
+    draws: int,
+) -> dict[str, float]:
+    """How one estimator's estimates lie around the exact gradient."""
+    found = torch.stack([estimate(model, source, label, **options) for _ in range(draws)])
+    scale, variance, mean = exact.square().sum(), found.var(0).sum(), found.mean(0)
+    return {
+        "bias": ((mean - exact).norm() / scale.sqrt()).item(),
+        "chance": (variance / draws / scale).sqrt().item(),
+        "cosine": torch.cosine_similarity(mean, exact, dim=0).item(),
+        "variance": (variance / scale).item(),
+    }
+
+
+def finished() -> list[dict[str, Any]]:
+    """The rows of earlier runs."""
+    path = RESULTS / "hard.json"
+    return json.loads(path.read_text())["rows"] if path.exists() else []
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """Medians over the seeds: bias / variance, a line for each estimator, a column for a stage."""
+    lines = ["estimator               " + "".join(f"after {step:<14}" for step in STAGES)]
+    for name in dict.fromkeys(row["estimator"] for row in rows):
+        cells = []
+        for step in STAGES:
+            some = [row for row in rows if (row["estimator"], row["step"]) == (name, step)]
+            bias, variance = (median(row[key] for row in some) for key in ("bias", "variance"))
+            cells.append(f"{bias:7.3f} /{variance:9.3f}  ")
+        lines.append(f"{name:24}" + "".join(cells))
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", default="0,1,2")
+    parser.add_argument("--draws", type=int, default=2000)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    rows = finished()
+    for seed in map(int, options.seeds.split(",")):
+        if any(row["seed"] == seed for row in rows):
+            continue
+        torch.manual_seed(seed)
+        model = Spotter(Toy(), "reinforce")
+        learning, step = train(model, Toy(), seed, STAGES[-1]), 0
+        for stage in STAGES:
+            while step < stage:
+                step = next(learning)
+            rows += [
+                {"seed": seed, "step": step} | row for row in judge(model, seed, options.draws)
+            ]
+        save("hard", rows, batch=BATCH, draws=options.draws)
+    print(table(rows))
+
+
+if __name__ == "__main__":
+    main()
