@@ -110,7 +110,9 @@ class Catalogue:
         try:
             entry = read_json(path.read_bytes())
             items, values = tuple(entry["items"]), tuple(entry["values"])
-            rows = np.array(entry["features"], dtype=np.int64).reshape(len(items), -1)
+            rows = np.array(entry["features"], dtype=np.int64)
+            if rows.ndim != 2:
+                raise ValueError("its features are no table")
             return cls(items, rows, values)
         except (ValueError, KeyError, TypeError, OverflowError) as error:
             raise ValueError(f"{path} holds no catalogue of items: {error}") from None

@@ -1,0 +1,45 @@
+"""The generated users are the same at every call, apart by splits, and true to their interests."""
+
+from itertools import islice
+
+import pytest
+
+from regard.data.histories import histories
+from regard.data.interests import EVENTS, INTERESTS, TOPICS, rows, topic_of
+
+
+def test_rows_are_the_same_at_every_call_and_more_begin_with_fewer() -> None:
+    assert list(rows("train", 100, 3)) == list(islice(rows("train", 300, 3), 100))
+    assert list(rows("train", 100, 3)) != list(rows("train", 100, 4))
+    assert len(list(rows("test", 77, 0))) == 77 and list(rows("test", 0, 0)) == []
+
+
+def test_splits_have_different_users_and_the_same_items() -> None:
+    users, items = zip(
+        *(
+            ({r[0] for r in found}, {r[1] for r in found})
+            for found in (list(rows(split, 6000, 0)) for split in ("train", "valid", "test"))
+        ),
+        strict=True,
+    )
+    assert not users[0] & users[1] and not users[0] & users[2] and not users[1] & users[2]
+    assert items[0] == items[1] == items[2]
+
+
+def test_every_user_keeps_to_two_to_four_interests() -> None:
+    found = histories(rows("train", 4000, 0))
+    topics = [
+        {topic_of(item) for item in found.catalogue.decode(row.tolist())} for row in found.sequences
+    ][:-1]
+    sizes = {len(mine) for mine in topics}
+    assert max(sizes) == INTERESTS[1] and min(sizes) >= 1
+    assert set.union(*topics) == set(TOPICS)
+    lengths = found.sequences.lengths[:-1]
+    assert lengths.min() >= EVENTS[0] and lengths.max() <= EVENTS[1]
+
+
+def test_another_split_is_refused() -> None:
+    with pytest.raises(ValueError, match="split must be one of .*'dev'"):
+        next(rows("dev", 1, 0))
+    with pytest.raises(ValueError, match="count must be at least 0"):
+        next(rows("train", -1, 0))
