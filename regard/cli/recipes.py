@@ -42,6 +42,21 @@ RNNSEARCH: Table = {
 }
 """Bahdanau et al. 2014 for tens of thousands of pairs."""
 
+LUONG: Table = {
+    "data": {"task": "translate", "smoothing": 0.1, "batch_tokens": 3072},
+    "tokens": {"kind": "bpe", "size": 8000},
+    "model": {
+        "name": "luong",
+        "score": "general",
+        "embed_dim": 128,
+        "hidden_dim": 256,
+        "layers": 2,
+        "dropout": 0.3,
+    },
+    "train": {"epochs": 12.0, "learning_rate": 2e-3, "warmup": 0.03, "average": 3},
+}
+"""Luong et al. 2015 for tens of thousands of pairs."""
+
 CLASSIFY: Table = {
     "data": {"task": "classify", "path": "made:opinions", "smoothing": 0.0},
     "tokens": {"kind": "bpe", "size": 8000},
@@ -90,6 +105,7 @@ clipped to 1 and a decay to 0 allow."""
 RECIPES: dict[str, Table] = {
     "translate": TRANSLATE,
     "rnnsearch": RNNSEARCH,
+    "luong": LUONG,
     "classify": CLASSIFY,
     "characters": CHARACTERS,
     "dates": DATES,
@@ -98,6 +114,7 @@ RECIPES: dict[str, Table] = {
 BY_TASK = {
     ("translate", "transformer"): "translate",
     ("translate", "rnnsearch"): "rnnsearch",
+    ("translate", "luong"): "luong",
     ("classify", "transformer"): "classify",
     ("language_model", "transformer"): "characters",
     ("dates", "rnnsearch"): "dates",

@@ -1,11 +1,12 @@
 """The networks that can be named, one file each."""
 
-from regard.cli.networks import rnnsearch, transformer
+from regard.cli.networks import luong, rnnsearch, transformer
 from regard.cli.networks.network import ModelSettings, Network
 
 NETWORKS: dict[str, Network] = {
     "transformer": transformer.NETWORK,
     "rnnsearch": rnnsearch.NETWORK,
+    "luong": luong.NETWORK,
 }
 
 __all__ = ["NETWORKS", "ModelSettings", "Network"]

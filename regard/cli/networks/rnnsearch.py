@@ -17,13 +17,17 @@ class RNNsearchSettings(ModelSettings):
     """See `regard.models.rnnsearch.RNNsearchConfig`.
 
     Args:
+        attention: `search`, or `none` for one vector in its place, that of Cho et al.
         hidden_dim: width of the encoder, of each direction, and of the decoder's state.
         align_dim: width of the hidden layer of the score.
         maxout_dim: width of the deep output.
     """
 
+    words = ModelSettings.words | {"attention": ("search", "none")}
+
     name: str = "rnnsearch"
     score: str = "additive"
+    attention: str = "search"
     hidden_dim: int = 256
     align_dim: int = 128
     maxout_dim: int = 128
@@ -41,6 +45,7 @@ def pairs(settings: Any, source_vocab: int, target_vocab: int) -> nn.Module:
         align_dim=model.align_dim,
         maxout_dim=model.maxout_dim,
         dropout=model.dropout,
+        attention=model.attention,
     )
     return rnnsearch.RNNsearch(config, **_parts(model.about(), config))
 
