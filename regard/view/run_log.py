@@ -10,7 +10,7 @@ from typing import Any
 
 from regard._metrics import LOWER_IS_BETTER
 
-PREFERRED = ("bleu", "exact", "f1", "accuracy", "chrf", "perplexity", "loss")
+PREFERRED = ("bleu", "exact", "ndcg", "f1", "accuracy", "chrf", "perplexity", "loss")
 EVALUATIONS = ("valid", "test")
 _NO_METRICS = {"kind", "step", "epoch", "seconds", "event", "text"}
 
