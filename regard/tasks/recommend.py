@@ -118,7 +118,7 @@ class Recommend:
         held = [set(history.tolist()) for history in part.take(rows)]
         count = max(SHOWN, self.candidates - 1)
         drawn = Ragged.of(
-            impressions(int(part.targets[row]), seen, self.items, count, self._rng(split, row))
+            impressions(int(part.targets[row]), seen, self.items, count, self._rng(split, int(row)))
             for row, seen in zip(rows, held, strict=True)
         )
         offered = Offered(part, drawn.padded(0), self.predictor.longest)
