@@ -221,9 +221,9 @@ VERBS = {
     "doctor": _doctor,
 }
 
-_RECIPES = ("translate", "rnnsearch", "luong", "classify", "characters", "dates")
+_RECIPES = ("translate", "rnnsearch", "luong", "classify", "lstm", "characters", "dates")
 _TASKS = ("translate", "classify", "match", "answer", "recommend", "language_model", "dates")
-_MODELS = ("transformer", "rnnsearch", "luong")
+_MODELS = ("transformer", "rnnsearch", "luong", "lstm")
 
 
 class _Parser(argparse.ArgumentParser):

@@ -64,6 +64,22 @@ CLASSIFY: Table = {
     "train": {"epochs": 10.0, "learning_rate": 1e-3, "weight_decay": 0.1, "patience": 3},
 }
 
+LSTM: Table = {
+    "data": {"task": "classify", "path": "made:opinions", "smoothing": 0.0, "batch_tokens": 2048},
+    "tokens": {"kind": "words", "size": 20_000, "lowercase": True},
+    "model": {
+        "name": "lstm",
+        "summary": "attention",
+        "embed_dim": 100,
+        "hidden_dim": 50,
+        "align_dim": 50,
+        "dropout": 0.5,
+        "word_dropout": 0.2,
+    },
+    "train": {"epochs": 8.0, "learning_rate": 2e-3, "weight_decay": 0.01},
+}
+"""A few thousand sentences are learned by heart in two epochs: small, and much left out."""
+
 CHARACTERS: Table = {
     "data": {"task": "language_model", "block": 64, "batch_size": 12, "smoothing": 0.0},
     "tokens": {"kind": "characters"},
@@ -107,6 +123,7 @@ RECIPES: dict[str, Table] = {
     "rnnsearch": RNNSEARCH,
     "luong": LUONG,
     "classify": CLASSIFY,
+    "lstm": LSTM,
     "characters": CHARACTERS,
     "dates": DATES,
 }
@@ -116,6 +133,7 @@ BY_TASK = {
     ("translate", "rnnsearch"): "rnnsearch",
     ("translate", "luong"): "luong",
     ("classify", "transformer"): "classify",
+    ("classify", "lstm"): "lstm",
     ("language_model", "transformer"): "characters",
     ("dates", "rnnsearch"): "dates",
 }

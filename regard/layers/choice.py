@@ -26,14 +26,17 @@ def draw(
 ) -> tuple[Float[Tensor, "batch queries k_len"], Choice]:
     """Draw one key for each query: one-hot weights, and the `Choice` that they are.
 
-    The probabilities are the weights of a soft attention, such as `AttentionPool.weights`. A query
-    without a permitted key draws nothing: its weights, log-probability and entropy are 0.
+    The probabilities are the weights of a soft attention, such as `AttentionPool.weights`; those
+    of a normalizer that does not sum to 1 are divided by their sum. A query without a permitted
+    key draws nothing: its weights, log-probability and entropy are 0.
 
     >>> weights, choice = draw(torch.tensor([[[0.5, 0.5, 0.0]], [[0.0, 0.0, 0.0]]]))
     >>> weights.sum(-1), choice.log_prob
     (tensor([[1.],
             [0.]]), tensor([-0.6931,  0.0000]))
     """
+    whole = probabilities.sum(-1, keepdim=True)
+    probabilities = probabilities / whole.clamp_min(torch.finfo(whole.dtype).tiny)
     logs = log(probabilities)
     weights = Sample()(logs)
     finite = logs.masked_fill(probabilities == 0, 0.0)

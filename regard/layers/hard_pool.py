@@ -21,7 +21,7 @@ class HardPool(nn.Module):
     Gumbel noise and borrows the gradient of `softmax((log w + noise) / tau)` (straight through).
 
     Args:
-        pool: what gives the probabilities; its normalizer must be one that sums to 1.
+        pool: what gives the probabilities, its weights.
         estimator: where the gradient comes from.
         tau: temperature of the borrowed gradient: the smaller, the less bias and more variance.
 

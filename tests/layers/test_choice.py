@@ -59,6 +59,17 @@ def test_draws_follow_the_probabilities_and_never_take_what_is_impossible() -> N
     torch.testing.assert_close(choice.entropy[0], entropy)
 
 
+def test_weights_that_do_not_sum_to_one_are_divided_by_their_sum() -> None:
+    weights = torch.tensor([[[0.5, 0.0, 1.5]]])
+    torch.manual_seed(0)
+    drawn, choice = draw(weights)
+    torch.manual_seed(0)
+    again, wanted = draw(weights / 2)
+    assert torch.equal(drawn, again)
+    torch.testing.assert_close(choice.log_prob, wanted.log_prob)
+    torch.testing.assert_close(choice.entropy, wanted.entropy)
+
+
 def test_several_queries_add_their_log_probabilities_and_entropies() -> None:
     torch.manual_seed(0)
     probabilities = torch.rand(6, 3, 5).softmax(-1)
