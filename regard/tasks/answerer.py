@@ -80,13 +80,18 @@ class Answerer:
 
     def save(self, folder: Path, weights: Mapping[str, Tensor] | None = None) -> None:
         """Write the exchange layout into a folder that exists."""
-        text = json.dumps(self.vocabulary.tokens, ensure_ascii=False, indent=0)
-        write_whole(folder / VOCABULARY, text.encode())
+        save_vocabulary(self.vocabulary, folder)
         save_model(folder, self.model, weights, {"task": "answer", **self.about}, [VOCABULARY])
 
 
+def save_vocabulary(vocabulary: Vocabulary, folder: Path) -> None:
+    """Write it into a folder that exists."""
+    text = json.dumps(vocabulary.tokens, ensure_ascii=False, indent=0)
+    write_whole(folder / VOCABULARY, text.encode())
+
+
 def load_vocabulary(folder: Path) -> Vocabulary:
-    """The vocabulary that `save` wrote; raises `ValueError` when the file is damaged."""
+    """The vocabulary that `save_vocabulary` wrote; raises `ValueError` when the file is damaged."""
     try:
         return Vocabulary(tuple(read_json((folder / VOCABULARY).read_bytes())))
     except (ValueError, TypeError) as error:

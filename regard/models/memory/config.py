@@ -26,6 +26,7 @@ class MemoryConfig(Configuration):
         estimator: what teaches a hard attention: `reinforce`, or `gumbel` (straight-through).
         noise: while training up to this part of the story's length is added as empty sentences, so
             that the times of the others are not learned by heart.
+        dropout: of the vectors of the sentences; the paper has none.
 
     Raises `TypeError` for a value of another kind and `ValueError` for one out of bounds, or where
     the official variant has no `max_words`.
@@ -48,6 +49,7 @@ class MemoryConfig(Configuration):
     attention: Literal["soft", "hard"] = "soft"
     estimator: Literal["reinforce", "gumbel"] = "reinforce"
     noise: float = 0.1
+    dropout: float = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()

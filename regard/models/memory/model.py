@@ -5,11 +5,12 @@ from einops import rearrange
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from regard._attention import attention, attention_weights
 from regard._typing import Normalizer, Score
-from regard.layers.choice import Choice, Reinforce, draw
+from regard.layers import Dropout
+from regard.layers.choice import Choice, Reinforce
 from regard.masks import Padding
 from regard.models.memory.config import MemoryConfig
+from regard.models.memory.hop import Hop
 from regard.models.memory.sentences import (
     Sentences,
     bag_weights,
@@ -17,15 +18,8 @@ from regard.models.memory.sentences import (
     read,
     times,
 )
-from regard.normalizers import GumbelSoftmax, hard, softmax
+from regard.normalizers import softmax
 from regard.scores import Dot
-
-
-def unnormalized(
-    scores: Float[Tensor, "*rows k_len"], where: Bool[Tensor, "..."] | None = None
-) -> Float[Tensor, "*rows k_len"]:
-    """The scores themselves as weights, 0 where nothing may be seen: a memory without softmax."""
-    return scores if where is None else scores.masked_fill(~where, 0.0)
 
 
 class MemoryNetwork(nn.Module):
@@ -45,7 +39,8 @@ class MemoryNetwork(nn.Module):
     the softmax of the hops is left out. The count is a buffer, so a checkpoint knows it; whoever
     trains counts with `learned`.
 
-    Hard attention reads one sentence a hop: the likeliest, or while it learns a drawn one.
+    Hard attention reads one sentence a hop: the likeliest, or while it learns a drawn one. What is
+    a linear start for soft attention is a soft one for it.
 
     Args:
         config: sizes and choices.
@@ -77,8 +72,8 @@ class MemoryNetwork(nn.Module):
         count = config.hops + 1 if adjacent else 2
         tables = [Sentences(*sizes) for _ in range(count)]
         self.memories = nn.ModuleList(tables)
-        self.score = score or Dot()
-        self.normalizer = normalizer
+        self.hop = Hop(score or Dot(), normalizer, config.attention, config.estimator)
+        self.dropout = Dropout(config.dropout)
         self.output = nn.Linear(config.embed_dim, config.vocab, bias=False)
         if adjacent:
             self.output.weight = tables[-1].words
@@ -92,7 +87,7 @@ class MemoryNetwork(nn.Module):
         self.register_buffer("linear", torch.zeros(()))
 
     def start_linear(self, questions: int) -> None:
-        """Leave the softmax out until so many questions have been learned from."""
+        """Leave the softmax out, or be soft before being hard, for so many questions."""
         self.linear.fill_(float(questions))
 
     def learned(self, questions: int) -> None:
@@ -120,7 +115,7 @@ class MemoryNetwork(nn.Module):
         lengths: Int[Tensor, " batch"] | None = None,
     ) -> tuple[Float[Tensor, "batch vocab"], Choice | None]:
         """Logits, and what a hard attention that learns by REINFORCE drew for them."""
-        state, _, choices = self._hop(story, question, lengths, looking=False)
+        state, _, choices = self._hops(story, question, lengths, looking=False)
         choice = None
         if choices:
             chosen = torch.stack([each.log_prob for each in choices]).sum(0)
@@ -133,60 +128,30 @@ class MemoryNetwork(nn.Module):
         question: Int[Tensor, "batch question_words"],
         lengths: Int[Tensor, " batch"] | None = None,
     ) -> Float[Tensor, "batch hops sentences"]:
-        """How much each hop looked at each sentence; as the softmax has it while that is left out.
+        """How much each hop looks at each sentence: its weights, which sum to 1.
 
-        Nothing is drawn where the model is at rest (`eval`).
+        During a linear start they are what the softmax makes of the scores.
         """
-        _, looks, _ = self._hop(story, question, lengths, looking=True)
+        _, looks, _ = self._hops(story, question, lengths, looking=True)
         return torch.stack(looks, dim=1)
 
-    def _hop(
-        self,
-        story: Int[Tensor, "batch sentences words"],
-        question: Int[Tensor, "batch question_words"],
-        lengths: Int[Tensor, " batch"] | None,
-        looking: bool,
+    def _hops(
+        self, story: Tensor, question: Tensor, lengths: Tensor | None, looking: bool
     ) -> tuple[Float[Tensor, "batch embed_dim"], list[Tensor], list[Choice]]:
         """The state after the last hop, where each hop looked if asked for, and what was drawn."""
         keep, memories = self._remember(story, lengths)
-        mask = Padding(keep=keep)
+        mask, easy = Padding(keep=keep), float(self.linear) > 0
         state, looks, choices = self._ask(question), [], []
         for hop in range(self.config.hops):
             first = hop if self.config.tying == "adjacent" else 0
             key, value = memories[first], memories[first + 1]
-            query = rearrange(state, "batch dim -> batch 1 1 dim")
             if looking:
-                looks.append(self._weights(query, key, mask, self._shown()))
-            if self.reinforce is not None and self.training:
-                weights, choice = draw(self._weights(query, key, mask, softmax).unsqueeze(1))
+                looks.append(self.hop.weights(state, key, mask))
+            found, choice = self.hop(state, key, value, mask, easy)
+            if choice is not None:
                 choices.append(choice)
-                found = rearrange(weights @ value.squeeze(1), "batch 1 dim -> batch dim")
-            else:
-                found = attention(
-                    query,
-                    key,
-                    value,
-                    score=self.score,
-                    mask=mask,
-                    normalizer=self._reading(),
-                )
-                found = rearrange(found, "batch 1 1 dim -> batch dim")
-            moved = state if self.config.tying == "adjacent" else self.between(state)
-            state = moved + found
+            state = (state if self.config.tying == "adjacent" else self.between(state)) + found
         return state, looks, choices
-
-    def _weights(self, query: Tensor, key: Tensor, mask: Padding, normalizer: Normalizer) -> Tensor:
-        weights = attention_weights(query, key, score=self.score, mask=mask, normalizer=normalizer)
-        return rearrange(weights, "batch 1 1 sentences -> batch sentences")
-
-    def _reading(self) -> Normalizer:
-        """What makes weights of a hop's scores."""
-        if self.config.attention == "hard":
-            return GumbelSoftmax(hard=True) if self.training else hard
-        return unnormalized if float(self.linear) > 0 else self.normalizer
-
-    def _shown(self) -> Normalizer:
-        return hard if self.config.attention == "hard" else self.normalizer
 
     def _remember(
         self, story: Int[Tensor, "batch sentences words"], lengths: Int[Tensor, " batch"] | None
@@ -203,7 +168,10 @@ class MemoryNetwork(nn.Module):
         time = times(lengths, count, noise).clamp(max=self.config.memory_size - 1)
         weights = self._weigh(words)
         found = [
-            rearrange(memory(words, weights, time), "batch sentences dim -> batch 1 sentences dim")
+            rearrange(
+                self.dropout(memory(words, weights, time)),
+                "batch sentences dim -> batch 1 sentences dim",
+            )
             for memory in self.memories
         ]
         return keep, found

@@ -102,6 +102,18 @@ def test_a_linear_start_leaves_the_softmax_out_until_it_is_over(tying: str) -> N
     assert torch.equal(model(story, question, lengths), softened)
 
 
+def test_a_hard_attention_starts_soft() -> None:
+    batch = ragged_batch()
+    model, soft = small_model(attention="hard"), small_model()
+    settled = model(*batch)
+    model.start_linear(3)
+    assert torch.equal(model(*batch), soft(*batch))
+    assert model.train().explore(*batch)[1] is None
+    model.learned(3)
+    assert model.explore(*batch)[1] is not None
+    assert torch.equal(model.eval()(*batch), settled)
+
+
 @pytest.mark.parametrize("changes", VARIANTS, ids=str)
 def test_a_padded_batch_equals_its_stories_one_by_one(changes: dict[str, Any]) -> None:
     model, (story, question, lengths) = small_model(**changes), ragged_batch()
