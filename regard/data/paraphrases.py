@@ -117,10 +117,11 @@ def rows(split: str, count: int, seed: int) -> Iterator[tuple[str, ...]]:
 
     Raises `ValueError` for an unknown split or a negative count.
 
-    >>> for left, right, label in rows("train", 2, seed=3):
-    ...     print(f"{label}: {left} | {right}")
-    no: the small thief was spotted by the big vocalist in the port just now | \
-just now the big singer was noticed by the small robber in the port
+    >>> left, right, label = next(rows("train", 4, seed=3))
+    >>> left
+    'the small thief was spotted by the big vocalist in the port just now'
+    >>> right, label
+    ('just now the big singer was noticed by the small robber in the port', 'no')
     """
     if split not in SPLITS:
         raise ValueError(f"split must be one of {', '.join(SPLITS)}, got {split!r}")

@@ -110,13 +110,14 @@ class Matcher:
         pair = torch.tensor([left], device=device), torch.tensor([right], device=device)
         scores = self.model(*pair).float().log_softmax(-1)[0].cpu()
         best = scores.argsort(descending=True)[: max(1, beams)].tolist()
+        unknown = self.tokenizer.unknown
         return Answer(
             text=text,
             answers=tuple((self.labels[label], float(scores[label])) for label in best),
             inputs=tuple(self.tokenizer.tokens(left)),
             outputs=tuple(self.tokenizer.tokens(right)),
             weights=self.model.look(*pair)[0].mT.float().cpu(),
-            unknown=tuple(self.tokenizer.unknown(text.replace(BETWEEN, " "))),
+            unknown=tuple(sorted({c for x in text.split(BETWEEN) for c in unknown(x)})),
         )
 
     def save(self, folder: Path, weights: Mapping[str, Tensor] | None = None) -> None:
