@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from regard._files import read_json, write_whole
+from regard.data.documents import sentences
 from regard.data.ragged import Ragged
-from regard.data.sentences import sentences
 from regard.data.story_words import StoryCoder, told, words
 from regard.data.vocabulary import Vocabulary
 from regard.tasks.exchange import save_model

@@ -14,10 +14,10 @@ from torch.nn.functional import cross_entropy
 
 from regard._files import read_json, write_whole
 from regard.data.batching import by_tokens
+from regard.data.documents import DocumentCoder
 from regard.data.examples import Coder, Examples, Reader, encoded
 from regard.data.feed import Part
 from regard.data.ragged import Ragged
-from regard.data.sentences import Sentences
 from regard.data.tokenizer import Tokenizer
 from regard.data.vocabulary import END
 from regard.tasks.exchange import save_model
@@ -83,7 +83,7 @@ class Classifier:
     @property
     def coder(self) -> Coder:
         """What reads the texts."""
-        return Sentences(self.tokenizer) if self.sentences else self.tokenizer
+        return DocumentCoder(self.tokenizer) if self.sentences else self.tokenizer
 
     def predict(self, texts: Sequence[str], beams: int = 1) -> list[Answer]:
         """The label of each text and where the model looked; the `beams` likeliest labels.

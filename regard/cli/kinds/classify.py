@@ -8,9 +8,9 @@ from regard.cli.kinds.encoding import learned, require_same, texts_of
 from regard.cli.networks import NETWORKS
 from regard.cli.settings import Settings
 from regard.data.corpus import Corpus
+from regard.data.documents import DocumentCoder
 from regard.data.examples import Reader, encode
 from regard.data.examples import load as opened
-from regard.data.sentences import Sentences
 from regard.data.tokenizer import Tokenizer
 from regard.tasks.classify import TOKENIZER, Classifier, Classify, load_labels
 
@@ -18,7 +18,7 @@ from regard.tasks.classify import TOKENIZER, Classifier, Classify, load_labels
 def prepare(settings: Settings, corpus: Corpus, place: Path) -> None:
     tokenizer = learned(settings, texts_of(corpus.splits["train"], "text"))
     tokenizer.save(place / TOKENIZER)
-    coder = Sentences(tokenizer) if settings.tokens.sentences else tokenizer
+    coder = DocumentCoder(tokenizer) if settings.tokens.sentences else tokenizer
     readers: dict[str, Reader] = {"text": coder, "label": corpus.labels}
     for split, rows in corpus.splits.items():
         encode(rows, readers, place / split, settings.data.longest, "cut")

@@ -2,11 +2,11 @@
 
 import pytest
 
-from regard.data.sentences import Sentences, sentences
+from regard.data.documents import DocumentCoder, sentences
 from regard.data.tokenizer import Tokenizer
 
 TOKENIZER = Tokenizer.train(["it rains . a b"], "words", 20)
-CODER = Sentences(TOKENIZER)
+CODER = DocumentCoder(TOKENIZER)
 
 
 @pytest.mark.parametrize(

@@ -14,14 +14,14 @@ _END = re.compile(r"(?<=[.!?…。！？])[\"'”’)\]]*\s+|\n")
 
 
 @dataclass(frozen=True, eq=False)
-class Sentences:
+class DocumentCoder:
     """A tokenizer that writes `</s>` after every sentence.
 
     A document of several lines has one sentence on each; one of a single line is cut after `.`, `!`
     and `?`, which is a guess.
 
     >>> tokenizer = Tokenizer.train(["ab. c"], "characters")
-    >>> coder = Sentences(tokenizer)
+    >>> coder = DocumentCoder(tokenizer)
     >>> coder.tokens(coder.encode(["a. b!"]).values.tolist())
     ['a', '.', '</s>', 'b', '<unk>', '</s>']
     """
