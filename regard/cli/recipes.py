@@ -80,6 +80,35 @@ LSTM: Table = {
 }
 """A few thousand sentences are learned by heart in two epochs: small, and much left out."""
 
+CNN: Table = {
+    "data": {"task": "classify", "path": "made:opinions", "smoothing": 0.0, "batch_tokens": 2048},
+    "tokens": {"kind": "words", "size": 20_000, "lowercase": True},
+    "model": {
+        "name": "cnn",
+        "summary": "max",
+        "embed_dim": 100,
+        "filters": 50,
+        "dropout": 0.5,
+        "word_dropout": 0.1,
+    },
+    "train": {"epochs": 10.0, "learning_rate": 2e-3, "weight_decay": 1e-4, "patience": 3},
+}
+"""Kim 2014; every other summary with `--set summary=...`."""
+
+ABCNN: Table = {
+    "data": {
+        "task": "match",
+        "path": "made:paraphrases",
+        "longest": 64,
+        "smoothing": 0.0,
+        "batch_tokens": 1536,
+    },
+    "tokens": {"kind": "words", "size": 20_000, "lowercase": True},
+    "model": {"name": "abcnn", "dropout": 0.0},
+    "train": {"epochs": 5.0, "learning_rate": 1e-2, "warmup": 50.0},
+}
+"""Yin et al. 2016; the kind of attention with `--set attention=...`."""
+
 CHARACTERS: Table = {
     "data": {"task": "language_model", "block": 64, "batch_size": 12, "smoothing": 0.0},
     "tokens": {"kind": "characters"},
@@ -124,6 +153,8 @@ RECIPES: dict[str, Table] = {
     "luong": LUONG,
     "classify": CLASSIFY,
     "lstm": LSTM,
+    "cnn": CNN,
+    "match": ABCNN,
     "characters": CHARACTERS,
     "dates": DATES,
 }
@@ -134,6 +165,8 @@ BY_TASK = {
     ("translate", "luong"): "luong",
     ("classify", "transformer"): "classify",
     ("classify", "lstm"): "lstm",
+    ("classify", "cnn"): "cnn",
+    ("match", "abcnn"): "match",
     ("language_model", "transformer"): "characters",
     ("dates", "rnnsearch"): "dates",
 }

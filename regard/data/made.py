@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
+from regard.data import paraphrases
 from regard.data.columns import COLUMNS
 from regard.data.layout import Layout
 from regard.data.rows import Rows
@@ -33,7 +34,9 @@ class Made:
         return self.maker(self.split, self.count, self.seed)
 
 
-DATA: dict[str, tuple[str, Maker, dict[str, int]]] = {}
+DATA: dict[str, tuple[str, Maker, dict[str, int]]] = {
+    "paraphrases": ("match", paraphrases.rows, {"train": 20_000, "valid": 1000, "test": 1000}),
+}
 """Name → the task, what makes its rows, and how many there are of each split."""
 
 

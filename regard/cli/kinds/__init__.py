@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from regard.cli.kinds import classify, dates, language_model, translate
+from regard.cli.kinds import classify, dates, language_model, match, translate
 from regard.cli.settings import Settings
 from regard.data.corpus import Corpus
 from regard.tasks.task import Predictor, Task
@@ -33,5 +33,6 @@ KINDS: dict[str, Kind] = {
     "translate": translate,
     "classify": classify,
     "language_model": language_model,
+    "match": match,
     "dates": dates,
 }
