@@ -221,9 +221,20 @@ VERBS = {
     "doctor": _doctor,
 }
 
-_RECIPES = ("translate", "rnnsearch", "luong", "classify", "lstm", "characters", "dates")
+_RECIPES = (
+    "translate",
+    "rnnsearch",
+    "luong",
+    "classify",
+    "lstm",
+    "stories",
+    "characters",
+    "din",
+    "youtube_dnn",
+    "dates",
+)
 _TASKS = ("translate", "classify", "match", "answer", "recommend", "language_model", "dates")
-_MODELS = ("transformer", "rnnsearch", "luong", "lstm")
+_MODELS = ("transformer", "rnnsearch", "luong", "lstm", "memory", "din", "youtube_dnn")
 
 
 class _Parser(argparse.ArgumentParser):

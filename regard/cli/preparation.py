@@ -101,6 +101,9 @@ def examined(
     """
     if corpus is None:
         return KINDS["dates"].examined(settings, None, predictor, place)
+    if corpus.task == "recommend":
+        # What is asked may be held out of the training part itself.
+        return KINDS["recommend"].examined(settings, corpus.splits, predictor, place)
     splits = {split: rows for split, rows in corpus.splits.items() if split != "train"}
     if everything and "test" not in splits:
         joined = extra("datasets").concatenate_datasets

@@ -109,6 +109,18 @@ ABCNN: Table = {
 }
 """Yin et al. 2016; the kind of attention with `--set attention=...`."""
 
+STORIES: Table = {
+    "data": {"task": "answer", "path": "made:qa2", "batch_size": 32, "smoothing": 0.0},
+    "model": {"name": "memory"},
+    "train": {
+        "epochs": 100.0,
+        "learning_rate": 1e-2,
+        "weight_decay": 0.0,
+        "evaluate_every": 280,
+    },
+}
+"""Sukhbaatar et al. 2015: 3 hops of width 20; the kind of story with `--data made:qa1` to `qa8`."""
+
 CHARACTERS: Table = {
     "data": {"task": "language_model", "block": 64, "batch_size": 12, "smoothing": 0.0},
     "tokens": {"kind": "characters"},
@@ -147,6 +159,39 @@ DATES: Table = {
 """Dates in every language; the learning rate is high for a recurrent network, which a gradient
 clipped to 1 and a decay to 0 allow."""
 
+DIN: Table = {
+    "data": {
+        "task": "recommend",
+        "path": "made:interests",
+        "longest": 50,
+        "batch_tokens": 2048,
+        "smoothing": 0.0,
+    },
+    "model": {
+        "name": "din",
+        "embed_dim": 16,
+        "attention_dim": 80,
+        "hidden_dim": 64,
+        "second_dim": 32,
+        "l2": 0.01,
+    },
+    "train": {"epochs": 10.0, "learning_rate": 5e-3, "weight_decay": 0.0, "patience": 3},
+}
+"""Zhou et al. 2018 for tens of thousands of interactions."""
+
+YOUTUBE_DNN: Table = {
+    "data": {
+        "task": "recommend",
+        "path": "made:interests",
+        "longest": 50,
+        "batch_tokens": 2048,
+        "smoothing": 0.0,
+    },
+    "model": {"name": "youtube_dnn", "embed_dim": 32, "layers": 2, "samples": 256},
+    "train": {"epochs": 10.0, "learning_rate": 5e-3, "weight_decay": 0.0, "patience": 3},
+}
+"""Covington et al. 2016 for tens of thousands of interactions."""
+
 RECIPES: dict[str, Table] = {
     "translate": TRANSLATE,
     "rnnsearch": RNNSEARCH,
@@ -155,7 +200,10 @@ RECIPES: dict[str, Table] = {
     "lstm": LSTM,
     "cnn": CNN,
     "match": ABCNN,
+    "stories": STORIES,
     "characters": CHARACTERS,
+    "din": DIN,
+    "youtube_dnn": YOUTUBE_DNN,
     "dates": DATES,
 }
 
@@ -167,7 +215,10 @@ BY_TASK = {
     ("classify", "lstm"): "lstm",
     ("classify", "cnn"): "cnn",
     ("match", "abcnn"): "match",
+    ("answer", "memory"): "stories",
     ("language_model", "transformer"): "characters",
+    ("recommend", "din"): "din",
+    ("recommend", "youtube_dnn"): "youtube_dnn",
     ("dates", "rnnsearch"): "dates",
 }
 """The recipe for a task and a model where none is named."""

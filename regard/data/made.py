@@ -4,10 +4,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 
-from regard.data import paraphrases
+from regard.data import paraphrases, stories
 from regard.data.columns import COLUMNS
+from regard.data.interests import rows as interests
 from regard.data.layout import Layout
 from regard.data.rows import Rows
 
@@ -34,7 +36,11 @@ class Made:
         return self.maker(self.split, self.count, self.seed)
 
 
+STORIES = {"train": 1000, "valid": 200, "test": 1000}
+
 DATA: dict[str, tuple[str, Maker, dict[str, int]]] = {
+    "interests": ("recommend", interests, {"train": 30_000}),
+    **{kind: ("answer", partial(stories.rows, kind=kind), STORIES) for kind in stories.KINDS},
     "paraphrases": ("match", paraphrases.rows, {"train": 20_000, "valid": 1000, "test": 1000}),
 }
 """Name → the task, what makes its rows, and how many there are of each split."""

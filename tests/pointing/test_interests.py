@@ -61,16 +61,16 @@ def test_a_learned_query_finds_the_one_item_that_tells_what_comes_next() -> None
 
     def batch(count: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         told = torch.randint(SIGNAL, (count,), generator=rng)
-        past = torch.randint(2 + SIGNAL, 2 + SIGNAL + NOISE, (count, 6), generator=rng)
-        place = torch.randint(6, (count,), generator=rng)
+        past = torch.randint(2 + SIGNAL, 2 + SIGNAL + NOISE, (count, 12), generator=rng)
+        place = torch.randint(12, (count,), generator=rng)
         past[torch.arange(count), place] = 2 + told
         return past, place, 2 + (told + 1) % SIGNAL
 
     items = 2 + SIGNAL + NOISE
-    config = YouTubeDNNConfig(items=items, embed_dim=16, layers=2, pool="attention", samples=20)
+    config = YouTubeDNNConfig(items=items, embed_dim=32, layers=2, pool="attention", samples=20)
     model = YouTubeDNN(config)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
-    for _ in range(300):
+    for _ in range(400):
         past, _, target = batch(64)
         optimizer.zero_grad()
         model.nats(past, None, target[:, None]).mean().backward()

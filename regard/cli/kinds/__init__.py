@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from regard.cli.kinds import classify, dates, language_model, match, translate
+from regard.cli.kinds import answer, classify, dates, language_model, match, recommend, translate
 from regard.cli.settings import Settings
 from regard.data.corpus import Corpus
 from regard.tasks.task import Predictor, Task
@@ -34,5 +34,7 @@ KINDS: dict[str, Kind] = {
     "classify": classify,
     "language_model": language_model,
     "match": match,
+    "answer": answer,
+    "recommend": recommend,
     "dates": dates,
 }

@@ -1,6 +1,16 @@
 """The networks that can be named, one file each."""
 
-from regard.cli.networks import abcnn, cnn, lstm, luong, rnnsearch, transformer
+from regard.cli.networks import (
+    abcnn,
+    cnn,
+    din,
+    lstm,
+    luong,
+    memory,
+    rnnsearch,
+    transformer,
+    youtube_dnn,
+)
 from regard.cli.networks.network import ModelSettings, Network
 
 NETWORKS: dict[str, Network] = {
@@ -10,6 +20,9 @@ NETWORKS: dict[str, Network] = {
     "lstm": lstm.NETWORK,
     "cnn": cnn.NETWORK,
     "abcnn": abcnn.NETWORK,
+    "memory": memory.NETWORK,
+    "din": din.NETWORK,
+    "youtube_dnn": youtube_dnn.NETWORK,
 }
 
 __all__ = ["NETWORKS", "ModelSettings", "Network"]
