@@ -119,7 +119,16 @@ class Luong(nn.Module):
     def encode(
         self, source: Int[Tensor, "batch k_len"], lengths: Int[Tensor, " batch"] | None = None
     ) -> Encoded:
-        """Read the source; `lengths` are None when no sentence is padded."""
+        """Read the source; `lengths` are None when no sentence is padded.
+
+        Raises `ValueError` for a source that is longer than the location score knows.
+        """
+        longest = self.config.longest
+        if self.attention and self.config.score == "location" and source.shape[1] > (longest or 0):
+            raise ValueError(
+                f"a source has {source.shape[1]} tokens, but the location score was made for "
+                f"longest={longest}: shorten it, or take another score"
+            )
         words = rearrange(source, "batch k_len -> k_len batch")
         states, last = self.encoder(self.dropout(self.source_embedding(words)), lengths=lengths)
         annotations = rearrange(states, "k_len batch width -> batch 1 k_len width")
