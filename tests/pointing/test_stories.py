@@ -15,37 +15,35 @@ DRAWN: dict[str, Any] = {"hops": 1, "attention": "hard", "estimator": "reinforce
 STRAIGHT: dict[str, Any] = {"hops": 1, "attention": "hard", "estimator": "gumbel"}
 
 
-def pointed(folder: Path, kind: str, steps: int, rate: float, train: int, **model: Any) -> Any:
-    """What is scored on 300 new stories after so many updates, and the task."""
+def pointed(
+    folder: Path, kind: str, steps: int, rate: float, train: int, **model: Any
+) -> dict[str, float]:
+    """What is scored on 300 new stories after so many updates."""
     task = asking(folder, kind, {"train": train, "valid": 300}, linear_epochs=6.0, **model)
     torch.manual_seed(0)
     task.predictor.model.train()
     learn(task, steps, rate)
-    return task.score("valid", task.examine("valid", np.arange(300))), task
+    return task.score("valid", task.examine("valid", np.arange(300)))
 
 
 def test_a_hop_looks_at_the_sentence_that_tells_where_somebody_is(tmp_path: Path) -> None:
-    scores, task = pointed(tmp_path, "qa1", 700, 3e-2, 600, **SOFT)
+    scores = pointed(tmp_path, "qa1", 700, 3e-2, 600, **SOFT)
     assert scores["pointing"] >= 0.95 and scores["accuracy"] >= 0.95
-    batch = task.part(0).batch(np.arange(300))
-    looks = task.predictor.model.look(batch.story, batch.question, batch.lengths)
-    facts = task.examples["train"].take(np.arange(300))[3].values
-    mass = looks[torch.arange(300), 0, torch.from_numpy(facts).long() - 1]
-    assert mass.mean() >= 0.95
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
-    ("steps", "rate", "model"), [(700, 2e-2, STRAIGHT), (1600, 1e-2, DRAWN)], ids=["gumbel", "draw"]
+    ("steps", "rate", "model"),
+    [(500, 3e-2, STRAIGHT), pytest.param(1600, 1e-2, DRAWN, marks=pytest.mark.slow)],
+    ids=["gumbel", "reinforce"],
 )
 def test_a_hard_attention_chooses_that_sentence(
     tmp_path: Path, steps: int, rate: float, model: dict[str, Any]
 ) -> None:
-    scores, _ = pointed(tmp_path, "qa1", steps, rate, 600, **model)
+    scores = pointed(tmp_path, "qa1", steps, rate, 600, **model)
     assert scores["pointing"] >= 0.95 and scores["accuracy"] >= 0.95
 
 
 @pytest.mark.slow
 def test_two_hops_find_both_sentences_that_tell_where_a_thing_is(tmp_path: Path) -> None:
-    scores, _ = pointed(tmp_path, "qa2", 6000, 1e-2, 4000, hops=2)
+    scores = pointed(tmp_path, "qa2", 6000, 1e-2, 4000, hops=2)
     assert scores["pointing"] >= 0.9
