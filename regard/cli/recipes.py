@@ -95,6 +95,27 @@ CNN: Table = {
 }
 """Kim 2014; every other summary with `--set summary=...`."""
 
+HAN: Table = {
+    "data": {
+        "task": "classify",
+        "path": "made:reviews",
+        "longest": 2048,
+        "smoothing": 0.0,
+        "batch_tokens": 4096,
+    },
+    "tokens": {"kind": "words", "size": 20_000, "lowercase": True, "sentences": True},
+    "model": {
+        "name": "han",
+        "embed_dim": 50,
+        "hidden_dim": 25,
+        "align_dim": 50,
+        "dropout": 0.3,
+        "word_dropout": 0.1,
+    },
+    "train": {"epochs": 8.0, "learning_rate": 5e-3, "weight_decay": 0.01, "patience": 3},
+}
+"""Yang et al. 2016 for a few thousand documents; flat attention is the recipe `lstm`."""
+
 ABCNN: Table = {
     "data": {
         "task": "match",
@@ -199,6 +220,7 @@ RECIPES: dict[str, Table] = {
     "classify": CLASSIFY,
     "lstm": LSTM,
     "cnn": CNN,
+    "han": HAN,
     "match": ABCNN,
     "stories": STORIES,
     "characters": CHARACTERS,
@@ -214,6 +236,7 @@ BY_TASK = {
     ("classify", "transformer"): "classify",
     ("classify", "lstm"): "lstm",
     ("classify", "cnn"): "cnn",
+    ("classify", "han"): "han",
     ("match", "abcnn"): "match",
     ("answer", "memory"): "stories",
     ("language_model", "transformer"): "characters",

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 
-from regard.data import paraphrases, stories
+from regard.data import opinions, paraphrases, stories
 from regard.data.columns import COLUMNS
 from regard.data.interests import rows as interests
 from regard.data.layout import Layout
@@ -39,6 +39,8 @@ class Made:
 STORIES = {"train": 1000, "valid": 200, "test": 1000}
 
 DATA: dict[str, tuple[str, Maker, dict[str, int]]] = {
+    "opinions": ("classify", opinions.rows, {"train": 6000, "valid": 600, "test": 600}),
+    "reviews": ("classify", opinions.documents, {"train": 4000, "valid": 400, "test": 400}),
     "interests": ("recommend", interests, {"train": 30_000}),
     **{kind: ("answer", partial(stories.rows, kind=kind), STORIES) for kind in stories.KINDS},
     "paraphrases": ("match", paraphrases.rows, {"train": 20_000, "valid": 1000, "test": 1000}),
