@@ -99,12 +99,13 @@ class AttentionPool(nn.Module):
     def _pair(self, x: Tensor, query: Tensor | None) -> tuple[Tensor, Tensor]:
         """Queries and keys as the operator takes them."""
         key = rearrange(self.key(x), "batch k_len width -> batch 1 k_len width")
-        if (query is None) == (self.query is None):
-            wanted = "learns its queries: call it without" if query is not None else "needs"
-            raise ValueError(f"this AttentionPool (query_dim={self.query_dim}) {wanted} a query")
-        if query is not None:
+        if self.query is None:
+            if query is None:
+                raise ValueError(f"this pool needs a query of width {self.query_dim} for each row")
             return rearrange(query, "batch width -> batch 1 1 width"), key
-        learned = self.query.to(key.dtype) if self.query is not None else key
+        if query is not None:
+            raise ValueError("this pool learns its queries: give none, or give it a query_dim")
+        learned = self.query.to(key.dtype)
         return repeat(learned, "queries width -> batch 1 queries width", batch=len(x)), key
 
 
