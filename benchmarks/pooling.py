@@ -81,7 +81,9 @@ class Counts:
         }
         place = torch.tensor(sorted(pairs)).T
         shape = (len(rows), len(self.number))
-        there = torch.sparse_coo_tensor(place, torch.ones(place.shape[1]), shape).coalesce()
+        there = torch.sparse_coo_tensor(
+            place, torch.ones(place.shape[1]), shape, check_invariants=True
+        ).coalesce()
         return there, torch.tensor([float(label == "positive") for _, label in rows])
 
 
