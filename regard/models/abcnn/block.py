@@ -48,8 +48,9 @@ class Block(nn.Module):
         if places is not None:
             self.left_places = nn.Parameter(torch.empty(places, input_dim))
             self.right_places = nn.Parameter(torch.empty(places, input_dim))
-            nn.init.xavier_uniform_(self.left_places)
-            nn.init.xavier_uniform_(self.right_places)
+            # Small, so that it begins as if there were no attention.
+            nn.init.normal_(self.left_places, std=0.01)
+            nn.init.normal_(self.right_places, std=0.01)
         channels = 1 if places is None else 2
         self.filters = nn.Parameter(torch.empty(hidden_dim, channels * input_dim, width))
         self.bias = nn.Parameter(torch.zeros(hidden_dim))

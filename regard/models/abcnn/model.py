@@ -97,6 +97,8 @@ class ABCNN(nn.Module):
         They are those of the first block's attention matrix: at the input between words; in the
         pooling between windows, of which those count in which both words stand at the same place.
         Without attention they are the match of the embeddings, which nothing in the network asks.
+        What belongs together matches best only if training brings it together: a last layer that
+        takes likeness against a class can as well learn to set it far apart.
         """
         one, other = self._words(left, left_lengths), self._words(right, right_lengths)
         if self.config.attention != "pooling":
