@@ -160,7 +160,7 @@ class Recommend:
 
     def _rng(self, split: str, row: int) -> np.random.Generator:
         """The same for an example in whatever company it is asked."""
-        return np.random.default_rng([self.seed, len(split), row])
+        return np.random.default_rng([self.seed, row, *split.encode()])
 
     def score(self, split: str, records: Sequence[Record]) -> dict[str, float]:
         """The mean loss, HR@10 and NDCG@10 of the rankings, AUC and GAUC beside the drawn items.
