@@ -227,6 +227,7 @@ _RECIPES = (
     "luong",
     "classify",
     "lstm",
+    "han",
     "stories",
     "characters",
     "din",
@@ -234,7 +235,7 @@ _RECIPES = (
     "dates",
 )
 _TASKS = ("translate", "classify", "match", "answer", "recommend", "language_model", "dates")
-_MODELS = ("transformer", "rnnsearch", "luong", "lstm", "memory", "din", "youtube_dnn")
+_MODELS = ("transformer", "rnnsearch", "luong", "lstm", "han", "memory", "din", "youtube_dnn")
 
 
 class _Parser(argparse.ArgumentParser):
