@@ -19,13 +19,14 @@ examples:
   regard train --data pairs.tsv                        learn to translate from your own pairs
   regard train rnnsearch --data corpus/ --normalizer sparsemax
   regard train characters --data novel.txt --steps 2000
+  regard train stories --set hops=2                    answer questions; brings its own data
   regard predict runs/pairs "A man rides a bicycle." --beam 4 --show
   regard eval runs/pairs --json                        metrics on the test data
   regard compare runs/pairs runs/corpus-rnnsearch      two runs side by side
 
 verbs:
   demo      train a small network on dates, here and now, without a download
-  train     train on your own data: translation, classification, language models
+  train     train on your own data: translate, classify, match, answer, recommend, go on
   predict   ask a trained model, and see where it looked
   eval      measure a trained model
   compare   put runs side by side, as a table and a page
@@ -227,15 +228,28 @@ _RECIPES = (
     "luong",
     "classify",
     "lstm",
+    "cnn",
     "han",
+    "match",
     "stories",
-    "characters",
     "din",
     "youtube_dnn",
+    "characters",
     "dates",
 )
 _TASKS = ("translate", "classify", "match", "answer", "recommend", "language_model", "dates")
-_MODELS = ("transformer", "rnnsearch", "luong", "lstm", "han", "memory", "din", "youtube_dnn")
+_MODELS = (
+    "transformer",
+    "rnnsearch",
+    "luong",
+    "lstm",
+    "cnn",
+    "han",
+    "abcnn",
+    "memory",
+    "din",
+    "youtube_dnn",
+)
 
 
 class _Parser(argparse.ArgumentParser):

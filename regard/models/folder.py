@@ -8,7 +8,6 @@ import torch
 from torch import nn
 
 from regard._files import write_whole
-from regard.models.configuration import Config
 from regard.models.weights import read_weights, write_weights
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
@@ -19,25 +18,25 @@ Model = TypeVar("Model", bound=nn.Module)
 def save(model: Any, folder: Path) -> None:
     """Write the configuration and weights of a model into a folder that exists.
 
-    Scores, normalizers and masks are objects and not part of the configuration: whoever loads the
-    model gives the same ones if they are not the usual ones.
+    Scores, normalizers and whatever else is an object are not part of it: give `load` the same ones
+    where they are not the usual ones.
     """
     write_weights(model, folder / WEIGHTS)
     write_whole(folder / CONFIG, model.config.to_json().encode())
 
 
-def load(folder: Path, kind: type[Config], build: Callable[[Config], Model]) -> Model:
-    """Read what `save` wrote, ready for evaluation; `build` makes the model of a configuration.
+def load(folder: Path, build: Callable[[str], Model]) -> Model:
+    """Read what `save` wrote, ready for evaluation; `build` makes a model of its configuration.
 
     Raises `FileNotFoundError` when a file is missing, `CheckpointMismatch` when the weights are not
     those of the configuration, and `ValueError` when a file is damaged or foreign.
     """
     path = folder / CONFIG
+    text = path.read_text("utf-8")
     try:
-        config = kind.from_json(path.read_text("utf-8"))
+        with torch.device("meta"):
+            model = build(text)
     except (ValueError, TypeError) as error:
         raise ValueError(f"{path}: {error}") from None
-    with torch.device("meta"):
-        model = build(config)
     read_weights(model, folder / WEIGHTS)
     return model.eval()

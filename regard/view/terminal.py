@@ -60,13 +60,21 @@ def shade(weight: float) -> str:
 def visible(token: str) -> str:
     r"""A token that can be printed by itself: it cannot move the cursor or join a neighbor.
 
-    Spaces become `␣`, marks get a circle to sit on, and whatever a terminal would obey or hide
-    (control characters, direction marks, surrogates) becomes its code point.
+    Spaces that would not be seen become `␣`, marks get a circle to sit on, and whatever a terminal
+    would obey or hide (control characters, direction marks, surrogates) becomes its code point.
 
-    >>> [visible(token) for token in (" ", "é", "\u0301", "\x1b", "\u200f")]
-    ['␣', 'é', '◌́', 'U+001B', 'U+200F']
+    >>> [visible(token) for token in (" ", "a b ", "\u0301", "\x1b", "\u200f")]
+    ['␣', 'a b␣', '◌́', 'U+001B', 'U+200F']
     """
-    shown = "".join(map(_visible_character, token))
+    # Between words a space is seen as it is; alone or at an end it would not be.
+    inner = token.strip(" ")
+    at = token.index(inner) if inner else 0
+    parts = (token[:at], inner, token[at + len(inner) :])
+    shown = "".join(
+        character if part is inner and character == " " else _visible_character(character)
+        for part in parts
+        for character in part
+    )
     return "◌" + shown if shown and unicodedata.category(shown[0])[0] == "M" else shown
 
 

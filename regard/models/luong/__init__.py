@@ -1,7 +1,8 @@
 """Luong, Pham & Manning's network (2015): attention where the decoder already is."""
 
+from regard.models.folder import save
 from regard.models.luong.attention import LuongAttention
-from regard.models.luong.checkpoint import load, save
+from regard.models.luong.checkpoint import load
 from regard.models.luong.config import LuongConfig
 from regard.models.luong.model import Encoded, Luong
 

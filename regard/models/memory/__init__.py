@@ -1,6 +1,7 @@
 """End-to-end memory networks (Sukhbaatar et al., 2015): attention that hops from fact to fact."""
 
-from regard.models.memory.checkpoint import load, save
+from regard.models.folder import save
+from regard.models.memory.checkpoint import load
 from regard.models.memory.config import MemoryConfig
 from regard.models.memory.model import MemoryNetwork
 

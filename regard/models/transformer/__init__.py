@@ -1,6 +1,7 @@
 """The Transformer (Vaswani et al., 2017): encoder–decoder, encoder alone, decoder alone."""
 
-from regard.models.transformer.checkpoint import load, save
+from regard.models.folder import save
+from regard.models.transformer.checkpoint import load
 from regard.models.transformer.classifier import TransformerClassifier
 from regard.models.transformer.config import (
     TransformerClassifierConfig,

@@ -1,40 +1,15 @@
-"""A YouTube candidate generator as a folder: `config.json` and `model.safetensors`."""
+"""A YouTube candidate generator from a folder."""
 
 from pathlib import Path
 
-import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from regard._files import write_whole
-from regard.models.weights import read_weights, write_weights
+from regard.models import folder as folders
 from regard.models.youtube_dnn.config import YouTubeDNNConfig
 from regard.models.youtube_dnn.model import YouTubeDNN
 
-CONFIG, WEIGHTS = "config.json", "model.safetensors"
-
-
-def save(model: YouTubeDNN, folder: Path) -> None:
-    """Write the sizes and weights of a model into a folder that exists.
-
-    The items' features are data and not part of it: give them to `load` again.
-    """
-    write_weights(model, folder / WEIGHTS)
-    write_whole(folder / CONFIG, model.config.to_json().encode())
-
 
 def load(folder: Path, features: Int[Tensor, "items columns"] | None = None) -> YouTubeDNN:
-    """Read what `save` wrote, ready for evaluation.
-
-    Raises `FileNotFoundError` when a file is missing, `CheckpointMismatch` when the weights are not
-    those of the configuration and features, and `ValueError` when a file is damaged or foreign.
-    """
-    path = folder / CONFIG
-    try:
-        config = YouTubeDNNConfig.from_json(path.read_text("utf-8"))
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"{path}: {error}") from None
-    with torch.device("meta"):
-        model = YouTubeDNN(config, features)
-    read_weights(model, folder / WEIGHTS)
-    return model.eval()
+    """Read what `save` wrote, ready for evaluation; raises as `regard.models.folder.load`."""
+    return folders.load(folder, lambda text: YouTubeDNN(YouTubeDNNConfig.from_json(text), features))
