@@ -20,6 +20,7 @@ from regard.normalizers import (
 )
 from regard.score_mods import ALiBi, RelativeBias, SoftCap
 from regard.scores import (
+    MLP,
     Additive,
     Bilinear,
     ConcatTanhSum,
@@ -39,6 +40,9 @@ SCORES: dict[str, Callable[[int, int, int], Score]] = {
     "additive": lambda query, key, hidden: Additive(query, key, hidden),
     "luong_concat": lambda query, key, hidden: LuongConcat(query, key, hidden),
     "concat_tanh_sum": lambda query, key, hidden: ConcatTanhSum(query, key, hidden),
+    "mlp": lambda query, key, hidden: MLP(
+        query, key, variant="official" if query == key else "paper"
+    ),
     "squared_distance": lambda query, key, hidden: NegativeSquaredDistance(),
     "inverse_distance": lambda query, key, hidden: InverseDistance(),
 }

@@ -142,7 +142,7 @@ def describe(
         "started": datetime.now().astimezone().isoformat(timespec="seconds"),
         "task": task.name,
         "model": settings.model.name,
-        "attention": f"{settings.model.score}, {settings.model.normalizer}",
+        "attention": settings.model.described(),
         "parameters": sum(p.numel() for p in task.predictor.model.parameters()),
         "data": corpus.fingerprint if corpus else "generated",
     }

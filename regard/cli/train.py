@@ -228,7 +228,7 @@ def _introduction(task: Task, settings: Settings, folder: Path) -> str:
     count = sum(p.numel() for p in task.predictor.model.parameters())
     return (
         f"Learning {task.name} with {settings.model.name} ({count:,} parameters, "
-        f"{settings.model.score}, {settings.model.normalizer}) for {budget}.\n"
+        f"{settings.model.described()}) for {budget}.\n"
         f"The run is kept in {folder}; Ctrl-C ends it early and saves."
     )
 

@@ -163,7 +163,7 @@ def shown(
     source_coder: Any,
     target_coder: Any,
 ) -> Answer:
-    """Answers to one text with the alignment of the best."""
+    """Answers to one text with the alignment of the best, if the network has any attention."""
     device = model.output.weight.device
     best = found[0].tokens
     weights = torch.zeros(0, len(source))
@@ -171,11 +171,12 @@ def shown(
         followed = torch.tensor([[target_coder.begin, *best[:-1]]], device=device)
         encoded = model.encode(torch.tensor([list(source)], device=device))
         weights = model.alignment(encoded, followed)[0].float().cpu()
+    looked = not best or bool(weights.any())
     return Answer(
         text=text,
         answers=tuple((target_coder.decode(h.tokens), h.log_probability) for h in found),
         inputs=tuple(source_coder.tokens(source)),
         outputs=tuple(target_coder.tokens(best)),
-        weights=weights,
+        weights=weights if looked else None,
         unknown=tuple(source_coder.unknown(text)),
     )

@@ -19,7 +19,7 @@ def prepare(settings: Settings, corpus: Corpus, place: Path) -> None:
 
 
 def task(settings: Settings, corpus: None, place: Path) -> Dates:
-    model = settings.model
+    model: Any = settings.model
     score = None if model.score == "additive" else chosen("score", model.score, SCORES)(96, 32, 32)
     normalizer: Any = chosen("normalizer", model.normalizer, NORMALIZERS)(1)
     known = settings.data.languages or languages()

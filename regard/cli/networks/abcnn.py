@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from torch import nn
 
@@ -15,8 +15,6 @@ from regard.models import abcnn
 class ABCNNSettings(ModelSettings):
     """See `regard.models.abcnn.ABCNNConfig`.
 
-    Its score is its own, and it does not normalize: `score` and `normalizer` change nothing.
-
     Args:
         attention: `none`, at the `input`, in the `pooling`, or `both`.
         similarity: `cosine`, `distance` or `both`.
@@ -26,8 +24,8 @@ class ABCNNSettings(ModelSettings):
         width: of the filters.
     """
 
-    parts: ClassVar[tuple[str, ...]] = ()
-    words = ModelSettings.words | {
+    looks = ("attention", "similarity")
+    words = {
         "attention": ("none", "input", "pooling", "both"),
         "similarity": ("cosine", "distance", "both"),
         "variant": ("paper", "official"),

@@ -8,14 +8,14 @@ from typing import Any
 from torch import nn
 
 from regard.cli.names import attend_of
-from regard.cli.networks.network import ModelSettings, Network
+from regard.cli.networks.network import AttendingSettings, Network
 from regard.layers import Attend
 from regard.models import cnn
 from regard.scores import Bilinear
 
 
 @dataclass(frozen=True, kw_only=True)
-class CNNSettings(ModelSettings):
+class CNNSettings(AttendingSettings):
     """See `regard.models.cnn.CNNConfig`.
 
     Args:
@@ -28,7 +28,8 @@ class CNNSettings(ModelSettings):
         word_dropout: share of the tokens that are read as `<unk>` while training.
     """
 
-    words = ModelSettings.words | {"summary": ("max", "mean", "attention", "guided")}
+    looks = ("summary", "score", "normalizer")
+    words = AttendingSettings.words | {"summary": ("max", "mean", "attention", "guided")}
 
     name: str = "cnn"
     score: str = "dot"

@@ -27,20 +27,15 @@ class DINSettings(ModelSettings):
         l2: mini-batch-aware regularisation.
     """
 
-    parts = ()
+    looks = ("pool", "variant")
     words = {
-        "score": ("mlp",),
-        "normalizer": ("variant",),
         "variant": ("paper", "official"),
         "pool": ("attention", "mean"),
         "activation": ("dice", "prelu", "sigmoid"),
     }
 
     name: str = "din"
-    score: str = "mlp"
-    normalizer: str = "variant"
     embed_dim: int = 64
-    dropout: float = 0.0
     variant: str = "official"
     pool: str = "attention"
     activation: str = "dice"
@@ -49,11 +44,6 @@ class DINSettings(ModelSettings):
     second_dim: int = 80
     negatives: int = 4
     l2: float = 0.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.dropout:
-            raise ValueError(f"din has no dropout, got {self.dropout}; l2 holds its weights back")
 
 
 def clicks(settings: Any, items: int) -> nn.Module:

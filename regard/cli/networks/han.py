@@ -8,13 +8,13 @@ from typing import Any
 from torch import nn
 
 from regard.cli.names import attend_of
-from regard.cli.networks.network import ModelSettings, Network
+from regard.cli.networks.network import AttendingSettings, Network
 from regard.layers import Attend
 from regard.models import han
 
 
 @dataclass(frozen=True, kw_only=True)
-class HANSettings(ModelSettings):
+class HANSettings(AttendingSettings):
     """See `regard.models.han.HANConfig`; its texts want `tokens.sentences`.
 
     Args:
@@ -25,7 +25,8 @@ class HANSettings(ModelSettings):
         word_dropout: share of the words that are read as `<unk>` while training.
     """
 
-    words = ModelSettings.words | {
+    looks = ("word_summary", "sentence_summary", "score", "normalizer")
+    words = AttendingSettings.words | {
         "word_summary": ("attention", "mean"),
         "sentence_summary": ("attention", "mean"),
     }

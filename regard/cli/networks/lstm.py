@@ -8,13 +8,13 @@ from typing import Any
 from torch import nn
 
 from regard.cli.names import attend_of
-from regard.cli.networks.network import ModelSettings, Network
+from regard.cli.networks.network import AttendingSettings, Network
 from regard.layers import Attend
 from regard.models import lstm
 
 
 @dataclass(frozen=True, kw_only=True)
-class LSTMSettings(ModelSettings):
+class LSTMSettings(AttendingSettings):
     """See `regard.models.lstm.LSTMConfig`.
 
     Args:
@@ -27,7 +27,8 @@ class LSTMSettings(ModelSettings):
         word_dropout: share of the tokens that are read as `<unk>` while training.
     """
 
-    words = ModelSettings.words | {
+    looks = ("summary", "score", "normalizer")
+    words = AttendingSettings.words | {
         "summary": ("last", "mean", "attention", "hard"),
         "estimator": ("reinforce", "gumbel"),
         "cell": ("lstm", "gru"),

@@ -8,7 +8,7 @@ from typing import Any
 from torch import nn
 
 from regard.cli.names import NORMALIZERS, chosen
-from regard.cli.networks.network import ModelSettings, Network
+from regard.cli.networks.network import AttendingSettings, Network
 from regard.models import luong
 
 SCORES = {"dot": "dot", "general": "general", "luong_concat": "concat", "location": "location"}
@@ -16,7 +16,7 @@ SCORES = {"dot": "dot", "general": "general", "luong_concat": "concat", "locatio
 
 
 @dataclass(frozen=True, kw_only=True)
-class LuongSettings(ModelSettings):
+class LuongSettings(AttendingSettings):
     """See `regard.models.luong.LuongConfig`.
 
     Args:
@@ -28,7 +28,8 @@ class LuongSettings(ModelSettings):
     """
 
     parts = ("normalizer",)
-    words = ModelSettings.words | {
+    looks = ("attention", "score", "normalizer")
+    words = AttendingSettings.words | {
         "score": SCORES,
         "attention": ("global", "local_m", "local_p", "none"),
         "input_feeding": ("on", "off"),

@@ -8,12 +8,12 @@ from typing import Any
 from torch import nn
 
 from regard.cli.names import NORMALIZERS, SCORES, chosen
-from regard.cli.networks.network import ModelSettings, Network
+from regard.cli.networks.network import AttendingSettings, Network
 from regard.models import memory
 
 
 @dataclass(frozen=True, kw_only=True)
-class MemorySettings(ModelSettings):
+class MemorySettings(AttendingSettings):
     """See `regard.models.memory.MemoryConfig`.
 
     Args:
@@ -28,7 +28,8 @@ class MemorySettings(ModelSettings):
     """
 
     may_be_zero = frozenset({"linear_epochs"})
-    words = ModelSettings.words | {
+    looks = ("attention", "score", "normalizer")
+    words = AttendingSettings.words | {
         "tying": ("adjacent", "layerwise"),
         "encoding": ("position", "bag"),
         "attention": ("soft", "hard"),

@@ -19,21 +19,18 @@ class ModelSettings:
 
     Args:
         name: of the network.
-        score, normalizer: the parts of its attention.
         embed_dim: width of the embeddings.
-        dropout: share that is left out while training.
     """
 
-    parts: ClassVar[tuple[str, ...]] = ("score", "normalizer")
+    parts: ClassVar[tuple[str, ...]] = ()
     """The names of parts, which a trained model keeps beside its sizes."""
+    looks: ClassVar[tuple[str, ...]] = ()
+    """The settings that say how the network attends, for people to read."""
     may_be_zero: ClassVar[frozenset[str]] = frozenset()
-    words: ClassVar[dict[str, Collection[str]]] = {"score": SCORES, "normalizer": NORMALIZERS}
+    words: ClassVar[dict[str, Collection[str]]] = {}
 
     name: str
-    score: str = "scaled_dot"
-    normalizer: str = "softmax"
     embed_dim: int = 128
-    dropout: float = 0.1
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -47,6 +44,29 @@ class ModelSettings:
     def about(self) -> dict[str, Any]:
         """The names of the parts."""
         return {name: getattr(self, name) for name in self.parts}
+
+    def described(self) -> str:
+        """How the network attends, in a few words."""
+        return ", ".join(str(getattr(self, name)) for name in self.looks)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttendingSettings(ModelSettings):
+    """Of a network whose attention can be put together from parts.
+
+    Args:
+        score, normalizer: the parts.
+        dropout: share of the units that is left out while training.
+    """
+
+    parts: ClassVar[tuple[str, ...]] = ("score", "normalizer")
+    looks: ClassVar[tuple[str, ...]] = ("score", "normalizer")
+    words: ClassVar[dict[str, Collection[str]]] = {"score": SCORES, "normalizer": NORMALIZERS}
+
+    name: str
+    score: str = "scaled_dot"
+    normalizer: str = "softmax"
+    dropout: float = 0.1
 
 
 @dataclass(frozen=True)

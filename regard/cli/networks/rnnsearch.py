@@ -8,12 +8,12 @@ from typing import Any
 from torch import nn
 
 from regard.cli.names import NORMALIZERS, SCORES, chosen
-from regard.cli.networks.network import ModelSettings, Network
+from regard.cli.networks.network import AttendingSettings, Network
 from regard.models import rnnsearch
 
 
 @dataclass(frozen=True, kw_only=True)
-class RNNsearchSettings(ModelSettings):
+class RNNsearchSettings(AttendingSettings):
     """See `regard.models.rnnsearch.RNNsearchConfig`.
 
     Args:
@@ -23,7 +23,8 @@ class RNNsearchSettings(ModelSettings):
         maxout_dim: width of the deep output.
     """
 
-    words = ModelSettings.words | {"attention": ("search", "none")}
+    looks = ("attention", "score", "normalizer")
+    words = AttendingSettings.words | {"attention": ("search", "none")}
 
     name: str = "rnnsearch"
     score: str = "additive"

@@ -9,13 +9,13 @@ from torch import nn
 
 from regard._files import read_json
 from regard.cli.names import SCORE_MODS, attend_of
-from regard.cli.networks.network import ModelSettings, Network
+from regard.cli.networks.network import AttendingSettings, Network
 from regard.layers import Attend
 from regard.models import transformer
 
 
 @dataclass(frozen=True, kw_only=True)
-class TransformerSettings(ModelSettings):
+class TransformerSettings(AttendingSettings):
     """See `regard.models.transformer.Blocks` for the sizes.
 
     Args:
@@ -29,7 +29,7 @@ class TransformerSettings(ModelSettings):
 
     parts = ("score", "score_mod", "normalizer", "window", "attention_dropout")
     may_be_zero = frozenset({"window"})
-    words = ModelSettings.words | {
+    words = AttendingSettings.words | {
         "score_mod": SCORE_MODS,
         "positions": ("sinusoidal", "learned", "rope", "none"),
         "norm": ("post", "pre"),

@@ -23,20 +23,14 @@ class YouTubeDNNSettings(ModelSettings):
         samples: items drawn for the sampled softmax of one batch.
     """
 
-    parts = ()
-    words = {"score": ("scaled_dot",), "normalizer": ("softmax",), "pool": ("mean", "attention")}
+    looks = ("pool",)
+    words = {"pool": ("mean", "attention")}
 
     name: str = "youtube_dnn"
     embed_dim: int = 64
-    dropout: float = 0.0
     pool: str = "mean"
     layers: int = 3
     samples: int = 512
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.dropout:
-            raise ValueError(f"youtube_dnn has no dropout, got {self.dropout}; leave it out")
 
 
 def nearest(settings: Any, items: int) -> nn.Module:
