@@ -16,7 +16,7 @@ from regard.layers.cross_attention import CrossAttention
 from regard.layers.dropout import Dropout
 from regard.layers.feed_forward import FeedForward, GatedFeedForward
 from regard.layers.gru import GRU
-from regard.layers.halting import Halting, Pondered
+from regard.layers.halting import Halting, Pondered, Toll
 from regard.layers.hard_pool import HardPool
 from regard.layers.hierarchical import Hierarchical, Level
 from regard.layers.join import concat, mean
@@ -58,6 +58,7 @@ __all__ = [
     "SelfAttention",
     "Sentences",
     "Stack",
+    "Toll",
     "concat",
     "draw",
     "mean",

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from regard.normalizers import Sample
@@ -59,8 +59,8 @@ class Reinforce(nn.Module):
     Add it to the nats. Its value is 0, so that a loss stays the loss; its gradient is that of
     `term`, whose mean over draws is the gradient of the mean loss with respect to the scores. The
     baseline, which follows the loss of earlier batches, leaves that mean alone and lowers the
-    variance; the bonus keeps the attention from closing its eyes too early. Only in training is
-    the baseline moved.
+    variance; the bonus keeps the attention from closing its eyes too early. The baseline moves only
+    in training, and not for a batch whose mean is no finite number.
 
     Args:
         decay: how much of the baseline a batch leaves; the paper's is 0.9.
@@ -96,11 +96,22 @@ class Reinforce(nn.Module):
         self.decay, self.bonus = decay, bonus
         self.register_buffer("baseline", torch.zeros(()))
 
-    def forward(self, nats: Float[Tensor, " batch"], choice: Choice) -> Float[Tensor, " batch"]:
+    def forward(
+        self,
+        nats: Float[Tensor, " batch"],
+        choice: Choice,
+        known: Bool[Tensor, " batch"] | None = None,
+    ) -> Float[Tensor, " batch"]:
+        """`known` are the rows that have a label, all if None: others teach and move nothing."""
         cost = nats.detach()
+        known = torch.ones_like(cost, dtype=torch.bool) if known is None else known
         term = (cost - self.baseline) * choice.log_prob - self.bonus * choice.entropy
-        if self.training and len(cost):
-            self.baseline.lerp_(cost.mean().to(self.baseline.dtype), 1.0 - self.decay)
+        term = term.masked_fill(~known, 0.0)
+        if self.training:
+            # Without a row the mean is 0 / 0.
+            mean = (cost.masked_fill(~known, 0.0).sum() / known.sum()).to(self.baseline.dtype)
+            moved = self.baseline.lerp(mean, 1.0 - self.decay)
+            self.baseline.copy_(torch.where(mean.isfinite(), moved, self.baseline))
         return term - term.detach()
 
     def extra_repr(self) -> str:

@@ -34,6 +34,18 @@ class Pondered:
         """
         return self.steps + self.remainder
 
+    def toll(self, ponder: float) -> "Toll":
+        """`ponder` times the mean cost of a row's positions, padding left out."""
+        real = (self.steps > 0).sum(1)
+        return Toll(ponder * self.cost.sum(1) / real.clamp(min=1))
+
+
+@dataclass(frozen=True, eq=False)
+class Toll:
+    """What each row of a batch pays for the time it took, in nats."""
+
+    nats: Float[Tensor, " batch"]
+
 
 class Halting(nn.Module):
     """A stack that every position leaves when it has thought enough.

@@ -208,7 +208,7 @@ class Classify:
 
     def loss(self, batch: Labelled) -> Float[Tensor, ""]:
         model = self.predictor.model
-        logits, choice = explored(model, batch.source, batch.lengths)
+        logits, met = explored(model, batch.source, batch.lengths)
         nats = cross_entropy(
             logits.float(),
             batch.label,
@@ -216,7 +216,7 @@ class Classify:
             reduction="none",
             label_smoothing=self.smoothing,
         )
-        return learning_from(model, nats, choice).sum()
+        return learning_from(model, nats, met, batch.label >= 0).sum()
 
     def size(self, split: str) -> int:
         return len(self.examples[split]) if split in self.examples else 0

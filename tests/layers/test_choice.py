@@ -104,10 +104,24 @@ def test_the_baseline_follows_the_loss_in_training_alone() -> None:
     torch.testing.assert_close(reinforce.baseline, torch.tensor(0.76))
 
 
-def test_an_empty_batch_leaves_the_baseline_a_number() -> None:
-    reinforce = Reinforce()
-    reinforce(torch.zeros(0), Choice(torch.zeros(0), torch.zeros(0)))
-    assert reinforce.baseline == 0
+def test_a_row_that_is_not_known_is_as_none() -> None:
+    known = torch.tensor([True, False, True])
+    nats, log_prob = torch.tensor([3.0, 100.0, 5.0]), torch.tensor([-1.0, -2.0, -3.0])
+    found = []
+    for rows, told in ((torch.arange(3), known), (torch.tensor([0, 2]), None)):
+        reinforce, leaf = with_baseline(1.0), log_prob.clone().requires_grad_()
+        reinforce(nats[rows], Choice(leaf[rows], leaf[rows]), told).sum().backward()
+        found.append((leaf.grad, reinforce.baseline))
+    assert found[0][0].tolist() == [2.0, 0.0, 4.0]
+    assert all(torch.equal(one, other) for one, other in zip(*found, strict=True))
+
+
+@pytest.mark.parametrize("nats", [[], [7.0], [float("nan")], [float("inf")]], ids=str)
+def test_a_batch_that_tells_nothing_leaves_the_baseline_as_it_was(nats: list[float]) -> None:
+    reinforce, zeros = with_baseline(2.0), torch.zeros(len(nats))
+    known = torch.zeros(len(nats), dtype=torch.bool) if nats == [7.0] else None
+    reinforce(torch.tensor(nats), Choice(zeros, zeros), known)
+    assert reinforce.baseline == 2.0
 
 
 @pytest.mark.parametrize("arguments", [{"decay": 1.0}, {"decay": -0.1}, {"bonus": -1.0}])

@@ -25,6 +25,10 @@ class TransformerSettings(AttendingSettings):
         ff_dim: width of the feed-forward layer.
         layers: of the encoder, and as many of the decoder.
         attention_dropout: share of the weights that is left out while training.
+        sharing: `none`; `all` layers are one; `universal`, and it is told which time it is used;
+            `adaptive`, and each token that is read decides how many times.
+        ponder: nats that each time costs a classified text, the mean over its tokens, where they
+            decide.
     """
 
     parts = ("score", "score_mod", "normalizer", "window", "attention_dropout")
@@ -35,6 +39,7 @@ class TransformerSettings(AttendingSettings):
         "norm": ("post", "pre"),
         "activation": ("relu", "gelu", "swiglu"),
         "tied": ("none", "output", "all"),
+        "sharing": ("none", "all", "universal", "adaptive"),
     }
 
     name: str = "transformer"
@@ -48,6 +53,8 @@ class TransformerSettings(AttendingSettings):
     activation: str = "relu"
     tied: str = "all"
     attention_dropout: float = 0.0
+    sharing: str = "none"
+    ponder: float = 0.01
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -55,11 +62,28 @@ class TransformerSettings(AttendingSettings):
             raise ValueError(
                 f"embed_dim {self.embed_dim} is not divisible by num_heads {self.num_heads}"
             )
+        if self.sharing in ("universal", "adaptive") and self.positions != "sinusoidal":
+            raise ValueError(
+                f"sharing {self.sharing!r} adds sinusoids before each layer: it needs positions "
+                f"'sinusoidal', got {self.positions!r}"
+            )
+        if self.sharing != "adaptive" and self.charges:
+            raise ValueError(
+                f"ponder {self.ponder} is the cost of layers that tokens choose to use: it needs "
+                f"sharing 'adaptive', got {self.sharing!r}"
+            )
+
+    @property
+    def charges(self) -> bool:
+        """Is `ponder` not the usual one?"""
+        return self.ponder != type(self).ponder
 
 
 def pairs(settings: Any, source_vocab: int, target_vocab: int) -> nn.Module:
     """An encoder and a decoder, which reads one language and writes another."""
     model = settings.model
+    if model.charges:
+        raise ValueError("ponder is the cost of a classified text; a translated one pays nothing")
     tied: Any = model.tied if settings.tokens.joint or model.tied != "all" else "output"
     sizes = transformer.TransformerConfig(
         source_vocab=source_vocab,
@@ -79,7 +103,7 @@ def classes(settings: Any, vocab: int, classes: int) -> nn.Module:
         vocab=vocab, classes=classes, layers=model.layers, **_shape(model, settings.data.longest)
     )
     attend = _attend(model.about(), sizes.embed_dim, sizes.num_heads)
-    return transformer.TransformerClassifier(sizes, attend)
+    return transformer.TransformerClassifier(sizes, attend, model.ponder)
 
 
 def running(settings: Any, vocab: int) -> nn.Module:
@@ -106,7 +130,7 @@ def load(folder: Path, parts: Mapping[str, Any]) -> nn.Module:
 
 def _shape(model: TransformerSettings, longest: int) -> dict[str, Any]:
     """What all three share."""
-    names = "embed_dim num_heads ff_dim dropout norm activation positions".split()
+    names = "embed_dim num_heads ff_dim dropout norm activation positions sharing".split()
     shape = {name: getattr(model, name) for name in names}
     return shape | {"max_length": longest if model.positions == "learned" else None}
 

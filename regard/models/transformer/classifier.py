@@ -5,7 +5,7 @@ from einops import rearrange, reduce
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from regard.layers import Attend
+from regard.layers import Attend, Halting, Toll
 from regard.models.transformer.assembly import (
     Embedding,
     encoder,
@@ -23,6 +23,8 @@ class TransformerClassifier(nn.Module):
 
     Args:
         attend: score, mask, normalizer and so on of every attention, copied for each.
+        ponder: nats that a step costs in training, where each position decides how many it takes;
+            a text pays for the mean over its tokens of Graves' `N + R`.
 
     >>> config = TransformerClassifierConfig(vocab=9, classes=3, embed_dim=8, num_heads=2,
     ...                                      ff_dim=16, layers=2)
@@ -34,9 +36,14 @@ class TransformerClassifier(nn.Module):
         Vaswani et al. Attention Is All You Need. 2017. https://arxiv.org/abs/1706.03762
     """
 
-    def __init__(self, config: TransformerClassifierConfig, attend: Attend | None = None) -> None:
+    def __init__(
+        self,
+        config: TransformerClassifierConfig,
+        attend: Attend | None = None,
+        ponder: float = 0.01,
+    ) -> None:
         super().__init__()
-        self.config = config
+        self.config, self.ponder = config, ponder
         self.source = Embedding(config.vocab, config)
         self.encoder = encoder(config, config.layers, attend)
         self.encoder_norm = last_norm(config)
@@ -48,6 +55,16 @@ class TransformerClassifier(nn.Module):
     ) -> Float[Tensor, "batch classes"]:
         """Logits of the classes; `lengths` are None when no text is padded."""
         return self.output(self.features(source, lengths))
+
+    def explore(
+        self, source: Int[Tensor, "batch k_len"], lengths: Int[Tensor, " batch"] | None = None
+    ) -> tuple[Float[Tensor, "batch classes"], Toll | None]:
+        """The logits, and what each text pays for its steps where they are its own choice."""
+        if not isinstance(self.encoder, Halting):
+            return self(source, lengths), None
+        found = self.encoder.ponder(self.source(source), padding(source, lengths))
+        features = self._pooled(self.encoder_norm(found.output), lengths)
+        return self.output(features), found.toll(self.ponder)
 
     def features(
         self, source: Int[Tensor, "batch k_len"], lengths: Int[Tensor, " batch"] | None = None
