@@ -23,7 +23,8 @@ from pathlib import Path
 from regard._files import write_whole
 from regard.data.lines import lines
 
-OFFICIAL = re.compile(r"qa\d+_.*_(train|valid|test)\.txt")
+OFFICIAL = re.compile(r"qa\d+_(?:.*_)?(?:train|valid|test)\.txt")
+PART = re.compile(r"(?:.*[._-])?(train|valid|val|dev|test)\.txt")
 _LINE = re.compile(r"(\d+) (.*)")
 _SAMPLE = 50
 """Lines by which a file of another name is recognized."""
@@ -52,13 +53,13 @@ def is_babi(path: Path) -> bool:
 
 
 def split_of(path: Path) -> str | None:
-    """The split that an official file name ends with, if it is one.
+    """The split that a file name ends with, as the official ones do.
 
-    >>> split_of(Path("qa1_single-supporting-fact_test.txt"))
-    'test'
+    >>> split_of(Path("qa1_single-supporting-fact_test.txt")), split_of(Path("contest.txt"))
+    ('test', None)
     """
-    found = OFFICIAL.fullmatch(path.name)
-    return found[1] if found else None
+    found = PART.fullmatch(path.name)
+    return {"val": "valid", "dev": "valid"}.get(found[1], found[1]) if found else None
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ COLUMNS = {
     "language_model": ("text",),
     "match": ("left", "right", "label"),
     "answer": ("story", "question", "answer", "support"),
-    "recommend": ("user", "item", "rating", "timestamp"),
+    "recommend": ("user", "item", "rating", "timestamp", "category"),
 }
-"""Task → the columns of its examples."""
+"""Task → the columns of its examples; of recommend there may be no category."""
 
 NEEDED = {"answer": 3, "recommend": 2}
 """Task → how many of them must be there, where some may be missing or empty."""
@@ -34,6 +34,7 @@ WORDS = {
     "item": "item item_id itemid movie_id movieid product_id asin track_id book_id".split(),
     "rating": "rating ratings stars overall".split(),
     "timestamp": "timestamp time unix_time unixreviewtime".split(),
+    "category": "category categories genre genres class cate_id brand".split(),
 }
 """Role → what people call such a column."""
 
@@ -62,7 +63,8 @@ def is_language(name: str) -> bool:
 
 def is_header(cells: Sequence[str]) -> bool:
     """Whether a first row names columns: it has a known name, or nothing but languages."""
-    known = {word for words in WORDS.values() for word in words}
+    # No table is known by its categories alone, and a text may be about a brand.
+    known = {word for role, words in WORDS.items() if role != "category" for word in words}
     return any(cell.strip().lower() in known for cell in cells) or (
         len(cells) > 1 and all(is_language(cell) and len(cell) <= 5 for cell in cells)
     )
@@ -136,7 +138,7 @@ def _several(names: tuple[str, ...], task: str, sure: bool, where: str) -> tuple
         words["right"] = [*words["right"], *WORDS["answer"], *WORDS["text"][:2]]
     found = tuple(next((lower[w] for w in words[role] if w in lower), "") for role in roles)
     if all(found[:needed]) and len(set(found[:needed])) == needed:
-        return found
+        return _without_category(task, found)
     if not sure:
         return None
     if any(found) or not needed <= len(names) <= len(roles):
@@ -144,7 +146,11 @@ def _several(names: tuple[str, ...], task: str, sure: bool, where: str) -> tuple
         raise ValueError(
             f"{where} has columns {', '.join(names)}; to {task}, call {' and '.join(missing)} so"
         )
-    return (*names, *[""] * (len(roles) - len(names)))
+    return _without_category(task, (*names, *[""] * (len(roles) - len(names))))
+
+
+def _without_category(task: str, columns: tuple[str, ...]) -> tuple[str, ...]:
+    return columns[:-1] if task == "recommend" and not columns[-1] else columns
 
 
 def _named(pair: tuple[str, str]) -> bool:

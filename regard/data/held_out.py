@@ -19,10 +19,12 @@ TEXT_SHARE = 0.1
 class Drawn:
     """The rows whose first column hashes below a limit, or all the others.
 
-    So whatever was written twice stands on one side, and no seed and no order moves a row.
+    So whatever was written twice stands on one side, and no seed and no order moves a row. Of a
+    story the first sentence alone counts: what is asked later in it stands on the same side.
     """
 
     rows: Rows
+    task: str
     below: int
     keep: bool
 
@@ -32,7 +34,7 @@ class Drawn:
 
     def read(self, notes: Counter[str]) -> Iterator[tuple[str, ...]]:
         for row in self.rows.read(notes):
-            if (_draw(row) < self.below) == self.keep:
+            if (_draw(row, self.task) < self.below) == self.keep:
                 yield row
 
 
@@ -75,16 +77,16 @@ def held_out(rows: Rows, task: str, streaming: bool) -> tuple[Rows, Rows, str]:
         note = f"the last {TEXT_SHARE:.0%} of the text is held out for validation"
         return Span(rows, 0, cut), Span(rows, cut, total), note
     below, share = (
-        (int(STREAMED_SHARE * 2**64), STREAMED_SHARE) if streaming else _limit(rows, where)
+        (int(STREAMED_SHARE * 2**64), STREAMED_SHARE) if streaming else _limit(rows, task, where)
     )
     note = f"about {share:.1%} of the training examples are held out for validation, by their hash"
-    return Drawn(rows, below, False), Drawn(rows, below, True), note
+    return Drawn(rows, task, below, False), Drawn(rows, task, below, True), note
 
 
-def _limit(rows: Rows, where: str) -> tuple[int, float]:
+def _limit(rows: Rows, task: str, where: str) -> tuple[int, float]:
     count, least, most = 0, 2**64, -1
     for row in rows.read(Counter()):
-        draw = _draw(row)
+        draw = _draw(row, task)
         count, least, most = count + 1, min(least, draw), max(most, draw)
     if least >= most:
         raise ValueError(
@@ -96,5 +98,6 @@ def _limit(rows: Rows, where: str) -> tuple[int, float]:
     return min(max(int(share * 2**64), least + 1), most), share
 
 
-def _draw(row: tuple[str, ...]) -> int:
-    return int.from_bytes(blake2b(row[0].encode(), digest_size=8).digest(), "big")
+def _draw(row: tuple[str, ...], task: str) -> int:
+    text = row[0].partition("\n")[0] if task == "answer" else row[0]
+    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big")

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Int
 
 from regard.data.catalogue import UNKNOWN, Catalogue
-from regard.data.interactions import rating_of, seconds_of
+from regard.data.interactions import rating_of, require_names, seconds_of
 from regard.data.ragged import Ragged
 
 
@@ -38,7 +38,7 @@ def histories(
     Rating and timestamp may be empty: without a rating all interactions count alike, and where the
     first row has no timestamp the order of the rows is that of time. Rows of the same time stay in
     their order. A user who chose an item twice chose it twice; only rows that agree in user, item
-    and timestamp count once. The features of an item are those of its last row.
+    and timestamp count once. The features of an item are those of its last row that has some.
 
     Args:
         catalogue: read the items by it; one that is not in it becomes `<unk>`. None makes one.
@@ -59,14 +59,15 @@ def histories(
     timed, number = False, 0
     for number, (user, item, rating, timestamp, *more) in enumerate(rows, 1):
         timed = bool(timestamp.strip()) if number == 1 else timed
-        _require_names(user, item, where, number)
+        require_names(user, item, where(number))
         user, item = user.strip(), item.strip()
         rated = rating_of(rating, where(number)) if rating.strip() else None
         if rated is not None and least is not None and rated < least:
             continue
         time = seconds_of(timestamp, where(number)) if timed else float(number)
         events.setdefault(user, []).append((time, item))
-        features[item] = tuple(more)
+        if any(more) or item not in features:
+            features[item] = tuple(more)
     if not events:
         why = f"none of {number:,} is rated {least} or better" if number else "there is no row"
         raise ValueError(f"no interaction is left: {why}")
@@ -76,12 +77,6 @@ def histories(
         catalogue = Catalogue.build(counts, features)
     encoded = Ragged.of(catalogue.encode(chosen) for chosen in ordered.values())
     return Histories(tuple(ordered), catalogue, encoded)
-
-
-def _require_names(user: str, item: str, where: Callable[[int], str], number: int) -> None:
-    for role, name in (("user", user), ("item", item)):
-        if not name.strip():
-            raise ValueError(f"{where(number)}: the {role} is empty")
 
 
 def _in_order(events: list[tuple[float, str]]) -> list[str]:

@@ -9,43 +9,40 @@ from typing import Any
 
 from regard.data.columns import chosen
 from regard.data.extra import extra
-from regard.data.layout import Asked, Layout, split_of
-from regard.data.rows import EMPTY, Rows
-from regard.data.tables import as_text, flattened
+from regard.data.layout import Asked, Layout, named, split_of
+from regard.data.rows import Rows, Tabled
+from regard.data.tables import Row, cell, columns_of, flattened
 
 PREFIX = "hf:"
 
 
 @dataclass(frozen=True, eq=False)
-class HubRows:
-    """Columns of a `datasets` data set; a class's number becomes its name."""
+class HubTable:
+    """A `datasets` data set as a table; a class's number becomes its name."""
 
     dataset: Any
-    columns: tuple[str, ...]
-    task: str
+    name: str
+    path: Path | None = None
 
     @property
-    def files(self) -> tuple[Path, ...]:
-        return ()
+    def names(self) -> tuple[str, ...]:
+        return columns_of(flattened(next(iter(self.dataset), {})))
 
-    def read(self, notes: Counter[str]) -> Iterator[tuple[str, ...]]:
+    def rows(self, columns: tuple[str, ...]) -> Iterator[Row]:
         features = self.dataset.features or {}
-        classes = [getattr(features.get(column), "names", None) for column in self.columns]
+        classes = [getattr(features.get(column), "names", None) for column in columns]
         for number, entry in enumerate(self.dataset, 1):
-            flat = flattened(entry)
-            values = [flat.get(column) for column in self.columns]
-            row = tuple(
-                names[value]
-                if names and isinstance(value, int) and 0 <= value < len(names)
-                else as_text(value, f"row {number}: {column!r}")
-                for value, names, column in zip(values, classes, self.columns, strict=True)
+            where, flat = f"{self.name} row {number}", flattened(entry)
+            values = [flat.get(column) for column in columns]
+            yield (
+                where,
+                tuple(
+                    names[value]
+                    if names and isinstance(value, int) and 0 <= value < len(names)
+                    else cell(value, f"{where}: {column!r}", column)
+                    for value, names, column in zip(values, classes, columns, strict=True)
+                ),
             )
-            if self.task == "language_model":
-                yield (row[0] if row[0].endswith("\n") else row[0] + "\n",)
-            elif all(text.strip() for text in row):
-                yield row
-            else:
-                notes[EMPTY] += 1
 
 
 def hub_layout(path: str, asked: Asked, cache: Path | None, streaming: bool) -> Layout:
@@ -68,23 +65,15 @@ def hub_layout(path: str, asked: Asked, cache: Path | None, streaming: bool) -> 
     parts = {split_of(split): loaded[split] for split in reversed(list(loaded))}
     if "train" not in parts:
         raise ValueError(f"{path} has no part called train, only {', '.join(loaded)}")
-    first = parts["train"]
-    names = tuple(flattened(next(iter(first), {})))
+    first = HubTable(parts["train"], path)
 
     def texts(columns: tuple[str, ...]) -> Sequence[tuple[str, ...]]:
-        return list(islice(HubRows(first, columns, "").read(Counter()), 1000))
+        return list(islice(Tabled(first, columns, "").read(Counter()), 1000))
 
-    task, columns = chosen(
-        _textual(first, names), texts, path, asked.task, asked.source, asked.target
-    )
+    task, columns = chosen(first.names, texts, path, asked.task, asked.source, asked.target)
     splits: dict[str, Rows] = {
-        split: HubRows(parts[split], columns, task)
+        split: Tabled(HubTable(parts[split], path), columns, task)
         for split in ("train", "valid", "test")
         if split in parts
     }
-    return Layout(task, columns, splits)
-
-
-def _textual(dataset: Any, names: tuple[str, ...]) -> tuple[str, ...]:
-    entry = flattened(next(iter(dataset), {}))
-    return tuple(name for name in names if isinstance(entry[name], (str, int)))
+    return Layout(task, named(columns, task), splits)

@@ -3,6 +3,35 @@
 import math
 from datetime import UTC, datetime
 
+LONGEST_NAME = 10_000
+"""Characters of the name of a user or item."""
+
+
+def require_interaction(row: tuple[str, ...], timed: bool, where: str) -> None:
+    """Check the texts of `(user, item, rating, timestamp, ...)`; the rating may be empty.
+
+    Raises `ValueError` for the names, as `require_names`, for a rating that is no number, and where
+    the interactions are `timed`, for a time that cannot be read.
+    """
+    user, item, rating, timestamp = row[:4]
+    require_names(user, item, where)
+    if rating.strip():
+        rating_of(rating, where)
+    if timed:
+        seconds_of(timestamp, where)
+
+
+def require_names(user: str, item: str, where: str) -> None:
+    """Raise `ValueError` for an empty user or item, or one of more than 10 000 characters."""
+    for role, name in (("user", user), ("item", item)):
+        if not name.strip():
+            raise ValueError(f"{where}: the {role} is empty")
+        if len(name) > LONGEST_NAME:
+            raise ValueError(
+                f"{where}: the name of the {role} has {len(name):,} characters, "
+                f"{LONGEST_NAME:,} at most can be read"
+            )
+
 
 def rating_of(text: str, where: str) -> float:
     """A rating as a number; raises `ValueError` for anything else.

@@ -7,9 +7,12 @@ from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path
 
+from regard.data.babi import is_babi
 from regard.data.columns import COLUMNS, chosen, is_language, suggestion
+from regard.data.item_file import Described, item_file
 from regard.data.lines import check_encoding
 from regard.data.rows import Labelled, Pairs, Rows, Running, Tabled
+from regard.data.story_files import require_numbered, story_parts, with_parts
 from regard.data.tables import TABLES, table
 
 SPLITS = {
@@ -19,6 +22,8 @@ SPLITS = {
 }
 LABELS = frozenset("pos neg neu positive negative neutral spam ham".split())
 TASKS = tuple(COLUMNS)
+BESIDE = (".txt", ".md", ".item", ".user", ".kg", ".link")
+"""Endings of files that are no half of a pair: plain text, and RecBole's beside its `.inter`."""
 
 
 @dataclass(frozen=True)
@@ -53,11 +58,16 @@ def layout(path: Path, asked: Asked) -> Layout:
     if not path.exists():
         raise FileNotFoundError(_missing(path))
     if path.is_file():
+        if _tells(path, asked):
+            return _stories(with_parts(path), asked)
         return _files({"train": path}, asked)
     files = sorted(p for p in path.iterdir() if p.is_file() and not p.name.startswith("."))
     paired = _paired(files, asked)
     if paired:
         return _side_by_side(paired, path, asked)
+    stories = [p for p in files if p.suffix.lower() == ".txt" and _tells(p, asked)]
+    if stories and not any(p.suffix.lower() in TABLES for p in files):
+        return _stories(stories, asked)
     if not any(p.suffix.lower() in (*TABLES, ".txt") for p in files):
         labelled = _folders(path, asked)
         if labelled:
@@ -72,6 +82,15 @@ def split_of(stem: str) -> str | None:
     ('test', 'valid', None)
     """
     return next((s for s, name in SPLITS.items() if name.fullmatch(stem.lower())), None)
+
+
+def named(columns: tuple[str, ...], task: str) -> tuple[str, ...]:
+    """The names of columns, in place of a missing one what it would be.
+
+    >>> named(("userId", "movieId", "", ""), "recommend")
+    ('userId', 'movieId', 'rating', 'timestamp')
+    """
+    return tuple(name or role for name, role in zip(columns, COLUMNS[task], strict=False))
 
 
 def _missing(path: Path) -> str:
@@ -105,11 +124,30 @@ def _files(files: dict[str, Path], asked: Asked) -> Layout:
             hint = suggestion(column, part.names)
             raise ValueError(f"{path} has no column {column!r}, as {first} has; {hint}")
         splits[split] = Tabled(part, columns, task)
-    names = tuple(c or role for c, role in zip(columns, COLUMNS[task], strict=True))
-    return Layout(task, names, splits)
+    if task != "recommend" or len(columns) == len(COLUMNS[task]):
+        return Layout(task, named(columns, task), splits)
+    items, notes = item_file(first, asked.encoding)
+    if items is None:
+        return Layout(task, named(columns, task), splits, notes)
+    described: dict[str, Rows] = {split: Described(rows, items) for split, rows in splits.items()}
+    return Layout(task, named((*columns, ""), task), described, notes)
+
+
+def _tells(path: Path, asked: Asked) -> bool:
+    """Whether a file is to be read as stories of bAbI."""
+    return asked.task in (None, "answer") and is_babi(path)
+
+
+def _stories(files: list[Path], asked: Asked) -> Layout:
+    splits, notes = story_parts(files, asked.encoding)
+    return Layout("answer", COLUMNS["answer"], splits, notes)
 
 
 def _text(files: dict[str, Path], asked: Asked) -> Layout:
+    if asked.task == "answer":
+        for path in files.values():
+            require_numbered(path, asked.encoding)
+        return _stories([*files.values()], asked)
     if asked.task not in (None, "language_model"):
         kinds = ", ".join(TABLES[:4])
         raise ValueError(
@@ -145,7 +183,7 @@ def _paired(files: list[Path], asked: Asked) -> dict[str, dict[str, Path]]:
     """Stem → ending → file, for files that differ in their ending only; empty when none are."""
     stems: dict[str, dict[str, Path]] = {}
     for path in files:
-        if path.suffix and path.suffix.lower() not in (*TABLES, ".txt", ".md"):
+        if path.suffix and path.suffix.lower() not in (*TABLES, *BESIDE):
             stems.setdefault(path.stem, {})[path.suffix[1:]] = path
     return {stem: ends for stem, ends in stems.items() if len(ends) > 1}
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import shutil
 import tempfile
 import weakref
@@ -24,9 +23,10 @@ from regard.data.hub import PREFIX, hub_layout
 from regard.data.layout import Asked, Layout, layout
 from regard.data.made import PREFIX as MADE
 from regard.data.made import made_layout
+from regard.data.natural import natural
 from regard.data.rows import Rows
 
-FORMAT = 1
+FORMAT = 2
 MAX_LABELS = 10_000
 STREAMED = ("translate", "classify", "language_model")
 
@@ -110,15 +110,16 @@ def _store(found: Layout, place: Path) -> None:
         entry: dict[str, Any] = {"splits": {}, "notes": list(found.notes), "labels": []}
         notes: Counter[str] = Counter()
         labels: set[str] = set()
+        columns = COLUMNS[found.task][: len(found.names)]
         for split, rows in found.splits.items():
             seen = _watched(rows.read(notes if split != "valid" else Counter()), found, labels)
-            written = write(work / f"{split}.arrow", COLUMNS[found.task], seen)
+            written = write(work / f"{split}.arrow", columns, seen)
             if not written.rows:
                 names = " and ".join(str(path) for path in rows.files)
                 raise ValueError(f"{names}: no usable line; every one of them is empty")
             entry["splits"][split] = vars(written)
         entry["notes"] += [f"{count:,} {what}" for what, count in sorted(notes.items())]
-        entry["labels"] = sorted(labels, key=_natural)
+        entry["labels"] = sorted(labels, key=natural)
         write_whole(work / "corpus.json", json.dumps(entry).encode())
         shutil.rmtree(place, ignore_errors=True)
         os.replace(work, place)
@@ -139,11 +140,6 @@ def _watched(
                     "--target which column is the label, or --task translate"
                 )
         yield row
-
-
-def _natural(label: str) -> list[tuple[int, str]]:
-    """Sort 2 before 10."""
-    return [(int(p) if p.isdecimal() else 0, p) for p in re.split(r"([0-9]+)", label[:100])]
 
 
 def _stored(place: Path) -> dict[str, Any] | None:
@@ -189,7 +185,7 @@ def _streamed(found: Layout, files: tuple[Read, ...], digest: str) -> Corpus:
         for _ in train:
             pass
     says = told(found.task, found.names, ["streamed"], found.notes, examples)
-    named = tuple(sorted(labels, key=_natural))
+    named = tuple(sorted(labels, key=natural))
     return Corpus(found.task, splits, found.names, says, digest, named, files)
 
 

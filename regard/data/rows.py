@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from regard.data.columns import NEEDED
+from regard.data.interactions import require_interaction
 from regard.data.lines import LONGEST, lines, running_text
 from regard.data.tables import Table
 
@@ -94,21 +95,40 @@ class Tabled:
 
     @property
     def files(self) -> tuple[Path, ...]:
-        return (self.table.path,)
+        return (self.table.path,) if self.table.path else ()
 
     def read(self, notes: Counter[str]) -> Iterator[tuple[str, ...]]:
-        there = tuple(column for column in self.columns if column)
+        there, timed = tuple(column for column in self.columns if column), None
         needed = NEEDED.get(self.task, len(self.columns))
-        for _, cells in self.table.rows(there):
+        for where, cells in self.table.rows(there):
             filled = iter(cells)
             row = tuple(next(filled) if column else "" for column in self.columns)
             if self.task == "language_model":
                 # A document ends with its line, so that two of them never run into one.
                 yield (row[0] if row[0].endswith("\n") else row[0] + "\n",)
+            elif self.task == "recommend":
+                timed = bool(row[3].strip()) if timed is None else timed
+                require_interaction(row, timed, where)
+                yield row
             elif all(text.strip() for text in row[:needed]):
                 yield row
             else:
                 notes[EMPTY] += 1
+
+
+@dataclass(frozen=True)
+class Joined:
+    """Parts one behind the other."""
+
+    parts: tuple[Rows, ...]
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        return tuple(path for part in self.parts for path in part.files)
+
+    def read(self, notes: Counter[str]) -> Iterator[tuple[str, ...]]:
+        for part in self.parts:
+            yield from part.read(notes)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ import csv
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -19,11 +20,11 @@ Row = tuple[str, tuple[str, ...]]
 
 @runtime_checkable
 class Table(Protocol):
-    """Named columns of text in a file."""
+    """Named columns of text."""
 
     @property
-    def path(self) -> Path:
-        """The file."""
+    def path(self) -> Path | None:
+        """The file, if it is one."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -36,7 +37,7 @@ class Table(Protocol):
 def table(path: Path, encoding: str = "utf-8") -> Table:
     """The table in a file, by the file's ending."""
     match path.suffix.lower():
-        case ".tsv" | ".csv" | ".inter":
+        case ".tsv" | ".csv" | ".inter" | ".item":
             first = next(_cells(path, encoding), None)
             if first is None:
                 raise ValueError(f"{path} has no row")
@@ -91,7 +92,7 @@ class JSONLines:
                 if column not in entry:
                     hint = suggestion(column, tuple(entry))
                     raise ValueError(f"{where}: the key {column!r} is missing; {hint}")
-                values.append(_cell(entry[column], f"{where}: {column!r}", column))
+                values.append(cell(entry[column], f"{where}: {column!r}", column))
             yield where, tuple(values)
 
 
@@ -110,7 +111,7 @@ class Parquet:
                 for entry in batch.to_pylist():
                     number += 1
                     where, flat = f"{self.path} row {number}", flattened(entry)
-                    yield where, tuple(_cell(flat.get(c), f"{where}: {c!r}", c) for c in columns)
+                    yield where, tuple(cell(flat.get(c), f"{where}: {c!r}", c) for c in columns)
 
 
 def json_lines(path: Path, encoding: str) -> JSONLines:
@@ -118,12 +119,21 @@ def json_lines(path: Path, encoding: str) -> JSONLines:
     first = next(_objects(path, encoding), None)
     if first is None:
         raise ValueError(f"{path} has no object")
-    names = tuple(
+    return JSONLines(path, encoding, columns_of(first[1]))
+
+
+def columns_of(entry: dict[str, Any]) -> tuple[str, ...]:
+    """The keys of a flat object that hold texts, whole numbers, and other numbers where they may.
+
+    >>> columns_of({"item": 7, "rating": 4.5, "price": 9.99, "tags": ["new"]})
+    ('item', 'rating')
+    """
+    return tuple(
         key
-        for key, value in first[1].items()
-        if isinstance(value, (str, int)) or (isinstance(value, float) and key.lower() in NUMBERS)
+        for key, value in entry.items()
+        if isinstance(value, (str, int))
+        or (isinstance(value, (float, date)) and key.lower() in NUMBERS)
     )
-    return JSONLines(path, encoding, names)
 
 
 def parquet(path: Path) -> Parquet:
@@ -172,10 +182,12 @@ def as_text(value: Any, where: str) -> str:
     raise ValueError(f"{where} must be text or a whole number, it is {kind}")
 
 
-def _cell(value: Any, where: str, column: str) -> str:
-    """A value as text; numbers with a point where they may stand."""
+def cell(value: Any, where: str, column: str) -> str:
+    """A value as text; numbers with a point and dates where they may stand."""
     if isinstance(value, float) and column.lower() in NUMBERS:
         return repr(value)
+    if isinstance(value, date) and column.lower() in NUMBERS:
+        return value.isoformat()
     return as_text(value, where)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from regard.cli.assembly import load_predictor
+from regard.data.babi import write_babi
 from regard.data.stories import rows
 from regard.view.run_log import read_run
 from tests.cli.small import as_table
@@ -72,6 +73,52 @@ def test_a_table_of_stories_needs_no_support(tmp_path: Path, done: Call) -> None
     done("train", "stories", "--data", path, "--out", tmp_path / "run", *SMALL)
     scores = json.loads(done("eval", tmp_path / "run", "--data", path, "--json"))
     assert "pointing" not in scores
+
+
+def official(folder: Path, kinds: dict[str, str]) -> Path:
+    """Files called as those of bAbI: kind of story → name."""
+    folder.mkdir()
+    for kind, name in kinds.items():
+        for split in ("train", "test"):
+            write_babi(folder / f"{name}_{split}.txt", rows(split, 40, 0, kind=kind))
+    return folder
+
+
+def test_a_folder_of_babi_is_learned_as_a_whole(tmp_path: Path, done: Call) -> None:
+    folder = official(tmp_path / "en", {"qa1": "qa1_one", "qa4": "qa10_ten", "qa6": "qa2_two"})
+    run = tmp_path / "run"
+    said = done("train", "--data", folder, "--out", run, *SMALL, "--steps", "2")
+    assert "3 files are learned together, one behind the other: qa1_one_train.txt, qa2_two" in said
+    assert "read as answer (story, question, answer, support)" in said and "On test data" in said
+    assert json.loads(done("eval", run, "--json"))["examples"] == 120
+    one = folder / "qa2_two_train.txt"
+    assert json.loads(done("eval", run, "--data", one, "--json"))["examples"] == 40
+    broken = folder / "qa3_three_train.txt"
+    broken.write_text("1 Ada sits.\n2 Who sits?\tAda\t1\n4 Who?\tAda\t1\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("1 Ada sits.\n2 Who sits?\tAda\t1\n4 Who?\tAda\t1\n", "line 3: the number is 4 and"),
+        ("1 Ada sits.\n2 Bo sits.\n", "line 1: nothing is asked in the story that begins here"),
+        ("1 Ada sits.\n2 Who sits? Ada 1?\n", "line 2: a question needs its answer behind a tab"),
+        ("1 Ada sits.\nBo sits.\n", "line 2: 'Bo sits.' does not begin with the number"),
+        (
+            "Call me Ishmael.\n",
+            "numbered lines: '1 Mary moved to the bathroom.', '2 Where is Mary?",
+        ),
+    ],
+    ids=["number", "nothing asked", "no tab", "no number", "prose"],
+)
+def test_stories_that_cannot_be_read_are_refused_with_file_and_line(
+    text: str, why: str, tmp_path: Path, mistake: Call
+) -> None:
+    path = tmp_path / "stories.txt"
+    path.write_text(text)
+    given = ["--task", "answer", "--data", path, "--out", tmp_path / "run", "--steps", "1"]
+    said = mistake("train", *given)
+    assert "stories.txt" in said and why in said
 
 
 def test_a_text_without_a_question_is_one_sentence_of_a_mistake(

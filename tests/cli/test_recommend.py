@@ -64,28 +64,144 @@ def test_a_file_to_validate_on_asks_the_last_item_of_each_of_its_users(
     assert scores["examples"] == 2
 
 
+def refused(folder: Path, mistake: Call, table: Sequence[Sequence[str]], ending: str) -> str:
+    data = put(folder / f"data.{ending}", NAMES, table)
+    said = mistake("train", "--data", data, "--out", folder / "run", "--steps", "1", *SMALL)
+    assert not (folder / "run").exists()
+    return said
+
+
 @pytest.mark.parametrize(
     ("row", "why"),
     [
         (("ann", "tea", "good", "1"), "the rating 'good' is not a number"),
+        (("ann", "tea", "3,5", "1"), "the rating '3,5' is not a number"),
+        (("ann", "tea", "nan", "1"), "the rating 'nan' is not a number"),
+        (("ann", "tea", "-inf", "1"), "the rating '-inf' is not a number"),
         (("ann", "tea", "5", "noon"), "the timestamp 'noon' is neither a number of seconds nor"),
+        (("ann", "tea", "5", ""), "the timestamp '' is neither a number of seconds nor"),
+        (("ann", "tea", "5", "1e999"), "the timestamp '1e999' is neither a number"),
+        ((" ", "tea", "5", "1"), "the user is empty"),
+        (("ann", "", "5", "1"), "the item is empty"),
+        (("ann", "x" * 10_001, "5", "1"), "the name of the item has 10,001 characters, 10,000 at"),
+        (("x" * 10_000_000, "tea", "5", "1"), "10,000,009 bytes are more than a line may have"),
+        (("ann", "tea", "5"), "3 columns, where the first row has 4"),
     ],
+    ids=lambda value: str(value)[:30],
 )
-def test_what_is_no_number_is_refused_with_its_row(
+def test_an_interaction_that_cannot_be_read_is_refused_with_file_and_line(
     row: tuple[str, ...], why: str, tmp_path: Path, mistake: Call
 ) -> None:
-    table = [*rows("train", 40, 0), row]
-    data = put(tmp_path / "data.csv", NAMES, table)
-    said = mistake("train", "--data", data, "--out", tmp_path / "run", "--steps", "1", *SMALL)
-    assert why in said and "41" in said
+    said = refused(tmp_path, mistake, [*rows("train", 40, 0), row], "tsv")
+    assert f"data.tsv line 42: {why}" in said
+
+
+@pytest.mark.parametrize(
+    ("table", "why"),
+    [
+        ([("ann", "tea", "5", "1")], "no user of 1 has more than 1 interaction, and one with 4 is"),
+        ([("ann", "tea", "5", "1")] * 9, "no user of 1 has more than 1 interaction, and one with"),
+        ([(f"u{n}", f"i{n}", "5", "1") for n in range(9)], "no user of 9 has more than 1 "),
+        ([(f"u{n // 3}", f"i{n}", "5", "1") for n in range(9)], "no user of 3 has more than 3 "),
+        ([("ann", "tea", "5", f"{n}") for n in range(9)], "two items to choose from, there are 1"),
+    ],
+    ids=["one", "one nine times", "one each", "three each", "one item"],
+)
+def test_data_that_nothing_can_be_learned_from_is_refused_and_leaves_nothing(
+    table: list[tuple[str, ...]], why: str, tmp_path: Path, mistake: Call
+) -> None:
+    assert why in refused(tmp_path, mistake, table, "csv")
+
+
+def test_who_chose_one_item_alone_is_no_example_but_the_item_is_one(
+    tmp_path: Path, done: Call
+) -> None:
+    table, run = [*rows("train", 60, 0), ("eve", "lonely", "5", "1")], tmp_path / "run"
+    for name in ("with", "without"):
+        data = put(tmp_path / f"{name}.csv", NAMES, table if name == "with" else table[:-1])
+        done("train", "--data", data, "--out", run / name, "--steps", "1", *SMALL)
+    both = [json.loads(done("eval", run / name, "--json")) for name in ("with", "without")]
+    assert both[0]["examples"] == both[1]["examples"]
+    predictors = [load_predictor(run / name / "best") for name in ("with", "without")]
+    assert {*predictors[0].catalogue.items} - {*predictors[1].catalogue.items} == {"lonely"}
+
+
+def kind(item: str) -> str:
+    return item.partition("-")[0]
+
+
+def test_a_column_of_categories_is_what_is_known_of_the_items(tmp_path: Path, done: Call) -> None:
+    table = [(*row, kind(row[1])) for row in rows("train", 200, 0)]
+    data = put(tmp_path / "data.csv", (*NAMES, "genres"), table)
+    run = tmp_path / "run"
+    said = done("train", "--data", data, "--out", run, "--steps", "2", *SMALL)
+    assert "read as recommend (userId, movieId, rating, timestamp, genres)" in said
+    catalogue = load_predictor(run / "best").catalogue
+    known = {
+        item: catalogue.values[row[0]]
+        for item, row in zip(catalogue.items, catalogue.features, strict=True)
+    }
+    assert known.pop("<pad>") == known.pop("<unk>") == ""
+    assert known == {item: f"0={kind(item)}" for item in known}
+    assert json.loads(done("eval", run, "--json"))["examples"] > 0
+    plain = put(tmp_path / "plain.csv", NAMES, [row[:4] for row in table])
+    whole, same = (json.loads(done("eval", run, "--data", d, "--json")) for d in (data, plain))
+    assert {**whole, "data": ""} == {**same, "data": ""}
+
+
+@pytest.mark.parametrize("model", ["din", "youtube_dnn"])
+def test_the_item_file_of_recbole_describes_the_items(
+    model: str, tmp_path: Path, done: Call
+) -> None:
+    table = list(rows("train", 200, 0))
+    put(tmp_path / "some.inter", RECBOLE, table)
+    items = sorted({row[1] for row in table})
+    about = [
+        (item, f"The {item}", "1.5", kind(item), "old" if "1" in item else "") for item in items
+    ]
+    head = ("item_id:token", "title:token_seq", "price:float", "class:token_seq", "age:token")
+    put(tmp_path / "some.item", head, [*about[1:], ("unheard-of", "?", "1", "odd", "odd")])
+    (tmp_path / "some.user").write_text("user_id:token\tage:float\n")
+    run = tmp_path / "run"
+    said = done("train", "--data", tmp_path, "--out", run, "--steps", "2", "--model", model, *SMALL)
+    note = "read from some.item: class, age (not title: nearly every item has its own)"
+    assert note in said and "read as recommend" in said
+    predictor = load_predictor(run / "best")
+    catalogue = predictor.catalogue
+    known = {
+        item: tuple(catalogue.values[number] for number in row)
+        for item, row in zip(catalogue.items, catalogue.features.tolist(), strict=True)
+    }
+    assert known[items[0]] == ("", "") and "unheard-of" not in known and len(items) > 8
+    for item in items[1:]:
+        assert known[item] == (f"0={kind(item)}", "1=old" if "1" in item else "")
+    table = predictor.model.embedding
+    assert table.features.tolist() == catalogue.features.tolist()
+    assert table.width == 3 * 4 and len(table.feature.weight) == len(catalogue.values)
+    assert json.loads(done("predict", run, items[0], "--json"))["answer"] in items
+    assert json.loads(done("eval", run, "--json"))["examples"] > 0
+
+
+def test_a_broken_item_file_is_refused_with_its_line(tmp_path: Path, mistake: Call) -> None:
+    data = put(tmp_path / "some.inter", RECBOLE, list(rows("train", 40, 0)))
+    head = ("item_id:token", "class:token")
+    put(tmp_path / "some.item", head, [("jazz-01", "jazz"), ("tea-01",)])
+    said = mistake("train", "--data", data, "--out", tmp_path / "run", "--steps", "1")
+    assert "some.item line 3: 1 columns, where the first row has 2" in said
+    put(tmp_path / "some.item", ("name:token", "class:token"), [("jazz-01", "jazz")])
+    said = mistake("train", "--data", data, "--out", tmp_path / "run", "--steps", "1")
+    assert "some.item line 1: no column is called item_id:token" in said
 
 
 @pytest.mark.parametrize(
     ("given", "why"),
     [
         (["din", "--set", "variant=theirs"], "there is no variant 'theirs'"),
-        (["din", "--set", "dropout=0.5"], "din has no dropout, got 0.5"),
-        (["din", "--normalizer", "sparsemax"], "there is no normalizer 'sparsemax'"),
+        (["din", "--set", "dropout=0.5"], "there is no setting model.dropout in this network"),
+        (
+            ["din", "--normalizer", "sparsemax"],
+            "there is no setting model.normalizer in this network",
+        ),
         (["din", "--set", "negatives=0"], "negatives must be at least 1, got 0"),
         (["youtube_dnn", "--set", "pool=max"], "there is no pool 'max'"),
     ],

@@ -104,7 +104,7 @@ def test_an_official_name_or_the_look_of_the_file_tells_the_format(tmp_path: Pat
     assert not is_babi(written(tmp_path, "", "empty.txt"))
     assert not is_babi(tmp_path)
     assert split_of(Path("qa2_two-supporting-facts_train.txt")) == "train"
-    assert split_of(Path("train.txt")) is None
+    assert [split_of(Path(n)) for n in ("dev.txt", "trainer.txt")] == ["valid", None]
 
 
 def test_what_the_format_cannot_hold_is_refused(tmp_path: Path) -> None:

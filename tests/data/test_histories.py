@@ -86,6 +86,11 @@ def test_features_of_items_get_numbers_of_their_own() -> None:
     assert table["<pad>"] == [0, 0]
 
 
+def test_features_are_those_of_the_last_row_that_has_some() -> None:
+    rows = [("a", "tea", "", "", "food"), ("b", "tea", "", "", "drink"), ("c", "tea", "", "", "")]
+    assert histories(rows).catalogue.values == ("", "0=drink")
+
+
 def test_the_last_two_items_are_kept_for_valid_and_test() -> None:
     rows = [("ann", i, "", "") for i in "abcde"] + [("bob", "a", "", ""), ("bob", "b", "", "")]
     found = histories(rows)

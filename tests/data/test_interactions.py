@@ -2,7 +2,7 @@
 
 import pytest
 
-from regard.data.interactions import rating_of, seconds_of
+from regard.data.interactions import rating_of, require_interaction, seconds_of
 
 
 @pytest.mark.parametrize("text", ["good", "", "nan", "inf", "4,5"])
@@ -19,3 +19,25 @@ def test_times_are_seconds_or_dates() -> None:
         seconds_of("noon", "r.csv line 3")
     with pytest.raises(ValueError, match="the timestamp 'nan'"):
         seconds_of("nan", "x")
+
+
+@pytest.mark.parametrize(
+    ("row", "why"),
+    [
+        (("", "tea", "1", "1"), "the user is empty"),
+        (("ann", "\t ", "1", "1"), "the item is empty"),
+        (("u" * 10_001, "tea", "1", "1"), "the name of the user has 10,001 characters, 10,000"),
+        (("ann", "tea", "x", "1"), "the rating 'x'"),
+        (("ann", "tea", "", "x"), "the timestamp 'x'"),
+        (("ann", "tea", "", ""), "the timestamp ''"),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_an_interaction_is_named_by_its_place(row: tuple[str, ...], why: str) -> None:
+    with pytest.raises(ValueError, match=f"r.csv line 3: {why}"):
+        require_interaction(row, True, "r.csv line 3")
+
+
+def test_ratings_may_be_missing_and_times_do_not_matter_where_there_are_none() -> None:
+    require_interaction(("ann", "tea", "", "1", "drinks"), True, "x")
+    require_interaction(("u" * 10_000, "tea", "", "soon"), False, "x")

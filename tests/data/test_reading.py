@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from datetime import datetime
 from pathlib import Path
 
 import pyarrow as arrow
@@ -297,6 +298,22 @@ def test_columns_that_may_be_missing_are_empty(tmp_path: Path) -> None:
     assert rows(read(str(stories)))[0][3] == ""
 
 
+@pytest.mark.parametrize("name", ["category", "genres", "brand", "cate_id"])
+def test_interactions_may_have_a_category(tmp_path: Path, name: str) -> None:
+    names = ("item", name, "user")
+    found = [(item, f"{item}s", user) for user, item, *_ in CHOSEN]
+    corpus = read(str(as_table(tmp_path / "u.csv", names, found)))
+    assert corpus.task == "recommend"
+    assert corpus.names == ("user", "item", "rating", "timestamp", name)
+    assert rows(corpus)[3] == ("u3", "i3", "", "", "i3s")
+    assert corpus.splits["train"].column_names[-1] == "category"
+
+
+def test_a_word_of_a_category_makes_no_header(tmp_path: Path) -> None:
+    put(tmp_path, a__tsv="brand\tMarke\n" + "".join("\t".join(pair) + "\n" for pair in PAIRS))
+    assert ("brand", "Marke") in everything(read(str(tmp_path / "a.tsv")))
+
+
 def test_without_names_the_columns_are_taken_as_they_stand(tmp_path: Path) -> None:
     put(tmp_path, u__tsv="".join("\t".join(row) + "\n" for row in CHOSEN))
     assert rows(read(str(tmp_path / "u.tsv"), "recommend")) == CHOSEN
@@ -312,6 +329,13 @@ def test_numbers_with_a_point_are_read_where_they_may_stand(tmp_path: Path) -> N
         assert rows(read(str(tmp_path / name)))[3] == ("a", "3", "1.5", "1.0")
 
 
+def test_dates_are_read_where_they_may_stand(tmp_path: Path) -> None:
+    moments = [datetime(2026, 3, day, 12, 30) for day in (3, 4)]
+    table = arrow.table({"user": ["a", "b"], "item": [1, 2], "timestamp": moments})
+    parquet.write_table(table, tmp_path / "u.parquet")
+    assert rows(read(str(tmp_path / "u.parquet")))[1] == ("b", "2", "", "2026-03-04T12:30:00")
+
+
 def test_the_files_of_recbole_name_the_types_of_their_columns(tmp_path: Path) -> None:
     head = "user_id:token\titem_id:token\trating:float\ttimestamp:float\n"
     put(tmp_path, ml__inter=head + "1\t7\t3.5\t88\n2\t7\t1\t89\n", ml__item="item_id:token\n7\n")
@@ -320,6 +344,15 @@ def test_the_files_of_recbole_name_the_types_of_their_columns(tmp_path: Path) ->
         "recommend",
         [("1", "7", "3.5", "88"), ("2", "7", "1", "89")],
     )
+
+
+def test_files_of_recbole_about_items_and_users_are_no_pair(tmp_path: Path) -> None:
+    head = "user_id:token\titem_id:token\n"
+    about = {"ml__item": "item_id:token\tx:float\n7\t1\n", "ml__user": "user_id:token\n1\n"}
+    put(tmp_path, ml__inter=head + "1\t7\n2\t7\n", ml__kg="a\tb\n", ml__link="7\tq\n", **about)
+    corpus = read(str(tmp_path))
+    assert (corpus.task, rows(corpus)[0]) == ("recommend", ("1", "7", "", ""))
+    assert "ml.item has no column of words that items share, and is not read" in corpus.says
 
 
 def test_only_texts_are_streamed(tmp_path: Path) -> None:

@@ -1,4 +1,7 @@
-"""Recommendation: columns of users and items, of ratings and times where there are any."""
+"""Recommendation: columns of users and items, of ratings, times and categories where there are any.
+
+What is known of the items is in the catalogue, and goes with the network.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,17 +22,20 @@ from regard.data.histories import (
     leave_one_out,
 )
 from regard.tasks.recommend import Recommend
-from regard.tasks.recommender import CATALOGUE, Recommender
+from regard.tasks.recommender import CATALOGUE, Recommender, features_of
 
 
 def prepare(settings: Settings, corpus: Corpus, place: Path) -> None:
-    _histories(corpus.splits["train"]).catalogue.save(place / CATALOGUE)
+    found = _histories(corpus.splits["train"])
+    _require_examples(found, "valid" in corpus.splits)
+    found.catalogue.save(place / CATALOGUE)
 
 
 def task(settings: Settings, corpus: Corpus, place: Path) -> Recommend:
     catalogue, model = Catalogue.load(place / CATALOGUE), settings.model
     make = NETWORKS[model.name].makers["recommend"]
-    network = make(settings, items=len(catalogue))
+    known = {"features": features_of(catalogue), "values": len(catalogue.values)}
+    network = make(settings, items=len(catalogue), **known)
     return Recommend(
         Recommender(network, catalogue, settings.data.longest, about=model.about()),
         _examples(corpus.splits, catalogue),
@@ -57,17 +63,36 @@ def load(
     folder: Path, known: Mapping[str, Any], parts: Mapping[str, Any], model: Any
 ) -> Recommender:
     catalogue = Catalogue.load(folder / CATALOGUE)
-    require_same(folder, model, items=catalogue)
+    require_same(folder, model, items=catalogue, values=catalogue.values)
     return Recommender(model, catalogue, known["longest"], known["top"], parts)
 
 
 def _histories(rows: Any, catalogue: Catalogue | None = None) -> Histories:
-    columns = (texts_of(rows, name) for name in COLUMNS["recommend"])
-    return histories(zip(*columns, strict=True), catalogue=catalogue)
+    *names, category = COLUMNS["recommend"]
+    columns = zip(*(texts_of(rows, name) for name in names), strict=True)
+    if category not in rows.column_names:
+        return histories(columns, catalogue=catalogue)
+    known = (text.split("\t") for text in texts_of(rows, category))
+    described = ((*row, *values) for row, values in zip(columns, known, strict=True))
+    return histories(described, catalogue=catalogue)
+
+
+def _require_examples(found: Histories, given: bool) -> None:
+    """Raise `ValueError` when no user chose enough to learn from."""
+    if not len(all_prefixes(found) if given else leave_one_out(found)["train"]):
+        most = int(found.sequences.lengths.max())
+        raise ValueError(
+            f"no user of {len(found.users):,} has more than {most} interaction{'s' * (most > 1)}, "
+            f"and one with {2 if given else 4} is needed: an item is learned from those before it"
+            + ("" if given else ", and each user's last two are held out")
+        )
 
 
 def _examples(splits: Mapping[str, Any], catalogue: Catalogue) -> dict[str, Prefixes]:
-    """Each user's last items held out, or where there are files for that, those of the files."""
+    """Each user's last items held out, or where there are files for that, those of the files.
+
+    Whoever chose one item alone is no example; the item is still one that can be recommended.
+    """
     train = _histories(splits["train"], catalogue)
     further = {s: _histories(rows, catalogue) for s, rows in splits.items() if s != "train"}
     found = {"train": all_prefixes(train)} if "valid" in further else leave_one_out(train)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from regard.cli.networks.network import ModelSettings, Network
 from regard.data.catalogue import Catalogue
@@ -46,11 +46,11 @@ class DINSettings(ModelSettings):
     l2: float = 0.0
 
 
-def clicks(settings: Any, items: int) -> nn.Module:
+def clicks(settings: Any, items: int, values: int, features: Tensor | None) -> nn.Module:
     """A network that says how likely a click is."""
     names = "embed_dim attention_dim hidden_dim second_dim variant pool activation".split()
     sizes = {name: getattr(settings.model, name) for name in names}
-    return din.DIN(din.DINConfig(items=items, **sizes))
+    return din.DIN(din.DINConfig(items=items, values=values, **sizes), features)
 
 
 def load(folder: Path, parts: Mapping[str, Any]) -> nn.Module:

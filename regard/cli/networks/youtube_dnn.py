@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from regard.cli.networks.network import ModelSettings, Network
 from regard.data.catalogue import Catalogue
@@ -33,11 +33,12 @@ class YouTubeDNNSettings(ModelSettings):
     samples: int = 512
 
 
-def nearest(settings: Any, items: int) -> nn.Module:
+def nearest(settings: Any, items: int, values: int, features: Tensor | None) -> nn.Module:
     """A network that finds the items near a user."""
     names = "embed_dim layers pool samples".split()
     sizes = {name: getattr(settings.model, name) for name in names}
-    return youtube_dnn.YouTubeDNN(youtube_dnn.YouTubeDNNConfig(items=items, **sizes))
+    config = youtube_dnn.YouTubeDNNConfig(items=items, values=values, **sizes)
+    return youtube_dnn.YouTubeDNN(config, features)
 
 
 def load(folder: Path, parts: Mapping[str, Any]) -> nn.Module:
