@@ -124,7 +124,7 @@ class AnswerQuestions:
         nats = cross_entropy(logits.float(), batch.label, ignore_index=-1, reduction="none")
         if model.training:
             model.learned(len(batch.label))
-        return learning_from(model, nats, choice).sum()
+        return learning_from(model, nats, choice, batch.label >= 0).sum()
 
     def size(self, split: str) -> int:
         return len(self.examples[split]) if split in self.examples else 0

@@ -23,7 +23,15 @@ from regard.train.examination import examine
 from regard.train.keeper import Keeper
 from regard.train.offenders import offenders
 from regard.train.optimizers import optimizer_tensors, optimizers, restore_optimizers
-from regard.train.parallel import Objective, distributed, fork, is_sharded, recompute, synchronized
+from regard.train.parallel import (
+    Objective,
+    distributed,
+    fork,
+    is_sharded,
+    recompute,
+    synchronized,
+    unmoved,
+)
 from regard.train.ranks import Ranks
 
 REPORT_EVERY = 1.0
@@ -267,6 +275,7 @@ class Trainer:
             )
             with (
                 synchronized(self.objective, number == shared.rounds - 1),
+                unmoved(self.model, number >= len(step.batches)),
                 torch.autocast(
                     device.type, torch.bfloat16, enabled=self.config.precision == "bf16"
                 ),

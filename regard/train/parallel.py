@@ -1,5 +1,6 @@
 """The loss as one module, alone, on many processes, or with its weights spread over them."""
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -31,19 +32,35 @@ def distributed(objective: Objective, ranks: Ranks, shard: bool) -> nn.Module:
     """The objective on this rank: itself where there is one, else replicated (DDP) or sharded.
 
     Sharded (FSDP2), a rank keeps its part of every weight, gradient and optimizer state, and of the
-    blocks of each `Stack` only the one at work is whole.
+    blocks of each `Stack` only the one at work is whole. A block that is used again and again is
+    whole for as long as a step lasts, as the layers outside of stacks are.
     """
     if ranks.world == 1:
         return objective
     if not shard:
         return DistributedDataParallel(objective, gradient_as_bucket_view=True)
     mesh = init_device_mesh(ranks.device.type, (ranks.world,))
-    for module in list(objective.modules()):
-        if isinstance(module, Stack):
-            for block in module.blocks:
-                fully_shard(block, mesh=mesh)
+    for block in _apart(objective):
+        fully_shard(block, mesh=mesh)
     fully_shard(objective, mesh=mesh)
     return objective
+
+
+def _apart(objective: nn.Module) -> list[nn.Module]:
+    """The blocks of its stacks whose weights are of no other block."""
+    stacks = [module for module in objective.modules() if isinstance(module, Stack)]
+    blocks = [block for stack in stacks for block in stack.blocks]
+    uses = Counter(weight for block in blocks for weight in block.parameters())
+    return [b for b in blocks if all(uses[weight] == 1 for weight in b.parameters())]
+
+
+@contextmanager
+def unmoved(model: nn.Module, on: bool) -> Iterator[None]:
+    """Put back afterwards, if `on`, what a model counts for itself, such as running means."""
+    kept = [(buffer, buffer.clone()) for buffer in model.buffers()] if on else []
+    yield
+    for buffer, value in kept:
+        buffer.copy_(value)
 
 
 @contextmanager

@@ -77,6 +77,7 @@ def assert_same(one: Path, other: Path) -> None:
 EVERY = {"evaluate_every": 3}
 TWO, THREE = {**EVERY, "accumulate": 2}, {**EVERY, "accumulate": 3}
 POISON = {"poison": [5]}
+ONCE, EARLY = {"task": {"layers": "one"}}, {"task": {"layers": "early"}}
 STORIES: dict[str, Outcomes] = {
     "one": [{"config": TWO}],
     "two": [{"world": 2, "config": TWO}],
@@ -85,6 +86,11 @@ STORIES: dict[str, Outcomes] = {
     "one by three": [{"config": THREE}],
     "two by three": [{"world": 2, "config": THREE}],
     "sharded by three": [{"world": 2, "config": THREE, "shard": True}],
+    "one block": [{"config": TWO, **ONCE}],
+    "one block, sharded": [{"world": 2, "config": TWO, "shard": True, **ONCE}],
+    "early": [{"config": THREE, **EARLY}],
+    "early by two": [{"world": 2, "config": THREE, **EARLY}],
+    "early, sharded": [{"world": 2, "config": THREE, "shard": True, **EARLY}],
     "two then one": [
         {"world": 2, "config": EVERY, "do": "stop", "at": 5, "rank": 1},
         {"world": 1, "config": EVERY},
@@ -126,6 +132,9 @@ def slow(*values: str) -> Any:
         slow("one", "sharded"),
         slow("one by three", "two by three"),
         ("one by three", "sharded by three"),
+        slow("one block", "one block, sharded"),
+        slow("early", "early by two"),
+        ("early", "early, sharded"),
     ],
 )
 def test_two_processes_make_the_updates_of_one(told: Told, one: str, other: str) -> None:

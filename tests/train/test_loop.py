@@ -254,6 +254,39 @@ def test_a_step_whose_examples_have_no_label_is_left_out(tmp_path: Path) -> None
     assert all(tensor.isfinite().all() for tensor in weights(skipped).values())
 
 
+class Counting(Tiny):
+    """Keeps count of the rows it was taught, as moving averages do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.predictor.model.register_buffer("taught", torch.zeros(()))
+
+    def loss(self, batch: Any) -> torch.Tensor:
+        self.predictor.model.taught += self.predictor.model.training * len(batch.inputs)
+        return super().loss(batch)
+
+
+class Behind(Ranks):
+    """A process beside which another one has two micro-batches more in every step."""
+
+    def sum(self, tensor: torch.Tensor) -> torch.Tensor:
+        # `Trainer._share` adds up six numbers and one for each process.
+        return torch.cat([tensor[:6], tensor[6:] + 2]) if tensor.numel() == 7 else tensor
+
+
+def test_an_example_that_weighs_nothing_moves_nothing(tmp_path: Path) -> None:
+    found = []
+    for ranks in (Ranks(), Behind()):
+        trainer = Trainer(
+            Counting(), TrainConfig(epochs=1.0), tmp_path / type(ranks).__name__, ranks
+        )
+        trainer.folder.mkdir()
+        trainer.train()
+        found.append(weights(trainer))
+    assert_equal(*found)
+    assert found[0]["taught"] == 40
+
+
 class Scripted(Tiny):
     """Its looks find what they are told to."""
 

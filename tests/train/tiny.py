@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from regard.data.batching import by_tokens
-from regard.layers import Stack
+from regard.layers import Halting, Stack, universal
+from regard.models.weights import write_weights
 from regard.tasks.task import Answer, Record
 from regard.train.config import TrainConfig
 
@@ -83,15 +83,23 @@ class Block(nn.Module):
         super().__init__()
         self.inner, self.dropout = nn.Linear(width, width), nn.Dropout(dropout)
 
-    def forward(self, hidden: Tensor) -> Tensor:
+    def forward(self, hidden: Tensor, mask: None = None) -> Tensor:
         return hidden + self.dropout(torch.tanh(self.inner(hidden)))
 
 
+def stack(layers: str, dropout: float) -> Stack | Halting:
+    """Two blocks, `one` of them twice, or `early`: one up to six times, each place as it likes."""
+    if layers == "two":
+        return Stack([Block(8, dropout) for _ in range(2)])
+    block = Block(8, dropout)
+    return Halting(universal(block, 6), 8) if layers == "early" else Stack.shared(block, 2)
+
+
 class TinyModel(nn.Module):
-    def __init__(self, dropout: float) -> None:
+    def __init__(self, dropout: float, layers: str) -> None:
         super().__init__()
         self.embed = nn.Embedding(VOCAB, 8)
-        self.stack = Stack([Block(8, dropout) for _ in range(2)])
+        self.stack = stack(layers, dropout)
         self.output = nn.Linear(8, VOCAB)
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -107,8 +115,7 @@ class TinyPredictor:
         return [Answer(text, (("0", 0.0),)) for text in texts]
 
     def save(self, folder: Path, weights: Mapping[str, Tensor] | None = None) -> None:
-        named = self.model.state_dict() if weights is None else weights
-        save_file(dict(named), folder / "model.safetensors")
+        write_weights(self.model, folder / "model.safetensors", weights)
 
 
 class Tiny:
@@ -124,9 +131,10 @@ class Tiny:
         dropout: float = 0.2,
         dtype: torch.dtype = torch.float32,
         count: int = 40,
+        layers: str = "two",
     ) -> None:
         torch.manual_seed(0)
-        self.predictor = TinyPredictor(TinyModel(dropout).to(dtype))
+        self.predictor = TinyPredictor(TinyModel(dropout, layers).to(dtype))
         self.train = TinyPart(numbers(count), poison, bare)
         self.valid = TinyPart(numbers(12, seed=1))
 
