@@ -15,6 +15,7 @@ from regard.models.transformer.assembly import padding
 from regard.tasks.classify import Classify, Labelled
 from regard.tasks.explorer import explored, learning_from
 from tests.tasks.small import SHAPE, labelling
+from tests.tasks.stories import asking
 
 STEPS = 5
 
@@ -147,6 +148,15 @@ def test_a_text_without_a_label_teaches_no_choice_and_moves_no_baseline(tmp_path
     torch.testing.assert_close(model.reinforce.baseline, baseline)
     task.loss(replace(some, label=torch.full_like(some.label, -1))).backward()
     assert torch.equal(model.reinforce.baseline, baseline)
+
+
+def test_a_question_without_an_answer_moves_no_baseline(tmp_path: Path) -> None:
+    task = asking(tmp_path, attention="hard")
+    model, batch = task.predictor.model.train(), task.part(0).batch(np.arange(4))
+    task.loss(replace(batch, label=torch.full_like(batch.label, -1)))
+    assert model.reinforce.baseline == 0
+    task.loss(batch)
+    assert model.reinforce.baseline > 0
 
 
 def test_a_text_without_a_label_pays_nothing() -> None:
