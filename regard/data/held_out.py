@@ -79,7 +79,8 @@ def held_out(rows: Rows, task: str, streaming: bool) -> tuple[Rows, Rows, str]:
     below, share = (
         (int(STREAMED_SHARE * 2**64), STREAMED_SHARE) if streaming else _limit(rows, task, where)
     )
-    note = f"about {share:.1%} of the training examples are held out for validation, by their hash"
+    by = "the hash of how the story begins" if task == "answer" else "their hash"
+    note = f"about {share:.1%} of the training examples are held out for validation, by {by}"
     return Drawn(rows, task, below, False), Drawn(rows, task, below, True), note
 
 

@@ -7,9 +7,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from regard.data.asked import Asked, Layout, split_of
 from regard.data.columns import chosen
 from regard.data.extra import extra
-from regard.data.layout import Asked, Layout, named, split_of
+from regard.data.layout import named
 from regard.data.rows import Rows, Tabled
 from regard.data.tables import Row, cell, columns_of, flattened
 

@@ -1,49 +1,21 @@
 """What a path holds: which files are which part of the data, and how their rows are read."""
 
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path
 
+from regard.data.asked import SPLITS, Asked, Layout, split_of
 from regard.data.babi import is_babi
-from regard.data.columns import COLUMNS, chosen, is_language, suggestion
+from regard.data.columns import COLUMNS, chosen, suggestion
 from regard.data.item_file import Described, item_file
 from regard.data.lines import check_encoding
-from regard.data.rows import Labelled, Pairs, Rows, Running, Tabled
+from regard.data.rows import Labelled, Rows, Running, Tabled
+from regard.data.side_by_side import paired, side_by_side
 from regard.data.story_files import require_numbered, story_parts, with_parts
 from regard.data.tables import TABLES, table
 
-SPLITS = {
-    "train": re.compile(r"train(ing)?([._-].*)?"),
-    "valid": re.compile(r"(val|valid|validation|dev)([._-].*)?"),
-    "test": re.compile(r"test(ing)?([._-].*)?"),
-}
-LABELS = frozenset("pos neg neu positive negative neutral spam ham".split())
 TASKS = tuple(COLUMNS)
-BESIDE = (".txt", ".md", ".item", ".user", ".kg", ".link")
-"""Endings of files that are no half of a pair: plain text, and RecBole's beside its `.inter`."""
-
-
-@dataclass(frozen=True)
-class Layout:
-    """The parts of the data, each as rows that can be read any number of times."""
-
-    task: str
-    names: tuple[str, ...]
-    splits: dict[str, Rows]
-    notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What the caller said about the data, None for what was not said."""
-
-    task: str | None = None
-    source: str | None = None
-    target: str | None = None
-    encoding: str = "utf-8"
 
 
 def layout(path: Path, asked: Asked) -> Layout:
@@ -62,9 +34,9 @@ def layout(path: Path, asked: Asked) -> Layout:
             return _stories(with_parts(path), asked)
         return _files({"train": path}, asked)
     files = sorted(p for p in path.iterdir() if p.is_file() and not p.name.startswith("."))
-    paired = _paired(files, asked)
-    if paired:
-        return _side_by_side(paired, path, asked)
+    pairs = paired(files)
+    if pairs:
+        return side_by_side(pairs, path, asked)
     stories = [p for p in files if p.suffix.lower() == ".txt" and _tells(p, asked)]
     if stories and not any(p.suffix.lower() in TABLES for p in files):
         return _stories(stories, asked)
@@ -73,15 +45,6 @@ def layout(path: Path, asked: Asked) -> Layout:
         if labelled:
             return labelled
     return _files(_one_each(path, files), asked)
-
-
-def split_of(stem: str) -> str | None:
-    """The split that a file's or folder's name stands for, if any.
-
-    >>> split_of("test_2016_flickr"), split_of("val"), split_of("trainer")
-    ('test', 'valid', None)
-    """
-    return next((s for s, name in SPLITS.items() if name.fullmatch(stem.lower())), None)
 
 
 def named(columns: tuple[str, ...], task: str) -> tuple[str, ...]:
@@ -177,73 +140,6 @@ def _one_each(folder: Path, files: list[Path]) -> dict[str, Path]:
             "them train (train.tsv, train.txt, train.en and train.de)"
         )
     return {split: found[split][0] for split in SPLITS if split in found}
-
-
-def _paired(files: list[Path], asked: Asked) -> dict[str, dict[str, Path]]:
-    """Stem → ending → file, for files that differ in their ending only; empty when none are."""
-    stems: dict[str, dict[str, Path]] = {}
-    for path in files:
-        if path.suffix and path.suffix.lower() not in (*TABLES, *BESIDE):
-            stems.setdefault(path.stem, {})[path.suffix[1:]] = path
-    return {stem: ends for stem, ends in stems.items() if len(ends) > 1}
-
-
-def _side_by_side(stems: dict[str, dict[str, Path]], folder: Path, asked: Asked) -> Layout:
-    """Files of the same stem: two languages, or one file for each label."""
-    splits = _stems_of_splits(stems, folder)
-    ends = splits["train"]
-    task = asked.task or ("classify" if set(map(str.lower, ends)) <= LABELS else "translate")
-    if task == "classify":
-        rows: dict[str, Rows] = {
-            split: Labelled(tuple(sorted(paths.items())), asked.encoding)
-            for split, paths in splits.items()
-        }
-        return Layout(task, ("text", "label"), rows)
-    if task == "language_model":
-        raise ValueError(f"{folder} holds files side by side; name one of them to read it as text")
-    source, target = _direction(sorted(ends), folder, asked)
-    notes: tuple[str, ...] = ()
-    if asked.source is None and asked.target is None:
-        notes = (f"for the other direction: --source {target} --target {source}",)
-    pairs: dict[str, Rows] = {
-        split: Pairs(paths[source], paths[target], asked.encoding)
-        for split, paths in splits.items()
-        if source in paths and target in paths
-    }
-    return Layout(task, (source, target), pairs, notes)
-
-
-def _stems_of_splits(stems: dict[str, dict[str, Path]], folder: Path) -> dict[str, dict[str, Path]]:
-    found: dict[str, list[str]] = {}
-    for stem in sorted(stems):
-        found.setdefault(split_of(stem) or "other", []).append(stem)
-    if "train" not in found and len(stems) == 1:
-        return {"train": next(iter(stems.values()))}
-    if len(found.get("train", ())) != 1:
-        raise ValueError(
-            f"{folder} holds files side by side named {', '.join(sorted(stems))}: which are to be "
-            "trained on? Call them train, and the others valid and test (train.en, train.de)"
-        )
-    return {split: stems[found[split][0]] for split in SPLITS if split in found}
-
-
-def _direction(ends: list[str], folder: Path, asked: Asked) -> tuple[str, str]:
-    """The endings of source and target: as asked, else English first, else by the alphabet."""
-    for option, name in (("--source", asked.source), ("--target", asked.target)):
-        if name is not None and name not in ends:
-            hint = suggestion(name, ends)
-            raise ValueError(f"{folder} has no file train.{name} ({option}); {hint}")
-    free = [end for end in ends if end not in (asked.source, asked.target)]
-    if asked.source is None and asked.target is None and len(free) > 2:
-        free = [end for end in free if is_language(end)]
-    free.sort(key=lambda end: (end.lower() != "en", end))
-    wanted = [asked.source is None, asked.target is None]
-    if len(free) != sum(wanted) and all(wanted) or len(free) != 1 and sum(wanted) == 1:
-        raise ValueError(
-            f"{folder} has training files ending in {', '.join(ends)}; say with --source and "
-            "--target which two to read"
-        )
-    return asked.source or free[0], asked.target or free[-1]
 
 
 def _folders(path: Path, asked: Asked) -> Layout | None:

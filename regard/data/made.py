@@ -8,9 +8,9 @@ from functools import partial
 from pathlib import Path
 
 from regard.data import opinions, paraphrases, stories
+from regard.data.asked import Layout
 from regard.data.columns import COLUMNS
 from regard.data.interests import rows as interests
-from regard.data.layout import Layout
 from regard.data.rows import Rows
 
 PREFIX = "made:"

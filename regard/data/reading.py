@@ -15,12 +15,13 @@ from typing import Any
 
 from regard._files import read_json, write_whole
 from regard.data.arrow import opened, write
+from regard.data.asked import Asked, Layout
 from regard.data.columns import COLUMNS, LABEL
 from regard.data.corpus import Corpus, Read, fingerprint, told
 from regard.data.extra import extra
 from regard.data.held_out import held_out
 from regard.data.hub import PREFIX, hub_layout
-from regard.data.layout import Asked, Layout, layout
+from regard.data.layout import layout
 from regard.data.made import PREFIX as MADE
 from regard.data.made import made_layout
 from regard.data.natural import natural

@@ -359,3 +359,10 @@ def test_only_texts_are_streamed(tmp_path: Path) -> None:
     path = as_table(tmp_path / "m.tsv", ("left", "right", "label"), MATCHES)
     with pytest.raises(ValueError, match="match is read whole"):
         read(str(path), streaming=True)
+
+
+@pytest.mark.parametrize("task", ["match", "answer", "recommend"])
+def test_two_files_side_by_side_have_no_three_columns(task: str, tmp_path: Path) -> None:
+    put(tmp_path, train__en=numbered("a"), train__de=numbered("b"))
+    with pytest.raises(ValueError, match=f"de, en, to translate or .*; to {task}, give one table"):
+        read(str(tmp_path), task)
