@@ -1,7 +1,7 @@
 """Data sets of the Hugging Face hub, the only thing here that asks the network."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -29,7 +29,7 @@ class HubTable:
     def names(self) -> tuple[str, ...]:
         return columns_of(flattened(next(iter(self.dataset), {})))
 
-    def rows(self, columns: tuple[str, ...]) -> Iterator[Row]:
+    def rows(self, columns: tuple[str, ...], optional: Collection[str] = ()) -> Iterator[Row]:
         features = self.dataset.features or {}
         classes = [getattr(features.get(column), "names", None) for column in columns]
         for number, entry in enumerate(self.dataset, 1):
@@ -40,7 +40,7 @@ class HubTable:
                 tuple(
                     names[value]
                     if names and isinstance(value, int) and 0 <= value < len(names)
-                    else cell(value, f"{where}: {column!r}", column)
+                    else cell(value, f"{where}: {column!r}", column, column in optional)
                     for value, names, column in zip(values, classes, columns, strict=True)
                 ),
             )

@@ -100,7 +100,7 @@ class Tabled:
     def read(self, notes: Counter[str]) -> Iterator[tuple[str, ...]]:
         there, timed = tuple(column for column in self.columns if column), None
         needed = NEEDED.get(self.task, len(self.columns))
-        for where, cells in self.table.rows(there):
+        for where, cells in self.table.rows(there, self.columns[needed:]):
             filled = iter(cells)
             row = tuple(next(filled) if column else "" for column in self.columns)
             if self.task == "language_model":

@@ -2,7 +2,7 @@
 
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import date
 from itertools import islice
@@ -30,8 +30,11 @@ class Table(Protocol):
     def names(self) -> tuple[str, ...]:
         """Its columns."""
 
-    def rows(self, columns: tuple[str, ...]) -> Iterator[Row]:
-        """These columns, row by row; raises `ValueError` naming file and line."""
+    def rows(self, columns: tuple[str, ...], optional: Collection[str] = ()) -> Iterator[Row]:
+        """These columns, row by row; a value that is missing in an `optional` one is "".
+
+        Raises `ValueError` naming file and line.
+        """
 
 
 def table(path: Path, encoding: str = "utf-8") -> Table:
@@ -66,7 +69,7 @@ class Separated:
     names: tuple[str, ...]
     header: bool
 
-    def rows(self, columns: tuple[str, ...]) -> Iterator[Row]:
+    def rows(self, columns: tuple[str, ...], optional: Collection[str] = ()) -> Iterator[Row]:
         places = [self.names.index(column) for column in columns]
         for where, cells in islice(_cells(self.path, self.encoding), int(self.header), None):
             if len(cells) != len(self.names):
@@ -85,14 +88,15 @@ class JSONLines:
     encoding: str
     names: tuple[str, ...]
 
-    def rows(self, columns: tuple[str, ...]) -> Iterator[Row]:
+    def rows(self, columns: tuple[str, ...], optional: Collection[str] = ()) -> Iterator[Row]:
         for where, entry in _objects(self.path, self.encoding):
             values = []
             for column in columns:
-                if column not in entry:
+                if column not in entry and column not in optional:
                     hint = suggestion(column, tuple(entry))
                     raise ValueError(f"{where}: the key {column!r} is missing; {hint}")
-                values.append(cell(entry[column], f"{where}: {column!r}", column))
+                place = f"{where}: {column!r}"
+                values.append(cell(entry.get(column), place, column, column in optional))
             yield where, tuple(values)
 
 
@@ -103,7 +107,7 @@ class Parquet:
     path: Path
     names: tuple[str, ...]
 
-    def rows(self, columns: tuple[str, ...]) -> Iterator[Row]:
+    def rows(self, columns: tuple[str, ...], optional: Collection[str] = ()) -> Iterator[Row]:
         number = 0
         with extra("pyarrow.parquet").ParquetFile(self.path) as file:
             roots = list(dict.fromkeys(column.split(".")[0] for column in columns))
@@ -111,7 +115,15 @@ class Parquet:
                 for entry in batch.to_pylist():
                     number += 1
                     where, flat = f"{self.path} row {number}", flattened(entry)
-                    yield where, tuple(cell(flat.get(c), f"{where}: {c!r}", c) for c in columns)
+                    yield (
+                        where,
+                        tuple(
+                            cell(
+                                flat.get(column), f"{where}: {column!r}", column, column in optional
+                            )
+                            for column in columns
+                        ),
+                    )
 
 
 def json_lines(path: Path, encoding: str) -> JSONLines:
@@ -182,8 +194,10 @@ def as_text(value: Any, where: str) -> str:
     raise ValueError(f"{where} must be text or a whole number, it is {kind}")
 
 
-def cell(value: Any, where: str, column: str) -> str:
+def cell(value: Any, where: str, column: str, optional: bool = False) -> str:
     """A value as text; numbers with a point and dates where they may stand."""
+    if value is None and optional:
+        return ""
     if isinstance(value, float) and column.lower() in NUMBERS:
         return repr(value)
     if isinstance(value, date) and column.lower() in NUMBERS:

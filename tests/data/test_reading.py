@@ -366,3 +366,26 @@ def test_two_files_side_by_side_have_no_three_columns(task: str, tmp_path: Path)
     put(tmp_path, train__en=numbered("a"), train__de=numbered("b"))
     with pytest.raises(ValueError, match=f"de, en, to translate or .*; to {task}, give one table"):
         read(str(tmp_path), task)
+
+
+def test_what_may_be_missing_may_be_missing_in_a_single_row(tmp_path: Path) -> None:
+    entries = [
+        {"user": "a", "item": "b", "rating": 4.5, "brand": "Z"},
+        {"user": "a", "item": "c", "rating": None, "brand": None},
+        {"user": "a", "item": "d"},
+    ]
+    text = "".join(json.dumps(entry) + "\n" for entry in entries)
+    put(tmp_path, u__jsonl=text)
+    parquet.write_table(arrow.Table.from_pylist(entries), tmp_path / "u.parquet")
+    wanted = [("a", "b", "4.5", "", "Z"), ("a", "c", "", "", ""), ("a", "d", "", "", "")]
+    hub = tmp_path / "hub"
+    hub.mkdir()
+    for path in (
+        str(tmp_path / "u.jsonl"),
+        str(tmp_path / "u.parquet"),
+        f"hf:{put(hub, u__jsonl=text)}",
+    ):
+        assert rows(read(path, cache=tmp_path / "cache")) == wanted
+    put(tmp_path, u__jsonl=text + '{"user": null, "item": "d"}\n')
+    with pytest.raises(ValueError, match="u.jsonl line 4: 'user' must be text .* it is null"):
+        read(str(tmp_path / "u.jsonl"))
