@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from regard.data.asked import Asked, Layout, split_of
+from regard.data.cells import cell, columns_of, flattened
 from regard.data.columns import chosen
 from regard.data.extra import extra
 from regard.data.layout import named
 from regard.data.rows import Rows, Tabled
-from regard.data.tables import Row, cell, columns_of, flattened
+from regard.data.tables import Row
 
 PREFIX = "hf:"
 
