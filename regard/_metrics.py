@@ -1,4 +1,17 @@
-"""Which way a metric is better: known by its name, to whoever chooses a model or draws one."""
+"""Metrics known by their names, to whoever chooses a model or draws one: which way is better."""
 
 LOWER_IS_BETTER = frozenset({"loss", "perplexity", "bits_per_character", "error"})
 """Metrics of which less is more; of all others more is."""
+
+SPELLED = {
+    "bleu": "BLEU",
+    "bleu_lowercase": "BLEU, lower case",
+    "chrf": "chrF",
+    "f1": "F1",
+    "map": "MAP",
+    "mrr": "MRR",
+    "ndcg": "NDCG",
+    "auc": "AUC",
+    "gauc": "GAUC",
+}
+"""Metrics that are not written as they are spelled."""

@@ -9,7 +9,7 @@ from regard.view.ticks import log_ticks, short, ticks
 
 MOST_POINTS = 500
 WIDTH, HEIGHT = 460.0, 250.0
-LEFT, RIGHT, TOP, BOTTOM = 52.0, 14.0, 10.0, 34.0
+LEFT, RIGHT, TOP, BOTTOM = 60.0, 14.0, 10.0, 34.0
 
 Points = Sequence[tuple[float, float | None]]
 

@@ -18,6 +18,8 @@ from regard.view.ticks import short
 MOST_TOKENS = 64
 MOST_LOOKS = 24
 MOST_FILMS = 6
+MOST_UPRIGHT = 20
+"""Greatest length of an input that is written upright above its column."""
 
 Weights = Sequence[Sequence[float]]
 
@@ -69,17 +71,18 @@ def figure(number: int, film: Sequence[Frame]) -> str:
     last = film[-1]
     strongest = max((w for frame in film for row in frame.weights for w in row), default=0.0)
     full = strongest or 1.0
+    down = _long(film)
     notes = []
     if any(frame.cut for frame in film):
         notes.append(f"Only the first {MOST_TOKENS} tokens are drawn.")
     return (
-        f'<figure class="film" data-film="{number}" data-full="{full:.4f}">'
+        f'<figure class="film" data-film="{number}" data-full="{full:.4f}"{down * " data-down"}>'
         f'<figcaption><span class="when">{_when(last)}</span> '
         f'<span class="answer" dir="auto">{text(last.answer)}</span></figcaption>'
         f"{_controls(number, len(film))}"
         f'<div class="scroll heat" tabindex="0" role="group" '
         f'aria-label="Attention weights; arrow keys read them one by one">'
-        f"{_table(last, full)}</div>"
+        f"{_table(last, full, down)}</div>"
         f'<p class="reading" aria-live="polite">{_scale(full)}</p>'
         f"{''.join(f'<p class=note>{note}</p>' for note in notes)}</figure>"
     )
@@ -95,12 +98,18 @@ def _controls(number: int, looks: int) -> str:
     )
 
 
-def _table(frame: Frame, full: float) -> str:
-    head = "".join(
-        f'<th scope="col"><span dir="auto">{_token(t)}</span></th>' for t in frame.inputs
-    )
+def _long(film: Sequence[Frame]) -> bool:
+    """Whether inputs are sentences, which can only be read side by side with their rows."""
+    return any(len(token) > MOST_UPRIGHT for frame in film for token in frame.inputs)
+
+
+def _table(frame: Frame, full: float, down: bool) -> str:
+    above, beside, weights = frame.inputs, frame.outputs, frame.weights
+    if down:
+        above, beside, weights = beside, above, tuple(zip(*weights, strict=True))
+    head = "".join(f'<th scope="col"><span dir="auto">{_token(t)}</span></th>' for t in above)
     rows = []
-    for token, row in zip(frame.outputs, frame.weights, strict=True):
+    for token, row in zip(beside, weights, strict=True):
         cells = "".join(_cell(weight / full) for weight in row)
         rows.append(f'<tr><th scope="row"><span dir="auto">{_token(token)}</span></th>{cells}</tr>')
     return f"<table><thead><tr><td></td>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"

@@ -17,6 +17,7 @@
   for (const figure of document.querySelectorAll("[data-film]")) {
     const film = data.films[Number(figure.dataset.film)];
     const full = Number(figure.dataset.full);
+    const down = "down" in figure.dataset;
     const place = figure.querySelector(".heat");
     const reading = figure.querySelector(".reading");
     const scale = [...reading.childNodes];
@@ -25,17 +26,22 @@
     let weights = unpack(frame.weights);
     let chosen = null;
 
-    const weight = (row, column) => (weights[row * frame.inputs.length + column] / 255) ** 2;
+    const beside = () => (down ? frame.inputs : frame.outputs);
+    const above = () => (down ? frame.outputs : frame.inputs);
+    const weight = (row, column) => {
+      const [output, input] = down ? [column, row] : [row, column];
+      return (weights[output * frame.inputs.length + input] / 255) ** 2;
+    };
 
     const draw = (number) => {
       frame = film[number];
       weights = unpack(frame.weights);
       const head = document.createElement("tr");
-      head.append(document.createElement("td"), ...frame.inputs.map((t) => header(t, "col")));
-      const rows = frame.outputs.map((token, row) => {
+      head.append(document.createElement("td"), ...above().map((t) => header(t, "col")));
+      const rows = beside().map((token, row) => {
         const line = document.createElement("tr");
         line.append(header(token, "row"));
-        frame.inputs.forEach((_, column) => {
+        above().forEach((_, column) => {
           const cell = line.insertCell();
           const share = weight(row, column) / full;
           if (share >= 0.01) cell.style.setProperty("--w", share.toFixed(2));
@@ -53,8 +59,8 @@
     const choose = (at) => {
       place.querySelectorAll(".chosen").forEach((cell) => cell.classList.remove("chosen"));
       chosen = at && [
-        Math.max(0, Math.min(frame.outputs.length - 1, at[0])),
-        Math.max(0, Math.min(frame.inputs.length - 1, at[1])),
+        Math.max(0, Math.min(beside().length - 1, at[0])),
+        Math.max(0, Math.min(above().length - 1, at[1])),
       ];
       if (!chosen) return reading.replaceChildren(...scale);
       const [row, column] = chosen;
@@ -66,7 +72,7 @@
         return part;
       };
       reading.replaceChildren(
-        name(frame.outputs[row]), " ← ", name(frame.inputs[column]),
+        name(frame.outputs[down ? column : row]), " ← ", name(frame.inputs[down ? row : column]),
         `  ${weight(row, column).toFixed(3)}`,
       );
       return cell;

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from regard._metrics import LOWER_IS_BETTER
+from regard._metrics import LOWER_IS_BETTER, SPELLED
 from regard.view import film
 from regard.view.charts import Curve, chart
 from regard.view.page import facts, page, section, table, text
@@ -18,6 +18,8 @@ OF_TRAINING = {
     "tokens_per_second": "Tokens per second",
     "padding": "Share of padding",
 }
+OF_LABELS = frozenset({"classify", "match", "answer", "recommend"})
+"""Tasks whose loss is a mean over labels, not over tokens."""
 LOGARITHMIC = frozenset({"loss", "perplexity", "gradient_norm"})
 MOST_EVENTS = 200
 
@@ -53,11 +55,10 @@ def report(run: Run, lang: str = "en") -> str:
 def named(metric: str) -> str:
     """A metric as a reader knows it.
 
-    >>> [named(metric) for metric in ("bleu", "gradient_norm", "f1")]
-    ['BLEU', 'Gradient norm', 'F1']
+    >>> [named(metric) for metric in ("bleu", "gradient_norm", "ndcg")]
+    ['BLEU', 'Gradient norm', 'NDCG']
     """
-    known = {"bleu": "BLEU", "bleu_lowercase": "BLEU, lower case", "chrf": "chrF", "f1": "F1"}
-    known |= OF_TRAINING
+    known = SPELLED | OF_TRAINING
     return known.get(metric, metric.replace("_", " ").capitalize())
 
 
@@ -83,7 +84,8 @@ def _head(run: Run) -> str:
 
 
 def _curves(run: Run) -> str:
-    charts = [chart("Loss, nats per token", _by_kind(run, "loss"), log=True)]
+    unit = "label" if run.fact("task") in OF_LABELS else "token"
+    charts = [chart(f"Loss, nats per {unit}", _by_kind(run, "loss"), log=True)]
     for metric in run.metrics(*EVALUATIONS):
         if metric not in {"loss", *OF_TRAINING}:
             charts.append(chart(named(metric), _by_kind(run, metric), metric in LOGARITHMIC))
@@ -161,7 +163,7 @@ def _words(value: object) -> str:
     if value is None:
         return "–"
     whole = str(value)
-    cut = whole if len(whole) <= 2000 else whole[:2000] + " …"
+    cut = (whole if len(whole) <= 2000 else whole[:2000] + " …").replace("\t", "\n")
     return f'<span dir="auto">{text(cut)}</span>'
 
 
@@ -169,8 +171,8 @@ def _films(shown: Sequence[Sequence[film.Frame]]) -> str:
     if not shown:
         return ""
     note = (
-        '<p class="note">Rows are outputs, columns inputs; the stronger the shade, the larger the '
-        "weight. Weights are exact to 0.004.</p>"
+        '<p class="note">Rows are outputs, columns inputs; sentences that are inputs are rows. '
+        "The stronger the shade, the larger the weight. Weights are exact to 0.004.</p>"
     )
     drawn = "\n".join(film.figure(number, frames) for number, frames in enumerate(shown))
     return f'{note}<div class="films">{drawn}</div>'

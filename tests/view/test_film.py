@@ -44,7 +44,21 @@ def test_the_table_has_a_row_for_each_output_and_shades_relative_to_the_stronges
     assert re.findall(r'scope="(\w+)"><span dir="auto">(\w+)', drawn) == [
         ("col", "i0"), ("col", "i1"), ("col", "i2"), ("row", "o0"), ("row", "o1"),
     ]  # fmt: skip
-    assert 'data-full="0.5000"' in drawn
+    assert 'data-full="0.5000">' in drawn
+
+
+def test_inputs_that_are_sentences_are_rows_so_that_they_can_be_read_whole() -> None:
+    sentences = [f"Clara went to the {place} with the lamp." for place in ("attic", "cellar")]
+    hops = {"inputs": sentences, "outputs": ["hop 1", "hop 2", "hop 3"]}
+    (film,) = films([look(1, sample([[0.5, 0.0], [0.25, 0.125], [0.0, 0.0]], **hops))])
+    drawn = figure(0, film)
+    body = drawn.split("<tbody>")[1]
+    rows = [re.findall(r'<td(?: style="--w:([\d.]+)")?>', row) for row in body.split("</tr>")[:-1]]
+    assert rows == [["1.00", "0.50", ""], ["", "0.25", ""]]
+    named = re.findall(r'scope="(\w+)"><span dir="auto">([^<]+)', drawn)
+    assert named == [*(("col", f"hop {n}") for n in (1, 2, 3)), *(("row", s) for s in sentences)]
+    assert " data-down>" in drawn
+    assert data(film)[0]["inputs"] == sentences
 
 
 def test_each_example_has_its_looks_in_order_and_the_last_stands_in_the_page() -> None:

@@ -182,3 +182,15 @@ def test_a_comparison_shows_each_run_and_marks_the_best() -> None:
 
 def test_runs_with_the_same_configuration_are_said_to_be() -> None:
     assert "configurations are the same" in comparison([a_run(), a_run()])
+
+
+@pytest.mark.parametrize(("task", "unit"), [("translate", "token"), ("recommend", "label")])
+def test_the_loss_is_said_to_be_of_what_it_is_a_mean_over(task: str, unit: str) -> None:
+    shown = report(a_run(config=f'task = "{task}"\n'))
+    assert f"Loss, nats per {unit}<" in shown
+
+
+def test_a_pair_of_sentences_stands_on_two_lines() -> None:
+    pair = {"input": "a man\ta boy", "answer": "no", "wanted": "no"}
+    shown = report(a_run(samples=({"step": 1, "epoch": 1.0, "samples": [pair]},)))
+    assert '<span dir="auto">a man\na boy</span>' in shown
