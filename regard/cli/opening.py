@@ -26,6 +26,8 @@ from regard.train.run_folder import BEST, CHECKPOINTS, new_run_folder, settle
 ENVIRONMENT = "environment.json"
 CACHE = ".data"
 """Where the data is kept as it was read, beside the runs that use it."""
+MOST_NAMED = 4
+"""Settings that are named when those of a run are others."""
 CHANGEABLE = ("max_skips", "save_every_minutes")
 """Settings that a resumed run may have otherwise: no update that is made depends on them."""
 
@@ -85,6 +87,9 @@ def _claimed(folder: Path, settings: Settings, resume: str) -> Path:
             old = replace(old, train=replace(old.train, **may_change))
             changed = differences(old, settings)
             if changed:
+                more = len(changed) - MOST_NAMED
+                if more > 0:
+                    changed = [*changed[:MOST_NAMED], f"and {more} more"]
                 raise Mistake(
                     f"{folder} has a run with other settings: {'; '.join(changed)}; give the old "
                     "values to go on, another --out, or --resume never for a new run"

@@ -166,11 +166,17 @@ def _section(section: str, kind: type, entries: Mapping[str, Any]) -> Any:
         raise Mistake(f"[{section}] {error}") from None
 
 
+PARTS = {"score": "--attention", "normalizer": "--normalizer"}
+"""Settings with an option of their own, which a user gives before looking at the network."""
+
+
 def _others(section: str, key: str, known: Sequence[str]) -> str:
     """Whose setting that would be, or which one may have been meant."""
     if section == "model":
         has = [name for name, network in NETWORKS.items() if key in fields_of(network.settings)]
         if has:
+            if key in PARTS:
+                return f" in this network, which has its own; leave {PARTS[key]} out"
             return f" in this network; say --model {' or '.join(has)}"
     return _nearest(key, known)
 

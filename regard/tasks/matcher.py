@@ -132,7 +132,7 @@ def _sides(text: str, number: int, count: int) -> list[str]:
     sides = text.split(BETWEEN)
     if len(sides) != 2:
         raise ValueError(
-            f"text {number} of {count} has {len(sides) - 1} tabs; "
-            "give two sentences with one between them"
+            f"text {number} of {count} has {len(sides) - 1} tabs; give two sentences with one "
+            "between them, as in $'A man rides.\\tA man is riding.'"
         )
     return sides

@@ -197,3 +197,14 @@ def test_every_name_makes_its_part_and_synonyms_point_to_names() -> None:
     known = {name for table in tables.values() for name in table}
     for other, name in SYNONYMS.items():
         assert name in known and other not in known
+
+
+@pytest.mark.parametrize(
+    ("key", "option"), [("score", "--attention"), ("normalizer", "--normalizer")]
+)
+def test_a_part_of_a_network_that_has_its_own_is_to_be_left_out(key: str, option: str) -> None:
+    entries = recipe("match") | STEPS
+    entries["model"] = entries["model"] | {key: "additive"}
+    said = f"no setting model.{key} in this network, which has its own; leave {option} out"
+    with pytest.raises(Mistake, match=said):
+        settings_of(entries)

@@ -172,6 +172,10 @@ def test_a_run_with_other_settings_is_not_gone_on_with(
     assert f"train.learning_rate is {rate} in the run and 0.5 now" in said
     assert "train.clip is 1.0 in the run and 2.0 now" in said
     assert "--resume never" in said
+    many = ["clip=2.0", "longest=9", "batch_size=5", "batch_tokens=99", "seed=7"]
+    settings = [part for one in many for part in ("--set", one)]
+    said = mistake(*train_arguments(data, tmp_path / "run", *settings))
+    assert said.count(" in the run and ") == 4 and "and 1 more; give the old values" in said
 
 
 @pytest.mark.parametrize(

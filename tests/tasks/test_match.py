@@ -179,7 +179,7 @@ def test_words_that_were_never_seen_are_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("abc", "text 2 of 2 has 0 tabs; give two sentences with one between them"),
+        ("abc", "text 2 of 2 has 0 tabs; give two sentences with one between them, as in"),
         ("a\tb\tc", "text 2 of 2 has 2 tabs"),
         ("\tab", "the left sentence of pair 2 of 2 is empty"),
         ("ab\t", "the right sentence of pair 2 of 2 is empty"),
