@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from regard.data.ragged import Ragged
 from regard.data.documents import sentences
+from regard.data.ragged import Ragged
 from regard.data.vocabulary import Vocabulary
 
 _WORD = re.compile(r"\w+(?:['’-]\w+)*|[^\w\s.!?…。！？]")
