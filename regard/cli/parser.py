@@ -112,7 +112,8 @@ def _predict(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         metavar="TEXT",
         help="a text, a file with one on each line, or - for standard input; dates begin with a "
-        'language tag, as in "<fr> mardi 3 mars 2026"',
+        'language tag, as in "<fr> mardi 3 mars 2026", a pair has a tab between its sentences, a '
+        "story ends in its question, and items that were chosen have commas between them",
     )
     parser.add_argument(
         "--beam",

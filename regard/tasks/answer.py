@@ -105,7 +105,7 @@ class AnswerQuestions:
             predictor.model.start_linear(round(linear_epochs * len(examples["train"])))
         shown = texts["valid"][:fixed] if "valid" in texts else {}
         columns = [shown.get(name, []) for name in ("story", "question", "answer")]
-        self.fixed = [(f"{s}\n{q}", answer) for s, q, answer in zip(*columns, strict=True)]
+        self.fixed = [(f"{s}\n{_asked(q)}", answer) for s, q, answer in zip(*columns, strict=True)]
 
     def part(self, epoch: int) -> Part:
         return self._part("train")
@@ -217,3 +217,8 @@ class _Part:
             (look.argmax(-1) + 1 + max(0, count - self.memory)).tolist() if count else []
             for look, count in zip(looks, counts, strict=True)
         ]
+
+
+def _asked(question: str) -> str:
+    """A question with its mark, by which a predictor knows it."""
+    return question if question.rstrip().endswith(("?", "\uff1f")) else f"{question}?"

@@ -63,8 +63,9 @@ def test_a_run_is_measured_by_accuracy_error_and_pointing(tmp_path: Path, done: 
     assert "Ada" in (run / "report.html").read_text("utf-8")
 
 
-def test_a_table_of_stories_needs_no_support(tmp_path: Path, done: Call) -> None:
-    pairs = [("Ada sits.", "Who sits?"), ("Boris sits.", "Who stands?")] * 9
+@pytest.mark.parametrize("mark", ["?", ""], ids=["asked", "without a mark"])
+def test_a_table_of_stories_needs_no_support(mark: str, tmp_path: Path, done: Call) -> None:
+    pairs = [("Ada sits.", f"Who sits{mark}"), ("Boris sits.", f"Who stands{mark}")] * 9
     path = as_table(tmp_path / "x.tsv", ("story", "question"), pairs)
     lines = path.read_text().splitlines()
     answers = ["answer"] + ["ada", "nobody"] * 9
