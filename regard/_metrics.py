@@ -1,6 +1,6 @@
 """Metrics known by their names, to whoever chooses a model or draws one: which way is better."""
 
-LOWER_IS_BETTER = frozenset({"loss", "perplexity", "bits_per_character", "error"})
+LOWER_IS_BETTER = frozenset({"loss", "perplexity", "bits_per_character", "error", "unknown"})
 """Metrics of which less is more; of all others more is."""
 
 SPELLED = {

@@ -3,17 +3,23 @@
 import json as json_module
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate
 from pathlib import Path
+from shutil import get_terminal_size
+
+from rich.cells import cell_len
 
 from regard.cli.assembly import load_predictor
 from regard.cli.mistake import Mistake
 from regard.tasks.task import Answer, Predictor
 from regard.train.run_folder import BEST, settle
-from regard.view.terminal import alignment, printable
+from regard.view.terminal import alignment, printable, visible
 
 AT_ONCE = 64
 MOST_DRAWN = 60
-"""Greatest number of tokens to either side that a terminal can show side by side."""
+"""Greatest number of tokens to either side that are drawn in a terminal."""
+MARGIN = 20
+"""Cells of a line that the inputs take."""
 
 
 def run(run: Path, texts: Sequence[str], beam: int, show: bool | None, json: bool) -> int:
@@ -121,15 +127,23 @@ def _drawn(answer: Answer, show: bool) -> str:
     if len(answer.answers) > 1:
         lines += [f"  {score:8.3f}  {_kept(text)}" for text, score in answer.answers]
     if answer.unknown:
-        seen = " ".join(printable(character) for character in answer.unknown)
+        seen = ", ".join(printable(character) for character in answer.unknown)
         lines.append(f"(the model has never seen {seen}, so this may be a guess)")
-    if show and answer.weights is not None:
-        rows, columns = answer.outputs[:MOST_DRAWN], answer.inputs[:MOST_DRAWN]
+    if show and answer.weights is not None and answer.weights.numel():
+        rows, columns = _fitting(answer.outputs), answer.inputs[:MOST_DRAWN]
         weights = answer.weights[: len(rows), : len(columns)]
         lines += ["", alignment(weights, rows, columns), ""]
         if len(rows) < len(answer.outputs) or len(columns) < len(answer.inputs):
-            lines.append(f"(only the first {MOST_DRAWN} tokens are drawn)")
+            lines.append(f"(only the first {len(columns)} by {len(rows)} tokens are drawn)")
     return "\n".join(lines)
+
+
+def _fitting(tokens: Sequence[str]) -> Sequence[str]:
+    """As many tokens as a terminal of this width can show side by side."""
+    room = get_terminal_size().columns - MARGIN
+    widths = accumulate(max(2, cell_len(visible(token)) + 1) for token in tokens)
+    fit = sum(width <= room for width in widths)
+    return tokens[: max(1, min(fit, MOST_DRAWN))]
 
 
 def _kept(text: str) -> str:

@@ -126,7 +126,7 @@ def chosen(
 def _several(names: tuple[str, ...], task: str, sure: bool, where: str) -> tuple[str, ...] | None:
     """The columns of a task that has more than two, "" for one that is missing and may be.
 
-    When the task is `sure`, columns that are not called by any known name are taken as they stand.
+    When the task is `sure`, columns whose names mean nothing are taken as they stand.
     Raises `ValueError` when it is and there are too few or too many of them.
     """
     roles, needed = COLUMNS[task], NEEDED.get(task, len(COLUMNS[task]))
@@ -141,10 +141,11 @@ def _several(names: tuple[str, ...], task: str, sure: bool, where: str) -> tuple
         return _without_category(task, found)
     if not sure:
         return None
-    if any(found) or not needed <= len(names) <= len(roles):
-        missing = [role for role, name in zip(roles[:needed], found, strict=False) if not name]
+    meant = {word for words in WORDS.values() for word in words} & lower.keys()
+    if meant or not needed <= len(names) <= len(roles):
         raise ValueError(
-            f"{where} has columns {', '.join(names)}; to {task}, call {' and '.join(missing)} so"
+            f"{where} has columns {', '.join(names)}; to {task}, call the columns "
+            f"{' and '.join(roles[:needed])}"
         )
     return _without_category(task, (*names, *[""] * (len(roles) - len(names))))
 

@@ -91,8 +91,8 @@ def _limit(rows: Rows, task: str, where: str) -> tuple[int, float]:
         count, least, most = count + 1, min(least, draw), max(most, draw)
     if least >= most:
         raise ValueError(
-            f"{where}: {count:,} usable example{'s' * (count != 1)}, and at least 2 different ones "
-            "are needed, to train on and to validate"
+            f"{where}: {count:,} usable example{'s' * (count != 1)}{', all alike' * (count > 1)}, "
+            "and at least 2 different ones are needed, to train on and to validate"
         )
     share = min(SHARE, MOST / count)
     # One at least is held out, and one at least is not.

@@ -25,7 +25,7 @@ from regard.data.layout import layout
 from regard.data.made import PREFIX as MADE
 from regard.data.made import made_layout
 from regard.data.natural import natural
-from regard.data.rows import Rows
+from regard.data.rows import EMPTY, Rows
 
 FORMAT = 2
 MAX_LABELS = 10_000
@@ -95,6 +95,9 @@ def _kept(
 
 def _with_valid(found: Layout, streaming: bool) -> Layout:
     # Of recommendations each user's last ones are held out, by the task itself.
+    if found.task == "recommend" and len(found.splits) == 1:
+        note = "each user's last item is for the test, the one before for validation"
+        return replace(found, notes=(*found.notes, note))
     if "valid" in found.splits or found.task == "recommend":
         return found
     train, valid, note = held_out(found.splits["train"], found.task, streaming)
@@ -117,7 +120,8 @@ def _store(found: Layout, place: Path) -> None:
             written = write(work / f"{split}.arrow", columns, seen)
             if not written.rows:
                 names = " and ".join(str(path) for path in rows.files)
-                raise ValueError(f"{names}: no usable line; every one of them is empty")
+                lack = "every one of them is empty" if notes[EMPTY] else "there is no data in it"
+                raise ValueError(f"{names}: no usable line; {lack}")
             entry["splits"][split] = vars(written)
         entry["notes"] += [f"{count:,} {what}" for what, count in sorted(notes.items())]
         entry["labels"] = sorted(labels, key=natural)

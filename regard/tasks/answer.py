@@ -163,17 +163,18 @@ class AnswerQuestions:
         """Loss of the questions whose answer is known, accuracy and error of all.
 
         `pointing` is the share of those with a known support in which every supporting sentence is
-        what some hop looked at most.
+        what some hop looked at most, `unknown` that of answers the model cannot give, where there
+        are any.
         """
         if not records:
             return {"loss": 0.0, "accuracy": 0.0, "error": 1.0}
         known = [r for r in records if r["wanted"] >= 0]
         right = sum(r["answer"] == r["wanted"] for r in records) / len(records)
-        scores = {
-            "loss": sum(r["nats"] for r in known) / max(1, len(known)),
-            "accuracy": right,
-            "error": 1 - right,
-        }
+        scores = {"accuracy": right, "error": 1 - right}
+        if known:
+            scores["loss"] = sum(r["nats"] for r in known) / len(known)
+        if len(known) < len(records):
+            scores["unknown"] = 1 - len(known) / len(records)
         supported = [r for r in records if r["support"]]
         if supported:
             found = sum(set(r["support"]) <= set(r["looked"]) for r in supported)

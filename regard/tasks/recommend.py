@@ -165,7 +165,8 @@ class Recommend:
     def score(self, split: str, records: Sequence[Record]) -> dict[str, float]:
         """The mean loss, HR@10 and NDCG@10 of the rankings, AUC and GAUC beside the drawn items.
 
-        An item that cannot be found is a miss, and counts in nothing else.
+        An item that cannot be found is a miss, and counts in nothing else; `unknown` is the share
+        of such items, where there are any.
         """
         ranks, known = [r["rank"] for r in records], [r for r in records if r["rank"] is not None]
         own, others = [[r["own"]] for r in known], [r["others"] for r in known]
@@ -174,13 +175,14 @@ class Recommend:
         )
         by_user = group_auc([r["user"] for r in known], own, others)
         labels = len(known) * (1 + self.negatives)
-        return {
-            "loss": sum(r["nats"] for r in known) / max(1, labels),
-            "ndcg": ndcg(ranks, K),
-            "hit_rate": hit_rate(ranks, K),
-            "auc": 0.5 if area is None else area,
-            "gauc": 0.5 if by_user is None else by_user,
-        }
+        scores = {"ndcg": ndcg(ranks, K), "hit_rate": hit_rate(ranks, K)}
+        if known:
+            scores["loss"] = sum(r["nats"] for r in known) / labels
+            scores["auc"] = 0.5 if area is None else area
+            scores["gauc"] = 0.5 if by_user is None else by_user
+        if len(known) < len(records):
+            scores["unknown"] = 1 - len(known) / len(records)
+        return scores
 
 
 def _fixed(predictor: Recommender, examples: Prefixes, count: int) -> list[tuple[str, str | None]]:

@@ -113,6 +113,40 @@ def test_an_unknown_key_gets_at_most_three_names() -> None:
     assert 1 <= str(caught.value).count(" or ") <= 2
 
 
+@pytest.mark.parametrize(
+    ("model", "why"),
+    [
+        (
+            {"name": "cnn", "score": "additive"},
+            "score is 'additive', but with summary max there is",
+        ),
+        ({"name": "lstm", "summary": "mean", "normalizer": "sparsemax"}, "with summary mean there"),
+        (
+            {"name": "rnnsearch", "attention": "none", "score": "dot"},
+            "with attention none there is",
+        ),
+        ({"name": "din", "score": "dot"}, "no setting model.score in this network"),
+    ],
+)
+def test_no_part_of_an_attention_is_dropped_silently(model: dict[str, Any], why: str) -> None:
+    with pytest.raises(Mistake, match=why):
+        settings_of(STEPS, {"model": model})
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ({}, "scaled_dot, softmax"),
+        ({"name": "cnn"}, "summary max"),
+        ({"name": "lstm", "score": "additive"}, "summary attention, additive, softmax"),
+        ({"name": "memory"}, "hops 3, attention soft, dot, softmax"),
+        ({"name": "abcnn"}, "attention both, similarity both"),
+    ],
+)
+def test_how_a_network_attends_is_said_in_a_few_words(model: dict[str, Any], said: str) -> None:
+    assert settings_of(STEPS, {"model": model}).model.described() == said
+
+
 def test_settings_need_a_budget() -> None:
     with pytest.raises(Mistake, match="give a budget"):
         settings_of({})

@@ -190,6 +190,7 @@ def test_a_run_with_other_settings_is_not_gone_on_with(
         (["--data", "ragged.tsv"], "ragged.tsv line 3"),
         (["--data", "uneven"], "uneven/train.de"),
         (["--data", "broken.jsonl"], "broken.jsonl line 2"),
+        (["--data", "one.csv"], "label is 'good' in all"),
         (["--data", "nul.txt"], "nul.txt line 1: a NUL character"),
         (["--data", "pairs.tsv", "--source", "sorce"], "did you mean source"),
         (["--data", "pairs.tsv", "--encoding", "utf-9"], "no encoding is called 'utf-9'"),
@@ -254,6 +255,7 @@ def test_a_wrong_call_gets_one_sentence_and_leaves_nothing(
     (tmp_path / "latin.tsv").write_bytes("source\ttarget\na\tb\nfrüh\tearly\n".encode("latin-1"))
     (tmp_path / "ragged.tsv").write_text("source\ttarget\na\tb\na\tb\tc\n" + "a\tb\n" * 9)
     (tmp_path / "broken.jsonl").write_text('{"source": "a", "target": "b"}\n{"source": \n')
+    (tmp_path / "one.csv").write_text("text,label\n" + "".join(f"it {n},good\n" for n in range(9)))
     (tmp_path / "uneven").mkdir()
     (tmp_path / "uneven" / "train.en").write_text("a\nb\n")
     (tmp_path / "uneven" / "train.de").write_text("a\nb\nc\n")

@@ -317,8 +317,18 @@ def test_a_word_of_a_category_makes_no_header(tmp_path: Path) -> None:
 def test_without_names_the_columns_are_taken_as_they_stand(tmp_path: Path) -> None:
     put(tmp_path, u__tsv="".join("\t".join(row) + "\n" for row in CHOSEN))
     assert rows(read(str(tmp_path / "u.tsv"), "recommend")) == CHOSEN
-    with pytest.raises(ValueError, match="columns 1, 2, 3, 4; to match, call left and right and l"):
+    with pytest.raises(
+        ValueError, match="columns 1, 2, 3, 4; to match, call the columns left and right and l"
+    ):
         read(str(tmp_path / "u.tsv"), "match")
+
+
+@pytest.mark.parametrize("task", ["recommend", "answer", "match"])
+def test_columns_of_another_task_are_not_taken_as_they_stand(tmp_path: Path, task: str) -> None:
+    names = ("text", "label") if task == "recommend" else ("user", "item", "rating")
+    path = as_table(tmp_path / "other.csv", names, [row[: len(names)] for row in MATCHES])
+    with pytest.raises(ValueError, match=f"{names[0]}, {names[1]}.*; to {task}, call the columns"):
+        read(str(path), task)
 
 
 def test_numbers_with_a_point_are_read_where_they_may_stand(tmp_path: Path) -> None:

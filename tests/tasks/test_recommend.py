@@ -184,9 +184,8 @@ def test_an_item_that_is_not_known_is_a_miss_and_counts_in_nothing_else(found: H
     assert [record["rank"] is None for record in records] == [True, False]
     scores = asked.score("test", records)
     assert all(np.isfinite(value) for value in scores.values())
-    assert asked.score("test", records[:1]) == {
-        "loss": 0.0, "ndcg": 0.0, "hit_rate": 0.0, "auc": 0.5, "gauc": 0.5,
-    }  # fmt: skip
+    assert asked.score("test", records[:1]) == {"ndcg": 0.0, "hit_rate": 0.0, "unknown": 1.0}
+    assert scores["unknown"] == 0.5 and "unknown" not in asked.score("test", records[1:])
 
 
 def test_more_than_ten_thousand_items_are_ranked_by_samples() -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from regard.cli.kinds.encoding import learned, require_same, texts_of
+from regard.cli.kinds.encoding import learned, require_labels, require_same, texts_of
 from regard.cli.networks import NETWORKS
 from regard.cli.settings import Settings
 from regard.data.corpus import Corpus
@@ -16,6 +16,7 @@ from regard.tasks.classify import TOKENIZER, Classifier, Classify, load_labels
 
 
 def prepare(settings: Settings, corpus: Corpus, place: Path) -> None:
+    require_labels(corpus)
     tokenizer = learned(settings, texts_of(corpus.splits["train"], "text"))
     tokenizer.save(place / TOKENIZER)
     coder = DocumentCoder(tokenizer) if settings.tokens.sentences else tokenizer

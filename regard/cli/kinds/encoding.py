@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from regard.cli.settings import Settings
+from regard.data.corpus import Corpus
 from regard.data.tokenizer import Tokenizer
 
 
@@ -20,6 +21,16 @@ def texts_of(rows: Any, *columns: str) -> Iterator[str]:
         batch = rows[start : start + 1000]
         for column in columns:
             yield from batch[column]
+
+
+def require_labels(corpus: Corpus) -> None:
+    """Raise `ValueError` unless there are two labels to choose from."""
+    if len(corpus.labels) < 2:
+        count, column = len(corpus.splits["train"]), corpus.names[-1]
+        raise ValueError(
+            f"{column} is {corpus.labels[0]!r} in all {count:,} training examples; at least 2 "
+            "different ones are needed"
+        )
 
 
 def require_same(folder: Path, model: Any, **lists: Any) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from regard.cli.kinds.encoding import learned, require_same, texts_of
+from regard.cli.kinds.encoding import learned, require_labels, require_same, texts_of
 from regard.cli.networks import NETWORKS
 from regard.cli.settings import Settings
 from regard.data.corpus import Corpus
@@ -17,6 +17,7 @@ from regard.tasks.matcher import Matcher
 
 
 def prepare(settings: Settings, corpus: Corpus, place: Path) -> None:
+    require_labels(corpus)
     tokenizer = learned(settings, texts_of(corpus.splits["train"], "left", "right"))
     tokenizer.save(place / TOKENIZER)
     _encoded(corpus.splits, tokenizer, corpus.labels, settings.data.longest, place)

@@ -19,7 +19,7 @@ class CNNSettings(AttendingSettings):
     """See `regard.models.cnn.CNNConfig`.
 
     Args:
-        score: of `attention`; the `guided` one asks by a bilinear form, whatever stands here.
+        score: of `attention`; the `guided` one asks by a bilinear form.
         summary: `max`, `mean`, `attention` or `guided`.
         filters: number of filters of each width.
         narrowest, widest: how many tokens the filters see.
@@ -28,7 +28,7 @@ class CNNSettings(AttendingSettings):
         word_dropout: share of the tokens that are read as `<unk>` while training.
     """
 
-    looks = ("summary", "score", "normalizer")
+    looks = ("summary",)
     words = AttendingSettings.words | {"summary": ("max", "mean", "attention", "guided")}
 
     name: str = "cnn"
@@ -40,6 +40,10 @@ class CNNSettings(AttendingSettings):
     align_dim: int = 64
     hidden_dim: int = 64
     word_dropout: float = 0.0
+
+    @property
+    def attends(self) -> bool:
+        return self.summary == "attention"
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -25,7 +25,7 @@ class HANSettings(AttendingSettings):
         word_dropout: share of the words that are read as `<unk>` while training.
     """
 
-    looks = ("word_summary", "sentence_summary", "score", "normalizer")
+    looks = ("word_summary", "sentence_summary")
     words = AttendingSettings.words | {
         "word_summary": ("attention", "mean"),
         "sentence_summary": ("attention", "mean"),
@@ -38,6 +38,10 @@ class HANSettings(AttendingSettings):
     hidden_dim: int = 50
     align_dim: int = 100
     word_dropout: float = 0.0
+
+    @property
+    def attends(self) -> bool:
+        return "attention" in (self.word_summary, self.sentence_summary)
 
 
 def classes(settings: Any, vocab: int, classes: int) -> nn.Module:

@@ -27,7 +27,7 @@ class LSTMSettings(AttendingSettings):
         word_dropout: share of the tokens that are read as `<unk>` while training.
     """
 
-    looks = ("summary", "score", "normalizer")
+    looks = ("summary",)
     words = AttendingSettings.words | {
         "summary": ("last", "mean", "attention", "hard"),
         "estimator": ("reinforce", "gumbel"),
@@ -44,6 +44,10 @@ class LSTMSettings(AttendingSettings):
     hidden_dim: int = 64
     align_dim: int = 64
     word_dropout: float = 0.0
+
+    @property
+    def attends(self) -> bool:
+        return self.summary in ("attention", "hard")
 
     def __post_init__(self) -> None:
         super().__post_init__()

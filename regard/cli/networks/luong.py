@@ -28,7 +28,7 @@ class LuongSettings(AttendingSettings):
     """
 
     parts = ("normalizer",)
-    looks = ("attention", "score", "normalizer")
+    looks = ("attention",)
     words = AttendingSettings.words | {
         "score": SCORES,
         "attention": ("global", "local_m", "local_p", "none"),
@@ -44,6 +44,10 @@ class LuongSettings(AttendingSettings):
     variant: str = "paper"
     hidden_dim: int = 256
     layers: int = 2
+
+    @property
+    def attends(self) -> bool:
+        return self.attention != "none"
 
 
 def pairs(settings: Any, source_vocab: int, target_vocab: int) -> nn.Module:

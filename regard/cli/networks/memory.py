@@ -28,7 +28,7 @@ class MemorySettings(AttendingSettings):
     """
 
     may_be_zero = frozenset({"linear_epochs"})
-    looks = ("attention", "score", "normalizer")
+    looks = ("hops", "attention")
     words = AttendingSettings.words | {
         "tying": ("adjacent", "layerwise"),
         "encoding": ("position", "bag"),

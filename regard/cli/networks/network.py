@@ -47,7 +47,8 @@ class ModelSettings:
 
     def described(self) -> str:
         """How the network attends, in a few words."""
-        return ", ".join(str(getattr(self, name)) for name in self.looks)
+        named = (f"{name.replace('_', ' ')} {getattr(self, name)}" for name in self.looks)
+        return ", ".join(named)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,13 +61,32 @@ class AttendingSettings(ModelSettings):
     """
 
     parts: ClassVar[tuple[str, ...]] = ("score", "normalizer")
-    looks: ClassVar[tuple[str, ...]] = ("score", "normalizer")
     words: ClassVar[dict[str, Collection[str]]] = {"score": SCORES, "normalizer": NORMALIZERS}
 
     name: str
     score: str = "scaled_dot"
     normalizer: str = "softmax"
     dropout: float = 0.1
+
+    @property
+    def attends(self) -> bool:
+        """Whether there is an attention that has these parts."""
+        return True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for field in fields(self):
+            if field.name in ("score", "normalizer") and not self.attends:
+                value = getattr(self, field.name)
+                if value != field.default:
+                    raise ValueError(
+                        f"{field.name} is {value!r}, but with {super().described()} there is no "
+                        "attention that has one; leave it out"
+                    )
+
+    def described(self) -> str:
+        parts = [self.score, self.normalizer] if self.attends else []
+        return ", ".join(text for text in (super().described(), *parts) if text)
 
 
 @dataclass(frozen=True)

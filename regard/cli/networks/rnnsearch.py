@@ -23,7 +23,7 @@ class RNNsearchSettings(AttendingSettings):
         maxout_dim: width of the deep output.
     """
 
-    looks = ("attention", "score", "normalizer")
+    looks = ("attention",)
     words = AttendingSettings.words | {"attention": ("search", "none")}
 
     name: str = "rnnsearch"
@@ -32,6 +32,10 @@ class RNNsearchSettings(AttendingSettings):
     hidden_dim: int = 256
     align_dim: int = 128
     maxout_dim: int = 128
+
+    @property
+    def attends(self) -> bool:
+        return self.attention != "none"
 
 
 def pairs(settings: Any, source_vocab: int, target_vocab: int) -> nn.Module:
