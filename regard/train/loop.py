@@ -25,9 +25,11 @@ from regard.train.offenders import offenders
 from regard.train.optimizers import optimizer_tensors, optimizers, restore_optimizers
 from regard.train.parallel import (
     Objective,
+    counted,
     distributed,
     fork,
     is_sharded,
+    put_back,
     recompute,
     synchronized,
     unmoved,
@@ -247,12 +249,13 @@ class Trainer:
         self.bare = 0
         for optimizer in self.optimizers:
             optimizer.zero_grad()
+        kept = counted(self.model)
         losses = self._gradients(step, shared)
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
         norm = norm.full_tensor() if isinstance(norm, DTensor) else norm
         loss, size = float(self.ranks.sum(losses.sum()).item()), float(norm.item())
         if not (math.isfinite(loss) and math.isfinite(size)):
-            self._refuse(step, losses, (loss, size, rate))
+            self._refuse(step, losses, (loss, size, rate), kept)
             return
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
@@ -302,12 +305,19 @@ class Trainer:
                 "whole epoch, had no label to learn from; look at the column that is to be learned"
             )
 
-    def _refuse(self, step: Step, losses: Tensor, numbers: tuple[float, float, float]) -> None:
-        """Leave an update out that is not finite, or stop; no weight has moved."""
+    def _refuse(
+        self,
+        step: Step,
+        losses: Tensor,
+        numbers: tuple[float, float, float],
+        kept: list[tuple[Tensor, Tensor]],
+    ) -> None:
+        """Leave an update out that is not finite, or stop; nothing in the model has moved."""
         (loss, norm, rate), course = numbers, self.course
         rows = "they are of a stream"
         if not self.streams:
             rows = offenders(self.task, self.ranks, self.config, step, self.accumulate, losses)
+        put_back(kept)
         text = f"{_name(step)}: the loss is {loss} and the norm of its gradient {norm}; {rows}"
         self._event("skipped_batch", text)
         if course.skips >= self.config.max_skips:

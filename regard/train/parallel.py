@@ -57,8 +57,18 @@ def _apart(objective: nn.Module) -> list[nn.Module]:
 @contextmanager
 def unmoved(model: nn.Module, on: bool) -> Iterator[None]:
     """Put back afterwards, if `on`, what a model counts for itself, such as running means."""
-    kept = [(buffer, buffer.clone()) for buffer in model.buffers()] if on else []
+    kept = counted(model) if on else []
     yield
+    put_back(kept)
+
+
+def counted(model: nn.Module) -> list[tuple[Tensor, Tensor]]:
+    """What a model counts for itself, and copies of it as it is now."""
+    return [(buffer, buffer.clone()) for buffer in model.buffers()]
+
+
+def put_back(kept: list[tuple[Tensor, Tensor]]) -> None:
+    """Let a model forget what it has counted since `counted`."""
     for buffer, value in kept:
         buffer.copy_(value)
 
