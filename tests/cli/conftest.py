@@ -5,9 +5,20 @@ from pathlib import Path
 
 import pytest
 
+from regard.data import made
 from tests.cli.small import put, train_arguments
 
 KINDS = {"translate": "pairs.tsv", "classify": "labels.csv", "language_model": "text.txt"}
+
+
+@pytest.fixture(autouse=True)
+def little_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make a few rows only of data that is made: checking every call takes longer than learning."""
+    few = {
+        name: (task, maker, {split: max(60, count // 50) for split, count in counts.items()})
+        for name, (task, maker, counts) in made.DATA.items()
+    }
+    monkeypatch.setattr(made, "DATA", few)
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ SMALL = ["--steps", "3", *sets("embed_dim=8", "hidden_dim=8", "tokens.kind=chara
 @pytest.mark.parametrize(
     "form",
     [
-        sets("attention=local_p", "window=2", "layers=1"),
+        pytest.param(sets("attention=local_p", "window=2", "layers=1"), marks=pytest.mark.slow),
         ["--attention", "location", *sets("input_feeding=off")],
         pytest.param(
             ["--attention", "luong_concat", *sets("variant=official")], marks=pytest.mark.slow

@@ -5,11 +5,14 @@ every state, and the recurrences start forgetful, so that its own state alone sa
 a recurrence that remembers is content to look beside it.
 """
 
+import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from regard.models.han import HAN, HANConfig
+
+pytestmark = pytest.mark.slow
 
 CLASSES, SENTENCES, WORDS = 50, 6, 7
 END, FIRST = 3, 4

@@ -10,6 +10,8 @@ import torch
 from tests.tasks.small import learn
 from tests.tasks.stories import asking
 
+pytestmark = pytest.mark.slow
+
 SOFT: dict[str, Any] = {"hops": 1}
 DRAWN: dict[str, Any] = {"hops": 1, "attention": "hard", "estimator": "reinforce"}
 STRAIGHT: dict[str, Any] = {"hops": 1, "attention": "hard", "estimator": "gumbel"}
