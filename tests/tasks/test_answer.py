@@ -269,3 +269,11 @@ def test_sentences_without_words_keep_their_numbers() -> None:
 def test_a_support_that_is_no_number_is_refused(support: str) -> None:
     with pytest.raises(ValueError, match="a support is the numbers of sentences"):
         SupportCoder().encode(["1 2", support])
+
+
+def test_no_model_is_the_best_before_its_start_is_over(tmp_path: Path) -> None:
+    task = asking(tmp_path, linear_epochs=1.0)
+    records = task.examine("valid", np.arange(task.size("valid")))
+    assert {"accuracy", "error"} & task.score("valid", records).keys() == set()
+    task.predictor.model.learned(10**6)
+    assert {"accuracy", "error"} <= task.score("valid", records).keys()
