@@ -106,9 +106,9 @@ def attend_of(
     *,
     score: str,
     normalizer: str,
-    score_mod: str,
-    window: int,
-    dropout: float,
+    score_mod: str = "none",
+    window: int = 0,
+    dropout: float = 0.0,
 ) -> Attend:
     """The operator with the named parts, for heads of one width."""
     return Attend(
@@ -117,4 +117,14 @@ def attend_of(
         mask=SlidingWindow(window, window) if window else None,
         normalizer=chosen("normalizer", normalizer, NORMALIZERS)(heads),
         dropout=dropout,
+    )
+
+
+def pooling(parts: Mapping[str, Any], width: int) -> Attend:
+    """The operator of a pool that compares a learned query with keys of this width."""
+    return attend_of(
+        width,
+        1,
+        score=parts.get("score", "dot"),
+        normalizer=parts.get("normalizer", "softmax"),
     )

@@ -16,14 +16,16 @@ class MeanPool(nn.Module):
     """
 
     def forward(
-        self, x: Float[Tensor, "batch k_len embed_dim"], mask: Padding
+        self, x: Float[Tensor, "batch k_len embed_dim"], mask: Padding | None = None
     ) -> Float[Tensor, "batch 1 embed_dim"]:
         return self.weights(x, mask) @ x
 
     def weights(
-        self, x: Float[Tensor, "batch k_len embed_dim"], mask: Padding
+        self, x: Float[Tensor, "batch k_len embed_dim"], mask: Padding | None = None
     ) -> Float[Tensor, "batch 1 k_len"]:
         """One over the length; zeros for padding."""
+        if mask is None:
+            return x.new_full((len(x), 1, x.shape[1]), 1 / max(1, x.shape[1]))
         batch, place = (torch.arange(size, device=x.device) for size in x.shape[:2])
         zero = torch.zeros_like(place[:1])
         real = mask(rearrange(batch, "batch -> batch 1"), zero, zero, place).to(x.dtype)

@@ -14,6 +14,7 @@ from regard.data.documents import sentences
 from regard.data.ragged import Ragged
 from regard.data.story_words import StoryCoder, told, words
 from regard.data.vocabulary import Vocabulary
+from regard.tasks.classify import likeliest
 from regard.tasks.exchange import save_model
 from regard.tasks.task import Answer
 
@@ -67,11 +68,10 @@ class Answerer:
         seen = torch.from_numpy(grid).to(device)
         scores = self.model(seen, asked).float().log_softmax(-1)[0].cpu()
         looks = self.model.look(seen, asked)[0].float().cpu()
-        best = scores.argsort(descending=True)[: max(1, beams)].tolist()
         heard = [word for each in (*story, question) for word in words(each)]
         return Answer(
             text=text,
-            answers=tuple((self.vocabulary.tokens[word], float(scores[word])) for word in best),
+            answers=likeliest(scores, self.vocabulary.tokens, beams),
             inputs=tuple(story[-memory:]),
             outputs=tuple(f"hop {hop}" for hop in range(1, len(looks) + 1)),
             weights=looks,

@@ -103,15 +103,15 @@ class Classifier:
     def _answer(self, text: str, tokens: list[int], beams: int) -> Answer:
         source = torch.tensor([tokens], device=self.model.output.weight.device)
         scores = self.model(source).float().log_softmax(-1)[0].cpu()
-        best = scores.argsort(descending=True)[: max(1, beams)].tolist()
+        answers = likeliest(scores, self.labels, beams)
         inputs, weights = self.tokenizer.tokens(tokens), self.model.look(source)[0].float().cpu()
         if self.sentences:
             inputs, weights = by_sentence(inputs, weights)
         return Answer(
             text=text,
-            answers=tuple((self.labels[label], float(scores[label])) for label in best),
+            answers=answers,
             inputs=tuple(inputs),
-            outputs=(self.labels[best[0]],),
+            outputs=(answers[0][0],),
             weights=weights.unsqueeze(0),
             unknown=tuple(self.tokenizer.unknown(text)),
         )
@@ -119,7 +119,7 @@ class Classifier:
     def save(self, folder: Path, weights: Mapping[str, Tensor] | None = None) -> None:
         """Write the exchange layout into a folder that exists."""
         self.tokenizer.save(folder / TOKENIZER)
-        write_whole(folder / LABELS, json.dumps(self.labels, ensure_ascii=False).encode())
+        save_labels(self.labels, folder)
         about = {
             "task": "classify",
             "longest": self.longest,
@@ -149,8 +149,25 @@ def by_sentence(
     return sentences, torch.tensor(sums)
 
 
+def likeliest(
+    scores: Float[Tensor, " classes"], names: Sequence[str], count: int
+) -> tuple[tuple[str, float], ...]:
+    """The best names and their log-probabilities, best first, one at least.
+
+    >>> likeliest(torch.tensor([-2.0, -0.5, -1.0]), ("a", "b", "c"), 2)
+    (('b', -0.5), ('c', -1.0))
+    """
+    best = scores.argsort(descending=True)[: max(1, count)].tolist()
+    return tuple((names[place], float(scores[place])) for place in best)
+
+
+def save_labels(labels: Sequence[str], folder: Path) -> None:
+    """Write the names of the labels into a folder that exists."""
+    write_whole(folder / LABELS, json.dumps(labels, ensure_ascii=False).encode())
+
+
 def load_labels(folder: Path) -> tuple[str, ...]:
-    """The names of the labels; raises `ValueError` when the file is damaged."""
+    """What `save_labels` wrote; raises `ValueError` when the file is damaged."""
     path = folder / LABELS
     try:
         names = read_json(path.read_bytes())
@@ -242,16 +259,21 @@ class Classify:
 
     def score(self, split: str, records: Sequence[Record]) -> dict[str, float]:
         """Loss, accuracy and F1 averaged over labels; texts without a known label do not count."""
-        known = [r for r in records if r["wanted"] >= 0]
-        if not known:
-            return {"loss": 0.0, "accuracy": 0.0, "f1": 0.0}
-        wanted = np.array([r["wanted"] for r in known])
-        answers = np.array([r["answer"] for r in known])
-        return {
-            "loss": sum(r["nats"] for r in known) / len(known),
-            "accuracy": float((wanted == answers).mean()),
-            "f1": macro_f1(answers, wanted),
-        }
+        return label_scores(records)
+
+
+def label_scores(records: Sequence[Record]) -> dict[str, float]:
+    """Loss, accuracy and F1 of records with `wanted`, `answer` and `nats`, where one is wanted."""
+    known = [r for r in records if r["wanted"] >= 0]
+    if not known:
+        return {"loss": 0.0, "accuracy": 0.0, "f1": 0.0}
+    wanted = np.array([r["wanted"] for r in known])
+    answers = np.array([r["answer"] for r in known])
+    return {
+        "loss": sum(r["nats"] for r in known) / len(known),
+        "accuracy": float((wanted == answers).mean()),
+        "f1": macro_f1(answers, wanted),
+    }
 
 
 def macro_f1(answers: np.ndarray, wanted: np.ndarray) -> float:

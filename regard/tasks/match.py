@@ -14,7 +14,7 @@ from torch.nn.functional import cross_entropy
 from regard.data.batching import by_tokens
 from regard.data.examples import Examples, Reader, encoded
 from regard.data.feed import Part
-from regard.tasks.classify import EXAMINED_AT_ONCE, macro_f1
+from regard.tasks.classify import EXAMINED_AT_ONCE, label_scores
 from regard.tasks.matcher import BETWEEN, Matched, Matcher
 from regard.tasks.task import Record
 
@@ -119,21 +119,12 @@ class Match:
         Pairs without a known label do not count.
         """
         known = [r for r in records if r["wanted"] >= 0]
-        if not known:
-            return {"loss": 0.0, "accuracy": 0.0, "f1": 0.0}
-        wanted = np.array([r["wanted"] for r in known])
-        answers = np.array([r["answer"] for r in known])
-        scores = {
-            "loss": sum(r["nats"] for r in known) / len(known),
-            "accuracy": float((wanted == answers).mean()),
-            "f1": macro_f1(answers, wanted),
-        }
         groups: dict[str, list[tuple[float, bool]]] = {}
         for record in known:
             if "group" in record:
                 candidate = (record["match"], record["wanted"] == 1)
                 groups.setdefault(record["group"], []).append(candidate)
-        return scores | ranking(list(groups.values()))
+        return label_scores(records) | ranking(list(groups.values()))
 
 
 def ranking(groups: Sequence[Sequence[tuple[float, bool]]]) -> dict[str, float]:

@@ -1,6 +1,5 @@
 """Pairs of sentences as a batch, and a trained model that judges them."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,10 +10,9 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from regard._files import write_whole
 from regard.data.ragged import Ragged
 from regard.data.tokenizer import Tokenizer
-from regard.tasks.classify import LABELS, TOKENIZER
+from regard.tasks.classify import LABELS, TOKENIZER, likeliest, save_labels
 from regard.tasks.exchange import save_model
 from regard.tasks.padding import padded
 from regard.tasks.task import Answer
@@ -109,11 +107,10 @@ class Matcher:
         device = self.model.output.weight.device
         pair = torch.tensor([left], device=device), torch.tensor([right], device=device)
         scores = self.model(*pair).float().log_softmax(-1)[0].cpu()
-        best = scores.argsort(descending=True)[: max(1, beams)].tolist()
         unknown = self.tokenizer.unknown
         return Answer(
             text=text,
-            answers=tuple((self.labels[label], float(scores[label])) for label in best),
+            answers=likeliest(scores, self.labels, beams),
             inputs=tuple(self.tokenizer.tokens(left)),
             outputs=tuple(self.tokenizer.tokens(right)),
             weights=self.model.look(*pair)[0].mT.float().cpu(),
@@ -123,7 +120,7 @@ class Matcher:
     def save(self, folder: Path, weights: Mapping[str, Tensor] | None = None) -> None:
         """Write the exchange layout into a folder that exists."""
         self.tokenizer.save(folder / TOKENIZER)
-        write_whole(folder / LABELS, json.dumps(self.labels, ensure_ascii=False).encode())
+        save_labels(self.labels, folder)
         about = {"task": "match", "longest": self.longest, **self.about}
         save_model(folder, self.model, weights, about, [TOKENIZER, LABELS])
 

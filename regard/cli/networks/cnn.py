@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from regard.cli.names import attend_of
+from regard.cli.names import pooling
 from regard.cli.networks.network import AttendingSettings, Network
 from regard.layers import Attend
 from regard.models import cnn
@@ -71,15 +71,7 @@ def load(folder: Path, parts: Mapping[str, Any]) -> nn.Module:
 def _attend(parts: Mapping[str, Any], config: cnn.CNNConfig) -> Attend | None:
     if config.summary not in ("attention", "guided"):
         return None
-    made = attend_of(
-        config.align_dim,
-        1,
-        score=parts.get("score", "dot"),
-        normalizer=parts.get("normalizer", "softmax"),
-        score_mod="none",
-        window=0,
-        dropout=0.0,
-    )
+    made = pooling(parts, config.align_dim)
     if config.summary == "guided":
         width = len(config.widths) * config.filters
         made = Attend(Bilinear(config.hidden_dim, width), normalizer=made.normalizer)

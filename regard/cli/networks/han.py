@@ -7,9 +7,8 @@ from typing import Any
 
 from torch import nn
 
-from regard.cli.names import attend_of
+from regard.cli.names import pooling
 from regard.cli.networks.network import AttendingSettings, Network
-from regard.layers import Attend
 from regard.models import han
 
 
@@ -58,25 +57,13 @@ def classes(settings: Any, vocab: int, classes: int) -> nn.Module:
         dropout=model.dropout,
         word_dropout=model.word_dropout,
     )
-    return han.HAN(config, _attend(model.about(), config))
+    return han.HAN(config, pooling(model.about(), config.align_dim))
 
 
 def load(folder: Path, parts: Mapping[str, Any]) -> nn.Module:
     """The network with the named parts."""
     config = han.HANConfig.from_json((folder / "config.json").read_text("utf-8"))
-    return han.load(folder, _attend(parts, config))
-
-
-def _attend(parts: Mapping[str, Any], config: han.HANConfig) -> Attend:
-    return attend_of(
-        config.align_dim,
-        1,
-        score=parts.get("score", "dot"),
-        normalizer=parts.get("normalizer", "softmax"),
-        score_mod="none",
-        window=0,
-        dropout=0.0,
-    )
+    return han.load(folder, pooling(parts, config.align_dim))
 
 
 NETWORK = Network(HANSettings, {"classify": classes}, load)

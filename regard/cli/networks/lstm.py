@@ -7,9 +7,8 @@ from typing import Any
 
 from torch import nn
 
-from regard.cli.names import attend_of
+from regard.cli.names import pooling
 from regard.cli.networks.network import AttendingSettings, Network
-from regard.layers import Attend
 from regard.models import lstm
 
 
@@ -61,25 +60,13 @@ def classes(settings: Any, vocab: int, classes: int) -> nn.Module:
     names = "embed_dim hidden_dim layers align_dim cell directions summary estimator".split()
     sizes = {name: getattr(model, name) for name in [*names, "dropout", "word_dropout"]}
     config = lstm.LSTMConfig(vocab=vocab, classes=classes, **sizes)
-    return lstm.LSTM(config, _attend(model.about(), config))
+    return lstm.LSTM(config, pooling(model.about(), config.align_dim))
 
 
 def load(folder: Path, parts: Mapping[str, Any]) -> nn.Module:
     """The network with the named parts."""
     config = lstm.LSTMConfig.from_json((folder / "config.json").read_text("utf-8"))
-    return lstm.load(folder, _attend(parts, config))
-
-
-def _attend(parts: Mapping[str, Any], config: lstm.LSTMConfig) -> Attend:
-    return attend_of(
-        config.align_dim,
-        1,
-        score=parts.get("score", "dot"),
-        normalizer=parts.get("normalizer", "softmax"),
-        score_mod="none",
-        window=0,
-        dropout=0.0,
-    )
+    return lstm.load(folder, pooling(parts, config.align_dim))
 
 
 NETWORK = Network(LSTMSettings, {"classify": classes}, load)

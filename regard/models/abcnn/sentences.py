@@ -9,6 +9,7 @@ from torch import Tensor
 
 from regard._attention import attention_weights
 from regard._typing import Score
+from regard.normalizers.unnormalized import unnormalized
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,17 +64,6 @@ def match(
         normalizer=unnormalized,
     )
     return rearrange(scores, "batch 1 left_len right_len -> batch left_len right_len")
-
-
-def unnormalized(
-    scores: Float[Tensor, "*rows k_len"], where: Bool[Tensor, "..."] | None = None
-) -> Float[Tensor, "*rows k_len"]:
-    """The scores as they are, 0 where nothing is permitted.
-
-    >>> unnormalized(torch.tensor([0.5, 0.2]), torch.tensor([True, False]))
-    tensor([0.5000, 0.0000])
-    """
-    return scores if where is None else scores.masked_fill(~where, 0.0)
 
 
 def _real(columns: Tensor, lengths: Tensor | None) -> Tensor:

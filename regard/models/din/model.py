@@ -4,16 +4,17 @@ from typing import ClassVar
 
 import torch
 from einops import rearrange, repeat
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
 
-from regard.layers import Attend
+from regard.layers import Attend, MeanPool
 from regard.masks import Padding
 from regard.models.din.config import DINConfig
 from regard.models.din.dice import Dice
 from regard.models.item_embedding import ItemEmbedding
 from regard.normalizers import softmax
+from regard.normalizers.unnormalized import unnormalized
 from regard.scores import MLP
 
 
@@ -55,6 +56,7 @@ class DIN(nn.Module):
         self.embedding = ItemEmbedding(config.items, config.embed_dim, features, config.values)
         width, official = self.embedding.width, config.variant == "official"
         self.attend = _attend(config, width) if config.pool == "attention" else None
+        self.mean = MeanPool()
         self.interest = nn.Linear(width, width) if official else nn.Identity()
         self.bias = nn.Embedding(config.items, 1) if official else None
         if self.bias is not None:
@@ -88,7 +90,8 @@ class DIN(nn.Module):
     ) -> Float[Tensor, "batch n width"]:
         """What of the past belongs to each candidate."""
         if self.attend is None:
-            return _mean(past.shape[1], lengths, offered) @ past
+            mean = self.mean(past, _padding(lengths))
+            return repeat(mean, "batch 1 width -> batch n width", n=offered.shape[1])
         query, key = (rearrange(x, "batch len width -> batch 1 len width") for x in (offered, past))
         found = self.attend(query, key, key, _padding(lengths))
         return rearrange(found, "batch 1 n width -> batch n width")
@@ -103,10 +106,10 @@ class DIN(nn.Module):
 
         The paper's weights do not sum to 1 and may be negative.
         """
-        offered = self.embedding(candidate)
+        offered, past = self.embedding(candidate), self.embedding(history)
         if self.attend is None:
-            return _mean(history.shape[1], lengths, offered)
-        past = self.embedding(history)
+            weights = self.mean.weights(past, _padding(lengths))
+            return repeat(weights, "batch 1 k_len -> batch n k_len", n=offered.shape[1])
         query, key = (rearrange(x, "batch len width -> batch 1 len width") for x in (offered, past))
         found = self.attend.weights(query, key, _padding(lengths))
         return rearrange(found, "batch 1 n k_len -> batch n k_len")
@@ -129,13 +132,6 @@ class DIN(nn.Module):
         return logsigmoid(logits)
 
 
-def unnormalized(
-    scores: Float[Tensor, "*rows k_len"], where: Bool[Tensor, "..."] | None = None
-) -> Float[Tensor, "*rows k_len"]:
-    """The scores as weights, those of forbidden keys 0."""
-    return scores if where is None else scores.masked_fill(~where, 0.0)
-
-
 def _attend(config: DINConfig, width: int) -> Attend:
     """The activation unit: a perceptron as score."""
     if config.variant == "paper":
@@ -153,13 +149,3 @@ def _activation(name: str, width: int) -> nn.Module:
 
 def _padding(lengths: Tensor | None) -> Padding | None:
     return None if lengths is None else Padding(lengths)
-
-
-def _mean(k_len: int, lengths: Tensor | None, offered: Tensor) -> Tensor:
-    """Weights of 1 over the length for each candidate."""
-    batch, n, _ = offered.shape
-    if lengths is None:
-        lengths = torch.full((batch,), k_len, device=offered.device)
-    real = torch.arange(k_len, device=offered.device) < rearrange(lengths, "batch -> batch 1")
-    share = real.to(offered.dtype) / lengths.clamp(min=1).to(offered.dtype).unsqueeze(1)
-    return repeat(share, "batch k_len -> batch n k_len", n=n)

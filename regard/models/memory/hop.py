@@ -3,7 +3,7 @@
 from typing import Literal
 
 from einops import rearrange
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from regard._attention import attention, attention_weights
@@ -11,15 +11,9 @@ from regard._typing import Normalizer, Score
 from regard.layers.choice import Choice, draw
 from regard.masks import Padding
 from regard.normalizers import GumbelSoftmax, hard, softmax
+from regard.normalizers.unnormalized import unnormalized
 
 Memories = Float[Tensor, "batch 1 sentences embed_dim"]
-
-
-def unnormalized(
-    scores: Float[Tensor, "*rows k_len"], where: Bool[Tensor, "..."] | None = None
-) -> Float[Tensor, "*rows k_len"]:
-    """The scores themselves as weights, 0 where nothing may be seen: a memory without softmax."""
-    return scores if where is None else scores.masked_fill(~where, 0.0)
 
 
 class Hop(nn.Module):

@@ -8,8 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
-from regard.layers import Attend
-from regard.layers.attention_pool import AttentionPool
+from regard.layers import Attend, AttentionPool, MeanPool
 from regard.masks import Padding
 from regard.models.item_embedding import ItemEmbedding
 from regard.models.youtube_dnn.config import YouTubeDNNConfig
@@ -63,7 +62,7 @@ class YouTubeDNN(nn.Module):
         self.embedding = ItemEmbedding(config.items, config.embed_dim, features, config.values)
         attends = config.pool == "attention"
         width = self.embedding.width
-        self.pool = AttentionPool(width, Attend(ScaledDot())) if attends else None
+        self.pool = AttentionPool(width, Attend(ScaledDot())) if attends else MeanPool()
         widths = [width, *config.tower]
         self.tower = nn.ModuleList(
             nn.Linear(a, b) for a, b in zip(widths, widths[1:], strict=False)
@@ -74,11 +73,7 @@ class YouTubeDNN(nn.Module):
         self, history: Int[Tensor, "batch k_len"], lengths: Int[Tensor, " batch"] | None = None
     ) -> Float[Tensor, "batch embed_dim"]:
         """A vector for each user."""
-        past = self.embedding(history)
-        if self.pool is None:
-            x = _mean(history, lengths).to(past.dtype) @ past
-        else:
-            x = self.pool(past, _padding(lengths))
+        x = self.pool(self.embedding(history), _padding(lengths))
         x = rearrange(x, "batch 1 width -> batch width")
         for layer in self.tower:
             x = relu(layer(x))
@@ -101,10 +96,7 @@ class YouTubeDNN(nn.Module):
         candidate: Int[Tensor, "batch n"],
     ) -> Float[Tensor, "batch n k_len"]:
         """How much each item of the history counted, the same for all candidates."""
-        if self.pool is None:
-            weights = _mean(history, lengths).to(self.output.weight.dtype)
-        else:
-            weights = self.pool.weights(self.embedding(history), _padding(lengths))
+        weights = self.pool.weights(self.embedding(history), _padding(lengths))
         return repeat(weights, "batch 1 k_len -> batch n k_len", n=candidate.shape[1])
 
     def nats(
@@ -149,13 +141,3 @@ class YouTubeDNN(nn.Module):
 
 def _padding(lengths: Tensor | None) -> Padding | None:
     return None if lengths is None else Padding(lengths)
-
-
-def _mean(history: Tensor, lengths: Tensor | None) -> Float[Tensor, "batch 1 k_len"]:
-    """Weights of 1 over the length; padding is exactly 0, no history all zero."""
-    real = torch.ones_like(history, dtype=torch.float64)
-    if lengths is not None:
-        places = torch.arange(history.shape[1], device=history.device)
-        real = real * (places < rearrange(lengths, "batch -> batch 1"))
-    share = real / real.sum(1, keepdim=True).clamp(min=1.0)
-    return rearrange(share, "batch k_len -> batch 1 k_len")
