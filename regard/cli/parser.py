@@ -144,7 +144,13 @@ def _train(parser: argparse.ArgumentParser) -> None:
     data.add_argument("--source", dest="data.source", help="language or column that is read")
     data.add_argument("--target", dest="data.target", help="language or column that is answered")
     data.add_argument("--encoding", dest="data.encoding", help="of text files (default: utf-8)")
-    data.add_argument("--streaming", dest="data.streaming", action="store_true", default=None)
+    data.add_argument(
+        "--streaming",
+        dest="data.streaming",
+        action="store_true",
+        default=None,
+        help="read texts while training, for data larger than the disk",
+    )
     data.add_argument("--dry-run", action="store_true", help="say how the data is read, and stop")
     model = parser.add_argument_group("model")
     model.add_argument("--model", dest="model.name", choices=_MODELS)

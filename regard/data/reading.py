@@ -29,7 +29,7 @@ from regard.data.rows import EMPTY, Rows
 
 FORMAT = 2
 MAX_LABELS = 10_000
-STREAMED = ("translate", "classify", "language_model")
+STREAMED = ("translate", "classify", "match", "language_model")
 
 
 def read(
@@ -186,7 +186,7 @@ def _streamed(found: Layout, files: tuple[Read, ...], digest: str) -> Corpus:
     labels: set[str] = set()
     train = _watched(found.splits["train"].read(Counter()), found, labels)
     examples = list(islice(train, 3))
-    if found.task == "classify":
+    if found.task in LABEL:
         for _ in train:
             pass
     says = told(found.task, found.names, ["streamed"], found.notes, examples)

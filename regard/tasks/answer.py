@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from regard.data.examples import Coder, Examples, encoded
+from regard.data.examples import Coder, Examples
 from regard.data.feed import Part
 from regard.data.ragged import Ragged
 from regard.data.story_words import (
@@ -109,10 +109,6 @@ class AnswerQuestions:
 
     def part(self, epoch: int) -> Part:
         return self._part("train")
-
-    def encoded(self, rows: Sequence[Mapping[str, str]], longest: int) -> Part:
-        """Questions as they come from a stream."""
-        return _Part(encoded(rows, {**coders(self.predictor.vocabulary)}), *self._sizes())
 
     def plan(self, lengths: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
         order = rng.permutation(len(lengths))

@@ -94,3 +94,13 @@ def test_impossible_settings_are_refused_before_anything_is_read(
     recipe: str, setting: str, why: str, mistake: Call
 ) -> None:
     assert why in mistake("train", recipe, "--set", setting, "--steps", "1")
+
+
+def test_a_stream_of_pairs_is_learned_from(tmp_path: Path, done: Call) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    for split in ("train", "valid"):
+        pairs(data).rename(data / f"{split}.tsv")
+    said = done("train", "--data", data, "--out", tmp_path / "run", "--streaming", *SMALL)
+    assert "read as match" in said and "streamed" in said
+    assert read_run(tmp_path / "run").steps == 3

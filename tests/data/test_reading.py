@@ -365,10 +365,10 @@ def test_files_of_recbole_about_items_and_users_are_no_pair(tmp_path: Path) -> N
     assert "ml.item has no column of words that items share, and is not read" in corpus.says
 
 
-def test_only_texts_are_streamed(tmp_path: Path) -> None:
-    path = as_table(tmp_path / "m.tsv", ("left", "right", "label"), MATCHES)
-    with pytest.raises(ValueError, match="match is read whole"):
-        read(str(path), streaming=True)
+def test_recommendations_are_not_streamed(tmp_path: Path) -> None:
+    put(tmp_path, ml__inter="user_id:token\titem_id:token\n1\t7\n1\t8\n")
+    with pytest.raises(ValueError, match="recommend is read whole"):
+        read(str(tmp_path), streaming=True)
 
 
 @pytest.mark.parametrize("task", ["match", "answer", "recommend"])

@@ -243,14 +243,6 @@ def test_a_saved_predictor_answers_as_before(tmp_path: Path) -> None:
         read_about(folder)
 
 
-def test_a_stream_of_rows_is_read_like_a_split(tmp_path: Path) -> None:
-    task = asking(tmp_path)
-    columns = ("story", "question", "answer", "support")
-    found = [dict(zip(columns, row, strict=True)) for row in rows("train", 7, 100)]
-    one, other = task.encoded(found, 256).batch(np.arange(7)), task.part(0).batch(np.arange(7))
-    assert torch.equal(one.story, other.story) and torch.equal(one.label, other.label)
-
-
 def test_answers_of_several_words_are_one_label() -> None:
     vocabulary = learn_words([STORY], ["Where is Ada?"], ["Milk,  football", "n,w"])
     assert {"milk,football", "n,w", "attic"} <= set(vocabulary.tokens)
