@@ -15,6 +15,9 @@ from regard.tasks.cross_entropy import linear_cross_entropy
 from regard.tasks.padding import lengths_of, padded
 from regard.tasks.task import Answer
 
+LONGER = 50
+"""Tokens that an answer may have more than what is read."""
+
 
 @runtime_checkable
 class Seq2Seq(Writer, Protocol):
@@ -135,7 +138,7 @@ def write(
     length_penalty: float | None = None,
     batch_size: int = 64,
 ) -> list[list[Hypothesis]]:
-    """The best answers to each text, at most `longest` tokens or fifty more than the text has."""
+    """The best answers to each text, at most `longest` tokens or `LONGER` more than it has."""
     device = model.output.weight.device
     found: list[list[Hypothesis]] = [[] for _ in range(len(sources))]
     order = np.argsort(sources.lengths, kind="stable")
@@ -144,7 +147,7 @@ def write(
         part = sources.take(rows)
         source, lengths = padded(part, coder.pad)
         encoded = model.encode(source.to(device), None if lengths is None else lengths.to(device))
-        limit = torch.from_numpy(part.lengths + 50) if longest is None else longest
+        limit = torch.from_numpy(part.lengths + LONGER) if longest is None else longest
         ends = (coder.begin, coder.end, limit)
         if beams == 1:
             answers = [[best] for best in greedy(model, encoded, *ends)]

@@ -1,24 +1,38 @@
 """Calls of the command line in this process."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from regard.cli.kinds import language_model
 from regard.data import made
+from regard.tasks import pairs
 from tests.cli.small import put, train_arguments
 
 KINDS = {"translate": "pairs.tsv", "classify": "labels.csv", "language_model": "text.txt"}
 
 
-@pytest.fixture(autouse=True)
-def little_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make a few rows only of data that is made: checking every call takes longer than learning."""
+def little(patch: pytest.MonkeyPatch) -> None:
+    """Make a few rows only of data that is made, and let answers be short.
+
+    Checking every call takes longer than learning, and a network that learned nothing does not know
+    when to end.
+    """
     few = {
         name: (task, maker, {split: max(60, count // 50) for split, count in counts.items()})
         for name, (task, maker, counts) in made.DATA.items()
     }
-    monkeypatch.setattr(made, "DATA", few)
+    patch.setattr(made, "DATA", few)
+    patch.setattr(pairs, "LONGER", 5)
+    patch.setattr(language_model, "Narrator", partial(language_model.Narrator, length=20))
+
+
+@pytest.fixture(autouse=True)
+def little_is_made_and_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    """See `little`."""
+    little(monkeypatch)
 
 
 @pytest.fixture
@@ -62,6 +76,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     for task, kind in KINDS.items():
         folder = tmp_path_factory.mktemp(task)
         data = put(folder, kind)
-        assert main(train_arguments(data, folder / "run")) == 0
+        with pytest.MonkeyPatch.context() as patch:
+            little(patch)
+            assert main(train_arguments(data, folder / "run")) == 0
         found[task] = folder / "run"
     return found

@@ -78,7 +78,7 @@ def rnnsearch() -> RNNsearch:
     return RNNsearch(RNNsearchConfig(**SIZES, **dict.fromkeys(widths, 32)))
 
 
-@pytest.mark.parametrize("form", ["general", "local_p"])
+@pytest.mark.parametrize("form", ["general", pytest.param("local_p", marks=pytest.mark.slow)])
 def test_luong_reverses_by_looking_at_each_symbol(form: str) -> None:
     assert share_that_points(luong(**LUONG[form]), reverse=True) >= 0.95
 

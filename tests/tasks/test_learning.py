@@ -147,7 +147,9 @@ def same(one: list[Answer], other: list[Answer]) -> None:
         torch.testing.assert_close(a.weights, b.weights)
 
 
-@pytest.mark.parametrize("network", ["transformer", "rnnsearch"])
+@pytest.mark.parametrize(
+    "network", ["transformer", pytest.param("rnnsearch", marks=pytest.mark.slow)]
+)
 def test_copying_is_learned(tmp_path: Path, network: str) -> None:
     task = copying(tmp_path, count=300, network=network, batch_tokens=200)
     learn(task, 300)

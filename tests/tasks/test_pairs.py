@@ -113,7 +113,10 @@ def test_every_text_gets_its_own_answers_whatever_stands_beside_it(model: Any, b
         assert scores == sorted(scores, reverse=True) and len(found) <= beams
 
 
-def test_no_answer_is_longer_than_its_text_and_fifty_more() -> None:
+def test_no_answer_is_longer_than_its_text_and_so_much_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("regard.tasks.pairs.LONGER", 50)
     model = Endless()
     found = write(model, Ragged.of([[5] * 9, [5], [5, 5]]), CODER)
     assert [len(answers[0].tokens) for answers in found] == [59, 51, 52]

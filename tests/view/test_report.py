@@ -152,6 +152,7 @@ def test_what_the_script_reads_is_json_without_nan() -> None:
     assert films[0][0]["outputs"] == ["a", "</script>"]
 
 
+@pytest.mark.slow
 def test_ten_thousand_lines_and_long_films_stay_below_two_megabytes() -> None:
     row = [0.015625] * 64
     tokens = [f"token{n}" for n in range(64)]

@@ -46,7 +46,14 @@ def examined(
 def load(folder: Path, known: Mapping[str, Any], parts: Mapping[str, Any], model: Any) -> Narrator:
     tokenizer = Tokenizer.load(folder / TOKENIZER)
     require_same(folder, model, vocab=tokenizer)
-    return Narrator(model, tokenizer, known["block"], known["length"], known["temperature"], parts)
+    return Narrator(
+        model,
+        tokenizer,
+        known["block"],
+        length=known["length"],
+        temperature=known["temperature"],
+        about=parts,
+    )
 
 
 def _streams(
