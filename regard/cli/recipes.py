@@ -53,7 +53,7 @@ LUONG: Table = {
         "layers": 2,
         "dropout": 0.3,
     },
-    "train": {"epochs": 12.0, "learning_rate": 2e-3, "warmup": 0.03, "average": 3},
+    "train": {"epochs": 12.0, "learning_rate": 4e-3, "warmup": 0.03, "average": 3},
 }
 """Luong et al. 2015 for tens of thousands of pairs."""
 

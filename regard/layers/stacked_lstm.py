@@ -11,6 +11,9 @@ from torch import Tensor, nn
 from regard.layers.dropout import Dropout
 from regard.layers.lstm import lstm
 
+STATES = 3.0
+"""What reads an LSTM's states starts so much larger: they are that much smaller than its inputs."""
+
 
 @dataclass(frozen=True, eq=False)
 class LSTMState:
@@ -21,14 +24,21 @@ class LSTMState:
 
 
 class LSTMLayer(nn.Module):
-    """The weights of one LSTM (see `lstm`); the forget gate starts open, with a bias of 1."""
+    """The weights of one LSTM (see `lstm`); the forget gate starts open, with a bias of 1.
 
-    def __init__(self, input_dim: int, width: int) -> None:
+    Args:
+        input_dim: width of the inputs.
+        width: of the states.
+        gain: by how much the weights of the inputs start larger than Xavier's.
+    """
+
+    def __init__(self, input_dim: int, width: int, gain: float = 1.0) -> None:
         super().__init__()
         self.input_weight = nn.Parameter(torch.empty(input_dim, 4 * width))
         self.weight = nn.Parameter(torch.empty(width, 4 * width))
         self.bias = nn.Parameter(torch.zeros(4 * width))
-        nn.init.xavier_uniform_(self.input_weight)
+        for gate in self.input_weight.chunk(4, dim=-1):
+            nn.init.xavier_uniform_(gate, gain)
         for square in self.weight.chunk(4, dim=-1):
             nn.init.orthogonal_(square)
         nn.init.ones_(self.bias[width : 2 * width])
@@ -76,8 +86,8 @@ class LSTM(nn.Module):
     ) -> None:
         super().__init__()
         self.width = width
-        widths = [input_dim, *[width] * (num_layers - 1)]
-        self.layers: Any = nn.ModuleList(LSTMLayer(each, width) for each in widths)
+        upper = (LSTMLayer(width, width, STATES) for _ in range(num_layers - 1))
+        self.layers: Any = nn.ModuleList([LSTMLayer(input_dim, width), *upper])
         self.dropout = Dropout(dropout)
 
     def forward(

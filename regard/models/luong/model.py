@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from regard._typing import Normalizer
 from regard.layers.dropout import Dropout
-from regard.layers.stacked_lstm import LSTM, LSTMState
+from regard.layers.stacked_lstm import LSTM, STATES, LSTMState
 from regard.models.luong.attention import LuongAttention
 from regard.models.luong.config import LuongConfig
 from regard.normalizers import softmax
@@ -60,8 +60,8 @@ class Luong(nn.Module):
 
     Attention comes after the step, so that without input feeding (h~ in the second line) all
     outputs look back in one call. Without attention h~ is h. It differs from the paper in its
-    initial weights (orthogonal and Xavier, forget gates open, instead of uniform ones) and in the
-    bias of W_o.
+    initial weights (orthogonal and Xavier, forget gates open, larger where states are read,
+    instead of uniform ones) and in the bias of W_o.
 
     Args:
         config: the sizes, the kind of attention and the score.
@@ -91,9 +91,13 @@ class Luong(nn.Module):
         if config.attention != "none":
             self.attention = LuongAttention(config, normalizer)
             self.combine = nn.Linear(2 * width, width, bias=False)
+            for part in self.combine.weight.chunk(2, dim=1):
+                nn.init.xavier_uniform_(part, STATES)
         self.feed: nn.Linear | None = None
         if config.input_feeding == "on":
             self.feed = nn.Linear(width, 4 * width, bias=False)
+            for gate in self.feed.weight.chunk(4):
+                nn.init.xavier_uniform_(gate, STATES)
         self.output = nn.Linear(width, config.target_vocab)
         self.dropout = Dropout(config.dropout)
 
