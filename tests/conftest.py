@@ -25,7 +25,7 @@ _SHARED = {
 hypothesis.settings.register_profile("ci", max_examples=200, derandomize=True, **_SHARED)
 hypothesis.settings.register_profile("quick", max_examples=20, derandomize=True, **_SHARED)
 hypothesis.settings.register_profile("nightly", max_examples=2000, **_SHARED)
-hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -120,6 +120,7 @@ def test_output_into_a_pipe_that_closes_ends_quietly(runs: dict[str, Path]) -> N
     assert done.stderr == "" and len(done.stdout.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_a_terminal_without_unicode_gets_question_marks(runs: dict[str, Path]) -> None:
     environment = ENVIRONMENT | {"PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"}
     command = [*COMMAND, "predict", str(runs["classify"]), "ab cd"]
@@ -183,7 +184,12 @@ def test_an_interrupted_demo_saves_what_it_has(
 @pytest.mark.parametrize(
     ("missing", "arguments", "extra"),
     [
-        ("babel", ["demo", "--languages", "en"], 'pip install "regard[demo]"'),
+        pytest.param(
+            "babel",
+            ["demo", "--languages", "en"],
+            'pip install "regard[demo]"',
+            marks=pytest.mark.slow,
+        ),
         ("datasets", ["train", "--data", "pairs.tsv"], 'pip install "regard[train]"'),
     ],
 )

@@ -20,7 +20,6 @@ TEXTS = {
     "match": "a dog sees the cat\ta cat is seen",
     "answer": "Mary went to the kitchen. Where is Mary?",
 }
-QUICK = ("lstm",)
 
 
 def test_what_may_be_typed_is_what_there_is() -> None:
@@ -29,9 +28,8 @@ def test_what_may_be_typed_is_what_there_is() -> None:
     assert set(_TASKS) == {task for task, _ in BY_TASK}
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=() if n in QUICK else pytest.mark.slow) for n in RECIPES]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", RECIPES)
 def test_every_recipe_trains_answers_and_is_measured(
     name: str, tmp_path: Path, done: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -88,6 +88,7 @@ def test_a_location_score_copies_by_counting() -> None:
     assert share_that_points(model, equally_long=True) >= 0.95
 
 
+@pytest.mark.slow
 def test_a_window_around_the_output_copies() -> None:
     assert share_that_points(luong(attention="local_m", window=2)) >= 0.95
 

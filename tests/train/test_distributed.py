@@ -134,7 +134,7 @@ def slow(*values: str) -> Any:
         slow("one by three", "sharded by three"),
         slow("one block", "one block, sharded"),
         slow("early", "early by two"),
-        ("early", "early, sharded"),
+        slow("early", "early, sharded"),
     ],
 )
 def test_two_processes_make_the_updates_of_one(told: Told, one: str, other: str) -> None:
@@ -165,7 +165,7 @@ def test_another_number_of_processes_goes_on_with_the_same_updates(told: Told, n
 @pytest.mark.parametrize(
     ("name", "lost", "code"),
     [
-        ("second leaves", 1, 7),
+        pytest.param("second leaves", 1, 7, marks=pytest.mark.slow),
         pytest.param("first is killed", 0, -9, marks=pytest.mark.slow),
         ("second hangs", 1, -9),
     ],

@@ -5,6 +5,7 @@ import shutil
 import signal
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,6 +35,10 @@ def started(warm: Warm, folder: Path, *arguments: str, beyond: int = 5) -> Run:
     return run
 
 
+def slow(*values: Any) -> Any:
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
 def sentences(text: str) -> list[str]:
     return [line for line in text.splitlines() if line.startswith("regard: ")]
 
@@ -41,8 +46,8 @@ def sentences(text: str) -> list[str]:
 @pytest.mark.parametrize(
     ("largest", "ff_dim", "what"),
     [
-        (15_000, 16, "run/best could not be written: File too large; "),
-        (35_000, 16, "run/report.html could not be written: File too large; "),
+        slow(15_000, 16, "run/best could not be written: File too large; "),
+        slow(35_000, 16, "run/report.html could not be written: File too large; "),
         (70_000, 100, "could not be saved in run/checkpoints: File too large; it needs "),
     ],
 )

@@ -45,10 +45,8 @@ def has_steps(run: Path, step: int) -> bool:
     return any(int(path.name[5:]) >= step for path in (run / CHECKPOINTS).glob("step-*[0-9]"))
 
 
-@pytest.mark.parametrize(
-    ("number", "code"),
-    [(signal.SIGTERM, 143), pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow)],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_one_signal_saves_once_and_the_run_goes_on(
     warm: Warm, tmp_path: Path, straight: dict[str, Any], number: int, code: int
 ) -> None:
@@ -101,6 +99,7 @@ def kill_often(warm: Warm, folder: Path, kills: int, longest: float) -> int:
     return hits
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_again_and_again_ends_as_the_one_in_one_go(
     warm: Warm, tmp_path: Path, straight: dict[str, Any]
 ) -> None:

@@ -72,6 +72,7 @@ def test_a_signal_reaches_every_rank(number: int, code: int) -> None:
     assert (process.returncode, err) == (code, "")
 
 
+@pytest.mark.slow
 def test_a_second_signal_ends_every_rank_at_once() -> None:
     with launched("stubborn") as process:
         assert process.stdout is not None and process.stdout.readline() == FIRST_LINE

@@ -66,7 +66,7 @@ def result(folder: Path) -> dict[str, Any]:
     [
         {},
         {"accumulate": 3, "average": 3},
-        {"optimizer": "muon", "weight_decay": 0.1},
+        pytest.param({"optimizer": "muon", "weight_decay": 0.1}, marks=pytest.mark.slow),
         {"precision": "bf16", "schedule": "inverse_sqrt", "warmup": 5.0},
         {"recompute": True, "evaluate_every": 0, "patience": 2},
     ],
