@@ -176,7 +176,11 @@ def _train(parser: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         help="one more",
     )
-    run = parser.add_argument_group("the run")
+    _run(parser.add_argument_group("the run"))
+
+
+def _run(run: argparse._ArgumentGroup) -> None:
+    """Where a run is kept, and on what it is made."""
     run.add_argument("--out", type=Path, metavar="DIR", help="its folder (default: runs/NAME)")
     run.add_argument("--resume", default="auto", metavar="auto|DIR|never", help=RESUME)
     run.add_argument(

@@ -170,7 +170,6 @@ class AnswerQuestions:
         known = [r for r in records if r["wanted"] >= 0]
         right = sum(r["answer"] == r["wanted"] for r in records) / len(records)
         starting = split == "valid" and float(self.predictor.model.linear) > 0
-        # While hops are not yet what they will be, none of them is to be kept as the best.
         scores = {} if starting else {"accuracy": right, "error": 1 - right}
         if known:
             scores["loss"] = sum(r["nats"] for r in known) / len(known)

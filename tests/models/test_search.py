@@ -77,7 +77,7 @@ def test_a_beam_of_one_is_greedy(model: Any) -> None:
         assert_same(one, other)
 
 
-@pytest.mark.parametrize(("beams", "penalty"), [(2, None), (7, None), (4, 0.0), (3, 0.6)])
+@pytest.mark.parametrize(("beams", "penalty"), [(2, None), (9, None), (4, 0.0), (3, 0.6)])
 def test_answers_are_distinct_sorted_and_as_probable_as_claimed(
     model: Any, beams: int, penalty: float | None
 ) -> None:

@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 
 from regard.train.checkpoint import newest
 from regard.train.run_folder import BEST, CHECKPOINTS
+from tests.train.marks import slow
 
 ROOT = Path(__file__).parents[2]
 
@@ -120,10 +121,6 @@ STORIES: dict[str, Outcomes] = {
 """Runs in one or more sessions, each of which goes on in the folder of the one before it."""
 
 
-def slow(*values: str) -> Any:
-    return pytest.param(*values, marks=pytest.mark.slow)
-
-
 @pytest.mark.parametrize(
     ("one", "other"),
     [
@@ -165,8 +162,8 @@ def test_another_number_of_processes_goes_on_with_the_same_updates(told: Told, n
 @pytest.mark.parametrize(
     ("name", "lost", "code"),
     [
-        pytest.param("second leaves", 1, 7, marks=pytest.mark.slow),
-        pytest.param("first is killed", 0, -9, marks=pytest.mark.slow),
+        slow("second leaves", 1, 7),
+        slow("first is killed", 0, -9),
         ("second hangs", 1, -9),
     ],
 )

@@ -5,13 +5,13 @@ import shutil
 import signal
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from regard._manifest import NAME, seal, unseal
 from regard.train.checkpoint import newest
 from regard.train.run_folder import BEST, CHECKPOINTS
+from tests.train.marks import slow
 from tests.train.warm import Run, Warm, training, write_pairs
 
 ENDLESS = ("--steps", "100000")
@@ -33,10 +33,6 @@ def started(warm: Warm, folder: Path, *arguments: str, beyond: int = 5) -> Run:
     run = warm.start(folder, *training(*ENDLESS, *arguments))
     run.until(lambda: step_of(folder) >= beyond)
     return run
-
-
-def slow(*values: Any) -> Any:
-    return pytest.param(*values, marks=pytest.mark.slow)
 
 
 def sentences(text: str) -> list[str]:
