@@ -11,6 +11,8 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "regard"
 
 LEVELS = {
+    "_numbers": -1,
+    "_torch_private": -1,
     "_typing": 0,
     "errors": 0,
     "_files": 0,
@@ -25,6 +27,7 @@ LEVELS = {
     "positions": 1,
     "_backends": 2,
     "_attention": 3,
+    "_partial": 3,
     "layers": 4,
     "vision": 4,
     "models": 5,

@@ -23,8 +23,9 @@ NOBODYS_INVENTION = {
     "Not",
     "Or",
     "Padding",
-    # a term written out
+    # a term written out, and terms one after the other
     "Bias",
+    "Chain",
     # normalizers older than the literature of attention
     "hard",
     "Hard",

@@ -5,6 +5,7 @@ from regard.masks.block import Block
 from regard.masks.causal import Causal
 from regard.masks.dense import Dense
 from regard.masks.document import Document
+from regard.masks.key_counts import KeyCounts
 from regard.masks.padding import Padding
 from regard.masks.prefix import Prefix
 from regard.masks.sliding_window import SlidingWindow
@@ -15,6 +16,7 @@ __all__ = [
     "Causal",
     "Dense",
     "Document",
+    "KeyCounts",
     "Mask",
     "Not",
     "Or",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from jaxtyping import Bool, Shaped
 from torch import Tensor
 
-from regard._pairwise import Index
+from regard._pairwise import Index, Offset, aligned_part, check_part
 from regard._typing import MaskMod
 
 
@@ -25,8 +25,11 @@ class Mask(ABC):
     def __call__(self, b: Index, h: Index, q: Index, k: Index) -> Bool[Tensor, "..."]:
         """Answer for index tensors that broadcast together, or for 0-d ones under FlexAttention."""
 
-    def aligned(self, q_offset: int) -> "Mask":
-        """Bind rows that belong to the call's queries to positions from `q_offset` on."""
+    def aligned(self, q_offset: Offset) -> "Mask":
+        """Bind rows that belong to the call's queries to positions from `q_offset` on.
+
+        An integer tensor [batch] has an offset for each sequence.
+        """
         return self
 
     def check(
@@ -70,17 +73,17 @@ class _Pair(Mask):
     left: MaskMod
     right: MaskMod
 
-    def aligned(self, q_offset: int) -> Mask:
+    def aligned(self, q_offset: Offset) -> Mask:
         """Bind both sides."""
-        left, right = _aligned(self.left, q_offset), _aligned(self.right, q_offset)
+        left, right = aligned_part(self.left, q_offset), aligned_part(self.right, q_offset)
         return self if left is self.left and right is self.right else type(self)(left, right)
 
     def check(
         self, query: Shaped[Tensor, "batch heads q_len _"], key: Shaped[Tensor, "_ _ k_len _"]
     ) -> None:
         """Check both sides."""
-        _check(self.left, query, key)
-        _check(self.right, query, key)
+        check_part(self.left, query, key)
+        check_part(self.right, query, key)
 
 
 @dataclass(frozen=True, repr=False)
@@ -123,6 +126,8 @@ class Or(_Pair):
 class Not(Mask):
     """The inner mask must forbid the pair: ¬ inner.
 
+    Inside a compiled function write `Not(mask)`: `torch.compile` does not read `~` of an object.
+
     >>> from regard.masks import Block, Causal
     >>> ~(Causal() & Block(4))
     ~(Causal() & Block(size=4))
@@ -138,16 +143,16 @@ class Not(Mask):
         """Print as the expression that makes it."""
         return f"~{_show(self.inner, And, Or)}"
 
-    def aligned(self, q_offset: int) -> "Not":
+    def aligned(self, q_offset: Offset) -> "Not":
         """Bind the inner mask."""
-        inner = _aligned(self.inner, q_offset)
+        inner = aligned_part(self.inner, q_offset)
         return self if inner is self.inner else Not(inner)
 
     def check(
         self, query: Shaped[Tensor, "batch heads q_len _"], key: Shaped[Tensor, "_ _ k_len _"]
     ) -> None:
         """Check the inner mask."""
-        _check(self.inner, query, key)
+        check_part(self.inner, query, key)
 
 
 def _joinable(other: MaskMod, operator: str) -> MaskMod:
@@ -169,14 +174,3 @@ def _show(part: MaskMod, *looser: type[Mask]) -> str:
     """Print an operand, in parentheses where its operator binds less tightly."""
     text = repr(part) if isinstance(part, Mask) else getattr(part, "__name__", repr(part))
     return f"({text})" if isinstance(part, looser) else text
-
-
-def _aligned(part: MaskMod, q_offset: int) -> MaskMod:
-    bind = getattr(part, "aligned", None)
-    return part if bind is None else bind(q_offset)
-
-
-def _check(part: MaskMod, query: Tensor, key: Tensor) -> None:
-    check = getattr(part, "check", None)
-    if check is not None:
-        check(query, key)

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from jaxtyping import Bool
 from torch import Tensor
 
-from regard._pairwise import Index
+from regard._numbers import count
+from regard._pairwise import Count, Index
 from regard.masks._mask import Mask
 
 
@@ -31,17 +32,12 @@ class Block(Mask):
         https://arxiv.org/abs/1904.10509
     """
 
-    size: int
+    size: Count
 
     def __post_init__(self) -> None:
         """Refuse sizes that are not counts."""
-        if isinstance(self.size, bool) or not isinstance(self.size, int):
-            raise TypeError(
-                f"Block needs size to be an int, got {type(self.size).__name__}; "
-                "give the number of positions in a block."
-            )
-        if self.size < 1:
-            raise ValueError(f"Block needs size >= 1, got {self.size}; a block holds a position.")
+        size = count("Block", "size", self.size, 1, "give the number of positions in a block")
+        object.__setattr__(self, "size", size)
 
     def __call__(self, b: Index, h: Index, q: Index, k: Index) -> Bool[Tensor, "..."]:
         """Permit keys of the query's block."""

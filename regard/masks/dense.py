@@ -1,12 +1,21 @@
 """Dense masking: any pattern, written out."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Bool, Shaped
 from torch import Tensor
 
-from regard._pairwise import Index, bind_rows, check_pairwise, describe, look_up
+from regard._pairwise import (
+    Index,
+    Offset,
+    bind_rows,
+    check_pairwise,
+    describe,
+    look_up,
+    position,
+    show_position,
+)
 from regard.masks._mask import Mask
 
 
@@ -17,11 +26,14 @@ class Dense(Mask):
     Args:
         tensor: booleans that broadcast to [batch, heads, q_len, k_len], two to four dimensions
             (three are [heads, q_len, k_len]; a [batch, q_len, k_len] mask is `mask[:, None]`).
-        first_query: the absolute position of the query that row 0 belongs to; None is the call's
-            first query, wherever that stands.
+        first_query: the absolute position of the query that row 0 belongs to, one for all or an
+            integer tensor [batch]; None is the call's first query, wherever that stands. With a
+            position, the tensor may have rows and keys for all of a sequence of which a call sees
+            a part: `Dense(mask, first_query=0)` serves every step of a growing cache.
 
     Raises TypeError for a tensor that is not boolean: a mask is never silently read as a bias.
-    `check` raises ValueError when batch, heads, q_len, k_len or device do not fit the call.
+    `check` raises ValueError when batch, heads, q_len, k_len or device do not fit the call, and for
+    three dimensions that may be [batch, q_len, k_len] as well.
 
     >>> import torch
     >>> from regard.masks import Causal, Dense
@@ -30,7 +42,8 @@ class Dense(Mask):
     """
 
     tensor: Shaped[Tensor, "..."]
-    first_query: int | None = None
+    first_query: Offset | None = None
+    one_query: bool = field(default=False, repr=False)  # what `aligned` found out
 
     def __post_init__(self) -> None:
         """Refuse tensors whose meaning would have to be guessed."""
@@ -50,23 +63,24 @@ class Dense(Mask):
                 f"Dense needs 2 to 4 dimensions, got {self.tensor.ndim}; "
                 "give a shape that broadcasts to [batch, heads, q_len, k_len]."
             )
+        object.__setattr__(self, "first_query", position("Dense", self.first_query))
 
     def __call__(self, b: Index, h: Index, q: Index, k: Index) -> Bool[Tensor, "..."]:
         """Permit what the tensor permits."""
-        return look_up(self.tensor, self.first_query or 0, b, h, q, k)
+        return look_up("Dense", self.tensor, self.first_query, b, h, q, k)
 
-    def aligned(self, q_offset: int) -> "Dense":
+    def aligned(self, q_offset: Offset) -> "Dense":
         """Bind row 0 to the call's first query."""
-        rows = bind_rows(self.tensor, self.first_query, q_offset, "Dense")
-        return replace(self, tensor=rows, first_query=q_offset)
+        bound = bind_rows("Dense", self.tensor, self.first_query, self.one_query, q_offset)
+        return Dense(*bound)
 
     def check(
         self, query: Shaped[Tensor, "batch heads q_len _"], key: Shaped[Tensor, "_ _ k_len _"]
     ) -> None:
         """Raise unless the tensor broadcasts to the call."""
-        check_pairwise(self.tensor, self.first_query, "Dense", query, key)
+        held = self.tensor, self.first_query, self.one_query
+        check_pairwise("Dense", "mask", *held, query, key)
 
     def __repr__(self) -> str:
         """Print what the tensor looks like."""
-        bound = "" if self.first_query is None else f", first_query={self.first_query}"
-        return f"Dense({describe(self.tensor)}{bound})"
+        return f"Dense({describe(self.tensor)}{show_position(self.first_query)})"

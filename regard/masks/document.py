@@ -5,7 +5,19 @@ from dataclasses import dataclass, replace
 from jaxtyping import Bool, Shaped
 from torch import Tensor
 
-from regard._pairwise import Index, check_batch, check_device, describe, is_integer
+from regard._pairwise import (
+    Index,
+    Offset,
+    bound_to,
+    check_batch,
+    check_device,
+    check_first_query,
+    describe,
+    is_integer,
+    position,
+    rows_of,
+    show_position,
+)
 from regard.masks._mask import Mask
 
 
@@ -17,8 +29,8 @@ class Document(Mask):
         ids: integers [batch, length] or [length], the document of each absolute position.
         key_ids: the same for keys where these are another sequence than the queries (cross
             attention); `ids` then belong to the call's queries in order, as rows of `Dense` do.
-        first_query: the position of the query that `ids[0]` belongs to, with `key_ids` only;
-            None is the call's first query.
+        first_query: the position of the query that `ids[0]` belongs to, with `key_ids` only, one
+            for all or an integer tensor [batch]; None is the call's first query.
 
     Raises TypeError for ids that are not integers. `check` raises ValueError when batch, lengths or
     device do not fit the call, `aligned` when a query would stand before the first id.
@@ -38,7 +50,7 @@ class Document(Mask):
 
     ids: Shaped[Tensor, "..."]
     key_ids: Shaped[Tensor, "..."] | None = None
-    first_query: int | None = None
+    first_query: Offset | None = None
 
     def __post_init__(self) -> None:
         """Refuse ids that are not integers, one or one row per sequence."""
@@ -51,6 +63,7 @@ class Document(Mask):
                     f"Document needs {name} to be integers [length] or [batch, length], got {got}; "
                     "number the documents, for example 0 0 0 1 1."
                 )
+        object.__setattr__(self, "first_query", position("Document", self.first_query))
         if self.key_ids is None and self.first_query is not None:
             raise ValueError(
                 f"Document got first_query {self.first_query} but 0 key_ids; ids without key_ids "
@@ -60,13 +73,17 @@ class Document(Mask):
     def __call__(self, b: Index, h: Index, q: Index, k: Index) -> Bool[Tensor, "..."]:
         """Permit keys of the query's document."""
         key_ids = self.ids if self.key_ids is None else self.key_ids
-        return _at(self.ids, b, q - (self.first_query or 0)) == _at(key_ids, b, k)
+        row = rows_of("Document(ids)", self.ids.shape[-1], self.first_query, b, q)
+        return _at(self.ids, b, row) == _at(key_ids, b, k)
 
-    def aligned(self, q_offset: int) -> "Document":
+    def aligned(self, q_offset: Offset) -> "Document":
         """Bind ids of queries to the call's first query; refuse positions before the first id."""
-        first = self.first_query or 0
         if self.key_ids is not None and self.first_query is None:
             return replace(self, first_query=q_offset)
+        first = 0 if self.first_query is None else self.first_query
+        if isinstance(first, Tensor) or isinstance(q_offset, Tensor):
+            key_ids = self.ids if self.key_ids is None else self.key_ids
+            return Document(self.ids, key_ids, bound_to(first, q_offset))
         if q_offset < first:
             raise ValueError(
                 f"Document starts at position {first} but the first query stands at {q_offset}; "
@@ -80,6 +97,7 @@ class Document(Mask):
         self, query: Shaped[Tensor, "batch heads q_len _"], key: Shaped[Tensor, "_ _ k_len _"]
     ) -> None:
         """Raise unless there is an id for every query and key of the call."""
+        check_first_query("Document", self.first_query, query)
         key_name, key_ids = ("ids", self.ids) if self.key_ids is None else ("key_ids", self.key_ids)
         for name, ids, axis, length in (
             ("ids", self.ids, "q_len", query.shape[2]),
@@ -100,9 +118,7 @@ class Document(Mask):
         parts = [f"ids={describe(self.ids)}"]
         if self.key_ids is not None:
             parts.append(f"key_ids={describe(self.key_ids)}")
-        if self.first_query is not None:
-            parts.append(f"first_query={self.first_query}")
-        return f"Document({', '.join(parts)})"
+        return f"Document({', '.join(parts)}{show_position(self.first_query)})"
 
 
 def _at(ids: Tensor, b: Tensor, position: Tensor) -> Tensor:

@@ -57,7 +57,8 @@ class Padding(Mask):
         if name == "lengths" and not (is_integer(tensor) and tensor.ndim == 1):
             raise TypeError(
                 f"Padding needs lengths to be integers [batch], got {describe(tensor)}; "
-                "a mask is given by name, as in Padding(keep=mask) or Padding(ignore=mask)."
+                "a mask is given by name, as in Padding(keep=mask) or Padding(ignore=mask), and "
+                "numbers of keys for each query as KeyCounts(counts)."
             )
         if name != "lengths" and not (tensor.dtype == torch.bool and tensor.ndim == 2):
             raise TypeError(

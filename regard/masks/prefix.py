@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from jaxtyping import Bool, Shaped
 from torch import Tensor
 
-from regard._pairwise import Index, check_batch, check_device, describe, is_integer
+from regard._numbers import count
+from regard._pairwise import Count, Index, Valued, check_batch, check_device, describe, is_integer
 from regard.masks._mask import Mask
 
 
-@dataclass(frozen=True, eq=False)
-class Prefix(Mask):
+@dataclass(frozen=True, eq=False, repr=False)
+class Prefix(Valued, Mask):
     """Every query sees the first `length` keys: k < length; `Causal() | Prefix(n)` is a prefix LM.
 
     Args:
@@ -32,7 +33,7 @@ class Prefix(Mask):
         Transformer. 2020. https://arxiv.org/abs/1910.10683
     """
 
-    length: int | Shaped[Tensor, "..."]
+    length: Count | Shaped[Tensor, "..."]
 
     def __post_init__(self) -> None:
         """Refuse lengths that are not counts."""
@@ -42,13 +43,9 @@ class Prefix(Mask):
                     "Prefix needs length to be an int or an integer tensor [batch], got "
                     f"{describe(self.length)}; give one length per sequence."
                 )
-        elif isinstance(self.length, bool) or not isinstance(self.length, int):
-            raise TypeError(
-                "Prefix needs length to be an int or an integer tensor [batch], got "
-                f"{type(self.length).__name__}; use torch.tensor(lengths) for several."
-            )
-        elif self.length < 0:
-            raise ValueError(f"Prefix needs length >= 0, got {self.length}; use 0 for no prefix.")
+        else:
+            hint = "use 0 for no prefix, torch.tensor(lengths) for one per sequence"
+            object.__setattr__(self, "length", count("Prefix", "length", self.length, 0, hint))
 
     def __call__(self, b: Index, h: Index, q: Index, k: Index) -> Bool[Tensor, "..."]:
         """Permit the first keys."""
@@ -61,20 +58,3 @@ class Prefix(Mask):
         if isinstance(self.length, Tensor):
             check_device("Prefix(length)", self.length, query)
             check_batch("Prefix(length)", self.length.shape[0], query)
-
-    def __eq__(self, other: object) -> bool:
-        """Compare lengths by value; lengths in tensors are equal only to themselves."""
-        if not isinstance(other, Prefix):
-            return NotImplemented
-        if isinstance(self.length, Tensor) or isinstance(other.length, Tensor):
-            return self.length is other.length
-        return self.length == other.length
-
-    def __hash__(self) -> int:
-        """Hash a length by value, a tensor by identity."""
-        return hash((Prefix, id(self.length) if isinstance(self.length, Tensor) else self.length))
-
-    def __repr__(self) -> str:
-        """Print the length, or what the tensor looks like."""
-        shown = describe(self.length) if isinstance(self.length, Tensor) else self.length
-        return f"Prefix(length={shown})"

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from jaxtyping import Bool
 from torch import Tensor
 
-from regard._pairwise import Index
+from regard._numbers import count
+from regard._pairwise import Count, Index
 from regard.masks._mask import Mask
 
 
@@ -36,22 +37,14 @@ class SlidingWindow(Mask):
         https://arxiv.org/abs/2004.05150
     """
 
-    left: int
-    right: int = 0
+    left: Count
+    right: Count = 0
 
     def __post_init__(self) -> None:
         """Refuse reaches that are not counts."""
+        hint = "give the number of positions the query sees on that side, 0 for none"
         for name, reach in (("left", self.left), ("right", self.right)):
-            if isinstance(reach, bool) or not isinstance(reach, int):
-                raise TypeError(
-                    f"SlidingWindow needs {name} to be an int, got {type(reach).__name__}; "
-                    "give the number of positions the query sees on that side."
-                )
-            if reach < 0:
-                raise ValueError(
-                    f"SlidingWindow needs {name} >= 0, got {reach}; "
-                    "use 0 for a query that sees nothing on that side."
-                )
+            object.__setattr__(self, name, count("SlidingWindow", name, reach, 0, hint))
 
     def __call__(self, b: Index, h: Index, q: Index, k: Index) -> Bool[Tensor, "..."]:
         """Permit keys within reach."""

@@ -7,7 +7,8 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
-from regard._pairwise import Index
+from regard._numbers import count
+from regard._pairwise import Count, Index
 
 
 @dataclass(frozen=True)
@@ -32,21 +33,14 @@ class ALiBi:
         Length Extrapolation. 2022. https://arxiv.org/abs/2108.12409
     """
 
-    num_heads: int
+    num_heads: Count
 
     additive: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         """Refuse numbers of heads that are not counts."""
-        if isinstance(self.num_heads, bool) or not isinstance(self.num_heads, int):
-            raise TypeError(
-                f"ALiBi needs num_heads to be an int, got {type(self.num_heads).__name__}; "
-                "give the number of query heads."
-            )
-        if self.num_heads < 1:
-            raise ValueError(
-                f"ALiBi needs num_heads >= 1, got {self.num_heads}; give the number of query heads."
-            )
+        num_heads = count("ALiBi", "num_heads", self.num_heads, 1, "give the number of query heads")
+        object.__setattr__(self, "num_heads", num_heads)
 
     def __call__(
         self, score: Float[Tensor, "..."], b: Index, h: Index, q: Index, k: Index
@@ -55,9 +49,9 @@ class ALiBi:
         # No table of slopes: arithmetic on h needs no tensor on any particular device.
         power = 2 ** (self.num_heads.bit_length() - 1)
         exponent = torch.where(h < power, 2 * (h + 1), 2 * (h - power) + 1)
-        halves = exponent.to(torch.promote_types(score.dtype, torch.float32)) / (2 * power)
-        penalty = torch.exp2(-8 * halves) * (q - k).abs()
-        return score - penalty.to(score.dtype)
+        exact = torch.promote_types(score.dtype, torch.float32)
+        penalty = torch.exp2(-8 * exponent.to(exact) / (2 * power)) * (q - k).abs()
+        return (score.to(exact) - penalty).to(score.dtype)
 
     def check(
         self, query: Shaped[Tensor, "_ heads _ _"], key: Shaped[Tensor, "_ _ k_len _"]

@@ -1,12 +1,22 @@
 """Bias: any term added to the scores, written out."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from typing import ClassVar
 
+import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
-from regard._pairwise import Index, bind_rows, check_pairwise, describe, look_up
+from regard._pairwise import (
+    Index,
+    Offset,
+    bind_rows,
+    check_pairwise,
+    describe,
+    look_up,
+    position,
+    show_position,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -16,11 +26,14 @@ class Bias:
     Args:
         tensor: floats that broadcast to [batch, heads, q_len, k_len], two to four dimensions
             (three are [heads, q_len, k_len]; a [batch, q_len, k_len] bias is `bias[:, None]`).
-        first_query: the absolute position of the query that row 0 belongs to; None is the call's
-            first query, wherever that stands.
+        first_query: the absolute position of the query that row 0 belongs to, one for all or an
+            integer tensor [batch]; None is the call's first query, wherever that stands. With a
+            position, the tensor may have rows and keys for all of a sequence of which a call sees
+            a part: `Bias(bias, first_query=0)` serves every step of a growing cache.
 
     Raises TypeError for a tensor that is not floating: a boolean one is a mask.
-    `check` raises ValueError when batch, heads, q_len, k_len or device do not fit the call.
+    `check` raises ValueError when batch, heads, q_len, k_len or device do not fit the call, and for
+    three dimensions that may be [batch, q_len, k_len] as well.
 
     >>> import torch
     >>> from regard.score_mods import Bias
@@ -29,7 +42,8 @@ class Bias:
     """
 
     tensor: Shaped[Tensor, "..."]
-    first_query: int | None = None
+    first_query: Offset | None = None
+    one_query: bool = field(default=False, repr=False)  # what `aligned` found out
 
     additive: ClassVar[bool] = True
 
@@ -50,25 +64,28 @@ class Bias:
                 f"Bias needs 2 to 4 dimensions, got {self.tensor.ndim}; "
                 "give a shape that broadcasts to [batch, heads, q_len, k_len]."
             )
+        object.__setattr__(self, "first_query", position("Bias", self.first_query))
 
     def __call__(
         self, score: Float[Tensor, "..."], b: Index, h: Index, q: Index, k: Index
     ) -> Float[Tensor, "..."]:
         """Add the tensor's entries."""
-        return score + look_up(self.tensor, self.first_query or 0, b, h, q, k).to(score.dtype)
+        exact = torch.promote_types(score.dtype, torch.float32)
+        bias = look_up("Bias", self.tensor, self.first_query, b, h, q, k)
+        return (score.to(exact) + bias.to(exact)).to(score.dtype)
 
-    def aligned(self, q_offset: int) -> "Bias":
+    def aligned(self, q_offset: Offset) -> "Bias":
         """Bind row 0 to the call's first query."""
-        rows = bind_rows(self.tensor, self.first_query, q_offset, "Bias")
-        return replace(self, tensor=rows, first_query=q_offset)
+        bound = bind_rows("Bias", self.tensor, self.first_query, self.one_query, q_offset)
+        return Bias(*bound)
 
     def check(
         self, query: Shaped[Tensor, "batch heads q_len _"], key: Shaped[Tensor, "_ _ k_len _"]
     ) -> None:
         """Raise unless the tensor broadcasts to the call."""
-        check_pairwise(self.tensor, self.first_query, "Bias", query, key)
+        held = self.tensor, self.first_query, self.one_query
+        check_pairwise("Bias", "bias", *held, query, key)
 
     def __repr__(self) -> str:
         """Print what the tensor looks like."""
-        bound = "" if self.first_query is None else f", first_query={self.first_query}"
-        return f"Bias({describe(self.tensor)}{bound})"
+        return f"Bias({describe(self.tensor)}{show_position(self.first_query)})"

@@ -1,12 +1,16 @@
 """Relative position bias in buckets, as in T5."""
 
+from bisect import bisect_left
+from functools import lru_cache, partial
 from typing import ClassVar
 
 import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
-from regard._pairwise import Index, check_device
+from regard._numbers import count
+from regard._pairwise import Count, Index, check_device
+from regard._torch_private import is_traced
 
 
 class RelativeBias(nn.Module):
@@ -36,19 +40,20 @@ class RelativeBias(nn.Module):
     """
 
     additive: ClassVar[bool] = True
-    buckets: Tensor
 
     def __init__(
         self,
-        num_heads: int,
-        num_buckets: int = 32,
-        max_distance: int = 128,
+        num_heads: Count,
+        num_buckets: Count = 32,
+        max_distance: Count = 128,
         bidirectional: bool = True,
     ) -> None:
         super().__init__()
+        owner = "RelativeBias"
+        num_heads = count(owner, "num_heads", num_heads, 1, "give the number of query heads")
+        num_buckets = count(owner, "num_buckets", num_buckets, 0, "T5 uses 32")
+        max_distance = count(owner, "max_distance", max_distance, 0, "T5 uses 128")
         fewest = 4 if bidirectional else 2
-        if num_heads < 1:
-            raise ValueError(f"RelativeBias needs num_heads >= 1, got {num_heads}; give one each.")
         if num_buckets < fewest or (bidirectional and num_buckets % 2):
             raise ValueError(
                 f"RelativeBias needs num_buckets >= {fewest}, even where bidirectional, got "
@@ -62,9 +67,8 @@ class RelativeBias(nn.Module):
             )
         self.num_heads, self.num_buckets = num_heads, num_buckets
         self.max_distance, self.bidirectional = max_distance, bidirectional
+        self.openings = _openings(one_way, max_distance)
         self.weight = nn.Parameter(torch.empty(num_buckets, num_heads))
-        buckets = [self._bucket(d) for d in range(-max_distance, max_distance + 1)]
-        self.register_buffer("buckets", torch.tensor(buckets), persistent=False)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -73,14 +77,19 @@ class RelativeBias(nn.Module):
 
     def bucket(self, distance: Index) -> Index:
         """Name the bucket of a signed distance k − q."""
+        if is_traced() or type(distance) is not Tensor:
+            return _buckets(distance, self.openings, self.bidirectional)
         farthest = self.max_distance
-        return self.buckets[distance.clamp(-farthest, farthest) + farthest]
+        table = _table(self.openings, farthest, self.bidirectional, distance.device)
+        return table[distance.clamp(-farthest, farthest) + farthest]
 
     def forward(
         self, score: Float[Tensor, "..."], b: Index, h: Index, q: Index, k: Index
     ) -> Float[Tensor, "..."]:
         """Add the bucket's bias."""
-        return score + self.weight[self.bucket(k - q), h].to(score.dtype)
+        exact = torch.promote_types(score.dtype, torch.float32)
+        bias = self.weight[self.bucket(k - q), h].to(exact)
+        return (score.to(exact) + bias).to(score.dtype)
 
     def check(
         self, query: Shaped[Tensor, "_ heads _ _"], key: Shaped[Tensor, "_ _ k_len _"]
@@ -100,16 +109,42 @@ class RelativeBias(nn.Module):
             f"max_distance={self.max_distance}, bidirectional={self.bidirectional}"
         )
 
-    def _bucket(self, distance: int) -> int:
-        """Name the bucket of one distance in exact integer arithmetic."""
-        one_way = self.num_buckets // 2 if self.bidirectional else self.num_buckets
-        first = one_way if self.bidirectional and distance > 0 else 0
-        d = abs(distance) if self.bidirectional else max(-distance, 0)
-        exact = one_way // 2
-        if d < exact:
-            return first + d
+
+def _openings(one_way: int, max_distance: int) -> tuple[int, ...]:
+    """Find the distance that opens each bucket of one direction but the first."""
+    exact = one_way // 2
+    wide = one_way - exact
+
+    def reaches(distance: int, step: int) -> bool:
         # (n − e) · ln(d / e) / ln(m / e) ≥ j  ⟺  d^(n−e) · e^j ≥ m^j · e^(n−e)
-        wide = one_way - exact
-        steps = range(1, wide)
-        reached = sum(d**wide * exact**j >= self.max_distance**j * exact**wide for j in steps)
-        return first + exact + reached
+        return distance**wide * exact**step >= max_distance**step * exact**wide
+
+    shared = (
+        bisect_left(range(max_distance + 1), True, key=partial(reaches, step=step))
+        for step in range(wide)
+    )
+    return (*range(1, exact), *shared)
+
+
+def _buckets(distance: Index, openings: tuple[int, ...], bidirectional: bool) -> Index:
+    """Count the openings that a distance has reached: integers only, and no tensor beside it."""
+    away = distance.abs() if bidirectional else (-distance).clamp(min=0)
+    alone = next((n for n, opening in enumerate(openings) if opening != n + 1), len(openings))
+    bucket = away.clamp(max=alone)
+    for opening in openings[alone:]:
+        bucket = bucket + (away >= opening)
+    return bucket + (len(openings) + 1) * (distance > 0) if bidirectional else bucket
+
+
+@lru_cache(maxsize=64)
+def _table(
+    openings: tuple[int, ...], max_distance: int, bidirectional: bool, device: torch.device
+) -> Tensor:
+    """Keep the buckets of all distances up to the longest, on the device that asks for them.
+
+    No buffer holds it: one would have to be filled anew whenever the module is made without
+    numbers, on the meta device, and then loaded from a checkpoint.
+    """
+    with torch.inference_mode(False):
+        distances = torch.arange(-max_distance, max_distance + 1, device=device)
+        return _buckets(distances, openings, bidirectional)

@@ -7,16 +7,21 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from regard._pairwise import Index
+from regard._numbers import number, scalar
+from regard._pairwise import Index, Number, Valued
 
 
-@dataclass(frozen=True)
-class SoftCap:
+@dataclass(frozen=True, eq=False, repr=False)
+class SoftCap(Valued):
     """Squash scores smoothly into (−cap, cap): cap · tanh(score / cap).
 
     Scores well below the cap hardly change; a score of −inf becomes −cap, which is a weight.
 
-    Raises ValueError for a cap that is not positive and finite.
+    Args:
+        cap: a number, or a tensor of one that may be learned; the numbers of a tensor are not
+            looked at, so keep a learned one positive.
+
+    Raises ValueError for a cap that is not positive and finite, or not one number.
 
     >>> import torch
     >>> from regard.score_mods import SoftCap
@@ -29,19 +34,19 @@ class SoftCap:
         https://arxiv.org/abs/2408.00118
     """
 
-    cap: float
+    cap: Number
 
     additive: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         """Refuse caps that cap nothing."""
-        if not 0 < self.cap < float("inf"):
-            raise ValueError(
-                f"SoftCap needs 0 < cap < inf, got {self.cap}; Gemma 2 uses 50, or leave it out."
-            )
+        cap = number("SoftCap", "cap", self.cap, 0.0, "Gemma 2 uses 50; leave it out for no cap")
+        object.__setattr__(self, "cap", cap)
 
     def __call__(
         self, score: Float[Tensor, "..."], b: Index, h: Index, q: Index, k: Index
     ) -> Float[Tensor, "..."]:
         """Squash."""
-        return self.cap * torch.tanh(score / self.cap)
+        exact = score.to(torch.promote_types(score.dtype, torch.float32))
+        cap = scalar(self.cap, exact)
+        return (cap * torch.tanh(exact / cap)).to(score.dtype)

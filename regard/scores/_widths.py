@@ -2,6 +2,14 @@
 
 from torch import Tensor
 
+from regard._numbers import count
+from regard._pairwise import Count
+
+
+def width(score: str, argument: str, value: Count) -> int:
+    """The width or length that an argument names; it raises for anything but a count above 0."""
+    return count(score, argument, value, 1, "give the number of elements")
+
 
 def require_equal_widths(score: str, query: Tensor, key: Tensor) -> None:
     """Raise unless query and key have one width, as every dot product and distance needs."""

@@ -5,7 +5,8 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from regard.scores._widths import require_width
+from regard._pairwise import Count
+from regard.scores._widths import require_width, width
 
 
 class Additive(nn.Module):
@@ -37,9 +38,9 @@ class Additive(nn.Module):
 
     def __init__(
         self,
-        query_dim: int | None = None,
-        key_dim: int | None = None,
-        hidden_dim: int | None = None,
+        query_dim: Count | None = None,
+        key_dim: Count | None = None,
+        hidden_dim: Count | None = None,
     ):
         super().__init__()
         if hidden_dim is None and (query_dim is not None or key_dim is not None):
@@ -47,10 +48,14 @@ class Additive(nn.Module):
                 f"Additive(query_dim={query_dim}, key_dim={key_dim}) projects to a hidden layer "
                 "whose width is missing: give hidden_dim too, or neither projection."
             )
-        self.query_dim, self.key_dim, self.hidden_dim = query_dim, key_dim, hidden_dim
-        self.query_weight = _projection(hidden_dim, query_dim)
-        self.key_weight = _projection(hidden_dim, key_dim)
-        self.v = None if hidden_dim is None else nn.Parameter(torch.empty(hidden_dim))
+        self.query_dim = None if query_dim is None else width("Additive", "query_dim", query_dim)
+        self.key_dim = None if key_dim is None else width("Additive", "key_dim", key_dim)
+        self.hidden_dim = (
+            None if hidden_dim is None else width("Additive", "hidden_dim", hidden_dim)
+        )
+        self.query_weight = _projection(self.hidden_dim, self.query_dim)
+        self.key_weight = _projection(self.hidden_dim, self.key_dim)
+        self.v = None if self.hidden_dim is None else nn.Parameter(torch.empty(self.hidden_dim))
         if self.v is not None:
             nn.init.uniform_(self.v, -(self.v.numel() ** -0.5), self.v.numel() ** -0.5)
 
@@ -92,10 +97,10 @@ class Additive(nn.Module):
         return ", ".join(f"{name}={width}" for name, width in named.items() if width is not None)
 
 
-def _projection(hidden_dim: int | None, width: int | None) -> nn.Parameter | None:
-    if hidden_dim is None or width is None:
+def _projection(hidden_dim: int | None, inputs: int | None) -> nn.Parameter | None:
+    if hidden_dim is None or inputs is None:
         return None
-    weight = nn.Parameter(torch.empty(hidden_dim, width))
+    weight = nn.Parameter(torch.empty(hidden_dim, inputs))
     nn.init.xavier_uniform_(weight)
     return weight
 

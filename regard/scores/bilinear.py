@@ -4,7 +4,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from regard.scores._widths import require_width
+from regard._pairwise import Count
+from regard.scores._widths import require_width, width
 
 
 class Bilinear(nn.Module):
@@ -27,10 +28,11 @@ class Bilinear(nn.Module):
         2015. https://arxiv.org/abs/1508.04025
     """
 
-    def __init__(self, query_dim: int, key_dim: int):
+    def __init__(self, query_dim: Count, key_dim: Count):
         super().__init__()
-        self.query_dim, self.key_dim = query_dim, key_dim
-        self.weight = nn.Parameter(torch.empty(query_dim, key_dim))
+        self.query_dim = width("Bilinear", "query_dim", query_dim)
+        self.key_dim = width("Bilinear", "key_dim", key_dim)
+        self.weight = nn.Parameter(torch.empty(self.query_dim, self.key_dim))
         nn.init.xavier_uniform_(self.weight)
 
     def forward(

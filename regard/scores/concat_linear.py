@@ -4,7 +4,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from regard.scores._widths import require_at_most, require_width
+from regard._pairwise import Count
+from regard.scores._widths import require_at_most, require_width, width
 
 
 class ConcatLinear(nn.Module):
@@ -33,11 +34,13 @@ class ConcatLinear(nn.Module):
         2017. https://docs.pytorch.org/tutorials/intermediate/seq2seq_translation_tutorial.html
     """
 
-    def __init__(self, query_dim: int, key_dim: int, num_keys: int):
+    def __init__(self, query_dim: Count, key_dim: Count, num_keys: Count):
         super().__init__()
-        self.query_dim, self.key_dim, self.num_keys = query_dim, key_dim, num_keys
-        self.weight = nn.Parameter(torch.empty(num_keys, query_dim + key_dim))
-        self.bias = nn.Parameter(torch.zeros(num_keys))
+        self.query_dim = width("ConcatLinear", "query_dim", query_dim)
+        self.key_dim = width("ConcatLinear", "key_dim", key_dim)
+        self.num_keys = width("ConcatLinear", "num_keys", num_keys)
+        self.weight = nn.Parameter(torch.empty(self.num_keys, self.query_dim + self.key_dim))
+        self.bias = nn.Parameter(torch.zeros(self.num_keys))
         nn.init.xavier_uniform_(self.weight)
 
     def forward(

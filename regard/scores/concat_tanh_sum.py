@@ -4,7 +4,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from regard.scores._widths import require_width
+from regard._pairwise import Count
+from regard.scores._widths import require_width, width
 from regard.scores.additive import tanh_sum
 
 
@@ -31,11 +32,13 @@ class ConcatTanhSum(nn.Module):
         Translate. 2015. https://arxiv.org/abs/1409.0473
     """
 
-    def __init__(self, query_dim: int, key_dim: int, hidden_dim: int):
+    def __init__(self, query_dim: Count, key_dim: Count, hidden_dim: Count):
         super().__init__()
-        self.query_dim, self.key_dim, self.hidden_dim = query_dim, key_dim, hidden_dim
-        self.weight = nn.Parameter(torch.empty(hidden_dim, query_dim + key_dim))
-        self.bias = nn.Parameter(torch.zeros(hidden_dim))
+        self.query_dim = width("ConcatTanhSum", "query_dim", query_dim)
+        self.key_dim = width("ConcatTanhSum", "key_dim", key_dim)
+        self.hidden_dim = width("ConcatTanhSum", "hidden_dim", hidden_dim)
+        self.weight = nn.Parameter(torch.empty(self.hidden_dim, self.query_dim + self.key_dim))
+        self.bias = nn.Parameter(torch.zeros(self.hidden_dim))
         nn.init.xavier_uniform_(self.weight)
 
     def forward(

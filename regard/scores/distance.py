@@ -1,12 +1,14 @@
 """Scores from the Euclidean distance between query and key."""
 
+import math
 from dataclasses import dataclass
 
-import torch
 from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor
 
+from regard._numbers import number, scalar
+from regard._pairwise import Number, Valued
 from regard.scores._widths import require_equal_widths
 
 
@@ -43,8 +45,8 @@ class NegativeSquaredDistance:
         return query_dim
 
 
-@dataclass(frozen=True)
-class InverseDistance:
+@dataclass(frozen=True, eq=False, repr=False)
+class InverseDistance(Valued):
     """ABCNN's match score, `score = 1 / (1 + sqrt(‖q - k‖² + eps))`.
 
     Where query and key are equal and eps is 0 the score is exactly 1 and its gradient 0, for the
@@ -52,9 +54,11 @@ class InverseDistance:
 
     Args:
         eps: what the authors' code adds under the root, 1e-10 between words; the paper has none.
+            A number or a tensor of one, which may be learned.
 
     Raises:
-        ValueError: eps is negative, or query and key differ in width.
+        ValueError: eps is negative, not finite or not one number, or query and key differ in width.
+        TypeError: eps is no number.
 
     Example:
         >>> import torch
@@ -67,20 +71,24 @@ class InverseDistance:
         Modeling Sentence Pairs. 2016. https://arxiv.org/abs/1512.05193
     """
 
-    eps: float = 0.0
+    eps: Number = 0.0
 
     def __post_init__(self) -> None:
-        if not self.eps >= 0:
-            raise ValueError(f"InverseDistance needs an eps of at least 0, got {self.eps}.")
+        hint = "the authors' code has 1e-10"
+        eps = number("InverseDistance", "eps", self.eps, -math.inf, hint)
+        if not isinstance(eps, Tensor) and eps < 0:
+            raise ValueError(f"InverseDistance needs eps >= 0, got {eps:g}; {hint}.")
+        object.__setattr__(self, "eps", eps)
 
     def __call__(
         self,
         query: Float[Tensor, "batch heads q_len head_dim"],
         key: Float[Tensor, "batch heads k_len head_dim"],
     ) -> Float[Tensor, "batch heads q_len k_len"]:
-        squared = squared_distance(query, key) + self.eps
-        apart = squared > 0
-        distance = torch.where(apart, torch.where(apart, squared, 1).sqrt(), 0)
+        squared = squared_distance(query, key)
+        squared = squared + scalar(self.eps, squared)
+        together = ~(squared > 0)
+        distance = squared.masked_fill(together, 1).sqrt().masked_fill(together, 0)
         return 1 / (1 + distance)
 
     def check(self, query: Tensor, key: Tensor) -> None:

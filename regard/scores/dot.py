@@ -1,10 +1,14 @@
 """Dot-product scores: plain, and scaled by the square root of the width."""
 
+import math
 from dataclasses import dataclass
 
 from jaxtyping import Float
 from torch import Tensor
 
+from regard._numbers import number, scalar
+from regard._pairwise import Number, Valued
+from regard._torch_private import plain_length
 from regard.scores._widths import require_equal_widths
 
 
@@ -39,15 +43,17 @@ class Dot:
         require_equal_widths("Dot", query, key)
 
 
-@dataclass(frozen=True)
-class ScaledDot:
+@dataclass(frozen=True, eq=False, repr=False)
+class ScaledDot(Valued):
     """The scaled dot product, `score = scale · (q · k)`, with `scale = 1 / sqrt(head_dim)`.
 
     Args:
-        scale: the factor; None is `head_dim ** -0.5`.
+        scale: the factor, any finite number or a tensor of one, which may be learned; None is
+            `head_dim ** -0.5`.
 
     Raises:
-        ValueError: query and key differ in width.
+        ValueError: the scale is not finite or not one number, or query and key differ in width.
+        TypeError: the scale is no number.
 
     Example:
         >>> import torch
@@ -58,18 +64,25 @@ class ScaledDot:
         Vaswani et al. Attention Is All You Need. 2017. https://arxiv.org/abs/1706.03762
     """
 
-    scale: float | None = None
+    scale: Number | None = None
+
+    def __post_init__(self) -> None:
+        if self.scale is not None:
+            hint = "leave it out for 1 / sqrt(head_dim)"
+            scale = number("ScaledDot", "scale", self.scale, -math.inf, hint)
+            object.__setattr__(self, "scale", scale)
 
     def __call__(
         self,
         query: Float[Tensor, "batch heads q_len head_dim"],
         key: Float[Tensor, "batch heads k_len head_dim"],
     ) -> Float[Tensor, "batch heads q_len k_len"]:
-        return (query @ key.mT) * self.factor(query.shape[-1])
+        scores = query @ key.mT
+        return scores * scalar(self.factor(query.shape[-1]), scores)
 
-    def factor(self, head_dim: int) -> float:
+    def factor(self, head_dim: int) -> Number:
         """The scale for this width."""
-        return max(head_dim, 1) ** -0.5 if self.scale is None else self.scale
+        return max(plain_length(head_dim), 1) ** -0.5 if self.scale is None else self.scale
 
     def check(self, query: Tensor, key: Tensor) -> None:
         require_equal_widths("ScaledDot", query, key)

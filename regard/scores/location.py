@@ -4,7 +4,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from regard.scores._widths import require_at_most, require_width
+from regard._pairwise import Count
+from regard.scores._widths import require_at_most, require_width, width
 
 
 class Location(nn.Module):
@@ -30,10 +31,11 @@ class Location(nn.Module):
         2015. https://arxiv.org/abs/1508.04025
     """
 
-    def __init__(self, query_dim: int, num_keys: int):
+    def __init__(self, query_dim: Count, num_keys: Count):
         super().__init__()
-        self.query_dim, self.num_keys = query_dim, num_keys
-        self.weight = nn.Parameter(torch.empty(num_keys, query_dim))
+        self.query_dim = width("Location", "query_dim", query_dim)
+        self.num_keys = width("Location", "num_keys", num_keys)
+        self.weight = nn.Parameter(torch.empty(self.num_keys, self.query_dim))
         nn.init.xavier_uniform_(self.weight)
 
     def forward(

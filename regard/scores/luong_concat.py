@@ -6,7 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from regard.scores._widths import require_width
+from regard._pairwise import Count
+from regard.scores._widths import require_width, width
 from regard.scores.additive import tanh_sum
 
 
@@ -37,14 +38,17 @@ class LuongConcat(nn.Module):
 
     def __init__(
         self,
-        query_dim: int,
-        key_dim: int,
-        hidden_dim: int,
+        query_dim: Count,
+        key_dim: Count,
+        hidden_dim: Count,
         variant: Literal["paper", "official"] = "paper",
     ):
         super().__init__()
         if variant not in ("paper", "official"):
             raise ValueError(f'LuongConcat knows variant="paper" and "official", got {variant!r}.')
+        query_dim = width("LuongConcat", "query_dim", query_dim)
+        key_dim = width("LuongConcat", "key_dim", key_dim)
+        hidden_dim = width("LuongConcat", "hidden_dim", hidden_dim)
         if variant == "official" and hidden_dim != key_dim:
             raise ValueError(
                 f'LuongConcat(variant="official") adds the key to the hidden layer, but key_dim is '
@@ -52,8 +56,8 @@ class LuongConcat(nn.Module):
             )
         self.query_dim, self.key_dim, self.hidden_dim = query_dim, key_dim, hidden_dim
         self.variant = variant
-        width = query_dim + (key_dim if variant == "paper" else 0)
-        self.weight = nn.Parameter(torch.empty(hidden_dim, width))
+        inputs = query_dim + (key_dim if variant == "paper" else 0)
+        self.weight = nn.Parameter(torch.empty(hidden_dim, inputs))
         self.v = nn.Parameter(torch.empty(hidden_dim))
         nn.init.xavier_uniform_(self.weight)
         nn.init.uniform_(self.v, -(hidden_dim**-0.5), hidden_dim**-0.5)

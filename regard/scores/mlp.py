@@ -8,7 +8,8 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from regard.scores._widths import require_width
+from regard._pairwise import Count
+from regard.scores._widths import require_width, width
 
 
 class MLP(nn.Module):
@@ -45,19 +46,18 @@ class MLP(nn.Module):
 
     def __init__(
         self,
-        query_dim: int,
-        key_dim: int,
-        hidden_dims: Sequence[int] = (80, 40),
+        query_dim: Count,
+        key_dim: Count,
+        hidden_dims: Sequence[Count] = (80, 40),
         variant: Literal["paper", "official"] = "official",
     ) -> None:
         super().__init__()
         if variant not in ("paper", "official"):
             raise ValueError(f'MLP knows variant="paper" and "official", got {variant!r}.')
-        if not hidden_dims or min(hidden_dims) < 1:
-            raise ValueError(
-                f"MLP needs at least one hidden layer of at least one unit, got "
-                f"hidden_dims={tuple(hidden_dims)}."
-            )
+        query_dim, key_dim = width("MLP", "query_dim", query_dim), width("MLP", "key_dim", key_dim)
+        hidden_dims = [width("MLP", f"hidden_dims[{n}]", x) for n, x in enumerate(hidden_dims)]
+        if not hidden_dims:
+            raise ValueError("MLP needs hidden_dims of length >= 1, got 0; give a layer's width.")
         if variant == "official" and query_dim != key_dim:
             raise ValueError(
                 f'MLP(variant="official") subtracts the key from the query, but query_dim is '
@@ -70,9 +70,9 @@ class MLP(nn.Module):
         self.weight = _weight(first, query_dim + key_dim + joint)
         self.bias = nn.Parameter(torch.zeros(first))
         self.deeper = nn.ParameterList(
-            _weight(width, before) for before, width in zip(hidden_dims, others, strict=False)
+            _weight(units, before) for before, units in zip(hidden_dims, others, strict=False)
         )
-        self.biases = nn.ParameterList(nn.Parameter(torch.zeros(width)) for width in others)
+        self.biases = nn.ParameterList(nn.Parameter(torch.zeros(units)) for units in others)
         slopes = self.hidden_dims if variant == "paper" else ()
         self.slopes = nn.ParameterList(nn.Parameter(torch.full((n,), 0.25)) for n in slopes)
         self.v = nn.Parameter(torch.empty(self.hidden_dims[-1]))

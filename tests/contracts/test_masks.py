@@ -10,10 +10,12 @@ import re
 from collections.abc import Callable
 
 import hypothesis
+import numpy as np
 import pytest
 import torch
 from hypothesis import strategies as st
 from torch import Tensor
+from torch._subclasses import FakeTensorMode
 from torch.nn.attention.flex_attention import create_mask
 
 import regard.masks
@@ -22,6 +24,7 @@ from regard.masks import (
     Causal,
     Dense,
     Document,
+    KeyCounts,
     Mask,
     Padding,
     Prefix,
@@ -88,7 +91,29 @@ def _plane(batch: int, heads: int, q_len: int, k_len: int) -> tuple[Mask, Rule]:
 
 def _per_head(batch: int, heads: int, q_len: int, k_len: int) -> tuple[Mask, Rule]:
     tensor = torch.rand(heads, q_len, k_len) < 0.5
-    return Dense(tensor), lambda b, h, q, k: tensor[h, q, k].item()
+    # Three dimensions would be refused where the first could be the batch.
+    mask = Dense(tensor[None] if batch == heads else tensor)
+    return mask, lambda b, h, q, k: tensor[h, q, k].item()
+
+
+def _counts(*kept: bool) -> Make:
+    def make(*sizes: int) -> tuple[Mask, Rule]:
+        shape = [size if keep else 1 for size, keep in zip(sizes[:3], kept, strict=True)]
+        counts = torch.randint(-1, sizes[3] + 2, shape)
+        full = counts.expand(sizes[:3])
+        return KeyCounts(counts), lambda b, h, q, k: k < full[b, h, q].item()
+
+    return make
+
+
+def _counts_of_sequences(batch: int, heads: int, q_len: int, k_len: int) -> tuple[Mask, Rule]:
+    counts = torch.randint(0, k_len + 1, (batch, q_len))
+    return KeyCounts(counts), lambda b, h, q, k: k < counts[b, q].item()
+
+
+def _counts_of_queries(batch: int, heads: int, q_len: int, k_len: int) -> tuple[Mask, Rule]:
+    counts = torch.randint(0, k_len + 1, (q_len,))
+    return KeyCounts(counts), lambda b, h, q, k: k < counts[q].item()
 
 
 MASKS: dict[str, Make] = {
@@ -112,6 +137,10 @@ MASKS: dict[str, Make] = {
     "Dense rows": _dense(False, False, True, False),
     "Dense keys": _dense(True, False, False, True),
     "Dense one": _dense(False, False, False, False),
+    "KeyCounts": _counts_of_sequences,
+    "KeyCounts shared": _counts_of_queries,
+    "KeyCounts per head": _counts(True, True, True),
+    "KeyCounts heads": _counts(False, True, False),
     "And": lambda *_: (Causal() & Block(2), lambda b, h, q, k: k <= q and k // 2 == q // 2),
     "Or": lambda *_: (Causal() | Prefix(3), lambda b, h, q, k: k <= q or k < 3),
     "Not": lambda *_: (~Causal(), lambda b, h, q, k: k > q),
@@ -165,7 +194,8 @@ def test_a_mask_that_does_not_look_at_heads_is_not_computed_per_head(name: str) 
     mask, _ = MASKS[name](2, 3, 5, 7)
     dense = mask(*indices(2, 3, 5, 7))
     assert dense.ndim == 4
-    assert dense.shape[1] == (3 if name in {"Dense", "Dense 3-d"} else 1)
+    of_heads = {"Dense", "Dense 3-d", "KeyCounts per head", "KeyCounts heads"}
+    assert dense.shape[1] == (3 if name in of_heads else 1)
 
 
 @pytest.mark.parametrize("empty", [0, 1, 2, 3])
@@ -395,6 +425,14 @@ def test_binding_reaches_the_parts_of_a_joined_mask() -> None:
         (Dense(torch.ones(6, 5, 7, dtype=torch.bool)), ("heads 6", "heads 3")),
         (Dense(torch.ones(3, 1, 5, 7, dtype=torch.bool)), ("batch 3", "batch 2")),
         (Dense(torch.ones(4, 7, dtype=torch.bool), first_query=0), ("q_len 4", "q_len 5")),
+        (Dense(torch.ones(9, 6, dtype=torch.bool), first_query=0), ("k_len 6", "k_len 7")),
+        (KeyCounts(torch.ones(4, dtype=torch.int64)), ("q_len 4", "q_len 5")),
+        (KeyCounts(torch.ones(3, 5, dtype=torch.int64)), ("batch 3", "batch 2")),
+        (KeyCounts(torch.ones(2, 2, 5, dtype=torch.int64)), ("heads 2", "heads 3")),
+        (
+            Dense(torch.ones(5, 7, dtype=torch.bool), first_query=torch.tensor([0, 0, 0])),
+            ("batch 3", "batch 2"),
+        ),
     ],
     ids=str,
 )
@@ -415,9 +453,125 @@ def test_a_mask_of_another_size_is_refused_with_both_numbers(
         Prefix(torch.tensor([1, 2], device="meta")),
         Document(torch.zeros(7, dtype=torch.int64, device="meta")),
         Dense(torch.ones(5, 7, dtype=torch.bool, device="meta")),
+        Dense(torch.ones(5, 7, dtype=torch.bool), torch.tensor([0, 0], device="meta")),
+        KeyCounts(torch.ones(5, dtype=torch.int64, device="meta")),
     ],
     ids=str,
 )
 def test_a_mask_on_another_device_is_refused_by_name(mask: Mask) -> None:
     with pytest.raises(ValueError, match=r"is on meta but query is on cpu; .*\.to\('cpu'\)"):
         mask.check(*call(2, 3, 5, 7))
+
+
+OFFSETS = torch.tensor([4, 1])
+CALL_ROWS = ("Dense", "KeyCounts", "Document cross")
+
+
+@pytest.mark.parametrize("name", MASKS)
+def test_each_sequence_may_stand_at_an_offset_of_its_own(name: str) -> None:
+    """Row by row it is the call with that offset, for masks as they are and joined."""
+    of_call = name.startswith(CALL_ROWS)
+    mask, _ = MASKS[name](2, 3, 5 if of_call else 9, 9)
+    made = [mask, Causal() & ~mask | mask]
+    if of_call:
+        made.append(dataclasses.replace(MASKS[name](2, 3, 9, 9)[0], first_query=0))
+    b, h, q, k = indices(2, 3, 5, 9)
+    for whole in made:
+        each = whole.aligned(OFFSETS)
+        each.check(*call(2, 3, 5, 9))
+        found = each(b, h, q + OFFSETS.view(2, 1, 1, 1), k).expand(2, 3, 5, 9)
+        for row, offset in enumerate(OFFSETS.tolist()):
+            wanted = whole.aligned(offset)(b[row : row + 1], h, q + offset, k)
+            assert torch.equal(found[row : row + 1], wanted.expand(1, 3, 5, 9))
+        again = each.aligned(OFFSETS)(b, h, q + OFFSETS.view(2, 1, 1, 1), k)
+        assert torch.equal(again.expand(2, 3, 5, 9), found)
+
+
+@pytest.mark.parametrize(
+    "mask",
+    [
+        Dense(torch.ones(8, 9, dtype=torch.bool), first_query=0),
+        Dense(torch.ones(20, 9, dtype=torch.bool), first_query=2),
+        KeyCounts(torch.ones(8, dtype=torch.int64), first_query=0),
+        Document(torch.zeros(8, dtype=torch.int64)),
+    ],
+    ids=str,
+)
+def test_a_sequence_that_stands_where_no_row_is_is_refused(mask: Mask) -> None:
+    b, h, q, k = indices(2, 3, 5, 8)
+    with pytest.raises(ValueError, match=r"has \d+ rows, .* asks for .*; give a row"):
+        mask.aligned(OFFSETS)(b, h, q + OFFSETS.view(2, 1, 1, 1), k)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda n: SlidingWindow(n), lambda n: SlidingWindow(1, n), lambda n: Block(n),
+        lambda n: Prefix(n), lambda n: Causal() & ~SlidingWindow(n),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("kind", [np.int64, np.int32, np.uint8])
+def test_numpy_integers_are_the_integers_they_stand_for(
+    make: Callable[[int], Mask], kind: type
+) -> None:
+    mask = make(kind(3))
+    assert mask == make(3) and hash(mask) == hash(make(3)) and repr(mask) == repr(make(3))
+    for value in vars(mask).values():
+        assert type(value) is int or isinstance(value, Mask)
+    for wrong in (True, np.bool_(True), torch.tensor(3), "3"):
+        with pytest.raises(Exception, match="int|Index"):
+            make(wrong)
+
+
+@pytest.mark.parametrize("kind", [int, np.int64, np.int16])
+def test_a_first_query_may_be_a_numpy_integer(kind: type) -> None:
+    rows, counts = torch.rand(4, 5) < 0.5, torch.tensor([1, 2, 3, 4])
+    for mask in (
+        Dense(rows, kind(2)), KeyCounts(counts, kind(2)),
+        Document(counts, key_ids=counts, first_query=kind(2)),
+    ):  # fmt: skip
+        assert type(mask.first_query) is int and "first_query=2" in repr(mask)
+        for wrong in (True, 1.5, torch.tensor(2), torch.tensor([2.0])):
+            with pytest.raises(Exception, match="first_query"):
+                dataclasses.replace(mask, first_query=wrong)
+
+
+@every_mask
+def test_masks_need_no_device_but_that_of_their_tensors(make: Make) -> None:
+    """Whatever device tensors are made on by default."""
+    mask, _ = make(2, 3, 5, 7)
+    given, fitting = indices(2, 3, 5, 7), call(2, 3, 5, 7)
+    wanted = mask(*given)
+    with torch.device("meta"):
+        mask.check(*fitting)
+        found = mask.aligned(0)(*given)
+    assert found.device.type == "cpu" and torch.equal(found, wanted)
+
+
+@every_mask
+def test_masks_are_evaluated_without_numbers(make: Make) -> None:
+    """On meta tensors and fake ones nothing can be looked at."""
+    with torch.device("meta"):
+        mask, _ = make(2, 3, 5, 7)
+        mask.check(*call(2, 3, 5, 7))
+        meta = mask.aligned(0)(*indices(2, 3, 5, 7))
+    with FakeTensorMode():
+        mask, _ = make(2, 3, 5, 7)
+        mask.check(*call(2, 3, 5, 7))
+        fake = mask.aligned(0)(*indices(2, 3, 5, 7))
+    real = make(2, 3, 5, 7)[0](*indices(2, 3, 5, 7))
+    assert meta.shape == fake.shape == real.shape
+    assert meta.dtype == fake.dtype == real.dtype
+
+
+@every_mask
+def test_masks_are_evaluated_in_inference_mode_and_by_vmap(make: Make) -> None:
+    mask, _ = make(2, 3, 5, 7)
+    b, h, q, k = indices(2, 3, 5, 7)
+    wanted = mask(b, h, q, k).expand(2, 3, 5, 7)
+    with torch.inference_mode():
+        assert torch.equal(mask(*indices(2, 3, 5, 7)).expand(2, 3, 5, 7), wanted)
+    by_sequence = torch.func.vmap(lambda b: mask(b.view(1, 1, 1, 1), h, q, k).expand(1, 3, 5, 7))
+    assert torch.equal(by_sequence(torch.arange(2)).squeeze(1), wanted)
+    by_query = torch.func.vmap(lambda q: mask(b, h, q.view(1, 1, 1, 1), k).expand(2, 3, 1, 7))
+    assert torch.equal(by_query(q.flatten()).squeeze(3).movedim(0, 2), wanted)

@@ -9,12 +9,14 @@ import itertools
 import math
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch._subclasses import FakeTensorMode
 
 import regard.score_mods
-from regard.score_mods import ALiBi, Bias, RelativeBias, SoftCap
+from regard.score_mods import ALiBi, Bias, Chain, RelativeBias, SoftCap
 
 Rule = Callable[[float, int, int, int, int], float]
 Make = Callable[[int, int, int, int], tuple[Callable[..., Tensor], Rule]]
@@ -67,14 +69,32 @@ def t5_bucket(distance: int, num_buckets: int, max_distance: int, bidirectional:
 
 def _relative(bidirectional: bool) -> Make:
     def make(batch: int, heads: int, q_len: int, k_len: int) -> tuple[Callable[..., Tensor], Rule]:
-        mod = RelativeBias(heads, 8, 5, bidirectional).double()
-        nn.init.normal_(mod.weight)
+        mod = RelativeBias(heads, 8, 5, bidirectional)
+        mod.weight = nn.Parameter(torch.randn(8, heads, dtype=torch.float64))
         return (
             mod,
             lambda s, b, h, q, k: s + mod.weight[t5_bucket(k - q, 8, 5, bidirectional), h].item(),
         )
 
     return make
+
+
+def _chain(*links: Make) -> Make:
+    def make(*sizes: int) -> tuple[Callable[..., Tensor], Rule]:
+        mods, rules = zip(*(link(*sizes) for link in links), strict=True)
+
+        def rule(score: float, *at: int) -> float:
+            for one in rules:
+                score = one(score, *at)
+            return score
+
+        return Chain(*mods), rule
+
+    return make
+
+
+def _cap(*_: int) -> tuple[Callable[..., Tensor], Rule]:
+    return SoftCap(1.5), lambda s, b, h, q, k: 1.5 * math.tanh(s / 1.5)
 
 
 MODS: dict[str, Make] = {
@@ -87,7 +107,10 @@ MODS: dict[str, Make] = {
     "Bias one": _bias(False, False, False, False),
     "RelativeBias both ways": _relative(True),
     "RelativeBias one way": _relative(False),
-    "SoftCap": lambda *_: (SoftCap(1.5), lambda s, b, h, q, k: 1.5 * math.tanh(s / 1.5)),
+    "SoftCap": _cap,
+    "Chain cap, bias": _chain(_cap, _alibi),
+    "Chain bias, cap": _chain(_relative(True), _cap),
+    "Chain two biases": _chain(_alibi, _relative(False)),
 }
 SIZES = [(2, 3, 5, 7), (1, 1, 1, 1), (1, 8, 6, 3), (2, 6, 9, 9)]
 every_mod = pytest.mark.parametrize("make", MODS.values(), ids=MODS)
@@ -108,6 +131,8 @@ def aligned(mod: Callable[..., Tensor], q_offset: int) -> Callable[..., Tensor]:
 
 def parameters(mod: Callable[..., Tensor]) -> list[Tensor]:
     """List the tensors that a modification learns."""
+    if isinstance(mod, Chain):
+        return [tensor for link in mod.mods for tensor in parameters(link)]
     return list(mod.parameters()) if isinstance(mod, nn.Module) else []
 
 
@@ -135,7 +160,9 @@ def test_later_queries_get_the_later_rows_of_the_full_call(make: Make) -> None:
     bound = aligned(mod, 0)
     for offset in range(7):
         at = indices(2, 3, 7 - offset, 7, q_offset=offset)
-        assert torch.equal(bound(scores[:, :, offset:], *at), full[:, :, offset:])
+        found = bound(scores[:, :, offset:], *at)
+        # Where a row lies in memory may decide which of two routines takes its tanh.
+        torch.testing.assert_close(found, full[:, :, offset:], rtol=1e-14, atol=1e-14)
 
 
 @every_mod
@@ -193,7 +220,8 @@ def test_empty_axes_give_empty_scores(make: Make, empty: int) -> None:
 @every_mod
 def test_modifications_print_on_one_short_line(make: Make) -> None:
     mod, _ = make(2, 3, 50, 70)
-    assert "\n" not in repr(mod) and "tensor(" not in repr(mod) and len(repr(mod)) < 100
+    links = len(mod.mods) if isinstance(mod, Chain) else 1
+    assert "\n" not in repr(mod) and "tensor(" not in repr(mod) and len(repr(mod)) < 100 * links
 
 
 def test_equal_parameters_are_equal_values() -> None:
@@ -202,6 +230,11 @@ def test_equal_parameters_are_equal_values() -> None:
     tensor = torch.zeros(2, 2)
     assert (Bias(tensor) == Bias(tensor)) is False
     assert len({Bias(tensor), Bias(tensor)}) == 2
+    assert Chain(SoftCap(2.0), ALiBi(8)) == Chain(SoftCap(2.0), ALiBi(8))
+    assert Chain(SoftCap(2.0), ALiBi(8)) != Chain(ALiBi(8), SoftCap(2.0))
+    learned = nn.Parameter(torch.tensor(2.0))
+    assert SoftCap(learned) == SoftCap(learned) != SoftCap(nn.Parameter(torch.tensor(2.0)))
+    assert hash(SoftCap(learned)) == hash(SoftCap(learned)) and SoftCap(learned) != SoftCap(2.0)
 
 
 @pytest.mark.parametrize(
@@ -214,6 +247,7 @@ def test_equal_parameters_are_equal_values() -> None:
         (Bias(torch.zeros(5, 6)), ("k_len 6", "k_len 7")),
         (Bias(torch.zeros(6, 5, 7)), ("heads 6", "heads 3")),
         (Bias(torch.zeros(3, 1, 5, 7)), ("batch 3", "batch 2")),
+        (Bias(torch.zeros(9, 6), first_query=0), ("k_len 6", "k_len 7")),
     ],
     ids=str,
 )
@@ -232,3 +266,113 @@ def test_a_modification_of_another_size_is_refused_with_both_numbers(
 def test_a_modification_on_another_device_is_refused_by_name(mod: Callable[..., Tensor]) -> None:
     with pytest.raises(ValueError, match="is on meta but query is on cpu; "):
         mod.check(torch.zeros(2, 3, 5, 4), torch.zeros(2, 3, 7, 4))
+
+
+OFFSETS = torch.tensor([4, 1])
+
+
+@pytest.mark.parametrize("name", MODS)
+def test_each_sequence_may_stand_at_an_offset_of_its_own(name: str) -> None:
+    """Row by row it is the call with that offset, gradients of what is learned included."""
+    mod, _ = MODS[name](2, 3, 5 if "Bias" in name else 9, 9)
+    made = [mod]
+    if name.startswith("Bias"):
+        whole, _ = MODS[name](2, 3, 9, 9)
+        made.append(Bias(whole.tensor, first_query=0))
+    b, h, q, k = indices(2, 3, 5, 9)
+    scores = torch.randn(2, 3, 5, 9, dtype=torch.float64)
+    for whole in made:
+        each = aligned(whole, OFFSETS)
+        getattr(each, "check", lambda *_: None)(torch.zeros(2, 3, 5, 4), torch.zeros(2, 3, 9, 4))
+        found = each(scores, b, h, q + OFFSETS.view(2, 1, 1, 1), k)
+        for row, offset in enumerate(OFFSETS.tolist()):
+            at = b[row : row + 1], h, q + offset, k
+            wanted = aligned(whole, offset)(scores[row : row + 1], *at)
+            torch.testing.assert_close(found[row : row + 1], wanted, rtol=0, atol=1e-14)
+
+
+def test_numpy_integers_are_the_integers_they_stand_for() -> None:
+    assert ALiBi(np.int64(8)) == ALiBi(8) and repr(ALiBi(np.int32(8))) == repr(ALiBi(8))
+    made = RelativeBias(np.int64(3), np.int32(8), np.uint8(5))
+    assert repr(made) == repr(RelativeBias(3, 8, 5)) and type(made.num_heads) is int
+    assert repr(Bias(torch.zeros(2, 2), np.int64(1))) == "Bias(float32[2, 2], first_query=1)"
+    for wrong in (True, np.bool_(True), 1.5, torch.tensor(3), "3"):
+        for make in (ALiBi, RelativeBias, lambda n: Bias(torch.zeros(2, 2), n)):
+            with pytest.raises(Exception, match="int|Index"):
+                make(wrong)
+
+
+@every_mod
+def test_modifications_need_no_device_but_that_of_their_tensors(make: Make) -> None:
+    """Whatever device tensors are made on by default."""
+    mod, _ = make(2, 3, 5, 7)
+    given = torch.randn(2, 3, 5, 7, dtype=torch.float64), *indices(2, 3, 5, 7)
+    wanted = mod(*given)
+    with torch.device("meta"):
+        found = aligned(mod, 0)(*given)
+    assert found.device.type == "cpu" and torch.equal(found, wanted)
+
+
+@every_mod
+def test_modifications_are_evaluated_without_numbers(make: Make) -> None:
+    """On meta tensors and fake ones nothing can be looked at."""
+    for mode in (torch.device("meta"), FakeTensorMode()):
+        with mode:
+            mod, _ = make(2, 3, 5, 7)
+            scores = torch.zeros(2, 3, 5, 7, dtype=torch.float64)
+            found = aligned(mod, 0)(scores, *indices(2, 3, 5, 7))
+        assert found.shape == (2, 3, 5, 7) and found.dtype == torch.float64
+
+
+@every_mod
+def test_modifications_are_evaluated_in_inference_mode_and_by_vmap(make: Make) -> None:
+    mod, _ = make(2, 3, 5, 7)
+    b, h, q, k = indices(2, 3, 5, 7)
+    scores = torch.randn(2, 3, 5, 7, dtype=torch.float64)
+    with torch.inference_mode():
+        wanted = mod(scores, *indices(2, 3, 5, 7)).clone()
+    torch.testing.assert_close(mod(scores, b, h, q, k), wanted, rtol=0, atol=1e-14)
+    by_sequence = torch.func.vmap(lambda s, b: mod(s[None], b.view(1, 1, 1, 1), h, q, k))
+    found = by_sequence(scores, torch.arange(2)).squeeze(1)
+    torch.testing.assert_close(found, wanted, rtol=0, atol=1e-14)
+    by_pair: Callable[..., Tensor] = mod
+    for axis in range(4):
+        dims = [0 if other == 3 - axis else None for other in range(4)]
+        by_pair = torch.func.vmap(by_pair, in_dims=(0, *dims))
+    found = by_pair(scores, *(torch.arange(n) for n in (2, 3, 5, 7)))
+    torch.testing.assert_close(found, wanted, rtol=0, atol=1e-14)
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated")  # torch's own, at first use
+@every_mod
+def test_derivatives_are_right_forwards_too(make: Make) -> None:
+    mod, _ = make(1, 2, 2, 3)
+    at = indices(1, 2, 2, 3)
+    scores = torch.randn(1, 2, 2, 3, dtype=torch.float64, requires_grad=True)
+    along = torch.randn_like(scores)
+    _, found = torch.func.jvp(lambda s: mod(s, *at), (scores,), (along,))
+    wanted = torch.func.vmap(lambda row: (row * along).sum())(
+        torch.autograd.functional.jacobian(lambda s: mod(s, *at), scores).reshape(-1, 1, 2, 2, 3)
+    )
+    torch.testing.assert_close(found.flatten(), wanted)
+    hessian = torch.func.hessian(lambda s: (mod(s, *at) ** 2).sum())(scores)
+    second = torch.autograd.functional.hessian(lambda s: (mod(s, *at) ** 2).sum(), scores)
+    torch.testing.assert_close(hessian, second)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@every_mod
+def test_half_precision_is_rounded_once(make: Make, dtype: torch.dtype) -> None:
+    """In between there is at least float32, under autocast too."""
+    mod, _ = make(2, 12, 5, 70)  # slopes of twelve heads are no powers of two
+    at = indices(2, 12, 5, 70)
+    scores = (8 * torch.randn(2, 12, 5, 70)).to(dtype)
+    exact = mod(scores.double(), *at)
+    for enabled in (False, True):
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=enabled):
+            found = mod(scores, *at)
+        if isinstance(mod, Chain):  # rounds once for each link
+            torch.testing.assert_close(found, exact.to(dtype), rtol=0.02, atol=0.02)
+        else:
+            step = (exact.to(dtype).double() - exact).abs() + 1e-5 * exact.abs()
+            assert ((found.double() - exact).abs() <= step + 1e-6).all()

@@ -57,3 +57,69 @@ def test_a_tensor_that_is_not_boolean_is_refused_with_the_ways_out(dtype: torch.
 def test_other_numbers_of_dimensions_are_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=f"2 to 4 dimensions, got {len(shape)}; "):
         Dense(torch.ones(shape, dtype=torch.bool))
+
+
+def _pairs(batch: int, heads: int, q_len: int, k_len: int) -> tuple[torch.Tensor, torch.Tensor]:
+    return torch.zeros(batch, heads, q_len, 4), torch.zeros(batch, heads, k_len, 4)
+
+
+@pytest.mark.parametrize("lead", [(), (1,), (3,), (2, 1), (2, 3)], ids=str)
+def test_a_mask_of_the_whole_sequence_serves_every_step_of_a_growing_cache(
+    lead: tuple[int, ...],
+) -> None:
+    tensor = torch.rand(*lead, 6, 6) < 0.5
+    b, h = torch.arange(2).view(2, 1, 1, 1), torch.arange(3).view(1, 3, 1, 1)
+    mask = Dense(tensor, first_query=0)
+    whole = Dense(tensor)(b, h, *_at(6, k_len=6)[2:]).expand(2, 3, 6, 6)
+    for k_len in range(1, 7):
+        for q_len in range(1, k_len + 1):
+            start = k_len - q_len
+            mask.check(*_pairs(2, 3, q_len, k_len))
+            bound = mask.aligned(start)
+            bound.check(*_pairs(2, 3, q_len, k_len))
+            found = bound(b, h, *_at(q_len, start, k_len)[2:]).expand(2, 3, q_len, k_len)
+            assert torch.equal(found, whole[:, :, start:k_len, :k_len])
+
+
+def test_too_few_keys_of_the_whole_sequence_are_refused_with_both_numbers() -> None:
+    mask = Dense(torch.ones(6, 6, dtype=torch.bool), first_query=0)
+    with pytest.raises(ValueError, match="Dense has k_len 6 but the call has k_len 7; "):
+        mask.check(*_pairs(1, 1, 1, 7))
+
+
+@pytest.mark.parametrize(("q_len", "k_len"), [(1, 8), (1, 5), (5, 8), (8, 5)])
+def test_a_mask_of_the_whole_sequence_is_told_how_to_serve_a_part(q_len: int, k_len: int) -> None:
+    with pytest.raises(ValueError, match="Dense has ._len 8 but the call has .*; .*first_query=0"):
+        Dense(torch.ones(8, 8, dtype=torch.bool)).check(*_pairs(1, 1, q_len, k_len))
+
+
+def test_the_last_row_is_not_broadcast_to_queries_that_have_none() -> None:
+    bound = Dense(torch.ones(6, 7, dtype=torch.bool), first_query=0).aligned(5)
+    bound.check(*_pairs(1, 1, 1, 7))
+    with pytest.raises(ValueError, match="q_len 1 but the call has q_len 5; "):
+        bound.check(*_pairs(1, 1, 5, 7))
+    with pytest.raises(ValueError, match="q_len 0 but the call has q_len 1; "):
+        bound.aligned(6).check(*_pairs(1, 1, 1, 7))
+
+
+def test_a_row_for_all_stays_one_wherever_the_call_stands() -> None:
+    shared = Dense(torch.rand(1, 7) < 0.5, first_query=0)
+    shared.check(*_pairs(1, 1, 5, 6))
+    bound = shared.aligned(3)
+    bound.check(*_pairs(1, 1, 5, 6))
+    assert torch.equal(bound(*_at(5, 3, 6))[0, 0], shared.tensor[:, :6])
+
+
+def test_three_dimensions_that_may_be_heads_or_sequences_are_refused() -> None:
+    mask = Dense(torch.ones(3, 5, 7, dtype=torch.bool))
+    with pytest.raises(ValueError, match=r"batch 3 .* 3 heads.*mask\[None\].*mask\[:, None\]"):
+        mask.check(*_pairs(3, 3, 5, 7))
+    for fine in (torch.ones(1, 3, 5, 7), torch.ones(3, 1, 5, 7), torch.ones(1, 5, 7)):
+        Dense(fine.bool()).check(*_pairs(3, 3, 5, 7))
+    Dense(torch.ones(1, 5, 7).bool()).check(*_pairs(1, 1, 5, 7))
+    Dense(torch.ones(3, 5, 7).bool()).check(*_pairs(2, 3, 5, 7))
+
+
+def test_three_dimensions_of_sequences_are_told_how_to_say_so() -> None:
+    with pytest.raises(ValueError, match=r"heads 2 but the call has heads 3; .*mask\[:, None\]"):
+        Dense(torch.ones(2, 5, 7, dtype=torch.bool)).check(*_pairs(2, 3, 5, 7))

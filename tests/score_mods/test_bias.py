@@ -46,3 +46,35 @@ def test_masks_and_counts_are_no_biases(tensor: torch.Tensor) -> None:
 def test_other_numbers_of_dimensions_are_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=f"2 to 4 dimensions, got {len(shape)}; "):
         Bias(torch.ones(shape))
+
+
+def test_a_bias_of_the_whole_sequence_serves_every_step_of_a_growing_cache() -> None:
+    tensor = torch.randn(3, 6, 6, requires_grad=True)
+    h = torch.arange(3).view(1, 3, 1, 1)
+    mod = Bias(tensor, first_query=0)
+    for k_len in range(1, 7):
+        query, key = torch.zeros(2, 3, 1, 4), torch.zeros(2, 3, k_len, 4)
+        mod.check(query, key)
+        bound = mod.aligned(k_len - 1)
+        bound.check(query, key)
+        b, _, q, k = _at(1, k_len - 1, k_len)
+        step = bound(torch.zeros(2, 3, 1, k_len), b, h, q, k)
+        assert torch.equal(step, tensor[:, k_len - 1 : k_len, :k_len].expand(2, -1, -1, -1))
+        (gradient,) = torch.autograd.grad(step.sum(), tensor)
+        wanted = torch.zeros(3, 6, 6)
+        wanted[:, k_len - 1, :k_len] = 2
+        assert torch.equal(gradient, wanted)
+
+
+def test_three_dimensions_that_may_be_heads_or_sequences_are_refused() -> None:
+    mod = Bias(torch.zeros(3, 5, 7))
+    with pytest.raises(ValueError, match=r"batch 3 .* 3 heads.*bias\[None\].*bias\[:, None\]"):
+        mod.check(torch.zeros(3, 3, 5, 4), torch.zeros(3, 3, 7, 4))
+    with pytest.raises(ValueError, match=r"heads 3 but the call has heads 2; .*bias\[:, None\]"):
+        mod.check(torch.zeros(3, 2, 5, 4), torch.zeros(3, 2, 7, 4))
+
+
+def test_half_precision_is_rounded_once() -> None:
+    score, tensor = torch.full((1, 1, 1, 4), 1.0).half(), torch.full((1, 4), 2.0**-11 + 2.0**-14)
+    found = Bias(tensor)(score, *_at(1))
+    assert torch.equal(found, (score.float() + tensor).half())

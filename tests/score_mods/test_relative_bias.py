@@ -1,9 +1,13 @@
+import copy
 import math
+import pickle
 
+import numpy as np
 import pytest
 import torch
+from torch import nn
 
-from regard.score_mods import RelativeBias
+from regard.score_mods import RelativeBias, relative_bias
 from tests.contracts.test_score_mods import t5_bucket
 
 SHAPES = [(32, 128, True), (32, 128, False), (64, 256, True), (8, 5, False), (6, 7, True)]
@@ -85,3 +89,77 @@ def test_the_gradient_counts_how_often_a_bucket_was_used() -> None:
 def test_impossible_sizes_are_refused(arguments: tuple[int, ...], text: str) -> None:
     with pytest.raises(ValueError, match=text):
         RelativeBias(*arguments)
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_buckets_are_computed_as_they_are_looked_up(shape: tuple[int, int, bool]) -> None:
+    """While something is recorded there is no table; the numbers are the same."""
+    mod = RelativeBias(1, *shape)
+    looked_up = mod.bucket(DISTANCES)
+    computed = torch.func.vmap(mod.bucket)(DISTANCES)
+    assert torch.equal(looked_up, computed) and computed.dtype == torch.int64
+    assert torch.equal(mod.bucket(DISTANCES.int()).long(), looked_up)
+
+
+def test_a_module_made_without_numbers_is_whole_once_it_is_loaded() -> None:
+    source = RelativeBias(4, 8, 5)
+    with torch.device("meta"):
+        made = RelativeBias(4, 8, 5)
+    made.bucket(torch.arange(-9, 9, device="meta"))
+    made = made.to_empty(device="cpu")
+    made.load_state_dict(source.state_dict(), strict=True)
+    assert torch.equal(made.bucket(DISTANCES), source.bucket(DISTANCES))
+    assert not list(made.buffers())
+
+
+class _Layer(nn.Module):
+    """Something that takes a device, as `torch.nn.utils.skip_init` wants it."""
+
+    def __init__(self, device: str | None = None) -> None:
+        super().__init__()
+        with torch.device(device or "cpu"):
+            self.mod = RelativeBias(4, 8, 5)
+
+
+def test_a_module_made_by_skip_init_is_whole_once_it_is_loaded() -> None:
+    source, made = _Layer(), nn.utils.skip_init(_Layer)
+    made.load_state_dict(source.state_dict())
+    assert torch.equal(made.mod.bucket(DISTANCES), source.mod.bucket(DISTANCES))
+
+
+def test_a_table_made_in_inference_mode_serves_training() -> None:
+    relative_bias._table.cache_clear()
+    mod = RelativeBias(2, 8, 5)
+    with torch.inference_mode():
+        mod.bucket(torch.arange(-9, 9))
+    assert not relative_bias._table(mod.openings, 5, True, torch.device("cpu")).is_inference()
+    assert relative_bias._table.cache_info().hits == 1
+    at = torch.tensor(0), torch.arange(2).view(2, 1, 1), torch.arange(3)[:, None], torch.arange(3)
+    mod(torch.zeros(2, 3, 3), *at).sum().backward()
+    assert mod.weight.grad.sum() == 18
+
+
+def test_the_table_is_made_once() -> None:
+    relative_bias._table.cache_clear()
+    mods = [RelativeBias(2, 8, 5), RelativeBias(3, 8, 5)]
+    for mod in mods * 3:
+        mod.bucket(DISTANCES)
+    assert relative_bias._table.cache_info().misses == 1
+
+
+@pytest.mark.parametrize("make", [copy.deepcopy, lambda mod: pickle.loads(pickle.dumps(mod))])
+def test_copies_are_whole(make: object) -> None:
+    mod = RelativeBias(4, 8, 5)
+    mod.bucket(DISTANCES)
+    twin = make(mod)
+    assert torch.equal(twin.bucket(DISTANCES), mod.bucket(DISTANCES))
+    assert torch.equal(twin.weight, mod.weight) and twin.weight is not mod.weight
+
+
+@pytest.mark.parametrize("wrong", [True, 2.0, "2", np.bool_(True)])
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_sizes_that_are_no_counts_are_refused(wrong: object, place: int, hookless: None) -> None:
+    sizes: list[object] = [2, 8, 5]
+    sizes[place] = wrong
+    with pytest.raises(TypeError, match="RelativeBias needs .* to be an int, got .*; "):
+        RelativeBias(*sizes)

@@ -1,0 +1,148 @@
+"""What PyTorch knows and has no public name for, in one place.
+
+`tests/test_torch_private.py` holds every name to what is said of it here, for each version of
+PyTorch that the tests run with.
+"""
+
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
+
+import torch
+import torch.autograd.forward_ad as _forward_ad
+from torch import Tensor
+
+_interpreters = torch._C._functorch.peek_interpreter_stack
+_dispatch_modes = torch._C._len_torch_dispatch_stack
+_any_autocast = torch._C._is_any_autocast_enabled
+_is_tracing = torch._C._is_tracing
+_PLAIN = (Tensor, torch.nn.Parameter)
+
+
+def is_transformed() -> bool:
+    """Whether a `torch.func` transform is at work, which brings its own differentiation."""
+    return not torch.compiler.is_compiling() and _interpreters() is not None
+
+
+def is_traced() -> bool:
+    """Whether this runs to be recorded or transformed, so that no number can be looked at.
+
+    True under `torch.compile`, `torch.export`, `torch.jit.trace`, every `torch.func` transform and
+    every dispatch mode, such as `FakeTensorMode`.
+    """
+    return (
+        torch.compiler.is_compiling()
+        or _interpreters() is not None
+        or _is_tracing()
+        or _dispatch_modes() > 0
+    )
+
+
+def is_ordinary() -> bool:
+    """Whether this is a plain eager call: nothing records, transforms or casts it."""
+    return not (
+        torch.compiler.is_compiling()
+        or _interpreters() is not None
+        or _is_tracing()
+        or _dispatch_modes() > 0
+        or _any_autocast()
+        or _forward_ad._current_level >= 0
+    )
+
+
+def can_look_at(tensor: Tensor) -> bool:
+    """Whether the numbers of a tensor can be had without waiting for a device."""
+    return not is_traced() and type(tensor) in _PLAIN and tensor.device.type == "cpu"
+
+
+def surely(condition: Any) -> bool:
+    """Whether a comparison of lengths holds for every length a recorded graph may serve.
+
+    Outside of a recording this is the condition itself. Inside, asking a dynamic length with `if`
+    would bind the graph to the answer; this asks without binding it and says False where it cannot
+    know.
+    """
+    if isinstance(condition, Tensor):
+        return False  # a comparison of lengths under `torch.jit.trace`, where lengths are tensors
+    if not torch.compiler.is_compiling() and not isinstance(condition, torch.SymBool):
+        return bool(condition)
+    from torch.fx.experimental.symbolic_shapes import statically_known_true
+
+    return statically_known_true(condition)
+
+
+def is_static(number: Any) -> bool:
+    """Whether a number is the same for every call of a recorded graph; outside, always."""
+    if not torch.compiler.is_compiling():
+        return True
+    from torch.fx.experimental.symbolic_shapes import has_static_value
+
+    return has_static_value(number)
+
+
+def is_jit_traced() -> bool:
+    """Whether `torch.jit.trace` is recording: then lengths are tensors."""
+    return not torch.compiler.is_compiling() and _is_tracing()
+
+
+def plain_length(length: Any) -> Any:
+    """A length as a number also under `torch.jit.trace`, where its powers would be float32."""
+    if not isinstance(length, Tensor):
+        return length
+    with quiet_trace():
+        return int(length)
+
+
+def quiet_trace() -> AbstractContextManager[None]:
+    """Where `torch.jit.trace` does not warn of comparisons of lengths, which only check there."""
+    return _without_warnings() if is_jit_traced() else nullcontext()
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)  # type: ignore[attr-defined]
+        yield
+
+
+def is_forward_mode() -> bool:
+    """Whether forward-mode derivatives are being taken outside of `torch.func`."""
+    return not torch.compiler.is_compiling() and _forward_ad._current_level >= 0
+
+
+def needs_definition(tensors: Iterable[Tensor]) -> bool:
+    """Whether a fused kernel, which has a forward and a backward pass, will not do for a call.
+
+    That is so in forward mode, under `vmap`, for which kernels have no batching rule, and where a
+    `torch.func` transform takes a gradient inside of another one or inside of a recorded graph. (A
+    second derivative by `torch.autograd` shows only later.)
+    """
+    if is_forward_mode():
+        return True
+    if not is_transformed():
+        return False
+    kinds = [interpreter.key() for interpreter in torch._C._functorch.get_interpreter_stack()]
+    transform = torch._C._functorch.TransformType
+    depth = kinds.count(transform.Grad)
+    if transform.Jvp in kinds or transform.Vmap in kinds or depth > 1:
+        return True
+    return depth == 1 and any(_requires_grad_below(tensor) for tensor in tensors)
+
+
+def _requires_grad_below(tensor: Tensor) -> bool:
+    """Whether a tensor is part of a graph that was recorded outside of all transforms."""
+    while torch._C._functorch.is_functorch_wrapped_tensor(tensor):
+        tensor = torch._C._functorch.get_unwrapped(tensor)
+    return tensor.requires_grad
+
+
+_fused: dict[type, bool] = {}
+
+
+def is_fused_attention(node: torch.autograd.graph.Node) -> bool:
+    """Whether a graph node is the backward pass of one of SDPA's fused kernels."""
+    kind = type(node)
+    if kind not in _fused:
+        _fused[kind] = node.name().startswith("ScaledDotProduct")
+    return _fused[kind]
