@@ -154,13 +154,21 @@ def _elu_plus_one(x: np.ndarray) -> np.ndarray:
     return np.where(x > 0, x, np.expm1(np.minimum(x, 0))) + 1
 
 
+LEARNED = nn.Parameter(torch.tensor(1.7, dtype=torch.float64))
+"""A scalar that scores share, as one learned number in a model may be shared."""
+
 SCORES: dict[str, Callable[[Sizes], MadeScore]] = {
     "Dot": lambda _: (scores.Dot(), lambda q, k: k @ q),
     "ScaledDot": _scale,
     "ScaledDot given": lambda _: (scores.ScaledDot(1.7), lambda q, k: 1.7 * (k @ q)),
     "ScaledDot negative": lambda _: (scores.ScaledDot(-0.8), lambda q, k: -0.8 * (k @ q)),
+    "ScaledDot learned": lambda _: (scores.ScaledDot(LEARNED), lambda q, k: 1.7 * (k @ q)),
     "Bilinear": _bilinear,
     "Cosine": lambda _: (scores.Cosine(0.3), _cosine),
+    "Cosine learned": lambda _: (
+        scores.Cosine(LEARNED),
+        lambda q, k: _cosine(q, k) * 0.3 / 1.7,
+    ),
     "Additive": _additive,
     "Additive bare": lambda _: (scores.Additive(), _bare_additive),
     "LuongConcat": _luong_concat,
@@ -177,6 +185,10 @@ SCORES: dict[str, Callable[[Sizes], MadeScore]] = {
     "InverseDistance": lambda _: (
         scores.InverseDistance(),
         lambda q, k: 1 / (1 + np.sqrt(((k - q) ** 2).sum(-1))),
+    ),
+    "InverseDistance learned": lambda _: (
+        scores.InverseDistance(LEARNED),
+        lambda q, k: 1 / (1 + np.sqrt(((k - q) ** 2).sum(-1) + 1.7)),
     ),
     "FeatureMapDot": lambda _: (
         scores.FeatureMapDot(),
@@ -224,14 +236,24 @@ def _local(window: float | None, *kept: bool) -> Callable[[Sizes], MadeNormalize
     return make
 
 
+def _sink(sizes: Sizes) -> MadeNormalizer:
+    part = normalizers.Sink(sizes.heads).double()
+    with torch.no_grad():
+        part.sink.copy_(torch.randn(part.sink.shape))
+    sinks = _numbers(part.sink)
+    return part, lambda s, at, seen: golden.softmax(np.append(s, sinks[at[1]]))[:-1]
+
+
 NORMALIZERS: dict[str, Callable[[Sizes], MadeNormalizer]] = {
     "softmax": _plain(normalizers.softmax, golden.softmax),
     "Softmax": _plain(normalizers.Softmax(0.4), lambda s: golden.softmax(s, 0.4)),
     "softmax_one": _plain(normalizers.softmax_one, golden.softmax_one),
+    "Sink": _sink,
     "sparsemax": _plain(normalizers.sparsemax, golden.sparsemax),
     "Entmax": _plain(normalizers.Entmax(), lambda s: golden.entmax(s, 1.5)),
     "Entmax 1.2": _plain(normalizers.Entmax(1.2), lambda s: golden.entmax(s, 1.2)),
     "Entmax 2": _plain(normalizers.Entmax(2.0), golden.sparsemax),
+    "Entmax 3": _plain(normalizers.Entmax(3.0), lambda s: golden.entmax(s, 3.0)),
     "LearnedEntmax": _learned(shared=True),
     "LearnedEntmax per head": _learned(shared=False),
     "sigmoid": _plain(normalizers.sigmoid, golden.sigmoid),
@@ -247,7 +269,7 @@ NORMALIZERS: dict[str, Callable[[Sizes], MadeNormalizer]] = {
     "GumbelSoftmax": lambda _: (normalizers.GumbelSoftmax(0.7, seed=3), None),
     "GumbelSoftmax hard": lambda _: (normalizers.GumbelSoftmax(0.7, hard=True, seed=3), None),
 }
-POSITIVE = ("FeatureMapDot", "InverseDistance")
+POSITIVE = ("FeatureMapDot", "InverseDistance", "InverseDistance learned")
 """Scores that are never negative, which `sum` wants: a sum near zero is no test of anything."""
 
 
@@ -257,7 +279,7 @@ def suits(score: str, normalizer: str) -> bool:
 
 
 # Rows of these belong to the call's queries, whatever position these have.
-CALL_ROWS = ("Dense", "Bias", "Document cross")
+CALL_ROWS = ("Dense", "Bias", "Document cross", "KeyCounts")
 
 
 def mask_and_rule(name: str, sizes: Sizes, offset: int) -> tuple[Any, golden.Rule]:

@@ -7,6 +7,7 @@ from regard.normalizers.learned_entmax import LearnedEntmax
 from regard.normalizers.local_gaussian import LocalGaussian
 from regard.normalizers.sample import Sample
 from regard.normalizers.sigmoid import sigmoid
+from regard.normalizers.sink import Sink
 from regard.normalizers.softmax import Softmax, softmax
 from regard.normalizers.softmax_one import softmax_one
 from regard.normalizers.sparsemax import sparsemax
@@ -20,6 +21,7 @@ __all__ = [
     "LearnedEntmax",
     "LocalGaussian",
     "Sample",
+    "Sink",
     "Softmax",
     "TopK",
     "hard",

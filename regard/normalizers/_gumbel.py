@@ -6,7 +6,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from regard._numbers import count
+
 BITS = 0xFFFFFFFF
+
+
+def whole_seed(owner: str, seed: Any) -> int:
+    """The seed as an int; it raises for anything that is none."""
+    hint = "pass None to draw from torch's global generator"
+    return count(owner, "seed", seed, least=-(1 << 63), hint=hint)
 
 
 def gumbel(
@@ -31,7 +39,7 @@ def gumbel(
 def _hash(scores: Tensor, seed: int, heads: Any, rows: Any) -> Tensor:
     """32 random bits per pair, in int64."""
     places = {scores.ndim - 3: heads, scores.ndim - 2: rows}
-    bits = _mix(torch.tensor(seed & BITS, device=scores.device))
+    bits = _mix(torch.full((), seed & BITS, dtype=torch.int64, device=scores.device))
     for axis, size in enumerate(scores.shape):
         index = _indices(places.get(axis, slice(None)), size, scores.device)
         lead_and_trail = [size if other == axis else 1 for other in range(scores.ndim)]
@@ -39,7 +47,7 @@ def _hash(scores: Tensor, seed: int, heads: Any, rows: Any) -> Tensor:
     return bits
 
 
-def _indices(selected: Any, size: int, device: torch.device) -> Tensor:
+def _indices(selected: Any, size: Any, device: torch.device) -> Tensor:
     """Places along one axis, of which a slice or a list of indices was selected."""
     if isinstance(selected, slice):
         start, step = selected.start or 0, selected.step or 1

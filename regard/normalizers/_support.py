@@ -19,6 +19,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from regard._torch_private import can_look_at
+from regard.normalizers._closed import at_least_float32, in_dtype_of, without_keys
+
 FEW = 0.02  # share of the pairs up to which the search is faster on a list than on the matrix
 SOME = 0.3  # the same for the weights and their gradient, which take more operations
 BLOCK = 1 << 17  # scores searched at a time by each thread, so that temporaries stay in cache
@@ -86,31 +89,38 @@ def sparse_weights(
     Both see gaps of 0 for the best key of a row, -inf where there can be no weight and nothing else
     in a row without a permitted key; `s = alpha - 1` broadcasts to `[*rows, 1]`.
     """
-    if scores.shape[-1] == 0:
+    if without_keys(scores):
         return scores * 1.0
-    s = torch.as_tensor(s, dtype=scores.dtype, device=scores.device)
-    filled = scores.detach()
+    given, scores = scores, at_least_float32(scores)
+    s = _scalar(s, scores)
+    filled, fixed = scores.detach(), s.detach()
     if where is not None:
         filled = torch.where(where, filled, -torch.inf)
     top = filled.amax(dim=-1, keepdim=True)
     with torch.no_grad():
-        pairs = _within(filled, top - 1.0 / s, FEW)
+        pairs = within(filled, top - 1.0 / fixed, FEW)
         if pairs is None:
             top = top.masked_fill(top == -torch.inf, 0.0)
-            u = _search(filled, top, s, search)
-            pairs = _within(filled, top - u**s / s, SOME)
+            u = _search(filled, top, fixed, search)
+            pairs = within(filled, top - u**fixed / fixed, SOME)
         else:
-            u = search(Few(filled, top, pairs), s, torch.ones_like(top))
+            u = search(Few(filled, top, pairs), fixed, torch.ones_like(top))
     if pairs is None:
         rows = Rows(torch.where(filled == -torch.inf, -torch.inf, scores - top))
     else:
         rows = Few(scores, top, pairs)
-    return rows.dense(weigh(rows, u, s))
+    return in_dtype_of(given, rows.dense(weigh(rows, u, s)))
 
 
-def _within(filled: Tensor, bound: Tensor, share: float) -> Tensor | None:
+def _scalar(s: float | Tensor, scores: Tensor) -> Tensor:
+    if isinstance(s, Tensor):
+        return s.to(scores.dtype)
+    return torch.full((), s, dtype=scores.dtype, device=scores.device)
+
+
+def within(filled: Tensor, bound: Tensor, share: float) -> Tensor | None:
     """Flat indices of the scores above their row's bound, if few and if they may be looked at."""
-    if torch.compiler.is_compiling() or filled.device.type != "cpu":
+    if not can_look_at(filled):
         return None
     # With a NaN in the row everything permitted is above the bound, so that the NaN shows.
     bound = bound.nan_to_num(nan=-torch.inf, neginf=-torch.inf)
@@ -124,7 +134,7 @@ def _within(filled: Tensor, bound: Tensor, share: float) -> Tensor | None:
 
 def _search(filled: Tensor, top: Tensor, s: Tensor, search: Search) -> Tensor:
     """Search the whole matrix, on the CPU a few rows at a time."""
-    if torch.compiler.is_compiling() or filled.device.type != "cpu":
+    if not can_look_at(filled):
         return search(Rows(filled - top), s, torch.ones_like(top))
     size = max(1, BLOCK * torch.get_num_threads() // filled.shape[-1])
     parts = (part.reshape(-1, part.shape[-1]) for part in (filled, top, s.expand(top.shape)))
@@ -144,11 +154,11 @@ def newton(u: Tensor, step: Callable[[Tensor], Tensor]) -> Tensor:
 
     The sum of the weights is convex in u, so that no step overshoots and each divides (sum - 1)
     times the slope by four or more: log2(k_len) + half the dtype's bits are always enough.
-    Usually it takes four to eight; compiled code cannot look and does them all.
+    Usually it takes four to eight; code that may not look does them all.
     """
-    tolerance = 1.0 - 32.0 * torch.finfo(u.dtype).eps
+    tolerance, may_look = 1.0 - 32.0 * torch.finfo(u.dtype).eps, can_look_at(u)
     for _ in range(STEPS[u.dtype]):
         last, u = u, step(u)
-        if not torch.compiler.is_compiling() and not bool((u < last * tolerance).any()):
+        if may_look and not bool((u < last * tolerance).any()):
             break
     return u

@@ -1,4 +1,4 @@
-"""The equation of entmax for any alpha: sum of the weights, its slope, its solution.
+"""The equation of entmax for alpha up to 2: sum of the weights, its slope, its solution.
 
 With `s = alpha - 1` and gaps to the best score, a weight is `u` times its share of the largest one,
 
@@ -11,26 +11,12 @@ must be 1, and its slope in `u` is `sum(share^(1-s))`.
 import torch
 from torch import Tensor
 
-from regard.normalizers._support import STEPS, Rows, newton
+from regard.normalizers._support import Rows, newton
 
 
 def largest(rows: Rows, s: Tensor, upper: Tensor) -> Tensor:
     """The largest weights for s <= 1, where the sum is convex in u and Newton's method safe."""
     return newton(upper, lambda u: _step(rows, u, s, rows.outside(u**s / s)))
-
-
-def bisect(rows: Rows, s: Tensor, upper: Tensor) -> Tensor:
-    """The largest weights for any s; they lie between 1 / size of the row and 1."""
-    high, low = upper, 1.0 / rows.total(torch.ones_like(rows.gaps)).clamp_min(1.0)
-    for _ in range(2 * STEPS[high.dtype]):
-        middle = 0.5 * (low + high)
-        share, _ = _terms(rows, middle, s, rows.outside(middle**s / s))
-        small = middle * rows.total(share) < 1.0
-        low, high = torch.where(small, middle, low), torch.where(small, high, middle)
-        close = high - low <= torch.finfo(high.dtype).eps * high
-        if not torch.compiler.is_compiling() and bool(close.all()):
-            break
-    return high
 
 
 def weigh(rows: Rows, u: Tensor, s: Tensor) -> Tensor:

@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from regard._numbers import number
+from regard._pairwise import Number
+from regard.normalizers._above_two import entmax_above_two
 from regard.normalizers._support import Rows, newton, sparse_weights
-from regard.normalizers._terms import bisect, largest, weigh
+from regard.normalizers._terms import largest, weigh
 from regard.normalizers.softmax import softmax
 from regard.normalizers.sparsemax import sparsemax
 
@@ -19,10 +22,10 @@ class Entmax:
         weights_j = max(0, (alpha - 1) scores_j - tau)^(1 / (alpha - 1))
 
     with tau such that the weights sum to one. Alpha 1 is softmax and 2 is sparsemax; 1.5 has a
-    closed form given the support; any other alpha is solved by Newton's method, above 2 by
-    bisection. Above 2 the gradient grows without bound as a weight comes near zero, and with it
-    the error of float32.
-    Raises ValueError when `alpha` is less than 1 or not finite.
+    closed form given the support; any other alpha is solved by Newton's method, above 2 in float64.
+    There the gradient grows without bound as a weight comes near zero, or as scores come near each
+    other at a large alpha; it may overflow.
+    Raises ValueError when `alpha` is less than 1 or not finite, TypeError when it is no number.
 
     Example:
         >>> import torch
@@ -34,14 +37,19 @@ class Entmax:
         https://arxiv.org/abs/1905.05702
     """
 
-    alpha: float = 1.5
+    alpha: Number = 1.5
 
     def __post_init__(self) -> None:
-        if not 1.0 <= self.alpha < math.inf:
-            raise ValueError(
-                f"alpha must be a finite number of at least 1, got {self.alpha}; "
-                "1 is softmax, 2 is sparsemax, and normalizer=hard is the limit of large alpha"
+        if isinstance(self.alpha, Tensor):
+            raise TypeError(
+                "Entmax needs alpha to be a plain number, got a tensor; pass float(alpha), or "
+                "normalizer=LearnedEntmax() to learn it"
             )
+        hint = "1 is softmax, 2 is sparsemax, and normalizer=hard is the limit of large alpha"
+        alpha = number("Entmax", "alpha", self.alpha, above=-math.inf, hint=hint)
+        if alpha < 1.0:
+            raise ValueError(f"Entmax needs alpha >= 1, got {alpha:g}; {hint}.")
+        object.__setattr__(self, "alpha", alpha)
 
     def __call__(
         self,
@@ -55,8 +63,9 @@ class Entmax:
             return sparse_weights(scores, where, 0.5, _largest_15, _weigh_15)
         if self.alpha == 2.0:
             return sparsemax(scores, where)
-        search = largest if self.alpha < 2.0 else bisect
-        return sparse_weights(scores, where, self.alpha - 1.0, search, weigh)
+        if self.alpha > 2.0:
+            return entmax_above_two(scores, where, self.alpha - 1.0)
+        return sparse_weights(scores, where, self.alpha - 1.0, largest, weigh)
 
 
 def _largest_15(rows: Rows, s: Tensor, upper: Tensor) -> Tensor:
@@ -66,7 +75,7 @@ def _largest_15(rows: Rows, s: Tensor, upper: Tensor) -> Tensor:
         root = 2.0 * u.sqrt()
         doubled = (rows.gaps + rows.spread(root)).clamp_min_(0.0)
         slope = (rows.total(doubled) / root).clamp_min(1.0)
-        return u - (0.25 * rows.total(doubled.square_()) - 1.0) / slope
+        return u - (0.25 * rows.total(doubled * doubled) - 1.0) / slope
 
     return newton(upper, step)
 

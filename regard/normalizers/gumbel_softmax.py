@@ -1,6 +1,5 @@
 """A differentiable sample."""
 
-import math
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -8,20 +7,24 @@ from typing import Any
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from regard.normalizers._gumbel import gumbel
+from regard._numbers import number, scalar
+from regard._pairwise import Count, Number, Valued
+from regard.normalizers._closed import at_least_float32, in_dtype_of, without_garbage
+from regard.normalizers._gumbel import gumbel, whole_seed
 from regard.normalizers.hard import Hard
 from regard.normalizers.softmax import softmax
 
 
-@dataclass(frozen=True)
-class GumbelSoftmax:
+@dataclass(frozen=True, eq=False, repr=False)
+class GumbelSoftmax(Valued):
     """Softmax of scores with Gumbel noise: a sample from softmax(scores), smoothed by `tau`.
 
         weights = softmax((scores + noise) / tau)      noise = -log(-log(uniform(0, 1)))
 
     As `tau` goes to 0 the weights become a one-hot sample. With `hard` they are one-hot already and
-    keep this gradient (straight-through). `seed` as in `Sample`.
-    Raises ValueError when `tau` is not a positive finite number.
+    keep this gradient (straight-through). `seed` as in `Sample`. `tau` may be a learned scalar, an
+    `nn.Parameter` with one element; it is not looked at, keep it positive.
+    Raises ValueError when `tau` is not a positive finite number, TypeError when it is no number.
 
     Example:
         >>> import torch
@@ -36,16 +39,16 @@ class GumbelSoftmax:
         Relaxation of Discrete Random Variables. 2016. https://arxiv.org/abs/1611.00712
     """
 
-    tau: float = 1.0
+    tau: Number = 1.0
     hard: bool = False
-    seed: int | None = None
+    seed: Count | None = None
 
     def __post_init__(self) -> None:
-        if not 0.0 < self.tau < math.inf:
-            raise ValueError(
-                f"tau must be a positive finite number, got {self.tau}; "
-                "pass normalizer=Sample() for the limit of tau 0"
-            )
+        hint = "pass normalizer=Sample() for the limit of tau 0"
+        tau = number("GumbelSoftmax", "tau", self.tau, above=0.0, hint=hint)
+        object.__setattr__(self, "tau", tau)
+        if self.seed is not None:
+            object.__setattr__(self, "seed", whole_seed("GumbelSoftmax", self.seed))
 
     @property
     def random(self) -> bool:
@@ -65,5 +68,9 @@ class GumbelSoftmax:
         return self._draw(slice(None), slice(None), scores, where)
 
     def _draw(self, heads: Any, rows: Any, scores: Tensor, where: Tensor | None = None) -> Tensor:
-        noisy = (scores + gumbel(scores, self.seed, heads, rows)) / self.tau
-        return Hard(straight_through=True)(noisy, where) if self.hard else softmax(noisy, where)
+        noisy = at_least_float32(scores)
+        if isinstance(self.tau, Tensor):
+            noisy, where = without_garbage(noisy, where)
+        noisy = (noisy + gumbel(noisy, self.seed, heads, rows)) / scalar(self.tau, noisy)
+        weights = Hard(straight_through=True)(noisy, where) if self.hard else softmax(noisy, where)
+        return in_dtype_of(scores, weights)

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from regard.normalizers._closed import close
+from regard.normalizers._closed import close, in_dtype_of, without_keys
 from regard.normalizers.softmax import softmax
 
 
@@ -31,9 +31,9 @@ def hard(
     """
     filled, closed = close(scores.detach(), where)
     weights = torch.zeros_like(filled)
-    if scores.shape[-1] > 0:
+    if not without_keys(scores):
         weights = weights.scatter(-1, filled.argmax(dim=-1, keepdim=True), 1.0)
-    return weights.masked_fill(closed, 0.0)
+    return in_dtype_of(scores, weights.masked_fill(closed, 0.0))
 
 
 @dataclass(frozen=True)

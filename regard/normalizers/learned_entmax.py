@@ -9,6 +9,9 @@ from einops import rearrange
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from regard._numbers import count, number
+from regard._pairwise import Count, Number
+from regard.normalizers._closed import at_least_float32
 from regard.normalizers._support import sparse_weights
 from regard.normalizers._terms import largest, weigh
 
@@ -20,8 +23,8 @@ class LearnedEntmax(nn.Module):
 
     `num_heads=None` shares one `a` among all heads; otherwise each head has its own. `alpha` is
     the value to start from.
-    Raises ValueError when `alpha` is not between 1 and 2, or when the scores have another number
-    of heads.
+    Raises ValueError when `alpha` is not between 1 and 2, `num_heads` is negative, or the scores
+    have another number of heads; TypeError when either is no number.
 
     Example:
         >>> normalizer = LearnedEntmax(num_heads=2, alpha=1.5)
@@ -34,13 +37,17 @@ class LearnedEntmax(nn.Module):
         https://arxiv.org/abs/1909.00015
     """
 
-    def __init__(self, num_heads: int | None = None, alpha: float = 1.5) -> None:
+    def __init__(self, num_heads: Count | None = None, alpha: Number = 1.5) -> None:
         super().__init__()
+        hint = "pass normalizer=Entmax(alpha) for a fixed value"
+        alpha = float(number("LearnedEntmax", "alpha", alpha, above=1.0, hint=hint))
         if not 1.0 < alpha < 2.0:
             raise ValueError(
-                f"alpha must start between 1 and 2, got {alpha}; "
-                "pass normalizer=Entmax(alpha) for a fixed value"
+                f"LearnedEntmax needs alpha to start between 1 and 2, got {alpha}; {hint}."
             )
+        if num_heads is not None:
+            hint = "pass num_heads=None to share one alpha among all heads"
+            num_heads = count("LearnedEntmax", "num_heads", num_heads, least=0, hint=hint)
         start = math.log(alpha - 1.0) - math.log(2.0 - alpha)
         self.a = nn.Parameter(torch.full(() if num_heads is None else (num_heads,), start))
 
@@ -75,7 +82,7 @@ class LearnedEntmax(nn.Module):
 
     @staticmethod
     def _weigh(a: Tensor, scores: Tensor, where: Tensor | None = None) -> Tensor:
-        s = a.to(scores.dtype).sigmoid()
+        s = a.to(at_least_float32(scores).dtype).sigmoid()
         if s.ndim:
             s = rearrange(s, "heads -> heads 1 1")
         return sparse_weights(scores, where, s, largest, weigh)

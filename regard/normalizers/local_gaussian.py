@@ -9,11 +9,14 @@ from einops import rearrange
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from regard._numbers import number, scalar
+from regard._pairwise import Number, Valued
+from regard.normalizers._closed import at_least_float32, closed_pairs, in_dtype_of
 from regard.normalizers.softmax import softmax
 
 
-@dataclass(frozen=True, eq=False)
-class LocalGaussian:
+@dataclass(frozen=True, eq=False, repr=False)
+class LocalGaussian(Valued):
     """Luong's predictive local attention (local-p): keys count less the further from `center`.
 
         weights_s = softmax(scores)_s * exp(-(s - center)^2 / (2 sigma^2))
@@ -23,8 +26,10 @@ class LocalGaussian:
     float32: bfloat16 cannot tell positions above 256 apart. The product is not renormalized, so
     rows sum to less than one. With `window` D the softmax sees only keys within D of the center;
     the paper uses D = 10 and sigma = D / 2. The authors' code rounds the center down for the
-    window only; here the window is the paper's, around the center itself.
-    Raises ValueError when `sigma` or `window` is out of range or `center` does not fit the query.
+    window only; here the window is the paper's, around the center itself. `sigma` may be a learned
+    scalar, an `nn.Parameter` with one element; it is not looked at, keep it positive.
+    Raises ValueError when `sigma` or `window` is out of range or `center` does not fit the query,
+    TypeError when one of them is no number.
 
     Example:
         >>> center = torch.tensor([[[2.0]]])
@@ -37,20 +42,15 @@ class LocalGaussian:
     """
 
     center: Tensor
-    sigma: float
-    window: float | None = None
+    sigma: Number
+    window: Number | None = None
 
     def __post_init__(self) -> None:
-        if not 0.0 < self.sigma < math.inf:
-            raise ValueError(
-                f"sigma must be a positive finite number of keys, got {self.sigma}; "
-                "the paper uses half the window"
-            )
-        if self.window is not None and not self.window >= 0.0:
-            raise ValueError(
-                f"window must be a non-negative number of keys, got {self.window}; "
-                "pass None to see all keys"
-            )
+        hint = "it counts keys, and the paper uses half the window"
+        sigma = number("LocalGaussian", "sigma", self.sigma, above=0.0, hint=hint)
+        object.__setattr__(self, "sigma", sigma)
+        if self.window is not None:
+            object.__setattr__(self, "window", _width(self.window))
         if not 0 < self.center.ndim <= 3:
             raise ValueError(
                 f"center must have 1 to 3 dimensions, got {self.center.ndim}: "
@@ -91,14 +91,25 @@ class LocalGaussian:
         where: Bool[Tensor, "..."] | None = None,
     ) -> Float[Tensor, "*rows k_len"]:
         """Weights of these scores over the permitted keys."""
-        center = rearrange(self.center.to(scores.dtype), "... q_len -> ... q_len 1")
-        place = torch.arange(scores.shape[-1], device=scores.device, dtype=scores.dtype)
+        wide = at_least_float32(scores)
+        center = rearrange(self.center.to(wide.dtype), "... q_len -> ... q_len 1")
+        place = torch.arange(wide.shape[-1], device=wide.device, dtype=wide.dtype)
         distance = place - center
+        permitted = ~closed_pairs(wide, where)
         if self.window is not None:
-            near = distance.abs() <= self.window
-            where = near if where is None else where & near
-        weights = softmax(scores, where)
-        if where is not None:
-            # A center of a dead row may be anything, NaN included.
-            distance = torch.where(where, distance, 0.0)
-        return weights * torch.exp(-0.5 * (distance / self.sigma).square())
+            permitted = permitted & (distance.abs() <= self.window)
+        # A center of a dead row may be anything, NaN included.
+        distance = torch.where(permitted, distance, 0.0)
+        nearness = torch.exp(-0.5 * (distance / scalar(self.sigma, wide)).square())
+        return in_dtype_of(scores, softmax(wide, permitted) * nearness)
+
+
+def _width(window: Any) -> float:
+    """The window as a number; it raises for a negative one and for none."""
+    hint = "it counts keys; pass None to see all of them"
+    if isinstance(window, Tensor):
+        raise TypeError(f"LocalGaussian needs window to be a plain number, got a tensor; {hint}.")
+    window = number("LocalGaussian", "window", window, above=-math.inf, hint=hint)
+    if window < 0.0:
+        raise ValueError(f"LocalGaussian needs window >= 0, got {window:g}; {hint}.")
+    return window

@@ -8,8 +8,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from regard.normalizers._closed import close
-from regard.normalizers._gumbel import gumbel
+from regard._pairwise import Count
+from regard.normalizers._closed import at_least_float32, close, in_dtype_of
+from regard.normalizers._gumbel import gumbel, whole_seed
 from regard.normalizers.hard import hard
 
 
@@ -31,7 +32,8 @@ class Sample:
 
     Without a `seed` numbers come from torch's global generator (`torch.manual_seed`). With one the
     draw depends on it and on the pair's place alone: the same for every call and every backend.
-    Pass a new one each step; compiled code is compiled again for it.
+    Pass a new one each step; compiled code is compiled a second time for seeds that change, and
+    then serves all of them.
 
     Example:
         >>> scores = torch.tensor([[0.0, 0.0, -100.0]])
@@ -48,7 +50,11 @@ class Sample:
         Reinforcement Learning. 1992. https://doi.org/10.1007/BF00992696
     """
 
-    seed: int | None = None
+    seed: Count | None = None
+
+    def __post_init__(self) -> None:
+        if self.seed is not None:
+            object.__setattr__(self, "seed", whole_seed("Sample", self.seed))
 
     @property
     def random(self) -> bool:
@@ -68,7 +74,9 @@ class Sample:
         return self._draw(slice(None), slice(None), scores, where)
 
     def _draw(self, heads: Any, rows: Any, scores: Tensor, where: Tensor | None = None) -> Tensor:
-        return hard(scores.detach() + gumbel(scores, self.seed, heads, rows), where)
+        noisy = at_least_float32(scores).detach()
+        noisy = noisy + gumbel(noisy, self.seed, heads, rows)
+        return in_dtype_of(scores, hard(noisy, where))
 
     @staticmethod
     def log_prob(
@@ -79,4 +87,4 @@ class Sample:
         """Log-probability of the drawn keys under these scores, with a gradient to the scores."""
         filled, closed = close(scores, where)
         log_probs = torch.log_softmax(filled, dim=-1).masked_fill(closed, 0.0)
-        return (weights.detach() * log_probs).sum(dim=-1)
+        return in_dtype_of(scores, (weights.detach() * log_probs).sum(dim=-1))

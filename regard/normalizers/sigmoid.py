@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from regard.normalizers._closed import close
+from regard.normalizers._closed import close, in_dtype_of
 
 
 def sigmoid(
@@ -27,4 +27,4 @@ def sigmoid(
         Practices for Sigmoid Self-Attention. 2024. https://arxiv.org/abs/2409.04431
     """
     filled, closed = close(scores, where)
-    return torch.sigmoid(filled).masked_fill(closed, 0.0)
+    return in_dtype_of(scores, torch.sigmoid(filled).masked_fill(closed, 0.0))

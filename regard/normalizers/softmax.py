@@ -1,13 +1,14 @@
 """Softmax, the usual way from scores to weights."""
 
-import math
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from regard.normalizers._closed import close
+from regard._numbers import number, scalar
+from regard._pairwise import Number, Valued
+from regard.normalizers._closed import at_least_float32, close, in_dtype_of, without_garbage
 
 
 def softmax(
@@ -29,19 +30,22 @@ def softmax(
         Learning to Align and Translate. 2014. https://arxiv.org/abs/1409.0473
     """
     filled, closed = close(scores, where)
-    return torch.softmax(filled, dim=-1).masked_fill(closed, 0.0)
+    return in_dtype_of(scores, torch.softmax(filled, dim=-1).masked_fill(closed, 0.0))
 
 
-@dataclass(frozen=True)
-class Softmax:
+@dataclass(frozen=True, eq=False, repr=False)
+class Softmax(Valued):
     """Softmax of scores divided by a temperature.
 
         weights = softmax(scores / temperature)
 
-    A temperature below 1 sharpens towards the arg max, above 1 flattens towards the mean.
-    Raises ValueError when `temperature` is not a positive finite number.
+    A temperature below 1 sharpens towards the arg max, above 1 flattens towards the mean. It may be
+    a learned scalar, an `nn.Parameter` with one element; it is not looked at, keep it positive.
+    Raises ValueError when `temperature` is not a positive finite number, TypeError when it is no
+    number.
 
     Example:
+        >>> import math
         >>> Softmax(temperature=0.5)(torch.tensor([[0.0, 0.5 * math.log(3.0)]]))
         tensor([[0.2500, 0.7500]])
 
@@ -50,14 +54,12 @@ class Softmax:
         2015. https://arxiv.org/abs/1503.02531
     """
 
-    temperature: float = 1.0
+    temperature: Number = 1.0
 
     def __post_init__(self) -> None:
-        if not 0.0 < self.temperature < math.inf:
-            raise ValueError(
-                f"temperature must be a positive finite number, got {self.temperature}; "
-                "pass normalizer=hard for the limit of temperature 0"
-            )
+        hint = "pass normalizer=hard for the limit of temperature 0"
+        warmth = number("Softmax", "temperature", self.temperature, above=0.0, hint=hint)
+        object.__setattr__(self, "temperature", warmth)
 
     def __call__(
         self,
@@ -65,4 +67,7 @@ class Softmax:
         where: Bool[Tensor, "..."] | None = None,
     ) -> Float[Tensor, "*rows k_len"]:
         """Weights of these scores over the permitted keys."""
-        return softmax(scores / self.temperature, where)
+        warm = at_least_float32(scores)
+        if isinstance(self.temperature, Tensor):
+            warm, where = without_garbage(warm, where)
+        return in_dtype_of(scores, softmax(warm / scalar(self.temperature, warm), where))

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from regard.normalizers._closed import close
+from regard.normalizers._closed import close, in_dtype_of
 
 
 def softmax_one(
@@ -29,4 +29,5 @@ def softmax_one(
     """
     filled, closed = close(scores, where)
     with_nothing = F.pad(filled, (0, 1), value=0.0)
-    return torch.softmax(with_nothing, dim=-1)[..., :-1].masked_fill(closed, 0.0)
+    weights = torch.softmax(with_nothing, dim=-1)[..., :-1]
+    return in_dtype_of(scores, weights.masked_fill(closed, 0.0))

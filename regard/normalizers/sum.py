@@ -1,8 +1,9 @@
 """Division by the sum, for scores that are non-negative already."""
 
-import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
+
+from regard.normalizers._closed import at_least_float32, closed_pairs, in_dtype_of
 
 
 def sum(
@@ -17,6 +18,7 @@ def sum(
     gives zeros, in the weights and in every gradient.
 
     Example:
+        >>> import torch
         >>> sum(torch.tensor([[1.0, 3.0, 5.0]]), torch.tensor([True, True, False]))
         tensor([[0.2500, 0.7500, 0.0000]])
 
@@ -25,11 +27,9 @@ def sum(
         RNNs: Fast Autoregressive Transformers with Linear Attention. 2020.
         https://arxiv.org/abs/2006.16236
     """
-    closed = scores == -torch.inf
-    if where is not None:
-        closed = closed | ~where
-    permitted = scores.masked_fill(closed, 0.0)
+    closed = closed_pairs(scores, where)
+    permitted = at_least_float32(scores).masked_fill(closed, 0.0)
     total = permitted.sum(dim=-1, keepdim=True)
     empty = total == 0.0
     weights = permitted / total.masked_fill(empty, 1.0)
-    return weights.masked_fill(closed | empty, 0.0)
+    return in_dtype_of(scores, weights.masked_fill(closed | empty, 0.0))

@@ -6,6 +6,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from regard._numbers import count
+from regard._pairwise import Count
+from regard._torch_private import surely
 from regard.normalizers._closed import close
 from regard.normalizers.softmax import softmax
 
@@ -18,7 +21,7 @@ class TopK:
 
     Exactly `k` keys are kept, or all permitted ones where there are fewer; which of several equal
     scores is kept at the edge is not specified. The choice itself has no gradient.
-    Raises ValueError when `k` is less than 1.
+    Raises ValueError when `k` is less than 1, TypeError when it is no whole number.
 
     Example:
         >>> TopK(2)(torch.tensor([[1.0, 3.0, 3.0, 2.0]]))
@@ -29,11 +32,11 @@ class TopK:
         Transformers via Top-k Attention. 2021. https://arxiv.org/abs/2106.06899
     """
 
-    k: int
+    k: Count
 
     def __post_init__(self) -> None:
-        if self.k < 1:
-            raise ValueError(f"k must be at least 1, got {self.k}; every query needs a key to keep")
+        k = count("TopK", "k", self.k, least=1, hint="every query needs a key to keep")
+        object.__setattr__(self, "k", k)
 
     def __call__(
         self,
@@ -41,9 +44,15 @@ class TopK:
         where: Bool[Tensor, "..."] | None = None,
     ) -> Float[Tensor, "*rows k_len"]:
         """Weights of these scores over the best k of the permitted keys."""
-        if self.k >= scores.shape[-1]:
+        k_len = scores.shape[-1]
+        known = not isinstance(k_len, Tensor)  # it is a tensor under `torch.jit.trace`
+        if known and surely(k_len <= self.k):
             return softmax(scores, where)
         filled, closed = close(scores.detach(), where)
-        best = filled.topk(self.k, dim=-1).indices
-        kept = torch.zeros_like(closed).scatter(-1, best, True)
+        if known and surely(k_len > self.k):
+            best = filled.topk(self.k, dim=-1).indices
+            kept = torch.zeros_like(closed).scatter(-1, best, True)
+        else:
+            ranks = filled.argsort(dim=-1, descending=True).argsort(dim=-1)
+            kept = ranks < self.k
         return softmax(scores, kept & ~closed)

@@ -21,6 +21,7 @@ from regard.normalizers import (
     LearnedEntmax,
     LocalGaussian,
     Sample,
+    Sink,
     Softmax,
     TopK,
     hard,
@@ -67,13 +68,22 @@ def _windowed(batch: int, heads: int, q_len: int) -> LocalGaussian:
     return LocalGaussian(center, sigma=1.0, window=2.0)
 
 
+def _sink(batch: int, heads: int, q_len: int) -> Sink:
+    sink = Sink(heads)
+    with torch.no_grad():
+        sink.sink.copy_(torch.linspace(-1.0, 1.0, heads))
+    return sink
+
+
 MEMBERS = {
     "Entmax(1)": Member(always(Entmax(1.0))),
     "Entmax(1.2)": Member(always(Entmax(1.2))),
     "Entmax(1.5)": Member(always(Entmax(1.5))),
     "Entmax(1.8)": Member(always(Entmax(1.8))),
     "Entmax(2)": Member(always(Entmax(2.0))),
+    "Entmax(2.5)": Member(always(Entmax(2.5))),
     "Entmax(3)": Member(always(Entmax(3.0))),
+    "Entmax(10)": Member(always(Entmax(10.0))),
     "GumbelSoftmax": Member(always(GumbelSoftmax(0.7, seed=1)), permutes=False),
     "GumbelSoftmax(hard)": Member(
         always(GumbelSoftmax(0.7, hard=True, seed=1)), permutes=False, straight_through=True
@@ -85,6 +95,7 @@ MEMBERS = {
     "LocalGaussian": Member(_local, sums_to_one=False, cold=False, permutes=False),
     "LocalGaussian(window)": Member(_windowed, sums_to_one=False, cold=False, permutes=False),
     "Sample": Member(always(Sample(seed=3)), permutes=False, differentiable=False),
+    "Sink": Member(_sink, sums_to_one=False, shifts=False),
     "Softmax(0.5)": Member(always(Softmax(0.5))),
     "Softmax(3)": Member(always(Softmax(3.0))),
     "TopK(1)": Member(always(TopK(1))),

@@ -8,7 +8,7 @@ from regard.normalizers import Entmax, softmax, sparsemax
 
 @pytest.mark.parametrize("alpha", [0.99, -1.0, math.nan, math.inf])
 def test_an_alpha_without_a_meaning_is_refused(alpha: float) -> None:
-    with pytest.raises(ValueError, match=f"at least 1, got {alpha}"):
+    with pytest.raises(ValueError, match="Entmax needs"):
         Entmax(alpha)
 
 

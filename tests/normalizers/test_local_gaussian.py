@@ -92,10 +92,10 @@ def test_a_center_of_another_shape_is_refused_with_both_shapes() -> None:
 
 @pytest.mark.parametrize("sigma", [0.0, -1.0, math.inf])
 def test_a_sigma_without_a_meaning_is_refused(sigma: float) -> None:
-    with pytest.raises(ValueError, match=f"sigma must be .* got {sigma}"):
+    with pytest.raises(ValueError, match=f"0 < sigma < inf, got {sigma:g}"):
         LocalGaussian(torch.zeros(1), sigma)
 
 
 def test_a_negative_window_is_refused() -> None:
-    with pytest.raises(ValueError, match="window must be .* got -1.0"):
+    with pytest.raises(ValueError, match="window >= 0, got -1;"):
         LocalGaussian(torch.zeros(1), 1.0, window=-1.0)

@@ -30,6 +30,7 @@ way = pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 def force(monkeypatch: pytest.MonkeyPatch, way: dict[str, float]) -> None:
     for name, value in way.items():
         monkeypatch.setattr(sys.modules["regard.normalizers._support"], name, value)
+    monkeypatch.setattr(sys.modules["regard.normalizers._above_two"], "SOME", way["SOME"])
 
 
 def bisected(scores: Tensor, alpha: float) -> Tensor:

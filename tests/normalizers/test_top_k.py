@@ -25,5 +25,5 @@ def test_fewer_permitted_keys_than_k_are_all_kept() -> None:
 
 @pytest.mark.parametrize("k", [0, -3])
 def test_keeping_nothing_is_refused(k: int) -> None:
-    with pytest.raises(ValueError, match=f"at least 1, got {k}"):
+    with pytest.raises(ValueError, match=f"k >= 1, got {k}"):
         TopK(k)
