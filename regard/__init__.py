@@ -15,18 +15,22 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from regard import layers, masks, normalizers, positions, score_mods, scores
     from regard._attention import attention, attention_weights, plan
+    from regard._partial import Partial, attention_partial, merge
     from regard.errors import CheckpointMismatch, RegardError, UnsupportedByBackend
 
 __version__ = "0.1.0"
 
 __all__ = [
     "CheckpointMismatch",
+    "Partial",
     "RegardError",
     "UnsupportedByBackend",
     "attention",
+    "attention_partial",
     "attention_weights",
     "layers",
     "masks",
+    "merge",
     "normalizers",
     "plan",
     "positions",
@@ -39,6 +43,9 @@ _HOMES = {
     "attention": "regard._attention",
     "attention_weights": "regard._attention",
     "plan": "regard._attention",
+    "Partial": "regard._partial",
+    "attention_partial": "regard._partial",
+    "merge": "regard._partial",
     "CheckpointMismatch": "regard.errors",
     "RegardError": "regard.errors",
     "UnsupportedByBackend": "regard.errors",

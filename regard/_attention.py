@@ -1,12 +1,13 @@
 """The operator: one function for every attention mechanism of the query–key–value form."""
 
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from regard._backends import _plan, _shield, _weights
-from regard._backends._bind import bind, without_autocast
+from regard._backends import _memo, _plan, _sanitize, _weights
+from regard._backends._bind import bind, bind_again, without_autocast
 from regard._backends._plan import Plan
 from regard._backends._weights import Chosen
+from regard._torch_private import quiet_trace
 from regard._typing import MaskMod, Normalizer, Score, ScoreMod
 from regard.normalizers import softmax
 from regard.scores import ScaledDot
@@ -22,7 +23,7 @@ def attention(
     mask: MaskMod | Bool[Tensor, "..."] | None = None,
     normalizer: Normalizer = softmax,
     dropout: float = 0.0,
-    q_offset: int | None = None,
+    q_offset: int | Int[Tensor, " batch"] | None = None,
     backend: str | None = None,
 ) -> Float[Tensor, "batch heads q_len value_dim"]:
     """Attend: `output = dropout(normalizer(score_mod(score(query, key)), mask)) @ value`.
@@ -66,10 +67,20 @@ def attention(
         Translate. 2015. https://arxiv.org/abs/1409.0473
         Vaswani et al. Attention Is All You Need. 2017. https://arxiv.org/abs/1706.03762
     """
-    call = bind(query, key, value, score, score_mod, mask, normalizer, dropout, q_offset)
-    name = _plan.choose(call) if backend is None else _plan.backend_named(backend, call)
-    with without_autocast(query.device.type):
-        return _shield.run(call, name, backend)
+    parts = (score, score_mod, mask, normalizer, dropout, q_offset)
+    form = _memo.form_of(query, key, value, *parts) if backend is None else None
+    known = None if form is None else _memo.recall(form)
+    if known is not None:
+        if known.kernel is not None and (output := known.kernel(query, key, value)) is not None:
+            return output
+        return _sanitize.run(bind_again(query, key, value, *parts), known.backend, None)
+    with quiet_trace():
+        call = bind(query, key, value, *parts)
+        name = _plan.choose(call) if backend is None else _plan.backend_named(backend, call)
+        if form is not None:
+            _memo.remember(form, call, name)
+        with without_autocast(query.device.type):
+            return _sanitize.run(call, name, backend)
 
 
 def attention_weights(
@@ -80,7 +91,7 @@ def attention_weights(
     score_mod: ScoreMod | None = None,
     mask: MaskMod | Bool[Tensor, "..."] | None = None,
     normalizer: Normalizer = softmax,
-    q_offset: int | None = None,
+    q_offset: int | Int[Tensor, " batch"] | None = None,
     rows: Chosen = None,
     heads: Chosen = None,
 ) -> Float[Tensor, "batch some_heads some_rows k_len"]:
@@ -102,9 +113,10 @@ def attention_weights(
         >>> weights.shape
         torch.Size([1, 1, 2, 256])
     """
-    call = bind(query, key, key, score, score_mod, mask, normalizer, 0.0, q_offset)
-    with without_autocast(query.device.type):
-        return _weights.run(call, heads, rows)
+    with quiet_trace():
+        call = bind(query, key, key, score, score_mod, mask, normalizer, 0.0, q_offset)
+        with without_autocast(query.device.type):
+            return _weights.run(call, heads, rows)
 
 
 def plan(
@@ -117,7 +129,7 @@ def plan(
     mask: MaskMod | Bool[Tensor, "..."] | None = None,
     normalizer: Normalizer = softmax,
     dropout: float = 0.0,
-    q_offset: int | None = None,
+    q_offset: int | Int[Tensor, " batch"] | None = None,
     backend: str | None = None,
 ) -> Plan:
     """How `attention` would evaluate the same call; printed, it reads like a database's EXPLAIN.

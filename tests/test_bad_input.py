@@ -242,7 +242,7 @@ WRONG: dict[str, tuple[Callable[[], Any], type[Exception], tuple[str, ...]]] = {
     "half an offset": (attend(q_offset=1.5), TypeError, ("q_offset", "int", "float")),
     "an offset that is true": (attend(q_offset=True), TypeError, ("q_offset", "bool")),
     "an offset in a tensor": (
-        attend(q_offset=torch.tensor(2)), TypeError, ("q_offset", "Tensor")),
+        attend(q_offset=torch.tensor(2)), TypeError, ("q_offset", "[batch]")),
     # backends
     "an unknown backend": (
         attend(backend="cuda"), ValueError, ("'cuda'", "unknown", "chunked", "sdpa", "None")),
@@ -262,8 +262,8 @@ WRONG: dict[str, tuple[Callable[[], Any], type[Exception], tuple[str, ...]]] = {
         lambda: regard.attention_weights(tensor(2, 4, 5, 8), tensor(2, 4, 7, 9)), ValueError,
         ("head_dim 8", "9")),
     # parts that cannot be
-    "no temperature": (lambda: Cosine(0.0), ValueError, ("Cosine", "0.0")),
-    "a negative temperature": (lambda: Softmax(-1.0), ValueError, ("temperature", "-1.0")),
+    "no temperature": (lambda: Cosine(0.0), ValueError, ("Cosine", "0")),
+    "a negative temperature": (lambda: Softmax(-1.0), ValueError, ("temperature", "-1")),
     "an alpha below one": (lambda: Entmax(0.5), ValueError, ("alpha", "0.5")),
     "no best keys": (lambda: TopK(0), ValueError, ("k", "0", "1")),
     "a cap of nothing": (lambda: SoftCap(0.0), ValueError, ("cap", "0")),

@@ -3,13 +3,19 @@
 Every error says both numbers and the fix; nothing here looks at the numbers inside a tensor.
 """
 
+import sys
 from contextlib import AbstractContextManager, nullcontext
 from typing import TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from regard._backends._call import Call, tensors_of
+from regard._backends._call import Call, Offset
+from regard._backends._held import tensors_of
+from regard._numbers import count
+from regard._pairwise import aligned_part, check_batch, check_device, describe, is_integer
+from regard._torch_private import is_jit_traced
 from regard._typing import MaskMod, Normalizer, Score, ScoreMod
 from regard.masks import Dense, Mask
 
@@ -26,7 +32,7 @@ def bind(
     mask: MaskMod | Tensor | None,
     normalizer: Normalizer,
     dropout: float | int,
-    q_offset: int | None,
+    q_offset: Offset | None,
 ) -> Call:
     """The checked call: parts aligned with the first query, a bare boolean tensor made a mask."""
     tensors = {"query": query, "key": key, "value": value}
@@ -35,20 +41,9 @@ def bind(
     if autocast_is_on(query.device.type):
         query, key, value = (_autocast(tensor) for tensor in (query, key, value))
     _check_together(query, key, value)
-    if q_offset is None:
-        q_offset = key.shape[2] - query.shape[2]
-    elif not isinstance(q_offset, (int, torch.SymInt)) or isinstance(q_offset, bool):
-        raise TypeError(
-            f"q_offset must be an int, the number of keys before the first query, "
-            f"not {type(q_offset).__name__}."
-        )
-    if not isinstance(dropout, (int, float)):
-        raise TypeError(
-            f"dropout must be a number between 0 and 1, not {type(dropout).__name__}: "
-            "give the probability itself."
-        )
-    if not 0.0 <= dropout <= 1.0:
-        raise ValueError(f"dropout must lie between 0 and 1, got {dropout}.")
+    q_offset = key.shape[2] - query.shape[2] if q_offset is None else _offset(q_offset, query)
+    if type(dropout) is not float or dropout != 0.0:
+        dropout = _probability(dropout)
     if isinstance(mask, Tensor):
         mask = Dense(mask)
     score = _fitted("score", score, query, key, q_offset)
@@ -60,11 +55,66 @@ def bind(
     return Call(query, key, value, score, score_mod, mask, normalizer, dropout, q_offset)
 
 
+def bind_again(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    score: Score,
+    score_mod: ScoreMod | None,
+    mask: MaskMod | Tensor | None,
+    normalizer: Normalizer,
+    dropout: float,
+    q_offset: Offset | None,
+) -> Call:
+    """The call of one that has the form of an earlier call, and so would pass every check again."""
+    if q_offset is None:
+        q_offset = key.shape[2] - query.shape[2]
+    pattern = Dense(mask) if isinstance(mask, Tensor) else mask
+    score_mod, pattern = aligned_part(score_mod, q_offset), aligned_part(pattern, q_offset)
+    return Call(query, key, value, score, score_mod, pattern, normalizer, dropout, q_offset)
+
+
+def _offset(q_offset: object, query: Tensor) -> Offset:
+    """One number of keys before the first query, or one for each sequence of the batch."""
+    if isinstance(q_offset, Tensor) and q_offset.ndim == 0 and is_jit_traced():
+        return q_offset  # a length, which is a tensor there
+    if isinstance(q_offset, Tensor):
+        if not is_integer(q_offset) or q_offset.ndim != 1:
+            raise TypeError(
+                f"q_offset must be an int or an integer tensor [batch], got {describe(q_offset)}: "
+                "give the number of keys before the first query, one for each sequence."
+            )
+        check_device("q_offset", q_offset, query)
+        check_batch("q_offset", q_offset.shape[0], query)
+        return q_offset
+    if type(q_offset) is int:
+        return q_offset
+    hint = "it is the number of keys before the first query"
+    return count("attention", "q_offset", q_offset, -sys.maxsize, hint)
+
+
+def _probability(dropout: object) -> float:
+    if isinstance(dropout, (bool, Tensor)) or not isinstance(dropout, (int, float, np.number)):
+        raise TypeError(
+            f"dropout must be a number between 0 and 1, not {type(dropout).__name__}: "
+            "give the probability itself."
+        )
+    if not 0.0 <= dropout <= 1.0:
+        raise ValueError(f"dropout must lie between 0 and 1, got {dropout}.")
+    return float(dropout)
+
+
 def _check_tensor(name: str, tensor: object) -> None:
     if not isinstance(tensor, Tensor):
         raise TypeError(
             f"{name} must be a torch.Tensor, not {type(tensor).__name__}: "
             f"use torch.as_tensor({name})."
+        )
+    if tensor.is_nested:
+        raise TypeError(
+            f"{name} is a nested tensor, whose sequences differ in length: pack its values into "
+            "one row with mask=Document(ids), or pad it, torch.nested.to_padded_tensor(x, 0.0), "
+            "with mask=Padding(lengths)."
         )
     if tensor.ndim != 4:
         width = "value_dim" if name == "value" else "head_dim"
@@ -114,8 +164,9 @@ def _check_together(query: Tensor, key: Tensor, value: Tensor) -> None:
         )
 
 
-def _fitted(role: str, part: Part, query: Tensor, key: Tensor, q_offset: int) -> Part:
+def _fitted(role: str, part: Part, query: Tensor, key: Tensor, q_offset: Offset) -> Part:
     """The part, its rows aligned with the call's first query and its shapes checked."""
+    part = getattr(part, "part", part) if getattr(type(part), "holds_part", False) else part
     if isinstance(part, type):
         raise TypeError(
             f"{role} is the class {part.__name__}: pass an instance, {part.__name__}(...)."
@@ -132,7 +183,7 @@ def _fitted(role: str, part: Part, query: Tensor, key: Tensor, q_offset: int) ->
         unbound, part = part, aligned(q_offset)
         if part is not unbound:
             _check(part, query, key)  # some of its rows belong to earlier queries
-    for tensor in tensors_of(part):
+    for tensor in () if torch.compiler.is_compiling() else tensors_of(part):
         if tensor.device != query.device:
             raise ValueError(
                 f"{role} {type(part).__name__} holds a tensor on {tensor.device} but query is on "

@@ -5,12 +5,18 @@ V value width.
 """
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from regard._backends._held import tensors_of
+from regard._torch_private import is_ordinary, is_static
 from regard._typing import MaskMod, Normalizer, Score, ScoreMod
+
+Offset = int | Tensor
+"""Number of keys before the first query: one for all, or an integer tensor with one a sequence."""
 
 
 @dataclass(eq=False)
@@ -25,7 +31,7 @@ class Call:
     mask: MaskMod | None
     normalizer: Normalizer
     dropout: float
-    q_offset: int
+    q_offset: Offset
 
     @property
     def q_len(self) -> int:
@@ -46,6 +52,10 @@ class Call:
         return torch.promote_types(self.query.dtype, torch.float32)
 
     @property
+    def parts(self) -> tuple[object, ...]:
+        return self.score, self.score_mod, self.mask, self.normalizer
+
+    @property
     def needs_grad(self) -> bool:
         tensors = (self.query, self.key, self.value)
         return torch.is_grad_enabled() and (
@@ -55,8 +65,18 @@ class Call:
     @property
     def parts_need_grad(self) -> bool:
         """Whether a part holds a tensor that wants a gradient."""
-        parts = (self.score, self.score_mod, self.mask, self.normalizer)
-        return any(tensor.requires_grad for part in parts for tensor in tensors_of(part))
+        return any(tensor.requires_grad for part in self.parts for tensor in tensors_of(part))
+
+    @property
+    def offset_is_shared(self) -> bool:
+        """Whether all sequences of the batch begin at one position."""
+        return not isinstance(self.q_offset, Tensor) or self.q_offset.ndim == 0
+
+    @property
+    def shared_offset(self) -> int:
+        """The offset of a call that a backend serves for one offset only."""
+        assert not isinstance(self.q_offset, Tensor)
+        return self.q_offset
 
     @property
     def indices(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -65,12 +85,19 @@ class Call:
 
     def indices_of(self, start: int, stop: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """`b h q k` for the queries `start..stop` of this call."""
-        device = self.query.device
-        b = torch.arange(self.query.shape[0], device=device).view(-1, 1, 1, 1)
-        h = torch.arange(self.query.shape[1], device=device).view(1, -1, 1, 1)
-        q = torch.arange(start + self.q_offset, stop + self.q_offset, device=device)
-        k = torch.arange(self.k_len, device=device)
-        return b, h, q.view(1, 1, -1, 1), k.view(1, 1, 1, -1)
+        batch, heads, device = self.query.shape[0], self.query.shape[1], self.query.device
+        if is_ordinary() and self.k_len <= SHORT and type(self.q_offset) is int:
+            first = self.q_offset
+            return _kept(batch, heads, first + start, first + stop, self.k_len, device)
+        b, h, q, k = _indices(batch, heads, start, stop, self.k_len, device)
+        return b, h, q + self.first_position, k
+
+    @property
+    def first_position(self) -> Offset:
+        """Where the first query stands, ready to be added to indices `[B, H, Q, K]`."""
+        if isinstance(self.q_offset, Tensor) and self.q_offset.ndim:
+            return self.q_offset.view(-1, 1, 1, 1)
+        return self.q_offset
 
     def scored(self, query: Tensor, key: Tensor) -> Tensor:
         """The scores of these queries and keys, one for every pair."""
@@ -98,6 +125,28 @@ class Call:
         return replace(self, **changes)
 
 
+SHORT = 2048  # keys up to which indices are kept, because making them takes longer than using them
+
+
+def _indices(
+    batch: int, heads: int, start: int, stop: int, k_len: int, device: torch.device
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """`b h q k` as they broadcast over `[B, H, Q, K]`."""
+    return (
+        torch.arange(batch, device=device).view(-1, 1, 1, 1),
+        torch.arange(heads, device=device).view(1, -1, 1, 1),
+        torch.arange(start, stop, device=device).view(1, 1, -1, 1),
+        torch.arange(k_len, device=device).view(1, 1, 1, -1),
+    )
+
+
+@lru_cache(maxsize=256)
+def _kept(*sizes: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The same, for later calls too, those that record gradients included."""
+    with torch.inference_mode(False):
+        return _indices(*sizes)
+
+
 def boolean(permitted: Tensor) -> Tensor:
     """What a mask answered, if it is boolean; a `TypeError` otherwise, never a bias."""
     if not isinstance(permitted, Tensor) or permitted.dtype != torch.bool:
@@ -109,34 +158,17 @@ def boolean(permitted: Tensor) -> Tensor:
     return permitted
 
 
-def is_transformed() -> bool:
-    """Whether a `torch.func` transform is at work, which brings its own differentiation."""
-    return torch._C._functorch.peek_interpreter_stack() is not None
-
-
-def is_traced() -> bool:
-    """Whether this runs to be recorded: then no number can be looked at and no hook be set."""
-    return torch.compiler.is_compiling() or is_transformed()
-
-
 def label(part: object) -> str:
     """A function's name, or the part's own repr; in a compiled graph, which has none, its type."""
     shown = type(part).__name__ if torch.compiler.is_compiling() else repr(part)
     return getattr(part, "__name__", None) or shown
 
 
-def tensors_of(part: object) -> list[Tensor]:
-    """The tensors a part holds: parameters and buffers of a module, fields of a dataclass."""
-    if isinstance(part, torch.nn.Module):
-        return [*part.parameters(), *part.buffers()]
-    fields = vars(part) if hasattr(part, "__dict__") and not isinstance(part, type) else {}
-    found: list[Tensor] = []
-    for held in fields.values():
-        if isinstance(held, Tensor):
-            found.append(held)
-        elif hasattr(held, "__dataclass_fields__"):
-            found += tensors_of(held)
-    return found
+def shown(length: Offset) -> str:
+    """A length for a message; printing one that varies would bind a recorded graph to it."""
+    if isinstance(length, Tensor):
+        return "one for each sequence"
+    return str(length) if is_static(length) else "one that varies"
 
 
 def repeat_heads(tensor_BGKD: Tensor, groups: int) -> Tensor:

@@ -13,12 +13,18 @@ from torch import Tensor
 from regard._backends import _rewriting, banded, chunked, flex, linear, reference, sdpa
 from regard._backends._call import Call, label
 from regard._backends._cost import Cost
+from regard._torch_private import is_jit_traced
 from regard.errors import UnsupportedByBackend
 
 
 @runtime_checkable
 class Backend(Protocol):
     """A way to evaluate a call. These modules are backends."""
+
+    masks_first: bool
+    """Whether forbidden scores are left out before anything is computed with them."""
+    uses_dot_form: bool
+    """Whether scores that are a dot product in disguise are rewritten."""
 
     def refusals(self, call: Call) -> Iterator[str]:
         """Every reason why it cannot serve this call; none if it can."""
@@ -58,6 +64,8 @@ def backend_named(name: str, call: Call) -> str:
 
 def choose(call: Call) -> str:
     """The first backend that can serve the call and is worth it."""
+    if is_jit_traced() and not (call.mask is None and call.score_mod is None):
+        return "reference"  # lengths are tensors there: only the definition asks none of them
     for name, backend in BACKENDS.items():
         if _is_worthwhile(backend, call) and next(backend.refusals(call), None) is None:
             return name
@@ -130,7 +138,7 @@ def explain(call: Call, backend: str | None) -> Plan:
         if not reasons:
             reasons = [_why_not(name, candidate, call, chosen, backend)]
         refused[name] = reasons
-    rewriting = "" if chosen in ("chunked", "reference", "linear") else _rewriting.why(call)
+    rewriting = _rewriting.why(call) if BACKENDS[chosen].uses_dot_form else ""
     return Plan(call, chosen, rewriting, refused, costs)
 
 

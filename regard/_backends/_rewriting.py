@@ -2,6 +2,9 @@
 
 A rule returns new query and key tensors and a scale such that `scale · (query' · key')` equals
 the score, up to a term that depends on the query alone: softmax does not see that term.
+
+Whatever is computed anew would be rounded if it were kept in half precision, where the definition
+has at least float32. So a rule that computes is given, and hands on, float32.
 """
 
 from collections.abc import Callable
@@ -11,6 +14,7 @@ import torch
 from torch import Tensor
 
 from regard._backends._call import Call, repeat_heads
+from regard._torch_private import is_static
 from regard.scores import (
     Bilinear,
     ConcatLinear,
@@ -25,14 +29,18 @@ from regard.scores.cosine import unit
 
 
 class DotForm(NamedTuple):
-    """`scale · (query · key)` in place of the score."""
+    """`scale · (query · key)` in place of the score; a learned scale is a 0-d tensor."""
 
     query: Tensor
     key: Tensor
-    scale: float
+    scale: float | Tensor
 
 
 Rule = Callable[..., DotForm]
+
+
+def _plain(number: float | Tensor) -> float | Tensor:
+    return number.reshape(()) if isinstance(number, Tensor) else number
 
 
 def _dot(score: Dot, query: Tensor, key: Tensor) -> DotForm:
@@ -40,7 +48,7 @@ def _dot(score: Dot, query: Tensor, key: Tensor) -> DotForm:
 
 
 def _scaled_dot(score: ScaledDot, query: Tensor, key: Tensor) -> DotForm:
-    return DotForm(query, key, score.factor(query.shape[-1]))
+    return DotForm(query, key, _plain(score.factor(query.shape[-1])))
 
 
 def _bilinear(score: Bilinear, query: Tensor, key: Tensor) -> DotForm:
@@ -48,10 +56,7 @@ def _bilinear(score: Bilinear, query: Tensor, key: Tensor) -> DotForm:
 
 
 def _cosine(score: Cosine, query: Tensor, key: Tensor) -> DotForm:
-    # Squares of half precision overflow; unit vectors do not mind being rounded.
-    exact = torch.promote_types(query.dtype, torch.float32)
-    query, key = (unit(x.to(exact)).to(x.dtype) for x in (query, key))
-    return DotForm(query, key, 1.0 / score.temperature)
+    return DotForm(unit(query), unit(key), 1.0 / _plain(score.temperature))
 
 
 def _squared_distance(score: NegativeSquaredDistance, query: Tensor, key: Tensor) -> DotForm:
@@ -66,7 +71,10 @@ def _squared_distance(score: NegativeSquaredDistance, query: Tensor, key: Tensor
 
 def _middle(key: Tensor) -> Tensor:
     """Near which most keys lie: the median of a few, as padding may hold anything."""
-    few = key.detach()[:, :, :: max(1, key.shape[2] // 8)]
+    keys, length = key.detach(), key.shape[2]
+    if not is_static(length):
+        return keys.median(dim=2, keepdim=True).values  # a step that depends on it binds the graph
+    few = keys[:, :, :: max(1, length // 8)]
     return few.median(dim=2, keepdim=True).values if few.numel() else few.sum(2, keepdim=True)
 
 
@@ -101,8 +109,8 @@ RULES: dict[type, tuple[Rule, str]] = {
     ConcatLinear: (_concat_linear, "w·[q;k] + b splits into a dot product and a term of the key"),
 }
 
-# These put one large number beside many small ones: half precision would round it away.
-NEEDS_FLOAT32 = (NegativeSquaredDistance, ConcatLinear)
+# These compute nothing, so that half precision may stay what it is.
+AS_THEY_ARE = (Dot, ScaledDot)
 
 # The dot product of these leaves out a term of the query alone, which only softmax forgives.
 LEAVES_OUT_QUERY = (NegativeSquaredDistance,)
@@ -120,12 +128,20 @@ def is_dot(call: Call) -> bool:
 
 def why(call: Call) -> str:
     """The sentence that names the rewriting, empty where there is none."""
-    return RULES[type(call.score)][1] if is_dot(call) else ""
+    if not is_dot(call):
+        return ""
+    sentence = RULES[type(call.score)][1]
+    in_half = call.query.dtype != call.exact and type(call.score) not in AS_THEY_ARE
+    return (
+        f"{sentence}; kept in float32, which {str(call.query.dtype)[6:]} would round"
+        if in_half
+        else sentence
+    )
 
 
 def dot_form(call: Call) -> DotForm:
     """Query, key and scale of the dot product that this call's score is."""
     query, key = call.query, call.key
-    if isinstance(call.score, NEEDS_FLOAT32):
+    if type(call.score) not in AS_THEY_ARE:
         query, key = query.to(call.exact), key.to(call.exact)
     return RULES[type(call.score)][0](call.score, query, key)

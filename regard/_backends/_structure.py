@@ -1,5 +1,7 @@
 """What can be read off a mask or a normalizer without evaluating it."""
 
+from torch import Tensor
+
 from regard._typing import MaskMod, Normalizer
 from regard.masks import Block, Causal, Prefix, SlidingWindow
 from regard.masks._mask import And, Not, Or
@@ -8,11 +10,16 @@ from regard.normalizers import Softmax, softmax
 Reach = tuple[int | None, int | None]
 
 
-def temperature(normalizer: Normalizer) -> float | None:
-    """The softmax temperature, or None if this is no softmax."""
-    if normalizer is softmax:
+def is_softmax(normalizer: Normalizer) -> bool:
+    return normalizer is softmax or type(normalizer) is Softmax
+
+
+def temperature(normalizer: Normalizer) -> float | Tensor:
+    """What a softmax divides the scores by; a 0-d tensor where it is learned."""
+    if type(normalizer) is not Softmax:
         return 1.0
-    return normalizer.temperature if type(normalizer) is Softmax else None
+    found = normalizer.temperature
+    return found.reshape(()) if isinstance(found, Tensor) else found
 
 
 def reach(mask: MaskMod | None) -> Reach:
@@ -64,7 +71,7 @@ def is_relative(mask: MaskMod | None) -> bool:
             return False
 
 
-def is_static(mask: MaskMod | None) -> bool:
+def follows_from_numbers(mask: MaskMod | None) -> bool:
     """Whether the mask follows from its numbers alone: no tensor, no function from elsewhere."""
     match mask:
         case Causal() | SlidingWindow() | Block():
@@ -72,8 +79,8 @@ def is_static(mask: MaskMod | None) -> bool:
         case Prefix():
             return isinstance(mask.length, int)
         case And() | Or():
-            return is_static(mask.left) and is_static(mask.right)
+            return follows_from_numbers(mask.left) and follows_from_numbers(mask.right)
         case Not():
-            return is_static(mask.inner)
+            return follows_from_numbers(mask.inner)
         case _:
             return False

@@ -3,19 +3,23 @@
 A mask that bounds how far back and ahead a query looks (a window, or a window and anything else)
 leaves most of the q × k matrix forbidden. Queries are cut into blocks; the keys a block can see are
 a slice of fixed width, read in place through overlapping strides; the mask decides within the
-slice. Blocks at either end, whose slice would stick out, share the first or the last slice.
+slice. Blocks at either end, whose slice would stick out, share the first or the last slice. In a
+graph recorded for any length, where they lie cannot be asked; there, all blocks are alike and the
+keys are padded.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from regard._backends import sdpa
+from regard._backends import _dot, sdpa
 from regard._backends._call import Call, label, repeat_heads
 from regard._backends._cost import Cost, fused_cost
 from regard._backends._structure import is_relative, reach
+from regard._torch_private import is_static
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,10 @@ class Cut:
         return self.head + self.count * self.rows
 
 
+masks_first = False
+uses_dot_form = True
+
+
 def refusals(call: Call) -> Iterator[str]:
     """No window to speak of, or something SDPA cannot do inside a block."""
     left, right = reach(call.mask)
@@ -42,6 +50,8 @@ def refusals(call: Call) -> Iterator[str]:
         yield "no mask bounds how far back and ahead a query may look"
     if call.score_mod is not None:
         yield f"score_mod {label(call.score_mod)} is not cut into blocks"
+    if not call.offset_is_shared:
+        yield "its blocks have one q_offset, not one for each sequence"
     yield from sdpa.refusals(call)
 
 
@@ -50,6 +60,9 @@ def is_worthwhile(call: Call) -> bool:
     left, right = reach(call.mask)
     if left is None or right is None:
         return False
+    exported = torch.compiler.is_exporting() and not is_static(call.k_len)
+    if exported or not (is_static(left) and is_static(right)):
+        return False  # one graph for every length, or every window: blocks would bind it to theirs
     return 2 * (block_rows(call) + left + right) < call.k_len
 
 
@@ -71,7 +84,7 @@ def cut(call: Call) -> Cut:
     rows = block_rows(call)
     width = min(call.k_len, rows + left + right)
     # Block n wants keys from first + n · rows on; those before 0 and beyond the end do not exist.
-    first = call.q_offset - left
+    first = call.shared_offset - left
     blocks_before_zero = max(0, -(first // rows)) if first < 0 else 0
     head = min(call.q_len, blocks_before_zero * rows)
     first_key = first + head
@@ -82,56 +95,82 @@ def cut(call: Call) -> Cut:
 
 
 def run(call: Call) -> Tensor:
-    query, key, value, scale = sdpa.fit(call)
+    query, key, value, scale = _dot.fit(call)
     key, value = (repeat_heads(tensor, call.groups).contiguous() for tensor in (key, value))
+    if is_static(call.q_len) and is_static(call.k_len):
+        output = _in_place(call, query, key, value, scale)
+    else:
+        output = _padded(call, query, key, value, scale)
+    return _dot.unfit(call, output)
+
+
+def _in_place(call: Call, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
+    """Head, whole blocks and tail, their keys read where they are."""
     at = cut(call)
 
     def piece(rows: slice, first_key: int) -> Tensor:
+        b, h, q, k = call.indices
         keys = slice(first_key, first_key + at.width)
-        mask = _mask(call, rows, keys)
+        mask = call.permitted(b, h, q[:, :, rows], k[..., keys])
         near = query[:, :, rows], key[:, :, keys], value[:, :, keys]
-        return sdpa.attend(call, *near, scale, mask, backend="banded")
+        return _dot.attend(*near, scale, grouped=False, mask=mask, dropout=call.dropout)
 
     pieces = []
     if at.head > 0:
         pieces.append(piece(slice(0, at.head), 0))
     if at.count > 0:
-        pieces.append(_interior(call, query, key, value, scale, at))
+        blocks = query[:, :, at.head : at.tail]
+        stop = at.first_key + (at.count - 1) * at.rows + at.width
+        keys, values = (tensor[:, :, at.first_key : stop] for tensor in (key, value))
+        pieces.append(_blocks(call, blocks, keys, values, scale, at))
     if at.tail < call.q_len:
         pieces.append(piece(slice(at.tail, call.q_len), at.tail_key))
-    output = torch.cat(pieces, dim=2) if pieces else query @ key.mT @ value  # no query: no row
-    return sdpa.unfit(call, output)
+    return torch.cat(pieces, dim=2) if pieces else query @ key.mT @ value  # no query: no row
 
 
-def _mask(call: Call, rows: slice, keys: slice) -> Tensor:
-    b, h, q, k = call.indices
-    return call.permitted(b, h, q[:, :, rows], k[..., keys])
+def _padded(call: Call, query: Tensor, key: Tensor, value: Tensor, scale: float) -> Tensor:
+    """Whole blocks only: queries filled up to the next one, keys wherever a slice sticks out."""
+    left, right = reach(call.mask)
+    assert left is not None and right is not None
+    rows = block_rows(call)
+    count = (call.q_len + rows - 1) // rows
+    width = rows + left + right
+    first = call.shared_offset - left
+    before = torch.sym_max(0, -first)
+    after = torch.sym_max(0, first + (count - 1) * rows + width - call.k_len)
+    query = F.pad(query, (0, 0, 0, count * rows - call.q_len))
+    start, stop = first + before, first + before + (count - 1) * rows + width
+    key, value = (F.pad(x, (0, 0, before, after))[:, :, start:stop] for x in (key, value))
+    at = Cut(rows, width, 0, count, first, 0)
+    return _blocks(call, query, key, value, scale, at)[:, :, : call.q_len]
 
 
-def _interior(
-    call: Call, query: Tensor, key: Tensor, value: Tensor, scale: float, at: Cut
-) -> Tensor:
+def _blocks(call: Call, query: Tensor, key: Tensor, value: Tensor, scale: float, at: Cut) -> Tensor:
     """All whole blocks in one SDPA call: `[B · H, blocks, rows, D]` against `[.., width, D]`."""
-    blocks = query[:, :, at.head : at.tail].unflatten(2, (at.count, at.rows)).flatten(0, 1)
-    stop = at.first_key + (at.count - 1) * at.rows + at.width
-    keys, values = (
-        tensor[:, :, at.first_key : stop].unfold(2, at.width, at.rows).mT.flatten(0, 1)
-        for tensor in (key, value)
+    blocks = query.unflatten(2, (at.count, at.rows)).flatten(0, 1)
+    keys, values = (x.unfold(2, at.width, at.rows).mT.flatten(0, 1) for x in (key, value))
+    mask = _block_mask(call, at)
+    output = _dot.attend(
+        blocks, keys, values, scale, grouped=False, mask=mask, dropout=call.dropout
     )
-    mask = _interior_mask(call, at)
-    output = sdpa.attend(call, blocks, keys, values, scale, mask, backend="banded")
     return output.unflatten(0, query.shape[:2]).flatten(2, 3)
 
 
-def _interior_mask(call: Call, at: Cut) -> Tensor:
+def _block_mask(call: Call, at: Cut) -> Tensor:
     """The mask within the slices; one for all blocks where it depends on the distance alone."""
     b, h, _, _ = call.indices
     device = call.query.device
-    shown = 1 if is_relative(call.mask) else at.count
+    sticks_out = not is_static(call.k_len)
+    shown = 1 if is_relative(call.mask) and not sticks_out else at.count
     first = torch.arange(shown, device=device).view(1, 1, -1, 1, 1) * at.rows
     q = first + torch.arange(at.rows, device=device).view(-1, 1) + (at.head + call.q_offset)
     k = first + torch.arange(at.width, device=device) + at.first_key
+    inside = (k >= 0) & (k < call.k_len)
+    if sticks_out:  # masks that look positions up have none for those that are filling
+        q = q.clamp(max=call.q_offset + call.q_len - 1)
+        k = k.clamp(min=0, max=call.k_len - 1)
     mask = call.permitted(b.unsqueeze(-1), h.unsqueeze(-1), q, k)
+    mask = mask & inside if sticks_out else mask
     if mask.shape[:2] != (1, 1):
         mask = mask.expand(*call.query.shape[:2], *mask.shape[2:])
     return mask.flatten(0, 1)

@@ -4,20 +4,29 @@ Each chunk is checkpointed, so the backward pass computes its scores again inste
 derivatives of every order come from autograd.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import torch
 from torch import Tensor
-from torch.utils.checkpoint import checkpoint
+from torch.utils.checkpoint import checkpoint, set_checkpoint_early_stop
 
-from regard._backends._call import Call, is_transformed, repeat_heads
+from regard._backends._call import Call, repeat_heads
 from regard._backends._cost import Cost, dense_cost, pair_width
+from regard._backends._held import changes_as_it_runs, is_known, takes_some_rows, tensors_of
+from regard._torch_private import is_forward_mode, is_jit_traced, is_static, is_transformed
 from regard._typing import Normalizer
+
+Attend = Callable[[Call, Tensor, Tensor, Tensor, int], Tensor]
 
 # Size of a chunk's largest array. glibc maps arrays above 32 MB by themselves and gives them back;
 # smaller ones it keeps in a heap, where the graph's small objects that outlive a chunk end up in
 # the gaps, so that no gap fits the next chunk and the heap grows to the size of the whole matrix.
 CHUNK_BYTES = 34 << 20
+
+
+masks_first = True
+uses_dot_form = False
 
 
 def refusals(call: Call) -> Iterator[str]:
@@ -31,32 +40,96 @@ def cost(call: Call) -> Cost:
 
 def chunk_rows(call: Call) -> int:
     """How many queries make the largest array of a chunk as large as it should be."""
+    if not has_chunks(call):
+        return call.q_len
     lead = call.query.shape[0] * call.query.shape[1]
     row_bytes = lead * call.k_len * call.exact.itemsize * pair_width(call)
     return max(1, min(call.q_len, -(-CHUNK_BYTES // max(1, row_bytes))))
 
 
+def has_chunks(call: Call) -> bool:
+    """Whether the call may be cut: not if that would bind a graph to a length, or change a part.
+
+    A part that changes as it runs, such as a score with spectral norm in training, is called once;
+    a normalizer that does not say what it is for some rows (`at`) sees all of them.
+    """
+    lengths = (call.q_len, call.k_len, call.query.shape[0])
+    if is_jit_traced() or not all(is_static(length) for length in lengths):
+        return False
+    if torch.compiler.is_compiling():
+        return True
+    return takes_some_rows(call.normalizer) and not any(map(changes_as_it_runs, call.parts))
+
+
 def run(call: Call) -> Tensor:
+    """`dropout(weights) @ value`, some queries at a time."""
+    return in_chunks(call, attend)
+
+
+def in_chunks(call: Call, attend: Attend) -> Tensor:
+    """What `attend` makes of some queries at a time, with keys and values in the exact dtype."""
     rows = chunk_rows(call)
     key = repeat_heads(call.key, call.groups).to(call.exact)
     value = repeat_heads(call.value, call.groups).to(call.exact)
-    if rows >= call.q_len:
-        return _attend(call, call.query, key, value, 0)
+    if not has_chunks(call) or rows >= call.q_len:
+        return attend(call, call.query, key, value, 0)
+    if torch.is_grad_enabled() and not is_transformed() and not is_forward_mode():
+        attend = _recomputed(call, attend)
     chunks = [
-        _chunk(call, call.query[:, :, start : start + rows], key, value, start)
+        attend(call, call.query[:, :, start : start + rows], key, value, start)
         for start in range(0, call.q_len, rows)
     ]
     return torch.cat(chunks, dim=2)
 
 
-def _chunk(call: Call, query: Tensor, key: Tensor, value: Tensor, start: int) -> Tensor:
+def _recomputed(call: Call, attend: Attend) -> Attend:
     """One chunk, which is computed again in the backward pass, with the same random numbers."""
-    if not torch.is_grad_enabled() or is_transformed():
-        return _attend(call, query, key, value, start)
-    return checkpoint(_attend, call, query, key, value, start, use_reentrant=False)
+    if torch.compiler.is_compiling():
+        return partial(checkpoint, attend, use_reentrant=False)
+    before = _versions(call)
+    foreign = not all(is_known(part) for part in call.parts)
+
+    def checked(call: Call, query: Tensor, key: Tensor, value: Tensor, start: int) -> Tensor:
+        first: list[Tensor] = []
+
+        def again(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+            if _versions(call) != before:
+                raise RuntimeError(_CHANGED)
+            output = attend(call, query, key, value, start)
+            if not foreign:
+                return output
+            if not first:
+                first.append(output.detach())
+            elif not torch.allclose(first[0], output, rtol=1e-5, atol=1e-6, equal_nan=True):
+                raise RuntimeError(_CHANGED)
+            return output
+
+        # A function may depend on anything: its second output is compared with its first, which an
+        # early stop would not reach.
+        with set_checkpoint_early_stop(not foreign):
+            return checkpoint(again, query, key, value, use_reentrant=False)
+
+    return checked
 
 
-def _attend(call: Call, query_BHQD: Tensor, key: Tensor, value: Tensor, start: int) -> Tensor:
+_CHANGED = (
+    "a part of this attention call (score, score_mod, mask or normalizer) was modified between its "
+    "forward and its backward pass, which computes from it again: call backward() first, or give "
+    "the part a copy of its tensors."
+)
+
+
+def _versions(call: Call) -> list[tuple[int, int]]:
+    """Which tensors the parts hold, and how often each was written to."""
+    return [
+        (id(tensor), tensor._version)
+        for part in call.parts
+        for tensor in tensors_of(part)
+        if not tensor.is_inference()
+    ]
+
+
+def attend(call: Call, query_BHQD: Tensor, key: Tensor, value: Tensor, start: int) -> Tensor:
     """The output for some queries, the first of which is the call's query `start`."""
     weights = weigh(call, query_BHQD, key, start)
     weights = torch.dropout(weights, call.dropout, train=call.dropout > 0)
@@ -65,12 +138,15 @@ def _attend(call: Call, query_BHQD: Tensor, key: Tensor, value: Tensor, start: i
 
 def weigh(call: Call, query_BHQD: Tensor, key: Tensor, start: int) -> Tensor:
     """The weights `[B, H, chunk, K]` of these queries."""
-    stop = start + query_BHQD.shape[-2]
-    b, h, q, k = call.indices_of(start, stop)
-    scores = call.scored(query_BHQD.to(call.exact), key)
-    scores = call.modified(scores, b, h, q, k)
-    where = None if call.mask is None else call.permitted(b, h, q, k)
-    return _normalizer_at(call, start, stop)(scores, where)
+    scores, where = scored(call, query_BHQD, key, start)
+    return _normalizer_at(call, start, start + query_BHQD.shape[-2])(scores, where)
+
+
+def scored(call: Call, query_BHQD: Tensor, key: Tensor, start: int) -> tuple[Tensor, Tensor | None]:
+    """The scores `[B, H, chunk, K]` of these queries, and which pairs are permitted."""
+    indices = call.indices_of(start, start + query_BHQD.shape[-2])
+    scores = call.modified(call.scored(query_BHQD.to(call.exact), key), *indices)
+    return scores, None if call.mask is None else call.permitted(*indices)
 
 
 def _normalizer_at(call: Call, start: int, stop: int) -> Normalizer:

@@ -12,14 +12,19 @@ import torch
 from torch import Tensor
 from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex_attention
 
+from regard._backends import _dot
 from regard._backends._call import Call, label
 from regard._backends._cost import Cost, fused_cost
 from regard._backends._rewriting import LEAVES_OUT_QUERY, is_additive, is_dot
-from regard._backends._structure import is_static, temperature
-from regard._backends.sdpa import first_derivative_only, fit, unfit
+from regard._backends._structure import follows_from_numbers, is_softmax, temperature
+from regard._torch_private import is_traced
 from regard._typing import MaskMod, ScoreMod
 
 VARIANTS = 256  # kernels compiled in one process, one for each combination of parts and dtypes
+
+
+masks_first = False
+uses_dot_form = True
 
 
 def refusals(call: Call) -> Iterator[str]:
@@ -31,7 +36,7 @@ def refusals(call: Call) -> Iterator[str]:
             f"its rewriting leaves out a term of the query alone, which score_mod "
             f"{label(call.score_mod)} would see"
         )
-    if temperature(call.normalizer) is None:
+    if not is_softmax(call.normalizer):
         yield f"it normalizes by softmax only, not by {label(call.normalizer)}"
     if call.dropout > 0:
         yield "its kernel has no dropout"
@@ -45,6 +50,10 @@ def refusals(call: Call) -> Iterator[str]:
         yield "it has no backward pass on the CPU"
     if call.score_mod is not None and call.query.is_cuda and call.parts_need_grad:
         yield "gradients to a score_mod's weights are not asked of its kernel"
+    if not call.offset_is_shared:
+        yield "its block mask has one q_offset, not one for each sequence"
+    if _dot.is_transformed_too_far(call):
+        yield _dot.NO_TRANSFORM
 
 
 def is_worthwhile(call: Call) -> bool:
@@ -59,13 +68,28 @@ def cost(call: Call) -> Cost:
 
 
 def run(call: Call) -> Tensor:
-    query, key, value, scale = fit(call)
+    query, key, value, scale = _dot.fit(call)
     output = _kernel(
         query, key, value,
         score_mod=_score_mod(call), block_mask=_block_mask(call),
         scale=scale, enable_gqa=call.groups > 1,
     )  # fmt: skip
-    return unfit(call, first_derivative_only(output, "flex"))
+    return _dot.unfit(call, _first_derivative_only(output))
+
+
+def _first_derivative_only(output: Tensor) -> Tensor:
+    """Let a second derivative raise by name: the compiled backward pass has no derivative."""
+    if output.requires_grad and not is_traced():
+        output.register_hook(_refuse_recording)
+    return output
+
+
+def _refuse_recording(gradient: Tensor) -> None:
+    if torch.is_grad_enabled():
+        raise RuntimeError(
+            "backend 'flex' has no second derivative (create_graph=True): "
+            "call attention(..., backend='chunked'), which has derivatives of every order."
+        )
 
 
 def _kernel(*tensors: Tensor, **options: Any) -> Tensor:
@@ -87,7 +111,7 @@ def _score_mod(call: Call) -> ScoreMod | None:
         return None
     offset, score_mod = call.q_offset, call.score_mod
     # The kernel's scale holds the temperature, which should divide what the score_mod makes.
-    warmth = temperature(call.normalizer) or 1.0
+    warmth = temperature(call.normalizer)
 
     def shifted(score: Tensor, b: Tensor, h: Tensor, q: Tensor, k: Tensor) -> Tensor:
         return score_mod(score * warmth, b, h, q + offset, k) / warmth
@@ -99,10 +123,13 @@ def _block_mask(call: Call) -> BlockMask | None:
     if call.mask is None:
         return None
     device = str(call.query.device)
-    if is_static(call.mask):  # says the same for every batch and head, and may be kept
-        return _kept_block_mask(call.mask, 1, 1, call.q_len, call.k_len, call.q_offset, device)
+    if follows_from_numbers(call.mask) and not is_traced():  # one for all heads, to be kept
+        mask: Any = call.mask
+        return _kept_block_mask(mask, 1, 1, call.q_len, call.k_len, call.shared_offset, device)
     batch, heads = call.query.shape[:2]
-    return _new_block_mask(call.mask, batch, heads, call.q_len, call.k_len, call.q_offset, device)
+    return _new_block_mask(
+        call.mask, batch, heads, call.q_len, call.k_len, call.shared_offset, device
+    )
 
 
 def _new_block_mask(
@@ -114,4 +141,8 @@ def _new_block_mask(
     return create_block_mask(shifted, batch, heads, q_len, k_len, device)
 
 
-_kept_block_mask: Callable[..., BlockMask] = lru_cache(maxsize=64)(_new_block_mask)
+@lru_cache(maxsize=64)
+def _kept_block_mask(*arguments: Any) -> BlockMask:
+    """A block mask that later calls may use, those that record gradients too."""
+    with torch.inference_mode(False):
+        return _new_block_mask(*arguments)

@@ -10,14 +10,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from regard._backends._call import Call, label, repeat_heads
+from regard._backends._call import Call, label, repeat_heads, shown
 from regard._backends._cost import Cost, io_bytes, output_bytes
 from regard._backends._structure import conjuncts
+from regard._torch_private import is_static, surely
 from regard.masks import Causal, Padding
 from regard.normalizers import sum as sum_normalizer
 from regard.scores import FeatureMapDot
 
 BLOCK = 64  # queries that meet their own block's keys pair by pair under a causal mask
+
+
+masks_first = False
+uses_dot_form = False
 
 
 def refusals(call: Call) -> Iterator[str]:
@@ -33,10 +38,10 @@ def refusals(call: Call) -> Iterator[str]:
     for part in conjuncts(call.mask):
         if type(part) not in (Causal, Padding):
             yield f"mask {label(part)} is neither Causal nor Padding"
-    if _is_causal(call) and not (call.q_offset >= 0 and call.q_offset + call.q_len == call.k_len):
+    if _is_causal(call) and not _ends_together(call):
         yield (
-            f"a causal mask wants the last query at the last key, but q_offset is {call.q_offset} "
-            f"with {call.q_len} queries and {call.k_len} keys"
+            f"a causal mask wants the last query at the last key, but q_offset is "
+            f"{shown(call.q_offset)} with {shown(call.q_len)} queries and {shown(call.k_len)} keys"
         )
 
 
@@ -65,6 +70,13 @@ def _feature_dim(call: Call) -> int:
     return _feature_map(call)(call.query[:0, :0, :0]).shape[-1]
 
 
+def _ends_together(call: Call) -> bool:
+    """Whether the last query stands at the last key, whatever the lengths of a recorded graph."""
+    if not call.offset_is_shared:
+        return False
+    return surely(call.q_offset >= 0) and surely(call.q_offset + call.q_len == call.k_len)
+
+
 def _is_causal(call: Call) -> bool:
     return any(type(part) is Causal for part in conjuncts(call.mask))
 
@@ -80,9 +92,12 @@ def run(call: Call) -> Tensor:
             key, value = key.where(keep_B1K1, 0), value.where(keep_B1K1, 0)
     # A last column of ones carries the sum of the weights along with the weighted sum.
     value = F.pad(value, (0, 1), value=1.0)
-    if _is_causal(call) and call.q_len > 0:
-        total = _running(query, key, value, call.q_offset)
-    elif call.q_len * call.k_len < query.shape[-1] * (call.q_len + call.k_len) // 2:
+    if _is_causal(call) and torch.compiler.is_exporting() and not is_static(call.q_len):
+        pairs = query @ key.mT  # blocks would bind the graph to their number
+        total = pairs.masked_fill(~Causal()(*call.indices), 0.0) @ value
+    elif _is_causal(call) and not surely(call.q_len == 0):
+        total = _running(query, key, value, call.shared_offset)
+    elif surely(call.q_len * call.k_len < query.shape[-1] * (call.q_len + call.k_len) // 2):
         total = (query @ key.mT) @ value
     else:
         total = query @ (key.mT @ value)

@@ -11,6 +11,9 @@ from torch import Tensor
 from regard._backends._call import Call, repeat_heads
 from regard._backends._cost import Cost, dense_cost
 
+masks_first = True
+uses_dot_form = False
+
 
 def refusals(call: Call) -> Iterator[str]:
     """It serves everything."""

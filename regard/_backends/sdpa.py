@@ -1,27 +1,37 @@
 """PyTorch's fused kernels, for every dot-product score, every mask and every additive bias."""
 
-import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from regard._backends._call import Call, is_traced, label, repeat_heads
+from regard._backends import _dot
+from regard._backends._call import Call, label
 from regard._backends._cost import Cost, fused_cost
-from regard._backends._rewriting import dot_form, is_additive, is_dot
-from regard._backends._structure import temperature
+from regard._backends._derivatives import allow_second
+from regard._backends._rewriting import AS_THEY_ARE, dot_form, is_additive, is_dot
+from regard._backends._structure import follows_from_numbers, is_softmax, temperature
+from regard._torch_private import surely
 from regard.masks import Causal
+
+Kernel = Callable[[Tensor, Tensor, Tensor], Tensor]
+
+
+masks_first = False
+uses_dot_form = True
 
 
 def refusals(call: Call) -> Iterator[str]:
     """Not a dot product, not a softmax, or a score_mod that is no added bias."""
     if not is_dot(call):
         yield f"{label(call.score)} is not a dot product, nor one in disguise"
-    if temperature(call.normalizer) is None:
+    if not is_softmax(call.normalizer):
         yield f"it normalizes by softmax only, not by {label(call.normalizer)}"
     if not is_additive(call):
         yield f"score_mod {label(call.score_mod)} is not a bias added to the score"
+    if _dot.is_transformed_too_far(call):
+        yield _dot.NO_TRANSFORM
 
 
 def cost(call: Call) -> Cost:
@@ -32,95 +42,69 @@ def cost(call: Call) -> Cost:
 
 
 def run(call: Call) -> Tensor:
-    query, key, value, scale = fit(call)
-    if call.score_mod is None and is_triangle(call):
-        output = attend(call, query, key, value, scale, is_causal=True)
-    elif call.score_mod is None:
-        output = attend(
-            call,
-            query,
-            key,
-            value,
-            scale,
-            mask=None if call.mask is None else call.permitted(*call.indices),
-        )
-    else:
-        bias = _bias(call)
-        query, key, value = (tensor.to(bias.dtype) for tensor in (query, key, value))
-        output = attend(call, query, key, value, scale, mask=bias)
-    return unfit(call, output)
-
-
-def unfit(call: Call, output: Tensor) -> Tensor:
-    """The output without the columns that `fit` added, in the query's dtype."""
-    value_dim = call.value.shape[-1]
-    if output.shape[-1] != value_dim:
-        output = output[..., :value_dim]
-    return output.to(call.query.dtype)
+    query, key, value, scale = _dot.fit(call)
+    mask, is_causal = None, call.score_mod is None and is_triangle(call)
+    if call.score_mod is not None:
+        mask = _bias(call)
+        query, key, value = (tensor.to(mask.dtype) for tensor in (query, key, value))
+    elif call.mask is not None and not is_causal:
+        mask = call.permitted(*call.indices)
+    output = _dot.attend(
+        query, key, value, scale,
+        grouped=_dot.is_grouped(call), mask=mask, is_causal=is_causal, dropout=call.dropout,
+    )  # fmt: skip
+    return _dot.unfit(call, output)
 
 
 def is_triangle(call: Call) -> bool:
     """Whether the mask is exactly the square lower triangle that kernels know without a tensor."""
-    return type(call.mask) is Causal and call.q_offset == 0 and call.q_len == call.k_len
-
-
-def fit(call: Call) -> tuple[Tensor, Tensor, Tensor, float]:
-    """Query, key and value of one dtype and one width, and the scale of their dot product.
-
-    Kernels that keep the scores on chip want one width; columns of zeros change no dot product.
-    """
-    form = dot_form(call)
-    query, key, value = form.query, form.key, call.value.to(form.query.dtype)
-    missing = value.shape[-1] - query.shape[-1]
-    if missing > 0:
-        query, key = F.pad(query, (0, missing)), F.pad(key, (0, missing))
-    elif missing < 0:
-        value = F.pad(value, (0, -missing))
-    scale = form.scale / (temperature(call.normalizer) or 1.0)
-    if scale < 0:  # kernels split the scale by its square root, or take a maximum before it
-        query, scale = -query, -scale
-    return query, key, value, scale
+    return (
+        type(call.mask) is Causal
+        and call.offset_is_shared
+        and surely(call.q_offset == 0)
+        and surely(call.q_len == call.k_len)
+    )
 
 
 def _bias(call: Call) -> Tensor:
     """What the score_mod adds, over the temperature; minus infinity where the mask forbids."""
     zero = torch.zeros((1, 1, 1, 1), dtype=call.exact, device=call.query.device)
-    bias = call.modified(zero, *call.indices) / (temperature(call.normalizer) or 1.0)
-    return torch.where(call.permitted(*call.indices), bias, -math.inf)
+    bias = call.modified(zero, *call.indices) / temperature(call.normalizer)
+    return (
+        bias if call.mask is None else bias.masked_fill(~call.permitted(*call.indices), -torch.inf)
+    )
 
 
-def attend(
-    call: Call,
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    scale: float,
-    mask: Tensor | None = None,
-    is_causal: bool = False,
-    backend: str = "sdpa",
-) -> Tensor:
-    """SDPA on tensors made to fit, with this call's dropout, for the backend of that name."""
-    if query.numel() == 0 or key.numel() == 0:
-        groups = query.shape[1] // key.shape[1] if key.shape[1] else 1
-        key, value = repeat_heads(key, groups), repeat_heads(value, groups)
-        return (query @ key.mT) @ value  # zeros: kernels divide by these lengths
-    output = F.scaled_dot_product_attention(
-        query, key, value, mask, call.dropout, is_causal,
-        scale=scale, enable_gqa=query.shape[1] != key.shape[1],
-    )  # fmt: skip
-    return first_derivative_only(output, backend)
+SMALL = 1 << 13  # pairs up to which a mask that follows from numbers is kept
 
 
-def first_derivative_only(output: Tensor, backend: str) -> Tensor:
-    """Let a second derivative raise by name: fused backward kernels have no derivative."""
-    if output.requires_grad and not is_traced():
-        output.register_hook(lambda grad: _refuse_recording(backend))
-    return output
+def prepared(call: Call) -> Kernel | None:
+    """The call as one kernel that needs nothing but tensors of the same shapes, where it is that.
 
+    So the planner may keep it for equal calls, whose parts are values.
+    """
+    if type(call.score) not in AS_THEY_ARE or call.score_mod is not None:
+        return None
+    same_width = call.query.shape[-1] == call.key.shape[-1] == call.value.shape[-1]
+    scale = dot_form(call).scale / temperature(call.normalizer)
+    if not same_width or 0 in call.query.shape or 0 in call.key.shape:
+        return None
+    if isinstance(scale, Tensor) or scale < 0:  # it goes into the query
+        return None
+    is_causal, mask = is_triangle(call), None
+    if call.mask is not None and not is_causal:
+        if not follows_from_numbers(call.mask) or call.q_len * call.k_len > SMALL:
+            return None
+        with torch.inference_mode(False):
+            mask = _dot.additive(call.permitted(*call.indices), call.query.dtype)
+    grouped, dropout = _dot.is_grouped(call), call.dropout
 
-def _refuse_recording(backend: str) -> None:
-    if torch.is_grad_enabled():
-        raise RuntimeError(
-            f"backend {backend!r} has no second derivative (create_graph=True): "
-            "call attention(..., backend='chunked'), which has derivatives of every order."
+    def kernel(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        output = F.scaled_dot_product_attention(
+            query, key, value, mask, dropout, is_causal, scale=scale, enable_gqa=grouped
         )
+        if output.requires_grad:
+            allow_second(output, query, key, value, mask, scale, is_causal)
+        return output
+
+    return kernel

@@ -526,14 +526,6 @@ def test_first_and_second_derivatives_are_those_of_the_function(
     assert torch.autograd.gradgradcheck(attend, inputs, fast_mode=fast)
 
 
-@pytest.mark.parametrize("backend", ["sdpa", "banded"])
-def test_a_second_derivative_of_a_fused_kernel_names_the_way_out(backend: str) -> None:
-    query, key, value = (x.requires_grad_() for x in qkv())
-    output = regard.attention(query, key, value, mask=SlidingWindow(2), backend=backend)
-    with pytest.raises(RuntimeError, match=f"{backend!r} has no second derivative.*'chunked'"):
-        torch.autograd.grad(output.square().sum(), query, create_graph=True)
-
-
 def test_weights_have_derivatives_too() -> None:
     query, key, _ = (x.requires_grad_() for x in tensors(Sizes(1, 2, 1, 2, 3, 2, 1)))
 

@@ -1,0 +1,96 @@
+"""What the fused kernels share: tensors made to fit PyTorch's SDPA, and the call of it."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from regard._backends._call import Call, repeat_heads
+from regard._backends._derivatives import allow_second
+from regard._backends._held import tensors_of
+from regard._backends._rewriting import dot_form
+from regard._backends._structure import temperature
+from regard._torch_private import is_static, is_traced, is_transformed, needs_definition
+
+NO_TRANSFORM = (
+    "it is called under vmap, in forward mode or inside of another derivative, and its kernel has "
+    "a forward and a backward pass only"
+)
+
+
+def fit(call: Call) -> tuple[Tensor, Tensor, Tensor, float]:
+    """Query, key and value of one dtype and one width, and the scale of their dot product.
+
+    Kernels that keep the scores on chip want one width; columns of zeros change no dot product.
+    """
+    form = dot_form(call)
+    query, key, scale = form.query, form.key, form.scale / temperature(call.normalizer)
+    if isinstance(scale, Tensor) or not is_static(scale):
+        # Kernels take a plain number. One that is learned, or that changes from call to call of a
+        # compiled graph, goes into the query, in a precision that does not round it away.
+        query, key = query.to(call.exact) * scale, key.to(call.exact)
+        scale = 1.0
+    elif scale < 0:  # kernels split the scale by its square root, or take a maximum before it
+        query, scale = -query, -scale
+    value = call.value.to(query.dtype)
+    missing = value.shape[-1] - query.shape[-1]
+    if missing > 0:
+        query, key = F.pad(query, (0, missing)), F.pad(key, (0, missing))
+    elif missing < 0:
+        value = F.pad(value, (0, -missing))
+    return query, key, value, scale
+
+
+def unfit(call: Call, output: Tensor) -> Tensor:
+    """The output without the columns that `fit` added, in the query's dtype."""
+    value_dim = call.value.shape[-1]
+    if output.shape[-1] != value_dim:
+        output = output[..., :value_dim]
+    return output.to(call.query.dtype)
+
+
+def attend(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    scale: float,
+    *,
+    grouped: bool,
+    mask: Tensor | None = None,
+    is_causal: bool = False,
+    dropout: float = 0.0,
+) -> Tensor:
+    """SDPA on tensors made to fit, differentiable as often as one likes."""
+    if 0 in query.shape or 0 in key.shape:
+        if grouped:
+            groups = query.shape[1] // max(1, key.shape[1])
+            key, value = repeat_heads(key, groups), repeat_heads(value, groups)
+        return (query @ key.mT) @ value  # zeros: kernels divide by these lengths
+    if mask is not None and mask.dtype == torch.bool and _records(query, key, value):
+        mask = additive(mask, query.dtype)  # as SDPA would; this one can be found again
+    output = F.scaled_dot_product_attention(
+        query, key, value, mask, dropout, is_causal, scale=scale, enable_gqa=grouped
+    )
+    if output.requires_grad and not is_traced():
+        allow_second(output, query, key, value, mask, scale, is_causal)
+    return output
+
+
+def _records(*tensors: Tensor) -> bool:
+    return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
+
+
+def is_transformed_too_far(call: Call) -> bool:
+    """Whether this call is asked for more than the two passes of a fused kernel."""
+    if is_transformed() and any(tensor.requires_grad for tensor in tensors_of(call.score_mod)):
+        return True  # its kernel takes no gradient to a bias, and cannot see there that it should
+    return needs_definition((call.query, call.key, call.value))
+
+
+def is_grouped(call: Call) -> bool:
+    """Whether several query heads share a key/value head, as a plain bool also while compiling."""
+    return bool(call.query.shape[1] != call.key.shape[1])
+
+
+def additive(permitted: Tensor, dtype: torch.dtype) -> Tensor:
+    """A mask as SDPA adds it: 0 where it permits, minus infinity where it does not."""
+    return torch.zeros((), dtype=dtype, device=permitted.device).where(permitted, -torch.inf)

@@ -1,0 +1,145 @@
+"""What lies under a mask must not come out: NaN, infinity, and numbers whose products overflow.
+
+Kernels multiply forbidden values by a weight of zero, and 0 · NaN is NaN. On a CPU one reduction
+per tensor tells whether a masked call holds such numbers. If so it is served in a way that keeps
+them in:
+
+- a key that no query may see, and a query that may see no key, are set to zero;
+- any other non-finite vector is set to zero too, and the queries it really reaches become NaN;
+- finite numbers that overflow go to a backend that masks scores before it uses them.
+
+On another device asking would wait for it, and under a transform nothing can be asked. There the
+first two are always done, by arithmetic on the device. In a compiled graph only padding is set to
+zero, so that the graph stays what SDPA's would be.
+"""
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.linalg import vector_norm
+
+from regard._backends._call import Call, repeat_heads
+from regard._backends._plan import BACKENDS
+from regard._backends._reach import sees_any
+from regard._backends._structure import conjuncts
+from regard._torch_private import can_look_at
+from regard.errors import UnsupportedByBackend
+from regard.masks import Padding
+
+Kernel = Callable[[Tensor, Tensor, Tensor], Tensor | None]
+Serve = Callable[[Call], Tensor]
+
+_OVERFLOW = (
+    "query, key or value hold numbers whose products overflow and which some query may not see; "
+    "backend='chunked' keeps them apart"
+)
+
+
+def run(call: Call, backend: str, asked: str | None) -> Tensor:
+    """Serve the call by `backend`; nothing that its mask hides comes out."""
+
+    def serve(call: Call) -> Tensor:
+        return BACKENDS[backend].run(call)
+
+    def serve_hidden(clean: Call) -> Tensor:
+        if BACKENDS[backend].masks_first or all_finite(clean):
+            return serve(clean)
+        if asked is not None:
+            raise UnsupportedByBackend(asked, {asked: [_OVERFLOW]})
+        return BACKENDS["chunked"].run(clean)
+
+    return guard(call, serve, serve_hidden)
+
+
+def guard(call: Call, serve: Serve, serve_hidden: Serve | None = None) -> Tensor:
+    """What `serve` makes of the call, `[B, H, Q, …]`, with nothing in it that the mask hides.
+
+    On a CPU, where numbers can be looked at, `serve_hidden` is given those calls, made clean, in
+    which something was hidden.
+    """
+    if call.mask is None or call.query.is_meta:
+        return serve(call)
+    if torch.compiler.is_compiling():
+        return serve(without_padding(call))
+    if not can_look_at(call.query):
+        clean, reached = sanitized(without_padding(call))
+        return _marked(serve(clean), reached)
+    if all_finite(call):
+        return serve(call)
+    clean, reached = sanitized(call)
+    return _marked((serve_hidden or serve)(clean), reached)
+
+
+def guarded(kernel: Callable[[Tensor, Tensor, Tensor], Tensor], is_causal: bool) -> Kernel:
+    """A kernel that answers None where something its mask hides might come out.
+
+    A causal kernel overwrites forbidden scores and multiplies forbidden values by zero, or adds
+    minus infinity to scores in plain arithmetic: going forward, whatever came out would be NaN or
+    infinite, and the output tells. Going backward products can overflow that were not there before.
+    """
+
+    def run(query: Tensor, key: Tensor, value: Tensor) -> Tensor | None:
+        recorded = torch.is_grad_enabled() and (
+            query.requires_grad or key.requires_grad or value.requires_grad
+        )
+        if recorded or not is_causal:
+            return kernel(query, key, value) if _are_finite(query, key, value) else None
+        output = kernel(query, key, value)
+        return output if math.isfinite(output.sum().item()) else None
+
+    return run
+
+
+def all_finite(call: Call) -> bool:
+    """Whether the squares of all numbers can be summed: then no product of two overflows."""
+    return _are_finite(call.query, call.key, call.value)
+
+
+def _are_finite(*tensors: Tensor) -> bool:
+    given = tensors[0].dtype
+    exact = torch.promote_types(given, torch.float32)
+    dtype = None if exact == given else exact
+    for tensor in tensors:
+        if tensor.requires_grad:
+            tensor = tensor.detach()
+        if not math.isfinite(vector_norm(tensor, dtype=dtype).item()):
+            return False
+    return True
+
+
+def sanitized(call: Call) -> tuple[Call, Tensor]:
+    """The call without what its mask hides, and `[B, H, Q]` of the queries non-finites do reach."""
+    bad_query, bad_key, bad_value = (
+        ~tensor.detach().isfinite().all(-1) for tensor in (call.query, call.key, call.value)
+    )
+    bad_BHK = repeat_heads(bad_key | bad_value, call.groups)
+    reached, alive, seen = sees_any(call, bad_BHK)
+    unseen = bad_key | bad_value
+    if seen is not None:
+        unseen = unseen | ~seen.unflatten(1, (-1, call.groups)).any(2)
+    clean = call.where(
+        query=_without(call.query, bad_query | ~alive),
+        key=_without(call.key, unseen),
+        value=_without(call.value, unseen),
+    )
+    return clean, reached | (bad_query & alive)
+
+
+def without_padding(call: Call) -> Call:
+    """The call with zeros for the keys and values that a `Padding` mask hides from every query."""
+    for part in conjuncts(call.mask):
+        if type(part) is Padding:
+            padding = ~part(*call.indices).mT
+            key, value = (x.masked_fill(padding, 0) for x in (call.key, call.value))
+            call = call.where(key=key, value=value)
+    return call
+
+
+def _without(tensor: Tensor, vectors: Tensor) -> Tensor:
+    return tensor.masked_fill(vectors.unsqueeze(-1), 0)
+
+
+def _marked(output: Tensor, reached: Tensor) -> Tensor:
+    return output.masked_fill(reached.unsqueeze(-1), torch.nan)

@@ -1,0 +1,124 @@
+"""Attention in pieces: what some of the keys contribute, and how contributions are joined."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from regard._backends import _logsumexp
+from regard._backends._bind import bind, without_autocast
+from regard._torch_private import quiet_trace
+from regard._typing import MaskMod, Normalizer, Score, ScoreMod
+from regard.normalizers import softmax
+from regard.scores import ScaledDot
+
+
+class Partial(NamedTuple):
+    """What some keys contribute to softmax attention: their own output and their total weight.
+
+    `logsumexp` is the logarithm of the sum that the softmax divided by, -inf where a query may see
+    none of these keys.
+
+    Example:
+        >>> import torch, regard
+        >>> nothing = regard.Partial(torch.zeros(1, 1, 2, 4), torch.full((1, 1, 2), -torch.inf))
+        >>> x = torch.randn(1, 1, 2, 4)
+        >>> torch.equal(regard.merge([nothing, regard.attention_partial(x, x, x)]).output,
+        ...             regard.attention_partial(x, x, x).output)
+        True
+    """
+
+    output: Float[Tensor, "batch heads q_len value_dim"]
+    logsumexp: Float[Tensor, "batch heads q_len"]
+
+
+def attention_partial(
+    query: Float[Tensor, "batch heads q_len head_dim"],
+    key: Float[Tensor, "batch kv_heads k_len key_dim"],
+    value: Float[Tensor, "batch kv_heads k_len value_dim"],
+    *,
+    score: Score = ScaledDot(),
+    score_mod: ScoreMod | None = None,
+    mask: MaskMod | Bool[Tensor, "..."] | None = None,
+    normalizer: Normalizer = softmax,
+    q_offset: int | Int[Tensor, " batch"] | None = None,
+) -> Partial:
+    """`attention`, and the logarithm of what each query's softmax divided by.
+
+        logsumexp = log Σ_j exp(score_mod(score(query, key_j)) / temperature)    over permitted keys
+
+    With it, contributions of disjoint sets of keys are joined exactly (`merge`): for keys that lie
+    on several devices or arrive in turns, and for keys that only some queries share. A query
+    without a permitted key has output 0 and logsumexp -inf. Both have exact gradients.
+
+    Args:
+        normalizer: `softmax` or a `Softmax(temperature)`; no other is a sum over keys.
+
+    Returns:
+        The output in the query's dtype, the logsumexp in float32 (float64 for float64 input).
+
+    Raises:
+        ValueError, TypeError: as `attention`, and for a normalizer that is no softmax.
+
+    Example:
+        >>> import torch, regard
+        >>> x = torch.randn(1, 2, 6, 4)
+        >>> parts = [
+        ...     regard.attention_partial(x, x[:, :, :2], x[:, :, :2], q_offset=0),
+        ...     regard.attention_partial(x, x[:, :, 2:], x[:, :, 2:], q_offset=-2),
+        ... ]
+        >>> torch.allclose(regard.merge(parts).output, regard.attention(x, x, x), atol=1e-6)
+        True
+
+    References:
+        Dao, Fu, Ermon, Rudra & Ré. FlashAttention: Fast and Memory-Efficient Exact Attention with
+        IO-Awareness. 2022. https://arxiv.org/abs/2205.14135
+    """
+    with quiet_trace():
+        call = bind(query, key, value, score, score_mod, mask, normalizer, 0.0, q_offset)
+        with without_autocast(query.device.type):
+            return Partial(*_logsumexp.run(call))
+
+
+def merge(parts: Sequence[Partial]) -> Partial:
+    """The contribution of all keys together, from those of disjoint sets of keys.
+
+        logsumexp = log Σ_n exp(logsumexp_n)
+        output = Σ_n exp(logsumexp_n - logsumexp) output_n
+
+    The order does not matter, and parts may be merged in any groups. What is a constant to a query,
+    an attention sink of score s, is a part with output 0 and logsumexp s.
+
+    Raises:
+        ValueError: no part, or parts of different shapes.
+
+    Example:
+        >>> import torch, regard
+        >>> x = torch.randn(1, 1, 2, 4)
+        >>> whole = regard.attention_partial(x, x, x)
+        >>> sink = regard.Partial(torch.zeros_like(x), torch.zeros(1, 1, 2))
+        >>> from regard.normalizers import softmax_one
+        >>> wanted = regard.attention(x, x, x, normalizer=softmax_one)
+        >>> torch.allclose(regard.merge([whole, sink]).output, wanted, atol=1e-6)
+        True
+    """
+    if not parts:
+        raise ValueError("merge needs at least one part, got 0: give the results of partial calls.")
+    first = parts[0]
+    for part in parts:
+        if (
+            part.output.shape != first.output.shape
+            or part.logsumexp.shape != first.output.shape[:3]
+        ):
+            raise ValueError(
+                f"merge needs parts of one shape, got output {list(part.output.shape)} with "
+                f"logsumexp {list(part.logsumexp.shape)} beside output {list(first.output.shape)}: "
+                "every part answers the same queries."
+            )
+    sums = torch.stack([part.logsumexp for part in parts])
+    outputs = torch.stack([part.output.to(sums.dtype) for part in parts])
+    weights = softmax(sums.movedim(0, -1)).movedim(-1, 0)  # zeros where no part has a key
+    output = (weights.unsqueeze(-1) * outputs).sum(0)
+    return Partial(output.to(first.output.dtype), _logsumexp.total(sums, 0))
