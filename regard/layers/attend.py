@@ -1,21 +1,27 @@
 """The operator with its parts chosen: what a layer calls on its heads."""
 
+from typing import Any
+
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from regard._attention import attention, attention_weights
 from regard._backends._weights import Chosen
 from regard._typing import MaskMod, Normalizer, Score, ScoreMod
+from regard.layers.part_module import own, unwrapped
 from regard.masks import And, Dense
 from regard.normalizers import softmax
 from regard.scores import ScaledDot
+
+Mask = MaskMod | Bool[Tensor, "..."] | None
 
 
 class Attend(nn.Module):
     """`regard.attention` with score, score_mod, mask, normalizer, dropout and backend filled in.
 
-    Parts with weights are registered, so the layer that holds this one trains and saves them. A
-    stack copies it for each of its layers.
+    The tensors of its parts are this module's, so the layer that holds it trains, moves and saves
+    them: a module's weights, and a part's fields as `PartModule` registers them. A stack copies it
+    for each of its layers.
 
     Args:
         mask: applies to every call, joined with the call's own mask by `&`.
@@ -28,16 +34,19 @@ class Attend(nn.Module):
     Example:
         >>> import torch
         >>> from regard.masks import Causal, Padding
+        >>> from regard.score_mods import Bias
         >>> x = torch.randn(2, 4, 7, 16)
         >>> Attend(mask=Causal())(x, x, x, mask=Padding(torch.tensor([7, 3]))).shape
         torch.Size([2, 4, 7, 16])
+        >>> list(Attend(score_mod=Bias(nn.Parameter(torch.zeros(7, 7)))).state_dict())
+        ['score_mod.tensor']
     """
 
     def __init__(
         self,
         score: Score = ScaledDot(),
         score_mod: ScoreMod | None = None,
-        mask: MaskMod | Bool[Tensor, "..."] | None = None,
+        mask: Mask = None,
         normalizer: Normalizer = softmax,
         dropout: float = 0.0,
         backend: str | None = None,
@@ -45,10 +54,10 @@ class Attend(nn.Module):
         super().__init__()
         if not 0.0 <= dropout <= 1.0:
             raise ValueError(f"dropout must lie between 0 and 1, got {dropout}")
-        self.score = score
-        self.score_mod = score_mod
-        self.mask = mask
-        self.normalizer = normalizer
+        self.score: Any = own(score)
+        self.score_mod: Any = own(score_mod)
+        self.mask: Any = own(Dense(mask) if isinstance(mask, Tensor) else mask)
+        self.normalizer: Any = own(normalizer)
         self.dropout = dropout
         self.backend = backend
 
@@ -57,17 +66,21 @@ class Attend(nn.Module):
         query: Float[Tensor, "batch heads q_len head_dim"],
         key: Float[Tensor, "batch kv_heads k_len key_dim"],
         value: Float[Tensor, "batch kv_heads k_len value_dim"],
-        mask: MaskMod | Bool[Tensor, "..."] | None = None,
+        mask: Mask = None,
+        *,
+        q_offset: int | Tensor | None = None,
     ) -> Float[Tensor, "batch heads q_len value_dim"]:
+        """The outputs; `q_offset` is that of `regard.attention`."""
         return attention(
             query,
             key,
             value,
-            score=self.score,
-            score_mod=self.score_mod,
+            score=unwrapped(self.score),
+            score_mod=unwrapped(self.score_mod),
             mask=both(self.mask, mask),
-            normalizer=self.normalizer,
+            normalizer=unwrapped(self.normalizer),
             dropout=self.dropout if self.training else 0.0,
+            q_offset=q_offset,
             backend=self.backend,
         )
 
@@ -75,18 +88,21 @@ class Attend(nn.Module):
         self,
         query: Float[Tensor, "batch heads q_len head_dim"],
         key: Float[Tensor, "batch kv_heads k_len key_dim"],
-        mask: MaskMod | Bool[Tensor, "..."] | None = None,
+        mask: Mask = None,
         rows: Chosen = None,
         heads: Chosen = None,
+        *,
+        q_offset: int | Tensor | None = None,
     ) -> Float[Tensor, "batch some_heads some_rows k_len"]:
         """The exact weights of the same call, before dropout: all of them or some."""
         return attention_weights(
             query,
             key,
-            score=self.score,
-            score_mod=self.score_mod,
+            score=unwrapped(self.score),
+            score_mod=unwrapped(self.score_mod),
             mask=both(self.mask, mask),
-            normalizer=self.normalizer,
+            normalizer=unwrapped(self.normalizer),
+            q_offset=q_offset,
             rows=rows,
             heads=heads,
         )
@@ -104,14 +120,12 @@ class Attend(nn.Module):
         return ", ".join(f"{name}={part}" for name, part in shown.items())
 
 
-def both(
-    one: MaskMod | Bool[Tensor, "..."] | None, other: MaskMod | Bool[Tensor, "..."] | None
-) -> MaskMod | Bool[Tensor, "..."] | None:
+def both(one: Mask, other: Mask) -> Mask:
     """What both masks permit; None permits everything."""
     if one is None or other is None:
-        return other if one is None else one
+        return unwrapped(other if one is None else one)
     return And(_part(one), _part(other))
 
 
-def _part(mask: MaskMod | Bool[Tensor, "..."]) -> MaskMod:
-    return Dense(mask) if isinstance(mask, Tensor) else mask
+def _part(mask: Any) -> Any:
+    return Dense(mask) if isinstance(mask, Tensor) else unwrapped(mask)

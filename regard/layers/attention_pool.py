@@ -5,6 +5,7 @@ from einops import rearrange, repeat
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from regard._numbers import count
 from regard._typing import MaskMod
 from regard.layers.attend import Attend
 from regard.scores import Bilinear, Dot
@@ -58,10 +59,8 @@ class AttentionPool(nn.Module):
         key: nn.Module | None = None,
     ) -> None:
         super().__init__()
-        given = {"embed_dim": embed_dim, "queries": queries, "query_dim": query_dim}
-        for name, number in given.items():
-            if number is not None and number < 1:
-                raise ValueError(f"{name} must be at least 1, got {number}")
+        embed_dim, queries = _count("embed_dim", embed_dim), _count("queries", queries)
+        query_dim = None if query_dim is None else _count("query_dim", query_dim)
         if query_dim is not None and queries > 1:
             raise ValueError(f"{queries} queries are learned ones: leave query_dim {query_dim} out")
         self.embed_dim, self.query_dim = embed_dim, query_dim
@@ -106,7 +105,7 @@ class AttentionPool(nn.Module):
         if query is not None:
             raise ValueError("this pool learns its queries: give none, or give it a query_dim")
         learned = self.query.to(key.dtype)
-        return repeat(learned, "queries width -> batch 1 queries width", batch=len(x)), key
+        return repeat(learned, "queries width -> batch 1 queries width", batch=x.shape[0]), key
 
 
 def penalty(weights: Float[Tensor, "batch queries k_len"]) -> Float[Tensor, " batch"]:
@@ -123,6 +122,10 @@ def penalty(weights: Float[Tensor, "batch queries k_len"]) -> Float[Tensor, " ba
     """
     identity = torch.eye(weights.shape[1], dtype=weights.dtype, device=weights.device)
     return (weights @ weights.mT - identity).square().sum((1, 2))
+
+
+def _count(name: str, value: int) -> int:
+    return count("AttentionPool", name, value, least=1, hint="it is a width or a number of queries")
 
 
 def _width(key: nn.Module, embed_dim: int) -> int:

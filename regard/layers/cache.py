@@ -55,16 +55,26 @@ class Growing:
 
         Raises `ValueError` when the batch is not that of the positions kept.
         """
-        if self.key is not None and self.value is not None:
-            if len(key) != len(self.key):
-                raise ValueError(
-                    f"the cache holds {len(self.key)} rows but {len(key)} are appended; "
-                    "reorder the cache or start a new one"
-                )
-            key = torch.cat([self.key, key], dim=2)
-            value = torch.cat([self.value, value], dim=2)
+        key = self.keys(key)
+        value = value if self.value is None else torch.cat([self.value, value], dim=2)
         self.key, self.value = key, value
         return key, value
+
+    def keys(
+        self, key: Float[Tensor, "batch kv_heads new head_dim"]
+    ) -> Float[Tensor, "batch kv_heads k_len head_dim"]:
+        """The keys kept and these behind them, which are not kept.
+
+        Raises `ValueError` when the batch is not that of the positions kept.
+        """
+        if self.key is None:
+            return key
+        if key.shape[0] != self.key.shape[0]:
+            raise ValueError(
+                f"the cache holds {self.key.shape[0]} rows but {key.shape[0]} are appended; "
+                "reorder the cache or start a new one"
+            )
+        return torch.cat([self.key, key], dim=2)
 
     def copy(self) -> "Growing":
         """A cache that begins with the same positions."""

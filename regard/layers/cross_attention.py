@@ -1,20 +1,23 @@
 """Cross-attention: tokens of one sequence look at another."""
 
-from typing import Any
-
 from einops import rearrange
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from regard._backends._weights import Chosen
+from regard._torch_private import is_jit_traced
 from regard._typing import MaskMod
 from regard.layers.attend import Attend
 from regard.layers.cache import Constant
-from regard.layers.multi_head import MultiHeadAttention
+from regard.layers.join import concat
+from regard.layers.multi_head import Join, MultiHeadAttention, Rotation
 
 
 class CrossAttention(nn.Module):
-    """`MultiHeadAttention` with queries from `x`, keys and values from `memory`; the same options.
+    """`MultiHeadAttention` with queries from `x`, keys and values from `memory`; its arguments.
+
+    `kv_dim` is the width of the memory, `embed_dim` if None. With `value_dim` the values come from
+    other tokens than the keys, `value`, one for each position of the memory.
 
     `x` may hold several rows for each row of the memory, one after the other, as the beams of a
     sentence do: they become queries of the same keys, and nothing is copied. Masks and score mods
@@ -35,11 +38,33 @@ class CrossAttention(nn.Module):
     """
 
     def __init__(
-        self, embed_dim: int, num_heads: int, attend: Attend | None = None, **options: Any
+        self,
+        embed_dim: int,
+        num_heads: int,
+        attend: Attend | None = None,
+        *,
+        kv_heads: int | None = None,
+        head_dim: int | None = None,
+        join: Join = concat,
+        project: bool = True,
+        positions: Rotation | None = None,
+        bias: bool = True,
+        kv_dim: int | None = None,
+        value_dim: int | None = None,
     ) -> None:
         super().__init__()
         self.heads = MultiHeadAttention(
-            embed_dim, num_heads, attend, **{"kv_dim": embed_dim, **options}
+            embed_dim,
+            num_heads,
+            attend,
+            kv_heads=kv_heads,
+            head_dim=head_dim,
+            join=join,
+            project=project,
+            positions=positions,
+            bias=bias,
+            kv_dim=embed_dim if kv_dim is None else kv_dim,
+            value_dim=value_dim,
         )
 
     def forward(
@@ -48,12 +73,15 @@ class CrossAttention(nn.Module):
         memory: Float[Tensor, "batch k_len kv_dim"] | None = None,
         mask: MaskMod | Bool[Tensor, "..."] | None = None,
         cache: Constant | None = None,
+        *,
+        value: Float[Tensor, "batch k_len value_dim"] | None = None,
     ) -> Float[Tensor, "rows q_len output_dim"]:
         """Look at `memory`, or at the memory in `cache`, which is then all that is needed."""
         batch = _batch(memory, cache)
-        if len(x) == batch:
-            return self.heads(x, memory, mask=mask, cache=cache)
-        looked = self.heads(_as_queries(x, batch), memory, mask=mask, cache=cache)
+        # Under jit.trace a length is a tensor, and asking it would end in the graph.
+        if is_jit_traced() or x.shape[0] == batch:
+            return self.heads(x, memory, value, mask, cache)
+        looked = self.heads(_as_queries(x, batch), memory, value, mask, cache)
         back = "batch (beams q_len) width -> (batch beams) q_len width"
         return rearrange(looked, back, q_len=x.shape[1])
 
@@ -70,23 +98,27 @@ class CrossAttention(nn.Module):
         _batch(memory, cache)
         return self.heads.weights(x, memory, mask, cache, rows, heads)
 
-    def remember(self, memory: Float[Tensor, "batch k_len kv_dim"]) -> Constant:
+    def remember(
+        self,
+        memory: Float[Tensor, "batch k_len kv_dim"],
+        value: Float[Tensor, "batch k_len value_dim"] | None = None,
+    ) -> Constant:
         """The memory's keys and values, projected once for many calls."""
-        return self.heads.remember(memory)
+        return self.heads.remember(memory, value)
 
 
 def _batch(memory: Tensor | None, cache: Constant | None) -> int:
     if cache is not None:
-        return len(cache.key)
+        return cache.key.shape[0]
     if memory is None:
         raise ValueError("there is nothing to look at: give memory, or cache=remember(memory)")
-    return len(memory)
+    return memory.shape[0]
 
 
 def _as_queries(x: Tensor, batch: int) -> Tensor:
-    if batch == 0 or len(x) % batch:
+    if batch == 0 or x.shape[0] % batch:
         raise ValueError(
-            f"x has {len(x)} rows, no multiple of the {batch} rows of the memory: give each row of "
-            "the memory the same number of beams"
+            f"x has {x.shape[0]} rows, no multiple of the {batch} rows of the memory: give each "
+            "row of the memory the same number of beams"
         )
     return rearrange(x, "(batch beams) q_len width -> batch (beams q_len) width", batch=batch)

@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from regard._numbers import count
 from regard.layers.dropout import Dropout
 
 Activation = Callable[[Tensor], Tensor]
@@ -14,7 +15,7 @@ Activation = Callable[[Tensor], Tensor]
 class FeedForward(nn.Module):
     """A hidden layer for each token, `W_2 dropout(f(W_1 x + b_1)) + b_2`, with f = ReLU or another.
 
-    Raises `ValueError` unless 0 <= dropout < 1.
+    Raises `ValueError` unless 0 <= dropout < 1 and the widths are at least 1.
 
     Example:
         >>> import torch
@@ -34,6 +35,9 @@ class FeedForward(nn.Module):
         bias: bool = True,
     ) -> None:
         super().__init__()
+        owner, hint = "FeedForward", "it is a width"
+        embed_dim = count(owner, "embed_dim", embed_dim, least=1, hint=hint)
+        hidden_dim = count(owner, "hidden_dim", hidden_dim, least=1, hint=hint)
         self.hidden = _linear(embed_dim, hidden_dim, bias)
         self.output = _linear(hidden_dim, embed_dim, bias)
         self.activation, self.dropout = activation, Dropout(dropout)
@@ -47,7 +51,7 @@ class FeedForward(nn.Module):
 class GatedFeedForward(nn.Module):
     """A hidden layer under a gate, `W_2 dropout(f(W_g x) * W_1 x)`; SwiGLU with f = SiLU.
 
-    Raises `ValueError` unless 0 <= dropout < 1.
+    Raises `ValueError` unless 0 <= dropout < 1 and the widths are at least 1.
 
     Example:
         >>> import torch
@@ -67,7 +71,13 @@ class GatedFeedForward(nn.Module):
         bias: bool = False,
     ) -> None:
         super().__init__()
+        owner, hint = "GatedFeedForward", "it is a width"
+        embed_dim = count(owner, "embed_dim", embed_dim, least=1, hint=hint)
+        hidden_dim = count(owner, "hidden_dim", hidden_dim, least=1, hint=hint)
         self.gate = _linear(embed_dim, hidden_dim, bias)
+        owner, hint = "FeedForward", "it is a width"
+        embed_dim = count(owner, "embed_dim", embed_dim, least=1, hint=hint)
+        hidden_dim = count(owner, "hidden_dim", hidden_dim, least=1, hint=hint)
         self.hidden = _linear(embed_dim, hidden_dim, bias)
         self.output = _linear(hidden_dim, embed_dim, bias)
         self.activation, self.dropout = activation, Dropout(dropout)

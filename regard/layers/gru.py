@@ -8,6 +8,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from regard._numbers import count
+
 _sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
 _tanh_backward = torch.ops.aten.tanh_backward.grad_input
 
@@ -105,6 +107,9 @@ class GRU(nn.Module):
 
     def __init__(self, input_dim: int, width: int, cells: int = 1) -> None:
         super().__init__()
+        input_dim = count("GRU", "input_dim", input_dim, least=1, hint="it is a width")
+        width = count("GRU", "width", width, least=1, hint="it is the width of the state")
+        cells = count("GRU", "cells", cells, least=1, hint="they run side by side")
         self.gate_input = nn.Parameter(torch.empty(cells, input_dim, 2 * width))
         self.candidate_input = nn.Parameter(torch.empty(cells, input_dim, width))
         self.gate_bias = nn.Parameter(torch.zeros(cells, 1, 2 * width))

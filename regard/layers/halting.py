@@ -10,7 +10,10 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from regard._backends._structure import conjuncts
+from regard._numbers import count
+from regard._torch_private import can_look_at
 from regard._typing import MaskMod
+from regard.layers.part_module import unwrapped
 from regard.layers.stack import Stack
 from regard.masks import Padding
 
@@ -86,6 +89,7 @@ class Halting(nn.Module):
         if not 0.0 < epsilon < 1.0:
             raise ValueError(f"epsilon must be greater than 0 and less than 1, got {epsilon}")
         self.stack, self.epsilon = stack, epsilon
+        embed_dim = count("Halting", "embed_dim", embed_dim, least=1, hint="it is a width")
         self.halt = nn.Linear(embed_dim, 1)
         nn.init.ones_(self.halt.bias)
 
@@ -149,7 +153,7 @@ def _real(x: Tensor, mask: MaskMod | Bool[Tensor, "..."] | None) -> Bool[Tensor,
     row = rearrange(torch.arange(x.shape[0], device=x.device), "batch -> batch 1")
     place = torch.arange(x.shape[1], device=x.device)
     zero = torch.zeros((), dtype=torch.int64, device=x.device)
-    for part in [] if isinstance(mask, Tensor) else conjuncts(mask):
+    for part in [] if isinstance(mask, Tensor) else conjuncts(unwrapped(mask)):
         if isinstance(part, Padding):
             real = real & part(row, zero, zero, place)
     return real
@@ -157,5 +161,4 @@ def _real(x: Tensor, mask: MaskMod | Bool[Tensor, "..."] | None) -> Bool[Tensor,
 
 def _none(running: Tensor) -> bool:
     """Has every position halted? Where asking is dear or impossible, the blocks run on."""
-    cheap = running.device.type == "cpu" and not torch.compiler.is_compiling()
-    return cheap and not bool(running.any())
+    return can_look_at(running) and not bool(running.any())

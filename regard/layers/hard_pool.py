@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from regard.layers.attention_pool import AttentionPool, Mask
 from regard.layers.choice import Choice, draw, log
+from regard.layers.part_module import own
 from regard.normalizers import GumbelSoftmax, hard
 
 ESTIMATORS = ("reinforce", "gumbel")
@@ -23,7 +24,8 @@ class HardPool(nn.Module):
     Args:
         pool: what gives the probabilities, its weights.
         estimator: where the gradient comes from.
-        tau: temperature of the borrowed gradient: the smaller, the less bias and more variance.
+        tau: temperature of the borrowed gradient: the smaller, the less bias and more variance. A
+            parameter is learned.
 
     Raises:
         ValueError: the estimator is another word, or tau is not positive.
@@ -44,12 +46,14 @@ class HardPool(nn.Module):
         2016. https://arxiv.org/abs/1611.01144
     """
 
-    def __init__(self, pool: AttentionPool, estimator: str = "reinforce", tau: float = 1.0) -> None:
+    def __init__(
+        self, pool: AttentionPool, estimator: str = "reinforce", tau: float | Tensor = 1.0
+    ) -> None:
         super().__init__()
         if estimator not in ESTIMATORS:
             raise ValueError(f"estimator must be one of {ESTIMATORS}, got {estimator!r}")
         self.pool, self.estimator = pool, estimator
-        self.gumbel = GumbelSoftmax(tau, hard=True)
+        self.gumbel = own(GumbelSoftmax(tau, hard=True))
 
     def forward(
         self,

@@ -10,6 +10,7 @@ from einops import rearrange
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from regard.layers.part_module import own
 from regard.masks import Padding
 
 WASTE, SLACK = 0.3, 3
@@ -49,7 +50,7 @@ class Level(nn.Module):
 
     def __init__(self, encoder: nn.Module | None, pool: Pool) -> None:
         super().__init__()
-        self.encoder, self.pool = encoder, pool
+        self.encoder, self.pool = encoder, own(pool)
 
     def forward(
         self, values: Float[Tensor, "items width"], lengths: Int[Tensor, " groups"]

@@ -1,18 +1,22 @@
 """Multi-head attention: the operator between learned projections."""
 
 from collections.abc import Callable
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from regard._backends._weights import Chosen
+from regard._numbers import count
+from regard._torch_private import is_jit_traced
 from regard._typing import MaskMod
+from regard.layers import torch_layer
 from regard.layers.attend import Attend
 from regard.layers.cache import Constant, Growing
 from regard.layers.join import concat
-from regard.layers.projection import Fused, Separate, Unprojected
+from regard.layers.part_module import own
+from regard.layers.projection import Apart, Fused, Projection, Separate, Unprojected
 
 Join = Callable[[Tensor], Tensor]
 
@@ -30,7 +34,8 @@ class MultiHeadAttention(nn.Module):
         head_i = attend(query W_i^Q, key W_i^K, value W_i^V)
         output = join(head_1 ... head_h) W^O
 
-    Initial weights are those of torch and fairseq (Xavier, biases zero).
+    Initial weights are those of torch and fairseq (Xavier, biases zero). Every projection is an
+    `nn.Linear` that is called: `input`, or those inside `input`, and `output`.
 
     Args:
         attend: score, normalizer, masks and so on; scaled dot product and softmax if None.
@@ -42,9 +47,12 @@ class MultiHeadAttention(nn.Module):
             self-attention is softmax(x xᵀ / √d) x.
         positions: turns queries and keys before they meet, such as `RoPE()`.
         kv_dim: width of key and value where they are other tokens than the query.
+        value_dim: width of the value where it is other tokens than the key, which then have a
+            projection each.
 
     Raises:
-        ValueError: widths or numbers of heads that do not fit together.
+        ValueError: widths or numbers of heads that do not fit together, or a call's tensors that
+            do not fit them or one another.
 
     Example:
         >>> layer = MultiHeadAttention(16, 4, kv_heads=2)
@@ -71,34 +79,80 @@ class MultiHeadAttention(nn.Module):
         positions: Rotation | None = None,
         bias: bool = True,
         kv_dim: int | None = None,
+        value_dim: int | None = None,
     ) -> None:
         super().__init__()
-        kv_heads = num_heads if kv_heads is None else kv_heads
+        embed_dim, num_heads = _count("embed_dim", embed_dim), _count("num_heads", num_heads)
+        kv_heads = num_heads if kv_heads is None else _count("kv_heads", kv_heads)
         head_dim = _head_dim(embed_dim, num_heads, kv_heads, head_dim)
-        self.embed_dim, self.kv_dim = embed_dim, embed_dim if kv_dim is None else kv_dim
+        self.embed_dim, self.num_heads = embed_dim, num_heads
+        self.kv_dim = embed_dim if kv_dim is None else _count("kv_dim", kv_dim)
+        self.value_dim = self.kv_dim if value_dim is None else _count("value_dim", value_dim)
         self.attend = Attend() if attend is None else attend
-        self.join, self.positions = join, positions
-        self.input: Fused | Separate | Unprojected
-        self.output: nn.Linear | nn.Identity
+        self.join: Any = own(join)
+        self.positions: Any = own(positions)
+        self.projection: Projection
+        heads = (num_heads, kv_heads, head_dim)
         if not project:
-            _check_unprojected(self.kv_dim, embed_dim, kv_heads, num_heads, head_dim)
-            self.input, self.output = Unprojected(num_heads), nn.Identity()
-            return
-        if kv_dim is None:
-            self.input = Fused(embed_dim, num_heads, kv_heads, head_dim, bias)
+            _check_unprojected(self.kv_dim, self.value_dim, embed_dim, *heads)
+            self.projection = Unprojected(num_heads)
+        elif value_dim is not None:
+            self.projection = Apart(embed_dim, self.kv_dim, self.value_dim, *heads)
+        elif kv_dim is not None:
+            self.projection = Separate(embed_dim, self.kv_dim, *heads)
         else:
-            self.input = Separate(embed_dim, kv_dim, num_heads, kv_heads, head_dim, bias)
-        joined_dim = join(torch.empty(1, num_heads, 1, head_dim, device="meta")).shape[-1]
-        self.output = nn.Linear(joined_dim, embed_dim, bias)
-        nn.init.xavier_uniform_(self.output.weight)
+            self.projection = Fused(embed_dim, *heads)
+        self.input: Any = self.projection.layers(bias)
+        self.output: Any = self._output(num_heads, head_dim, bias) if project else nn.Identity()
+
+    def _output(self, num_heads: int, head_dim: int, bias: bool) -> nn.Linear:
+        joined = self.join(torch.empty(1, num_heads, 1, head_dim, device="meta"))
+        output = nn.Linear(joined.shape[-1], self.embed_dim, bias)
+        nn.init.xavier_uniform_(output.weight)
         if bias:
-            nn.init.zeros_(self.output.bias)
+            nn.init.zeros_(output.bias)
+        return output
+
+    @classmethod
+    def from_torch(cls, module: nn.MultiheadAttention) -> "MultiHeadAttention":
+        """A layer with the weights of torch's, which gives the same outputs.
+
+        Ours is batch-first always, and its masks say True for what may be attended to. Where torch
+        adds a key of zeros (`add_zero_attn`) the normalizer is `softmax_one`, which is the same.
+
+        Raises:
+            TypeError: it is another module.
+            ValueError: torch's layer was built with `add_bias_kv`.
+
+        >>> theirs, x = nn.MultiheadAttention(8, 2, batch_first=True), torch.randn(1, 3, 8)
+        >>> torch.allclose(MultiHeadAttention.from_torch(theirs)(x), theirs(x, x, x)[0], atol=1e-6)
+        True
+        """
+        options, attend, weights = torch_layer.read(module)
+        layer: MultiHeadAttention
+        with torch.device("meta"):
+            layer = cls(module.embed_dim, module.num_heads, attend, **options)
+        layer.load_state_dict(weights, assign=True)
+        return layer.train(module.training)
+
+    def to_torch(self, batch_first: bool = True) -> nn.MultiheadAttention:
+        """Torch's layer with the weights of this one.
+
+        Raises:
+            ValueError: this layer is or has what torch's cannot: grouped heads, a head width or a
+                join of its own, positions, no projections, wrapped ones, or other parts than
+                scaled dot product and `softmax` (or `softmax_one`).
+
+        >>> MultiHeadAttention(8, 2, bias=False).to_torch().in_proj_weight.shape
+        torch.Size([24, 8])
+        """
+        return torch_layer.write(self, batch_first)
 
     def forward(
         self,
         query: Float[Tensor, "batch q_len embed_dim"],
         key: Float[Tensor, "batch k_len kv_dim"] | None = None,
-        value: Float[Tensor, "batch k_len kv_dim"] | None = None,
+        value: Float[Tensor, "batch k_len value_dim"] | None = None,
         mask: MaskMod | Bool[Tensor, "..."] | None = None,
         cache: Growing | Constant | None = None,
     ) -> Float[Tensor, "batch q_len output_dim"]:
@@ -107,7 +161,12 @@ class MultiHeadAttention(nn.Module):
         A `Growing` cache first takes in the new keys and values, and all it holds are attended to;
         a `Constant` one stands in for them.
         """
+        if not isinstance(cache, Constant):
+            key = query if key is None else key
+            value = self._value(key, value)
         q, k, v = self._heads(query, key, value, cache)
+        if isinstance(cache, Growing):
+            k, v = cache.append(k, v)
         return self.output(self.join(self.attend(q, k, v, mask)))
 
     def weights(
@@ -120,74 +179,89 @@ class MultiHeadAttention(nn.Module):
         heads: Chosen = None,
     ) -> Float[Tensor, "batch some_heads some_rows all_keys"]:
         """The exact weights of the same call, of all heads and queries or some; no cache grows."""
-        cache = cache.copy() if isinstance(cache, Growing) else cache
-        q, k, _ = self._heads(query, key, None, cache)
+        q, k, _ = self._heads(query, query if key is None else key, None, cache)
+        if isinstance(cache, Growing):
+            k = cache.keys(k)
         return self.attend.weights(q, k, mask, rows, heads)
 
     def remember(
         self,
         key: Float[Tensor, "batch k_len kv_dim"],
-        value: Float[Tensor, "batch k_len kv_dim"] | None = None,
+        value: Float[Tensor, "batch k_len value_dim"] | None = None,
     ) -> Constant:
         """Keys and values projected once, for many calls."""
         _check_width("key", key, self.kv_dim)
-        k, v = self.input.key_value(key, key if value is None else value)
-        return Constant(k if self.positions is None else self.positions(k, offset=0), v)
+        k, v = self.projection.key_value(self.input, key, self._value(key, value))
+        return Constant(self._turned(k, 0), v)
 
-    def _heads(
-        self, query: Tensor, key: Tensor | None, value: Tensor | None, cache: object
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    def _heads(self, query: Tensor, key: Any, value: Tensor | None, cache: object) -> Any:
         """Queries, keys and values as the operator takes them."""
         _check_width("query", query, self.embed_dim)
         if isinstance(cache, Constant):
-            q = self.input.query(query)
-            q = q if self.positions is None else self.positions(q, offset=0)
+            q = self._turned(self.projection.query(self.input, query), 0)
             return q, cache.key, cache.value
-        key = query if key is None else key
         _check_width("key", key, self.kv_dim)
-        q, k, v = self.input(query, key, key if value is None else value)
+        q, k, v = self.projection(self.input, query, key, value)
         past = cache.length if isinstance(cache, Growing) else 0
-        if self.positions is not None:
-            q, k = self.positions(q, offset=past), self.positions(k, offset=past)
-        if isinstance(cache, Growing):
-            k, v = cache.append(k, v)
-        return q, k, v
+        return self._turned(q, past), self._turned(k, past), v
+
+    def _turned(self, heads: Tensor, offset: int) -> Tensor:
+        return heads if self.positions is None else self.positions(heads, offset=offset)
+
+    def _value(self, key: Tensor, value: Tensor | None) -> Tensor:
+        """The value, or the key where none is given."""
+        if value is None and self.value_dim == self.kv_dim:
+            return key
+        if value is None:
+            raise ValueError(
+                f"value must be given: the layer was built for values of width {self.value_dim} "
+                f"and keys of width {self.kv_dim}"
+            )
+        _check_width("value", value, self.value_dim)
+        if not is_jit_traced() and key.shape[:2] != value.shape[:2]:
+            raise ValueError(
+                f"key and value must have the same batch and length, got {list(key.shape[:2])} and "
+                f"{list(value.shape[:2])}: every key needs one value"
+            )
+        return value
+
+
+def _count(name: str, value: int, hint: str = "it is a width or a number of heads") -> int:
+    return count("MultiHeadAttention", name, value, least=1, hint=hint)
 
 
 def _head_dim(embed_dim: int, num_heads: int, kv_heads: int, head_dim: int | None) -> int:
-    if embed_dim < 1 or num_heads < 1 or kv_heads < 1:
-        raise ValueError(
-            f"embed_dim, num_heads and kv_heads must be positive, got {embed_dim}, {num_heads} "
-            f"and {kv_heads}"
-        )
     if num_heads % kv_heads:
         raise ValueError(
             f"num_heads {num_heads} is no multiple of kv_heads {kv_heads}: each key/value head "
             "serves the same number of query heads"
         )
-    if head_dim is None and embed_dim % num_heads:
+    if head_dim is not None:
+        return _count("head_dim", head_dim, "leave it out for embed_dim / num_heads")
+    if embed_dim % num_heads:
         raise ValueError(
             f"embed_dim {embed_dim} is not divisible by num_heads {num_heads}: choose another "
             "number of heads or give head_dim"
         )
-    if head_dim is not None and head_dim < 1:
-        raise ValueError(f"head_dim must be positive, got {head_dim}")
-    return embed_dim // num_heads if head_dim is None else head_dim
+    return embed_dim // num_heads
 
 
 def _check_unprojected(
-    kv_dim: int, embed_dim: int, kv_heads: int, num_heads: int, head_dim: int
+    kv_dim: int, value_dim: int, embed_dim: int, num_heads: int, kv_heads: int, head_dim: int
 ) -> None:
-    if kv_heads != num_heads or num_heads * head_dim != embed_dim or kv_dim != embed_dim:
+    whole = num_heads * head_dim == embed_dim == kv_dim == value_dim
+    if kv_heads != num_heads or not whole:
+        widths = f"{embed_dim}, {kv_dim} and {value_dim}"
         raise ValueError(
             f"without projections {num_heads} query heads and {kv_heads} key/value heads of width "
-            f"{head_dim} must be cut from inputs of width {embed_dim} and {kv_dim}: leave out "
-            "kv_heads, head_dim and kv_dim, or use project=True"
+            f"{head_dim} must be cut from inputs of width {widths}: leave out kv_heads, head_dim, "
+            "kv_dim and value_dim, or use project=True"
         )
 
 
 def _check_width(name: str, x: Tensor, width: int) -> None:
-    if x.ndim != 3 or x.shape[-1] != width:
+    # Under jit.trace a length is a tensor, and asking it would end in the graph.
+    if x.ndim != 3 or (not is_jit_traced() and x.shape[-1] != width):
         raise ValueError(
             f"{name} must have shape [batch, length, {width}], got {list(x.shape)}: the layer was "
             f"built for vectors of width {width}"

@@ -1,7 +1,13 @@
-"""From tokens to the queries, keys and values of each head."""
+"""From tokens to the queries, keys and values of each head.
+
+A projection says how; the `nn.Linear`s that it calls belong to the layer, so that whatever wraps or
+replaces one (an adapter, a quantizer, a hook) finds it and is called.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import torch
-import torch.nn.functional as F
 from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -9,87 +15,171 @@ from torch import Tensor, nn
 _FUSED = 0.5**0.5
 """Gain of the three input projections: torch and fairseq start them as one matrix of three."""
 
+Heads = tuple[Tensor, Tensor, Tensor | None]
 
-class Fused(nn.Module):
-    """Queries, keys and values from tokens of one width, by one matrix.
 
-    Where query, key and value are the same tensor it is one product instead of three.
+class Projection(Protocol):
+    """How tokens become heads; `inputs` is what `layers` made, or what has replaced it."""
+
+    def layers(self, bias: bool) -> nn.Module:
+        """The linear layers, as they start."""
+        ...
+
+    def __call__(self, inputs: Any, query: Tensor, key: Tensor, value: Tensor | None) -> Heads:
+        """Queries, keys and values; without a `value` only the first two are of use."""
+        ...
+
+    def query(self, inputs: Any, query: Tensor) -> Tensor:
+        """The queries alone."""
+        ...
+
+    def key_value(self, inputs: Any, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+        """The keys and values alone."""
+        ...
+
+
+@dataclass(frozen=True)
+class Fused:
+    """Queries, keys and values from tokens of one width, by one layer.
+
+    Where query, key and value are the same tensor it is one product instead of three. Where they
+    are not, the layer is called for each and the slice that is meant is taken: its weight is not
+    cut, since then nothing that wraps the layer would be called.
     """
 
-    def __init__(self, embed_dim: int, heads: int, kv_heads: int, head_dim: int, bias: bool):
-        super().__init__()
-        self.heads, self.kv_heads = heads, kv_heads
-        self.widths = [heads * head_dim, kv_heads * head_dim, kv_heads * head_dim]
-        self.weight = nn.Parameter(torch.empty(sum(self.widths), embed_dim))
-        self.bias = nn.Parameter(torch.zeros(sum(self.widths))) if bias else None
-        for block in self.weight.split(self.widths):
-            nn.init.xavier_uniform_(block, gain=_FUSED)
+    embed_dim: int
+    heads: int
+    kv_heads: int
+    head_dim: int
 
-    def forward(self, query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        if query is key and key is value:
-            q, k, v = F.linear(query, self.weight, self.bias).split(self.widths, dim=-1)
+    @property
+    def widths(self) -> list[int]:
+        """What the layer gives: widths of the queries, keys and values side by side."""
+        width = self.kv_heads * self.head_dim
+        return [self.heads * self.head_dim, width, width]
+
+    def layers(self, bias: bool) -> nn.Linear:
+        """The layer, as it starts."""
+        # On meta first, so that no random numbers are drawn for weights that are drawn again.
+        layer = nn.Linear(self.embed_dim, sum(self.widths), bias, device="meta")
+        layer.weight = nn.Parameter(torch.empty(layer.weight.shape))
+        if bias:
+            layer.bias = nn.Parameter(torch.empty(layer.bias.shape))
+        _start(layer, self.widths)
+        return layer
+
+    def __call__(self, inputs: Any, query: Tensor, key: Tensor, value: Tensor | None) -> Heads:
+        if query is key and (value is key or value is None):
+            q, k, v = inputs(query).split(self.widths, dim=-1)
             k, v = split_heads(k, self.kv_heads), split_heads(v, self.kv_heads)
             return split_heads(q, self.heads), k, v
-        return self.query(query), *self.key_value(key, value)
+        return self.query(inputs, query), *self.key_value(inputs, key, value)
 
-    def query(self, query: Tensor) -> Tensor:
+    def query(self, inputs: Any, query: Tensor) -> Tensor:
         """The queries alone."""
-        width = self.widths[0]
-        bias = None if self.bias is None else self.bias[:width]
-        return split_heads(F.linear(query, self.weight[:width], bias), self.heads)
+        q, _, _ = inputs(query).split(self.widths, dim=-1)
+        return split_heads(q, self.heads)
 
-    def key_value(self, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+    def key_value(self, inputs: Any, key: Tensor, value: Tensor | None) -> tuple[Tensor, Tensor]:
         """The keys and values alone."""
-        width = self.widths[0]
-        bias = None if self.bias is None else self.bias[width:]
-        return _key_value(key, value, self.weight[width:], bias, self.kv_heads)
+        _, k, v = inputs(key).split(self.widths, dim=-1)
+        if value is not None and value is not key:
+            _, _, v = inputs(value).split(self.widths, dim=-1)
+        return split_heads(k, self.kv_heads), split_heads(v, self.kv_heads)
 
 
-class Separate(nn.Module):
+@dataclass(frozen=True)
+class Separate:
     """Queries from one kind of tokens, keys and values from another (two products, not three)."""
 
-    def __init__(
-        self, embed_dim: int, kv_dim: int, heads: int, kv_heads: int, head_dim: int, bias: bool
-    ):
-        super().__init__()
-        self.heads, self.kv_heads = heads, kv_heads
-        self.query_input = nn.Linear(embed_dim, heads * head_dim, bias)
-        self.key_value_input = nn.Linear(kv_dim, 2 * kv_heads * head_dim, bias)
-        for block in (self.query_input.weight, *self.key_value_input.weight.chunk(2)):
-            nn.init.xavier_uniform_(block, gain=_FUSED)
-        for layer in (self.query_input, self.key_value_input):
-            if layer.bias is not None:
-                nn.init.zeros_(layer.bias)
+    embed_dim: int
+    kv_dim: int
+    heads: int
+    kv_heads: int
+    head_dim: int
 
-    def forward(self, query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        return self.query(query), *self.key_value(key, value)
+    def layers(self, bias: bool) -> nn.Module:
+        """The two layers, as they start."""
+        inputs, width = nn.Module(), self.kv_heads * self.head_dim
+        inputs.query_input = nn.Linear(self.embed_dim, self.heads * self.head_dim, bias)
+        inputs.key_value_input = nn.Linear(self.kv_dim, 2 * width, bias)
+        _start(inputs.query_input, [self.heads * self.head_dim])
+        _start(inputs.key_value_input, [width, width])
+        return inputs
 
-    def query(self, query: Tensor) -> Tensor:
+    def __call__(self, inputs: Any, query: Tensor, key: Tensor, value: Tensor | None) -> Heads:
+        return self.query(inputs, query), *self.key_value(inputs, key, value)
+
+    def query(self, inputs: Any, query: Tensor) -> Tensor:
         """The queries alone."""
-        return split_heads(self.query_input(query), self.heads)
+        return split_heads(inputs.query_input(query), self.heads)
 
-    def key_value(self, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+    def key_value(self, inputs: Any, key: Tensor, value: Tensor | None) -> tuple[Tensor, Tensor]:
+        """The keys and values alone, by one product where they come from one tensor."""
+        k, v = inputs.key_value_input(key).chunk(2, dim=-1)
+        if value is not None and value is not key:
+            _, v = inputs.key_value_input(value).chunk(2, dim=-1)
+        return split_heads(k, self.kv_heads), split_heads(v, self.kv_heads)
+
+
+@dataclass(frozen=True)
+class Apart:
+    """Queries, keys and values from three kinds of tokens, each by a layer of its own."""
+
+    embed_dim: int
+    kv_dim: int
+    value_dim: int
+    heads: int
+    kv_heads: int
+    head_dim: int
+
+    def layers(self, bias: bool) -> nn.Module:
+        """The three layers, as they start."""
+        inputs, width = nn.Module(), self.kv_heads * self.head_dim
+        inputs.query_input = nn.Linear(self.embed_dim, self.heads * self.head_dim, bias)
+        inputs.key_input = nn.Linear(self.kv_dim, width, bias)
+        inputs.value_input = nn.Linear(self.value_dim, width, bias)
+        _start(inputs.query_input, [self.heads * self.head_dim])
+        _start(inputs.key_input, [width])
+        _start(inputs.value_input, [width])
+        return inputs
+
+    def __call__(self, inputs: Any, query: Tensor, key: Tensor, value: Tensor | None) -> Heads:
+        q, k = self.query(inputs, query), split_heads(inputs.key_input(key), self.kv_heads)
+        return q, k, None if value is None else self._value(inputs, value)
+
+    def query(self, inputs: Any, query: Tensor) -> Tensor:
+        """The queries alone."""
+        return split_heads(inputs.query_input(query), self.heads)
+
+    def key_value(self, inputs: Any, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
         """The keys and values alone."""
-        layer = self.key_value_input
-        return _key_value(key, value, layer.weight, layer.bias, self.kv_heads)
+        return split_heads(inputs.key_input(key), self.kv_heads), self._value(inputs, value)
+
+    def _value(self, inputs: Any, value: Tensor) -> Tensor:
+        return split_heads(inputs.value_input(value), self.kv_heads)
 
 
-class Unprojected(nn.Module):
+@dataclass(frozen=True)
+class Unprojected:
     """The tokens themselves, cut into heads: the naive case, without a weight."""
 
-    def __init__(self, heads: int):
-        super().__init__()
-        self.heads = heads
+    heads: int
 
-    def forward(self, query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        return self.query(query), *self.key_value(key, value)
+    def layers(self, bias: bool) -> nn.Module:
+        """Nothing to train."""
+        return nn.Identity()
 
-    def query(self, query: Tensor) -> Tensor:
+    def __call__(self, inputs: Any, query: Tensor, key: Tensor, value: Tensor | None) -> Heads:
+        return self.query(inputs, query), *self.key_value(inputs, key, value)
+
+    def query(self, inputs: Any, query: Tensor) -> Tensor:
         """The queries alone."""
         return split_heads(query, self.heads)
 
-    def key_value(self, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+    def key_value(self, inputs: Any, key: Tensor, value: Tensor | None) -> tuple[Tensor, Tensor]:
         """The keys and values alone."""
+        value = key if value is None else value
         return split_heads(key, self.heads), split_heads(value, self.heads)
 
 
@@ -100,14 +190,9 @@ def split_heads(
     return rearrange(x, "batch len (heads width) -> batch heads len width", heads=heads)
 
 
-def _key_value(
-    key: Tensor, value: Tensor, weight: Tensor, bias: Tensor | None, kv_heads: int
-) -> tuple[Tensor, Tensor]:
-    """Keys and values by one product where they come from one tensor, by two where not."""
-    if key is value:
-        k, v = F.linear(key, weight, bias).chunk(2, dim=-1)
-        return split_heads(k, kv_heads), split_heads(v, kv_heads)
-    biases = (None, None) if bias is None else bias.chunk(2)
-    pairs = zip((key, value), weight.chunk(2), biases, strict=True)
-    k, v = (split_heads(F.linear(x, w, b), kv_heads) for x, w, b in pairs)
-    return k, v
+def _start(layer: nn.Linear, outputs: list[int]) -> None:
+    """Draw the first weights: each block of outputs as if it had a layer of its own."""
+    for block in layer.weight.split(outputs):
+        nn.init.xavier_uniform_(block, gain=_FUSED)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)

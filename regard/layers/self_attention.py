@@ -1,7 +1,5 @@
 """Self-attention: every token looks at its own sequence."""
 
-from typing import Any
-
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
@@ -9,11 +7,12 @@ from regard._backends._weights import Chosen
 from regard._typing import MaskMod
 from regard.layers.attend import Attend
 from regard.layers.cache import Growing
-from regard.layers.multi_head import MultiHeadAttention
+from regard.layers.join import concat
+from regard.layers.multi_head import Join, MultiHeadAttention, Rotation
 
 
 class SelfAttention(nn.Module):
-    """`MultiHeadAttention` whose query, key and value are one input; the same options.
+    """`MultiHeadAttention` whose query, key and value are one input; its arguments, but no widths.
 
     With a cache, `x` continues what the cache holds: absolute positions go on, and the new keys
     and values are appended.
@@ -32,10 +31,30 @@ class SelfAttention(nn.Module):
     """
 
     def __init__(
-        self, embed_dim: int, num_heads: int, attend: Attend | None = None, **options: Any
+        self,
+        embed_dim: int,
+        num_heads: int,
+        attend: Attend | None = None,
+        *,
+        kv_heads: int | None = None,
+        head_dim: int | None = None,
+        join: Join = concat,
+        project: bool = True,
+        positions: Rotation | None = None,
+        bias: bool = True,
     ) -> None:
         super().__init__()
-        self.heads = MultiHeadAttention(embed_dim, num_heads, attend, **options)
+        self.heads = MultiHeadAttention(
+            embed_dim,
+            num_heads,
+            attend,
+            kv_heads=kv_heads,
+            head_dim=head_dim,
+            join=join,
+            project=project,
+            positions=positions,
+            bias=bias,
+        )
 
     def forward(
         self,

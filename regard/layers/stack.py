@@ -8,6 +8,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from regard._numbers import count
+
 
 class Stack(nn.Module):
     """Blocks in order; what is given beside x goes to each of them, and each has its own cache.
@@ -42,8 +44,7 @@ class Stack(nn.Module):
 
         Raises `ValueError` unless `times` is at least 1.
         """
-        if times < 1:
-            raise ValueError(f"a block is used at least once, got times {times}")
+        times = count("Stack", "times", times, least=1, hint="a block is used at least once")
         return cls([block] * times)
 
     def __iter__(self) -> Iterator[Any]:

@@ -8,6 +8,7 @@ from einops import rearrange
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from regard._numbers import count
 from regard.layers.dropout import Dropout
 from regard.layers.lstm import lstm
 
@@ -85,6 +86,10 @@ class LSTM(nn.Module):
         self, input_dim: int, width: int, num_layers: int = 1, dropout: float = 0.0
     ) -> None:
         super().__init__()
+        input_dim = count("LSTM", "input_dim", input_dim, least=1, hint="it is a width")
+        width = count("LSTM", "width", width, least=1, hint="it is the width of every layer")
+        hint = "there is at least one layer"
+        num_layers = count("LSTM", "num_layers", num_layers, least=1, hint=hint)
         self.width = width
         upper = (LSTMLayer(width, width, STATES) for _ in range(num_layers - 1))
         self.layers: Any = nn.ModuleList([LSTMLayer(input_dim, width), *upper])

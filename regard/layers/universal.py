@@ -6,8 +6,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from regard._numbers import count
+from regard._torch_private import is_traced
 from regard.layers.stack import Stack
 from regard.positions import sinusoidal
+from regard.positions._width import width_of
 
 
 def universal(block: nn.Module, steps: int) -> Stack:
@@ -33,8 +36,7 @@ def universal(block: nn.Module, steps: int) -> Stack:
         Dehghani, Gouws, Vinyals, Uszkoreit & Kaiser. Universal Transformers. 2019.
         https://arxiv.org/abs/1807.03819
     """
-    if steps < 1:
-        raise ValueError(f"a block is used at least once, got steps {steps}")
+    steps = count("universal", "steps", steps, least=1, hint="a block is used at least once")
     coordinates = Coordinates()
     return Stack(Step(block, number, coordinates) for number in range(1, steps + 1))
 
@@ -55,6 +57,11 @@ class Coordinates(nn.Module):
     ) -> Float[Tensor, "batch q_len embed_dim"]:
         """`offset` is how many positions stand before the first of `x`."""
         last = offset + x.shape[1]
+        if is_traced():
+            # What a recording or a transform makes is not kept: it must not outlive it.
+            waves = sinusoidal(x.shape[1], width_of(x), offset=offset + 1, device=x.device)
+            now = sinusoidal(1, width_of(x), offset=step, device=x.device)
+            return x + (waves + now).to(x.dtype)
         waves = self._waves(max(last, step) + 1, x)
         return x + (waves[offset + 1 : last + 1] + waves[step])
 

@@ -5,6 +5,9 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from regard._numbers import count
+from regard._torch_private import can_look_at, is_jit_traced
+
 
 class Learned(nn.Module):
     """A learned vector for each of `max_length` positions, to be added to the embeddings.
@@ -28,18 +31,17 @@ class Learned(nn.Module):
 
     def __init__(self, max_length: int, embed_dim: int) -> None:
         super().__init__()
-        if max_length < 1 or embed_dim < 1:
-            raise ValueError(
-                f"max_length and embed_dim must be positive, got {max_length} and {embed_dim}"
-            )
+        max_length = count("Learned", "max_length", max_length, least=1, hint="BERT has 512")
+        embed_dim = count("Learned", "embed_dim", embed_dim, least=1, hint="it is a width")
         self.weight = nn.Parameter(torch.empty(max_length, embed_dim))
         nn.init.normal_(self.weight, std=0.02)
 
     def forward(self, length: int, *, offset: int = 0) -> Float[Tensor, "length embed_dim"]:
         """Vectors of the positions from `offset` on."""
-        if length < 0 or offset < 0:
-            raise ValueError(f"length and offset must not be negative, got {length} and {offset}")
-        self._check(offset + length)
+        if not is_jit_traced():  # there a length is a tensor
+            length = count("Learned", "length", length, least=0, hint="it is a number of positions")
+            offset = count("Learned", "offset", offset, least=0, hint="it is the first position")
+            self._check(offset + length)
         return self.weight[offset : offset + length]
 
     def at(self, positions: Int[Tensor, "*tokens"]) -> Float[Tensor, "*tokens embed_dim"]:
@@ -47,11 +49,7 @@ class Learned(nn.Module):
 
         Out of range is an error on the CPU; other devices answer it in their own way.
         """
-        if (
-            positions.device.type == "cpu"
-            and not torch.compiler.is_compiling()
-            and positions.numel()
-        ):
+        if can_look_at(positions) and positions.numel():
             low, high = positions.aminmax()
             if low < 0:
                 raise ValueError(f"positions must not be negative, got {low.item()}")

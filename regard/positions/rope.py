@@ -1,12 +1,14 @@
 """Rotary position embedding."""
 
-import math
 from dataclasses import dataclass
 
 import torch
 from einops import rearrange
 from jaxtyping import Float, Int
 from torch import Tensor
+
+from regard._numbers import count, number, scalar
+from regard.positions._width import width_of
 
 
 @dataclass(frozen=True)
@@ -21,8 +23,9 @@ class RoPE:
     Llama, or with `interleaved` neighbors, (2i, 2i + 1), as in the paper and GPT-J. Weights trained
     for one layout give garbage in the other.
 
-    Phases are computed in float32 (float64 for float64 input) at every call and never stored, so a
-    model in bfloat16 keeps exact positions; the result has the dtype of x.
+    Angles are computed in float64 at every call and never stored, so that position 10^6 is exact,
+    also in a model in bfloat16; x is turned in float32 (float64 for float64 input) and the result
+    has its dtype.
     Raises ValueError when `width` is odd or larger than the head, `base` is not positive, or both
     `positions` and an `offset` are given.
 
@@ -43,15 +46,19 @@ class RoPE:
     interleaved: bool = False
 
     def __post_init__(self) -> None:
-        if not 0.0 < self.base < math.inf:
+        base = number("RoPE", "base", self.base, above=0.0, hint="the paper uses 10000")
+        object.__setattr__(self, "base", base)
+        if self.width is None:
+            return
+        width = count(
+            "RoPE", "width", self.width, least=0, hint="RoPE turns pairs, give an even one"
+        )
+        if width % 2:
             raise ValueError(
-                f"base must be a positive finite number, got {self.base}; the paper uses 10000"
+                f"width must be even, because RoPE turns pairs, got {width}; "
+                f"pass width={width - 1} to leave the last number unturned"
             )
-        if self.width is not None and (self.width < 0 or self.width % 2):
-            raise ValueError(
-                f"width must be even, because RoPE turns pairs, got {self.width}; "
-                f"pass width={max(0, self.width - 1)} to leave the last number unturned"
-            )
+        object.__setattr__(self, "width", width)
 
     def __call__(
         self,
@@ -60,34 +67,39 @@ class RoPE:
         offset: int = 0,
     ) -> Float[Tensor, "batch heads length head_dim"]:
         """Turn `x`, whose first position is `offset` or whose positions are all given."""
-        width = self._width(x.shape[-1])
+        head_dim = width_of(x)
+        width = self._width(head_dim)
+        offset = count("RoPE", "offset", offset, least=-(2**53), hint="it is the first position")
+        # The angles of position 10^6 are off by 0.03 in float32; MPS has no float64.
+        device = "cpu" if x.device.type == "mps" else x.device
         if positions is None:
-            positions = torch.arange(offset, offset + x.shape[-2], device=x.device)
+            positions = torch.arange(offset, offset + x.shape[-2], device=device)
         elif offset:
             raise ValueError(
                 f"give either positions or an offset, got both (offset={offset}); "
                 "add the offset to the positions"
             )
-        exact = torch.promote_types(x.dtype, torch.float32)
-        phases = positions.to(exact)[..., None] * self._frequencies(width, exact, x.device)
+        frequencies = self._frequencies(width, device)
+        phases = positions.to(device, torch.float64)[..., None] * frequencies
         if phases.ndim == 3:
             phases = rearrange(phases, "batch length pairs -> batch 1 length pairs")
+        exact = torch.promote_types(x.dtype, torch.float32)
+        cos, sin = (wave.to(x.device, exact) for wave in (phases.cos(), phases.sin()))
 
         split, join = self._layout()
-        a, b = rearrange(x[..., :width].to(exact), split, two=2)
-        cos, sin = phases.cos(), phases.sin()
+        a, b = rearrange(x[..., :width].to(exact), split, two=2).unbind(0)
         turned = torch.stack((a * cos - b * sin, b * cos + a * sin))
         turned = rearrange(turned, join).to(x.dtype)
-        return turned if width == x.shape[-1] else torch.cat((turned, x[..., width:]), dim=-1)
+        return turned if width == head_dim else torch.cat((turned, x[..., width:]), dim=-1)
 
     def _layout(self) -> tuple[str, str]:
         """How the two of each pair are found in a head, and put back."""
         head = "(pairs two)" if self.interleaved else "(two pairs)"
         return f"... {head} -> two ... pairs", f"two ... pairs -> ... {head}"
 
-    def _frequencies(self, width: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-        exponents = torch.arange(0, width, 2, device=device, dtype=dtype) / max(width, 1)
-        return self.base**-exponents
+    def _frequencies(self, width: int, device: torch.device | str) -> Tensor:
+        exponents = torch.arange(0, width, 2, device=device, dtype=torch.float64) / max(width, 1)
+        return scalar(self.base, exponents) ** -exponents
 
     def _width(self, head_dim: int) -> int:
         width = head_dim if self.width is None else self.width

@@ -133,8 +133,8 @@ def test_a_query_is_given_exactly_where_it_is_not_learned() -> None:
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
-        ({"embed_dim": 0}, "embed_dim must be at least 1, got 0"),
-        ({"embed_dim": 4, "queries": 0}, "queries must be at least 1, got 0"),
+        ({"embed_dim": 0}, "AttentionPool needs embed_dim >= 1, got 0"),
+        ({"embed_dim": 4, "queries": 0}, "AttentionPool needs queries >= 1, got 0"),
         ({"embed_dim": 4, "queries": 2, "query_dim": 4}, "leave query_dim 4 out"),
     ],
 )

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch._subclasses import FakeTensorMode
 
 from regard.layers import Dropout
 
@@ -65,3 +66,63 @@ def test_probabilities_near_the_ends_do_not_overflow(p: float) -> None:
 def test_what_is_no_probability_is_refused(p: float) -> None:
     with pytest.raises(ValueError, match=f"got {p}"):
         Dropout(p)
+
+
+def test_it_maps_over_a_batch_with_the_randomness_that_is_asked_for() -> None:
+    dropout, x = Dropout(0.5), torch.ones(64, 100)
+    for randomness, alike in (("same", True), ("different", False)):
+        rows = torch.func.vmap(dropout, randomness=randomness)(x)
+        assert set(rows.unique().tolist()) == {0.0, 2.0}
+        assert (rows == rows[:1]).all().item() == alike
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.script")
+def test_it_is_differentiated_by_every_transform() -> None:
+    dropout, x = Dropout(0.5), torch.randn(50)
+    grad = torch.func.grad(lambda x: dropout(x).sum())(x)
+    assert set(grad.tolist()) == {0.0, 2.0}
+    _, tangent = torch.func.jvp(dropout, (x,), (torch.ones(50),))
+    assert set(tangent.tolist()) == {0.0, 2.0}
+    jacobian = torch.func.jacrev(dropout, chunk_size=None)
+    with pytest.raises(RuntimeError, match="randomness"):
+        torch.func.vmap(dropout)(x)
+    assert jacobian(x).shape == (50, 50)
+    with torch.autograd.forward_ad.dual_level():
+        dual = torch.autograd.forward_ad.make_dual(x, torch.ones(50))
+        assert set(torch.autograd.forward_ad.unpack_dual(dropout(dual)).tangent.tolist()) == {0, 2}
+
+
+def test_it_runs_on_tensors_without_numbers() -> None:
+    dropout = Dropout(0.5)
+    assert dropout(torch.ones(3, 4, device="meta")).is_meta
+    with FakeTensorMode():
+        assert dropout(torch.ones(3, 4)).shape == (3, 4)
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        assert dropout(torch.ones(3, 4)).shape == (3, 4)
+
+
+def test_the_default_device_is_not_asked() -> None:
+    x = torch.ones(1000)
+    with torch.device("meta"):
+        y = Dropout(0.5)(x)
+    assert y.device == x.device and set(y.tolist()) == {0.0, 2.0}
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_every_precision_works_without_gradients_and_in_inference(dtype: torch.dtype) -> None:
+    with torch.inference_mode():
+        y = Dropout(0.5)(torch.ones(1000, dtype=dtype))
+    assert y.dtype == dtype and set(y.tolist()) == {0.0, 2.0}
+    with torch.no_grad():
+        assert set(Dropout(0.5)(torch.ones(1000, dtype=dtype)).tolist()) == {0.0, 2.0}
+
+
+@pytest.mark.usefixtures("as_users_have_it")
+@pytest.mark.filterwarnings("ignore:`torch.jit.trace")
+def test_it_is_recorded_with_its_randomness() -> None:
+    x = torch.ones(1000)
+    traced = torch.jit.trace(Dropout(0.5), x, check_trace=False)
+    assert not torch.equal(traced(x), traced(x))
+    exported = torch.export.export(Dropout(0.5), (x,)).module()
+    assert not torch.equal(exported(x), exported(x))
+    assert set(exported(x).tolist()) == set(traced(x).tolist()) == {0.0, 2.0}

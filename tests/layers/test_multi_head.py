@@ -1,18 +1,29 @@
 """Multi-head attention is what its equation says, and what torch's own layer computes."""
 
+import inspect
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
 from regard.layers import (
+    GRU,
+    LSTM,
     Attend,
+    AttentionPool,
     CrossAttention,
+    FeedForward,
+    GatedFeedForward,
     Growing,
+    Halting,
     MultiHeadAttention,
     SelfAttention,
+    Stack,
     concat,
     mean,
+    universal,
 )
 from regard.masks import Causal, Dense, Padding, SlidingWindow
 from regard.normalizers import sparsemax
@@ -111,7 +122,7 @@ def test_grouped_heads_equal_keys_and_values_repeated(kv_heads: int) -> None:
     grouped = MultiHeadAttention(12, 4, kv_heads=kv_heads).double()
     full = MultiHeadAttention(12, 4).double()
     assert grouped.input.weight.shape == (12 + 2 * 3 * kv_heads, 12)
-    query, key, value = grouped.input.weight.split(grouped.input.widths)
+    query, key, value = grouped.input.weight.split(grouped.projection.widths)
     key, value = (
         w.unflatten(0, (kv_heads, 3)).repeat_interleave(4 // kv_heads, 0).flatten(0, 1)
         for w in (key, value)
@@ -240,10 +251,10 @@ def test_empty_batches_and_single_tokens_work() -> None:
     [
         ((10, 3), {}, "embed_dim 10 is not divisible by num_heads 3"),
         ((12, 4), {"kv_heads": 3}, "num_heads 4 is no multiple of kv_heads 3"),
-        ((12, 0), {}, "must be positive, got 12, 0"),
-        ((12, 3), {"head_dim": 0}, "head_dim must be positive, got 0"),
+        ((12, 0), {}, "needs num_heads >= 1, got 0"),
+        ((12, 3), {"head_dim": 0}, "needs head_dim >= 1, got 0"),
         ((12, 4), {"project": False, "kv_heads": 2}, "4 query heads and 2 key/value heads"),
-        ((12, 4), {"project": False, "kv_dim": 8}, "inputs of width 12 and 8"),
+        ((12, 4), {"project": False, "kv_dim": 8}, "inputs of width 12, 8 and 8"),
         ((12, 4), {"project": False, "head_dim": 4}, "of width 4"),
     ],
 )
@@ -264,3 +275,72 @@ def test_inputs_that_do_not_fit_are_named() -> None:
         layer(torch.randn(3, 5, 12), torch.randn(2, 5, 8))
     with pytest.raises(ValueError, match="nothing to look at"):
         layer(torch.randn(3, 5, 12))
+
+
+SIZED: dict[str, Callable[..., nn.Module]] = {
+    "SelfAttention": lambda n: SelfAttention(n(8), n(4), kv_heads=n(2), head_dim=n(3)),
+    "CrossAttention": lambda n: CrossAttention(n(8), n(4), kv_dim=n(6), value_dim=n(5)),
+    "AttentionPool": lambda n: AttentionPool(n(8), queries=n(3)),
+    "AttentionPool, asked": lambda n: AttentionPool(n(8), query_dim=n(3)),
+    "FeedForward": lambda n: FeedForward(n(8), n(16)),
+    "GatedFeedForward": lambda n: GatedFeedForward(n(8), n(16)),
+    "Stack": lambda n: Stack.shared(nn.Linear(4, 4), n(2)),
+    "universal": lambda n: universal(nn.Linear(4, 4), n(2)),
+    "Halting": lambda n: Halting(Stack.shared(nn.Linear(4, 4), 2), n(4)),
+    "LSTM": lambda n: LSTM(n(3), n(5), n(2)),
+    "GRU": lambda n: GRU(n(3), n(5), n(2)),
+}
+
+
+@pytest.mark.usefixtures("as_users_have_it")
+@pytest.mark.parametrize("layer", SIZED)
+def test_numpys_integers_are_sizes_and_booleans_fractions_and_zero_are_not(layer: str) -> None:
+    build = SIZED[layer]
+    for kind in (np.int64, np.int32, np.uint8):
+        wanted, found = build(int).state_dict(), build(kind).state_dict()
+        assert {k: t.shape for k, t in found.items()} == {k: t.shape for k, t in wanted.items()}
+    for wrong in (bool, np.bool_, float, str, torch.tensor):
+        with pytest.raises(TypeError, match="to be an int, got"):
+            build(wrong)
+    with pytest.raises(ValueError, match=">= 1, got 0"):
+        build(lambda n: 0)
+
+
+@pytest.mark.parametrize("kind", [SelfAttention, CrossAttention, MultiHeadAttention])
+def test_a_misspelled_argument_is_blamed_on_the_class_that_was_called(kind: type) -> None:
+    kinds = {parameter.kind for parameter in inspect.signature(kind).parameters.values()}
+    assert inspect.Parameter.VAR_KEYWORD not in kinds
+    with pytest.raises(TypeError, match="unexpected keyword argument 'kv_head'"):
+        kind(8, 2, kv_head=1)
+
+
+@pytest.mark.usefixtures("as_users_have_it")
+def test_values_that_do_not_fit_are_named() -> None:
+    x, memory = torch.randn(2, 5, 12), torch.randn(2, 7, 8)
+    layer = MultiHeadAttention(12, 3, kv_dim=8)
+    with pytest.raises(ValueError, match=r"value must have shape .* 8\], got .*12\]"):
+        layer(x, memory, torch.randn(2, 7, 12))
+    with pytest.raises(ValueError, match=r"same batch and length, got \[2, 7\] and \[2, 6\]"):
+        layer(x, memory, torch.randn(2, 6, 8))
+    with pytest.raises(ValueError, match=r"same batch and length, got \[2, 7\] and \[3, 7\]"):
+        layer.remember(memory, torch.randn(3, 7, 8))
+    with pytest.raises(ValueError, match="query has batch 2 but key has batch 3"):
+        layer(x, torch.randn(3, 7, 8))
+    apart = CrossAttention(12, 3, kv_dim=8, value_dim=10)
+    with pytest.raises(ValueError, match=r"value must be given: .* width 10 and keys of width 8"):
+        apart(x, memory)
+    with pytest.raises(ValueError, match="value must be given"):
+        apart.remember(memory)
+    with pytest.raises(ValueError, match=r"value must have shape .* 10\], got .*8\]"):
+        apart(x, memory, value=memory)
+    with pytest.raises(ValueError, match=r"key must have shape .* 8\]"):
+        apart.remember(x, torch.randn(2, 5, 10))
+
+
+@pytest.mark.usefixtures("as_users_have_it")
+@pytest.mark.filterwarnings("ignore:`torch.jit.trace", "error::torch.jit.TracerWarning")
+def test_a_traced_layer_serves_other_batches_and_lengths() -> None:
+    layer = SelfAttention(8, 2)
+    traced = torch.jit.trace(layer, torch.randn(2, 3, 8))
+    x = torch.randn(5, 7, 8)
+    torch.testing.assert_close(traced(x), layer(x))

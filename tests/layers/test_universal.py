@@ -1,12 +1,14 @@
 """Blocks that share their weights, are told the step, and are left when thought is enough."""
 
 import math
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch._subclasses import FakeTensorMode
 
 from regard.layers import (
     CrossAttention,
@@ -56,7 +58,7 @@ def test_a_shared_stack_is_one_block_over_and_over_with_one_set_of_weights() -> 
     stack = Stack.shared(one, 3)
     assert torch.equal(stack(x), one(one(one(x))))
     assert [id(w) for w in stack.parameters()] == [id(w) for w in one.parameters()]
-    with pytest.raises(ValueError, match="times 0"):
+    with pytest.raises(ValueError, match="times >= 1, got 0"):
         Stack.shared(one, 0)
 
 
@@ -103,7 +105,7 @@ def test_position_and_step_are_added_before_each_step() -> None:
     torch.testing.assert_close(stack(x), wanted, rtol=0, atol=1e-6)
     torch.testing.assert_close(stack.weights(x), torch.stack(looks), rtol=0, atol=1e-6)
     assert len(list(stack.parameters())) == len(list(one.parameters()))
-    with pytest.raises(ValueError, match="steps 0"):
+    with pytest.raises(ValueError, match="steps >= 1, got 0"):
         universal(one, 0)
 
 
@@ -260,3 +262,25 @@ def test_recomputing_an_adaptive_stack_changes_nothing() -> None:
 def test_a_threshold_out_of_bounds_is_refused(epsilon: float) -> None:
     with pytest.raises(ValueError, match="epsilon must be greater than 0"):
         Halting(Stack([block()]), 8, epsilon)
+
+
+@pytest.mark.filterwarnings("ignore:There is a performance drop")
+def test_what_a_fake_call_computed_is_not_kept_for_a_real_one() -> None:
+    stack, x = universal(block(), 2), written()
+    wanted = stack(x)
+    fresh = deepcopy(stack)
+    for step in fresh:
+        step.coordinates.waves = None
+    with FakeTensorMode(allow_non_fake_inputs=True) as mode:
+        assert fresh(mode.from_tensor(x)).shape == x.shape
+    torch.func.vmap(lambda row: fresh(row.unsqueeze(0)))(x)
+    assert torch.equal(fresh(x), wanted)
+
+
+@pytest.mark.usefixtures("as_users_have_it")
+@pytest.mark.filterwarnings("ignore:`torch.jit.trace", "error::torch.jit.TracerWarning")
+def test_a_traced_stack_serves_other_lengths() -> None:
+    stack = universal(block(), 2)
+    traced = torch.jit.trace(stack, written())
+    longer = written(rows=3, length=9)
+    torch.testing.assert_close(traced(longer), stack(longer))

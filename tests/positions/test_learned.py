@@ -1,5 +1,7 @@
+import numpy as np
 import pytest
 import torch
+from torch._subclasses import FakeTensorMode
 
 from regard.positions import Learned
 
@@ -41,9 +43,9 @@ def test_negative_numbers_are_refused() -> None:
     learned = Learned(10, 4)
     with pytest.raises(ValueError, match="got -1"):
         learned.at(torch.tensor([0, -1]))
-    with pytest.raises(ValueError, match="must not be negative, got 2 and -1"):
+    with pytest.raises(ValueError, match="offset >= 0, got -1"):
         learned(2, offset=-1)
-    with pytest.raises(ValueError, match="must be positive, got 0 and 4"):
+    with pytest.raises(ValueError, match="max_length >= 1, got 0"):
         Learned(0, 4)
 
 
@@ -51,3 +53,23 @@ def test_a_state_dict_round_trip_keeps_the_vectors() -> None:
     learned, other = Learned(10, 4), Learned(10, 4)
     other.load_state_dict(learned.state_dict())
     assert torch.equal(other(10), learned(10)) and list(learned.state_dict()) == ["weight"]
+
+
+@pytest.mark.usefixtures("as_users_have_it")
+def test_numpys_integers_are_numbers_and_booleans_are_not() -> None:
+    learned = Learned(np.int64(10), np.int32(4))
+    assert learned.weight.shape == (10, 4)
+    assert torch.equal(learned(np.int64(2), offset=np.uint8(3)), learned(2, offset=3))
+    with pytest.raises(TypeError, match="Learned needs max_length to be an int"):
+        Learned(True, 4)
+    with pytest.raises(TypeError, match="Learned needs length to be an int"):
+        learned(2.0)
+
+
+def test_positions_are_looked_at_only_where_that_is_possible() -> None:
+    learned, positions = Learned(10, 4), torch.tensor([[0, 3], [9, 1]])
+    wanted = learned.at(positions)
+    assert torch.equal(torch.func.vmap(learned.at)(positions), wanted)
+    assert learned.to("meta").at(positions.to("meta")).shape == (2, 2, 4)
+    with FakeTensorMode():
+        assert Learned(10, 4).at(torch.empty(2, 2, dtype=torch.int64)).shape == (2, 2, 4)

@@ -1,6 +1,8 @@
+import numpy as np
 import pytest
 import torch
 from einops import rearrange
+from torch._subclasses import FakeTensorMode
 
 from regard.positions import RoPE
 
@@ -83,7 +85,7 @@ def test_the_rest_of_a_partial_width_is_untouched() -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_phases_stay_float32_in_a_half_precision_model(dtype: torch.dtype) -> None:
+def test_angles_stay_exact_in_a_half_precision_model(dtype: torch.dtype) -> None:
     x = torch.randn(1, 1, 4096, 64).to(dtype)
     turned = RoPE()(x)
     assert turned.dtype == dtype
@@ -142,5 +144,97 @@ def test_positions_and_offset_together_are_refused() -> None:
 
 @pytest.mark.parametrize("base", [0.0, -1.0, float("inf")])
 def test_a_base_without_a_meaning_is_refused(base: float) -> None:
-    with pytest.raises(ValueError, match=f"base must be .* got {base}"):
+    with pytest.raises(ValueError, match=f"RoPE needs 0 < base < inf, got {base:g}"):
         RoPE(base=base)
+
+
+def by_numpy(x: torch.Tensor, positions: np.ndarray) -> np.ndarray:
+    """The two halves turned, in NumPy and float64; `positions` broadcast to [batch, 1, length]."""
+    half = x.shape[-1] // 2
+    angle = positions[..., None] * 10000.0 ** (-np.arange(half) / half)
+    a, b = np.split(x.double().numpy(), 2, axis=-1)
+    cos, sin = np.cos(angle), np.sin(angle)
+    return np.concatenate([a * cos - b * sin, b * cos + a * sin], axis=-1)
+
+
+@pytest.mark.parametrize("start", [0, 10**3, 10**5, 10**6 - 8, 10**6, 2**31])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16])
+def test_far_positions_are_as_exact_as_the_precision_allows(start: int, dtype: torch.dtype) -> None:
+    x = torch.randn(2, 3, 16, 64).to(dtype)
+    exact = by_numpy(x, start + np.arange(16))
+    bound = 4 * torch.finfo(dtype).eps * np.abs(x.double().numpy()).max()
+    bound = max(bound, 1e-9) if dtype != torch.float64 else 1e-5 if start > 10**6 else 1e-8
+    for turned in (
+        RoPE()(x, offset=start),
+        RoPE()(x, start + torch.arange(16)),
+        RoPE()(x, (start + torch.arange(16)).expand(2, -1)),
+    ):
+        assert turned.dtype == dtype
+        assert np.abs(turned.double().numpy() - exact).max() <= bound
+
+
+def test_rows_may_stand_at_far_positions_of_their_own() -> None:
+    x = torch.randn(3, 2, 5, 32)
+    positions = torch.tensor([[0], [10**6], [77_777]]) + torch.arange(5)
+    exact = by_numpy(x, positions.numpy()[:, None])
+    assert np.abs(RoPE()(x, positions).numpy() - exact).max() < 1e-6
+    for kind in (torch.int32, torch.int16):
+        near = torch.arange(5, dtype=kind)
+        assert torch.equal(RoPE()(x, near), RoPE()(x))
+
+
+def test_it_maps_over_a_batch_and_differentiates_twice() -> None:
+    x = torch.randn(4, 2, 3, 5, 8)
+    assert torch.equal(torch.func.vmap(RoPE())(x), RoPE()(x.flatten(0, 1)).unflatten(0, (4, 2)))
+    positions = torch.randint(0, 10**6, (4, 5))
+    rows = torch.func.vmap(RoPE())(x, positions)
+    for row in range(4):
+        assert torch.equal(rows[row], RoPE()(x[row], positions[row]))
+    grad = torch.func.grad(lambda x: RoPE()(x).square().sum())(x[0])
+    torch.testing.assert_close(grad, 2 * x[0])
+
+
+def test_it_needs_neither_numbers_nor_a_default_device() -> None:
+    assert RoPE()(torch.empty(2, 3, 5, 8, device="meta")).is_meta
+    with FakeTensorMode():
+        assert RoPE()(torch.empty(2, 3, 5, 8)).shape == (2, 3, 5, 8)
+    x = torch.randn(2, 3, 5, 8)
+    with torch.device("meta"):
+        turned = RoPE()(x)
+    assert torch.equal(turned, RoPE()(x))
+
+
+@pytest.mark.usefixtures("as_users_have_it")
+@pytest.mark.parametrize("kind", [np.int64, np.int32, np.uint8])
+def test_numpys_integers_are_numbers(kind: type) -> None:
+    x = torch.randn(1, 1, 3, 8)
+    assert RoPE(width=kind(4)) == RoPE(width=4)
+    assert torch.equal(RoPE(width=kind(4))(x, offset=kind(7)), RoPE(width=4)(x, offset=7))
+    assert RoPE(base=np.float32(500.0)) == RoPE(base=500)
+
+
+@pytest.mark.usefixtures("as_users_have_it")
+def test_booleans_and_fractions_are_not() -> None:
+    for width in (True, np.True_, 4.0, "4"):
+        with pytest.raises(TypeError, match="RoPE needs width to be an int"):
+            RoPE(width=width)
+    with pytest.raises(TypeError, match="RoPE needs offset to be an int"):
+        RoPE()(torch.zeros(1, 1, 2, 8), offset=True)
+
+
+@pytest.mark.usefixtures("as_users_have_it")
+def test_a_base_may_be_learned() -> None:
+    base = torch.nn.Parameter(torch.tensor(100.0, dtype=torch.float64))
+    x = torch.randn(1, 1, 3, 8, dtype=torch.float64)
+    torch.testing.assert_close(RoPE(base=base)(x), RoPE(base=100.0)(x))
+    RoPE(base=base)(x).square()[..., :2].sum().backward()
+    assert base.grad != 0
+
+
+@pytest.mark.usefixtures("as_users_have_it")
+@pytest.mark.filterwarnings("ignore:`torch.jit.trace", "error::torch.jit.TracerWarning")
+@pytest.mark.parametrize("rope", LAYOUTS, ids=str)
+def test_a_traced_function_turns_every_length(rope: RoPE) -> None:
+    traced = torch.jit.trace(lambda x: rope(x), torch.randn(2, 3, 5, 8))
+    x = torch.randn(4, 1, 9, 8)
+    assert torch.equal(traced(x), rope(x))

@@ -1,7 +1,9 @@
 import math
 
+import numpy as np
 import pytest
 import torch
+from torch._subclasses import FakeTensorMode
 
 from regard.positions import sinusoidal
 
@@ -54,7 +56,35 @@ def test_nothing_gives_nothing() -> None:
 
 
 def test_wrong_arguments_are_refused() -> None:
-    with pytest.raises(ValueError, match="got -1 and 4"):
+    with pytest.raises(ValueError, match="length >= 0, got -1"):
         sinusoidal(-1, 4)
     with pytest.raises(Exception, match="variant"):
         sinusoidal(1, 4, variant="other")
+
+
+@pytest.mark.parametrize("variant", ["paper", "official"])
+def test_it_is_made_where_it_is_asked_for(variant: str) -> None:
+    wanted = sinusoidal(5, 4, variant=variant)
+    with torch.device("meta"):
+        shape = sinusoidal(5, 4, variant=variant)
+        found = sinusoidal(5, 4, variant=variant, device="cpu")
+    assert shape.is_meta and shape.shape == (5, 4) and shape.dtype == torch.float32
+    assert torch.equal(found, wanted)
+    torch.set_default_device("meta")
+    try:
+        assert sinusoidal(5, 4, variant=variant).is_meta
+        assert torch.equal(sinusoidal(5, 4, variant=variant, device="cpu"), wanted)
+    finally:
+        torch.set_default_device(None)
+    assert sinusoidal(5, 4, variant=variant, device="meta").is_meta
+    with FakeTensorMode():
+        assert sinusoidal(5, 4, variant=variant).shape == (5, 4)
+
+
+@pytest.mark.usefixtures("as_users_have_it")
+def test_numpys_integers_are_numbers_and_booleans_are_not() -> None:
+    found = sinusoidal(np.int64(5), np.int32(4), offset=np.uint8(3))
+    assert torch.equal(found, sinusoidal(5, 4, offset=3))
+    for wrong in ({"length": True}, {"dim": 4.0}, {"offset": "3"}):
+        with pytest.raises(TypeError, match="to be an int"):
+            sinusoidal(**{"length": 5, "dim": 4, **wrong})

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn.functional import conv1d
 
 from regard._typing import Score
+from regard.layers.part_module import own
 from regard.models.abcnn.sentences import Sentences, match
 
 
@@ -42,7 +43,7 @@ class Block(nn.Module):
         weighted: bool,
     ) -> None:
         super().__init__()
-        self.width, self.score, self.weighted = width, score, weighted
+        self.width, self.score, self.weighted = width, own(score), weighted
         self.left_places: nn.Parameter | None = None
         self.right_places: nn.Parameter | None = None
         if places is not None:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from regard._attention import attention_weights
 from regard._typing import Score
+from regard.layers.part_module import unwrapped
 from regard.normalizers.unnormalized import unnormalized
 
 
@@ -59,7 +60,7 @@ def match(
     scores = attention_weights(
         rearrange(left.columns, "batch len width -> batch 1 len width"),
         rearrange(right.columns, "batch len width -> batch 1 len width"),
-        score=score,
+        score=unwrapped(score),
         mask=mask,
         normalizer=unnormalized,
     )

@@ -129,7 +129,7 @@ class LSTM(nn.Module):
         """The weights of each direction's states where they are known beforehand."""
         if lengths is None:
             lengths = torch.full((len(source),), source.shape[1], device=source.device)
-        kind = self.output.weight.dtype
+        kind = self.embedding.weight.dtype
         position = torch.arange(source.shape[1], device=source.device)
         end = rearrange(lengths, "batch -> batch 1")
         if self.config.summary == "mean":

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from regard._attention import attention, attention_weights
 from regard._typing import Normalizer, Score
+from regard.layers.part_module import own, unwrapped
 from regard.masks import Dense, Mask, Padding, SlidingWindow
 from regard.models.luong.config import LuongConfig
 from regard.normalizers import LocalGaussian, softmax
@@ -53,7 +54,7 @@ class LuongAttention(nn.Module):
                 "leave normalizer as it is, or use 'global' or 'local_m'"
             )
         width = config.hidden_dim
-        self.config, self.normalizer = config, normalizer
+        self.config, self.normalizer = config, own(normalizer)
         self.score = _score(config)
         # The part of W [h; s] that only knows s is computed once for each sentence.
         projected = config.score == "concat" and config.variant == "paper"
@@ -88,7 +89,7 @@ class LuongAttention(nn.Module):
     ) -> dict[str, Any]:
         """The arguments of the operator that say where to look."""
         masks: list[Mask] = [] if lengths is None else [Padding(lengths)]
-        normalizer, reach = self.normalizer, self.config.window
+        normalizer, reach = unwrapped(self.normalizer), self.config.window
         if self.config.attention == "local_m":
             masks.append(SlidingWindow(reach, reach))
         if self.config.attention == "local_p":

@@ -197,8 +197,7 @@ class Luong(nn.Module):
         rows = rearrange(gates, "batch beams width -> (batch beams) width")
         if self.feed is not None:
             found = rearrange(state.found, "batch beams width -> (batch beams) width")
-            # The product takes the output's share as its bias: the sum costs no pass of its own.
-            rows = torch.addmm(rows, found, self.feed.weight.mT)
+            rows = rows + self.feed(found)
         flat = "layers batch beams width -> layers (batch beams) width"
         before = LSTMState(rearrange(state.hidden, flat), rearrange(state.cell, flat))
         _, after = self.decoder.advance(rearrange(rows, "rows width -> 1 rows width"), before)

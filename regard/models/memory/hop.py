@@ -1,6 +1,6 @@
 """One look at the memory: what in it is like the state, and what stands there."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from einops import rearrange
 from jaxtyping import Float
@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from regard._attention import attention, attention_weights
 from regard._typing import Normalizer, Score
 from regard.layers.choice import Choice, draw
+from regard.layers.part_module import own, unwrapped
 from regard.masks import Padding
 from regard.normalizers import GumbelSoftmax, hard, softmax
 from regard.normalizers.unnormalized import unnormalized
@@ -35,8 +36,8 @@ class Hop(nn.Module):
         estimator: Literal["reinforce", "gumbel"],
     ) -> None:
         super().__init__()
-        self.score = score
-        self.normalizer = normalizer
+        self.score: Any = own(score)
+        self.normalizer: Any = own(normalizer)
         self.reads, self.estimator = reads, estimator
 
     def forward(
@@ -53,11 +54,11 @@ class Hop(nn.Module):
             easy: soft attention without its normalizer, or hard attention as if it were soft.
         """
         query = rearrange(state, "batch dim -> batch 1 1 dim")
-        normalizer = self._normalizer(easy)
+        score, normalizer = unwrapped(self.score), self._normalizer(easy)
         if normalizer is not None:
-            found = attention(query, key, value, score=self.score, mask=mask, normalizer=normalizer)
+            found = attention(query, key, value, score=score, mask=mask, normalizer=normalizer)
             return rearrange(found, "batch 1 1 dim -> batch dim"), None
-        likely = attention_weights(query, key, score=self.score, mask=mask)
+        likely = attention_weights(query, key, score=score, mask=mask)
         weights, choice = draw(rearrange(likely, "batch 1 1 sentences -> batch 1 sentences"))
         found = weights @ rearrange(value, "batch 1 sentences dim -> batch sentences dim")
         return rearrange(found, "batch 1 dim -> batch dim"), choice
@@ -69,16 +70,16 @@ class Hop(nn.Module):
         weights = attention_weights(
             rearrange(state, "batch dim -> batch 1 1 dim"),
             key,
-            score=self.score,
+            score=unwrapped(self.score),
             mask=mask,
-            normalizer=hard if self.reads == "hard" else self.normalizer,
+            normalizer=hard if self.reads == "hard" else unwrapped(self.normalizer),
         )
         return rearrange(weights, "batch 1 1 sentences -> batch sentences")
 
     def _normalizer(self, easy: bool) -> Normalizer | None:
         """Scores to weights; None where a sentence is drawn."""
         if self.reads == "soft":
-            return unnormalized if easy else self.normalizer
+            return unnormalized if easy else unwrapped(self.normalizer)
         if easy:
             return softmax
         if not self.training:

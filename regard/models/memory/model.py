@@ -72,7 +72,9 @@ class MemoryNetwork(nn.Module):
         count = config.hops + 1 if adjacent else 2
         tables = [Sentences(*sizes) for _ in range(count)]
         self.memories = nn.ModuleList(tables)
-        self.hop = Hop(score or Dot(), normalizer, config.attention, config.estimator)
+        self.hop = Hop(
+            Dot() if score is None else score, normalizer, config.attention, config.estimator
+        )
         self.dropout = Dropout(config.dropout)
         self.output = nn.Linear(config.embed_dim, config.vocab, bias=False)
         if adjacent:
@@ -184,7 +186,7 @@ class MemoryNetwork(nn.Module):
         return read(table, question, self._weigh(question))
 
     def _weigh(self, words: Tensor) -> Tensor:
-        config, dtype = self.config, self.output.weight.dtype
+        config, dtype = self.config, self.memories.get_parameter("0.words").dtype
         if config.encoding == "bag":
             return bag_weights(words, dtype)
         return position_weights(words, config.embed_dim, dtype, config.variant, config.max_words)

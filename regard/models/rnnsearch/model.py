@@ -1,6 +1,7 @@
 """RNNsearch: the network that introduced attention to sequence-to-sequence learning."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from einops import rearrange
@@ -11,6 +12,7 @@ from regard._attention import attention, attention_weights
 from regard._typing import Normalizer, Score
 from regard.layers.dropout import Dropout
 from regard.layers.gru import GRU
+from regard.layers.part_module import own, unwrapped
 from regard.masks import Padding
 from regard.models.rnnsearch.config import RNNsearchConfig
 from regard.normalizers import softmax
@@ -93,10 +95,11 @@ class RNNsearch(nn.Module):
         self.key: nn.Module = nn.Identity()
         if config.attention == "search":
             self.key = nn.Linear(annotation_dim, config.align_dim, bias=False)
-            self.score = score or Additive(query_dim=config.state_dim, hidden_dim=config.align_dim)
+            default = Additive(query_dim=config.state_dim, hidden_dim=config.align_dim)
+            self.score: Any = default if score is None else own(score)
         elif score is not None:
             raise ValueError("attention is 'none', so that nothing is scored: leave score out")
-        self.normalizer = normalizer
+        self.normalizer: Any = own(normalizer)
         self.initial = nn.Linear(config.hidden_dim, config.state_dim)
         self.decoder = GRU(config.embed_dim, config.state_dim)
         self.context_gate = nn.Linear(annotation_dim, 2 * config.state_dim, bias=False)
@@ -130,12 +133,12 @@ class RNNsearch(nn.Module):
         """Annotate the source; `lengths` are None when no sentence is padded."""
         forwards = rearrange(source, "batch k_len -> k_len batch")
         both = torch.stack([forwards, forwards.flip(0)])
+        gates, candidates = self.encoder.project(self.dropout(self.source_embedding(both)))
         keep = None
         if lengths is not None:
             position = torch.arange(source.shape[1], device=source.device)
             real = rearrange(position, "k_len -> k_len 1") < lengths
-            keep = torch.stack([real, real.flip(0)]).to(self.initial.weight.dtype).unsqueeze(-1)
-        gates, candidates = self.encoder.project(self.dropout(self.source_embedding(both)))
+            keep = torch.stack([real, real.flip(0)]).to(gates.dtype).unsqueeze(-1)
         first = gates.new_zeros(2, source.shape[0], self.config.hidden_dim)
         forwards, backwards = self.encoder(gates, candidates, first, keep)
         both = self.dropout(torch.cat([forwards, backwards.flip(0)], dim=-1))
@@ -203,9 +206,9 @@ class RNNsearch(nn.Module):
         weights = attention_weights(
             rearrange(states, "batch q_len width -> batch 1 q_len width"),
             encoded.keys,
-            score=self.score,
+            score=unwrapped(self.score),
             mask=encoded.mask,
-            normalizer=self.normalizer,
+            normalizer=unwrapped(self.normalizer),
         )
         return rearrange(weights, "batch 1 q_len k_len -> batch q_len k_len")
 
@@ -263,9 +266,9 @@ class RNNsearch(nn.Module):
             rearrange(state, "batch beams width -> batch 1 beams width"),
             encoded.keys,
             encoded.annotations,
-            score=self.score,
+            score=unwrapped(self.score),
             mask=encoded.mask,
-            normalizer=self.normalizer,
+            normalizer=unwrapped(self.normalizer),
         )
         return rearrange(context, "batch 1 beams width -> batch beams width")
 
@@ -279,9 +282,8 @@ class RNNsearch(nn.Module):
         """The next state; `gates` and `candidates` are what the last output contributes."""
         beams = state.shape[1]
         context = rearrange(context, "batch beams width -> (batch beams) width")
-        # The product takes the output's share as its bias: the sum costs no pass of its own.
-        gates = torch.addmm(gates[0], context, self.context_gate.weight.mT)
-        candidates = torch.addmm(candidates[0], context, self.context_candidate.weight.mT)
+        gates = gates[0] + self.context_gate(context)
+        candidates = candidates[0] + self.context_candidate(context)
         row = rearrange(state, "batch beams width -> 1 (batch beams) width")
         new = self.decoder(gates[None, None], candidates[None, None], row)
         return rearrange(new, "1 1 (batch beams) width -> batch beams width", beams=beams)

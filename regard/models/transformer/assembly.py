@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from regard._torch_private import can_look_at, is_traced
 from regard.layers import (
     Attend,
     CrossAttention,
@@ -66,6 +67,10 @@ class Embedding(nn.Module):
 
     def _waves(self, length: int, like: Tensor) -> Tensor:
         """The sinusoids of at least `length` positions, kept for the next call."""
+        if is_traced():
+            # What a recording or a transform makes must not outlive it.
+            width = self.tokens.embedding_dim
+            return sinusoidal(length, width, device=like.device).to(like.dtype)
         waves = self.waves
         if (
             waves is None
@@ -107,8 +112,7 @@ def padding(tokens: Int[Tensor, "batch len"], lengths: Tensor | None) -> Padding
     """The mask of what is padded; None where nothing is, as far as a CPU can tell at no cost."""
     if lengths is None:
         return None
-    cheap = lengths.device.type == "cpu" and not torch.compiler.is_compiling()
-    if cheap and bool((lengths >= tokens.shape[1]).all()):
+    if can_look_at(lengths) and bool((lengths >= tokens.shape[1]).all()):
         return None
     return Padding(lengths)
 
