@@ -1,14 +1,15 @@
 """The operator: one function for every attention mechanism of the query–key–value form."""
 
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from regard._backends import _memo, _plan, _sanitize, _weights
 from regard._backends._bind import bind, bind_again, without_autocast
 from regard._backends._plan import Plan
 from regard._backends._weights import Chosen
+from regard._pairwise import Offset
 from regard._torch_private import quiet_trace
-from regard._typing import MaskMod, Normalizer, Score, ScoreMod
+from regard._typing import MaskMod, Normalizer, Score, ScoreMod, Share
 from regard.normalizers import softmax
 from regard.scores import ScaledDot
 
@@ -22,8 +23,8 @@ def attention(
     score_mod: ScoreMod | None = None,
     mask: MaskMod | Bool[Tensor, "..."] | None = None,
     normalizer: Normalizer = softmax,
-    dropout: float = 0.0,
-    q_offset: int | Int[Tensor, " batch"] | None = None,
+    dropout: Share = 0.0,
+    q_offset: Offset | None = None,
     backend: str | None = None,
 ) -> Float[Tensor, "batch heads q_len value_dim"]:
     """Attend: `output = dropout(normalizer(score_mod(score(query, key)), mask)) @ value`.
@@ -44,7 +45,8 @@ def attention(
         normalizer: scores to weights.
         dropout: probability of dropping a weight. It applies whenever it is above 0.
         q_offset: number of keys before the first query, for masks and score mods; the default
-            aligns the last query with the last key, as cached decoding needs.
+            aligns the last query with the last key, as cached decoding needs. An integer tensor
+            [batch] has one for each sequence.
         backend: None lets the planner choose; a name obeys or raises.
 
     Returns:
@@ -91,7 +93,7 @@ def attention_weights(
     score_mod: ScoreMod | None = None,
     mask: MaskMod | Bool[Tensor, "..."] | None = None,
     normalizer: Normalizer = softmax,
-    q_offset: int | Int[Tensor, " batch"] | None = None,
+    q_offset: Offset | None = None,
     rows: Chosen = None,
     heads: Chosen = None,
 ) -> Float[Tensor, "batch some_heads some_rows k_len"]:
@@ -128,8 +130,8 @@ def plan(
     score_mod: ScoreMod | None = None,
     mask: MaskMod | Bool[Tensor, "..."] | None = None,
     normalizer: Normalizer = softmax,
-    dropout: float = 0.0,
-    q_offset: int | Int[Tensor, " batch"] | None = None,
+    dropout: Share = 0.0,
+    q_offset: Offset | None = None,
     backend: str | None = None,
 ) -> Plan:
     """How `attention` would evaluate the same call; printed, it reads like a database's EXPLAIN.

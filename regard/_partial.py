@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from regard._backends import _logsumexp
 from regard._backends._bind import bind, without_autocast
+from regard._pairwise import Offset
 from regard._torch_private import quiet_trace
 from regard._typing import MaskMod, Normalizer, Score, ScoreMod
 from regard.normalizers import softmax
@@ -43,7 +44,7 @@ def attention_partial(
     score_mod: ScoreMod | None = None,
     mask: MaskMod | Bool[Tensor, "..."] | None = None,
     normalizer: Normalizer = softmax,
-    q_offset: int | Int[Tensor, " batch"] | None = None,
+    q_offset: Offset | None = None,
 ) -> Partial:
     """`attention`, and the logarithm of what each query's softmax divided by.
 

@@ -9,14 +9,21 @@ A part may offer more than its call; the operator uses what it finds:
 
 - `check(query, key)` raises when the part cannot apply to these tensors,
 - `aligned(q_offset)` (masks, score mods) binds rows of a stored tensor to the call's first query,
-- `at(heads, rows)` (normalizers) is the same normalizer for some heads and query rows only,
+  which stands at an int, or at one position for each sequence, an integer tensor `[batch]`,
+- `at(heads, rows)` (normalizers) is the same normalizer for some heads and query rows only; one
+  from elsewhere that has no `at` is always given all heads and rows,
 - `pair_width(query_dim, key_dim)` (scores) is the number of values held per (query, key) pair.
 """
 
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, SupportsFloat, runtime_checkable
 
 from jaxtyping import Bool, Float
 from torch import Tensor
+
+if TYPE_CHECKING:
+    Share = float
+else:  # NumPy's numbers are taken too
+    Share = SupportsFloat
 
 
 @runtime_checkable

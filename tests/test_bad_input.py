@@ -58,6 +58,12 @@ def weigh(**given: Any) -> Callable[[], Tensor]:
     return lambda: regard.attention_weights(tensor(2, 4, 5, 8), tensor(2, 4, 7, 8), **given)
 
 
+def nested() -> Tensor:
+    """Two sequences of 3 and 5 positions in one jagged tensor."""
+    rows = [torch.randn(length, 4, 8) for length in (3, 5)]
+    return torch.nested.nested_tensor(rows, layout=torch.jagged)
+
+
 # A sentence with a fix holds one of these.
 SUGGESTS = (
     r"\b(use|give|pass|add|build|project|make|move|choose|count|say|leave|wrap|compare|with|"
@@ -85,6 +91,8 @@ WRONG: dict[str, tuple[Callable[[], Any], type[Exception], tuple[str, ...]]] = {
         ("query", "complex64")),
     "eight bits": (
         attend(key=tensor(2, 4, 7, 8).to(torch.float8_e4m3fn)), TypeError, ("key", "float8")),
+    "nested": (attend(query=nested(), key=nested(), value=nested()), TypeError,
+        ("query", "nested", "mask=Document(ids)", "mask=Padding(lengths)")),
     # together
     "dtypes differ": (
         attend(key=tensor(2, 4, 7, 8, dtype=torch.float64)), TypeError,

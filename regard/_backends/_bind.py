@@ -11,12 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from regard import _pairwise as pairwise
 from regard._backends._call import Call, Offset
 from regard._backends._held import tensors_of
 from regard._numbers import count
 from regard._pairwise import aligned_part, check_batch, check_device, describe, is_integer
 from regard._torch_private import is_jit_traced
-from regard._typing import MaskMod, Normalizer, Score, ScoreMod
+from regard._typing import MaskMod, Normalizer, Score, ScoreMod, Share
 from regard.masks import Dense, Mask
 
 Part = TypeVar("Part")
@@ -31,8 +32,8 @@ def bind(
     score_mod: ScoreMod | None,
     mask: MaskMod | Tensor | None,
     normalizer: Normalizer,
-    dropout: float | int,
-    q_offset: Offset | None,
+    dropout: Share,
+    q_offset: pairwise.Offset | None,
 ) -> Call:
     """The checked call: parts aligned with the first query, a bare boolean tensor made a mask."""
     tensors = {"query": query, "key": key, "value": value}
@@ -64,11 +65,10 @@ def bind_again(
     mask: MaskMod | Tensor | None,
     normalizer: Normalizer,
     dropout: float,
-    q_offset: Offset | None,
+    q_offset: pairwise.Offset | None,
 ) -> Call:
     """The call of one that has the form of an earlier call, and so would pass every check again."""
-    if q_offset is None:
-        q_offset = key.shape[2] - query.shape[2]
+    q_offset = key.shape[2] - query.shape[2] if q_offset is None else q_offset
     pattern = Dense(mask) if isinstance(mask, Tensor) else mask
     score_mod, pattern = aligned_part(score_mod, q_offset), aligned_part(pattern, q_offset)
     return Call(query, key, value, score, score_mod, pattern, normalizer, dropout, q_offset)

@@ -9,9 +9,10 @@ from torch import Tensor
 from regard._backends import _sanitize, reference
 from regard._backends._call import Call
 from regard._backends._held import is_ours, takes_some_rows
+from regard._pairwise import Count
 from regard._torch_private import can_look_at, is_static
 
-Chosen = int | slice | Sequence[int] | Tensor | None
+Chosen = Count | slice | Sequence[Count] | Tensor | None
 
 
 def run(call: Call, heads: Chosen, rows: Chosen) -> Tensor:

@@ -7,6 +7,7 @@ one of these, naive is, entry by entry, the worse of the formula and of that ker
 directly. What the backend adds of its own must not show.
 """
 
+import copy
 import math
 from collections.abc import Callable
 from typing import Any
@@ -16,15 +17,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+import regard
 from regard._backends import chunked
 from regard.masks import Causal, SlidingWindow
 from regard.normalizers import sigmoid, softmax, sparsemax
 from regard.normalizers import sum as share
+from regard.score_mods import ALiBi, Chain, SoftCap
 from regard.scores import (
     Additive,
+    Bilinear,
+    ConcatLinear,
     Cosine,
     FeatureMapDot,
     InverseDistance,
+    Location,
     NegativeSquaredDistance,
     ScaledDot,
 )
@@ -288,3 +294,83 @@ def test_sparse_zeros_are_exact_in_every_dtype(dtype: torch.dtype) -> None:
     scores = query.double() @ key.double().repeat_interleave(2, 1).mT
     best = value.repeat_interleave(2, 1).take_along_dim(scores.argmax(-1, keepdim=True), 2)
     assert torch.equal(found, best)
+
+
+# Rewritten scores: float32 in between, whatever the inputs
+
+
+def _rewritten(width: int) -> dict[str, Any]:
+    return {
+        "Bilinear": Bilinear(width, width),
+        "Cosine": Cosine(0.05),
+        "ConcatLinear": ConcatLinear(width, width, 40),
+        "FeatureMapDot": FeatureMapDot(),
+        "Location": Location(width, 40),
+        "NegativeSquaredDistance": NegativeSquaredDistance(),
+        "ScaledDot learned": ScaledDot(torch.nn.Parameter(torch.tensor(0.3))),
+    }
+
+
+@pytest.mark.parametrize("size", [1.0, 5.0, 300.0])
+@pytest.mark.parametrize("width", [8, 64, 128])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("name", list(_rewritten(8)))
+def test_a_rewritten_score_in_half_precision_is_float32_rounded_once(
+    name: str, dtype: torch.dtype, width: int, size: float
+) -> None:
+    score = _rewritten(width)[name]
+    given = [(size * torch.randn(1, 2, 40, width)).to(dtype) for _ in range(3)]
+    upstream = torch.randn(1, 2, 40, width).to(dtype)
+    results = []
+    for inputs in (given, [x.float() for x in given]):
+        inputs = [x.requires_grad_() for x in inputs]
+        output = regard.attention(*inputs, score=score, mask=Causal())
+        flow = upstream.to(output.dtype)
+        results.append((output, *torch.autograd.grad(output, inputs, flow, allow_unused=True)))
+    eps = torch.finfo(dtype).eps
+    for found, wanted in zip(*results, strict=True):
+        if found is None:
+            assert wanted is None
+            continue
+        assert found.dtype == dtype and found.isfinite().all()
+        floor = 2 * eps * torch.finfo(dtype).smallest_normal + 1e-6 * wanted.abs().max().item()
+        torch.testing.assert_close(found.float(), wanted, rtol=2 * eps, atol=floor)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_a_bilinear_score_errs_in_half_precision_as_its_definition_does(
+    dtype: torch.dtype,
+) -> None:
+    score = Bilinear(64, 64)
+    inputs = [torch.randn(2, 2, 50, 64).to(dtype) for _ in range(3)]
+    golden = evaluate(
+        *(x.double() for x in inputs), score=copy.deepcopy(score).double(), backend="reference"
+    )
+    errors = {}
+    for backend in (None, "reference"):
+        found = evaluate(*inputs, score=score, backend=backend)
+        errors[backend] = {
+            what: (found[what].double() - golden[what]).abs().max().item()
+            for what in ("output", "query", "key", "value")
+            if what in found
+        }
+    for what, error in errors[None].items():
+        assert error <= 1.5 * errors["reference"][what] + 1e-6, (what, errors)
+
+
+def test_the_planner_says_where_a_rewriting_leaves_half_precision() -> None:
+    x = torch.randn(1, 2, 8, 16)
+    in_half = str(regard.plan(*(x.half(),) * 3, score=Bilinear(16, 16)))
+    assert "kept in float32, which float16 would round" in in_half
+    assert "kept in float32" not in str(regard.plan(x, x, x, score=Bilinear(16, 16)))
+    assert "kept in float32" not in str(regard.plan(*(x.half(),) * 3))
+
+
+@pytest.mark.parametrize("mod", [ALiBi(2), Chain(ALiBi(2), SoftCap(30.0))], ids=str)
+def test_a_score_mod_in_half_precision_is_float32_rounded_once(mod: Any) -> None:
+    given = [torch.randn(1, 2, 300, 16).to(torch.bfloat16) for _ in range(3)]
+    found = regard.attention(*given, score_mod=mod, mask=Causal())
+    wanted = regard.attention(*(x.float() for x in given), score_mod=mod, mask=Causal())
+    torch.testing.assert_close(
+        found.float(), wanted, rtol=2 * torch.finfo(torch.bfloat16).eps, atol=1e-6
+    )

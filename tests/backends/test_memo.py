@@ -1,0 +1,145 @@
+"""Calls of one form share what was checked and planned, and nothing else."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+import regard
+from regard._backends import _memo, _plan
+from regard.masks import Causal, Dense, Padding, SlidingWindow
+from regard.normalizers import Softmax, softmax
+from regard.score_mods import ALiBi, Bias, RelativeBias
+from regard.scores import Bilinear, ScaledDot
+
+
+@pytest.fixture(autouse=True)
+def forgotten() -> Iterator[None]:
+    _memo._KNOWN.clear()
+    yield
+    _memo._KNOWN.clear()
+
+
+def qkv(length: int = 6, dtype: torch.dtype = torch.float32) -> list[Tensor]:
+    return [torch.randn(2, 2, length, 4, dtype=dtype) for _ in range(3)]
+
+
+def check(given: list[Tensor], **parts: Any) -> None:
+    found = regard.attention(*given, **parts)
+    wanted = regard.attention(*given, **parts, backend="reference")
+    torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-6)
+
+
+def test_calls_of_one_form_are_planned_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    planned = []
+    choose = _plan.choose
+    monkeypatch.setattr(_plan, "choose", lambda call: planned.append(1) or choose(call))
+    for _ in range(3):
+        check(qkv())
+        check(qkv(), mask=Causal())
+        check(qkv(), mask=Padding(torch.tensor([6, 2])))
+    assert len(planned) == 3
+
+
+DIFFERENT: list[dict[str, Any]] = [
+    {}, {"mask": Causal()}, {"mask": SlidingWindow(1)}, {"mask": SlidingWindow(2)},
+    {"mask": SlidingWindow(1, 1)}, {"mask": ~Causal()}, {"mask": Causal() & ~SlidingWindow(0)},
+    {"score": ScaledDot(0.3)}, {"score": ScaledDot(-0.3)}, {"score": ScaledDot(torch.tensor(0.7))},
+    {"normalizer": Softmax(0.5)}, {"normalizer": Softmax(2.0)}, {"q_offset": 1, "mask": Causal()},
+    {"q_offset": -1, "mask": Causal()}, {"score_mod": ALiBi(2)},
+    {"score_mod": Bias(torch.randn(6, 6))}, {"score": Bilinear(4, 4)},
+    {"score_mod": RelativeBias(2)},
+]  # fmt: skip
+
+
+def test_calls_of_other_forms_do_not_meet() -> None:
+    for _ in range(2):
+        for parts in DIFFERENT:
+            for given in (qkv(), qkv(7), qkv(dtype=torch.float64)):
+                if given[0].dtype == torch.float64 and isinstance(
+                    parts.get("score"), torch.nn.Module
+                ):
+                    continue
+                if given[0].shape[2] == 7 and isinstance(parts.get("score_mod"), Bias):
+                    continue
+                check(given, **parts)
+
+
+@pytest.mark.parametrize("make", [
+    lambda: Padding(torch.randint(0, 7, (2,))), lambda: Dense(torch.rand(6, 6) < 0.6),
+])  # fmt: skip
+def test_a_tensor_in_a_part_is_read_anew(make: Any) -> None:
+    for _ in range(4):
+        check(qkv(), mask=make())
+    mask = Dense(torch.ones(6, 6, dtype=torch.bool))
+    check(qkv(), mask=mask)
+    mask.tensor[:, 3:] = False
+    check(qkv(), mask=mask)
+
+
+def test_gradients_come_and_go_with_what_asks_for_them() -> None:
+    for parts in ({}, {"mask": Causal()}, {"mask": SlidingWindow(1)}):
+        for ask in (False, True, False, True):
+            given = [x.requires_grad_(ask) for x in qkv()]
+            output = regard.attention(*given, **parts)
+            assert output.requires_grad == ask
+            if ask:
+                wanted = regard.attention(*given, **parts, backend="reference")
+                for one, other in zip(
+                    torch.autograd.grad(output.square().sum(), given),
+                    torch.autograd.grad(wanted.square().sum(), given),
+                    strict=True,
+                ):
+                    torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
+        with torch.no_grad():
+            assert not regard.attention(*given, **parts).requires_grad
+        with torch.inference_mode():
+            check(qkv(), **parts)
+        with torch.autocast("cpu", torch.bfloat16):
+            assert regard.attention(*qkv(), **parts).dtype == torch.bfloat16
+        assert regard.attention(*qkv(), **parts).dtype == torch.float32
+
+
+@pytest.mark.parametrize("wild", [torch.nan, torch.inf, 1e38])
+@pytest.mark.parametrize("mask", [Causal(), SlidingWindow(1)], ids=str)
+def test_what_is_hidden_stays_hidden_in_a_call_seen_before(mask: Any, wild: float) -> None:
+    query, key, value = qkv()
+    clean = regard.attention(query, key, value, mask=mask)  # now it is known
+    later_key, later_value = key.clone(), value.clone()
+    later_key[:, :, -1], later_value[:, :, -1] = wild, wild
+    given = [x.requires_grad_() for x in (query, later_key, later_value)]
+    for inputs in ([x.detach() for x in given], given):
+        found = regard.attention(*inputs, mask=mask)
+        torch.testing.assert_close(found[:, :, :-1].detach(), clean[:, :, :-1])
+    gradients = torch.autograd.grad(found[:, :, :-1].sum(), given)
+    assert all(gradient[:, :, :-1].isfinite().all() for gradient in gradients)
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        (lambda g: [g[0], g[1][:, :, :5], g[2]], "k_len"),
+        (lambda g: [g[0].double(), *g[1:]], "key.to"),
+        (lambda g: [g[0], g[1].to("meta"), g[2]], "meta"),
+    ],
+)
+def test_a_wrong_call_after_a_right_one_is_still_wrong(change: Any, error: str) -> None:
+    given = qkv()
+    regard.attention(*given)
+    with pytest.raises((TypeError, ValueError), match=error):
+        regard.attention(*change(given))
+
+
+def test_what_is_kept_is_bounded() -> None:
+    for length in range(1, 30):
+        regard.attention(*qkv(length), normalizer=softmax)
+    assert len(_memo._KNOWN) == 29
+    _memo._MANY, many = 8, _memo._MANY
+    try:
+        for length in range(30, 50):
+            regard.attention(*qkv(length))
+        assert len(_memo._KNOWN) <= 8
+    finally:
+        _memo._MANY = many

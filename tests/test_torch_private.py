@@ -1,0 +1,110 @@
+"""What `regard._torch_private` says of PyTorch's private names holds for the version at hand."""
+
+import warnings
+from typing import Any
+
+import pytest
+import torch
+import torch.autograd.forward_ad as forward_ad
+import torch.nn.functional as F
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils.flop_counter import FlopCounterMode
+
+from regard import _torch_private as private
+
+SEEN: list[Any] = []
+
+
+def probe(x: torch.Tensor) -> torch.Tensor:
+    """Write down what is said while something is at work."""
+    SEEN.append(
+        (private.is_traced(), private.is_transformed(), private.is_ordinary(),
+         private.can_look_at(x), private.needs_definition([x]))
+    )  # fmt: skip
+    return (x * x).sum()
+
+
+@pytest.fixture(autouse=True)
+def nothing_seen() -> None:
+    SEEN.clear()
+
+
+def test_a_plain_call_is_ordinary() -> None:
+    probe(torch.ones(3))
+    assert SEEN == [(False, False, True, True, False)]
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
+@pytest.mark.parametrize(
+    ("run", "needs"),
+    [
+        (lambda x: torch.func.vmap(probe)(x.expand(2, 3)), True),
+        (lambda x: torch.func.grad(probe)(x), False),
+        (lambda x: torch.func.grad(probe)(x.clone().requires_grad_()), True),
+        (lambda x: torch.func.grad(lambda y: torch.func.grad(probe)(y).sum())(x), True),
+        (lambda x: torch.func.jvp(probe, (x,), (x,)), True),
+        (lambda x: torch.func.hessian(probe)(x), True),
+    ],
+)
+def test_transforms_are_noticed_with_what_they_need(run: Any, needs: bool) -> None:
+    run(torch.ones(3))
+    assert SEEN and all(seen == (True, True, False, False, needs) for seen in SEEN)
+    SEEN.clear()
+    test_a_plain_call_is_ordinary()
+
+
+def test_forward_mode_is_noticed() -> None:
+    with forward_ad.dual_level():
+        assert private.is_forward_mode()
+        probe(forward_ad.make_dual(torch.ones(3), torch.ones(3)))
+    assert SEEN == [(False, False, False, True, True)]
+    assert not private.is_forward_mode()
+
+
+def test_modes_and_subclasses_are_not_looked_at() -> None:
+    with FakeTensorMode() as mode:
+        probe(torch.ones(3))
+        fake = mode.from_tensor(torch.ones(3))
+    with FlopCounterMode(display=False):
+        probe(torch.ones(3))
+    assert all(seen[0] and not seen[2] and not seen[3] for seen in SEEN)
+    assert not private.can_look_at(fake) and not private.can_look_at(torch.ones(3, device="meta"))
+    assert private.can_look_at(torch.nn.Parameter(torch.ones(3)))
+
+
+def test_autocast_is_no_ordinary_call() -> None:
+    with torch.autocast("cpu", torch.bfloat16):
+        assert not private.is_ordinary()
+    assert private.is_ordinary()
+
+
+def test_lengths_are_tensors_under_jit_trace_and_nothing_warns() -> None:
+    found: list[Any] = []
+
+    class Probe(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            length = x.shape[0]
+            with private.quiet_trace():
+                found.extend([private.is_jit_traced(), bool(length == 3)])
+            found.extend([private.surely(length == 3), private.plain_length(length)])
+            return x * 2
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", category=DeprecationWarning)
+        torch.jit.trace(Probe(), torch.ones(3), check_trace=False)
+    assert found == [True, True, False, 3]
+    assert not private.is_jit_traced() and private.plain_length(3) == 3
+
+
+def test_outside_of_a_graph_every_number_is_known() -> None:
+    assert private.surely(3 < 5) and not private.surely(5 < 3)
+    assert private.is_static(3) and private.is_static(0.5)
+
+
+def test_fused_kernels_are_told_from_plain_arithmetic() -> None:
+    q = torch.randn(1, 1, 4, 8, requires_grad=True)
+    fused = F.scaled_dot_product_attention(q, q, q)
+    assert private.is_fused_attention(fused.grad_fn)
+    plain = (q @ q.mT).softmax(-1) @ q
+    assert not private.is_fused_attention(plain.grad_fn)
