@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test check test-compile test-gpu bench format clean
+.PHONY: help demo test test-fast check test-compile test-gpu bench format clean
 
 # Any Python from 3.11 on; say PYTHON=/path/to/python for another.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14 python; do \
@@ -28,6 +28,15 @@ demo: $(READY) ## watch a network learn to read dates in every language, then as
 
 test: $(READY) ## run the tests and every example in the documentation
 	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+
+# Finite differences, precision and transforms are left to `make test`.
+FAST := tests/contracts tests/masks tests/score_mods tests/scores tests/normalizers \
+	tests/positions tests/layers --ignore=tests/contracts/test_modes.py \
+	--ignore=tests/contracts/test_normalizer_modes.py --ignore=tests/contracts/test_precision.py
+SLOWER := derivatives or every_combination or any_scores
+
+test-fast: $(READY) ## run the tests of parts, contracts and layers, in a minute
+	$(BIN)/python -m pytest -q -n $(JOBS) $(FAST) -k "not ($(SLOWER))" $(ARGS)
 
 test-compile: $(READY) ## run the tests under torch.compile, without the shape hook
 	$(BIN)/python -m pytest tests/compile -o addopts="--import-mode=importlib --strict-markers" $(ARGS)

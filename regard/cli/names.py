@@ -12,6 +12,7 @@ from regard.normalizers import (
     Entmax,
     GumbelSoftmax,
     LearnedEntmax,
+    Sink,
     TopK,
     sigmoid,
     softmax,
@@ -50,6 +51,7 @@ SCORES: dict[str, Callable[[int, int, int], Score]] = {
 
 NORMALIZERS: dict[str, Callable[[int], Normalizer]] = {
     "softmax": lambda heads: softmax,
+    "sink": lambda heads: Sink(heads),
     "softmax_one": lambda heads: softmax_one,
     "sparsemax": lambda heads: sparsemax,
     "entmax": lambda heads: Entmax(1.5),

@@ -165,7 +165,9 @@ def test_the_default_device_does_not_matter(member: Member) -> None:
 
 
 @every
-@pytest.mark.parametrize("mode", ["real", "fake", "symbolic"])
+@pytest.mark.parametrize(
+    "mode", ["real", *(pytest.param(mode, marks=pytest.mark.slow) for mode in ("fake", "symbolic"))]
+)
 def test_a_graph_recorded_by_make_fx_gives_the_same_weights(member: Member, mode: str) -> None:
     normalizer = member.make(*SHAPE[:3])
 

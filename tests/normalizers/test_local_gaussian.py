@@ -53,9 +53,10 @@ def test_chunks_of_rows_and_heads_equal_the_whole(shape: tuple[int, ...]) -> Non
         normalizer.at(slice(None), slice(i, i + 3))(scores[:, :, i : i + 3], where[:, :, i : i + 3])
         for i in (0, 3)
     ]
-    assert torch.equal(torch.cat(rows, 2), whole)
+    # Not to the last bit: a vector loop and its remainder may round an exponential differently.
+    torch.testing.assert_close(torch.cat(rows, 2), whole)
     heads = normalizer.at([2, 0], slice(None))(scores[:, [2, 0]], where[:, [2, 0]])
-    assert torch.equal(heads, whole[:, [2, 0]])
+    torch.testing.assert_close(heads, whole[:, [2, 0]])
 
 
 def test_derivatives_to_center_and_scores_agree_with_finite_differences() -> None:
