@@ -146,7 +146,7 @@ def bind_rows(
     if isinstance(first_query, Tensor) or (tensor.shape[-2] == 1 and not one_query):
         return tensor, first_query, one_query
     if isinstance(q_offset, Tensor):
-        return tensor, torch.full_like(q_offset, first_query), one_query
+        return tensor, torch.full_like(q_offset, first_query, dtype=torch.int64), one_query
     if q_offset < first_query:
         raise ValueError(
             f"{owner} starts at query position {first_query} but the first query stands at "
@@ -159,7 +159,7 @@ def bind_rows(
 def bound_to(first_query: Offset, q_offset: Offset) -> Offset:
     """The position of row 0 for each sequence, if either is given for each."""
     if isinstance(q_offset, Tensor) and not isinstance(first_query, Tensor):
-        return torch.full_like(q_offset, first_query)
+        return torch.full_like(q_offset, first_query, dtype=torch.int64)
     return first_query
 
 

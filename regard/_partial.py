@@ -1,6 +1,6 @@
 """Attention in pieces: what some of the keys contribute, and how contributions are joined."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import torch
@@ -83,7 +83,7 @@ def attention_partial(
             return Partial(*_logsumexp.run(call))
 
 
-def merge(parts: Sequence[Partial]) -> Partial:
+def merge(parts: Iterable[Partial]) -> Partial:
     """The contribution of all keys together, from those of disjoint sets of keys.
 
         logsumexp = log Σ_n exp(logsumexp_n)
@@ -94,6 +94,7 @@ def merge(parts: Sequence[Partial]) -> Partial:
 
     Raises:
         ValueError: no part, or parts of different shapes.
+        TypeError: something that is no `Partial`.
 
     Example:
         >>> import torch, regard
@@ -105,8 +106,15 @@ def merge(parts: Sequence[Partial]) -> Partial:
         >>> torch.allclose(regard.merge([whole, sink]).output, wanted, atol=1e-6)
         True
     """
+    parts = list(parts)
     if not parts:
         raise ValueError("merge needs at least one part, got 0: give the results of partial calls.")
+    for part in parts:
+        if not isinstance(part, Partial):
+            raise TypeError(
+                f"merge needs Partial(output, logsumexp), not {type(part).__name__}: give what "
+                "attention_partial returned."
+            )
     first = parts[0]
     for part in parts:
         if (
@@ -119,7 +127,7 @@ def merge(parts: Sequence[Partial]) -> Partial:
                 "every part answers the same queries."
             )
     sums = torch.stack([part.logsumexp for part in parts])
-    outputs = torch.stack([part.output.to(sums.dtype) for part in parts])
+    outputs = torch.stack([part.output for part in parts])
     weights = softmax(sums.movedim(0, -1)).movedim(-1, 0)  # zeros where no part has a key
-    output = (weights.unsqueeze(-1) * outputs).sum(0)
-    return Partial(output.to(first.output.dtype), _logsumexp.total(sums, 0))
+    output = (weights.unsqueeze(-1) * outputs.to(sums.dtype)).sum(0)
+    return Partial(output.to(outputs.dtype), _logsumexp.total(sums, 0))

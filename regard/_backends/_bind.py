@@ -3,7 +3,6 @@
 Every error says both numbers and the fix; nothing here looks at the numbers inside a tensor.
 """
 
-import sys
 from contextlib import AbstractContextManager, nullcontext
 from typing import TypeVar
 
@@ -21,6 +20,7 @@ from regard._typing import MaskMod, Normalizer, Score, ScoreMod, Share
 from regard.masks import Dense, Mask
 
 Part = TypeVar("Part")
+FARTHEST = 1 << 48  # positions further away would overflow where they are added
 FLOATING = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
@@ -86,11 +86,12 @@ def _offset(q_offset: object, query: Tensor) -> Offset:
             )
         check_device("q_offset", q_offset, query)
         check_batch("q_offset", q_offset.shape[0], query)
-        return q_offset
-    if type(q_offset) is int:
-        return q_offset
+        return q_offset.long()
     hint = "it is the number of keys before the first query"
-    return count("attention", "q_offset", q_offset, -sys.maxsize, hint)
+    offset = count("attention", "q_offset", q_offset, -FARTHEST, hint)
+    if offset > FARTHEST:
+        raise ValueError(f"attention needs q_offset <= {FARTHEST}, got {offset}; {hint}.")
+    return offset
 
 
 def _probability(dropout: object) -> float:

@@ -4,6 +4,7 @@ Axis legend for this folder: B batch, H query heads, G key/value heads, Q querie
 V value width.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor
 
 from regard._backends._held import tensors_of
-from regard._torch_private import is_ordinary, is_static
+from regard._torch_private import is_jit_traced, is_ordinary, is_static
 from regard._typing import MaskMod, Normalizer, Score, ScoreMod
 
 Offset = int | Tensor
@@ -114,11 +115,39 @@ class Call:
         """What the mask says of these pairs; True for all of them where there is none."""
         if self.mask is None:
             return torch.ones((1,) * q.ndim, dtype=torch.bool, device=q.device)
-        return boolean(self.mask(b, h, q, k))
+        answer = boolean(self.mask(b, h, q, k))
+        if answer.ndim < q.ndim:
+            answer = answer.reshape((1,) * (q.ndim - answer.ndim) + tuple(answer.shape))
+        _require_broadcast(
+            "mask", self.mask, answer, torch.broadcast_shapes(b.shape, h.shape, q.shape, k.shape)
+        )
+        return answer
 
     def modified(self, scores: Tensor, b: Tensor, h: Tensor, q: Tensor, k: Tensor) -> Tensor:
         """The scores of these pairs as the score_mod changes them."""
-        return scores if self.score_mod is None else self.score_mod(scores, b, h, q, k)
+        if self.score_mod is None:
+            return scores
+        answer = self.score_mod(scores, b, h, q, k)
+        if not is_jit_traced() and answer.shape != scores.shape:
+            # A bias asked for alone, as the change of one zero, may be as wide as the pairs are.
+            wanted = torch.broadcast_shapes(b.shape, h.shape, q.shape, k.shape)
+            alone = scores.numel() == 1
+            _require_broadcast(
+                "score_mod", self.score_mod, answer, wanted if alone else scores.shape
+            )
+            if not alone:
+                answer = answer.expand(scores.shape)
+        return answer
+
+    def normalized(self, normalizer: Normalizer, scores: Tensor, where: Tensor | None) -> Tensor:
+        """The weights of these scores, one for every pair."""
+        weights = normalizer(scores, where)
+        if not is_jit_traced() and weights.shape != scores.shape:
+            raise ValueError(
+                f"normalizer {label(self.normalizer)} gave shape {list(weights.shape)} for scores "
+                f"{list(scores.shape)}: return one weight for every score."
+            )
+        return weights
 
     def where(self, **changes: Any) -> "Call":
         """The same call with other fields."""
@@ -156,6 +185,20 @@ def boolean(permitted: Tensor) -> Tensor:
             "compare instead of computing, and pass additive biases as score_mod=Bias(tensor)."
         )
     return permitted
+
+
+def _require_broadcast(role: str, part: object, answer: Tensor, wanted: Sequence[int]) -> None:
+    """Raise unless an answer has one entry for every pair, or one for all along an axis."""
+    if torch.compiler.is_compiling() or is_jit_traced():
+        return  # a comparison might bind the graph to a length
+    sizes = tuple(answer.shape)
+    if len(sizes) != len(wanted) or any(
+        size not in (1, length) for size, length in zip(sizes, wanted, strict=True)
+    ):
+        raise ValueError(
+            f"{role} {label(part)} gave shape {list(sizes)} for [batch, heads, q_len, k_len] = "
+            f"{list(wanted)}: return one entry for every pair, or 1 where an axis does not matter."
+        )
 
 
 def label(part: object) -> str:

@@ -19,6 +19,10 @@ from regard.normalizers import softmax
 from regard.score_mods import Bias
 from regard.scores import ScaledDot
 
+_DROPPED = (
+    "a fused attention kernel with dropout cannot drop the same weights again, so its gradient "
+    "cannot be differentiated again: call attention(..., backend='chunked')."
+)
 _GONE = (
     "the tensors of a fused attention kernel are gone, so its gradient cannot be differentiated "
     "again: call attention(..., backend='chunked'), or leave out checkpointing around it."
@@ -33,6 +37,7 @@ def allow_second(
     mask: Tensor | None,
     scale: float,
     is_causal: bool,
+    dropout: float = 0.0,
 ) -> None:
     """Let a recorded gradient of this SDPA output, made outside of any trace, have a gradient."""
     node = output.grad_fn
@@ -43,6 +48,8 @@ def allow_second(
     def redo(gradients: tuple[Tensor | None, ...], upstream: tuple[Tensor, ...]) -> object:
         if not torch.is_grad_enabled():
             return None
+        if dropout > 0.0:
+            raise RuntimeError(_DROPPED)
         tensors = tuple(None if one is None else one() for one in held)
         if any(one is None for one in tensors[:3]) or (held[3] and tensors[3] is None):
             raise RuntimeError(_GONE)

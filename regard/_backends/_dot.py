@@ -71,7 +71,7 @@ def attend(
         query, key, value, mask, dropout, is_causal, scale=scale, enable_gqa=grouped
     )
     if output.requires_grad and not is_traced():
-        allow_second(output, query, key, value, mask, scale, is_causal)
+        allow_second(output, query, key, value, mask, scale, is_causal, dropout)
     return output
 
 

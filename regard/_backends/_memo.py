@@ -21,7 +21,7 @@ Kernel = Callable[[Tensor, Tensor, Tensor], Tensor | None]
 Form = tuple[Any, ...]
 
 _PLAIN = (Tensor, torch.nn.Parameter)
-_NUMBERS = (int, float, bool, str, type(None), FunctionType)
+_NUMBERS = (bool, int, float)  # which may be equal where only one of them is right
 _MANY = 1024  # lengths vary; past so many forms all are forgotten
 
 
@@ -31,7 +31,6 @@ class Known(NamedTuple):
     backend: str
     kernel: Kernel | None
     """All that is left to do, where no part holds tensors; None from it asks for more care."""
-    dropout: float
 
 
 _KNOWN: dict[Form, Known] = {}
@@ -49,7 +48,7 @@ def form_of(query: Tensor, key: Tensor, value: Tensor, *parts: Any) -> Form | No
         form = (
             query.shape, key.shape, value.shape, query.dtype, key.dtype, value.dtype,
             query.device, key.device, value.device, type(query), type(key), type(value),
-            *[part if part.__class__ in _NUMBERS else _form(part) for part in parts],
+            *[None if part is None else _form(part) for part in parts],
         )  # fmt: skip
         hash(form)
     except (AttributeError, TypeError, _Formless):
@@ -60,7 +59,11 @@ def form_of(query: Tensor, key: Tensor, value: Tensor, *parts: Any) -> Form | No
 def _form(held: Any) -> Any:
     kind = held.__class__
     if kind in _NUMBERS:
+        return kind, held
+    if held is None or kind is str:
         return held
+    if kind is FunctionType and held.__module__.startswith("regard."):
+        return held  # keeping another would keep alive what it closes over
     if kind in _PLAIN:
         return held.shape, held.dtype, held.device, held.requires_grad
     if kind is tuple:
@@ -83,7 +86,7 @@ def remember(form: Form, call: Call, backend: str) -> None:
     if prepared is not None and call.mask is None:
         kernel = prepared
     elif prepared is not None and call.query.device.type == "cpu":  # elsewhere looking would wait
-        kernel = _sanitize.guarded(prepared, sdpa.is_triangle(call))
+        kernel = _sanitize.guarded(prepared)
     if len(_KNOWN) >= _MANY:
         _KNOWN.clear()
-    _KNOWN[form] = Known(backend, kernel, call.dropout)
+    _KNOWN[form] = Known(backend, kernel)

@@ -10,6 +10,8 @@ from regard.masks import Block, Causal, Padding, SlidingWindow
 
 ROWS = 256  # queries asked at a time, so that no whole matrix is held
 
+FARTHEST = 1 << 40  # a reach of more is none, and a sum with a position would overflow
+
 Answer = tuple[Tensor, Tensor, Tensor | None]
 
 
@@ -35,7 +37,8 @@ def _by_interval(call: Call, flagged_BHK: Tensor) -> Answer | None:
             case Causal():
                 high = high.minimum(q)
             case SlidingWindow():
-                low, high = low.maximum(q - part.left), high.minimum(q + part.right)
+                left, right = (min(reach, FARTHEST) for reach in (part.left, part.right))
+                low, high = low.maximum(q - left), high.minimum(q + right)
             case Block():
                 first = q.div(part.size, rounding_mode="floor") * part.size
                 low, high = low.maximum(first), high.minimum(first + part.size - 1)
@@ -52,7 +55,7 @@ def _count(keys_BHK: Tensor, low: Tensor, high: Tensor) -> Tensor:
     before = torch.nn.functional.pad(keys_BHK.long().cumsum(-1), (1, 0))
     shape = (*keys_BHK.shape[:2], low.shape[-1])
     high, low = ((x.clamp(0, keys_BHK.shape[-1])).expand(shape) for x in (high + 1, low))
-    return (before.gather(-1, high) - before.gather(-1, low)).clamp_min(0)
+    return before.gather(-1, high) - before.gather(-1, low)
 
 
 def _by_pairs(call: Call, flagged_BHK: Tensor) -> Answer:

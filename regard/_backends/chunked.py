@@ -133,13 +133,14 @@ def attend(call: Call, query_BHQD: Tensor, key: Tensor, value: Tensor, start: in
     """The output for some queries, the first of which is the call's query `start`."""
     weights = weigh(call, query_BHQD, key, start)
     weights = torch.dropout(weights, call.dropout, train=call.dropout > 0)
-    return (weights @ value).to(query_BHQD.dtype)
+    return (weights @ value.to(weights.dtype)).to(query_BHQD.dtype)
 
 
 def weigh(call: Call, query_BHQD: Tensor, key: Tensor, start: int) -> Tensor:
     """The weights `[B, H, chunk, K]` of these queries."""
     scores, where = scored(call, query_BHQD, key, start)
-    return _normalizer_at(call, start, start + query_BHQD.shape[-2])(scores, where)
+    normalizer = _normalizer_at(call, start, start + query_BHQD.shape[-2])
+    return call.normalized(normalizer, scores, where)
 
 
 def scored(call: Call, query_BHQD: Tensor, key: Tensor, start: int) -> tuple[Tensor, Tensor | None]:

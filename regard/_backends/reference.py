@@ -43,4 +43,4 @@ def weigh(call: Call, indices: tuple[Tensor, Tensor, Tensor, Tensor] | None = No
     scores = call.scored(query, key)
     scores = call.modified(scores, b, h, q, k)
     where = None if call.mask is None else call.permitted(b, h, q, k)
-    return call.normalizer(scores, where)
+    return call.normalized(call.normalizer, scores, where)

@@ -104,7 +104,7 @@ def prepared(call: Call) -> Kernel | None:
             query, key, value, mask, dropout, is_causal, scale=scale, enable_gqa=grouped
         )
         if output.requires_grad:
-            allow_second(output, query, key, value, mask, scale, is_causal)
+            allow_second(output, query, key, value, mask, scale, is_causal, dropout)
         return output
 
     return kernel

@@ -9,9 +9,9 @@ from torch import Tensor
 import regard
 from regard._backends import _memo
 from regard.masks import Causal, Dense, Padding, Prefix, SlidingWindow
-from regard.normalizers import softmax
-from regard.score_mods import Bias
-from regard.scores import ScaledDot
+from regard.normalizers import Softmax, softmax
+from regard.score_mods import Bias, SoftCap
+from regard.scores import Cosine, ScaledDot
 from tests.probe import assert_same, evaluate
 
 
@@ -70,6 +70,23 @@ def test_a_part_of_another_shape_is_still_refused(
         regard.attention(*inputs, **right)
     with pytest.raises(ValueError, match=error):
         regard.attention(*inputs, **wrong)
+
+
+@pytest.mark.parametrize(
+    ("role", "make"),
+    [("score", ScaledDot), ("score", Cosine), ("score_mod", SoftCap), ("normalizer", Softmax)],
+    ids=str,
+)
+@pytest.mark.parametrize("mask", [None, Causal()], ids=str)
+def test_a_learned_number_is_read_anew_in_every_call(role: str, make: Any, mask: Any) -> None:
+    number = torch.nn.Parameter(torch.tensor(0.7))
+    given = {role: make(number), "mask": mask}
+    for value in (0.7, 0.3, 2.0):
+        with torch.no_grad():
+            number.fill_(value)
+        inputs = qkv()
+        wanted = evaluate(*inputs, **given, backend="reference")
+        assert_same(evaluate(*inputs, **given), wanted, 1e-5)
 
 
 def test_a_form_says_which_tensors_of_a_part_learn() -> None:

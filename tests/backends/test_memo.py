@@ -1,5 +1,8 @@
 """Calls of one form share what was checked and planned, and nothing else."""
 
+import gc
+import inspect
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -143,3 +146,52 @@ def test_what_is_kept_is_bounded() -> None:
         assert len(_memo._KNOWN) <= 8
     finally:
         _memo._MANY = many
+
+
+def test_a_bool_is_not_taken_for_the_number_it_equals() -> None:
+    given = qkv()
+    regard.attention(*given, mask=Causal(), q_offset=1)
+    with pytest.raises(TypeError, match="q_offset to be an int, got bool"):
+        inspect.unwrap(regard.attention)(*given, mask=Causal(), q_offset=True)
+
+
+def test_what_a_function_closes_over_is_not_kept_alive() -> None:
+    pattern = torch.rand(6, 6) < 0.6
+    alive = weakref.ref(pattern)
+
+    def seen(b: Tensor, h: Tensor, q: Tensor, k: Tensor, tensor: Tensor) -> Tensor:
+        return tensor[q, k]
+
+    def closed(tensor: Tensor) -> Any:
+        return lambda b, h, q, k: seen(b, h, q, k, tensor)
+
+    regard.attention(*qkv(), mask=closed(pattern))
+    del pattern
+    gc.collect()
+    assert alive() is None
+
+
+@pytest.mark.parametrize("where", ["key", "query"])
+@pytest.mark.parametrize("length", [6, 32])
+def test_what_is_seen_shows_in_a_call_seen_before(where: str, length: int) -> None:
+    """An infinite key below every query has no weight, and a kernel's tail forgets a NaN query."""
+    query, key, value = -torch.rand(1, 1, length, 16), torch.rand(1, 1, length, 16), qkv(length)[2]
+    value = value[:1, :1]
+    parts = {"mask": Causal()}
+    regard.attention(query, key, value, **parts)
+    if where == "key":
+        key[:, :, length // 2] = torch.inf
+    else:
+        query[:, :, -1] = torch.nan
+    with torch.no_grad():
+        found = regard.attention(query, key, value, **parts)
+    wanted = regard.attention(query, key, value, **parts, backend="reference")
+    assert torch.equal(found.isnan(), wanted.isnan()) and wanted.isnan().any()
+
+
+def test_numbers_that_are_equal_are_not_the_same_call() -> None:
+    attention = inspect.unwrap(regard.attention)
+    attention(*qkv(), mask=Causal(), q_offset=0, dropout=0.0)
+    for wrong in ({"q_offset": False}, {"q_offset": 0.0}, {"dropout": False}):
+        with pytest.raises(TypeError):
+            attention(*qkv(), mask=Causal(), **wrong)

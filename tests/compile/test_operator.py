@@ -296,7 +296,7 @@ def test_the_flex_backend_compiles_its_own_kernel() -> None:
     [
         Padding(torch.tensor([256, 3])),
         Padding(torch.tensor([0, 3])),
-        Dense(torch.tensor([True, False]).view(2, 1, 1)) & Prefix(128),
+        Dense(torch.tensor([True, False]).view(1, 2, 1, 1)) & Prefix(128),
     ],
     ids=str,
 )

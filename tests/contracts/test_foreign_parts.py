@@ -84,3 +84,63 @@ def test_chunks_give_what_the_whole_gives(name: str, monkeypatch: pytest.MonkeyP
     wanted = evaluate(*given, **parts, backend="reference")
     assert_same(evaluate(*given, **parts, backend="chunked"), wanted)
     assert_same(evaluate(*given, **parts), wanted)
+
+
+def test_a_mask_may_answer_with_one_boolean() -> None:
+    given = tensors(SIZES)
+    for backend in (None, "sdpa", "chunked", "reference"):
+        found = regard.attention(
+            *given, mask=lambda b, h, q, k: torch.tensor(True), backend=backend
+        )
+        torch.testing.assert_close(found, regard.attention(*given))
+        found = regard.attention(
+            *given, mask=lambda b, h, q, k: torch.tensor(False), backend=backend
+        )
+        assert (found == 0).all()
+
+
+def test_a_part_in_double_precision_serves_a_call_in_single() -> None:
+    given = [x.float() for x in tensors(SIZES)]
+    table = torch.randn(5).double()
+
+    def mod(score: Tensor, b: Tensor, h: Tensor, q: Tensor, k: Tensor) -> Tensor:
+        return score + table[k]
+
+    wanted = regard.attention(*given, score_mod=mod, backend="reference")
+    assert wanted.dtype == torch.float32
+    for backend in (None, "chunked"):
+        found = regard.attention(*given, score_mod=mod, backend=backend)
+        torch.testing.assert_close(found, wanted)
+
+
+WRONG_SHAPES: dict[str, tuple[dict[str, Any], str]] = {
+    "a mod that sums": ({"score_mod": lambda s, b, h, q, k: s.sum(-1)}, "score_mod"),
+    "a mod of another batch": (
+        {"score_mod": lambda s, b, h, q, k: s + torch.zeros(5, 1, 1, 1)}, "score_mod"),
+    "a normalizer that sums": ({"normalizer": lambda s, where=None: s.sum(-1)}, "normalizer"),
+    "a normalizer of one key": ({"normalizer": lambda s, where=None: s[..., :1]}, "normalizer"),
+    "a mask of another batch": (
+        {"mask": lambda b, h, q, k: torch.ones(5, 1, 1, 1, dtype=torch.bool)}, "mask"),
+    "a mask of other heads": (
+        {"mask": lambda b, h, q, k: torch.ones(1, 3, 1, 1, dtype=torch.bool)}, "mask"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("backend", [None, "chunked", "reference"])
+@pytest.mark.parametrize("name", WRONG_SHAPES)
+def test_a_part_that_answers_in_another_shape_is_refused(name: str, backend: str | None) -> None:
+    parts, role = WRONG_SHAPES[name]
+    sizes = SIZES._replace(batch=1)
+    with pytest.raises(ValueError, match=rf"{role} .*gave shape .*return one"):
+        regard.attention(*tensors(sizes), **parts, backend=backend)
+    with pytest.raises(ValueError, match=rf"{role} .*gave shape .*return one"):
+        regard.attention_weights(*tensors(sizes)[:2], **parts)
+
+
+def test_a_mod_that_ignores_its_head_is_refused_where_some_heads_are_asked_for() -> None:
+    of_heads = torch.randn(1, 4, 1, 1).double()
+    query, key, _ = tensors(SIZES)
+    parts = {"score_mod": lambda s, b, h, q, k: s + of_heads}
+    assert regard.attention_weights(query, key, **parts).shape == (2, 4, 5, 5)
+    with pytest.raises(ValueError, match=r"score_mod .*\[2, 4, 5, 5\].*\[2, 1, 5, 5\]"):
+        regard.attention_weights(query, key, **parts, heads=[1])

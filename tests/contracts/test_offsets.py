@@ -1,5 +1,6 @@
 """One offset for each sequence of the batch is the same call for each sequence with its own."""
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -91,3 +92,24 @@ def test_numpys_integers_count_as_pythons_do(number: Any) -> None:
     rows = regard.attention_weights(query, key, rows=number, heads=[number, np.int64(-1)])
     assert torch.equal(rows, regard.attention_weights(query, key, rows=3, heads=[3, -1]))
     assert regard.attention(*given, dropout=np.float32(0.0)).shape == found.shape
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int16, torch.int32])
+def test_offsets_count_alike_in_every_integer_dtype(dtype: torch.dtype) -> None:
+    given = tensors(SIZES)
+    mask = Dense(torch.rand(13, 9) < 0.7, first_query=-3)
+    found = regard.attention(*given, mask=mask, q_offset=OFFSETS.to(dtype))
+    torch.testing.assert_close(found, regard.attention(*given, mask=mask, q_offset=OFFSETS))
+
+
+def test_an_offset_beyond_every_position_is_refused() -> None:
+    with pytest.raises(ValueError, match="needs q_offset <= "):
+        regard.attention(*tensors(SIZES), mask=Causal(), q_offset=2**63 - 1)
+
+
+def test_a_window_without_a_limit_has_none_under_a_transform() -> None:
+    given = tensors(SIZES)
+    mask = SlidingWindow(1, sys.maxsize)
+    wanted = regard.attention(*given, mask=mask)
+    found = torch.func.vmap(lambda *x: regard.attention(*x, mask=mask))(*(x[None] for x in given))
+    torch.testing.assert_close(found[0], wanted)

@@ -170,3 +170,16 @@ def test_wrong_calls_are_answered_in_a_sentence() -> None:
     other = regard.attention_partial(query[:, :, :3], key, value)
     with pytest.raises(ValueError, match=r"\[2, 4, 3, 4\].*beside output \[2, 4, 5, 4\]"):
         regard.merge([part, other])
+
+
+def test_the_order_of_parts_decides_nothing_not_even_the_dtype() -> None:
+    given = tensors(SIZES)
+    double = regard.attention_partial(*given)
+    single = regard.attention_partial(*(x.float() for x in given))
+    for one, other in zip(
+        regard.merge([single, double]), regard.merge(iter([double, single])), strict=True
+    ):
+        assert one.dtype == other.dtype == torch.float64
+        torch.testing.assert_close(one, other)
+    with pytest.raises(TypeError, match=r"needs Partial\(output, logsumexp\), not tuple"):
+        regard.merge([double, tuple(double)])

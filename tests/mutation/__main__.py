@@ -44,6 +44,17 @@ def _run(folder: Path, file: str) -> int:
         return int(pytest.main([*OPTIONS, "-o", "addopts=--import-mode=importlib", file]))
 
 
+def _files(mutant: Mutant) -> list[str]:
+    """The files that should kill it; every one that is used must pass without a bug."""
+    if mutant is NOTHING:
+        return sorted({*FAST, *(one.only for one in MUTANTS if one.only)}, key=_place)
+    return FAST if mutant.only is None else [mutant.only]
+
+
+def _place(file: str) -> tuple[int, str]:
+    return FAST.index(file) if file in FAST else len(FAST), file
+
+
 def say(name: str, cells: Iterable[str]) -> None:
     """Write one line of the matrix."""
     sys.stdout.write(" ".join([name.ljust(46), *(cell.ljust(9) for cell in cells)]) + "\n")
@@ -60,7 +71,7 @@ def main() -> int:
         found: dict[str, bool] = {}
         with tempfile.TemporaryDirectory() as folder:
             place = seeded(mutant, Path(folder))
-            for file in FAST if mutant.only is None else [mutant.only]:
+            for file in _files(mutant):
                 if not (first and any(found.values())):
                     found[file] = kills(place, file)
         for file, killed in found.items():
@@ -69,7 +80,8 @@ def main() -> int:
             assert not any(found.values()), f"without a bug these fail already: {found}"
         elif not any(found.values()):
             survivors.append(mutant.name)
-        say(mutant.name, ("x" if killed else "." for killed in found.values()))
+        marks = ["x" if killed else "." for killed in found.values()]
+        say(mutant.name, marks if mutant.only is None else [*marks, mutant.only])
     say("kills", map(str, counts.values()))
     say("survivors:", survivors or ["none"])
     return len(survivors)

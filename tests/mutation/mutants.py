@@ -44,8 +44,9 @@ MUTANTS = [
     ),
     Mutant("causal excludes itself", "masks/causal.py", "return q >= k", "return q > k"),
     Mutant(
-        "causal is top-left", "_backends/_bind.py", "q_offset = key.shape[2] - query.shape[2]",
-        "q_offset = 0",
+        "causal is top-left", "_backends/_bind.py",
+        "key.shape[2] - query.shape[2] if q_offset is None else _offset",
+        "0 if q_offset is None else _offset",
     ),
     Mutant(
         "padding polarity", "masks/padding.py", "return ~self.ignore[b, k]",
@@ -64,8 +65,9 @@ MUTANTS = [
         "return tensor[first, h, q, k]",
     ),
     Mutant(
-        "rows of a tensor forget the offset", "_pairwise.py", "(b, h, q - first_row, k)",
-        "(b, h, q.clamp(0, tensor.shape[2] - 1), k)",
+        "rows of a tensor forget the offset", "_pairwise.py",
+        "return q if first_query is None else q - first_query",
+        "return q if first_query is None else q.clamp(0, rows - 1)",
     ),
     Mutant(
         "heads tiled", "_backends/_call.py", "tensor_BGKD.repeat_interleave(groups, dim=1)",
@@ -78,9 +80,7 @@ MUTANTS = [
         "scores + 0.5 * (self.score_mod(scores, b, h, q, k) - scores)",
     ),
     Mutant(
-        "offset ignored by the queries", "_backends/_call.py",
-        "torch.arange(start + self.q_offset, stop + self.q_offset, device=device)",
-        "torch.arange(start, stop, device=device)",
+        "offset ignored by the queries", "_backends/_call.py", "first = self.q_offset", "first = 0",
     ),
     Mutant(
         "finite fill value", "normalizers/_closed.py", "masked_fill(~dead, -torch.inf)",
@@ -102,8 +102,8 @@ MUTANTS = [
         "torch.softmax(filled, dim=-2).masked_fill(closed, 0.0)",
     ),
     Mutant(
-        "temperature multiplies", "normalizers/softmax.py", "scores / self.temperature",
-        "scores * self.temperature",
+        "temperature multiplies", "normalizers/softmax.py", "warm / scalar(self.temperature, warm)",
+        "warm * scalar(self.temperature, warm)",
     ),
     Mutant(
         "dropout before normalizing", "_backends/chunked.py",
@@ -118,13 +118,13 @@ MUTANTS = [
         "    weights = weights * (torch.rand_like(weights) >= call.dropout)",
     ),
     Mutant(
-        "dropout dropped", "_backends/sdpa.py",
-        "query, key, value, mask, call.dropout, is_causal,",
+        "dropout dropped", "_backends/_dot.py", "query, key, value, mask, dropout, is_causal,",
         "query, key, value, mask, 0.0, is_causal,",
     ),
     Mutant(
-        "a chunk forgets where it is", "_backends/chunked.py", "call.indices_of(start, stop)",
-        "call.indices_of(0, stop - start)",
+        "a chunk forgets where it is", "_backends/chunked.py",
+        "call.indices_of(start, start + query_BHQD.shape[-2])",
+        "call.indices_of(0, query_BHQD.shape[-2])",
     ),
     Mutant(
         "a chunk normalizes as the first", "_backends/chunked.py",
@@ -132,31 +132,33 @@ MUTANTS = [
     ),
     Mutant(
         "a chunk draws again in the backward pass", "_backends/chunked.py",
-        "use_reentrant=False)", "use_reentrant=False, preserve_rng_state=False)",
+        "checkpoint(again, query, key, value, use_reentrant=False)",
+        "checkpoint(again, query, key, value, use_reentrant=False, preserve_rng_state=False)",
     ),
     Mutant(
         "triangle whatever the offset", "_backends/sdpa.py",
-        " and call.q_offset == 0 and call.q_len == call.k_len", "",
+        "        and surely(call.q_offset == 0)\n        and surely(call.q_len == call.k_len)\n",
+        "",
     ),
     Mutant(
-        "causal drops the mask", "_backends/sdpa.py", "type(call.mask) is Causal and",
-        '"Causal" in str(call.mask) and',
+        "causal drops the mask", "_backends/sdpa.py", "type(call.mask) is Causal\n",
+        '"Causal" in str(call.mask)\n',
     ),
     Mutant(
         "fused kernel forgets the mask next to a bias", "_backends/sdpa.py",
-        "torch.where(call.permitted(*call.indices), bias, -math.inf)", "bias",
+        "else bias.masked_fill(~call.permitted(*call.indices), -torch.inf)", "else bias",
     ),
     Mutant(
         "bias not divided by the temperature", "_backends/sdpa.py",
-        "call.modified(zero, *call.indices) / (temperature(call.normalizer) or 1.0)",
+        "call.modified(zero, *call.indices) / temperature(call.normalizer)",
         "call.modified(zero, *call.indices)",
     ),
     Mutant(
-        "negative scale unnoticed", "_backends/sdpa.py", "if scale < 0:", "if scale < -1e9:"
+        "negative scale unnoticed", "_backends/_dot.py", "elif scale < 0:", "elif scale < -1e9:"
     ),
     Mutant(
-        "default scale from the value", "_backends/sdpa.py", "scale = form.scale /",
-        "scale = value.shape[-1] ** -0.5 /",
+        "default scale from the value", "_backends/_dot.py", "form.key, form.scale /",
+        "form.key, call.value.shape[-1] ** -0.5 /",
     ),
     Mutant(
         "any function is a bias", "_backends/_rewriting.py",
@@ -175,8 +177,8 @@ MUTANTS = [
         "middle = 0 * _middle(key)",
     ),
     Mutant(
-        "cosine ignores its temperature", "_backends/_rewriting.py", "1.0 / score.temperature",
-        "1.0",
+        "cosine ignores its temperature", "_backends/_rewriting.py",
+        "1.0 / _plain(score.temperature)", "1.0",
     ),
     Mutant(
         "bilinear transposed", "scores/bilinear.py", "return query @ self.weight.to(query.dtype)",
@@ -191,8 +193,9 @@ MUTANTS = [
         "self.weight[-k_len:]",
     ),
     Mutant(
-        "banded starts one key late", "_backends/banded.py", "first = call.q_offset - left",
-        "first = call.q_offset - left + 1",
+        "banded starts one key late", "_backends/banded.py",
+        "first = call.shared_offset - left\n    blocks",
+        "first = call.shared_offset - left + 1\n    blocks",
     ),
     Mutant(
         "banded slice one key short", "_backends/banded.py", "rows + left + right)",
@@ -200,7 +203,7 @@ MUTANTS = [
     ),
     Mutant(
         "banded shares masks that differ", "_backends/banded.py",
-        "shown = 1 if is_relative(call.mask) else at.count", "shown = 1",
+        "shown = 1 if is_relative(call.mask) and not sticks_out else at.count", "shown = 1",
     ),
     Mutant(
         "a window or anything is a window", "_backends/_structure.py",
@@ -229,23 +232,27 @@ MUTANTS = [
         "if type(part) not in (Causal, Padding):", "if False:",
     ),
     Mutant(
-        "the shield is down", "_backends/_shield.py", "    if is_tame(call):", "    if True:"
+        "the shield is down", "_backends/_sanitize.py",
+        "    if all_finite(call):\n        return serve(call)\n    clean",
+        "    return serve(call)\n    clean",
     ),
     Mutant(
-        "the shield swallows what is seen", "_backends/_shield.py",
+        "the shield swallows what is seen", "_backends/_sanitize.py",
         ".masked_fill(reached.unsqueeze(-1), torch.nan)", "",
     ),
     Mutant(
-        "the shield forgets blind queries", "_backends/_shield.py", "bad_query | ~alive",
+        "the shield forgets blind queries", "_backends/_sanitize.py", "bad_query | ~alive",
         "bad_query & alive",
     ),
     Mutant(
         "rows of the weights from the top", "_backends/_weights.py",
-        "(b, h[:, heads], q[:, :, rows], k)", "(b, h[:, heads], q[:, :, : len(rows)], k)",
+        "query, q = query[:, :, rows], q[:, :, rows]",
+        "query, q = query[:, :, rows], q[:, :, : len(rows)]",
     ),
     Mutant(
         "heads of the weights from the first", "_backends/_weights.py",
-        "(b, h[:, heads], q[:, :, rows], k)", "(b, h[:, : len(heads)], q[:, :, rows], k)",
+        "query, h = query[:, heads], h[:, heads]",
+        "query, h = query[:, heads], h[:, : len(heads)]",
     ),
     Mutant(
         "keys of the wrong group in the weights", "_backends/_weights.py", "heads // call.groups",
@@ -260,8 +267,8 @@ MUTANTS = [
         "raise UnsupportedByBackend(name, {name: reasons})", 'return "reference"',
     ),
     Mutant(
-        "a second derivative is silently wrong", "_backends/sdpa.py",
-        "if torch.is_grad_enabled():", "if False:",
+        "a second derivative is forgotten", "_backends/_derivatives.py",
+        "if not torch.is_grad_enabled():", "if True:", "tests/backends/test_derivatives.py",
     ),
     Mutant(
         "flex forgets the offset of masks", "_backends/flex.py",
@@ -273,8 +280,192 @@ MUTANTS = [
     ),
     Mutant(
         "flex keeps a block mask too long", "_backends/flex.py",
-        "if is_static(call.mask):", "if True:",
-        "tests/compile/test_operator.py",
+        "if follows_from_numbers(call.mask) and not is_traced():", "if not is_traced():",
+        "tests/backends/test_block_masks.py",
+    ),
+    Mutant(
+        "a known call is top-left", "_backends/_bind.py",
+        "key.shape[2] - query.shape[2] if q_offset is None else q_offset",
+        "0 if q_offset is None else q_offset",
+        "tests/backends/test_known_calls.py",
+    ),
+    Mutant(
+        "a form forgets dropout", "_backends/_memo.py", "for part in parts],",
+        "for part in (*parts[:4], parts[5])],",
+        "tests/backends/test_known_calls.py",
+    ),
+    Mutant(
+        "a form forgets the mask", "_backends/_memo.py", "for part in parts],",
+        "for part in (*parts[:2], *parts[3:])],",
+        "tests/backends/test_memo.py",
+    ),
+    Mutant(
+        "a form forgets dtypes", "_backends/_memo.py", "query.dtype, key.dtype, value.dtype,", "",
+        "tests/backends/test_memo.py",
+    ),
+    Mutant(
+        "a form forgets who learns", "_backends/_memo.py",
+        "held.shape, held.dtype, held.device, held.requires_grad",
+        "held.shape, held.dtype, held.device",
+        "tests/backends/test_known_calls.py",
+    ),
+    Mutant(
+        "a form forgets the shape of a part's tensor", "_backends/_memo.py",
+        "held.shape, held.dtype, held.device, held.requires_grad",
+        "held.dtype, held.device, held.requires_grad",
+        "tests/backends/test_known_calls.py",
+    ),
+    Mutant(
+        "a kept kernel drops dropout", "_backends/sdpa.py",
+        "grouped, dropout = _dot.is_grouped(call), call.dropout",
+        "grouped, dropout = _dot.is_grouped(call), 0.0",
+        "tests/backends/test_known_calls.py",
+    ),
+    Mutant(
+        "a kept kernel has no second derivative", "_backends/sdpa.py",
+        "if output.requires_grad:", "if False:",
+        "tests/backends/test_derivatives.py",
+    ),
+    Mutant(
+        "a kept kernel answers without looking", "_backends/_sanitize.py",
+        "return kernel(query, key, value) if _are_finite(query, key, value) else None",
+        "return kernel(query, key, value)",
+        "tests/backends/test_memo.py",
+    ),
+    Mutant(
+        "a kept kernel with gradients looks at the output", "_backends/_sanitize.py",
+        "if recorded or not is_causal:", "if not is_causal:",
+        "tests/backends/test_known_calls.py",
+    ),
+    Mutant(
+        "an interval starts one key late", "_backends/_reach.py", "low.maximum(q - part.left)",
+        "low.maximum(q - part.left + 1)",
+        "tests/backends/test_reach.py",
+    ),
+    Mutant(
+        "an interval ends one key early", "_backends/_reach.py", "(high + 1, low)", "(high, low)",
+        "tests/backends/test_reach.py",
+    ),
+    Mutant(
+        "an interval counts padding", "_backends/_reach.py",
+        "real = real & part(*call.indices).squeeze(2)", "real = real",
+        "tests/backends/test_reach.py",
+    ),
+    Mutant(
+        "a second derivative without the bias", "_backends/_derivatives.py",
+        "None if bias is None else Bias(bias, first_query=0),", "None,",
+        "tests/backends/test_derivatives.py",
+    ),
+    Mutant(
+        "a second derivative sees later keys", "_backends/_derivatives.py",
+        "Causal() if is_causal else None, softmax", "None, softmax",
+        "tests/backends/test_derivatives.py",
+    ),
+    Mutant(
+        "a part that changes is called for each chunk", "_backends/_held.py",
+        "module.training\n", "False\n",
+        "tests/backends/test_recompute.py",
+    ),
+    Mutant(
+        "any normalizer is given some rows", "_backends/_held.py",
+        'return hasattr(normalizer, "at") or is_ours(normalizer)', "return True",
+        "tests/contracts/test_foreign_parts.py",
+    ),
+    Mutant(
+        "what was written to goes unnoticed", "_backends/chunked.py",
+        "for part in call.parts\n        for tensor", "for part in ()\n        for tensor",
+        "tests/backends/test_recompute.py",
+    ),
+    Mutant(
+        "a function that changed goes unnoticed", "_backends/chunked.py",
+        "foreign = not all(is_known(part) for part in call.parts)", "foreign = False",
+        "tests/backends/test_recompute.py",
+    ),
+    Mutant(
+        "a score from elsewhere is given some heads", "_backends/_weights.py",
+        "for_heads = for_rows and is_ours(call.score)", "for_heads = for_rows",
+        "tests/contracts/test_foreign_parts.py",
+    ),
+    Mutant(
+        "an empty logsumexp has a gradient", "_backends/_logsumexp.py",
+        "torch.logsumexp(scores.masked_fill(empty, 0.0), dim", "torch.logsumexp(scores, dim",
+        "tests/backends/test_logsumexp.py",
+    ),
+    Mutant(
+        "a logsumexp forgets the temperature", "_backends/_logsumexp.py",
+        "    scores = scores / temperature(call.normalizer)\n", "",
+        "tests/contracts/test_partial.py",
+    ),
+    Mutant(
+        "a merge without its maximum", "_partial.py",
+        "softmax(sums.movedim(0, -1)).movedim(-1, 0)", "sums.exp() / sums.exp().sum(0)",
+        "tests/contracts/test_partial.py",
+    ),
+    Mutant(
+        "a merge of nothing is not zero", "_partial.py",
+        "softmax(sums.movedim(0, -1)).movedim(-1, 0)", "torch.softmax(sums, 0)",
+        "tests/contracts/test_partial.py",
+    ),
+    Mutant(
+        "a learned scale is forgotten", "_backends/_dot.py",
+        "query.to(call.exact) * scale", "query.to(call.exact)",
+        "tests/backends/test_known_calls.py",
+    ),
+    Mutant(
+        "a rewritten score stays in half precision", "_backends/_rewriting.py",
+        "AS_THEY_ARE = (Dot, ScaledDot)", "AS_THEY_ARE = (Dot, ScaledDot, Bilinear)",
+        "tests/contracts/test_precision.py",
+    ),
+    Mutant(
+        "no transform needs the definition", "_torch_private.py",
+        "    if is_forward_mode():\n        return True\n    if not is_transformed():",
+        "    if True:", "tests/contracts/test_modes.py",
+    ),
+    Mutant(
+        "every sequence starts where the first does", "_backends/_call.py",
+        "self.q_offset.view(-1, 1, 1, 1)", "self.q_offset[:1].view(-1, 1, 1, 1)",
+        "tests/contracts/test_offsets.py",
+    ),
+    Mutant(
+        "rows of every sequence start where the first do", "_pairwise.py",
+        "asked = q - first_query[b]", "asked = q - first_query[0]",
+        "tests/contracts/test_offsets.py",
+    ),
+    Mutant(
+        "padded blocks ask for queries beyond the last", "_backends/banded.py",
+        "q = q.clamp(max=call.q_offset + call.q_len - 1)", "q = q + 0",
+        "tests/backends/test_padded_blocks.py",
+    ),
+    Mutant(
+        "padded blocks ask for keys that are not there", "_backends/banded.py",
+        "k = k.clamp(min=0, max=call.k_len - 1)", "k = k + 0",
+        "tests/backends/test_padded_blocks.py",
+    ),
+    Mutant(
+        "padded blocks see the filling", "_backends/banded.py",
+        "mask = mask & inside if sticks_out else mask", "mask = mask | False",
+        "tests/backends/test_padded_blocks.py",
+    ),
+    Mutant(
+        "a count of keys one too many", "masks/key_counts.py", "k < look_up(", "k <= look_up(",
+        "tests/masks/test_key_counts.py",
+    ),
+    Mutant(
+        "a chain is applied from its end", "score_mods/chain.py",
+        "for mod in self.mods:\n            score",
+        "for mod in self.mods[::-1]:\n            score",
+        "tests/score_mods/test_chain.py",
+    ),
+    Mutant(
+        "a sink without its hidden keys", "normalizers/sink.py", "weights.masked_fill(closed, 0.0)",
+        "weights",
+        "tests/contracts/test_normalizers.py",
+    ),
+    Mutant(
+        "entmax measures from the best key", "normalizers/_above_two.py",
+        "(s * (best - keys.spread(keys.at(best, lowest)))).clamp_min(0.0)",
+        "(s * (best - keys.spread(keys.at(best, 0 * lowest)))).clamp_min(0.0)",
+        "tests/contracts/test_normalizers.py",
     ),
 ]  # fmt: skip
 
