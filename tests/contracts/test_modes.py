@@ -151,7 +151,7 @@ def test_a_gradient_penalty_needs_no_other_backend(role: str, name: str) -> None
 
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf:UserWarning")
 @every_part
-@pytest.mark.parametrize("outside", [False, True])
+@pytest.mark.parametrize("outside", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_fake_tensors_have_the_right_shapes(role: str, name: str, outside: bool) -> None:
     parts, inputs = parts_of(role, name), tensors(SIZES)
     wanted = attend(parts)(*inputs)
@@ -218,7 +218,9 @@ def test_inference_leaves_nothing_behind_that_training_cannot_use(role: str, nam
 
 
 @every_part
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize(
+    "dtype", [torch.bfloat16, pytest.param(torch.float16, marks=pytest.mark.slow)]
+)
 def test_autocast_equals_inputs_cast_beforehand(role: str, name: str, dtype: torch.dtype) -> None:
     parts = parts_of(role, name)
     query, key, value = (x.float() for x in tensors(SIZES))
@@ -229,6 +231,7 @@ def test_autocast_equals_inputs_cast_beforehand(role: str, name: str, dtype: tor
     torch.testing.assert_close(found, wanted, rtol=0, atol=0)
 
 
+@pytest.mark.slow
 @every_part
 def test_two_threads_do_not_disturb_each_other(role: str, name: str) -> None:
     parts = parts_of(role, name)

@@ -132,6 +132,7 @@ def test_jacobians_and_hessians_agree_in_every_mode(member: Member) -> None:
     close(jacrev(jacrev(loss))(scores), curvature, atol=1e-8)
 
 
+@pytest.mark.slow
 @every
 def test_fake_tensors_get_shape_and_dtype_inside_their_mode_and_outside(member: Member) -> None:
     normalizer = member.make(*SHAPE[:3])
@@ -143,6 +144,7 @@ def test_fake_tensors_get_shape_and_dtype_inside_their_mode_and_outside(member: 
         assert weights.shape == scores.shape and weights.dtype == scores.dtype
 
 
+@pytest.mark.slow
 @every
 def test_meta_tensors_get_shape_dtype_and_gradient(member: Member) -> None:
     normalizer = elsewhere(member.make(*SHAPE[:3]), "meta")
@@ -164,10 +166,9 @@ def test_the_default_device_does_not_matter(member: Member) -> None:
     close(actual, expected)
 
 
+@pytest.mark.slow
 @every
-@pytest.mark.parametrize(
-    "mode", ["real", *(pytest.param(mode, marks=pytest.mark.slow) for mode in ("fake", "symbolic"))]
-)
+@pytest.mark.parametrize("mode", ["real", "fake", "symbolic"])
 def test_a_graph_recorded_by_make_fx_gives_the_same_weights(member: Member, mode: str) -> None:
     normalizer = member.make(*SHAPE[:3])
 

@@ -173,6 +173,7 @@ def test_a_step_of_training_changes_the_output(part: str, holder: str) -> None:
     assert torch.equal(run(layer), before) == (not parts)
 
 
+@pytest.mark.slow
 @every_part
 @every_holder
 def test_a_strict_state_dict_carries_the_part_over(part: str, holder: str) -> None:
@@ -221,6 +222,7 @@ def test_a_part_moves_with_its_layer(part: str, holder: str) -> None:
     assert all(tensor.is_meta for tensor in again.state_dict().values())
 
 
+@pytest.mark.slow
 @every_part
 @every_holder
 def test_functional_call_puts_other_tensors_in_the_place_of_a_parts(part: str, holder: str) -> None:

@@ -75,9 +75,8 @@ MUTANTS = [
     ),
     Mutant(
         "scale on the bias", "_backends/_call.py",
-        "return scores if self.score_mod is None else self.score_mod(scores, b, h, q, k)",
-        "return scores if self.score_mod is None else "
-        "scores + 0.5 * (self.score_mod(scores, b, h, q, k) - scores)",
+        "answer = self.score_mod(scores, b, h, q, k)",
+        "answer = scores + 0.5 * (self.score_mod(scores, b, h, q, k) - scores)",
     ),
     Mutant(
         "offset ignored by the queries", "_backends/_call.py", "first = self.q_offset", "first = 0",
@@ -333,14 +332,18 @@ MUTANTS = [
         "tests/backends/test_memo.py",
     ),
     Mutant(
-        "a kept kernel with gradients looks at the output", "_backends/_sanitize.py",
-        "if recorded or not is_causal:", "if not is_causal:",
-        "tests/backends/test_known_calls.py",
+        "an interval starts one key late", "_backends/_reach.py", "low.maximum(q - left)",
+        "low.maximum(q - left + 1)",
+        "tests/backends/test_reach.py",
     ),
     Mutant(
-        "an interval starts one key late", "_backends/_reach.py", "low.maximum(q - part.left)",
-        "low.maximum(q - part.left + 1)",
-        "tests/backends/test_reach.py",
+        "a window without a limit overflows", "_backends/_reach.py",
+        "(min(reach, FARTHEST) for reach in (part.left, part.right))", "(part.left, part.right)",
+        "tests/contracts/test_offsets.py",
+    ),
+    Mutant(
+        "numbers that are equal are one call", "_backends/_memo.py", "return kind, held",
+        "return held", "tests/backends/test_memo.py",
     ),
     Mutant(
         "an interval ends one key early", "_backends/_reach.py", "(high + 1, low)", "(high, low)",

@@ -22,6 +22,7 @@ def test_each_head_has_its_own_alpha() -> None:
         torch.testing.assert_close(weights[:, head], expected, rtol=0, atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num_heads", [None, 2])
 @pytest.mark.parametrize("start", [-3.0, 0.0, 1.0])
 def test_derivatives_to_alpha_and_scores_agree_with_finite_differences(

@@ -63,6 +63,7 @@ def test_every_way_gives_the_weights_of_the_definition(
     torch.testing.assert_close(normalizer(scores), expected, rtol=0, atol=1e-11)
 
 
+@pytest.mark.slow
 @way
 @every
 def test_every_way_gives_the_same_derivatives(
