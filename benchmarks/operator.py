@@ -1,9 +1,9 @@
 """Is the operator as fast as the kernel below it, and faster where it leaves work out?
 
 Questions, each answered by a ratio taken side by side: what one call costs over PyTorch's own
-SDPA; what a window saves against SDPA with a dense mask; what sparse weights cost against the
-`entmax` package on materialized scores; what a few rows of weights cost against all of them; what
-chunks save in memory. Correctness comes before timing.
+SDPA, with a mask part and compiled too; what a window saves against SDPA with a dense mask; what
+sparse weights cost against the `entmax` package on materialized scores; what a few rows of weights
+cost against all of them; what chunks save in memory. Correctness comes before timing.
 
     python -m benchmarks.operator [--seconds 4]
 """
@@ -20,7 +20,7 @@ from torch import Tensor
 
 import regard
 from benchmarks.measure import median_seconds, peak_bytes, save, side_by_side
-from regard.masks import SlidingWindow
+from regard.masks import Causal, Padding, SlidingWindow
 from regard.normalizers import Entmax, sparsemax
 from regard.scores import Additive
 
@@ -61,6 +61,58 @@ def plain(seconds: float) -> list[Row]:
             added = (row["ours_s"] - row["theirs_s"]) * 1e6
             rows.append({"what": f"plain {passes}", "shape": shape, **row, "added_us": added})
     return rows
+
+
+def small(seconds: float) -> list[Row]:
+    """What a small call costs over SDPA with the same mask ready made, eager and compiled."""
+    length, rows = 8, []
+    position = torch.arange(length)
+    causal = position[:, None] >= position
+    near = causal & (position[:, None] - position <= 3)
+    real = (position < 6)[None, None, None]
+    masks = {
+        "causal": (Causal(), {"is_causal": True}),
+        "window": (SlidingWindow(3), {"attn_mask": near}),
+        "padding": (Padding(torch.tensor([6])), {"attn_mask": real}),
+    }
+    for name, (mask, options) in masks.items():
+        for passes in ("forward", "forward+backward"):
+            q, k, v = inputs(1, 2, length, 16, grad=passes != "forward")
+            ours = lambda q=q, k=k, v=v, m=mask: regard.attention(q, k, v, mask=m)  # noqa: E731
+            theirs = lambda q=q, k=k, v=v, o=options: F.scaled_dot_product_attention(q, k, v, **o)  # noqa: E731
+            agree(ours, theirs)
+            if passes != "forward":
+                ours, theirs = backward(ours), backward(theirs)
+            row = side_by_side(ours, theirs, seconds)
+            added = (row["ours_s"] - row["theirs_s"]) * 1e6
+            shape = (1, 2, length, 16)
+            rows.append({"what": f"{name} {passes}", "shape": shape, **row, "added_us": added})
+    for calls in (1, 12):
+        rows.append(_compiled(calls, seconds))
+    return rows
+
+
+def _compiled(calls: int, seconds: float) -> Row:
+    """So many causal calls in one compiled function, whose guards are checked once for all."""
+    q, k, v = inputs(1, 2, 8, 16)
+
+    @torch.compile(fullgraph=True)
+    def ours(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        for _ in range(calls):
+            q = regard.attention(q, k, v, mask=Causal())
+        return q
+
+    @torch.compile(fullgraph=True)
+    def theirs(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        for _ in range(calls):
+            q = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        return q
+
+    both = [lambda run=run: run(q, k, v) for run in (ours, theirs)]
+    agree(*both)
+    row = side_by_side(*both, seconds)
+    added = (row["ours_s"] - row["theirs_s"]) * 1e6 / calls
+    return {"what": f"causal, {calls} compiled", "shape": (1, 2, 8, 16), **row, "added_us": added}
 
 
 def window(seconds: float) -> list[Row]:
@@ -171,7 +223,14 @@ def main() -> None:
     parser.add_argument("--dry-run", action="store_true", help="do not write the results")
     options = parser.parse_args()
     seconds = options.seconds
-    rows = plain(seconds) + window(seconds) + sparse(seconds) + rows_of_weights(seconds) + memory()
+    rows = (
+        plain(seconds)
+        + small(seconds)
+        + window(seconds)
+        + sparse(seconds)
+        + rows_of_weights(seconds)
+        + memory()
+    )
     show(rows)
     if not options.dry_run:
         print(f"written to {save('operator', rows, entmax=entmax.__version__)}")

@@ -12,9 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from regard._backends._held import tensors_of
+from regard._backends._held import is_ours, tensors_of
 from regard._torch_private import is_jit_traced, is_ordinary, is_static
 from regard._typing import MaskMod, Normalizer, Score, ScoreMod
+from regard.masks import And, Not, Or
 
 Offset = int | Tensor
 """Number of keys before the first query: one for all, or an integer tensor with one a sequence."""
@@ -116,11 +117,11 @@ class Call:
         if self.mask is None:
             return torch.ones((1,) * q.ndim, dtype=torch.bool, device=q.device)
         answer = boolean(self.mask(b, h, q, k))
+        if is_single(self.mask):
+            return answer
         if answer.ndim < q.ndim:
             answer = answer.reshape((1,) * (q.ndim - answer.ndim) + tuple(answer.shape))
-        _require_broadcast(
-            "mask", self.mask, answer, torch.broadcast_shapes(b.shape, h.shape, q.shape, k.shape)
-        )
+        _require_broadcast("mask", self.mask, answer, _pairs(b, h, q, k))
         return answer
 
     def modified(self, scores: Tensor, b: Tensor, h: Tensor, q: Tensor, k: Tensor) -> Tensor:
@@ -130,7 +131,7 @@ class Call:
         answer = self.score_mod(scores, b, h, q, k)
         if not is_jit_traced() and answer.shape != scores.shape:
             # A bias asked for alone, as the change of one zero, may be as wide as the pairs are.
-            wanted = torch.broadcast_shapes(b.shape, h.shape, q.shape, k.shape)
+            wanted = _pairs(b, h, q, k)
             alone = scores.numel() == 1
             _require_broadcast(
                 "score_mod", self.score_mod, answer, wanted if alone else scores.shape
@@ -185,6 +186,19 @@ def boolean(permitted: Tensor) -> Tensor:
             "compare instead of computing, and pass additive biases as score_mod=Bias(tensor)."
         )
     return permitted
+
+
+def is_single(mask: object) -> bool:
+    """Whether a mask is one of ours and no other is joined to it, so that its shape is known."""
+    return is_ours(mask) and not isinstance(mask, (And, Or, Not))
+
+
+def _pairs(*indices: Tensor) -> list[int]:
+    """The shape of all pairs; `torch.broadcast_shapes` takes longer than a small kernel."""
+    return [
+        next((n for n in sizes if n != 1), 1)
+        for sizes in zip(*(i.shape for i in indices), strict=True)
+    ]
 
 
 def _require_broadcast(role: str, part: object, answer: Tensor, wanted: Sequence[int]) -> None:

@@ -31,7 +31,7 @@ def fit(call: Call) -> tuple[Tensor, Tensor, Tensor, float]:
         scale = 1.0
     elif scale < 0:  # kernels split the scale by its square root, or take a maximum before it
         query, scale = -query, -scale
-    value = call.value.to(query.dtype)
+    value = call.value if call.value.dtype == query.dtype else call.value.to(query.dtype)
     missing = value.shape[-1] - query.shape[-1]
     if missing > 0:
         query, key = F.pad(query, (0, missing)), F.pad(key, (0, missing))
@@ -45,7 +45,7 @@ def unfit(call: Call, output: Tensor) -> Tensor:
     value_dim = call.value.shape[-1]
     if output.shape[-1] != value_dim:
         output = output[..., :value_dim]
-    return output.to(call.query.dtype)
+    return output if output.dtype == call.query.dtype else output.to(call.query.dtype)
 
 
 def attend(

@@ -307,3 +307,19 @@ def test_no_sequence_or_head_borrows_the_blocks_of_the_first(mask: Any) -> None:
         found = regard.attention(query, key, value, mask=mask, backend="flex")
         wanted = regard.attention(query, key, value, mask=mask, backend="reference")
     torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("mask", [None, Causal()], ids=str)
+def test_a_compiled_call_is_the_kernel_and_nothing_else(mask: Any) -> None:
+    graphs: list[torch.fx.GraphModule] = []
+
+    def keep(graph: torch.fx.GraphModule, _: list[Tensor]) -> Callable[..., Tensor]:
+        graphs.append(graph)
+        return graph.forward
+
+    torch.compile(
+        lambda *inputs: regard.attention(*inputs, mask=mask), fullgraph=True, backend=keep
+    )(*qkv(grad=False))
+    (graph,) = graphs
+    called = [str(node.target) for node in graph.graph.nodes if node.op.startswith("call")]
+    assert len(called) == 1 and "scaled_dot_product_attention" in called[0]
