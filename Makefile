@@ -39,7 +39,7 @@ test-fast: $(READY) ## run the tests of parts, contracts and layers, in a minute
 	$(BIN)/python -m pytest -q -n $(JOBS) $(FAST) -k "not ($(SLOWER))" $(ARGS)
 
 test-compile: $(READY) ## run the tests under torch.compile, without the shape hook
-	$(BIN)/python -m pytest tests/compile -o addopts="--import-mode=importlib --strict-markers" $(ARGS)
+	$(BIN)/python -m pytest tests/compile -n $(JOBS) -o addopts="--import-mode=importlib --strict-markers" $(ARGS)
 
 test-gpu: $(READY) ## run the tests that need a GPU
 	$(BIN)/python -m pytest tests/gpu -m gpu -o addopts="--import-mode=importlib --strict-markers" $(ARGS)
