@@ -41,14 +41,7 @@ def is_traced() -> bool:
 
 def is_ordinary() -> bool:
     """Whether this is a plain eager call: nothing records, transforms or casts it."""
-    return not (
-        torch.compiler.is_compiling()
-        or _interpreters() is not None
-        or _is_tracing()
-        or _dispatch_modes() > 0
-        or _any_autocast()
-        or _forward_ad._current_level >= 0
-    )
+    return not (is_traced() or _any_autocast() or is_forward_mode())
 
 
 def can_look_at(tensor: Tensor) -> bool:

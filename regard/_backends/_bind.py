@@ -10,11 +10,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from regard import _pairwise as pairwise
-from regard._backends._call import Call, Offset
+from regard._backends._call import Call
 from regard._backends._held import tensors_of
 from regard._numbers import count
-from regard._pairwise import aligned_part, check_batch, check_device, describe, is_integer
+from regard._pairwise import (
+    Offset,
+    aligned_part,
+    check_batch,
+    check_device,
+    check_part,
+    describe,
+    is_integer,
+)
 from regard._torch_private import is_jit_traced
 from regard._typing import MaskMod, Normalizer, Score, ScoreMod, Share
 from regard.masks import Dense, Mask
@@ -33,7 +40,7 @@ def bind(
     mask: MaskMod | Tensor | None,
     normalizer: Normalizer,
     dropout: Share,
-    q_offset: pairwise.Offset | None,
+    q_offset: Offset | None,
 ) -> Call:
     """The checked call: parts aligned with the first query, a bare boolean tensor made a mask."""
     tensors = {"query": query, "key": key, "value": value}
@@ -65,7 +72,7 @@ def bind_again(
     mask: MaskMod | Tensor | None,
     normalizer: Normalizer,
     dropout: float,
-    q_offset: pairwise.Offset | None,
+    q_offset: Offset | None,
 ) -> Call:
     """The call of one that has the form of an earlier call, and so would pass every check again."""
     q_offset = key.shape[2] - query.shape[2] if q_offset is None else q_offset
@@ -178,12 +185,10 @@ def _fitted(role: str, part: Part, query: Tensor, key: Tensor, q_offset: Offset)
         raise TypeError(f"score_mod is the mask {part}: pass it as mask=, it changes no score.")
     if role == "mask" and hasattr(part, "additive"):
         raise TypeError(f"mask is the score_mod {part}: pass it as score_mod=, it hides no pair.")
-    _check(part, query, key)
-    aligned = getattr(part, "aligned", None)
-    if aligned is not None:
-        unbound, part = part, aligned(q_offset)
-        if part is not unbound:
-            _check(part, query, key)  # some of its rows belong to earlier queries
+    check_part(part, query, key)
+    unbound, part = part, aligned_part(part, q_offset)
+    if part is not unbound:
+        check_part(part, query, key)  # some of its rows belong to earlier queries
     for tensor in () if torch.compiler.is_compiling() else tensors_of(part):
         if tensor.device != query.device:
             raise ValueError(
@@ -191,12 +196,6 @@ def _fitted(role: str, part: Part, query: Tensor, key: Tensor, q_offset: Offset)
                 f"{query.device}: move one of them."
             )
     return part
-
-
-def _check(part: object, query: Tensor, key: Tensor) -> None:
-    check = getattr(part, "check", None)
-    if check is not None:
-        check(query, key)
 
 
 def _hint(role: str, part: object) -> str:

@@ -13,12 +13,10 @@ import torch
 from torch import Tensor
 
 from regard._backends._held import is_ours, tensors_of
+from regard._pairwise import Offset
 from regard._torch_private import is_jit_traced, is_ordinary, is_static
 from regard._typing import MaskMod, Normalizer, Score, ScoreMod
 from regard.masks import And, Not, Or
-
-Offset = int | Tensor
-"""Number of keys before the first query: one for all, or an integer tensor with one a sequence."""
 
 
 @dataclass(eq=False)
@@ -95,7 +93,7 @@ class Call:
         return b, h, q + self.first_position, k
 
     @property
-    def first_position(self) -> Offset:
+    def first_position(self) -> int | Tensor:
         """Where the first query stands, ready to be added to indices `[B, H, Q, K]`."""
         if isinstance(self.q_offset, Tensor) and self.q_offset.ndim:
             return self.q_offset.view(-1, 1, 1, 1)

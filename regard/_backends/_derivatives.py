@@ -37,7 +37,7 @@ def allow_second(
     mask: Tensor | None,
     scale: float,
     is_causal: bool,
-    dropout: float = 0.0,
+    dropout: float,
 ) -> None:
     """Let a recorded gradient of this SDPA output, made outside of any trace, have a gradient."""
     node = output.grad_fn

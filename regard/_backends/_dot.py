@@ -67,6 +67,23 @@ def attend(
         return (query @ key.mT) @ value  # zeros: kernels divide by these lengths
     if mask is not None and mask.dtype == torch.bool and _records(query, key, value):
         mask = additive(mask, query.dtype)  # as SDPA would; this one can be found again
+    return fused(
+        query, key, value, scale, grouped=grouped, mask=mask, is_causal=is_causal, dropout=dropout
+    )
+
+
+def fused(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    scale: float,
+    *,
+    grouped: bool,
+    mask: Tensor | None,
+    is_causal: bool,
+    dropout: float,
+) -> Tensor:
+    """SDPA itself on tensors that are not empty, with a mask that is added."""
     output = F.scaled_dot_product_attention(
         query, key, value, mask, dropout, is_causal, scale=scale, enable_gqa=grouped
     )

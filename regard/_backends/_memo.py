@@ -6,7 +6,6 @@ holds counts by its form as well. So calls of one form share the result. Parts w
 callables from elsewhere have no form; they are looked at every time.
 """
 
-from collections.abc import Callable
 from types import FunctionType
 from typing import Any, NamedTuple
 
@@ -17,7 +16,6 @@ from regard._backends import _sanitize, sdpa
 from regard._backends._call import Call
 from regard._torch_private import is_ordinary
 
-Kernel = Callable[[Tensor, Tensor, Tensor], Tensor | None]
 Form = tuple[Any, ...]
 
 _PLAIN = (Tensor, torch.nn.Parameter)
@@ -29,7 +27,7 @@ class Known(NamedTuple):
     """What is known of calls of one form."""
 
     backend: str
-    kernel: Kernel | None
+    kernel: _sanitize.Kernel | None
     """All that is left to do, where no part holds tensors; None from it asks for more care."""
 
 
@@ -81,7 +79,7 @@ def remember(form: Form, call: Call, backend: str) -> None:
     """Keep what became of this call for calls of its form."""
     if any(type(tensor) not in _PLAIN for tensor in (call.query, call.key, call.value)):
         return
-    kernel: Kernel | None = None
+    kernel: _sanitize.Kernel | None = None
     prepared = sdpa.prepared(call) if backend == "sdpa" else None
     if prepared is not None and call.mask is None:
         kernel = prepared

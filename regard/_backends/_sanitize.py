@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 from torch.linalg import vector_norm
 
+from regard._backends import sdpa
 from regard._backends._call import Call, repeat_heads
 from regard._backends._plan import BACKENDS
 from regard._backends._reach import sees_any
@@ -74,7 +75,7 @@ def guard(call: Call, serve: Serve, serve_hidden: Serve | None = None) -> Tensor
     return _marked((serve_hidden or serve)(clean), reached)
 
 
-def guarded(kernel: Callable[[Tensor, Tensor, Tensor], Tensor]) -> Kernel:
+def guarded(kernel: sdpa.Kernel) -> Kernel:
     """A kernel that answers None where something its mask hides might come out."""
 
     def run(query: Tensor, key: Tensor, value: Tensor) -> Tensor | None:

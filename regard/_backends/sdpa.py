@@ -1,15 +1,14 @@
 """PyTorch's fused kernels, for every dot-product score, every mask and every additive bias."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from regard._backends import _dot
 from regard._backends._call import Call, label
 from regard._backends._cost import Cost, fused_cost
-from regard._backends._derivatives import allow_second
 from regard._backends._rewriting import AS_THEY_ARE, dot_form, is_additive, is_dot
 from regard._backends._structure import follows_from_numbers, is_softmax, temperature
 from regard._torch_private import surely
@@ -97,14 +96,7 @@ def prepared(call: Call) -> Kernel | None:
             return None
         with torch.inference_mode(False):
             mask = _dot.additive(call.permitted(*call.indices), call.query.dtype)
-    grouped, dropout = _dot.is_grouped(call), call.dropout
-
-    def kernel(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        output = F.scaled_dot_product_attention(
-            query, key, value, mask, dropout, is_causal, scale=scale, enable_gqa=grouped
-        )
-        if output.requires_grad:
-            allow_second(output, query, key, value, mask, scale, is_causal, dropout)
-        return output
-
-    return kernel
+    return partial(
+        _dot.fused, scale=scale, grouped=_dot.is_grouped(call), mask=mask, is_causal=is_causal,
+        dropout=call.dropout,
+    )  # fmt: skip

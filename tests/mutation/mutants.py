@@ -286,12 +286,12 @@ MUTANTS = [
         "a known call is top-left", "_backends/_bind.py",
         "key.shape[2] - query.shape[2] if q_offset is None else q_offset",
         "0 if q_offset is None else q_offset",
-        "tests/backends/test_known_calls.py",
+        "tests/backends/test_memo.py",
     ),
     Mutant(
         "a form forgets dropout", "_backends/_memo.py", "for part in parts],",
         "for part in (*parts[:4], parts[5])],",
-        "tests/backends/test_known_calls.py",
+        "tests/backends/test_memo.py",
     ),
     Mutant(
         "a form forgets the mask", "_backends/_memo.py", "for part in parts],",
@@ -306,23 +306,23 @@ MUTANTS = [
         "a form forgets who learns", "_backends/_memo.py",
         "held.shape, held.dtype, held.device, held.requires_grad",
         "held.shape, held.dtype, held.device",
-        "tests/backends/test_known_calls.py",
+        "tests/backends/test_memo.py",
     ),
     Mutant(
         "a form forgets the shape of a part's tensor", "_backends/_memo.py",
         "held.shape, held.dtype, held.device, held.requires_grad",
         "held.dtype, held.device, held.requires_grad",
-        "tests/backends/test_known_calls.py",
+        "tests/backends/test_memo.py",
     ),
     Mutant(
         "a kept kernel drops dropout", "_backends/sdpa.py",
-        "grouped, dropout = _dot.is_grouped(call), call.dropout",
-        "grouped, dropout = _dot.is_grouped(call), 0.0",
-        "tests/backends/test_known_calls.py",
+        "is_causal=is_causal,\n        dropout=call.dropout",
+        "is_causal=is_causal,\n        dropout=0.0",
+        "tests/backends/test_memo.py",
     ),
     Mutant(
-        "a kept kernel has no second derivative", "_backends/sdpa.py",
-        "if output.requires_grad:", "if False:",
+        "a fused kernel has no second derivative", "_backends/_dot.py",
+        "if output.requires_grad and not is_traced():", "if False:",
         "tests/backends/test_derivatives.py",
     ),
     Mutant(
@@ -412,7 +412,7 @@ MUTANTS = [
     Mutant(
         "a learned scale is forgotten", "_backends/_dot.py",
         "query.to(call.exact) * scale", "query.to(call.exact)",
-        "tests/backends/test_known_calls.py",
+        "tests/backends/test_memo.py",
     ),
     Mutant(
         "a rewritten score stays in half precision", "_backends/_rewriting.py",
