@@ -5,7 +5,7 @@ from torch import Tensor
 
 from regard._backends._call import Call
 from regard._backends._structure import conjuncts
-from regard._torch_private import can_look_at, is_static
+from regard._torch_private import can_look_at, is_jit_traced
 from regard.masks import Block, Causal, Padding, SlidingWindow
 
 ROWS = 256  # queries asked at a time, so that no whole matrix is held
@@ -60,7 +60,7 @@ def _count(keys_BHK: Tensor, low: Tensor, high: Tensor) -> Tensor:
 
 def _by_pairs(call: Call, flagged_BHK: Tensor) -> Answer:
     reached, alive, seen = [], [], torch.zeros_like(flagged_BHK)
-    rows = ROWS if is_static(call.q_len) else call.q_len
+    rows = call.q_len if is_jit_traced() else ROWS  # a trace would keep the number of cuts
     for start in range(0, max(call.q_len, 1), rows):
         stop = min(start + rows, call.q_len)
         permitted = call.permitted(*call.indices_of(start, stop))

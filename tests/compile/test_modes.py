@@ -241,6 +241,14 @@ def test_jit_trace_records_what_holds_for_other_lengths(name: str) -> None:
         torch.testing.assert_close(found, attend(PARTS[name])(*inputs), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize(("first", "other"), [(300, 100), (100, 600)])
+def test_jit_trace_holds_for_lengths_that_eager_calls_would_cut(first: int, other: int) -> None:
+    traced = torch.jit.trace(Module(PARTS["Prefix"]), tuple(qkv(first)), check_trace=False)
+    inputs = qkv(other)
+    wanted = attend(PARTS["Prefix"])(*inputs)
+    torch.testing.assert_close(traced(*inputs), wanted, rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize("rows", [[0, -1], 0, slice(1, 3), torch.tensor([1, -1])], ids=str)
 def test_chosen_rows_and_heads_compile_into_one_graph(rows: Any) -> None:
     def weigh(query: Tensor, key: Tensor) -> Tensor:
