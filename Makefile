@@ -33,7 +33,7 @@ test: $(READY) ## run the tests and every example in the documentation
 FAST := tests/contracts tests/masks tests/score_mods tests/scores tests/normalizers \
 	tests/positions tests/layers --ignore=tests/contracts/test_modes.py \
 	--ignore=tests/contracts/test_normalizer_modes.py --ignore=tests/contracts/test_precision.py
-SLOWER := derivatives or every_combination or any_scores
+SLOWER := derivatives or every_combination or any_scores or definition or wherever
 
 test-fast: $(READY) ## run the tests of parts, contracts and layers, in a minute
 	$(BIN)/python -m pytest -q -n $(JOBS) $(FAST) -k "not ($(SLOWER))" $(ARGS)
