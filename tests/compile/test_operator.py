@@ -41,6 +41,7 @@ from regard.scores import (
     NegativeSquaredDistance,
     ScaledDot,
 )
+from tests.parts import shown
 
 # Torch's compiler imports a part of torch that warns of its own age.
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit.script_method:DeprecationWarning")
@@ -87,7 +88,7 @@ PARTS: dict[str, dict[str, Any]] = {
         for mod in (ALiBi(4), Bias(torch.randn(4, 9, 9)), RelativeBias(4), SoftCap(2.0))
     },
     **{
-        str(score): {"score": score}
+        shown(score): {"score": score}
         for score in (
             Dot(), ScaledDot(0.3), Bilinear(8, 8), Cosine(0.3), Additive(8, 8, 5), Additive(),
             LuongConcat(8, 8, 5), ConcatLinear(8, 8, 9), ConcatTanhSum(8, 8, 5), Location(8, 9),
@@ -187,7 +188,7 @@ def test_a_module_with_its_parts_compiles_and_learns() -> None:
         {}, {"mask": Causal()}, {"mask": Causal() & SlidingWindow(3)}, {"score_mod": ALiBi(4)},
         {"normalizer": sparsemax}, {"score": Additive(), "mask": Causal()},
     ],
-    ids=str,
+    ids=shown,
 )  # fmt: skip
 def test_b9_lengths_do_not_recompile(parts: dict[str, Any], grad: bool) -> None:
     counter = CompileCounterWithBackend("aot_eager")
@@ -298,7 +299,7 @@ def test_the_flex_backend_compiles_its_own_kernel() -> None:
         Padding(torch.tensor([0, 3])),
         Dense(torch.tensor([True, False]).view(1, 2, 1, 1)) & Prefix(128),
     ],
-    ids=str,
+    ids=shown,
 )
 def test_no_sequence_or_head_borrows_the_blocks_of_the_first(mask: Any) -> None:
     """Where the first sees everything or nothing, the kernel asks no mask, or skips the block."""
@@ -309,7 +310,7 @@ def test_no_sequence_or_head_borrows_the_blocks_of_the_first(mask: Any) -> None:
     torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("mask", [None, Causal()], ids=str)
+@pytest.mark.parametrize("mask", [None, Causal()], ids=shown)
 def test_a_compiled_call_is_the_kernel_and_nothing_else(mask: Any) -> None:
     graphs: list[torch.fx.GraphModule] = []
 
