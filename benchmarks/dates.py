@@ -24,8 +24,8 @@ from regard.cli.assembly import load_predictor
 from regard.cli.preparation import task_of
 from regard.cli.recipes import DATES
 from regard.cli.settings import settings_of
-from regard.data.cldr_dates import FORMATS, languages
-from regard.data.days import day, days_of
+from regard.data.synthetic.cldr_dates import FORMATS, languages
+from regard.data.synthetic.days import day, days_of
 from regard.tasks.dates import BATCH_SIZE, COMMON, Dates, by_language
 from regard.train.loop import Trainer
 from regard.train.ranks import Ranks

@@ -23,8 +23,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from benchmarks.measure import RESULTS, save
-from regard.data.batching import by_tokens
-from regard.data.vocabulary import Vocabulary
+from regard.data.encoding.vocabulary import Vocabulary
+from regard.data.feeding.batching import by_tokens
 from regard.layers import AttentionPool, Dropout, Level, MeanPool
 from regard.models.han import HAN, HANConfig
 from regard.models.han.model import BothWays

@@ -19,9 +19,9 @@ import numpy as np
 import torch
 
 from benchmarks.measure import RESULTS, save
-from regard.data.histories import Histories, histories, leave_one_out
-from regard.data.interests import rows, topic_of
-from regard.data.reading import read
+from regard.data.encoding.histories import Histories, histories, leave_one_out
+from regard.data.reading.read import read
+from regard.data.synthetic.interests import rows, topic_of
 from regard.models.din import DIN, DINConfig
 from regard.models.youtube_dnn import YouTubeDNN, YouTubeDNNConfig
 from regard.tasks.recommend import Recommend

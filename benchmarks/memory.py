@@ -18,7 +18,7 @@ from typing import Any
 
 from benchmarks.measure import RESULTS, save
 from regard.cli import main as regard
-from regard.data.stories import KINDS, rows
+from regard.data.synthetic.stories import KINDS, rows
 
 COLUMNS = ("story", "question", "answer", "support")
 KEY = ("kind", "questions", "hops", "attention", "seed")

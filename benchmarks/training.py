@@ -23,10 +23,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from benchmarks.measure import machine, save, side_by_side
-from regard.data.batching import by_tokens, padding_share
-from regard.data.ragged import Ragged
-from regard.data.reading import read
-from regard.data.tokenizer import Tokenizer
+from regard.data.encoding.ragged import Ragged
+from regard.data.encoding.tokenizer import Tokenizer
+from regard.data.feeding.batching import by_tokens, padding_share
+from regard.data.reading.read import read
 from regard.layers import Attend
 from regard.models.transformer import (
     Transformer,

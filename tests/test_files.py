@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from regard._files import MAX_JSON_BYTES, read_json, sync_folder, write_whole
-from regard._manifest import changed, describe, seal, unseal
+from regard._io.files import MAX_JSON_BYTES, read_json, sync_folder, write_whole
+from regard._io.manifest import changed, describe, seal, unseal
 
 
 @pytest.mark.parametrize("call", ["fsync", "replace"])

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from regard._files import read_json
+from regard._io.files import read_json
 from regard.cli.kinds import KINDS
 from regard.cli.networks import NETWORKS
 from regard.tasks.exchange import CONFIG, TASK, read_about

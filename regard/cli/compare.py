@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from regard._files import write_whole
+from regard._io.files import write_whole
 from regard.cli.mistake import Mistake
 from regard.view.comparison import (
     comparison,

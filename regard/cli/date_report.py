@@ -9,7 +9,7 @@ from shutil import which
 
 import numpy as np
 
-from regard.data.days import day
+from regard.data.synthetic.days import day
 from regard.tasks.dates import COMMON, Dates, by_language
 from regard.tasks.task import Record
 from regard.view.terminal import LEFT_TO_RIGHT, alignment, printable

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from rich.console import Console
 
-from regard._files import write_whole
+from regard._io.files import write_whole
 from regard.cli.date_report import drawings, how_to_go_on, samples, scores
 from regard.cli.layering import CONFIG
 from regard.cli.mistake import Mistake
@@ -16,8 +16,8 @@ from regard.cli.predict import loaded
 from regard.cli.preparation import task_of
 from regard.cli.recipes import DATES
 from regard.cli.settings import Settings, settings_of
-from regard.data.cldr_dates import languages as all_languages
-from regard.data.tags import nearest
+from regard.data.synthetic.cldr_dates import languages as all_languages
+from regard.data.synthetic.tags import nearest
 from regard.tasks.dates import Dates
 from regard.train.display import Display
 from regard.train.loop import Trainer

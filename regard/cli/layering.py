@@ -7,7 +7,7 @@ from regard.cli.mistake import Mistake
 from regard.cli.preparation import read_corpus
 from regard.cli.recipes import RECIPES, Table, brings_data, recipe, recipe_for
 from regard.cli.settings import Settings, check, data_of, read_assignments, read_toml, settings_of
-from regard.data.corpus import Corpus
+from regard.data.reading.corpus import Corpus
 
 CONFIG = "config.toml"
 BUDGETS = ("epochs", "steps", "seconds")

@@ -12,12 +12,12 @@ from tempfile import TemporaryDirectory
 import torch
 from rich.console import Console
 
-from regard._files import write_whole
+from regard._io.files import write_whole
 from regard.cli.layering import CONFIG, decided_by_data
 from regard.cli.mistake import Mistake
 from regard.cli.recipes import Table
 from regard.cli.settings import Settings, data_of, differences, read_toml, settings_of
-from regard.data.corpus import Corpus
+from regard.data.reading.corpus import Corpus
 from regard.tasks.task import Task
 from regard.train.checkpoint import Checkpoint, newest
 from regard.train.ranks import Ranks

@@ -9,14 +9,14 @@ from typing import Any
 
 import torch
 
-from regard._files import read_json, write_whole
+from regard._io.extra import extra
+from regard._io.files import read_json, write_whole
 from regard.cli.kinds import KINDS
 from regard.cli.mistake import Mistake
 from regard.cli.settings import DataSettings, Settings
-from regard.data.corpus import Corpus
-from regard.data.extra import extra
-from regard.data.reading import read
-from regard.data.streamed import Streamed
+from regard.data.feeding.streamed import Streamed
+from regard.data.reading.corpus import Corpus
+from regard.data.reading.read import read
 from regard.tasks.task import Task
 from regard.train.ranks import Ranks
 

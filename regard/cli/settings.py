@@ -13,7 +13,7 @@ from regard.cli.networks import NETWORKS, ModelSettings, Network
 from regard.cli.networks.network import require_choice, require_counts, require_shares
 from regard.cli.networks.transformer import TransformerSettings
 from regard.cli.toml import as_toml
-from regard.data.tokenizer import KINDS
+from regard.data.encoding.tokenizer import KINDS
 from regard.train.config import TrainConfig
 
 

@@ -17,7 +17,7 @@ from regard.cli.opening import describe, newest_of, opened
 from regard.cli.preparation import TOKENS, head, prepare, stream, task_of
 from regard.cli.recipes import Table
 from regard.cli.settings import Settings
-from regard.data.corpus import Corpus
+from regard.data.reading.corpus import Corpus
 from regard.errors import RegardError
 from regard.tasks.task import Task
 from regard.train.checkpoint import Checkpoint

@@ -6,7 +6,7 @@ from dataclasses import asdict, fields
 from types import NoneType
 from typing import Any, ClassVar, Literal, TypeVar, get_args, get_origin
 
-from regard._files import read_json
+from regard._io.files import read_json
 
 Config = TypeVar("Config", bound="Configuration")
 

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
-from regard._files import write_whole
+from regard._io.files import write_whole
 from regard.models.weights import read_weights, write_weights
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"

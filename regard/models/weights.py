@@ -10,9 +10,9 @@ from pathlib import Path
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from regard._files import write_whole
-from regard._safetensors import header_length
-from regard._safetensors import read_header as header
+from regard._io.files import write_whole
+from regard._io.safetensors import header_length
+from regard._io.safetensors import read_header as header
 from regard.errors import CheckpointMismatch
 
 

@@ -10,17 +10,17 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from regard.data.examples import Coder, Examples
-from regard.data.feed import Part
-from regard.data.ragged import Ragged
-from regard.data.story_words import (
+from regard.data.encoding.examples import Coder, Examples
+from regard.data.encoding.ragged import Ragged
+from regard.data.encoding.story_words import (
     AnswerCoder,
     QuestionCoder,
     StoryCoder,
     SupportCoder,
     told,
 )
-from regard.data.vocabulary import Vocabulary
+from regard.data.encoding.vocabulary import Vocabulary
+from regard.data.feeding.feed import Part
 from regard.tasks.answerer import Answerer
 from regard.tasks.explorer import explored, learning_from
 from regard.tasks.padding import lengths_of

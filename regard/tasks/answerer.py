@@ -9,11 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from regard._files import read_json, write_whole
-from regard.data.documents import sentences
-from regard.data.ragged import Ragged
-from regard.data.story_words import StoryCoder, told, words
-from regard.data.vocabulary import Vocabulary
+from regard._io.files import read_json, write_whole
+from regard.data.encoding.documents import sentences
+from regard.data.encoding.ragged import Ragged
+from regard.data.encoding.story_words import StoryCoder, told, words
+from regard.data.encoding.vocabulary import Vocabulary
 from regard.tasks.classify import likeliest
 from regard.tasks.exchange import save_model
 from regard.tasks.task import Answer

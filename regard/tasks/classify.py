@@ -12,14 +12,14 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from regard._files import read_json, write_whole
-from regard.data.batching import by_tokens
-from regard.data.documents import DocumentCoder
-from regard.data.examples import Coder, Examples, Reader, encoded
-from regard.data.feed import Part
-from regard.data.ragged import Ragged
-from regard.data.tokenizer import Tokenizer
-from regard.data.vocabulary import END
+from regard._io.files import read_json, write_whole
+from regard.data.encoding.documents import DocumentCoder
+from regard.data.encoding.examples import Coder, Examples, Reader, encoded
+from regard.data.encoding.ragged import Ragged
+from regard.data.encoding.tokenizer import Tokenizer
+from regard.data.encoding.vocabulary import END
+from regard.data.feeding.batching import by_tokens
+from regard.data.feeding.feed import Part
 from regard.tasks.exchange import save_model
 from regard.tasks.explorer import explored, learning_from
 from regard.tasks.padding import padded

@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from regard._files import read_json, write_whole
-from regard.data.tags import nearest
-from regard.data.vocabulary import Vocabulary
+from regard._io.files import read_json, write_whole
+from regard.data.encoding.vocabulary import Vocabulary
+from regard.data.synthetic.tags import nearest
 from regard.models.rnnsearch import RNNsearch, beam
 from regard.tasks.exchange import save_model
 from regard.tasks.task import Answer

@@ -9,11 +9,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from regard._typing import Normalizer, Score
-from regard.data.buckets import buckets
-from regard.data.cldr_dates import FORMATS, CLDRDates
-from regard.data.days import NUM_DAYS, day, days_of
-from regard.data.ragged import Ragged
-from regard.data.vocabulary import Vocabulary
+from regard.data.encoding.ragged import Ragged
+from regard.data.encoding.vocabulary import Vocabulary
+from regard.data.feeding.buckets import buckets
+from regard.data.synthetic.cldr_dates import FORMATS, CLDRDates
+from regard.data.synthetic.days import NUM_DAYS, day, days_of
 from regard.models.rnnsearch import RNNsearch, RNNsearchConfig
 from regard.normalizers import softmax
 from regard.tasks.date_reader import MAX_LENGTH, DateReader

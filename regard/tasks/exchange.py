@@ -11,8 +11,8 @@ from typing import Any
 
 from torch import Tensor
 
-from regard._files import read_json, write_whole
-from regard._manifest import NAME, verify_manifest, write_manifest
+from regard._io.files import read_json, write_whole
+from regard._io.manifest import NAME, verify_manifest, write_manifest
 from regard.models.weights import write_weights
 
 CONFIG, WEIGHTS, TASK, README = "config.json", "model.safetensors", "task.json", "README.md"

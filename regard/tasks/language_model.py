@@ -12,10 +12,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from regard.data.buckets import buckets
-from regard.data.feed import Part
-from regard.data.token_stream import TokenStream
-from regard.data.tokenizer import Tokenizer
+from regard.data.encoding.token_stream import TokenStream
+from regard.data.encoding.tokenizer import Tokenizer
+from regard.data.feeding.buckets import buckets
+from regard.data.feeding.feed import Part
 from regard.models.search import sample
 from regard.tasks.cross_entropy import linear_cross_entropy
 from regard.tasks.exchange import save_model

@@ -11,9 +11,9 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from regard.data.batching import by_tokens
-from regard.data.examples import Examples, Reader, encoded
-from regard.data.feed import Part
+from regard.data.encoding.examples import Examples, Reader, encoded
+from regard.data.feeding.batching import by_tokens
+from regard.data.feeding.feed import Part
 from regard.tasks.classify import EXAMINED_AT_ONCE, label_scores
 from regard.tasks.matcher import BETWEEN, Matched, Matcher
 from regard.tasks.task import Record

@@ -10,8 +10,8 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from regard.data.ragged import Ragged
-from regard.data.tokenizer import Tokenizer
+from regard.data.encoding.ragged import Ragged
+from regard.data.encoding.tokenizer import Tokenizer
 from regard.tasks.classify import LABELS, TOKENIZER, likeliest, save_labels
 from regard.tasks.exchange import save_model
 from regard.tasks.padding import padded

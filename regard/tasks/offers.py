@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from regard.data.histories import Prefixes
+from regard.data.encoding.histories import Prefixes
 from regard.tasks.padding import padded
 
 FIRST = 2

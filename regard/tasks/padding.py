@@ -5,7 +5,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from regard.data.ragged import Ragged
+from regard.data.encoding.ragged import Ragged
 
 
 def padded(

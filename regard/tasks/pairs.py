@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from regard.data.ragged import Ragged
+from regard.data.encoding.ragged import Ragged
 from regard.models.search import Hypothesis, Writer, beam, greedy
 from regard.tasks.cross_entropy import linear_cross_entropy
 from regard.tasks.padding import lengths_of, padded

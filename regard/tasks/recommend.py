@@ -7,11 +7,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from regard.data.batching import by_tokens
-from regard.data.catalogue import UNKNOWN
-from regard.data.feed import Part
-from regard.data.histories import Prefixes
-from regard.data.ragged import Ragged
+from regard.data.encoding.catalogue import UNKNOWN
+from regard.data.encoding.histories import Prefixes
+from regard.data.encoding.ragged import Ragged
+from regard.data.feeding.batching import by_tokens
+from regard.data.feeding.feed import Part
 from regard.models.item_embedding import occurring_l2
 from regard.tasks.offers import FIRST, Chosen, Offered, Offers, impressions
 from regard.tasks.ranking import auc, group_auc, hit_rate, ndcg

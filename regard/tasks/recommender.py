@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from regard.data.catalogue import UNKNOWN, Catalogue
+from regard.data.encoding.catalogue import UNKNOWN, Catalogue
 from regard.tasks.exchange import save_model
 from regard.tasks.offers import FIRST
 from regard.tasks.task import Answer

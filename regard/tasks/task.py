@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from regard._metrics import LOWER_IS_BETTER
-from regard.data.feed import Part
+from regard.data.feeding.feed import Part
 
 Record = dict[str, Any]
 """What is known of one example after an examination: plain values that fit into JSON."""

@@ -10,12 +10,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from regard.data.batching import by_tokens
-from regard.data.examples import Examples, Reader, encoded
-from regard.data.extra import extra
-from regard.data.feed import Part
-from regard.data.ragged import Ragged
-from regard.data.tokenizer import Tokenizer
+from regard._io.extra import extra
+from regard.data.encoding.examples import Examples, Reader, encoded
+from regard.data.encoding.ragged import Ragged
+from regard.data.encoding.tokenizer import Tokenizer
+from regard.data.feeding.batching import by_tokens
+from regard.data.feeding.feed import Part
 from regard.tasks.exchange import save_model
 from regard.tasks.pairs import Pairs, pair_loss, pair_nats, shown, write
 from regard.tasks.task import Answer, Record

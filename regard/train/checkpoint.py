@@ -19,7 +19,7 @@ from typing import Any
 
 from torch import Tensor
 
-from regard._files import MAX_JSON_BYTES, read_json, sync_folder
+from regard._io.files import MAX_JSON_BYTES, read_json, sync_folder
 from regard.errors import RegardError
 from regard.train.checkpoint_folder import (
     FILE,

@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from regard._files import sync_folder
-from regard._manifest import NAME, changed, seal, unseal
+from regard._io.files import sync_folder
+from regard._io.manifest import NAME, changed, seal, unseal
 from regard.train.tensor_file import aliases, write_new, write_tensors
 
 FORMAT = 1

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from regard._files import write_whole
+from regard._io.files import write_whole
 from regard.models.weights import shared_names
 from regard.tasks.task import Task, as_sample
 from regard.train.checkpoint import Checkpoint, verified

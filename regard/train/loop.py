@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
-from regard.data.feed import Feed, Step
+from regard.data.feeding.feed import Feed, Step
 from regard.errors import RegardError
 from regard.tasks.task import Batch, Task, better
 from regard.train.checkpoint import Checkpoint

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.distributed.tensor import DTensor
 
-from regard.data.feed import Step
+from regard.data.feeding.feed import Step
 from regard.tasks.task import Task
 from regard.train.config import TrainConfig
 from regard.train.ranks import Ranks

@@ -10,7 +10,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from regard._files import write_whole
+from regard._io.files import write_whole
 
 CHECKPOINTS, BEST = "checkpoints", "best"
 METRICS, SAMPLES = "metrics.jsonl", "samples.jsonl"

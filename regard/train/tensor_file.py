@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 import torch
 from torch import Tensor
 
-from regard._safetensors import DTYPES, header_length, read_header
+from regard._io.safetensors import DTYPES, header_length, read_header
 
 _PIECE = 16 * 2**20
 _NAMES = {dtype: name for name, dtype in DTYPES.items()}

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from regard.cli.kinds import language_model
-from regard.data import made
+from regard.data.synthetic import made
 from regard.tasks import pairs
 from tests.cli.small import put, train_arguments
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from regard.cli.assembly import load_predictor
-from regard.data.babi import write_babi
-from regard.data.stories import rows
+from regard.data.reading.babi import write_babi
+from regard.data.synthetic.stories import rows
 from regard.view.run_log import read_run
 from tests.cli.small import as_table
 

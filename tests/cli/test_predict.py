@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from regard._manifest import write_manifest
+from regard._io.manifest import write_manifest
 from regard.cli.mistake import Mistake
 from regard.cli.predict import run as predict
 from regard.tasks.dates import Dates

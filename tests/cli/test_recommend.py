@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from regard.cli.assembly import load_predictor
-from regard.data.interests import rows
+from regard.data.synthetic.interests import rows
 from regard.view.run_log import read_run
 
 Call = Callable[..., str]

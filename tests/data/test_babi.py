@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from regard.data.babi import Babi, is_babi, split_of, write_babi
-from regard.data.rows import Rows
-from regard.data.stories import KINDS, rows
+from regard.data.reading.babi import Babi, is_babi, split_of, write_babi
+from regard.data.reading.rows import Rows
+from regard.data.synthetic.stories import KINDS, rows
 
 SAMPLE = (
     "1 Mary moved to the bathroom.\n"

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from regard.data.buckets import buckets
+from regard.data.feeding.buckets import buckets
 
 
 @given(st.lists(st.integers(1, 9), max_size=40), st.integers(1, 7))

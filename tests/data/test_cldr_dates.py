@@ -7,8 +7,8 @@ import babel.dates
 import numpy as np
 import pytest
 
-from regard.data.cldr_dates import FORMATS, CLDRDates, languages
-from regard.data.days import NUM_DAYS, day
+from regard.data.synthetic.cldr_dates import FORMATS, CLDRDates, languages
+from regard.data.synthetic.days import NUM_DAYS, day
 
 
 @pytest.fixture(scope="module")

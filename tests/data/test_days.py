@@ -5,7 +5,16 @@ import datetime
 import numpy as np
 import pytest
 
-from regard.data.days import FIRST_YEAR, NUM_DAYS, SPLITS, YEARS, day, days_of, number_of, split_of
+from regard.data.synthetic.days import (
+    FIRST_YEAR,
+    NUM_DAYS,
+    SPLITS,
+    YEARS,
+    day,
+    days_of,
+    number_of,
+    split_of,
+)
 
 
 def test_two_digits_name_one_year_only() -> None:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from regard.data.documents import DocumentCoder, sentences
-from regard.data.tokenizer import Tokenizer
+from regard.data.encoding.documents import DocumentCoder, sentences
+from regard.data.encoding.tokenizer import Tokenizer
 
 TOKENIZER = Tokenizer.train(["it rains . a b"], "words", 20)
 CODER = DocumentCoder(TOKENIZER)

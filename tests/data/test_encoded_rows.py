@@ -2,8 +2,8 @@
 
 import pytest
 
-from regard.data.examples import encoded
-from regard.data.tokenizer import Tokenizer
+from regard.data.encoding.examples import encoded
+from regard.data.encoding.tokenizer import Tokenizer
 
 
 @pytest.fixture(scope="module")

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from regard.data.examples import encode, load
-from regard.data.extra import extra
-from regard.data.token_stream import TokenStream
-from regard.data.tokenizer import Tokenizer
+from regard._io.extra import extra
+from regard.data.encoding.examples import encode, load
+from regard.data.encoding.token_stream import TokenStream
+from regard.data.encoding.tokenizer import Tokenizer
 
 TEXTS = ["a", "bb b", "ccc", "", "abcabcabc", "ba"] * 400
 LABELS = ["no", "yes", "yes"] * 800

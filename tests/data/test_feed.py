@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 import torch
 
-from regard.data.batching import by_tokens
-from regard.data.feed import Feed, Part
+from regard.data.feeding.batching import by_tokens
+from regard.data.feeding.feed import Feed, Part
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from regard.data.catalogue import Catalogue
-from regard.data.histories import Histories, histories, last_items, leave_one_out
-from regard.data.ragged import Ragged
+from regard.data.encoding.catalogue import Catalogue
+from regard.data.encoding.histories import Histories, histories, last_items, leave_one_out
+from regard.data.encoding.ragged import Ragged
 
 ROWS = [
     ("ann", "tea", "5", "30"),

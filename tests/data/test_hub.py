@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from regard.data.corpus import Corpus
-from regard.data.extra import extra
-from regard.data.reading import read
+from regard._io.extra import extra
+from regard.data.reading.corpus import Corpus
+from regard.data.reading.read import read
 
 
 def hub(folder: Path, entries: list[dict[str, object]]) -> Corpus:

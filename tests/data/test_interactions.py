@@ -2,7 +2,7 @@
 
 import pytest
 
-from regard.data.interactions import rating_of, require_interaction, seconds_of
+from regard.data.reading.interactions import rating_of, require_interaction, seconds_of
 
 
 @pytest.mark.parametrize("text", ["good", "", "nan", "inf", "4,5"])

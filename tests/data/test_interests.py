@@ -4,8 +4,8 @@ from itertools import islice
 
 import pytest
 
-from regard.data.histories import histories
-from regard.data.interests import EVENTS, INTERESTS, TOPICS, rows, topic_of
+from regard.data.encoding.histories import histories
+from regard.data.synthetic.interests import EVENTS, INTERESTS, TOPICS, rows, topic_of
 
 
 def test_rows_are_the_same_at_every_call_and_more_begin_with_fewer() -> None:

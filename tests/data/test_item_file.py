@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from regard.data.item_file import Described, item_file
-from regard.data.reading import read
-from regard.data.rows import Tabled
-from regard.data.tables import table
+from regard.data.reading.item_file import Described, item_file
+from regard.data.reading.read import read
+from regard.data.reading.rows import Tabled
+from regard.data.reading.tables import table
 
 HEAD = "item_id:token\tmovie_title:token_seq\tyear:token\tclass:token_seq\tscore:float\n"
 ITEMS = "".join(

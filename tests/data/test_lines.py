@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from regard.data import lines as lines_module
-from regard.data.lines import check_encoding, lines, running_text
+from regard.data.reading import lines as lines_module
+from regard.data.reading.lines import check_encoding, lines, running_text
 
 INSIDE = "a\u2028b\x85c\x0bd\x0ce\x1cf\u2029g\rh"
 texts = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=40)

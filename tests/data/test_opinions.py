@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from regard.data.opinion_words import ADJECTIVES, BARE_VERBS, NEGATIONS, QUALITIES, VERBS
-from regard.data.opinions import (
+from regard.data.synthetic.opinion_words import ADJECTIVES, BARE_VERBS, NEGATIONS, QUALITIES, VERBS
+from regard.data.synthetic.opinions import (
     SPLITS,
     Opinion,
     Review,

@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from regard.data.paraphrases import CANDIDATES, SPLITS, WORDS, Event, rows, split_of
+from regard.data.synthetic.paraphrases import CANDIDATES, SPLITS, WORDS, Event, rows, split_of
 
 
 def event_of(text: str) -> Event:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from regard.data.ragged import Ragged
+from regard.data.encoding.ragged import Ragged
 
 lists = st.lists(st.lists(st.integers(0, 9), max_size=5), max_size=6)
 

@@ -12,9 +12,9 @@ import pyarrow as arrow
 import pyarrow.parquet as parquet
 import pytest
 
-from regard.data.corpus import Corpus
-from regard.data.extra import extra
-from regard.data.reading import read
+from regard._io.extra import extra
+from regard.data.reading.corpus import Corpus
+from regard.data.reading.read import read
 
 
 def put(folder: Path, **files: str | bytes) -> Path:
@@ -251,8 +251,9 @@ def test_a_large_file_is_read_in_bounded_memory(tmp_path: Path) -> None:
         for number in range(500_000):
             file.write(f"sentence {number} {'x' * 40}\tSatz {number} {'y' * 40}\n")
     script = (
-        "import sys, resource; from pathlib import Path; from regard.data.reading import read;"
-        "from regard.data.extra import extra; extra('datasets'); extra('pyarrow.parquet');"
+        "import sys, resource; from pathlib import Path;"
+        "from regard.data.reading.read import read;"
+        "from regard._io.extra import extra; extra('datasets'); extra('pyarrow.parquet');"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss;"
         "corpus = read(sys.argv[1], cache=Path(sys.argv[2]));"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"

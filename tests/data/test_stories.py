@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from regard.data.stories import KINDS, NUMBERS, rows, split_of
-from regard.data.story_world import DROPPED, GAVE, PLACES, TOOK, WALKED
+from regard.data.synthetic.stories import KINDS, NUMBERS, rows, split_of
+from regard.data.synthetic.story_world import DROPPED, GAVE, PLACES, TOOK, WALKED
 
 WALK = re.compile(rf"(\w+) ({'|'.join(WALKED)}) the (\w+)\.")
 TAKE = re.compile(rf"(\w+) ({'|'.join(TOOK)}) the (\w+)\.")

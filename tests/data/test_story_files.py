@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from regard.data.babi import write_babi
-from regard.data.corpus import Corpus
-from regard.data.reading import read
-from regard.data.stories import rows
+from regard.data.reading.babi import write_babi
+from regard.data.reading.corpus import Corpus
+from regard.data.reading.read import read
+from regard.data.synthetic.stories import rows
 
 
 def put(folder: Path, *names: str) -> Path:

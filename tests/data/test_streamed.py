@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from regard.data.buckets import buckets
-from regard.data.extra import extra
-from regard.data.feed import Feed
-from regard.data.streamed import Streamed
+from regard._io.extra import extra
+from regard.data.feeding.buckets import buckets
+from regard.data.feeding.feed import Feed
+from regard.data.feeding.streamed import Streamed
 
 
 class Pool:

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from regard.data.tokenizer import Tokenizer
-from regard.data.vocabulary import SPECIALS
+from regard.data.encoding.tokenizer import Tokenizer
+from regard.data.encoding.vocabulary import SPECIALS
 
 TEXTS = [
     "Two young, White males are outside near many bushes.",
@@ -81,7 +81,7 @@ def test_a_saved_tokenizer_reads_as_the_one_that_was_trained(tmp_path: Path, kin
 @pytest.mark.parametrize("kind", ["bpe", "wordpiece", "characters", "words"])
 def test_the_same_texts_give_the_same_tokens_in_every_process(kind: str) -> None:
     script = (
-        "import sys, json; from regard.data.tokenizer import Tokenizer;"
+        "import sys, json; from regard.data.encoding.tokenizer import Tokenizer;"
         "texts, kind = json.loads(sys.argv[1]);"
         "sys.stdout.write(Tokenizer.train(texts, kind, 400).json())"
     )

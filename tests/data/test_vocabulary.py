@@ -2,7 +2,7 @@
 
 import pytest
 
-from regard.data.vocabulary import SPECIALS, Vocabulary
+from regard.data.encoding.vocabulary import SPECIALS, Vocabulary
 
 
 def test_encoding_and_decoding_are_inverse_on_known_tokens() -> None:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from regard.data.histories import histories, leave_one_out
-from regard.data.interests import rows, topic_of
+from regard.data.encoding.histories import histories, leave_one_out
+from regard.data.synthetic.interests import rows, topic_of
 from regard.models.din import DIN, DINConfig
 from regard.models.youtube_dnn import YouTubeDNN, YouTubeDNNConfig
 from regard.tasks.recommend import Recommend

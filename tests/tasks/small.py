@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from regard.data.examples import encode
-from regard.data.extra import extra
-from regard.data.token_stream import TokenStream
-from regard.data.tokenizer import Tokenizer
+from regard._io.extra import extra
+from regard.data.encoding.examples import encode
+from regard.data.encoding.token_stream import TokenStream
+from regard.data.encoding.tokenizer import Tokenizer
 from regard.models.rnnsearch import RNNsearch, RNNsearchConfig
 from regard.models.transformer import (
     Transformer,

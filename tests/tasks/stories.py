@@ -5,10 +5,10 @@ from typing import Any
 
 import torch
 
-from regard.data.examples import encode
-from regard.data.extra import extra
-from regard.data.stories import rows
-from regard.data.story_words import learn_words
+from regard._io.extra import extra
+from regard.data.encoding.examples import encode
+from regard.data.encoding.story_words import learn_words
+from regard.data.synthetic.stories import rows
 from regard.models.memory import MemoryConfig, MemoryNetwork
 from regard.tasks.answer import AnswerQuestions, coders
 from regard.tasks.answerer import Answerer

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from regard.data.examples import encode
-from regard.data.ragged import Ragged
-from regard.data.stories import rows
-from regard.data.story_words import SupportCoder, answer_word, learn_words, told, words
+from regard.data.encoding.examples import encode
+from regard.data.encoding.ragged import Ragged
+from regard.data.encoding.story_words import SupportCoder, answer_word, learn_words, told, words
+from regard.data.synthetic.stories import rows
 from regard.models.memory import load
 from regard.tasks.answer import coders
 from regard.tasks.answerer import VOCABULARY, Answerer, load_vocabulary

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from regard._manifest import write_manifest
+from regard._io.manifest import write_manifest
 from regard.cli.assembly import load_predictor
 from regard.tasks.date_reader import DateReader
 from regard.tasks.dates import Dates

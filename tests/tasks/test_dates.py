@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from regard.data.cldr_dates import FORMATS, languages
-from regard.data.days import NUM_DAYS, day, days_of
+from regard.data.synthetic.cldr_dates import FORMATS, languages
+from regard.data.synthetic.days import NUM_DAYS, day, days_of
 from regard.models.search import Hypothesis
 from regard.tasks.dates import BATCH_SIZE, COMMON, POOL, Dates, by_language
 from regard.tasks.pairs import Pairs

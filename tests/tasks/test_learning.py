@@ -10,8 +10,8 @@ import torch
 from torch.nn.functional import log_softmax
 
 from regard.cli.assembly import load_predictor
-from regard.data.examples import encode
-from regard.data.token_stream import TokenStream
+from regard.data.encoding.examples import encode
+from regard.data.encoding.token_stream import TokenStream
 from regard.tasks.classify import macro_f1
 from regard.tasks.language_model import LanguageModel
 from regard.tasks.task import Answer, Predictor, Task, as_sample, better

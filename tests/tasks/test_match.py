@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch.nn.functional import log_softmax
 
-from regard.data.examples import encode
-from regard.data.streamed import Streamed
-from regard.data.tokenizer import Tokenizer
+from regard.data.encoding.examples import encode
+from regard.data.encoding.tokenizer import Tokenizer
+from regard.data.feeding.streamed import Streamed
 from regard.models.abcnn import ABCNN, ABCNNConfig, load
 from regard.tasks.classify import load_labels
 from regard.tasks.exchange import read_about

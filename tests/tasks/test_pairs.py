@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from regard.data.ragged import Ragged
-from regard.data.vocabulary import Vocabulary
+from regard.data.encoding.ragged import Ragged
+from regard.data.encoding.vocabulary import Vocabulary
 from regard.tasks.pairs import Pairs, Seq2Seq, pair_loss, pair_nats, shown, write
 from regard.tasks.task import Batch
 from tests.models.rnnsearch import small as rnnsearch

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from regard.data.catalogue import Catalogue
-from regard.data.histories import Histories, Prefixes, histories, last_items, leave_one_out
-from regard.data.interests import rows
+from regard.data.encoding.catalogue import Catalogue
+from regard.data.encoding.histories import Histories, Prefixes, histories, last_items, leave_one_out
+from regard.data.synthetic.interests import rows
 from regard.models.din import DIN, DINConfig
 from regard.models.item_embedding import occurring_l2
 from regard.models.youtube_dnn import YouTubeDNN, YouTubeDNNConfig

@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from regard._manifest import seal
+from regard._io.manifest import seal
 from regard.train import checkpoint, checkpoint_folder
 from regard.train.checkpoint import CheckpointError, newest, save, verified
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from regard._manifest import NAME, seal, unseal
+from regard._io.manifest import NAME, seal, unseal
 from regard.train.checkpoint import newest
 from regard.train.run_folder import BEST, CHECKPOINTS
 from tests.train.marks import slow

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from torch.nn.utils import clip_grad_norm_
 
 from regard.cli.assembly import load_predictor
-from regard.data import workers
+from regard.data.feeding import workers
 from regard.train.config import TrainConfig
 from regard.train.course import Progress
 from regard.train.loop import Trainer

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from regard.data.batching import by_tokens
+from regard.data.feeding.batching import by_tokens
 from regard.layers import Halting, Stack, universal
 from regard.models.weights import write_weights
 from regard.tasks.task import Answer, Record

@@ -6,7 +6,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from regard.cli.kinds import answer, classify, dates, language_model, match, recommend, translate
 from regard.cli.settings import Settings
-from regard.data.corpus import Corpus
+from regard.data.reading.corpus import Corpus
 from regard.tasks.task import Predictor, Task
 
 Table = Mapping[str, Any]

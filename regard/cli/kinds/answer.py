@@ -7,10 +7,10 @@ from typing import Any
 from regard.cli.kinds.encoding import require_same, texts_of
 from regard.cli.networks import NETWORKS
 from regard.cli.settings import Settings
-from regard.data.corpus import Corpus
-from regard.data.examples import encode
-from regard.data.examples import load as opened
-from regard.data.story_words import learn_words
+from regard.data.encoding.examples import encode
+from regard.data.encoding.examples import load as opened
+from regard.data.encoding.story_words import learn_words
+from regard.data.reading.corpus import Corpus
 from regard.tasks.answer import AnswerQuestions, coders
 from regard.tasks.answerer import Answerer, load_vocabulary, save_vocabulary
 

@@ -8,8 +8,8 @@ from typing import Any
 from regard.cli.kinds.encoding import require_same
 from regard.cli.names import NORMALIZERS, SCORES, chosen
 from regard.cli.settings import Settings
-from regard.data.cldr_dates import languages
-from regard.data.corpus import Corpus
+from regard.data.reading.corpus import Corpus
+from regard.data.synthetic.cldr_dates import languages
 from regard.tasks.date_reader import DateReader, load_vocabularies
 from regard.tasks.dates import Dates
 

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from regard.cli.settings import Settings
-from regard.data.corpus import Corpus
-from regard.data.tokenizer import Tokenizer
+from regard.data.encoding.tokenizer import Tokenizer
+from regard.data.reading.corpus import Corpus
 
 
 def learned(settings: Settings, texts: Iterator[str], running: bool = False) -> Tokenizer:

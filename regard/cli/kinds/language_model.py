@@ -5,13 +5,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from regard._files import read_json, write_whole
+from regard._io.files import read_json, write_whole
 from regard.cli.kinds.encoding import learned, require_same, texts_of
 from regard.cli.networks import NETWORKS
 from regard.cli.settings import Settings
-from regard.data.corpus import Corpus
-from regard.data.token_stream import TokenStream
-from regard.data.tokenizer import Tokenizer
+from regard.data.encoding.token_stream import TokenStream
+from regard.data.encoding.tokenizer import Tokenizer
+from regard.data.reading.corpus import Corpus
 from regard.tasks.language_model import TOKENIZER, LanguageModel, Narrator
 
 CHARACTERS = "characters.json"

@@ -7,10 +7,10 @@ from typing import Any
 from regard.cli.kinds.encoding import learned, require_labels, require_same, texts_of
 from regard.cli.networks import NETWORKS
 from regard.cli.settings import Settings
-from regard.data.corpus import Corpus
-from regard.data.examples import Reader, encode
-from regard.data.examples import load as opened
-from regard.data.tokenizer import Tokenizer
+from regard.data.encoding.examples import Reader, encode
+from regard.data.encoding.examples import load as opened
+from regard.data.encoding.tokenizer import Tokenizer
+from regard.data.reading.corpus import Corpus
 from regard.tasks.classify import TOKENIZER, load_labels
 from regard.tasks.match import Match
 from regard.tasks.matcher import Matcher

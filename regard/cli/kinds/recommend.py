@@ -10,10 +10,8 @@ from typing import Any
 from regard.cli.kinds.encoding import require_same, texts_of
 from regard.cli.networks import NETWORKS
 from regard.cli.settings import Settings
-from regard.data.catalogue import Catalogue
-from regard.data.columns import COLUMNS
-from regard.data.corpus import Corpus
-from regard.data.histories import (
+from regard.data.encoding.catalogue import Catalogue
+from regard.data.encoding.histories import (
     Histories,
     Prefixes,
     all_prefixes,
@@ -21,6 +19,8 @@ from regard.data.histories import (
     last_items,
     leave_one_out,
 )
+from regard.data.reading.columns import COLUMNS
+from regard.data.reading.corpus import Corpus
 from regard.tasks.recommend import Recommend
 from regard.tasks.recommender import CATALOGUE, Recommender, features_of
 

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from regard.cli.networks.network import ModelSettings, Network
-from regard.data.catalogue import Catalogue
+from regard.data.encoding.catalogue import Catalogue
 from regard.models import din
 from regard.tasks.recommender import CATALOGUE, features_of
 

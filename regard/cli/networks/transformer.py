@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from regard._files import read_json
+from regard._io.files import read_json
 from regard.cli.names import SCORE_MODS, attend_of
 from regard.cli.networks.network import AttendingSettings, Network
 from regard.layers import Attend

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from regard._files import read_json
+from regard._io.files import read_json
 from regard.layers import Attend
 from regard.models import folder as folders
 from regard.models.transformer.classifier import TransformerClassifier

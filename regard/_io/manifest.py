@@ -1,0 +1,87 @@
+"""A list of files with their sizes and digests, by which a folder is known to be whole."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from regard._io.files import read_json, write_whole
+
+NAME = "manifest.json"
+SEAL = "sealed"
+
+
+def write_manifest(folder: Path, names: Sequence[str]) -> None:
+    """Vouch for these files of a folder; written last, it says that all of them were."""
+    files = {name: describe(folder / name) for name in names}
+    text = json.dumps({"format": 1, "files": files}, indent=2)
+    write_whole(folder / NAME, text.encode())
+
+
+def verify_manifest(folder: Path, names: Sequence[str]) -> None:
+    """Check that a folder holds these files, unchanged since its manifest was written.
+
+    Raises `FileNotFoundError` when the folder, its manifest or a file is missing and `ValueError`
+    when a file has changed; each says what to do.
+    """
+    if not folder.is_dir():
+        raise FileNotFoundError(f"there is no folder {folder}; make one with: regard demo")
+    missing = [name for name in [NAME, *names] if not (folder / name).is_file()]
+    if missing:
+        raise FileNotFoundError(
+            f"{folder} is not a finished run: it has no {' and no '.join(missing)}; "
+            "make one with: regard demo"
+        )
+    try:
+        vouched = read_json((folder / NAME).read_bytes())["files"]
+        wanted = {name: (vouched[name]["bytes"], vouched[name]["sha256"]) for name in names}
+    except (ValueError, TypeError, KeyError):
+        raise ValueError(f"{folder / NAME} is damaged; copy the whole run folder again") from None
+    for name, (size, digest) in wanted.items():
+        fault = changed(folder / name, {"bytes": size, "sha256": digest})
+        if fault is not None:
+            raise ValueError(f"{fault}; copy the whole run folder again")
+
+
+def describe(path: Path) -> dict[str, int | str]:
+    """The size and the digest of a file, which is read piece by piece."""
+    with open(path, "rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return {"bytes": file.tell(), "sha256": digest}
+
+
+def changed(path: Path, vouched: Mapping[str, object]) -> str | None:
+    """Say how a file differs from its size and digest in a manifest, None when it does not."""
+    size = path.stat().st_size
+    if size != vouched["bytes"]:
+        return f"{path} is damaged: it has {size} bytes, {vouched['bytes']} were written"
+    if describe(path)["sha256"] != vouched["sha256"]:
+        return f"{path} is damaged: its {size} bytes are not those that were written"
+    return None
+
+
+def seal(entries: Mapping[str, object]) -> bytes:
+    """Write a table as JSON that carries its own digest.
+
+    >>> unseal(seal({"step": 10}))
+    {'step': 10}
+    """
+    return json.dumps({**entries, SEAL: _digest(entries)}, indent=1).encode()
+
+
+def unseal(content: bytes) -> dict[str, Any]:
+    """Read what `seal` wrote.
+
+    Raises `ValueError` when it is not a table, has no seal or has changed.
+    """
+    entries = read_json(content)
+    if not isinstance(entries, dict) or SEAL not in entries:
+        raise ValueError("it is not a table with a seal")
+    if entries.pop(SEAL) != _digest(entries):
+        raise ValueError("its entries are not those that were written")
+    return entries
+
+
+def _digest(entries: Mapping[str, object]) -> str:
+    return hashlib.sha256(json.dumps(entries, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,118 @@
+"""What can be recommended: the items, numbered, and what is known of each."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Int
+
+from regard._io.files import read_json, write_whole
+
+PAD, UNKNOWN = 0, 1
+SPECIALS = ("<pad>", "<unk>")
+MAX_ITEMS = 1_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class Catalogue:
+    """Items in the order of their numbers, most frequent first, behind `<pad>` and `<unk>`.
+
+    Args:
+        items: their names.
+        features: for each item a number in each column of side features (its category, its brand
+            ...), 0 where it is not known. The numbers run through all columns.
+        values: the names of these numbers, `column=value`, the first of them for 0.
+
+    Raises `ValueError` for names that are empty or stand twice, and tables of another size.
+
+    >>> catalogue = Catalogue.build({"bread": 2, "tea": 5}, {"tea": ("drink",)})
+    >>> catalogue.encode(["bread", "wine"]), catalogue.decode([2])
+    ([3, 1], ['tea'])
+    >>> catalogue.features[:, 0].tolist(), catalogue.values
+    ([0, 0, 1, 0], ('', '0=drink'))
+    """
+
+    items: tuple[str, ...]
+    features: Int[np.ndarray, "items columns"]
+    values: tuple[str, ...] = ("",)
+
+    def __post_init__(self) -> None:
+        if self.items[: len(SPECIALS)] != SPECIALS:
+            raise ValueError(f"a catalogue must begin with {list(SPECIALS)}")
+        if not all(isinstance(item, str) and item for item in self.items):
+            raise ValueError("every item of a catalogue must be a non-empty string")
+        if len(self.items) > MAX_ITEMS:
+            raise ValueError(
+                f"a catalogue has {MAX_ITEMS:,} items at most, not {len(self.items):,}"
+            )
+        if len(self._numbers) != len(self.items):
+            raise ValueError(
+                f"the items of a catalogue must be distinct: of {len(self.items)} only "
+                f"{len(self._numbers)} are"
+            )
+        if len(self.features) != len(self.items):
+            raise ValueError(
+                f"the catalogue has {len(self.items)} items, its features are of "
+                f"{len(self.features)}"
+            )
+        if self.features.size and not 0 <= self.features.min() <= self.features.max() < len(
+            self.values
+        ):
+            raise ValueError(f"a feature is not among the {len(self.values)} that are named")
+
+    @classmethod
+    def build(
+        cls, counts: Mapping[str, int], features: Mapping[str, Sequence[str]] | None = None
+    ) -> "Catalogue":
+        """The items of these counts; `features` gives what is known of an item, "" for nothing."""
+        names = sorted(set(counts) - set(SPECIALS), key=lambda item: (-counts[item], item))
+        features = features or {}
+        width = max(map(len, features.values()), default=0)
+        table = np.zeros((len(SPECIALS) + len(names), width), dtype=np.int64)
+        numbers: dict[str, int] = {"": 0}
+        for row, item in enumerate(names, len(SPECIALS)):
+            for column, value in enumerate(features.get(item, ())):
+                if value:
+                    key = f"{column}={value}"
+                    table[row, column] = numbers.setdefault(key, len(numbers))
+        return cls((*SPECIALS, *names), table, tuple(numbers))
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    @cached_property
+    def _numbers(self) -> dict[str, int]:
+        return {item: number for number, item in enumerate(self.items)}
+
+    def encode(self, names: Iterable[str]) -> list[int]:
+        """Names to numbers, `<unk>` for one that is not there."""
+        return [max(UNKNOWN, self._numbers.get(name, UNKNOWN)) for name in names]
+
+    def decode(self, numbers: Iterable[int]) -> list[str]:
+        """Numbers to names."""
+        return [self.items[number] for number in numbers]
+
+    def save(self, path: Path) -> None:
+        """Write it as JSON."""
+        entry = {
+            "items": self.items,
+            "features": self.features.tolist(),
+            "values": self.values,
+        }
+        write_whole(path, json.dumps(entry, ensure_ascii=False).encode())
+
+    @classmethod
+    def load(cls, path: Path) -> "Catalogue":
+        """Read what `save` wrote; raises `ValueError` when the file is damaged or foreign."""
+        try:
+            entry = read_json(path.read_bytes())
+            items, values = tuple(entry["items"]), tuple(entry["values"])
+            rows = np.array(entry["features"], dtype=np.int64)
+            if rows.ndim != 2:
+                raise ValueError("its features are no table")
+            return cls(items, rows, values)
+        except (ValueError, KeyError, TypeError, OverflowError) as error:
+            raise ValueError(f"{path} holds no catalogue of items: {error}") from None

@@ -1,0 +1,59 @@
+"""Documents as tokens, the end of every sentence marked."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+import numpy as np
+
+from regard.data.encoding.ragged import Ragged
+from regard.data.encoding.tokenizer import Tokenizer
+
+_END = re.compile(r"(?<=[.!?…。！？])[\"'”’)\]]*\s+|\n")
+
+
+@dataclass(frozen=True, eq=False)
+class DocumentCoder:
+    """A tokenizer that writes `</s>` after every sentence.
+
+    A document of several lines has one sentence on each; one of a single line is cut after `.`, `!`
+    and `?`, which is a guess.
+
+    >>> tokenizer = Tokenizer.train(["ab. c"], "characters")
+    >>> coder = DocumentCoder(tokenizer)
+    >>> coder.tokens(coder.encode(["a. b!"]).values.tolist())
+    ['a', '.', '</s>', 'b', '<unk>', '</s>']
+    """
+
+    tokenizer: Tokenizer
+
+    def encode(self, texts: Sequence[str]) -> Ragged:
+        """The numbers of each document."""
+        cut = [sentences(text) for text in texts]
+        encoded = self.tokenizer.encode(list(chain.from_iterable(cut)))
+        sizes = encoded.lengths
+        end = np.array([self.tokenizer.end], dtype=np.int32)
+        pieces = [each for row in encoded if len(row) for each in (row, end)]
+        owner = np.repeat(np.arange(len(cut)), [len(each) for each in cut])
+        lengths = np.bincount(owner, weights=sizes + (sizes > 0), minlength=len(cut))
+        values = np.concatenate(pieces) if pieces else np.zeros(0, dtype=np.int32)
+        return Ragged(values, np.concatenate([[0], np.cumsum(lengths.astype(np.int64))]))
+
+    def tokens(self, numbers: Sequence[int]) -> list[str]:
+        """Each number as a piece to look at."""
+        return self.tokenizer.tokens(numbers)
+
+    def unknown(self, text: str) -> list[str]:
+        """The distinct parts of a text that are read as `<unk>`, sorted."""
+        return self.tokenizer.unknown(text)
+
+
+def sentences(text: str) -> list[str]:
+    r"""The sentences of a document, none of them blank.
+
+    >>> sentences("It rains. Stay in!"), sentences("it rains . stay in !\nor not .")
+    (['It rains.', 'Stay in!'], ['it rains . stay in !', 'or not .'])
+    """
+    lines = text.split("\n") if "\n" in text.strip() else _END.split(text)
+    return [line.strip() for line in lines if line.strip()]

@@ -1,0 +1,200 @@
+"""Examples as numbers, in files that are read through memory and may be larger than it."""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Int
+
+from regard._io.files import read_json, write_whole
+from regard.data.encoding.ragged import Ragged
+
+BATCH = 1000
+"""Rows that are encoded at a time."""
+
+
+@runtime_checkable
+class Coder(Protocol):
+    """What reads texts: a `Tokenizer`, or something around one."""
+
+    def encode(self, texts: Sequence[str]) -> Ragged: ...
+
+
+Reader = Coder | Sequence[str]
+"""What makes numbers of a column: a coder, or the labels in the order of their numbers."""
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """The numbers of a split's rows: for each text column a `Ragged`, for a label one number.
+
+    `lengths[n, c]` is how long text column `c` of row `n` is. `rows[n]` says which row of the data
+    it was, for the rows that are too long may be missing: `dropped` of them are, `cut` were cut.
+    """
+
+    columns: tuple[Ragged, ...]
+    lengths: Int[np.ndarray, "n columns"]
+    labels: Int[np.ndarray, " labels"]
+    rows: Int[np.ndarray, " n"]
+    dropped: int
+    cut: int
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def take(self, rows: np.ndarray) -> tuple[Ragged, ...]:
+        """These rows, one `Ragged` for each text column."""
+        return tuple(column.take(rows) for column in self.columns)
+
+
+def encoded(
+    rows: Sequence[Mapping[str, str]], readers: Mapping[str, Reader], max_length: int | None = None
+) -> Examples:
+    """Some rows as numbers, in memory; those with more than `max_length` tokens are dropped.
+
+    Raises `ValueError` as `encode`.
+    """
+    columns = {name: [row[name] for row in rows] for name in readers}
+    texts = [r.encode(columns[n]) for n, r in readers.items() if isinstance(r, Coder)]
+    lengths = np.stack([text.lengths for text in texts], axis=1).astype(np.int32)
+    kept = np.flatnonzero(lengths.max(1) <= (max_length or np.inf))
+    if not len(kept):
+        raise ValueError(f"none of {len(rows):,} examples has at most {max_length} tokens")
+    labels = [_numbers(columns[n], n, r) for n, r in readers.items() if not isinstance(r, Coder)]
+    return Examples(
+        columns=tuple(text.take(kept) for text in texts),
+        lengths=lengths[kept],
+        labels=labels[0][kept] if labels else np.zeros(0, dtype=np.int32),
+        rows=kept,
+        dropped=len(rows) - len(kept),
+        cut=0,
+    )
+
+
+def encode(
+    dataset: Any,
+    readers: Mapping[str, Reader],
+    path: Path,
+    max_length: int | None = None,
+    longer: str = "drop",
+) -> Examples:
+    """Write the numbers of these columns into the folder `path` and open it.
+
+    A row with a text of more than `max_length` tokens is dropped, or with `longer="cut"` its texts
+    are cut. A few thousand rows are in memory at a time. What was at `path` is replaced.
+
+    Raises `ValueError` for a label that is not known, and when no row is left.
+    """
+    if longer not in ("drop", "cut"):
+        raise ValueError(f"longer must be 'drop' or 'cut', got {longer!r}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=".encoding-", dir=path.parent))
+    try:
+        with _Writer(work, readers, max_length, longer) as writer:
+            for start in range(0, len(dataset), BATCH):
+                writer.add(dataset[start : start + BATCH], start)
+        if not writer.entry["rows"]:
+            raise ValueError(
+                f"none of {len(dataset):,} examples has at most {max_length} tokens; "
+                "allow longer ones, or cut them"
+            )
+        write_whole(work / "examples.json", json.dumps(writer.entry).encode())
+        shutil.rmtree(path, ignore_errors=True)
+        os.replace(work, path)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return load(path)
+
+
+def load(path: Path) -> Examples:
+    """Open what `encode` wrote; raises `ValueError` when it is not all there."""
+    try:
+        entry = read_json((path / "examples.json").read_bytes())
+        sizes: dict[str, int] = entry["bytes"]
+        whole = all((path / name).stat().st_size == size for name, size in sizes.items())
+    except (OSError, ValueError, KeyError) as error:
+        raise ValueError(f"{path} holds no encoded examples: {error}") from None
+    if not whole:
+        raise ValueError(f"{path} is damaged: a file has lost or gained bytes; remove the folder")
+    texts = [name.removesuffix(".values") for name in sizes if name.endswith(".values")]
+    lengths = [_mapped(path / f"{name}.lengths") for name in texts]
+    columns = tuple(
+        Ragged(_mapped(path / f"{name}.values"), np.concatenate([[0], np.cumsum(each, dtype="i8")]))
+        for name, each in zip(texts, lengths, strict=True)
+    )
+    labels = [_mapped(path / name) for name in sizes if name.endswith(".labels")]
+    return Examples(
+        columns=columns,
+        lengths=np.stack(lengths, axis=1),
+        labels=np.array(labels[0]) if labels else np.zeros(0, dtype=np.int32),
+        rows=_mapped(path / "rows", np.int64),
+        dropped=entry["dropped"],
+        cut=entry["cut"],
+    )
+
+
+class _Writer:
+    """The files of a folder of examples, while they grow."""
+
+    def __init__(
+        self, folder: Path, readers: Mapping[str, Reader], max_length: int | None, longer: str
+    ) -> None:
+        self._folder, self._readers = folder, readers
+        self._limit, self._cuts = max_length, longer == "cut"
+        self._files: dict[str, BinaryIO] = {}
+        self.entry: dict[str, Any] = {"rows": 0, "dropped": 0, "cut": 0, "bytes": {}}
+
+    def __enter__(self) -> "_Writer":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for name, file in self._files.items():
+            self.entry["bytes"][name] = file.tell()
+            file.close()
+
+    def add(self, batch: Mapping[str, list[str]], start: int) -> None:
+        """Write a batch of rows, the first of which is row `start` of the data."""
+        texts = {n: r.encode(batch[n]) for n, r in self._readers.items() if isinstance(r, Coder)}
+        count = len(next(iter(batch.values())))
+        longest = np.max([text.lengths for text in texts.values()], axis=0)
+        over = longest > (self._limit or np.inf)
+        kept = np.arange(count) if self._cuts else np.flatnonzero(~over)
+        self.entry["rows"] += len(kept)
+        self.entry["cut" if self._cuts else "dropped"] += int(over.sum())
+        self._write("rows", (kept + start).astype("<i8"))
+        for name, text in texts.items():
+            text = text.take(kept)
+            text = text.cut(self._limit) if self._cuts and self._limit else text
+            self._write(f"{name}.values", text.values.astype("<i4"))
+            self._write(f"{name}.lengths", text.lengths.astype("<i4"))
+        for name, reader in self._readers.items():
+            if not isinstance(reader, Coder):
+                chosen = [batch[name][row] for row in kept]
+                self._write(f"{name}.labels", _numbers(chosen, name, reader))
+
+    def _write(self, name: str, values: np.ndarray) -> None:
+        if name not in self._files:
+            self._files[name] = open(self._folder / name, "wb")
+        self._files[name].write(values.tobytes())
+
+
+def _numbers(labels: Sequence[str], column: str, known: Any) -> np.ndarray:
+    places = {label: place for place, label in enumerate(known)}
+    for label in labels:
+        if label not in places:
+            raise ValueError(
+                f"the {column} {label!r} is not among the {len(places)} that are known: "
+                f"{', '.join(list(places)[:10])}"
+            )
+    return np.array([places[label] for label in labels], dtype="<i4")
+
+
+def _mapped(path: Path, dtype: Any = np.int32) -> np.ndarray:
+    # An empty file cannot be mapped.
+    return np.memmap(path, dtype, mode="r") if path.stat().st_size else np.zeros(0, dtype)

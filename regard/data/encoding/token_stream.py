@@ -1,0 +1,74 @@
+"""TokenStream: one long text as numbers, of which a language model reads blocks."""
+
+import os
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Int
+
+from regard.data.encoding.tokenizer import Tokenizer
+
+BATCH = 1000
+"""Rows that are encoded at a time."""
+
+
+@dataclass(frozen=True, eq=False)
+class TokenStream:
+    """The numbers of a text, one after the other.
+
+    >>> TokenStream(np.arange(9)).blocks(np.array([0, 5]), 3)
+    array([[0, 1, 2],
+           [5, 6, 7]])
+    """
+
+    values: Int[np.ndarray, " n"]
+
+    @classmethod
+    def encode(cls, texts: Iterable[str], tokenizer: Tokenizer, path: Path) -> "TokenStream":
+        """Write the numbers of these texts, joined, into the file `path` and map it.
+
+        The tokenizer should be one of `running` texts. Raises `ValueError` for no text at all.
+        """
+        path.parent.mkdir(parents=True, exist_ok=True)
+        rows = iter(texts)
+        handle, work = tempfile.mkstemp(prefix=".encoding-", dir=path.parent)
+        try:
+            with open(handle, "wb") as file:
+                while batch := list(islice(rows, BATCH)):
+                    file.write(tokenizer.encode(batch).values.astype("<i4").tobytes())
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(work, path)
+        finally:
+            Path(work).unlink(missing_ok=True)
+        return cls.load(path)
+
+    @classmethod
+    def load(cls, path: Path) -> "TokenStream":
+        """Map what `encode` wrote."""
+        size = path.stat().st_size
+        if not size or size % 4:
+            raise ValueError(f"{path} holds no stream of tokens: it has {size} bytes")
+        return cls(np.memmap(path, np.int32, mode="r"))
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def blocks(
+        self, offsets: Int[np.ndarray, " batch"], length: int
+    ) -> Int[np.ndarray, "batch {length}"]:
+        """The `length` numbers from each offset on.
+
+        Raises `ValueError` when a block would begin before the text or end behind it.
+        """
+        last = len(self) - length
+        if length < 1 or len(offsets) and not 0 <= offsets.min() <= offsets.max() <= last:
+            raise ValueError(
+                f"a block of {length} can begin at 0 to {last} of {len(self)} tokens, got offsets "
+                f"from {offsets.min(initial=0)} to {offsets.max(initial=0)}"
+            )
+        return np.asarray(self.values[offsets[:, None] + np.arange(length)])

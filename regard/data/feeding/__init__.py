@@ -1,0 +1,1 @@
+"""From encoded examples to the micro-batches of every rank."""

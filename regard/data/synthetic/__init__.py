@@ -1,0 +1,1 @@
+"""Synthetic data, generated on first use."""
