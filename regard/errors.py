@@ -2,6 +2,7 @@
 
 Exception
 └── RegardError
+    ├── UsageError (also ValueError)             a call that asks for what there is not
     ├── UnsupportedByBackend (also ValueError)   no backend, or not the named one, serves the call
     └── CheckpointMismatch (also ValueError)     a file's tensors are not those of the model
 """
@@ -14,6 +15,15 @@ class RegardError(Exception):
 
     >>> from regard.errors import CheckpointMismatch, RegardError
     >>> issubclass(CheckpointMismatch, RegardError)
+    True
+    """
+
+
+class UsageError(RegardError, ValueError):
+    """A call that cannot be meant so: one sentence says what is wrong and what to write instead.
+
+    >>> from regard.errors import UsageError
+    >>> issubclass(UsageError, ValueError)
     True
     """
 

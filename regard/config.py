@@ -1,0 +1,314 @@
+"""Config: options declared once, the same in Python, JSON, TOML and on the command line."""
+
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, dataclass, fields
+from functools import cache
+from types import NoneType, UnionType
+from typing import (
+    Annotated,
+    Any,
+    ClassVar,
+    Literal,
+    Protocol,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+    runtime_checkable,
+)
+
+from regard._io.files import read_json
+from regard._spelling import Spelled, nearest, parse
+
+Self = TypeVar("Self", bound="Config")
+
+KIND = "kind"
+"""The key that says which of several alternatives an entry is."""
+
+
+@dataclass(frozen=True)
+class Between:
+    """The numbers from `least` to `most`; `above` and `below` leave the ends out."""
+
+    least: int | float = -math.inf
+    most: int | float = math.inf
+    above: int | float = -math.inf
+    below: int | float = math.inf
+
+    def check(self, name: str, value: int | float) -> None:
+        """Raise `ValueError` with the number and the bounds unless it lies between them."""
+        inside = self.least <= value <= self.most and self.above < value < self.below
+        if not inside or math.isnan(value):
+            raise ValueError(f"{name} must be {self}, got {value}")
+
+    def __str__(self) -> str:
+        said = [
+            (self.above, "above {:g}"),
+            (self.least, "at least {:g}"),
+            (self.below, "below {:g}"),
+            (self.most, "at most {:g}"),
+        ]
+        return " and ".join(text.format(x) for x, text in said if math.isfinite(x)) or "finite"
+
+
+@runtime_checkable
+class Conversion(Protocol):
+    """A mark of a field that makes its value from what was given."""
+
+    def converted(self, name: str, value: Any) -> Any:
+        """The value; raises `ValueError` or `TypeError` with the field's name."""
+
+
+Count = Annotated[int, Between(least=1, most=65_536)]
+LargeCount = Annotated[int, Between(least=1, most=16_777_216)]
+Natural = Annotated[int, Between(least=0, below=2.0**63)]
+Share = Annotated[float, Between(least=0.0, below=1.0)]
+Positive = Annotated[float, Between(above=0.0, below=math.inf)]
+NonNegative = Annotated[float, Between(least=0.0, below=math.inf)]
+
+
+class Config:
+    """The base of frozen dataclasses of options.
+
+    A field is a truth value, a number with bounds (`Count`, `Share`, ...), a word of a `Literal`,
+    a text, a part by its name (see `regard.parts`), a tuple of one of these, another Config, one of
+    several Configs (the entry says which by `kind`), or any of them or None. Every value is checked
+    when the object is made. From a file or a command line (`from_entries`) what has fields of its
+    own may come as text: `pooling = "hard(estimator=gumbel)"`.
+
+    Raises `TypeError` for a value of another type and `ValueError` for one out of bounds, with the
+    field's name, the value and what there is.
+
+    >>> @dataclass(frozen=True, kw_only=True)
+    ... class Mean(Config):
+    ...     pass
+    >>> @dataclass(frozen=True, kw_only=True)
+    ... class Window(Config):
+    ...     width: Count = 3
+    >>> @dataclass(frozen=True, kw_only=True)
+    ... class Example(Config):
+    ...     pooling: Mean | Window = Mean()
+    ...     dropout: Share = 0.1
+    >>> Example.from_entries({"pooling": "window(width=5)"}).to_entries()
+    {'pooling': {'kind': 'window', 'width': 5}, 'dropout': 0.1}
+    >>> Example(dropout=1.0)
+    Traceback (most recent call last):
+        ...
+    ValueError: dropout must be at least 0 and below 1, got 1.0
+    """
+
+    tag: ClassVar[str]
+    """What text calls this alternative; the class's name in lower case if not said."""
+    from_data: ClassVar[tuple[str, ...]] = ()
+    """The fields that the data decides, which nobody types."""
+
+    def __init_subclass__(cls) -> None:
+        if "tag" not in cls.__dict__:
+            cls.tag = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
+
+    def __post_init__(self) -> None:
+        for name, kind in fields_of(type(self)).items():
+            object.__setattr__(self, name, checked(name, getattr(self, name), kind))
+
+    def to_entries(self) -> dict[str, Any]:
+        """All fields as plain values that fit into JSON and TOML."""
+        kinds = fields_of(type(self))
+        return {name: plain(getattr(self, name), kinds[name]) for name in kinds}
+
+    @classmethod
+    def from_entries(cls: type[Self], entries: Mapping[str, Any]) -> Self:
+        """What `to_entries` gave, or some of it where the rest has defaults.
+
+        Raises `ValueError` with the nearest names for a key that is not there, and for one that is
+        missing.
+        """
+        known = fields_of(cls)
+        for key in entries:
+            if key not in known:
+                raise ValueError(f"there is no {key} in {cls.tag}; {nearest(key, known)}")
+        missing = [name for name in _needed(cls) if name not in entries]
+        if missing:
+            raise ValueError(f"{cls.tag} needs {', '.join(missing)}")
+        return cls(**{name: checked(name, value, known[name]) for name, value in entries.items()})
+
+    def spelled(self) -> str:
+        """The object as text, without what is as it usually is: `window(width=5)`."""
+        return str(_spelled(self))
+
+
+def to_json(config: Config, **more: Any) -> str:
+    """A model's configuration as the text of `config.json`: its type, then its fields."""
+    entries = {"model_type": config.tag, **config.to_entries(), **more}
+    return json.dumps(entries, indent=2, ensure_ascii=False) + "\n"
+
+
+def from_json(text: str, kind: type[Self]) -> Self:
+    """What `to_json` wrote; raises `ValueError` for another model's configuration."""
+    entries = read_json(text)
+    if not isinstance(entries, dict) or entries.pop("model_type", None) != kind.tag:
+        raise ValueError(f'this is not the configuration of a "{kind.tag}" model')
+    return kind.from_entries(entries)
+
+
+def fields_of(kind: Any) -> dict[str, Any]:
+    """The names of a Config's fields and what each may hold."""
+    return _fields_of(kind)
+
+
+@cache
+def _fields_of(kind: Any) -> dict[str, Any]:
+    hints = get_type_hints(kind, include_extras=True)
+    return {field.name: hints[field.name] for field in fields(kind)}
+
+
+def alternatives(kind: Any) -> tuple[type[Config], ...]:
+    """The Configs that a field may hold; none where it holds plain values."""
+    options = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
+    return tuple(each for each in options if isinstance(each, type) and issubclass(each, Config))
+
+
+def walk(kind: type[Config], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every field with its path, of all alternatives too: `("pooling", "estimator")`."""
+    for name, held in fields_of(kind).items():
+        yield (*path, name), held
+        for option in alternatives(held):
+            yield from walk(option, (*path, name))
+
+
+def checked(name: str, value: Any, kind: Any) -> Any:
+    """The value as its field holds it; raises `TypeError` or `ValueError` where it does not fit."""
+    if get_origin(kind) is Annotated:
+        base, *marks = get_args(kind)
+        for mark in marks:
+            if isinstance(mark, Conversion):
+                return mark.converted(name, value)
+        value = checked(name, value, base)
+        for mark in marks:
+            if isinstance(mark, Between):
+                mark.check(name, value)
+        return value
+    if options := alternatives(kind):
+        if value in (None, "none") and NoneType in get_args(kind):
+            return None
+        return _chosen(name, value, options)
+    if get_origin(kind) in (Union, UnionType):
+        return _one_of(name, value, get_args(kind))
+    if get_origin(kind) is Literal:
+        return _word(name, value, get_args(kind))
+    if get_origin(kind) is tuple:
+        return _tuple(name, value, get_args(kind)[0])
+    return _scalar(name, value, kind)
+
+
+def _scalar(name: str, value: Any, kind: type) -> Any:
+    if kind is float and type(value) is int:
+        return float(value)
+    if kind is int and type(value) is float and value.is_integer():
+        return int(value)
+    index = getattr(type(value), "__index__", None)
+    if kind in (int, float) and type(value) is not bool and index and type(value) is not int:
+        return kind(index(value))
+    if type(value) is kind:
+        return value
+    words = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
+    raise TypeError(f"{name} must be {words[kind]}, got {value!r}")
+
+
+def _word(name: str, value: Any, words: tuple[Any, ...]) -> Any:
+    if value in words:
+        return value
+    known = [str(word) for word in words]
+    raise ValueError(f"there is no {name} {str(value)!r}: {nearest(str(value), known)}")
+
+
+def _one_of(name: str, value: Any, kinds: tuple[Any, ...]) -> Any:
+    """A value that may be None, too; text may call that `none`."""
+    (kind,) = (each for each in kinds if each is not NoneType)
+    return None if value in (None, "none") else checked(name, value, kind)
+
+
+def _tuple(name: str, value: Any, kind: Any) -> tuple[Any, ...]:
+    if isinstance(value, str):
+        value = [part.strip() for part in value.strip("()[]").split(",") if part.strip()]
+    if not isinstance(value, (tuple, list)):
+        raise TypeError(f"{name} must be several values with commas between, got {value!r}")
+    return tuple(checked(f"{name}[{n}]", each, kind) for n, each in enumerate(value))
+
+
+def _chosen(name: str, value: Any, options: tuple[type[Config], ...]) -> Config:
+    """One of several Configs, from itself, its entries or its spelling."""
+    if isinstance(value, options):
+        return value
+    by_kind = {option.tag: option for option in options}
+    if isinstance(value, Mapping):
+        entries = dict(value)
+        word = options[0].tag if len(options) == 1 else entries.pop(KIND, None)
+        args: tuple[Any, ...] = ()
+    elif isinstance(value, (str, Spelled)):
+        spelled = parse(value) if isinstance(value, str) else value
+        word, args, entries = spelled.name, spelled.args, dict(spelled.kwargs)
+    else:
+        raise TypeError(f"{name} must be one of {', '.join(by_kind)}, got {value!r}")
+    if word not in by_kind:
+        raise ValueError(f"there is no {name} {str(word)!r}: {nearest(str(word), by_kind)}")
+    option = by_kind[word]
+    known = list(fields_of(option))
+    if len(args) > len(known):
+        raise ValueError(f"{name} {word} takes {len(known)} values at most, got {len(args)}")
+    given = dict(zip(known, args, strict=False))
+    for key in given.keys() & entries.keys():
+        raise ValueError(f"{name} {word} has {key} twice, {given[key]} and {entries[key]}")
+    try:
+        return option.from_entries(given | entries)
+    except (ValueError, TypeError) as error:
+        raise type(error)(f"{name}: {error}") from None
+
+
+def plain(value: Any, kind: Any) -> Any:
+    """A field's value as it stands in a file."""
+    if isinstance(value, Config):
+        tagged = len(alternatives(kind)) > 1 or NoneType in get_args(kind)
+        return {**({KIND: value.tag} if tagged else {}), **value.to_entries()}
+    if hasattr(value, "to_plain"):
+        return value.to_plain()
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _spelled(config: Config) -> Spelled:
+    given = {}
+    for field in fields(config):  # type: ignore[arg-type]
+        value = getattr(config, field.name)
+        if field.default is not MISSING and value == field.default:
+            continue
+        if isinstance(value, Config):
+            value = _spelled(value)
+        elif isinstance(value, str) and _is_conversion(fields_of(type(config))[field.name]):
+            value = _named(value)
+        given[field.name] = value
+    return Spelled(config.tag, (), given)
+
+
+def _is_conversion(kind: Any) -> bool:
+    """Whether a field's text is a name with arguments, such as a part's."""
+    options = (kind, *get_args(kind))
+    return any(isinstance(mark, Conversion) for each in options for mark in get_args(each))
+
+
+def _named(text: str) -> Any:
+    try:
+        return parse(text)
+    except ValueError:
+        return text
+
+
+def _needed(kind: type[Config]) -> list[str]:
+    """The fields without a default."""
+    return [
+        field.name
+        for field in fields(kind)  # type: ignore[arg-type]
+        if field.default is MISSING and field.default_factory is MISSING
+    ]
