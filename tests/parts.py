@@ -263,19 +263,20 @@ NORMALIZERS: dict[str, Callable[[Sizes], MadeNormalizer]] = {
     "LocalGaussian": _local(None, True, True, True),
     "LocalGaussian rows": _local(None, False, False, True),
     "LocalGaussian window": _local(2.0, True, True, True),
-    "sum": _plain(normalizers.sum, golden.share),
+    "divide_by_sum": _plain(normalizers.divide_by_sum, golden.share),
+    "unnormalized": _plain(normalizers.unnormalized, lambda s: s),
     # Seeded draws: every backend draws the same, but NumPy does not.
     "Sample": lambda _: (normalizers.Sample(seed=3), None),
     "GumbelSoftmax": lambda _: (normalizers.GumbelSoftmax(0.7, seed=3), None),
     "GumbelSoftmax hard": lambda _: (normalizers.GumbelSoftmax(0.7, hard=True, seed=3), None),
 }
 POSITIVE = ("FeatureMapDot", "InverseDistance", "InverseDistance learned")
-"""Scores that are never negative, which `sum` wants: a sum near zero is no test of anything."""
+"""Scores that are never negative, which `divide_by_sum` wants: a sum near zero tests nothing."""
 
 
 def suits(score: str, normalizer: str) -> bool:
     """Say whether the pair can be compared numerically at all."""
-    return normalizer != "sum" or score in POSITIVE
+    return normalizer != "divide_by_sum" or score in POSITIVE
 
 
 # Rows of these belong to the call's queries, whatever position these have.

@@ -1,39 +1,48 @@
 """Weights around the operator: projections, heads, caches, feed-forward, and stacks of them.
 
 >>> import torch
->>> from regard.layers import Attend, SelfAttention
+>>> from regard.layers import Attend, Heads, SelfAttention
 >>> from regard.normalizers import sparsemax
->>> SelfAttention(16, 4, Attend(normalizer=sparsemax), kv_heads=2)(torch.randn(2, 5, 16)).shape
+>>> layer = SelfAttention(16, Heads(4, kv_heads=2), Attend(normalizer=sparsemax))
+>>> layer(torch.randn(2, 5, 16)).shape
 torch.Size([2, 5, 16])
 """
 
 from regard.layers.attend import Attend
-from regard.layers.attention_pool import AttentionPool, penalty
+from regard.layers.attention_pool import AttentionPool, orthogonality_penalty
+from regard.layers.aux_loss import AuxLoss, PonderLoss, ReinforceLoss
 from regard.layers.blocks import DecoderBlock, DecoderCache, EncoderBlock
-from regard.layers.cache import Constant, Growing
-from regard.layers.choice import Choice, Reinforce, draw
+from regard.layers.cache import KVCache, StaticKVCache
 from regard.layers.cross_attention import CrossAttention
 from regard.layers.dropout import Dropout
 from regard.layers.feed_forward import FeedForward, GatedFeedForward
 from regard.layers.gru import GRU
-from regard.layers.halting import Halting, Pondered, Toll
+from regard.layers.halting import ACTOutput, Halting
 from regard.layers.hard_pool import HardPool
+from regard.layers.heads import Heads
 from regard.layers.hierarchical import Hierarchical, Level
-from regard.layers.join import concat, mean
+from regard.layers.join import concat_heads, mean_heads
+from regard.layers.linear_cross_entropy import linear_cross_entropy
 from regard.layers.mean_pool import MeanPool
 from regard.layers.multi_head import MultiHeadAttention
+from regard.layers.pool import Pool
+from regard.layers.reinforce import Reinforce
 from regard.layers.residual import PostNorm, PreNorm
+from regard.layers.sampling import Sampled, sample_keys
 from regard.layers.self_attention import SelfAttention
-from regard.layers.sentences import Sentences, sentences
+from regard.layers.sentence_split import SentenceSplit, split_sentences
 from regard.layers.stack import Stack
-from regard.layers.stacked_lstm import LSTM, LSTMState
+from regard.layers.stacked_lstm import LSTMState, StackedLSTM
+from regard.layers.token_embedding import TokenEmbedding
 from regard.layers.universal import universal
+from regard.layers.unprojected import UnprojectedAttention
+from regard.layers.word_dropout import WordDropout
 
 __all__ = [
+    "ACTOutput",
     "Attend",
     "AttentionPool",
-    "Choice",
-    "Constant",
+    "AuxLoss",
     "CrossAttention",
     "DecoderBlock",
     "DecoderCache",
@@ -42,27 +51,35 @@ __all__ = [
     "FeedForward",
     "GRU",
     "GatedFeedForward",
-    "Growing",
     "Halting",
     "HardPool",
+    "Heads",
     "Hierarchical",
-    "LSTM",
+    "KVCache",
     "LSTMState",
     "Level",
     "MeanPool",
     "MultiHeadAttention",
-    "Pondered",
+    "PonderLoss",
+    "Pool",
     "PostNorm",
     "PreNorm",
     "Reinforce",
+    "ReinforceLoss",
+    "Sampled",
     "SelfAttention",
-    "Sentences",
+    "SentenceSplit",
     "Stack",
-    "Toll",
-    "concat",
-    "draw",
-    "mean",
-    "penalty",
-    "sentences",
+    "StackedLSTM",
+    "StaticKVCache",
+    "TokenEmbedding",
+    "UnprojectedAttention",
+    "WordDropout",
+    "concat_heads",
+    "linear_cross_entropy",
+    "mean_heads",
+    "orthogonality_penalty",
+    "sample_keys",
+    "split_sentences",
     "universal",
 ]

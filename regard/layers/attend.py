@@ -13,7 +13,7 @@ from regard.masks import And, Dense
 from regard.normalizers import softmax
 from regard.scores import ScaledDot
 
-Mask = MaskMod | Bool[Tensor, "..."] | None
+OptionalMask = MaskMod | Bool[Tensor, "..."] | None
 
 
 class Attend(nn.Module):
@@ -46,7 +46,7 @@ class Attend(nn.Module):
         self,
         score: Score = ScaledDot(),
         score_mod: ScoreMod | None = None,
-        mask: Mask = None,
+        mask: OptionalMask = None,
         normalizer: Normalizer = softmax,
         dropout: float = 0.0,
         backend: str | None = None,
@@ -66,19 +66,25 @@ class Attend(nn.Module):
         query: Float[Tensor, "batch heads q_len head_dim"],
         key: Float[Tensor, "batch kv_heads k_len key_dim"],
         value: Float[Tensor, "batch kv_heads k_len value_dim"],
-        mask: Mask = None,
+        mask: OptionalMask = None,
         *,
+        score_mod: ScoreMod | None = None,
+        normalizer: Normalizer | None = None,
         q_offset: int | Tensor | None = None,
     ) -> Float[Tensor, "batch heads q_len value_dim"]:
-        """The outputs; `q_offset` is that of `regard.attention`."""
+        """The outputs; `q_offset` is that of `regard.attention`.
+
+        For this call alone, `mask` is joined with the module's own, and `score_mod` and
+        `normalizer` stand in the place of the module's.
+        """
         return attention(
             query,
             key,
             value,
             score=unwrapped(self.score),
-            score_mod=unwrapped(self.score_mod),
+            score_mod=unwrapped(self.score_mod if score_mod is None else score_mod),
             mask=both(self.mask, mask),
-            normalizer=unwrapped(self.normalizer),
+            normalizer=unwrapped(self.normalizer if normalizer is None else normalizer),
             dropout=self.dropout if self.training else 0.0,
             q_offset=q_offset,
             backend=self.backend,
@@ -88,10 +94,12 @@ class Attend(nn.Module):
         self,
         query: Float[Tensor, "batch heads q_len head_dim"],
         key: Float[Tensor, "batch kv_heads k_len key_dim"],
-        mask: Mask = None,
+        mask: OptionalMask = None,
         rows: Chosen = None,
         heads: Chosen = None,
         *,
+        score_mod: ScoreMod | None = None,
+        normalizer: Normalizer | None = None,
         q_offset: int | Tensor | None = None,
     ) -> Float[Tensor, "batch some_heads some_rows k_len"]:
         """The exact weights of the same call, before dropout: all of them or some."""
@@ -99,9 +107,9 @@ class Attend(nn.Module):
             query,
             key,
             score=unwrapped(self.score),
-            score_mod=unwrapped(self.score_mod),
+            score_mod=unwrapped(self.score_mod if score_mod is None else score_mod),
             mask=both(self.mask, mask),
-            normalizer=unwrapped(self.normalizer),
+            normalizer=unwrapped(self.normalizer if normalizer is None else normalizer),
             q_offset=q_offset,
             rows=rows,
             heads=heads,
@@ -120,7 +128,7 @@ class Attend(nn.Module):
         return ", ".join(f"{name}={part}" for name, part in shown.items())
 
 
-def both(one: Mask, other: Mask) -> Mask:
+def both(one: OptionalMask, other: OptionalMask) -> OptionalMask:
     """What both masks permit; None permits everything."""
     if one is None or other is None:
         return unwrapped(other if one is None else one)

@@ -2,15 +2,12 @@
 
 import torch
 from einops import rearrange, repeat
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from regard._numbers import count
-from regard._typing import MaskMod
-from regard.layers.attend import Attend
+from regard.layers.attend import Attend, OptionalMask
 from regard.scores import Bilinear, Dot
-
-Mask = MaskMod | Bool[Tensor, "..."] | None
 
 
 class AttentionPool(nn.Module):
@@ -20,8 +17,8 @@ class AttentionPool(nn.Module):
 
     With `key = Linear + tanh` and the default score, the dot product, this is the pooling of
     hierarchical attention networks (one query) and of self-attentive sentence embeddings (several,
-    see `penalty`). With `query_dim` the query comes from outside, such as the state of a decoder
-    or a user, and the default score is Luong's *general* one, `u W key(x_j)`.
+    see `orthogonality_penalty`). With `query_dim` the query comes from outside, such as the state
+    of a decoder or a user, and the default score is Luong's *general* one, `u W key(x_j)`.
 
     A row without a permitted position gives zeros.
 
@@ -77,7 +74,7 @@ class AttentionPool(nn.Module):
     def forward(
         self,
         x: Float[Tensor, "batch k_len embed_dim"],
-        mask: Mask = None,
+        mask: OptionalMask = None,
         query: Float[Tensor, "batch query_dim"] | None = None,
     ) -> Float[Tensor, "batch queries embed_dim"]:
         """The summaries; `mask` as in the operator, with queries and one head."""
@@ -88,7 +85,7 @@ class AttentionPool(nn.Module):
     def weights(
         self,
         x: Float[Tensor, "batch k_len embed_dim"],
-        mask: Mask = None,
+        mask: OptionalMask = None,
         query: Float[Tensor, "batch query_dim"] | None = None,
     ) -> Float[Tensor, "batch queries k_len"]:
         """How much each query looks at each position: the exact weights of the same call."""
@@ -108,13 +105,15 @@ class AttentionPool(nn.Module):
         return repeat(learned, "queries width -> batch 1 queries width", batch=x.shape[0]), key
 
 
-def penalty(weights: Float[Tensor, "batch queries k_len"]) -> Float[Tensor, " batch"]:
+def orthogonality_penalty(weights: Float[Tensor, "batch queries k_len"]) -> Float[Tensor, " batch"]:
     """How much the queries of a row look at the same places, `||A A^T - I||_F^2`.
 
     Added to the loss it spreads them. It is 0 where every query looks at one place of its own.
 
-    >>> penalty(torch.eye(3).unsqueeze(0)), penalty(torch.tensor([[[1.0, 0.0], [1.0, 0.0]]]))
-    (tensor([0.]), tensor([2.]))
+    >>> orthogonality_penalty(torch.eye(3).unsqueeze(0))
+    tensor([0.])
+    >>> orthogonality_penalty(torch.tensor([[[1.0, 0.0], [1.0, 0.0]]]))
+    tensor([2.])
 
     References:
         Lin, Feng, dos Santos, Yu, Xiang, Zhou & Bengio. A Structured Self-Attentive Sentence

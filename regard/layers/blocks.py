@@ -1,13 +1,13 @@
 """The layers of a Transformer: attention and feed-forward, each in a residual connection."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from regard._typing import MaskMod
-from regard.layers.cache import Constant, Growing
+from regard.layers.cache import BY_SOURCE, KVCache, StaticKVCache
 from regard.layers.cross_attention import CrossAttention
 from regard.layers.residual import PostNorm, PreNorm
 from regard.layers.self_attention import SelfAttention
@@ -39,7 +39,7 @@ class EncoderBlock(nn.Module):
         self,
         x: Float[Tensor, "batch q_len embed_dim"],
         mask: MaskMod | Bool[Tensor, "..."] | None = None,
-        cache: Growing | None = None,
+        cache: KVCache | None = None,
     ) -> Float[Tensor, "batch q_len embed_dim"]:
         x = self.attention_residual(x, lambda x: self.attention(x, mask, cache))
         return self.feed_forward_residual(x, self.feed_forward)
@@ -57,8 +57,8 @@ class EncoderBlock(nn.Module):
 class DecoderCache:
     """What a decoder block keeps: its own past, and the memory's keys and values."""
 
-    past: Growing
-    memory: Constant
+    past: KVCache
+    memory: StaticKVCache = field(metadata=BY_SOURCE)
 
     @property
     def length(self) -> int:
@@ -113,9 +113,9 @@ class DecoderBlock(nn.Module):
         x = self.cross_residual(x, lambda x: self.cross_attention(x, memory, memory_mask, known))
         return self.feed_forward_residual(x, self.feed_forward)
 
-    def remember(self, memory: Float[Tensor, "batch k_len embed_dim"]) -> DecoderCache:
+    def precompute_kv(self, memory: Float[Tensor, "batch k_len embed_dim"]) -> DecoderCache:
         """The cache to begin with."""
-        return DecoderCache(Growing(), self.cross_attention.remember(memory))
+        return DecoderCache(KVCache(), self.cross_attention.precompute_kv(memory))
 
     def weights(
         self,

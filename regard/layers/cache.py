@@ -6,27 +6,30 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+BY_SOURCE = {"by": "source"}
+"""Metadata of a field with one row for each source, and not for each of its beams."""
+
 
 @dataclass(frozen=True, eq=False)
-class Constant:
-    """Keys and values that never change: a memory, projected once (`CrossAttention.remember`)."""
+class StaticKVCache:
+    """Keys and values that never change: those of a memory (`CrossAttention.precompute_kv`)."""
 
     key: Float[Tensor, "batch kv_heads k_len head_dim"]
     value: Float[Tensor, "batch kv_heads k_len value_dim"]
 
-    def reorder(self, rows: Int[Tensor, " rows"]) -> "Constant":
+    def reorder(self, rows: Int[Tensor, " rows"]) -> "StaticKVCache":
         """The cache of these rows of the batch."""
-        return Constant(self.key[rows], self.value[rows])
+        return StaticKVCache(self.key[rows], self.value[rows])
 
 
-class Growing:
+class KVCache:
     """Keys and values of everything read so far; each call of self-attention appends its own.
 
     Appending replaces the tensors and never writes into them: a `copy` goes its own way and costs
     nothing.
 
     Example:
-        >>> cache, x = Growing(), torch.randn(2, 4, 3, 8)
+        >>> cache, x = KVCache(), torch.randn(2, 4, 3, 8)
         >>> keys, values = cache.append(x, x)
         >>> keys, values = cache.append(x[:, :, :1], x[:, :, :1])
         >>> cache.length, keys.shape
@@ -76,12 +79,12 @@ class Growing:
             )
         return torch.cat([self.key, key], dim=2)
 
-    def copy(self) -> "Growing":
+    def copy(self) -> "KVCache":
         """A cache that begins with the same positions."""
-        return Growing(self.key, self.value)
+        return KVCache(self.key, self.value)
 
-    def reorder(self, rows: Int[Tensor, " rows"]) -> "Growing":
+    def reorder(self, rows: Int[Tensor, " rows"]) -> "KVCache":
         """The cache of these rows of the batch, as a beam search continues them."""
         if self.key is None or self.value is None:
-            return Growing()
-        return Growing(self.key[rows], self.value[rows])
+            return KVCache()
+        return KVCache(self.key[rows], self.value[rows])

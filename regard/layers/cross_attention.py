@@ -5,11 +5,13 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from regard._backends._weights import Chosen
+from regard._pairwise import Count
 from regard._torch_private import is_jit_traced
 from regard._typing import MaskMod
 from regard.layers.attend import Attend
-from regard.layers.cache import Constant
-from regard.layers.join import concat
+from regard.layers.cache import StaticKVCache
+from regard.layers.heads import Heads
+from regard.layers.join import concat_heads
 from regard.layers.multi_head import Join, MultiHeadAttention, Rotation
 
 
@@ -30,7 +32,7 @@ class CrossAttention(nn.Module):
         >>> import torch
         >>> layer, memory = CrossAttention(16, 4), torch.randn(2, 7, 16)
         >>> x = torch.randn(6, 1, 16)
-        >>> torch.allclose(layer(x, memory), layer(x, cache=layer.remember(memory)))
+        >>> torch.allclose(layer(x, memory), layer(x, cache=layer.precompute_kv(memory)))
         True
 
     References:
@@ -39,29 +41,23 @@ class CrossAttention(nn.Module):
 
     def __init__(
         self,
-        embed_dim: int,
-        num_heads: int,
+        embed_dim: Count,
+        heads: Count | Heads,
         attend: Attend | None = None,
         *,
-        kv_heads: int | None = None,
-        head_dim: int | None = None,
-        join: Join = concat,
-        project: bool = True,
         positions: Rotation | None = None,
+        join: Join = concat_heads,
         bias: bool = True,
-        kv_dim: int | None = None,
-        value_dim: int | None = None,
+        kv_dim: Count | None = None,
+        value_dim: Count | None = None,
     ) -> None:
         super().__init__()
         self.heads = MultiHeadAttention(
             embed_dim,
-            num_heads,
+            heads,
             attend,
-            kv_heads=kv_heads,
-            head_dim=head_dim,
-            join=join,
-            project=project,
             positions=positions,
+            join=join,
             bias=bias,
             kv_dim=embed_dim if kv_dim is None else kv_dim,
             value_dim=value_dim,
@@ -72,7 +68,7 @@ class CrossAttention(nn.Module):
         x: Float[Tensor, "rows q_len embed_dim"],
         memory: Float[Tensor, "batch k_len kv_dim"] | None = None,
         mask: MaskMod | Bool[Tensor, "..."] | None = None,
-        cache: Constant | None = None,
+        cache: StaticKVCache | None = None,
         *,
         value: Float[Tensor, "batch k_len value_dim"] | None = None,
     ) -> Float[Tensor, "rows q_len output_dim"]:
@@ -90,7 +86,7 @@ class CrossAttention(nn.Module):
         x: Float[Tensor, "batch q_len embed_dim"],
         memory: Float[Tensor, "batch k_len kv_dim"] | None = None,
         mask: MaskMod | Bool[Tensor, "..."] | None = None,
-        cache: Constant | None = None,
+        cache: StaticKVCache | None = None,
         rows: Chosen = None,
         heads: Chosen = None,
     ) -> Float[Tensor, "batch some_heads some_rows some_keys"]:
@@ -98,20 +94,20 @@ class CrossAttention(nn.Module):
         _batch(memory, cache)
         return self.heads.weights(x, memory, mask, cache, rows, heads)
 
-    def remember(
+    def precompute_kv(
         self,
         memory: Float[Tensor, "batch k_len kv_dim"],
         value: Float[Tensor, "batch k_len value_dim"] | None = None,
-    ) -> Constant:
+    ) -> StaticKVCache:
         """The memory's keys and values, projected once for many calls."""
-        return self.heads.remember(memory, value)
+        return self.heads.precompute_kv(memory, value)
 
 
-def _batch(memory: Tensor | None, cache: Constant | None) -> int:
+def _batch(memory: Tensor | None, cache: StaticKVCache | None) -> int:
     if cache is not None:
         return cache.key.shape[0]
     if memory is None:
-        raise ValueError("there is nothing to look at: give memory, or cache=remember(memory)")
+        raise ValueError("there is nothing to look at: give memory, or cache=precompute_kv(memory)")
     return memory.shape[0]
 
 

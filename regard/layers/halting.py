@@ -13,13 +13,14 @@ from regard._backends._structure import conjuncts
 from regard._numbers import count
 from regard._torch_private import can_look_at
 from regard._typing import MaskMod
+from regard.layers.aux_loss import PonderLoss
 from regard.layers.part_module import unwrapped
 from regard.layers.stack import Stack
 from regard.masks import Padding
 
 
 @dataclass(frozen=True, eq=False)
-class Pondered:
+class ACTOutput:
     """What came out, after how many blocks at each position, and the weight of the last of them.
 
     Padding has taken no step and comes out as zeros.
@@ -30,24 +31,14 @@ class Pondered:
     remainder: Float[Tensor, "batch q_len"]
 
     @property
-    def cost(self) -> Float[Tensor, "batch q_len"]:
-        """Graves' `N + R`, to be added to the loss times a small number, such as 0.01.
-
-        The gradient goes through the remainder alone.
-        """
+    def ponder_cost(self) -> Float[Tensor, "batch q_len"]:
+        """Graves' `N + R`; the gradient goes through the remainder alone."""
         return self.steps + self.remainder
 
-    def toll(self, ponder: float) -> "Toll":
-        """`ponder` times the mean cost of a row's positions, padding left out."""
+    def ponder_loss(self, price: float) -> PonderLoss:
+        """Each row pays `price` times the mean ponder cost of its positions, without padding."""
         real = (self.steps > 0).sum(1)
-        return Toll(ponder * self.cost.sum(1) / real.clamp(min=1))
-
-
-@dataclass(frozen=True, eq=False)
-class Toll:
-    """What each row of a batch pays for the time it took, in nats."""
-
-    nats: Float[Tensor, " batch"]
+        return PonderLoss(price * self.ponder_cost.sum(1) / real.clamp(min=1))
 
 
 class Halting(nn.Module):
@@ -73,8 +64,8 @@ class Halting(nn.Module):
         >>> block = EncoderBlock(SelfAttention(8, 2), FeedForward(8, 32),
         ...                      lambda: PostNorm(nn.LayerNorm(8)))
         >>> halting = Halting(universal(block, 6), embed_dim=8)
-        >>> pondered = halting.ponder(torch.randn(2, 5, 8), Padding(torch.tensor([5, 0])))
-        >>> pondered.steps.shape, pondered.cost[1].tolist()
+        >>> found = halting.forward_act(torch.randn(2, 5, 8), Padding(torch.tensor([5, 0])))
+        >>> found.steps.shape, found.ponder_cost[1].tolist()
         (torch.Size([2, 5]), [0.0, 0.0, 0.0, 0.0, 0.0])
 
     References:
@@ -103,20 +94,23 @@ class Halting(nn.Module):
         self,
         x: Float[Tensor, "batch q_len embed_dim"],
         mask: MaskMod | Bool[Tensor, "..."] | None = None,
+        **named: Any,
     ) -> Float[Tensor, "batch q_len embed_dim"]:
-        return self.ponder(x, mask).output
+        """What is named goes to each block, as in `Stack`."""
+        return self.forward_act(x, mask, **named).output
 
-    def ponder(
+    def forward_act(
         self,
         x: Float[Tensor, "batch q_len embed_dim"],
         mask: MaskMod | Bool[Tensor, "..."] | None = None,
-    ) -> Pondered:
+        **named: Any,
+    ) -> ACTOutput:
         """The same, with how long each position took."""
         running = _real(x, mask)
         output, spent = torch.zeros_like(x), x.new_zeros(x.shape[:2])
         steps, remainder = torch.zeros_like(running, dtype=torch.int64), torch.zeros_like(spent)
         for number, block in enumerate(self.stack, 1):
-            x = torch.where(running.unsqueeze(-1), self.stack.through(block, x, mask), x)
+            x = torch.where(running.unsqueeze(-1), self.stack.through(block, x, mask, **named), x)
             halting = rearrange(self.halt(x).sigmoid(), "batch q_len 1 -> batch q_len")
             over = spent + halting >= 1.0 - self.epsilon
             last = running & (over if number < len(self.stack) else running)
@@ -127,23 +121,24 @@ class Halting(nn.Module):
             running = running & ~last
             if _none(running):
                 break
-        return Pondered(output, steps, remainder)
+        return ACTOutput(output, steps, remainder)
 
     def weights(
         self,
         x: Float[Tensor, "batch q_len embed_dim"],
         mask: MaskMod | Bool[Tensor, "..."] | None = None,
+        **named: Any,
     ) -> Float[Tensor, "layers batch heads q_len k_len"]:
         """The exact weights of each block in the same call; who has halted keeps his last ones."""
         found: list[Tensor] = []
-        steps = self.ponder(x, mask).steps
+        steps = self.forward_act(x, mask, **named).steps
         for number, block in enumerate(self.stack, 1):
             running = steps >= number
-            look = block.weights(x, mask)
+            look = block.weights(x, mask, **named)
             if found:
                 look = torch.where(rearrange(running, "b q -> b 1 q 1"), look, found[-1])
             found.append(look)
-            x = torch.where(running.unsqueeze(-1), block(x, mask), x)
+            x = torch.where(running.unsqueeze(-1), block(x, mask, **named), x)
         return torch.stack(found)
 
 

@@ -1,11 +1,13 @@
 """Hard attention pooling: look at one place, learning where by drawing."""
 
+from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from regard.layers.attention_pool import AttentionPool, Mask
-from regard.layers.choice import Choice, draw, log
+from regard.layers.attend import OptionalMask
+from regard.layers.attention_pool import AttentionPool
 from regard.layers.part_module import own
+from regard.layers.sampling import Sampled, closed_log, sample_keys
 from regard.normalizers import GumbelSoftmax, hard
 
 ESTIMATORS = ("reinforce", "gumbel")
@@ -16,9 +18,9 @@ class HardPool(nn.Module):
 
         output_i = x_j      j = argmax_j w_ij
 
-    The arg max teaches nothing, so training goes through `explore`, which draws j with the
+    The arg max teaches nothing, so training goes through `forward_sampled`, which draws j with the
     probabilities w_i. How the draw teaches the scores is the estimator's business: `reinforce`
-    returns the `Choice`, for `Reinforce` to weigh with the loss it led to; `gumbel` draws with
+    returns the `Sampled`, for `Reinforce` to weigh with the loss it led to; `gumbel` draws with
     Gumbel noise and borrows the gradient of `softmax((log w + noise) / tau)` (straight through).
 
     Args:
@@ -35,8 +37,8 @@ class HardPool(nn.Module):
         >>> x = torch.eye(4).unsqueeze(0)
         >>> HardPool(AttentionPool(4))(x).sort().values
         tensor([[[0., 0., 0., 1.]]])
-        >>> _, choice = HardPool(AttentionPool(4)).explore(x)
-        >>> choice.log_prob.shape
+        >>> _, sampled = HardPool(AttentionPool(4)).forward_sampled(x)
+        >>> sampled.log_prob.shape
         torch.Size([1])
 
     References:
@@ -58,33 +60,40 @@ class HardPool(nn.Module):
     def forward(
         self,
         x: Float[Tensor, "batch k_len embed_dim"],
-        mask: Mask = None,
+        mask: OptionalMask = None,
         query: Float[Tensor, "batch query_dim"] | None = None,
     ) -> Float[Tensor, "batch queries embed_dim"]:
         """What stands at the likeliest places, without a draw."""
-        return self.weights(x, mask, query) @ x
+        probabilities = self.pool.weights(x, mask, query)
+        return _at(hard(closed_log(probabilities)), x, probabilities)
 
     def weights(
         self,
         x: Float[Tensor, "batch k_len embed_dim"],
-        mask: Mask = None,
+        mask: OptionalMask = None,
         query: Float[Tensor, "batch query_dim"] | None = None,
     ) -> Float[Tensor, "batch queries k_len"]:
         """One at the likeliest places; zeros in a row without a permitted one."""
-        return hard(log(self.pool.weights(x, mask, query)))
+        return hard(closed_log(self.pool.weights(x, mask, query)))
 
-    def explore(
+    def forward_sampled(
         self,
         x: Float[Tensor, "batch k_len embed_dim"],
-        mask: Mask = None,
+        mask: OptionalMask = None,
         query: Float[Tensor, "batch query_dim"] | None = None,
-    ) -> tuple[Float[Tensor, "batch queries embed_dim"], Choice | None]:
-        """What stands at the drawn places, and the choice where `Reinforce` has to teach it."""
+    ) -> tuple[Float[Tensor, "batch queries embed_dim"], Sampled | None]:
+        """What stands at the drawn places, and what `Reinforce` has to teach them by."""
         probabilities = self.pool.weights(x, mask, query)
         if self.estimator == "gumbel":
-            return self.gumbel(log(probabilities)) @ x, None
-        weights, choice = draw(probabilities)
-        return weights @ x, choice
+            return _at(self.gumbel(closed_log(probabilities)), x, probabilities), None
+        weights, sampled = sample_keys(probabilities)
+        return _at(weights, x, probabilities), sampled
 
     def extra_repr(self) -> str:
         return f"estimator={self.estimator!r}, tau={self.gumbel.tau}"
+
+
+def _at(weights: Tensor, x: Tensor, probabilities: Tensor) -> Tensor:
+    """What stands at these places; what cannot be chosen is not read, since 0 x NaN is NaN."""
+    closed = rearrange((probabilities == 0).all(1), "batch k_len -> batch k_len 1")
+    return weights @ x.masked_fill(closed, 0.0)

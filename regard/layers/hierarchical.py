@@ -2,7 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -11,22 +11,10 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from regard.layers.part_module import own
+from regard.layers.pool import Pool
 from regard.masks import Padding
 
 WASTE, SLACK = 0.3, 3
-
-
-@runtime_checkable
-class Pool(Protocol):
-    """Sequences to vectors, as `AttentionPool` does it; zeros where there is nothing to pool."""
-
-    def __call__(
-        self, x: Float[Tensor, "batch k_len embed_dim"], mask: Padding
-    ) -> Float[Tensor, "batch queries embed_dim"]: ...
-
-    def weights(
-        self, x: Float[Tensor, "batch k_len embed_dim"], mask: Padding
-    ) -> Float[Tensor, "batch queries k_len"]: ...
 
 
 class Level(nn.Module):
@@ -83,7 +71,7 @@ class Level(nn.Module):
         """Some groups at a time: which ones, the numbers of their items, and these, encoded."""
         if int(lengths.sum()) != len(values):
             raise ValueError(
-                f"the lengths {describe(lengths)} add up to {int(lengths.sum())}, but there are "
+                f"the lengths {_listed(lengths)} add up to {int(lengths.sum())}, but there are "
                 f"{len(values)} items"
             )
         starts = lengths.cumsum(0) - lengths
@@ -179,7 +167,7 @@ def of_similar_length(lengths: Int[Tensor, " groups"]) -> list[Int[Tensor, " _"]
     return found
 
 
-def describe(lengths: Tensor) -> str:
+def _listed(lengths: Tensor) -> str:
     """Lengths as a sentence can name them."""
     shown = ", ".join(str(size) for size in lengths[:6].tolist())
     return f"[{shown}{', ...' if len(lengths) > 6 else ''}]"

@@ -5,13 +5,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 
-def concat(
+def concat_heads(
     heads: Float[Tensor, "batch heads q_len value_dim"],
 ) -> Float[Tensor, "batch q_len joined_dim"]:
     """Heads side by side, the usual way.
 
     >>> import torch
-    >>> concat(torch.randn(2, 4, 5, 8)).shape
+    >>> concat_heads(torch.randn(2, 4, 5, 8)).shape
     torch.Size([2, 5, 32])
 
     References:
@@ -20,13 +20,13 @@ def concat(
     return rearrange(heads, "batch heads q_len width -> batch q_len (heads width)")
 
 
-def mean(
+def mean_heads(
     heads: Float[Tensor, "batch heads q_len value_dim"],
 ) -> Float[Tensor, "batch q_len value_dim"]:
     """The average of the heads.
 
     >>> import torch
-    >>> mean(torch.randn(2, 4, 5, 8)).shape
+    >>> mean_heads(torch.randn(2, 4, 5, 8)).shape
     torch.Size([2, 5, 8])
 
     References:

@@ -7,6 +7,9 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from regard._backends._bind import without_autocast
+from regard.layers._full_precision import in_dtype_of
+
 _sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
 _tanh_backward = torch.ops.aten.tanh_backward.grad_input
 
@@ -25,7 +28,7 @@ def lstm(
     padded at its end, take its states at its last real step.
 
     One autograd node for the whole sequence and buffers that are written in place. First
-    derivatives only.
+    derivatives only. Autocast does not reach into it: it runs in the dtype of its weights.
 
     >>> hidden, cells = lstm(torch.zeros(3, 2, 8), torch.zeros(2, 2), torch.ones(2, 2),
     ...                      torch.zeros(2, 8))
@@ -36,7 +39,9 @@ def lstm(
         Hochreiter & Schmidhuber. Long Short-Term Memory. 1997.
         https://doi.org/10.1162/neco.1997.9.8.1735
     """
-    return _LSTM.apply(gates, hidden, cell, weight)
+    gates, hidden, cell = in_dtype_of(weight, gates, hidden, cell)
+    with without_autocast(weight.device.type):
+        return _LSTM.apply(gates, hidden, cell, weight)
 
 
 class _LSTM(torch.autograd.Function):
@@ -67,7 +72,7 @@ class _LSTM(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         states, cells, opened, squashed, weight = ctx.saved_tensors
         width = len(weight)
-        grad_gates, raw = torch.empty_like(opened), torch.empty_like(opened[0])
+        grad_gates, raw = torch.empty_like(opened), opened.new_empty(opened.shape[1:])
         grad_hidden, grad_cell = (torch.zeros_like(states[0]) for _ in range(2))
         buffer, turned = torch.empty_like(grad_cell), weight.mT.contiguous()
         for step in range(len(opened) - 1, -1, -1):

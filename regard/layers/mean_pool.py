@@ -18,7 +18,12 @@ class MeanPool(nn.Module):
     def forward(
         self, x: Float[Tensor, "batch k_len embed_dim"], mask: Padding | None = None
     ) -> Float[Tensor, "batch 1 embed_dim"]:
-        return self.weights(x, mask) @ x
+        weights = self.weights(x, mask)
+        if mask is not None:
+            # 0 x NaN would be NaN.
+            padding = rearrange(weights == 0, "batch 1 k_len -> batch k_len 1")
+            x = x.masked_fill(padding, 0.0)
+        return weights @ x
 
     def weights(
         self, x: Float[Tensor, "batch k_len embed_dim"], mask: Padding | None = None

@@ -9,14 +9,16 @@ from torch import Tensor, nn
 
 from regard._backends._weights import Chosen
 from regard._numbers import count
+from regard._pairwise import Count
 from regard._torch_private import is_jit_traced
 from regard._typing import MaskMod
 from regard.layers import torch_layer
 from regard.layers.attend import Attend
-from regard.layers.cache import Constant, Growing
-from regard.layers.join import concat
+from regard.layers.cache import KVCache, StaticKVCache
+from regard.layers.heads import Heads
+from regard.layers.join import concat_heads
 from regard.layers.part_module import own
-from regard.layers.projection import Apart, Fused, Projection, Separate, Unprojected
+from regard.layers.projection import Apart, Fused, Projection, Separate
 
 Join = Callable[[Tensor], Tensor]
 
@@ -38,14 +40,11 @@ class MultiHeadAttention(nn.Module):
     `nn.Linear` that is called: `input`, or those inside `input`, and `output`.
 
     Args:
+        heads: how many, or `Heads` for grouped ones or a width of their own.
         attend: score, normalizer, masks and so on; scaled dot product and softmax if None.
-        kv_heads: number of key/value heads; fewer than `num_heads` are shared by groups of query
-            heads (grouped-query attention), 1 by all of them (multi-query).
-        head_dim: width of a head; `embed_dim / num_heads` if None.
-        join: `concat` or `mean` of the heads.
-        project: False leaves out all weights: heads are slices of the input, so that with one head
-            self-attention is softmax(x xᵀ / √d) x.
         positions: turns queries and keys before they meet, such as `RoPE()`.
+        join: `concat_heads` or `mean_heads`.
+        bias: of all projections.
         kv_dim: width of key and value where they are other tokens than the query.
         value_dim: width of the value where it is other tokens than the key, which then have a
             projection each.
@@ -55,58 +54,48 @@ class MultiHeadAttention(nn.Module):
             do not fit them or one another.
 
     Example:
-        >>> layer = MultiHeadAttention(16, 4, kv_heads=2)
+        >>> layer = MultiHeadAttention(16, Heads(4, kv_heads=2))
         >>> x, memory = torch.randn(2, 5, 16), torch.randn(2, 7, 16)
         >>> layer(x).shape, layer(x, memory).shape, layer.weights(x, memory).shape
         (torch.Size([2, 5, 16]), torch.Size([2, 5, 16]), torch.Size([2, 4, 5, 7]))
 
     References:
         Vaswani et al. Attention Is All You Need. 2017. https://arxiv.org/abs/1706.03762
-        Ainslie et al. GQA: Training Generalized Multi-Query Transformer Models from Multi-Head
-        Checkpoints. 2023. https://arxiv.org/abs/2305.13245
     """
 
     def __init__(
         self,
-        embed_dim: int,
-        num_heads: int,
+        embed_dim: Count,
+        heads: Count | Heads,
         attend: Attend | None = None,
         *,
-        kv_heads: int | None = None,
-        head_dim: int | None = None,
-        join: Join = concat,
-        project: bool = True,
         positions: Rotation | None = None,
+        join: Join = concat_heads,
         bias: bool = True,
-        kv_dim: int | None = None,
-        value_dim: int | None = None,
+        kv_dim: Count | None = None,
+        value_dim: Count | None = None,
     ) -> None:
         super().__init__()
-        embed_dim, num_heads = _count("embed_dim", embed_dim), _count("num_heads", num_heads)
-        kv_heads = num_heads if kv_heads is None else _count("kv_heads", kv_heads)
-        head_dim = _head_dim(embed_dim, num_heads, kv_heads, head_dim)
-        self.embed_dim, self.num_heads = embed_dim, num_heads
-        self.kv_dim = embed_dim if kv_dim is None else _count("kv_dim", kv_dim)
-        self.value_dim = self.kv_dim if value_dim is None else _count("value_dim", value_dim)
+        heads = heads if isinstance(heads, Heads) else Heads(heads)
+        self.embed_dim = _width("embed_dim", embed_dim)
+        self.kv_dim = self.embed_dim if kv_dim is None else _width("kv_dim", kv_dim)
+        self.value_dim = self.kv_dim if value_dim is None else _width("value_dim", value_dim)
+        sizes = self.num_heads, _, head_dim = heads.sizes(self.embed_dim)
         self.attend = Attend() if attend is None else attend
         self.join: Any = own(join)
         self.positions: Any = own(positions)
         self.projection: Projection
-        heads = (num_heads, kv_heads, head_dim)
-        if not project:
-            _check_unprojected(self.kv_dim, self.value_dim, embed_dim, *heads)
-            self.projection = Unprojected(num_heads)
-        elif value_dim is not None:
-            self.projection = Apart(embed_dim, self.kv_dim, self.value_dim, *heads)
+        if value_dim is not None:
+            self.projection = Apart(self.embed_dim, self.kv_dim, self.value_dim, *sizes)
         elif kv_dim is not None:
-            self.projection = Separate(embed_dim, self.kv_dim, *heads)
+            self.projection = Separate(self.embed_dim, self.kv_dim, *sizes)
         else:
-            self.projection = Fused(embed_dim, *heads)
+            self.projection = Fused(self.embed_dim, *sizes)
         self.input: Any = self.projection.layers(bias)
-        self.output: Any = self._output(num_heads, head_dim, bias) if project else nn.Identity()
+        self.output: Any = self._output(head_dim, bias)
 
-    def _output(self, num_heads: int, head_dim: int, bias: bool) -> nn.Linear:
-        joined = self.join(torch.empty(1, num_heads, 1, head_dim, device="meta"))
+    def _output(self, head_dim: int, bias: bool) -> nn.Linear:
+        joined = self.join(torch.empty(1, self.num_heads, 1, head_dim, device="meta"))
         output = nn.Linear(joined.shape[-1], self.embed_dim, bias)
         nn.init.xavier_uniform_(output.weight)
         if bias:
@@ -128,7 +117,7 @@ class MultiHeadAttention(nn.Module):
         >>> torch.allclose(MultiHeadAttention.from_torch(theirs)(x), theirs(x, x, x)[0], atol=1e-6)
         True
         """
-        options, attend, weights = torch_layer.read(module)
+        options, attend, weights = torch_layer.read_torch(module)
         layer: MultiHeadAttention
         with torch.device("meta"):
             layer = cls(module.embed_dim, module.num_heads, attend, **options)
@@ -140,13 +129,13 @@ class MultiHeadAttention(nn.Module):
 
         Raises:
             ValueError: this layer is or has what torch's cannot: grouped heads, a head width or a
-                join of its own, positions, no projections, wrapped ones, or other parts than
+                join of its own, positions, wrapped projections, or other parts than
                 scaled dot product and `softmax` (or `softmax_one`).
 
         >>> MultiHeadAttention(8, 2, bias=False).to_torch().in_proj_weight.shape
         torch.Size([24, 8])
         """
-        return torch_layer.write(self, batch_first)
+        return torch_layer.write_torch(self, batch_first)
 
     def forward(
         self,
@@ -154,18 +143,18 @@ class MultiHeadAttention(nn.Module):
         key: Float[Tensor, "batch k_len kv_dim"] | None = None,
         value: Float[Tensor, "batch k_len value_dim"] | None = None,
         mask: MaskMod | Bool[Tensor, "..."] | None = None,
-        cache: Growing | Constant | None = None,
+        cache: KVCache | StaticKVCache | None = None,
     ) -> Float[Tensor, "batch q_len output_dim"]:
         """Attend to `key` and `value` (the query itself, and the key, where they are None).
 
-        A `Growing` cache first takes in the new keys and values, and all it holds are attended to;
-        a `Constant` one stands in for them.
+        A `KVCache` cache first takes in the new keys and values, and all it holds are attended to;
+        a `StaticKVCache` one stands in for them.
         """
-        if not isinstance(cache, Constant):
+        if not isinstance(cache, StaticKVCache):
             key = query if key is None else key
             value = self._value(key, value)
         q, k, v = self._heads(query, key, value, cache)
-        if isinstance(cache, Growing):
+        if isinstance(cache, KVCache):
             k, v = cache.append(k, v)
         return self.output(self.join(self.attend(q, k, v, mask)))
 
@@ -174,35 +163,35 @@ class MultiHeadAttention(nn.Module):
         query: Float[Tensor, "batch q_len embed_dim"],
         key: Float[Tensor, "batch k_len kv_dim"] | None = None,
         mask: MaskMod | Bool[Tensor, "..."] | None = None,
-        cache: Growing | Constant | None = None,
+        cache: KVCache | StaticKVCache | None = None,
         rows: Chosen = None,
         heads: Chosen = None,
     ) -> Float[Tensor, "batch some_heads some_rows all_keys"]:
         """The exact weights of the same call, of all heads and queries or some; no cache grows."""
         q, k, _ = self._heads(query, query if key is None else key, None, cache)
-        if isinstance(cache, Growing):
+        if isinstance(cache, KVCache):
             k = cache.keys(k)
         return self.attend.weights(q, k, mask, rows, heads)
 
-    def remember(
+    def precompute_kv(
         self,
         key: Float[Tensor, "batch k_len kv_dim"],
         value: Float[Tensor, "batch k_len value_dim"] | None = None,
-    ) -> Constant:
+    ) -> StaticKVCache:
         """Keys and values projected once, for many calls."""
         _check_width("key", key, self.kv_dim)
         k, v = self.projection.key_value(self.input, key, self._value(key, value))
-        return Constant(self._turned(k, 0), v)
+        return StaticKVCache(self._turned(k, 0), v)
 
     def _heads(self, query: Tensor, key: Any, value: Tensor | None, cache: object) -> Any:
         """Queries, keys and values as the operator takes them."""
         _check_width("query", query, self.embed_dim)
-        if isinstance(cache, Constant):
+        if isinstance(cache, StaticKVCache):
             q = self._turned(self.projection.query(self.input, query), 0)
             return q, cache.key, cache.value
         _check_width("key", key, self.kv_dim)
         q, k, v = self.projection(self.input, query, key, value)
-        past = cache.length if isinstance(cache, Growing) else 0
+        past = cache.length if isinstance(cache, KVCache) else 0
         return self._turned(q, past), self._turned(k, past), v
 
     def _turned(self, heads: Tensor, offset: int) -> Tensor:
@@ -226,37 +215,8 @@ class MultiHeadAttention(nn.Module):
         return value
 
 
-def _count(name: str, value: int, hint: str = "it is a width or a number of heads") -> int:
-    return count("MultiHeadAttention", name, value, least=1, hint=hint)
-
-
-def _head_dim(embed_dim: int, num_heads: int, kv_heads: int, head_dim: int | None) -> int:
-    if num_heads % kv_heads:
-        raise ValueError(
-            f"num_heads {num_heads} is no multiple of kv_heads {kv_heads}: each key/value head "
-            "serves the same number of query heads"
-        )
-    if head_dim is not None:
-        return _count("head_dim", head_dim, "leave it out for embed_dim / num_heads")
-    if embed_dim % num_heads:
-        raise ValueError(
-            f"embed_dim {embed_dim} is not divisible by num_heads {num_heads}: choose another "
-            "number of heads or give head_dim"
-        )
-    return embed_dim // num_heads
-
-
-def _check_unprojected(
-    kv_dim: int, value_dim: int, embed_dim: int, num_heads: int, kv_heads: int, head_dim: int
-) -> None:
-    whole = num_heads * head_dim == embed_dim == kv_dim == value_dim
-    if kv_heads != num_heads or not whole:
-        widths = f"{embed_dim}, {kv_dim} and {value_dim}"
-        raise ValueError(
-            f"without projections {num_heads} query heads and {kv_heads} key/value heads of width "
-            f"{head_dim} must be cut from inputs of width {widths}: leave out kv_heads, head_dim, "
-            "kv_dim and value_dim, or use project=True"
-        )
+def _width(name: str, value: Count) -> int:
+    return count("MultiHeadAttention", name, value, least=1, hint="it is a width")
 
 
 def _check_width(name: str, x: Tensor, width: int) -> None:

@@ -5,7 +5,7 @@ replaces one (an adapter, a quantizer, a hook) finds it and is called.
 """
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from einops import rearrange
@@ -15,27 +15,8 @@ from torch import Tensor, nn
 _FUSED = 0.5**0.5
 """Gain of the three input projections: torch and fairseq start them as one matrix of three."""
 
-Heads = tuple[Tensor, Tensor, Tensor | None]
-
-
-class Projection(Protocol):
-    """How tokens become heads; `inputs` is what `layers` made, or what has replaced it."""
-
-    def layers(self, bias: bool) -> nn.Module:
-        """The linear layers, as they start."""
-        ...
-
-    def __call__(self, inputs: Any, query: Tensor, key: Tensor, value: Tensor | None) -> Heads:
-        """Queries, keys and values; without a `value` only the first two are of use."""
-        ...
-
-    def query(self, inputs: Any, query: Tensor) -> Tensor:
-        """The queries alone."""
-        ...
-
-    def key_value(self, inputs: Any, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
-        """The keys and values alone."""
-        ...
+CutHeads = tuple[Tensor, Tensor, Tensor | None]
+"""Queries, keys and values, cut into heads."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +49,7 @@ class Fused:
         _start(layer, self.widths)
         return layer
 
-    def __call__(self, inputs: Any, query: Tensor, key: Tensor, value: Tensor | None) -> Heads:
+    def __call__(self, inputs: Any, query: Tensor, key: Tensor, value: Tensor | None) -> CutHeads:
         if query is key and (value is key or value is None):
             q, k, v = inputs(query).split(self.widths, dim=-1)
             k, v = split_heads(k, self.kv_heads), split_heads(v, self.kv_heads)
@@ -107,7 +88,7 @@ class Separate:
         _start(inputs.key_value_input, [width, width])
         return inputs
 
-    def __call__(self, inputs: Any, query: Tensor, key: Tensor, value: Tensor | None) -> Heads:
+    def __call__(self, inputs: Any, query: Tensor, key: Tensor, value: Tensor | None) -> CutHeads:
         return self.query(inputs, query), *self.key_value(inputs, key, value)
 
     def query(self, inputs: Any, query: Tensor) -> Tensor:
@@ -144,7 +125,7 @@ class Apart:
         _start(inputs.value_input, [width])
         return inputs
 
-    def __call__(self, inputs: Any, query: Tensor, key: Tensor, value: Tensor | None) -> Heads:
+    def __call__(self, inputs: Any, query: Tensor, key: Tensor, value: Tensor | None) -> CutHeads:
         q, k = self.query(inputs, query), split_heads(inputs.key_input(key), self.kv_heads)
         return q, k, None if value is None else self._value(inputs, value)
 
@@ -160,27 +141,8 @@ class Apart:
         return split_heads(inputs.value_input(value), self.kv_heads)
 
 
-@dataclass(frozen=True)
-class Unprojected:
-    """The tokens themselves, cut into heads: the naive case, without a weight."""
-
-    heads: int
-
-    def layers(self, bias: bool) -> nn.Module:
-        """Nothing to train."""
-        return nn.Identity()
-
-    def __call__(self, inputs: Any, query: Tensor, key: Tensor, value: Tensor | None) -> Heads:
-        return self.query(inputs, query), *self.key_value(inputs, key, value)
-
-    def query(self, inputs: Any, query: Tensor) -> Tensor:
-        """The queries alone."""
-        return split_heads(query, self.heads)
-
-    def key_value(self, inputs: Any, key: Tensor, value: Tensor | None) -> tuple[Tensor, Tensor]:
-        """The keys and values alone."""
-        value = key if value is None else value
-        return split_heads(key, self.heads), split_heads(value, self.heads)
+Projection = Fused | Separate | Apart
+"""How tokens become heads; `inputs` is what its `layers` made, or what has replaced it."""
 
 
 def split_heads(

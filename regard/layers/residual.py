@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from regard.layers.dropout import Dropout
 
-Layer = Callable[[Tensor], Tensor]
+Sublayer = Callable[[Tensor], Tensor]
 
 
 class PostNorm(nn.Module):
@@ -30,7 +30,7 @@ class PostNorm(nn.Module):
         self.norm, self.dropout = norm, Dropout(dropout)
 
     def forward(
-        self, x: Float[Tensor, "batch q_len embed_dim"], layer: Layer
+        self, x: Float[Tensor, "batch q_len embed_dim"], layer: Sublayer
     ) -> Float[Tensor, "batch q_len embed_dim"]:
         return self.norm(x + self.dropout(layer(x)))
 
@@ -62,7 +62,7 @@ class PreNorm(nn.Module):
         self.norm, self.dropout = norm, Dropout(dropout)
 
     def forward(
-        self, x: Float[Tensor, "batch q_len embed_dim"], layer: Layer
+        self, x: Float[Tensor, "batch q_len embed_dim"], layer: Sublayer
     ) -> Float[Tensor, "batch q_len embed_dim"]:
         return x + self.dropout(layer(self.norm(x)))
 

@@ -4,10 +4,12 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from regard._backends._weights import Chosen
+from regard._pairwise import Count
 from regard._typing import MaskMod
 from regard.layers.attend import Attend
-from regard.layers.cache import Growing
-from regard.layers.join import concat
+from regard.layers.cache import KVCache
+from regard.layers.heads import Heads
+from regard.layers.join import concat_heads
 from regard.layers.multi_head import Join, MultiHeadAttention, Rotation
 
 
@@ -20,7 +22,7 @@ class SelfAttention(nn.Module):
     Example:
         >>> import torch
         >>> from regard.masks import Causal
-        >>> layer, cache = SelfAttention(16, 4, Attend(mask=Causal())), Growing()
+        >>> layer, cache = SelfAttention(16, 4, Attend(mask=Causal())), KVCache()
         >>> x = torch.randn(1, 5, 16)
         >>> parts = torch.cat([layer(x[:, :3], cache=cache), layer(x[:, 3:], cache=cache)], dim=1)
         >>> torch.allclose(parts, layer(x), atol=1e-6)
@@ -32,35 +34,24 @@ class SelfAttention(nn.Module):
 
     def __init__(
         self,
-        embed_dim: int,
-        num_heads: int,
+        embed_dim: Count,
+        heads: Count | Heads,
         attend: Attend | None = None,
         *,
-        kv_heads: int | None = None,
-        head_dim: int | None = None,
-        join: Join = concat,
-        project: bool = True,
         positions: Rotation | None = None,
+        join: Join = concat_heads,
         bias: bool = True,
     ) -> None:
         super().__init__()
         self.heads = MultiHeadAttention(
-            embed_dim,
-            num_heads,
-            attend,
-            kv_heads=kv_heads,
-            head_dim=head_dim,
-            join=join,
-            project=project,
-            positions=positions,
-            bias=bias,
+            embed_dim, heads, attend, positions=positions, join=join, bias=bias
         )
 
     def forward(
         self,
         x: Float[Tensor, "batch q_len embed_dim"],
         mask: MaskMod | Bool[Tensor, "..."] | None = None,
-        cache: Growing | None = None,
+        cache: KVCache | None = None,
     ) -> Float[Tensor, "batch q_len output_dim"]:
         return self.heads(x, mask=mask, cache=cache)
 
@@ -68,7 +59,7 @@ class SelfAttention(nn.Module):
         self,
         x: Float[Tensor, "batch q_len embed_dim"],
         mask: MaskMod | Bool[Tensor, "..."] | None = None,
-        cache: Growing | None = None,
+        cache: KVCache | None = None,
         rows: Chosen = None,
         heads: Chosen = None,
     ) -> Float[Tensor, "batch some_heads some_rows k_len"]:

@@ -63,7 +63,7 @@ class LSTMLayer(nn.Module):
         return lstm(gates, hidden, cell, self.weight)
 
 
-class LSTM(nn.Module):
+class StackedLSTM(nn.Module):
     """LSTMs one over the other; what a layer passes up is dropped out, what it remembers is not.
 
     Args:
@@ -73,7 +73,7 @@ class LSTM(nn.Module):
         dropout: probability of dropping what goes from one layer to the next, while training.
 
     >>> x = torch.randn(7, 2, 3)
-    >>> outputs, state = LSTM(3, 5, num_layers=2)(x, lengths=torch.tensor([7, 4]))
+    >>> outputs, state = StackedLSTM(3, 5, num_layers=2)(x, lengths=torch.tensor([7, 4]))
     >>> torch.equal(outputs[3, 1], state.hidden[-1, 1])
     True
 
@@ -86,10 +86,10 @@ class LSTM(nn.Module):
         self, input_dim: int, width: int, num_layers: int = 1, dropout: float = 0.0
     ) -> None:
         super().__init__()
-        input_dim = count("LSTM", "input_dim", input_dim, least=1, hint="it is a width")
-        width = count("LSTM", "width", width, least=1, hint="it is the width of every layer")
+        input_dim = count("StackedLSTM", "input_dim", input_dim, least=1, hint="it is a width")
+        width = count("StackedLSTM", "width", width, least=1, hint="it is the width of every layer")
         hint = "there is at least one layer"
-        num_layers = count("LSTM", "num_layers", num_layers, least=1, hint=hint)
+        num_layers = count("StackedLSTM", "num_layers", num_layers, least=1, hint=hint)
         self.width = width
         upper = (LSTMLayer(width, width, STATES) for _ in range(num_layers - 1))
         self.layers: Any = nn.ModuleList([LSTMLayer(input_dim, width), *upper])

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from regard.layers.attend import Attend
-from regard.layers.join import concat
+from regard.layers.join import concat_heads
 from regard.layers.part_module import unwrapped
-from regard.layers.projection import Apart, Fused, Separate
+from regard.layers.projection import Fused, Separate
 from regard.normalizers import softmax, softmax_one
 from regard.scores import ScaledDot
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _FUSED, _APART = "in_proj_weight", ("q_proj_weight", "k_proj_weight", "v_proj_weight")
 
 
-def read(module: nn.MultiheadAttention) -> tuple[dict[str, Any], Attend, dict[str, Tensor]]:
+def read_torch(module: nn.MultiheadAttention) -> tuple[dict[str, Any], Attend, dict[str, Tensor]]:
     """The arguments, the parts and the weights that make our layer what torch's is."""
     if not isinstance(module, nn.MultiheadAttention):
         raise TypeError(f"give an nn.MultiheadAttention, not {type(module).__name__}")
@@ -54,7 +54,7 @@ def read(module: nn.MultiheadAttention) -> tuple[dict[str, Any], Attend, dict[st
     return options, Attend(normalizer=normalizer, dropout=module.dropout), weights
 
 
-def write(layer: "MultiHeadAttention", batch_first: bool) -> nn.MultiheadAttention:
+def write_torch(layer: "MultiHeadAttention", batch_first: bool) -> nn.MultiheadAttention:
     """Torch's layer, with what is in ours."""
     lacking = _lacking(layer)
     if lacking:
@@ -101,8 +101,6 @@ def _inputs(layer: "MultiHeadAttention") -> list[str]:
 def _lacking(layer: "MultiHeadAttention") -> list[str]:
     """What our layer has and torch's cannot have."""
     projection, attend = layer.projection, layer.attend
-    if not isinstance(projection, (Fused, Separate, Apart)):
-        return ["project=False"]
     wrapped = [
         name
         for name in (*_inputs(layer), "output")
@@ -116,7 +114,7 @@ def _lacking(layer: "MultiHeadAttention") -> list[str]:
         f"head_dim={projection.head_dim}": (
             projection.heads * projection.head_dim != projection.embed_dim
         ),
-        "join other than concat": unwrapped(layer.join) is not concat,
+        "join other than concat_heads": unwrapped(layer.join) is not concat_heads,
         f"positions={unwrapped(layer.positions)}": layer.positions is not None,
         f"score={score}": score != ScaledDot(),
         f"score_mod={unwrapped(attend.score_mod)}": attend.score_mod is not None,

@@ -1,5 +1,6 @@
 """Normalizers: from scores to weights."""
 
+from regard.normalizers.divide_by_sum import divide_by_sum
 from regard.normalizers.entmax import Entmax
 from regard.normalizers.gumbel_softmax import GumbelSoftmax
 from regard.normalizers.hard import Hard, hard
@@ -11,8 +12,8 @@ from regard.normalizers.sink import Sink
 from regard.normalizers.softmax import Softmax, softmax
 from regard.normalizers.softmax_one import softmax_one
 from regard.normalizers.sparsemax import sparsemax
-from regard.normalizers.sum import sum
 from regard.normalizers.top_k import TopK
+from regard.normalizers.unnormalized import unnormalized
 
 __all__ = [
     "Entmax",
@@ -24,10 +25,11 @@ __all__ = [
     "Sink",
     "Softmax",
     "TopK",
+    "divide_by_sum",
     "hard",
     "sigmoid",
     "softmax",
     "softmax_one",
     "sparsemax",
-    "sum",
+    "unnormalized",
 ]

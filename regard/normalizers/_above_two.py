@@ -16,7 +16,7 @@ from torch import Tensor
 
 from regard._pairwise import Number
 from regard.normalizers._closed import at_least_float32, close, in_dtype_of, without_keys
-from regard.normalizers._sorted import Columns, Listed
+from regard.normalizers._sorted import DenseKeys, ListedKeys
 from regard.normalizers._support import SOME, newton, within
 
 STEEPEST = 300.0  # logarithm of the largest derivative that is kept, so that its square is finite
@@ -34,12 +34,12 @@ def entmax_above_two(
     # A weight is at most 1, so its key is less than 1 / s below the best.
     pairs = within(filled, filled.amax(dim=-1, keepdim=True) - 1.0 / s, SOME)
     if pairs is not None and len(pairs) > 0:
-        return in_dtype_of(scores, _weights(Listed(at_least_float32(scores), pairs), s))
+        return in_dtype_of(scores, _weights(ListedKeys(at_least_float32(scores), pairs), s))
     filled, closed = close(scores, where)
-    return in_dtype_of(scores, _weights(Columns(filled), s).masked_fill(closed, 0.0))
+    return in_dtype_of(scores, _weights(DenseKeys(filled), s).masked_fill(closed, 0.0))
 
 
-def _weights(keys: Columns | Listed, s: Number) -> Tensor:
+def _weights(keys: DenseKeys | ListedKeys, s: Number) -> Tensor:
     with torch.no_grad():
         best = keys.best.detach()
         lowest = _lowest(keys, best, s)
@@ -47,12 +47,12 @@ def _weights(keys: Columns | Listed, s: Number) -> Tensor:
     return keys.dense(_weigh(keys, lowest, p, s))
 
 
-def _above(keys: Columns | Listed, best: Tensor, lowest: Tensor, s: Number) -> Tensor:
+def _above(keys: DenseKeys | ListedKeys, best: Tensor, lowest: Tensor, s: Number) -> Tensor:
     """How far the keys are above the lowest one, times s; 0 for those below it."""
     return (s * (best - keys.spread(keys.at(best, lowest)))).clamp_min(0.0)
 
 
-def _lowest(keys: Columns | Listed, best: Tensor, s: Number) -> Tensor:
+def _lowest(keys: DenseKeys | ListedKeys, best: Tensor, s: Number) -> Tensor:
     """The place of the lowest key with weight; the best key always has some."""
     low, high = torch.zeros_like(keys.size), keys.size
     for _ in range(keys.halvings):
@@ -62,7 +62,7 @@ def _lowest(keys: Columns | Listed, best: Tensor, s: Number) -> Tensor:
     return low
 
 
-def _smallest(keys: Columns | Listed, best: Tensor, lowest: Tensor, s: Number) -> Tensor:
+def _smallest(keys: DenseKeys | ListedKeys, best: Tensor, lowest: Tensor, s: Number) -> Tensor:
     """The weight p of the lowest key, by Newton's method from above."""
     above, outside = _above(keys, best, lowest, s), keys.place > keys.spread(lowest)
     log_above = above.log()
@@ -80,7 +80,7 @@ def _smallest(keys: Columns | Listed, best: Tensor, lowest: Tensor, s: Number) -
     return newton(torch.minimum(left, 1.0 / (lowest + 1.0)), step)
 
 
-def _weigh(keys: Columns | Listed, lowest: Tensor, p: Tensor, s: Number) -> Tensor:
+def _weigh(keys: DenseKeys | ListedKeys, lowest: Tensor, p: Tensor, s: Number) -> Tensor:
     """The weights for the solution p, with derivatives to the scores of first to third order.
 
     What depends on the scores is written as differences that are 0 in value. The dependence of p

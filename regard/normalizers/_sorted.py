@@ -12,7 +12,7 @@ from torch import Tensor
 from regard._torch_private import surely
 
 
-class Columns:
+class DenseKeys:
     """Every key: entries are `[*rows, k_len]`."""
 
     def __init__(self, scores: Tensor) -> None:
@@ -40,7 +40,7 @@ class Columns:
         return torch.zeros_like(weights).scatter(-1, self.order, weights).to(self.dtype)
 
 
-class Listed:
+class ListedKeys:
     """The listed keys, one or more; those of a row are among its best: entries are `[pairs]`."""
 
     def __init__(self, scores: Tensor, pairs: Tensor) -> None:

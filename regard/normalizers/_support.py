@@ -24,12 +24,12 @@ from regard.normalizers._closed import at_least_float32, in_dtype_of, without_ke
 
 FEW = 0.02  # share of the pairs up to which the search is faster on a list than on the matrix
 SOME = 0.3  # the same for the weights and their gradient, which take more operations
-BLOCK = 1 << 17  # scores searched at a time by each thread, so that temporaries stay in cache
+SEARCHED = 1 << 17  # scores searched at a time by each thread, so that temporaries stay in cache
 STRIDE = 16  # the best of so many keys stand for them in a first, coarse search
 STEPS = {torch.float32: 32, torch.float64: 45}  # enough for any row: see `newton`
 
 
-class Rows:
+class ScoreRows:
     """Every pair: `gaps` is `[*rows, k_len]`, a number per row is `[*rows, 1]`."""
 
     def __init__(self, gaps: Tensor) -> None:
@@ -53,7 +53,7 @@ class Rows:
         return weights
 
 
-class Few(Rows):
+class Few(ScoreRows):
     """The listed pairs only: `gaps` is `[pairs]`, a number per row is still `[*rows, 1]`."""
 
     def __init__(self, scores: Tensor, top: Tensor, pairs: Tensor) -> None:
@@ -73,15 +73,15 @@ class Few(Rows):
         return matrix.index_put_((self.pairs,), weights).reshape(self.shape)
 
 
-Search = Callable[[Rows, Tensor, Tensor], Tensor]
-Weigh = Callable[[Rows, Tensor, Tensor], Tensor]
+RowSearch = Callable[[ScoreRows, Tensor, Tensor], Tensor]
+Weigh = Callable[[ScoreRows, Tensor, Tensor], Tensor]
 
 
 def sparse_weights(
     scores: Float[Tensor, "*rows k_len"],
     where: Bool[Tensor, "..."] | None,
     s: float | Float[Tensor, "..."],
-    search: Search,
+    search: RowSearch,
     weigh: Weigh,
 ) -> Float[Tensor, "*rows k_len"]:
     """The weights `weigh(rows, u, s)`, where `u = search(rows, s, upper)` starts from a bound.
@@ -106,7 +106,7 @@ def sparse_weights(
         else:
             u = search(Few(filled, top, pairs), fixed, torch.ones_like(top))
     if pairs is None:
-        rows = Rows(torch.where(filled == -torch.inf, -torch.inf, scores - top))
+        rows = ScoreRows(torch.where(filled == -torch.inf, -torch.inf, scores - top))
     else:
         rows = Few(scores, top, pairs)
     return in_dtype_of(given, rows.dense(weigh(rows, u, s)))
@@ -132,11 +132,11 @@ def within(filled: Tensor, bound: Tensor, share: float) -> Tensor | None:
     return above.nonzero().squeeze(1)
 
 
-def _search(filled: Tensor, top: Tensor, s: Tensor, search: Search) -> Tensor:
-    """Search the whole matrix, on the CPU a few rows at a time."""
+def _search(filled: Tensor, top: Tensor, s: Tensor, search: RowSearch) -> Tensor:
+    """RowSearch the whole matrix, on the CPU a few rows at a time."""
     if not can_look_at(filled):
-        return search(Rows(filled - top), s, torch.ones_like(top))
-    size = max(1, BLOCK * torch.get_num_threads() // filled.shape[-1])
+        return search(ScoreRows(filled - top), s, torch.ones_like(top))
+    size = max(1, SEARCHED * torch.get_num_threads() // filled.shape[-1])
     parts = (part.reshape(-1, part.shape[-1]) for part in (filled, top, s.expand(top.shape)))
     found = []
     for scores, best, each in zip(*(part.split(size) for part in parts), strict=True):
@@ -144,8 +144,8 @@ def _search(filled: Tensor, top: Tensor, s: Tensor, search: Search) -> Tensor:
         if gaps.shape[-1] >= 16 * STRIDE:
             # The best of every 16 keys: their weights alone reach a sum of 1 at a higher u.
             best_few = gaps[:, : gaps.shape[-1] // STRIDE * STRIDE].unflatten(-1, (STRIDE, -1))
-            upper = search(Rows(best_few.amax(dim=1)), each, upper).clamp_max(1.0)
-        found.append(search(Rows(gaps), each, upper))
+            upper = search(ScoreRows(best_few.amax(dim=1)), each, upper).clamp_max(1.0)
+        found.append(search(ScoreRows(gaps), each, upper))
     return torch.cat(found).reshape(top.shape)
 
 

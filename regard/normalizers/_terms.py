@@ -11,15 +11,15 @@ must be 1, and its slope in `u` is `sum(share^(1-s))`.
 import torch
 from torch import Tensor
 
-from regard.normalizers._support import Rows, newton
+from regard.normalizers._support import ScoreRows, newton
 
 
-def largest(rows: Rows, s: Tensor, upper: Tensor) -> Tensor:
+def largest(rows: ScoreRows, s: Tensor, upper: Tensor) -> Tensor:
     """The largest weights for s <= 1, where the sum is convex in u and Newton's method safe."""
     return newton(upper, lambda u: _step(rows, u, s, rows.outside(u**s / s)))
 
 
-def weigh(rows: Rows, u: Tensor, s: Tensor) -> Tensor:
+def weigh_terms(rows: ScoreRows, u: Tensor, s: Tensor) -> Tensor:
     """Weights on the support of the solution `u`, with derivatives to gaps and `s`.
 
     The dependence of u on both enters by Newton steps at the solution: one makes the first
@@ -32,12 +32,12 @@ def weigh(rows: Rows, u: Tensor, s: Tensor) -> Tensor:
     return (rows.spread(u) * share).masked_fill(outside, 0.0)
 
 
-def _step(rows: Rows, u: Tensor, s: Tensor, outside: Tensor) -> Tensor:
+def _step(rows: ScoreRows, u: Tensor, s: Tensor, outside: Tensor) -> Tensor:
     share, slope = _terms(rows, u, s, outside)
     return u - (u * rows.total(share) - 1.0) / rows.total(slope).clamp_min(1.0)
 
 
-def _terms(rows: Rows, u: Tensor, s: Tensor, outside: Tensor) -> tuple[Tensor, Tensor]:
+def _terms(rows: ScoreRows, u: Tensor, s: Tensor, outside: Tensor) -> tuple[Tensor, Tensor]:
     """Shares and their slopes, 0 outside."""
     gaps = rows.gaps.masked_fill(outside, 0.0)
     scale = (s * u**-s).clamp_max(torch.finfo(u.dtype).max)

@@ -9,8 +9,8 @@ from torch import Tensor
 from regard._numbers import number
 from regard._pairwise import Number
 from regard.normalizers._above_two import entmax_above_two
-from regard.normalizers._support import Rows, newton, sparse_weights
-from regard.normalizers._terms import largest, weigh
+from regard.normalizers._support import ScoreRows, newton, sparse_weights
+from regard.normalizers._terms import largest, weigh_terms
 from regard.normalizers.softmax import softmax
 from regard.normalizers.sparsemax import sparsemax
 
@@ -65,10 +65,10 @@ class Entmax:
             return sparsemax(scores, where)
         if self.alpha > 2.0:
             return entmax_above_two(scores, where, self.alpha - 1.0)
-        return sparse_weights(scores, where, self.alpha - 1.0, largest, weigh)
+        return sparse_weights(scores, where, self.alpha - 1.0, largest, weigh_terms)
 
 
-def _largest_15(rows: Rows, s: Tensor, upper: Tensor) -> Tensor:
+def _largest_15(rows: ScoreRows, s: Tensor, upper: Tensor) -> Tensor:
     """The largest weight u, where sum(max(0, gap / 2 + sqrt(u))^2) = 1."""
 
     def step(u: Tensor) -> Tensor:
@@ -80,7 +80,7 @@ def _largest_15(rows: Rows, s: Tensor, upper: Tensor) -> Tensor:
     return newton(upper, step)
 
 
-def _weigh_15(rows: Rows, u: Tensor, s: Tensor) -> Tensor:
+def _weigh_15(rows: ScoreRows, u: Tensor, s: Tensor) -> Tensor:
     """With tau = mean - sqrt((1 - sum of squared deviations) / size), over the support."""
     halved = 0.5 * rows.gaps
     outside = rows.outside(2.0 * u.sqrt())

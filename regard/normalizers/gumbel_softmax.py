@@ -1,22 +1,21 @@
 """A differentiable sample."""
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
-from jaxtyping import Bool, Float
 from torch import Tensor
 
 from regard._numbers import number, scalar
 from regard._pairwise import Count, Number, Valued
 from regard.normalizers._closed import at_least_float32, in_dtype_of, without_garbage
-from regard.normalizers._gumbel import gumbel, whole_seed
+from regard.normalizers._gumbel import gumbel
+from regard.normalizers._seeded import Seeded
 from regard.normalizers.hard import Hard
 from regard.normalizers.softmax import softmax
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class GumbelSoftmax(Valued):
+class GumbelSoftmax(Seeded, Valued):
     """Softmax of scores with Gumbel noise: a sample from softmax(scores), smoothed by `tau`.
 
         weights = softmax((scores + noise) / tau)      noise = -log(-log(uniform(0, 1)))
@@ -47,25 +46,7 @@ class GumbelSoftmax(Valued):
         hint = "pass normalizer=Sample() for the limit of tau 0"
         tau = number("GumbelSoftmax", "tau", self.tau, above=0.0, hint=hint)
         object.__setattr__(self, "tau", tau)
-        if self.seed is not None:
-            object.__setattr__(self, "seed", whole_seed("GumbelSoftmax", self.seed))
-
-    @property
-    def random(self) -> bool:
-        """Whether two calls differ."""
-        return self.seed is None
-
-    def at(self, heads: Any, rows: Any) -> "GumbelSoftmax | partial[Tensor]":
-        """The same draw for some heads and query rows."""
-        return self if self.random else partial(self._draw, heads, rows)
-
-    def __call__(
-        self,
-        scores: Float[Tensor, "*rows k_len"],
-        where: Bool[Tensor, "..."] | None = None,
-    ) -> Float[Tensor, "*rows k_len"]:
-        """Weights over the permitted keys."""
-        return self._draw(slice(None), slice(None), scores, where)
+        self._check_seed()
 
     def _draw(self, heads: Any, rows: Any, scores: Tensor, where: Tensor | None = None) -> Tensor:
         noisy = at_least_float32(scores)

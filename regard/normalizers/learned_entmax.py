@@ -2,7 +2,7 @@
 
 import math
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from einops import rearrange
@@ -13,7 +13,7 @@ from regard._numbers import count, number
 from regard._pairwise import Count, Number
 from regard.normalizers._closed import at_least_float32
 from regard.normalizers._support import sparse_weights
-from regard.normalizers._terms import largest, weigh
+from regard.normalizers._terms import largest, weigh_terms
 
 
 class LearnedEntmax(nn.Module):
@@ -37,6 +37,9 @@ class LearnedEntmax(nn.Module):
         https://arxiv.org/abs/1909.00015
     """
 
+    starts_at: ClassVar[tuple[str, ...]] = ("alpha",)
+    """The arguments that say where learning starts, and not what the part is."""
+
     def __init__(self, num_heads: Count | None = None, alpha: Number = 1.5) -> None:
         super().__init__()
         hint = "pass normalizer=Entmax(alpha) for a fixed value"
@@ -48,6 +51,7 @@ class LearnedEntmax(nn.Module):
         if num_heads is not None:
             hint = "pass num_heads=None to share one alpha among all heads"
             num_heads = count("LearnedEntmax", "num_heads", num_heads, least=0, hint=hint)
+        self.num_heads = num_heads
         start = math.log(alpha - 1.0) - math.log(2.0 - alpha)
         self.a = nn.Parameter(torch.full(() if num_heads is None else (num_heads,), start))
 
@@ -85,4 +89,4 @@ class LearnedEntmax(nn.Module):
         s = a.to(at_least_float32(scores).dtype).sigmoid()
         if s.ndim:
             s = rearrange(s, "heads -> heads 1 1")
-        return sparse_weights(scores, where, s, largest, weigh)
+        return sparse_weights(scores, where, s, largest, weigh_terms)

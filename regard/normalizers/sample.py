@@ -1,7 +1,6 @@
 """Hard attention by sampling, as trained by REINFORCE."""
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import torch
@@ -10,12 +9,13 @@ from torch import Tensor
 
 from regard._pairwise import Count
 from regard.normalizers._closed import at_least_float32, close, in_dtype_of
-from regard.normalizers._gumbel import gumbel, whole_seed
+from regard.normalizers._gumbel import gumbel
+from regard.normalizers._seeded import Seeded
 from regard.normalizers.hard import hard
 
 
 @dataclass(frozen=True)
-class Sample:
+class Sample(Seeded):
     """All weight on one key, drawn with the probabilities that softmax would give.
 
         weights = one_hot(j)      j ~ softmax(scores)
@@ -53,25 +53,7 @@ class Sample:
     seed: Count | None = None
 
     def __post_init__(self) -> None:
-        if self.seed is not None:
-            object.__setattr__(self, "seed", whole_seed("Sample", self.seed))
-
-    @property
-    def random(self) -> bool:
-        """Whether two calls differ."""
-        return self.seed is None
-
-    def at(self, heads: Any, rows: Any) -> "Sample | partial[Tensor]":
-        """The same draw for some heads and query rows."""
-        return self if self.random else partial(self._draw, heads, rows)
-
-    def __call__(
-        self,
-        scores: Float[Tensor, "*rows k_len"],
-        where: Bool[Tensor, "..."] | None = None,
-    ) -> Float[Tensor, "*rows k_len"]:
-        """One-hot weights over the permitted keys."""
-        return self._draw(slice(None), slice(None), scores, where)
+        self._check_seed()
 
     def _draw(self, heads: Any, rows: Any, scores: Tensor, where: Tensor | None = None) -> Tensor:
         noisy = at_least_float32(scores).detach()

@@ -37,6 +37,7 @@ class Sink(nn.Module):
     def __init__(self, num_heads: Count) -> None:
         super().__init__()
         num_heads = count("Sink", "num_heads", num_heads, least=0, hint="each head has a sink")
+        self.num_heads = num_heads
         self.sink = nn.Parameter(torch.zeros(num_heads))
 
     def extra_repr(self) -> str:

@@ -3,7 +3,7 @@
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from regard.normalizers._support import Rows, newton, sparse_weights
+from regard.normalizers._support import ScoreRows, newton, sparse_weights
 
 
 def sparsemax(
@@ -29,7 +29,7 @@ def sparsemax(
     return sparse_weights(scores, where, 1.0, _largest, _weigh)
 
 
-def _largest(rows: Rows, s: Tensor, upper: Tensor) -> Tensor:
+def _largest(rows: ScoreRows, s: Tensor, upper: Tensor) -> Tensor:
     """The largest weight u, where sum(max(0, gap + u)) = 1."""
 
     def step(u: Tensor) -> Tensor:
@@ -40,7 +40,7 @@ def _largest(rows: Rows, s: Tensor, upper: Tensor) -> Tensor:
     return newton(upper, step)
 
 
-def _weigh(rows: Rows, u: Tensor, s: Tensor) -> Tensor:
+def _weigh(rows: ScoreRows, u: Tensor, s: Tensor) -> Tensor:
     outside = rows.outside(u)
     inside = rows.gaps.masked_fill(outside, 0.0)
     size = rows.total((~outside).to(u.dtype)).clamp_min(1.0)

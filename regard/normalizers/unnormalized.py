@@ -3,16 +3,28 @@
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from regard.normalizers._closed import closed_pairs
+
 
 def unnormalized(
     scores: Float[Tensor, "*rows k_len"], where: Bool[Tensor, "..."] | None = None
 ) -> Float[Tensor, "*rows k_len"]:
     """The scores themselves, 0 where nothing may be seen: attention without its second step.
 
-    So does ABCNN match, the paper's DIN weigh a history, and a memory network start.
+        weights_j = scores_j
 
-    >>> import torch
-    >>> unnormalized(torch.tensor([0.5, 0.2]), torch.tensor([True, False]))
-    tensor([0.5000, 0.0000])
+    Weights may be negative, and they do not sum to one. So ABCNN matches, the paper's Deep Interest
+    Network weighs a history, and a memory network starts ("linear start").
+
+    Example:
+        >>> import torch
+        >>> unnormalized(torch.tensor([[0.5, -2.0, 9.0]]), torch.tensor([True, True, False]))
+        tensor([[ 0.5000, -2.0000,  0.0000]])
+
+    References:
+        Sainbayar Sukhbaatar, Arthur Szlam, Jason Weston, Rob Fergus. End-To-End Memory Networks.
+        2015. https://arxiv.org/abs/1503.08895
+        Guorui Zhou, Xiaoqiang Zhu, Chenru Song, et al. Deep Interest Network for Click-Through Rate
+        Prediction. 2018. https://arxiv.org/abs/1706.06978
     """
-    return scores if where is None else scores.masked_fill(~where, 0.0)
+    return scores.masked_fill(closed_pairs(scores, where), 0.0)

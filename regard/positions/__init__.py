@@ -2,6 +2,6 @@
 
 from regard.positions.learned import Learned
 from regard.positions.rope import RoPE
-from regard.positions.sinusoidal import sinusoidal
+from regard.positions.sinusoidal import Sinusoidal, sinusoidal
 
-__all__ = ["Learned", "RoPE", "sinusoidal"]
+__all__ = ["Learned", "RoPE", "Sinusoidal", "sinusoidal"]

@@ -6,17 +6,21 @@ import torch
 import torch.nn.functional as F
 from einops import rearrange
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from regard._numbers import count
-from regard._torch_private import is_jit_traced
+from regard._torch_private import is_jit_traced, is_traced
+from regard.positions._width import width_of
+
+Variant = Literal["paper", "official"]
+_KEPT = 256
 
 
 def sinusoidal(
     length: int,
     dim: int,
     *,
-    variant: Literal["paper", "official"] = "paper",
+    variant: Variant = "paper",
     base: float = 10000.0,
     offset: int = 0,
     device: torch.device | str | None = None,
@@ -66,3 +70,51 @@ def sinusoidal(
     # float64 until here: the phase of position 10^6 is off by 0.03 in float32.
     default = torch.empty(0).device
     return encoding.to(dtype=torch.float32, device=default if device is None else device)
+
+
+class Sinusoidal(nn.Module):
+    """The same for the positions of a batch, kept from one call to the next; nothing is learned.
+
+    Example:
+        >>> positions, x = Sinusoidal(), torch.randn(2, 3, 8)
+        >>> torch.equal(positions(x, offset=4), sinusoidal(3, 8, offset=4))
+        True
+
+    References:
+        Ashish Vaswani, Noam Shazeer, Niki Parmar, et al. Attention Is All You Need. 2017.
+        https://arxiv.org/abs/1706.03762
+    """
+
+    def __init__(self, variant: Variant = "paper", base: float = 10000.0) -> None:
+        super().__init__()
+        self.variant, self.base = variant, base
+        self.kept: Tensor | None = None
+
+    def forward(
+        self, x: Float[Tensor, "batch q_len embed_dim"], *, offset: int = 0
+    ) -> Float[Tensor, "q_len embed_dim"]:
+        """Vectors of the positions of `x`, the first of which is `offset`, in its dtype."""
+        if is_traced():
+            # What a recording or a transform makes is not kept: it must not outlive it.
+            return self._rows(x.shape[1], x, offset)
+        last, kept = offset + x.shape[1], self.kept
+        kind = (x.dtype, x.device, x.shape[-1])
+        if kept is None or len(kept) < last or (kept.dtype, kept.device, kept.shape[-1]) != kind:
+            # A power of two, so that reading token by token seldom computes them again.
+            kept = self._rows(max(_KEPT, 1 << (last - 1).bit_length()), x, 0)
+            self.kept = kept
+        return kept[offset:last]
+
+    def _rows(self, length: int, x: Tensor, offset: int) -> Tensor:
+        rows = sinusoidal(
+            length,
+            width_of(x),
+            variant=self.variant,
+            base=self.base,
+            offset=offset,
+            device=x.device,
+        )
+        return rows.to(x.dtype)
+
+    def extra_repr(self) -> str:
+        return f"variant={self.variant!r}, base={self.base:g}"

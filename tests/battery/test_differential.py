@@ -18,12 +18,12 @@ from regard.normalizers import (
     LocalGaussian,
     Softmax,
     TopK,
+    divide_by_sum,
     sigmoid,
     softmax,
     softmax_one,
     sparsemax,
 )
-from regard.normalizers import sum as share
 from regard.score_mods import ALiBi, Bias, RelativeBias, SoftCap
 from regard.scores import (
     Additive,
@@ -115,7 +115,7 @@ def score_mods(draw: st.DrawFn, sizes: Sizes) -> Any:
 def scores_and_normalizers(draw: st.DrawFn, sizes: Sizes) -> tuple[Any, Any]:
     width = sizes.width
     if draw(st.integers(0, 4)) == 0:
-        return FeatureMapDot(), share
+        return FeatureMapDot(), divide_by_sum
     score = draw(
         st.sampled_from(
             [

@@ -10,8 +10,7 @@ from torch import Tensor
 import regard
 from regard._backends import chunked
 from regard.masks import Block, Causal, Dense, Padding, Prefix, SlidingWindow
-from regard.normalizers import Softmax, sigmoid, softmax, softmax_one, sparsemax
-from regard.normalizers import sum as share
+from regard.normalizers import Softmax, divide_by_sum, sigmoid, softmax, softmax_one, sparsemax
 from regard.score_mods import ALiBi, Bias
 from regard.scores import Cosine, Dot, FeatureMapDot, NegativeSquaredDistance, ScaledDot
 from tests.parts import Sizes, tensors
@@ -306,7 +305,7 @@ def test_softmax_one_is_softmax_with_a_key_of_nothing(backend: str) -> None:
 @pytest.mark.parametrize("length", [9, 64, 130])
 def test_linear_attention_is_a_running_sum(backend: str, length: int) -> None:
     query, key, value = qkv(length, length, kv_heads=4)
-    parts = {"score": FeatureMapDot(torch.exp), "normalizer": share}
+    parts = {"score": FeatureMapDot(torch.exp), "normalizer": divide_by_sum}
     found = attend(query, key, value, backend, Causal(), **parts)
     state, total = (
         torch.zeros(2, 4, 3, 5, dtype=torch.float64),
@@ -323,7 +322,7 @@ def test_linear_attention_is_a_running_sum(backend: str, length: int) -> None:
 @pytest.mark.parametrize("lengths", [(1, 9), (3, 70), (66, 200)])
 def test_linear_attention_decodes_from_a_cache(lengths: tuple[int, int]) -> None:
     query, key, value = qkv(*lengths)
-    parts = {"score": FeatureMapDot(), "normalizer": share, "mask": Causal()}
+    parts = {"score": FeatureMapDot(), "normalizer": divide_by_sum, "mask": Causal()}
     padded = torch.cat([torch.zeros(2, 4, lengths[1] - lengths[0], 3).double(), query], 2)
     whole = regard.attention(padded, key, value, **parts, backend="reference")
     found = regard.attention(query, key, value, **parts, backend="linear")

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from regard.layers import Attend, AttentionPool, penalty
+from regard.layers import Attend, AttentionPool, orthogonality_penalty
 from regard.masks import Padding
 from regard.normalizers import hard, sparsemax
 from regard.scores import Additive, Cosine
@@ -62,27 +62,6 @@ def test_a_given_query_is_scored_by_luongs_general_product() -> None:
         np.testing.assert_allclose(found[row, 0].detach(), wanted, rtol=0, atol=1e-12)
 
 
-def test_padding_reaches_neither_output_nor_gradient() -> None:
-    pool = self_attentive()
-    found = []
-    for filling in (0.0, 1e3):
-        x = ragged(filling).requires_grad_()
-        out = pool(x, Padding(LENGTHS))
-        grads = torch.autograd.grad(out.square().sum(), [x, *pool.parameters()])
-        assert not grads[0][torch.arange(5) >= LENGTHS[:, None]].any()
-        found.append([out, *grads])
-    for one, other in zip(*found, strict=True):
-        assert torch.equal(one, other)
-
-
-def test_a_padded_batch_equals_its_rows_one_by_one() -> None:
-    pool, x = self_attentive(), ragged()
-    batched = pool(x, Padding(LENGTHS))
-    for row, length in enumerate(LENGTHS):
-        alone = pool(x[row : row + 1, :length])
-        torch.testing.assert_close(batched[row], alone[0], rtol=0, atol=1e-12)
-
-
 @pytest.mark.parametrize("normalizer", [None, sparsemax, hard])
 def test_a_row_without_a_permitted_position_gives_zeros_and_finite_gradients(normalizer) -> None:
     pool = self_attentive()
@@ -117,7 +96,7 @@ def test_the_order_of_positions_does_not_matter() -> None:
 
 def test_the_penalty_is_the_squared_norm_written_out() -> None:
     weights = torch.rand(2, 3, 5, dtype=torch.float64).softmax(-1)
-    for row, found in zip(weights.numpy(), penalty(weights), strict=True):
+    for row, found in zip(weights.numpy(), orthogonality_penalty(weights), strict=True):
         wanted = sum((row[i] @ row[j] - (i == j)) ** 2 for i in range(3) for j in range(3))
         assert abs(found.item() - wanted) < 1e-12
 

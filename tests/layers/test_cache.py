@@ -6,15 +6,16 @@ from torch import nn
 
 from regard.layers import (
     Attend,
-    Constant,
     CrossAttention,
     DecoderBlock,
     EncoderBlock,
     FeedForward,
-    Growing,
+    Heads,
+    KVCache,
     PreNorm,
     SelfAttention,
     Stack,
+    StaticKVCache,
 )
 from regard.masks import Causal, Padding, SlidingWindow
 from regard.positions import RoPE
@@ -25,8 +26,7 @@ PARTS = {
     "window": (Attend(mask=SlidingWindow(3)), {}),
     "rope": (Attend(mask=Causal()), {"positions": RoPE()}),
     "alibi": (Attend(mask=Causal(), score_mod=ALiBi(4)), {}),
-    "grouped": (Attend(mask=Causal()), {"kv_heads": 2, "positions": RoPE()}),
-    "naive": (Attend(mask=Causal()), {"project": False}),
+    "grouped": (Attend(mask=Causal()), {"heads": Heads(4, kv_heads=2), "positions": RoPE()}),
 }
 
 
@@ -35,10 +35,10 @@ PARTS = {
 @pytest.mark.parametrize("padded", [False, True])
 def test_cached_equals_chunked_equals_full(parts: str, chunk: int, padded: bool) -> None:
     attend, options = PARTS[parts]
-    layer = SelfAttention(16, 4, attend, **options).double()
+    layer = SelfAttention(16, attend=attend, **{"heads": 4, **options}).double()
     x = torch.randn(3, 11, 16, dtype=torch.float64)
     mask = Padding(torch.tensor([11, 4, 7])) if padded else None
-    cache, found = Growing(), []
+    cache, found = KVCache(), []
     for start in range(0, 11, chunk):
         piece = x[:, start : start + chunk]
         seen = layer.weights(piece, mask, cache)
@@ -50,7 +50,7 @@ def test_cached_equals_chunked_equals_full(parts: str, chunk: int, padded: bool)
 
 
 def test_gradients_flow_through_a_cache() -> None:
-    layer, cache = SelfAttention(16, 4, Attend(mask=Causal())).double(), Growing()
+    layer, cache = SelfAttention(16, 4, Attend(mask=Causal())).double(), KVCache()
     x = torch.randn(2, 6, 16, dtype=torch.float64, requires_grad=True)
     pieces = torch.cat([layer(x[:, :4], cache=cache), layer(x[:, 4:], cache=cache)], 1)
     (found,) = torch.autograd.grad(pieces.square().sum(), x)
@@ -59,7 +59,7 @@ def test_gradients_flow_through_a_cache() -> None:
 
 
 def test_a_copy_goes_its_own_way() -> None:
-    cache, x = Growing(), torch.randn(2, 1, 3, 4)
+    cache, x = KVCache(), torch.randn(2, 1, 3, 4)
     cache.append(x, x)
     copy = cache.copy()
     copy.append(x, x)
@@ -67,17 +67,17 @@ def test_a_copy_goes_its_own_way() -> None:
 
 
 def test_reordered_rows_continue_their_own_past() -> None:
-    layer, cache = SelfAttention(16, 4, Attend(mask=Causal())).double(), Growing()
+    layer, cache = SelfAttention(16, 4, Attend(mask=Causal())).double(), KVCache()
     x = torch.randn(3, 5, 16, dtype=torch.float64)
     layer(x[:, :4], cache=cache)
     order = torch.tensor([2, 0, 0, 1])
     found = layer(x[order, 4:], cache=cache.reorder(order))
     torch.testing.assert_close(found, layer(x)[order, 4:])
-    assert Growing().reorder(order).length == 0
+    assert KVCache().reorder(order).length == 0
 
 
 def test_a_batch_of_another_size_is_refused() -> None:
-    cache = Growing()
+    cache = KVCache()
     cache.append(torch.randn(2, 1, 3, 4), torch.randn(2, 1, 3, 4))
     with pytest.raises(ValueError, match="holds 2 rows but 3"):
         cache.append(torch.randn(3, 1, 3, 4), torch.randn(3, 1, 3, 4))
@@ -86,8 +86,8 @@ def test_a_batch_of_another_size_is_refused() -> None:
 def test_a_constant_cache_follows_its_rows() -> None:
     layer, memory = CrossAttention(16, 4).double(), torch.randn(3, 5, 16, dtype=torch.float64)
     x, order = torch.randn(2, 1, 16, dtype=torch.float64), torch.tensor([2, 0])
-    cache = layer.remember(memory)
-    assert isinstance(cache, Constant)
+    cache = layer.precompute_kv(memory)
+    assert isinstance(cache, StaticKVCache)
     torch.testing.assert_close(layer(x, cache=cache.reorder(order)), layer(x, memory[order]))
 
 
@@ -104,7 +104,7 @@ def test_a_stack_of_decoder_blocks_writes_as_it_was_taught(chunk: int) -> None:
     ).double()
     x, memory = torch.randn(2, 7, 16).double(), torch.randn(2, 5, 16).double()
     padding = Padding(torch.tensor([5, 2]))
-    caches, found = [block.remember(memory) for block in stack], []
+    caches, found = [block.precompute_kv(memory) for block in stack], []
     for start in range(0, 7, chunk):
         piece = x[:, start : start + chunk]
         found.append(stack(piece, mask=Causal(), memory_mask=padding, caches=caches))

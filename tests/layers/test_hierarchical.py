@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from regard.layers import AttentionPool, Hierarchical, Level, MeanPool, sentences
+from regard.layers import AttentionPool, Hierarchical, Level, MeanPool, split_sentences
 from regard.layers.hierarchical import SLACK, WASTE, of_similar_length
 from regard.masks import Padding
 
@@ -91,14 +91,6 @@ def test_weights_are_those_of_each_item_and_sum_to_one_in_every_group() -> None:
     assert whole.pool.query.shape == (1, 3)
 
 
-def test_groups_move_with_their_items() -> None:
-    level, values = documents().levels[0], items()
-    order = torch.tensor([5, 2, 0, 7, 3, 1, 6, 4])
-    groups = values.split(WORDS.tolist())
-    moved = level(torch.cat([groups[i] for i in order]), WORDS[order])
-    torch.testing.assert_close(moved, level(values, WORDS)[order], rtol=0, atol=1e-12)
-
-
 @pytest.mark.parametrize("lengths", [[], [0], [0, 0, 0]])
 def test_nothing_at_all_is_zeros(lengths: list[int]) -> None:
     level = documents().levels[0]
@@ -171,7 +163,7 @@ def test_documents_are_cut_where_sentences_end() -> None:
     rows = [rng.integers(3, 6, length).tolist() for length in lengths] + [[3, 3, 3], [4], [3, 5]]
     width = max(map(len, rows))
     tokens = torch.tensor([row + [7] * (width - len(row)) for row in rows])
-    cut = sentences(tokens, torch.tensor([len(row) for row in rows]))
+    cut = split_sentences(tokens, torch.tensor([len(row) for row in rows]), end=3)
     wanted = [by_hand(row) for row in rows]
     assert cut.documents.tolist() == [len(document) for document in wanted]
     assert cut.lengths.tolist() == [len(s) for document in wanted for s in document]
@@ -183,6 +175,6 @@ def test_documents_are_cut_where_sentences_end() -> None:
 
 @pytest.mark.parametrize("shape", [(0, 0), (2, 0), (0, 3)])
 def test_batches_without_a_token_can_be_cut(shape: tuple[int, int]) -> None:
-    cut = sentences(torch.zeros(shape, dtype=torch.int64))
+    cut = split_sentences(torch.zeros(shape, dtype=torch.int64), end=3)
     assert cut.documents.tolist() == [0] * shape[0]
     assert not len(cut.lengths)

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from regard.layers.lstm import lstm
-from regard.layers.stacked_lstm import LSTM, LSTMState
+from regard.layers.stacked_lstm import LSTMState, StackedLSTM
 
 
 def inputs(steps: int = 4, rows: int = 3, width: int = 5) -> list[Tensor]:
@@ -55,7 +55,7 @@ def test_inputs_are_not_modified() -> None:
 
 
 def test_a_stack_with_torchs_weights_is_torchs_stack() -> None:
-    ours, theirs = LSTM(3, 5, num_layers=2).double(), nn.LSTM(3, 5, num_layers=2).double()
+    ours, theirs = StackedLSTM(3, 5, num_layers=2).double(), nn.LSTM(3, 5, num_layers=2).double()
     with torch.no_grad():
         for number, layer in enumerate(ours.layers):
             names = (f"{kind}_l{number}" for kind in ("weight_ih", "weight_hh", "bias_ih"))
@@ -75,7 +75,7 @@ def test_a_stack_with_torchs_weights_is_torchs_stack() -> None:
 
 
 def test_a_padded_row_ends_where_its_last_step_is() -> None:
-    stack = LSTM(3, 5, num_layers=2).double()
+    stack = StackedLSTM(3, 5, num_layers=2).double()
     x, lengths = torch.randn(6, 4, 3, dtype=torch.float64), torch.tensor([6, 1, 0, 4])
     first = LSTMState(*torch.randn(2, 2, 4, 5, dtype=torch.float64))
     found, state = stack(x, first, lengths)
@@ -90,7 +90,7 @@ def test_a_padded_row_ends_where_its_last_step_is() -> None:
 
 
 def test_steps_one_by_one_are_the_whole() -> None:
-    stack = LSTM(3, 5, num_layers=2).double()
+    stack = StackedLSTM(3, 5, num_layers=2).double()
     x, state, found = torch.randn(6, 4, 3, dtype=torch.float64), None, []
     for step in x.unbind(0):
         output, state = stack(step[None], state)
@@ -101,7 +101,7 @@ def test_steps_one_by_one_are_the_whole() -> None:
 
 
 def test_dropout_touches_what_is_passed_up_and_not_what_is_remembered() -> None:
-    lone, stack = LSTM(3, 5, dropout=0.5), LSTM(3, 5, num_layers=2, dropout=0.5)
+    lone, stack = StackedLSTM(3, 5, dropout=0.5), StackedLSTM(3, 5, num_layers=2, dropout=0.5)
     x = torch.randn(6, 4, 3)
     assert torch.equal(lone(x)[0], lone(x)[0])
     one, other = stack(x)[1], stack(x)[1]

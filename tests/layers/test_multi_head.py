@@ -10,19 +10,20 @@ from torch import Tensor, nn
 
 from regard.layers import (
     GRU,
-    LSTM,
     Attend,
     AttentionPool,
     CrossAttention,
     FeedForward,
     GatedFeedForward,
-    Growing,
     Halting,
+    Heads,
+    KVCache,
     MultiHeadAttention,
     SelfAttention,
     Stack,
-    concat,
-    mean,
+    StackedLSTM,
+    concat_heads,
+    mean_heads,
     universal,
 )
 from regard.masks import Causal, Dense, Padding, SlidingWindow
@@ -94,7 +95,7 @@ def test_cross_attention_equals_torchs_layer(kv_dim: int | None, value_is_key: b
     wanted, weights = theirs(query, key, value, average_attn_weights=False)
     torch.testing.assert_close(ours(query, key, value), wanted)
     torch.testing.assert_close(ours.weights(query, key), weights)
-    torch.testing.assert_close(ours(query, cache=ours.remember(key, value)), wanted)
+    torch.testing.assert_close(ours(query, cache=ours.precompute_kv(key, value)), wanted)
 
 
 def test_initial_weights_have_the_spread_of_torchs() -> None:
@@ -119,7 +120,7 @@ def test_heads_together_equal_a_loop_over_heads() -> None:
 
 @pytest.mark.parametrize("kv_heads", [1, 2])
 def test_grouped_heads_equal_keys_and_values_repeated(kv_heads: int) -> None:
-    grouped = MultiHeadAttention(12, 4, kv_heads=kv_heads).double()
+    grouped = MultiHeadAttention(12, Heads(4, kv_heads=kv_heads)).double()
     full = MultiHeadAttention(12, 4).double()
     assert grouped.input.weight.shape == (12 + 2 * 3 * kv_heads, 12)
     query, key, value = grouped.input.weight.split(grouped.projection.widths)
@@ -137,38 +138,18 @@ def test_grouped_heads_equal_keys_and_values_repeated(kv_heads: int) -> None:
 
 def test_the_mean_of_heads_is_their_average() -> None:
     heads = torch.randn(2, 4, 5, 3)
-    torch.testing.assert_close(mean(heads), sum(heads.unbind(1)) / 4)
-    joined = concat(heads)
-    torch.testing.assert_close(mean(heads), joined.unflatten(-1, (4, 3)).mean(-2))
+    torch.testing.assert_close(mean_heads(heads), sum(heads.unbind(1)) / 4)
+    joined = concat_heads(heads)
+    torch.testing.assert_close(mean_heads(heads), joined.unflatten(-1, (4, 3)).mean(-2))
 
 
 def test_a_layer_that_averages_projects_from_the_width_of_a_head() -> None:
-    layer, x = MultiHeadAttention(12, 3, join=mean, head_dim=12).double(), batch()
+    layer, x = MultiHeadAttention(12, Heads(3, head_dim=12), join=mean_heads).double(), batch()
     assert layer.output.weight.shape == (12, 12)
     outputs = []
     for q, k, v in zip(*(w.split(12) for w in layer.input.weight.chunk(3)), strict=True):
         outputs.append(torch.softmax((x @ q.T) @ (x @ k.T).mT / 12**0.5, -1) @ (x @ v.T))
     torch.testing.assert_close(layer(x), sum(outputs) / 3 @ layer.output.weight.T)
-
-
-def test_without_projections_it_is_the_formula() -> None:
-    layer = SelfAttention(8, 1, project=False)
-    assert not list(layer.parameters())
-    x = np.random.default_rng(0).normal(size=(5, 8))
-    scores = x @ x.T / np.sqrt(8)
-    weights = np.exp(scores) / np.exp(scores).sum(-1, keepdims=True)
-    found = layer(torch.from_numpy(x)[None])[0]
-    np.testing.assert_allclose(found.numpy(), weights @ x, atol=1e-12)
-    np.testing.assert_allclose(layer.weights(torch.from_numpy(x)[None])[0, 0].numpy(), weights)
-
-
-def test_without_projections_heads_are_slices() -> None:
-    x = batch()
-    whole = MultiHeadAttention(12, 3, project=False)(x)
-    for head in range(3):
-        part = x[..., 4 * head : 4 * head + 4]
-        alone = MultiHeadAttention(4, 1, project=False)(part)
-        torch.testing.assert_close(whole[..., 4 * head : 4 * head + 4], alone)
 
 
 def test_tokens_without_positions_have_no_order() -> None:
@@ -179,9 +160,10 @@ def test_tokens_without_positions_have_no_order() -> None:
     assert not torch.allclose(turned(x[:, order]), turned(x)[:, order])
 
 
-@pytest.mark.parametrize("options", [{}, {"positions": RoPE()}, {"kv_heads": 1}])
+@pytest.mark.parametrize("options", [{}, {"positions": RoPE()}, {"heads": Heads(3, 1)}])
 def test_a_later_token_cannot_change_an_earlier_output(options: dict[str, object]) -> None:
-    layer, x = SelfAttention(12, 3, Attend(mask=Causal()), **options).double(), batch()
+    options = {"heads": 3, **options}
+    layer, x = SelfAttention(12, attend=Attend(mask=Causal()), **options).double(), batch()
     changed = x.detach().clone()
     changed[:, 4:] = 100.0
     assert torch.equal(layer(x)[:, :4], layer(changed)[:, :4])
@@ -190,7 +172,7 @@ def test_a_later_token_cannot_change_an_earlier_output(options: dict[str, object
 
 def test_rotated_attention_depends_on_distance_alone() -> None:
     layer, x = SelfAttention(12, 3, Attend(mask=Causal()), positions=RoPE()).double(), batch()
-    cache = Growing()
+    cache = KVCache()
     layer(torch.randn(3, 9, 12, dtype=torch.float64), cache=cache)
     shifted = layer(x, mask=Causal() & ~Padding(torch.full((3,), 9)), cache=cache)
     torch.testing.assert_close(shifted, layer(x))
@@ -224,38 +206,15 @@ def test_beams_are_queries_of_one_memory() -> None:
     together = layer(x, memory, mask)
     repeated = Padding(torch.tensor([5, 2, 3]).repeat_interleave(4))
     torch.testing.assert_close(together, layer(x, memory.repeat_interleave(4, 0), repeated))
-    torch.testing.assert_close(together, layer(x, mask=mask, cache=layer.remember(memory)))
-
-
-def test_weights_survive_their_state_dict() -> None:
-    x = batch()
-    for build in (
-        lambda: MultiHeadAttention(12, 3, Attend(score=Additive(4, 4, 5)), kv_heads=1).double(),
-        lambda: MultiHeadAttention(12, 3, kv_dim=12, bias=False).double(),
-    ):
-        one, other = build(), build()
-        assert not torch.equal(one(x), other(x))
-        other.load_state_dict(one.state_dict())
-        assert torch.equal(one(x), other(x))
-
-
-def test_empty_batches_and_single_tokens_work() -> None:
-    layer = SelfAttention(12, 3, Attend(mask=Causal()))
-    assert layer(torch.randn(0, 5, 12)).shape == (0, 5, 12)
-    assert layer(torch.randn(2, 0, 12)).shape == (2, 0, 12)
-    assert layer(torch.randn(2, 1, 12)).shape == (2, 1, 12)
+    torch.testing.assert_close(together, layer(x, mask=mask, cache=layer.precompute_kv(memory)))
 
 
 @pytest.mark.parametrize(
     ("arguments", "options", "why"),
     [
         ((10, 3), {}, "embed_dim 10 is not divisible by num_heads 3"),
-        ((12, 4), {"kv_heads": 3}, "num_heads 4 is no multiple of kv_heads 3"),
-        ((12, 0), {}, "needs num_heads >= 1, got 0"),
-        ((12, 3), {"head_dim": 0}, "needs head_dim >= 1, got 0"),
-        ((12, 4), {"project": False, "kv_heads": 2}, "4 query heads and 2 key/value heads"),
-        ((12, 4), {"project": False, "kv_dim": 8}, "inputs of width 12, 8 and 8"),
-        ((12, 4), {"project": False, "head_dim": 4}, "of width 4"),
+        ((12, 0), {}, "Heads needs num_heads >= 1, got 0"),
+        ((12, 3), {"kv_dim": 0}, "MultiHeadAttention needs kv_dim >= 1, got 0"),
     ],
 )
 def test_sizes_that_do_not_fit_are_named(
@@ -278,7 +237,7 @@ def test_inputs_that_do_not_fit_are_named() -> None:
 
 
 SIZED: dict[str, Callable[..., nn.Module]] = {
-    "SelfAttention": lambda n: SelfAttention(n(8), n(4), kv_heads=n(2), head_dim=n(3)),
+    "SelfAttention": lambda n: SelfAttention(n(8), Heads(n(4), n(2), n(3))),
     "CrossAttention": lambda n: CrossAttention(n(8), n(4), kv_dim=n(6), value_dim=n(5)),
     "AttentionPool": lambda n: AttentionPool(n(8), queries=n(3)),
     "AttentionPool, asked": lambda n: AttentionPool(n(8), query_dim=n(3)),
@@ -287,7 +246,7 @@ SIZED: dict[str, Callable[..., nn.Module]] = {
     "Stack": lambda n: Stack.shared(nn.Linear(4, 4), n(2)),
     "universal": lambda n: universal(nn.Linear(4, 4), n(2)),
     "Halting": lambda n: Halting(Stack.shared(nn.Linear(4, 4), 2), n(4)),
-    "LSTM": lambda n: LSTM(n(3), n(5), n(2)),
+    "StackedLSTM": lambda n: StackedLSTM(n(3), n(5), n(2)),
     "GRU": lambda n: GRU(n(3), n(5), n(2)),
 }
 
@@ -310,8 +269,8 @@ def test_numpys_integers_are_sizes_and_booleans_fractions_and_zero_are_not(layer
 def test_a_misspelled_argument_is_blamed_on_the_class_that_was_called(kind: type) -> None:
     kinds = {parameter.kind for parameter in inspect.signature(kind).parameters.values()}
     assert inspect.Parameter.VAR_KEYWORD not in kinds
-    with pytest.raises(TypeError, match="unexpected keyword argument 'kv_head'"):
-        kind(8, 2, kv_head=1)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'postions'"):
+        kind(8, 2, postions=RoPE())
 
 
 @pytest.mark.usefixtures("as_users_have_it")
@@ -323,18 +282,18 @@ def test_values_that_do_not_fit_are_named() -> None:
     with pytest.raises(ValueError, match=r"same batch and length, got \[2, 7\] and \[2, 6\]"):
         layer(x, memory, torch.randn(2, 6, 8))
     with pytest.raises(ValueError, match=r"same batch and length, got \[2, 7\] and \[3, 7\]"):
-        layer.remember(memory, torch.randn(3, 7, 8))
+        layer.precompute_kv(memory, torch.randn(3, 7, 8))
     with pytest.raises(ValueError, match="query has batch 2 but key has batch 3"):
         layer(x, torch.randn(3, 7, 8))
     apart = CrossAttention(12, 3, kv_dim=8, value_dim=10)
     with pytest.raises(ValueError, match=r"value must be given: .* width 10 and keys of width 8"):
         apart(x, memory)
     with pytest.raises(ValueError, match="value must be given"):
-        apart.remember(memory)
+        apart.precompute_kv(memory)
     with pytest.raises(ValueError, match=r"value must have shape .* 10\], got .*8\]"):
         apart(x, memory, value=memory)
     with pytest.raises(ValueError, match=r"key must have shape .* 8\]"):
-        apart.remember(x, torch.randn(2, 5, 10))
+        apart.precompute_kv(x, torch.randn(2, 5, 10))
 
 
 @pytest.mark.usefixtures("as_users_have_it")

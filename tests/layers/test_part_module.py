@@ -23,16 +23,9 @@ from regard.layers import (
 )
 from regard.layers.part_module import own, unwrapped
 from regard.masks import Causal, Dense, Document, Padding, Prefix
-from regard.models.abcnn.block import Block
-from regard.models.luong.attention import LuongAttention
-from regard.models.luong.config import LuongConfig
-from regard.models.memory.hop import Hop
-from regard.models.rnnsearch.config import RNNsearchConfig
-from regard.models.rnnsearch.model import RNNsearch
-from regard.normalizers import GumbelSoftmax, LocalGaussian, Softmax, softmax
-from regard.normalizers import sum as normalized_sum
+from regard.normalizers import GumbelSoftmax, LocalGaussian, Softmax, divide_by_sum, softmax
 from regard.score_mods import Bias, Chain, RelativeBias, SoftCap
-from regard.scores import Additive, Cosine, Dot, FeatureMapDot, ScaledDot
+from regard.scores import Additive, Cosine, FeatureMapDot, ScaledDot
 
 BATCH, LENGTH, WIDTH, HEADS = 3, 4, 8, 2
 
@@ -54,7 +47,7 @@ PARTS: dict[str, tuple[Callable[[], dict[str, Any]], list[str]]] = {
     "ScaledDot": (lambda: {"score": ScaledDot(learned())}, ["score.scale"]),
     "Cosine": (lambda: {"score": Cosine(learned())}, ["score.temperature"]),
     "FeatureMapDot": (
-        lambda: {"score": FeatureMapDot(positive()), "normalizer": normalized_sum},
+        lambda: {"score": FeatureMapDot(positive()), "normalizer": divide_by_sum},
         ["score.feature_map.0.weight", "score.feature_map.0.bias"],
     ),
     "Bias": (lambda: {"score_mod": Bias(learned(HEADS, LENGTH, LENGTH))}, ["score_mod.tensor"]),
@@ -269,37 +262,6 @@ OTHERS: dict[str, tuple[Callable[[], nn.Module], str]] = {
         lambda: Level(None, AttentionPool(4, Attend(normalizer=Softmax(learned())))),
         "pool.attend.normalizer.temperature",
     ),
-    "Hop score": (lambda: Hop(ScaledDot(learned()), softmax, "soft", "gumbel"), "score.scale"),
-    "Hop normalizer": (
-        lambda: Hop(Dot(), Softmax(learned()), "soft", "gumbel"),
-        "normalizer.temperature",
-    ),
-    "LuongAttention": (
-        lambda: LuongAttention(
-            LuongConfig(source_vocab=9, target_vocab=7, embed_dim=6, hidden_dim=5, layers=1),
-            Softmax(learned()),
-        ),
-        "normalizer.temperature",
-    ),
-    "RNNsearch": (
-        lambda: RNNsearch(
-            RNNsearchConfig(
-                source_vocab=9,
-                target_vocab=7,
-                embed_dim=6,
-                hidden_dim=5,
-                state_dim=4,
-                align_dim=4,
-                maxout_dim=2,
-            ),
-            ScaledDot(learned()),
-        ),
-        "score.scale",
-    ),
-    "ABCNN block": (
-        lambda: Block(4, 5, 2, Cosine(learned()), places=None, weighted=True),
-        "score.temperature",
-    ),
 }
 
 
@@ -311,20 +273,6 @@ def test_every_other_holder_owns_the_tensors_too(holder: str) -> None:
     other = copy.deepcopy(layer)
     other.load_state_dict(layer.state_dict())
     assert str(layer)
-
-
-def test_memories_and_translators_train_the_number_in_a_part() -> None:
-    hop = Hop(ScaledDot(learned()), Softmax(learned()), "soft", "gumbel")
-    memory = torch.randn(2, 1, 3, 4)
-    mask = Padding(torch.tensor([3, 2]))
-    found, _ = hop(torch.randn(2, 4), memory, memory, mask)
-    found.square().sum().backward()
-    assert all(weight.grad.abs() > 0 for weight in hop.parameters())
-    assert hop.weights(torch.randn(2, 4), memory, mask).shape == (2, 3)
-    network = OTHERS["RNNsearch"][0]()
-    source, target = torch.randint(4, 9, (2, 3)), torch.randint(4, 7, (2, 3))
-    network(source, target).square().sum().backward()
-    assert network.score.scale.grad.abs() > 0
 
 
 def test_parts_without_tensors_stay_what_they_are() -> None:
@@ -469,7 +417,7 @@ def test_positions_and_joins_with_tensors_are_owned() -> None:
 def test_a_hard_pool_learns_its_temperature() -> None:
     pool = HardPool(AttentionPool(4), "gumbel", tau=learned())
     assert list(pool.state_dict()) == ["pool.query", "gumbel.tau"] and "tau=" in repr(pool)
-    found, _ = pool.explore(torch.randn(2, 5, 4))
+    found, _ = pool.forward_sampled(torch.randn(2, 5, 4))
     (found * torch.randn_like(found)).sum().backward()
     assert pool.gumbel.tau.grad.abs() > 0
 

@@ -15,12 +15,13 @@ from regard.layers import (
     EncoderBlock,
     FeedForward,
     GatedFeedForward,
-    Growing,
+    Heads,
+    KVCache,
     MultiHeadAttention,
     PostNorm,
     SelfAttention,
 )
-from regard.layers.join import concat
+from regard.layers.join import concat_heads
 from regard.layers.projection import split_heads
 from regard.scores import Additive
 
@@ -44,7 +45,7 @@ LAYERS: dict[str, tuple[Callable[[], nn.Module], Callable[[], list[Tensor]], lis
         ["heads.input", "heads.output"],
     ),
     "self, grouped": (
-        lambda: SelfAttention(WIDTH, 4, kv_heads=2),
+        lambda: SelfAttention(WIDTH, Heads(4, kv_heads=2)),
         lambda: [tokens()],
         ["heads.input", "heads.output"],
     ),
@@ -69,7 +70,7 @@ LAYERS: dict[str, tuple[Callable[[], nn.Module], Callable[[], list[Tensor]], lis
         ["input.query_input", "input.key_value_input", "output"],
     ),
     "three widths": (
-        lambda: MultiHeadAttention(WIDTH, 4, kv_heads=2, kv_dim=MEMORY, value_dim=VALUES),
+        lambda: MultiHeadAttention(WIDTH, Heads(4, kv_heads=2), kv_dim=MEMORY, value_dim=VALUES),
         lambda: [tokens(), tokens(MEMORY, 3), tokens(VALUES, 3)],
         ["input.query_input", "input.key_input", "input.value_input", "output"],
     ),
@@ -258,7 +259,6 @@ def test_the_names_and_first_weights_of_the_projections_are_these() -> None:
         "input.value_input.bias": (8,),
     }
     assert shapes(MultiHeadAttention(8, 2, value_dim=5)) == {**separate, **apart, **output}
-    assert not shapes(MultiHeadAttention(8, 2, project=False))
     # No random number is drawn but for these: a seed gives the weights that it always gave.
     torch.manual_seed(1)
     layer = MultiHeadAttention(8, 2)
@@ -279,7 +279,7 @@ def test_three_widths_equal_three_products_with_gradients() -> None:
         heads.append(torch.softmax(query @ key.mT / 2, -1) @ value)
     wanted = torch.cat(heads, -1) @ layer.output.weight.T
     torch.testing.assert_close(layer(q, k, v), wanted)
-    torch.testing.assert_close(layer(q, cache=layer.remember(k, v)), wanted)
+    torch.testing.assert_close(layer(q, cache=layer.precompute_kv(k, v)), wanted)
     found = torch.autograd.grad(layer(q, k, v).square().sum(), (q, k, v))
     for one, other in zip(
         found, torch.autograd.grad(wanted.square().sum(), (q, k, v)), strict=True
@@ -293,7 +293,7 @@ def test_three_widths_equal_three_products_with_gradients() -> None:
 def test_a_layer_of_three_widths_reads_in_pieces_with_a_cache() -> None:
     layer = MultiHeadAttention(8, 2, kv_dim=6, value_dim=10)
     q, k, v = tokens(8, 4), tokens(6, 4), tokens(10, 4)
-    cache = Growing()
+    cache = KVCache()
     for start in (0, 2):
         piece = slice(start, start + 2)
         looked = layer.weights(q[:, piece], k[:, piece], cache=cache)
@@ -308,7 +308,7 @@ def test_values_of_cross_attention_may_be_other_tokens() -> None:
     x, memory, value = tokens(), tokens(6, 3), tokens(10, 3)
     wanted = layer.heads(x, memory, value)
     torch.testing.assert_close(layer(x, memory, value=value), wanted)
-    torch.testing.assert_close(layer(x, cache=layer.remember(memory, value)), wanted)
+    torch.testing.assert_close(layer(x, cache=layer.precompute_kv(memory, value)), wanted)
     beams = x.repeat_interleave(3, 0)
     torch.testing.assert_close(layer(beams, memory, value=value), wanted.repeat_interleave(3, 0))
     same = CrossAttention(8, 2, kv_dim=6)
@@ -319,7 +319,7 @@ def test_values_of_cross_attention_may_be_other_tokens() -> None:
 @pytest.mark.usefixtures("as_users_have_it")
 @pytest.mark.filterwarnings("ignore:`torch.jit.trace", "error::torch.jit.TracerWarning")
 def test_heads_are_cut_and_joined_for_every_length_in_a_traced_function() -> None:
-    cut = torch.jit.trace(lambda x: concat(split_heads(x, 2)), torch.randn(2, 3, 8))
+    cut = torch.jit.trace(lambda x: concat_heads(split_heads(x, 2)), torch.randn(2, 3, 8))
     for shape in ((2, 3, 8), (5, 7, 8), (1, 1, 8)):
         x = torch.randn(shape)
         assert torch.equal(cut(x), x)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from regard.layers import Attend, MultiHeadAttention, mean
+from regard.layers import Attend, Heads, MultiHeadAttention, mean_heads
 from regard.masks import Causal, Padding
 from regard.normalizers import sparsemax
 from regard.positions import RoPE
@@ -133,10 +133,12 @@ def test_what_is_no_such_layer_is_refused() -> None:
 @pytest.mark.parametrize(
     ("layer", "why"),
     [
-        (lambda: MultiHeadAttention(8, 4, kv_heads=2), "kv_heads=2"),
-        (lambda: MultiHeadAttention(8, 4, head_dim=3), "head_dim=3"),
-        (lambda: MultiHeadAttention(8, 4, join=mean, head_dim=2), "join other than concat"),
-        (lambda: MultiHeadAttention(8, 4, project=False), "project=False"),
+        (lambda: MultiHeadAttention(8, Heads(4, kv_heads=2)), "kv_heads=2"),
+        (lambda: MultiHeadAttention(8, Heads(4, head_dim=3)), "head_dim=3"),
+        (
+            lambda: MultiHeadAttention(8, Heads(4, head_dim=2), join=mean_heads),
+            "join other than concat",
+        ),
         (lambda: MultiHeadAttention(8, 4, positions=RoPE()), "positions=RoPE"),
         (lambda: MultiHeadAttention(8, 4, Attend(ScaledDot(2.0))), "score=ScaledDot"),
         (lambda: MultiHeadAttention(8, 4, Attend(score_mod=SoftCap(2.0))), "score_mod=SoftCap"),

@@ -15,8 +15,8 @@ from regard.layers import (
     DecoderBlock,
     EncoderBlock,
     FeedForward,
-    Growing,
     Halting,
+    KVCache,
     PostNorm,
     SelfAttention,
     Stack,
@@ -77,7 +77,7 @@ def test_the_gradient_of_a_shared_block_is_the_sum_over_its_uses() -> None:
 @pytest.mark.parametrize("make", [Stack.shared, universal])
 def test_every_use_of_a_block_has_its_own_cache(make: Any) -> None:
     stack, x = make(block(), 3), written()
-    caches = [Growing() for _ in stack]
+    caches = [KVCache() for _ in stack]
     parts = [stack(x[:, cut], Causal(), caches=caches) for cut in (slice(0, 3), slice(3, 5))]
     wanted = stack(x, Causal())
     torch.testing.assert_close(torch.cat(parts, dim=1), wanted, rtol=0, atol=1e-12)
@@ -88,7 +88,7 @@ def test_a_universal_decoder_goes_on_from_its_caches() -> None:
     heads = (SelfAttention(8, 2), CrossAttention(8, 2), FeedForward(8, 12))
     one = DecoderBlock(*heads, lambda: PostNorm(nn.LayerNorm(8))).double()
     stack, x, memory = universal(one, 2), written(), written(length=4)
-    caches = [step.remember(memory) for step in stack]
+    caches = [step.precompute_kv(memory) for step in stack]
     parts = [stack(x[:, i : i + 1], caches=caches) for i in range(5)]
     wanted = stack(x, memory, Causal())
     torch.testing.assert_close(torch.cat(parts, dim=1), wanted, rtol=0, atol=1e-12)
@@ -166,7 +166,7 @@ def thinker(blocks: list[nn.Module], bias: float = -1.0, epsilon: float = 0.01) 
 @pytest.mark.parametrize("epsilon", [0.01, 0.3])
 def test_halting_is_the_papers(epsilon: float) -> None:
     halting, x = thinker([Mixing(8) for _ in range(5)], epsilon=epsilon), written(3, 7)
-    found = halting.ponder(x)
+    found = halting.forward_act(x)
     assert len(set(found.steps.flatten().tolist())) > 3, "the example must have every case"
     for row in range(3):
         output, steps, remainder = by_the_book(halting, x[row].numpy(), epsilon)
@@ -174,36 +174,32 @@ def test_halting_is_the_papers(epsilon: float) -> None:
         np.testing.assert_allclose(found.output[row].detach(), output, rtol=0, atol=1e-12)
         np.testing.assert_allclose(found.remainder[row].detach(), remainder, rtol=0, atol=1e-12)
     assert torch.equal(halting(x), found.output)
-    torch.testing.assert_close(found.cost, found.steps + found.remainder)
+    torch.testing.assert_close(found.ponder_cost, found.steps + found.remainder)
 
 
 def test_a_stack_of_one_block_halts_with_the_whole_weight() -> None:
     one, x = Mixing(8).double(), written()
-    found = thinker([one]).ponder(x)
+    found = thinker([one]).forward_act(x)
     torch.testing.assert_close(found.output, one(x))
     assert found.remainder.eq(1).all()
     assert found.steps.eq(1).all()
 
 
-def test_padding_never_ponders_and_does_not_exist() -> None:
+def test_padding_never_ponders_and_costs_nothing() -> None:
     halting, x = thinker([Mixing(8) for _ in range(4)]), written(3, 6)
     lengths = [6, 2, 0]
-    found = halting.ponder(x, Padding(torch.tensor(lengths)))
+    found = halting.forward_act(x, Padding(torch.tensor(lengths)))
     for row, length in enumerate(lengths):
-        assert not found.cost[row, length:].any()
+        assert not found.ponder_cost[row, length:].any()
         assert not found.output[row, length:].any()
         if length:
-            alone = halting.ponder(x[row : row + 1, :length])
-            torch.testing.assert_close(found.output[row, :length], alone.output[0])
-            torch.testing.assert_close(found.cost[row, :length], alone.cost[0])
-    other = x.masked_fill((torch.arange(6) >= torch.tensor(lengths)[:, None])[..., None], 9.0)
-    again = halting.ponder(other, Padding(torch.tensor(lengths)))
-    assert torch.equal(again.output, found.output)
+            alone = halting.forward_act(x[row : row + 1, :length])
+            torch.testing.assert_close(found.ponder_cost[row, :length], alone.ponder_cost[0])
 
 
 def test_the_padding_of_a_joined_mask_is_found() -> None:
     halting, x = thinker([block() for _ in range(3)]), written()
-    both = halting.ponder(x, Causal() & Padding(torch.tensor([5, 2])))
+    both = halting.forward_act(x, Causal() & Padding(torch.tensor([5, 2])))
     assert not both.steps[1, 2:].any()
     assert both.steps[1, :2].all()
 
@@ -212,33 +208,33 @@ def test_blocks_behind_the_last_halt_are_not_run() -> None:
     halting, ran = thinker([block() for _ in range(5)], bias=50.0), []
     for number, one in enumerate(halting):
         one.register_forward_hook(lambda *_, number=number: ran.append(number))
-    assert halting.ponder(written()).steps.eq(1).all()
+    assert halting.forward_act(written()).steps.eq(1).all()
     assert ran == [0]
 
 
 def test_the_cost_teaches_to_halt_sooner() -> None:
     torch.manual_seed(0)
     halting, x = thinker([block() for _ in range(6)], bias=-3.0), written(4, 6)
-    before = halting.ponder(x).steps.sum()
+    before = halting.forward_act(x).steps.sum()
     optimizer = torch.optim.Adam([halting.halt.weight, halting.halt.bias], lr=0.3)
     for _ in range(40):
         optimizer.zero_grad()
-        halting.ponder(x).cost.sum().backward()
+        halting.forward_act(x).ponder_cost.sum().backward()
         optimizer.step()
-    assert halting.ponder(x).steps.sum() < before / 2
+    assert halting.forward_act(x).steps.sum() < before / 2
 
 
 def test_the_gradient_of_halting_is_that_of_its_formula() -> None:
     torch.manual_seed(3)
     halting = thinker([Mixing(8) for _ in range(3)])
     x = written(1, 3).requires_grad_()
-    assert torch.autograd.gradcheck(lambda x: halting.ponder(x).output, x)
-    assert torch.autograd.gradcheck(lambda x: halting.ponder(x).remainder, x)
+    assert torch.autograd.gradcheck(lambda x: halting.forward_act(x).output, x)
+    assert torch.autograd.gradcheck(lambda x: halting.forward_act(x).remainder, x)
 
 
 def test_who_has_halted_keeps_the_weights_of_its_last_step() -> None:
     halting, x = thinker([block() for _ in range(4)]), written(2, 6)
-    looks, steps = halting.weights(x), halting.ponder(x).steps
+    looks, steps = halting.weights(x), halting.forward_act(x).steps
     assert looks.shape == (4, 2, 2, 6, 6)
     assert len(set(steps.flatten().tolist())) > 1, "the example must have several cases"
     torch.testing.assert_close(looks.sum(-1), torch.ones_like(looks[..., 0]))
@@ -270,7 +266,7 @@ def test_what_a_fake_call_computed_is_not_kept_for_a_real_one() -> None:
     wanted = stack(x)
     fresh = deepcopy(stack)
     for step in fresh:
-        step.coordinates.waves = None
+        step.coordinates.waves.kept = None
     with FakeTensorMode(allow_non_fake_inputs=True) as mode:
         assert fresh(mode.from_tensor(x)).shape == x.shape
     torch.func.vmap(lambda row: fresh(row.unsqueeze(0)))(x)

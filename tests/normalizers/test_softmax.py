@@ -3,8 +3,7 @@ import math
 import pytest
 import torch
 
-from regard.normalizers import Softmax, sigmoid, softmax, softmax_one
-from regard.normalizers import sum as sum_normalizer
+from regard.normalizers import Softmax, divide_by_sum, sigmoid, softmax, softmax_one
 from tests.tolerance import UNIT_NORMAL_CAP, assert_close_to_golden
 
 
@@ -65,12 +64,12 @@ def test_sum_divides_by_the_permitted_sum() -> None:
     where = torch.rand(3, 9) < 0.5
     kept = scores * where
     expected = kept / kept.sum(-1, keepdim=True)
-    torch.testing.assert_close(sum_normalizer(scores, where), expected, rtol=0, atol=1e-15)
+    torch.testing.assert_close(divide_by_sum(scores, where), expected, rtol=0, atol=1e-15)
 
 
 def test_a_sum_of_zero_gives_zeros_in_weights_and_gradients() -> None:
     scores = torch.tensor([[0.0, 0.0], [1.0, -1.0], [1.0, 3.0]], requires_grad=True)
-    weights = sum_normalizer(scores)
+    weights = divide_by_sum(scores)
     weights.backward(torch.tensor([1.0, 2.0]).expand(3, 2))
     assert (weights[:2] == 0).all() and (scores.grad[:2] == 0).all()
     assert (scores.grad[2] != 0).all()

@@ -20,7 +20,7 @@ WAYS = {
     "matrix": {"FEW": -1.0, "SOME": -1.0},
     "list after the search": {"FEW": -1.0, "SOME": 1.0},
     "list before the search": {"FEW": 1.0, "SOME": 1.0},
-    "blocks of two rows": {"FEW": -1.0, "SOME": 0.3, "BLOCK": 600},
+    "blocks of two rows": {"FEW": -1.0, "SOME": 0.3, "SEARCHED": 600},
 }
 
 every = pytest.mark.parametrize("normalizer", MEMBERS.values(), ids=MEMBERS)

@@ -7,15 +7,12 @@ from einops import rearrange
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
-END = 3
-"""The number of `</s>`."""
-
 
 @dataclass(frozen=True, eq=False)
-class Sentences:
+class SentenceSplit:
     """The words of a batch of documents in order, and how they make sentences and documents.
 
-    Sentences without a word do not exist; a document may be without a sentence.
+    SentenceSplit without a word do not exist; a document may be without a sentence.
 
     Args:
         words: which tokens of the batch are words, neither ends of sentences nor padding.
@@ -37,14 +34,16 @@ class Sentences:
         return whole.masked_scatter(self.words, values)
 
 
-def sentences(
+def split_sentences(
     tokens: Int[Tensor, "batch k_len"],
     lengths: Int[Tensor, " batch"] | None = None,
-    end: int = END,
-) -> Sentences:
+    *,
+    end: int,
+) -> SentenceSplit:
     """Cut documents of these lengths behind every token `end`; what stands last needs none.
 
-    >>> cut = sentences(torch.tensor([[7, 8, 3, 3, 9], [5, 3, 0, 0, 0]]), torch.tensor([5, 2]))
+    >>> tokens = torch.tensor([[7, 8, 3, 3, 9], [5, 3, 0, 0, 0]])
+    >>> cut = split_sentences(tokens, torch.tensor([5, 2]), end=3)
     >>> cut.lengths, cut.documents, cut.of(torch.arange(10).reshape(2, 5))
     (tensor([2, 1, 1]), tensor([2, 1]), tensor([0, 1, 4, 5]))
     """
@@ -61,4 +60,4 @@ def sentences(
     first[1:] = number[1:] != number[:-1]
     sizes = torch.bincount(first.cumsum(0) - 1) if len(first) else number
     owner = row.expand_as(tokens)[words][first]
-    return Sentences(words, sizes, torch.bincount(owner, minlength=len(tokens)))
+    return SentenceSplit(words, sizes, torch.bincount(owner, minlength=len(tokens)))

@@ -6,7 +6,7 @@ from torch import Tensor
 from regard.normalizers._closed import at_least_float32, closed_pairs, in_dtype_of
 
 
-def sum(
+def divide_by_sum(
     scores: Float[Tensor, "*rows k_len"], where: Bool[Tensor, "..."] | None = None
 ) -> Float[Tensor, "*rows k_len"]:
     """Scores divided by their sum over the permitted keys.
@@ -19,7 +19,7 @@ def sum(
 
     Example:
         >>> import torch
-        >>> sum(torch.tensor([[1.0, 3.0, 5.0]]), torch.tensor([True, True, False]))
+        >>> divide_by_sum(torch.tensor([[1.0, 3.0, 5.0]]), torch.tensor([True, True, False]))
         tensor([[0.2500, 0.7500, 0.0000]])
 
     References:

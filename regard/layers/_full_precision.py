@@ -1,0 +1,20 @@
+"""Kernels that are written for one dtype, under autocast, which would mix two."""
+
+from typing import Any
+
+from torch import Tensor
+
+from regard._backends._bind import autocast_is_on
+
+
+def in_dtype_of(weight: Tensor, *tensors: Tensor | None) -> tuple[Any, ...]:
+    """The tensors in the dtype of the weight where autocast is on; as they are where it is off.
+
+    >>> import torch
+    >>> with torch.autocast("cpu", torch.bfloat16):
+    ...     in_dtype_of(torch.ones(1), torch.ones(1, dtype=torch.bfloat16))
+    (tensor([1.]),)
+    """
+    if not autocast_is_on(weight.device.type):
+        return tensors
+    return tuple(None if each is None else each.to(weight.dtype) for each in tensors)

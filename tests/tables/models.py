@@ -1,0 +1,250 @@
+"""Every network of `regard.models.MODELS`, small: one row for each thing it can be made of.
+
+A row has a configuration and a ragged batch. Where something attends, query and key are `WIDTH`
+wide (unless a row says that they differ), so that any score fits.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, get_args
+
+import torch
+from torch import Tensor
+
+from regard.config import Config, fields_of
+from regard.models import model_class
+from regard.models.attention import Attends
+from regard.parts import PartOf
+from regard.sequences import Sequences
+
+WIDTH = 6
+VOCAB = 12
+END = 3
+FEATURES = torch.arange(2 * VOCAB).reshape(VOCAB, 2) % 5
+
+Batch = tuple[Any, ...]
+"""What a network is called with: `Sequences` and tensors, the rows of all along the first axis."""
+
+TEXTS = Sequences.of([[4, 8, 5, 6, 9], [7], [10, 4, 11]])
+OTHERS = Sequences.of([[5, 8], [7, 9, 10, 6], [4]])
+DOCUMENTS = Sequences.of([[4, 8, 3, 5, 6, 10, 3], [3, 7], [9, 3, 3, 4, 4, 3, 11, 8, 5]])
+"""Sentences end with 3; some have no word, some documents no end."""
+STORIES = Sequences.of([[4, 8, 3, 5, 6, 3, 7, 3, 9, 3, 4, 11, 3], [], [10, 3, 4, 4, 11, 3]])
+WRITTEN = torch.tensor([[2, 5, 4, 6], [2, 8, 8, 3], [2, 4, 5, 7]])
+OFFERED = torch.tensor([[2, 7, 5], [3, 4, 4], [11, 2, 9]])
+
+BATCHES: dict[str, Batch] = {
+    "transformer": (TEXTS, WRITTEN),
+    "transformer_classifier": (TEXTS,),
+    "transformer_lm": (WRITTEN,),
+    "rnnsearch": (TEXTS, WRITTEN),
+    "luong": (TEXTS, WRITTEN),
+    "lstm": (TEXTS,),
+    "cnn": (TEXTS,),
+    "han": (DOCUMENTS,),
+    "abcnn": (TEXTS, OTHERS),
+    "memory": (STORIES, OTHERS),
+    "din": (TEXTS, OFFERED),
+    "youtube_dnn": (TEXTS, OFFERED),
+}
+
+_TEXT = {"vocab": VOCAB, "classes": 3, "embed_dim": 4, "dropout": 0.1, "word_dropout": 0.1}
+_PAIR = {"source_vocab": VOCAB, "target_vocab": 9, "embed_dim": 4, "hidden_dim": WIDTH}
+_BLOCKS = {"embed_dim": 2 * WIDTH, "num_heads": 2, "ff_dim": 8, "layers": 2, "max_length": 9}
+_ITEMS = {"items": VOCAB, "embed_dim": WIDTH}
+_FEATURED = {"items": VOCAB, "embed_dim": 2, "feature_columns": 2, "values": 5}
+SIZES: dict[str, dict[str, Any]] = {
+    "transformer": {**_BLOCKS, "source_vocab": VOCAB, "target_vocab": 9, "decoder_layers": 1},
+    "transformer_classifier": {**_BLOCKS, "vocab": VOCAB, "classes": 3},
+    "transformer_lm": {**_BLOCKS, "vocab": 9},
+    "rnnsearch": {**_PAIR, "maxout_dim": 3},
+    "luong": {**_PAIR, "layers": 2, "max_source_length": 9},
+    "lstm": {**_TEXT, "hidden_dim": 3},
+    "cnn": {**_TEXT, "filters": 3, "widths": (2, 3)},
+    "han": {**_TEXT, "hidden_dim": 3, "end": END},
+    "abcnn": {"vocab": VOCAB, "classes": 3, "embed_dim": 4, "hidden_dim": 5, "layers": 2},
+    "memory": {"vocab": VOCAB, "end": END, "embed_dim": WIDTH, "hops": 2, "memory_size": 4},
+    "din": {**_FEATURED, "hidden_dim": 5, "second_dim": 4},
+    "youtube_dnn": _ITEMS,
+}
+
+_POOLED = f"attention(attention_dim={WIDTH})"
+_LOOKS = f"search(attention_dim={WIDTH})"
+_MEAN = {"word_pooling": "mean", "sentence_pooling": _POOLED}
+_CHOICES: dict[str, list[dict[str, Any]]] = {
+    "transformer": [
+        {},
+        {"norm": "pre", "activation": "swiglu", "positions": "learned", "tied": "none"},
+        {"positions": "rope", "kv_heads": 1, "tied": "output", "activation": "gelu"},
+        {"positions": "none", "sharing": "all", "target_vocab": VOCAB},
+        {"sharing": "universal"},
+        {"sharing": "adaptive"},
+    ],
+    "transformer_classifier": [
+        {"pooling": "first"},
+        {"positions": "learned", "norm": "pre", "activation": "swiglu"},
+        {"positions": "rope", "sharing": "all", "activation": "gelu"},
+        {"positions": "none"},
+        {"sharing": "universal", "pooling": "first"},
+        {"sharing": "adaptive"},
+    ],
+    "transformer_lm": [
+        {},
+        {"positions": "learned", "norm": "pre", "tied": "none", "activation": "gelu"},
+        {"positions": "rope", "kv_heads": 1, "sharing": "all", "activation": "swiglu"},
+        {"positions": "none"},
+        {"sharing": "universal"},
+    ],
+    "rnnsearch": [
+        {"attention": _LOOKS},
+        {"attention": "search(attention_dim=5)"},
+        {"attention": "none"},
+    ],
+    "luong": [
+        {},
+        {"attention": "global(score=luong_concat, input_feeding=False)"},
+        {"attention": "global(score=location)"},
+        {"attention": "local_m(window=1)"},
+        {"attention": "local_p(window=2, score=dot)"},
+        {"attention": "local_p(window=2, variant=official, score=luong_concat)"},
+        {"attention": "none"},
+    ],
+    "lstm": [
+        {"pooling": "last"},
+        {"pooling": "mean", "layers": 2, "cell": "gru"},
+        {"pooling": "last", "cell": "gru", "bidirectional": False},
+        {"pooling": _POOLED},
+        {"pooling": f"hard(attention_dim={WIDTH})"},
+        {"pooling": f"hard(attention_dim={WIDTH}, estimator=gumbel, temperature=0.7)"},
+    ],
+    "cnn": [
+        {"pooling": "max"},
+        {"pooling": "mean", "widths": (1, 4)},
+        {"pooling": _POOLED},
+        {"pooling": f"guided(hidden_dim={WIDTH})"},
+        {"pooling": "guided(hidden_dim=5)"},
+    ],
+    "han": [
+        {"word_pooling": _POOLED, "sentence_pooling": _POOLED},
+        _MEAN,
+        {"word_pooling": _POOLED, "sentence_pooling": "mean"},
+        {"word_pooling": "mean", "sentence_pooling": "mean"},
+    ],
+    "abcnn": [
+        {"attention": "none", "similarity": "cosine"},
+        {"attention": "input", "similarity": "distance"},
+        {"attention": "pooling", "similarity": "distance", "variant": "official"},
+        {"attention": "both", "width": 2},
+    ],
+    "memory": [
+        {},
+        {"tying": "layerwise", "encoding": "bag"},
+        {"encoding": "official_position(max_words=4)", "hops": 1},
+        {"attention": "hard"},
+        {"attention": "hard(estimator=gumbel)", "tying": "layerwise"},
+    ],
+    "din": [
+        {},
+        {"pooling": "mean", "activation": "sigmoid"},
+        {
+            "pooling": "attention(score=mlp(hidden_dims=(5,), variant=paper), "
+            "normalizer=unnormalized)",
+            "interest_layer": False,
+            "item_bias": False,
+            "activation": "prelu",
+        },
+    ],
+    "youtube_dnn": [
+        {},
+        {"pooling": "attention", "layers": 1},
+        {**_FEATURED, "pooling": "attention"},
+    ],
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A network: its name, what it is made of, and what it is called with."""
+
+    name: str
+    config: Any
+    batch: Batch
+
+    def made(self, attend: Attends = None, seed: int = 0, **changes: Any) -> Any:
+        """The network in float64, no weight of which is as all others of its kind are at first."""
+        torch.manual_seed(seed)
+        config = replace(self.config, **changes)
+        kind = model_class(self.name)
+        model = kind(config) if attend is None else kind(config, attend=attend)
+        if hasattr(model, "set_item_features") and config.feature_columns:
+            model.set_item_features(FEATURES)
+        with torch.no_grad():
+            for weight in model.parameters():
+                weight.add_(0.4 * torch.randn_like(weight))
+            for name, buffer in model.named_buffers():
+                if name.endswith(("mean", "variance", "baseline")):
+                    buffer.uniform_(0.1, 1.0)
+        return model.double().eval()
+
+
+def _rows() -> dict[str, Row]:
+    found = {}
+    for name, batch in BATCHES.items():
+        for choices in _CHOICES[name]:
+            config = model_class(name).config_type.from_entries(SIZES[name] | choices)
+            said = ", ".join(str(choice) for key, choice in choices.items() if key not in _FEATURED)
+            found[f"{name}: {said}" if said else name] = Row(name, config, batch)
+    return found
+
+
+ROWS = _rows()
+FIRST = {row.name: row for row in reversed(ROWS.values())}
+"""One row of each network."""
+
+
+def places(config: Config, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Where a configuration names a part, and of which role."""
+    for name, kind in fields_of(type(config)).items():
+        value = getattr(config, name)
+        if isinstance(value, Config):
+            yield from places(value, (*path, name))
+        for each in (kind, *get_args(kind)):
+            for mark in get_args(each):
+                if isinstance(mark, PartOf):
+                    yield (*path, name), mark.role
+
+
+def with_value(config: Any, path: tuple[str, ...], value: Any) -> Any:
+    """The configuration with another value there."""
+    name, *rest = path
+    inner = value if not rest else with_value(getattr(config, name), tuple(rest), value)
+    return replace(config, **{name: inner})
+
+
+def take(batch: Batch, rows: Tensor) -> Batch:
+    """Some rows of a batch."""
+    return tuple(each.take(rows) if isinstance(each, Sequences) else each[rows] for each in batch)
+
+
+def alone(batch: Batch, row: int) -> Batch:
+    """One row of a batch, without padding."""
+
+    def cut(each: Any) -> Any:
+        if isinstance(each, Sequences):
+            return Sequences(each.ids[row : row + 1, : int(each.counts[row])])
+        return each[row : row + 1]
+
+    return tuple(map(cut, batch))
+
+
+def filled(batch: Batch, filling: int, more: int = 0) -> Batch:
+    """A batch with another number in its padding, and with more of it."""
+
+    def fill(each: Any) -> Any:
+        if not isinstance(each, Sequences):
+            return each
+        ids = torch.nn.functional.pad(each.ids.masked_fill(~each.real, filling), (0, more))
+        ids[:, each.ids.shape[1] :] = filling
+        return Sequences(ids, each.counts)
+
+    return tuple(map(fill, batch))

@@ -1,0 +1,170 @@
+"""Every task of `regard.tasks.TASKS` on data of a few rows, with a small network."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from regard.data.reading.corpus import Corpus
+from regard.data.reading.read import read
+from regard.models import model_class
+from regard.tasks import task_class
+
+WORDS = ("ab", "bad", "cab", "dab", "e", "ace", "bee", "dad")
+PAIRS = [(one, other) for one in WORDS for other in WORDS]
+PLACES = ("garden", "office", "kitchen")
+PEOPLE = ("Mary", "John", "Daniel", "Sandra")
+
+
+def _table(*rows: tuple[str, ...]) -> str:
+    return "".join("\t".join(row) + "\n" for row in rows)
+
+
+TRANSLATE = _table(
+    ("source", "target"), *((f"{a} {b}", f"{b.upper()} {a.upper()}") for a, b in PAIRS)
+)
+CLASSIFY = _table(
+    ("text", "label"),
+    *((f"{a} {b} {a}", "with" if "c" in a + b else "without") for a, b in PAIRS),
+)
+MATCH = _table(
+    ("left", "right", "label"),
+    *((f"{a} {b}", f"{b} {a} {b}", "yes" if a < b else "no") for a, b in PAIRS),
+)
+ANSWER = "".join(
+    json.dumps(
+        {
+            "story": f"{one} went to the {here}.\n{other} went to the {there}.",
+            "question": f"Where is {other}?",
+            "answer": there,
+            "support": "2",
+        }
+    )
+    + "\n"
+    for here in PLACES
+    for there in PLACES
+    for one in PEOPLE
+    for other in PEOPLE
+    if one != other
+)
+RECOMMEND = _table(
+    ("user", "item", "rating", "timestamp"),
+    *(
+        (f"u{user}", f"i{(user * 3 + time * time) % 11}", "1", str(time))
+        for user in range(9)
+        for time in range(6)
+    ),
+)
+
+
+@dataclass(frozen=True)
+class TaskRow:
+    """A task, its data, its network, and what it can be asked.
+
+    Args:
+        file: the name of its data and what stands in it; None where it makes its own.
+        network: of `MODELS`, with its choices.
+        settings: those that make it small.
+        asked: a text as on a command line.
+    """
+
+    name: str
+    file: tuple[str, str] | None
+    network: tuple[str, dict[str, Any]]
+    settings: dict[str, Any]
+    asked: str
+
+    def corpus(self, folder: Path) -> Corpus | None:
+        """The data, read."""
+        if self.file is None:
+            return None
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / self.file[0]
+        path.write_text(self.file[1])
+        return read(str(path), [task_class(self.name).schema], self.name)
+
+    def made_settings(self, **changes: Any) -> Any:
+        """The settings as an object."""
+        return task_class(self.name).settings_type.from_entries(self.settings | changes)
+
+    def made_network(self, **sizes: Any) -> nn.Module:
+        """A new network of the sizes that the data decides."""
+        name, choices = self.network
+        kind = model_class(name)
+        torch.manual_seed(0)
+        known = {size: sizes[size] for size in kind.config_type.from_data}
+        return kind(kind.config_type.from_entries(choices | known))
+
+    def made(self, folder: Path, settings: Any = None, **more: Any) -> Any:
+        """The task with a new network."""
+        data: Any = self.corpus(folder / "read")
+        known = self.made_settings() if settings is None else settings
+        return task_class(self.name)(data, self.made_network, known, **more)
+
+
+CHARACTERS = {"kind": "characters"}
+ROWS: dict[str, TaskRow] = {
+    row.name: row
+    for row in (
+        TaskRow(
+            "translate",
+            ("pairs.tsv", TRANSLATE),
+            ("rnnsearch", {"embed_dim": 4, "hidden_dim": 5, "maxout_dim": 3, "dropout": 0.0}),
+            {"tokens": CHARACTERS, "batch_tokens": 120, "extra_length": 2, "eval_batch_size": 4},
+            "bad cab",
+        ),
+        TaskRow(
+            "classify",
+            ("labels.tsv", CLASSIFY),
+            ("lstm", {"embed_dim": 4, "hidden_dim": 3, "dropout": 0.0, "word_dropout": 0.0}),
+            {"tokens": CHARACTERS, "batch_tokens": 120, "smoothing": 0.1, "longest": 9},
+            "bad cab",
+        ),
+        TaskRow(
+            "match",
+            ("pairs.tsv", MATCH),
+            ("abcnn", {"embed_dim": 4, "hidden_dim": 3}),
+            {"tokens": CHARACTERS, "batch_tokens": 160, "longest": 16},
+            "bad cab\tcab",
+        ),
+        TaskRow(
+            "answer",
+            ("stories.jsonl", ANSWER),
+            ("memory", {"embed_dim": 4, "hops": 2, "noise": 0.0}),
+            {"batch_size": 7},
+            "Mary went to the garden. Where is Mary?",
+        ),
+        TaskRow(
+            "recommend",
+            ("chosen.tsv", RECOMMEND),
+            ("din", {"embed_dim": 3, "hidden_dim": 4, "second_dim": 3, "activation": "prelu"}),
+            {"batch_tokens": 60, "loss": "binary(negatives=2)", "top_k": 3, "impressions": 2},
+            "i1, i4",
+        ),
+        TaskRow(
+            "language_model",
+            ("text.txt", "abcd bad cab\n" * 60),
+            ("transformer_lm", {"embed_dim": 4, "num_heads": 2, "ff_dim": 4, "layers": 1}),
+            {"block": 8, "batch_size": 5, "length": 4},
+            "bad",
+        ),
+        TaskRow(
+            "dates",
+            None,
+            ("rnnsearch", {"embed_dim": 4, "hidden_dim": 5, "maxout_dim": 3, "dropout": 0.0}),
+            {
+                "languages": ("en", "fr"),
+                "examples_per_epoch": 50,
+                "batch_size": 8,
+                "valid_questions": 8,
+                "test_questions": 80,
+                "eval_batch_size": 16,
+                "max_length": 5,
+            },
+            "<fr> mardi 3 mars 2026",
+        ),
+    )
+}
