@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from regard.data.reading.babi import Babi, is_babi, split_of, write_babi
-from regard.data.reading.rows import Rows
-from regard.data.synthetic.stories import KINDS, rows
+from regard.data.reading.babi import Babi, babi_split, is_babi, write_babi
+from regard.data.reading.rows import RowSource
+from regard.data.synthetic.stories import STORY_KINDS, story_rows
 
 SAMPLE = (
     "1 Mary moved to the bathroom.\n"
@@ -50,9 +50,9 @@ def test_windows_line_ends_a_byte_order_mark_and_blank_lines_change_nothing(tmp_
     assert read(written(tmp_path, dressed)) == plain
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", STORY_KINDS)
 def test_what_is_written_is_read_again(tmp_path: Path, kind: str) -> None:
-    wanted = list(rows("test", 23, seed=1, kind=kind))
+    wanted = list(story_rows("test", 23, seed=1, kind=kind))
     write_babi(tmp_path / "x.txt", wanted)
     assert read(tmp_path / "x.txt") == wanted
     text = (tmp_path / "x.txt").read_text()
@@ -62,7 +62,7 @@ def test_what_is_written_is_read_again(tmp_path: Path, kind: str) -> None:
 
 def test_rows_are_rows(tmp_path: Path) -> None:
     found = Babi(tmp_path / "x")
-    assert isinstance(found, Rows) and found.files == (tmp_path / "x",)
+    assert isinstance(found, RowSource) and found.files == (tmp_path / "x",)
 
 
 def test_a_question_about_nothing_has_an_empty_story(tmp_path: Path) -> None:
@@ -103,8 +103,8 @@ def test_an_official_name_or_the_look_of_the_file_tells_the_format(tmp_path: Pat
     assert not is_babi(written(tmp_path, b"1 \xff\ta\n", "latin.txt"))
     assert not is_babi(written(tmp_path, "", "empty.txt"))
     assert not is_babi(tmp_path)
-    assert split_of(Path("qa2_two-supporting-facts_train.txt")) == "train"
-    assert [split_of(Path(n)) for n in ("dev.txt", "trainer.txt")] == ["valid", None]
+    assert babi_split(Path("qa2_two-supporting-facts_train.txt")) == "train"
+    assert [babi_split(Path(n)) for n in ("dev.txt", "trainer.txt")] == ["valid", None]
 
 
 def test_what_the_format_cannot_hold_is_refused(tmp_path: Path) -> None:

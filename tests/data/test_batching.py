@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from regard.data.feeding.batching import by_tokens, padding_share
+from regard.data.feeding.batching import by_rows, by_tokens, padding_share
 
 pairs = st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), min_size=1, max_size=60)
 
@@ -43,3 +43,34 @@ def test_no_rows_give_no_batches_and_no_tokens_are_refused() -> None:
     assert by_tokens(np.zeros((0, 2), dtype=int), 10, rng) == []
     with pytest.raises(ValueError, match="got 0"):
         by_tokens(np.ones((1, 2), dtype=int), 0, rng)
+
+
+@given(st.lists(st.integers(1, 9), max_size=40), st.integers(1, 7))
+def test_batches_of_rows_hold_every_row_exactly_once(lengths: list[int], size: int) -> None:
+    batches = by_rows(np.array(lengths, dtype=int)[:, None], size, np.random.default_rng(0))
+    assert sorted(row for rows in batches for row in rows) == list(range(len(lengths)))
+    assert all(len(rows) <= size for rows in batches)
+    assert sum(len(rows) < size for rows in batches) <= 1
+
+
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=40), st.integers(1, 7))
+def test_no_other_row_lies_between_the_lengths_of_a_batch(lengths: list[int], size: int) -> None:
+    spans = sorted(
+        (min(lengths[row] for row in rows), max(lengths[row] for row in rows))
+        for rows in by_rows(np.array(lengths)[:, None], size, np.random.default_rng(0))
+    )
+    assert all(before[1] <= after[0] for before, after in zip(spans, spans[1:], strict=False))
+
+
+def test_batches_of_rows_are_drawn_as_they_were_when_runs_of_today_began() -> None:
+    lengths = np.array([[3], [1], [4], [1], [5], [9], [2], [6]])
+    found = by_rows(lengths, 3, np.random.default_rng(7))
+    assert [rows.tolist() for rows in found] == [[3, 1, 6], [0, 2, 4], [7, 5]]
+
+
+def test_rows_of_equal_length_are_mixed_anew_and_no_rows_at_a_time_are_refused() -> None:
+    rng = np.random.default_rng(0)
+    first, second = (by_rows(np.full((1000, 1), 5), 10, rng)[0].tolist() for _ in range(2))
+    assert first != second
+    with pytest.raises(ValueError, match="rows must be at least 1, got 0"):
+        by_rows(np.array([[1]]), 0, rng)

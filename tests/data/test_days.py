@@ -11,9 +11,9 @@ from regard.data.synthetic.days import (
     SPLITS,
     YEARS,
     day,
+    day_split,
     days_of,
     number_of,
-    split_of,
 )
 
 
@@ -56,7 +56,7 @@ def test_about_one_day_in_twenty_is_kept_for_each_examination() -> None:
 def test_the_split_never_changes() -> None:
     # A changed hash would let a new version examine a model on days that it was trained on.
     days = [datetime.date(2026, 3, number) for number in range(1, 32)]
-    kept = {date.day: split_of(date) for date in days if split_of(date) != "train"}
+    kept = {date.day: day_split(date) for date in days if day_split(date) != "train"}
     assert kept == KEPT_IN_MARCH_2026
 
 

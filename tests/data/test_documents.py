@@ -2,7 +2,7 @@
 
 import pytest
 
-from regard.data.encoding.documents import DocumentCoder, sentences
+from regard.data.encoding.documents import DocumentCoder, sentences_of
 from regard.data.encoding.tokenizer import Tokenizer
 
 TOKENIZER = Tokenizer.train(["it rains . a b"], "words", 20)
@@ -24,7 +24,7 @@ CODER = DocumentCoder(TOKENIZER)
 def test_lines_are_sentences_and_a_single_line_is_cut_at_its_marks(
     text: str, wanted: list[str]
 ) -> None:
-    assert [s.rstrip('."') for s in sentences(text)] == [s.rstrip('."') for s in wanted]
+    assert [s.rstrip('."') for s in sentences_of(text)] == [s.rstrip('."') for s in wanted]
 
 
 def test_each_sentence_is_followed_by_an_end_and_documents_stay_apart() -> None:

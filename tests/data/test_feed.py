@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from regard.data.feeding.batching import by_tokens
-from regard.data.feeding.feed import Feed, Part
+from regard.data.feeding.feed import EpochExamples, Feed
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Numbers:
         return torch.tensor(rows + 1000 * self.epoch)
 
 
-def part(epoch: int, rows: int = 50) -> Part:
+def part(epoch: int, rows: int = 50) -> EpochExamples:
     lengths = np.random.default_rng(7).integers(1, 20, (rows, 2))
     return Numbers(lengths, epoch)
 

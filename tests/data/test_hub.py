@@ -7,7 +7,7 @@ import pytest
 
 from regard._io.extra import extra
 from regard.data.reading.corpus import Corpus
-from regard.data.reading.read import read
+from tests.data.any_task import read
 
 
 def hub(folder: Path, entries: list[dict[str, object]]) -> Corpus:

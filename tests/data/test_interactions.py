@@ -1,43 +1,87 @@
-"""Ratings and times are numbers, or refused where they stand."""
+"""A corpus of interactions is what is learned from, and what is held out to ask for."""
 
+from typing import Any
+
+import numpy as np
 import pytest
 
-from regard.data.reading.interactions import rating_of, require_interaction, seconds_of
+from regard._io.extra import extra
+from regard.data.encoding.histories import Histories
+from regard.data.encoding.interactions import held_out_examples, histories_in, require_examples
+
+NAMES = ("user", "item", "rating", "timestamp", "category")
 
 
-@pytest.mark.parametrize("text", ["good", "", "nan", "inf", "4,5"])
-def test_ratings_that_are_not_numbers_are_refused_where_they_stand(text: str) -> None:
-    with pytest.raises(ValueError, match="r.csv line 3: the rating '.*' is not a number"):
-        rating_of(text, "r.csv line 3")
+def split_of(rows: list[tuple[str, ...]]) -> Any:
+    """Interactions as the reading of data gives them."""
+    columns = zip(*rows, strict=True)
+    named = {name: list(cells) for name, cells in zip(NAMES, columns, strict=False)}
+    return extra("datasets").Dataset.from_dict(named)
 
 
-def test_times_are_seconds_or_dates() -> None:
-    assert seconds_of("12.5", "x") == 12.5
-    assert seconds_of("1970-01-01T01:00:00+01:00", "x") == 0.0
-    assert seconds_of("1970-01-01 00:01:00", "x") == 60.0
-    with pytest.raises(ValueError, match="r.csv line 3: the timestamp 'noon' is neither"):
-        seconds_of("noon", "r.csv line 3")
-    with pytest.raises(ValueError, match="the timestamp 'nan'"):
-        seconds_of("nan", "x")
+def chosen(user: str, items: str) -> list[tuple[str, ...]]:
+    return [(user, item, "", "") for item in items]
+
+
+def asked(found: Histories, splits: dict[str, Any]) -> dict[str, list[tuple[str, str]]]:
+    """For each split the histories and what is asked after them, as letters."""
+    known, letters = found.catalogue, {}
+    for split, part in held_out_examples(splits, known).items():
+        letters[split] = [
+            ("".join(known.items[item] for item in history), known.items[target])
+            for history, target in zip(part.take(np.arange(len(part))), part.targets, strict=True)
+        ]
+    return letters
+
+
+def test_without_parts_each_users_last_two_items_are_held_out() -> None:
+    rows = split_of([*chosen("ann", "abcd"), *chosen("bob", "ba")])
+    assert asked(histories_in(rows), {"train": rows}) == {
+        "train": [("a", "b"), ("b", "a")],
+        "valid": [("ab", "c")],
+        "test": [("abc", "d")],
+    }
+
+
+def test_a_test_alone_is_asked_after_all_that_is_told_before_it() -> None:
+    rows, test = split_of(chosen("ann", "abcd")), split_of(chosen("ann", "ca"))
+    found = asked(histories_in(rows), {"train": rows, "test": test})
+    assert found["valid"] == [("ab", "c")] and found["test"] == [("abcdc", "a")]
+
+
+def test_with_a_part_to_validate_on_everything_before_it_is_learned() -> None:
+    rows = split_of(chosen("ann", "abc"))
+    further = {"test": split_of(chosen("ann", "a")), "valid": split_of(chosen("ann", "b"))}
+    assert asked(histories_in(rows), {"train": rows, **further}) == {
+        "train": [("a", "b"), ("ab", "c")],
+        "valid": [("abc", "b")],
+        "test": [("abcb", "a")],
+    }
+
+
+def test_what_is_known_of_an_item_stands_between_tabs() -> None:
+    rows = split_of([("ann", "a", "", "", "x\ty"), ("ann", "b", "", "", "x\t")])
+    known = histories_in(rows).catalogue
+    table = dict(zip(known.items, known.features.tolist(), strict=True))
+    assert [known.values[number] for number in table["a"]] == ["0=x", "1=y"]
+    assert [known.values[number] for number in table["b"]] == ["0=x", ""]
 
 
 @pytest.mark.parametrize(
-    ("row", "why"),
+    ("rows", "held_out", "why"),
     [
-        (("", "tea", "1", "1"), "the user is empty"),
-        (("ann", "\t ", "1", "1"), "the item is empty"),
-        (("u" * 10_001, "tea", "1", "1"), "the name of the user has 10,001 characters, 10,000"),
-        (("ann", "tea", "x", "1"), "the rating 'x'"),
-        (("ann", "tea", "", "x"), "the timestamp 'x'"),
-        (("ann", "tea", "", ""), "the timestamp ''"),
+        (chosen("ann", "a"), True, "no user of 1 has more than 1 interaction, and one with 4 is"),
+        (chosen("ann", "abc"), True, "more than 3 interactions, .* last two are held out"),
+        (chosen("ann", "a"), False, "more than 1 interaction, and one with 2 is needed"),
     ],
-    ids=lambda value: str(value)[:20],
 )
-def test_an_interaction_is_named_by_its_place(row: tuple[str, ...], why: str) -> None:
-    with pytest.raises(ValueError, match=f"r.csv line 3: {why}"):
-        require_interaction(row, True, "r.csv line 3")
+def test_too_little_to_learn_from_is_refused(
+    rows: list[tuple[str, ...]], held_out: bool, why: str
+) -> None:
+    with pytest.raises(ValueError, match=why):
+        require_examples(histories_in(split_of(rows)), held_out)
 
 
-def test_ratings_may_be_missing_and_times_do_not_matter_where_there_are_none() -> None:
-    require_interaction(("ann", "tea", "", "1", "drinks"), True, "x")
-    require_interaction(("u" * 10_000, "tea", "", "soon"), False, "x")
+def test_what_is_enough_to_learn_from_is_taken() -> None:
+    require_examples(histories_in(split_of(chosen("ann", "abcd"))), held_out=True)
+    require_examples(histories_in(split_of(chosen("ann", "ab"))), held_out=False)

@@ -5,20 +5,27 @@ from itertools import islice
 import pytest
 
 from regard.data.encoding.histories import histories
-from regard.data.synthetic.interests import EVENTS, INTERESTS, TOPICS, rows, topic_of
+from regard.data.synthetic.interests import EVENTS, INTERESTS, TOPICS, interaction_rows, topic_of
 
 
 def test_rows_are_the_same_at_every_call_and_more_begin_with_fewer() -> None:
-    assert list(rows("train", 100, 3)) == list(islice(rows("train", 300, 3), 100))
-    assert list(rows("train", 100, 3)) != list(rows("train", 100, 4))
-    assert len(list(rows("test", 77, 0))) == 77 and list(rows("test", 0, 0)) == []
+    assert list(interaction_rows("train", 100, 3)) == list(
+        islice(interaction_rows("train", 300, 3), 100)
+    )
+    assert list(interaction_rows("train", 100, 3)) != list(interaction_rows("train", 100, 4))
+    assert (
+        len(list(interaction_rows("test", 77, 0))) == 77
+        and list(interaction_rows("test", 0, 0)) == []
+    )
 
 
 def test_splits_have_different_users_and_the_same_items() -> None:
     users, items = zip(
         *(
             ({r[0] for r in found}, {r[1] for r in found})
-            for found in (list(rows(split, 6000, 0)) for split in ("train", "valid", "test"))
+            for found in (
+                list(interaction_rows(split, 6000, 0)) for split in ("train", "valid", "test")
+            )
         ),
         strict=True,
     )
@@ -27,7 +34,7 @@ def test_splits_have_different_users_and_the_same_items() -> None:
 
 
 def test_every_user_keeps_to_two_to_four_interests() -> None:
-    found = histories(rows("train", 4000, 0))
+    found = histories(interaction_rows("train", 4000, 0))
     topics = [
         {topic_of(item) for item in found.catalogue.decode(row.tolist())} for row in found.sequences
     ][:-1]
@@ -40,6 +47,6 @@ def test_every_user_keeps_to_two_to_four_interests() -> None:
 
 def test_another_split_is_refused() -> None:
     with pytest.raises(ValueError, match="split must be one of .*'dev'"):
-        next(rows("dev", 1, 0))
+        next(interaction_rows("dev", 1, 0))
     with pytest.raises(ValueError, match="count must be at least 0"):
-        next(rows("train", -1, 0))
+        next(interaction_rows("train", -1, 0))

@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 
 from regard.data.reading.item_file import Described, item_file
-from regard.data.reading.read import read
+from regard.data.reading.lexicon import Lexicon
 from regard.data.reading.rows import Tabled
-from regard.data.reading.tables import table
+from regard.data.reading.tables import open_table
+from regard.tasks.recommend.schema import SCHEMA as RECOMMEND
+from tests.data.any_task import ALL, read
 
 HEAD = "item_id:token\tmovie_title:token_seq\tyear:token\tclass:token_seq\tscore:float\n"
 ITEMS = "".join(
@@ -25,7 +27,7 @@ def put(folder: Path, items: str) -> Path:
 
 
 def test_words_that_items_share_are_read_and_titles_and_numbers_are_not(tmp_path: Path) -> None:
-    found, notes = item_file(put(tmp_path, HEAD + ITEMS), "utf-8")
+    found, notes = item_file(put(tmp_path, HEAD + ITEMS), RECOMMEND, "utf-8")
     assert found is not None and found.columns == ("year", "class")
     assert notes[0].endswith(
         "ml.item: year, class (not movie_title: nearly every item has its own)"
@@ -34,18 +36,43 @@ def test_words_that_items_share_are_read_and_titles_and_numbers_are_not(tmp_path
 
 def test_each_interaction_has_what_is_known_of_its_item(tmp_path: Path) -> None:
     path = put(tmp_path, HEAD + ITEMS)
-    found, _ = item_file(path, "utf-8")
+    found, _ = item_file(path, RECOMMEND, "utf-8")
     assert found is not None
-    plain = Tabled(table(path), ("user_id", "item_id", "", "timestamp"), "recommend")
-    described = Described(plain, found)
+    table = open_table(path, Lexicon.of(ALL))
+    plain = Tabled(table, ("user_id", "item_id", "", "timestamp"), RECOMMEND)
+    described = Described(plain, found, place=1)
     assert [row[4] for row in described.read(Counter())] == [
         "1990\t", "1991\tSad Slow", "", "1990\tSad Slow",
     ]  # fmt: skip
     assert described.files == (path, tmp_path / "ml.item")
     corpus = read(str(path))
-    assert corpus.names[4] == "category" and "class" in corpus.says
+    assert corpus.names[4] == "category" and "class" in corpus.description
     (tmp_path / "ml.item").write_text(HEAD + ITEMS.replace("Sad", "Calm"))
     assert read(str(path)).fingerprint != corpus.fingerprint
+
+
+def parts_of(path: Path) -> None:
+    """Cut interactions into the three parts of a benchmark of RecBole, and remove the whole."""
+    head, *rows = path.read_text().splitlines(keepends=True)
+    for part, some in {"train": rows[:2], "valid": rows[2:3], "test": rows[3:]}.items():
+        path.with_name(f"{path.stem}.{part}.inter").write_text(head + "".join(some))
+    path.unlink()
+
+
+def test_the_parts_of_a_benchmark_of_recbole_are_splits_and_share_the_file_of_items(
+    tmp_path: Path,
+) -> None:
+    parts_of(put(tmp_path, HEAD + ITEMS))
+    (tmp_path / "ml.user").write_text("user_id:token\tage:float\nann\t30\n")
+    corpus = read(str(tmp_path))
+    assert corpus.task == "recommend" and list(corpus.splits) == ["train", "valid", "test"]
+    found = {split: list(zip(rows["item"], rows["category"], strict=True))
+             for split, rows in corpus.splits.items()}  # fmt: skip
+    assert found == {
+        "train": [("2", "1990\t"), ("5", "1991\tSad Slow")],
+        "valid": [("99", "")],
+        "test": [("6", "1990\tSad Slow")],
+    }
 
 
 def test_a_category_of_the_interactions_goes_first(tmp_path: Path) -> None:
@@ -64,14 +91,14 @@ def test_a_category_of_the_interactions_goes_first(tmp_path: Path) -> None:
 )
 def test_a_file_without_words_that_items_share_is_not_read(tmp_path: Path, items: str) -> None:
     path = put(tmp_path, items)
-    assert item_file(path, "utf-8")[0] is None
+    assert item_file(path, RECOMMEND, "utf-8")[0] is None
     assert len(read(str(path)).names) == 4
 
 
 def test_only_interactions_of_recbole_have_such_a_file(tmp_path: Path) -> None:
     put(tmp_path, HEAD + ITEMS)
-    assert item_file(tmp_path / "ml.csv", "utf-8") == (None, ())
-    assert item_file(tmp_path / "other.inter", "utf-8") == (None, ())
+    assert item_file(tmp_path / "ml.csv", RECOMMEND, "utf-8") == (None, ())
+    assert item_file(tmp_path / "other.inter", RECOMMEND, "utf-8") == (None, ())
 
 
 @pytest.mark.parametrize(

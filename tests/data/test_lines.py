@@ -38,7 +38,7 @@ def test_running_text_is_the_text(tmp_path_factory: pytest.TempPathFactory, text
 def test_a_running_text_of_one_long_line_comes_in_pieces(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lines_module, "LONGEST", 5)
+    monkeypatch.setattr(lines_module, "MAX_LINE_BYTES", 5)
     file = tmp_path / "text"
     for text in ("äöüßäöüß", "日本語日本語\n日本", "abcd\r\nabcdefgh\r\n", "abcd\r"):
         file.write_bytes(text.encode())
@@ -89,8 +89,8 @@ def test_a_line_of_20_megabytes_is_named_and_never_held(tmp_path: Path) -> None:
 
 def test_a_line_of_the_longest_size_is_read(tmp_path: Path) -> None:
     file = tmp_path / "long"
-    file.write_bytes(b"x" * lines_module.LONGEST + b"\r\ny")
-    assert [len(line) for line in lines(file)] == [lines_module.LONGEST, 1]
+    file.write_bytes(b"x" * lines_module.MAX_LINE_BYTES + b"\r\ny")
+    assert [len(line) for line in lines(file)] == [lines_module.MAX_LINE_BYTES, 1]
 
 
 def test_encodings_that_cannot_be_split_are_refused() -> None:

@@ -6,21 +6,27 @@ from collections.abc import Callable
 
 import pytest
 
-from regard.data.synthetic.opinion_words import ADJECTIVES, BARE_VERBS, NEGATIONS, QUALITIES, VERBS
+from regard.data.synthetic.opinion_words import (
+    ADJECTIVES,
+    BARE_VERBS,
+    NEGATIONS,
+    OPINION_VERBS,
+    QUALITIES,
+)
 from regard.data.synthetic.opinions import (
     SPLITS,
     Opinion,
     Review,
-    documents,
+    document_rows,
+    opinion_rows,
+    opinion_split,
     reviews,
-    rows,
-    sentences,
-    split_of,
+    short_reviews,
 )
 
 POLAR = {
     word: sign
-    for table in (ADJECTIVES, VERBS, BARE_VERBS, QUALITIES)
+    for table in (ADJECTIVES, OPINION_VERBS, BARE_VERBS, QUALITIES)
     for sign, words in table.items()
     for word in words
 }
@@ -36,7 +42,7 @@ def judged(opinion: Opinion) -> int:
     return -POLAR[polar] if rest else POLAR[polar]
 
 
-@pytest.mark.parametrize("made", [sentences, reviews])
+@pytest.mark.parametrize("made", [short_reviews, reviews])
 def test_what_decides_adds_up_to_the_label(made: Callable) -> None:
     for review in made("train", 150, 0):
         signs = {judged(one) for one in review.sentences if one.decides}
@@ -45,7 +51,7 @@ def test_what_decides_adds_up_to_the_label(made: Callable) -> None:
 
 def test_of_two_clauses_the_main_one_decides() -> None:
     seen: Counter[str] = Counter()
-    for review in sentences("train", 300, 1):
+    for review in short_reviews("train", 300, 1):
         (opinion,) = review.sentences
         text = " ".join(opinion.words)
         for marker in (", but", "although", ", even though"):
@@ -68,7 +74,7 @@ def test_one_or_two_sentences_of_a_document_decide_and_hearsay_does_not() -> Non
     assert heard > 100
 
 
-@pytest.mark.parametrize("made", [rows, documents])
+@pytest.mark.parametrize("made", [opinion_rows, document_rows])
 def test_splits_share_no_text_whatever_the_seed(made: Callable) -> None:
     texts = [{text for text, _ in made(s, 40, seed)} for s in SPLITS for seed in (0, 1)]
     assert all(len(one) == 40 for one in texts), "no text stands twice"
@@ -77,11 +83,13 @@ def test_splits_share_no_text_whatever_the_seed(made: Callable) -> None:
     assert not parts[0] & parts[2]
     assert not parts[1] & parts[2]
     assert all(
-        split_of(text) == split for split, part in zip(SPLITS, parts, strict=True) for text in part
+        opinion_split(text) == split
+        for split, part in zip(SPLITS, parts, strict=True)
+        for text in part
     )
 
 
-@pytest.mark.parametrize("made", [rows, documents])
+@pytest.mark.parametrize("made", [opinion_rows, document_rows])
 def test_rows_depend_on_split_and_seed_alone(made: Callable) -> None:
     first = list(made("valid", 12, 3))
     assert first == list(made("valid", 12, 3))
@@ -89,7 +97,7 @@ def test_rows_depend_on_split_and_seed_alone(made: Callable) -> None:
     assert first != list(made("valid", 12, 4))
 
 
-@pytest.mark.parametrize("made", [rows, documents])
+@pytest.mark.parametrize("made", [opinion_rows, document_rows])
 def test_labels_are_balanced_and_rows_are_written_as_they_are_read(made: Callable) -> None:
     found = list(made("train", 300, 0))
     labels = Counter(label for _, label in found)
@@ -98,7 +106,7 @@ def test_labels_are_balanced_and_rows_are_written_as_they_are_read(made: Callabl
     for text, _ in found:
         lines = text.split("\n")
         assert all(line.endswith(" .") and line == " ".join(line.split()) for line in lines)
-        assert (len(lines) == 1) == (made is rows)
+        assert (len(lines) == 1) == (made is opinion_rows)
 
 
 def naive_bayes(train: list[tuple[str, str]], test: list[tuple[str, str]]) -> float:
@@ -121,13 +129,17 @@ def naive_bayes(train: list[tuple[str, str]], test: list[tuple[str, str]]) -> fl
 
 
 def test_single_words_decide_little() -> None:
-    assert naive_bayes(list(rows("train", 1500, 0)), list(rows("test", 120, 0))) < 0.7
-    assert naive_bayes(list(documents("train", 500, 0)), list(documents("test", 60, 0))) < 0.7
+    assert (
+        naive_bayes(list(opinion_rows("train", 1500, 0)), list(opinion_rows("test", 120, 0))) < 0.7
+    )
+    assert (
+        naive_bayes(list(document_rows("train", 500, 0)), list(document_rows("test", 60, 0))) < 0.7
+    )
 
 
 def test_an_unknown_split_is_refused() -> None:
     with pytest.raises(ValueError, match="got 'dev'"):
-        next(rows("dev", 1, 0))
+        next(opinion_rows("dev", 1, 0))
 
 
 def test_places_move_with_their_words() -> None:

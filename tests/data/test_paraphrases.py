@@ -5,14 +5,21 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from regard.data.synthetic.paraphrases import CANDIDATES, SPLITS, WORDS, Event, rows, split_of
+from regard.data.synthetic.paraphrases import (
+    CANDIDATES,
+    ROLE_SYNONYMS,
+    SPLITS,
+    Event,
+    event_split,
+    paraphrase_rows,
+)
 
 
 def event_of(text: str) -> Event:
     """Read a sentence back."""
     passive = " was " in text
     for role in ("place", "time"):
-        for number, synonyms in enumerate(WORDS[role]):
+        for number, synonyms in enumerate(ROLE_SYNONYMS[role]):
             for said in synonyms:
                 if said in text:
                     text, found = text.replace(said, ""), number
@@ -23,27 +30,27 @@ def event_of(text: str) -> Event:
     if not passive:
         roles = ("agent_kind", "agent", "verb", "patient_kind", "patient")
     numbers = {
-        role: next(n for n, synonyms in enumerate(WORDS[role]) if word in synonyms)
+        role: next(n for n, synonyms in enumerate(ROLE_SYNONYMS[role]) if word in synonyms)
         for role, word in zip(roles, words, strict=True)
     }
     return Event(**numbers, place=place, time=found)
 
 
 def test_the_label_says_whether_both_tell_the_same() -> None:
-    for left, right, label in rows("train", 400, seed=1):
+    for left, right, label in paraphrase_rows("train", 400, seed=1):
         assert (event_of(left) == event_of(right)) == (label == "yes")
         assert left != right
 
 
 def test_half_of_the_pairs_mean_the_same_and_a_quarter_is_swapped() -> None:
-    pairs = list(rows("train", 400, seed=1))
+    pairs = list(paraphrase_rows("train", 400, seed=1))
     assert Counter(label for *_, label in pairs) == {"yes": 200, "no": 200}
     swapped = sum(event_of(left).swapped() == event_of(right) for left, right, _ in pairs)
     assert swapped == 100
 
 
 def test_neither_voice_nor_length_nor_the_words_of_one_side_tell_the_label() -> None:
-    pairs = list(rows("train", 2000, seed=1))
+    pairs = list(paraphrase_rows("train", 2000, seed=1))
     yes, no = ([p for p in pairs if p[2] == label] for label in ("yes", "no"))
 
     def share(some: list[tuple[str, ...]]) -> float:
@@ -55,7 +62,7 @@ def test_neither_voice_nor_length_nor_the_words_of_one_side_tell_the_label() -> 
 
 
 def test_every_left_sentence_comes_with_its_candidates() -> None:
-    pairs = list(rows("valid", 80, seed=2))
+    pairs = list(paraphrase_rows("valid", 80, seed=2))
     for start in range(0, 80, CANDIDATES):
         group = pairs[start : start + CANDIDATES]
         assert len({left for left, *_ in group}) == 1
@@ -64,35 +71,38 @@ def test_every_left_sentence_comes_with_its_candidates() -> None:
 
 def test_no_event_of_one_split_is_told_in_another() -> None:
     told = {
-        split: {event_of(text) for pair in rows(split, 120, seed=0) for text in pair[:2]}
+        split: {event_of(text) for pair in paraphrase_rows(split, 120, seed=0) for text in pair[:2]}
         for split in SPLITS
     }
     for split, events in told.items():
-        assert {split_of(event) for event in events} == {split}
-        assert {split_of(event.swapped()) for event in events} == {split}
+        assert {event_split(event) for event in events} == {split}
+        assert {event_split(event.swapped()) for event in events} == {split}
     assert not told["train"] & (told["valid"] | told["test"])
 
 
 def test_the_same_seed_gives_the_same_pairs_and_a_longer_run_begins_alike() -> None:
-    assert list(rows("train", 10, seed=5)) == list(rows("train", 22, seed=5))[:10]
-    assert list(rows("train", 10, seed=5)) != list(rows("train", 10, seed=6))
+    assert (
+        list(paraphrase_rows("train", 10, seed=5))
+        == list(paraphrase_rows("train", 22, seed=5))[:10]
+    )
+    assert list(paraphrase_rows("train", 10, seed=5)) != list(paraphrase_rows("train", 10, seed=6))
     state = np.random.get_state()[1].copy()
-    assert list(rows("test", 0, seed=0)) == []
-    list(rows("test", 4, seed=0))
+    assert list(paraphrase_rows("test", 0, seed=0)) == []
+    list(paraphrase_rows("test", 4, seed=0))
     assert np.array_equal(np.random.get_state()[1], state)
 
 
 def test_the_split_never_changes() -> None:
     # A changed hash would let a new version examine a model on what it was trained on.
-    splits = [split_of(Event(0, 0, 0, 1, kind, 0, 0)) for kind in range(10)]
+    splits = [event_split(Event(0, 0, 0, 1, kind, 0, 0)) for kind in range(10)]
     assert splits == KEPT
 
 
 def test_wrong_questions_are_refused_with_what_was_given() -> None:
     with pytest.raises(ValueError, match="train, valid, test, got 'tset'"):
-        next(rows("tset", 1, seed=0))
+        next(paraphrase_rows("tset", 1, seed=0))
     with pytest.raises(ValueError, match="at least 0, got -1"):
-        next(rows("train", -1, seed=0))
+        next(paraphrase_rows("train", -1, seed=0))
 
 
 KEPT = [*["train"] * 3, "valid", *["train"] * 2, "test", *["train"] * 3]

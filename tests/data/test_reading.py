@@ -14,7 +14,7 @@ import pytest
 
 from regard._io.extra import extra
 from regard.data.reading.corpus import Corpus
-from regard.data.reading.read import read
+from tests.data.any_task import read
 
 
 def put(folder: Path, **files: str | bytes) -> Path:
@@ -44,8 +44,8 @@ def test_paired_files_are_translations_from_english(tmp_path: Path) -> None:
     assert (corpus.task, corpus.names) == ("translate", ("en", "de"))
     assert rows(corpus)[3] == ("a 3", "ein 3")
     assert (rows(corpus, "valid"), rows(corpus, "test")) == ([("y", "x")], [("q", "p")])
-    assert "read as translate (en -> de): 40 train, 1 valid, 1 test examples" in corpus.says
-    assert "--source de --target en" in corpus.says
+    assert "read as translate (en -> de): 40 train, 1 valid, 1 test examples" in corpus.description
+    assert "for the other direction say source=de and target=en (--source de" in corpus.description
     turned = read(str(tmp_path), source="de")
     assert rows(turned)[3] == ("ein 3", "a 3")
 
@@ -124,13 +124,13 @@ def test_what_is_held_out_never_stands_in_training_too(tmp_path: Path) -> None:
     corpus = read(str(tmp_path))
     train, valid = ({source for source, _ in rows(corpus, s)} for s in ("train", "valid"))
     assert not train & valid and len(train | valid) == 300 and 3 < len(valid) < 40
-    assert "held out for validation" in corpus.says
+    assert "held out for validation" in corpus.description
 
 
 def test_empty_pairs_are_left_out_and_counted(tmp_path: Path) -> None:
     put(tmp_path, train__en="a\n\nc\n \ne\n", train__de="A\nB\n\nD\nE\n", val__en="x", val__de="y")
     corpus = read(str(tmp_path))
-    assert rows(corpus) == [("a", "A"), ("e", "E")] and "3 rows with nothing" in corpus.says
+    assert rows(corpus) == [("a", "A"), ("e", "E")] and "3 rows with nothing" in corpus.description
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,10 @@ def test_empty_pairs_are_left_out_and_counted(tmp_path: Path) -> None:
         ({"a__jsonl": '{"text": "a", "label": 1}\n[1]'}, "line 2 is not a JSON object but list"),
         ({"a__jsonl": '{"text": "a", "label": 1}\n{"text'}, "line 2 is not a JSON object"),
         ({"a__jsonl": '{"text": "\\ud800", "label": 1}'}, "line 1.*half a character"),
-        ({"a__jsonl": '{"a": "x", "b": "y", "c": "z"}'}, "columns a, b, c; say with --source"),
+        (
+            {"a__jsonl": '{"a": "x", "b": "y", "c": "z"}'},
+            "columns a, b, c; say with source=... and target=",
+        ),
         ({"a__txt": ""}, "a.txt is empty"),
         ({"a__tsv": "\n\n"}, "a.tsv has no row"),
         ({"train__en": "\n\n", "train__de": "\n\n"}, "0 usable examples"),
@@ -183,7 +186,7 @@ def test_a_wrong_task_or_column_is_named(tmp_path: Path) -> None:
     path = as_table(tmp_path / "a.jsonl", ("text", "label"), LABELLED)
     with pytest.raises(ValueError, match="task must be one of"):
         read(str(path), "summarize")
-    with pytest.raises(ValueError, match=r"no column 'txt' \(--source\); did you mean text"):
+    with pytest.raises(ValueError, match=r"no column 'txt' \(source\); did you mean text"):
         read(str(path), source="txt")
 
 
@@ -198,7 +201,7 @@ def test_what_was_read_is_found_again_while_the_files_are_the_same(tmp_path: Pat
     first = read(str(path), cache=cache)
     before = {p: p.stat().st_mtime_ns for p in cache.rglob("*.arrow")}
     again = read(str(path), cache=cache)
-    assert again.says == first.says and again.fingerprint == first.fingerprint
+    assert again.description == first.description and again.fingerprint == first.fingerprint
     assert {p: p.stat().st_mtime_ns for p in cache.rglob("*.arrow")} == before
     for stored in before:
         os.truncate(stored, 10)
@@ -216,7 +219,7 @@ def test_what_was_read_is_found_again_while_the_files_are_the_same(tmp_path: Pat
 
 def test_examples_are_shown_harmlessly(tmp_path: Path) -> None:
     put(tmp_path, input__txt="\x1b[2Jboo\u202e\n" * 20)
-    says = read(str(tmp_path)).says
+    says = read(str(tmp_path)).description
     assert "\x1b" not in says and "\u202e" not in says and "\\x1b[2Jboo\\u202e" in says
 
 
@@ -253,9 +256,10 @@ def test_a_large_file_is_read_in_bounded_memory(tmp_path: Path) -> None:
     script = (
         "import sys, resource; from pathlib import Path;"
         "from regard.data.reading.read import read;"
+        "from regard.tasks.translate.schema import SCHEMA as TRANSLATE;"
         "from regard._io.extra import extra; extra('datasets'); extra('pyarrow.parquet');"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss;"
-        "corpus = read(sys.argv[1], cache=Path(sys.argv[2]));"
+        "corpus = read(sys.argv[1], [TRANSLATE], cache=Path(sys.argv[2]));"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"
     )
     call = [sys.executable, "-c", script, str(tmp_path / "a.tsv"), str(tmp_path / "cache")]
@@ -363,7 +367,7 @@ def test_files_of_recbole_about_items_and_users_are_no_pair(tmp_path: Path) -> N
     put(tmp_path, ml__inter=head + "1\t7\n2\t7\n", ml__kg="a\tb\n", ml__link="7\tq\n", **about)
     corpus = read(str(tmp_path))
     assert (corpus.task, rows(corpus)[0]) == ("recommend", ("1", "7", "", ""))
-    assert "ml.item has no column of words that items share, and is not read" in corpus.says
+    assert "ml.item has no column of words that items share, and is not read" in corpus.description
 
 
 def test_recommendations_are_not_streamed(tmp_path: Path) -> None:

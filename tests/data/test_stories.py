@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from regard.data.synthetic.stories import KINDS, NUMBERS, rows, split_of
+from regard.data.synthetic.stories import COUNT_WORDS, STORY_KINDS, story_rows, story_split
 from regard.data.synthetic.story_world import DROPPED, GAVE, PLACES, TOOK, WALKED
 
 WALK = re.compile(rf"(\w+) ({'|'.join(WALKED)}) the (\w+)\.")
@@ -67,23 +67,23 @@ def answered(kind: str, story: str, question: str) -> str:
     if kind == "qa6":
         return "yes" if at[words[1]] == words[-1] else "no"
     held = sorted(thing for thing, person in owner.items() if person == words[-2])
-    return NUMBERS[len(held)] if kind == "qa7" else ",".join(held) or "nothing"
+    return COUNT_WORDS[len(held)] if kind == "qa7" else ",".join(held) or "nothing"
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", STORY_KINDS)
 def test_every_answer_follows_from_the_story(kind: str) -> None:
-    for story, question, answer, _ in rows("train", 150, seed=3, kind=kind):
+    for story, question, answer, _ in story_rows("train", 150, seed=3, kind=kind):
         assert answered(kind, story, question) == answer
 
 
 @pytest.mark.parametrize("kind", ["qa1", "qa4", "qa6"])
 def test_one_supporting_sentence_alone_gives_the_answer(kind: str) -> None:
-    for story, question, answer, support in rows("train", 100, seed=0, kind=kind):
+    for story, question, answer, support in story_rows("train", 100, seed=0, kind=kind):
         assert answered(kind, story.split("\n")[int(support) - 1], question) == answer
 
 
 def test_the_sentence_that_supports_a_gift_tells_of_that_gift() -> None:
-    for story, question, answer, support in rows("train", 100, seed=0, kind="qa5"):
+    for story, question, answer, support in story_rows("train", 100, seed=0, kind="qa5"):
         gift = GIVE.fullmatch(story.split("\n")[int(support) - 1])
         assert gift is not None and answer in gift.groups()
         asked = set(question.rstrip("?").split()) & {"Ada", "Boris", "Clara", "Dario"}
@@ -92,7 +92,7 @@ def test_the_sentence_that_supports_a_gift_tells_of_that_gift() -> None:
 
 @pytest.mark.parametrize(("kind", "facts"), [("qa2", 2), ("qa3", 3)])
 def test_the_supporting_sentences_name_the_thing_and_its_place(kind: str, facts: int) -> None:
-    for story, question, answer, support in rows("train", 100, seed=0, kind=kind):
+    for story, question, answer, support in story_rows("train", 100, seed=0, kind=kind):
         sentences = story.split("\n")
         numbers = [int(number) for number in support.split()]
         assert len(set(numbers)) == facts and numbers == sorted(numbers)
@@ -103,7 +103,7 @@ def test_the_supporting_sentences_name_the_thing_and_its_place(kind: str, facts:
 
 @pytest.mark.parametrize("kind", ["qa7", "qa8"])
 def test_what_one_carries_is_supported_by_what_brought_it(kind: str) -> None:
-    for story, question, answer, support in rows("train", 100, seed=0, kind=kind):
+    for story, question, answer, support in story_rows("train", 100, seed=0, kind=kind):
         person = question.rstrip("?").split()[-2]
         told = [story.split("\n")[int(number) - 1] for number in support.split()]
         assert told and all(f"{person} " in sentence for sentence in told)
@@ -111,37 +111,37 @@ def test_what_one_carries_is_supported_by_what_brought_it(kind: str) -> None:
             assert sorted(s.rstrip(".").split()[-1] for s in told) == answer.split(",")
 
 
-@pytest.mark.parametrize("kind", [*KINDS, "all"])
+@pytest.mark.parametrize("kind", [*STORY_KINDS, "all"])
 def test_the_same_arguments_draw_the_same_rows(kind: str) -> None:
-    few, many = (list(rows("valid", count, seed=5, kind=kind)) for count in (7, 21))
+    few, many = (list(story_rows("valid", count, seed=5, kind=kind)) for count in (7, 21))
     assert many[:7] == few and len(many) == 21
-    assert list(rows("valid", 21, seed=6, kind=kind)) != many
+    assert list(story_rows("valid", 21, seed=6, kind=kind)) != many
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", STORY_KINDS)
 def test_no_row_of_one_split_is_one_of_another(kind: str) -> None:
     parts = [
-        {row[:2] for seed in (0, 1) for row in rows(split, 80, seed, kind=kind)}
+        {row[:2] for seed in (0, 1) for row in story_rows(split, 80, seed, kind=kind)}
         for split in ("train", "valid", "test")
     ]
     assert not (parts[0] & parts[1] or parts[0] & parts[2] or parts[1] & parts[2])
 
 
 def test_all_kinds_come_in_turn() -> None:
-    found = list(rows("train", 36 * 2, seed=0, kind="all"))
-    assert {split_of(row) for row in found[:1]} == {"train"}
+    found = list(story_rows("train", 36 * 2, seed=0, kind="all"))
+    assert {story_split(row) for row in found[:1]} == {"train"}
     questions = " ".join(row[1] for row in found)
     for start in ("Where is", "before the", " of?", "Who", "Is ", "How many", "What is"):
         assert start in questions
 
 
 def test_answers_are_spread_over_the_places() -> None:
-    answers = [row[2] for row in rows("train", 600, seed=0)]
+    answers = [row[2] for row in story_rows("train", 600, seed=0)]
     assert all(answers.count(place) > 60 for place in PLACES)
 
 
 def test_what_is_not_known_is_refused_before_the_first_row() -> None:
     with pytest.raises(ValueError, match="split must be one of train, valid, test, got 'dev'"):
-        rows("dev", 1, 0)
+        story_rows("dev", 1, 0)
     with pytest.raises(ValueError, match="kind must be one of qa1, .*, got 'qa21'"):
-        rows("train", 1, 0, kind="qa21")
+        story_rows("train", 1, 0, kind="qa21")

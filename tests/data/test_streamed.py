@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from regard._io.extra import extra
-from regard.data.feeding.buckets import buckets
+from regard.data.feeding.batching import by_rows
 from regard.data.feeding.feed import Feed
 from regard.data.feeding.streamed import Streamed
 
@@ -40,7 +40,7 @@ def test_ranks_share_the_stream_and_take_the_same_steps() -> None:
     seen = []
     for rank in range(2):
         part = Streamed(stream(12), 3, Pool, rank=rank, world=2)
-        feed = Feed(part, lambda lengths, rng: list(buckets(lengths[:, 0], 2, rng)), seed=0)
+        feed = Feed(part, lambda lengths, rng: by_rows(lengths[:, :1], 2, rng), seed=0)
         steps = itertools.islice(feed, 4)
         seen.append([(s.epoch, s.steps_in_epoch, s.batches[0].tolist()) for s in steps])
     assert [step[:2] for step in seen[0]] == [step[:2] for step in seen[1]]
@@ -57,7 +57,7 @@ def test_a_stream_goes_on_by_skipping_and_never_back() -> None:
 def test_a_feed_of_a_stream_resumes_and_refuses_workers() -> None:
     def feed(workers: int = 0) -> Feed:
         part = Streamed(stream(50), 6, Pool)
-        plan = lambda lengths, rng: list(buckets(lengths[:, 0], 2, rng))  # noqa: E731
+        plan = lambda lengths, rng: by_rows(lengths[:, :1], 2, rng)  # noqa: E731
         return Feed(part, plan, seed=0, workers=workers)
 
     def read(made: Feed, count: int) -> list[list[int]]:

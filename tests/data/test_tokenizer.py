@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from regard._io.extra import extra
 from regard.data.encoding.tokenizer import Tokenizer
-from regard.data.encoding.vocabulary import SPECIALS
+from regard.data.encoding.vocabulary import SPECIAL_TOKENS
 
 TEXTS = [
     "Two young, White males are outside near many bushes.",
@@ -53,19 +54,19 @@ def test_letters_written_in_two_parts_are_composed() -> None:
 
 def test_characters_keep_every_one_and_name_the_unknown() -> None:
     tokenizer = Tokenizer.train(["a\nb \u2028c\t", "ü"], "characters")
-    assert len(tokenizer) == len(SPECIALS) + 8
+    assert len(tokenizer) == len(SPECIAL_TOKENS) + 8
     assert again(tokenizer, "cab\n\u2028 ü\t") == "cab\n\u2028 ü\t"
     numbers = tokenizer.encode(["a?b"]).values.tolist()
-    assert numbers[1] == tokenizer.unk and tokenizer.unk not in numbers[::2]
+    assert numbers[1] == tokenizer.unknown_id and tokenizer.unknown_id not in numbers[::2]
     assert tokenizer.unknown("a?b!?") == ["!", "?"]
 
 
 @pytest.mark.parametrize("kind", [*BYTES, "characters"])
 def test_no_text_is_read_as_a_special(kind: str) -> None:
     tokenizer = TRAINED.get(kind) or Tokenizer.train(["</s>unkpad"], "characters")
-    numbers = tokenizer.encode(["".join(SPECIALS)]).values.tolist()
+    numbers = tokenizer.encode(["".join(SPECIAL_TOKENS)]).values.tolist()
     assert not {tokenizer.pad, tokenizer.begin, tokenizer.end} & set(numbers)
-    assert tokenizer.tokens([0, 1, 2, 3]) == list(SPECIALS)
+    assert tokenizer.tokens([0, 1, 2, 3]) == list(SPECIAL_TOKENS)
 
 
 @pytest.mark.parametrize("kind", [*BYTES, "characters", "words"])
@@ -99,9 +100,9 @@ def test_the_same_texts_give_the_same_tokens_in_every_process(kind: str) -> None
 
 def test_words_are_the_most_frequent_ones_and_punctuation_stands_apart() -> None:
     tokenizer = Tokenizer.train(["b a, a! <unk>", "c a b"], "words", 6)
-    assert tokenizer.tokens(range(6)) == [*SPECIALS, "a", "b"]
+    assert tokenizer.tokens(range(6)) == [*SPECIAL_TOKENS, "a", "b"]
     numbers = tokenizer.encode(["a b,c"]).values.tolist()
-    assert numbers == [4, 5, tokenizer.unk, tokenizer.unk]
+    assert numbers == [4, 5, tokenizer.unknown_id, tokenizer.unknown_id]
     assert tokenizer.unknown("a b,c") == [",", "c"] and tokenizer.decode([4, 5]) == "a b"
 
 
@@ -126,10 +127,88 @@ def test_a_damaged_file_is_named(tmp_path: Path, content: str) -> None:
         Tokenizer.load(tmp_path / "tokenizer.json")
 
 
-def test_a_tokenizer_without_our_specials_is_refused(tmp_path: Path) -> None:
-    text = TRAINED["bpe"].json().replace("<pad>", "[PAD]")
-    (tmp_path / "tokenizer.json").write_text(text)
-    with pytest.raises(ValueError, match="must begin with"):
+def bert(path: Path) -> Tokenizer:
+    """A tokenizer as BERT's file has it: `[PAD]` first, the other special tokens from 100 on."""
+    package = extra("tokenizers")
+    words = [f"[unused{n}]" for n in range(99)]
+    tokens = [
+        "[PAD]",
+        *words,
+        "[UNK]",
+        "[CLS]",
+        "[SEP]",
+        "[MASK]",
+        "a",
+        "fine",
+        "film",
+        "##ing",
+        "é",
+    ]
+    vocabulary = {token: number for number, token in enumerate(tokens)}
+    inner = package.Tokenizer(package.models.WordPiece(vocabulary, unk_token="[UNK]"))
+    inner.normalizer = package.normalizers.BertNormalizer(strip_accents=False)
+    inner.pre_tokenizer = package.pre_tokenizers.BertPreTokenizer()
+    inner.decoder = package.decoders.WordPiece()
+    ends = [("[CLS]", vocabulary["[CLS]"]), ("[SEP]", vocabulary["[SEP]"])]
+    inner.post_processor = package.processors.BertProcessing(ends[1], ends[0])
+    inner.add_special_tokens(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"])
+    inner.save(str(path))
+    return Tokenizer.load(path)
+
+
+def test_the_special_tokens_of_bert_are_found_by_their_names(tmp_path: Path) -> None:
+    found = bert(tmp_path / "tokenizer.json")
+    assert (found.pad, found.unknown_id, found.begin, found.end) == (0, 100, 101, 102)
+    assert found.kind == "wordpiece" and len(found) == 109
+    numbers = found.encode(["A filming [SEP]", "é [CLS]", "fine"])
+    assert [row.tolist() for row in numbers][2] == [105]
+    assert not {0, 101, 102, 103} & set(numbers.values.tolist())
+    assert found.tokens([104, 106, 107, 108, 102]) == ["a", "film", "##ing", "é", "[SEP]"]
+    assert found.decode([101, 104, 106, 107, 102, 0]) == "a filming"
+    assert found.unknown("a bad film") == ["bad"]
+    found.save(tmp_path / "again.json")
+    assert Tokenizer.load(tmp_path / "again.json").end == 102
+
+
+def test_a_special_token_that_is_not_there_is_missed_only_where_it_is_needed(
+    tmp_path: Path,
+) -> None:
+    package = extra("tokenizers")
+    inner = package.Tokenizer(package.models.BPE())
+    inner.pre_tokenizer = package.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    inner.decoder = package.decoders.ByteLevel()
+    alphabet = sorted(package.pre_tokenizers.ByteLevel.alphabet())
+    trainer = package.trainers.BpeTrainer(
+        special_tokens=["<|endoftext|>"], initial_alphabet=alphabet, show_progress=False
+    )
+    inner.train_from_iterator(TEXTS, trainer)
+    # Files of this age, GPT-2's too, do not say what kind of model they hold.
+    content = json.loads(inner.to_str())
+    del content["model"]["type"]
+    (tmp_path / "tokenizer.json").write_text(json.dumps(content))
+    gpt = Tokenizer.load(tmp_path / "tokenizer.json")
+    assert (gpt.begin, gpt.end, gpt.kind) == (0, 0, "bpe")
+    assert (gpt.specials.pad, gpt.specials.unknown) == (None, None)
+    assert again(gpt, "Zwei <|endoftext|> 日") == "Zwei <|endoftext|> 日"
+    assert gpt.unknown("日") == [] and gpt.tokens(gpt.encode(["ß"]).values.tolist()) == ["ß"]
+    with pytest.raises(ValueError, match=r"no pad token, .* one of <pad>, \[PAD\], <\|pad\|>"):
+        _ = gpt.pad
+    with pytest.raises(ValueError, match=r"no unknown token, .* one of <unk>, \[UNK\]"):
+        _ = gpt.unknown_id
+
+
+def test_the_special_tokens_that_training_makes_are_the_first_four() -> None:
+    for tokenizer in (*TRAINED.values(), RUNNING, Tokenizer.train(TEXTS, "characters")):
+        numbers = (tokenizer.pad, tokenizer.unknown_id, tokenizer.begin, tokenizer.end)
+        assert numbers == (0, 1, 2, 3)
+        assert tokenizer.tokens(numbers) == list(SPECIAL_TOKENS)
+
+
+def test_a_model_of_another_kind_is_refused(tmp_path: Path) -> None:
+    content = json.loads(TRAINED["bpe"].json())
+    content["model"]["type"] = "Magic"
+    (tmp_path / "tokenizer.json").write_text(json.dumps(content))
+    with pytest.raises(ValueError, match="tokenizer.json is not a tokenizer"):
         Tokenizer.load(tmp_path / "tokenizer.json")
 
 

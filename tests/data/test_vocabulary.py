@@ -2,7 +2,7 @@
 
 import pytest
 
-from regard.data.encoding.vocabulary import SPECIALS, Vocabulary
+from regard.data.encoding.vocabulary import SPECIAL_TOKENS, Vocabulary
 
 
 def test_encoding_and_decoding_are_inverse_on_known_tokens() -> None:
@@ -22,16 +22,17 @@ def test_an_unknown_token_is_read_as_unknown_and_can_be_named() -> None:
 
 def test_specials_stand_where_they_are_said_to_stand() -> None:
     letters = Vocabulary.build("ab")
-    assert letters.decode([letters.pad, letters.begin, letters.end]) == ["<pad>", "<s>", "</s>"]
+    numbers = [letters.pad, letters.unknown_id, letters.begin, letters.end]
+    assert letters.decode(numbers) == list(SPECIAL_TOKENS)
 
 
 @pytest.mark.parametrize(
     ("tokens", "why"),
     [
-        (("a", *SPECIALS), "begin with"),
-        ((*SPECIALS, "a", "a"), "distinct"),
-        ((*SPECIALS, ""), "non-empty"),
-        ((*SPECIALS, 3), "non-empty"),
+        (("a", *SPECIAL_TOKENS), "begin with"),
+        ((*SPECIAL_TOKENS, "a", "a"), "distinct"),
+        ((*SPECIAL_TOKENS, ""), "non-empty"),
+        ((*SPECIAL_TOKENS, 3), "non-empty"),
     ],
 )
 def test_a_list_that_is_no_vocabulary_is_refused(tokens: tuple[str, ...], why: str) -> None:

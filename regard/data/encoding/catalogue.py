@@ -11,8 +11,8 @@ from jaxtyping import Int
 
 from regard._io.files import read_json, write_whole
 
-PAD, UNKNOWN = 0, 1
-SPECIALS = ("<pad>", "<unk>")
+NO_ITEM, UNKNOWN_ITEM = 0, 1
+SPECIAL_ITEMS = ("<pad>", "<unk>")
 MAX_ITEMS = 1_000_000
 
 
@@ -40,8 +40,8 @@ class Catalogue:
     values: tuple[str, ...] = ("",)
 
     def __post_init__(self) -> None:
-        if self.items[: len(SPECIALS)] != SPECIALS:
-            raise ValueError(f"a catalogue must begin with {list(SPECIALS)}")
+        if self.items[: len(SPECIAL_ITEMS)] != SPECIAL_ITEMS:
+            raise ValueError(f"a catalogue must begin with {list(SPECIAL_ITEMS)}")
         if not all(isinstance(item, str) and item for item in self.items):
             raise ValueError("every item of a catalogue must be a non-empty string")
         if len(self.items) > MAX_ITEMS:
@@ -68,20 +68,25 @@ class Catalogue:
         cls, counts: Mapping[str, int], features: Mapping[str, Sequence[str]] | None = None
     ) -> "Catalogue":
         """The items of these counts; `features` gives what is known of an item, "" for nothing."""
-        names = sorted(set(counts) - set(SPECIALS), key=lambda item: (-counts[item], item))
+        names = sorted(set(counts) - set(SPECIAL_ITEMS), key=lambda item: (-counts[item], item))
         features = features or {}
         width = max(map(len, features.values()), default=0)
-        table = np.zeros((len(SPECIALS) + len(names), width), dtype=np.int64)
+        table = np.zeros((len(SPECIAL_ITEMS) + len(names), width), dtype=np.int64)
         numbers: dict[str, int] = {"": 0}
-        for row, item in enumerate(names, len(SPECIALS)):
+        for row, item in enumerate(names, len(SPECIAL_ITEMS)):
             for column, value in enumerate(features.get(item, ())):
                 if value:
                     key = f"{column}={value}"
                     table[row, column] = numbers.setdefault(key, len(numbers))
-        return cls((*SPECIALS, *names), table, tuple(numbers))
+        return cls((*SPECIAL_ITEMS, *names), table, tuple(numbers))
 
     def __len__(self) -> int:
         return len(self.items)
+
+    @property
+    def first_item(self) -> int:
+        """The number of the first item; those below it stand for none."""
+        return len(SPECIAL_ITEMS)
 
     @cached_property
     def _numbers(self) -> dict[str, int]:
@@ -89,7 +94,7 @@ class Catalogue:
 
     def encode(self, names: Iterable[str]) -> list[int]:
         """Names to numbers, `<unk>` for one that is not there."""
-        return [max(UNKNOWN, self._numbers.get(name, UNKNOWN)) for name in names]
+        return [max(UNKNOWN_ITEM, self._numbers.get(name, UNKNOWN_ITEM)) for name in names]
 
     def decode(self, numbers: Iterable[int]) -> list[str]:
         """Numbers to names."""

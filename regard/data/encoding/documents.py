@@ -30,7 +30,7 @@ class DocumentCoder:
 
     def encode(self, texts: Sequence[str]) -> Ragged:
         """The numbers of each document."""
-        cut = [sentences(text) for text in texts]
+        cut = [sentences_of(text) for text in texts]
         encoded = self.tokenizer.encode(list(chain.from_iterable(cut)))
         sizes = encoded.lengths
         end = np.array([self.tokenizer.end], dtype=np.int32)
@@ -49,10 +49,10 @@ class DocumentCoder:
         return self.tokenizer.unknown(text)
 
 
-def sentences(text: str) -> list[str]:
+def sentences_of(text: str) -> list[str]:
     r"""The sentences of a document, none of them blank.
 
-    >>> sentences("It rains. Stay in!"), sentences("it rains . stay in !\nor not .")
+    >>> sentences_of("It rains. Stay in!"), sentences_of("it rains . stay in !\nor not .")
     (['It rains.', 'Stay in!'], ['it rains . stay in !', 'or not .'])
     """
     lines = text.split("\n") if "\n" in text.strip() else _END.split(text)

@@ -14,19 +14,17 @@ from jaxtyping import Int
 
 from regard._io.files import read_json, write_whole
 from regard.data.encoding.ragged import Ragged
-
-BATCH = 1000
-"""Rows that are encoded at a time."""
+from regard.data.encoding.tokenizer import ENCODED_AT_ONCE
 
 
 @runtime_checkable
-class Coder(Protocol):
+class EncodesText(Protocol):
     """What reads texts: a `Tokenizer`, or something around one."""
 
     def encode(self, texts: Sequence[str]) -> Ragged: ...
 
 
-Reader = Coder | Sequence[str]
+Reader = EncodesText | Sequence[str]
 """What makes numbers of a column: a coder, or the labels in the order of their numbers."""
 
 
@@ -58,15 +56,17 @@ def encoded(
 ) -> Examples:
     """Some rows as numbers, in memory; those with more than `max_length` tokens are dropped.
 
-    Raises `ValueError` as `encode`.
+    Raises `ValueError` as `encode_examples`.
     """
     columns = {name: [row[name] for row in rows] for name in readers}
-    texts = [r.encode(columns[n]) for n, r in readers.items() if isinstance(r, Coder)]
+    texts = [r.encode(columns[n]) for n, r in readers.items() if isinstance(r, EncodesText)]
     lengths = np.stack([text.lengths for text in texts], axis=1).astype(np.int32)
     kept = np.flatnonzero(lengths.max(1) <= (max_length or np.inf))
     if not len(kept):
         raise ValueError(f"none of {len(rows):,} examples has at most {max_length} tokens")
-    labels = [_numbers(columns[n], n, r) for n, r in readers.items() if not isinstance(r, Coder)]
+    labels = [
+        _numbers(columns[n], n, r) for n, r in readers.items() if not isinstance(r, EncodesText)
+    ]
     return Examples(
         columns=tuple(text.take(kept) for text in texts),
         lengths=lengths[kept],
@@ -77,7 +77,7 @@ def encoded(
     )
 
 
-def encode(
+def encode_examples(
     dataset: Any,
     readers: Mapping[str, Reader],
     path: Path,
@@ -97,8 +97,8 @@ def encode(
     work = Path(tempfile.mkdtemp(prefix=".encoding-", dir=path.parent))
     try:
         with _Writer(work, readers, max_length, longer) as writer:
-            for start in range(0, len(dataset), BATCH):
-                writer.add(dataset[start : start + BATCH], start)
+            for start in range(0, len(dataset), ENCODED_AT_ONCE):
+                writer.add(dataset[start : start + ENCODED_AT_ONCE], start)
         if not writer.entry["rows"]:
             raise ValueError(
                 f"none of {len(dataset):,} examples has at most {max_length} tokens; "
@@ -109,11 +109,11 @@ def encode(
         os.replace(work, path)
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    return load(path)
+    return load_examples(path)
 
 
-def load(path: Path) -> Examples:
-    """Open what `encode` wrote; raises `ValueError` when it is not all there."""
+def load_examples(path: Path) -> Examples:
+    """Open what `encode_examples` wrote; raises `ValueError` when it is not all there."""
     try:
         entry = read_json((path / "examples.json").read_bytes())
         sizes: dict[str, int] = entry["bytes"]
@@ -160,7 +160,9 @@ class _Writer:
 
     def add(self, batch: Mapping[str, list[str]], start: int) -> None:
         """Write a batch of rows, the first of which is row `start` of the data."""
-        texts = {n: r.encode(batch[n]) for n, r in self._readers.items() if isinstance(r, Coder)}
+        texts = {
+            n: r.encode(batch[n]) for n, r in self._readers.items() if isinstance(r, EncodesText)
+        }
         count = len(next(iter(batch.values())))
         longest = np.max([text.lengths for text in texts.values()], axis=0)
         over = longest > (self._limit or np.inf)
@@ -174,7 +176,7 @@ class _Writer:
             self._write(f"{name}.values", text.values.astype("<i4"))
             self._write(f"{name}.lengths", text.lengths.astype("<i4"))
         for name, reader in self._readers.items():
-            if not isinstance(reader, Coder):
+            if not isinstance(reader, EncodesText):
                 chosen = [batch[name][row] for row in kept]
                 self._write(f"{name}.labels", _numbers(chosen, name, reader))
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Int
 
-from regard.data.encoding.catalogue import UNKNOWN, Catalogue
+from regard.data.encoding.catalogue import UNKNOWN_ITEM, Catalogue
 from regard.data.encoding.ragged import Ragged
-from regard.data.reading.interactions import rating_of, require_names, seconds_of
+from regard.data.reading.spelled import parse_number, parse_time, require_name
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,12 +59,14 @@ def histories(
     timed, number = False, 0
     for number, (user, item, rating, timestamp, *more) in enumerate(rows, 1):
         timed = bool(timestamp.strip()) if number == 1 else timed
-        require_names(user, item, where(number))
+        place = where(number)
+        require_name(user, "user", place)
+        require_name(item, "item", place)
         user, item = user.strip(), item.strip()
-        rated = rating_of(rating, where(number)) if rating.strip() else None
+        rated = parse_number(rating, "rating", place) if rating.strip() else None
         if rated is not None and least is not None and rated < least:
             continue
-        time = seconds_of(timestamp, where(number)) if timed else float(number)
+        time = parse_time(timestamp, "timestamp", place) if timed else float(number)
         events.setdefault(user, []).append((time, item))
         if any(more) or item not in features:
             features[item] = tuple(more)
@@ -96,6 +98,11 @@ class Prefixes:
 
     def __len__(self) -> int:
         return len(self.targets)
+
+    @property
+    def lengths(self) -> Int[np.ndarray, "n 1"]:
+        """How long each history is."""
+        return (self.stops - self.starts)[:, None]
 
     def take(self, rows: np.ndarray, longest: int | None = None) -> Ragged:
         """The histories of these examples, or the last `longest` items of each."""
@@ -140,15 +147,18 @@ def all_prefixes(found: Histories) -> Prefixes:
     return _prefixes(found, users, places)
 
 
-def last_items(found: Histories, before: Histories | None = None) -> Prefixes:
+def last_items(found: Histories, *before: Histories) -> Prefixes:
     """The last item of each user, after what `before` and these histories tell of the same user.
 
     With an item alone the history is empty. Unknown items are left out of it.
     """
-    earlier = dict(zip(before.users, before.sequences, strict=True)) if before else {}
+    earlier: dict[str, list[int]] = {}
+    for histories_before in before:
+        for user, past in zip(histories_before.users, histories_before.sequences, strict=True):
+            earlier.setdefault(user, []).extend(past.tolist())
     rows = zip(found.users, found.sequences, strict=True)
     joined = Ragged.of(
-        [*(item for item in [*earlier.get(user, ()), *past] if item != UNKNOWN), wanted]
+        [*(item for item in [*earlier.get(user, ()), *past] if item != UNKNOWN_ITEM), wanted]
         for user, (*past, wanted) in rows
     )
     whole = Histories(found.users, found.catalogue, joined)

@@ -13,10 +13,10 @@ def _bytes() -> dict[str, int]:
     }
 
 
-def spelled(piece: str) -> str:
+def readable_piece(piece: str) -> str:
     """A byte-level piece as people read it.
 
-    >>> spelled("ĠHund"), spelled("ÃŁ"), spelled("Ã"), spelled("</s>")
+    >>> readable_piece("ĠHund"), readable_piece("ÃŁ"), readable_piece("Ã"), readable_piece("</s>")
     ('▁Hund', 'ß', '<c3>', '</s>')
     """
     table = _bytes()

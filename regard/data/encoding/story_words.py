@@ -4,9 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
-from regard.data.encoding.documents import sentences
+from regard.data.encoding.documents import sentences_of
 from regard.data.encoding.ragged import Ragged
 from regard.data.encoding.vocabulary import Vocabulary
 
@@ -41,7 +39,7 @@ def learn_words(
 
 @dataclass(frozen=True)
 class StoryCoder:
-    """A story as one row of numbers, `</s>` behind every sentence; see `sentences` for those.
+    """A story as one row of numbers, `</s>` behind every sentence; see `sentences_of` for those.
 
     >>> coder = StoryCoder(Vocabulary.build(["ada", "sits"]))
     >>> coder.encode(["Ada sits. Ada?", ""]).lengths
@@ -51,7 +49,7 @@ class StoryCoder:
     vocabulary: Vocabulary
 
     def encode(self, texts: Sequence[str]) -> Ragged:
-        return Ragged.of(self.numbers(sentences(text)) for text in texts)
+        return Ragged.of(self.numbers(sentences_of(text)) for text in texts)
 
     def numbers(self, story: Sequence[str]) -> list[int]:
         """The row of a story whose sentences are known."""
@@ -88,36 +86,6 @@ class SupportCoder:
 
     def encode(self, texts: Sequence[str]) -> Ragged:
         return Ragged.of([_number(each) for each in text.split()] for text in texts)
-
-
-def told(stories: Ragged, end: int, longest: int) -> tuple[np.ndarray, np.ndarray]:
-    """Encoded stories as `[story, sentence, word]`, 0 where nothing is, and how many sentences.
-
-    Of a story with more than `longest` sentences the last ones stay.
-
-    >>> rows = Ragged.of([[7, 3, 8, 9, 3], [3], []])
-    >>> told(rows, end=3, longest=5)[0].tolist(), told(rows, end=3, longest=1)[1].tolist()
-    ([[[7, 0], [8, 9]], [[0, 0], [0, 0]], [[0, 0], [0, 0]]], [1, 1, 0])
-    """
-    owner = np.repeat(np.arange(len(stories)), stories.lengths)
-    ends = np.flatnonzero(stories.values == end)
-    counts = np.bincount(owner[ends], minlength=len(stories))
-    first = np.concatenate([[0], ends[:-1] + 1]) if len(ends) else ends
-    widths = ends - first
-    number = np.arange(len(ends)) - np.repeat(np.cumsum(counts) - counts, counts)
-    # Counted so that the last sentence of a story is at the end of what stays.
-    number -= np.maximum(counts - longest, 0)[owner[ends]]
-    kept = np.minimum(counts, longest)
-    shape = (len(stories), int(kept.max(initial=0)), int(widths.max(initial=0)))
-    grid = np.zeros(shape, dtype=np.int64)
-    sentence = np.repeat(np.arange(len(ends)), widths)
-    place = np.arange(len(sentence)) - np.repeat(np.cumsum(widths) - widths, widths)
-    stays = number[sentence] >= 0
-    inside = stories.values != end
-    grid[owner[inside][stays], number[sentence][stays], place[stays]] = stories.values[inside][
-        stays
-    ]
-    return grid, kept
 
 
 def _number(text: str) -> int:

@@ -10,10 +10,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int
 
-from regard.data.encoding.tokenizer import Tokenizer
-
-BATCH = 1000
-"""Rows that are encoded at a time."""
+from regard.data.encoding.tokenizer import ENCODED_AT_ONCE, Tokenizer
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +35,7 @@ class TokenStream:
         handle, work = tempfile.mkstemp(prefix=".encoding-", dir=path.parent)
         try:
             with open(handle, "wb") as file:
-                while batch := list(islice(rows, BATCH)):
+                while batch := list(islice(rows, ENCODED_AT_ONCE)):
                     file.write(tokenizer.encode(batch).values.astype("<i4").tobytes())
                 file.flush()
                 os.fsync(file.fileno())

@@ -1,9 +1,11 @@
 """Tokenizer: text to numbers and back, learned from text, kept in one `tokenizer.json`."""
 
+import json
 import multiprocessing
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -12,28 +14,36 @@ import numpy as np
 
 from regard._io.extra import extra
 from regard._io.files import read_json, write_whole
-from regard.data.encoding.pieces import spelled
+from regard.data.encoding.pieces import readable_piece
 from regard.data.encoding.ragged import Ragged
-from regard.data.encoding.vocabulary import MAX_TOKENS, SPECIALS
+from regard.data.encoding.special_tokens import SpecialTokens
+from regard.data.encoding.vocabulary import MAX_TOKENS
 
-KINDS = {
+TOKENIZER_MODELS = {
     "bpe": "BPE",
     "wordpiece": "WordPiece",
     "unigram": "Unigram",
     "words": "WordLevel",
     "characters": "WordLevel",
 }
-"""The kinds, and what `tokenizer.json` calls their models."""
+"""The kinds of tokenizer, and what `tokenizer.json` calls their models."""
+
+ENCODED_AT_ONCE = 1000
+"""Texts that are encoded at a time."""
 
 
 class Tokenizer:
     """A trained tokenizer, of the package `tokenizers`.
 
-    The numbers 0 to 3 are `<pad>`, `<unk>`, `<s>` and `</s>` as in `Vocabulary`; no text is ever
-    read as one of them. `bpe`, `wordpiece` and `unigram` work on the bytes of the text in Unicode's
-    composed form (NFC), a space put in front of it: nothing is unknown to them, the first word of a
-    text is the same token as inside it, and `decode` gives back the text exactly. `words` are runs
-    of letters and digits, or of other signs; `decode` puts a space between any two.
+    The numbers `pad`, `unknown_id`, `begin` and `end` are those of its special tokens, whatever
+    they are called (`[PAD]`, `[CLS]`, `<|endoftext|>` ...); no text is ever read as one of them,
+    and one that is needed and not there is a `ValueError`. Those that `train` makes are `<pad>`,
+    `<unk>`, `<s>` and `</s>`, numbered 0 to 3 as in `Vocabulary`.
+
+    Of the kinds of `train`, `bpe`, `wordpiece` and `unigram` work on the bytes of the text in
+    Unicode's composed form (NFC), a space put in front of it: nothing is unknown to them, the first
+    word of a text is the same token as inside it, and `decode` gives back the text exactly. `words`
+    are runs of letters and digits, or of other signs; `decode` puts a space between any two.
 
     >>> tokenizer = Tokenizer.train(["ein Hund", "ein Haus"], "characters")
     >>> tokenizer.decode(tokenizer.encode(["du"]).values.tolist()), tokenizer.unknown("aber")
@@ -43,6 +53,7 @@ class Tokenizer:
     def __init__(self, inner: Any) -> None:
         inner.encode_special_tokens = True  # `</s>` in a text is four characters, not an end
         self._inner = inner
+        self.specials = SpecialTokens.find(inner.token_to_id)
 
     @classmethod
     def train(
@@ -64,28 +75,29 @@ class Tokenizer:
 
         Raises `ValueError` for an unknown kind, a size too small, and texts without any character.
         """
-        from regard.data.encoding.tokenizer_kinds import learned
+        from regard.data.encoding.tokenizer_kinds import train_tokenizer
 
-        if kind not in KINDS:
-            raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}")
+        if kind not in TOKENIZER_MODELS:
+            raise ValueError(f"kind must be one of {', '.join(TOKENIZER_MODELS)}, got {kind!r}")
         with threads():
-            return cls(learned(texts, kind, size, lowercase, running))
+            return cls(train_tokenizer(texts, kind, size, lowercase, running))
 
     @classmethod
     def load(cls, path: Path) -> "Tokenizer":
-        """Read what `save` wrote; raises `ValueError` naming the file when it is damaged."""
+        """Read what `save` wrote, or any other `tokenizer.json` with one of these models.
+
+        Raises `ValueError` naming the file when it is damaged.
+        """
         package = extra("tokenizers")
         try:
             text = Path(path).read_text("utf-8")
-            _check(read_json(text))
+            read_json(text)
             inner = package.Tokenizer.from_str(text)
+            _check(inner)
         except OSError:
             raise
         except Exception as error:  # the package raises bare Exception for a wrong file
-            raise ValueError(f"{path} is not a tokenizer of this library: {error}") from None
-        found = tuple(inner.id_to_token(number) for number in range(len(SPECIALS)))
-        if found != SPECIALS:
-            raise ValueError(f"{path} must begin with {list(SPECIALS)}, it has {list(found)}")
+            raise ValueError(f"{path} is not a tokenizer: {error}") from None
         return cls(inner)
 
     def save(self, path: Path) -> None:
@@ -98,9 +110,9 @@ class Tokenizer:
 
     @property
     def kind(self) -> str:
-        """One of `KINDS`."""
+        """One of `TOKENIZER_MODELS`."""
         model = type(self._inner.model).__name__
-        kinds = [kind for kind, name in KINDS.items() if name == model]
+        kinds = [kind for kind, name in TOKENIZER_MODELS.items() if name == model]
         return kinds[type(self._inner.pre_tokenizer).__name__ == "Split"] if kinds[1:] else kinds[0]
 
     def __len__(self) -> int:
@@ -109,25 +121,25 @@ class Tokenizer:
     @property
     def pad(self) -> int:
         """The number that fills up short sequences."""
-        return SPECIALS.index("<pad>")
+        return self.specials.require("pad")
 
     @property
-    def unk(self) -> int:
+    def unknown_id(self) -> int:
         """The number of what is not known."""
-        return SPECIALS.index("<unk>")
+        return self.specials.require("unknown")
 
     @property
     def begin(self) -> int:
         """The number before the first output."""
-        return SPECIALS.index("<s>")
+        return self.specials.require("begin")
 
     @property
     def end(self) -> int:
         """The number after the last output."""
-        return SPECIALS.index("</s>")
+        return self.specials.require("end")
 
     def encode(self, texts: Sequence[str]) -> Ragged:
-        """The numbers of each text, int32, without `<s>` and `</s>`."""
+        """The numbers of each text, int32, without any special one."""
         with threads():
             encoded = self._inner.encode_batch_fast(list(texts), add_special_tokens=False)
         rows = [each.ids for each in encoded]
@@ -136,7 +148,7 @@ class Tokenizer:
         return Ragged(values, offsets)
 
     def decode(self, numbers: Sequence[int]) -> str:
-        """The text of these numbers, without the first four."""
+        """The text of these numbers, without the special ones."""
         return self._inner.decode(list(numbers), skip_special_tokens=True)
 
     def tokens(self, numbers: Sequence[int]) -> list[str]:
@@ -147,15 +159,20 @@ class Tokenizer:
         ['▁so', '▁', '<c3>', '<a9>']
         """
         pieces = [self._inner.id_to_token(number) for number in numbers]
-        return (
-            pieces if self.kind in ("characters", "words") else [spelled(piece) for piece in pieces]
-        )
+        return [readable_piece(piece) for piece in pieces] if self._is_of_bytes else pieces
 
     def unknown(self, text: str) -> list[str]:
-        """The distinct parts of a text that are read as `<unk>`, sorted."""
+        """The distinct parts of a text that are read as unknown, sorted."""
+        unknown = self.specials.unknown
         encoding = self._inner.encode(text, add_special_tokens=False)
         spans = zip(encoding.ids, encoding.offsets, strict=True)
-        return sorted({text[start:end] for number, (start, end) in spans if number == self.unk})
+        return sorted({text[start:end] for number, (start, end) in spans if number == unknown})
+
+    @cached_property
+    def _is_of_bytes(self) -> bool:
+        """Whether its tokens spell bytes, each as one character."""
+        content = json.loads(self.json())
+        return "ByteLevel" in json.dumps([content["pre_tokenizer"], content["decoder"]])
 
 
 @contextmanager
@@ -170,9 +187,9 @@ def threads() -> Iterator[None]:
         os.environ["TOKENIZERS_PARALLELISM"] = before
 
 
-def _check(content: Any) -> None:
-    model = content.get("model") if isinstance(content, dict) else None
-    if not isinstance(model, dict) or model.get("type") not in KINDS.values():
-        raise ValueError(f"its model must be one of {', '.join(KINDS.values())}")
-    if len(model.get("vocab", ())) > MAX_TOKENS:
-        raise ValueError(f"it has {len(model['vocab'])} tokens, {MAX_TOKENS} are allowed")
+def _check(inner: Any) -> None:
+    model, size = type(inner.model).__name__, inner.get_vocab_size()
+    if model not in TOKENIZER_MODELS.values():
+        raise ValueError(f"its model must be one of {', '.join(TOKENIZER_MODELS.values())}")
+    if size > MAX_TOKENS:
+        raise ValueError(f"it has {size} tokens, {MAX_TOKENS} are allowed")

@@ -12,23 +12,25 @@ from collections.abc import Iterable
 from typing import Any
 
 from regard._io.extra import extra
-from regard.data.encoding.vocabulary import SPECIALS, UNKNOWN
+from regard.data.encoding.vocabulary import SPECIAL_TOKENS, UNKNOWN_TOKEN
 
 BYTES = 256
 LONGEST_WORD = 1000
 """Bytes; WordPiece reads a longer word as `<unk>`, for its time grows with the square."""
 
 
-def learned(texts: Iterable[str], kind: str, size: int, lowercase: bool, running: bool) -> Any:
+def train_tokenizer(
+    texts: Iterable[str], kind: str, size: int, lowercase: bool, running: bool
+) -> Any:
     """A tokenizer of the package, learned from these texts."""
     if kind == "characters":
         return _characters(texts, lowercase)
     if kind == "words":
         return _words(texts, size, lowercase)
-    if size < len(SPECIALS) + BYTES:
+    if size < len(SPECIAL_TOKENS) + BYTES:
         raise ValueError(
-            f"size must be at least {len(SPECIALS) + BYTES} ({len(SPECIALS)} specials and the "
-            f"{BYTES} bytes), got {size}"
+            f"size must be at least {len(SPECIAL_TOKENS) + BYTES} ({len(SPECIAL_TOKENS)} specials "
+            f"and the {BYTES} bytes), got {size}"
         )
     package = extra("tokenizers")
     tokenizer = package.Tokenizer(_model(kind))
@@ -52,7 +54,7 @@ def _model(kind: str) -> Any:
     if kind == "unigram":
         return models.Unigram()
     # The space says where a word begins, so its continuations need no mark.
-    return models.WordPiece(unk_token=UNKNOWN, continuing_subword_prefix="")
+    return models.WordPiece(unk_token=UNKNOWN_TOKEN, continuing_subword_prefix="")
 
 
 def _trainer(kind: str, size: int) -> Any:
@@ -60,14 +62,14 @@ def _trainer(kind: str, size: int) -> Any:
     alphabet = sorted(package.pre_tokenizers.ByteLevel.alphabet())
     shared = dict(
         vocab_size=size,
-        special_tokens=list(SPECIALS),
+        special_tokens=list(SPECIAL_TOKENS),
         initial_alphabet=alphabet,
         show_progress=False,
     )
     if kind == "bpe":
         return package.trainers.BpeTrainer(**shared)
     if kind == "unigram":
-        return package.trainers.UnigramTrainer(unk_token=UNKNOWN, **shared)
+        return package.trainers.UnigramTrainer(unk_token=UNKNOWN_TOKEN, **shared)
     return package.trainers.WordPieceTrainer(continuing_subword_prefix="", **shared)
 
 
@@ -78,30 +80,30 @@ def _characters(texts: Iterable[str], lowercase: bool) -> Any:
         characters.update(text.lower() if lowercase else text)
     if not characters:
         raise ValueError("a tokenizer cannot be learned from texts without any character")
-    tokens = [*SPECIALS, *sorted(characters)]
-    model = package.models.WordLevel({t: n for n, t in enumerate(tokens)}, unk_token=UNKNOWN)
+    tokens = [*SPECIAL_TOKENS, *sorted(characters)]
+    model = package.models.WordLevel({t: n for n, t in enumerate(tokens)}, unk_token=UNKNOWN_TOKEN)
     tokenizer = package.Tokenizer(model)
     if lowercase:
         tokenizer.normalizer = package.normalizers.Lowercase()
     each = package.Regex(r"[\s\S]")
     tokenizer.pre_tokenizer = package.pre_tokenizers.Split(each, "isolated")
     tokenizer.decoder = package.decoders.Fuse()
-    tokenizer.add_special_tokens(list(SPECIALS))
+    tokenizer.add_special_tokens(list(SPECIAL_TOKENS))
     return tokenizer
 
 
 def _words(texts: Iterable[str], size: int, lowercase: bool) -> Any:
-    if size <= len(SPECIALS):
-        raise ValueError(f"size must be more than the {len(SPECIALS)} specials, got {size}")
+    if size <= len(SPECIAL_TOKENS):
+        raise ValueError(f"size must be more than the {len(SPECIAL_TOKENS)} specials, got {size}")
     package = extra("tokenizers")
-    tokenizer = package.Tokenizer(package.models.WordLevel(unk_token=UNKNOWN))
+    tokenizer = package.Tokenizer(package.models.WordLevel(unk_token=UNKNOWN_TOKEN))
     normalizers = [package.normalizers.NFC()] + [package.normalizers.Lowercase()] * lowercase
     tokenizer.normalizer = package.normalizers.Sequence(normalizers)
     tokenizer.pre_tokenizer = package.pre_tokenizers.Whitespace()
     trainer = package.trainers.WordLevelTrainer(
-        vocab_size=size, special_tokens=list(SPECIALS), show_progress=False
+        vocab_size=size, special_tokens=list(SPECIAL_TOKENS), show_progress=False
     )
     tokenizer.train_from_iterator(texts, trainer)
-    if tokenizer.get_vocab_size() == len(SPECIALS):
+    if tokenizer.get_vocab_size() == len(SPECIAL_TOKENS):
         raise ValueError("a tokenizer cannot be learned from texts without any word")
     return tokenizer

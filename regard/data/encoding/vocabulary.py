@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-PAD, UNKNOWN, BEGIN, END = "<pad>", "<unk>", "<s>", "</s>"
-SPECIALS = (PAD, UNKNOWN, BEGIN, END)
+PAD_TOKEN, UNKNOWN_TOKEN, BEGIN_TOKEN, END_TOKEN = "<pad>", "<unk>", "<s>", "</s>"
+SPECIAL_TOKENS = (PAD_TOKEN, UNKNOWN_TOKEN, BEGIN_TOKEN, END_TOKEN)
 MAX_TOKENS = 1_000_000
 
 
@@ -33,8 +33,8 @@ class Vocabulary:
     def __post_init__(self) -> None:
         if not all(isinstance(token, str) and token for token in self.tokens):
             raise ValueError("every token of a vocabulary must be a non-empty string")
-        if self.tokens[: len(SPECIALS)] != SPECIALS:
-            raise ValueError(f"a vocabulary must begin with {list(SPECIALS)}")
+        if self.tokens[: len(SPECIAL_TOKENS)] != SPECIAL_TOKENS:
+            raise ValueError(f"a vocabulary must begin with {list(SPECIAL_TOKENS)}")
         if len(self.tokens) > MAX_TOKENS:
             raise ValueError(
                 f"a vocabulary has {MAX_TOKENS} tokens at most, this one has {len(self.tokens)}"
@@ -48,7 +48,7 @@ class Vocabulary:
     @classmethod
     def build(cls, tokens: Iterable[str]) -> "Vocabulary":
         """The vocabulary of these tokens, sorted, behind the specials."""
-        return cls(SPECIALS + tuple(sorted(set(tokens) - set(SPECIALS))))
+        return cls(SPECIAL_TOKENS + tuple(sorted(set(tokens) - set(SPECIAL_TOKENS))))
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -63,21 +63,26 @@ class Vocabulary:
     @property
     def pad(self) -> int:
         """The number that fills up short sequences."""
-        return 0
+        return self._numbers[PAD_TOKEN]
+
+    @property
+    def unknown_id(self) -> int:
+        """The number of what is not in the list."""
+        return self._numbers[UNKNOWN_TOKEN]
 
     @property
     def begin(self) -> int:
         """The number before the first output."""
-        return SPECIALS.index(BEGIN)
+        return self._numbers[BEGIN_TOKEN]
 
     @property
     def end(self) -> int:
         """The number after the last output."""
-        return SPECIALS.index(END)
+        return self._numbers[END_TOKEN]
 
     def encode(self, tokens: Iterable[str]) -> list[int]:
         """Tokens to numbers."""
-        unknown = SPECIALS.index(UNKNOWN)
+        unknown = self.unknown_id
         return [self._numbers.get(token, unknown) for token in tokens]
 
     def decode(self, numbers: Sequence[int]) -> list[str]:

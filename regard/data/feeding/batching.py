@@ -1,4 +1,4 @@
-"""Batches of like lengths with a limit on their area, so that hardly anything is padding."""
+"""Batches of like lengths, so that hardly anything is padding."""
 
 from collections.abc import Sequence
 
@@ -35,6 +35,26 @@ def by_tokens(
         count = max(1, int(np.searchsorted(areas, tokens, side="right")))
         batches.append(order[start : start + count])
         start += count
+    return [batches[index] for index in rng.permutation(len(batches))]
+
+
+def by_rows(
+    lengths: Int[np.ndarray, "n columns"], rows: int, rng: np.random.Generator
+) -> list[np.ndarray]:
+    """Row numbers in batches of `rows` rows, sorted and shuffled as in `by_tokens`.
+
+    Every row comes once; one batch may be smaller.
+
+    Raises `ValueError` for a limit below 1.
+
+    >>> rng = np.random.default_rng(0)
+    >>> sorted(sorted(rows.tolist()) for rows in by_rows(np.array([[9], [2], [9], [2]]), 2, rng))
+    [[0, 2], [1, 3]]
+    """
+    if rows < 1:
+        raise ValueError(f"rows must be at least 1, got {rows}")
+    order = _neighbours(lengths, rng)
+    batches = [order[start : start + rows] for start in range(0, len(order), rows)]
     return [batches[index] for index in rng.permutation(len(batches))]
 
 

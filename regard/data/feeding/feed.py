@@ -11,7 +11,7 @@ from regard.data.feeding.workers import fetched
 
 
 @runtime_checkable
-class Part(Protocol):
+class EpochExamples(Protocol):
     """The examples of one epoch: how long they are, and any of them as a batch."""
 
     @property
@@ -23,7 +23,7 @@ class Part(Protocol):
 
 
 @dataclass(frozen=True)
-class Step:
+class StepBatches:
     """One optimizer step's micro-batches for one rank, and where the step stands."""
 
     epoch: int
@@ -32,7 +32,7 @@ class Step:
     batches: list[Any]
 
 
-Plan = Callable[[np.ndarray, np.random.Generator], list[np.ndarray]]
+BatchPlanner = Callable[[np.ndarray, np.random.Generator], list[np.ndarray]]
 
 
 class Feed:
@@ -53,8 +53,8 @@ class Feed:
 
     def __init__(
         self,
-        part: Callable[[int], Part],
-        plan: Plan,
+        part: Callable[[int], EpochExamples],
+        plan: BatchPlanner,
         *,
         seed: int,
         accumulate: int = 1,
@@ -72,12 +72,12 @@ class Feed:
             raise ValueError(f"rank must be between 0 and {world - 1}, got {rank}")
         self._part, self._plan, self._seed, self._accumulate = part, plan, seed, accumulate
         self._rank, self._world, self._workers, self._timeout = rank, world, workers, timeout
-        self._parts: dict[int, Part] = {}
+        self._parts: dict[int, EpochExamples] = {}
         self._plans: dict[int, list[np.ndarray]] = {}
         self._digests: dict[int, str] = {}
         self._next = (0, 0)
 
-    def __iter__(self) -> Generator[Step, None, None]:
+    def __iter__(self) -> Generator[StepBatches, None, None]:
         """The steps from where the feed stands."""
         batches = fetched(self._part_of, self._orders(*self._next), self._workers, self._timeout)
         try:
@@ -86,7 +86,7 @@ class Feed:
                 steps = self.steps_in(epoch)
                 mine = [next(batches) for _ in self._mine(epoch, index)]
                 self._next = (epoch, index + 1) if index + 1 < steps else (epoch + 1, 0)
-                yield Step(epoch, index, steps, mine)
+                yield StepBatches(epoch, index, steps, mine)
         finally:
             batches.close()
 
@@ -119,7 +119,7 @@ class Feed:
             )
         self._next = (epoch, index)
 
-    def _part_of(self, epoch: int) -> Part:
+    def _part_of(self, epoch: int) -> EpochExamples:
         if epoch in self._parts:
             return self._parts[epoch]
         part = self._parts[epoch] = self._part(epoch)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from regard._io.extra import extra
-from regard.data.feeding.feed import Part
+from regard.data.feeding.feed import EpochExamples
 
 
 class Streamed:
@@ -14,7 +14,7 @@ class Streamed:
     Of `world` ranks each reads its own share of the stream, so that each has a feed of its own
     (`Feed(Streamed(…, rank=r, world=w), plan, rank=0, world=1)`). Every pool has exactly `pool`
     examples: at its end the stream begins again. With a plan of a fixed number of rows, as
-    `buckets` is, all ranks therefore have the same number of steps; `by_tokens` gives each its own.
+    `by_rows` is, all ranks therefore have the same number of steps; `by_tokens` gives each its own.
 
     A stream goes forward only. After a restart pool `n` is found by reading the `n` pools before
     it again, without encoding them, and only for the same `world`: another one shares out other
@@ -28,7 +28,7 @@ class Streamed:
         self,
         dataset: Any,
         pool: int,
-        encode: Callable[[Sequence[Mapping[str, Any]]], Part],
+        encode: Callable[[Sequence[Mapping[str, Any]]], EpochExamples],
         *,
         rank: int = 0,
         world: int = 1,
@@ -42,7 +42,7 @@ class Streamed:
         self._process, self._next = os.getpid(), 0
         self._examples = self._endless()
 
-    def __call__(self, number: int) -> Part:
+    def __call__(self, number: int) -> EpochExamples:
         """Pool `number`."""
         if self._process != os.getpid():
             # There `datasets` divides the stream once more, among the workers.

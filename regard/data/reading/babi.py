@@ -29,7 +29,7 @@ _LINE = re.compile(r"(\d+) (.*)")
 _SAMPLE = 50
 """Lines by which a file of another name is recognized."""
 
-Row = tuple[str, str, str, str]
+BabiRow = tuple[str, str, str, str]
 
 
 def is_babi(path: Path) -> bool:
@@ -52,10 +52,10 @@ def is_babi(path: Path) -> bool:
     return numbered and any(each is not None and "\t" in each[2] for each in found)
 
 
-def split_of(path: Path) -> str | None:
+def babi_split(path: Path) -> str | None:
     """The split that a file name ends with, as the official ones do.
 
-    >>> split_of(Path("qa1_single-supporting-fact_test.txt")), split_of(Path("contest.txt"))
+    >>> babi_split(Path("qa1_single-supporting-fact_test.txt")), babi_split(Path("contest.txt"))
     ('test', None)
     """
     found = PART.fullmatch(path.name)
@@ -78,7 +78,7 @@ class Babi:
     def files(self) -> tuple[Path, ...]:
         return (self.path,)
 
-    def read(self, notes: Counter[str]) -> Iterator[Row]:
+    def read(self, notes: Counter[str]) -> Iterator[BabiRow]:
         story = _Story(str(self.path), 1)
         last = 0
         for place, line in enumerate(lines(self.path, self.encoding), 1):
@@ -121,7 +121,7 @@ class _Story:
     places: dict[int, int] = field(default_factory=dict)
     asked: bool = False
 
-    def read(self, number: int, text: str, place: int) -> Row | None:
+    def read(self, number: int, text: str, place: int) -> BabiRow | None:
         """Take a sentence, or answer with the row that a question makes."""
         where = f"{self.file} line {place}"
         if "\t" not in text:
@@ -158,7 +158,7 @@ class _Story:
         return self.places[number]
 
 
-def write_babi(path: Path, rows: Iterable[Row]) -> None:
+def write_babi(path: Path, rows: Iterable[BabiRow]) -> None:
     """Write rows in the same format; one whose story goes on from the row before shares its lines.
 
     Raises `ValueError` for a text with a tab or a question with a line feed.

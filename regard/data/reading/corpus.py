@@ -1,4 +1,4 @@
-"""Corpus: a user's data as it was read, and the words in which that is told."""
+"""Corpus: a user's data as it was read, and what the user is told about it."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -6,7 +6,9 @@ from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Any
 
-SHOWN = 100
+from regard.data.schema import Cell, Schema
+
+CHARACTERS_SHOWN = 100
 """Characters of an example that are shown."""
 
 
@@ -32,19 +34,24 @@ class Read:
 class Corpus:
     """Examples of one task: `splits` holds `datasets.Dataset`s called train, valid and test.
 
-    Their columns are texts: `source` and `target` (translate), `text` and `label` (classify),
-    `text` (language_model, where the rows of a plain text, joined, are the text). `names` are the
-    two languages, or the columns read; `labels` all labels, sorted. The `fingerprint` is that of
-    the files' names and contents. `says` is for the user to read.
+    Their columns are those of the `schema`, where the rows of a running text, joined, are the text.
+    `names` is what the columns are called in the data, or their two languages; `labels` are all
+    labels, sorted. The `fingerprint` is that of the files' names and contents. The `description`
+    is for the user to read.
     """
 
-    task: str
+    schema: Schema
     splits: dict[str, Any]
     names: tuple[str, ...]
-    says: str
+    description: str
     fingerprint: str
     labels: tuple[str, ...] = ()
     files: tuple[Read, ...] = field(default=(), repr=False)
+
+    @property
+    def task(self) -> str:
+        """The name of the task that the data is read for."""
+        return self.schema.task
 
     def check(self) -> None:
         """Raise `ValueError` when a file is not what it was when it was read."""
@@ -69,28 +76,32 @@ def fingerprint(files: Iterable[Read]) -> str:
     return whole.hexdigest()
 
 
-def shown(text: str) -> str:
+def one_line(text: str) -> str:
     r"""A text as it can be printed anywhere: on one line, cut, control characters spelled out.
 
-    >>> shown("a\nb\x1b[2J\u202e")
+    >>> one_line("a\nb\x1b[2J\u202e")
     'a\\nb\\x1b[2J\\u202e'
     """
-    cut = text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
+    cut = text if len(text) <= CHARACTERS_SHOWN else text[: CHARACTERS_SHOWN - 1] + "…"
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in cut)
 
 
-def told(
-    task: str,
+def describe_corpus(
+    schema: Schema,
     names: Sequence[str],
     counts: Sequence[str],
     notes: Sequence[str],
-    examples: Sequence[Sequence[str]],
+    examples: Sequence[Sequence[Cell]],
 ) -> str:
     """What was read, line by line."""
-    between = " -> " if task == "translate" else ", "
-    plain = [shown(name.split(".")[-1]) for name in names]
-    lines = [f"read as {task} ({between.join(plain)}): {', '.join(counts)}", *notes]
+    plain = [one_line(name.split(".")[-1]) for name in names]
+    columns = schema.between.join(plain)
+    lines = [f"read as {schema.task} ({columns}): {', '.join(counts)}", *notes]
     for number, example in enumerate(examples, 1):
-        columns = zip(plain, example, strict=True)
-        lines += [f"  {number}. " + "  |  ".join(f"{n}: {shown(text)}" for n, text in columns)]
+        cells = zip(plain, example, strict=True)
+        lines += [f"  {number}. " + "  |  ".join(f"{name}: {_shown(cell)}" for name, cell in cells)]
     return "\n".join(lines)
+
+
+def _shown(cell: Cell) -> str:
+    return f"{len(cell):,} bytes" if isinstance(cell, bytes) else one_line(str(cell))

@@ -5,89 +5,120 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
-from regard.data.reading.rows import Rows
+from regard.data.reading.rows import RowSource
+from regard.data.schema import AtEnd, ByHash, Cell, Schema
 
 MOST, SHARE = 1000, 0.05
 """Examples, and the share of all, that are held out at most."""
 STREAMED_SHARE = 0.01
-TEXT_SHARE = 0.1
-"""Of a running text, at its end, as is usual for language models of characters."""
+
+SplitRow = tuple[str, tuple[Cell, ...]]
+"""The name of a split, and a row of it."""
+
+
+@runtime_checkable
+class Division(Protocol):
+    """Rows of which some are to train on and some to validate on."""
+
+    @property
+    def rows(self) -> RowSource:
+        """All of them."""
+
+    def read(self, notes: Counter[str]) -> Iterator[SplitRow]:
+        """Every row with the split that it belongs to, in one reading of the data."""
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """The rows whose first column hashes below a limit, or all the others.
+class HashDivision:
+    """The rows whose first column hashes below a limit are to validate on.
 
-    So whatever was written twice stands on one side, and no seed and no order moves a row. Of a
-    story the first sentence alone counts: what is asked later in it stands on the same side.
+    So whatever was written twice stands on one side, and no seed and no order moves a row. By the
+    `first_line`, what else is told or asked in a text that begins alike stands there too.
     """
 
-    rows: Rows
-    task: str
+    rows: RowSource
     below: int
-    keep: bool
+    first_line: bool
+
+    def read(self, notes: Counter[str]) -> Iterator[SplitRow]:
+        for row in self.rows.read(notes):
+            yield "valid" if _draw(row, self.first_line) < self.below else "train", row
+
+
+@dataclass(frozen=True)
+class EndDivision:
+    """The characters of a running text from `cut` on are to validate on."""
+
+    rows: RowSource
+    cut: int
+
+    def read(self, notes: Counter[str]) -> Iterator[SplitRow]:
+        begin = 0
+        for (text,) in self.rows.read(notes):
+            place = max(0, self.cut - begin)
+            for split, piece in (("train", str(text)[:place]), ("valid", str(text)[place:])):
+                if piece:
+                    yield split, (piece,)
+            begin += len(str(text))
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """One side of a division."""
+
+    division: Division
+    split: str
 
     @property
     def files(self) -> tuple[Path, ...]:
-        return self.rows.files
+        return self.division.rows.files
 
-    def read(self, notes: Counter[str]) -> Iterator[tuple[str, ...]]:
-        for row in self.rows.read(notes):
-            if (_draw(row, self.task) < self.below) == self.keep:
+    def read(self, notes: Counter[str]) -> Iterator[tuple[Cell, ...]]:
+        for split, row in self.division.read(notes):
+            if split == self.split:
                 yield row
 
 
-@dataclass(frozen=True)
-class Span:
-    """The characters of a running text from `start` up to `stop`."""
-
-    rows: Rows
-    start: int
-    stop: int
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        return self.rows.files
-
-    def read(self, notes: Counter[str]) -> Iterator[tuple[str, ...]]:
-        begin = 0
-        for (text,) in self.rows.read(notes):
-            inside = text[max(0, self.start - begin) : max(0, self.stop - begin)]
-            begin += len(text)
-            if inside:
-                yield (inside,)
-            if begin >= self.stop:
-                return
-
-
-def held_out(rows: Rows, task: str, streaming: bool) -> tuple[Rows, Rows, str]:
-    """Rows to train on, rows to validate on, and what is to be said about it.
+def hold_out(rows: RowSource, schema: Schema, streaming: bool) -> tuple[Division, str]:
+    """Rows to train on and to validate on, and what is to be said about it.
 
     Raises `ValueError` when there is too little to divide.
     """
     where = ", ".join(str(path) for path in rows.files[:2]) or "the data"
-    if task == "language_model":
-        if streaming:
-            raise ValueError(f"{where}: a streamed text needs a file of its own to validate on")
-        total = sum(len(text) for (text,) in rows.read(Counter()))
-        cut = int(total * (1 - TEXT_SHARE))
-        if not 0 < cut < total:
-            raise ValueError(f"{where}: {total} characters are too few to train on and validate")
-        note = f"the last {TEXT_SHARE:.0%} of the text is held out for validation"
-        return Span(rows, 0, cut), Span(rows, cut, total), note
-    below, share = (
-        (int(STREAMED_SHARE * 2**64), STREAMED_SHARE) if streaming else _limit(rows, task, where)
-    )
-    by = "the hash of how the story begins" if task == "answer" else "their hash"
-    note = f"about {share:.1%} of the training examples are held out for validation, by {by}"
-    return Drawn(rows, task, below, False), Drawn(rows, task, below, True), note
+    match schema.hold_out:
+        case AtEnd(share):
+            if streaming:
+                raise ValueError(f"{where}: a streamed text needs a file of its own to validate on")
+            total = sum(len(str(text)) for (text,) in rows.read(Counter()))
+            cut = int(total * (1 - share))
+            if not 0 < cut < total:
+                raise ValueError(
+                    f"{where}: {total} characters are too few to train on and validate"
+                )
+            note = f"the last {share:.0%} of the text is held out for validation"
+            return EndDivision(rows, cut), note
+        case ByHash(first_line):
+            below, part = (
+                (int(STREAMED_SHARE * 2**64), STREAMED_SHARE)
+                if streaming
+                else _limit(rows, first_line, where)
+            )
+            by = (
+                f"the hash of how the {schema.columns[0].name} begins"
+                if first_line
+                else "their hash"
+            )
+            note = f"about {part:.1%} of the training examples are held out for validation, by {by}"
+            return HashDivision(rows, below, first_line), note
+    raise ValueError(f"{schema.task} holds out its examples itself")
 
 
-def _limit(rows: Rows, task: str, where: str) -> tuple[int, float]:
+def _limit(rows: RowSource, first_line: bool, where: str) -> tuple[int, float]:
     count, least, most = 0, 2**64, -1
     for row in rows.read(Counter()):
-        draw = _draw(row, task)
+        draw = _draw(row, first_line)
         count, least, most = count + 1, min(least, draw), max(most, draw)
     if least >= most:
         raise ValueError(
@@ -99,6 +130,8 @@ def _limit(rows: Rows, task: str, where: str) -> tuple[int, float]:
     return min(max(int(share * 2**64), least + 1), most), share
 
 
-def _draw(row: tuple[str, ...], task: str) -> int:
-    text = row[0].partition("\n")[0] if task == "answer" else row[0]
-    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big")
+def _draw(row: tuple[Cell, ...], first_line: bool) -> int:
+    cell = row[0]
+    text = str(cell).partition("\n")[0] if first_line else str(cell)
+    whole = cell if isinstance(cell, bytes) else text.encode()
+    return int.from_bytes(blake2b(whole, digest_size=8).digest(), "big")

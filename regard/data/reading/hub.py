@@ -1,21 +1,22 @@
 """Data sets of the Hugging Face hub, the only thing here that asks the network."""
 
-from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from regard._io.extra import extra
-from regard.data.reading.asked import Asked, Layout, split_of
 from regard.data.reading.cells import cell, columns_of, flattened
-from regard.data.reading.columns import chosen
-from regard.data.reading.layout import named
-from regard.data.reading.rows import Rows, Tabled
-from regard.data.reading.tables import Row
+from regard.data.reading.columns import choose_columns
+from regard.data.reading.layout import PEEKED
+from regard.data.reading.lexicon import Lexicon
+from regard.data.reading.request import DataRequest, Layout, split_named
+from regard.data.reading.rows import RowSource, Tabled
+from regard.data.reading.tables import PlacedRow
+from regard.data.schema import SPLITS, Cell, Column
 
-PREFIX = "hf:"
+HUB = "hf:"
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,35 +25,36 @@ class HubTable:
 
     dataset: Any
     name: str
+    lexicon: Lexicon
     path: Path | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
-        return columns_of(flattened(next(iter(self.dataset), {})))
+        return columns_of(flattened(next(iter(self.dataset), {})), self.lexicon)
 
-    def rows(self, columns: tuple[str, ...], optional: Collection[str] = ()) -> Iterator[Row]:
-        features = self.dataset.features or {}
-        classes = [getattr(features.get(column), "names", None) for column in columns]
+    def rows(self, names: Sequence[str], roles: Sequence[Column] = ()) -> Iterator[PlacedRow]:
+        roles, features = roles or [Column(name) for name in names], self.dataset.features or {}
+        classes = [getattr(features.get(name), "names", None) for name in names]
+        chosen = list(zip(names, roles, classes, strict=True))
         for number, entry in enumerate(self.dataset, 1):
             where, flat = f"{self.name} row {number}", flattened(entry)
-            values = [flat.get(column) for column in columns]
-            yield (
-                where,
-                tuple(
-                    names[value]
-                    if names and isinstance(value, int) and 0 <= value < len(names)
-                    else cell(value, f"{where}: {column!r}", column, column in optional)
-                    for value, names, column in zip(values, classes, columns, strict=True)
-                ),
+            cells = (
+                self._cell(flat.get(name), where, name, role, known) for name, role, known in chosen
             )
+            yield where, tuple(cells)
+
+    def _cell(self, value: Any, where: str, name: str, role: Column, classes: Any) -> Cell:
+        if classes and isinstance(value, int) and 0 <= value < len(classes):
+            return str(classes[value])
+        return cell(value, f"{where}: {name!r}", name, role, self.lexicon)
 
 
-def hub_layout(path: str, asked: Asked, cache: Path | None, streaming: bool) -> Layout:
+def hub_layout(path: str, request: DataRequest, cache: Path | None, streaming: bool) -> Layout:
     """How `hf:owner/name[:config]` is read.
 
     Raises `ValueError` when it cannot be had, as without a network.
     """
-    name, _, config = path.removeprefix(PREFIX).partition(":")
+    name, _, config = path.removeprefix(HUB).partition(":")
     package = extra("datasets")
     package.disable_progress_bars()
     where = str(cache / "hub") if cache else None
@@ -64,18 +66,18 @@ def hub_layout(path: str, asked: Asked, cache: Path | None, streaming: bool) -> 
             f"{path} cannot be read: {reason} (hf: asks the network; a file or a folder on this "
             "machine is read without it)"
         ) from None
-    parts = {split_of(split): loaded[split] for split in reversed(list(loaded))}
+    parts = {split_named(split): loaded[split] for split in reversed(list(loaded))}
     if "train" not in parts:
         raise ValueError(f"{path} has no part called train, only {', '.join(loaded)}")
-    first = HubTable(parts["train"], path)
+    first = HubTable(parts["train"], path, request.lexicon)
 
-    def texts(columns: tuple[str, ...]) -> Sequence[tuple[str, ...]]:
-        return list(islice(Tabled(first, columns, "").read(Counter()), 1000))
+    def first_rows(columns: tuple[str, ...]) -> Sequence[tuple[Cell, ...]]:
+        return [row for _, row in islice(first.rows(columns), PEEKED)]
 
-    task, columns = chosen(first.names, texts, path, asked.task, asked.source, asked.target)
-    splits: dict[str, Rows] = {
-        split: Tabled(HubTable(parts[split], path), columns, task)
-        for split in ("train", "valid", "test")
+    schema, columns = choose_columns(first.names, first_rows, path, request)
+    splits: dict[str, RowSource] = {
+        split: Tabled(HubTable(parts[split], path, request.lexicon), columns, schema)
+        for split in SPLITS
         if split in parts
     }
-    return Layout(task, named(columns, task), splits)
+    return Layout(schema, schema.names_of(columns), splits)

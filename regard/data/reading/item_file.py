@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from regard.data.reading.columns import WORDS
 from regard.data.reading.lines import lines
-from regard.data.reading.rows import Rows
-from regard.data.reading.tables import table
+from regard.data.reading.request import split_named
+from regard.data.reading.rows import RowSource
+from regard.data.reading.tables import separated
+from regard.data.schema import Cell, Schema
 
 OWN = 0.9
 """A column with more different values than this share of its items says what their names say."""
@@ -25,29 +26,33 @@ class ItemFile:
 
     def known(self) -> Iterator[tuple[str, tuple[str, ...]]]:
         """Each item and its values, "" for none; raises `ValueError` naming file and line."""
-        for _, cells in table(self.path, self.encoding).rows((self.key, *self.columns)):
-            item, *values = (cell.strip() for cell in cells)
+        table = separated(self.path, self.encoding, lambda titles: True)
+        for _, cells in table.rows((self.key, *self.columns)):
+            item, *values = (str(cell).strip() for cell in cells)
             yield item, tuple(values)
 
 
 @dataclass(frozen=True)
 class Described:
-    """Interactions, each with what a file says of its item: values between tabs, "" for nothing."""
+    """Rows, each with what a file says of the item in column `place`: values between tabs."""
 
-    rows: Rows
+    rows: RowSource
     items: ItemFile
+    place: int
 
     @property
     def files(self) -> tuple[Path, ...]:
         return (*self.rows.files, self.items.path)
 
-    def read(self, notes: Counter[str]) -> Iterator[tuple[str, ...]]:
+    def read(self, notes: Counter[str]) -> Iterator[tuple[Cell, ...]]:
         known = dict(self.items.known())
         for row in self.rows.read(notes):
-            yield (*row, "\t".join(known.get(row[1].strip(), ())))
+            yield (*row, "\t".join(known.get(str(row[self.place]).strip(), ())))
 
 
-def item_file(interactions: Path, encoding: str) -> tuple[ItemFile | None, tuple[str, ...]]:
+def item_file(
+    interactions: Path, schema: Schema, encoding: str
+) -> tuple[ItemFile | None, tuple[str, ...]]:
     """The file beside `interactions` that describes the items, and what is to be said about it.
 
     Its header names types: of `class:token` and `genres:token_seq` the whole cell is one value,
@@ -57,11 +62,15 @@ def item_file(interactions: Path, encoding: str) -> tuple[ItemFile | None, tuple
     Raises `ValueError` when it has no column of items.
     """
     path = interactions.with_suffix(".item")
+    name, _, part = interactions.stem.rpartition(".")
+    if name and split_named(part):  # beside ml.train.inter, ml.item
+        path = interactions.with_name(f"{name}.item")
     if interactions.suffix.lower() != ".inter" or not path.is_file():
         return None, ()
     head = next(lines(path, encoding), "")
     kinds = {name: kind for name, _, kind in (cell.partition(":") for cell in head.split("\t"))}
-    key = next((name for name in kinds if name.lower() in WORDS["item"]), None)
+    called = schema.column(schema.item_file).called
+    key = next((name for name in kinds if name.lower() in called), None)
     if key is None:
         raise ValueError(f"{path} line 1: no column is called item_id:token, it is {head[:80]!r}")
     words = tuple(n for n, kind in kinds.items() if kind.startswith("token") and n != key)

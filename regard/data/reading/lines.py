@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-LONGEST = 2**20
+MAX_LINE_BYTES = 2**20
 """Bytes of the longest line that is read."""
 
 
@@ -17,19 +17,19 @@ def lines(path: Path, encoding: str = "utf-8") -> Iterator[str]:
     r"""The lines of a file without their ends (`\n` or `\r\n`) and without a byte order mark.
 
     Raises `ValueError` naming file and line for bytes that are not text in this encoding, for a
-    NUL character and for a line above `LONGEST` bytes.
+    NUL character and for a line above `MAX_LINE_BYTES` bytes.
     """
     with open(path, "rb") as file:
         number = 0
-        while raw := _begun(file).readline(LONGEST + 2):
+        while raw := _begun(file).readline(MAX_LINE_BYTES + 2):
             number += 1
             if raw.endswith(b"\n"):
                 raw = raw[:-2] if raw.endswith(b"\r\n") else raw[:-1]
-            if len(raw) > LONGEST:
+            if len(raw) > MAX_LINE_BYTES:
                 size = len(raw) + _rest(file)
                 raise ValueError(
                     f"{path} line {number}: {size:,} bytes are more than a line may have "
-                    f"({LONGEST:,}); break the line, or leave it out"
+                    f"({MAX_LINE_BYTES:,}); break the line, or leave it out"
                 )
             yield _decoded(raw, path, number, encoding)
 
@@ -37,12 +37,12 @@ def lines(path: Path, encoding: str = "utf-8") -> Iterator[str]:
 def running_text(path: Path, encoding: str = "utf-8") -> Iterator[str]:
     r"""The text of a file in pieces which, joined, are the text: its lines with their `\n`.
 
-    A line longer than `LONGEST` bytes comes in several pieces; otherwise as `lines`.
+    A line longer than `MAX_LINE_BYTES` bytes comes in several pieces; otherwise as `lines`.
     """
     decoder = codecs.getincrementaldecoder(encoding)()
     with open(path, "rb") as file:
         number = 1
-        while raw := _begun(file).readline(LONGEST):
+        while raw := _begun(file).readline(MAX_LINE_BYTES):
             if raw.endswith(b"\r"):
                 raw += file.readline(1)
             ended = raw.endswith(b"\n")
@@ -75,7 +75,7 @@ def _begun(file: BinaryIO) -> BinaryIO:
 
 def _rest(file: BinaryIO) -> int:
     size = 0
-    while raw := file.readline(LONGEST):
+    while raw := file.readline(MAX_LINE_BYTES):
         size += len(raw)
         if raw.endswith(b"\n"):
             break
@@ -96,8 +96,8 @@ def _decoded(
         byte = error.object[error.start]
         raise ValueError(
             f"{path} line {number}: byte 0x{byte:02x} at column {error.start + 1} is not "
-            f"{encoding.upper()}; convert the file (iconv -f latin1 -t utf-8) or pass "
-            "--encoding latin-1"
+            f"{encoding.upper()}; convert the file (iconv -f latin1 -t utf-8) or say in which "
+            "encoding it is, such as latin-1 (--encoding on the command line)"
         ) from None
     if "\0" in text:
         raise ValueError(

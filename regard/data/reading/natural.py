@@ -2,7 +2,7 @@
 
 import re
 
-LONGEST = 100
+_COMPARED = 100
 """Characters that are looked at."""
 
 
@@ -12,5 +12,5 @@ def natural(text: str) -> list[tuple[int, str]]:
     >>> sorted(["qa10", "qa2", "qa1"], key=natural)
     ['qa1', 'qa2', 'qa10']
     """
-    pieces = re.split(r"([0-9]+)", text[:LONGEST])
+    pieces = re.split(r"([0-9]+)", text[:_COMPARED])
     return [(int(piece) if piece.isdecimal() else 0, piece) for piece in pieces]

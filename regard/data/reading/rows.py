@@ -7,28 +7,28 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from regard.data.reading.columns import NEEDED
-from regard.data.reading.interactions import require_interaction
-from regard.data.reading.lines import LONGEST, lines, running_text
-from regard.data.reading.tables import Table
+from regard.data.reading.lines import MAX_LINE_BYTES, lines, running_text
+from regard.data.reading.row_check import RowCheck
+from regard.data.reading.tables import TableReader
+from regard.data.schema import Cell, Schema
 
 EMPTY = "rows with nothing in one column left out"
 
 
 @runtime_checkable
-class Rows(Protocol):
-    """Examples of one part of the data, as texts in the order of the task's columns."""
+class RowSource(Protocol):
+    """Examples of one part of the data, as cells in the order of the task's columns."""
 
     @property
     def files(self) -> tuple[Path, ...]:
         """The files that are read."""
 
-    def read(self, notes: Counter[str]) -> Iterator[tuple[str, ...]]:
+    def read(self, notes: Counter[str]) -> Iterator[tuple[Cell, ...]]:
         """Every row, once; `notes` counts what was left out or mended."""
 
 
 @dataclass(frozen=True)
-class Pairs:
+class ParallelFiles:
     """Line n of one file and line n of the other."""
 
     source: Path
@@ -56,7 +56,7 @@ class Pairs:
 
 
 @dataclass(frozen=True)
-class Labelled:
+class LabelledFiles:
     """Files that each hold texts of one label: a text a line, or the `whole` file one text."""
 
     labels: tuple[tuple[str, Path], ...]
@@ -80,37 +80,37 @@ class Labelled:
             yield from lines(path, self.encoding)
             return
         size = path.stat().st_size
-        if size > LONGEST:
-            raise ValueError(f"{path}: {size:,} bytes are more than a text may have ({LONGEST:,})")
+        if size > MAX_LINE_BYTES:
+            raise ValueError(
+                f"{path}: {size:,} bytes are more than a text may have ({MAX_LINE_BYTES:,})"
+            )
         yield "".join(running_text(path, self.encoding)).removesuffix("\n")
 
 
 @dataclass(frozen=True)
 class Tabled:
-    """Columns of a table; one called "" is not there, and empty in every row."""
+    """Columns of a table, in their roles; one called "" is not there, and empty in every row."""
 
-    table: Table
+    table: TableReader
     columns: tuple[str, ...]
-    task: str
+    schema: Schema
 
     @property
     def files(self) -> tuple[Path, ...]:
         return (self.table.path,) if self.table.path else ()
 
-    def read(self, notes: Counter[str]) -> Iterator[tuple[str, ...]]:
-        there, timed = tuple(column for column in self.columns if column), None
-        needed = NEEDED.get(self.task, len(self.columns))
-        for where, cells in self.table.rows(there, self.columns[needed:]):
+    def read(self, notes: Counter[str]) -> Iterator[tuple[Cell, ...]]:
+        chosen = list(zip(self.columns, self.schema.columns, strict=False))
+        roles = [role for name, role in chosen if name]
+        check = RowCheck(self.schema)
+        for where, cells in self.table.rows([name for name, _ in chosen if name], roles):
             filled = iter(cells)
-            row = tuple(next(filled) if column else "" for column in self.columns)
-            if self.task == "language_model":
+            row = tuple(next(filled) if name else role.empty for name, role in chosen)
+            if self.schema.running_text:
                 # A document ends with its line, so that two of them never run into one.
-                yield (row[0] if row[0].endswith("\n") else row[0] + "\n",)
-            elif self.task == "recommend":
-                timed = bool(row[3].strip()) if timed is None else timed
-                require_interaction(row, timed, where)
-                yield row
-            elif all(text.strip() for text in row[:needed]):
+                text = str(row[0])
+                yield (text if text.endswith("\n") else text + "\n",)
+            elif check.usable(row, where):
                 yield row
             else:
                 notes[EMPTY] += 1
@@ -120,13 +120,13 @@ class Tabled:
 class Joined:
     """Parts one behind the other."""
 
-    parts: tuple[Rows, ...]
+    parts: tuple[RowSource, ...]
 
     @property
     def files(self) -> tuple[Path, ...]:
         return tuple(path for part in self.parts for path in part.files)
 
-    def read(self, notes: Counter[str]) -> Iterator[tuple[str, ...]]:
+    def read(self, notes: Counter[str]) -> Iterator[tuple[Cell, ...]]:
         for part in self.parts:
             yield from part.read(notes)
 

@@ -1,13 +1,15 @@
 """Files of one stem that differ in their ending: two languages, or a file for each label."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
-from regard.data.reading.asked import SPLITS, Asked, Layout, split_of
-from regard.data.reading.columns import is_language, suggestion
-from regard.data.reading.rows import Labelled, Pairs, Rows
+from regard.data.reading.lexicon import is_language, suggestion
+from regard.data.reading.request import SPLIT_NAMES, DataRequest, Layout, split_named
+from regard.data.reading.rows import LabelledFiles, ParallelFiles, RowSource
 from regard.data.reading.tables import TABLES
+from regard.data.schema import Schema
 
-LABELS = frozenset("pos neg neu positive negative neutral spam ham".split())
+LABEL_ENDINGS = frozenset("pos neg neu positive negative neutral spam ham".split())
 BESIDE = (".txt", ".md", ".item", ".user", ".kg", ".link")
 """Endings of files that are no half of a pair: plain text, and RecBole's beside its `.inter`."""
 
@@ -21,43 +23,58 @@ def paired(files: list[Path]) -> dict[str, dict[str, Path]]:
     return {stem: ends for stem, ends in stems.items() if len(ends) > 1}
 
 
-def side_by_side(stems: dict[str, dict[str, Path]], folder: Path, asked: Asked) -> Layout:
+def side_by_side(stems: dict[str, dict[str, Path]], folder: Path, request: DataRequest) -> Layout:
     """How files of the same stem are read: as two languages, or as one file for each label.
 
-    Raises `ValueError` when it is not clear which two, and for a task that cannot be told so.
+    Raises `ValueError` when it is not clear which two, and for a task that has no such files.
     """
     splits = _stems_of_splits(stems, folder)
     ends = splits["train"]
-    task = asked.task or ("classify" if set(map(str.lower, ends)) <= LABELS else "translate")
-    if task == "classify":
-        rows: dict[str, Rows] = {
-            split: Labelled(tuple(sorted(paths.items())), asked.encoding)
+    schema = _schema_of_files(ends, folder, request)
+    if schema.label_files:
+        rows: dict[str, RowSource] = {
+            split: LabelledFiles(tuple(sorted(paths.items())), request.encoding)
             for split, paths in splits.items()
         }
-        return Layout(task, ("text", "label"), rows)
-    if task == "language_model":
-        raise ValueError(f"{folder} holds files side by side; name one of them to read it as text")
-    if task != "translate":
-        raise ValueError(
-            f"{folder} holds files side by side, {', '.join(sorted(ends))}, to translate or to "
-            f"classify; to {task}, give one table with its columns"
-        )
-    source, target = _direction(sorted(ends), folder, asked)
+        return Layout(schema, tuple(column.name for column in schema.columns), rows)
+    source, target = _direction(sorted(ends), folder, request)
     notes: tuple[str, ...] = ()
-    if asked.source is None and asked.target is None:
-        notes = (f"for the other direction: --source {target} --target {source}",)
-    pairs: dict[str, Rows] = {
-        split: Pairs(paths[source], paths[target], asked.encoding)
+    if request.source is None and request.target is None:
+        notes = (
+            f"for the other direction say source={target} and target={source} (--source {target} "
+            f"--target {source})",
+        )
+    pairs: dict[str, RowSource] = {
+        split: ParallelFiles(paths[source], paths[target], request.encoding)
         for split, paths in splits.items()
         if source in paths and target in paths
     }
-    return Layout(task, (source, target), pairs, notes)
+    return Layout(schema, (source, target), pairs, notes)
+
+
+def _schema_of_files(ends: Iterable[str], folder: Path, request: DataRequest) -> Schema:
+    """By the endings: labels, else languages."""
+    labelled = request.first(lambda schema: schema.label_files)
+    parallel = request.first(lambda schema: schema.parallel)
+    if labelled and (parallel is None or set(map(str.lower, ends)) <= LABEL_ENDINGS):
+        return labelled
+    if parallel:
+        return parallel
+    if request.first(lambda schema: schema.running_text):
+        raise ValueError(f"{folder} holds files side by side; name one of them to read it as text")
+    known = [schema.task for schema in request.schemas if schema.parallel or schema.label_files]
+    raise ValueError(
+        f"{folder} holds files side by side, {', '.join(sorted(ends))}, to "
+        f"{' or to '.join(known) or 'do nothing known with'}; to "
+        f"{' or '.join(schema.task for schema in request.candidates)}, give one table with its "
+        "columns"
+    )
 
 
 def _stems_of_splits(stems: dict[str, dict[str, Path]], folder: Path) -> dict[str, dict[str, Path]]:
     found: dict[str, list[str]] = {}
     for stem in sorted(stems):
-        found.setdefault(split_of(stem) or "other", []).append(stem)
+        found.setdefault(split_named(stem) or "other", []).append(stem)
     if "train" not in found and len(stems) == 1:
         return {"train": next(iter(stems.values()))}
     if len(found.get("train", ())) != 1:
@@ -65,23 +82,23 @@ def _stems_of_splits(stems: dict[str, dict[str, Path]], folder: Path) -> dict[st
             f"{folder} holds files side by side named {', '.join(sorted(stems))}: which are to be "
             "trained on? Call them train, and the others valid and test (train.en, train.de)"
         )
-    return {split: stems[found[split][0]] for split in SPLITS if split in found}
+    return {split: stems[found[split][0]] for split in SPLIT_NAMES if split in found}
 
 
-def _direction(ends: list[str], folder: Path, asked: Asked) -> tuple[str, str]:
+def _direction(ends: list[str], folder: Path, request: DataRequest) -> tuple[str, str]:
     """The endings of source and target: as asked, else English first, else by the alphabet."""
-    for option, name in (("--source", asked.source), ("--target", asked.target)):
+    for option, name in (("source", request.source), ("target", request.target)):
         if name is not None and name not in ends:
             hint = suggestion(name, ends)
             raise ValueError(f"{folder} has no file train.{name} ({option}); {hint}")
-    free = [end for end in ends if end not in (asked.source, asked.target)]
-    if asked.source is None and asked.target is None and len(free) > 2:
+    free = [end for end in ends if end not in (request.source, request.target)]
+    if request.source is None and request.target is None and len(free) > 2:
         free = [end for end in free if is_language(end)]
     free.sort(key=lambda end: (end.lower() != "en", end))
-    wanted = [asked.source is None, asked.target is None]
+    wanted = [request.source is None, request.target is None]
     if len(free) != sum(wanted) and all(wanted) or len(free) != 1 and sum(wanted) == 1:
         raise ValueError(
-            f"{folder} has training files ending in {', '.join(ends)}; say with --source and "
-            "--target which two to read"
+            f"{folder} has training files ending in {', '.join(ends)}; say with source=... and "
+            "target=... (--source and --target on the command line) which two to read"
         )
-    return asked.source or free[0], asked.target or free[-1]
+    return request.source or free[0], request.target or free[-1]

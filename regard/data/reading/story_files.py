@@ -4,12 +4,13 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from regard.data.reading.babi import Babi, split_of
+from regard.data.reading.babi import Babi, babi_split
 from regard.data.reading.lines import lines
 from regard.data.reading.natural import natural
-from regard.data.reading.rows import Joined, Rows
+from regard.data.reading.rows import Joined, RowSource
+from regard.data.schema import SPLITS
 
-FORMAT = "'1 Mary moved to the bathroom.', '2 Where is Mary?<TAB>bathroom<TAB>1'"
+BABI_EXAMPLE = "'1 Mary moved to the bathroom.', '2 Where is Mary?<TAB>bathroom<TAB>1'"
 
 
 def with_parts(path: Path) -> list[Path]:
@@ -23,7 +24,9 @@ def with_parts(path: Path) -> list[Path]:
     return [path, *(other for other in others if stem != path.name and other.is_file())]
 
 
-def story_parts(files: Iterable[Path], encoding: str) -> tuple[dict[str, Rows], tuple[str, ...]]:
+def story_parts(
+    files: Iterable[Path], encoding: str
+) -> tuple[dict[str, RowSource], tuple[str, ...]]:
     """The parts of the data in these files of stories, and what is to be said about them.
 
     A file is of the part that its name ends with, else of `train`; one alone is `train` whatever
@@ -34,7 +37,7 @@ def story_parts(files: Iterable[Path], encoding: str) -> tuple[dict[str, Rows], 
     paths = sorted(files, key=lambda path: natural(path.name))
     found: dict[str, list[Path]] = {}
     for path in paths:
-        split = split_of(path) if len(paths) > 1 else None
+        split = babi_split(path) if len(paths) > 1 else None
         found.setdefault(split or "train", []).append(path)
     if "train" not in found:
         names = ", ".join(path.name for path in paths[:4])
@@ -42,8 +45,7 @@ def story_parts(files: Iterable[Path], encoding: str) -> tuple[dict[str, Rows], 
             f"{paths[0].parent} holds {names}, of which none is to be trained on; add one that "
             "ends in _train.txt, or name one file"
         )
-    splits = ("train", "valid", "test")
-    parts = {split: _joined(found[split], encoding) for split in splits if split in found}
+    parts = {split: _joined(found[split], encoding) for split in SPLITS if split in found}
     train = [path.name for path in found["train"]]
     if len(train) == 1:
         return parts, ()
@@ -57,10 +59,11 @@ def require_numbered(path: Path, encoding: str) -> None:
     if not re.match(r"\d+ ", first):
         raise ValueError(
             f"{path} is plain text, in which nothing is asked; stories come as .tsv, .csv or "
-            f".jsonl with the columns story, question and answer, or as numbered lines: {FORMAT}"
+            ".jsonl with the columns story, question and answer, or as numbered lines: "
+            f"{BABI_EXAMPLE}"
         )
 
 
-def _joined(paths: list[Path], encoding: str) -> Rows:
+def _joined(paths: list[Path], encoding: str) -> RowSource:
     parts = tuple(Babi(path, encoding) for path in paths)
     return parts[0] if len(parts) == 1 else Joined(parts)

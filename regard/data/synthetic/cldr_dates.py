@@ -59,10 +59,10 @@ def languages() -> tuple[str, ...]:
     return tuple(sorted(n for n in babel().localedata.locale_identifiers() if "_" not in n))
 
 
-def spell(part: str, locale: Any) -> tuple[str, list[str]]:
+def spell_date(part: str, locale: Any) -> tuple[str, list[str]]:
     """What a part of a pattern depends on, and its texts, one for each value of that.
 
-    >>> spell("%(MMM)s", babel().Locale.parse("fr"))[1][:2]
+    >>> spell_date("%(MMM)s", babel().Locale.parse("fr"))[1][:2]
     ['janv.', 'févr.']
     """
     field = _FIELD.fullmatch(part)
@@ -106,7 +106,7 @@ class CLDRDates:
                 parts = _PARTS.findall(locale.date_formats[name].format)
                 for part in parts:
                     if part not in places:
-                        kind, texts = spell(part, locale)
+                        kind, texts = spell_date(part, locale)
                         places[part] = (len(pieces), _KINDS.index(kind))
                         pieces += [list(text) for text in texts]
                 templates.append([places[part] for part in [tag, *parts]])

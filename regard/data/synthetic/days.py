@@ -11,10 +11,11 @@ from functools import cache
 
 import numpy as np
 
+from regard.data.schema import SPLITS
+
 FIRST_YEAR, YEARS = 1969, 100
 FIRST_DAY = datetime.date(FIRST_YEAR, 1, 1).toordinal()
 NUM_DAYS = datetime.date(FIRST_YEAR + YEARS, 1, 1).toordinal() - FIRST_DAY
-SPLITS = ("train", "valid", "test")
 
 
 def day(number: int) -> datetime.date:
@@ -37,13 +38,13 @@ def number_of(date: datetime.date) -> int:
     return number
 
 
-def split_of(date: datetime.date) -> str:
+def day_split(date: datetime.date) -> str:
     """`train` for nine days of ten, else `valid` or `test`: a hash of the ISO name decides.
 
     The day alone decides, so no language ever shows in training what another is examined on, and
     neither the seed, the version nor the choice of languages moves a day to another part.
 
-    >>> split_of(datetime.date(2026, 3, 3))
+    >>> day_split(datetime.date(2026, 3, 3))
     'train'
     """
     draw = hashlib.blake2b(date.isoformat().encode(), digest_size=4).digest()
@@ -56,6 +57,6 @@ def days_of(split: str) -> np.ndarray:
     """The numbers of the days of one split, ascending (read-only)."""
     if split not in SPLITS:
         raise ValueError(f"split must be one of {SPLITS}, got {split!r}")
-    numbers = np.array([n for n in range(NUM_DAYS) if split_of(day(n)) == split])
+    numbers = np.array([n for n in range(NUM_DAYS) if day_split(day(n)) == split])
     numbers.flags.writeable = False
     return numbers

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from regard.data.schema import SPLITS
+
 TOPICS = (
     "jazz chess bread tea hiking poetry robots cinema gardens sailing opera comics cycling maps "
     "birds pottery climbing magic trains stars wine knitting coins tennis"
@@ -11,7 +13,6 @@ TOPICS = (
 ITEMS_PER_TOPIC = 12
 INTERESTS = (2, 4)
 EVENTS = (8, 24)
-SPLITS = ("train", "valid", "test")
 
 
 def topic_of(item: str) -> str:
@@ -23,7 +24,7 @@ def topic_of(item: str) -> str:
     return item.rpartition("-")[0]
 
 
-def rows(split: str, count: int, seed: int) -> Iterator[tuple[str, str, str, str]]:
+def interaction_rows(split: str, count: int, seed: int) -> Iterator[tuple[str, str, str, str]]:
     """The first `count` interactions `(user, item, rating, timestamp)` of a split, user by user.
 
     A user has two to four interests out of two dozen, and chooses 8 to 24 items, each from one of
@@ -33,7 +34,7 @@ def rows(split: str, count: int, seed: int) -> Iterator[tuple[str, str, str, str
 
     Raises `ValueError` for another split or a negative count.
 
-    >>> for row in rows("train", 2, seed=0):
+    >>> for row in interaction_rows("train", 2, seed=0):
     ...     print(row)
     ('train-0', 'maps-11', '5', '1000000000')
     ('train-0', 'cinema-08', '5', '1000003600')

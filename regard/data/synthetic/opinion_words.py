@@ -27,7 +27,7 @@ ADJECTIVES: dict[int, list[str]] = {
         "pointless miserable dreary hideous tasteless"
     ).split(),
 }
-VERBS = {
+OPINION_VERBS = {
     1: "enjoyed loved admired liked treasured adored praised recommended".split(),
     -1: "hated regretted disliked loathed despised resented cursed detested".split(),
 }
@@ -63,7 +63,9 @@ CLOSINGS = (
     "at first sight",
     "according to my notes",
 )
-PEOPLE = "neighbour aunt colleague brother teacher dentist cousin boss landlord doctor".split()
+ACQUAINTANCES = (
+    "neighbour aunt colleague brother teacher dentist cousin boss landlord doctor".split()
+)
 DAYS = "monday tuesday wednesday thursday friday saturday sunday".split()
 FACTS = (
     "we had the {aspect} for {number} days",
@@ -84,4 +86,4 @@ HEARSAY = (
     "the advertisement promised a {adjective} {aspect}",
 )
 """What others say decides nothing."""
-NUMBERS = "two three four five six seven eight nine ten eleven twelve".split()
+NUMBER_WORDS = "two three four five six seven eight nine ten eleven twelve".split()

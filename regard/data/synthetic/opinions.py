@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from random import Random
 
+from regard.data.schema import SPLITS
 from regard.data.synthetic.opinion_words import (
+    ACQUAINTANCES,
     ADJECTIVES,
     ASPECTS,
     BARE_VERBS,
@@ -20,15 +22,13 @@ from regard.data.synthetic.opinion_words import (
     FACTS,
     HEARSAY,
     NEGATIONS,
-    NUMBERS,
+    NUMBER_WORDS,
     OPENINGS,
-    PEOPLE,
+    OPINION_VERBS,
     QUALITIES,
-    VERBS,
 )
 
-SPLITS = ("train", "valid", "test")
-LABELS = {1: "positive", -1: "negative"}
+OPINION_LABELS = {1: "positive", -1: "negative"}
 
 
 @dataclass(frozen=True)
@@ -56,22 +56,22 @@ class Review:
         return "\n".join(" ".join(sentence.words) for sentence in self.sentences)
 
 
-def rows(split: str, count: int, seed: int) -> Iterator[tuple[str, str]]:
+def opinion_rows(split: str, count: int, seed: int) -> Iterator[tuple[str, str]]:
     """Sentences and their labels, `positive` or `negative`.
 
-    >>> for text, label in rows("train", 3, seed=0):
+    >>> for text, label in opinion_rows("train", 3, seed=0):
     ...     print(label, "-", text)
     negative - in the end , the bag was anything but rather superb .
     positive - as far as i can tell , the solo was anything but truly boring .
     negative - although the case had a lot of wit , the speaker had a lot of nonsense .
     """
-    return ((review.text, review.label) for review in sentences(split, count, seed))
+    return ((review.text, review.label) for review in short_reviews(split, count, seed))
 
 
-def documents(split: str, count: int, seed: int) -> Iterator[tuple[str, str]]:
+def document_rows(split: str, count: int, seed: int) -> Iterator[tuple[str, str]]:
     """Documents, a sentence a line, and their labels.
 
-    >>> text, label = next(documents("train", 1, seed=0))
+    >>> text, label = next(document_rows("train", 1, seed=0))
     >>> print(text)
     i read about the sign on sunday .
     there were three of us and my teacher .
@@ -86,20 +86,20 @@ def documents(split: str, count: int, seed: int) -> Iterator[tuple[str, str]]:
     return ((review.text, review.label) for review in reviews(split, count, seed))
 
 
-def sentences(split: str, count: int, seed: int) -> Iterator[Review]:
-    """The reviews behind `rows`, each of one sentence."""
+def short_reviews(split: str, count: int, seed: int) -> Iterator[Review]:
+    """The reviews behind `opinion_rows`, each of one sentence."""
     return _of_split(split, count, seed, _sentence)
 
 
 def reviews(split: str, count: int, seed: int) -> Iterator[Review]:
-    """The reviews behind `documents`: 4 to 10 sentences."""
+    """The reviews behind `document_rows`: 4 to 10 sentences."""
     return _of_split(split, count, seed, _review)
 
 
-def split_of(text: str) -> str:
+def opinion_split(text: str) -> str:
     """`train` for eight texts of ten, else `valid` or `test`: a hash of the text decides.
 
-    >>> split_of("the soup was not bad .")
+    >>> opinion_split("the soup was not bad .")
     'train'
     """
     part = hashlib.blake2b(text.encode(), digest_size=4).digest()[0] % 10
@@ -116,14 +116,14 @@ def _of_split(
     rng = Random(f"{split} {seed}")
     while len(seen) < count:
         review = made(rng)
-        if split_of(review.text) == split and review.text not in seen:
+        if opinion_split(review.text) == split and review.text not in seen:
             seen.add(review.text)
             yield review
 
 
 def _sentence(rng: Random) -> Review:
     sign = rng.choice((1, -1))
-    return Review((_opinion(rng, rng.choice(list(ASPECTS)), sign),), LABELS[sign])
+    return Review((_opinion(rng, rng.choice(list(ASPECTS)), sign),), OPINION_LABELS[sign])
 
 
 def _review(rng: Random) -> Review:
@@ -133,7 +133,7 @@ def _review(rng: Random) -> Review:
     facts = [_filled(rng, rng.choice(FACTS), kind) for _ in range(rng.randint(3, 7))]
     mixed = deciding + heard + facts
     rng.shuffle(mixed)
-    return Review(tuple(mixed), LABELS[sign])
+    return Review(tuple(mixed), OPINION_LABELS[sign])
 
 
 def _opinion(rng: Random, kind: str, sign: int) -> Opinion:
@@ -166,7 +166,7 @@ def _clause(rng: Random, kind: str, sign: int) -> Opinion:
         degree = _plain(rng.choice(DEGREES) if rng.random() < 0.4 else "")
         return start + _plain("was") + turn + degree + _deciding(rng.choice(ADJECTIVES[own]))
     if form < 0.8:
-        verb = rng.choice((BARE_VERBS if turned else VERBS)[own])
+        verb = rng.choice((BARE_VERBS if turned else OPINION_VERBS)[own])
         said = _plain("i") + (_plain("did") + _deciding("not") if turned else _plain(""))
         return said + _deciding(verb) + start
     turn = _deciding(rng.choice(("no", "hardly any"))) if turned else _plain("a lot of")
@@ -178,8 +178,8 @@ def _filled(rng: Random, form: str, kind: str) -> Opinion:
     aspect, other = rng.sample(ASPECTS[kind], 2)
     adjective = rng.choice(ADJECTIVES[rng.choice((1, -1))])
     words = {"aspect": aspect, "other": other, "adjective": adjective}
-    words |= {"person": rng.choice(PEOPLE), "day": rng.choice(DAYS)}
-    return _plain(form.format(**words, number=rng.choice(NUMBERS)) + " .")
+    words |= {"person": rng.choice(ACQUAINTANCES), "day": rng.choice(DAYS)}
+    return _plain(form.format(**words, number=rng.choice(NUMBER_WORDS)) + " .")
 
 
 def _plain(text: str) -> Opinion:

@@ -1,4 +1,4 @@
-"""Generated pairs of sentences that mean the same or do not: the default data of the task `match`.
+"""Generated pairs of sentences that mean the same or do not.
 
 Each sentence tells who did what to whom, where and when. Those that mean the same differ in
 synonyms, voice (active or passive) and in where the time stands; of those that do not, half have
@@ -12,12 +12,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-SPLITS = ("train", "valid", "test")
-LABELS = ("no", "yes")
+from regard.data.schema import SPLITS
+
+PARAPHRASE_LABELS = ("no", "yes")
 CANDIDATES = 4
 """How many sentences stand beside each left one: half mean the same."""
 
-NOUNS = (
+NOUN_SYNONYMS = (
     ("dog", "hound"),
     ("boy", "lad"),
     ("doctor", "physician"),
@@ -35,7 +36,7 @@ NOUNS = (
     ("guest", "visitor"),
     ("child", "kid"),
 )
-VERBS = (
+VERB_SYNONYMS = (
     ("chased", "pursued"),
     ("helped", "assisted"),
     ("noticed", "spotted"),
@@ -49,7 +50,7 @@ VERBS = (
     ("pushed", "shoved"),
     ("hugged", "embraced"),
 )
-ADJECTIVES = (
+ADJECTIVE_SYNONYMS = (
     ("big", "large"),
     ("small", "little"),
     ("quick", "fast"),
@@ -61,7 +62,7 @@ ADJECTIVES = (
     ("tired", "weary"),
     ("famous", "renowned"),
 )
-PLACES = (
+PLACE_SYNONYMS = (
     ("in the street", "in the road"),
     ("in the forest", "in the woods"),
     ("in the shop", "in the store"),
@@ -69,26 +70,26 @@ PLACES = (
     ("in the harbor", "in the port"),
     ("in the city", "in the town"),
 )
-TIMES = (
+TIME_SYNONYMS = (
     ("at noon", "at midday"),
     ("at dawn", "at sunrise"),
     ("at dusk", "at sunset"),
     ("just now", "a moment ago"),
 )
-WORDS = {
-    "agent": NOUNS,
-    "agent_kind": ADJECTIVES,
-    "verb": VERBS,
-    "patient": NOUNS,
-    "patient_kind": ADJECTIVES,
-    "place": PLACES,
-    "time": TIMES,
+ROLE_SYNONYMS = {
+    "agent": NOUN_SYNONYMS,
+    "agent_kind": ADJECTIVE_SYNONYMS,
+    "verb": VERB_SYNONYMS,
+    "patient": NOUN_SYNONYMS,
+    "patient_kind": ADJECTIVE_SYNONYMS,
+    "place": PLACE_SYNONYMS,
+    "time": TIME_SYNONYMS,
 }
 
 
 @dataclass(frozen=True)
 class Event:
-    """What a sentence means: for each role the number of a row of `WORDS`."""
+    """What a sentence means: for each role the number of a row of `ROLE_SYNONYMS`."""
 
     agent: int
     agent_kind: int
@@ -109,7 +110,7 @@ class Event:
         )
 
 
-def rows(split: str, count: int, seed: int) -> Iterator[tuple[str, ...]]:
+def paraphrase_rows(split: str, count: int, seed: int) -> Iterator[tuple[str, ...]]:
     """`count` pairs (left, right, label) of a split, the same for the same seed.
 
     Each left sentence comes `CANDIDATES` times in a row, so that its partners can be ranked. What
@@ -117,7 +118,7 @@ def rows(split: str, count: int, seed: int) -> Iterator[tuple[str, ...]]:
 
     Raises `ValueError` for an unknown split or a negative count.
 
-    >>> left, right, label = next(rows("train", 4, seed=3))
+    >>> left, right, label = next(paraphrase_rows("train", 4, seed=3))
     >>> left
     'the small thief was spotted by the big vocalist in the port just now'
     >>> right, label
@@ -132,7 +133,7 @@ def rows(split: str, count: int, seed: int) -> Iterator[tuple[str, ...]]:
         yield from _group(split, rng)[: count - start]
 
 
-def split_of(event: Event) -> str:
+def event_split(event: Event) -> str:
     """`train` for nine events of ten, else `valid` or `test`; the same for the swapped event."""
     sides = sorted([(event.agent, event.agent_kind), (event.patient, event.patient_kind)])
     name = repr((sides, event.verb, event.place, event.time))
@@ -142,7 +143,7 @@ def split_of(event: Event) -> str:
 
 def sentence(event: Event, rng: np.random.Generator) -> str:
     """One of the ways to say it: synonyms, voice and the place of the time are drawn."""
-    choices = {role: words[getattr(event, role)] for role, words in WORDS.items()}
+    choices = {role: words[getattr(event, role)] for role, words in ROLE_SYNONYMS.items()}
     said = {role: words[rng.integers(len(words))] for role, words in choices.items()}
     agent, patient = (f"the {said[f'{who}_kind']} {said[who]}" for who in ("agent", "patient"))
     if rng.random() < 0.5:
@@ -158,21 +159,24 @@ def _group(split: str, rng: np.random.Generator) -> list[tuple[str, ...]]:
     left = sentence(event, rng)
     meant = [event, event, event.swapped(), other]
     pairs = [
-        (left, _another(each, left, rng), LABELS[number < 2]) for number, each in enumerate(meant)
+        (left, _another(each, left, rng), PARAPHRASE_LABELS[number < 2])
+        for number, each in enumerate(meant)
     ]
     return [pairs[place] for place in rng.permutation(CANDIDATES)]
 
 
 def _events(split: str, rng: np.random.Generator) -> tuple[Event, Event]:
     """Two events of a split that differ in one thing."""
-    changes = [(role, number) for role, words in WORDS.items() for number in range(len(words))]
+    changes = [
+        (role, number) for role, words in ROLE_SYNONYMS.items() for number in range(len(words))
+    ]
     while True:
-        event = Event(*(int(rng.integers(len(words))) for words in WORDS.values()))
-        if event.agent == event.patient or split_of(event) != split:
+        event = Event(*(int(rng.integers(len(words))) for words in ROLE_SYNONYMS.values()))
+        if event.agent == event.patient or event_split(event) != split:
             continue
         for place in rng.permutation(len(changes)):
             other = replace(event, **dict([changes[place]]))
-            if other != event and other.agent != other.patient and split_of(other) == split:
+            if other != event and other.agent != other.patient and event_split(other) == split:
                 return event, other
 
 

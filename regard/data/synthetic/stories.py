@@ -22,31 +22,31 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from regard.data.schema import SPLITS
 from regard.data.synthetic.story_world import PEOPLE, PLACES, THINGS, World
 
-SPLITS = ("train", "valid", "test")
 QUESTIONS = 5
 """Questions to one story."""
-NUMBERS = ("none", "one", "two", "three")
+COUNT_WORDS = ("none", "one", "two", "three")
 LANDMARKS = (*PLACES, "mill", "school", "station", "theatre")
 DIRECTIONS = ("north", "south", "east", "west")
 
-Row = tuple[str, str, str, str]
-Asked = tuple[str, str, tuple[int, ...]]
+StoryRow = tuple[str, str, str, str]
+Question = tuple[str, str, tuple[int, ...]]
 """A question, its answer, and the numbers of the sentences that support it, from 1."""
 
 
-def rows(split: str, count: int, seed: int, kind: str = "qa1") -> Iterator[Row]:
+def story_rows(split: str, count: int, seed: int, kind: str = "qa1") -> Iterator[StoryRow]:
     """`count` rows of story, question, answer and support, the same for the same arguments.
 
     The story is its sentences joined by line feeds, the support numbers of sentences, from 1,
     joined by spaces. A story belongs to a split by a digest of how it begins, so no row of one
-    split is ever one of another, whatever the seed. `kind` is one of `KINDS`, or `all` for the
-    stories of every kind in turn.
+    split is ever one of another, whatever the seed. `kind` is one of `STORY_KINDS`, or `all` for
+    the stories of every kind in turn.
 
     Raises `ValueError` for a split or kind that is not known.
 
-    >>> story, question, answer, support = next(rows("train", 1, seed=0))
+    >>> story, question, answer, support = next(story_rows("train", 1, seed=0))
     >>> print(story)
     Dario ran to the harbour.
     Boris walked to the bakery.
@@ -55,26 +55,26 @@ def rows(split: str, count: int, seed: int, kind: str = "qa1") -> Iterator[Row]:
     """
     if split not in SPLITS:
         raise ValueError(f"split must be one of {', '.join(SPLITS)}, got {split!r}")
-    if kind != "all" and kind not in KINDS:
-        raise ValueError(f"kind must be one of {', '.join(KINDS)} or all, got {kind!r}")
-    kinds = list(KINDS) if kind == "all" else [kind]
+    if kind != "all" and kind not in STORY_KINDS:
+        raise ValueError(f"kind must be one of {', '.join(STORY_KINDS)} or all, got {kind!r}")
+    kinds = list(STORY_KINDS) if kind == "all" else [kind]
     return _rows(split, count, seed, kinds)
 
 
-def split_of(row: Row) -> str:
+def story_split(row: StoryRow) -> str:
     """`train` for eight stories of ten, else `valid` or `test`: a digest of story and question."""
     draw = hashlib.blake2b("\n".join(row[:2]).encode(), digest_size=4).digest()
     part = int.from_bytes(draw, "big") % 10
     return "test" if part == 0 else "valid" if part == 1 else "train"
 
 
-def _rows(split: str, count: int, seed: int, kinds: list[str]) -> Iterator[Row]:
+def _rows(split: str, count: int, seed: int, kinds: list[str]) -> Iterator[StoryRow]:
     rng = np.random.default_rng([seed, SPLITS.index(split)])
     left, turn = count, 0
     while left > 0:
-        story = KINDS[kinds[turn % len(kinds)]](rng)
+        story = STORY_KINDS[kinds[turn % len(kinds)]](rng)
         first = next(story)
-        if split_of(first) != split:
+        if story_split(first) != split:
             continue
         turn += 1
         for row in (first, *story):
@@ -85,11 +85,11 @@ def _rows(split: str, count: int, seed: int, kinds: list[str]) -> Iterator[Row]:
 
 
 def _told(
-    ask: Callable[[World], Asked | None], act: Callable[[World], None], pause: int
-) -> Callable[[np.random.Generator], Iterator[Row]]:
+    ask: Callable[[World], Question | None], act: Callable[[World], None], pause: int
+) -> Callable[[np.random.Generator], Iterator[StoryRow]]:
     """A kind of story: at most `pause` acts, then what can be asked, `QUESTIONS` times."""
 
-    def story(rng: np.random.Generator) -> Iterator[Row]:
+    def story(rng: np.random.Generator) -> Iterator[StoryRow]:
         world, asked = World(rng), 0
         while asked < QUESTIONS:
             for _ in range(int(rng.integers(2, pause + 1))):
@@ -134,13 +134,13 @@ def _trade(world: World) -> None:
         _carry(world)
 
 
-def _person(world: World) -> Asked:
+def _person(world: World) -> Question:
     person = world.one_of(list(world.at))
     place, sentence = world.at[person]
     return f"Where is {person}?", place, (sentence,)
 
 
-def _thing(world: World) -> Asked | None:
+def _thing(world: World) -> Question | None:
     known = [thing for thing in THINGS if world.stays[thing]]
     if not known:
         return None
@@ -149,7 +149,7 @@ def _thing(world: World) -> Asked | None:
     return f"Where is the {thing}?", stay.place, stay.support
 
 
-def _before(world: World) -> Asked | None:
+def _before(world: World) -> Question | None:
     found = []
     for thing in THINGS:
         if len(world.stays[thing]) < 2:
@@ -161,7 +161,7 @@ def _before(world: World) -> Asked | None:
     return found[int(world.rng.integers(len(found)))] if found else None
 
 
-def _gift(world: World) -> Asked | None:
+def _gift(world: World) -> Question | None:
     if not world.gifts:
         return None
     gift = world.gifts[-1]
@@ -177,7 +177,7 @@ def _gift(world: World) -> Asked | None:
     return question, answer, (gift.sentence,)
 
 
-def _whether(world: World) -> Asked:
+def _whether(world: World) -> Question:
     person = world.one_of(list(world.at))
     place, sentence = world.at[person]
     if world.rng.random() < 0.5:
@@ -186,16 +186,16 @@ def _whether(world: World) -> Asked:
     return f"Is {person} in the {other}?", "no", (sentence,)
 
 
-def _count(world: World) -> Asked | None:
+def _count(world: World) -> Question | None:
     known = [person for person in PEOPLE if world.touched[person]]
     if not known:
         return None
     person = world.one_of(known)
-    answer = NUMBERS[len(world.held[person])]
+    answer = COUNT_WORDS[len(world.held[person])]
     return f"How many things is {person} carrying?", answer, tuple(world.touched[person])
 
 
-def _list(world: World) -> Asked | None:
+def _list(world: World) -> Question | None:
     known = [person for person in PEOPLE if world.touched[person]]
     if not known:
         return None
@@ -205,7 +205,7 @@ def _list(world: World) -> Asked | None:
     return f"What is {person} carrying?", ",".join(sorted(held)) or "nothing", support
 
 
-def _map(rng: np.random.Generator) -> Iterator[Row]:
+def _map(rng: np.random.Generator) -> Iterator[StoryRow]:
     """Two sentences about three places in a line, and a question about the one between."""
     one, middle, other = (LANDMARKS[int(place)] for place in rng.permutation(len(LANDMARKS))[:3])
     to = DIRECTIONS[int(rng.integers(4))]
@@ -216,7 +216,7 @@ def _map(rng: np.random.Generator) -> Iterator[Row]:
     yield "\n".join(story), *asked[which], str(1 + (which != turned))
 
 
-KINDS: dict[str, Callable[[np.random.Generator], Iterator[Row]]] = {
+STORY_KINDS: dict[str, Callable[[np.random.Generator], Iterator[StoryRow]]] = {
     "qa1": _told(_person, _walk, 2),
     "qa2": _told(_thing, _carry, 5),
     "qa3": _told(_before, _carry, 8),

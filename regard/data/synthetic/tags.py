@@ -6,14 +6,14 @@ from difflib import get_close_matches
 from regard.data.synthetic.cldr_dates import babel
 
 
-def nearest(tag: str, known: Sequence[str]) -> str:
+def nearest_tags(tag: str, known: Sequence[str]) -> str:
     """A hint for an unknown tag: the nearest known ones, by tag and by English name.
 
-    >>> nearest("en_US", ["de", "en", "fr"])
+    >>> nearest_tags("en_US", ["de", "en", "fr"])
     'did you mean en (English)?'
-    >>> nearest("french", ["de", "en", "fr"])
+    >>> nearest_tags("french", ["de", "en", "fr"])
     'did you mean fr (French)?'
-    >>> nearest("klingon", ["de", "en", "fr"])
+    >>> nearest_tags("klingon", ["de", "en", "fr"])
     '3 are known: de, en, fr'
     """
     names = _english_names(known)

@@ -1,0 +1,50 @@
+"""The special tokens of a tokenizer, found by what libraries call them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+CALLED = {
+    "pad": ("<pad>", "[PAD]", "<|pad|>"),
+    "unknown": ("<unk>", "[UNK]"),
+    "begin": ("<s>", "[CLS]", "<|begin_of_text|>", "<bos>", "<cls>", "<|endoftext|>"),
+    "end": ("</s>", "[SEP]", "<|end_of_text|>", "<eos>", "<sep>", "<|endoftext|>"),
+}
+"""Role → the tokens that play it, the first one there is."""
+
+
+@dataclass(frozen=True)
+class SpecialTokens:
+    """The number of each special token, None for one that the tokenizer does not have.
+
+    >>> gpt2 = SpecialTokens.find({"<|endoftext|>": 50256}.get)
+    >>> gpt2.end, gpt2.pad
+    (50256, None)
+    """
+
+    pad: int | None
+    unknown: int | None
+    begin: int | None
+    end: int | None
+
+    @classmethod
+    def find(cls, number_of: Callable[[str], int | None]) -> "SpecialTokens":
+        """Look each one up by its names; `number_of` answers None for a token that is not there."""
+        found = {
+            role: next((n for n in map(number_of, tokens) if n is not None), None)
+            for role, tokens in CALLED.items()
+        }
+        return cls(**found)
+
+    def require(self, role: str) -> int:
+        """The number of the token of a role; raises `ValueError` naming it where there is none.
+
+        >>> SpecialTokens.find({"[PAD]": 0}.get).require("pad")
+        0
+        """
+        number: int | None = getattr(self, role)
+        if number is None:
+            raise ValueError(
+                f"the tokenizer has no {role} token, which is needed here; it is one of "
+                f"{', '.join(CALLED[role])}"
+            )
+        return number

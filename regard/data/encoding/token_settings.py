@@ -1,0 +1,89 @@
+"""How text is cut into tokens: the options of a tokenizer that is to be learned."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from regard.config import Config, LargeCount
+from regard.data.encoding.tokenizer import Tokenizer
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenSettings(Config):
+    """What all tokenizers have in common.
+
+    Args:
+        lowercase: read and write without case.
+    """
+
+    lowercase: bool = False
+
+    def learned(self, texts: Iterable[str], running: bool = False) -> Tokenizer:
+        """The tokenizer that these texts give; see `Tokenizer.train`."""
+        return Tokenizer.train(texts, self.tag, lowercase=self.lowercase, running=running)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Characters(TokenSettings):
+    """Every character of the texts is a token.
+
+    >>> len(Characters().learned(["abba"]))
+    6
+    """
+
+    tag = "characters"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SizedTokens(TokenSettings):
+    """What all tokenizers have in common that choose among many possible tokens.
+
+    Args:
+        size: of the vocabulary, at most.
+    """
+
+    size: LargeCount = 8000
+
+    def learned(self, texts: Iterable[str], running: bool = False) -> Tokenizer:
+        """The tokenizer that these texts give; see `Tokenizer.train`."""
+        return Tokenizer.train(texts, self.tag, self.size, self.lowercase, running)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Words(SizedTokens):
+    """Whole words and punctuation marks; those that are not among the most frequent are `<unk>`."""
+
+    tag = "words"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BPE(SizedTokens):
+    """Byte-pair encoding, on bytes."""
+
+    tag = "bpe"
+
+
+@dataclass(frozen=True, kw_only=True)
+class WordPiece(SizedTokens):
+    """WordPiece, on bytes."""
+
+    tag = "wordpiece"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unigram(SizedTokens):
+    """The unigram language model of SentencePiece, on bytes."""
+
+    tag = "unigram"
+
+
+Tokens = BPE | WordPiece | Unigram | Words | Characters
+"""How text is cut: a setting of every task that reads text."""
+
+
+def texts_of(rows: Any, *columns: str) -> Iterator[str]:
+    """The texts of these columns of a corpus, a thousand rows of each in turn."""
+    for start in range(0, len(rows), 1000):
+        batch = rows[start : start + 1000]
+        for column in columns:
+            yield from batch[column]

@@ -1,0 +1,84 @@
+"""What is asked of a path, and what is found there."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+from regard.data.reading.lexicon import Lexicon
+from regard.data.reading.rows import RowSource
+from regard.data.schema import Schema
+
+SPLIT_NAMES = {
+    "train": re.compile(r"train(ing)?([._-].*)?"),
+    "valid": re.compile(r"(val|valid|validation|dev)([._-].*)?"),
+    "test": re.compile(r"test(ing)?([._-].*)?"),
+}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The parts of the data, each as rows that can be read any number of times."""
+
+    schema: Schema
+    names: tuple[str, ...]
+    splits: dict[str, RowSource]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class DataRequest:
+    """The tasks that a caller knows, and what was said about the data, None for what was not.
+
+    Raises `ValueError` for a task that is not known, and two of one name.
+    """
+
+    schemas: tuple[Schema, ...]
+    task: str | None = None
+    source: str | None = None
+    target: str | None = None
+    encoding: str = "utf-8"
+
+    def __post_init__(self) -> None:
+        names = self.tasks
+        if len(set(names)) < len(names) or not names:
+            raise ValueError(f"the tasks must be different, and one at least; got {names}")
+        if self.task not in (None, *names):
+            raise ValueError(f"task must be one of {', '.join(names)}, got {self.task!r}")
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The names of all tasks that are known."""
+        return tuple(schema.task for schema in self.schemas)
+
+    @property
+    def candidates(self) -> tuple[Schema, ...]:
+        """What the data may be read as: the task that was said, or any."""
+        return tuple(s for s in self.schemas if self.task in (None, s.task))
+
+    @cached_property
+    def lexicon(self) -> Lexicon:
+        """What the columns of all known tasks are called."""
+        return Lexicon.of(self.schemas)
+
+    def first(self, suits: Callable[[Schema], bool]) -> Schema | None:
+        """The first of the candidates that suits."""
+        return next((schema for schema in self.candidates if suits(schema)), None)
+
+
+def split_named(stem: str) -> str | None:
+    """The split that a file's or folder's name stands for, if any.
+
+    >>> split_named("test_2016_flickr"), split_named("val"), split_named("trainer")
+    ('test', 'valid', None)
+    """
+    return next((s for s, name in SPLIT_NAMES.items() if name.fullmatch(stem.lower())), None)
+
+
+def split_of_part(stem: str) -> str | None:
+    """The split of a file that is one or is called one behind a point, as RecBole's parts are.
+
+    >>> split_of_part("ml-1m.valid"), split_of_part("train"), split_of_part("ml-1m")
+    ('valid', 'train', None)
+    """
+    return split_named(stem) or split_named(stem.rpartition(".")[2])

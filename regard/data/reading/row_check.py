@@ -1,0 +1,55 @@
+"""What a row of a table must be, by the kinds of its columns."""
+
+import math
+from dataclasses import dataclass, field
+
+from regard.data.reading.spelled import parse_number, parse_time, require_name
+from regard.data.schema import Cell, ColumnKind, Schema
+
+_LEFT_OUT = (ColumnKind.TEXT, ColumnKind.LABEL, ColumnKind.BYTES, ColumnKind.FLOAT)
+"""Kinds of column whose empty cells leave out the row, rather than being refused."""
+
+
+@dataclass
+class RowCheck:
+    """Looks at the rows of a file, one after the other.
+
+    Where a time may be missing, the first row decides: either all rows have one that can be read,
+    or none is looked at.
+
+    >>> from regard.data.schema import Column
+    >>> check = RowCheck(Schema("pair", (Column("one"), Column("two"))))
+    >>> check.usable(("a", "b"), "line 1"), check.usable(("a", " "), "line 2")
+    (True, False)
+    """
+
+    schema: Schema
+    _timed: dict[int, bool] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        columns = list(enumerate(self.schema.columns))
+        self._wanted = [n for n, c in columns if not c.optional and c.kind in _LEFT_OUT]
+        self._spelled = [(n, c) for n, c in columns if c.kind not in _LEFT_OUT]
+
+    def usable(self, row: tuple[Cell, ...], where: str) -> bool:
+        """Whether all that must be there is there.
+
+        Raises `ValueError` for a name, number or time that cannot be read.
+        """
+        for place, column in self._spelled:
+            text = str(row[place])
+            if column.kind is ColumnKind.NAME:
+                if text.strip() or not column.optional:
+                    require_name(text, column.name, where)
+            elif column.kind is ColumnKind.NUMBER:
+                if text.strip() or not column.optional:
+                    parse_number(text, column.name, where)
+            elif self._timed.setdefault(place, bool(text.strip()) or not column.optional):
+                parse_time(text, column.name, where)
+        return all(_filled(row[place]) for place in self._wanted)
+
+
+def _filled(cell: Cell) -> bool:
+    if isinstance(cell, str):
+        return bool(cell.strip())
+    return bool(cell) if isinstance(cell, bytes) else not math.isnan(cell)

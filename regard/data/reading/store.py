@@ -1,0 +1,140 @@
+"""A corpus on disk: written once, found again while the data is the same."""
+
+import json
+import os
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from hashlib import sha256
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from regard._io.files import read_json, write_whole
+from regard.data.reading.arrow import ArrowWriter, open_arrow
+from regard.data.reading.corpus import Corpus, Read, describe_corpus
+from regard.data.reading.held_out import HeldOut, SplitRow, hold_out
+from regard.data.reading.natural import natural
+from regard.data.reading.request import Layout
+from regard.data.schema import ByTask
+
+CORPUS_FORMAT = 3
+MAX_LABELS = 10_000
+
+
+def stored_corpus(
+    found: Layout, folder: Path, digest: str, files: tuple[Read, ...], encoding: str
+) -> Corpus:
+    """The corpus in its place under `folder`, written there if it is not there yet.
+
+    Raises `ValueError` naming the place of what cannot be read.
+    """
+    kinds = [(column.name, column.kind.value) for column in found.schema.columns]
+    known = (CORPUS_FORMAT, digest, found.schema.task, kinds, found.names, found.notes, encoding)
+    place = folder / sha256(repr(known).encode()).hexdigest()[:32]
+    if _stored(place) is None:
+        _store(with_validation(found, streaming=False), place)
+    corpus = replace(_loaded(found, place, digest), files=files)
+    corpus.check()
+    return corpus
+
+
+def with_validation(found: Layout, streaming: bool) -> Layout:
+    """The same with a part to validate on, held out where none is given."""
+    held = found.schema.hold_out
+    if isinstance(held, ByTask):
+        notes = (held.note,) if len(found.splits) == 1 else ()
+        return replace(found, notes=(*found.notes, *notes))
+    if "valid" in found.splits:
+        return found
+    division, note = hold_out(found.splits["train"], found.schema, streaming)
+    rest = {split: rows for split, rows in found.splits.items() if split != "train"}
+    both = {split: HeldOut(division, split) for split in ("train", "valid")}
+    return replace(found, splits={**both, **rest}, notes=(*found.notes, note))
+
+
+def watched(rows: Iterable[SplitRow], found: Layout, labels: set[str]) -> Iterator[SplitRow]:
+    """The same rows, their labels gathered; raises `ValueError` for too many different ones."""
+    place = found.schema.label
+    for split, row in rows:
+        if place is not None:
+            labels.add(str(row[place]))
+            if len(labels) > MAX_LABELS:
+                raise ValueError(
+                    f"{found.names[place]} has more than {MAX_LABELS:,} different labels; say with "
+                    "target=... (--target on the command line) which column is the label, or with "
+                    "task=... (--task) what else to read the data as"
+                )
+        yield split, row
+
+
+def _store(found: Layout, place: Path) -> None:
+    """Write every split into a new folder, which gets its name when all of it is there."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=".reading-", dir=place.parent))
+    try:
+        notes = {split: Counter[str]() for split in found.splits}
+        labels: set[str] = set()
+        with ExitStack() as files:
+            writers = {
+                split: files.enter_context(
+                    ArrowWriter(work / f"{split}.arrow", found.schema.columns[: len(found.names)])
+                )
+                for split in found.splits
+            }
+            for split, row in watched(_all_rows(found, notes), found, labels):
+                writers[split].add(row)
+        sizes = {split: writer.size for split, writer in writers.items()}
+        for split, size in sizes.items():
+            if not size.rows:
+                names = " and ".join(str(path) for path in found.splits[split].files)
+                lack = "every one of them is empty" if notes[split] else "there is no data in it"
+                raise ValueError(f"{names}: no usable line; {lack}")
+        # What is left out of a file to validate on is not worth a word.
+        told = sum((notes[split] for split in notes if split != "valid"), Counter[str]())
+        entry = {
+            "splits": {split: vars(size) for split, size in sizes.items()},
+            "notes": [*found.notes, *(f"{n:,} {what}" for what, n in sorted(told.items()))],
+            "labels": sorted(labels, key=natural),
+        }
+        write_whole(work / "corpus.json", json.dumps(entry).encode())
+        shutil.rmtree(place, ignore_errors=True)
+        os.replace(work, place)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _all_rows(found: Layout, notes: dict[str, Counter[str]]) -> Iterator[SplitRow]:
+    """The rows of every split; what is held out is told apart in one reading of the file."""
+    for split, rows in found.splits.items():
+        if not isinstance(rows, HeldOut):
+            yield from ((split, row) for row in rows.read(notes[split]))
+        elif split == "train":
+            yield from rows.division.read(notes[split])
+
+
+def _stored(place: Path) -> dict[str, Any] | None:
+    """What an earlier call left there, if all of it is still there."""
+    try:
+        entry = read_json((place / "corpus.json").read_bytes())
+        sizes = {s: (place / f"{s}.arrow").stat().st_size for s in entry["splits"]}
+        whole = all(sizes[s] == written["bytes"] for s, written in entry["splits"].items())
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return entry if whole and "train" in sizes else None
+
+
+def _loaded(found: Layout, place: Path, digest: str) -> Corpus:
+    entry = _stored(place)
+    if entry is None:
+        raise OSError(f"{place} was changed while it was being read")
+    splits = {split: open_arrow(place / f"{split}.arrow") for split in entry["splits"]}
+    unit = found.schema.unit
+    counts = [f"{written[unit]:,} {split}" for split, written in entry["splits"].items()]
+    counts[-1] += " characters" if unit == "characters" else " examples"
+    examples = [tuple(row.values()) for row in islice(splits["train"], 3)]
+    description = describe_corpus(found.schema, found.names, counts, entry["notes"], examples)
+    return Corpus(found.schema, splits, found.names, description, digest, tuple(entry["labels"]))

@@ -1,0 +1,58 @@
+"""The synthetic data sets by name: something to learn from without a download."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+
+from regard.data.synthetic.interests import interaction_rows
+from regard.data.synthetic.opinions import document_rows, opinion_rows
+from regard.data.synthetic.paraphrases import paraphrase_rows
+from regard.data.synthetic.stories import STORY_KINDS, story_rows
+
+Generator = Callable[[str, int, int], Iterator[tuple[str, ...]]]
+"""Split, number of rows, seed → the rows, the same each time."""
+
+
+@dataclass(frozen=True)
+class SyntheticData:
+    """What makes the rows of a data set, the roles of its columns, and the size of each split.
+
+    >>> def crumbs(split, count, seed):
+    ...     return iter([("bread",)] * count)
+    >>> list(SyntheticData(crumbs, ("text",), {"train": 2}).rows("train", seed=0))
+    [('bread',), ('bread',)]
+    """
+
+    generator: Generator
+    columns: tuple[str, ...]
+    sizes: dict[str, int]
+
+    def rows(self, split: str, seed: int) -> Iterator[tuple[str, ...]]:
+        """All rows of a split."""
+        return self.generator(split, self.sizes[split], seed)
+
+
+_TEXT_LABEL = ("text", "label")
+_STORY = tuple("story question answer support".split())
+
+DATA: dict[str, SyntheticData] = {
+    "opinions": SyntheticData(
+        opinion_rows, _TEXT_LABEL, {"train": 6000, "valid": 600, "test": 600}
+    ),
+    "reviews": SyntheticData(
+        document_rows, _TEXT_LABEL, {"train": 4000, "valid": 400, "test": 400}
+    ),
+    "interests": SyntheticData(
+        interaction_rows, ("user", "item", "rating", "timestamp"), {"train": 30_000}
+    ),
+    **{
+        kind: SyntheticData(
+            partial(story_rows, kind=kind), _STORY, {"train": 1000, "valid": 200, "test": 1000}
+        )
+        for kind in STORY_KINDS
+    },
+    "paraphrases": SyntheticData(
+        paraphrase_rows, ("left", "right", "label"), {"train": 20_000, "valid": 1000, "test": 1000}
+    ),
+}
+"""Name → data set; tests may put smaller ones here."""
