@@ -1,0 +1,104 @@
+"""How long, how fast and by which rule to learn."""
+
+import math
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from regard.config import Between, Config, Count, Natural, NonNegative, Positive, Share
+
+Updates = Annotated[int, Between(least=1)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig(Config):
+    """How long, how fast and by which rule to learn.
+
+    With `epochs` or `steps` a run is repeatable; with `seconds` it depends on the machine's speed.
+    The budget that is spent first ends the run.
+
+    Args:
+        epochs: budget of passes through the data.
+        steps: budget of updates.
+        seconds: budget of wall time, everything included; the clock never halts.
+        optimizer: `adamw`, or `muon` for the matrices inside the network and AdamW for the rest.
+        learning_rate: the greatest one.
+        schedule: after the warm-up the learning rate falls to `floor` times the greatest along a
+            cosine over the budget, or as 1/sqrt(step) (Vaswani et al. 2017), or stays.
+        warmup: updates in which the learning rate rises; below 1, a part of the budget.
+        floor: see `schedule`.
+        beta2: of Adam, the decay of the squared gradients' mean.
+        weight_decay: as in AdamW, per unit of learning rate, on matrices only.
+        clip: greatest norm of the gradient.
+        accumulate: micro-batches to one update, over all processes together.
+        precision: `bf16` is autocast; weights stay float32.
+        compile: run the loss through `torch.compile`.
+        recompute: keep no activations inside the blocks of a stack, compute them again.
+        evaluate_every: updates between evaluations on the validation data; 0 is once an epoch.
+        patience: evaluations without improvement after which the run ends; 0 is never.
+        average: the weights of the last so many evaluations are averaged at the end, and kept if
+            better.
+        save_every_minutes: between checkpoints, beside the one at every evaluation.
+        max_skips: updates in a row that may be left out because loss or gradient is not finite.
+        seed: of weights, order, dropout and everything else that is drawn.
+
+    Raises `ValueError` when there is no budget or a value is out of bounds, `TypeError` for one of
+    another type.
+    """
+
+    epochs: Positive | None = None
+    steps: Updates | None = None
+    seconds: Positive | None = None
+    optimizer: Literal["adamw", "muon"] = "adamw"
+    learning_rate: Positive = 3e-3
+    schedule: Literal["cosine", "inverse_sqrt", "constant"] = "cosine"
+    warmup: NonNegative = 0.02
+    floor: Share = 0.0
+    beta2: Share = 0.99
+    weight_decay: NonNegative = 0.01
+    clip: Positive = 1.0
+    accumulate: Count = 1
+    precision: Literal["fp32", "bf16"] = "fp32"
+    compile: bool = False
+    recompute: bool = False
+    evaluate_every: Natural = 0
+    patience: Natural = 0
+    average: Natural = 0
+    save_every_minutes: Positive = 10.0
+    max_skips: Natural = 0
+    seed: Natural = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.epochs is None and self.steps is None and self.seconds is None:
+            raise ValueError("give a budget: epochs, steps or seconds")
+        if self.schedule == "inverse_sqrt" and self.warmup < 1:
+            raise ValueError(
+                f"inverse_sqrt needs a warm-up of at least 1 update, got {self.warmup}"
+            )
+
+    def spent(self, *, epochs: float, steps: int, seconds: float) -> float:
+        """The part of the budget that is spent, 1 when it is all gone.
+
+        >>> TrainConfig(epochs=4.0, steps=100).spent(epochs=1.0, steps=50, seconds=3.0)
+        0.5
+        """
+        parts = [(epochs, self.epochs), (steps, self.steps), (seconds, self.seconds)]
+        return min(1.0, max(used / all_ for used, all_ in parts if all_ is not None))
+
+    def learning_rate_at(self, step: int, spent: float) -> float:
+        """The learning rate of update `step` (from 1) when this part of the budget is spent.
+
+        >>> config = TrainConfig(steps=9, schedule="inverse_sqrt", warmup=100.0, learning_rate=1.0)
+        >>> [round(config.learning_rate_at(step, 0.0), 2) for step in (1, 50, 100, 400, 10_000)]
+        [0.01, 0.5, 1.0, 0.5, 0.1]
+        """
+        if self.warmup >= 1:
+            rise = min(1.0, step / self.warmup)
+        else:
+            rise = min(1.0, spent / self.warmup) if self.warmup else 1.0
+        fall = 1.0
+        if self.schedule == "inverse_sqrt":
+            fall = min(1.0, math.sqrt(self.warmup / step))
+        elif self.schedule == "cosine":
+            fall = self.floor + (1 - self.floor) * 0.5 * (1 + math.cos(math.pi * min(1.0, spent)))
+        return self.learning_rate * rise * fall

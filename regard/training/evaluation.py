@@ -1,0 +1,47 @@
+"""Evaluation of a model on a whole split, each process on its share."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from torch import nn
+
+from regard.tasks.task import Record, Task
+from regard.training.parallel import is_sharded, readable
+from regard.training.ranks import Ranks
+
+
+def evaluate_split(
+    task: Task, wrapped: nn.Module, ranks: Ranks, split: str, beams: int = 1
+) -> dict[str, float]:
+    """The metrics of a split; empty where there is none.
+
+    Each process examines its share of the examples and receives the records of all. Where the
+    weights are sharded, every process examines all of them, because they only compute together.
+    """
+    size = task.size(split)
+    if not size:
+        return {}
+    share = slice(None) if is_sharded(wrapped) else slice(ranks.rank, None, ranks.world)
+    rows = np.arange(size)[share]
+    with evaluating(task.predictor.model), readable(wrapped):
+        records = task.examine(split, rows, beams)
+    ranks.broadcast()
+    by_row: dict[int, Record] = {}
+    for text in ranks.gather(json.dumps([rows.tolist(), records])):
+        by_row.update(zip(*json.loads(text), strict=True))
+    return task.score(split, [by_row[row] for row in range(size)])
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """The model in evaluation mode and without gradients, and as it was afterwards."""
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        model.train(was_training)

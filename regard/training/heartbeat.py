@@ -1,0 +1,64 @@
+"""How the other processes know that the main one, which they wait for, is alive."""
+
+import threading
+import time
+from datetime import timedelta
+from typing import Any
+
+import torch.distributed as dist
+from torch.distributed.distributed_c10d import _get_default_store
+
+
+class Heartbeat:
+    """Lets the other processes wait for a message of rank 0 for as long as its heart beats.
+
+    What only one process does, such as reading data or waiting for a disk, may take longer than the
+    others would wait for an answer. So a thread of it counts in the store that all share: it stops
+    when the process dies, and when it is stopped.
+
+    Args:
+        beats: whether this is rank 0.
+        timeout_s: how long the others wait for the next beat.
+    """
+
+    def __init__(self, beats: bool, timeout_s: float) -> None:
+        # A connection of its own: one that waits is not shared.
+        shared: Any = _get_default_store()
+        self.store = shared.clone()
+        self.group = dist.new_group(backend="gloo", timeout=timedelta(seconds=timeout_s))
+        self.beats, self.timeout_s, self.messages = beats, timeout_s, 0
+        if beats:
+            threading.Thread(target=self._beat, args=(self.store.clone(),), daemon=True).start()
+
+    def ready(self) -> None:
+        """On rank 0, say that its next message comes; on the others, wait for that.
+
+        Raises `RuntimeError` when the beats end first.
+        """
+        self.messages += 1
+        message = f"message/{self.messages}"
+        try:
+            if self.beats:
+                self.store.set(message, "")
+                return
+            count, since = -1, time.monotonic()
+            while not self.store.check([message]):
+                now = self.store.add("beats", 0)
+                if now != count:
+                    count, since = now, time.monotonic()
+                elif time.monotonic() - since > self.timeout_s:
+                    break
+                time.sleep(0.005)
+            else:
+                return
+        except RuntimeError:
+            return  # Who keeps the store has left: whether it sent its message, the exchange shows.
+        raise RuntimeError(f"Timed out: rank 0 gave no sign for {self.timeout_s:g} s")
+
+    def _beat(self, store: Any) -> None:
+        try:
+            while True:
+                store.add("beats", 1)
+                time.sleep(min(1.0, self.timeout_s / 10))
+        except RuntimeError:
+            return  # The store is gone: everyone has left.

@@ -1,0 +1,145 @@
+"""The loss as one module, alone, on many processes, or with its weights spread over them."""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import FSDPModule, fully_shard
+from torch.nn.parallel import DistributedDataParallel
+
+from regard.layers import Stack
+from regard.layers.rank_synchronized import RankSynchronized
+from regard.tasks.task import Task
+from regard.training.ranks import Ranks
+
+
+class Objective(nn.Module):
+    """A task's loss as a module, so that whatever wraps a module wraps the whole step."""
+
+    def __init__(self, task: Task) -> None:
+        super().__init__()
+        self.model, self.task = task.predictor.model, task
+
+    def forward(self, batch: Any) -> Float[Tensor, ""]:
+        return self.task.loss(batch)
+
+
+def distributed(objective: Objective, ranks: Ranks, shard: bool) -> nn.Module:
+    """The objective on this rank: itself where there is one, else replicated (DDP) or sharded.
+
+    Sharded (FSDP2), a rank keeps its part of every weight, gradient and optimizer state, and of the
+    blocks of each `Stack` only the one at work is whole. A block that is used again and again is
+    whole for as long as a step lasts, as the layers outside of stacks are.
+    """
+    if ranks.world == 1:
+        return objective
+    if not shard:
+        return DistributedDataParallel(objective, gradient_as_bucket_view=True)
+    mesh = init_device_mesh(ranks.device.type, (ranks.world,))
+    for block in _apart(objective):
+        fully_shard(block, mesh=mesh)
+    fully_shard(objective, mesh=mesh)
+    return objective
+
+
+def _apart(objective: nn.Module) -> list[nn.Module]:
+    """The blocks of its stacks whose weights are of no other block."""
+    stacks = [module for module in objective.modules() if isinstance(module, Stack)]
+    blocks = [block for stack in stacks for block in stack.blocks]
+    uses = Counter(weight for block in blocks for weight in block.parameters())
+    return [b for b in blocks if all(uses[weight] == 1 for weight in b.parameters())]
+
+
+@contextmanager
+def buffers_unchanged(model: nn.Module, on: bool) -> Iterator[None]:
+    """Let a batch leave no trace in a model's buffers, such as running means, if `on`.
+
+    Buffers that all ranks move alike move as on the others, without hearing of this batch.
+    """
+    if not on:
+        yield
+        return
+    alike = [module for module in model.modules() if isinstance(module, RankSynchronized)]
+    shared = {id(buffer) for module in alike for buffer in module.buffers(recurse=False)}
+    saved = [pair for pair in save_buffers(model) if id(pair[0]) not in shared]
+    for module in alike:
+        module.spare = True
+    yield
+    for module in alike:
+        module.spare = False
+    restore_buffers(saved)
+
+
+def save_buffers(model: nn.Module) -> list[tuple[Tensor, Tensor]]:
+    """A model's buffers and copies of them as they are now."""
+    return [(buffer, buffer.clone()) for buffer in model.buffers()]
+
+
+def restore_buffers(saved: list[tuple[Tensor, Tensor]]) -> None:
+    """Give the buffers the values they had when `save_buffers` copied them."""
+    for buffer, value in saved:
+        buffer.copy_(value)
+
+
+@contextmanager
+def synchronized(wrapped: nn.Module, last: bool) -> Iterator[None]:
+    """Exchange gradients after this backward pass only if it is the step's `last`."""
+    if isinstance(wrapped, FSDPModule):
+        wrapped.set_requires_gradient_sync(last)
+        yield
+    elif isinstance(wrapped, DistributedDataParallel) and not last:
+        with wrapped.no_sync():
+            yield
+    else:
+        yield
+
+
+@contextmanager
+def readable(wrapped: nn.Module) -> Iterator[None]:
+    """Let parts of the model be called by themselves, as an evaluation does.
+
+    A search calls parts of blocks, which gather no weights: for so long every process has them all.
+    """
+    if not isinstance(wrapped, FSDPModule):
+        yield
+        return
+    spread = [module for module in wrapped.modules() if isinstance(module, FSDPModule)]
+    wrapped.set_reshard_after_forward(False)
+    for module in spread:
+        module.unshard()
+    try:
+        yield
+    finally:
+        wrapped.set_reshard_after_forward(True)
+        for module in spread:
+            module.reshard()
+
+
+def is_sharded(wrapped: nn.Module) -> bool:
+    """Has this rank only a part of the weights?"""
+    return isinstance(wrapped, FSDPModule)
+
+
+def recompute(model: nn.Module, on: bool) -> None:
+    """Let every stack keep its blocks' activations, or compute them again."""
+    for module in model.modules():
+        if isinstance(module, Stack):
+            module.recompute = on
+
+
+def seed_micro_batch(seed: int, *numbers: int) -> None:
+    """Seed every draw of one micro-batch by its place in the run.
+
+    What is drawn then depends on nothing that came before, nor on which process draws it: there is
+    no state of a random generator to save, and a resumed run draws what the uninterrupted one did.
+    """
+    mixed = 0
+    for number in (seed, *numbers):
+        mixed = (mixed * 6364136223846793005 + number + 1442695040888963407) % 2**64
+        mixed ^= mixed >> 29
+    torch.manual_seed(mixed % 2**63)

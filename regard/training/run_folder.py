@@ -1,0 +1,142 @@
+"""The folder of a run: never one that is another's, and logs that survive a crash."""
+
+import json
+import math
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from regard._io.files import write_whole
+
+CHECKPOINTS, BEST = "checkpoints", "best"
+METRICS, SAMPLES = "metrics.jsonl", "samples.jsonl"
+
+
+def new_run_folder(wanted: Path) -> Path:
+    """Make the folder `wanted`, or the first free of `wanted-2`, `wanted-3` and so on.
+
+    A folder that exists is another run's and stays untouched, an empty one too.
+    """
+    wanted.parent.mkdir(parents=True, exist_ok=True)
+    for number in count(1):
+        folder = wanted if number == 1 else wanted.with_name(f"{wanted.name}-{number}")
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            continue
+        return folder
+    raise AssertionError("count() never ends")
+
+
+def replace_folder(target: Path, write: Callable[[Path], None]) -> None:
+    """Let `write` fill a new folder, then put it in the place of `target`.
+
+    A crash leaves the old one, the new one, or (between two renames) the new one under the name
+    that `settle` looks for.
+    """
+    new, old = _beside(target, "new"), _beside(target, "old")
+    for stale in (new, old):
+        shutil.rmtree(stale, ignore_errors=True)
+    new.mkdir(parents=True)
+    try:
+        write(new)
+    except BaseException:
+        shutil.rmtree(new, ignore_errors=True)
+        raise
+    if target.exists():
+        os.rename(target, old)
+    os.rename(new, target)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[Path]:
+    """Say in one sentence which file could not be written and how much room there is.
+
+    Raises `OSError` with it.
+    """
+    try:
+        yield path
+    except OSError as error:
+        try:
+            room = os.statvfs(path.parent)
+            free = f"{room.f_bavail * room.f_frsize:,} bytes are free there"
+        except OSError:
+            free = "its folder cannot be looked at"
+        raise OSError(
+            f"{path} could not be written: {error.strerror or error}; {free}; what was saved "
+            "before is kept: make room and start again"
+        ) from error
+
+
+def settle(target: Path) -> None:
+    """Finish what a crash interrupted in `replace_folder`."""
+    for name in ("new", "old"):
+        left = _beside(target, name)
+        if left.is_dir() and not target.exists():
+            # `new` is renamed only when it is whole, and `target` is missing only after that.
+            os.rename(left, target)
+
+
+class Journal:
+    """`metrics.jsonl` and `samples.jsonl` of a run, one line of JSON at a time.
+
+    A number that is not finite is written as null, because JSON has no other word for it.
+
+    Args:
+        folder: of the run, or None to write nothing (on all processes but the main one).
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self.folder = folder
+
+    def log(self, kind: str, **entries: object) -> None:
+        """Append one line to `metrics.jsonl`."""
+        self._append(METRICS, {"kind": kind, **entries})
+
+    def samples(self, step: int, epoch: float, samples: Sequence[Mapping[str, Any]]) -> None:
+        """Append the answers to the fixed examples to `samples.jsonl`."""
+        self._append(SAMPLES, {"step": step, "epoch": epoch, "samples": list(samples)})
+
+    def rewind(self, step: int) -> None:
+        """Drop what was written after this step, and a last line that a crash cut off."""
+        if self.folder is None:
+            return
+        for name in (METRICS, SAMPLES):
+            path = self.folder / name
+            if name == SAMPLES and not path.exists():
+                continue  # Not every caller has some; a log every run has.
+            lines = path.read_bytes().split(b"\n") if path.exists() else []
+            kept = [line for line in lines[:-1] if _step_of(line) <= step]
+            write_whole(path, b"".join(line + b"\n" for line in kept))
+
+    def _append(self, name: str, entries: Mapping[str, object]) -> None:
+        if self.folder is not None:
+            line = json.dumps(_finite(entries), ensure_ascii=False) + "\n"
+            with writing(self.folder / name) as path, open(path, "a", encoding="utf-8") as file:
+                file.write(line)
+
+
+def _beside(target: Path, name: str) -> Path:
+    return target.with_name(f".{target.name}-{name}")
+
+
+def _step_of(line: bytes) -> float:
+    try:
+        return float(json.loads(line)["step"])
+    except (ValueError, TypeError, KeyError):
+        return math.inf
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, Mapping):
+        return {key: _finite(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(entry) for entry in value]
+    return value

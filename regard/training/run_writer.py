@@ -1,0 +1,126 @@
+"""What a run leaves behind: its log, the best model, and checkpoints to resume from."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from regard.models.weights import shared_names
+from regard.tasks.predictor import Predictor
+from regard.training.checkpoint import Checkpoint, verified
+from regard.training.optimizers import like, whole
+from regard.training.ranks import Ranks
+from regard.training.run_folder import BEST, CHECKPOINTS, Journal, replace_folder, writing
+from regard.training.saver import Saver
+from regard.training.trainer_state import Progress, TrainerState
+
+_STATE, _STATE_IN_0_1 = "state", "course"
+
+
+def state_in(checkpoint: Checkpoint) -> TrainerState:
+    """The training state that a checkpoint holds.
+
+    Raises `ValueError` where it holds none.
+    """
+    for key in (_STATE, _STATE_IN_0_1):
+        if key in checkpoint.state:
+            return TrainerState.from_entries(checkpoint.state[key])
+    raise ValueError(f"{checkpoint.path} has no training state; resume from another checkpoint")
+
+
+class RunWriter:
+    """Writes to a run's folder; the main process does, the others give what they have of weights.
+
+    Args:
+        predictor: what is kept as the best model.
+        folder: of the run, which exists.
+        ranks: the processes that train together.
+        checkpoints: how many stay, 2 or more.
+    """
+
+    def __init__(self, predictor: Predictor, folder: Path, ranks: Ranks, checkpoints: int) -> None:
+        self.predictor, self.folder, self.ranks = predictor, folder, ranks
+        self.model = predictor.model
+        self.journal = Journal(folder if ranks.is_main else None)
+        self.saver = Saver(folder / CHECKPOINTS, keep=checkpoints)
+
+    def has_best(self) -> bool:
+        """Is there a best model? The same answer for all processes."""
+        return bool(self.ranks.broadcast("yes" if (self.folder / BEST).exists() else ""))
+
+    def keep_best(self) -> None:
+        """Write the model as `best/`."""
+        weights = self.weights()
+        if self.ranks.is_main:
+            with writing(self.folder / BEST) as best:
+                replace_folder(best, lambda new: self.predictor.save(new, weights))
+        self.ranks.broadcast()
+
+    def load_best(self) -> None:
+        """Take over the weights of `best/`."""
+        weights = load_file(self.folder / BEST / "model.safetensors")
+        for name, first in shared_names(self.model).items():
+            weights[name] = weights[first]
+        self.load(weights)
+
+    def save(
+        self, state: TrainerState, optimizer: Mapping[str, Tensor], more: Mapping[str, Any]
+    ) -> None:
+        """Write a checkpoint beside the training; `more` is what else is not a tensor."""
+        tensors = {"model": self.weights(), "optimizer": optimizer}
+        if self.ranks.is_main:
+            done = self.saver.wait()
+            self.saver.save(state.step, tensors, {_STATE: asdict(state), **more})
+            if done is not None:
+                text = f"{done.path.name}: {done.bytes:,} bytes in {done.seconds:.3f} s"
+                self.event(state, "saved", f"{text}, training paused for {self.saver.pause:.3f} s")
+        self.ranks.broadcast()
+
+    def load_mean(self, last: int) -> int:
+        """Take over the mean of the last checkpoints' weights; returns how many there were.
+
+        What holds whole numbers, such as the features of items, stays what it is.
+        """
+        self.ranks.broadcast()
+        own = self.weights()
+        found: list[Checkpoint] = verified(self.saver.folder)[-last:]
+        mean = {
+            name: torch.zeros_like(tensor, dtype=torch.float64)
+            for name, tensor in own.items()
+            if tensor.is_floating_point()
+        }
+        for each in found:
+            for name, tensor in each.read("model").items():
+                if name in mean:
+                    mean[name] += tensor.double() / len(found)
+        self.load(own | {name: tensor.to(own[name].dtype) for name, tensor in mean.items()})
+        return len(found)
+
+    def weights(self) -> dict[str, Tensor]:
+        """All weights, whole, on the CPU; every process must ask."""
+        return {name: whole(tensor) for name, tensor in self.model.state_dict().items()}
+
+    def load(self, weights: Mapping[str, Tensor]) -> None:
+        """Take over these weights, whole ones, wherever and however the model's are kept."""
+        own = self.model.state_dict()
+        self.model.load_state_dict(
+            {name: like(t, own[name]) for name, t in weights.items() if name in own}
+        )
+
+    def event(self, state: TrainerState, event: str, text: str) -> None:
+        """Write down that something happened."""
+        self.journal.log("event", step=state.step, event=event, text=text)
+
+    def scores(self, kind: str, state: TrainerState, scores: Mapping[str, float]) -> None:
+        """Write down the metrics of a split."""
+        if scores:
+            about = {"step": state.step, "epoch": state.epoch, "seconds": state.seconds}
+            self.journal.log(kind, **about, **scores)
+
+    def progress(self, progress: Progress) -> None:
+        """Write down how training goes."""
+        self.journal.log("train", **asdict(progress))

@@ -1,0 +1,93 @@
+"""How far a run has come, and what is said about it while it lasts."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+_RENAMED = {"looked": "evaluated_step", "worse": "evaluations_without_improvement"}
+"""What checkpoints of version 0.1 call a field → its name now."""
+
+
+@dataclass(kw_only=True)
+class TrainerState:
+    """What a checkpoint holds beside tensors and the place in the data.
+
+    Args:
+        step: updates made.
+        epoch: passes through the data.
+        seconds: of training, all sessions together.
+        best: the best value of the task's metric so far.
+        best_step: when that was.
+        evaluated_step: the step of the latest evaluation.
+        evaluations_without_improvement: since the best one.
+        skips: updates left out in a row, because loss or gradient was not finite.
+        unlabelled: updates left out because their examples had no target to learn from.
+        finished: did `patience` end the run, before its budget did?
+    """
+
+    step: int = 0
+    epoch: float = 0.0
+    seconds: float = 0.0
+    best: float | None = None
+    best_step: int = 0
+    evaluated_step: int = 0
+    evaluations_without_improvement: int = 0
+    skips: int = 0
+    unlabelled: int = 0
+    finished: bool = False
+
+    @classmethod
+    def from_entries(cls, entries: Mapping[str, Any]) -> "TrainerState":
+        """What a checkpoint has of it, written by this version or by 0.1.
+
+        Raises `ValueError` for names that neither knows.
+
+        >>> TrainerState.from_entries({"step": 7, "looked": 5}).evaluated_step
+        5
+        """
+        named = {_RENAMED.get(name, name): value for name, value in entries.items()}
+        known = {field.name for field in fields(cls)}
+        if unknown := sorted(named.keys() - known):
+            raise ValueError(
+                f"the checkpoint's training state has {', '.join(unknown)}, this version knows "
+                f"{', '.join(sorted(known))}; resume with the version of regard that wrote it"
+            )
+        return cls(**named)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run stands; loss, pace and padding are means since the last report."""
+
+    step: int
+    epoch: float
+    seconds: float
+    spent: float
+    loss: float
+    learning_rate: float
+    gradient_norm: float
+    tokens_per_second: float
+    padding: float
+
+    @property
+    def seconds_left(self) -> float:
+        """Time to the end at the pace so far."""
+        return self.seconds * (1 - self.spent) / self.spent if self.spent else math.inf
+
+
+@dataclass(frozen=True)
+class UpdatePlan:
+    """What all processes agree on before an update.
+
+    The counts are sums over the processes, `rounds` is the most micro-batches that one of them has,
+    and what is spent is by the main process's clock.
+    """
+
+    num_targets: float
+    num_tokens: float
+    num_padded_tokens: float
+    rounds: int
+    stop: bool
+    save: bool
+    spent: float

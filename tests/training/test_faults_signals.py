@@ -1,0 +1,118 @@
+"""Asked to stop, or killed at any moment: the run goes on, and ends as the one in one go."""
+
+import json
+import random
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from regard.training.checkpoint import newest
+from regard.training.run_folder import BEST, CHECKPOINTS
+from tests.training.warm import Warm, training, write_pairs
+
+HARD = ("--steps", "40", "--workers", "2", "--set", "accumulate=3", "--set", "average=3")
+"""Shuffling, dropout, accumulation, workers and averaging at once."""
+
+
+def left(run: Path) -> dict[str, Any]:
+    """What must not depend on where a run was stopped."""
+    found = newest(run / CHECKPOINTS)
+    assert found is not None
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    valid = {e["step"]: e["loss"] for e in lines if e["kind"] == "valid"}
+    return {
+        "model": (found.path / "model.safetensors").read_bytes(),
+        "optimizer": (found.path / "optimizer.safetensors").read_bytes(),
+        "best": (run / BEST / "model.safetensors").read_bytes(),
+        "place": found.state["place"],
+        "valid": valid,
+    }
+
+
+@pytest.fixture(scope="module")
+def straight(warm: Warm, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    folder = tmp_path_factory.mktemp("straight")
+    write_pairs(folder)
+    code, said = warm.train(folder, *HARD)
+    assert code == 0, said
+    return left(folder / "run")
+
+
+def has_steps(run: Path, step: int) -> bool:
+    return any(int(path.name[5:]) >= step for path in (run / CHECKPOINTS).glob("step-*[0-9]"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_one_signal_saves_once_and_the_run_goes_on(
+    warm: Warm, tmp_path: Path, straight: dict[str, Any], number: int, code: int
+) -> None:
+    write_pairs(tmp_path)
+    run = warm.start(tmp_path, *training(*HARD))
+    run.until(lambda: has_steps(tmp_path / "run", 5))
+    run.send(number)
+    assert run.wait() == code
+    assert "Resume it with: regard train --resume run" in run.text
+    step = newest(tmp_path / "run" / CHECKPOINTS).step
+    assert f"Interrupted at step {step}; " in run.text and (tmp_path / "run" / BEST).exists()
+    again, said = warm.run(tmp_path, "train", "--resume", "run", "--workers", "1")
+    assert again == 0, said
+    assert left(tmp_path / "run") == straight
+
+
+@pytest.mark.parametrize(
+    "number", [pytest.param(signal.SIGTERM, marks=pytest.mark.slow), signal.SIGINT]
+)
+def test_a_second_signal_ends_at_once_and_does_no_damage(
+    warm: Warm, tmp_path: Path, straight: dict[str, Any], number: int
+) -> None:
+    write_pairs(tmp_path)
+    run = warm.start(tmp_path, *training(*HARD))
+    run.until(lambda: has_steps(tmp_path / "run", 5))
+    run.send(number)
+    time.sleep(0.002)
+    run.send(number)
+    assert run.wait() == 128 + number
+    assert "Traceback" not in run.text
+    assert warm.train(tmp_path, *HARD)[0] == 0
+    assert left(tmp_path / "run") == straight
+
+
+def kill_often(warm: Warm, folder: Path, kills: int, longest: float) -> int:
+    """Kill a run so often, each time after less than `longest` seconds; then let it end."""
+    rng, hits = random.Random(kills), 0
+    for _ in range(kills):
+        run = warm.start(folder, *training(*HARD))
+        began = time.monotonic()
+        wait = rng.uniform(0.0, longest)
+        while time.monotonic() - began < wait and not has_steps(folder / "run", 40):
+            time.sleep(0.005)
+        run.send(signal.SIGKILL)
+        hits += run.wait() == -signal.SIGKILL
+        if has_steps(folder / "run", 40):
+            break
+    code, said = warm.train(folder, *HARD)
+    assert code == 0, said
+    return hits
+
+
+@pytest.mark.slow
+def test_a_run_that_is_killed_again_and_again_ends_as_the_one_in_one_go(
+    warm: Warm, tmp_path: Path, straight: dict[str, Any]
+) -> None:
+    write_pairs(tmp_path)
+    assert kill_often(warm, tmp_path, 4, 1.2) >= 1
+    assert left(tmp_path / "run") == straight
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+def test_a_run_that_is_killed_at_a_dozen_moments_ends_as_the_one_in_one_go(
+    warm: Warm, tmp_path: Path, straight: dict[str, Any], seed: int
+) -> None:
+    write_pairs(tmp_path)
+    assert kill_often(warm, tmp_path, 12 + seed, 0.8) >= 5
+    assert left(tmp_path / "run") == straight
