@@ -1,1 +1,37 @@
-"""Whole networks, one folder each: `config.py`, `model.py` and what they are saved as."""
+"""Networks by name. A family is a folder that says its options once, in its `config.py`.
+
+The table holds import paths and imports nothing, so that names can be listed without PyTorch.
+"""
+
+from importlib import import_module
+from typing import Any
+
+from regard._spelling import nearest
+
+MODELS = {
+    "transformer": "regard.models.transformer:Transformer",
+    "transformer_classifier": "regard.models.transformer:TransformerClassifier",
+    "transformer_lm": "regard.models.transformer:TransformerLM",
+    "rnnsearch": "regard.models.rnnsearch:RNNsearch",
+    "luong": "regard.models.luong:Luong",
+    "lstm": "regard.models.lstm:LSTMClassifier",
+    "cnn": "regard.models.cnn:CNNClassifier",
+    "han": "regard.models.han:HAN",
+    "abcnn": "regard.models.abcnn:ABCNN",
+    "memory": "regard.models.memory:MemoryNetwork",
+    "din": "regard.models.din:DIN",
+    "youtube_dnn": "regard.models.youtube_dnn:YouTubeDNN",
+}
+"""`model_type` of a configuration → where its class is."""
+
+
+def model_class(name: str) -> Any:
+    """The class of a network, imported now; raises `ValueError` for a name that is not there.
+
+    >>> model_class("lstm").config_type.tag
+    'lstm'
+    """
+    if name not in MODELS:
+        raise ValueError(f"there is no model {name!r}: {nearest(name, MODELS)}")
+    module, _, kind = MODELS[name].partition(":")
+    return getattr(import_module(module), kind)

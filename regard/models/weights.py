@@ -4,16 +4,23 @@ The header is read here first and compared with what the model expects - names, 
 every byte accounted for - so that a wrong or hostile file costs neither memory nor trust.
 """
 
-from collections.abc import Mapping
+import json
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from regard._io.files import write_whole
+from regard._io.files import read_json, write_whole
 from regard._io.safetensors import header_length
 from regard._io.safetensors import read_header as header
 from regard.errors import CheckpointMismatch
+
+Value = TypeVar("Value")
+
+SHARED = "shared"
+"""In the file's metadata: further names of weights, each with the first one."""
 
 
 def write_weights(
@@ -21,30 +28,47 @@ def write_weights(
 ) -> None:
     """Write all weights of a module, whole or not at all; a shared one under its first name.
 
+    The file says who shares what, so that parts which a module was given to share are still shared
+    in a module that would make its own.
+
     `weights` are written in place of the module's own where those are only a part, as sharded
     ones are.
     """
     again = shared_names(module)
     named = module.state_dict() if weights is None else weights
     tensors = {n: t.contiguous() for n, t in named.items() if n not in again}
-    write_whole(path, save(tensors, metadata={"format": "pt"}))
+    shared = {SHARED: json.dumps(again)} if again else {}
+    write_whole(path, save(tensors, metadata={"format": "pt", **shared}))
 
 
-def read_weights(module: nn.Module, path: Path) -> None:
+def read_weights(
+    module: nn.Module,
+    path: Path,
+    renamed: Mapping[str, str] = {},
+    beside: Mapping[str, Tensor] = {},
+) -> None:
     """Fill a module, which may be on the `meta` device, with the weights in a file.
+
+    Args:
+        renamed: how names in the file may begin, and how the module's own then do.
+        beside: tensors of the module that stand elsewhere and not in the file.
 
     Raises `CheckpointMismatch` with every missing, unexpected and wrong-shaped tensor, or
     `ValueError` when the file is damaged; the module is then unchanged.
     """
     content = path.read_bytes()
-    again = shared_names(module)
-    expected = {name: t for name, t in module.state_dict().items() if name not in again}
+    state = module.state_dict()
     try:
-        found = read_header(content)
+        again = shared_names(module) | _shared_in(content, module)
+        expected = {name: t for name, t in state.items() if name not in again}
+        whole = [name for name, t in expected.items() if not t.is_floating_point()]
+        found = _today(read_header(content, whole), renamed)
     except ValueError as error:
         raise ValueError(f"{path} is damaged or no safetensors file: {error}") from None
+    found |= {name: list(tensor.shape) for name, tensor in beside.items()}
     _compare(found, expected, path)
-    tensors = {name: t.to(expected[name].dtype) for name, t in load(content).items()}
+    read = _today(load(content), renamed) | dict(beside)
+    tensors = {name: tensor.to(expected[name].dtype) for name, tensor in read.items()}
     tensors |= {name: tensors[first] for name, first in again.items()}
     module.load_state_dict(tensors, assign=True)
     for name, first in again.items():
@@ -68,8 +92,28 @@ def shared_names(module: nn.Module) -> dict[str, str]:
     return again
 
 
-def read_header(content: bytes) -> dict[str, list[int]]:
+def _shared_in(content: bytes, module: nn.Module) -> dict[str, str]:
+    """What a file says that is shared, as far as this module has it and it can be."""
+    table = read_json(content[8 : 8 + header_length(content[:8], len(content))])
+    about = table.get("__metadata__") if isinstance(table, dict) else None
+    said = about.get(SHARED, "{}") if isinstance(about, dict) else "{}"
+    shared = read_json(said) if isinstance(said, str) else None
+    if not isinstance(shared, dict) or not all(isinstance(each, str) for each in shared.values()):
+        raise ValueError(f"what it says of {SHARED} weights is not a table of names")
+    known = dict(module.named_parameters(remove_duplicate=False))
+    return {
+        name: first
+        for name, first in shared.items()
+        if {name, first} <= known.keys() and known[name].shape == known[first].shape
+        if first not in shared
+    }
+
+
+def read_header(content: bytes, integers: Collection[str] = ()) -> dict[str, list[int]]:
     """Name and shape of every tensor in a safetensors file.
+
+    Args:
+        integers: the tensors that hold whole numbers or truth values; all others are weights.
 
     Raises `ValueError` unless the tensors cover the rest of the file exactly, in some order and
     without gap or overlap, each with as many bytes as its shape and dtype take.
@@ -77,9 +121,20 @@ def read_header(content: bytes) -> dict[str, list[int]]:
     length = header_length(content[:8], len(content))
     rows = header(content[8 : 8 + length], len(content) - 8 - length)
     for name, dtype, _ in rows:
-        if not dtype.is_floating_point:
+        if dtype.is_floating_point and name in integers:
+            raise ValueError(f"{name!r} is {dtype}, but it holds whole numbers")
+        if not dtype.is_floating_point and name not in integers:
             raise ValueError(f"{name!r} is {dtype}; only floating-point weights are read")
     return {name: shape for name, _, shape in rows}
+
+
+def _today(named: Mapping[str, Value], renamed: Mapping[str, str]) -> dict[str, Value]:
+    """The same under the names that they have today."""
+    found = {}
+    for name, value in named.items():
+        begins = next((old for old in renamed if name.startswith(old)), "")
+        found[renamed.get(begins, "") + name.removeprefix(begins)] = value
+    return found
 
 
 def _compare(found: Mapping[str, list[int]], expected: Mapping[str, Tensor], path: Path) -> None:

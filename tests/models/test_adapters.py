@@ -1,6 +1,7 @@
 """Whatever stands in the place of a network's linear layer is called, in training and decoding."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -12,20 +13,19 @@ from tests.models.memory import small as memory
 from tests.models.rnnsearch import small as rnnsearch
 
 
-def _translates(small: object, **form: str) -> tuple[nn.Module, list[Tensor]]:
-    source, lengths, target = small.ragged_batch()
-    return small.small_model(**form), [source, target, lengths]
+def _translates(small: Any, **form: str) -> tuple[nn.Module, list[Any]]:
+    return small.small_model(**form), list(small.ragged_batch())
 
 
-def _remembers(**changes: str) -> tuple[nn.Module, list[Tensor]]:
+def _remembers(**changes: str) -> tuple[nn.Module, list[Any]]:
     return memory.small_model(**changes), list(memory.ragged_batch())
 
 
-NETWORKS: dict[str, Callable[[], tuple[nn.Module, list[Tensor]]]] = {
+NETWORKS: dict[str, Callable[[], tuple[nn.Module, list[Any]]]] = {
     "rnnsearch": lambda: _translates(rnnsearch),
-    "luong": lambda: _translates(luong, attention="global", score="concat", input_feeding="on"),
-    "luong, local": lambda: _translates(luong, attention="local_p", score="dot"),
-    "lstm": lambda: (lstm.small_model(), list(lstm.ragged_batch())),
+    "luong": lambda: _translates(luong, attention="global(score=luong_concat)"),
+    "luong, local": lambda: _translates(luong, attention="local_p(score=dot)"),
+    "lstm": lambda: (lstm.small_model(), [lstm.ragged_batch()]),
     "memory": lambda: _remembers(tying="layerwise"),
 }
 

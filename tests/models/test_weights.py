@@ -62,6 +62,36 @@ def test_a_truncated_file_is_named_and_changes_nothing(tmp_path: Path, kept: int
     assert torch.equal(module.weight, before)
 
 
+class Counted(nn.Module):
+    """A weight, and numbers that are none."""
+
+    def __init__(self, dtype: torch.dtype = torch.long) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(2))
+        self.register_buffer("kinds", torch.tensor([3, 2**40 + 1, -1]).to(dtype))
+
+
+def test_whole_numbers_are_read_where_the_module_has_some_and_nowhere_else(tmp_path: Path) -> None:
+    path, again = saved(Counted(), tmp_path), Counted()
+    again.kinds.zero_()
+    read_weights(again, path)
+    assert again.kinds.tolist() == [3, 2**40 + 1, -1]
+    with pytest.raises(ValueError, match="'kinds' is torch.int64; only floating-point weights"):
+        read_weights(Counted(torch.float32), path)
+    path = saved(Counted(torch.float64), tmp_path)
+    with pytest.raises(ValueError, match="'kinds' is torch.float64, but it holds whole numbers"):
+        read_weights(Counted(), path)
+
+
+def test_a_tensor_that_stands_elsewhere_is_taken_from_there_if_it_fits(tmp_path: Path) -> None:
+    path, wanted = saved(nn.ParameterDict({"weight": torch.zeros(2)}), tmp_path), Counted()
+    read_weights(wanted, path, beside={"kinds": torch.tensor([7, 8, 9])})
+    assert wanted.kinds.tolist() == [7, 8, 9] and wanted.weight.tolist() == [0, 0]
+    with pytest.raises(CheckpointMismatch) as caught:
+        read_weights(wanted, path, beside={"kinds": torch.tensor([7, 8])})
+    assert caught.value.wrong_shaped == {"kinds": ([2], [3])}
+
+
 @given(st.binary(max_size=60))
 def test_noise_is_refused_with_a_sentence(noise: bytes) -> None:
     with pytest.raises(ValueError):
@@ -117,3 +147,37 @@ def test_an_honest_header_is_read() -> None:
         bytes(20),
     )
     assert read_header(content) == {"a": [2, 1], "b": [3]}
+
+
+def test_what_was_shared_is_shared_in_a_module_that_would_not(tmp_path: Path) -> None:
+    shared = nn.ModuleList([nn.Linear(2, 2), nn.Linear(2, 2, bias=False)])
+    shared[1].weight = shared[0].weight
+    path = saved(shared, tmp_path)
+    apart = nn.ModuleList([nn.Linear(2, 2), nn.Linear(2, 2, bias=False)])
+    read_weights(apart, path)
+    assert apart[1].weight is apart[0].weight
+    assert torch.equal(apart[0].weight, shared[0].weight)
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ('{"1.weight": "1.weight"}', "1.weight"),
+        ('{"1.weight": "0.weight", "0.weight": "1.weight"}', "1.weight"),
+        ('{"1.weight": "0.bias"}', "1.weight"),
+        ('{"1.weight": 3}', "not a table of names"),
+        ("[]", "not a table of names"),
+        ("{", "is damaged"),
+    ],
+)
+def test_what_cannot_be_shared_is_missing_or_damaged(said: str, why: str, tmp_path: Path) -> None:
+    header = {
+        "__metadata__": {"shared": said},
+        "0.weight": entry([1, 1], 0, 4),
+        "0.bias": entry([1], 4, 8),
+    }
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(packed(header, bytes(8)))
+    module = nn.ModuleList([nn.Linear(1, 1), nn.Linear(1, 1, bias=False)])
+    with pytest.raises((ValueError, CheckpointMismatch), match=why):
+        read_weights(module, path)

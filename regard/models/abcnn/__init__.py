@@ -1,8 +1,6 @@
 """ABCNN (Yin et al., 2016): two sentences through one CNN, each knowing what the other says."""
 
-from regard.models.abcnn.checkpoint import load
 from regard.models.abcnn.config import ABCNNConfig
 from regard.models.abcnn.model import ABCNN
-from regard.models.folder import save
 
-__all__ = ["ABCNN", "ABCNNConfig", "load", "save"]
+__all__ = ["ABCNN", "ABCNNConfig"]

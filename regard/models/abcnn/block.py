@@ -6,12 +6,19 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import conv1d
 
-from regard._typing import Score
-from regard.layers.part_module import own
-from regard.models.abcnn.sentences import Sentences, match
+from regard.layers import Attend
+from regard.models.abcnn.columns import Columns, match
 
 
-class Block(nn.Module):
+WORDS_GAIN = 4.0
+"""What the filters of words are multiplied by where there is an attention feature beside them.
+
+With unit embeddings their sums stay below 0.2, where tanh is linear, and the mean of what a linear
+filter finds is that of a bag of words: a new network would see a hundredth of the order.
+"""
+
+
+class ABCNNBlock(nn.Module):
     """Convolve both sentences with the same filters and pool them to the length they had.
 
         F' = tanh(conv([F ; F_a]))    F_{0,a} = W_0 A^T, F_{1,a} = W_1 A,   A_ij = match(F_0i, F_1j)
@@ -26,9 +33,10 @@ class Block(nn.Module):
         input_dim: number of rows of a column, before attention adds as many.
         hidden_dim: number of filters.
         width: w, of filters and pooling windows.
-        score: `match`.
+        attend: its weights are `match`.
         places: number of columns of W_0 and W_1, None for no attention at the input.
         weighted: attention in the pooling.
+        shared: W_0 and W_1 are one, as in the authors' experiments.
 
     Raises `ValueError` for a sentence longer than `places`.
     """
@@ -38,73 +46,80 @@ class Block(nn.Module):
         input_dim: int,
         hidden_dim: int,
         width: int,
-        score: Score,
+        attend: Attend,
         places: int | None,
         weighted: bool,
+        shared: bool = True,
     ) -> None:
         super().__init__()
-        self.width, self.score, self.weighted = width, own(score), weighted
+        self.width, self.attend, self.weighted = width, attend, weighted
         self.left_places: nn.Parameter | None = None
         self.right_places: nn.Parameter | None = None
         if places is not None:
             self.left_places = nn.Parameter(torch.empty(places, input_dim))
-            self.right_places = nn.Parameter(torch.empty(places, input_dim))
+            self.right_places = self.left_places
             # Small, so that it begins as if there were no attention.
             nn.init.normal_(self.left_places, std=0.01)
-            nn.init.normal_(self.right_places, std=0.01)
+            if not shared:
+                self.right_places = nn.Parameter(torch.empty(places, input_dim))
+                nn.init.normal_(self.right_places, std=0.01)
         channels = 1 if places is None else 2
         self.filters = nn.Parameter(torch.empty(hidden_dim, channels * input_dim, width))
         self.bias = nn.Parameter(torch.zeros(hidden_dim))
         nn.init.xavier_uniform_(self.filters)
+        if places is not None:
+            with torch.no_grad():
+                self.filters[:, :input_dim].mul_(WORDS_GAIN)
 
     def forward(
-        self, left: Sentences, right: Sentences
-    ) -> tuple[Sentences, Sentences, Float[Tensor, "batch width"], Float[Tensor, "batch width"]]:
+        self, left: Columns, right: Columns
+    ) -> tuple[Columns, Columns, Float[Tensor, "batch width"], Float[Tensor, "batch width"]]:
         """Both sentences for the next block, and a vector for each."""
         left, right = self.convolve(left, right)
         if not self.weighted:
             vectors = left.mean(), right.mean()
             even = 1 / self.width
             return self._windows(left, even), self._windows(right, even), *vectors
-        matrix = match(left, right, self.score)
-        left, right = _weighted(left, matrix.sum(2)), _weighted(right, matrix.sum(1))
-        vectors = left.columns.sum(1), right.columns.sum(1)
+        matrix = match(left, right, self.attend)
+        left, right = left.weighted(matrix.sum(2)), right.weighted(matrix.sum(1))
+        vectors = left.values.sum(1), right.values.sum(1)
         return self._windows(left), self._windows(right), *vectors
 
-    def convolve(self, left: Sentences, right: Sentences) -> tuple[Sentences, Sentences]:
+    def convolve(self, left: Columns, right: Columns) -> tuple[Columns, Columns]:
         """What the pooling sees of both: `width - 1` columns more than there were."""
-        one, other = left.columns, right.columns
+        one, other = left.values, right.values
         if self.left_places is not None and self.right_places is not None:
-            matrix = match(left, right, self.score)
-            self._check(max(matrix.shape[1:]))
+            _check(max(one.shape[1], other.shape[1]), len(self.left_places))
+            matrix = match(left, right, self.attend)
             seen = matrix @ self.left_places[: matrix.shape[2]]
             one = torch.cat([one, seen], dim=-1)
             seen = matrix.mT @ self.right_places[: matrix.shape[1]]
             other = torch.cat([other, seen], dim=-1)
         return self._filtered(one, left.lengths), self._filtered(other, right.lengths)
 
-    def _filtered(self, columns: Tensor, lengths: Tensor | None) -> Sentences:
+    def _filtered(self, columns: Tensor, lengths: Tensor | None) -> Columns:
+        if not columns.shape[1]:
+            # Sentences without a word stay so, where one filled up with padding would get columns.
+            return Columns(columns.new_zeros(len(columns), 0, len(self.bias)), lengths)
         channels = rearrange(columns, "batch len width -> batch width len")
         found = conv1d(channels, self.filters, self.bias, padding=self.width - 1).tanh()
         if lengths is not None:
             lengths = torch.where(lengths > 0, lengths + self.width - 1, 0)
-        return Sentences.of(rearrange(found, "batch width len -> batch len width"), lengths)
+        return Columns.of(rearrange(found, "batch width len -> batch len width"), lengths)
 
-    def _windows(self, convolved: Sentences, weight: float = 1.0) -> Sentences:
+    def _windows(self, convolved: Columns, weight: float = 1.0) -> Columns:
         """The weighted sums over windows of columns, one for each column there was before."""
-        sums = convolved.columns.unfold(1, self.width, 1).sum(-1) * weight
+        if not convolved.values.shape[1]:
+            return convolved
+        sums = convolved.values.unfold(1, self.width, 1).sum(-1) * weight
         if convolved.lengths is None:
-            return Sentences(sums, None)
-        return Sentences.of(sums, (convolved.lengths - self.width + 1).clamp_min(0))
-
-    def _check(self, length: int) -> None:
-        if self.left_places is not None and length > len(self.left_places):
-            raise ValueError(
-                f"a sentence has {length} tokens, but max_length is {len(self.left_places)}: "
-                "cut it, or make max_length larger"
-            )
+            return Columns(sums, None)
+        return Columns.of(sums, (convolved.lengths - self.width + 1).clamp_min(0))
 
 
-def _weighted(sentences: Sentences, weights: Float[Tensor, "batch len"]) -> Sentences:
-    weights = rearrange(weights, "batch len -> batch len 1")
-    return Sentences(sentences.columns * weights, sentences.lengths)
+def _check(length: int, places: int) -> None:
+    if length > places:
+        raise ValueError(
+            f"a sentence has {length} tokens, but max_length is {places}: cut it, or make "
+            "max_length larger"
+        )

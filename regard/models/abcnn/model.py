@@ -1,19 +1,20 @@
 """ABCNN: two sentences through one convolutional network, and how alike they are in every layer."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from einops import rearrange
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from regard._typing import Score
-from regard.layers import Dropout
-from regard.models.abcnn.block import Block
+from regard.layers import Attend, Dropout
+from regard.models.abcnn.block import ABCNNBlock
+from regard.models.abcnn.columns import Columns, match
 from regard.models.abcnn.config import ABCNNConfig
-from regard.models.abcnn.sentences import Sentences, match
-from regard.normalizers import sum as share
+from regard.normalizers import divide_by_sum, unnormalized
 from regard.scores import Cosine, InverseDistance
+from regard.sequences import Sequences
 
 SHARP = 10.0
 """What similarities are multiplied by for the last layer.
@@ -29,13 +30,16 @@ class ABCNN(nn.Module):
         p(class) = softmax(W [sim(mean of the embeddings), sim(all-ap_1), ..., sim(all-ap_layers)])
 
     Attention comes before the convolution (`input`: ABCNN-1), in the pooling behind it (`pooling`:
-    ABCNN-2), in both places (ABCNN-3) or nowhere (BCNN); see `Block`. It differs from the paper in
-    that padding takes no part: there all sentences are filled up to one length and the filling is
-    convolved, matched and averaged like words (the authors' code leaves it out, as here).
+    ABCNN-2), in both places (ABCNN-3) or nowhere (BCNN); see `ABCNNBlock`. It differs from the paper
+    in that padding takes no part: there all sentences are filled up to one length and the filling
+    is convolved, matched and averaged like words (the authors' code leaves it out, as here).
+
+    Raises `ValueError` for a sentence longer than `max_length`, where attention at the input has
+    weights for each place.
 
     >>> config = ABCNNConfig(vocab=9, classes=2, embed_dim=6, hidden_dim=5)
-    >>> left, right = torch.tensor([[4, 8, 5], [6, 0, 0]]), torch.tensor([[5, 4], [7, 8]])
-    >>> ABCNN(config)(left, right, left_lengths=torch.tensor([3, 1])).shape
+    >>> left, right = Sequences.of([[4, 8, 5], [6]]), Sequences.of([[5, 4], [7, 8]])
+    >>> ABCNN(config)(left, right).shape
     torch.Size([2, 2])
 
     References:
@@ -43,14 +47,14 @@ class ABCNN(nn.Module):
         Modeling Sentence Pairs. 2016. https://arxiv.org/abs/1512.05193
     """
 
+    config_type: ClassVar[type[ABCNNConfig]] = ABCNNConfig
+
     def __init__(self, config: ABCNNConfig) -> None:
         super().__init__()
         self.config = config
-        official = config.variant == "official"
-        self.score = InverseDistance(1e-10 if official else 0.0)
         alike: dict[str, Score] = {
             "cosine": Cosine(),
-            "distance": InverseDistance(1e-20 if official else 0.0),
+            "distance": InverseDistance(1e-20 if config.variant == "official" else 0.0),
         }
         both = config.similarity == "both"
         self.alike = list(alike.values()) if both else [alike[config.similarity]]
@@ -58,41 +62,33 @@ class ABCNN(nn.Module):
         nn.init.normal_(self.embedding.weight, std=config.embed_dim**-0.5)
         self.dropout = Dropout(config.dropout)
         self.blocks = nn.ModuleList(
-            Block(
+            ABCNNBlock(
                 config.hidden_dim if layer else config.embed_dim,
                 config.hidden_dim,
                 config.width,
-                self.score,
+                _matching(config),
                 places=config.max_length if config.attention in ("input", "both") else None,
                 weighted=config.attention in ("pooling", "both"),
+                shared=config.places == "shared",
             )
             for layer in range(config.layers)
         )
         self.output = nn.Linear((config.layers + 1) * len(self.alike), config.classes)
 
-    def forward(
-        self,
-        left: Int[Tensor, "batch left_len"],
-        right: Int[Tensor, "batch right_len"],
-        left_lengths: Int[Tensor, " batch"] | None = None,
-        right_lengths: Int[Tensor, " batch"] | None = None,
-    ) -> Float[Tensor, "batch classes"]:
-        """Logits of the classes; lengths are None where no sentence of that side is padded."""
-        one, other = self._words(left, left_lengths), self._words(right, right_lengths)
+    def forward(self, left: Sequences, right: Sequences) -> Float[Tensor, "batch classes"]:
+        """Logits of the classes."""
+        one, other = self.embed(left), self.embed(right)
         features = [self._similarity(one.mean(), other.mean())]
         for block in self.blocks:
             one, other, mine, theirs = block(one, other)
             features.append(self._similarity(mine, theirs))
         return self.output(torch.cat(features, dim=-1))
 
-    def look(
-        self,
-        left: Int[Tensor, "batch left_len"],
-        right: Int[Tensor, "batch right_len"],
-        left_lengths: Int[Tensor, " batch"] | None = None,
-        right_lengths: Int[Tensor, " batch"] | None = None,
-    ) -> Float[Tensor, "batch left_len right_len"]:
-        """Which words of the left match a word of the right: shares that sum to 1 over the left.
+    @torch.no_grad()
+    def attention_weights(
+        self, left: Sequences, right: Sequences
+    ) -> Float[Tensor, "batch right_len left_len"]:
+        """Which words of the left match each word of the right: shares that sum to 1.
 
         They are those of the first block's attention matrix: at the input between words; in the
         pooling between windows, of which those count in which both words stand at the same place.
@@ -100,21 +96,22 @@ class ABCNN(nn.Module):
         What belongs together matches best only if training brings it together: a last layer that
         takes likeness against a class can as well learn to set it far apart.
         """
-        one, other = self._words(left, left_lengths), self._words(right, right_lengths)
+        one, other = self.embed(left), self.embed(right)
+        first: Any = self.blocks[0]
         if self.config.attention != "pooling":
-            matrix = match(one, other, self.score)
+            matrix = match(one, other, first.attend)
         else:
-            first: Any = self.blocks[0]
             convolved, beside = first.convolve(one, other)
-            windows = match(convolved, beside, self.score)
-            rows, columns = left.shape[1], right.shape[1]
+            windows = match(convolved, beside, first.attend)
+            rows, columns = left.ids.shape[1], right.ids.shape[1]
             shifted = [windows[:, k : k + rows, k : k + columns] for k in range(self.config.width)]
             real = one.real.unsqueeze(2) & other.real.unsqueeze(1)
             matrix = torch.stack(shifted).mean(0).masked_fill(~real, 0.0)
-        return share(matrix.mT).mT
+        return divide_by_sum(matrix.mT)
 
-    def _words(self, tokens: Tensor, lengths: Tensor | None) -> Sentences:
-        return Sentences.of(self.dropout(self.embedding(tokens)), lengths)
+    def embed(self, source: Sequences) -> Columns:
+        """The words of one side."""
+        return Columns.of(self.dropout(self.embedding(source.ids)), source.lengths)
 
     def _similarity(
         self, left: Float[Tensor, "batch width"], right: Float[Tensor, "batch width"]
@@ -122,3 +119,9 @@ class ABCNN(nn.Module):
         query, key = (rearrange(x, "batch width -> batch 1 1 width") for x in (left, right))
         found = torch.cat([score(query, key) for score in self.alike], dim=1) * SHARP
         return rearrange(found, "batch similarities 1 1 -> batch similarities")
+
+
+def _matching(config: ABCNNConfig) -> Attend:
+    """What compares the columns of both sentences: the scores themselves are its weights."""
+    official = config.variant == "official"
+    return Attend(InverseDistance(1e-10 if official else 0.0), normalizer=unnormalized)

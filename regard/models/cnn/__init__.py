@@ -1,8 +1,6 @@
-"""Convolutional text classifiers (Kim, 2014), whose summary of their features is one argument."""
+"""Convolutional text classifiers (Kim, 2014), whose pooling of the features is one setting."""
 
-from regard.models.cnn.checkpoint import load
 from regard.models.cnn.config import CNNConfig
-from regard.models.cnn.model import CNN
-from regard.models.folder import save
+from regard.models.cnn.model import CNNClassifier
 
-__all__ = ["CNN", "CNNConfig", "load", "save"]
+__all__ = ["CNNClassifier", "CNNConfig"]

@@ -1,29 +1,35 @@
-"""A convolutional text classifier whose summary of the features is one argument."""
+"""A convolutional text classifier whose pooling of the features is one setting."""
 
-from typing import Any
+from dataclasses import replace
+from typing import Any, ClassVar
 
 import torch
 from einops import rearrange
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import conv1d, pad, relu
 
-from regard.layers import LSTM, Attend, AttentionPool, Dropout, MeanPool
-from regard.masks import Padding
+from regard.layers import AttentionPool, Dropout, MeanPool, StackedLSTM
+from regard.layers.word_dropout import WordDropout
+from regard.models.attention import Attends, maker, named
 from regard.models.cnn.config import CNNConfig
+from regard.models.cnn.window_max_pool import WindowMaxPool
+from regard.models.pooling import (
+    AttentionPooling,
+    GuidedPooling,
+    Mean,
+    attention_pool,
+    pool_dims,
+)
+from regard.parts import Dims
+from regard.sequences import Sequences
 
-UNKNOWN = 1
-"""The number of `<unk>`."""
 
-Tokens = Int[Tensor, "batch k_len"]
-Lengths = Int[Tensor, " batch"] | None
-
-
-class CNN(nn.Module):
-    """Read a text with filters of several widths, sum up their features, answer with one class.
+class CNNClassifier(nn.Module):
+    """Read a text with filters of several widths, pool their features, answer with one class.
 
         c_j = relu(W_h [x_{j - (h-1)//2} ; ... ; x_{j + h//2}] + b_h)     for each width h
-        p(class) = softmax(W summary(c) + b)
+        p(class) = softmax(W pool(c) + b)
 
         max         max_j c_j, for each filter
         mean        sum_j c_j / n
@@ -35,12 +41,12 @@ class CNN(nn.Module):
     inside the text. It leaves out the paper's limit on the norm of W.
 
     Args:
-        config: the sizes and the summary.
-        attend: score, normalizer and so on of an attention; softmax of the scores above if None.
+        attend: what the attention is made of instead of the parts that the configuration names.
+
+    Raises `ValueError` when parts are given and nothing attends.
 
     >>> config = CNNConfig(vocab=9, classes=3, embed_dim=6, filters=4)
-    >>> source = torch.tensor([[4, 8, 5], [6, 0, 0]])
-    >>> CNN(config)(source, lengths=torch.tensor([3, 1])).shape
+    >>> CNNClassifier(config)(Sequences.of([[4, 8, 5], [6]])).shape
     torch.Size([2, 3])
 
     References:
@@ -50,11 +56,13 @@ class CNN(nn.Module):
         modelling. 2016. https://doi.org/10.1016/j.ins.2016.08.084
     """
 
-    def __init__(self, config: CNNConfig, attend: Attend | None = None) -> None:
+    config_type: ClassVar[type[CNNConfig]] = CNNConfig
+
+    def __init__(self, config: CNNConfig, attend: Attends = None) -> None:
         super().__init__()
-        self.config = config
         self.embedding = nn.Embedding(config.vocab, config.embed_dim)
         nn.init.normal_(self.embedding.weight, std=0.1)
+        self.words = WordDropout(config.word_dropout, config.unknown)
         self.filters = nn.ParameterList(
             torch.empty(config.filters, config.embed_dim, width) for width in config.widths
         )
@@ -62,48 +70,29 @@ class CNN(nn.Module):
             nn.init.xavier_uniform_(filters)
         width = len(config.widths) * config.filters
         self.bias = nn.Parameter(torch.zeros(width))
-        self.guide: LSTM | None = None
-        self.pool: Any = None
-        if config.summary == "mean":
-            self.pool = MeanPool()
-        elif config.summary == "attention":
-            key = nn.Sequential(nn.Linear(width, config.align_dim), nn.Tanh())
-            self.pool = AttentionPool(width, attend, key=key)
-        elif config.summary == "guided":
-            self.guide = LSTM(config.embed_dim, config.hidden_dim)
-            self.pool = AttentionPool(width, attend, query_dim=config.hidden_dim)
+        self.guide: StackedLSTM | None = None
+        if isinstance(config.pooling, GuidedPooling):
+            self.guide = StackedLSTM(config.embed_dim, config.pooling.hidden_dim)
+        self.config, self.pool = _pool(config, width, attend)
         self.dropout = Dropout(config.dropout)
         self.output = nn.Linear(width, config.classes)
 
-    def forward(self, source: Tokens, lengths: Lengths = None) -> Float[Tensor, "batch classes"]:
-        """Logits of the classes; `lengths` are None when no text is padded."""
-        embedded, mask = self._embed(source, lengths)
-        found = self.features(embedded, mask)
-        if self.pool is None:
-            # No feature is negative, so one more position of zeros is no maximum; a text may be "".
-            summary = pad(found, (0, 0, 0, 1)).amax(1)
-        else:
-            pooled = self.pool(found, mask, *self._query(embedded, mask))
-            summary = rearrange(pooled, "batch 1 width -> batch width")
-        return self.output(self.dropout(summary))
+    def forward(self, source: Sequences) -> Float[Tensor, "batch classes"]:
+        """Logits of the classes."""
+        pooled = self.pool(*self._pooled_from(source))
+        return self.output(self.dropout(rearrange(pooled, "batch 1 width -> batch width")))
 
     @torch.no_grad()
-    def look(self, source: Tokens, lengths: Lengths = None) -> Float[Tensor, "batch k_len"]:
+    def attention_weights(self, source: Sequences) -> Float[Tensor, "batch k_len"]:
         """How much each token counted: the weight of the filters that are centred on it.
 
-        For the `max` it is the share of the filters that found their maximum in a window with the
-        token, each shared out among the window's tokens. Filters that found nothing do not count;
-        if none did find anything, all tokens count alike.
+        For the `max` see `WindowMaxPool.weights`.
         """
-        embedded, mask = self._embed(source, lengths)
-        found = self.features(embedded, mask)
-        if self.pool is None:
-            return self._votes(found, _real(found, mask))
-        weights = self.pool.weights(found, mask, *self._query(embedded, mask))
+        weights = self.pool.weights(*self._pooled_from(source))
         return rearrange(weights, "batch 1 k_len -> batch k_len")
 
     def features(
-        self, embedded: Float[Tensor, "batch k_len embed_dim"], mask: Padding
+        self, embedded: Float[Tensor, "batch k_len embed_dim"], source: Sequences
     ) -> Float[Tensor, "batch k_len width"]:
         """What all filters find around each token, zeros around padding."""
         if embedded.shape[1] == 0:
@@ -114,42 +103,32 @@ class CNN(nn.Module):
             for width, filters in zip(self.config.widths, self.filters, strict=True)
         ]
         together = rearrange(torch.cat(found, dim=1), "batch width k_len -> batch k_len width")
-        return relu(together + self.bias) * _real(embedded, mask).unsqueeze(-1)
+        return source.zero_padding(relu(together + self.bias))
 
-    def _embed(self, source: Tensor, lengths: Tensor | None) -> tuple[Tensor, Padding]:
-        if self.training and self.config.word_dropout > 0:
-            lost = torch.rand(source.shape, device=source.device) < self.config.word_dropout
-            source = source.masked_fill(lost, UNKNOWN)
-        if lengths is None:
-            lengths = torch.full((len(source),), source.shape[1], device=source.device)
-        mask, embedded = Padding(lengths), self.embedding(source)
-        return embedded.masked_fill(~_real(embedded, mask).unsqueeze(-1), 0.0), mask
-
-    def _query(self, embedded: Tensor, mask: Padding) -> tuple[Tensor, ...]:
-        """The sentence vector that guides the attention, where there is one."""
+    def _pooled_from(self, source: Sequences) -> tuple[Any, ...]:
+        """What the pool is called with: features, mask and, where there is one, the query."""
+        embedded = source.zero_padding(self.embedding(self.words(source.ids)))
+        found = self.features(embedded, source)
         if self.guide is None:
-            return ()
+            return found, source.mask
         steps = rearrange(embedded, "batch k_len width -> k_len batch width")
-        return (self.guide(steps, lengths=mask.lengths)[1].hidden[-1],)
-
-    def _votes(
-        self, found: Float[Tensor, "batch k_len width"], real: Bool[Tensor, "batch k_len"]
-    ) -> Float[Tensor, "batch k_len"]:
-        peak, place = pad(found, (0, 0, 0, 1)).max(1)
-        active = peak > 0
-        token = torch.arange(found.shape[1], device=found.device)
-        votes = torch.zeros_like(found[:, :, 0])
-        sides = zip(*(x.split(self.config.filters, 1) for x in (place, active)), strict=True)
-        for width, (centre, counts) in zip(self.config.widths, sides, strict=True):
-            away = token - rearrange(centre, "batch filters -> batch filters 1")
-            near = (away >= -((width - 1) // 2)) & (away <= width // 2) & real.unsqueeze(1)
-            share = near.to(votes.dtype) / near.sum(-1, keepdim=True).clamp(min=1)
-            votes += (share * counts.unsqueeze(-1)).sum(1)
-        votes = torch.where(active.any(1, keepdim=True), votes, real.to(votes.dtype))
-        return votes / votes.sum(1, keepdim=True).clamp(min=1)
+        return found, source.mask, self.guide(steps, lengths=source.lengths)[1].hidden[-1]
 
 
-def _real(x: Float[Tensor, "batch k_len width"], mask: Padding) -> Bool[Tensor, "batch k_len"]:
-    token = torch.arange(x.shape[1], device=x.device)
-    assert mask.lengths is not None
-    return token < rearrange(mask.lengths, "batch -> batch 1")
+def _pool(config: CNNConfig, width: int, attend: Attends) -> tuple[CNNConfig, Any]:
+    """The pooling of features of this width, and the configuration with its parts by name."""
+    pooling = config.pooling
+    pool: AttentionPool
+    if isinstance(pooling, AttentionPooling):
+        dims, pool = pool_dims(pooling), attention_pool(pooling, width, attend)
+    elif isinstance(pooling, GuidedPooling):
+        dims = Dims(pooling.hidden_dim, width, pooling.hidden_dim)
+        made = maker(pooling, dims, attend)()
+        pool = AttentionPool(width, made, query_dim=pooling.hidden_dim)
+    elif attend is not None:
+        raise ValueError(f"pooling is {pooling.tag}, so nothing attends: leave attend out")
+    elif isinstance(pooling, Mean):
+        return config, MeanPool()
+    else:
+        return config, WindowMaxPool(config.widths, config.filters)
+    return replace(config, pooling=named(pooling, dims, pool.attend)), pool

@@ -3,41 +3,84 @@
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from regard.models.configuration import MOST_TOKENS, Configuration
+from regard.config import Config, Count, LargeCount, Natural
+from regard.models.attention import Parts
+from regard.models.pooling import Mean
+from regard.parts import ScoreName
 
 
 @dataclass(frozen=True, kw_only=True)
-class DINConfig(Configuration):
-    """What defines a Deep Interest Network.
+class ActivationUnit(Parts):
+    """The sum of the history, each item weighted by how it goes with the candidate.
+
+    Args:
+        score: a perceptron on candidate and item. That of the authors' code is `mlp`, layers of 80
+            and 40 units; the paper's `mlp(hidden_dims=(36,), variant=paper)`.
+        normalizer: the authors' code has a softmax; the paper's weights are the scores themselves,
+            `unnormalized`.
+    """
+
+    tag = "attention"
+
+    score: ScoreName = "mlp"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DINConfig(Config):
+    """What defines a Deep Interest Network; the defaults are for tens of thousands of interactions.
+
+    `DINConfig.paper` is that of the paper, without what the authors' code has besides.
 
     Args:
         items: how many items there are, padding and the unknown one included.
         values: how many numbers the items' side features have; 1 where there are none.
-        embed_dim: width of one embedding, the authors' code 64.
-        attention_dim: width of the attention's hidden layer, the paper's 36; the official variant
-            has a second one of half the width, 80 and 40.
-        hidden_dim, second_dim: widths of the layers behind pooling, the paper's 200 and 80.
-        variant: "paper" weighs each item by its score alone (query, key, outer product, PReLU),
-            "official" by a softmax (difference and product, sigmoid), with a layer on the pooled
-            vector and a bias for each item, as the authors' code.
-        pool: "attention", or "mean" for the same network without it.
+        feature_columns: how many side features each item has.
+        embed_dim: width of one embedding.
+        hidden_dim, second_dim: widths of the layers behind pooling.
+        pooling: how the history becomes one vector: by an `attention` that the candidate asks, or
+            the `mean`, for the same network without it.
+        interest_layer: a linear layer on the pooled vector, as in the authors' code.
+        item_bias: a number for each item that is added to its logit, as in the authors' code.
         activation: of the layers behind pooling.
 
-    Raises `TypeError` for a value of another kind and `ValueError` for one out of bounds.
+    Raises `TypeError` for a value of another type and `ValueError` for one out of bounds.
 
-    >>> DINConfig(items=1000).attention_dim
-    80
+    >>> DINConfig(items=1000).pooling.score
+    'mlp'
     """
 
-    model_type: ClassVar[str] = "din"
-    limits: ClassVar[dict[str, int]] = {"items": MOST_TOKENS, "values": MOST_TOKENS}
+    tag = "din"
+    from_data: ClassVar[tuple[str, ...]] = ("items", "values", "feature_columns")
 
-    items: int
-    values: int = 1
-    embed_dim: int = 64
-    attention_dim: int = 80
-    hidden_dim: int = 200
-    second_dim: int = 80
-    variant: Literal["paper", "official"] = "official"
-    pool: Literal["attention", "mean"] = "attention"
+    items: LargeCount
+    values: LargeCount = 1
+    feature_columns: Natural = 0
+    embed_dim: Count = 16
+    hidden_dim: Count = 64
+    second_dim: Count = 32
+    pooling: ActivationUnit | Mean = ActivationUnit()
+    interest_layer: bool = True
+    item_bias: bool = True
     activation: Literal["dice", "prelu", "sigmoid"] = "dice"
+
+    @classmethod
+    def paper(cls, items: int, values: int = 1, feature_columns: int = 0) -> "DINConfig":
+        """The network of the paper, with the widths of its experiments.
+
+        >>> DINConfig.paper(items=1000).pooling.normalizer
+        'unnormalized'
+        """
+        unit = ActivationUnit(
+            score="mlp(hidden_dims=(36,), variant=paper)", normalizer="unnormalized"
+        )
+        return cls(
+            items=items,
+            values=values,
+            feature_columns=feature_columns,
+            embed_dim=64,
+            hidden_dim=200,
+            second_dim=80,
+            pooling=unit,
+            interest_layer=False,
+            item_bias=False,
+        )

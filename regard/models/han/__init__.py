@@ -1,8 +1,6 @@
 """Hierarchical attention network (Yang et al., 2016): words make sentences, these a document."""
 
-from regard.models.folder import save
-from regard.models.han.checkpoint import load
 from regard.models.han.config import HANConfig
 from regard.models.han.model import HAN
 
-__all__ = ["HAN", "HANConfig", "load", "save"]
+__all__ = ["HAN", "HANConfig"]

@@ -1,55 +1,29 @@
 """The hierarchical attention network, for documents of many sentences."""
 
-from copy import deepcopy
+from dataclasses import replace
+from typing import ClassVar
 
 import torch
-from einops import rearrange
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from regard.layers import (
-    GRU,
-    Attend,
     AttentionPool,
     Dropout,
     Hierarchical,
     Level,
     MeanPool,
-    Sentences,
-    sentences,
+    SentenceSplit,
+    split_sentences,
 )
+from regard.layers.word_dropout import WordDropout
+from regard.models.attention import Attends, named
 from regard.models.han.config import HANConfig
+from regard.models.han.encoder import BothWays
+from regard.models.pooling import AttentionPooling, Mean, attention_pool, pool_dims
+from regard.sequences import Sequences
 
-UNKNOWN = 1
-"""The number of `<unk>`."""
-
-Tokens = Int[Tensor, "batch k_len"]
-Lengths = Int[Tensor, " batch"] | None
-
-
-class BothWays(nn.Module):
-    """A GRU forwards and one backwards over sequences, and dropout; padding does not exist.
-
-    The reset gate acts before the product with the state, as in Cho et al. (2014).
-    """
-
-    def __init__(self, input_dim: int, width: int, dropout: float) -> None:
-        super().__init__()
-        self.cells, self.width = GRU(input_dim, width, cells=2), width
-        self.dropout = Dropout(dropout)
-
-    def forward(
-        self, x: Float[Tensor, "batch k_len input_dim"], lengths: Int[Tensor, " batch"]
-    ) -> Float[Tensor, "batch k_len both_widths"]:
-        forwards = rearrange(x, "batch k_len width -> k_len batch width")
-        place = torch.arange(x.shape[1], device=x.device)
-        real = rearrange(place, "k_len -> k_len 1 1") < rearrange(lengths, "batch -> batch 1")
-        gates, candidates = self.cells.project(torch.stack([forwards, forwards.flip(0)]))
-        start = gates.new_zeros(2, x.shape[0], self.width)
-        keep = torch.stack([real, real.flip(0)]).to(x.dtype)
-        forwards, backwards = self.cells(gates, candidates, start, keep)
-        both = torch.cat([forwards, backwards.flip(0)], dim=-1)
-        return self.dropout(rearrange(both, "k_len batch width -> batch k_len width"))
+PerWord = Float[Tensor, "batch k_len"]
 
 
 class HAN(nn.Module):
@@ -60,17 +34,17 @@ class HAN(nn.Module):
         h_i  = [->GRU ; <-GRU](s_1, ..., s_L),    v = the same sum over sentences, with u_s
         p(class) = softmax(W_c v + b_c)
 
-    A document is a row of tokens in which `</s>` (3) ends each sentence; a sentence without a word
-    does not exist. `Hierarchical` pads sentences of similar length together.
+    A document is a row of tokens in which `</s>` ends each sentence; a sentence without a word does
+    not exist. `Hierarchical` pads sentences of similar length together.
 
     Args:
-        config: the sizes.
-        attend: score, normalizer and so on of both attentions, copied for each: between a learned
-            context and what `tanh` makes of a state; the dot product and softmax if None.
+        attend: what both attentions are made of instead of the parts that the configuration names:
+            one for both, or what makes one for each.
+
+    Raises `ValueError` when parts are given and nothing attends.
 
     >>> config = HANConfig(vocab=9, classes=3, embed_dim=6, hidden_dim=5)
-    >>> source = torch.tensor([[4, 8, 3, 5, 3], [6, 3, 0, 0, 0]])
-    >>> HAN(config)(source, lengths=torch.tensor([5, 2])).shape
+    >>> HAN(config)(Sequences.of([[4, 8, 3, 5, 3], [6, 3]])).shape
     torch.Size([2, 3])
 
     References:
@@ -78,57 +52,68 @@ class HAN(nn.Module):
         Classification. 2016. https://aclanthology.org/N16-1174
     """
 
-    def __init__(self, config: HANConfig, attend: Attend | None = None) -> None:
+    config_type: ClassVar[type[HANConfig]] = HANConfig
+
+    def __init__(self, config: HANConfig, attend: Attends = None) -> None:
         super().__init__()
-        self.config = config
+        poolings = (config.word_pooling, config.sentence_pooling)
+        if attend is not None and all(isinstance(each, Mean) for each in poolings):
+            raise ValueError("both poolings are mean, so nothing attends: leave attend out")
         self.embedding = nn.Embedding(config.vocab, config.embed_dim)
         nn.init.normal_(self.embedding.weight, std=0.1)
+        self.words = WordDropout(config.word_dropout, config.unknown)
         self.dropout = Dropout(config.dropout)
-        self.document = Hierarchical(
-            self._level(kind, input_dim, attend)
-            for kind, input_dim in (
-                (config.words, config.embed_dim),
-                (config.sentences, 2 * config.hidden_dim),
-            )
+        words = _level(config, config.word_pooling, config.embed_dim, attend)
+        sentences = _level(config, config.sentence_pooling, 2 * config.hidden_dim, attend)
+        self.document = Hierarchical([words, sentences])
+        self.config = replace(
+            config,
+            word_pooling=_named(config.word_pooling, words),
+            sentence_pooling=_named(config.sentence_pooling, sentences),
         )
         self.output = nn.Linear(2 * config.hidden_dim, config.classes)
 
-    def forward(self, source: Tokens, lengths: Lengths = None) -> Float[Tensor, "batch classes"]:
-        """Logits of the classes; `lengths` are None when no document is padded."""
-        cut = sentences(source, lengths)
-        return self.output(self.document(self._embedded(source, cut), (cut.lengths, cut.documents)))
+    def forward(self, source: Sequences) -> Float[Tensor, "batch classes"]:
+        """Logits of the classes."""
+        cut = self._cut(source)
+        embedded = self._embedded(source, cut)
+        return self.output(self.document(embedded, (cut.lengths, cut.documents)))
 
     @torch.no_grad()
-    def look(self, source: Tokens, lengths: Lengths = None) -> Float[Tensor, "batch k_len"]:
+    def attention_weights(self, source: Sequences) -> PerWord:
         """How much each word counted: its weight in the sentence times the sentence's weight."""
-        of_words, of_sentences = self._weights(source, sentences(source, lengths))
+        of_words, of_sentences = self.weights_by_level(source)
         return of_words * of_sentences
 
     @torch.no_grad()
-    def weights(
-        self, source: Tokens, lengths: Lengths = None
-    ) -> tuple[Float[Tensor, "batch k_len"], Float[Tensor, "batch k_len"]]:
+    def weights_by_level(self, source: Sequences) -> tuple[PerWord, PerWord]:
         """For each word its weight in its sentence, and the weight of that sentence."""
-        return self._weights(source, sentences(source, lengths))
-
-    def _weights(self, source: Tensor, cut: Sentences) -> tuple[Tensor, Tensor]:
+        cut = self._cut(source)
         sizes = (cut.lengths, cut.documents)
         of_words, of_sentences = self.document.weights(self._embedded(source, cut), sizes)
         repeated = of_sentences.repeat_interleave(cut.lengths, dim=0)
         return cut.spread(of_words.flatten()), cut.spread(repeated.flatten())
 
-    def _embedded(self, source: Tensor, cut: Sentences) -> Tensor:
-        """The words, one behind the other."""
-        words = cut.of(source)
-        if self.training and self.config.word_dropout > 0:
-            lost = torch.rand(words.shape, device=words.device) < self.config.word_dropout
-            words = words.masked_fill(lost, UNKNOWN)
-        return self.dropout(self.embedding(words))
+    def _cut(self, source: Sequences) -> SentenceSplit:
+        return split_sentences(source.ids, source.lengths, end=self.config.end)
 
-    def _level(self, kind: str, input_dim: int, attend: Attend | None) -> Level:
-        width = 2 * self.config.hidden_dim
-        encoder = BothWays(input_dim, self.config.hidden_dim, self.config.dropout)
-        if kind == "mean":
-            return Level(encoder, MeanPool())
-        key = nn.Sequential(nn.Linear(width, self.config.align_dim), nn.Tanh())
-        return Level(encoder, AttentionPool(width, deepcopy(attend), key=key))
+    def _embedded(self, source: Sequences, cut: SentenceSplit) -> Float[Tensor, "words embed_dim"]:
+        """The words, one behind the other."""
+        return self.dropout(self.embedding(self.words(cut.of(source.ids))))
+
+
+def _level(
+    config: HANConfig, pooling: Mean | AttentionPooling, input_dim: int, attend: Attends
+) -> Level:
+    encoder = BothWays(input_dim, config.hidden_dim, config.dropout)
+    if isinstance(pooling, Mean):
+        return Level(encoder, MeanPool())
+    return Level(encoder, attention_pool(pooling, 2 * config.hidden_dim, attend))
+
+
+def _named(pooling: Mean | AttentionPooling, level: Level) -> Mean | AttentionPooling:
+    """The pooling with the parts that its level has."""
+    if isinstance(pooling, Mean):
+        return pooling
+    assert isinstance(level.pool, AttentionPool)
+    return named(pooling, pool_dims(pooling), level.pool.attend)

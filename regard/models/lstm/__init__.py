@@ -1,8 +1,6 @@
-"""Recurrent text classifiers: an LSTM or a GRU, and what of its states the answer is read from."""
+"""Recurrent text classifiers: by the last state, the mean, attention, or hard attention."""
 
-from regard.models.folder import save
-from regard.models.lstm.checkpoint import load
 from regard.models.lstm.config import LSTMConfig
-from regard.models.lstm.model import LSTM
+from regard.models.lstm.model import LSTMClassifier
 
-__all__ = ["LSTM", "LSTMConfig", "load", "save"]
+__all__ = ["LSTMClassifier", "LSTMConfig"]

@@ -1,16 +1,7 @@
 """Luong, Pham & Manning's network (2015): attention where the decoder already is."""
 
-from regard.models.folder import save
 from regard.models.luong.attention import LuongAttention
-from regard.models.luong.checkpoint import load
-from regard.models.luong.config import LuongConfig
-from regard.models.luong.model import Encoded, Luong
+from regard.models.luong.config import Global, LocalM, LocalP, LuongConfig
+from regard.models.luong.model import Luong
 
-__all__ = [
-    "Encoded",
-    "Luong",
-    "LuongAttention",
-    "LuongConfig",
-    "load",
-    "save",
-]
+__all__ = ["Global", "LocalM", "LocalP", "Luong", "LuongAttention", "LuongConfig"]

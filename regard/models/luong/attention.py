@@ -1,27 +1,28 @@
-"""Luong's attention: four scores, everywhere or near a place."""
+"""Luong's attention: any score, everywhere or near a place."""
 
-from functools import reduce
-from operator import and_
-from typing import Any
+from dataclasses import replace
 
 import torch
+from einops import rearrange
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from regard._attention import attention, attention_weights
-from regard._typing import Normalizer, Score
-from regard.layers.part_module import own, unwrapped
-from regard.masks import Dense, Mask, Padding, SlidingWindow
-from regard.models.luong.config import LuongConfig
-from regard.normalizers import LocalGaussian, softmax
-from regard.scores import Additive, Bilinear, Dot, Location
+from regard.layers.part_module import unwrapped
+from regard.masks import Dense, Mask, Padding
+from regard.models.attention import Attends, maker, named
+from regard.models.luong.config import Global, LocalM, LocalP
+from regard.normalizers import LocalGaussian
+from regard.parts import Dims, spell
+
+Queries = Float[Tensor, "batch 1 q_len hidden_dim"]
+Keys = Float[Tensor, "batch 1 k_len hidden_dim"]
 
 
 class LuongAttention(nn.Module):
     """What a decoder's state h finds among the encoder's states: all of them, or a window.
 
         score = h . s        h^T W s        v^T tanh(W [h; s])        w_s . h
-                dot          general        concat                    location
+                dot          general        luong_concat              location
 
         global     softmax over all keys
         local_m    softmax over the keys within `window` of t, the place of the output
@@ -29,106 +30,103 @@ class LuongAttention(nn.Module):
                    exp(-(s - p)^2 / (2 sigma^2)), sigma = window / 2, not renormalized
 
     S is the row's own number of keys; places count from 0. `variant="official"` is the authors'
-    code: `concat` leaves s as it is, p reaches the last key and no further, (S - 1) sigmoid(...),
-    and the window is around p rounded down. A local window holds no key for an output further than
-    `window` beyond the end of the source: it finds a context of zeros. The location score is of
-    the key's place in the whole source, also under a window.
+    code: p reaches the last key and no further, (S - 1) sigmoid(...), and the window is around p
+    rounded down. Their concat leaves s as it is: here that is the score `additive`. A local window
+    holds no key for an output further than `window` beyond the end of the source: it finds a
+    context of zeros. The location score is of the key's place in the whole source, also under a
+    window.
+
+    The half of `luong_concat` that only knows s is computed once for each sentence, by `key`.
 
     Args:
-        config: the sizes and which of the forms.
-        normalizer: scores to weights; local_p has its own.
+        width: of states and keys.
+        where: which of the forms, and its parts by name.
+        num_keys: the largest number of keys, for the location score.
+        attend: the parts instead of those that `where` names.
 
-    Raises:
-        ValueError: a normalizer is given for local_p.
-
-    References:
-        Luong, Pham & Manning. Effective Approaches to Attention-based Neural Machine Translation.
-        2015. https://arxiv.org/abs/1508.04025
+    Raises `ValueError` when a normalizer is given for local_p, which has its own.
     """
 
-    def __init__(self, config: LuongConfig, normalizer: Normalizer = softmax) -> None:
+    def __init__(
+        self,
+        width: int,
+        where: Global | LocalM | LocalP,
+        num_keys: int | None = None,
+        attend: Attends = None,
+    ) -> None:
         super().__init__()
-        if config.attention == "local_p" and normalizer is not softmax:
-            raise ValueError(
-                "attention 'local_p' normalizes with a Gaussian around the place it predicts: "
-                "leave normalizer as it is, or use 'global' or 'local_m'"
-            )
-        width = config.hidden_dim
-        self.config, self.normalizer = config, own(normalizer)
-        self.score = _score(config)
-        # The part of W [h; s] that only knows s is computed once for each sentence.
-        projected = config.score == "concat" and config.variant == "paper"
+        dims = Dims(width, width, width, num_keys=num_keys, projected=True)
+        projected = attend is None and where.score == "luong_concat"
+        parts = replace(where, score="additive") if projected else where
+        self.attend = maker(parts, dims, attend)()
         self.key = nn.Linear(width, width, bias=False) if projected else nn.Identity()
-        if config.attention == "local_p":
+        self.where = where
+        if attend is not None:
+            self.where = named(where, dims, self.attend)
+            if self.where.score == "luong_concat":
+                # One that projects the keys itself, which its widths tell from the one above.
+                self.where = replace(self.where, score=spell("score", unwrapped(self.attend.score)))
+        if isinstance(where, LocalP):
             self.place_hidden = nn.Linear(width, width, bias=False)
             self.place = nn.Linear(width, 1, bias=False)
 
     def forward(
         self,
-        query: Float[Tensor, "batch heads q_len hidden_dim"],
-        keys: Float[Tensor, "batch 1 k_len hidden_dim"],
-        values: Float[Tensor, "batch 1 k_len hidden_dim"],
-        lengths: Int[Tensor, " batch"] | None,
-        position: int,
-    ) -> Float[Tensor, "batch heads q_len hidden_dim"]:
-        """The contexts of outputs that stand from `position` on; `keys` come from `self.key`."""
-        return attention(query, keys, values, **self.parts(query, keys, lengths, position))
+        query: Queries,
+        keys: Keys,
+        values: Keys,
+        mask: Padding | None,
+        counts: Int[Tensor, " batch"],
+        position: Int[Tensor, " q_len"],
+    ) -> Queries:
+        """The contexts of outputs at these places.
+
+        Args:
+            keys: what `self.key` made of the values.
+            mask: hides padding.
+            counts: how many keys each sentence has.
+        """
+        near, normalizer = self._near(query, keys, mask, counts, position)
+        return self.attend(query, keys, values, near, normalizer=normalizer)
 
     def weights(
         self,
-        query: Float[Tensor, "batch heads q_len hidden_dim"],
-        keys: Float[Tensor, "batch 1 k_len hidden_dim"],
-        lengths: Int[Tensor, " batch"] | None,
-        position: int,
-    ) -> Float[Tensor, "batch heads q_len k_len"]:
+        query: Queries,
+        keys: Keys,
+        mask: Padding | None,
+        counts: Int[Tensor, " batch"],
+        position: Int[Tensor, " q_len"],
+    ) -> Float[Tensor, "batch 1 q_len k_len"]:
         """The exact weights of the same call."""
-        return attention_weights(query, keys, **self.parts(query, keys, lengths, position))
-
-    def parts(
-        self, query: Tensor, keys: Tensor, lengths: Tensor | None, position: int
-    ) -> dict[str, Any]:
-        """The arguments of the operator that say where to look."""
-        masks: list[Mask] = [] if lengths is None else [Padding(lengths)]
-        normalizer, reach = unwrapped(self.normalizer), self.config.window
-        if self.config.attention == "local_m":
-            masks.append(SlidingWindow(reach, reach))
-        if self.config.attention == "local_p":
-            center, window = self.predicted(query, keys, lengths), None
-            if self.config.variant == "paper":
-                window = float(reach)
-            else:
-                place = torch.arange(keys.shape[2], device=query.device, dtype=center.dtype)
-                distance = place - center.detach().floor().unsqueeze(-1)
-                masks.append(Dense(distance.abs() <= reach))
-            normalizer = LocalGaussian(center, reach / 2, window)
-        return {
-            "score": self.score,
-            "mask": reduce(and_, masks) if masks else None,
-            "normalizer": normalizer,
-            "q_offset": position,
-        }
+        near, normalizer = self._near(query, keys, mask, counts, position)
+        return self.attend.weights(query, keys, near, normalizer=normalizer)
 
     def predicted(
-        self,
-        query: Float[Tensor, "batch heads q_len hidden_dim"],
-        keys: Float[Tensor, "batch 1 k_len hidden_dim"],
-        lengths: Int[Tensor, " batch"] | None,
-    ) -> Float[Tensor, "batch heads q_len"]:
+        self, query: Queries, counts: Int[Tensor, " batch"]
+    ) -> Float[Tensor, "batch 1 q_len"]:
         """The place p that each state predicts."""
         share = torch.sigmoid(self.place(torch.tanh(self.place_hidden(query))).squeeze(-1))
         share = share.to(torch.promote_types(share.dtype, torch.float32))
-        last = 0 if self.config.variant == "paper" else 1
-        if lengths is None:
-            return share * (keys.shape[2] - last)
-        return share * (lengths - last).reshape(-1, 1, 1)
+        last = 1 if isinstance(self.where, LocalP) and self.where.variant == "official" else 0
+        return share * rearrange(counts - last, "batch -> batch 1 1")
+
+    def _near(
+        self, query: Tensor, keys: Tensor, mask: Mask | None, counts: Tensor, position: Tensor
+    ) -> tuple[Mask | None, LocalGaussian | None]:
+        """Which keys may be seen, and what makes weights of scores if the operator does not."""
+        where, place = self.where, torch.arange(keys.shape[2], device=keys.device)
+        if isinstance(where, LocalM):
+            distance = place - rearrange(position, "q_len -> q_len 1")
+            return _both(mask, Dense(distance.abs() <= where.window)), None
+        if isinstance(where, Global):
+            return mask, None
+        center = self.predicted(query, counts)
+        if where.variant == "paper":
+            return mask, LocalGaussian(center, where.window / 2, float(where.window))
+        first = rearrange(center.detach().floor(), "batch 1 q_len -> batch 1 q_len 1")
+        window = Dense((place - first).abs() <= where.window)
+        return _both(mask, window), LocalGaussian(center, where.window / 2)
 
 
-def _score(config: LuongConfig) -> Score:
-    width = config.hidden_dim
-    if config.score == "dot":
-        return Dot()
-    if config.score == "general":
-        return Bilinear(width, width)
-    if config.score == "concat":
-        return Additive(query_dim=width, hidden_dim=width)
-    return Location(width, config.longest or 1)
+def _both(mask: Mask | None, window: Dense) -> Mask:
+    return window if mask is None else mask & window

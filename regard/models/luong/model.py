@@ -1,51 +1,46 @@
 """Luong's network: stacked LSTMs whose attention comes after the decoder's step."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 import torch
-from einops import rearrange
+from einops import rearrange, repeat
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from regard._typing import Normalizer
-from regard.layers.dropout import Dropout
-from regard.layers.stacked_lstm import LSTM, STATES, LSTMState
+from regard.generation.state import along
+from regard.layers import Dropout
+from regard.layers.stacked_lstm import STATES, LSTMState, StackedLSTM
+from regard.masks import Padding
+from regard.models.attention import Attends, NoAttention
 from regard.models.luong.attention import LuongAttention
 from regard.models.luong.config import LuongConfig
-from regard.normalizers import softmax
+from regard.sequences import Sequences
+
+TopStates = Float[Tensor, "batch q_len hidden_dim"]
 
 
 @dataclass(frozen=True, eq=False)
-class Encoded:
+class StackedAnnotations:
     """What the decoder needs of a batch of source sentences, computed once.
 
-    `keys` are the annotations as the score wants them, `state` is that of every layer after a
-    sentence's last word, `lengths` are None where nothing is padded.
+    `keys` are the values as the score wants them, `state` is that of every layer after a sentence's
+    last word, `mask` hides padding and is None where there is none, `counts` are the lengths.
     """
 
-    annotations: Float[Tensor, "batch 1 k_len hidden_dim"]
+    values: Float[Tensor, "batch 1 k_len hidden_dim"]
     keys: Float[Tensor, "batch 1 k_len hidden_dim"]
-    state: LSTMState
-    lengths: Int[Tensor, " batch"] | None
-
-    @property
-    def batch(self) -> int:
-        """How many sentences there are."""
-        return len(self.keys)
-
-    @property
-    def device(self) -> torch.device:
-        """Where they are."""
-        return self.keys.device
+    state: LSTMState = field(metadata=along(1))
+    mask: Padding | None
+    counts: Int[Tensor, " batch"]
 
 
 @dataclass(frozen=True, eq=False)
-class State:
+class FedState:
     """Where the decoder stands: its memory, what its last step found, and how many it has made."""
 
-    hidden: Float[Tensor, "layers batch beams hidden_dim"]
-    cell: Float[Tensor, "layers batch beams hidden_dim"]
-    found: Float[Tensor, "batch beams hidden_dim"]
+    memory: LSTMState = field(metadata=along(1))
+    found: Float[Tensor, "rows hidden_dim"]
     position: int
 
 
@@ -64,12 +59,14 @@ class Luong(nn.Module):
     instead of uniform ones) and in the bias of W_o.
 
     Args:
-        config: the sizes, the kind of attention and the score.
-        normalizer: scores to weights, for global and local_m attention.
+        attend: what compares a state with annotations, instead of the parts that the configuration
+            names; local_p has its own normalizer.
 
-    >>> config = LuongConfig(source_vocab=9, target_vocab=7, embed_dim=6, hidden_dim=5, layers=2)
-    >>> source, target = torch.tensor([[4, 8, 5], [6, 0, 0]]), torch.tensor([[2, 5], [2, 4]])
-    >>> Luong(config)(source, target, lengths=torch.tensor([3, 1])).shape
+    Raises `ValueError` when parts are given and nothing attends.
+
+    >>> config = LuongConfig(source_vocab=9, target_vocab=7, embed_dim=6, hidden_dim=5)
+    >>> source, target = Sequences.of([[4, 8, 5], [6]]), torch.tensor([[2, 5], [2, 4]])
+    >>> Luong(config)(source, target).shape
     torch.Size([2, 2, 7])
 
     References:
@@ -79,22 +76,27 @@ class Luong(nn.Module):
         https://arxiv.org/abs/1409.3215
     """
 
-    def __init__(self, config: LuongConfig, normalizer: Normalizer = softmax) -> None:
+    config_type: ClassVar[type[LuongConfig]] = LuongConfig
+
+    def __init__(self, config: LuongConfig, attend: Attends = None) -> None:
         super().__init__()
-        self.config = config
         width, sizes = config.hidden_dim, (config.embed_dim, config.hidden_dim, config.layers)
         self.source_embedding = nn.Embedding(config.source_vocab, config.embed_dim)
         self.target_embedding = nn.Embedding(config.target_vocab, config.embed_dim)
-        self.encoder = LSTM(*sizes, dropout=config.dropout)
-        self.decoder = LSTM(*sizes, dropout=config.dropout)
+        self.encoder = StackedLSTM(*sizes, dropout=config.dropout)
+        self.decoder = StackedLSTM(*sizes, dropout=config.dropout)
         self.attention: LuongAttention | None = None
-        if config.attention != "none":
-            self.attention = LuongAttention(config, normalizer)
+        if not isinstance(where := config.attention, NoAttention):
+            self.attention = LuongAttention(width, where, config.max_source_length, attend)
+            config = replace(config, attention=self.attention.where)
             self.combine = nn.Linear(2 * width, width, bias=False)
             for part in self.combine.weight.chunk(2, dim=1):
                 nn.init.xavier_uniform_(part, STATES)
+        elif attend is not None:
+            raise ValueError("attention is none, so nothing attends: leave attend out")
+        self.config = config
         self.feed: nn.Linear | None = None
-        if config.input_feeding == "on":
+        if config.input_feeding:
             self.feed = nn.Linear(width, 4 * width, bias=False)
             for gate in self.feed.weight.chunk(4):
                 nn.init.xavier_uniform_(gate, STATES)
@@ -102,142 +104,99 @@ class Luong(nn.Module):
         self.dropout = Dropout(config.dropout)
 
     def forward(
-        self,
-        source: Int[Tensor, "batch k_len"],
-        target: Int[Tensor, "batch q_len"],
-        lengths: Int[Tensor, " batch"] | None = None,
+        self, source: Sequences, target: Int[Tensor, "batch q_len"]
     ) -> Float[Tensor, "batch q_len vocab"]:
         """Logits for each output, given the outputs before it (`target` starts with `<s>`)."""
-        return self.output(self.features(source, target, lengths))
+        return self.output(self.features(source, target))
 
-    def features(
-        self,
-        source: Int[Tensor, "batch k_len"],
-        target: Int[Tensor, "batch q_len"],
-        lengths: Int[Tensor, " batch"] | None = None,
-    ) -> Float[Tensor, "batch q_len hidden_dim"]:
+    def features(self, source: Sequences, target: Int[Tensor, "batch q_len"]) -> TopStates:
         """What the output layer reads."""
-        _, found = self.follow(self.encode(source, lengths), target)
+        _, found = self.follow(self.encode(source), target)
         return self.dropout(found)
 
-    def encode(
-        self, source: Int[Tensor, "batch k_len"], lengths: Int[Tensor, " batch"] | None = None
-    ) -> Encoded:
-        """Read the source; `lengths` are None when no sentence is padded.
+    @torch.no_grad()
+    def attention_weights(
+        self, source: Sequences, target: Int[Tensor, "batch q_len"]
+    ) -> Float[Tensor, "batch q_len k_len"]:
+        """How much each output looked at each input: the exact weights, or zeros without any."""
+        encoded = self.encode(source)
+        if self.attention is None or target.shape[1] == 0:
+            return encoded.keys.new_zeros(*target.shape, encoded.keys.shape[2])
+        states, _ = self.follow(encoded, target)
+        query = rearrange(states, "batch q_len width -> batch 1 q_len width")
+        place = torch.arange(target.shape[1], device=target.device)
+        weights = self.attention.weights(query, encoded.keys, encoded.mask, encoded.counts, place)
+        return rearrange(weights, "batch 1 q_len k_len -> batch q_len k_len")
 
-        Raises `ValueError` for a source that is longer than the location score knows.
-        """
-        longest = self.config.longest
-        if self.attention and self.config.score == "location" and source.shape[1] > (longest or 0):
-            raise ValueError(
-                f"a source has {source.shape[1]} tokens, but the location score was made for "
-                f"longest={longest}: shorten it, or take another score"
-            )
-        words = rearrange(source, "batch k_len -> k_len batch")
-        states, last = self.encoder(self.dropout(self.source_embedding(words)), lengths=lengths)
-        annotations = rearrange(states, "k_len batch width -> batch 1 k_len width")
-        keys = annotations if self.attention is None else self.attention.key(annotations)
-        return Encoded(annotations, keys, last, lengths)
-
-    def decode(
-        self, encoded: Encoded, target: Int[Tensor, "batch q_len"]
-    ) -> Float[Tensor, "batch q_len vocab"]:
-        """Logits for every output when the outputs before it are known (teacher forcing)."""
-        return self.output(self.dropout(self.follow(encoded, target)[1]))
+    def encode(self, source: Sequences) -> StackedAnnotations:
+        """Read the source."""
+        words = rearrange(source.ids, "batch k_len -> k_len batch")
+        embedded = self.dropout(self.source_embedding(words))
+        states, last = self.encoder(embedded, lengths=source.lengths)
+        values = rearrange(states, "k_len batch width -> batch 1 k_len width")
+        keys = values if self.attention is None else self.attention.key(values)
+        return StackedAnnotations(values, keys, last, source.mask, source.counts)
 
     def follow(
-        self, encoded: Encoded, target: Int[Tensor, "batch q_len"]
-    ) -> tuple[Float[Tensor, "batch q_len hidden_dim"], Float[Tensor, "batch q_len hidden_dim"]]:
+        self, encoded: StackedAnnotations, target: Int[Tensor, "batch q_len"]
+    ) -> tuple[TopStates, TopStates]:
         """For each output the top state h, and h~: what it is once it has looked."""
         words = rearrange(target, "batch q_len -> q_len batch")
         gates = self.decoder.project(self.dropout(self.target_embedding(words)))
         if self.feed is None:
             states, _ = self.decoder.advance(gates, encoded.state)
             states = rearrange(states, "q_len batch width -> batch q_len width")
-            one_head = rearrange(states, "batch q_len width -> batch 1 q_len width")
-            return states, self.look(encoded, one_head, 0).squeeze(1)
+            place = torch.arange(target.shape[1], device=target.device)
+            return states, self._look(encoded, states, place)
         passed = [self.start(encoded, 1)]
-        for gate in rearrange(gates, "q_len batch width -> q_len batch 1 width").unbind(0):
-            passed.append(self.advance(encoded, gate, passed[-1]))
-        none = passed[0].found[:, :0]
-        states = torch.cat([none, *(state.hidden[-1] for state in passed[1:])], dim=1)
-        return states, torch.cat([none, *(state.found for state in passed[1:])], dim=1)
+        for gate in gates.unbind(0):
+            passed.append(self._advance(encoded, gate, passed[-1]))
+        states = torch.stack([state.memory.hidden[-1] for state in passed], dim=1)
+        return states[:, 1:], torch.stack([state.found for state in passed], dim=1)[:, 1:]
 
-    def alignment(
-        self, encoded: Encoded, target: Int[Tensor, "batch q_len"]
-    ) -> Float[Tensor, "batch q_len k_len"]:
-        """How much each output looked at each input: the exact weights, or zeros without any."""
-        if self.attention is None or target.shape[1] == 0:
-            return encoded.keys.new_zeros(*target.shape, encoded.keys.shape[2])
-        states, _ = self.follow(encoded, target)
-        states = rearrange(states, "batch q_len width -> batch 1 q_len width")
-        return self.attention.weights(states, encoded.keys, encoded.lengths, 0).squeeze(1)
-
-    def look(
-        self,
-        encoded: Encoded,
-        states: Float[Tensor, "batch heads q_len hidden_dim"],
-        position: int,
-    ) -> Float[Tensor, "batch heads q_len hidden_dim"]:
-        """h~: the states with what they find, the first of them at `position`."""
-        if self.attention is None:
-            return states
-        where = (encoded.keys, encoded.annotations, encoded.lengths, position)
-        context = self.attention(states, *where)
-        return torch.tanh(self.combine(torch.cat([context, states], dim=-1)))
-
-    def advance(
-        self, encoded: Encoded, gates: Float[Tensor, "batch beams gates_dim"], state: State
-    ) -> State:
-        """The next state; `gates` are what the last output contributes.
-
-        The beams of a sentence stand at one place and look at the same keys: they are heads.
-        """
-        beams = gates.shape[1]
-        rows = rearrange(gates, "batch beams width -> (batch beams) width")
-        if self.feed is not None:
-            found = rearrange(state.found, "batch beams width -> (batch beams) width")
-            rows = rows + self.feed(found)
-        flat = "layers batch beams width -> layers (batch beams) width"
-        before = LSTMState(rearrange(state.hidden, flat), rearrange(state.cell, flat))
-        _, after = self.decoder.advance(rearrange(rows, "rows width -> 1 rows width"), before)
-        full = "layers (batch beams) width -> layers batch beams width"
-        hidden, cell = (rearrange(x, full, beams=beams) for x in (after.hidden, after.cell))
-        heads = rearrange(hidden[-1], "batch beams width -> batch beams 1 width")
-        found = self.look(encoded, heads, state.position).squeeze(2)
-        return State(hidden, cell, found, state.position + 1)
-
-    def start(self, encoded: Encoded, beams: int) -> State:
+    def start(self, encoded: StackedAnnotations, beams: int) -> FedState:
         """The state before the first token, the same for every beam."""
         hidden, cell = (
-            rearrange(x, "layers batch width -> layers batch 1 width").expand(-1, -1, beams, -1)
-            for x in (encoded.state.hidden, encoded.state.cell)
+            repeat(each, "layers batch width -> layers (batch beams) width", beams=beams)
+            for each in (encoded.state.hidden, encoded.state.cell)
         )
-        return State(hidden, cell, torch.zeros_like(hidden[-1]), 0)
+        return FedState(LSTMState(hidden, cell), torch.zeros_like(hidden[-1]), 0)
 
     def step(
-        self, encoded: Encoded, state: State, token: Int[Tensor, "batch beams"]
-    ) -> tuple[Float[Tensor, "batch beams vocab"], State]:
-        """Logits of the next output after `token`, and the state after that."""
-        gates = self.decoder.project(self.target_embedding(token))
-        state = self.advance(encoded, gates, state)
+        self, encoded: StackedAnnotations, state: FedState, token: Int[Tensor, " rows"]
+    ) -> tuple[Float[Tensor, "rows vocab"], FedState]:
+        """Logits of the next output after `token`, and the state after that.
+
+        The beams of a sentence are queries over the same cached keys; nothing is copied per beam.
+        """
+        embedded = rearrange(self.target_embedding(token), "rows width -> 1 rows width")
+        state = self._advance(encoded, self.decoder.project(embedded)[0], state)
         return self.output(state.found), state
 
-    def reorder(self, state: State, parent: Int[Tensor, "batch chosen"]) -> State:
-        """The state in which each beam continues the beam `parent` of its sentence."""
-        beams = rearrange(parent, "batch chosen -> batch chosen 1")
-        hidden, cell = (
-            torch.take_along_dim(x, beams.unsqueeze(0), dim=2) for x in (state.hidden, state.cell)
-        )
-        found = torch.take_along_dim(state.found, beams, dim=1)
-        return State(hidden, cell, found, state.position)
+    def _advance(
+        self, encoded: StackedAnnotations, gates: Float[Tensor, "rows gates_dim"], state: FedState
+    ) -> FedState:
+        """The next state; `gates` are what the last output contributes."""
+        if self.feed is not None:
+            gates = gates + self.feed(state.found)
+        top, memory = self.decoder.advance(gates.unsqueeze(0), state.memory)
+        sources = len(encoded.keys)
+        beams = top.shape[1] // sources if sources else 1
+        states = rearrange(top, "1 (batch beams) width -> batch beams width", beams=beams)
+        place = torch.full((states.shape[1],), state.position, device=gates.device)
+        found = self._look(encoded, states, place)
+        found = rearrange(found, "batch beams width -> (batch beams) width")
+        return FedState(memory, found, state.position + 1)
 
-    def select(
-        self, encoded: Encoded, state: State, sentences: Int[Tensor, " some"]
-    ) -> tuple[Encoded, State]:
-        """The same for some of the sentences, when the others are written."""
-        first = LSTMState(encoded.state.hidden[:, sentences], encoded.state.cell[:, sentences])
-        lengths = None if encoded.lengths is None else encoded.lengths[sentences]
-        some = Encoded(encoded.annotations[sentences], encoded.keys[sentences], first, lengths)
-        memory = (state.hidden[:, sentences], state.cell[:, sentences])
-        return some, State(*memory, state.found[sentences], state.position)
+    def _look(
+        self, encoded: StackedAnnotations, states: TopStates, position: Int[Tensor, " q_len"]
+    ) -> TopStates:
+        """h~: the states with what they find, as outputs at these places."""
+        if self.attention is None:
+            return states
+        query = rearrange(states, "batch q_len width -> batch 1 q_len width")
+        source = (encoded.keys, encoded.values, encoded.mask, encoded.counts)
+        context = rearrange(
+            self.attention(query, *source, position), "batch 1 q_len width -> batch q_len width"
+        )
+        return torch.tanh(self.combine(torch.cat([context, states], dim=-1)))

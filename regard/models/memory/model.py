@@ -1,28 +1,42 @@
 """The end-to-end memory network: a question looks at a story again and again, then is answered."""
 
+from dataclasses import replace
+from functools import reduce
+from operator import add
+from typing import ClassVar
+
 import torch
-from einops import rearrange
-from jaxtyping import Bool, Float, Int
+from einops import rearrange, repeat
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from regard._typing import Normalizer, Score
-from regard.layers import Dropout
-from regard.layers.choice import Choice, Reinforce
+from regard._typing import Normalizer
+from regard.layers import Attend, AuxLoss, Dropout, Reinforce, ReinforceLoss, Sampled
+from regard.layers.rank_synchronized import RankSynchronized
 from regard.masks import Padding
-from regard.models.memory.config import MemoryConfig
-from regard.models.memory.hop import Hop
+from regard.models.attention import Attends, maker, named
+from regard.models.memory.config import (
+    BagOfWords,
+    HardReading,
+    MemoryConfig,
+    OfficialPositionEncoding,
+)
+from regard.models.memory.hop import hop_weights, read_all, read_drawn
 from regard.models.memory.sentences import (
-    Sentences,
+    SentenceTable,
+    StoryGrid,
     bag_weights,
     position_weights,
-    read,
-    times,
+    sentence_ages,
+    story_grid,
+    sum_of_words,
 )
-from regard.normalizers import softmax
-from regard.scores import Dot
+from regard.normalizers import GumbelSoftmax, hard, unnormalized
+from regard.parts import Dims
+from regard.sequences import Sequences
 
 
-class MemoryNetwork(nn.Module):
+class MemoryNetwork(RankSynchronized):
     """Answer a question about a story in hops from sentence to sentence.
 
         m_i = sum_j l_j * A x_ij + T_A(i)      c_i = sum_j l_j * C x_ij + T_C(i)
@@ -37,20 +51,20 @@ class MemoryNetwork(nn.Module):
 
     Linear start: until as many questions have been learned from as `start_linear` was told,
     the softmax of the hops is left out. The count is a buffer, so a checkpoint knows it; whoever
-    trains counts with `learned`.
+    trains counts with `learned`, and every rank knows what all have learned from.
 
-    Hard attention reads one sentence a hop: the likeliest, or while it learns a drawn one. What is
-    a linear start for soft attention is a soft one for it.
+    Hard attention reads one sentence a hop: the likeliest, or while it learns a drawn one. Its
+    start is the same linear one, without which two hops are not learned.
 
     Args:
         config: sizes and choices.
-        score: how alike are question and sentence? `Dot()` if None.
-        normalizer: scores to weights, of a soft attention.
+        attend: what a hop is made of, the same in all, instead of the parts that the configuration
+            names.
 
     >>> network = MemoryNetwork(MemoryConfig(vocab=9, embed_dim=4, hops=2)).eval()
-    >>> story = torch.tensor([[[4, 5, 6], [7, 5, 0]], [[4, 8, 0], [0, 0, 0]]])
-    >>> question, lengths = torch.tensor([[3, 4], [3, 7]]), torch.tensor([2, 1])
-    >>> network(story, question, lengths).shape, network.look(story, question, lengths).shape
+    >>> story = Sequences.of([[4, 5, 6, 3, 7, 5, 3], [4, 8, 3]])
+    >>> question = Sequences.of([[5, 4], [5, 7]])
+    >>> network(story, question).shape, network.attention_weights(story, question).shape
     (torch.Size([2, 9]), torch.Size([2, 2, 2]))
 
     References:
@@ -58,23 +72,23 @@ class MemoryNetwork(nn.Module):
         https://arxiv.org/abs/1503.08895
     """
 
+    config_type: ClassVar[type[MemoryConfig]] = MemoryConfig
+
     linear: Tensor
     question: nn.Parameter
 
-    def __init__(
-        self, config: MemoryConfig, score: Score | None = None, normalizer: Normalizer = softmax
-    ) -> None:
+    def __init__(self, config: MemoryConfig, attend: Attends = None) -> None:
         super().__init__()
-        self.config = config
         adjacent = config.tying == "adjacent"
+        dims = Dims(config.embed_dim, config.embed_dim, config.embed_dim)
+        hop: Attend = maker(config.attention, dims, attend)()
         sizes = (config.vocab, config.embed_dim, config.memory_size)
         # Adjacent: what hop k reads as values is what hop k + 1 reads as keys.
         count = config.hops + 1 if adjacent else 2
-        tables = [Sentences(*sizes) for _ in range(count)]
+        tables = [SentenceTable(*sizes) for _ in range(count)]
         self.memories = nn.ModuleList(tables)
-        self.hop = Hop(
-            Dot() if score is None else score, normalizer, config.attention, config.estimator
-        )
+        self.hop = hop
+        self.config = replace(config, attention=named(config.attention, dims, hop))
         self.dropout = Dropout(config.dropout)
         self.output = nn.Linear(config.embed_dim, config.vocab, bias=False)
         if adjacent:
@@ -84,109 +98,111 @@ class MemoryNetwork(nn.Module):
             self.between = nn.Linear(config.embed_dim, config.embed_dim, bias=False)
             for weight in (self.question, self.between.weight, self.output.weight):
                 nn.init.normal_(weight, std=0.1)
-        learns = config.attention == "hard" and config.estimator == "reinforce"
-        self.reinforce = Reinforce() if learns else None
+        reads = config.attention
+        drawn = isinstance(reads, HardReading) and reads.estimator == "reinforce"
+        self.reinforce = Reinforce() if drawn else None
         self.register_buffer("linear", torch.zeros(()))
 
     def start_linear(self, questions: int) -> None:
-        """Leave the softmax out, or be soft before being hard, for so many questions."""
+        """Leave the softmax out, or the draws of hard attention, for so many questions."""
         self.linear.fill_(float(questions))
 
     def learned(self, questions: int) -> None:
-        """Count questions that are being learned from."""
-        self.linear.sub_(float(questions)).clamp_(min=0.0)
+        """Count questions that are being learned from, on all ranks."""
+        if torch.is_grad_enabled():
+            asked = self.over_ranks(torch.full_like(self.linear, questions))
+            self.linear.sub_(asked).clamp_(min=0.0)
 
-    def forward(
-        self,
-        story: Int[Tensor, "batch sentences words"],
-        question: Int[Tensor, "batch question_words"],
-        lengths: Int[Tensor, " batch"] | None = None,
-    ) -> Float[Tensor, "batch vocab"]:
-        """Logits of the answers.
+    def forward(self, story: Sequences, question: Sequences) -> Float[Tensor, "batch vocab"]:
+        """Logits of the answers; a story has the number `end` behind every sentence."""
+        return self.forward_sampled(story, question)[0]
 
-        Word 0 is padding behind a sentence; `lengths` are the numbers of sentences, None where no
-        story is padded.
-        """
-        logits, _ = self.explore(story, question, lengths)
-        return logits
+    def forward_sampled(
+        self, story: Sequences, question: Sequences
+    ) -> tuple[Float[Tensor, "batch vocab"], AuxLoss | None]:
+        """Logits, and what teaches a hard attention by what it drew for them."""
+        grid = self._grid(story)
+        state, _, sampled = self._hops(grid, question, weighing=False)
+        logits = self.output(state)
+        if not sampled or self.reinforce is None:
+            return logits, None
+        return logits, ReinforceLoss(self.reinforce, reduce(add, sampled))
 
-    def explore(
-        self,
-        story: Int[Tensor, "batch sentences words"],
-        question: Int[Tensor, "batch question_words"],
-        lengths: Int[Tensor, " batch"] | None = None,
-    ) -> tuple[Float[Tensor, "batch vocab"], Choice | None]:
-        """Logits, and what a hard attention that learns by REINFORCE drew for them."""
-        state, _, choices = self._hops(story, question, lengths, looking=False)
-        choice = None
-        if choices:
-            chosen = torch.stack([each.log_prob for each in choices]).sum(0)
-            choice = Choice(chosen, torch.stack([each.entropy for each in choices]).sum(0))
-        return self.output(state), choice
-
-    def look(
-        self,
-        story: Int[Tensor, "batch sentences words"],
-        question: Int[Tensor, "batch question_words"],
-        lengths: Int[Tensor, " batch"] | None = None,
+    @torch.no_grad()
+    def attention_weights(
+        self, story: Sequences, question: Sequences
     ) -> Float[Tensor, "batch hops sentences"]:
-        """How much each hop looks at each sentence: its weights, which sum to 1.
+        """How much each hop attends to each sentence: weights that sum to 1, 0 where forgotten.
 
         During a linear start they are what the softmax makes of the scores.
         """
-        _, looks, _ = self._hops(story, question, lengths, looking=True)
-        return torch.stack(looks, dim=1)
+        grid = self._grid(story)
+        _, weights, _ = self._hops(grid, question, weighing=True)
+        found = torch.stack(weights, dim=1)
+        whole = grid.earlier + grid.counts
+        place = torch.arange(found.shape[2], device=found.device)
+        place = place + rearrange(grid.earlier, "batch -> batch 1 1")
+        place = repeat(place, "batch 1 sentences -> batch hops sentences", hops=found.shape[1])
+        longest = int(whole.max()) if len(whole) else 0
+        return found.new_zeros(*found.shape[:2], longest).scatter(2, place, found)
+
+    def _grid(self, story: Sequences) -> StoryGrid:
+        return story_grid(story, self.config.end, self.config.memory_size)
 
     def _hops(
-        self, story: Tensor, question: Tensor, lengths: Tensor | None, looking: bool
-    ) -> tuple[Float[Tensor, "batch embed_dim"], list[Tensor], list[Choice]]:
-        """The state after the last hop, where each hop looked if asked for, and what was drawn."""
-        keep, memories = self._remember(story, lengths)
-        mask, easy = Padding(keep=keep), float(self.linear) > 0
-        state, looks, choices = self._ask(question), [], []
+        self, grid: StoryGrid, question: Sequences, weighing: bool
+    ) -> tuple[Float[Tensor, "batch embed_dim"], list[Tensor], list[Sampled]]:
+        """The state after the last hop, the weights of each hop if wanted, and what was drawn."""
+        place = torch.arange(grid.words.shape[1], device=grid.words.device)
+        mask = Padding(keep=place < rearrange(grid.counts, "batch -> batch 1"))
+        memories, state = self._remember(grid), self._ask(question)
+        easy = float(self.linear) > 0
+        shown = hard if isinstance(self.config.attention, HardReading) else None
+        weights, sampled = [], []
         for hop in range(self.config.hops):
             first = hop if self.config.tying == "adjacent" else 0
             key, value = memories[first], memories[first + 1]
-            if looking:
-                looks.append(self.hop.weights(state, key, mask))
-            found, choice = self.hop(state, key, value, mask, easy)
-            if choice is not None:
-                choices.append(choice)
+            if weighing:
+                weights.append(hop_weights(self.hop, state, key, mask, shown))
+            if self.training and self.reinforce is not None and not easy:
+                found, drawn = read_drawn(self.hop, state, key, value, mask)
+                sampled.append(drawn)
+            else:
+                found = read_all(self.hop, state, key, value, mask, self._normalizer(easy))
             state = (state if self.config.tying == "adjacent" else self.between(state)) + found
-        return state, looks, choices
+        return state, weights, sampled
 
-    def _remember(
-        self, story: Int[Tensor, "batch sentences words"], lengths: Int[Tensor, " batch"] | None
-    ) -> tuple[Bool[Tensor, "batch sentences"], list[Tensor]]:
-        """Which sentences are remembered, and what each table makes of them."""
-        count = story.shape[1]
-        if lengths is None:
-            lengths = torch.full((len(story),), count, device=story.device)
-        place = torch.arange(count, device=story.device)
-        since = rearrange(lengths, "batch -> batch 1") - place
-        keep = (since > 0) & (since <= self.config.memory_size)
-        words = story.masked_fill(rearrange(~keep, "batch sentences -> batch sentences 1"), 0)
+    def _normalizer(self, easy: bool) -> Normalizer | None:
+        """What stands in the place of the operator's own where all sentences are read."""
+        reads = self.config.attention
+        if easy:
+            return unnormalized
+        if not isinstance(reads, HardReading):
+            return None
+        return GumbelSoftmax(reads.temperature, hard=True) if self.training else hard
+
+    def _remember(self, grid: StoryGrid) -> list[Float[Tensor, "batch 1 sentences embed_dim"]]:
+        """What each table makes of the sentences."""
         noise = self.config.noise if self.training else 0.0
-        time = times(lengths, count, noise).clamp(max=self.config.memory_size - 1)
-        weights = self._weigh(words)
-        found = [
+        time = sentence_ages(grid.counts, grid.words.shape[1], noise)
+        time = time.clamp(max=self.config.memory_size - 1)
+        weights = self._weigh_words(grid.real)
+        return [
             rearrange(
-                self.dropout(memory(words, weights, time)),
+                self.dropout(memory(grid.words, weights, time)),
                 "batch sentences dim -> batch 1 sentences dim",
             )
             for memory in self.memories
         ]
-        return keep, found
 
-    def _ask(
-        self, question: Int[Tensor, "batch question_words"]
-    ) -> Float[Tensor, "batch embed_dim"]:
+    def _ask(self, question: Sequences) -> Float[Tensor, "batch embed_dim"]:
         adjacent = self.config.tying == "adjacent"
         table = self.memories.get_parameter("0.words") if adjacent else self.question
-        return read(table, question, self._weigh(question))
+        return sum_of_words(table, question.ids, self._weigh_words(question.real))
 
-    def _weigh(self, words: Tensor) -> Tensor:
-        config, dtype = self.config, self.memories.get_parameter("0.words").dtype
-        if config.encoding == "bag":
-            return bag_weights(words, dtype)
-        return position_weights(words, config.embed_dim, dtype, config.variant, config.max_words)
+    def _weigh_words(self, real: Bool[Tensor, "*sentences words"]) -> Tensor:
+        encoding, dtype = self.config.encoding, self.memories.get_parameter("0.words").dtype
+        if isinstance(encoding, BagOfWords):
+            return bag_weights(real, dtype)
+        max_words = encoding.max_words if isinstance(encoding, OfficialPositionEncoding) else None
+        return position_weights(real, self.config.embed_dim, dtype, max_words)

@@ -1,25 +1,77 @@
-"""Sentences as vectors: words weighted by their places, and when the sentence was told."""
+"""Stories as sentences, and sentences as vectors: words by their places, and when it was told."""
 
-from typing import Literal
+from dataclasses import dataclass
+from math import prod
 
 import torch
 from einops import rearrange, reduce
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
+
+from regard.sequences import Sequences
+
+
+@dataclass(frozen=True, eq=False)
+class StoryGrid:
+    """The last sentences of stories, each on a row of its own.
+
+    Args:
+        words: token numbers; what stands where there is no word is not looked at.
+        real: which places hold a word.
+        counts: how many sentences of each story are here.
+        earlier: how many each story had before them.
+    """
+
+    words: Int[Tensor, "batch sentences words"]
+    real: Bool[Tensor, "batch sentences words"]
+    counts: Int[Tensor, " batch"]
+    earlier: Int[Tensor, " batch"]
+
+
+def story_grid(story: Sequences, end: int, memory_size: int) -> StoryGrid:
+    """The last `memory_size` sentences of each story, cut behind every `end`.
+
+    A sentence may be without a word; what stands last needs no `end`.
+
+    >>> story = Sequences.of([[7, 3, 8, 9, 3], [3], []])
+    >>> grid = story_grid(story, end=3, memory_size=1)
+    >>> grid.words[:, 0].tolist(), grid.counts, grid.earlier
+    ([[8, 9], [0, 0], [0, 0]], tensor([1, 1, 0]), tensor([1, 0, 0]))
+    """
+    ids, place = story.ids, story.positions
+    if not ids.numel():
+        none = ids.new_zeros(len(ids), 0, 0)
+        return StoryGrid(none, none.bool(), ids.new_zeros(len(ids)), ids.new_zeros(len(ids)))
+    real, is_end = story.real, ids == end
+    ends = is_end & real
+    number = ends.cumsum(1) - ends.long()
+    counts = torch.where(real, number + 1, 0).amax(1)
+    kept = counts.clamp(max=memory_size)
+    earlier = counts - kept
+    sentence = number - rearrange(earlier, "batch -> batch 1")
+    begin = torch.where(ends, place + 1, 0).cummax(1).values
+    # The words that stay, counted over the whole batch.
+    at = (real & ~is_end & (sentence >= 0)).flatten().nonzero()[:, 0]
+    column = (place - begin).take(at)
+    shape = (len(ids), int(kept.max()), int(column.max()) + 1 if len(at) else 0)
+    row = at // ids.shape[1] * shape[1] + sentence.take(at)
+    target = row * shape[2] + column
+    words = ids.new_zeros(prod(shape)).index_copy(0, target, ids.take(at))
+    held = torch.zeros_like(words, dtype=torch.bool).index_fill(0, target, True)
+    return StoryGrid(words.reshape(shape), held.reshape(shape), kept, earlier)
 
 
 def bag_weights(
-    words: Int[Tensor, "*sentences words"], dtype: torch.dtype
+    real: Bool[Tensor, "*sentences words"], dtype: torch.dtype
 ) -> Float[Tensor, "*sentences words 1"]:
-    """One for each word, 0 for word 0, which is padding."""
-    return rearrange(words != 0, "... words -> ... words 1").to(dtype)
+    """One for each word, 0 where there is none."""
+    return rearrange(real, "... words -> ... words 1").to(dtype)
 
 
 def position_weights(
-    words: Int[Tensor, "*sentences words"],
+    real: Bool[Tensor, "*sentences words"],
     embed_dim: int,
     dtype: torch.dtype,
-    variant: Literal["paper", "official"] = "paper",
     max_words: int | None = None,
 ) -> Float[Tensor, "*sentences words {embed_dim}"]:
     """How much word j counts in component k, for j and k from 1, J words and d components.
@@ -27,19 +79,18 @@ def position_weights(
         paper     l_kj = (1 - j/J) - (k/d) (1 - 2j/J)
         official  l_kj = 1 + 4 (k - (d + 1)/2) (j - (J + 1)/2) / (d J)        J = max_words
 
-    Word 0 is padding behind a sentence and counts 0.
+    Words stand in front; where there is none the weight is 0. With `max_words` it is the official
+    variant.
 
-    >>> position_weights(torch.tensor([7, 8, 0]), 2, torch.float32)
+    >>> position_weights(torch.tensor([True, True, False]), 2, torch.float32)
     tensor([[0.5000, 0.5000],
             [0.5000, 1.0000],
             [0.0000, 0.0000]])
     """
-    real = words != 0
-    place = torch.arange(1, words.shape[-1] + 1, device=words.device, dtype=dtype)
-    part = torch.arange(1, embed_dim + 1, device=words.device, dtype=dtype) / embed_dim
-    if variant == "official":
-        length = max_words or 1
-        steep = 4 * rearrange(place - (length + 1) / 2, "words -> words 1") / length
+    place = torch.arange(1, real.shape[-1] + 1, device=real.device, dtype=dtype)
+    part = torch.arange(1, embed_dim + 1, device=real.device, dtype=dtype) / embed_dim
+    if max_words is not None:
+        steep = 4 * rearrange(place - (max_words + 1) / 2, "words -> words 1") / max_words
         weights = 1 + steep * (part - (embed_dim + 1) / (2 * embed_dim))
     else:
         share = place / real.sum(-1, keepdim=True).clamp(min=1)
@@ -48,11 +99,11 @@ def position_weights(
     return weights * rearrange(real, "... words -> ... words 1")
 
 
-class Sentences(nn.Module):
+class SentenceTable(nn.Module):
     """The vector of a sentence: `sum_j l_j * E x_j + T(time)`, a table for words, one for time.
 
     Args:
-        vocab: number of words; 0 is none.
+        vocab: number of words.
         embed_dim: width of the vectors.
         memory_size: number of times, 0 the latest.
     """
@@ -70,10 +121,10 @@ class Sentences(nn.Module):
         weights: Float[Tensor, "batch sentences words #embed_dim"],
         time: Int[Tensor, "batch sentences"],
     ) -> Float[Tensor, "batch sentences embed_dim"]:
-        return read(self.words, words, weights) + nn.functional.embedding(time, self.time)
+        return sum_of_words(self.words, words, weights) + nn.functional.embedding(time, self.time)
 
 
-def read(
+def sum_of_words(
     table: Float[Tensor, "vocab embed_dim"],
     words: Int[Tensor, "*sentences words"],
     weights: Float[Tensor, "*sentences words #embed_dim"],
@@ -83,7 +134,7 @@ def read(
     return reduce(vectors * weights, "... words dim -> ... dim", "sum")
 
 
-def times(
+def sentence_ages(
     lengths: Int[Tensor, " batch"], sentences: int, noise: float = 0.0
 ) -> Int[Tensor, "batch {sentences}"]:
     """How many sentences ago each was told, 0 for the last; what is behind a story has 0, too.
@@ -91,7 +142,7 @@ def times(
     With noise, up to `ceil(noise * length)` empty sentences are put between the real ones, as many
     and where torch's generator says, so that the real ones seem to be longer ago.
 
-    >>> times(torch.tensor([3, 1]), 3)
+    >>> sentence_ages(torch.tensor([3, 1]), 3)
     tensor([[2, 1, 0],
             [0, 0, 0]])
     """

@@ -1,13 +1,29 @@
 """The sizes of an RNNsearch network."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import ClassVar
 
-from regard.models.configuration import MOST_TOKENS, Configuration
+from regard.config import Config, Count, LargeCount, Share
+from regard.models.attention import CrossParts, NoAttention
+from regard.parts import ScoreName
 
 
 @dataclass(frozen=True, kw_only=True)
-class RNNsearchConfig(Configuration):
+class Search(CrossParts):
+    """The decoder looks at all annotations before each output.
+
+    Args:
+        score, normalizer, dropout: as in `CrossParts`.
+        attention_dim: width that annotations are projected to, once for each sentence, and of the
+            hidden layer that scores them.
+    """
+
+    score: ScoreName = "additive"
+    attention_dim: Count = 128
+
+
+@dataclass(frozen=True, kw_only=True)
+class RNNsearchConfig(Config):
     """What defines an RNNsearch network: sizes, and how much of it is left out while training.
 
     The paper's are 30 000 words on both sides, embeddings of 620, 1000 hidden units each in both
@@ -17,31 +33,27 @@ class RNNsearchConfig(Configuration):
         source_vocab: number of different source tokens.
         target_vocab: number of different target tokens.
         embed_dim: width of the embeddings.
-        hidden_dim: width of the encoder, of each direction; an annotation has twice as much.
-        state_dim: width of the decoder's state.
-        align_dim: width of the hidden layer that scores an alignment.
+        hidden_dim: width of the encoder, of each direction, and of the decoder's state; an
+            annotation has twice as much.
         maxout_dim: width of the deep output, after the maximum over pairs.
-        dropout: of embeddings, annotations and the deep output; the paper has none.
         attention: `search`, or `none` for the encoder-decoder that it was invented against: the
             decoder sees one vector, the last states of both directions, at every step.
+        dropout: of embeddings, annotations and the deep output; the paper has none.
 
-    Raises `TypeError` for a value of another kind and `ValueError` for one out of bounds.
+    Raises `TypeError` for a value of another type and `ValueError` for one out of bounds.
 
     >>> RNNsearchConfig(source_vocab=30_000, target_vocab=30_000, embed_dim=620, hidden_dim=1000,
-    ...                 state_dim=1000, align_dim=1000, maxout_dim=500).state_dim
-    1000
+    ...                 maxout_dim=500, attention=Search(attention_dim=1000)).attention.score
+    'additive'
     """
 
-    model_type: ClassVar[str] = "rnnsearch"
-    added: ClassVar[dict[str, Any]] = {"attention": "search"}
-    limits: ClassVar[dict[str, int]] = {"source_vocab": MOST_TOKENS, "target_vocab": MOST_TOKENS}
+    tag = "rnnsearch"
+    from_data: ClassVar[tuple[str, ...]] = ("source_vocab", "target_vocab")
 
-    source_vocab: int
-    target_vocab: int
-    embed_dim: int
-    hidden_dim: int
-    state_dim: int
-    align_dim: int
-    maxout_dim: int
-    dropout: float = 0.0
-    attention: Literal["search", "none"] = "search"
+    source_vocab: LargeCount
+    target_vocab: LargeCount
+    embed_dim: Count = 128
+    hidden_dim: Count = 256
+    maxout_dim: Count = 128
+    attention: Search | NoAttention = Search()
+    dropout: Share = 0.3

@@ -1,48 +1,39 @@
 """RNNsearch: the network that introduced attention to sequence-to-sequence learning."""
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import torch
-from einops import rearrange
+from einops import rearrange, repeat
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from regard._attention import attention, attention_weights
-from regard._typing import Normalizer, Score
-from regard.layers.dropout import Dropout
+from regard.layers import Attend, Dropout
 from regard.layers.gru import GRU
-from regard.layers.part_module import own, unwrapped
 from regard.masks import Padding
-from regard.models.rnnsearch.config import RNNsearchConfig
-from regard.normalizers import softmax
-from regard.scores import Additive
+from regard.models.attention import Attends, maker, named
+from regard.models.rnnsearch.config import RNNsearchConfig, Search
+from regard.parts import Dims
+from regard.sequences import Sequences
+
+States = Float[Tensor, "rows hidden_dim"]
+"""The decoder's state of every beam, those of one sentence one after the other."""
 
 
 @dataclass(frozen=True, eq=False)
-class Encoded:
+class Annotations:
     """What the decoder needs of a batch of source sentences, computed once.
 
-    `keys` are the annotations projected for the alignment (`U_a h`), `state` is the decoder's
-    first state, `mask` hides padding and is None where there is none. Without attention `summary`
-    is what the decoder sees, and nothing is projected.
+    `keys` are the values projected for the alignment (`U_a h`), `state` is the decoder's first
+    state, `mask` hides padding and is None where there is none. Without attention `summary` is what
+    the decoder sees, and nothing is projected.
     """
 
-    annotations: Float[Tensor, "batch 1 k_len annotation_dim"]
-    keys: Float[Tensor, "batch 1 k_len align_dim"]
-    state: Float[Tensor, "batch 1 state_dim"]
+    values: Float[Tensor, "batch 1 k_len annotation_dim"]
+    keys: Float[Tensor, "batch 1 k_len attention_dim"]
+    state: Float[Tensor, "batch hidden_dim"]
     mask: Padding | None
-    summary: Float[Tensor, "batch 1 annotation_dim"] | None = None
-
-    @property
-    def batch(self) -> int:
-        """How many sentences there are."""
-        return len(self.keys)
-
-    @property
-    def device(self) -> torch.device:
-        """Where they are."""
-        return self.keys.device
+    summary: Float[Tensor, "batch annotation_dim"] | None
 
 
 class RNNsearch(nn.Module):
@@ -55,22 +46,20 @@ class RNNsearch(nn.Module):
         t_i = maxout(U_o s_{i-1} + V_o E y_{i-1} + C_o c_i)
         p(y_i) = softmax(W_o t_i)                          s_0 = tanh(W_s <-h_1)
 
-    `U_a h_j` is computed once per sentence. Without attention (`attention="none"`) the context is
-    c = [->h_T ; <-h_1] at every step, as in the encoder-decoder of Cho et al. It differs from the
-    paper in its initial weights (orthogonal and Xavier instead of small Gaussians) and in having
-    one embedding width for both
-    languages.
+    `U_a h_j` is computed once per sentence. Without attention the context is c = [->h_T ; <-h_1]
+    at every step, as in the encoder-decoder of Cho et al. It differs from the paper in its initial
+    weights (orthogonal and Xavier instead of small Gaussians) and in having one embedding width for
+    both languages.
 
     Args:
-        config: the sizes.
-        score: how alike are a decoder state (width `state_dim`) and a projected annotation (width
-            `align_dim`)? `Additive(query_dim=state_dim, hidden_dim=align_dim)` if None.
-        normalizer: scores to weights.
+        attend: what compares a state with projected annotations, instead of the parts that the
+            configuration names.
 
-    >>> config = RNNsearchConfig(source_vocab=9, target_vocab=7, embed_dim=6, hidden_dim=5,
-    ...                          state_dim=4, align_dim=3, maxout_dim=2)
-    >>> source, target = torch.tensor([[4, 8, 5], [6, 0, 0]]), torch.tensor([[2, 5], [2, 4]])
-    >>> RNNsearch(config)(source, target, lengths=torch.tensor([3, 1])).shape
+    Raises `ValueError` when parts are given and nothing attends.
+
+    >>> config = RNNsearchConfig(source_vocab=9, target_vocab=7, embed_dim=6, hidden_dim=5)
+    >>> source, target = Sequences.of([[4, 8, 5], [6]]), torch.tensor([[2, 5], [2, 4]])
+    >>> RNNsearch(config)(source, target).shape
     torch.Size([2, 2, 7])
 
     References:
@@ -80,87 +69,81 @@ class RNNsearch(nn.Module):
         Representations using RNN Encoder-Decoder. 2014. https://arxiv.org/abs/1406.1078
     """
 
-    def __init__(
-        self,
-        config: RNNsearchConfig,
-        score: Score | None = None,
-        normalizer: Normalizer = softmax,
-    ) -> None:
+    config_type: ClassVar[type[RNNsearchConfig]] = RNNsearchConfig
+
+    def __init__(self, config: RNNsearchConfig, attend: Attends = None) -> None:
         super().__init__()
-        self.config = config
-        annotation_dim = 2 * config.hidden_dim
+        width, annotation_dim = config.hidden_dim, 2 * config.hidden_dim
         self.source_embedding = nn.Embedding(config.source_vocab, config.embed_dim)
         self.target_embedding = nn.Embedding(config.target_vocab, config.embed_dim)
-        self.encoder = GRU(config.embed_dim, config.hidden_dim, cells=2)
+        self.encoder = GRU(config.embed_dim, width, cells=2)
         self.key: nn.Module = nn.Identity()
-        if config.attention == "search":
-            self.key = nn.Linear(annotation_dim, config.align_dim, bias=False)
-            default = Additive(query_dim=config.state_dim, hidden_dim=config.align_dim)
-            self.score: Any = default if score is None else own(score)
-        elif score is not None:
-            raise ValueError("attention is 'none', so that nothing is scored: leave score out")
-        self.normalizer: Any = own(normalizer)
-        self.initial = nn.Linear(config.hidden_dim, config.state_dim)
-        self.decoder = GRU(config.embed_dim, config.state_dim)
-        self.context_gate = nn.Linear(annotation_dim, 2 * config.state_dim, bias=False)
-        self.context_candidate = nn.Linear(annotation_dim, config.state_dim, bias=False)
-        readout_dim = config.state_dim + config.embed_dim + annotation_dim
-        self.readout = nn.Linear(readout_dim, 2 * config.maxout_dim)
+        self.attend: Attend | None = None
+        if isinstance(search := config.attention, Search):
+            self.key = nn.Linear(annotation_dim, search.attention_dim, bias=False)
+            dims = Dims(width, search.attention_dim, search.attention_dim, projected=True)
+            self.attend = maker(search, dims, attend)()
+            config = replace(config, attention=named(search, dims, self.attend))
+        elif attend is not None:
+            raise ValueError("attention is none, so nothing attends: leave attend out")
+        self.config = config
+        self.initial = nn.Linear(width, width)
+        self.decoder = GRU(config.embed_dim, width)
+        self.context_gate = nn.Linear(annotation_dim, 2 * width, bias=False)
+        self.context_candidate = nn.Linear(annotation_dim, width, bias=False)
+        self.readout = nn.Linear(width + config.embed_dim + annotation_dim, 2 * config.maxout_dim)
         self.output = nn.Linear(config.maxout_dim, config.target_vocab)
         self.dropout = Dropout(config.dropout)
 
     def forward(
-        self,
-        source: Int[Tensor, "batch k_len"],
-        target: Int[Tensor, "batch q_len"],
-        lengths: Int[Tensor, " batch"] | None = None,
+        self, source: Sequences, target: Int[Tensor, "batch q_len"]
     ) -> Float[Tensor, "batch q_len vocab"]:
         """Logits for each output, given the outputs before it (`target` starts with `<s>`)."""
-        return self.decode(self.encode(source, lengths), target)
+        return self.output(self.features(source, target))
 
     def features(
-        self,
-        source: Int[Tensor, "batch k_len"],
-        target: Int[Tensor, "batch q_len"],
-        lengths: Int[Tensor, " batch"] | None = None,
-    ) -> Float[Tensor, "batch q_len width"]:
+        self, source: Sequences, target: Int[Tensor, "batch q_len"]
+    ) -> Float[Tensor, "batch q_len maxout_dim"]:
         """What the output layer reads."""
-        return self.maxout(*self.follow(self.encode(source, lengths), target))
+        return self.maxout(*self.follow(self.encode(source), target))
 
-    def encode(
-        self, source: Int[Tensor, "batch k_len"], lengths: Int[Tensor, " batch"] | None = None
-    ) -> Encoded:
-        """Annotate the source; `lengths` are None when no sentence is padded."""
-        forwards = rearrange(source, "batch k_len -> k_len batch")
-        both = torch.stack([forwards, forwards.flip(0)])
+    @torch.no_grad()
+    def attention_weights(
+        self, source: Sequences, target: Int[Tensor, "batch q_len"]
+    ) -> Float[Tensor, "batch q_len k_len"]:
+        """How much each output looked at each input: the exact weights, or zeros without any."""
+        encoded = self.encode(source)
+        if self.attend is None:
+            return encoded.keys.new_zeros(*target.shape, encoded.keys.shape[2])
+        states, _, _ = self.follow(encoded, target)
+        query = rearrange(states, "batch q_len width -> batch 1 q_len width")
+        weights = self.attend.weights(query, encoded.keys, encoded.mask)
+        return rearrange(weights, "batch 1 q_len k_len -> batch q_len k_len")
+
+    def encode(self, source: Sequences) -> Annotations:
+        """Annotate the source."""
+        words = rearrange(source.ids, "batch k_len -> k_len batch")
+        both = torch.stack([words, words.flip(0)])
         gates, candidates = self.encoder.project(self.dropout(self.source_embedding(both)))
         keep = None
-        if lengths is not None:
-            position = torch.arange(source.shape[1], device=source.device)
-            real = rearrange(position, "k_len -> k_len 1") < lengths
-            keep = torch.stack([real, real.flip(0)]).to(gates.dtype).unsqueeze(-1)
-        first = gates.new_zeros(2, source.shape[0], self.config.hidden_dim)
+        if source.lengths is not None:
+            real = rearrange(source.real, "batch k_len -> k_len batch 1")
+            keep = torch.stack([real, real.flip(0)]).to(gates.dtype)
+        first = gates.new_zeros(2, len(source), self.config.hidden_dim)
         forwards, backwards = self.encoder(gates, candidates, first, keep)
         both = self.dropout(torch.cat([forwards, backwards.flip(0)], dim=-1))
-        annotations = rearrange(both, "k_len batch width -> batch 1 k_len width")
-        state = rearrange(torch.tanh(self.initial(backwards[-1])), "batch width -> batch 1 width")
-        mask = None if lengths is None else Padding(lengths)
+        values = rearrange(both, "k_len batch width -> batch 1 k_len width")
+        state = torch.tanh(self.initial(_last(backwards, first[1])))
         summary = None
-        if self.config.attention == "none":
-            last = self.dropout(torch.cat([forwards[-1], backwards[-1]], dim=-1))
-            summary = rearrange(last, "batch width -> batch 1 width")
-        return Encoded(annotations, self.key(annotations), state, mask, summary)
-
-    def decode(
-        self, encoded: Encoded, target: Int[Tensor, "batch q_len"]
-    ) -> Float[Tensor, "batch q_len vocab"]:
-        """Logits for every output when the outputs before it are known (teacher forcing)."""
-        return self.output(self.maxout(*self.follow(encoded, target)))
+        if self.attend is None:
+            last = (_last(forwards, first[0]), _last(backwards, first[1]))
+            summary = self.dropout(torch.cat(last, dim=-1))
+        return Annotations(values, self.key(values), state, source.mask, summary)
 
     def follow(
-        self, encoded: Encoded, target: Int[Tensor, "batch q_len"]
+        self, encoded: Annotations, target: Int[Tensor, "batch q_len"]
     ) -> tuple[
-        Float[Tensor, "batch q_len state_dim"],
+        Float[Tensor, "batch q_len hidden_dim"],
         Float[Tensor, "batch q_len annotation_dim"],
         Float[Tensor, "batch q_len embed_dim"],
     ]:
@@ -168,133 +151,94 @@ class RNNsearch(nn.Module):
         inputs = rearrange(target, "batch q_len -> 1 q_len batch")
         embedded = self.dropout(self.target_embedding(inputs))
         gates, candidates = self.decoder.project(embedded)
-        if encoded.summary is not None:
-            known = self.remember(encoded.state, encoded.summary, gates, candidates)
-            return *known, rearrange(embedded, "1 q_len batch width -> batch q_len width")
-        state, states, contexts = encoded.state, [], []
-        for gate, candidate in zip(gates.unbind(1), candidates.unbind(1), strict=True):
-            context = self.look(encoded, state)
-            states.append(state)
-            contexts.append(context)
-            state = self.advance(state, context, gate, candidate)
         embedded = rearrange(embedded, "1 q_len batch width -> batch q_len width")
-        return torch.cat(states, dim=1), torch.cat(contexts, dim=1), embedded
+        if encoded.summary is not None:
+            states = self._states(encoded.state, encoded.summary, gates, candidates)
+            contexts = repeat(encoded.summary, "b width -> b q_len width", q_len=states.shape[1])
+            return states, contexts, embedded
+        state, passed, found = encoded.state, [], []
+        for gate, candidate in zip(gates.unbind(1), candidates.unbind(1), strict=True):
+            context = self._look(encoded, state)
+            passed.append(state)
+            found.append(context)
+            state = self._advance(state, context, gate, candidate)
+        none = state.new_zeros(len(state), encoded.values.shape[-1])
+        return _joined(passed, state), _joined(found, none), embedded
 
-    def remember(
-        self,
-        state: Float[Tensor, "batch 1 state_dim"],
-        summary: Float[Tensor, "batch 1 annotation_dim"],
-        gates: Float[Tensor, "1 q_len batch gates_dim"],
-        candidates: Float[Tensor, "1 q_len batch state_dim"],
-    ) -> tuple[Float[Tensor, "batch q_len state_dim"], Float[Tensor, "batch q_len annotation_dim"]]:
-        """All states and contexts at once, where every context is the summary."""
-        row = rearrange(summary, "batch 1 width -> 1 1 batch width")
-        gates, candidates = gates + self.context_gate(row), candidates + self.context_candidate(row)
-        first = rearrange(state, "batch 1 width -> 1 batch width")
-        after = self.decoder(gates, candidates, first)
-        states = torch.cat([first, after.squeeze(0)])[: gates.shape[1]]
-        states = rearrange(states, "q_len batch width -> batch q_len width")
-        return states, summary.expand(-1, states.shape[1], -1)
-
-    def alignment(
-        self, encoded: Encoded, target: Int[Tensor, "batch q_len"]
-    ) -> Float[Tensor, "batch q_len k_len"]:
-        """How much each output looked at each input: the exact weights, or zeros without any."""
-        if encoded.summary is not None or target.shape[1] == 0:
-            return encoded.keys.new_zeros(*target.shape, encoded.keys.shape[2])
-        states, _, _ = self.follow(encoded, target)
-        weights = attention_weights(
-            rearrange(states, "batch q_len width -> batch 1 q_len width"),
-            encoded.keys,
-            score=unwrapped(self.score),
-            mask=encoded.mask,
-            normalizer=unwrapped(self.normalizer),
-        )
-        return rearrange(weights, "batch 1 q_len k_len -> batch q_len k_len")
-
-    def start(self, encoded: Encoded, beams: int) -> Float[Tensor, "batch {beams} state_dim"]:
+    def start(self, encoded: Annotations, beams: int) -> States:
         """The state before the first token, the same for every beam."""
-        return encoded.state.expand(-1, beams, -1)
+        return repeat(encoded.state, "batch width -> (batch beams) width", beams=beams)
 
     def step(
-        self,
-        encoded: Encoded,
-        state: Float[Tensor, "batch beams state_dim"],
-        token: Int[Tensor, "batch beams"],
-    ) -> tuple[Float[Tensor, "batch beams vocab"], Float[Tensor, "batch beams state_dim"]]:
+        self, encoded: Annotations, state: States, token: Int[Tensor, " rows"]
+    ) -> tuple[Float[Tensor, "rows vocab"], States]:
         """Logits of the next output after `token`, and the state after that.
 
         The beams of a sentence are queries over the same cached keys; nothing is copied per beam.
         """
         embedded = self.target_embedding(token)
-        rows = rearrange(embedded, "batch beams width -> 1 1 (batch beams) width")
-        gates, candidates = self.decoder.project(rows)
-        context = self.look(encoded, state)
+        inputs = rearrange(embedded, "rows width -> 1 1 rows width")
+        gates, candidates = self.decoder.project(inputs)
+        context = self._look(encoded, state)
         logits = self.output(self.maxout(state, context, embedded))
-        return logits, self.advance(state, context, gates.squeeze(1), candidates.squeeze(1))
-
-    def reorder(
-        self,
-        state: Float[Tensor, "batch beams state_dim"],
-        parent: Int[Tensor, "batch chosen"],
-    ) -> Float[Tensor, "batch chosen state_dim"]:
-        """The state in which each beam continues the beam `parent` of its sentence."""
-        return torch.take_along_dim(state, rearrange(parent, "batch beams -> batch beams 1"), dim=1)
-
-    def select(
-        self,
-        encoded: Encoded,
-        state: Float[Tensor, "batch beams state_dim"],
-        sentences: Int[Tensor, " some"],
-    ) -> tuple[Encoded, Float[Tensor, "some beams state_dim"]]:
-        """The same for some of the sentences, when the others are written."""
-        mask = encoded.mask
-        if mask is not None and mask.lengths is not None:
-            mask = Padding(mask.lengths[sentences])
-        tensors = (encoded.annotations, encoded.keys, encoded.state)
-        annotations, keys, first = (tensor[sentences] for tensor in tensors)
-        summary = None if encoded.summary is None else encoded.summary[sentences]
-        return Encoded(annotations, keys, first, mask, summary), state[sentences]
-
-    def look(
-        self, encoded: Encoded, state: Float[Tensor, "batch beams state_dim"]
-    ) -> Float[Tensor, "batch beams annotation_dim"]:
-        """The context that each state finds in the source."""
-        if encoded.summary is not None:
-            return encoded.summary.expand(-1, state.shape[1], -1)
-        context = attention(
-            rearrange(state, "batch beams width -> batch 1 beams width"),
-            encoded.keys,
-            encoded.annotations,
-            score=unwrapped(self.score),
-            mask=encoded.mask,
-            normalizer=unwrapped(self.normalizer),
-        )
-        return rearrange(context, "batch 1 beams width -> batch beams width")
-
-    def advance(
-        self,
-        state: Float[Tensor, "batch beams state_dim"],
-        context: Float[Tensor, "batch beams annotation_dim"],
-        gates: Float[Tensor, "1 rows gates_dim"],
-        candidates: Float[Tensor, "1 rows state_dim"],
-    ) -> Float[Tensor, "batch beams state_dim"]:
-        """The next state; `gates` and `candidates` are what the last output contributes."""
-        beams = state.shape[1]
-        context = rearrange(context, "batch beams width -> (batch beams) width")
-        gates = gates[0] + self.context_gate(context)
-        candidates = candidates[0] + self.context_candidate(context)
-        row = rearrange(state, "batch beams width -> 1 (batch beams) width")
-        new = self.decoder(gates[None, None], candidates[None, None], row)
-        return rearrange(new, "1 1 (batch beams) width -> batch beams width", beams=beams)
+        return logits, self._advance(state, context, gates[:, 0], candidates[:, 0])
 
     def maxout(
         self,
-        state: Float[Tensor, "batch q_len state_dim"],
-        context: Float[Tensor, "batch q_len annotation_dim"],
-        embedded: Float[Tensor, "batch q_len embed_dim"],
-    ) -> Float[Tensor, "batch q_len maxout_dim"]:
+        state: Float[Tensor, "*rows hidden_dim"],
+        context: Float[Tensor, "*rows annotation_dim"],
+        embedded: Float[Tensor, "*rows embed_dim"],
+    ) -> Float[Tensor, "*rows maxout_dim"]:
         """The deep output before the logits: a layer of pairs of units, the greater of each."""
         pairs = self.readout(torch.cat([state, context, embedded], dim=-1))
-        pairs = rearrange(pairs, "batch q_len (width pair) -> batch q_len width pair", pair=2)
-        return self.dropout(pairs.amax(-1))
+        return self.dropout(rearrange(pairs, "... (width pair) -> ... width pair", pair=2).amax(-1))
+
+    def _look(self, encoded: Annotations, state: States) -> Float[Tensor, "rows annotation_dim"]:
+        """The context that each state finds in its source."""
+        sources = len(encoded.keys)
+        beams = len(state) // sources if sources else 1
+        if encoded.summary is not None:
+            return encoded.summary.repeat_interleave(beams, dim=0)
+        assert self.attend is not None, "where nothing attends, there is a summary"
+        query = rearrange(state, "(batch beams) width -> batch 1 beams width", beams=beams)
+        context = self.attend(query, encoded.keys, encoded.values, encoded.mask)
+        return rearrange(context, "batch 1 beams width -> (batch beams) width")
+
+    def _advance(
+        self,
+        state: States,
+        context: Float[Tensor, "rows annotation_dim"],
+        gates: Float[Tensor, "1 rows gates_dim"],
+        candidates: Float[Tensor, "1 rows hidden_dim"],
+    ) -> States:
+        """The next state; `gates` and `candidates` are what the last output contributes."""
+        gates = gates + self.context_gate(context)
+        candidates = candidates + self.context_candidate(context)
+        new = self.decoder(gates.unsqueeze(1), candidates.unsqueeze(1), state.unsqueeze(0))
+        return rearrange(new, "1 1 rows width -> rows width")
+
+    def _states(
+        self,
+        state: States,
+        summary: Float[Tensor, "rows annotation_dim"],
+        gates: Float[Tensor, "1 q_len rows gates_dim"],
+        candidates: Float[Tensor, "1 q_len rows hidden_dim"],
+    ) -> Float[Tensor, "rows q_len hidden_dim"]:
+        """The states before all outputs at once, where every context is the summary."""
+        gates = gates + self.context_gate(summary)
+        candidates = candidates + self.context_candidate(summary)
+        after = self.decoder(gates, candidates, state.unsqueeze(0)).squeeze(0)
+        states = torch.cat([state.unsqueeze(0), after])[: gates.shape[1]]
+        return rearrange(states, "q_len rows width -> rows q_len width")
+
+
+def _last(states: Float[Tensor, "steps rows width"], first: States) -> States:
+    """The states after the last step, the first ones where there is none."""
+    return states[-1] if len(states) else first
+
+
+def _joined(
+    steps: list[Float[Tensor, "rows width"]], like: Float[Tensor, "rows width"]
+) -> Float[Tensor, "rows q_len width"]:
+    """Steps side by side; there may be none."""
+    return torch.stack(steps, dim=1) if steps else like.unsqueeze(1)[:, :0]

@@ -1,7 +1,5 @@
 """The Transformer (Vaswani et al., 2017): encoder–decoder, encoder alone, decoder alone."""
 
-from regard.models.folder import save
-from regard.models.transformer.checkpoint import load
 from regard.models.transformer.classifier import TransformerClassifier
 from regard.models.transformer.config import (
     TransformerClassifierConfig,
@@ -10,12 +8,10 @@ from regard.models.transformer.config import (
     base,
     big,
 )
-from regard.models.transformer.language_model import Prompt, TransformerLM
-from regard.models.transformer.model import Encoded, Transformer
+from regard.models.transformer.language_model import TransformerLM
+from regard.models.transformer.model import Transformer
 
 __all__ = [
-    "Encoded",
-    "Prompt",
     "Transformer",
     "TransformerClassifier",
     "TransformerClassifierConfig",
@@ -24,6 +20,4 @@ __all__ = [
     "TransformerLMConfig",
     "base",
     "big",
-    "load",
-    "save",
 ]

@@ -1,101 +1,99 @@
 """The encoder of a Transformer as a classifier."""
 
+from dataclasses import replace
+from typing import ClassVar
+
 import torch
-from einops import rearrange, reduce
-from jaxtyping import Float, Int
+from einops import reduce
+from jaxtyping import Float
 from torch import Tensor, nn
 
-from regard.layers import Attend, Halting, Toll
+from regard.layers import AuxLoss, Halting
+from regard.models.attention import Attends, maker, named
 from regard.models.transformer.assembly import (
-    Embedding,
     encoder,
+    first_attend,
     last_norm,
     output_layer,
-    padding,
+    token_embedding,
 )
-from regard.models.transformer.config import TransformerClassifierConfig
+from regard.models.transformer.config import Adaptive, TransformerClassifierConfig
+from regard.sequences import Packed, Sequences
 
 
 class TransformerClassifier(nn.Module):
     """Read a text with self-attention and answer with one of several classes.
 
     `p(class) = softmax(W pool(x_1 ... x_n) + b)`; the mean is taken over what is not padding.
+    Several texts may stand in one row (`Packed`), so that no padding is computed.
 
     Args:
-        attend: score, mask, normalizer and so on of every attention, copied for each.
-        ponder: nats that a step costs in training, where each position decides how many it takes;
-            a text pays for the mean over its tokens of Graves' `N + R`.
+        attend: what every attention is made of instead of the parts that the configuration names;
+            one `Attend` is shared by all layers, a function makes one for each.
 
-    >>> config = TransformerClassifierConfig(vocab=9, classes=3, embed_dim=8, num_heads=2,
-    ...                                      ff_dim=16, layers=2)
-    >>> source = torch.tensor([[4, 8, 5], [6, 0, 0]])
-    >>> TransformerClassifier(config)(source, lengths=torch.tensor([3, 1])).shape
+    >>> config = TransformerClassifierConfig(vocab=9, classes=3, embed_dim=8, ff_dim=16)
+    >>> TransformerClassifier(config)(Sequences.of([[4, 8, 5], [6]])).shape
     torch.Size([2, 3])
 
     References:
         Vaswani et al. Attention Is All You Need. 2017. https://arxiv.org/abs/1706.03762
     """
 
-    def __init__(
-        self,
-        config: TransformerClassifierConfig,
-        attend: Attend | None = None,
-        ponder: float = 0.01,
-    ) -> None:
+    config_type: ClassVar[type[TransformerClassifierConfig]] = TransformerClassifierConfig
+
+    def __init__(self, config: TransformerClassifierConfig, attend: Attends = None) -> None:
         super().__init__()
-        self.config, self.ponder = config, ponder
-        self.source = Embedding(config.vocab, config)
-        self.encoder = encoder(config, config.layers, attend)
+        make = maker(config.attention, config.dims, attend)
+        self.source = token_embedding(config.vocab, config)
+        self.encoder = encoder(config, config.layers, make)
         self.encoder_norm = last_norm(config)
         self.output = output_layer(config.embed_dim, config.classes)
         self.output.bias = nn.Parameter(torch.zeros(config.classes))
+        attention = named(config.attention, config.dims, first_attend(self.encoder))
+        self.config = replace(config, attention=attention)
 
-    def forward(
-        self, source: Int[Tensor, "batch k_len"], lengths: Int[Tensor, " batch"] | None = None
-    ) -> Float[Tensor, "batch classes"]:
-        """Logits of the classes; `lengths` are None when no text is padded."""
-        return self.output(self.features(source, lengths))
+    def forward(self, source: Sequences | Packed) -> Float[Tensor, "batch classes"]:
+        """Logits of the classes."""
+        return self.output(self.features(source))
 
-    def explore(
-        self, source: Int[Tensor, "batch k_len"], lengths: Int[Tensor, " batch"] | None = None
-    ) -> tuple[Float[Tensor, "batch classes"], Toll | None]:
+    def forward_sampled(
+        self, source: Sequences | Packed
+    ) -> tuple[Float[Tensor, "batch classes"], AuxLoss | None]:
         """The logits, and what each text pays for its steps where they are its own choice."""
-        if not isinstance(self.encoder, Halting):
-            return self(source, lengths), None
-        found = self.encoder.ponder(self.source(source), padding(source, lengths))
-        features = self._pooled(self.encoder_norm(found.output), lengths)
-        return self.output(features), found.toll(self.ponder)
+        sharing = self.config.sharing
+        if not isinstance(self.encoder, Halting) or not isinstance(sharing, Adaptive):
+            return self(source), None
+        x = self.source.read(source)
+        found = self.encoder.forward_act(x, source.mask, **self._positions(source))
+        features = self._pooled(self.encoder_norm(found.output), source)
+        return self.output(features), found.ponder_loss(sharing.ponder_cost)
 
-    def features(
-        self, source: Int[Tensor, "batch k_len"], lengths: Int[Tensor, " batch"] | None = None
-    ) -> Float[Tensor, "batch width"]:
+    def features(self, source: Sequences | Packed) -> Float[Tensor, "batch width"]:
         """What the output layer reads: one vector for each text; zeros for the mean of nothing."""
-        x = self.encoder_norm(self.encoder(self.source(source), padding(source, lengths)))
-        return self._pooled(x, lengths)
+        x = self.source.read(source)
+        x = self.encoder_norm(self.encoder(x, source.mask, **self._positions(source)))
+        return self._pooled(x, source)
 
-    def look(
-        self, source: Int[Tensor, "batch k_len"], lengths: Int[Tensor, " batch"] | None = None
-    ) -> Float[Tensor, "batch k_len"]:
+    @torch.no_grad()
+    def attention_weights(self, source: Sequences) -> Float[Tensor, "batch k_len"]:
         """How much each token counted in what the output layer saw: the last layer, heads alike."""
-        last = self.weights(source, lengths)[-1]
-        return self._pooled(
-            reduce(last, "batch heads q_len k_len -> batch q_len k_len", "mean"), lengths
-        )
+        last = self.weights(source)[-1]
+        mean = reduce(last, "batch heads q_len k_len -> batch q_len k_len", "mean")
+        return self._pooled(mean, source)
 
     def weights(
-        self, source: Int[Tensor, "batch k_len"], lengths: Int[Tensor, " batch"] | None = None
+        self, source: Sequences | Packed
     ) -> Float[Tensor, "layers batch heads q_len k_len"]:
         """The exact weights of the self-attention, in every layer and head."""
-        return self.encoder.weights(self.source(source), padding(source, lengths))
+        x = self.source.read(source)
+        return self.encoder.weights(x, source.mask, **self._positions(source))
+
+    def _positions(self, source: Sequences | Packed) -> dict[str, Tensor]:
+        """Where the tokens stand, for blocks that add it themselves and cannot count it."""
+        counts = self.config.tells_the_step and isinstance(source, Packed)
+        return {"positions": source.positions} if counts else {}
 
     def _pooled(
-        self, x: Float[Tensor, "batch q_len width"], lengths: Int[Tensor, " batch"] | None
-    ) -> Float[Tensor, "batch width"]:
-        """The first row, or the mean over what is not padding."""
-        if self.config.pool == "first":
-            return x[:, 0]
-        if lengths is None:
-            return x.mean(1)
-        position = torch.arange(x.shape[1], device=x.device)
-        real = rearrange(position < lengths.unsqueeze(1), "batch q_len -> batch q_len 1")
-        return x.masked_fill(~real, 0.0).sum(1) / lengths.clamp(min=1).unsqueeze(1)
+        self, x: Float[Tensor, "batch q_len width"], source: Sequences | Packed
+    ) -> Float[Tensor, "rows width"]:
+        return source.first(x) if self.config.pooling == "first" else source.mean(x)

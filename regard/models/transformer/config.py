@@ -1,58 +1,114 @@
 """The sizes of Transformers, in their three forms."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from regard.models.configuration import MOST_TOKENS, Configuration
+from regard.config import Between, Config, Count, LargeCount, NonNegative, Share
+from regard.models.attention import Parts
+from regard.parts import Dims
+
+Layers = Annotated[int, Between(least=1, most=1000)]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Blocks(Configuration):
+class SinusoidalPositions(Config):
+    """Sines and cosines are added; embeddings are scaled by sqrt(embed_dim)."""
+
+    tag = "sinusoidal"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LearnedPositions(Config):
+    """A vector for each position, as many as the data's longest sequence, is added."""
+
+    tag = "learned"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RotaryPositions(Config):
+    """Queries and keys are turned by their positions (`regard.positions.RoPE`)."""
+
+    tag = "rope"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoPositions(Config):
+    """Nothing is said of positions but by the parts of the attention."""
+
+    tag = "none"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unshared(Config):
+    """Every block has its own weights."""
+
+    tag = "none"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shared(Config):
+    """One block is used for all layers (ALBERT)."""
+
+    tag = "all"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Universal(Config):
+    """One block, told position and step before each use (Universal Transformer)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adaptive(Config):
+    """A Universal Transformer with adaptive computation time: positions halt on their own.
+
+    `layers` is the greatest number of steps.
+
+    Args:
+        ponder_cost: what a step adds to the loss of a sequence, the mean over its tokens of
+            Graves' `N + R`.
+    """
+
+    ponder_cost: NonNegative = 0.01
+
+
+Positions = SinusoidalPositions | LearnedPositions | RotaryPositions | NoPositions
+
+
+@dataclass(frozen=True, kw_only=True)
+class Blocks(Config):
     """What the three forms have in common: the shape of a block.
 
     Args:
         embed_dim: width of a token.
         num_heads: number of heads, each `embed_dim / num_heads` wide.
+        kv_heads: number of key/value heads; `num_heads` if None.
         ff_dim: width of the hidden layer for each token.
-        dropout: after each layer and on the embeddings, as in the paper.
-        ff_dropout: on the hidden layer too.
+        attention: the parts of every attention; score_mod and mask are left out where two
+            sequences meet, because they speak of positions in one.
         norm: `post` as published, after each residual sum, or `pre`, before each layer.
         activation: of the hidden layer; `swiglu` has a gate and half as many weights again.
-        positions: `sinusoidal` (added, embeddings times sqrt(embed_dim)), `learned` (added),
-            `rope` (queries and keys turned), or `none`.
-        max_length: number of learned positions; None for all others.
-        kv_heads: number of key/value heads; `num_heads` if None.
-        sharing: `none`, every block has its own weights; `all`, one block is used for all layers
-            (ALBERT); `universal`, it is also told position and step before each use (Universal
-            Transformer); `adaptive`, each position of an encoder moreover decides how many steps it
-            takes, of which `layers` is the greatest number.
+        positions: `sinusoidal`, `learned`, `rope` or `none`.
+        max_length: the longest sequence, for learned positions.
+        dropout: after each layer and on the embeddings, as in the paper.
+        ff_dropout: on the hidden layer too.
 
-    Raises `TypeError` for a value of another kind and `ValueError` for one out of bounds or values
+    Raises `TypeError` for a value of another type and `ValueError` for one out of bounds or values
     that do not fit together.
     """
 
-    limits: ClassVar[dict[str, int]] = {
-        "source_vocab": MOST_TOKENS,
-        "target_vocab": MOST_TOKENS,
-        "vocab": MOST_TOKENS,
-        "max_length": 2**24,
-        "encoder_layers": 1000,
-        "decoder_layers": 1000,
-        "layers": 1000,
-    }
-    added: ClassVar[dict[str, Any]] = {"sharing": "none"}
+    from_data: ClassVar[tuple[str, ...]] = ("max_length",)
 
-    embed_dim: int
-    num_heads: int
-    ff_dim: int
-    dropout: float = 0.1
-    ff_dropout: float = 0.0
+    max_length: LargeCount = 512
+    embed_dim: Count = 128
+    num_heads: Count = 4
+    kv_heads: Count | None = None
+    ff_dim: Count = 256
+    attention: Parts = Parts()
     norm: Literal["post", "pre"] = "post"
     activation: Literal["relu", "gelu", "swiglu"] = "relu"
-    positions: Literal["sinusoidal", "learned", "rope", "none"] = "sinusoidal"
-    max_length: int | None = None
-    kv_heads: int | None = None
-    sharing: Literal["none", "all", "universal", "adaptive"] = "none"
+    positions: Positions = SinusoidalPositions()
+    dropout: Share = 0.1
+    ff_dropout: Share = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -64,26 +120,33 @@ class Blocks(Configuration):
             raise ValueError(
                 f"num_heads {self.num_heads} is not divisible by kv_heads {self.kv_heads}"
             )
-        if self.positions == "rope" and self.embed_dim // self.num_heads % 2:
+        if isinstance(self.positions, RotaryPositions) and self.embed_dim // self.num_heads % 2:
             raise ValueError(
                 "rope turns pairs of numbers, but a head is embed_dim / num_heads = "
                 f"{self.embed_dim // self.num_heads} wide, which is odd"
             )
-        if (self.positions == "learned") != (self.max_length is not None):
+        sinusoidal = isinstance(self.positions, SinusoidalPositions)
+        if self.tells_the_step and not sinusoidal:
             raise ValueError(
-                "max_length is the number of learned positions: give both or neither, got "
-                f"positions {self.positions!r} and max_length {self.max_length}"
+                f"sharing {self.shares.tag!r} adds sinusoids before each step: it needs positions "
+                f"'sinusoidal', got {self.positions.tag!r}"
             )
-        if self.tells_the_step and self.positions != "sinusoidal":
-            raise ValueError(
-                f"sharing {self.sharing!r} adds sinusoids before each step: it needs positions "
-                f"'sinusoidal', got {self.positions!r}"
-            )
+
+    @property
+    def shares(self) -> Any:
+        """Which weights the blocks share, as each form's field `sharing` says."""
+        return getattr(self, "sharing", Unshared())
 
     @property
     def tells_the_step(self) -> bool:
         """Are position and step added before each block, and not to the embeddings?"""
-        return self.sharing in ("universal", "adaptive")
+        return isinstance(self.shares, (Universal, Adaptive))
+
+    @property
+    def dims(self) -> Dims:
+        """The widths of a head."""
+        width = self.embed_dim // self.num_heads
+        return Dims(width, width, width, self.num_heads)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,29 +156,31 @@ class TransformerConfig(Blocks):
     Args:
         source_vocab: number of different source tokens.
         target_vocab: number of different target tokens.
+        layers: of the encoder, and of the decoder if `decoder_layers` is None.
+        decoder_layers: of the decoder.
+        sharing: `none`, `all`, `universal`, or `adaptive` in the encoder and universal in the
+            decoder, because halting keeps no caches.
         tied: `output` uses the target embedding as the output layer, `all` the source embedding
-            too, as in the paper.
+            too where both sides have one vocabulary, as in the paper.
 
-    >>> TransformerConfig(source_vocab=8000, target_vocab=8000, embed_dim=128, num_heads=4,
-    ...                   ff_dim=256, encoder_layers=4, decoder_layers=4, tied="all").norm
+    >>> TransformerConfig(source_vocab=8000, target_vocab=8000, layers=6).norm
     'post'
     """
 
-    model_type: ClassVar[str] = "transformer"
+    tag = "transformer"
+    from_data: ClassVar[tuple[str, ...]] = ("source_vocab", "target_vocab", "max_length")
 
-    source_vocab: int
-    target_vocab: int
-    encoder_layers: int
-    decoder_layers: int
-    tied: Literal["none", "output", "all"] = "none"
+    source_vocab: LargeCount
+    target_vocab: LargeCount
+    layers: Layers = 4
+    decoder_layers: Layers | None = None
+    sharing: Unshared | Shared | Universal | Adaptive = Unshared()
+    tied: Literal["none", "output", "all"] = "all"
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.tied == "all" and self.source_vocab != self.target_vocab:
-            raise ValueError(
-                "tied='all' needs one vocabulary for both sides, but source_vocab is "
-                f"{self.source_vocab} and target_vocab {self.target_vocab}; use tied='output'"
-            )
+    @property
+    def ties_source(self) -> bool:
+        """Is the source embedding the target's?"""
+        return self.tied == "all" and self.source_vocab == self.target_vocab
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,19 +191,21 @@ class TransformerClassifierConfig(Blocks):
         vocab: number of different tokens.
         classes: number of different answers.
         layers: number of blocks.
-        pool: which token the answer is read from: the `first`, or the `mean` of all.
+        sharing: `none`, `all`, `universal` or `adaptive`.
+        pooling: which token the answer is read from: the `first`, or the `mean` of all.
 
-    >>> TransformerClassifierConfig(vocab=8000, classes=4, embed_dim=128, num_heads=4, ff_dim=256,
-    ...                             layers=2).pool
+    >>> TransformerClassifierConfig(vocab=8000, classes=4).pooling
     'mean'
     """
 
-    model_type: ClassVar[str] = "transformer_classifier"
+    tag = "transformer_classifier"
+    from_data: ClassVar[tuple[str, ...]] = ("vocab", "classes", "max_length")
 
-    vocab: int
-    classes: int
-    layers: int
-    pool: Literal["first", "mean"] = "mean"
+    vocab: LargeCount
+    classes: Count
+    layers: Layers = 2
+    sharing: Unshared | Shared | Universal | Adaptive = Unshared()
+    pooling: Literal["first", "mean"] = "mean"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,26 +215,20 @@ class TransformerLMConfig(Blocks):
     Args:
         vocab: number of different tokens.
         layers: number of blocks.
+        sharing: `none`, `all` or `universal`.
         tied: `output` uses the embedding as the output layer.
 
-    >>> TransformerLMConfig(vocab=65, embed_dim=128, num_heads=4, ff_dim=512, layers=4,
-    ...                     norm="pre", positions="learned", max_length=64).max_length
+    >>> TransformerLMConfig(vocab=65, positions=LearnedPositions(), max_length=64).max_length
     64
     """
 
-    model_type: ClassVar[str] = "transformer_lm"
+    tag = "transformer_lm"
+    from_data: ClassVar[tuple[str, ...]] = ("vocab", "max_length")
 
-    vocab: int
-    layers: int
-    tied: Literal["none", "output"] = "none"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.sharing == "adaptive":
-            raise ValueError(
-                "sharing 'adaptive' is for encoders, because halting keeps no caches; use "
-                "'universal' for a language model"
-            )
+    vocab: LargeCount
+    layers: Layers = 4
+    sharing: Unshared | Shared | Universal = Unshared()
+    tied: Literal["none", "output"] = "output"
 
 
 def base(source_vocab: int, target_vocab: int | None = None, **changes: Any) -> TransformerConfig:
@@ -185,8 +246,7 @@ def base(source_vocab: int, target_vocab: int | None = None, **changes: Any) -> 
         "embed_dim": 512,
         "num_heads": 8,
         "ff_dim": 2048,
-        "encoder_layers": 6,
-        "decoder_layers": 6,
+        "layers": 6,
         "dropout": 0.1,
         "tied": "all" if target_vocab in (None, source_vocab) else "output",
     }

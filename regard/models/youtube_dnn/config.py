@@ -1,44 +1,51 @@
 """The sizes of a YouTube candidate generator."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar
 
-from regard.models.configuration import MOST_TOKENS, Configuration
+from regard.config import Between, Config, Count, LargeCount, Natural
+from regard.models.attention import Parts
+from regard.models.pooling import Mean
 
 
 @dataclass(frozen=True, kw_only=True)
-class YouTubeDNNConfig(Configuration):
-    """What defines a YouTube candidate generator.
+class QueryPooling(Parts):
+    """The sum of the history, weighted by attention between a learned query and the items."""
+
+    tag = "attention"
+
+
+@dataclass(frozen=True, kw_only=True)
+class YouTubeDNNConfig(Config):
+    """What defines a YouTube candidate generator; the defaults are for thousands of interactions.
 
     Args:
         items: how many items there are, padding and the unknown one included.
         values: how many numbers the items' side features have; 1 where there are none.
-        embed_dim: width of one watch embedding, of the user's vector and of an item's output.
+        feature_columns: how many side features each item has.
+        first_item: the number of the first item; those below it are never recommended.
+        embed_dim: width of one watch embedding, of the user's vector and of an item's output; the
+            paper's is 256.
         layers: of the tower; the last has `embed_dim` units, each one before it twice as many as
             the next, as in the paper's 1024, 512, 256.
-        pool: "mean" of the watches, the paper's, or "attention" with a learned query.
-        samples: items drawn for the sampled softmax of one batch; the paper's are thousands.
+        pooling: of the watches: the `mean`, as in the paper, or `attention` with a learned query.
 
-    Raises `TypeError` for a value of another kind and `ValueError` for one out of bounds.
+    Raises `TypeError` for a value of another type and `ValueError` for one out of bounds.
 
-    >>> YouTubeDNNConfig(items=1_000_000, embed_dim=256).tower
+    >>> YouTubeDNNConfig(items=1_000_000, embed_dim=256, layers=3).tower
     (1024, 512, 256)
     """
 
-    model_type: ClassVar[str] = "youtube_dnn"
-    limits: ClassVar[dict[str, int]] = {
-        "items": MOST_TOKENS,
-        "values": MOST_TOKENS,
-        "layers": 8,
-        "samples": MOST_TOKENS,
-    }
+    tag = "youtube_dnn"
+    from_data: ClassVar[tuple[str, ...]] = ("items", "values", "feature_columns", "first_item")
 
-    items: int
-    values: int = 1
-    embed_dim: int = 64
-    layers: int = 3
-    pool: Literal["mean", "attention"] = "mean"
-    samples: int = 512
+    items: LargeCount
+    values: LargeCount = 1
+    feature_columns: Natural = 0
+    first_item: Natural = 2
+    embed_dim: Count = 32
+    layers: Annotated[int, Between(least=1, most=8)] = 2
+    pooling: Mean | QueryPooling = Mean()
 
     @property
     def tower(self) -> tuple[int, ...]:

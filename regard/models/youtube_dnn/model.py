@@ -1,5 +1,6 @@
 """YouTube's candidate generator: a user's past as one vector, near which the next item lies."""
 
+from dataclasses import replace
 from typing import ClassVar, NamedTuple
 
 import torch
@@ -8,15 +9,12 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
-from regard.layers import Attend, AttentionPool, MeanPool
-from regard.masks import Padding
+from regard.layers import AttentionPool, MeanPool
+from regard.models.attention import Attends, maker, named
 from regard.models.item_embedding import ItemEmbedding
-from regard.models.youtube_dnn.config import YouTubeDNNConfig
-from regard.models.youtube_dnn.sampled_softmax import log_uniform, sampled_nats
-from regard.scores import ScaledDot
-
-SPECIALS = 2
-"""Padding and the unknown item, which are never recommended."""
+from regard.models.youtube_dnn.config import QueryPooling, YouTubeDNNConfig
+from regard.parts import Dims
+from regard.sequences import Sequences
 
 
 class Retrieved(NamedTuple):
@@ -32,18 +30,17 @@ class YouTubeDNN(nn.Module):
         u = relu(W_3 relu(W_2 relu(W_1 Σ_j a_j e_j)))        a_j = 1/n, or attention
         p(i) = softmax_i(u · o_i)
 
-    Trained by sampled softmax (see `sampled_nats`), its items numbered from the most frequent on;
-    asked, it finds the items of the greatest inner products, all of them compared. The paper's
-    user features and the age of an example are not there. Without history the pooled vector is
-    zero, and what is left is the tower's opinion on everybody.
+    It is trained by sampled softmax, its items numbered from the most frequent on; asked, it finds
+    the items of the greatest inner products, all of them compared. The paper's user features and
+    the age of an example are not there. Without history the pooled vector is zero, and what is left
+    is the tower's opinion on everybody.
 
     Args:
         config: the sizes.
-        features: for each item the numbers of its side features, which its watch embedding has.
+        attend: what the attention is made of instead of the parts that the configuration names.
 
     >>> model = YouTubeDNN(YouTubeDNNConfig(items=9, embed_dim=4))
-    >>> history, lengths = torch.tensor([[4, 8, 5], [6, 0, 0]]), torch.tensor([3, 1])
-    >>> model.retrieve(history, lengths, 2).items.shape
+    >>> model.retrieve(Sequences.of([[4, 8, 5], [6]]), 2).items.shape
     torch.Size([2, 2])
 
     References:
@@ -51,93 +48,74 @@ class YouTubeDNN(nn.Module):
         https://doi.org/10.1145/2959100.2959190
     """
 
-    samples_itself: ClassVar[bool] = True
-    """Whether training draws its own negatives, or has to be given some."""
+    config_type: ClassVar[type[YouTubeDNNConfig]] = YouTubeDNNConfig
 
-    def __init__(
-        self, config: YouTubeDNNConfig, features: Int[Tensor, "items columns"] | None = None
-    ) -> None:
+    def __init__(self, config: YouTubeDNNConfig, attend: Attends = None) -> None:
         super().__init__()
+        self.embedding = ItemEmbedding(
+            config.items, config.embed_dim, config.feature_columns, config.values
+        )
+        width, pooling = self.embedding.width, config.pooling
+        self.pool: AttentionPool | MeanPool = MeanPool()
+        if isinstance(pooling, QueryPooling):
+            dims = Dims(width, width, width)
+            self.pool = pool = AttentionPool(width, maker(pooling, dims, attend)())
+            config = replace(config, pooling=named(pooling, dims, pool.attend))
+        elif attend is not None:
+            raise ValueError("pooling is mean, so nothing attends: leave attend out")
         self.config = config
-        self.embedding = ItemEmbedding(config.items, config.embed_dim, features, config.values)
-        attends = config.pool == "attention"
-        width = self.embedding.width
-        self.pool = AttentionPool(width, Attend(ScaledDot())) if attends else MeanPool()
         widths = [width, *config.tower]
         self.tower = nn.ModuleList(
             nn.Linear(a, b) for a, b in zip(widths, widths[1:], strict=False)
         )
         self.output = nn.Linear(config.embed_dim, config.items, bias=False)
 
-    def user(
-        self, history: Int[Tensor, "batch k_len"], lengths: Int[Tensor, " batch"] | None = None
-    ) -> Float[Tensor, "batch embed_dim"]:
+    @property
+    def item_table(self) -> Float[Tensor, "items embed_dim"]:
+        """The items' own vectors where they have been watched."""
+        return self.embedding.item.weight
+
+    @property
+    def item_vectors(self) -> Float[Tensor, "items embed_dim"]:
+        """The items' vectors where they are offered."""
+        return self.output.weight
+
+    def set_item_features(self, features: Int[Tensor, "items columns"]) -> None:
+        """Know these side features; raises `ValueError` for a table of another size."""
+        self.embedding.set_features(features)
+
+    def user(self, history: Sequences) -> Float[Tensor, "batch embed_dim"]:
         """A vector for each user."""
-        x = self.pool(self.embedding(history), _padding(lengths))
+        x = self.pool(self.embedding(history.ids), history.mask)
         x = rearrange(x, "batch 1 width -> batch width")
         for layer in self.tower:
             x = relu(layer(x))
         return x
 
     def forward(
-        self,
-        history: Int[Tensor, "batch k_len"],
-        lengths: Int[Tensor, " batch"] | None,
-        candidate: Int[Tensor, "batch n"],
+        self, history: Sequences, candidate: Int[Tensor, "batch n"]
     ) -> Float[Tensor, "batch n"]:
         """The inner product of each user and each of the user's candidates."""
-        offered = self.output.weight[candidate]
-        return torch.einsum("bd,bnd->bn", self.user(history, lengths), offered)
+        offered = self.item_vectors[candidate]
+        return torch.einsum("bd,bnd->bn", self.user(history), offered)
 
-    def look(
-        self,
-        history: Int[Tensor, "batch k_len"],
-        lengths: Int[Tensor, " batch"] | None,
-        candidate: Int[Tensor, "batch n"],
+    @torch.no_grad()
+    def attention_weights(
+        self, history: Sequences, candidate: Int[Tensor, "batch n"]
     ) -> Float[Tensor, "batch n k_len"]:
         """How much each item of the history counted, the same for all candidates."""
-        weights = self.pool.weights(self.embedding(history), _padding(lengths))
+        weights = self.pool.weights(self.embedding(history.ids), history.mask)
         return repeat(weights, "batch 1 k_len -> batch n k_len", n=candidate.shape[1])
 
-    def nats(
-        self,
-        history: Int[Tensor, "batch k_len"],
-        lengths: Int[Tensor, " batch"] | None,
-        candidate: Int[Tensor, "batch n"],
-    ) -> Float[Tensor, " batch"]:
-        """What the first candidate costs: sampled while training, otherwise exact."""
-        user, target = self.user(history, lengths).float(), candidate[:, 0]
-        table = self.output.weight.float()
-        if not self.training:
-            logits = user @ table[SPECIALS:].mT
-            own = (user * table[target]).sum(-1)
-            return torch.logsumexp(logits, 1) - own
-        chances = log_uniform(self.config.items, SPECIALS).to(user.device)
-        drawn = torch.multinomial(chances, self.config.samples, replacement=True)
-        return sampled_nats(user, table, target, drawn, chances)
-
-    @staticmethod
-    def log_probability(logits: Float[Tensor, "batch items"]) -> Float[Tensor, "batch items"]:
-        """How likely each of all items is the next, in nats."""
-        return logits.log_softmax(-1)
-
-    def retrieve(
-        self,
-        history: Int[Tensor, "batch k_len"],
-        lengths: Int[Tensor, " batch"] | None,
-        k: int,
-    ) -> Retrieved:
+    def retrieve(self, history: Sequences, k: int) -> Retrieved:
         """The `k` items of the greatest inner product with each user.
 
         Raises `ValueError` when there are not so many.
         """
-        count = self.config.items - SPECIALS
+        first = self.config.first_item
+        count = self.config.items - first
         if not 1 <= k <= count:
             raise ValueError(f"k must be between 1 and the number of items, {count}, got {k}")
-        scores = self.user(history, lengths) @ self.output.weight[SPECIALS:].mT
+        scores = self.user(history) @ self.item_vectors[first:].mT
         best = scores.topk(k, dim=1)
-        return Retrieved(best.indices + SPECIALS, best.values)
-
-
-def _padding(lengths: Tensor | None) -> Padding | None:
-    return None if lengths is None else Padding(lengths)
+        return Retrieved(best.indices + first, best.values)

@@ -3,9 +3,9 @@
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from regard.models.abcnn import ABCNN, ABCNNConfig
+from regard.sequences import Sequences
 
 LEFT, RIGHT = (6, 1, 4, 2, 5), (3, 1, 5, 4, 2)
 KINDS = ("none", "input", "pooling", "both")
@@ -28,14 +28,13 @@ def small_model(attention: str = "both", **changes: Any) -> ABCNN:
     return model.double().eval()
 
 
-def ragged_pairs(filling: int = 0) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Left and right sentences padded with `filling`, some words in both, and their lengths."""
+def ragged_pairs(filling: int = 0) -> tuple[Sequences, Sequences]:
+    """Left and right sentences padded with `filling`, some words in both."""
     rng = torch.Generator().manual_seed(1)
-    sides, lengths = [], []
+    sides = []
     for each in (LEFT, RIGHT):
         tokens = torch.randint(4, 12, (len(each), max(each)), generator=rng)
-        length = torch.tensor(each)
-        tokens[torch.arange(max(each)) >= length[:, None]] = filling
-        sides.append(tokens)
-        lengths.append(length)
-    return (*sides, *lengths)
+        lengths = torch.tensor(each)
+        tokens[torch.arange(max(each)) >= lengths[:, None]] = filling
+        sides.append(Sequences(tokens, lengths))
+    return sides[0], sides[1]

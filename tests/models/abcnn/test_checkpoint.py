@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from regard.config import from_json, to_json
 from regard.errors import CheckpointMismatch
-from regard.models.abcnn import ABCNN, ABCNNConfig, load, save
+from regard.models.abcnn import ABCNN, ABCNNConfig
+from regard.models.checkpoint import load, save
 from tests.models.abcnn.small import KINDS, config, ragged_pairs
 
 
@@ -22,8 +24,9 @@ def test_a_loaded_network_answers_bit_for_bit_as_the_saved_one(kind: str, tmp_pa
 
 
 def test_weights_of_another_size_are_refused_naming_all_of_them(tmp_path: Path) -> None:
-    save(ABCNN(config("both")), tmp_path)
-    (tmp_path / "config.json").write_text(config("both", max_length=9).to_json())
+    save(ABCNN(config("both", places="own")), tmp_path)
+    longer = config("both", places="own", max_length=9)
+    (tmp_path / "config.json").write_text(to_json(longer, format=2))
     with pytest.raises(CheckpointMismatch) as caught:
         load(tmp_path)
     places = {f"blocks.{n}.{side}_places" for n in (0, 1) for side in ("left", "right")}
@@ -33,17 +36,17 @@ def test_weights_of_another_size_are_refused_naming_all_of_them(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"attention": "twice"}, "'none', 'input', 'pooling', 'both'"),
-        ({"width": 0}, "width must be between 1 and"),
-        ({"variant": "mine"}, "'paper', 'official'"),
-        ({"model_type": "bcnn"}, "abcnn"),
+        ({"attention": "twice"}, "there is no attention 'twice': none, input, pooling, both"),
+        ({"width": 0}, "width must be at least 1"),
+        ({"variant": "mine"}, "there is no variant 'mine': paper, official"),
+        ({"model_type": "bcnn"}, "its model_type is 'bcnn'.*abcnn"),
     ],
 )
 def test_a_foreign_configuration_is_refused_by_name(
     changes: dict[str, object], why: str, tmp_path: Path
 ) -> None:
     save(ABCNN(config("none")), tmp_path)
-    entries = json.loads(config("none").to_json()) | changes
+    entries = json.loads((tmp_path / "config.json").read_text()) | changes
     (tmp_path / "config.json").write_text(json.dumps(entries))
     with pytest.raises(ValueError, match=f"(?s)config.json: .*{why}"):
         load(tmp_path)
@@ -51,4 +54,4 @@ def test_a_foreign_configuration_is_refused_by_name(
 
 def test_a_configuration_survives_json() -> None:
     one = config("pooling", variant="official")
-    assert ABCNNConfig.from_json(one.to_json()) == one
+    assert from_json(to_json(one), ABCNNConfig) == one

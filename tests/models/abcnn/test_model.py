@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from regard.models.abcnn import ABCNN
+from regard.sequences import Sequences
 from tests.models.abcnn.small import KINDS, LEFT, RIGHT, config, ragged_pairs, small_model
 
 Matrix = np.ndarray
@@ -66,25 +67,32 @@ def by_the_book(
     return p["output.weight"] @ (10 * np.array(features)) + p["output.bias"], words
 
 
+def alone(side: Sequences, row: int) -> Sequences:
+    """One row of a side, without padding."""
+    return Sequences(side.ids[row : row + 1, : int(side.counts[row])])
+
+
+@pytest.mark.parametrize("places", ["shared", "own"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_logits_and_attention_are_those_of_the_equations(kind: str) -> None:
-    model, (left, right, left_lengths, right_lengths) = small_model(kind), ragged_pairs()
-    logits = model(left, right, left_lengths, right_lengths).detach()
-    shares = model.look(left, right, left_lengths, right_lengths).detach()
+def test_logits_and_attention_are_those_of_the_equations(kind: str, places: str) -> None:
+    model, (left, right) = small_model(kind, places=places), ragged_pairs()
+    logits = model(left, right).detach()
+    shares = model.attention_weights(left, right).mT
     for row, (m, n) in enumerate(zip(LEFT, RIGHT, strict=True)):
-        wanted, matrix = by_the_book(model, left[row, :m].tolist(), right[row, :n].tolist())
+        sides = left.ids[row, :m].tolist(), right.ids[row, :n].tolist()
+        wanted, matrix = by_the_book(model, *sides)
         np.testing.assert_allclose(logits[row], wanted, rtol=0, atol=1e-10)
         np.testing.assert_allclose(shares[row, :m, :n], matrix / matrix.sum(0), atol=1e-10)
         assert not shares[row, m:].any() and not shares[row, :, n:].any()
 
 
 def test_the_official_variant_keeps_equal_words_apart_by_a_hair() -> None:
-    model, (left, right, *lengths) = small_model("both", variant="official"), ragged_pairs()
-    logits = model(left, right, *lengths).detach()
-    wanted, _ = by_the_book(model, left[0].tolist(), right[0, :3].tolist(), (1e-10, 1e-20))
+    model, (left, right) = small_model("both", variant="official"), ragged_pairs()
+    logits = model(left, right).detach()
+    sides = left.ids[0].tolist(), right.ids[0, :3].tolist()
+    wanted, _ = by_the_book(model, *sides, (1e-10, 1e-20))
     np.testing.assert_allclose(logits[0], wanted, rtol=0, atol=1e-10)
-    paper = small_model("both")
-    assert not torch.equal(paper(left, right, *lengths), logits)
+    assert not torch.equal(small_model("both")(left, right), logits)
 
 
 @pytest.mark.parametrize("similarity", ["cosine", "distance"])
@@ -102,52 +110,17 @@ def test_the_last_layer_reads_the_similarity_that_was_asked_for(similarity: str)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_padded_batch_and_its_gradients_equal_the_pairs_one_by_one(kind: str) -> None:
-    model, (left, right, left_lengths, right_lengths) = small_model(kind), ragged_pairs()
-    weights = list(model.parameters())
-    batched = model(left, right, left_lengths, right_lengths)
-    found = torch.autograd.grad(batched.square().sum(), weights)
-    wanted = [torch.zeros_like(weight) for weight in weights]
-    for row, (m, n) in enumerate(zip(LEFT, RIGHT, strict=True)):
-        alone = model(left[row : row + 1, :m], right[row : row + 1, :n])
-        torch.testing.assert_close(batched[row], alone[0], rtol=0, atol=1e-10)
-        gradients = torch.autograd.grad(alone.square().sum(), weights)
-        wanted = [total + part for total, part in zip(wanted, gradients, strict=True)]
-    for mine, theirs in zip(found, wanted, strict=True):
-        assert mine.isfinite().all()
-        torch.testing.assert_close(mine, theirs, rtol=1e-9, atol=1e-9)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_what_stands_in_the_padding_is_never_read(kind: str) -> None:
-    model = small_model(kind)
-    with torch.no_grad():
-        model.embedding.weight[19] = 1e30
-    one, other = ragged_pairs(), ragged_pairs(filling=19)
-    assert torch.equal(model(*one), model(*other))
-    assert torch.equal(model.look(*one), model.look(*other))
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_the_order_of_the_pairs_does_not_matter(kind: str) -> None:
-    model, pairs, order = small_model(kind), ragged_pairs(), torch.tensor([3, 0, 4, 1, 2])
-    shuffled = model(*(side[order] for side in pairs))
-    torch.testing.assert_close(shuffled, model(*pairs)[order], rtol=0, atol=1e-12)
-
-
-@pytest.mark.parametrize("kind", ["none", "pooling"])
 def test_swapping_the_sides_changes_nothing_where_both_have_the_same_weights(kind: str) -> None:
-    model, (left, right, left_lengths, right_lengths) = small_model(kind), ragged_pairs()
-    there = model(left, right, left_lengths, right_lengths)
-    back = model(right, left, right_lengths, left_lengths)
-    torch.testing.assert_close(there, back, rtol=0, atol=1e-12)
+    model, (left, right) = small_model(kind), ragged_pairs()
+    torch.testing.assert_close(model(left, right), model(right, left), rtol=0, atol=1e-12)
 
 
 def test_attention_lets_one_sentence_change_how_the_other_is_read() -> None:
     for kind in KINDS:
-        model, (left, right, *_) = small_model(kind), ragged_pairs()
-        pair = model._words(left[:1], None), model._words(right[:1, :3], None)
-        changed = model._words(right[:1, :3] + 1, None)
+        model, (left, right) = small_model(kind), ragged_pairs()
+        one, other = alone(left, 0), alone(right, 0)
+        pair = model.embed(one), model.embed(other)
+        changed = model.embed(Sequences(other.ids + 1))
         before, after = model.blocks[0](*pair)[2], model.blocks[0](pair[0], changed)[2]
         assert torch.equal(before, after) == (kind == "none")
 
@@ -155,28 +128,25 @@ def test_attention_lets_one_sentence_change_how_the_other_is_read() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("tokens", [[[4, 5]], [[4]]])
 def test_a_sentence_beside_itself_has_finite_gradients(kind: str, tokens: list[Any]) -> None:
-    model, same = small_model(kind), torch.tensor(tokens)
-    if kind in ("input", "both"):
-        with torch.no_grad():
-            for block in model.blocks:
-                block.right_places.copy_(block.left_places)
+    model, same = small_model(kind), Sequences(torch.tensor(tokens))
     model(same, same).sum().backward()
     assert all(weight.grad.isfinite().all() for weight in model.parameters())
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_empty_sentence_gives_finite_answers_and_gradients(kind: str) -> None:
-    model, (left, right, left_lengths, right_lengths) = small_model(kind), ragged_pairs()
-    left_lengths[2], right_lengths[3], left_lengths[4], right_lengths[4] = 0, 0, 0, 0
-    logits = model(left, right, left_lengths, right_lengths)
+    model, (left, right) = small_model(kind), ragged_pairs()
+    left = Sequences(left.ids, left.counts.index_fill(0, torch.tensor([2, 4]), 0))
+    right = Sequences(right.ids, right.counts.index_fill(0, torch.tensor([3, 4]), 0))
+    logits = model(left, right)
     logits.sum().backward()
     assert logits.isfinite().all()
     assert all(weight.grad.isfinite().all() for weight in model.parameters())
-    assert not model.look(left, right, left_lengths, right_lengths)[2].any()
+    assert not model.attention_weights(left, right)[2].any()
 
 
 def test_a_sentence_longer_than_the_places_is_refused_with_both_numbers() -> None:
-    long, short = torch.full((1, 8), 5), torch.full((1, 2), 5)
+    long, short = (Sequences(torch.full((1, length), 5)) for length in (8, 2))
     for pair in ((long, short), (short, long)):
         with pytest.raises(ValueError, match="has 8 tokens, but max_length is 7"):
             small_model("input")(*pair)
@@ -184,7 +154,11 @@ def test_a_sentence_longer_than_the_places_is_refused_with_both_numbers() -> Non
 
 
 def test_only_attention_at_the_input_has_weights_of_its_own() -> None:
-    names = {kind: {n for n, _ in ABCNN(config(kind)).named_parameters()} for kind in KINDS}
-    assert names["none"] == names["pooling"]
-    places = {f"blocks.{n}.{side}_places" for n in (0, 1) for side in ("left", "right")}
-    assert names["input"] - names["none"] == names["both"] - names["none"] == places
+    def names(kind: str, places: str) -> set[str]:
+        return {name for name, _ in ABCNN(config(kind, places=places)).named_parameters()}
+
+    for places, sides in (("shared", ["left"]), ("own", ["left", "right"])):
+        wanted = {f"blocks.{n}.{side}_places" for n in (0, 1) for side in sides}
+        plain = names("none", places)
+        assert names("pooling", places) == plain
+        assert names("input", places) - plain == names("both", places) - plain == wanted

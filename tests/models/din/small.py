@@ -6,18 +6,33 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from regard.models.din import DIN, DINConfig
+from regard.models.attention import Attends
+from regard.models.din import DIN, ActivationUnit, DINConfig
+from regard.sequences import Sequences
 
 ITEMS, VALUES = 12, 5
 LENGTHS = (5, 0, 3, 1)
+SIZES: dict[str, Any] = {"items": ITEMS, "embed_dim": 3, "hidden_dim": 5, "second_dim": 4}
+OFFICIAL: dict[str, Any] = {"pooling": "attention(score=mlp(hidden_dims=(6, 3)))"}
+PAPER: dict[str, Any] = {
+    "pooling": "attention(score=mlp(hidden_dims=(6,), variant=paper), normalizer=unnormalized)",
+    "interest_layer": False,
+    "item_bias": False,
+}
 
 
-def small_model(features: bool = True, **named: Any) -> DIN:
+def config(features: bool = True, **choices: Any) -> DINConfig:
+    """Small sizes; two features of each item unless said otherwise."""
+    columns = {"feature_columns": 2, "values": VALUES} if features else {}
+    return DINConfig.from_entries(SIZES | columns | OFFICIAL | choices)
+
+
+def small_model(attend: Attends = None, features: bool = True, **choices: Any) -> DIN:
     """A model whose weights are large enough for it to have opinions."""
     torch.manual_seed(0)
-    sizes = {"embed_dim": 3, "attention_dim": 6, "hidden_dim": 5, "second_dim": 4} | named
-    table = torch.arange(2 * ITEMS).reshape(ITEMS, 2) % VALUES if features else None
-    model = DIN(DINConfig(items=ITEMS, values=VALUES if features else 1, **sizes), table)
+    model = DIN(config(features, **choices), attend)
+    if features:
+        model.set_item_features(torch.arange(2 * ITEMS).reshape(ITEMS, 2) % VALUES)
     with torch.no_grad():
         for weight in model.parameters():
             weight.normal_(std=0.7)
@@ -27,13 +42,14 @@ def small_model(features: bool = True, **named: Any) -> DIN:
     return model.double().eval()
 
 
-def ragged_batch(filling: int = 0) -> tuple[Tensor, Tensor, Tensor]:
-    """Histories padded with `filling`, their lengths, and three candidates for each."""
+def ragged_batch(filling: int = 0) -> tuple[Sequences, Tensor]:
+    """Histories padded with `filling`, and three candidates for each."""
     rng = torch.Generator().manual_seed(1)
     lengths = torch.tensor(LENGTHS)
     history = torch.randint(2, ITEMS, (len(LENGTHS), max(LENGTHS)), generator=rng)
     history[torch.arange(max(LENGTHS)) >= lengths[:, None]] = filling
-    return history, lengths, torch.randint(2, ITEMS, (len(LENGTHS), 3), generator=rng)
+    candidate = torch.randint(2, ITEMS, (len(LENGTHS), 3), generator=rng)
+    return Sequences(history, lengths), candidate
 
 
 def sigmoid(x: np.ndarray) -> np.ndarray:
@@ -44,16 +60,18 @@ def formula(model: DIN, history: list[int], candidate: int) -> tuple[float, list
     """The logit and the weights of one history without padding and one candidate."""
     own = {name: x.detach().numpy() for name, x in model.state_dict().items()}
     config = model.config
+    attends = isinstance(config.pooling, ActivationUnit)
+    paper = attends and config.pooling.normalizer == "unnormalized"
 
     def embedded(item: int) -> np.ndarray:
         found = [own["embedding.item.weight"][item]]
-        if model.embedding.features is not None:
-            numbers = model.embedding.features[item].tolist()
+        if "embedding.features" in own:
+            numbers = own["embedding.features"][item].tolist()
             found += [own["embedding.feature.weight"][number] for number in numbers]
         return np.concatenate(found)
 
     def score(q: np.ndarray, k: np.ndarray) -> float:
-        if config.variant == "paper":
+        if paper:
             x = own["attend.score.weight"] @ np.concatenate([q, k, np.outer(q, k).ravel()])
             x = x + own["attend.score.bias"]
             x = np.where(x > 0, x, own["attend.score.slopes.0"] * x)
@@ -72,20 +90,20 @@ def formula(model: DIN, history: list[int], candidate: int) -> tuple[float, list
         return p * x + (1 - p) * own[f"{name}.alpha"] * x
 
     offered = embedded(candidate)
-    if config.pool == "mean":
+    if not attends:
         weights = np.full(len(history), 1 / max(1, len(history)))
     else:
         weights = np.array([score(offered, embedded(item)) for item in history])
-        if config.variant == "official" and history:
+        if not paper and history:
             weights = np.exp(weights) / np.exp(weights).sum()
     pooled = np.zeros(len(offered))
     for weight, item in zip(weights, history, strict=True):
         pooled += weight * embedded(item)
-    if config.variant == "official":
+    if config.interest_layer:
         pooled = own["interest.weight"] @ pooled + own["interest.bias"]
     x = np.concatenate([pooled, offered])
     x = activated(own["hidden.weight"] @ x + own["hidden.bias"], "first")
     x = activated(own["second_hidden.weight"] @ x + own["second_hidden.bias"], "second")
     logit = own["output.weight"][0] @ x + own["output.bias"][0]
-    bias = own["bias.weight"][candidate, 0] if config.variant == "official" else 0.0
+    bias = own["bias.weight"][candidate, 0] if config.item_bias else 0.0
     return float(logit + bias), weights.tolist()

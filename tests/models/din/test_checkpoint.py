@@ -1,36 +1,78 @@
-"""A saved Deep Interest Network is the network; anything else is refused with a sentence."""
+"""A saved Deep Interest Network is the network, its items' features included."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from regard.errors import CheckpointMismatch
-from regard.models.din import load, save
-from tests.models.din.small import ragged_batch, small_model
+from regard.models.checkpoint import load, save
+from tests.models.din.small import PAPER, ragged_batch, small_model
 
 
-@pytest.mark.parametrize("variant", ["paper", "official"])
+@pytest.mark.parametrize("changes", [{}, PAPER, {"pooling": "mean"}], ids=str)
 def test_a_loaded_network_answers_bit_for_bit_as_the_saved_one(
-    tmp_path: Path, variant: str
+    tmp_path: Path, changes: dict[str, Any]
 ) -> None:
-    model = small_model(variant=variant).float()
+    model = small_model(**changes).float()
     save(model, tmp_path)
-    again = load(tmp_path, model.embedding.features)
+    again = load(tmp_path)
     assert again.config == model.config and not again.training
+    assert torch.equal(again.embedding.features, model.embedding.features)
     assert torch.equal(again(*ragged_batch()), model(*ragged_batch()))
-    assert torch.equal(again.look(*ragged_batch()), model.look(*ragged_batch()))
+    weights = (each.attention_weights(*ragged_batch()) for each in (again, model))
+    assert torch.equal(*weights)
 
 
-def test_the_features_have_to_be_given_again(tmp_path: Path) -> None:
+def as_version_0_1(folder: Path, official: bool = True) -> None:
+    """Turn a saved network into what version 0.1 wrote: sizes alone, features in `items.json`."""
+    entries = json.loads((folder / "config.json").read_text())
+    for key in ("format", "feature_columns", "interest_layer", "item_bias", "pooling"):
+        del entries[key]
+    variant = "official" if official else "paper"
+    entries |= {"attention_dim": 6, "variant": variant, "pool": "attention"}
+    (folder / "config.json").write_text(json.dumps(entries))
+    weights = load_file(folder / "model.safetensors")
+    features = weights.pop("embedding.features").tolist()
+    save_file(weights, folder / "model.safetensors")
+    items = {"items": [str(n) for n in range(len(features))], "features": features}
+    (folder / "items.json").write_text(json.dumps(items | {"values": ["", "a", "b", "c", "d"]}))
+
+
+@pytest.mark.parametrize("official", [True, False])
+def test_a_network_of_version_0_1_finds_its_features_beside_it(
+    tmp_path: Path, official: bool
+) -> None:
+    model = small_model(**({} if official else PAPER)).float()
+    save(model, tmp_path)
+    as_version_0_1(tmp_path, official)
+    again = load(tmp_path)
+    assert again.config == model.config
+    assert torch.equal(again(*ragged_batch()), model(*ragged_batch()))
+
+
+@pytest.mark.parametrize(
+    "items", ["{", "[]", '{"features": 3}', '{"features": [[0.5]]}', '{"features": [[0], []]}']
+)
+def test_damaged_features_of_version_0_1_are_refused_by_the_file(
+    tmp_path: Path, items: str
+) -> None:
     save(small_model(), tmp_path)
+    as_version_0_1(tmp_path)
+    (tmp_path / "items.json").write_text(items)
+    with pytest.raises(ValueError, match="items.json"):
+        load(tmp_path)
+
+
+def test_a_network_of_today_without_its_features_is_not_whole(tmp_path: Path) -> None:
+    save(small_model(), tmp_path)
+    weights = load_file(tmp_path / "model.safetensors")
+    items = {"features": weights.pop("embedding.features").tolist()}
+    (tmp_path / "items.json").write_text(json.dumps(items))
+    save_file(weights, tmp_path / "model.safetensors")
     with pytest.raises(CheckpointMismatch) as caught:
         load(tmp_path)
-    assert "embedding.feature.weight" in caught.value.unexpected
-
-
-def test_a_foreign_configuration_is_refused_by_name(tmp_path: Path) -> None:
-    save(small_model(), tmp_path)
-    (tmp_path / "config.json").write_text('{"model_type": "bert"}')
-    with pytest.raises(ValueError, match='config.json: .*"din"'):
-        load(tmp_path)
+    assert caught.value.missing == ["embedding.features"]

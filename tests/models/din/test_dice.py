@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from regard.models.din import Dice
+from regard.models.din.dice import Dice
 
 
 def equation(

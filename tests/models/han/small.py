@@ -3,18 +3,27 @@
 from typing import Any
 
 import torch
-from torch import Tensor
 
-from regard.layers import Attend
+from regard.models.attention import Attends
 from regard.models.han import HAN, HANConfig
+from regard.sequences import Sequences
 
 SIZES: dict[str, Any] = {
     "vocab": 20,
     "classes": 3,
     "embed_dim": 4,
     "hidden_dim": 3,
-    "align_dim": 5,
+    "word_pooling": "attention(attention_dim=5)",
+    "sentence_pooling": "attention(attention_dim=5)",
+    "dropout": 0.0,
+    "word_dropout": 0.0,
 }
+POOLINGS: list[dict[str, str]] = [
+    {},
+    {"word_pooling": "mean"},
+    {"sentence_pooling": "mean"},
+    {"word_pooling": "mean", "sentence_pooling": "mean"},
+]
 DOCUMENTS = (
     (4, 8, 5, 3, 6, 3, 9, 1, 7, 7, 11, 3),
     (12, 3),
@@ -25,20 +34,21 @@ DOCUMENTS = (
 """Sentences end with 3; some have no word, some documents no end."""
 
 
-def small_model(attend: Attend | None = None, **choices: Any) -> HAN:
+def config(**choices: Any) -> HANConfig:
+    """Small sizes; nothing is dropped."""
+    return HANConfig.from_entries(SIZES | choices)
+
+
+def small_model(attend: Attends = None, **choices: Any) -> HAN:
     """A model whose weights are large enough for it to have opinions."""
     torch.manual_seed(0)
-    model = HAN(HANConfig(**SIZES | choices), attend)
+    model = HAN(config(**choices), attend)
     with torch.no_grad():
         for weight in model.parameters():
             weight.normal_(std=0.8)
     return model.double().eval()
 
 
-def batch(filling: int = 0, rows: tuple[tuple[int, ...], ...] = DOCUMENTS) -> tuple[Tensor, Tensor]:
-    """Documents padded with `filling`, and their lengths."""
-    lengths = torch.tensor([len(row) for row in rows])
-    source = torch.full((len(rows), int(lengths.max())), filling)
-    for number, row in enumerate(rows):
-        source[number, : len(row)] = torch.tensor(row, dtype=torch.int64)
-    return source, lengths
+def batch(filling: int = 0, rows: tuple[tuple[int, ...], ...] = DOCUMENTS) -> Sequences:
+    """Documents padded with `filling`."""
+    return Sequences.of(rows, pad=filling)

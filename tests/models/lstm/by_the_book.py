@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from regard.models.lstm import LSTM
+from regard.models.lstm import LSTMClassifier
 
 Array = np.ndarray
 
@@ -32,32 +32,32 @@ def run(w: dict[str, Array], cell: str, suffix: str, inputs: list[Array]) -> lis
     return states
 
 
-def answer(model: LSTM, tokens: list[int]) -> tuple[Array, Array]:
+def answer(model: LSTMClassifier, tokens: list[int]) -> tuple[Array, Array]:
     """Logits, and how much each token counts."""
     w = {name: weight.double().numpy() for name, weight in model.state_dict().items()}
-    config = model.config
+    config, kind = model.config, model.config.pooling.tag
     layer = [w["embedding.weight"][token] for token in tokens]
     cells = {n.removeprefix("encoder."): v for n, v in w.items() if n.startswith("encoder.")}
     for number in range(config.layers):
         ways = [run(cells, config.cell, f"l{number}", layer)]
-        if config.directions == 2:
+        if config.bidirectional:
             ways.append(run(cells, config.cell, f"l{number}_reverse", layer[::-1])[::-1])
         layer = [np.concatenate(states) for states in zip(*ways, strict=True)]
     n, weights = len(tokens), np.zeros(len(tokens))
-    if config.summary == "last":
+    if kind == "last":
         ends = [ways[0][-1], *(way[0] for way in ways[1:])]
-        summary = np.concatenate(ends)
-        for place in (n - 1, 0)[: config.directions]:
-            weights[place] += 1 / config.directions
+        pooled = np.concatenate(ends)
+        for place in (n - 1, 0)[: len(ways)]:
+            weights[place] += 1 / len(ways)
     else:
-        if config.summary == "mean":
+        if kind == "mean":
             weights += 1 / n
         else:
-            prefix = "pool.pool." if config.summary == "hard" else "pool."
+            prefix = "pool.pool." if kind == "hard" else "pool."
             v, c, u = (w[prefix + name] for name in ("key.0.weight", "key.0.bias", "query"))
             scores = np.array([u[0] @ np.tanh(v @ h + c) for h in layer])
             weights = np.exp(scores) / np.exp(scores).sum()
-        if config.summary == "hard":
+        if kind == "hard":
             weights = np.eye(n)[weights.argmax()]
-        summary = sum(a * h for a, h in zip(weights, layer, strict=True))
-    return w["output.weight"] @ summary + w["output.bias"], weights
+        pooled = sum(a * h for a, h in zip(weights, layer, strict=True))
+    return w["output.weight"] @ pooled + w["output.bias"], weights

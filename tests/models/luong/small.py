@@ -5,63 +5,61 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from regard.models.attention import Attends
 from regard.models.luong import Luong, LuongConfig
+from regard.sequences import Sequences
 
-BEGIN, END = 2, 3
 LENGTHS = (6, 1, 4, 5, 2)
 SIZES: dict[str, Any] = {
     "source_vocab": 30,
     "target_vocab": 7,
+    "max_source_length": 6,
     "embed_dim": 6,
     "hidden_dim": 5,
     "layers": 2,
-    "window": 2,
-    "longest": 6,
+    "dropout": 0.0,
 }
-SCORES = ("dot", "general", "concat", "location")
-WHERE = ("global", "local_m", "local_p")
+SCORES = ("dot", "general", "luong_concat", "location", "additive")
+WHERE = ("global({})", "local_m(window=2, {})", "local_p(window=2, {})")
 FORMS = [
-    {"attention": where, "score": score, "input_feeding": feeding}
-    for where in WHERE
+    where.format(f"score={score}, input_feeding={feeding}")
+    for where in (*WHERE, "local_p(window=2, variant=official, {})")
     for score in SCORES
-    for feeding in ("on", "off")
+    for feeding in ("True", "False")
 ]
-FORMS += [form | {"variant": "official"} for form in FORMS if form["attention"] == "local_p"]
-FORMS += [
-    {"attention": "global", "score": "concat", "variant": "official"},
-    {"attention": "none", "input_feeding": "off"},
-]
+FORMS += ["none"]
 """All scores, everywhere and in windows, with and without feeding, and the authors' variants."""
 SOME = [
-    {"attention": "global", "score": "general", "input_feeding": "on"},
-    {"attention": "global", "score": "concat", "input_feeding": "off"},
-    {"attention": "local_m", "score": "location", "input_feeding": "on"},
-    {"attention": "local_p", "score": "dot", "input_feeding": "on"},
-    {"attention": "local_p", "score": "general", "input_feeding": "off", "variant": "official"},
-    {"attention": "none", "input_feeding": "off"},
+    "global",
+    "global(score=luong_concat, input_feeding=False)",
+    "local_m(score=location, window=2)",
+    "local_p(score=dot, window=2)",
+    "local_p(score=additive, window=2, variant=official, input_feeding=False)",
+    "none",
 ]
 """Every part at least once."""
 
 
-def named(form: dict[str, str]) -> str:
-    return "-".join(form.values())
+def config(attention: Any = "global", **choices: Any) -> LuongConfig:
+    """Small sizes; nothing is dropped."""
+    return LuongConfig.from_entries(SIZES | {"attention": attention} | choices)
 
 
-def small_model(**form: Any) -> Luong:
+def small_model(attention: Any = "global", attend: Attends = None, **choices: Any) -> Luong:
     """A model whose weights are large enough for it to have opinions."""
     torch.manual_seed(0)
-    model = Luong(LuongConfig(**SIZES | form))
+    model = Luong(config(attention, **choices), attend)
     with torch.no_grad():
         for weight in model.parameters():
             weight.normal_(std=0.8)
     return model.double().eval()
 
 
-def ragged_batch(filling: int = 0) -> tuple[Tensor, Tensor, Tensor]:
-    """Sources padded with `filling`, their lengths, and targets longer than some of them."""
+def ragged_batch() -> tuple[Sequences, Tensor]:
+    """Padded sources, and targets longer than some of them."""
     rng = torch.Generator().manual_seed(1)
     lengths = torch.tensor(LENGTHS)
     source = torch.randint(4, SIZES["source_vocab"], (len(LENGTHS), max(LENGTHS)), generator=rng)
-    source[torch.arange(max(LENGTHS)) >= lengths[:, None]] = filling
+    source[torch.arange(max(LENGTHS)) >= lengths[:, None]] = 0
     target = torch.randint(0, SIZES["target_vocab"], (len(LENGTHS), 5), generator=rng)
-    return source, lengths, target
+    return Sequences(source, lengths), target

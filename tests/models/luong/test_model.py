@@ -7,18 +7,14 @@ import pytest
 import torch
 from torch import Tensor
 
+from regard.generation.state import rows_of_beams, rows_of_sources, take
+from regard.layers import Attend
 from regard.models.luong import Luong, LuongConfig
-from regard.models.search import Writer
-from regard.normalizers import sparsemax
-from tests.models.luong.small import (
-    FORMS,
-    LENGTHS,
-    SIZES,
-    SOME,
-    named,
-    ragged_batch,
-    small_model,
-)
+from regard.models.protocols import Translates
+from regard.normalizers import LearnedEntmax, sparsemax
+from regard.score_mods import SoftCap
+from regard.scores import Bilinear, LuongConcat
+from tests.models.luong.small import FORMS, LENGTHS, SIZES, SOME, config, ragged_batch, small_model
 
 
 def sigmoid(x: Any) -> Any:
@@ -27,7 +23,8 @@ def sigmoid(x: Any) -> Any:
 
 def by_the_book(model: Luong, source: Tensor, target: Tensor) -> tuple[Any, Any]:
     """Follow the equations for one sentence in NumPy, with vectors and no batching."""
-    c = model.config
+    c, where = model.config, model.config.attention
+    kind, variant = where.tag, getattr(where, "variant", "paper")
     w = {name: weight.numpy() for name, weight in model.state_dict().items()}
     width = c.hidden_dim
 
@@ -39,31 +36,31 @@ def by_the_book(model: Luong, source: Tensor, target: Tensor) -> tuple[Any, Any]
         return sigmoid(o) * np.tanh(memory), memory
 
     def score(h: Any, s: Any, place: int) -> float:
-        if c.score == "dot":
+        if where.score == "dot":
             return float(h @ s)
-        if c.score == "general":
-            return float(h @ w["attention.score.weight"] @ s)
-        if c.score == "location":
-            return float(w["attention.score.weight"][place] @ h)
-        key = w["attention.key.weight"] @ s if c.variant == "paper" else s
-        inner = np.tanh(w["attention.score.query_weight"] @ h + key)
-        return float(w["attention.score.v"] @ inner)
+        if where.score == "general":
+            return float(h @ w["attention.attend.score.weight"] @ s)
+        if where.score == "location":
+            return float(w["attention.attend.score.weight"][place] @ h)
+        key = w["attention.key.weight"] @ s if where.score == "luong_concat" else s
+        inner = np.tanh(w["attention.attend.score.query_weight"] @ h + key)
+        return float(w["attention.attend.score.v"] @ inner)
 
     def look(h: Any, t: int) -> Any:
-        n, reach = len(annotations), c.window
+        n, reach = len(annotations), getattr(where, "window", 0)
         center, first = float(t), float(t)
-        if c.attention == "local_p":
+        if kind == "local_p":
             inner = np.tanh(w["attention.place_hidden.weight"] @ h)
             share = sigmoid(w["attention.place.weight"][0] @ inner)
-            center = share * (n if c.variant == "paper" else n - 1)
-            first = center if c.variant == "paper" else np.floor(center)
-        everywhere = c.attention == "global"
+            center = share * (n if variant == "paper" else n - 1)
+            first = center if variant == "paper" else np.floor(center)
+        everywhere = kind == "global"
         seen = [s for s in range(n) if everywhere or abs(s - first) <= reach]
         exps = {s: np.exp(score(h, annotations[s], s)) for s in seen}
         weights = np.zeros(n)
         for s in seen:
             weights[s] = exps[s] / sum(exps.values())
-            if c.attention == "local_p":
+            if kind == "local_p":
                 weights[s] *= np.exp(-((s - center) ** 2) / (2 * (reach / 2) ** 2))
         return weights
 
@@ -78,12 +75,12 @@ def by_the_book(model: Luong, source: Tensor, target: Tensor) -> tuple[Any, Any]
     found, logits, alignment = np.zeros(width), [], []
     for t, number in enumerate(target.tolist()):
         x = w["target_embedding.weight"][number]
-        fed = w["feed.weight"] @ found if c.input_feeding == "on" else 0.0
+        fed = w["feed.weight"] @ found if c.input_feeding else 0.0
         for layer in range(c.layers):
             state[layer] = cell("decoder", layer, x, *state[layer], fed if layer == 0 else 0.0)
             x = state[layer][0]
         weights, found = np.zeros(len(annotations)), x
-        if c.attention != "none":
+        if kind != "none":
             weights = look(x, t)
             context = sum(a * s for a, s in zip(weights, annotations, strict=True))
             found = np.tanh(w["combine.weight"] @ np.concatenate([context, x]))
@@ -92,154 +89,137 @@ def by_the_book(model: Luong, source: Tensor, target: Tensor) -> tuple[Any, Any]
     return torch.tensor(np.stack(logits)), torch.tensor(np.stack(alignment))
 
 
-@pytest.fixture(params=SOME, ids=named)
+@pytest.fixture(params=SOME)
 def model(request: pytest.FixtureRequest) -> Luong:
-    return small_model(**request.param)
+    return small_model(request.param)
 
 
-@pytest.mark.parametrize("form", FORMS, ids=named)
-def test_logits_and_alignment_are_those_of_the_equations(form: dict[str, str]) -> None:
-    model = small_model(**form)
-    source, lengths, target = ragged_batch()
-    encoded = model.encode(source, lengths)
-    logits, alignment = model.decode(encoded, target), model.alignment(encoded, target)
-    assert torch.equal(model(source, target, lengths), logits)
+@pytest.mark.parametrize("form", FORMS)
+def test_logits_and_attention_weights_are_those_of_the_equations(form: str) -> None:
+    model = small_model(form)
+    source, target = ragged_batch()
+    logits, weights = model(source, target), model.attention_weights(source, target)
     for row, length in enumerate(LENGTHS):
-        wanted, weights = by_the_book(model, source[row, :length], target[row])
+        wanted, shares = by_the_book(model, source.ids[row, :length], target[row])
         torch.testing.assert_close(logits[row], wanted, rtol=0, atol=1e-10)
-        torch.testing.assert_close(alignment[row, :, :length], weights, rtol=0, atol=1e-10)
-        assert not alignment[row, :, length:].any()
-
-
-def test_a_padded_batch_and_its_gradients_are_those_of_its_sentences(model: Luong) -> None:
-    source, lengths, target = ragged_batch()
-    weights = list(model.parameters())
-    logits = model(source, target, lengths)
-    batched = torch.autograd.grad(logits.square().sum(), weights)
-    alone = [torch.zeros_like(weight) for weight in weights]
-    for row, length in enumerate(LENGTHS):
-        one = model(source[row : row + 1, :length], target[row : row + 1])
-        torch.testing.assert_close(logits[row], one[0], rtol=0, atol=1e-10)
-        for total, part in zip(
-            alone, torch.autograd.grad(one.square().sum(), weights), strict=True
-        ):
-            total += part
-    for found, wanted in zip(batched, alone, strict=True):
-        assert found.isfinite().all()
-        torch.testing.assert_close(found, wanted, rtol=1e-9, atol=1e-9)
-
-
-def test_every_weight_is_used(model: Luong) -> None:
-    source, lengths, target = ragged_batch()
-    model(source, target, lengths).square().sum().backward()
-    for name, weight in model.named_parameters():
-        assert weight.grad.any(), name
-
-
-def test_what_stands_in_the_padding_is_never_read(model: Luong) -> None:
-    (zeros, lengths, target), (others, _, _) = ragged_batch(0), ragged_batch(17)
-    assert torch.equal(model(zeros, target, lengths), model(others, target, lengths))
-
-
-def test_lengths_that_pad_nothing_change_nothing(model: Luong) -> None:
-    source, _, target = ragged_batch()
-    full = torch.full((len(source),), source.shape[1])
-    torch.testing.assert_close(model(source, target, full), model(source, target))
-
-
-def test_the_order_of_a_batch_is_the_order_of_its_answers(model: Luong) -> None:
-    source, lengths, target = ragged_batch()
-    order = torch.tensor([3, 0, 4, 1, 2])
-    mixed = model(source[order], target[order], lengths[order])
-    torch.testing.assert_close(mixed, model(source, target, lengths)[order])
+        torch.testing.assert_close(weights[row, :, :length], shares, rtol=0, atol=1e-10)
+        assert not weights[row, :, length:].any()
 
 
 def test_steps_of_every_beam_equal_teacher_forcing(model: Luong) -> None:
-    assert isinstance(model, Writer)
-    source, lengths, target = ragged_batch()
+    assert isinstance(model, Translates)
+    source, target = ragged_batch()
     others = torch.stack([target, target.flip(1), target.roll(1, 0)], dim=1)
-    encoded = model.encode(source, lengths)
+    encoded = model.encode(source)
     state, found = model.start(encoded, 3), []
-    for column in others.unbind(2):
+    for column in others.flatten(0, 1).unbind(1):
         logits, state = model.step(encoded, state, column)
-        found.append(logits)
+        found.append(logits.unflatten(0, (5, 3)))
     for beam in range(3):
-        whole = model(source, others[:, beam], lengths)
+        whole = model(source, others[:, beam])
         stepped = torch.stack([logits[:, beam] for logits in found], dim=1)
         torch.testing.assert_close(stepped, whole, rtol=0, atol=1e-12)
 
 
 def test_beams_and_sentences_can_be_taken_elsewhere(model: Luong) -> None:
-    source, lengths, target = ragged_batch()
-    encoded = model.encode(source, lengths)
-    _, state = model.step(encoded, model.start(encoded, 3), target[:, :3])
+    source, target = ragged_batch()
+    encoded = model.encode(source)
+    _, state = model.step(encoded, model.start(encoded, 3), target[:, :3].flatten())
     parent, some = torch.tensor([[2, 0]] * len(LENGTHS)), torch.tensor([4, 1])
-    moved = model.reorder(state, parent)
-    few, left = model.select(encoded, moved, some)
-    found, _ = model.step(few, left, target[some, 3:])
-    wanted, _ = model.step(encoded, state, target[:, [4, 3, 3]])
-    torch.testing.assert_close(found, wanted[some][:, [2, 0]])
+    left = take(take(state, rows_of_beams(parent, 3)), rows_of_sources(some, 2), some)
+    found, _ = model.step(take(encoded, some, some), left, target[some, 3:].flatten())
+    wanted, _ = model.step(encoded, state, target[:, [4, 3, 3]].flatten())
+    wanted = wanted.unflatten(0, (5, 3))[some][:, [2, 0]]
+    torch.testing.assert_close(found.unflatten(0, (2, 2)), wanted)
+
+
+def test_a_normalizer_of_one_head_serves_any_number_of_beams() -> None:
+    attend = Attend(Bilinear(5, 5), normalizer=LearnedEntmax(num_heads=1))
+    model, (source, target) = small_model(attend=attend), ragged_batch()
+    encoded = model.encode(source)
+    one, _ = model.step(encoded, model.start(encoded, 1), target[:, 0])
+    three, _ = model.step(encoded, model.start(encoded, 3), target[:, 0].repeat_interleave(3))
+    torch.testing.assert_close(three.unflatten(0, (5, 3)), one[:, None].expand(-1, 3, -1))
 
 
 def test_a_later_output_does_not_change_an_earlier_one(model: Luong) -> None:
-    source, lengths, target = ragged_batch()
+    source, target = ragged_batch()
     changed = target.clone()
     changed[:, 3] = (changed[:, 3] + 1) % SIZES["target_vocab"]
-    before, after = model(source, target, lengths), model(source, changed, lengths)
+    before, after = model(source, target), model(source, changed)
     torch.testing.assert_close(before[:, :3], after[:, :3], rtol=0, atol=1e-14)
     assert not torch.allclose(before[:, 3:], after[:, 3:])
 
 
-def test_an_empty_sentence_and_an_empty_answer_are_harmless(model: Luong) -> None:
-    source, lengths, target = ragged_batch()
-    nothing = model(source, target, lengths * torch.tensor([0, 1, 1, 1, 1]))
-    assert nothing.isfinite().all()
-    torch.testing.assert_close(nothing[1:], model(source, target, lengths)[1:])
-    assert model(source, target[:, :0], lengths).shape == (5, 0, 7)
-    assert model.alignment(model.encode(source), target[:, :0]).shape == (5, 0, 6)
-    assert model(source[:, :0], target).isfinite().all()
+def test_an_empty_answer_is_harmless(model: Luong) -> None:
+    source, target = ragged_batch()
+    assert model(source, target[:, :0]).shape == (5, 0, 7)
+    assert model.attention_weights(source, target[:, :0]).shape == (5, 0, 6)
 
 
 def test_dropout_needs_training_and_leaves_what_is_fed_back_whole() -> None:
     model = small_model(dropout=0.5)
-    source, lengths, target = ragged_batch()
-    assert torch.equal(model(source, target, lengths), model(source, target, lengths))
+    source, target = ragged_batch()
+    assert torch.equal(model(source, target), model(source, target))
     model.train()
-    assert not torch.equal(model(source, target, lengths), model(source, target, lengths))
-    encoded = model.encode(source, lengths)
-    _, found = model.follow(encoded, target)
+    assert not torch.equal(model(source, target), model(source, target))
+    _, found = model.follow(model.encode(source), target)
     assert found.all() and not model.dropout(found).all()
 
 
 def test_another_normalizer_is_used_where_it_can_be() -> None:
-    config = LuongConfig(**SIZES)
-    model = Luong(config, sparsemax).double().eval()
+    model = small_model("global(normalizer=sparsemax)")
     with torch.no_grad():
         for weight in model.parameters():
             weight.normal_(std=2.0)
-    source, lengths, target = ragged_batch()
-    weights = model.alignment(model.encode(source, lengths), target)
+    weights = model.attention_weights(*ragged_batch())
     torch.testing.assert_close(weights.sum(-1), torch.ones_like(weights[..., 0]))
     assert (weights[0] == 0).any()
-    with pytest.raises(ValueError, match="'local_p' normalizes with a Gaussian"):
-        Luong(LuongConfig(**SIZES | {"attention": "local_p"}), sparsemax)
+
+
+def test_the_paper_concat_is_that_of_the_score_itself() -> None:
+    """What is computed once for each sentence is the half of W that only knows the annotation."""
+    model = small_model("global(score=luong_concat)")
+    score = LuongConcat(5, 5, 5).double()
+    other = small_model(attend=Attend(score))
+    other.load_state_dict(model.state_dict(), strict=False)
+    with torch.no_grad():
+        halves = (model.attention.attend.score.query_weight, model.attention.key.weight)
+        score.weight.copy_(torch.cat(halves, dim=1))
+        score.v.copy_(model.attention.attend.score.v)
+    torch.testing.assert_close(other(*ragged_batch()), model(*ragged_batch()))
+
+
+@pytest.mark.parametrize(
+    ("form", "attend", "why"),
+    [
+        ("none", Attend(), "attention is none, so nothing attends: leave attend out"),
+        ("local_p", Attend(normalizer=sparsemax), "local_p attention has a normalizer of its own"),
+        ("local_p", Attend(dropout=0.5), "local_p attention has a dropout of its own"),
+        ("global", Attend(score_mod=SoftCap(9.0)), "global attention has a score_mod of its own"),
+    ],
+)
+def test_parts_that_nothing_would_use_are_refused(form: str, attend: Attend, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        Luong(config(form), attend)
 
 
 def test_a_source_longer_than_the_location_score_knows_is_refused_with_both_numbers() -> None:
-    model = small_model(score="location", longest=4)
-    source, lengths, target = ragged_batch()
-    with pytest.raises(ValueError, match="a source has 6 tokens, but .* made for longest=4"):
-        model(source, target, lengths)
+    model = small_model("global(score=location)", max_source_length=4)
+    with pytest.raises(ValueError, match="Location has weights for 4 keys, but key has 6"):
+        model(*ragged_batch())
 
 
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"attention": "none"}, "set input_feeding to 'off'"),
-        ({"score": "location", "longest": None}, "set longest to the largest number"),
-        ({"window": 0}, "window must be between 1 and"),
+        (
+            {"attention": "global(score=location)", "max_source_length": None},
+            "set it to the largest number of source tokens",
+        ),
+        ({"attention": "local_m(window=0)"}, "window must be at least 1"),
     ],
 )
 def test_values_that_do_not_fit_together_are_refused(changes: dict[str, Any], why: str) -> None:
     with pytest.raises(ValueError, match=why):
-        LuongConfig(**SIZES | changes)
+        LuongConfig.from_entries(SIZES | changes)

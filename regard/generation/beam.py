@@ -1,0 +1,127 @@
+"""Beam search with any model that answers a token with logits."""
+
+from math import inf
+from typing import Any
+
+import torch
+from einops import rearrange, repeat
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from regard.generation.decode import PerSource, first_tokens
+from regard.generation.decoder import Decoder
+from regard.generation.hypothesis import Hypothesis
+from regard.generation.state import count_rows, rows_of_beams, rows_of_sources, take
+
+
+@torch.no_grad()
+def beam_search(
+    model: Decoder,
+    encoded: Any,
+    *,
+    begin: PerSource,
+    end: int | None = None,
+    max_length: PerSource,
+    beams: int = 4,
+    length_penalty: float | None = None,
+) -> list[list[Hypothesis]]:
+    """The best answers that `beams` parallel searches find, best first, for every source.
+
+    Answers are ranked by log-probability per token (`end` counted), so that a long one does not
+    lose for its length alone, or by `log p / ((5 + n) / 6)^length_penalty` for n tokens. A finished
+    answer keeps its place among the beams until better ones push it out; the search for a source
+    ends when none of its beams is unfinished, or at `max_length` tokens.
+
+    Args:
+        encoded, begin, end, max_length: as `regard.generation.decode` takes them.
+        beams: number of parallel searches, of which each source gets at most that many answers.
+        length_penalty: None ranks by the mean; 0.0 by log p alone; the Transformer paper has 0.6.
+
+    Raises `ValueError` for fewer than one beam or token, or a negative penalty.
+
+    References:
+        Wu et al. Google's Neural Machine Translation System: Bridging the Gap between Human and
+        Machine Translation. 2016. https://arxiv.org/abs/1609.08144
+    """
+    if beams < 1:
+        raise ValueError(f"beams must be at least 1, got {beams}")
+    if length_penalty is not None and length_penalty < 0.0:
+        raise ValueError(f"length_penalty must not be negative, got {length_penalty}")
+    first, limit = first_tokens(encoded, begin, max_length)
+    found: list[list[Hypothesis]] = [[] for _ in range(count_rows(encoded))]
+    sources = torch.arange(len(first), device=first.device)
+    state = model.start(encoded, beams) if len(first) else None
+    token = repeat(first, "batch -> batch beams", beams=beams)
+    # All beams start equal, so only the first may be continued.
+    score = torch.full(token.shape, -inf, device=token.device)
+    score[:, 0] = 0.0
+    written = token[..., None][..., :0]
+    length, done = torch.zeros_like(token), torch.zeros_like(token, dtype=torch.bool)
+    while len(sources):
+        rows = rearrange(token, "batch beams -> (batch beams)")
+        logits, state = model.step(encoded, state, rows)
+        logits = rearrange(logits, "(batch beams) vocab -> batch beams vocab", beams=beams)
+        length = length + ~done
+        parent, token, score = _best(logits, score, length, done, end, length_penalty)
+        state = take(state, rows_of_beams(parent, beams))
+        written = torch.take_along_dim(written, parent.unsqueeze(-1), dim=1)
+        written = torch.cat([written, token.unsqueeze(-1)], dim=-1)
+        length = length.gather(1, parent)
+        done = torch.zeros_like(done) if end is None else token == end
+        over = done.all(1) | (written.shape[-1] >= limit)
+        if over.any():
+            _collect(found, sources[over], written[over], score[over], end)
+            rest = (~over).nonzero().squeeze(1)
+            encoded = take(encoded, rest, rest)
+            state = take(state, rows_of_sources(rest, beams), rest)
+            sources, limit, token, score, written, length, done = (
+                x[rest] for x in (sources, limit, token, score, written, length, done)
+            )
+    return found
+
+
+def _best(
+    logits: Float[Tensor, "batch beams vocab"],
+    score: Float[Tensor, "batch beams"],
+    length: Int[Tensor, "batch beams"],
+    done: Bool[Tensor, "batch beams"],
+    end: int | None,
+    length_penalty: float | None,
+) -> tuple[Int[Tensor, "batch beams"], Int[Tensor, "batch beams"], Float[Tensor, "batch beams"]]:
+    """Which beams to continue, with which token, and the log-probability that this gives."""
+    beams, each = logits.shape[1], min(logits.shape[1:])
+    # Within a beam the order of its continuations is that of their logits.
+    gain, token = logits.topk(each, dim=-1)
+    gain = gain - logits.logsumexp(-1, keepdim=True)
+    if end is not None:
+        # A finished answer goes on with `</s>` at no cost, and with nothing else.
+        idle = torch.full_like(gain[0, 0], -inf)
+        idle[0] = 0.0
+        gain = torch.where(done.unsqueeze(-1), idle, gain)
+        token = torch.where(done.unsqueeze(-1), end, token)
+    total = score.unsqueeze(-1) + gain
+    ranked = total / _penalty(length, length_penalty, total.dtype).unsqueeze(-1)
+    flat = "batch beams each -> batch (beams each)"
+    chosen = rearrange(ranked, flat).topk(beams, dim=-1).indices
+    token, total = rearrange(token, flat), rearrange(total, flat)
+    return chosen // each, token.gather(1, chosen), total.gather(1, chosen)
+
+
+def _penalty(length: Tensor, alpha: float | None, dtype: torch.dtype) -> Tensor:
+    """What a log-probability is divided by before answers are compared."""
+    length = length.to(dtype)
+    return length if alpha is None else ((5.0 + length) / 6.0) ** alpha
+
+
+def _collect(
+    found: list[list[Hypothesis]],
+    sources: Int[Tensor, " some"],
+    written: Int[Tensor, "some beams len"],
+    score: Float[Tensor, "some beams"],
+    end: int | None,
+) -> None:
+    """Put the answers of these sources in their places."""
+    columns = (sources.tolist(), written.tolist(), score.tolist())
+    for source, rows, scores in zip(*columns, strict=True):
+        answers = zip(rows, scores, strict=True)
+        found[source] = [Hypothesis.of(row, s, end) for row, s in answers if s > -inf]

@@ -1,0 +1,171 @@
+"""Writing token by token: drawn, or the most probable one at each step."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from regard.generation.decoder import Decoder
+from regard.generation.filters import Filters, filtered
+from regard.generation.hypothesis import Hypothesis
+from regard.generation.state import count_rows, device_of_state, take
+
+PerSource = int | Int[Tensor, " batch"]
+"""A number for all sources, or one for each."""
+
+
+@dataclass(frozen=True, eq=False)
+class NextTokens:
+    """What one step wrote: the next token of every row that was not finished before it.
+
+    `log_probability` is the model's own, whatever filters made of it.
+    """
+
+    rows: Int[Tensor, " rows"]
+    tokens: Int[Tensor, " rows"]
+    log_probability: Float[Tensor, " rows"]
+
+
+def decode(
+    model: Decoder,
+    encoded: Any,
+    filters: Filters = (),
+    *,
+    begin: PerSource,
+    end: int | None = None,
+    max_length: PerSource,
+    generator: torch.Generator | None = None,
+) -> Iterator[NextTokens]:
+    """Write an answer to every source, step by step, each token drawn from the model's softmax.
+
+    A row is finished when it has written `end`, or `max_length` tokens; later steps are without it.
+
+    Args:
+        encoded: what the model made of its input.
+        filters: what becomes of the logits before a token is drawn, such as
+            `(Temperature(0.8), KeepTopP(0.9))`.
+        begin: the token before the first; one for each source if they differ.
+        end: the token after the last; None if there is no such token.
+        max_length: greatest number of tokens, `end` counted; one for each source if they differ.
+
+    Raises `ValueError` for a greatest length below 1.
+
+    >>> class Counts:
+    ...     def start(self, encoded, beams):
+    ...         return encoded
+    ...     def step(self, encoded, state, token):
+    ...         return torch.nn.functional.one_hot((token + 1) % 5, 5) * 99.0, state
+    >>> begin = torch.tensor([0, 1])
+    >>> for step in decode(Counts(), torch.zeros(2), begin=begin, end=3, max_length=9):
+    ...     step.rows.tolist(), step.tokens.tolist()
+    ([0, 1], [1, 2])
+    ([0, 1], [2, 3])
+    ([0], [3])
+    """
+
+    def draw(logits: Tensor) -> Tensor:
+        weights = torch.softmax(logits.float(), dim=-1)
+        return torch.multinomial(weights, 1, generator=generator).squeeze(1)
+
+    first = first_tokens(encoded, begin, max_length)
+    return _steps(model, encoded, filters, draw, *first, end)
+
+
+def greedy(
+    model: Decoder,
+    encoded: Any,
+    filters: Filters = (),
+    *,
+    begin: PerSource,
+    end: int | None = None,
+    max_length: PerSource,
+) -> list[Hypothesis]:
+    """The most probable token at each step, one answer to every source; see `decode`."""
+    first = first_tokens(encoded, begin, max_length)
+    steps = _steps(model, encoded, filters, lambda logits: logits.argmax(-1), *first, end)
+    return _answers(count_rows(encoded), steps, end)
+
+
+def sample(
+    model: Decoder,
+    encoded: Any,
+    filters: Filters = (),
+    *,
+    begin: PerSource,
+    end: int | None = None,
+    max_length: PerSource,
+    generator: torch.Generator | None = None,
+) -> list[Hypothesis]:
+    """What `decode` draws, one answer to every source; `log_probability` is without filters."""
+    steps = decode(
+        model,
+        encoded,
+        filters,
+        begin=begin,
+        end=end,
+        max_length=max_length,
+        generator=generator,
+    )
+    return _answers(count_rows(encoded), steps, end)
+
+
+def first_tokens(
+    encoded: Any, begin: PerSource, max_length: PerSource
+) -> tuple[Int[Tensor, " batch"], Int[Tensor, " batch"]]:
+    """The token that every source begins with, and its greatest length.
+
+    Raises `ValueError` for a greatest length below 1.
+    """
+    limit = torch.as_tensor(max_length)
+    if limit.numel() and int(limit.min()) < 1:
+        raise ValueError(f"max_length must be at least 1, got {int(limit.min())}")
+    batch, device = count_rows(encoded), device_of_state(encoded)
+    return torch.as_tensor(begin).to(device).expand(batch), limit.to(device).expand(batch)
+
+
+def _steps(
+    model: Decoder,
+    encoded: Any,
+    filters: Filters,
+    choose: Callable[[Tensor], Tensor],
+    token: Int[Tensor, " batch"],
+    limit: Int[Tensor, " batch"],
+    end: int | None,
+) -> Iterator[NextTokens]:
+    """The steps of all rows, whose next token `choose` takes from the logits."""
+    rows = torch.arange(len(token), device=token.device)
+    written = token.unsqueeze(1)[:, :0]
+    with torch.no_grad():
+        state = model.start(encoded, 1) if len(rows) else None
+    while len(rows):
+        with torch.no_grad():
+            logits, state = model.step(encoded, state, token)
+            token = choose(filtered(filters, logits, written))
+            gain = logits.gather(1, token.unsqueeze(1)).squeeze(1) - logits.logsumexp(-1)
+        yield NextTokens(rows, token, gain)
+        written = torch.cat([written, token.unsqueeze(1)], dim=1)
+        stays = written.shape[1] < limit
+        if end is not None:
+            stays = stays & (token != end)
+        if not stays.all():
+            rest = stays.nonzero().squeeze(1)
+            encoded, state = take(encoded, rest, rest), take(state, rest, rest)
+            rows, token, limit, written = (x[rest] for x in (rows, token, limit, written))
+
+
+def _answers(batch: int, steps: Iterable[NextTokens], end: int | None) -> list[Hypothesis]:
+    """Every source's tokens, put together."""
+    written: list[list[int]] = [[] for _ in range(batch)]
+    scores: Tensor | None = None
+    for step in steps:
+        if scores is None:
+            wide = torch.promote_types(step.log_probability.dtype, torch.float32)
+            scores = step.log_probability.new_zeros(batch, dtype=wide)
+        scores[step.rows] += step.log_probability
+        for row, token in zip(step.rows.tolist(), step.tokens.tolist(), strict=True):
+            written[row].append(token)
+    totals = [] if scores is None else scores.tolist()
+    return [Hypothesis.of(row, total, end) for row, total in zip(written, totals, strict=True)]

@@ -1,0 +1,136 @@
+"""Filters: what becomes of the logits before a token is drawn.
+
+A filter is called with the logits of each row and what the row has written so far, and gives other
+logits; -inf is a token that is never drawn. Filters one after the other are a tuple.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import inf
+from typing import Annotated
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from regard.config import Between, Config, LargeCount, Positive
+
+Logits = Float[Tensor, "rows vocab"]
+Written = Int[Tensor, "rows len"]
+Filter = Callable[[Logits, Written], Logits]
+Filters = Filter | tuple["Filters", ...]
+
+Probability = Annotated[float, Between(above=0.0, below=1.0)]
+
+
+@dataclass(frozen=True)
+class Temperature(Config):
+    """Divide the logits, in float32: below 1 the likely becomes likelier, above 1 less so.
+
+    >>> Temperature(0.5)(torch.tensor([[1.0, 2.0]]), torch.zeros(1, 0, dtype=torch.long))
+    tensor([[2., 4.]])
+    """
+
+    temperature: Positive = 1.0
+
+    def __call__(self, logits: Logits, written: Written) -> Logits:
+        return logits.float() / self.temperature
+
+
+@dataclass(frozen=True)
+class KeepTopK(Config):
+    """Keep the `k` most probable tokens.
+
+    >>> KeepTopK(1)(torch.tensor([[1.0, 2.0]]), torch.zeros(1, 0, dtype=torch.long))
+    tensor([[-inf, 2.]])
+
+    References:
+        Fan, Lewis & Dauphin. Hierarchical Neural Story Generation. 2018.
+        https://aclanthology.org/P18-1082
+    """
+
+    k: LargeCount
+
+    def __call__(self, logits: Logits, written: Written) -> Logits:
+        best = logits.topk(min(self.k, logits.shape[-1]), dim=-1)
+        return torch.full_like(logits, -inf).scatter(-1, best.indices, best.values)
+
+
+@dataclass(frozen=True)
+class KeepTopP(Config):
+    """Keep the fewest tokens that together have a probability of at least `p` (nucleus sampling).
+
+    >>> logits = torch.tensor([[0.5, 0.3, 0.2]]).log()
+    >>> KeepTopP(0.7)(logits, torch.zeros(1, 0, dtype=torch.long)).exp()
+    tensor([[0.5000, 0.3000, 0.0000]])
+
+    References:
+        Holtzman, Buys, Du, Forbes & Choi. The Curious Case of Neural Text Degeneration. 2020.
+        https://arxiv.org/abs/1904.09751
+    """
+
+    p: Probability
+
+    def __call__(self, logits: Logits, written: Written) -> Logits:
+        ordered, token = logits.sort(dim=-1, descending=True, stable=True)
+        share = torch.softmax(ordered.float(), dim=-1)
+        # What stands before a token, so that the one that reaches `p` is kept, and one always is.
+        before = share.cumsum(-1) - share
+        ordered = ordered.masked_fill(before >= self.p, -inf)
+        return torch.empty_like(logits).scatter(-1, token, ordered)
+
+
+@dataclass(frozen=True)
+class KeepMinP(Config):
+    """Keep the tokens at least `p` times as probable as the most probable one.
+
+    >>> logits = torch.tensor([[0.5, 0.3, 0.2]]).log()
+    >>> KeepMinP(0.5)(logits, torch.zeros(1, 0, dtype=torch.long)).exp()
+    tensor([[0.5000, 0.3000, 0.0000]])
+
+    References:
+        Nguyen, Baker, Neo, Roush, Kirsch & Shwartz-Ziv. Turning Up the Heat: Min-p Sampling for
+        Creative and Coherent LLM Outputs. 2025. https://arxiv.org/abs/2407.01082
+    """
+
+    p: Probability
+
+    def __call__(self, logits: Logits, written: Written) -> Logits:
+        share = torch.softmax(logits.float(), dim=-1)
+        return logits.masked_fill(share < self.p * share.amax(-1, keepdim=True), -inf)
+
+
+@dataclass(frozen=True)
+class RepetitionPenalty(Config):
+    """Divide the logits of tokens that the row has written by `penalty`, multiply negative ones.
+
+    Above 1 what was written becomes less probable. What was only read does not count.
+
+    >>> RepetitionPenalty(2.0)(torch.tensor([[1.0, -1.0, 3.0]]), torch.tensor([[0, 1, 1]]))
+    tensor([[ 0.5000, -2.0000,  3.0000]])
+
+    References:
+        Keskar, McCann, Varshney, Xiong & Socher. CTRL: A Conditional Transformer Language Model for
+        Controllable Generation. 2019. https://arxiv.org/abs/1909.05858
+    """
+
+    penalty: Positive
+
+    def __call__(self, logits: Logits, written: Written) -> Logits:
+        found = logits.gather(-1, written)
+        found = torch.where(found > 0, found / self.penalty, found * self.penalty)
+        return logits.scatter(-1, written, found)
+
+
+def filtered(filters: Filters, logits: Logits, written: Written) -> Logits:
+    """The logits after a filter, or after several one after the other.
+
+    >>> none = torch.zeros(1, 0, dtype=torch.long)
+    >>> filtered((Temperature(0.5), KeepTopK(1)), torch.tensor([[1.0, 2.0]]), none)
+    tensor([[-inf, 4.]])
+    """
+    if not isinstance(filters, tuple):
+        return filters(logits, written)
+    for each in filters:
+        logits = filtered(each, logits, written)
+    return logits

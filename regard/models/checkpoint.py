@@ -1,0 +1,87 @@
+"""A model as a folder: `config.json`, which says sizes and parts, and `model.safetensors`."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from regard._io.files import read_json, write_whole
+from regard._spelling import nearest
+from regard.config import Config, to_json
+from regard.models import MODELS, model_class
+from regard.models.attention import Attends
+from regard.models.older import RENAMED, saved_beside, upgraded
+from regard.models.weights import read_weights, write_weights
+
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
+FORMAT = 2
+"""Of `config.json`; 1 had no parts."""
+
+
+def save(model: Any, path: str | Path) -> None:
+    """Write a network of `regard.models` as a folder: `config.json` and `model.safetensors`.
+
+    The configuration says the parts of the attention, too. A part of your own that has no name is
+    written as one: who loads the network has to give it again.
+
+    Raises `TypeError` for a network without a configuration of this library.
+
+    >>> import tempfile, regard
+    >>> from regard.models.lstm import LSTMClassifier, LSTMConfig
+    >>> model = LSTMClassifier(LSTMConfig(vocab=9, classes=2))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     regard.save(model, folder)
+    ...     regard.load(folder).config == model.config
+    True
+    """
+    if not isinstance(getattr(model, "config", None), Config):
+        raise TypeError(
+            f"{type(model).__name__} has no configuration of this library; save its state_dict"
+        )
+    folder = Path(path)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_weights(model, folder / WEIGHTS)
+    write_config(model, folder)
+
+
+def write_config(model: Any, folder: Path) -> None:
+    """Write `config.json` alone."""
+    write_whole(folder / CONFIG, to_json(model.config, format=FORMAT).encode())
+
+
+def load(folder: Path, attend: Attends = None) -> nn.Module:
+    """The model in a folder as it was saved, its parts included, ready for evaluation.
+
+    Args:
+        attend: the parts again, where they are the user's own; otherwise instead of those saved.
+
+    Raises `FileNotFoundError` when a file is missing, `CheckpointMismatch` when the weights are not
+    those of the configuration, and `ValueError` when a file is damaged or foreign, or when a part
+    has to be given.
+    """
+    path = folder / CONFIG
+    try:
+        kind, config = read_config(folder)
+        with torch.device("meta"):
+            model = kind(config) if attend is None else kind(config, attend=attend)
+    except (ValueError, TypeError) as error:
+        hint = ": give load(path, attend=...)" if "has to be given again" in str(error) else ""
+        raise ValueError(f"{path}: {error}{hint}") from None
+    read_weights(model, folder / WEIGHTS, RENAMED.get(config.tag, {}), saved_beside(folder))
+    return model.eval()
+
+
+def read_config(folder: Path) -> tuple[Any, Any]:
+    """A model's class and its configuration; raises `ValueError` for one that is not known."""
+    entries = read_json((folder / CONFIG).read_text("utf-8"))
+    if not isinstance(entries, dict):
+        raise ValueError("it is not a configuration")
+    if entries.pop("format", None) != FORMAT:
+        entries = upgraded(entries, folder)
+    name = entries.pop("model_type", None)
+    if name not in MODELS:
+        hint = nearest(str(name), MODELS)
+        raise ValueError(f"its model_type is {name!r}, which is not known; {hint}")
+    kind = model_class(name)
+    return kind, kind.config_type.from_entries(entries)
