@@ -1,1 +1,32 @@
-"""Tasks: data, model, loss, metric and what to show, put together."""
+"""Tasks by name. A task is a folder that reads, encodes, learns, judges and answers.
+
+The table holds import paths and imports nothing, so that names can be listed without PyTorch.
+"""
+
+from importlib import import_module
+from typing import Any
+
+from regard._spelling import nearest
+
+TASKS = {
+    "translate": "regard.tasks.translate:Translate",
+    "classify": "regard.tasks.classify:Classify",
+    "match": "regard.tasks.match:Match",
+    "answer": "regard.tasks.answer:AnswerQuestions",
+    "recommend": "regard.tasks.recommend:Recommend",
+    "language_model": "regard.tasks.language_model:LanguageModel",
+    "dates": "regard.tasks.dates:Dates",
+}
+"""Name → where the class is."""
+
+
+def task_class(name: str) -> Any:
+    """The class of a task, imported now; raises `ValueError` for a name that is not there.
+
+    >>> task_class("classify").metric
+    'accuracy'
+    """
+    if name not in TASKS:
+        raise ValueError(f"there is no task {name!r}: {nearest(name, TASKS)}")
+    module, _, kind = TASKS[name].partition(":")
+    return getattr(import_module(module), kind)

@@ -1,7 +1,7 @@
-"""A trained model as a folder that stands by itself: the exchange layout.
+"""A trained network as a folder that stands by itself.
 
-`config.json`, `model.safetensors`, the tokenizers, `task.json` with what the task needs beside
-them, a README.md for people, and a manifest that vouches for all of it, written last.
+`config.json` and `model.safetensors` are the network, `task.json` and the files beside it what its
+task needs; a README.md is for people, and a manifest, written last, vouches for all of it.
 """
 
 import json
@@ -9,13 +9,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from regard._io.files import read_json, write_whole
 from regard._io.manifest import NAME, verify_manifest, write_manifest
-from regard.models.weights import write_weights
+from regard.config import Config
+from regard.models import checkpoint
+from regard.models.attention import Attends
+from regard.models.checkpoint import CONFIG, WEIGHTS
+from regard.models.weights import read_weights, write_weights
 
-CONFIG, WEIGHTS, TASK, README = "config.json", "model.safetensors", "task.json", "README.md"
+TASK, README = "task.json", "README.md"
 
 
 def save_model(
@@ -25,18 +29,30 @@ def save_model(
     about: Mapping[str, Any],
     others: Sequence[str],
 ) -> None:
-    """Write a model's part of the layout; the files `others` are there already.
+    """Write a network's part of the layout; the files `others` are there already.
 
     Args:
-        weights: whole tensors to write in place of the model's own, which may be sharded.
+        weights: whole tensors to write in place of the network's own, which may be sharded.
         about: what `task.json` says; `task` names the task.
     """
     write_weights(model, folder / WEIGHTS, weights)
-    write_whole(folder / CONFIG, model.config.to_json().encode())
+    if isinstance(getattr(model, "config", None), Config):
+        checkpoint.write_config(model, folder)
+    else:
+        own = {"model_type": None, "class": type(model).__name__}
+        write_whole(folder / CONFIG, json.dumps(own).encode())
     text = json.dumps(about, indent=2, ensure_ascii=False) + "\n"
     write_whole(folder / TASK, text.encode())
     write_whole(folder / README, _card(model, about).encode())
     write_manifest(folder, [CONFIG, WEIGHTS, TASK, README, *others])
+
+
+def load_model(folder: Path, attend: Attends = None, model: nn.Module | None = None) -> Any:
+    """The network of a folder, or the weights of a network of the user's own into `model`."""
+    if model is None:
+        return checkpoint.load(folder, attend)
+    read_weights(model, folder / WEIGHTS)
+    return model.eval()
 
 
 def read_about(folder: Path) -> dict[str, Any]:

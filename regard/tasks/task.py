@@ -1,115 +1,219 @@
-"""What a task is: data, model, loss, metric and what to show, behind one small interface.
+"""What a task is: data, network, loss, metric and what to show, behind one small interface.
 
 A task is trained by `regard.train`, which knows nothing else of it. What it leaves behind is a
-predictor: the model with what turns text into numbers and back.
+predictor: the network with what turns input into numbers and back.
 """
 
-from collections.abc import Mapping, Sequence
+import tempfile
+import weakref
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from shutil import rmtree
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from regard._metrics import LOWER_IS_BETTER
-from regard.data.feeding.feed import Part
+from regard.config import Config, fields_of
+from regard.data.feeding.batching import by_tokens
+from regard.data.reading.corpus import Corpus
+from regard.data.reading.read import read
+from regard.data.schema import Schema
+from regard.tasks.predictor import Answer, Coder, Predictor, device_of
 
 Record = dict[str, Any]
-"""What is known of one example after an examination: plain values that fit into JSON."""
+"""What is known of one example after an evaluation: plain values that fit into JSON."""
 
-
-@runtime_checkable
-class Batch(Protocol):
-    """Examples as tensors.
-
-    `labels` is the number of labels the loss sums over, `tokens` the number of tokens read and
-    written, and `cells` the same with padding.
-    """
-
-    @property
-    def labels(self) -> int: ...
-
-    @property
-    def tokens(self) -> int: ...
-
-    @property
-    def cells(self) -> int: ...
-
-    def to(self, device: torch.device) -> "Batch": ...
+AT_ONCE = 64
+"""Examples that are asked together."""
 
 
 @dataclass(frozen=True, eq=False)
-class Answer:
-    """What a predictor says to one text: the answers found, best first, and where it looked.
+class Encoded:
+    """A corpus as numbers, with what was learned from its training part.
 
-    `answers` are pairs of an answer and its log-probability in nats. `inputs` and `outputs` are the
-    tokens that the columns and rows of `weights` belong to; `weights` is None where nothing was
-    asked to be shown. `unknown` names characters of the text that the model has never seen.
+    Args:
+        coder: stands between what is written and the numbers.
+        examples: the numbers of each split.
+        texts: the splits as they were written, with the columns of the task's schema.
     """
 
-    text: str
-    answers: tuple[tuple[str, float], ...]
-    inputs: tuple[str, ...] = ()
-    outputs: tuple[str, ...] = ()
-    weights: Float[Tensor, "q_len k_len"] | None = None
-    unknown: tuple[str, ...] = ()
+    coder: Any
+    examples: Mapping[str, Any]
+    texts: Mapping[str, Any]
 
 
-@runtime_checkable
-class Predictor(Protocol):
-    """A trained model and what it needs to read and write text."""
+@dataclass(frozen=True, eq=False)
+class Part:
+    """The examples of one epoch, as a feed takes them."""
+
+    coder: Coder
+    examples: Any
 
     @property
-    def model(self) -> Any: ...
+    def lengths(self) -> np.ndarray:
+        """The lengths that batches are planned by, `[n columns]`."""
+        return self.examples.lengths
 
-    def predict(self, texts: Sequence[str], beams: int = 1) -> list[Answer]:
-        """Answer texts, each for itself; raises `ValueError` for one it cannot read."""
-
-    def save(self, folder: Path, weights: Mapping[str, Tensor] | None = None) -> None:
-        """Write the exchange layout into a folder, with these weights or the model's own."""
+    def batch(self, rows: np.ndarray) -> Any:
+        """These examples as a batch."""
+        return self.coder.collate(self.examples, rows)
 
 
-@runtime_checkable
-class Task(Protocol):
-    """What the loop trains and examines.
+class Task(ABC):
+    """The base of tasks: learn from a corpus, be evaluated, answer.
 
-    `metric` names the number of `score` by which the best model is chosen. `fixed` are the examples
-    that are shown again and again while training lasts: pairs of a text and the wanted answer.
+    Args:
+        data: a corpus, what `prepare` made of one, or whatever `regard.data` can read; None for a
+            task that makes its own.
+        model: a network that meets the task's protocol (see `regard.models.protocols`), or what
+            makes one from the sizes that the data decides, such as `lambda vocab, classes, **_:
+            Mine(vocab, classes)`.
+        settings: of the task; its defaults if None.
+        seed: of what is drawn from the data.
+        fixed: how many validation examples are shown again and again while training lasts.
     """
 
-    @property
-    def name(self) -> str: ...
+    name: ClassVar[str]
+    metric: ClassVar[str]
+    """The number of `score` by which the best network is chosen."""
+    schema: ClassVar[Schema | None] = None
+    """The columns it reads; None for one that reads no data."""
+    settings_type: ClassVar[type[Config]]
+    predictor_type: ClassVar[type[Predictor]]
+    evaluates_training_part: ClassVar[bool] = False
+    """Whether what is asked in an evaluation may be held out of the training part itself."""
+
+    def __init__(
+        self,
+        data: Encoded | Corpus | str | None,
+        model: nn.Module | Callable[..., nn.Module],
+        settings: Any = None,
+        *,
+        seed: int = 0,
+        fixed: int = 4,
+    ) -> None:
+        self.settings: Any = self.settings_type() if settings is None else settings
+        self.seed = seed
+        self.data = data if isinstance(data, Encoded) else self.prepare(data, self.settings)
+        self.coder = self.data.coder
+        made = model if isinstance(model, nn.Module) else model(**self.coder.sizes)
+        self.predictor: Any = self.predictor_type(made, self.coder)
+        self.stream: Callable[[int], Any] | None = None
+        self.fixed = self.shown(fixed) if fixed else []
 
     @property
-    def metric(self) -> str: ...
+    def model(self) -> Any:
+        """The network."""
+        return self.predictor.model
 
-    @property
-    def predictor(self) -> Predictor: ...
+    @classmethod
+    @abstractmethod
+    def learn(cls, corpus: Corpus, settings: Any) -> Any:
+        """The coder for a corpus: tokens, labels and so on of its training part."""
 
-    @property
-    def fixed(self) -> Sequence[tuple[str, str | None]]: ...
+    @abstractmethod
+    def loss(self, batch: Any) -> Float[Tensor, ""]:
+        """The sum of the losses of a batch's targets."""
 
-    def part(self, epoch: int) -> Part:
+    @abstractmethod
+    def ask(self, split: str, rows: np.ndarray, num_answers: int) -> list[Record]:
+        """A record for each of these examples, few enough for one batch."""
+
+    @abstractmethod
+    def score(self, split: str, records: Sequence[Record]) -> dict[str, float]:
+        """The metrics of a whole split, from the records of all its examples."""
+
+    @abstractmethod
+    def shown(self, count: int) -> list[tuple[Any, str | None]]:
+        """Some examples to show while training lasts: an input, and the answer that is right."""
+
+    @classmethod
+    def prepare(
+        cls, data: Corpus | str | None, settings: Any = None, place: Path | None = None
+    ) -> Encoded:
+        """Learn the coder from the training part, and write every split as numbers.
+
+        Args:
+            data: a corpus, or what `regard.data` can read as this task's.
+            place: a folder for the numbers; a temporary one that goes with them if None.
+        """
+        if cls.schema is None or data is None:
+            raise ValueError(f"{cls.name} learns from data; give a corpus, or where it is")
+        settings = cls.settings_type() if settings is None else settings
+        corpus = read(data, [cls.schema], cls.name) if isinstance(data, str) else data
+        folder = place or Path(tempfile.mkdtemp(prefix="regard-"))
+        coder = cls.learn(corpus, settings)
+        coder.save(folder)
+        encoded = Encoded(coder, coder.encode(corpus.splits, folder), corpus.splits)
+        if place is None:
+            weakref.finalize(encoded, rmtree, folder, ignore_errors=True)
+        return encoded
+
+    @classmethod
+    def opened(cls, corpus: Corpus, settings: Any, place: Path) -> Encoded:
+        """What `prepare` wrote into `place` for the same corpus and settings."""
+        coder = cls.predictor_type.load_coder(place, cls.learned_entries(settings))
+        return Encoded(coder, coder.opened(corpus.splits, place), corpus.splits)
+
+    @classmethod
+    def learned_entries(cls, settings: Any) -> dict[str, Any]:
+        """What the settings say of the coder, as `task.json` would (see `Coder.entries`)."""
+        return {name: getattr(settings, name) for name in fields_of(cls.settings_type)}
+
+    @classmethod
+    def of(
+        cls, predictor: Any, splits: Mapping[str, Any], place: Path, settings: Any = None
+    ) -> "Task":
+        """The task of a trained predictor, which reads these splits as it has learned to."""
+        examples = predictor.coder.encode(splits, place)
+        return cls(Encoded(predictor.coder, examples, splits), predictor.model, settings, fixed=0)
+
+    def part(self, epoch: int) -> Any:
         """The training examples of one epoch, the same at every call."""
+        if self.stream is not None:
+            return self.stream(epoch)
+        return Part(self.coder, self.data.examples["train"])
+
+    def stream_part(self, rows: Sequence[Mapping[str, Any]]) -> Part:
+        """Examples as they come from a stream."""
+        return Part(self.coder, self.coder.encode_rows(rows))
 
     def plan(self, lengths: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
         """The micro-batches of an epoch: row numbers."""
-
-    def loss(self, batch: Any) -> Float[Tensor, ""]:
-        """The sum of the losses of a batch's labels, in nats."""
+        return by_tokens(lengths, self.settings.batch_tokens, rng)
 
     def size(self, split: str) -> int:
-        """The number of examples in `valid` or `test`, 0 where there is no such split."""
+        """The number of examples in a split, 0 where there is no such split."""
+        return len(self.data.examples[split]) if split in self.data.examples else 0
 
-    def examine(self, split: str, rows: np.ndarray, beams: int = 1) -> list[Record]:
+    def batch(self, split: str, rows: np.ndarray) -> Any:
+        """These examples of a split as a batch, where the network is."""
+        return self.coder.collate(self.data.examples[split], rows).to(device_of(self.model))
+
+    @torch.no_grad()
+    def examine(self, split: str, rows: np.ndarray, num_answers: int = 1) -> list[Record]:
         """Ask these examples: one record for each, in their order."""
+        records: list[Record] = [{} for _ in rows]
+        lengths = self.data.examples[split].lengths
+        order = np.argsort(lengths[rows].sum(1), kind="stable")
+        for start in range(0, len(rows), self.at_once):
+            some = order[start : start + self.at_once]
+            found = self.ask(split, rows[some], num_answers)
+            for row, record in zip(some, found, strict=True):
+                records[row] = record
+        return records
 
-    def score(self, split: str, records: Sequence[Record]) -> dict[str, float]:
-        """The metrics of a whole split, from the records of all its examples."""
+    @property
+    def at_once(self) -> int:
+        """How many examples are asked together."""
+        return AT_ONCE
 
 
 def better(metric: str, new: float, old: float | None) -> bool:
@@ -125,7 +229,7 @@ def better(metric: str, new: float, old: float | None) -> bool:
     return new < old if metric in LOWER_IS_BETTER else new > old
 
 
-def as_sample(answer: Answer, wanted: str | None) -> Mapping[str, Any]:
+def as_sample(answer: Answer, target: str | None) -> Mapping[str, Any]:
     """An answer as plain values, weights rounded to three decimals, for `samples.jsonl`."""
     weights = None
     if answer.weights is not None:
@@ -133,7 +237,7 @@ def as_sample(answer: Answer, wanted: str | None) -> Mapping[str, Any]:
     return {
         "input": answer.text,
         "answer": answer.answers[0][0],
-        "wanted": wanted,
+        "wanted": target,
         "inputs": list(answer.inputs),
         "outputs": list(answer.outputs),
         "weights": weights,

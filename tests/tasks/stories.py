@@ -1,17 +1,19 @@
 """A small task of questions about stories, in memory."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
-from regard._io.extra import extra
-from regard.data.encoding.examples import encode
 from regard.data.encoding.story_words import learn_words
-from regard.data.synthetic.stories import rows
+from regard.data.synthetic.stories import story_rows
 from regard.models.memory import MemoryConfig, MemoryNetwork
-from regard.tasks.answer import AnswerQuestions, coders
-from regard.tasks.answerer import Answerer
+from regard.tasks.answer import AnswerQuestions, AnswerSettings
+from regard.tasks.answer.coder import StoriesAndAnswers
+from regard.tasks.task import Encoded
+from tests.tasks import rows
 
 COLUMNS = ("story", "question", "answer", "support")
 SIZES = {"train": 60, "valid": 20}
@@ -20,9 +22,7 @@ SIZES = {"train": 60, "valid": 20}
 def table(found: list[tuple[str, ...]]) -> Any:
     """Rows as the reading of data gives them."""
     columns = zip(*found, strict=True)
-    return extra("datasets").Dataset.from_dict(
-        {name: list(texts) for name, texts in zip(COLUMNS, columns, strict=True)}
-    )
+    return rows.table(**{name: list(texts) for name, texts in zip(COLUMNS, columns, strict=True)})
 
 
 def asking(
@@ -31,17 +31,19 @@ def asking(
     sizes: dict[str, int] = SIZES,
     seed: int = 0,
     linear_epochs: float = 0.0,
-    **model: Any,
+    own: Callable[..., nn.Module] | None = None,
+    **choices: Any,
 ) -> AnswerQuestions:
-    """The task over drawn stories."""
+    """The task over drawn stories, for a memory network of these choices, or what `own` makes."""
     texts = {
-        split: table(list(rows(split, count, 100 + seed, kind=kind)))
+        split: table(list(story_rows(split, count, 100 + seed, kind=kind)))
         for split, count in sizes.items()
     }
     train = texts["train"]
-    words = learn_words(train["story"], train["question"], train["answer"])
-    examples = {split: encode(part, coders(words), folder / split) for split, part in texts.items()}
+    coder = StoriesAndAnswers(learn_words(train["story"], train["question"], train["answer"]))
     torch.manual_seed(seed)
-    shape: dict[str, Any] = {"embed_dim": 20, "hops": 2} | model
-    network = MemoryNetwork(MemoryConfig(vocab=len(words), **shape))
-    return AnswerQuestions(Answerer(network, words), examples, texts, linear_epochs=linear_epochs)
+    decided = {name: coder.sizes[name] for name in MemoryConfig.from_data}
+    config = MemoryConfig.from_entries({"embed_dim": 20, "hops": 2} | decided | choices)
+    data = Encoded(coder, coder.encode(texts, folder), texts)
+    model = MemoryNetwork(config) if own is None else own
+    return AnswerQuestions(data, model, AnswerSettings(linear_epochs=linear_epochs))

@@ -1,0 +1,17 @@
+"""What the data of this task looks like: stories, questions, answers, and what supports them."""
+
+from regard.data.schema import ByHash, Column, ColumnKind, Schema
+
+SCHEMA = Schema(
+    "answer",
+    (
+        Column("story", ("context", "passage")),
+        Column("question"),
+        Column("answer", kind=ColumnKind.LABEL),
+        Column("support", ("supporting",), optional=True),
+    ),
+    # What is asked later in a story stands on the same side.
+    hold_out=ByHash(first_line=True),
+    streams=False,
+    babi=True,
+)

@@ -1,0 +1,33 @@
+"""Losses of networks that learn more from an example than its label says."""
+
+from typing import Any
+
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from regard.layers import AuxLoss
+
+
+def forward_sampled(model: Any, *inputs: Any) -> tuple[Tensor, AuxLoss | None]:
+    """The logits of any network, and the auxiliary loss of one that has some.
+
+    >>> from torch import nn
+    >>> forward_sampled(nn.Identity(), 7)
+    (7, None)
+    """
+    if hasattr(model, "forward_sampled"):
+        return model.forward_sampled(*inputs)
+    return model(*inputs), None
+
+
+def with_auxiliary_loss(
+    nll: Float[Tensor, " batch"],
+    aux: AuxLoss | None,
+    known: Bool[Tensor, " batch"] | None = None,
+) -> Float[Tensor, " batch"]:
+    """The loss of each example, whose value stays `nll` and whose gradient knows the rest.
+
+    Args:
+        known: the examples that have a label, all if None; others learn nothing.
+    """
+    return nll if aux is None else nll + aux(nll, known)

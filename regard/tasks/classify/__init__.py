@@ -1,0 +1,6 @@
+"""Classification of texts."""
+
+from regard.tasks.classify.predictor import Classifier
+from regard.tasks.classify.task import Classify, ClassifySettings
+
+__all__ = ["Classifier", "Classify", "ClassifySettings"]

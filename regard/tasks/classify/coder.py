@@ -1,0 +1,170 @@
+"""What classification learns from its data: tokens and labels."""
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from regard._io.files import read_json, write_whole
+from regard.data.encoding.documents import DocumentCoder
+from regard.data.encoding.examples import (
+    EncodesText,
+    Examples,
+    Reader,
+    encode_examples,
+    encoded,
+    load_examples,
+)
+from regard.data.encoding.tokenizer import Tokenizer
+from regard.sequences import Sequences
+from regard.tasks.batch import Batch, sequences_of
+
+TOKENIZER, LABELS = "tokenizer.json", "labels.json"
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledTexts(Batch):
+    """Texts and their labels, -1 for one that is not known."""
+
+    source: Sequences
+    label: Int[Tensor, " batch"]
+
+    @property
+    def num_targets(self) -> int:
+        """Number of texts that have a label."""
+        return int((self.label >= 0).sum())
+
+
+@dataclass(frozen=True, eq=False)
+class LabelCoder(ABC):
+    """A tokenizer and the names of labels: what is learned from any texts with labels.
+
+    Args:
+        longest: greatest number of tokens that are read of a text; longer ones are cut.
+    """
+
+    tokenizer: Tokenizer
+    labels: tuple[str, ...]
+    longest: int
+
+    @property
+    @abstractmethod
+    def readers(self) -> dict[str, Reader]:
+        """What makes numbers of each column."""
+
+    @abstractmethod
+    def collate(self, examples: Examples, rows: np.ndarray) -> Batch:
+        """These examples as a batch."""
+
+    @property
+    def sizes(self) -> dict[str, Any]:
+        """What the data decides of a network."""
+        tokenizer = self.tokenizer
+        return {
+            "vocab": len(tokenizer),
+            "classes": len(self.labels),
+            "unknown": tokenizer.unknown_id,
+            "end": tokenizer.end,
+            "max_length": self.longest,
+        }
+
+    def encode(self, splits: Mapping[str, Any], place: Path) -> dict[str, Examples]:
+        """Every split as numbers, in folders under `place`."""
+        return {
+            split: encode_examples(rows, self.readers, place / split, self.longest, "cut")
+            for split, rows in splits.items()
+        }
+
+    def opened(self, splits: Mapping[str, Any], place: Path) -> dict[str, Examples]:
+        """What `encode` wrote."""
+        return {split: load_examples(place / split) for split in splits}
+
+    def encode_rows(self, rows: Sequence[Mapping[str, str]]) -> Examples:
+        """Rows of a stream, those that are not too long."""
+        return encoded(rows, self.readers, self.longest)
+
+    def save(self, folder: Path) -> list[str]:
+        """Write both files."""
+        self.tokenizer.save(folder / TOKENIZER)
+        save_labels(self.labels, folder)
+        return [TOKENIZER, LABELS]
+
+    def entries(self) -> dict[str, Any]:
+        """What `task.json` says."""
+        return {"longest": self.longest}
+
+
+@dataclass(frozen=True, eq=False)
+class TextsAndLabels(LabelCoder):
+    """The tokenizer of the texts and the names of the labels.
+
+    Args:
+        sentences: mark the end of every sentence, for networks that read documents.
+    """
+
+    sentences: bool = False
+
+    @property
+    def texts(self) -> EncodesText:
+        """What reads the texts."""
+        return DocumentCoder(self.tokenizer) if self.sentences else self.tokenizer
+
+    @property
+    def readers(self) -> dict[str, Reader]:
+        """What makes numbers of each column."""
+        return {"text": self.texts, "label": self.labels}
+
+    def collate(self, examples: Examples, rows: np.ndarray) -> LabelledTexts:
+        """These examples as a batch."""
+        (sources,) = examples.take(rows)
+        return LabelledTexts(sequences_of(sources, self.tokenizer.pad), labels_of(examples, rows))
+
+    def entries(self) -> dict[str, Any]:
+        """What `task.json` says."""
+        return {**super().entries(), "sentences": self.sentences}
+
+    @classmethod
+    def load(cls, folder: Path, entries: Mapping[str, Any]) -> "TextsAndLabels":
+        """What `save` wrote; raises `ValueError` when a file is damaged."""
+        tokenizer = Tokenizer.load(folder / TOKENIZER)
+        sentences = entries.get("sentences", False)
+        return cls(tokenizer, load_labels(folder), entries["longest"], sentences)
+
+
+def labels_of(examples: Examples, rows: np.ndarray) -> Int[Tensor, " batch"]:
+    """The numbers of these examples' labels, -1 for one that is not known."""
+    return torch.from_numpy(examples.labels[rows].astype(np.int64))
+
+
+def save_labels(labels: Sequence[str], folder: Path) -> None:
+    """Write the names of the labels into a folder that exists."""
+    write_whole(folder / LABELS, json.dumps(labels, ensure_ascii=False).encode())
+
+
+def load_labels(folder: Path) -> tuple[str, ...]:
+    """What `save_labels` wrote; raises `ValueError` when the file is damaged."""
+    path = folder / LABELS
+    try:
+        names = read_json(path.read_bytes())
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged: {error}") from None
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"{path} is not a list of names; copy the whole run folder again")
+    return tuple(names)
+
+
+def require_labels(corpus: Any) -> None:
+    """Raise `ValueError` unless there are two labels to choose from."""
+    if len(corpus.labels) < 2:
+        count, column = len(corpus.splits["train"]), corpus.names[-1]
+        raise ValueError(
+            f"{column} is {corpus.labels[0]!r} in all {count:,} training examples; at least 2 "
+            "different ones are needed"
+        )

@@ -1,0 +1,28 @@
+"""What labels cost a network that gives logits of them."""
+
+from typing import Any
+
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from regard.tasks.auxiliary import forward_sampled, with_auxiliary_loss
+
+
+def label_loss(
+    model: Any, inputs: tuple[Any, ...], label: Int[Tensor, " batch"], smoothing: float
+) -> Float[Tensor, ""]:
+    """The summed cross-entropy of the labels, with the gradient of an auxiliary loss.
+
+    A label of -1 is not known: it costs nothing and teaches nothing.
+
+    >>> import torch
+    >>> logits = torch.tensor([[0.0, 0.0], [5.0, -5.0]])
+    >>> label_loss(torch.nn.Identity(), (logits,), torch.tensor([0, -1]), smoothing=0.0)
+    tensor(0.6931)
+    """
+    logits, aux = forward_sampled(model, *inputs)
+    nll = cross_entropy(
+        logits.float(), label, ignore_index=-1, reduction="none", label_smoothing=smoothing
+    )
+    return with_auxiliary_loss(nll, aux, label >= 0).sum()

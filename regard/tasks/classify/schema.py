@@ -1,0 +1,20 @@
+"""What the data of this task looks like: a column of texts and one of labels."""
+
+from regard.data.schema import Column, ColumnKind, Schema
+
+SCHEMA = Schema(
+    "classify",
+    (
+        Column(
+            "text",
+            tuple("sentence review document content comment tweet message body".split()),
+        ),
+        Column(
+            "label",
+            tuple("labels class category sentiment label_text".split()),
+            ColumnKind.LABEL,
+        ),
+    ),
+    any_two=True,
+    label_files=True,
+)

@@ -1,0 +1,99 @@
+"""Classification of texts: a label to each, accuracy and F1 to judge by."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from torch import Tensor
+
+from regard.config import Config, LargeCount, Share
+from regard.data.encoding.token_settings import BPE, Tokens, texts_of
+from regard.data.reading.corpus import Corpus
+from regard.tasks.classify.coder import LabelledTexts, TextsAndLabels, require_labels
+from regard.tasks.classify.loss import label_loss
+from regard.tasks.classify.metrics import label_record, label_scores
+from regard.tasks.classify.predictor import Classifier
+from regard.tasks.classify.schema import SCHEMA
+from regard.tasks.task import Record, Task
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassifySettings(Config):
+    """The options of classification.
+
+    Args:
+        tokens: how texts are cut.
+        sentences: mark the end of every sentence, for networks that read documents.
+        longest: tokens that are read of a text; longer ones are cut.
+        batch_tokens: tokens of a micro-batch, padding included.
+        smoothing: of the labels.
+    """
+
+    tag = "classify"
+
+    tokens: Tokens = BPE()
+    sentences: bool = False
+    longest: LargeCount = 256
+    batch_tokens: LargeCount = 4096
+    smoothing: Share = 0.0
+
+
+class Classify(Task):
+    r"""The task: learn the labels of texts.
+
+    The network takes `Sequences` and returns logits `[batch, classes]`; one that has
+    `attention_weights` is shown with them, one that has `forward_sampled` is trained by it (see
+    `regard.models.protocols.Classifies`).
+
+    >>> import tempfile, torch
+    >>> from pathlib import Path
+    >>> class Bag(torch.nn.Module):
+    ...     def __init__(self, vocab, classes, **_):
+    ...         super().__init__()
+    ...         self.words = torch.nn.Embedding(vocab, classes)
+    ...     def forward(self, source):
+    ...         return source.mean(self.words(source.ids))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "films.csv")
+    ...     _ = path.write_text("text,label\n" + "a fine film,good\na dull film,bad\n" * 20)
+    ...     task = Classify(str(path), Bag)
+    >>> task.loss(task.batch("train", np.arange(2))).shape
+    torch.Size([])
+    """
+
+    name, metric = "classify", "accuracy"
+    schema = SCHEMA
+    settings_type = ClassifySettings
+    predictor_type = Classifier
+    settings: ClassifySettings
+    coder: TextsAndLabels
+
+    @classmethod
+    def learn(cls, corpus: Corpus, settings: Any) -> TextsAndLabels:
+        """Tokens of the training texts, labels of all."""
+        require_labels(corpus)
+        tokenizer = settings.tokens.learned(texts_of(corpus.splits["train"], "text"))
+        return TextsAndLabels(tokenizer, corpus.labels, settings.longest, settings.sentences)
+
+    def loss(self, batch: LabelledTexts) -> Float[Tensor, ""]:
+        """The summed cross-entropy of the labels, an auxiliary loss included."""
+        return label_loss(self.model, (batch.source,), batch.label, self.settings.smoothing)
+
+    def ask(self, split: str, rows: np.ndarray, num_answers: int) -> list[Record]:
+        """For each text: the label, the answer, and the label's negative log-likelihood."""
+        batch = self.batch(split, rows)
+        scores = self.model(batch.source).float().log_softmax(-1).cpu()
+        return [label_record(s, n) for s, n in zip(scores, batch.label.tolist(), strict=True)]
+
+    def score(self, split: str, records: Sequence[Record]) -> dict[str, float]:
+        """Loss, accuracy and F1 averaged over labels; texts without a known label do not count."""
+        return label_scores(records)
+
+    def shown(self, count: int) -> list[tuple[Any, str | None]]:
+        """Validation texts and their labels."""
+        if "valid" not in self.data.texts:
+            return []
+        rows = self.data.texts["valid"][:count]
+        return list(zip(rows["text"], rows["label"], strict=True))

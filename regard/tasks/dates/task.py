@@ -1,0 +1,194 @@
+"""Dates in every language to ISO 8601: made while training, so there is no data to read."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from torch import Tensor
+
+from regard.config import Config, Count, LargeCount
+from regard.data.encoding.vocabulary import Vocabulary
+from regard.data.feeding.batching import by_rows
+from regard.data.reading.corpus import Corpus
+from regard.data.synthetic.cldr_dates import FORMATS, CLDRDates, languages
+from regard.data.synthetic.days import day, days_of
+from regard.data.synthetic.tags import nearest_tags
+from regard.tasks.dates.coder import DateCoder
+from regard.tasks.dates.examples import DateExamples, MadeDates
+from regard.tasks.dates.metrics import date_scores
+from regard.tasks.dates.predictor import DateReader
+from regard.tasks.seq2seq import Seq2SeqBatch, seq2seq_loss
+from regard.tasks.task import Record, Task
+
+SHOWN_LANGUAGES = ("fr", "ar", "zh")
+"""Languages whose alignments are shown, if they are learned: three scripts, three orders."""
+
+NOTHING_TO_READ = "dates are made while training, so there is nothing to read: give None as data"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatesSettings(Config):
+    """The options of reading dates.
+
+    Args:
+        languages: tags of CLDR; all of Babel's where there are none.
+        examples_per_epoch: so many are drawn at a time and sorted by length.
+        batch_size: dates of a micro-batch. Half as many as usual would teach more by each example,
+            but not in each second.
+        valid_questions: dates of an evaluation while training lasts, in all languages together; two
+            in each at least.
+        test_questions: dates of the last evaluation; 40 in each language at least.
+        eval_batch_size: dates that are evaluated at once.
+        longest: characters that are read of a text.
+        max_length: characters that are written.
+    """
+
+    tag = "dates"
+
+    languages: tuple[str, ...] = ()
+    examples_per_epoch: LargeCount = 50_000
+    batch_size: Count = 128
+    valid_questions: LargeCount = 600
+    test_questions: LargeCount = 2000
+    eval_batch_size: Count = 512
+    longest: Count = 500
+    max_length: Count = 16
+
+
+class Dates(Task):
+    """The task for some languages.
+
+    A training example is a language, one of its four formats and a day of the training split, each
+    drawn uniformly; an epoch's are drawn from the seed and the epoch's number. Days of the other
+    splits are never trained on, in no language. The network is one that can translate (see
+    `regard.models.protocols.Translates`); in the place of data there is None.
+
+    Raises `ImportError` without Babel, and `ValueError` for data.
+
+    >>> from regard.models.rnnsearch import RNNsearch, RNNsearchConfig
+    >>> def network(source_vocab, target_vocab, **_):
+    ...     sizes = {"source_vocab": source_vocab, "target_vocab": target_vocab}
+    ...     return RNNsearch(RNNsearchConfig(**sizes, embed_dim=8, hidden_dim=8, maxout_dim=8))
+    >>> task = Dates(None, network, DatesSettings(languages=("en", "fr")))
+    >>> task.part(0).batch(np.arange(32)).target.ids.shape
+    torch.Size([32, 11])
+    """
+
+    name, metric = "dates", "exact"
+    settings_type = DatesSettings
+    predictor_type = DateReader
+    settings: DatesSettings
+    coder: DateCoder
+    data: MadeDates
+
+    @classmethod
+    def learn(cls, corpus: Corpus, settings: Any) -> DateCoder:
+        """Raise `ValueError`: there is nothing to learn from."""
+        raise ValueError(NOTHING_TO_READ)
+
+    @classmethod
+    def prepare(
+        cls, data: Corpus | str | None = None, settings: Any = None, place: Path | None = None
+    ) -> MadeDates:
+        """The patterns of all languages, and the questions of both evaluations."""
+        if data is not None:
+            raise ValueError(NOTHING_TO_READ)
+        known = cls.settings_type() if settings is None else settings
+        all_tags = languages()
+        for tag in known.languages:
+            if tag not in all_tags:
+                raise ValueError(f"unknown language {tag!r}: {nearest_tags(tag, all_tags)}")
+        dates = CLDRDates.compile(known.languages or all_tags)
+        target = Vocabulary.build("0123456789-")
+        return _made(
+            dates, DateCoder(dates.vocabulary, target, known.longest, known.max_length), known
+        )
+
+    @classmethod
+    def opened(cls, corpus: Corpus, settings: Any, place: Path) -> MadeDates:
+        """What `prepare` makes of the same settings."""
+        return cls.prepare(None, settings)
+
+    @classmethod
+    def of(cls, predictor: Any, splits: Any, place: Path, settings: Any = None) -> "Dates":
+        """The task of a trained predictor, in the languages that it knows.
+
+        Raises `ValueError` where the settings name others.
+        """
+        coder = predictor.coder
+        known = DatesSettings(languages=coder.languages) if settings is None else settings
+        dates = CLDRDates.compile(known.languages or languages())
+        if dates.vocabulary != coder.source:
+            raise ValueError(
+                f"the network has learned {len(coder.languages)} languages, and the settings name "
+                f"{len(dates.languages)} that are written otherwise; leave languages out"
+            )
+        return cls(_made(dates, coder, known), predictor.model, known, fixed=0)
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """The tags of the languages, in the order of their templates."""
+        return self.data.dates.languages
+
+    def part(self, epoch: int) -> DateExamples:
+        """The training examples of an epoch."""
+        rng = np.random.default_rng([self.seed, epoch])
+        return self.data.drawn(self.settings.examples_per_epoch, rng)
+
+    def plan(self, lengths: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
+        """So many dates to a micro-batch."""
+        return by_rows(lengths[:, :1], self.settings.batch_size, rng)
+
+    def loss(self, batch: Seq2SeqBatch) -> Float[Tensor, ""]:
+        """The summed cross-entropy of the answers' characters, `</s>` included."""
+        return seq2seq_loss(self.model, batch)
+
+    def ask(self, split: str, rows: np.ndarray, num_answers: int) -> list[Record]:
+        """For each question: its language, the answer, and the one that is right."""
+        asked, target = self.data.examples[split], self.coder.target
+        texts = asked.texts.take(rows)
+        found = self.predictor.write(texts, num_answers, self.settings.eval_batch_size)
+        return [
+            {
+                "language": self.languages[int(template) // len(FORMATS)],
+                "target": day(int(number)).isoformat(),
+                "answer": "".join(target.decode(best.tokens)),
+            }
+            for template, number, (best, *_) in zip(
+                asked.templates[rows], asked.days[rows], found, strict=True
+            )
+        ]
+
+    def score(self, split: str, records: Sequence[Record]) -> dict[str, float]:
+        """The share of answers that are wholly right, and that share in common languages."""
+        return date_scores(records)
+
+    def shown(self, count: int) -> list[tuple[Any, str | None]]:
+        """One day of the test split, written in full in three languages at most, and its name."""
+        tags = dict.fromkeys(
+            [*(tag for tag in SHOWN_LANGUAGES if tag in self.languages), *self.languages]
+        )
+        chosen = list(tags)[: min(count, len(SHOWN_LANGUAGES))]
+        full = [self.languages.index(tag) * len(FORMATS) for tag in chosen]
+        # A day of three different numbers, so that one can tell which of them was looked at.
+        number = next(
+            n for n in days_of("test").tolist() if day(n).year == 2026 and day(n).day > 12
+        )
+        texts = self.data.dates.texts(np.array(full), np.repeat(number, len(full)))
+        return [(text, day(number).isoformat()) for text in texts]
+
+    @property
+    def at_once(self) -> int:
+        """How many dates are asked together."""
+        return self.settings.eval_batch_size
+
+
+def _made(dates: CLDRDates, coder: DateCoder, settings: DatesSettings) -> MadeDates:
+    """The patterns with the questions of both evaluations, as many in each language."""
+    made, count = MadeDates(coder, {}, {}, dates), len(dates.languages)
+    valid = made.questions("valid", max(2, settings.valid_questions // count), seed=1)
+    test = made.questions("test", max(40, settings.test_questions // count), seed=2)
+    return MadeDates(coder, {"valid": valid, "test": test}, {}, dates)

@@ -1,0 +1,25 @@
+"""What the data of this task looks like: two columns of sentences and one of labels."""
+
+from regard.data.schema import Column, ColumnKind, Schema
+
+SCHEMA = Schema(
+    "match",
+    (
+        # The answers to a question may be its right or wrong ones.
+        Column(
+            "left", tuple("sentence1 text1 premise question1 sentence_a query question".split())
+        ),
+        Column(
+            "right",
+            (
+                *("sentence2", "text2", "hypothesis", "question2", "sentence_b", "candidate"),
+                *("answer", "text", "sentence"),
+            ),
+        ),
+        Column(
+            "label",
+            tuple("labels class category sentiment label_text".split()),
+            ColumnKind.LABEL,
+        ),
+    ),
+)

@@ -1,0 +1,160 @@
+"""Predictors: a trained network with what turns input into numbers and numbers into answers."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from regard.models.attention import Attends
+from regard.tasks.exchange import load_model, save_model
+from regard.view.answer import answer_html, drawn_answer
+
+Self = TypeVar("Self", bound="Predictor")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Answer:
+    """What a predictor says to one input: the answers found, best first, and the weights.
+
+    `answers` are pairs of an answer and its log-probability. `inputs` and `outputs` are the tokens
+    that the columns and rows of `weights` belong to; `weights` is None where the network has no
+    attention. `unknown` names characters of the text that the network has never seen.
+    """
+
+    text: str
+    answers: tuple[tuple[str, float], ...]
+    inputs: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+    weights: Float[Tensor, "q_len k_len"] | None = None
+    unknown: tuple[str, ...] = ()
+
+    @property
+    def best(self) -> str:
+        """The best answer."""
+        return self.answers[0][0]
+
+    def __repr__(self) -> str:
+        return drawn_answer(self)
+
+    def _repr_html_(self) -> str:
+        return answer_html(self)
+
+
+@runtime_checkable
+class Coder(Protocol):
+    """What a task learns from its training data beside the network: tokenizers, labels, items.
+
+    It stands between what is written and the numbers that a network reads, in both directions, and
+    is kept beside the network's weights.
+    """
+
+    @property
+    def sizes(self) -> Mapping[str, Any]:
+        """What the data decides of a network: `vocab`, `classes`, `unknown` ... by name."""
+
+    def encode(self, splits: Mapping[str, Any], place: Path) -> Mapping[str, Any]:
+        """Every split as numbers, written into folders under `place` and opened there."""
+
+    def opened(self, splits: Mapping[str, Any], place: Path) -> Mapping[str, Any]:
+        """What `encode` wrote."""
+
+    def encode_rows(self, rows: Sequence[Mapping[str, Any]]) -> Any:
+        """Some rows of a stream as numbers, in memory."""
+
+    def collate(self, examples: Any, rows: np.ndarray) -> Any:
+        """These examples of what was encoded as a batch."""
+
+    def save(self, folder: Path) -> list[str]:
+        """Write the files into a folder and name them."""
+
+    def entries(self) -> dict[str, Any]:
+        """What `task.json` says of it; together with the files it is all that `load` needs."""
+
+
+class Predictor(ABC):
+    """The base of predictors.
+
+    Args:
+        model: the network.
+        coder: what it was trained with.
+    """
+
+    task: ClassVar[str]
+    """The name of the task, as `task.json` says it."""
+
+    def __init__(self, model: Any, coder: Any) -> None:
+        self.model, self.coder = model, coder
+
+    @abstractmethod
+    def predict(self, inputs: Sequence[Any], num_answers: int = 1) -> list[Answer]:
+        """An answer to each input, each for itself; raises `ValueError` for one it cannot read."""
+
+    @classmethod
+    @abstractmethod
+    def load_coder(cls, folder: Path, entries: Mapping[str, Any]) -> Any:
+        """The coder that `save` wrote; raises `ValueError` for a damaged file."""
+
+    @staticmethod
+    def parse(text: str) -> Any:
+        """The input that a text on a command line stands for."""
+        return text
+
+    def save(self, folder: Path, weights: Mapping[str, Tensor] | None = None) -> None:
+        """Write the model folder, with these weights or the network's own."""
+        others = self.coder.save(folder)
+        about = {"task": self.task, **self.coder.entries()}
+        save_model(folder, self.model, weights, about, others)
+
+    @classmethod
+    def load(
+        cls: type[Self],
+        folder: Path,
+        entries: Mapping[str, Any],
+        attend: Attends = None,
+        model: nn.Module | None = None,
+    ) -> Self:
+        """What `save` wrote; raises `ValueError` when network and coder do not fit together.
+
+        Args:
+            entries: what `task.json` says.
+            attend, model: as `regard.load` takes them.
+        """
+        coder = cls.load_coder(folder, entries)
+        network = load_model(folder, attend, model)
+        require_same(folder, network, coder)
+        return cls(network, coder)
+
+
+def require_same(folder: Path, model: Any, coder: Any) -> None:
+    """Raise `ValueError` unless the network has the sizes that the coder's files say."""
+    config = getattr(model, "config", None)
+    for name in getattr(config, "from_data", ()):
+        wanted, found = getattr(config, name), coder.sizes.get(name)
+        if isinstance(found, int) and found != wanted:
+            raise ValueError(
+                f"{folder} is inconsistent: its network has {name} {wanted}, its files say "
+                f"{found}; copy the whole run folder again"
+            )
+
+
+@runtime_checkable
+class HasParameters(Protocol):
+    """A network, as far as `device_of` needs to know it."""
+
+    def parameters(self) -> Iterator[Tensor]: ...
+
+
+def device_of(model: HasParameters) -> torch.device:
+    """Where a model's inputs must be: with its first parameter, on the CPU where it has none.
+
+    >>> device_of(torch.nn.Linear(2, 3)), device_of(torch.nn.ReLU())
+    (device(type='cpu'), device(type='cpu'))
+    """
+    first = next(model.parameters(), None)
+    return torch.device("cpu") if first is None else first.device

@@ -1,0 +1,108 @@
+"""A trained recommender: from the names of items to the names of others."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from regard.data.encoding.catalogue import UNKNOWN_ITEM
+from regard.sequences import Sequences
+from regard.tasks.predictor import Answer, Predictor, device_of
+from regard.tasks.recommend.coder import ItemCoder
+from regard.tasks.recommend.losses import LOSSES, loss_for
+
+SCORED_AT_ONCE = 16_384
+"""Pairs of user and item that are scored together."""
+
+
+class Recommender(Predictor):
+    """A network that ranks items, and the items."""
+
+    task = "recommend"
+    coder: ItemCoder
+
+    def predict(self, inputs: Sequence[Sequence[str]], num_answers: int = 1) -> list[Answer]:
+        """For each history the best items it does not hold: `top_k`, or `num_answers` if more.
+
+        A history is the names of items, oldest first. An item that is not known is left out of it
+        and named in `unknown`. To an empty history the answer is what the network recommends to
+        everybody. The scores are log-probabilities: of a click on each item by itself, or, of a
+        network trained by a softmax, among all items. The weights are the share each item of the
+        history has in the sum of their absolute values.
+
+        Raises `ValueError` for a history that holds every item.
+        """
+        count = max(self.coder.top_k, num_answers)
+        return [self._answer(list(names), count) for names in inputs]
+
+    @staticmethod
+    def parse(text: str) -> list[str]:
+        r"""The names in a text: between tabs, else between commas, else between spaces.
+
+        >>> Recommender.parse("The Matrix, Alien"), Recommender.parse("tea bread")
+        (['The Matrix', 'Alien'], ['tea', 'bread'])
+        >>> Recommender.parse("a, b\tc"), Recommender.parse(" ")
+        (['a, b', 'c'], [])
+        """
+        between = next((sign for sign in "\t," if sign in text), None)
+        return [name.strip() for name in text.split(between) if name.strip()]
+
+    @torch.no_grad()
+    def _answer(self, names: list[str], count: int) -> Answer:
+        catalogue, first = self.coder.catalogue, self.coder.catalogue.first_item
+        numbers = catalogue.encode(names)
+        known = [number for number in numbers if number != UNKNOWN_ITEM][-self.coder.longest :]
+        device = device_of(self.model)
+        history = Sequences(torch.tensor([known], dtype=torch.long, device=device))
+        scores = self.log_probability(self.scores(history).float())[0].cpu()
+        scores[torch.tensor(known, dtype=torch.long) - first] = -torch.inf
+        best = scores.topk(min(count, len(scores) - len(set(known)))).indices
+        found = catalogue.decode((best + first).tolist())
+        if not found:
+            shown = as_text(names)[:80]
+            raise ValueError(f"the history {shown!r} holds every item; nothing is left")
+        weights = None
+        if known and hasattr(self.model, "attention_weights"):
+            offered = (best + first).to(device).unsqueeze(0)
+            weights = _shares(self.model.attention_weights(history, offered)[0].float()).cpu()
+        unknown = {n for n, i in zip(names, numbers, strict=True) if i == UNKNOWN_ITEM}
+        return Answer(
+            text=as_text(names),
+            answers=tuple(zip(found, scores[best].tolist(), strict=True)),
+            inputs=tuple(catalogue.decode(known)),
+            outputs=tuple(found),
+            weights=weights,
+            unknown=tuple(sorted(unknown)),
+        )
+
+    def scores(self, history: Sequences) -> Float[Tensor, "batch items"]:
+        """The scores of all items that can be recommended, the first of them `first_item`."""
+        catalogue = self.coder.catalogue
+        every = torch.arange(catalogue.first_item, len(catalogue), device=history.device)
+        some = max(1, SCORED_AT_ONCE // len(history))
+        parts = [self.model(history, part.expand(len(history), -1)) for part in every.split(some)]
+        return torch.cat(parts, dim=1)
+
+    def log_probability(self, scores: Float[Tensor, "batch items"]) -> Float[Tensor, "batch items"]:
+        """The logarithms of the probabilities that scores stand for."""
+        chosen = None if self.coder.loss is None else LOSSES[self.coder.loss]()
+        return loss_for(self.model, chosen).log_probability(scores)
+
+    @classmethod
+    def load_coder(cls, folder: Path, entries: Mapping[str, Any]) -> ItemCoder:
+        """The items of a folder."""
+        return ItemCoder.load(folder, entries)
+
+
+def as_text(names: Sequence[str]) -> str:
+    """Names as one text that `Recommender.parse` takes apart again."""
+    return ("\t" if any("," in name for name in names) else ", ").join(names)
+
+
+def _shares(weights: Tensor) -> Float[Tensor, "q_len k_len"]:
+    """Rows of shares between 0 and 1, also of weights that are negative or do not sum to 1."""
+    size = weights.abs()
+    return size / size.sum(-1, keepdim=True).clamp(min=1e-12)

@@ -1,0 +1,113 @@
+"""Sequences that are read and sequences that are written: batches of both, and what they cost."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from torch.nn.functional import cross_entropy, pad
+
+from regard.data.encoding.ragged import Ragged
+from regard.data.encoding.tokenizer import Tokenizer
+from regard.data.encoding.vocabulary import Vocabulary
+from regard.layers import AuxLoss
+from regard.layers.linear_cross_entropy import linear_cross_entropy
+from regard.sequences import Sequences
+from regard.tasks.auxiliary import forward_sampled, with_auxiliary_loss
+from regard.tasks.batch import Batch, sequences_of
+from regard.tasks.fused_loss import chosen, has_plain_output
+
+
+@dataclass(frozen=True, eq=False)
+class Seq2SeqBatch(Batch):
+    """Sequences to read, and sequences to write with `</s>` behind each.
+
+    Args:
+        begin: the number of `<s>`, which is written before the first token.
+    """
+
+    source: Sequences
+    target: Sequences
+    begin: int
+
+    @classmethod
+    def of(cls, sources: Ragged, targets: Ragged, tokens: Tokenizer | Vocabulary) -> "Seq2SeqBatch":
+        """Pad what is read, and what is written in these tokens with its end."""
+        lengths, width = targets.lengths, int(targets.lengths.max(initial=0))
+        ended = np.full((len(targets), width + 1), tokens.pad)
+        ended[:, :-1] = targets.padded(tokens.pad)
+        ended[np.arange(len(targets)), lengths] = tokens.end
+        even = bool((lengths == width).all())
+        target = Sequences(
+            torch.from_numpy(ended.astype(np.int64)),
+            None if even else torch.from_numpy(lengths.astype(np.int64) + 1),
+        )
+        return cls(sequences_of(sources, tokens.pad), target, tokens.begin)
+
+    @property
+    def num_targets(self) -> int:
+        """Tokens to be written, `</s>` counted."""
+        return self.target.num_tokens
+
+    @property
+    def written(self) -> Int[Tensor, "batch q_len"]:
+        """The token before each target: `<s>` before the first."""
+        return pad(self.target.ids[:, :-1], (1, 0), value=self.begin)
+
+    @property
+    def where(self) -> Bool[Tensor, "batch q_len"] | None:
+        """Which targets are no padding; None where there is none."""
+        return None if self.target.lengths is None else self.target.real
+
+
+def seq2seq_loss(model: Any, batch: Seq2SeqBatch, smoothing: float = 0.0) -> Float[Tensor, ""]:
+    """The summed cross-entropy of all targets, in nats, with the gradient of an auxiliary loss.
+
+    A network that has `features` and a plain linear layer `output` behind them never makes the
+    logits, unless its auxiliary loss asks what each sequence costs. Padding is not computed.
+    """
+    features, aux = _features(model, batch)
+    where, labels = batch.where, batch.target.ids
+    if features is not None and aux is None and has_plain_output(model):
+        weight, bias = model.output.weight, model.output.bias
+        rows = chosen(features, where)
+        return linear_cross_entropy(rows, weight, bias, chosen(labels, where), smoothing)
+    if features is not None:
+        logits = model.output(chosen(features, where))
+    else:
+        logits, aux = forward_sampled(model, batch.source, batch.written)
+        logits = chosen(logits, where)
+    return with_auxiliary_loss(_nll(logits, batch, smoothing), aux).sum()
+
+
+@torch.no_grad()
+def seq2seq_nll(model: Any, batch: Seq2SeqBatch) -> Float[Tensor, " batch"]:
+    """The negative log-likelihood of each target sequence, `</s>` included."""
+    if hasattr(model, "features") and hasattr(model, "output"):
+        logits = model.output(chosen(model.features(batch.source, batch.written), batch.where))
+    else:
+        logits = chosen(model(batch.source, batch.written), batch.where)
+    return _nll(logits, batch, 0.0)
+
+
+def _features(model: Any, batch: Seq2SeqBatch) -> tuple[Tensor | None, AuxLoss | None]:
+    """What the output layer reads, of a network that tells, and its auxiliary loss."""
+    if not (hasattr(model, "features") and hasattr(model, "output")):
+        return None, None
+    if hasattr(model, "features_sampled"):
+        return model.features_sampled(batch.source, batch.written)
+    return model.features(batch.source, batch.written), None
+
+
+def _nll(
+    logits: Float[Tensor, "tokens vocab"], batch: Seq2SeqBatch, smoothing: float
+) -> Float[Tensor, " batch"]:
+    """What the logits of the targets that are no padding cost, summed over each sequence."""
+    labels = chosen(batch.target.ids, batch.where)
+    wide = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    cost = cross_entropy(wide, labels, reduction="none", label_smoothing=smoothing)
+    row = torch.arange(len(batch.target), device=cost.device)
+    row = row.repeat_interleave(batch.target.counts, output_size=len(cost))
+    return cost.new_zeros(len(batch.target)).index_add(0, row, cost)

@@ -1,0 +1,65 @@
+"""A trained translator: the answers to a text, and where each of their words came from."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from regard.data.encoding.ragged import Ragged
+from regard.generation import Hypothesis
+from regard.tasks.predictor import Answer, Predictor
+from regard.tasks.translate.coder import TextPairs
+from regard.tasks.writing import weights_of, write_answers
+
+
+class Translator(Predictor):
+    """A network that reads one language and writes another, with the tokenizers of both."""
+
+    task = "translate"
+    coder: TextPairs
+
+    def predict(self, inputs: Sequence[str], num_answers: int = 1) -> list[Answer]:
+        """Translate texts, each with the alignment of its best translation.
+
+        One translation is found by greedy search, several by a beam search of that width.
+
+        Raises `ValueError` for an empty text.
+        """
+        empty = [number for number, text in enumerate(inputs, 1) if not text.strip()]
+        if empty:
+            raise ValueError(f"text {empty[0]} of {len(inputs)} is empty; give a sentence")
+        sources = self.coder.source.encode(inputs)
+        found = self.write(sources, num_answers)
+        return [
+            self._answer(text, row.tolist(), answers)
+            for text, row, answers in zip(inputs, sources, found, strict=True)
+        ]
+
+    def write(self, sources: Ragged, num_answers: int = 1) -> list[list[Hypothesis]]:
+        """The answers to encoded texts, best first."""
+        return write_answers(
+            self.model,
+            sources,
+            self.coder.target,
+            sources.lengths + self.coder.extra_length,
+            num_answers=max(1, num_answers),
+            length_penalty=self.coder.length_penalty,
+        )
+
+    @torch.no_grad()
+    def _answer(self, text: str, source: list[int], found: Sequence[Hypothesis]) -> Answer:
+        reads, writes, best = self.coder.source, self.coder.target, found[0].tokens
+        return Answer(
+            text=text,
+            answers=tuple((writes.decode(each.tokens), each.log_probability) for each in found),
+            inputs=tuple(reads.tokens(source)),
+            outputs=tuple(writes.tokens(best)),
+            weights=weights_of(self.model, source, best, writes.begin),
+            unknown=tuple(reads.unknown(text)),
+        )
+
+    @classmethod
+    def load_coder(cls, folder: Path, entries: Mapping[str, Any]) -> TextPairs:
+        """The tokenizers of a folder."""
+        return TextPairs.load(folder, entries)

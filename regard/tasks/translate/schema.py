@@ -1,0 +1,11 @@
+"""What the data of this task looks like: two columns of text."""
+
+from regard.data.schema import Column, Schema
+
+SCHEMA = Schema(
+    "translate",
+    (Column("source", ("src", "input")), Column("target", ("tgt", "output"))),
+    between=" -> ",
+    any_two=True,
+    parallel=True,
+)

@@ -1,0 +1,129 @@
+"""Translation, or any other text to text: pairs to learn from, BLEU and chrF to judge by."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from torch import Tensor
+
+from regard.config import Config, Count, LargeCount, NonNegative, Share
+from regard.data.encoding.token_settings import BPE, Tokens, texts_of
+from regard.data.reading.corpus import Corpus
+from regard.tasks.seq2seq import Seq2SeqBatch, seq2seq_loss, seq2seq_nll
+from regard.tasks.task import Record, Task
+from regard.tasks.translate.coder import TextPairs
+from regard.tasks.translate.metrics import text_scores
+from regard.tasks.translate.predictor import Translator
+from regard.tasks.translate.schema import SCHEMA
+
+
+@dataclass(frozen=True, kw_only=True)
+class TranslateSettings(Config):
+    """The options of translation.
+
+    Args:
+        tokens: how texts are cut.
+        joint: both languages have the same tokens.
+        longest: tokens of a text to learn from; longer pairs are left out.
+        batch_tokens: tokens of a micro-batch, padding included, both languages together.
+        eval_batch_size: pairs that are evaluated at once.
+        smoothing: of the labels.
+        extra_length: tokens that an answer may have more than what is read.
+        length_penalty: of a beam search, the exponent of ((5 + length) / 6).
+    """
+
+    tag = "translate"
+
+    tokens: Tokens = BPE()
+    joint: bool = True
+    longest: LargeCount = 256
+    batch_tokens: LargeCount = 3072
+    eval_batch_size: Count = 64
+    smoothing: Share = 0.1
+    extra_length: Count = 50
+    length_penalty: NonNegative = 0.6
+
+
+class Translate(Task):
+    r"""The task: learn from pairs of texts.
+
+    The network takes `Sequences` and the tokens already written `[batch, q_len]`, and returns
+    logits of the next ones; to write texts of its own it also needs `encode`, `start` and `step`
+    (see `regard.models.protocols.Translates`).
+
+    >>> import tempfile, torch
+    >>> class Bigrams(torch.nn.Module):
+    ...     def __init__(self, target_vocab, **_):
+    ...         super().__init__()
+    ...         self.next = torch.nn.Embedding(target_vocab, target_vocab)
+    ...     def forward(self, source, target):
+    ...         return self.next(target)
+    >>> with tempfile.NamedTemporaryFile("w", suffix=".tsv", delete=False) as file:
+    ...     _ = file.write("source\ttarget\n" + "a cat\teine Katze\na dog\tein Hund\n" * 20)
+    >>> settings = TranslateSettings(tokens=Characters())
+    >>> task = Translate(file.name, Bigrams, settings)
+    >>> task.loss(task.batch("train", np.arange(2))).shape
+    torch.Size([])
+    """
+
+    name, metric = "translate", "bleu"
+    schema = SCHEMA
+    settings_type = TranslateSettings
+    predictor_type = Translator
+    settings: TranslateSettings
+    coder: TextPairs
+
+    @classmethod
+    def learn(cls, corpus: Corpus, settings: Any) -> TextPairs:
+        """The tokens of the training texts, of both languages together or of each."""
+        train, learned = corpus.splits["train"], settings.tokens.learned
+        if settings.joint:
+            source = target = learned(texts_of(train, "source", "target"))
+        else:
+            source, target = (learned(texts_of(train, side)) for side in ("source", "target"))
+        return TextPairs(
+            source, target, settings.longest, settings.extra_length, settings.length_penalty
+        )
+
+    def loss(self, batch: Seq2SeqBatch) -> Float[Tensor, ""]:
+        """The summed cross-entropy of the tokens to be written, an auxiliary loss included."""
+        return seq2seq_loss(self.model, batch, self.settings.smoothing)
+
+    def ask(self, split: str, rows: np.ndarray, num_answers: int) -> list[Record]:
+        """For each pair: the answer, and the negative log-likelihood of the right one's tokens."""
+        sources, targets = self.data.examples[split].take(rows)
+        found = self.predictor.write(sources, num_answers)
+        nll = seq2seq_nll(self.model, self.batch(split, rows)).tolist()
+        return [
+            {
+                "answer": self.coder.target.decode(answers[0].tokens),
+                "nll": cost,
+                "targets": int(length) + 1,
+            }
+            for answers, cost, length in zip(found, nll, targets.lengths, strict=True)
+        ]
+
+    def score(self, split: str, records: Sequence[Record]) -> dict[str, float]:
+        """Loss and perplexity per token, and sacreBLEU and chrF of the answers, cased."""
+        loss = sum(r["nll"] for r in records) / sum(r["targets"] for r in records)
+        texts = list(self.data.texts[split]["target"])
+        targets = [texts[row] for row in self.data.examples[split].rows]
+        return {
+            "loss": loss,
+            "perplexity": float(np.exp(min(loss, 700.0))),
+            **text_scores([r["answer"] for r in records], targets),
+        }
+
+    def shown(self, count: int) -> list[tuple[Any, str | None]]:
+        """Validation pairs."""
+        if "valid" not in self.data.texts:
+            return []
+        rows = self.data.texts["valid"][:count]
+        return list(zip(rows["source"], rows["target"], strict=True))
+
+    @property
+    def at_once(self) -> int:
+        """How many pairs are asked together."""
+        return self.settings.eval_batch_size
