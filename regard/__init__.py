@@ -3,8 +3,10 @@
 Attention is three steps — score, normalize, weighted sum — and every mechanism is a choice for one
 of them. `attention` takes the choices as objects, `attention_weights` shows what they did, `plan`
 says how. The parts live in `regard.scores`, `regard.score_mods`, `regard.masks`,
-`regard.normalizers` and `regard.positions`,
-what has weights around them in `regard.layers`.
+`regard.normalizers` and `regard.positions`, what has weights around them in `regard.layers`.
+
+`train` goes from a file to a trained network, a `Run` answers, evaluates and resumes; `load` and
+`save` are for the network alone.
 
 Nothing is imported until it is used, so that the command line can answer without PyTorch.
 """
@@ -16,7 +18,10 @@ if TYPE_CHECKING:
     from regard import layers, masks, normalizers, positions, score_mods, scores
     from regard._attention import attention, attention_weights, plan
     from regard._partial import Partial, attention_partial, merge
-    from regard.errors import CheckpointMismatch, RegardError, UnsupportedByBackend
+    from regard.errors import CheckpointMismatch, RegardError, UnsupportedByBackend, UsageError
+    from regard.models.checkpoint import save
+    from regard.run.loading import load
+    from regard.run.run import Run, train
 
 __version__ = "0.1.0"
 
@@ -24,18 +29,23 @@ __all__ = [
     "CheckpointMismatch",
     "Partial",
     "RegardError",
+    "Run",
     "UnsupportedByBackend",
+    "UsageError",
     "attention",
     "attention_partial",
     "attention_weights",
     "layers",
+    "load",
     "masks",
     "merge",
     "normalizers",
     "plan",
     "positions",
+    "save",
     "score_mods",
     "scores",
+    "train",
 ]
 
 _FOLDERS = {"layers", "masks", "normalizers", "positions", "score_mods", "scores"}
@@ -49,6 +59,11 @@ _HOMES = {
     "CheckpointMismatch": "regard.errors",
     "RegardError": "regard.errors",
     "UnsupportedByBackend": "regard.errors",
+    "UsageError": "regard.errors",
+    "Run": "regard.run.run",
+    "load": "regard.run.loading",
+    "save": "regard.models.checkpoint",
+    "train": "regard.run.run",
 }
 
 

@@ -1,12 +1,11 @@
-"""The command line, the only place where strings become objects. Nothing heavy is imported here."""
+"""The command line: words become calls of the Python API. Nothing heavy is imported here."""
 
 import os
 import sys
 from collections.abc import Sequence
 
-from regard.cli.mistake import Mistake
 from regard.cli.parser import parse
-from regard.errors import RegardError
+from regard.errors import RegardError, UsageError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -23,8 +22,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = command()
         sys.stdout.flush()
         return code
-    except Mistake as mistake:
-        print(f"regard: {mistake}", file=sys.stderr)
+    except UsageError as error:
+        print(f"regard: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("\nregard: interrupted", file=sys.stderr)

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from regard._io.files import write_whole
-from regard.cli.mistake import Mistake
+from regard.errors import UsageError
 from regard.view.comparison import (
     comparison,
     differences,
@@ -26,12 +26,14 @@ from regard.view.terminal import printable
 def run(runs: Sequence[Path], out: Path, json: bool) -> int:
     """Print a table of the runs, or one JSON object, and write the page `out`.
 
-    Raises `Mistake` for a folder that is no run, and for runs of different tasks.
+    Raises `UsageError` for a folder that is no run, and for runs of different tasks.
     """
     found = _read(runs)
     _check_tasks(found)
     if not out.resolve().parent.is_dir():
-        raise Mistake(printable(f"--out {out} cannot be written: there is no folder {out.parent}"))
+        raise UsageError(
+            printable(f"--out {out} cannot be written: there is no folder {out.parent}")
+        )
     write_whole(out, comparison(found).encode())
     if json:
         shown = {"runs": summaries(found), "differences": differences(found), "page": str(out)}
@@ -54,7 +56,7 @@ def _read(folders: Sequence[Path]) -> list[Run]:
     try:
         found = [read_run(folder) for folder in folders]
     except FileNotFoundError as error:
-        raise Mistake(printable(f"{error}; give folders that regard train made")) from None
+        raise UsageError(printable(f"{error}; give folders that regard train made")) from None
     titles = [one.title for one in found]
     if len(set(titles)) == len(titles):
         return found
@@ -65,7 +67,7 @@ def _check_tasks(runs: Sequence[Run]) -> None:
     tasks = {str(one.fact("task")): one.title for one in runs if one.fact("task") is not None}
     if len(tasks) > 1:
         (first, its), (second, other) = list(tasks.items())[:2]
-        raise Mistake(
+        raise UsageError(
             printable(
                 f"{its} is a run of {first} and {other} one of {second}; "
                 "compare runs of the same task"

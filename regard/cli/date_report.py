@@ -1,4 +1,4 @@
-"""What `regard demo` says when it is done: how well, on what, where it looked, how to go on."""
+"""What `regard demo` says when it is done: how well, on what, by what attention, what to try."""
 
 import os
 import sys
@@ -22,7 +22,7 @@ def scores(task: Dates, records: Sequence[Record]) -> str:
     shares = by_language(records)
     shown = task.score("test", records)
     lines = [
-        f"\n{len(records):,} dates of days that it never trained on, in no language: "
+        f"\n{len(records):,} dates of days that were held out in every language: "
         f"{_percent(shown['exact'])} exact."
     ]
     common = sum(tag in shares for tag in COMMON)
@@ -36,34 +36,34 @@ def scores(task: Dates, records: Sequence[Record]) -> str:
 
 def samples(task: Dates, records: Sequence[Record]) -> str:
     """Some of the questions with their answers, right or wrong."""
-    asked = task.asked["test"]
+    asked = task.data.examples["test"]
     rows = np.random.default_rng(0).choice(len(records), SAMPLES, replace=False)
-    texts = task.dates.texts(asked.templates[rows], asked.days[rows])
+    texts = task.data.dates.texts(asked.templates[rows], asked.days[rows])
     lines = []
     for text, row in zip(texts, rows, strict=True):
-        wanted, found = day(int(asked.days[row])).isoformat(), records[row]["answer"]
-        mark = "" if found == wanted else f"  (wrong, it is {wanted})"
+        right, found = day(int(asked.days[row])).isoformat(), records[row]["answer"]
+        mark = "" if found == right else f"  (wrong, it is {right})"
         lines.append(f"  {found}  <-  {LEFT_TO_RIGHT}{printable(text)}{LEFT_TO_RIGHT}{mark}")
     return "\n".join([*lines, ""])
 
 
 def drawings(task: Dates) -> str:
-    """Where the network looked in the texts that are always shown."""
-    answers = task.predictor.predict([text for text, _ in task.fixed])
+    """What the network attended to in the texts that are always shown."""
+    answers = task.predictor.predict([text for text, _ in task.shown(3)])
     drawn = [
         f"{LEFT_TO_RIGHT}{printable(answer.text)}{LEFT_TO_RIGHT}\n"
         f"{alignment(answer.weights, answer.outputs, answer.inputs)}\n"
         for answer in answers
         if answer.weights is not None
     ]
-    return "\n".join(["Where it looked (down: what it read; across: what it wrote):\n", *drawn])
+    return "\n".join(["What it attended to (down: what it read; across: what it wrote):\n", *drawn])
 
 
-def how_to_go_on(task: Dates, folder: Path) -> str:
+def next_command(task: Dates, folder: Path) -> str:
     """A command to try next, with a language that the model knows."""
     tag = "fr" if "fr" in task.languages else task.languages[0]
     day_of_march = np.array([20880])
-    (text,) = task.dates.texts(np.array([task.languages.index(tag) * 4]), day_of_march)
+    (text,) = task.data.dates.texts(np.array([task.languages.index(tag) * 4]), day_of_march)
     return f'Try your own: {_program()} predict {quote(str(folder))} "{printable(text)}"'
 
 

@@ -1,20 +1,13 @@
 """`regard eval`: how good is a trained model, on its own test data or on other data?"""
 
 import json as json_module
-import tempfile
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
-from regard.cli.layering import CONFIG
-from regard.cli.mistake import Mistake
-from regard.cli.predict import loaded
-from regard.cli.preparation import examined, read_corpus
-from regard.cli.settings import Settings, read_toml, settings_of
-from regard.tasks.task import Task
-from regard.train.display import named
+from regard.errors import UsageError
+from regard.run.display import named
+from regard.run.run import Run
+from regard.view.terminal import printable
 
 
 def run(
@@ -22,48 +15,23 @@ def run(
     data: str | None,
     split: str | None,
     metrics: Sequence[str] | None,
-    beam: int,
+    answers: int,
     json: bool,
 ) -> int:
     """Print the metrics; with `json`, one object."""
-    settings = _settings(run, data)
-    predictor = loaded(run)
-    predictor.model.eval()
-    with tempfile.TemporaryDirectory(prefix="regard-") as place:
-        is_read = settings.data.task != "dates"
-        corpus = read_corpus(settings.data, Path(place) / "read") if is_read else None
-        try:
-            task = examined(settings, corpus, predictor, Path(place), data is not None)
-        except ValueError as error:
-            raise Mistake(str(error)) from error
-        chosen = split or ("test" if task.size("test") else "valid")
-        scores = _scores(task, chosen, beam)
+    try:
+        found = Run(run)
+        path = data or (found.settings.data.path if found.settings.data else "")
+        chosen, count, scores = found.evaluation(data, split, answers)
+    except (ValueError, FileNotFoundError, ImportError) as error:
+        raise UsageError(printable(str(error))) from None
     unknown = [name for name in metrics or () if name not in scores]
     if unknown:
-        raise Mistake(f"there is no metric {unknown[0]!r}; there are {', '.join(scores)}")
+        raise UsageError(f"there is no metric {unknown[0]!r}; there are {', '.join(scores)}")
     shown = {name: scores[name] for name in metrics or scores}
     if json:
-        about = {"run": str(run), "data": settings.data.path, "split": chosen, "beam": beam}
-        print(json_module.dumps(about | {"examples": task.size(chosen)} | shown))
+        about = {"run": str(run), "data": path, "split": chosen, "answers": answers}
+        print(json_module.dumps(about | {"examples": count} | shown))
     else:
-        print(f"{chosen} data, {task.size(chosen):,} examples: {named(shown)}")
+        print(f"{chosen} data, {count:,} examples: {named(shown)}")
     return 0
-
-
-def _scores(task: Task, split: str, beam: int) -> dict[str, float]:
-    if not task.size(split):
-        raise Mistake(f"the data has no {split} part; say --split valid or give --data")
-    return task.score(split, task.examine(split, np.arange(task.size(split)), beam))
-
-
-def _settings(run: Path, data: str | None) -> Settings:
-    """The run's settings, with other data if some is given."""
-    for folder in (run, run.parent):
-        if (folder / CONFIG).is_file():
-            settings = settings_of(read_toml(folder / CONFIG))
-            break
-    else:
-        raise Mistake(f"{run} has no {CONFIG}, so it does not say how its data is read")
-    if data is None:
-        return settings
-    return replace(settings, data=replace(settings.data, path=data))

@@ -7,9 +7,12 @@ from difflib import get_close_matches
 from importlib import import_module
 from math import nan
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
-from regard.cli.mistake import Mistake
+from regard.errors import UsageError
+from regard.models import MODELS
+from regard.run.recipes import names
+from regard.tasks import TASKS
 
 Command = Callable[[], int]
 
@@ -18,41 +21,44 @@ examples:
   regard demo                                          learn to read dates in every language
   regard train --data pairs.tsv                        learn to translate from your own pairs
   regard train rnnsearch --data corpus/ --normalizer sparsemax
-  regard train characters --data novel.txt --steps 2000
-  regard train stories --set hops=2                    answer questions; brings its own data
-  regard predict runs/pairs "A man rides a bicycle." --beam 4 --show
+  regard train --data novel.txt --steps 2000
+  regard train memory --set hops=2                     answer questions; brings its own data
+  regard predict runs/pairs "A man rides a bicycle." --answers 4
   regard eval runs/pairs --json                        metrics on the test data
   regard compare runs/pairs runs/corpus-rnnsearch      two runs side by side
 
 verbs:
   demo      train a small network on dates, here and now, without a download
-  train     train on your own data: translate, classify, match, answer, recommend, go on
-  predict   ask a trained model, and see where it looked
+  train     train on your own data: translate, classify, match, answer, recommend, continue
+  predict   ask a trained model, and see where it attended
   eval      measure a trained model
   compare   put runs side by side, as a table and a page
+  recipes   list the settings known to work, print or copy them
   doctor    say what this machine and installation can do
 
 `regard VERB --help` lists the options of a verb.
 """
 
 RESUME = (
-    "auto goes on with a run of the same settings if there is one, never makes a new one, a folder "
-    "goes on with that run (default: auto)"
+    "auto resumes a run of the same settings if there is one, never makes a new one, a folder "
+    "resumes that run (default: auto)"
 )
 
 
 def parse(arguments: Sequence[str]) -> Command:
-    """The command that these arguments ask for, ready to be called; raises `Mistake`."""
+    """The command that these arguments ask for, ready to be called; raises `UsageError`."""
     top = _Parser("regard")
     top.usage = "regard VERB [options]"
-    top.description = "Attention, all of it: watch a network learn where to look."
+    top.description = (
+        "Attention, all of it: train a network on your data, and see what it attends to."
+    )
     top.epilog = EXAMPLES
     top.add_argument("--version", action="store_true", help="print the version and leave")
     verb = arguments[0] if arguments else "--help"
     if verb in VERBS:
         return _parse_verb(verb, arguments[1:])
     if not verb.startswith("-"):
-        raise Mistake(f"unknown verb {verb!r}{_nearest(verb, VERBS)}; see: regard --help")
+        raise UsageError(f"unknown verb {verb!r}{_nearest(verb, VERBS)}; see: regard --help")
     _, extra = top.parse_known_args([verb])
     _refuse(extra, top)
     return _print_version
@@ -67,18 +73,18 @@ def _parse_verb(verb: str, arguments: Sequence[str]) -> Command:
     return lambda: import_module(f"regard.cli.{verb}").run(**_arguments(options))
 
 
-def _arguments(options: argparse.Namespace) -> dict[str, object]:
-    """The options as a verb takes them; those of settings, with a dot in their name, as a table."""
-    plain = {name: value for name, value in vars(options).items() if "." not in name}
-    dotted = [name for name in vars(options) if "." in name]
-    if dotted:
-        given: dict[str, dict[str, object]] = {}
-        for name in dotted:
-            section, key = name.split(".")
-            if (value := getattr(options, name)) is not None:
-                given.setdefault(section, {})[key] = value
-        plain["given"] = given
-    return plain
+def _arguments(options: argparse.Namespace) -> dict[str, Any]:
+    """The options as a verb takes them; those called `TABLE:NAME` in a table."""
+    found: dict[str, Any] = {}
+    for name, value in vars(options).items():
+        table, dot, key = name.partition(":")
+        if not dot:
+            found[name] = value
+            continue
+        held = found.setdefault(table, {})
+        if value is not None or table != "given":
+            held[key] = value
+    return found
 
 
 def _demo(parser: argparse.ArgumentParser) -> None:
@@ -105,7 +111,7 @@ def _demo(parser: argparse.ArgumentParser) -> None:
 
 
 def _predict(parser: argparse.ArgumentParser) -> None:
-    parser.description = "Ask a trained model, and see where it looked."
+    parser.description = "Ask a trained model, and see where it attended."
     parser.add_argument("run", type=Path, metavar="RUN", help="folder of a run, such as runs/dates")
     parser.add_argument(
         "texts",
@@ -115,58 +121,79 @@ def _predict(parser: argparse.ArgumentParser) -> None:
         'language tag, as in "<fr> mardi 3 mars 2026", a pair has a tab between its sentences, a '
         "story ends in its question, and items that were chosen have commas between them",
     )
-    parser.add_argument(
-        "--beam",
-        type=_positive_integer,
-        default=1,
-        help="number of parallel searches; above 1 their answers are listed (default: %(default)s)",
-    )
+    _answers(parser, 1)
     parser.add_argument(
         "--show",
         action=argparse.BooleanOptionalAction,
         default=None,
-        help="draw where the model looked (default: for texts on the command line)",
+        help="draw the attention (default: for texts on the command line)",
     )
     parser.add_argument("--json", action="store_true", help="one JSON object per text instead")
+
+
+def _answers(parser: argparse.ArgumentParser, usual: int) -> None:
+    parser.add_argument(
+        "--answers",
+        "--beam",
+        type=_positive_integer,
+        default=usual,
+        metavar="N",
+        help="answers to look for; of a text that is written, the width of the beam search "
+        "(default: %(default)s)",
+    )
 
 
 def _train(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Train on your own data: a folder or a file (tsv, csv, jsonl, parquet, plain text, paired "
-        "files such as train.en and train.de) or hf:owner/name. How it is read is inferred and "
-        "said; --dry-run stops there."
+        "files such as train.en and train.de) or hf:owner/name. The format is detected and "
+        "printed; --dry-run stops there."
     )
     add = parser.add_argument
-    add("recipe", nargs="?", metavar="RECIPE", help=", ".join(_RECIPES))
+    add("recipe", nargs="?", metavar="RECIPE", help=", ".join(names()))
     data = parser.add_argument_group("data")
-    data.add_argument("--data", dest="data.path", metavar="PATH", help="what to learn from")
-    data.add_argument("--task", dest="data.task", choices=_TASKS, help="what to read it as")
-    data.add_argument("--source", dest="data.source", help="language or column that is read")
-    data.add_argument("--target", dest="data.target", help="language or column that is answered")
-    data.add_argument("--encoding", dest="data.encoding", help="of text files (default: utf-8)")
+    data.add_argument("--data", dest="given:data.path", metavar="PATH", help="what to learn from")
+    data.add_argument(
+        "--task", dest="given:task.name", metavar="TASK", help=f"what to read it as: {_TASKS}"
+    )
+    data.add_argument("--source", dest="given:data.source", help="language or column that is read")
+    data.add_argument(
+        "--target", dest="given:data.target", help="language or column that is answered"
+    )
+    data.add_argument(
+        "--encoding", dest="given:data.encoding", help="of text files (default: utf-8)"
+    )
     data.add_argument(
         "--streaming",
-        dest="data.streaming",
+        dest="given:data.streaming",
         action="store_true",
         default=None,
         help="read texts while training, for data larger than the disk",
     )
     data.add_argument("--dry-run", action="store_true", help="say how the data is read, and stop")
     model = parser.add_argument_group("model")
-    model.add_argument("--model", dest="model.name", choices=_MODELS)
-    model.add_argument("--attention", dest="model.score", metavar="SCORE", help="such as additive")
-    model.add_argument("--normalizer", dest="model.normalizer", help="such as sparsemax")
-    train = parser.add_argument_group("training")
-    train.add_argument("--epochs", dest="train.epochs", type=_positive)
-    train.add_argument("--steps", dest="train.steps", type=_positive_integer)
-    train.add_argument("--minutes", dest="train.minutes", type=_positive)
-    train.add_argument("--lr", dest="train.learning_rate", type=_positive, metavar="RATE")
-    train.add_argument(
-        "--batch", dest="data.batch_tokens", type=_positive_integer, metavar="TOKENS"
+    model.add_argument("--model", dest="given:model.name", metavar="MODEL", help=_MODELS)
+    model.add_argument(
+        "--attention",
+        dest="given:attention",
+        metavar="NAME",
+        help="a score such as additive or cosine(0.1), or the network's kind of attention",
     )
-    train.add_argument("--precision", dest="train.precision", choices=("fp32", "bf16"))
-    train.add_argument("--compile", dest="train.compile", action="store_true", default=None)
-    train.add_argument("--seed", dest="train.seed", type=_natural)
+    model.add_argument(
+        "--normalizer",
+        dest="given:normalizer",
+        metavar="NAME",
+        help="such as sparsemax or entmax(1.3)",
+    )
+    train = parser.add_argument_group("training")
+    train.add_argument("--epochs", dest="given:train.epochs", type=_positive)
+    train.add_argument("--steps", dest="given:train.steps", type=_positive_integer)
+    train.add_argument("--minutes", dest="given:minutes", type=_positive)
+    train.add_argument("--lr", dest="given:train.learning_rate", type=_positive, metavar="RATE")
+    train.add_argument("--batch", dest="given:batch", type=_positive_integer, metavar="TOKENS")
+    train.add_argument("--precision", dest="given:train.precision", choices=("fp32", "bf16"))
+    train.add_argument("--compile", dest="given:train.compile", action="store_true", default=None)
+    train.add_argument("--seed", dest="given:train.seed", type=_natural)
     train.add_argument("--config", type=Path, metavar="FILE.toml", help="settings from a file")
     train.add_argument(
         "--set",
@@ -174,7 +201,7 @@ def _train(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="KEY=VALUE",
-        help="one more",
+        help="any setting, such as dropout=0.2 or pooling=hard(estimator=gumbel)",
     )
     _run(parser.add_argument_group("the run"))
 
@@ -184,18 +211,42 @@ def _run(run: argparse._ArgumentGroup) -> None:
     run.add_argument("--out", type=Path, metavar="DIR", help="its folder (default: runs/NAME)")
     run.add_argument("--resume", default="auto", metavar="auto|DIR|never", help=RESUME)
     run.add_argument(
-        "--devices", type=_positive_integer, default=1, help="processes (default: %(default)s)"
+        "--devices",
+        dest="machine:devices",
+        type=_positive_integer,
+        default=1,
+        help="processes (default: %(default)s)",
     )
     run.add_argument(
-        "--shard", action="store_true", help="spread the weights over the processes (FSDP2)"
+        "--shard",
+        dest="machine:shard",
+        action="store_true",
+        help="spread the weights over the processes (FSDP2)",
     )
     run.add_argument(
-        "--workers", type=_natural, default=0, help="processes that prepare batches (default: 0)"
+        "--workers",
+        dest="machine:workers",
+        type=_natural,
+        default=0,
+        help="processes that prepare batches (default: 0)",
     )
-    run.add_argument("--threads", type=_positive_integer, help="of this process")
     run.add_argument(
-        "--timeout", type=_positive, default=60.0, help="seconds to wait for a lost process"
+        "--threads", dest="machine:threads", type=_positive_integer, help="of this process"
     )
+    run.add_argument(
+        "--timeout",
+        dest="machine:timeout",
+        type=_positive,
+        default=60.0,
+        help="seconds to wait for a lost process",
+    )
+
+
+def _recipes(parser: argparse.ArgumentParser) -> None:
+    parser.description = "List the recipes, print one, or copy one to change it."
+    parser.add_argument("action", choices=("ls", "cat", "cp"), help="list, print or copy")
+    parser.add_argument("name", nargs="?", metavar="NAME", help="of a recipe, a task or a model")
+    parser.add_argument("to", nargs="?", type=Path, metavar="FILE", help="(default: NAME.toml)")
 
 
 def _eval(parser: argparse.ArgumentParser) -> None:
@@ -206,7 +257,7 @@ def _eval(parser: argparse.ArgumentParser) -> None:
         "--split", choices=("valid", "test"), help="(default: test if there is one)"
     )
     parser.add_argument("--metrics", type=_list, metavar="NAMES", help="such as bleu,chrf")
-    parser.add_argument("--beam", type=_positive_integer, default=4, help="(default: %(default)s)")
+    _answers(parser, 4)
     parser.add_argument("--json", action="store_true", help="one JSON object instead")
 
 
@@ -230,37 +281,12 @@ VERBS = {
     "predict": _predict,
     "eval": _eval,
     "compare": _compare,
+    "recipes": _recipes,
     "doctor": _doctor,
 }
 
-_RECIPES = (
-    "translate",
-    "rnnsearch",
-    "luong",
-    "classify",
-    "lstm",
-    "cnn",
-    "han",
-    "match",
-    "stories",
-    "din",
-    "youtube_dnn",
-    "characters",
-    "dates",
-)
-_TASKS = ("translate", "classify", "match", "answer", "recommend", "language_model", "dates")
-_MODELS = (
-    "transformer",
-    "rnnsearch",
-    "luong",
-    "lstm",
-    "cnn",
-    "han",
-    "abcnn",
-    "memory",
-    "din",
-    "youtube_dnn",
-)
+_TASKS = ", ".join(TASKS)
+_MODELS = ", ".join(MODELS)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -271,8 +297,8 @@ class _Parser(argparse.ArgumentParser):
         super().__init__(prog=prog, formatter_class=formatter, allow_abbrev=False)
 
     def error(self, message: str) -> NoReturn:
-        """Raise `Mistake` with the message."""
-        raise Mistake(f"{message}; see: {self.prog} --help")
+        """Raise `UsageError` with the message."""
+        raise UsageError(f"{message}; see: {self.prog} --help")
 
 
 def _refuse(extra: Sequence[str], parser: argparse.ArgumentParser) -> None:
@@ -280,7 +306,7 @@ def _refuse(extra: Sequence[str], parser: argparse.ArgumentParser) -> None:
         known = [option for action in parser._actions for option in action.option_strings]
         name = extra[0].split("=")[0]
         what = "unknown option" if name.startswith("-") else "unexpected argument"
-        raise Mistake(f"{what} {name!r}{_nearest(name, known)}; see: {parser.prog} --help")
+        raise UsageError(f"{what} {name!r}{_nearest(name, known)}; see: {parser.prog} --help")
 
 
 def _nearest(word: str, known: Iterable[str]) -> str:

@@ -1,62 +1,32 @@
-"""`regard predict`: ask a trained model, and see where it looked."""
+"""`regard predict`: ask a trained model, and see where it attended."""
 
 import json as json_module
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import accumulate
 from pathlib import Path
-from shutil import get_terminal_size
 
-from rich.cells import cell_len
-
-from regard.cli.assembly import load_predictor
-from regard.cli.mistake import Mistake
-from regard.tasks.task import Answer, Predictor
-from regard.train.run_folder import BEST, settle
-from regard.view.terminal import alignment, printable, visible
+from regard.errors import UsageError
+from regard.run.run import Run
+from regard.tasks.predictor import Answer
+from regard.view.answer import drawn_answer
+from regard.view.terminal import printable
 
 AT_ONCE = 64
-MOST_DRAWN = 60
-"""Greatest number of tokens to either side that are drawn in a terminal."""
-MARGIN = 20
-"""Cells of a line that the inputs take."""
 
 
-def run(run: Path, texts: Sequence[str], beam: int, show: bool | None, json: bool) -> int:
+def run(run: Path, texts: Sequence[str], answers: int, show: bool | None, json: bool) -> int:
     """Print the answer to each text, drawn or as one JSON object; `-` is standard input."""
     try:
-        predictor = loaded(run)
+        found = Run(run)
         typed = not any(text == "-" or _is_file(text) for text in texts)
         drawn = typed if show is None else show
         for some in _portions(texts):
-            for answer in predictor.predict(some, beams=beam):
-                print(_as_json(answer) if json else _drawn(answer, drawn))
+            for answer in found.predict(some, answers):
+                print(_as_json(answer) if json else drawn_answer(answer, drawn))
             sys.stdout.flush()
     except (ValueError, FileNotFoundError, ImportError) as error:
-        raise Mistake(printable(str(error))) from None
+        raise UsageError(printable(str(error))) from None
     return 0
-
-
-def folder_of(run: Path) -> Path:
-    """Where the best model of a run is: in `best/`, or in the folder itself."""
-    if not run.is_dir():
-        raise FileNotFoundError(
-            f"there is no folder {run}; make one with: regard train or regard demo"
-        )
-    if (run / "config.json").exists():
-        return run
-    settle(run / BEST)
-    if not (run / BEST).is_dir():
-        raise FileNotFoundError(f"{run} has no trained model: there is no {BEST}/ in it yet")
-    return run / BEST
-
-
-def loaded(run: Path) -> Predictor:
-    """The predictor of a run; raises `Mistake` when there is none or it is damaged."""
-    try:
-        return load_predictor(folder_of(run))
-    except (ValueError, FileNotFoundError, ImportError) as error:
-        raise Mistake(printable(str(error))) from None
 
 
 def _portions(texts: Sequence[str]) -> Iterator[list[str]]:
@@ -108,7 +78,7 @@ def _as_json(answer: Answer) -> str:
     return json_module.dumps(
         {
             "text": answer.text,
-            "answer": answer.answers[0][0],
+            "answer": answer.best,
             "answers": [
                 {"answer": text, "log_probability": score} for text, score in answer.answers
             ],
@@ -120,32 +90,3 @@ def _as_json(answer: Answer) -> str:
         # Whatever the terminal's encoding is, and whatever was typed: JSON in ASCII survives it.
         ensure_ascii=True,
     )
-
-
-def _drawn(answer: Answer, show: bool) -> str:
-    lines = [_kept(answer.answers[0][0])]
-    if len(answer.answers) > 1:
-        lines += [f"  {score:8.3f}  {_kept(text)}" for text, score in answer.answers]
-    if answer.unknown:
-        seen = ", ".join(printable(character) for character in answer.unknown)
-        lines.append(f"(the model has never seen {seen}, so this may be a guess)")
-    if show and answer.weights is not None and answer.weights.numel():
-        rows, columns = _fitting(answer.outputs), answer.inputs[:MOST_DRAWN]
-        weights = answer.weights[: len(rows), : len(columns)]
-        lines += ["", alignment(weights, rows, columns), ""]
-        if len(rows) < len(answer.outputs) or len(columns) < len(answer.inputs):
-            lines.append(f"(only the first {len(columns)} by {len(rows)} tokens are drawn)")
-    return "\n".join(lines)
-
-
-def _fitting(tokens: Sequence[str]) -> Sequence[str]:
-    """As many tokens as a terminal of this width can show side by side."""
-    room = get_terminal_size().columns - MARGIN
-    widths = accumulate(max(2, cell_len(visible(token)) + 1) for token in tokens)
-    fit = sum(width <= room for width in widths)
-    return tokens[: max(1, min(fit, MOST_DRAWN))]
-
-
-def _kept(text: str) -> str:
-    """An answer as it may be printed; a text of several lines keeps them."""
-    return "\n".join(printable(line) for line in text.split("\n"))

@@ -1,72 +1,98 @@
-"""`regard train`: from a file to a model."""
+"""`regard train`: the words of the command line, given to `regard.train`."""
 
 import os
-import shutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+import tomllib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 import torch
-from rich.console import Console
 
-from regard.cli.layering import BUDGETS, CONFIG, decided_by_data, layers_of
-from regard.cli.mistake import Mistake
-from regard.cli.opening import describe, newest_of, opened
-from regard.cli.preparation import TOKENS, head, prepare, stream, task_of
-from regard.cli.recipes import Table
-from regard.cli.settings import Settings
-from regard.data.reading.corpus import Corpus
-from regard.errors import RegardError
-from regard.tasks.task import Task
-from regard.train.checkpoint import Checkpoint
-from regard.train.display import Display, Screen, named
-from regard.train.launch import launch
-from regard.train.lock import NAME as LOCK
-from regard.train.lock import locked
-from regard.train.loop import Trainer
-from regard.train.ranks import LostRank, Ranks, join, leave
-from regard.train.run_folder import BEST, CHECKPOINTS
-from regard.train.signals import graceful
+from regard.errors import UsageError
+from regard.run.merging import settings_for
+from regard.run.run import asked, train
+from regard.run.training import Options
+from regard.training.launch import launch
+from regard.training.ranks import LostRank
 
 
 def run(
     recipe: str | None,
-    given: Table,
+    given: Mapping[str, Any],
     config: Path | None,
     assignments: Sequence[str],
     out: Path | None,
     resume: str,
-    devices: int,
-    shard: bool,
-    workers: int,
-    threads: int | None,
-    timeout: float,
+    machine: Mapping[str, Any],
     dry_run: bool,
 ) -> int:
     """Train, alone or with other processes; returns the exit code."""
-    if devices > 1 and "RANK" not in os.environ:
-        return launch(devices, sys.argv[1:])
-    if threads:
-        torch.set_num_threads(threads)
-    if workers > (cores := os.cpu_count() or 1):
-        raise Mistake(f"--workers {workers} are more than the {cores} cores of this machine")
-    layers = layers_of(recipe, given, config, assignments, resume)
+    if machine["devices"] > 1 and "RANK" not in os.environ:
+        return launch(machine["devices"], sys.argv[1:])
+    if machine["threads"]:
+        torch.set_num_threads(machine["threads"])
+    if machine["workers"] > (cores := os.cpu_count() or 1):
+        raise UsageError(
+            f"--workers {machine['workers']} are more than the {cores} cores of this machine"
+        )
+    assigned = dict(map(assignment, assignments))
+    _require_one_attention(given, assigned)
+    settings = {**given, **assigned}
     if dry_run:
-        settings, corpus = decided_by_data(layers, None)
-        print(corpus.says if corpus else f"read as dates: {_languages(settings)}")
+        decided, corpus = settings_for(asked(recipe, resume, config, settings), None)
+        print(corpus.description if corpus else f"{decided.task_name} makes its own data")
         return 0
-    console = Screen(highlight=False, markup=False, soft_wrap=True)
-    ranks = join(timeout)
+    options = Options(
+        shard=machine["shard"], workers=machine["workers"], timeout=machine["timeout"]
+    )
     try:
-        if not ranks.speaks:
-            console.quiet = True
-        return _train(layers, recipe, out, resume, ranks, shard, workers, console)
+        made = train(
+            recipe=recipe, out=out, resume=resume, config=config, options=options, **settings
+        )
     except LostRank as error:
         _leave_the_lost(error)
-    finally:
-        leave()
+    return 0 if made.signal is None else 128 + made.signal
+
+
+def assignment(text: str) -> tuple[str, Any]:
+    """The setting and the value of `--set key=value`, the value as TOML has it, or as text.
+
+    >>> assignment("learning_rate=1e-3"), assignment("pooling=hard(estimator=gumbel)")
+    (('learning_rate', 0.001), ('pooling', 'hard(estimator=gumbel)'))
+    >>> assignment("dropout=.5"), assignment("compile=True")
+    (('dropout', 0.5), ('compile', True))
+    """
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip():
+        raise UsageError(f"--set takes key=value, such as learning_rate=1e-3; got {text!r}")
+    try:
+        return name.strip(), tomllib.loads(f"value = {value.strip()}")["value"]
+    except ValueError:
+        return name.strip(), _as_python_has_it(value.strip())
+
+
+def _require_one_attention(given: Mapping[str, Any], assigned: Mapping[str, Any]) -> None:
+    """Raise `UsageError` for two values of `attention`, of which one would be lost.
+
+    They may be meant as a score and as a kind of attention; who says `score` can have both.
+    """
+    both = [each["attention"] for each in (given, assigned) if "attention" in each]
+    if len(both) == 2 and both[0] != both[1]:
+        raise UsageError(
+            f"attention is both {both[0]} (--attention) and {both[1]} (--set); say which of them "
+            "is the score: --set score=NAME"
+        )
+
+
+def _as_python_has_it(text: str) -> Any:
+    """A number or a truth value as Python writes it and TOML does not; any other text as it is."""
+    if text in ("True", "False"):
+        return text == "True"
+    try:
+        return float(text) if text[:1] in {*"+-.0123456789"} else text
+    except ValueError:
+        return text
 
 
 def _leave_the_lost(error: LostRank) -> NoReturn:
@@ -79,159 +105,3 @@ def _leave_the_lost(error: LostRank) -> NoReturn:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(1)
-
-
-def _train(
-    layers: Sequence[Table],
-    recipe: str | None,
-    out: Path | None,
-    resume: str,
-    ranks: Ranks,
-    shard: bool,
-    workers: int,
-    console: Console,
-) -> int:
-    folder, settings, corpus = opened(layers, recipe, out, resume, ranks)
-    with locked(folder) if ranks.speaks else graceful(), graceful() as signals:
-        found = newest_of(folder, resume, ranks, console)
-        if corpus is not None:
-            console.print(corpus.says)
-        with _new_or_not_at_all(folder, ranks):
-            task = _task(settings, corpus, folder, ranks)
-        if ranks.speaks:
-            describe(folder, settings, task, corpus, ranks)
-        return train_task(
-            task,
-            settings,
-            folder,
-            ranks,
-            console,
-            signals,
-            found,
-            shard=shard,
-            workers=workers,
-            check=lambda: _check(corpus),
-        )
-
-
-def _task(settings: Settings, corpus: Corpus | None, folder: Path, ranks: Ranks) -> Task:
-    """What is to be learned, its data prepared and its network new."""
-    if corpus is None:
-        return task_of(settings, None, folder)
-    known = head(corpus) if settings.data.streaming else corpus
-    prepare(settings, known, folder, ranks)
-    task = task_of(settings, known, folder)
-    if settings.data.streaming:
-        stream(task, corpus, settings, ranks)
-    return task
-
-
-@contextmanager
-def _new_or_not_at_all(folder: Path, ranks: Ranks) -> Iterator[None]:
-    """Take back a folder that was made for settings or data that nothing can be learned from.
-
-    Raises `Mistake`.
-    """
-    try:
-        yield
-    except (ValueError, ImportError, Mistake) as error:
-        if ranks.speaks and not (folder / CHECKPOINTS).exists() and not (folder / BEST).exists():
-            shutil.rmtree(folder / TOKENS, ignore_errors=True)
-            for name in (CONFIG, LOCK):
-                (folder / name).unlink(missing_ok=True)
-            with suppress(OSError):
-                folder.rmdir()
-        raise Mistake(str(error)) from error
-
-
-def train_task(
-    task: Task,
-    settings: Settings,
-    folder: Path,
-    ranks: Ranks,
-    console: Console,
-    signals: Any,
-    found: Checkpoint | None = None,
-    *,
-    shard: bool = False,
-    workers: int = 0,
-    check: Callable[[], None] = lambda: None,
-) -> int:
-    """Train, examine on the test data, say where everything is; returns the exit code."""
-    console.print(_introduction(task, settings, folder))
-    with Display(console) as display, within_memory(settings, folder), ranks.together():
-        try:
-            trainer = Trainer(
-                task,
-                settings.train,
-                folder,
-                ranks,
-                shard=shard,
-                workers=workers,
-                asked=lambda: signals.asked,
-                check=check,
-                show=display.show,
-            )
-            if found is not None:
-                trainer.resume(found)
-        except ValueError as error:
-            raise Mistake(str(error)) from error
-        signal = trainer.train()
-    if signal is not None:
-        console.print(
-            f"Interrupted at step {trainer.course.step}; saved in {folder}.\n"
-            f"Go on with: regard train --resume {folder}"
-        )
-        return 128 + signal
-    with within_memory(settings, folder), ranks.together():
-        scores = trainer.test(beams=4)
-    shown = f"On test data: {named(scores)}." if scores else "There is no test data."
-    console.print(f"{shown}\nThe run is in {folder}, its page is {folder / 'report.html'}.")
-    return 0
-
-
-def _check(corpus: Corpus | None) -> None:
-    """Raise `RegardError` when the data changed since it was read."""
-    try:
-        if corpus is not None:
-            corpus.check()
-    except ValueError as error:
-        raise RegardError(str(error)) from error
-
-
-@contextmanager
-def within_memory(settings: Settings, folder: Path) -> Iterator[None]:
-    """Say what to lower when memory runs out; raises `RegardError` with it."""
-    try:
-        yield
-    except (MemoryError, RuntimeError) as error:
-        text = str(error)
-        if not isinstance(error, (MemoryError, torch.OutOfMemoryError)) and not any(
-            sign in text for sign in ("can't allocate memory", "not enough memory")
-        ):
-            raise
-        data = settings.data
-        size = f"data.batch_tokens (now {data.batch_tokens})"
-        if data.task == "language_model":
-            size = f"data.batch_size (now {data.batch_size})"
-        raise RegardError(
-            f"memory ran out; lower {size} or the model's sizes, or --set recompute=true, in a new "
-            f"run (--out); what was saved in {folder} is whole"
-        ) from error
-
-
-def _introduction(task: Task, settings: Settings, folder: Path) -> str:
-    train = settings.train
-    budget = ", ".join(
-        f"{value:g} {name}" for name in BUDGETS if (value := getattr(train, name)) is not None
-    )
-    count = sum(p.numel() for p in task.predictor.model.parameters())
-    return (
-        f"Learning {task.name} with {settings.model.name} ({count:,} parameters, "
-        f"{settings.model.described()}) for {budget}.\n"
-        f"The run is kept in {folder}; Ctrl-C ends it early and saves."
-    )
-
-
-def _languages(settings: Settings) -> str:
-    return ", ".join(settings.data.languages) or "every language"

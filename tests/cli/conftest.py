@@ -1,36 +1,26 @@
 """Calls of the command line in this process."""
 
 from collections.abc import Callable
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from regard.cli.kinds import language_model
-from regard.data.synthetic import made
-from regard.tasks import pairs
+from regard.data.synthetic.data_sets import DATA
 from tests.cli.small import put, train_arguments
 
 KINDS = {"translate": "pairs.tsv", "classify": "labels.csv", "language_model": "text.txt"}
 
 
 def little(patch: pytest.MonkeyPatch) -> None:
-    """Make a few rows only of data that is made, and let answers be short.
-
-    Checking every call takes longer than learning, and a network that learned nothing does not know
-    when to end.
-    """
-    few = {
-        name: (task, maker, {split: max(60, count // 50) for split, count in counts.items()})
-        for name, (task, maker, counts) in made.DATA.items()
-    }
-    patch.setattr(made, "DATA", few)
-    patch.setattr(pairs, "LONGER", 5)
-    patch.setattr(language_model, "Narrator", partial(language_model.Narrator, length=20))
+    """Make a few rows only of synthetic data: checking every call takes longer than learning."""
+    for name, data in DATA.items():
+        sizes = {split: max(60, count // 50) for split, count in data.sizes.items()}
+        patch.setitem(DATA, name, replace(data, sizes=sizes))
 
 
 @pytest.fixture(autouse=True)
-def little_is_made_and_written(monkeypatch: pytest.MonkeyPatch) -> None:
+def little_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
     """See `little`."""
     little(monkeypatch)
 

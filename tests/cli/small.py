@@ -9,10 +9,15 @@ from pyarrow import parquet
 WORDS = {"ab": "BA", "cd": "DC", "e": "E", "bad": "DAB", "ace": "ECA"}
 PAIRS = [(f"{one} {other}", f"{WORDS[other]} {WORDS[one]}") for one in WORDS for other in WORDS] * 2
 LABELLED = [(one, "with" if "a" in one else "without") for one, _ in PAIRS]
-SMALL = [
-    *("--set", "embed_dim=16", "--set", "num_heads=2", "--set", "ff_dim=16"),
-    *("--set", "layers=1", "--set", "tokens.kind=characters", "--threads", "1"),
-]
+BLOCKS = ("embed_dim=16", "num_heads=2", "ff_dim=16", "layers=1", "tokens=characters")
+"""Settings of a small Transformer."""
+SHORT = {"pairs": "extra_length=5", "side": "extra_length=5", "text": "length=20"}
+"""Kind of data → how much is written of it: a network that learned nothing does not end."""
+
+
+def sets(*settings: str) -> list[str]:
+    """Settings as a command line has them."""
+    return [part for setting in settings for part in ("--set", setting)]
 
 
 def as_table(path: Path, names: tuple[str, str], rows: list[tuple[str, str]]) -> Path:
@@ -49,5 +54,8 @@ def put(folder: Path, kind: str) -> Path:
 
 def train_arguments(data: Path, out: Path, *more: str) -> list[str]:
     """`regard train` on small data for three updates."""
-    usual = ["train", "--data", str(data), "--out", str(out), "--steps", "3", *SMALL]
-    return [*usual, "--set", "block=8", *more]
+    kind = data.stem
+    short = [SHORT[kind]] if kind in SHORT else []
+    block = ["block=8"] if kind == "text" else []
+    small = [*sets(*BLOCKS, *short, *block), "--threads", "1"]
+    return ["train", "--data", str(data), "--out", str(out), "--steps", "3", *small, *more]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from regard.cli.compare import run
-from regard.cli.mistake import Mistake
+from regard.errors import UsageError
 
 
 def folder(where: Path, loss: float = 2.0, config: str = 'task = "translate"\n') -> Path:
@@ -79,7 +79,7 @@ def test_runs_of_one_name_are_told_apart_by_their_paths(
 
 def test_runs_of_different_tasks_are_not_compared(tmp_path: Path) -> None:
     runs = [folder(tmp_path / "a"), folder(tmp_path / "b", config='task = "classify"')]
-    with pytest.raises(Mistake, match="a is a run of translate and b one of classify"):
+    with pytest.raises(UsageError, match="a is a run of translate and b one of classify"):
         run(runs, tmp_path / "page.html", json=False)
     assert not (tmp_path / "page.html").exists()
 
@@ -87,14 +87,14 @@ def test_runs_of_different_tasks_are_not_compared(tmp_path: Path) -> None:
 def test_a_folder_that_is_no_run_is_named(tmp_path: Path) -> None:
     (tmp_path / "em\x1b[31mpty").mkdir()
     with pytest.raises(
-        Mistake, match="pty is not the folder of a run: it has no metrics"
+        UsageError, match="pty is not the folder of a run: it has no metrics"
     ) as caught:
         run([folder(tmp_path / "a"), tmp_path / "em\x1b[31mpty"], tmp_path / "p.html", json=False)
     assert "\x1b" not in str(caught.value)
 
 
 def test_a_page_that_cannot_be_written_is_said_before_anything_is_done(tmp_path: Path) -> None:
-    with pytest.raises(Mistake, match="nowhere/p.html cannot be written"):
+    with pytest.raises(UsageError, match="nowhere/p.html cannot be written"):
         run([folder(tmp_path / "a")], tmp_path / "nowhere" / "p.html", json=False)
 
 

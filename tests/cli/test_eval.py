@@ -23,17 +23,17 @@ def test_every_task_is_measured_on_its_own_data(
     runs: dict[str, Path], task: str, done: Call
 ) -> None:
     told = json.loads(done("eval", runs[task], "--json"))
-    assert told.keys() == {"run", "data", "split", "beam", "examples", *METRICS[task]}
+    assert told.keys() == {"run", "data", "split", "answers", "examples", *METRICS[task]}
     assert told["split"] == "valid" and told["examples"] > 0
     said = done("eval", runs[task])
     assert said.startswith("valid data, ") and f"loss {told['loss']:.4g}" in said
     assert json.loads(done("eval", runs[task] / "best", "--json")) | {"run": told["run"]} == told
 
 
-def test_the_look_at_the_best_model_found_the_same(runs: dict[str, Path], done: Call) -> None:
+def test_the_evaluation_of_the_best_model_found_the_same(runs: dict[str, Path], done: Call) -> None:
     lines = (runs["classify"] / "metrics.jsonl").read_text().splitlines()
-    looks = [json.loads(line) for line in lines if '"kind": "valid"' in line]
-    logged = max(looks, key=lambda look: look["accuracy"])
+    evaluations = [json.loads(line) for line in lines if '"kind": "valid"' in line]
+    logged = max(evaluations, key=lambda each: each["accuracy"])
     told = json.loads(done("eval", runs["classify"], "--json"))
     for name in METRICS["classify"]:
         assert told[name] == pytest.approx(logged[name], rel=1e-5)
@@ -44,9 +44,9 @@ def test_other_data_is_measured_as_a_whole(
 ) -> None:
     rows = [("ab cd", "DC BA"), ("e e", "E E"), ("bad", "DAB")] * 7
     data = as_table(tmp_path / "other.tsv", ("source", "target"), rows)
-    told = json.loads(done("eval", runs["translate"], "--data", data, "--json", "--beam", "2"))
-    assert (told["split"], told["examples"], told["beam"]) == ("test", 21, 2)
-    lines = done("predict", runs["translate"], *(s for s, _ in rows), "--beam", "2", "--json")
+    told = json.loads(done("eval", runs["translate"], "--data", data, "--json", "--answers", "2"))
+    assert (told["split"], told["examples"], told["answers"]) == ("test", 21, 2)
+    lines = done("predict", runs["translate"], *(s for s, _ in rows), "--answers", "2", "--json")
     answers = {each["text"]: each["answer"] for each in map(json.loads, lines.splitlines())}
     found = sacrebleu.corpus_chrf([answers[s] for s, _ in rows], [[t for _, t in rows]]).score
     assert told["chrf"] == pytest.approx(found, abs=1e-3)
@@ -70,11 +70,15 @@ def test_a_test_part_is_taken_if_there_is_one(tmp_path: Path, done: Call) -> Non
     [
         (["--metrics", "blue"], "no metric 'blue'; there are loss, accuracy, f1"),
         (["--metrics", "f1,"], "give names with commas between"),
-        (["--split", "test"], "the data has no test part; say --split valid or give --data"),
+        (
+            ["--split", "test"],
+            "the data has no test part; say split=valid (--split) or",
+        ),
         (["--split", "train"], "invalid choice: 'train'"),
         (["--data", "nowhere.tsv"], "nowhere.tsv does not exist"),
         (["--data", "labels.csv"], "the label 'maybe' is not among the 2 that are known"),
         (["--data", "columns.tsv"], "the label 'two' is not among"),
+        (["--answers", "0"], "a whole number from 1, got '0'"),
         (["--beam", "0"], "a whole number from 1, got '0'"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

@@ -9,24 +9,20 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import torch
 
 from regard._io.manifest import write_manifest
-from regard.cli.mistake import Mistake
 from regard.cli.predict import run as predict
-from regard.tasks.dates import Dates
+from regard.errors import UsageError
+from tests.tasks.dates import small_reader
 
 Call = Callable[..., str]
 
 
 @pytest.fixture(scope="module")
 def dates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished run of an untrained date reader."""
-    torch.manual_seed(0)
+    """The folder of a date reader that has learned nothing."""
     folder = tmp_path_factory.mktemp("dates")
-    predictor = Dates(["en", "fr"]).predictor
-    predictor.model.eval()
-    predictor.save(folder)
+    small_reader("en", "fr").save(folder)
     return folder
 
 
@@ -47,13 +43,13 @@ def objects(printed: str) -> list[dict[str, Any]]:
 
 def test_the_answer_and_the_alignment_are_printed(dates: Path, done: Call) -> None:
     lines = done("predict", dates, "<fr> 3 mai 2026").splitlines()
-    assert lines[2].split() == list(lines[0])
+    assert "".join(lines[2].split()) == lines[0]
     assert lines[3].startswith("<fr>") and lines[5].startswith("␣")
 
 
 def test_every_text_is_one_object(dates: Path, done: Call) -> None:
     texts = ["<fr> 3 mai 2026", "<en> May 3, ☃"]
-    answers = objects(done("predict", dates, *texts, "--json", "--beam", "3"))
+    answers = objects(done("predict", dates, *texts, "--json", "--answers", "3"))
     assert [answer["text"] for answer in answers] == texts
     for answer in answers:
         assert answer["answer"] == answer["answers"][0]["answer"] and len(answer["answers"]) == 3
@@ -91,9 +87,9 @@ def test_every_task_answers_in_pictures_and_in_json(
     (answer,) = objects(done("predict", runs[task], "ab e", "--json"))
     assert answer["text"] == "ab e" and len(answer["answers"]) == 1
     assert done("predict", runs[task] / "best", "ab e").count("\n") > 3
-    (several,) = objects(done("predict", runs[task], "ab e", "--json", "--beam", "2"))
+    (several,) = objects(done("predict", runs[task], "ab e", "--json", "--answers", "2"))
     assert len(several["answers"]) == 2
-    listed = done("predict", runs[task], "ab e", "--beam", "2", "--no-show")
+    listed = done("predict", runs[task], "ab e", "--answers", "2", "--no-show")
     assert len([line for line in listed.splitlines() if line.startswith("  ")]) >= 2
 
 
@@ -134,7 +130,7 @@ def test_bytes_that_are_no_text_are_named_with_their_line(
     assert f"bad.txt {why}" in mistake("predict", runs["classify"], tmp_path / "bad.txt")
     # The first line was answered before the second one came.
     typed(b"ab\ncd\xff")
-    with pytest.raises(Mistake, match=f"standard input {why}"):
+    with pytest.raises(UsageError, match=f"standard input {why}"):
         predict(runs["classify"], ["-"], 1, None, True)
 
 

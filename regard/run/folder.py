@@ -1,0 +1,194 @@
+"""A run's folder: made, or found to belong to a run with these very settings."""
+
+import json
+import platform
+import sys
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+
+from regard._io.files import write_whole
+from regard.data.reading.corpus import Corpus
+from regard.errors import UsageError
+from regard.models import MODELS
+from regard.run.older import upgraded
+from regard.run.settings import BUDGETS, AnySettings, Settings, differences, read_toml, settings_of
+from regard.tasks.task import Task
+from regard.training.checkpoint import Checkpoint, newest
+from regard.training.ranks import Ranks
+from regard.training.run_folder import BEST, CHECKPOINTS, new_run_folder, settle
+from regard.training.run_writer import state_in
+
+CONFIG, ENVIRONMENT = "config.toml", "environment.json"
+CACHE = ".data"
+"""Where the data is kept as it was read, beside the runs that use it."""
+MOST_NAMED = 4
+"""Settings that are named when those of a run are others."""
+CHANGEABLE = ("max_skips", "save_every_minutes")
+"""Settings that a resumed run may have otherwise: no update that is made depends on them."""
+
+
+def folder_of(out: Path | None, resume: str, path: str, recipe: str | None) -> Path:
+    """The folder of a run: as said, or `runs/NAME` after its data and its recipe."""
+    if resume not in ("auto", "never"):
+        return Path(resume)
+    if out is not None:
+        return out
+    stem = Path(path.split(":")[-1]).resolve().stem if path else "dates"
+    return Path("runs") / (stem if recipe in (None, stem) else f"{stem}-{recipe}")
+
+
+def require_place(folder: Path) -> None:
+    """Raise `UsageError` unless a folder can be made where the run is to be; nothing stays."""
+    place = next(above for above in folder.absolute().parents if above.exists())
+    try:
+        with TemporaryDirectory(dir=place):
+            pass
+    except OSError as error:
+        raise UsageError(
+            f"the run's folder (--out {folder}) cannot be made in {place}: {error.strerror}"
+        ) from None
+
+
+def settings_in(folder: Path) -> Settings:
+    """The settings of a run, also of one that an older version trained."""
+    return settings_of(upgraded(read_toml(folder / CONFIG)))
+
+
+def _entries_in(folder: Path) -> dict[str, dict[str, Any]]:
+    """The sections of a run's settings, with what has a default where the network is ours."""
+    entries = upgraded(read_toml(folder / CONFIG))
+    ours = entries["model"].get("name") in MODELS
+    return settings_of(entries).entries() if ours else entries
+
+
+def claimed(folder: Path, settings: AnySettings, resume: str) -> Path:
+    """The folder, made or found to belong to a run with these very settings."""
+    if folder.name in ("", ".."):
+        raise UsageError(
+            f"the run's folder (--out {folder}) cannot be made: it has no name of its own; give "
+            f"one, such as {folder / 'run'}"
+        )
+    try:
+        if resume == "never":
+            folder = new_run_folder(folder)
+        elif (folder / CONFIG).exists():
+            _require_same(folder, settings, resume)
+        elif folder.exists() and any(folder.iterdir()):
+            raise UsageError(
+                f"{folder} exists and is no run; give another folder (--out) or --resume never"
+            )
+        folder.mkdir(parents=True, exist_ok=True)
+        if not (folder / CONFIG).exists():
+            write_whole(folder / CONFIG, settings.toml().encode())
+    except UsageError:
+        raise
+    except (OSError, ValueError) as error:
+        why = (error.strerror if isinstance(error, OSError) else None) or error
+        raise UsageError(f"the run's folder (--out {folder}) cannot be made: {why}") from None
+    return folder
+
+
+def _require_same(folder: Path, settings: AnySettings, resume: str) -> None:
+    """Raise `UsageError` for settings that are not those of the run, but for what may change."""
+    old = _entries_in(folder)
+    # Who names the run may give it a longer budget; whoever did not may have meant another run.
+    free = (*CHANGEABLE, *(BUDGETS if resume != "auto" else ()))
+    now = settings.entries()
+    kept = {name: value for name, value in old["train"].items() if name not in free}
+    given = {name: value for name, value in now["train"].items() if name not in free}
+    changed = differences({**old, "train": kept}, {**now, "train": given})
+    if not changed:
+        if old["train"] != now["train"]:
+            _require_unspent(folder, settings)
+        return
+    more = len(changed) - MOST_NAMED
+    if more > 0:
+        changed = [*changed[:MOST_NAMED], f"and {more} more"]
+    raise UsageError(
+        f"{folder} has a run with other settings: {'; '.join(changed)}; give the old values to "
+        "resume it, another folder (--out), or --resume never for a new run"
+    )
+
+
+def _require_unspent(folder: Path, settings: AnySettings) -> None:
+    """Raise `UsageError` for a new budget of less than the run has trained already."""
+    found = newest(folder / CHECKPOINTS, mend=False)
+    if found is None:
+        return
+    state = state_in(found)
+    for name, done in (("epochs", state.epoch), ("steps", state.step), ("seconds", state.seconds)):
+        budget = getattr(settings.train, name)
+        if budget is not None and budget < done:
+            raise UsageError(
+                f"{folder} has trained {done:g} {name} and is to train {budget:g} altogether; "
+                f"give more {name}"
+            )
+
+
+def newest_of(
+    folder: Path, resume: str, ranks: Ranks, say: Callable[[str], Any]
+) -> Checkpoint | None:
+    """The checkpoint to resume from, the same for all processes."""
+    found = None
+    if ranks.is_main:
+        settle(folder / BEST)
+        found = newest(folder / CHECKPOINTS)
+    step = ranks.broadcast(str(found.step) if found else "")
+    if not ranks.is_main:
+        found = newest(folder / CHECKPOINTS, mend=False) if step else None
+    for sentence in found.skipped if found else []:
+        say(f"passed over: {sentence}")
+    if found is None:
+        _require_nothing_lost(folder, resume)
+    return found
+
+
+def _require_nothing_lost(folder: Path, resume: str) -> None:
+    """Begin at step 0 only where nothing is left that a new beginning would write over."""
+    damaged = sorted(path.name for path in (folder / CHECKPOINTS).glob("step-*"))
+    if resume not in ("auto", "never") or (damaged and (folder / BEST).exists()):
+        seen = f" ({', '.join(damaged)} damaged)" if damaged else ""
+        raise UsageError(
+            f"{folder} has no valid checkpoint{seen}; to begin anew beside it, say --resume never"
+        )
+
+
+def describe(
+    folder: Path, settings: AnySettings, task: Task, corpus: Corpus | None, ranks: Ranks
+) -> None:
+    """Write down what the run is, which a longer budget may have changed, and where it is made."""
+    write_whole(folder / CONFIG, settings.toml().encode())
+    environment = {
+        "regard": sys.modules["regard"].__version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "platform": platform.platform(),
+        "threads": torch.get_num_threads(),
+        "processes": ranks.world,
+        "device": str(ranks.device),
+        "started": datetime.now().astimezone().isoformat(timespec="seconds"),
+        "task": task.name,
+        "model": settings.model_name,
+        "attention": attention_of(task.model),
+        "parameters": sum(p.numel() for p in task.model.parameters()),
+        "data": corpus.fingerprint if corpus else "generated",
+    }
+    write_whole(folder / ENVIRONMENT, (json.dumps(environment, indent=2) + "\n").encode())
+
+
+def attention_of(model: Any) -> str:
+    """How a network attends, in a few words: what its configuration says of it."""
+    config = getattr(model, "config", None)
+    said: Sequence[str] = ("attention", "pooling", "word_pooling", "sentence_pooling", "hops")
+    found = []
+    for name in said:
+        value = getattr(config, name, None)
+        if value is not None:
+            text = value.spelled() if hasattr(value, "spelled") else str(value)
+            found.append(f"{name.replace('_', ' ')} {text}")
+    return ", ".join(found)

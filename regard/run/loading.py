@@ -1,0 +1,72 @@
+"""Trained networks and predictors, from the folders that training left behind."""
+
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from regard.models.attention import Attends
+from regard.tasks import task_class
+from regard.tasks.exchange import TASK, load_model, read_about
+from regard.tasks.predictor import Predictor
+from regard.training.run_folder import BEST, settle
+
+
+def model_folder(path: Path) -> Path:
+    """Where the best network of a run is: in `best/`, or in the folder itself.
+
+    Raises `FileNotFoundError` when there is none.
+    """
+    if not path.is_dir():
+        raise FileNotFoundError(f"there is no folder {path}; train one first (regard train)")
+    if (path / "config.json").exists():
+        return path
+    settle(path / BEST)
+    if not (path / BEST).is_dir():
+        raise FileNotFoundError(f"{path} has no trained model: there is no {BEST}/ in it yet")
+    return path / BEST
+
+
+def load_predictor(
+    folder: Path, attend: Attends = None, model: nn.Module | None = None
+) -> Predictor:
+    """The predictor in a model folder.
+
+    Raises `FileNotFoundError` when a file is missing, `ValueError` (`CheckpointMismatch` among
+    them) when one is damaged or they do not belong to one network.
+    """
+    about = read_about(folder)
+    try:
+        kind = task_class(about["task"]).predictor_type
+    except ValueError:
+        raise ValueError(
+            f"{folder} was trained for {about['task']!r}, which this version does not know"
+        ) from None
+    try:
+        return kind.load(folder, about, attend, model)
+    except KeyError as error:
+        raise ValueError(
+            f"{folder / TASK} lacks {error}; copy the whole run folder again"
+        ) from None
+
+
+def load(path: str | Path, attend: Attends = None, model: nn.Module | None = None) -> Any:
+    """The trained network of a run, or of a folder with a model, ready for evaluation.
+
+    Its parts are those that it was trained with.
+
+    Args:
+        attend: the parts again, where they are your own and have no name.
+        model: the network, where that is your own; the weights are read into it.
+
+    Raises `FileNotFoundError` when there is none, `CheckpointMismatch` when the weights are not
+    those of the configuration, `ValueError` when a file is damaged or a part has to be given.
+
+    Example::
+
+        model = regard.load("runs/reviews-lstm")
+    """
+    folder = model_folder(Path(path))
+    if (folder / TASK).exists():
+        return load_predictor(folder, attend, model).model
+    return load_model(folder, attend, model)

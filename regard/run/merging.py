@@ -1,0 +1,406 @@
+"""From what was asked for to the settings of a run: merged once, in one place."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, get_args, get_origin
+
+from regard._spelling import nearest, parse
+from regard.config import KIND, Config, Positive, alternatives, checked, fields_of, walk
+from regard.data.reading.corpus import Corpus
+from regard.data.reading.read import read
+from regard.data.schema import Schema
+from regard.errors import UsageError
+from regard.models import MODELS, model_class
+from regard.parts import SCORES, SYNONYMS, PartOf, own
+from regard.run.recipes import USUAL, brings_data, names, recipe, recipe_for, resolved
+from regard.run.settings import (
+    BUDGETS,
+    SECTIONS,
+    DataSettings,
+    Place,
+    Settings,
+    flat,
+    kinds_of,
+    laid,
+    nested,
+    places,
+    settings_of,
+    without_name,
+)
+from regard.tasks import TASKS, task_class
+
+ALIASES = {
+    "data": "data.path",
+    "task": "task.name",
+    "model": "model.name",
+    "lr": "train.learning_rate",
+    "batch": "task.batch_tokens",
+}
+"""Short names of settings that everybody gives."""
+
+MOST_NAMED = 4
+"""Networks that are named when a setting is theirs."""
+
+RENAMED = {
+    "summary": "pooling",
+    "pool": "pooling",
+    "word_summary": "word_pooling",
+    "sentence_summary": "sentence_pooling",
+    "align_dim": "attention_dim",
+    "directions": "bidirectional",
+    "narrowest": "widths",
+    "widest": "widths",
+    "ponder": "ponder_cost",
+}
+"""What settings were called in version 0.1; a message points to the name of now."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked for.
+
+    Args:
+        recipe: the name of a recipe or of a task.
+        tables: whole sections, from files; later ones win.
+        given: single settings, by their names or with the section (`model.norm`), in their order;
+            they win over tables. `attention` and `normalizer` are those of the network, wherever it
+            has them; values are Python's, or text as a command line has it.
+    """
+
+    recipe: str | None = None
+    tables: Sequence[Mapping[str, Mapping[str, Any]]] = ()
+    given: Sequence[tuple[str, Any]] = field(default=())
+
+    def named(self, section: str) -> str | None:
+        """The task or the network that was asked for by name."""
+        found = None
+        for table in self.tables:
+            found = table.get(section, {}).get("name", found)
+        for key, value in self.given:
+            if ALIASES.get(key, key) == f"{section}.name":
+                found = value
+        return found
+
+
+def settings_for(request: Request, cache: Path | None) -> tuple[Settings, Corpus | None]:
+    """The settings of a run, what the data decides among them, and the data.
+
+    Args:
+        cache: where the data is kept as it was read.
+
+    Raises `UsageError` for a setting that no one reads, with the nearest names, and for data that
+    cannot be read, with file and line.
+    """
+    base = recipe(request.recipe) if request.recipe else {}
+    _check_names(request)
+    _require_one_recipe(request, base)
+    task = request.named("task") or base.get("task", {}).get("name")
+    entries, corpus = {}, None
+    if task is not None:
+        # Data may take long to read: what cannot be meant is said before.
+        entries = _merged(_base(request, base, task), request)
+        settings_of(entries)
+    if task is None or task_class(task).schema is not None:
+        corpus = _corpus(_data(base, request), task, cache)
+        entries = entries or _merged(_base(request, base, corpus.task), request)
+        entries = _decided(entries, corpus, request)
+    return settings_of(entries), corpus
+
+
+def _require_one_recipe(request: Request, base: Any) -> None:
+    """Raise `UsageError` for a recipe beside a task or a network that are not its own."""
+    sections = ("task",) if request.recipe in USUAL else ("task", "model")
+    for section in sections if base else ():
+        named, own_name = request.named(section), base[section]["name"]
+        if named not in (None, own_name):
+            raise UsageError(
+                f"the recipe {resolved(str(request.recipe))} is for the {section} {own_name}, not "
+                f"for {named}; leave out one of them"
+            )
+
+
+def _base(request: Request, base: Any, task: str) -> Any:
+    """The recipe that is followed: the one that was named, or the usual one."""
+    wanted = request.named("model")
+    if not base or wanted not in (None, base["model"]["name"]):
+        return recipe_for(task, wanted)
+    return base
+
+
+def _merged(base: Any, request: Request) -> dict[str, dict[str, Any]]:
+    """The recipe, the tables and the single settings, laid over each other."""
+    task, model = base["task"]["name"], base["model"]["name"]
+    kinds = kinds_of(task, model)
+    for section in (section for table in request.tables for section in table):
+        if section not in SECTIONS:
+            raise UsageError(f"there is no section [{section}]; {nearest(section, SECTIONS)}")
+    for table in request.tables:
+        _require_no_imports(table.get("model", {}))
+    assigned = [each for key, value in request.given for each in _assigned(key, value, kinds)]
+    # Which alternative is meant comes before what it holds, in whatever order they were said: a
+    # normalizer is not lost to a pooling that has none, but refused.
+    assigned.sort(key=lambda each: len(each[0]))
+    single = [nested(place, held) for place, held in assigned]
+    entries: dict[str, dict[str, Any]] = {section: {} for section in SECTIONS}
+    for table in _one_budget([[base], *([each] for each in request.tables), single]):
+        for section, given in table.items():
+            named = without_name(section, given)
+            if section in kinds:
+                _require_known(section, named, kinds)
+                entries[section] = laid(kinds[section], entries[section], named)
+            else:
+                entries[section] |= named
+    entries["task"]["name"], entries["model"]["name"] = task, model
+    return entries
+
+
+def _require_no_imports(model: Mapping[str, Any]) -> None:
+    """Raise `UsageError` for a part in a file that would have to be imported."""
+    for key, value in flat(model).items():
+        of_a_run = key.endswith(".own")
+        if isinstance(value, str) and ":" in value.partition("(")[0] and not of_a_run:
+            raise UsageError(
+                f"model.{key} is {value!r} in a file, and a file imports nothing; give it on the "
+                "command line or in Python"
+            )
+
+
+def _require_known(
+    section: str, entries: Mapping[str, Any], kinds: Mapping[str, type[Config]]
+) -> None:
+    """Raise `UsageError` for a key that the section does not have."""
+    for key in entries:
+        if key not in fields_of(kinds[section]):
+            raise UsageError(_unknown(f"{section}.{key}", kinds))
+
+
+def _assigned(key: str, value: Any, kinds: Mapping[str, type[Config]]) -> list[tuple[Place, Any]]:
+    """The places that a single setting goes to, and what goes there."""
+    if key == "minutes":
+        return [(("train", "seconds"), 60 * _minutes(value))]
+    if key == "attention" and not _is_alternative(kinds, value):
+        key = _score_key(kinds, value)
+    found = _resolved(ALIASES.get(key, key), kinds)
+    return [(place, _imported(place, value, kinds)) for place in found if place[-1] != "name"]
+
+
+def _minutes(value: Any) -> float:
+    try:
+        return float(checked("minutes", value, Positive))
+    except (ValueError, TypeError) as error:
+        raise UsageError(f"[train] {error}") from None
+
+
+def _is_alternative(kinds: Mapping[str, type[Config]], value: Any) -> bool:
+    """Whether `attention=...` names a kind of attention that the network has, not a score."""
+    if not isinstance(value, str):
+        return not callable(value)
+    return _named_in(value) in _attentions(kinds)
+
+
+def _attentions(kinds: Mapping[str, type[Config]]) -> list[str]:
+    """The kinds of attention that a network has by name."""
+    hint = fields_of(kinds["model"]).get("attention")
+    options = alternatives(hint)
+    if len(options) == 1:
+        return []
+    return [each.tag for each in options] or list(get_args(hint))
+
+
+def _score_key(kinds: Mapping[str, type[Config]], value: Any) -> str:
+    """The setting that `attention=...` means where it is no kind of attention: the score.
+
+    Raises `UsageError` for a name that is neither.
+    """
+    attentions = _attentions(kinds)
+    has_score = any(path[-1] == "score" for path, _ in walk(kinds["model"]))
+    if not has_score and attentions:
+        return "attention"
+    name = _named_in(value) if isinstance(value, str) and ":" not in value else None
+    if has_score and attentions and name is not None and name not in SCORES:
+        hint = nearest(name, [*attentions, *SCORES], SYNONYMS)
+        raise UsageError(f"there is no attention {name!r}: {hint}")
+    return "score"
+
+
+def _named_in(text: str) -> str | None:
+    try:
+        return parse(text).name
+    except ValueError:
+        return None
+
+
+def _resolved(key: str, kinds: Mapping[str, type[Config]]) -> list[Place]:
+    """The places that a name means: the least deep, all of them within one section."""
+    parts = tuple(key.split("."))
+    known = list(dict.fromkeys(places(kinds)))
+    if parts[0] in SECTIONS and len(parts) > 1:
+        found = [place for place in known if place == parts]
+    else:
+        found = [place for place in known if place[-len(parts) :] == parts]
+    if not found:
+        raise UsageError(_unknown(key, kinds))
+    least = min(map(len, found))
+    found = [place for place in found if len(place) == least]
+    if len({place[0] for place in found}) > 1:
+        raise UsageError(
+            f"{key} stands in {' and '.join(place[0] for place in found)}; write "
+            f"{' or '.join('.'.join(place) for place in found)}"
+        )
+    return found
+
+
+def _unknown(key: str, kinds: Mapping[str, type[Config]]) -> str:
+    """What is said of a setting that no one here reads."""
+    name = key.split(".")[-1]
+    model, task = kinds["model"], kinds["task"]
+    if name in model.from_data:
+        return f"{name} is decided by the data; leave it out"
+    if name in fields_of(DataSettings) and "data" not in kinds:
+        return f"the task {task.tag} makes its own data; leave {name} out"
+    known = {place[-1]: ".".join(place) for place in places(kinds)}
+    if key.endswith(f".{KIND}"):
+        return f"there is no setting {key}; write {key.removesuffix(f'.{KIND}')}=NAME"
+    if name in known and key.split(".")[0] in SECTIONS:
+        return f"there is no setting {key}; write {known[name]}"
+    if owners := _owners(name):
+        near = get_close_matches(name, list(known), 1, 0.6)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        return f"the model {model.tag} and the task {task.tag} have no {name}, {owners}{hint}"
+    hint = nearest(name, known, RENAMED)
+    if not hint.startswith("did you mean"):
+        # All there is would be too much to read.
+        listed = [*fields_of(model), *fields_of(task)]
+        hint = f"there are {', '.join(each for each in listed if each in known)} and more"
+    return f"there is no setting {key}; {hint}"
+
+
+def _owners(name: str) -> str:
+    """Which networks or else tasks have a setting of this name: `the model memory has`."""
+    configs = {
+        "model": {each: model_class(each).config_type for each in MODELS},
+        "task": {each: task_class(each).settings_type for each in TASKS},
+    }
+    for word, found in configs.items():
+        having = [each for each, kind in found.items() if any(p[-1] == name for p, _ in walk(kind))]
+        if len(having) == 1:
+            return f"the {word} {having[0]} has"
+        if having:
+            more = len(having) - MOST_NAMED
+            *first, last = having if more < 1 else [*having[:MOST_NAMED], f"{more} more"]
+            return f"the {word}s {', '.join(first)} and {last} have"
+    return ""
+
+
+def _imported(place: Place, value: Any, kinds: Mapping[str, type[Config]]) -> Any:
+    """A part of the user's own, `module:name`, imported; anything else as it is."""
+    if not isinstance(value, str) or ":" not in value.partition("(")[0]:
+        return value
+    role = next((_role(hint) for path, hint in walk(kinds[place[0]]) if path == place[1:]), None)
+    try:
+        return value if role is None else own(value, role)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+
+
+def _role(hint: Any) -> str | None:
+    """The role of a part that a field holds, if it holds one."""
+    for each in (hint, *get_args(hint)):
+        if get_origin(each) is Annotated:
+            for mark in get_args(each)[1:]:
+                if isinstance(mark, PartOf):
+                    return mark.role
+    return None
+
+
+def _one_budget(groups: Sequence[Sequence[Any]]) -> list[Any]:
+    """All tables, of whose budgets only those of the last group that has any stay."""
+    last = max((n for n, group in enumerate(groups) if _has_budget(group)), default=-1)
+    return [
+        table if n >= last else _without_budget(table)
+        for n, group in enumerate(groups)
+        for table in group
+    ]
+
+
+def _has_budget(tables: Sequence[Any]) -> bool:
+    return any(set(BUDGETS) & table.get("train", {}).keys() for table in tables)
+
+
+def _without_budget(table: Any) -> Any:
+    train = {key: value for key, value in table.get("train", {}).items() if key not in BUDGETS}
+    return {**table, **({"train": train} if "train" in table else {})}
+
+
+def _check_names(request: Request) -> None:
+    """Raise `UsageError` for a task or a network that is not there, before any data is read."""
+    for section, known in (("task", TASKS), ("model", MODELS)):
+        name = request.named(section)
+        if name is not None and name not in known:
+            raise UsageError(f"there is no {section} {name!r}: {nearest(str(name), known)}")
+
+
+def _data(base: Any, request: Request) -> DataSettings:
+    """What is to be read, before it has said what it is."""
+    entries = dict(base.get("data", {}))
+    for table in request.tables:
+        entries |= table.get("data", {})
+    for key, value in request.given:
+        name = ALIASES.get(key, key).removeprefix("data.")
+        if name in fields_of(DataSettings) and "." not in name:
+            entries[name] = value
+    try:
+        found = DataSettings.from_entries(entries)
+    except (ValueError, TypeError) as error:
+        raise UsageError(f"[data] {error}") from None
+    if not found.path:
+        bring = ", ".join(name for name in names() if brings_data(name))
+        raise UsageError(
+            f"say what to learn from (--data PATH), or a recipe that brings its own data: {bring}"
+        )
+    return found
+
+
+def _corpus(data: DataSettings, task: str | None, cache: Path | None) -> Corpus:
+    schemas = known_schemas()
+    try:
+        return read_corpus(data, task, cache, schemas)
+    except (ValueError, OSError, ImportError) as error:
+        raise UsageError(str(error)) from None
+
+
+def known_schemas() -> list[Schema]:
+    """The schemas of all tasks that read data."""
+    return [found.schema for found in map(task_class, TASKS) if found.schema is not None]
+
+
+def read_corpus(
+    data: DataSettings, task: str | None, cache: Path | None, schemas: Sequence[Schema]
+) -> Corpus:
+    """The data of a run; raises `ValueError` with the file and the line."""
+    return read(
+        data.path,
+        schemas,
+        task,
+        source=data.source or None,
+        target=data.target or None,
+        encoding=data.encoding,
+        cache=cache,
+        streaming=data.streaming,
+    )
+
+
+def _decided(entries: Any, corpus: Corpus, request: Request) -> Any:
+    """The settings with what the data itself decides."""
+    schema = task_class(corpus.task).schema
+    if schema.parallel:
+        source, target = corpus.names[:2]
+        entries["data"] |= {"source": source, "target": target}
+    asked = any("evaluate_every" in table.get("train", {}) for table in request.tables)
+    asked = asked or any(key.endswith("evaluate_every") for key, _ in request.given)
+    if entries["data"].get("streaming") and not asked:
+        # A stream has no end at which all processes could evaluate.
+        entries["train"]["evaluate_every"] = 1000
+    return entries

@@ -1,0 +1,42 @@
+"""What a run shows of itself while it lasts: answers to fixed examples, and its page."""
+
+from pathlib import Path
+
+from regard._io.files import write_whole
+from regard.tasks.task import Task, as_sample
+from regard.training.hooks import Evaluation
+from regard.training.run_folder import Journal, writing
+from regard.view.report import read_run, report
+
+PAGE = "report.html"
+
+
+class RunPage:
+    """Writes `samples.jsonl` and `report.html` of a run after every evaluation.
+
+    Args:
+        task: whose predictor answers the fixed examples.
+        folder: of the run.
+    """
+
+    def __init__(self, task: Task, folder: Path) -> None:
+        self.task, self.folder, self.journal = task, folder, Journal(folder)
+
+    def on_evaluation(self, evaluation: Evaluation) -> None:
+        """Answer the fixed examples, if it was on validation data, and draw the page anew."""
+        if evaluation.split == "valid" and evaluation.can_predict:
+            self._write_samples(evaluation)
+        self.draw()
+
+    def draw(self) -> None:
+        """Draw the page of the run as it is now."""
+        with writing(self.folder / PAGE) as path:
+            write_whole(path, report(read_run(self.folder)).encode())
+
+    def _write_samples(self, evaluation: Evaluation) -> None:
+        """Write down the answers to the fixed examples, and where the model looked."""
+        texts = [text for text, _ in self.task.fixed]
+        answers = self.task.predictor.predict(texts) if texts else []
+        pairs = zip(answers, self.task.fixed, strict=True)
+        samples = [as_sample(answer, wanted) for answer, (_, wanted) in pairs]
+        self.journal.samples(evaluation.step, evaluation.epoch, samples)

@@ -1,0 +1,94 @@
+"""Recipes: settings known to work, each a TOML file that can be copied, changed and given back."""
+
+import tomllib
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from regard._spelling import nearest
+from regard.errors import UsageError
+from regard.models import MODELS
+
+Table = dict[str, dict[str, Any]]
+
+USUAL = {
+    "translate": "transformer",
+    "classify": "transformer_classifier",
+    "match": "abcnn",
+    "answer": "memory",
+    "recommend": "din",
+    "language_model": "transformer_lm",
+    "dates": "dates",
+}
+"""Task → the recipe that is followed where none is named."""
+
+OLDER = {"stories": "memory", "characters": "transformer_lm"}
+"""What recipes were called in version 0.1; understood for one release."""
+
+
+def names() -> list[str]:
+    """The names of all recipes, sorted."""
+    found = (file.name for file in files(__name__).iterdir())
+    return sorted(name.removesuffix(".toml") for name in found if name.endswith(".toml"))
+
+
+def text_of(name: str) -> str:
+    """A recipe as it is written; raises `UsageError` with the nearest names."""
+    return (files(__name__) / f"{resolved(name)}.toml").read_text("utf-8")
+
+
+@cache
+def _read(name: str) -> Table:
+    return tomllib.loads((files(__name__) / f"{name}.toml").read_text("utf-8"))
+
+
+def recipe(name: str) -> Table:
+    """A recipe's settings, by its name or that of a task."""
+    return _read(resolved(name))
+
+
+def resolved(name: str) -> str:
+    """The recipe that a name stands for: its own, a task's usual one, or an older name.
+
+    >>> resolved("lstm"), resolved("classify"), resolved("stories")
+    ('lstm', 'transformer_classifier', 'memory')
+    """
+    found = USUAL.get(name) or OLDER.get(name) or name
+    if found not in names():
+        known = sorted({*names(), *USUAL})
+        raise UsageError(f"there is no recipe {name!r}: {nearest(name, known)}")
+    return found
+
+
+def recipe_for(task: str, model: str | None) -> Table:
+    """The recipe of a task for a network, by its name or that of its family.
+
+    Raises `UsageError` when no recipe has the network do the task.
+
+    >>> recipe_for("classify", "transformer")["model"]["name"]
+    'transformer_classifier'
+    """
+    if model is None:
+        return recipe(task)
+    fitting = {name: _read(name) for name in names() if _read(name)["task"]["name"] == task}
+    for table in fitting.values():
+        if table["model"]["name"] == model:
+            return table
+    for table in fitting.values():
+        if _family(table["model"]["name"]) == _family(model):
+            return table
+    if model not in MODELS:
+        raise UsageError(f"there is no model {model!r}: {nearest(model, MODELS)}")
+    models = " or ".join(dict.fromkeys(table["model"]["name"] for table in fitting.values()))
+    raise UsageError(f"no recipe trains the model {model!r} for {task}; choose {models}")
+
+
+def brings_data(name: str) -> bool:
+    """Whether a recipe can be followed without data of one's own."""
+    table = _read(name)
+    return "path" in table.get("data", {}) or table["task"]["name"] == "dates"
+
+
+def _family(model: str) -> str:
+    """The folder that a network's class is in."""
+    return MODELS.get(model, model).partition(":")[0]

@@ -1,0 +1,259 @@
+"""The Python API of the workbench: `train` makes a run, `Run` is one."""
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from regard._io.files import read_json
+from regard.errors import UsageError
+from regard.models.attention import Attends
+from regard.run.display import Screen
+from regard.run.folder import CONFIG, settings_in
+from regard.run.loading import load_predictor, model_folder
+from regard.run.merging import Request, read_corpus
+from regard.run.preparing import task_of_trained
+from regard.run.settings import Settings, read_toml
+from regard.run.training import (
+    Options,
+    carry_out,
+    of_request,
+    of_task,
+    processes,
+    run_settings,
+)
+from regard.tasks import task_class
+from regard.tasks.exchange import TASK
+from regard.tasks.predictor import Answer, Predictor
+from regard.tasks.task import Task, better
+from regard.training.run_folder import BEST, METRICS
+
+
+class Run:
+    """A run in its folder.
+
+    Args:
+        path: the folder, of a run or of a model alone.
+        attend: the parts of the network again, where they are your own (see `regard.load`).
+        model: the network, where that is your own; the best weights are read into it.
+
+    Raises `FileNotFoundError` when there is no such folder.
+
+    Example::
+
+        run = regard.Run("runs/reviews-lstm")
+        answer = run.predict(["a fine film"])[0]
+        answer.best, run.metrics["valid"]["accuracy"], run.evaluate("other.csv")["f1"]
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        attend: Attends = None,
+        model: nn.Module | None = None,
+        signal: int | None = None,
+    ) -> None:
+        self.path = Path(path)
+        if not self.path.is_dir():
+            raise FileNotFoundError(f"there is no folder {path}; train one first (regard train)")
+        self.attend, self._model, self.signal = attend, model, signal
+
+    def __repr__(self) -> str:
+        said = ", ".join(f"{k} {v:.4g}" for k, v in self.metrics.get("valid", {}).items())
+        return f"Run({str(self.path)!r}{': ' + said if said else ''})"
+
+    @cached_property
+    def predictor(self) -> Predictor:
+        """The best network with what turns text into numbers and back."""
+        return load_predictor(model_folder(self.path), self.attend, self._model)
+
+    @property
+    def model(self) -> Any:
+        """The best network, its parts as trained."""
+        return self.predictor.model
+
+    @property
+    def settings(self) -> Settings:
+        """All that defines the run; raises `UsageError` for a folder of a model alone."""
+        for folder in (self.path, self.path.parent):
+            if (folder / CONFIG).is_file():
+                return settings_in(folder)
+        raise UsageError(f"{self.path} has no {CONFIG}, so it does not say how its data is read")
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """Every line of `metrics.jsonl`: what was logged of training, validation and test."""
+        path = self.path / METRICS
+        lines = path.read_text("utf-8").splitlines() if path.exists() else []
+        return [read_json(line) for line in lines]
+
+    @property
+    def metrics(self) -> dict[str, dict[str, int | float]]:
+        """The numbers of the best evaluation on validation data, of the test, and of training.
+
+        A split without any is not there.
+        """
+        found: dict[str, dict[str, int | float]] = {}
+        metric = task_class(self._task_name()).metric
+        for line in self.history:
+            kind = line["kind"]
+            numbers = {k: v for k, v in line.items() if isinstance(v, (int, float))}
+            old = found.get(kind, {}).get(metric)
+            if kind != "valid" or better(metric, numbers.get(metric, float("nan")), old):
+                if kind != "event":
+                    found[kind] = numbers
+        return found
+
+    def predict(self, inputs: Sequence[Any], num_answers: int = 1) -> list[Answer]:
+        """An answer to each input, with the weights of the attention behind it.
+
+        Inputs are what the task reads: texts, pairs of texts, lists of items; a text that stands
+        for one, as on the command line, will do.
+
+        Raises `ValueError` for one that cannot be read.
+        """
+        parse = type(self.predictor).parse
+        typed = [parse(each) if isinstance(each, str) else each for each in inputs]
+        return self.predictor.predict(typed, num_answers)
+
+    def evaluate(
+        self, data: str | Path | None = None, split: str | None = None, num_answers: int = 4
+    ) -> dict[str, float]:
+        """The metrics on the run's own test data, or on all of some other data.
+
+        Args:
+            data: other data, in the place of the run's own.
+            split: `valid` or `test`; the test part if there is one.
+            num_answers: answers that are searched for each example.
+
+        Raises `UsageError` when the data cannot be read or has no such part.
+        """
+        return self.evaluation(data, split, num_answers)[2]
+
+    def evaluation(
+        self, data: str | Path | None = None, split: str | None = None, num_answers: int = 4
+    ) -> tuple[str, int, dict[str, float]]:
+        """The split that was evaluated, how many examples it has, and the metrics."""
+        settings = self.settings
+        if data is not None and settings.data is not None:
+            settings = replace(settings, data=replace(settings.data, path=str(data)))
+        self.predictor.model.eval()
+        with tempfile.TemporaryDirectory(prefix="regard-") as place:
+            corpus = None
+            try:
+                if settings.data is not None:
+                    read = Path(place) / "read"
+                    schemas = [task_class(settings.task_name).schema]
+                    corpus = read_corpus(settings.data, settings.task_name, read, schemas)
+                task = task_of_trained(
+                    self.predictor, settings, corpus, Path(place), data is not None
+                )
+            except (ValueError, OSError, ImportError) as error:
+                raise UsageError(str(error)) from error
+            chosen = split or ("test" if task.size("test") else "valid")
+            count = task.size(chosen)
+            if not count:
+                raise UsageError(
+                    f"the data has no {chosen} part; say split=valid (--split) or give other data"
+                )
+            records = task.examine(chosen, np.arange(count), num_answers)
+            return chosen, count, task.score(chosen, records)
+
+    def resume(self, **settings: Any) -> "Run":
+        """Train on, with a longer budget or options that change no update: `epochs=6`.
+
+        Raises `UsageError` for a setting that may not change.
+        """
+        return train(resume=self.path, **settings)
+
+    def _task_name(self) -> str:
+        """The task's name, whether or not there is a best network yet."""
+        folder = self.path if (self.path / TASK).exists() else self.path / BEST
+        if (folder / TASK).exists():
+            return str(read_json((folder / TASK).read_bytes())["task"])
+        return self.settings.task_name
+
+
+def train(
+    data: str | Path | None = None,
+    *,
+    task: str | Task | None = None,
+    recipe: str | None = None,
+    out: str | Path | None = None,
+    resume: str | Path = "auto",
+    config: str | Path | None = None,
+    options: Options = Options(),
+    **settings: Any,
+) -> Run:
+    """Train a network on data of yours; the run is kept in a folder, and returned.
+
+    Args:
+        data: a file, a folder, `hf:owner/name` or `synthetic:NAME`; a recipe may bring its own.
+        task: what the data is read as, where that is not plain; or a `Task` object, which has its
+            data and a network of any kind.
+        recipe: where the settings come from that are not given; see `regard recipes ls`. The
+            task's usual one if None.
+        out: the run's folder; `runs/NAME` after the data if None.
+        resume: `auto` resumes a run with the same settings if the folder has one, `never` makes a
+            new one, a folder resumes that run.
+        config: a TOML file with further settings.
+        options: how the run is carried out.
+        settings: any setting by its name, such as `model="lstm"`, `normalizer="entmax(1.3)"`,
+            `epochs=3`, `dropout=0.2`, `tokens={"size": 4000}`; `attention=` and `normalizer=` take
+            names, or objects of your own.
+
+    Under `torchrun` the processes train together. Ctrl-C ends a run early and saves it.
+
+    Raises `UsageError` with one sentence for a setting that nothing reads, data that cannot be
+    read, and a folder of another run.
+
+    Example::
+
+        run = regard.train("reviews.csv", model="lstm", normalizer="entmax(1.3)", epochs=3)
+        run.predict(["a fine film"])[0].best
+    """
+    console = Screen(highlight=False, markup=False, soft_wrap=True, quiet=not options.progress)
+    with processes(options.timeout) as ranks:
+        if not ranks.is_main:
+            console.quiet = True
+        if isinstance(task, Task):
+            _refuse_beside_task(data, recipe, config)
+            job = of_task(task, out, str(resume), settings, ranks)
+        else:
+            given = {"data": None if data is None else str(data), "task": task, **settings}
+            request = asked(recipe, str(resume), Path(config) if config else None, given)
+            job = of_request(request, out, str(resume), ranks)
+        signal = carry_out(job, options, ranks, console)
+    return Run(job.folder, signal=signal)
+
+
+def asked(
+    recipe: str | None,
+    resume: str,
+    config: Path | None,
+    settings: Mapping[str, Any],
+) -> Request:
+    """What a call of `train` asks for, `data` and `task` among the settings."""
+    tables: list[Any] = []
+    if resume not in ("auto", "never"):
+        tables.append(run_settings(Path(resume)))
+    if config is not None:
+        tables.append(read_toml(config))
+    if isinstance(settings.get("model"), nn.Module):
+        raise UsageError(
+            "model is a network of your own: give the task that trains it, such as "
+            "task=Classify(data, model)"
+        )
+    given = ((key, value) for key, value in settings.items() if value is not None)
+    return Request(recipe, tables, tuple(given))
+
+
+def _refuse_beside_task(*given: Any) -> None:
+    if any(each is not None for each in given):
+        raise UsageError("a Task object has its data and settings: leave data, recipe, config out")

@@ -1,0 +1,36 @@
+"""Settings as TOML; Python reads it and does not write it."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+
+def as_toml(tables: Mapping[str, Mapping[str, Any]]) -> str:
+    r"""Tables of numbers, texts, truth values, lists and tables within; None is left out.
+
+    >>> print(as_toml({"data": {"path": 'a "b"\n', "size": 3, "tied": True, "gone": None}}), end="")
+    [data]
+    path = "a \"b\"\n"
+    size = 3
+    tied = true
+    >>> print(as_toml({"model": {"pooling": {"kind": "hard", "layers": [1, 2]}}}), end="")
+    [model]
+    pooling = {kind = "hard", layers = [1, 2]}
+    """
+    lines: list[str] = []
+    for name, entries in tables.items():
+        lines += ["", f"[{name}]"] if lines else [f"[{name}]"]
+        lines += [f"{key} = {_value(v)}" for key, v in entries.items() if v is not None]
+    return "\n".join(lines) + "\n"
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, Mapping):
+        inner = (f"{key} = {_value(held)}" for key, held in value.items() if held is not None)
+        return "{" + ", ".join(inner) + "}"
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(map(_value, value)) + "]"
+    if isinstance(value, str):
+        # JSON's escapes are TOML's, but for the one character that JSON leaves as it is.
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return json.dumps(value)

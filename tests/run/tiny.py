@@ -1,0 +1,69 @@
+"""Tiny data and tiny networks for every recipe, to train in a moment."""
+
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from tests.cli.small import put
+
+CHARACTERS = {"tokens": "characters"}
+RECURRENT = {"embed_dim": 8, "hidden_dim": 6}
+BLOCKS = {"embed_dim": 8, "num_heads": 2, "ff_dim": 8, "layers": 1}
+
+SMALL: dict[str, dict[str, Any]] = {
+    "transformer": {**BLOCKS, **CHARACTERS},
+    "rnnsearch": {**RECURRENT, **CHARACTERS, "maxout_dim": 4, "attention_dim": 5},
+    "luong": {**RECURRENT, **CHARACTERS},
+    "transformer_classifier": {**BLOCKS, **CHARACTERS},
+    "lstm": {**RECURRENT, **CHARACTERS, "attention_dim": 5, "batch_tokens": 128},
+    "cnn": {"embed_dim": 8, "filters": 4, **CHARACTERS},
+    "han": {**RECURRENT, **CHARACTERS, "attention_dim": 5},
+    "abcnn": {**RECURRENT, **CHARACTERS, "longest": 24},
+    "memory": {"embed_dim": 8, "hops": 2, "linear_epochs": 0},
+    "transformer_lm": {**BLOCKS, "block": 8, "length": 5},
+    "dates": {**RECURRENT, "languages": "en", "maxout_dim": 4},
+    "din": {"embed_dim": 4, "hidden_dim": 6, "second_dim": 4},
+    "youtube_dnn": {"embed_dim": 4},
+}
+"""Recipe → the settings that make it small."""
+
+FILES = {"translate": "pairs.tsv", "classify": "labels.csv", "language_model": "text.txt"}
+MATCHES = "left,right,label\n" + "".join(
+    f"{one} {other},{other} {one},{'yes' if one < other else 'no'}\n"
+    for one in ("ab", "cd", "e", "bad")
+    for other in ("ab", "ef", "e", "ace")
+)
+STORIES = "".join(
+    f"1 {who} went to the {place}.\n2 {who} took the milk.\n3 Where is {who}?\t{place}\t1\n"
+    for who in ("Mary", "John", "Daniel")
+    for place in ("garden", "office", "kitchen")
+)
+CHOICES = "user\titem\trating\ttimestamp\n" + "".join(
+    f"u{user}\ti{(user * 3 + time * time) % 11}\t1\t{time}\n"
+    for user in range(9)
+    for time in range(6)
+)
+OWN = {
+    "match": ("pairs.csv", MATCHES),
+    "answer": ("qa1_train.txt", STORIES),
+    "recommend": ("choices.tsv", CHOICES),
+}
+
+
+@cache
+def data_of(name: str) -> Path | None:
+    """Data for a recipe; None where its task makes its own."""
+    from regard.run.recipes import recipe
+
+    task = recipe(name)["task"]["name"]
+    folder = Path(tempfile.mkdtemp(prefix="regard-tiny-"))
+    if task in FILES:
+        path = put(folder, FILES[task])
+        path.write_text(path.read_text().replace("cd", "Cd"))  # For `lowercase` to change.
+        return path
+    if task not in OWN:
+        return None
+    file, text = OWN[task]
+    (folder / file).write_text(text)
+    return folder / file
