@@ -13,31 +13,37 @@ PACKAGE = ROOT / "regard"
 LEVELS = {
     "_numbers": -1,
     "_torch_private": -1,
+    "_spelling": -1,
     "_typing": 0,
     "errors": 0,
     "_io": 0,
     "_metrics": 0,
     "_pairwise": 0,
+    "config": 1,
     "scores": 1,
     "score_mods": 1,
     "masks": 1,
     "normalizers": 1,
     "positions": 1,
+    "parts": 2,
+    "sequences": 2,
     "_backends": 2,
     "_attention": 3,
     "_partial": 3,
     "layers": 4,
     "vision": 4,
-    "models": 5,
-    "explain": 5,
+    "generation": 5,
     "data": 5,
+    "models": 6,
+    "explain": 6,
     "view": 6,
-    "tasks": 6,
-    "train": 7,
-    "cli": 8,
-    "__main__": 9,
+    "tasks": 7,
+    "training": 8,
+    "run": 9,
+    "cli": 10,
+    "__main__": 11,
 }
-"""Room → level. The shop window, `regard/__init__.py`, is above them all and imported by none."""
+"""Module → level. The public API, `regard/__init__.py`, is above them all and imported by none."""
 
 THE_ORACLE = "regard._backends.reference"
 MAY_SEE_THE_ORACLE = {"regard._backends", "regard._backends._plan", "regard._backends._weights"}
@@ -219,8 +225,8 @@ def test_annotations_are_never_strings_in_tests_either() -> None:
         ("regard._backends.chunked", "from . import reference"),
         ("regard.layers.multi_head", "from regard._backends.reference import evaluate"),
         ("regard.errors", "from regard._typing import Mask"),
-        ("regard.train.loop", "import pickle"),
-        ("regard.train.loop", "from pickle import loads"),
+        ("regard.training.loop", "import pickle"),
+        ("regard.training.loop", "from pickle import loads"),
     ],
 )
 def test_a_wrong_import_is_caught(module: str, line: str) -> None:
@@ -241,7 +247,7 @@ def test_a_wrong_import_is_caught(module: str, line: str) -> None:
             "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from regard.cli import main",
         ),
         ("regard", "from regard.cli import main"),
-        ("regard.train.loop", "import numpy as np"),
+        ("regard.training.loop", "import numpy as np"),
     ],
 )
 def test_a_right_import_passes(module: str, line: str) -> None:

@@ -32,7 +32,7 @@ NOBODYS_INVENTION = {
     "sigmoid",
     "softmax",
     "Softmax",
-    "sum",
+    "divide_by_sum",
 }
 """Parts that cite no paper because there is none to credit."""
 

@@ -12,12 +12,14 @@ from regard.layers import (
     Dropout,
     EncoderBlock,
     FeedForward,
+    Heads,
     MultiHeadAttention,
     PostNorm,
     SelfAttention,
     universal,
 )
-from regard.masks import Causal, Dense
+from regard.masks import Causal, Dense, Padding
+from regard.normalizers import softmax_one
 from regard.positions import Learned, RoPE, sinusoidal
 from regard.score_mods import Bias, Chain, SoftCap
 from regard.scores import Cosine
@@ -49,11 +51,25 @@ def test_a_compiled_layer_trains_the_tensors_of_its_parts(part: str) -> None:
         layer.load_state_dict({k: t.clone() for k, t in layer.state_dict().items()})
 
 
+def test_a_calls_own_parts_are_compiled_with_it() -> None:
+    attend, inputs = Attend(mask=Causal()), [torch.randn(2, 2, LENGTH, 8) for _ in range(3)]
+    bias, mask = nn.Parameter(torch.randn(LENGTH, LENGTH)), Padding(torch.tensor([LENGTH, 2]))
+
+    def call(*inputs: torch.Tensor) -> torch.Tensor:
+        return attend(*inputs, mask, score_mod=Bias(bias), normalizer=softmax_one)
+
+    compiled = torch.compile(call, fullgraph=True, backend="aot_eager")
+    torch.testing.assert_close(compiled(*inputs), call(*inputs))
+    (wanted,) = torch.autograd.grad(call(*inputs).square().sum(), bias)
+    (found,) = torch.autograd.grad(compiled(*inputs).square().sum(), bias)
+    torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize(
     "build",
     [
         lambda: SelfAttention(8, 2),
-        lambda: SelfAttention(8, 4, kv_heads=2, positions=RoPE()),
+        lambda: SelfAttention(8, Heads(4, kv_heads=2), positions=RoPE()),
         lambda: CrossAttention(8, 2, kv_dim=8, value_dim=8),
         lambda: MultiHeadAttention(8, 2),
         lambda: universal(

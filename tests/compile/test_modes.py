@@ -25,12 +25,12 @@ from regard.normalizers import (
     Sink,
     Softmax,
     TopK,
+    divide_by_sum,
     hard,
     sigmoid,
     softmax_one,
     sparsemax,
 )
-from regard.normalizers import sum as share
 from regard.score_mods import ALiBi, Chain, RelativeBias, SoftCap
 from regard.scores import (
     MLP,
@@ -95,8 +95,8 @@ PARTS: dict[str, Parts] = {
             "LocalGaussian": LocalGaussian(torch.tensor([3.0]), 2.0),
         }.items()
     },
-    "linear": {"score": FeatureMapDot(), "normalizer": share},
-    "linear causal": {"score": FeatureMapDot(), "normalizer": share, "mask": Causal()},
+    "linear": {"score": FeatureMapDot(), "normalizer": divide_by_sum},
+    "linear causal": {"score": FeatureMapDot(), "normalizer": divide_by_sum, "mask": Causal()},
     "an offset for each row": {"mask": Causal(), "q_offset": torch.tensor([2, -1])},
 }  # fmt: skip
 

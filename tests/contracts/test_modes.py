@@ -51,7 +51,7 @@ def parts_of(role: str, name: str, sizes: Sizes = SIZES) -> Parts:
     if role == "score_mod":
         return {"score_mod": mod_and_rule(name, sizes, offset)[0], "mask": Causal()}
     made = {"normalizer": NORMALIZERS[name](sizes)[0], "mask": Causal()}
-    return {**made, "score": SCORES["FeatureMapDot"](sizes)[0]} if name == "sum" else made
+    return {**made, "score": SCORES["FeatureMapDot"](sizes)[0]} if name == "divide_by_sum" else made
 
 
 def attend(parts: Parts, **options: Any) -> Callable[..., Tensor]:

@@ -24,12 +24,13 @@ from regard.normalizers import (
     Sink,
     Softmax,
     TopK,
+    divide_by_sum,
     hard,
     sigmoid,
     softmax,
     softmax_one,
     sparsemax,
-    sum,
+    unnormalized,
 )
 
 SHAPE = (2, 3, 4, 7)
@@ -52,6 +53,7 @@ class Member:
     cold: bool = True  # large scores give the arg max
     permutes: bool = True  # reordering the keys reorders the weights
     differentiable: bool = True
+    bounded: bool = True  # no weight is greater than one
     straight_through: bool = False  # the gradient is another function's
 
 
@@ -106,7 +108,10 @@ MEMBERS = {
     "softmax": Member(always(softmax)),
     "softmax_one": Member(always(softmax_one), sums_to_one=False, shifts=False),
     "sparsemax": Member(always(sparsemax)),
-    "sum": Member(always(sum), shifts=False, cold=False),
+    "divide_by_sum": Member(always(divide_by_sum), shifts=False, cold=False),
+    "unnormalized": Member(
+        always(unnormalized), sums_to_one=False, shifts=False, cold=False, bounded=False
+    ),
 }
 
 every = pytest.mark.parametrize("member", MEMBERS.values(), ids=MEMBERS)
@@ -123,7 +128,7 @@ def those(**claims: bool) -> pytest.MarkDecorator:
 
 
 def scores_of(*shape: int, dtype: torch.dtype = torch.float64) -> Tensor:
-    """Positive scores far enough apart, so that `sum` is defined and no choice is a tie."""
+    """Positive scores far enough apart: `divide_by_sum` is defined and no choice is a tie."""
     return 3.0 * torch.rand(*shape, dtype=dtype) + 0.1
 
 
@@ -367,7 +372,8 @@ def test_a_single_key_gets_all_the_weight_there_is(member: Member) -> None:
     weights = run(member, scores)
     if member.sums_to_one:
         torch.testing.assert_close(weights, torch.ones_like(scores))
-    assert (weights >= 0).all() and (weights <= 1).all() and weights.sum() > 0
+    assert (weights >= 0).all() and weights.sum() > 0
+    assert (weights <= 1).all() == member.bounded
 
 
 @every
@@ -432,7 +438,7 @@ def test_parts_are_values_or_modules(member: Member) -> None:
 @every
 @hypothesis.settings(max_examples=25)
 @hypothesis.given(data=st.data())
-def test_any_scores_and_mask_give_weights_between_zero_and_one(
+def test_any_scores_and_mask_give_finite_weights_within_their_bounds(
     member: Member, data: st.DataObject
 ) -> None:
     batch, heads, q_len = (data.draw(st.integers(0, 3)) for _ in range(3))
@@ -444,7 +450,8 @@ def test_any_scores_and_mask_give_weights_between_zero_and_one(
     where = torch.rand(batch, heads, q_len, k_len) < data.draw(st.sampled_from([0.0, 0.3, 1.0]))
     weights = run(member, scores, where)
     assert weights.isfinite().all()
-    assert (weights >= 0).all() and (weights <= 1.0 + 1e-5).all()
+    assert (weights >= 0).all()
+    assert not member.bounded or (weights <= 1.0 + 1e-5).all()
     assert (weights[~where] == 0).all()
     if member.sums_to_one:
         expected = where.any(-1).to(dtype)

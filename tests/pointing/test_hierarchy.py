@@ -11,6 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from regard.models.han import HAN, HANConfig
+from regard.models.pooling import AttentionPooling
+from regard.sequences import Sequences
 
 pytestmark = pytest.mark.slow
 
@@ -19,14 +21,14 @@ END, FIRST = 3, 4
 WIDTH = 12
 
 
-def documents(count: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Rows of tokens, their labels, and the place of the word that says the label."""
+def documents(count: int) -> tuple[Sequences, Tensor, Tensor]:
+    """Documents, their labels, and the place of the word that says the label."""
     words = torch.randint(FIRST, FIRST + CLASSES, (count, SENTENCES, WORDS + 1))
     words[:, :, -1] = END
     label, rows = torch.randint(CLASSES, (count,)), torch.arange(count)
     sentence, word = torch.randint(SENTENCES, (count,)), torch.randint(WORDS, (count,))
     words[rows, sentence, word] = FIRST + CLASSES + label
-    return words.flatten(1), label, sentence * (WORDS + 1) + word
+    return Sequences(words.flatten(1)), label, sentence * (WORDS + 1) + word
 
 
 def forgetful(model: HAN) -> None:
@@ -40,8 +42,18 @@ def forgetful(model: HAN) -> None:
 
 def test_the_network_points_at_the_sentence_that_decides_and_in_it_at_the_word() -> None:
     torch.manual_seed(0)
-    sizes = {"embed_dim": 16, "hidden_dim": WIDTH, "align_dim": 16}
-    model = HAN(HANConfig(vocab=FIRST + 2 * CLASSES, classes=CLASSES, **sizes))
+    config = HANConfig(
+        vocab=FIRST + 2 * CLASSES,
+        classes=CLASSES,
+        end=END,
+        embed_dim=16,
+        hidden_dim=WIDTH,
+        word_pooling=AttentionPooling(attention_dim=16),
+        sentence_pooling=AttentionPooling(attention_dim=16),
+        dropout=0.0,
+        word_dropout=0.0,
+    )
+    model = HAN(config)
     forgetful(model)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
     for _ in range(160):
@@ -54,8 +66,8 @@ def test_the_network_points_at_the_sentence_that_decides_and_in_it_at_the_word()
     sentence, word = place // (WORDS + 1), place % (WORDS + 1)
     rows = torch.arange(len(place))
     of_words, of_sentences = (
-        found.reshape(-1, SENTENCES, WORDS + 1) for found in model.weights(source)
+        found.reshape(-1, SENTENCES, WORDS + 1) for found in model.weights_by_level(source)
     )
     assert (of_sentences[..., 0].argmax(1) == sentence).float().mean() >= 0.95
     assert (of_words[rows, sentence].argmax(1) == word).float().mean() >= 0.95
-    assert (model.look(source).argmax(1) == place).float().mean() >= 0.95
+    assert (model.attention_weights(source).argmax(1) == place).float().mean() >= 0.95

@@ -8,7 +8,9 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from benchmarks.hard import Judged, Spotter, Toy, train
-from regard.models.lstm import LSTM, LSTMConfig
+from regard.models.lstm import LSTMClassifier, LSTMConfig
+from regard.models.pooling import AttentionPooling, HardPooling
+from regard.sequences import Sequences
 
 SHORT, LONG = Toy(), Toy(keywords=16, noise=20, length=40)
 estimators = pytest.mark.parametrize("estimator", ["reinforce", "gumbel"])
@@ -18,9 +20,10 @@ estimators = pytest.mark.parametrize("estimator", ["reinforce", "gumbel"])
 def judged(model: Any, toy: Toy) -> tuple[float, float]:
     """How many labels are right, and in how many texts the keyword has the greatest weight."""
     source, label, place = toy.texts(1000, torch.Generator().manual_seed(99))
-    right = (model.eval()(source).argmax(-1) == label).double().mean()
+    right = (model.eval()(Sequences(source)).argmax(-1) == label).double().mean()
     with_one = place >= 0
-    found = (model.look(source).argmax(-1) == place)[with_one].double().mean()
+    weights = model.attention_weights(Sequences(source))
+    found = (weights.argmax(-1) == place)[with_one].double().mean()
     return right.item(), found.item()
 
 
@@ -34,35 +37,36 @@ def test_hard_attention_learns_to_take_the_keyword(estimator: str) -> None:
     assert right >= 0.95 and found >= 0.95
 
 
-def recurrent(summary: str, estimator: str = "reinforce") -> LSTM:
+def recurrent(pooling: AttentionPooling | HardPooling) -> LSTMClassifier:
     """A classifier whose state is too narrow to carry a keyword through a long text."""
     torch.manual_seed(0)
-    sizes = LSTMConfig(
+    config = LSTMConfig(
         vocab=LONG.keywords + LONG.noise,
         classes=LONG.keywords + 1,
         embed_dim=16,
         hidden_dim=8,
-        align_dim=16,
-        summary=summary,
-        estimator=estimator,
+        pooling=pooling,
+        dropout=0.0,
+        word_dropout=0.0,
     )
-    return LSTM(sizes)
+    return LSTMClassifier(config)
 
 
 def test_attention_over_states_learns_to_look_at_the_keyword() -> None:
-    model = recurrent("attention")
+    model = recurrent(AttentionPooling(attention_dim=16))
     for _ in train(model, LONG, 0, 250, 1e-2):
         pass
     right, found = judged(model, LONG)
     assert right >= 0.95 and found >= 0.95
     source, _, place = LONG.texts(200, torch.Generator().manual_seed(98))
-    mass = model.look(source).gather(1, place.clamp(min=0)[:, None])[place >= 0]
+    weights = model.attention_weights(Sequences(source))
+    mass = weights.gather(1, place.clamp(min=0)[:, None])[place >= 0]
     assert mass.mean() >= 0.95
 
 
 @pytest.mark.slow
 def test_hard_attention_over_states_learns_to_take_the_keyword() -> None:
-    model = recurrent("hard", "gumbel")
+    model = recurrent(HardPooling(attention_dim=16, estimator="gumbel"))
     for _ in train(model, LONG, 0, 600, 1e-2):
         pass
     right, found = judged(model, LONG)

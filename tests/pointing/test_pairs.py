@@ -7,10 +7,11 @@ from torch.nn.functional import cross_entropy
 
 from regard.layers import CrossAttention
 from regard.models.abcnn import ABCNN, ABCNNConfig
+from regard.sequences import Sequences
 
 WORDS, LENGTH, FIRST, TAGS = 20, 6, 4, 8
 
-Pairs = tuple[Tensor, Tensor, Tensor, Tensor]
+Pairs = tuple[Sequences, Sequences, Tensor, Tensor]
 
 
 def shuffled(count: int, most: int, rng: torch.Generator) -> Tensor:
@@ -30,7 +31,8 @@ def pairs(count: int, synonyms: bool, rng: torch.Generator) -> Pairs:
     label = torch.arange(count) % 2
     exchanged = (shuffled(count, LENGTH, rng) < 2) & (label == 0)[:, None]
     right = torch.where(exchanged, words[:, LENGTH : 2 * LENGTH], right)
-    return left + FIRST, right + FIRST + WORDS * synonyms, order, label
+    sides = Sequences(left + FIRST), Sequences(right + FIRST + WORDS * synonyms)
+    return *sides, order, label
 
 
 def trained(attention: str, synonyms: bool, steps: int, seed: int = 0) -> ABCNN:
@@ -47,6 +49,7 @@ def trained(attention: str, synonyms: bool, steps: int, seed: int = 0) -> ABCNN:
         width=1 if attention == "pooling" else 2,
         max_length=LENGTH,
         attention=attention,
+        similarity="cosine",
     )
     model = ABCNN(config)
     with torch.no_grad():
@@ -68,7 +71,7 @@ def judged(model: ABCNN, synonyms: bool) -> tuple[float, float]:
     """How many pairs are judged right, and for how many words the best match is the aligned one."""
     left, right, order, label = pairs(400, synonyms, torch.Generator().manual_seed(99))
     right_ones = (model(left, right).argmax(1) == label).double().mean()
-    found = model.look(left, right).argmax(1) == order
+    found = model.attention_weights(left, right).argmax(2) == order
     return right_ones.item(), found[label == 1].double().mean().item()
 
 
@@ -96,15 +99,15 @@ def test_cross_attention_fetches_what_belongs_to_the_same_word() -> None:
     for step in range(250):
         optimizer.param_groups[0]["lr"] = 0.01 * (1 - step / 250)
         left, right, order, _ = pairs(64, False, rng)
-        tag = torch.randint(TAGS, left.shape, generator=rng)
-        memory = words(left - FIRST) + tags(tag)
+        tag = torch.randint(TAGS, left.ids.shape, generator=rng)
+        memory = words(left.ids - FIRST) + tags(tag)
         wanted = tag.gather(1, order)[1::2]
-        found = output(attend(words(right - FIRST), memory))[1::2]
+        found = output(attend(words(right.ids - FIRST), memory))[1::2]
         optimizer.zero_grad()
         cross_entropy(found.flatten(0, 1), wanted.flatten()).backward()
         optimizer.step()
     left, right, order, _ = pairs(400, False, torch.Generator().manual_seed(99))
-    memory = words(left - FIRST) + tags(torch.randint(TAGS, left.shape, generator=rng))
-    weights = attend.weights(words(right - FIRST), memory)[1::2, 0]
+    memory = words(left.ids - FIRST) + tags(torch.randint(TAGS, left.ids.shape, generator=rng))
+    weights = attend.weights(words(right.ids - FIRST), memory)[1::2, 0]
     assert (weights.argmax(-1) == order[1::2]).double().mean() >= 0.95
     assert weights.gather(2, order[1::2, :, None]).mean() >= 0.95

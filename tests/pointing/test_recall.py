@@ -19,12 +19,12 @@ from regard.normalizers import (
     LearnedEntmax,
     Softmax,
     TopK,
+    divide_by_sum,
     sigmoid,
     softmax,
     softmax_one,
     sparsemax,
 )
-from regard.normalizers import sum as weighted_sum
 from regard.scores import (
     MLP,
     Additive,
@@ -81,7 +81,7 @@ SCORES: dict[str, Attend] = {
     "mlp": Attend(MLP(WIDTH, WIDTH, (32,))),
     "squared_distance": Attend(NegativeSquaredDistance()),
     "inverse_distance": Attend(InverseDistance(), normalizer=Softmax(0.05)),
-    "feature_map_dot": Attend(FeatureMapDot(), normalizer=weighted_sum),
+    "feature_map_dot": Attend(FeatureMapDot(), normalizer=divide_by_sum),
 }
 NORMALIZERS: dict[str, Attend] = {
     "softmax_one": Attend(normalizer=softmax_one),

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 import torch
 
-from tests.tasks.small import learn
+from tests.tasks.rows import learn
 from tests.tasks.stories import asking
 
 pytestmark = pytest.mark.slow
 
 SOFT: dict[str, Any] = {"hops": 1}
-DRAWN: dict[str, Any] = {"hops": 1, "attention": "hard", "estimator": "reinforce"}
-STRAIGHT: dict[str, Any] = {"hops": 1, "attention": "hard", "estimator": "gumbel"}
+DRAWN: dict[str, Any] = {"hops": 1, "attention": "hard(estimator=reinforce)"}
+STRAIGHT: dict[str, Any] = {"hops": 1, "attention": "hard(estimator=gumbel)"}
 
 
 def pointed(

@@ -1,0 +1,234 @@
+"""What every network owes, for all rows of `tests/tables/models.py`; a new network adds some.
+
+Padding does not exist, rows do not know of each other, and whatever can be chosen is chosen in some
+row.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import cache
+from typing import Any, Literal, get_args, get_origin
+
+import pytest
+import torch
+from torch import Tensor
+
+from regard.config import Config, alternatives, fields_of
+from regard.models import MODELS, model_class, protocols
+from regard.sequences import Packed, Sequences
+from regard.tasks.auxiliary import forward_sampled
+from tests.tables.models import FIRST, ROWS, Row, alone, filled, take
+from tests.tolerance import assert_close_to_golden
+
+PROTOCOLS: dict[str, Any] = {
+    "transformer": protocols.Translates,
+    "transformer_classifier": protocols.Classifies,
+    "transformer_lm": protocols.Continues,
+    "rnnsearch": protocols.Translates,
+    "luong": protocols.Translates,
+    "lstm": protocols.Classifies,
+    "cnn": protocols.Classifies,
+    "han": protocols.Classifies,
+    "abcnn": protocols.Matches,
+    "memory": protocols.Answers,
+    "din": protocols.Recommends,
+    "youtube_dnn": protocols.Recommends,
+}
+"""What the task of each network asks of it."""
+READS_NUMBERS = {"han", "memory"}
+"""Networks whose shapes depend on where sentences end, so that without numbers there are none."""
+
+
+def rows(keep: Callable[[Row], bool]) -> pytest.MarkDecorator:
+    chosen = {name: row for name, row in ROWS.items() if keep(row)}
+    return pytest.mark.parametrize("row", chosen.values(), ids=chosen)
+
+
+every = rows(lambda row: True)
+ragged = rows(lambda row: isinstance(row.batch[0], Sequences))
+weighing = rows(lambda row: hasattr(model_class(row.name), "attention_weights"))
+packs = rows(lambda row: row.name == "transformer_classifier")
+without_numbers = rows(lambda row: row.name not in READS_NUMBERS)
+
+
+def close(found: Tensor, wanted: Tensor, what: str, gradient: bool = False) -> None:
+    assert_close_to_golden(found, wanted, wanted, what=what, gradient=gradient)
+
+
+def num_rows(row: Row) -> int:
+    return len(row.batch[0])
+
+
+@cache
+def answered(row: Row) -> tuple[Any, Tensor]:
+    """A network of the row, which stays as it is, and what it answers."""
+    model = row.made()
+    return model, model(*row.batch).detach()
+
+
+def gradients(model: Any, answers: Tensor) -> dict[str, Tensor]:
+    weights = dict(model.named_parameters())
+    loss = answers.square().sum()
+    found = torch.autograd.grad(loss, list(weights.values()), allow_unused=True)
+    return {
+        name: torch.zeros_like(weight) if gradient is None else gradient
+        for (name, weight), gradient in zip(weights.items(), found, strict=True)
+    }
+
+
+def choices(kind: type[Config], path: str = "") -> Iterator[tuple[str, Any]]:
+    """Every word, truth value and alternative that a configuration may hold, with its field."""
+    for name, held in fields_of(kind).items():
+        if get_origin(held) is Literal:
+            yield from ((f"{path}{name}", word) for word in get_args(held))
+        if held is bool:
+            yield from ((f"{path}{name}", value) for value in (True, False))
+        several = alternatives(held)
+        for option in several:
+            if len(several) > 1:
+                yield f"{path}{name}", option.tag
+            yield from choices(option, f"{path}{name}.")
+
+
+def chosen(config: Config, path: str = "") -> Iterator[tuple[str, Any]]:
+    """What a configuration holds, as above."""
+    for name in fields_of(type(config)):
+        value = getattr(config, name)
+        yield f"{path}{name}", value.tag if isinstance(value, Config) else value
+        if isinstance(value, Config):
+            yield from chosen(value, f"{path}{name}.")
+
+
+def test_the_table_names_every_network() -> None:
+    assert {row.name for row in ROWS.values()} == set(MODELS)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_whatever_a_network_can_be_made_of_is_in_some_row(name: str) -> None:
+    possible = set(choices(model_class(name).config_type))
+    in_rows = {each for row in ROWS.values() if row.name == name for each in chosen(row.config)}
+    assert possible - in_rows == set()
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_network_meets_the_protocol_of_its_task(name: str) -> None:
+    assert isinstance(answered(FIRST[name])[0], PROTOCOLS[name])
+
+
+@every
+def test_a_padded_batch_and_its_gradients_are_those_of_its_rows(row: Row) -> None:
+    model, together = answered(row)
+    sums = {name: torch.zeros_like(weight) for name, weight in model.named_parameters()}
+    for number in range(num_rows(row)):
+        found = model(*alone(row.batch, number))
+        close(together[number], found[0], f"logits of row {number}")
+        for name, gradient in gradients(model, found).items():
+            sums[name] += gradient
+    for name, gradient in gradients(model, model(*row.batch)).items():
+        close(gradient, sums[name], f"gradient of {name}", gradient=True)
+
+
+@weighing
+def test_attention_weights_are_those_of_the_rows_and_zero_in_padding(row: Row) -> None:
+    model, _ = answered(row)
+    together = model.attention_weights(*row.batch)
+    assert not together.requires_grad
+    for number in range(num_rows(row)):
+        (found,) = model.attention_weights(*alone(row.batch, number))
+        rest = together[number].clone()
+        inner = rest[tuple(slice(0, size) for size in found.shape)]
+        torch.testing.assert_close(inner, found, rtol=0, atol=1e-12)
+        inner.zero_()
+        assert not rest.any(), f"row {number} looks at padding"
+
+
+@every
+def test_the_order_of_a_batch_is_the_order_of_its_answers(row: Row) -> None:
+    model, wanted = answered(row)
+    order = torch.tensor([2, 0, 1])
+    close(model(*take(row.batch, order)), wanted[order], "logits")
+
+
+@ragged
+def test_what_stands_in_the_padding_is_never_read(row: Row) -> None:
+    model, wanted = answered(row)
+    assert torch.equal(model(*filled(row.batch, filling=3)), wanted)
+    close(model(*filled(row.batch, filling=11, more=2)), wanted, "logits of a wider batch")
+
+
+@ragged
+def test_lengths_that_pad_nothing_are_as_good_as_none(row: Row) -> None:
+    (model, _), bare = answered(row), alone(row.batch, 0)
+    said = tuple(Sequences(x.ids, x.counts) if isinstance(x, Sequences) else x for x in bare)
+    close(model(*said), model(*bare), "logits")
+
+
+@every
+def test_no_row_gives_no_answer(row: Row) -> None:
+    model, wanted = answered(row)
+    none = take(row.batch, torch.zeros(0, dtype=torch.long))
+    assert model(*none).shape == (0, *wanted.shape[1:])
+
+
+@ragged
+def test_sequences_of_nothing_and_of_one_token_are_answered(row: Row) -> None:
+    model, wanted = answered(row)
+    for width in (0, 1):
+        short = tuple(
+            Sequences(x.ids[:, :width].clone()) if isinstance(x, Sequences) else x
+            for x in row.batch
+        )
+        found = model(*short)
+        assert found.shape == wanted.shape and found.isfinite().all()
+        assert all(each.isfinite().all() for each in gradients(model, found).values())
+
+
+@every
+def test_every_weight_learns(row: Row) -> None:
+    model = row.made(seed=1).train()
+    if hasattr(model, "features_sampled"):
+        features, aux = model.features_sampled(*row.batch)
+        logits = model.output(features)
+    else:
+        logits, aux = forward_sampled(model, *row.batch)
+    nll = logits.pow(3).flatten(1).sum(1)
+    if aux is not None:
+        nll = nll + aux(nll)
+    nll.sum().backward()
+    for name, weight in model.named_parameters():
+        assert weight.grad is not None and weight.grad.any(), name
+        assert weight.grad.isfinite().all(), name
+
+
+@every
+def test_a_network_works_in_inference_mode(row: Row) -> None:
+    model, wanted = answered(row)
+    with torch.inference_mode():
+        assert torch.equal(model(*row.batch), wanted)
+
+
+@every
+def test_half_precision_is_finite_and_near(row: Row) -> None:
+    model, wanted = row.made().float(), answered(row)[1]
+    with torch.autocast("cpu", torch.bfloat16):
+        found = model(*row.batch)
+    assert found.isfinite().all()
+    assert (found - wanted).abs().max() <= 0.1 * wanted.abs().max()
+    for name, gradient in gradients(model, found).items():
+        assert gradient.dtype == torch.float32 and gradient.isfinite().all(), name
+
+
+@without_numbers
+def test_shapes_are_known_without_numbers(row: Row) -> None:
+    model, device = row.made(), torch.device("meta")
+    found = model.to(device)(*(each.to(device) for each in row.batch))
+    assert found.shape == answered(row)[1].shape
+
+
+@packs
+def test_packed_texts_are_the_padded_ones(row: Row) -> None:
+    (model, wanted), (source,) = answered(row), row.batch
+    found = model(Packed.of(source))
+    close(found, wanted, "logits")
+    apart = gradients(model, model(source))
+    for name, gradient in gradients(model, found).items():
+        close(gradient, apart[name], f"gradient of {name}", gradient=True)
