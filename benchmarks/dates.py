@@ -20,53 +20,57 @@ import numpy as np
 import torch
 
 from benchmarks.measure import save
-from regard.cli.assembly import load_predictor
-from regard.cli.preparation import task_of
-from regard.cli.recipes import DATES
-from regard.cli.settings import settings_of
-from regard.data.synthetic.cldr_dates import FORMATS, languages
+from benchmarks.runs import facts, finished_run
+from regard import Run
+from regard.data.synthetic.cldr_dates import FORMATS
 from regard.data.synthetic.days import day, days_of
-from regard.tasks.dates import BATCH_SIZE, COMMON, Dates, by_language
-from regard.train.loop import Trainer
-from regard.train.ranks import Ranks
-from regard.train.run_folder import BEST
+from regard.run.recipes import recipe
+from regard.tasks.dates import COMMON, Dates, DatesSettings, by_language
+
+PER_LANGUAGE = 80
 
 
-def check(task: Dates) -> None:
+def check(languages: tuple[str, ...], made: Any) -> None:
     """Assert that the questions are what they are said to be."""
-    asked = task.examination("test", len(FORMATS), seed=1)
-    texts = task.dates.texts(asked.templates, asked.days)
+    asked = made.questions("test", len(FORMATS), seed=1)
+    texts = made.dates.texts(asked.templates, asked.days)
     for text, template, number in zip(texts, asked.templates, asked.days, strict=True):
-        tag, form = task.languages[template // len(FORMATS)], FORMATS[template % len(FORMATS)]
+        tag, form = languages[template // len(FORMATS)], FORMATS[template % len(FORMATS)]
         assert text == f"<{tag}> {babel.dates.format_date(day(int(number)), form, locale=tag)}"
     assert not set(days_of("train")) & set(days_of("test"))
 
 
-def run(seed: int, seconds: float) -> dict[str, Any]:
-    """Train as `regard demo` does, and examine once."""
-    settings = settings_of(DATES, {"train": {"seconds": seconds, "seed": seed}})
-    processor = time.process_time()
-    with tempfile.TemporaryDirectory() as folder:
-        task: Any = task_of(settings, None, Path(folder))
-        trainer = Trainer(task, settings.train, Path(folder), Ranks())
-        trainer.train()
-        used = time.process_time() - processor
-        task.predictor = load_predictor(Path(folder) / BEST)
-    task.asked["test"] = task.examination("test", 80, seed=2)
+def examined(run: Run, count: int) -> dict[str, Any]:
+    """Ask so many questions in each language; count exact answers by format and by language."""
+    settings = DatesSettings(test_questions=PER_LANGUAGE * count)
+    task = Dates.of(run.predictor, {}, run.path, settings)
     records = task.examine("test", np.arange(task.size("test")))
-    formats = task.asked["test"].templates % len(FORMATS)
-    right = np.array([record["right"] for record in records])
+    formats = task.data.examples["test"].templates % len(FORMATS)
+    right = np.array([record["answer"] == record["target"] for record in records])
     return {
-        "seed": seed,
         **task.score("test", records),
         "exact_by_format": {f: float(right[formats == i].mean()) for i, f in enumerate(FORMATS)},
         "worst_ten": dict(list(by_language(records).items())[:10]),
-        "steps": trainer.course.step,
-        "seconds": trainer.course.seconds,
-        "processor_seconds": used,
         "questions": len(records),
-        "parameters": sum(weight.numel() for weight in trainer.model.parameters()),
     }
+
+
+def row(seed: int, seconds: float, count: int) -> dict[str, Any]:
+    """Train as `regard demo` does, and examine once; the processor's time is all of training's."""
+    processor = time.process_time()
+    with tempfile.TemporaryDirectory() as folder:
+        run = finished_run(
+            None, Path(folder) / "run", recipe="dates", seconds=seconds, seed=seed, resume="never"
+        )
+        used = time.process_time() - processor
+        return {
+            "seed": seed,
+            **examined(run, count),
+            "steps": run.history[-1]["step"],
+            "seconds": run.metrics["train"]["seconds"],
+            "processor_seconds": used,
+            "parameters": facts(run)["parameters"],
+        }
 
 
 def main() -> None:
@@ -75,11 +79,12 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=120.0)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    task = Dates(languages())
-    check(task)
+    made = Dates.prepare()
+    languages = made.dates.languages
+    check(languages, made)
     runs = []
     for seed in range(options.seeds):
-        runs.append(run(seed, options.seconds))
+        runs.append(row(seed, options.seconds, len(languages)))
         print(
             f"seed {seed}: {runs[-1]['exact']:.2%} of {runs[-1]['questions']:,} exact, "
             f"{runs[-1]['exact_common']:.2%} in the {len(COMMON)} languages with most speakers, "
@@ -90,10 +95,10 @@ def main() -> None:
         "dates",
         runs,
         question="exact answers on unseen days after a fixed time of training",
-        languages=len(task.languages),
+        languages=len(languages),
         common=COMMON,
-        batch_size=BATCH_SIZE,
-        recipe=DATES,
+        batch_size=DatesSettings().batch_size,
+        recipe=recipe("dates"),
         babel=babel.__version__,
         lowest_exact=min(run["exact"] for run in runs),
         lowest_exact_common=min(run["exact_common"] for run in runs),

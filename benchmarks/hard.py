@@ -13,7 +13,6 @@ from the mean one.
 """
 
 import argparse
-import json
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass
@@ -25,9 +24,10 @@ from einops import rearrange, repeat
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from benchmarks.measure import RESULTS, save
-from regard.layers import AttentionPool, Choice, HardPool, Reinforce, draw
+from benchmarks.measure import rows_of, save
+from regard.layers import AttentionPool, HardPool, Reinforce, ReinforceLoss, sample_keys
 from regard.normalizers import GumbelSoftmax
+from regard.sequences import Sequences
 
 WIDTH, BATCH, WITHOUT = 16, 32, 0.3
 STAGES = (0, 75, 400)
@@ -76,18 +76,21 @@ class Spotter(nn.Module):
         self.output = nn.Linear(WIDTH, toy.keywords + 1)
         self.reinforce = Reinforce() if estimator == "reinforce" else None
 
-    def forward(self, source: Tensor) -> Tensor:
+    def forward(self, source: Sequences) -> Tensor:
         """Logits from the likeliest token."""
-        return self.output(self.pool(self.embedding(source)))[:, 0]
+        return self.output(self.pool(self.embedding(source.ids)))[:, 0]
 
-    def explore(self, source: Tensor) -> tuple[Tensor, Choice | None]:
-        """Logits from a drawn token."""
-        summary, choice = self.pool.explore(self.embedding(source))
-        return self.output(summary)[:, 0], choice
+    def forward_sampled(self, source: Sequences) -> tuple[Tensor, ReinforceLoss | None]:
+        """Logits from a drawn token, and what teaches where to look."""
+        pooled, sampled = self.pool.forward_sampled(self.embedding(source.ids))
+        logits = self.output(pooled)[:, 0]
+        if sampled is None or self.reinforce is None:
+            return logits, None
+        return logits, ReinforceLoss(self.reinforce, sampled)
 
-    def look(self, source: Tensor) -> Tensor:
+    def attention_weights(self, source: Sequences) -> Tensor:
         """One at the likeliest token."""
-        return self.pool.weights(self.embedding(source))[:, 0]
+        return self.pool.weights(self.embedding(source.ids))[:, 0]
 
 
 def train(model: Any, toy: Toy, seed: int, steps: int, rate: float = 3e-3) -> Iterator[int]:
@@ -96,12 +99,12 @@ def train(model: Any, toy: Toy, seed: int, steps: int, rate: float = 3e-3) -> It
     optimizer = torch.optim.Adam(model.parameters(), rate)
     for step in range(1, steps + 1):
         source, label, _ = toy.texts(BATCH, rng)
-        logits, choice = model.explore(source)
-        nats = cross_entropy(logits, label, reduction="none")
-        if choice is not None:
-            nats = nats + model.reinforce(nats, choice)
+        logits, aux = model.forward_sampled(Sequences(source))
+        nll = cross_entropy(logits, label, reduction="none")
+        if aux is not None:
+            nll = nll + aux(nll)
         optimizer.zero_grad()
-        nats.mean().backward()
+        nll.mean().backward()
         optimizer.step()
         yield step
 
@@ -141,14 +144,14 @@ class Judged:
         looks = repeat(self.looks, "batch place -> (draws batch) 1 place", draws=draws)
         looks.requires_grad_()
         if tau is None:
-            weights, choice = draw(looks)
+            weights, sampled = sample_keys(looks)
         else:
-            weights, choice = GumbelSoftmax(tau, hard=True)(looks.log()), None
+            weights, sampled = GumbelSoftmax(tau, hard=True)(looks.log()), None
         split = rearrange(weights, "(draws batch) 1 place -> batch draws place", draws=draws)
         logits = rearrange(self.output(split @ self.x), "batch draws kind -> (draws batch) kind")
         nats = cross_entropy(logits, self.label.repeat(draws), reduction="none")
-        if choice is not None:
-            nats = (nats.detach() - baseline) * choice.log_prob
+        if sampled is not None:
+            nats = (nats.detach() - baseline) * sampled.log_prob
         (grad,) = torch.autograd.grad(nats.sum() / len(self.label), looks)
         return rearrange(grad, "(draws batch) 1 place -> draws (batch place)", draws=draws) @ (
             self.jacobian
@@ -190,12 +193,6 @@ def spread(
     }
 
 
-def finished() -> list[dict[str, Any]]:
-    """The rows of earlier runs."""
-    path = RESULTS / "hard.json"
-    return json.loads(path.read_text())["rows"] if path.exists() else []
-
-
 def table(rows: list[dict[str, Any]]) -> str:
     """Medians over the seeds: bias / variance, a line for each estimator, a column for a stage."""
     lines = ["estimator               " + "".join(f"after {step:<14}" for step in STAGES)]
@@ -215,7 +212,7 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=20_000)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    rows = finished()
+    rows = rows_of("hard")
     for seed in map(int, options.seeds.split(",")):
         if any(row["seed"] == seed for row in rows):
             continue

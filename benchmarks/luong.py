@@ -1,10 +1,10 @@
 """Luong's variants, and the founding experiment: what does a sentence lose without attention?
 
 English to German on Multi30k with the recipes `luong` and `rnnsearch`, one thread, cased
-detokenized sacreBLEU of greedy answers to `test_2016_flickr`. RNNsearch and its twin without
+detokenized sacreBLEU of a beam search of 4 on `test_2016_flickr`. RNNsearch and its twin without
 attention (one vector for the whole source, Cho et al. 2014) are also judged by the number of source
-words, which is drawn in `results/length.svg`. A row that is there already is not made again, and a
-run that was stopped goes on, so the script can be run in pieces.
+words, by greedy answers, which is drawn in `results/length.svg`. A row that is there already is not
+made again, and a run that was stopped goes on, so the script can be run in pieces.
 
     python -m benchmarks.luong --data MULTI30K_FOLDER [--seeds 0,1,2] [--only general,blind]
 
@@ -16,7 +16,6 @@ References:
 """
 
 import argparse
-import json
 import re
 from html import escape
 from importlib.resources import files
@@ -25,29 +24,30 @@ from statistics import mean
 from typing import Any
 
 import numpy as np
+import torch
 
-from benchmarks.measure import RESULTS, save
-from regard.cli import main as regard
-from regard.cli.assembly import load_predictor
-from regard.tasks.translate import text_scores
+from benchmarks.measure import RESULTS, rows_of, save
+from benchmarks.runs import facts, finished_run
+from regard import Run
+from regard.tasks.translate.metrics import text_scores
 from regard.view.charts import HEIGHT, WIDTH, Curve, chart
 
-VARIANTS: dict[str, tuple[str, dict[str, str]]] = {
-    "search": ("rnnsearch", {}),
-    "blind": ("rnnsearch", {"attention": "none"}),
-    "none": ("luong", {"attention": "none", "input_feeding": "off"}),
-    "dot": ("luong", {"score": "dot"}),
-    "general": ("luong", {"score": "general"}),
-    "general-unfed": ("luong", {"score": "general", "input_feeding": "off"}),
-    "concat": ("luong", {"score": "luong_concat"}),
-    "concat-official": ("luong", {"score": "luong_concat", "variant": "official"}),
-    "location": ("luong", {"score": "location"}),
-    "local-m": ("luong", {"attention": "local_m"}),
-    "local-p": ("luong", {"attention": "local_p"}),
+VARIANTS = {
+    "search": ("rnnsearch", "search"),
+    "blind": ("rnnsearch", "none"),
+    "none": ("luong", "none"),
+    "dot": ("luong", "global(score=dot)"),
+    "general": ("luong", "global(score=general)"),
+    "general-unfed": ("luong", "global(score=general, input_feeding=False)"),
+    "concat": ("luong", "global(score=luong_concat)"),
+    "concat-official": ("luong", "global(score=luong_concat(variant=official))"),
+    "location": ("luong", "global(score=location)"),
+    "local-m": ("luong", "local_m"),
+    "local-p": ("luong", "local_p"),
 }
-"""Name → recipe, and what differs from it."""
+"""Name → recipe, and where its decoder looks."""
 
-SMALL = ("hidden_dim=128", "tokens.size=4000", "dropout=0.2")
+SMALL: dict[str, Any] = {"hidden_dim": 128, "tokens.size": 4000, "dropout": 0.2}
 """What makes three seeds of all variants a matter of two hours instead of a day."""
 
 BY_LENGTH = {"search": "RNNsearch", "blind": "without attention"}
@@ -55,42 +55,31 @@ BINS = ((1, 5), (6, 10), (11, 15), (16, 20), (21, 999))
 KEPT = ("loss", "perplexity", "bleu", "chrf", "bleu_lowercase")
 
 
-def row(variant: str, seed: int, data: Path, out: Path, steps: list[str]) -> dict[str, Any]:
+def row(variant: str, seed: int, data: Path, out: Path, more: dict[str, Any]) -> dict[str, Any]:
     """Train one variant with one seed, or find it trained, and judge it on the test pairs."""
-    recipe, differences = VARIANTS[variant]
+    recipe, attention = VARIANTS[variant]
     folder = out / f"{variant}-{seed}"
-    given = [f for key, value in differences.items() for f in ("--set", f"model.{key}={value}")]
-    given += ["--seed", str(seed), "--threads", "1", *steps]
-    if regard(["train", recipe, "--data", str(data), "--out", str(folder), *given]):
-        raise SystemExit(f"{variant} did not finish; start again to go on")
-    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    trained = [line for line in lines if line["kind"] == "train"][-1]
-    test = [line for line in lines if line["kind"] == "test"][-1]
-    environment = json.loads((folder / "environment.json").read_text())
+    settings = {"recipe": recipe, "attention": attention, "seed": seed, **more}
+    run = finished_run(data, folder, **settings)
     found = {
         "variant": variant,
         "seed": seed,
         "recipe": recipe,
-        "settings": differences,
-        "parameters": environment["parameters"],
-        "steps": lines[-1]["step"],
-        "epochs": trained["epoch"],
-        "train_seconds": trained["seconds"],
-        "best_valid_bleu": max(line["bleu"] for line in lines if line["kind"] == "valid"),
-        **{f"test_{name}": test[name] for name in KEPT},
+        "settings": {"attention": attention},
+        **facts(run),
+        "steps": run.history[-1]["step"],
+        "best_valid_bleu": run.metrics["valid"]["bleu"],
+        **{f"test_{name}": run.metrics["test"][name] for name in KEPT},
     }
-    return found | ({"by_length": by_length(folder, data)} if variant in BY_LENGTH else {})
+    return found | ({"by_length": by_length(run, data)} if variant in BY_LENGTH else {})
 
 
-def by_length(folder: Path, data: Path) -> list[dict[str, float]]:
+def by_length(run: Run, data: Path) -> list[dict[str, float]]:
     """BLEU of the test pairs whose source has so many words, for each bin of lengths."""
     sources, targets = (
         (data / f"test_2016_flickr.{side}").read_text("utf-8").splitlines() for side in ("en", "de")
     )
-    predictor: Any = load_predictor(folder / "best")
-    predictor.model.eval()
-    found = predictor.write(predictor.source.encode(sources))
-    answers = [predictor.target.decode(best[0].tokens) for best in found]
+    answers = [answer.best for answer in run.predict(sources)]
     words = np.array([len(source.split()) for source in sources])
     bins = []
     for least, most in BINS:
@@ -143,22 +132,21 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--only", default=",".join(VARIANTS), help="names of variants")
-    parser.add_argument("--epochs", help="instead of the recipe's")
-    parser.add_argument("--steps", help="instead of epochs, to try the script")
+    parser.add_argument("--epochs", type=float, help="instead of the recipe's")
+    parser.add_argument("--steps", type=int, help="instead of epochs, to try the script")
     parser.add_argument("--small", action="store_true", help="networks of half the width")
     parser.add_argument("--out", type=Path, default=Path("runs/luong"))
     options = parser.parse_args()
-    path = RESULTS / "luong.json"
-    rows = json.loads(path.read_text())["rows"] if path.exists() else []
-    budget = {f"--{name}": getattr(options, name) for name in ("epochs", "steps")}
-    steps = [part for flag, most in budget.items() if most for part in (flag, most)]
-    steps += [part for size in SMALL for part in ("--set", size)] if options.small else []
+    torch.set_num_threads(1)
+    rows = rows_of("luong")
+    budget = {name: getattr(options, name) for name in ("epochs", "steps")}
+    more = {**budget, **(SMALL if options.small else {})}
     wanted = [name for name in VARIANTS if name in options.only.split(",")]
     for seed in map(int, options.seeds.split(",")):
         for variant in wanted:
             if any((row["variant"], row["seed"]) == (variant, seed) for row in rows):
                 continue
-            rows.append(row(variant, seed, options.data, options.out, steps))
+            rows.append(row(variant, seed, options.data, options.out, more))
             print({k: v for k, v in rows[-1].items() if k != "by_length"}, flush=True)
             print(save("luong", rows))
             if chart_of := drawn(rows):

@@ -13,6 +13,7 @@ import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -92,9 +93,15 @@ def machine() -> dict[str, object]:
     }
 
 
-def save(name: str, rows: list[dict[str, object]], **more: object) -> Path:
+def rows_of(name: str) -> list[dict[str, Any]]:
+    """The rows that earlier runs of a script have saved."""
+    path = RESULTS / f"{name}.json"
+    return json.loads(path.read_text())["rows"] if path.exists() else []
+
+
+def save(name: str, rows: list[dict[str, Any]], **more: object) -> Path:
     """Write the rows beside the machine they were taken on."""
     path = RESULTS / f"{name}.json"
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({"machine": machine(), **more, "rows": rows}, indent=1) + "\n")
     return path

@@ -1,6 +1,6 @@
 """How many questions do memory networks get wrong, for each kind of story, with 1, 2 and 3 hops?
 
-The recipe `stories` on drawn stories: 1 000 questions to learn from, as bAbI's "en", 200 to choose
+The recipe `memory` on drawn stories: 1 000 questions to learn from, as bAbI's "en", 200 to choose
 the best epoch by, 1 000 to count errors on. Every seed is reported, none is chosen. Beside it, what
 `hard` attention makes of the first two kinds, learned by REINFORCE and by Gumbel-softmax. A row
 that is in the results already is not made again, so the script can be stopped and started.
@@ -16,13 +16,21 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from benchmarks.measure import RESULTS, save
-from regard.cli import main as regard
-from regard.data.synthetic.stories import KINDS, rows
+import torch
+
+from benchmarks.measure import rows_of, save
+from benchmarks.runs import assignments, finished_run
+from regard.data.synthetic.stories import STORY_KINDS, story_rows
 
 COLUMNS = ("story", "question", "answer", "support")
 KEY = ("kind", "questions", "hops", "attention", "seed")
 HARD = (("qa1", 1), ("qa2", 2))
+ATTENTION = {
+    "soft": "soft",
+    "hard, reinforce": "hard(estimator=reinforce)",
+    "hard, gumbel": "hard(estimator=gumbel)",
+}
+"""What a row says → the setting."""
 
 
 def planned(options: argparse.Namespace) -> list[dict[str, Any]]:
@@ -45,30 +53,31 @@ def planned(options: argparse.Namespace) -> list[dict[str, Any]]:
 def data(key: dict[str, Any], folder: Path) -> str:
     """Where the stories are: made while they are read, or for another number, in files."""
     if key["questions"] == 1000:
-        return f"made:{key['kind']}"
+        return f"synthetic:{key['kind']}"
     for split, count in (("train", key["questions"]), ("valid", 500), ("test", 1000)):
-        drawn = (dict(zip(COLUMNS, row, strict=True)) for row in rows(split, count, 0, key["kind"]))
+        drawn = (
+            dict(zip(COLUMNS, row, strict=True)) for row in story_rows(split, count, 0, key["kind"])
+        )
         lines = "".join(json.dumps(row) + "\n" for row in drawn)
         (folder / f"{split}.jsonl").write_text(lines)
     return str(folder)
 
 
-def run(key: dict[str, Any], epochs: float) -> dict[str, Any]:
+def row(key: dict[str, Any], epochs: float, more: list[str]) -> dict[str, Any]:
     """Train once, and say how it went."""
     with tempfile.TemporaryDirectory() as place:
         stories = Path(place) / "stories"
         stories.mkdir()
-        reads, _, estimator = key["attention"].partition(", ")
-        settings = [f"hops={key['hops']}", f"seed={key['seed']}", f"attention={reads}"]
-        settings += [f"estimator={estimator}"] if estimator else []
-        given = ["train", "stories", "--data", data(key, stories), "--out", f"{place}/run"]
-        given += ["--epochs", str(epochs), "--threads", "1"]
-        given += [part for setting in settings for part in ("--set", setting)]
-        if regard(given):
-            raise SystemExit(f"{key} did not finish; start again to go on")
-        lines = (Path(place) / "run" / "metrics.jsonl").read_text().splitlines()
-    entries = [json.loads(line) for line in lines]
-    test = [entry for entry in entries if entry["kind"] == "test"][-1]
+        run = finished_run(
+            data(key, stories),
+            Path(place) / "run",
+            recipe="memory",
+            hops=key["hops"],
+            attention=ATTENTION[key["attention"]],
+            seed=key["seed"],
+            **{"epochs": epochs, **assignments(more)},
+        )
+        test = run.metrics["test"]
     found = {name: test[name] for name in ("error", "pointing", "loss")}
     return key | found | {"epochs": epochs, "train_seconds": test["seconds"]}
 
@@ -87,18 +96,19 @@ def table(done: list[dict[str, Any]]) -> list[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--kinds", default=",".join(KINDS))
+    parser.add_argument("--kinds", default=",".join(STORY_KINDS))
     parser.add_argument("--hops", default="1,2,3")
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--questions", type=int, default=1000)
     parser.add_argument("--epochs", type=float, default=100.0)
+    parser.add_argument("--set", action="append", default=[], help="for every network")
     options = parser.parse_args()
-    path = RESULTS / "memory.json"
-    done = json.loads(path.read_text())["rows"] if path.exists() else []
+    torch.set_num_threads(1)
+    done = rows_of("memory")
     for key in planned(options):
-        if any(all(row[name] == key[name] for name in KEY) for row in done):
+        if any(all(known[name] == key[name] for name in KEY) for known in done):
             continue
-        done.append(run(key, options.epochs))
+        done.append(row(key, options.epochs, options.set))
         save("memory", done)
         print(done[-1], flush=True)
     print("\n".join(table(done)))

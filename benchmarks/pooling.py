@@ -1,10 +1,11 @@
 """From what should a network answer: the last state, the mean of all, or where attention looks?
 
 Sentence polarity (Pang & Lee 2005): 10 662 sentences of film reviews, half of them positive, in a
-split of 80/10/10 that depends on each sentence alone. The LSTM's summaries, the CNN's, and beside
-them two bags of words: naive Bayes and a linear model. Networks are trained by `regard train` with
-the recipes `lstm` and `cnn`; the epoch is chosen on the validation part, the test part is asked
-once. A row that is there already is not made again, so the script can be stopped and started.
+split of 80/10/10 that depends on each sentence alone. The LSTM's ways of pooling, the CNN's, and
+beside them two bags of words: naive Bayes and a linear model. Networks are trained by
+`regard.train` with the recipes `lstm` and `cnn`; the epoch is chosen on the validation part, the
+test part is asked once. A row that is there already is not made again, so the script can be stopped
+and started.
 
     python -m benchmarks.pooling --data SENTENCE_POLARITY_FOLDER [--seeds 0,1,2] [--only lstm]
 
@@ -25,22 +26,24 @@ import numpy as np
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from benchmarks.measure import RESULTS, save
-from regard.cli import main as regard
+from benchmarks.measure import rows_of, save
+from benchmarks.runs import assignments, curve, facts, finished_run
 
 FILES = {"positive": "rt-polarity.pos", "negative": "rt-polarity.neg"}
 PARTS = ("train",) * 8 + ("valid", "test")
-NETWORKS: dict[str, tuple[str, dict[str, str]]] = {
-    "lstm last": ("lstm", {"summary": "last"}),
-    "lstm mean": ("lstm", {"summary": "mean"}),
-    "lstm attention": ("lstm", {"summary": "attention"}),
-    "lstm hard, reinforce": ("lstm", {"summary": "hard", "estimator": "reinforce"}),
-    "lstm hard, gumbel": ("lstm", {"summary": "hard", "estimator": "gumbel"}),
-    "cnn max": ("cnn", {"summary": "max"}),
-    "cnn mean": ("cnn", {"summary": "mean"}),
-    "cnn attention": ("cnn", {"summary": "attention"}),
-    "cnn guided": ("cnn", {"summary": "guided"}),
+NETWORKS = {
+    "lstm last": ("lstm", "last"),
+    "lstm mean": ("lstm", "mean"),
+    "lstm attention": ("lstm", "attention"),
+    "lstm hard, reinforce": ("lstm", "hard(estimator=reinforce)"),
+    "lstm hard, gumbel": ("lstm", "hard(estimator=gumbel)"),
+    "cnn max": ("cnn", "max"),
+    "cnn mean": ("cnn", "mean"),
+    "cnn attention": ("cnn", "attention(attention_dim=64)"),
+    "cnn guided": ("cnn", "guided"),
 }
+"""Name of the row → the network, which is also its recipe, and its pooling."""
+
 Texts = dict[str, list[tuple[str, str]]]
 
 
@@ -57,7 +60,7 @@ def read(folder: Path) -> Texts:
 
 
 def write(parts: Texts, folder: Path) -> Path:
-    """The parts as files that `regard train` reads."""
+    """The parts as files that `regard.train` reads."""
     folder.mkdir(parents=True, exist_ok=True)
     for part, rows in parts.items():
         lines = [json.dumps({"text": text, "label": label}) for text, label in rows]
@@ -136,22 +139,20 @@ def each(counts: Counts, parts: Texts) -> dict[str, tuple[torch.Tensor, torch.Te
 
 def network(name: str, seed: int, data: Path, out: Path, more: list[str]) -> dict[str, Any]:
     """Train one network by its recipe and read what its run has to say."""
-    recipe, changes = NETWORKS[name]
-    folder = out / f"{name.replace(', ', '-').replace(' ', '-')}-{seed}"
-    given = [f"{key}={value}" for key, value in {**changes, "seed": seed}.items()] + more
-    sets = [part for one in given for part in ("--set", one)]
-    asked = ["train", recipe, "--data", str(data), "--out", str(folder), "--threads", "1"]
-    if regard([*asked, *sets]):
-        raise SystemExit(f"{name} with seed {seed} did not finish; start again to go on")
-    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    kinds = {kind: [x for x in lines if x["kind"] == kind] for kind in ("train", "valid", "test")}
+    recipe, pooling = NETWORKS[name]
+    run = finished_run(
+        data,
+        out / f"{name.replace(', ', '-').replace(' ', '-')}-{seed}",
+        recipe=recipe,
+        pooling=pooling,
+        seed=seed,
+        **assignments(more),
+    )
     return {
-        "best_valid_accuracy": max(line["accuracy"] for line in kinds["valid"]),
-        "test_accuracy": kinds["test"][-1]["accuracy"],
-        "valid_curve": [round(line["accuracy"], 4) for line in kinds["valid"]],
-        "epochs": kinds["train"][-1]["epoch"],
-        "train_seconds": kinds["train"][-1]["seconds"],
-        "parameters": json.loads((folder / "environment.json").read_text())["parameters"],
+        "best_valid_accuracy": run.metrics["valid"]["accuracy"],
+        "test_accuracy": run.metrics["test"]["accuracy"],
+        "valid_curve": [round(share, 4) for _, share in curve(run, "accuracy", "step")],
+        **facts(run),
     }
 
 
@@ -175,10 +176,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/pooling"))
     parser.add_argument("--set", action="append", default=[], help="for every network")
     options = parser.parse_args()
+    torch.set_num_threads(1)
     parts = read(options.data)
     data = write(parts, options.out / "data")
-    path = RESULTS / "pooling.json"
-    rows = json.loads(path.read_text())["rows"] if path.exists() else []
+    rows = rows_of("pooling")
     for seed in map(int, options.seeds.split(",")):
         for name in ("naive bayes", "linear model", *NETWORKS):
             made = any((row["model"], row["seed"]) == (name, seed) for row in rows)

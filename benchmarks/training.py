@@ -28,16 +28,18 @@ from regard.data.encoding.tokenizer import Tokenizer
 from regard.data.feeding.batching import by_tokens, padding_share
 from regard.data.reading.read import read
 from regard.layers import Attend
+from regard.layers.linear_cross_entropy import linear_cross_entropy
 from regard.models.transformer import (
     Transformer,
     TransformerConfig,
     TransformerLM,
     TransformerLMConfig,
 )
-from regard.tasks.cross_entropy import linear_cross_entropy
-from regard.tasks.pairs import Pairs, pair_loss
-from regard.train.checkpoint import save as save_checkpoint
-from regard.train.saver import Saver
+from regard.models.transformer.config import LearnedPositions
+from regard.tasks.seq2seq import Seq2SeqBatch, seq2seq_loss
+from regard.tasks.translate.schema import SCHEMA as TRANSLATE
+from regard.training.checkpoint import save as save_checkpoint
+from regard.training.saver import Saver
 
 VOCAB, WIDTH, HEADS, HIDDEN, LAYERS = 8000, 128, 4, 256, 4
 DROPOUT, SMOOTHING = 0.1, 0.1
@@ -71,9 +73,9 @@ class Plain(nn.Module):
         vectors = self.embedding(tokens) * math.sqrt(WIDTH)
         return self.dropout(vectors + self.waves[: tokens.shape[1]])
 
-    def forward(self, batch: Pairs) -> Tensor:
+    def forward(self, batch: Seq2SeqBatch) -> Tensor:
         """The summed loss of a batch."""
-        source, target = batch.source, batch.target[:, :-1]
+        source, target = batch.source.ids, batch.written
         padded = source == 0
         causal = torch.ones(target.shape[1], target.shape[1], dtype=torch.bool).triu(1)
         states = self.body(
@@ -87,7 +89,7 @@ class Plain(nn.Module):
         logits = states @ self.embedding.weight.T
         return F.cross_entropy(
             logits.flatten(0, 1),
-            batch.target[:, 1:].flatten(),
+            batch.target.ids.flatten(),
             ignore_index=0,
             reduction="sum",
             label_smoothing=SMOOTHING,
@@ -105,17 +107,16 @@ class Ours(nn.Module):
             embed_dim=WIDTH,
             num_heads=HEADS,
             ff_dim=HIDDEN,
-            encoder_layers=LAYERS,
-            decoder_layers=LAYERS,
+            layers=LAYERS,
             dropout=dropout,
             ff_dropout=dropout if everywhere else 0.0,
             tied="all",
         )
         self.model = Transformer(config, Attend(dropout=dropout if everywhere else 0.0))
 
-    def forward(self, batch: Pairs) -> Tensor:
+    def forward(self, batch: Seq2SeqBatch) -> Tensor:
         """The summed loss of a batch."""
-        return pair_loss(self.model, batch, SMOOTHING)
+        return seq2seq_loss(self.model, batch, SMOOTHING)
 
 
 def copied(theirs: Plain, ours: Ours) -> None:
@@ -172,7 +173,7 @@ def pairs_of(folder: str | None) -> tuple[Ragged, Ragged]:
         lengths[:, 1] = np.maximum(3, lengths[:, 0] + rng.integers(-3, 4, 29_000))
         sides = [[rng.integers(4, VOCAB, n) for n in lengths[:, side]] for side in (0, 1)]
         return Ragged.of(sides[0]), Ragged.of(sides[1])
-    train = read(folder).splits["train"]
+    train = read(folder, [TRANSLATE]).splits["train"]
     texts = (list(train["source"]), list(train["target"]))
     tokenizer = Tokenizer.train((text for side in texts for text in side), "bpe", VOCAB)
     return tokenizer.encode(texts[0]), tokenizer.encode(texts[1])
@@ -199,8 +200,8 @@ def translation(folder: str | None, seconds: float) -> list[dict[str, object]]:
     sources, targets = pairs_of(folder)
     lengths = np.stack([sources.lengths, targets.lengths], 1)
     plan = by_tokens(lengths, 4096, np.random.default_rng(0))
-    batches = [Pairs.of(sources.take(r), targets.take(r), Coder()) for r in plan[:40]]
-    counts = [batch.labels for batch in batches]
+    batches = [Seq2SeqBatch.of(sources.take(r), targets.take(r), Coder()) for r in plan[:40]]
+    counts = [batch.num_targets for batch in batches]
     theirs, ours = Plain(0.0), Ours(0.0, True)
     copied(theirs, ours)
     losses = [module(batches[0]).item() for module in (ours, theirs)]
@@ -213,7 +214,7 @@ def translation(folder: str | None, seconds: float) -> list[dict[str, object]]:
             updates(Plain(DROPOUT), batches, counts),
             seconds,
         )
-        tokens = float(np.mean([batch.tokens for batch in batches]))
+        tokens = float(np.mean([batch.num_tokens for batch in batches]))
         rows.append(
             {
                 "what": f"update of the Transformer, {name}",
@@ -277,7 +278,7 @@ class OurGPT(nn.Module):
             dropout=0.0,
             norm="pre",
             activation="gelu",
-            positions="learned",
+            positions=LearnedPositions(),
             max_length=block,
             tied="output",
         )
