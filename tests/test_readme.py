@@ -5,11 +5,18 @@ import io
 import re
 from pathlib import Path
 
+import pytest
+
 README = Path(__file__).parents[1] / "README.md"
+REVIEWS = "text,label\n" + "a fine film,good\na dull film,bad\nit is fine,good\n" * 20
+"""What the README calls `reviews.csv` and `other.csv`."""
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
-def test_the_readmes_python_runs() -> None:
+def test_the_readmes_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("reviews.csv", "other.csv"):
+        Path(name).write_text(REVIEWS)
     assert README.is_file(), "there is no README.md"
     text = README.read_text("utf-8")
     blocks = list(BLOCK.finditer(text))

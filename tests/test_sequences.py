@@ -1,8 +1,11 @@
 """Sequences answer alike whether they are padded, stand end to end, or have no padding."""
 
+from typing import Any
+
 import pytest
 import torch
 
+from regard._attention import attention
 from regard.sequences import Packed, Sequences
 
 ROWS = [[7, 8, 9, 4], [], [5], [6, 6]]
@@ -51,7 +54,7 @@ def test_packed_sequences_answer_as_padded_ones() -> None:
     assert packed.num_tokens == packed.num_cells == padded.num_tokens
     torch.testing.assert_close(packed.mean(y), padded.mean(x))
     torch.testing.assert_close(packed.last(y), padded.last(x))
-    assert torch.equal(packed.first(y)[[0, 2, 3]], padded.first(x)[[0, 2, 3]])
+    assert torch.equal(packed.first(y), padded.first(x)) and not packed.first(y)[1].any()
     assert torch.equal(packed.zero_padding(y), y) and packed.real.all()
 
 
@@ -87,5 +90,31 @@ def test_sequences_of_nothing_have_no_tokens() -> None:
         x = torch.zeros(*padded.ids.shape, 3)
         packed = Packed.of(padded)
         assert padded.num_tokens == packed.num_tokens == 0
-        assert padded.mean(x).shape == padded.last(x).shape == (len(padded), 3)
-        assert packed.last(x[:1].reshape(1, 0, 3)).shape == (len(padded), 3)
+        none = x[:1].reshape(1, 0, 3)
+        for found in (padded.mean(x), padded.last(x), padded.first(x)):
+            assert found.shape == (len(padded), 3) and not found.any()
+        for found in (packed.mean(none), packed.last(none), packed.first(none)):
+            assert found.shape == (len(padded), 3) and not found.any()
+
+
+def test_attention_through_the_mask_is_the_same_padded_packed_and_alone() -> None:
+    padded = Sequences.of(ROWS)
+    packed, x = Packed.of(padded), torch.randn(4, 4, 3, dtype=torch.float64)
+    y = x[padded.real][None]
+
+    def attended(x: torch.Tensor, mask: Any) -> torch.Tensor:
+        heads = x[:, None]
+        return attention(heads, heads, heads, mask=mask)[:, 0]
+
+    wanted = attended(x, padded.mask)[padded.real]
+    torch.testing.assert_close(attended(y, packed.mask)[0], wanted, rtol=0, atol=1e-12)
+    alone = [attended(x[n : n + 1, : len(row)], None)[0] for n, row in enumerate(ROWS)]
+    torch.testing.assert_close(torch.cat(alone), wanted, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", [Sequences, Packed])
+def test_moving_takes_ids_and_lengths_along(kind: Any) -> None:
+    padded = Sequences.of(ROWS)
+    moved = (padded if kind is Sequences else Packed.of(padded)).to(torch.device("meta"))
+    assert type(moved) is kind and len(moved) == len(padded)
+    assert moved.ids.is_meta and moved.lengths.is_meta and moved.device.type == "meta"

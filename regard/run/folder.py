@@ -15,10 +15,22 @@ from regard._io.files import write_whole
 from regard.data.reading.corpus import Corpus
 from regard.errors import UsageError
 from regard.models import MODELS
+from regard.models.attention import Parts
 from regard.run.older import upgraded
-from regard.run.settings import BUDGETS, AnySettings, Settings, differences, read_toml, settings_of
+from regard.run.settings import (
+    BUDGETS,
+    AnySettings,
+    DataSettings,
+    Settings,
+    differences,
+    read_toml,
+    settings_of,
+    without_name,
+)
+from regard.tasks import task_class
 from regard.tasks.task import Task
 from regard.training.checkpoint import Checkpoint, newest
+from regard.training.config import TrainConfig
 from regard.training.ranks import Ranks
 from regard.training.run_folder import BEST, CHECKPOINTS, new_run_folder, settle
 from regard.training.run_writer import state_in
@@ -55,8 +67,29 @@ def require_place(folder: Path) -> None:
 
 
 def settings_in(folder: Path) -> Settings:
-    """The settings of a run, also of one that an older version trained."""
-    return settings_of(upgraded(read_toml(folder / CONFIG)))
+    """The settings of a run, also of one that an older version trained.
+
+    Where the network is the user's own, nothing is known of it but its name, and of the data
+    nothing at all.
+
+    Raises `UsageError` for settings that this version does not know.
+    """
+    entries = upgraded(read_toml(folder / CONFIG))
+    named = entries.get("model", {}).get("name")
+    if named is None or named in MODELS:
+        return settings_of(entries)
+    try:
+        task = task_class(entries["task"]["name"])
+        return Settings(
+            data=None if task.schema is None else DataSettings(),
+            task_name=task.name,
+            task=task.settings_type.from_entries(without_name("task", entries["task"])),
+            model_name=named,
+            model={},
+            train=TrainConfig.from_entries(entries["train"]),
+        )
+    except (ValueError, TypeError, KeyError) as error:
+        raise UsageError(f"{folder / CONFIG}: {error}") from None
 
 
 def _entries_in(folder: Path) -> dict[str, dict[str, Any]]:
@@ -189,6 +222,13 @@ def attention_of(model: Any) -> str:
     for name in said:
         value = getattr(config, name, None)
         if value is not None:
-            text = value.spelled() if hasattr(value, "spelled") else str(value)
-            found.append(f"{name.replace('_', ' ')} {text}")
+            found.append(f"{name.replace('_', ' ')} {_said(value)}")
     return ", ".join(found)
+
+
+def _said(value: Any) -> str:
+    """A choice as text: a part of several kinds by its spelling, plain parts by their names."""
+    if type(value) is Parts:
+        parts = (value.score, value.score_mod, value.mask, value.normalizer)
+        return ", ".join(part for part in parts if part is not None)
+    return value.spelled() if hasattr(value, "spelled") else str(value)

@@ -5,6 +5,7 @@ from typing import Any
 
 from torch import nn
 
+from regard._io.files import read_json
 from regard.models.attention import Attends
 from regard.tasks import task_class
 from regard.tasks.exchange import TASK, load_model, read_about
@@ -42,12 +43,24 @@ def load_predictor(
         raise ValueError(
             f"{folder} was trained for {about['task']!r}, which this version does not know"
         ) from None
+    if model is None:
+        _require_network_of_ours(folder)
     try:
         return kind.load(folder, about, attend, model)
     except KeyError as error:
         raise ValueError(
             f"{folder / TASK} lacks {error}; copy the whole run folder again"
         ) from None
+
+
+def _require_network_of_ours(folder: Path) -> None:
+    """Raise `ValueError` for the folder of a network of the user's own, which has to be given."""
+    entries = read_json((folder / "config.json").read_bytes())
+    if isinstance(entries, dict) and entries.get("model_type") is None and "class" in entries:
+        raise ValueError(
+            f"{folder} has the weights of a network of your own, {entries['class']}: give it "
+            "again, as model=..."
+        )
 
 
 def load(path: str | Path, attend: Attends = None, model: nn.Module | None = None) -> Any:
@@ -62,9 +75,15 @@ def load(path: str | Path, attend: Attends = None, model: nn.Module | None = Non
     Raises `FileNotFoundError` when there is none, `CheckpointMismatch` when the weights are not
     those of the configuration, `ValueError` when a file is damaged or a part has to be given.
 
-    Example::
-
-        model = regard.load("runs/reviews-lstm")
+    >>> import tempfile, regard
+    >>> from regard.models.lstm import LSTMClassifier, LSTMConfig
+    >>> from regard.models.pooling import AttentionPooling
+    >>> pooling = AttentionPooling(normalizer="entmax(1.3)")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     regard.save(LSTMClassifier(LSTMConfig(vocab=9, classes=2, pooling=pooling)), folder)
+    ...     model = regard.load(folder)      # or of a run: regard.load("runs/reviews-lstm")
+    >>> model.config.pooling.normalizer, model.training
+    ('entmax(1.3)', False)
     """
     folder = model_folder(Path(path))
     if (folder / TASK).exists():

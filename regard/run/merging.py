@@ -179,16 +179,17 @@ def _require_known(
 def _assigned(key: str, value: Any, kinds: Mapping[str, type[Config]]) -> list[tuple[Place, Any]]:
     """The places that a single setting goes to, and what goes there."""
     if key == "minutes":
-        return [(("train", "seconds"), 60 * _minutes(value))]
+        return [(("train", "seconds"), seconds_in(value))]
     if key == "attention" and not _is_alternative(kinds, value):
         key = _score_key(kinds, value)
     found = _resolved(ALIASES.get(key, key), kinds)
     return [(place, _imported(place, value, kinds)) for place in found if place[-1] != "name"]
 
 
-def _minutes(value: Any) -> float:
+def seconds_in(minutes: Any) -> float:
+    """The setting `minutes` as `seconds`; raises `UsageError` for what is no number above 0."""
     try:
-        return float(checked("minutes", value, Positive))
+        return 60 * float(checked("minutes", minutes, Positive))
     except (ValueError, TypeError) as error:
         raise UsageError(f"[train] {error}") from None
 

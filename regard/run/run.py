@@ -18,7 +18,7 @@ from regard.run.folder import CONFIG, settings_in
 from regard.run.loading import load_predictor, model_folder
 from regard.run.merging import Request, read_corpus
 from regard.run.preparing import task_of_trained
-from regard.run.settings import Settings, read_toml
+from regard.run.settings import Settings, flat, read_toml
 from regard.run.training import (
     Options,
     carry_out,
@@ -27,7 +27,7 @@ from regard.run.training import (
     processes,
     run_settings,
 )
-from regard.tasks import task_class
+from regard.tasks import TASKS, task_class
 from regard.tasks.exchange import TASK
 from regard.tasks.predictor import Answer, Predictor
 from regard.tasks.task import Task, better
@@ -35,20 +35,33 @@ from regard.training.run_folder import BEST, METRICS
 
 
 class Run:
-    """A run in its folder.
+    r"""A run in its folder.
 
     Args:
         path: the folder, of a run or of a model alone.
         attend: the parts of the network again, where they are your own (see `regard.load`).
         model: the network, where that is your own; the best weights are read into it.
+        signal: that ended the training before its end, None if none did.
 
     Raises `FileNotFoundError` when there is no such folder.
 
-    Example::
-
-        run = regard.Run("runs/reviews-lstm")
-        answer = run.predict(["a fine film"])[0]
-        answer.best, run.metrics["valid"]["accuracy"], run.evaluate("other.csv")["f1"]
+    >>> import tempfile, regard
+    >>> from pathlib import Path
+    >>> from regard.run.training import Options
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "films.csv")
+    ...     _ = path.write_text("text,label\n" + "a good film,pos\na bad film,neg\n" * 20)
+    ...     quiet = Options(progress=False)
+    ...     _ = regard.train(
+    ...         path, model="lstm", embed_dim=8, hidden_dim=8, epochs=1, out=folder + "/run",
+    ...         options=quiet,
+    ...     )
+    ...     run = regard.Run(folder + "/run")          # also in another program, any time later
+    ...     run = run.resume(epochs=2, options=quiet)
+    ...     answer = run.predict(["a good film"])[0]
+    ...     scores = run.evaluate(path)
+    >>> answer.inputs, sorted(scores)
+    (('a', 'good', 'film'), ['accuracy', 'f1', 'loss'])
     """
 
     def __init__(
@@ -100,7 +113,8 @@ class Run:
         A split without any is not there.
         """
         found: dict[str, dict[str, int | float]] = {}
-        metric = task_class(self._task_name()).metric
+        name = self._task_name()
+        metric = task_class(name).metric if name in TASKS else "loss"
         for line in self.history:
             kind = line["kind"]
             numbers = {k: v for k, v in line.items() if isinstance(v, (int, float))}
@@ -143,6 +157,11 @@ class Run:
         settings = self.settings
         if data is not None and settings.data is not None:
             settings = replace(settings, data=replace(settings.data, path=str(data)))
+        if settings.data is not None and not settings.data.path:
+            raise UsageError(
+                f"{self.path} does not say where its data is, which a Task object had; give some, "
+                "as in evaluate(data)"
+            )
         self.predictor.model.eval()
         with tempfile.TemporaryDirectory(prefix="regard-") as place:
             corpus = None
@@ -191,7 +210,7 @@ def train(
     options: Options = Options(),
     **settings: Any,
 ) -> Run:
-    """Train a network on data of yours; the run is kept in a folder, and returned.
+    r"""Train a network on data of yours; the run is kept in a folder, and returned.
 
     Args:
         data: a file, a folder, `hf:owner/name` or `synthetic:NAME`; a recipe may bring its own.
@@ -213,10 +232,19 @@ def train(
     Raises `UsageError` with one sentence for a setting that nothing reads, data that cannot be
     read, and a folder of another run.
 
-    Example::
-
-        run = regard.train("reviews.csv", model="lstm", normalizer="entmax(1.3)", epochs=3)
-        run.predict(["a fine film"])[0].best
+    >>> import tempfile, regard
+    >>> from pathlib import Path
+    >>> from regard.run.training import Options
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "films.csv")
+    ...     _ = path.write_text("text,label\n" + "a good film,pos\na bad film,neg\n" * 20)
+    ...     run = regard.train(
+    ...         path, model="lstm", normalizer="entmax(1.3)", hidden_dim=8, steps=3,
+    ...         out=folder + "/run", options=Options(progress=False),
+    ...     )
+    ...     model, labels = run.model, run.predictor.coder.labels
+    >>> model.config.pooling.normalizer, labels
+    ('entmax(1.3)', ('neg', 'pos'))
     """
     console = Screen(highlight=False, markup=False, soft_wrap=True, quiet=not options.progress)
     with processes(options.timeout) as ranks:
@@ -229,8 +257,10 @@ def train(
             given = {"data": None if data is None else str(data), "task": task, **settings}
             request = asked(recipe, str(resume), Path(config) if config else None, given)
             job = of_request(request, out, str(resume), ranks)
-        signal = carry_out(job, options, ranks, console)
-    return Run(job.folder, signal=signal)
+        signal, model = carry_out(job, options, ranks, console)
+    # What a file cannot say is kept: a network or a part of the user's own.
+    own = isinstance(task, Task) or any(k.endswith(".own") for k in flat(job.settings.entries()))
+    return Run(job.folder, model=model if own and not options.shard else None, signal=signal)
 
 
 def asked(

@@ -13,6 +13,7 @@ from rich.console import Console
 from regard.config import fields_of
 from regard.data.reading.corpus import Corpus
 from regard.errors import RegardError, UsageError
+from regard.models import MODELS
 from regard.run.display import Display, named
 from regard.run.folder import (
     CACHE,
@@ -25,11 +26,12 @@ from regard.run.folder import (
     require_place,
     settings_in,
 )
-from regard.run.merging import Request, settings_for
+from regard.run.merging import ALIASES, Request, seconds_in, settings_for
 from regard.run.page import PAGE, RunPage
 from regard.run.preparing import TOKENS, task_of
 from regard.run.recipes import recipe
 from regard.run.settings import BUDGETS, AnySettings, OwnSettings, Settings
+from regard.tasks import TASKS
 from regard.tasks.task import Task
 from regard.training.checkpoint import Checkpoint
 from regard.training.config import TrainConfig
@@ -109,8 +111,11 @@ def of_task(
     return Job(folder, settings, resume, None, lambda: task)
 
 
-def carry_out(job: Job, options: Options, ranks: Ranks, console: Console) -> int | None:
-    """Train and evaluate on the test data; returns the signal that ended it early, or None."""
+def carry_out(job: Job, options: Options, ranks: Ranks, console: Console) -> tuple[int | None, Any]:
+    """Train and evaluate on the test data.
+
+    Returns the signal that ended it early, or None, and the network that was trained.
+    """
     folder, settings = job.folder, job.settings
     with locked(folder) if ranks.is_main else graceful(), graceful() as signals:
         found = newest_of(folder, job.resume, ranks, console.print)
@@ -124,7 +129,8 @@ def carry_out(job: Job, options: Options, ranks: Ranks, console: Console) -> int
         hooks = TrainerHooks(
             stop_requested=lambda: signals.number, check=lambda: _check(job.corpus)
         )
-        return _train(task, settings, folder, ranks, console, hooks, found, options)
+        signal = _train(task, settings, folder, ranks, console, hooks, found, options)
+    return signal, task.model
 
 
 def _train(
@@ -171,8 +177,14 @@ def _train(
 
 @contextmanager
 def processes(timeout: float) -> Iterator[Ranks]:
-    """The processes that train together, until this one is done."""
-    ranks = join(timeout)
+    """The processes that train together, until this one is done.
+
+    Raises `UsageError` for an environment that is not torchrun's.
+    """
+    try:
+        ranks = join(timeout)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
     try:
         yield ranks
     finally:
@@ -203,7 +215,13 @@ def run_settings(folder: Path) -> Any:
             f"there is no run in {folder}, its {CONFIG} is missing; resume=auto, never, or the "
             "folder of a run (--resume)"
         )
-    return settings_in(folder).entries()
+    settings = settings_in(folder)
+    if settings.model_name not in MODELS:
+        raise UsageError(
+            f"{folder} trains a network of your own, {settings.model_name}: resume it in Python, "
+            f"with regard.train(task=..., resume={str(folder)!r})"
+        )
+    return settings.entries()
 
 
 def _named_folder(request: Request, out: str | Path | None, resume: str) -> Path:
@@ -218,9 +236,12 @@ def _named_folder(request: Request, out: str | Path | None, resume: str) -> Path
 
 
 def _settings_of_task(task: Task, given: Mapping[str, Any]) -> OwnSettings:
-    """The settings of training a task, over those of its usual recipe."""
-    usual = dict(recipe(task.name)["train"])
-    own = {key.removeprefix("train."): value for key, value in given.items()}
+    """The settings of training a task, over those of its usual recipe if it is one of ours."""
+    usual = dict(recipe(task.name)["train"]) if task.name in TASKS else {}
+    known = ((ALIASES.get(key, key), value) for key, value in given.items() if value is not None)
+    own = {key.removeprefix("train."): value for key, value in known}
+    if "minutes" in own:
+        own["seconds"] = seconds_in(own.pop("minutes"))
     if set(BUDGETS) & own.keys():
         usual = {key: value for key, value in usual.items() if key not in BUDGETS}
     for key in own:

@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args, get_origin
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from regard.config import Config, alternatives, fields_of
 from regard.models import MODELS, model_class, protocols
@@ -34,6 +34,8 @@ PROTOCOLS: dict[str, Any] = {
     "youtube_dnn": protocols.Recommends,
 }
 """What the task of each network asks of it."""
+TABLES = {("youtube_dnn", "output")}
+"""Linear layers of which only the rows are used."""
 READS_NUMBERS = {"han", "memory"}
 """Networks whose shapes depend on where sentences end, so that without numbers there are none."""
 
@@ -197,6 +199,45 @@ def test_every_weight_learns(row: Row) -> None:
     for name, weight in model.named_parameters():
         assert weight.grad is not None and weight.grad.any(), name
         assert weight.grad.isfinite().all(), name
+
+
+class Doubled(nn.Module):
+    """Stands in a layer's place, as an adapter does, and doubles what it gives."""
+
+    def __init__(self, base: nn.Linear) -> None:
+        super().__init__()
+        self.base, self.calls = base, 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.calls += 1
+        return 2 * self.base(x)
+
+
+@every
+def test_whatever_stands_in_the_place_of_a_linear_layer_is_called(row: Row) -> None:
+    model = row.made()
+    tied = {id(layer.weight) for layer in model.modules() if isinstance(layer, nn.Embedding)}
+    tied |= {
+        id(weight) for layer in getattr(model, "memories", ()) for weight in layer.parameters()
+    }
+    linear = [
+        place
+        for place, layer in model.named_modules()
+        # A tied weight is doubled elsewhere, too.
+        if type(layer) is nn.Linear and id(layer.weight) not in tied
+        if (row.name, place) not in TABLES
+    ]
+    for place in linear:
+        model.set_submodule(place, Doubled(model.get_submodule(place)))
+    found = model(*row.batch)
+    for place in linear:
+        wrapper = model.get_submodule(place)
+        assert wrapper.calls, place
+        with torch.no_grad():
+            for weight in wrapper.base.parameters():
+                weight.mul_(2.0)
+        model.set_submodule(place, wrapper.base)
+    close(found, model(*row.batch), "logits")
 
 
 @every

@@ -167,6 +167,7 @@ def test_records_come_in_the_order_asked_whatever_the_portions(
         found = task.examine("valid", some)
         assert all(map(same_records, found, [each[n] for n in some]))
     assert len({json.dumps(record) for record in each}) > 1, "all records are the same"
+    assert task.examine("valid", some[:0]) == []
 
 
 @every

@@ -83,18 +83,6 @@ def test_an_unknown_answer_teaches_nothing_and_counts_as_wrong(tmp_path: Path) -
     assert task.score("valid", []) == {"loss": 0.0, "accuracy": 0.0, "error": 1.0}
 
 
-def test_records_come_in_the_order_of_the_rows(tmp_path: Path) -> None:
-    task = asking(tmp_path)
-    task.model.eval()
-    some = np.array([7, 2, 19, 2])
-    every = task.examine("valid", np.arange(20))
-    for record, row in zip(task.examine("valid", some), some, strict=True):
-        assert record["nll"] == pytest.approx(every[row]["nll"], rel=1e-5)
-        assert {k: v for k, v in record.items() if k != "nll"} == {
-            k: v for k, v in every[row].items() if k != "nll"
-        }
-
-
 def test_pointing_wants_every_supporting_sentence_and_nothing_where_none_is_known(
     tmp_path: Path,
 ) -> None:

@@ -95,13 +95,6 @@ def test_characters_that_were_never_seen_are_named(reader: DateReader) -> None:
     assert answer.unknown == ("☃",)
 
 
-def test_a_saved_reader_reads_the_same(reader: DateReader, folder: Path) -> None:
-    text = "<en> May 3, 2026"
-    (one,), (other,) = reader.predict([text]), load_predictor(folder).predict([text])
-    assert one.answers == other.answers and torch.equal(one.weights, other.weights)
-    assert load_predictor(folder).coder.languages == ("en", "fa", "fr")
-
-
 @pytest.mark.parametrize("name", [*FILES, "manifest.json"])
 @pytest.mark.parametrize("damage", ["missing", "empty", "truncated", "flipped", "foreign"])
 def test_a_damaged_folder_is_refused_naming_the_file(folder: Path, name: str, damage: str) -> None:

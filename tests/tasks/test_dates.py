@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from regard.data.synthetic.cldr_dates import FORMATS, languages
+from regard.data.synthetic.cldr_dates import languages
 from regard.data.synthetic.days import NUM_DAYS, day, days_of
 from regard.generation import Hypothesis
 from regard.sequences import Sequences
-from regard.tasks.dates import COMMON, DateReader, Dates, DatesSettings, by_language
+from regard.tasks.dates import COMMON, Dates, DatesSettings, by_language
 from regard.tasks.dates.metrics import date_scores
 from regard.tasks.seq2seq import Seq2SeqBatch
 from tests.tasks.dates import small_reader, small_task
@@ -28,10 +28,6 @@ def batch(task: Dates, epoch: int = 0, count: int = 64) -> Seq2SeqBatch:
 
 def answers(task: Dates, target: Sequences) -> list[str]:
     return ["".join(task.coder.target.decode(row[:-1])) for row in target.ids.tolist()]
-
-
-def test_it_leaves_a_predictor_of_its_own(task: Dates) -> None:
-    assert isinstance(task.predictor, DateReader)
 
 
 def test_there_are_fifty_common_languages_and_all_are_known() -> None:
@@ -89,13 +85,6 @@ def test_an_epoch_is_the_same_at_every_call_and_unlike_every_other(task: Dates) 
     assert not torch.equal(first, other)
 
 
-def test_a_plan_has_every_example_once(task: Dates) -> None:
-    plan = task.plan(task.part(0).lengths, np.random.default_rng(0))
-    settings = task.settings
-    assert np.array_equal(np.sort(np.concatenate(plan)), np.arange(settings.examples_per_epoch))
-    assert max(map(len, plan)) == settings.batch_size
-
-
 def test_every_language_and_format_is_examined_alike(task: Dates) -> None:
     asked = task.data.questions("test", per_language=40, seed=0)
     assert np.bincount(asked.templates, minlength=12).tolist() == [10] * 12
@@ -140,15 +129,6 @@ def test_languages_that_are_not_common_count_in_the_share_of_all_alone() -> None
     assert date_scores([record]) == {"exact": 1.0}
     both = date_scores([record, {**record, "language": "fr", "answer": ""}])
     assert both == {"exact": 0.5, "exact_common": 0.0}
-
-
-def test_the_rows_that_are_asked_make_no_difference_to_each_answer(task: Dates) -> None:
-    rows = np.array([5, 300, 7, 599])
-    together = task.examine("valid", rows)
-    assert together == [task.examine("valid", np.array([row]))[0] for row in rows]
-    assert task.examine("valid", rows[:0]) == []
-    assert {record["language"] for record in together} == {"en", "fr", "zh"}
-    assert len(FORMATS) == 4
 
 
 def test_the_loss_is_the_sum_over_characters(task: Dates) -> None:

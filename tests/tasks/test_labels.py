@@ -12,7 +12,6 @@ from torch.nn.functional import log_softmax
 
 from regard.data.feeding.streamed import Streamed
 from regard.sequences import Sequences
-from regard.tasks import task_class
 from regard.tasks.exchange import read_about
 from regard.tasks.predictor import Predictor
 from regard.tasks.task import Task
@@ -75,19 +74,6 @@ def test_every_example_of_an_epoch_is_planned_once_in_batches_of_the_size(
     assert np.array_equal(np.sort(np.concatenate(plan)), np.arange(60))
     assert all(part.batch(rows).num_padded_tokens <= 80 for rows in plan)
     assert task.size("valid") > 0 and task.size("nothing") == 0
-
-
-@every_task
-def test_the_loss_of_a_batch_is_the_sum_over_its_examples(make: Make, tmp_path: Path) -> None:
-    task = make(tmp_path)
-    task.model.double()
-    part, rows = task.part(0), np.array([3, 0, 27, 15])
-    together, batches = part.batch(rows), [part.batch(row) for row in rows[:, None]]
-    alone = torch.stack([task.loss(batch) for batch in batches]).sum()
-    torch.testing.assert_close(task.loss(together), alone, rtol=1e-6, atol=1e-6)
-    assert together.num_targets == 4
-    assert together.num_tokens == sum(batch.num_tokens for batch in batches)
-    assert together.num_padded_tokens >= together.num_tokens
 
 
 @every_task
@@ -154,27 +140,6 @@ def test_a_label_outside_the_set_is_refused_by_its_name(make: Make, tmp_path: Pa
     rows = table(text=["ab"], left=["ab"], right=["b"], label=["perhaps"])
     with pytest.raises(ValueError, match="'perhaps' is not among the 2 that are known: "):
         coder.encode({"train": rows}, tmp_path / "foreign")
-
-
-@every_task
-def test_a_predictor_comes_back_the_same(make: Make, tmp_path: Path) -> None:
-    predictor = make(tmp_path).predictor
-    predictor.model.eval()
-    folder = tmp_path / "best"
-    folder.mkdir()
-    predictor.save(folder)
-    about = read_about(folder)
-    found = task_class(about["task"]).predictor_type.load(folder, about)
-    assert type(found) is type(predictor) and not found.model.training
-    assert found.model.config == predictor.model.config
-    assert found.coder.entries() == predictor.coder.entries()
-    inputs = INPUTS[predictor.task]
-    for count in (1, 2):
-        answers = zip(found.predict(inputs, count), predictor.predict(inputs, count), strict=True)
-        for mine, theirs in answers:
-            assert mine.answers == theirs.answers and len(mine.answers) == count
-            assert mine.inputs == theirs.inputs and mine.outputs == theirs.outputs
-            assert torch.equal(mine.weights, theirs.weights)
 
 
 @every_task

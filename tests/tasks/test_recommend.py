@@ -131,19 +131,6 @@ def test_a_batch_has_the_last_items_of_each_history_and_its_target(found: Histor
     assert batch.num_tokens == int(part.lengths[picked].sum())
 
 
-def test_a_plan_has_every_example_once(found: Histories) -> None:
-    task = made(found)
-    plan = task.plan(task.part(0).lengths, np.random.default_rng(0))
-    assert np.array_equal(np.sort(np.concatenate(plan)), np.arange(task.size("train")))
-
-
-def test_the_loss_is_the_sum_over_examples(found: Histories) -> None:
-    task = made(found)
-    part = task.part(0)
-    alone = sum(task.loss(part.batch(np.array([row]))) for row in range(6))
-    torch.testing.assert_close(task.loss(part.batch(np.arange(6))), alone)
-
-
 def test_the_penalty_is_added_to_the_mean(found: Histories) -> None:
     plain, decayed = made(found), made(found, l2=0.3)
     batch = plain.part(0).batch(np.arange(6))

@@ -9,7 +9,6 @@ from torch.nn.functional import conv1d
 from regard.layers import Attend
 from regard.models.abcnn.columns import Columns, match
 
-
 WORDS_GAIN = 4.0
 """What the filters of words are multiplied by where there is an attention feature beside them.
 

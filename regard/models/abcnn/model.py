@@ -30,9 +30,10 @@ class ABCNN(nn.Module):
         p(class) = softmax(W [sim(mean of the embeddings), sim(all-ap_1), ..., sim(all-ap_layers)])
 
     Attention comes before the convolution (`input`: ABCNN-1), in the pooling behind it (`pooling`:
-    ABCNN-2), in both places (ABCNN-3) or nowhere (BCNN); see `ABCNNBlock`. It differs from the paper
-    in that padding takes no part: there all sentences are filled up to one length and the filling
-    is convolved, matched and averaged like words (the authors' code leaves it out, as here).
+    ABCNN-2), in both places (ABCNN-3) or nowhere (BCNN); see `ABCNNBlock`. It differs from the
+    paper in that padding takes no part: there all sentences are filled up to one length and the
+    filling is convolved, matched and averaged like words (the authors' code leaves it out, as
+    here).
 
     Raises `ValueError` for a sentence longer than `max_length`, where attention at the input has
     weights for each place.

@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from regard.config import from_json, to_json
-from regard.models.transformer import Transformer, TransformerConfig, TransformerLM, base, big
+from regard.models.transformer import Transformer, TransformerLM, base, big
 from regard.sequences import Sequences
 from tests.models.transformer.small import CLASSIFIER, CONFIG, FORMS, LM, changed
 
@@ -59,11 +58,6 @@ def test_every_field_changes_the_network(config: Any) -> None:
     assert fingerprint(learned) != fingerprint(changed(learned, max_length=8))
 
 
-@pytest.mark.parametrize("config", [CONFIG, CLASSIFIER, LM, base(100), big(100, 90)])
-def test_a_configuration_survives_json(config: Any) -> None:
-    assert from_json(to_json(config), type(config)) == config
-
-
 def test_the_published_sizes_are_published() -> None:
     shape = (512, 8, 2048, 6, 0.1, "post", "relu", "all")
     names = "embed_dim num_heads ff_dim layers dropout norm activation tied".split()
@@ -95,11 +89,6 @@ def test_the_published_sizes_are_published() -> None:
 def test_values_that_do_not_fit_are_named(changes: dict[str, Any], why: str) -> None:
     with pytest.raises(ValueError, match=why):
         changed(CONFIG, **changes)
-
-
-def test_a_configuration_of_another_form_is_refused() -> None:
-    with pytest.raises(ValueError, match='not the configuration of a "transformer" model'):
-        from_json(to_json(LM), TransformerConfig)
 
 
 def test_a_language_model_does_not_halt() -> None:
