@@ -3,9 +3,8 @@
 import ast
 import keyword
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import Any
 
 LONGEST = 2000
@@ -60,18 +59,6 @@ def parse(text: str) -> Spelled:
             f"{shown!r} is not a name with arguments, such as entmax(1.3): {reason}"
         ) from None
     return found if isinstance(found, Spelled) else Spelled(str(found))
-
-
-def nearest(word: str, known: Collection[str], synonyms: Mapping[str, str] | None = None) -> str:
-    """The names that may have been meant, at most three; all of them when none is near.
-
-    >>> nearest("prenorm", ["post", "pre"])
-    'did you mean pre?'
-    """
-    meant = {name: name for name in known}
-    meant |= {word: name for word, name in (synonyms or {}).items() if name in meant}
-    near = [meant[each] for each in get_close_matches(word, list(meant), 3, 0.4)]
-    return f"did you mean {' or '.join(dict.fromkeys(near))}?" if near else ", ".join(known)
 
 
 def _value(node: ast.expr, top: bool = False) -> Any:

@@ -22,7 +22,8 @@ from typing import (
 )
 
 from regard._io.files import read_json
-from regard._spelling import Spelled, nearest, parse
+from regard._nearest import nearest
+from regard._spelling import Spelled, parse
 
 Self = TypeVar("Self", bound="Config")
 

@@ -12,7 +12,8 @@ from typing import Annotated, Any
 
 from torch import Tensor, nn
 
-from regard._spelling import Spelled, nearest, parse
+from regard._nearest import nearest
+from regard._spelling import Spelled, parse
 from regard.masks import And, Block, Causal, Prefix, SlidingWindow
 from regard.normalizers import (
     Entmax,

@@ -13,6 +13,7 @@ PACKAGE = ROOT / "regard"
 LEVELS = {
     "_numbers": -1,
     "_torch_private": -1,
+    "_nearest": -1,
     "_spelling": -1,
     "_typing": 0,
     "errors": 0,

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from regard._spelling import LONGEST, Spelled, nearest, parse
+from regard._nearest import nearest
+from regard._spelling import LONGEST, Spelled, parse
 from regard.config import (
     Config,
     Count,

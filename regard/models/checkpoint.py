@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from regard._io.files import read_json, write_whole
-from regard._spelling import nearest
+from regard._nearest import nearest
 from regard.config import Config, to_json
 from regard.models import MODELS, model_class
 from regard.models.attention import Attends

@@ -6,7 +6,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
 
-from regard._spelling import nearest, parse
+from regard._nearest import nearest
+from regard._spelling import parse
 from regard.config import KIND, Config, Positive, alternatives, checked, fields_of, walk
 from regard.data.reading.corpus import Corpus
 from regard.data.reading.read import read

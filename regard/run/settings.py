@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from regard._spelling import nearest, parse
+from regard._nearest import nearest
+from regard._spelling import parse
 from regard.config import KIND, Config, alternatives, checked, fields_of, plain, walk
 from regard.errors import UsageError
 from regard.models import MODELS, model_class

@@ -6,7 +6,7 @@ The table holds import paths and imports nothing, so that names can be listed wi
 from importlib import import_module
 from typing import Any
 
-from regard._spelling import nearest
+from regard._nearest import nearest
 
 TASKS = {
     "translate": "regard.tasks.translate:Translate",

@@ -1,15 +1,16 @@
 """Recipes: settings known to work, each a TOML file that can be copied, changed and given back."""
 
-import tomllib
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
-from regard._spelling import nearest
+from regard._nearest import nearest
 from regard.errors import UsageError
 from regard.models import MODELS
 
 Table = dict[str, dict[str, Any]]
+
+FOLDER = Path(__file__).parent
 
 USUAL = {
     "translate": "transformer",
@@ -28,18 +29,19 @@ OLDER = {"stories": "memory", "characters": "transformer_lm"}
 
 def names() -> list[str]:
     """The names of all recipes, sorted."""
-    found = (file.name for file in files(__name__).iterdir())
-    return sorted(name.removesuffix(".toml") for name in found if name.endswith(".toml"))
+    return sorted(file.stem for file in FOLDER.glob("*.toml"))
 
 
 def text_of(name: str) -> str:
     """A recipe as it is written; raises `UsageError` with the nearest names."""
-    return (files(__name__) / f"{resolved(name)}.toml").read_text("utf-8")
+    return (FOLDER / f"{resolved(name)}.toml").read_text("utf-8")
 
 
 @cache
 def _read(name: str) -> Table:
-    return tomllib.loads((files(__name__) / f"{name}.toml").read_text("utf-8"))
+    import tomllib  # Where only the names are asked for, this would be most of the time.
+
+    return tomllib.loads((FOLDER / f"{name}.toml").read_text("utf-8"))
 
 
 def recipe(name: str) -> Table:

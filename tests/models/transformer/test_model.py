@@ -300,6 +300,7 @@ def test_the_language_models_weights_look_back_only() -> None:
     assert weights.shape == (2, 5, 2, 5, 5)
     assert not weights.triu(1).any()
     torch.testing.assert_close(weights.sum(-1), torch.ones_like(weights[..., 0]))
+    torch.testing.assert_close(model.attention_weights(target), weights[-1].mean(1))
 
 
 @pytest.mark.parametrize("positions", ["sinusoidal", "learned", "rope", "none"])
