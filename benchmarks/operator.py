@@ -22,7 +22,7 @@ import regard
 from benchmarks.measure import median_seconds, peak_bytes, save, side_by_side
 from regard.masks import Causal, Padding, SlidingWindow
 from regard.normalizers import Entmax, sparsemax
-from regard.scores import Additive
+from regard.scores import Additive, Bilinear
 
 Row = dict[str, object]
 SHAPES = ((1, 2, 8, 16), (1, 8, 128, 64), (4, 8, 512, 64), (1, 8, 2048, 64), (1, 8, 4096, 64))
@@ -87,9 +87,22 @@ def small(seconds: float) -> list[Row]:
             added = (row["ours_s"] - row["theirs_s"]) * 1e6
             shape = (1, 2, length, 16)
             rows.append({"what": f"{name} {passes}", "shape": shape, **row, "added_us": added})
+    rows.append(_weighted(seconds))
     for calls in (1, 12):
         rows.append(_compiled(calls, seconds))
     return rows
+
+
+def _weighted(seconds: float) -> Row:
+    """A score with weights, so that the call is checked and its backend asked every time."""
+    q, k, v = inputs(1, 2, 8, 16)
+    score = Bilinear(16, 16)
+    ours = lambda: regard.attention(q, k, v, score=score)  # noqa: E731
+    theirs = lambda: F.scaled_dot_product_attention(score.project(q), k, v, scale=1.0)  # noqa: E731
+    agree(ours, theirs)
+    row = side_by_side(ours, theirs, seconds)
+    added = (row["ours_s"] - row["theirs_s"]) * 1e6
+    return {"what": "bilinear forward", "shape": (1, 2, 8, 16), **row, "added_us": added}
 
 
 def _compiled(calls: int, seconds: float) -> Row:

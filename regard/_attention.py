@@ -3,9 +3,9 @@
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from regard._backends import _memo, _plan, _sanitize, _weights
+from regard._backends import _explain, _memo, _plan, _sanitize, _weights
 from regard._backends._bind import bind, bind_again, without_autocast
-from regard._backends._plan import Plan
+from regard._backends._explain import Plan
 from regard._backends._weights import Chosen
 from regard._pairwise import Offset
 from regard._torch_private import quiet_trace
@@ -78,9 +78,7 @@ def attention(
         return _sanitize.run(bind_again(query, key, value, *parts), known.backend, None)
     with quiet_trace():
         call = bind(query, key, value, *parts)
-        name = _plan.choose(call) if backend is None else _plan.backend_named(backend, call)
-        if form is not None:
-            _memo.remember(form, call, name)
+        name = _memo.choose(form, call) if backend is None else _plan.backend_named(backend, call)
         with without_autocast(query.device.type):
             return _sanitize.run(call, name, backend)
 
@@ -136,8 +134,9 @@ def plan(
 ) -> Plan:
     """How `attention` would evaluate the same call; printed, it reads like a database's EXPLAIN.
 
-    It computes nothing: backend, rewriting, the reasons against every other backend, operations,
-    bytes moved and bytes held at the peak follow from the shapes and the parts.
+    It computes nothing: backend, rewriting, the reasons against every other backend, predicted
+    seconds, operations, bytes moved and bytes held at the peak follow from the shapes and the
+    parts.
 
     Raises:
         ValueError, TypeError, UnsupportedByBackend: as `attention`.
@@ -149,4 +148,4 @@ def plan(
         'sdpa'
     """
     call = bind(query, key, value, score, score_mod, mask, normalizer, dropout, q_offset)
-    return _plan.explain(call, backend)
+    return _explain.explain(call, backend)

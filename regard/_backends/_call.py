@@ -4,7 +4,7 @@ Axis legend for this folder: B batch, H query heads, G key/value heads, Q querie
 V value width.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -17,6 +17,9 @@ from regard._pairwise import Offset
 from regard._torch_private import is_jit_traced, is_ordinary, is_static
 from regard._typing import MaskMod, Normalizer, Score, ScoreMod
 from regard.masks import And, Not, Or
+
+Kernel = Callable[[Tensor, Tensor, Tensor], Tensor | None]
+"""All that is left to do for calls of one form; None from it asks for more care."""
 
 
 @dataclass(eq=False)

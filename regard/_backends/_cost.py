@@ -1,10 +1,16 @@
-"""What a call costs by its shape: operations, bytes moved, and bytes held at the peak."""
+"""What a call costs by its shape: operations, bytes moved, bytes held at the peak, and seconds."""
 
 from dataclasses import dataclass
 
 from regard._backends._call import Call
+from regard._backends._rates import Rates, normalizing, projecting
+from regard._backends._structure import follows_from_numbers, leaves
+from regard.masks import Padding
 
 NORMALIZE_FLOPS = 8  # exponential, two reductions, a division: about this many per score
+DROPOUT_PASSES = 8  # drawing a random number takes as long as several other operations
+MAPPED = 32 << 20  # bytes from which on glibc gives an array pages of its own
+FAULTS = 4  # times longer it takes to write a number to a page of its own
 
 
 @dataclass(frozen=True)
@@ -56,3 +62,50 @@ def io_bytes(call: Call) -> int:
 def output_bytes(call: Call) -> int:
     lead = call.query.shape[:-1].numel()
     return lead * call.value.shape[-1] * call.query.element_size()
+
+
+def dense_seconds(call: Call, rates: Rates, goes: int = 1) -> float:
+    """Scores and weights of all pairs as tensors, in so many goes."""
+    batch, heads, q_len, width = call.query.shape
+    pairs, wide = batch * heads * q_len * call.k_len, pair_width(call)
+    steps, passes = normalizing(call.normalizer)
+    steps, passes, numbers = steps + 10, passes + 1, 0
+    if call.mask is not None:
+        mask_steps, numbers = mask_work(call, q_len * call.k_len)
+        steps, passes = steps + mask_steps, passes + 2
+    if call.score_mod is not None:
+        passes += 4
+    if call.dropout > 0:
+        passes += DROPOUT_PASSES
+    once, projected, paired = 0, 0, call.value.shape[-1]
+    if wide > 1:
+        passes += 3 * wide
+    else:
+        once, projected = score_work(call)
+        paired += width
+    largest = pairs * wide * call.exact.itemsize if goes == 1 else MAPPED
+    numbers += written(pairs * passes, largest) + projected
+    return rates.seconds(once + goes * steps, matmul=2 * pairs * paired, numbers=numbers)
+
+
+def score_work(call: Call) -> tuple[int, int]:
+    """Steps, and numbers written, for what a score makes of queries and keys, not of pairs."""
+    steps = projecting(call.score)
+    if steps == 0:
+        return 0, 0
+    return steps, 4 * (call.query.numel() + call.groups * call.key.numel())
+
+
+def mask_work(call: Call, pairs: int) -> tuple[int, int]:
+    """Steps, and numbers written, to ask the mask of so many pairs of a head."""
+    asked = leaves(call.mask)
+    steps = 5 + 4 * len(asked)
+    if all(isinstance(leaf, Padding) for leaf in asked):
+        return steps, 0
+    batch = 1 if follows_from_numbers(call.mask) else call.query.shape[0]
+    return steps, written((2 * len(asked) + batch) * pairs, 8 * pairs)
+
+
+def written(numbers: int, array_bytes: int) -> int:
+    """So many numbers, which count several times where each page written is one never seen."""
+    return numbers * FAULTS if array_bytes >= MAPPED else numbers

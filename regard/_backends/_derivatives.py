@@ -13,12 +13,16 @@ from torch import Tensor
 
 from regard._backends import chunked
 from regard._backends._call import Call
-from regard._torch_private import is_fused_attention
+from regard._torch_private import is_fused_attention, is_traced
 from regard.masks import Causal
 from regard.normalizers import softmax
 from regard.score_mods import Bias
 from regard.scores import ScaledDot
 
+_FIRST_ONLY = (
+    "backend {!r} has no second derivative (create_graph=True): call attention(..., "
+    "backend='chunked'), which has derivatives of every order."
+)
 _DROPPED = (
     "a fused attention kernel with dropout cannot drop the same weights again, so its gradient "
     "cannot be differentiated again: call attention(..., backend='chunked')."
@@ -27,6 +31,17 @@ _GONE = (
     "the tensors of a fused attention kernel are gone, so its gradient cannot be differentiated "
     "again: call attention(..., backend='chunked'), or leave out checkpointing around it."
 )
+
+
+def refuse_second(output: Tensor, backend: str) -> None:
+    """Let a recorded gradient of this output raise, and name the backend that has none for it."""
+
+    def refuse(gradient: Tensor) -> None:
+        if torch.is_grad_enabled():
+            raise RuntimeError(_FIRST_ONLY.format(backend))
+
+    if output.requires_grad and not is_traced():
+        output.register_hook(refuse)
 
 
 def allow_second(

@@ -1,20 +1,75 @@
-"""What the fused kernels share: tensors made to fit PyTorch's SDPA, and the call of it."""
+"""What the fused kernels share: what they refuse, how long they take, and the call of SDPA."""
+
+from collections.abc import Iterator
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from regard._backends._call import Call, repeat_heads
+from regard._backends._call import Call, label, repeat_heads
+from regard._backends._cost import DROPOUT_PASSES, score_work, written
 from regard._backends._derivatives import allow_second
 from regard._backends._held import tensors_of
-from regard._backends._rewriting import dot_form
-from regard._backends._structure import temperature
+from regard._backends._rates import Rates
+from regard._backends._rewriting import dot_form, is_dot
+from regard._backends._structure import is_softmax, temperature
 from regard._torch_private import is_static, is_traced, is_transformed, needs_definition
 
 NO_TRANSFORM = (
     "it is called under vmap, in forward mode or inside of another derivative, and its kernel has "
     "a forward and a backward pass only"
 )
+
+
+BLOCK = 1000  # scores: as long as it takes the kernel to begin with a block of queries
+
+
+def refusals(call: Call) -> Iterator[str]:
+    """Not a dot product, not a softmax, or a transform that these kernels do not know."""
+    if not is_dot(call):
+        yield f"{label(call.score)} is not a dot product, nor one in disguise"
+    if not is_softmax(call.normalizer):
+        yield f"it normalizes by softmax only, not by {label(call.normalizer)}"
+    if is_transformed_too_far(call):
+        yield NO_TRANSFORM
+
+
+def seconds(
+    call: Call,
+    rates: Rates,
+    pairs: int,
+    steps: int,
+    *,
+    masked: int = 0,
+    numbers: int = 0,
+    rows: int | None = None,
+) -> float:
+    """A kernel over so many pairs of a head, and what is done around it.
+
+    Some of the pairs are masked, and `rows` queries share their keys, by default all of a head.
+    """
+    batch, heads, q_len, width = call.query.shape
+    rows = max(1, q_len if rows is None else min(rows, q_len))
+    flops = 4 * batch * heads * pairs * max(width, call.value.shape[-1])
+    projecting, projected = score_work(call)
+    steps, numbers = steps + projecting + 3, numbers + projected
+    if call.dropout > 0 or _learns_bias(call):
+        passes = 4 + DROPOUT_PASSES * (call.dropout > 0)  # PyTorch has no fused kernel for it
+        shown = batch * heads * pairs
+        numbers += written(shown * passes, shown * call.query.element_size())
+        return rates.seconds(steps + 8, matmul=flops, numbers=numbers)
+    return rates.seconds(
+        steps,
+        fused=flops * max(1.0, rates.together / rows),
+        scores=batch * heads * (pairs + masked + BLOCK * (-(-q_len // rows))),
+        numbers=numbers,
+    )
+
+
+def _learns_bias(call: Call) -> bool:
+    return call.score_mod is not None and any(
+        tensor.requires_grad for tensor in tensors_of(call.score_mod)
+    )
 
 
 def fit(call: Call) -> tuple[Tensor, Tensor, Tensor, float]:

@@ -20,36 +20,40 @@ import torch
 from torch import Tensor
 from torch.linalg import vector_norm
 
-from regard._backends import sdpa
-from regard._backends._call import Call, repeat_heads
-from regard._backends._plan import BACKENDS
+from regard._backends._call import Call, Kernel, repeat_heads
+from regard._backends._derivatives import refuse_second
+from regard._backends._plan import BACKENDS, choose
 from regard._backends._reach import sees_any
 from regard._backends._structure import conjuncts
 from regard._torch_private import can_look_at
 from regard.errors import UnsupportedByBackend
 from regard.masks import Padding
 
-Kernel = Callable[[Tensor, Tensor, Tensor], Tensor | None]
 Serve = Callable[[Call], Tensor]
 
 _OVERFLOW = (
     "query, key or value hold numbers whose products overflow and which some query may not see; "
-    "backend='chunked' keeps them apart"
+    "backend={!r} keeps them apart"
 )
 
 
 def run(call: Call, backend: str, asked: str | None) -> Tensor:
     """Serve the call by `backend`; nothing that its mask hides comes out."""
+    chosen = BACKENDS[backend]
 
     def serve(call: Call) -> Tensor:
-        return BACKENDS[backend].run(call)
+        output = chosen.run(call)
+        if chosen.first_derivative_only:
+            refuse_second(output, backend)
+        return output
 
     def serve_hidden(clean: Call) -> Tensor:
-        if BACKENDS[backend].masks_first or all_finite(clean):
+        if chosen.masks_first or all_finite(clean):
             return serve(clean)
+        instead = choose(clean, {name: one for name, one in BACKENDS.items() if one.masks_first})
         if asked is not None:
-            raise UnsupportedByBackend(asked, {asked: [_OVERFLOW]})
-        return BACKENDS["chunked"].run(clean)
+            raise UnsupportedByBackend(asked, {asked: [_OVERFLOW.format(instead)]})
+        return BACKENDS[instead].run(clean)
 
     return guard(call, serve, serve_hidden)
 
@@ -75,7 +79,7 @@ def guard(call: Call, serve: Serve, serve_hidden: Serve | None = None) -> Tensor
     return _marked((serve_hidden or serve)(clean), reached)
 
 
-def guarded(kernel: sdpa.Kernel) -> Kernel:
+def guarded(kernel: Kernel) -> Kernel:
     """A kernel that answers None where something its mask hides might come out."""
 
     def run(query: Tensor, key: Tensor, value: Tensor) -> Tensor | None:

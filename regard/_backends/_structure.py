@@ -58,6 +58,19 @@ def conjuncts(mask: MaskMod | None) -> list[MaskMod]:
     return conjuncts(mask.left) + conjuncts(mask.right) if isinstance(mask, And) else [mask]
 
 
+def leaves(mask: MaskMod | None) -> list[MaskMod]:
+    """The masks that this one is joined from."""
+    match mask:
+        case None:
+            return []
+        case And() | Or():
+            return leaves(mask.left) + leaves(mask.right)
+        case Not():
+            return leaves(mask.inner)
+        case _:
+            return [mask]
+
+
 def is_relative(mask: MaskMod | None) -> bool:
     """Whether the mask looks at the distance of query and key only, so that it may be shifted."""
     match mask:

@@ -15,9 +15,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from regard._backends import _dot, sdpa
+from regard._backends import _dot
 from regard._backends._call import Call, label, repeat_heads
-from regard._backends._cost import Cost, fused_cost
+from regard._backends._cost import Cost, fused_cost, mask_work
+from regard._backends._rates import Rates, rates_of
 from regard._backends._structure import is_relative, reach
 from regard._torch_private import is_static
 
@@ -41,6 +42,8 @@ class Cut:
 
 masks_first = False
 uses_dot_form = True
+first_derivative_only = False
+takes_tensor_lengths = False
 
 
 def refusals(call: Call) -> Iterator[str]:
@@ -52,18 +55,34 @@ def refusals(call: Call) -> Iterator[str]:
         yield f"score_mod {label(call.score_mod)} is not cut into blocks"
     if not call.offset_is_shared:
         yield "its blocks have one q_offset, not one for each sequence"
-    yield from sdpa.refusals(call)
+    yield from _dot.refusals(call)
 
 
-def is_worthwhile(call: Call) -> bool:
-    """Whether the blocks leave out enough pairs to pay for cutting."""
+def reservations(call: Call) -> Iterator[str]:
+    """A graph for every length or window, or, where time is not known, too few pairs left out."""
     left, right = reach(call.mask)
     if left is None or right is None:
-        return False
+        return
     exported = torch.compiler.is_exporting() and not is_static(call.k_len)
     if exported or not (is_static(left) and is_static(right)):
-        return False  # one graph for every length, or every window: blocks would bind it to theirs
-    return 2 * (block_rows(call) + left + right) < call.k_len
+        yield "blocks would bind a graph for every length or window to theirs"
+    elif rates_of(call) is None and 2 * (block_rows(call) + left + right) >= call.k_len:
+        yield "it would not leave out enough pairs to pay for cutting"
+
+
+def seconds(call: Call, rates: Rates) -> float:
+    """What the blocks and the two ends take, which are pieces of their own."""
+    at = cut(call)
+    ends, blocks = (at.head > 0) + (at.tail < call.q_len), at.count > 0
+    shared = (at.count - 1) * at.rows if blocks and is_relative(call.mask) else 0
+    steps, numbers = mask_work(call, (call.q_len - shared) * at.width)
+    steps = (ends + blocks) * (steps + 6) + 20 * blocks
+    if blocks:
+        numbers += 3 * call.query.shape[:-1].numel() * call.value.shape[-1]
+    pairs = call.q_len * at.width
+    return _dot.seconds(
+        call, rates, pairs, steps, masked=pairs, numbers=numbers, rows=block_rows(call)
+    )
 
 
 def cost(call: Call) -> Cost:

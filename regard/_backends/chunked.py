@@ -12,8 +12,9 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint, set_checkpoint_early_stop
 
 from regard._backends._call import Call, repeat_heads
-from regard._backends._cost import Cost, dense_cost, pair_width
+from regard._backends._cost import Cost, dense_cost, dense_seconds, pair_width
 from regard._backends._held import changes_as_it_runs, is_known, takes_some_rows, tensors_of
+from regard._backends._rates import Rates
 from regard._torch_private import is_forward_mode, is_jit_traced, is_static, is_transformed
 from regard._typing import Normalizer
 
@@ -27,11 +28,22 @@ CHUNK_BYTES = 34 << 20
 
 masks_first = True
 uses_dot_form = False
+first_derivative_only = False
+takes_tensor_lengths = False
 
 
 def refusals(call: Call) -> Iterator[str]:
     """It serves everything."""
     return iter(())
+
+
+def reservations(call: Call) -> Iterator[str]:
+    return iter(())
+
+
+def seconds(call: Call, rates: Rates) -> float:
+    goes = -(-call.q_len // _fitting_rows(call))
+    return dense_seconds(call, rates, goes if goes > 1 and has_chunks(call) else 1)
 
 
 def cost(call: Call) -> Cost:
@@ -40,11 +52,13 @@ def cost(call: Call) -> Cost:
 
 def chunk_rows(call: Call) -> int:
     """How many queries make the largest array of a chunk as large as it should be."""
-    if not has_chunks(call):
-        return call.q_len
+    return min(call.q_len, _fitting_rows(call)) if has_chunks(call) else call.q_len
+
+
+def _fitting_rows(call: Call) -> int:
     lead = call.query.shape[0] * call.query.shape[1]
     row_bytes = lead * call.k_len * call.exact.itemsize * pair_width(call)
-    return max(1, min(call.q_len, -(-CHUNK_BYTES // max(1, row_bytes))))
+    return max(1, -(-CHUNK_BYTES // max(1, row_bytes)))
 
 
 def has_chunks(call: Call) -> bool:

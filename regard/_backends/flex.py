@@ -15,8 +15,9 @@ from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex
 from regard._backends import _dot
 from regard._backends._call import Call, label
 from regard._backends._cost import Cost, fused_cost
-from regard._backends._rewriting import LEAVES_OUT_QUERY, is_additive, is_dot
-from regard._backends._structure import follows_from_numbers, is_softmax, temperature
+from regard._backends._rates import Rates
+from regard._backends._rewriting import LEAVES_OUT_QUERY, is_additive
+from regard._backends._structure import follows_from_numbers, temperature
 from regard._torch_private import is_traced
 from regard._typing import MaskMod, ScoreMod
 
@@ -25,19 +26,18 @@ VARIANTS = 256  # kernels compiled in one process, one for each combination of p
 
 masks_first = False
 uses_dot_form = True
+first_derivative_only = True  # the compiled backward pass has no derivative
+takes_tensor_lengths = False
 
 
 def refusals(call: Call) -> Iterator[str]:
     """Not a softmax of a dot product, or something the kernel lacks on this device."""
-    if not is_dot(call):
-        yield f"{label(call.score)} is not a dot product, nor one in disguise"
+    yield from _dot.refusals(call)
     if type(call.score) in LEAVES_OUT_QUERY and not is_additive(call):
         yield (
             f"its rewriting leaves out a term of the query alone, which score_mod "
             f"{label(call.score_mod)} would see"
         )
-    if not is_softmax(call.normalizer):
-        yield f"it normalizes by softmax only, not by {label(call.normalizer)}"
     if call.dropout > 0:
         yield "its kernel has no dropout"
     if call.query.dtype == torch.float64:
@@ -52,15 +52,21 @@ def refusals(call: Call) -> Iterator[str]:
         yield "gradients to a score_mod's weights are not asked of its kernel"
     if not call.offset_is_shared:
         yield "its block mask has one q_offset, not one for each sequence"
-    if _dot.is_transformed_too_far(call):
-        yield _dot.NO_TRANSFORM
 
 
-def is_worthwhile(call: Call) -> bool:
-    """Whether the planner should wait for a compiler: only on a GPU, for a large masked matrix."""
-    if not call.query.is_cuda or (call.mask is None and call.score_mod is None):
-        return False
-    return call.q_len * call.k_len >= 1 << 20
+def reservations(call: Call) -> Iterator[str]:
+    """A compiler is waited for on a GPU only, and for a large matrix that is masked or changed."""
+    if not call.query.is_cuda:
+        yield "it waits for a compiler, which pays on a GPU only"
+    elif (call.mask is None and call.score_mod is None) or call.q_len * call.k_len < 1 << 20:
+        yield "it waits for a compiler, which pays for large masked matrices only"
+
+
+def seconds(call: Call, rates: Rates) -> float:
+    """Once it is compiled; on a CPU it goes over the scores more often than SDPA's kernel."""
+    pairs = call.q_len * call.k_len
+    passes = 4 if call.score_mod is None else 9
+    return _dot.seconds(call, rates, pairs, 30, masked=passes * pairs)
 
 
 def cost(call: Call) -> Cost:
@@ -74,22 +80,7 @@ def run(call: Call) -> Tensor:
         score_mod=_score_mod(call), block_mask=_block_mask(call),
         scale=scale, enable_gqa=call.groups > 1,
     )  # fmt: skip
-    return _dot.unfit(call, _first_derivative_only(output))
-
-
-def _first_derivative_only(output: Tensor) -> Tensor:
-    """Let a second derivative raise by name: the compiled backward pass has no derivative."""
-    if output.requires_grad and not is_traced():
-        output.register_hook(_refuse_recording)
-    return output
-
-
-def _refuse_recording(gradient: Tensor) -> None:
-    if torch.is_grad_enabled():
-        raise RuntimeError(
-            "backend 'flex' has no second derivative (create_graph=True): "
-            "call attention(..., backend='chunked'), which has derivatives of every order."
-        )
+    return _dot.unfit(call, output)
 
 
 def _kernel(*tensors: Tensor, **options: Any) -> Tensor:

@@ -12,10 +12,11 @@ from torch import Tensor
 
 from regard._backends._call import Call, label, repeat_heads, shown
 from regard._backends._cost import Cost, io_bytes, output_bytes
+from regard._backends._rates import Rates
 from regard._backends._structure import conjuncts
 from regard._torch_private import is_static, surely
 from regard.masks import Causal, Padding
-from regard.normalizers import sum as sum_normalizer
+from regard.normalizers import divide_by_sum
 from regard.scores import FeatureMapDot
 
 BLOCK = 64  # queries that meet their own block's keys pair by pair under a causal mask
@@ -23,14 +24,16 @@ BLOCK = 64  # queries that meet their own block's keys pair by pair under a caus
 
 masks_first = False
 uses_dot_form = False
+first_derivative_only = False
+takes_tensor_lengths = False
 
 
 def refusals(call: Call) -> Iterator[str]:
     """Another score, another normalizer, or anything that needs single pairs."""
+    if call.normalizer is not divide_by_sum:
+        yield f"the normalizer is {label(call.normalizer)}, not divide_by_sum"
     if type(call.score) is not FeatureMapDot:
         yield f"the score is {label(call.score)}, not a FeatureMapDot"
-    if call.normalizer is not sum_normalizer:
-        yield f"the normalizer is {label(call.normalizer)}, not sum"
     if call.score_mod is not None:
         yield "a score_mod needs every single score"
     if call.dropout > 0:
@@ -45,9 +48,25 @@ def refusals(call: Call) -> Iterator[str]:
         )
 
 
-def is_worthwhile(call: Call) -> bool:
-    """Whether this is linear attention at all, which then always gains."""
-    return type(call.score) is FeatureMapDot
+def reservations(call: Call) -> Iterator[str]:
+    return iter(())
+
+
+def seconds(call: Call, rates: Rates) -> float:
+    """What the sums take, for a feature map as wide as the query; without blocks, or with."""
+    lead, q_len, k_len = call.query.shape[:2].numel(), call.q_len, call.k_len
+    width, both = call.query.shape[-1], call.query.shape[-1] + call.value.shape[-1]
+    steps, numbers = 19 + 8 * (call.mask is not None), 4 * (q_len + k_len) * both
+    if not _is_causal(call):
+        pairs = min(q_len * k_len, width * (q_len + k_len) // 2)
+        return rates.seconds(steps, matmul=2 * lead * pairs * both, numbers=lead * numbers)
+    blocks = -(-q_len // BLOCK)
+    near, state = blocks * BLOCK * BLOCK, width * call.value.shape[-1]
+    return rates.seconds(
+        steps + 18,
+        matmul=2 * lead * (near * both + state * (blocks * BLOCK + k_len)),
+        numbers=lead * (numbers + near + 3 * blocks * state),
+    )
 
 
 def cost(call: Call) -> Cost:

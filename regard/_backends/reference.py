@@ -9,15 +9,27 @@ import torch
 from torch import Tensor
 
 from regard._backends._call import Call, repeat_heads
-from regard._backends._cost import Cost, dense_cost
+from regard._backends._cost import Cost, dense_cost, dense_seconds
+from regard._backends._rates import Rates
 
 masks_first = True
 uses_dot_form = False
+first_derivative_only = False
+takes_tensor_lengths = True
 
 
 def refusals(call: Call) -> Iterator[str]:
     """It serves everything."""
     return iter(())
+
+
+def reservations(call: Call) -> Iterator[str]:
+    """What is long does not fit into memory."""
+    yield "it holds all pairs at once"
+
+
+def seconds(call: Call, rates: Rates) -> float:
+    return dense_seconds(call, rates)
 
 
 def cost(call: Call) -> Cost:

@@ -1,36 +1,51 @@
 """PyTorch's fused kernels, for every dot-product score, every mask and every additive bias."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 
 import torch
 from torch import Tensor
 
 from regard._backends import _dot
-from regard._backends._call import Call, label
-from regard._backends._cost import Cost, fused_cost
-from regard._backends._rewriting import AS_THEY_ARE, dot_form, is_additive, is_dot
-from regard._backends._structure import follows_from_numbers, is_softmax, temperature
+from regard._backends._call import Call, Kernel, label
+from regard._backends._cost import Cost, fused_cost, mask_work
+from regard._backends._rates import Rates
+from regard._backends._rewriting import AS_THEY_ARE, dot_form, is_additive
+from regard._backends._structure import follows_from_numbers, temperature
 from regard._torch_private import surely
 from regard.masks import Causal
 
-Kernel = Callable[[Tensor, Tensor, Tensor], Tensor]
+SPLIT = 512  # keys that a kernel takes together, and so the least that a triangle leaves out
 
 
 masks_first = False
 uses_dot_form = True
+first_derivative_only = False
+takes_tensor_lengths = False
 
 
 def refusals(call: Call) -> Iterator[str]:
     """Not a dot product, not a softmax, or a score_mod that is no added bias."""
-    if not is_dot(call):
-        yield f"{label(call.score)} is not a dot product, nor one in disguise"
-    if not is_softmax(call.normalizer):
-        yield f"it normalizes by softmax only, not by {label(call.normalizer)}"
+    yield from _dot.refusals(call)
     if not is_additive(call):
         yield f"score_mod {label(call.score_mod)} is not a bias added to the score"
-    if _dot.is_transformed_too_far(call):
-        yield _dot.NO_TRANSFORM
+
+
+def reservations(call: Call) -> Iterator[str]:
+    return iter(())
+
+
+def seconds(call: Call, rates: Rates) -> float:
+    pairs = call.q_len * call.k_len
+    if call.score_mod is None and call.mask is None:
+        return _dot.seconds(call, rates, pairs, 0)
+    if call.score_mod is None and is_triangle(call):
+        met = min(call.k_len, (call.k_len + SPLIT) // 2)  # keys by a query, on average
+        return _dot.seconds(call, rates, call.q_len * met, 0)
+    steps, numbers = (0, 0) if call.mask is None else mask_work(call, pairs)
+    if call.score_mod is not None:
+        steps, numbers = steps + 12, numbers + 4 * call.query.shape[1] * pairs
+    return _dot.seconds(call, rates, pairs, steps, masked=pairs, numbers=numbers)
 
 
 def cost(call: Call) -> Cost:

@@ -13,17 +13,19 @@ from torch import Tensor
 import regard
 from regard._backends import _memo, _plan
 from regard.masks import Causal, Dense, Padding, Prefix, SlidingWindow
-from regard.normalizers import Softmax, softmax
+from regard.normalizers import Softmax, divide_by_sum, softmax, sparsemax
 from regard.score_mods import ALiBi, Bias, RelativeBias, SoftCap
-from regard.scores import Bilinear, Cosine, ScaledDot
+from regard.scores import Bilinear, Cosine, FeatureMapDot, ScaledDot
 from tests.probe import assert_same, evaluate
 
 
 @pytest.fixture(autouse=True)
 def forgotten() -> Iterator[None]:
-    _memo._KNOWN.clear()
+    for kept in (_memo._KNOWN, _memo._FASTEST):
+        kept.clear()
     yield
-    _memo._KNOWN.clear()
+    for kept in (_memo._KNOWN, _memo._FASTEST):
+        kept.clear()
 
 
 def qkv(
@@ -263,6 +265,31 @@ def test_a_learned_number_is_read_anew_in_every_call(role: str, make: Any, mask:
         inputs = qkv()
         wanted = evaluate(*inputs, **given, backend="reference")
         assert_same(evaluate(*inputs, **given), wanted, 1e-5)
+
+
+@pytest.mark.parametrize("mask", [None, Causal(), SlidingWindow(2)], ids=str)
+def test_calls_without_a_form_run_as_the_plan_says(
+    mask: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One after the other, so that what one leaves behind would mislead the next."""
+    ran: list[str] = []
+    for name, module in _plan.BACKENDS.items():
+
+        def run(call: Any, name: str = name, inner: Any = module.run) -> Tensor:
+            ran.append(name)
+            return inner(call)
+
+        monkeypatch.setattr(module, "run", run)
+    for parts in (
+        {"normalizer": sparsemax}, {"normalizer": softmax}, {"score_mod": SoftCap(2.0)},
+        {"score_mod": ALiBi(2)}, {"score": FeatureMapDot(), "normalizer": divide_by_sum},
+        {"score": FeatureMapDot()}, {"dropout": 0.5}, {"mask": ~Causal()}, {},
+    ):  # fmt: skip
+        given, parts = qkv(40, dtype=torch.bfloat16), {"mask": mask, **parts}
+        with torch.autocast("cpu", torch.bfloat16):
+            regard.attention(*given, **parts)
+        assert ran == [regard.plan(*given, **parts).backend]
+        ran.clear()
 
 
 def test_a_form_says_which_tensors_of_a_part_learn() -> None:

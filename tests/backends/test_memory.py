@@ -10,8 +10,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 import regard
 from regard._backends import chunked
 from regard.masks import Causal, Padding, SlidingWindow
-from regard.normalizers import sparsemax
-from regard.normalizers import sum as share
+from regard.normalizers import divide_by_sum, sparsemax
 from regard.scores import Additive, FeatureMapDot
 from tests.parts import shown
 
@@ -61,7 +60,7 @@ def test_a_window_grows_with_the_length_and_not_with_its_square() -> None:
 
 @pytest.mark.parametrize("mask", [None, Causal(), Padding(torch.tensor([100]))], ids=shown)
 def test_linear_attention_has_no_matrix(mask: Any) -> None:
-    parts = {"score": FeatureMapDot(), "normalizer": share, "mask": mask}
+    parts = {"score": FeatureMapDot(), "normalizer": divide_by_sum, "mask": mask}
     assert largest(2048, **parts) <= 2048 * (64 + 9)
 
 

@@ -1,16 +1,19 @@
 """The plan says what will run and why nothing else does, and then that is what runs."""
 
 import itertools
+import math
 from typing import Any
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 import regard
 from regard._backends import _plan
+from regard._backends._rates import rates_of
 from regard.masks import Block, Causal, Dense, Padding, SlidingWindow
-from regard.normalizers import Entmax, Softmax, sparsemax
-from regard.normalizers import sum as share
+from regard.normalizers import Entmax, Softmax, divide_by_sum, softmax, sparsemax
 from regard.score_mods import ALiBi, SoftCap
 from regard.scores import (
     Additive,
@@ -28,14 +31,14 @@ CHOSEN: list[tuple[str, dict[str, Any]]] = [
     ("sdpa", {"score": Bilinear(8, 8)}),
     ("sdpa", {"score": NegativeSquaredDistance(), "normalizer": Softmax(2.0)}),
     ("sdpa", {"score_mod": ALiBi(4), "mask": Causal()}),
-    ("sdpa", {"mask": SlidingWindow(400)}),
+    ("sdpa", {"mask": SlidingWindow(500)}),
     ("sdpa", {"dropout": 0.1}),
     ("banded", {"mask": SlidingWindow(16)}),
     ("banded", {"mask": Causal() & Block(32), "score": Cosine(0.1)}),
     ("banded", {"mask": SlidingWindow(8, 8) & Padding(torch.tensor([512, 100]))}),
-    ("linear", {"score": FeatureMapDot(), "normalizer": share}),
-    ("linear", {"score": FeatureMapDot(), "normalizer": share, "mask": Causal()}),
-    ("chunked", {"score": FeatureMapDot(), "normalizer": share, "mask": SlidingWindow(3)}),
+    ("linear", {"score": FeatureMapDot(), "normalizer": divide_by_sum}),
+    ("linear", {"score": FeatureMapDot(), "normalizer": divide_by_sum, "mask": Causal()}),
+    ("chunked", {"score": FeatureMapDot(), "normalizer": divide_by_sum, "mask": SlidingWindow(3)}),
     ("chunked", {"score": Additive()}),
     ("chunked", {"score_mod": SoftCap(2.0)}),
     ("chunked", {"normalizer": sparsemax}),
@@ -44,7 +47,7 @@ CHOSEN: list[tuple[str, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("backend", "parts"), CHOSEN, ids=shown)
-def test_the_planner_takes_the_most_special_backend_that_gains(
+def test_the_planner_takes_the_backend_that_is_the_fastest(
     backend: str, parts: dict[str, Any]
 ) -> None:
     x = torch.randn(2, 4, 512, 8)
@@ -77,17 +80,28 @@ def test_a_plan_reads_like_explain() -> None:
     text = str(regard.plan(x, x, x, score=Cosine(0.1), mask=mask, q_offset=3))
     for piece in (
         "query [2, 4, 512, 8]", "float32 on cpu", "Cosine(temperature=0.1)", repr(mask),
-        "normalizer softmax", "q_offset 3", "-> banded", "FLOP", "B moved", "B peak", "rewritten",
-        "unit vectors", "not linear: the score is Cosine", "not sdpa: it could serve",
-        "not reference",
+        "normalizer softmax", "q_offset 3", "-> banded", "s predicted", "FLOP", "B moved", "B peak",
+        "rewritten", "unit vectors", "the score is Cosine", "not sdpa: it could serve (",
+        "but it waits for a compiler", "but it holds all pairs at once",
     ):  # fmt: skip
         assert piece in text, text
+    assert "chosen by order" not in text
+
+
+def test_a_plan_without_measured_rates_says_that_the_order_decides() -> None:
+    x = torch.empty(2, 4, 512, 8, device="meta")
+    plan = regard.plan(x, x, x, mask=SlidingWindow(16))
+    assert plan.backend == "banded" and plan.seconds == {}
+    assert "no measured rates for meta; chosen by order" in str(plan)
+    assert "predicted" not in str(plan)
+    assert regard.plan(x, x, x, mask=SlidingWindow(300)).backend == "sdpa"
 
 
 def test_a_plan_of_a_named_backend_says_that_it_was_asked_for() -> None:
     x = torch.randn(2, 4, 512, 8)
     plan = regard.plan(x, x, x, backend="chunked")
     assert plan.backend == "chunked"
+    assert plan.seconds["chunked"] > plan.seconds["sdpa"]
     assert "'chunked' was asked for" in plan.refused["sdpa"][0]
     with pytest.raises(regard.UnsupportedByBackend, match="no mask bounds"):
         regard.plan(x, x, x, backend="banded")
@@ -104,7 +118,7 @@ def test_costs_grow_as_the_work_does() -> None:
     assert 1.9 < cost(4096, **window).flops / cost(2048, **window).flops < 2.1
     assert cost(4096, **window).peak_bytes < 0.1 * cost(4096, backend="reference").peak_bytes
     assert cost(4096, backend="chunked").peak_bytes < cost(4096, backend="reference").peak_bytes
-    linear = {"score": FeatureMapDot(), "normalizer": share}
+    linear = {"score": FeatureMapDot(), "normalizer": divide_by_sum}
     assert 1.9 < cost(4096, **linear).flops / cost(2048, **linear).flops < 2.1
     for name, parts in itertools.product(_plan.BACKENDS, ({}, window)):
         if name in ("sdpa", "reference", "chunked"):
@@ -112,6 +126,42 @@ def test_costs_grow_as_the_work_does() -> None:
             assert plan.flops > 0
             assert plan.bytes >= 4 * 4 * 2 * 64 * 16
             assert plan.peak_bytes >= 4 * 2 * 64 * 16
+
+
+@given(data=st.data())
+def test_no_backend_that_serves_without_a_reservation_is_predicted_to_be_faster(
+    data: st.DataObject,
+) -> None:
+    def one_of(*values: Any) -> Any:
+        return data.draw(st.sampled_from(values))
+
+    lead, lengths = (
+        one_of((1, 2), (3, 4)),
+        (one_of(1, 7, 64, 300, 2048), one_of(1, 9, 96, 700, 2048)),
+    )
+    dtype = one_of(torch.float16, torch.bfloat16, torch.float32, torch.float64)
+    query, key = (torch.zeros(*lead, n, 1, dtype=dtype).expand(*lead, n, 32) for n in lengths)
+    score, normalizer = one_of(
+        (ScaledDot(), softmax), (Cosine(), Softmax(0.5)), (FeatureMapDot(), softmax),
+        (FeatureMapDot(), divide_by_sum), (NegativeSquaredDistance(), softmax),
+        (ScaledDot(), sparsemax),
+    )  # fmt: skip
+    parts = {
+        "score": score, "normalizer": normalizer, "score_mod": one_of(None, None, ALiBi(lead[1])),
+        "mask": one_of(None, Causal(), SlidingWindow(5), SlidingWindow(90, 9), Block(16)),
+        "dropout": one_of(0.0, 0.0, 0.5),
+    }  # fmt: skip
+    plan = regard.plan(query, key, key, **parts)
+    rates = rates_of(plan.call)
+    assert rates is not None
+    free = {
+        name: backend.seconds(plan.call, rates)
+        for name, backend in _plan.BACKENDS.items()
+        if not [*backend.refusals(plan.call), *backend.reservations(plan.call)]
+    }
+    assert plan.seconds[plan.backend] == min(free.values())
+    assert plan.backend == next(name for name in free if free[name] == min(free.values()))
+    assert all(math.isfinite(seconds) and seconds > 0 for seconds in plan.seconds.values())
 
 
 def test_planning_asks_nothing_of_the_numbers() -> None:

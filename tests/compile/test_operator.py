@@ -20,12 +20,12 @@ from regard.normalizers import (
     LearnedEntmax,
     Softmax,
     TopK,
+    divide_by_sum,
     hard,
     sigmoid,
     softmax_one,
     sparsemax,
 )
-from regard.normalizers import sum as share
 from regard.score_mods import ALiBi, Bias, RelativeBias, SoftCap
 from regard.scores import (
     Additive,
@@ -102,8 +102,8 @@ PARTS: dict[str, dict[str, Any]] = {
             hard, Hard(straight_through=True), TopK(3),
         )
     },
-    "linear": {"score": FeatureMapDot(), "normalizer": share},
-    "linear causal": {"score": FeatureMapDot(), "normalizer": share, "mask": Causal()},
+    "linear": {"score": FeatureMapDot(), "normalizer": divide_by_sum},
+    "linear causal": {"score": FeatureMapDot(), "normalizer": divide_by_sum, "mask": Causal()},
     "banded": {"mask": SlidingWindow(2), "backend": "banded"},
     "chunked": {"mask": SlidingWindow(2), "backend": "chunked"},
     "reference": {"mask": SlidingWindow(2), "backend": "reference"},

@@ -4,8 +4,10 @@ The table says what each backend serves; a backend that serves more adds rows, a
 less fails here. Comparisons are in float64; float32 and the half types are in test_precision.py.
 """
 
+import ast
 import itertools
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,13 +21,13 @@ from regard.normalizers import (
     Entmax,
     Sample,
     Softmax,
+    divide_by_sum,
     hard,
     sigmoid,
     softmax,
     softmax_one,
     sparsemax,
 )
-from regard.normalizers import sum as share
 from regard.score_mods import ALiBi, Bias, RelativeBias, SoftCap
 from regard.scores import (
     Additive,
@@ -207,8 +209,8 @@ def test_linear_equals_the_reference(mask: str | None, lengths: tuple[int, int])
     masks = {None: None, "causal": Causal(), "padding": padding, "both": padding & Causal()}
     inputs = tensors(sizes)
     for feature_map in (regard.scores.elu_plus_one, torch.exp):
-        parts = {"score": FeatureMapDot(feature_map), "normalizer": share, "mask": masks[mask]}
-        assert regard.plan(*inputs, **parts).backend == "linear"
+        score = FeatureMapDot(feature_map)
+        parts = {"score": score, "normalizer": divide_by_sum, "mask": masks[mask]}
         wanted = evaluate(*inputs, **parts, backend="reference")
         assert_same(evaluate(*inputs, **parts, backend="linear"), wanted)
 
@@ -260,7 +262,7 @@ REASONS: list[Reason] = [
         (backend, {"normalizer": normalizer}, "softmax only")
         for backend, normalizer in itertools.product(
             ("sdpa", "flex"),
-            (sigmoid, hard, sparsemax, softmax_one, share, Entmax(1.0), Sample()),
+            (sigmoid, hard, sparsemax, softmax_one, divide_by_sum, Entmax(1.0), Sample()),
         )
     ),
     ("sdpa", {"score_mod": SoftCap(3.0)}, "not a bias added"),
@@ -275,9 +277,9 @@ REASONS: list[Reason] = [
     ("banded", {"mask": SlidingWindow(2), "normalizer": sigmoid}, "softmax only"),
     ("banded", {"mask": SlidingWindow(2), "score": Additive()}, "not a dot product"),
     ("linear", {}, "not a FeatureMapDot"),
-    ("linear", {"score": FeatureMapDot()}, "the normalizer is softmax, not sum"),
+    ("linear", {"score": FeatureMapDot()}, "the normalizer is softmax, not divide_by_sum"),
     *(
-        ("linear", {"score": FeatureMapDot(), "normalizer": share, **more}, reason)
+        ("linear", {"score": FeatureMapDot(), "normalizer": divide_by_sum, **more}, reason)
         for more, reason in (
             ({"score_mod": ALiBi(2)}, "every single score"),
             ({"dropout": 0.1}, "every single weight"),
@@ -318,7 +320,7 @@ def _menu() -> Iterator[dict[str, Any]]:
         "score": (ScaledDot(), NegativeSquaredDistance(), FeatureMapDot(), Additive()),
         "score_mod": (None, Bias(torch.randn(1, 2, 6, 6)), SoftCap(2.0)),
         "mask": (None, Causal(), SlidingWindow(1, 1), Dense(torch.rand(6, 6) < 0.6)),
-        "normalizer": (softmax, sparsemax, share),
+        "normalizer": (softmax, sparsemax, divide_by_sum),
         "dropout": (0.0, 0.4),
     }
     for choice in itertools.product(*roles.values()):
@@ -340,7 +342,7 @@ def test_a_named_backend_obeys_or_raises_for_every_combination(backend: str) -> 
                 continue
             served += 1
             if parts["dropout"] == 0 and not (
-                parts["normalizer"] is share and type(parts["score"]) is not FeatureMapDot
+                parts["normalizer"] is divide_by_sum and type(parts["score"]) is not FeatureMapDot
             ):
                 wanted = regard.attention(query, key, value, **parts, backend="reference")
                 assert_same({"output": output}, {"output": wanted}, 1e-4)
@@ -355,7 +357,7 @@ def test_nothing_asked_for_is_dropped(backend: str) -> None:
     query, key, value = (torch.randn(2, 2, 9, 4) for _ in range(3))
     plain: dict[str, Any] = {"mask": SlidingWindow(6)} if backend == "banded" else {}
     if backend == "linear":
-        plain = {"score": FeatureMapDot(), "normalizer": share}
+        plain = {"score": FeatureMapDot(), "normalizer": divide_by_sum}
     options: dict[str, list[Any]] = {
         "score": [Dot(), ScaledDot(0.1), Cosine(), NegativeSquaredDistance(), Additive()],
         "score_mod": [
@@ -405,3 +407,46 @@ def test_the_offset_reaches_masks_and_score_mods(backend: str) -> None:
             assert torch.equal(default, outputs[-1])
             for one, other in itertools.combinations(outputs, 2):
                 assert not torch.allclose(one, other, atol=1e-3), parts
+
+
+# attributes instead of names
+
+SOURCES = sorted(Path(_plan.__file__).parent.glob("*.py"))
+
+
+def _imported(tree: ast.AST) -> set[str]:
+    """The last names of all that a module imports."""
+    return {
+        alias.name.split(".")[-1]
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+        for alias in node.names
+    } | {
+        (node.module or "").split(".")[-1]
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+    }
+
+
+@pytest.mark.parametrize("backend", ALL)
+def test_no_backend_imports_another(backend: str) -> None:
+    tree = ast.parse(Path(_plan.__file__).with_name(f"{backend}.py").read_text())
+    assert not _imported(tree) & set(ALL)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
+def test_backends_are_named_in_one_table_only(path: Path) -> None:
+    strings = [
+        node.value
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and node.value in ALL
+    ]
+    assert sorted(strings) == (ALL if path.stem == "_plan" else [])
+
+
+@pytest.mark.parametrize("backend", ALL)
+def test_a_backend_says_all_that_the_protocol_asks(backend: str) -> None:
+    module = _plan.BACKENDS[backend]
+    assert isinstance(module, _plan.Backend)
+    for attribute in _plan.Backend.__annotations__:
+        assert type(getattr(module, attribute)) is bool

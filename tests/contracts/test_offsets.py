@@ -60,7 +60,7 @@ def test_a_backend_for_one_offset_says_so(backend: str) -> None:
     with pytest.raises(regard.UnsupportedByBackend, match="one q_offset|one for each sequence"):
         parts = {"mask": Causal() & SlidingWindow(2)} if backend != "linear" else {
             "mask": Causal(), "score": regard.scores.FeatureMapDot(),
-            "normalizer": regard.normalizers.sum,
+            "normalizer": regard.normalizers.divide_by_sum,
         }  # fmt: skip
         regard.attention(*given, **parts, q_offset=OFFSETS, backend=backend)
 

@@ -10,8 +10,15 @@ from torch import Tensor
 
 import regard
 from regard.masks import Block, Causal, Dense, Padding, Prefix, SlidingWindow
-from regard.normalizers import GumbelSoftmax, Sample, Softmax, softmax, softmax_one, sparsemax
-from regard.normalizers import sum as share
+from regard.normalizers import (
+    GumbelSoftmax,
+    Sample,
+    Softmax,
+    divide_by_sum,
+    softmax,
+    softmax_one,
+    sparsemax,
+)
 from regard.score_mods import ALiBi, Bias, RelativeBias, SoftCap
 from regard.scores import Additive, Cosine, FeatureMapDot, NegativeSquaredDistance, ScaledDot
 from tests.parts import NORMALIZERS, Sizes, tensors
@@ -421,7 +428,8 @@ def test_linear_attention_serves_empty_tensors() -> None:
     for q_len, k_len in ((0, 0), (0, 3), (3, 0)):
         inputs = tensors(Sizes(2, 4, 2, q_len, k_len))
         for mask in (None, Padding(torch.tensor([0, k_len]))):
-            output = regard.attention(*inputs, score=FeatureMapDot(), normalizer=share, mask=mask)
+            parts = {"score": FeatureMapDot(), "normalizer": divide_by_sum, "mask": mask}
+            output = regard.attention(*inputs, **parts)
             assert output.shape == (2, 4, q_len, 4)
             assert not output.any() or k_len
 
@@ -500,7 +508,7 @@ DIFFERENTIABLE = [
     {"score": Cosine(0.4), "mask": Dense(torch.eye(2, 3, dtype=torch.bool))},
     {"score": NegativeSquaredDistance(), "score_mod": SoftCap(1.5)},
     {"score": Additive(), "normalizer": softmax_one},
-    {"score": FeatureMapDot(), "normalizer": share, "mask": Padding(torch.tensor([2, 0]))},
+    {"score": FeatureMapDot(), "normalizer": divide_by_sum, "mask": Padding(torch.tensor([2, 0]))},
     {"normalizer": sparsemax, "mask": SlidingWindow(1)},
     {"score_mod": ALiBi(2), "normalizer": Softmax(0.5), "mask": ~Prefix(1)},
 ]
@@ -588,7 +596,7 @@ def test_autocast_gives_gradients_in_the_dtype_of_the_leaves() -> None:
 # attention_weights
 
 
-@pytest.mark.parametrize("normalizer", [name for name in NORMALIZERS if name != "sum"])
+@pytest.mark.parametrize("normalizer", [name for name in NORMALIZERS if name != "divide_by_sum"])
 def test_some_rows_and_heads_are_the_same_as_in_all_weights(normalizer: str) -> None:
     sizes = Sizes(2, 6, 2, 5, 7)
     query, key, _ = tensors(sizes)
@@ -614,7 +622,7 @@ def test_weights_times_values_are_the_output_whatever_kernel_ran() -> None:
     query, key, value = tensors(Sizes(2, 4, 2, 90, 90))
     for parts in (
         {}, {"mask": SlidingWindow(4)}, {"score_mod": ALiBi(4), "normalizer": Softmax(0.5)},
-        {"score": FeatureMapDot(), "normalizer": share, "mask": Causal()},
+        {"score": FeatureMapDot(), "normalizer": divide_by_sum, "mask": Causal()},
         {"score": NegativeSquaredDistance()}, {"normalizer": sparsemax},
     ):  # fmt: skip
         weights = regard.attention_weights(query, key, **parts)

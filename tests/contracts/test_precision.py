@@ -20,8 +20,7 @@ from torch import Tensor
 import regard
 from regard._backends import chunked
 from regard.masks import Causal, SlidingWindow
-from regard.normalizers import sigmoid, softmax, sparsemax
-from regard.normalizers import sum as share
+from regard.normalizers import divide_by_sum, sigmoid, softmax, sparsemax
 from regard.score_mods import ALiBi, Chain, SoftCap
 from regard.scores import (
     Additive,
@@ -270,7 +269,7 @@ def test_a_rewritten_score_is_as_exact_as_the_score(
 def test_linear_attention_is_as_exact_as_the_quadratic_form(
     mask: Causal | None, dtype: torch.dtype, inputs: str
 ) -> None:
-    parts = {"score": FeatureMapDot(), "normalizer": share, "mask": mask}
+    parts = {"score": FeatureMapDot(), "normalizer": divide_by_sum, "mask": mask}
     check("linear", Sizes(2, 4, 2, 130, 130, 16, 16), dtype, inputs, **parts)
 
 

@@ -47,13 +47,19 @@ ALIKE = {"scaled_dot", "dot", "cosine", "mlp", "squared_distance", "inverse_dist
 
 
 def _attending() -> dict[str, Row]:
-    """One row for each thing that attends in a network, and for each of its widths."""
-    found: dict[Any, str] = {}
+    """So many rows that there is each thing that attends in a network, with each of its widths."""
+    seen: set[Any] = set()
+    found = {}
     for name, row in ROWS.items():
-        held = tuple(type(getattr(row.config, path[0])) for path, _ in places(row.config))
-        if held:
-            found.setdefault((row.name, held, name in OTHER_WIDTHS), name)
-    return {name: ROWS[name] for name in found.values()}
+        kinds = {
+            (row.name, path[0], type(getattr(row.config, path[0])))
+            for path, _ in places(row.config)
+        }
+        kinds = {(*kind, name in OTHER_WIDTHS) for kind in kinds}
+        if kinds - seen:
+            found[name] = row
+        seen |= kinds
+    return found
 
 
 ATTENDING = _attending()

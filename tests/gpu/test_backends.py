@@ -12,8 +12,7 @@ from torch import Tensor
 
 import regard
 from regard.masks import Causal, Document, Padding, SlidingWindow
-from regard.normalizers import softmax, sparsemax
-from regard.normalizers import sum as total
+from regard.normalizers import divide_by_sum, softmax, sparsemax
 from regard.score_mods import ALiBi, SoftCap
 from regard.scores import Cosine, FeatureMapDot, NegativeSquaredDistance, ScaledDot
 
@@ -45,7 +44,7 @@ CASES: dict[str, tuple[str, Parts]] = {
     "chunked, sparsemax": ("chunked", lambda q, k: {"normalizer": sparsemax}),
     "linear, causal": (
         "linear",
-        lambda q, k: {"score": FeatureMapDot(), "normalizer": total, "mask": Causal()},
+        lambda q, k: {"score": FeatureMapDot(), "normalizer": divide_by_sum, "mask": Causal()},
     ),
 }
 
