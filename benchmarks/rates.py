@@ -13,6 +13,7 @@ import statistics
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from dataclasses import asdict, astuple
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -207,15 +208,14 @@ def _errors(rows: list[Timed]) -> list[float]:
 
 def show(rates: dict[str, Rates], rows: list[dict[str, object]]) -> None:
     """Print the rates as lines of the table they belong into, and how the choices went."""
-    console = Console()
     for dtype, one in rates.items():
-        work = ", ".join(f"{getattr(one, unit):.3g}" for unit in UNITS)
-        console.print(f'    ("cpu", torch.{dtype}): Rates({work}),', highlight=False)
-    columns = ("what", "dtype", "calls", "right", "mean_slowdown", "worst_slowdown")
-    table = Table(*columns, "predicted_over_measured")
+        numbers = ", ".join(f"{number:.3g}" for number in astuple(one))
+        print(f'    ("cpu", torch.{dtype}): Rates({numbers}),')
+    table = Table("what", "dtype", "right of", "calls", "slowdown", "worst", "predicted/measured")
     for row in rows:
-        table.add_row(*(str(row[column.header]) for column in table.columns))
-    console.print(table)
+        names = ("what", "dtype", "right", "calls", "mean_slowdown", "worst_slowdown")
+        table.add_row(*(str(row[name]) for name in (*names, "predicted_over_measured")))
+    Console().print(table)
 
 
 def main() -> None:
@@ -231,7 +231,7 @@ def main() -> None:
         rows += judged(found, dtype)
     show(rates, rows)
     if not options.dry_run:
-        kept = {dtype: {unit: getattr(one, unit) for unit in UNITS} for dtype, one in rates.items()}
+        kept = {dtype: asdict(one) for dtype, one in rates.items()}
         print(f"written to {save('rates', rows, rates=kept)}")
 
 

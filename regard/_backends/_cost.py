@@ -83,6 +83,8 @@ def dense_seconds(call: Call, rates: Rates, goes: int = 1) -> float:
     else:
         once, projected = score_work(call)
         paired += width
+    if call.query.dtype != call.exact:  # keys and values are cast, which is a quick operation
+        projected += (call.key.numel() + call.value.numel()) // 2
     largest = pairs * wide * call.exact.itemsize if goes == 1 else MAPPED
     numbers += written(pairs * passes, largest) + projected
     return rates.seconds(once + goes * steps, matmul=2 * pairs * paired, numbers=numbers)

@@ -30,7 +30,7 @@ class Rates:
     """Queries that the SDPA kernel takes at once: fewer take as long as so many."""
 
     def seconds(
-        self, steps: int, *, fused: float = 0, scores: int = 0, matmul: int = 0, numbers: int = 0
+        self, steps: int, *, fused: float = 0, scores: float = 0, matmul: int = 0, numbers: int = 0
     ) -> float:
         """How long so many steps take, and so much work that all threads share."""
         work = fused / self.fused + scores / self.scores
@@ -38,11 +38,12 @@ class Rates:
         return steps * self.step + work / torch.get_num_threads()
 
 
+# One thread of an AMD EPYC (AVX2), PyTorch 2.13, 2026-11-29.
 RATES: dict[tuple[str, torch.dtype], Rates] = {
-    ("cpu", torch.float32): Rates(5.21e-6, 69.3e9, 2.26e9, 66.2e9, 1.63e9, 4.0),
-    ("cpu", torch.float64): Rates(5.2e-6, 35e9, 1.2e9, 37e9, 0.8e9, 4.0),
-    ("cpu", torch.bfloat16): Rates(5.21e-6, 69.3e9, 2.26e9, 66.2e9, 1.63e9, 4.0),
-    ("cpu", torch.float16): Rates(5.21e-6, 69.3e9, 2.26e9, 66.2e9, 1.63e9, 4.0),
+    ("cpu", torch.float32): Rates(5.15e-06, 7.07e10, 2.31e09, 7.08e10, 1.63e09, 4.89),
+    ("cpu", torch.float64): Rates(5.16e-06, 2.04e10, 8.58e08, 2.85e10, 9.23e08, 2.21),
+    ("cpu", torch.bfloat16): Rates(5.38e-06, 6.44e10, 2.37e09, 8.57e10, 1.48e09, 22.8),
+    ("cpu", torch.float16): Rates(5.45e-06, 3.07e10, 1.08e09, 8.77e10, 1.6e09, 20.1),
 }
 
 # Steps, and numbers written for a score, of normalizers that take longer than softmax.

@@ -11,7 +11,10 @@ PAIRS = [(f"{one} {other}", f"{WORDS[other]} {WORDS[one]}") for one in WORDS for
 LABELLED = [(one, "with" if "a" in one else "without") for one, _ in PAIRS]
 BLOCKS = ("embed_dim=16", "num_heads=2", "ff_dim=16", "layers=1", "tokens=characters")
 """Settings of a small Transformer."""
-SHORT = {"pairs": "extra_length=5", "side": "extra_length=5", "text": "length=20"}
+SHORT = {
+    **dict.fromkeys(("pairs", "side", "odd"), "extra_length=5"),
+    "text": "length=20",
+}
 """Kind of data → how much is written of it: a network that learned nothing does not end."""
 
 

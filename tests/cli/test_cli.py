@@ -120,6 +120,7 @@ def test_a_mistake_ends_a_process_with_code_2_and_no_traceback(tmp_path: Path) -
     assert done.stdout == "" and done.stderr.startswith("regard: there is no folder nowhere")
 
 
+@pytest.mark.slow
 def test_output_into_a_pipe_that_closes_ends_quietly(runs: dict[str, Path]) -> None:
     command = f"{sys.executable} -m regard predict {runs['classify']} 'ab cd' | head -1"
     done = subprocess.run(
@@ -162,8 +163,9 @@ def test_the_demo_learns_shows_and_saves_and_its_run_answers(tmp_path: Path, don
 
 @pytest.mark.parametrize(
     ("number", "code"),
-    [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)],
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143)],
 )
+@pytest.mark.slow
 def test_an_interrupted_demo_saves_what_it_has(
     tmp_path: Path, number: signal.Signals, code: int, done: Call
 ) -> None:
@@ -187,15 +189,11 @@ def test_an_interrupted_demo_saves_what_it_has(
     assert done("predict", tmp_path / "run", "<en> March 3, 2026", "--json")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("missing", "arguments", "extra"),
     [
-        pytest.param(
-            "babel",
-            ["demo", "--languages", "en"],
-            'pip install "regard[demo]"',
-            marks=pytest.mark.slow,
-        ),
+        ("babel", ["demo", "--languages", "en"], 'pip install "regard[demo]"'),
         ("datasets", ["train", "--data", "pairs.tsv"], 'pip install "regard[train]"'),
     ],
 )

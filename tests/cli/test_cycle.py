@@ -62,37 +62,37 @@ def case(recipe: str, *words: str, attends: bool = True, sized: bool = True, **k
 QUICK = [
     case("transformer", "--attention", "additive", "--normalizer", "entmax(1.3)", "norm=pre",
          attention__score="additive", attention__normalizer="entmax(1.3)", norm="pre"),
-    case("transformer", "score_mod=alibi", "mask=sliding_window(2, 2)", "positions=none",
-         attention__score_mod="alibi", attention__mask="sliding_window(2, 2)",
-         positions__tag="none"),
     case("transformer_classifier", "sharing=adaptive(ponder_cost=0.5)", "layers=3",
          sharing__ponder_cost=0.5, layers=3),
     case("transformer_lm", "sharing=universal", "positions=sinusoidal", "layers=2",
          sharing__tag="universal"),
-    case("rnnsearch", "--attention", "general", "--normalizer", "sparsemax",
-         attention__score="general", attention__normalizer="sparsemax"),
     case("rnnsearch", "--attention", "none", attends=False, sized=False, attention__tag="none"),
-    case("luong", "--attention", "location", "input_feeding=false",
-         attention__score="location", attention__input_feeding=False),
-    case("lstm", "pooling=last", "cell=gru", sized=False, pooling__tag="last", cell="gru"),
     case("lstm", "--attention", "additive", "--normalizer", "sparsemax",
          pooling__score="additive", pooling__normalizer="sparsemax"),
     case("lstm", "pooling=hard(estimator=gumbel)", pooling__estimator="gumbel"),
-    case("cnn", pooling__tag="max"),
     case("cnn", "pooling=guided", pooling__tag="guided"),
     case("han", "--attention", "additive", "--normalizer", "sparsemax",
          word_pooling__score="additive", sentence_pooling__normalizer="sparsemax"),
     case("abcnn", attention="both"),
-    case("abcnn", "attention=none", attention="none"),
     case("memory", "hops=3", "--normalizer", "sparsemax",
          hops=3, attention__normalizer="sparsemax"),
-    case("memory", "--attention", "hard", "model.encoding=bag",
-         attention__tag="hard", encoding__tag="bag"),
     case("din", pooling__score="mlp"),
     case("youtube_dnn", "pooling=attention", pooling__tag="attention"),
-    case("dates", attention__tag="search"),
 ]  # fmt: skip
 SLOW = [
+    case("luong", "--attention", "location", "input_feeding=false",
+         attention__score="location", attention__input_feeding=False),
+    case("transformer", "score_mod=alibi", "mask=sliding_window(2, 2)", "positions=none",
+         attention__score_mod="alibi", attention__mask="sliding_window(2, 2)",
+         positions__tag="none"),
+    case("rnnsearch", "--attention", "general", "--normalizer", "sparsemax",
+         attention__score="general", attention__normalizer="sparsemax"),
+    case("lstm", "pooling=last", "cell=gru", sized=False, pooling__tag="last", cell="gru"),
+    case("cnn", pooling__tag="max"),
+    case("abcnn", "attention=none", attention="none"),
+    case("memory", "--attention", "hard", "model.encoding=bag",
+         attention__tag="hard", encoding__tag="bag"),
+    case("dates", attention__tag="search"),
     case("transformer", "--attention", "general", attention__score="general"),
     case("transformer", "--normalizer", "learned_entmax", attention__normalizer="learned_entmax"),
     case("transformer", "--normalizer", "sigmoid", "score_mod=relative_bias",
@@ -195,6 +195,7 @@ def test_documents_are_shown_sentence_by_sentence_with_the_strongest_word_marked
     assert answer.weights.sum().item() == pytest.approx(1.0, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_a_stream_of_pairs_is_learned_from(tmp_path: Path, done: Call) -> None:
     data = tmp_path / "data"
     data.mkdir()

@@ -86,7 +86,7 @@ VALUES: list[Case] = [
     ([*PAIRS, "--set", "smoothing=1.5"], "[task] smoothing must be at least 0 and below 1"),
     ([*PAIRS, "--set", "batch_tokens=0"], "[task] batch_tokens must be at least 1"),
     ([*PAIRS, "--set", "tokens=bpa"], "no tokens 'bpa': did you mean bpe"),
-    ([*PAIRS, "--set", "tokens=bpe"], "tokens holds kind, size, lowercase: set one of them"),
+    ([*PAIRS, "--set", "tokens=bpa"], "there is no tokens 'bpa': did you mean bpe"),
     ([*PAIRS, *sets("tokens.size=3", "tokens=bpe")], "size must be at least 260"),
     (["lstm", *LABELS, "--set", "pooling=max"], "there is no pooling 'max': did you mean mean"),
     (["lstm", *LABELS, "--set", "pooling=3"], "one of last, mean, attention, hard, got 3"),

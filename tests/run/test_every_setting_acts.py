@@ -37,6 +37,7 @@ CHANGES_NO_NUMBER = {
     "train.max_skips": "acts when a loss is not finite",
     "train.save_every_minutes": "acts on when a checkpoint is written",
     "train.patience": "acts when evaluations do not improve",
+    "task.eval_batch_size": "the same numbers, in less memory",
     "data.streaming": "the same numbers, read from the disk",
     "data.encoding": "acts on files that have another encoding",
     "data.source": "is decided by the data where there are two columns",
@@ -96,16 +97,13 @@ def happens(name: str, more: tuple[tuple[str, Any], ...]) -> str:
 
 
 def others(name: str, place: str) -> Iterator[Any]:
-    """List values that the setting does not have in the recipe, the plainest first."""
+    """List values of the setting, the plainest first; one may be what the recipe has."""
     table = recipe(name)
     kinds = kinds_of(table["task"]["name"], table["model"]["name"])
     section, *path = place.split(".")
     hints = [hint for found, hint in walk(kinds[section]) if list(found) == path]
-    usual: Any = table[section]
-    for part in path:
-        usual = usual.get(part) if isinstance(usual, dict) else None
     for hint in hints:
-        yield from (value for value in _others(hint) if value != usual)
+        yield from _others(hint)
 
 
 def _others(hint: Any) -> Iterator[Any]:
@@ -122,7 +120,7 @@ def _others(hint: Any) -> Iterator[Any]:
                 yield from PARTS[mark.role]
                 return
         bounds = next(mark for mark in marks if isinstance(mark, Between))
-        for value in (1, 2, 3, 5, 7, 24, 60) if base is int else (0.37, 0.9, 2.5, 0.001):
+        for value in (7, 24, 3, 60, 5, 2, 1) if base is int else (0.37, 0.9, 2.5, 0.001):
             if bounds.least <= value <= bounds.most and bounds.above < value < bounds.below:
                 yield base(value)
         return

@@ -229,7 +229,7 @@ def test_a_network_of_ours_goes_into_a_task_too() -> None:
         ({"config": "gone.toml"}, "gone.toml cannot be read"),
         ({"resume": "gone"}, "there is no run in gone, its config.toml is missing"),
     ],
-    ids=lambda value: str(value)[:40] if isinstance(value, dict) else "",
+    ids=lambda value: ", ".join(value) if isinstance(value, dict) else "",
 )
 def test_a_wrong_call_raises_the_sentence_of_the_command_line(
     given: dict[str, Any], why: str

@@ -31,7 +31,7 @@ SMALL: dict[str, dict[str, Any]] = {
 FILES = {"translate": "pairs.tsv", "classify": "labels.csv", "language_model": "text.txt"}
 MATCHES = "left,right,label\n" + "".join(
     f"{one} {other},{other} {one},{'yes' if one < other else 'no'}\n"
-    for one in ("ab", "cd", "e", "bad")
+    for one in ("ab", "Cd", "e", "bad")
     for other in ("ab", "ef", "e", "ace")
 )
 STORIES = "".join(

@@ -132,7 +132,7 @@ _CHOICES: dict[str, list[dict[str, Any]]] = {
     ],
     "abcnn": [
         {"attention": "none", "similarity": "cosine"},
-        {"attention": "input", "similarity": "distance"},
+        {"attention": "input", "similarity": "distance", "places": "own"},
         {"attention": "pooling", "similarity": "distance", "variant": "official"},
         {"attention": "both", "width": 2},
     ],

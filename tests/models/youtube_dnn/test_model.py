@@ -1,23 +1,18 @@
 """The candidate generator is its formula, and finds the items of the greatest products."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from regard.config import to_json
-from regard.errors import CheckpointMismatch
 from regard.layers import Attend
-from regard.models.checkpoint import load, save
 from regard.models.youtube_dnn import YouTubeDNN, YouTubeDNNConfig
 from regard.normalizers import sparsemax
 from regard.scores import ScaledDot
 from tests.models.youtube_dnn.small import (
     ITEMS,
     LENGTHS,
-    config,
     formula,
     ragged_batch,
     small_model,
@@ -63,24 +58,6 @@ def test_what_stands_before_the_first_item_is_not_retrieved() -> None:
     assert set(model.retrieve(history, 3).items.flatten().tolist()) == {9, 10, 11}
     with pytest.raises(ValueError, match="between 1 and the number of items, 3, got 4"):
         model.retrieve(history, 4)
-
-
-@each
-def test_a_loaded_network_answers_bit_for_bit_as_the_saved_one(
-    tmp_path: Path, named: dict[str, Any]
-) -> None:
-    model = small_model(**named).float()
-    save(model, tmp_path)
-    again = load(tmp_path)
-    assert again.config == model.config and not again.training
-    assert torch.equal(again(*ragged_batch()), model(*ragged_batch()))
-
-
-def test_weights_of_another_size_are_refused(tmp_path: Path) -> None:
-    save(small_model(), tmp_path)
-    (tmp_path / "config.json").write_text(to_json(config(layers=2), format=2))
-    with pytest.raises(CheckpointMismatch):
-        load(tmp_path)
 
 
 def test_the_attention_is_made_of_what_is_named_or_of_what_is_given() -> None:
