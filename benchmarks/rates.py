@@ -13,18 +13,16 @@ import statistics
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, astuple
-from functools import lru_cache
+from dataclasses import asdict, astuple, replace
 from typing import Any, NamedTuple
 
 import torch
-import torch.nn.functional as F
 from rich.console import Console
 from rich.table import Table
 
 import regard
 from benchmarks.measure import save
-from regard._backends import _plan
+from regard._backends import _plan, sdpa
 from regard._backends._call import Call
 from regard._backends._rates import Rates, kernel_dtype, rates_of
 from regard.masks import Causal, Padding, SlidingWindow
@@ -44,12 +42,11 @@ Work = list[float]
 
 
 class Timed(NamedTuple):
-    """One call, the seconds and the work of each backend, and the one that is chosen."""
+    """One call, the seconds of each backend, and the backend that is chosen."""
 
     what: str
     call: Call
     seconds: dict[str, float]
-    work: dict[str, Work]
     chosen: str
 
     @property
@@ -128,36 +125,56 @@ def _clock(run: Callable[[], object], repeat: int) -> float:
 @torch.inference_mode()
 def timed(dtype: torch.dtype) -> Iterator[Timed]:
     """Every call on every backend that is taken for it without being named."""
-    recorder = Recorder(together(dtype))
     for name, call in calls(dtype):
-        seconds, work = {}, {}
+        seconds = {}
         for backend in _plan.candidates(call):
-            module = _plan.BACKENDS[backend]
-            seconds[backend] = seconds_of(lambda run=module.run, call=call: run(call))
-            work[backend] = module.seconds(call, recorder)
-        yield Timed(name, call, seconds, work, _plan.choose(call))
+            run = _plan.BACKENDS[backend].run
+            seconds[backend] = seconds_of(lambda run=run, call=call: run(call))
+        yield Timed(name, call, seconds, _plan.choose(call))
 
 
 def fitted(rows: list[Timed], dtype: torch.dtype) -> Rates:
     """The rates that predict all seconds best, by the sum of relative errors.
 
-    No backend does nothing but multiply, so the rate of a product is measured by itself.
+    No backend does nothing but multiply, so the rate of a product is measured by itself; how many
+    queries the kernel takes together follows from those calls that have a single one.
     """
     rows = [row for row in rows if kernel_dtype(row.call) == dtype]
-    work = torch.tensor([w for row in rows for w in row.work.values()], dtype=torch.float64)
-    seconds = [s for row in rows for s in row.seconds.values()]
-    work /= torch.tensor(seconds, dtype=torch.float64)[:, None]
-    matmul = matmul_rate(dtype)
-    others = work[:, [unit != "matmul" for unit in UNITS]]
-    size = others.amax(0)
-    others, rest = others / size, 1 - work[:, UNITS.index("matmul")] / matmul
-    weight = torch.ones_like(rest)
+    rates = Rates(0.0, 0.0, 0.0, matmul_rate(dtype), 0.0, together=1.0)
+    for _ in range(8):
+        rates = _solved(rows, rates)
+        rates = replace(rates, together=_together(rows, rates))
+    return rates
+
+
+def _solved(rows: list[Timed], rates: Rates) -> Rates:
+    """Least squares, its rows weighted until it is the sum of absolute errors that is least."""
+    recorder = Recorder(rates.together)
+    pairs = [(row.call, name, s) for row in rows for name, s in row.seconds.items()]
+    work = [_plan.BACKENDS[name].seconds(call, recorder) for call, name, _ in pairs]
+    relative = torch.tensor(work, dtype=torch.float64)
+    relative /= torch.tensor([s for *_, s in pairs], dtype=torch.float64)[:, None]
+    others = relative[:, [unit != "matmul" for unit in UNITS]]
+    size, rest = others.amax(0), 1 - relative[:, UNITS.index("matmul")] / rates.matmul
+    others, weight = others / size, torch.ones_like(rest)
     for _ in range(30):
         weighted = others * weight[:, None], (rest * weight)[:, None]
         found = torch.linalg.lstsq(*weighted).solution[:, 0]
         weight = ((others @ found - rest).abs() + 0.05).rsqrt()
     step, fused, scores, numbers = (found / size).tolist()
-    return Rates(step, 1 / fused, 1 / scores, matmul, 1 / numbers, together(dtype))
+    return Rates(step, 1 / fused, 1 / scores, rates.matmul, 1 / numbers, rates.together)
+
+
+def _together(rows: list[Timed], rates: Rates) -> float:
+    """As how many queries a single one counts, to take as long as it does."""
+    alone = replace(rates, together=1.0)
+    found = []
+    for what, call, seconds, _ in rows:
+        if what == "one query, plain" and call.k_len >= 128:
+            steps, fused, scores, *_ = sdpa.seconds(call, Recorder(1.0))
+            rest = seconds["sdpa"] - alone.seconds(steps, scores=scores)
+            found.append(rest / alone.seconds(0, fused=fused))
+    return max(1.0, statistics.median(found))
 
 
 def matmul_rate(dtype: torch.dtype) -> float:
@@ -165,17 +182,6 @@ def matmul_rate(dtype: torch.dtype) -> float:
     exact = torch.promote_types(dtype, torch.float32)
     a, b = torch.randn(8, 256, 64, dtype=exact), torch.randn(8, 64, 256, dtype=exact)
     return 2 * 8 * 256 * 64 * 256 / seconds_of(lambda: a @ b)
-
-
-@lru_cache
-def together(dtype: torch.dtype) -> float:
-    """How many of 256 queries take as long as a single one, with 256 keys of 32 heads."""
-    q, k, v = (torch.randn(1, 32, n, 32, dtype=dtype) for n in (256, 256, 256))
-    many, one = (
-        min(seconds_of(lambda q=q: F.scaled_dot_product_attention(q, k, v)) for _ in range(9))
-        for q in (q, q[:, :, :1])
-    )
-    return 256 * one / many
 
 
 def judged(rows: list[Timed], dtype: torch.dtype) -> Iterator[dict[str, object]]:

@@ -59,7 +59,7 @@ def seconds(
         numbers += written(shown * passes, shown * call.query.element_size())
         return rates.seconds(steps + 8, matmul=flops, numbers=numbers)
     few = max(1.0, rates.together / rows)
-    scores = batch * heads * (few * pairs + masked + BLOCK * (-(-q_len // rows)))
+    scores = batch * heads * (pairs + masked + BLOCK * (-(-q_len // rows)))
     return rates.seconds(steps, fused=few * flops, scores=scores, numbers=numbers)
 
 

@@ -27,10 +27,10 @@ class Rates:
     numbers: float
     """Numbers a second that an elementwise operation writes."""
     together: float
-    """Queries that the SDPA kernel takes at once: fewer take as long as so many."""
+    """Queries that are multiplied at once: inside the SDPA kernel, fewer take as long."""
 
     def seconds(
-        self, steps: int, *, fused: float = 0, scores: float = 0, matmul: int = 0, numbers: int = 0
+        self, steps: int, *, fused: float = 0, scores: int = 0, matmul: int = 0, numbers: int = 0
     ) -> float:
         """How long so many steps take, and so much work that all threads share."""
         work = fused / self.fused + scores / self.scores
@@ -40,10 +40,10 @@ class Rates:
 
 # One thread of an AMD EPYC (AVX2), PyTorch 2.13, 2026-11-29.
 RATES: dict[tuple[str, torch.dtype], Rates] = {
-    ("cpu", torch.float32): Rates(5.15e-06, 7.07e10, 2.31e09, 7.08e10, 1.63e09, 4.89),
-    ("cpu", torch.float64): Rates(5.16e-06, 2.04e10, 8.58e08, 2.85e10, 9.23e08, 2.21),
-    ("cpu", torch.bfloat16): Rates(5.38e-06, 6.44e10, 2.37e09, 8.57e10, 1.48e09, 22.8),
-    ("cpu", torch.float16): Rates(5.45e-06, 3.07e10, 1.08e09, 8.77e10, 1.6e09, 20.1),
+    ("cpu", torch.float32): Rates(5.18e-06, 7.38e10, 1.88e09, 7.08e10, 1.65e09, 4.37),
+    ("cpu", torch.float64): Rates(5.15e-06, 2.13e10, 7.41e08, 2.85e10, 9.26e08, 2.2),
+    ("cpu", torch.bfloat16): Rates(5.31e-06, 9.5e10, 1.21e09, 8.57e10, 1.51e09, 41.6),
+    ("cpu", torch.float16): Rates(5.4e-06, 4.39e10, 6.25e08, 8.77e10, 1.62e09, 35.5),
 }
 
 # Steps, and numbers written for a score, of normalizers that take longer than softmax.

@@ -4,6 +4,7 @@ import os
 import sys
 import tomllib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -62,6 +63,8 @@ def assignment(text: str) -> tuple[str, Any]:
     (('learning_rate', 0.001), ('pooling', 'hard(estimator=gumbel)'))
     >>> assignment("dropout=.5"), assignment("compile=True")
     (('dropout', 0.5), ('compile', True))
+    >>> assignment("widths=2,3"), assignment("languages=en,fr")
+    (('widths', [2, 3]), ('languages', 'en,fr'))
     """
     name, equals, value = text.partition("=")
     if not equals or not name.strip():
@@ -86,13 +89,16 @@ def _require_one_attention(given: Mapping[str, Any], assigned: Mapping[str, Any]
 
 
 def _as_python_has_it(text: str) -> Any:
-    """A number or a truth value as Python writes it and TOML does not; any other text as it is."""
+    """Numbers with commas between, a number or a truth value as Python writes it; else the text."""
     if text in ("True", "False"):
         return text == "True"
-    try:
-        return float(text) if text[:1] in {*"+-.0123456789"} else text
-    except ValueError:
+    if text[:1] not in {*"+-.0123456789"}:
         return text
+    with suppress(ValueError):
+        return float(text)
+    with suppress(ValueError):
+        return tomllib.loads(f"value = [{text}]")["value"]
+    return text
 
 
 def _leave_the_lost(error: LostRank) -> NoReturn:

@@ -43,7 +43,7 @@ def drawn_answer(answer: Answered, show: bool = True) -> str:
     if len(answer.answers) > 1:
         lines += [f"  {score:8.3f}  {_lines_of(text)}" for text, score in answer.answers]
     if answer.unknown:
-        seen = ", ".join(printable(character) for character in answer.unknown)
+        seen = ", ".join(visible(character) for character in answer.unknown)
         lines.append(f"(the model has never seen {seen}, so this may be a guess)")
     if show and answer.weights is not None and answer.weights.numel():
         rows, columns = _fitting(answer.outputs), answer.inputs[:MOST_DRAWN]

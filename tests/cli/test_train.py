@@ -158,6 +158,7 @@ def test_a_part_of_ones_own_is_named_again_to_resume(
         ("task='classify'", ("task", "classify")),
         ("tokens={kind = 'words'}", ("tokens", {"kind": "words"})),
         ("languages=en,fr", ("languages", "en,fr")),
+        ("widths=2,3", ("widths", [2, 3])),
         ("pooling=hard(estimator=gumbel)", ("pooling", "hard(estimator=gumbel)")),
         ("dropout=.5", ("dropout", 0.5)),
         ("clip=1.", ("clip", 1.0)),

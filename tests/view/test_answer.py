@@ -42,7 +42,7 @@ def test_what_was_never_seen_is_said() -> None:
 
 def test_a_table_has_a_row_for_each_input_as_dark_as_its_weight() -> None:
     html = answer_html(Answered(weights=WEIGHTS))
-    rows = re.findall(r"<tr><th>(.*?)</th><td title=\"(.*?)\" style=\"(.*?)\">", html)
+    rows = re.findall(r"<tr><th>([^<]*)</th><td title=\"(.*?)\" style=\"(.*?)\">", html)
     assert [(name, weight) for name, weight, _ in rows] == [("a", "0.250"), ("b", "0.750")]
     assert rows[1][2].endswith("0.750)")
 
