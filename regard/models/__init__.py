@@ -15,6 +15,7 @@ MODELS = {
     "rnnsearch": "regard.models.rnnsearch:RNNsearch",
     "luong": "regard.models.luong:Luong",
     "lstm": "regard.models.lstm:LSTMClassifier",
+    "dan": "regard.models.dan:DAN",
     "cnn": "regard.models.cnn:CNNClassifier",
     "han": "regard.models.han:HAN",
     "abcnn": "regard.models.abcnn:ABCNN",

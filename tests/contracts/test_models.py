@@ -26,6 +26,7 @@ PROTOCOLS: dict[str, Any] = {
     "rnnsearch": protocols.Translates,
     "luong": protocols.Translates,
     "lstm": protocols.Classifies,
+    "dan": protocols.Classifies,
     "cnn": protocols.Classifies,
     "han": protocols.Classifies,
     "abcnn": protocols.Matches,

@@ -17,6 +17,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "luong": {**RECURRENT, **CHARACTERS},
     "transformer_classifier": {**BLOCKS, **CHARACTERS},
     "lstm": {**RECURRENT, **CHARACTERS, "attention_dim": 5, "batch_tokens": 128},
+    "dan": {**RECURRENT, **CHARACTERS},
     "cnn": {"embed_dim": 8, "filters": 4, **CHARACTERS},
     "han": {**RECURRENT, **CHARACTERS, "attention_dim": 5},
     "abcnn": {**RECURRENT, **CHARACTERS, "longest": 24},

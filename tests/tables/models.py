@@ -40,6 +40,7 @@ BATCHES: dict[str, Batch] = {
     "rnnsearch": (TEXTS, WRITTEN),
     "luong": (TEXTS, WRITTEN),
     "lstm": (TEXTS,),
+    "dan": (TEXTS,),
     "cnn": (TEXTS,),
     "han": (DOCUMENTS,),
     "abcnn": (TEXTS, OTHERS),
@@ -60,6 +61,7 @@ SIZES: dict[str, dict[str, Any]] = {
     "rnnsearch": {**_PAIR, "maxout_dim": 3},
     "luong": {**_PAIR, "layers": 2, "max_source_length": 9},
     "lstm": {**_TEXT, "hidden_dim": 3},
+    "dan": {**_TEXT, "hidden_dim": 9},
     "cnn": {**_TEXT, "filters": 3, "widths": (2, 3)},
     "han": {**_TEXT, "hidden_dim": 3, "end": END},
     "abcnn": {"vocab": VOCAB, "classes": 3, "embed_dim": 4, "hidden_dim": 5, "layers": 2},
@@ -117,6 +119,7 @@ _CHOICES: dict[str, list[dict[str, Any]]] = {
         {"pooling": f"hard(attention_dim={WIDTH})"},
         {"pooling": f"hard(attention_dim={WIDTH}, estimator=gumbel, temperature=0.7)"},
     ],
+    "dan": [{"pooling": "mean", "layers": 1}, {"pooling": _POOLED}],
     "cnn": [
         {"pooling": "max"},
         {"pooling": "mean", "widths": (1, 4)},
