@@ -156,12 +156,23 @@ def _train(parser: argparse.ArgumentParser) -> None:
     data.add_argument(
         "--task", dest="given:task.name", metavar="TASK", help=f"what to read it as: {_TASKS}"
     )
-    data.add_argument("--source", dest="given:data.source", help="language or column that is read")
     data.add_argument(
-        "--target", dest="given:data.target", help="language or column that is answered"
+        "--source",
+        dest="given:data.source",
+        metavar="COLUMN",
+        help="language or column that is read",
     )
     data.add_argument(
-        "--encoding", dest="given:data.encoding", help="of text files (default: utf-8)"
+        "--target",
+        dest="given:data.target",
+        metavar="COLUMN",
+        help="language or column that is answered",
+    )
+    data.add_argument(
+        "--encoding",
+        dest="given:data.encoding",
+        metavar="NAME",
+        help="of text files (default: utf-8)",
     )
     data.add_argument(
         "--streaming",
@@ -186,14 +197,14 @@ def _train(parser: argparse.ArgumentParser) -> None:
         help="such as sparsemax or entmax(1.3)",
     )
     train = parser.add_argument_group("training")
-    train.add_argument("--epochs", dest="given:train.epochs", type=_positive)
-    train.add_argument("--steps", dest="given:train.steps", type=_positive_integer)
-    train.add_argument("--minutes", dest="given:minutes", type=_positive)
+    train.add_argument("--epochs", dest="given:train.epochs", metavar="N", type=_positive)
+    train.add_argument("--steps", dest="given:train.steps", metavar="N", type=_positive_integer)
+    train.add_argument("--minutes", dest="given:minutes", metavar="N", type=_positive)
     train.add_argument("--lr", dest="given:train.learning_rate", type=_positive, metavar="RATE")
     train.add_argument("--batch", dest="given:batch", type=_positive_integer, metavar="TOKENS")
     train.add_argument("--precision", dest="given:train.precision", choices=("fp32", "bf16"))
     train.add_argument("--compile", dest="given:train.compile", action="store_true", default=None)
-    train.add_argument("--seed", dest="given:train.seed", type=_natural)
+    train.add_argument("--seed", dest="given:train.seed", metavar="N", type=_natural)
     train.add_argument("--config", type=Path, metavar="FILE.toml", help="settings from a file")
     train.add_argument(
         "--set",
@@ -213,6 +224,7 @@ def _run(run: argparse._ArgumentGroup) -> None:
     run.add_argument(
         "--devices",
         dest="machine:devices",
+        metavar="N",
         type=_positive_integer,
         default=1,
         help="processes (default: %(default)s)",
@@ -226,16 +238,22 @@ def _run(run: argparse._ArgumentGroup) -> None:
     run.add_argument(
         "--workers",
         dest="machine:workers",
+        metavar="N",
         type=_natural,
         default=0,
         help="processes that prepare batches (default: 0)",
     )
     run.add_argument(
-        "--threads", dest="machine:threads", type=_positive_integer, help="of this process"
+        "--threads",
+        dest="machine:threads",
+        metavar="N",
+        type=_positive_integer,
+        help="of this process",
     )
     run.add_argument(
         "--timeout",
         dest="machine:timeout",
+        metavar="SECONDS",
         type=_positive,
         default=60.0,
         help="seconds to wait for a lost process",

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -56,7 +57,9 @@ def test_help_is_given_wherever_it_is_asked_for(
     with pytest.raises(SystemExit) as caught:
         main(arguments)
     assert caught.value.code == 0
-    assert "usage: regard" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "usage: regard" in said
+    assert not re.search(r"[A-Z]:[A-Z]", said), "where a value is kept is no word for its user"
 
 
 def test_the_version_is_printed(done: Call) -> None:
