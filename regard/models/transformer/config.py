@@ -45,6 +45,10 @@ class Unshared(Config):
     tag = "none"
 
 
+UNSHARED = Unshared()
+"""One for all: made inside a compiled call, its checks would be traced."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Shared(Config):
     """One block is used for all layers (ALBERT)."""
@@ -135,7 +139,7 @@ class Blocks(Config):
     @property
     def shares(self) -> Any:
         """Which weights the blocks share, as each form's field `sharing` says."""
-        return getattr(self, "sharing", Unshared())
+        return getattr(self, "sharing", UNSHARED)
 
     @property
     def tells_the_step(self) -> bool:
