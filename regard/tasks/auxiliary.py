@@ -11,9 +11,9 @@ from regard.layers import AuxLoss
 def forward_sampled(model: Any, *inputs: Any) -> tuple[Tensor, AuxLoss | None]:
     """The logits of any network, and the auxiliary loss of one that has some.
 
-    >>> from torch import nn
-    >>> forward_sampled(nn.Identity(), 7)
-    (7, None)
+    >>> from torch import nn, ones
+    >>> forward_sampled(nn.Identity(), ones(2))
+    (tensor([1., 1.]), None)
     """
     if hasattr(model, "forward_sampled"):
         return model.forward_sampled(*inputs)

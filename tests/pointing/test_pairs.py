@@ -77,7 +77,7 @@ def judged(model: ABCNN, synonyms: bool) -> tuple[float, float]:
 
 @pytest.mark.parametrize("attention", ["input", "pooling", "both"])
 def test_a_word_matches_itself_wherever_it_stands(attention: str) -> None:
-    model = trained(attention, synonyms=False, steps=150)
+    model = trained(attention, synonyms=False, steps=300)
     right, found = judged(model, synonyms=False)
     assert right >= 0.9 and found >= 0.95
 

@@ -54,6 +54,7 @@ class Translate(Task):
     (see `regard.models.protocols.Translates`).
 
     >>> import tempfile, torch
+    >>> from regard.data.encoding.token_settings import Characters
     >>> class Bigrams(torch.nn.Module):
     ...     def __init__(self, target_vocab, **_):
     ...         super().__init__()
