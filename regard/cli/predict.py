@@ -21,8 +21,8 @@ def run(run: Path, texts: Sequence[str], answers: int, show: bool | None, json: 
         typed = not any(text == "-" or _is_file(text) for text in texts)
         drawn = typed if show is None else show
         for some in _portions(texts):
-            for answer in found.predict(some, answers):
-                print(_as_json(answer) if json else drawn_answer(answer, drawn))
+            for text, answer in zip(some, found.predict(some, answers), strict=True):
+                print(_as_json(text, answer) if json else drawn_answer(answer, drawn))
             sys.stdout.flush()
     except (ValueError, FileNotFoundError, ImportError) as error:
         raise UsageError(printable(str(error))) from None
@@ -73,14 +73,15 @@ def _decoded(file: Iterable[bytes], name: str) -> Iterator[str]:
             yield text
 
 
-def _as_json(answer: Answer) -> str:
+def _as_json(text: str, answer: Answer) -> str:
+    """One object: the text as it was typed, and what was found."""
     weights = None if answer.weights is None else answer.weights.tolist()
     return json_module.dumps(
         {
-            "text": answer.text,
+            "text": text,
             "answer": answer.best,
             "answers": [
-                {"answer": text, "log_probability": score} for text, score in answer.answers
+                {"answer": each, "log_probability": score} for each, score in answer.answers
             ],
             "inputs": answer.inputs,
             "outputs": answer.outputs,

@@ -45,8 +45,13 @@ CHANGEABLE = ("max_skips", "save_every_minutes")
 
 
 def folder_of(out: Path | None, resume: str, path: str, recipe: str | None) -> Path:
-    """The folder of a run: as said, or `runs/NAME` after its data and its recipe."""
+    """The folder of a run: as said, or `runs/NAME` after its data and its recipe.
+
+    Raises `UsageError` for two folders.
+    """
     if resume not in ("auto", "never"):
+        if out is not None and out.resolve() != Path(resume).resolve():
+            raise UsageError(f"the run is in {resume} and cannot be in {out} too: leave --out out")
         return Path(resume)
     if out is not None:
         return out

@@ -130,8 +130,11 @@ class Run:
         Inputs are what the task reads: texts, pairs of texts, lists of items; a text that stands
         for one, as on the command line, will do.
 
-        Raises `ValueError` for one that cannot be read.
+        Raises `ValueError` for one that cannot be read, and `TypeError` for a text in the place of
+        several.
         """
+        if isinstance(inputs, str):
+            raise TypeError(f"inputs must be a list, such as [{inputs[:40]!r}], got a text")
         parse = type(self.predictor).parse
         typed = [parse(each) if isinstance(each, str) else each for each in inputs]
         return self.predictor.predict(typed, num_answers)

@@ -46,7 +46,7 @@ def test_other_data_is_measured_as_a_whole(
     data = as_table(tmp_path / "other.tsv", ("source", "target"), rows)
     told = json.loads(done("eval", runs["translate"], "--data", data, "--json", "--answers", "2"))
     assert (told["split"], told["examples"], told["answers"]) == ("test", 21, 2)
-    lines = done("predict", runs["translate"], *(s for s, _ in rows), "--answers", "2", "--json")
+    lines = done("predict", runs["translate"], *(s for s, _ in rows), "--beam", "2", "--json")
     answers = {each["text"]: each["answer"] for each in map(json.loads, lines.splitlines())}
     found = sacrebleu.corpus_chrf([answers[s] for s, _ in rows], [[t for _, t in rows]]).score
     assert told["chrf"] == pytest.approx(found, abs=1e-3)

@@ -197,7 +197,7 @@ def test_a_broken_item_file_is_refused_with_its_line(tmp_path: Path, mistake: Ca
     ("given", "why"),
     [
         (["din", "--set", "activation=relu"], "there is no activation 'relu'"),
-        (["din", "--set", "word_dropout=0.5"], "have no word_dropout, the models lstm, cnn and"),
+        (["din", "--set", "word_dropout=0.5"], "have no word_dropout, the models lstm, cnn"),
         (["din", "--set", "negatives=0"], "negatives must be at least 1 and at most 65536, got 0"),
         (["din", "--set", "loss=sampled_softmax"], "which DIN does not have; use loss=binary"),
         (["youtube_dnn", "--set", "pooling=max"], "there is no pooling 'max'"),

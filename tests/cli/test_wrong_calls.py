@@ -42,7 +42,7 @@ NAMES: list[Case] = [
     (["rnnsearch", "lstm", *PAIRS], "unexpected argument 'lstm'"),
     ([*PAIRS, "--task", "classifi"], "there is no task 'classifi': did you mean classify"),
     ([*LABELS, "--model", "lstn"], "there is no model 'lstn': did you mean lstm"),
-    (["--task", "classify", *LABELS, "--model", "rnnsearch"], "choose cnn or han or lstm or tran"),
+    (["--task", "classify", *LABELS, "--model", "rnnsearch"], "for classify; choose cnn or "),
     (["lstm", *LABELS, "--task", "translate"], "recipe lstm is for the task classify, not for tra"),
     (["lstm", *LABELS, "--model", "cnn"], "the recipe lstm is for the model lstm, not for cnn"),
     (["lstm", *LABELS, "--set", "name=x"], "name stands in task and model"),
@@ -206,6 +206,7 @@ def test_a_run_is_only_resumed_as_what_it_is(
         (["--steps", "2"], "run has trained 3 steps and is to train 2 altogether; give more steps"),
         (["--epochs", "0.5"], "run has trained 3 epochs and is to train 0.5 altogether"),
         (["--data", "other.csv"], "other.csv does not exist"),
+        (["--out", "other"], "the run is in run and cannot be in other too: leave --out out"),
     ):
         assert why in mistake("train", "--resume", "run", *arguments)
     assert "there is no run in run/best" in mistake("train", "--resume", "run/best")

@@ -24,13 +24,18 @@ from tests.run.tiny import SMALL, data_of
         (None, "auto", "", "dates", "runs/dates"),
         ("there", "auto", "some/reviews.csv", "lstm", "there"),
         (None, "runs/old", "some/reviews.csv", "lstm", "runs/old"),
-        ("there", "runs/old", "", None, "runs/old"),
+        ("runs/../runs/old", "runs/old", "", None, "runs/old"),
     ],
 )
 def test_a_folder_is_named_after_its_data_and_its_recipe(
     out: str | None, resume: str, path: str, recipe: str | None, wanted: str
 ) -> None:
     assert folder_of(Path(out) if out else None, resume, path, recipe) == Path(wanted)
+
+
+def test_a_run_is_not_in_two_folders() -> None:
+    with pytest.raises(UsageError, match="the run is in runs/old and cannot be in there too"):
+        folder_of(Path("there"), "runs/old", "", None)
 
 
 def test_a_place_is_tried_and_nothing_stays(tmp_path: Path) -> None:

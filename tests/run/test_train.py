@@ -73,6 +73,8 @@ def test_three_lines_go_from_a_file_to_answers_and_numbers() -> None:
     assert run.history[-1]["event"] == "finished" and run.metrics["train"]["loss"] > 0
     assert repr(run).startswith("Run('runs/labels-lstm': ") and "accuracy" in repr(run)
     assert run.evaluate().keys() == {"loss", "accuracy", "f1"}
+    with pytest.raises(TypeError, match=r"inputs must be a list, such as \['ab cd'\], got a text"):
+        run.predict("ab cd")
 
 
 def test_the_same_call_finds_the_run_and_a_longer_one_resumes_it() -> None:
