@@ -13,6 +13,7 @@ from regard.errors import UsageError
 from regard.run.display import Screen
 from regard.run.preparing import task_of_trained
 from regard.run.run import train
+from regard.run.training import Options
 
 
 def run(languages: Sequence[str] | None, seconds: float, out: Path, seed: int) -> int:
@@ -25,7 +26,9 @@ def run(languages: Sequence[str] | None, seconds: float, out: Path, seed: int) -
     if languages is not None:
         given["languages"] = tuple(languages)
     try:
-        made = train(recipe="dates", out=out, resume="never", **given)
+        # One answer to each date, as below, so that both say the same numbers.
+        options = Options(num_answers=1)
+        made = train(recipe="dates", out=out, resume="never", options=options, **given)
     except ImportError as error:
         raise UsageError(str(error)) from None
     if made.signal is not None:

@@ -140,6 +140,7 @@ def test_a_terminal_without_unicode_gets_question_marks(runs: dict[str, Path]) -
     assert b"?" in done.stdout and b"Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_the_demo_learns_shows_and_saves_and_its_run_answers(tmp_path: Path, done: Call) -> None:
     other = tmp_path / "runs/dates"
     other.mkdir(parents=True)

@@ -149,7 +149,7 @@ def test_a_column_of_categories_is_what_is_known_of_the_items(tmp_path: Path, do
     assert {**whole, "data": ""} == {**same, "data": ""}
 
 
-@pytest.mark.parametrize("model", ["din", "youtube_dnn"])
+@pytest.mark.parametrize("model", ["din", pytest.param("youtube_dnn", marks=pytest.mark.slow)])
 def test_the_item_file_of_recbole_describes_the_items(
     model: str, tmp_path: Path, done: Call
 ) -> None:
@@ -197,7 +197,7 @@ def test_a_broken_item_file_is_refused_with_its_line(tmp_path: Path, mistake: Ca
     ("given", "why"),
     [
         (["din", "--set", "activation=relu"], "there is no activation 'relu'"),
-        (["din", "--set", "word_dropout=0.5"], "have no word_dropout, the models lstm, cnn"),
+        (["din", "--set", "word_dropout=0.5"], "have no word_dropout, the models lstm, "),
         (["din", "--set", "negatives=0"], "negatives must be at least 1 and at most 65536, got 0"),
         (["din", "--set", "loss=sampled_softmax"], "which DIN does not have; use loss=binary"),
         (["youtube_dnn", "--set", "pooling=max"], "there is no pooling 'max'"),

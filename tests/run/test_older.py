@@ -109,7 +109,13 @@ def test_settings_of_then_are_settings_of_now(name: str) -> None:
     assert settings.data.path.startswith(("data.", "synthetic:"))
 
 
-@pytest.mark.parametrize("name", NAMES)
+ONE_OF_EACH_TASK = ("abcnn", "characters", "din", "lstm", "memory", "rnnsearch-additive")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [n if n in ONE_OF_EACH_TASK else pytest.param(n, marks=pytest.mark.slow) for n in NAMES],
+)
 def test_a_run_of_then_is_measured(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
