@@ -10,7 +10,6 @@ already is not made again, so the script can be stopped and started.
 """
 
 import argparse
-import json
 import time
 from collections import Counter
 from copy import deepcopy
@@ -25,7 +24,7 @@ from torch import Tensor, nn
 from torch.nn.functional import conv1d
 from torch.nn.utils import clip_grad_norm_
 
-from benchmarks.measure import RESULTS, rows_of, save
+from benchmarks.measure import rows_of, save_ways
 from regard.data.synthetic.paraphrases import ROLE_SYNONYMS
 from regard.layers import Attend
 from regard.models.abcnn import ABCNN, ABCNNConfig
@@ -279,12 +278,6 @@ def table(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def library_runs(name: str) -> list[dict[str, Any]]:
-    """Whole runs of the library that the results hold beside the rows."""
-    path = RESULTS / f"{name}.json"
-    return json.loads(path.read_text()).get("library", []) if path.exists() else []
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", default="0,1,2")
@@ -294,14 +287,11 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     rows, trained = rows_of(options.name), dict[tuple[str, int], ABCNN]()
-    library = library_runs(options.name)
-    for seed in map(int, options.seeds.split(",")):
-        for name in options.only.split(";"):
-            if any((row["way"], row["seed"]) == (name, seed) for row in rows):
-                continue
-            rows.append(train(name, seed, options.epochs, trained))
-            save(options.name, rows, library=library)
-            print({k: v for k, v in rows[-1].items() if k != "valid_curve"}, flush=True)
+
+    def row(name: str, seed: int) -> dict[str, Any]:
+        return train(name, seed, options.epochs, trained)
+
+    save_ways(options.name, rows, row, options.only, options.seeds)
     print(table(rows))
     print("order in a new network, filters x 1, 4, 16:")
     for attention in ("none", "input", "pooling", "both"):

@@ -11,7 +11,6 @@ showed is in docs/experiments/hard_hops.md. A row that is in the results is not 
 """
 
 import argparse
-import json
 import time
 from collections.abc import Callable
 from copy import deepcopy
@@ -27,7 +26,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, one_hot
 from torch.nn.utils import clip_grad_norm_
 
-from benchmarks.measure import RESULTS, rows_of, save
+from benchmarks.measure import rows_of, save_ways
 from regard.layers import Reinforce, Sampled, sample_keys
 from regard.models.memory import MemoryConfig, MemoryNetwork
 from regard.normalizers import GumbelSoftmax
@@ -284,12 +283,6 @@ def table(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def library_runs(name: str) -> list[dict[str, Any]]:
-    """Whole runs of the library that the results hold beside the rows."""
-    path = RESULTS / f"{name}.json"
-    return json.loads(path.read_text()).get("library", []) if path.exists() else []
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", default="0,1,2")
@@ -298,14 +291,12 @@ def main() -> None:
     parser.add_argument("--name", default="hard_hops", help="of the results' file")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    rows, library = rows_of(options.name), library_runs(options.name)
-    for seed in map(int, options.seeds.split(",")):
-        for name in options.only.split(";"):
-            if any((row["way"], row["seed"]) == (name, seed) for row in rows):
-                continue
-            rows.append(train(name, seed, options.epochs))
-            save(options.name, rows, library=library)
-            print({k: v for k, v in rows[-1].items() if k != "valid_curve"}, flush=True)
+    rows = rows_of(options.name)
+
+    def row(name: str, seed: int) -> dict[str, Any]:
+        return train(name, seed, options.epochs)
+
+    save_ways(options.name, rows, row, options.only, options.seeds)
     print(table(rows))
 
 

@@ -99,6 +99,29 @@ def rows_of(name: str) -> list[dict[str, Any]]:
     return json.loads(path.read_text())["rows"] if path.exists() else []
 
 
+def save_ways(
+    name: str, rows: list[dict[str, Any]], train: Callable, ways: str, seeds: str
+) -> None:
+    """Train every way with every seed that has no row yet, and save after each.
+
+    Whole runs of the library (`library`) that the results hold beside the rows are kept.
+
+    Args:
+        train: makes the row of a way and a seed.
+        ways: their names, `;` between them.
+        seeds: with commas between them.
+    """
+    path = RESULTS / f"{name}.json"
+    library = json.loads(path.read_text()).get("library", []) if path.exists() else []
+    for seed in map(int, seeds.split(",")):
+        for way in ways.split(";"):
+            if any((row["way"], row["seed"]) == (way, seed) for row in rows):
+                continue
+            rows.append(train(way, seed))
+            save(name, rows, library=library)
+            print({k: v for k, v in rows[-1].items() if k != "valid_curve"}, flush=True)
+
+
 def save(name: str, rows: list[dict[str, Any]], **more: object) -> Path:
     """Write the rows beside the machine they were taken on."""
     path = RESULTS / f"{name}.json"

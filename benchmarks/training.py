@@ -38,7 +38,7 @@ from regard.models.transformer import (
 from regard.models.transformer.config import LearnedPositions
 from regard.tasks.seq2seq import Seq2SeqBatch, seq2seq_loss
 from regard.tasks.translate.schema import SCHEMA as TRANSLATE
-from regard.training.checkpoint import save as save_checkpoint
+from regard.training.checkpoint import save_checkpoint
 from regard.training.saver import Saver
 
 VOCAB, WIDTH, HEADS, HIDDEN, LAYERS = 8000, 128, 4, 256, 4

@@ -1,7 +1,9 @@
-"""Names that may have been meant by one that is not there."""
+"""What a name stands for, and the names that may have been meant by one that is not there."""
 
 from collections.abc import Collection, Mapping
 from difflib import get_close_matches
+from importlib import import_module
+from typing import Any
 
 
 def nearest(word: str, known: Collection[str], synonyms: Mapping[str, str] | None = None) -> str:
@@ -14,3 +16,17 @@ def nearest(word: str, known: Collection[str], synonyms: Mapping[str, str] | Non
     meant |= {word: name for word, name in (synonyms or {}).items() if name in meant}
     near = [meant[each] for each in get_close_matches(word, list(meant), 3, 0.4)]
     return f"did you mean {' or '.join(dict.fromkeys(near))}?" if near else ", ".join(known)
+
+
+def class_named(word: str, name: str, table: Mapping[str, str]) -> Any:
+    """The class behind a name in a table of `module:Class`, imported now.
+
+    Raises `ValueError` for a name that is not there.
+
+    >>> class_named("fraction", "exact", {"exact": "fractions:Fraction"})(1, 2)
+    Fraction(1, 2)
+    """
+    if name not in table:
+        raise ValueError(f"there is no {word} {name!r}: {nearest(name, table)}")
+    module, _, kind = table[name].partition(":")
+    return getattr(import_module(module), kind)

@@ -201,7 +201,7 @@ def part(role: str, name: str, dims: Dims | None = None) -> Any:
     return _made(role, parse(name), dims)
 
 
-def own(text: str, role: str) -> Own:
+def part_at(text: str, role: str) -> Own:
     """A part of the user's own, `module:name` or `module:name(1, width=2)`, imported and made.
 
     For what a user types, never for what stands in a file: importing runs the module.

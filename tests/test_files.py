@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from regard._io.files import MAX_JSON_BYTES, read_json, sync_folder, write_whole
-from regard._io.manifest import changed, describe, seal, unseal
+from regard._io.manifest import changed, seal, size_and_digest, unseal
 
 
 @pytest.mark.parametrize("call", ["fsync", "replace"])
@@ -63,8 +63,8 @@ def test_a_file_is_described_by_its_size_and_sha256(tmp_path: Path) -> None:
     path = tmp_path / "abc"
     path.write_bytes(b"abc")
     known = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-    assert describe(path) == {"bytes": 3, "sha256": known}
-    assert changed(path, describe(path)) is None
+    assert size_and_digest(path) == {"bytes": 3, "sha256": known}
+    assert changed(path, size_and_digest(path)) is None
     assert "has 3 bytes, 4 were written" in str(changed(path, {"bytes": 4, "sha256": known}))
     path.write_bytes(b"abd")
     assert "are not those" in str(changed(path, {"bytes": 3, "sha256": known}))

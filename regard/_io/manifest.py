@@ -14,7 +14,7 @@ SEAL = "sealed"
 
 def write_manifest(folder: Path, names: Sequence[str]) -> None:
     """Vouch for these files of a folder; written last, it says that all of them were."""
-    files = {name: describe(folder / name) for name in names}
+    files = {name: size_and_digest(folder / name) for name in names}
     text = json.dumps({"format": 1, "files": files}, indent=2)
     write_whole(folder / NAME, text.encode())
 
@@ -44,7 +44,7 @@ def verify_manifest(folder: Path, names: Sequence[str]) -> None:
             raise ValueError(f"{fault}; copy the whole run folder again")
 
 
-def describe(path: Path) -> dict[str, int | str]:
+def size_and_digest(path: Path) -> dict[str, int | str]:
     """The size and the digest of a file, which is read piece by piece."""
     with open(path, "rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -56,7 +56,7 @@ def changed(path: Path, vouched: Mapping[str, object]) -> str | None:
     size = path.stat().st_size
     if size != vouched["bytes"]:
         return f"{path} is damaged: it has {size} bytes, {vouched['bytes']} were written"
-    if describe(path)["sha256"] != vouched["sha256"]:
+    if size_and_digest(path)["sha256"] != vouched["sha256"]:
         return f"{path} is damaged: its {size} bytes are not those that were written"
     return None
 

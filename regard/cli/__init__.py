@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from regard.cli.parser import parse
+from regard.cli.parser import command_of
 from regard.errors import RegardError, UsageError
 
 
@@ -18,7 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
     try:
-        command = parse(sys.argv[1:] if arguments is None else arguments)
+        command = command_of(sys.argv[1:] if arguments is None else arguments)
         code = command()
         sys.stdout.flush()
         return code

@@ -13,13 +13,13 @@ from regard._io.files import write_whole
 from regard.errors import UsageError
 from regard.view.comparison import (
     comparison,
-    differences,
+    differing_settings,
     label,
     summaries,
     winners,
     written,
 )
-from regard.view.run_log import Run, read_run
+from regard.view.run_log import RunLog, read_run
 from regard.view.terminal import printable
 
 
@@ -36,7 +36,11 @@ def run(runs: Sequence[Path], out: Path, json: bool) -> int:
         )
     write_whole(out, comparison(found).encode())
     if json:
-        shown = {"runs": summaries(found), "differences": differences(found), "page": str(out)}
+        shown = {
+            "runs": summaries(found),
+            "differences": differing_settings(found),
+            "page": str(out),
+        }
         print(dumps(shown, default=str))
         return 0
     # A pipe has no width: nothing is wrapped there.
@@ -44,7 +48,7 @@ def run(runs: Sequence[Path], out: Path, json: bool) -> int:
     if not console.is_terminal:
         console = Console(highlight=False, width=10_000)
     console.print(_results(found))
-    if differing := differences(found):
+    if differing := differing_settings(found):
         console.print("\nwhere their configurations differ")
         console.print(_table("key", found, [[key, *v] for key, v in differing.items()]))
     console.print()
@@ -52,7 +56,7 @@ def run(runs: Sequence[Path], out: Path, json: bool) -> int:
     return 0
 
 
-def _read(folders: Sequence[Path]) -> list[Run]:
+def _read(folders: Sequence[Path]) -> list[RunLog]:
     try:
         found = [read_run(folder) for folder in folders]
     except FileNotFoundError as error:
@@ -63,7 +67,7 @@ def _read(folders: Sequence[Path]) -> list[Run]:
     return [replace(one, title=str(path)) for one, path in zip(found, folders, strict=True)]
 
 
-def _check_tasks(runs: Sequence[Run]) -> None:
+def _check_tasks(runs: Sequence[RunLog]) -> None:
     tasks = {str(one.fact("task")): one.title for one in runs if one.fact("task") is not None}
     if len(tasks) > 1:
         (first, its), (second, other) = list(tasks.items())[:2]
@@ -75,7 +79,7 @@ def _check_tasks(runs: Sequence[Run]) -> None:
         )
 
 
-def _results(runs: Sequence[Run]) -> Table:
+def _results(runs: Sequence[RunLog]) -> Table:
     shown = summaries(runs)
     rows: list[list[object]] = []
     for name in list(shown[0])[1:]:
@@ -89,7 +93,7 @@ def _results(runs: Sequence[Run]) -> Table:
     return _table("", runs, rows)
 
 
-def _table(corner: str, runs: Sequence[Run], rows: Sequence[Sequence[object]]) -> Table:
+def _table(corner: str, runs: Sequence[RunLog], rows: Sequence[Sequence[object]]) -> Table:
     drawn = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
     drawn.add_column(corner, style="dim", overflow="fold")
     for one in runs:

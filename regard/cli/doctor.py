@@ -14,7 +14,7 @@ LEAST_TORCH = (2, 10)
 def run(json: bool) -> int:
     """Print what was found, or one JSON object; returns 1 when something essential is broken."""
     found = examine()
-    print(dumps(found, default=str) if json else described(found))
+    print(dumps(found, default=str) if json else doctor_text(found))
     return 1 if any(problem["essential"] for problem in found["problems"]) else 0
 
 
@@ -42,7 +42,7 @@ def examine() -> dict[str, Any]:
         "disk": probe("disk", machine.disk),
         "compilers": probe("compilers", machine.compilers),
         "devices": probe("devices", lambda: kernels().devices()),
-        "distributed": probe("distributed", lambda: kernels().distributed()),
+        "distributed": probe("distributed", lambda: kernels().process_groups()),
     }
     device = "cuda:0" if len(_accelerators(found)) else "cpu"
     found["kernels"] = probe("kernels", lambda: kernels().kernels(device))
@@ -101,10 +101,10 @@ def _of_the_machine(found: Mapping[str, Any]) -> list[dict[str, Any]]:
     return said
 
 
-def described(found: Mapping[str, Any]) -> str:
+def doctor_text(found: Mapping[str, Any]) -> str:
     """The findings as a reader wants them.
 
-    >>> print(described({"memory": {"total": 8_000_000_000}, "problems": []}))
+    >>> print(doctor_text({"memory": {"total": 8_000_000_000}, "problems": []}))
     memory
       total  8 GB
     <BLANKLINE>

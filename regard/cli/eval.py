@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from regard.errors import UsageError
-from regard.run.display import named
+from regard.run.display import metrics_line
 from regard.run.run import Run
 from regard.view.terminal import printable
 
@@ -33,5 +33,5 @@ def run(
         about = {"run": str(run), "data": path, "split": chosen, "answers": answers}
         print(json_module.dumps(about | {"examples": count} | shown))
     else:
-        print(f"{chosen} data, {count:,} examples: {named(shown)}")
+        print(f"{chosen} data, {count:,} examples: {metrics_line(shown)}")
     return 0

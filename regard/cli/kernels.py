@@ -38,7 +38,7 @@ def devices() -> list[dict[str, Any]]:
     return found
 
 
-def distributed() -> dict[str, bool]:
+def process_groups() -> dict[str, bool]:
     """Which ways for processes to talk this PyTorch was built with."""
     there = torch.distributed.is_available()
     return {

@@ -45,7 +45,7 @@ RESUME = (
 )
 
 
-def parse(arguments: Sequence[str]) -> Command:
+def command_of(arguments: Sequence[str]) -> Command:
     """The command that these arguments ask for, ready to be called; raises `UsageError`."""
     top = _Parser("regard")
     top.usage = "regard VERB [options]"

@@ -7,12 +7,12 @@ from torch import Tensor
 from regard._backends._bind import autocast_is_on
 
 
-def in_dtype_of(weight: Tensor, *tensors: Tensor | None) -> tuple[Any, ...]:
+def without_mixed_precision(weight: Tensor, *tensors: Tensor | None) -> tuple[Any, ...]:
     """The tensors in the dtype of the weight where autocast is on; as they are where it is off.
 
     >>> import torch
     >>> with torch.autocast("cpu", torch.bfloat16):
-    ...     in_dtype_of(torch.ones(1), torch.ones(1, dtype=torch.bfloat16))
+    ...     without_mixed_precision(torch.ones(1), torch.ones(1, dtype=torch.bfloat16))
     (tensor([1.]),)
     """
     if not autocast_is_on(weight.device.type):

@@ -10,7 +10,7 @@ from torch.autograd.function import once_differentiable
 
 from regard._backends._bind import without_autocast
 from regard._numbers import count
-from regard.layers._full_precision import in_dtype_of
+from regard.layers._full_precision import without_mixed_precision
 
 _sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
 _tanh_backward = torch.ops.aten.tanh_backward.grad_input
@@ -45,7 +45,9 @@ def gru(
         Cho, van Merriënboer, Gulcehre, Bahdanau, Bougares, Schwenk & Bengio. Learning Phrase
         Representations using RNN Encoder-Decoder. 2014. https://arxiv.org/abs/1406.1078
     """
-    gates, candidates, state, keep = in_dtype_of(gate_weight, gates, candidates, state, keep)
+    gates, candidates, state, keep = without_mixed_precision(
+        gate_weight, gates, candidates, state, keep
+    )
     with without_autocast(gates.device.type):
         return _GRU.apply(gates, candidates, state, gate_weight, candidate_weight, keep)
 

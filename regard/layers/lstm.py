@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from regard._backends._bind import without_autocast
-from regard.layers._full_precision import in_dtype_of
+from regard.layers._full_precision import without_mixed_precision
 
 _sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
 _tanh_backward = torch.ops.aten.tanh_backward.grad_input
@@ -39,7 +39,7 @@ def lstm(
         Hochreiter & Schmidhuber. Long Short-Term Memory. 1997.
         https://doi.org/10.1162/neco.1997.9.8.1735
     """
-    gates, hidden, cell = in_dtype_of(weight, gates, hidden, cell)
+    gates, hidden, cell = without_mixed_precision(weight, gates, hidden, cell)
     with without_autocast(weight.device.type):
         return _LSTM.apply(gates, hidden, cell, weight)
 

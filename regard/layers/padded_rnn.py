@@ -8,7 +8,7 @@ from torch.nn.functional import dropout
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from regard._backends._bind import without_autocast
-from regard.layers._full_precision import in_dtype_of
+from regard.layers._full_precision import without_mixed_precision
 
 
 def padded_rnn(
@@ -31,7 +31,7 @@ def padded_rnn(
     """
     if x.device.type == "cpu":
         # There PyTorch's LSTM fails under autocast on processors without bfloat16 arithmetic.
-        (x,) = in_dtype_of(next(rnn.parameters()), x)
+        (x,) = without_mixed_precision(next(rnn.parameters()), x)
         with without_autocast("cpu"):
             return _states(rnn, x, lengths)
     return _states(rnn, x, lengths)

@@ -3,10 +3,9 @@
 The table holds import paths and imports nothing, so that names can be listed without PyTorch.
 """
 
-from importlib import import_module
 from typing import Any
 
-from regard._nearest import nearest
+from regard._nearest import class_named
 
 MODELS = {
     "transformer": "regard.models.transformer:Transformer",
@@ -32,7 +31,4 @@ def model_class(name: str) -> Any:
     >>> model_class("lstm").config_type.tag
     'lstm'
     """
-    if name not in MODELS:
-        raise ValueError(f"there is no model {name!r}: {nearest(name, MODELS)}")
-    module, _, kind = MODELS[name].partition(":")
-    return getattr(import_module(module), kind)
+    return class_named("model", name, MODELS)

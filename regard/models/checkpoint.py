@@ -50,7 +50,7 @@ def write_config(model: Any, folder: Path) -> None:
     write_whole(folder / CONFIG, to_json(model.config, format=FORMAT).encode())
 
 
-def load(folder: Path, attend: Attends = None) -> nn.Module:
+def load_network(folder: Path, attend: Attends = None) -> nn.Module:
     """The model in a folder as it was saved, its parts included, ready for evaluation.
 
     Args:

@@ -62,7 +62,7 @@ def read_weights(
         again = shared_names(module) | _shared_in(content, module)
         expected = {name: t for name, t in state.items() if name not in again}
         whole = [name for name, t in expected.items() if not t.is_floating_point()]
-        found = _today(read_header(content, whole), renamed)
+        found = _today(weight_shapes(content, whole), renamed)
     except ValueError as error:
         raise ValueError(f"{path} is damaged or no safetensors file: {error}") from None
     found |= {name: list(tensor.shape) for name, tensor in beside.items()}
@@ -109,7 +109,7 @@ def _shared_in(content: bytes, module: nn.Module) -> dict[str, str]:
     }
 
 
-def read_header(content: bytes, integers: Collection[str] = ()) -> dict[str, list[int]]:
+def weight_shapes(content: bytes, integers: Collection[str] = ()) -> dict[str, list[int]]:
     """Name and shape of every tensor in a safetensors file.
 
     Args:

@@ -51,7 +51,7 @@ class Display:
 
     def show(self, progress: Progress, scores: Mapping[str, float]) -> None:
         """Show a report, with the metrics of the latest evaluation."""
-        line = describe(progress, scores)
+        line = progress_line(progress, scores)
         self.bar.update(self.task, completed=progress.spent, description=line)
         due = time.monotonic() - self.shown >= self.every or progress.spent == 1
         if due and not self.console.is_terminal:
@@ -59,26 +59,26 @@ class Display:
             self.console.print(f"step {progress.step}  {line}", highlight=False, soft_wrap=True)
 
 
-def describe(progress: Progress, scores: Mapping[str, float]) -> str:
+def progress_line(progress: Progress, scores: Mapping[str, float]) -> str:
     """A report in one line.
 
     >>> progress = Progress(40, 1.2, 30.0, 0.25, 0.0512, 0.003, 0.9, 31416.0, 0.04)
-    >>> describe(progress, {"loss": 0.06, "exact": 0.975})
+    >>> progress_line(progress, {"loss": 0.06, "exact": 0.975})
     'loss 0.0512  valid: loss 0.06, exact 0.975  31,416 tokens/s  1:30 left'
     """
     left = "?"
     if progress.spent:
         minutes, seconds = divmod(round(progress.seconds_left), 60)
         left = f"{minutes}:{seconds:02}"
-    shown = f"valid: {named(scores)}  " if scores else ""
+    shown = f"valid: {metrics_line(scores)}  " if scores else ""
     pace = f"{progress.tokens_per_second:,.0f} tokens/s"
     return f"loss {progress.loss:.4f}  {shown}{pace}  {left} left"
 
 
-def named(scores: Mapping[str, float]) -> str:
+def metrics_line(scores: Mapping[str, float]) -> str:
     """Metrics in one line, four digits of each.
 
-    >>> named({"loss": 1.23456, "bleu": 37.0123})
+    >>> metrics_line({"loss": 1.23456, "bleu": 37.0123})
     'loss 1.235, bleu 37.01'
     """
     return ", ".join(f"{name} {value:.4g}" for name, value in scores.items())

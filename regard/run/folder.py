@@ -16,7 +16,7 @@ from regard.data.reading.corpus import Corpus
 from regard.errors import UsageError
 from regard.models import MODELS
 from regard.models.attention import Parts
-from regard.run.older import upgraded
+from regard.run.older import upgraded_sections
 from regard.run.settings import (
     BUDGETS,
     AnySettings,
@@ -79,7 +79,7 @@ def settings_in(folder: Path) -> Settings:
 
     Raises `UsageError` for settings that this version does not know.
     """
-    entries = upgraded(read_toml(folder / CONFIG))
+    entries = upgraded_sections(read_toml(folder / CONFIG))
     named = entries.get("model", {}).get("name")
     if named is None or named in MODELS:
         return settings_of(entries)
@@ -99,7 +99,7 @@ def settings_in(folder: Path) -> Settings:
 
 def _entries_in(folder: Path) -> dict[str, dict[str, Any]]:
     """The sections of a run's settings, with what has a default where the network is ours."""
-    entries = upgraded(read_toml(folder / CONFIG))
+    entries = upgraded_sections(read_toml(folder / CONFIG))
     ours = entries["model"].get("name") in MODELS
     return settings_of(entries).entries() if ours else entries
 
@@ -196,7 +196,7 @@ def _require_nothing_lost(folder: Path, resume: str) -> None:
         )
 
 
-def describe(
+def write_about(
     folder: Path, settings: AnySettings, task: Task, corpus: Corpus | None, ranks: Ranks
 ) -> None:
     """Write down what the run is, which a longer budget may have changed, and where it is made."""

@@ -14,7 +14,7 @@ from regard.data.reading.read import read
 from regard.data.schema import Schema
 from regard.errors import UsageError
 from regard.models import MODELS, model_class
-from regard.parts import SCORES, SYNONYMS, PartOf, own
+from regard.parts import SCORES, SYNONYMS, PartOf, part_at
 from regard.run.recipes import USUAL, brings_data, names, recipe, recipe_for, resolved
 from regard.run.settings import (
     BUDGETS,
@@ -34,6 +34,7 @@ from regard.tasks import TASKS, task_class
 
 ALIASES = {
     "data": "data.path",
+    "path": "data.path",
     "task": "task.name",
     "model": "model.name",
     "lr": "train.learning_rate",
@@ -76,11 +77,15 @@ class Request:
 
     def named(self, section: str) -> str | None:
         """The task or the network that was asked for by name."""
+        return self.value(section, "name")
+
+    def value(self, section: str, name: str) -> Any:
+        """What was asked of one setting, None if nothing was."""
         found = None
         for table in self.tables:
-            found = table.get(section, {}).get("name", found)
+            found = table.get(section, {}).get(name, found)
         for key, value in self.given:
-            if ALIASES.get(key, key) == f"{section}.name":
+            if ALIASES.get(key, key) == f"{section}.{name}":
                 found = value
         return found
 
@@ -302,7 +307,7 @@ def _imported(place: Place, value: Any, kinds: Mapping[str, type[Config]]) -> An
         return value
     role = next((_role(hint) for path, hint in walk(kinds[place[0]]) if path == place[1:]), None)
     try:
-        return value if role is None else own(value, role)
+        return value if role is None else part_at(value, role)
     except ValueError as error:
         raise UsageError(str(error)) from None
 

@@ -28,7 +28,7 @@ TOKENS = ("kind", "size", "lowercase")
 WITH_TOKENS = ("translate", "classify", "match", "language_model")
 
 
-def upgraded(entries: Mapping[str, Mapping[str, Any]]) -> Table:
+def upgraded_sections(entries: Mapping[str, Mapping[str, Any]]) -> Table:
     """The sections as they would be written today; those that are, as they are."""
     found: Table = {section: dict(given) for section, given in entries.items()}
     if "task" not in found.get("data", {}) or "task" in found:

@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +14,17 @@ from regard.config import fields_of
 from regard.data.reading.corpus import Corpus
 from regard.errors import RegardError, UsageError
 from regard.models import MODELS
-from regard.run.display import Display, named
+from regard.run.display import Display, metrics_line
 from regard.run.folder import (
     CACHE,
     CONFIG,
     attention_of,
     claimed,
-    describe,
     folder_of,
     newest_of,
     require_place,
     settings_in,
+    write_about,
 )
 from regard.run.merging import ALIASES, Request, seconds_in, settings_for
 from regard.run.page import PAGE, RunPage
@@ -124,29 +124,31 @@ def carry_out(job: Job, options: Options, ranks: Ranks, console: Console) -> tup
         with _new_or_not_at_all(folder, ranks):
             task = job.make()
         if ranks.is_main:
-            describe(folder, settings, task, job.corpus, ranks)
+            write_about(folder, settings, task, job.corpus, ranks)
         console.print(_introduction(task, settings, folder))
-        hooks = TrainerHooks(
-            stop_requested=lambda: signals.number, check=lambda: _check(job.corpus)
-        )
-        signal = _train(task, settings, folder, ranks, console, hooks, found, options)
+        signal = _train(task, job, options, ranks, console, found, lambda: signals.number)
     return signal, task.model
 
 
 def _train(
     task: Task,
-    settings: AnySettings,
-    folder: Path,
+    job: Job,
+    options: Options,
     ranks: Ranks,
     console: Console,
-    hooks: TrainerHooks,
     found: Checkpoint | None,
-    options: Options,
+    stop_requested: Callable[[], int | None],
 ) -> int | None:
     """Train to the end or to a signal, which is returned; then evaluate on the test data."""
+    folder, settings = job.folder, job.settings
     with Display(console) as display, within_memory(settings, folder), ranks.raising_lost_rank():
         page = RunPage(task, folder)
-        hooks = replace(hooks, on_report=display.show, on_evaluation=page.on_evaluation)
+        hooks = TrainerHooks(
+            stop_requested=stop_requested,
+            check=lambda: _check(job.corpus),
+            on_report=display.show,
+            on_evaluation=page.on_evaluation,
+        )
         try:
             trainer = Trainer(
                 task,
@@ -170,7 +172,7 @@ def _train(
         return signal
     with within_memory(settings, folder), ranks.raising_lost_rank():
         scores = trainer.test(options.num_answers)
-    shown = f"On test data: {named(scores)}." if scores else "There is no test data."
+    shown = f"On test data: {metrics_line(scores)}." if scores else "There is no test data."
     console.print(f"{shown}\nThe run is in {folder}, its page is {folder / PAGE}.")
     return None
 
@@ -226,11 +228,9 @@ def run_settings(folder: Path) -> Any:
 
 def _named_folder(request: Request, out: str | Path | None, resume: str) -> Path:
     """Where a run goes that was asked for."""
-    path = recipe(request.recipe).get("data", {}).get("path", "") if request.recipe else ""
-    for table in request.tables:
-        path = table.get("data", {}).get("path", path)
-    for key, value in request.given:
-        path = value if key in ("data", "data.path") else path
+    path = request.value("data", "path")
+    if path is None:
+        path = recipe(request.recipe).get("data", {}).get("path", "") if request.recipe else ""
     name = request.recipe or request.named("model")
     return folder_of(Path(out) if out else None, resume, str(path), name)
 

@@ -3,10 +3,9 @@
 The table holds import paths and imports nothing, so that names can be listed without PyTorch.
 """
 
-from importlib import import_module
 from typing import Any
 
-from regard._nearest import nearest
+from regard._nearest import class_named
 
 TASKS = {
     "translate": "regard.tasks.translate:Translate",
@@ -26,7 +25,4 @@ def task_class(name: str) -> Any:
     >>> task_class("classify").metric
     'accuracy'
     """
-    if name not in TASKS:
-        raise ValueError(f"there is no task {name!r}: {nearest(name, TASKS)}")
-    module, _, kind = TASKS[name].partition(":")
-    return getattr(import_module(module), kind)
+    return class_named("task", name, TASKS)

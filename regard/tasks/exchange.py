@@ -50,7 +50,7 @@ def save_model(
 def load_model(folder: Path, attend: Attends = None, model: nn.Module | None = None) -> Any:
     """The network of a folder, or the weights of a network of the user's own into `model`."""
     if model is None:
-        return checkpoint.load(folder, attend)
+        return checkpoint.load_network(folder, attend)
     read_weights(model, folder / WEIGHTS)
     return model.eval()
 

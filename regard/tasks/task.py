@@ -130,9 +130,17 @@ class Task(ABC):
     def score(self, split: str, records: Sequence[Record]) -> dict[str, float]:
         """The metrics of a whole split, from the records of all its examples."""
 
-    @abstractmethod
     def shown(self, count: int) -> list[tuple[Any, str | None]]:
-        """Some examples to show while training lasts: an input, and the answer that is right."""
+        """Some examples to show while training lasts: an input, and the answer that is right.
+
+        The last column that must be there is the answer; several before it are one input.
+        """
+        if self.schema is None or "valid" not in self.data.texts:
+            return []
+        rows = self.data.texts["valid"][:count]
+        *inputs, answers = (rows[column.name] for column in self.schema.required)
+        asked = inputs[0] if len(inputs) == 1 else zip(*inputs, strict=True)
+        return list(zip(asked, answers, strict=True))
 
     @classmethod
     def prepare(

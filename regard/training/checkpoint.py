@@ -78,7 +78,7 @@ class Checkpoint:
             raise CheckpointError(f"{self.path} cannot be read: {error}") from None
 
 
-def save(
+def save_checkpoint(
     folder: Path,
     step: int,
     tensors: Mapping[str, Mapping[str, Tensor]],
@@ -125,7 +125,7 @@ def write(
     keep: int,
     protect: Collection[int],
 ) -> Saved:
-    """Save with a state that is encoded already; see `save`."""
+    """Save with a state that is encoded already; see `save_checkpoint`."""
     if keep < 2 or step < 0:
         raise ValueError(f"keep must be 2 or more and step 0 or more, got {keep} and {step}")
     for group in tensors:

@@ -7,15 +7,15 @@ from typing import Any
 from regard._metrics import LOWER_IS_BETTER
 from regard.view.charts import Curve, chart
 from regard.view.page import page, section, table, text
-from regard.view.report import LOGARITHMIC, named
-from regard.view.run_log import Run
+from regard.view.report import LOGARITHMIC, metric_label
+from regard.view.run_log import RunLog
 from regard.view.ticks import clock, short
 
 
-def comparison(runs: Sequence[Run]) -> str:
+def comparison(runs: Sequence[RunLog]) -> str:
     """One HTML page with a table of the runs and their curves laid over each other.
 
-    >>> "<td>b</td>" in comparison([Run("a"), Run("b")])
+    >>> "<td>b</td>" in comparison([RunLog("a"), RunLog("b")])
     False
     """
     title = "Comparison of " + ", ".join(run.title for run in runs)
@@ -30,7 +30,7 @@ def comparison(runs: Sequence[Run]) -> str:
     return page(title, "\n".join(body))
 
 
-def summaries(runs: Sequence[Run]) -> list[dict[str, Any]]:
+def summaries(runs: Sequence[RunLog]) -> list[dict[str, Any]]:
     """What is known of each run, under the same names for all; None where a run does not say."""
     valid = _union(run.metrics("valid") for run in runs)
     tested = _union(run.metrics("test") for run in runs)
@@ -52,10 +52,10 @@ def summaries(runs: Sequence[Run]) -> list[dict[str, Any]]:
     ]
 
 
-def differences(runs: Sequence[Run]) -> dict[str, list[Any]]:
+def differing_settings(runs: Sequence[RunLog]) -> dict[str, list[Any]]:
     """The keys of the configuration in which the runs differ, with each run's value or None.
 
-    >>> differences([Run("a", config="seed = 1"), Run("b", config="seed = 3")])
+    >>> differing_settings([RunLog("a", config="seed = 1"), RunLog("b", config="seed = 3")])
     {'seed': [1, 3]}
     """
     settings = [run.settings() for run in runs]
@@ -88,7 +88,7 @@ def label(name: str) -> str:
     for start in ("best valid ", "test "):
         if name.startswith(start):
             metric = name.removeprefix(start)
-            shown = named(metric) if metric in ("bleu", "chrf", "f1") else metric
+            shown = metric_label(metric) if metric in ("bleu", "chrf", "f1") else metric
             return f"{start}{shown} {'↓' if metric in LOWER_IS_BETTER else '↑'}"
     return {"seconds": "wall time", "tokens_per_second": "tokens per second"}.get(name, name)
 
@@ -103,7 +103,7 @@ def winners(name: str, values: Sequence[Any]) -> set[int]:
     return {number for number, value in enumerate(values) if value == best}
 
 
-def _facts(runs: Sequence[Run], shown: Sequence[dict[str, Any]]) -> str:
+def _facts(runs: Sequence[RunLog], shown: Sequence[dict[str, Any]]) -> str:
     rows = []
     for name in list(shown[0])[1:] if shown else []:
         values = [summary[name] for summary in shown]
@@ -117,26 +117,26 @@ def _facts(runs: Sequence[Run], shown: Sequence[dict[str, Any]]) -> str:
     return table(["", *(text(run.title) for run in runs)], rows, caption="★ best of these runs")
 
 
-def _differing(runs: Sequence[Run]) -> str:
+def _differing(runs: Sequence[RunLog]) -> str:
     rows = [
         [f"<code>{text(key)}</code>", *(text("–" if v is None else v) for v in values)]
-        for key, values in differences(runs).items()
+        for key, values in differing_settings(runs).items()
     ]
     if not rows:
         return "<p>Their configurations are the same.</p>"
     return table(["key", *(text(run.title) for run in runs)], rows)
 
 
-def _curves(runs: Sequence[Run]) -> str:
+def _curves(runs: Sequence[RunLog]) -> str:
     charts = [_overlaid(runs, "Training loss", "train", "loss")]
     for metric in _union(run.metrics("valid") for run in runs):
-        charts.append(_overlaid(runs, f"Valid {named(metric)}", "valid", metric))
-    charts.append(_overlaid(runs, named("tokens_per_second"), "train", "tokens_per_second"))
+        charts.append(_overlaid(runs, f"Valid {metric_label(metric)}", "valid", metric))
+    charts.append(_overlaid(runs, metric_label("tokens_per_second"), "train", "tokens_per_second"))
     found = "".join(charts)
     return f'<div class="charts">{found}</div>' if found else "<p>No step was logged.</p>"
 
 
-def _overlaid(runs: Sequence[Run], title: str, kind: str, metric: str) -> str:
+def _overlaid(runs: Sequence[RunLog], title: str, kind: str, metric: str) -> str:
     curves = [
         Curve(run.title, run.points(kind, metric), style, kind == "valid")
         for style, run in enumerate(runs)
@@ -144,7 +144,7 @@ def _overlaid(runs: Sequence[Run], title: str, kind: str, metric: str) -> str:
     return chart(title, curves, metric in LOGARITHMIC)
 
 
-def _tasks(runs: Sequence[Run]) -> str:
+def _tasks(runs: Sequence[RunLog]) -> str:
     tasks = _union([str(run.fact("task"))] for run in runs if run.fact("task") is not None)
     return " · ".join([f"{len(runs)} runs", *tasks])
 
@@ -157,11 +157,11 @@ def _value(found: tuple[float, float] | None) -> float | None:
     return None if found is None else found[1]
 
 
-def _end(run: Run, metric: str) -> tuple[float, float] | None:
+def _end(run: RunLog, metric: str) -> tuple[float, float] | None:
     known = [(step, value) for step, value in run.points("test", metric) if value is not None]
     return known[-1] if known else None
 
 
-def _middle(run: Run, metric: str) -> float | None:
+def _middle(run: RunLog, metric: str) -> float | None:
     known = [value for _, value in run.points("train", metric) if value is not None]
     return median(known) if known else None

@@ -7,10 +7,10 @@ from regard._metrics import LOWER_IS_BETTER, SPELLED
 from regard.view import film
 from regard.view.charts import Curve, chart
 from regard.view.page import facts, page, section, table, text
-from regard.view.run_log import EVALUATIONS, Run, as_number, read_run
-from regard.view.ticks import clock, places, short
+from regard.view.run_log import EVALUATIONS, RunLog, as_number, read_run
+from regard.view.ticks import clock, decimals, short
 
-__all__ = ["Run", "read_run", "report"]
+__all__ = ["RunLog", "read_run", "report"]
 
 OF_TRAINING = {
     "learning_rate": "Learning rate",
@@ -24,7 +24,7 @@ LOGARITHMIC = frozenset({"loss", "perplexity", "gradient_norm"})
 MOST_EVENTS = 200
 
 
-def report(run: Run, lang: str = "en") -> str:
+def report(run: RunLog, lang: str = "en") -> str:
     """One HTML file that shows a run: it needs no network and nothing beside it.
 
     Args:
@@ -33,7 +33,7 @@ def report(run: Run, lang: str = "en") -> str:
 
     Raises `ValueError` for a language that there is not.
 
-    >>> "<title>dates</title>" in report(Run("dates"))
+    >>> "<title>dates</title>" in report(RunLog("dates"))
     True
     """
     if lang != "en":
@@ -52,17 +52,17 @@ def report(run: Run, lang: str = "en") -> str:
     return page(run.title, "\n".join(body), {"films": [film.data(each) for each in shown]}, lang)
 
 
-def named(metric: str) -> str:
+def metric_label(metric: str) -> str:
     """A metric as a reader knows it.
 
-    >>> [named(metric) for metric in ("bleu", "gradient_norm", "ndcg")]
+    >>> [metric_label(metric) for metric in ("bleu", "gradient_norm", "ndcg")]
     ['BLEU', 'Gradient norm', 'NDCG']
     """
     known = SPELLED | OF_TRAINING
     return known.get(metric, metric.replace("_", " ").capitalize())
 
 
-def _head(run: Run) -> str:
+def _head(run: RunLog) -> str:
     task = run.fact("task")
     under = " · ".join(text(x) for x in (task, run.fact("model"), run.status()) if x is not None)
     shown: list[tuple[str, Any]] = []
@@ -70,7 +70,11 @@ def _head(run: Run) -> str:
         metric = run.main_metric()
         best = run.best(kind, metric)
         if best is not None:
-            what = f"best {kind} {named(metric)}" if kind == "valid" else f"{kind} {named(metric)}"
+            what = (
+                f"best {kind} {metric_label(metric)}"
+                if kind == "valid"
+                else f"{kind} {metric_label(metric)}"
+            )
             shown.append((what, f"{short(best[1])}"))
     shown += [("steps", f"{run.steps:,}"), ("wall time", clock(run.seconds))]
     if isinstance(parameters := run.fact("parameters"), int):
@@ -83,12 +87,12 @@ def _head(run: Run) -> str:
     return f"<header>{title}{facts(shown)}{warn}</header>"
 
 
-def _curves(run: Run) -> str:
+def _curves(run: RunLog) -> str:
     unit = "label" if run.fact("task") in OF_LABELS else "token"
     charts = [chart(f"Loss, nats per {unit}", _by_kind(run, "loss"), log=True)]
     for metric in run.metrics(*EVALUATIONS):
         if metric not in {"loss", *OF_TRAINING}:
-            charts.append(chart(named(metric), _by_kind(run, metric), metric in LOGARITHMIC))
+            charts.append(chart(metric_label(metric), _by_kind(run, metric), metric in LOGARITHMIC))
     for metric in run.metrics("train"):
         if metric in OF_TRAINING:
             curve = Curve("train", run.points("train", metric))
@@ -97,12 +101,12 @@ def _curves(run: Run) -> str:
     return f'<div class="charts">{found}</div>' if found else "<p>No step was logged.</p>"
 
 
-def _by_kind(run: Run, metric: str) -> list[Curve]:
+def _by_kind(run: RunLog, metric: str) -> list[Curve]:
     kinds = (("train", 0), ("valid", 1), ("test", 2))
     return [Curve(k, run.points(k, metric), style, k != "train") for k, style in kinds]
 
 
-def _evaluations(run: Run) -> str:
+def _evaluations(run: RunLog) -> str:
     metrics = run.metrics(*EVALUATIONS)
     best = {(k, m): run.best(k, m) for k in EVALUATIONS for m in metrics}
     digits = {m: _places(run, m) for m in metrics}
@@ -121,7 +125,7 @@ def _evaluations(run: Run) -> str:
         rows.append(cells)
     if not rows:
         return ""
-    arrows = [f"{text(named(m))} {'↓' if m in LOWER_IS_BETTER else '↑'}" for m in metrics]
+    arrows = [f"{text(metric_label(m))} {'↓' if m in LOWER_IS_BETTER else '↑'}" for m in metrics]
     seen = _many(rows)
     return table(
         ["step", "on", "epoch", *arrows], seen, caption="★ best; ↓ lower is better, ↑ higher"
@@ -137,8 +141,8 @@ def _many(rows: list[list[str]]) -> list[list[str]]:
     return rows[:half] + middle + rows[-half:]
 
 
-def _places(run: Run, metric: str) -> int:
-    return places(y for kind in EVALUATIONS for _, y in run.points(kind, metric) if y is not None)
+def _places(run: RunLog, metric: str) -> int:
+    return decimals(y for kind in EVALUATIONS for _, y in run.points(kind, metric) if y is not None)
 
 
 def _decimal(value: object, digits: int) -> str:
@@ -146,7 +150,7 @@ def _decimal(value: object, digits: int) -> str:
     return "–" if known is None else f"{known:,.{digits}f}" if abs(known) < 1e12 else short(known)
 
 
-def _answers(run: Run) -> str:
+def _answers(run: RunLog) -> str:
     if not run.samples:
         return ""
     last = run.samples[-1]
@@ -178,7 +182,7 @@ def _films(shown: Sequence[Sequence[film.Frame]]) -> str:
     return f'{note}<div class="films">{drawn}</div>'
 
 
-def _events(run: Run) -> str:
+def _events(run: RunLog) -> str:
     rows = [
         [f"{int(r['step']):,}", text(r.get("event", "")), text(r.get("text", ""))]
         for r in run.records
@@ -192,7 +196,7 @@ def _events(run: Run) -> str:
     return f"<details><summary>{len(rows)} events</summary>{shown}</details>"
 
 
-def _configuration(run: Run) -> str:
+def _configuration(run: RunLog) -> str:
     known = [(k, v) for k, v in run.environment.items() if isinstance(v, str | int | float)]
     parts = []
     if known:
@@ -204,7 +208,7 @@ def _configuration(run: Run) -> str:
     return "".join(parts)
 
 
-def _foot(run: Run) -> str:
+def _foot(run: RunLog) -> str:
     parts = [f"regard {text(run.environment.get('regard', '(version not recorded)'))}"]
     if run.digest:
         parts.append(f"weights sha256 {text(run.digest)}")

@@ -16,7 +16,7 @@ _NO_METRICS = {"kind", "step", "epoch", "seconds", "event", "text"}
 
 
 @dataclass(frozen=True)
-class Run:
+class RunLog:
     """What a run folder tells.
 
     Args:
@@ -40,7 +40,7 @@ class Run:
     def points(self, kind: str, name: str) -> list[tuple[float, float | None]]:
         """The curve of a metric over the steps; None where it was not finite.
 
-        >>> Run("r", ({"kind": "train", "step": 1, "loss": 2.5},)).points("train", "loss")
+        >>> RunLog("r", ({"kind": "train", "step": 1, "loss": 2.5},)).points("train", "loss")
         [(1.0, 2.5)]
         """
         return [
@@ -100,7 +100,7 @@ class Run:
 _ENDS = ("finished", "interrupted")
 
 
-def read_run(folder: Path) -> Run:
+def read_run(folder: Path) -> RunLog:
     """Read a run folder; only `metrics.jsonl` must be there, and a damaged line is left out.
 
     Where a resumed run did some steps again, the later account of them counts.
@@ -115,7 +115,7 @@ def read_run(folder: Path) -> Run:
     records = [line for line in lines if isinstance(line.get("kind"), str) and _has_step(line)]
     samples = [look for look in looks if isinstance(look.get("samples"), list) and _has_step(look)]
     environment = _read_object(folder / "environment.json")
-    return Run(
+    return RunLog(
         title=folder.resolve().name,
         records=tuple(_without_repeats(records)),
         samples=tuple(_without_repeats(samples)),

@@ -52,10 +52,10 @@ def short(value: float) -> str:
     return f"{value:,.0f}" if size >= 1e3 else f"{value:.4g}"
 
 
-def places(values: Iterable[float]) -> int:
+def decimals(values: Iterable[float]) -> int:
     """How many decimals give a column of these numbers about four digits.
 
-    >>> places([0.93, 0.1]), places([255.5, 4.5]), places([38.15]), places([])
+    >>> decimals([0.93, 0.1]), decimals([255.5, 4.5]), decimals([38.15]), decimals([])
     (4, 2, 2, 0)
     """
     largest = max(map(abs, values), default=0.0)

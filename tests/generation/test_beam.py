@@ -12,22 +12,15 @@ from regard.sequences import Sequences
 from tests.generation.writers import (
     BEGIN,
     END,
+    ENDS,
     ROWS,
     SOURCE,
-    WRITERS,
     Counting,
     alone,
     assert_same,
     log_probability,
     written,
 )
-
-ENDS: dict[str, Any] = {"begin": BEGIN, "end": END}
-
-
-@pytest.fixture(params=WRITERS)
-def model(request: pytest.FixtureRequest) -> Any:
-    return WRITERS[request.param]()
 
 
 def test_a_beam_of_one_is_greedy(model: Any) -> None:

@@ -20,9 +20,9 @@ from regard.sequences import Sequences
 from tests.generation.writers import (
     BEGIN,
     END,
+    ENDS,
     ROWS,
     SOURCE,
-    WRITERS,
     Counting,
     alone,
     assert_same,
@@ -30,13 +30,6 @@ from tests.generation.writers import (
     transformer,
     written,
 )
-
-ENDS: dict[str, Any] = {"begin": BEGIN, "end": END}
-
-
-@pytest.fixture(params=WRITERS)
-def model(request: pytest.FixtureRequest) -> Any:
-    return WRITERS[request.param]()
 
 
 def by_hand(model: Any, source: Sequences, longest: int) -> Hypothesis:

@@ -14,6 +14,7 @@ from regard.models.transformer import Transformer, TransformerConfig
 from regard.sequences import Sequences
 
 BEGIN, END, VOCAB = 2, 3, 7
+ENDS: dict[str, Any] = {"begin": BEGIN, "end": END}
 ROWS = [[4, 8, 5, 21, 9, 28], [17], [10, 4, 26, 6], [5, 11, 19, 4, 23], [13, 7]]
 SOURCE = Sequences.of(ROWS)
 SIZES: dict[str, Any] = {"source_vocab": 30, "target_vocab": VOCAB, "embed_dim": 6}

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from regard.run.display import Display, describe, named
+from regard.run.display import Display, metrics_line, progress_line
 from regard.training.trainer_state import Progress
 
 REPORT = Progress(40, 1.2, 30.0, 0.25, 0.0512, 0.003, 0.9, 31416.0, 0.04)
@@ -24,23 +24,23 @@ def shown(terminal: bool, *reports: Progress) -> str:
 
 def test_a_report_says_loss_metrics_pace_and_time_left() -> None:
     line = "loss 0.0512  valid: loss 0.06, exact 0.975  31,416 tokens/s  1:30 left"
-    assert describe(REPORT, SCORES) == line
-    assert "valid" not in describe(REPORT, {})
-    assert named({}) == ""
+    assert progress_line(REPORT, SCORES) == line
+    assert "valid" not in progress_line(REPORT, {})
+    assert metrics_line({}) == ""
 
 
 def test_a_report_before_the_first_step_can_be_shown() -> None:
     first = replace(REPORT, spent=0.0)
-    assert "? left" in describe(first, {}) and first.seconds_left == float("inf")
+    assert "? left" in progress_line(first, {}) and first.seconds_left == float("inf")
 
 
 def test_nothing_is_left_when_all_is_spent() -> None:
     last = replace(REPORT, spent=1.0)
-    assert last.seconds_left == 0 and "0:00 left" in describe(last, {})
+    assert last.seconds_left == 0 and "0:00 left" in progress_line(last, {})
 
 
 def test_without_a_terminal_there_are_plain_lines_and_few_of_them() -> None:
-    assert shown(False, *[REPORT] * 50) == f"step 40  {describe(REPORT, SCORES)}\n"
+    assert shown(False, *[REPORT] * 50) == f"step 40  {progress_line(REPORT, SCORES)}\n"
 
 
 def test_the_last_report_is_always_written() -> None:
@@ -51,7 +51,7 @@ def test_the_last_report_is_always_written() -> None:
 
 def test_on_a_terminal_there_is_a_bar() -> None:
     text = shown(True, REPORT)
-    assert describe(REPORT, SCORES) in text and "25%" in text and "step 40" not in text
+    assert progress_line(REPORT, SCORES) in text and "25%" in text and "step 40" not in text
 
 
 def test_a_console_that_is_quiet_stays_quiet(capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from regard.training.checkpoint import newest, save
+from regard.training.checkpoint import newest, save_checkpoint
 
 
 def tensors_at(step: int) -> dict[str, dict[str, torch.Tensor]]:
@@ -28,7 +28,7 @@ def resume_and_save(folder: Path, pipe: int) -> None:
     step = found.step if found else 0
     while True:
         step += 1
-        save(folder, step, tensors_at(step), {"step": step})
+        save_checkpoint(folder, step, tensors_at(step), {"step": step})
         os.write(pipe, f"{step}\n".encode())
 
 
@@ -68,10 +68,10 @@ def seconds_of_a_save() -> float:
     """How long a child needs to find a checkpoint and save the next, on this machine, now."""
     with tempfile.TemporaryDirectory() as scratch:
         for step in (1, 2):
-            save(Path(scratch), step, tensors_at(step), {"step": step})
+            save_checkpoint(Path(scratch), step, tensors_at(step), {"step": step})
         began = time.monotonic()
         newest(Path(scratch))
-        save(Path(scratch), 3, tensors_at(3), {"step": 3})
+        save_checkpoint(Path(scratch), 3, tensors_at(3), {"step": 3})
         return time.monotonic() - began
 
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from regard._io.manifest import seal
 from regard.training import checkpoint, checkpoint_folder
-from regard.training.checkpoint import CheckpointError, newest, save, verified
+from regard.training.checkpoint import CheckpointError, newest, save_checkpoint, verified
 
 FILES = ("model.safetensors", "optimizer.safetensors", "state.json", "manifest.json")
 
@@ -37,7 +37,9 @@ def tensors(step: int = 0) -> dict[str, dict[str, Tensor]]:
 
 def saved(folder: Path, *steps: int) -> None:
     for step in steps:
-        save(folder, step, tensors(step), {"step": step, "lr": 0.1, "names": ["ä", None, True]})
+        save_checkpoint(
+            folder, step, tensors(step), {"step": step, "lr": 0.1, "names": ["ä", None, True]}
+        )
 
 
 def names(folder: Path) -> list[str]:
@@ -66,7 +68,7 @@ def test_what_was_saved_comes_back_bit_for_bit(tmp_path: Path) -> None:
 
 def test_tied_tensors_are_stored_once_and_come_back_tied(tmp_path: Path) -> None:
     weight = torch.randn(100, 100)
-    done = save(tmp_path, 1, {"model": {"a": weight, "b": weight}}, {})
+    done = save_checkpoint(tmp_path, 1, {"model": {"a": weight, "b": weight}}, {})
     found = newest(tmp_path)
     assert found is not None and done.bytes < 2 * weight.nbytes
     read = found.read("model")
@@ -83,7 +85,7 @@ def test_safetensors_itself_reads_the_files(tmp_path: Path) -> None:
 
 def test_the_two_newest_and_the_protected_are_kept(tmp_path: Path) -> None:
     for step in (1, 2, 3, 10, 20):
-        save(tmp_path, step, tensors(step), {}, protect=[2])
+        save_checkpoint(tmp_path, step, tensors(step), {}, protect=[2])
     assert names(tmp_path) == ["step-000000002", "step-000000010", "step-000000020"]
     assert [each.step for each in verified(tmp_path)] == [2, 10, 20]
 
@@ -103,7 +105,7 @@ def test_what_is_saved_after_going_back_is_not_removed_for_later_steps(tmp_path:
 def test_a_step_that_is_there_already_stays(tmp_path: Path) -> None:
     saved(tmp_path, 5)
     before = (tmp_path / "step-000000005" / "manifest.json").stat().st_ino
-    assert save(tmp_path, 5, tensors(6), {}).bytes == 0
+    assert save_checkpoint(tmp_path, 5, tensors(6), {}).bytes == 0
     assert (tmp_path / "step-000000005" / "manifest.json").stat().st_ino == before
 
 
@@ -347,7 +349,7 @@ def test_a_disk_that_is_really_full_costs_nothing_saved_before(
     if not foreseen:
         monkeypatch.setattr(checkpoint, "_require_room", lambda folder, needed: None)
     with pytest.raises(CheckpointError, match="No space left on device|File too large"):
-        save(small_disk, 2, {"model": {"w": torch.zeros(2**20)}}, {})
+        save_checkpoint(small_disk, 2, {"model": {"w": torch.zeros(2**20)}}, {})
     assert names(small_disk) == ["step-000000001"]
     saved(small_disk, 3)
     assert [each.step for each in verified(small_disk)] == [1, 3]
@@ -359,7 +361,7 @@ def test_a_limit_on_the_size_of_files_costs_nothing_saved_before(tmp_path: Path)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, hard))
     try:
         with pytest.raises(CheckpointError, match="File too large"):
-            save(tmp_path, 2, {"model": {"w": torch.zeros(2**20)}}, {})
+            save_checkpoint(tmp_path, 2, {"model": {"w": torch.zeros(2**20)}}, {})
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert names(tmp_path) == ["step-000000001"]
@@ -384,17 +386,17 @@ def test_a_state_that_would_not_come_back_is_refused(
     tmp_path: Path, state: dict[str, object], error: type[Exception]
 ) -> None:
     with pytest.raises(error):
-        save(tmp_path, 1, tensors(), state)
+        save_checkpoint(tmp_path, 1, tensors(), state)
     assert names(tmp_path) == []
 
 
 def test_tensors_and_names_that_cannot_be_kept_are_refused(tmp_path: Path) -> None:
     with pytest.raises(TypeError, match="'s' is torch.float32, torch.sparse_coo"):
-        save(tmp_path, 1, {"model": {"s": torch.eye(2).to_sparse()}}, {})
+        save_checkpoint(tmp_path, 1, {"model": {"s": torch.eye(2).to_sparse()}}, {})
     with pytest.raises(ValueError, match="'../up'"):
-        save(tmp_path, 1, {"../up": {}}, {})
+        save_checkpoint(tmp_path, 1, {"../up": {}}, {})
     with pytest.raises(ValueError, match="keep must be 2 or more"):
-        save(tmp_path, 1, {}, {}, keep=1)
+        save_checkpoint(tmp_path, 1, {}, {}, keep=1)
 
 
 def sweep(folder: Path, kills: int) -> list[dict[str, object]]:

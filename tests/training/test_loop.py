@@ -23,7 +23,7 @@ from regard.training.loop import Trainer
 from regard.training.ranks import Ranks
 from regard.training.signals import graceful
 from regard.training.trainer_state import Progress
-from regard.view.run_log import Run, read_run
+from regard.view.run_log import RunLog, read_run
 from tests.tasks.small import TASKS, copying, labelling
 from tests.training.tiny import Tiny
 
@@ -43,7 +43,7 @@ def weights(trainer: Any) -> dict[str, torch.Tensor]:
     return {name: t.detach().clone() for name, t in trainer.model.state_dict().items()}
 
 
-def valid_losses(run: Run) -> list[float | None]:
+def valid_losses(run: RunLog) -> list[float | None]:
     return [value for _, value in run.points("valid", "loss")]
 
 

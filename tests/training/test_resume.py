@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from regard.run.page import RunPage
-from regard.training.checkpoint import Checkpoint, newest, save
+from regard.training.checkpoint import Checkpoint, newest, save_checkpoint
 from regard.training.config import TrainConfig
 from regard.training.hooks import TrainerHooks
 from regard.training.loop import Trainer
@@ -105,7 +105,7 @@ def as_in_0_1(folder: Path) -> None:
     course["worse"] = course.pop("evaluations_without_improvement")
     tensors = {group: found.read(group) for group in found.groups}
     shutil.rmtree(folder)
-    save(folder, found.step, tensors, {"course": course, **state})
+    save_checkpoint(folder, found.step, tensors, {"course": course, **state})
 
 
 def test_a_checkpoint_of_version_0_1_is_resumed(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from regard.view.comparison import comparison, differences, summaries
-from regard.view.report import Run, report
+from regard.view.comparison import comparison, differing_settings, summaries
+from regard.view.report import RunLog, report
 
 VOID = {"meta", "input"}
 
@@ -45,7 +45,7 @@ class Outline(HTMLParser):
             self.headings.append(data)
 
 
-def a_run(steps: int = 200, title: str = "de-en", **more: Any) -> Run:
+def a_run(steps: int = 200, title: str = "de-en", **more: Any) -> RunLog:
     records: list[dict[str, Any]] = [{"kind": "event", "step": 0, "event": "started", "text": "go"}]
     for n in range(1, steps + 1):
         records.append(
@@ -76,7 +76,7 @@ def a_run(steps: int = 200, title: str = "de-en", **more: Any) -> Run:
         "environment": {"regard": "0.1.0", "torch": "2.13.0", "threads": 2, "devices": ["cpu"]},
         "digest": "ab" * 32,
     }
-    return Run(title, **(given | more))
+    return RunLog(title, **(given | more))
 
 
 def test_the_page_has_its_parts_in_order_and_is_well_formed() -> None:
@@ -114,7 +114,7 @@ def test_the_best_evaluation_of_each_metric_is_marked_once() -> None:
 def test_provenance_stands_at_the_foot() -> None:
     foot = report(a_run()).split("<footer>")[1]
     assert "regard 0.1.0" in foot and "ab" * 32 in foot
-    assert "version not recorded" in report(Run("r"))
+    assert "version not recorded" in report(RunLog("r"))
 
 
 def test_a_damaged_line_is_mentioned() -> None:
@@ -125,19 +125,19 @@ def test_a_damaged_line_is_mentioned() -> None:
 @pytest.mark.parametrize(
     "run",
     [
-        Run("empty"),
-        Run("one", ({"kind": "train", "step": 1, "loss": 2},)),
-        Run("none", ({"kind": "train", "step": 1, "loss": None},)),
-        Run("flat", tuple({"kind": "train", "step": n, "loss": 1.0} for n in range(9))),
-        Run("strange", ({"kind": "valid", "step": 1, "loss": "x", "bleu": [1], "<b>": 2.0},)),
-        Run("words", ({"kind": "event", "step": 1, "event": None, "text": "</pre>"},)),
-        Run("looks", samples=({"step": 1, "samples": []}, {"step": 2, "samples": [None, {}]})),
-        Run("big", ({"kind": "valid", "step": 1e14, "loss": 10**400, "bleu": 1e308},)),
-        Run("</title><script>alert(1)</script>", config="</pre><script>", digest="<i>"),
+        RunLog("empty"),
+        RunLog("one", ({"kind": "train", "step": 1, "loss": 2},)),
+        RunLog("none", ({"kind": "train", "step": 1, "loss": None},)),
+        RunLog("flat", tuple({"kind": "train", "step": n, "loss": 1.0} for n in range(9))),
+        RunLog("strange", ({"kind": "valid", "step": 1, "loss": "x", "bleu": [1], "<b>": 2.0},)),
+        RunLog("words", ({"kind": "event", "step": 1, "event": None, "text": "</pre>"},)),
+        RunLog("looks", samples=({"step": 1, "samples": []}, {"step": 2, "samples": [None, {}]})),
+        RunLog("big", ({"kind": "valid", "step": 1e14, "loss": 10**400, "bleu": 1e308},)),
+        RunLog("</title><script>alert(1)</script>", config="</pre><script>", digest="<i>"),
     ],
     ids=lambda run: run.title[:8],
 )
-def test_whatever_a_folder_holds_makes_a_well_formed_page(run: Run) -> None:
+def test_whatever_a_folder_holds_makes_a_well_formed_page(run: RunLog) -> None:
     for page in (report(run), comparison([run, run])):
         assert Outline(page).count["script"] == 2
         assert not re.search(
@@ -167,7 +167,7 @@ def test_ten_thousand_lines_and_long_films_stay_below_two_megabytes() -> None:
 
 def test_a_language_that_there_is_not_is_refused() -> None:
     with pytest.raises(ValueError, match="'xx': choose 'en'"):
-        report(Run("r"), lang="xx")
+        report(RunLog("r"), lang="xx")
 
 
 def test_a_comparison_shows_each_run_and_marks_the_best() -> None:
@@ -175,7 +175,7 @@ def test_a_comparison_shows_each_run_and_marks_the_best() -> None:
     runs = [a_run(200), worse]
     page = comparison(runs)
     assert Outline(page).headings == ["Comparison", "Results", "Where they differ", "Curves"]
-    assert differences(runs) == {"model": ["transformer", None], "seed": [0, 1]}
+    assert differing_settings(runs) == {"model": ["transformer", None], "seed": [0, 1]}
     assert [run["best valid loss"] for run in summaries(runs)] == [1.8, 1.9]
     assert page.count("★ 1.8") == 1 and "★ 1.9" not in page
     assert "★ 10" not in page, "where all are equal, none is best"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from regard.view.run_log import Run, read_run
+from regard.view.run_log import RunLog, read_run
 
 
 def write(folder: Path, *lines: object, name: str = "metrics.jsonl") -> Path:
@@ -77,7 +77,7 @@ def test_steps_that_a_resumed_run_did_again_count_once_and_as_they_came_out_last
 )
 def test_the_last_start_or_end_is_the_status(events: list[str], status: str) -> None:
     records = tuple(step(n, "event", event=event) for n, event in enumerate(events))
-    assert Run("r", records).status() == status
+    assert RunLog("r", records).status() == status
 
 
 def test_the_best_is_lowest_for_losses_and_highest_for_scores_and_the_earliest_of_equals() -> None:
@@ -85,13 +85,13 @@ def test_the_best_is_lowest_for_losses_and_highest_for_scores_and_the_earliest_o
         step(n, "valid", loss=loss, bleu=bleu)
         for n, loss, bleu in ((1, 3.0, 10.0), (2, 1.0, 30.0), (3, 2.0, 30.0), (4, None, None))
     )
-    run = Run("r", records)
+    run = RunLog("r", records)
     assert run.best("valid", "loss") == (2.0, 1.0) and run.best("valid", "bleu") == (2.0, 30.0)
     assert run.best("test", "bleu") is None and run.main_metric() == "bleu"
 
 
 def test_facts_are_found_in_the_configuration_first_and_in_its_tables_too() -> None:
-    run = Run(
+    run = RunLog(
         "r", config='task = "t"\n[model]\nname = "m"\nattention = "a"', environment={"task": 1}
     )
     assert [run.fact(name) for name in ("task", "model", "attention", "x")] == ["t", "m", "a", None]

@@ -156,14 +156,6 @@ class AnswerQuestions(Task):
         starts = split == "valid" and isinstance(self.model, StartsLinear)
         return answer_scores(records, starting=starts and float(self.model.linear) > 0)
 
-    def shown(self, count: int) -> list[tuple[Any, str | None]]:
-        """Validation stories with their questions, and the answers."""
-        if "valid" not in self.data.texts:
-            return []
-        rows = self.data.texts["valid"][:count]
-        asked = zip(rows["story"], rows["question"], strict=True)
-        return list(zip(asked, rows["answer"], strict=True))
-
 
 def answer_scores(records: Sequence[Record], starting: bool) -> dict[str, float]:
     """The metrics of these records (see `AnswerQuestions.score`).

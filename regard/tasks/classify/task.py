@@ -90,10 +90,3 @@ class Classify(Task):
     def score(self, split: str, records: Sequence[Record]) -> dict[str, float]:
         """Loss, accuracy and F1 averaged over labels; texts without a known label do not count."""
         return label_scores(records)
-
-    def shown(self, count: int) -> list[tuple[Any, str | None]]:
-        """Validation texts and their labels."""
-        if "valid" not in self.data.texts:
-            return []
-        rows = self.data.texts["valid"][:count]
-        return list(zip(rows["text"], rows["label"], strict=True))

@@ -104,11 +104,3 @@ class Match(Task):
         Pairs without a known label do not count.
         """
         return label_scores(records) | ranked_records(records)
-
-    def shown(self, count: int) -> list[tuple[Any, str | None]]:
-        """Validation pairs and their labels."""
-        if "valid" not in self.data.texts:
-            return []
-        rows = self.data.texts["valid"][:count]
-        pairs = zip(rows["left"], rows["right"], strict=True)
-        return list(zip(pairs, rows["label"], strict=True))

@@ -117,13 +117,6 @@ class Translate(Task):
             **text_scores([r["answer"] for r in records], targets),
         }
 
-    def shown(self, count: int) -> list[tuple[Any, str | None]]:
-        """Validation pairs."""
-        if "valid" not in self.data.texts:
-            return []
-        rows = self.data.texts["valid"][:count]
-        return list(zip(rows["source"], rows["target"], strict=True))
-
     @property
     def at_once(self) -> int:
         """How many pairs are asked together."""

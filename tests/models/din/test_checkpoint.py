@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from regard.errors import CheckpointMismatch
-from regard.models.checkpoint import load, save
+from regard.models.checkpoint import load_network, save
 from tests.models.din.small import PAPER, ragged_batch, small_model
 
 
@@ -34,7 +34,7 @@ def test_a_network_of_version_0_1_finds_its_features_beside_it(
     model = small_model(**({} if official else PAPER)).float()
     save(model, tmp_path)
     as_version_0_1(tmp_path, official)
-    again = load(tmp_path)
+    again = load_network(tmp_path)
     assert again.config == model.config
     assert torch.equal(again(*ragged_batch()), model(*ragged_batch()))
 
@@ -49,7 +49,7 @@ def test_damaged_features_of_version_0_1_are_refused_by_the_file(
     as_version_0_1(tmp_path)
     (tmp_path / "items.json").write_text(items)
     with pytest.raises(ValueError, match="items.json"):
-        load(tmp_path)
+        load_network(tmp_path)
 
 
 def test_a_network_of_today_without_its_features_is_not_whole(tmp_path: Path) -> None:
@@ -59,5 +59,5 @@ def test_a_network_of_today_without_its_features_is_not_whole(tmp_path: Path) ->
     (tmp_path / "items.json").write_text(json.dumps(items))
     save_file(weights, tmp_path / "model.safetensors")
     with pytest.raises(CheckpointMismatch) as caught:
-        load(tmp_path)
+        load_network(tmp_path)
     assert caught.value.missing == ["embedding.features"]

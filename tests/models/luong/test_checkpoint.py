@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from regard.layers import Attend
-from regard.models.checkpoint import load, save
+from regard.models.checkpoint import load_network, save
 from regard.models.luong import Luong
 from regard.normalizers import sparsemax
 from regard.scores import Additive, Cosine, LuongConcat
@@ -29,7 +29,7 @@ def test_parts_that_were_passed_in_are_loaded_by_their_names(name: str, tmp_path
     model = small_model(attend=Attend(PASSED[name](), normalizer=sparsemax)).float()
     assert model.config.attention.score == name
     save(model, tmp_path)
-    again = load(tmp_path)
+    again = load_network(tmp_path)
     assert again.config == model.config and again.config.attention.normalizer == "sparsemax"
     assert torch.equal(model(*ragged_batch()), again(*ragged_batch()))
 
@@ -78,6 +78,6 @@ def test_a_network_of_the_first_version_still_loads(
     path = tmp_path / "model.safetensors"
     save_file({n.replace("attend.", ""): t for n, t in load_file(path).items()}, path)
     (tmp_path / "config.json").write_text(json.dumps(OLD | old))
-    again = load(tmp_path)
+    again = load_network(tmp_path)
     assert again.config == model.config
     assert torch.equal(model(*ragged_batch()), again(*ragged_batch()))

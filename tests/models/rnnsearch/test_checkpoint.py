@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from regard.models.checkpoint import load, save
+from regard.models.checkpoint import load_network, save
 from regard.models.rnnsearch import RNNsearch
 from tests.models.rnnsearch.small import config, ragged_batch
 
@@ -65,9 +65,9 @@ def test_a_network_of_the_first_version_still_loads(model: RNNsearch, tmp_path: 
     old_names(tmp_path)
     for entries in (OLD, {key: OLD[key] for key in OLD if key != "attention"}):
         (tmp_path / "config.json").write_text(json.dumps(entries))
-        again = load(tmp_path)
+        again = load_network(tmp_path)
         assert again.config == CONFIG
         assert torch.equal(model(*ragged_batch()), again(*ragged_batch()))
     (tmp_path / "config.json").write_text(json.dumps(OLD | {"state_dim": 8}))
     with pytest.raises(ValueError, match="state is 8 wide and its encoder's 5"):
-        load(tmp_path)
+        load_network(tmp_path)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from regard.models.checkpoint import load, save
+from regard.models.checkpoint import load_network, save
 from regard.models.transformer.config import Adaptive
 from tests.models.transformer.small import CLASSIFIER, CONFIG, LM, ragged_batch, small_model
 
@@ -122,7 +122,7 @@ def test_a_network_of_the_first_version_is_the_one_of_today(
     (tmp_path / "config.json").write_text(json.dumps(old))
     if about:
         (tmp_path / "task.json").write_text(json.dumps(about))
-    again = load(tmp_path)
+    again = load_network(tmp_path)
     assert again.config == model.config
     source, target = ragged_batch()
     given: Any = {CONFIG: (source, target), LM: (target,)}.get(config, (source,))
@@ -134,4 +134,4 @@ def test_what_no_version_wrote_is_refused(name: str, tmp_path: Path) -> None:
     save(small_model(), tmp_path)
     (tmp_path / "config.json").write_text(json.dumps(PAIRS | {name: "nothing"}))
     with pytest.raises(ValueError, match=f"config.json: .*{name}"):
-        load(tmp_path)
+        load_network(tmp_path)
