@@ -21,8 +21,8 @@ from regard.parts import (
     PartOf,
     canonical,
     described,
-    own,
     part,
+    part_at,
     spell,
 )
 from regard.score_mods import Bias, Chain, SoftCap
@@ -258,10 +258,10 @@ def test_only_what_a_user_types_is_imported(tmp_path: Any, monkeypatch: pytest.M
             read("normalizer", name)
     assert part_of_file({"own": name}) == name
     assert "my_parts" not in sys.modules, "a name in a file was imported"
-    made = own(name, "normalizer")
+    made = part_at(name, "normalizer")
     assert made == name and made.part.by == 3
-    assert own("my_parts:Scaled", "normalizer").part.by == 2
-    assert own("my_parts:plain", "normalizer").part(5) == 5
+    assert part_at("my_parts:Scaled", "normalizer").part.by == 2
+    assert part_at("my_parts:plain", "normalizer").part(5) == 5
     monkeypatch.delitem(sys.modules, "my_parts")
 
 
@@ -281,4 +281,4 @@ def part_of_file(entry: dict[str, str]) -> str:
 )
 def test_an_own_part_that_is_not_there_is_refused(text: str, why: str) -> None:
     with pytest.raises(ValueError, match=why):
-        own(text, "score")
+        part_at(text, "score")
