@@ -140,7 +140,7 @@ class Task(ABC):
         rows = self.data.texts["valid"][:count]
         *inputs, answers = (rows[column.name] for column in self.schema.required)
         asked = inputs[0] if len(inputs) == 1 else zip(*inputs, strict=True)
-        return list(zip(asked, answers, strict=True))
+        return list(zip(asked, map(str, answers), strict=True))
 
     @classmethod
     def prepare(

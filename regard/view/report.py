@@ -18,7 +18,11 @@ OF_TRAINING = {
     "tokens_per_second": "Tokens per second",
     "padding": "Share of padding",
 }
-OF_LABELS = frozenset({"classify", "match", "answer", "recommend"})
+UNITS = {
+    **dict.fromkeys(("classify", "match", "answer", "recommend"), ", nats per label"),
+    **dict.fromkeys(("translate", "language_model", "dates"), ", nats per token"),
+}
+"""What the loss of a task is measured in."""
 """Tasks whose loss is a mean over labels, not over tokens."""
 LOGARITHMIC = frozenset({"loss", "perplexity", "gradient_norm"})
 MOST_EVENTS = 200
@@ -88,8 +92,8 @@ def _head(run: RunLog) -> str:
 
 
 def _curves(run: RunLog) -> str:
-    unit = "label" if run.fact("task") in OF_LABELS else "token"
-    charts = [chart(f"Loss, nats per {unit}", _by_kind(run, "loss"), log=True)]
+    unit = UNITS.get(str(run.fact("task")), "")
+    charts = [chart(f"Loss{unit}", _by_kind(run, "loss"), log=True)]
     for metric in run.metrics(*EVALUATIONS):
         if metric not in {"loss", *OF_TRAINING}:
             charts.append(chart(metric_label(metric), _by_kind(run, metric), metric in LOGARITHMIC))

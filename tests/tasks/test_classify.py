@@ -12,7 +12,7 @@ from regard.models.han import HAN, HANConfig
 from regard.tasks.classify import Classifier
 from regard.tasks.classify.coder import TextsAndLabels, load_labels, require_labels
 from regard.tasks.classify.metrics import macro_f1
-from regard.tasks.classify.predictor import by_sentence
+from regard.tasks.text_predictor import by_sentence
 from tests.tasks.labels import labelling
 from tests.tasks.rows import learn
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Int, Shaped
 
 from regard._io.files import read_json, write_whole
 from regard.data.encoding.ragged import Ragged
@@ -24,13 +24,20 @@ class EncodesText(Protocol):
     def encode(self, texts: Sequence[str]) -> Ragged: ...
 
 
-Reader = EncodesText | Sequence[str]
-"""What makes numbers of a column: a coder, or the labels in the order of their numbers."""
+@runtime_checkable
+class ScalesNumbers(Protocol):
+    """What puts the numbers of a column on the scale that a network learns them on."""
+
+    def scaled(self, numbers: np.ndarray) -> np.ndarray: ...
+
+
+Reader = EncodesText | ScalesNumbers | Sequence[str]
+"""What makes numbers of a column: a coder, a scale, or the labels in the order of their numbers."""
 
 
 @dataclass(frozen=True, eq=False)
 class Examples:
-    """The numbers of a split's rows: for each text column a `Ragged`, for a label one number.
+    """The numbers of a split's rows: for each text column a `Ragged`, for another one number.
 
     `lengths[n, c]` is how long text column `c` of row `n` is. `rows[n]` says which row of the data
     it was, for the rows that are too long may be missing: `dropped` of them are, `cut` were cut.
@@ -38,7 +45,7 @@ class Examples:
 
     columns: tuple[Ragged, ...]
     lengths: Int[np.ndarray, "n columns"]
-    labels: Int[np.ndarray, " labels"]
+    labels: Shaped[np.ndarray, " labels"]
     rows: Int[np.ndarray, " n"]
     dropped: int
     cut: int
@@ -52,7 +59,7 @@ class Examples:
 
 
 def encoded(
-    rows: Sequence[Mapping[str, str]], readers: Mapping[str, Reader], max_length: int | None = None
+    rows: Sequence[Mapping[str, Any]], readers: Mapping[str, Reader], max_length: int | None = None
 ) -> Examples:
     """Some rows as numbers, in memory; those with more than `max_length` tokens are dropped.
 
@@ -128,7 +135,12 @@ def load_examples(path: Path) -> Examples:
         Ragged(_mapped(path / f"{name}.values"), np.concatenate([[0], np.cumsum(each, dtype="i8")]))
         for name, each in zip(texts, lengths, strict=True)
     )
-    labels = [_mapped(path / name) for name in sizes if name.endswith(".labels")]
+    dtypes = {".labels": np.int32, ".numbers": np.float32}
+    labels = [
+        _mapped(path / name, dtypes[suffix])
+        for name in sizes
+        if (suffix := Path(name).suffix) in dtypes
+    ]
     return Examples(
         columns=columns,
         lengths=np.stack(lengths, axis=1),
@@ -158,7 +170,7 @@ class _Writer:
             self.entry["bytes"][name] = file.tell()
             file.close()
 
-    def add(self, batch: Mapping[str, list[str]], start: int) -> None:
+    def add(self, batch: Mapping[str, list[Any]], start: int) -> None:
         """Write a batch of rows, the first of which is row `start` of the data."""
         texts = {
             n: r.encode(batch[n]) for n, r in self._readers.items() if isinstance(r, EncodesText)
@@ -178,7 +190,8 @@ class _Writer:
         for name, reader in self._readers.items():
             if not isinstance(reader, EncodesText):
                 chosen = [batch[name][row] for row in kept]
-                self._write(f"{name}.labels", _numbers(chosen, name, reader))
+                suffix = "numbers" if isinstance(reader, ScalesNumbers) else "labels"
+                self._write(f"{name}.{suffix}", _numbers(chosen, name, reader))
 
     def _write(self, name: str, values: np.ndarray) -> None:
         if name not in self._files:
@@ -186,7 +199,9 @@ class _Writer:
         self._files[name].write(values.tobytes())
 
 
-def _numbers(labels: Sequence[str], column: str, known: Any) -> np.ndarray:
+def _numbers(labels: Sequence[Any], column: str, known: Any) -> np.ndarray:
+    if isinstance(known, ScalesNumbers):
+        return known.scaled(np.array(labels, dtype=np.float64)).astype("<f4")
     places = {label: place for place, label in enumerate(known)}
     for label in labels:
         if label not in places:

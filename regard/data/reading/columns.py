@@ -1,10 +1,11 @@
 """Which columns of a table play which role, and so, what the table is read as."""
 
 from collections.abc import Callable, Sequence
+from itertools import zip_longest
 
 from regard.data.reading.lexicon import is_language, suggestion
 from regard.data.reading.request import DataRequest
-from regard.data.schema import Cell, Schema
+from regard.data.schema import Cell, ColumnKind, Schema
 
 FirstRows = Callable[[tuple[str, ...]], Sequence[tuple[Cell, ...]]]
 """Columns → the first rows of them."""
@@ -33,7 +34,7 @@ def choose_columns(
         if name is not None and name not in names:
             hint = suggestion(name, names)
             raise ValueError(f"{where} has no column {name!r} ({option}); {hint}")
-    named = [schema for schema in request.candidates if not _is_guessed(schema)]
+    named = [schema for schema in request.candidates if _told_by_names(schema, request)]
     if request.task or (request.source is None and request.target is None):
         for schema in sorted(named, key=lambda schema: -len(schema.columns)):
             found = _by_names(schema, names, where, request)
@@ -55,9 +56,14 @@ def choose_columns(
     return schema, pair
 
 
-def _is_guessed(schema: Schema) -> bool:
-    """Whether values or plain text may tell that data is of this task, not names alone."""
-    return schema.any_two or schema.running_text
+def _told_by_names(schema: Schema, request: DataRequest) -> bool:
+    """Whether names alone tell that data is of this task, and not values or plain text.
+
+    Numbers that a task must have may be another's labels, so that whoever wants them says so.
+    """
+    numbers = any(column.kind is ColumnKind.FLOAT for column in schema.required)
+    open_question = numbers and len(request.candidates) > 1
+    return not (schema.any_two or schema.running_text or open_question)
 
 
 def _is_one_text(schema: Schema, names: tuple[str, ...]) -> bool:
@@ -69,23 +75,27 @@ def _by_names(
 ) -> tuple[str, ...] | None:
     """The columns of a task by their names.
 
-    When the caller named the task, columns whose names mean nothing are taken as they stand.
+    When the caller named the task, columns whose names mean nothing are taken as they stand;
+    `request.source` and `request.target` name those of a task with two.
     Raises `ValueError` when it did and there are too few or too many of them.
     """
     needed, lower = len(schema.required), {name.lower(): name for name in names}
+    told = (request.source, request.target) if needed == 2 else ()
     found = tuple(
-        next((lower[word] for word in column.called if word in lower), "")
-        for column in schema.columns
+        said or next((lower[word] for word in column.called if word in lower), "")
+        for column, said in zip_longest(schema.columns, told)
     )
     if all(found[:needed]) and len(set(found[:needed])) == needed:
         return _without_extra(schema, found)
     if not request.task:
         return None
-    meant = request.lexicon.words & lower.keys()
+    meant = any(told) or request.lexicon.words & lower.keys()
     if meant or not needed <= len(names) <= len(schema.columns):
         roles = " and ".join(column.name for column in schema.required)
+        said = ", or say source=... and target=... (--source and --target on the command line)"
         raise ValueError(
             f"{where} has columns {', '.join(names)}; to {schema.task}, call the columns {roles}"
+            f"{said if needed == 2 else ''}"
         )
     return _without_extra(schema, (*names, *[""] * (len(schema.columns) - len(names))))
 

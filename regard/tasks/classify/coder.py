@@ -1,7 +1,6 @@
 """What classification learns from its data: tokens and labels."""
 
 import json
-from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,20 +12,13 @@ from jaxtyping import Int
 from torch import Tensor
 
 from regard._io.files import read_json, write_whole
-from regard.data.encoding.documents import DocumentCoder
-from regard.data.encoding.examples import (
-    EncodesText,
-    Examples,
-    Reader,
-    encode_examples,
-    encoded,
-    load_examples,
-)
+from regard.data.encoding.examples import Examples, Reader
 from regard.data.encoding.tokenizer import Tokenizer
 from regard.sequences import Sequences
 from regard.tasks.batch import Batch, sequences_of
+from regard.tasks.row_coder import TOKENIZER, OneText, RowCoder
 
-TOKENIZER, LABELS = "tokenizer.json", "labels.json"
+LABELS = "labels.json"
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +35,7 @@ class LabelledTexts(Batch):
 
 
 @dataclass(frozen=True, eq=False)
-class LabelCoder(ABC):
+class LabelCoder(RowCoder):
     """A tokenizer and the names of labels: what is learned from any texts with labels.
 
     Args:
@@ -55,54 +47,18 @@ class LabelCoder(ABC):
     longest: int
 
     @property
-    @abstractmethod
-    def readers(self) -> dict[str, Reader]:
-        """What makes numbers of each column."""
-
-    @abstractmethod
-    def collate(self, examples: Examples, rows: np.ndarray) -> Batch:
-        """These examples as a batch."""
-
-    @property
     def sizes(self) -> dict[str, Any]:
         """What the data decides of a network."""
-        tokenizer = self.tokenizer
-        return {
-            "vocab": len(tokenizer),
-            "classes": len(self.labels),
-            "unknown": tokenizer.unknown_id,
-            "end": tokenizer.end,
-            "max_length": self.longest,
-        }
-
-    def encode(self, splits: Mapping[str, Any], place: Path) -> dict[str, Examples]:
-        """Every split as numbers, in folders under `place`."""
-        return {
-            split: encode_examples(rows, self.readers, place / split, self.longest, "cut")
-            for split, rows in splits.items()
-        }
-
-    def opened(self, splits: Mapping[str, Any], place: Path) -> dict[str, Examples]:
-        """What `encode` wrote."""
-        return {split: load_examples(place / split) for split in splits}
-
-    def encode_rows(self, rows: Sequence[Mapping[str, str]]) -> Examples:
-        """Rows of a stream, those that are not too long."""
-        return encoded(rows, self.readers, self.longest)
+        return {**super().sizes, "classes": len(self.labels)}
 
     def save(self, folder: Path) -> list[str]:
         """Write both files."""
-        self.tokenizer.save(folder / TOKENIZER)
         save_labels(self.labels, folder)
-        return [TOKENIZER, LABELS]
-
-    def entries(self) -> dict[str, Any]:
-        """What `task.json` says."""
-        return {"longest": self.longest}
+        return [*super().save(folder), LABELS]
 
 
 @dataclass(frozen=True, eq=False)
-class TextsAndLabels(LabelCoder):
+class TextsAndLabels(OneText, LabelCoder):
     """The tokenizer of the texts and the names of the labels.
 
     Args:
@@ -110,11 +66,6 @@ class TextsAndLabels(LabelCoder):
     """
 
     sentences: bool = False
-
-    @property
-    def texts(self) -> EncodesText:
-        """What reads the texts."""
-        return DocumentCoder(self.tokenizer) if self.sentences else self.tokenizer
 
     @property
     def readers(self) -> dict[str, Reader]:
@@ -125,10 +76,6 @@ class TextsAndLabels(LabelCoder):
         """These examples as a batch."""
         (sources,) = examples.take(rows)
         return LabelledTexts(sequences_of(sources, self.tokenizer.pad), labels_of(examples, rows))
-
-    def entries(self) -> dict[str, Any]:
-        """What `task.json` says."""
-        return {**super().entries(), "sentences": self.sentences}
 
     @classmethod
     def load(cls, folder: Path, entries: Mapping[str, Any]) -> "TextsAndLabels":

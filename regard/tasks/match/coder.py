@@ -13,7 +13,8 @@ from regard.data.encoding.examples import Examples, Reader
 from regard.data.encoding.tokenizer import Tokenizer
 from regard.sequences import Sequences
 from regard.tasks.batch import Batch, sequences_of
-from regard.tasks.classify.coder import TOKENIZER, LabelCoder, labels_of, load_labels
+from regard.tasks.classify.coder import LabelCoder, labels_of, load_labels
+from regard.tasks.row_coder import TOKENIZER
 
 
 @dataclass(frozen=True, eq=False)
