@@ -1,6 +1,8 @@
 """Metrics known by their names, to whoever chooses a model or draws one: which way is better."""
 
-LOWER_IS_BETTER = frozenset({"loss", "perplexity", "bits_per_character", "error", "unknown"})
+LOWER_IS_BETTER = frozenset(
+    {"loss", "perplexity", "bits_per_character", "error", "unknown", "rmse", "mae"}
+)
 """Metrics of which less is more; of all others more is."""
 
 SPELLED = {
@@ -8,6 +10,8 @@ SPELLED = {
     "bleu_lowercase": "BLEU, lower case",
     "chrf": "chrF",
     "f1": "F1",
+    "rmse": "RMSE",
+    "mae": "MAE",
     "map": "MAP",
     "mrr": "MRR",
     "ndcg": "NDCG",

@@ -10,6 +10,7 @@ from regard._nearest import class_named
 TASKS = {
     "translate": "regard.tasks.translate:Translate",
     "classify": "regard.tasks.classify:Classify",
+    "regress": "regard.tasks.regress:Regress",
     "match": "regard.tasks.match:Match",
     "answer": "regard.tasks.answer:AnswerQuestions",
     "recommend": "regard.tasks.recommend:Recommend",

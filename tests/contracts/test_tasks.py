@@ -208,7 +208,8 @@ def test_a_text_on_a_command_line_is_an_input(row: TaskRow) -> None:
     asks = predictor(row.name)
     one, several = (asks.predict([asks.parse(row.asked)], n)[0] for n in (1, 2))
     assert one.answers and all(np.isfinite(score) for _, score in one.answers)
-    assert len(several.answers) > 1 and all(np.isfinite(score) for _, score in several.answers)
+    assert len(several.answers) >= row.answers
+    assert all(np.isfinite(score) for _, score in several.answers)
     assert all(isinstance(text, str) for text, _ in several.answers)
     if one.weights is not None:
         assert one.weights.shape == (len(one.outputs), len(one.inputs))

@@ -17,6 +17,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "luong": {**RECURRENT, **CHARACTERS},
     "transformer_classifier": {**BLOCKS, **CHARACTERS},
     "lstm": {**RECURRENT, **CHARACTERS, "attention_dim": 5, "batch_tokens": 128},
+    "lstm_regressor": {**RECURRENT, **CHARACTERS, "attention_dim": 5},
     "dan": {**RECURRENT, **CHARACTERS},
     "cnn": {"embed_dim": 8, "filters": 4, **CHARACTERS},
     "han": {**RECURRENT, **CHARACTERS, "attention_dim": 5},
@@ -35,6 +36,11 @@ MATCHES = "left,right,label\n" + "".join(
     for one in ("ab", "Cd", "e", "bad")
     for other in ("ab", "ef", "e", "ace")
 )
+HOUSES = "text,price\n" + "".join(
+    f"{rooms} rooms in {place},{rooms * 1.5}\n"
+    for rooms in range(1, 9)
+    for place in ("Rome", "Bonn", "Lund")
+)
 STORIES = "".join(
     f"1 {who} went to the {place}.\n2 {who} took the milk.\n3 Where is {who}?\t{place}\t1\n"
     for who in ("Mary", "John", "Daniel")
@@ -47,6 +53,7 @@ CHOICES = "user\titem\trating\ttimestamp\n" + "".join(
 )
 OWN = {
     "match": ("pairs.csv", MATCHES),
+    "regress": ("houses.csv", HOUSES),
     "answer": ("qa1_train.txt", STORIES),
     "recommend": ("choices.tsv", CHOICES),
 }

@@ -50,6 +50,9 @@ ANSWER = "".join(
     for other in PEOPLE
     if one != other
 )
+REGRESS = _table(
+    ("text", "stars"), *((f"{a} {b} {a}", f"{(a + b).count('c') * 1.5 + 1:g}") for a, b in PAIRS)
+)
 RECOMMEND = _table(
     ("user", "item", "rating", "timestamp"),
     *(
@@ -69,6 +72,7 @@ class TaskRow:
         network: of `MODELS`, with its choices.
         settings: those that make it small.
         asked: a text as on a command line.
+        answers: how many it gives where two are asked for.
     """
 
     name: str
@@ -76,6 +80,7 @@ class TaskRow:
     network: tuple[str, dict[str, Any]]
     settings: dict[str, Any]
     asked: str
+    answers: int = 2
 
     def corpus(self, folder: Path) -> Corpus | None:
         """The data, read."""
@@ -122,6 +127,14 @@ ROWS: dict[str, TaskRow] = {
             ("lstm", {"embed_dim": 4, "hidden_dim": 3, "dropout": 0.0, "word_dropout": 0.0}),
             {"tokens": CHARACTERS, "batch_tokens": 120, "smoothing": 0.1, "longest": 9},
             "bad cab",
+        ),
+        TaskRow(
+            "regress",
+            ("stars.tsv", REGRESS),
+            ("lstm", {"embed_dim": 4, "hidden_dim": 3, "dropout": 0.0, "word_dropout": 0.0}),
+            {"tokens": CHARACTERS, "batch_tokens": 120, "longest": 9},
+            "bad cab",
+            answers=1,
         ),
         TaskRow(
             "match",

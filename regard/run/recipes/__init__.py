@@ -15,6 +15,7 @@ FOLDER = Path(__file__).parent
 USUAL = {
     "translate": "transformer",
     "classify": "transformer_classifier",
+    "regress": "lstm_regressor",
     "match": "abcnn",
     "answer": "memory",
     "recommend": "din",

@@ -1,0 +1,6 @@
+"""Regression: a number to each text."""
+
+from regard.tasks.regress.predictor import Regressor
+from regard.tasks.regress.task import Regress, RegressSettings
+
+__all__ = ["Regress", "RegressSettings", "Regressor"]

@@ -1,0 +1,127 @@
+"""What regression learns from its data: tokens, and the scale of the numbers."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from math import inf, isfinite
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from regard._io.files import read_json, write_whole
+from regard.data.encoding.examples import Examples, Reader
+from regard.data.encoding.tokenizer import Tokenizer
+from regard.sequences import Sequences
+from regard.tasks.batch import Batch, sequences_of
+from regard.tasks.row_coder import TOKENIZER, OneText
+
+SCALE = "scale.json"
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Numbers in deviations from their mean.
+
+    >>> scale = Scale.of(np.array([1.0, 5.0]))
+    >>> scale, scale.scaled(np.array([3.0, 7.0])), scale.restored(2.0)
+    (Scale(mean=3.0, deviation=2.0), array([0., 2.]), 7.0)
+    """
+
+    mean: float
+    deviation: float
+
+    @classmethod
+    def of(cls, numbers: np.ndarray) -> "Scale":
+        """The scale of these numbers; raises `ValueError` when they are all the same."""
+        mean, deviation = float(numbers.mean()), float(numbers.std())
+        if numbers.min() == numbers.max():
+            raise ValueError(
+                f"the number is {numbers[0]:g} in all {len(numbers):,} training examples; at "
+                "least 2 different ones are needed"
+            )
+        return cls(mean, deviation)
+
+    def scaled(self, numbers: np.ndarray) -> np.ndarray:
+        """Numbers as deviations."""
+        return (numbers - self.mean) / self.deviation
+
+    def restored(self, number: float) -> float:
+        """The number that a deviation stands for."""
+        return number * self.deviation + self.mean
+
+
+@dataclass(frozen=True, eq=False)
+class NumberedTexts(Batch):
+    """Texts and their numbers, in deviations from the mean."""
+
+    source: Sequences
+    number: Float[Tensor, " batch"]
+
+    @property
+    def num_targets(self) -> int:
+        """Number of texts."""
+        return len(self.number)
+
+
+@dataclass(frozen=True, eq=False)
+class TextsAndNumbers(OneText):
+    """The tokenizer of the texts and the scale of the numbers.
+
+    Args:
+        longest: greatest number of tokens that are read of a text; longer ones are cut.
+        sentences: mark the end of every sentence, for networks that read documents.
+    """
+
+    tokenizer: Tokenizer
+    scale: Scale
+    longest: int
+    sentences: bool = False
+
+    @property
+    def readers(self) -> dict[str, Reader]:
+        """What makes numbers of each column."""
+        return {"text": self.texts, "number": self.scale}
+
+    @property
+    def sizes(self) -> dict[str, Any]:
+        """What the data decides of a network: one output, as of a classifier with one class."""
+        return {**super().sizes, "classes": 1}
+
+    def collate(self, examples: Examples, rows: np.ndarray) -> NumberedTexts:
+        """These examples as a batch."""
+        (sources,) = examples.take(rows)
+        numbers = torch.from_numpy(examples.labels[rows].astype(np.float32))
+        return NumberedTexts(sequences_of(sources, self.tokenizer.pad), numbers)
+
+    def save(self, folder: Path) -> list[str]:
+        """Write both files."""
+        write_whole(folder / SCALE, json.dumps(asdict(self.scale)).encode())
+        return [*super().save(folder), SCALE]
+
+    @classmethod
+    def load(cls, folder: Path, entries: Mapping[str, Any]) -> "TextsAndNumbers":
+        """What `save` wrote; raises `ValueError` when a file is damaged."""
+        tokenizer, scale = Tokenizer.load(folder / TOKENIZER), load_scale(folder / SCALE)
+        return cls(tokenizer, scale, entries["longest"], entries["sentences"])
+
+
+def load_scale(path: Path) -> Scale:
+    """The scale in a file; raises `ValueError` when it is damaged."""
+    try:
+        found = Scale(**read_json(path.read_bytes()))
+        whole = isfinite(found.mean) and 0 < found.deviation < inf
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path} is damaged: {error}") from None
+    if not whole:
+        raise ValueError(f"{path} is damaged: it says {found}; copy the whole run folder again")
+    return found
+
+
+def numbers_of(rows: Any) -> np.ndarray:
+    """The numbers of a split of a corpus."""
+    batches = (rows[start : start + 1000]["number"] for start in range(0, len(rows), 1000))
+    return np.concatenate([np.array(batch, dtype=np.float64) for batch in batches])

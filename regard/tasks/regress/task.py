@@ -1,0 +1,98 @@
+"""Regression of texts: a number to each, and how far off it is."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import mse_loss
+
+from regard.config import Config, LargeCount
+from regard.data.encoding.token_settings import BPE, Tokens, texts_of
+from regard.data.reading.corpus import Corpus
+from regard.tasks.auxiliary import forward_sampled, with_auxiliary_loss
+from regard.tasks.regress.coder import NumberedTexts, Scale, TextsAndNumbers, numbers_of
+from regard.tasks.regress.metrics import number_scores
+from regard.tasks.regress.predictor import Regressor
+from regard.tasks.regress.schema import SCHEMA
+from regard.tasks.task import Record, Task
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegressSettings(Config):
+    """The options of regression.
+
+    Args:
+        tokens: how texts are cut.
+        sentences: mark the end of every sentence, for networks that read documents.
+        longest: tokens that are read of a text; longer ones are cut.
+        batch_tokens: tokens of a micro-batch, padding included.
+    """
+
+    tag = "regress"
+
+    tokens: Tokens = BPE()
+    sentences: bool = False
+    longest: LargeCount = 256
+    batch_tokens: LargeCount = 4096
+
+
+class Regress(Task):
+    r"""The task: learn a number for each text.
+
+    The network is one of classification with a single output (see
+    `regard.models.protocols.Classifies`): the number in standard deviations from the mean of the
+    training data.
+
+    >>> import tempfile, torch
+    >>> from pathlib import Path
+    >>> class Bag(torch.nn.Module):
+    ...     def __init__(self, vocab, **_):
+    ...         super().__init__()
+    ...         self.words = torch.nn.Embedding(vocab, 1)
+    ...     def forward(self, source):
+    ...         return source.mean(self.words(source.ids))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "houses.csv")
+    ...     rows = (f"{rooms} rooms with a bath,{1000 * rooms}\n" for rooms in range(40))
+    ...     _ = path.write_text("text,price\n" + "".join(rows))
+    ...     task = Regress(str(path), Bag)
+    >>> task.loss(task.batch("train", np.arange(2))).shape
+    torch.Size([])
+    """
+
+    name, metric = "regress", "rmse"
+    schema = SCHEMA
+    settings_type = RegressSettings
+    predictor_type = Regressor
+    settings: RegressSettings
+    coder: TextsAndNumbers
+
+    @classmethod
+    def learn(cls, corpus: Corpus, settings: Any) -> TextsAndNumbers:
+        """Tokens and scale of the training part."""
+        train = corpus.splits["train"]
+        scale = Scale.of(numbers_of(train))
+        tokenizer = settings.tokens.learned(texts_of(train, "text"))
+        return TextsAndNumbers(tokenizer, scale, settings.longest, settings.sentences)
+
+    def loss(self, batch: NumberedTexts) -> Float[Tensor, ""]:
+        """The summed squared errors in squared deviations, an auxiliary loss included."""
+        output, aux = forward_sampled(self.model, batch.source)
+        errors = mse_loss(output.float()[:, 0], batch.number, reduction="none")
+        return with_auxiliary_loss(errors, aux).sum()
+
+    def ask(self, split: str, rows: np.ndarray, num_answers: int) -> list[Record]:
+        """For each text its number and the answer, both as they are written in the data."""
+        batch, restored = self.batch(split, rows), self.coder.scale.restored
+        found = self.model(batch.source).float()[:, 0].tolist()
+        both = zip(batch.number.tolist(), found, strict=True)
+        return [{"target": restored(n), "answer": restored(x)} for n, x in both]
+
+    def score(self, split: str, records: Sequence[Record]) -> dict[str, float]:
+        """The loss of `loss` for each text, and the metrics of `number_scores`."""
+        answers, targets = (np.array([r[key] for r in records]) for key in ("answer", "target"))
+        found = number_scores(answers, targets)
+        return {"loss": (found["rmse"] / self.coder.scale.deviation) ** 2, **found}
