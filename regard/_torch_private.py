@@ -130,6 +130,13 @@ def _requires_grad_below(tensor: Tensor) -> bool:
     return tensor.requires_grad
 
 
+def store_of_all_ranks() -> Any:
+    """The table of names and bytes that all processes of `torch.distributed` share."""
+    from torch.distributed.distributed_c10d import _get_default_store
+
+    return _get_default_store()
+
+
 _fused: dict[type, bool] = {}
 
 

@@ -44,7 +44,9 @@ class Between:
         """Raise `ValueError` with the number and the bounds unless it lies between them."""
         inside = self.least <= value <= self.most and self.above < value < self.below
         if not inside or math.isnan(value):
-            raise ValueError(f"{name} must be {self}, got {value}")
+            unbounded = value == math.inf == min(self.most, self.below)
+            finite = " and finite" if unbounded and str(self) != "finite" else ""
+            raise ValueError(f"{name} must be {self}{finite}, got {value}")
 
     def __str__(self) -> str:
         said = [

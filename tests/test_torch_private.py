@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 import torch.autograd.forward_ad as forward_ad
+import torch.distributed as dist
 import torch.nn.functional as F
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils.flop_counter import FlopCounterMode
@@ -108,3 +109,13 @@ def test_fused_kernels_are_told_from_plain_arithmetic() -> None:
     assert private.is_fused_attention(fused.grad_fn)
     plain = (q @ q.mT).softmax(-1) @ q
     assert not private.is_fused_attention(plain.grad_fn)
+
+
+def test_the_store_is_that_of_the_process_group() -> None:
+    dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    try:
+        store = private.store_of_all_ranks()
+        store.set("said", "so")
+        assert store.get("said") == b"so" and store.clone().get("said") == b"so"
+    finally:
+        dist.destroy_process_group()

@@ -29,7 +29,7 @@ examples:
 
 verbs:
   demo      train a small network on dates, here and now, without a download
-  train     train on your own data: translate, classify, match, answer, recommend, continue
+  train     train on your own data: translate, classify, regress, match, answer, recommend, continue
   predict   ask a trained model, and see where it attended
   eval      measure a trained model
   compare   put runs side by side, as a table and a page

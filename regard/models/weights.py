@@ -38,7 +38,8 @@ def write_weights(
     named = module.state_dict() if weights is None else weights
     tensors = {n: t.contiguous() for n, t in named.items() if n not in again}
     shared = {SHARED: json.dumps(again)} if again else {}
-    write_whole(path, save(tensors, metadata={"format": "pt", **shared}))
+    content = save(tensors, metadata={"format": "pt", **shared})
+    write_whole(path, _in_order(content) if shared else content)
 
 
 def read_weights(
@@ -74,6 +75,19 @@ def read_weights(
     for name, first in again.items():
         owner, _, leaf = name.rpartition(".")
         setattr(module.get_submodule(owner), leaf, module.get_parameter(first))
+
+
+def _in_order(content: bytes) -> bytes:
+    """The same file with its metadata in the order of their names.
+
+    The package writes them in another one each time, and equal weights should be equal files.
+    """
+    body = 8 + header_length(content[:8], len(content))
+    table = json.loads(content[8:body])
+    table["__metadata__"] = dict(sorted(table["__metadata__"].items()))
+    text = json.dumps(table, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)  # The tensors begin at a multiple of 8 bytes.
+    return len(text).to_bytes(8, "little") + text + content[body:]
 
 
 def shared_names(module: nn.Module) -> dict[str, str]:

@@ -6,7 +6,8 @@ from datetime import timedelta
 from typing import Any
 
 import torch.distributed as dist
-from torch.distributed.distributed_c10d import _get_default_store
+
+from regard._torch_private import store_of_all_ranks
 
 
 class Heartbeat:
@@ -23,8 +24,7 @@ class Heartbeat:
 
     def __init__(self, beats: bool, timeout_s: float) -> None:
         # A connection of its own: one that waits is not shared.
-        shared: Any = _get_default_store()
-        self.store = shared.clone()
+        self.store = store_of_all_ranks().clone()
         self.group = dist.new_group(backend="gloo", timeout=timedelta(seconds=timeout_s))
         self.beats, self.timeout_s, self.messages = beats, timeout_s, 0
         if beats:

@@ -75,5 +75,5 @@ def test_how_a_network_attends_is_said_in_a_few_words(
     data = {"data": str(data_of(recipe)), **SMALL[recipe], **given}
     settings, _ = settings_for(Request(recipe, (), tuple(data.items())), None)
     config = model_class(settings.model_name).config_type
-    sizes = dict.fromkeys(config.from_data, 9)
+    sizes = {**dict.fromkeys(config.from_data, 9), "joint_vocab": True}
     assert attention_of(settings.network(sizes)).startswith(said)

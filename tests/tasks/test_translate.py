@@ -113,7 +113,7 @@ def test_tokens_are_learned_of_both_languages_together_or_of_each(
     (tmp_path / "encoded").mkdir()
     data = Translate.prepare(str(path), settings, tmp_path / "encoded")
     coder = data.coder
-    assert (coder.source is coder.target) is joint
+    assert (coder.source is coder.target) is coder.sizes["joint_vocab"] is joint
     assert coder.source.unknown("XY") == ([] if joint else ["X", "Y"])
     assert len(coder.target) == (9 if joint else 7)
     assert coder.sizes["max_source_length"] == 20 and coder.sizes["max_length"] == 71

@@ -160,6 +160,7 @@ class TransformerConfig(Blocks):
     Args:
         source_vocab: number of different source tokens.
         target_vocab: number of different target tokens.
+        joint_vocab: a number stands for the same token on both sides.
         layers: of the encoder, and of the decoder if `decoder_layers` is None.
         decoder_layers: of the decoder.
         sharing: `none`, `all`, `universal`, or `adaptive` in the encoder and universal in the
@@ -172,10 +173,13 @@ class TransformerConfig(Blocks):
     """
 
     tag = "transformer"
-    from_data: ClassVar[tuple[str, ...]] = ("source_vocab", "target_vocab", "max_length")
+    from_data: ClassVar[tuple[str, ...]] = (
+        *("source_vocab", "target_vocab", "joint_vocab", "max_length"),
+    )
 
     source_vocab: LargeCount
     target_vocab: LargeCount
+    joint_vocab: bool = True
     layers: Layers = 4
     decoder_layers: Layers | None = None
     sharing: Unshared | Shared | Universal | Adaptive = Unshared()
@@ -184,7 +188,8 @@ class TransformerConfig(Blocks):
     @property
     def ties_source(self) -> bool:
         """Is the source embedding the target's?"""
-        return self.tied == "all" and self.source_vocab == self.target_vocab
+        one = self.joint_vocab and self.source_vocab == self.target_vocab
+        return self.tied == "all" and one
 
 
 @dataclass(frozen=True, kw_only=True)

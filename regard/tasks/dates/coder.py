@@ -42,6 +42,7 @@ class DateCoder:
         return {
             "source_vocab": len(self.source),
             "target_vocab": len(self.target),
+            "joint_vocab": False,
             "max_source_length": self.longest + 1,
             "max_length": self.longest + 1,
         }

@@ -44,6 +44,7 @@ class TextPairs:
         return {
             "source_vocab": len(self.source),
             "target_vocab": len(self.target),
+            "joint_vocab": self.target is self.source,
             "max_source_length": longest,
             "max_length": None if longest is None else longest + self.extra_length + 1,
         }

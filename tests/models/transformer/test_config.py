@@ -51,11 +51,19 @@ def fingerprint(config: Any) -> tuple[list[tuple[int, ...]], str, list[float]]:
 def test_every_field_changes_the_network(config: Any) -> None:
     before = fingerprint(config)
     for field in dataclasses.fields(config):
-        if field.name != "max_length":
+        if field.name not in ("max_length", "joint_vocab"):
             after = fingerprint(changed(config, **{field.name: CHANGES[field.name]}))
             assert after != before, field.name
     learned = changed(config, positions="learned", max_length=9)
     assert fingerprint(learned) != fingerprint(changed(learned, max_length=8))
+
+
+def test_one_vocabulary_ties_and_two_of_one_size_do_not() -> None:
+    size = CONFIG.target_vocab
+    joint, apart = (
+        changed(CONFIG, source_vocab=size, joint_vocab=j, tied="all") for j in (True, False)
+    )
+    assert fingerprint(joint) != fingerprint(apart)
 
 
 def test_the_published_sizes_are_published() -> None:
@@ -99,3 +107,5 @@ def test_a_language_model_does_not_halt() -> None:
 def test_embeddings_of_two_vocabularies_are_not_tied() -> None:
     assert not changed(CONFIG, tied="all").ties_source
     assert changed(CONFIG, tied="all", source_vocab=11).ties_source
+    # As many tokens on both sides, and not the same ones.
+    assert not changed(CONFIG, tied="all", source_vocab=11, joint_vocab=False).ties_source
