@@ -23,6 +23,11 @@ def write_whole(path: Path, content: bytes) -> None:
     sync_folder(path.parent)
 
 
+def left_unwritten(folder: Path, name: str) -> list[Path]:
+    """What is left in a folder of the writing of a file by processes that were killed at it."""
+    return list(folder.glob(f".{name}.*.tmp"))
+
+
 def read_json(text: str | bytes) -> Any:
     """Parse JSON, refusing what `json` lets pass: repeated keys, NaN, and what is too deep or long.
 

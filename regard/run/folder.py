@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from regard._io.files import write_whole
+from regard._io.files import left_unwritten, write_whole
 from regard.data.reading.corpus import Corpus
 from regard.errors import UsageError
 from regard.models import MODELS
@@ -116,7 +116,7 @@ def claimed(folder: Path, settings: AnySettings, resume: str) -> Path:
             folder = new_run_folder(folder)
         elif (folder / CONFIG).exists():
             _require_same(folder, settings, resume)
-        elif folder.exists() and any(folder.iterdir()):
+        elif folder.exists() and {*folder.iterdir()} - {*left_unwritten(folder, CONFIG)}:
             raise UsageError(
                 f"{folder} exists and is no run; give another folder (--out) or --resume never"
             )

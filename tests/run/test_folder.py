@@ -1,6 +1,8 @@
 """Where a run is kept, and what it says of its network."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +10,7 @@ import pytest
 
 from regard.errors import UsageError
 from regard.models import model_class
-from regard.run.folder import attention_of, folder_of, require_place
+from regard.run.folder import CONFIG, attention_of, claimed, folder_of, require_place
 from regard.run.merging import Request, settings_for
 from tests.run.tiny import SMALL, data_of
 
@@ -51,6 +53,28 @@ def test_a_place_that_may_not_be_written_is_named(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(UsageError, match="cannot be made in .*: Permission denied"):
         require_place(tmp_path / "run")
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from regard._io.files import write_whole
+os.replace = lambda *_: os.kill(os.getpid(), 9)
+write_whole(Path(sys.argv[1]), b"x")
+"""
+
+
+def test_a_folder_whose_making_was_killed_is_taken_and_another_one_is_not(tmp_path: Path) -> None:
+    data = {"data": str(data_of("dan")), **SMALL["dan"]}
+    settings, _ = settings_for(Request("dan", (), tuple(data.items())), None)
+    folder = tmp_path / "run"
+    folder.mkdir()
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(folder / CONFIG)], check=False)
+    assert killed.returncode == -9 and len(list(folder.iterdir())) == 1
+    assert claimed(folder, settings, "auto") == folder
+    (folder / CONFIG).rename(folder / "notes.toml")
+    with pytest.raises(UsageError, match="run exists and is no run; give another folder"):
+        claimed(folder, settings, "auto")
 
 
 @pytest.mark.parametrize(
