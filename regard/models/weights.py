@@ -63,12 +63,12 @@ def read_weights(
         again = shared_names(module) | _shared_in(content, module)
         expected = {name: t for name, t in state.items() if name not in again}
         whole = [name for name, t in expected.items() if not t.is_floating_point()]
-        found = _today(weight_shapes(content, whole), renamed)
+        found = renamed_weights(weight_shapes(content, whole), renamed)
     except ValueError as error:
         raise ValueError(f"{path} is damaged or no safetensors file: {error}") from None
     found |= {name: list(tensor.shape) for name, tensor in beside.items()}
     _compare(found, expected, path)
-    read = _today(load(content), renamed) | dict(beside)
+    read = renamed_weights(load(content), renamed) | dict(beside)
     tensors = {name: tensor.to(expected[name].dtype) for name, tensor in read.items()}
     tensors |= {name: tensors[first] for name, first in again.items()}
     module.load_state_dict(tensors, assign=True)
@@ -142,8 +142,15 @@ def weight_shapes(content: bytes, integers: Collection[str] = ()) -> dict[str, l
     return {name: shape for name, _, shape in rows}
 
 
-def _today(named: Mapping[str, Value], renamed: Mapping[str, str]) -> dict[str, Value]:
-    """The same under the names that they have today."""
+def renamed_weights(named: Mapping[str, Value], renamed: Mapping[str, str]) -> dict[str, Value]:
+    """The same under the names that they have today.
+
+    Args:
+        renamed: how names may begin, and how they then do today.
+
+    >>> renamed_weights({"score.v": 1, "output.bias": 2}, {"score.": "attend.score."})
+    {'attend.score.v': 1, 'output.bias': 2}
+    """
     found = {}
     for name, value in named.items():
         begins = next((old for old in renamed if name.startswith(old)), "")

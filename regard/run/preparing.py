@@ -15,12 +15,16 @@ from regard._io.files import read_json, write_whole
 from regard.data.feeding.streamed import Streamed
 from regard.data.reading.corpus import Corpus
 from regard.errors import UsageError
+from regard.run.loading import load_predictor
 from regard.run.settings import Settings
 from regard.tasks import task_class
 from regard.tasks.task import Encoded, Task
 from regard.training.ranks import Ranks
+from regard.training.run_folder import BEST
 
 TOKENS, PREPARED = "tokens", "prepared.json"
+FORMAT = 2
+"""Of what is prepared; 1, which has no number, lacks what task and data decide together."""
 HEAD, EVALUATED = 100_000, 1000
 """Rows of a stream that tokens are learned from, and that each evaluation asks."""
 POOL = 10_000
@@ -84,10 +88,11 @@ def head(corpus: Corpus) -> Corpus:
 def _encoded(kind: Any, settings: Settings, corpus: Corpus, place: Path, ranks: Ranks) -> Encoded:
     """The corpus as numbers, made once for all processes."""
     if ranks.is_main and _prepared(place) != corpus.fingerprint:
+        coder = _coder_of_older_run(place)
         shutil.rmtree(place, ignore_errors=True)
         place.mkdir(parents=True)
-        kind.prepare(corpus, settings.task, place)
-        entry = {"fingerprint": corpus.fingerprint}
+        kind.prepare(corpus, settings.task, place, coder)
+        entry = {"fingerprint": corpus.fingerprint, "format": FORMAT}
         write_whole(place / PREPARED, json.dumps(entry).encode())
     while _prepared(place) != corpus.fingerprint:
         # Preparing large data takes longer than processes wait for each other's messages; if the
@@ -98,7 +103,26 @@ def _encoded(kind: Any, settings: Settings, corpus: Corpus, place: Path, ranks: 
 
 def _prepared(place: Path) -> str | None:
     """The fingerprint of the data that was prepared here, None while it is not all there."""
+    entry = _entry(place)
+    return entry["fingerprint"] if entry.get("format") == FORMAT else None
+
+
+def _entry(place: Path) -> dict[str, Any]:
+    """What is said of the data that was prepared here, nothing while it is not all there."""
     try:
-        return str(read_json((place / PREPARED).read_bytes())["fingerprint"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+        entry = read_json((place / PREPARED).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    whole = isinstance(entry, dict) and isinstance(entry.get("fingerprint"), str)
+    return entry if whole else {}
+
+
+def _coder_of_older_run(place: Path) -> Any:
+    """What a run of version 0.1 has learned from its data, None where it is not one.
+
+    Its network knows the tokens by these numbers, and `unigram` learns others each time. Where
+    nothing was evaluated yet, the same data has to do.
+    """
+    entry, best = _entry(place), place.parent / BEST
+    older = bool(entry) and "format" not in entry and best.exists()
+    return load_predictor(best).coder if older else None

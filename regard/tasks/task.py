@@ -144,20 +144,25 @@ class Task(ABC):
 
     @classmethod
     def prepare(
-        cls, data: Corpus | str | None, settings: Any = None, place: Path | None = None
+        cls,
+        data: Corpus | str | None,
+        settings: Any = None,
+        place: Path | None = None,
+        coder: Any = None,
     ) -> Encoded:
         """Learn the coder from the training part, and write every split as numbers.
 
         Args:
             data: a corpus, or what `regard.data` can read as this task's.
             place: a folder for the numbers; a temporary one that goes with them if None.
+            coder: one that was learned from this data before; nothing is learned then.
         """
         if cls.schema is None or data is None:
             raise ValueError(f"{cls.name} learns from data; give a corpus, or where it is")
         settings = cls.settings_type() if settings is None else settings
         corpus = read(data, [cls.schema], cls.name) if isinstance(data, str) else data
         folder = place or Path(tempfile.mkdtemp(prefix="regard-"))
-        coder = cls.learn(corpus, settings)
+        coder = cls.learn(corpus, settings) if coder is None else coder
         coder.save(folder)
         encoded = Encoded(coder, coder.encode(corpus.splits, folder), corpus.splits)
         if place is None:

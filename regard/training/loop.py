@@ -92,8 +92,8 @@ class Trainer:
         So it does not matter how many processes resume: the order of the examples and what is
         summed up in an update stay the same. Raises `ValueError` when it belongs to another run.
         """
-        self.writer.load(found.read("model"))
-        restore_optimizers(self.model, self.optimizers, found.read("optimizer"))
+        self.writer.load(self.writer.weights_in(found))
+        restore_optimizers(self.model, self.optimizers, self.writer.optimizer_in(found))
         self.state = state_in(found)
         self.feed = self._feed(found.state.get("accumulate", self.accumulate))
         self.place = self._own_place(found.state)

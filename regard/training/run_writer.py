@@ -9,7 +9,8 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from regard.models.weights import shared_names
+from regard.models.older import RENAMED
+from regard.models.weights import renamed_weights, shared_names
 from regard.tasks.predictor import Predictor
 from regard.training.checkpoint import Checkpoint, verified
 from regard.training.optimizers import like, whole
@@ -47,6 +48,8 @@ class RunWriter:
         self.model = predictor.model
         self.journal = Journal(folder if ranks.is_main else None)
         self.saver = Saver(folder / CHECKPOINTS, keep=checkpoints)
+        tag = getattr(getattr(self.model, "config", None), "tag", None)
+        self._renamed = RENAMED.get(str(tag), {})
 
     def has_best(self) -> bool:
         """Is there a best model? The same answer for all processes."""
@@ -62,7 +65,8 @@ class RunWriter:
 
     def load_best(self) -> None:
         """Take over the weights of `best/`."""
-        weights = load_file(self.folder / BEST / "model.safetensors")
+        found = load_file(self.folder / BEST / "model.safetensors")
+        weights = renamed_weights(found, self._renamed)
         for name, first in shared_names(self.model).items():
             weights[name] = weights[first]
         self.load(weights)
@@ -80,6 +84,17 @@ class RunWriter:
                 self.event(state, "saved", f"{text}, training paused for {self.saver.pause:.3f} s")
         self.ranks.broadcast()
 
+    def weights_in(self, checkpoint: Checkpoint) -> dict[str, Tensor]:
+        """The weights of a checkpoint, also of one that version 0.1 wrote."""
+        return renamed_weights(checkpoint.read("model"), self._renamed)
+
+    def optimizer_in(self, checkpoint: Checkpoint) -> dict[str, Tensor]:
+        """What the optimizers know of each weight (`exp_avg/NAME`), likewise."""
+        found = checkpoint.read("optimizer")
+        ways = {f"{key.partition('/')[0]}/" for key in found}
+        renamed = {way + old: way + new for way in ways for old, new in self._renamed.items()}
+        return renamed_weights(found, renamed)
+
     def load_mean(self, last: int) -> int:
         """Take over the mean of the last checkpoints' weights; returns how many there were.
 
@@ -94,7 +109,7 @@ class RunWriter:
             if tensor.is_floating_point()
         }
         for each in found:
-            for name, tensor in each.read("model").items():
+            for name, tensor in self.weights_in(each).items():
                 if name in mean:
                     mean[name] += tensor.double() / len(found)
         self.load(own | {name: tensor.to(own[name].dtype) for name, tensor in mean.items()})

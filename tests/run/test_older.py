@@ -1,7 +1,7 @@
 """Runs that version 0.1 trained load, answer and are measured as then.
 
 `older/` has tiny ones of it, one for each form that its files had. `answers.json` is what that
-version itself said of a few texts.
+version itself said of a few texts. `unfinished/` has two that were interrupted, with their data.
 """
 
 import json
@@ -14,6 +14,7 @@ import pytest
 import torch
 
 import regard
+from regard._io.manifest import write_manifest
 from regard.data.synthetic.data_sets import DATA
 from regard.errors import UsageError
 from regard.run.folder import settings_in
@@ -22,6 +23,7 @@ from regard.run.settings import settings_of
 from tests.cli.small import put
 
 OLDER = Path(__file__).parent / "older"
+UNFINISHED = Path(__file__).parent / "unfinished"
 NAMES = sorted(path.name for path in OLDER.iterdir())
 FILES = {".tsv": "pairs.tsv", ".csv": "labels.csv", ".txt": "text.txt"}
 
@@ -141,3 +143,34 @@ def test_a_run_of_then_without_checkpoints_is_not_begun_anew(
     with pytest.raises(UsageError, match="run has no valid checkpoint"):
         Run("run").resume(steps=3)
     assert Path("run/config.toml").read_text() == before
+
+
+@pytest.mark.parametrize(("name", "loss"), [("lstm", 0.404966), ("rnnsearch", 2.808839)])
+def test_an_interrupted_run_of_then_ends_as_it_would_have(
+    name: str, loss: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(UNFINISHED, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    run = regard.train(resume=name)
+    lines = (tmp_path / name / "metrics.jsonl").read_text().splitlines()
+    valid = [entry for entry in map(json.loads, lines) if entry["kind"] == "valid"]
+    assert valid[-1]["step"] == 24 and valid[-1]["loss"] == pytest.approx(loss, rel=1e-3)
+    assert run.predict(["cab"])[0].answers
+
+
+def test_tokens_of_a_run_of_then_are_those_its_network_knows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(UNFINISHED, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    for file in ("tokens/tokenizer.json", "best/tokenizer.json"):
+        tokenizer = json.loads((tmp_path / "lstm" / file).read_text())
+        vocab = tokenizer["model"]["vocab"]
+        vocab["a"], vocab["b"] = vocab["b"], vocab["a"]  # As `unigram` may learn them anew.
+        (tmp_path / "lstm" / file).write_text(json.dumps(tokenizer))
+    best = tmp_path / "lstm" / "best"
+    write_manifest(best, list(json.loads((best / "manifest.json").read_text())["files"]))
+    regard.train(resume="lstm")
+    for place in ("tokens", "best"):
+        found = json.loads((tmp_path / "lstm" / place / "tokenizer.json").read_text())
+        assert found["model"]["vocab"] == vocab

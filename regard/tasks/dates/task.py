@@ -91,7 +91,11 @@ class Dates(Task):
 
     @classmethod
     def prepare(
-        cls, data: Corpus | str | None = None, settings: Any = None, place: Path | None = None
+        cls,
+        data: Corpus | str | None = None,
+        settings: Any = None,
+        place: Path | None = None,
+        coder: Any = None,
     ) -> MadeDates:
         """The patterns of all languages, and the questions of both evaluations."""
         if data is not None:
