@@ -23,7 +23,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "han": {**RECURRENT, **CHARACTERS, "attention_dim": 5},
     "abcnn": {**RECURRENT, **CHARACTERS, "longest": 24},
     "memory": {"embed_dim": 8, "hops": 2, "linear_epochs": 0},
-    "transformer_lm": {**BLOCKS, "block": 8, "length": 5},
+    "transformer_lm": {**BLOCKS, "layers": 2, "block": 8, "length": 5},
     "dates": {**RECURRENT, "languages": "en", "maxout_dim": 4},
     "din": {"embed_dim": 4, "hidden_dim": 6, "second_dim": 4},
     "youtube_dnn": {"embed_dim": 4},
@@ -46,12 +46,18 @@ STORIES = "".join(
     for who in ("Mary", "John", "Daniel")
     for place in ("garden", "office", "kitchen")
 )
+DOCUMENTS = "text,label\n" + "".join(
+    f"{one} {other}. {other} bad. {one},{'with' if 'c' in one + other else 'without'}\n"
+    for one in ("ab", "Cab", "e", "bad", "dab")
+    for other in ("ab", "ef", "e", "ace", "dad")
+)
 CHOICES = "user\titem\trating\ttimestamp\n" + "".join(
     f"u{user}\ti{(user * 3 + time * time) % 11}\t1\t{time}\n"
     for user in range(9)
     for time in range(6)
 )
-OWN = {
+OWN = {  # Of a recipe or a task.
+    "han": ("documents.csv", DOCUMENTS),
     "match": ("pairs.csv", MATCHES),
     "regress": ("houses.csv", HOUSES),
     "answer": ("qa1_train.txt", STORIES),
@@ -66,12 +72,12 @@ def data_of(name: str) -> Path | None:
 
     task = recipe(name)["task"]["name"]
     folder = Path(tempfile.mkdtemp(prefix="regard-tiny-"))
-    if task in FILES:
+    if name not in OWN and task in FILES:
         path = put(folder, FILES[task])
         path.write_text(path.read_text().replace("cd", "Cd"))  # For `lowercase` to change.
         return path
-    if task not in OWN:
+    if name not in OWN and task not in OWN:
         return None
-    file, text = OWN[task]
+    file, text = OWN[name if name in OWN else task]
     (folder / file).write_text(text)
     return folder / file
