@@ -33,7 +33,7 @@ def healthy(examined: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> dict[s
 
 def test_a_healthy_machine_has_no_problem(healthy: dict[str, Any]) -> None:
     assert healthy["problems"] == []
-    assert doctor.described(healthy).endswith("no problem found")
+    assert doctor.doctor_text(healthy).endswith("no problem found")
 
 
 def test_each_kind_of_call_is_tried_on_the_backend_that_serves_it(healthy: dict[str, Any]) -> None:

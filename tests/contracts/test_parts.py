@@ -245,24 +245,24 @@ def test_a_field_keeps_an_object_without_a_name_as_ones_own() -> None:
 
 
 def test_only_what_a_user_types_is_imported(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "my_parts.py").write_text(
+    (tmp_path / "parts_for_this_test.py").write_text(
         "def plain(scores, mask=None):\n    return scores\n"
         "class Scaled:\n"
         "    def __init__(self, by=2):\n        self.by = by\n"
         "    def __call__(self, scores, mask=None):\n        return scores * self.by\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
-    name = "my_parts:Scaled(3)"
+    name = "parts_for_this_test:Scaled(3)"
     for read in (canonical, part, PartOf("normalizer").converted):
         with pytest.raises(ValueError):
             read("normalizer", name)
     assert part_of_file({"own": name}) == name
-    assert "my_parts" not in sys.modules, "a name in a file was imported"
+    assert "parts_for_this_test" not in sys.modules, "a name in a file was imported"
     made = part_at(name, "normalizer")
     assert made == name and made.part.by == 3
-    assert part_at("my_parts:Scaled", "normalizer").part.by == 2
-    assert part_at("my_parts:plain", "normalizer").part(5) == 5
-    monkeypatch.delitem(sys.modules, "my_parts")
+    assert part_at("parts_for_this_test:Scaled", "normalizer").part.by == 2
+    assert part_at("parts_for_this_test:plain", "normalizer").part(5) == 5
+    monkeypatch.delitem(sys.modules, "parts_for_this_test")
 
 
 def part_of_file(entry: dict[str, str]) -> str:

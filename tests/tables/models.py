@@ -79,7 +79,7 @@ _CHOICES: dict[str, list[dict[str, Any]]] = {
         {"norm": "pre", "activation": "swiglu", "positions": "learned", "tied": "none"},
         {"positions": "rope", "kv_heads": 1, "tied": "output", "activation": "gelu"},
         {"positions": "none", "sharing": "all", "target_vocab": VOCAB},
-        {"sharing": "universal"},
+        {"sharing": "universal", "target_vocab": VOCAB, "joint_vocab": False},
         {"sharing": "adaptive"},
     ],
     "transformer_classifier": [

@@ -65,7 +65,7 @@ def test_entries_give_the_same_config() -> None:
         ({}, "give a budget: epochs, steps or seconds"),
         ({"steps": 0}, "steps must be at least 1, got 0"),
         ({"seconds": -1.0}, "seconds must be above 0, got -1"),
-        ({"seconds": math.inf}, "seconds must be above 0, got inf"),
+        ({"seconds": math.inf}, "seconds must be above 0 and finite, got inf"),
         ({"epochs": math.nan}, "epochs must be above 0, got nan"),
         ({"learning_rate": math.nan}, "learning_rate must be above 0, got nan"),
         ({"learning_rate": 0.0}, "learning_rate must be above 0, got 0"),
