@@ -131,12 +131,18 @@ class Run:
         for one, as on the command line, will do.
 
         Raises `ValueError` for one that cannot be read, and `TypeError` for a text in the place of
-        several.
+        several, and for what is no text.
         """
         if isinstance(inputs, str):
             raise TypeError(f"inputs must be a list, such as [{inputs[:40]!r}], got a text")
         parse = type(self.predictor).parse
         typed = [parse(each) if isinstance(each, str) else each for each in inputs]
+        several = parse is not Predictor.parse
+        for number, each in enumerate(typed, 1):
+            texts = each if several and isinstance(each, (list, tuple)) else [each]
+            if not all(isinstance(text, str) for text in texts):
+                wanted = "texts that belong together" if several else "a text"
+                raise TypeError(f"input {number} of {len(typed)} must be {wanted}, got {each!r}")
         return self.predictor.predict(typed, num_answers)
 
     def evaluate(

@@ -312,6 +312,16 @@ def test_every_recipe_is_found_by_its_name_its_task_its_network_and_its_old_name
     assert {resolved(old) for old in OLDER} == {"memory", "transformer_lm"}
     with pytest.raises(UsageError, match="'rnnsearch' for classify; choose cnn or "):
         recipe_for("classify", "rnnsearch")
+    with pytest.raises(UsageError, match="'abcnn' for regress; choose lstm or cnn or "):
+        recipe_for("regress", "abcnn")
+
+
+def test_a_task_that_is_like_another_has_its_networks_and_none_of_its_data() -> None:
+    for model in ("lstm", "dan", "cnn", "han", "transformer_classifier"):
+        table, other = recipe_for("regress", model), recipe_for("classify", model)
+        assert table["model"] == other["model"] and not table.get("data")
+        assert table["task"] == {**other["task"], "name": "regress"} or model == "lstm"
+    assert recipe_for("regress", "lstm") is recipe("lstm_regressor")
     with pytest.raises(UsageError, match="no recipe 'charactres': did you mean"):
         recipe("charactres")
 

@@ -75,6 +75,8 @@ def test_three_lines_go_from_a_file_to_answers_and_numbers() -> None:
     assert run.evaluate().keys() == {"loss", "accuracy", "f1"}
     with pytest.raises(TypeError, match=r"inputs must be a list, such as \['ab cd'\], got a text"):
         run.predict("ab cd")
+    with pytest.raises(TypeError, match=r"input 2 of 2 must be a text, got \('ab', 'cd'\)"):
+        run.predict(["ab", ("ab", "cd")])
 
 
 def test_the_same_call_finds_the_run_and_a_longer_one_resumes_it() -> None:

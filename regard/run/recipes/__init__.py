@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from regard._nearest import nearest
+from regard.config import fields_of
 from regard.errors import UsageError
 from regard.models import MODELS
+from regard.tasks import task_class
 
 Table = dict[str, dict[str, Any]]
 
@@ -23,6 +25,9 @@ USUAL = {
     "dates": "dates",
 }
 """Task → the recipe that is followed where none is named."""
+
+LIKE = {"regress": "classify"}
+"""Task → one whose networks do it too, by its recipes less what the task has no option for."""
 
 OLDER = {"stories": "memory", "characters": "transformer_lm"}
 """What recipes were called in version 0.1; understood for one release."""
@@ -73,17 +78,29 @@ def recipe_for(task: str, model: str | None) -> Table:
     """
     if model is None:
         return recipe(task)
-    fitting = {name: _read(name) for name in names() if _read(name)["task"]["name"] == task}
-    for table in fitting.values():
+    fitting = _recipes_of(task)
+    for table in fitting:
         if table["model"]["name"] == model:
             return table
-    for table in fitting.values():
+    for table in fitting:
         if _family(table["model"]["name"]) == _family(model):
             return table
     if model not in MODELS:
         raise UsageError(f"there is no model {model!r}: {nearest(model, MODELS)}")
-    models = " or ".join(dict.fromkeys(table["model"]["name"] for table in fitting.values()))
+    models = " or ".join(dict.fromkeys(table["model"]["name"] for table in fitting))
     raise UsageError(f"no recipe trains the model {model!r} for {task}; choose {models}")
+
+
+@cache
+def _recipes_of(task: str) -> list[Table]:
+    """The recipes of a task, and those of the one that it is like."""
+    found = [_read(name) for name in names() if _read(name)["task"]["name"] == task]
+    if task in LIKE:
+        options = fields_of(task_class(task).settings_type)
+        for table in _recipes_of(LIKE[task]):
+            kept = {name: value for name, value in table["task"].items() if name in options}
+            found.append({**table, "data": {}, "task": {**kept, "name": task}})
+    return found
 
 
 def brings_data(name: str) -> bool:
