@@ -37,7 +37,7 @@ def as_table(path: Path, names: tuple[str, str], rows: list[tuple[str, str]]) ->
 
 
 def put(folder: Path, kind: str) -> Path:
-    """Data of one kind: `pairs.tsv`, `labels.csv`, `side` (files side by side), `text.txt`."""
+    """Data of one kind: `pairs.tsv`, `labels.csv`, `numbers.csv`, `side` by side, `text.txt`."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / kind
     if kind == "side":
@@ -50,6 +50,9 @@ def put(folder: Path, kind: str) -> Path:
     if kind.endswith(".txt"):
         path.write_text("abcd abcd\n" * 150)
         return path
+    if kind.startswith("numbers"):
+        rows = [(text, str(text.count("b"))) for text, _ in LABELLED]
+        return as_table(path, ("text", "number"), rows)
     pairs = kind.startswith("pairs")
     names = ("source", "target") if pairs else ("text", "label")
     return as_table(path, names, PAIRS if pairs else LABELLED)

@@ -16,7 +16,7 @@ from tests.cli.small import put
 
 Call = Callable[..., str]
 
-DATA = {"translate": "pairs.tsv", "language_model": "text.txt"}
+DATA = {"translate": "pairs.tsv", "language_model": "text.txt", "regress": "numbers.csv"}
 """Small data for the tasks that bring none."""
 TEXTS = {
     "dates": "<en> March 3, 2026",
