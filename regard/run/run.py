@@ -137,12 +137,9 @@ class Run:
             raise TypeError(f"inputs must be a list, such as [{inputs[:40]!r}], got a text")
         parse = type(self.predictor).parse
         typed = [parse(each) if isinstance(each, str) else each for each in inputs]
-        several = parse is not Predictor.parse
         for number, each in enumerate(typed, 1):
-            texts = each if several and isinstance(each, (list, tuple)) else [each]
-            if not all(isinstance(text, str) for text in texts):
-                wanted = "texts that belong together" if several else "a text"
-                raise TypeError(f"input {number} of {len(typed)} must be {wanted}, got {each!r}")
+            if parse is Predictor.parse and not isinstance(each, str):
+                raise TypeError(f"input {number} of {len(typed)} must be a text, got {each!r}")
         return self.predictor.predict(typed, num_answers)
 
     def evaluate(
