@@ -14,10 +14,10 @@ from regard.errors import UsageError
 from regard.view.comparison import (
     comparison,
     differing_settings,
-    label,
+    fact_label,
+    fact_text,
     summaries,
     winners,
-    written,
 )
 from regard.view.run_log import RunLog, read_run
 from regard.view.terminal import printable
@@ -86,10 +86,10 @@ def _results(runs: Sequence[RunLog]) -> Table:
         values = [summary[name] for summary in shown]
         best = winners(name, values)
         cells = [
-            f"{'★ ' if number in best else ''}{written(name, value)}"
+            f"{'★ ' if number in best else ''}{fact_text(name, value)}"
             for number, value in enumerate(values)
         ]
-        rows.append([label(name), *cells])
+        rows.append([fact_label(name), *cells])
     return _table("", runs, rows)
 
 

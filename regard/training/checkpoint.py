@@ -26,11 +26,11 @@ from regard.training.checkpoint_folder import (
     STATE,
     TENSORS,
     OtherVersion,
-    candidates,
     check,
     distinct,
     fill,
     manifest_of,
+    possible_checkpoints,
     rotate,
     set_aside,
     sweep,
@@ -180,7 +180,7 @@ def verified(folder: Path) -> list[Checkpoint]:
 
 def _descending(folder: Path, mend: bool) -> Iterator[Checkpoint]:
     skipped = []
-    for path in candidates(folder):
+    for path in possible_checkpoints(folder):
         try:
             manifest = check(path)
             state = read_json((path / STATE).read_bytes())

@@ -90,7 +90,7 @@ def check(path: Path) -> dict[str, Any]:
     return manifest
 
 
-def candidates(folder: Path) -> list[Path]:
+def possible_checkpoints(folder: Path) -> list[Path]:
     """Folders that may be checkpoints, the newest by the step in the manifest first."""
 
     def step(path: Path) -> int:
@@ -108,7 +108,7 @@ def candidates(folder: Path) -> list[Path]:
 def rotate(folder: Path, saved: Path, keep: int, protect: Collection[int]) -> None:
     """Keep what was just saved, the newest others that verify, and what is protected."""
     names = {saved.name, *(f"step-{step:09d}" for step in protect)}
-    others = [path for path in candidates(folder) if path.name not in names]
+    others = [path for path in possible_checkpoints(folder) if path.name not in names]
     kept = 1
     for path in others if len(others) >= keep else []:
         try:

@@ -64,10 +64,10 @@ def differing_settings(runs: Sequence[RunLog]) -> dict[str, list[Any]]:
     return {key: found for key, found in values.items() if any(v != found[0] for v in found)}
 
 
-def written(name: str, value: Any) -> str:
+def fact_text(name: str, value: Any) -> str:
     """A fact about a run as a reader wants it.
 
-    >>> written("seconds", 95.0), written("steps", 12000), written("test bleu", None)
+    >>> fact_text("seconds", 95.0), fact_text("steps", 12000), fact_text("test bleu", None)
     ('1 min 35 s', '12,000', '–')
     """
     if value is None:
@@ -79,10 +79,10 @@ def written(name: str, value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else short(value)
 
 
-def label(name: str) -> str:
+def fact_label(name: str) -> str:
     """What a fact is called before a reader.
 
-    >>> label("best valid bleu"), label("seconds"), label("status")
+    >>> fact_label("best valid bleu"), fact_label("seconds"), fact_label("status")
     ('best valid BLEU ↑', 'wall time', 'status')
     """
     for start in ("best valid ", "test "):
@@ -108,12 +108,12 @@ def _facts(runs: Sequence[RunLog], shown: Sequence[dict[str, Any]]) -> str:
     for name in list(shown[0])[1:] if shown else []:
         values = [summary[name] for summary in shown]
         best = winners(name, values)
-        cells = [text(written(name, value)) for value in values]
+        cells = [text(fact_text(name, value)) for value in values]
         marked = [
             f'<strong class="best">★ {cell}</strong>' if number in best else cell
             for number, cell in enumerate(cells)
         ]
-        rows.append([text(label(name)), *marked])
+        rows.append([text(fact_label(name)), *marked])
     return table(["", *(text(run.title) for run in runs)], rows, caption="★ best of these runs")
 
 
