@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from regard._nearest import nearest
-from regard.config import fields_of
 from regard.errors import UsageError
 from regard.models import MODELS
 from regard.tasks import task_class
@@ -94,6 +93,8 @@ def recipe_for(task: str, model: str | None) -> Table:
 @cache
 def _recipes_of(task: str) -> list[Table]:
     """The recipes of a task, and those of the one that it is like."""
+    from regard.config import fields_of  # Slow, and names are asked for by every `--help`.
+
     found = [_read(name) for name in names() if _read(name)["task"]["name"] == task]
     if task in LIKE:
         options = fields_of(task_class(task).settings_type)
