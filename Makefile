@@ -29,7 +29,7 @@ demo: $(READY) ## watch a network learn to read dates in every language, then as
 test: $(READY) ## run the tests and every example in the documentation
 	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
 
-# Every annotated shape and type, without a decorator in the source; three times slower.
+# It needs no decorator in the source, and takes twice as long.
 test-shapes: $(READY) ## run the same, and check every annotated shape while they run
 	$(BIN)/python -m pytest -n $(JOBS) --jaxtyping-packages=regard,beartype.beartype $(ARGS)
 
