@@ -23,6 +23,8 @@ READ_BY = {
     "dates": ("languages",),
 }
 """Task → which of the settings that stood under [data] it read."""
+MODEL_OF_DATES = {"embed_dim": 64, "hidden_dim": 96, "align_dim": 32, "maxout_dim": 48}
+"""What dates were learned with, whatever the settings said and wrote down."""
 OF_LUONG = {"luong_concat": "concat"}
 TOKENS = ("kind", "size", "lowercase")
 WITH_TOKENS = ("translate", "classify", "match", "language_model")
@@ -54,7 +56,7 @@ def upgraded_sections(entries: Mapping[str, Mapping[str, Any]]) -> Table:
         if key in model:
             task["loss"] = {"kind": kind, key: model.pop(key)}
     if name == "dates":
-        data = {}
+        data, model = {}, model | MODEL_OF_DATES
     data["path"] = data.get("path", "").replace("made:", "synthetic:")
     section = {} if name == "dates" else {"data": data}
     return {**section, "task": task, "model": _model(name, model), "train": found["train"]}

@@ -18,6 +18,8 @@ from regard._io.manifest import write_manifest
 from regard.data.synthetic.data_sets import DATA
 from regard.errors import UsageError
 from regard.run.folder import settings_in
+from regard.run.older import upgraded_sections
+from regard.run.recipes import recipe
 from regard.run.run import Run
 from regard.run.settings import settings_of
 from tests.cli.small import put
@@ -174,3 +176,17 @@ def test_tokens_of_a_run_of_then_are_those_its_network_knows(
     for place in ("tokens", "best"):
         found = json.loads((tmp_path / "lstm" / place / "tokenizer.json").read_text())
         assert found["model"]["vocab"] == vocab
+
+
+def test_dates_of_then_had_one_network_whatever_their_settings_say() -> None:
+    model = {"name": "rnnsearch", "embed_dim": 16, "hidden_dim": 16, "align_dim": 128}
+    parts = {"score": "additive", "normalizer": "softmax", "attention": "search"}
+    then = {
+        "data": {"task": "dates", "path": "", "languages": ["en"]},
+        "model": {**model, "maxout_dim": 128, "dropout": 0.0, **parts},
+        "train": {"steps": 9},
+    }
+    found, usual = upgraded_sections(then)["model"], recipe("dates")["model"]
+    assert found["attention"]["attention_dim"] == usual["attention"]["attention_dim"]
+    for size in ("name", "embed_dim", "hidden_dim", "maxout_dim", "dropout"):
+        assert found[size] == usual[size]
