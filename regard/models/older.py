@@ -14,6 +14,9 @@ Entries = dict[str, Any]
 ITEMS = "items.json"
 """Where a recommender's items are."""
 
+UNSAVED = dict.fromkeys(("din", "youtube_dnn"), "embedding.features")
+"""`model_type` → the tensor of the network that was not saved with it, for its task knows it."""
+
 NUMBERS = {"cosine": "cosine(0.1)", "top_k": "top_k(8)", "soft_cap": "soft_cap(30.0)"}
 """What these names meant, which had no numbers of their own."""
 
@@ -37,10 +40,10 @@ def saved_beside(folder: Path) -> dict[str, Tensor]:
     Raises `ValueError` when the file of the items is damaged.
     """
     config = read_json((folder / "config.json").read_bytes())
-    if "format" in config or config.get("model_type") not in ("din", "youtube_dnn"):
+    if "format" in config or config.get("model_type") not in UNSAVED:
         return {}
     features = _item_features(folder)
-    return {"embedding.features": features} if features.numel() else {}
+    return {UNSAVED[config["model_type"]]: features} if features.numel() else {}
 
 
 def _sizes_of_items(folder: Path) -> Entries:

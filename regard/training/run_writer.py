@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from regard.models.older import RENAMED
+from regard.models.older import RENAMED, UNSAVED
 from regard.models.weights import renamed_weights, shared_names
 from regard.tasks.predictor import Predictor
 from regard.training.checkpoint import Checkpoint, verified
@@ -48,8 +48,8 @@ class RunWriter:
         self.model = predictor.model
         self.journal = Journal(folder if ranks.is_main else None)
         self.saver = Saver(folder / CHECKPOINTS, keep=checkpoints)
-        tag = getattr(getattr(self.model, "config", None), "tag", None)
-        self._renamed = RENAMED.get(str(tag), {})
+        tag = str(getattr(getattr(self.model, "config", None), "tag", None))
+        self._renamed, self._unsaved = RENAMED.get(tag, {}), UNSAVED.get(tag, "")
 
     def has_best(self) -> bool:
         """Is there a best model? The same answer for all processes."""
@@ -65,8 +65,7 @@ class RunWriter:
 
     def load_best(self) -> None:
         """Take over the weights of `best/`."""
-        found = load_file(self.folder / BEST / "model.safetensors")
-        weights = renamed_weights(found, self._renamed)
+        weights = self._of_today(load_file(self.folder / BEST / "model.safetensors"))
         for name, first in shared_names(self.model).items():
             weights[name] = weights[first]
         self.load(weights)
@@ -86,7 +85,13 @@ class RunWriter:
 
     def weights_in(self, checkpoint: Checkpoint) -> dict[str, Tensor]:
         """The weights of a checkpoint, also of one that version 0.1 wrote."""
-        return renamed_weights(checkpoint.read("model"), self._renamed)
+        return self._of_today(checkpoint.read("model"))
+
+    def _of_today(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Weights under today's names, with the tensor that version 0.1 did not save."""
+        own = self.model.state_dict()
+        beside = {self._unsaved: own[self._unsaved]} if self._unsaved in own else {}
+        return beside | renamed_weights(weights, self._renamed)
 
     def optimizer_in(self, checkpoint: Checkpoint) -> dict[str, Tensor]:
         """What the optimizers know of each weight (`exp_avg/NAME`), likewise."""

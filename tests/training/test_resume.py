@@ -6,16 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from regard.run.page import RunPage
+from regard.tasks.recommend.predictor import Recommender
 from regard.training.checkpoint import Checkpoint, newest, save_checkpoint
 from regard.training.config import TrainConfig
 from regard.training.hooks import TrainerHooks
 from regard.training.loop import Trainer
 from regard.training.ranks import Ranks
 from regard.training.run_folder import BEST, CHECKPOINTS
-from regard.training.run_writer import state_in
+from regard.training.run_writer import RunWriter, state_in
 from regard.training.trainer_state import TrainerState
+from tests.tables.models import ROWS
 from tests.training.tiny import Tiny, config
 
 
@@ -125,3 +128,16 @@ def test_a_checkpoint_whose_state_is_not_understood_is_refused(tmp_path: Path) -
     with pytest.raises(ValueError, match="has no training state"):
         state_in(Checkpoint(tmp_path, 3, {"place": {}}, ()))
     assert state_in(Checkpoint(tmp_path, 3, {"state": {"step": 3}}, ())) == TrainerState(step=3)
+
+
+def test_what_version_0_1_did_not_save_is_what_the_data_says(tmp_path: Path) -> None:
+    row = next(row for row in ROWS.values() if row.name == "din" and row.config.feature_columns)
+    model = row.made()
+    named = {**model.state_dict()}
+    features = named.pop("embedding.features")
+    save_checkpoint(tmp_path / CHECKPOINTS, 3, {"model": named, "optimizer": {}}, {})
+    writer = RunWriter(Recommender(model, None), tmp_path, Ranks(), 2)
+    found = newest(tmp_path / CHECKPOINTS)
+    assert found is not None
+    writer.load(writer.weights_in(found))
+    assert torch.equal(model.state_dict()["embedding.features"], features)
