@@ -18,7 +18,8 @@ class ColumnKind(Enum):
 
     `TEXT`, `LABEL` (one of a few) and `BYTES`: a row with an empty one is left out and counted.
     `NAME` (of a user, an item), `NUMBER` and `TIME` (seconds, or a date by ISO 8601): one that is
-    empty or cannot be read is refused with its place. `FLOAT` is kept as a number.
+    empty or cannot be read is refused with its place. `FLOAT` is kept as a number. `LIST` holds
+    several short values, such as labels or the words of a sentence, with tabs between them.
     """
 
     TEXT = "text"
@@ -27,6 +28,7 @@ class ColumnKind(Enum):
     NUMBER = "number"
     TIME = "time"
     FLOAT = "float"
+    LIST = "list"
     BYTES = "bytes"
 
 
@@ -41,6 +43,7 @@ class Column:
         optional: it may be missing, or missing in some rows; its cells are then empty.
         extra: an optional one that the corpus does not have where it is missing everywhere, and
             whose name alone makes no first row a header.
+        option: by which a caller says which column of the data this is, where that is not the name.
     """
 
     name: str
@@ -48,6 +51,12 @@ class Column:
     kind: ColumnKind = ColumnKind.TEXT
     optional: bool = False
     extra: bool = False
+    option: str = ""
+
+    @property
+    def asked(self) -> str:
+        """The option by which a caller says which column of the data this is."""
+        return self.option or self.name
 
     @property
     def called(self) -> tuple[str, ...]:
