@@ -7,12 +7,16 @@ from typing import Any
 _NEEDED_FOR = {
     "datasets": "reading your own data",
     "pyarrow": "reading your own data",
+    "charset_normalizer": "reading a file that is not in UTF-8",
     "tokenizers": "training a tokenizer",
+    "openpyxl": "reading an Excel file",
 }
+_EXTRA_OF = {"openpyxl": "excel"}
+"""Packages that are not in the extra `train`, and the one they are in."""
 
 
 def extra(name: str) -> Any:
-    """The module `name` of the extra `train`.
+    """The module `name` of the extra `train`, or of one that few need.
 
     Raises `ImportError` with the line to install it.
     """
@@ -25,5 +29,5 @@ def extra(name: str) -> Any:
         package = name.split(".")[0]
         raise ImportError(
             f"{_NEEDED_FOR[package]} needs the package {package}, which is not installed; "
-            'install it with: pip install "regard[train]"'
+            f'install it with: pip install "regard[{_EXTRA_OF.get(package, "train")}]"'
         ) from None

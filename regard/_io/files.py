@@ -28,7 +28,7 @@ def left_unwritten(folder: Path, name: str) -> list[Path]:
     return list(folder.glob(f".{name}.*.tmp"))
 
 
-def read_json(text: str | bytes) -> Any:
+def read_json(text: str | bytes, most: int = MAX_JSON_BYTES) -> Any:
     """Parse JSON, refusing what `json` lets pass: repeated keys, NaN, and what is too deep or long.
 
     Raises `ValueError` for all of these.
@@ -38,8 +38,8 @@ def read_json(text: str | bytes) -> Any:
     ...
     ValueError: the key 'a' stands twice
     """
-    if len(text) > MAX_JSON_BYTES:
-        raise ValueError(f"{len(text)} bytes of JSON are more than the {MAX_JSON_BYTES} allowed")
+    if len(text) > most:
+        raise ValueError(f"{len(text)} bytes of JSON are more than the {most} allowed")
     try:
         return json.loads(text, object_pairs_hook=_distinct, parse_constant=_refuse)
     except RecursionError:

@@ -39,6 +39,25 @@ verbs:
 `regard VERB --help` lists the options of a verb.
 """
 
+ROLES = {
+    "text": "texts; several columns with commas between are joined",
+    "label": "what is to be learned: a label, several, or a number",
+    "left": "the first text of a pair",
+    "right": "the second text of a pair",
+    "context": "what a question is about: a passage or a story",
+    "question": "questions",
+    "answer": "their answers",
+    "support": "the sentences that support the answers",
+    "start": "where in the context the answers begin",
+    "answers": "all right answers",
+    "user": "who chose",
+    "item": "what was chosen",
+    "rating": "how it was liked",
+    "time": "when",
+    "category": "what kind of item it is",
+}
+"""The options that name the columns of a table, and what these hold."""
+
 RESUME = (
     "auto resumes a run of the same settings if there is one, never makes a new one, a folder "
     "resumes that run (default: auto)"
@@ -150,9 +169,16 @@ def _train(parser: argparse.ArgumentParser) -> None:
         "printed; --dry-run stops there."
     )
     add = parser.add_argument
-    add("recipe", nargs="?", metavar="RECIPE", help=", ".join(names()))
+    add("recipe", nargs="?", metavar="RECIPE", help=", ".join(names()) + "; or a path, as --data")
     data = parser.add_argument_group("data")
-    data.add_argument("--data", dest="given:data.path", metavar="PATH", help="what to learn from")
+    data.add_argument(
+        "--data",
+        dest="paths",
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="what to learn from; a pattern such as 'reviews/*.csv', or given again, for several",
+    )
     data.add_argument(
         "--task", dest="given:task.name", metavar="TASK", help=f"what to read it as: {_TASKS}"
     )
@@ -160,19 +186,21 @@ def _train(parser: argparse.ArgumentParser) -> None:
         "--source",
         dest="given:data.source",
         metavar="COLUMN",
-        help="language or column that is read",
+        help="language that is read, or the first of two columns",
     )
     data.add_argument(
         "--target",
         dest="given:data.target",
         metavar="COLUMN",
-        help="language or column that is answered",
+        help="language that is written, or the second of two columns",
     )
+    for role, what in ROLES.items():
+        data.add_argument(f"--{role}", dest=f"given:data.{role}", metavar="COLUMN", help=what)
     data.add_argument(
         "--encoding",
         dest="given:data.encoding",
         metavar="NAME",
-        help="of text files (default: utf-8)",
+        help="of text files, such as cp1252 (default: found by their bytes)",
     )
     data.add_argument(
         "--streaming",

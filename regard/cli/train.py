@@ -12,6 +12,7 @@ import torch
 
 from regard.errors import UsageError
 from regard.run.merging import settings_for
+from regard.run.recipes import OLDER, USUAL, names
 from regard.run.run import asked, train
 from regard.run.training import Options
 from regard.training.launch import launch
@@ -27,8 +28,12 @@ def run(
     resume: str,
     machine: Mapping[str, Any],
     dry_run: bool,
+    paths: Sequence[str] = (),
 ) -> int:
     """Train, alone or with other processes; returns the exit code."""
+    recipe, paths = _path_or_recipe(recipe, paths)
+    if paths:
+        given = {**given, "data.path": "\n".join(dict.fromkeys(paths))}
     if machine["devices"] > 1 and "RANK" not in os.environ:
         return launch(machine["devices"], sys.argv[1:])
     if machine["threads"]:
@@ -41,7 +46,7 @@ def run(
     _require_one_attention(given, assigned)
     settings = {**given, **assigned}
     if dry_run:
-        decided, corpus = settings_for(asked(recipe, resume, config, settings), None)
+        decided, corpus = settings_for(asked(recipe, resume, config, settings), None, peek=True)
         print(corpus.description if corpus else f"{decided.task_name} makes its own data")
         return 0
     options = Options(
@@ -54,6 +59,16 @@ def run(
     except LostRank as error:
         _leave_the_lost(error)
     return 0 if made.signal is None else 128 + made.signal
+
+
+def _path_or_recipe(recipe: str | None, paths: Sequence[str]) -> tuple[str | None, Sequence[str]]:
+    """The recipe, and the paths: a path in the place of the recipe is data."""
+    if recipe is None or recipe in (*names(), *USUAL, *OLDER):
+        return recipe, paths
+    is_path = Path(recipe).expanduser().exists() or any(mark in recipe for mark in "/\\*")
+    if is_path or (Path(recipe).suffix and " " not in recipe):
+        return None, [recipe, *paths]
+    return recipe, paths
 
 
 def assignment(text: str) -> tuple[str, Any]:

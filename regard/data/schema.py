@@ -107,6 +107,7 @@ class Schema:
         streams: the data may be read as a stream, larger than the disk.
         between: what is printed between the names of the columns.
         any_two: any two columns may be these, whatever they are called: their values tell.
+        twins: the first two columns are alike, so that names that differ by 1 and 2 are theirs.
         running_text: the rows, joined, are one text; plain text files are such data.
         parallel: two files side by side whose lines belong together; languages name their endings,
             or the two columns of a table.
@@ -129,6 +130,7 @@ class Schema:
     streams: bool = True
     between: str = ", "
     any_two: bool = False
+    twins: bool = False
     running_text: bool = False
     parallel: bool = False
     label_files: bool = False

@@ -13,12 +13,14 @@ import torch
 
 from regard._io.files import left_unwritten, write_whole
 from regard.data.reading.corpus import Corpus
+from regard.data.reading.text_encoding import AUTO
 from regard.errors import UsageError
 from regard.models import MODELS
 from regard.models.attention import Parts
 from regard.run.older import upgraded_sections
 from regard.run.settings import (
     BUDGETS,
+    ROLES,
     AnySettings,
     DataSettings,
     Settings,
@@ -134,9 +136,9 @@ def claimed(folder: Path, settings: AnySettings, resume: str) -> Path:
 def _require_same(folder: Path, settings: AnySettings, resume: str) -> None:
     """Raise `UsageError` for settings that are not those of the run, but for what may change."""
     old = _entries_in(folder)
+    _forget_unsaid(old, now := settings.entries())
     # Who names the run may give it a longer budget; whoever did not may have meant another run.
     free = (*CHANGEABLE, *(BUDGETS if resume != "auto" else ()))
-    now = settings.entries()
     kept = {name: value for name, value in old["train"].items() if name not in free}
     given = {name: value for name, value in now["train"].items() if name not in free}
     changed = differences({**old, "train": kept}, {**now, "train": given})
@@ -151,6 +153,17 @@ def _require_same(folder: Path, settings: AnySettings, resume: str) -> None:
         f"{folder} has a run with other settings: {'; '.join(changed)}; give the old values to "
         "resume it, another folder (--out), or --resume never for a new run"
     )
+
+
+def _forget_unsaid(old: dict[str, dict[str, Any]], now: dict[str, dict[str, Any]]) -> None:
+    """Leave out of both what an older version did not write down of the data."""
+    was, given = old.get("data", {}), now.get("data", {})
+    for role in ROLES:
+        if not was.get(role):
+            was.pop(role, None)
+            given.pop(role, None)
+    if {was.get("encoding"), given.get("encoding")} == {"utf-8", AUTO}:
+        given["encoding"] = was["encoding"]
 
 
 def _require_unspent(folder: Path, settings: AnySettings) -> None:

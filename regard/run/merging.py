@@ -11,6 +11,7 @@ from regard._spelling import parse
 from regard.config import KIND, Config, Positive, alternatives, checked, fields_of, walk
 from regard.data.reading.corpus import Corpus
 from regard.data.reading.read import read
+from regard.data.reading.text_encoding import AUTO
 from regard.data.schema import Schema
 from regard.errors import UsageError
 from regard.models import MODELS, model_class
@@ -90,11 +91,14 @@ class Request:
         return found
 
 
-def settings_for(request: Request, cache: Path | None) -> tuple[Settings, Corpus | None]:
+def settings_for(
+    request: Request, cache: Path | None, peek: bool = False
+) -> tuple[Settings, Corpus | None]:
     """The settings of a run, what the data decides among them, and the data.
 
     Args:
         cache: where the data is kept as it was read.
+        peek: read the first rows alone of what is large.
 
     Raises `UsageError` for a setting that no one reads, with the nearest names, and for data that
     cannot be read, with file and line.
@@ -109,7 +113,7 @@ def settings_for(request: Request, cache: Path | None) -> tuple[Settings, Corpus
         entries = _merged(_base(request, base, task), request)
         settings_of(entries)
     if task is None or task_class(task).schema is not None:
-        corpus = _corpus(_data(base, request), task, cache)
+        corpus = _corpus(_data(base, request), task, cache, peek)
         entries = entries or _merged(_base(request, base, corpus.task), request)
         entries = _decided(entries, corpus, request)
     return settings_of(entries), corpus
@@ -370,10 +374,10 @@ def _data(base: Any, request: Request) -> DataSettings:
     return found
 
 
-def _corpus(data: DataSettings, task: str | None, cache: Path | None) -> Corpus:
+def _corpus(data: DataSettings, task: str | None, cache: Path | None, peek: bool) -> Corpus:
     schemas = known_schemas()
     try:
-        return read_corpus(data, task, cache, schemas)
+        return read_corpus(data, task, cache, schemas, peek)
     except (ValueError, OSError, ImportError) as error:
         raise UsageError(str(error)) from None
 
@@ -384,18 +388,22 @@ def known_schemas() -> list[Schema]:
 
 
 def read_corpus(
-    data: DataSettings, task: str | None, cache: Path | None, schemas: Sequence[Schema]
+    data: DataSettings,
+    task: str | None,
+    cache: Path | None,
+    schemas: Sequence[Schema],
+    peek: bool = False,
 ) -> Corpus:
     """The data of a run; raises `ValueError` with the file and the line."""
     return read(
         data.path,
         schemas,
         task,
-        source=data.source or None,
-        target=data.target or None,
+        columns=data.columns,
         encoding=data.encoding,
         cache=cache,
         streaming=data.streaming,
+        peek=peek,
     )
 
 
@@ -405,6 +413,11 @@ def _decided(entries: Any, corpus: Corpus, request: Request) -> Any:
     if schema.parallel:
         source, target = corpus.names[:2]
         entries["data"] |= {"source": source, "target": target}
+    for role, name in zip(schema.columns, corpus.columns, strict=False):
+        if name:
+            entries["data"][role.asked] = name
+    if entries["data"].get("encoding", AUTO) == AUTO:
+        entries["data"]["encoding"] = corpus.encoding
     asked = any("evaluate_every" in table.get("train", {}) for table in request.tables)
     asked = asked or any(key.endswith("evaluate_every") for key, _ in request.given)
     if entries["data"].get("streaming") and not asked:

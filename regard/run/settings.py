@@ -9,6 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 from regard._nearest import nearest
 from regard._spelling import parse
 from regard.config import KIND, Config, alternatives, checked, fields_of, plain, walk
+from regard.data.reading.text_encoding import AUTO
 from regard.errors import UsageError
 from regard.models import MODELS, model_class
 from regard.run.toml import as_toml
@@ -28,9 +29,13 @@ class DataSettings(Config):
     """What is learned from.
 
     Args:
-        path: a file, a folder, `hf:owner/name` or `synthetic:NAME`.
-        source, target: languages or columns, where the data has more than one choice.
-        encoding: of text files.
+        path: a file, a folder, a pattern (`reviews/*.csv`), `hf:owner/name` or `synthetic:NAME`;
+            several files stand on a line each.
+        source, target: languages, or the two columns of a task with two.
+        text, label, left, right, user, item, rating, time, category, context, question, answer,
+            support, start, answers: the columns of a table that play these roles; several of
+            texts have commas between them and are joined.
+        encoding: of text files; `auto` finds it by their bytes.
         streaming: read while training, for data larger than the disk.
     """
 
@@ -39,8 +44,34 @@ class DataSettings(Config):
     path: str = ""
     source: str = ""
     target: str = ""
-    encoding: str = "utf-8"
+    text: str = ""
+    label: str = ""
+    left: str = ""
+    right: str = ""
+    user: str = ""
+    item: str = ""
+    rating: str = ""
+    time: str = ""
+    category: str = ""
+    context: str = ""
+    question: str = ""
+    answer: str = ""
+    support: str = ""
+    start: str = ""
+    answers: str = ""
+    encoding: str = AUTO
     streaming: bool = False
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """The columns that were said to play roles."""
+        return {role: name for role in ROLES if (name := getattr(self, role))}
+
+
+ROLES = tuple(
+    name for name in fields_of(DataSettings) if name not in ("path", "encoding", "streaming")
+)
+"""The settings that say which column plays a role."""
 
 
 @dataclass(frozen=True)

@@ -91,5 +91,7 @@ def test_another_task_reads_a_data_set_of_its_own_columns(monkeypatch: pytest.Mo
 def test_too_many_labels_are_refused_with_what_to_say(monkeypatch: pytest.MonkeyPatch) -> None:
     few(monkeypatch, "opinions", train=30)
     monkeypatch.setattr(store, "MAX_LABELS", 1)
-    with pytest.raises(ValueError, match=r"label has more than 1 different labels; say with targ"):
+    with pytest.raises(
+        ValueError, match=r"label has more than 1 different labels; say with --label"
+    ):
         read("synthetic:opinions")

@@ -39,14 +39,16 @@ def test_numbers_with_a_point_and_dates_are_read_where_they_may_stand(tmp_path: 
 
 
 def test_a_row_that_cannot_be_read_is_named(tmp_path: Path) -> None:
-    entries = [{"user": "a", "item": "b", "rating": word} for word in ("5", "3,5")]
-    with pytest.raises(ValueError, match="hf:.* row 2: the rating '3,5' is not a number"):
+    entries = [{"user": "a", "item": "b", "rating": word} for word in [*["5"] * 30, "3 of 5"]]
+    with pytest.raises(ValueError, match="hf:.* row 31: the rating '3 of 5' is not a number"):
         hub(tmp_path, entries)
 
 
-def test_a_text_that_is_no_text_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="hf:.* row 2: 'text' must be text .* it is null"):
-        hub(tmp_path, [{"text": text, "label": 1} for text in ("a", None, "b")])
+def test_rows_without_a_text_are_left_out_and_counted(tmp_path: Path) -> None:
+    entries = [{"text": text, "label": n % 2} for n, text in enumerate(["a", None, "b", "c", "d"])]
+    corpus = hub(tmp_path, entries)
+    assert sum(len(part) for part in corpus.splits.values()) == 4
+    assert "1 rows without a text left out" in corpus.description
 
 
 def test_stories_need_no_support(tmp_path: Path) -> None:

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from regard.data.reading.cells import Bound
+from regard.data.reading.formats import open_table
 from regard.data.reading.item_file import Described, item_file
 from regard.data.reading.lexicon import Lexicon
 from regard.data.reading.rows import Tabled
-from regard.data.reading.tables import open_table
 from regard.tasks.recommend.schema import SCHEMA as RECOMMEND
 from tests.data.any_task import ALL, read
 
@@ -38,8 +39,9 @@ def test_each_interaction_has_what_is_known_of_its_item(tmp_path: Path) -> None:
     path = put(tmp_path, HEAD + ITEMS)
     found, _ = item_file(path, RECOMMEND, "utf-8")
     assert found is not None
-    table = open_table(path, Lexicon.of(ALL))
-    plain = Tabled(table, ("user_id", "item_id", "", "timestamp"), RECOMMEND)
+    table = open_table(path, "utf-8", Lexicon.of(ALL))
+    bounds = [Bound((name,) if name else ()) for name in ("user_id", "item_id", "", "timestamp")]
+    plain = Tabled(table, tuple(bounds), RECOMMEND)
     described = Described(plain, found, place=1)
     assert [row[4] for row in described.read(Counter())] == [
         "1990\t", "1991\tSad Slow", "", "1990\tSad Slow",

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from regard.data.reading import lines as lines_module
-from regard.data.reading.lines import check_encoding, lines, running_text
+from regard.data.reading.lines import lines, running_text
+from regard.data.reading.text_encoding import check_encoding
 
 INSIDE = "a\u2028b\x85c\x0bd\x0ce\x1cf\u2029g\rh"
 texts = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=40)
@@ -31,7 +32,10 @@ def test_a_byte_order_mark_and_carriage_returns_are_no_text(tmp_path: Path) -> N
 def test_running_text_is_the_text(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     file = tmp_path_factory.mktemp("text") / "text"
     file.write_bytes(text.encode())
-    assert "".join(running_text(file)) == text.replace("\r\n", "\n").removeprefix("\ufeff")
+    plain = text.removeprefix("\ufeff").replace("\r\n", "\n")
+    if "\n" not in text:
+        plain = plain.replace("\r", "\n")
+    assert "".join(running_text(file)) == plain
     assert "\n".join(lines(file)) == "".join(running_text(file)).removesuffix("\n")
 
 
@@ -40,7 +44,7 @@ def test_a_running_text_of_one_long_line_comes_in_pieces(
 ) -> None:
     monkeypatch.setattr(lines_module, "MAX_LINE_BYTES", 5)
     file = tmp_path / "text"
-    for text in ("äöüßäöüß", "日本語日本語\n日本", "abcd\r\nabcdefgh\r\n", "abcd\r"):
+    for text in ("äöüßäöüß", "日本語日本語\n日本", "abcd\r\nabcdefgh\r\n", "ab\ncd\r"):
         file.write_bytes(text.encode())
         pieces = list(running_text(file))
         assert "".join(pieces) == text.replace("\r\n", "\n")
@@ -51,7 +55,7 @@ def test_a_running_text_of_one_long_line_comes_in_pieces(
 def test_a_byte_that_is_no_text_is_named_with_line_and_column(tmp_path: Path, reader) -> None:
     file = tmp_path / "bad.de"
     file.write_bytes("gut\nschön\n".encode("latin-1"))
-    with pytest.raises(ValueError, match=r"bad.de line 2: byte 0xf6 at column 4 is not UTF-8.*ico"):
+    with pytest.raises(ValueError, match=r"bad.de line 2: byte 0xf6 at column 4 is not UTF-8; say"):
         list(reader(file))
     assert list(lines(file, "latin-1")) == ["gut", "schön"]
 
@@ -68,7 +72,9 @@ def test_a_letter_cut_off_at_the_end_is_named(tmp_path: Path, reader) -> None:
 def test_a_nul_character_is_named(tmp_path: Path, reader) -> None:
     file = tmp_path / "wide"
     file.write_bytes(b"a\nb\0c\n")
-    with pytest.raises(ValueError, match="wide line 2: a NUL character at column 2.*utf-16"):
+    with pytest.raises(
+        ValueError, match="wide line 2: a NUL character at column 2; this is no text"
+    ):
         list(reader(file))
 
 
@@ -93,8 +99,7 @@ def test_a_line_of_the_longest_size_is_read(tmp_path: Path) -> None:
     assert [len(line) for line in lines(file)] == [lines_module.MAX_LINE_BYTES, 1]
 
 
-def test_encodings_that_cannot_be_split_are_refused() -> None:
-    with pytest.raises(ValueError, match="iconv -f utf-16"):
-        check_encoding("utf-16")
+def test_an_encoding_that_does_not_exist_is_refused() -> None:
+    check_encoding("utf-16")
     with pytest.raises(ValueError, match="no encoding is called 'klingon'"):
         check_encoding("klingon")

@@ -1,91 +1,237 @@
-"""Values of objects and tables as the cells of a column."""
+"""Values of tables as cells: what a column's value becomes in the role that it plays."""
 
 import math
+import unicodedata
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from regard.data.reading.lexicon import Lexicon
+from regard.data.reading.dates_written import DAY_FIRST, MILLISECONDS, seconds_of
+from regard.data.reading.numbers_written import as_number
+from regard.data.reading.profile import is_missing, listed, pieces
 from regard.data.schema import Cell, Column, ColumnKind
 
-
-def flattened(entry: dict[str, Any]) -> dict[str, Any]:
-    """An object whose objects' keys became keys of its own, `translation.en`."""
-    flat: dict[str, Any] = {}
-    for key, value in entry.items():
-        if isinstance(value, dict):
-            flat.update({f"{key}.{inner}": deep for inner, deep in value.items()})
-        else:
-            flat[key] = value
-    return flat
+EACH = "each"
+"""As a mark: every column is one label, which a row has where it says yes."""
+_YES = frozenset("1 1.0 true yes y t x".split())
 
 
-def text_cell(value: Any, where: str) -> str:
-    """A value that a text or a label may be; raises `ValueError` for any other."""
-    if isinstance(value, str):
-        if "\0" in value:
-            raise ValueError(f"{where} holds a NUL character")
-        # Half a pair of UTF-16, which JSON lets through and no encoding does.
-        if not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
-            raise ValueError(f"{where} holds half a character (a lone surrogate)")
-        return value
-    if isinstance(value, (bool, int)):
-        return str(value)
-    kind = "null" if value is None else type(value).__name__
-    raise ValueError(f"{where} must be text or a whole number, it is {kind}")
+@dataclass(frozen=True)
+class Bound:
+    """The columns of the data that play a role, none for one that is missing; how they are read.
 
-
-def cell(value: Any, where: str, name: str, role: Column, lexicon: Lexicon) -> Cell:
-    """A value of the column `name` in the role it plays.
-
-    Raises `ValueError` for a value that such a column cannot hold.
-
-    >>> known = Lexicon.of([])
-    >>> cell(None, "x", "note", Column("note", optional=True), known)
-    ''
-    >>> cell("2.5", "x", "area", Column("area", kind=ColumnKind.FLOAT), known)
-    2.5
+    Args:
+        columns: several of texts are joined by line feeds.
+        mark: what stands between the values of a list that is written in one cell, `[` for a list
+            as Python or JSON spells it, `EACH` for a column of yes and no for each value.
+        first: what dates begin with, the day or the month, where both are numbers.
+        unknown: what a label says where there is none.
     """
-    if value is None and role.optional:
-        return role.empty
-    if role.kind is ColumnKind.FLOAT:
-        return _as_float(value, where, role)
-    if role.kind is ColumnKind.BYTES:
+
+    columns: tuple[str, ...] = ()
+    mark: str = ""
+    first: str = DAY_FIRST
+    unknown: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The columns as a caller names them."""
+        return ",".join(self.columns)
+
+
+Converted = Callable[[Sequence[Any], str], Cell]
+"""The values of a role's columns in a row, and where the row stands → the cell."""
+
+
+def converter(role: Column, bound: Bound) -> Converted:
+    """What makes a cell of the values of this role's columns.
+
+    It raises `ValueError` for values that such a column cannot hold.
+
+    >>> label = converter(Column("label", kind=ColumnKind.LABEL), Bound(("stars",)))
+    >>> label([4.0], "x"), label([" so  so "], "x"), label([None], "x")
+    ('4', ' so  so ', '')
+    """
+    if not bound.columns:
+        return lambda values, where: role.empty
+    kinds: dict[ColumnKind, Callable[[Column, Bound], Converted]] = {
+        ColumnKind.TEXT: _texts,
+        ColumnKind.LABEL: _label,
+        ColumnKind.LIST: _list,
+        ColumnKind.FLOAT: _float,
+        ColumnKind.TIME: _time,
+        ColumnKind.NUMBER: _number,
+        ColumnKind.BYTES: _bytes,
+        ColumnKind.NAME: _texts,
+    }
+    return kinds[role.kind](role, bound)
+
+
+def _texts(role: Column, bound: Bound) -> Converted:
+    names = bound.columns
+
+    def several(values: Sequence[Any], where: str) -> Cell:
+        found = [_text(v, where, n) for v, n in zip(values, names, strict=True)]
+        return "\n".join(text for text in found if text.strip())
+
+    def one(values: Sequence[Any], where: str) -> Cell:
+        return _text(values[0], where, names[0])
+
+    return one if len(names) == 1 else several
+
+
+def _text(value: Any, where: str, name: str) -> str:
+    if isinstance(value, str):
+        return checked_text(value, where, name)
+    if is_missing(value):
+        return ""
+    if isinstance(value, (list, tuple)):
+        return " ".join(_text(each, where, name) for each in value)
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    if isinstance(value, (bool, int, float)):
+        return str(value)
+    raise ValueError(f"{where}: {name!r} must be text, it is {_kind(value)}")
+
+
+def checked_text(text: str, where: str, name: str) -> str:
+    """The text; raises `ValueError` for a NUL character and for half a character."""
+    if "\0" in text:
+        raise ValueError(f"{where}: {name!r} holds a NUL character")
+    # Half a pair of UTF-16, which JSON lets through and no encoding does.
+    if not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise ValueError(f"{where}: {name!r} holds half a character (a lone surrogate)")
+    return text
+
+
+def label_text(value: Any, where: str, name: str) -> str:
+    """A label without outer and double spaces, composed, a whole number without its point."""
+    text = " ".join(_text(value, where, name).split())
+    if not text.isascii():
+        text = unicodedata.normalize("NFC", text)
+    if text[-2:] == ".0" and text[:-2].lstrip("-").isdigit():
+        text = text[:-2]
+    return text
+
+
+def _label(role: Column, bound: Bound) -> Converted:
+    name = bound.name
+
+    def convert(values: Sequence[Any], where: str) -> Cell:
+        value = values[0]
+        if isinstance(value, (list, tuple)):
+            if len(value) > 1:
+                raise ValueError(
+                    f"{where}: {name!r} holds {len(value)} labels, and {role.name} is one; say "
+                    "task=multilabel (--task) to learn several at once"
+                )
+            value = value[0] if value else None
+        # In its own spelling: those of one label are made one when all are known.
+        text = _text(value, where, name)
+        return "" if text.strip() in bound.unknown else text
+
+    return convert
+
+
+def _list(role: Column, bound: Bound) -> Converted:
+    names, mark = bound.columns, bound.mark
+
+    def flags(values: Sequence[Any], where: str) -> Cell:
+        said = zip(values, names, strict=True)
+        return "\t".join(n for v, n in said if _text(v, where, n).strip().lower() in _YES)
+
+    def convert(values: Sequence[Any], where: str) -> Cell:
+        value = values[0]
+        if isinstance(value, str):
+            value = _split(value, mark)
+        found = [] if is_missing(value) else value
+        if not isinstance(found, (list, tuple)):
+            found = [found]
+        texts = [label_text(each, where, names[0]).replace("\t", " ") for each in found]
+        return "\t".join(text for text in texts if text)
+
+    return flags if mark == EACH else convert
+
+
+def _split(text: str, mark: str) -> list[Any]:
+    if mark == "[":
+        found = listed(text)
+        return [text] if found is None else found
+    return pieces(text, mark) if mark else text.split()
+
+
+def _float(role: Column, bound: Bound) -> Converted:
+    name = bound.name
+
+    def convert(values: Sequence[Any], where: str) -> Cell:
+        value = values[0]
+        if is_missing(value):
+            return math.nan
+        if isinstance(value, (int, float)):
+            number = float(value) if abs(value) < 1e300 else math.nan
+        else:
+            found = as_number(value) if isinstance(value, str) else None
+            number = math.nan if found is None else found
+        if not math.isfinite(number):
+            shown = repr(value) if isinstance(value, (str, float)) else _kind(value)
+            raise ValueError(
+                f"{where}: {name!r} must be a number, such as 4 or 4.5; it is {shown[:40]}"
+            )
+        return number
+
+    return convert
+
+
+def _number(role: Column, bound: Bound) -> Converted:
+    name = bound.name
+
+    def convert(values: Sequence[Any], where: str) -> Cell:
+        text = _plain(values[0], where, name)
+        found = as_number(text)
+        return text if found is None or "," not in text else repr(found)
+
+    return convert
+
+
+def _time(role: Column, bound: Bound) -> Converted:
+    name = bound.name
+
+    def convert(values: Sequence[Any], where: str) -> Cell:
+        text = _plain(values[0], where, name).strip()
+        number = as_number(text)
+        if number is not None:
+            return repr(number / 1000) if abs(number) >= MILLISECONDS else text
+        if text[:4].isdigit() and text[4:5] == "-":
+            return text
+        seconds = seconds_of(text, bound.first)
+        return text if seconds is None else repr(seconds)
+
+    return convert
+
+
+def _bytes(role: Column, bound: Bound) -> Converted:
+    name = bound.name
+
+    def convert(values: Sequence[Any], where: str) -> Cell:
+        value = values[0]
+        if isinstance(value, dict):
+            value = value.get("bytes")
+        if value is None and role.optional:
+            return b""
         if isinstance(value, bytes):
             return value
-        raise ValueError(f"{where} must be bytes, as .parquet files hold; it is {_kind(value)}")
-    if isinstance(value, (float, date)) and name.lower() in lexicon.numbers:
-        return repr(value) if isinstance(value, float) else value.isoformat()
-    return text_cell(value, where)
+        raise ValueError(
+            f"{where}: {name!r} must be bytes, as .parquet files hold; it is {_kind(value)}"
+        )
+
+    return convert
 
 
-def columns_of(entry: dict[str, Any], lexicon: Lexicon) -> tuple[str, ...]:
-    """The keys of a flat object that hold texts, whole numbers, and what else they may.
-
-    >>> from regard.data.schema import Schema
-    >>> prices = Lexicon.of([Schema("rate", (Column("price", kind=ColumnKind.NUMBER),))])
-    >>> columns_of({"item": 7, "price": 4.5, "weight": 9.99, "tags": ["new"]}, prices)
-    ('item', 'price')
-    """
-    return tuple(
-        key
-        for key, value in entry.items()
-        if isinstance(value, (str, int))
-        or (isinstance(value, (float, date)) and key.lower() in lexicon.numbers)
-        or (isinstance(value, bytes) and key.lower() in lexicon.binary)
-    )
-
-
-def _as_float(value: Any, where: str, role: Column) -> float:
-    if role.optional and value == "":
-        return math.nan
-    try:
-        number = math.nan if isinstance(value, bytes) else float(value)
-    except (TypeError, ValueError, OverflowError):
-        number = math.nan
-    if not math.isfinite(number):
-        shown = repr(value) if isinstance(value, (str, float)) else _kind(value)
-        raise ValueError(f"{where} must be a number, such as 4 or 4.5; it is {shown[:40]}")
-    return number
+def _plain(value: Any, where: str, name: str) -> str:
+    return repr(value) if isinstance(value, float) else _text(value, where, name)
 
 
 def _kind(value: Any) -> str:

@@ -6,6 +6,7 @@ from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Any
 
+from regard.data.reading.text_encoding import AUTO
 from regard.data.schema import Cell, Schema
 
 CHARACTERS_SHOWN = 100
@@ -47,6 +48,9 @@ class Corpus:
     fingerprint: str
     labels: tuple[str, ...] = ()
     files: tuple[Read, ...] = field(default=(), repr=False)
+    columns: tuple[str, ...] = ()
+    """The columns of the data that play the roles, where it is a table; "" for one that is not."""
+    encoding: str = AUTO
 
     @property
     def task(self) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from regard.data.reading.lines import lines
 from regard.data.reading.request import split_named
 from regard.data.reading.rows import RowSource
-from regard.data.reading.tables import separated
+from regard.data.reading.separated import Dialect, Separated
 from regard.data.schema import Cell, Schema
 
 OWN = 0.9
@@ -26,7 +26,9 @@ class ItemFile:
 
     def known(self) -> Iterator[tuple[str, tuple[str, ...]]]:
         """Each item and its values, "" for none; raises `ValueError` naming file and line."""
-        table = separated(self.path, self.encoding, lambda titles: True)
+        head = next(lines(self.path, self.encoding), "").split("\t")
+        names = tuple(name.partition(":")[0] for name in head)
+        table = Separated(self.path, self.encoding, Dialect("\t"), names, True, len(names))
         for _, cells in table.rows((self.key, *self.columns)):
             item, *values = (str(cell).strip() for cell in cells)
             yield item, tuple(values)

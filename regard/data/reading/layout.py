@@ -1,53 +1,77 @@
 """What a path holds: which files are which part of the data, and how their rows are read."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from difflib import get_close_matches
-from itertools import islice
 from pathlib import Path
 
 from regard.data.reading.babi import is_babi
-from regard.data.reading.columns import choose_columns
-from regard.data.reading.item_file import Described, item_file
-from regard.data.reading.lexicon import suggestion
-from regard.data.reading.lines import check_encoding
-from regard.data.reading.request import SPLIT_NAMES, DataRequest, Layout, split_named, split_of_part
-from regard.data.reading.rows import LabelledFiles, RowSource, Running, Tabled
+from regard.data.reading.compression import inner_name, is_packed
+from regard.data.reading.folders import Files, files_in
+from regard.data.reading.formats import open_table
+from regard.data.reading.histories_file import history_table
+from regard.data.reading.label_folders import label_folders, text_files_of_labels
+from regard.data.reading.parquet_tables import saved_dataset
+from regard.data.reading.request import DataRequest, Layout
+from regard.data.reading.rows import Joined as JoinedRows
+from regard.data.reading.rows import RowSource, Running
 from regard.data.reading.side_by_side import paired, side_by_side
 from regard.data.reading.story_files import require_numbered, story_parts, with_parts
-from regard.data.reading.tables import TABLES, open_table
-from regard.data.schema import Cell, Schema
+from regard.data.reading.tabled import tabled
+from regard.data.reading.tables import ENDINGS, Joined, Table
+from regard.data.reading.text_encoding import check_encoding
+from regard.data.schema import Schema
 
-PEEKED = 1000
-"""Rows whose values tell what a table is, where its names do not."""
+SAVED = ("state.json", "dataset_info.json")
+"""Files that `datasets` leaves in a folder that it saved."""
 
 
-def find_layout(path: Path, request: DataRequest) -> Layout:
-    """Look at a file or a folder and say how it is read.
+def find_layout(paths: Sequence[Path], request: DataRequest) -> Layout:
+    """Look at files or a folder and say how they are read; several files are one behind the other.
 
     Raises `FileNotFoundError` with the nearest names when there is no such path, and `ValueError`
     when it is empty or can be read in several ways.
     """
     check_encoding(request.encoding)
-    if not path.exists():
-        raise FileNotFoundError(_missing(path))
+    for path in paths:
+        if not path.exists():
+            raise FileNotFoundError(_missing(path))
+    if len(paths) > 1:
+        folders = [path for path in paths if path.is_dir()]
+        if folders:
+            raise ValueError(
+                f"{folders[0]} is a folder, and several paths are read together only where all are "
+                "files; name the folder alone, or its files"
+            )
+        return _files({"train": tuple(paths)}, request)
+    (path,) = paths
+    return _folder(path, request) if path.is_dir() else _file(path, request)
+
+
+def _file(path: Path, request: DataRequest) -> Layout:
     stories = request.first(lambda schema: schema.babi)
-    if path.is_file():
-        if stories and is_babi(path):
-            return _stories(stories, with_parts(path), request)
-        return _files({"train": path}, request)
+    if stories and not is_packed(path) and is_babi(path):
+        return _stories(stories, with_parts(path), request)
+    return _files({"train": (path,)}, request)
+
+
+def _folder(path: Path, request: DataRequest) -> Layout:
+    saved = _saved(path, request)
+    if saved:
+        return saved
     files = sorted(p for p in path.iterdir() if p.is_file() and not p.name.startswith("."))
     pairs = paired(files)
     if pairs:
         return side_by_side(pairs, path, request)
-    if stories and not any(p.suffix.lower() in TABLES for p in files):
+    stories = request.first(lambda schema: schema.babi)
+    if stories and not any(p.suffix.lower() in ENDINGS for p in files):
         told = [p for p in files if p.suffix.lower() == ".txt" and is_babi(p)]
         if told:
             return _stories(stories, told, request)
-    if not any(p.suffix.lower() in (*TABLES, ".txt") for p in files):
-        labelled = _folders(path, request)
-        if labelled:
-            return labelled
-    return _files(_one_each(path, files), request)
+    labelled = text_files_of_labels(path, files, request) or label_folders(path, request)
+    if labelled:
+        return labelled
+    return _files(files_in(path, files), request)
 
 
 def _missing(path: Path) -> str:
@@ -60,104 +84,100 @@ def _missing(path: Path) -> str:
     return f"{path} does not exist; in {folder} there is {', '.join(near) or 'nothing'}"
 
 
-def _files(files: dict[str, Path], request: DataRequest) -> Layout:
-    """One file for each split: tables, or text."""
-    for path in files.values():
+def _files(files: Files, request: DataRequest) -> Layout:
+    """The files of each split: tables, or text."""
+    for path in (path for some in files.values() for path in some):
         if not path.stat().st_size:
             raise ValueError(f"{path} is empty")
-    first = files["train"]
-    if first.suffix.lower() not in TABLES:
+    first = files["train"][0]
+    encoding = _encoding(first, request)
+    table = _table(first, encoding, request)
+    if table is None:
         return _text(files, request)
-    table = open_table(first, request.lexicon, request.encoding)
-
-    def first_rows(columns: tuple[str, ...]) -> Sequence[tuple[Cell, ...]]:
-        return [row for _, row in islice(table.rows(columns), PEEKED)]
-
-    schema, columns = choose_columns(table.names, first_rows, str(first), request)
-    splits: dict[str, RowSource] = {}
-    for split, path in files.items():
-        part = open_table(path, request.lexicon, request.encoding)
-        for column in set(columns) - {*part.names, ""}:
-            hint = suggestion(column, part.names)
-            raise ValueError(f"{path} has no column {column!r}, as {first} has; {hint}")
-        splits[split] = Tabled(part, columns, schema)
-    found = Layout(schema, schema.names_of(columns), splits)
-    if schema.item_file and len(columns) < len(schema.columns):
-        return _with_items(found, first, request.encoding)
-    return found
+    tables = {split: _joined(some, table, first, request) for split, some in files.items()}
+    layout = tabled(tables, str(first), request, encoding)
+    note = _encoding_note(first, encoding, request)
+    return layout if note is None else replace(layout, notes=(note, *layout.notes))
 
 
-def _with_items(found: Layout, first: Path, encoding: str) -> Layout:
-    """The same rows with what an `.item` file beside the first file knows, if there is one."""
-    schema = found.schema
-    items, notes = item_file(first, schema, encoding)
-    if items is None:
-        return Layout(schema, found.names, found.splits, notes)
-    place = [column.name for column in schema.columns].index(schema.item_file)
-    described: dict[str, RowSource] = {
-        split: Described(rows, items, place) for split, rows in found.splits.items()
-    }
-    return Layout(schema, schema.names_of((*found.names, "")), described, notes)
+def _encoding(path: Path, request: DataRequest) -> str:
+    binary = path.suffix.lower() in (".parquet", ".arrow", ".xlsx", ".pdf", ".png", ".jpg")
+    return "utf-8" if binary else request.encoding_of(path)
+
+
+def _encoding_note(path: Path, encoding: str, request: DataRequest) -> str | None:
+    if encoding == "utf-8" or encoding == request.encoding:
+        return None
+    return f"{path.name} is read as {encoding}, found by its bytes; say another with --encoding"
+
+
+def _table(path: Path, encoding: str, request: DataRequest) -> Table | None:
+    asked = [name for _, text in request.asked for name in (text, *text.split(","))]
+    running = request.first(lambda schema: schema.running_text)
+    as_text = bool(running and request.task)
+    lists = request.first(lambda schema: bool(schema.item_file))
+    if lists and not as_text:
+        history = history_table(path, encoding)
+        if history:
+            return history
+    return open_table(path, encoding, request.lexicon, asked, as_text)
+
+
+def _joined(some: Sequence[Path], table: Table, first: Path, request: DataRequest) -> Table:
+    """The tables of a split's files, one behind the other."""
+    found = []
+    for path in some:
+        each = table if path == first else _table(path, _encoding(path, request), request)
+        if each is None:
+            raise ValueError(f"{path} is plain text, and {first} beside it is a table")
+        found.append(each)
+    return found[0] if len(found) == 1 else Joined(tuple(found))
+
+
+def _saved(path: Path, request: DataRequest) -> Layout | None:
+    """A folder of `save_to_disk`: a data set, or one for each split."""
+    if all((path / name).is_file() for name in SAVED):
+        return tabled({"train": saved_dataset(path)}, str(path), request)
+    if not (path / "dataset_dict.json").is_file():
+        return None
+    parts = {p.name: p for p in sorted(path.iterdir()) if (p / SAVED[0]).is_file()}
+    files = files_in(path, list(parts.values()))
+    tables = {split: saved_dataset(folders[0]) for split, folders in files.items()}
+    return tabled(tables, str(path), request)
 
 
 def _stories(schema: Schema, files: list[Path], request: DataRequest) -> Layout:
-    splits, notes = story_parts(files, request.encoding)
-    return Layout(schema, tuple(column.name for column in schema.columns), splits, notes)
+    encoding = request.encoding_of(files[0])
+    splits, notes = story_parts(files, encoding)
+    return Layout(
+        schema, tuple(column.name for column in schema.columns), splits, notes, (), encoding
+    )
 
 
-def _text(files: dict[str, Path], request: DataRequest) -> Layout:
+def _text(files: Files, request: DataRequest) -> Layout:
     running = request.first(lambda schema: schema.running_text)
     if running:
-        splits: dict[str, RowSource] = {
-            split: Running(path, request.encoding) for split, path in files.items()
-        }
-        return Layout(running, (running.columns[0].name,), splits)
+        encoding = request.encoding_of(files["train"][0])
+        splits: dict[str, RowSource] = {}
+        for split, some in files.items():
+            parts = tuple(Running(path, request.encoding) for path in some)
+            splits[split] = parts[0] if len(parts) == 1 else JoinedRows(parts)
+        note = _encoding_note(files["train"][0], encoding, request)
+        notes = [] if note is None else [note]
+        if len(files["train"]) > 1:
+            names = ", ".join(path.name for path in files["train"][:4])
+            notes.append(f"{len(files['train'])} files are read one behind the other: {names}")
+        return Layout(running, (running.columns[0].name,), splits, tuple(notes), (), encoding)
     stories = request.first(lambda schema: schema.babi)
     if stories:
-        for path in files.values():
-            require_numbered(path, request.encoding)
-        return _stories(stories, [*files.values()], request)
+        paths = [path for some in files.values() for path in some]
+        for path in paths:
+            require_numbered(path, request.encoding_of(path))
+        return _stories(stories, paths, request)
+    first = files["train"][0]
     raise ValueError(
-        f"{files['train']} is plain text, in which there is nothing to "
+        f"{first} is plain text ({inner_name(first)}), in which there is nothing to "
         f"{' or '.join(schema.task for schema in request.candidates)}; examples come as "
-        f"{', '.join(TABLES[:4])}, or as files side by side in a folder (train.en and train.de, "
-        "reviews.pos and reviews.neg)"
+        f"{', '.join(ENDINGS[:2])}, .jsonl, .parquet, or as files side by side in a folder "
+        "(train.en and train.de, reviews.pos and reviews.neg)"
     )
-
-
-def _one_each(folder: Path, files: list[Path]) -> dict[str, Path]:
-    """The file of each split in a folder without paired files."""
-    usable = [p for p in files if p.suffix.lower() in (*TABLES, ".txt")]
-    usable = usable or files
-    found: dict[str, list[Path]] = {}
-    for path in usable:
-        split = split_of_part(path.stem)
-        if split:
-            found.setdefault(split, []).append(path)
-    if not found and len(usable) == 1:
-        return {"train": usable[0]}
-    if "train" not in found or any(len(found.get(s, ())) > 1 for s in ("train", "valid")):
-        names = ", ".join(p.name for p in usable[:10]) or "no file"
-        raise ValueError(
-            f"{folder} holds {names}: which is to be trained on? Name one file, or call one of "
-            "them train (train.tsv, train.txt, train.en and train.de)"
-        )
-    return {split: found[split][0] for split in SPLIT_NAMES if split in found}
-
-
-def _folders(path: Path, request: DataRequest) -> Layout | None:
-    """`<label>/*.txt`, or the same within `train/` and `test/`."""
-    schema = request.first(lambda schema: schema.label_files)
-    if schema is None:
-        return None
-    parts = {split_named(p.name): p for p in sorted(path.iterdir()) if p.is_dir()}
-    roots = (
-        {s: parts[s] for s in SPLIT_NAMES if s in parts} if "train" in parts else {"train": path}
-    )
-    splits: dict[str, RowSource] = {}
-    for split, root in roots.items():
-        files = tuple((p.parent.name, p) for p in sorted(root.glob("*/*.txt")))
-        if len({label for label, _ in files}) > 1:
-            splits[split] = LabelledFiles(files, request.encoding, whole=True)
-    names = tuple(column.name for column in schema.columns)
-    return Layout(schema, names, splits) if "train" in splits else None

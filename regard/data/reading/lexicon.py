@@ -4,14 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
+from regard.data.reading.languages import is_language
 from regard.data.schema import Column, ColumnKind, Schema
-
-LANGUAGES = frozenset(
-    "af am ar az be bg bn bs ca cs cy da de el en eo es et eu fa fi fr ga gl gu ha he hi hr hu hy "
-    "id ig is it ja jv ka kk km kn ko ky la lb lo lt lv mg mi mk ml mn mr ms mt my nb ne nl nn no "
-    "or pa pl ps pt ro ru rw sd si sk sl so sq sr su sv sw ta te tg th tk tl tr tt ug uk ur uz vi "
-    "wo xh yi yo zh zu eng deu ger fra fre ita spa ces cze rus zho chi jpn".split()
-)
 
 COMMON_WORDS = frozenset(
     "text sentence label labels class source target input output question answer user item rating "
@@ -62,15 +56,6 @@ class Lexicon:
             return True
         tags = all(is_language(cell) and len(cell) <= 5 for cell in cells)
         return self.languages and len(cells) > 1 and tags
-
-
-def is_language(name: str) -> bool:
-    """Whether a column or an ending is called as a language is.
-
-    >>> is_language("en"), is_language("pt_BR"), is_language("translation.de"), is_language("id2")
-    (True, True, True, False)
-    """
-    return name.split(".")[-1].lower().replace("_", "-").split("-")[0] in LANGUAGES
 
 
 def suggestion(name: str, known: Sequence[str]) -> str:

@@ -1,27 +1,37 @@
 """Lines of a text file: read in binary, split at line feeds alone, never longer than memory bears.
 
 `str.splitlines` splits at ten characters that belong to a line (U+2028, U+0085, vertical tabs); a
-parallel corpus is out of step behind the first of them.
+parallel corpus is out of step behind the first of them. In a file that has no line feed at all, as
+old Macs wrote them, carriage returns end the lines.
 """
 
 import codecs
+import io
+import lzma
+import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from regard.data.reading.compression import open_plain
+from regard.data.reading.text_encoding import AUTO, encoding_of
+
 MAX_LINE_BYTES = 2**20
 """Bytes of the longest line that is read."""
+_HEAD = 2**16
+"""Bytes in which a line feed is looked for."""
 
 
 def lines(path: Path, encoding: str = "utf-8") -> Iterator[str]:
     r"""The lines of a file without their ends (`\n` or `\r\n`) and without a byte order mark.
 
     Raises `ValueError` naming file and line for bytes that are not text in this encoding, for a
-    NUL character and for a line above `MAX_LINE_BYTES` bytes.
+    NUL character, for a line above `MAX_LINE_BYTES` bytes, and for a packed file that is damaged.
     """
-    with open(path, "rb") as file:
+    with open_text(path, encoding) as (file, spelled):
         number = 0
-        while raw := _begun(file).readline(MAX_LINE_BYTES + 2):
+        while raw := file.readline(MAX_LINE_BYTES + 2):
             number += 1
             if raw.endswith(b"\n"):
                 raw = raw[:-2] if raw.endswith(b"\r\n") else raw[:-1]
@@ -31,7 +41,7 @@ def lines(path: Path, encoding: str = "utf-8") -> Iterator[str]:
                     f"{path} line {number}: {size:,} bytes are more than a line may have "
                     f"({MAX_LINE_BYTES:,}); break the line, or leave it out"
                 )
-            yield _decoded(raw, path, number, encoding)
+            yield _decoded(raw, path, number, spelled)
 
 
 def running_text(path: Path, encoding: str = "utf-8") -> Iterator[str]:
@@ -39,38 +49,79 @@ def running_text(path: Path, encoding: str = "utf-8") -> Iterator[str]:
 
     A line longer than `MAX_LINE_BYTES` bytes comes in several pieces; otherwise as `lines`.
     """
-    decoder = codecs.getincrementaldecoder(encoding)()
-    with open(path, "rb") as file:
+    with open_text(path, encoding) as (file, spelled):
+        decoder = codecs.getincrementaldecoder(spelled)()
         number = 1
-        while raw := _begun(file).readline(MAX_LINE_BYTES):
+        while raw := file.readline(MAX_LINE_BYTES):
             if raw.endswith(b"\r"):
                 raw += file.readline(1)
             ended = raw.endswith(b"\n")
             raw = raw[:-2] + b"\n" if raw.endswith(b"\r\n") else raw
             last = ended or not file.peek(1)
-            yield _decoded(raw, path, number, encoding, decoder, last)
+            yield _decoded(raw, path, number, spelled, decoder, last)
             number += ended
 
 
-def check_encoding(encoding: str) -> None:
-    """Raise `ValueError` for an encoding that is unknown or in which a line feed is not a byte."""
+@contextmanager
+def open_text(path: Path, encoding: str) -> Iterator[tuple["io.BufferedReader[_Plain]", str]]:
+    """The bytes of a text in lines that end with a line feed, and the encoding that they are in.
+
+    With `auto` it is found by the bytes. It is UTF-8 where a line feed would be more than a byte. A
+    byte order mark is left out.
+
+    Raises `ValueError` for a packed file that is damaged.
+    """
     try:
-        plain = "\n".encode(encoding) == b"\n"
-    except (LookupError, ValueError):
-        raise ValueError(
-            f"no encoding is called {encoding!r}; usual ones are utf-8, latin-1"
-        ) from None
-    if not plain:
-        raise ValueError(
-            f"files in {encoding} must be converted first: iconv -f {encoding} -t utf-8 FILE"
-        )
+        encoding = encoding_of(path) if encoding == AUTO else encoding
+        with open_plain(path) as packed:
+            file = io.BufferedReader(_Plain(packed, path, encoding))
+            yield file, "utf-8" if _is_wide(encoding) else encoding
+    except (EOFError, zlib.error, lzma.LZMAError, io.UnsupportedOperation) as error:
+        raise ValueError(f"{path} is damaged, it cannot be unpacked: {error}") from None
 
 
-def _begun(file: BinaryIO) -> BinaryIO:
-    """The file, with a byte order mark at its beginning skipped."""
-    if file.tell() == 0 and file.read(3) != codecs.BOM_UTF8:
-        file.seek(0)
-    return file
+class _Plain(io.RawIOBase):
+    """A file whose byte order mark is left out and whose line ends are those of `lines`."""
+
+    def __init__(self, file: BinaryIO, path: Path, encoding: str) -> None:
+        self._file, self._path = file, path
+        head = file.read(_HEAD)
+        self._decoder = codecs.getincrementaldecoder(encoding)() if _is_wide(encoding) else None
+        self._waiting = b"" if not head else self._plain(head.removeprefix(codecs.BOM_UTF8))
+        self._returns = b"\r" in self._waiting and b"\n" not in self._waiting
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "memoryview[int]") -> int:  # type: ignore[override]
+        while not self._waiting:
+            more = self._file.read(_HEAD)
+            self._waiting = self._plain(more)
+            if not more:
+                break
+        part = self._waiting[: len(buffer)]
+        self._waiting = self._waiting[len(part) :]
+        if self._returns:
+            part = part.replace(b"\r", b"\n")
+        buffer[: len(part)] = part
+        return len(part)
+
+    def _plain(self, raw: bytes) -> bytes:
+        if self._decoder is None:
+            return raw
+        try:
+            text = self._decoder.decode(raw, not raw)
+        except UnicodeDecodeError as error:
+            raise ValueError(
+                f"{self._path}: its bytes are not {error.encoding.upper()} ({error.reason}); say "
+                "in which encoding it is (--encoding on the command line)"
+            ) from None
+        return text.removeprefix("\ufeff").encode("utf-8", "surrogatepass")
+
+
+def _is_wide(encoding: str) -> bool:
+    """Whether a line feed is more than one byte."""
+    return "\n".encode(encoding) != b"\n"
 
 
 def _rest(file: BinaryIO) -> int:
@@ -96,12 +147,12 @@ def _decoded(
         byte = error.object[error.start]
         raise ValueError(
             f"{path} line {number}: byte 0x{byte:02x} at column {error.start + 1} is not "
-            f"{encoding.upper()}; convert the file (iconv -f latin1 -t utf-8) or say in which "
-            "encoding it is, such as latin-1 (--encoding on the command line)"
+            f"{encoding.upper()}; say in which encoding the file is (--encoding on the command "
+            "line), or leave that out and it is found by the bytes"
         ) from None
     if "\0" in text:
         raise ValueError(
             f"{path} line {number}: a NUL character at column {text.index(chr(0)) + 1}; this is "
-            "no text file, or it is UTF-16: convert it (iconv -f utf-16 -t utf-8)"
+            f"no text, or none in {encoding.upper()} (--encoding on the command line)"
         )
     return text

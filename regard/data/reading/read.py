@@ -4,7 +4,7 @@ import shutil
 import tempfile
 import weakref
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
@@ -15,9 +15,12 @@ from regard.data.reading.generated import MADE, generated_layout, is_synthetic
 from regard.data.reading.hub import HUB, hub_layout
 from regard.data.reading.layout import find_layout
 from regard.data.reading.natural import natural
+from regard.data.reading.paths import files_of
+from regard.data.reading.peek import first_rows_of
 from regard.data.reading.request import DataRequest, Layout
 from regard.data.reading.rows import RowSource
-from regard.data.reading.store import stored_corpus, watched, with_validation
+from regard.data.reading.store import stored_corpus, with_validation
+from regard.data.reading.text_encoding import AUTO
 from regard.data.schema import Cell, Schema
 
 
@@ -28,19 +31,23 @@ def read(
     *,
     source: str | None = None,
     target: str | None = None,
-    encoding: str = "utf-8",
+    columns: Mapping[str, str] | None = None,
+    encoding: str = AUTO,
     cache: Path | None = None,
     streaming: bool = False,
+    peek: bool = False,
 ) -> Corpus:
     r"""Read a file, a folder, `hf:owner/name[:config]` of the Hugging Face hub or `synthetic:NAME`.
 
     What is not said is inferred: the task, among those of `schemas`, from the files' names and
     columns; the direction (of columns as they stand; of files English first, else by the alphabet).
     `source` and `target` are endings of files or names of columns: the two languages, or the text
-    and its label. Without a file to validate on, a part is held out.
+    and its label; `columns` names the columns of any roles, `{"text": "title,body"}`. Without a
+    file to validate on, a part is held out.
 
     The rows go into Arrow files in `cache`, where the next call finds them while the files are the
-    same; without `cache` they are gone with the corpus. With `streaming` nothing is stored.
+    same; without `cache` they are gone with the corpus. With `streaming` nothing is stored. To
+    `peek` is to read the first rows alone of what is large.
 
     Raises `ValueError` that names file and line for whatever cannot be read or can be read in
     several ways, `FileNotFoundError` with the nearest names, `ImportError` without the extra.
@@ -54,13 +61,17 @@ def read(
     >>> corpus.task, corpus.names, len(corpus.splits["train"])
     ('tag', ('tokens', 'tags'), 1)
     """
-    request = DataRequest(tuple(schemas), task, source, target, encoding)
+    named = {"source": source, "target": target, **(columns or {})}
+    asked = tuple((option, name) for option, name in named.items() if name)
+    request = DataRequest(tuple(schemas), task, asked, encoding)
     if path.startswith(HUB):
         found = hub_layout(path, request, cache, streaming)
     elif is_synthetic(path):
         found = generated_layout(path, request)
     else:
-        found = find_layout(Path(path), request)
+        found = find_layout(files_of(path), request)
+    if peek and (larger := first_rows_of(found)):
+        return _kept_for_now(larger, "", (), encoding)
     files = tuple(
         Read.of(p) for p in dict.fromkeys(p for r in found.splits.values() for p in r.files)
     )
@@ -69,6 +80,11 @@ def read(
         return _streamed(found, request, files, digest)
     if cache:
         return stored_corpus(found, cache, digest, files, encoding)
+    return _kept_for_now(found, digest, files, encoding)
+
+
+def _kept_for_now(found: Layout, digest: str, files: tuple[Read, ...], encoding: str) -> Corpus:
+    """The corpus in a folder that goes with it."""
     folder = Path(tempfile.mkdtemp(prefix="regard-"))
     try:
         corpus = stored_corpus(found, folder, digest, files, encoding)
@@ -85,7 +101,7 @@ def _streamed(found: Layout, request: DataRequest, files: tuple[Read, ...], dige
         raise ValueError(
             f"streaming is for {able or 'none of the tasks'}; {found.schema.task} is read whole"
         )
-    found = with_validation(found, streaming=True)
+    found, survey = with_validation(found, streaming=True)
     package = extra("datasets")
     columns = tuple(column.name for column in found.schema.columns[: len(found.names)])
     splits = {
@@ -94,16 +110,12 @@ def _streamed(found: Layout, request: DataRequest, files: tuple[Read, ...], dige
         )
         for split, rows in found.splits.items()
     }
-    labels: set[str] = set()
-    rows = (("train", row) for row in found.splits["train"].read(Counter()))
-    train = (row for _, row in watched(rows, found, labels))
-    examples = list(islice(train, 3))
-    if found.schema.label is not None:
-        for _ in train:
-            pass
+    examples = list(islice(found.splits["train"].read(Counter()), 3))
     told = describe_corpus(found.schema, found.names, ["streamed"], found.notes, examples)
-    named = tuple(sorted(labels, key=natural))
-    return Corpus(found.schema, splits, found.names, told, digest, named, files)
+    named = tuple(sorted(survey.counts, key=natural)) if survey else ()
+    return Corpus(
+        found.schema, splits, found.names, told, digest, named, files, found.columns, found.encoding
+    )
 
 
 def _rows(rows: RowSource, columns: tuple[str, ...]) -> Iterator[dict[str, Cell]]:

@@ -4,14 +4,16 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 from regard.data.reading.lexicon import Lexicon
 from regard.data.reading.rows import RowSource
+from regard.data.reading.text_encoding import AUTO, encoding_of
 from regard.data.schema import Schema
 
 SPLIT_NAMES = {
     "train": re.compile(r"train(ing)?([._-].*)?"),
-    "valid": re.compile(r"(val|valid|validation|dev)([._-].*)?"),
+    "valid": re.compile(r"(val|valid|validation|dev|eval)([._-].*)?"),
     "test": re.compile(r"test(ing)?([._-].*)?"),
 }
 
@@ -24,20 +26,26 @@ class Layout:
     names: tuple[str, ...]
     splits: dict[str, RowSource]
     notes: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    """The column of the data that plays each role, several with commas between; "" for none."""
+    encoding: str = AUTO
 
 
 @dataclass(frozen=True)
 class DataRequest:
     """The tasks that a caller knows, and what was said about the data, None for what was not.
 
+    Args:
+        asked: pairs of a role and the columns that play it, with commas between several; `source`
+            and `target` are the two of any task with two, or two languages.
+
     Raises `ValueError` for a task that is not known, and two of one name.
     """
 
     schemas: tuple[Schema, ...]
     task: str | None = None
-    source: str | None = None
-    target: str | None = None
-    encoding: str = "utf-8"
+    asked: tuple[tuple[str, str], ...] = ()
+    encoding: str = AUTO
 
     def __post_init__(self) -> None:
         names = self.tasks
@@ -45,6 +53,20 @@ class DataRequest:
             raise ValueError(f"the tasks must be different, and one at least; got {names}")
         if self.task not in (None, *names):
             raise ValueError(f"task must be one of {', '.join(names)}, got {self.task!r}")
+
+    @property
+    def source(self) -> str | None:
+        """The first of two columns, or the language that is read."""
+        return dict(self.asked).get("source")
+
+    @property
+    def target(self) -> str | None:
+        """The second of two columns, or the language that is written."""
+        return dict(self.asked).get("target")
+
+    def encoding_of(self, path: Path) -> str:
+        """The encoding of a file of text: as was said, or by its bytes."""
+        return encoding_of(path) if self.encoding == AUTO else self.encoding
 
     @property
     def tasks(self) -> tuple[str, ...]:

@@ -8,6 +8,8 @@ from regard.data.schema import Cell, ColumnKind, Schema
 
 _LEFT_OUT = (ColumnKind.TEXT, ColumnKind.LABEL, ColumnKind.BYTES, ColumnKind.FLOAT)
 """Kinds of column whose empty cells leave out the row, rather than being refused."""
+_SPELLED = (ColumnKind.NAME, ColumnKind.NUMBER, ColumnKind.TIME)
+"""Kinds whose cells are read one by one."""
 
 
 @dataclass
@@ -24,12 +26,15 @@ class RowCheck:
     """
 
     schema: Schema
+    late: int = field(default=0, init=False)
+    """Rows whose time is before that of the row above."""
     _timed: dict[int, bool] = field(default_factory=dict, init=False)
+    _last: float = field(default=-math.inf, init=False)
 
     def __post_init__(self) -> None:
         columns = list(enumerate(self.schema.columns))
         self._wanted = [n for n, c in columns if not c.optional and c.kind in _LEFT_OUT]
-        self._spelled = [(n, c) for n, c in columns if c.kind not in _LEFT_OUT]
+        self._spelled = [(n, c) for n, c in columns if c.kind in _SPELLED]
 
     def usable(self, row: tuple[Cell, ...], where: str) -> bool:
         """Whether all that must be there is there.
@@ -45,8 +50,15 @@ class RowCheck:
                 if text.strip() or not column.optional:
                     parse_number(text, column.name, where)
             elif self._timed.setdefault(place, bool(text.strip()) or not column.optional):
-                parse_time(text, column.name, where)
+                seconds = parse_time(text, column.name, where)
+                self.late += seconds < self._last
+                self._last = seconds
         return all(_filled(row[place]) for place in self._wanted)
+
+    def lacking(self, row: tuple[Cell, ...]) -> str:
+        """What is said of a row that is not usable."""
+        missing = next(n for n in self._wanted if not _filled(row[n]))
+        return f"rows without a {self.schema.columns[missing].name} left out"
 
 
 def _filled(cell: Cell) -> bool:

@@ -1,15 +1,16 @@
 """The rows of one part of the data, read again each time they are asked for."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
+from regard.data.reading.cells import Bound, converter
 from regard.data.reading.lines import MAX_LINE_BYTES, lines, running_text
 from regard.data.reading.row_check import RowCheck
-from regard.data.reading.tables import TableReader
+from regard.data.reading.tables import Table
 from regard.data.schema import Cell, Schema
 
 EMPTY = "rows with nothing in one column left out"
@@ -89,23 +90,24 @@ class LabelledFiles:
 
 @dataclass(frozen=True)
 class Tabled:
-    """Columns of a table, in their roles; one called "" is not there, and empty in every row."""
+    """Columns of a table, in their roles.
 
-    table: TableReader
-    columns: tuple[str, ...]
+    Args:
+        lists: the place of the role whose columns may hold a list, of which each value is a row.
+    """
+
+    table: Table
+    bounds: tuple[Bound, ...]
     schema: Schema
+    lists: int | None = None
 
     @property
     def files(self) -> tuple[Path, ...]:
         return (self.table.path,) if self.table.path else ()
 
     def read(self, notes: Counter[str]) -> Iterator[tuple[Cell, ...]]:
-        chosen = list(zip(self.columns, self.schema.columns, strict=False))
-        roles = [role for name, role in chosen if name]
         check = RowCheck(self.schema)
-        for where, cells in self.table.rows([name for name, _ in chosen if name], roles):
-            filled = iter(cells)
-            row = tuple(next(filled) if name else role.empty for name, role in chosen)
+        for where, row in self._converted():
             if self.schema.running_text:
                 # A document ends with its line, so that two of them never run into one.
                 text = str(row[0])
@@ -113,7 +115,33 @@ class Tabled:
             elif check.usable(row, where):
                 yield row
             else:
-                notes[EMPTY] += 1
+                notes[check.lacking(row)] += 1
+        if check.late:
+            notes["rows in another order than their times; they are sorted by them"] += check.late
+
+    def _converted(self) -> Iterator[tuple[str, tuple[Cell, ...]]]:
+        """Every row as cells, with where it stands."""
+        names = list(dict.fromkeys(name for bound in self.bounds for name in bound.columns))
+        roles = list(zip(self.schema.columns, self.bounds, strict=False))
+        makers = [
+            (converter(role, bound), tuple(names.index(name) for name in bound.columns))
+            for role, bound in roles
+        ]
+        for where, values in self.table.rows(names):
+            for one in self._one_each(values, names):
+                yield (
+                    where,
+                    tuple(make([one[n] for n in places], where) for make, places in makers),
+                )
+
+    def _one_each(self, values: tuple[Any, ...], names: Sequence[str]) -> Iterator[Sequence[Any]]:
+        """A row, or one for each value of a list in it."""
+        place = None if self.lists is None else names.index(self.bounds[self.lists].columns[0])
+        if place is None or not isinstance(values[place], (list, tuple)):
+            yield values
+            return
+        for each in values[place]:
+            yield [*values[:place], each, *values[place + 1 :]]
 
 
 @dataclass(frozen=True)

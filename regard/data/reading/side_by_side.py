@@ -1,26 +1,47 @@
 """Files of one stem that differ in their ending: two languages, or a file for each label."""
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from regard.data.reading.lexicon import is_language, suggestion
+from regard.data.reading.compression import PACKED
+from regard.data.reading.languages import CODES, is_language
+from regard.data.reading.lexicon import suggestion
 from regard.data.reading.request import SPLIT_NAMES, DataRequest, Layout, split_named
 from regard.data.reading.rows import LabelledFiles, ParallelFiles, RowSource
-from regard.data.reading.tables import TABLES
+from regard.data.reading.tables import ENDINGS
 from regard.data.schema import Schema
 
 LABEL_ENDINGS = frozenset("pos neg neu positive negative neutral spam ham".split())
+SIDES = frozenset("src tgt source target trg".split())
+"""What the two sides of a translation are called in the names of files."""
 BESIDE = (".txt", ".md", ".item", ".user", ".kg", ".link")
 """Endings of files that are no half of a pair: plain text, and RecBole's beside its `.inter`."""
 
 
 def paired(files: list[Path]) -> dict[str, dict[str, Path]]:
-    """Stem → ending → file, for files that differ in their ending only; empty when none are."""
+    """Stem → ending → file, for files that differ in their ending only; empty when none are.
+
+    Names with the split and the side in them are such too, as OpenNMT's `src-train.txt` and
+    `tgt-train.txt`, or `train_en.txt` and `train_de.txt`.
+    """
     stems: dict[str, dict[str, Path]] = {}
     for path in files:
-        if path.suffix and path.suffix.lower() not in (*TABLES, *BESIDE):
+        if path.suffix and path.suffix.lower() not in (*ENDINGS, *BESIDE, *PACKED):
             stems.setdefault(path.stem, {})[path.suffix[1:]] = path
+        elif path.suffix.lower() == ".txt" and (found := _sided(path.stem)):
+            stems.setdefault(found[0], {})[found[1]] = path
     return {stem: ends for stem, ends in stems.items() if len(ends) > 1}
+
+
+def _sided(stem: str) -> tuple[str, str] | None:
+    """The split and the side of a name that has both, `("train", "src")`."""
+    parts = re.split(r"[-_.]", stem)
+    for side, rest in ((parts[0], parts[1:]), (parts[-1], parts[:-1])):
+        known = side.lower() in SIDES or side.lower() in CODES
+        if known and len(parts) > 1 and split_named("-".join(rest)):
+            return "-".join(rest), side
+    return None
 
 
 def side_by_side(stems: dict[str, dict[str, Path]], folder: Path, request: DataRequest) -> Layout:

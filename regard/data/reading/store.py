@@ -5,7 +5,7 @@ import os
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from hashlib import sha256
@@ -16,13 +16,17 @@ from typing import Any
 from regard._io.files import read_json, write_whole
 from regard.data.reading.arrow import ArrowWriter, open_arrow
 from regard.data.reading.corpus import Corpus, Read, describe_corpus
-from regard.data.reading.held_out import HeldOut, SplitRow, hold_out
+from regard.data.reading.held_out import HeldOut, SplitRow, hold_out, hold_out_labels
 from regard.data.reading.natural import natural
 from regard.data.reading.request import Layout
+from regard.data.reading.seen import Seen
+from regard.data.reading.survey import Survey, held_by_label, surveyed
 from regard.data.schema import ByTask
 
-CORPUS_FORMAT = 3
+CORPUS_FORMAT = 4
 MAX_LABELS = 10_000
+LEAST_COPIES = 100
+"""Examples of which copies are held out, where no label has two texts."""
 
 
 def stored_corpus(
@@ -33,51 +37,57 @@ def stored_corpus(
     Raises `ValueError` naming the place of what cannot be read.
     """
     kinds = [(column.name, column.kind.value) for column in found.schema.columns]
-    known = (CORPUS_FORMAT, digest, found.schema.task, kinds, found.names, found.notes, encoding)
+    read_as = (found.names, found.columns, found.notes, encoding)
+    known = (CORPUS_FORMAT, digest, found.schema.task, kinds, *read_as)
     place = folder / sha256(repr(known).encode()).hexdigest()[:32]
     if _stored(place) is None:
-        _store(with_validation(found, streaming=False), place)
-    corpus = replace(_loaded(found, place, digest), files=files)
+        _store(*with_validation(found), place)
+    corpus = replace(
+        _loaded(found, place, digest),
+        files=files,
+        columns=found.columns,
+        encoding=found.encoding,
+    )
     corpus.check()
     return corpus
 
 
-def with_validation(found: Layout, streaming: bool) -> Layout:
-    """The same with a part to validate on, held out where none is given."""
+def with_validation(found: Layout, streaming: bool = False) -> tuple[Layout, Survey | None]:
+    """The same with labels of one spelling and a part to validate on, held out where none is given.
+
+    With it what was counted of the labels.
+    """
+    found, survey = surveyed(found)
     held = found.schema.hold_out
+    if survey and len(survey.counts) > MAX_LABELS:
+        raise ValueError(
+            f"{found.names[found.schema.label or 0]} has more than {MAX_LABELS:,} different "
+            "labels; say with --label which column is the label, or with --task what else to read "
+            "the data as"
+        )
     if isinstance(held, ByTask):
         notes = (held.note,) if len(found.splits) == 1 else ()
-        return replace(found, notes=(*found.notes, *notes))
+        return replace(found, notes=(*found.notes, *notes)), survey
     if "valid" in found.splits:
-        return found
-    division, note = hold_out(found.splits["train"], found.schema, streaming)
+        return found, survey
+    train = found.splits["train"]
+    held_out = held_by_label(survey) if survey and survey.draws and not streaming else None
+    if held_out or (held_out is not None and survey and len(survey.draws) >= LEAST_COPIES):
+        division, note = hold_out_labels(train, held_out)
+    else:
+        division, note = hold_out(train, found.schema, streaming)
     rest = {split: rows for split, rows in found.splits.items() if split != "train"}
     both = {split: HeldOut(division, split) for split in ("train", "valid")}
-    return replace(found, splits={**both, **rest}, notes=(*found.notes, note))
+    return replace(found, splits={**both, **rest}, notes=(*found.notes, note)), survey
 
 
-def watched(rows: Iterable[SplitRow], found: Layout, labels: set[str]) -> Iterator[SplitRow]:
-    """The same rows, their labels gathered; raises `ValueError` for too many different ones."""
-    place = found.schema.label
-    for split, row in rows:
-        if place is not None:
-            labels.add(str(row[place]))
-            if len(labels) > MAX_LABELS:
-                raise ValueError(
-                    f"{found.names[place]} has more than {MAX_LABELS:,} different labels; say with "
-                    "target=... (--target on the command line) which column is the label, or with "
-                    "task=... (--task) what else to read the data as"
-                )
-        yield split, row
-
-
-def _store(found: Layout, place: Path) -> None:
+def _store(found: Layout, survey: Survey | None, place: Path) -> None:
     """Write every split into a new folder, which gets its name when all of it is there."""
     place.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=".reading-", dir=place.parent))
     try:
         notes = {split: Counter[str]() for split in found.splits}
-        labels: set[str] = set()
+        seen = Seen(found.schema)
         with ExitStack() as files:
             writers = {
                 split: files.enter_context(
@@ -85,8 +95,9 @@ def _store(found: Layout, place: Path) -> None:
                 )
                 for split in found.splits
             }
-            for split, row in watched(_all_rows(found, notes), found, labels):
+            for split, row in _all_rows(found, notes):
                 writers[split].add(row)
+                seen.add(split, row)
         sizes = {split: writer.size for split, writer in writers.items()}
         for split, size in sizes.items():
             if not size.rows:
@@ -97,8 +108,12 @@ def _store(found: Layout, place: Path) -> None:
         told = sum((notes[split] for split in notes if split != "valid"), Counter[str]())
         entry = {
             "splits": {split: vars(size) for split, size in sizes.items()},
-            "notes": [*found.notes, *(f"{n:,} {what}" for what, n in sorted(told.items()))],
-            "labels": sorted(labels, key=natural),
+            "notes": [
+                *seen.told(found.names),
+                *found.notes,
+                *(f"{n:,} {what}" for what, n in sorted(told.items())),
+            ],
+            "labels": sorted(survey.counts, key=natural) if survey else [],
         }
         write_whole(work / "corpus.json", json.dumps(entry).encode())
         shutil.rmtree(place, ignore_errors=True)

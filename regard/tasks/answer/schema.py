@@ -5,7 +5,7 @@ from regard.data.schema import ByHash, Column, ColumnKind, Schema
 SCHEMA = Schema(
     "answer",
     (
-        Column("story", ("context", "passage")),
+        Column("story", ("context", "passage"), option="context"),
         Column("question"),
         Column("answer", kind=ColumnKind.LABEL),
         Column("support", ("supporting",), optional=True),

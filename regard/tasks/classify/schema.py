@@ -2,6 +2,8 @@
 
 from regard.data.schema import Column, ColumnKind, Schema
 
+LABELS = "labels class category sentiment label_text gold_label target tag topic intent"
+
 SCHEMA = Schema(
     "classify",
     (
@@ -11,7 +13,7 @@ SCHEMA = Schema(
         ),
         Column(
             "label",
-            tuple("labels class category sentiment label_text".split()),
+            tuple(LABELS.split()),
             ColumnKind.LABEL,
         ),
     ),

@@ -2,6 +2,10 @@
 
 from regard.data.schema import Column, ColumnKind, Schema
 
+LABELS = """
+    labels class category sentiment label_text gold_label is_duplicate quality relation
+"""
+
 SCHEMA = Schema(
     "match",
     (
@@ -18,8 +22,9 @@ SCHEMA = Schema(
         ),
         Column(
             "label",
-            tuple("labels class category sentiment label_text".split()),
+            tuple(LABELS.split()),
             ColumnKind.LABEL,
         ),
     ),
+    twins=True,
 )

@@ -2,19 +2,29 @@
 
 from regard.data.schema import ByTask, Column, ColumnKind, Schema
 
+USERS = """
+    user_id userid user_name username customer customer_id client visitor visitorid session
+    session_id reviewer reviewerid member buyer shopper reader listener nutzer kunde benutzer
+    utilisateur usuario cliente 用户 用户id
+"""
+ITEMS = """
+    item_id itemid items movie_id movieid product_id asin track_id book_id product movie film book
+    track song artist isbn sku stock_code stockcode article app game course business venue artikel
+    produkt produit producto artículo 商品 商品id 物品
+"""
+RATINGS = "ratings stars overall score bewertung note puntuación 评分"
+TIMES = """
+    time unix_time unixreviewtime date datetime created_at event_time invoice_date datum fecha
+    zeit 时间
+"""
+
 SCHEMA = Schema(
     "recommend",
     (
-        Column("user", tuple("user_id userid user_name username".split()), ColumnKind.NAME),
-        Column(
-            "item",
-            tuple("item_id itemid movie_id movieid product_id asin track_id book_id".split()),
-            ColumnKind.NAME,
-        ),
-        Column("rating", ("ratings", "stars", "overall"), ColumnKind.NUMBER, optional=True),
-        Column(
-            "timestamp", ("time", "unix_time", "unixreviewtime"), ColumnKind.TIME, optional=True
-        ),
+        Column("user", tuple(USERS.split()), ColumnKind.NAME),
+        Column("item", tuple(ITEMS.split()), ColumnKind.NAME),
+        Column("rating", tuple(RATINGS.split()), ColumnKind.NUMBER, optional=True),
+        Column("timestamp", tuple(TIMES.split()), ColumnKind.TIME, optional=True, option="time"),
         Column(
             "category",
             tuple("categories genre genres class cate_id brand".split()),

@@ -7,6 +7,11 @@ SCHEMA = Schema(
     "regress",
     (
         Column("text", CLASSIFY.column("text").words),
-        Column("number", tuple("score rating stars grade price".split()), ColumnKind.FLOAT),
+        Column(
+            "number",
+            tuple("score rating stars grade price".split()),
+            ColumnKind.FLOAT,
+            option="label",
+        ),
     ),
 )

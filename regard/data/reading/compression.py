@@ -1,0 +1,85 @@
+"""Files as they are, or as they are inside gzip, bzip2, xz or a zip of one file."""
+
+import bz2
+import gzip
+import lzma
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO, cast
+
+PACKED = (".gz", ".bz2", ".xz", ".zip")
+"""Endings of files that hold another file."""
+
+_OPENERS: dict[bytes, Callable[[Path], object]] = {
+    b"\x1f\x8b": gzip.open,
+    b"BZh": bz2.open,
+    b"\xfd7zXZ\x00": lzma.open,
+}
+_ZIP = b"PK\x03\x04"
+
+
+def open_plain(path: Path) -> BinaryIO:
+    """The bytes of a file, unpacked where it is packed.
+
+    Raises `ValueError` for a zip that holds another number of files than one. Damage is an
+    `OSError`, `EOFError` or `lzma.LZMAError` where it is met.
+    """
+    with open(path, "rb") as file:
+        head = file.read(6)
+    if head.startswith(_ZIP) and path.suffix.lower() == ".zip":
+        return _unzipped(path)
+    opener = next((each for mark, each in _OPENERS.items() if head.startswith(mark)), None)
+    return cast(BinaryIO, opener(path) if opener else open(path, "rb"))
+
+
+def inner_name(path: Path) -> str:
+    """The name of the file that is read: that inside a packed one.
+
+    >>> inner_name(Path("films.csv.gz")), inner_name(Path("films.csv"))
+    ('films.csv', 'films.csv')
+    """
+    if path.suffix.lower() == ".zip" and zipfile.is_zipfile(path):
+        return Path(_only_member(path)).name
+    return path.stem if path.suffix.lower() in PACKED else path.name
+
+
+def inner_suffix(path: Path) -> str:
+    """The ending of the file that is read, in lower case.
+
+    >>> inner_suffix(Path("films.CSV.gz"))
+    '.csv'
+    """
+    return Path(inner_name(path)).suffix.lower()
+
+
+def is_packed(path: Path) -> bool:
+    """Whether a file's bytes are not its text."""
+    with open(path, "rb") as file:
+        head = file.read(6)
+    return head.startswith((_ZIP, *_OPENERS))
+
+
+def _unzipped(path: Path) -> BinaryIO:
+    name = _only_member(path)
+    with zipfile.ZipFile(path) as archive:
+        if archive.getinfo(name).flag_bits & 1:
+            raise ValueError(f"{path} is locked with a password; unpack it first")
+        return cast(BinaryIO, archive.open(name))
+
+
+def _only_member(path: Path) -> str:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [info.filename for info in archive.infolist() if not info.is_dir()]
+    except zipfile.BadZipFile as error:
+        raise ValueError(f"{path} is not a zip file that can be read: {error}") from None
+    # What a Mac adds of its own.
+    names = [name for name in names if not name.startswith("__MACOSX/")]
+    if len(names) != 1:
+        listed = ", ".join(names[:4]) or "no file"
+        raise ValueError(
+            f"{path} holds {len(names)} files ({listed}), and one table can be read from a zip; "
+            "unpack it and name the folder"
+        )
+    return names[0]

@@ -1,0 +1,90 @@
+"""Which files of a folder are which part of the data, by their names."""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from regard.data.reading.compression import PACKED, inner_suffix
+from regard.data.reading.request import SPLIT_NAMES, split_of_part
+from regard.data.reading.tables import ENDINGS
+
+Files = Mapping[str, tuple[Path, ...]]
+"""The files of each split, in the order in which they are read."""
+
+_SHARD = re.compile(r"(.*?)[-_.]?\d{1,5}-of-\d{1,5}")
+_PART = re.compile(r"(.*?)[-_.](?:part[-_.]?)?\d{1,5}")
+_BESIDE = ("readme", "license", "licence", "citation", "vocab", "urls_")
+
+
+def files_in(folder: Path, files: Sequence[Path]) -> Files:
+    """The files of each split in a folder without paired files, or in its folders `train`, `test`.
+
+    A split in several files, `train-00000-of-00002.parquet`, is read one behind the other; so are
+    plain texts that are called nothing else.
+
+    Raises `ValueError` when it is not clear which are to be trained on.
+    """
+    usable = [p for p in files if _is_data(p)]
+    usable = usable or [p for p in files if p.suffix.lower() not in (".md", ".log")]
+    found: dict[str, list[Path]] = {}
+    for path in usable:
+        split = split_of_part(stem_of(path))
+        if split:
+            found.setdefault(split, []).append(path)
+    nested = {} if found else _nested(folder)
+    if nested:
+        return nested
+    if not found and len(usable) == 1:
+        return {"train": (usable[0],)}
+    texts = bool(usable) and all(path.suffix.lower() == ".txt" for path in usable)
+    if not found and (texts or _are_shards(usable)):
+        return {"train": tuple(usable)}
+    several = [s for s, some in found.items() if len(some) > 1 and not _are_shards(some)]
+    if "train" not in found or set(several) & {"train", "valid"}:
+        names = ", ".join(p.name for p in usable[:10]) or "no file"
+        raise ValueError(
+            f"{folder} holds {names}: which is to be trained on? Name one file, or call one of "
+            "them train (train.tsv, train.txt, train.en and train.de)"
+        )
+    return {
+        split: tuple(found[split] if split not in several else found[split][:1])
+        for split in SPLIT_NAMES
+        if split in found
+    }
+
+
+def stem_of(path: Path) -> str:
+    """The name of a file without its endings and the number of a shard.
+
+    >>> stem_of(Path("train-00000-of-00002.parquet")), stem_of(Path("test.csv.gz"))
+    ('train', 'test')
+    """
+    stem = path.stem if path.suffix.lower() in (*PACKED, *ENDINGS, ".txt") else path.name
+    stem = Path(stem).stem if path.suffix.lower() in PACKED else stem
+    shard = _SHARD.fullmatch(stem)
+    return shard[1] if shard else stem
+
+
+def _is_data(path: Path) -> bool:
+    if path.name.lower().startswith(_BESIDE):
+        return False
+    return path.is_dir() or inner_suffix(path) in (*ENDINGS, ".txt")
+
+
+def _are_shards(files: Sequence[Path]) -> bool:
+    """Whether files are parts of one, by numbers in their names alone."""
+    stems = {
+        (_SHARD.fullmatch(p.stem) or _PART.fullmatch(p.stem) or [p.stem] * 2)[1] for p in files
+    }
+    return len(files) > 1 and len(stems) == 1 and len({p.suffix for p in files}) == 1
+
+
+def _nested(folder: Path) -> Files:
+    """The files in folders called after the splits."""
+    found: dict[str, tuple[Path, ...]] = {}
+    for inner in sorted(p for p in folder.iterdir() if p.is_dir()):
+        split = split_of_part(inner.name)
+        files = sorted(p for p in inner.iterdir() if p.is_file() and _is_data(p))
+        if split and files and (len(files) == 1 or _are_shards(files)):
+            found[split] = tuple(files)
+    return {s: found[s] for s in SPLIT_NAMES if s in found} if "train" in found else {}

@@ -1,0 +1,138 @@
+"""What a file is, by what is in it: one of the tables that are read, plain text, or refused."""
+
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from regard.data.reading.compression import inner_suffix, open_plain
+from regard.data.reading.excel import excel
+from regard.data.reading.json_tables import json_document, json_table
+from regard.data.reading.lexicon import Lexicon
+from regard.data.reading.lines import open_text
+from regard.data.reading.markup import translation_memory
+from regard.data.reading.not_read import not_read, not_read_text
+from regard.data.reading.parquet_tables import parquet
+from regard.data.reading.separated import separated
+from regard.data.reading.squad import flat_answers, squad
+from regard.data.reading.tables import ENDINGS, PlacedRow, Table
+from regard.data.reading.tagged_lines import conll, fasttext, trec
+
+_HEAD = 4096
+_JSON = (".json", ".jsonl", ".ndjson")
+_MARKUP = (".tmx", ".xlf", ".xliff")
+
+
+def open_table(
+    path: Path,
+    encoding: str,
+    lexicon: Lexicon,
+    asked: Sequence[str] = (),
+    as_text: bool = False,
+) -> Table | None:
+    """The table in a file, None where it is plain text.
+
+    Args:
+        asked: names of columns that the caller gave.
+        as_text: the caller wants running text: what is no table by its ending is that.
+
+    Raises `ValueError` for a format that is recognized and not read.
+    """
+    with open_plain(path) as file:
+        raw = file.read(_HEAD)
+    if not raw:
+        raise ValueError(f"{path} is empty")
+    suffix = inner_suffix(path)
+    if raw.startswith(b"PAR1") or suffix == ".parquet":
+        return _with_answers(parquet(path))
+    if raw.startswith(b"PK\x03\x04") and (suffix == ".xlsx" or _is_workbook(path)):
+        return excel(path, lexicon, asked)
+    refused = not_read(path, raw)
+    if refused:
+        raise ValueError(refused)
+    if as_text and suffix not in ENDINGS:
+        return None
+    head = _beginning(path, encoding)
+    if suffix in _MARKUP or head.lstrip()[:200].lower().startswith(("<tmx", "<xliff", "<?xml")):
+        return translation_memory(path)
+    if suffix in _JSON or _begins_json(head):
+        return _json(path, encoding, head, suffix)
+    refused = not_read_text(path, head)
+    if refused:
+        raise ValueError(refused)
+    for make in (fasttext, trec, conll) if suffix not in (".csv", ".inter") else ():
+        table = make(path, encoding)
+        if table:
+            return table
+    return separated(path, encoding, lexicon, asked)
+
+
+def _json(path: Path, encoding: str, head: str, suffix: str) -> Table | None:
+    lines = suffix in (".jsonl", ".ndjson")
+    if not lines and ('"paragraphs"' in head or '"data"' in head):
+        table = squad(path, json_document(path, encoding))
+        if table:
+            return table
+    try:
+        return _with_answers(json_table(path, encoding))
+    except ValueError:
+        if suffix in _JSON:
+            raise
+    return None  # Plain text that begins with a bracket.
+
+
+def _begins_json(head: str) -> bool:
+    start = "".join(head.split())[:3]
+    return start.startswith(('{"', '[{"', "[[", '["')) or start in ("[{", "{}")
+
+
+def _beginning(path: Path, encoding: str) -> str:
+    with open_text(path, encoding) as (file, spelled):
+        raw = file.read(_HEAD)
+        return raw.decode(spelled, errors="replace")
+
+
+def _is_workbook(path: Path) -> bool:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return "[Content_Types].xml" in archive.namelist() and any(
+                name.startswith("xl/") for name in archive.namelist()
+            )
+    except zipfile.BadZipFile:
+        return False
+
+
+@dataclass(frozen=True)
+class _Answered:
+    """SQuAD as the hub has it: its lists of answers as the columns of `squad`."""
+
+    table: Table
+    names: tuple[str, ...]
+
+    @property
+    def path(self) -> Path | None:
+        return self.table.path
+
+    @property
+    def said(self) -> tuple[str, ...]:
+        return self.table.said
+
+    def rows(self, names: Sequence[str]) -> Iterator[PlacedRow]:
+        for where, cells in self.table.rows(self.table.names):
+            flat: Mapping[str, Any] = flat_answers(dict(zip(self.table.names, cells, strict=True)))
+            yield where, tuple(flat.get(name) for name in names)
+
+
+def _with_answers(table: Table) -> Table:
+    flat = "answers.text" in table.names or "answers.answer_start" in table.names
+    if not flat:
+        return table
+    kept = [name for name in table.names if not name.startswith("answers.")]
+    return _Answered(table, (*kept, "answer", "start", "answers"))
+
+
+def first_rows(table: Table, names: Sequence[str], count: int) -> list[tuple[Any, ...]]:
+    """The first rows of these columns."""
+    return [cells for _, cells in islice(table.rows(names), count)]

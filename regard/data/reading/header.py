@@ -1,0 +1,78 @@
+"""Whether the first row of a table names its columns: by what stands below it."""
+
+import re
+from collections.abc import Sequence
+
+from regard.data.reading.languages import is_language, script
+from regard.data.reading.lexicon import Lexicon
+from regard.data.reading.numbers_written import as_number
+
+FEW = 3
+"""Rows below the first that are too few to compare it with."""
+SHORTER = 3
+"""How many times shorter than nearly all cells below it a name is."""
+
+
+def has_header(
+    first: Sequence[str], body: Sequence[Sequence[str]], lexicon: Lexicon, asked: Sequence[str] = ()
+) -> bool:
+    """Whether the first row is one of names.
+
+    It is where a caller's name stands in it, or a known one; else where most columns differ in kind
+    from their first cell: numbers below a word, one of few values below another word, long texts or
+    another script below a short one.
+
+    >>> has_header(["v1", "v2"], [["ham", "see you at noon then"]] * 9, Lexicon.of(()))
+    True
+    >>> has_header(["Hi.", "Salut."], [["Run!", "Cours !"], ["Who?", "Qui ?"]] * 2, Lexicon.of(()))
+    False
+    """
+    lower = [cell.strip().lower() for cell in first]
+    if any(name.strip().lower() in lower for name in asked):
+        return True
+    filled = [cell for cell in lower if cell]
+    if len(set(filled)) < len(filled) or not filled or any(map(_is_value, filled)):
+        return False
+    if any(_is_sentence(cell) for cell in first):
+        return False
+    if lexicon.is_header(first):
+        return True
+    columns = [[row[n].strip() for row in body if len(row) > n] for n in range(len(first))]
+    if len(body) < FEW:
+        return False
+    votes = [_vote(cell.strip(), column) for cell, column in zip(first, columns, strict=True)]
+    if all(map(is_language, filled)) and len(filled) > 1 and not any(v < 0 for v in votes):
+        return True
+    return sum(votes) > 0
+
+
+def _is_value(cell: str) -> bool:
+    """Whether a cell is a number, a date or a list, which no column is called."""
+    dated = re.fullmatch(r"\d{1,4}[-./]\d{1,2}[-./]\d{1,4}.*", cell)
+    return as_number(cell) is not None or bool(dated) or cell[:1] in ("[", "{")
+
+
+def _is_sentence(cell: str) -> bool:
+    return len(cell.split()) > 6 or (len(cell.split()) > 1 and cell.rstrip()[-1:] in ".!?。！？")
+
+
+def _vote(cell: str, column: Sequence[str]) -> int:
+    """How much a first cell differs from the column below it: against a header below 0."""
+    filled = [each for each in column if each]
+    if not filled:
+        return 1 if cell else 0
+    if not cell:
+        return 0
+    if cell.lower() in {each.lower() for each in filled}:
+        return -2
+    if sum(as_number(each) is not None for each in filled) >= 0.95 * len(filled):
+        return 2
+    few = len(set(filled)) * 4 <= len(filled)
+    lengths = sorted(map(len, filled))
+    shortest = lengths[len(lengths) // 20]
+    alphabet = script([cell])
+    other = alphabet == "LATIN" and script(filled[:20]) not in ("LATIN", None)
+    if few or shortest >= SHORTER * len(cell) or other:
+        return 1
+    listed = sum(each[:1] == "[" and each[-1:] == "]" for each in filled) > 0.9 * len(filled)
+    return 1 if listed else 0

@@ -1,0 +1,174 @@
+"""Tables as JSON: an object a line, an array of objects, one wrapped in another, or by columns."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from regard._io.files import read_json
+from regard.data.reading.compression import inner_suffix
+from regard.data.reading.lines import lines, open_text
+from regard.data.reading.tables import Listed, PlacedRow, Table
+
+MAX_DOCUMENT_BYTES = 2**29
+"""Bytes of a JSON document that is no object a line, and so is held in memory."""
+KEYS_FROM = 200
+"""Objects whose keys are the columns of a file."""
+DEPTH = 6
+"""Objects within objects that are looked into."""
+
+
+@dataclass(frozen=True)
+class JSONLines:
+    """One object a line; what is within an object has a name with a point, `doc.text`."""
+
+    path: Path
+    encoding: str
+    names: tuple[str, ...]
+    said: tuple[str, ...] = ()
+
+    def rows(self, names: Sequence[str]) -> Iterator[PlacedRow]:
+        for where, entry in _objects(self.path, self.encoding):
+            flat = flattened(entry)
+            yield where, tuple([flat.get(name) for name in names])
+
+
+def json_table(path: Path, encoding: str) -> Table:
+    """The table in a JSON file; raises `ValueError` that says where it is none."""
+    if inner_suffix(path) in (".jsonl", ".ndjson") or _is_lines(path, encoding):
+        return JSONLines(path, encoding, _keys(o for _, o in _objects(path, encoding)))
+    document = json_document(path, encoding)
+    found = _table_in(document)
+    if found is None:
+        raise ValueError(f"{path}: {_why_not(document)}")
+    place, entries = found
+    said = (f"the objects in {place!r}",) if place else ()
+    where = f"{path} {place}".rstrip()
+
+    def rows(_: Path) -> Iterator[PlacedRow]:
+        for number, entry in enumerate(entries, 1):
+            flat = flattened(entry)
+            yield f"{where} object {number}", tuple([flat.get(name) for name in names])
+
+    names = _keys(iter(entries))
+    return Listed(path, names, rows, said)
+
+
+def flattened(entry: Mapping[str, Any], depth: int = DEPTH) -> dict[str, Any]:
+    """An object with what is within its objects and lists of objects as keys of its own.
+
+    >>> flattened({"doc": {"text": "so"}, "notes": [{"label": "a"}, {"label": "b"}], "n": 1})
+    {'doc.text': 'so', 'notes.label': ['a', 'b'], 'n': 1}
+    """
+    flat: dict[str, Any] = {}
+    for key, value in entry.items():
+        listed = isinstance(value, list) and value and all(isinstance(v, dict) for v in value)
+        if isinstance(value, dict) and depth > 1 and not _is_picture(value):
+            inner = flattened(value, depth - 1)
+            flat.update({f"{key}.{name}": deep for name, deep in inner.items()})
+        elif listed and depth > 1:
+            objects = [flattened(each, depth - 1) for each in value]
+            for name in dict.fromkeys(name for each in objects for name in each):
+                flat[f"{key}.{name}"] = [each.get(name) for each in objects]
+        else:
+            flat[key] = value
+    return flat
+
+
+def _is_picture(value: Mapping[str, Any]) -> bool:
+    return isinstance(value.get("bytes"), bytes)
+
+
+def _keys(entries: Iterator[Mapping[str, Any]]) -> tuple[str, ...]:
+    found = (key for entry in islice(entries, KEYS_FROM) for key in flattened(entry))
+    return tuple(dict.fromkeys(found))
+
+
+def _is_lines(path: Path, encoding: str) -> bool:
+    """Whether the first line is an object of its own, and what follows begins another one."""
+    filled = (line for line in lines(path, encoding) if line.strip())
+    try:
+        head = list(islice(filled, 2))
+        first = read_json(head[0])
+    except (ValueError, IndexError):
+        return False
+    if not isinstance(first, dict):
+        return False
+    return len(head) == 2 or _table_in(first) is None
+
+
+def _objects(path: Path, encoding: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    number = 0
+    for number, line in enumerate(lines(path, encoding), 1):
+        if not line.strip():
+            continue
+        where = f"{path} line {number}"
+        try:
+            entry = read_json(line)
+        except ValueError as error:
+            raise ValueError(f"{where} is not a JSON object: {error}") from None
+        if not isinstance(entry, dict):
+            raise ValueError(
+                f"{where} is not a JSON object but {type(entry).__name__}; a .jsonl file has one "
+                'object a line, such as {"text": "fine", "label": "good"}'
+            )
+        yield where, entry
+
+
+def json_document(path: Path, encoding: str) -> Any:
+    """All that a JSON file holds; raises `ValueError` naming line and column."""
+    with open_text(path, encoding) as (file, spelled):
+        raw = file.read(MAX_DOCUMENT_BYTES + 1)
+    if len(raw) > MAX_DOCUMENT_BYTES:
+        raise ValueError(
+            f"{path} has more than {MAX_DOCUMENT_BYTES >> 20} MB, and JSON that is no object a "
+            "line is held in memory as a whole; convert it: jq -c '.[]' FILE.json > FILE.jsonl"
+        )
+    try:
+        return read_json(raw.decode(spelled), MAX_DOCUMENT_BYTES)
+    except json.JSONDecodeError as error:
+        raise ValueError(
+            f"{path} line {error.lineno} column {error.colno} is not JSON: {error.msg}"
+        ) from None
+    except ValueError as error:
+        raise ValueError(f"{path} is not JSON: {error}") from None
+
+
+def _table_in(document: Any, place: str = "") -> tuple[str, list[Any]] | None:
+    """Where in a document its objects are, and they: the longest list of objects, or columns."""
+    if isinstance(document, list):
+        objects = document and all(isinstance(each, dict) for each in document)
+        return (place, document) if objects else None
+    if not isinstance(document, dict):
+        return None
+    columns = {k: v for k, v in document.items() if isinstance(v, list)}
+    sizes = {len(v) for v in columns.values()}
+    plain = not any(isinstance(v, dict) for held in columns.values() for v in held[:1])
+    if len(columns) > 1 and len(columns) == len(document) and len(sizes) == 1 and plain:
+        count = sizes.pop()
+        return place, [{k: v[n] for k, v in columns.items()} for n in range(count)]
+    inner = [_table_in(v, f"{place}.{k}".lstrip(".")) for k, v in document.items()]
+    found = [each for each in inner if each]
+    if found:
+        return max(found, key=lambda each: len(each[1]))
+    values = [v for v in document.values() if isinstance(v, dict)]
+    if len(values) == len(document) > 1:  # objects by their names, or columns by row numbers
+        same = {tuple(v) for v in values}
+        if len(same) == 1 and len(next(iter(same))) > len(document):
+            return place, [dict(zip(document, row, strict=True)) for row in _across(values)]
+        return place, values
+    return None
+
+
+def _across(columns: Sequence[Mapping[str, Any]]) -> Iterator[tuple[Any, ...]]:
+    return zip(*(column.values() for column in columns), strict=True)
+
+
+def _why_not(document: Any) -> str:
+    kind = "an array" if isinstance(document, list) else "an object"
+    if not isinstance(document, (list, dict)):
+        kind = type(document).__name__
+    example = '[{"text": "fine", "label": "good"}]'
+    return f"the JSON is {kind} in which there is no array of objects, such as {example}"

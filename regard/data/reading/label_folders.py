@@ -1,0 +1,73 @@
+"""Texts that lie in folders of their labels, `pos/1.txt`, or in a file for each label."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from regard.data.reading.request import SPLIT_NAMES, DataRequest, Layout, split_named
+from regard.data.reading.rows import LabelledFiles, RowSource
+from regard.data.reading.side_by_side import LABEL_ENDINGS
+from regard.data.schema import Schema
+
+UNLABELLED = ("unsup", "unlabeled", "unlabelled")
+"""Folders of texts that have no label."""
+DEPTH = 3
+"""Folders within folders that are looked into for those of labels."""
+
+
+def label_folders(path: Path, request: DataRequest) -> Layout | None:
+    """`<label>/*.txt`, or the same within `train/` and `test/`, or deeper; None for another folder.
+
+    Texts without a label, as in the film reviews' `unsup`, are left out and said.
+    """
+    schema = request.first(lambda schema: schema.label_files)
+    if schema is None:
+        return None
+    root = _root(path, DEPTH)
+    if root is None:
+        return None
+    parts = {split_named(p.name): p for p in sorted(root.iterdir()) if p.is_dir()}
+    roots = (
+        {s: parts[s] for s in SPLIT_NAMES if s in parts} if "train" in parts else {"train": root}
+    )
+    splits: dict[str, RowSource] = {}
+    left: list[str] = []
+    for split, place in roots.items():
+        files = tuple((p.parent.name, p) for p in sorted(place.glob("*/*.txt")))
+        left += sorted({label for label, _ in files if label.lower() in UNLABELLED})
+        files = tuple((label, p) for label, p in files if label.lower() not in UNLABELLED)
+        if len({label for label, _ in files}) > 1:
+            splits[split] = LabelledFiles(files, request.encoding, whole=True)
+    if "train" not in splits:
+        return None
+    notes = ["the folders of the texts are their labels"]
+    if left:
+        notes.append(f"texts without a label are left out: {', '.join(dict.fromkeys(left))}")
+    return _layout(schema, splits, tuple(notes))
+
+
+def text_files_of_labels(path: Path, files: Sequence[Path], request: DataRequest) -> Layout | None:
+    """`positive.txt` and `negative.txt`, a text a line; None for files of other names."""
+    schema = request.first(lambda schema: schema.label_files)
+    texts = [p for p in files if p.suffix.lower() == ".txt"]
+    labels = {p.stem.lower() for p in texts}
+    if schema is None or len(labels) < 2 or not labels <= LABEL_ENDINGS:
+        return None
+    pairs = tuple((p.stem, p) for p in texts)
+    rows = LabelledFiles(pairs, request.encoding)
+    return _layout(schema, {"train": rows}, ("the names of the files are the labels",))
+
+
+def _root(path: Path, depth: int) -> Path | None:
+    """The folder whose folders hold texts, or whose `train` does: this, or the only one in it."""
+    inner = sorted(p for p in path.iterdir() if p.is_dir() and not p.name.startswith("."))
+    if sum(any(p.glob("*.txt")) for p in inner) > 1:
+        return path
+    train = next((p for p in inner if split_named(p.name) == "train"), None)
+    if train is not None and _root(train, 1) == train:
+        return path
+    return _root(inner[0], depth - 1) if len(inner) == 1 and depth > 1 else None
+
+
+def _layout(schema: Schema, splits: dict[str, RowSource], notes: tuple[str, ...]) -> Layout:
+    names = tuple(column.name for column in schema.columns)
+    return Layout(schema, names, splits, notes)

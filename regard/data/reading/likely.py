@@ -1,0 +1,84 @@
+"""Whether anybody can mean a table so: what speaks against a reading."""
+
+from collections.abc import Sequence
+
+from regard.data.reading.cells import EACH, Bound
+from regard.data.reading.fits import EXACT, fit, named, spelled
+from regard.data.reading.profile import Holds, Profile
+from regard.data.reading.readings import TELLING, Columns, is_own
+from regard.data.reading.request import DataRequest
+from regard.data.reading.role_choices import has_twin
+from regard.data.schema import Column, ColumnKind, Schema
+
+
+def suits(
+    schema: Schema,
+    bounds: Sequence[Bound],
+    columns: Columns,
+    left: Sequence[Profile],
+    request: DataRequest,
+) -> bool:
+    """Whether a table may be meant so."""
+    told = bool(request.task or columns.asked)
+    if schema.running_text and not told:
+        by_name = named(schema.columns[0], bounds[0].columns[0]) >= EXACT - 0.5
+        lost = [each for each in left if each.holds in TELLING and not is_own(each)]
+        return not lost and (by_name or len(columns.profiles) == 1)
+    roles = list(zip(bounds, schema.columns, strict=True))
+    roles = [(b, r) for b, r in zip(bounds, schema.columns, strict=True) if b.columns]
+    if request.task and not columns.asked and not columns.unnamed:
+        # Columns that are called as those of other tasks are not meant for this one.
+        others = [spelled(name) in request.lexicon.words for name in columns.values]
+        if any(others) and not any(named(r, b.columns[0]) for b, r in roles):
+            return False
+    if columns.unnamed and not columns.asked and told:
+        if any(fit(r, columns.profile(b.columns[0])) < 1.5 for b, r in roles if not r.optional):
+            return False
+    if not told and not _is_likely(schema, roles, columns):
+        return False
+    return _in_order(schema, bounds, columns)
+
+
+def _is_likely(schema: Schema, roles: Sequence[tuple[Bound, Column]], columns: Columns) -> bool:
+    """Whether anybody who said nothing can mean a table so."""
+    by_name = [
+        bool(
+            b.mark == EACH
+            or named(r, b.columns[0])
+            or (schema.twins and has_twin(b.columns[0], columns))
+        )
+        for b, r in roles
+        if not r.optional
+    ]
+    if any(role.kind is ColumnKind.NAME for role in schema.required):
+        timed = any(role.kind is ColumnKind.TIME for _, role in roles)
+        if columns.unnamed:
+            # In the order of MovieLens: user, item, rating, time.
+            places = [list(columns.values).index(b.columns[0]) for b, _ in roles[:2]]
+            held = {columns.profile(b.columns[0]).holds for b, _ in roles[:2]}
+            return timed and places == [0, 1] and held == {Holds.WHOLE}
+        histories = {Holds.LISTED, Holds.WORDS} & {
+            columns.profile(b.columns[0]).holds for b, _ in roles
+        }
+        return all(by_name) or (any(by_name) and (timed or bool(histories)))
+    if len(schema.required) > 2 and sum(by_name) < len(schema.required) - 1:
+        return False
+    # A column that is called otherwise has to hold what the role is made of.
+    return all(
+        known or fit(r, columns.profile(b.columns[0])) >= 1.5
+        for known, (b, r) in zip(by_name, roles, strict=False)
+    )
+
+
+def _in_order(schema: Schema, bounds: Sequence[Bound], columns: Columns) -> bool:
+    """Whether columns that no name tells apart stand as the roles do: source, then target."""
+    places = list(columns.values)
+    last: dict[ColumnKind, int] = {}
+    for bound, role in zip(bounds, schema.required, strict=False):
+        if not bound.columns or named(role, bound.columns[0]) or role.asked in columns.asked:
+            continue
+        place = places.index(bound.columns[0])
+        if place < last.get(role.kind, -1):
+            return False
+        last[role.kind] = place
+    return True

@@ -1,0 +1,48 @@
+"""The files that a user's words for data name: `~`, patterns, and several with commas between."""
+
+from glob import glob
+from pathlib import Path
+
+MOST = 10_000
+"""Files that a pattern may name."""
+
+
+def files_of(text: str) -> tuple[Path, ...]:
+    """The paths that a text names: one, those of a pattern such as `data/*.csv`, or several.
+
+    Several are written with a line feed between (as the command line joins repeated options).
+
+    Raises `FileNotFoundError` for a pattern that nothing matches, `ValueError` for what is an
+    address of the network or of another system.
+
+    >>> files_of("films.csv")
+    (PosixPath('films.csv'),)
+    """
+    found: list[Path] = []
+    for name in text.split("\n"):
+        _require_local(name)
+        path = Path(name).expanduser()
+        if any(mark in name for mark in "*?[") and not path.exists():
+            matching = sorted(glob(str(path), recursive=True))
+            if not matching:
+                raise FileNotFoundError(f"{name} matches no file")
+            if len(matching) > MOST:
+                raise ValueError(f"{name} matches {len(matching):,} files; name their folder")
+            found += map(Path, matching)
+        else:
+            found.append(path)
+    return tuple(dict.fromkeys(found))
+
+
+def _require_local(name: str) -> None:
+    scheme = name.partition("://")[0] if "://" in name else ""
+    if scheme and not Path(name).exists():
+        raise ValueError(
+            f"{name} is an address ({scheme}); download it first, and give the file "
+            "(hf:owner/name reads from the Hugging Face hub)"
+        )
+    if len(name) > 2 and name[1:3] in (":\\", ":/") and not Path(name).exists():
+        raise FileNotFoundError(
+            f"{name} is a path of Windows, and this is another system; in WSL it is "
+            f"/mnt/{name[0].lower()}/{name[3:].replace(chr(92), '/')}"
+        )

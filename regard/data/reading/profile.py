@@ -1,0 +1,238 @@
+"""What a column holds, by its first values: texts, labels, names, numbers, times, lists ..."""
+
+import ast
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from enum import Enum
+from typing import Any
+
+from regard.data.reading.dates_written import MILLISECONDS, seconds_of
+from regard.data.reading.languages import script
+from regard.data.reading.numbers_written import as_number
+
+NEARLY = 0.95
+"""Share of the values that must be of a kind for the column to be."""
+LONGEST_LABEL = 50
+"""Characters of a label that is recognized as one."""
+WORDS_FROM = 3
+"""Words that a text has on average, where a name has fewer."""
+FEW_NUMBERS = 20
+"""Different whole numbers that may be labels."""
+EPOCHS = (2e8, 4e9)
+"""Seconds since 1970 that a column of times is likely to hold: 1976 to 2096."""
+MARKS = ("|", ";", ",")
+"""What stands between several labels in one cell."""
+_WIDE = ("CJK", "HIRAGANA", "KATAKANA", "HANGUL", "THAI", "LAO", "KHMER", "MYANMAR")
+_SOURCE = re.compile(r"CC-BY|Attribution:")
+"""Where a sentence is from, as Tatoeba's pairs say behind each."""
+_FLAGS = frozenset("0 1 true false yes no y n t f 0.0 1.0".split())
+
+
+class Holds(Enum):
+    """What the values of a column are."""
+
+    NOTHING = "nothing"
+    TEXT = "texts"
+    LABEL = "labels"
+    FLAG = "yes or no"
+    NAME = "names"
+    WHOLE = "whole numbers"
+    NUMBER = "numbers"
+    TIME = "times"
+    LISTED = "lists of labels"
+    WORDS = "lists of words"
+    BYTES = "bytes"
+    PICTURE = "pictures"
+    OTHER = "something else"
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A column as far as its first values tell.
+
+    Args:
+        distinct: how many different ones there are, case and spaces at the ends apart.
+        filled: how many are not empty.
+        length: characters of one on average.
+        words: words of one on average.
+        mark: what stands between several labels in one cell.
+        written: the script of most letters.
+        decimals: all of them are written with a point.
+        numbers: the share of those that are numbers.
+    """
+
+    name: str
+    holds: Holds
+    distinct: int = 0
+    filled: int = 0
+    length: float = 0.0
+    words: float = 0.0
+    mark: str = ""
+    written: str | None = None
+    decimals: bool = False
+    numbers: float = 0.0
+
+    @property
+    def unique(self) -> bool:
+        """Whether every row has its own, as numbers of rows are."""
+        return self.filled > 1 and self.distinct == self.filled
+
+    @property
+    def repeats(self) -> bool:
+        """Whether values come back, as labels do."""
+        return self.distinct * 2 <= self.filled
+
+
+def profile(name: str, values: Sequence[Any]) -> Profile:
+    """What these first values of a column tell of it.
+
+    >>> profile("stars", ["4", "5", "4", "1"]).holds, profile("x", ["so it goes on"] * 3).holds
+    (<Holds.WHOLE: 'whole numbers'>, <Holds.LABEL: 'labels'>)
+    """
+    filled = [each for each in values if not is_missing(each)]
+    if not filled:
+        return Profile(name, Holds.NOTHING)
+    if any(isinstance(each, (bytes, dict)) for each in filled):
+        return Profile(name, _of_objects(filled), filled=len(filled))
+    if sum(isinstance(each, (list, tuple)) for each in filled) >= NEARLY * len(filled):
+        return _of_lists(name, [each for each in filled if isinstance(each, (list, tuple))])
+    return _of_texts(name, filled)
+
+
+def is_missing(value: Any) -> bool:
+    """Whether a value says that there is none.
+
+    >>> is_missing(None), is_missing(float("nan")), is_missing(" "), is_missing(0)
+    (True, True, True, False)
+    """
+    if value is None or (isinstance(value, float) and value != value):
+        return True
+    return isinstance(value, str) and not value.strip()
+
+
+def listed(text: str) -> list[Any] | None:
+    """The list that a text spells as Python or JSON does, None for another text.
+
+    >>> listed("['a', 'b']"), listed("[1, 2"), listed("no list")
+    (['a', 'b'], None, None)
+    """
+    text = text.strip()
+    if not (text.startswith("[") and text.endswith("]") and len(text) < 10_000):
+        return None
+    for read in (json.loads, ast.literal_eval):
+        try:
+            found = read(text)
+        except (ValueError, SyntaxError, RecursionError, MemoryError):
+            continue
+        return found if isinstance(found, list) else None
+    return None
+
+
+def pieces(text: str, mark: str) -> list[str]:
+    """The labels in a cell with `mark` between them.
+
+    >>> pieces("Drama| Crime |", "|")
+    ['Drama', 'Crime']
+    """
+    return [piece.strip() for piece in text.split(mark) if piece.strip()]
+
+
+def _of_objects(filled: Sequence[Any]) -> Holds:
+    pictures = any(isinstance(each, dict) and "bytes" in each for each in filled)
+    if pictures:
+        return Holds.PICTURE
+    return Holds.BYTES if all(isinstance(each, bytes) for each in filled) else Holds.OTHER
+
+
+def _of_lists(name: str, lists: Sequence[Sequence[Any]]) -> Profile:
+    inside = [each for some in lists for each in some if not is_missing(each)]
+    if inside and max(map(len, lists)) == 1:
+        return profile(name, inside)
+    if not all(isinstance(each, (str, int, float, bool)) for each in inside):
+        return Profile(name, Holds.OTHER, filled=len(lists))
+    texts = [str(each) for each in inside]
+    distinct = len(set(texts))
+    words = len(inside) / len(lists)
+    few = distinct <= max(1000, len(lists) // 2) and words <= 10
+    text_like = all(isinstance(each, str) for each in inside) and words > WORDS_FROM
+    holds = Holds.WORDS if text_like or not few else Holds.LISTED
+    length = sum(map(len, texts)) / max(1, len(texts))
+    return Profile(name, holds, distinct, len(lists), length, words, written=script(texts[:200]))
+
+
+def _of_texts(name: str, filled: Sequence[Any]) -> Profile:
+    texts = [str(each).strip() for each in filled]
+    count = len(texts)
+    distinct = len({text.casefold().removesuffix(".0") for text in texts})
+    length = sum(map(len, texts)) / count
+    words = sum(len(text.split()) for text in texts) / count
+    written = script(texts[:50])
+    holds, mark = _kind(filled, texts, distinct, words, written)
+    decimals = all("." in text or "," in text for text in texts)
+    numbers = sum(as_number(text) is not None for text in texts) / count
+    return Profile(name, holds, distinct, count, length, words, mark, written, decimals, numbers)
+
+
+def _kind(
+    filled: Sequence[Any], texts: Sequence[str], distinct: int, words: float, written: str | None
+) -> tuple[Holds, str]:
+    count = len(texts)
+    if {text.casefold() for text in texts} <= _FLAGS and distinct <= 2:
+        return Holds.FLAG, ""
+    numbers = [number for text in texts if (number := as_number(text)) is not None]
+    if len(numbers) >= NEARLY * count:
+        return _of_numbers(numbers, texts), ""
+    if sum(bool(_SOURCE.search(text)) for text in texts[:200]) > 0.9 * len(texts[:200]):
+        return Holds.OTHER, ""
+    dated = any(isinstance(each, date) for each in filled) or seconds_of(texts[0]) is not None
+    if dated and sum(_is_date(text) for text in texts) >= NEARLY * count:
+        return Holds.TIME, ""
+    if sum(listed(text) is not None for text in texts[:200]) >= NEARLY * len(texts[:200]):
+        return Holds.LISTED, "["
+    for mark in MARKS[:1]:
+        if _are_pieces(texts, mark):
+            return Holds.LISTED, mark
+    if distinct * 2 <= count and max(map(len, texts)) <= LONGEST_LABEL:
+        return Holds.LABEL, ""
+    wide = written in _WIDE and sum(map(len, texts)) / count > 2 * WORDS_FROM
+    return (Holds.TEXT if words >= WORDS_FROM or wide else Holds.NAME), ""
+
+
+def _is_date(text: str) -> bool:
+    return seconds_of(text) is not None or seconds_of(text, "month") is not None
+
+
+def _of_numbers(numbers: Sequence[float], texts: Sequence[str]) -> Holds:
+    whole = all(number.is_integer() for number in numbers)
+    if not whole:
+        return Holds.NUMBER
+    low, high = min(numbers), max(numbers)
+    scale = 1000 if low >= MILLISECONDS else 1
+    in_time = EPOCHS[0] * scale <= low and high <= EPOCHS[1] * scale
+    if in_time and len(set(numbers)) * 10 > len(numbers):
+        return Holds.TIME
+    # 1.0 and 2.5 are measured, 1 and 2 are counted, whatever is in the first rows.
+    return Holds.WHOLE if all("." not in text for text in texts) else _written_whole(numbers)
+
+
+def _written_whole(numbers: Sequence[float]) -> Holds:
+    return Holds.WHOLE if len(set(numbers)) <= FEW_NUMBERS else Holds.NUMBER
+
+
+def _are_pieces(texts: Sequence[str], mark: str) -> bool:
+    """Whether cells are labels with a mark between: pieces that are few, short and come back."""
+    several = sum(mark in text for text in texts)
+    if several < max(2, 0.05 * len(texts)):
+        return False
+    found = [piece for text in texts for piece in pieces(text, mark)]
+    short = max(map(len, found), default=0) <= LONGEST_LABEL
+    return short and len(set(found)) * 2 <= len(found)
+
+
+def splits_by(values: Sequence[Any]) -> str:
+    """The mark between several labels in the cells of a column that is known to hold such."""
+    texts = [str(each) for each in values if not is_missing(each)]
+    return next((mark for mark in MARKS if _are_pieces(texts, mark)), "")

@@ -1,0 +1,97 @@
+"""What is said of readings: what is to be known of one, which there are, and why there is none."""
+
+import re
+from collections.abc import Iterator, Sequence
+
+from regard.data.reading.cells import EACH
+from regard.data.reading.dates_written import which_first
+from regard.data.reading.fits import SMALL, fit, named
+from regard.data.reading.profile import Holds, Profile
+from regard.data.reading.readings import Columns, Reading
+from regard.data.reading.request import DataRequest
+from regard.data.schema import ColumnKind, Schema
+
+SHOWN = 3
+"""Examples of each reading that are shown where the caller has to choose."""
+
+
+def remarks(reading: Reading, columns: Columns) -> Iterator[str]:
+    """What is to be said about a reading."""
+    left = [each for each in columns.profiles if each.name not in reading.columns]
+    left = [each for each in left if each.holds is not Holds.NOTHING]
+    if left:
+        yield f"columns that are not used: {', '.join(each.name for each in left)}"
+    for bound, role in zip(reading.bounds, reading.schema.columns, strict=False):
+        if not bound.columns or bound.mark == EACH:
+            continue
+        held = columns.profile(bound.columns[0])
+        if role.kind is ColumnKind.LABEL and _many(held):
+            yield (
+                f"{bound.name} has {held.distinct:,} different values in {held.filled:,} rows and "
+                "is learned as labels because you said so"
+            )
+        if role.kind is ColumnKind.LABEL and held.holds is Holds.WHOLE and not held.unique:
+            if held.distinct > 2:
+                yield (
+                    f"{bound.name} holds {held.distinct} whole numbers, which are learned as "
+                    "classes; as numbers with --task regress"
+                )
+        if role.kind is ColumnKind.TIME and held.holds is Holds.TIME:
+            texts = [str(value) for value in columns.values[bound.columns[0]]]
+            if which_first(texts) is None and any(re.match(r"\d\d?[/-]", text) for text in texts):
+                yield f"{bound.name}: in dates such as {texts[0]} the day is taken to come first"
+
+
+def which_of(where: str, readings: Sequence[Reading], columns: Columns) -> str:
+    """The question which of several readings is meant, with examples of each."""
+    lines = [f"{where} can be read in {len(readings)} ways; say which:"]
+    for reading in readings:
+        lines.append(f"  {reading.options()}")
+        for number in range(min(SHOWN, len(next(iter(columns.values.values()))))):
+            cells = [
+                f"{name}: {str(columns.values[name][number])[:60]!r}"
+                for name in reading.columns[:4]
+            ]
+            lines.append(f"    {number + 1}. {' | '.join(cells)}")
+    return "\n".join(lines)
+
+
+def nothing_fits(columns: Columns, request: DataRequest) -> str:
+    """What is wrong with a table whose columns are of no task."""
+    names = [each.name for each in columns.profiles]
+    held = [f"{each.name} ({each.holds.value})" for each in columns.profiles[:12]]
+    there = f"columns {', '.join(held)}" if len(names) > 1 else f"one column only, {held[0]}"
+    if any(each.holds is Holds.PICTURE for each in columns.profiles):
+        return f"{there}; pictures are not read yet"
+    running = request.first(lambda schema: schema.running_text)
+    if len(names) == 1 and running and not request.task:
+        return (
+            f"{there}; say task={running.task!r} (--task on the command line) to read its texts "
+            "as one"
+        )
+    reasons = [reason for s in request.candidates for reason in _misfits(s, columns)]
+    needed = ", or ".join(
+        f"{' and '.join(column.name for column in schema.required)} ({schema.task})"
+        for schema in request.candidates
+    )
+    options = dict.fromkeys(f"--{c.asked}" for s in request.candidates for c in s.required)
+    why = f": {reasons[0]}" if reasons else ""
+    return f"{there}{why}; there must be {needed}; say which is which with {', '.join(options)}"
+
+
+def _misfits(schema: Schema, columns: Columns) -> Iterator[str]:
+    """Columns that are called like a role, and hold what it cannot be."""
+    for role in schema.required:
+        for column in columns.profiles:
+            if named(role, column.name) and not fit(role, column):
+                if role.kind is ColumnKind.LABEL and _many(column):
+                    yield (
+                        f"{column.name} has {column.distinct:,} different values in "
+                        f"{column.filled:,} rows, too many for labels"
+                    )
+                else:
+                    yield f"{column.name} holds {column.holds.value}, which {role.name} cannot be"
+
+
+def _many(column: Profile) -> bool:
+    return column.filled >= SMALL and not column.repeats

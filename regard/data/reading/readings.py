@@ -1,0 +1,70 @@
+"""What a table may be read as: the columns of each role, and what is known of the columns."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from regard.data.reading.cells import Bound
+from regard.data.reading.profile import Holds, Profile
+from regard.data.schema import Schema
+
+TELLING = (Holds.TEXT, Holds.LABEL, Holds.FLAG, Holds.NUMBER, Holds.LISTED, Holds.WORDS)
+"""What a column holds that nobody leaves out without having looked at it."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a table is read as: a task, the columns of each of its roles, and how sure that is."""
+
+    schema: Schema
+    bounds: tuple[Bound, ...]
+    score: float = 0.0
+    notes: tuple[str, ...] = ()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Every column that is read."""
+        return tuple(dict.fromkeys(name for bound in self.bounds for name in bound.columns))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the roles' columns are called, a role's own name for one that is missing."""
+        roles = zip(self.bounds, self.schema.columns, strict=False)
+        return tuple(bound.name or role.name for bound, role in roles)
+
+    def options(self) -> str:
+        """The options of the command line that ask for this reading."""
+        said = [
+            f"--{role.asked} {_quoted(bound.name)}"
+            for bound, role in zip(self.bounds, self.schema.columns, strict=False)
+            if bound.columns and not role.optional
+        ]
+        return " ".join([f"--task {self.schema.task}", *said])
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The first rows of a table, column by column, and what the caller said of them."""
+
+    where: str
+    values: Mapping[str, Sequence[Any]]
+    profiles: tuple[Profile, ...]
+    asked: Mapping[str, tuple[str, ...]]
+
+    def profile(self, name: str) -> Profile:
+        """What a column holds."""
+        return next(each for each in self.profiles if each.name == name)
+
+    @property
+    def unnamed(self) -> bool:
+        """Whether the columns have no names but their numbers."""
+        return all(each.name.isdigit() for each in self.profiles)
+
+
+def is_own(column: Profile) -> bool:
+    """Whether a column says of each row something of its own, such as its number or its file."""
+    return column.unique and column.holds is not Holds.TEXT
+
+
+def _quoted(name: str) -> str:
+    return f"'{name}'" if " " in name or "#" in name else name

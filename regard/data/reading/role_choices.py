@@ -1,0 +1,175 @@
+"""The columns that each role of a task may have: by what was said, by names, by what they hold."""
+
+from collections.abc import Mapping
+
+from regard.data.reading.cells import EACH, Bound
+from regard.data.reading.dates_written import DAY_FIRST, which_first
+from regard.data.reading.fits import EXACT, PARTLY, fit, named
+from regard.data.reading.languages import language, may_be
+from regard.data.reading.profile import Holds, Profile, splits_by
+from regard.data.reading.readings import Columns
+from regard.data.reading.request import DataRequest
+from regard.data.schema import Column, ColumnKind, Schema
+
+ASKED = 10.0
+"""What a column counts that the caller named."""
+_UNKNOWN_LABELS = ("-", "")
+
+Choice = tuple[Bound, float]
+"""The columns of a role, and what speaks for them."""
+
+
+def choices_of(schema: Schema, columns: Columns, request: DataRequest) -> list[list[Choice]] | None:
+    """The columns that each role may have, None where a role that must be has none."""
+    found: list[list[Choice]] = []
+    pairs = _paired(schema, columns)
+    for place, role in enumerate(schema.columns):
+        told = _told(schema, place, columns)
+        if told:
+            bound = _bound(role, told, columns)
+            suits = fit(role, columns.profile(told[0]))
+            typed = role.kind in (ColumnKind.FLOAT, ColumnKind.LIST) and not request.task
+            if bound is None or (typed and not suits and bound.mark != EACH):
+                return None
+            found.append([(bound, ASKED + suits)])
+            continue
+        options = _options(schema, role, columns, pairs.get(place, {}))
+        if role.optional:
+            options = [*options[:1], (Bound(), 0.0)] if not options else options[:1]
+            options = options or [(Bound(), 0.0)]
+        if not options:
+            return None
+        found.append(options)
+    return found
+
+
+def as_they_stand(schema: Schema, columns: Columns) -> tuple[Bound, ...]:
+    """Columns without names in the order of a task's roles, none where they cannot be these."""
+    if not len(schema.required) <= len(columns.profiles) <= len(schema.columns):
+        return ()
+    found = []
+    for role, column in zip(schema.columns, columns.profiles, strict=False):
+        bound = _bound(role, (column.name,), columns)
+        if bound is None or not fit(role, column):
+            return ()
+        found.append(bound)
+    rest = [Bound()] * (len(schema.columns) - len(found))
+    return without_extra(schema, (*found, *rest))
+
+
+def _told(schema: Schema, place: int, columns: Columns) -> tuple[str, ...]:
+    """The columns that the caller named for a role."""
+    role = schema.columns[place]
+    told = columns.asked.get(role.asked, ())
+    if not told and len(schema.required) == 2 and place < 2:
+        told = columns.asked.get(("source", "target")[place], ())
+    return told
+
+
+def _options(
+    schema: Schema, role: Column, columns: Columns, pairs: Mapping[str, float]
+) -> list[Choice]:
+    """The columns that may play a role: those with its name, else those that hold such."""
+    rated = []
+    for column in columns.profiles:
+        suits = fit(role, column)
+        if schema.item_file == role.name and column.holds in (Holds.LISTED, Holds.WORDS):
+            suits = 2.0  # what a user chose, in one row
+        by_name = max(named(role, column.name), pairs.get(column.name, 0.0))
+        if suits:
+            rated.append((by_name, suits, column.name))
+    several = _one_label_each(role, columns)
+    best = max((by_name for by_name, _, _ in rated), default=0.0)
+    chosen: list[Choice] = []
+    for by_name, suits, name in rated:
+        # A name as good as the best; and where none is, whatever holds such.
+        if by_name >= best - 0.0005 and (best or not (role.optional and suits < 2)):
+            bound = _bound(role, (name,), columns)
+            if bound:
+                chosen.append((bound, by_name or suits))
+    if several and not best:
+        chosen.append((several, 3.0))
+    if role.optional and not best:
+        chosen = chosen if role.kind is ColumnKind.TIME and len(chosen) == 1 else []
+        if columns.unnamed and role.kind is ColumnKind.NUMBER and len(columns.profiles) == 4:
+            chosen = [(Bound((columns.profiles[2].name,)), 1.0)]
+    return chosen
+
+
+def _one_label_each(role: Column, columns: Columns) -> Bound | None:
+    """Several columns of yes and no as one of labels."""
+    flags = [each.name for each in columns.profiles if each.holds is Holds.FLAG]
+    if role.kind is not ColumnKind.LIST or len(flags) < 2:
+        return None
+    return Bound(tuple(flags), EACH)
+
+
+def _bound(role: Column, names: tuple[str, ...], columns: Columns) -> Bound | None:
+    """How these columns are read in a role, None where they cannot be."""
+    held = [columns.profile(name) for name in names]
+    if len(names) > 1:
+        if role.kind is ColumnKind.TEXT:
+            return Bound(names)
+        flags = all(each.holds is Holds.FLAG for each in held)
+        return Bound(names, EACH) if role.kind is ColumnKind.LIST and flags else None
+    values = columns.values[names[0]]
+    if role.kind is ColumnKind.LIST:
+        if held[0].holds is Holds.FLAG:
+            return None
+        return Bound(names, held[0].mark or splits_by(values))
+    if role.kind is ColumnKind.TIME and held[0].holds is Holds.TIME:
+        return Bound(names, first=which_first([str(v) for v in values]) or DAY_FIRST)
+    if role.kind is ColumnKind.LABEL:
+        return Bound(names, unknown=_UNKNOWN_LABELS)
+    return Bound(names)
+
+
+def _paired(schema: Schema, columns: Columns) -> dict[int, dict[str, float]]:
+    """Pairs of columns for two roles of text: of two languages, or called alike but for 1 and 2."""
+    texts = [n for n, role in enumerate(schema.required) if role.kind is ColumnKind.TEXT]
+    found: dict[int, dict[str, float]] = {}
+    if len(texts) < 2 or texts[:2] != [0, 1]:
+        return found
+    prose = [each for each in columns.profiles if fit(schema.required[0], each)]
+    if schema.parallel:
+        spoken = [each for each in prose if _is_of_its_language(each)]
+        if len(spoken) > 1:
+            for place in (0, 1):
+                found[place] = {each.name: EXACT for each in spoken}
+            if len(spoken) == 2:
+                for place, each in enumerate(spoken):
+                    found[place] = {each.name: EXACT}
+        return found
+    for one in prose if schema.twins else ():
+        for two in prose:
+            if are_twins(one.name, two.name):
+                points = PARTLY + 0.1 * min(one.length, 9.0) / 10
+                found.setdefault(0, {})[one.name] = points
+                found.setdefault(1, {})[two.name] = points
+    return found
+
+
+def _is_of_its_language(column: Profile) -> bool:
+    code = language(column.name)
+    return code is not None and may_be(code, column.written)
+
+
+def are_twins(one: str, two: str) -> bool:
+    """Whether names differ by 1 and 2, a and b, left and right, alone."""
+    if len(one) == len(two):
+        differ = [(a, b) for a, b in zip(one.lower(), two.lower(), strict=True) if a != b]
+        return differ in ([("1", "2")], [("a", "b")], [("x", "y")])
+    return one.lower().replace("left", "right") == two.lower() != one.lower()
+
+
+def has_twin(name: str, columns: Columns) -> bool:
+    """Whether another column is called alike but for 1 and 2, a and b, left and right."""
+    return any(
+        are_twins(name, each.name) or are_twins(each.name, name) for each in columns.profiles
+    )
+
+
+def without_extra(schema: Schema, bounds: tuple[Bound, ...]) -> tuple[Bound, ...]:
+    """The columns of all roles but an extra one that has none."""
+    extra = schema.columns[-1].extra and not bounds[-1].columns
+    return bounds[:-1] if extra else bounds

@@ -1,0 +1,112 @@
+"""Which columns of a table play which role, and so, what the table is read as."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import islice, product
+
+from regard.data.reading.cells import Bound
+from regard.data.reading.lexicon import suggestion
+from regard.data.reading.likely import suits
+from regard.data.reading.profile import Profile, profile
+from regard.data.reading.reading_words import nothing_fits, remarks, which_of
+from regard.data.reading.readings import TELLING, Columns, Reading, is_own
+from regard.data.reading.request import DataRequest
+from regard.data.reading.role_choices import ASKED, as_they_stand, choices_of, without_extra
+from regard.data.reading.tables import Table, called
+from regard.data.schema import Schema
+
+PEEKED = 1000
+"""Rows whose values tell what a table is."""
+MARGIN = 1.0
+"""By how much one reading must be better than another to be taken without asking."""
+OFFERED = 4
+"""Readings that the caller may choose from."""
+ALTERNATIVES = 24
+"""Readings of one task that are looked at."""
+
+
+def choose(table: Table, where: str, request: DataRequest) -> Reading:
+    """What a table is read as.
+
+    Decided by what the caller said, by what columns are called and by what they hold.
+
+    Raises `ValueError` when a name is not there, when nothing fits, and, with examples, when
+    several readings are as likely.
+    """
+    columns = _columns(table, where, request)
+    found = [
+        reading
+        for schema in _asked_for(columns, request)
+        for reading in _readings(schema, columns, request)
+    ]
+    if not found:
+        raise ValueError(f"{where} has {nothing_fits(columns, request)}")
+    found.sort(key=lambda reading: -reading.score)
+    best = found[0]
+    rivals = [each for each in found[1:] if each.score > best.score - MARGIN]
+    if rivals:
+        raise ValueError(which_of(where, [best, *rivals][:OFFERED], columns))
+    return replace(best, notes=(*best.notes, *remarks(best, columns)))
+
+
+def _columns(table: Table, where: str, request: DataRequest) -> Columns:
+    rows = [cells for _, cells in islice(table.rows(table.names), PEEKED)]
+    values = {name: [row[n] for row in rows] for n, name in enumerate(table.names)}
+    profiles = tuple(profile(name, values[name]) for name in table.names)
+    asked = {option: _resolved(option, text, table.names, where) for option, text in request.asked}
+    return Columns(where, values, profiles, asked)
+
+
+def _resolved(option: str, text: str, names: Sequence[str], where: str) -> tuple[str, ...]:
+    """The columns that a caller named, one or several with commas between."""
+    whole = called(text, names)
+    found = []
+    for part in [text] if whole else text.split(","):
+        name = called(part.strip(), names)
+        if name is None and part.strip().isdigit() and 0 < int(part[:9]) <= len(names):
+            name = names[int(part) - 1]
+        if name is None:
+            hint = suggestion(part.strip(), names)
+            raise ValueError(f"{where} has no column {part.strip()!r} ({option}); {hint}")
+        found.append(name)
+    return tuple(found)
+
+
+def _asked_for(columns: Columns, request: DataRequest) -> Iterator[Schema]:
+    """The tasks that have a role for every column that the caller named."""
+    for schema in request.candidates:
+        options = {column.asked for column in schema.columns}
+        if len(schema.required) == 2:
+            options |= {"source", "target"}
+        if set(columns.asked) <= options:
+            yield schema
+
+
+def _readings(schema: Schema, columns: Columns, request: DataRequest) -> Iterator[Reading]:
+    """The ways in which the columns can play the roles of a task."""
+    if request.task and columns.unnamed and not columns.asked:
+        plain = as_they_stand(schema, columns)
+        if plain:
+            yield Reading(schema, plain, ASKED * len(plain))
+            return
+    choices = choices_of(schema, columns, request)
+    if choices is None:
+        return
+    seen = set[tuple[Bound, ...]]()
+    for picked in islice(product(*choices), 4 * ALTERNATIVES):
+        bounds = tuple(bound for bound, _ in picked)
+        used = [name for bound in bounds for name in bound.columns]
+        if len(set(used)) < len(used) or bounds in seen:
+            continue
+        seen.add(bounds)
+        score = sum(points for _, points in picked)
+        left = [each for each in columns.profiles if each.name not in used]
+        if suits(schema, bounds, columns, left, request):
+            yield Reading(schema, without_extra(schema, bounds), score - _lost(left))
+        if len(seen) >= ALTERNATIVES:
+            return
+
+
+def _lost(left: Iterable[Profile]) -> float:
+    """What it costs to leave columns out that hold something."""
+    return 0.5 * sum(each.holds in TELLING and not is_own(each) for each in left)

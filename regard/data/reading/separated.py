@@ -1,0 +1,214 @@
+"""Tables as text: cells between commas, tabs, semicolons or whatever divides every line alike."""
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from statistics import median
+
+from regard.data.reading.compression import inner_suffix
+from regard.data.reading.header import has_header
+from regard.data.reading.lexicon import Lexicon
+from regard.data.reading.lines import MAX_LINE_BYTES, lines
+from regard.data.reading.tables import PlacedRow
+
+SAMPLED = 200
+"""Rows that a file is recognized by."""
+ALIKE = 0.95
+"""Share of the rows that must have as many cells as the first one."""
+
+NAMED = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "bars", "::": "::", " ": "spaces"}
+_USUAL = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".inter": "\t", ".item": "\t"}
+_PROSE = (",", ";", "|")
+"""What stands in plain text as well: a `.txt` that has them is a table only with a header."""
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How lines are divided: `quoted` as in RFC 4180; `spaced` with a space behind each comma."""
+
+    mark: str
+    quoted: bool = False
+    spaced: bool = False
+
+
+@dataclass(frozen=True)
+class Separated:
+    """A table in lines of text; columns without a header are called by their numbers, from 1.
+
+    Args:
+        width: cells that a row has; more or fewer are refused, but for empty ones at the end.
+    """
+
+    path: Path
+    encoding: str
+    dialect: Dialect
+    names: tuple[str, ...]
+    header: bool
+    width: int
+    said: tuple[str, ...] = ()
+
+    def rows(self, names: Sequence[str]) -> Iterator[PlacedRow]:
+        places = [self._all.index(name) for name in names]
+        body = islice(cells_of(self.path, self.encoding, self.dialect), int(self.header), None)
+        for where, cells in body:
+            if len(cells) != self.width:
+                cells = self._filled(where, cells)
+            yield where, tuple([cells[place] for place in places])
+
+    @property
+    def _all(self) -> tuple[str, ...]:
+        return (*self.names, *[""] * (self.width - len(self.names)))
+
+    def _filled(self, where: str, cells: tuple[str, ...]) -> tuple[str, ...]:
+        """A row whose last cells are empty or left out; raises `ValueError` for any other."""
+        unnamed = len(self.names) <= len(cells) < self.width
+        if unnamed or (len(cells) > self.width and not any(cells[self.width :])):
+            return (*cells[: self.width], *[""] * (self.width - len(cells)))
+        raise ValueError(
+            f"{where}: {len(cells)} columns, where the first row has {self.width} "
+            f"({', '.join(self.names)})"
+        )
+
+
+def separated(
+    path: Path, encoding: str, lexicon: Lexicon, asked: Sequence[str] = ()
+) -> Separated | None:
+    """The table in a file of text, None for one that is not divided into columns.
+
+    Args:
+        asked: names of columns that a caller gave; a first row that has one of them is a header.
+    """
+    suffix = inner_suffix(path)
+    dialect = _dialect(path, encoding, suffix, lexicon)
+    if dialect is None:
+        return None
+    sample = [cells for _, cells in islice(cells_of(path, encoding, dialect), SAMPLED)]
+    if not sample:
+        raise ValueError(f"{path} has no row")
+    first = tuple(_title(cell) for cell in sample[0])
+    body = sample[1:]
+    width = len(first)
+    header = has_header(first, body, lexicon, asked)
+    if not header and suffix == ".txt" and dialect.mark in _PROSE:
+        return None
+    names = first if header else tuple(str(n + 1) for n in range(width))
+    kept = _named(path, names, body)
+    usual = _USUAL.get(suffix)
+    said = []
+    if dialect.mark != usual:
+        said.append(f"cells between {NAMED[dialect.mark]}")
+    if not header:
+        said.append("no row of names: columns are called by their numbers")
+    return Separated(path, encoding, dialect, kept, header, width, tuple(said))
+
+
+def cells_of(path: Path, encoding: str, dialect: Dialect) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """The rows of a file that are not blank, with where they stand."""
+    rows = enumerate(lines(path, encoding), 1)
+    if not dialect.quoted:
+        for number, line in rows:
+            if line.strip():
+                cells = line.split() if dialect.mark == " " else line.split(dialect.mark)
+                yield f"{path} line {number}", tuple(cells)
+        return
+    csv.field_size_limit(max(csv.field_size_limit(), MAX_LINE_BYTES))
+    reader = csv.reader(
+        (f"{line}\n" for _, line in rows),
+        delimiter=dialect.mark,
+        skipinitialspace=dialect.spaced,
+        strict=True,
+    )
+    begin = 1
+    try:
+        for cells in reader:
+            if any(cells):
+                yield f"{path} line {begin}", tuple(cells)
+            begin = reader.line_num + 1
+    except csv.Error as error:
+        raise ValueError(
+            f"{path} line {begin}: {error}; a quote within a quoted cell is written twice"
+        ) from None
+
+
+def _dialect(path: Path, encoding: str, suffix: str, lexicon: Lexicon) -> Dialect | None:
+    """How the lines of a file are divided, None if they are not."""
+    head = [line for line in islice(lines(path, encoding), SAMPLED) if line.strip()]
+    if not head:
+        raise ValueError(f"{path} has no row")
+    usual = _USUAL.get(suffix)
+    marks = [usual] if usual else []
+    marks += [mark for mark in ("\t", "::", ";", ",", "|") if mark != usual]
+    for mark in marks:
+        if mark not in head[0]:
+            continue
+        for quoted in (False, True) if mark in ("\t", "::") else (True,):
+            if len(mark) == 1 or not quoted:
+                found = Dialect(mark, quoted)
+                if _divides(path, encoding, found, prose=usual != mark):
+                    return _spaced(path, encoding, found)
+    if usual:  # one column, or rows of which one is wrong: said when it is read
+        return Dialect(usual, quoted=usual == ",")
+    numbers = [line.split() for line in head]
+    if len(numbers[0]) > 1 and all(
+        len(row) == len(numbers[0]) and all(re.fullmatch(r"[\d.+-]+", cell) for cell in row)
+        for row in numbers
+    ):
+        return Dialect(" ")
+    return None
+
+
+def _divides(path: Path, encoding: str, dialect: Dialect, prose: bool) -> bool:
+    """Whether the rows have cells, nearly all as many as the first."""
+    try:
+        found = [len(row) for _, row in islice(cells_of(path, encoding, dialect), SAMPLED)]
+    except ValueError:
+        return False
+    alike = sum(count == found[0] for count in found) if found else 0
+    least = 1.0 if prose and dialect.mark in _PROSE else ALIKE
+    return bool(found) and found[0] > 1 and alike >= least * len(found)
+
+
+def _spaced(path: Path, encoding: str, dialect: Dialect) -> Dialect:
+    """With the spaces behind the marks left out, where nearly every cell has one."""
+    if not dialect.quoted:
+        return dialect
+    counts = Counter[bool]()
+    for line in islice(lines(path, encoding), SAMPLED):
+        counts.update(cell.startswith(" ") for cell in line.split(dialect.mark)[1:])
+    try:
+        rows = [cells for _, cells in islice(cells_of(path, encoding, dialect), SAMPLED)]
+    except ValueError:
+        rows = []
+    behind = [cell.startswith(" ") for cells in rows for cell in cells[1:] if cell]
+    spaced = behind and sum(behind) >= ALIKE * len(behind)
+    # A cell `"a, b"` behind a space is no quoted one but for this, and falls apart.
+    apart = not rows or median(map(len, rows)) != len(rows[0])
+    if spaced or (apart and counts[True] > counts[False]):
+        return Dialect(dialect.mark, True, True)
+    return dialect
+
+
+def _title(cell: str) -> str:
+    """A name as it was meant: without quotes, spaces around it, and RecBole's type behind it."""
+    name = re.sub(r":(token|float|token_seq|float_seq)$", "", cell.strip())
+    while len(name) > 1 and name[0] == name[-1] and name[0] in "\"'":
+        name = name[1:-1].strip()
+    return name
+
+
+def _named(path: Path, names: tuple[str, ...], body: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+    """The names of the columns, those without a name that are empty left out at the end.
+
+    Raises `ValueError` for two of one name.
+    """
+    last = len(names)
+    while last and not names[last - 1] and not any(row[last - 1 : last] != ("",) for row in body):
+        last -= 1
+    kept = tuple(name or str(n + 1) for n, name in enumerate(names[:last]))
+    if len(set(kept)) < len(kept):
+        raise ValueError(f"{path} line 1: two columns have one name: {', '.join(kept)}")
+    return kept

@@ -1,0 +1,134 @@
+"""In which encoding the text of a file is: by its first bytes, else by all that are not ASCII."""
+
+import codecs
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+
+from regard._io.extra import extra
+from regard.data.reading.compression import open_plain
+
+AUTO = "auto"
+"""What is said of an encoding that is to be found out."""
+
+USUAL = (
+    *("cp1252", "gb18030", "shift_jis", "euc_jp", "euc_kr", "big5", "cp1251", "cp1250"),
+    *("cp1253", "cp1254", "cp1255", "cp1256", "koi8_r", "tis_620"),
+)
+"""Encodings other than Unicode's that files are in, where two are as likely the earlier one."""
+
+BOMS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_CHUNK = 2**20
+_SAMPLE = 2**16
+"""Bytes by which an encoding is recognized."""
+_NUL_SHARE = 0.2
+"""Share of NUL bytes above which text is in UTF-16: those of ASCII letters are every second."""
+
+
+def check_encoding(encoding: str) -> None:
+    """Raise `ValueError` for an encoding that is unknown."""
+    if encoding == AUTO:
+        return
+    try:
+        "\n".encode(encoding).decode(encoding)
+    except (LookupError, ValueError, AttributeError, TypeError):
+        raise ValueError(
+            f"no encoding is called {encoding!r}; usual ones are utf-8, cp1252, gb18030"
+        ) from None
+
+
+def encoding_of(path: Path) -> str:
+    r"""The encoding of a file of text, `utf-8` for one that is in none that is known.
+
+    All of it is read, once while it does not change.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "menu.txt")
+    ...     _ = path.write_bytes("Café – naïve façade\n".encode("cp1252") * 9)
+    ...     encoding_of(path)
+    'cp1252'
+    """
+    stat = path.stat()
+    return _found(path, stat.st_size, stat.st_mtime_ns)
+
+
+@lru_cache(64)
+def _found(path: Path, size: int, changed: int) -> str:
+    with open_plain(path) as file:
+        head = file.read(_SAMPLE)
+    marked = next((name for mark, name in BOMS if head.startswith(mark)), None)
+    if marked:
+        return marked
+    wide = _wide(head)
+    if wide:
+        return wide
+    sample = _not_utf8(path)
+    return "utf-8" if sample is None else _likeliest(sample)
+
+
+def _wide(head: bytes) -> str | None:
+    """UTF-16 without a mark: NUL bytes at the even or at the odd places."""
+    places = [head[0::2].count(0), head[1::2].count(0)]
+    most = max(places)
+    if len(head) < 4 or most < _NUL_SHARE * len(head) / 2 or min(places) > most / 10:
+        return None
+    return "utf-16-be" if places[0] == most else "utf-16-le"
+
+
+def _not_utf8(path: Path) -> bytes | None:
+    """Lines of a file that are not UTF-8, None if all of it is."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    with open_plain(path) as file:
+        start = True
+        while chunk := file.read(_CHUNK):
+            try:
+                decoder.decode(chunk)
+            except UnicodeDecodeError:
+                rest = chunk + file.readline(_CHUNK)
+                break
+            start = False
+        else:
+            return _ended(decoder)
+    telling = [line for line in _whole_lines(rest, start) if not line.isascii()]
+    if any(map(_is_utf8, telling)):
+        return None  # Damaged UTF-8: what is not is refused where it stands.
+    return b"\n".join(telling)[:_SAMPLE]
+
+
+def _is_utf8(line: bytes) -> bool:
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _ended(decoder: codecs.IncrementalDecoder) -> bytes | None:
+    try:
+        decoder.decode(b"", True)
+    except UnicodeDecodeError as error:
+        return bytes(error.object[error.start :])
+    return None
+
+
+def _whole_lines(chunk: bytes, start: bool) -> Iterator[bytes]:
+    # The first may have begun before, within a character of two bytes.
+    lines = chunk.replace(b"\r", b"\n").split(b"\n")
+    return iter(lines if start or len(lines) < 3 else lines[1:])
+
+
+def _likeliest(sample: bytes) -> str:
+    found = extra("charset_normalizer").from_bytes(sample, cp_isolation=list(USUAL))
+    ranked = sorted(found, key=lambda m: (m.chaos, -m.coherence, USUAL.index(m.encoding)))
+    if not ranked:
+        return "utf-8"
+    # Bytes that mean the same in several encodings are in the most usual one.
+    same = {ranked[0].encoding, *ranked[0].could_be_from_charset}
+    return next(name for name in USUAL if name in same)
