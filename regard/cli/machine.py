@@ -13,7 +13,8 @@ from typing import Any
 CORE = ("torch", "numpy", "safetensors", "einops", "jaxtyping", "rich")
 EXTRAS = {
     "cpu": ("numba",),
-    "train": ("datasets", "tokenizers", "sacrebleu"),
+    "train": ("datasets", "tokenizers", "sacrebleu", "charset-normalizer"),
+    "excel": ("openpyxl",),
     "demo": ("babel",),
     "image": ("pillow",),
     "plot": ("matplotlib",),

@@ -17,7 +17,7 @@ from regard.data.reading.text_encoding import AUTO
 from regard.errors import UsageError
 from regard.models import MODELS
 from regard.models.attention import Parts
-from regard.run.older import upgraded_sections
+from regard.run.older import READ_BEFORE, upgraded_sections
 from regard.run.settings import (
     BUDGETS,
     ROLES,
@@ -164,6 +164,16 @@ def _forget_unsaid(old: dict[str, dict[str, Any]], now: dict[str, dict[str, Any]
             given.pop(role, None)
     if {was.get("encoding"), given.get("encoding")} == {"utf-8", AUTO}:
         given["encoding"] = was["encoding"]
+
+
+def read_before(folder: Path) -> list[tuple[str, Any]]:
+    """How the data of a run that is there already was read, where it does not say it itself."""
+    if not (folder / CONFIG).is_file():
+        return []
+    data = read_toml(folder / CONFIG).get("data", {})
+    return [
+        (f"data.{key}", value) for key, value in READ_BEFORE.items() if data and key not in data
+    ]
 
 
 def _require_unspent(folder: Path, settings: AnySettings) -> None:

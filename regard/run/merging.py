@@ -393,6 +393,7 @@ def read_corpus(
     cache: Path | None,
     schemas: Sequence[Schema],
     peek: bool = False,
+    as_trained: bool = False,
 ) -> Corpus:
     """The data of a run; raises `ValueError` with the file and the line."""
     return read(
@@ -401,6 +402,9 @@ def read_corpus(
         task,
         columns=data.columns,
         encoding=data.encoding,
+        merged=data.labels == "merged",
+        by_label=data.hold_out == "label",
+        as_trained=as_trained,
         cache=cache,
         streaming=data.streaming,
         peek=peek,

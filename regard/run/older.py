@@ -23,6 +23,8 @@ READ_BY = {
     "dates": ("languages",),
 }
 """Task → which of the settings that stood under [data] it read."""
+READ_BEFORE = {"labels": "exact", "hold_out": "hash"}
+"""How data was read before it was written down."""
 MODEL_OF_DATES = {"embed_dim": 64, "hidden_dim": 96, "align_dim": 32, "maxout_dim": 48}
 """What dates were learned with, whatever the settings said and wrote down."""
 OF_LUONG = {"luong_concat": "concat"}
@@ -33,6 +35,9 @@ WITH_TOKENS = ("translate", "classify", "match", "language_model")
 def upgraded_sections(entries: Mapping[str, Mapping[str, Any]]) -> Table:
     """The sections as they would be written today; those that are, as they are."""
     found: Table = {section: dict(given) for section, given in entries.items()}
+    if "data" in found:
+        # Data is divided and its labels are spelled as they were when the run began.
+        found["data"] = {**READ_BEFORE, **found["data"]}
     if "task" not in found.get("data", {}) or "task" in found:
         return found
     data, tokens, model = found.pop("data"), found.pop("tokens", {}), found.pop("model", {})

@@ -11,6 +11,7 @@ import numpy as np
 from torch import nn
 
 from regard._io.files import read_json
+from regard.data.reading.text_encoding import AUTO
 from regard.errors import UsageError
 from regard.models.attention import Attends
 from regard.run.display import Screen
@@ -162,7 +163,8 @@ class Run:
         """The split that was evaluated, how many examples it has, and the metrics."""
         settings = self.settings
         if data is not None and settings.data is not None:
-            settings = replace(settings, data=replace(settings.data, path=str(data)))
+            other = replace(settings.data, path=str(data), encoding=AUTO)
+            settings = replace(settings, data=other)
         if settings.data is not None and not settings.data.path:
             raise UsageError(
                 f"{self.path} does not say where its data is, which a Task object had; give some, "
@@ -175,7 +177,9 @@ class Run:
                 if settings.data is not None:
                     read = Path(place) / "read"
                     schemas = [task_class(settings.task_name).schema]
-                    corpus = read_corpus(settings.data, settings.task_name, read, schemas)
+                    corpus = read_corpus(
+                        settings.data, settings.task_name, read, schemas, as_trained=True
+                    )
                 task = task_of_trained(
                     self.predictor, settings, corpus, Path(place), data is not None
                 )

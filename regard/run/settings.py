@@ -4,7 +4,7 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from regard._nearest import nearest
 from regard._spelling import parse
@@ -36,6 +36,9 @@ class DataSettings(Config):
             support, start, answers: the columns of a table that play these roles; several of
             texts have commas between them and are joined.
         encoding: of text files; `auto` finds it by their bytes.
+        labels: `merged` makes one of those that differ in case or spaces alone, `exact` keeps all.
+        hold_out: where nothing is given to validate on, hold out as large a share of each `label`
+            as can be, or of all rows together by their `hash`.
         streaming: read while training, for data larger than the disk.
     """
 
@@ -60,6 +63,8 @@ class DataSettings(Config):
     start: str = ""
     answers: str = ""
     encoding: str = AUTO
+    labels: Literal["merged", "exact"] = "merged"
+    hold_out: Literal["label", "hash"] = "label"
     streaming: bool = False
 
     @property
@@ -68,9 +73,8 @@ class DataSettings(Config):
         return {role: name for role in ROLES if (name := getattr(self, role))}
 
 
-ROLES = tuple(
-    name for name in fields_of(DataSettings) if name not in ("path", "encoding", "streaming")
-)
+_NO_ROLES = ("path", "encoding", "labels", "hold_out", "streaming")
+ROLES = tuple(name for name in fields_of(DataSettings) if name not in _NO_ROLES)
 """The settings that say which column plays a role."""
 
 

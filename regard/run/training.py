@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from regard.run.folder import (
     claimed,
     folder_of,
     newest_of,
+    read_before,
     require_place,
     settings_in,
     write_about,
@@ -86,7 +87,9 @@ def of_request(request: Request, out: str | Path | None, resume: str, ranks: Ran
         place = folder or _named_folder(request, out, resume)
         if folder is None:
             require_place(place)
-        settings, corpus = settings_for(request, place.parent / CACHE)
+        read_as = read_before(place) if resume == "auto" else []
+        told = replace(request, given=(*read_as, *request.given))
+        settings, corpus = settings_for(told, place.parent / CACHE)
         return (place if folder else claimed(place, settings, resume)), settings, corpus
 
     folder, settings, corpus = _first_then_others(ranks, settled)

@@ -77,7 +77,7 @@ def test_a_test_part_is_taken_if_there_is_one(tmp_path: Path, done: Call) -> Non
         (["--split", "train"], "invalid choice: 'train'"),
         (["--data", "nowhere.tsv"], "nowhere.tsv does not exist"),
         (["--data", "labels.csv"], "the label 'maybe' is not among the 2 that are known"),
-        (["--data", "columns.tsv"], "the label 'two' is not among"),
+        (["--data", "columns.tsv"], "columns.tsv has no column 'text'"),
         (["--answers", "0"], "a whole number from 1, got '0'"),
         (["--beam", "0"], "a whole number from 1, got '0'"),
     ],

@@ -75,7 +75,7 @@ def refused(folder: Path, mistake: Call, table: Sequence[Sequence[str]], ending:
     ("row", "why"),
     [
         (("ann", "tea", "good", "1"), "the rating 'good' is not a number"),
-        (("ann", "tea", "3,5", "1"), "the rating '3,5' is not a number"),
+        (("ann", "tea", "3 of 5", "1"), "the rating '3 of 5' is not a number"),
         (("ann", "tea", "nan", "1"), "the rating 'nan' is not a number"),
         (("ann", "tea", "-inf", "1"), "the rating '-inf' is not a number"),
         (("ann", "tea", "5", "noon"), "the timestamp 'noon' is neither a number of seconds nor"),

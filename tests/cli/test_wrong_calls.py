@@ -24,7 +24,7 @@ DATA: list[Case] = [
     (["--data", "pirs.tsv"], "there is pairs.tsv"),
     (["--data", "empty.tsv"], "empty.tsv is empty"),
     (["--data", "blank.txt"], "the train text has 3 tokens"),
-    (["--data", "latin.tsv"], "latin.tsv line 3: byte 0xfc at column 3 is not UTF-8"),
+    (["--data", "broken.tsv"], "broken.tsv line 4: byte 0xfc at column 3 is not UTF-8"),
     (["--data", "ragged.tsv"], "ragged.tsv line 3"),
     (["--data", "uneven"], "uneven/train.de"),
     (["--data", "broken.jsonl"], "broken.jsonl line 2"),
@@ -168,7 +168,8 @@ def test_a_wrong_call_gets_one_sentence_and_leaves_nothing(
     (tmp_path / "empty.tsv").write_bytes(b"")
     (tmp_path / "blank.txt").write_bytes(b"\n \n\n")
     (tmp_path / "nul.txt").write_bytes(b"a\0b\n" * 30)
-    (tmp_path / "latin.tsv").write_bytes("source\ttarget\na\tb\nfrüh\tearly\n".encode("latin-1"))
+    text = "source\ttarget\na\tb\nspät\tlate\n".encode() + "früh\tearly\n".encode("latin-1")
+    (tmp_path / "broken.tsv").write_bytes(text)
     (tmp_path / "ragged.tsv").write_text("source\ttarget\na\tb\na\tb\tc\n" + "a\tb\n" * 9)
     (tmp_path / "broken.jsonl").write_text('{"source": "a", "target": "b"}\n{"source": \n')
     (tmp_path / "one.csv").write_text("text,label\n" + "".join(f"it {n},good\n" for n in range(9)))

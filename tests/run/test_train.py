@@ -135,7 +135,7 @@ def test_other_data_is_evaluated_as_a_whole_and_a_part_by_its_name() -> None:
     run = trained()
     split, count, scores = run.evaluation(labels())
     assert (split, count) == ("test", 50) and scores == run.evaluate(labels())
-    assert run.evaluation(split="valid")[:2] == ("valid", 2)
+    assert run.evaluation(split="valid")[:2] == ("valid", 4)
     with pytest.raises(UsageError, match=r"no test part; say split=valid"):
         run.evaluate(split="test")
     with pytest.raises(UsageError, match="nowhere.csv does not exist"):

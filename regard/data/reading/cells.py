@@ -203,7 +203,7 @@ def _time(role: Column, bound: Bound) -> Converted:
         text = _plain(values[0], where, name).strip()
         number = as_number(text)
         if number is not None:
-            return repr(number / 1000) if abs(number) >= MILLISECONDS else text
+            return repr(number / 1000) if MILLISECONDS <= abs(number) < 1e18 else text
         if text[:4].isdigit() and text[4:5] == "-":
             return text
         seconds = seconds_of(text, bound.first)

@@ -5,6 +5,7 @@ import tempfile
 import weakref
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
@@ -33,6 +34,9 @@ def read(
     target: str | None = None,
     columns: Mapping[str, str] | None = None,
     encoding: str = AUTO,
+    merged: bool = True,
+    by_label: bool = True,
+    as_trained: bool = False,
     cache: Path | None = None,
     streaming: bool = False,
     peek: bool = False,
@@ -43,7 +47,9 @@ def read(
     columns; the direction (of columns as they stand; of files English first, else by the alphabet).
     `source` and `target` are endings of files or names of columns: the two languages, or the text
     and its label; `columns` names the columns of any roles, `{"text": "title,body"}`. Without a
-    file to validate on, a part is held out.
+    file to validate on, a part is held out, `by_label` as large a share of each as can be; labels
+    of several spellings are `merged`. Columns `as_trained` are those of a run, of which what its
+    task can do without may be missing.
 
     The rows go into Arrow files in `cache`, where the next call finds them while the files are the
     same; without `cache` they are gone with the corpus. With `streaming` nothing is stored. To
@@ -63,13 +69,14 @@ def read(
     """
     named = {"source": source, "target": target, **(columns or {})}
     asked = tuple((option, name) for option, name in named.items() if name)
-    request = DataRequest(tuple(schemas), task, asked, encoding)
+    request = DataRequest(tuple(schemas), task, asked, encoding, as_trained)
     if path.startswith(HUB):
         found = hub_layout(path, request, cache, streaming)
     elif is_synthetic(path):
         found = generated_layout(path, request)
     else:
         found = find_layout(files_of(path), request)
+    found = replace(found, merged=merged, by_label=by_label)
     if peek and (larger := first_rows_of(found)):
         return _kept_for_now(larger, "", (), encoding)
     files = tuple(

@@ -29,6 +29,10 @@ class Layout:
     columns: tuple[str, ...] = ()
     """The column of the data that plays each role, several with commas between; "" for none."""
     encoding: str = AUTO
+    merged: bool = True
+    """Whether labels that differ in case or spaces alone are one."""
+    by_label: bool = True
+    """Whether what is held out is a share of each label."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,8 @@ class DataRequest:
     Args:
         asked: pairs of a role and the columns that play it, with commas between several; `source`
             and `target` are the two of any task with two, or two languages.
+        as_trained: the columns are those of a trained run, so that one may be missing which that
+            task can do without.
 
     Raises `ValueError` for a task that is not known, and two of one name.
     """
@@ -46,6 +52,7 @@ class DataRequest:
     task: str | None = None
     asked: tuple[tuple[str, str], ...] = ()
     encoding: str = AUTO
+    as_trained: bool = False
 
     def __post_init__(self) -> None:
         names = self.tasks

@@ -52,8 +52,13 @@ def choose(table: Table, where: str, request: DataRequest) -> Reading:
 def _columns(table: Table, where: str, request: DataRequest) -> Columns:
     rows = [cells for _, cells in islice(table.rows(table.names), PEEKED)]
     values = {name: [row[n] for row in rows] for n, name in enumerate(table.names)}
+    optional = {c.asked for schema in request.candidates for c in schema.columns if c.optional}
     profiles = tuple(profile(name, values[name]) for name in table.names)
-    asked = {option: _resolved(option, text, table.names, where) for option, text in request.asked}
+    asked = {
+        option: _resolved(option, text, table.names, where)
+        for option, text in request.asked
+        if not (request.as_trained and option in optional and called(text, table.names) is None)
+    }
     return Columns(where, values, profiles, asked)
 
 

@@ -137,9 +137,11 @@ def cells_of(path: Path, encoding: str, dialect: Dialect) -> Iterator[tuple[str,
 def _dialect(path: Path, encoding: str, suffix: str, lexicon: Lexicon) -> Dialect | None:
     """How the lines of a file are divided, None if they are not."""
     head = [line for line in islice(lines(path, encoding), SAMPLED) if line.strip()]
+    usual = _USUAL.get(suffix)
+    if not head and usual is None:
+        return None
     if not head:
         raise ValueError(f"{path} has no row")
-    usual = _USUAL.get(suffix)
     marks = [usual] if usual else []
     marks += [mark for mark in ("\t", "::", ";", ",", "|") if mark != usual]
     for mark in marks:

@@ -37,7 +37,8 @@ def stored_corpus(
     Raises `ValueError` naming the place of what cannot be read.
     """
     kinds = [(column.name, column.kind.value) for column in found.schema.columns]
-    read_as = (found.names, found.columns, found.notes, encoding)
+    rules = (encoding, found.merged, found.by_label)
+    read_as = (found.names, found.columns, found.notes, rules)
     known = (CORPUS_FORMAT, digest, found.schema.task, kinds, *read_as)
     place = folder / sha256(repr(known).encode()).hexdigest()[:32]
     if _stored(place) is None:

@@ -68,12 +68,13 @@ def surveyed(found: Layout) -> tuple[Layout, Survey | None]:
         return found, None
     survey = Survey()
     held = found.schema.hold_out
-    divided = "valid" not in found.splits and isinstance(held, ByHash) and not held.first_line
+    divided = found.by_label and "valid" not in found.splits
+    divided = divided and isinstance(held, ByHash) and not held.first_line
     for split, rows in found.splits.items():
         for row in rows.read(Counter()):
             draw = draw_of(row, False) if divided and split == "train" else None
             survey.add(str(row[place]), draw)
-    spelling, said = merged_spellings(survey.counts)
+    spelling, said = merged_spellings(survey.counts) if found.merged else ({}, [])
     changed = {old: new for old, new in spelling.items() if old != new}
     if not changed:
         return found, survey

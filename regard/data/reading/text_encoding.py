@@ -27,8 +27,8 @@ BOMS = (
 _CHUNK = 2**20
 _SAMPLE = 2**16
 """Bytes by which an encoding is recognized."""
-_NUL_SHARE = 0.2
-"""Share of NUL bytes above which text is in UTF-16: those of ASCII letters are every second."""
+_NUL_SHARE = 0.7
+"""Share of every second byte that is NUL in UTF-16: in each ASCII letter, and in each space."""
 
 
 def check_encoding(encoding: str) -> None:
