@@ -2,8 +2,10 @@
 
 import bz2
 import gzip
+import io
 import lzma
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -22,15 +24,45 @@ _ZIP = b"PK\x03\x04"
 def open_plain(path: Path) -> BinaryIO:
     """The bytes of a file, unpacked where it is packed.
 
-    Raises `ValueError` for a zip that holds another number of files than one. Damage is an
-    `OSError`, `EOFError` or `lzma.LZMAError` where it is met.
+    Raises `ValueError` for a zip that holds another number of files than one, and where damage is
+    met.
     """
     with open(path, "rb") as file:
         head = file.read(6)
     if head.startswith(_ZIP) and path.suffix.lower() == ".zip":
         return _unzipped(path)
     opener = next((each for mark, each in _OPENERS.items() if head.startswith(mark)), None)
-    return cast(BinaryIO, opener(path) if opener else open(path, "rb"))
+    if opener is None:
+        return open(path, "rb")
+    return cast(BinaryIO, io.BufferedReader(_Unpacked(path, cast(BinaryIO, opener(path)))))
+
+
+class _Unpacked(io.RawIOBase):
+    """What is in a packed file; damage is a `ValueError` that names it."""
+
+    def __init__(self, path: Path, file: BinaryIO) -> None:
+        self._path, self._file = path, file
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return self._file.seekable()
+
+    def seek(self, place: int, whence: int = io.SEEK_SET) -> int:
+        return self._file.seek(place, whence)
+
+    def readinto(self, buffer: "memoryview[int]") -> int:  # type: ignore[override]
+        try:
+            part = self._file.read(len(buffer))
+        except (EOFError, OSError, zlib.error, lzma.LZMAError, zipfile.BadZipFile) as error:
+            raise ValueError(f"{self._path} is damaged, it cannot be unpacked: {error}") from None
+        buffer[: len(part)] = part
+        return len(part)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
 
 
 def inner_name(path: Path) -> str:
@@ -65,7 +97,8 @@ def _unzipped(path: Path) -> BinaryIO:
     with zipfile.ZipFile(path) as archive:
         if archive.getinfo(name).flag_bits & 1:
             raise ValueError(f"{path} is locked with a password; unpack it first")
-        return cast(BinaryIO, archive.open(name))
+        inner = cast(BinaryIO, archive.open(name))
+    return cast(BinaryIO, io.BufferedReader(_Unpacked(path, inner)))
 
 
 def _only_member(path: Path) -> str:

@@ -94,9 +94,7 @@ def _is_lines(path: Path, encoding: str) -> bool:
         first = read_json(head[0])
     except (ValueError, IndexError):
         return False
-    if not isinstance(first, dict):
-        return False
-    return len(head) == 2 or _table_in(first) is None
+    return isinstance(first, dict) and len(head) == 2
 
 
 def _objects(path: Path, encoding: str) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -7,8 +7,6 @@ old Macs wrote them, carriage returns end the lines.
 
 import codecs
 import io
-import lzma
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -71,20 +69,17 @@ def open_text(path: Path, encoding: str) -> Iterator[tuple["io.BufferedReader[_P
 
     Raises `ValueError` for a packed file that is damaged.
     """
-    try:
-        encoding = encoding_of(path) if encoding == AUTO else encoding
-        with open_plain(path) as packed:
-            file = io.BufferedReader(_Plain(packed, path, encoding))
-            yield file, "utf-8" if _is_wide(encoding) else encoding
-    except (EOFError, zlib.error, lzma.LZMAError, io.UnsupportedOperation) as error:
-        raise ValueError(f"{path} is damaged, it cannot be unpacked: {error}") from None
+    encoding = encoding_of(path) if encoding == AUTO else encoding
+    with open_plain(path) as packed:
+        file = io.BufferedReader(_Plain(packed, path, encoding))
+        yield file, "utf-8" if _is_wide(encoding) else encoding
 
 
 class _Plain(io.RawIOBase):
     """A file whose byte order mark is left out and whose line ends are those of `lines`."""
 
     def __init__(self, file: BinaryIO, path: Path, encoding: str) -> None:
-        self._file, self._path = file, path
+        self._file, self._path, self._encoding = file, path, encoding
         head = file.read(_HEAD)
         self._decoder = codecs.getincrementaldecoder(encoding)() if _is_wide(encoding) else None
         self._waiting = b"" if not head else self._plain(head.removeprefix(codecs.BOM_UTF8))
@@ -111,10 +106,10 @@ class _Plain(io.RawIOBase):
             return raw
         try:
             text = self._decoder.decode(raw, not raw)
-        except UnicodeDecodeError as error:
+        except UnicodeError as error:
             raise ValueError(
-                f"{self._path}: its bytes are not {error.encoding.upper()} ({error.reason}); say "
-                "in which encoding it is (--encoding on the command line)"
+                f"{self._path}: its bytes are not {self._encoding.upper()} ({error}); say in which "
+                "encoding it is (--encoding on the command line)"
             ) from None
         return text.removeprefix("\ufeff").encode("utf-8", "surrogatepass")
 

@@ -1,0 +1,358 @@
+"""A file is what is in it: packed, encoded or formatted as people and other tools leave it."""
+
+import bz2
+import gzip
+import io
+import json
+import lzma
+import zipfile
+from pathlib import Path
+
+import pyarrow as arrow
+import pyarrow.parquet as parquet
+import pytest
+
+from regard._io.extra import extra
+from regard.data.reading.corpus import Corpus
+from tests.data.any_task import read
+
+TEXTS = [
+    (f"the {w} was number {n}", "good" if n % 2 else "bad") for n, w in enumerate("abcdef" * 5)
+]
+CSV = "text,label\n" + "".join(f"{text},{label}\n" for text, label in TEXTS)
+
+
+def rows(corpus: Corpus) -> list[tuple[str, ...]]:
+    return sorted(tuple(row.values()) for part in corpus.splits.values() for row in part)
+
+
+def reading(folder: Path, name: str, content: str | bytes, **options: str) -> Corpus:
+    path = folder / name
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return read(str(path), options.pop("task", None), **options)
+
+
+def zipped(*names: str) -> bytes:
+    whole = io.BytesIO()
+    with zipfile.ZipFile(whole, "w") as archive:
+        for name in names:
+            archive.writestr(name, CSV)
+    return whole.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv.gz", gzip.compress(CSV.encode())),
+        ("a.csv.bz2", bz2.compress(CSV.encode())),
+        ("a.csv.xz", lzma.compress(CSV.encode())),
+        ("a.zip", zipped("a.csv")),
+        ("mac.zip", zipped("a.csv", "__MACOSX/._a.csv")),
+        ("a.jsonl.gz", gzip.compress("".join(
+            json.dumps({"text": text, "label": label}) + "\n" for text, label in TEXTS
+        ).encode())),
+    ],
+)  # fmt: skip
+def test_a_packed_table_is_the_table_in_it(tmp_path: Path, name: str, content: bytes) -> None:
+    assert rows(reading(tmp_path, name, content)) == sorted(TEXTS)
+
+
+def test_a_zip_of_several_tables_and_a_cut_off_file_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"two.zip holds 2 files \(a.csv, b.csv\), and one"):
+        reading(tmp_path, "two.zip", zipped("a.csv", "b.csv"))
+    with pytest.raises(ValueError, match="cut.csv.gz is damaged, it cannot be unpacked"):
+        reading(tmp_path, "cut.csv.gz", gzip.compress((CSV * 99).encode())[:-40])
+
+
+ACCENTED = CSV.replace("the", "café – “schön”,".replace(",", ""))
+WORDS = {
+    "cp1252": "Käse – “schön” ist für mich naïve façade",
+    "cp1251": "Привет, как дела? Сегодня хорошая погода",
+    "gb18030": "风雪山神庙林冲夜奔今天天气很好",
+    "shift_jis": "今日は天気がいいですねカタカナもあります",
+    "euc_kr": "오늘은 날씨가 좋습니다 안녕하세요",
+    "big5": "今天天氣很好我們去公園玩吧",
+    "cp1253": "Καλημέρα τι κάνετε σήμερα Ο καιρός είναι καλός",
+    "cp1256": "مرحبا بكم في هذا المكان الجميل اليوم",
+    "utf-16": "schön – 天气",
+    "utf-16-le": "schoen today is the weather",
+    "utf-32": "schön – 天气",
+    "utf-8-sig": "schön – 天气",
+}
+
+
+@pytest.mark.parametrize("encoding", WORDS)
+def test_an_encoding_is_found_by_the_bytes_and_said(tmp_path: Path, encoding: str) -> None:
+    texts = [(f"{WORDS[encoding]} {n}", "ab"[n % 2]) for n in range(30)]
+    table = "text\tlabel\n" + "".join(f"{text}\t{label}\n" for text, label in texts)
+    found = reading(tmp_path, "a.tsv", table.encode(encoding))
+    assert rows(found) == sorted(texts)
+    said = "found by its bytes" in found.description
+    assert (
+        said == (encoding not in ("utf-8-sig",)) and found.encoding in found.description + "utf-8"
+    )
+    assert rows(reading(tmp_path, "a.tsv", table.encode(encoding), encoding=encoding)) == rows(
+        found
+    )
+
+
+def test_the_encoding_that_was_said_is_taken(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"a.csv line 2: byte 0xe9 .* is not UTF-8"):
+        reading(tmp_path, "a.csv", "text,label\nné,a\nnu,b\n".encode("cp1252"), encoding="utf-8")
+    with pytest.raises(ValueError, match="a.csv: its bytes are not UTF-16"):
+        reading(tmp_path, "a.csv", b"text,label\nx", encoding="utf-16")
+
+
+def test_a_byte_that_breaks_utf_8_makes_no_other_encoding_of_it(tmp_path: Path) -> None:
+    broken = "text,label\nschön,a\n".encode() + b"gro\xdf,b\n" + "größer,a\n".encode()
+    with pytest.raises(ValueError, match="a.csv line 3: byte 0xdf at column 4 is not UTF-8"):
+        reading(tmp_path, "a.csv", broken)
+
+
+def test_carriage_returns_end_lines_where_there_is_nothing_else(tmp_path: Path) -> None:
+    assert rows(reading(tmp_path, "a.csv", CSV.replace("\n", "\r"))) == sorted(TEXTS)
+
+
+@pytest.mark.parametrize("mark", [";", "|", "\t", "::"])
+@pytest.mark.parametrize("name", ["a.csv", "a.txt"])
+def test_cells_are_divided_by_what_divides_every_line(tmp_path: Path, mark: str, name: str) -> None:
+    texts = [(f"{text}, and so on", label) for text, label in TEXTS]
+    table = f"text{mark}label\n" + "".join(f"{text}{mark}{label}\n" for text, label in texts)
+    found = reading(tmp_path, name, table)
+    assert rows(found) == sorted(texts) and "cells between" in found.description
+
+
+ENTRIES = [{"text": text, "label": label} for text, label in TEXTS]
+JSONS = {
+    "array": json.dumps(ENTRIES),
+    "indented": json.dumps(ENTRIES, indent=2),
+    "wrapped": json.dumps({"version": "1", "data": ENTRIES}),
+    "wrapped twice": json.dumps({"meta": {"n": 2}, "body": {"rows": ENTRIES}}),
+    "columns": json.dumps({key: [e[key] for e in ENTRIES] for key in ("text", "label")}),
+    "columns by row": json.dumps(
+        {key: {str(n): e[key] for n, e in enumerate(ENTRIES)} for key in ("text", "label")}
+    ),
+    "nested": "".join(
+        json.dumps({"id": n, "doc": {"text": e["text"]}, "notes": [{"label": e["label"]}]}) + "\n"
+        for n, e in enumerate(ENTRIES)
+    ),
+    "one object a line": "".join(json.dumps(entry) + "\n" for entry in ENTRIES),
+}
+
+
+@pytest.mark.parametrize("shape", JSONS)
+@pytest.mark.parametrize("name", ["a.json", "a.txt"])
+def test_json_is_read_in_every_shape(tmp_path: Path, shape: str, name: str) -> None:
+    assert rows(reading(tmp_path, name, JSONS[shape])) == sorted(TEXTS)
+
+
+def test_json_that_is_none_is_named_with_its_place(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="a.json line 3 column 3 is not JSON"):
+        reading(tmp_path, "a.json", '[\n  {"text": "x"},\n  oops\n]')
+    with pytest.raises(ValueError, match="in which there is no array of objects, such as"):
+        reading(tmp_path, "b.json", '{"text": "x"}\n\n')
+
+
+def test_true_false_and_null_are_labels_and_none(tmp_path: Path) -> None:
+    labels = [True, False, None]
+    lines = [json.dumps({"text": f"so {n}", "label": labels[n % 3]}) for n in range(30)]
+    corpus = reading(tmp_path, "a.jsonl", "\n".join(lines))
+    assert corpus.task == "classify" and corpus.labels == ("False", "True")
+    assert "10 rows without a label left out" in corpus.description
+
+
+def test_fasttext_and_trec_carry_their_labels(tmp_path: Path) -> None:
+    lines = [f"__label__{label} {text}" for text, label in TEXTS]
+    assert rows(reading(tmp_path, "a.txt", "\n".join(lines))) == sorted(TEXTS)
+    kinds = {"good": "DESC:manner", "bad": "NUM:count"}
+    lines = [f"{kinds[label]} {text} ?" for text, label in TEXTS]
+    corpus = reading(tmp_path, "b.txt", "\n".join(lines))
+    assert corpus.labels == ("DESC", "NUM") and "columns that are not used: fine" in (
+        corpus.description
+    )
+    fine = reading(tmp_path, "b.txt", "\n".join(lines), columns={"label": "fine"})
+    assert fine.labels == ("DESC:manner", "NUM:count")
+
+
+def test_a_play_is_no_table_of_questions(tmp_path: Path) -> None:
+    play = "".join(f"{who}:\nWhat is it, number {n}?\n\n" for n in range(30) for who in ("A", "B"))
+    assert reading(tmp_path, "play.txt", play).task == "language_model"
+
+
+PAIRS = [(f"the house number {n}", f"das Haus Nummer {n}") for n in range(30)]
+
+
+def test_translation_memories_are_pairs(tmp_path: Path) -> None:
+    unit = '<tu><tuv xml:lang="en"><seg>{}</seg></tuv><tuv xml:lang="de"><seg>{}</seg></tuv></tu>'
+    units = "".join(unit.format(*pair) for pair in PAIRS)
+    tmx = f'<?xml version="1.0"?><tmx version="1.4"><header/><body>{units}</body></tmx>'
+    corpus = reading(tmp_path, "a.tmx", tmx)
+    assert (corpus.task, corpus.names, rows(corpus)) == ("translate", ("en", "de"), sorted(PAIRS))
+    unit = "<trans-unit id='1'><source>{}</source><target>{}</target></trans-unit>"
+    units = "".join(unit.format(*pair) for pair in PAIRS)
+    head = '<file source-language="en" target-language="de"><body>'
+    xliff = f'<xliff version="1.2">{head}{units}</body></file></xliff>'
+    assert rows(reading(tmp_path, "a.xlf", xliff)) == sorted(PAIRS)
+    with pytest.raises(ValueError, match="bomb.tmx declares entities, which are not read"):
+        reading(tmp_path, "bomb.tmx", '<!DOCTYPE tmx [<!ENTITY a "aa">]><tmx></tmx>')
+    with pytest.raises(ValueError, match="cut.tmx line 1 column"):
+        reading(tmp_path, "cut.tmx", tmx[:-20])
+
+
+def test_pairs_with_where_they_are_from_are_pairs(tmp_path: Path) -> None:
+    source = "CC-BY 2.0 (France) Attribution: tatoeba.org #1 (x)"
+    text = "".join(f"{one}\t{two}\t{source}\n" for one, two in PAIRS)
+    corpus = reading(tmp_path, "deu.txt", text)
+    assert corpus.task == "translate" and rows(corpus) == sorted(PAIRS)
+
+
+def test_the_files_of_opennmt_are_side_by_side(tmp_path: Path) -> None:
+    for split in ("train", "val"):
+        for side, place in (("src", 0), ("tgt", 1)):
+            (tmp_path / f"{side}-{split}.txt").write_text("".join(p[place] + "\n" for p in PAIRS))
+    corpus = read(str(tmp_path))
+    assert corpus.names == ("src", "tgt") and set(corpus.splits) == {"train", "valid"}
+
+
+CHOSEN = [
+    (f"{n % 9 + 1}", f"{n * 7 % 13 + 20}", f"{n % 5 + 1}", f"{978300000 + n}") for n in range(90)
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "mark"), [("u.data", "\t"), ("ratings.dat", "::"), ("u.txt", " "), ("u.csv", ",")]
+)
+def test_interactions_without_names_are_those_of_movielens(
+    tmp_path: Path, name: str, mark: str
+) -> None:
+    corpus = reading(tmp_path, name, "".join(mark.join(row) + "\n" for row in CHOSEN))
+    assert corpus.task == "recommend" and rows(corpus) == sorted(CHOSEN)
+
+
+def test_a_user_and_what_they_chose_stand_on_a_line(tmp_path: Path) -> None:
+    lines = "".join(f"{user} 3 {user + 4} 5 7 {user}\n" for user in range(1, 9))
+    corpus = reading(tmp_path, "h.txt", lines)
+    assert corpus.task == "recommend" and ("1", "5", "", "") in rows(corpus)
+    entries = [{"user": f"u{n}", "items": [n, n + 1, 40]} for n in range(9)]
+    text = "\n".join(map(json.dumps, entries))
+    corpus = reading(tmp_path, "h.jsonl", text)
+    assert len(rows(corpus)) == 27 and ("u1", "40", "", "") in rows(corpus)
+
+
+def test_saved_data_sets_and_shards_are_read(tmp_path: Path) -> None:
+    datasets = extra("datasets")
+    classes = datasets.Features(
+        {"text": datasets.Value("string"), "label": datasets.ClassLabel(names=["bad", "good"])}
+    )
+    columns = {key: [e[key] for e in ENTRIES] for key in ("text", "label")}
+    made = datasets.Dataset.from_dict(columns, features=classes)
+    made.save_to_disk(tmp_path / "one")
+    datasets.DatasetDict(train=made, test=made).save_to_disk(tmp_path / "two")
+    assert rows(read(str(tmp_path / "one"))) == sorted(TEXTS)
+    assert set(read(str(tmp_path / "two")).splits) == {"train", "valid", "test"}
+    (tmp_path / "hub").mkdir()
+    for number in range(2):
+        some = made.select(range(number * 15, number * 15 + 15))
+        some.to_parquet(tmp_path / "hub" / f"train-0000{number}-of-00002.parquet")
+    assert rows(read(str(tmp_path / "hub"))) == sorted(TEXTS)
+
+
+def test_a_sheet_of_excel_is_a_table(tmp_path: Path) -> None:
+    book = pytest.importorskip("openpyxl").Workbook()
+    for row in [("text", "label"), *TEXTS]:
+        book.active.append(row)
+    book.create_sheet("notes").append(["nothing"])
+    book.save(tmp_path / "a.xlsx")
+    corpus = read(str(tmp_path / "a.xlsx"))
+    assert rows(corpus) == sorted(TEXTS) and "the sheet 'Sheet'" in corpus.description
+    (tmp_path / "b.xlsx").write_bytes(b"PK\x03\x04 no workbook")
+    with pytest.raises(ValueError, match="b.xlsx is not an Excel file that can be read"):
+        read(str(tmp_path / "b.xlsx"))
+
+
+def test_folders_of_labels_are_found_where_they_are(tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        for label in ("neg", "pos", "unsup"):
+            place = tmp_path / "aclImdb" / split / label
+            place.mkdir(parents=True)
+            for number in range(5):
+                (place / f"{number}_7.txt").write_text(f"{split} {label} {number}")
+    (tmp_path / "aclImdb" / "train" / "urls_pos.txt").write_text("http://a")
+    (tmp_path / "aclImdb" / "imdb.vocab").write_text("the\n")
+    whole = read(str(tmp_path))
+    assert whole.task == "classify" and whole.labels == ("neg", "pos")
+    assert "left out: unsup" in whole.description and "test" in whole.splits
+    assert read(str(tmp_path / "aclImdb" / "train")).labels == ("neg", "pos")
+
+
+def test_a_text_file_for_each_label_holds_a_text_a_line(tmp_path: Path) -> None:
+    for label in ("positive", "negative"):
+        (tmp_path / f"{label}.txt").write_text("".join(f"{label} {n}\n" for n in range(20)))
+    assert read(str(tmp_path)).labels == ("negative", "positive")
+
+
+def test_lists_of_words_are_texts_in_a_classifier(tmp_path: Path) -> None:
+    entries = [{"tokens": text.split(), "label": n % 2} for n, (text, _) in enumerate(TEXTS)]
+    parquet.write_table(arrow.Table.from_pylist(entries), tmp_path / "a.parquet")
+    assert rows(read(str(tmp_path / "a.parquet")))[0][0] == "the a was number 0"
+
+
+SQUAD = {
+    "version": "v2.0",
+    "data": [
+        {
+            "title": "T",
+            "paragraphs": [
+                {
+                    "context": f"House {n} is high.",
+                    "qas": [
+                        {
+                            "id": str(n),
+                            "question": f"What is house {n}?",
+                            "is_impossible": n % 5 == 0,
+                            "answers": [] if n % 5 == 0 else [{"text": "high", "answer_start": 11}],
+                        }
+                    ],
+                }
+                for n in range(40)
+            ],
+        }
+    ],
+}
+
+
+def test_pictures_are_said_not_to_be_read(tmp_path: Path) -> None:
+    entries = [{"image": {"bytes": bytes([n]), "path": "x"}, "label": n % 2} for n in range(30)]
+    parquet.write_table(arrow.Table.from_pylist(entries), tmp_path / "a.parquet")
+    with pytest.raises(ValueError, match="pictures are not read yet"):
+        read(str(tmp_path / "a.parquet"))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "what"),
+    [
+        ("a.pdf", b"%PDF-1.7\n", "is a PDF; convert it"),
+        ("a.txt", b"%PDF-1.7\n", "is a PDF; convert it"),
+        ("a.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "old Office file"),
+        ("a.docx", zipped("word/document.xml"), "is an Office file"),
+        ("a.db", b"SQLite format 3\0", "database of SQLite"),
+        ("a.pkl", b"\x80\x04\x95", "a pickle, which could run anything"),
+        ("a.h5", b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
+        ("a.npy", b"\x93NUMPY\x01", "an array of NumPy"),
+        ("a.png", b"\x89PNG\r\n\x1a\n", "a picture"),
+        ("a.html", "<!DOCTYPE html><html><p>x</p>", "is HTML"),
+        ("a.txt", "<html><body><p>x</p></body></html>", "is HTML"),
+        ("a.xml", "<rows><row>x</row></rows>", "neither TMX nor XLIFF|is markup"),
+        ("a.arff", "@relation x\n@attribute y", "an ARFF file"),
+        ("a.tex", "\\documentclass{article}\n", "LaTeX source"),
+        ("a.srt", "1\n00:00:01,000 --> 00:00:02,000\nHi\n", r"subtitles \(SRT\)"),
+        ("a.po", 'msgid "a"\nmsgstr "b"\n', "a gettext catalogue"),
+        ("a.svm", "1 3:0.5 7:1 9:2\n0 2:1 3:4\n", "features in numbers"),
+        ("a.yaml", "---\n- text: a\n", "is YAML"),
+    ],
+)  # fmt: skip
+def test_what_is_not_read_is_named_with_the_way_out(
+    tmp_path: Path, name: str, content: str | bytes, what: str
+) -> None:
+    with pytest.raises(ValueError, match=f"{name}.*({what})"):
+        reading(tmp_path, name, content)
