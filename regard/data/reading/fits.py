@@ -62,19 +62,22 @@ def fit(role: Column, column: Profile) -> float:
         plain = role.kind in (ColumnKind.TEXT, ColumnKind.TIME) and column.holds in _PLAIN
         return found or (0.5 if by_name and plain else 0.0)
     if role.kind is ColumnKind.LABEL:
-        return _as_label(column)
+        return _as_label(role, column)
     if role.kind is ColumnKind.FLOAT:
         return _as_number(role, column)
     return 1.0 if column.holds in (Holds.WHOLE, Holds.NUMBER, Holds.FLAG) else 0.0
 
 
-def _as_label(column: Profile) -> float:
+def _as_label(role: Column, column: Profile) -> float:
+    if column.distinct < 2 and column.filled >= SMALL:
+        # The same in every row: no label, unless it is called one and others are in other files.
+        return 1.0 if named(role, column.name) > PARTLY else 0.0
     few = column.repeats and column.distinct <= FEW_NUMBERS
     match column.holds:
         case Holds.FLAG | Holds.LABEL:
             return 3.0
         case Holds.WHOLE:
-            return 2.0 if few else float(column.filled < SMALL)
+            return 2.5 if few else float(column.filled < SMALL)
         case Holds.NUMBER:
             return 1.0 if few else 0.0
         case Holds.NAME | Holds.TEXT:

@@ -11,8 +11,9 @@ from regard.data.reading.tables import ENDINGS
 Files = Mapping[str, tuple[Path, ...]]
 """The files of each split, in the order in which they are read."""
 
-_SHARD = re.compile(r"(.*?)[-_.]?\d{1,5}-of-\d{1,5}")
+_SHARD = re.compile(r"(.*?)[-_.]?\d{1,5}-of-\d{1,5}(-[0-9a-f]{8,40})?")
 _PART = re.compile(r"(.*?)[-_.](?:part[-_.]?)?\d{1,5}")
+_PICTURES = (".png", ".jpg", ".jpeg", ".PNG", ".JPG", ".JPEG")
 _BESIDE = ("readme", "license", "licence", "citation", "vocab", "urls_")
 
 
@@ -25,7 +26,7 @@ def files_in(folder: Path, files: Sequence[Path]) -> Files:
     Raises `ValueError` when it is not clear which are to be trained on.
     """
     usable = [p for p in files if _is_data(p)]
-    usable = usable or [p for p in files if p.suffix.lower() not in (".md", ".log")]
+    usable = usable or [p for p in files if p.suffix.lower() not in (".md", ".log", *_PICTURES)]
     found: dict[str, list[Path]] = {}
     for path in usable:
         split = split_of_part(stem_of(path))
@@ -34,6 +35,11 @@ def files_in(folder: Path, files: Sequence[Path]) -> Files:
     nested = {} if found else _nested(folder)
     if nested:
         return nested
+    inner = [p for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".")]
+    if not usable and len(inner) == 1:
+        return files_in(inner[0], sorted(p for p in inner[0].iterdir() if p.is_file()))
+    if not usable and any(next(folder.rglob(f"*{ending}"), None) for ending in _PICTURES):
+        raise ValueError(f"{folder} holds pictures, which are not read yet")
     if not found and len(usable) == 1:
         return {"train": (usable[0],)}
     texts = bool(usable) and all(path.suffix.lower() == ".txt" for path in usable)

@@ -127,11 +127,32 @@ def json_document(path: Path, encoding: str) -> Any:
     try:
         return read_json(raw.decode(spelled), MAX_DOCUMENT_BYTES)
     except json.JSONDecodeError as error:
+        if error.msg == "Extra data" and (found := _one_after_another(raw.decode(spelled))):
+            return found
         raise ValueError(
             f"{path} line {error.lineno} column {error.colno} is not JSON: {error.msg}"
         ) from None
     except ValueError as error:
         raise ValueError(f"{path} is not JSON: {error}") from None
+
+
+def _one_after_another(text: str) -> list[Any]:
+    """Objects that follow each other over several lines; none where that is not all."""
+    decoder, found, place = json.JSONDecoder(), [], 0
+    try:
+        while (place := _blank(text, place)) < len(text):
+            entry, place = decoder.raw_decode(text, place)
+            found.append(entry)
+    except (ValueError, RecursionError):
+        return []
+    return found
+
+
+def _blank(text: str, place: int) -> int:
+    """The next place where there is something."""
+    while text[place : place + 1].isspace():
+        place += 1
+    return place
 
 
 def _table_in(document: Any, place: str = "") -> tuple[str, list[Any]] | None:

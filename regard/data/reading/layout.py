@@ -37,6 +37,9 @@ def find_layout(paths: Sequence[Path], request: DataRequest) -> Layout:
         if not path.exists():
             raise FileNotFoundError(_missing(path))
     if len(paths) > 1:
+        pairs = paired(list(paths))
+        if pairs:
+            return side_by_side(pairs, paths[0].parent, request)
         folders = [path for path in paths if path.is_dir()]
         if folders:
             raise ValueError(

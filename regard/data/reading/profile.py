@@ -28,6 +28,8 @@ MARKS = ("|", ";", ",")
 _WIDE = ("CJK", "HIRAGANA", "KATAKANA", "HANGUL", "THAI", "LAO", "KHMER", "MYANMAR")
 _SOURCE = re.compile(r"CC-BY|Attribution:")
 """Where a sentence is from, as Tatoeba's pairs say behind each."""
+_DATED = re.compile(r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? .*\d{4}")
+"""Dates in words, as servers write them, which are no texts."""
 _FLAGS = frozenset("0 1 true false yes no y n t f 0.0 1.0".split())
 
 
@@ -187,14 +189,16 @@ def _kind(
         return _of_numbers(numbers, texts), ""
     if sum(bool(_SOURCE.search(text)) for text in texts[:200]) > 0.9 * len(texts[:200]):
         return Holds.OTHER, ""
-    dated = any(isinstance(each, date) for each in filled) or seconds_of(texts[0]) is not None
+    dated = any(isinstance(each, date) for each in filled) or _is_date(texts[0])
     if dated and sum(_is_date(text) for text in texts) >= NEARLY * count:
         return Holds.TIME, ""
     if sum(listed(text) is not None for text in texts[:200]) >= NEARLY * len(texts[:200]):
         return Holds.LISTED, "["
-    for mark in MARKS[:1]:
+    for mark in MARKS:
         if _are_pieces(texts, mark):
             return Holds.LISTED, mark
+    if all(map(_DATED.match, texts[:200])):
+        return Holds.OTHER, ""
     if distinct * 2 <= count and max(map(len, texts)) <= LONGEST_LABEL:
         return Holds.LABEL, ""
     wide = written in _WIDE and sum(map(len, texts)) / count > 2 * WORDS_FROM
@@ -229,7 +233,12 @@ def _are_pieces(texts: Sequence[str], mark: str) -> bool:
         return False
     found = [piece for text in texts for piece in pieces(text, mark)]
     short = max(map(len, found), default=0) <= LONGEST_LABEL
-    return short and len(set(found)) * 2 <= len(found)
+    different = len(set(found))
+    if mark != "|":
+        # Prose has commas too; but what comes back in it are no pieces of one or two words.
+        words = sum(len(piece.split()) for piece in found) / max(1, len(found))
+        short = short and words <= 2 and different < len(set(texts))
+    return short and different * 2 <= len(found)
 
 
 def splits_by(values: Sequence[Any]) -> str:

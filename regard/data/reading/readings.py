@@ -35,7 +35,7 @@ class Reading:
     def options(self) -> str:
         """The options of the command line that ask for this reading."""
         said = [
-            f"--{role.asked} {_quoted(bound.name)}"
+            f"--{role.asked} {quoted(bound.name)}"
             for bound, role in zip(self.bounds, self.schema.columns, strict=False)
             if bound.columns and not role.optional
         ]
@@ -66,5 +66,6 @@ def is_own(column: Profile) -> bool:
     return column.unique and column.holds is not Holds.TEXT
 
 
-def _quoted(name: str) -> str:
+def quoted(name: str) -> str:
+    """A name as a shell takes it."""
     return f"'{name}'" if " " in name or "#" in name else name

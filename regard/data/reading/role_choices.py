@@ -50,7 +50,7 @@ def as_they_stand(schema: Schema, columns: Columns) -> tuple[Bound, ...]:
     found = []
     for role, column in zip(schema.columns, columns.profiles, strict=False):
         bound = _bound(role, (column.name,), columns)
-        if bound is None or not fit(role, column):
+        if bound is None or not (role.kind is ColumnKind.TEXT or fit(role, column)):
             return ()
         found.append(bound)
     rest = [Bound()] * (len(schema.columns) - len(found))
@@ -86,7 +86,9 @@ def _options(
         if by_name >= best - 0.0005 and (best or not (role.optional and suits < 2)):
             bound = _bound(role, (name,), columns)
             if bound:
-                chosen.append((bound, by_name or suits))
+                # A name counts less where the column holds what hardly suits it.
+                points = by_name - max(0.0, 1 - suits / 2) if by_name else suits
+                chosen.append((bound, points))
     if several and not best:
         chosen.append((several, 3.0))
     if role.optional and not best:

@@ -7,7 +7,7 @@ from itertools import islice, product
 from regard.data.reading.cells import Bound
 from regard.data.reading.lexicon import suggestion
 from regard.data.reading.likely import suits
-from regard.data.reading.profile import Profile, profile
+from regard.data.reading.profile import Holds, Profile, profile
 from regard.data.reading.reading_words import nothing_fits, remarks, which_of
 from regard.data.reading.readings import TELLING, Columns, Reading, is_own
 from regard.data.reading.request import DataRequest
@@ -21,6 +21,8 @@ MARGIN = 1.0
 """By how much one reading must be better than another to be taken without asking."""
 OFFERED = 4
 """Readings that the caller may choose from."""
+OPTIONAL = 0.25
+"""What a role that may be missing counts."""
 ALTERNATIVES = 24
 """Readings of one task that are looked at."""
 
@@ -104,7 +106,8 @@ def _readings(schema: Schema, columns: Columns, request: DataRequest) -> Iterato
         if len(set(used)) < len(used) or bounds in seen:
             continue
         seen.add(bounds)
-        score = sum(points for _, points in picked)
+        weights = [OPTIONAL if role.optional else 1.0 for role in schema.columns]
+        score = sum(w * points for w, (_, points) in zip(weights, picked, strict=True))
         left = [each for each in columns.profiles if each.name not in used]
         if suits(schema, bounds, columns, left, request):
             yield Reading(schema, without_extra(schema, bounds), score - _lost(left))
@@ -113,5 +116,6 @@ def _readings(schema: Schema, columns: Columns, request: DataRequest) -> Iterato
 
 
 def _lost(left: Iterable[Profile]) -> float:
-    """What it costs to leave columns out that hold something."""
-    return 0.5 * sum(each.holds in TELLING and not is_own(each) for each in left)
+    """What it costs to leave columns out that hold something, whole texts most of all."""
+    telling = [each for each in left if each.holds in TELLING and not is_own(each)]
+    return sum(3.0 if each.holds is Holds.TEXT else 0.5 for each in telling)

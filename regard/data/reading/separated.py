@@ -4,7 +4,7 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from statistics import median
@@ -28,11 +28,15 @@ _PROSE = (",", ";", "|")
 
 @dataclass(frozen=True)
 class Dialect:
-    """How lines are divided: `quoted` as in RFC 4180; `spaced` with a space behind each comma."""
+    r"""How lines are divided: `quoted` as in RFC 4180, or with `\"` for a quote (`escaped`).
+
+    `spaced` cells have a space behind each comma.
+    """
 
     mark: str
     quoted: bool = False
     spaced: bool = False
+    escaped: bool = False
 
 
 @dataclass(frozen=True)
@@ -108,7 +112,7 @@ def separated(
 
 def cells_of(path: Path, encoding: str, dialect: Dialect) -> Iterator[tuple[str, tuple[str, ...]]]:
     """The rows of a file that are not blank, with where they stand."""
-    rows = enumerate(lines(path, encoding), 1)
+    rows = ((n, line) for n, line in enumerate(lines(path, encoding), 1) if not _says(n, line))
     if not dialect.quoted:
         for number, line in rows:
             if line.strip():
@@ -120,6 +124,8 @@ def cells_of(path: Path, encoding: str, dialect: Dialect) -> Iterator[tuple[str,
         (f"{line}\n" for _, line in rows),
         delimiter=dialect.mark,
         skipinitialspace=dialect.spaced,
+        escapechar="\\" if dialect.escaped else None,
+        doublequote=not dialect.escaped,
         strict=True,
     )
     begin = 1
@@ -137,7 +143,9 @@ def cells_of(path: Path, encoding: str, dialect: Dialect) -> Iterator[tuple[str,
 def _dialect(path: Path, encoding: str, suffix: str, lexicon: Lexicon) -> Dialect | None:
     """How the lines of a file are divided, None if they are not."""
     head = [line for line in islice(lines(path, encoding), SAMPLED) if line.strip()]
-    usual = _USUAL.get(suffix)
+    usual = _says(1, head[0]) if head else None
+    head = head[1:] if usual else head
+    usual = usual or _USUAL.get(suffix)
     if not head and usual is None:
         return None
     if not head:
@@ -152,6 +160,9 @@ def _dialect(path: Path, encoding: str, suffix: str, lexicon: Lexicon) -> Dialec
                 found = Dialect(mark, quoted)
                 if _divides(path, encoding, found, prose=usual != mark):
                     return _spaced(path, encoding, found)
+                found = replace(found, escaped=quoted)
+                if quoted and _divides(path, encoding, found, prose=usual != mark):
+                    return found
     if usual:  # one column, or rows of which one is wrong: said when it is read
         return Dialect(usual, quoted=usual == ",")
     numbers = [line.split() for line in head]
@@ -161,6 +172,12 @@ def _dialect(path: Path, encoding: str, suffix: str, lexicon: Lexicon) -> Dialec
     ):
         return Dialect(" ")
     return None
+
+
+def _says(number: int, line: str) -> str | None:
+    """The mark that a first line `sep=;` says, as Excel writes it."""
+    said = re.fullmatch(r"sep=(.)", line.strip(' \r"')) if number == 1 else None
+    return said[1] if said else None
 
 
 def _divides(path: Path, encoding: str, dialect: Dialect, prose: bool) -> bool:

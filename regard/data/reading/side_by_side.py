@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from regard.data.reading.compression import PACKED
-from regard.data.reading.languages import CODES, is_language
+from regard.data.reading.languages import CODES, ENGLISH_NAMES, is_language
 from regard.data.reading.lexicon import suggestion
 from regard.data.reading.request import SPLIT_NAMES, DataRequest, Layout, split_named
 from regard.data.reading.rows import LabelledFiles, ParallelFiles, RowSource
@@ -27,15 +27,18 @@ def paired(files: list[Path]) -> dict[str, dict[str, Path]]:
     """
     stems: dict[str, dict[str, Path]] = {}
     for path in files:
-        if path.suffix and path.suffix.lower() not in (*ENDINGS, *BESIDE, *PACKED):
-            stems.setdefault(path.stem, {})[path.suffix[1:]] = path
-        elif path.suffix.lower() == ".txt" and (found := _sided(path.stem)):
+        inner = Path(path.stem) if path.suffix.lower() in PACKED else Path(path.name)
+        if inner.suffix and inner.suffix.lower() not in (*ENDINGS, *BESIDE, *PACKED):
+            stems.setdefault(inner.stem, {})[inner.suffix[1:]] = path
+        elif inner.suffix.lower() == ".txt" and (found := _sided(inner.stem)):
             stems.setdefault(found[0], {})[found[1]] = path
     return {stem: ends for stem, ends in stems.items() if len(ends) > 1}
 
 
 def _sided(stem: str) -> tuple[str, str] | None:
     """The split and the side of a name that has both, `("train", "src")`."""
+    if stem.lower() in (*SIDES, *CODES, *ENGLISH_NAMES):
+        return "train", stem
     parts = re.split(r"[-_.]", stem)
     for side, rest in ((parts[0], parts[1:]), (parts[-1], parts[:-1])):
         known = side.lower() in SIDES or side.lower() in CODES

@@ -1,0 +1,279 @@
+"""What columns are for is told by their names and by what they hold; what is not plain is asked."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from regard.data.reading.corpus import Corpus
+from tests.data.any_task import read
+
+WORDS = "the soup was warm and the room looked bright today".split()
+COUNT = 60
+
+
+def prose(n: int, start: int = 0) -> str:
+    return " ".join([*WORDS[start:], *WORDS[:start], str(n)])
+
+
+def lines(name: list[str] | None, *columns: list[Any], mark: str = ",") -> str:
+    rows = [*([name] if name else []), *zip(*columns, strict=True)]
+    return "".join(
+        mark.join(f'"{c}"' if mark in str(c) else str(c) for c in r) + "\n" for r in rows
+    )
+
+
+TEXTS = [prose(n) for n in range(COUNT)]
+OTHERS = [prose(n, 3) for n in range(COUNT)]
+KINDS = [("ham", "spam", "ham")[n % 3] for n in range(COUNT)]
+FLAGS = [str(n % 2) for n in range(COUNT)]
+SCORES = [f"{n % 37 / 8 + 0.05:.3f}" for n in range(COUNT)]
+STARS = [str(n % 5 + 1) for n in range(COUNT)]
+NUMBERS = [str(n) for n in range(COUNT)]
+EMPTY = [""] * COUNT
+USERS = [f"u{n % 8}" for n in range(COUNT)]
+ITEMS = [f"i{n * 7 % 12}" for n in range(COUNT)]
+DAYS = [f"2026-03-{n % 28 + 1:02}" for n in range(COUNT)]
+
+
+def reading(folder: Path, content: str, name: str = "a.csv", **options: Any) -> Corpus:
+    (folder / name).write_text(content)
+    return read(str(folder / name), options.pop("task", None), **options)
+
+
+@pytest.mark.parametrize(
+    ("names", "columns", "task", "found"),
+    [
+        (["category", "name"], [KINDS, TEXTS], "classify", ("name", "category")),
+        (["v1", "v2", "", ""], [KINDS, TEXTS, EMPTY, EMPTY], "classify", ("v2", "v1")),
+        (['"""text"""', "'label'"], [TEXTS, KINDS], "classify", ("text", "label")),
+        (["Text", "LABEL"], [TEXTS, KINDS], "classify", ("Text", "LABEL")),
+        (["id", "ReviewText", "Sentiment"], [NUMBERS, TEXTS, KINDS], "classify", None),
+        (["code", "language"], [TEXTS, KINDS], "classify", ("code", "language")),
+        (["x", "y"], [TEXTS, KINDS], "classify", ("x", "y")),
+        (None, [KINDS, TEXTS], "classify", ("2", "1")),
+        (None, [TEXTS, FLAGS], "classify", ("1", "2")),
+        (["text", "score"], [TEXTS, SCORES], "regress", ("text", "score")),
+        (["review", "x"], [TEXTS, SCORES], "regress", ("review", "x")),
+        (["a", "b", "label"], [TEXTS, OTHERS, FLAGS], "match", None),
+        (["text_a", "text_b", "label"], [TEXTS, OTHERS, FLAGS], "match", None),
+        (["Quality", "#1 ID", "#2 ID", "#1 String", "#2 String"],
+         [FLAGS, NUMBERS, NUMBERS, TEXTS, OTHERS], "match", ("#1 String", "#2 String", "Quality")),
+        (["id", "qid1", "qid2", "question1", "question2", "is_duplicate"],
+         [NUMBERS, NUMBERS, NUMBERS, TEXTS, OTHERS, FLAGS], "match",
+         ("question1", "question2", "is_duplicate")),
+        (["English words", "German words"], [TEXTS, OTHERS], "translate", None),
+        (["English", "French"], [TEXTS, OTHERS], "translate", ("English", "French")),
+        (["id", "article", "highlights"], [NUMBERS, TEXTS, OTHERS], "translate",
+         ("article", "highlights")),
+        (None, [TEXTS, OTHERS], "translate", ("1", "2")),
+        (["CustomerID", "StockCode", "Quantity", "InvoiceDate"], [USERS, ITEMS, STARS, DAYS],
+         "recommend", ("CustomerID", "StockCode", "rating", "InvoiceDate")),
+        (["Nutzer", "Artikel", "Bewertung", "Datum"], [USERS, ITEMS, STARS, DAYS], "recommend",
+         ("Nutzer", "Artikel", "Bewertung", "Datum")),
+        (["user_id", "item_id", "date"], [USERS, ITEMS, DAYS], "recommend", None),
+    ],
+)  # fmt: skip
+def test_roles_are_told_by_names_and_contents(
+    tmp_path: Path, names: Any, columns: Any, task: str, found: Any
+) -> None:
+    corpus = reading(tmp_path, lines(names, *columns))
+    assert corpus.task == task and (found is None or corpus.names == found)
+    assert sum(len(part) for part in corpus.splits.values()) == COUNT
+
+
+@pytest.mark.parametrize(
+    ("first", "rest"),
+    [
+        (["Go.", "Va !"], [["Hi.", "Salut !"], ["Run!", "Cours !"], ["Who?", "Qui ?"]]),
+        (["hello", "HH AH L OW"], [["world", "W ER L D"], ["good", "G UH D"], ["a", "AH"]]),
+        (["good film", "pos"], [["bad film", "neg"], ["fine film", "pos"], ["dull one", "neg"]]),
+        (["12", "zwölf"], [["13", "dreizehn"], ["14", "vierzehn"], ["15", "fünfzehn"]]),
+        (["2026-01-01", "x"], [["2026-01-02", "y"], ["2026-01-03", "z"], ["2026-01-04", "w"]]),
+    ],
+)
+def test_a_first_row_like_the_others_is_no_header(
+    tmp_path: Path, first: list[str], rest: list[list[str]]
+) -> None:
+    text = "".join("\t".join(row) + "\n" for row in [first, *rest])
+    corpus = reading(tmp_path, text, "a.tsv", task="translate")
+    assert corpus.names == ("1", "2")
+    assert sum(len(part) for part in corpus.splits.values()) == len(rest) + 1
+
+
+@pytest.mark.parametrize(
+    ("names", "columns", "ways"),
+    [
+        (["one", "two", "label"], [TEXTS, OTHERS, KINDS], ["--text one --lab", "--text two --lab"]),
+        (["text", "a", "b"], [TEXTS, KINDS, STARS], ["--label a", "--label b"]),
+        (["ProductId", "UserId", "Score", "Time", "Text"], [ITEMS, USERS, STARS, NUMBERS, TEXTS],
+         ["--task recommend", "--task regress"]),
+        (["text", "rating"], [TEXTS, STARS], ["--task classify", "--task regress"]),
+        (["a", "b", "c"], [TEXTS, OTHERS, [prose(n, 5) for n in range(COUNT)]],
+         ["--source a --target b", "--source b --target c"]),
+    ],
+)  # fmt: skip
+def test_close_readings_are_asked_about_with_three_examples_of_each(
+    tmp_path: Path, names: list[str], columns: Any, ways: list[str]
+) -> None:
+    with pytest.raises(ValueError, match="can be read in [2-9] ways; say which:") as error:
+        reading(tmp_path, lines(names, *columns))
+    said = str(error.value)
+    assert all(way in said for way in ways)
+    assert said.count("    3. ") == said.count("  --task ") >= 2
+
+
+def test_the_way_that_was_offered_is_taken(tmp_path: Path) -> None:
+    text = lines(["text", "rating"], TEXTS, STARS)
+    assert reading(tmp_path, text, task="regress", columns={"label": "rating"}).task == "regress"
+    corpus = reading(tmp_path, text, columns={"text": "text", "label": "rating"}, task="classify")
+    assert corpus.labels == ("1", "2", "3", "4", "5")
+    assert "rating holds 5 whole numbers, which are learned as classes" in corpus.description
+
+
+def test_columns_are_named_by_role_joined_and_by_number(tmp_path: Path) -> None:
+    text = lines(["Title", "kind", "body"], TEXTS, KINDS, OTHERS)
+    corpus = reading(tmp_path, text, columns={"text": "Title,body", "label": "KIND"})
+    first = corpus.splits["train"][0]
+    assert corpus.columns == ("Title,body", "kind") and first["text"].count("\n") == 1
+    by_number = reading(tmp_path, text, columns={"text": "3", "label": "2"})
+    assert by_number.columns == ("body", "kind")
+    with pytest.raises(ValueError, match=r"has no column 'bdy' \(text\); did you mean body"):
+        reading(tmp_path, text, columns={"text": "bdy"})
+    path = "a.jsonl"
+    nested = "".join(
+        json.dumps({"doc": {"text": one, "about": {"kind": kind}}}) + "\n"
+        for one, kind in zip(TEXTS, KINDS, strict=True)
+    )
+    found = reading(tmp_path, nested, path, columns={"text": "doc.text", "label": "doc.about.kind"})
+    assert found.labels == ("ham", "spam")
+
+
+def test_what_nobody_would_learn_as_labels_is_refused_until_it_is_said(tmp_path: Path) -> None:
+    names = [f"name {n}" for n in range(COUNT)]
+    text = lines(["text", "label"], TEXTS, names)
+    with pytest.raises(ValueError, match="label has 60 different values in 60 rows, too many"):
+        reading(tmp_path, text, task="classify")
+    corpus = reading(tmp_path, text, columns={"label": "label", "text": "text"}, task="classify")
+    assert "60 different values in 60 rows and is learned as labels because you" in (
+        corpus.description
+    )
+
+
+def test_a_code_is_a_language_only_if_the_texts_are_of_it(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="there must be"):
+        reading(tmp_path, lines(["id", "no"], NUMBERS, SCORES))
+    greek = [f"καλημέρα σε όλους {n}" for n in range(COUNT)]
+    corpus = reading(tmp_path, lines(["el", "it", "id"], greek, TEXTS, NUMBERS))
+    assert corpus.names == ("el", "it")
+
+
+def test_the_columns_of_another_split_may_differ_in_case(tmp_path: Path) -> None:
+    (tmp_path / "dev.csv").write_text(lines(["label", "text"], KINDS, TEXTS))
+    (tmp_path / "train.csv").write_text(lines(["Text", "Label"], TEXTS, KINDS))
+    corpus = read(str(tmp_path))
+    assert len(corpus.splits["valid"]) == COUNT and corpus.splits["valid"][0]["label"] == "ham"
+
+
+def test_several_files_are_read_one_behind_the_other(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.csv").write_text(lines(["text", "label"], TEXTS, KINDS))
+    several = read(f"{tmp_path / 'a.csv'}\n{tmp_path / 'b.csv'}")
+    pattern = read(str(tmp_path / "*.csv"))
+    assert sum(map(len, several.splits.values())) == 2 * COUNT
+    assert sum(map(len, pattern.splits.values())) == 2 * COUNT
+    (tmp_path / "b.csv").write_text(lines(["text", "kind"], TEXTS, KINDS))
+    with pytest.raises(ValueError, match="b.csv has no column 'label', as .*a.csv has"):
+        read(str(tmp_path / "*.csv"))
+    for name, words in (("en", TEXTS), ("de", OTHERS)):
+        (tmp_path / f"corpus.{name}").write_text("\n".join(words))
+    assert read(f"{tmp_path / 'corpus.en'}\n{tmp_path / 'corpus.de'}").task == "translate"
+
+
+def test_where_data_is_may_be_said_as_in_a_shell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.csv").write_text(lines(["text", "label"], TEXTS, KINDS))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert read("~/a.csv").task == "classify"
+    with pytest.raises(FileNotFoundError, match=r"\*.tsv matches no file"):
+        read(str(tmp_path / "*.tsv"))
+    with pytest.raises(ValueError, match="is an address .*; download it first"):
+        read("https://example.org/a.csv")
+    with pytest.raises(FileNotFoundError, match="is a path of Windows"):
+        read("C:\\data\\a.csv")
+
+
+def test_labels_of_several_spellings_are_one_and_that_is_said(tmp_path: Path) -> None:
+    spelled = [(" good", "Good", "good", "bad ", "1.0", "1")[n % 6] for n in range(COUNT)]
+    corpus = reading(tmp_path, lines(["text", "label"], TEXTS, spelled))
+    assert corpus.labels == ("1", "bad", "good")
+    assert "are read as one label" in corpus.description
+    exact = reading(tmp_path, lines(["text", "label"], TEXTS, spelled), merged=False)
+    assert len(exact.labels) == 6
+
+
+def test_a_share_of_each_label_is_held_out(tmp_path: Path) -> None:
+    rare = ["spam" if n % 50 == 0 else "ham" for n in range(1000)]
+    texts = [prose(n) for n in range(1000)]
+    corpus = reading(tmp_path, lines(["text", "label"], texts, rare))
+    held = [row["label"] for row in corpus.splits["valid"]]
+    assert (held.count("spam"), held.count("ham")) == (1, 49)
+    assert "label: ham 931, spam 19" in corpus.description
+
+
+def test_what_stands_twice_is_told(tmp_path: Path) -> None:
+    (tmp_path / "train.csv").write_text(lines(["text", "label"], TEXTS, KINDS))
+    (tmp_path / "test.csv").write_text(lines(["text", "label"], TEXTS[:20], KINDS[:20]))
+    assert "20 of 20 test examples are in the training part too" in read(str(tmp_path)).description
+    doubled = reading(tmp_path, lines(["text", "label"], TEXTS[:30] * 2, KINDS), "b.csv")
+    assert "training examples repeat the text of another" in doubled.description
+
+
+def test_times_in_another_order_are_told(tmp_path: Path) -> None:
+    shuffled = [DAYS[n * 7 % COUNT] for n in range(COUNT)]
+    corpus = reading(tmp_path, lines(["user", "item", "date"], USERS, ITEMS, shuffled))
+    assert "rows in another order than their times; they are sorted by them" in corpus.description
+
+
+@pytest.mark.parametrize(
+    ("dates", "seconds"),
+    [
+        (["13.02.2026", "01.03.2026"], [1770940800.0, 1772323200.0]),
+        (["02/13/2026 10:00", "03/01/2026 10:00"], [1770976800.0, 1772359200.0]),
+        (["13/02/26", "01/03/26"], [1770940800.0, 1772323200.0]),
+        (["1770940800000", "1772323200000"], [1770940800.0, 1772323200.0]),
+    ],
+)
+def test_dates_are_times_however_they_are_written(
+    tmp_path: Path, dates: list[str], seconds: list[float]
+) -> None:
+    columns = [USERS, ITEMS, [dates[n % 2] for n in range(COUNT)]]
+    corpus = reading(tmp_path, lines(["user", "item", "time"], *columns))
+    assert {float(row["timestamp"]) for row in corpus.splits["train"]} == set(seconds)
+
+
+def test_numbers_with_a_comma_are_numbers(tmp_path: Path) -> None:
+    scores = [score.replace(".", ",") for score in SCORES]
+    corpus = reading(tmp_path, lines(["Text", "Punkte"], TEXTS, scores, mark=";"))
+    assert corpus.task == "regress" and corpus.splits["train"][0]["number"] == float(SCORES[0])
+
+
+def test_a_first_line_may_say_what_divides_cells(tmp_path: Path) -> None:
+    corpus = reading(tmp_path, "sep=;\n" + lines(["text", "label"], TEXTS, KINDS, mark=";"))
+    assert corpus.task == "classify" and corpus.names == ("text", "label")
+
+
+def test_quotes_may_be_escaped_by_a_backslash(tmp_path: Path) -> None:
+    rows = "".join(
+        f'"so \\"{text}\\", she said",{kind}\n' for text, kind in zip(TEXTS, KINDS, strict=True)
+    )
+    corpus = reading(tmp_path, "text,label\n" + rows)
+    assert corpus.splits["train"][0]["text"].startswith('so "the soup')
+
+
+def test_objects_may_follow_each_other_over_several_lines(tmp_path: Path) -> None:
+    objects = [{"text": t, "label": k} for t, k in zip(TEXTS, KINDS, strict=True)]
+    corpus = reading(tmp_path, "\n".join(json.dumps(o, indent=1) for o in objects), "a.json")
+    assert sum(map(len, corpus.splits.values())) == COUNT
