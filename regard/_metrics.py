@@ -5,6 +5,11 @@ LOWER_IS_BETTER = frozenset(
 )
 """Metrics of which less is more; of all others more is."""
 
+SHARES = frozenset(
+    {"accuracy", "error", "exact", "exact_common", "f1", "hit_rate", "pointing", "unknown"}
+)
+"""Metrics that are shares of examples, and what is read as one: percentages before a reader."""
+
 SPELLED = {
     "bleu": "BLEU",
     "bleu_lowercase": "BLEU, lower case",

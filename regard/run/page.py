@@ -1,4 +1,4 @@
-"""What a run shows of itself while it lasts: answers to fixed examples, and its page."""
+"""What a run shows of itself while it lasts: answers, confusions of labels, and its page."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ PAGE = "report.html"
 
 
 class RunPage:
-    """Writes `samples.jsonl` and `report.html` of a run after every evaluation.
+    """Writes `samples.jsonl`, `confusion.json` and `report.html` after every evaluation.
 
     Args:
         task: whose predictor answers the fixed examples.
@@ -23,9 +23,15 @@ class RunPage:
         self.task, self.folder, self.journal = task, folder, Journal(folder)
 
     def on_evaluation(self, evaluation: Evaluation) -> None:
-        """Answer the fixed examples, if it was on validation data, and draw the page anew."""
+        """Answer the fixed examples, if it was on validation data, and draw the page anew.
+
+        Where the task has labels, how often each was answered with each is written down too.
+        """
         if evaluation.split == "valid" and evaluation.can_predict:
             self._write_samples(evaluation)
+        confusion = self.task.confusion(evaluation.records)
+        if confusion is not None:
+            self.journal.confusion(evaluation.split, evaluation.step, *confusion)
         self.draw()
 
     def draw(self) -> None:

@@ -30,6 +30,9 @@ from regard.tasks.predictor import Answer, Coder, Predictor, device_of
 Record = dict[str, Any]
 """What is known of one example after an evaluation: plain values that fit into JSON."""
 
+Confusion = tuple[Sequence[str], Sequence[Sequence[int]]]
+"""Labels, and how often each (rows) was answered with each (columns)."""
+
 AT_ONCE = 64
 """Examples that are asked together."""
 
@@ -129,6 +132,10 @@ class Task(ABC):
     @abstractmethod
     def score(self, split: str, records: Sequence[Record]) -> dict[str, float]:
         """The metrics of a whole split, from the records of all its examples."""
+
+    def confusion(self, records: Sequence[Record]) -> Confusion | None:
+        """How often each label was answered with each; None where there is nothing to confuse."""
+        return None
 
     def shown(self, count: int) -> list[tuple[Any, str | None]]:
         """Some examples to show while training lasts: an input, and the answer that is right.

@@ -1,7 +1,7 @@
 """Evaluation of a model on a whole split, each process on its share."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -16,14 +16,26 @@ from regard.training.ranks import Ranks
 def evaluate_split(
     task: Task, wrapped: nn.Module, ranks: Ranks, split: str, beams: int = 1
 ) -> dict[str, float]:
-    """The metrics of a split; empty where there is none.
+    """The metrics of a split; empty where there is none."""
+    return scored(task, split, split_records(task, wrapped, ranks, split, beams))
+
+
+def scored(task: Task, split: str, records: Sequence[Record]) -> dict[str, float]:
+    """The metrics of a split's records; empty where there are none."""
+    return task.score(split, records) if records else {}
+
+
+def split_records(
+    task: Task, wrapped: nn.Module, ranks: Ranks, split: str, beams: int = 1
+) -> list[Record]:
+    """The records of all examples of a split, in their order; none where there is no split.
 
     Each process examines its share of the examples and receives the records of all. Where the
     weights are sharded, every process examines all of them, because they only compute together.
     """
     size = task.size(split)
     if not size:
-        return {}
+        return []
     share = slice(None) if is_sharded(wrapped) else slice(ranks.rank, None, ranks.world)
     rows = np.arange(size)[share]
     with evaluating(task.predictor.model), readable(wrapped):
@@ -32,7 +44,7 @@ def evaluate_split(
     by_row: dict[int, Record] = {}
     for text in ranks.gather(json.dumps([rows.tolist(), records])):
         by_row.update(zip(*json.loads(text), strict=True))
-    return task.score(split, [by_row[row] for row in range(size)])
+    return [by_row[row] for row in range(size)]
 
 
 @contextmanager

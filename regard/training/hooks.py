@@ -1,8 +1,9 @@
 """What the caller of a training is asked and told while it lasts."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from regard.tasks.task import Record
 from regard.training.trainer_state import Progress
 
 
@@ -16,6 +17,7 @@ class Evaluation:
         epoch: passes through the data.
         scores: the metrics; empty where there is no such split.
         can_predict: whether the task's predictor can be asked: not where its weights are sharded.
+        records: what is known of each example, as the task's `ask` gave it.
     """
 
     split: str
@@ -23,6 +25,7 @@ class Evaluation:
     epoch: float
     scores: Mapping[str, float]
     can_predict: bool
+    records: Sequence[Record] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

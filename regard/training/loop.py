@@ -3,7 +3,7 @@
 import json
 import math
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,10 @@ from torch.distributed.tensor import DTensor
 from regard.data.feeding.feed import Feed, StepBatches
 from regard.errors import RegardError
 from regard.tasks.batch import Batch
-from regard.tasks.task import Task, better
+from regard.tasks.task import Record, Task, better
 from regard.training.checkpoint import Checkpoint
 from regard.training.config import TrainConfig
-from regard.training.evaluation import evaluate_split, evaluating
+from regard.training.evaluation import evaluating, scored, split_records
 from regard.training.hooks import Evaluation, TrainerHooks
 from regard.training.nonfinite_examples import nonfinite_examples
 from regard.training.optimizers import optimizer_tensors, optimizers, restore_optimizers
@@ -155,7 +155,7 @@ class Trainer:
         """Evaluate on the validation data, and keep the model if it is the best so far."""
         state = self.state
         self.hooks.check()
-        self.scores = evaluate_split(self.task, self.objective, self.ranks, "valid")
+        self.scores, records = self._scores("valid")
         state.evaluated_step, state.seconds = state.step, time.monotonic() - self.began
         self.writer.scores("valid", state, self.scores)
         value = self.scores.get(self.task.metric)
@@ -165,23 +165,30 @@ class Trainer:
             self.writer.keep_best()
         else:
             state.evaluations_without_improvement += 1
-        self._tell("valid", self.scores)
+        self._tell("valid", self.scores, records)
 
     def test(self, beams: int) -> dict[str, float]:
         """The metrics of the best model on the test data; empty where there is none."""
         self.writer.load_best()
-        scores = evaluate_split(self.task, self.objective, self.ranks, "test", beams)
+        scores, records = self._scores("test", beams)
         self.writer.scores("test", self.state, scores)
-        self._tell("test", scores)
+        self._tell("test", scores, records)
         return scores
 
-    def _tell(self, split: str, scores: Mapping[str, float]) -> None:
+    def _scores(self, split: str, beams: int = 1) -> tuple[dict[str, float], list[Record]]:
+        """The metrics of a split, and the records of its examples that they are of."""
+        records = split_records(self.task, self.objective, self.ranks, split, beams)
+        return scored(self.task, split, records), records
+
+    def _tell(
+        self, split: str, scores: Mapping[str, float], records: Sequence[Record]
+    ) -> None:
         """Hand an evaluation to the caller's hook, on the main process; the others wait."""
         if self.ranks.is_main:
             state, can_predict = self.state, not is_sharded(self.objective)
             with evaluating(self.model):
                 self.hooks.on_evaluation(
-                    Evaluation(split, state.step, state.epoch, scores, can_predict)
+                    Evaluation(split, state.step, state.epoch, scores, can_predict, records)
                 )
         self.ranks.broadcast()
 
@@ -394,14 +401,14 @@ class Trainer:
     def _average(self) -> None:
         """Try the mean of the last checkpoints' weights, and keep it if it is better."""
         count = self.writer.load_mean(self.config.average)
-        scores = evaluate_split(self.task, self.objective, self.ranks, "valid")
+        scores, records = self._scores("valid")
         value = scores.get(self.task.metric)
         self._event("averaged", f"{count} checkpoints: {self.task.metric} {value}")
         if value is not None and better(self.task.metric, value, self.state.best):
             self.state.best, self.scores = value, scores
             self.writer.scores("valid", self.state, scores)
             self.writer.keep_best()
-            self._tell("valid", scores)
+            self._tell("valid", scores, records)
 
 
 def _name(step: StepBatches) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 from regard._io.files import write_whole
 
 CHECKPOINTS, BEST = "checkpoints", "best"
-METRICS, SAMPLES = "metrics.jsonl", "samples.jsonl"
+METRICS, SAMPLES, CONFUSION = "metrics.jsonl", "samples.jsonl", "confusion.json"
 
 
 def new_run_folder(wanted: Path) -> Path:
@@ -101,6 +101,26 @@ class Journal:
     def samples(self, step: int, epoch: float, samples: Sequence[Mapping[str, Any]]) -> None:
         """Append the answers to the fixed examples to `samples.jsonl`."""
         self._append(SAMPLES, {"step": step, "epoch": epoch, "samples": list(samples)})
+
+    def confusion(
+        self, split: str, step: int, labels: Sequence[str], counts: Sequence[Sequence[int]]
+    ) -> None:
+        """Put the confusions of a split's labels in the place of earlier ones.
+
+        `confusion.json` has the latest of each split, each count as [label, answer, count].
+        """
+        if self.folder is None:
+            return
+        cells = [[i, j, n] for i, row in enumerate(counts) for j, n in enumerate(row) if n]
+        path = self.folder / CONFUSION
+        try:
+            known = json.loads(path.read_bytes())
+        except (OSError, ValueError, RecursionError):
+            known = {}  # There is none yet, or what is damaged is written anew.
+        entries = {"step": step, "labels": list(labels), "counts": cells}
+        whole = (known if isinstance(known, dict) else {}) | {split: entries}
+        with writing(path):
+            write_whole(path, (json.dumps(whole) + "\n").encode())
 
     def rewind(self, step: int) -> None:
         """Drop what was written after this step, and a last line that a crash cut off."""

@@ -7,7 +7,7 @@ from typing import Any
 from regard._metrics import LOWER_IS_BETTER
 from regard.view.charts import Curve, chart
 from regard.view.page import page, section, table, text
-from regard.view.report import LOGARITHMIC, metric_label
+from regard.view.measures import LOGARITHMIC, arrow, is_share, metric_label, metric_value
 from regard.view.run_log import RunLog
 from regard.view.ticks import clock, short
 
@@ -67,8 +67,8 @@ def differing_settings(runs: Sequence[RunLog]) -> dict[str, list[Any]]:
 def fact_text(name: str, value: Any) -> str:
     """A fact about a run as a reader wants it.
 
-    >>> fact_text("seconds", 95.0), fact_text("steps", 12000), fact_text("test bleu", None)
-    ('1 min 35 s', '12,000', '–')
+    >>> fact_text("seconds", 95.0), fact_text("steps", 12000), fact_text("test accuracy", 0.75)
+    ('1 min 35 s', '12,000', '75.0 %')
     """
     if value is None:
         return "–"
@@ -76,6 +76,8 @@ def fact_text(name: str, value: Any) -> str:
         return clock(float(value))
     if isinstance(value, bool) or not isinstance(value, int | float):
         return str(value)
+    if (metric := _metric_of(name)) is not None:
+        return metric_value(metric, value)
     return f"{value:,}" if isinstance(value, int) else short(value)
 
 
@@ -85,12 +87,17 @@ def fact_label(name: str) -> str:
     >>> fact_label("best valid bleu"), fact_label("seconds"), fact_label("status")
     ('best valid BLEU ↑', 'wall time', 'status')
     """
-    for start in ("best valid ", "test "):
-        if name.startswith(start):
-            metric = name.removeprefix(start)
-            shown = metric_label(metric) if metric in ("bleu", "chrf", "f1") else metric
-            return f"{start}{shown} {'↓' if metric in LOWER_IS_BETTER else '↑'}"
+    if (metric := _metric_of(name)) is not None:
+        start = name.removesuffix(metric)
+        shown = metric_label(metric) if metric in ("bleu", "chrf", "f1") else metric
+        return f"{start}{shown} {arrow(metric)}"
     return {"seconds": "wall time", "tokens_per_second": "tokens per second"}.get(name, name)
+
+
+def _metric_of(name: str) -> str | None:
+    """The metric that a fact is a value of, None where it is none."""
+    starts = (start for start in ("best valid ", "test ") if name.startswith(start))
+    return next((name.removeprefix(start) for start in starts), None)
 
 
 def winners(name: str, values: Sequence[Any]) -> set[int]:
@@ -141,7 +148,7 @@ def _overlaid(runs: Sequence[RunLog], title: str, kind: str, metric: str) -> str
         Curve(run.title, run.points(kind, metric), style, kind == "valid")
         for style, run in enumerate(runs)
     ]
-    return chart(title, curves, metric in LOGARITHMIC)
+    return chart(title, curves, metric in LOGARITHMIC, shares=is_share(metric))
 
 
 def _tasks(runs: Sequence[RunLog]) -> str:

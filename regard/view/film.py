@@ -1,134 +1,164 @@
-"""The attention of fixed examples over a run: a table of weights for each, and the looks before it.
+"""The attention of fixed examples over a run: the looks at each, as few and as small as a page holds.
 
-The last look stands in the page as a table. The earlier ones are data, which the page's script
-shows when the slider is moved.
+The last look stands in the page. The earlier ones are data, which the page's script shows when the
+slider is moved.
 """
 
 import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import sqrt
 from typing import Any, TypeGuard
 
-from regard.view.page import obeyed_by_none, text
+from regard.view.letters import as_shown
+from regard.view.page import obeyed_by_none
 from regard.view.run_log import as_number
+from regard.view.running import Piece, along
 from regard.view.terminal import visible
-from regard.view.ticks import short
 
-MOST_TOKENS = 64
+MOST_TOKENS = 512
+MOST_READ = 2048
+"""Greatest number of tokens of a text that is shown with one weight for each."""
 MOST_LOOKS = 24
 MOST_FILMS = 6
-MOST_UPRIGHT = 20
-"""Greatest length of an input that is written upright above its column."""
+MOST_CELLS = 4 * MOST_TOKENS**2
+"""Greatest number of weights in the last looks together."""
+MOST_IN_FILM = 100_000
+"""Greatest number of weights in the looks at one example, unless there is but one."""
+MOST_ROWS = 200
+"""Greatest number of lines of a table; what needs more is drawn as a picture."""
+MOST_ABOVE, USUAL_ABOVE = 40, 10
+"""Greatest length of an input that is written above its column, and of inputs in the mean."""
+BAND = 48
+"""Greatest number of columns side by side."""
 
 Weights = Sequence[Sequence[float]]
 
 
 @dataclass(frozen=True)
 class Frame:
-    """One look at one example; weights are between 0 and 1, `[outputs, inputs]`."""
+    """One look at one example; weights are between 0 and 1, `[outputs, inputs]`.
+
+    Args:
+        left_out: how many inputs and outputs there were beyond those that are kept.
+    """
 
     step: int
     epoch: float
+    text: str
     answer: str
+    wanted: str | None
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     weights: tuple[tuple[float, ...], ...]
-    cut: bool
+    left_out: tuple[int, int]
+
+    @property
+    def pieces(self) -> tuple[list[Piece], str]:
+        """The tokens where they stand in the text, and what of it was not read."""
+        found, rest = along(self.inputs, self.text)
+        return found, "" if self.left_out[0] else rest
 
 
-def films(samples: Sequence[Mapping[str, Any]]) -> list[list[Frame]]:
-    """The frames of each example that has weights, thinned evenly, the first and last look kept."""
-    looks = _evenly(samples, MOST_LOOKS)
+@dataclass(frozen=True)
+class Film:
+    """The looks at one example, in their order.
+
+    Args:
+        layout: how it is drawn: as shaded `text` where there is one weight to each token; as a
+            `table` with the input above; as one with the input `down` the side, where inputs are
+            sentences; as a `picture` of very many weights.
+        full: the largest weight, whose shade is the strongest.
+    """
+
+    frames: tuple[Frame, ...]
+    layout: str
+    full: float
+
+
+def films(samples: Sequence[Mapping[str, Any]]) -> list[Film]:
+    """The looks at each example that has weights, thinned evenly, the first and last look kept."""
     found: dict[int, list[Frame]] = {}
-    for look in looks:
+    for look in _evenly(samples, MOST_LOOKS):
         for number, sample in enumerate(look["samples"]):
             if len(found) == MOST_FILMS and number not in found:
                 continue
             frame = _frame(look, sample)
             if frame is not None:
                 found.setdefault(number, []).append(frame)
-    return [found[number] for number in sorted(found)]
+    made, cells = [], 0
+    for number in sorted(found):
+        cells += _cells(found[number][-1])
+        if cells <= MOST_CELLS:
+            made.append(_film(found[number]))
+    return made
 
 
-def data(film: Sequence[Frame]) -> list[dict[str, Any]]:
-    """A film for the script; a weight w is the byte 255 sqrt(w), which is exact to 0.004."""
-    return [
-        {
-            "step": frame.step,
-            "epoch": frame.epoch,
-            "answer": obeyed_by_none(frame.answer),
+def data(film: Film) -> dict[str, Any]:
+    """A film for the script; a weight w is the byte 255 sqrt(w), which is exact to 0.004.
+
+    What is equal in the look before is not said again.
+    """
+    shown: list[dict[str, Any]] = []
+    known: dict[str, Any] = {}
+    for frame in film.frames:
+        entries: dict[str, Any] = {
             "inputs": [visible(token) for token in frame.inputs],
             "outputs": [visible(token) for token in frame.outputs],
-            "weights": _packed(frame.weights),
         }
-        for frame in film
-    ]
+        if film.layout == "text":
+            entries["pieces"] = [obeyed_by_none(part) for two in frame.pieces[0] for part in two]
+        about = {"step": frame.step, "epoch": frame.epoch, "answer": obeyed_by_none(frame.answer)}
+        new = {name: value for name, value in entries.items() if known.get(name) != value}
+        shown.append(about | new | {"weights": _packed(frame.weights)})
+        known |= new
+    return {"layout": film.layout, "full": film.full, "frames": shown}
 
 
-def figure(number: int, film: Sequence[Frame]) -> str:
-    """The last look of a film, with the slider that leads to the others."""
-    last = film[-1]
-    strongest = max((w for frame in film for row in frame.weights for w in row), default=0.0)
-    full = strongest or 1.0
-    down = _long(film)
-    notes = []
-    if any(frame.cut for frame in film):
-        notes.append(f"Only the first {MOST_TOKENS} tokens are drawn.")
-    return (
-        f'<figure class="film" data-film="{number}" data-full="{full:.4f}"{down * " data-down"}>'
-        f'<figcaption><span class="when">{_when(last)}</span> '
-        f'<span class="answer" dir="auto">{text(last.answer)}</span></figcaption>'
-        f"{_controls(number, len(film))}"
-        f'<div class="scroll heat" tabindex="0" role="group" '
-        f'aria-label="Attention weights; arrow keys read them one by one">'
-        f"{_table(last, full, down)}</div>"
-        f'<p class="reading" aria-live="polite">{_scale(full)}</p>'
-        f"{''.join(f'<p class=note>{note}</p>' for note in notes)}</figure>"
+def bands(columns: int) -> list[range]:
+    """Columns in as few rows of tables as they need, of about equal width.
+
+    >>> bands(3), bands(50)
+    ([range(0, 3)], [range(0, 25), range(25, 50)])
+    """
+    wide = -(-columns // -(-columns // BAND))
+    return [range(start, min(start + wide, columns)) for start in range(0, columns, wide)]
+
+
+def _film(frames: Sequence[Frame]) -> Film:
+    layout = _layout(frames)
+    few = max(1, min(MOST_LOOKS, MOST_IN_FILM // max(map(_cells, frames))))
+    kept = [_as_shown(f) if layout == "table" else f for f in _evenly(frames, few)]
+    full = max((w for frame in kept for row in frame.weights for w in row), default=0.0)
+    return Film(tuple(kept), layout, full or 1.0)
+
+
+def _layout(frames: Sequence[Frame]) -> str:
+    high, wide = (max(len(names) for names in sides) for sides in _sides(frames))
+    sizes = [len(token) for frame in frames for token in frame.inputs]
+    if sum(sizes) > USUAL_ABOVE * len(sizes) or (max(sizes) > MOST_ABOVE and high > 1):
+        return "down" if wide <= MOST_ROWS else "picture"
+    if high == 1:
+        return "text"
+    return "table" if high * len(bands(wide)) <= MOST_ROWS else "picture"
+
+
+def _sides(frames: Sequence[Frame]) -> tuple[list[tuple[str, ...]], list[tuple[str, ...]]]:
+    return [frame.outputs for frame in frames], [frame.inputs for frame in frames]
+
+
+def _as_shown(frame: Frame) -> Frame:
+    """Inputs from left to right as a line of them would stand."""
+    order = as_shown(frame.inputs)
+    return replace(
+        frame,
+        inputs=tuple(frame.inputs[n] for n in order),
+        weights=tuple(tuple(row[n] for n in order) for row in frame.weights),
     )
 
 
-def _controls(number: int, looks: int) -> str:
-    if looks < 2:
-        return ""
-    return (
-        f'<div class="controls" hidden><button type="button">Play</button>'
-        f'<label for="look{number}">look</label><input id="look{number}" type="range" min="0" '
-        f'max="{looks - 1}" value="{looks - 1}" step="1"></div>'
-    )
-
-
-def _long(film: Sequence[Frame]) -> bool:
-    """Whether inputs are sentences, which can only be read side by side with their rows."""
-    return any(len(token) > MOST_UPRIGHT for frame in film for token in frame.inputs)
-
-
-def _table(frame: Frame, full: float, down: bool) -> str:
-    above, beside, weights = frame.inputs, frame.outputs, frame.weights
-    if down:
-        above, beside, weights = beside, above, tuple(zip(*weights, strict=True))
-    head = "".join(f'<th scope="col"><span dir="auto">{_token(t)}</span></th>' for t in above)
-    rows = []
-    for token, row in zip(beside, weights, strict=True):
-        cells = "".join(_cell(weight / full) for weight in row)
-        rows.append(f'<tr><th scope="row"><span dir="auto">{_token(token)}</span></th>{cells}</tr>')
-    return f"<table><thead><tr><td></td>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
-
-
-def _cell(share: float) -> str:
-    return f'<td style="--w:{share:.2f}"></td>' if share >= 0.01 else "<td></td>"
-
-
-def _scale(full: float) -> str:
-    return f'weight 0 <span class="ramp" aria-hidden="true"></span> {short(round(full, 3))}'
-
-
-def _when(frame: Frame) -> str:
-    return f"step {frame.step:,} · epoch {frame.epoch:.2f}"
-
-
-def _token(token: str) -> str:
-    return text(visible(token))
+def _cells(frame: Frame) -> int:
+    return len(frame.inputs) * len(frame.outputs)
 
 
 def _frame(look: Mapping[str, Any], sample: Any) -> Frame | None:
@@ -138,14 +168,17 @@ def _frame(look: Mapping[str, Any], sample: Any) -> Frame | None:
     rows: Any = sample.get("weights")
     if not (_strings(inputs) and _strings(outputs) and _matrix(rows, len(outputs), len(inputs))):
         return None
+    wanted, most = sample.get("wanted"), MOST_READ if len(outputs) == 1 else MOST_TOKENS
     return Frame(
         step=int(look["step"]),
         epoch=as_number(look.get("epoch")) or 0.0,
+        text=str(sample.get("input") or "").replace("\t", "\n"),
         answer=str(sample.get("answer") or ""),
-        inputs=tuple(inputs[:MOST_TOKENS]),
+        wanted=None if wanted is None else str(wanted),
+        inputs=tuple(inputs[:most]),
         outputs=tuple(outputs[:MOST_TOKENS]),
-        weights=tuple(_row(row[:MOST_TOKENS]) for row in rows[:MOST_TOKENS]),
-        cut=max(len(inputs), len(outputs)) > MOST_TOKENS,
+        weights=tuple(_row(row[:most]) for row in rows[:MOST_TOKENS]),
+        left_out=(max(0, len(inputs) - most), max(0, len(outputs) - MOST_TOKENS)),
     )
 
 
@@ -170,7 +203,9 @@ def _packed(weights: Weights) -> str:
     return base64.b64encode(bytes(round(255 * sqrt(w)) for row in weights for w in row)).decode()
 
 
-def _evenly(looks: Sequence[Mapping[str, Any]], most: int) -> list[Mapping[str, Any]]:
+def _evenly(looks: Sequence[Any], most: int) -> list[Any]:
     if len(looks) <= most:
         return list(looks)
+    if most == 1:
+        return [looks[-1]]
     return [looks[round(i * (len(looks) - 1) / (most - 1))] for i in range(most)]

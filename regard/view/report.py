@@ -1,30 +1,30 @@
-"""The page of a run: its curves, what it answers, and how its attention came to be."""
+"""The page of a run: what it answers and attends to, how good it is, and how it came to be."""
 
 from collections.abc import Sequence
 from typing import Any
 
-from regard._metrics import LOWER_IS_BETTER, SPELLED
-from regard.view import film
+from regard.view import film, maps
 from regard.view.charts import Curve, chart
+from regard.view.confusion import confusion
+from regard.view.evaluations import evaluations
+from regard.view.folding import fold
+from regard.view.measures import (
+    LOGARITHMIC,
+    OF_TRAINING,
+    UNITS,
+    is_share,
+    metric_label,
+    metric_value,
+)
 from regard.view.page import facts, page, section, table, text
-from regard.view.run_log import EVALUATIONS, RunLog, as_number, read_run
-from regard.view.ticks import clock, decimals, short
+from regard.view.run_log import EVALUATIONS, RunLog, read_run
+from regard.view.ticks import clock
 
 __all__ = ["RunLog", "read_run", "report"]
 
-OF_TRAINING = {
-    "learning_rate": "Learning rate",
-    "gradient_norm": "Gradient norm",
-    "tokens_per_second": "Tokens per second",
-    "padding": "Share of padding",
-}
-UNITS = {
-    **dict.fromkeys(("classify", "match", "answer", "recommend"), ", nats per label"),
-    **dict.fromkeys(("translate", "language_model", "dates"), ", nats per token"),
-}
-"""What the loss of a task is measured in."""
-"""Tasks whose loss is a mean over labels, not over tokens."""
-LOGARITHMIC = frozenset({"loss", "perplexity", "gradient_norm"})
+EXACT = frozenset({"classify", "match", "answer", "dates", "recommend"})
+"""Tasks whose answers are right or wrong as a whole."""
+MOST_ANSWERS = 50
 MOST_EVENTS = 200
 
 
@@ -45,25 +45,17 @@ def report(run: RunLog, lang: str = "en") -> str:
     shown = film.films(run.samples)
     body = [
         _head(run),
-        section("Curves", _curves(run)),
-        section("Evaluations", _evaluations(run)),
         section("Answers", _answers(run)),
-        section("Attention over the run", _films(shown)),
+        section("Attention", _films(shown)),
+        *(section(f"Labels and answers, {split} data", _confusion(run, split)) for split in EVALUATIONS),
+        section("Curves", _curves(run)),
+        section("Evaluations", evaluations(run)),
+        section("Training", _training(run)),
         section("Events", _events(run)),
         section("Configuration", _configuration(run)),
         _foot(run),
     ]
     return page(run.title, "\n".join(body), {"films": [film.data(each) for each in shown]}, lang)
-
-
-def metric_label(metric: str) -> str:
-    """A metric as a reader knows it.
-
-    >>> [metric_label(metric) for metric in ("bleu", "gradient_norm", "ndcg")]
-    ['BLEU', 'Gradient norm', 'NDCG']
-    """
-    known = SPELLED | OF_TRAINING
-    return known.get(metric, metric.replace("_", " ").capitalize())
 
 
 def _head(run: RunLog) -> str:
@@ -74,12 +66,8 @@ def _head(run: RunLog) -> str:
         metric = run.main_metric()
         best = run.best(kind, metric)
         if best is not None:
-            what = (
-                f"best {kind} {metric_label(metric)}"
-                if kind == "valid"
-                else f"{kind} {metric_label(metric)}"
-            )
-            shown.append((what, f"{short(best[1])}"))
+            what = f"best {kind}" if kind == "valid" else kind
+            shown.append((f"{what} {metric_label(metric)}", metric_value(metric, best[1])))
     shown += [("steps", f"{run.steps:,}"), ("wall time", clock(run.seconds))]
     if isinstance(parameters := run.fact("parameters"), int):
         shown.append(("parameters", f"{parameters:,}"))
@@ -91,99 +79,92 @@ def _head(run: RunLog) -> str:
     return f"<header>{title}{facts(shown)}{warn}</header>"
 
 
+def _answers(run: RunLog) -> str:
+    """What was answered to the fixed examples at last, right or wrong where that can be said."""
+    if not run.samples:
+        return ""
+    last = run.samples[-1]
+    samples = [s for s in last["samples"] if isinstance(s, dict)]
+    names = ["input", "answer"]
+    if any(sample.get("wanted") is not None for sample in samples):
+        names.append("wanted")
+    judged = run.fact("task") in EXACT
+    rows = [[_words(sample, name, judged) for name in names] for sample in samples[:MOST_ANSWERS]]
+    if not rows:
+        return ""
+    left = len(samples) - len(rows)
+    more = f" {left:,} more examples are not shown." if left else ""
+    shown = table(names, rows, numbers=False)
+    return f'<p class="note">At step {int(last["step"]):,}.{more}</p><div class="words">{shown}</div>'
+
+
+def _words(sample: dict[str, Any], name: str, judged: bool) -> str:
+    value, wanted = sample.get(name), sample.get("wanted")
+    if value is None:
+        return "–"
+    shown = fold(str(value).replace("\t", "\n"))
+    if name != "answer" or not judged or wanted is None:
+        return shown
+    right = value == wanted
+    kind, sign, said = ("right", "✓", "right") if right else ("wrong", "✗", "wrong")
+    return f'<span class="{kind}" role="img" aria-label="{said}">{sign}</span> {shown}'
+
+
+def _films(shown: Sequence[film.Film]) -> str:
+    if not shown:
+        return ""
+    layouts = {each.layout for each in shown}
+    how = []
+    if layouts & {"table", "picture"}:
+        how.append("Columns are what was read, rows what was answered.")
+    if "down" in layouts:
+        how.append("Where what was read is long, it stands down the side.")
+    if "text" in layouts:
+        how.append("A text is shown as it was read, each token as strongly shaded as it weighs.")
+    note = f'<p class="note">{" ".join(how)} Weights are exact to 0.004.</p>'
+    drawn = "\n".join(maps.figure(number, each) for number, each in enumerate(shown))
+    return f'{note}<div class="films">{drawn}</div>'
+
+
+def _confusion(run: RunLog, split: str) -> str:
+    found = run.confusion.get(split)
+    if found is None:
+        return ""
+    shown = confusion(found.labels, found.counts)
+    return f'<p class="note">At step {found.step:,}.</p>{shown}' if shown else ""
+
+
 def _curves(run: RunLog) -> str:
+    """The loss and what evaluations measured."""
     unit = UNITS.get(str(run.fact("task")), "")
     charts = [chart(f"Loss{unit}", _by_kind(run, "loss"), log=True)]
     for metric in run.metrics(*EVALUATIONS):
         if metric not in {"loss", *OF_TRAINING}:
-            charts.append(chart(metric_label(metric), _by_kind(run, metric), metric in LOGARITHMIC))
-    for metric in run.metrics("train"):
-        if metric in OF_TRAINING:
-            curve = Curve("train", run.points("train", metric))
-            charts.append(chart(OF_TRAINING[metric], [curve], metric in LOGARITHMIC))
+            curves, log = _by_kind(run, metric), metric in LOGARITHMIC
+            charts.append(chart(metric_label(metric), curves, log, shares=is_share(metric)))
     found = "".join(charts)
     return f'<div class="charts">{found}</div>' if found else "<p>No step was logged.</p>"
+
+
+def _training(run: RunLog) -> str:
+    """What training steps measured of themselves."""
+    charts = [
+        chart(
+            OF_TRAINING[metric],
+            [Curve("train", run.points("train", metric))],
+            metric in LOGARITHMIC,
+            shares=is_share(metric),
+        )
+        for metric in run.metrics("train")
+        if metric in OF_TRAINING
+    ]
+    found = "".join(charts)
+    return f'<div class="charts">{found}</div>' if found else ""
 
 
 def _by_kind(run: RunLog, metric: str) -> list[Curve]:
     kinds = (("train", 0), ("valid", 1), ("test", 2))
     return [Curve(k, run.points(k, metric), style, k != "train") for k, style in kinds]
-
-
-def _evaluations(run: RunLog) -> str:
-    metrics = run.metrics(*EVALUATIONS)
-    best = {(k, m): run.best(k, m) for k in EVALUATIONS for m in metrics}
-    digits = {m: _places(run, m) for m in metrics}
-    rows = []
-    for record in run.records:
-        kind, step = record["kind"], record["step"]
-        if kind not in EVALUATIONS:
-            continue
-        cells = [text(f"{int(step):,}"), text(kind), _decimal(record.get("epoch"), 2)]
-        for metric in metrics:
-            top = best[kind, metric]
-            cell = _decimal(record.get(metric), digits[metric])
-            if kind == "valid" and top is not None and top[0] == step:
-                cell = f'<strong class="best">★ {cell}</strong>'
-            cells.append(cell)
-        rows.append(cells)
-    if not rows:
-        return ""
-    arrows = [f"{text(metric_label(m))} {'↓' if m in LOWER_IS_BETTER else '↑'}" for m in metrics]
-    seen = _many(rows)
-    return table(
-        ["step", "on", "epoch", *arrows], seen, caption="★ best; ↓ lower is better, ↑ higher"
-    )
-
-
-def _many(rows: list[list[str]]) -> list[list[str]]:
-    """The first rows, the best and the last, if there are very many."""
-    if len(rows) <= MOST_EVENTS:
-        return rows
-    half = MOST_EVENTS // 2
-    middle = [row for row in rows[half:-half] if any("★" in cell for cell in row)]
-    return rows[:half] + middle + rows[-half:]
-
-
-def _places(run: RunLog, metric: str) -> int:
-    return decimals(y for kind in EVALUATIONS for _, y in run.points(kind, metric) if y is not None)
-
-
-def _decimal(value: object, digits: int) -> str:
-    known = as_number(value)
-    return "–" if known is None else f"{known:,.{digits}f}" if abs(known) < 1e12 else short(known)
-
-
-def _answers(run: RunLog) -> str:
-    if not run.samples:
-        return ""
-    last = run.samples[-1]
-    rows = [
-        [_words(sample.get(name)) for name in ("input", "answer", "wanted")]
-        for sample in last["samples"][:50]
-        if isinstance(sample, dict)
-    ]
-    shown = table(["input", "answer", "wanted"], rows, numbers=False)
-    return f'<p class="note">At step {int(last["step"]):,}.</p><div class="words">{shown}</div>'
-
-
-def _words(value: object) -> str:
-    if value is None:
-        return "–"
-    whole = str(value)
-    cut = (whole if len(whole) <= 2000 else whole[:2000] + " …").replace("\t", "\n")
-    return f'<span dir="auto">{text(cut)}</span>'
-
-
-def _films(shown: Sequence[Sequence[film.Frame]]) -> str:
-    if not shown:
-        return ""
-    note = (
-        '<p class="note">Rows are outputs, columns inputs; sentences that are inputs are rows. '
-        "The stronger the shade, the larger the weight. Weights are exact to 0.004.</p>"
-    )
-    drawn = "\n".join(film.figure(number, frames) for number, frames in enumerate(shown))
-    return f'{note}<div class="films">{drawn}</div>'
 
 
 def _events(run: RunLog) -> str:
@@ -194,10 +175,13 @@ def _events(run: RunLog) -> str:
     ]
     if not rows:
         return ""
-    shown = table(["step", "event", ""], _many(rows), numbers=False)
+    half = MOST_EVENTS // 2
+    seen = rows if len(rows) <= MOST_EVENTS else rows[:half] + rows[-half:]
+    shown = table(["step", "event", ""], seen, numbers=False)
     if len(rows) <= 12:
         return shown
-    return f"<details><summary>{len(rows)} events</summary>{shown}</details>"
+    some = f", {len(rows) - len(seen):,} in the middle left out" if len(seen) < len(rows) else ""
+    return f"<details><summary>{len(rows):,} events{some}</summary>{shown}</details>"
 
 
 def _configuration(run: RunLog) -> str:

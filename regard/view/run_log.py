@@ -16,6 +16,15 @@ _NO_METRICS = {"kind", "step", "epoch", "seconds", "event", "text"}
 
 
 @dataclass(frozen=True)
+class Confusion:
+    """How often each label was answered with each: `counts[i][j]` of label i with label j."""
+
+    step: int
+    labels: tuple[str, ...]
+    counts: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True)
 class RunLog:
     """What a run folder tells.
 
@@ -26,6 +35,7 @@ class RunLog:
         config: the text of `config.toml`.
         environment: the object in `environment.json`.
         digest: SHA-256 of the best model's weights, where its manifest names one.
+        confusion: of the latest evaluation on each split, where the task has labels.
         damaged: number of lines that could not be read, such as one cut off by a crash.
     """
 
@@ -36,6 +46,7 @@ class RunLog:
     environment: Mapping[str, Any] = field(default_factory=dict)
     digest: str | None = None
     damaged: int = 0
+    confusion: Mapping[str, Confusion] = field(default_factory=dict)
 
     def points(self, kind: str, name: str) -> list[tuple[float, float | None]]:
         """The curve of a metric over the steps; None where it was not finite.
@@ -122,8 +133,27 @@ def read_run(folder: Path) -> RunLog:
         config=_read_text(folder / "config.toml"),
         environment=environment,
         digest=_digest(_read_object(folder / "best" / "manifest.json")),
+        confusion=_confusions(_read_object(folder / "confusion.json")),
         damaged=damaged + cut + len(lines) - len(records) + len(looks) - len(samples),
     )
+
+
+def _confusions(splits: dict[str, Any]) -> dict[str, Confusion]:
+    """What `confusion.json` says of each split, as far as it makes sense."""
+    found = {}
+    for split, entries in splits.items():
+        labels = entries.get("labels") if isinstance(entries, dict) else None
+        known = isinstance(labels, list) and all(isinstance(label, str) for label in labels)
+        if not known or not _has_step(entries) or not isinstance(entries.get("counts"), list):
+            continue
+        counts = [[0] * len(labels) for _ in labels]
+        for cell in entries["counts"]:
+            if isinstance(cell, list) and len(cell) == 3 and all(type(n) is int for n in cell):
+                row, column, count = cell
+                if 0 <= row < len(labels) and 0 <= column < len(labels) and 0 <= count < 1e15:
+                    counts[row][column] = count
+        found[split] = Confusion(int(entries["step"]), tuple(labels), tuple(map(tuple, counts)))
+    return found
 
 
 def _without_repeats(records: list[dict[str, Any]]) -> list[dict[str, Any]]:

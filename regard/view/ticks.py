@@ -1,20 +1,22 @@
 """Where an axis is marked, and how a number is written beside it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from math import ceil, floor, log10
 
 
-def ticks(low: float, high: float, count: int = 5) -> list[float]:
-    """Round numbers between `low` and `high`, about `count` of them.
+def ticks(low: float, high: float, count: int = 5, whole: bool = False) -> list[float]:
+    """Round numbers between `low` and `high`, about `count` of them; `whole` ones as for steps.
 
-    >>> ticks(0.0, 1234.0)
-    [0.0, 250.0, 500.0, 750.0, 1000.0]
+    >>> ticks(0.0, 1234.0), ticks(1.0, 3.0, 4, whole=True)
+    ([0.0, 250.0, 500.0, 750.0, 1000.0], [1.0, 2.0, 3.0])
     """
     if not high > low:
         return [low]
     rough = (high - low) / count
     unit = 10.0 ** floor(log10(rough))
-    step = next(unit * factor for factor in (1, 2, 2.5, 5, 10) if unit * factor >= rough * 0.999)
+    factors = (1, 2, 5, 10) if whole else (1, 2, 2.5, 5, 10)
+    step = next(unit * factor for factor in factors if unit * factor >= rough * 0.999)
+    step = max(1.0, step) if whole else step
     first, last = ceil(low / step - 1e-9), floor(high / step + 1e-9)
     return [float(f"{n * step:.12g}") for n in range(first, last + 1)]
 
@@ -50,6 +52,31 @@ def short(value: float) -> str:
     if size >= 1e6:
         return f"{value / 1e9:.4g}G" if size >= 1e9 else f"{value / 1e6:.4g}M"
     return f"{value:,.0f}" if size >= 1e3 else f"{value:.4g}"
+
+
+def percent(share: float, digits: int = 1) -> str:
+    """A share of all as it is read.
+
+    >>> percent(0.7532), percent(1.0), percent(0.5, 0)
+    ('75.3 %', '100.0 %', '50 %')
+    """
+    return f"{100 * share:.{digits}f} %"
+
+
+def names_of_ticks(values: Sequence[float], as_percent: bool = False) -> list[str]:
+    """How the marks of an axis are written, with as many digits as tell them apart.
+
+    >>> names_of_ticks([0.69312, 0.69314]), names_of_ticks([0.25, 0.5], as_percent=True)
+    (['0.69312', '0.69314'], ['25 %', '50 %'])
+    """
+    for digits in range(8):
+        if as_percent:
+            names = [percent(value, digits) for value in values]
+        else:
+            names = [f"{v:,.{digits + 3}g}" if digits else short(v) for v in values]
+        if len(set(names)) == len(names):
+            break
+    return names
 
 
 def decimals(values: Iterable[float]) -> int:

@@ -1,5 +1,6 @@
 """How good labels are: accuracy, and F1 averaged over labels."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,6 +9,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 Record = dict[str, Any]
+
+MOST_LABELS = 1000
+"""Labels that are told apart in a table of confusions."""
 
 
 def label_record(scores: Float[Tensor, " classes"], target: int) -> Record:
@@ -28,6 +32,34 @@ def label_scores(records: Sequence[Record]) -> dict[str, float]:
         "accuracy": float((targets == answers).mean()),
         "f1": macro_f1(answers, targets),
     }
+
+
+def label_confusion(
+    records: Sequence[Record], labels: Sequence[str], most: int = MOST_LABELS
+) -> tuple[list[str], list[list[int]]] | None:
+    """How often each label (rows) was answered with each (columns); None without a known label.
+
+    Labels beyond the `most` that occur most often are counted together as the last one.
+
+    >>> records = [{"target": 0, "answer": 1}, {"target": 1, "answer": 1}, {"target": -1}]
+    >>> label_confusion(records, ["no", "yes"])
+    (['no', 'yes'], [[0, 1], [0, 1]])
+    """
+    pairs = [(record["target"], record["answer"]) for record in records if record["target"] >= 0]
+    if not pairs:
+        return None
+    kept = range(len(labels))
+    if len(labels) > most:
+        often = Counter(label for pair in pairs for label in pair)
+        kept = sorted(label for label, _ in often.most_common(most))
+    place = {label: n for n, label in enumerate(kept)}
+    names = [labels[label] for label in kept]
+    if len(kept) < len(labels):
+        names.append(f"({len(labels) - len(kept):,} other labels)")
+    counts = [[0] * len(names) for _ in names]
+    for target, answer in pairs:
+        counts[place.get(target, -1)][place.get(answer, -1)] += 1
+    return names, counts
 
 
 def macro_f1(answers: np.ndarray, targets: np.ndarray) -> float:

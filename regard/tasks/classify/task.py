@@ -13,10 +13,10 @@ from regard.data.encoding.token_settings import BPE, Tokens, texts_of
 from regard.data.reading.corpus import Corpus
 from regard.tasks.classify.coder import LabelledTexts, TextsAndLabels, require_labels
 from regard.tasks.classify.loss import label_loss
-from regard.tasks.classify.metrics import label_record, label_scores
+from regard.tasks.classify.metrics import label_confusion, label_record, label_scores
 from regard.tasks.classify.predictor import Classifier
 from regard.tasks.classify.schema import SCHEMA
-from regard.tasks.task import Record, Task
+from regard.tasks.task import Confusion, Record, Task
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,3 +90,7 @@ class Classify(Task):
     def score(self, split: str, records: Sequence[Record]) -> dict[str, float]:
         """Loss, accuracy and F1 averaged over labels; texts without a known label do not count."""
         return label_scores(records)
+
+    def confusion(self, records: Sequence[Record]) -> Confusion | None:
+        """How often each label was answered with each, of those whose label is known."""
+        return label_confusion(records, self.coder.labels)

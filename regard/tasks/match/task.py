@@ -13,12 +13,12 @@ from regard.data.encoding.token_settings import Tokens, Words, texts_of
 from regard.data.reading.corpus import Corpus
 from regard.tasks.classify.coder import require_labels
 from regard.tasks.classify.loss import label_loss
-from regard.tasks.classify.metrics import label_record, label_scores
+from regard.tasks.classify.metrics import label_confusion, label_record, label_scores
 from regard.tasks.match.coder import LabelledPairs, PairsAndLabels
 from regard.tasks.match.metrics import digest, ranked_records
 from regard.tasks.match.predictor import Matcher
 from regard.tasks.match.schema import SCHEMA
-from regard.tasks.task import Record, Task
+from regard.tasks.task import Confusion, Record, Task
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,3 +104,7 @@ class Match(Task):
         Pairs without a known label do not count.
         """
         return label_scores(records) | ranked_records(records)
+
+    def confusion(self, records: Sequence[Record]) -> Confusion | None:
+        """How often each label was answered with each, of those whose label is known."""
+        return label_confusion(records, self.coder.labels)
