@@ -253,7 +253,8 @@ def as_sample(answer: Answer, target: str | None) -> Mapping[str, Any]:
     """An answer as plain values, weights rounded to three decimals, for `samples.jsonl`."""
     weights = None
     if answer.weights is not None:
-        weights = [[round(w, 3) for w in row] for row in answer.weights.tolist()]
+        # Most of many weights are nothing, which a 0 says as well as a 0.0.
+        weights = [[round(w, 3) or 0 for w in row] for row in answer.weights.tolist()]
     return {
         "input": answer.text,
         "answer": answer.answers[0][0],

@@ -108,8 +108,8 @@ class _Frame:
             low, high = _padded(low, high)
             high = min(high, 1.0) if shares else high
         else:
-            margin = abs(low) / 10 or 1.0
-            low, high = low - margin, high + margin
+            margin = abs(low) / 10
+            low, high = (low - margin, high + margin) if margin else (0.0, 1.0)
         left, right = min(xs), max(xs)
         if left == right:
             # One step stands in the middle.

@@ -6,7 +6,6 @@ from rich.cells import cell_len
 
 from regard.view.folding import fold
 from regard.view.page import table, text
-from regard.view.terminal import visible
 from regard.view.ticks import percent
 
 MOST_LABELS = 24
@@ -39,7 +38,7 @@ def matrix(labels: Sequence[str], counts: Counts) -> str:
     >>> "<td" in matrix(["a", "b"], [[3, 1], [0, 4]])
     True
     """
-    numbered = any(cell_len(visible(label)) > SHORT for label in labels)
+    numbered = any(cell_len(label) > SHORT for label in labels)
     head = "".join(
         f'<th scope="col">{n + 1 if numbered else _name(label)}</th>'
         for n, label in enumerate(labels)
@@ -54,9 +53,9 @@ def matrix(labels: Sequence[str], counts: Counts) -> str:
         )
         rows.append(f'<tr><th scope="row">{of}{_name(label)}</th>{cells}</tr>')
     return (
+        '<p class="note">Rows are labels, columns answers; the darker, the larger the share of the '
+        'row; right answers are framed.</p>'
         '<div class="scroll" tabindex="0"><table class="confusion">'
-        "<caption>rows: the label; columns: the answer; the darker, the larger the share of the "
-        "row; framed: right</caption>"
         f"<thead><tr><td></td>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
     )
 
@@ -95,7 +94,8 @@ def by_label(labels: Sequence[str], counts: Counts) -> str:
          _ratio(2 * right, of + said)]
         for label, of, said, right in scores[:MOST_ROWS]
     ]  # fmt: skip
-    shown = table(["label", "examples", "recall", "precision", "F1"], rows)
+    inner = table(["label", "examples", "recall", "precision", "F1"], rows)
+    shown = f'<div class="labels">{inner}</div>'
     if not many:
         return shown
     left = len(scores) - len(rows)
@@ -108,4 +108,4 @@ def _ratio(part: int, whole: int) -> str:
 
 
 def _name(label: str) -> str:
-    return f'<span dir="auto">{text(visible(label))}</span>'
+    return f'<span dir="auto">{text(label)}</span>'

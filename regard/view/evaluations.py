@@ -66,7 +66,10 @@ def _places(run: RunLog, metric: str) -> int:
 
 def _decimal(value: object, digits: int) -> str:
     known = as_number(value)
-    return "–" if known is None else f"{known:,.{digits}f}" if abs(known) < 1e12 else short(known)
+    if known is None:
+        return "–"
+    fits = known == 0 or 10.0**-digits <= abs(known) < 1e12
+    return f"{known:,.{digits}f}" if fits else short(known)
 
 
 def _is_best(row: Sequence[str]) -> bool:

@@ -94,6 +94,11 @@ def films(samples: Sequence[Mapping[str, Any]]) -> list[Film]:
     return made
 
 
+def with_weights(samples: Sequence[Mapping[str, Any]]) -> int:
+    """How many examples of the last look have weights."""
+    return sum(_frame(samples[-1], each) is not None for each in samples[-1]["samples"]) if samples else 0
+
+
 def data(film: Film) -> dict[str, Any]:
     """A film for the script; a weight w is the byte 255 sqrt(w), which is exact to 0.004.
 

@@ -49,7 +49,7 @@ def _answer(frame: Frame) -> str:
         wanted = f' <span class="wanted">wanted {fold(frame.wanted)}</span>'
     return (
         f'<span class="when">{_when(frame)}</span> '
-        f'<span class="answer" dir="auto">{text(frame.answer)}</span>{wanted}'
+        f"{fold(frame.answer, 'answer')}{wanted}"
     )
 
 

@@ -171,7 +171,13 @@
       way.draw(frame, (output, input) => weight(output, input) / full);
       figure.querySelector(".when").textContent =
         `step ${frame.step.toLocaleString("en")} · epoch ${frame.epoch.toFixed(2)}`;
-      figure.querySelector(".answer").textContent = frame.answer;
+      const answer = figure.querySelector(".answer");
+      const folded = answer.closest(".fold");
+      answer.textContent = frame.answer;
+      if (folded) {
+        folded.querySelector(".start").textContent = `${[...frame.answer].slice(0, 210).join("")} …`;
+        folded.querySelector(".more").textContent = `show all ${frame.answer.length.toLocaleString("en")} characters`;
+      }
       choose(chosen);
     };
 

@@ -22,7 +22,7 @@ from regard.view.ticks import clock
 
 __all__ = ["RunLog", "read_run", "report"]
 
-EXACT = frozenset({"classify", "match", "answer", "dates", "recommend"})
+EXACT = frozenset({"classify", "match", "answer", "dates"})
 """Tasks whose answers are right or wrong as a whole."""
 MOST_ANSWERS = 50
 MOST_EVENTS = 200
@@ -43,10 +43,11 @@ def report(run: RunLog, lang: str = "en") -> str:
     if lang != "en":
         raise ValueError(f"the page has no words in {lang!r}: choose 'en'")
     shown = film.films(run.samples)
+    left = film.with_weights(run.samples) - len(shown)
     body = [
         _head(run),
         section("Answers", _answers(run)),
-        section("Attention", _films(shown)),
+        section("Attention", _films(shown, left)),
         *(section(f"Labels and answers, {split} data", _confusion(run, split)) for split in EVALUATIONS),
         section("Curves", _curves(run)),
         section("Evaluations", evaluations(run)),
@@ -106,11 +107,11 @@ def _words(sample: dict[str, Any], name: str, judged: bool) -> str:
     if name != "answer" or not judged or wanted is None:
         return shown
     right = value == wanted
-    kind, sign, said = ("right", "✓", "right") if right else ("wrong", "✗", "wrong")
-    return f'<span class="{kind}" role="img" aria-label="{said}">{sign}</span> {shown}'
+    kind, sign = ("right", "✓") if right else ("wrong", "✗")
+    return f'<span class="{kind}" role="img" aria-label="{kind}">{sign}</span> {shown}'
 
 
-def _films(shown: Sequence[film.Film]) -> str:
+def _films(shown: Sequence[film.Film], left: int) -> str:
     if not shown:
         return ""
     layouts = {each.layout for each in shown}
@@ -121,6 +122,8 @@ def _films(shown: Sequence[film.Film]) -> str:
         how.append("Where what was read is long, it stands down the side.")
     if "text" in layouts:
         how.append("A text is shown as it was read, each token as strongly shaded as it weighs.")
+    if left:
+        how.append(f"{left:,} more examples are not drawn.")
     note = f'<p class="note">{" ".join(how)} Weights are exact to 0.004.</p>'
     drawn = "\n".join(maps.figure(number, each) for number, each in enumerate(shown))
     return f'{note}<div class="films">{drawn}</div>'

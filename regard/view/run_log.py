@@ -73,8 +73,9 @@ class RunLog:
 
     def main_metric(self) -> str:
         """The metric that tells most about the run, as far as it was measured."""
-        measured = self.metrics("valid") or self.metrics("test") or self.metrics("train")
-        return next((name for name in PREFERRED if name in measured), "loss")
+        kind = next((kind for kind in ("valid", "test", "train") if self.metrics(kind)), "train")
+        known = (name for name in PREFERRED if self.best(kind, name) is not None)
+        return next(known, "loss")
 
     def settings(self) -> dict[str, Any]:
         """The configuration as `table.key` → value; empty where it cannot be read."""

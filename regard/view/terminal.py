@@ -9,6 +9,7 @@ from torch import Tensor
 
 SHADES = "·░▒▓█"
 LEFT_TO_RIGHT = "\u200e"
+_JOINERS = "\u200c\u200d"
 _OBEYED = ("Cc", "Cs", "Zl", "Zp")
 _TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
@@ -63,18 +64,20 @@ def visible(token: str) -> str:
     Spaces that would not be seen become `␣`, marks get a circle to sit on, and whatever a terminal
     would obey or hide (control characters, direction marks, surrogates) becomes its code point.
 
-    >>> [visible(token) for token in (" ", "a b ", "\u0301", "\x1b", "\u200f")]
-    ['␣', 'a b␣', '◌́', 'U+001B', 'U+200F']
+    What joins letters inside a token stays, so that it looks as it does in its text.
+
+    >>> [visible(token) for token in (" ", "a b ", "\u0301", "\x1b", "\u200f", "\u200d")]
+    ['␣', 'a b␣', '◌́', 'U+001B', 'U+200F', 'U+200D']
     """
     # Between words a space is seen as it is; alone or at an end it would not be.
     inner = token.strip(" ")
     at = token.index(inner) if inner else 0
     parts = (token[:at], inner, token[at + len(inner) :])
-    shown = "".join(
-        character if part is inner and character == " " else _visible_character(character)
-        for part in parts
-        for character in part
+    shown = "".join(map(_visible_character, parts[0])) + "".join(
+        character if character == " " or _joins(inner, place) else _visible_character(character)
+        for place, character in enumerate(inner)
     )
+    shown += "".join(map(_visible_character, parts[2]))
     return "◌" + shown if shown and unicodedata.category(shown[0])[0] == "M" else shown
 
 
@@ -86,6 +89,11 @@ def printable(text: str) -> str:
     """
     kept = (c for c in text if c not in _TURNING)
     return "".join(c for c in kept if unicodedata.category(c) not in _OBEYED)
+
+
+def _joins(token: str, place: int) -> bool:
+    """Whether what stands there only tells its neighbors how to be written, as in 👩‍👧."""
+    return token[place] in _JOINERS and 0 < place < len(token) - 1
 
 
 def _visible_character(character: str) -> str:

@@ -57,10 +57,13 @@ def short(value: float) -> str:
 def percent(share: float, digits: int = 1) -> str:
     """A share of all as it is read.
 
-    >>> percent(0.7532), percent(1.0), percent(0.5, 0)
-    ('75.3 %', '100.0 %', '50 %')
+    What is less than all is not rounded to all.
+
+    >>> percent(0.7532), percent(1.0), percent(0.5, 0), percent(0.99999)
+    ('75.3 %', '100.0 %', '50 %', '99.9 %')
     """
-    return f"{100 * share:.{digits}f} %"
+    shown = 100 * share
+    return f"{shown if share >= 1 else min(shown, 100 - 10.0**-digits):.{digits}f} %"
 
 
 def names_of_ticks(values: Sequence[float], as_percent: bool = False) -> list[str]:
