@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from regard.models.attention import Attends
 from regard.tasks.exchange import load_model, save_model
-from regard.view.answer import answer_html, drawn_answer
+from regard.view.answer import drawn_answer
+from regard.view.notebook import answer_html
 
 Self = TypeVar("Self", bound="Predictor")
 

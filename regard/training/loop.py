@@ -180,9 +180,7 @@ class Trainer:
         records = split_records(self.task, self.objective, self.ranks, split, beams)
         return scored(self.task, split, records), records
 
-    def _tell(
-        self, split: str, scores: Mapping[str, float], records: Sequence[Record]
-    ) -> None:
+    def _tell(self, split: str, scores: Mapping[str, float], records: Sequence[Record]) -> None:
         """Hand an evaluation to the caller's hook, on the main process; the others wait."""
         if self.ranks.is_main:
             state, can_predict = self.state, not is_sharded(self.objective)

@@ -147,16 +147,12 @@ def _axes(frame: _Frame, across: str) -> str:
     for value, name in zip(marks, names_of_ticks(marks, frame.shares), strict=True):
         y = frame.y(value)
         parts.append(f'<path class="grid" d="M{LEFT:g} {y:.1f}H{right:g}"/>')
-        parts.append(
-            f'<text class="tick end" x="{LEFT - 8:g}" y="{y + 4:.1f}">{name}</text>'
-        )
+        parts.append(f'<text class="tick end" x="{LEFT - 8:g}" y="{y + 4:.1f}">{name}</text>')
     marks = ticks(frame.left, frame.right, 4, whole=True)
     for value, name in zip(marks, names_of_ticks(marks), strict=True):
         x = frame.x(value)
         parts.append(f'<path class="axis" d="M{x:.1f} {bottom:g}v4"/>')
-        parts.append(
-            f'<text class="tick middle" x="{x:.1f}" y="{bottom + 17:g}">{name}</text>'
-        )
+        parts.append(f'<text class="tick middle" x="{x:.1f}" y="{bottom + 17:g}">{name}</text>')
     parts.append(f'<path class="axis" d="M{LEFT:g} {bottom:g}H{right:g}"/>')
     parts.append(f'<text class="tick end" x="{right:g}" y="{HEIGHT - 3:g}">{text(across)}</text>')
     return "".join(parts)

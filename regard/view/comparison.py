@@ -6,8 +6,8 @@ from typing import Any
 
 from regard._metrics import LOWER_IS_BETTER
 from regard.view.charts import Curve, chart
-from regard.view.page import page, section, table, text
 from regard.view.measures import LOGARITHMIC, arrow, is_share, metric_label, metric_value
+from regard.view.page import page, section, table, text
 from regard.view.run_log import RunLog
 from regard.view.ticks import clock, short
 

@@ -1,4 +1,4 @@
-"""Which label was answered for which: a matrix where it can be read, else what was confused most."""
+"""Which label was answered for which: a matrix of few, of many what was confused most."""
 
 from collections.abc import Sequence
 
@@ -33,7 +33,7 @@ def confusion(labels: Sequence[str], counts: Counts) -> str:
 
 
 def matrix(labels: Sequence[str], counts: Counts) -> str:
-    """A row for each label, a column for each answer; the darker, the larger the row's share.
+    """A row for each label, a column for each answer, shaded by the share of the row.
 
     >>> "<td" in matrix(["a", "b"], [[3, 1], [0, 4]])
     True
@@ -48,13 +48,15 @@ def matrix(labels: Sequence[str], counts: Counts) -> str:
         of, whole = f"{number + 1} · " if numbered else "", sum(row) or 1
         cells = "".join(
             f'<td{" class=same" * (number == column)} style="--w:{count / whole:.2f}">'
-            f"{count:,}</td>" if count else f'<td{" class=same" * (number == column)}></td>'
+            f"{count:,}</td>"
+            if count
+            else f"<td{' class=same' * (number == column)}></td>"
             for column, count in enumerate(row)
         )
         rows.append(f'<tr><th scope="row">{of}{_name(label)}</th>{cells}</tr>')
     return (
-        '<p class="note">Rows are labels, columns answers; the darker, the larger the share of the '
-        'row; right answers are framed.</p>'
+        '<p class="note">Rows are labels, columns answers. The stronger the shade, the larger the '
+        "share of its row; right answers are framed.</p>"
         '<div class="scroll" tabindex="0"><table class="confusion">'
         f"<thead><tr><td></td>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
     )

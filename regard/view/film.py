@@ -1,4 +1,4 @@
-"""The attention of fixed examples over a run: the looks at each, as few and as small as a page holds.
+"""The attention of fixed examples over a run: as many looks at each as a page can hold.
 
 The last look stands in the page. The earlier ones are data, which the page's script shows when the
 slider is moved.
@@ -83,20 +83,52 @@ def films(samples: Sequence[Mapping[str, Any]]) -> list[Film]:
         for number, sample in enumerate(look["samples"]):
             if len(found) == MOST_FILMS and number not in found:
                 continue
-            frame = _frame(look, sample)
+            frame = frame_of(look, sample)
             if frame is not None:
                 found.setdefault(number, []).append(frame)
     made, cells = [], 0
     for number in sorted(found):
         cells += _cells(found[number][-1])
         if cells <= MOST_CELLS:
-            made.append(_film(found[number]))
+            made.append(film_of(found[number]))
     return made
+
+
+def film_of(frames: Sequence[Frame]) -> Film:
+    """The looks at one example, as few as a page may hold, and how they are drawn."""
+    layout = _layout(frames)
+    few = max(1, min(MOST_LOOKS, MOST_IN_FILM // max(map(_cells, frames))))
+    kept = [_as_shown(f) if layout == "table" else f for f in _evenly(frames, few)]
+    full = max((w for frame in kept for row in frame.weights for w in row), default=0.0)
+    return Film(tuple(kept), layout, full or 1.0)
+
+
+def frame_of(look: Mapping[str, Any], sample: Any) -> Frame | None:
+    """An example as a look found it; None for one without weights that fit its tokens."""
+    if not isinstance(sample, dict):
+        return None
+    inputs, outputs = sample.get("inputs"), sample.get("outputs")
+    rows: Any = sample.get("weights")
+    if not (_strings(inputs) and _strings(outputs) and _matrix(rows, len(outputs), len(inputs))):
+        return None
+    wanted, most = sample.get("wanted"), MOST_READ if len(outputs) == 1 else MOST_TOKENS
+    return Frame(
+        step=int(look["step"]),
+        epoch=as_number(look.get("epoch")) or 0.0,
+        text=str(sample.get("input") or "").replace("\t", "\n"),
+        answer=str(sample.get("answer") or ""),
+        wanted=None if wanted is None else str(wanted),
+        inputs=tuple(inputs[:most]),
+        outputs=tuple(outputs[:MOST_TOKENS]),
+        weights=tuple(_row(row[:most]) for row in rows[:MOST_TOKENS]),
+        left_out=(max(0, len(inputs) - most), max(0, len(outputs) - MOST_TOKENS)),
+    )
 
 
 def with_weights(samples: Sequence[Mapping[str, Any]]) -> int:
     """How many examples of the last look have weights."""
-    return sum(_frame(samples[-1], each) is not None for each in samples[-1]["samples"]) if samples else 0
+    found = (frame_of(look, each) for look in samples[-1:] for each in look["samples"])
+    return sum(frame is not None for frame in found)
 
 
 def data(film: Film) -> dict[str, Any]:
@@ -130,14 +162,6 @@ def bands(columns: int) -> list[range]:
     return [range(start, min(start + wide, columns)) for start in range(0, columns, wide)]
 
 
-def _film(frames: Sequence[Frame]) -> Film:
-    layout = _layout(frames)
-    few = max(1, min(MOST_LOOKS, MOST_IN_FILM // max(map(_cells, frames))))
-    kept = [_as_shown(f) if layout == "table" else f for f in _evenly(frames, few)]
-    full = max((w for frame in kept for row in frame.weights for w in row), default=0.0)
-    return Film(tuple(kept), layout, full or 1.0)
-
-
 def _layout(frames: Sequence[Frame]) -> str:
     high, wide = (max(len(names) for names in sides) for sides in _sides(frames))
     sizes = [len(token) for frame in frames for token in frame.inputs]
@@ -164,27 +188,6 @@ def _as_shown(frame: Frame) -> Frame:
 
 def _cells(frame: Frame) -> int:
     return len(frame.inputs) * len(frame.outputs)
-
-
-def _frame(look: Mapping[str, Any], sample: Any) -> Frame | None:
-    if not isinstance(sample, dict):
-        return None
-    inputs, outputs = sample.get("inputs"), sample.get("outputs")
-    rows: Any = sample.get("weights")
-    if not (_strings(inputs) and _strings(outputs) and _matrix(rows, len(outputs), len(inputs))):
-        return None
-    wanted, most = sample.get("wanted"), MOST_READ if len(outputs) == 1 else MOST_TOKENS
-    return Frame(
-        step=int(look["step"]),
-        epoch=as_number(look.get("epoch")) or 0.0,
-        text=str(sample.get("input") or "").replace("\t", "\n"),
-        answer=str(sample.get("answer") or ""),
-        wanted=None if wanted is None else str(wanted),
-        inputs=tuple(inputs[:most]),
-        outputs=tuple(outputs[:MOST_TOKENS]),
-        weights=tuple(_row(row[:most]) for row in rows[:MOST_TOKENS]),
-        left_out=(max(0, len(inputs) - most), max(0, len(outputs) - MOST_TOKENS)),
-    )
 
 
 def _strings(tokens: Any) -> TypeGuard[list[str]]:

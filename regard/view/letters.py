@@ -1,4 +1,4 @@
-"""Text by what a reader sees as one letter: where it may be cut, how wide it is, which way it runs."""
+"""Text in what a reader sees as letters: where it may be cut, and which way it runs."""
 
 import unicodedata
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ def letters(text: str) -> list[str]:
 
 
 def beginning(text: str, most: int) -> str:
-    r"""The first `most` characters or a few less, so that no letter and, if it can be, no word is cut.
+    r"""The first `most` characters, or less, so that no letter and if possible no word is cut.
 
     >>> beginning("read this", 7), beginning("ae\u0301", 2), beginning("whole", 9)
     ('read', 'a', 'whole')

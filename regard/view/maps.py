@@ -6,6 +6,7 @@ from rich.cells import cell_len
 
 from regard.view.film import MOST_READ, MOST_TOKENS, Film, Frame, bands
 from regard.view.folding import fold
+from regard.view.letters import letters
 from regard.view.page import text
 from regard.view.picture import mask
 from regard.view.running import Piece
@@ -17,7 +18,7 @@ READ_AT_ONCE = 150
 FLAT = 110
 """Cells that the names of columns may take side by side; beyond, they are written downwards."""
 TALL = 2
-"""Characters of a name that fit over a column."""
+"""Letters of a name that fit over a column."""
 FEW = 4
 """Columns of so few have their names side by side, however long."""
 
@@ -35,7 +36,7 @@ def figure(number: int, film: Film) -> str:
         f'aria-label="Attention weights; arrow keys read them one by one">'
         f"{draw(last, film.full)}</div>"
         f'<p class="reading" aria-live="polite">{_scale(film.full)}</p>'
-        f"{''.join(f'<p class=note>{note}</p>' for note in _notes(film))}</figure>"
+        f"{''.join(f'<p class=note>{note}</p>' for note in notes(film))}</figure>"
     )
 
 
@@ -47,10 +48,7 @@ def _answer(frame: Frame) -> str:
     wanted = ""
     if frame.wanted is not None and frame.wanted != frame.answer:
         wanted = f' <span class="wanted">wanted {fold(frame.wanted)}</span>'
-    return (
-        f'<span class="when">{_when(frame)}</span> '
-        f"{fold(frame.answer, 'answer')}{wanted}"
-    )
+    return f'<span class="when">{_when(frame)}</span> {fold(frame.answer, "answer")}{wanted}'
 
 
 def _controls(number: int, looks: int) -> str:
@@ -108,7 +106,7 @@ def _one_table(
 
 def _name(token: str, scope: str) -> str:
     shown = visible(token)
-    tall = ' class="tall"' if scope == "col" and len(shown) > TALL else ""
+    tall = ' class="tall"' if scope == "col" and is_tall(shown) else ""
     return f'<th scope="{scope}"{tall}><span dir="auto">{text(shown)}</span></th>'
 
 
@@ -179,12 +177,19 @@ def _when(frame: Frame) -> str:
     return f"step {frame.step:,} · epoch {frame.epoch:.2f}"
 
 
-def _notes(film: Film) -> list[str]:
+def is_tall(name: str) -> bool:
+    """Whether a name is too long to stand over a narrow column."""
+    return len(letters(name)) > TALL
+
+
+def notes(film: Film) -> list[str]:
+    """What is left out of a drawing, in words."""
     inputs, outputs = (max(f.left_out[side] for f in film.frames) for side in (0, 1))
     most = MOST_READ if film.layout == "text" else MOST_TOKENS
-    notes = []
+    found = []
     if inputs:
-        notes.append(f"Only the first {most:,} of {most + inputs:,} inputs are drawn.")
+        found.append(f"Only the first {most:,} of {most + inputs:,} inputs are drawn.")
     if outputs:
-        notes.append(f"Only the first {MOST_TOKENS:,} of {MOST_TOKENS + outputs:,} outputs are drawn.")
-    return notes
+        whole = MOST_TOKENS + outputs
+        found.append(f"Only the first {MOST_TOKENS:,} of {whole:,} outputs are drawn.")
+    return found

@@ -13,6 +13,9 @@
     return made;
   };
 
+  const segments = globalThis.Intl?.Segmenter && new Intl.Segmenter();
+  const letters = (token) => [...(segments ? segments.segment(token) : token)].length;
+
   const shaded = (cell, share) => {
     if (share >= 0.01) cell.style.setProperty("--w", share.toFixed(2));
     else cell.style.removeProperty("--w");
@@ -23,7 +26,7 @@
     const cell = make("th");
     const label = make("span", token);
     cell.scope = scope;
-    if (scope === "col" && [...token].length > TALL) cell.className = "tall";
+    if (scope === "col" && letters(token) > TALL) cell.className = "tall";
     label.dir = "auto";
     cell.append(label);
     return cell;
@@ -111,7 +114,7 @@
     };
   };
 
-  const picture = (place) => {
+  const picture = (place, last) => {
     const spots = place.querySelector(".spots");
     return {
       size: (frame) => [frame.outputs.length, frame.inputs.length],
@@ -128,7 +131,7 @@
         spots.style.setProperty("--mask", `url(${canvas.toDataURL()})`);
         spots.style.setProperty("--n", wide);
         spots.style.setProperty("--m", high);
-        place.querySelector("details").hidden = true; // It is of the last look alone.
+        place.querySelector("details").hidden = frame !== last; // It says what is in that look.
       },
       cell: (frame, row, column) => {
         const mark = make("i");
@@ -158,7 +161,7 @@
     const scale = [...reading.childNodes];
     const controls = figure.querySelector(".controls");
     const way = layout === "text" ? running(place)
-      : layout === "picture" ? picture(place) : tables(place, layout === "down");
+      : layout === "picture" ? picture(place, film[film.length - 1]) : tables(place, layout === "down");
     let frame = film[film.length - 1];
     let weights = unpack(frame.weights);
     let chosen = null;

@@ -48,7 +48,10 @@ def report(run: RunLog, lang: str = "en") -> str:
         _head(run),
         section("Answers", _answers(run)),
         section("Attention", _films(shown, left)),
-        *(section(f"Labels and answers, {split} data", _confusion(run, split)) for split in EVALUATIONS),
+        *(
+            section(f"Labels and answers, {split} data", _confusion(run, split))
+            for split in EVALUATIONS
+        ),
         section("Curves", _curves(run)),
         section("Evaluations", evaluations(run)),
         section("Training", _training(run)),
@@ -96,7 +99,9 @@ def _answers(run: RunLog) -> str:
     left = len(samples) - len(rows)
     more = f" {left:,} more examples are not shown." if left else ""
     shown = table(names, rows, numbers=False)
-    return f'<p class="note">At step {int(last["step"]):,}.{more}</p><div class="words">{shown}</div>'
+    return (
+        f'<p class="note">At step {int(last["step"]):,}.{more}</p><div class="words">{shown}</div>'
+    )
 
 
 def _words(sample: dict[str, Any], name: str, judged: bool) -> str:

@@ -12,6 +12,7 @@ from regard._metrics import LOWER_IS_BETTER
 
 PREFERRED = ("bleu", "exact", "ndcg", "f1", "accuracy", "chrf", "perplexity", "loss")
 EVALUATIONS = ("valid", "test")
+MOST_LABELS = 2000
 _NO_METRICS = {"kind", "step", "epoch", "seconds", "event", "text"}
 
 
@@ -143,12 +144,15 @@ def _confusions(splits: dict[str, Any]) -> dict[str, Confusion]:
     """What `confusion.json` says of each split, as far as it makes sense."""
     found = {}
     for split, entries in splits.items():
-        labels = entries.get("labels") if isinstance(entries, dict) else None
-        known = isinstance(labels, list) and all(isinstance(label, str) for label in labels)
-        if not known or not _has_step(entries) or not isinstance(entries.get("counts"), list):
+        if not isinstance(entries, dict) or not _has_step(entries):
+            continue
+        labels, cells = entries.get("labels"), entries.get("counts")
+        if not isinstance(labels, list) or not isinstance(cells, list):
+            continue
+        if len(labels) > MOST_LABELS or not all(isinstance(label, str) for label in labels):
             continue
         counts = [[0] * len(labels) for _ in labels]
-        for cell in entries["counts"]:
+        for cell in cells:
             if isinstance(cell, list) and len(cell) == 3 and all(type(n) is int for n in cell):
                 row, column, count = cell
                 if 0 <= row < len(labels) and 0 <= column < len(labels) and 0 <= count < 1e15:

@@ -1,4 +1,4 @@
-"""Tokens as the running text that they are of: each piece where it stands, joined as it was written."""
+"""Tokens as the running text that they are of, each where it was written."""
 
 from collections.abc import Sequence
 
@@ -52,7 +52,9 @@ def joined(tokens: Sequence[str]) -> list[Piece]:
     ([('', 'un'), ('', 'like'), (' ', 'it')], [('', 'so'), (' ', 'bad')], [('', 'a'), ('', 'b')])
     """
     if any(token.startswith(BEGINS_A_WORD) for token in tokens):
-        cut = [(" " * token.startswith(BEGINS_A_WORD), token.strip(BEGINS_A_WORD)) for token in tokens]
+        cut = [
+            (" " * token.startswith(BEGINS_A_WORD), token.strip(BEGINS_A_WORD)) for token in tokens
+        ]
     else:
         between = "" if all(len(letters(token)) == 1 for token in tokens) else " "
         cut = [(between, token) for token in tokens]
@@ -72,7 +74,8 @@ def _next(name: str, text: str, place: int, missing: int, by_letter: bool) -> in
 
 def _units(text: str, most: int, by_letter: bool) -> list[Piece]:
     """The first words of a stretch of text, or its first letters."""
-    found, place = [], 0
+    found: list[Piece] = []
+    place = 0
     for part in letters(text) if by_letter else text.split():
         if part.isspace():
             continue
