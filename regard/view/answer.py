@@ -36,8 +36,8 @@ def _attention(answer: Answered, weights: Tensor, width: int) -> list[str]:
         return [alignment(weights, answer.outputs, inputs, width)]
     if len(weights) == 1 and not runs_right_to_left(" ".join(inputs)):
         pieces, rest = along(inputs, answer.text)
-        drawn = [underlined(pieces, weights[0], width)]
-        return [*drawn, f"(not read: {len(rest):,} more characters)"] if rest.strip() else drawn
+        below = [f"(not read: {len(rest):,} more characters)"] if rest.strip() else []
+        return [underlined(pieces, weights[0], width), *below]
     strongest = weights.amax(0)
     order = strongest.argsort(descending=True, stable=True)
     kept = sorted(order[:MOST_DRAWN].tolist())

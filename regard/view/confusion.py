@@ -102,7 +102,8 @@ def by_label(labels: Sequence[str], counts: Counts) -> str:
         return shown
     left = len(scores) - len(rows)
     said = f"; the {left:,} best are left out" if left else ""
-    return f"<details><summary>each of {len(scores):,} labels, worst first{said}</summary>{shown}</details>"
+    head = f"each of {len(scores):,} labels, worst first{said}"
+    return f"<details><summary>{head}</summary>{shown}</details>"
 
 
 def _ratio(part: int, whole: int) -> str:

@@ -8,17 +8,13 @@ import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import sqrt
-from typing import Any, TypeGuard
+from typing import Any
 
+from regard.view.frame import MOST_TOKENS, Frame, frame_of
 from regard.view.letters import as_shown
 from regard.view.page import obeyed_by_none
-from regard.view.run_log import as_number
-from regard.view.running import Piece, along
 from regard.view.terminal import visible
 
-MOST_TOKENS = 512
-MOST_READ = 2048
-"""Greatest number of tokens of a text that is shown with one weight for each."""
 MOST_LOOKS = 24
 MOST_FILMS = 6
 MOST_CELLS = 4 * MOST_TOKENS**2
@@ -33,31 +29,6 @@ BAND = 48
 """Greatest number of columns side by side."""
 
 Weights = Sequence[Sequence[float]]
-
-
-@dataclass(frozen=True)
-class Frame:
-    """One look at one example; weights are between 0 and 1, `[outputs, inputs]`.
-
-    Args:
-        left_out: how many inputs and outputs there were beyond those that are kept.
-    """
-
-    step: int
-    epoch: float
-    text: str
-    answer: str
-    wanted: str | None
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
-    weights: tuple[tuple[float, ...], ...]
-    left_out: tuple[int, int]
-
-    @property
-    def pieces(self) -> tuple[list[Piece], str]:
-        """The tokens where they stand in the text, and what of it was not read."""
-        found, rest = along(self.inputs, self.text)
-        return found, "" if self.left_out[0] else rest
 
 
 @dataclass(frozen=True)
@@ -101,28 +72,6 @@ def film_of(frames: Sequence[Frame]) -> Film:
     kept = [_as_shown(f) if layout == "table" else f for f in _evenly(frames, few)]
     full = max((w for frame in kept for row in frame.weights for w in row), default=0.0)
     return Film(tuple(kept), layout, full or 1.0)
-
-
-def frame_of(look: Mapping[str, Any], sample: Any) -> Frame | None:
-    """An example as a look found it; None for one without weights that fit its tokens."""
-    if not isinstance(sample, dict):
-        return None
-    inputs, outputs = sample.get("inputs"), sample.get("outputs")
-    rows: Any = sample.get("weights")
-    if not (_strings(inputs) and _strings(outputs) and _matrix(rows, len(outputs), len(inputs))):
-        return None
-    wanted, most = sample.get("wanted"), MOST_READ if len(outputs) == 1 else MOST_TOKENS
-    return Frame(
-        step=int(look["step"]),
-        epoch=as_number(look.get("epoch")) or 0.0,
-        text=str(sample.get("input") or "").replace("\t", "\n"),
-        answer=str(sample.get("answer") or ""),
-        wanted=None if wanted is None else str(wanted),
-        inputs=tuple(inputs[:most]),
-        outputs=tuple(outputs[:MOST_TOKENS]),
-        weights=tuple(_row(row[:most]) for row in rows[:MOST_TOKENS]),
-        left_out=(max(0, len(inputs) - most), max(0, len(outputs) - MOST_TOKENS)),
-    )
 
 
 def with_weights(samples: Sequence[Mapping[str, Any]]) -> int:
@@ -188,23 +137,6 @@ def _as_shown(frame: Frame) -> Frame:
 
 def _cells(frame: Frame) -> int:
     return len(frame.inputs) * len(frame.outputs)
-
-
-def _strings(tokens: Any) -> TypeGuard[list[str]]:
-    return isinstance(tokens, list) and bool(tokens) and all(isinstance(t, str) for t in tokens)
-
-
-def _matrix(rows: Any, height: int, width: int) -> bool:
-    return (
-        isinstance(rows, list)
-        and len(rows) == height
-        and all(isinstance(row, list) and len(row) == width for row in rows)
-    )
-
-
-def _row(row: Sequence[object]) -> tuple[float, ...]:
-    """Weights between 0 and 1, whatever stands there."""
-    return tuple(min(1.0, max(0.0, as_number(w) or 0.0)) for w in row)
 
 
 def _packed(weights: Weights) -> str:

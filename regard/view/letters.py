@@ -63,11 +63,6 @@ def folded(text: str, width: int) -> list[str]:
     return [*lines, line.rstrip()] if line.strip() or not lines else lines
 
 
-def is_wide(text: str) -> bool:
-    """Whether a text is written in letters that stand upright in a column, as Chinese is."""
-    return any(unicodedata.east_asian_width(character) in "WF" for character in text)
-
-
 def runs_right_to_left(text: str) -> bool:
     """Whether a line with this text may be turned around by what shows it."""
     return any(unicodedata.bidirectional(character) in _RIGHT_TO_LEFT for character in text)

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 from rich.cells import cell_len
 
-from regard.view.film import MOST_READ, MOST_TOKENS, Film, Frame, bands
+from regard.view.film import Film, bands
 from regard.view.folding import fold
+from regard.view.frame import MOST_READ, MOST_TOKENS, Frame
 from regard.view.letters import letters
 from regard.view.page import text
 from regard.view.picture import mask

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from regard.view.answered import Answered
-from regard.view.film import Film, Frame, bands, film_of, frame_of
+from regard.view.film import Film, bands, film_of
 from regard.view.folding import fold
+from regard.view.frame import Frame, frame_of
 from regard.view.maps import is_tall, notes
 from regard.view.page import text
 from regard.view.picture import mask
@@ -93,7 +94,8 @@ def _name(token: str, above: bool = False) -> str:
     shown = visible(token)
     way = "writing-mode:vertical-rl" if above and is_tall(shown) else ""
     side = "vertical-align:bottom;padding:2px" if above else "text-align:right;padding:0 6px"
-    return f'<th style="{side};font-weight:normal"><span dir="auto" style="{way}">{text(shown)}</span></th>'
+    span = f'<span dir="auto" style="{way}">{text(shown)}</span>'
+    return f'<th style="{side};font-weight:normal">{span}</th>'
 
 
 def _cell(weight: float, full: float) -> str:

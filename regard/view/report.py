@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from regard.view import film, maps
+from regard.view.answers import answers
 from regard.view.charts import Curve, chart
 from regard.view.confusion import confusion
 from regard.view.evaluations import evaluations
-from regard.view.folding import fold
 from regard.view.measures import (
     LOGARITHMIC,
     OF_TRAINING,
@@ -22,9 +22,6 @@ from regard.view.ticks import clock
 
 __all__ = ["RunLog", "read_run", "report"]
 
-EXACT = frozenset({"classify", "match", "answer", "dates"})
-"""Tasks whose answers are right or wrong as a whole."""
-MOST_ANSWERS = 50
 MOST_EVENTS = 200
 
 
@@ -46,7 +43,7 @@ def report(run: RunLog, lang: str = "en") -> str:
     left = film.with_weights(run.samples) - len(shown)
     body = [
         _head(run),
-        section("Answers", _answers(run)),
+        section("Answers", answers(run)),
         section("Attention", _films(shown, left)),
         *(
             section(f"Labels and answers, {split} data", _confusion(run, split))
@@ -81,39 +78,6 @@ def _head(run: RunLog) -> str:
         warn = f'<p class="note">Left out: {run.damaged} {lines} that could not be read.</p>'
     title = f'<h1 dir="auto">{text(run.title)}</h1><p class="under">{under}</p>'
     return f"<header>{title}{facts(shown)}{warn}</header>"
-
-
-def _answers(run: RunLog) -> str:
-    """What was answered to the fixed examples at last, right or wrong where that can be said."""
-    if not run.samples:
-        return ""
-    last = run.samples[-1]
-    samples = [s for s in last["samples"] if isinstance(s, dict)]
-    names = ["input", "answer"]
-    if any(sample.get("wanted") is not None for sample in samples):
-        names.append("wanted")
-    judged = run.fact("task") in EXACT
-    rows = [[_words(sample, name, judged) for name in names] for sample in samples[:MOST_ANSWERS]]
-    if not rows:
-        return ""
-    left = len(samples) - len(rows)
-    more = f" {left:,} more examples are not shown." if left else ""
-    shown = table(names, rows, numbers=False)
-    return (
-        f'<p class="note">At step {int(last["step"]):,}.{more}</p><div class="words">{shown}</div>'
-    )
-
-
-def _words(sample: dict[str, Any], name: str, judged: bool) -> str:
-    value, wanted = sample.get(name), sample.get("wanted")
-    if value is None:
-        return "–"
-    shown = fold(str(value).replace("\t", "\n"))
-    if name != "answer" or not judged or wanted is None:
-        return shown
-    right = value == wanted
-    kind, sign = ("right", "✓") if right else ("wrong", "✗")
-    return f'<span class="{kind}" role="img" aria-label="{kind}">{sign}</span> {shown}'
 
 
 def _films(shown: Sequence[film.Film], left: int) -> str:

@@ -9,20 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from regard._metrics import LOWER_IS_BETTER
+from regard.view.counted import Confusion, confusions_in
 
 PREFERRED = ("bleu", "exact", "ndcg", "f1", "accuracy", "chrf", "perplexity", "loss")
 EVALUATIONS = ("valid", "test")
-MOST_LABELS = 2000
 _NO_METRICS = {"kind", "step", "epoch", "seconds", "event", "text"}
-
-
-@dataclass(frozen=True)
-class Confusion:
-    """How often each label was answered with each: `counts[i][j]` of label i with label j."""
-
-    step: int
-    labels: tuple[str, ...]
-    counts: tuple[tuple[int, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -135,30 +126,9 @@ def read_run(folder: Path) -> RunLog:
         config=_read_text(folder / "config.toml"),
         environment=environment,
         digest=_digest(_read_object(folder / "best" / "manifest.json")),
-        confusion=_confusions(_read_object(folder / "confusion.json")),
+        confusion=confusions_in(_read_object(folder / "confusion.json")),
         damaged=damaged + cut + len(lines) - len(records) + len(looks) - len(samples),
     )
-
-
-def _confusions(splits: dict[str, Any]) -> dict[str, Confusion]:
-    """What `confusion.json` says of each split, as far as it makes sense."""
-    found = {}
-    for split, entries in splits.items():
-        if not isinstance(entries, dict) or not _has_step(entries):
-            continue
-        labels, cells = entries.get("labels"), entries.get("counts")
-        if not isinstance(labels, list) or not isinstance(cells, list):
-            continue
-        if len(labels) > MOST_LABELS or not all(isinstance(label, str) for label in labels):
-            continue
-        counts = [[0] * len(labels) for _ in labels]
-        for cell in cells:
-            if isinstance(cell, list) and len(cell) == 3 and all(type(n) is int for n in cell):
-                row, column, count = cell
-                if 0 <= row < len(labels) and 0 <= column < len(labels) and 0 <= count < 1e15:
-                    counts[row][column] = count
-        found[split] = Confusion(int(entries["step"]), tuple(labels), tuple(map(tuple, counts)))
-    return found
 
 
 def _without_repeats(records: list[dict[str, Any]]) -> list[dict[str, Any]]:

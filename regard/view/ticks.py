@@ -39,7 +39,7 @@ def log_ticks(low: float, high: float) -> list[float]:
     return inside
 
 
-def short(value: float) -> str:
+def short(value: float, digits: int = 4) -> str:
     """A number with about four digits, such as a reader wants beside a curve.
 
     >>> [short(value) for value in (0.0, 3.14159, 0.000512, 15250.0, 3e6, 41.0)]
@@ -47,11 +47,13 @@ def short(value: float) -> str:
     """
     size = abs(value)
     if value and not 1e-3 <= size < 1e12:
-        digits, exponent = f"{value:.2e}".split("e")
-        return f"{digits.rstrip('0').rstrip('.') if '.' in digits else digits}e{int(exponent)}"
+        shown, exponent = f"{value:.{digits - 2}e}".split("e")
+        return f"{shown.rstrip('0').rstrip('.') if '.' in shown else shown}e{int(exponent)}"
     if size >= 1e6:
-        return f"{value / 1e9:.4g}G" if size >= 1e9 else f"{value / 1e6:.4g}M"
-    return f"{value:,.0f}" if size >= 1e3 else f"{value:.4g}"
+        return f"{value / 1e9:.{digits}g}G" if size >= 1e9 else f"{value / 1e6:.{digits}g}M"
+    if size >= 1e3:
+        return f"{value:,.{max(0, digits - 1 - floor(log10(size)))}f}"
+    return f"{value:.{digits}g}"
 
 
 def percent(share: float, digits: int = 1) -> str:
@@ -72,11 +74,12 @@ def names_of_ticks(values: Sequence[float], as_percent: bool = False) -> list[st
     >>> names_of_ticks([0.69312, 0.69314]), names_of_ticks([0.25, 0.5], as_percent=True)
     (['0.69312', '0.69314'], ['25 %', '50 %'])
     """
-    for digits in range(8):
+    for digits in range(4, 12):
+        names = [short(value, digits) for value in values]
         if as_percent:
-            names = [percent(value, digits) for value in values]
-        else:
-            names = [f"{v:,.{digits + 3}g}" if digits else short(v) for v in values]
+            names = [percent(value, digits - 4) for value in values]
+            if digits > 6:  # So small a share is a number like any other.
+                names = [f"{short(100 * value, digits - 3)} %" for value in values]
         if len(set(names)) == len(names):
             break
     return names

@@ -11,7 +11,7 @@ from regard.data.encoding.tokenizer import Tokenizer
 from regard.models.han import HAN, HANConfig
 from regard.tasks.classify import Classifier
 from regard.tasks.classify.coder import TextsAndLabels, load_labels, require_labels
-from regard.tasks.classify.metrics import macro_f1
+from regard.tasks.classify.metrics import label_confusion, macro_f1
 from regard.tasks.text_predictor import by_sentence
 from tests.tasks.labels import labelling
 from tests.tasks.rows import learn
@@ -98,3 +98,12 @@ def test_data_with_one_label_is_refused() -> None:
     corpus: Any = Uniform()
     with pytest.raises(ValueError, match="mood is 'good' in all 3,000 training examples; at least"):
         require_labels(corpus)
+
+
+def test_of_very_many_labels_the_rarest_are_counted_together() -> None:
+    pairs = [(0, 0), (0, 1), (1, 1), (2, 3), (3, 0), (2, 4)]
+    records = [{"target": target, "answer": answer} for target, answer in pairs]
+    names, counts = label_confusion(records, ["a", "b", "c", "d", "e"], most=2) or ([], [])
+    assert names == ["a", "b", "(3 other labels)"]
+    assert counts == [[1, 1, 0], [0, 1, 0], [1, 0, 2]]
+    assert label_confusion([{"target": -1, "answer": 0}], ["a", "b"]) is None

@@ -45,6 +45,49 @@ def test_every_point_lies_inside_the_frame(points: Points, log: bool) -> None:
     assert "nan" not in drawn and "inf" not in drawn
 
 
+def labels(svg: str, kind: str) -> list[str]:
+    return re.findall(rf'class="tick {kind}"[^>]*>([^<]*)<', svg)
+
+
+def test_one_point_stands_in_the_middle_over_its_step_alone() -> None:
+    drawn = chart("c", [Curve("a", [(383.0, 0.75)], marked=True)], shares=True)
+    (spot,) = coordinates(drawn)
+    assert spot[0] == pytest.approx((LEFT + WIDTH - 14) / 2, abs=0.1)
+    assert labels(drawn, "middle") == ["383"]
+    assert labels(drawn, "end")[:-1] == ["0 %", "20 %", "40 %", "60 %", "80 %", "100 %"]
+
+
+def test_few_steps_are_counted_in_whole_numbers() -> None:
+    points: Points = [(1.0, 1.0), (2.0, 2.0), (3.0, 3.0)]
+    assert labels(chart("c", [Curve("a", points)]), "middle") == ["1", "2", "3"]
+
+
+@pytest.mark.parametrize(
+    "values", [(0.69312, 0.69314), (1e-12, 2e-12), (1e9, 1e9 + 5e4), (0.0, 1.0), (1234.0, 1234.1)]
+)
+@pytest.mark.parametrize("shares", [True, False])
+def test_marks_of_an_axis_can_be_told_apart(values: tuple[float, float], shares: bool) -> None:
+    points: Points = list(enumerate(values))
+    marks = labels(chart("c", [Curve("a", points)], shares=shares), "end")[:-1]
+    assert len(marks) >= 2 and len(set(marks)) == len(marks)
+    assert max(map(len, marks)) <= 10
+
+
+def test_values_that_are_as_good_as_equal_are_a_level_line() -> None:
+    found = coordinates(chart("c", [Curve("a", [(0.0, 1e16), (1.0, 1e16 + 2)])]))
+    assert found[0][1] == found[1][1]
+
+
+def test_a_share_is_never_drawn_beside_more_than_all() -> None:
+    drawn = chart("c", [Curve("a", [(0.0, 0.2), (1.0, 1.0)])], shares=True)
+    assert labels(drawn, "end")[-2] == "100 %"
+
+
+def test_a_value_between_two_that_are_none_is_a_dot() -> None:
+    drawn = chart("c", [Curve("a", [(0.0, None), (1.0, 2.0), (2.0, None), (3.0, 1.0), (4.0, 1.0)])])
+    assert drawn.count("<circle") == 1
+
+
 @pytest.mark.parametrize("points", [[], [(1.0, None)]])
 def test_a_curve_without_a_point_is_not_drawn(points: Points) -> None:
     assert chart("c", [Curve("a", points)]) == ""

@@ -1,12 +1,13 @@
 """A film shows the weights it was given, at every look, and says what it leaves out."""
 
 import base64
-import re
 from typing import Any
 
 import pytest
 
-from regard.view.film import MOST_FILMS, MOST_LOOKS, MOST_TOKENS, data, figure, films
+from regard.view.film import MOST_FILMS, MOST_LOOKS, data, films, with_weights
+from regard.view.frame import MOST_TOKENS
+from regard.view.maps import figure
 
 
 def look(step: int, *samples: object) -> dict[str, Any]:
@@ -30,40 +31,21 @@ def unpacked(frame: dict[str, Any]) -> list[float]:
 
 def test_packed_weights_are_exact_to_four_thousandths() -> None:
     weights = [[n / 1000 for n in range(k * 50, k * 50 + 50)] for k in range(20)]
-    ((film,),) = [films([look(1, sample(weights, 20, 50))])]
+    (film,) = films([look(1, sample(weights, 20, 50))])
     flat = [weight for row in weights for weight in row]
-    assert unpacked(data(film)[0]) == pytest.approx(flat, abs=0.004)
+    assert unpacked(data(film)["frames"][0]) == pytest.approx(flat, abs=0.004)
 
 
-def test_the_table_has_a_row_for_each_output_and_shades_relative_to_the_strongest() -> None:
-    (film,) = films([look(1, sample([[0.5, 0.25, 0.0], [0.0, 0.0, 0.125]]))])
-    drawn = figure(0, film)
-    body = drawn.split("<tbody>")[1]
-    rows = [re.findall(r'<td(?: style="--w:([\d.]+)")?>', row) for row in body.split("</tr>")[:-1]]
-    assert rows == [["1.00", "0.50", ""], ["", "", "0.25"]]
-    assert re.findall(r'scope="(\w+)"><span dir="auto">(\w+)', drawn) == [
-        ("col", "i0"), ("col", "i1"), ("col", "i2"), ("row", "o0"), ("row", "o1"),
-    ]  # fmt: skip
-    assert 'data-full="0.5000">' in drawn
-
-
-def test_inputs_that_are_sentences_are_rows_so_that_they_can_be_read_whole() -> None:
-    sentences = [f"Clara went to the {place} with the lamp." for place in ("attic", "cellar")]
-    hops = {"inputs": sentences, "outputs": ["hop 1", "hop 2", "hop 3"]}
-    (film,) = films([look(1, sample([[0.5, 0.0], [0.25, 0.125], [0.0, 0.0]], **hops))])
-    drawn = figure(0, film)
-    body = drawn.split("<tbody>")[1]
-    rows = [re.findall(r'<td(?: style="--w:([\d.]+)")?>', row) for row in body.split("</tr>")[:-1]]
-    assert rows == [["1.00", "0.50", ""], ["", "0.25", ""]]
-    named = re.findall(r'scope="(\w+)"><span dir="auto">([^<]+)', drawn)
-    assert named == [*(("col", f"hop {n}") for n in (1, 2, 3)), *(("row", s) for s in sentences)]
-    assert " data-down>" in drawn
-    assert data(film)[0]["inputs"] == sentences
+def test_what_is_as_it_was_in_the_look_before_is_not_said_again() -> None:
+    (film,) = films([look(1, sample()), look(2, sample()), look(3, sample(outputs=["p", "q"]))])
+    first, second, third = data(film)["frames"]
+    assert first["inputs"] == ["i0", "i1", "i2"] and "inputs" not in second
+    assert "outputs" not in second and third["outputs"] == ["p", "q"] and "inputs" not in third
 
 
 def test_each_example_has_its_looks_in_order_and_the_last_stands_in_the_page() -> None:
     shown = films([look(n, sample(answer=f"a{n}"), sample(answer=f"b{n}")) for n in (1, 2, 3)])
-    assert [[frame.answer for frame in film] for film in shown] == [
+    assert [[frame.answer for frame in film.frames] for film in shown] == [
         ["a1", "a2", "a3"], ["b1", "b2", "b3"],
     ]  # fmt: skip
     drawn = figure(1, shown[1])
@@ -72,21 +54,31 @@ def test_each_example_has_its_looks_in_order_and_the_last_stands_in_the_page() -
 
 def test_of_very_many_looks_the_first_and_the_last_are_kept() -> None:
     (film,) = films([look(n, sample()) for n in range(1000)])
-    steps = [frame.step for frame in film]
+    steps = [frame.step for frame in film.frames]
     assert len(steps) == MOST_LOOKS and steps[0] == 0 and steps[-1] == 999
     assert steps == sorted(set(steps))
 
 
 def test_what_is_too_long_is_cut_and_said_to_be() -> None:
     (long,) = films([look(1, sample(height=MOST_TOKENS + 1, width=5))])
-    assert len(long[0].outputs) == len(long[0].weights) == MOST_TOKENS
-    assert f"first {MOST_TOKENS} tokens" in figure(0, long)
-    (whole,) = films([look(1, sample(height=MOST_TOKENS, width=MOST_TOKENS))])
-    assert "first" not in figure(0, whole)
+    (frame,) = long.frames
+    assert len(frame.outputs) == len(frame.weights) == MOST_TOKENS
+    assert f"Only the first {MOST_TOKENS} of {MOST_TOKENS + 1} outputs" in figure(0, long)
+    (whole,) = films([look(1, sample(height=MOST_TOKENS, width=5))])
+    assert "Only the first" not in figure(0, whole)
+
+
+def test_large_maps_have_fewer_looks_and_always_the_last() -> None:
+    looks = [look(n, sample(height=150, width=300)) for n in range(9)]
+    (film,) = films(looks)
+    assert [frame.step for frame in film.frames] == [0, 8]
+    (film,) = films([look(n, sample(height=400, width=400)) for n in range(3)])
+    assert [frame.step for frame in film.frames] == [2]
 
 
 def test_of_very_many_examples_some_are_drawn() -> None:
-    assert len(films([look(1, *[sample() for _ in range(50)])])) == MOST_FILMS
+    looks = [look(1, *[sample() for _ in range(50)])]
+    assert len(films(looks)) == MOST_FILMS and with_weights(looks) == 50
 
 
 @pytest.mark.parametrize(
@@ -106,13 +98,13 @@ def test_an_example_without_fitting_weights_is_no_film(damaged: object) -> None:
 @pytest.mark.parametrize("weight", [None, "x", float("nan"), float("inf"), -1.0, 7, 10**400, True])
 def test_a_weight_that_is_none_is_drawn_between_zero_and_one(weight: object) -> None:
     (film,) = films([look(1, sample([[weight, 0.5, 0.5], [0.0, 0.0, 0.0]]))])
-    assert all(0 <= w <= 1 for row in film[0].weights for w in row)
+    assert all(0 <= w <= 1 for row in film.frames[0].weights for w in row)
     assert "nan" not in figure(0, film)
 
 
 def test_weights_that_are_all_zero_are_drawn_blank() -> None:
     (film,) = films([look(1, sample([[0.0] * 3, [0] * 3]))])
-    assert "--w" not in figure(0, film) and unpacked(data(film)[0]) == [0.0] * 6
+    assert "--w" not in figure(0, film) and unpacked(data(film)["frames"][0]) == [0.0] * 6
 
 
 def test_tokens_are_shown_and_not_obeyed() -> None:
@@ -120,5 +112,5 @@ def test_tokens_are_shown_and_not_obeyed() -> None:
     (film,) = films([look(1, sample(inputs=hostile, answer="\u2028<b>"))])
     drawn = figure(0, film)
     assert "&lt;/script&gt;" in drawn and "U+202E" in drawn and "␣" in drawn and "<b>" not in drawn
-    shown = data(film)[0]
+    shown = data(film)["frames"][0]
     assert shown["inputs"] == ["</script>", "U+202E", "␣"] and shown["answer"] == "U+2028<b>"

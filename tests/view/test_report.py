@@ -3,46 +3,20 @@
 import json
 import math
 import re
-from html.parser import HTMLParser
 from typing import Any
 
 import pytest
 
 from regard.view.comparison import comparison, differing_settings, summaries
+from regard.view.counted import Confusion
 from regard.view.report import RunLog, report
+from tests.view.parsed import Element, parsed, section
 
-VOID = {"meta", "input"}
+CONFUSED = Confusion(200, ("no", "yes"), ((3, 1), (0, 4)))
 
 
-class Outline(HTMLParser):
-    """Collects headings and elements, and insists that every element is closed in its turn."""
-
-    def __init__(self, whole: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.headings: list[str] = []
-        self.count: dict[str, int] = {}
-        self.ids: list[str] = []
-        self.feed(whole)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.count[tag] = self.count.get(tag, 0) + 1
-        self.ids += [value or "" for name, value in attrs if name == "id"]
-        assert not any(name.startswith("on") for name, _ in attrs)
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.count[tag] = self.count.get(tag, 0) + 1
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if self.open and self.open[-1] in ("h1", "h2"):
-            self.headings.append(data)
+def headings(whole: Element) -> list[str]:
+    return [each.text for each in whole.all() if each.tag in ("h1", "h2")]
 
 
 def a_run(steps: int = 200, title: str = "de-en", **more: Any) -> RunLog:
@@ -80,14 +54,17 @@ def a_run(steps: int = 200, title: str = "de-en", **more: Any) -> RunLog:
 
 
 def test_the_page_has_its_parts_in_order_and_is_well_formed() -> None:
-    outline = Outline(report(a_run()))
-    assert outline.headings == [
-        "de-en", "Curves", "Evaluations", "Answers", "Attention over the run", "Events",
-        "Configuration",
+    whole = parsed(report(a_run(confusion={"valid": CONFUSED})))
+    assert headings(whole) == [
+        "de-en", "Answers", "Attention", "Labels and answers, valid data", "Curves", "Evaluations",
+        "Training", "Events", "Configuration",
     ]  # fmt: skip
-    assert outline.count["h1"] == 1 and outline.count["script"] == 2
-    assert outline.count["figure"] == 6 + 1, "loss, BLEU, four of training; one film"
-    assert len(outline.ids) == len(set(outline.ids))
+    assert len(whole.all("script")) == 2
+    assert len(section(whole, "Curves").all("figure")) == 2, "loss, BLEU"
+    assert len(section(whole, "Training").all("figure")) == 4
+    assert len(section(whole, "Attention").all("figure")) == 1
+    ids = [each.attributes["id"] for each in whole.all() if "id" in each.attributes]
+    assert len(ids) == len(set(ids))
 
 
 def test_the_head_says_task_best_steps_time_and_how_it_ended() -> None:
@@ -139,7 +116,7 @@ def test_a_damaged_line_is_mentioned() -> None:
 )
 def test_whatever_a_folder_holds_makes_a_well_formed_page(run: RunLog) -> None:
     for page in (report(run), comparison([run, run])):
-        assert Outline(page).count["script"] == 2
+        assert len(parsed(page).all("script")) == 2
         assert not re.search(
             r"\b(nan|inf|NaN|Infinity)\b", page.split("<main>")[1].split("<script>")[0]
         )
@@ -148,8 +125,8 @@ def test_whatever_a_folder_holds_makes_a_well_formed_page(run: RunLog) -> None:
 def test_what_the_script_reads_is_json_without_nan() -> None:
     block = re.findall(r'id="data">(.*?)</script>', report(a_run()))[0]
     films = json.loads(block)["films"]
-    assert len(films) == 1 and [frame["step"] for frame in films[0]] == [1, 2]
-    assert films[0][0]["outputs"] == ["a", "</script>"]
+    assert len(films) == 1 and [frame["step"] for frame in films[0]["frames"]] == [1, 2]
+    assert films[0]["frames"][0]["outputs"] == ["a", "</script>"]
 
 
 @pytest.mark.slow
@@ -174,7 +151,7 @@ def test_a_comparison_shows_each_run_and_marks_the_best() -> None:
     worse = a_run(100, title="other", config='task = "translate"\nseed = 1')
     runs = [a_run(200), worse]
     page = comparison(runs)
-    assert Outline(page).headings == ["Comparison", "Results", "Where they differ", "Curves"]
+    assert headings(parsed(page)) == ["Comparison", "Results", "Where they differ", "Curves"]
     assert differing_settings(runs) == {"model": ["transformer", None], "seed": [0, 1]}
     assert [run["best valid loss"] for run in summaries(runs)] == [1.8, 1.9]
     assert page.count("★ 1.8") == 1 and "★ 1.9" not in page
@@ -195,3 +172,96 @@ def test_a_pair_of_sentences_stands_on_two_lines() -> None:
     pair = {"input": "a man\ta boy", "answer": "no", "wanted": "no"}
     shown = report(a_run(samples=({"step": 1, "epoch": 1.0, "samples": [pair]},)))
     assert '<span dir="auto">a man\na boy</span>' in shown
+
+
+def measured(*values: float, name: str = "accuracy") -> RunLog:
+    records = tuple({"kind": "valid", "step": n + 1, name: v} for n, v in enumerate(values))
+    return RunLog("r", records, config='task = "classify"\n')
+
+
+def test_shares_are_percentages_wherever_they_stand() -> None:
+    for values in ((0.7532,), (0.25, 0.7532)):
+        whole = parsed(report(measured(*values)))
+        assert "best valid Accuracy75.3 %" in whole.all("header")[0].text
+        assert "★ 75.3 %" in section(whole, "Evaluations").text
+        (chart,) = section(whole, "Curves").all("figure")
+        assert chart.all("ul")[0].text.strip() == "valid 75.3 %"
+        assert all(t.text.endswith(" %") for t in chart.all("text", "end")[:-1])
+    assert "75.3 %" in comparison([measured(0.7532), measured(0.5)])
+    assert "100.0 %" not in report(measured(0.99999))
+
+
+def test_what_is_no_share_stays_a_number() -> None:
+    assert "%" not in parsed(report(measured(31.4, name="bleu"))).all("main")[0].text
+    assert "150 " not in report(measured(1.5)), "a share that is none is not made one"
+
+
+def test_right_and_wrong_answers_are_marked_where_an_answer_is_right_or_wrong() -> None:
+    pairs = [("yes", "yes"), ("no", "yes"), ("yes", None)]
+    samples = [{"input": "x", "answer": answer, "wanted": wanted} for answer, wanted in pairs]
+    look = ({"step": 1, "epoch": 1.0, "samples": samples},)
+    for task, marks in (("classify", ["right", "wrong"]), ("translate", [])):
+        whole = parsed(report(a_run(samples=look, config=f'task = "{task}"\n')))
+        table = section(whole, "Answers")
+        assert [
+            each.attributes["aria-label"] for each in table.all() if "role" in each.attributes
+        ] == marks
+
+
+def test_long_texts_are_folded_whole_and_run_their_own_way() -> None:
+    long = "كلمة " * 400
+    sample = {"input": long, "answer": long, "wanted": long[:-5]}
+    whole = parsed(report(a_run(samples=({"step": 1, "epoch": 1.0, "samples": [sample]},))))
+    folds = section(whole, "Answers").all("details")
+    assert len(folds) == 3
+    for fold, text in zip(folds, (long, long, long[:-5]), strict=True):
+        assert fold.all("div")[0].text == text
+        assert f"show all {len(text):,} characters" in fold.all("summary")[0].text
+        assert len(fold.all("summary")[0].text) < 300 and "open" not in fold.attributes
+        assert {e.attributes.get("dir") for e in (fold.all("div")[0], fold.all("span")[0])} == {
+            "auto"
+        }
+
+
+def test_what_is_too_long_for_a_page_is_said_to_be() -> None:
+    sample = {"input": "word " * 100_000, "answer": "a", "wanted": None}
+    page = report(a_run(samples=({"step": 1, "epoch": 1.0, "samples": [sample]},)))
+    assert "480,001 more characters are not in this page" in page and len(page) < 120_000
+
+
+def test_of_thousands_of_evaluations_the_best_and_the_last_are_open() -> None:
+    values = [1 - abs(n - 2500) / 1e4 for n in range(5000)]
+    page = report(measured(*values))
+    evaluations = section(parsed(page), "Evaluations")
+    first, second = evaluations.all("table")
+    steps = [row.all("th")[0].text for row in first.all("tr")[1:]]
+    assert steps == ["2,501", "4,998", "4,999", "5,000"]
+    assert (
+        "all 5,000 evaluations, 4,599 in the middle left out" in evaluations.all("summary")[0].text
+    )
+    assert len(second.all("tr")) == 402 and len(page) < 200_000
+
+
+def test_a_map_of_512_by_512_weights_is_a_small_part_of_a_page() -> None:
+    row = [0.5 * (n % 97 == 0) for n in range(512)]
+    tokens = [f"w{n}" for n in range(512)]
+    sample = {"input": " ".join(tokens), "answer": "a", "inputs": tokens, "outputs": tokens}
+    look = {"step": 1, "epoch": 0.0, "samples": [{**sample, "weights": [row] * 512}] * 9}
+    page = report(a_run(samples=(look,)))
+    assert len(page) < 1_900_000
+    whole = section(parsed(page), "Attention")
+    assert len(whole.all("figure")) == 4 and "5 more examples are not drawn" in whole.text
+
+
+def test_nothing_is_loaded_from_anywhere() -> None:
+    page = report(a_run(confusion={"valid": CONFUSED}))
+    loaded = [
+        v for e in parsed(page).all() for n, v in e.attributes.items() if n in ("src", "href")
+    ]
+    assert loaded == [] and not re.search(r"https?://|@import|url\((?!data:|\$)", page)
+
+
+def test_whatever_scrolls_can_be_reached_by_keys() -> None:
+    whole = parsed(report(a_run(confusion={"valid": CONFUSED})))
+    scrolling = whole.all("div", "scroll")
+    assert scrolling and all(each.attributes["tabindex"] == "0" for each in scrolling)

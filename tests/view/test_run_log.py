@@ -64,6 +64,32 @@ def test_steps_that_a_resumed_run_did_again_count_once_and_as_they_came_out_last
     assert len([r for r in run.records if r["kind"] == "event"]) == 2
 
 
+def test_confusions_are_counted_by_label_and_what_makes_no_sense_is_left_out(
+    tmp_path: Path,
+) -> None:
+    cells = [[0, 1, 5], [1, 1, 2], [2, 0, 1], [0, 0, -1], [0, 0], "x", [True, 0, 1]]
+    good = {"step": 3, "labels": ["a", "b"], "counts": cells}
+    bad = [
+        None,
+        [],
+        {"step": 1},
+        good | {"labels": [1]},
+        good | {"step": "3"},
+        good | {"counts": 1},
+    ]
+    splits = {"valid": good, **{f"s{n}": entries for n, entries in enumerate(bad)}}
+    write(tmp_path, step(1))
+    write(tmp_path, splits, name="confusion.json")
+    found = read_run(tmp_path).confusion
+    assert list(found) == ["valid"] and found["valid"].counts == ((0, 5), (0, 2))
+    write(tmp_path, "{", name="confusion.json")
+    assert read_run(tmp_path).confusion == {}
+
+
+def test_the_main_metric_is_one_that_has_a_value() -> None:
+    assert RunLog("r", (step(1, "valid", f1=None, accuracy=0.5),)).main_metric() == "accuracy"
+
+
 @pytest.mark.parametrize(
     ("events", "status"),
     [

@@ -37,6 +37,7 @@ def test_a_weight_that_is_none_is_blank(weight: float) -> None:
         ["<ar>", "م", "ا", "\u200f"],
         ["<th>", "\u0e31", "\u0301", "a"],
         ["<x>", "👍", "\u200d", "\ufe0f"],
+        ["👩\u200d👩\u200d👧", "می\u200cخواهم", "🇩🇪", "नि"],
         ["<fa>", "\u200c", "۳", " "],
         ["<x>", *HOSTILE[:3]],
     ],

@@ -48,7 +48,7 @@ def label_confusion(
     pairs = [(record["target"], record["answer"]) for record in records if record["target"] >= 0]
     if not pairs:
         return None
-    kept = range(len(labels))
+    kept = list(range(len(labels)))
     if len(labels) > most:
         often = Counter(label for pair in pairs for label in pair)
         kept = sorted(label for label, _ in often.most_common(most))

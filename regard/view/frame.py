@@ -1,0 +1,76 @@
+"""One look at the attention of an example, whatever a file says of it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeGuard
+
+from regard.view.run_log import as_number
+from regard.view.running import Piece, along
+
+MOST_TOKENS = 512
+MOST_READ = 2048
+"""Greatest number of tokens of a text that is shown with one weight for each."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One look at one example; weights are between 0 and 1, `[outputs, inputs]`.
+
+    Args:
+        left_out: how many inputs and outputs there were beyond those that are kept.
+    """
+
+    step: int
+    epoch: float
+    text: str
+    answer: str
+    wanted: str | None
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    weights: tuple[tuple[float, ...], ...]
+    left_out: tuple[int, int]
+
+    @property
+    def pieces(self) -> tuple[list[Piece], str]:
+        """The tokens where they stand in the text, and what of it was not read."""
+        found, rest = along(self.inputs, self.text)
+        return found, "" if self.left_out[0] else rest
+
+
+def frame_of(look: Mapping[str, Any], sample: Any) -> Frame | None:
+    """An example as a look found it; None for one without weights that fit its tokens."""
+    if not isinstance(sample, dict):
+        return None
+    inputs, outputs = sample.get("inputs"), sample.get("outputs")
+    rows: Any = sample.get("weights")
+    if not (_strings(inputs) and _strings(outputs) and _matrix(rows, len(outputs), len(inputs))):
+        return None
+    wanted, most = sample.get("wanted"), MOST_READ if len(outputs) == 1 else MOST_TOKENS
+    return Frame(
+        step=int(look["step"]),
+        epoch=as_number(look.get("epoch")) or 0.0,
+        text=str(sample.get("input") or "").replace("\t", "\n"),
+        answer=str(sample.get("answer") or ""),
+        wanted=None if wanted is None else str(wanted),
+        inputs=tuple(inputs[:most]),
+        outputs=tuple(outputs[:MOST_TOKENS]),
+        weights=tuple(_row(row[:most]) for row in rows[:MOST_TOKENS]),
+        left_out=(max(0, len(inputs) - most), max(0, len(outputs) - MOST_TOKENS)),
+    )
+
+
+def _strings(tokens: Any) -> TypeGuard[list[str]]:
+    return isinstance(tokens, list) and bool(tokens) and all(isinstance(t, str) for t in tokens)
+
+
+def _matrix(rows: Any, height: int, width: int) -> bool:
+    return (
+        isinstance(rows, list)
+        and len(rows) == height
+        and all(isinstance(row, list) and len(row) == width for row in rows)
+    )
+
+
+def _row(row: Sequence[object]) -> tuple[float, ...]:
+    """Weights between 0 and 1, whatever stands there."""
+    return tuple(min(1.0, max(0.0, as_number(w) or 0.0)) for w in row)
