@@ -22,6 +22,8 @@ from regard.view.ticks import clock
 
 __all__ = ["RunLog", "read_run", "report"]
 
+ROWS = {"match": "the second text", "language_model": "what read it"}
+"""Tasks in which not the answer attends but something else."""
 MOST_EVENTS = 200
 
 
@@ -44,7 +46,7 @@ def report(run: RunLog, lang: str = "en") -> str:
     body = [
         _head(run),
         section("Answers", answers(run)),
-        section("Attention", _films(shown, left)),
+        section("Attention", _films(run, shown, left)),
         *(
             section(f"Labels and answers, {split} data", _confusion(run, split))
             for split in EVALUATIONS
@@ -80,13 +82,14 @@ def _head(run: RunLog) -> str:
     return f"<header>{title}{facts(shown)}{warn}</header>"
 
 
-def _films(shown: Sequence[film.Film], left: int) -> str:
+def _films(run: RunLog, shown: Sequence[film.Film], left: int) -> str:
     if not shown:
         return ""
     layouts = {each.layout for each in shown}
     how = []
     if layouts & {"table", "picture"}:
-        how.append("Columns are what was read, rows what was answered.")
+        rows = ROWS.get(str(run.fact("task")), "what was answered")
+        how.append(f"Columns are what was read, rows {rows}.")
     if "down" in layouts:
         how.append("Where what was read is long, it stands down the side.")
     if "text" in layouts:
