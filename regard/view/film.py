@@ -7,10 +7,11 @@ slider is moved.
 import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import sqrt
 from typing import Any
 
-from regard.view.frame import MOST_TOKENS, Frame, frame_of
+import numpy as np
+
+from regard.view.frame import MOST_TOKENS, Frame, frame_of, has_weights
 from regard.view.letters import as_shown
 from regard.view.page import obeyed_by_none
 from regard.view.terminal import visible
@@ -70,14 +71,13 @@ def film_of(frames: Sequence[Frame]) -> Film:
     layout = _layout(frames)
     few = max(1, min(MOST_LOOKS, MOST_IN_FILM // max(map(_cells, frames))))
     kept = [_as_shown(f) if layout == "table" else f for f in _evenly(frames, few)]
-    full = max((w for frame in kept for row in frame.weights for w in row), default=0.0)
+    full = max(max(map(max, frame.weights)) for frame in kept)
     return Film(tuple(kept), layout, full or 1.0)
 
 
 def with_weights(samples: Sequence[Mapping[str, Any]]) -> int:
     """How many examples of the last look have weights."""
-    found = (frame_of(look, each) for look in samples[-1:] for each in look["samples"])
-    return sum(frame is not None for frame in found)
+    return sum(has_weights(each) for look in samples[-1:] for each in look["samples"])
 
 
 def data(film: Film) -> dict[str, Any]:
@@ -140,7 +140,7 @@ def _cells(frame: Frame) -> int:
 
 
 def _packed(weights: Weights) -> str:
-    return base64.b64encode(bytes(round(255 * sqrt(w)) for row in weights for w in row)).decode()
+    return base64.b64encode(np.rint(255 * np.sqrt(weights)).astype(np.uint8).tobytes()).decode()
 
 
 def _evenly(looks: Sequence[Any], most: int) -> list[Any]:

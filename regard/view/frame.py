@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeGuard
+from typing import Any
+
+import numpy as np
 
 from regard.view.run_log import as_number
 from regard.view.running import Piece, along
@@ -39,12 +41,9 @@ class Frame:
 
 def frame_of(look: Mapping[str, Any], sample: Any) -> Frame | None:
     """An example as a look found it; None for one without weights that fit its tokens."""
-    if not isinstance(sample, dict):
+    if not has_weights(sample):
         return None
-    inputs, outputs = sample.get("inputs"), sample.get("outputs")
-    rows: Any = sample.get("weights")
-    if not (_strings(inputs) and _strings(outputs) and _matrix(rows, len(outputs), len(inputs))):
-        return None
+    inputs, outputs, rows = (sample[name] for name in ("inputs", "outputs", "weights"))
     wanted, most = sample.get("wanted"), MOST_READ if len(outputs) == 1 else MOST_TOKENS
     return Frame(
         step=int(look["step"]),
@@ -54,12 +53,21 @@ def frame_of(look: Mapping[str, Any], sample: Any) -> Frame | None:
         wanted=None if wanted is None else str(wanted),
         inputs=tuple(inputs[:most]),
         outputs=tuple(outputs[:MOST_TOKENS]),
-        weights=tuple(_row(row[:most]) for row in rows[:MOST_TOKENS]),
+        weights=_shares([row[:most] for row in rows[:MOST_TOKENS]]),
         left_out=(max(0, len(inputs) - most), max(0, len(outputs) - MOST_TOKENS)),
     )
 
 
-def _strings(tokens: Any) -> TypeGuard[list[str]]:
+def has_weights(sample: Any) -> bool:
+    """Whether an example has weights that fit its tokens."""
+    if not isinstance(sample, dict):
+        return False
+    inputs, outputs = sample.get("inputs"), sample.get("outputs")
+    fits = _strings(inputs) and _strings(outputs)
+    return fits and _matrix(sample.get("weights"), len(outputs), len(inputs))
+
+
+def _strings(tokens: Any) -> bool:
     return isinstance(tokens, list) and bool(tokens) and all(isinstance(t, str) for t in tokens)
 
 
@@ -71,6 +79,10 @@ def _matrix(rows: Any, height: int, width: int) -> bool:
     )
 
 
-def _row(row: Sequence[object]) -> tuple[float, ...]:
+def _shares(rows: Sequence[Sequence[Any]]) -> tuple[tuple[float, ...], ...]:
     """Weights between 0 and 1, whatever stands there."""
-    return tuple(min(1.0, max(0.0, as_number(w) or 0.0)) for w in row)
+    try:
+        known = np.array(rows, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError):
+        known = np.array([[as_number(weight) or 0.0 for weight in row] for row in rows])
+    return tuple(map(tuple, np.nan_to_num(known, posinf=0.0).clip(0.0, 1.0).tolist()))
