@@ -63,12 +63,14 @@ def has_weights(sample: Any) -> bool:
     if not isinstance(sample, dict):
         return False
     inputs, outputs = sample.get("inputs"), sample.get("outputs")
-    fits = _strings(inputs) and _strings(outputs)
-    return fits and _matrix(sample.get("weights"), len(outputs), len(inputs))
+    if not isinstance(inputs, list) or not isinstance(outputs, list):
+        return False
+    fits = _matrix(sample.get("weights"), len(outputs), len(inputs))
+    return fits and _strings(inputs) and _strings(outputs)
 
 
-def _strings(tokens: Any) -> bool:
-    return isinstance(tokens, list) and bool(tokens) and all(isinstance(t, str) for t in tokens)
+def _strings(tokens: list[Any]) -> bool:
+    return bool(tokens) and all(isinstance(t, str) for t in tokens)
 
 
 def _matrix(rows: Any, height: int, width: int) -> bool:

@@ -69,7 +69,7 @@ def test_confusions_are_counted_by_label_and_what_makes_no_sense_is_left_out(
 ) -> None:
     cells = [[0, 1, 5], [1, 1, 2], [2, 0, 1], [0, 0, -1], [0, 0], "x", [True, 0, 1]]
     good = {"step": 3, "labels": ["a", "b"], "counts": cells}
-    bad = [
+    bad: list[object] = [
         None,
         [],
         {"step": 1},
