@@ -29,7 +29,7 @@ class Survey:
 
     counts: Counter[str] = field(default_factory=Counter)
     draws: "array[int]" = field(default_factory=lambda: array("Q"))
-    labels: "array[int]" = field(default_factory=lambda: array("L"))
+    labels: "array[int]" = field(default_factory=lambda: array("I"))
     numbers: dict[str, int] = field(default_factory=dict)
 
     def add(self, label: str, draw: int | None) -> None:
@@ -93,7 +93,7 @@ def _renumber(survey: Survey, changed: Mapping[str, str]) -> None:
     for old, number in new.items():
         if old in survey.numbers:
             table[survey.numbers[old]] = number
-    survey.labels = array("L", table[np.asarray(survey.labels, dtype=np.int64)].tolist())
+    survey.labels = array("I", table[np.asarray(survey.labels, dtype=np.int64)].tolist())
 
 
 def held_by_label(survey: Survey) -> frozenset[int]:
