@@ -1,7 +1,7 @@
 """Metrics known by their names, to whoever chooses a model or draws one: which way is better."""
 
 LOWER_IS_BETTER = frozenset(
-    {"loss", "perplexity", "bits_per_character", "error", "unknown", "rmse", "mae"}
+    {"loss", "perplexity", "bits_per_character", "error", "unknown", "rmse", "mae", "mse"}
 )
 """Metrics of which less is more; of all others more is."""
 
@@ -15,8 +15,10 @@ SPELLED = {
     "bleu_lowercase": "BLEU, lower case",
     "chrf": "chrF",
     "f1": "F1",
+    "macro_f1": "macro F1",
     "rmse": "RMSE",
     "mae": "MAE",
+    "mse": "MSE",
     "map": "MAP",
     "mrr": "MRR",
     "ndcg": "NDCG",

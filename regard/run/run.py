@@ -62,7 +62,7 @@ class Run:
     ...     answer = run.predict(["a good film"])[0]
     ...     scores = run.evaluate(path)
     >>> answer.inputs, sorted(scores)
-    (('a', 'good', 'film'), ['accuracy', 'f1', 'loss'])
+    (('a', 'good', 'film'), ['accuracy', 'balanced_accuracy', 'f1', 'loss'])
     """
 
     def __init__(
@@ -114,8 +114,7 @@ class Run:
         A split without any is not there.
         """
         found: dict[str, dict[str, int | float]] = {}
-        name = self._task_name()
-        metric = task_class(name).metric if name in TASKS else "loss"
+        metric = self._metric()
         for line in self.history:
             kind = line["kind"]
             numbers = {k: v for k, v in line.items() if isinstance(v, (int, float))}
@@ -200,6 +199,17 @@ class Run:
         Raises `UsageError` for a setting that may not change.
         """
         return train(resume=self.path, **settings)
+
+    def _metric(self) -> str:
+        """The number by which the best network was chosen."""
+        name = self._task_name()
+        if name not in TASKS:
+            return "loss"
+        found = task_class(name)
+        try:
+            return str(found.metric_with(self.settings.task))
+        except UsageError:
+            return str(found.metric)
 
     def _task_name(self) -> str:
         """The task's name, whether or not there is a best network yet."""

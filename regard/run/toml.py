@@ -1,6 +1,7 @@
 """Settings as TOML; Python reads it and does not write it."""
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +17,9 @@ def as_toml(tables: Mapping[str, Mapping[str, Any]]) -> str:
     >>> print(as_toml({"model": {"pooling": {"kind": "hard", "layers": [1, 2]}}}), end="")
     [model]
     pooling = {kind = "hard", layers = [1, 2]}
+    >>> print(as_toml({"task": {"class_weights": {"ham": 1.0, "not ham": 9.0}}}), end="")
+    [task]
+    class_weights = {ham = 1.0, "not ham" = 9.0}
     """
     lines: list[str] = []
     for name, entries in tables.items():
@@ -24,9 +28,13 @@ def as_toml(tables: Mapping[str, Mapping[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _key(key: str) -> str:
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _value(key)
+
+
 def _value(value: Any) -> str:
     if isinstance(value, Mapping):
-        inner = (f"{key} = {_value(held)}" for key, held in value.items() if held is not None)
+        inner = (f"{_key(key)} = {_value(held)}" for key, held in value.items() if held is not None)
         return "{" + ", ".join(inner) + "}"
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(map(_value, value)) + "]"

@@ -84,8 +84,8 @@ class Task(ABC):
     """
 
     name: ClassVar[str]
-    metric: ClassVar[str]
-    """The number of `score` by which the best network is chosen."""
+    metric: str
+    """The number of `score` by which the best network is chosen (see `metric_with`)."""
     schema: ClassVar[Schema | None] = None
     """The columns it reads; None for one that reads no data."""
     settings_type: ClassVar[type[Config]]
@@ -104,6 +104,7 @@ class Task(ABC):
     ) -> None:
         self.settings: Any = self.settings_type() if settings is None else settings
         self.seed = seed
+        self.metric = self.metric_with(self.settings)
         self.data = data if isinstance(data, Encoded) else self.prepare(data, self.settings)
         self.coder = self.data.coder
         made = model if isinstance(model, nn.Module) else model(**self.coder.sizes)
@@ -136,6 +137,20 @@ class Task(ABC):
     def confusion(self, records: Sequence[Record]) -> Confusion | None:
         """How often each label was answered with each; None where there is nothing to confuse."""
         return None
+
+    def remarks(self, split: str, records: Sequence[Record]) -> list[str]:
+        """What an evaluation shows that its metrics do not: a sentence each, for the user to read.
+
+        Args:
+            split: that was evaluated.
+            records: of all its examples.
+        """
+        return []
+
+    @classmethod
+    def metric_with(cls, settings: Any) -> str:
+        """The number of `score` by which the best network is chosen with these settings."""
+        return cls.metric
 
     def shown(self, count: int) -> list[tuple[Any, str | None]]:
         """Some examples to show while training lasts: an input, and the answer that is right.

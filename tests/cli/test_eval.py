@@ -13,7 +13,7 @@ from tests.cli.small import as_table, put, train_arguments
 Call = Callable[..., str]
 METRICS = {
     "translate": {"loss", "perplexity", "bleu", "chrf", "bleu_lowercase"},
-    "classify": {"loss", "accuracy", "f1"},
+    "classify": {"loss", "accuracy", "balanced_accuracy", "f1"},
     "language_model": {"loss", "perplexity", "bits_per_character"},
 }
 
@@ -68,7 +68,7 @@ def test_a_test_part_is_taken_if_there_is_one(tmp_path: Path, done: Call) -> Non
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
-        (["--metrics", "blue"], "no metric 'blue'; there are loss, accuracy, f1"),
+        (["--metrics", "blue"], "no metric 'blue'; there are loss, accuracy, bal"),
         (["--metrics", "f1,"], "give names with commas between"),
         (
             ["--split", "test"],

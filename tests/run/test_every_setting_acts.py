@@ -19,6 +19,7 @@ from regard.run.merging import Request, settings_for
 from regard.run.preparing import task_of
 from regard.run.recipes import names, recipe
 from regard.run.settings import kinds_of, places
+from regard.tasks.classify.class_weights import Weighing
 from regard.training.hooks import TrainerHooks
 from regard.training.loop import Trainer
 from regard.training.ranks import Ranks
@@ -128,7 +129,9 @@ def _others(hint: Any) -> Iterator[Any]:
             yield option.tag
     if alternatives(hint):
         return
-    if get_origin(hint) is Annotated:
+    if hint == Weighing:
+        yield "balanced"
+    elif get_origin(hint) is Annotated:
         base, *marks = get_args(hint)
         for mark in marks:
             if isinstance(mark, PartOf):
@@ -138,8 +141,7 @@ def _others(hint: Any) -> Iterator[Any]:
         for value in (7, 24, 3, 60, 5, 2, 1) if base is int else (0.37, 0.9, 2.5, 0.001):
             if bounds.least <= value <= bounds.most and bounds.above < value < bounds.below:
                 yield base(value)
-        return
-    if get_origin(hint) is Literal:
+    elif get_origin(hint) is Literal:
         yield from get_args(hint)
     elif NoneType in get_args(hint):
         yield from (

@@ -72,7 +72,7 @@ def test_three_lines_go_from_a_file_to_answers_and_numbers() -> None:
     assert run.metrics["valid"].keys() >= {"loss", "accuracy", "f1", "step"}
     assert run.history[-1]["event"] == "finished" and run.metrics["train"]["loss"] > 0
     assert repr(run).startswith("Run('runs/labels-lstm': ") and "accuracy" in repr(run)
-    assert run.evaluate().keys() == {"loss", "accuracy", "f1"}
+    assert run.evaluate().keys() == {"loss", "accuracy", "balanced_accuracy", "f1"}
     with pytest.raises(TypeError, match=r"inputs must be a list, such as \['ab cd'\], got a text"):
         run.predict("ab cd")
     with pytest.raises(TypeError, match=r"input 2 of 2 must be a text, got \('ab', 'cd'\)"):

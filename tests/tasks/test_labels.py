@@ -131,7 +131,12 @@ def test_an_example_without_a_label_neither_teaches_nor_counts(make: Make, tmp_p
     assert task.loss(task.part(0).batch(np.array([0]))).item() == 0
     records = task.examine("valid", np.arange(task.size("valid")))
     assert task.score("valid", records) == task.score("valid", records[1:])
-    assert task.score("valid", records[:1]) == {"loss": 0.0, "accuracy": 0.0, "f1": 0.0}
+    assert task.score("valid", records[:1]) == {
+        "loss": 0.0,
+        "accuracy": 0.0,
+        "balanced_accuracy": 0.0,
+        "f1": 0.0,
+    }
 
 
 @every_task

@@ -18,7 +18,7 @@ def test_ranking_is_learned_with_the_labels(tmp_path: Path) -> None:
     task = matching(tmp_path, batch_tokens=400)
     learn(task, 120, rate=0.03)
     scores = task.score("train", task.examine("train", np.arange(60)))
-    assert set(scores) == {"loss", "accuracy", "f1", "map", "mrr"}
+    assert set(scores) == {"loss", "accuracy", "balanced_accuracy", "f1", "map", "mrr"}
     assert scores["accuracy"] >= 0.9 and scores["map"] >= 0.9 and scores["mrr"] >= 0.9
 
 
@@ -50,7 +50,7 @@ def test_labels_that_are_not_two_rank_nothing(tmp_path: Path) -> None:
         {"target": 1, "answer": 2, "nll": 0.5},
         {"target": 1, "answer": 1, "nll": 0.25},
     ]
-    assert set(task.score("valid", records)) == {"loss", "accuracy", "f1"}
+    assert set(task.score("valid", records)) == {"loss", "accuracy", "balanced_accuracy", "f1"}
 
 
 def test_a_candidate_without_a_known_label_is_not_ranked() -> None:

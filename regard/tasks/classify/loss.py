@@ -10,11 +10,20 @@ from regard.tasks.auxiliary import forward_sampled, with_auxiliary_loss
 
 
 def label_loss(
-    model: Any, inputs: tuple[Any, ...], label: Int[Tensor, " batch"], smoothing: float
+    model: Any,
+    inputs: tuple[Any, ...],
+    label: Int[Tensor, " batch"],
+    smoothing: float,
+    weights: Float[Tensor, " classes"] | None = None,
 ) -> Float[Tensor, ""]:
     """The summed cross-entropy of the labels, with the gradient of an auxiliary loss.
 
+        Σ_i w_{label i} · -log p(label i)
+
     A label of -1 is not known: it costs nothing and teaches nothing.
+
+    Args:
+        weights: what an example of each label counts, 1 if None (see `label_weights`).
 
     >>> import torch
     >>> logits = torch.tensor([[0.0, 0.0], [5.0, -5.0]])
@@ -25,4 +34,6 @@ def label_loss(
     nll = cross_entropy(
         logits.float(), label, ignore_index=-1, reduction="none", label_smoothing=smoothing
     )
+    if weights is not None:
+        nll = nll * weights.to(label.device)[label.clamp_min(0)]
     return with_auxiliary_loss(nll, aux, label >= 0).sum()

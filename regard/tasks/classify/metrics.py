@@ -1,4 +1,4 @@
-"""How good labels are: accuracy, and F1 averaged over labels."""
+"""How good labels are: accuracy, and recall and F1 averaged over labels."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -12,6 +12,10 @@ Record = dict[str, Any]
 
 MOST_LABELS = 1000
 """Labels that are told apart in a table of confusions."""
+SPOKEN = {"train": "training", "valid": "validation", "test": "test"}
+"""Split → what its data are called in a sentence."""
+RARE = 1.5
+"""How many times its even share a label's is at least where the others are rare beside it."""
 
 
 def label_record(scores: Float[Tensor, " classes"], target: int) -> Record:
@@ -21,15 +25,16 @@ def label_record(scores: Float[Tensor, " classes"], target: int) -> Record:
 
 
 def label_scores(records: Sequence[Record]) -> dict[str, float]:
-    """Loss, accuracy and F1 of the records that have a label."""
+    """Loss, accuracy, and recall and F1 averaged over labels, of the records that have a label."""
     known = [r for r in records if r["target"] >= 0]
     if not known:
-        return {"loss": 0.0, "accuracy": 0.0, "f1": 0.0}
+        return {"loss": 0.0, "accuracy": 0.0, "balanced_accuracy": 0.0, "f1": 0.0}
     targets = np.array([r["target"] for r in known])
     answers = np.array([r["answer"] for r in known])
     return {
         "loss": sum(r["nll"] for r in known) / len(known),
         "accuracy": float((targets == answers).mean()),
+        "balanced_accuracy": balanced_accuracy(answers, targets),
         "f1": macro_f1(answers, targets),
     }
 
@@ -62,6 +67,16 @@ def label_confusion(
     return names, counts
 
 
+def balanced_accuracy(answers: np.ndarray, targets: np.ndarray) -> float:
+    """The mean over the labels that are targets of the share that is answered right.
+
+    >>> balanced_accuracy(np.array([0, 0, 0, 0]), np.array([0, 0, 0, 1]))
+    0.5
+    """
+    rates = [float((answers[targets == label] == label).mean()) for label in np.unique(targets)]
+    return float(np.mean(rates))
+
+
 def macro_f1(answers: np.ndarray, targets: np.ndarray) -> float:
     """The mean over labels of 2 · precision · recall / (precision + recall).
 
@@ -75,3 +90,34 @@ def macro_f1(answers: np.ndarray, targets: np.ndarray) -> float:
         both = int(((answers == label) & (targets == label)).sum())
         scores.append(2 * both / int((answers == label).sum() + (targets == label).sum()))
     return float(np.mean(scores))
+
+
+def one_class_only(
+    records: Sequence[Record], labels: Sequence[str], split: str = "valid", weighted: bool = False
+) -> str | None:
+    """What is to be said where every answer is one label and the data has several, else None.
+
+    Args:
+        records: of the whole split; those without a known label do not count.
+        labels: their names.
+        split: whose records they are.
+        weighted: the labels are weighted already, so that weighting them is no advice.
+
+    >>> records = [{"target": 0, "answer": 0}] * 49 + [{"target": 1, "answer": 0}]
+    >>> one_class_only(records, ("ham", "spam"))
+    "every answer is 'ham' (98.0 % of the validation data are); try --set class_weights=balanced"
+    """
+    known = [record for record in records if record["target"] >= 0]
+    answers, targets = ({record[key] for record in known} for key in ("answer", "target"))
+    if len(answers) != 1 or len(targets) < 2:
+        return None
+    (answer,) = answers
+    share = Counter(record["target"] for record in known)[answer] / len(known)
+    advice = "train longer, or with another --lr"
+    if share * len(targets) >= RARE and not weighted:
+        advice = "try --set class_weights=balanced"
+    about = f"{share:.1%}".replace("%", " %")
+    return (
+        f"every answer is {labels[answer]!r} ({about} of the {SPOKEN.get(split, split)} data are); "
+        f"{advice}"
+    )

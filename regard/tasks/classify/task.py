@@ -11,12 +11,14 @@ from torch import Tensor
 from regard.config import Config, LargeCount, Share
 from regard.data.encoding.token_settings import BPE, Tokens, texts_of
 from regard.data.reading.corpus import Corpus
+from regard.tasks.classify.class_weights import ClassWeights, Weighing
 from regard.tasks.classify.coder import LabelledTexts, TextsAndLabels, require_labels
+from regard.tasks.classify.label_task import LabelTask
 from regard.tasks.classify.loss import label_loss
 from regard.tasks.classify.metrics import label_confusion, label_record, label_scores
 from regard.tasks.classify.predictor import Classifier
 from regard.tasks.classify.schema import SCHEMA
-from regard.tasks.task import Confusion, Record, Task
+from regard.tasks.task import Confusion, Record
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +31,9 @@ class ClassifySettings(Config):
         longest: tokens that are read of a text; longer ones are cut.
         batch_tokens: tokens of a micro-batch, padding included.
         smoothing: of the labels.
+        class_weights: what the examples of each label count while training: `none` (all the same),
+            `balanced` (all labels the same), or a number for each label, such as `ham=1,spam=20`.
+            The best network is then chosen by its balanced accuracy.
     """
 
     tag = "classify"
@@ -38,9 +43,10 @@ class ClassifySettings(Config):
     longest: LargeCount = 256
     batch_tokens: LargeCount = 4096
     smoothing: Share = 0.0
+    class_weights: Weighing = ClassWeights()
 
 
-class Classify(Task):
+class Classify(LabelTask):
     r"""The task: learn the labels of texts.
 
     The network takes `Sequences` and returns logits `[batch, classes]`; one that has
@@ -63,7 +69,7 @@ class Classify(Task):
     torch.Size([])
     """
 
-    name, metric = "classify", "accuracy"
+    name = "classify"
     schema = SCHEMA
     settings_type = ClassifySettings
     predictor_type = Classifier
@@ -79,7 +85,8 @@ class Classify(Task):
 
     def loss(self, batch: LabelledTexts) -> Float[Tensor, ""]:
         """The summed cross-entropy of the labels, an auxiliary loss included."""
-        return label_loss(self.model, (batch.source,), batch.label, self.settings.smoothing)
+        smoothing = self.settings.smoothing
+        return label_loss(self.model, (batch.source,), batch.label, smoothing, self.weights)
 
     def ask(self, split: str, rows: np.ndarray, num_answers: int) -> list[Record]:
         """For each text: the label, the answer, and the label's negative log-likelihood."""

@@ -11,14 +11,16 @@ from torch import Tensor
 from regard.config import Config, LargeCount, Share
 from regard.data.encoding.token_settings import Tokens, Words, texts_of
 from regard.data.reading.corpus import Corpus
+from regard.tasks.classify.class_weights import ClassWeights, Weighing
 from regard.tasks.classify.coder import require_labels
+from regard.tasks.classify.label_task import LabelTask
 from regard.tasks.classify.loss import label_loss
 from regard.tasks.classify.metrics import label_confusion, label_record, label_scores
 from regard.tasks.match.coder import LabelledPairs, PairsAndLabels
 from regard.tasks.match.metrics import digest, ranked_records
 from regard.tasks.match.predictor import Matcher
 from regard.tasks.match.schema import SCHEMA
-from regard.tasks.task import Confusion, Record, Task
+from regard.tasks.task import Confusion, Record
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +32,9 @@ class MatchSettings(Config):
         longest: tokens that are read of a sentence; longer ones are cut.
         batch_tokens: tokens of a micro-batch, padding included.
         smoothing: of the labels.
+        class_weights: what the examples of each label count while training: `none` (all the same),
+            `balanced` (all labels the same), or a number for each label, such as `ham=1,spam=20`.
+            The best network is then chosen by its balanced accuracy.
     """
 
     tag = "match"
@@ -38,9 +43,10 @@ class MatchSettings(Config):
     longest: LargeCount = 64
     batch_tokens: LargeCount = 1536
     smoothing: Share = 0.0
+    class_weights: Weighing = ClassWeights()
 
 
-class Match(Task):
+class Match(LabelTask):
     r"""The task: learn the labels of pairs of sentences.
 
     Where there are two labels, the second says that a pair belongs together (`yes` behind `no`, `1`
@@ -68,7 +74,7 @@ class Match(Task):
     torch.Size([])
     """
 
-    name, metric = "match", "accuracy"
+    name = "match"
     schema = SCHEMA
     settings_type = MatchSettings
     predictor_type = Matcher
@@ -85,7 +91,7 @@ class Match(Task):
     def loss(self, batch: LabelledPairs) -> Float[Tensor, ""]:
         """The summed cross-entropy of the labels, an auxiliary loss included."""
         sides = (batch.left, batch.right)
-        return label_loss(self.model, sides, batch.label, self.settings.smoothing)
+        return label_loss(self.model, sides, batch.label, self.settings.smoothing, self.weights)
 
     def ask(self, split: str, rows: np.ndarray, num_answers: int) -> list[Record]:
         """For each pair: the label, the answer, what the label costs; and what ranks the pair."""
