@@ -184,19 +184,20 @@ def test_what_is_rare_is_found_when_it_counts_as_much_and_the_best_is_chosen_by_
     logged = [line["balanced_accuracy"] for line in run.history if line["kind"] == "valid"]
     assert best == max(logged)
     weighted = regard.train(data, out=tmp_path / "run", resume=tmp_path / "run", options=QUIET)
-    assert weighted.settings.task.class_weights == ClassWeights("balanced")
+    task: Any = weighted.settings.task
+    assert task.class_weights == ClassWeights("balanced")
 
 
 def test_a_run_with_a_table_of_weights_goes_on(tmp_path: Path) -> None:
     data = written(tmp_path / "data", rare=9, common=30)
-    small: dict[str, Any] = {"embed_dim": 4, "hidden_dim": 4, "options": QUIET}
-    given = {"class_weights": {"spam": 3}}
-    run = regard.train(data, recipe="dan", out=tmp_path / "run", steps=2, **given, **small)
+    small: dict[str, Any] = {"embed_dim": 4, "hidden_dim": 4, "options": QUIET, "steps": 2}
+    small |= {"recipe": "dan", "class_weights": {"spam": 3}}
+    run = regard.train(data, out=tmp_path / "run", **small)
     assert "class_weights = {spam = 3.0}" in (run.path / "config.toml").read_text()
-    assert len(run.resume(steps=4, options=QUIET).history) > len(run.history) - 1
+    before = len(run.history)
+    assert len(run.resume(steps=4, options=QUIET).history) > before
     with pytest.raises(UsageError, match="the label 'spma', which the data has not: did you mean"):
-        given = {"class_weights": "spma=3"}
-        regard.train(data, recipe="dan", out=tmp_path / "no", steps=2, **given, **small)
+        regard.train(data, out=tmp_path / "no", **{**small, "class_weights": "spma=3"})
     assert not (tmp_path / "no").exists()
 
 

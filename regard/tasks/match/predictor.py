@@ -1,74 +1,28 @@
-"""A trained network that judges pairs of sentences, and which words it thought alike."""
+"""A trained network that labels pairs of sentences, and which words it thought alike."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
+from jaxtyping import Float
+from torch import Tensor
 
-from regard.sequences import Sequences
 from regard.tasks.classify.predictor import likeliest
 from regard.tasks.match.coder import PairsAndLabels
-from regard.tasks.predictor import Answer, Predictor, device_of
-
-BETWEEN = "\t"
-"""What stands between the two sentences of a pair that is written as one text."""
-
-Pair = tuple[str, str]
+from regard.tasks.pair_predictor import PairPredictor
 
 
-class Matcher(Predictor):
+class Matcher(PairPredictor):
     """A network that labels pairs of sentences, with their tokenizer and the labels' names."""
 
     task = "match"
     coder: PairsAndLabels
 
-    def predict(self, inputs: Sequence[Pair], num_answers: int = 1) -> list[Answer]:
-        """The label of each pair (left, right); the likeliest labels.
-
-        The rows of an answer's weights are the words of the right sentence, each row the shares of
-        the left one's words. Raises `ValueError` for a pair without a token on one side.
-        """
-        if not inputs:
-            return []
-        lefts, rights = (self.coder.tokenizer.encode(side) for side in zip(*inputs, strict=True))
-        for number, lengths in enumerate(zip(lefts.lengths, rights.lengths, strict=True), 1):
-            if not all(lengths):
-                side = "right" if lengths[0] else "left"
-                raise ValueError(
-                    f"the {side} sentence of pair {number} of {len(inputs)} is empty; give both"
-                )
-        cut = (lefts.cut(self.coder.longest), rights.cut(self.coder.longest))
-        rows = zip(inputs, *cut, strict=True)
-        return [self._answer(pair, x.tolist(), y.tolist(), num_answers) for pair, x, y in rows]
-
-    @staticmethod
-    def parse(text: str) -> Pair:
-        """The pair that a text `left<TAB>right` stands for; raises `ValueError` for another one."""
-        sides = text.split(BETWEEN)
-        if len(sides) != 2:
-            raise ValueError(
-                f"the text has {len(sides) - 1} tabs, not 1; give two sentences with a tab between "
-                "them, as in $'A man rides.\\tA man is riding.'"
-            )
-        return sides[0], sides[1]
-
-    @torch.no_grad()
-    def _answer(self, pair: Pair, left: list[int], right: list[int], num_answers: int) -> Answer:
-        device, tokenizer = device_of(self.model), self.coder.tokenizer
-        sides = [Sequences(torch.tensor([tokens], device=device)) for tokens in (left, right)]
-        scores = self.model(*sides).float().log_softmax(-1)[0].cpu()
-        weights = None
-        if hasattr(self.model, "attention_weights"):
-            weights = self.model.attention_weights(*sides)[0].float().cpu()
-        return Answer(
-            text=BETWEEN.join(pair),
-            answers=likeliest(scores, self.coder.labels, num_answers),
-            inputs=tuple(tokenizer.tokens(left)),
-            outputs=tuple(tokenizer.tokens(right)),
-            weights=weights,
-            unknown=tuple(sorted({each for side in pair for each in tokenizer.unknown(side)})),
-        )
+    def answers(
+        self, output: Float[Tensor, " classes"], count: int
+    ) -> tuple[tuple[str, float], ...]:
+        """The likeliest labels."""
+        return likeliest(output.log_softmax(-1), self.coder.labels, count)
 
     @classmethod
     def load_coder(cls, folder: Path, entries: Mapping[str, Any]) -> PairsAndLabels:

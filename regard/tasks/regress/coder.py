@@ -17,7 +17,7 @@ from regard.data.encoding.examples import Examples, Reader
 from regard.data.encoding.tokenizer import Tokenizer
 from regard.sequences import Sequences
 from regard.tasks.batch import Batch, sequences_of
-from regard.tasks.row_coder import TOKENIZER, OneText
+from regard.tasks.row_coder import TOKENIZER, OneText, RowCoder
 
 SCALE = "scale.json"
 
@@ -68,17 +68,36 @@ class NumberedTexts(Batch):
 
 
 @dataclass(frozen=True, eq=False)
-class TextsAndNumbers(OneText):
-    """The tokenizer of the texts and the scale of the numbers.
+class NumberCoder(RowCoder):
+    """A tokenizer and the scale of numbers: what is learned from any texts with numbers.
 
     Args:
         longest: greatest number of tokens that are read of a text; longer ones are cut.
-        sentences: mark the end of every sentence, for networks that read documents.
     """
 
     tokenizer: Tokenizer
     scale: Scale
     longest: int
+
+    @property
+    def sizes(self) -> dict[str, Any]:
+        """What the data decides of a network: one output, as of a classifier with one class."""
+        return {**super().sizes, "classes": 1}
+
+    def save(self, folder: Path) -> list[str]:
+        """Write both files."""
+        write_whole(folder / SCALE, json.dumps(asdict(self.scale)).encode())
+        return [*super().save(folder), SCALE]
+
+
+@dataclass(frozen=True, eq=False)
+class TextsAndNumbers(OneText, NumberCoder):
+    """The tokenizer of the texts and the scale of the numbers.
+
+    Args:
+        sentences: mark the end of every sentence, for networks that read documents.
+    """
+
     sentences: bool = False
 
     @property
@@ -86,27 +105,23 @@ class TextsAndNumbers(OneText):
         """What makes numbers of each column."""
         return {"text": self.texts, "number": self.scale}
 
-    @property
-    def sizes(self) -> dict[str, Any]:
-        """What the data decides of a network: one output, as of a classifier with one class."""
-        return {**super().sizes, "classes": 1}
-
     def collate(self, examples: Examples, rows: np.ndarray) -> NumberedTexts:
         """These examples as a batch."""
         (sources,) = examples.take(rows)
-        numbers = torch.from_numpy(examples.labels[rows].astype(np.float32))
-        return NumberedTexts(sequences_of(sources, self.tokenizer.pad), numbers)
-
-    def save(self, folder: Path) -> list[str]:
-        """Write both files."""
-        write_whole(folder / SCALE, json.dumps(asdict(self.scale)).encode())
-        return [*super().save(folder), SCALE]
+        return NumberedTexts(
+            sequences_of(sources, self.tokenizer.pad), scaled_numbers(examples, rows)
+        )
 
     @classmethod
     def load(cls, folder: Path, entries: Mapping[str, Any]) -> "TextsAndNumbers":
         """What `save` wrote; raises `ValueError` when a file is damaged."""
         tokenizer, scale = Tokenizer.load(folder / TOKENIZER), load_scale(folder / SCALE)
         return cls(tokenizer, scale, entries["longest"], entries["sentences"])
+
+
+def scaled_numbers(examples: Examples, rows: np.ndarray) -> Float[Tensor, " batch"]:
+    """The numbers of these examples, in deviations from the mean."""
+    return torch.from_numpy(examples.labels[rows].astype(np.float32))
 
 
 def load_scale(path: Path) -> Scale:

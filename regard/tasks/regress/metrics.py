@@ -1,9 +1,31 @@
 """How good numbers are: their errors, and whether they rise and fall with the right ones."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 from jaxtyping import Float
+from torch import Tensor
 
+from regard.tasks.regress.coder import Scale
+
+Record = dict[str, Any]
 Numbers = Float[np.ndarray, " n"]
+
+
+def number_records(
+    output: Float[Tensor, "batch 1"], number: Float[Tensor, " batch"], scale: Scale
+) -> list[Record]:
+    """For each example its number and the network's, both as they are written in the data."""
+    both = zip(number.tolist(), output.float()[:, 0].tolist(), strict=True)
+    return [{"target": scale.restored(n), "answer": scale.restored(x)} for n, x in both]
+
+
+def scores_of_records(records: Sequence[Record], scale: Scale) -> dict[str, float]:
+    """The loss of `number_loss` for each example, and the metrics of `number_scores`."""
+    answers, targets = (np.array([r[key] for r in records]) for key in ("answer", "target"))
+    found = number_scores(answers, targets)
+    return {"loss": (found["rmse"] / scale.deviation) ** 2, **found}
 
 
 def number_scores(answers: Numbers, targets: Numbers) -> dict[str, float]:

@@ -7,14 +7,13 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn.functional import mse_loss
 
 from regard.config import Config, LargeCount
 from regard.data.encoding.token_settings import BPE, Tokens, texts_of
 from regard.data.reading.corpus import Corpus
-from regard.tasks.auxiliary import forward_sampled, with_auxiliary_loss
 from regard.tasks.regress.coder import NumberedTexts, Scale, TextsAndNumbers, numbers_of
-from regard.tasks.regress.metrics import number_scores
+from regard.tasks.regress.loss import number_loss
+from regard.tasks.regress.metrics import number_records, scores_of_records
 from regard.tasks.regress.predictor import Regressor
 from regard.tasks.regress.schema import SCHEMA
 from regard.tasks.task import Record, Task
@@ -80,19 +79,13 @@ class Regress(Task):
 
     def loss(self, batch: NumberedTexts) -> Float[Tensor, ""]:
         """The summed squared errors in squared deviations, an auxiliary loss included."""
-        output, aux = forward_sampled(self.model, batch.source)
-        errors = mse_loss(output.float()[:, 0], batch.number, reduction="none")
-        return with_auxiliary_loss(errors, aux).sum()
+        return number_loss(self.model, (batch.source,), batch.number)
 
     def ask(self, split: str, rows: np.ndarray, num_answers: int) -> list[Record]:
         """For each text its number and the answer, both as they are written in the data."""
-        batch, restored = self.batch(split, rows), self.coder.scale.restored
-        found = self.model(batch.source).float()[:, 0].tolist()
-        both = zip(batch.number.tolist(), found, strict=True)
-        return [{"target": restored(n), "answer": restored(x)} for n, x in both]
+        batch = self.batch(split, rows)
+        return number_records(self.model(batch.source), batch.number, self.coder.scale)
 
     def score(self, split: str, records: Sequence[Record]) -> dict[str, float]:
         """The loss of `loss` for each text, and the metrics of `number_scores`."""
-        answers, targets = (np.array([r[key] for r in records]) for key in ("answer", "target"))
-        found = number_scores(answers, targets)
-        return {"loss": (found["rmse"] / self.coder.scale.deviation) ** 2, **found}
+        return scores_of_records(records, self.coder.scale)
