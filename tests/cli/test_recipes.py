@@ -20,6 +20,7 @@ DATA = {"translate": "pairs.tsv", "language_model": "text.txt", "regress": "numb
 """Small data for the tasks that bring none."""
 TEXTS = {
     "dates": "<en> March 3, 2026",
+    "similarity": "a dog sees the cat\ta cat is seen",
     "match": "a dog sees the cat\ta cat is seen",
     "answer": "Mary went to the kitchen. Where is Mary?",
 }

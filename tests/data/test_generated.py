@@ -15,8 +15,10 @@ from tests.data.any_task import ALL, read
 SIZES = {
     "opinions": ("classify", 7200),
     "reviews": ("classify", 4800),
+    "aspects": ("multilabel", 5000),
     "interests": ("recommend", 30_000),
     "paraphrases": ("match", 22_000),
+    "similarities": ("similarity", 9600),
     **{f"qa{n}": ("answer", 2200) for n in range(1, 9)},
 }
 

@@ -22,6 +22,8 @@ SMALL: dict[str, dict[str, Any]] = {
     "cnn": {"embed_dim": 8, "filters": 4, **CHARACTERS},
     "han": {**RECURRENT, **CHARACTERS, "attention_dim": 5},
     "abcnn": {**RECURRENT, **CHARACTERS, "longest": 24},
+    "abcnn_similarity": {**RECURRENT, **CHARACTERS, "longest": 24},
+    "cnn_multilabel": {"embed_dim": 8, "filters": 4, **CHARACTERS},
     "memory": {"embed_dim": 8, "hops": 2, "linear_epochs": 0},
     "transformer_lm": {**BLOCKS, "layers": 2, "block": 8, "length": 5},
     "dates": {**RECURRENT, "languages": "en", "maxout_dim": 4},
@@ -33,6 +35,11 @@ SMALL: dict[str, dict[str, Any]] = {
 FILES = {"translate": "pairs.tsv", "classify": "labels.csv", "language_model": "text.txt"}
 MATCHES = "left,right,label\n" + "".join(
     f"{one} {other},{other} {one},{'yes' if one < other else 'no'}\n"
+    for one in ("ab", "Cd", "e", "bad")
+    for other in ("ab", "ef", "e", "ace")
+)
+ALIKE = "left,right,score\n" + "".join(
+    f"{one} {other},{other} {one},{len({*one} & {*other})}.5\n"
     for one in ("ab", "Cd", "e", "bad")
     for other in ("ab", "ef", "e", "ace")
 )
@@ -60,6 +67,7 @@ OWN = {  # Of a recipe or a task.
     "han": ("documents.csv", DOCUMENTS),
     "match": ("pairs.csv", MATCHES),
     "regress": ("houses.csv", HOUSES),
+    "similarity": ("alike.csv", ALIKE),
     "answer": ("qa1_train.txt", STORIES),
     "recommend": ("choices.tsv", CHOICES),
 }

@@ -8,8 +8,10 @@ from typing import Any
 import torch
 from torch import nn
 
+from regard._io.extra import extra
 from regard.data.reading.corpus import Corpus
 from regard.data.reading.read import read
+from regard.data.schema import Schema
 from regard.models import model_class
 from regard.tasks import task_class
 
@@ -53,6 +55,14 @@ ANSWER = "".join(
 REGRESS = _table(
     ("text", "stars"), *((f"{a} {b} {a}", f"{(a + b).count('c') * 1.5 + 1:g}") for a, b in PAIRS)
 )
+LETTERS = {
+    "text": [f"{a} {b} {a}" for a, b in PAIRS],
+    "labels": ["\t".join(letter for letter in "bcd" if letter in a + b) for a, b in PAIRS],
+}
+SIMILARITY = _table(
+    ("left", "right", "score"),
+    *((f"{a} {b}", f"{b} {a} {b}", f"{len({*a} & {*b}) + 0.5}") for a, b in PAIRS),
+)
 RECOMMEND = _table(
     ("user", "item", "rating", "timestamp"),
     *(
@@ -61,6 +71,14 @@ RECOMMEND = _table(
         for time in range(6)
     ),
 )
+
+
+def corpus_of(schema: Schema, columns: dict[str, list[str]]) -> Corpus:
+    """These columns as data: the last fifth of the rows to validate on."""
+    rows = extra("datasets").Dataset.from_dict(columns)
+    count = len(rows) * 4 // 5
+    splits = {"train": rows.select(range(count)), "valid": rows.select(range(count, len(rows)))}
+    return Corpus(schema, splits, tuple(columns), "columns", "of a test")
 
 
 @dataclass(frozen=True)
@@ -73,6 +91,7 @@ class TaskRow:
         settings: those that make it small.
         asked: a text as on a command line.
         answers: how many it gives where two are asked for.
+        rows: the columns of its data, where they are not read from the file.
     """
 
     name: str
@@ -81,11 +100,14 @@ class TaskRow:
     settings: dict[str, Any]
     asked: str
     answers: int = 2
+    rows: dict[str, list[str]] | None = None
 
     def corpus(self, folder: Path) -> Corpus | None:
         """The data, read."""
         if self.file is None:
             return None
+        if self.rows is not None:
+            return corpus_of(task_class(self.name).schema, self.rows)
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / self.file[0]
         path.write_text(self.file[1])
@@ -137,11 +159,27 @@ ROWS: dict[str, TaskRow] = {
             answers=1,
         ),
         TaskRow(
+            "multilabel",
+            ("letters.tsv", ""),
+            ("lstm", {"embed_dim": 4, "hidden_dim": 3, "dropout": 0.0, "word_dropout": 0.0}),
+            {"tokens": CHARACTERS, "batch_tokens": 120, "longest": 9, "threshold": 0.4},
+            "bad cab",
+            rows=LETTERS,
+        ),
+        TaskRow(
             "match",
             ("pairs.tsv", MATCH),
             ("abcnn", {"embed_dim": 4, "hidden_dim": 3}),
             {"tokens": CHARACTERS, "batch_tokens": 160, "longest": 16},
             "bad cab\tcab",
+        ),
+        TaskRow(
+            "similarity",
+            ("alike.tsv", SIMILARITY),
+            ("abcnn", {"embed_dim": 4, "hidden_dim": 3}),
+            {"tokens": CHARACTERS, "batch_tokens": 160, "longest": 16},
+            "bad cab\tcab",
+            answers=1,
         ),
         TaskRow(
             "answer",

@@ -31,13 +31,22 @@ class ScalesNumbers(Protocol):
     def scaled(self, numbers: np.ndarray) -> np.ndarray: ...
 
 
-Reader = EncodesText | ScalesNumbers | Sequence[str]
+@runtime_checkable
+class NumbersLists(Protocol):
+    """What makes numbers of the several values in each cell of a column."""
+
+    def numbers(self, cells: Sequence[str]) -> Ragged: ...
+
+
+Reader = EncodesText | ScalesNumbers | NumbersLists | Sequence[str]
 """What makes numbers of a column: a coder, a scale, or the labels in the order of their numbers."""
 
 
 @dataclass(frozen=True, eq=False)
 class Examples:
     """The numbers of a split's rows: for each text column a `Ragged`, for another one number.
+
+    A column of lists is a `Ragged` in `lists`, of which nothing is cut.
 
     `lengths[n, c]` is how long text column `c` of row `n` is. `rows[n]` says which row of the data
     it was, for the rows that are too long may be missing: `dropped` of them are, `cut` were cut.
@@ -49,6 +58,7 @@ class Examples:
     rows: Int[np.ndarray, " n"]
     dropped: int
     cut: int
+    lists: tuple[Ragged, ...] = ()
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -71,8 +81,11 @@ def encoded(
     kept = np.flatnonzero(lengths.max(1) <= (max_length or np.inf))
     if not len(kept):
         raise ValueError(f"none of {len(rows):,} examples has at most {max_length} tokens")
+    lists = [r.numbers(columns[n]) for n, r in readers.items() if isinstance(r, NumbersLists)]
     labels = [
-        _numbers(columns[n], n, r) for n, r in readers.items() if not isinstance(r, EncodesText)
+        _numbers(columns[n], n, r)
+        for n, r in readers.items()
+        if not isinstance(r, (EncodesText, NumbersLists))
     ]
     return Examples(
         columns=tuple(text.take(kept) for text in texts),
@@ -81,6 +94,7 @@ def encoded(
         rows=kept,
         dropped=len(rows) - len(kept),
         cut=0,
+        lists=tuple(each.take(kept) for each in lists),
     )
 
 
@@ -132,8 +146,12 @@ def load_examples(path: Path) -> Examples:
     texts = [name.removesuffix(".values") for name in sizes if name.endswith(".values")]
     lengths = [_mapped(path / f"{name}.lengths") for name in texts]
     columns = tuple(
-        Ragged(_mapped(path / f"{name}.values"), np.concatenate([[0], np.cumsum(each, dtype="i8")]))
-        for name, each in zip(texts, lengths, strict=True)
+        _ragged(path / f"{name}.values", each) for name, each in zip(texts, lengths, strict=True)
+    )
+    lists = tuple(
+        _ragged(path / name, _mapped(path / name.replace(".members", ".counts")))
+        for name in sizes
+        if name.endswith(".members")
     )
     dtypes = {".labels": np.int32, ".numbers": np.float32}
     labels = [
@@ -148,6 +166,7 @@ def load_examples(path: Path) -> Examples:
         rows=_mapped(path / "rows", np.int64),
         dropped=entry["dropped"],
         cut=entry["cut"],
+        lists=lists,
     )
 
 
@@ -188,7 +207,11 @@ class _Writer:
             self._write(f"{name}.values", text.values.astype("<i4"))
             self._write(f"{name}.lengths", text.lengths.astype("<i4"))
         for name, reader in self._readers.items():
-            if not isinstance(reader, EncodesText):
+            if isinstance(reader, NumbersLists):
+                members = reader.numbers([batch[name][row] for row in kept])
+                self._write(f"{name}.members", members.values.astype("<i4"))
+                self._write(f"{name}.counts", members.lengths.astype("<i4"))
+            elif not isinstance(reader, EncodesText):
                 chosen = [batch[name][row] for row in kept]
                 suffix = "numbers" if isinstance(reader, ScalesNumbers) else "labels"
                 self._write(f"{name}.{suffix}", _numbers(chosen, name, reader))
@@ -210,6 +233,10 @@ def _numbers(labels: Sequence[Any], column: str, known: Any) -> np.ndarray:
                 f"{', '.join(list(places)[:10])}"
             )
     return np.array([places[label] for label in labels], dtype="<i4")
+
+
+def _ragged(path: Path, lengths: np.ndarray) -> Ragged:
+    return Ragged(_mapped(path), np.concatenate([[0], np.cumsum(lengths, dtype="i8")]))
 
 
 def _mapped(path: Path, dtype: Any = np.int32) -> np.ndarray:

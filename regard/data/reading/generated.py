@@ -9,7 +9,7 @@ from pathlib import Path
 
 from regard.data.reading.request import DataRequest, Layout
 from regard.data.reading.rows import RowSource
-from regard.data.schema import Schema
+from regard.data.schema import Cell, Schema
 from regard.data.synthetic.data_sets import DATA, SyntheticData
 
 SYNTHETIC, MADE = "synthetic:", "made:"
@@ -28,7 +28,7 @@ class GeneratedRows:
     def files(self) -> tuple[Path, ...]:
         return ()
 
-    def read(self, notes: Counter[str]) -> Iterator[tuple[str, ...]]:
+    def read(self, notes: Counter[str]) -> Iterator[tuple[Cell, ...]]:
         return self.data.rows(self.split, self.seed)
 
 

@@ -4,12 +4,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
+from regard.data.schema import Cell
+from regard.data.synthetic.aspects import aspect_rows
 from regard.data.synthetic.interests import interaction_rows
 from regard.data.synthetic.opinions import document_rows, opinion_rows
-from regard.data.synthetic.paraphrases import paraphrase_rows
+from regard.data.synthetic.paraphrases import paraphrase_rows, similarity_rows
 from regard.data.synthetic.stories import STORY_KINDS, story_rows
 
-Generator = Callable[[str, int, int], Iterator[tuple[str, ...]]]
+Generator = Callable[[str, int, int], Iterator[tuple[Cell, ...]]]
 """Split, number of rows, seed → the rows, the same each time."""
 
 
@@ -27,7 +29,7 @@ class SyntheticData:
     columns: tuple[str, ...]
     sizes: dict[str, int]
 
-    def rows(self, split: str, seed: int) -> Iterator[tuple[str, ...]]:
+    def rows(self, split: str, seed: int) -> Iterator[tuple[Cell, ...]]:
         """All rows of a split."""
         return self.generator(split, self.sizes[split], seed)
 
@@ -42,6 +44,9 @@ DATA: dict[str, SyntheticData] = {
     "reviews": SyntheticData(
         document_rows, _TEXT_LABEL, {"train": 4000, "valid": 400, "test": 400}
     ),
+    "aspects": SyntheticData(
+        aspect_rows, ("text", "labels"), {"train": 4000, "valid": 500, "test": 500}
+    ),
     "interests": SyntheticData(
         interaction_rows, ("user", "item", "rating", "timestamp"), {"train": 30_000}
     ),
@@ -53,6 +58,9 @@ DATA: dict[str, SyntheticData] = {
     },
     "paraphrases": SyntheticData(
         paraphrase_rows, ("left", "right", "label"), {"train": 20_000, "valid": 1000, "test": 1000}
+    ),
+    "similarities": SyntheticData(
+        similarity_rows, ("left", "right", "number"), {"train": 8000, "valid": 800, "test": 800}
     ),
 }
 """Name → data set; tests may put smaller ones here."""

@@ -124,13 +124,37 @@ def paraphrase_rows(split: str, count: int, seed: int) -> Iterator[tuple[str, ..
     >>> right, label
     ('just now the big singer was noticed by the small robber in the port', 'no')
     """
-    if split not in SPLITS:
-        raise ValueError(f"split must be one of {', '.join(SPLITS)}, got {split!r}")
-    if count < 0:
-        raise ValueError(f"count must be at least 0, got {count}")
-    rng = np.random.default_rng([seed, SPLITS.index(split)])
+    rng = _generator(split, count, seed)
     for start in range(0, count, CANDIDATES):
         yield from _group(split, rng)[: count - start]
+
+
+def similarity_rows(split: str, count: int, seed: int) -> Iterator[tuple[str, str, float]]:
+    """`count` pairs of a split with how alike they are: 5 · the share of roles that agree.
+
+    Of the seven things that a sentence tells, who, what, to whom, where, when ..., any number
+    differs. What happens in the left sentence decides on the split.
+
+    Raises `ValueError` for an unknown split or a negative count.
+
+    >>> left, right, number = next(similarity_rows("train", 1, seed=1))
+    >>> left
+    'just now the wealthy monarch welcomed the large kid in the street'
+    >>> right, number
+    ('the courageous pupil chased the rich lawyer in the port just now', 0.71)
+    """
+    rng = _generator(split, count, seed)
+    roles = list(ROLE_SYNONYMS.items())
+    for _ in range(count):
+        event = _event(split, rng)
+        changed = rng.permutation(len(roles))[: rng.integers(len(roles) + 1)]
+        other = event
+        for role, words in (roles[place] for place in changed):
+            shift = int(rng.integers(1, len(words)))
+            other = replace(other, **{role: (getattr(event, role) + shift) % len(words)})
+        alike = 5 * (1 - len(changed) / len(roles))
+        left = sentence(event, rng)
+        yield left, _another(other, left, rng), round(alike, 2)
 
 
 def event_split(event: Event) -> str:
@@ -153,6 +177,14 @@ def sentence(event: Event, rng: np.random.Generator) -> str:
     return f"{said['time']} {core}" if rng.random() < 0.5 else f"{core} {said['time']}"
 
 
+def _generator(split: str, count: int, seed: int) -> np.random.Generator:
+    if split not in SPLITS:
+        raise ValueError(f"split must be one of {', '.join(SPLITS)}, got {split!r}")
+    if count < 0:
+        raise ValueError(f"count must be at least 0, got {count}")
+    return np.random.default_rng([seed, SPLITS.index(split)])
+
+
 def _group(split: str, rng: np.random.Generator) -> list[tuple[str, ...]]:
     """A sentence beside two that mean the same, its swapped self, and one of another event."""
     event, other = _events(split, rng)
@@ -171,13 +203,19 @@ def _events(split: str, rng: np.random.Generator) -> tuple[Event, Event]:
         (role, number) for role, words in ROLE_SYNONYMS.items() for number in range(len(words))
     ]
     while True:
-        event = Event(*(int(rng.integers(len(words))) for words in ROLE_SYNONYMS.values()))
-        if event.agent == event.patient or event_split(event) != split:
-            continue
+        event = _event(split, rng)
         for place in rng.permutation(len(changes)):
             other = replace(event, **dict([changes[place]]))
             if other != event and other.agent != other.patient and event_split(other) == split:
                 return event, other
+
+
+def _event(split: str, rng: np.random.Generator) -> Event:
+    """An event of a split."""
+    while True:
+        event = Event(*(int(rng.integers(len(words))) for words in ROLE_SYNONYMS.values()))
+        if event.agent != event.patient and event_split(event) == split:
+            return event
 
 
 def _another(event: Event, than: str, rng: np.random.Generator) -> str:

@@ -17,7 +17,9 @@ USUAL = {
     "translate": "transformer",
     "classify": "transformer_classifier",
     "regress": "lstm_regressor",
+    "multilabel": "cnn_multilabel",
     "match": "abcnn",
+    "similarity": "abcnn_similarity",
     "answer": "memory",
     "recommend": "din",
     "language_model": "transformer_lm",
@@ -25,7 +27,7 @@ USUAL = {
 }
 """Task → the recipe that is followed where none is named."""
 
-LIKE = {"regress": "classify"}
+LIKE = {"regress": "classify", "multilabel": "classify", "similarity": "match"}
 """Task → one whose networks do it too, by its recipes less what the task has no option for."""
 
 OLDER = {"stories": "memory", "characters": "transformer_lm"}

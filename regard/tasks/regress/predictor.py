@@ -7,7 +7,7 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor
 
-from regard.tasks.regress.coder import TextsAndNumbers
+from regard.tasks.regress.coder import Scale, TextsAndNumbers
 from regard.tasks.text_predictor import TextPredictor
 
 
@@ -18,10 +18,20 @@ class Regressor(TextPredictor):
     coder: TextsAndNumbers
 
     def answers(self, output: Float[Tensor, " 1"], count: int) -> tuple[tuple[str, float], ...]:
-        """The number; there is no other, so its log-probability is 0."""
-        return ((f"{self.coder.scale.restored(output.item()):.4g}", 0.0),)
+        """The number; there is no other."""
+        return number_answer(output, self.coder.scale)
 
     @classmethod
     def load_coder(cls, folder: Path, entries: Mapping[str, Any]) -> TextsAndNumbers:
         """Tokenizer and scale of a folder."""
         return TextsAndNumbers.load(folder, entries)
+
+
+def number_answer(output: Float[Tensor, " 1"], scale: Scale) -> tuple[tuple[str, float], ...]:
+    """The number as it is written in the data; there is no other, so its log-probability is 0.
+
+    >>> import torch
+    >>> number_answer(torch.tensor([-1.0]), Scale(mean=3.0, deviation=0.5))
+    (('2.5', 0.0),)
+    """
+    return ((f"{scale.restored(output.item()):.4g}", 0.0),)

@@ -1,0 +1,6 @@
+"""Several labels at once to each text."""
+
+from regard.tasks.multilabel.predictor import MultilabelPredictor
+from regard.tasks.multilabel.task import Multilabel, MultilabelSettings
+
+__all__ = ["Multilabel", "MultilabelPredictor", "MultilabelSettings"]

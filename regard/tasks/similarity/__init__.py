@@ -1,0 +1,6 @@
+"""Similarity: a number to each pair of sentences."""
+
+from regard.tasks.similarity.predictor import SimilarityPredictor
+from regard.tasks.similarity.task import Similarity, SimilaritySettings
+
+__all__ = ["Similarity", "SimilarityPredictor", "SimilaritySettings"]
