@@ -12,6 +12,7 @@ from regard.data.synthetic.paraphrases import (
     Event,
     event_split,
     paraphrase_rows,
+    similarity_rows,
 )
 
 
@@ -90,6 +91,21 @@ def test_the_same_seed_gives_the_same_pairs_and_a_longer_run_begins_alike() -> N
     assert list(paraphrase_rows("test", 0, seed=0)) == []
     list(paraphrase_rows("test", 4, seed=0))
     assert np.array_equal(np.random.get_state()[1], state)
+
+
+def test_a_similarity_is_five_times_the_share_of_what_both_tell() -> None:
+    rows = list(similarity_rows("train", 400, seed=1))
+    for left, right, number in rows:
+        one, other = (vars(event_of(side)) for side in (left, right))
+        same = sum(one[role] == other[role] for role in ROLE_SYNONYMS)
+        assert number == round(5 * same / len(ROLE_SYNONYMS), 2) and left != right
+        assert event_split(event_of(left)) == "train"
+    counts = Counter(number for *_, number in rows)
+    assert len(counts) == len(ROLE_SYNONYMS) + 1 and min(counts.values()) > 25
+    assert rows[:7] == list(similarity_rows("train", 7, seed=1))
+    assert rows[:7] != list(similarity_rows("train", 7, seed=2))
+    with pytest.raises(ValueError, match="split must be one of train, valid, test, got 'dev'"):
+        next(similarity_rows("dev", 1, 0))
 
 
 def test_the_split_never_changes() -> None:

@@ -38,7 +38,7 @@ def aspect_rows(split: str, count: int, seed: int) -> Iterator[tuple[str, str]]:
     >>> text
     'the bill was dreadful . the waiter was clumsy . we asked about the bed .'
     >>> labels
-    'bad price\\tbad service'
+    'bad price\tbad service'
     """
     if split not in SPLITS:
         raise ValueError(f"split must be one of {SPLITS}, got {split!r}")
@@ -75,7 +75,7 @@ def _review(rng: Random) -> tuple[str, list[str]]:
 def _judgement(rng: Random, aspect: str, sign: int) -> str:
     thing = rng.choice(THINGS[aspect])
     if rng.random() < 0.3:
-        return f"i {rng.choice(OPINION_VERBS[sign][:FEW])} the {thing} ."
+        return f"I {rng.choice(OPINION_VERBS[sign][:FEW])} the {thing} ."
     degree = f"{rng.choice(DEGREES[:FEW])} " if rng.random() < 0.3 else ""
     return f"the {thing} was {degree}{rng.choice(ADJECTIVES[sign][:FEW])} ."
 

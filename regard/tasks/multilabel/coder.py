@@ -97,12 +97,12 @@ class TextsAndLabelLists(OneText, LabelCoder):
 
 
 def labels_in(cell: str) -> list[str]:
-    r"""The labels in a cell, in their order.
+    r"""The labels in a cell, in their order, each once.
 
-    >>> labels_in("round\tred"), labels_in("")
+    >>> labels_in("round\tred\tround"), labels_in("")
     (['round', 'red'], [])
     """
-    return [label for label in map(str.strip, cell.split("\t")) if label]
+    return list(dict.fromkeys(filter(None, map(str.strip, cell.split("\t")))))
 
 
 def learned_labels(rows: Any) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ def one_set_only(
     >>> records = [{"target": [], "answer": [], "unknown": 0}] * 3
     >>> records += [{"target": [0], "answer": [], "unknown": 0}]
     >>> one_set_only(records, ["toxic"], "valid", 0.5)
-    'every answer is (none) (75.0 % of the validation data are); try --set threshold below 0.5'
+    'every answer is (none) (75.0 % of the validation data are); try --set threshold=0.25'
     """
     targets = Counter(tuple(sorted(record["target"])) for record in records)
     answers = {tuple(sorted(record["answer"])) for record in records}
@@ -30,7 +30,7 @@ def one_set_only(
     about = f"{targets[answer] / len(records):.1%}".replace("%", " %")
     advice = "train longer, or with another --lr"
     if not answer:
-        advice = f"try --set threshold below {threshold:g}"
+        advice = f"try --set threshold={threshold / 2:.2g}"
     return (
         f"every answer is {joined([labels[place] for place in answer])} ({about} of the "
         f"{SPOKEN.get(split, split)} data are); {advice}"

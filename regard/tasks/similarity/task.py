@@ -56,7 +56,8 @@ class Similarity(Task):
     ...         return self.output(one * other)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder, "pairs.csv")
-    ...     _ = path.write_text("left,right,score\n" + "a cat,a cat,5\na dog,a cat,2.5\n" * 20)
+    ...     rows = (f"a cat {n},a {('cat', 'dog')[n % 2]},{5 - 2.5 * (n % 2)}\n" for n in range(40))
+    ...     _ = path.write_text("left,right,score\n" + "".join(rows))
     ...     task = Similarity(str(path), Bags)
     >>> task.loss(task.batch("train", np.arange(2))).shape
     torch.Size([])
