@@ -35,7 +35,7 @@ class ScalesNumbers(Protocol):
 class NumbersLists(Protocol):
     """What makes numbers of the several values in each cell of a column."""
 
-    def numbers(self, cells: Sequence[str]) -> Ragged: ...
+    def members(self, cells: Sequence[str]) -> Ragged: ...
 
 
 Reader = EncodesText | ScalesNumbers | NumbersLists | Sequence[str]
@@ -81,7 +81,7 @@ def encoded(
     kept = np.flatnonzero(lengths.max(1) <= (max_length or np.inf))
     if not len(kept):
         raise ValueError(f"none of {len(rows):,} examples has at most {max_length} tokens")
-    lists = [r.numbers(columns[n]) for n, r in readers.items() if isinstance(r, NumbersLists)]
+    lists = [r.members(columns[n]) for n, r in readers.items() if isinstance(r, NumbersLists)]
     labels = [
         _numbers(columns[n], n, r)
         for n, r in readers.items()
@@ -208,7 +208,7 @@ class _Writer:
             self._write(f"{name}.lengths", text.lengths.astype("<i4"))
         for name, reader in self._readers.items():
             if isinstance(reader, NumbersLists):
-                members = reader.numbers([batch[name][row] for row in kept])
+                members = reader.members([batch[name][row] for row in kept])
                 self._write(f"{name}.members", members.values.astype("<i4"))
                 self._write(f"{name}.counts", members.lengths.astype("<i4"))
             elif not isinstance(reader, EncodesText):

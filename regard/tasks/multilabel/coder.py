@@ -40,7 +40,7 @@ class MultilabelledTexts(Batch):
 class LabelLists:
     r"""Numbers labels of which a cell holds any number, with tabs between them.
 
-    >>> LabelLists(("red", "round")).numbers(["round\tred", "", "red\tsoft"]).padded(9)
+    >>> LabelLists(("red", "round")).members(["round\tred", "", "red\tsoft"]).padded(9)
     array([[ 0,  1],
            [ 9,  9],
            [-1,  0]])
@@ -48,7 +48,7 @@ class LabelLists:
 
     names: tuple[str, ...]
 
-    def numbers(self, cells: Sequence[str]) -> Ragged:
+    def members(self, cells: Sequence[str]) -> Ragged:
         """The numbers of the labels in each cell, every one once."""
         places = {name: place for place, name in enumerate(self.names)}
         return Ragged.of(
