@@ -18,7 +18,7 @@ Case = tuple[list[str], str]
 PAIRS, LABELS = ["--data", "pairs.tsv"], ["--data", "labels.csv"]
 
 DATA: list[Case] = [
-    ([], "say what to learn from (--data PATH), or a recipe that brings its own data: abcnn, cnn"),
+    ([], "say what to learn from (--data PATH), or a recipe that brings its own data: abcnn, "),
     (["--data", ""], "say what to learn from (--data PATH)"),
     (["--data", "nowhere.tsv"], "nowhere.tsv does not exist; in"),
     (["--data", "pirs.tsv"], "there is pairs.tsv"),

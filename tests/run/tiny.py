@@ -38,6 +38,11 @@ MATCHES = "left,right,label\n" + "".join(
     for one in ("ab", "Cd", "e", "bad")
     for other in ("ab", "ef", "e", "ace")
 )
+LETTERS = "text,labels\n" + "".join(
+    f"{one} {other},{'|'.join(each for each in 'bCd' if each in one + other)}\n"
+    for one in ("ab", "Cd", "e", "bad", "Ce", "dab")
+    for other in ("ab", "ef", "e", "ace", "dCd")
+)
 ALIKE = "left,right,score\n" + "".join(
     f"{one} {other},{other} {one},{len({*one} & {*other})}.5\n"
     for one in ("ab", "Cd", "e", "bad")
@@ -67,6 +72,7 @@ OWN = {  # Of a recipe or a task.
     "han": ("documents.csv", DOCUMENTS),
     "match": ("pairs.csv", MATCHES),
     "regress": ("houses.csv", HOUSES),
+    "multilabel": ("letters.csv", LETTERS),
     "similarity": ("alike.csv", ALIKE),
     "answer": ("qa1_train.txt", STORIES),
     "recommend": ("choices.tsv", CHOICES),

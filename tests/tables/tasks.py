@@ -8,10 +8,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from regard._io.extra import extra
 from regard.data.reading.corpus import Corpus
 from regard.data.reading.read import read
-from regard.data.schema import Schema
 from regard.models import model_class
 from regard.tasks import task_class
 
@@ -55,10 +53,10 @@ ANSWER = "".join(
 REGRESS = _table(
     ("text", "stars"), *((f"{a} {b} {a}", f"{(a + b).count('c') * 1.5 + 1:g}") for a, b in PAIRS)
 )
-LETTERS = {
-    "text": [f"{a} {b} {a}" for a, b in PAIRS],
-    "labels": ["\t".join(letter for letter in "bcd" if letter in a + b) for a, b in PAIRS],
-}
+LETTERS = _table(
+    ("text", "labels"),
+    *((f"{a} {b} {a}", "|".join(each for each in "bcd" if each in a + b)) for a, b in PAIRS),
+)
 SIMILARITY = _table(
     ("left", "right", "score"),
     *((f"{a} {b}", f"{b} {a} {b}", f"{len({*a} & {*b}) + 0.5}") for a, b in PAIRS),
@@ -73,14 +71,6 @@ RECOMMEND = _table(
 )
 
 
-def corpus_of(schema: Schema, columns: dict[str, list[str]]) -> Corpus:
-    """These columns as data: the last fifth of the rows to validate on."""
-    rows = extra("datasets").Dataset.from_dict(columns)
-    count = len(rows) * 4 // 5
-    splits = {"train": rows.select(range(count)), "valid": rows.select(range(count, len(rows)))}
-    return Corpus(schema, splits, tuple(columns), "columns", "of a test")
-
-
 @dataclass(frozen=True)
 class TaskRow:
     """A task, its data, its network, and what it can be asked.
@@ -91,7 +81,6 @@ class TaskRow:
         settings: those that make it small.
         asked: a text as on a command line.
         answers: how many it gives where two are asked for.
-        rows: the columns of its data, where they are not read from the file.
     """
 
     name: str
@@ -100,14 +89,11 @@ class TaskRow:
     settings: dict[str, Any]
     asked: str
     answers: int = 2
-    rows: dict[str, list[str]] | None = None
 
     def corpus(self, folder: Path) -> Corpus | None:
         """The data, read."""
         if self.file is None:
             return None
-        if self.rows is not None:
-            return corpus_of(task_class(self.name).schema, self.rows)
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / self.file[0]
         path.write_text(self.file[1])
@@ -160,11 +146,10 @@ ROWS: dict[str, TaskRow] = {
         ),
         TaskRow(
             "multilabel",
-            ("letters.tsv", ""),
+            ("letters.tsv", LETTERS),
             ("lstm", {"embed_dim": 4, "hidden_dim": 3, "dropout": 0.0, "word_dropout": 0.0}),
             {"tokens": CHARACTERS, "batch_tokens": 120, "longest": 9, "threshold": 0.4},
             "bad cab",
-            rows=LETTERS,
         ),
         TaskRow(
             "match",

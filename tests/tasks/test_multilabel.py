@@ -235,6 +235,18 @@ def test_a_threshold_is_a_probability(value: Any) -> None:
         settings(threshold=value)
 
 
+def test_a_table_of_texts_and_their_labels_is_trained_on(tmp_path: Path) -> None:
+    path = tmp_path / "films.csv"
+    texts = splits_of_words(80, 2, 5)["train"]
+    rows = (f'{text} a,"{cell}"\n' for text, cell in zip(texts, cells(texts), strict=True))
+    path.write_text("plot,genres\n" + "".join(rows).replace("\t", "|"))
+    given: dict[str, Any] = {"task": "multilabel", "embed_dim": 4, "steps": 3}
+    run = regard.train(path, out=tmp_path / "run", options=Options(progress=False), **given)
+    coder: Any = run.predictor.coder
+    assert coder.labels == tuple(LETTERS) and 0 <= run.metrics["valid"]["f1"] <= 1
+    assert set(run.predict(["bad"])[0].best) <= {*LETTERS, *"(none), "}
+
+
 @pytest.mark.slow
 def test_the_recipe_learns_its_own_data(tmp_path: Path) -> None:
     quiet = Options(progress=False)
