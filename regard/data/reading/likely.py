@@ -64,8 +64,9 @@ def _is_likely(schema: Schema, roles: Sequence[tuple[Bound, Column]], columns: C
     if len(schema.required) > 2 and sum(by_name) < len(schema.required) - 1:
         return False
     # A column that is called otherwise has to hold what the role is made of.
+    least = 1.5 if len(schema.required) < 3 else 1.8
     return all(
-        known or fit(r, columns.profile(b.columns[0])) >= 1.5
+        known or fit(r, columns.profile(b.columns[0])) >= least
         for known, (b, r) in zip(by_name, roles, strict=False)
     )
 

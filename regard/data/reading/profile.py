@@ -231,6 +231,7 @@ def _are_pieces(texts: Sequence[str], mark: str) -> bool:
     several = sum(mark in text for text in texts)
     if several < max(2, 0.05 * len(texts)):
         return False
+    share = 2 if len(texts) >= 20 or mark != "|" else 1
     found = [piece for text in texts for piece in pieces(text, mark)]
     short = max(map(len, found), default=0) <= LONGEST_LABEL
     different = len(set(found))
@@ -238,7 +239,7 @@ def _are_pieces(texts: Sequence[str], mark: str) -> bool:
         # Prose has commas too; but what comes back in it are no pieces of one or two words.
         words = sum(len(piece.split()) for piece in found) / max(1, len(found))
         short = short and words <= 2 and different < len(set(texts))
-    return short and different * 2 <= len(found)
+    return short and different * share <= len(found)
 
 
 def splits_by(values: Sequence[Any]) -> str:

@@ -18,4 +18,5 @@ SCHEMA = Schema(
             option="label",
         ),
     ),
+    twins=True,
 )
