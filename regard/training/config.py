@@ -17,7 +17,10 @@ class TrainConfig(Config):
     The budget that is spent first ends the run.
 
     Args:
+        start: a run, or the folder of a model, whose best weights the network begins with.
         epochs: budget of passes through the data.
+        least_steps: updates before which `epochs` end no run: an epoch of little data is one or
+            two.
         steps: budget of updates.
         seconds: budget of wall time, everything included; the clock never halts.
         optimizer: `adamw`, or `muon` for the matrices inside the network and AdamW for the rest.
@@ -35,6 +38,7 @@ class TrainConfig(Config):
         recompute: keep no activations inside the blocks of a stack, compute them again.
         evaluate_every: updates between evaluations on the validation data; 0 is once an epoch.
         patience: evaluations without improvement after which the run ends; 0 is never.
+        patience_steps: updates since the best evaluation before which `patience` ends no run.
         average: the weights of the last so many evaluations are averaged at the end, and kept if
             better.
         save_every_minutes: between checkpoints, beside the one at every evaluation.
@@ -45,7 +49,9 @@ class TrainConfig(Config):
     another type.
     """
 
+    start: str | None = None
     epochs: Positive | None = None
+    least_steps: Natural = 0
     steps: Updates | None = None
     seconds: Positive | None = None
     optimizer: Literal["adamw", "muon"] = "adamw"
@@ -62,6 +68,7 @@ class TrainConfig(Config):
     recompute: bool = False
     evaluate_every: Natural = 0
     patience: Natural = 0
+    patience_steps: Natural = 50
     average: Natural = 0
     save_every_minutes: Positive = 10.0
     max_skips: Natural = 0
@@ -81,9 +88,23 @@ class TrainConfig(Config):
 
         >>> TrainConfig(epochs=4.0, steps=100).spent(epochs=1.0, steps=50, seconds=3.0)
         0.5
+        >>> TrainConfig(epochs=4.0, least_steps=80).spent(epochs=2.0, steps=20, seconds=3.0)
+        0.25
         """
         parts = [(epochs, self.epochs), (steps, self.steps), (seconds, self.seconds)]
-        return min(1.0, max(used / all_ for used, all_ in parts if all_ is not None))
+        shares = [used / all_ for used, all_ in parts if all_ is not None]
+        if self.epochs is not None and self.least_steps:
+            shares[0] = min(shares[0], steps / self.least_steps)
+        return min(1.0, max(shares))
+
+    def patience_is_spent(self, *, evaluations: int, updates: int) -> bool:
+        """Whether so many evaluations, and updates, without improvement end the run.
+
+        >>> config = TrainConfig(epochs=9.0, patience=3)
+        >>> [config.patience_is_spent(evaluations=3, updates=n) for n in (6, 50)]
+        [False, True]
+        """
+        return 0 < self.patience <= evaluations and updates >= self.patience_steps
 
     def learning_rate_at(self, step: int, spent: float) -> float:
         """The learning rate of update `step` (from 1) when this part of the budget is spent.

@@ -18,6 +18,10 @@ class Evaluation:
         scores: the metrics; empty where there is no such split.
         can_predict: whether the task's predictor can be asked: not where its weights are sharded.
         records: what is known of each example, as the task's `ask` gave it.
+        best: whether they are the best so far.
+        train_loss: the mean loss of training since the evaluation before; None where nothing was
+            learned.
+        remarks: what the task finds odd about the answers, a sentence each.
     """
 
     split: str
@@ -26,6 +30,9 @@ class Evaluation:
     scores: Mapping[str, float]
     can_predict: bool
     records: Sequence[Record] = ()
+    best: bool = False
+    train_loss: float | None = None
+    remarks: Sequence[str] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -81,7 +81,7 @@ class Trainer:
         self.state = TrainerState()
         self.skipped_without_target = 0
         self.learning_rate = self.gradient_norm = self.began = 0.0
-        self.sums = np.zeros(4)
+        self.sums, self.learned = np.zeros(4), np.zeros(2)
         self.place = self.feed.state()
         self.scores: dict[str, float] = {}
         self.writer = RunWriter(task.predictor, folder, ranks, checkpoints=max(2, config.average))
@@ -95,6 +95,8 @@ class Trainer:
         self.writer.load(self.writer.weights_in(found))
         restore_optimizers(self.model, self.optimizers, self.writer.optimizer_in(found))
         self.state = state_in(found)
+        # Who resumes may have set a longer patience, or none.
+        self.state.finished = self.state.finished and self._patience_is_spent()
         self.feed = self._feed(found.state.get("accumulate", self.accumulate))
         self.place = self._own_place(found.state)
         self.feed.restore(self.place)
@@ -145,11 +147,19 @@ class Trainer:
         """Evaluate, and find out whether the patience is spent."""
         self.evaluate()
         state = self.state
-        state.finished = 0 < self.config.patience <= state.evaluations_without_improvement
+        state.finished = self._patience_is_spent()
         self.save()
         if state.finished:
             evaluations = f"{state.evaluations_without_improvement} evaluations"
-            self._event("stopped", f"no better {self.task.metric} in {evaluations}")
+            updates = f"{state.step - state.best_step} updates"
+            self._event("stopped", f"no better {self.task.metric} in {evaluations}, {updates}")
+
+    def _patience_is_spent(self) -> bool:
+        state = self.state
+        return self.config.patience_is_spent(
+            evaluations=state.evaluations_without_improvement,
+            updates=state.step - state.best_step,
+        )
 
     def evaluate(self) -> None:
         """Evaluate on the validation data, and keep the model if it is the best so far."""
@@ -159,13 +169,14 @@ class Trainer:
         state.evaluated_step, state.seconds = state.step, time.monotonic() - self.began
         self.writer.scores("valid", state, self.scores)
         value = self.scores.get(self.task.metric)
-        if value is None or better(self.task.metric, value, state.best):
+        is_best = value is None or better(self.task.metric, value, state.best)
+        if is_best:
             state.best, state.best_step = value, state.step
             state.evaluations_without_improvement = 0
             self.writer.keep_best()
         else:
             state.evaluations_without_improvement += 1
-        self._tell("valid", self.scores, records)
+        self._tell("valid", self.scores, records, is_best)
 
     def test(self, beams: int) -> dict[str, float]:
         """The metrics of the best model on the test data; empty where there is none."""
@@ -180,14 +191,33 @@ class Trainer:
         records = split_records(self.task, self.objective, self.ranks, split, beams)
         return scored(self.task, split, records), records
 
-    def _tell(self, split: str, scores: Mapping[str, float], records: Sequence[Record]) -> None:
+    def _tell(
+        self,
+        split: str,
+        scores: Mapping[str, float],
+        records: Sequence[Record],
+        is_best: bool = False,
+    ) -> None:
         """Hand an evaluation to the caller's hook, on the main process; the others wait."""
+        remarks = self.task.remarks(split, records) if records else []
+        for remark in remarks:
+            self._event(f"remark_{split}", remark)
         if self.ranks.is_main:
-            state, can_predict = self.state, not is_sharded(self.objective)
+            (loss, targets), state = self.learned.tolist(), self.state
+            told = Evaluation(
+                split,
+                state.step,
+                state.epoch,
+                scores,
+                can_predict=not is_sharded(self.objective),
+                best=is_best,
+                train_loss=loss / targets if targets and split == "valid" else None,
+                records=records,
+                remarks=remarks,
+            )
             with evaluating(self.model):
-                self.hooks.on_evaluation(
-                    Evaluation(split, state.step, state.epoch, scores, can_predict, records)
-                )
+                self.hooks.on_evaluation(told)
+        self.learned = np.zeros(2)
         self.ranks.broadcast()
 
     def save(self) -> None:
@@ -274,6 +304,7 @@ class Trainer:
         self.state.step, self.state.skips = self.state.step + 1, 0
         self.learning_rate, self.gradient_norm = rate, size
         self.sums += [loss, plan.num_targets, plan.num_tokens, plan.num_padded_tokens]
+        self.learned += [loss, plan.num_targets]
 
     def _gradients(self, step: StepBatches, plan: UpdatePlan) -> Tensor:
         """The gradient of the step's mean loss; returns the loss of each of its micro-batches."""
@@ -355,13 +386,16 @@ class Trainer:
             due = self.state.step % self.config.evaluate_every == 0
             # An update that was left out is no reason to evaluate again.
             return due and self.state.step > self.state.evaluated_step
-        return step.index + 1 == step.steps_in_epoch
+        # Where epochs of little data are repeated, not each of them is worth an evaluation.
+        apart = self.state.step - self.state.evaluated_step >= self.config.least_steps // 20
+        return apart and step.index + 1 == step.steps_in_epoch
 
-    def _report(self) -> None:
-        """Say how it goes, now and then, and when the budget is spent."""
+    def _report(self, last: bool = False) -> None:
+        """Say how it goes, now and then, and at the end."""
         spent, now, state = self._spent(), time.monotonic(), self.state
         loss, targets, tokens, padded_tokens = self.sums.tolist()
-        if not targets or (now - self.reported < self.hooks.report_every and spent < 1):
+        due = last or now - self.reported >= self.hooks.report_every or spent >= 1
+        if not targets or not due:
             return
         progress = Progress(
             step=state.step,
@@ -371,7 +405,7 @@ class Trainer:
             loss=loss / targets,
             learning_rate=self.learning_rate,
             gradient_norm=self.gradient_norm,
-            tokens_per_second=tokens / (now - self.reported),
+            tokens_per_second=tokens / max(now - self.reported, 1e-9),
             padding=1 - tokens / padded_tokens,
         )
         self.sums, self.reported = np.zeros(4), now
@@ -381,6 +415,7 @@ class Trainer:
     def _end(self) -> int | None:
         """Evaluate and save once more; average if that is wanted."""
         state = self.state
+        self._report(last=True)
         # What each process sees for itself may differ: a signal on its way, a disk not yet written.
         requests = self.ranks.gather(str(self.hooks.stop_requested() or ""))
         signal = next((int(text) for text in requests if text), None)
@@ -406,7 +441,7 @@ class Trainer:
             self.state.best, self.scores = value, scores
             self.writer.scores("valid", self.state, scores)
             self.writer.keep_best()
-            self._tell("valid", scores, records)
+            self._tell("valid", scores, records, True)
 
 
 def _name(step: StepBatches) -> str:

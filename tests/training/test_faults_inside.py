@@ -124,7 +124,9 @@ def test_some_updates_without_a_label_are_left_out(tmp_path: Path) -> None:
 
 
 def test_a_run_that_is_done_stays_as_it_is(tmp_path: Path) -> None:
-    settings = config(patience=1, learning_rate=3.0, evaluate_every=2, epochs=50.0)
+    settings = config(
+        patience=1, patience_steps=0, learning_rate=3.0, evaluate_every=2, epochs=50.0
+    )
     first, _, _ = session(tmp_path / "run", settings)
     assert first.state.finished and first.state.epoch < 50
     before = result(tmp_path / "run")

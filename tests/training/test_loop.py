@@ -332,11 +332,55 @@ def test_an_evaluation_that_finds_no_number_is_never_the_best(tmp_path: Path) ->
 
 def test_patience_ends_a_run_that_gets_no_better(tmp_path: Path) -> None:
     task = Scripted(3.0, 2.0, 2.5, 1.9, 2.0, 2.0, 1.0)
-    trainer = trained(task, tmp_path, steps=100, evaluate_every=2, patience=2)
+    trainer = trained(task, tmp_path, steps=100, evaluate_every=2, patience=2, patience_steps=4)
     assert trainer.state.step == 12 and trainer.state.best == 1.9
     run = read_run(tmp_path)
     assert run.status() == "finished"
     assert any(record.get("event") == "stopped" for record in run.records)
+
+
+def events(folder: Path, name: str) -> list[dict[str, Any]]:
+    return [record for record in read_run(folder).records if record.get("event") == name]
+
+
+def test_patience_waits_for_updates_too(tmp_path: Path) -> None:
+    task = Scripted(3.0, *[4.0] * 20)
+    given = {"steps": 100, "evaluate_every": 2, "patience": 2, "patience_steps": 21}
+    trainer = trained(task, tmp_path, **given)
+    # The first evaluation that is 21 updates or more behind that at step 2.
+    assert trainer.state.step == 24 and trainer.state.finished
+    assert events(tmp_path, "stopped")[0]["text"] == "no better loss in 11 evaluations, 22 updates"
+
+
+def test_least_steps_repeat_epochs_of_little_data_and_evaluate_now_and_then(
+    tmp_path: Path,
+) -> None:
+    task = Scripted(*(3.0 - n / 100 for n in range(100)))
+    given = {"epochs": 1.0, "least_steps": 200, "evaluate_every": 0}
+    trainer = trained(task, tmp_path, **given)
+    per_epoch = trainer.feed.steps_in(0)
+    assert per_epoch < 200 and trainer.state.step == 200
+    steps = [int(step) for step, _ in read_run(tmp_path).points("valid", "loss")]
+    between = [later - earlier for earlier, later in zip([0, *steps], steps, strict=False)]
+    assert min(between[:-1]) >= 10 and all(step % per_epoch == 0 for step in steps[:-1])
+
+
+def test_an_evaluation_tells_the_loss_since_the_one_before_and_what_is_odd(
+    tmp_path: Path,
+) -> None:
+    class Odd(Scripted):
+        def remarks(self, split: str, records: Any) -> list[str]:
+            return [f"every answer to {split} is the same"]
+
+    told: list[Evaluation] = []
+    settings = TrainConfig(steps=6, evaluate_every=2)
+    hooks = TrainerHooks(on_evaluation=told.append)
+    Trainer(Odd(3.0, 2.0, 2.5), settings, tmp_path, Ranks(), hooks=hooks).train()
+    assert [each.best for each in told] == [True, True, False]
+    assert all(each.train_loss is not None and each.train_loss > 0 for each in told)
+    assert len({each.train_loss for each in told}) == 3
+    assert told[0].remarks == ["every answer to valid is the same"]
+    assert [event["step"] for event in events(tmp_path, "remark_valid")] == [2, 4, 6]
 
 
 @pytest.mark.parametrize(("found", "kept"), [(0.5, True), (9.0, False), (float("nan"), False)])
