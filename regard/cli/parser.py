@@ -233,6 +233,12 @@ def _train(parser: argparse.ArgumentParser) -> None:
     train.add_argument("--precision", dest="given:train.precision", choices=("fp32", "bf16"))
     train.add_argument("--compile", dest="given:train.compile", action="store_true", default=None)
     train.add_argument("--seed", dest="given:train.seed", metavar="N", type=_natural)
+    train.add_argument(
+        "--from",
+        dest="given:train.start",
+        metavar="RUN",
+        help="begin with the best weights of this run, or of the folder of a model",
+    )
     train.add_argument("--config", type=Path, metavar="FILE.toml", help="settings from a file")
     train.add_argument(
         "--set",
@@ -249,6 +255,15 @@ def _run(run: argparse._ArgumentGroup) -> None:
     """Where a run is kept, and on what it is made."""
     run.add_argument("--out", type=Path, metavar="DIR", help="its folder (default: runs/NAME)")
     run.add_argument("--resume", default="auto", metavar="auto|DIR|never", help=RESUME)
+    run.add_argument(
+        "--data-as-trained",
+        dest="machine:data_as_trained",
+        action="store_true",
+        help="resume with the copy of the data that the run began with, if the data has changed",
+    )
+    run.add_argument(
+        "--quiet", dest="machine:quiet", action="store_true", help="say nothing but what is wrong"
+    )
     run.add_argument(
         "--devices",
         dest="machine:devices",

@@ -50,7 +50,11 @@ def run(
         print(corpus.description if corpus else f"{decided.task_name} makes its own data")
         return 0
     options = Options(
-        shard=machine["shard"], workers=machine["workers"], timeout=machine["timeout"]
+        shard=machine["shard"],
+        workers=machine["workers"],
+        timeout=machine["timeout"],
+        progress=not machine["quiet"],
+        data_as_trained=machine["data_as_trained"],
     )
     try:
         made = train(

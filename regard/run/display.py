@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TaskProgressColumn, TextColumn
 from rich.progress import Progress as Bar
 
+from regard.training.hooks import Evaluation
 from regard.training.trainer_state import Progress
 
 
@@ -33,6 +34,8 @@ class Display:
     def __init__(self, console: Console, every: float = 5.0) -> None:
         self.console, self.every = console, every
         self.shown = -every
+        self.evaluated_step = -1
+        self.last: tuple[Progress, Mapping[str, float]] | None = None
         columns = [BarColumn(), TaskProgressColumn(), TextColumn("{task.description}")]
         self.bar = Bar(*columns, console=console, disable=not console.is_terminal)
         self.task = self.bar.add_task("", total=1.0)
@@ -48,15 +51,48 @@ class Display:
         trace: TracebackType | None,
     ) -> None:
         self.bar.stop()
+        if self.last is not None:
+            self._write(*self.last)
+
+    def evaluated(self, evaluation: Evaluation) -> None:
+        """Write the line of one on validation data, above the bar, where it stays."""
+        if evaluation.split != "valid":
+            return
+        self.last, self.evaluated_step = None, evaluation.step
+        self.console.print(evaluation_line(evaluation), highlight=False, soft_wrap=True)
 
     def show(self, progress: Progress, scores: Mapping[str, float]) -> None:
         """Show a report, with the metrics of the latest evaluation."""
+        self.last = progress, scores
         line = progress_line(progress, scores)
         self.bar.update(self.task, completed=progress.spent, description=line)
-        due = time.monotonic() - self.shown >= self.every or progress.spent == 1
-        if due and not self.console.is_terminal:
+        if time.monotonic() - self.shown >= self.every or progress.spent == 1:
+            self._write(progress, scores)
+
+    def _write(self, progress: Progress, scores: Mapping[str, float]) -> None:
+        """Write a report as a line where there is no terminal."""
+        self.last = None
+        # Of a step that was evaluated all is said.
+        if not self.console.is_terminal and progress.step != self.evaluated_step:
             self.shown = time.monotonic()
-            self.console.print(f"step {progress.step}  {line}", highlight=False, soft_wrap=True)
+            line = f"step {progress.step}  {progress_line(progress, scores)}"
+            self.console.print(line, highlight=False, soft_wrap=True)
+
+
+def evaluation_line(evaluation: Evaluation) -> str:
+    """An evaluation in one line, and what is odd about the answers.
+
+    >>> scores = {"loss": 0.06, "exact": 0.975}
+    >>> evaluation_line(Evaluation("valid", 40, 1.25, scores, True, best=True, train_loss=0.0512))
+    'step 40  epoch 1.25  loss 0.0512  valid: loss 0.06, exact 0.975  best so far'
+    """
+    shown = [f"step {evaluation.step}", f"epoch {evaluation.epoch:.4g}"]
+    if evaluation.train_loss is not None:
+        shown.append(f"loss {evaluation.train_loss:.4f}")
+    shown.append(f"{evaluation.split}: {metrics_line(evaluation.scores) or 'no data'}")
+    if evaluation.best:
+        shown.append("best so far")
+    return "  ".join([*shown, *(f"({remark})" for remark in evaluation.remarks)])
 
 
 def progress_line(progress: Progress, scores: Mapping[str, float]) -> str:

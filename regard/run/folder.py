@@ -18,6 +18,7 @@ from regard.errors import UsageError
 from regard.models import MODELS
 from regard.models.attention import Parts
 from regard.run.older import READ_BEFORE, upgraded_sections
+from regard.run.preparing import ENVIRONMENT, GENERATED
 from regard.run.settings import (
     BUDGETS,
     ROLES,
@@ -37,12 +38,12 @@ from regard.training.ranks import Ranks
 from regard.training.run_folder import BEST, CHECKPOINTS, new_run_folder, settle
 from regard.training.run_writer import state_in
 
-CONFIG, ENVIRONMENT = "config.toml", "environment.json"
+CONFIG = "config.toml"
 CACHE = ".data"
 """Where the data is kept as it was read, beside the runs that use it."""
 MOST_NAMED = 4
 """Settings that are named when those of a run are others."""
-CHANGEABLE = ("max_skips", "save_every_minutes")
+CHANGEABLE = ("max_skips", "save_every_minutes", "patience", "patience_steps")
 """Settings that a resumed run may have otherwise: no update that is made depends on them."""
 
 
@@ -137,8 +138,13 @@ def _require_same(folder: Path, settings: AnySettings, resume: str) -> None:
     """Raise `UsageError` for settings that are not those of the run, but for what may change."""
     old = _entries_in(folder)
     _forget_unsaid(old, now := settings.entries())
-    # Who names the run may give it a longer budget; whoever did not may have meant another run.
-    free = (*CHANGEABLE, *(BUDGETS if resume != "auto" else ()))
+    free = set(CHANGEABLE)
+    if resume != "auto":
+        # Who names the run may give it a longer budget; whoever did not may have meant another run.
+        free |= {*BUDGETS, "least_steps"}
+    elif "least_steps" not in read_toml(folder / CONFIG).get("train", {}):
+        # Version 0.1 knew no such setting.
+        free.add("least_steps")
     kept = {name: value for name, value in old["train"].items() if name not in free}
     given = {name: value for name, value in now["train"].items() if name not in free}
     changed = differences({**old, "train": kept}, {**now, "train": given})
@@ -237,7 +243,7 @@ def write_about(
         "model": settings.model_name,
         "attention": attention_of(task.model),
         "parameters": sum(p.numel() for p in task.model.parameters()),
-        "data": corpus.fingerprint if corpus else "generated",
+        "data": corpus.fingerprint if corpus else GENERATED,
     }
     write_whole(folder / ENVIRONMENT, (json.dumps(environment, indent=2) + "\n").encode())
 

@@ -19,6 +19,7 @@ from regard.parts import SCORES, SYNONYMS, PartOf, part_at
 from regard.run.recipes import USUAL, brings_data, names, recipe, recipe_for, resolved
 from regard.run.settings import (
     BUDGETS,
+    ENDINGS,
     SECTIONS,
     DataSettings,
     Place,
@@ -31,6 +32,7 @@ from regard.run.settings import (
     settings_of,
     without_name,
 )
+from regard.run.starting import Origin, origin_of
 from regard.tasks import TASKS, task_class
 
 ALIASES = {
@@ -39,6 +41,7 @@ ALIASES = {
     "task": "task.name",
     "model": "model.name",
     "lr": "train.learning_rate",
+    "start": "train.start",
     "batch": "task.batch_tokens",
 }
 """Short names of settings that everybody gives."""
@@ -70,11 +73,13 @@ class Request:
         given: single settings, by their names or with the section (`model.norm`), in their order;
             they win over tables. `attention` and `normalizer` are those of the network, wherever it
             has them; values are Python's, or text as a command line has it.
+        resumes: the first of the tables is that of the run that is resumed.
     """
 
     recipe: str | None = None
     tables: Sequence[Mapping[str, Mapping[str, Any]]] = ()
     given: Sequence[tuple[str, Any]] = field(default=())
+    resumes: bool = False
 
     def named(self, section: str) -> str | None:
         """The task or the network that was asked for by name."""
@@ -92,13 +97,14 @@ class Request:
 
 
 def settings_for(
-    request: Request, cache: Path | None, peek: bool = False
+    request: Request, cache: Path | None, peek: bool = False, kept: Corpus | None = None
 ) -> tuple[Settings, Corpus | None]:
     """The settings of a run, what the data decides among them, and the data.
 
     Args:
         cache: where the data is kept as it was read.
         peek: read the first rows alone of what is large.
+        kept: the data, where it is not to be read.
 
     Raises `UsageError` for a setting that no one reads, with the nearest names, and for data that
     cannot be read, with file and line.
@@ -106,14 +112,20 @@ def settings_for(
     base = recipe(request.recipe) if request.recipe else {}
     _check_names(request)
     _require_one_recipe(request, base)
+    start = None if request.resumes else request.value("train", "start")
+    origin = None if start is None else origin_of(str(start))
+    if origin is not None:
+        base = _continued(origin, request, base)
     task = request.named("task") or base.get("task", {}).get("name")
     entries, corpus = {}, None
     if task is not None:
         # Data may take long to read: what cannot be meant is said before.
         entries = _merged(_base(request, base, task), request)
         settings_of(entries)
+        if origin is not None:
+            origin.require_same(entries)
     if task is None or task_class(task).schema is not None:
-        corpus = _corpus(_data(base, request), task, cache, peek)
+        corpus = kept or _corpus(_data(base, request), task, cache, request, peek)
         entries = entries or _merged(_base(request, base, corpus.task), request)
         entries = _decided(entries, corpus, request)
     return settings_of(entries), corpus
@@ -129,6 +141,27 @@ def _require_one_recipe(request: Request, base: Any) -> None:
                 f"the recipe {resolved(str(request.recipe))} is for the {section} {own_name}, not "
                 f"for {named}; leave out one of them"
             )
+
+
+def _continued(origin: Origin, request: Request, base: Any) -> Any:
+    """The recipe of a run that begins with another's network: its settings, but for training.
+
+    Raises `UsageError` for another task or network.
+    """
+    own = {"task": origin.task_name, "model": origin.model_name}
+    for section, own_name in own.items():
+        of_recipe = base.get(section, {}).get("name") if request.recipe not in USUAL else None
+        for named in (request.named(section), of_recipe):
+            if named not in (None, own_name):
+                raise UsageError(
+                    f"the network in {origin.path} is {own['model']} for {own['task']}, not "
+                    f"{named}; leave one of them out"
+                )
+    train = (base or recipe_for(own["task"], own["model"]))["train"]
+    sections = dict(origin.sections)
+    if request.value("data", "path") is not None:
+        sections["data"] = {}
+    return {**sections, "train": train}
 
 
 def _base(request: Request, base: Any, task: str) -> Any:
@@ -154,7 +187,8 @@ def _merged(base: Any, request: Request) -> dict[str, dict[str, Any]]:
     assigned.sort(key=lambda each: len(each[0]))
     single = [nested(place, held) for place, held in assigned]
     entries: dict[str, dict[str, Any]] = {section: {} for section in SECTIONS}
-    for table in _one_budget([[base], *([each] for each in request.tables), single]):
+    groups = [[base], *([each] for each in request.tables), single]
+    for table in _one_budget(groups, 2 if request.resumes else 1):
         for section, given in table.items():
             named = without_name(section, given)
             if section in kinds:
@@ -326,11 +360,17 @@ def _role(hint: Any) -> str | None:
     return None
 
 
-def _one_budget(groups: Sequence[Sequence[Any]]) -> list[Any]:
-    """All tables, of whose budgets only those of the last group that has any stay."""
+def _one_budget(groups: Sequence[Sequence[Any]], not_asked_for: int) -> list[Any]:
+    """All tables, of whose budgets only those of the last group that has any stay.
+
+    Who gives a budget gets it: what a recipe says of ending earlier or later does not stay either.
+
+    Args:
+        not_asked_for: how many of the first groups are recipes.
+    """
     last = max((n for n, group in enumerate(groups) if _has_budget(group)), default=-1)
     return [
-        table if n >= last else _without_budget(table)
+        table if n >= last else without(table, BUDGETS + (ENDINGS if n < not_asked_for else ()))
         for n, group in enumerate(groups)
         for table in group
     ]
@@ -340,8 +380,9 @@ def _has_budget(tables: Sequence[Any]) -> bool:
     return any(set(BUDGETS) & table.get("train", {}).keys() for table in tables)
 
 
-def _without_budget(table: Any) -> Any:
-    train = {key: value for key, value in table.get("train", {}).items() if key not in BUDGETS}
+def without(table: Any, names: Sequence[str]) -> Any:
+    """Sections, without these settings of training."""
+    train = {key: value for key, value in table.get("train", {}).items() if key not in names}
     return {**table, **({"train": train} if "train" in table else {})}
 
 
@@ -374,12 +415,22 @@ def _data(base: Any, request: Request) -> DataSettings:
     return found
 
 
-def _corpus(data: DataSettings, task: str | None, cache: Path | None, peek: bool) -> Corpus:
+def _corpus(
+    data: DataSettings, task: str | None, cache: Path | None, request: Request, peek: bool
+) -> Corpus:
     schemas = known_schemas()
     try:
         return read_corpus(data, task, cache, schemas, peek)
-    except (ValueError, OSError, ImportError) as error:
+    except (OSError, ImportError) as error:
         raise UsageError(str(error)) from None
+    except ValueError as error:
+        if request.recipe in (None, task) or request.named("task") is not None:
+            raise UsageError(str(error)) from None
+        recipe_name = resolved(str(request.recipe))
+        raise UsageError(
+            f"{error} (read for {task}, because that is what the recipe {recipe_name} is for; "
+            f"another recipe, or none, if {data.path} is something else)"
+        ) from None
 
 
 def known_schemas() -> list[Schema]:

@@ -4,6 +4,7 @@ import json
 import shutil
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,14 +16,17 @@ from regard._io.files import read_json, write_whole
 from regard.data.feeding.streamed import Streamed
 from regard.data.reading.corpus import Corpus
 from regard.errors import UsageError
+from regard.run.kept_data import ROWS, keep_rows
 from regard.run.loading import load_predictor
 from regard.run.settings import Settings
+from regard.run.starting import Origin, origin_of
 from regard.tasks import task_class
 from regard.tasks.task import Encoded, Task
 from regard.training.ranks import Ranks
 from regard.training.run_folder import BEST
 
 TOKENS, PREPARED = "tokens", "prepared.json"
+ENVIRONMENT, GENERATED = "environment.json", "generated"
 FORMAT = 2
 """Of what is prepared; 1, which has no number, lacks what task and data decide together."""
 HEAD, EVALUATED = 100_000, 1000
@@ -31,15 +35,25 @@ POOL = 10_000
 """Rows of a stream that are sorted into batches at a time."""
 
 
-def task_of(settings: Settings, corpus: Corpus | None, folder: Path, ranks: Ranks) -> Task:
-    """What is to be learned, its data prepared and its network new."""
+def task_of(
+    settings: Settings,
+    corpus: Corpus | None,
+    folder: Path,
+    ranks: Ranks,
+    origin: Origin | None = None,
+) -> Task:
+    """What is to be learned, its data prepared and its network new.
+
+    Args:
+        origin: whose tokens are used.
+    """
     kind = task_class(settings.task_name)
     seed = settings.train.seed
     if corpus is None:
         torch.manual_seed(seed)
         return kind(None, lambda **sizes: settings.network(sizes), settings.task, seed=seed)
     known = head(corpus) if settings.data and settings.data.streaming else corpus
-    encoded = _encoded(kind, settings, known, folder / TOKENS, ranks)
+    encoded = _encoded(kind, settings, known, folder / TOKENS, ranks, origin)
     torch.manual_seed(seed)
     task: Task = kind(encoded, lambda **sizes: settings.network(sizes), settings.task, seed=seed)
     if known is not corpus:
@@ -85,26 +99,53 @@ def head(corpus: Corpus) -> Corpus:
     return replace(corpus, splits={split: make(rows) for split, rows in first.items()})
 
 
-def _encoded(kind: Any, settings: Settings, corpus: Corpus, place: Path, ranks: Ranks) -> Encoded:
+def trained_on(folder: Path) -> str | None:
+    """The fingerprint of the data that a run has learned from, None where that is not known."""
+    known = _entry(folder / TOKENS).get("fingerprint")
+    if known is None:
+        with suppress(OSError, ValueError, TypeError, KeyError):
+            known = read_json((folder / ENVIRONMENT).read_bytes())["data"]
+    return known if isinstance(known, str) and known != GENERATED else None
+
+
+def _encoded(
+    kind: Any,
+    settings: Settings,
+    corpus: Corpus,
+    place: Path,
+    ranks: Ranks,
+    origin: Origin | None,
+) -> Encoded:
     """The corpus as numbers, made once for all processes."""
-    if ranks.is_main and _prepared(place) != corpus.fingerprint:
-        coder = _coder_of_older_run(place)
-        shutil.rmtree(place, ignore_errors=True)
-        place.mkdir(parents=True)
+    wanted = {"fingerprint": corpus.fingerprint, "format": FORMAT}
+    if origin is not None:
+        wanted["origin"] = origin.digest
+    if ranks.is_main and not wanted.items() <= _entry(place).items():
+        coder = _coder_of_best(place)
+        if coder is None and origin is None and settings.train.start:
+            origin = origin_of(settings.train.start)
+        if origin is not None:
+            coder = origin.coder(kind, corpus, settings.task)
+        _clear(place)
         kind.prepare(corpus, settings.task, place, coder)
-        entry = {"fingerprint": corpus.fingerprint, "format": FORMAT}
-        write_whole(place / PREPARED, json.dumps(entry).encode())
-    while _prepared(place) != corpus.fingerprint:
+        keep_rows(corpus, place)
+        write_whole(place / PREPARED, json.dumps(wanted).encode())
+    while not wanted.items() <= _entry(place).items():
         # Preparing large data takes longer than processes wait for each other's messages; if the
         # one that does it dies, whoever started us all ends us too.
         time.sleep(0.2)
     return kind.opened(corpus, settings.task, place)
 
 
-def _prepared(place: Path) -> str | None:
-    """The fingerprint of the data that was prepared here, None while it is not all there."""
-    entry = _entry(place)
-    return entry["fingerprint"] if entry.get("format") == FORMAT else None
+def _clear(place: Path) -> None:
+    """An empty folder, but for the rows, which may be those that are to be prepared again."""
+    place.mkdir(parents=True, exist_ok=True)
+    (place / PREPARED).unlink(missing_ok=True)
+    for path in place.iterdir():
+        if path.is_dir() and path.name != ROWS:
+            shutil.rmtree(path, ignore_errors=True)
+        elif not path.is_dir():
+            path.unlink(missing_ok=True)
 
 
 def _entry(place: Path) -> dict[str, Any]:
@@ -117,12 +158,12 @@ def _entry(place: Path) -> dict[str, Any]:
     return entry if whole else {}
 
 
-def _coder_of_older_run(place: Path) -> Any:
-    """What a run of version 0.1 has learned from its data, None where it is not one.
+def _coder_of_best(place: Path) -> Any:
+    """What a run has learned from its data, where version 0.1 wrote it or it is not all there.
 
     Its network knows the tokens by these numbers, and `unigram` learns others each time. Where
     nothing was evaluated yet, the same data has to do.
     """
-    entry, best = _entry(place), place.parent / BEST
-    older = bool(entry) and "format" not in entry and best.exists()
-    return load_predictor(best).coder if older else None
+    best = place.parent / BEST
+    lost = "format" not in _entry(place) and best.exists()
+    return load_predictor(best).coder if lost else None

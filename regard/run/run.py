@@ -15,6 +15,7 @@ from regard.data.reading.text_encoding import AUTO
 from regard.errors import UsageError
 from regard.models.attention import Attends
 from regard.run.display import Screen
+from regard.run.ending import read_summary
 from regard.run.folder import CONFIG, settings_in
 from regard.run.loading import load_predictor, model_folder
 from regard.run.merging import Request, read_corpus
@@ -211,6 +212,12 @@ class Run:
         except UsageError:
             return str(found.metric)
 
+    @property
+    def summary(self) -> str:
+        """What was said at the end of the run, a sentence on each line; empty before that."""
+        found = read_summary(self.path)
+        return "\n".join(found.sentences) if found else ""
+
     def _task_name(self) -> str:
         """The task's name, whether or not there is a best network yet."""
         folder = self.path if (self.path / TASK).exists() else self.path / BEST
@@ -245,7 +252,8 @@ def train(
         options: how the run is carried out.
         settings: any setting by its name, such as `model="lstm"`, `normalizer="entmax(1.3)"`,
             `epochs=3`, `dropout=0.2`, `tokens={"size": 4000}`; `attention=` and `normalizer=` take
-            names, or objects of your own.
+            names, or objects of your own. `start=` is a run, or the folder of a model, whose best
+            weights the network begins with; its tokens and sizes are that network's.
 
     Under `torchrun` the processes train together. Ctrl-C ends a run early and saves it.
 
@@ -276,7 +284,7 @@ def train(
         else:
             given = {"data": None if data is None else str(data), "task": task, **settings}
             request = asked(recipe, str(resume), Path(config) if config else None, given)
-            job = of_request(request, out, str(resume), ranks)
+            job = of_request(request, out, str(resume), ranks, options.data_as_trained)
         signal, model = carry_out(job, options, ranks, console)
     # What a file cannot say is kept: a network or a part of the user's own.
     own = isinstance(task, Task) or any(k.endswith(".own") for k in flat(job.settings.entries()))
@@ -300,8 +308,12 @@ def asked(
             "model is a network of your own: give the task that trains it, such as "
             "task=Classify(data, model)"
         )
-    given = ((key, value) for key, value in settings.items() if value is not None)
-    return Request(recipe, tables, tuple(given))
+    given = (
+        (key, str(value) if isinstance(value, Path) else value)
+        for key, value in settings.items()
+        if value is not None
+    )
+    return Request(recipe, tables, tuple(given), resumes=resume not in ("auto", "never"))
 
 
 def _refuse_beside_task(*given: Any) -> None:

@@ -22,6 +22,8 @@ Place = tuple[str, ...]
 
 SECTIONS = ("data", "task", "model", "train")
 BUDGETS = ("epochs", "steps", "seconds")
+ENDINGS = ("patience", "patience_steps", "least_steps")
+"""Settings that say, beside a budget, when a run ends."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,8 @@ from regard.config import fields_of
 from regard.data.reading.corpus import Corpus
 from regard.errors import RegardError, UsageError
 from regard.models import MODELS
-from regard.run.display import Display, metrics_line
+from regard.run.display import Display
+from regard.run.ending import finished_already, other_data, summary_of, write_summary
 from regard.run.folder import (
     CACHE,
     CONFIG,
@@ -27,16 +28,19 @@ from regard.run.folder import (
     settings_in,
     write_about,
 )
+from regard.run.kept_data import kept_corpus
 from regard.run.merging import ALIASES, Request, seconds_in, settings_for
-from regard.run.page import PAGE, RunPage
+from regard.run.page import RunPage
 from regard.run.preparing import TOKENS, task_of
 from regard.run.recipes import recipe
-from regard.run.settings import BUDGETS, AnySettings, OwnSettings, Settings
-from regard.tasks import TASKS
+from regard.run.settings import BUDGETS, ENDINGS, AnySettings, OwnSettings, Settings, flat
+from regard.run.starting import Origin, begin_with, origin_of
+from regard.run.telling import budget_for, not_read
+from regard.tasks import TASKS, task_class
 from regard.tasks.task import Task
 from regard.training.checkpoint import Checkpoint
 from regard.training.config import TrainConfig
-from regard.training.hooks import TrainerHooks
+from regard.training.hooks import Evaluation, TrainerHooks
 from regard.training.lock import NAME as LOCK
 from regard.training.lock import locked
 from regard.training.loop import Trainer
@@ -55,6 +59,8 @@ class Options:
         timeout: seconds to wait for a lost process.
         progress: say how it goes; True also in a notebook.
         num_answers: answers that are searched in the last evaluation, on test data.
+        data_as_trained: resume with the copy of the data that the run began with, whatever has
+            become of the data.
     """
 
     shard: bool = False
@@ -62,6 +68,7 @@ class Options:
     timeout: float = 60.0
     progress: bool = True
     num_answers: int = 4
+    data_as_trained: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,7 +76,9 @@ class Job:
     """What is to be trained, where, and how often that was begun before.
 
     Args:
-        make: the task, whose data is prepared and whose network is new.
+        make: the task, whose data is prepared and whose network is new, with the tokens of what
+            it begins with, if it does not begin with nothing.
+        task: one that is there already.
         corpus: the data, None where the task has or makes its own.
     """
 
@@ -77,10 +86,13 @@ class Job:
     settings: AnySettings
     resume: str
     corpus: Corpus | None
-    make: Callable[[], Task]
+    make: Callable[[Origin | None], Task]
+    task: Task | None = None
 
 
-def of_request(request: Request, out: str | Path | None, resume: str, ranks: Ranks) -> Job:
+def of_request(
+    request: Request, out: str | Path | None, resume: str, ranks: Ranks, as_trained: bool = False
+) -> Job:
     """The job that was asked for; the main process makes its folder, the others follow."""
 
     def settled(folder: Path | None) -> tuple[Path, Settings, Corpus | None]:
@@ -89,11 +101,18 @@ def of_request(request: Request, out: str | Path | None, resume: str, ranks: Ran
             require_place(place)
         read_as = read_before(place) if resume == "auto" else []
         told = replace(request, given=(*read_as, *request.given))
-        settings, corpus = settings_for(told, place.parent / CACHE)
+        kept = _kept(place, resume) if as_trained else None
+        settings, corpus = settings_for(told, place.parent / CACHE, kept=kept)
         return (place if folder else claimed(place, settings, resume)), settings, corpus
 
     folder, settings, corpus = _first_then_others(ranks, settled)
-    return Job(folder, settings, resume, corpus, lambda: task_of(settings, corpus, folder, ranks))
+    return Job(
+        folder,
+        settings,
+        resume,
+        corpus,
+        lambda origin: task_of(settings, corpus, folder, ranks, origin),
+    )
 
 
 def of_task(
@@ -111,26 +130,55 @@ def of_task(
         return claimed(place, settings, resume), settings, None
 
     folder, settings, _ = _first_then_others(ranks, settled)
-    return Job(folder, settings, resume, None, lambda: task)
+    return Job(folder, settings, resume, None, lambda origin: task, task)
 
 
 def carry_out(job: Job, options: Options, ranks: Ranks, console: Console) -> tuple[int | None, Any]:
     """Train and evaluate on the test data.
 
-    Returns the signal that ended it early, or None, and the network that was trained.
+    Returns the signal that ended it early, or None, and the network that was trained. A run that
+    is finished is left as it is; that of a task of the user's own gets its weights where they are
+    asked for.
+
+    Raises `UsageError` when the data is not what the run has learned from.
     """
     folder, settings = job.folder, job.settings
+    told = finished_already(folder, settings, job.corpus) if ranks.is_main else None
+    if told := ranks.broadcast(told or ""):
+        console.print(told)
+        return None, _network_of(job)
+    if job.corpus is not None:
+        path = settings.entries()["data"]["path"]
+        other = other_data(folder, job.corpus, path) if ranks.is_main else None
+        if other := ranks.broadcast(other or ""):
+            raise UsageError(other) if ranks.is_main else SystemExit(2)
     with locked(folder) if ranks.is_main else graceful(), graceful() as signals:
         found = newest_of(folder, job.resume, ranks, console.print)
         if job.corpus is not None:
             console.print(job.corpus.description)
         with _new_or_not_at_all(folder, ranks):
-            task = job.make()
+            start = settings.train.start if found is None else None
+            origin = origin_of(start) if start else None
+            task = job.make(origin)
+            begun: list[str] = []
+            if origin is not None and isinstance(settings, Settings):
+                begun = begin_with(origin, task, settings)
         if ranks.is_main:
             write_about(folder, settings, task, job.corpus, ranks)
-        console.print(_introduction(task, settings, folder))
+        for sentence in (*_introduction(task, settings, folder, ranks), *begun):
+            console.print(sentence)
         signal = _train(task, job, options, ranks, console, found, lambda: signals.number)
     return signal, task.model
+
+
+def _network_of(job: Job) -> Any:
+    """The network of a finished run, new, where it is the user's own or has such parts."""
+    if job.task is not None:
+        return job.task.model
+    own = any(key.endswith(".own") for key in flat(job.settings.entries()))
+    path = job.settings.entries().get("data", {}).get("path", "")
+    same = job.corpus is None or other_data(job.folder, job.corpus, path) is None
+    return job.make(None).model if own and same else None
 
 
 def _train(
@@ -146,11 +194,16 @@ def _train(
     folder, settings = job.folder, job.settings
     with Display(console) as display, within_memory(settings, folder), ranks.raising_lost_rank():
         page = RunPage(task, folder)
+
+        def evaluated(evaluation: Evaluation) -> None:
+            display.evaluated(evaluation)
+            page.on_evaluation(evaluation)
+
         hooks = TrainerHooks(
             stop_requested=stop_requested,
             check=lambda: _check(job.corpus),
             on_report=display.show,
-            on_evaluation=page.on_evaluation,
+            on_evaluation=evaluated,
         )
         try:
             trainer = Trainer(
@@ -175,8 +228,10 @@ def _train(
         return signal
     with within_memory(settings, folder), ranks.raising_lost_rank():
         scores = trainer.test(options.num_answers)
-    shown = f"On test data: {metrics_line(scores)}." if scores else "There is no test data."
-    console.print(f"{shown}\nThe run is in {folder}, its page is {folder / PAGE}.")
+    if ranks.is_main:
+        summary = summary_of(folder, task, settings, trainer.state, scores)
+        write_summary(folder, summary)
+        console.print("\n".join(summary.sentences))
     return None
 
 
@@ -232,9 +287,15 @@ def run_settings(folder: Path) -> Any:
 def _named_folder(request: Request, out: str | Path | None, resume: str) -> Path:
     """Where a run goes that was asked for."""
     path = request.value("data", "path")
+    start = request.value("train", "start")
+    if path is None and start is not None and not request.resumes:
+        path = origin_of(str(start)).sections["data"].get("path", "")
     if path is None:
         path = recipe(request.recipe).get("data", {}).get("path", "") if request.recipe else ""
     name = request.recipe or request.named("model")
+    if start is not None:
+        begun = Path(str(start)).resolve()
+        name = f"from-{begun.parent.name if begun.name == BEST else begun.name}"
     return folder_of(Path(out) if out else None, resume, str(path), name)
 
 
@@ -246,7 +307,12 @@ def _settings_of_task(task: Task, given: Mapping[str, Any]) -> OwnSettings:
     if "minutes" in own:
         own["seconds"] = seconds_in(own.pop("minutes"))
     if set(BUDGETS) & own.keys():
-        usual = {key: value for key, value in usual.items() if key not in BUDGETS}
+        usual = {k: v for k, v in usual.items() if k not in (*BUDGETS, *ENDINGS)}
+    if own.get("start") is not None:
+        raise UsageError(
+            "a Task object has its network: read the weights into that (load_state_dict), and "
+            "leave start out"
+        )
     for key in own:
         if key not in fields_of(TrainConfig):
             raise UsageError(f"{key} is no setting of training; the task has its own settings")
@@ -302,15 +368,28 @@ def within_memory(settings: AnySettings, folder: Path) -> Iterator[None]:
         ) from error
 
 
-def _introduction(task: Task, settings: AnySettings, folder: Path) -> str:
+def _kept(folder: Path, resume: str) -> Corpus:
+    """The data that a run began with; raises `UsageError` where there is no run, or no copy."""
+    if resume == "never" or not (folder / CONFIG).is_file():
+        raise UsageError(
+            f"--data-as-trained is for a run that was begun, and there is none in {folder}; leave "
+            "it out, or name the run (--resume)"
+        )
+    schema = task_class(settings_in(folder).task_name).schema
+    if schema is None:
+        raise UsageError(f"the run in {folder} makes its own data; leave --data-as-trained out")
+    return kept_corpus(folder / TOKENS, schema)
+
+
+def _introduction(task: Task, settings: AnySettings, folder: Path, ranks: Ranks) -> list[str]:
+    """What is said before training: what is learned, how long, where, and what is not read."""
     train = settings.train
-    budget = ", ".join(
-        f"{value:g} {name}" for name in BUDGETS if (value := getattr(train, name)) is not None
-    )
     count = sum(p.numel() for p in task.model.parameters())
     attention = attention_of(task.model)
     about = f", {attention}" if attention else ""
-    return (
+    return [
+        *(f"{sentence}." for sentence in not_read(task)),
         f"Learning {task.name} with {settings.model_name} ({count:,} parameters{about}) for "
-        f"{budget}.\nThe run is kept in {folder}; Ctrl-C ends it early and saves."
-    )
+        f"{budget_for(task, train, max(train.accumulate, ranks.world))}.",
+        f"The run is kept in {folder}; Ctrl-C ends it early and saves.",
+    ]

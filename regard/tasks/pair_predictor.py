@@ -58,6 +58,11 @@ class PairPredictor(Predictor):
             )
         return sides[0], sides[1]
 
+    @staticmethod
+    def typed(given: Pair) -> str:
+        """The two sentences with a tab between."""
+        return BETWEEN.join(given)
+
     @torch.no_grad()
     def _answer(self, pair: Pair, left: list[int], right: list[int], num_answers: int) -> Answer:
         device, tokenizer = device_of(self.model), self.coder.tokenizer

@@ -106,6 +106,11 @@ class Predictor(ABC):
         """The input that a text on a command line stands for."""
         return text
 
+    @staticmethod
+    def typed(given: Any) -> str:
+        """The text that stands for an input on a command line: what `parse` reads."""
+        return str(given)
+
     def save(self, folder: Path, weights: Mapping[str, Tensor] | None = None) -> None:
         """Write the model folder, with these weights or the network's own."""
         others = self.coder.save(folder)

@@ -13,13 +13,6 @@ from regard.training.parallel import is_sharded, readable
 from regard.training.ranks import Ranks
 
 
-def evaluate_split(
-    task: Task, wrapped: nn.Module, ranks: Ranks, split: str, beams: int = 1
-) -> dict[str, float]:
-    """The metrics of a split; empty where there is none."""
-    return scored(task, split, split_records(task, wrapped, ranks, split, beams))
-
-
 def scored(task: Task, split: str, records: Sequence[Record]) -> dict[str, float]:
     """The metrics of a split's records; empty where there are none."""
     return task.score(split, records) if records else {}

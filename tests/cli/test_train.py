@@ -101,12 +101,38 @@ def test_a_finished_run_is_found_again_and_trains_no_further(tmp_path: Path, don
     arguments = train_arguments(put(tmp_path, "pairs.tsv"), tmp_path / "run")
     done(*arguments)
     weights = (tmp_path / "run" / "best" / "model.safetensors").read_bytes()
-    done(*arguments)
-    done("train", "--resume", tmp_path / "run")
+    said = done(*arguments)
+    assert "is finished already; nothing was trained now." in said and "Learning" not in said
+    assert "finished already" in done("train", "--resume", tmp_path / "run")
     assert read_run(tmp_path / "run").steps == 3
     assert (tmp_path / "run" / "best" / "model.safetensors").read_bytes() == weights
     done(*arguments, "--resume", "never")
     assert (tmp_path / "run-2" / "best").is_dir()
+
+
+def test_a_run_begins_with_another_and_goes_on_with_the_data_it_had(
+    tmp_path: Path, done: Call, mistake: Call
+) -> None:
+    data = put(tmp_path, "labels.csv")
+    done(*train_arguments(data, tmp_path / "old"))
+    text = data.read_text()
+    data.write_text(text.replace("without", "out") + "cc dd,with\n")
+    more = ["train", "--resume", tmp_path / "old", "--steps", "5"]
+    said = mistake(*more)
+    assert "has changed since the run in" in said and "--data-as-trained goes on" in said
+    assert "(the copy that the run began with)" in done(*more, "--data-as-trained")
+    new = ["train", "--data", data, "--from", tmp_path / "old", "--out", tmp_path / "new"]
+    assert "new are output.weight" not in (said := done(*new, "--steps", "2"))
+    assert f"Begun with {tmp_path / 'old'}: " in said and "for 1 of 2 classes" in said
+    assert config(tmp_path / "new")["train"]["start"] == str(tmp_path / "old")
+    said = mistake(*new[:-1], tmp_path / "third", *sets("layers=3"))
+    assert "has model.layers 1, and 3 is asked for" in said
+
+
+def test_a_quiet_run_says_nothing(tmp_path: Path, done: Call) -> None:
+    data = put(tmp_path, "labels.csv")
+    assert done(*train_arguments(data, tmp_path / "run", "--quiet")) == ""
+    assert done(*train_arguments(data, tmp_path / "run", "--quiet")) == ""
 
 
 def test_a_run_with_other_settings_is_not_resumed(

@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from regard.run.display import Display, metrics_line, progress_line
+from regard.run.display import Display, evaluation_line, metrics_line, progress_line
+from regard.training.hooks import Evaluation
 from regard.training.trainer_state import Progress
 
 REPORT = Progress(40, 1.2, 30.0, 0.25, 0.0512, 0.003, 0.9, 31416.0, 0.04)
@@ -40,13 +41,41 @@ def test_nothing_is_left_when_all_is_spent() -> None:
 
 
 def test_without_a_terminal_there_are_plain_lines_and_few_of_them() -> None:
-    assert shown(False, *[REPORT] * 50) == f"step 40  {progress_line(REPORT, SCORES)}\n"
+    line = f"step 40  {progress_line(REPORT, SCORES)}\n"
+    # The first, and the last at the end.
+    assert shown(False, *[REPORT] * 50) == 2 * line
 
 
 def test_the_last_report_is_always_written() -> None:
     last = replace(REPORT, step=41, spent=1.0)
     lines = shown(False, REPORT, REPORT, last).splitlines()
     assert [line.split("  ")[0] for line in lines] == ["step 40", "step 41"]
+
+
+def test_each_evaluation_is_a_line_that_stays_on_a_terminal_too() -> None:
+    first = Evaluation("valid", 40, 1.2, SCORES, True, best=True, train_loss=0.0512)
+    odd = Evaluation("valid", 41, 1.2, {}, True, remarks=["every answer is 'ham'"])
+    for terminal in (False, True):
+        stream = io.StringIO()
+        console = Console(file=stream, force_terminal=terminal, width=120, no_color=True)
+        with Display(console) as display:
+            display.show(replace(REPORT, step=39), SCORES)
+            display.evaluated(first)
+            display.evaluated(odd)
+            display.evaluated(replace(first, split="test"))
+            # Nothing more is to be said of a step that was evaluated.
+            display.show(replace(REPORT, step=41, spent=1.0), SCORES)
+        text = stream.getvalue()
+        assert text.count(evaluation_line(first)) == 1 and "test:" not in text
+        assert "step 41  epoch 1.2  valid: no data  (every answer is 'ham')" in text
+        if not terminal:
+            assert [line[:7] for line in text.splitlines()] == ["step 39", "step 40", "step 41"]
+
+
+def test_what_was_last_is_written_at_the_end_where_there_is_no_terminal() -> None:
+    last = replace(REPORT, step=43)
+    lines = shown(False, REPORT, replace(REPORT, step=42), last).splitlines()
+    assert [line.split("  ")[0] for line in lines] == ["step 40", "step 43"]
 
 
 def test_on_a_terminal_there_is_a_bar() -> None:

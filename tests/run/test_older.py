@@ -22,7 +22,9 @@ from regard.run.older import upgraded_sections
 from regard.run.recipes import recipe
 from regard.run.run import Run
 from regard.run.settings import settings_of
+from regard.run.training import Options
 from tests.cli.small import put
+from tests.run.tiny import data_of
 
 OLDER = Path(__file__).parent / "older"
 UNFINISHED = Path(__file__).parent / "unfinished"
@@ -190,3 +192,17 @@ def test_dates_of_then_had_one_network_whatever_their_settings_say() -> None:
     assert found["attention"]["attention_dim"] == usual["attention"]["attention_dim"]
     for size in ("name", "embed_dim", "hidden_dim", "maxout_dim", "dropout"):
         assert found[size] == usual[size]
+
+
+@pytest.mark.parametrize(("name", "recipe"), [("lstm", "lstm"), ("translate", "transformer")])
+def test_a_new_run_begins_with_one_of_then(name: str, recipe: str, tmp_path: Path) -> None:
+    old = Run(OLDER / name)
+    quiet, data = Options(progress=False), str(data_of(recipe))
+    still = {"steps": 1, "learning_rate": 1e-12, "weight_decay": 0.0, "average": 0}
+    new = regard.train(data, start=old.path, out=tmp_path / "new", options=quiet, **still)
+    taken = [
+        torch.allclose(weight, new.model.state_dict()[key], atol=1e-6)
+        for key, weight in old.model.state_dict().items()
+        if weight.shape == new.model.state_dict()[key].shape
+    ]
+    assert all(taken) and len(taken) >= len(old.model.state_dict()) - 2

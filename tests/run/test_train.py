@@ -155,6 +155,7 @@ def test_a_part_of_ones_own_trains_and_has_to_be_given_to_load() -> None:
         regard.load(run.path)
     with pytest.raises(ValueError, match=why):
         _ = Run(run.path).predict(["ab"])
+    assert trained(normalizer=sharp).predict(["ab cd"])[0].answers == answer.answers
     attend = Attend(score=Dot(), normalizer=sharp)
     for again in (Run(run.path, attend=attend), Run("run", attend=lambda: attend)):
         assert again.predict(["ab cd"])[0].answers == answer.answers
@@ -284,7 +285,7 @@ def test_progress_is_said_where_it_is_wanted(capsys: pytest.CaptureFixture[str])
     trained("loud", options=Options())
     said = capsys.readouterr().out
     assert "read as classify" in said and "Learning classify with lstm (" in said
-    assert "pooling attention(attention_dim=5)" in said and "for 2 steps." in said
+    assert "pooling attention(attention_dim=5)" in said and "for 2 steps (about" in said
 
 
 def test_it_works_in_a_thread() -> None:

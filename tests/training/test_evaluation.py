@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from regard.training.evaluation import evaluate_split, evaluating
+from regard.training.evaluation import evaluating, scored, split_records
 from regard.training.parallel import (
     Objective,
     distributed,
@@ -41,7 +41,7 @@ def test_three_processes_find_what_one_finds(name: str, tmp_path: Path) -> None:
     task = TASKS[name](tmp_path)
     task.predictor.model.double()
     objective = Objective(task)
-    alone = evaluate_split(task, objective, Ranks(), "valid", 2)
+    alone = scored(task, "valid", split_records(task, objective, Ranks(), "valid", 2))
 
     def of(rank: int) -> str:
         rows = list(range(task.size("valid")))[rank::3]
@@ -50,12 +50,14 @@ def test_three_processes_find_what_one_finds(name: str, tmp_path: Path) -> None:
 
     for rank in range(3):
         ranks = FakeRanks(rank=rank, world=3, others=of)
-        assert evaluate_split(task, objective, ranks, "valid", 2) == pytest.approx(alone, rel=1e-6)
+        records = split_records(task, objective, ranks, "valid", 2)
+        assert scored(task, "valid", records) == pytest.approx(alone, rel=1e-6)
 
 
 def test_a_split_that_is_not_there_has_no_metrics() -> None:
     task = Tiny()
-    assert evaluate_split(task, Objective(task), Ranks(), "test") == {}
+    records = split_records(task, Objective(task), Ranks(), "test")
+    assert records == [] and scored(task, "test", records) == {}
 
 
 @pytest.mark.parametrize("training", [True, False])

@@ -61,6 +61,12 @@ class Answerer(Predictor):
             )
         return [*story, *more], question
 
+    @staticmethod
+    def typed(given: Asked) -> str:
+        """The sentences of the story and the question, on lines of their own."""
+        story, question = given
+        return "\n".join([story] if isinstance(story, str) else [*story]) + f"\n{question}"
+
     @torch.no_grad()
     def _answer(self, story: str | Sequence[str], question: str, num_answers: int) -> Answer:
         known, device = self.coder.vocabulary, device_of(self.model)

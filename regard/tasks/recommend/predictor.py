@@ -50,6 +50,18 @@ class Recommender(Predictor):
         between = next((sign for sign in "\t," if sign in text), None)
         return [name.strip() for name in text.split(between) if name.strip()]
 
+    @staticmethod
+    def typed(given: Sequence[str]) -> str:
+        r"""The names with commas between, or tabs where that would not be read as it is meant.
+
+        >>> Recommender.typed(["tea", "bread"]), Recommender.typed(["a, b", "c"])
+        ('tea,bread', 'a, b\tc')
+        """
+        text = ",".join(given)
+        if Recommender.parse(text) == [*given]:
+            return text
+        return "\t".join(given) if len(given) > 1 else f"{text}\t"
+
     @torch.no_grad()
     def _answer(self, names: list[str], count: int) -> Answer:
         catalogue, first = self.coder.catalogue, self.coder.catalogue.first_item

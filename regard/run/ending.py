@@ -1,0 +1,122 @@
+"""How a run ended: said at its end, kept in `summary.json`, and said again when it is started."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from shlex import quote
+
+from regard._io.files import read_json, write_whole
+from regard.data.reading.corpus import Corpus
+from regard.run.display import metrics_line
+from regard.run.kept_data import has_rows
+from regard.run.page import PAGE
+from regard.run.preparing import TOKENS, trained_on
+from regard.run.settings import AnySettings
+from regard.run.telling import ask_it, best_of, longer, not_read, why_ended
+from regard.tasks.exchange import read_about
+from regard.tasks.task import Task
+from regard.training.checkpoint import newest
+from regard.training.run_folder import BEST, CHECKPOINTS, METRICS, writing
+from regard.training.run_writer import state_in
+from regard.training.trainer_state import TrainerState
+
+SUMMARY = "summary.json"
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What is said of a run at its end, and at which step that was."""
+
+    step: int
+    sentences: tuple[str, ...]
+
+
+def summary_of(
+    folder: Path,
+    task: Task,
+    settings: AnySettings,
+    state: TrainerState,
+    scores: Mapping[str, float],
+) -> Summary:
+    """What there is to say of a run that has ended and been tested."""
+    history = [read_json(line) for line in (folder / METRICS).read_text("utf-8").splitlines()]
+    if scores:
+        tested = f"On test data: {metrics_line(scores)}."
+    else:
+        tested = (
+            "There is no test data: a file named test beside that of training is some, and any "
+            f"other is measured by: regard eval {quote(str(folder))} --data FILE"
+        )
+    remarks = [e["text"].rstrip(".") for e in history if e.get("event") == "remark_test"]
+    said = (
+        *best_of(history, state),
+        why_ended(state, settings.train, task.metric),
+        tested,
+        *(f"On test data, {remark}." for remark in dict.fromkeys(remarks)),
+        *(f"{sentence}." for sentence in not_read(task)),
+        f"The run is in {folder}, its page is {folder / PAGE}.",
+        ask_it(folder, task),
+    )
+    return Summary(state.step, said)
+
+
+def write_summary(folder: Path, summary: Summary) -> None:
+    """Keep it, which makes the run a finished one."""
+    entry = {"step": summary.step, "sentences": summary.sentences}
+    with writing(folder / SUMMARY) as path:
+        write_whole(path, (json.dumps(entry, ensure_ascii=False, indent=2) + "\n").encode())
+
+
+def read_summary(folder: Path) -> Summary | None:
+    """What was kept; None where nothing is, or nothing that can be read."""
+    try:
+        entry = read_json((folder / SUMMARY).read_bytes())
+        return Summary(int(entry["step"]), tuple(map(str, entry["sentences"])))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def finished_already(folder: Path, settings: AnySettings, corpus: Corpus | None) -> str | None:
+    """What is said of a run that has nothing left to do; None where it has."""
+    summary, found = read_summary(folder), newest(folder / CHECKPOINTS, mend=False)
+    if summary is None or found is None:
+        return None
+    try:
+        state = state_in(found)
+    except ValueError:
+        return None
+    train = settings.train
+    by_patience = state.finished and train.patience_is_spent(
+        evaluations=state.evaluations_without_improvement, updates=state.step - state.best_step
+    )
+    spent = train.spent(epochs=state.epoch, steps=state.step, seconds=state.seconds)
+    if summary.step != state.step or (spent < 1 and not by_patience):
+        return None
+    try:
+        read_about(folder / BEST)
+    except (OSError, ValueError):
+        return None
+    data = _as_it_was(folder, corpus)
+    said = [f"{folder} is finished already; nothing was trained now.", *summary.sentences]
+    if data is not None:
+        said.append("The data is the same." if data else "The data has changed since.")
+    return "\n".join([*said, longer(folder, train, state, by_patience)])
+
+
+def other_data(folder: Path, corpus: Corpus, path: str) -> str | None:
+    """The choices there are when the data is not what was learned from; None when it is."""
+    begun = (folder / CHECKPOINTS).is_dir() or (folder / BEST).exists()
+    if not begun or _as_it_was(folder, corpus) in (None, True):
+        return None
+    copy = "--data-as-trained goes on with the old copy, " if has_rows(folder / TOKENS) else ""
+    return (
+        f"{path} has changed since the run in {folder} began to learn from it; {copy}--resume "
+        f"never or another --out begins a new run, and --from {folder} a new one with its weights"
+    )
+
+
+def _as_it_was(folder: Path, corpus: Corpus | None) -> bool | None:
+    """Whether the data is what the run was trained on; None where that is not known."""
+    before = trained_on(folder) if corpus is not None else None
+    return None if corpus is None or before is None else before == corpus.fingerprint

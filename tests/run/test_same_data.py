@@ -1,0 +1,166 @@
+"""A run and its data: the same at every resume, or one sentence with the choices there are."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import regard
+from regard.errors import UsageError
+from regard.run.run import Run
+from regard.run.training import Options
+from tests.cli.small import put
+from tests.run.tiny import SMALL, data_of
+
+QUIET = Options(progress=False)
+AS_TRAINED = Options(progress=False, data_as_trained=True)
+RECIPES = ["transformer", "lstm", "din"]
+MORE = ["lstm_regressor", "abcnn", "memory", "transformer_lm"]
+"""Recipes, one of each task that reads data."""
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def copied(recipe: str) -> Path:
+    """A recipe's tiny data, in a file that may be changed."""
+    source = data_of(recipe)
+    assert source is not None
+    return Path(shutil.copy(source, Path(source.name)))
+
+
+def trained(recipe: str, data: Path, out: str = "run", **given: Any) -> Run:
+    settings = {**SMALL[recipe], "evaluate_every": 2, "options": QUIET, **given}
+    return regard.train(str(data), recipe=recipe, out=out, **settings)
+
+
+def files(folder: Path) -> dict[str, tuple[bytes, int]]:
+    """Every file of a run, and when it was written."""
+    return {
+        str(path.relative_to(folder)): (path.read_bytes(), path.stat().st_mtime_ns)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def weights(run: Run) -> dict[str, torch.Tensor]:
+    return dict(run.model.state_dict())
+
+
+def equal(one: Run, other: Run) -> bool:
+    old, new = weights(one), weights(other)
+    return old.keys() == new.keys() and all(torch.equal(old[k], new[k]) for k in old)
+
+
+def grown(path: Path) -> None:
+    """Add a row with words that were not there."""
+    text = path.read_text()
+    path.write_text(text + text.splitlines()[-1].replace("a", "zq").replace("e", "xw") + "\n")
+
+
+@pytest.mark.parametrize("change", ["grown", "renamed"])
+def test_changed_data_is_one_sentence_with_the_choices_and_nothing_is_written(change: str) -> None:
+    data = copied("lstm")
+    run = trained("lstm", data, steps=4)
+    if change == "grown":
+        grown(data)
+    else:
+        # The same size, and the labels would exchange their numbers.
+        data.write_text(data.read_text().replace(",without", ",again").replace(",with", ",zz"))
+    before = files(run.path)
+    with pytest.raises(UsageError) as caught:
+        run.resume(steps=8, options=QUIET)
+    said = str(caught.value)
+    assert "\n" not in said and "labels.csv has changed since the run in run began" in said
+    for choice in ("--data-as-trained", "--resume never", "--out", "--from run"):
+        assert choice in said
+    assert files(run.path) == before
+
+
+@pytest.mark.parametrize(
+    "recipe", [*RECIPES, *(pytest.param(name, marks=pytest.mark.slow) for name in MORE)]
+)
+def test_a_run_goes_on_with_the_copy_of_its_data_as_if_nothing_had_changed(recipe: str) -> None:
+    data = copied(recipe)
+    same = {"schedule": "constant", "warmup": 1}
+    whole = trained(recipe, data, "whole", steps=4, **same)
+    part = trained(recipe, data, "part", steps=2, **same)
+    grown(data)
+    shutil.rmtree(".data")  # The cache may go; the run has the copy.
+    part = regard.train(resume=part.path, steps=4, options=AS_TRAINED)
+    assert equal(whole, part)
+    data.unlink()
+    assert regard.train(resume="part", steps=6, options=AS_TRAINED).metrics["valid"]["step"] > 0
+
+
+def test_the_copy_has_to_be_whole_and_of_a_run() -> None:
+    data = copied("lstm")
+    with pytest.raises(UsageError, match="--data-as-trained is for a run that was begun"):
+        trained("lstm", data, steps=2, options=AS_TRAINED)
+    assert not Path("run").exists()
+    run = trained("lstm", data, steps=2)
+    kept = run.path / "tokens/rows/train.arrow"
+    content = bytearray(kept.read_bytes())
+    content[len(content) // 2] ^= 1
+    kept.unlink()
+    kept.write_bytes(content)
+    with pytest.raises(UsageError, match=r"the copy of the data in .* is damaged: train.arrow"):
+        run.resume(steps=4, options=AS_TRAINED)
+    shutil.rmtree(run.path / "tokens/rows")
+    with pytest.raises(UsageError, match="run has kept no copy of its data; put the data back"):
+        run.resume(steps=4, options=AS_TRAINED)
+    grown(data)
+    with pytest.raises(UsageError) as caught:
+        run.resume(steps=4, options=QUIET)
+    assert "--data-as-trained" not in str(caught.value)
+
+
+def test_data_that_was_changed_before_anything_was_learned_is_simply_read() -> None:
+    data = copied("lstm")
+    run = trained("lstm", data, steps=2)
+    for name in ("best", "checkpoints"):
+        shutil.rmtree(run.path / name)
+    for name in ("summary.json", "metrics.jsonl"):
+        (run.path / name).unlink()
+    grown(data)
+    again = trained("lstm", data, steps=2)
+    assert again.path == run.path and again.metrics["valid"]["step"] == 2
+
+
+def test_a_finished_run_says_so_and_nothing_is_written(capsys: pytest.CaptureFixture[str]) -> None:
+    data = copied("lstm")
+    run = trained("lstm", data, steps=4)
+    before = files(run.path)
+    for again in ({}, {"resume": "run"}):
+        trained("lstm", data, steps=4, options=Options(), **again)
+        said = capsys.readouterr().out
+        assert "run is finished already; nothing was trained now." in said
+        assert "Learning" not in said and "Best on validation data: loss" in said
+        assert "The data is the same." in said and "--steps N (more than 4)" in said
+        assert "regard train --from run" in said
+    grown(data)
+    again = trained("lstm", data, steps=4, options=Options())
+    assert "The data has changed since." in capsys.readouterr().out
+    assert files(run.path) == before and equal(again, run)
+    assert run.summary.startswith("Best on validation data: ")
+
+
+def test_a_run_that_was_not_tested_before_it_ended_is_not_finished(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    data = put(Path(), "side")
+    given = {**SMALL["transformer"], "steps": 2, "extra_length": 5, "options": Options()}
+    run = regard.train(str(data), out="run", **given)
+    (run.path / "summary.json").unlink()
+    lines = (run.path / "metrics.jsonl").read_text().splitlines()
+    kept = [line for line in lines if '"test"' not in line]
+    (run.path / "metrics.jsonl").write_text("".join(f"{line}\n" for line in kept))
+    capsys.readouterr()
+    regard.train(str(data), out="run", **given)
+    said = capsys.readouterr().out
+    assert "On test data: loss" in said and "finished already" not in said
+    assert "test" in run.metrics
