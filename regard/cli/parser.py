@@ -89,7 +89,9 @@ def _parse_verb(verb: str, arguments: Sequence[str]) -> Command:
     options, extra = parser.parse_known_args(arguments)
     _refuse(extra, parser)
     # The verb's own module is imported only now, because it brings PyTorch along.
-    return lambda: import_module(f"regard.cli.{verb}").run(**_arguments(options))
+    found = _arguments(options)
+    module = "dry_run" if found.pop("dry_run", False) else verb
+    return lambda: import_module(f"regard.cli.{module}").run(**found)
 
 
 def _arguments(options: argparse.Namespace) -> dict[str, Any]:

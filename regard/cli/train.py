@@ -2,18 +2,15 @@
 
 import os
 import sys
-import tomllib
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
 import torch
 
+from regard.cli.words import settings_of_words
 from regard.errors import UsageError
-from regard.run.merging import settings_for
-from regard.run.recipes import OLDER, USUAL, names
-from regard.run.run import asked, train
+from regard.run.run import train
 from regard.run.training import Options
 from regard.training.launch import launch
 from regard.training.ranks import LostRank
@@ -27,13 +24,9 @@ def run(
     out: Path | None,
     resume: str,
     machine: Mapping[str, Any],
-    dry_run: bool,
     paths: Sequence[str] = (),
 ) -> int:
     """Train, alone or with other processes; returns the exit code."""
-    recipe, paths = _path_or_recipe(recipe, paths)
-    if paths:
-        given = {**given, "data.path": "\n".join(dict.fromkeys(paths))}
     if machine["devices"] > 1 and "RANK" not in os.environ:
         return launch(machine["devices"], sys.argv[1:])
     if machine["threads"]:
@@ -42,13 +35,7 @@ def run(
         raise UsageError(
             f"--workers {machine['workers']} are more than the {cores} cores of this machine"
         )
-    assigned = dict(map(assignment, assignments))
-    _require_one_attention(given, assigned)
-    settings = {**given, **assigned}
-    if dry_run:
-        decided, corpus = settings_for(asked(recipe, resume, config, settings), None, peek=True)
-        print(corpus.description if corpus else f"{decided.task_name} makes its own data")
-        return 0
+    recipe, settings = settings_of_words(recipe, given, assignments, paths)
     options = Options(
         shard=machine["shard"],
         workers=machine["workers"],
@@ -63,61 +50,6 @@ def run(
     except LostRank as error:
         _leave_the_lost(error)
     return 0 if made.signal is None else 128 + made.signal
-
-
-def _path_or_recipe(recipe: str | None, paths: Sequence[str]) -> tuple[str | None, Sequence[str]]:
-    """The recipe, and the paths: a path in the place of the recipe is data."""
-    if recipe is None or recipe in (*names(), *USUAL, *OLDER):
-        return recipe, paths
-    is_path = Path(recipe).expanduser().exists() or any(mark in recipe for mark in "/\\*")
-    if is_path or (Path(recipe).suffix and " " not in recipe):
-        return None, [recipe, *paths]
-    return recipe, paths
-
-
-def assignment(text: str) -> tuple[str, Any]:
-    """The setting and the value of `--set key=value`, the value as TOML has it, or as text.
-
-    >>> assignment("learning_rate=1e-3"), assignment("pooling=hard(estimator=gumbel)")
-    (('learning_rate', 0.001), ('pooling', 'hard(estimator=gumbel)'))
-    >>> assignment("dropout=.5"), assignment("compile=True")
-    (('dropout', 0.5), ('compile', True))
-    >>> assignment("widths=2,3"), assignment("languages=en,fr")
-    (('widths', [2, 3]), ('languages', 'en,fr'))
-    """
-    name, equals, value = text.partition("=")
-    if not equals or not name.strip():
-        raise UsageError(f"--set takes key=value, such as learning_rate=1e-3; got {text!r}")
-    try:
-        return name.strip(), tomllib.loads(f"value = {value.strip()}")["value"]
-    except ValueError:
-        return name.strip(), _as_python_has_it(value.strip())
-
-
-def _require_one_attention(given: Mapping[str, Any], assigned: Mapping[str, Any]) -> None:
-    """Raise `UsageError` for two values of `attention`, of which one would be lost.
-
-    They may be meant as a score and as a kind of attention; who says `score` can have both.
-    """
-    both = [each["attention"] for each in (given, assigned) if "attention" in each]
-    if len(both) == 2 and both[0] != both[1]:
-        raise UsageError(
-            f"attention is both {both[0]} (--attention) and {both[1]} (--set); say which of them "
-            "is the score: --set score=NAME"
-        )
-
-
-def _as_python_has_it(text: str) -> Any:
-    """Numbers with commas between, a number or a truth value as Python writes it; else the text."""
-    if text in ("True", "False"):
-        return text == "True"
-    if text[:1] not in {*"+-.0123456789"}:
-        return text
-    with suppress(ValueError):
-        return float(text)
-    with suppress(ValueError):
-        return tomllib.loads(f"value = [{text}]")["value"]
-    return text
 
 
 def _leave_the_lost(error: LostRank) -> NoReturn:

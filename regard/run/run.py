@@ -1,7 +1,7 @@
 """The Python API of the workbench: `train` makes a run, `Run` is one."""
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -14,20 +14,20 @@ from regard._io.files import read_json
 from regard.data.reading.text_encoding import AUTO
 from regard.errors import UsageError
 from regard.models.attention import Attends
+from regard.run.asking import asked
 from regard.run.display import Screen
 from regard.run.ending import read_summary
 from regard.run.folder import CONFIG, settings_in
 from regard.run.loading import load_predictor, model_folder
-from regard.run.merging import Request, read_corpus
+from regard.run.merging import read_corpus
 from regard.run.preparing import task_of_trained
-from regard.run.settings import Settings, flat, read_toml
+from regard.run.settings import Settings, flat
 from regard.run.training import (
     Options,
     carry_out,
     of_request,
     of_task,
     processes,
-    run_settings,
 )
 from regard.tasks import TASKS, task_class
 from regard.tasks.exchange import TASK
@@ -289,31 +289,6 @@ def train(
     # What a file cannot say is kept: a network or a part of the user's own.
     own = isinstance(task, Task) or any(k.endswith(".own") for k in flat(job.settings.entries()))
     return Run(job.folder, model=model if own and not options.shard else None, signal=signal)
-
-
-def asked(
-    recipe: str | None,
-    resume: str,
-    config: Path | None,
-    settings: Mapping[str, Any],
-) -> Request:
-    """What a call of `train` asks for, `data` and `task` among the settings."""
-    tables: list[Any] = []
-    if resume not in ("auto", "never"):
-        tables.append(run_settings(Path(resume)))
-    if config is not None:
-        tables.append(read_toml(config))
-    if isinstance(settings.get("model"), nn.Module):
-        raise UsageError(
-            "model is a network of your own: give the task that trains it, such as "
-            "task=Classify(data, model)"
-        )
-    given = (
-        (key, str(value) if isinstance(value, Path) else value)
-        for key, value in settings.items()
-        if value is not None
-    )
-    return Request(recipe, tables, tuple(given), resumes=resume not in ("auto", "never"))
 
 
 def _refuse_beside_task(*given: Any) -> None:

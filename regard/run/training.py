@@ -13,7 +13,6 @@ from rich.console import Console
 from regard.config import fields_of
 from regard.data.reading.corpus import Corpus
 from regard.errors import RegardError, UsageError
-from regard.models import MODELS
 from regard.run.display import Display
 from regard.run.ending import finished_already, other_data, summary_of, write_summary
 from regard.run.folder import (
@@ -266,22 +265,6 @@ def _first_then_others(ranks: Ranks, settled: Callable[[Path | None], Any]) -> A
         # The main process says what is wrong.
         raise SystemExit(2)
     return settled(Path(said))
-
-
-def run_settings(folder: Path) -> Any:
-    """The sections of a run's settings; raises `UsageError` when the folder has none."""
-    if not (folder / CONFIG).is_file():
-        raise UsageError(
-            f"there is no run in {folder}, its {CONFIG} is missing; resume=auto, never, or the "
-            "folder of a run (--resume)"
-        )
-    settings = settings_in(folder)
-    if settings.model_name not in MODELS:
-        raise UsageError(
-            f"{folder} trains a network of your own, {settings.model_name}: resume it in Python, "
-            f"with regard.train(task=..., resume={str(folder)!r})"
-        )
-    return settings.entries()
 
 
 def _named_folder(request: Request, out: str | Path | None, resume: str) -> Path:

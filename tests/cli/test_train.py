@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import regard
-from regard.cli.train import assignment
+from regard.cli.words import assignment
 from regard.errors import UsageError
 from regard.run.recipes import recipe
 from regard.view.run_log import read_run

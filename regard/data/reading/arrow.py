@@ -1,6 +1,6 @@
 """Rows kept in an Arrow file, which is read through memory and may be larger than it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,3 +79,63 @@ class ArrowWriter:
 def open_arrow(path: Path) -> Any:
     """The `datasets.Dataset` in such a file, memory-mapped."""
     return extra("datasets").Dataset.from_file(str(path))
+
+
+class StoredSplits(Mapping[str, Any]):
+    """The `datasets.Dataset` of each split, opened when it is asked for: the package takes a second.
+
+    Args:
+        paths: split → its file.
+    """
+
+    def __init__(self, paths: Mapping[str, Path]) -> None:
+        self._paths = dict(paths)
+        self._opened: dict[str, Any] = {}
+
+    def __getitem__(self, split: str) -> Any:
+        if split not in self._opened:
+            self._opened[split] = open_arrow(self._paths[split])
+        return self._opened[split]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._paths)
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def first(self, count: int) -> dict[str, "FirstRows"]:
+        """The first rows of each split, in memory."""
+        return {split: FirstRows(read_first(path, count)) for split, path in self._paths.items()}
+
+
+@dataclass(frozen=True)
+class FirstRows:
+    """Rows as a `datasets.Dataset` gives them: a slice is a list for each column."""
+
+    columns: Mapping[str, list[Any]]
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values()), ()))
+
+    def __getitem__(self, key: slice | str) -> Any:
+        if isinstance(key, str):
+            return self.columns[key]
+        return {name: values[key] for name, values in self.columns.items()}
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        for values in zip(*self.columns.values(), strict=True):
+            yield dict(zip(self.columns, values, strict=True))
+
+
+def read_first(path: Path, count: int) -> dict[str, list[Any]]:
+    """The first rows of such a file, a list for each column."""
+    arrow = extra("pyarrow")
+    with arrow.memory_map(str(path)) as file, arrow.ipc.open_stream(file) as stream:
+        found: dict[str, list[Any]] = {name: [] for name in stream.schema.names}
+        for batch in stream:
+            left = count - len(next(iter(found.values()), []))
+            for name, values in batch.slice(0, left).to_pydict().items():
+                found[name] += values
+            if left <= batch.num_rows:
+                break
+    return found

@@ -1,6 +1,6 @@
 """Corpus: a user's data as it was read, and what the user is told about it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import file_digest, sha256
 from pathlib import Path
@@ -42,7 +42,7 @@ class Corpus:
     """
 
     schema: Schema
-    splits: dict[str, Any]
+    splits: Mapping[str, Any]
     names: tuple[str, ...]
     description: str
     fingerprint: str

@@ -9,12 +9,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from hashlib import sha256
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from regard._io.files import read_json, write_whole
-from regard.data.reading.arrow import ArrowWriter, open_arrow
+from regard.data.reading.arrow import ArrowWriter, StoredSplits
 from regard.data.reading.corpus import Corpus, Read, describe_corpus
 from regard.data.reading.held_out import HeldOut, SplitRow, hold_out, hold_out_labels
 from regard.data.reading.natural import natural
@@ -147,10 +146,10 @@ def _loaded(found: Layout, place: Path, digest: str) -> Corpus:
     entry = _stored(place)
     if entry is None:
         raise OSError(f"{place} was changed while it was being read")
-    splits = {split: open_arrow(place / f"{split}.arrow") for split in entry["splits"]}
+    splits = StoredSplits({split: place / f"{split}.arrow" for split in entry["splits"]})
     unit = found.schema.unit
     counts = [f"{written[unit]:,} {split}" for split, written in entry["splits"].items()]
     counts[-1] += " characters" if unit == "characters" else " examples"
-    examples = [tuple(row.values()) for row in islice(splits["train"], 3)]
+    examples = [tuple(row.values()) for row in splits.first(3)["train"]]
     description = describe_corpus(found.schema, found.names, counts, entry["notes"], examples)
     return Corpus(found.schema, splits, found.names, description, digest, tuple(entry["labels"]))

@@ -1,0 +1,56 @@
+"""`regard train --dry-run`: say how data is read and what becomes of it, and stop."""
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from regard.cli.words import settings_of_words
+from regard.data.reading.arrow import StoredSplits
+from regard.data.reading.corpus import Corpus
+from regard.run.asking import asked
+from regard.run.merging import settings_for
+from regard.run.settings import Settings
+from regard.run.telling import not_read
+from regard.tasks import task_class
+
+LOOKED_AT = 2000
+"""Rows of each split whose lengths are looked at."""
+
+
+def run(
+    recipe: str | None,
+    given: Mapping[str, Any],
+    config: Path | None,
+    assignments: Sequence[str],
+    out: Path | None,
+    resume: str,
+    machine: Mapping[str, Any],
+    paths: Sequence[str] = (),
+) -> int:
+    """Print how the data is read, what is cut or left out of it, and what would learn it."""
+    recipe, settings = settings_of_words(recipe, given, assignments, paths)
+    decided, corpus = settings_for(asked(recipe, resume, config, settings), None, peek=True)
+    if corpus is None:
+        print(f"{decided.task_name} makes its own data")
+        return 0
+    print(corpus.description)
+    for sentence in _too_long(decided, corpus):
+        print(sentence)
+    print(f"It would be learned by {decided.model_name}; nothing was trained.")
+    return 0
+
+
+def _too_long(settings: Settings, corpus: Corpus) -> list[str]:
+    """What is cut or left out for its length, by the first rows of each split."""
+    if not isinstance(corpus.splits, StoredSplits):
+        return []
+    kind = task_class(settings.task_name)
+    few = SimpleNamespace(
+        splits=corpus.splits.first(LOOKED_AT), labels=corpus.labels, names=corpus.names
+    )
+    with tempfile.TemporaryDirectory(prefix="regard-") as place:
+        encoded = kind.prepare(few, settings.task, Path(place))
+        said = not_read(SimpleNamespace(data=encoded, settings=settings.task))  # type: ignore[arg-type]
+    return [f"of the first {LOOKED_AT:,} rows of each part: {each}" for each in said]

@@ -1,0 +1,54 @@
+"""What a call asks for, as a request: from its words, a file and the settings of a run."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from regard.errors import UsageError
+from regard.models import MODELS
+from regard.run.folder import CONFIG, settings_in
+from regard.run.merging import Request
+from regard.run.settings import read_toml
+
+
+def asked(
+    recipe: str | None,
+    resume: str,
+    config: Path | None,
+    settings: Mapping[str, Any],
+) -> Request:
+    """What a call of `train` asks for, `data` and `task` among the settings."""
+    tables: list[Any] = []
+    if resume not in ("auto", "never"):
+        tables.append(run_settings(Path(resume)))
+    if config is not None:
+        tables.append(read_toml(config))
+    if isinstance(settings.get("model"), nn.Module):
+        raise UsageError(
+            "model is a network of your own: give the task that trains it, such as "
+            "task=Classify(data, model)"
+        )
+    given = (
+        (key, str(value) if isinstance(value, Path) else value)
+        for key, value in settings.items()
+        if value is not None
+    )
+    return Request(recipe, tables, tuple(given), resumes=resume not in ("auto", "never"))
+
+
+def run_settings(folder: Path) -> Any:
+    """The sections of a run's settings; raises `UsageError` when the folder has none."""
+    if not (folder / CONFIG).is_file():
+        raise UsageError(
+            f"there is no run in {folder}, its {CONFIG} is missing; resume=auto, never, or the "
+            "folder of a run (--resume)"
+        )
+    settings = settings_in(folder)
+    if settings.model_name not in MODELS:
+        raise UsageError(
+            f"{folder} trains a network of your own, {settings.model_name}: resume it in Python, "
+            f"with regard.train(task=..., resume={str(folder)!r})"
+        )
+    return settings.entries()
