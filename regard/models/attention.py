@@ -105,6 +105,16 @@ def maker(parts: Config, dims: Dims, given: Attends) -> Callable[[], Attend]:
     return (lambda: given) if isinstance(given, Attend) else given
 
 
+def across(attend: Attend) -> Attend:
+    """The parts for two sequences: masks and score mods speak of positions within one."""
+    return Attend(
+        score=attend.score,
+        normalizer=attend.normalizer,
+        dropout=attend.dropout,
+        backend=attend.backend,
+    )
+
+
 def named(parts: Kind, dims: Dims, attend: Attend) -> Kind:
     """The configuration that says which parts an operator has, so that a saved model is that one.
 

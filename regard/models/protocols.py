@@ -23,6 +23,19 @@ class Classifies(Protocol):
 
 
 @runtime_checkable
+class Tags(Protocol):
+    """A network that tags words, as `regard.tasks.tag` trains it.
+
+    One that has `attention_weights(source)` of `[batch, len, len]` shows which words each word
+    attended to; one that has `forward_sampled` is trained by it.
+    """
+
+    def forward(self, source: Sequences) -> Float[Tensor, "batch len classes"]:
+        """Logits of the tags of each word; those behind a sentence's end are not looked at."""
+        ...
+
+
+@runtime_checkable
 class Translates(Decoder, Protocol):
     """A network that reads one sequence and writes another, as `regard.tasks.translate` trains it.
 
@@ -87,6 +100,19 @@ class Answers(Protocol):
         """Logits of the words that may be the answer.
 
         A story is its words, with the number `end` behind every sentence.
+        """
+        ...
+
+
+@runtime_checkable
+class Extracts(Protocol):
+    """A network that finds answers in passages, as `regard.tasks.extract` trains it."""
+
+    def forward(self, passage: Sequences, question: Sequences) -> Float[Tensor, "batch 2 places"]:
+        """Logits of where the answer begins and where it ends.
+
+        Place 0 is "there is no answer", and the words of the passage count from 1; what is behind a
+        passage's end is not looked at.
         """
         ...
 

@@ -164,6 +164,8 @@ def carry_out(job: Job, options: Options, ranks: Ranks, console: Console) -> tup
                 begun = begin_with(origin, task, settings)
         if ranks.is_main:
             write_about(folder, settings, task, job.corpus, ranks)
+        for note in task.notes():
+            console.print(note)
         for sentence in (*_introduction(task, settings, folder, ranks), *begun):
             console.print(sentence)
         signal = _train(task, job, options, ranks, console, found, lambda: signals.number)

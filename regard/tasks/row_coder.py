@@ -23,12 +23,11 @@ TOKENIZER = "tokenizer.json"
 
 
 class RowCoder(ABC):
-    """The base of coders that are dataclasses of a tokenizer and what else the rows hold.
+    """The base of coders that are dataclasses of what is known of the columns of rows.
 
     Of a text the first `longest` tokens are read; those behind are cut.
     """
 
-    tokenizer: Tokenizer
     longest: int
 
     @property
@@ -40,16 +39,9 @@ class RowCoder(ABC):
     def collate(self, examples: Examples, rows: np.ndarray) -> Batch:
         """These examples as a batch."""
 
-    @property
-    def sizes(self) -> dict[str, Any]:
-        """What the data decides of a network."""
-        tokenizer = self.tokenizer
-        return {
-            "vocab": len(tokenizer),
-            "unknown": tokenizer.unknown_id,
-            "end": tokenizer.end,
-            "max_length": self.longest,
-        }
+    @abstractmethod
+    def save(self, folder: Path) -> list[str]:
+        """Write the files of the coder and name them."""
 
     def encode(self, splits: Mapping[str, Any], place: Path) -> dict[str, Examples]:
         """Every split as numbers, in folders under `place`."""
@@ -66,17 +58,34 @@ class RowCoder(ABC):
         """Rows of a stream, those that are not too long."""
         return encoded(rows, self.readers, self.longest)
 
-    def save(self, folder: Path) -> list[str]:
-        """Write the files of the coder and name them."""
-        self.tokenizer.save(folder / TOKENIZER)
-        return [TOKENIZER]
-
     def entries(self) -> dict[str, Any]:
         """What `task.json` says."""
         return {"longest": self.longest}
 
 
-class OneText(RowCoder):
+class TokenCoder(RowCoder):
+    """The base of coders whose texts are cut by one tokenizer."""
+
+    tokenizer: Tokenizer
+
+    @property
+    def sizes(self) -> dict[str, Any]:
+        """What the data decides of a network."""
+        tokenizer = self.tokenizer
+        return {
+            "vocab": len(tokenizer),
+            "unknown": tokenizer.unknown_id,
+            "end": tokenizer.end,
+            "max_length": self.longest,
+        }
+
+    def save(self, folder: Path) -> list[str]:
+        """Write the files of the coder and name them."""
+        self.tokenizer.save(folder / TOKENIZER)
+        return [TOKENIZER]
+
+
+class OneText(TokenCoder):
     """The base of coders whose rows hold one text, in the column `text`.
 
     With `sentences` the end of every sentence is marked, for networks that read documents.

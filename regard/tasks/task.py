@@ -164,6 +164,10 @@ class Task(ABC):
         asked = inputs[0] if len(inputs) == 1 else zip(*inputs, strict=True)
         return list(zip(asked, map(str, answers), strict=True))
 
+    def notes(self) -> list[str]:
+        """What of the training data cannot be learned, a sentence each; usually nothing."""
+        return []
+
     @classmethod
     def prepare(
         cls,

@@ -6,7 +6,9 @@ from functools import partial
 
 from regard.data.schema import Cell
 from regard.data.synthetic.aspects import aspect_rows
+from regard.data.synthetic.facts import fact_rows
 from regard.data.synthetic.interests import interaction_rows
+from regard.data.synthetic.names import name_rows
 from regard.data.synthetic.opinions import document_rows, opinion_rows
 from regard.data.synthetic.paraphrases import paraphrase_rows, similarity_rows
 from regard.data.synthetic.stories import STORY_KINDS, story_rows
@@ -35,6 +37,7 @@ class SyntheticData:
 
 
 _TEXT_LABEL = ("text", "label")
+_READING = tuple("context question answer start answers".split())
 _STORY = tuple("story question answer support".split())
 
 DATA: dict[str, SyntheticData] = {
@@ -56,6 +59,10 @@ DATA: dict[str, SyntheticData] = {
         )
         for kind in STORY_KINDS
     },
+    "names": SyntheticData(
+        name_rows, ("words", "tags"), {"train": 2000, "valid": 300, "test": 300}
+    ),
+    "facts": SyntheticData(fact_rows, _READING, {"train": 3000, "valid": 400, "test": 400}),
     "paraphrases": SyntheticData(
         paraphrase_rows, ("left", "right", "label"), {"train": 20_000, "valid": 1000, "test": 1000}
     ),

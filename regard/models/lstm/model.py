@@ -14,6 +14,7 @@ from regard.layers.word_dropout import WordDropout
 from regard.models.attention import Attends, named
 from regard.models.lstm.config import LSTMConfig
 from regard.models.pooling import AttentionPooling, HardPooling, Mean, attention_pool, pool_dims
+from regard.models.recurrent import initialize, recurrent
 from regard.sequences import Sequences
 
 
@@ -51,14 +52,7 @@ class LSTMClassifier(nn.Module):
         super().__init__()
         self.embedding = nn.Embedding(config.vocab, config.embed_dim)
         self.words = WordDropout(config.word_dropout, config.unknown)
-        self.encoder = (nn.LSTM if config.cell == "lstm" else nn.GRU)(
-            config.embed_dim,
-            config.hidden_dim,
-            config.layers,
-            batch_first=True,
-            bidirectional=config.bidirectional,
-            dropout=config.dropout if config.layers > 1 else 0.0,
-        )
+        self.encoder = recurrent(config, config.embed_dim)
         width = config.hidden_dim * (2 if config.bidirectional else 1)
         pooling = config.pooling
         self.pool: AttentionPool | HardPool | None = None
@@ -74,7 +68,8 @@ class LSTMClassifier(nn.Module):
         self.config = config
         self.dropout = Dropout(config.dropout)
         self.output = nn.Linear(width, config.classes)
-        _initialize(self)
+        nn.init.normal_(self.embedding.weight, std=0.1)
+        initialize(self.encoder)
 
     def forward(self, source: Sequences) -> Float[Tensor, "batch classes"]:
         """Logits of the classes."""
@@ -126,19 +121,3 @@ class LSTMClassifier(nn.Module):
             return torch.stack([weights] * ways, dim=1)
         last, first = place == end - 1, (place == 0) & (end > 0)
         return torch.stack([last, first][:ways], dim=1).to(dtype)
-
-
-@torch.no_grad()
-def _initialize(model: LSTMClassifier) -> None:
-    """Small embeddings, orthogonal recurrences, and memory cells that remember at first."""
-    model.embedding.weight.normal_(std=0.1)
-    for name, weight in model.encoder.named_parameters():
-        if "weight_hh" in name:
-            for square in weight.chunk(weight.shape[0] // weight.shape[1]):
-                nn.init.orthogonal_(square)
-        elif "weight_ih" in name:
-            nn.init.xavier_uniform_(weight)
-        else:
-            weight.zero_()
-            if model.config.cell == "lstm" and "bias_ih" in name:
-                weight.chunk(4)[1].fill_(1.0)

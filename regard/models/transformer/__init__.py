@@ -1,15 +1,17 @@
-"""The Transformer (Vaswani et al., 2017): encoder–decoder, encoder alone, decoder alone."""
+"""The Transformer (Vaswani et al., 2017): encoder–decoder, either alone, a tagger."""
 
 from regard.models.transformer.classifier import TransformerClassifier
 from regard.models.transformer.config import (
     TransformerClassifierConfig,
     TransformerConfig,
     TransformerLMConfig,
+    TransformerTaggerConfig,
     base,
     big,
 )
 from regard.models.transformer.language_model import TransformerLM
 from regard.models.transformer.model import Transformer
+from regard.models.transformer.tagger import TransformerTagger
 
 __all__ = [
     "Transformer",
@@ -18,6 +20,8 @@ __all__ = [
     "TransformerConfig",
     "TransformerLM",
     "TransformerLMConfig",
+    "TransformerTagger",
+    "TransformerTaggerConfig",
     "base",
     "big",
 ]

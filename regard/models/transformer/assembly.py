@@ -1,4 +1,4 @@
-"""What the three forms of the Transformer are put together from."""
+"""What the forms of the Transformer are put together from."""
 
 from collections.abc import Callable
 from typing import Any
@@ -22,6 +22,7 @@ from regard.layers import (
     TokenEmbedding,
     universal,
 )
+from regard.models.attention import across
 from regard.models.transformer.config import (
     Adaptive,
     Blocks,
@@ -95,7 +96,7 @@ def _encoder_block(config: Blocks, make: Make) -> EncoderBlock:
 def _decoder_block(config: Blocks, make: Make) -> DecoderBlock:
     return DecoderBlock(
         _self_attention(config, make()),
-        CrossAttention(config.embed_dim, _heads(config), _across(make())),
+        CrossAttention(config.embed_dim, _heads(config), across(make())),
         _feed_forward(config),
         _residual(config),
     )
@@ -109,16 +110,6 @@ def _self_attention(config: Blocks, attend: Attend) -> SelfAttention:
     turns = isinstance(config.positions, RotaryPositions)
     positions = RoPE() if turns else None
     return SelfAttention(config.embed_dim, _heads(config), attend, positions=positions)
-
-
-def _across(attend: Attend) -> Attend:
-    """The parts for two sequences: masks and score mods speak of positions within one."""
-    return Attend(
-        score=attend.score,
-        normalizer=attend.normalizer,
-        dropout=attend.dropout,
-        backend=attend.backend,
-    )
 
 
 def _feed_forward(config: Blocks) -> nn.Module:

@@ -1,4 +1,4 @@
-"""The sizes of Transformers, in their three forms."""
+"""The sizes of Transformers, in their four forms."""
 
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
@@ -80,7 +80,7 @@ Positions = SinusoidalPositions | LearnedPositions | RotaryPositions | NoPositio
 
 @dataclass(frozen=True, kw_only=True)
 class Blocks(Config):
-    """What the three forms have in common: the shape of a block.
+    """What the forms have in common: the shape of a block.
 
     Args:
         embed_dim: width of a token.
@@ -215,6 +215,29 @@ class TransformerClassifierConfig(Blocks):
     layers: Layers = 2
     sharing: Unshared | Shared | Universal | Adaptive = Unshared()
     pooling: Literal["first", "mean"] = "mean"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransformerTaggerConfig(Blocks):
+    """An encoder that answers with a tag for each word (see `Blocks`).
+
+    Args:
+        vocab: number of different words.
+        classes: number of different tags.
+        layers: number of blocks.
+        sharing: `none`, `all`, `universal` or `adaptive`.
+
+    >>> TransformerTaggerConfig(vocab=8000, classes=9, layers=1).norm
+    'post'
+    """
+
+    tag = "transformer_tagger"
+    from_data: ClassVar[tuple[str, ...]] = ("vocab", "classes", "max_length")
+
+    vocab: LargeCount
+    classes: Count
+    layers: Layers = 2
+    sharing: Unshared | Shared | Universal | Adaptive = Unshared()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ from regard.data.encoding.examples import Examples, Reader
 from regard.data.encoding.tokenizer import Tokenizer
 from regard.sequences import Sequences
 from regard.tasks.batch import Batch, sequences_of
-from regard.tasks.row_coder import TOKENIZER, OneText, RowCoder
+from regard.tasks.row_coder import TOKENIZER, OneText, TokenCoder
 
 LABELS = "labels.json"
 
@@ -35,7 +35,7 @@ class LabelledTexts(Batch):
 
 
 @dataclass(frozen=True, eq=False)
-class LabelCoder(RowCoder):
+class LabelCoder(TokenCoder):
     """A tokenizer and the names of labels: what is learned from any texts with labels.
 
     Args:

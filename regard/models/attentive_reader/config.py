@@ -1,0 +1,85 @@
+"""The sizes and choices of an attentive reader."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from regard.config import Config, Count, LargeCount, Natural, Share
+from regard.models.attention import CrossParts, NoAttention
+from regard.models.pooling import AttentionPooling, Mean
+from regard.parts import Dims, ScoreName
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alignment(CrossParts):
+    """Each word of the passage attends to the words of the question.
+
+    Args:
+        attention_dim: width of the hidden layer `relu(A e)` whose vectors are compared.
+    """
+
+    tag = "align"
+
+    score: ScoreName = "dot"
+    attention_dim: Count = 50
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttentiveReaderConfig(Config):
+    """What defines an attentive reader: sizes, and how passage and question know of each other.
+
+    The paper has embeddings of 300 and three layers of 128 in each direction.
+
+    Args:
+        vocab: number of different words, of passage and question alike.
+        unknown: the number of `<unk>`, as which words are read that are dropped.
+        embed_dim: width of the embeddings.
+        hidden_dim: width of the states, of each direction.
+        layers: number of recurrent layers, one on top of the other.
+        cell: what the layers are made of.
+        bidirectional: read backwards too.
+        alignment: what a word of the passage knows of the question before it is read: what it
+            attends to there (`align`), or nothing (`none`).
+        matching: whether each word of the passage is told that it stands in the question.
+        pooling: what becomes of the question's states: their sum weighted by `attention`, or their
+            `mean`.
+        dropout: of embeddings, between layers, and of the states that are compared.
+        word_dropout: share of the words that are read as `<unk>` while training.
+
+    Raises `TypeError` for a value of another type and `ValueError` for one out of bounds.
+
+    >>> AttentiveReaderConfig(vocab=30_000, alignment=NoAttention()).spelled()
+    'attentive_reader(vocab=30000, alignment=none)'
+    """
+
+    tag = "attentive_reader"
+    from_data: ClassVar[tuple[str, ...]] = ("vocab", "unknown")
+
+    vocab: LargeCount
+    unknown: Natural = 1
+    embed_dim: Count = 64
+    hidden_dim: Count = 64
+    layers: Count = 1
+    cell: Literal["lstm", "gru"] = "lstm"
+    bidirectional: bool = True
+    alignment: Alignment | NoAttention = Alignment()
+    matching: bool = True
+    pooling: AttentionPooling | Mean = AttentionPooling()
+    dropout: Share = 0.3
+    word_dropout: Share = 0.0
+
+    @property
+    def width(self) -> int:
+        """The width of a state, of both directions together."""
+        return self.hidden_dim * (2 if self.bidirectional else 1)
+
+    @property
+    def read_dim(self) -> int:
+        """The width of what is known of a word of the passage before it is read."""
+        aligned = isinstance(self.alignment, Alignment)
+        return self.embed_dim * (2 if aligned else 1) + self.matching
+
+    @property
+    def dims(self) -> Dims:
+        """The widths of what the alignment compares."""
+        width = getattr(self.alignment, "attention_dim", 1)
+        return Dims(width, width, width)

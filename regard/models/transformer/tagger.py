@@ -1,0 +1,80 @@
+"""The encoder of a Transformer as a tagger."""
+
+from dataclasses import replace
+from typing import ClassVar
+
+import torch
+from einops import reduce
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from regard.layers import AuxLoss, Halting
+from regard.models.attention import Attends, maker, named
+from regard.models.transformer.assembly import (
+    encoder,
+    first_attend,
+    last_norm,
+    output_layer,
+    token_embedding,
+)
+from regard.models.transformer.config import Adaptive, TransformerTaggerConfig
+from regard.sequences import Sequences
+
+
+class TransformerTagger(nn.Module):
+    """Read a sentence with self-attention and answer with a tag for each word.
+
+    `p(tag_j) = softmax(W x_j + b)`, where `x_j` is what the encoder makes of word j.
+
+    Args:
+        attend: what every attention is made of instead of the parts that the configuration names;
+            one `Attend` is shared by all layers, a function makes one for each.
+
+    >>> config = TransformerTaggerConfig(vocab=9, classes=3, embed_dim=8, ff_dim=16)
+    >>> TransformerTagger(config)(Sequences.of([[4, 8, 5], [6]])).shape
+    torch.Size([2, 3, 3])
+
+    References:
+        Vaswani et al. Attention Is All You Need. 2017. https://arxiv.org/abs/1706.03762
+    """
+
+    config_type: ClassVar[type[TransformerTaggerConfig]] = TransformerTaggerConfig
+
+    def __init__(self, config: TransformerTaggerConfig, attend: Attends = None) -> None:
+        super().__init__()
+        make = maker(config.attention, config.dims, attend)
+        self.source = token_embedding(config.vocab, config)
+        self.encoder = encoder(config, config.layers, make)
+        self.encoder_norm = last_norm(config)
+        self.output = output_layer(config.embed_dim, config.classes)
+        self.output.bias = nn.Parameter(torch.zeros(config.classes))
+        attention = named(config.attention, config.dims, first_attend(self.encoder))
+        self.config = replace(config, attention=attention)
+
+    def forward(self, source: Sequences) -> Float[Tensor, "batch len classes"]:
+        """Logits of each word's tag, zeros where there is no word."""
+        return self._tagged(self.encoder(self.source.read(source), source.mask), source)
+
+    def forward_sampled(
+        self, source: Sequences
+    ) -> tuple[Float[Tensor, "batch len classes"], AuxLoss | None]:
+        """The logits, and what each sentence pays for its steps where they are its own choice."""
+        sharing = self.config.sharing
+        if not isinstance(self.encoder, Halting) or not isinstance(sharing, Adaptive):
+            return self(source), None
+        found = self.encoder.forward_act(self.source.read(source), source.mask)
+        return self._tagged(found.output, source), found.ponder_loss(sharing.ponder_cost)
+
+    @torch.no_grad()
+    def attention_weights(self, source: Sequences) -> Float[Tensor, "batch len len"]:
+        """How much each word attended to each: the last layer, the mean over its heads."""
+        last = self.weights(source)[-1]
+        mean = reduce(last, "batch heads q_len k_len -> batch q_len k_len", "mean")
+        return source.zero_padding(mean)
+
+    def weights(self, source: Sequences) -> Float[Tensor, "layers batch heads q_len k_len"]:
+        """The exact weights of the self-attention, in every layer and head."""
+        return self.encoder.weights(self.source.read(source), source.mask)
+
+    def _tagged(self, x: Tensor, source: Sequences) -> Tensor:
+        return source.zero_padding(self.output(self.encoder_norm(x)))

@@ -1,0 +1,107 @@
+"""A trained network that answers questions from a passage, and where it points."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from regard.data.encoding.documents import sentences_of
+from regard.data.encoding.hashed_words import word_spans
+from regard.sequences import Sequences
+from regard.tasks.extract.coder import PassagesAndSpans
+from regard.tasks.extract.decoding import Candidate, best_spans, log_probs
+from regard.tasks.predictor import Answer, Predictor, device_of
+
+BETWEEN = "\t"
+"""What stands between passage and question where they are written as one text."""
+MORE = 8
+"""Spans that are looked at for each answer wanted, for several are the same words."""
+
+Asked = tuple[str, str]
+"""A passage and a question about it."""
+
+
+class Extractor(Predictor):
+    """A network that finds answers in passages, with the words that it knows."""
+
+    task = "extract"
+    coder: PassagesAndSpans
+
+    def predict(self, inputs: Sequence[Asked], num_answers: int = 1) -> list[Answer]:
+        """Answer each question by a part of its passage, letter by letter; the likeliest answers.
+
+        An answer is empty where the network finds none, which it does only if it was trained on
+        such questions. The rows of an answer's weights are the probabilities that its first and
+        its last word stand at each word of the passage; what is missing to 1 is "no answer". Of a
+        passage the first `longest` words are read.
+
+        Raises `ValueError` for a passage or a question without a word.
+        """
+        for number, sides in enumerate(inputs, 1):
+            for what, side in zip(("passage", "question"), sides, strict=True):
+                if not side.strip():
+                    raise ValueError(
+                        f"the {what} of input {number} of {len(inputs)} is empty; give a passage "
+                        "and a question about it"
+                    )
+        return [self._answer(context, question, num_answers) for context, question in inputs]
+
+    @staticmethod
+    def parse(text: str) -> Asked:
+        r"""The passage and the question of a text: a tab between them, or the question at the end.
+
+        Raises `ValueError` for a text without a question.
+
+        >>> Extractor.parse("Mary Bell lives in Rome. Where does she live?")
+        ('Mary Bell lives in Rome.', 'Where does she live?')
+        """
+        if BETWEEN in text:
+            passage, _, question = text.rpartition(BETWEEN)
+            return passage, question
+        question = (sentences_of(text) or [""])[-1]
+        if question[-1:] not in "?？" or question.strip() == text.strip():
+            shown = ascii(question if len(question) <= 40 else question[:40] + "...")
+            raise ValueError(
+                f"the text has no question: its last sentence is {shown}; write the passage and "
+                "the question with a tab between them, as in "
+                "$'Mary lives in Rome.\\tWhere does Mary live?'"
+            )
+        return text[: text.rindex(question)].strip(), question
+
+    @torch.no_grad()
+    def _answer(self, context: str, question: str, num_answers: int) -> Answer:
+        device, coder = device_of(self.model), self.coder
+        passage, asked = (
+            Sequences(torch.from_numpy(row[: coder.longest]).unsqueeze(0).to(device))
+            for row in coder.words.encode([context, question])
+        )
+        scores = log_probs(self.model(passage, asked), passage, coder.unanswerable)[0].cpu()
+        spans = word_spans(context)[: coder.longest]
+        found = best_spans(scores, coder.longest_answer, max(1, num_answers) * MORE)
+        answers: dict[str, float] = {}
+        for each in found:
+            answers.setdefault(said(context, spans, each), each[0])
+        return Answer(
+            text=BETWEEN.join((context, question)),
+            answers=tuple(answers.items())[: max(1, num_answers)],
+            inputs=tuple(context[start:stop] for start, stop in spans),
+            outputs=("first", "last"),
+            weights=scores[:, 1:].exp(),
+            unknown=tuple(coder.words.unknown(question)),
+        )
+
+    @classmethod
+    def load_coder(cls, folder: Path, entries: Mapping[str, Any]) -> PassagesAndSpans:
+        """The words of a folder."""
+        return PassagesAndSpans.load(folder, entries)
+
+
+def said(context: str, spans: Sequence[tuple[int, int]], found: Candidate) -> str:
+    """The part of a passage that a candidate stands for, as it is written there.
+
+    >>> said("In New  York.", [(0, 2), (3, 6), (8, 12), (12, 13)], (-0.1, 2, 3))
+    'New  York'
+    """
+    _, first, last = found
+    return context[spans[first - 1][0] : spans[last - 1][1]] if first else ""

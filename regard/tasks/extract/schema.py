@@ -1,0 +1,17 @@
+"""What the data of this task looks like: passages, questions, and answers that stand in them."""
+
+from regard.data.schema import Column, ColumnKind, Schema
+
+SCHEMA = Schema(
+    "extract",
+    (
+        Column("context", ("passage", "paragraph")),
+        Column("question"),
+        # Empty where the passage does not answer the question.
+        Column("answer", ("answer_text",), optional=True),
+        # The character of the passage at which the answer begins, counted from 0.
+        Column("start", ("answer_start",), ColumnKind.NUMBER, optional=True),
+        # All answers that are right, where there are several.
+        Column("answers", kind=ColumnKind.LIST, optional=True),
+    ),
+)

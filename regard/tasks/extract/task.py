@@ -1,0 +1,153 @@
+"""Reading: questions that a part of a passage answers, exact match and F1 to judge by."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from regard.config import Config, Count, LargeCount
+from regard.data.encoding.hashed_words import HashedWords, word_spans
+from regard.data.encoding.signatures import cells_of
+from regard.data.encoding.token_settings import texts_of
+from regard.data.reading.corpus import Corpus
+from regard.tasks.auxiliary import forward_sampled, with_auxiliary_loss
+from regard.tasks.extract.coder import PassagesAndSpans, QuestionsAboutPassages
+from regard.tasks.extract.decoding import best_spans, log_probs
+from regard.tasks.extract.metrics import answer_scores
+from regard.tasks.extract.predictor import Extractor, said
+from regard.tasks.extract.schema import SCHEMA
+from regard.tasks.task import Record, Task
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExtractSettings(Config):
+    """The options of reading.
+
+    Args:
+        least: how often a word must come in the training part to be known by itself; in a passage
+            about which several questions are asked it counts once.
+        buckets: numbers that rarer words share, by their hash.
+        longest: words that are read of a passage; longer ones are cut.
+        longest_answer: words that an answer is given at most.
+        batch_tokens: words of a micro-batch, padding included.
+    """
+
+    tag = "extract"
+
+    least: Count = 2
+    buckets: LargeCount = 500
+    longest: LargeCount = 400
+    longest_answer: Count = 15
+    batch_tokens: LargeCount = 4096
+
+
+class Extract(Task):
+    r"""The task: find the answer to a question in a passage, or that there is none (SQuAD).
+
+    The network takes the words of passages and questions as `Sequences` and returns logits
+    `[batch, 2, 1 + words]` of the answer's first and last word, behind those of "no answer" (see
+    `regard.models.protocols.Extracts`).
+
+    An answer that does not stand in its passage, or not in the `longest` words that are read of it,
+    is not learned, and counts as wrong if the network does not find it all the same.
+
+    >>> from datasets import Dataset
+    >>> class Bags(torch.nn.Module):
+    ...     def __init__(self, vocab, **_):
+    ...         super().__init__()
+    ...         self.words, self.none = torch.nn.Embedding(vocab, 8), torch.nn.Embedding(1, 2)
+    ...     def forward(self, passage, question):
+    ...         asked = question.mean(self.words(question.ids)).unsqueeze(2)
+    ...         scores = (self.words(passage.ids) @ asked).mT.expand(-1, 2, -1)
+    ...         return torch.cat([self.none.weight.mT.expand(len(scores), 2, 1), scores], dim=2)
+    >>> row = {"context": "Ann lives in Rome.", "question": "Where does Ann live?"}
+    >>> rows = [row | {"answer": "Rome", "start": "", "answers": ""}] * 9
+    >>> splits = {"train": Dataset.from_list(rows), "valid": Dataset.from_list(rows)}
+    >>> names = tuple(column.name for column in SCHEMA.columns)
+    >>> task = Extract(Corpus(SCHEMA, splits, names, "", ""), Bags)
+    >>> task.loss(task.batch("train", np.arange(2))).shape, task.batch("train", np.arange(1)).span
+    (torch.Size([]), tensor([[4, 4]]))
+    """
+
+    name, metric = "extract", "f1"
+    schema = SCHEMA
+    settings_type = ExtractSettings
+    predictor_type = Extractor
+    settings: ExtractSettings
+    coder: PassagesAndSpans
+
+    @classmethod
+    def learn(cls, corpus: Corpus, settings: Any) -> PassagesAndSpans:
+        """The words of the training part, and whether there all questions have an answer."""
+        train = corpus.splits["train"]
+        passages = dict.fromkeys(texts_of(train, "context"))
+        texts = chain(passages, texts_of(train, "question"))
+        words = HashedWords.learned(texts, settings.least, settings.buckets)
+        unanswerable = any(not answer.strip() for answer in texts_of(train, "answer"))
+        return PassagesAndSpans(words, unanswerable, settings.longest, settings.longest_answer)
+
+    def shown(self, count: int) -> list[tuple[Any, str | None]]:
+        """Some passages with their questions, and the answers."""
+        if "valid" not in self.data.texts:
+            return []
+        rows = self.data.texts["valid"][:count]
+        asked = zip(rows["context"], rows["question"], strict=True)
+        return list(zip(asked, rows["answer"], strict=True))
+
+    def notes(self) -> list[str]:
+        """How many training answers cannot be learned, and why."""
+        if "train" not in self.data.examples:
+            return []
+        train, longest = self.data.examples["train"], self.settings.longest
+        nowhere = int((train.lengths[:, 2] == 0).sum())
+        behind = int((self.coder.spans(train)[:, 0] < 0).sum()) - nowhere
+        of_all = f"of {len(train):,} training answers"
+        return [
+            f"{number:,} {of_all} {why}, so they teach nothing"
+            for number, why in (
+                (nowhere, "do not stand in their contexts"),
+                (behind, f"stand behind the {longest:,} words that are read (longest)"),
+            )
+            if number
+        ]
+
+    def loss(self, batch: QuestionsAboutPassages) -> Float[Tensor, ""]:
+        """The summed -log p(first word) - log p(last word), an auxiliary loss included."""
+        logits, aux = forward_sampled(self.model, batch.passage, batch.question)
+        nll = self._costs(log_probs(logits, batch.passage, self.coder.unanswerable), batch.span)
+        return with_auxiliary_loss(nll, aux, batch.span[:, 0] >= 0).sum()
+
+    def ask(self, split: str, rows: np.ndarray, num_answers: int) -> list[Record]:
+        """For each question: the right answers, the answer given, and what the first costs."""
+        batch, coder = self.batch(split, rows), self.coder
+        logits = self.model(batch.passage, batch.question)
+        scores = log_probs(logits, batch.passage, coder.unanswerable)
+        costs, known = self._costs(scores, batch.span).tolist(), (batch.span[:, 0] >= 0).tolist()
+        texts = self.data.texts[split][self.data.examples[split].rows[rows].tolist()]
+        records = []
+        for place, (row, length) in enumerate(
+            zip(scores.cpu(), batch.passage.counts.tolist(), strict=True)
+        ):
+            (best,) = best_spans(row[:, : length + 1], coder.longest_answer, 1)
+            context = texts["context"][place]
+            gold = cells_of(texts["answers"][place]) or [texts["answer"][place]]
+            answer = said(context, word_spans(context), best)
+            cost = {"nll": costs[place], "known": known[place]}
+            records.append({"gold": gold, "answer": answer, **cost})
+        return records
+
+    def score(self, split: str, records: Sequence[Record]) -> dict[str, float]:
+        """Loss, exact match and F1, each as SQuAD's own script has it."""
+        return answer_scores(records)
+
+    @staticmethod
+    def _costs(scores: Float[Tensor, "batch 2 places"], span: Tensor) -> Float[Tensor, " batch"]:
+        """The cost of both places of each answer, 0 where it is not known."""
+        places = span.clamp(min=0).unsqueeze(2)
+        found = torch.take_along_dim(scores, places, dim=2).squeeze(2).sum(1)
+        return torch.where(span[:, 0] >= 0, -found, 0.0)

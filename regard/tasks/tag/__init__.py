@@ -1,0 +1,6 @@
+"""Tagging: a tag to each word of a sentence."""
+
+from regard.tasks.tag.predictor import Tagger
+from regard.tasks.tag.task import Tag, TagSettings
+
+__all__ = ["Tag", "TagSettings", "Tagger"]

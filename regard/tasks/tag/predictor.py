@@ -1,0 +1,74 @@
+"""A trained network that tags the words of sentences, and what each word attended to."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from regard.data.encoding.signatures import words_of
+from regard.sequences import Sequences
+from regard.tasks.predictor import Answer, Predictor, device_of
+from regard.tasks.tag.coder import WordsAndTags
+
+Sentence = str | Sequence[str]
+"""A text, or its words."""
+
+
+class Tagger(Predictor):
+    """A network that tags words, with the words that it knows and the names of the tags."""
+
+    task = "tag"
+    coder: WordsAndTags
+
+    def predict(self, inputs: Sequence[Sentence], num_answers: int = 1) -> list[Answer]:
+        """The tags of each sentence, with spaces between them, whatever `num_answers`.
+
+        A text is cut at tabs where it has some, else at spaces and punctuation; give a list of
+        words where that matters. A sentence longer than `longest` words is tagged in pieces. The
+        rows of an answer's weights are the words with their tags, the columns the words.
+
+        Raises `ValueError` for a sentence without a word.
+        """
+        sentences = [words_of(each) if isinstance(each, str) else list(each) for each in inputs]
+        for number, words in enumerate(sentences, 1):
+            if not words or not all(isinstance(word, str) and word for word in words):
+                raise ValueError(
+                    f"sentence {number} of {len(inputs)} has no words, or an empty one; give a "
+                    "sentence such as 'Ann lives in Rome.', or its words as a list"
+                )
+        return list(map(self._answer, sentences))
+
+    @staticmethod
+    def parse(text: str) -> list[str]:
+        """The words of a text, as `predict` finds them."""
+        return words_of(text)
+
+    @torch.no_grad()
+    def _answer(self, words: list[str]) -> Answer:
+        numbers, step = self.coder.words.numbers(words), self.coder.longest
+        tags: list[str] = []
+        total, blocks = 0.0, []
+        for start in range(0, len(numbers), step):
+            piece = torch.tensor([numbers[start : start + step]], device=device_of(self.model))
+            source = Sequences(piece)
+            scores, best = self.model(source).float().log_softmax(-1)[0].cpu().max(-1)
+            tags += [self.coder.labels[place] for place in best.tolist()]
+            total += float(scores.sum())
+            if hasattr(self.model, "attention_weights"):
+                blocks.append(self.model.attention_weights(source)[0].float().cpu())
+        weights: Tensor | None = torch.block_diag(*blocks) if blocks else None
+        return Answer(
+            text=" ".join(words),
+            answers=((" ".join(tags), total),),
+            inputs=tuple(words),
+            outputs=tuple(f"{word}/{tag}" for word, tag in zip(words, tags, strict=True)),
+            weights=weights,
+            unknown=tuple(self.coder.words.unknown(words)),
+        )
+
+    @classmethod
+    def load_coder(cls, folder: Path, entries: Mapping[str, Any]) -> WordsAndTags:
+        """Words and tags of a folder."""
+        return WordsAndTags.load(folder, entries)

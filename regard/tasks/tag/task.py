@@ -1,0 +1,136 @@
+"""Tagging of words: a tag to each, and F1 of what the tags mark to judge by."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from regard.config import Config, Count, LargeCount
+from regard.data.encoding.signatures import SignedWords, cells_of
+from regard.data.encoding.token_settings import texts_of
+from regard.data.reading.corpus import Corpus
+from regard.tasks.auxiliary import forward_sampled, with_auxiliary_loss
+from regard.tasks.tag.chunks import are_chunks
+from regard.tasks.tag.coder import TaggedSentences, WordsAndTags
+from regard.tasks.tag.metrics import tag_scores
+from regard.tasks.tag.predictor import Tagger
+from regard.tasks.tag.schema import SCHEMA
+from regard.tasks.task import Record, Task
+
+
+@dataclass(frozen=True, kw_only=True)
+class TagSettings(Config):
+    """The options of tagging.
+
+    Args:
+        least: how often a word must come in the training part to be known by itself; rarer ones
+            are read by how they are spelled (see `regard.data.encoding.signatures`).
+        longest: words that are read of a sentence; longer ones are cut.
+        batch_tokens: words of a micro-batch, padding included.
+    """
+
+    tag = "tag"
+
+    least: Count = 2
+    longest: LargeCount = 128
+    batch_tokens: LargeCount = 1024
+
+
+class Tag(Task):
+    r"""The task: learn the tags of words, such as parts of speech or names (CoNLL).
+
+    The network takes `Sequences` of words and returns logits `[batch, words, classes]`; one that
+    has `attention_weights` is shown with them (see `regard.models.protocols.Tags`).
+
+    Raises `ValueError` for a row whose words and tags are not as many.
+
+    >>> import torch
+    >>> from regard.data.reading.corpus import Corpus
+    >>> class Bag(torch.nn.Module):
+    ...     def __init__(self, vocab, classes, **_):
+    ...         super().__init__()
+    ...         self.words = torch.nn.Embedding(vocab, classes)
+    ...     def forward(self, source):
+    ...         return self.words(source.ids)
+    >>> from datasets import Dataset
+    >>> rows = {"words": ["Ann\tsleeps", "Bob\tsees\tAnn"] * 9, "tags": ["N\tV", "N\tV\tN"] * 9}
+    >>> splits = {"train": Dataset.from_dict(rows), "valid": Dataset.from_dict(rows)}
+    >>> task = Tag(Corpus(SCHEMA, splits, ("words", "tags"), "", ""), Bag)
+    >>> task.loss(task.batch("train", np.arange(2))).shape, task.fixed[0]
+    (torch.Size([]), (['Ann', 'sleeps'], 'N V'))
+    """
+
+    name, metric = "tag", "f1"
+    schema = SCHEMA
+    settings_type = TagSettings
+    predictor_type = Tagger
+    settings: TagSettings
+    coder: WordsAndTags
+
+    @classmethod
+    def learn(cls, corpus: Corpus, settings: Any) -> WordsAndTags:
+        """Words and tags of the training part; raises `ValueError` where all tags are the same."""
+        train = corpus.splits["train"]
+        tags = {tag for text in texts_of(train, "tags") for tag in cells_of(text)}
+        if len(tags) < 2:
+            said = "".join(map(repr, tags)) or "missing"
+            raise ValueError(
+                f"the tag is {said} in all {len(train):,} training sentences; at least 2 different "
+                "ones are needed"
+            )
+        words = chain.from_iterable(map(cells_of, texts_of(train, "words")))
+        known = SignedWords.learned(words, settings.least)
+        return WordsAndTags(known, tuple(sorted(tags)), settings.longest)
+
+    def shown(self, count: int) -> list[tuple[Any, str | None]]:
+        """Some sentences, as their words, and their tags."""
+        if "valid" not in self.data.texts:
+            return []
+        rows = self.data.texts["valid"][:count]
+        both = zip(rows["words"], rows["tags"], strict=True)
+        return [(cells_of(words), " ".join(cells_of(tags))) for words, tags in both if words]
+
+    def loss(self, batch: TaggedSentences) -> Float[Tensor, ""]:
+        """The summed cross-entropy of the tags, an auxiliary loss included."""
+        logits, aux = forward_sampled(self.model, batch.source)
+        nll = _costs(logits, batch.tags).sum(1)
+        return with_auxiliary_loss(nll, aux, (batch.tags >= 0).any(1)).sum()
+
+    def ask(self, split: str, rows: np.ndarray, num_answers: int) -> list[Record]:
+        """For each sentence: its tags, those answered, what they cost, and how many could be known.
+
+        A word behind the `longest` first ones is answered by nothing, which is wrong.
+        """
+        batch, names = self.batch(split, rows), self.coder.labels
+        logits = self.model(batch.source)
+        costs = _costs(logits, batch.tags).sum(1).tolist()
+        known = (batch.tags >= 0).sum(1).tolist()
+        wanted = self.data.texts[split][self.data.examples[split].rows[rows].tolist()]["tags"]
+        records = []
+        for text, best, length, nll, count in zip(
+            wanted, logits.argmax(-1).tolist(), batch.source.counts.tolist(), costs, known,
+            strict=True,
+        ):  # fmt: skip
+            tags, found = cells_of(text), [names[place] for place in best[:length]]
+            answer = found + [""] * (len(tags) - length)
+            records.append({"tags": tags, "answer": answer, "nll": nll, "known": count})
+        return records
+
+    def score(self, split: str, records: Sequence[Record]) -> dict[str, float]:
+        """Loss and accuracy of the words, and F1 of what the tags mark.
+
+        Tags in the style of BIO, IOB1, BIOES or BILOU mark entities, and of them there are
+        precision, recall and F1, as `conlleval` counts. Others mark single words, whose F1 is their
+        accuracy: `f1` is there for both, and chooses the best network.
+        """
+        return tag_scores(records, are_chunks(self.coder.labels))
+
+
+def _costs(logits: Float[Tensor, "batch len classes"], tags: Tensor) -> Float[Tensor, "batch len"]:
+    """The cross-entropy of each word's tag, 0 where it is not known."""
+    return cross_entropy(logits.float().mT, tags, ignore_index=-1, reduction="none")
