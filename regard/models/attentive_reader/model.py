@@ -15,7 +15,6 @@ from regard.models.attention import Attends, across, maker, named
 from regard.models.attentive_reader.config import Alignment, AttentiveReaderConfig
 from regard.models.pooling import AttentionPooling, attention_pool, pool_dims
 from regard.models.recurrent import initialize, recurrent
-from regard.scores import Bilinear
 from regard.sequences import Sequences
 
 
@@ -34,8 +33,8 @@ class AttentiveReader(nn.Module):
 
     Args:
         attend: what alignment and pooling are made of instead of the parts that the configuration
-            names: one for both, or what makes one for each. The alignment takes no mask or score_mod
-            from it, because they speak of positions in one sequence.
+            names: one for both, or what makes one for each. The alignment takes no mask or
+            score_mod from it, because they speak of positions in one sequence.
 
     Raises `ValueError` when parts are given and nothing attends.
 
@@ -80,7 +79,9 @@ class AttentiveReader(nn.Module):
         self.question = recurrent(config, config.embed_dim)
         for layers in (self.passage, self.question):
             initialize(layers)
-        self.pointers = nn.ModuleList(Bilinear(config.width, config.width) for _ in range(2))
+        self.pointers = nn.Linear(config.width, 2 * config.width, bias=False)
+        for square in self.pointers.weight.chunk(2):
+            nn.init.xavier_uniform_(square)
         self.no_answer = nn.Parameter(torch.zeros(2))
 
     def forward(self, passage: Sequences, question: Sequences) -> Float[Tensor, "batch 2 places"]:
@@ -89,10 +90,9 @@ class AttentiveReader(nn.Module):
         They are zeros where there is no word.
         """
         states = self.dropout(self.encode(passage, question))
-        asked = rearrange(self.asked(question), "batch width -> batch 1 1 width")
-        keys = rearrange(states, "batch k_len width -> batch 1 k_len width")
-        scores = torch.cat([pointer(asked, keys) for pointer in self.pointers], dim=1)
-        scores = passage.zero_padding(rearrange(scores, "batch two 1 k_len -> batch k_len two"))
+        asked = self.pointers(self.asked(question))
+        asked = rearrange(asked, "batch (two width) -> batch width two", two=2)
+        scores = passage.zero_padding(states @ asked)
         none = self.no_answer.to(scores.dtype).expand(len(scores), 1, 2)
         return rearrange(torch.cat([none, scores], dim=1), "batch places two -> batch two places")
 
