@@ -10,8 +10,10 @@ from torch import nn
 
 from regard.data.reading.corpus import Corpus
 from regard.data.reading.read import read
+from regard.data.schema import ColumnKind
 from regard.models import model_class
 from regard.tasks import task_class
+from tests.tables.corpora import corpus_of
 
 WORDS = ("ab", "bad", "cab", "dab", "e", "ace", "bee", "dad")
 PAIRS = [(one, other) for one in WORDS for other in WORDS]
@@ -33,6 +35,31 @@ CLASSIFY = _table(
 MATCH = _table(
     ("left", "right", "label"),
     *((f"{a} {b}", f"{b} {a} {b}", "yes" if a < b else "no") for a, b in PAIRS),
+)
+TAG = "".join(
+    json.dumps(
+        {
+            "words": "\t".join((one, other, one.title())),
+            "tags": "\t".join(("B-C" if "c" in one else "O", "O", "I-D" if "d" in one else "O")),
+        }
+    )
+    + "\n"
+    for one, other in PAIRS
+)
+EXTRACT = "".join(
+    json.dumps(
+        {
+            "context": f"{one} is in the {here}. {other} is  in the old {there}!",
+            "question": f"Where is {asked}?",
+            "answer": {one: here, other: f"old {there}"}.get(asked, ""),
+            "answers": "\t".join({one: [here], other: [f"old {there}", there]}.get(asked, [])),
+        }
+    )
+    + "\n"
+    for here in PLACES
+    for there in PLACES
+    for one, other in zip(PEOPLE, PEOPLE[1:], strict=False)
+    for asked in PEOPLE
 )
 ANSWER = "".join(
     json.dumps(
@@ -76,7 +103,8 @@ class TaskRow:
     """A task, its data, its network, and what it can be asked.
 
     Args:
-        file: the name of its data and what stands in it; None where it makes its own.
+        file: the name of its data and what stands in it; None where it makes its own. Rows of a
+            task whose columns hold lists become a corpus as they are.
         network: of `MODELS`, with its choices.
         settings: those that make it small.
         asked: a text as on a command line.
@@ -94,10 +122,13 @@ class TaskRow:
         """The data, read."""
         if self.file is None:
             return None
+        schema = task_class(self.name).schema
+        if any(column.kind is ColumnKind.LIST for column in schema.columns):
+            return corpus_of(schema, [json.loads(line) for line in self.file[1].splitlines()])
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / self.file[0]
         path.write_text(self.file[1])
-        return read(str(path), [task_class(self.name).schema], self.name)
+        return read(str(path), [schema], self.name)
 
     def made_settings(self, **changes: Any) -> Any:
         """The settings as an object."""
@@ -152,6 +183,14 @@ ROWS: dict[str, TaskRow] = {
             "bad cab",
         ),
         TaskRow(
+            "tag",
+            ("sentences.jsonl", TAG),
+            ("lstm_tagger", {"embed_dim": 4, "hidden_dim": 3, "dropout": 0.0, "word_dropout": 0.0}),
+            {"batch_tokens": 30, "longest": 9},
+            "bad cab, Ace",
+            answers=1,
+        ),
+        TaskRow(
             "match",
             ("pairs.tsv", MATCH),
             ("abcnn", {"embed_dim": 4, "hidden_dim": 3}),
@@ -172,6 +211,13 @@ ROWS: dict[str, TaskRow] = {
             ("memory", {"embed_dim": 4, "hops": 2, "noise": 0.0}),
             {"batch_size": 7},
             "Mary went to the garden. Where is Mary?",
+        ),
+        TaskRow(
+            "extract",
+            ("passages.jsonl", EXTRACT),
+            ("attentive_reader", {"embed_dim": 4, "hidden_dim": 3, "dropout": 0.0}),
+            {"batch_tokens": 200, "longest": 30, "longest_answer": 3, "buckets": 7},
+            "Mary is in the garden. Where is Mary?",
         ),
         TaskRow(
             "recommend",
