@@ -24,6 +24,7 @@ TEXTS = {
     "dates": "<en> March 3, 2026",
     "match": "ab cd\tcd ab",
     "answer": "Mary went to the garden. John took the milk. Where is Mary?",
+    "extract": "Mary lives in Rome. John lives in Oslo. Where does Mary live?",
     "recommend": "i0, i3",
 }
 """Task → what it is asked; a text is enough for the others."""
@@ -71,6 +72,10 @@ QUICK = [
          pooling__score="additive", pooling__normalizer="sparsemax"),
     case("lstm", "pooling=hard(estimator=gumbel)", pooling__estimator="gumbel"),
     case("abcnn", attention="both"),
+    case("lstm_tagger", "--attention", "additive", "--normalizer", "sparsemax",
+         attention__score="additive", attention__normalizer="sparsemax"),
+    case("attentive_reader", "alignment.score=general", "alignment.normalizer=sparsemax",
+         alignment__score="general", alignment__normalizer="sparsemax"),
     case("memory", "hops=3", "--normalizer", "sparsemax",
          hops=3, attention__normalizer="sparsemax"),
 ]  # fmt: skip
@@ -92,6 +97,9 @@ SLOW = [
     case("abcnn", "attention=none", attention="none"),
     case("memory", "--attention", "hard", "model.encoding=bag",
          attention__tag="hard", encoding__tag="bag"),
+    case("lstm_tagger", "attention=none", "cell=gru", attends=False, attention__tag="none"),
+    case("transformer_tagger", "sharing=universal", "layers=3", sharing__tag="universal"),
+    case("attentive_reader", "alignment=none", "pooling=mean", sized=False, pooling__tag="mean"),
     case("dates", attention__tag="search"),
     case("transformer", "--attention", "general", attention__score="general"),
     case("transformer", "--normalizer", "learned_entmax", attention__normalizer="learned_entmax"),

@@ -23,6 +23,7 @@ TEXTS = {
     "similarity": "a dog sees the cat\ta cat is seen",
     "match": "a dog sees the cat\ta cat is seen",
     "answer": "Mary went to the kitchen. Where is Mary?",
+    "extract": "Mary lives in Rome. Where does Mary live?",
 }
 SHORT = {"translate": "extra_length=5", "language_model": "length=5"}
 

@@ -19,6 +19,8 @@ SIZES = {
     "interests": ("recommend", 30_000),
     "paraphrases": ("match", 22_000),
     "similarities": ("similarity", 9600),
+    "names": ("tag", 2600),
+    "facts": ("extract", 3800),
     **{f"qa{n}": ("answer", 2200) for n in range(1, 9)},
 }
 

@@ -23,7 +23,7 @@ from regard.tasks.classify.class_weights import Weighing
 from regard.training.hooks import TrainerHooks
 from regard.training.loop import Trainer
 from regard.training.ranks import Ranks
-from tests.run.tiny import SMALL, data_of
+from tests.run.tiny import SMALL, data_of, few_rows
 
 PARTS = {
     "score": ("cosine(0.1)", "general", "dot", "inverse_distance"),
@@ -80,10 +80,10 @@ def _happens(name: str, given: tuple[tuple[str, Any], ...]) -> str:
     """Three updates, an evaluation and an answer, as one digest of all that came of them."""
     data = data_of(name)
     path = (("data", str(data)),) if data else ()
-    settings, corpus = settings_for(Request(name, (), (*path, *given)), None)
     digest = hashlib.sha256()
-    with tempfile.TemporaryDirectory() as place:
+    with few_rows(), tempfile.TemporaryDirectory() as place:
         folder = Path(place)
+        settings, corpus = settings_for(Request(name, (), (*path, *given)), None)
         task = task_of(settings, corpus, folder, Ranks())
         trainer = Trainer(task, settings.train, folder, Ranks(), hooks=TrainerHooks())
         trainer.train()

@@ -1,10 +1,16 @@
 """Tiny data and tiny networks for every recipe, to train in a moment."""
 
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from regard.data.synthetic.data_sets import DATA
 from tests.cli.small import put
 
 CHARACTERS = {"tokens": "characters"}
@@ -17,6 +23,9 @@ SMALL: dict[str, dict[str, Any]] = {
     "luong": {**RECURRENT, **CHARACTERS},
     "transformer_classifier": {**BLOCKS, **CHARACTERS},
     "lstm": {**RECURRENT, **CHARACTERS, "attention_dim": 5, "batch_tokens": 128},
+    "lstm_tagger": {**RECURRENT, "batch_tokens": 128},
+    "transformer_tagger": {**BLOCKS, "batch_tokens": 128},
+    "attentive_reader": {**RECURRENT, "attention_dim": 5, "batch_tokens": 256, "dropout": 0.1},
     "lstm_regressor": {**RECURRENT, **CHARACTERS, "attention_dim": 5},
     "dan": {**RECURRENT, **CHARACTERS},
     "cnn": {"embed_dim": 8, "filters": 4, **CHARACTERS},
@@ -81,7 +90,7 @@ OWN = {  # Of a recipe or a task.
 
 @cache
 def data_of(name: str) -> Path | None:
-    """Data for a recipe; None where its task makes its own."""
+    """Data for a recipe; None where its task makes its own, or the recipe brings `few_rows`."""
     from regard.run.recipes import recipe
 
     task = recipe(name)["task"]["name"]
@@ -95,3 +104,13 @@ def data_of(name: str) -> Path | None:
     file, text = OWN[name if name in OWN else task]
     (folder / file).write_text(text)
     return folder / file
+
+
+@contextmanager
+def few_rows() -> Iterator[None]:
+    """Little synthetic data for the tasks that learn from that here, while it lasts."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("names", "facts"):
+            sizes = {"train": 60, "valid": 12, "test": 12}
+            patch.setitem(DATA, name, replace(DATA[name], sizes=sizes))
+        yield

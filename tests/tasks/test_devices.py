@@ -13,7 +13,7 @@ from regard.run.merging import Request, settings_for
 from regard.run.preparing import task_of
 from regard.tasks.predictor import device_of
 from regard.training.ranks import Ranks
-from tests.run.tiny import SMALL, data_of
+from tests.run.tiny import SMALL, data_of, few_rows
 from tests.tasks.second_device import DEVICE, second_device
 
 SHORTER: dict[str, dict[str, Any]] = {
@@ -29,7 +29,8 @@ def task(recipe: str, folder: Path) -> Any:
     data = data_of(recipe)
     given = {**SMALL[recipe], **SHORTER.get(recipe, {}), "steps": 1}
     path = {} if data is None else {"data": str(data)}
-    settings, corpus = settings_for(Request(recipe, (), tuple((path | given).items())), None)
+    with few_rows():
+        settings, corpus = settings_for(Request(recipe, (), tuple((path | given).items())), None)
     return task_of(settings, corpus, folder, Ranks())
 
 

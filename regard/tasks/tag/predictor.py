@@ -59,6 +59,8 @@ class Tagger(Predictor):
             if hasattr(self.model, "attention_weights"):
                 blocks.append(self.model.attention_weights(source)[0].float().cpu())
         weights: Tensor | None = torch.block_diag(*blocks) if blocks else None
+        if weights is not None and not weights.any():
+            weights = None  # Nothing attends.
         return Answer(
             text=" ".join(words),
             answers=((" ".join(tags), total),),
