@@ -41,6 +41,7 @@ class Column:
         words: what else people call such a column, in lower case.
         kind: what its cells are.
         optional: it may be missing, or missing in some rows; its cells are then empty.
+        blank: it must be there, and its cells may be empty all the same.
         extra: an optional one that the corpus does not have where it is missing everywhere, and
             whose name alone makes no first row a header.
         option: by which a caller says which column of the data this is, where that is not the name.
@@ -50,6 +51,7 @@ class Column:
     words: tuple[str, ...] = ()
     kind: ColumnKind = ColumnKind.TEXT
     optional: bool = False
+    blank: bool = False
     extra: bool = False
     option: str = ""
 

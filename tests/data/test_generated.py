@@ -86,10 +86,10 @@ def test_another_task_reads_a_data_set_of_its_own_columns(monkeypatch: pytest.Mo
     def pairs(split: str, count: int, seed: int):
         return ((f"{split} {n}", "x") for n in range(count))
 
-    monkeypatch.setitem(DATA, "pairs", SyntheticData(pairs, ("words", "tags"), {"train": 40}))
-    schema = Schema("tag", (Column("words"), Column("tags")))
+    monkeypatch.setitem(DATA, "pairs", SyntheticData(pairs, ("morphs", "glosses"), {"train": 40}))
+    schema = Schema("gloss", (Column("morphs"), Column("glosses")))
     corpus = reading.read("synthetic:pairs", [*ALL, schema])
-    assert corpus.task == "tag" and len(corpus.splits["valid"]) >= 1
+    assert corpus.task == "gloss" and len(corpus.splits["valid"]) >= 1
 
 
 def test_too_many_labels_are_refused_with_what_to_say(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,16 +28,16 @@ from regard.tasks.classify.schema import SCHEMA as CLASSIFY
 from regard.tasks.language_model.schema import SCHEMA as LANGUAGE_MODEL
 from tests.data.any_task import ALL
 
-TAG = Schema(
-    "tag",
+GLOSS = Schema(
+    "gloss",
     (
-        Column("words", ("tokens", "forms")),
-        Column("tags", ("pos_tags", "upos")),
+        Column("morphs", ("surfaces", "segments")),
+        Column("glosses", ("gloss_line", "leipzig")),
         Column("origin", ("corpus",), optional=True),
     ),
     between=" | ",
 )
-"""An eighth task, which no reader has heard of."""
+"""A task, which no reader has heard of."""
 
 SENTENCES = [(f"word {n}", f"NOUN {n % 3}", f"book {n % 2}") for n in range(40)]
 
@@ -61,25 +61,31 @@ def rows(corpus: Corpus, *splits: str) -> list[tuple[Any, ...]]:
 
 
 @pytest.mark.parametrize("ending", [".tsv", ".csv", ".jsonl", ".parquet"])
-@pytest.mark.parametrize("known", [(TAG,), (*ALL, TAG), (TAG, *ALL)], ids=len)
-@pytest.mark.parametrize("task", [None, "tag"])
+@pytest.mark.parametrize("known", [(GLOSS,), (*ALL, GLOSS), (GLOSS, *ALL)], ids=len)
+@pytest.mark.parametrize("task", [None, "gloss"])
 def test_a_new_task_reads_tables_by_the_names_of_its_own_columns(
     tmp_path: Path, ending: str, known: tuple[Schema, ...], task: str | None
 ) -> None:
-    names = ("UPOS", "corpus", "forms")
-    path = put(tmp_path / f"a{ending}", names, [(tags, origin, w) for w, tags, origin in SENTENCES])
+    names = ("LEIPZIG", "corpus", "segments")
+    path = put(
+        tmp_path / f"a{ending}", names, [(glosses, origin, w) for w, glosses, origin in SENTENCES]
+    )
     corpus = read(path, known, task)
-    assert (corpus.schema, corpus.task, corpus.names) == (TAG, "tag", ("forms", "UPOS", "corpus"))
+    assert (corpus.schema, corpus.task, corpus.names) == (
+        GLOSS,
+        "gloss",
+        ("segments", "LEIPZIG", "corpus"),
+    )
     assert sorted(rows(corpus, "train", "valid")) == sorted(SENTENCES)
-    assert corpus.splits["train"].column_names == ["words", "tags", "origin"]
-    assert corpus.description.startswith("read as tag (forms | UPOS | corpus): ")
+    assert corpus.splits["train"].column_names == ["morphs", "glosses", "origin"]
+    assert corpus.description.startswith("read as gloss (segments | LEIPZIG | corpus): ")
     assert "held out for validation, by their hash" in corpus.description
 
 
 def test_what_a_new_task_says_may_be_missing_may_be_missing(tmp_path: Path) -> None:
-    path = put(tmp_path / "a.csv", ("tokens", "tags"), SENTENCES)
-    corpus = read(path, [TAG])
-    assert corpus.names == ("tokens", "tags", "origin")
+    path = put(tmp_path / "a.csv", ("surfaces", "glosses"), SENTENCES)
+    corpus = read(path, [GLOSS])
+    assert corpus.names == ("surfaces", "glosses", "origin")
     assert {origin for *_, origin in rows(corpus, "train", "valid")} == {""}
 
 
@@ -87,26 +93,30 @@ def test_a_task_that_is_not_known_is_never_inferred(tmp_path: Path) -> None:
     path = put(tmp_path / "a.csv", ("text", "label"), [(w, t) for w, t, _ in SENTENCES])
     assert read(path, ALL).task == "classify"
     with pytest.raises(
-        ValueError, match=r"columns text .*, label .*; there must be words and tags \("
+        ValueError, match=r"columns text .*, label .*; there must be morphs and glosses \("
     ):
-        read(path, [TAG])
-    with pytest.raises(ValueError, match="task must be one of tag, got 'classify'"):
-        read(path, [TAG], "classify")
+        read(path, [GLOSS])
+    with pytest.raises(ValueError, match="task must be one of gloss, got 'classify'"):
+        read(path, [GLOSS], "classify")
     with pytest.raises(ValueError, match="the tasks must be different"):
-        read(path, [TAG, TAG])
+        read(path, [GLOSS, GLOSS])
     with pytest.raises(ValueError, match="the tasks must be different, and one at least"):
         read(path, [])
 
 
 def test_the_words_of_known_tasks_make_a_header_and_common_ones_always_do(tmp_path: Path) -> None:
     path = put(tmp_path / "a.tsv", ("premise", "hypothesis", "genre"), SENTENCES)
-    with pytest.raises(ValueError, match="premise .*, hypothesis .*there must be words and tags"):
-        read(path, [TAG, *ALL], "tag")
-    path = put(tmp_path / "b.tsv", ("tokens", "pos_tags", "x"), SENTENCES)
-    assert len(rows(read(path, [TAG], "tag"), "train", "valid")) == 40
+    with pytest.raises(
+        ValueError, match="premise .*, hypothesis .*there must be morphs and glosses"
+    ):
+        read(path, [GLOSS, *ALL], "gloss")
+    path = put(tmp_path / "b.tsv", ("surfaces", "gloss_line", "x"), SENTENCES)
+    assert len(rows(read(path, [GLOSS], "gloss"), "train", "valid")) == 40
     path = put(tmp_path / "c.tsv", ("source", "book", "x"), SENTENCES)
-    with pytest.raises(ValueError, match="source .*, book .*, x .*there must be words and tags"):
-        read(path, [TAG], "tag")
+    with pytest.raises(
+        ValueError, match="source .*, book .*, x .*there must be morphs and glosses"
+    ):
+        read(path, [GLOSS], "gloss")
 
 
 def test_a_task_asked_for_is_the_task_that_is_read(tmp_path: Path) -> None:
@@ -136,8 +146,10 @@ def test_what_is_held_out_is_told_apart_by_the_first_line_where_a_schema_says_so
     tmp_path: Path,
 ) -> None:
     texts = [(f"title {n % 30}\nverse {n}", "x", "") for n in range(300)]
-    whole, first = (Schema("tag", TAG.columns, ByHash(first_line)) for first_line in (False, True))
-    path = put(tmp_path / "a.jsonl", ("words", "tags"), texts)
+    whole, first = (
+        Schema("gloss", GLOSS.columns, ByHash(first_line)) for first_line in (False, True)
+    )
+    path = put(tmp_path / "a.jsonl", ("morphs", "glosses"), texts)
 
     def titles(schema: Schema) -> set[str]:
         corpus = read(path, [schema])
@@ -148,22 +160,22 @@ def test_what_is_held_out_is_told_apart_by_the_first_line_where_a_schema_says_so
         return train & valid
 
     assert titles(whole) and not titles(first)
-    assert "by the hash of how the words begins" in read(path, [first]).description
+    assert "by the hash of how the morphs begins" in read(path, [first]).description
 
 
 def test_a_task_that_holds_out_itself_gets_all_rows_and_says_so(tmp_path: Path) -> None:
-    schema = Schema("tag", TAG.columns, ByTask("the last ones are kept"))
-    corpus = read(put(tmp_path / "a.csv", ("words", "tags"), SENTENCES), [schema])
+    schema = Schema("gloss", GLOSS.columns, ByTask("the last ones are kept"))
+    corpus = read(put(tmp_path / "a.csv", ("morphs", "glosses"), SENTENCES), [schema])
     assert set(corpus.splits) == {"train"} and "the last ones are kept" in corpus.description
 
 
 def test_only_what_says_so_is_streamed(tmp_path: Path) -> None:
-    path = put(tmp_path / "a.csv", ("words", "tags"), SENTENCES)
-    put(tmp_path / "valid.csv", ("words", "tags"), SENTENCES[:3])
-    streamed = read(path, [TAG], streaming=True).splits["train"]
-    assert all(list(row) == ["words", "tags", "origin"] for row in streamed)
-    with pytest.raises(ValueError, match="streaming is for classify; tag is read whole"):
-        read(path, [Schema("tag", TAG.columns, streams=False), CLASSIFY], streaming=True)
+    path = put(tmp_path / "a.csv", ("morphs", "glosses"), SENTENCES)
+    put(tmp_path / "valid.csv", ("morphs", "glosses"), SENTENCES[:3])
+    streamed = read(path, [GLOSS], streaming=True).splits["train"]
+    assert all(list(row) == ["morphs", "glosses", "origin"] for row in streamed)
+    with pytest.raises(ValueError, match="streaming is for classify; gloss is read whole"):
+        read(path, [Schema("gloss", GLOSS.columns, streams=False), CLASSIFY], streaming=True)
 
 
 PICTURES = Schema(

@@ -33,7 +33,8 @@ class RowCheck:
 
     def __post_init__(self) -> None:
         columns = list(enumerate(self.schema.columns))
-        self._wanted = [n for n, c in columns if not c.optional and c.kind in _LEFT_OUT]
+        needed = [(n, c) for n, c in columns if not (c.optional or c.blank)]
+        self._wanted = [n for n, c in needed if c.kind in _LEFT_OUT]
         self._spelled = [(n, c) for n, c in columns if c.kind in _SPELLED]
 
     def usable(self, row: tuple[Cell, ...], where: str) -> bool:

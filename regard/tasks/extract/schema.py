@@ -8,7 +8,7 @@ SCHEMA = Schema(
         Column("context", ("passage", "paragraph")),
         Column("question"),
         # Empty where the passage does not answer the question.
-        Column("answer", ("answer_text",), optional=True),
+        Column("answer", ("answer_text",), blank=True),
         # The character of the passage at which the answer begins, counted from 0.
         Column("start", ("answer_start",), ColumnKind.NUMBER, optional=True),
         # All answers that are right, where there are several.

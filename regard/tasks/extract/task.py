@@ -91,14 +91,6 @@ class Extract(Task):
         unanswerable = any(not answer.strip() for answer in texts_of(train, "answer"))
         return PassagesAndSpans(words, unanswerable, settings.longest, settings.longest_answer)
 
-    def shown(self, count: int) -> list[tuple[Any, str | None]]:
-        """Some passages with their questions, and the answers."""
-        if "valid" not in self.data.texts:
-            return []
-        rows = self.data.texts["valid"][:count]
-        asked = zip(rows["context"], rows["question"], strict=True)
-        return list(zip(asked, rows["answer"], strict=True))
-
     def notes(self) -> list[str]:
         """How many training answers cannot be learned, and why."""
         if "train" not in self.data.examples:
