@@ -44,6 +44,7 @@ class Column:
         blank: it must be there, and its cells may be empty all the same.
         extra: an optional one that the corpus does not have where it is missing everywhere, and
             whose name alone makes no first row a header.
+        telling: where a table has such an optional column, it is of this task.
         option: by which a caller says which column of the data this is, where that is not the name.
     """
 
@@ -53,6 +54,7 @@ class Column:
     optional: bool = False
     blank: bool = False
     extra: bool = False
+    telling: bool = False
     option: str = ""
 
     @property

@@ -9,10 +9,10 @@ import numpy as np
 from regard.data.encoding.examples import Examples, Reader
 from regard.sequences import Sequences
 from regard.tasks.batch import sequences_of
-from regard.tasks.row_coder import RowCoder
+from regard.tasks.row_coder import TokenCoder
 
 
-class PairCoder(RowCoder):
+class PairCoder(TokenCoder):
     """The base of coders whose rows hold two texts, in the columns `left` and `right`."""
 
     @property

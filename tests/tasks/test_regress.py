@@ -78,11 +78,13 @@ def test_correlations_are_those_of_numpy_and_of_places(pairs: list[tuple[float, 
     assert found["mae"] <= found["rmse"] * (1 + 1e-12)
 
 
-def test_numbers_are_labels_unless_somebody_wants_them_as_numbers(tmp_path: Path) -> None:
+def test_few_whole_numbers_are_labels_or_numbers_as_somebody_says(tmp_path: Path) -> None:
     rows = "".join(f"film {n},{n % 3}\n" for n in range(30))
     path = tmp_path / "films.csv"
     path.write_text(f"review,stars\n{rows}")
-    assert read(str(path), [CLASSIFY, SCHEMA]).task == "classify"
+    with pytest.raises(ValueError, match="can be read in 2 ways; say which:"):
+        read(str(path), [CLASSIFY, SCHEMA])
+    assert read(str(path), [CLASSIFY, SCHEMA], "classify").labels == ("0", "1", "2")
     corpus = read(str(path), [CLASSIFY, SCHEMA], "regress")
     assert corpus.task == "regress" and set(corpus.splits["train"]["number"]) <= {0.0, 1.0, 2.0}
 

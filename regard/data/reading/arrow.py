@@ -82,7 +82,7 @@ def open_arrow(path: Path) -> Any:
 
 
 class StoredSplits(Mapping[str, Any]):
-    """The `datasets.Dataset` of each split, opened when it is asked for: the package takes a second.
+    """The `datasets.Dataset` of each split, opened when asked for: the package takes a second.
 
     Args:
         paths: split → its file.

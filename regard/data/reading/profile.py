@@ -4,7 +4,7 @@ import ast
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from enum import Enum
 from typing import Any
@@ -64,6 +64,7 @@ class Profile:
         written: the script of most letters.
         decimals: all of them are written with a point.
         numbers: the share of those that are numbers.
+        lists: each value is a list, though all may be of one.
     """
 
     name: str
@@ -76,6 +77,7 @@ class Profile:
     written: str | None = None
     decimals: bool = False
     numbers: float = 0.0
+    lists: bool = False
 
     @property
     def unique(self) -> bool:
@@ -152,7 +154,7 @@ def _of_objects(filled: Sequence[Any]) -> Holds:
 def _of_lists(name: str, lists: Sequence[Sequence[Any]]) -> Profile:
     inside = [each for some in lists for each in some if not is_missing(each)]
     if inside and max(map(len, lists)) == 1:
-        return profile(name, inside)
+        return replace(profile(name, inside), lists=True)
     if not all(isinstance(each, (str, int, float, bool)) for each in inside):
         return Profile(name, Holds.OTHER, filled=len(lists))
     texts = [str(each) for each in inside]

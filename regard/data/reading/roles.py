@@ -106,7 +106,9 @@ def _readings(schema: Schema, columns: Columns, request: DataRequest) -> Iterato
         if len(set(used)) < len(used) or bounds in seen:
             continue
         seen.add(bounds)
-        weights = [OPTIONAL if role.optional else 1.0 for role in schema.columns]
+        weights = [
+            OPTIONAL if role.optional and not role.telling else 1.0 for role in schema.columns
+        ]
         score = sum(w * points for w, (_, points) in zip(weights, picked, strict=True))
         left = [each for each in columns.profiles if each.name not in used]
         if suits(schema, bounds, columns, left, request):

@@ -10,8 +10,8 @@ SCHEMA = Schema(
         # Empty where the passage does not answer the question.
         Column("answer", ("answer_text",), blank=True),
         # The character of the passage at which the answer begins, counted from 0.
-        Column("start", ("answer_start",), ColumnKind.NUMBER, optional=True),
+        Column("start", ("answer_start",), ColumnKind.NUMBER, optional=True, telling=True),
         # All answers that are right, where there are several.
-        Column("answers", kind=ColumnKind.LIST, optional=True),
+        Column("answers", kind=ColumnKind.LIST, optional=True, telling=True),
     ),
 )

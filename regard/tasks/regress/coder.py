@@ -17,7 +17,7 @@ from regard.data.encoding.examples import Examples, Reader
 from regard.data.encoding.tokenizer import Tokenizer
 from regard.sequences import Sequences
 from regard.tasks.batch import Batch, sequences_of
-from regard.tasks.row_coder import TOKENIZER, OneText, RowCoder
+from regard.tasks.row_coder import TOKENIZER, OneText, TokenCoder
 
 SCALE = "scale.json"
 
@@ -68,7 +68,7 @@ class NumberedTexts(Batch):
 
 
 @dataclass(frozen=True, eq=False)
-class NumberCoder(RowCoder):
+class NumberCoder(TokenCoder):
     """A tokenizer and the scale of numbers: what is learned from any texts with numbers.
 
     Args:
