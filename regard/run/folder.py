@@ -34,8 +34,9 @@ from regard.tasks.task import Task
 from regard.training.checkpoint import Checkpoint, newest
 from regard.training.config import TrainConfig
 from regard.training.ranks import Ranks
-from regard.training.run_folder import BEST, CHECKPOINTS, new_run_folder, settle
+from regard.training.run_folder import BEST, CHECKPOINTS, new_run_folder
 from regard.training.run_writer import state_in
+from regard.training.swapped_folder import settle
 
 CONFIG, ENVIRONMENT = "config.toml", "environment.json"
 CACHE = ".data"

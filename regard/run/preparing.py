@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from regard._io.extra import extra
-from regard._io.files import read_json, write_whole
+from regard._io.files import read_json_file, write_whole
 from regard.data.feeding.streamed import Streamed
 from regard.data.reading.corpus import Corpus
 from regard.errors import UsageError
@@ -110,7 +110,7 @@ def _prepared(place: Path) -> str | None:
 def _entry(place: Path) -> dict[str, Any]:
     """What is said of the data that was prepared here, nothing while it is not all there."""
     try:
-        entry = read_json((place / PREPARED).read_bytes())
+        entry = read_json_file(place / PREPARED)
     except (OSError, ValueError):
         return {}
     whole = isinstance(entry, dict) and isinstance(entry.get("fingerprint"), str)

@@ -19,7 +19,7 @@ from typing import Any
 
 from torch import Tensor
 
-from regard._io.files import MAX_JSON_BYTES, read_json, sync_folder
+from regard._io.files import MAX_JSON_BYTES, read_json_file, sync_folder
 from regard.errors import RegardError
 from regard.training.checkpoint_folder import (
     FILE,
@@ -183,7 +183,7 @@ def _descending(folder: Path, mend: bool) -> Iterator[Checkpoint]:
     for path in possible_checkpoints(folder):
         try:
             manifest = check(path)
-            state = read_json((path / STATE).read_bytes())
+            state = read_json_file(path / STATE)
         except (OtherVersion, OSError) as error:
             skipped.append(str(error))
         except ValueError as error:

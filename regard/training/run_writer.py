@@ -15,8 +15,9 @@ from regard.tasks.predictor import Predictor
 from regard.training.checkpoint import Checkpoint, verified
 from regard.training.optimizers import like, whole
 from regard.training.ranks import Ranks
-from regard.training.run_folder import BEST, CHECKPOINTS, Journal, replace_folder, writing
+from regard.training.run_folder import BEST, CHECKPOINTS, Journal, writing
 from regard.training.saver import Saver
+from regard.training.swapped_folder import replace_folder
 from regard.training.trainer_state import Progress, TrainerState
 
 _STATE, _STATE_IN_0_1 = "state", "course"

@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from regard._io.files import read_json, write_whole
+from regard._io.files import read_json_file, write_whole
 from regard.data.reading.arrow import ArrowWriter, open_arrow
 from regard.data.reading.corpus import Corpus, Read, describe_corpus
 from regard.data.reading.held_out import HeldOut, SplitRow, hold_out, hold_out_labels
@@ -135,7 +135,7 @@ def _all_rows(found: Layout, notes: dict[str, Counter[str]]) -> Iterator[SplitRo
 def _stored(place: Path) -> dict[str, Any] | None:
     """What an earlier call left there, if all of it is still there."""
     try:
-        entry = read_json((place / "corpus.json").read_bytes())
+        entry = read_json_file(place / "corpus.json")
         sizes = {s: (place / f"{s}.arrow").stat().st_size for s in entry["splits"]}
         whole = all(sizes[s] == written["bytes"] for s, written in entry["splits"].items())
     except (OSError, ValueError, KeyError, TypeError):
