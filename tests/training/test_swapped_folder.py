@@ -2,6 +2,7 @@
 
 import shutil
 import threading
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -61,9 +62,15 @@ def test_a_replacement_at_any_moment_of_a_reading_does_not_reach_it(
 ) -> None:
     target = fresh(tmp_path / "run")
     texts = ["2", "3"][:times]
-    for moment in range(count(lambda: seen(target))):
-        target = fresh(tmp_path / "run")
-        with before_each(lambda n, at=moment: n == at and [put(target, t) for t in texts]):
+
+    def replace(number: int, at: int) -> None:
+        if number == at:
+            for text in texts:
+                put(target, text)
+
+    for moment in range(count(partial(seen, target))):
+        fresh(tmp_path / "run")
+        with before_each(partial(replace, at=moment)):
             found = seen(target)
         assert found in (OLD, (texts[-1], texts[-1])), moment
 
