@@ -84,7 +84,8 @@ class Trainer:
         self.sums = np.zeros(4)
         self.place = self.feed.state()
         self.scores: dict[str, float] = {}
-        self.writer = RunWriter(task.predictor, folder, ranks, checkpoints=max(2, config.average))
+        self.writer = RunWriter(task.predictor, folder, ranks)
+        self.averaged: list[int] = []
 
     def resume(self, found: Checkpoint) -> None:
         """Resume from a checkpoint, with as many micro-batches to an update as it had.
@@ -98,6 +99,8 @@ class Trainer:
         self.feed = self._feed(found.state.get("accumulate", self.accumulate))
         self.place = self._own_place(found.state)
         self.feed.restore(self.place)
+        if self.config.average > 1:
+            self.averaged = self.writer.evaluated_steps(self.state.step)[-self.config.average :]
         if self.ranks.is_main:
             self.writer.journal.rewind(self.state.step)
         self._event("resumed", f"from step {self.state.step}")
@@ -157,6 +160,9 @@ class Trainer:
         self.hooks.check()
         self.scores, records = self._scores("valid")
         state.evaluated_step, state.seconds = state.step, time.monotonic() - self.began
+        if self.config.average > 1:
+            steps = (step for step in self.averaged if step != state.step)
+            self.averaged = [*steps, state.step][-self.config.average :]
         self.writer.scores("valid", state, self.scores)
         value = self.scores.get(self.task.metric)
         if value is None or better(self.task.metric, value, state.best):
@@ -197,7 +203,9 @@ class Trainer:
         if self.streams:
             place = [json.loads(each) for each in self.ranks.gather(json.dumps(self.place))]
         more = {"place": place, "world": self.ranks.world, "accumulate": self.accumulate}
-        self.writer.save(self.state, optimizer_tensors(self.model, self.optimizers), more)
+        self.writer.save(
+            self.state, optimizer_tensors(self.model, self.optimizers), more, self.averaged
+        )
         self.saved = time.monotonic()
 
     def _own_place(self, saved: Mapping[str, Any]) -> dict[str, Any]:
@@ -397,8 +405,8 @@ class Trainer:
         return signal
 
     def _average(self) -> None:
-        """Try the mean of the last checkpoints' weights, and keep it if it is better."""
-        count = self.writer.load_mean(self.config.average)
+        """Try the mean of the weights of the last evaluations, and keep it if it is better."""
+        count = self.writer.load_mean(self.averaged)
         scores, records = self._scores("valid")
         value = scores.get(self.task.metric)
         self._event("averaged", f"{count} checkpoints: {self.task.metric} {value}")

@@ -1,6 +1,6 @@
 """What a run leaves behind: its log, the best model, and checkpoints to resume from."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -41,14 +41,13 @@ class RunWriter:
         predictor: what is kept as the best model.
         folder: of the run, which exists.
         ranks: the processes that train together.
-        checkpoints: how many stay, 2 or more.
     """
 
-    def __init__(self, predictor: Predictor, folder: Path, ranks: Ranks, checkpoints: int) -> None:
+    def __init__(self, predictor: Predictor, folder: Path, ranks: Ranks) -> None:
         self.predictor, self.folder, self.ranks = predictor, folder, ranks
         self.model = predictor.model
         self.journal = Journal(folder if ranks.is_main else None)
-        self.saver = Saver(folder / CHECKPOINTS, keep=checkpoints)
+        self.saver = Saver(folder / CHECKPOINTS)
         tag = str(getattr(getattr(self.model, "config", None), "tag", None))
         self._renamed, self._unsaved = RENAMED.get(tag, {}), UNSAVED.get(tag, "")
 
@@ -71,14 +70,34 @@ class RunWriter:
             weights[name] = weights[first]
         self.load(weights)
 
+    def evaluated_steps(self, up_to: int) -> list[int]:
+        """The steps whose checkpoint was written after an evaluation, the oldest first.
+
+        One that a signal or the clock wrote is none of them: it depends on more than steps.
+        """
+        found = verified(self.saver.folder)
+        return [
+            each.step
+            for each in found
+            if each.step <= up_to and state_in(each).evaluated_step == each.step
+        ]
+
     def save(
-        self, state: TrainerState, optimizer: Mapping[str, Tensor], more: Mapping[str, Any]
+        self,
+        state: TrainerState,
+        optimizer: Mapping[str, Tensor],
+        more: Mapping[str, Any],
+        protect: Collection[int] = (),
     ) -> None:
-        """Write a checkpoint beside the training; `more` is what else is not a tensor."""
+        """Write a checkpoint beside the training; `more` is what else is not a tensor.
+
+        Args:
+            protect: steps whose checkpoints stay.
+        """
         tensors = {"model": self.weights(), "optimizer": optimizer}
         if self.ranks.is_main:
             done = self.saver.wait()
-            self.saver.save(state.step, tensors, {_STATE: asdict(state), **more})
+            self.saver.save(state.step, tensors, {_STATE: asdict(state), **more}, protect)
             if done is not None:
                 text = f"{done.path.name}: {done.bytes:,} bytes in {done.seconds:.3f} s"
                 self.event(state, "saved", f"{text}, training paused for {self.saver.pause:.3f} s")
@@ -101,14 +120,14 @@ class RunWriter:
         renamed = {way + old: way + new for way in ways for old, new in self._renamed.items()}
         return renamed_weights(found, renamed)
 
-    def load_mean(self, last: int) -> int:
-        """Take over the mean of the last checkpoints' weights; returns how many there were.
+    def load_mean(self, steps: Collection[int]) -> int:
+        """Take over the mean of the weights that these steps left; returns how many there are.
 
         What holds whole numbers, such as the features of items, stays what it is.
         """
         self.ranks.broadcast()
         own = self.weights()
-        found: list[Checkpoint] = verified(self.saver.folder)[-last:]
+        found = [each for each in verified(self.saver.folder) if each.step in steps]
         mean = {
             name: torch.zeros_like(tensor, dtype=torch.float64)
             for name, tensor in own.items()
