@@ -32,10 +32,12 @@ from regard.run.settings import (
 from regard.tasks import task_class
 from regard.tasks.task import Task
 from regard.training.checkpoint import Checkpoint, newest
+from regard.training.checkpoint_content import UnusableCheckpoint, state_in
+from regard.training.checkpoint_folder import set_aside
 from regard.training.config import TrainConfig
+from regard.training.loop import Trainer
 from regard.training.ranks import Ranks
 from regard.training.run_folder import BEST, CHECKPOINTS, new_run_folder
-from regard.training.run_writer import state_in
 from regard.training.swapped_folder import settle
 
 CONFIG, ENVIRONMENT = "config.toml", "environment.json"
@@ -182,7 +184,10 @@ def _require_unspent(folder: Path, settings: AnySettings) -> None:
     found = newest(folder / CHECKPOINTS, mend=False)
     if found is None:
         return
-    state = state_in(found)
+    try:
+        state = state_in(found)
+    except UnusableCheckpoint:
+        return  # It will be passed over.
     for name, done in (("epochs", state.epoch), ("steps", state.step), ("seconds", state.seconds)):
         budget = getattr(settings.train, name)
         if budget is not None and budget < done:
@@ -208,6 +213,29 @@ def newest_of(
     if found is None:
         _require_nothing_lost(folder, resume)
     return found
+
+
+def resume_from(
+    found: Checkpoint | None,
+    trainer: Trainer,
+    resume: str,
+    ranks: Ranks,
+    say: Callable[[str], Any],
+) -> None:
+    """Resume from a checkpoint, or from one before it where that one is not of this run."""
+    folder = trainer.folder
+    while found is not None:
+        try:
+            trainer.resume(found)
+            return
+        except UnusableCheckpoint as error:
+            ranks.broadcast()  # The others have read it too.
+            if ranks.is_main:
+                say(f"passed over: {error}; it is now {set_aside(found.path).name}")
+        ranks.broadcast()
+        found = newest(folder / CHECKPOINTS, mend=False, below=found.step)
+        if found is None:
+            _require_nothing_lost(folder, resume)
 
 
 def _require_nothing_lost(folder: Path, resume: str) -> None:

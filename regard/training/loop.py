@@ -18,6 +18,7 @@ from regard.errors import RegardError
 from regard.tasks.batch import Batch
 from regard.tasks.task import Record, Task, better
 from regard.training.checkpoint import Checkpoint
+from regard.training.checkpoint_content import Content, UnusableCheckpoint, content_of
 from regard.training.config import TrainConfig
 from regard.training.evaluation import evaluating, scored, split_records
 from regard.training.hooks import Evaluation, TrainerHooks
@@ -35,7 +36,7 @@ from regard.training.parallel import (
     synchronized,
 )
 from regard.training.ranks import Ranks
-from regard.training.run_writer import RunWriter, state_in
+from regard.training.run_writer import RunWriter
 from regard.training.trainer_state import Progress, TrainerState, UpdatePlan
 
 
@@ -91,13 +92,19 @@ class Trainer:
         """Resume from a checkpoint, with as many micro-batches to an update as it had.
 
         So it does not matter how many processes resume: the order of the examples and what is
-        summed up in an update stay the same. Raises `ValueError` when it belongs to another run.
+        summed up in an update stay the same.
+
+        Raises `UnusableCheckpoint` for one of another network or that is not understood, and
+        nothing has changed then; `ValueError` when the data or the processes are others.
         """
+        content = content_of(found)
+        place = self._own_place(found, content)
+        self.writer.require_own(found)
         self.writer.load(self.writer.weights_in(found))
         restore_optimizers(self.model, self.optimizers, self.writer.optimizer_in(found))
-        self.state = state_in(found)
-        self.feed = self._feed(found.state.get("accumulate", self.accumulate))
-        self.place = self._own_place(found.state)
+        self.state = content.state
+        self.feed = self._feed(content.accumulate or self.accumulate)
+        self.place = place
         self.feed.restore(self.place)
         if self.config.average > 1:
             self.averaged = self.writer.evaluated_steps(self.state.step)[-self.config.average :]
@@ -208,16 +215,19 @@ class Trainer:
         )
         self.saved = time.monotonic()
 
-    def _own_place(self, saved: Mapping[str, Any]) -> dict[str, Any]:
+    def _own_place(self, found: Checkpoint, content: Content) -> dict[str, Any]:
         """This process's place in the data; that in a stream is of one process among so many."""
-        if not self.streams:
-            return saved["place"]
-        if saved["world"] != self.ranks.world:
+        place, world = content.place, content.world
+        if isinstance(place, list) is not self.streams or self.streams and len(place) != world:
+            raise UnusableCheckpoint(f"{found.path} stands in other data than this run has")
+        if isinstance(place, dict):
+            return place
+        if world != self.ranks.world:
             raise ValueError(
-                f"{saved['world']} processes shared the stream out until now, {self.ranks.world} "
-                f"cannot resume it; start {saved['world']} again (--devices {saved['world']})"
+                f"{world} processes shared the stream out until now, {self.ranks.world} "
+                f"cannot resume it; start {world} again (--devices {world})"
             )
-        return saved["place"][self.ranks.rank]
+        return place[self.ranks.rank]
 
     def _event(self, event: str, text: str) -> None:
         self.writer.event(self.state, event, text)

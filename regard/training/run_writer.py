@@ -10,28 +10,21 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from regard.models.older import RENAMED, UNSAVED
-from regard.models.weights import renamed_weights, shared_names
+from regard.models.weights import Value, renamed_weights, shared_names
 from regard.tasks.predictor import Predictor
 from regard.training.checkpoint import Checkpoint, verified
-from regard.training.optimizers import like, whole
+from regard.training.checkpoint_content import (
+    STATE,
+    UnusableCheckpoint,
+    require_weights_of,
+    state_in,
+)
+from regard.training.optimizers import like, require_moments_of, whole
 from regard.training.ranks import Ranks
 from regard.training.run_folder import BEST, CHECKPOINTS, Journal, writing
 from regard.training.saver import Saver
 from regard.training.swapped_folder import replace_folder
 from regard.training.trainer_state import Progress, TrainerState
-
-_STATE, _STATE_IN_0_1 = "state", "course"
-
-
-def state_in(checkpoint: Checkpoint) -> TrainerState:
-    """The training state that a checkpoint holds.
-
-    Raises `ValueError` where it holds none.
-    """
-    for key in (_STATE, _STATE_IN_0_1):
-        if key in checkpoint.state:
-            return TrainerState.from_entries(checkpoint.state[key])
-    raise ValueError(f"{checkpoint.path} has no training state; resume from another checkpoint")
 
 
 class RunWriter:
@@ -77,9 +70,7 @@ class RunWriter:
         """
         found = verified(self.saver.folder)
         return [
-            each.step
-            for each in found
-            if each.step <= up_to and state_in(each).evaluated_step == each.step
+            each.step for each in found if each.step <= up_to and _evaluated_step(each) == each.step
         ]
 
     def save(
@@ -97,11 +88,25 @@ class RunWriter:
         tensors = {"model": self.weights(), "optimizer": optimizer}
         if self.ranks.is_main:
             done = self.saver.wait()
-            self.saver.save(state.step, tensors, {_STATE: asdict(state), **more}, protect)
+            self.saver.save(state.step, tensors, {STATE: asdict(state), **more}, protect)
             if done is not None:
                 text = f"{done.path.name}: {done.bytes:,} bytes in {done.seconds:.3f} s"
                 self.event(state, "saved", f"{text}, training paused for {self.saver.pause:.3f} s")
         self.ranks.broadcast()
+
+    def require_own(self, checkpoint: Checkpoint) -> None:
+        """Raise `UnusableCheckpoint` for the weights or the optimizer of another network."""
+        own = self.model.state_dict()
+        try:
+            shapes, moments = checkpoint.shapes("model"), checkpoint.shapes("optimizer")
+            beside = {self._unsaved: own[self._unsaved].shape} if self._unsaved in own else {}
+            found = beside | renamed_weights(shapes, self._renamed)
+            require_weights_of(checkpoint, found, own)
+            require_moments_of(self.model, self._moments_of_today(moments))
+        except (KeyError, ValueError) as error:
+            if isinstance(error, UnusableCheckpoint):
+                raise
+            raise UnusableCheckpoint(f"{checkpoint.path}: {error}") from None
 
     def weights_in(self, checkpoint: Checkpoint) -> dict[str, Tensor]:
         """The weights of a checkpoint, also of one that version 0.1 wrote."""
@@ -115,7 +120,9 @@ class RunWriter:
 
     def optimizer_in(self, checkpoint: Checkpoint) -> dict[str, Tensor]:
         """What the optimizers know of each weight (`exp_avg/NAME`), likewise."""
-        found = checkpoint.read("optimizer")
+        return self._moments_of_today(checkpoint.read("optimizer"))
+
+    def _moments_of_today(self, found: Mapping[str, Value]) -> dict[str, Value]:
         ways = {f"{key.partition('/')[0]}/" for key in found}
         renamed = {way + old: way + new for way in ways for old, new in self._renamed.items()}
         return renamed_weights(found, renamed)
@@ -164,3 +171,10 @@ class RunWriter:
     def progress(self, progress: Progress) -> None:
         """Write down how training goes."""
         self.journal.log("train", **asdict(progress))
+
+
+def _evaluated_step(checkpoint: Checkpoint) -> int | None:
+    try:
+        return state_in(checkpoint).evaluated_step
+    except UnusableCheckpoint:
+        return None

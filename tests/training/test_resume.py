@@ -12,12 +12,13 @@ import torch
 from regard.run.page import RunPage
 from regard.tasks.recommend.predictor import Recommender
 from regard.training.checkpoint import Checkpoint, newest, save_checkpoint
+from regard.training.checkpoint_content import state_in
 from regard.training.config import TrainConfig
 from regard.training.hooks import TrainerHooks
 from regard.training.loop import Trainer
 from regard.training.ranks import Ranks
 from regard.training.run_folder import BEST, CHECKPOINTS
-from regard.training.run_writer import RunWriter, state_in
+from regard.training.run_writer import RunWriter
 from regard.training.trainer_state import TrainerState
 from tests.tables.models import ROWS
 from tests.training.marks import slow
