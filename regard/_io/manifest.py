@@ -46,6 +46,15 @@ def verify_manifest(folder: Path, names: Sequence[str]) -> None:
             raise ValueError(f"{fault}; copy the whole run folder again")
 
 
+def verify_all(folder: Path) -> None:
+    """Check every file that the manifest of a folder names, as `verify_manifest` does."""
+    verify_manifest(folder, [])
+    vouched = read_json_file(folder / NAME)["files"]
+    if not isinstance(vouched, dict):
+        raise ValueError(f"{folder / NAME} is damaged; copy the whole run folder again")
+    verify_manifest(folder, list(vouched))
+
+
 def _require_inside(folder: Path, name: str) -> None:
     """Raise `ValueError` unless a name is that of a file in the folder itself."""
     inside = name not in ("", ".", "..") and not {"/", "\\", "\0"} & {*name}

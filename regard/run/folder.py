@@ -37,14 +37,17 @@ from regard.training.checkpoint_folder import set_aside
 from regard.training.config import TrainConfig
 from regard.training.loop import Trainer
 from regard.training.ranks import Ranks
-from regard.training.run_folder import BEST, CHECKPOINTS, new_run_folder
+from regard.training.run_folder import BEST, CHECKPOINTS, ENVIRONMENT, new_run_folder
+from regard.training.run_writer import require_best
 from regard.training.swapped_folder import settle
 
-CONFIG, ENVIRONMENT = "config.toml", "environment.json"
+CONFIG = "config.toml"
 CACHE = ".data"
 """Where the data is kept as it was read, beside the runs that use it."""
 MOST_NAMED = 4
 """Settings that are named when those of a run are others."""
+FAILED = "failed"
+"""What the main process says instead of a step."""
 CHANGEABLE = ("max_skips", "save_every_minutes")
 """Settings that a resumed run may have otherwise: no update that is made depends on them."""
 
@@ -203,9 +206,16 @@ def newest_of(
     """The checkpoint to resume from, the same for all processes."""
     found = None
     if ranks.is_main:
-        settle(folder / BEST)
+        try:
+            settle(folder / BEST)
+            require_best(folder)
+        except UsageError:
+            ranks.broadcast(FAILED)
+            raise
         found = newest(folder / CHECKPOINTS)
     step = ranks.broadcast(str(found.step) if found else "")
+    if step == FAILED:
+        raise SystemExit(2)  # The main process says what is wrong.
     if not ranks.is_main:
         found = newest(folder / CHECKPOINTS, mend=False) if step else None
     for sentence in found.skipped if found else []:

@@ -1,8 +1,6 @@
 """From settings and data to a task: learn the tokens, encode, build the network."""
 
-import json
 import shutil
-import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +9,8 @@ from typing import Any
 import torch
 
 from regard._io.extra import extra
-from regard._io.files import read_json_file, write_whole
+from regard._io.files import read_json_file
+from regard._io.vouched import vouch, vouched
 from regard.data.feeding.streamed import Streamed
 from regard.data.reading.corpus import Corpus
 from regard.errors import UsageError
@@ -20,11 +19,11 @@ from regard.run.settings import Settings
 from regard.tasks import task_class
 from regard.tasks.task import Encoded, Task
 from regard.training.ranks import Ranks
-from regard.training.run_folder import BEST
+from regard.training.run_folder import BEST, CHECKPOINTS, ENVIRONMENT
 
 TOKENS, PREPARED = "tokens", "prepared.json"
-FORMAT = 2
-"""Of what is prepared; 1, which has no number, lacks what task and data decide together."""
+FORMAT = 3
+"""Of what is prepared; 2 has no digests, 1 no number, and lacks what task and data decide."""
 HEAD, EVALUATED = 100_000, 1000
 """Rows of a stream that tokens are learned from, and that each evaluation asks."""
 POOL = 10_000
@@ -87,42 +86,61 @@ def head(corpus: Corpus) -> Corpus:
 
 def _encoded(kind: Any, settings: Settings, corpus: Corpus, place: Path, ranks: Ranks) -> Encoded:
     """The corpus as numbers, made once for all processes."""
-    if ranks.is_main and _prepared(place) != corpus.fingerprint:
-        coder = _coder_of_older_run(place)
-        shutil.rmtree(place, ignore_errors=True)
-        place.mkdir(parents=True)
-        kind.prepare(corpus, settings.task, place, coder)
-        entry = {"fingerprint": corpus.fingerprint, "format": FORMAT}
-        write_whole(place / PREPARED, json.dumps(entry).encode())
-    while _prepared(place) != corpus.fingerprint:
-        # Preparing large data takes longer than processes wait for each other's messages; if the
-        # one that does it dies, whoever started us all ends us too.
-        time.sleep(0.2)
+    if ranks.is_main:
+        _prepare(kind, settings, corpus, place)
+    # Preparing large data takes longer than processes wait for each other's other messages.
+    ranks.broadcast()
     return kind.opened(corpus, settings.task, place)
 
 
-def _prepared(place: Path) -> str | None:
-    """The fingerprint of the data that was prepared here, None while it is not all there."""
-    entry = _entry(place)
-    return entry["fingerprint"] if entry.get("format") == FORMAT else None
+def _prepare(kind: Any, settings: Settings, corpus: Corpus, place: Path) -> None:
+    """Make what is not there, what is of other data, and what is damaged."""
+    if _prepared(place) == corpus.fingerprint:
+        return
+    _require_same_data(place, corpus)
+    coder = _known_coder(place)
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(parents=True)
+    kind.prepare(corpus, settings.task, place, coder)
+    vouch(place, PREPARED, {"fingerprint": corpus.fingerprint, "format": FORMAT})
 
 
-def _entry(place: Path) -> dict[str, Any]:
-    """What is said of the data that was prepared here, nothing while it is not all there."""
+def _require_same_data(place: Path, corpus: Corpus) -> None:
+    """Raise `UsageError` where a run has learned from other data than this."""
+    run = place.parent
+    begun = (run / BEST).exists() or any((run / CHECKPOINTS).glob("step-*"))
+    then = _noted(place / PREPARED, "fingerprint") or _noted(run / ENVIRONMENT, "data")
+    if begun and then not in (None, corpus.fingerprint):
+        raise UsageError(
+            f"the data is not what {run} was begun with: its fingerprint was {then[:12]} and is "
+            f"{corpus.fingerprint[:12]} now; put the old data back to resume it, or give another "
+            "folder (--out) or --resume never for a new run"
+        )
+
+
+def _noted(path: Path, key: str) -> Any:
+    """A text that a file says of the data, None where it says nothing."""
     try:
-        entry = read_json_file(place / PREPARED)
+        noted = read_json_file(path)[key]
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+    return noted if isinstance(noted, str) else None
+
+
+def _prepared(place: Path) -> str | None:
+    """The fingerprint of the data that was prepared here, None unless every byte is the same."""
+    try:
+        entry = vouched(place, PREPARED)
     except (OSError, ValueError):
-        return {}
-    whole = isinstance(entry, dict) and isinstance(entry.get("fingerprint"), str)
-    return entry if whole else {}
+        return None
+    return str(entry.get("fingerprint")) if entry.get("format") == FORMAT else None
 
 
-def _coder_of_older_run(place: Path) -> Any:
-    """What a run of version 0.1 has learned from its data, None where it is not one.
+def _known_coder(place: Path) -> Any:
+    """What a run has learned from its data, None where it has learned nothing yet.
 
     Its network knows the tokens by these numbers, and `unigram` learns others each time. Where
     nothing was evaluated yet, the same data has to do.
     """
-    entry, best = _entry(place), place.parent / BEST
-    older = bool(entry) and "format" not in entry and best.exists()
-    return load_predictor(best).coder if older else None
+    best = place.parent / BEST
+    return load_predictor(best).coder if best.exists() else None

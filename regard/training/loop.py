@@ -103,6 +103,9 @@ class Trainer:
         self.writer.load(self.writer.weights_in(found))
         restore_optimizers(self.model, self.optimizers, self.writer.optimizer_in(found))
         self.state = content.state
+        if not self.writer.has_best():
+            # Who removed it, because it was damaged, is given what there is.
+            self.state.best, self.state.best_step = None, 0
         self.feed = self._feed(content.accumulate or self.accumulate)
         self.place = place
         self.feed.restore(self.place)

@@ -11,7 +11,7 @@ from typing import Any
 
 from regard._io.files import MAX_JSON_BYTES, read_json, write_whole
 
-CHECKPOINTS, BEST = "checkpoints", "best"
+CHECKPOINTS, BEST, ENVIRONMENT = "checkpoints", "best", "environment.json"
 METRICS, SAMPLES, CONFUSION = "metrics.jsonl", "samples.jsonl", "confusion.json"
 
 

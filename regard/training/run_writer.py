@@ -9,6 +9,10 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from regard._io.manifest import NAME as MANIFEST
+from regard._io.manifest import verify_all, verify_manifest, write_manifest
+from regard.errors import UsageError
+from regard.models.checkpoint import WEIGHTS
 from regard.models.older import RENAMED, UNSAVED
 from regard.models.weights import Value, renamed_weights, shared_names
 from regard.tasks.predictor import Predictor
@@ -25,6 +29,20 @@ from regard.training.run_folder import BEST, CHECKPOINTS, Journal, writing
 from regard.training.saver import Saver
 from regard.training.swapped_folder import replace_folder
 from regard.training.trainer_state import Progress, TrainerState
+
+
+def require_best(folder: Path) -> None:
+    """Raise `UsageError` when the best model of a run is there and is not as it was written."""
+    best = folder / BEST
+    if best.exists():
+        try:
+            verify_manifest(best, [WEIGHTS])
+            verify_all(best)
+        except (OSError, ValueError) as error:
+            raise UsageError(
+                f"{error}; or remove {best} and start again: the network as it is in the newest "
+                "checkpoint takes its place"
+            ) from None
 
 
 class RunWriter:
@@ -53,12 +71,18 @@ class RunWriter:
         weights = self.weights()
         if self.ranks.is_main:
             with writing(self.folder / BEST) as best:
-                replace_folder(best, lambda new: self.predictor.save(new, weights))
+                replace_folder(best, lambda new: self._save(new, weights))
         self.ranks.broadcast()
 
+    def _save(self, folder: Path, weights: Mapping[str, Tensor]) -> None:
+        self.predictor.save(folder, weights)
+        if not (folder / MANIFEST).exists():  # A predictor of the user's own may write none.
+            write_manifest(folder, sorted(path.name for path in folder.iterdir()))
+
     def load_best(self) -> None:
-        """Take over the weights of `best/`."""
-        weights = self._of_today(load_file(self.folder / BEST / "model.safetensors"))
+        """Take over the weights of `best/`; raises `UsageError` when they are damaged."""
+        require_best(self.folder)
+        weights = self._of_today(load_file(self.folder / BEST / WEIGHTS))
         for name, first in shared_names(self.model).items():
             weights[name] = weights[first]
         self.load(weights)
