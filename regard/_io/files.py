@@ -7,12 +7,14 @@ import stat
 from pathlib import Path
 from typing import Any
 
+from regard._io.leftovers import temporary_name
+
 MAX_JSON_BYTES = 16 * 2**20
 
 
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file so that a crash leaves the old one or the new one, never half of one."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(temporary_name(path.name))
     try:
         with open(temporary, "wb") as file:
             file.write(content)
@@ -22,11 +24,6 @@ def write_whole(path: Path, content: bytes) -> None:
     finally:
         temporary.unlink(missing_ok=True)
     sync_folder(path.parent)
-
-
-def left_unwritten(folder: Path, name: str) -> list[Path]:
-    """What is left in a folder of the writing of a file by processes that were killed at it."""
-    return list(folder.glob(f".{name}.*.tmp"))
 
 
 def read_bounded(path: Path, most: int = MAX_JSON_BYTES) -> bytes:

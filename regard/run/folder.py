@@ -6,12 +6,13 @@ import sys
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
 
-from regard._io.files import left_unwritten, write_whole
+from regard._io.faults import writing
+from regard._io.files import write_whole
+from regard._io.leftovers import remove_leftovers, temporary_name
 from regard.data.reading.corpus import Corpus
 from regard.data.reading.text_encoding import AUTO
 from regard.errors import UsageError
@@ -35,6 +36,7 @@ from regard.training.checkpoint import Checkpoint, newest
 from regard.training.checkpoint_content import UnusableCheckpoint, state_in
 from regard.training.checkpoint_folder import set_aside
 from regard.training.config import TrainConfig
+from regard.training.lock import NAME as LOCK
 from regard.training.loop import Trainer
 from regard.training.ranks import Ranks
 from regard.training.run_folder import BEST, CHECKPOINTS, ENVIRONMENT, new_run_folder
@@ -71,8 +73,9 @@ def require_place(folder: Path) -> None:
     """Raise `UsageError` unless a folder can be made where the run is to be; nothing stays."""
     place = next(above for above in folder.absolute().parents if above.exists())
     try:
-        with TemporaryDirectory(dir=place):
-            pass
+        remove_leftovers(place)
+        (place / temporary_name("place")).mkdir()
+        (place / temporary_name("place")).rmdir()
     except OSError as error:
         raise UsageError(
             f"the run's folder (--out {folder}) cannot be made in {place}: {error.strerror}"
@@ -124,7 +127,7 @@ def claimed(folder: Path, settings: AnySettings, resume: str) -> Path:
             folder = new_run_folder(folder)
         elif (folder / CONFIG).exists():
             _require_same(folder, settings, resume)
-        elif folder.exists() and {*folder.iterdir()} - {*left_unwritten(folder, CONFIG)}:
+        elif folder.exists() and not _only_begun(folder):
             raise UsageError(
                 f"{folder} exists and is no run; give another folder (--out) or --resume never"
             )
@@ -137,6 +140,12 @@ def claimed(folder: Path, settings: AnySettings, resume: str) -> Path:
         why = (error.strerror if isinstance(error, OSError) else None) or error
         raise UsageError(f"the run's folder (--out {folder}) cannot be made: {why}") from None
     return folder
+
+
+def _only_begun(folder: Path) -> bool:
+    """Whether there is nothing but what a start leaves that was killed before it was a run."""
+    names = [path.name for path in folder.iterdir()]
+    return all(name == LOCK or name.startswith(f".{CONFIG}.") for name in names)
 
 
 def _require_same(folder: Path, settings: AnySettings, resume: str) -> None:
@@ -207,6 +216,7 @@ def newest_of(
     found = None
     if ranks.is_main:
         try:
+            remove_leftovers(folder)
             settle(folder / BEST)
             require_best(folder)
         except UsageError:
@@ -262,7 +272,6 @@ def write_about(
     folder: Path, settings: AnySettings, task: Task, corpus: Corpus | None, ranks: Ranks
 ) -> None:
     """Write down what the run is, which a longer budget may have changed, and where it is made."""
-    write_whole(folder / CONFIG, settings.toml().encode())
     environment = {
         "regard": sys.modules["regard"].__version__,
         "python": platform.python_version(),
@@ -278,7 +287,9 @@ def write_about(
         "parameters": sum(p.numel() for p in task.model.parameters()),
         "data": corpus.fingerprint if corpus else "generated",
     }
-    write_whole(folder / ENVIRONMENT, (json.dumps(environment, indent=2) + "\n").encode())
+    with writing(folder):
+        write_whole(folder / CONFIG, settings.toml().encode())
+        write_whole(folder / ENVIRONMENT, (json.dumps(environment, indent=2) + "\n").encode())
 
 
 def attention_of(model: Any) -> str:

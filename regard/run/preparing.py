@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from regard._io.extra import extra
+from regard._io.faults import writing
 from regard._io.files import read_json_file
 from regard._io.vouched import vouch, vouched
 from regard.data.feeding.streamed import Streamed
@@ -99,10 +100,11 @@ def _prepare(kind: Any, settings: Settings, corpus: Corpus, place: Path) -> None
         return
     _require_same_data(place, corpus)
     coder = _known_coder(place)
-    shutil.rmtree(place, ignore_errors=True)
-    place.mkdir(parents=True)
-    kind.prepare(corpus, settings.task, place, coder)
-    vouch(place, PREPARED, {"fingerprint": corpus.fingerprint, "format": FORMAT})
+    with writing(place):
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir(parents=True, exist_ok=True)
+        kind.prepare(corpus, settings.task, place, coder)
+        vouch(place, PREPARED, {"fingerprint": corpus.fingerprint, "format": FORMAT})
 
 
 def _require_same_data(place: Path, corpus: Corpus) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
+from regard._io.faults import sentence
 from regard._io.files import read_json_file
 from regard.data.reading.text_encoding import AUTO
 from regard.errors import UsageError
@@ -185,7 +186,7 @@ class Run:
                     self.predictor, settings, corpus, Path(place), data is not None
                 )
             except (ValueError, OSError, ImportError) as error:
-                raise UsageError(str(error)) from error
+                raise UsageError(sentence(error)) from error
             chosen = split or ("test" if task.size("test") else "valid")
             count = task.size(chosen)
             if not count:

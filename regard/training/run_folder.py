@@ -2,13 +2,12 @@
 
 import json
 import math
-import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any
 
+from regard._io.faults import writing
 from regard._io.files import MAX_JSON_BYTES, read_json, write_whole
 
 CHECKPOINTS, BEST, ENVIRONMENT = "checkpoints", "best", "environment.json"
@@ -29,26 +28,6 @@ def new_run_folder(wanted: Path) -> Path:
             continue
         return folder
     raise AssertionError("count() never ends")
-
-
-@contextmanager
-def writing(path: Path) -> Iterator[Path]:
-    """Say in one sentence which file could not be written and how much room there is.
-
-    Raises `OSError` with it.
-    """
-    try:
-        yield path
-    except OSError as error:
-        try:
-            room = os.statvfs(path.parent)
-            free = f"{room.f_bavail * room.f_frsize:,} bytes are free there"
-        except OSError:
-            free = "its folder cannot be looked at"
-        raise OSError(
-            f"{path} could not be written: {error.strerror or error}; {free}; what was saved "
-            "before is kept: make room and start again"
-        ) from error
 
 
 class Journal:
@@ -100,7 +79,8 @@ class Journal:
             if name == SAMPLES and not path.exists():
                 continue  # Not every caller has some; a log every run has.
             kept = [line for line in _whole_lines(path) if _step_of(line) <= step]
-            write_whole(path, b"".join(kept))
+            with writing(path):
+                write_whole(path, b"".join(kept))
 
     def _append(self, name: str, entries: Mapping[str, object]) -> None:
         if self.folder is not None:

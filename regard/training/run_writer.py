@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from regard._io.faults import writing
 from regard._io.manifest import NAME as MANIFEST
 from regard._io.manifest import verify_all, verify_manifest, write_manifest
 from regard.errors import UsageError
@@ -25,7 +26,7 @@ from regard.training.checkpoint_content import (
 )
 from regard.training.optimizers import like, require_moments_of, whole
 from regard.training.ranks import Ranks
-from regard.training.run_folder import BEST, CHECKPOINTS, Journal, writing
+from regard.training.run_folder import BEST, CHECKPOINTS, Journal
 from regard.training.saver import Saver
 from regard.training.swapped_folder import replace_folder
 from regard.training.trainer_state import Progress, TrainerState

@@ -1,11 +1,16 @@
 """Every file operation of a piece of code, one by one, and what a folder looks like."""
 
+import atexit
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
+
+DEAD = 99
+"""The exit code of a process that `die_at` ended."""
 
 
 @contextmanager
@@ -40,3 +45,47 @@ def listing(folder: Path) -> dict[str, tuple[int, int, int, int]]:
         about = path.lstat()
         found[str(path)] = (about.st_ino, about.st_mode, about.st_size, about.st_mtime_ns)
     return found
+
+
+_CHANGES = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate", "os.link")
+_WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
+
+
+def die_at(number: int, folder: Path, note: Path) -> None:
+    """End this process for good before its change `number` of what is in a folder.
+
+    It cannot be taken back. `note` says how many changes there were when it ends by itself.
+    """
+    seen = 0
+    root = str(folder.resolve())
+
+    def change() -> None:
+        nonlocal seen
+        if seen == number:
+            os._exit(DEAD)
+        seen += 1
+
+    def audit(event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "open" and isinstance(arguments[2], int) and not arguments[2] & _WRITES:
+            return
+        if event in _CHANGES or event == "open":
+            name = arguments[0]
+            # Within a folder that is open already, a name has no folder.
+            inside = event in ("os.remove", "os.rmdir") and arguments[-1] != -1
+            if inside or isinstance(name, (str, bytes, os.PathLike)) and within(name):
+                change()
+
+    def within(name: Any) -> bool:
+        path = os.path.abspath(os.fsdecode(name))
+        return path.startswith(root) and path != str(note)
+
+    def counted(call: Callable[..., Any]) -> Callable[..., Any]:
+        def called(*given: Any, **named: Any) -> Any:
+            change()
+            return call(*given, **named)
+
+        return called
+
+    os.write, os.fsync = counted(os.write), counted(os.fsync)  # type: ignore[assignment]
+    sys.addaudithook(audit)
+    atexit.register(lambda: note.write_text(str(seen)))

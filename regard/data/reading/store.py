@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -10,8 +9,11 @@ from dataclasses import replace
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
+from regard._io.faults import writing
+from regard._io.leftovers import remove_leftovers, temporary_name
 from regard._io.vouched import vouch, vouched
 from regard.data.reading.arrow import ArrowWriter, open_arrow
 from regard.data.reading.corpus import Corpus, Read, describe_corpus
@@ -43,7 +45,8 @@ def stored_corpus(
     place = folder / sha256(repr(known).encode()).hexdigest()[:32]
     entry = _stored(place)
     if entry is None:
-        entry = _store(*with_validation(found), place)
+        with writing(place.parent):
+            entry = _store(*with_validation(found), place)
     corpus = replace(
         _loaded(found, place, digest, entry),
         files=files,
@@ -86,7 +89,8 @@ def with_validation(found: Layout, streaming: bool = False) -> tuple[Layout, Sur
 def _store(found: Layout, survey: Survey | None, place: Path) -> dict[str, Any]:
     """Write every split into a new folder, which gets its name when all of it is there."""
     place.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=".reading-", dir=place.parent))
+    remove_leftovers(place.parent)
+    work = Path(mkdtemp(".tmp", temporary_name("reading").removesuffix("tmp"), place.parent))
     try:
         notes = {split: Counter[str]() for split in found.splits}
         seen = Seen(found.schema)

@@ -1,0 +1,71 @@
+"""What the system says when a file fails, as a sentence about a file that the user knows."""
+
+import errno
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+WAYS_OUT = {
+    errno.ENOSPC: "make room and start again",
+    errno.EDQUOT: "make room in your quota and start again",
+    errno.EFBIG: "allow larger files (ulimit -f) and start again",
+    errno.EROFS: "give a folder that can be written (--out)",
+    errno.EACCES: "allow it (chmod), or give another one",
+    errno.EPERM: "allow it (chmod), or give another one",
+    errno.EMFILE: "allow more open files (ulimit -n), or take fewer workers, and start again",
+    errno.ENFILE: "allow the system more open files and start again",
+    errno.EIO: "the disk itself fails: copy what you need from it to another one",
+}
+_OURS = re.compile(r"\.(encoding-|reading-|tmp-|best-|.*\.tmp$).*")
+"""Names that only this library gives, for what is not yet what it will be."""
+
+
+def sentence(error: BaseException) -> str:
+    """What an error says, without the system's numbers and without names of temporary files.
+
+    >>> sentence(OSError(28, "No space left on device", "runs/films/.encoding-b1n5df6x/rows"))
+    'runs/films: No space left on device; make room and start again'
+    >>> sentence(ValueError("the label is missing"))
+    'the label is missing'
+    """
+    if not isinstance(error, OSError) or error.errno is None:
+        return str(error)
+    name = error.filename
+    place = f"{_known(Path(os.fsdecode(name)))}: " if isinstance(name, (str, bytes)) else ""
+    return place + "; ".join(part for part in (_reason(error), WAYS_OUT.get(error.errno)) if part)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[Path]:
+    """Say in one sentence which file could not be written and how much room there is.
+
+    Raises `OSError` with it; one that is a sentence already passes as it is.
+    """
+    try:
+        yield path
+    except OSError as error:
+        if error.errno is None:
+            raise
+        try:
+            room = os.statvfs(path.parent)
+            free = f"{room.f_bavail * room.f_frsize:,} bytes are free there"
+        except OSError:
+            free = "its folder cannot be looked at"
+        raise OSError(
+            f"{path} could not be written: {_reason(error)}; {free}; what was saved before is "
+            f"kept: {WAYS_OUT.get(error.errno, 'mend that and start again')}"
+        ) from error
+
+
+def _known(path: Path) -> Path:
+    """The file that the user knows: without the part that is temporary, and what is in it."""
+    for number, part in enumerate(path.parts):
+        if _OURS.fullmatch(part):
+            return Path(*path.parts[:number])
+    return path
+
+
+def _reason(error: OSError) -> str:
+    return os.strerror(error.errno) if error.errno else str(error)
