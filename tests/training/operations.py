@@ -1,6 +1,7 @@
 """Every file operation of a piece of code, one by one, and what a folder looks like."""
 
 import atexit
+import errno
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -57,13 +58,37 @@ def die_at(number: int, folder: Path, note: Path) -> None:
     It cannot be taken back. `note` says how many changes there were when it ends by itself.
     """
     seen = 0
-    root = str(folder.resolve())
 
-    def change() -> None:
+    def change(event: str, name: object) -> None:
         nonlocal seen
         if seen == number:
             os._exit(DEAD)
         seen += 1
+
+    _at_changes(folder, change)
+    atexit.register(lambda: note.write_text(str(seen)))
+
+
+def fail_from(number: int, code: int, folder: Path) -> None:
+    """Let the disk be full, read-only or the like from change `number` on; never taken back.
+
+    What only removes still works, unless nothing may be changed at all.
+    """
+    seen = 0
+
+    def change(event: str, name: object) -> None:
+        nonlocal seen
+        seen += 1
+        removes = event in ("os.remove", "os.rmdir") and code not in (errno.EROFS, errno.EACCES)
+        if seen > number and not removes:
+            raise OSError(code, os.strerror(code), *([name] if name is not None else []))
+
+    _at_changes(folder, change)
+
+
+def _at_changes(folder: Path, change: Callable[[str, object], None]) -> None:
+    """Call `change` before every change of what is in a folder, for as long as this process is."""
+    root = str(folder.resolve())
 
     def audit(event: str, arguments: tuple[Any, ...]) -> None:
         if event == "open" and isinstance(arguments[2], int) and not arguments[2] & _WRITES:
@@ -73,19 +98,18 @@ def die_at(number: int, folder: Path, note: Path) -> None:
             # Within a folder that is open already, a name has no folder.
             inside = event in ("os.remove", "os.rmdir") and arguments[-1] != -1
             if inside or isinstance(name, (str, bytes, os.PathLike)) and within(name):
-                change()
+                change(event, name)
 
     def within(name: Any) -> bool:
         path = os.path.abspath(os.fsdecode(name))
-        return path.startswith(root) and path != str(note)
+        return path.startswith(root) and not path.endswith((".txt", ".changes"))
 
     def counted(call: Callable[..., Any]) -> Callable[..., Any]:
         def called(*given: Any, **named: Any) -> Any:
-            change()
+            change(call.__name__, None)
             return call(*given, **named)
 
         return called
 
     os.write, os.fsync = counted(os.write), counted(os.fsync)  # type: ignore[assignment]
     sys.addaudithook(audit)
-    atexit.register(lambda: note.write_text(str(seen)))

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.training.operations import die_at
+from tests.training.operations import die_at, fail_from
 
 ROOT = Path(__file__).parents[2]
 TINY = (
@@ -99,7 +99,8 @@ class Warm:
 
         Args:
             how: `largest_file` in bytes, `deaf` to give it an output that nobody reads,
-                `environment` to set for it, `die_at` a change of the folder to end before.
+                `environment` to set for it, `die_at` a change of the folder to end before,
+                `fail_from` a change and the error of all from there on.
         """
         self.count += 1
         log = folder / f"log-{self.count}.txt"
@@ -156,6 +157,8 @@ def _become(request: dict[str, Any]) -> int:
     os.environ.update(request.get("environment", {}))
     if "die_at" in request:
         die_at(request["die_at"], Path(request["folder"]), Path(request["log"] + ".changes"))
+    if "fail_from" in request:
+        fail_from(*request["fail_from"], Path(request["folder"]))
     if size := request.get("largest_file"):
         resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
     signal.set_wakeup_fd(-1)
