@@ -34,12 +34,12 @@ def sentence(error: BaseException) -> str:
         return str(error)
     name = error.filename
     place = f"{_known(Path(os.fsdecode(name)))}: " if isinstance(name, (str, bytes)) else ""
-    return place + "; ".join(part for part in (_reason(error), WAYS_OUT.get(error.errno)) if part)
+    return place + reason(error)
 
 
 @contextmanager
 def writing(path: Path) -> Iterator[Path]:
-    """Say in one sentence which file could not be written and how much room there is.
+    """Say in one sentence which file could not be written, why, and what to do.
 
     Raises `OSError` with it; one that is a sentence already passes as it is.
     """
@@ -48,15 +48,28 @@ def writing(path: Path) -> Iterator[Path]:
     except OSError as error:
         if error.errno is None:
             raise
-        try:
-            room = os.statvfs(path.parent)
-            free = f"{room.f_bavail * room.f_frsize:,} bytes are free there"
-        except OSError:
-            free = "its folder cannot be looked at"
         raise OSError(
-            f"{path} could not be written: {_reason(error)}; {free}; what was saved before is "
-            f"kept: {WAYS_OUT.get(error.errno, 'mend that and start again')}"
+            f"{path} could not be written: {_reason(error)}; {_room(path.parent, error)}what was "
+            f"saved before is kept: {WAYS_OUT.get(error.errno, 'mend that and start again')}"
         ) from error
+
+
+def reason(error: BaseException) -> str:
+    """Why something failed, and the way out where one is known; what failed is not named."""
+    if not isinstance(error, OSError) or error.errno is None:
+        return str(error)
+    return "; ".join(part for part in (_reason(error), WAYS_OUT.get(error.errno)) if part)
+
+
+def _room(folder: Path, error: OSError) -> str:
+    """How much room there is, where that may be what was lacking."""
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return ""
+    try:
+        room = os.statvfs(folder)
+    except OSError:
+        return ""
+    return f"{room.f_bavail * room.f_frsize:,} bytes are free there; "
 
 
 def _known(path: Path) -> Path:

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from regard._io.faults import writing
+from regard._io.faults import reason, writing
 from regard._io.files import write_whole
 from regard._io.leftovers import remove_leftovers, temporary_name
 from regard.data.reading.corpus import Corpus
@@ -78,7 +78,7 @@ def require_place(folder: Path) -> None:
         (place / temporary_name("place")).rmdir()
     except OSError as error:
         raise UsageError(
-            f"the run's folder (--out {folder}) cannot be made in {place}: {error.strerror}"
+            f"the run's folder (--out {folder}) cannot be made in {place}: {reason(error)}"
         ) from None
 
 
@@ -137,8 +137,9 @@ def claimed(folder: Path, settings: AnySettings, resume: str) -> Path:
     except UsageError:
         raise
     except (OSError, ValueError) as error:
-        why = (error.strerror if isinstance(error, OSError) else None) or error
-        raise UsageError(f"the run's folder (--out {folder}) cannot be made: {why}") from None
+        raise UsageError(
+            f"the run's folder (--out {folder}) cannot be made: {reason(error)}"
+        ) from None
     return folder
 
 
