@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from regard._io.faults import sentence, writing
 from regard._io.files import (
     MAX_JSON_BYTES,
     read_bounded,
@@ -151,3 +152,15 @@ def test_a_link_out_of_the_folder_is_refused_and_one_within_is_a_file(tmp_path: 
     (folder / "linked").symlink_to(tmp_path / "other")
     with pytest.raises(ValueError, match=f"{NAME} names 'linked', which is not in its folder"):
         verify_manifest(folder, ["linked"])
+
+
+def test_an_error_of_another_file_is_not_said_of_the_one_that_is_written(tmp_path: Path) -> None:
+    code, said = errno.EMFILE, os.strerror(errno.EMFILE)
+    for name, what in [
+        (tmp_path / "pairs.tsv", f"{tmp_path}/pairs.tsv: {said}; allow more open files"),
+        (tmp_path / ".data" / "a.arrow", f"{tmp_path}/.data could not be written: {said}; what"),
+        (tmp_path / ".reading.host.7.x.tmp" / "a", f"{tmp_path}/.data could not be written: "),
+    ]:
+        with pytest.raises(OSError) as caught, writing(tmp_path / ".data"):
+            raise OSError(code, said, str(name))
+        assert sentence(caught.value).startswith(what)

@@ -41,12 +41,13 @@ def sentence(error: BaseException) -> str:
 def writing(path: Path) -> Iterator[Path]:
     """Say in one sentence which file could not be written, why, and what to do.
 
-    Raises `OSError` with it; one that is a sentence already passes as it is.
+    Raises `OSError` with it; one that is a sentence already, or of a file that stands elsewhere,
+    passes as it is.
     """
     try:
         yield path
     except OSError as error:
-        if error.errno is None:
+        if error.errno is None or _is_of_another(error, path):
             raise
         raise OSError(
             f"{path} could not be written: {_reason(error)}; {_room(path.parent, error)}what was "
@@ -70,6 +71,14 @@ def _room(folder: Path, error: OSError) -> str:
     except OSError:
         return ""
     return f"{room.f_bavail * room.f_frsize:,} bytes are free there; "
+
+
+def _is_of_another(error: OSError, path: Path) -> bool:
+    """Whether an error names a file that is not in the folder of what is written."""
+    if not isinstance(error.filename, (str, bytes)):
+        return False
+    known, own = _known(Path(os.fsdecode(error.filename)).absolute()), path.absolute()
+    return known != own.parent and not known.is_relative_to(own)
 
 
 def _known(path: Path) -> Path:
