@@ -8,8 +8,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from regard._io.files import MAX_JSON_BYTES, read_json, sync_folder, write_whole
-from regard._io.manifest import changed, seal, size_and_digest, unseal
+from regard._io.faults import sentence, writing
+from regard._io.files import (
+    MAX_JSON_BYTES,
+    read_bounded,
+    read_json,
+    read_json_file,
+    sync_folder,
+    write_whole,
+)
+from regard._io.manifest import (
+    NAME,
+    changed,
+    seal,
+    size_and_digest,
+    unseal,
+    verify_manifest,
+    write_manifest,
+)
+from regard.errors import UsageError
+from regard.run.settings import read_toml
 
 
 @pytest.mark.parametrize("call", ["fsync", "replace"])
@@ -86,3 +104,63 @@ def test_a_sealed_table_is_read_as_it_was_or_not_at_all(place: int, change: int)
 def test_what_is_not_sealed_is_refused(content: bytes) -> None:
     with pytest.raises(ValueError):
         unseal(content)
+
+
+def test_a_sparse_file_of_a_gigabyte_is_refused_before_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "config.toml"
+    path.touch()
+    os.truncate(path, 2**30)
+    opened = []
+    monkeypatch.setattr("builtins.open", lambda *given, **_: opened.append(given))
+    for read in (read_bounded, read_json_file):
+        with pytest.raises(
+            ValueError, match="it has 1,073,741,824 bytes, more than the 16,777,216"
+        ):
+            read(path)
+    with pytest.raises(UsageError, match="config.toml cannot be read: it has 1,073,741,824 bytes"):
+        read_toml(path)
+    assert not opened
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "task.json")
+    with pytest.raises(ValueError, match="it is not a plain file"):
+        read_json_file(tmp_path / "task.json")
+
+
+@pytest.mark.parametrize("name", ["../other", "/etc/hosts", "deep/file", "..", ".", "", "a\\b"])
+def test_a_manifest_that_leads_elsewhere_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / "other").write_text("1")
+    folder = tmp_path / "best"
+    folder.mkdir()
+    write_manifest(folder, [])
+    with pytest.raises(ValueError, match="which is not in its folder; copy the whole run"):
+        verify_manifest(folder, [name])
+
+
+def test_a_link_out_of_the_folder_is_refused_and_one_within_is_a_file(tmp_path: Path) -> None:
+    folder = tmp_path / "best"
+    folder.mkdir()
+    for place in (tmp_path, folder):
+        (place / "other").write_text("1")
+    (folder / "linked").symlink_to(folder / "other")
+    write_manifest(folder, ["linked", "other"])
+    verify_manifest(folder, ["linked", "other"])
+    (folder / "linked").unlink()
+    (folder / "linked").symlink_to(tmp_path / "other")
+    with pytest.raises(ValueError, match=f"{NAME} names 'linked', which is not in its folder"):
+        verify_manifest(folder, ["linked"])
+
+
+def test_an_error_of_another_file_is_not_said_of_the_one_that_is_written(tmp_path: Path) -> None:
+    code, said = errno.EMFILE, os.strerror(errno.EMFILE)
+    for name, what in [
+        (tmp_path / "pairs.tsv", f"{tmp_path}/pairs.tsv: {said}; allow more open files"),
+        (tmp_path / ".data" / "a.arrow", f"{tmp_path}/.data could not be written: {said}; what"),
+        (tmp_path / ".reading.host.7.x.tmp" / "a", f"{tmp_path}/.data could not be written: "),
+    ]:
+        with pytest.raises(OSError) as caught, writing(tmp_path / ".data"):
+            raise OSError(code, said, str(name))
+        assert sentence(caught.value).startswith(what)

@@ -3,15 +3,18 @@
 import errno
 import json
 import os
+import stat
 from pathlib import Path
 from typing import Any
+
+from regard._io.leftovers import temporary_name
 
 MAX_JSON_BYTES = 16 * 2**20
 
 
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file so that a crash leaves the old one or the new one, never half of one."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(temporary_name(path.name))
     try:
         with open(temporary, "wb") as file:
             file.write(content)
@@ -23,9 +26,23 @@ def write_whole(path: Path, content: bytes) -> None:
     sync_folder(path.parent)
 
 
-def left_unwritten(folder: Path, name: str) -> list[Path]:
-    """What is left in a folder of the writing of a file by processes that were killed at it."""
-    return list(folder.glob(f".{name}.*.tmp"))
+def read_bounded(path: Path, most: int = MAX_JSON_BYTES) -> bytes:
+    """The content of a plain file of at most `most` bytes, of which no more are ever read.
+
+    Raises `ValueError` for a longer one and for a device or a pipe, which may have no end.
+    """
+    about = path.stat()
+    if not stat.S_ISREG(about.st_mode):
+        raise ValueError("it is not a plain file")
+    if about.st_size > most:
+        raise ValueError(f"it has {about.st_size:,} bytes, more than the {most:,} allowed")
+    with open(path, "rb") as file:
+        return file.read(most)
+
+
+def read_json_file(path: Path) -> Any:
+    """Parse a file of JSON as `read_json` does, once its size is known to be bearable."""
+    return read_json(read_bounded(path))
 
 
 def read_json(text: str | bytes, most: int = MAX_JSON_BYTES) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from regard._io.files import read_json, write_whole
+from regard._io.files import read_json, read_json_file, write_whole
 
 NAME = "manifest.json"
 SEAL = "sealed"
@@ -23,8 +23,10 @@ def verify_manifest(folder: Path, names: Sequence[str]) -> None:
     """Check that a folder holds these files, unchanged since its manifest was written.
 
     Raises `FileNotFoundError` when the folder, its manifest or a file is missing and `ValueError`
-    when a file has changed; each says what to do.
+    when a file has changed or stands elsewhere; each says what to do.
     """
+    for name in names:
+        _require_inside(folder, name)
     if not folder.is_dir():
         raise FileNotFoundError(f"there is no folder {folder}; make one with: regard demo")
     missing = [name for name in [NAME, *names] if not (folder / name).is_file()]
@@ -34,7 +36,7 @@ def verify_manifest(folder: Path, names: Sequence[str]) -> None:
             "make one with: regard demo"
         )
     try:
-        vouched = read_json((folder / NAME).read_bytes())["files"]
+        vouched = read_json_file(folder / NAME)["files"]
         wanted = {name: (vouched[name]["bytes"], vouched[name]["sha256"]) for name in names}
     except (ValueError, TypeError, KeyError):
         raise ValueError(f"{folder / NAME} is damaged; copy the whole run folder again") from None
@@ -42,6 +44,27 @@ def verify_manifest(folder: Path, names: Sequence[str]) -> None:
         fault = changed(folder / name, {"bytes": size, "sha256": digest})
         if fault is not None:
             raise ValueError(f"{fault}; copy the whole run folder again")
+
+
+def verify_all(folder: Path) -> None:
+    """Check every file that the manifest of a folder names, as `verify_manifest` does."""
+    verify_manifest(folder, [])
+    vouched = read_json_file(folder / NAME)["files"]
+    if not isinstance(vouched, dict):
+        raise ValueError(f"{folder / NAME} is damaged; copy the whole run folder again")
+    verify_manifest(folder, list(vouched))
+
+
+def _require_inside(folder: Path, name: str) -> None:
+    """Raise `ValueError` unless a name is that of a file in the folder itself."""
+    inside = name not in ("", ".", "..") and not {"/", "\\", "\0"} & {*name}
+    if inside and (folder / name).is_symlink():
+        inside = (folder / name).resolve().parent == folder.resolve()
+    if not inside:
+        raise ValueError(
+            f"{folder / NAME} names {name[:80]!r}, which is not in its folder; copy the whole run "
+            "folder again"
+        )
 
 
 def size_and_digest(path: Path) -> dict[str, int | str]:

@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from regard._io.faults import sentence
 from regard.cli.parser import command_of
 from regard.errors import RegardError, UsageError
 
@@ -34,5 +35,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (OSError, FloatingPointError, RegardError) as error:
-        print(f"regard: {error}", file=sys.stderr)
+        print(f"regard: {sentence(error)}", file=sys.stderr)
         return 1

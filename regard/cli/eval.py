@@ -4,6 +4,7 @@ import json as json_module
 from collections.abc import Sequence
 from pathlib import Path
 
+from regard._io.faults import sentence
 from regard.errors import UsageError
 from regard.run.display import metrics_line
 from regard.run.run import Run
@@ -24,7 +25,7 @@ def run(
         path = data or (found.settings.data.path if found.settings.data else "")
         chosen, count, scores = found.evaluation(data, split, answers)
     except (ValueError, FileNotFoundError, ImportError) as error:
-        raise UsageError(printable(str(error))) from None
+        raise UsageError(printable(sentence(error))) from None
     unknown = [name for name in metrics or () if name not in scores]
     if unknown:
         raise UsageError(f"there is no metric {unknown[0]!r}; there are {', '.join(scores)}")

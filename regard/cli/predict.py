@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from regard._io.faults import sentence
 from regard.errors import UsageError
 from regard.run.run import Run
 from regard.tasks.predictor import Answer
@@ -25,7 +26,7 @@ def run(run: Path, texts: Sequence[str], answers: int, show: bool | None, json: 
                 print(_as_json(text, answer) if json else drawn_answer(answer, drawn))
             sys.stdout.flush()
     except (ValueError, FileNotFoundError, ImportError) as error:
-        raise UsageError(printable(str(error))) from None
+        raise UsageError(printable(sentence(error))) from None
     return 0
 
 

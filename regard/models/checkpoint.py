@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from regard._io.files import read_json, write_whole
+from regard._io.files import read_json_file, write_whole
 from regard._nearest import nearest
 from regard.config import Config, to_json
 from regard.models import MODELS, model_class
@@ -74,7 +74,7 @@ def load_network(folder: Path, attend: Attends = None) -> nn.Module:
 
 def read_config(folder: Path) -> tuple[Any, Any]:
     """A model's class and its configuration; raises `ValueError` for one that is not known."""
-    entries = read_json((folder / CONFIG).read_text("utf-8"))
+    entries = read_json_file(folder / CONFIG)
     if not isinstance(entries, dict):
         raise ValueError("it is not a configuration")
     if entries.pop("format", None) != FORMAT:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
 
+from regard._io.faults import writing
 from regard._io.files import read_json, write_whole
 from regard.data.reading.corpus import Corpus
 from regard.run.display import metrics_line
@@ -17,8 +18,8 @@ from regard.run.telling import ask_it, best_of, longer, not_read, why_ended
 from regard.tasks.exchange import read_about
 from regard.tasks.task import Task
 from regard.training.checkpoint import newest
-from regard.training.run_folder import BEST, CHECKPOINTS, METRICS, writing
-from regard.training.run_writer import state_in
+from regard.training.checkpoint_content import state_in
+from regard.training.run_folder import BEST, CHECKPOINTS, METRICS
 from regard.training.trainer_state import TrainerState
 
 SUMMARY = "summary.json"

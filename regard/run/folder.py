@@ -6,19 +6,20 @@ import sys
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
 
-from regard._io.files import left_unwritten, write_whole
+from regard._io.faults import reason, writing
+from regard._io.files import write_whole
+from regard._io.leftovers import remove_leftovers, temporary_name
 from regard.data.reading.corpus import Corpus
 from regard.data.reading.text_encoding import AUTO
 from regard.errors import UsageError
 from regard.models import MODELS
 from regard.models.attention import Parts
 from regard.run.older import READ_BEFORE, upgraded_sections
-from regard.run.preparing import ENVIRONMENT, GENERATED
+from regard.run.preparing import GENERATED
 from regard.run.settings import (
     BUDGETS,
     ROLES,
@@ -33,16 +34,23 @@ from regard.run.settings import (
 from regard.tasks import task_class
 from regard.tasks.task import Task
 from regard.training.checkpoint import Checkpoint, newest
+from regard.training.checkpoint_content import UnusableCheckpoint, state_in
+from regard.training.checkpoint_folder import set_aside
 from regard.training.config import TrainConfig
+from regard.training.lock import NAME as LOCK
+from regard.training.loop import Trainer
 from regard.training.ranks import Ranks
-from regard.training.run_folder import BEST, CHECKPOINTS, new_run_folder, settle
-from regard.training.run_writer import state_in
+from regard.training.run_folder import BEST, CHECKPOINTS, ENVIRONMENT, new_run_folder
+from regard.training.run_writer import require_best
+from regard.training.swapped_folder import settle
 
 CONFIG = "config.toml"
 CACHE = ".data"
 """Where the data is kept as it was read, beside the runs that use it."""
 MOST_NAMED = 4
 """Settings that are named when those of a run are others."""
+FAILED = "failed"
+"""What the main process says instead of a step."""
 CHANGEABLE = ("max_skips", "save_every_minutes", "patience", "patience_steps")
 """Settings that a resumed run may have otherwise: no update that is made depends on them."""
 
@@ -66,11 +74,12 @@ def require_place(folder: Path) -> None:
     """Raise `UsageError` unless a folder can be made where the run is to be; nothing stays."""
     place = next(above for above in folder.absolute().parents if above.exists())
     try:
-        with TemporaryDirectory(dir=place):
-            pass
+        remove_leftovers(place)
+        (place / temporary_name("place")).mkdir()
+        (place / temporary_name("place")).rmdir()
     except OSError as error:
         raise UsageError(
-            f"the run's folder (--out {folder}) cannot be made in {place}: {error.strerror}"
+            f"the run's folder (--out {folder}) cannot be made in {place}: {reason(error)}"
         ) from None
 
 
@@ -119,7 +128,7 @@ def claimed(folder: Path, settings: AnySettings, resume: str) -> Path:
             folder = new_run_folder(folder)
         elif (folder / CONFIG).exists():
             _require_same(folder, settings, resume)
-        elif folder.exists() and {*folder.iterdir()} - {*left_unwritten(folder, CONFIG)}:
+        elif folder.exists() and not _only_begun(folder):
             raise UsageError(
                 f"{folder} exists and is no run; give another folder (--out) or --resume never"
             )
@@ -129,9 +138,16 @@ def claimed(folder: Path, settings: AnySettings, resume: str) -> Path:
     except UsageError:
         raise
     except (OSError, ValueError) as error:
-        why = (error.strerror if isinstance(error, OSError) else None) or error
-        raise UsageError(f"the run's folder (--out {folder}) cannot be made: {why}") from None
+        raise UsageError(
+            f"the run's folder (--out {folder}) cannot be made: {reason(error)}"
+        ) from None
     return folder
+
+
+def _only_begun(folder: Path) -> bool:
+    """Whether there is nothing but what a start leaves that was killed before it was a run."""
+    names = [path.name for path in folder.iterdir()]
+    return all(name == LOCK or name.startswith(f".{CONFIG}.") for name in names)
 
 
 def _require_same(folder: Path, settings: AnySettings, resume: str) -> None:
@@ -187,7 +203,10 @@ def _require_unspent(folder: Path, settings: AnySettings) -> None:
     found = newest(folder / CHECKPOINTS, mend=False)
     if found is None:
         return
-    state = state_in(found)
+    try:
+        state = state_in(found)
+    except UnusableCheckpoint:
+        return  # It will be passed over.
     for name, done in (("epochs", state.epoch), ("steps", state.step), ("seconds", state.seconds)):
         budget = getattr(settings.train, name)
         if budget is not None and budget < done:
@@ -203,9 +222,17 @@ def newest_of(
     """The checkpoint to resume from, the same for all processes."""
     found = None
     if ranks.is_main:
-        settle(folder / BEST)
+        try:
+            remove_leftovers(folder)
+            settle(folder / BEST)
+            require_best(folder)
+        except UsageError:
+            ranks.broadcast(FAILED)
+            raise
         found = newest(folder / CHECKPOINTS)
     step = ranks.broadcast(str(found.step) if found else "")
+    if step == FAILED:
+        raise SystemExit(2)  # The main process says what is wrong.
     if not ranks.is_main:
         found = newest(folder / CHECKPOINTS, mend=False) if step else None
     for sentence in found.skipped if found else []:
@@ -213,6 +240,29 @@ def newest_of(
     if found is None:
         _require_nothing_lost(folder, resume)
     return found
+
+
+def resume_from(
+    found: Checkpoint | None,
+    trainer: Trainer,
+    resume: str,
+    ranks: Ranks,
+    say: Callable[[str], Any],
+) -> None:
+    """Resume from a checkpoint, or from one before it where that one is not of this run."""
+    folder = trainer.folder
+    while found is not None:
+        try:
+            trainer.resume(found)
+            return
+        except UnusableCheckpoint as error:
+            ranks.broadcast()  # The others have read it too.
+            if ranks.is_main:
+                say(f"passed over: {error}; it is now {set_aside(found.path).name}")
+        ranks.broadcast()
+        found = newest(folder / CHECKPOINTS, mend=False, below=found.step)
+        if found is None:
+            _require_nothing_lost(folder, resume)
 
 
 def _require_nothing_lost(folder: Path, resume: str) -> None:
@@ -229,7 +279,6 @@ def write_about(
     folder: Path, settings: AnySettings, task: Task, corpus: Corpus | None, ranks: Ranks
 ) -> None:
     """Write down what the run is, which a longer budget may have changed, and where it is made."""
-    write_whole(folder / CONFIG, settings.toml().encode())
     environment = {
         "regard": sys.modules["regard"].__version__,
         "python": platform.python_version(),
@@ -245,7 +294,9 @@ def write_about(
         "parameters": sum(p.numel() for p in task.model.parameters()),
         "data": corpus.fingerprint if corpus else GENERATED,
     }
-    write_whole(folder / ENVIRONMENT, (json.dumps(environment, indent=2) + "\n").encode())
+    with writing(folder):
+        write_whole(folder / CONFIG, settings.toml().encode())
+        write_whole(folder / ENVIRONMENT, (json.dumps(environment, indent=2) + "\n").encode())
 
 
 def attention_of(model: Any) -> str:

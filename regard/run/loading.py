@@ -1,31 +1,37 @@
 """Trained networks and predictors, from the folders that training left behind."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from torch import nn
 
-from regard._io.files import read_json
+from regard._io.files import read_json_file
 from regard.models.attention import Attends
 from regard.tasks import task_class
 from regard.tasks.exchange import TASK, load_model, read_about
 from regard.tasks.predictor import Predictor
-from regard.training.run_folder import BEST, settle
+from regard.training.run_folder import BEST
+from regard.training.swapped_folder import holds, read_folder, standing
+
+Found = TypeVar("Found")
 
 
-def model_folder(path: Path) -> Path:
-    """Where the best network of a run is: in `best/`, or in the folder itself.
+def read_model(path: Path, read: Callable[[Path], Found]) -> Found:
+    """What `read` makes of the best network of a run: of `best/`, or of the folder itself.
+
+    A training may replace it meanwhile: what is read is the old one or the new one, whole, and
+    nothing is written.
 
     Raises `FileNotFoundError` when there is none.
     """
-    if not path.is_dir():
+    if standing(path) is None:
         raise FileNotFoundError(f"there is no folder {path}; train one first (regard train)")
-    if (path / "config.json").exists():
-        return path
-    settle(path / BEST)
-    if not (path / BEST).is_dir():
+    if holds(path, "config.json", TASK):
+        return read_folder(path, read)
+    if standing(path / BEST) is None:
         raise FileNotFoundError(f"{path} has no trained model: there is no {BEST}/ in it yet")
-    return path / BEST
+    return read_folder(path / BEST, read)
 
 
 def load_predictor(
@@ -55,7 +61,7 @@ def load_predictor(
 
 def _require_network_of_ours(folder: Path) -> None:
     """Raise `ValueError` for the folder of a network of the user's own, which has to be given."""
-    entries = read_json((folder / "config.json").read_bytes())
+    entries = read_json_file(folder / "config.json")
     if isinstance(entries, dict) and entries.get("model_type") is None and "class" in entries:
         raise ValueError(
             f"{folder} has the weights of a network of your own, {entries['class']}: give it "
@@ -85,7 +91,10 @@ def load(path: str | Path, attend: Attends = None, model: nn.Module | None = Non
     >>> model.config.pooling.normalizer, model.training
     ('entmax(1.3)', False)
     """
-    folder = model_folder(Path(path))
-    if (folder / TASK).exists():
-        return load_predictor(folder, attend, model).model
-    return load_model(folder, attend, model)
+
+    def read(folder: Path) -> Any:
+        if (folder / TASK).exists():
+            return load_predictor(folder, attend, model).model
+        return load_model(folder, attend, model)
+
+    return read_model(Path(path), read)

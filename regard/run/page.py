@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
+from regard._io.faults import writing
 from regard._io.files import write_whole
 from regard.tasks.task import Task, as_sample
 from regard.training.hooks import Evaluation
-from regard.training.run_folder import Journal, writing
+from regard.training.run_folder import Journal
 from regard.view.report import read_run, report
 
 PAGE = "report.html"

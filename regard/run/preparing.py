@@ -1,10 +1,7 @@
 """From settings and data to a task: learn the tokens, encode, build the network."""
 
-import json
 import shutil
-import time
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +9,9 @@ from typing import Any
 import torch
 
 from regard._io.extra import extra
-from regard._io.files import read_json, write_whole
+from regard._io.faults import writing
+from regard._io.files import read_json_file
+from regard._io.vouched import vouch, vouched
 from regard.data.feeding.streamed import Streamed
 from regard.data.reading.corpus import Corpus
 from regard.errors import UsageError
@@ -23,12 +22,12 @@ from regard.run.starting import Origin, origin_of
 from regard.tasks import task_class
 from regard.tasks.task import Encoded, Task
 from regard.training.ranks import Ranks
-from regard.training.run_folder import BEST
+from regard.training.run_folder import BEST, ENVIRONMENT
 
 TOKENS, PREPARED = "tokens", "prepared.json"
-ENVIRONMENT, GENERATED = "environment.json", "generated"
-FORMAT = 2
-"""Of what is prepared; 1, which has no number, lacks what task and data decide together."""
+GENERATED = "generated"
+FORMAT = 3
+"""Of what is prepared; 2 has no digests, 1 no number, and lacks what task and data decide."""
 HEAD, EVALUATED = 100_000, 1000
 """Rows of a stream that tokens are learned from, and that each evaluation asks."""
 POOL = 10_000
@@ -101,11 +100,10 @@ def head(corpus: Corpus) -> Corpus:
 
 def trained_on(folder: Path) -> str | None:
     """The fingerprint of the data that a run has learned from, None where that is not known."""
-    known = _entry(folder / TOKENS).get("fingerprint")
-    if known is None:
-        with suppress(OSError, ValueError, TypeError, KeyError):
-            known = read_json((folder / ENVIRONMENT).read_bytes())["data"]
-    return known if isinstance(known, str) and known != GENERATED else None
+    known = _noted(folder / TOKENS / PREPARED, "fingerprint") or _noted(
+        folder / ENVIRONMENT, "data"
+    )
+    return None if known == GENERATED else known
 
 
 def _encoded(
@@ -121,19 +119,18 @@ def _encoded(
     if origin is not None:
         wanted["origin"] = origin.digest
     if ranks.is_main and not wanted.items() <= _entry(place).items():
-        coder = _coder_of_best(place)
+        coder = _known_coder(place)
         if coder is None and origin is None and settings.train.start:
             origin = origin_of(settings.train.start)
         if origin is not None:
             coder = origin.coder(kind, corpus, settings.task)
-        _clear(place)
-        kind.prepare(corpus, settings.task, place, coder)
-        keep_rows(corpus, place)
-        write_whole(place / PREPARED, json.dumps(wanted).encode())
-    while not wanted.items() <= _entry(place).items():
-        # Preparing large data takes longer than processes wait for each other's messages; if the
-        # one that does it dies, whoever started us all ends us too.
-        time.sleep(0.2)
+        with writing(place):
+            _clear(place)
+            kind.prepare(corpus, settings.task, place, coder)
+            keep_rows(corpus, place)
+            vouch(place, PREPARED, wanted)
+    # Preparing large data takes longer than processes wait for each other's other messages.
+    ranks.broadcast()
     return kind.opened(corpus, settings.task, place)
 
 
@@ -148,22 +145,28 @@ def _clear(place: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def _entry(place: Path) -> dict[str, Any]:
-    """What is said of the data that was prepared here, nothing while it is not all there."""
+def _noted(path: Path, key: str) -> Any:
+    """A text that a file says of the data, None where it says nothing."""
     try:
-        entry = read_json((place / PREPARED).read_bytes())
+        noted = read_json_file(path)[key]
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+    return noted if isinstance(noted, str) else None
+
+
+def _entry(place: Path) -> dict[str, Any]:
+    """What is said of the data that was prepared here, nothing unless every byte is the same."""
+    try:
+        return vouched(place, PREPARED)
     except (OSError, ValueError):
         return {}
-    whole = isinstance(entry, dict) and isinstance(entry.get("fingerprint"), str)
-    return entry if whole else {}
 
 
-def _coder_of_best(place: Path) -> Any:
-    """What a run has learned from its data, where version 0.1 wrote it or it is not all there.
+def _known_coder(place: Path) -> Any:
+    """What a run has learned from its data, None where it has learned nothing yet.
 
     Its network knows the tokens by these numbers, and `unigram` learns others each time. Where
     nothing was evaluated yet, the same data has to do.
     """
     best = place.parent / BEST
-    lost = "format" not in _entry(place) and best.exists()
-    return load_predictor(best).coder if lost else None
+    return load_predictor(best).coder if best.exists() else None

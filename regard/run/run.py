@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from regard._io.files import read_json
+from regard._io.faults import sentence
+from regard._io.files import read_json_file
 from regard.data.reading.text_encoding import AUTO
 from regard.errors import UsageError
 from regard.models.attention import Attends
@@ -18,7 +19,7 @@ from regard.run.asking import asked
 from regard.run.display import Screen
 from regard.run.ending import read_summary
 from regard.run.folder import CONFIG, settings_in
-from regard.run.loading import load_predictor, model_folder
+from regard.run.loading import load_predictor, read_model
 from regard.run.merging import read_corpus
 from regard.run.preparing import task_of_trained
 from regard.run.settings import Settings, flat
@@ -33,7 +34,8 @@ from regard.tasks import TASKS, task_class
 from regard.tasks.exchange import TASK
 from regard.tasks.predictor import Answer, Predictor
 from regard.tasks.task import Task, better
-from regard.training.run_folder import BEST, METRICS
+from regard.training.run_folder import METRICS, logged
+from regard.training.swapped_folder import standing
 
 
 class Run:
@@ -75,7 +77,7 @@ class Run:
         signal: int | None = None,
     ) -> None:
         self.path = Path(path)
-        if not self.path.is_dir():
+        if standing(self.path) is None:
             raise FileNotFoundError(f"there is no folder {path}; train one first (regard train)")
         self.attend, self._model, self.signal = attend, model, signal
 
@@ -86,7 +88,9 @@ class Run:
     @cached_property
     def predictor(self) -> Predictor:
         """The best network with what turns text into numbers and back."""
-        return load_predictor(model_folder(self.path), self.attend, self._model)
+        return read_model(
+            self.path, lambda folder: load_predictor(folder, self.attend, self._model)
+        )
 
     @property
     def model(self) -> Any:
@@ -104,9 +108,7 @@ class Run:
     @property
     def history(self) -> list[dict[str, Any]]:
         """Every line of `metrics.jsonl`: what was logged of training, validation and test."""
-        path = self.path / METRICS
-        lines = path.read_text("utf-8").splitlines() if path.exists() else []
-        return [read_json(line) for line in lines]
+        return logged(self.path / METRICS)
 
     @property
     def metrics(self) -> dict[str, dict[str, int | float]]:
@@ -184,7 +186,7 @@ class Run:
                     self.predictor, settings, corpus, Path(place), data is not None
                 )
             except (ValueError, OSError, ImportError) as error:
-                raise UsageError(str(error)) from error
+                raise UsageError(sentence(error)) from error
             chosen = split or ("test" if task.size("test") else "valid")
             count = task.size(chosen)
             if not count:
@@ -220,10 +222,11 @@ class Run:
 
     def _task_name(self) -> str:
         """The task's name, whether or not there is a best network yet."""
-        folder = self.path if (self.path / TASK).exists() else self.path / BEST
-        if (folder / TASK).exists():
-            return str(read_json((folder / TASK).read_bytes())["task"])
-        return self.settings.task_name
+        try:
+            about = read_model(self.path, lambda folder: read_json_file(folder / TASK))
+            return str(about["task"])
+        except (FileNotFoundError, ValueError, TypeError, KeyError):
+            return self.settings.task_name
 
 
 def train(

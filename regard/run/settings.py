@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
+from regard._io.files import read_bounded
 from regard._nearest import nearest
 from regard._spelling import parse
 from regard.config import KIND, Config, alternatives, checked, fields_of, plain, walk
@@ -381,7 +382,7 @@ def differences(old: Table, new: Table) -> list[str]:
 def read_toml(path: Path) -> dict[str, dict[str, Any]]:
     """The sections of a file; raises `UsageError` when it cannot be read."""
     try:
-        found = tomllib.loads(path.read_text("utf-8"))
+        found = tomllib.loads(read_bounded(path).decode())
     except (OSError, ValueError) as error:
         why = (error.strerror if isinstance(error, OSError) else None) or error
         raise UsageError(f"{path} cannot be read: {why}") from None

@@ -21,7 +21,7 @@ from regard.data.encoding.tokenizer import Tokenizer
 from regard.errors import UsageError
 from regard.models import MODELS
 from regard.models.weights import shared_names
-from regard.run.loading import load_predictor, model_folder
+from regard.run.loading import load_predictor, read_model
 from regard.run.older import upgraded_sections
 from regard.run.settings import Settings, Table, flat, read_toml, settings_of
 from regard.tasks.task import Task
@@ -104,8 +104,7 @@ class Origin:
 def origin_of(path: str) -> Origin:
     """A run or the folder of a model to begin with; raises `UsageError` where that is none."""
     try:
-        folder = model_folder(Path(path))
-        predictor = load_predictor(folder)
+        folder, predictor = read_model(Path(path), lambda each: (each, load_predictor(each)))
     except (ValueError, OSError) as error:
         raise UsageError(f"{path} is nothing to begin with: {error}") from None
     config = getattr(predictor.model, "config", None)

@@ -24,6 +24,7 @@ from regard.run.folder import (
     newest_of,
     read_before,
     require_place,
+    resume_from,
     settings_in,
     write_about,
 )
@@ -216,8 +217,7 @@ def _train(
                 workers=options.workers,
                 hooks=hooks,
             )
-            if found is not None:
-                trainer.resume(found)
+            resume_from(found, trainer, job.resume, ranks, console.print)
         except ValueError as error:
             raise UsageError(str(error)) from error
         signal = trainer.train()

@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from regard._io.files import read_json, write_whole
+from regard._io.files import read_json_file, write_whole
 from regard._io.manifest import NAME, verify_manifest, write_manifest
 from regard.config import Config
 from regard.models import checkpoint
@@ -62,9 +62,9 @@ def read_about(folder: Path) -> dict[str, Any]:
     damaged or not what `save_model` writes.
     """
     verify_manifest(folder, [CONFIG, WEIGHTS, TASK])
-    vouched = read_json((folder / NAME).read_bytes())["files"]
+    vouched = read_json_file(folder / NAME)["files"]
     verify_manifest(folder, [name for name in vouched if name not in (CONFIG, WEIGHTS, TASK)])
-    about = read_json((folder / TASK).read_bytes())
+    about = read_json_file(folder / TASK)
     if not isinstance(about, dict) or not isinstance(about.get("task"), str):
         raise ValueError(f"{folder / TASK} does not name a task; copy the whole run folder again")
     return about

@@ -9,6 +9,7 @@ older ones removed. What counts is the step in the manifest, never a clock.
 
 import errno
 import json
+import math
 import os
 import shutil
 import time
@@ -19,7 +20,7 @@ from typing import Any
 
 from torch import Tensor
 
-from regard._io.files import MAX_JSON_BYTES, read_json, sync_folder
+from regard._io.files import MAX_JSON_BYTES, read_json_file, sync_folder
 from regard.errors import RegardError
 from regard.training.checkpoint_folder import (
     FILE,
@@ -35,7 +36,7 @@ from regard.training.checkpoint_folder import (
     set_aside,
     sweep,
 )
-from regard.training.tensor_file import read_tensors, size
+from regard.training.tensor_file import read_shapes, read_tensors, size
 
 
 class CheckpointError(RegardError, OSError):
@@ -76,6 +77,16 @@ class Checkpoint:
             return tensors | {alias: tensors[first] for alias, first in tied.items()}
         except (OSError, ValueError, KeyError) as error:
             raise CheckpointError(f"{self.path} cannot be read: {error}") from None
+
+    def shapes(self, group: str) -> dict[str, list[int]]:
+        """The names and shapes of what `read` gives, from the file's header alone."""
+        if group not in self.groups:
+            raise KeyError(f"it has no {group}")
+        shapes = read_shapes(self.path / f"{group}{TENSORS}")
+        tied = manifest_of(self.path)["aliases"].get(group, {})
+        if lost := sorted(set(map(str, tied.values())) - shapes.keys()):
+            raise ValueError(f"tensors are tied to {lost[0]}, which it has not")
+        return shapes | {alias: shapes[first] for alias, first in tied.items()}
 
 
 def save_checkpoint(
@@ -161,8 +172,8 @@ def write(
     return Saved(final, written, time.monotonic() - began)
 
 
-def newest(folder: Path, mend: bool = True) -> Checkpoint | None:
-    """Find the newest checkpoint that verifies, None when there is none.
+def newest(folder: Path, mend: bool = True, below: float = math.inf) -> Checkpoint | None:
+    """Find the newest checkpoint that verifies, of a step `below` one; None when there is none.
 
     Damaged ones that are newer are renamed to `.corrupt`, and what killed processes left half
     written is removed; with `mend=False` (for a run that another process may be writing) nothing
@@ -170,7 +181,7 @@ def newest(folder: Path, mend: bool = True) -> Checkpoint | None:
     """
     if mend:
         sweep(folder)
-    return next(_descending(folder, mend), None)
+    return next((each for each in _descending(folder, mend) if each.step < below), None)
 
 
 def verified(folder: Path) -> list[Checkpoint]:
@@ -183,7 +194,7 @@ def _descending(folder: Path, mend: bool) -> Iterator[Checkpoint]:
     for path in possible_checkpoints(folder):
         try:
             manifest = check(path)
-            state = read_json((path / STATE).read_bytes())
+            state = _state_of(path)
         except (OtherVersion, OSError) as error:
             skipped.append(str(error))
         except ValueError as error:
@@ -192,6 +203,16 @@ def _descending(folder: Path, mend: bool) -> Iterator[Checkpoint]:
             files = [name for name in manifest["files"] if name.endswith(TENSORS)]
             groups = tuple(name.removesuffix(TENSORS) for name in files)
             yield Checkpoint(path, manifest["step"], state, groups, list(skipped))
+
+
+def _state_of(path: Path) -> dict[str, Any]:
+    try:
+        state = read_json_file(path / STATE)
+    except ValueError as error:
+        raise ValueError(f"{path / STATE} is damaged: {error}") from None
+    if not isinstance(state, dict):
+        raise ValueError(f"{path / STATE} is damaged: it is not a table")
+    return state
 
 
 def _is_there(final: Path) -> bool:

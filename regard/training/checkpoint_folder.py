@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from regard._io.files import sync_folder
+from regard._io.leftovers import lives
 from regard._io.manifest import NAME, changed, seal, unseal
 from regard.training.tensor_file import aliases, write_new, write_tensors
 
@@ -130,18 +131,8 @@ def sweep(folder: Path, own: bool = False) -> None:
     """Remove what processes that no longer live were writing, and what this one was if `own`."""
     for name in os.listdir(folder) if folder.is_dir() else []:
         match = _TEMPORARY.fullmatch(name)
-        if match and (own if int(match[1]) == os.getpid() else not _lives(int(match[1]))):
+        if match and (own if int(match[1]) == os.getpid() else not lives(int(match[1]))):
             shutil.rmtree(folder / name, ignore_errors=True)
-
-
-def _lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def set_aside(path: Path) -> Path:

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,7 +11,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from regard.training.orphans import CHILD, die_with_parent
+from regard._io.leftovers import remove_leftovers, temporary_name
+from regard.training.orphans import CHILD, PARENT, die_with_parent
 from regard.training.signals import graceful
 
 
@@ -25,8 +27,10 @@ def launch(devices: int, arguments: Sequence[str], module: str = "regard") -> in
     if devices < 1:
         raise ValueError(f"devices must be 1 or more, got {devices}")
     command = [sys.executable, "-m", "regard.training.launch", str(devices), module, *arguments]
-    with graceful() as request, tempfile.TemporaryDirectory(prefix="regard-") as logs:
-        environment = {**os.environ, CHILD: logs}
+    remove_leftovers(Path(tempfile.gettempdir()))
+    prefix = temporary_name("regard-logs").removesuffix("tmp")
+    with graceful() as request, tempfile.TemporaryDirectory(".tmp", prefix) as logs:
+        environment = {**os.environ, CHILD: logs, PARENT: str(os.getpid())}
         agent = subprocess.Popen(command, env=environment, start_new_session=True)
         try:
             passed_on = False
@@ -44,12 +48,21 @@ def launch(devices: int, arguments: Sequence[str], module: str = "regard") -> in
 
 def _agent(devices: int, module: str, arguments: Sequence[str], logs: Path) -> int:
     """Be torchrun: start the processes, watch them, say which failed."""
+    launcher = die_with_parent(signal.SIGTERM)
+    try:
+        return _torchrun(devices, module, arguments, logs)
+    finally:
+        if os.getppid() != launcher:  # Who would have removed them is no more.
+            shutil.rmtree(logs, ignore_errors=True)
+
+
+def _torchrun(devices: int, module: str, arguments: Sequence[str], logs: Path) -> int:
     from torch.distributed.elastic.multiprocessing import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.run import parse_args, run
 
     logging.disable(logging.CRITICAL)
-    die_with_parent(signal.SIGTERM)
+    os.environ[PARENT] = str(os.getpid())
     quiet = ",".join(f"{rank}:3" for rank in range(1, devices)) or "0"
     options = ["--standalone", f"--nproc-per-node={devices}", f"--log-dir={logs}"]
     try:

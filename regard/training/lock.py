@@ -1,11 +1,12 @@
 """One trainer at a time in a run folder."""
 
-import errno
 import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from regard._io.faults import writing
 
 NAME = ".lock"
 _HELD: set[Path] = set()
@@ -23,7 +24,8 @@ def locked(folder: Path) -> Iterator[None]:
     if place in _HELD:
         # Closing a second handle of the same file would let go of the first one's lock.
         raise _busy(folder, str(os.getpid()))
-    handle = os.open(folder / NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    with writing(folder):
+        handle = os.open(folder / NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         try:
             # Of this process alone: one it forks, to prepare batches, does not inherit it and so
@@ -43,7 +45,6 @@ def locked(folder: Path) -> Iterator[None]:
 
 def _busy(folder: Path, holder: str) -> BlockingIOError:
     return BlockingIOError(
-        errno.EAGAIN,
         f"process {holder} is training in {folder}; wait for it, stop it (kill {holder}), or "
         "train in another folder (--out)",
     )

@@ -18,6 +18,7 @@ from regard.errors import RegardError
 from regard.tasks.batch import Batch
 from regard.tasks.task import Record, Task, better
 from regard.training.checkpoint import Checkpoint
+from regard.training.checkpoint_content import Content, UnusableCheckpoint, content_of
 from regard.training.config import TrainConfig
 from regard.training.evaluation import evaluating, scored, split_records
 from regard.training.hooks import Evaluation, TrainerHooks
@@ -35,7 +36,7 @@ from regard.training.parallel import (
     synchronized,
 )
 from regard.training.ranks import Ranks
-from regard.training.run_writer import RunWriter, state_in
+from regard.training.run_writer import RunWriter
 from regard.training.trainer_state import Progress, TrainerState, UpdatePlan
 
 
@@ -84,22 +85,34 @@ class Trainer:
         self.sums, self.learned = np.zeros(4), np.zeros(2)
         self.place = self.feed.state()
         self.scores: dict[str, float] = {}
-        self.writer = RunWriter(task.predictor, folder, ranks, checkpoints=max(2, config.average))
+        self.writer = RunWriter(task.predictor, folder, ranks)
+        self.averaged: list[int] = []
 
     def resume(self, found: Checkpoint) -> None:
         """Resume from a checkpoint, with as many micro-batches to an update as it had.
 
         So it does not matter how many processes resume: the order of the examples and what is
-        summed up in an update stay the same. Raises `ValueError` when it belongs to another run.
+        summed up in an update stay the same.
+
+        Raises `UnusableCheckpoint` for one of another network or that is not understood, and
+        nothing has changed then; `ValueError` when the data or the processes are others.
         """
+        content = content_of(found)
+        place = self._own_place(found, content)
+        self.writer.require_own(found)
         self.writer.load(self.writer.weights_in(found))
         restore_optimizers(self.model, self.optimizers, self.writer.optimizer_in(found))
-        self.state = state_in(found)
+        self.state = content.state
         # Who resumes may have set a longer patience, or none.
         self.state.finished = self.state.finished and self._patience_is_spent()
-        self.feed = self._feed(found.state.get("accumulate", self.accumulate))
-        self.place = self._own_place(found.state)
+        if not self.writer.has_best():
+            # Who removed it, because it was damaged, is given what there is.
+            self.state.best, self.state.best_step = None, 0
+        self.feed = self._feed(content.accumulate or self.accumulate)
+        self.place = place
         self.feed.restore(self.place)
+        if self.config.average > 1:
+            self.averaged = self.writer.evaluated_steps(self.state.step)[-self.config.average :]
         if self.ranks.is_main:
             self.writer.journal.rewind(self.state.step)
         self._event("resumed", f"from step {self.state.step}")
@@ -167,6 +180,9 @@ class Trainer:
         self.hooks.check()
         self.scores, records = self._scores("valid")
         state.evaluated_step, state.seconds = state.step, time.monotonic() - self.began
+        if self.config.average > 1:
+            steps = (step for step in self.averaged if step != state.step)
+            self.averaged = [*steps, state.step][-self.config.average :]
         self.writer.scores("valid", state, self.scores)
         value = self.scores.get(self.task.metric)
         is_best = value is None or better(self.task.metric, value, state.best)
@@ -227,19 +243,24 @@ class Trainer:
         if self.streams:
             place = [json.loads(each) for each in self.ranks.gather(json.dumps(self.place))]
         more = {"place": place, "world": self.ranks.world, "accumulate": self.accumulate}
-        self.writer.save(self.state, optimizer_tensors(self.model, self.optimizers), more)
+        self.writer.save(
+            self.state, optimizer_tensors(self.model, self.optimizers), more, self.averaged
+        )
         self.saved = time.monotonic()
 
-    def _own_place(self, saved: Mapping[str, Any]) -> dict[str, Any]:
+    def _own_place(self, found: Checkpoint, content: Content) -> dict[str, Any]:
         """This process's place in the data; that in a stream is of one process among so many."""
-        if not self.streams:
-            return saved["place"]
-        if saved["world"] != self.ranks.world:
+        place, world = content.place, content.world
+        if isinstance(place, list) is not self.streams or self.streams and len(place) != world:
+            raise UnusableCheckpoint(f"{found.path} stands in other data than this run has")
+        if isinstance(place, dict):
+            return place
+        if world != self.ranks.world:
             raise ValueError(
-                f"{saved['world']} processes shared the stream out until now, {self.ranks.world} "
-                f"cannot resume it; start {saved['world']} again (--devices {saved['world']})"
+                f"{world} processes shared the stream out until now, {self.ranks.world} "
+                f"cannot resume it; start {world} again (--devices {world})"
             )
-        return saved["place"][self.ranks.rank]
+        return place[self.ranks.rank]
 
     def _event(self, event: str, text: str) -> None:
         self.writer.event(self.state, event, text)
@@ -432,8 +453,8 @@ class Trainer:
         return signal
 
     def _average(self) -> None:
-        """Try the mean of the last checkpoints' weights, and keep it if it is better."""
-        count = self.writer.load_mean(self.config.average)
+        """Try the mean of the weights of the last evaluations, and keep it if it is better."""
+        count = self.writer.load_mean(self.averaged)
         scores, records = self._scores("valid")
         value = scores.get(self.task.metric)
         self._event("averaged", f"{count} checkpoints: {self.task.metric} {value}")

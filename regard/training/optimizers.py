@@ -1,6 +1,6 @@
 """Which rule moves which weights, and its state as named tensors."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -87,25 +87,33 @@ def restore_optimizers(
 
     Raises `ValueError` when a tensor belongs to no parameter or has another shape.
     """
+    require_moments_of(model, {key: value.shape for key, value in tensors.items()})
     parameters = dict(model.named_parameters())
     owner = {id(p): o for o in found for group in o.param_groups for p in group["params"]}
     staged: list[tuple[Optimizer, nn.Parameter, str, Tensor]] = []
     for key, value in tensors.items():
         what, _, name = key.partition("/")
-        if name not in parameters:
-            raise ValueError(f"the checkpoint's optimizer has {name!r}, the model has not")
         parameter = parameters[name]
-        if value.ndim and value.shape != parameter.shape:
-            raise ValueError(
-                f"the optimizer's {key} is {list(value.shape)} in the checkpoint, the weight "
-                f"{list(parameter.shape)}"
-            )
         staged.append((owner[id(parameter)], parameter, what, value))
     for optimizer, parameter, what, value in staged:
         # A count of steps lives on the CPU, unless one fused kernel updates it with the weights.
         fused = any(group.get("fused") for group in optimizer.param_groups)
         count = value.to(parameter.device) if fused else value
         optimizer.state[parameter][what] = like(value, parameter) if value.ndim else count
+
+
+def require_moments_of(model: nn.Module, shapes: Mapping[str, Sequence[int]]) -> None:
+    """Raise `ValueError` when a tensor of optimizers belongs to no parameter or does not fit it."""
+    parameters = dict(model.named_parameters())
+    for key, shape in shapes.items():
+        name = key.partition("/")[2]
+        if name not in parameters:
+            raise ValueError(f"the checkpoint's optimizer has {name!r}, the model has not")
+        if len(shape) and list(shape) != list(parameters[name].shape):
+            raise ValueError(
+                f"the optimizer's {key} is {list(shape)} in the checkpoint, the weight "
+                f"{list(parameters[name].shape)}"
+            )
 
 
 def whole(tensor: Tensor) -> Tensor:

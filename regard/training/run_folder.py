@@ -2,17 +2,15 @@
 
 import json
 import math
-import os
-import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
 
-from regard._io.files import write_whole
+from regard._io.faults import writing
+from regard._io.files import MAX_JSON_BYTES, read_json, write_whole
 
-CHECKPOINTS, BEST = "checkpoints", "best"
+CHECKPOINTS, BEST, ENVIRONMENT = "checkpoints", "best", "environment.json"
 METRICS, SAMPLES, CONFUSION = "metrics.jsonl", "samples.jsonl", "confusion.json"
 
 
@@ -30,56 +28,6 @@ def new_run_folder(wanted: Path) -> Path:
             continue
         return folder
     raise AssertionError("count() never ends")
-
-
-def replace_folder(target: Path, write: Callable[[Path], None]) -> None:
-    """Let `write` fill a new folder, then put it in the place of `target`.
-
-    A crash leaves the old one, the new one, or (between two renames) the new one under the name
-    that `settle` looks for.
-    """
-    new, old = _beside(target, "new"), _beside(target, "old")
-    for stale in (new, old):
-        shutil.rmtree(stale, ignore_errors=True)
-    new.mkdir(parents=True)
-    try:
-        write(new)
-    except BaseException:
-        shutil.rmtree(new, ignore_errors=True)
-        raise
-    if target.exists():
-        os.rename(target, old)
-    os.rename(new, target)
-    shutil.rmtree(old, ignore_errors=True)
-
-
-@contextmanager
-def writing(path: Path) -> Iterator[Path]:
-    """Say in one sentence which file could not be written and how much room there is.
-
-    Raises `OSError` with it.
-    """
-    try:
-        yield path
-    except OSError as error:
-        try:
-            room = os.statvfs(path.parent)
-            free = f"{room.f_bavail * room.f_frsize:,} bytes are free there"
-        except OSError:
-            free = "its folder cannot be looked at"
-        raise OSError(
-            f"{path} could not be written: {error.strerror or error}; {free}; what was saved "
-            "before is kept: make room and start again"
-        ) from error
-
-
-def settle(target: Path) -> None:
-    """Finish what a crash interrupted in `replace_folder`."""
-    for name in ("new", "old"):
-        left = _beside(target, name)
-        if left.is_dir() and not target.exists():
-            # `new` is renamed only when it is whole, and `target` is missing only after that.
-            os.rename(left, target)
 
 
 class Journal:
@@ -130,9 +78,9 @@ class Journal:
             path = self.folder / name
             if name == SAMPLES and not path.exists():
                 continue  # Not every caller has some; a log every run has.
-            lines = path.read_bytes().split(b"\n") if path.exists() else []
-            kept = [line for line in lines[:-1] if _step_of(line) <= step]
-            write_whole(path, b"".join(line + b"\n" for line in kept))
+            kept = [line for line in _whole_lines(path) if _step_of(line) <= step]
+            with writing(path):
+                write_whole(path, b"".join(kept))
 
     def _append(self, name: str, entries: Mapping[str, object]) -> None:
         if self.folder is not None:
@@ -141,8 +89,27 @@ class Journal:
                 file.write(line)
 
 
-def _beside(target: Path, name: str) -> Path:
-    return target.with_name(f".{target.name}-{name}")
+def logged(path: Path) -> list[dict[str, Any]]:
+    """The entries of a log that another process may be writing; a damaged line is left out."""
+    return [entry for entry in map(_entry, _whole_lines(path)) if entry is not None]
+
+
+def _whole_lines(path: Path) -> Iterator[bytes]:
+    """The lines that have an end, which the one being written has not."""
+    if path.is_file():
+        with open(path, "rb") as file:
+            # Of a line longer than may be read, the last part is no JSON and is left out.
+            while line := file.readline(MAX_JSON_BYTES):
+                if line.endswith(b"\n"):
+                    yield line
+
+
+def _entry(line: bytes) -> dict[str, Any] | None:
+    try:
+        entry = read_json(line)
+    except ValueError:
+        return None
+    return entry if isinstance(entry, dict) and isinstance(entry.get("kind"), str) else None
 
 
 def _step_of(line: bytes) -> float:

@@ -1,6 +1,6 @@
 """What a run leaves behind: its log, the best model, and checkpoints to resume from."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -9,28 +9,41 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from regard._io.faults import writing
+from regard._io.manifest import NAME as MANIFEST
+from regard._io.manifest import verify_all, verify_manifest, write_manifest
+from regard.errors import UsageError
+from regard.models.checkpoint import WEIGHTS
 from regard.models.older import RENAMED, UNSAVED
-from regard.models.weights import renamed_weights, shared_names
+from regard.models.weights import Value, renamed_weights, shared_names
 from regard.tasks.predictor import Predictor
 from regard.training.checkpoint import Checkpoint, verified
-from regard.training.optimizers import like, whole
+from regard.training.checkpoint_content import (
+    STATE,
+    UnusableCheckpoint,
+    require_weights_of,
+    state_in,
+)
+from regard.training.optimizers import like, require_moments_of, whole
 from regard.training.ranks import Ranks
-from regard.training.run_folder import BEST, CHECKPOINTS, Journal, replace_folder, writing
+from regard.training.run_folder import BEST, CHECKPOINTS, Journal
 from regard.training.saver import Saver
+from regard.training.swapped_folder import replace_folder
 from regard.training.trainer_state import Progress, TrainerState
 
-_STATE, _STATE_IN_0_1 = "state", "course"
 
-
-def state_in(checkpoint: Checkpoint) -> TrainerState:
-    """The training state that a checkpoint holds.
-
-    Raises `ValueError` where it holds none.
-    """
-    for key in (_STATE, _STATE_IN_0_1):
-        if key in checkpoint.state:
-            return TrainerState.from_entries(checkpoint.state[key])
-    raise ValueError(f"{checkpoint.path} has no training state; resume from another checkpoint")
+def require_best(folder: Path) -> None:
+    """Raise `UsageError` when the best model of a run is there and is not as it was written."""
+    best = folder / BEST
+    if best.exists():
+        try:
+            verify_manifest(best, [WEIGHTS])
+            verify_all(best)
+        except (OSError, ValueError) as error:
+            raise UsageError(
+                f"{error}; or remove {best} and start again: the network as it is in the newest "
+                "checkpoint takes its place"
+            ) from None
 
 
 class RunWriter:
@@ -40,14 +53,13 @@ class RunWriter:
         predictor: what is kept as the best model.
         folder: of the run, which exists.
         ranks: the processes that train together.
-        checkpoints: how many stay, 2 or more.
     """
 
-    def __init__(self, predictor: Predictor, folder: Path, ranks: Ranks, checkpoints: int) -> None:
+    def __init__(self, predictor: Predictor, folder: Path, ranks: Ranks) -> None:
         self.predictor, self.folder, self.ranks = predictor, folder, ranks
         self.model = predictor.model
         self.journal = Journal(folder if ranks.is_main else None)
-        self.saver = Saver(folder / CHECKPOINTS, keep=checkpoints)
+        self.saver = Saver(folder / CHECKPOINTS)
         tag = str(getattr(getattr(self.model, "config", None), "tag", None))
         self._renamed, self._unsaved = RENAMED.get(tag, {}), UNSAVED.get(tag, "")
 
@@ -60,28 +72,66 @@ class RunWriter:
         weights = self.weights()
         if self.ranks.is_main:
             with writing(self.folder / BEST) as best:
-                replace_folder(best, lambda new: self.predictor.save(new, weights))
+                replace_folder(best, lambda new: self._save(new, weights))
         self.ranks.broadcast()
 
+    def _save(self, folder: Path, weights: Mapping[str, Tensor]) -> None:
+        self.predictor.save(folder, weights)
+        if not (folder / MANIFEST).exists():  # A predictor of the user's own may write none.
+            write_manifest(folder, sorted(path.name for path in folder.iterdir()))
+
     def load_best(self) -> None:
-        """Take over the weights of `best/`."""
-        weights = self._of_today(load_file(self.folder / BEST / "model.safetensors"))
+        """Take over the weights of `best/`; raises `UsageError` when they are damaged."""
+        require_best(self.folder)
+        weights = self._of_today(load_file(self.folder / BEST / WEIGHTS))
         for name, first in shared_names(self.model).items():
             weights[name] = weights[first]
         self.load(weights)
 
+    def evaluated_steps(self, up_to: int) -> list[int]:
+        """The steps whose checkpoint was written after an evaluation, the oldest first.
+
+        One that a signal or the clock wrote is none of them: it depends on more than steps.
+        """
+        found = verified(self.saver.folder)
+        return [
+            each.step for each in found if each.step <= up_to and _evaluated_step(each) == each.step
+        ]
+
     def save(
-        self, state: TrainerState, optimizer: Mapping[str, Tensor], more: Mapping[str, Any]
+        self,
+        state: TrainerState,
+        optimizer: Mapping[str, Tensor],
+        more: Mapping[str, Any],
+        protect: Collection[int] = (),
     ) -> None:
-        """Write a checkpoint beside the training; `more` is what else is not a tensor."""
+        """Write a checkpoint beside the training; `more` is what else is not a tensor.
+
+        Args:
+            protect: steps whose checkpoints stay.
+        """
         tensors = {"model": self.weights(), "optimizer": optimizer}
         if self.ranks.is_main:
             done = self.saver.wait()
-            self.saver.save(state.step, tensors, {_STATE: asdict(state), **more})
+            self.saver.save(state.step, tensors, {STATE: asdict(state), **more}, protect)
             if done is not None:
                 text = f"{done.path.name}: {done.bytes:,} bytes in {done.seconds:.3f} s"
                 self.event(state, "saved", f"{text}, training paused for {self.saver.pause:.3f} s")
         self.ranks.broadcast()
+
+    def require_own(self, checkpoint: Checkpoint) -> None:
+        """Raise `UnusableCheckpoint` for the weights or the optimizer of another network."""
+        own = self.model.state_dict()
+        try:
+            shapes, moments = checkpoint.shapes("model"), checkpoint.shapes("optimizer")
+            beside = {self._unsaved: own[self._unsaved].shape} if self._unsaved in own else {}
+            found = beside | renamed_weights(shapes, self._renamed)
+            require_weights_of(checkpoint, found, own)
+            require_moments_of(self.model, self._moments_of_today(moments))
+        except (KeyError, ValueError) as error:
+            if isinstance(error, UnusableCheckpoint):
+                raise
+            raise UnusableCheckpoint(f"{checkpoint.path}: {error}") from None
 
     def weights_in(self, checkpoint: Checkpoint) -> dict[str, Tensor]:
         """The weights of a checkpoint, also of one that version 0.1 wrote."""
@@ -95,19 +145,21 @@ class RunWriter:
 
     def optimizer_in(self, checkpoint: Checkpoint) -> dict[str, Tensor]:
         """What the optimizers know of each weight (`exp_avg/NAME`), likewise."""
-        found = checkpoint.read("optimizer")
+        return self._moments_of_today(checkpoint.read("optimizer"))
+
+    def _moments_of_today(self, found: Mapping[str, Value]) -> dict[str, Value]:
         ways = {f"{key.partition('/')[0]}/" for key in found}
         renamed = {way + old: way + new for way in ways for old, new in self._renamed.items()}
         return renamed_weights(found, renamed)
 
-    def load_mean(self, last: int) -> int:
-        """Take over the mean of the last checkpoints' weights; returns how many there were.
+    def load_mean(self, steps: Collection[int]) -> int:
+        """Take over the mean of the weights that these steps left; returns how many there are.
 
         What holds whole numbers, such as the features of items, stays what it is.
         """
         self.ranks.broadcast()
         own = self.weights()
-        found: list[Checkpoint] = verified(self.saver.folder)[-last:]
+        found = [each for each in verified(self.saver.folder) if each.step in steps]
         mean = {
             name: torch.zeros_like(tensor, dtype=torch.float64)
             for name, tensor in own.items()
@@ -144,3 +196,10 @@ class RunWriter:
     def progress(self, progress: Progress) -> None:
         """Write down how training goes."""
         self.journal.log("train", **asdict(progress))
+
+
+def _evaluated_step(checkpoint: Checkpoint) -> int | None:
+    try:
+        return state_in(checkpoint).evaluated_step
+    except UnusableCheckpoint:
+        return None

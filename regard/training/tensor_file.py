@@ -108,6 +108,15 @@ def read_tensors(path: Path, sha256: str) -> dict[str, Tensor]:
     return tensors
 
 
+def read_shapes(path: Path) -> dict[str, list[int]]:
+    """The names and shapes of the tensors in a file; raises `ValueError` when the header lies."""
+    with open(path, "rb") as file:
+        total = os.fstat(file.fileno()).st_size
+        length = header_length(file.read(8), total)
+        rows = read_header(file.read(length), total - 8 - length)
+    return {name: shape for name, _, shape in rows}
+
+
 def _bytes(tensor: Tensor) -> memoryview:
     if not tensor.numel():
         return memoryview(b"")

@@ -41,11 +41,13 @@ class TrainerState:
     def from_entries(cls, entries: Mapping[str, Any]) -> "TrainerState":
         """What a checkpoint has of it, written by this version or by 0.1.
 
-        Raises `ValueError` for names that neither knows.
+        Raises `ValueError` for names that neither knows, and for values of another type.
 
         >>> TrainerState.from_entries({"step": 7, "looked": 5}).evaluated_step
         5
         """
+        if not isinstance(entries, Mapping):
+            raise ValueError(f"the training state must be a table, got {ascii(entries)[:80]}")
         named = {_RENAMED.get(name, name): value for name, value in entries.items()}
         known = {field.name for field in fields(cls)}
         if unknown := sorted(named.keys() - known):
@@ -53,7 +55,35 @@ class TrainerState:
                 f"the checkpoint's training state has {', '.join(unknown)}, this version knows "
                 f"{', '.join(sorted(known))}; resume with the version of regard that wrote it"
             )
+        for field in fields(cls):
+            if field.name in named and not _fits(named[field.name], field.type):
+                raise ValueError(
+                    f"the training state's {field.name} must be {_WORDS[field.type]}, got "
+                    f"{ascii(named[field.name])[:80]}"
+                )
         return cls(**named)
+
+
+_WORDS: dict[Any, str] = {
+    int: "a whole number of 0 or more",
+    float: "a number of 0 or more",
+    float | None: "a number or null",
+    bool: "true or false",
+}
+
+
+def _fits(value: object, kind: Any) -> bool:
+    """Whether a value that JSON gave is one of a field; neither takes true for 1."""
+    if kind is bool or isinstance(value, bool):
+        return kind is bool and isinstance(value, bool)
+    if kind == float | None:
+        return value is None or isinstance(value, (int, float)) and abs(value) < math.inf
+    numbers = int if kind is int else (int, float)
+    return isinstance(value, numbers) and 0 <= value < _MOST
+
+
+_MOST = 2**53
+"""Above, a count is not exact in every program, and none is reached."""
 
 
 @dataclass(frozen=True)

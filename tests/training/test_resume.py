@@ -1,6 +1,7 @@
 """A run that is stopped anywhere and resumed is the run that was never stopped, bit for bit."""
 
 import json
+import random
 import shutil
 from pathlib import Path
 from typing import Any
@@ -11,14 +12,16 @@ import torch
 from regard.run.page import RunPage
 from regard.tasks.recommend.predictor import Recommender
 from regard.training.checkpoint import Checkpoint, newest, save_checkpoint
+from regard.training.checkpoint_content import state_in
 from regard.training.config import TrainConfig
 from regard.training.hooks import TrainerHooks
 from regard.training.loop import Trainer
 from regard.training.ranks import Ranks
 from regard.training.run_folder import BEST, CHECKPOINTS
-from regard.training.run_writer import RunWriter, state_in
+from regard.training.run_writer import RunWriter
 from regard.training.trainer_state import TrainerState
 from tests.tables.models import ROWS
+from tests.training.marks import slow
 from tests.training.tiny import Tiny, config
 
 
@@ -136,8 +139,53 @@ def test_what_version_0_1_did_not_save_is_what_the_data_says(tmp_path: Path) -> 
     named = {**model.state_dict()}
     features = named.pop("embedding.features")
     save_checkpoint(tmp_path / CHECKPOINTS, 3, {"model": named, "optimizer": {}}, {})
-    writer = RunWriter(Recommender(model, None), tmp_path, Ranks(), 2)
+    writer = RunWriter(Recommender(model, None), tmp_path, Ranks())
     found = newest(tmp_path / CHECKPOINTS)
     assert found is not None
     writer.load(writer.weights_in(found))
     assert torch.equal(model.state_dict()["embedding.features"], features)
+
+
+class Clock:
+    """A clock of which ten minutes pass at some readings, drawn by a seed, and none at others."""
+
+    def __init__(self, seed: int) -> None:
+        self.now, self.draw = 0.0, random.Random(seed)
+
+    def monotonic(self) -> float:
+        self.now += 0.001 + 700.0 * (self.draw.random() < 0.1)
+        return self.now
+
+
+def averaged(folder: Path) -> list[str]:
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [line["text"] for line in lines if line.get("event") == "averaged"]
+
+
+@pytest.mark.parametrize("seed", [0, 1, *(slow(seed) for seed in range(2, 12))])
+def test_what_is_averaged_depends_on_steps_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    settings = config(average=3, evaluate_every=4, epochs=4.0, schedule="constant")
+    whole, _, _ = session(tmp_path / "whole", settings)
+    draw, stops = random.Random(seed), list[int | None]([])
+    stops += [0, *sorted(draw.sample(range(1, whole.state.step + 1), 4)), whole.state.step, None]
+    monkeypatch.setattr("regard.training.loop.time", Clock(seed))
+    for stop in stops:
+        session(tmp_path / "parts", settings, stop)
+    assert averaged(tmp_path / "whole") == averaged(tmp_path / "parts")
+    assert averaged(tmp_path / "whole")[0].startswith("3 checkpoints: loss ")
+    one, other = (result(tmp_path / name) for name in ("whole", "parts"))
+    for part in ("model", "optimizer", "best", "place", "valid"):
+        assert one[part] == other[part], part
+
+
+def test_what_is_averaged_is_kept_among_what_the_clock_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("regard.training.loop.time", Clock(3))
+    settings = config(average=3, evaluate_every=10, save_every_minutes=1e-9)
+    trainer, _, _ = session(tmp_path / "run", settings)
+    assert trainer.averaged == [20, 30, trainer.state.step] and trainer.state.step % 10
+    kept = sorted(path.name for path in (tmp_path / "run" / CHECKPOINTS).iterdir())
+    assert {f"step-{step:09d}" for step in trainer.averaged} <= {*kept} and len(kept) <= 4

@@ -4,9 +4,7 @@ import json
 import math
 from pathlib import Path
 
-import pytest
-
-from regard.training.run_folder import Journal, new_run_folder, replace_folder, settle
+from regard.training.run_folder import Journal, new_run_folder
 
 
 def test_a_free_name_is_taken_with_its_parents(tmp_path: Path) -> None:
@@ -66,31 +64,3 @@ def test_rewinding_drops_what_came_later_and_a_line_that_was_cut_off(tmp_path: P
     journal.rewind(2)
     assert [entry["step"] for entry in entries(tmp_path / "metrics.jsonl")] == [1, 2, 2]
     assert [entry["step"] for entry in entries(tmp_path / "samples.jsonl")] == [1, 2, 2]
-
-
-def test_a_folder_is_replaced_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
-    target = tmp_path / "best"
-    replace_folder(target, lambda new: (new / "a").write_text("1"))
-    replace_folder(target, lambda new: (new / "b").write_text("2"))
-    assert [path.name for path in target.iterdir()] == ["b"]
-
-    def fails(new: Path) -> None:
-        (new / "c").write_text("3")
-        raise OSError("disk full")
-
-    with pytest.raises(OSError, match="disk full"):
-        replace_folder(target, fails)
-    assert [path.name for path in target.iterdir()] == ["b"]
-    assert [path.name for path in tmp_path.iterdir()] == ["best"]
-
-
-@pytest.mark.parametrize("name", ["new", "old"])
-def test_a_replacement_that_was_interrupted_is_finished(tmp_path: Path, name: str) -> None:
-    left = tmp_path / f".best-{name}"
-    left.mkdir()
-    (left / "a").write_text("1")
-    settle(tmp_path / "best")
-    assert (tmp_path / "best" / "a").read_text() == "1"
-    left.mkdir()
-    settle(tmp_path / "best")
-    assert (tmp_path / "best" / "a").exists()

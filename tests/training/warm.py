@@ -3,6 +3,7 @@
 Run as a script it is that process: it reads requests as lines of JSON and answers each with one.
 """
 
+import atexit
 import json
 import os
 import resource
@@ -13,6 +14,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+
+from tests.training.operations import die_at, fail_from
 
 ROOT = Path(__file__).parents[2]
 TINY = (
@@ -95,7 +98,9 @@ class Warm:
         """Start `regard ARGUMENTS` in a folder.
 
         Args:
-            how: `largest_file` in bytes, `deaf` to give it an output that nobody reads.
+            how: `largest_file` in bytes, `deaf` to give it an output that nobody reads,
+                `environment` to set for it, `die_at` a change of the folder to end before,
+                `fail_from` a change and the error of all from there on.
         """
         self.count += 1
         log = folder / f"log-{self.count}.txt"
@@ -149,6 +154,11 @@ def _become(request: dict[str, Any]) -> int:
     else:
         os.dup2(log, 1)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.environ.update(request.get("environment", {}))
+    if "die_at" in request:
+        die_at(request["die_at"], Path(request["folder"]), Path(request["log"] + ".changes"))
+    if "fail_from" in request:
+        fail_from(*request["fail_from"], Path(request["folder"]))
     if size := request.get("largest_file"):
         resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
     signal.set_wakeup_fd(-1)
@@ -180,6 +190,7 @@ def _serve() -> None:
                 except BaseException:
                     sys.excepthook(*sys.exc_info())
                 finally:
+                    atexit._run_exitfuncs()
                     sys.stdout.flush()
                     sys.stderr.flush()
                     os._exit(code if isinstance(code, int) else 1)

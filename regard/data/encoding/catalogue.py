@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int
 
-from regard._io.files import read_json, write_whole
+from regard._io.files import read_json_file, write_whole
 
 NO_ITEM, UNKNOWN_ITEM = 0, 1
 SPECIAL_ITEMS = ("<pad>", "<unk>")
@@ -113,7 +113,7 @@ class Catalogue:
     def load(cls, path: Path) -> "Catalogue":
         """Read what `save` wrote; raises `ValueError` when the file is damaged or foreign."""
         try:
-            entry = read_json(path.read_bytes())
+            entry = read_json_file(path)
             items, values = tuple(entry["items"]), tuple(entry["values"])
             rows = np.array(entry["features"], dtype=np.int64)
             if rows.ndim != 2:

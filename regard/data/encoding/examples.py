@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Int, Shaped
 
-from regard._io.files import read_json, write_whole
+from regard._io.files import read_json_file, write_whole
 from regard.data.encoding.ragged import Ragged
 from regard.data.encoding.tokenizer import ENCODED_AT_ONCE
 
@@ -136,7 +136,7 @@ def encode_examples(
 def load_examples(path: Path) -> Examples:
     """Open what `encode_examples` wrote; raises `ValueError` when it is not all there."""
     try:
-        entry = read_json((path / "examples.json").read_bytes())
+        entry = read_json_file(path / "examples.json")
         sizes: dict[str, int] = entry["bytes"]
         whole = all((path / name).stat().st_size == size for name, size in sizes.items())
     except (OSError, ValueError, KeyError) as error:

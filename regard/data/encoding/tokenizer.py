@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from regard._io.extra import extra
-from regard._io.files import read_json, write_whole
+from regard._io.files import read_bounded, read_json, write_whole
 from regard.data.encoding.pieces import readable_piece
 from regard.data.encoding.ragged import Ragged
 from regard.data.encoding.special_tokens import SpecialTokens
@@ -90,7 +90,7 @@ class Tokenizer:
         """
         package = extra("tokenizers")
         try:
-            text = Path(path).read_text("utf-8")
+            text = read_bounded(Path(path)).decode()
             read_json(text)
             inner = package.Tokenizer.from_str(text)
             _check(inner)

@@ -1,18 +1,19 @@
 """A corpus on disk: written once, found again while the data is the same."""
 
-import json
 import os
 import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
-from regard._io.files import read_json, write_whole
+from regard._io.faults import writing
+from regard._io.leftovers import remove_leftovers, temporary_name
+from regard._io.vouched import vouch, vouched
 from regard.data.reading.arrow import ArrowWriter, StoredSplits
 from regard.data.reading.corpus import Corpus, Read, describe_corpus
 from regard.data.reading.held_out import HeldOut, SplitRow, hold_out, hold_out_labels
@@ -23,6 +24,7 @@ from regard.data.reading.survey import Survey, held_by_label, surveyed
 from regard.data.schema import ByTask
 
 CORPUS_FORMAT = 4
+ENTRY = "corpus.json"
 MAX_LABELS = 10_000
 LEAST_COPIES = 100
 """Examples of which copies are held out, where no label has two texts."""
@@ -40,10 +42,12 @@ def stored_corpus(
     read_as = (found.names, found.columns, found.notes, rules)
     known = (CORPUS_FORMAT, digest, found.schema.task, kinds, *read_as)
     place = folder / sha256(repr(known).encode()).hexdigest()[:32]
-    if _stored(place) is None:
-        _store(*with_validation(found), place)
+    entry = _stored(place)
+    if entry is None:
+        with writing(place.parent):
+            entry = _store(*with_validation(found), place)
     corpus = replace(
-        _loaded(found, place, digest),
+        _loaded(found, place, digest, entry),
         files=files,
         columns=found.columns,
         encoding=found.encoding,
@@ -81,10 +85,11 @@ def with_validation(found: Layout, streaming: bool = False) -> tuple[Layout, Sur
     return replace(found, splits={**both, **rest}, notes=(*found.notes, note)), survey
 
 
-def _store(found: Layout, survey: Survey | None, place: Path) -> None:
+def _store(found: Layout, survey: Survey | None, place: Path) -> dict[str, Any]:
     """Write every split into a new folder, which gets its name when all of it is there."""
     place.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=".reading-", dir=place.parent))
+    remove_leftovers(place.parent)
+    work = Path(mkdtemp(".tmp", temporary_name("reading").removesuffix("tmp"), place.parent))
     try:
         notes = {split: Counter[str]() for split in found.splits}
         seen = Seen(found.schema)
@@ -115,9 +120,10 @@ def _store(found: Layout, survey: Survey | None, place: Path) -> None:
             ],
             "labels": sorted(survey.counts, key=natural) if survey else [],
         }
-        write_whole(work / "corpus.json", json.dumps(entry).encode())
+        vouch(work, ENTRY, entry)
         shutil.rmtree(place, ignore_errors=True)
         os.replace(work, place)
+        return entry
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
@@ -132,20 +138,14 @@ def _all_rows(found: Layout, notes: dict[str, Counter[str]]) -> Iterator[SplitRo
 
 
 def _stored(place: Path) -> dict[str, Any] | None:
-    """What an earlier call left there, if all of it is still there."""
+    """What an earlier call left there; None, to be made again, unless every byte is the same."""
     try:
-        entry = read_json((place / "corpus.json").read_bytes())
-        sizes = {s: (place / f"{s}.arrow").stat().st_size for s in entry["splits"]}
-        whole = all(sizes[s] == written["bytes"] for s, written in entry["splits"].items())
-    except (OSError, ValueError, KeyError, TypeError):
+        return vouched(place, ENTRY)
+    except (OSError, ValueError):
         return None
-    return entry if whole and "train" in sizes else None
 
 
-def _loaded(found: Layout, place: Path, digest: str) -> Corpus:
-    entry = _stored(place)
-    if entry is None:
-        raise OSError(f"{place} was changed while it was being read")
+def _loaded(found: Layout, place: Path, digest: str, entry: dict[str, Any]) -> Corpus:
     splits = StoredSplits({split: place / f"{split}.arrow" for split in entry["splits"]})
     unit = found.schema.unit
     counts = [f"{written[unit]:,} {split}" for split, written in entry["splits"].items()]

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from regard._io.files import read_json, write_whole
+from regard._io.files import read_json_file, write_whole
 from regard.data.encoding.examples import (
     Examples,
     Reader,
@@ -110,6 +110,6 @@ class StoriesAndAnswers:
     def load(cls, folder: Path) -> "StoriesAndAnswers":
         """What `save` wrote; raises `ValueError` when the file is damaged."""
         try:
-            return cls(Vocabulary(tuple(read_json((folder / WORDS_FILE).read_bytes()))))
+            return cls(Vocabulary(tuple(read_json_file(folder / WORDS_FILE))))
         except (ValueError, TypeError) as error:
             raise ValueError(f"{folder / WORDS_FILE} is damaged: {error}") from None

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from regard._io.files import read_json, write_whole
+from regard._io.files import read_json_file, write_whole
 from regard.data.encoding.examples import Examples, Reader
 from regard.data.encoding.tokenizer import Tokenizer
 from regard.sequences import Sequences
@@ -99,7 +99,7 @@ def load_labels(folder: Path) -> tuple[str, ...]:
     """What `save_labels` wrote; raises `ValueError` when the file is damaged."""
     path = folder / LABELS
     try:
-        names = read_json(path.read_bytes())
+        names = read_json_file(path)
     except ValueError as error:
         raise ValueError(f"{path} is damaged: {error}") from None
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):

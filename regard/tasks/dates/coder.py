@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from regard._io.files import read_json, write_whole
+from regard._io.files import read_json_file, write_whole
 from regard.data.encoding.ragged import Ragged
 from regard.data.encoding.vocabulary import SPECIAL_TOKENS, Vocabulary
 from regard.data.synthetic.days import NUM_DAYS, day
@@ -95,7 +95,7 @@ class DateCoder:
     def load(cls, folder: Path, entries: Mapping[str, Any]) -> "DateCoder":
         """What `save` wrote; raises `ValueError` when the file is damaged."""
         try:
-            lists = read_json((folder / VOCABULARY).read_bytes())
+            lists = read_json_file(folder / VOCABULARY)
             source, target = (Vocabulary(tuple(lists[side])) for side in ("source", "target"))
         except (ValueError, TypeError, KeyError) as error:
             raise ValueError(f"{folder / VOCABULARY} is damaged: {error}") from None

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from regard._io.files import read_json, write_whole
+from regard._io.files import read_json_file, write_whole
 from regard.data.encoding.token_settings import texts_of
 from regard.data.encoding.token_stream import TokenStream
 from regard.data.encoding.tokenizer import Tokenizer
@@ -111,7 +111,7 @@ class TextCoder:
 
     def opened(self, splits: Mapping[str, Any], place: Path) -> dict[str, RunningText]:
         """What `encode` wrote."""
-        characters = read_json((place / CHARACTERS).read_bytes())
+        characters = read_json_file(place / CHARACTERS)
         return {
             split: self._text(split, TokenStream.load(place / split), characters[split])
             for split in splits

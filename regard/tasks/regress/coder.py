@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from regard._io.files import read_json, write_whole
+from regard._io.files import read_json_file, write_whole
 from regard.data.encoding.examples import Examples, Reader
 from regard.data.encoding.tokenizer import Tokenizer
 from regard.sequences import Sequences
@@ -127,7 +127,7 @@ def scaled_numbers(examples: Examples, rows: np.ndarray) -> Float[Tensor, " batc
 def load_scale(path: Path) -> Scale:
     """The scale in a file; raises `ValueError` when it is damaged."""
     try:
-        found = Scale(**read_json(path.read_bytes()))
+        found = Scale(**read_json_file(path))
         whole = isfinite(found.mean) and 0 < found.deviation < inf
     except (TypeError, ValueError) as error:
         raise ValueError(f"{path} is damaged: {error}") from None
