@@ -1,0 +1,25 @@
+"""Every sample of docs/data.md is read as it says there."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.data.any_task import ALL, read
+
+PAGE = Path(__file__).parents[2] / "docs" / "data.md"
+SAMPLES = re.findall(r"`(\S+)`, read as (\w+)[^\n]*\n\n```\n(.*?)```", PAGE.read_text(), re.DOTALL)
+TASKS = {schema.task for schema in ALL}
+
+
+def test_every_task_that_reads_data_has_a_sample() -> None:
+    assert {task for _, task, _ in SAMPLES} == TASKS
+
+
+@pytest.mark.parametrize(("name", "task", "text"), SAMPLES, ids=[name for name, *_ in SAMPLES])
+def test_a_sample_is_read_as_the_page_says(
+    tmp_path: Path, name: str, task: str, text: str
+) -> None:
+    (tmp_path / name).write_text(text)
+    corpus = read(str(tmp_path / name))
+    assert corpus.task == task
