@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 import torch
 
+from regard._printable import message, shortened, shown
 from regard.errors import UsageError
 from regard.run.merging import settings_for
 from regard.run.recipes import OLDER, USUAL, names
@@ -17,6 +18,9 @@ from regard.run.run import asked, train
 from regard.run.training import Options
 from regard.training.launch import launch
 from regard.training.ranks import LostRank
+
+LONGEST = 10_000
+"""Characters of a setting."""
 
 
 def run(
@@ -83,11 +87,26 @@ def assignment(text: str) -> tuple[str, Any]:
     """
     name, equals, value = text.partition("=")
     if not equals or not name.strip():
-        raise UsageError(f"--set takes key=value, such as learning_rate=1e-3; got {text!r}")
+        raise UsageError(f"--set takes key=value, such as learning_rate=1e-3; got {shown(text)}")
+    if len(text) > LONGEST:
+        raise UsageError(
+            f"--set {shortened(name.strip())} has {len(value):,} characters, more than "
+            f"{LONGEST:,}; give it in a file (--config)"
+        )
     try:
-        return name.strip(), tomllib.loads(f"value = {value.strip()}")["value"]
+        return name.strip(), _of_toml(value.strip())
+    except RecursionError:
+        raise UsageError(f"--set {shortened(name.strip())} is nested too deeply") from None
     except ValueError:
         return name.strip(), _as_python_has_it(value.strip())
+
+
+def _of_toml(text: str) -> Any:
+    """One value as TOML writes it; raises `ValueError` for anything else, and for more than one."""
+    found = tomllib.loads(f"value = {text}")
+    if found.keys() != {"value"}:
+        raise ValueError("it is several values")
+    return found["value"]
 
 
 def _require_one_attention(given: Mapping[str, Any], assigned: Mapping[str, Any]) -> None:
@@ -112,7 +131,7 @@ def _as_python_has_it(text: str) -> Any:
     with suppress(ValueError):
         return float(text)
     with suppress(ValueError):
-        return tomllib.loads(f"value = [{text}]")["value"]
+        return _of_toml(f"[{text}]")
     return text
 
 
@@ -122,7 +141,7 @@ def _leave_the_lost(error: LostRank) -> NoReturn:
     What holds the connections cannot be taken down in order: it would wait for the lost process,
     and whoever started us all would wait for this one.
     """
-    print(f"regard: {error}", file=sys.stderr)
+    print(message(f"regard: {error}"), file=sys.stderr)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(1)

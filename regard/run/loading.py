@@ -5,7 +5,8 @@ from typing import Any
 
 from torch import nn
 
-from regard._io.files import read_json
+from regard._io.files import read_json_file
+from regard._printable import shortened, shown
 from regard.models.attention import Attends
 from regard.tasks import task_class
 from regard.tasks.exchange import TASK, load_model, read_about
@@ -41,7 +42,7 @@ def load_predictor(
         kind = task_class(about["task"]).predictor_type
     except ValueError:
         raise ValueError(
-            f"{folder} was trained for {about['task']!r}, which this version does not know"
+            f"{folder} was trained for {shown(about['task'])}, which this version does not know"
         ) from None
     if model is None:
         _require_network_of_ours(folder)
@@ -55,11 +56,11 @@ def load_predictor(
 
 def _require_network_of_ours(folder: Path) -> None:
     """Raise `ValueError` for the folder of a network of the user's own, which has to be given."""
-    entries = read_json((folder / "config.json").read_bytes())
+    entries = read_json_file(folder / "config.json")
     if isinstance(entries, dict) and entries.get("model_type") is None and "class" in entries:
         raise ValueError(
-            f"{folder} has the weights of a network of your own, {entries['class']}: give it "
-            "again, as model=..."
+            f"{folder} has the weights of a network of your own, "
+            f"{shortened(str(entries['class']))}: give it again, as model=..."
         )
 
 

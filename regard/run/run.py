@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from regard._io.files import read_json
+from regard._io.files import open_file, read_json, read_json_file, require_shallow
+from regard._printable import shortened, shown
+from regard.data.encoding.trusted import require_texts
 from regard.data.reading.text_encoding import AUTO
 from regard.errors import UsageError
 from regard.models.attention import Attends
@@ -104,8 +106,10 @@ class Run:
     def history(self) -> list[dict[str, Any]]:
         """Every line of `metrics.jsonl`: what was logged of training, validation and test."""
         path = self.path / METRICS
-        lines = path.read_text("utf-8").splitlines() if path.exists() else []
-        return [read_json(line) for line in lines]
+        if not path.exists():
+            return []
+        with open_file(path) as file:
+            return [_logged(path, number, line) for number, line in enumerate(file, 1)]
 
     @property
     def metrics(self) -> dict[str, dict[str, int | float]]:
@@ -135,12 +139,13 @@ class Run:
         several, and for what is no text.
         """
         if isinstance(inputs, str):
-            raise TypeError(f"inputs must be a list, such as [{inputs[:40]!r}], got a text")
+            raise TypeError(f"inputs must be a list, such as [{shown(inputs, 40)}], got a text")
         parse = type(self.predictor).parse
+        require_texts(inputs)
         typed = [parse(each) if isinstance(each, str) else each for each in inputs]
         for number, each in enumerate(typed, 1):
             if parse is Predictor.parse and not isinstance(each, str):
-                raise TypeError(f"input {number} of {len(typed)} must be a text, got {each!r}")
+                raise TypeError(f"input {number} of {len(typed)} must be a text, got {shown(each)}")
         return self.predictor.predict(typed, num_answers)
 
     def evaluate(
@@ -205,8 +210,20 @@ class Run:
         """The task's name, whether or not there is a best network yet."""
         folder = self.path if (self.path / TASK).exists() else self.path / BEST
         if (folder / TASK).exists():
-            return str(read_json((folder / TASK).read_bytes())["task"])
+            about = read_json_file(folder / TASK)
+            return str(about.get("task")) if isinstance(about, dict) else str(about)
         return self.settings.task_name
+
+
+def _logged(path: Path, number: int, line: bytes) -> dict[str, Any]:
+    """A line of a log, which says of what kind it is."""
+    try:
+        entries = read_json(line)
+    except ValueError as error:
+        raise ValueError(f"{path} line {number} is damaged: {error}") from None
+    if not isinstance(entries, dict) or not isinstance(entries.get("kind"), str):
+        raise ValueError(f"{path} line {number} is damaged: it has no kind, but {shown(entries)}")
+    return entries
 
 
 def train(
@@ -290,8 +307,14 @@ def asked(
             "model is a network of your own: give the task that trains it, such as "
             "task=Classify(data, model)"
         )
-    given = ((key, value) for key, value in settings.items() if value is not None)
-    return Request(recipe, tables, tuple(given))
+    given = tuple((key, value) for key, value in settings.items() if value is not None)
+    for key, value in given:
+        try:
+            require_shallow(value)
+            require_texts(value)
+        except ValueError as error:
+            raise UsageError(f"{shortened(key)}: {error}") from None
+    return Request(recipe, tables, given)
 
 
 def _refuse_beside_task(*given: Any) -> None:

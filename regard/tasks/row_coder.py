@@ -9,7 +9,6 @@ import numpy as np
 
 from regard.data.encoding.documents import DocumentCoder
 from regard.data.encoding.examples import (
-    EncodesText,
     Examples,
     Reader,
     encode_examples,
@@ -85,7 +84,7 @@ class OneText(RowCoder):
     sentences: bool
 
     @property
-    def texts(self) -> EncodesText:
+    def texts(self) -> Tokenizer | DocumentCoder:
         """What reads the texts."""
         return DocumentCoder(self.tokenizer) if self.sentences else self.tokenizer
 

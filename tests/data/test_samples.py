@@ -17,9 +17,7 @@ def test_every_task_that_reads_data_has_a_sample() -> None:
 
 
 @pytest.mark.parametrize(("name", "task", "text"), SAMPLES, ids=[name for name, *_ in SAMPLES])
-def test_a_sample_is_read_as_the_page_says(
-    tmp_path: Path, name: str, task: str, text: str
-) -> None:
+def test_a_sample_is_read_as_the_page_says(tmp_path: Path, name: str, task: str, text: str) -> None:
     (tmp_path / name).write_text(text)
     corpus = read(str(tmp_path / name))
     assert corpus.task == task
