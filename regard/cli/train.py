@@ -69,7 +69,7 @@ def _path_or_recipe(recipe: str | None, paths: Sequence[str]) -> tuple[str | Non
     """The recipe, and the paths: a path in the place of the recipe is data."""
     if recipe is None or recipe in (*names(), *USUAL, *OLDER):
         return recipe, paths
-    is_path = Path(recipe).expanduser().exists() or any(mark in recipe for mark in "/\\*")
+    is_path = os.path.exists(os.path.expanduser(recipe)) or any(mark in recipe for mark in "/\\*")
     if is_path or (Path(recipe).suffix and " " not in recipe):
         return None, [recipe, *paths]
     return recipe, paths
