@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-shapes test-fast check test-compile test-gpu bench format clean
+.PHONY: help demo test test-shapes test-fast fuzz check test-compile test-gpu bench format clean
 
 # Any Python from 3.11 on; say PYTHON=/path/to/python for another.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14 python; do \
@@ -41,6 +41,13 @@ SLOWER := derivatives or every_combination or any_scores or definition or wherev
 
 test-fast: $(READY) ## run the tests of parts, contracts and layers, in a minute
 	$(BIN)/python -m pytest -q -n $(JOBS) $(FAST) -k "not ($(SLOWER))" $(ARGS)
+
+# An hour, whatever the number of fuzzers; make fuzz FUZZ_MINUTES=1 takes a minute.
+FUZZ_MINUTES ?= 60
+FUZZERS := 24
+
+fuzz: $(READY) ## change the inputs of every reader at random, for an hour
+	FUZZ_SECONDS=$$(( $(FUZZ_MINUTES) * 60 / $(FUZZERS) )) $(BIN)/python -m pytest -q tests/fuzz $(ARGS)
 
 test-compile: $(READY) ## run the tests under torch.compile
 	$(BIN)/python -m pytest tests/compile -n $(JOBS) -o addopts="--import-mode=importlib --strict-markers" $(ARGS)

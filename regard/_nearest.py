@@ -5,6 +5,11 @@ from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
 
+from regard._printable import shown
+
+LONGEST = 200
+"""Characters of a name that are compared."""
+
 
 def nearest(word: str, known: Collection[str], synonyms: Mapping[str, str] | None = None) -> str:
     """The names that may have been meant, at most three; all of them when none is near.
@@ -14,7 +19,7 @@ def nearest(word: str, known: Collection[str], synonyms: Mapping[str, str] | Non
     """
     meant = {name: name for name in known}
     meant |= {word: name for word, name in (synonyms or {}).items() if name in meant}
-    near = [meant[each] for each in get_close_matches(word, list(meant), 3, 0.4)]
+    near = [meant[each] for each in get_close_matches(word[:LONGEST], list(meant), 3, 0.4)]
     return f"did you mean {' or '.join(dict.fromkeys(near))}?" if near else ", ".join(known)
 
 
@@ -27,6 +32,6 @@ def class_named(word: str, name: str, table: Mapping[str, str]) -> Any:
     Fraction(1, 2)
     """
     if name not in table:
-        raise ValueError(f"there is no {word} {name!r}: {nearest(name, table)}")
+        raise ValueError(f"there is no {word} {shown(name)}: {nearest(name, table)}")
     module, _, kind = table[name].partition(":")
     return getattr(import_module(module), kind)

@@ -3,10 +3,16 @@
 import ast
 import keyword
 import re
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import isinf
 from typing import Any
 
+from regard._printable import shortened, shown
+
+LARGEST = 10**40
+"""Of whole numbers."""
 LONGEST = 2000
 """Characters of a text that is read as a call."""
 
@@ -50,13 +56,16 @@ def parse(text: str) -> Spelled:
         if len(text) > LONGEST:
             raise ValueError(f"it has {len(text)} characters, more than {LONGEST}")
         words = _PYTHONS_WORDS.sub(rf"\g<0>{RESERVED}", text.strip())
-        found = _value(ast.parse(words, mode="eval").body, top=True)
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        with warnings.catch_warnings():
+            # Python warns of what it will refuse one day, such as `1if`; it is refused here.
+            warnings.simplefilter("error")
+            tree = ast.parse(words, mode="eval")
+        found = _value(tree.body, top=True)
+    except (SyntaxError, ValueError, RecursionError, MemoryError, Warning) as error:
         reason = error.msg if isinstance(error, SyntaxError) else str(error)
-        reason = reason.replace(RESERVED, "")
-        shown = text if len(text) <= 60 else text[:57] + "..."
+        reason = shortened(reason.replace(RESERVED, "") or "it is nested too deeply", 200)
         raise ValueError(
-            f"{shown!r} is not a name with arguments, such as entmax(1.3): {reason}"
+            f"{shown(text)} is not a name with arguments, such as entmax(1.3): {reason}"
         ) from None
     return found if isinstance(found, Spelled) else Spelled(str(found))
 
@@ -79,12 +88,20 @@ def _value(node: ast.expr, top: bool = False) -> Any:
         case ast.BinOp(left=left, op=ast.BitAnd(), right=right):
             return Spelled("&", (_called(left), _called(right)))
         case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as number)):
-            return -number
+            return -_held(number)
         case ast.Constant(value=str() as text) if not top:
             return _plain(text)
         case ast.Constant(value=bool() | int() | float() | None as value) if not top:
-            return value
-    raise ValueError(f"{ast.unparse(node)!r} is none of number, word, tuple and name(...)")
+            return value if value is None else _held(value)
+    raise ValueError(f"{shown(ast.unparse(node))} is none of number, word, tuple and name(...)")
+
+
+def _held(number: int | float) -> int | float:
+    """A number of a reasonable size; raises `ValueError` for one that is larger than any."""
+    too_large = isinf(number) if isinstance(number, float) else abs(number) > LARGEST
+    if too_large:
+        raise ValueError(f"{shown(number)} is larger than any number here")
+    return number
 
 
 def _plain(name: str) -> str:

@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields
 from functools import cache
 from types import NoneType, UnionType
@@ -23,10 +23,14 @@ from typing import (
 
 from regard._io.files import read_json
 from regard._nearest import nearest
+from regard._printable import shortened, shown
 from regard._spelling import Spelled, parse
 
 Self = TypeVar("Self", bound="Config")
 
+MOST_VALUES = 10_000
+"""Of a field that holds several."""
+LONGEST_WORD = 200
 KIND = "kind"
 """The key that says which of several alternatives an entry is."""
 
@@ -43,10 +47,10 @@ class Between:
     def check(self, name: str, value: int | float) -> None:
         """Raise `ValueError` with the number and the bounds unless it lies between them."""
         inside = self.least <= value <= self.most and self.above < value < self.below
-        if not inside or math.isnan(value):
+        if not inside or value != value:  # A whole number may be too large for `isnan`.
             unbounded = value == math.inf == min(self.most, self.below)
             finite = " and finite" if unbounded and str(self) != "finite" else ""
-            raise ValueError(f"{name} must be {self}{finite}, got {value}")
+            raise ValueError(f"{name} must be {self}{finite}, got {shown(value)}")
 
     def __str__(self) -> str:
         said = [
@@ -132,7 +136,9 @@ class Config:
         known = fields_of(cls)
         for key in entries:
             if key not in known:
-                raise ValueError(f"there is no {key} in {cls.tag}; {nearest(key, known)}")
+                raise ValueError(
+                    f"there is no {shortened(str(key))} in {cls.tag}; {nearest(str(key), known)}"
+                )
         missing = [name for name in _needed(cls) if name not in entries]
         if missing:
             raise ValueError(f"{cls.tag} needs {', '.join(missing)}")
@@ -195,7 +201,7 @@ def checked(name: str, value: Any, kind: Any) -> Any:
                 mark.check(name, value)
         return value
     if options := alternatives(kind):
-        if value in (None, "none") and NoneType in get_args(kind):
+        if (value is None or value == "none") and NoneType in get_args(kind):
             return None
         return _chosen(name, value, options)
     if get_origin(kind) in (Union, UnionType):
@@ -209,6 +215,8 @@ def checked(name: str, value: Any, kind: Any) -> Any:
 
 def _scalar(name: str, value: Any, kind: type) -> Any:
     if kind is float and type(value) is int:
+        if value.bit_length() > 1000:
+            raise ValueError(f"{name} must be a number that a float holds, got {shown(value)}")
         return float(value)
     if kind is int and type(value) is float and value.is_integer():
         return int(value)
@@ -218,27 +226,34 @@ def _scalar(name: str, value: Any, kind: type) -> Any:
     if type(value) is kind:
         return value
     words = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
-    raise TypeError(f"{name} must be {words[kind]}, got {value!r}")
+    raise TypeError(f"{name} must be {words[kind]}, got {shown(value)}")
 
 
 def _word(name: str, value: Any, words: tuple[Any, ...]) -> Any:
-    if value in words:
+    if isinstance(value, Hashable) and value in words:
         return value
-    known = [str(word) for word in words]
-    raise ValueError(f"there is no {name} {str(value)!r}: {nearest(str(value), known)}")
+    known, word = [str(word) for word in words], _as_word(value)
+    raise ValueError(f"there is no {name} {shown(word)}: {nearest(word, known)}")
+
+
+def _as_word(value: Any) -> str:
+    """What was given in the place of a word, short enough to look for the nearest."""
+    return value[:LONGEST_WORD] if isinstance(value, str) else shown(value)
 
 
 def _one_of(name: str, value: Any, kinds: tuple[Any, ...]) -> Any:
     """A value that may be None, too; text may call that `none`."""
     (kind,) = (each for each in kinds if each is not NoneType)
-    return None if value in (None, "none") else checked(name, value, kind)
+    return None if value is None or value == "none" else checked(name, value, kind)
 
 
 def _tuple(name: str, value: Any, kind: Any) -> tuple[Any, ...]:
     if isinstance(value, str):
         value = [part.strip() for part in value.strip("()[]").split(",") if part.strip()]
     if not isinstance(value, (tuple, list)):
-        raise TypeError(f"{name} must be several values with commas between, got {value!r}")
+        raise TypeError(f"{name} must be several values with commas between, got {shown(value)}")
+    if len(value) > MOST_VALUES:
+        raise ValueError(f"{name} has {len(value):,} values, more than {MOST_VALUES:,}")
     return tuple(checked(f"{name}[{n}]", each, kind) for n, each in enumerate(value))
 
 
@@ -255,16 +270,18 @@ def _chosen(name: str, value: Any, options: tuple[type[Config], ...]) -> Config:
         spelled = parse(value) if isinstance(value, str) else value
         word, args, entries = spelled.name, spelled.args, dict(spelled.kwargs)
     else:
-        raise TypeError(f"{name} must be one of {', '.join(by_kind)}, got {value!r}")
-    if word not in by_kind:
-        raise ValueError(f"there is no {name} {str(word)!r}: {nearest(str(word), by_kind)}")
+        raise TypeError(f"{name} must be one of {', '.join(by_kind)}, got {shown(value)}")
+    if not isinstance(word, str) or word not in by_kind:
+        word = _as_word(word)
+        raise ValueError(f"there is no {name} {shown(word)}: {nearest(word, by_kind)}")
     option = by_kind[word]
     known = list(fields_of(option))
     if len(args) > len(known):
         raise ValueError(f"{name} {word} takes {len(known)} values at most, got {len(args)}")
     given = dict(zip(known, args, strict=False))
     for key in given.keys() & entries.keys():
-        raise ValueError(f"{name} {word} has {key} twice, {given[key]} and {entries[key]}")
+        both = f"{shown(given[key])} and {shown(entries[key])}"
+        raise ValueError(f"{name} {word} has {key} twice, {both}")
     try:
         return option.from_entries(given | entries)
     except (ValueError, TypeError) as error:

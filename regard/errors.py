@@ -7,7 +7,12 @@ Exception
     └── CheckpointMismatch (also ValueError)     a file's tensors are not those of the model
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+
+from regard._printable import shortened, shown
+
+MOST_NAMED = 10
+"""Tensors of each kind that a message names."""
 
 
 class RegardError(Exception):
@@ -57,6 +62,8 @@ class UnsupportedByBackend(RegardError, ValueError):
 class CheckpointMismatch(RegardError, ValueError):
     """A checkpoint whose tensors are not the model's, with all offenders at once.
 
+    Its attributes hold all of them, its message the first of each kind.
+
     Args:
         missing: names the model has and the file has not.
         unexpected: names the file has and the model has not.
@@ -87,14 +94,24 @@ class CheckpointMismatch(RegardError, ValueError):
             f"{where or 'the checkpoint'} does not fit the model: {len(self.missing)} missing, "
             f"{len(self.unexpected)} unexpected, {len(self.wrong_shaped)} wrong-shaped."
         ]
-        lines += [f"  missing: {name}" for name in self.missing]
-        lines += [f"  unexpected: {name}" for name in self.unexpected]
-        lines += [
-            f"  wrong-shaped: {name} is {found} in the file, {wanted} in the model"
-            for name, (found, wanted) in self.wrong_shaped.items()
-        ]
+        lines += _named("missing", [shortened(name) for name in self.missing])
+        lines += _named("unexpected", [shortened(name) for name in self.unexpected])
+        lines += _named(
+            "wrong-shaped",
+            [
+                f"{shortened(name)} is {shown(found)} in the file, {shown(wanted)} in the model"
+                for name, (found, wanted) in self.wrong_shaped.items()
+            ],
+        )
         super().__init__("\n".join(lines))
 
     def __reduce__(self) -> tuple[type, tuple[object, ...]]:
         """Cross a process boundary whole."""
         return type(self), (self.missing, self.unexpected, self.wrong_shaped, self.where)
+
+
+def _named(word: str, offenders: Sequence[str]) -> list[str]:
+    """A line for each of the first offenders, and one that says how many more there are."""
+    lines = [f"  {word}: {each}" for each in offenders[:MOST_NAMED]]
+    more = len(offenders) - MOST_NAMED
+    return [*lines, f"  {word}: {more:,} more"] if more > 0 else lines

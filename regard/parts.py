@@ -13,6 +13,7 @@ from typing import Annotated, Any
 from torch import Tensor, nn
 
 from regard._nearest import nearest
+from regard._printable import shown
 from regard._spelling import Spelled, parse
 from regard.masks import And, Block, Causal, Prefix, SlidingWindow
 from regard.normalizers import (
@@ -167,10 +168,12 @@ class PartOf:
         """
         if isinstance(value, Own):
             return value
-        if isinstance(value, Mapping) and value.keys() == {"own"}:
+        if isinstance(value, Mapping) and value.keys() == {"own"} and type(value["own"]) is str:
             return Own(value["own"])
         if isinstance(value, (str, Spelled)):
             return canonical(self.role, str(value))
+        if not callable(value):
+            raise TypeError(f"{name} must be the name of a {self.role}, got {shown(value)}")
         try:
             return spell(self.role, value)
         except ValueError:
@@ -213,7 +216,7 @@ def part_at(text: str, role: str) -> Own:
     try:
         found = getattr(import_module(module), spelled.name)
     except (ImportError, AttributeError) as error:
-        raise ValueError(f"the {role} {text!r} cannot be imported: {error}") from None
+        raise ValueError(f"the {role} {shown(text)} cannot be imported: {error}") from None
     made = found(*spelled.args, **spelled.kwargs) if "(" in rest or _is_maker(found) else found
     return Own(text, made)
 
@@ -257,7 +260,7 @@ def _check(role: str, spelled: Spelled) -> None:
     table = ROLES[role]
     if spelled.name not in table:
         hint = nearest(spelled.name, table, SYNONYMS)
-        raise ValueError(f"there is no {role} {spelled.name!r}: {hint}")
+        raise ValueError(f"there is no {role} {shown(spelled.name)}: {hint}")
     kind = _maker(table[spelled.name], spelled)
     if kind is None:
         return
@@ -353,6 +356,9 @@ def _made(role: str, spelled: Spelled, dims: Dims | None) -> Any:
             if value is not None:
                 given[name] = value
     _require_numbers(role, spelled, given, ())
+    if dims is not None and given.get("num_heads") not in (None, dims.num_heads):
+        heads = shown(given["num_heads"])
+        raise ValueError(f"{role} {spelled} is for {heads} heads, the network has {dims.num_heads}")
     try:
         return kind(**given)
     except TypeError as error:

@@ -14,6 +14,7 @@ LEVELS = {
     "_numbers": -1,
     "_torch_private": -1,
     "_nearest": -1,
+    "_printable": -2,
     "_spelling": -1,
     "_typing": 0,
     "errors": 0,

@@ -2,14 +2,26 @@
 
 import errno
 import json
+import math
 import os
+import re
 import stat
+from collections import Counter
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
 from regard._io.leftovers import temporary_name
+from regard._printable import shortened, shown
 
 MAX_JSON_BYTES = 16 * 2**20
+MAX_DEPTH = 100
+"""Lists and tables within each other."""
+MAX_DIGITS = 40
+"""Of a whole number; the seeds of generators have the most, 39."""
+
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")
+"""How JSON spells halves of characters, which stand in pairs where they mean one."""
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -26,27 +38,53 @@ def write_whole(path: Path, content: bytes) -> None:
     sync_folder(path.parent)
 
 
-def read_bounded(path: Path, most: int = MAX_JSON_BYTES) -> bytes:
-    """The content of a plain file of at most `most` bytes, of which no more are ever read.
+def open_file(path: Path) -> BufferedReader:
+    """Open a file to read it.
 
-    Raises `ValueError` for a longer one and for a device or a pipe, which may have no end.
+    Raises `FileNotFoundError` when there is none, and `ValueError` for one that cannot be read and
+    for what is no file: a folder, a pipe or a device, which may never end.
     """
-    about = path.stat()
-    if not stat.S_ISREG(about.st_mode):
-        raise ValueError("it is not a plain file")
-    if about.st_size > most:
-        raise ValueError(f"it has {about.st_size:,} bytes, more than the {most:,} allowed")
-    with open(path, "rb") as file:
+    try:
+        # A pipe would wait here for somebody to write, were it not opened so.
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read: {error.strerror}") from None
+    mode = os.fstat(handle).st_mode
+    if stat.S_ISREG(mode):
+        return open(handle, "rb")
+    os.close(handle)
+    why = os.strerror(errno.EISDIR) if stat.S_ISDIR(mode) else "it is a pipe or a device, no file"
+    raise ValueError(f"{path} cannot be read: {why}")
+
+
+def read_file(path: Path, most: int = MAX_JSON_BYTES) -> bytes:
+    """The bytes of a file of a reasonable size, looked at before any of it is read.
+
+    Raises what `open_file` does, and `ValueError` for more than `most` bytes.
+    """
+    with open_file(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > most:
+            raise ValueError(f"{path} has {size:,} bytes, more than the {most:,} allowed")
         return file.read(most)
 
 
 def read_json_file(path: Path) -> Any:
-    """Parse a file of JSON as `read_json` does, once its size is known to be bearable."""
-    return read_json(read_bounded(path))
+    """What `read_json` reads of a file that `read_file` reads; `ValueError` names the file."""
+    content = read_file(path)
+    try:
+        return read_json(content)
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged: {error}; copy the whole run folder again") from None
 
 
 def read_json(text: str | bytes, most: int = MAX_JSON_BYTES) -> Any:
-    """Parse JSON, refusing what `json` lets pass: repeated keys, NaN, and what is too deep or long.
+    """Parse JSON, refusing what `json` lets pass.
+
+    That is repeated keys, NaN and numbers beyond all bounds, halves of characters, and what is too
+    deep or too long; what is refused costs no more time than what is read.
 
     Raises `ValueError` for all of these.
 
@@ -56,23 +94,74 @@ def read_json(text: str | bytes, most: int = MAX_JSON_BYTES) -> Any:
     ValueError: the key 'a' stands twice
     """
     if len(text) > most:
-        raise ValueError(f"{len(text)} bytes of JSON are more than the {most} allowed")
+        raise ValueError(f"{len(text):,} bytes of JSON are more than the {most:,} allowed")
     try:
-        return json.loads(text, object_pairs_hook=_distinct, parse_constant=_refuse)
+        found = json.loads(
+            text,
+            object_pairs_hook=_distinct,
+            parse_constant=_refuse,
+            parse_int=_whole,
+            parse_float=_finite,
+        )
     except RecursionError:
         raise ValueError("the JSON is nested too deeply") from None
+    except UnicodeDecodeError as error:
+        raise ValueError(f"byte {error.start} is not {error.encoding}") from None
+    require_shallow(found)
+    if _HALF.search(text if isinstance(text, str) else text.decode("utf-8", "replace")):
+        _require_characters(found)
+    return found
+
+
+def require_shallow(value: Any) -> None:
+    """Raise `ValueError` for lists and tables that stand within each other more than 100 deep.
+
+    >>> require_shallow({"sizes": [1, 2]})
+    """
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [
+            held
+            for each in level
+            if isinstance(each, (dict, list, tuple))
+            for held in (each.values() if isinstance(each, dict) else each)
+        ]
+        if not level:
+            return
+    raise ValueError(f"lists and tables stand within each other more than {MAX_DEPTH} deep")
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     entries = dict(pairs)
     if len(entries) < len(pairs):
-        keys = [key for key, _ in pairs]
-        raise ValueError(f"the key {next(k for k in keys if keys.count(k) > 1)!r} stands twice")
+        (twice, _), *_ = Counter(key for key, _ in pairs).most_common(1)
+        raise ValueError(f"the key {shown(twice)} stands twice")
     return entries
 
 
 def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is not JSON")
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > MAX_DIGITS:
+        raise ValueError(f"a number has {len(digits):,} digits, more than {MAX_DIGITS}")
+    return int(digits)
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
+        raise ValueError(f"the number {shortened(digits)} is larger than any")
+    return number
+
+
+def _require_characters(found: Any) -> None:
+    try:
+        json.dumps(found, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        half = error.object[error.start]
+        raise ValueError(f"it holds {half!r}, half a character") from None
 
 
 def sync_folder(folder: Path) -> None:

@@ -6,9 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from regard._io.files import read_json, read_json_file, write_whole
+from regard._io.files import open_file, read_json, read_json_file, write_whole
+from regard._printable import shown
 
 NAME = "manifest.json"
+MOST_FILES = 1000
+"""Files that a folder may have."""
 SEAL = "sealed"
 
 
@@ -26,7 +29,11 @@ def verify_manifest(folder: Path, names: Sequence[str]) -> None:
     when a file has changed or stands elsewhere; each says what to do.
     """
     for name in names:
-        _require_inside(folder, name)
+        if not _is_inside(folder, name):
+            raise ValueError(
+                f"{folder / NAME} names {shown(name)}, which is not in its folder; copy the whole "
+                "run folder again"
+            )
     if not folder.is_dir():
         raise FileNotFoundError(f"there is no folder {folder}; make one with: regard demo")
     missing = [name for name in [NAME, *names] if not (folder / name).is_file()]
@@ -35,13 +42,14 @@ def verify_manifest(folder: Path, names: Sequence[str]) -> None:
             f"{folder} is not a finished run: it has no {' and no '.join(missing)}; "
             "make one with: regard demo"
         )
-    try:
-        vouched = read_json_file(folder / NAME)["files"]
-        wanted = {name: (vouched[name]["bytes"], vouched[name]["sha256"]) for name in names}
-    except (ValueError, TypeError, KeyError):
-        raise ValueError(f"{folder / NAME} is damaged; copy the whole run folder again") from None
-    for name, (size, digest) in wanted.items():
-        fault = changed(folder / name, {"bytes": size, "sha256": digest})
+    vouched = vouched_files(folder)
+    if unnamed := [name for name in names if name not in vouched]:
+        raise ValueError(
+            f"{folder / NAME} is damaged: it does not name {', '.join(unnamed)}; copy the whole "
+            "run folder again"
+        )
+    for name in names:
+        fault = changed(folder / name, vouched[name])
         if fault is not None:
             raise ValueError(f"{fault}; copy the whole run folder again")
 
@@ -49,27 +57,41 @@ def verify_manifest(folder: Path, names: Sequence[str]) -> None:
 def verify_all(folder: Path) -> None:
     """Check every file that the manifest of a folder names, as `verify_manifest` does."""
     verify_manifest(folder, [])
-    vouched = read_json_file(folder / NAME)["files"]
-    if not isinstance(vouched, dict):
-        raise ValueError(f"{folder / NAME} is damaged; copy the whole run folder again")
-    verify_manifest(folder, list(vouched))
+    verify_manifest(folder, list(vouched_files(folder)))
 
 
-def _require_inside(folder: Path, name: str) -> None:
-    """Raise `ValueError` unless a name is that of a file in the folder itself."""
-    inside = name not in ("", ".", "..") and not {"/", "\\", "\0"} & {*name}
-    if inside and (folder / name).is_symlink():
-        inside = (folder / name).resolve().parent == folder.resolve()
-    if not inside:
-        raise ValueError(
-            f"{folder / NAME} names {name[:80]!r}, which is not in its folder; copy the whole run "
-            "folder again"
-        )
+def vouched_files(folder: Path) -> dict[str, Any]:
+    """Every file that a manifest names, with its size and digest.
+
+    Raises `ValueError` when it is damaged, or names what no folder of ours holds: a file elsewhere,
+    or thousands of them.
+    """
+    entries = read_json_file(folder / NAME)
+    files = entries.get("files") if isinstance(entries, dict) else None
+    if not isinstance(files, dict) or len(files) > MOST_FILES:
+        why = "it does not list files" if not isinstance(files, dict) else f"{len(files):,} files"
+        raise ValueError(f"{folder / NAME} is damaged: {why}; copy the whole run folder again")
+    for name, entry in files.items():
+        whole = isinstance(entry, dict) and type(entry.get("bytes")) is int
+        if not whole or not isinstance(entry.get("sha256"), str) or not _is_inside(folder, name):
+            raise ValueError(
+                f"{folder / NAME} is damaged: {shown(name)} is {shown(entry)}, not a file of the "
+                "folder with its bytes and sha256; copy the whole run folder again"
+            )
+    return files
+
+
+def _is_inside(folder: Path, name: str) -> bool:
+    """Whether a name is that of a file in the folder itself."""
+    if name in ("", ".", "..") or {*name} & {"/", "\\", "\0"}:
+        return False
+    path = folder / name
+    return not path.is_symlink() or path.resolve().parent == folder.resolve()
 
 
 def size_and_digest(path: Path) -> dict[str, int | str]:
-    """The size and the digest of a file, which is read piece by piece."""
-    with open(path, "rb") as file:
+    """The size and the digest of a file, which is read piece by piece; raises as `open_file`."""
+    with open_file(path) as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         return {"bytes": file.tell(), "sha256": digest}
 

@@ -7,8 +7,11 @@ from typing import Any
 import torch
 
 from regard._io.files import read_json
+from regard._printable import shown
 
 MAX_HEADER_BYTES = 16 * 2**20
+MAX_DIMENSIONS = 64
+"""Of a tensor, as PyTorch has it."""
 DTYPES = {
     "F64": torch.float64,
     "F32": torch.float32,
@@ -48,7 +51,7 @@ def read_header(text: bytes, body: int) -> list[tuple[str, torch.dtype, list[int
     end = 0
     for (start, stop), name in rows:
         if start != end:
-            raise ValueError(f"{name!r} begins at byte {start}, the one before ends at {end}")
+            raise ValueError(f"{shown(name)} begins at byte {start}, the one before ends at {end}")
         end = stop
     if end != body:
         raise ValueError(f"the tensors take {end} bytes but {body} are there")
@@ -56,15 +59,22 @@ def read_header(text: bytes, body: int) -> list[tuple[str, torch.dtype, list[int
 
 
 def _span(name: str, entry: Any) -> tuple[int, int]:
+    named = shown(name)
     if not isinstance(entry, dict) or entry.keys() != {"dtype", "shape", "data_offsets"}:
-        raise ValueError(f"the entry of {name!r} is not dtype, shape and data_offsets")
+        raise ValueError(f"the entry of {named} is not dtype, shape and data_offsets")
     dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
     if not isinstance(dtype, str) or dtype not in DTYPES:
-        raise ValueError(f"{name!r} is {dtype!r}; only {', '.join(DTYPES)} are read")
+        raise ValueError(f"{named} is {shown(dtype)}; only {', '.join(DTYPES)} are read")
     for numbers in (shape, offsets):
-        if not isinstance(numbers, list) or not all(type(n) is int and n >= 0 for n in numbers):
-            raise ValueError(f"the shape and offsets of {name!r} must be lists of sizes")
+        if not isinstance(numbers, list) or not all(
+            type(n) is int and 0 <= n <= 2**60 for n in numbers
+        ):
+            raise ValueError(f"the shape and offsets of {named} must be lists of sizes")
+    if len(shape) > MAX_DIMENSIONS:
+        raise ValueError(f"{named} has {len(shape):,} dimensions, more than {MAX_DIMENSIONS}")
     taken = math.prod(shape) * DTYPES[dtype].itemsize
     if len(offsets) != 2 or offsets[1] - offsets[0] != taken or max([0, *shape]) > 2**40:
-        raise ValueError(f"{name!r} of shape {shape} does not fill the bytes {offsets}")
+        raise ValueError(
+            f"{named} of shape {shown(shape)} does not fill the bytes {shown(offsets)}"
+        )
     return offsets[0], offsets[1]

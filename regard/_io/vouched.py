@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from regard._io.files import read_bounded, write_whole
+from regard._io.files import read_file, write_whole
 from regard._io.manifest import changed, seal, size_and_digest, unseal
 
 FILES = "files"
@@ -32,7 +32,7 @@ def vouched(folder: Path, name: str) -> dict[str, Any]:
     {'size': 1}
     """
     try:
-        entries = unseal(read_bounded(folder / name))
+        entries = unseal(read_file(folder / name))
     except OSError as error:
         raise ValueError(f"{folder / name} cannot be read: {error.strerror}") from None
     except ValueError as error:

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from regard._io.faults import sentence
+from regard._printable import message, shown
 from regard.cli.parser import command_of
 from regard.errors import RegardError, UsageError
 
@@ -19,21 +20,43 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
     try:
-        command = command_of(sys.argv[1:] if arguments is None else arguments)
+        given = sys.argv[1:] if arguments is None else arguments
+        _require_text(given)
+        command = command_of(given)
         code = command()
         sys.stdout.flush()
         return code
     except UsageError as error:
-        print(f"regard: {error}", file=sys.stderr)
-        return 2
+        return _told(str(error), 2)
     except KeyboardInterrupt:
-        print("\nregard: interrupted", file=sys.stderr)
-        return 130
+        return _told("interrupted", 130)
     except BrokenPipeError:
         # The reader of our output has gone (`| head`); that is its right. Python would complain
         # once more when it flushes at exit, so the output goes nowhere from here on.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except (OSError, FloatingPointError, RegardError) as error:
-        print(f"regard: {sentence(error)}", file=sys.stderr)
-        return 1
+    except (OSError, FloatingPointError, MemoryError, RegardError) as error:
+        return _told(sentence(error) or "there is not enough memory", 1)
+
+
+def _told(reason: str, code: int) -> int:
+    """Print why it ends, in whatever words and of whatever length; returns the exit code.
+
+    Whatever ends a command is said here, so that nothing of a user's file or argument reaches the
+    terminal but what can be seen.
+    """
+    print(message(f"regard: {reason}"), file=sys.stderr)
+    return code
+
+
+def _require_text(arguments: Sequence[str]) -> None:
+    """Raise `UsageError` for an argument that no file, text or setting can be."""
+    for number, argument in enumerate(arguments, 1):
+        if "\0" in argument:
+            raise UsageError(f"argument {number}, {shown(argument)}, holds a NUL character")
+        try:
+            # A byte that is not UTF-8 is a part of a file's name; half of a character is nothing.
+            argument.encode("utf-8", "surrogateescape")
+        except UnicodeEncodeError as error:
+            half = argument[error.start]
+            raise UsageError(f"argument {number} holds {half!r}, half of a character") from None

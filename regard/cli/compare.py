@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from regard._io.files import write_whole
+from regard._printable import printable
 from regard.errors import UsageError
 from regard.view.comparison import (
     comparison,
@@ -20,7 +21,6 @@ from regard.view.comparison import (
     winners,
 )
 from regard.view.run_log import RunLog, read_run
-from regard.view.terminal import printable
 
 
 def run(runs: Sequence[Path], out: Path, json: bool) -> int:
@@ -31,9 +31,7 @@ def run(runs: Sequence[Path], out: Path, json: bool) -> int:
     found = _read(runs)
     _check_tasks(found)
     if not out.resolve().parent.is_dir():
-        raise UsageError(
-            printable(f"--out {out} cannot be written: there is no folder {out.parent}")
-        )
+        raise UsageError(f"--out {out} cannot be written: there is no folder {out.parent}")
     write_whole(out, comparison(found).encode())
     if json:
         shown = {
@@ -60,7 +58,7 @@ def _read(folders: Sequence[Path]) -> list[RunLog]:
     try:
         found = [read_run(folder) for folder in folders]
     except FileNotFoundError as error:
-        raise UsageError(printable(f"{error}; give folders that regard train made")) from None
+        raise UsageError(f"{error}; give folders that regard train made") from None
     titles = [one.title for one in found]
     if len(set(titles)) == len(titles):
         return found
@@ -72,10 +70,7 @@ def _check_tasks(runs: Sequence[RunLog]) -> None:
     if len(tasks) > 1:
         (first, its), (second, other) = list(tasks.items())[:2]
         raise UsageError(
-            printable(
-                f"{its} is a run of {first} and {other} one of {second}; "
-                "compare runs of the same task"
-            )
+            f"{its} is a run of {first} and {other} one of {second}; compare runs of the same task"
         )
 
 

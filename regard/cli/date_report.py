@@ -9,10 +9,11 @@ from shutil import which
 
 import numpy as np
 
+from regard._printable import printable
 from regard.data.synthetic.days import day
 from regard.tasks.dates import COMMON, Dates, by_language
 from regard.tasks.task import Record
-from regard.view.terminal import LEFT_TO_RIGHT, alignment, printable
+from regard.view.terminal import LEFT_TO_RIGHT, alignment
 
 SAMPLES = 10
 

@@ -9,12 +9,16 @@ from math import nan
 from pathlib import Path
 from typing import Any, NoReturn
 
+from regard._printable import shown
 from regard.errors import UsageError
 from regard.models import MODELS
 from regard.run.recipes import names
 from regard.tasks import TASKS
 
 Command = Callable[[], int]
+
+LONGEST = 200
+"""Characters of a word that are compared with those there are."""
 
 EXAMPLES = """\
 examples:
@@ -77,7 +81,7 @@ def command_of(arguments: Sequence[str]) -> Command:
     if verb in VERBS:
         return _parse_verb(verb, arguments[1:])
     if not verb.startswith("-"):
-        raise UsageError(f"unknown verb {verb!r}{_nearest(verb, VERBS)}; see: regard --help")
+        raise UsageError(f"unknown verb {shown(verb)}{_nearest(verb, VERBS)}; see: regard --help")
     _, extra = top.parse_known_args([verb])
     _refuse(extra, top)
     return _print_version
@@ -369,11 +373,11 @@ def _refuse(extra: Sequence[str], parser: argparse.ArgumentParser) -> None:
         known = [option for action in parser._actions for option in action.option_strings]
         name = extra[0].split("=")[0]
         what = "unknown option" if name.startswith("-") else "unexpected argument"
-        raise UsageError(f"{what} {name!r}{_nearest(name, known)}; see: {parser.prog} --help")
+        raise UsageError(f"{what} {shown(name)}{_nearest(name, known)}; see: {parser.prog} --help")
 
 
 def _nearest(word: str, known: Iterable[str]) -> str:
-    near = get_close_matches(word, list(known), 3, 0.5)
+    near = get_close_matches(word[:LONGEST], list(known), 3, 0.5)
     return f", did you mean {' or '.join(near)}?" if near else ""
 
 
@@ -387,7 +391,7 @@ def _list(text: str) -> list[str]:
 def _positive(text: str) -> float:
     number = _number(text)
     if not 0 < number <= 1e9:
-        raise argparse.ArgumentTypeError(f"give a number such as 120, got {text!r}")
+        raise argparse.ArgumentTypeError(f"give a number such as 120, got {shown(text)}")
     return number
 
 
@@ -402,13 +406,13 @@ def _positive_integer(text: str) -> int:
 def _whole(text: str, least: int) -> int:
     number = _number(text)
     if not (number.is_integer() and least <= number <= 1e9):
-        raise argparse.ArgumentTypeError(f"give a whole number from {least}, got {text!r}")
+        raise argparse.ArgumentTypeError(f"give a whole number from {least}, got {shown(text)}")
     return int(number)
 
 
 def _number(text: str) -> float:
     try:
-        return float(text)
+        return float(text[:LONGEST])
     except ValueError:
         return nan
 

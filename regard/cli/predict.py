@@ -10,7 +10,6 @@ from regard.errors import UsageError
 from regard.run.run import Run
 from regard.tasks.predictor import Answer
 from regard.view.answer import drawn_answer
-from regard.view.terminal import printable
 
 AT_ONCE = 64
 
@@ -26,7 +25,7 @@ def run(run: Path, texts: Sequence[str], answers: int, show: bool | None, json: 
                 print(_as_json(text, answer) if json else drawn_answer(answer, drawn))
             sys.stdout.flush()
     except (ValueError, FileNotFoundError, ImportError) as error:
-        raise UsageError(printable(sentence(error))) from None
+        raise UsageError(sentence(error)) from None
     return 0
 
 

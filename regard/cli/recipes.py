@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from regard._printable import shown
 from regard.errors import UsageError
 from regard.run.recipes import names, recipe, text_of
 
@@ -39,4 +40,4 @@ def _require_words(action: str, name: str | None, to: Path | None) -> None:
         raise UsageError(f"say which recipe: regard recipes {action} NAME; see: regard recipes ls")
     stray = name if action == "ls" else to if action == "cat" else None
     if stray is not None:
-        raise UsageError(f"recipes {action} takes no {str(stray)!r}; leave it out")
+        raise UsageError(f"recipes {action} takes no {shown(str(stray))}; leave it out")

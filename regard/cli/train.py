@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 import torch
 
+from regard._printable import message
 from regard.cli.words import settings_of_words
 from regard.errors import UsageError
 from regard.run.run import train
@@ -58,7 +59,7 @@ def _leave_the_lost(error: LostRank) -> NoReturn:
     What holds the connections cannot be taken down in order: it would wait for the lost process,
     and whoever started us all would wait for this one.
     """
-    print(f"regard: {error}", file=sys.stderr)
+    print(message(f"regard: {error}"), file=sys.stderr)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(1)

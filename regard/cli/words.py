@@ -1,13 +1,18 @@
 """The words of `regard train` as settings."""
 
+import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from regard._printable import shortened, shown
 from regard.errors import UsageError
 from regard.run.recipes import OLDER, USUAL, names
+
+LONGEST = 10_000
+"""Characters of a setting on the command line."""
 
 
 def settings_of_words(
@@ -32,7 +37,7 @@ def _path_or_recipe(recipe: str | None, paths: Sequence[str]) -> tuple[str | Non
     """The recipe, and the paths: a path in the place of the recipe is data."""
     if recipe is None or recipe in (*names(), *USUAL, *OLDER):
         return recipe, paths
-    is_path = Path(recipe).expanduser().exists() or any(mark in recipe for mark in "/\\*")
+    is_path = os.path.exists(os.path.expanduser(recipe)) or any(mark in recipe for mark in "/\\*")
     if is_path or (Path(recipe).suffix and " " not in recipe):
         return None, [recipe, *paths]
     return recipe, paths
@@ -50,11 +55,26 @@ def assignment(text: str) -> tuple[str, Any]:
     """
     name, equals, value = text.partition("=")
     if not equals or not name.strip():
-        raise UsageError(f"--set takes key=value, such as learning_rate=1e-3; got {text!r}")
+        raise UsageError(f"--set takes key=value, such as learning_rate=1e-3; got {shown(text)}")
+    if len(text) > LONGEST:
+        raise UsageError(
+            f"--set {shortened(name.strip())} has {len(value):,} characters, more than "
+            f"{LONGEST:,}; give it in a file (--config)"
+        )
     try:
-        return name.strip(), tomllib.loads(f"value = {value.strip()}")["value"]
+        return name.strip(), _of_toml(value.strip())
+    except RecursionError:
+        raise UsageError(f"--set {shortened(name.strip())} is nested too deeply") from None
     except ValueError:
         return name.strip(), _as_python_has_it(value.strip())
+
+
+def _of_toml(text: str) -> Any:
+    """One value as TOML writes it; raises `ValueError` for anything else, and for more than one."""
+    found = tomllib.loads(f"value = {text}")
+    if found.keys() != {"value"}:
+        raise ValueError("it is several values")
+    return found["value"]
 
 
 def _require_one_attention(given: Mapping[str, Any], assigned: Mapping[str, Any]) -> None:
@@ -79,5 +99,5 @@ def _as_python_has_it(text: str) -> Any:
     with suppress(ValueError):
         return float(text)
     with suppress(ValueError):
-        return tomllib.loads(f"value = [{text}]")["value"]
+        return _of_toml(f"[{text}]")
     return text

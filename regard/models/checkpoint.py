@@ -1,18 +1,23 @@
 """A model as a folder: `config.json`, which says sizes and parts, and `model.safetensors`."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import get_ident
 from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from regard._io.files import read_json_file, write_whole
 from regard._nearest import nearest
+from regard._printable import MOST_SHOWN, shown
 from regard.config import Config, to_json
 from regard.models import MODELS, model_class
 from regard.models.attention import Attends
 from regard.models.older import RENAMED, saved_beside, upgraded
-from regard.models.weights import read_weights, write_weights
+from regard.models.weights import count_weights, read_weights, write_weights
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 FORMAT = 2
@@ -61,11 +66,13 @@ def load_network(folder: Path, attend: Attends = None) -> nn.Module:
     has to be given.
     """
     path = folder / CONFIG
+    kind, config = read_config(folder)
+    # Sizes that the weights do not have cost neither memory nor time.
+    most = 4 * count_weights(folder / WEIGHTS) + 100
     try:
-        kind, config = read_config(folder)
-        with torch.device("meta"):
+        with torch.device("meta"), at_most(most):
             model = kind(config) if attend is None else kind(config, attend=attend)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RuntimeError, ArithmeticError, MemoryError) as error:
         hint = ": give load(path, attend=...)" if "has to be given again" in str(error) else ""
         raise ValueError(f"{path}: {error}{hint}") from None
     read_weights(model, folder / WEIGHTS, RENAMED.get(config.tag, {}), saved_beside(folder))
@@ -74,14 +81,42 @@ def load_network(folder: Path, attend: Attends = None) -> nn.Module:
 
 def read_config(folder: Path) -> tuple[Any, Any]:
     """A model's class and its configuration; raises `ValueError` for one that is not known."""
-    entries = read_json_file(folder / CONFIG)
+    path = folder / CONFIG
+    entries = read_json_file(path)
     if not isinstance(entries, dict):
-        raise ValueError("it is not a configuration")
-    if entries.pop("format", None) != FORMAT:
-        entries = upgraded(entries, folder)
-    name = entries.pop("model_type", None)
-    if name not in MODELS:
-        hint = nearest(str(name), MODELS)
-        raise ValueError(f"its model_type is {name!r}, which is not known; {hint}")
-    kind = model_class(name)
-    return kind, kind.config_type.from_entries(entries)
+        raise ValueError(f"{path} is not a configuration, but {shown(entries)}")
+    try:
+        if entries.pop("format", None) != FORMAT:
+            entries = upgraded(entries, folder)
+        name = entries.pop("model_type", None)
+        if not isinstance(name, str) or name not in MODELS:
+            hint = nearest(str(name)[:MOST_SHOWN], MODELS)
+            raise ValueError(f"its model_type is {shown(name)}, which is not known; {hint}")
+        kind = model_class(name)
+        return kind, kind.config_type.from_entries(entries)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+@contextmanager
+def at_most(count: int) -> Iterator[None]:
+    """Let no more than so many weights be made here, those that others replace among them.
+
+    Raises `ValueError` at the first one too many.
+    """
+    made, here = 0, get_ident()
+
+    def counted(module: nn.Module, name: str, weight: nn.Parameter) -> None:
+        nonlocal made
+        made += get_ident() == here
+        if made > count:
+            raise ValueError(
+                f"its network has more weights than are in {WEIGHTS}; copy the whole run folder "
+                "again"
+            )
+
+    handle = register_module_parameter_registration_hook(counted)
+    try:
+        yield
+    finally:
+        handle.remove()

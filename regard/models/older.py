@@ -22,16 +22,24 @@ NUMBERS = {"cosine": "cosine(0.1)", "top_k": "top_k(8)", "soft_cap": "soft_cap(3
 
 
 def upgraded(entries: Entries, folder: Path) -> Entries:
-    """The configuration as it would be written today; one that is not known stays as it is."""
+    """The configuration as it would be written today; one that is not known stays as it is.
+
+    Raises `ValueError` for one that version 0.1 did not write.
+    """
     path = folder / "task.json"
     about = read_json_file(path) if path.is_file() else {}
     convert = CONVERSIONS.get(str(entries.get("model_type")))
     if convert is None:
         return entries
-    if entries.get("max_length", 0) is None:
-        # Where positions were not learned, only the task knew how long its sequences are.
-        entries["max_length"] = about.get("longest", about.get("block"))
-    return convert({**_parts(about), **_sizes_of_items(folder), **entries})
+    try:
+        if entries.get("max_length", 0) is None:
+            # Where positions were not learned, only the task knew how long its sequences are.
+            entries["max_length"] = about.get("longest", about.get("block"))
+        return convert({**_parts(about), **_sizes_of_items(folder), **entries})
+    except KeyError as error:
+        raise ValueError(f"it lacks {error}, as version 0.1 wrote it") from None
+    except (TypeError, AttributeError, ArithmeticError) as error:
+        raise ValueError(f"it is not what version 0.1 wrote: {error}") from None
 
 
 def saved_beside(folder: Path) -> dict[str, Tensor]:
@@ -62,7 +70,7 @@ def _item_features(folder: Path) -> Tensor:
         table = torch.tensor(read_json_file(path)["features"])
         if table.ndim != 2 or (table.numel() and table.dtype != torch.long):
             raise ValueError(f"its features are {table.dtype}{list(table.shape)}")
-    except (ValueError, KeyError, TypeError, RuntimeError) as error:
+    except (ValueError, KeyError, TypeError, RuntimeError, OverflowError) as error:
         raise ValueError(f"{path} holds no table of items: {error}") from None
     return table.long()
 

@@ -5,16 +5,20 @@ every byte accounted for - so that a wrong or hostile file costs neither memory 
 """
 
 import json
-from collections.abc import Collection, Mapping
+import os
+import struct
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from regard._io.files import read_json, write_whole
+from regard._io.files import open_file, read_file, read_json, write_whole
 from regard._io.safetensors import header_length
 from regard._io.safetensors import read_header as header
+from regard._printable import shown
 from regard.errors import CheckpointMismatch
 
 Value = TypeVar("Value")
@@ -57,17 +61,19 @@ def read_weights(
     Raises `CheckpointMismatch` with every missing, unexpected and wrong-shaped tensor, or
     `ValueError` when the file is damaged; the module is then unchanged.
     """
-    content = path.read_bytes()
     state = module.state_dict()
-    try:
-        again = shared_names(module) | _shared_in(content, module)
+    with _naming(path):
+        head, total = read_head(path)
+        again = shared_names(module) | _shared_in(head, module)
         expected = {name: t for name, t in state.items() if name not in again}
         whole = [name for name, t in expected.items() if not t.is_floating_point()]
-        found = renamed_weights(weight_shapes(content, whole), renamed)
-    except ValueError as error:
-        raise ValueError(f"{path} is damaged or no safetensors file: {error}") from None
+        found = renamed_weights(weight_shapes(head, whole, total), renamed)
     found |= {name: list(tensor.shape) for name, tensor in beside.items()}
     _compare(found, expected, path)
+    with _naming(path):
+        content = read_file(path, total)
+        if len(content) != total or not content.startswith(head):
+            raise ValueError("it changed while it was read")
     read = renamed_weights(load(content), renamed) | dict(beside)
     tensors = {name: tensor.to(expected[name].dtype) for name, tensor in read.items()}
     tensors |= {name: tensors[first] for name, first in again.items()}
@@ -75,6 +81,33 @@ def read_weights(
     for name, first in again.items():
         owner, _, leaf = name.rpartition(".")
         setattr(module.get_submodule(owner), leaf, module.get_parameter(first))
+
+
+def count_weights(path: Path) -> int:
+    """How many tensors a file says that it has; raises `ValueError` when it is damaged."""
+    with _naming(path):
+        head, total = read_head(path)
+        return len(header(head[8:], total - len(head)))
+
+
+def read_head(path: Path) -> tuple[bytes, int]:
+    """What stands before the tensors of a file, and how many bytes the file has.
+
+    Raises `ValueError` when no header can be there; the tensors are not looked at.
+    """
+    with open_file(path) as file:
+        total = os.fstat(file.fileno()).st_size
+        start = file.read(8)
+        return start + file.read(header_length(start, total)), total
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Say which file it is that a `ValueError` speaks of."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged or no safetensors file: {error}") from None
 
 
 def _in_order(content: bytes) -> bytes:
@@ -108,7 +141,8 @@ def shared_names(module: nn.Module) -> dict[str, str]:
 
 def _shared_in(content: bytes, module: nn.Module) -> dict[str, str]:
     """What a file says that is shared, as far as this module has it and it can be."""
-    table = read_json(content[8 : 8 + header_length(content[:8], len(content))])
+    (length,) = struct.unpack("<Q", content[:8])
+    table = read_json(content[8 : 8 + length])
     about = table.get("__metadata__") if isinstance(table, dict) else None
     said = about.get(SHARED, "{}") if isinstance(about, dict) else "{}"
     shared = read_json(said) if isinstance(said, str) else None
@@ -123,22 +157,27 @@ def _shared_in(content: bytes, module: nn.Module) -> dict[str, str]:
     }
 
 
-def weight_shapes(content: bytes, integers: Collection[str] = ()) -> dict[str, list[int]]:
+def weight_shapes(
+    content: bytes, integers: Collection[str] = (), total: int | None = None
+) -> dict[str, list[int]]:
     """Name and shape of every tensor in a safetensors file.
 
     Args:
+        content: the file, or what stands before its tensors.
         integers: the tensors that hold whole numbers or truth values; all others are weights.
+        total: bytes of the file; those of `content` if None.
 
     Raises `ValueError` unless the tensors cover the rest of the file exactly, in some order and
     without gap or overlap, each with as many bytes as its shape and dtype take.
     """
-    length = header_length(content[:8], len(content))
-    rows = header(content[8 : 8 + length], len(content) - 8 - length)
+    total = len(content) if total is None else total
+    length = header_length(content[:8], total)
+    rows = header(content[8 : 8 + length], total - 8 - length)
     for name, dtype, _ in rows:
         if dtype.is_floating_point and name in integers:
-            raise ValueError(f"{name!r} is {dtype}, but it holds whole numbers")
+            raise ValueError(f"{shown(name)} is {dtype}, but it holds whole numbers")
         if not dtype.is_floating_point and name not in integers:
-            raise ValueError(f"{name!r} is {dtype}; only floating-point weights are read")
+            raise ValueError(f"{shown(name)} is {dtype}; only floating-point weights are read")
     return {name: shape for name, _, shape in rows}
 
 

@@ -6,6 +6,9 @@ from typing import Any
 
 from torch import nn
 
+from regard._io.files import require_shallow
+from regard._printable import shortened
+from regard.data.encoding.trusted import require_texts
 from regard.errors import UsageError
 from regard.models import MODELS
 from regard.run.folder import CONFIG, settings_in
@@ -30,12 +33,18 @@ def asked(
             "model is a network of your own: give the task that trains it, such as "
             "task=Classify(data, model)"
         )
-    given = (
+    given = tuple(
         (key, str(value) if isinstance(value, Path) else value)
         for key, value in settings.items()
         if value is not None
     )
-    return Request(recipe, tables, tuple(given), resumes=resume not in ("auto", "never"))
+    for key, value in given:
+        try:
+            require_shallow(value)
+            require_texts(value)
+        except ValueError as error:
+            raise UsageError(f"{shortened(key)}: {error}") from None
+    return Request(recipe, tables, given, resumes=resume not in ("auto", "never"))
 
 
 def run_settings(folder: Path) -> Any:

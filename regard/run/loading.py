@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from torch import nn
 
 from regard._io.files import read_json_file
+from regard._printable import shortened, shown
 from regard.models.attention import Attends
 from regard.tasks import task_class
 from regard.tasks.exchange import TASK, load_model, read_about
@@ -47,7 +48,7 @@ def load_predictor(
         kind = task_class(about["task"]).predictor_type
     except ValueError:
         raise ValueError(
-            f"{folder} was trained for {about['task']!r}, which this version does not know"
+            f"{folder} was trained for {shown(about['task'])}, which this version does not know"
         ) from None
     if model is None:
         _require_network_of_ours(folder)
@@ -64,8 +65,8 @@ def _require_network_of_ours(folder: Path) -> None:
     entries = read_json_file(folder / "config.json")
     if isinstance(entries, dict) and entries.get("model_type") is None and "class" in entries:
         raise ValueError(
-            f"{folder} has the weights of a network of your own, {entries['class']}: give it "
-            "again, as model=..."
+            f"{folder} has the weights of a network of your own, "
+            f"{shortened(str(entries['class']))}: give it again, as model=..."
         )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
 
 from regard._nearest import nearest
+from regard._printable import shortened, shown
 from regard._spelling import parse
 from regard.config import KIND, Config, Positive, alternatives, checked, fields_of, walk
 from regard.data.reading.corpus import Corpus
@@ -46,6 +47,8 @@ ALIASES = {
 }
 """Short names of settings that everybody gives."""
 
+LONGEST_NAME = 200
+"""Characters of a name that are compared with those there are."""
 MOST_NAMED = 4
 """Networks that are named when a setting is theirs."""
 
@@ -178,7 +181,9 @@ def _merged(base: Any, request: Request) -> dict[str, dict[str, Any]]:
     kinds = kinds_of(task, model)
     for section in (section for table in request.tables for section in table):
         if section not in SECTIONS:
-            raise UsageError(f"there is no section [{section}]; {nearest(section, SECTIONS)}")
+            raise UsageError(
+                f"there is no section [{shortened(section)}]; {nearest(section, SECTIONS)}"
+            )
     for table in request.tables:
         _require_no_imports(table.get("model", {}))
     assigned = [each for key, value in request.given for each in _assigned(key, value, kinds)]
@@ -206,8 +211,8 @@ def _require_no_imports(model: Mapping[str, Any]) -> None:
         of_a_run = key.endswith(".own")
         if isinstance(value, str) and ":" in value.partition("(")[0] and not of_a_run:
             raise UsageError(
-                f"model.{key} is {value!r} in a file, and a file imports nothing; give it on the "
-                "command line or in Python"
+                f"model.{shortened(key)} is {shown(value)} in a file, and a file imports nothing; "
+                "give it on the command line or in Python"
             )
 
 
@@ -266,7 +271,7 @@ def _score_key(kinds: Mapping[str, type[Config]], value: Any) -> str:
     name = _named_in(value) if isinstance(value, str) and ":" not in value else None
     if has_score and attentions and name is not None and name not in SCORES:
         hint = nearest(name, [*attentions, *SCORES], SYNONYMS)
-        raise UsageError(f"there is no attention {name!r}: {hint}")
+        raise UsageError(f"there is no attention {shown(name)}: {hint}")
     return "score"
 
 
@@ -299,7 +304,7 @@ def _resolved(key: str, kinds: Mapping[str, type[Config]]) -> list[Place]:
 
 def _unknown(key: str, kinds: Mapping[str, type[Config]]) -> str:
     """What is said of a setting that no one here reads."""
-    name = key.split(".")[-1]
+    key, name = shortened(key), key.split(".")[-1][:LONGEST_NAME]
     model, task = kinds["model"], kinds["task"]
     if name in model.from_data:
         return f"{name} is decided by the data; leave it out"
@@ -390,8 +395,8 @@ def _check_names(request: Request) -> None:
     """Raise `UsageError` for a task or a network that is not there, before any data is read."""
     for section, known in (("task", TASKS), ("model", MODELS)):
         name = request.named(section)
-        if name is not None and name not in known:
-            raise UsageError(f"there is no {section} {name!r}: {nearest(str(name), known)}")
+        if name is not None and (not isinstance(name, str) or name not in known):
+            raise UsageError(f"there is no {section} {shown(name)}: {nearest(str(name), known)}")
 
 
 def _data(base: Any, request: Request) -> DataSettings:

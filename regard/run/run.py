@@ -12,6 +12,8 @@ from torch import nn
 
 from regard._io.faults import sentence
 from regard._io.files import read_json_file
+from regard._printable import shown
+from regard.data.encoding.trusted import require_texts
 from regard.data.reading.text_encoding import AUTO
 from regard.errors import UsageError
 from regard.models.attention import Attends
@@ -137,12 +139,13 @@ class Run:
         several, and for what is no text.
         """
         if isinstance(inputs, str):
-            raise TypeError(f"inputs must be a list, such as [{inputs[:40]!r}], got a text")
+            raise TypeError(f"inputs must be a list, such as [{shown(inputs, 40)}], got a text")
         parse = type(self.predictor).parse
+        require_texts(inputs)
         typed = [parse(each) if isinstance(each, str) else each for each in inputs]
         for number, each in enumerate(typed, 1):
             if parse is Predictor.parse and not isinstance(each, str):
-                raise TypeError(f"input {number} of {len(typed)} must be a text, got {each!r}")
+                raise TypeError(f"input {number} of {len(typed)} must be a text, got {shown(each)}")
         return self.predictor.predict(typed, num_answers)
 
     def evaluate(

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
-from regard._io.files import read_bounded
+from regard._io.files import read_file, require_shallow
 from regard._nearest import nearest
+from regard._printable import shortened, shown
 from regard._spelling import parse
 from regard.config import KIND, Config, alternatives, checked, fields_of, plain, walk
 from regard.data.reading.text_encoding import AUTO
@@ -22,6 +23,7 @@ Table = Mapping[str, Mapping[str, Any]]
 Place = tuple[str, ...]
 
 SECTIONS = ("data", "task", "model", "train")
+MAX_TOML_BYTES = 2**20
 BUDGETS = ("epochs", "steps", "seconds")
 ENDINGS = ("patience", "patience_steps", "least_steps")
 """Settings that say, beside a budget, when a run ends."""
@@ -197,7 +199,9 @@ def settings_of(entries: Table) -> Settings:
     """
     for section in entries:
         if section not in SECTIONS:
-            raise UsageError(f"there is no section [{section}]; {nearest(section, SECTIONS)}")
+            raise UsageError(
+                f"there is no section [{shortened(section)}]; {nearest(section, SECTIONS)}"
+            )
     task, model = entries["task"].get("name"), entries["model"].get("name")
     try:
         kinds = kinds_of(str(task), str(model))
@@ -231,7 +235,9 @@ def _section(section: str, kind: type[Config], entries: Mapping[str, Any]) -> An
         if key not in known:
             if key in kind.from_data:
                 raise UsageError(f"{section}.{key} is decided by the data; leave it out")
-            raise UsageError(f"there is no setting {section}.{key}; {nearest(key, known)}")
+            raise UsageError(
+                f"there is no setting {section}.{shortened(key)}; {nearest(key, known)}"
+            )
     try:
         if kind.from_data:
             return _entries_of(kind, entries)
@@ -295,7 +301,7 @@ def _require_fields(
             )
         known = fields_of(option)
         hint = nearest(key, known) if known else f"{name} {option.tag} has no settings"
-        raise UsageError(f"there is no {name}.{key}; {hint}")
+        raise UsageError(f"there is no {name}.{shortened(key)}; {hint}")
 
 
 def _as_entries(name: str, value: Any, options: Sequence[type[Config]]) -> dict[str, Any]:
@@ -310,7 +316,7 @@ def _as_entries(name: str, value: Any, options: Sequence[type[Config]]) -> dict[
         return dict(value)
     if not isinstance(value, str):
         listed = ", ".join(each.tag for each in options)
-        raise UsageError(f"{name} must be one of {listed}, got {value!r}")
+        raise UsageError(f"{name} must be one of {listed}, got {shown(value)}")
     try:
         spelled = parse(value)
     except ValueError as error:
@@ -320,7 +326,7 @@ def _as_entries(name: str, value: Any, options: Sequence[type[Config]]) -> dict[
         held = list(fields_of(options[0]))
         raise UsageError(
             f"{name} holds {', '.join(held)}: set one of them, such as {name}.{held[0]}; "
-            f"got {value!r}"
+            f"got {shown(value)}"
         )
     named = list(fields_of(option)) if option else []
     if option and len(spelled.args) > len(named):
@@ -373,7 +379,7 @@ def differences(old: Table, new: Table) -> list[str]:
     """Every setting that is not the same, as `key is OLD in the run and NEW now`."""
     was, now = flat(old), flat(new)
     return [
-        f"{key} is {was.get(key)!r} in the run and {now.get(key)!r} now"
+        f"{key} is {shown(was.get(key))} in the run and {shown(now.get(key))} now"
         for key in dict.fromkeys([*was, *now])
         if was.get(key) != now.get(key)
     ]
@@ -382,12 +388,18 @@ def differences(old: Table, new: Table) -> list[str]:
 def read_toml(path: Path) -> dict[str, dict[str, Any]]:
     """The sections of a file; raises `UsageError` when it cannot be read."""
     try:
-        found = tomllib.loads(read_bounded(path).decode())
+        found = tomllib.loads(read_file(path, MAX_TOML_BYTES).decode())
+        require_shallow(found)
+    except RecursionError:
+        raise UsageError(f"{path} cannot be read: it is nested too deeply") from None
     except (OSError, ValueError) as error:
-        why = (error.strerror if isinstance(error, OSError) else None) or error
-        raise UsageError(f"{path} cannot be read: {why}") from None
+        why = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        said = why.removeprefix(f"{path} cannot be read: ")
+        raise UsageError(f"{path} cannot be read: {shortened(said, 200)}") from None
     loose = [key for key, value in found.items() if not isinstance(value, dict)]
     if loose:
         listed = ", ".join(f"[{name}]" for name in SECTIONS)
-        raise UsageError(f"{path}: {loose[0]} stands in no section; put it under one of {listed}")
+        raise UsageError(
+            f"{path}: {shortened(loose[0])} stands in no section; put it under one of {listed}"
+        )
     return found

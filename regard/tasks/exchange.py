@@ -12,12 +12,12 @@ from typing import Any
 from torch import Tensor, nn
 
 from regard._io.files import read_json_file, write_whole
-from regard._io.manifest import NAME, verify_manifest, write_manifest
-from regard.config import Config
+from regard._io.manifest import verify_manifest, vouched_files, write_manifest
+from regard.config import Config, checked
 from regard.models import checkpoint
 from regard.models.attention import Attends
 from regard.models.checkpoint import CONFIG, WEIGHTS
-from regard.models.weights import read_weights, write_weights
+from regard.models.weights import count_weights, read_weights, write_weights
 
 TASK, README = "task.json", "README.md"
 
@@ -61,13 +61,42 @@ def read_about(folder: Path) -> dict[str, Any]:
     Raises `FileNotFoundError` when the folder or a file is missing and `ValueError` when one is
     damaged or not what `save_model` writes.
     """
+    if (folder / WEIGHTS).exists():
+        # What is no file of weights at all is not read whole to know that.
+        count_weights(folder / WEIGHTS)
     verify_manifest(folder, [CONFIG, WEIGHTS, TASK])
-    vouched = read_json_file(folder / NAME)["files"]
+    vouched = vouched_files(folder)
     verify_manifest(folder, [name for name in vouched if name not in (CONFIG, WEIGHTS, TASK)])
     about = read_json_file(folder / TASK)
     if not isinstance(about, dict) or not isinstance(about.get("task"), str):
         raise ValueError(f"{folder / TASK} does not name a task; copy the whole run folder again")
     return about
+
+
+def said(
+    folder: Path, entries: Mapping[str, Any], kinds: Mapping[str, Any], needed: Sequence[str] = ()
+) -> dict[str, Any]:
+    """These entries of `task.json`, those that are there, each as a field of its kind holds it.
+
+    Args:
+        kinds: name → what it may hold, as in a `Config`.
+        needed: those that have to be there.
+
+    Raises `ValueError` with the file, the name and the value where one does not fit.
+
+    >>> said(Path("best"), {"longest": 3, "task": "match"}, {"longest": int, "block": int})
+    {'longest': 3}
+    """
+    lacking = [name for name in needed if name not in entries]
+    if lacking:
+        listed = ", ".join(map(repr, lacking))
+        raise ValueError(f"{folder / TASK} lacks {listed}; copy the whole run folder again")
+    try:
+        return {
+            name: checked(name, entries[name], kinds[name]) for name in kinds if name in entries
+        }
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{folder / TASK}: {error}; copy the whole run folder again") from None
 
 
 def _card(model: Any, about: Mapping[str, Any]) -> str:

@@ -36,15 +36,15 @@ class PairPredictor(Predictor):
         """
         if not inputs:
             return []
-        lefts, rights = (self.coder.tokenizer.encode(side) for side in zip(*inputs, strict=True))
+        read, longest = self.coder.tokenizer, self.coder.longest
+        lefts, rights = (read.encode(side, longest) for side in zip(*inputs, strict=True))
         for number, lengths in enumerate(zip(lefts.lengths, rights.lengths, strict=True), 1):
             if not all(lengths):
                 side = "right" if lengths[0] else "left"
                 raise ValueError(
                     f"the {side} sentence of pair {number} of {len(inputs)} is empty; give both"
                 )
-        cut = (lefts.cut(self.coder.longest), rights.cut(self.coder.longest))
-        rows = zip(inputs, *cut, strict=True)
+        rows = zip(inputs, lefts, rights, strict=True)
         return [self._answer(pair, x.tolist(), y.tolist(), num_answers) for pair, x, y in rows]
 
     @staticmethod
@@ -71,11 +71,13 @@ class PairPredictor(Predictor):
         weights = None
         if hasattr(self.model, "attention_weights"):
             weights = self.model.attention_weights(*sides)[0].float().cpu()
+        longest = self.coder.longest
+        unknown = {each for side in pair for each in tokenizer.unknown(side, longest)}
         return Answer(
             text=BETWEEN.join(pair),
             answers=answers,
             inputs=tuple(tokenizer.tokens(left)),
             outputs=tuple(tokenizer.tokens(right)),
             weights=weights,
-            unknown=tuple(sorted({each for side in pair for each in tokenizer.unknown(side)})),
+            unknown=tuple(sorted(unknown)),
         )

@@ -9,7 +9,6 @@ import numpy as np
 
 from regard.data.encoding.documents import DocumentCoder
 from regard.data.encoding.examples import (
-    EncodesText,
     Examples,
     Reader,
     encode_examples,
@@ -94,7 +93,7 @@ class OneText(TokenCoder):
     sentences: bool
 
     @property
-    def texts(self) -> EncodesText:
+    def texts(self) -> Tokenizer | DocumentCoder:
         """What reads the texts."""
         return DocumentCoder(self.tokenizer) if self.sentences else self.tokenizer
 

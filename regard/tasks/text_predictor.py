@@ -26,9 +26,10 @@ class TextPredictor(Predictor):
     def predict(self, inputs: Sequence[str], num_answers: int = 1) -> list[Answer]:
         """What is said of each text, and where the network attended.
 
-        Raises `ValueError` for a text without a token.
+        Of a long text the beginning is read, as in training. Raises `ValueError` for a text
+        without a token.
         """
-        sources = self.coder.texts.encode(inputs)
+        sources = self.coder.texts.encode(inputs, self.coder.longest)
         for number, length in enumerate(sources.lengths):
             if not length:
                 raise ValueError(f"text {number + 1} of {len(inputs)} is empty; give a sentence")
@@ -54,7 +55,7 @@ class TextPredictor(Predictor):
             inputs=tuple(inputs),
             outputs=(answers[0][0],),
             weights=None if weights is None else weights.unsqueeze(0),
-            unknown=tuple(self.coder.tokenizer.unknown(text)),
+            unknown=tuple(self.coder.tokenizer.unknown(text, self.coder.longest)),
         )
 
 

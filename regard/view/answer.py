@@ -4,10 +4,11 @@ from shutil import get_terminal_size
 
 from torch import Tensor
 
+from regard._printable import printable
 from regard.view.answered import Answered
 from regard.view.letters import folded, runs_right_to_left
 from regard.view.running import along
-from regard.view.terminal import alignment, held, printable, underlined, visible
+from regard.view.terminal import alignment, held, underlined, visible
 
 MOST_DRAWN = 60
 """Greatest number of lines with an input on each."""

@@ -17,8 +17,6 @@ GAP = 2
 MIN_NAME, MOST_NAME = 4, 16
 """Cells that the name of an input has at least, and that of one of several outputs at most."""
 _JOINERS = "\u200c\u200d"
-_OBEYED = ("Cc", "Cs", "Zl", "Zp")
-_TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 def alignment(
@@ -133,16 +131,6 @@ def visible(token: str) -> str:
     )
     shown += "".join(map(_visible_character, parts[2]))
     return "◌" + shown if shown and unicodedata.category(shown[0])[0] == "M" else shown
-
-
-def printable(text: str) -> str:
-    r"""A text without what a terminal would obey: control characters, escapes, forced directions.
-
-    >>> printable("3\x1b[31m mars\n2026")
-    '3[31m mars2026'
-    """
-    kept = (c for c in text if c not in _TURNING)
-    return "".join(c for c in kept if unicodedata.category(c) not in _OBEYED)
 
 
 def _joins(token: str, place: int) -> bool:

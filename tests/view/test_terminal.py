@@ -6,7 +6,8 @@ import pytest
 import torch
 from rich.cells import cell_len
 
-from regard.view.terminal import SHADES, alignment, printable, shade, visible
+from regard._printable import printable
+from regard.view.terminal import SHADES, alignment, shade, visible
 
 HOSTILE = ["\x1b[31m", "\x07", "\r", "\n", "\x9b2J", "\u202e", "\u2066", "\ud800", "\x00", "\u2028"]
 

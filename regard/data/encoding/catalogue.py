@@ -5,11 +5,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Int
 
 from regard._io.files import read_json_file, write_whole
+from regard._printable import shown
 
 NO_ITEM, UNKNOWN_ITEM = 0, 1
 SPECIAL_ITEMS = ("<pad>", "<unk>")
@@ -112,12 +114,26 @@ class Catalogue:
     @classmethod
     def load(cls, path: Path) -> "Catalogue":
         """Read what `save` wrote; raises `ValueError` when the file is damaged or foreign."""
+        entry = read_json_file(path)
         try:
-            entry = read_json_file(path)
-            items, values = tuple(entry["items"]), tuple(entry["values"])
-            rows = np.array(entry["features"], dtype=np.int64)
-            if rows.ndim != 2:
-                raise ValueError("its features are no table")
-            return cls(items, rows, values)
+            items, values = (_names(name, entry[name]) for name in ("items", "values"))
+            return cls(items, _table(entry["features"]), values)
         except (ValueError, KeyError, TypeError, OverflowError) as error:
             raise ValueError(f"{path} holds no catalogue of items: {error}") from None
+
+
+def _names(name: str, found: Any) -> tuple[str, ...]:
+    if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
+        raise ValueError(f"{name} must be a list of texts, got {shown(found)}")
+    return tuple(found)
+
+
+def _table(found: Any) -> Int[np.ndarray, "items columns"]:
+    """Rows of whole numbers, all of one length."""
+    rows = found if isinstance(found, list) else [found]
+    width = len(rows[0]) if rows and isinstance(rows[0], list) else -1
+    for row in rows:
+        whole = isinstance(row, list) and all(type(number) is int for number in row)
+        if not whole or len(row) != width:
+            raise ValueError(f"its features are no table of whole numbers: a row is {shown(row)}")
+    return np.array(rows, dtype=np.int64).reshape(len(rows), max(width, 0))

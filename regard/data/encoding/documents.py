@@ -28,10 +28,10 @@ class DocumentCoder:
 
     tokenizer: Tokenizer
 
-    def encode(self, texts: Sequence[str]) -> Ragged:
-        """The numbers of each document."""
-        cut = [sentences_of(text) for text in texts]
-        encoded = self.tokenizer.encode(list(chain.from_iterable(cut)))
+    def encode(self, texts: Sequence[str], longest: int | None = None) -> Ragged:
+        """The numbers of each document; of a long one the first, `longest` and some more."""
+        cut = [_first(sentences_of(text), longest) for text in texts]
+        encoded = self.tokenizer.encode(list(chain.from_iterable(cut)), longest)
         sizes = encoded.lengths
         end = np.array([self.tokenizer.end], dtype=np.int32)
         pieces = [each for row in encoded if len(row) for each in (row, end)]
@@ -44,9 +44,14 @@ class DocumentCoder:
         """Each number as a piece to look at."""
         return self.tokenizer.tokens(numbers)
 
-    def unknown(self, text: str) -> list[str]:
+    def unknown(self, text: str, longest: int | None = None) -> list[str]:
         """The distinct parts of a text that are read as `<unk>`, sorted."""
-        return self.tokenizer.unknown(text)
+        return self.tokenizer.unknown(text, longest)
+
+
+def _first(sentences: list[str], longest: int | None) -> list[str]:
+    """The first sentences: each has a token, and one that marks its end."""
+    return sentences if longest is None else sentences[: longest + 1]
 
 
 def sentences_of(text: str) -> list[str]:

@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -13,20 +14,23 @@ from typing import Any
 import numpy as np
 
 from regard._io.extra import extra
-from regard._io.files import read_bounded, read_json, write_whole
+from regard._io.files import read_file, read_json, write_whole
 from regard.data.encoding.pieces import readable_piece
 from regard.data.encoding.ragged import Ragged
 from regard.data.encoding.special_tokens import SpecialTokens
-from regard.data.encoding.vocabulary import MAX_TOKENS
+from regard.data.encoding.trusted import (
+    TOKENIZER_MODELS,
+    refused_as_value_error,
+    require_characters,
+    require_numbered,
+    require_readable,
+    require_steady,
+)
 
-TOKENIZER_MODELS = {
-    "bpe": "BPE",
-    "wordpiece": "WordPiece",
-    "unigram": "Unigram",
-    "words": "WordLevel",
-    "characters": "WordLevel",
-}
-"""The kinds of tokenizer, and what `tokenizer.json` calls their models."""
+LETTERS, SLACK = 16, 1000
+"""Characters that are looked at: so many for each token that is wanted, and so many more."""
+
+_SPACE = re.compile(r"\s")
 
 ENCODED_AT_ONCE = 1000
 """Texts that are encoded at a time."""
@@ -90,13 +94,17 @@ class Tokenizer:
         """
         package = extra("tokenizers")
         try:
-            text = read_bounded(Path(path)).decode()
-            read_json(text)
-            inner = package.Tokenizer.from_str(text)
-            _check(inner)
-        except OSError:
-            raise
-        except Exception as error:  # the package raises bare Exception for a wrong file
+            content = read_file(Path(path))
+            entries = read_json(content)
+            require_readable(entries)
+            with refused_as_value_error():
+                inner = package.Tokenizer.from_str(content.decode())
+                # Lengths are the business of who reads: nothing is cut or filled up here.
+                inner.no_truncation()
+                inner.no_padding()
+                require_numbered(inner, entries)
+                require_steady(inner)
+        except ValueError as error:
             raise ValueError(f"{path} is not a tokenizer: {error}") from None
         return cls(inner)
 
@@ -138,18 +146,41 @@ class Tokenizer:
         """The number after the last output."""
         return self.specials.require("end")
 
-    def encode(self, texts: Sequence[str]) -> Ragged:
-        """The numbers of each text, int32, without any special one."""
-        with threads():
-            encoded = self._inner.encode_batch_fast(list(texts), add_special_tokens=False)
-        rows = [each.ids for each in encoded]
+    def encode(self, texts: Sequence[str], longest: int | None = None) -> Ragged:
+        """The numbers of each text, int32, without any special one.
+
+        Args:
+            longest: how many of each are wanted, the first ones, all if None. What stands far
+                behind them in a text is not looked at.
+
+        Raises `ValueError` for a text that is none: with half of a character in it, such as stands
+        for a byte that is not UTF-8.
+        """
+        for text in texts:
+            require_characters(text)
+        if longest is None:
+            rows = self._rows(list(texts))
+        else:
+            begun = [beginning(text, longest) for text in texts]
+            rows = self._rows(begun)
+            for place, (text, begin) in enumerate(zip(texts, begun, strict=True)):
+                while len(rows[place]) < longest and len(begin) < len(text):
+                    begin = beginning(text, longest, len(begin))
+                    (rows[place],) = self._rows([begin])
+            rows = [row[:longest] for row in rows]
         offsets = np.cumsum([0] + [len(row) for row in rows])
         values = np.fromiter(chain.from_iterable(rows), dtype=np.int32, count=int(offsets[-1]))
         return Ragged(values, offsets)
 
+    def _rows(self, texts: list[str]) -> list[list[int]]:
+        with threads(), refused_as_value_error():
+            encoded = self._inner.encode_batch_fast(texts, add_special_tokens=False)
+        return [each.ids for each in encoded]
+
     def decode(self, numbers: Sequence[int]) -> str:
         """The text of these numbers, without the special ones."""
-        return self._inner.decode(list(numbers), skip_special_tokens=True)
+        with refused_as_value_error():
+            return self._inner.decode(list(numbers), skip_special_tokens=True)
 
     def tokens(self, numbers: Sequence[int]) -> list[str]:
         """Each number as a piece to look at: `▁` marks a word's beginning, `<e2>` part of a letter.
@@ -161,10 +192,17 @@ class Tokenizer:
         pieces = [self._inner.id_to_token(number) for number in numbers]
         return [readable_piece(piece) for piece in pieces] if self._is_of_bytes else pieces
 
-    def unknown(self, text: str) -> list[str]:
-        """The distinct parts of a text that are read as unknown, sorted."""
+    def unknown(self, text: str, longest: int | None = None) -> list[str]:
+        """The distinct parts of a text that are read as unknown, sorted.
+
+        Args:
+            longest: as in `encode`.
+        """
+        text = text if longest is None else beginning(text, longest)
         unknown = self.specials.unknown
-        encoding = self._inner.encode(text, add_special_tokens=False)
+        require_characters(text)
+        with refused_as_value_error():
+            encoding = self._inner.encode(text, add_special_tokens=False)
         spans = zip(encoding.ids, encoding.offsets, strict=True)
         return sorted({text[start:end] for number, (start, end) in spans if number == unknown})
 
@@ -173,6 +211,21 @@ class Tokenizer:
         """Whether its tokens spell bytes, each as one character."""
         content = json.loads(self.json())
         return "ByteLevel" in json.dumps([content["pre_tokenizer"], content["decoder"]])
+
+
+def beginning(text: str, longest: int, known: int = 0) -> str:
+    """So much of a text that its first `longest` tokens are those of the whole, as a rule.
+
+    It ends before a space, or where there is none for long, somewhere.
+
+    Args:
+        known: characters of a beginning that had too few tokens; this one is twice as long.
+    """
+    least = max(LETTERS * longest + SLACK, 2 * known)
+    if len(text) <= 2 * least:
+        return text
+    space = _SPACE.search(text, least, 2 * least)
+    return text[: space.start() if space else 2 * least]
 
 
 @contextmanager
@@ -185,11 +238,3 @@ def threads() -> Iterator[None]:
         yield
     finally:
         os.environ["TOKENIZERS_PARALLELISM"] = before
-
-
-def _check(inner: Any) -> None:
-    model, size = type(inner.model).__name__, inner.get_vocab_size()
-    if model not in TOKENIZER_MODELS.values():
-        raise ValueError(f"its model must be one of {', '.join(TOKENIZER_MODELS.values())}")
-    if size > MAX_TOKENS:
-        raise ValueError(f"it has {size} tokens, {MAX_TOKENS} are allowed")

@@ -3,6 +3,9 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
+
+from regard._printable import shown
 
 PAD_TOKEN, UNKNOWN_TOKEN, BEGIN_TOKEN, END_TOKEN = "<pad>", "<unk>", "<s>", "</s>"
 SPECIAL_TOKENS = (PAD_TOKEN, UNKNOWN_TOKEN, BEGIN_TOKEN, END_TOKEN)
@@ -49,6 +52,13 @@ class Vocabulary:
     def build(cls, tokens: Iterable[str]) -> "Vocabulary":
         """The vocabulary of these tokens, sorted, behind the specials."""
         return cls(SPECIAL_TOKENS + tuple(sorted(set(tokens) - set(SPECIAL_TOKENS))))
+
+    @classmethod
+    def of(cls, found: Any) -> "Vocabulary":
+        """The vocabulary whose tokens stand in a list that a file holds, in their order."""
+        if not isinstance(found, list):
+            raise ValueError(f"its tokens must be a list, got {shown(found)}")
+        return cls(tuple(found))
 
     def __len__(self) -> int:
         return len(self.tokens)

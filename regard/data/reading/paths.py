@@ -1,5 +1,6 @@
 """The files that a user's words for data name: `~`, patterns, and several with commas between."""
 
+import os
 from glob import glob
 from pathlib import Path
 
@@ -21,7 +22,7 @@ def files_of(text: str) -> tuple[Path, ...]:
     found: list[Path] = []
     for name in text.split("\n"):
         _require_local(name)
-        path = Path(name).expanduser()
+        path = Path(os.path.expanduser(name))
         if any(mark in name for mark in "*?[") and not path.exists():
             matching = sorted(glob(str(path), recursive=True))
             if not matching:

@@ -5,12 +5,14 @@ import tempfile
 import weakref
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
 
 from regard._io.extra import extra
+from regard._printable import message
 from regard.data.reading.corpus import Corpus, Read, describe_corpus, fingerprint
 from regard.data.reading.generated import MADE, generated_layout, is_synthetic
 from regard.data.reading.hub import HUB, hub_layout
@@ -70,13 +72,47 @@ def read(
     named = {"source": source, "target": target, **(columns or {})}
     asked = tuple((option, name) for option, name in named.items() if name)
     request = DataRequest(tuple(schemas), task, asked, encoding, as_trained)
+    with _told(path):
+        found = replace(_found(path, request, cache, streaming), merged=merged, by_label=by_label)
+        return _read(path, found, request, cache, streaming, peek)
+
+
+@contextmanager
+def _told(path: str) -> Iterator[None]:
+    """Make every message of a reader one that can be printed, whatever stands in the data."""
+    try:
+        yield
+    except (ValueError, FileNotFoundError) as error:
+        said = message(str(error))
+        if said == str(error):
+            raise
+        raise (FileNotFoundError if isinstance(error, OSError) else ValueError)(said) from None
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        # What Arrow says of a damaged file is no error of the system, and more than one line.
+        raise ValueError(message(f"{path} cannot be read: {error}")) from None
+
+
+def _found(path: str, request: DataRequest, cache: Path | None, streaming: bool) -> Layout:
+    """What a path holds."""
     if path.startswith(HUB):
-        found = hub_layout(path, request, cache, streaming)
-    elif is_synthetic(path):
-        found = generated_layout(path, request)
-    else:
-        found = find_layout(files_of(path), request)
-    found = replace(found, merged=merged, by_label=by_label)
+        return hub_layout(path, request, cache, streaming)
+    if is_synthetic(path):
+        return generated_layout(path, request)
+    return find_layout(files_of(path), request)
+
+
+def _read(
+    path: str,
+    found: Layout,
+    request: DataRequest,
+    cache: Path | None,
+    streaming: bool,
+    peek: bool,
+) -> Corpus:
+    """The rows of what was found."""
+    encoding = request.encoding
     if peek and (larger := first_rows_of(found)):
         return _kept_for_now(larger, "", (), encoding)
     files = tuple(

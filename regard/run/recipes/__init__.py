@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from regard._nearest import nearest
+from regard._printable import shown
 from regard.errors import UsageError
 from regard.models import MODELS
 from regard.tasks import task_class
@@ -67,7 +68,7 @@ def resolved(name: str) -> str:
     found = USUAL.get(name) or OLDER.get(name) or name
     if found not in names():
         known = sorted({*names(), *USUAL})
-        raise UsageError(f"there is no recipe {name!r}: {nearest(name, known)}")
+        raise UsageError(f"there is no recipe {shown(name)}: {nearest(name, known)}")
     return found
 
 
@@ -89,9 +90,9 @@ def recipe_for(task: str, model: str | None) -> Table:
         if _family(table["model"]["name"]) == _family(model):
             return table
     if model not in MODELS:
-        raise UsageError(f"there is no model {model!r}: {nearest(model, MODELS)}")
+        raise UsageError(f"there is no model {shown(model)}: {nearest(model, MODELS)}")
     models = " or ".join(dict.fromkeys(table["model"]["name"] for table in fitting))
-    raise UsageError(f"no recipe trains the model {model!r} for {task}; choose {models}")
+    raise UsageError(f"no recipe trains the model {shown(model)} for {task}; choose {models}")
 
 
 @cache

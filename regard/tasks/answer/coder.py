@@ -109,7 +109,9 @@ class StoriesAndAnswers:
     @classmethod
     def load(cls, folder: Path) -> "StoriesAndAnswers":
         """What `save` wrote; raises `ValueError` when the file is damaged."""
+        path = folder / WORDS_FILE
+        found = read_json_file(path)
         try:
-            return cls(Vocabulary(tuple(read_json_file(folder / WORDS_FILE))))
-        except (ValueError, TypeError) as error:
-            raise ValueError(f"{folder / WORDS_FILE} is damaged: {error}") from None
+            return cls(Vocabulary.of(found))
+        except ValueError as error:
+            raise ValueError(f"{path} is damaged: {error}") from None

@@ -6,12 +6,16 @@ from typing import Any
 
 import torch
 
+from regard._printable import shown
 from regard.data.encoding.documents import sentences_of
 from regard.data.encoding.story_words import StoryCoder, words
 from regard.sequences import Sequences
 from regard.tasks.answer.coder import StoriesAndAnswers
 from regard.tasks.classify.predictor import likeliest
 from regard.tasks.predictor import Answer, Predictor, device_of
+
+MOST_WORDS = 100_000
+"""Of a story and its question; a network remembers some dozens of sentences."""
 
 Asked = tuple[str | Sequence[str], str]
 """A story, as a text or as its sentences, and a question about it."""
@@ -29,12 +33,12 @@ class Answerer(Predictor):
         A question about an empty story is answered, too, as one that the story does not help with.
         The columns of an answer's weights are the sentences of the story.
 
-        Raises `ValueError` for a question without a word.
+        Raises `ValueError` for a question without a word, and for a story as long as a book.
         """
         for number, (_, question) in enumerate(inputs, 1):
             if not words(question):
                 raise ValueError(
-                    f"question {number} of {len(inputs)} is {ascii(question)}, in which there is "
+                    f"question {number} of {len(inputs)} is {shown(question)}, in which there is "
                     "no word; ask something, such as 'Where is Mary?'"
                 )
         return [self._answer(story, question, num_answers) for story, question in inputs]
@@ -73,6 +77,11 @@ class Answerer(Predictor):
         sentences = sentences_of(story) if isinstance(story, str) else list(story)
         told = StoryCoder(known).numbers(sentences)
         asked = known.encode(words(question))
+        if len(told) + len(asked) > MOST_WORDS:
+            raise ValueError(
+                f"the story and its question have {len(told) + len(asked):,} words, more than "
+                f"{MOST_WORDS:,}; give the part that the question is about"
+            )
         rows = (torch.tensor([each], dtype=torch.long, device=device) for each in (told, asked))
         inputs = tuple(map(Sequences, rows))
         scores = self.model(*inputs).float().log_softmax(-1)[0].cpu()

@@ -1,6 +1,7 @@
 """What classification learns from its data: tokens and labels."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +13,13 @@ from jaxtyping import Int
 from torch import Tensor
 
 from regard._io.files import read_json_file, write_whole
+from regard._printable import shown
+from regard.config import LargeCount
 from regard.data.encoding.examples import Examples, Reader
 from regard.data.encoding.tokenizer import Tokenizer
 from regard.sequences import Sequences
 from regard.tasks.batch import Batch, sequences_of
+from regard.tasks.exchange import said
 from regard.tasks.row_coder import TOKENIZER, OneText, TokenCoder
 
 LABELS = "labels.json"
@@ -80,9 +84,8 @@ class TextsAndLabels(OneText, LabelCoder):
     @classmethod
     def load(cls, folder: Path, entries: Mapping[str, Any]) -> "TextsAndLabels":
         """What `save` wrote; raises `ValueError` when a file is damaged."""
-        tokenizer = Tokenizer.load(folder / TOKENIZER)
-        sentences = entries.get("sentences", False)
-        return cls(tokenizer, load_labels(folder), entries["longest"], sentences)
+        known = said(folder, entries, {"longest": LargeCount, "sentences": bool}, ["longest"])
+        return cls(Tokenizer.load(folder / TOKENIZER), load_labels(folder), **known)
 
 
 def labels_of(examples: Examples, rows: np.ndarray) -> Int[Tensor, " batch"]:
@@ -98,12 +101,12 @@ def save_labels(labels: Sequence[str], folder: Path) -> None:
 def load_labels(folder: Path) -> tuple[str, ...]:
     """What `save_labels` wrote; raises `ValueError` when the file is damaged."""
     path = folder / LABELS
-    try:
-        names = read_json_file(path)
-    except ValueError as error:
-        raise ValueError(f"{path} is damaged: {error}") from None
+    names = read_json_file(path)
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise ValueError(f"{path} is not a list of names; copy the whole run folder again")
+    if len(set(names)) < len(names):
+        twice = next(name for name, count in Counter(names).items() if count > 1)
+        raise ValueError(f"{path} has {shown(twice)} twice; copy the whole run folder again")
     return tuple(names)
 
 

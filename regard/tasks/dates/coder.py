@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 
 from regard._io.files import read_json_file, write_whole
+from regard.config import Count
 from regard.data.encoding.ragged import Ragged
 from regard.data.encoding.vocabulary import SPECIAL_TOKENS, Vocabulary
 from regard.data.synthetic.days import NUM_DAYS, day
 from regard.data.synthetic.tags import nearest_tags
+from regard.tasks.exchange import said
 
 VOCABULARY = "vocabulary.json"
 
@@ -94,13 +96,13 @@ class DateCoder:
     @classmethod
     def load(cls, folder: Path, entries: Mapping[str, Any]) -> "DateCoder":
         """What `save` wrote; raises `ValueError` when the file is damaged."""
+        path = folder / VOCABULARY
+        lists = read_json_file(path)
         try:
-            lists = read_json_file(folder / VOCABULARY)
-            source, target = (Vocabulary(tuple(lists[side])) for side in ("source", "target"))
+            source, target = (Vocabulary.of(lists[side]) for side in ("source", "target"))
         except (ValueError, TypeError, KeyError) as error:
-            raise ValueError(f"{folder / VOCABULARY} is damaged: {error}") from None
-        named = ("longest", "max_length")
-        return cls(source, target, **{name: entries[name] for name in named if name in entries})
+            raise ValueError(f"{path} is damaged: {error}") from None
+        return cls(source, target, **said(folder, entries, {"longest": Count, "max_length": Count}))
 
 
 @cache

@@ -12,10 +12,12 @@ from jaxtyping import Int
 from torch import Tensor
 
 from regard._io.files import read_json_file, write_whole
+from regard.config import LargeCount, Positive
 from regard.data.encoding.token_settings import texts_of
 from regard.data.encoding.token_stream import TokenStream
 from regard.data.encoding.tokenizer import Tokenizer
 from regard.tasks.batch import Batch
+from regard.tasks.exchange import said
 
 TOKENIZER, CHARACTERS = "tokenizer.json", "characters.json"
 
@@ -141,8 +143,9 @@ class TextCoder:
     @classmethod
     def load(cls, folder: Path, entries: Mapping[str, Any]) -> "TextCoder":
         """What `save` wrote; raises `ValueError` when a file is damaged."""
-        tokenizer = Tokenizer.load(folder / TOKENIZER)
-        return cls(tokenizer, entries["block"], entries["length"], entries["temperature"])
+        kinds = {"block": LargeCount, "length": LargeCount, "temperature": Positive}
+        known = said(folder, entries, kinds, list(kinds))
+        return cls(Tokenizer.load(folder / TOKENIZER), **known)
 
     def _text(self, split: str, stream: TokenStream, characters: int) -> RunningText:
         if len(stream) < self.block + 1:

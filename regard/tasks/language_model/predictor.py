@@ -11,6 +11,8 @@ from regard.generation import Temperature, sample
 from regard.tasks.language_model.coder import TextCoder
 from regard.tasks.predictor import Answer, Predictor, device_of
 
+TIMES_LONGER, LEAST_READ = 4, 1000
+"""A text may have so many times the tokens of a block, and always so many."""
 SHOWN = 48
 """Tokens, the last ones, whose attention is shown."""
 
@@ -28,9 +30,17 @@ class TextGenerator(Predictor):
         The draws depend on the text's number and nothing else. The weights are those of the end of
         the text and what was written.
 
-        Raises `ValueError` for an empty text.
+        Raises `ValueError` for an empty text, and for one that is many times longer than what the
+        network was trained to read at once.
         """
-        sources = self.coder.tokenizer.encode(inputs)
+        most = max(TIMES_LONGER * self.coder.block, LEAST_READ)
+        sources = self.coder.tokenizer.encode(inputs, most + 1)
+        for text, length in zip(inputs, sources.lengths, strict=True):
+            if length > most:
+                raise ValueError(
+                    f"the text has {len(text):,} characters; this run was trained on "
+                    f"{self.coder.block} tokens at a time; give the end of the text alone"
+                )
         for number, length in enumerate(sources.lengths):
             if not length:
                 raise ValueError(f"text {number + 1} of {len(inputs)} is empty; give a beginning")

@@ -9,11 +9,13 @@ import numpy as np
 from jaxtyping import Int
 from torch import Tensor
 
+from regard.config import LargeCount
 from regard.data.encoding.examples import Examples, Reader
 from regard.data.encoding.tokenizer import Tokenizer
 from regard.sequences import Sequences
 from regard.tasks.batch import Batch
 from regard.tasks.classify.coder import LabelCoder, labels_of, load_labels
+from regard.tasks.exchange import said
 from regard.tasks.pair_coder import PairCoder
 from regard.tasks.row_coder import TOKENIZER
 
@@ -48,4 +50,5 @@ class PairsAndLabels(PairCoder, LabelCoder):
     @classmethod
     def load(cls, folder: Path, entries: Mapping[str, Any]) -> "PairsAndLabels":
         """What `save` wrote; raises `ValueError` when a file is damaged."""
-        return cls(Tokenizer.load(folder / TOKENIZER), load_labels(folder), entries["longest"])
+        known = said(folder, entries, {"longest": LargeCount}, ["longest"])
+        return cls(Tokenizer.load(folder / TOKENIZER), load_labels(folder), **known)

@@ -3,18 +3,21 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from regard.config import Count, LargeCount
 from regard.data.encoding.catalogue import NO_ITEM, Catalogue
 from regard.data.encoding.histories import Prefixes, all_prefixes, histories
 from regard.data.encoding.interactions import held_out_examples
 from regard.sequences import Sequences
 from regard.tasks.batch import Batch, sequences_of
+from regard.tasks.exchange import said
+from regard.tasks.recommend.losses import LOSSES
 
 CATALOGUE = "items.json"
 
@@ -116,7 +119,8 @@ class ItemCoder:
     @classmethod
     def load(cls, folder: Path, entries: Mapping[str, Any]) -> "ItemCoder":
         """What `save` wrote; raises `ValueError` when the file is damaged."""
+        kinds = {"longest": LargeCount, "top_k": Count, "loss": Literal[*LOSSES] | None}
         # Version 0.1 called it `top`, and knew no choice of loss.
-        top_k = entries["top_k"] if "top_k" in entries else entries["top"]
-        catalogue = Catalogue.load(folder / CATALOGUE)
-        return cls(catalogue, entries["longest"], top_k, entries.get("loss"))
+        entries = {"top_k": entries["top"], **entries} if "top" in entries else entries
+        known = said(folder, entries, kinds, ["longest", "top_k"])
+        return cls(Catalogue.load(folder / CATALOGUE), **known)

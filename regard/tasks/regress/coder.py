@@ -3,9 +3,9 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from math import inf, isfinite
+from math import inf
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -13,10 +13,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from regard._io.files import read_json_file, write_whole
+from regard.config import Between, Config, LargeCount, Positive
 from regard.data.encoding.examples import Examples, Reader
 from regard.data.encoding.tokenizer import Tokenizer
 from regard.sequences import Sequences
 from regard.tasks.batch import Batch, sequences_of
+from regard.tasks.exchange import said
 from regard.tasks.row_coder import TOKENIZER, OneText, TokenCoder
 
 SCALE = "scale.json"
@@ -115,8 +117,9 @@ class TextsAndNumbers(OneText, NumberCoder):
     @classmethod
     def load(cls, folder: Path, entries: Mapping[str, Any]) -> "TextsAndNumbers":
         """What `save` wrote; raises `ValueError` when a file is damaged."""
-        tokenizer, scale = Tokenizer.load(folder / TOKENIZER), load_scale(folder / SCALE)
-        return cls(tokenizer, scale, entries["longest"], entries["sentences"])
+        kinds = {"longest": LargeCount, "sentences": bool}
+        known = said(folder, entries, kinds, list(kinds))
+        return cls(Tokenizer.load(folder / TOKENIZER), load_scale(folder / SCALE), **known)
 
 
 def scaled_numbers(examples: Examples, rows: np.ndarray) -> Float[Tensor, " batch"]:
@@ -126,14 +129,22 @@ def scaled_numbers(examples: Examples, rows: np.ndarray) -> Float[Tensor, " batc
 
 def load_scale(path: Path) -> Scale:
     """The scale in a file; raises `ValueError` when it is damaged."""
+    said_there = read_json_file(path)
     try:
-        found = Scale(**read_json_file(path))
-        whole = isfinite(found.mean) and 0 < found.deviation < inf
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{path} is damaged: {error}") from None
-    if not whole:
-        raise ValueError(f"{path} is damaged: it says {found}; copy the whole run folder again")
-    return found
+        found = _Saved.from_entries(said_there)
+    except (AttributeError, TypeError, ValueError) as error:
+        raise ValueError(f"{path} is damaged: {error}; copy the whole run folder again") from None
+    return Scale(found.mean, found.deviation)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Saved(Config):
+    """A scale as its file has it."""
+
+    tag = "scale"
+
+    mean: Annotated[float, Between(above=-inf, below=inf)]
+    deviation: Positive
 
 
 def numbers_of(rows: Any) -> np.ndarray:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from regard.config import Count, LargeCount, NonNegative
 from regard.data.encoding.examples import (
     Examples,
     Reader,
@@ -15,6 +16,7 @@ from regard.data.encoding.examples import (
     load_examples,
 )
 from regard.data.encoding.tokenizer import Tokenizer
+from regard.tasks.exchange import said
 from regard.tasks.seq2seq import Seq2SeqBatch
 
 SOURCE, TARGET = "tokenizer.json", "target_tokenizer.json"
@@ -94,8 +96,12 @@ class TextPairs:
         """What `save` wrote; raises `ValueError` when a file is damaged."""
         source = Tokenizer.load(folder / SOURCE)
         target = Tokenizer.load(folder / TARGET) if (folder / TARGET).exists() else source
-        named = ("longest", "extra_length", "length_penalty")
-        return cls(source, target, **{name: entries[name] for name in named if name in entries})
+        kinds = {
+            "longest": LargeCount | None,
+            "extra_length": Count,
+            "length_penalty": NonNegative,
+        }
+        return cls(source, target, **said(folder, entries, kinds))
 
     def _readers(self) -> dict[str, Reader]:
         return {"source": self.source, "target": self.target}

@@ -12,6 +12,9 @@ from regard.tasks.predictor import Answer, Predictor
 from regard.tasks.translate.coder import TextPairs
 from regard.tasks.writing import weights_of, write_answers
 
+TIMES_LONGER, LEAST_READ = 4, 1000
+"""A text may have so many times the tokens of the longest in training, and always so many."""
+
 
 class Translator(Predictor):
     """A network that reads one language and writes another, with the tokenizers of both."""
@@ -24,17 +27,31 @@ class Translator(Predictor):
 
         One translation is found by greedy search, several by a beam search of that width.
 
-        Raises `ValueError` for an empty text.
+        Raises `ValueError` for an empty text, and for one that is many times longer than any that
+        the network was trained on.
         """
         empty = [number for number, text in enumerate(inputs, 1) if not text.strip()]
         if empty:
             raise ValueError(f"text {empty[0]} of {len(inputs)} is empty; give a sentence")
-        sources = self.coder.source.encode(inputs)
+        sources = self._encoded(inputs)
         found = self.write(sources, num_answers)
         return [
             self._answer(text, row.tolist(), answers)
             for text, row, answers in zip(inputs, sources, found, strict=True)
         ]
+
+    def _encoded(self, inputs: Sequence[str]) -> Ragged:
+        longest = self.coder.longest
+        most = max(TIMES_LONGER * (longest or 0), LEAST_READ)
+        sources = self.coder.source.encode(inputs, most + 1)
+        for text, length in zip(inputs, sources.lengths, strict=True):
+            if length > most:
+                trained = f"texts of up to {longest} tokens" if longest else "sentences"
+                raise ValueError(
+                    f"the text has {len(text):,} characters; this run was trained on {trained}; "
+                    "give it sentence by sentence, such as a file with one on each line"
+                )
+        return sources
 
     def write(self, sources: Ragged, num_answers: int = 1) -> list[list[Hypothesis]]:
         """The answers to encoded texts, best first."""
