@@ -17,6 +17,7 @@ from regard.models.attention import Attends
 from regard.run.asking import asked
 from regard.run.display import Screen
 from regard.run.ending import read_summary
+from regard.run.exporting import Exported, export
 from regard.run.folder import CONFIG, settings_in
 from regard.run.loading import load_predictor, model_folder
 from regard.run.merging import read_corpus
@@ -193,6 +194,22 @@ class Run:
                 )
             records = task.examine(chosen, np.arange(count), num_answers)
             return chosen, count, task.score(chosen, records)
+
+    def export(
+        self, form: str = "onnx", out: str | Path | None = None, *, check: bool = True
+    ) -> Exported:
+        """Write the best network in a form that other programs run, and compare what it answers.
+
+        Args:
+            form: `onnx`, `torch-export` or `safetensors`.
+            out: the file; in the folder `export` of the run if None.
+            check: run what was written on examples of several lengths and batch sizes.
+
+        Raises `UsageError` for a network that cannot be exported, and names the part;
+        `ImportError` without the packages that a format needs.
+        """
+        place = None if out is None else Path(out).expanduser()
+        return export(self.predictor, model_folder(self.path), form, place, check)
 
     def resume(self, **settings: Any) -> "Run":
         """Train on, with a longer budget or options that change no update: `epochs=6`.
