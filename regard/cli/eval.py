@@ -4,8 +4,8 @@ import json as json_module
 from collections.abc import Sequence
 from pathlib import Path
 
+from regard.cli.evaluation_report import evaluation_lines
 from regard.errors import UsageError
-from regard.run.display import metrics_line
 from regard.run.run import Run
 from regard.view.terminal import printable
 
@@ -16,22 +16,25 @@ def run(
     split: str | None,
     metrics: Sequence[str] | None,
     answers: int,
+    worst: int,
     json: bool,
 ) -> int:
-    """Print the metrics; with `json`, one object."""
+    """Print the metrics and what is behind them; with `json`, one object."""
     try:
-        found = Run(run)
-        path = data or (found.settings.data.path if found.settings.data else "")
-        chosen, count, scores = found.evaluation(data, split, answers)
+        opened = Run(run)
+        path = data or (opened.settings.data.path if opened.settings.data else "")
+        found = opened.examination(data, split, answers, worst)
     except (ValueError, FileNotFoundError, ImportError) as error:
         raise UsageError(printable(str(error))) from None
+    scores = found.metrics
     unknown = [name for name in metrics or () if name not in scores]
     if unknown:
         raise UsageError(f"there is no metric {unknown[0]!r}; there are {', '.join(scores)}")
     shown = {name: scores[name] for name in metrics or scores}
     if json:
-        about = {"run": str(run), "data": path, "split": chosen, "answers": answers}
-        print(json_module.dumps(about | {"examples": count} | shown))
+        about = {"run": str(run), "data": path, "split": found.split, "answers": answers}
+        told = {"details": {**found.details.entries(), "not_judged": list(found.notes)}}
+        print(json_module.dumps(about | {"examples": found.examples} | shown | told))
     else:
-        print(f"{chosen} data, {count:,} examples: {metrics_line(shown)}")
+        print("\n".join(evaluation_lines(found, shown)))
     return 0

@@ -24,7 +24,7 @@ examples:
   regard train --data novel.txt --steps 2000
   regard train memory --set hops=2                     answer questions; brings its own data
   regard predict runs/pairs "A man rides a bicycle." --answers 4
-  regard eval runs/pairs --json                        metrics on the test data
+  regard eval runs/pairs --worst 10                    metrics, and where it is wrong
   regard compare runs/pairs runs/corpus-rnnsearch      two runs side by side
   regard export runs/pairs --format onnx               for programs that are not regard
 
@@ -323,6 +323,13 @@ def _eval(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--metrics", type=_list, metavar="NAMES", help="such as bleu,chrf")
     _answers(parser, 4)
+    parser.add_argument(
+        "--worst",
+        type=_natural,
+        metavar="N",
+        default=5,
+        help="examples with the greatest losses to show (default: %(default)s)",
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object instead")
 
 
