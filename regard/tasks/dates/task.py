@@ -187,7 +187,9 @@ class Dates(Task):
         asked = self.data.examples[split].texts
 
         def example(place: int) -> JudgedExample:
-            text = "".join(self.coder.source.decode(asked[place].tolist()))
+            text = "".join(
+                self.coder.source.decode(next(iter(asked.take(np.array([place])))).tolist())
+            )
             record = records[place]
             return JudgedExample(text, record["target"], record["answer"], losses[place])
 
