@@ -33,7 +33,8 @@ def run(
     shown = {name: scores[name] for name in metrics or scores}
     if json:
         about = {"run": str(run), "data": path, "split": found.split, "answers": answers}
-        told = {"details": {**found.details.entries(), "not_judged": list(found.notes)}}
+        notes = {"not_judged": list(found.notes), "remarks": list(found.remarks)}
+        told = {"details": {**found.details.entries(), **notes}}
         print(json_module.dumps(about | {"examples": found.examples} | shown | told))
     else:
         print("\n".join(evaluation_lines(found, shown)))

@@ -23,7 +23,7 @@ def evaluation_lines(found: Evaluation, shown: dict[str, float]) -> Iterator[str
         for name, value in shown.items()
     )
     yield f"{found.split} data, {found.examples:,} examples: {metrics}"
-    for note in (*found.notes, *found.details.notes):
+    for note in (*found.notes, *found.details.notes, *found.remarks):
         yield printable(note)
     for table in found.details.tables:
         yield from ("", table.title, *table_lines(table))

@@ -33,6 +33,7 @@ class Evaluation:
         metrics: by name.
         details: what is behind them.
         notes: rows that were not judged, and why.
+        remarks: of the task on the whole evaluation.
     """
 
     split: str
@@ -40,6 +41,7 @@ class Evaluation:
     metrics: dict[str, float]
     details: Details
     notes: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 def examined(
@@ -82,7 +84,8 @@ def examined(
         _require_known(settings, corpus, task, records)
         details = task.details(chosen, records, worst)
         notes = _left_out(corpus, count) if data is not None else ()
-        return Evaluation(chosen, count, task.score(chosen, records), details, notes)
+        remarks = tuple(task.remarks(chosen, records))
+        return Evaluation(chosen, count, task.score(chosen, records), details, notes, remarks)
 
 
 def _nothing_to_compare(settings: Settings, error: Exception) -> str | None:

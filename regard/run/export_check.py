@@ -42,7 +42,12 @@ def differences(found: Tensor, wanted: Tensor) -> tuple[float, float]:
     if found.shape != wanted.shape:
         return float("inf"), float("inf")
     same = (found == wanted) | (found.isnan() & wanted.isnan())
-    apart = (found.double() - wanted.double()).abs().masked_fill(same, 0.0).nan_to_num(torch.inf, torch.inf)
+    apart = (
+        (found.double() - wanted.double())
+        .abs()
+        .masked_fill(same, 0.0)
+        .nan_to_num(torch.inf, torch.inf)
+    )
     greatest = wanted.double().abs().masked_fill(~wanted.isfinite(), 0.0)
     worst = float(apart.max()) if apart.numel() else 0.0
     return worst, worst / max(float(greatest.max()) if greatest.numel() else 0.0, 1e-12)

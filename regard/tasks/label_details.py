@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from regard.tasks.details import Details, DetailTable, JudgedExample, worst_of
+from regard.tasks.details import Cell, Details, DetailTable, JudgedExample, worst_of
 
 Record = dict[str, Any]
 
@@ -55,12 +55,19 @@ def per_class(targets: np.ndarray, answers: np.ndarray, labels: Sequence[str]) -
     >>> per_class(np.array([0, 0, 1]), np.array([0, 1, 1]), ("a", "b")).rows
     (('a', 1.0, 0.5, 0.6667, 2), ('b', 0.5, 1.0, 0.6667, 1))
     """
-    rows = []
-    for label in np.union1d(targets, answers).tolist():
-        both = int(((targets == label) & (answers == label)).sum())
-        wanted, given = int((targets == label).sum()), int((answers == label).sum())
-        shares = (both / max(1, given), both / max(1, wanted), 2 * both / max(1, wanted + given))
-        rows.append((labels[label], *(round(share, 4) for share in shares), wanted))
+    wanted, given = Counter(targets.tolist()), Counter(answers.tolist())
+    return per_label(wanted, given, Counter(targets[targets == answers].tolist()), labels)
+
+
+def per_label(
+    wanted: Counter[int], given: Counter[int], both: Counter[int], labels: Sequence[str]
+) -> DetailTable:
+    """The same from how often each label is wanted, answered, and both."""
+    rows: list[tuple[Cell, ...]] = []
+    for label in sorted(wanted.keys() | given.keys()):
+        right, found, total = both[label], given[label], wanted[label]
+        shares = (right / max(1, found), right / max(1, total), 2 * right / (total + found))
+        rows.append((labels[label], *(round(share, 4) for share in shares), total))
     columns = ("label", "precision", "recall", "f1", "support")
     return DetailTable("per_class", "per class", columns, tuple(rows))
 
