@@ -5,7 +5,7 @@ PyTorch that the tests run with.
 """
 
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
@@ -72,6 +72,34 @@ def is_static(number: Any) -> bool:
     from torch.fx.experimental.symbolic_shapes import has_static_value
 
     return has_static_value(number)
+
+
+def is_open(length: Any) -> bool:
+    """Whether a loop over so many steps stands in a program that is exported for any number."""
+    return torch.compiler.is_exporting() and not is_static(length)
+
+
+def scan(
+    step: Callable[[Any, Any], tuple[tuple[Tensor, ...], tuple[Tensor, ...]]],
+    state: tuple[Tensor, ...],
+    inputs: tuple[Tensor, ...],
+) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+    """A loop over the first axis of the inputs as one node of an exported program.
+
+    Every new state must be a new tensor, none that `step` was given.
+    """
+    from torch._higher_order_ops import scan as scan_of_torch
+
+    def apart(
+        before: tuple[Tensor, ...], each: tuple[Tensor, ...]
+    ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+        after, given = step(before, each)
+        return after, tuple(tensor.clone() for tensor in given)  # no output may be a state
+
+    # A state that `step` also knows by another name would be taken for the first one in every step.
+    first = tuple(tensor.clone() for tensor in state)
+    last, outputs = scan_of_torch(apart, first, inputs, dim=0)
+    return tuple(last), tuple(outputs)
 
 
 def is_jit_traced() -> bool:

@@ -110,7 +110,7 @@ class Sequences:
         if x.shape[1] == 0:
             return x.new_zeros(len(x), x.shape[2])
         place = rearrange((self.counts - 1).clamp(min=0), "batch -> batch 1 1")
-        found = torch.take_along_dim(x, place, dim=1).squeeze(1)
+        found = x.gather(1, place.expand(-1, -1, x.shape[2])).squeeze(1)
         return found.masked_fill(rearrange(self.counts == 0, "batch -> batch 1"), 0.0)
 
     def first(self, x: Float[Tensor, "batch len width"]) -> Float[Tensor, "batch width"]:

@@ -103,6 +103,34 @@ def test_outside_of_a_graph_every_number_is_known() -> None:
     assert private.is_static(3) and private.is_static(0.5)
 
 
+def test_a_scan_is_a_loop_also_where_a_state_has_two_names_and_is_shown() -> None:
+    class Sums(torch.nn.Module):
+        def forward(self, x: torch.Tensor, first: torch.Tensor) -> tuple[torch.Tensor, ...]:
+            assert private.is_open(x.shape[0]) and not private.is_open(3)
+
+            def step(state: Any, inputs: Any) -> Any:
+                new = state[0] * 0.5 + inputs[0] + first.sum()
+                return (new, new + state[1]), (new, state[0])
+
+            last, given = private.scan(step, (first, first), (x,))
+            return *last, *given
+
+    x, first = torch.randn(5, 2), torch.ones(2)
+    program = torch.export.export(
+        Sums(), (x, first), dynamic_shapes=({0: torch.export.Dim.DYNAMIC}, None)
+    )
+    for steps in (1, 2, 5):
+        state, total, shown = first, first, []
+        for each in x[:steps]:
+            new = state * 0.5 + each + first.sum()
+            shown.append((new, state))
+            state, total = new, new + total
+        wanted = (state, total, *map(torch.stack, zip(*shown, strict=True)))
+        for one, other in zip(program.module()(x[:steps], first), wanted, strict=True):
+            torch.testing.assert_close(one, other)
+    assert not private.is_open(5)
+
+
 def test_fused_kernels_are_told_from_plain_arithmetic() -> None:
     q = torch.randn(1, 1, 4, 8, requires_grad=True)
     fused = F.scaled_dot_product_attention(q, q, q)

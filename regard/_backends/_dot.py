@@ -157,7 +157,7 @@ def is_transformed_too_far(call: Call) -> bool:
 
 def is_grouped(call: Call) -> bool:
     """Whether several query heads share a key/value head, as a plain bool also while compiling."""
-    return bool(call.query.shape[1] != call.key.shape[1])
+    return True if call.query.shape[1] != call.key.shape[1] else False  # noqa: SIM210
 
 
 def additive(permitted: Tensor, dtype: torch.dtype) -> Tensor:

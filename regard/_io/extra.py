@@ -10,8 +10,12 @@ _NEEDED_FOR = {
     "charset_normalizer": "reading a file that is not in UTF-8",
     "tokenizers": "training a tokenizer",
     "openpyxl": "reading an Excel file",
+    "sacrebleu": "measuring translations",
+    "onnx": "exporting to ONNX",
+    "onnxscript": "exporting to ONNX",
+    "onnxruntime": "running an ONNX file",
 }
-_EXTRA_OF = {"openpyxl": "excel"}
+_EXTRA_OF = {"openpyxl": "excel", "onnx": "onnx", "onnxscript": "onnx", "onnxruntime": "onnx"}
 """Packages that are not in the extra `train`, and the one they are in."""
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from regard._io.faults import sentence
 from regard._printable import shown
+from regard.cli.evaluation_report import evaluation_lines
 from regard.errors import UsageError
-from regard.run.display import metrics_line
 from regard.run.run import Run
 
 
@@ -17,22 +17,26 @@ def run(
     split: str | None,
     metrics: Sequence[str] | None,
     answers: int,
+    worst: int,
     json: bool,
 ) -> int:
-    """Print the metrics; with `json`, one object."""
+    """Print the metrics and what is behind them; with `json`, one object."""
     try:
-        found = Run(run)
-        path = data or (found.settings.data.path if found.settings.data else "")
-        chosen, count, scores = found.evaluation(data, split, answers)
+        opened = Run(run)
+        path = data or (opened.settings.data.path if opened.settings.data else "")
+        found = opened.examination(data, split, answers, worst)
     except (ValueError, FileNotFoundError, ImportError) as error:
         raise UsageError(sentence(error)) from None
+    scores = found.metrics
     unknown = [name for name in metrics or () if name not in scores]
     if unknown:
         raise UsageError(f"there is no metric {shown(unknown[0])}; there are {', '.join(scores)}")
     wanted = {name: scores[name] for name in metrics or scores}
     if json:
-        about = {"run": str(run), "data": path, "split": chosen, "answers": answers}
-        print(json_module.dumps(about | {"examples": count} | wanted))
+        about = {"run": str(run), "data": path, "split": found.split, "answers": answers}
+        notes = {"not_judged": list(found.notes), "remarks": list(found.remarks)}
+        told = {"details": {**found.details.entries(), **notes}}
+        print(json_module.dumps(about | {"examples": found.examples} | wanted | told))
     else:
-        print(f"{chosen} data, {count:,} examples: {metrics_line(wanted)}")
+        print("\n".join(evaluation_lines(found, wanted)))
     return 0

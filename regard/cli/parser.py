@@ -28,8 +28,9 @@ examples:
   regard train --data novel.txt --steps 2000
   regard train memory --set hops=2                     answer questions; brings its own data
   regard predict runs/pairs "A man rides a bicycle." --answers 4
-  regard eval runs/pairs --json                        metrics on the test data
+  regard eval runs/pairs --worst 10                    metrics, and where it is wrong
   regard compare runs/pairs runs/corpus-rnnsearch      two runs side by side
+  regard export runs/pairs --format onnx               for programs that are not regard
 
 verbs:
   demo      train a small network on dates, here and now, without a download
@@ -37,6 +38,7 @@ verbs:
   predict   ask a trained model, and see where it attended
   eval      measure a trained model
   compare   put runs side by side, as a table and a page
+  export    write a trained network as ONNX, as a PyTorch program, or its weights
   recipes   list the settings known to work, print or copy them
   doctor    say what this machine and installation can do
 
@@ -325,6 +327,13 @@ def _eval(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--metrics", type=_list, metavar="NAMES", help="such as bleu,chrf")
     _answers(parser, 4)
+    parser.add_argument(
+        "--worst",
+        type=_natural,
+        metavar="N",
+        default=5,
+        help="examples with the greatest losses to show (default: %(default)s)",
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object instead")
 
 
@@ -335,6 +344,32 @@ def _compare(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, default=Path("comparison.html"), help="(default: %(default)s)"
     )
     parser.add_argument("--json", action="store_true", help="one JSON object instead")
+
+
+def _export(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Write a trained network for other programs, from token numbers to its answer, and compare "
+        "what the file answers with what the network does. Beside it stands a .json file that says "
+        "what goes in and what comes out."
+    )
+    parser.add_argument("run", type=Path, metavar="RUN", help="folder of a run")
+    parser.add_argument(
+        "--format",
+        dest="form",
+        choices=("onnx", "torch-export", "safetensors"),
+        default="onnx",
+        help="an ONNX file, a program of torch.export, or the folder of weights and configuration "
+        "(default: %(default)s)",
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="(default: in the folder export of the run)"
+    )
+    parser.add_argument(
+        "--check",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="run what was written and print the greatest difference (default: --check)",
+    )
 
 
 def _doctor(parser: argparse.ArgumentParser) -> None:
@@ -348,6 +383,7 @@ VERBS = {
     "predict": _predict,
     "eval": _eval,
     "compare": _compare,
+    "export": _export,
     "recipes": _recipes,
     "doctor": _doctor,
 }

@@ -10,7 +10,9 @@ from torch.autograd.function import once_differentiable
 
 from regard._backends._bind import without_autocast
 from regard._numbers import count
+from regard._torch_private import is_open
 from regard.layers._full_precision import without_mixed_precision
+from regard.layers.steps import Tensors, over_steps
 
 _sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
 _tanh_backward = torch.ops.aten.tanh_backward.grad_input
@@ -49,7 +51,32 @@ def gru(
         gate_weight, gates, candidates, state, keep
     )
     with without_autocast(gates.device.type):
+        if is_open(candidates.shape[1]):
+            return _as_steps(gates, candidates, state, gate_weight, candidate_weight, keep)
         return _GRU.apply(gates, candidates, state, gate_weight, candidate_weight, keep)
+
+
+def _as_steps(
+    gates: Tensor,
+    candidates: Tensor,
+    state: Tensor,
+    gate_weight: Tensor,
+    candidate_weight: Tensor,
+    keep: Tensor | None,
+) -> Tensor:
+    """The same, for an exported program: the definition."""
+
+    def step(states: Tensors, inputs: Tensors) -> tuple[Tensors, Tensors]:
+        (previous,), (gate, candidate, *kept) = states, inputs
+        r, z = torch.baddbmm(gate, previous, gate_weight).sigmoid().chunk(2, dim=-1)
+        z = z * kept[0] if kept else z
+        proposed = torch.baddbmm(candidate, r * previous, candidate_weight).tanh()
+        new = previous + z * (proposed - previous)
+        return (new,), (new,)
+
+    along = (gates, candidates) if keep is None else (gates, candidates, keep)
+    _, (found,) = over_steps(step, (state,), tuple(x.transpose(0, 1) for x in along))
+    return found.transpose(0, 1)
 
 
 class _GRU(torch.autograd.Function):

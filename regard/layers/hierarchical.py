@@ -41,11 +41,18 @@ class Level(nn.Module):
         self.encoder, self.pool = encoder, own(pool)
 
     def forward(
-        self, values: Float[Tensor, "items width"], lengths: Int[Tensor, " groups"]
+        self,
+        values: Float[Tensor, "items width"],
+        lengths: Int[Tensor, " groups"],
+        most: int | None = None,
     ) -> Float[Tensor, "groups pooled_width"]:
-        """Raises `ValueError` unless the lengths say how many items there are."""
+        """Raises `ValueError` unless the lengths say how many items there are.
+
+        Args:
+            most: no group has more items; an exported program pads all to so many.
+        """
         found, order = [], []
-        for groups, _, x, mask in self._encoded(values, lengths):
+        for groups, _, x, mask in self._encoded(values, lengths, most):
             found.append(
                 rearrange(self.pool(x, mask), "rows queries width -> rows (queries width)")
             )
@@ -66,9 +73,12 @@ class Level(nn.Module):
         return torch.cat(found).index_select(0, torch.cat(order).argsort())
 
     def _encoded(
-        self, values: Tensor, lengths: Tensor
+        self, values: Tensor, lengths: Tensor, most: int | None = None
     ) -> Iterator[tuple[Tensor, Tensor, Tensor, Padding]]:
         """Some groups at a time: which ones, the numbers of their items, and these, encoded."""
+        if most is not None and torch.compiler.is_exporting():
+            yield self._all_encoded(values, lengths, most)
+            return
         if int(lengths.sum()) != len(values):
             raise ValueError(
                 f"the lengths {_listed(lengths)} add up to {int(lengths.sum())}, but there are "
@@ -84,6 +94,19 @@ class Level(nn.Module):
             items = items.masked_fill(place >= rearrange(some, "rows -> rows 1"), len(values))
             x = F.embedding(items, padded)
             yield groups, items, x if self.encoder is None else self.encoder(x, some), Padding(some)
+
+    def _all_encoded(
+        self, values: Tensor, lengths: Tensor, most: int
+    ) -> tuple[Tensor, Tensor, Tensor, Padding]:
+        """All groups padded to the greatest length: no shape depends on what they hold."""
+        torch._check(lengths.shape[0] >= 1)
+        place = torch.arange(most, device=lengths.device)
+        items = rearrange(lengths.cumsum(0) - lengths, "rows -> rows 1") + place
+        items = items.masked_fill(place >= rearrange(lengths, "rows -> rows 1"), values.shape[0])
+        x = F.embedding(items, F.pad(values, (0, 0, 0, 1)))
+        groups = torch.arange(lengths.shape[0], device=lengths.device)
+        x = x if self.encoder is None else self.encoder(x, lengths)
+        return groups, items, x, Padding(lengths)
 
 
 class Hierarchical(nn.Module):
@@ -126,11 +149,18 @@ class Hierarchical(nn.Module):
         return iter(self.levels)
 
     def forward(
-        self, values: Float[Tensor, "items width"], lengths: Sequence[Int[Tensor, " _"]]
+        self,
+        values: Float[Tensor, "items width"],
+        lengths: Sequence[Int[Tensor, " _"]],
+        most: int | None = None,
     ) -> Float[Tensor, "groups pooled_width"]:
-        """The vector of each group of the last level; `lengths` are those of every level."""
+        """The vector of each group of the last level; `lengths` are those of every level.
+
+        Args:
+            most: no group has more items, on any level; an exported program pads all to so many.
+        """
         for level, sizes in zip(self, self._checked(lengths), strict=True):
-            values = level(values, sizes)
+            values = level(values, sizes, most)
         return values
 
     def weights(

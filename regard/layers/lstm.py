@@ -8,7 +8,9 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from regard._backends._bind import without_autocast
+from regard._torch_private import is_open
 from regard.layers._full_precision import without_mixed_precision
+from regard.layers.steps import Tensors, over_steps
 
 _sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
 _tanh_backward = torch.ops.aten.tanh_backward.grad_input
@@ -41,7 +43,22 @@ def lstm(
     """
     gates, hidden, cell = without_mixed_precision(weight, gates, hidden, cell)
     with without_autocast(weight.device.type):
+        if is_open(gates.shape[0]):
+            return _as_steps(gates, hidden, cell, weight)
         return _LSTM.apply(gates, hidden, cell, weight)
+
+
+def _as_steps(gates: Tensor, hidden: Tensor, cell: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """The same, for an exported program: the definition."""
+
+    def step(state: Tensors, inputs: Tensors) -> tuple[Tensors, Tensors]:
+        i, f, o, g = (inputs[0] + state[0] @ weight).chunk(4, dim=-1)
+        new = f.sigmoid() * state[1] + i.sigmoid() * g.tanh()
+        shown = o.sigmoid() * new.tanh()
+        return (shown, new), (shown, new)
+
+    _, (states, cells) = over_steps(step, (hidden, cell), (gates,))
+    return states, cells
 
 
 class _LSTM(torch.autograd.Function):

@@ -4,11 +4,13 @@ import torch
 from einops import rearrange
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.nn.functional import dropout
+from torch.nn.functional import dropout, linear
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from regard._backends._bind import without_autocast
+from regard._torch_private import is_open
 from regard.layers._full_precision import without_mixed_precision
+from regard.layers.steps import Tensors, over_steps
 
 
 def padded_rnn(
@@ -57,6 +59,8 @@ def _run(rnn: nn.LSTM | nn.GRU, x: Tensor, layer: int, way: int) -> Tensor:
     ending = f"l{layer}{'_reverse' if way else ''}"
     names = ["weight_ih", "weight_hh", *(["bias_ih", "bias_hh"] if rnn.bias else [])]
     weights = [getattr(rnn, f"{name}_{ending}") for name in names]
+    if is_open(x.shape[1]):
+        return _as_steps(rnn, x, weights)
     state = x.new_zeros(1, len(x), rnn.hidden_size)
     options = (rnn.bias, 1, 0.0, rnn.training, False, True)
     if isinstance(rnn, nn.LSTM):
@@ -64,12 +68,41 @@ def _run(rnn: nn.LSTM | nn.GRU, x: Tensor, layer: int, way: int) -> Tensor:
     return torch.gru(x, state, weights, *options)[0]
 
 
+def _as_steps(rnn: nn.LSTM | nn.GRU, x: Tensor, weights: list[Tensor]) -> Tensor:
+    """The same, for an exported program: the definition."""
+    of_input, of_state = weights[:2]
+    bias, state_bias = weights[2:] if rnn.bias else (None, None)
+    gates = linear(x, of_input, bias).transpose(0, 1)
+    first = x.new_zeros(x.shape[0], rnn.hidden_size)
+
+    def lstm_step(state: Tensors, inputs: Tensors) -> tuple[Tensors, Tensors]:
+        i, f, g, o = (inputs[0] + linear(state[0], of_state, state_bias)).chunk(4, dim=-1)
+        cell = f.sigmoid() * state[1] + i.sigmoid() * g.tanh()
+        hidden = o.sigmoid() * cell.tanh()
+        return (hidden, cell), (hidden,)
+
+    def gru_step(state: Tensors, inputs: Tensors) -> tuple[Tensors, Tensors]:
+        r, z, n = inputs[0].chunk(3, dim=-1)
+        of_r, of_z, of_n = linear(state[0], of_state, state_bias).chunk(3, dim=-1)
+        update = (z + of_z).sigmoid()
+        proposed = (n + (r + of_r).sigmoid() * of_n).tanh()
+        hidden = proposed + update * (state[0] - proposed)
+        return (hidden,), (hidden,)
+
+    if isinstance(rnn, nn.LSTM):
+        _, (states,) = over_steps(lstm_step, (first, first), (gates,))
+    else:
+        _, (states,) = over_steps(gru_step, (first,), (gates,))
+    return states.transpose(0, 1)
+
+
 def _turned(x: Tensor, lengths: Tensor) -> Tensor:
     """Each sequence from its last place to its first, padding where it is."""
     place = rearrange(torch.arange(x.shape[1], device=x.device), "k_len -> 1 k_len")
     end = rearrange(lengths, "batch -> batch 1")
     source = torch.where(place < end, end - 1 - place, place)
-    return torch.take_along_dim(x, rearrange(source, "batch k_len -> batch k_len 1"), dim=1)
+    source = rearrange(source, "batch k_len -> batch k_len 1")
+    return x.gather(1, source.expand(-1, -1, x.shape[2]))
 
 
 def _packed(rnn: nn.Module, x: Tensor, lengths: Tensor) -> Tensor:

@@ -55,9 +55,10 @@ def split_sentences(
     words = real & (tokens != end)
     # Ends before a word, counted over the rows, each of which ends too, number its sentence.
     ends = (tokens == end) & real
-    number = (ends.flatten().cumsum(0).reshape(tokens.shape) + row)[words]
-    first = torch.ones_like(number, dtype=torch.bool)
-    first[1:] = number[1:] != number[:-1]
-    sizes = torch.bincount(first.cumsum(0) - 1) if len(first) else number
-    owner = row.expand_as(tokens)[words][first]
-    return SentenceSplit(words, sizes, torch.bincount(owner, minlength=len(tokens)))
+    number = (ends.flatten().cumsum(0).reshape(tokens.shape) + row).flatten()
+    most = row.new_zeros(tokens.shape[0] * (tokens.shape[1] + 1))
+    sizes = most.index_add(0, number, words.flatten().long())
+    told = sizes > 0
+    owner = most.scatter(0, number, row.expand_as(tokens).flatten())
+    documents = row.new_zeros(tokens.shape[0]).index_add(0, owner, told.long())
+    return SentenceSplit(words, sizes[told], documents)

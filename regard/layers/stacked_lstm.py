@@ -138,9 +138,9 @@ def _last(
 ) -> Float[Tensor, "rows width"]:
     """Each row's state after its last step, the first state where it has none."""
     if lengths is None:
-        return states[-1] if len(states) else first
-    if not len(states):
+        return states[-1] if states.shape[0] else first
+    if not states.shape[0]:
         return first
     step = rearrange((lengths - 1).clamp_min(0), "rows -> 1 rows 1")
-    last = torch.take_along_dim(states, step, dim=0).squeeze(0)
+    last = states.gather(0, step.expand(-1, -1, states.shape[2])).squeeze(0)
     return torch.where(rearrange(lengths > 0, "rows -> rows 1"), last, first)

@@ -1,29 +1,24 @@
 """The Python API of the workbench: `train` makes a run, `Run` is one."""
 
-import tempfile
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from torch import nn
 
-from regard._io.faults import sentence
 from regard._io.files import read_json_file
 from regard._printable import shown
 from regard.data.encoding.trusted import require_texts
-from regard.data.reading.text_encoding import AUTO
 from regard.errors import UsageError
 from regard.models.attention import Attends
 from regard.run.asking import asked
 from regard.run.display import Screen
 from regard.run.ending import read_summary
+from regard.run.evaluating import Evaluation, examined
+from regard.run.exporting import Exported, export
 from regard.run.folder import CONFIG, settings_in
 from regard.run.loading import load_predictor, read_model
-from regard.run.merging import read_corpus
-from regard.run.preparing import task_of_trained
 from regard.run.settings import Settings, flat
 from regard.run.training import (
     Options,
@@ -166,38 +161,44 @@ class Run:
         self, data: str | Path | None = None, split: str | None = None, num_answers: int = 4
     ) -> tuple[str, int, dict[str, float]]:
         """The split that was evaluated, how many examples it has, and the metrics."""
-        settings = self.settings
-        if data is not None and settings.data is not None:
-            other = replace(settings.data, path=str(data), encoding=AUTO)
-            settings = replace(settings, data=other)
-        if settings.data is not None and not settings.data.path:
-            raise UsageError(
-                f"{self.path} does not say where its data is, which a Task object had; give some, "
-                "as in evaluate(data)"
-            )
+        found = self.examination(data, split, num_answers, worst=0)
+        return found.split, found.examples, found.metrics
+
+    def examination(
+        self,
+        data: str | Path | None = None,
+        split: str | None = None,
+        num_answers: int = 4,
+        worst: int = 5,
+    ) -> Evaluation:
+        """The metrics with what is behind them: tables by class, the worst examples, remarks.
+
+        Args:
+            data, split, num_answers: as `evaluate` takes them.
+            worst: examples with the greatest losses that are wanted.
+
+        Raises `UsageError` when the data cannot be read, has no such part or no column to compare
+        with.
+        """
         self.predictor.model.eval()
-        with tempfile.TemporaryDirectory(prefix="regard-") as place:
-            corpus = None
-            try:
-                if settings.data is not None:
-                    read = Path(place) / "read"
-                    schemas = [task_class(settings.task_name).schema]
-                    corpus = read_corpus(
-                        settings.data, settings.task_name, read, schemas, as_trained=True
-                    )
-                task = task_of_trained(
-                    self.predictor, settings, corpus, Path(place), data is not None
-                )
-            except (ValueError, OSError, ImportError) as error:
-                raise UsageError(sentence(error)) from error
-            chosen = split or ("test" if task.size("test") else "valid")
-            count = task.size(chosen)
-            if not count:
-                raise UsageError(
-                    f"the data has no {chosen} part; say split=valid (--split) or give other data"
-                )
-            records = task.examine(chosen, np.arange(count), num_answers)
-            return chosen, count, task.score(chosen, records)
+        return examined(self.predictor, self.settings, self.path, data, split, num_answers, worst)
+
+    def export(
+        self, form: str = "onnx", out: str | Path | None = None, *, check: bool = True
+    ) -> Exported:
+        """Write the best network in a form that other programs run, and compare what it answers.
+
+        Args:
+            form: `onnx`, `torch-export` or `safetensors`.
+            out: the file; in the folder `export` of the run if None.
+            check: run what was written on examples of several lengths and batch sizes.
+
+        Raises `UsageError` for a network that cannot be exported, and names the part;
+        `ImportError` without the packages that a format needs.
+        """
+        place = None if out is None else Path(out).expanduser()
+        folder = read_model(self.path, lambda each: each)
+        return export(self.predictor, folder, form, place, check)
 
     def resume(self, **settings: Any) -> "Run":
         """Train on, with a longer budget or options that change no update: `epochs=6`.

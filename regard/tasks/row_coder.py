@@ -43,9 +43,13 @@ class RowCoder(ABC):
         """Write the files of the coder and name them."""
 
     def encode(self, splits: Mapping[str, Any], place: Path) -> dict[str, Examples]:
-        """Every split as numbers, in folders under `place`."""
+        """Every split as numbers, in folders under `place`.
+
+        Where there is no part to learn from, labels may be unknown ones.
+        """
+        judged = "train" not in splits
         return {
-            split: encode_examples(rows, self.readers, place / split, self.longest, "cut")
+            split: encode_examples(rows, self.readers, place / split, self.longest, "cut", judged)
             for split, rows in splits.items()
         }
 

@@ -25,6 +25,7 @@ from regard.data.feeding.batching import by_tokens
 from regard.data.reading.corpus import Corpus
 from regard.data.reading.read import read
 from regard.data.schema import Schema
+from regard.tasks.details import Details
 from regard.tasks.predictor import Answer, Coder, Predictor, device_of
 
 Record = dict[str, Any]
@@ -151,6 +152,23 @@ class Task(ABC):
     def metric_with(cls, settings: Any) -> str:
         """The number of `score` by which the best network is chosen with these settings."""
         return cls.metric
+
+    def details(self, split: str, records: Sequence[Record], worst: int = 5) -> Details:
+        """What else the records of a whole split tell: tables, the worst examples, remarks.
+
+        A task that says nothing of its own tells nothing.
+        """
+        return Details()
+
+    def written(self, split: str, place: int) -> tuple[str, str]:
+        """An example of a split as it stands in the data: what is asked, and the answer.
+
+        The last column that must be there is the answer; several before it have tabs between.
+        """
+        assert self.schema is not None, "a task that makes its own data writes its own"
+        row = self.data.texts[split][int(self.data.examples[split].rows[place])]
+        *asked, answer = (str(row[column.name]) for column in self.schema.required)
+        return "\t".join(asked), answer
 
     def shown(self, count: int) -> list[tuple[Any, str | None]]:
         """Some examples to show while training lasts: an input, and the answer that is right.

@@ -23,7 +23,7 @@ def test_every_task_is_measured_on_its_own_data(
     runs: dict[str, Path], task: str, done: Call
 ) -> None:
     told = json.loads(done("eval", runs[task], "--json"))
-    assert told.keys() == {"run", "data", "split", "answers", "examples", *METRICS[task]}
+    assert told.keys() == {"run", "data", "split", "answers", "examples", "details", *METRICS[task]}
     assert told["split"] == "valid" and told["examples"] > 0
     said = done("eval", runs[task])
     assert said.startswith("valid data, ") and f"loss {told['loss']:.4g}" in said
@@ -76,8 +76,17 @@ def test_a_test_part_is_taken_if_there_is_one(tmp_path: Path, done: Call) -> Non
         ),
         (["--split", "train"], "invalid choice: 'train'"),
         (["--data", "nowhere.tsv"], "nowhere.tsv does not exist"),
-        (["--data", "labels.csv"], "the label 'maybe' is not among the 2 that are known"),
+        (
+            ["--data", "strange.csv"],
+            "strange.csv has no column 'label' to compare with: nothing in its column 'label' is a "
+            "label that the run knows (with, without); `regard predict` answers without one",
+        ),
+        (
+            ["--data", "texts.csv"],
+            "texts.csv has no column 'label' to compare with; `regard predict` answers without one",
+        ),
         (["--data", "columns.tsv"], "columns.tsv has no column 'text'"),
+        (["--worst", "-1"], "a whole number from 0, got '-1'"),
         (["--answers", "0"], "a whole number from 1, got '0'"),
         (["--beam", "0"], "a whole number from 1, got '0'"),
     ],
@@ -92,8 +101,9 @@ def test_what_cannot_be_measured_gets_a_sentence(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    as_table(tmp_path / "labels.csv", ("text", "label"), [("ab", "maybe"), ("cd", "with")] * 9)
+    as_table(tmp_path / "strange.csv", ("text", "label"), [("ab", "maybe"), ("cd", "no")] * 9)
     as_table(tmp_path / "columns.tsv", ("one", "two"), [("ab", "x y z"), ("cd", "a b")] * 9)
+    as_table(tmp_path / "texts.csv", ("id", "text"), [("1", "ab cd"), ("2", "cd ab")] * 9)
     before = sorted(tmp_path.rglob("*"))
     assert why in mistake("eval", runs["classify"], *arguments)
     assert sorted(tmp_path.rglob("*")) == before
@@ -105,3 +115,38 @@ def test_a_run_without_settings_or_a_model_says_so(
     assert "has no config.toml" in mistake("eval", tmp_path)
     shutil.copy(runs["classify"] / "config.toml", tmp_path)
     assert "has no trained model" in mistake("eval", tmp_path)
+
+
+def test_what_is_not_judged_is_counted_by_name(
+    runs: dict[str, Path], tmp_path: Path, done: Call
+) -> None:
+    rows = [("ab cab", "with"), ("ab bad", "without"), ("e cab", "with")] * 6
+    rows += [("cab", ""), ("bad", ""), ("dab", "maybe")]
+    data = as_table(tmp_path / "some.csv", ("text", "label"), rows)
+    said = done("eval", runs["classify"], "--data", data, "--worst", "2")
+    assert "2 of 21 rows have no label and are not judged" in said
+    assert (
+        "1 of 19 rows have a label that the run does not know and are not judged: 'maybe' 1" in said
+    )
+    assert "per class" in said and "confusion (rows: wanted, columns: answered)" in said
+    told = json.loads(done("eval", runs["classify"], "--data", data, "--worst", "2", "--json"))
+    tables = told["details"]["tables"]
+    assert sum(row[-1] for row in tables["per_class"]["rows"]) == 18
+    assert sum(sum(row[1:]) for row in tables["confusion"]["rows"]) == 18
+    worst = told["details"]["worst"]
+    assert len(worst) <= 2
+    assert [each["loss"] for each in worst] == sorted(
+        (each["loss"] for each in worst), reverse=True
+    )
+    assert all(each["wanted"] != each["answered"] for each in worst)
+    assert told["details"]["not_judged"] == ["2 of 21 rows have no label and are not judged"]
+    metrics = json.loads(done("eval", runs["classify"], "--data", data, "--json"))
+    right = sum(row[1 + n] for n, row in enumerate(tables["confusion"]["rows"]))
+    assert metrics["accuracy"] == pytest.approx(right / 18)
+
+
+def test_the_worst_translations_and_the_tokenizer_of_bleu_are_told(
+    runs: dict[str, Path], done: Call
+) -> None:
+    said = done("eval", runs["translate"], "--worst", "1")
+    assert "(tokenizer 13a)" in said.splitlines()[0] and said.count("     wanted    ") == 1

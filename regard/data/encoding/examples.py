@@ -104,20 +104,22 @@ def encode_examples(
     path: Path,
     max_length: int | None = None,
     longer: str = "drop",
+    open_labels: bool = False,
 ) -> Examples:
     """Write the numbers of these columns into the folder `path` and open it.
 
     A row with a text of more than `max_length` tokens is dropped, or with `longer="cut"` its texts
     are cut. A few thousand rows are in memory at a time. What was at `path` is replaced.
 
-    Raises `ValueError` for a label that is not known, and when no row is left.
+    Raises `ValueError` for a label that is not known, and when no row is left. With `open_labels`
+    one that is not known is -1.
     """
     if longer not in ("drop", "cut"):
         raise ValueError(f"longer must be 'drop' or 'cut', got {longer!r}")
     path.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=".encoding-", dir=path.parent))
     try:
-        with _Writer(work, readers, max_length, longer) as writer:
+        with _Writer(work, readers, max_length, longer, open_labels) as writer:
             for start in range(0, len(dataset), ENCODED_AT_ONCE):
                 writer.add(dataset[start : start + ENCODED_AT_ONCE], start)
         if not writer.entry["rows"]:
@@ -174,8 +176,14 @@ class _Writer:
     """The files of a folder of examples, while they grow."""
 
     def __init__(
-        self, folder: Path, readers: Mapping[str, Reader], max_length: int | None, longer: str
+        self,
+        folder: Path,
+        readers: Mapping[str, Reader],
+        max_length: int | None,
+        longer: str,
+        open_labels: bool,
     ) -> None:
+        self._open = open_labels
         self._folder, self._readers = folder, readers
         self._limit, self._cuts = max_length, longer == "cut"
         self._files: dict[str, BinaryIO] = {}
@@ -214,7 +222,7 @@ class _Writer:
             elif not isinstance(reader, EncodesText):
                 chosen = [batch[name][row] for row in kept]
                 suffix = "numbers" if isinstance(reader, ScalesNumbers) else "labels"
-                self._write(f"{name}.{suffix}", _numbers(chosen, name, reader))
+                self._write(f"{name}.{suffix}", _numbers(chosen, name, reader, self._open))
 
     def _write(self, name: str, values: np.ndarray) -> None:
         if name not in self._files:
@@ -222,17 +230,17 @@ class _Writer:
         self._files[name].write(values.tobytes())
 
 
-def _numbers(labels: Sequence[Any], column: str, known: Any) -> np.ndarray:
+def _numbers(labels: Sequence[Any], column: str, known: Any, is_open: bool = False) -> np.ndarray:
     if isinstance(known, ScalesNumbers):
         return known.scaled(np.array(labels, dtype=np.float64)).astype("<f4")
     places = {label: place for place, label in enumerate(known)}
     for label in labels:
-        if label not in places:
+        if label not in places and not is_open:
             raise ValueError(
                 f"the {column} {label!r} is not among the {len(places)} that are known: "
                 f"{', '.join(list(places)[:10])}"
             )
-    return np.array([places[label] for label in labels], dtype="<i4")
+    return np.array([places.get(label, -1) for label in labels], dtype="<i4")
 
 
 def _ragged(path: Path, lengths: np.ndarray) -> Ragged:

@@ -77,7 +77,9 @@ class HAN(nn.Module):
         """Logits of the classes."""
         cut = self._cut(source)
         embedded = self._embedded(source, cut)
-        return self.output(self.document(embedded, (cut.lengths, cut.documents)))
+        return self.output(
+            self.document(embedded, (cut.lengths, cut.documents), source.ids.shape[1])
+        )
 
     @torch.no_grad()
     def attention_weights(self, source: Sequences) -> PerWord:

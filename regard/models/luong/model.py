@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from regard.generation.state import along
 from regard.layers import Dropout
 from regard.layers.stacked_lstm import STATES, LSTMState, StackedLSTM
+from regard.layers.steps import Tensors, over_steps
 from regard.masks import Padding
 from regard.models.attention import Attends, NoAttention
 from regard.models.luong.attention import LuongAttention
@@ -148,11 +149,21 @@ class Luong(nn.Module):
             states = rearrange(states, "q_len batch width -> batch q_len width")
             place = torch.arange(target.shape[1], device=target.device)
             return states, self._look(encoded, states, place)
-        passed = [self.start(encoded, 1)]
-        for gate in gates.unbind(0):
-            passed.append(self._advance(encoded, gate, passed[-1]))
-        states = torch.stack([state.memory.hidden[-1] for state in passed], dim=1)
-        return states[:, 1:], torch.stack([state.found for state in passed], dim=1)[:, 1:]
+        first = self.start(encoded, 1)
+        if not target.shape[1]:
+            return first.found.unsqueeze(1)[:, :0], first.found.unsqueeze(1)[:, :0]
+
+        def step(state: Tensors, inputs: Tensors) -> tuple[Tensors, Tensors]:
+            memory, found = self._advance(
+                encoded, inputs[0], LSTMState(*state[:2]), state[2], inputs[1]
+            )
+            return (memory.hidden, memory.cell, found), (memory.hidden[-1], found)
+
+        place = torch.arange(target.shape[1], device=target.device)
+        memory = (first.memory.hidden, first.memory.cell)
+        _, both = over_steps(step, (*memory, first.found), (gates, place))
+        states, found = (rearrange(x, "q_len batch width -> batch q_len width") for x in both)
+        return states, found
 
     def start(self, encoded: StackedAnnotations, beams: int) -> FedState:
         """The state before the first token, the same for every beam."""
@@ -170,23 +181,28 @@ class Luong(nn.Module):
         The beams of a sentence are queries over the same cached keys; nothing is copied per beam.
         """
         embedded = rearrange(self.target_embedding(token), "rows width -> 1 rows width")
-        state = self._advance(encoded, self.decoder.project(embedded)[0], state)
-        return self.output(state.found), state
+        gates, place = self.decoder.project(embedded)[0], state.position
+        where = torch.full((), place, device=gates.device)
+        memory, found = self._advance(encoded, gates, state.memory, state.found, where)
+        return self.output(found), FedState(memory, found, place + 1)
 
     def _advance(
-        self, encoded: StackedAnnotations, gates: Float[Tensor, "rows gates_dim"], state: FedState
-    ) -> FedState:
-        """The next state; `gates` are what the last output contributes."""
+        self,
+        encoded: StackedAnnotations,
+        gates: Float[Tensor, "rows gates_dim"],
+        memory: LSTMState,
+        found: Float[Tensor, "rows hidden_dim"],
+        place: Int[Tensor, ""],
+    ) -> tuple[LSTMState, Float[Tensor, "rows hidden_dim"]]:
+        """The next memory and h~; `gates` are what the last output contributes."""
         if self.feed is not None:
-            gates = gates + self.feed(state.found)
-        top, memory = self.decoder.advance(gates.unsqueeze(0), state.memory)
-        sources = len(encoded.keys)
+            gates = gates + self.feed(found)
+        top, memory = self.decoder.advance(gates.unsqueeze(0), memory)
+        sources = encoded.keys.shape[0]
         beams = top.shape[1] // sources if sources else 1
         states = rearrange(top, "1 (batch beams) width -> batch beams width", beams=beams)
-        place = torch.full((states.shape[1],), state.position, device=gates.device)
-        found = self._look(encoded, states, place)
-        found = rearrange(found, "batch beams width -> (batch beams) width")
-        return FedState(memory, found, state.position + 1)
+        found = self._look(encoded, states, place.expand(beams))
+        return memory, rearrange(found, "batch beams width -> (batch beams) width")
 
     def _look(
         self, encoded: StackedAnnotations, states: TopStates, position: Int[Tensor, " q_len"]

@@ -49,7 +49,14 @@ def story_grid(story: Sequences, end: int, memory_size: int) -> StoryGrid:
     kept = counts.clamp(max=memory_size)
     earlier = counts - kept
     sentence = number - rearrange(earlier, "batch -> batch 1")
-    begin = torch.where(ends, place + 1, 0).cummax(1).values
+    # Where each sentence begins: behind the end of the one before; what is no end tells nothing.
+    starts = ids.new_zeros(ids.shape[0], ids.shape[1] + 2)
+    behind = torch.where(ends, number + 1, ids.shape[1] + 1)
+    begin = starts.scatter(1, behind, (place + 1).expand_as(ids)).gather(1, number)
+    if torch.compiler.is_exporting():
+        # No shape may depend on what is told: the grid has room for the most that can be.
+        kind = torch.where(real & ~is_end, sentence, -1)
+        return _widest_grid(ids, kind, place - begin, (kept, earlier), memory_size)
     # The words that stay, counted over the whole batch.
     at = (real & ~is_end & (sentence >= 0)).flatten().nonzero()[:, 0]
     column = (place - begin).take(at)
@@ -59,6 +66,26 @@ def story_grid(story: Sequences, end: int, memory_size: int) -> StoryGrid:
     words = ids.new_zeros(prod(shape)).index_copy(0, target, ids.take(at))
     held = torch.zeros_like(words, dtype=torch.bool).index_fill(0, target, True)
     return StoryGrid(words.reshape(shape), held.reshape(shape), kept, earlier)
+
+
+def _widest_grid(
+    ids: Int[Tensor, "batch len"],
+    sentence: Int[Tensor, "batch len"],
+    column: Int[Tensor, "batch len"],
+    counts: tuple[Int[Tensor, " batch"], Int[Tensor, " batch"]],
+    sentences: int,
+) -> StoryGrid:
+    """The grid of words in these sentences (below 0: in none) and places, as large as it can be."""
+    batch, width = ids.shape
+    row = rearrange(torch.arange(batch, device=ids.device), "batch -> batch 1")
+    size = batch * sentences * width
+    # What is no word goes behind the last cell, which is cut off.
+    target = torch.where(sentence >= 0, (row * sentences + sentence) * width + column, size)
+    empty, flat = ids.new_zeros(size + 1), target.flatten()
+    words = empty.scatter(0, flat, ids.flatten())[:size]
+    held = empty.scatter(0, flat, torch.ones_like(flat))[:size] > 0
+    shape = (batch, sentences, width)
+    return StoryGrid(words.reshape(shape), held.reshape(shape), *counts)
 
 
 def bag_weights(

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from regard.layers import Attend, Dropout
 from regard.layers.gru import GRU
+from regard.layers.steps import Tensors, over_steps
 from regard.masks import Padding
 from regard.models.attention import Attends, maker, named
 from regard.models.rnnsearch.config import RNNsearchConfig, Search
@@ -129,7 +130,7 @@ class RNNsearch(nn.Module):
         if source.lengths is not None:
             real = rearrange(source.real, "batch k_len -> k_len batch 1")
             keep = torch.stack([real, real.flip(0)]).to(gates.dtype)
-        first = gates.new_zeros(2, len(source), self.config.hidden_dim)
+        first = gates.new_zeros(2, words.shape[1], self.config.hidden_dim)
         forwards, backwards = self.encoder(gates, candidates, first, keep)
         both = self.dropout(torch.cat([forwards, backwards.flip(0)], dim=-1))
         values = rearrange(both, "k_len batch width -> batch 1 k_len width")
@@ -156,14 +157,19 @@ class RNNsearch(nn.Module):
             states = self._states(encoded.state, encoded.summary, gates, candidates)
             contexts = repeat(encoded.summary, "b width -> b q_len width", q_len=states.shape[1])
             return states, contexts, embedded
-        state, passed, found = encoded.state, [], []
-        for gate, candidate in zip(gates.unbind(1), candidates.unbind(1), strict=True):
-            context = self._look(encoded, state)
-            passed.append(state)
-            found.append(context)
-            state = self._advance(state, context, gate, candidate)
-        none = state.new_zeros(len(state), encoded.values.shape[-1])
-        return _joined(passed, state), _joined(found, none), embedded
+        if not target.shape[1]:
+            rows = encoded.state.unsqueeze(1)[:, :0]
+            return rows, rows.new_zeros(len(rows), 0, encoded.values.shape[-1]), embedded
+
+        def step(state: Tensors, inputs: Tensors) -> tuple[Tensors, Tensors]:
+            context = self._look(encoded, state[0])
+            new = self._advance(state[0], context, *(x.unsqueeze(0) for x in inputs))
+            return (new,), (state[0], context)
+
+        along = (gates.squeeze(0), candidates.squeeze(0))
+        _, found = over_steps(step, (encoded.state,), along)
+        states, contexts = (rearrange(x, "q_len rows width -> rows q_len width") for x in found)
+        return states, contexts, embedded
 
     def start(self, encoded: Annotations, beams: int) -> States:
         """The state before the first token, the same for every beam."""
@@ -195,8 +201,8 @@ class RNNsearch(nn.Module):
 
     def _look(self, encoded: Annotations, state: States) -> Float[Tensor, "rows annotation_dim"]:
         """The context that each state finds in its source."""
-        sources = len(encoded.keys)
-        beams = len(state) // sources if sources else 1
+        sources = encoded.keys.shape[0]
+        beams = state.shape[0] // sources if sources else 1
         if encoded.summary is not None:
             return encoded.summary.repeat_interleave(beams, dim=0)
         assert self.attend is not None, "where nothing attends, there is a summary"
@@ -234,11 +240,4 @@ class RNNsearch(nn.Module):
 
 def _last(states: Float[Tensor, "steps rows width"], first: States) -> States:
     """The states after the last step, the first ones where there is none."""
-    return states[-1] if len(states) else first
-
-
-def _joined(
-    steps: list[Float[Tensor, "rows width"]], like: Float[Tensor, "rows width"]
-) -> Float[Tensor, "rows q_len width"]:
-    """Steps side by side; there may be none."""
-    return torch.stack(steps, dim=1) if steps else like.unsqueeze(1)[:, :0]
+    return states[-1] if states.shape[0] else first

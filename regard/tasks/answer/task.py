@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,9 @@ from regard.tasks.answer.coder import QuestionBatch, StoriesAndAnswers
 from regard.tasks.answer.predictor import Answerer
 from regard.tasks.answer.schema import SCHEMA
 from regard.tasks.auxiliary import forward_sampled, with_auxiliary_loss
+from regard.tasks.classify.metrics import label_record
+from regard.tasks.details import Details
+from regard.tasks.label_details import label_details
 from regard.tasks.task import Record, Task
 
 
@@ -132,9 +136,7 @@ class AnswerQuestions(Task):
                 strongest[number] = (weights.argmax(-1) + 1).tolist() if told else []
         return [
             {
-                "target": label,
-                "answer": int(score.argmax()),
-                "nll": -float(score[label]) if label >= 0 else 0.0,
+                **label_record(score, label),
                 "looked": looked,
                 "support": facts.tolist(),
             }
@@ -155,6 +157,11 @@ class AnswerQuestions(Task):
         """
         starts = split == "valid" and isinstance(self.model, StartsLinear)
         return answer_scores(records, starting=starts and float(self.model.linear) > 0)
+
+    def details(self, split: str, records: Sequence[Record], worst: int = 5) -> Details:
+        """Precision and recall of each answer, the confusion matrix, and the worst mistakes."""
+        words = self.coder.vocabulary.tokens
+        return label_details(records, words, partial(self.written, split), worst)
 
 
 def answer_scores(records: Sequence[Record], starting: bool) -> dict[str, float]:

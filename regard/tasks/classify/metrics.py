@@ -1,5 +1,6 @@
 """How good labels are: accuracy, and recall and F1 averaged over labels."""
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -20,8 +21,9 @@ RARE = 1.5
 
 def label_record(scores: Float[Tensor, " classes"], target: int) -> Record:
     """The record of one example: its label (-1: not known), the answer, and the label's cost."""
-    nll = -float(scores[target]) if target >= 0 else 0.0
-    return {"target": target, "answer": int(scores.argmax()), "nll": nll}
+    nll, answer = -float(scores[target]) if target >= 0 else 0.0, int(scores.argmax())
+    sure = math.exp(min(0.0, float(scores[answer])))
+    return {"target": target, "answer": answer, "nll": nll, "probability": sure}
 
 
 def label_scores(records: Sequence[Record]) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,8 @@ from regard.tasks.classify.loss import label_loss
 from regard.tasks.classify.metrics import label_confusion, label_record, label_scores
 from regard.tasks.classify.predictor import Classifier
 from regard.tasks.classify.schema import SCHEMA
+from regard.tasks.details import Details
+from regard.tasks.label_details import label_details
 from regard.tasks.task import Confusion, Record
 
 
@@ -101,3 +104,8 @@ class Classify(LabelTask):
     def confusion(self, records: Sequence[Record]) -> Confusion | None:
         """How often each label was answered with each, of those whose label is known."""
         return label_confusion(records, self.coder.labels)
+
+    def details(self, split: str, records: Sequence[Record], worst: int = 5) -> Details:
+        """Precision and recall of each label, the confusion matrix, and the worst mistakes."""
+        written = partial(self.written, split)
+        return label_details(records, self.coder.labels, written, worst)

@@ -1,6 +1,7 @@
 """How many dates are read rightly, in which languages."""
 
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import Any
 
 COMMON = tuple(
@@ -30,3 +31,12 @@ def date_scores(records: Sequence[dict[str, Any]]) -> dict[str, float]:
     common = [shares[tag] for tag in COMMON if tag in shares]
     scores = {"exact": sum(r["answer"] == r["target"] for r in records) / len(records)}
     return scores | ({"exact_common": sum(common) / len(common)} if common else {})
+
+
+def apart(one: str, other: str) -> int:
+    """In how many places two texts differ, those behind the shorter one among them.
+
+    >>> apart("2026-03-03", "2026-03-08"), apart("2026", "2026-03")
+    (1, 3)
+    """
+    return sum(a != b for a, b in zip_longest(one, other))

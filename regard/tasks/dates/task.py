@@ -18,8 +18,9 @@ from regard.data.synthetic.days import day, days_of
 from regard.data.synthetic.tags import nearest_tags
 from regard.tasks.dates.coder import DateCoder
 from regard.tasks.dates.examples import DateExamples, MadeDates
-from regard.tasks.dates.metrics import date_scores
+from regard.tasks.dates.metrics import apart, by_language, date_scores
 from regard.tasks.dates.predictor import DateReader
+from regard.tasks.details import Details, DetailTable, JudgedExample, worst_of
 from regard.tasks.seq2seq import Seq2SeqBatch, seq2seq_loss
 from regard.tasks.task import Record, Task
 
@@ -169,6 +170,31 @@ class Dates(Task):
     def score(self, split: str, records: Sequence[Record]) -> dict[str, float]:
         """The share of answers that are wholly right, and that share in common languages."""
         return date_scores(records)
+
+    def details(self, split: str, records: Sequence[Record], worst: int = 5) -> Details:
+        """How many dates are read rightly in the languages with the most mistakes, and the worst.
+
+        Of two wrong answers the one with more wrong characters is worse.
+        """
+        shares = by_language(records)
+        wrong = [(tag, round(share, 4)) for tag, share in shares.items() if share < 1]
+        perfect = len(shares) - len(wrong)
+        note = f"all dates of {perfect:,} of {len(shares):,} languages are read rightly"
+        table = DetailTable(
+            "languages", "languages with mistakes", ("language", "exact"), tuple(wrong), note
+        )
+        losses = [float(apart(each["answer"], each["target"])) for each in records]
+        asked = self.data.examples[split].texts
+
+        def example(place: int) -> JudgedExample:
+            text = "".join(
+                self.coder.source.decode(next(iter(asked.take(np.array([place])))).tolist())
+            )
+            record = records[place]
+            return JudgedExample(text, record["target"], record["answer"], losses[place])
+
+        found = worst_of(losses, worst, example)
+        return Details((table,), tuple(each for each in found if each.loss))
 
     def shown(self, count: int) -> list[tuple[Any, str | None]]:
         """One day of the test split, written in full in three languages at most, and its name."""

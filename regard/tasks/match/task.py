@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,8 @@ from regard.tasks.classify.coder import require_labels
 from regard.tasks.classify.label_task import LabelTask
 from regard.tasks.classify.loss import label_loss
 from regard.tasks.classify.metrics import label_confusion, label_record, label_scores
+from regard.tasks.details import Details
+from regard.tasks.label_details import label_details
 from regard.tasks.match.coder import LabelledPairs, PairsAndLabels
 from regard.tasks.match.metrics import digest, ranked_records
 from regard.tasks.match.predictor import Matcher
@@ -114,3 +117,8 @@ class Match(LabelTask):
     def confusion(self, records: Sequence[Record]) -> Confusion | None:
         """How often each label was answered with each, of those whose label is known."""
         return label_confusion(records, self.coder.labels)
+
+    def details(self, split: str, records: Sequence[Record], worst: int = 5) -> Details:
+        """Precision and recall of each label, the confusion matrix, and the worst mistakes."""
+        written = partial(self.written, split)
+        return label_details(records, self.coder.labels, written, worst)

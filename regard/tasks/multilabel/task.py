@@ -1,5 +1,6 @@
 """Several labels at once: those that a text has, each judged for itself."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -13,6 +14,8 @@ from regard.config import Between, Config, LargeCount
 from regard.data.encoding.token_settings import BPE, Tokens, texts_of
 from regard.data.reading.corpus import Corpus
 from regard.data.reading.natural import natural
+from regard.tasks.details import Details, JudgedExample, worst_of
+from regard.tasks.label_details import per_label
 from regard.tasks.multilabel.coder import (
     UNKNOWN,
     MultilabelledTexts,
@@ -122,6 +125,23 @@ class Multilabel(Task):
     def score(self, split: str, records: Sequence[Record]) -> dict[str, float]:
         """The loss of `loss` for each text, F1 and the share of sets that are right as a whole."""
         return multilabel_scores(records, len(self.coder.labels))
+
+    def details(self, split: str, records: Sequence[Record], worst: int = 5) -> Details:
+        """Precision and recall of each label, and the texts whose labels cost the most."""
+        wanted, given, both = (Counter[int]() for _ in range(3))
+        for record in records:
+            wanted.update(record["target"])
+            given.update(record["answer"])
+            both.update(set(record["target"]) & set(record["answer"]))
+
+        def example(place: int) -> JudgedExample:
+            text, cell = self.written(split, place)
+            target = joined(sorted(labels_in(cell), key=natural))
+            answered = joined([self.coder.labels[n] for n in records[place]["answer"]])
+            return JudgedExample(text, target, answered, records[place]["nll"])
+
+        table = per_label(wanted, given, both, self.coder.labels)
+        return Details((table,), worst_of([r["nll"] for r in records], worst, example))
 
     def remarks(self, split: str, records: Sequence[Record]) -> list[str]:
         """That every answer is the same, and which labels the training data does not have."""

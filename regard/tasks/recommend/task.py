@@ -15,6 +15,7 @@ from regard.data.encoding.interactions import histories_in, require_examples
 from regard.data.encoding.ragged import Ragged
 from regard.data.reading.corpus import Corpus
 from regard.models.protocols import DescribesItems, EmbedsItems
+from regard.tasks.details import Details, DetailTable, JudgedExample, worst_of
 from regard.tasks.predictor import device_of
 from regard.tasks.recommend.coder import ItemCoder, Offers
 from regard.tasks.recommend.losses import (
@@ -237,6 +238,28 @@ class Recommend(Task):
         of such items, where there are any.
         """
         return ranking_scores(records, self.coder.top_k, 1 + self.trained_by.negatives)
+
+    def details(self, split: str, records: Sequence[Record], worst: int = 5) -> Details:
+        """How far down the chosen items stand, and the histories that they are furthest from."""
+        examples, known = self.data.examples[split], self.coder.catalogue
+        found = [n for n, record in enumerate(records) if record["rank"] is not None]
+        losses = [float(records[n]["rank"]) for n in found]
+
+        def example(place: int) -> JudgedExample:
+            row, rank = np.array([found[place]]), records[found[place]]["rank"]
+            history = next(iter(examples.take(row, self.coder.longest)))
+            past = ", ".join(known.decode(history.tolist()))
+            chosen = known.items[int(examples.targets[row[0]])]
+            return JudgedExample(past, chosen, f"rank {rank:,}", float(rank))
+
+        ranks = np.array(losses)
+        bounds = [bound for bound in (1, 3, 10, 30, 100, 1000) if bound <= len(self.items)]
+        rows = tuple((bound, round(float((ranks <= bound).sum()) / len(records), 4))
+                     for bound in bounds)  # fmt: skip
+        table = DetailTable(
+            "found", "share of examples whose item stands so high", ("rank at most", "share"), rows
+        )
+        return Details((table,), worst_of(losses, worst, example))
 
     def shown(self, count: int) -> list[tuple[Any, str | None]]:
         """Validation histories and what came next."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,8 @@ from torch import Tensor
 from regard.config import Config, LargeCount
 from regard.data.encoding.token_settings import Tokens, Words, texts_of
 from regard.data.reading.corpus import Corpus
+from regard.tasks.details import Details
+from regard.tasks.number_details import number_details
 from regard.tasks.regress.coder import Scale, numbers_of
 from regard.tasks.regress.loss import number_loss
 from regard.tasks.regress.metrics import number_records, scores_of_records
@@ -92,3 +95,7 @@ class Similarity(Task):
         found = scores_of_records(records, self.coder.scale)
         chosen = {name: found[name] for name in ("loss", "pearson", "spearman")}
         return {**chosen, "mse": found["rmse"] ** 2}
+
+    def details(self, split: str, records: Sequence[Record], worst: int = 5) -> Details:
+        """Whether answers are right on average, and the largest errors."""
+        return number_details(records, partial(self.written, split), worst)

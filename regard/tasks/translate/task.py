@@ -11,10 +11,11 @@ from torch import Tensor
 from regard.config import Config, Count, LargeCount, NonNegative, Share
 from regard.data.encoding.token_settings import BPE, Tokens, texts_of
 from regard.data.reading.corpus import Corpus
+from regard.tasks.details import Details, JudgedExample, worst_of
 from regard.tasks.seq2seq import Seq2SeqBatch, seq2seq_loss, seq2seq_nll
 from regard.tasks.task import Record, Task
 from regard.tasks.translate.coder import TextPairs
-from regard.tasks.translate.metrics import text_scores
+from regard.tasks.translate.metrics import bleu_tokenizer, chrf, text_scores
 from regard.tasks.translate.predictor import Translator
 from regard.tasks.translate.schema import SCHEMA
 
@@ -116,6 +117,19 @@ class Translate(Task):
             "perplexity": float(np.exp(min(loss, 700.0))),
             **text_scores([r["answer"] for r in records], targets),
         }
+
+    def details(self, split: str, records: Sequence[Record], worst: int = 5) -> Details:
+        """The sentences whose answers have the least chrF, and how BLEU cuts into words."""
+        targets = [self.written(split, n)[1] for n in range(len(records))]
+        apart = [100.0 - chrf(each["answer"], t) for each, t in zip(records, targets, strict=True)]
+
+        def example(place: int) -> JudgedExample:
+            source, target = self.written(split, place)
+            return JudgedExample(source, target, records[place]["answer"], round(apart[place], 2))
+
+        cut = f"tokenizer {bleu_tokenizer(targets)}"
+        measured = {"bleu": cut, "bleu_lowercase": cut}
+        return Details(worst=worst_of(apart, worst, example), measured=measured)
 
     @property
     def at_once(self) -> int:

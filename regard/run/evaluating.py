@@ -1,0 +1,129 @@
+"""A trained network on data with answers: how good it is, and where it is wrong."""
+
+import re
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from regard._io.faults import sentence
+from regard.data.reading.corpus import Corpus
+from regard.data.reading.text_encoding import AUTO
+from regard.errors import UsageError
+from regard.run.merging import read_corpus
+from regard.run.preparing import task_of_trained
+from regard.run.settings import Settings
+from regard.tasks import task_class
+from regard.tasks.details import Details
+from regard.tasks.task import Record, Task
+
+LEFT_OUT = re.compile(r"([\d,]+) rows without a (\w+) left out")
+"""What the description of a corpus says of rows that it does not have."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What an evaluation found.
+
+    Args:
+        split: that was evaluated.
+        examples: how many it has.
+        metrics: by name.
+        details: what is behind them.
+        notes: rows that were not judged, and why.
+        remarks: of the task on the whole evaluation.
+    """
+
+    split: str
+    examples: int
+    metrics: dict[str, float]
+    details: Details
+    notes: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+
+def examined(
+    predictor: Any,
+    settings: Settings,
+    run: Path,
+    data: str | Path | None,
+    split: str | None,
+    num_answers: int,
+    worst: int,
+) -> Evaluation:
+    """Evaluate on the run's own data, or on all of some other data (see `Run.examination`)."""
+    if data is not None and settings.data is not None:
+        other = replace(settings.data, path=str(data), encoding=AUTO)
+        settings = replace(settings, data=other)
+    if settings.data is not None and not settings.data.path:
+        raise UsageError(
+            f"{run} does not say where its data is, which a Task object had; give some, as in "
+            "evaluate(data)"
+        )
+    with tempfile.TemporaryDirectory(prefix="regard-") as place:
+        corpus = None
+        try:
+            if settings.data is not None:
+                read = Path(place) / "read"
+                schemas = [task_class(settings.task_name).schema]
+                corpus = read_corpus(
+                    settings.data, settings.task_name, read, schemas, as_trained=True
+                )
+            task = task_of_trained(predictor, settings, corpus, Path(place), data is not None)
+        except (ValueError, OSError, ImportError) as error:
+            raise UsageError(_nothing_to_compare(settings, error) or sentence(error)) from error
+        chosen = split or ("test" if task.size("test") else "valid")
+        count = task.size(chosen)
+        if not count:
+            raise UsageError(
+                f"the data has no {chosen} part; say split=valid (--split) or give other data"
+            )
+        records = task.examine(chosen, np.arange(count), num_answers)
+        _require_known(settings, corpus, task, records)
+        details = task.details(chosen, records, worst)
+        notes = _left_out(corpus, count) if data is not None else ()
+        remarks = tuple(task.remarks(chosen, records))
+        return Evaluation(chosen, count, task.score(chosen, records), details, notes, remarks)
+
+
+def _nothing_to_compare(settings: Settings, error: Exception) -> str | None:
+    """What is said where data lacks the very column that answers are compared with."""
+    schema = task_class(settings.task_name).schema
+    if settings.data is None or schema is None or schema.running_text:
+        return None
+    role = schema.required[-1]
+    wanted = settings.data.columns.get(role.asked) or role.name
+    lacks = f"{settings.data.path} has no column {wanted!r}"
+    if str(error).startswith(lacks):
+        return f"{lacks} to compare with; `regard predict` answers without one"
+    return None
+
+
+def _require_known(
+    settings: Settings, corpus: Corpus | None, task: Task, records: Sequence[Record]
+) -> None:
+    """Raise `UsageError` where not one label is known: then that column holds something else."""
+    label = task.schema.label if task.schema else None
+    if corpus is None or label is None or any(each.get("target", 0) >= 0 for each in records):
+        return
+    known = getattr(task.coder, "labels", ())
+    such = f" ({', '.join(map(str, known[:5]))}{', ...' if len(known) > 5 else ''})"
+    assert settings.data is not None, "a corpus was read"
+    raise UsageError(
+        f"{settings.data.path} has no column 'label' to compare with: nothing in its column "
+        f"{corpus.names[label]!r} is a label that the run knows{such if known else ''}; "
+        "`regard predict` answers without one"
+    )
+
+
+def _left_out(corpus: Corpus | None, judged: int) -> tuple[str, ...]:
+    """Rows that lack what is compared or asked, by the name of what they lack."""
+    found = LEFT_OUT.findall("" if corpus is None else corpus.description)
+    counts = [(int(number.replace(",", "")), name) for number, name in found]
+    total = judged + sum(number for number, _ in counts)
+    return tuple(
+        f"{number:,} of {total:,} rows have no {name} and are not judged" for number, name in counts
+    )
