@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
+from regard._printable import printable
 from regard.errors import UsageError
 from regard.run.exporting import CLOSE
 from regard.run.run import Run
-from regard.view.terminal import printable
 
 
 def run(run: Path, form: str, out: Path | None, check: bool) -> int:
