@@ -69,8 +69,9 @@ def examined(
             if settings.data is not None:
                 read = Path(place) / "read"
                 schemas = [task_class(settings.task_name).schema]
+                labels = getattr(predictor.coder, "labels", ())
                 corpus = read_corpus(
-                    settings.data, settings.task_name, read, schemas, as_trained=True
+                    settings.data, settings.task_name, read, schemas, as_trained=True, known=labels
                 )
             task = task_of_trained(predictor, settings, corpus, Path(place), data is not None)
         except (ValueError, OSError, ImportError) as error:

@@ -450,6 +450,7 @@ def read_corpus(
     schemas: Sequence[Schema],
     peek: bool = False,
     as_trained: bool = False,
+    known: Sequence[str] = (),
 ) -> Corpus:
     """The data of a run; raises `ValueError` with the file and the line."""
     return read(
@@ -461,6 +462,7 @@ def read_corpus(
         merged=data.labels == "merged",
         by_label=data.hold_out == "label",
         as_trained=as_trained,
+        known=known,
         cache=cache,
         streaming=data.streaming,
         peek=peek,

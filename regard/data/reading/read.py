@@ -39,6 +39,7 @@ def read(
     merged: bool = True,
     by_label: bool = True,
     as_trained: bool = False,
+    known: Sequence[str] = (),
     cache: Path | None = None,
     streaming: bool = False,
     peek: bool = False,
@@ -51,7 +52,7 @@ def read(
     and its label; `columns` names the columns of any roles, `{"text": "title,body"}`. Without a
     file to validate on, a part is held out, `by_label` as large a share of each as can be; labels
     of several spellings are `merged`. Columns `as_trained` are those of a run, of which what its
-    task can do without may be missing.
+    task can do without may be missing; labels `known` keep their spelling.
 
     The rows go into Arrow files in `cache`, where the next call finds them while the files are the
     same; without `cache` they are gone with the corpus. With `streaming` nothing is stored. To
@@ -73,7 +74,12 @@ def read(
     asked = tuple((option, name) for option, name in named.items() if name)
     request = DataRequest(tuple(schemas), task, asked, encoding, as_trained)
     with _told(path):
-        found = replace(_found(path, request, cache, streaming), merged=merged, by_label=by_label)
+        found = replace(
+            _found(path, request, cache, streaming),
+            merged=merged,
+            by_label=by_label,
+            known=tuple(known),
+        )
         return _read(path, found, request, cache, streaming, peek)
 
 

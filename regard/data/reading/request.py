@@ -33,6 +33,8 @@ class Layout:
     """Whether labels that differ in case or spaces alone are one."""
     by_label: bool = True
     """Whether what is held out is a share of each label."""
+    known: tuple[str, ...] = ()
+    """Labels whose spelling is settled."""
 
 
 @dataclass(frozen=True)

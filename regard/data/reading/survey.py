@@ -19,6 +19,8 @@ LEFT = 0.5
 """Share of a label's examples that stay to train on, at least."""
 RARE = 4
 """Examples of a label of which one is held out, few as they are."""
+SETTLED = 10**12
+"""What a spelling counts that is settled, as those of a trained network are."""
 LOOKED_AT = 100_000
 """Examples of a label, those with the lowest draws, among which are those held out."""
 
@@ -74,8 +76,9 @@ def surveyed(found: Layout) -> tuple[Layout, Survey | None]:
         for row in rows.read(Counter()):
             draw = draw_of(row, False) if divided and split == "train" else None
             survey.add(str(row[place]), draw)
-    spelling, said = merged_spellings(survey.counts) if found.merged else ({}, [])
-    changed = {old: new for old, new in spelling.items() if old != new}
+    settled = Counter(dict.fromkeys(found.known, SETTLED))
+    spelling, said = merged_spellings(survey.counts + settled) if found.merged else ({}, [])
+    changed = {o: new for o, new in spelling.items() if o != new and o in survey.counts}
     if not changed:
         return found, survey
     for old, new in changed.items():
