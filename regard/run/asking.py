@@ -11,8 +11,8 @@ from regard._printable import shortened
 from regard.data.encoding.trusted import require_texts
 from regard.errors import UsageError
 from regard.models import MODELS
-from regard.run.folder import CONFIG, settings_in
 from regard.run.merging import Request
+from regard.run.saved_settings import CONFIG, settings_in
 from regard.run.settings import read_toml
 
 

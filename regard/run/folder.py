@@ -16,27 +16,20 @@ from regard._io.leftovers import remove_leftovers, temporary_name
 from regard.data.reading.corpus import Corpus
 from regard.data.reading.text_encoding import AUTO
 from regard.errors import UsageError
-from regard.models import MODELS
 from regard.models.attention import Parts
-from regard.run.older import READ_BEFORE, upgraded_sections
 from regard.run.preparing import GENERATED
+from regard.run.saved_settings import CONFIG, entries_in
 from regard.run.settings import (
     BUDGETS,
     ROLES,
     AnySettings,
-    DataSettings,
-    Settings,
     differences,
     read_toml,
-    settings_of,
-    without_name,
 )
-from regard.tasks import task_class
 from regard.tasks.task import Task
 from regard.training.checkpoint import Checkpoint, newest
 from regard.training.checkpoint_content import UnusableCheckpoint, state_in
 from regard.training.checkpoint_folder import set_aside
-from regard.training.config import TrainConfig
 from regard.training.lock import NAME as LOCK
 from regard.training.loop import Trainer
 from regard.training.ranks import Ranks
@@ -44,7 +37,6 @@ from regard.training.run_folder import BEST, CHECKPOINTS, ENVIRONMENT, new_run_f
 from regard.training.run_writer import require_best
 from regard.training.swapped_folder import settle
 
-CONFIG = "config.toml"
 CACHE = ".data"
 """Where the data is kept as it was read, beside the runs that use it."""
 MOST_NAMED = 4
@@ -83,39 +75,6 @@ def require_place(folder: Path) -> None:
         ) from None
 
 
-def settings_in(folder: Path) -> Settings:
-    """The settings of a run, also of one that an older version trained.
-
-    Where the network is the user's own, nothing is known of it but its name, and of the data
-    nothing at all.
-
-    Raises `UsageError` for settings that this version does not know.
-    """
-    entries = upgraded_sections(read_toml(folder / CONFIG))
-    named = entries.get("model", {}).get("name")
-    if named is None or named in MODELS:
-        return settings_of(entries)
-    try:
-        task = task_class(entries["task"]["name"])
-        return Settings(
-            data=None if task.schema is None else DataSettings(),
-            task_name=task.name,
-            task=task.settings_type.from_entries(without_name("task", entries["task"])),
-            model_name=named,
-            model={},
-            train=TrainConfig.from_entries(entries["train"]),
-        )
-    except (ValueError, TypeError, KeyError) as error:
-        raise UsageError(f"{folder / CONFIG}: {error}") from None
-
-
-def _entries_in(folder: Path) -> dict[str, dict[str, Any]]:
-    """The sections of a run's settings, with what has a default where the network is ours."""
-    entries = upgraded_sections(read_toml(folder / CONFIG))
-    ours = entries["model"].get("name") in MODELS
-    return settings_of(entries).entries() if ours else entries
-
-
 def claimed(folder: Path, settings: AnySettings, resume: str) -> Path:
     """The folder, made or found to belong to a run with these very settings."""
     if folder.name in ("", ".."):
@@ -152,7 +111,7 @@ def _only_begun(folder: Path) -> bool:
 
 def _require_same(folder: Path, settings: AnySettings, resume: str) -> None:
     """Raise `UsageError` for settings that are not those of the run, but for what may change."""
-    old = _entries_in(folder)
+    old = entries_in(folder)
     _forget_unsaid(old, now := settings.entries())
     free = set(CHANGEABLE)
     if resume != "auto":
@@ -186,16 +145,6 @@ def _forget_unsaid(old: dict[str, dict[str, Any]], now: dict[str, dict[str, Any]
             given.pop(role, None)
     if {was.get("encoding"), given.get("encoding")} == {"utf-8", AUTO}:
         given["encoding"] = was["encoding"]
-
-
-def read_before(folder: Path) -> list[tuple[str, Any]]:
-    """How the data of a run that is there already was read, where it does not say it itself."""
-    if not (folder / CONFIG).is_file():
-        return []
-    data = read_toml(folder / CONFIG).get("data", {})
-    return [
-        (f"data.{key}", value) for key, value in READ_BEFORE.items() if data and key not in data
-    ]
 
 
 def _require_unspent(folder: Path, settings: AnySettings) -> None:

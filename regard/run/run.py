@@ -17,8 +17,8 @@ from regard.run.display import Screen
 from regard.run.ending import read_summary
 from regard.run.evaluating import Evaluation, examined
 from regard.run.exporting import Exported, export
-from regard.run.folder import CONFIG, settings_in
 from regard.run.loading import load_predictor, read_model
+from regard.run.saved_settings import CONFIG, settings_in
 from regard.run.settings import Settings, flat
 from regard.run.training import (
     Options,

@@ -17,15 +17,12 @@ from regard.run.display import Display
 from regard.run.ending import finished_already, other_data, summary_of, write_summary
 from regard.run.folder import (
     CACHE,
-    CONFIG,
     attention_of,
     claimed,
     folder_of,
     newest_of,
-    read_before,
     require_place,
     resume_from,
-    settings_in,
     write_about,
 )
 from regard.run.kept_data import kept_corpus
@@ -33,6 +30,7 @@ from regard.run.merging import ALIASES, Request, seconds_in, settings_for
 from regard.run.page import RunPage
 from regard.run.preparing import TOKENS, task_of
 from regard.run.recipes import recipe
+from regard.run.saved_settings import CONFIG, read_before, settings_in
 from regard.run.settings import BUDGETS, ENDINGS, AnySettings, OwnSettings, Settings, flat
 from regard.run.starting import Origin, begin_with, origin_of
 from regard.run.telling import budget_for, not_read

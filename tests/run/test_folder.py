@@ -10,8 +10,9 @@ import pytest
 
 from regard.errors import UsageError
 from regard.models import model_class
-from regard.run.folder import CONFIG, attention_of, claimed, folder_of, require_place
+from regard.run.folder import attention_of, claimed, folder_of, require_place
 from regard.run.merging import Request, settings_for
+from regard.run.saved_settings import CONFIG
 from tests.run.tiny import SMALL, data_of
 
 

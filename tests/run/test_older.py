@@ -17,10 +17,10 @@ import regard
 from regard._io.manifest import write_manifest
 from regard.data.synthetic.data_sets import DATA
 from regard.errors import UsageError
-from regard.run.folder import settings_in
 from regard.run.older import upgraded_sections
 from regard.run.recipes import recipe
 from regard.run.run import Run
+from regard.run.saved_settings import settings_in
 from regard.run.settings import settings_of
 from regard.run.training import Options
 from tests.cli.small import put

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from regard._io.extra import extra
 from regard.data.schema import Cell, Column, ColumnKind
 
@@ -67,13 +69,25 @@ class ArrowWriter:
         if self._gathered:
             columns = zip(*self._gathered, strict=True)
             arrays = [
-                arrow.array(list(column), field.type)
+                _array(column, field.type)
                 for column, field in zip(columns, self._schema, strict=True)
             ]
             self._stream.write_batch(arrow.record_batch(arrays, schema=self._schema))
         self._rows += len(self._gathered)
         self._held = 0
         self._gathered.clear()
+
+
+def _array(cells: Sequence[Cell], kind: Any) -> Any:
+    """An Arrow array; made of its buffers, because `pyarrow.array` would load pandas for it."""
+    arrow = extra("pyarrow")
+    if kind == arrow.float64():
+        buffers = [None, arrow.py_buffer(np.array(cells, dtype="<f8"))]
+    else:
+        encoded = [cell if isinstance(cell, bytes) else str(cell).encode() for cell in cells]
+        ends = np.cumsum([0, *map(len, encoded)], dtype="<i4")
+        buffers = [None, arrow.py_buffer(ends), arrow.py_buffer(b"".join(encoded))]
+    return arrow.Array.from_buffers(kind, len(cells), buffers)
 
 
 def open_arrow(path: Path) -> Any:
