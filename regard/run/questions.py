@@ -12,6 +12,7 @@ from regard.data.reading.input_file import input_lines, input_table
 from regard.data.reading.json_tables import flattened
 from regard.data.reading.lexicon import Lexicon
 from regard.data.reading.lines import Line, every_line
+from regard.data.reading.paths import not_there
 from regard.data.reading.tables import Table
 from regard.data.reading.text_encoding import AUTO, check_encoding
 from regard.data.schema import Cell, Schema
@@ -87,7 +88,11 @@ class Asker:
         check_encoding(self.encoding)
 
     def of_file(self, path: Path) -> Questions:
-        """The rows of a file; raises `ValueError` for one that cannot be read."""
+        """The rows of a file; raises `ValueError` for one that cannot be read or is not there."""
+        if path.is_dir():
+            raise ValueError(f"{path} is a folder; give one of its files")
+        if not path.exists():
+            raise FileNotFoundError(not_there(path))
         names = (*self.columns.names, *(role.name for role in self.schema.columns))
         table = input_table(path, self.schema, self.lexicon, names, self.encoding)
         if table is None:
@@ -140,7 +145,9 @@ class Asker:
             found = None if self.as_text else self._of_object(text, where)
             return found or Question(where, {TEXT: text}, self.predictor.input_of(text))
         except ValueError as error:
-            return Question(where, {TEXT: text}, None, str(error))
+            why = str(error)
+            why = why if why.startswith(where) else f"{where}: {why}"
+            return Question(where, {TEXT: text}, None, why)
 
     def _of_object(self, text: str, where: str) -> Question | None:
         """The row that a JSON object is, None for a text and an object of other names."""

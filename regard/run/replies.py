@@ -151,7 +151,8 @@ class Tally:
             said.append(f"no answer to {rows} of {self.rows:,}: {'; '.join(self.why)}{more}")
         if self.strange and strange:
             rows = "1 row has" if self.strange == 1 else f"{self.strange:,} rows have"
-            said.append(f"{rows} what the network has never seen, such as {visible(self.seen_never)}")
+            what = visible(self.seen_never)
+            said.append(f"{rows} what the network has never seen, such as {what}")
         if self.compared and self.schema.right:
             if self.schema.right.kind is ColumnKind.FLOAT:
                 mean = self.error / self.compared
