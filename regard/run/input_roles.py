@@ -2,14 +2,14 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from regard.data.reading.cells import Bound, Converted, converter
 from regard.data.reading.every_row import EveryRow
 from regard.data.reading.input_columns import RoleColumns, input_bounds
 from regard.data.reading.tables import Table, called
-from regard.data.schema import Cell, Column, Schema
+from regard.data.schema import Cell, Column, ColumnKind, Schema
 
 RowInput = Callable[[EveryRow], Any]
 """A row → the input; None where the row is empty. Raises `ValueError` where it is none."""
@@ -47,8 +47,8 @@ class CellRoles(InputRoles):
 
     def of_table(self, table: Table, where: str) -> tuple[RowInput, tuple[str, ...]]:
         """By the names in training, by what the caller said, else by names and contents."""
-        bounds, notes = input_bounds(table, where, self.schema, self.columns)
-        makers = [RoleCell(*pair) for pair in zip(self.schema.inputs, bounds, strict=True)]
+        roles, notes = input_bounds(table, where, self.schema, self.columns)
+        makers = [RoleCell(role, bound) for role, bound in roles]
         return lambda row: _input(makers, row), notes
 
     def of_object(self, values: Mapping[str, Any], where: str) -> RowInput | None:
@@ -56,6 +56,8 @@ class CellRoles(InputRoles):
         makers, missing = [], []
         for place, role in enumerate(self.schema.inputs):
             keys = keys_of(values, self.columns, role, place)
+            if role.kind is ColumnKind.LIST and isinstance(values.get("".join(keys[:1])), str):
+                role = replace(role, kind=ColumnKind.TEXT)
             makers.append(RoleCell(role, Bound(keys)))
             missing += [] if keys else [role.asked]
         if len(missing) == len(makers):

@@ -124,7 +124,9 @@ class Tally:
 
     def _compare(self, wanted: Cell | None, answer: str) -> None:
         role = self.schema.right
-        if role is None or wanted is None or wanted != wanted or wanted == "":
+        if role is None or wanted is None or wanted != wanted:
+            return
+        if wanted == "" and not role.blank:
             return
         self.compared += 1
         if role.kind is ColumnKind.FLOAT:

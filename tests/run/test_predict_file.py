@@ -298,6 +298,34 @@ def test_pairs_are_two_columns_or_lines_with_a_tab(tmp_path: Path) -> None:
     assert named.answers[0] == "B, C+A 0"
 
 
+def test_lines_with_tabs_keep_the_blank_ones_in_place(tmp_path: Path) -> None:
+    path = tmp_path / "q.txt"
+    path.write_text("a b\tc d\n\ne f\tg h\n")
+    assert ask(path, task="match").answers == ("A B+C D", None, "E F+G H")
+
+
+def test_words_are_a_list_or_a_text(tmp_path: Path) -> None:
+    words = table(tmp_path / "w.jsonl", [{"tokens": ["in", "New York"], "tags": ["O", "B"]}] * 3)
+    assert ask(words, task="tag").answers[0] == "IN\tNEW YORK"
+    texts = table(tmp_path / "q.csv", [{"text": f"in New York, {n}"} for n in range(3)])
+    assert ask(texts, task="tag").answers[0] == "IN NEW YORK, 0"
+
+
+def test_stories_and_passages_are_asked_with_their_questions(tmp_path: Path) -> None:
+    path = tmp_path / "stories.txt"
+    path.write_text("1 Ann sits.\n2 Who sits?\tAnn\t1\n1 Bo sits.\n2 Who sits?\tBo\t1\n")
+    assert ask(path, task="answer").answers == ("ANN SITS.+WHO SITS?", "BO SITS.+WHO SITS?")
+    rows = [{"context": "Ann lives in Rome.", "question": "Where?", "answer": "Rome"}] * 3
+    path = table(tmp_path / "q.jsonl", rows)
+    assert ask(path, task="extract").answers[0] == "ANN LIVES IN ROME.+WHERE?"
+
+
+def test_what_is_asked_alone_may_be_called_a_text_in_every_task(tmp_path: Path) -> None:
+    path = table(tmp_path / "q.csv", [{"id": n, "sentence": "so it is"} for n in range(5)])
+    found = ask(path, task="translate", trained=Trained(source="en", target="de"))
+    assert found.answers[0] == "SO IT IS" and "'sentence'" in found.notes[0]
+
+
 def test_an_answer_is_compared_with_what_is_right(tmp_path: Path) -> None:
     rows = [{"text": "good", "label": "Good "}, {"text": "bad", "label": "good"}]
     path = table(tmp_path / "q.csv", [*rows, {"text": "odd", "label": ""}])
@@ -385,6 +413,8 @@ OBJECTS: list[tuple[str, str, str | None]] = [
     ("match", '{"premise": "a", "hypothesis": "b"}', "A+B"),
     ("match", '{"left": "a"}', None),
     ("classify", '{"text": "a\\nb", "n": 1}', "A\nB"),
+    ("tag", '{"text": "in New York, now"}', "IN NEW YORK, NOW"),
+    ("tag", '{"words": ["in", "New York"]}', "IN\tNEW YORK"),
     ("classify", '{"other": "a"}', '{"OTHER": "A"}'),
     ("classify", "{brace", "{BRACE"),
     ("classify", '{"text": ', '{"TEXT": '),

@@ -8,11 +8,12 @@ from typing import Any
 
 from regard._io.extra import extra
 from regard._io.files import read_json
+from regard.data.reading.compression import inner_suffix
 from regard.data.reading.json_tables import JSONLines, flattened
 from regard.data.reading.lines import MAX_LINE_BYTES, Line, every_line, open_text
 from regard.data.reading.parquet_tables import BATCH, Parquet, named_classes
 from regard.data.reading.separated import Separated, says_mark
-from regard.data.reading.tables import Table
+from regard.data.reading.tables import ENDINGS, Table
 
 Kept = Mapping[str, Any]
 
@@ -68,7 +69,7 @@ def _of_separated(table: Separated) -> Iterator[EveryRow]:
         for number, cells, why in found:
             where = f"{table.path} line {number}"
             why = why or _taken(unread)
-            if not why and len(cells) != table.width:
+            if not why and any(cells) and len(cells) != table.width:
                 try:
                     cells = list(table.filled(where, tuple(cells)))
                 except ValueError as error:
@@ -90,9 +91,10 @@ _Cells = Iterator[tuple[int, list[str], str]]
 def _cells(table: Separated, found: Iterator[Line], unread: dict[int, str]) -> _Cells:
     """Where each row begins, its cells, and why they cannot be read.
 
-    A blank line is a row where there is one column, and none where there are several.
+    A blank line is a row where there is one column, and in what is no table by its name; it is none
+    where there are several columns.
     """
-    one = table.width == 1
+    one = table.width == 1 or inner_suffix(table.path) not in ENDINGS
 
     def texts() -> Iterator[str]:
         for line in found:

@@ -10,7 +10,10 @@ from regard.data.reading.fits import named
 from regard.data.reading.request import DataRequest
 from regard.data.reading.roles import choose
 from regard.data.reading.tables import PlacedRow, Table, called
-from regard.data.schema import Column, Schema
+from regard.data.schema import Column, ColumnKind, Schema
+
+TEXTS = ("text", "sentence", "source", "input", "review", "document", "content", "comment")
+"""What people call a column of texts, whatever is asked of them."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +47,8 @@ class RoleColumns:
 
 def input_bounds(
     table: Table, where: str, schema: Schema, asked: RoleColumns
-) -> tuple[tuple[Bound, ...], tuple[str, ...]]:
-    """The columns that play each of a task's input roles, and what is to be said about that.
+) -> tuple[tuple[tuple[Column, Bound], ...], tuple[str, ...]]:
+    """A task's input roles with the columns that play them, and what is to be said about that.
 
     A column that the run was trained on and that is not there is looked for by what columns are
     called and by what they hold.
@@ -60,18 +63,36 @@ def input_bounds(
             said.append((role.asked, name))
         elif name:
             notes.append((place, name))
-    inputs = Schema(schema.task, schema.inputs, twins=schema.twins and len(schema.inputs) == 2)
-    request = DataRequest((inputs,), schema.task, tuple(said))
-    try:
-        bounds = choose(_Readable(table), where, request).bounds
-    except ValueError as error:
-        raise ValueError(str(error).replace(f"--task {schema.task} ", "")) from None
+    roles, bounds = _chosen(table, where, schema, tuple(said))
     told = tuple(
         f"{schema.inputs[place].asked} is read from {bounds[place].name!r}: {where} has no column "
         f"{name!r}, on which the run was trained"
         for place, name in notes
     )
-    return bounds, told
+    return tuple(zip(roles, bounds, strict=True)), told
+
+
+def _chosen(
+    table: Table, where: str, schema: Schema, said: tuple[tuple[str, str], ...]
+) -> tuple[tuple[Column, ...], tuple[Bound, ...]]:
+    """All input roles as they are read, and their columns."""
+    twins, roles = schema.twins and len(schema.inputs) == 2, schema.inputs
+    if len(roles) == 1:
+        # What is asked alone is called a text as often as by the name of its role.
+        words = dict.fromkeys((*roles[0].words, *TEXTS))
+        roles = (replace(roles[0], words=tuple(words)),)
+    kinds = [roles]
+    if any(role.kind is ColumnKind.LIST for role in roles):
+        # The words of a text stand for a list of words.
+        kinds.append(tuple(replace(role, kind=ColumnKind.TEXT) for role in roles))
+    why = ""
+    for each in kinds:
+        request = DataRequest((Schema(schema.task, each, twins=twins),), schema.task, said)
+        try:
+            return each, choose(_Readable(table), where, request).bounds
+        except ValueError as error:
+            why = why or str(error).replace(f"--task {schema.task} ", "")
+    raise ValueError(why)
 
 
 def right_bound(table: Table, where: str, schema: Schema, asked: RoleColumns) -> Bound:
