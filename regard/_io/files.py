@@ -7,6 +7,8 @@ import os
 import re
 import stat
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
 from typing import Any
@@ -78,6 +80,20 @@ def read_json_file(path: Path) -> Any:
         return read_json(content)
     except ValueError as error:
         raise ValueError(f"{path} is damaged: {error}; copy the whole run folder again") from None
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """The name of a file to write; it becomes this one at the end, and is gone after an error."""
+    temporary = path.with_name(temporary_name(path.name))
+    try:
+        yield temporary
+        with open(temporary, "rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    sync_folder(path.absolute().parent)
 
 
 def read_json(text: str | bytes, most: int = MAX_JSON_BYTES) -> Any:

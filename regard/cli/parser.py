@@ -64,6 +64,9 @@ ROLES = {
 }
 """The options that name the columns of a table, and what these hold."""
 
+ASKED = ("text", "left", "right", "context", "question", "user", "item", "label", "answer")
+"""Those of what a trained network is asked, and of what its answers are compared with."""
+
 RESUME = (
     "auto resumes a run of the same settings if there is one, never makes a new one, a folder "
     "resumes that run (default: auto)"
@@ -144,9 +147,12 @@ def _predict(parser: argparse.ArgumentParser) -> None:
         "texts",
         nargs="+",
         metavar="TEXT",
-        help="a text, a file with one on each line, or - for standard input; dates begin with a "
+        help="a text, a file of any format that is trained on, whose rows are answered line for "
+        "line, or - for standard input; dates begin with a "
         'language tag, as in "<fr> mardi 3 mars 2026", a pair has a tab between its sentences, a '
-        "story ends in its question, and items that were chosen have commas between them",
+        "story ends in its question, and items that were chosen have commas between them, those "
+        "with a comma quotes around; a text or line that is a JSON object with the run's columns "
+        """or roles as keys, {"left": "...", "right": "..."}, is that row""",
     )
     _answers(parser, 1)
     parser.add_argument(
@@ -156,6 +162,43 @@ def _predict(parser: argparse.ArgumentParser) -> None:
         help="draw the attention (default: for texts on the command line)",
     )
     parser.add_argument("--json", action="store_true", help="one JSON object per text instead")
+    _files(parser.add_argument_group("files"))
+
+
+def _files(files: argparse._ArgumentGroup) -> None:
+    """How a file of what is asked is read, and where the answers are written."""
+    files.add_argument(
+        "--out",
+        dest="writing:out",
+        metavar="FILE",
+        help="write all rows and columns with answer and probability (and answers, where there "
+        "are several) as FILE says, .csv, .tsv, .jsonl or .parquet, or the answers alone as .txt; "
+        r"in .tsv and .txt tabs and ends of lines are written \t and \n; - is standard output",
+    )
+    files.add_argument(
+        "--force", dest="writing:force", action="store_true", help="write over FILE if it is there"
+    )
+    files.add_argument(
+        "--compare",
+        dest="reading:compare",
+        action="store_true",
+        help="say how many answers are those that the file's own column of labels has",
+    )
+    files.add_argument(
+        "--encoding",
+        dest="reading:encoding",
+        metavar="NAME",
+        help="of text files and of standard input (default: found by the bytes, utf-8)",
+    )
+    files.add_argument(
+        "--as-text",
+        dest="reading:as_text",
+        action="store_true",
+        help="TEXT is what it is, no file, and a line no JSON object",
+    )
+    for role in ("source", "target", *ASKED):
+        what = ROLES.get(role, f"column of the {role} texts or language")
+        files.add_argument(f"--{role}", dest=f"columns:{role}", metavar="COLUMN", help=what)
 
 
 def _answers(parser: argparse.ArgumentParser, usual: int) -> None:

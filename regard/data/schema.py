@@ -151,6 +151,20 @@ class Schema:
         return tuple(column for column in self.columns if not column.optional)
 
     @property
+    def inputs(self) -> tuple[Column, ...]:
+        """What a trained network is asked by: the columns that must be there, without the answer.
+
+        The answer is the last of them; what is alone is asked by itself.
+        """
+        return self.required[:-1] or self.required
+
+    @property
+    def right(self) -> Column | None:
+        """The column that an answer is compared with, None where nothing is right or wrong."""
+        alone = len(self.required) < 2 or self.item_file
+        return None if alone else self.required[-1]
+
+    @property
     def label(self) -> int | None:
         """The place of the column of labels, if there is one."""
         kinds = [column.kind for column in self.columns]

@@ -1,6 +1,6 @@
 """The Python API of the workbench: `train` makes a run, `Run` is one."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -10,14 +10,18 @@ from torch import nn
 from regard._io.files import read_json_file
 from regard._printable import shown
 from regard.data.encoding.trusted import require_texts
+from regard.data.reading.text_encoding import AUTO
 from regard.errors import UsageError
 from regard.models.attention import Attends
+from regard.run.askers import asker
 from regard.run.asking import asked
 from regard.run.display import Screen
 from regard.run.ending import read_summary
 from regard.run.evaluating import Evaluation, examined
 from regard.run.exporting import Exported, export
 from regard.run.loading import load_predictor, read_model
+from regard.run.predicted import Predicted, predicted
+from regard.run.questions import Asker
 from regard.run.saved_settings import CONFIG, settings_in
 from regard.run.settings import Settings, flat
 from regard.run.training import (
@@ -135,13 +139,69 @@ class Run:
         """
         if isinstance(inputs, str):
             raise TypeError(f"inputs must be a list, such as [{shown(inputs, 40)}], got a text")
-        parse = type(self.predictor).parse
+        parse, input_of = type(self.predictor).parse, self.predictor.input_of
         require_texts(inputs)
-        typed = [parse(each) if isinstance(each, str) else each for each in inputs]
+        typed = [input_of(each) if isinstance(each, str) else each for each in inputs]
         for number, each in enumerate(typed, 1):
             if parse is Predictor.parse and not isinstance(each, str):
                 raise TypeError(f"input {number} of {len(typed)} must be a text, got {shown(each)}")
         return self.predictor.predict(typed, num_answers)
+
+    def asker(
+        self,
+        columns: Mapping[str, str] | None = None,
+        *,
+        encoding: str = AUTO,
+        as_text: bool = False,
+        compare: bool = False,
+    ) -> Asker:
+        """What makes inputs of the rows of files: see `predict_file` and `regard.run.askers`.
+
+        Raises `ValueError` for a role that the task does not have, and for an unknown encoding.
+        """
+        # A model folder alone does not say what columns it was trained on.
+        known = any((folder / CONFIG).is_file() for folder in (self.path, self.path.parent))
+        given = {role: name for role, name in (columns or {}).items() if name}
+        return asker(
+            self.predictor,
+            self.settings if known else None,
+            given,
+            encoding=encoding,
+            as_text=as_text,
+            compare=compare,
+        )
+
+    def predict_file(
+        self,
+        path: str | Path,
+        out: str | Path | None = None,
+        num_answers: int = 1,
+        *,
+        columns: Mapping[str, str] | None = None,
+        encoding: str = AUTO,
+        compare: bool = False,
+        force: bool = False,
+    ) -> Predicted:
+        """Answer every row of a file of any format that is trained on, each in its place.
+
+        The columns that are asked are those that the run was trained on; a text file is asked line
+        by line. Rows that are empty or cannot be read have no answer, and shift no other.
+
+        Args:
+            out: a file to write, as its ending says: `.csv`, `.tsv`, `.jsonl` or `.parquet` with
+                the rows and their answers, or `.txt` with the answers alone. It is there when all
+                is answered; nothing is kept in memory meanwhile.
+            columns: that play other roles than in training, such as `{"text": "title,body"}`.
+            compare: count the answers that are those of the file's own column of answers.
+            force: write over a file that is there.
+
+        Raises `UsageError` when a file cannot be read or written.
+        """
+        try:
+            asked = self.asker(columns, encoding=encoding, compare=compare)
+            return predicted(asked, Path(path), Path(out) if out else None, num_answers, force)
+        except (ValueError, OSError, ImportError) as error:
+            raise UsageError(str(error)) from None
 
     def evaluate(
         self, data: str | Path | None = None, split: str | None = None, num_answers: int = 4

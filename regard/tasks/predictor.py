@@ -111,6 +111,13 @@ class Predictor(ABC):
         """The text that stands for an input on a command line: what `parse` reads."""
         return str(given)
 
+    def input_of(self, text: str) -> Any:
+        """The input that a text stands for, by what this network knows; usually as `parse` has it.
+
+        Raises `ValueError` for a text that stands for none.
+        """
+        return self.parse(text)
+
     def save(self, folder: Path, weights: Mapping[str, Tensor] | None = None) -> None:
         """Write the model folder, with these weights or the network's own."""
         others = self.coder.save(folder)

@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 
 from regard._io.manifest import write_manifest
-from regard.cli.predict import run as predict
-from regard.errors import UsageError
+from regard.cli import main
 from tests.tasks.dates import small_reader
 
 Call = Callable[..., str]
@@ -99,9 +98,16 @@ def test_a_file_is_answered_line_by_line_without_pictures(
     path = tmp_path / "texts.txt"
     path.write_bytes(b"\xef\xbb\xbfab\r\n\n  \ncd e\nbad\xe2\x80\xa8ace")
     answers = objects(done("predict", runs["classify"], path, "--json"))
-    assert [answer["text"] for answer in answers] == ["ab", "cd e", "bad\u2028ace"]
-    assert len(done("predict", runs["classify"], path).splitlines()) >= 3
-    assert done("predict", runs["classify"], path).split("\n")[0] in ("with", "without")
+    assert [answer["text"] for answer in answers] == ["ab", "", "  ", "cd e", "bad\u2028ace"]
+    assert [answer["row"] for answer in answers] == [1, 2, 3, 4, 5]
+    silent = [answer["answer"] is None for answer in answers]
+    assert silent == [False, True, True, False, False]
+    path.write_text("ab\n\n  \ncd e\n")
+    lines = done("predict", runs["classify"], path).split("\n")
+    assert [bool(line) for line in lines] == [True, False, False, True, False]
+    assert {lines[0], lines[3]} <= {"with", "without"}
+    several = done("predict", runs["classify"], path, "--answers", "2").split("\n")
+    assert {*several[0].split("\t")} == {"with", "without"} and len(several) == 5
     drawn = done("predict", runs["classify"], path, "--show")
     assert drawn.count("\n") > done("predict", runs["classify"], path).count("\n")
 
@@ -123,15 +129,22 @@ def test_standard_input_is_answered_as_it_comes(
 
 
 def test_bytes_that_are_no_text_are_named_with_their_line(
-    runs: dict[str, Path], tmp_path: Path, typed: Callable[[bytes], None], mistake: Call
+    runs: dict[str, Path],
+    tmp_path: Path,
+    typed: Callable[[bytes], None],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    (tmp_path / "bad.txt").write_bytes(b"ab\ncd\xff\n")
-    why = "line 2: byte 0xff at column 3 is not UTF-8"
-    assert f"bad.txt {why}" in mistake("predict", runs["classify"], tmp_path / "bad.txt")
-    # The first line was answered before the second one came.
-    typed(b"ab\ncd\xff")
-    with pytest.raises(UsageError, match=f"standard input {why}"):
-        predict(runs["classify"], ["-"], 1, None, True)
+    (tmp_path / "bad.txt").write_bytes(b"ab\ncd\xff\nab")
+    why = "no answer to 1 row of 3: {} line 2: byte 0xff at column 3 is not UTF-8"
+    for what, name in ((tmp_path / "bad.txt", tmp_path / "bad.txt"), ("-", "standard input")):
+        typed(b"ab\ncd\xff\nab")
+        call = ["predict", str(runs["classify"]), str(what), "--encoding", "utf-8", "--json"]
+        assert main(call) == 0
+        printed = capsys.readouterr()
+        answers = objects(printed.out)
+        assert [answer["answer"] is None for answer in answers] == [False, True, False]
+        assert "line 2: byte 0xff" in answers[1]["error"] and answers[1]["text"] is None
+        assert why.format(name) in printed.err
 
 
 @pytest.mark.parametrize("task", ["translate", "classify", "language_model"])

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from difflib import get_close_matches
 from pathlib import Path
 
 from regard.data.reading.babi import is_babi
@@ -12,6 +11,7 @@ from regard.data.reading.formats import open_table
 from regard.data.reading.histories_file import history_table
 from regard.data.reading.label_folders import label_folders, text_files_of_labels
 from regard.data.reading.parquet_tables import saved_dataset
+from regard.data.reading.paths import not_there
 from regard.data.reading.request import DataRequest, Layout
 from regard.data.reading.rows import Joined as JoinedRows
 from regard.data.reading.rows import RowSource, Running
@@ -35,7 +35,7 @@ def find_layout(paths: Sequence[Path], request: DataRequest) -> Layout:
     check_encoding(request.encoding)
     for path in paths:
         if not path.exists():
-            raise FileNotFoundError(_missing(path))
+            raise FileNotFoundError(not_there(path))
     if len(paths) > 1:
         pairs = paired(list(paths))
         if pairs:
@@ -75,16 +75,6 @@ def _folder(path: Path, request: DataRequest) -> Layout:
     if labelled:
         return labelled
     return _files(files_in(path, files), request)
-
-
-def _missing(path: Path) -> str:
-    folder = path.parent
-    while not folder.is_dir():
-        folder = folder.parent
-    name = path.relative_to(folder).parts[0]
-    there = sorted(p.name for p in folder.iterdir())
-    near = get_close_matches(name, there, 3) or there[:5]
-    return f"{path} does not exist; in {folder} there is {', '.join(near) or 'nothing'}"
 
 
 def _files(files: Files, request: DataRequest) -> Layout:

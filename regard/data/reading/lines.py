@@ -10,7 +10,7 @@ import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from regard.data.reading.compression import open_plain
 from regard.data.reading.text_encoding import AUTO, encoding_of
@@ -34,12 +34,49 @@ def lines(path: Path, encoding: str = "utf-8") -> Iterator[str]:
             if raw.endswith(b"\n"):
                 raw = raw[:-2] if raw.endswith(b"\r\n") else raw[:-1]
             if len(raw) > MAX_LINE_BYTES:
-                size = len(raw) + _rest(file)
-                raise ValueError(
-                    f"{path} line {number}: {size:,} bytes are more than a line may have "
-                    f"({MAX_LINE_BYTES:,}); break the line, or leave it out"
-                )
+                raise ValueError(_too_long(path, number, len(raw) + _rest(file)))
             yield _decoded(raw, path, number, spelled)
+
+
+class Line(NamedTuple):
+    """A line of text, or why it cannot be read."""
+
+    number: int
+    text: str
+    why: str = ""
+
+
+def every_line(file: BinaryIO, name: str, encoding: str) -> Iterator[Line]:
+    r"""Every line of a text as it comes, those that cannot be read too; each stays in its place.
+
+    Args:
+        name: what the text is called where a line of it cannot be read.
+        encoding: of lines that end with the byte `\n`.
+
+    >>> [tuple(line) for line in every_line(io.BytesIO(b"a\r\n\nb"), "x", "utf-8")]
+    [(1, 'a', ''), (2, '', ''), (3, 'b', '')]
+    """
+    number = 0
+    while raw := file.readline(MAX_LINE_BYTES + 2):
+        number += 1
+        raw = raw.removeprefix(codecs.BOM_UTF8) if number == 1 else raw
+        ended = raw.endswith(b"\n")
+        if not ended and len(raw) > MAX_LINE_BYTES:
+            yield Line(number, "", _too_long(name, number, len(raw) + _rest(file)))
+            continue
+        if ended:
+            raw = raw[:-2] if raw.endswith(b"\r\n") else raw[:-1]
+        try:
+            yield Line(number, _decoded(raw, Path(name), number, encoding))
+        except ValueError as error:
+            yield Line(number, "", str(error))
+
+
+def _too_long(name: str | Path, number: int, size: int) -> str:
+    return (
+        f"{name} line {number}: {size:,} bytes are more than a line may have "
+        f"({MAX_LINE_BYTES:,}); break the line, or leave it out"
+    )
 
 
 def running_text(path: Path, encoding: str = "utf-8") -> Iterator[str]:
@@ -72,7 +109,7 @@ def open_text(path: Path, encoding: str) -> Iterator[tuple["io.BufferedReader[_P
     encoding = encoding_of(path) if encoding == AUTO else encoding
     with open_plain(path) as packed:
         file = io.BufferedReader(_Plain(packed, path, encoding))
-        yield file, "utf-8" if _is_wide(encoding) else encoding
+        yield file, "utf-8" if is_wide(encoding) else encoding
 
 
 class _Plain(io.RawIOBase):
@@ -81,7 +118,7 @@ class _Plain(io.RawIOBase):
     def __init__(self, file: BinaryIO, path: Path, encoding: str) -> None:
         self._file, self._path, self._encoding = file, path, encoding
         head = file.read(_HEAD)
-        self._decoder = codecs.getincrementaldecoder(encoding)() if _is_wide(encoding) else None
+        self._decoder = codecs.getincrementaldecoder(encoding)() if is_wide(encoding) else None
         self._waiting = b"" if not head else self._plain(head.removeprefix(codecs.BOM_UTF8))
         self._returns = b"\r" in self._waiting and b"\n" not in self._waiting
 
@@ -114,7 +151,7 @@ class _Plain(io.RawIOBase):
         return text.removeprefix("\ufeff").encode("utf-8", "surrogatepass")
 
 
-def _is_wide(encoding: str) -> bool:
+def is_wide(encoding: str) -> bool:
     """Whether a line feed is more than one byte."""
     return "\n".encode(encoding) != b"\n"
 

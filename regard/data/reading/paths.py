@@ -1,6 +1,7 @@
 """The files that a user's words for data name: `~`, patterns, and several with commas between."""
 
 import os
+from difflib import get_close_matches
 from glob import glob
 from pathlib import Path
 
@@ -47,3 +48,14 @@ def _require_local(name: str) -> None:
             f"{name} is a path of Windows, and this is another system; in WSL it is "
             f"/mnt/{name[0].lower()}/{name[3:].replace(chr(92), '/')}"
         )
+
+
+def not_there(path: Path) -> str:
+    """What is said of a path that does not exist: the nearest names where it is looked for."""
+    folder = path.parent
+    while not folder.is_dir():
+        folder = folder.parent
+    name = path.relative_to(folder).parts[0]
+    there = sorted(p.name for p in folder.iterdir())
+    near = get_close_matches(name, there, 3) or there[:5]
+    return f"{path} does not exist; in {folder} there is {', '.join(near) or 'nothing'}"

@@ -60,14 +60,14 @@ class Separated:
         body = islice(cells_of(self.path, self.encoding, self.dialect), int(self.header), None)
         for where, cells in body:
             if len(cells) != self.width:
-                cells = self._filled(where, cells)
+                cells = self.filled(where, cells)
             yield where, tuple([cells[place] for place in places])
 
     @property
     def _all(self) -> tuple[str, ...]:
         return (*self.names, *[""] * (self.width - len(self.names)))
 
-    def _filled(self, where: str, cells: tuple[str, ...]) -> tuple[str, ...]:
+    def filled(self, where: str, cells: tuple[str, ...]) -> tuple[str, ...]:
         """A row whose last cells are empty or left out; raises `ValueError` for any other."""
         unnamed = len(self.names) <= len(cells) < self.width
         if unnamed or (len(cells) > self.width and not any(cells[self.width :])):
@@ -112,7 +112,7 @@ def separated(
 
 def cells_of(path: Path, encoding: str, dialect: Dialect) -> Iterator[tuple[str, tuple[str, ...]]]:
     """The rows of a file that are not blank, with where they stand."""
-    rows = ((n, line) for n, line in enumerate(lines(path, encoding), 1) if not _says(n, line))
+    rows = ((n, line) for n, line in enumerate(lines(path, encoding), 1) if not says_mark(n, line))
     if not dialect.quoted:
         for number, line in rows:
             if line.strip():
@@ -143,7 +143,7 @@ def cells_of(path: Path, encoding: str, dialect: Dialect) -> Iterator[tuple[str,
 def _dialect(path: Path, encoding: str, suffix: str, lexicon: Lexicon) -> Dialect | None:
     """How the lines of a file are divided, None if they are not."""
     head = [line for line in islice(lines(path, encoding), SAMPLED) if line.strip()]
-    usual = _says(1, head[0]) if head else None
+    usual = says_mark(1, head[0]) if head else None
     head = head[1:] if usual else head
     usual = usual or _USUAL.get(suffix)
     if not head and usual is None:
@@ -174,7 +174,7 @@ def _dialect(path: Path, encoding: str, suffix: str, lexicon: Lexicon) -> Dialec
     return None
 
 
-def _says(number: int, line: str) -> str | None:
+def says_mark(number: int, line: str) -> str | None:
     """The mark that a first line `sep=;` says, as Excel writes it."""
     said = re.fullmatch(r"sep=(.)", line.strip(' \r"')) if number == 1 else None
     return said[1] if said else None

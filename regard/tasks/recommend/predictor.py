@@ -1,5 +1,6 @@
 """A trained recommender: from the names of items to the names of others."""
 
+import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -42,13 +43,25 @@ class Recommender(Predictor):
     def parse(text: str) -> list[str]:
         r"""The names in a text: between tabs, else between commas, else between spaces.
 
+        A name with a comma or a space in it stands between quotes, as in CSV.
+
         >>> Recommender.parse("The Matrix, Alien"), Recommender.parse("tea bread")
         (['The Matrix', 'Alien'], ['tea', 'bread'])
         >>> Recommender.parse("a, b\tc"), Recommender.parse(" ")
         (['a, b', 'c'], [])
+        >>> Recommender.parse('"Toy Story 16 (1976), part 16",Heat')
+        ['Toy Story 16 (1976), part 16', 'Heat']
         """
-        between = next((sign for sign in "\t," if sign in text), None)
-        return [name.strip() for name in text.split(between) if name.strip()]
+        if "\t" in text or not ("," in text or text.lstrip().startswith('"')):
+            names = text.split("\t" if "\t" in text else None)
+        else:
+            names = next(csv.reader([text.replace("\n", " ")], skipinitialspace=True), [])
+        return [name.strip() for name in names if name.strip()]
+
+    def input_of(self, text: str) -> list[str]:
+        """The names in a text, which may also be that of one item, commas and spaces included."""
+        known = self.coder.catalogue.encode([text.strip()]) != [UNKNOWN_ITEM]
+        return [text.strip()] if known else self.parse(text)
 
     @staticmethod
     def typed(given: Sequence[str]) -> str:
@@ -110,8 +123,18 @@ class Recommender(Predictor):
 
 
 def as_text(names: Sequence[str]) -> str:
-    """Names as one text that `Recommender.parse` takes apart again."""
-    return ("\t" if any("," in name for name in names) else ", ").join(names)
+    """Names as one text that `Recommender.parse` takes apart again.
+
+    >>> as_text(["tea", "bread"]), as_text(["Tea, green"])
+    ('tea, bread', '"Tea, green"')
+    """
+    alone = len(names) == 1
+    return ", ".join(_quoted(name, alone) for name in names)
+
+
+def _quoted(name: str, alone: bool) -> str:
+    apart = "," in name or name.startswith('"') or (alone and " " in name)
+    return '"' + name.replace('"', '""') + '"' if apart else name
 
 
 def _shares(weights: Tensor) -> Float[Tensor, "q_len k_len"]:

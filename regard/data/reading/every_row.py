@@ -1,0 +1,162 @@
+"""Every row of a table as it is kept, in its place: those that cannot be read with why."""
+
+import csv
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import dropwhile, islice
+from typing import Any
+
+from regard._io.extra import extra
+from regard._io.files import read_json
+from regard.data.reading.compression import inner_suffix
+from regard.data.reading.json_tables import JSONLines, flattened
+from regard.data.reading.lines import MAX_LINE_BYTES, Line, every_line, open_text
+from regard.data.reading.parquet_tables import BATCH, Parquet, named_classes
+from regard.data.reading.separated import Separated, says_mark
+from regard.data.reading.tables import ENDINGS, Table
+
+Kept = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class EveryRow:
+    """A row: where it stands, its values as they are kept, and why it cannot be read if it cannot.
+
+    Args:
+        kept: by columns of the file, with what is within objects left there.
+        values: by columns of the table, with what is within objects under names with a point.
+    """
+
+    where: str
+    kept: Kept
+    values: Kept
+    why: str = ""
+
+
+def every_row(table: Table) -> Iterator[EveryRow]:
+    """The rows of a table, one after the other.
+
+    Raises `ValueError` where the rest of the file cannot be read either.
+    """
+    if isinstance(table, Separated):
+        yield from _of_separated(table)
+    elif isinstance(table, JSONLines):
+        yield from _of_json_lines(table)
+    elif isinstance(table, Parquet):
+        yield from _of_parquet(table)
+    else:
+        for where, cells in table.rows(table.names):
+            values = dict(zip(table.names, cells, strict=True))
+            yield EveryRow(where, values, values)
+
+
+def kept_columns(table: Table) -> tuple[str, ...]:
+    """The columns of a table's file; of objects that stand a line each, those of all of them."""
+    if isinstance(table, JSONLines):
+        return tuple(dict.fromkeys(key for row in _of_json_lines(table) for key in row.kept))
+    if isinstance(table, Parquet):
+        with extra("pyarrow.parquet").ParquetFile(table.path) as file:
+            return tuple(file.schema_arrow.names)
+    return table.names
+
+
+def _of_separated(table: Separated) -> Iterator[EveryRow]:
+    unread = dict[int, str]()
+    with open_text(table.path, table.encoding) as (file, spelled):
+        found = _cells(table, every_line(file, str(table.path), spelled), unread)
+        if table.header:
+            found = islice(dropwhile(lambda row: not any(row[1]), found), 1, None)
+        for number, cells, why in found:
+            where = f"{table.path} line {number}"
+            why = why or _taken(unread)
+            if not why and any(cells) and len(cells) != table.width:
+                try:
+                    cells = list(table.filled(where, tuple(cells)))
+                except ValueError as error:
+                    why = str(error)
+            values = dict(zip(table.names, [*cells, *[""] * table.width], strict=False))
+            yield EveryRow(where, values, values, why)
+
+
+def _taken(unread: dict[int, str]) -> str:
+    """Why the lines of a row cannot be read, which is then said."""
+    why = next(iter(unread.values()), "")
+    unread.clear()
+    return why
+
+
+_Cells = Iterator[tuple[int, list[str], str]]
+
+
+def _cells(table: Separated, found: Iterator[Line], unread: dict[int, str]) -> _Cells:
+    """Where each row begins, its cells, and why they cannot be read.
+
+    A blank line is a row where there is one column, and in what is no table by its name; it is none
+    where there are several columns.
+    """
+    one = table.width == 1 or inner_suffix(table.path) not in ENDINGS
+
+    def texts() -> Iterator[str]:
+        for line in found:
+            if line.why:
+                unread[line.number] = line.why
+            if not says_mark(line.number, line.text):
+                yield f"{line.text}\n"
+
+    dialect = table.dialect
+    if not dialect.quoted:
+        mark = None if dialect.mark == " " else dialect.mark
+        for number, text in enumerate(texts(), 1):
+            text = text.removesuffix("\n")
+            if text.strip() or one or unread:
+                yield number, text.split(mark) if text else [""], ""
+        return
+    csv.field_size_limit(max(csv.field_size_limit(), MAX_LINE_BYTES))
+    reader = csv.reader(
+        texts(),
+        delimiter=dialect.mark,
+        skipinitialspace=dialect.spaced,
+        escapechar="\\" if dialect.escaped else None,
+        doublequote=not dialect.escaped,
+        strict=True,
+    )
+    begin = 1
+    while True:
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            why = f"{error}; a quote within a quoted cell is written twice"
+            yield begin, [], f"{table.path} line {begin}: {why}"
+        else:
+            if cells or one or unread:
+                yield begin, cells or [""], ""
+        begin = reader.line_num + 1
+
+
+def _of_json_lines(table: JSONLines) -> Iterator[EveryRow]:
+    with open_text(table.path, table.encoding) as (file, spelled):
+        for line in every_line(file, str(table.path), spelled):
+            if not (line.text.strip() or line.why):
+                continue
+            where, why = f"{table.path} line {line.number}", line.why
+            entry: Any = {}
+            try:
+                entry = read_json(line.text) if not why else {}
+            except ValueError as error:
+                why = f"{where} is not a JSON object: {error}"
+            if not isinstance(entry, dict):
+                why, entry = f"{where} is not a JSON object but {type(entry).__name__}", {}
+            yield EveryRow(where, entry, flattened(entry), why)
+
+
+def _of_parquet(table: Parquet) -> Iterator[EveryRow]:
+    number = 0
+    with extra("pyarrow.parquet").ParquetFile(table.path) as file:
+        for batch in file.iter_batches(batch_size=BATCH):
+            for entry in batch.to_pylist():
+                number += 1
+                cells = named_classes(flattened(entry), table.names, table.classes)
+                values = dict(zip(table.names, cells, strict=True))
+                yield EveryRow(f"{table.path} row {number}", entry, values)

@@ -1,0 +1,98 @@
+"""Inputs of a network made from the values of a row: what plays the roles of its task."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from regard.data.reading.cells import Bound, Converted, converter
+from regard.data.reading.every_row import EveryRow
+from regard.data.reading.input_columns import RoleColumns, input_bounds
+from regard.data.reading.tables import Table, called
+from regard.data.schema import Cell, Column, ColumnKind, Schema
+
+RowInput = Callable[[EveryRow], Any]
+"""A row → the input; None where the row is empty. Raises `ValueError` where it is none."""
+
+
+class InputRoles(ABC):
+    """The base of what makes inputs from rows."""
+
+    @abstractmethod
+    def of_table(self, table: Table, where: str) -> tuple[RowInput, tuple[str, ...]]:
+        """What makes an input from each row of a table, and what is to be said of its columns.
+
+        Raises `ValueError` where a column is missing.
+        """
+
+    @abstractmethod
+    def of_object(self, values: Mapping[str, Any], where: str) -> RowInput | None:
+        """What makes an input from an object, None for one with other keys than those of roles.
+
+        Raises `ValueError` where one of several is missing.
+        """
+
+
+@dataclass(frozen=True)
+class CellRoles(InputRoles):
+    """Inputs that are the cell of one role, or those of several.
+
+    Args:
+        schema: of the task.
+        columns: of the run, and those that the caller named.
+    """
+
+    schema: Schema
+    columns: RoleColumns
+
+    def of_table(self, table: Table, where: str) -> tuple[RowInput, tuple[str, ...]]:
+        """By the names in training, by what the caller said, else by names and contents."""
+        roles, notes = input_bounds(table, where, self.schema, self.columns)
+        makers = [RoleCell(role, bound) for role, bound in roles]
+        return lambda row: _input(makers, row), notes
+
+    def of_object(self, values: Mapping[str, Any], where: str) -> RowInput | None:
+        """By the names in training, or those of the roles."""
+        makers, missing = [], []
+        for place, role in enumerate(self.schema.inputs):
+            keys = keys_of(values, self.columns, role, place)
+            if role.kind is ColumnKind.LIST and isinstance(values.get("".join(keys[:1])), str):
+                role = replace(role, kind=ColumnKind.TEXT)
+            makers.append(RoleCell(role, Bound(keys)))
+            missing += [] if keys else [role.asked]
+        if len(missing) == len(makers):
+            return None
+        if missing:
+            raise ValueError(f"{where}: there is no {missing[0]!r}, only {', '.join(values)}")
+        return lambda row: _input(makers, row)
+
+
+class RoleCell:
+    """The cell of a role in a row."""
+
+    def __init__(self, role: Column, bound: Bound) -> None:
+        self._names = bound.columns
+        self._convert: Converted = converter(role, bound)
+
+    def __call__(self, row: EveryRow) -> Cell:
+        return self._convert([row.values.get(name) for name in self._names], row.where)
+
+
+def _input(makers: Sequence[RoleCell], row: EveryRow) -> Any:
+    cells = [cell(row) for cell in makers]
+    if not any(str(cell).strip() for cell in cells):
+        return None
+    return cells[0] if len(cells) == 1 else tuple(cells)
+
+
+def keys_of(
+    values: Mapping[str, Any], columns: RoleColumns, role: Column, place: int
+) -> tuple[str, ...]:
+    """The keys of an object that play a role: as in training, or called as the role is."""
+    said, _ = columns.of(role, place)
+    for names in ([said], said.split(","), [role.asked], [role.name]):
+        keys = [called(name, tuple(values)) if name else None for name in names]
+        found = tuple(key for key in keys if key is not None)
+        if len(found) == len(names):
+            return found
+    return ()

@@ -1,0 +1,177 @@
+"""What a trained network is asked, row by row: of files, of standard input, of what is typed."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from regard._io.files import read_json
+from regard.data.reading.every_row import EveryRow, every_row
+from regard.data.reading.input_columns import RoleColumns, right_bound
+from regard.data.reading.input_file import input_lines, input_table
+from regard.data.reading.json_tables import flattened
+from regard.data.reading.lexicon import Lexicon
+from regard.data.reading.lines import Line, every_line
+from regard.data.reading.paths import not_there
+from regard.data.reading.tables import Table
+from regard.data.reading.text_encoding import AUTO, check_encoding
+from regard.data.schema import Cell, Schema
+from regard.run.input_roles import InputRoles, RoleCell, RowInput
+from regard.tasks.predictor import Predictor
+
+TEXT = "text"
+"""What the lines of plain text are called where they are a column."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """A row: where it stands, what it holds, what is asked by it, or why it cannot be read.
+
+    Args:
+        kept: its values by the columns of the file, as they are kept.
+        asked: the input of the network; None for a row that is empty or cannot be read.
+        right: what the answer is compared with.
+    """
+
+    where: str
+    kept: Mapping[str, Any]
+    asked: Any = None
+    why: str = ""
+    right: Cell | None = None
+
+    @property
+    def text(self) -> str | None:
+        """The line that was typed; None for a row of a table, and for one that cannot be read."""
+        found = self.kept.get(TEXT) if len(self.kept) == 1 else None
+        return found if isinstance(found, str) else None
+
+
+@dataclass(frozen=True)
+class Questions:
+    """Rows that can be read any number of times, but for those of standard input.
+
+    Args:
+        notes: what is to be said of how they are read.
+        table: that they stand in, None for lines of text.
+    """
+
+    rows: Callable[[], Iterator[Question]]
+    notes: tuple[str, ...] = ()
+    table: Table | None = None
+
+
+@dataclass(frozen=True)
+class Asker:
+    """Makes inputs of a predictor from rows.
+
+    Args:
+        schema: of the predictor's task; one column of texts for a task that reads no data.
+        columns: of the run, and those that the caller named.
+        roles: makes inputs of rows.
+        encoding: of text.
+        as_text: a line that is a JSON object is a text as well.
+        compare: what is right is read too.
+        exact: labels that differ in case alone are different.
+    """
+
+    predictor: Predictor
+    schema: Schema
+    columns: RoleColumns
+    roles: InputRoles
+    encoding: str = AUTO
+    as_text: bool = False
+    compare: bool = False
+    exact: bool = False
+    lexicon: Lexicon = field(default_factory=lambda: Lexicon.of(()))
+
+    def __post_init__(self) -> None:
+        check_encoding(self.encoding)
+
+    def of_file(self, path: Path) -> Questions:
+        """The rows of a file; raises `ValueError` for one that cannot be read or is not there."""
+        if path.is_dir():
+            raise ValueError(f"{path} is a folder; give one of its files")
+        if not path.exists():
+            raise FileNotFoundError(not_there(path))
+        names = (*self.columns.names, *(role.name for role in self.schema.columns))
+        table = input_table(path, self.schema, self.lexicon, names, self.encoding)
+        if table is None:
+            if self.compare:
+                raise ValueError(
+                    f"{path} is plain text, with nothing to compare: leave out --compare"
+                )
+            return Questions(lambda: self._of_lines(input_lines(path, self.encoding), str(path)))
+        _, notes = self.roles.of_table(table, str(path))
+        right = None
+        if self.compare:
+            bound = right_bound(table, str(path), self.schema, self.columns)
+            assert self.schema.right is not None
+            right = RoleCell(self.schema.right, bound)
+        said = tuple(f"{path.name}: {note}" for note in table.said)
+        return Questions(lambda: self._of_table(table, str(path), right), (*said, *notes), table)
+
+    def of_stream(self, file: BinaryIO, name: str) -> Questions:
+        """Lines as they come, such as those of standard input."""
+        encoding = "utf-8" if self.encoding == AUTO else self.encoding
+        return Questions(lambda: self._of_lines(every_line(file, name, encoding), name))
+
+    def of_pipe(self, path: Path) -> Questions:
+        """Lines that come through a pipe with a name, once."""
+
+        def rows() -> Iterator[Question]:
+            with open(path, "rb") as file:
+                yield from self.of_stream(file, str(path)).rows()
+
+        return Questions(rows)
+
+    def of_texts(self, texts: Sequence[str]) -> Questions:
+        """Texts that were typed."""
+        return Questions(
+            lambda: (self._of_text(text, f"text {n}") for n, text in enumerate(texts, 1))
+        )
+
+    def _of_lines(self, found: Iterable[Line], name: str) -> Iterator[Question]:
+        for line in found:
+            if line.why:
+                yield Question(f"{name} line {line.number}", {TEXT: None}, None, line.why)
+            elif line.text.strip():
+                yield self._of_text(line.text, f"{name} line {line.number}")
+            else:
+                yield Question(f"{name} line {line.number}", {TEXT: line.text})
+
+    def _of_text(self, text: str, where: str) -> Question:
+        """A text, or the row that a JSON object with the names of roles stands for."""
+        try:
+            found = None if self.as_text else self._of_object(text, where)
+            return found or Question(where, {TEXT: text}, self.predictor.input_of(text))
+        except ValueError as error:
+            why = str(error)
+            why = why if why.startswith(where) else f"{where}: {why}"
+            return Question(where, {TEXT: text}, None, why)
+
+    def _of_object(self, text: str, where: str) -> Question | None:
+        """The row that a JSON object is, None for a text and an object of other names."""
+        if not text.lstrip().startswith("{"):
+            return None
+        try:
+            entry = read_json(text)
+        except ValueError:
+            return None
+        if not isinstance(entry, dict):
+            return None
+        row = EveryRow(where, entry, flattened(entry))
+        made = self.roles.of_object(row.values, where)
+        return None if made is None else Question(where, {TEXT: text}, made(row))
+
+    def _of_table(self, table: Table, where: str, right: RowInput | None) -> Iterator[Question]:
+        # Made anew each time: what is asked by a row may depend on those before it.
+        made, _ = self.roles.of_table(table, where)
+        for row in every_row(table):
+            if row.why:
+                yield Question(row.where, row.kept, None, row.why)
+                continue
+            try:
+                wanted = right(row) if right else None
+                yield Question(row.where, row.kept, made(row), right=wanted)
+            except ValueError as error:
+                yield Question(row.where, row.kept, None, str(error))
