@@ -276,28 +276,41 @@ def _train(parser: argparse.ArgumentParser) -> None:
         help="such as sparsemax or entmax(1.3)",
     )
     train = parser.add_argument_group("training")
-    train.add_argument("--epochs", dest="given:train.epochs", metavar="N", type=_positive)
-    train.add_argument("--steps", dest="given:train.steps", metavar="N", type=_positive_integer)
-    train.add_argument("--minutes", dest="given:minutes", metavar="N", type=_positive)
-    train.add_argument("--lr", dest="given:train.learning_rate", type=_positive, metavar="RATE")
-    train.add_argument("--batch", dest="given:batch", type=_positive_integer, metavar="TOKENS")
-    train.add_argument("--precision", dest="given:train.precision", choices=("fp32", "bf16"))
-    train.add_argument("--compile", dest="given:train.compile", action="store_true", default=None)
-    train.add_argument("--seed", dest="given:train.seed", metavar="N", type=_natural)
+    budget = "%s (default: the recipe's budget)"
+    number = train.add_argument
+    number("--epochs", dest="given:train.epochs", metavar="N", type=_positive,
+           help=budget % "passes through the data")  # fmt: skip
+    number("--steps", dest="given:train.steps", metavar="N", type=_positive_integer,
+           help=budget % "updates")  # fmt: skip
+    number("--minutes", dest="given:minutes", metavar="N", type=_positive,
+           help=budget % "wall time")  # fmt: skip
+    number("--lr", dest="given:train.learning_rate", type=_positive, metavar="RATE",
+           help="the greatest learning rate (default: the recipe's)")  # fmt: skip
+    number("--batch", dest="given:batch", type=_positive_integer, metavar="TOKENS",
+           help="tokens of a micro-batch, padding included (default: the recipe's)")  # fmt: skip
+    number("--precision", dest="given:train.precision", choices=("fp32", "bf16"),
+           help="bf16 is autocast, weights stay float32 (default: fp32)")  # fmt: skip
+    number("--compile", dest="given:train.compile", action="store_true", default=None,
+           help="run the loss through torch.compile (default: no)")  # fmt: skip
+    number("--seed", dest="given:train.seed", metavar="N", type=_natural,
+           help="of weights, order and all that is drawn (default: 0)")  # fmt: skip
     train.add_argument(
         "--from",
         dest="given:train.start",
         metavar="RUN",
         help="begin with the best weights of this run, or of the folder of a model",
     )
-    train.add_argument("--config", type=Path, metavar="FILE.toml", help="settings from a file")
+    train.add_argument(
+        "--config", type=Path, metavar="FILE.toml", help="settings from a file (default: none)"
+    )
     train.add_argument(
         "--set",
         dest="assignments",
         action="append",
         default=[],
         metavar="KEY=VALUE",
-        help="any setting, such as dropout=0.2 or pooling=hard(estimator=gumbel)",
+        help="any setting, such as dropout=0.2 or pooling=hard(estimator=gumbel); all of them: "
+        "regard recipes keys NAME",
     )
     _run(parser.add_argument_group("the run"))
 
@@ -342,7 +355,7 @@ def _run(run: argparse._ArgumentGroup) -> None:
         dest="machine:threads",
         metavar="N",
         type=_positive_integer,
-        help="of this process",
+        help="of this process (default: as PyTorch chooses)",
     )
     run.add_argument(
         "--timeout",
@@ -350,13 +363,15 @@ def _run(run: argparse._ArgumentGroup) -> None:
         metavar="SECONDS",
         type=_positive,
         default=60.0,
-        help="seconds to wait for a lost process",
+        help="seconds to wait for a lost process (default: %(default)g)",
     )
 
 
 def _recipes(parser: argparse.ArgumentParser) -> None:
-    parser.description = "List the recipes, print one, or copy one to change it."
-    parser.add_argument("action", choices=("ls", "cat", "cp"), help="list, print or copy")
+    parser.description = "List the recipes, print one or its settings, or copy one to change it."
+    parser.add_argument(
+        "action", choices=("ls", "cat", "keys", "cp"), help="list, print, list settings, or copy"
+    )
     parser.add_argument("name", nargs="?", metavar="NAME", help="of a recipe, a task or a model")
     parser.add_argument("to", nargs="?", type=Path, metavar="FILE", help="(default: NAME.toml)")
 

@@ -4,17 +4,23 @@ from pathlib import Path
 
 from regard._printable import shown
 from regard.errors import UsageError
+from regard.run.keys import keys_of
 from regard.run.recipes import names, recipe, text_of
 
 
 def run(action: str, name: str | None, to: Path | None) -> int:
-    """List all recipes, print one, or copy one to a file that is not there yet."""
+    """List all recipes, print one or its settings, or copy one to a file that is not there yet."""
     _require_words(action, name, to)
     if action == "ls":
         width = max(map(len, names()))
         for each in names():
             first = text_of(each).partition("\n")[0].removeprefix("# ")
             print(f"{each:{width}}  {recipe(each)['task']['name']:14}  {first}")
+        return 0
+    if action == "keys":
+        found = keys_of(str(name))
+        for key, value, what in found:
+            print(f"{key} = {value}" + (f"    {what}" if what else ""))
         return 0
     text = text_of(str(name))
     if action == "cat":
@@ -38,6 +44,6 @@ def _require_words(action: str, name: str | None, to: Path | None) -> None:
     """Raise `UsageError` for a word that is missing, and one that nothing would read."""
     if action != "ls" and name is None:
         raise UsageError(f"say which recipe: regard recipes {action} NAME; see: regard recipes ls")
-    stray = name if action == "ls" else to if action == "cat" else None
+    stray = name if action == "ls" else to if action in ("cat", "keys") else None
     if stray is not None:
         raise UsageError(f"recipes {action} takes no {shown(str(stray))}; leave it out")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from regard.cli import main
 from regard.cli.parser import _MODELS, _TASKS
 from regard.models import MODELS
 from regard.run.recipes import OLDER, USUAL, brings_data, names, recipe
@@ -110,3 +111,14 @@ def test_every_recipe_trains_answers_and_is_measured(
     assert done("predict", "run", text, "--show").count("\n") > 2
     scores = json.loads(done("eval", "run", "--split", "valid", "--json"))
     assert scores["examples"] > 0
+
+
+def test_every_setting_of_a_recipe_is_listed_with_a_sentence(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name in names():
+        assert main(["recipes", "keys", name]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert len(lines) > 30 and any(line.startswith("train.seed = 0 ") for line in lines)
+        unsaid = [line for line in lines if "    " not in line]
+        assert not unsaid, (name, unsaid)
