@@ -1,5 +1,6 @@
 r"""Text from anywhere, made fit for a message: short, one line, nothing a terminal would obey."""
 
+import re
 import unicodedata
 from typing import Any
 
@@ -7,6 +8,10 @@ MOST_SHOWN = 60
 """Characters of a value that a message quotes."""
 LONGEST_MESSAGE = 2000
 """Characters of a message."""
+
+MOST_LINES = 40
+"""Of a message that offers a choice."""
+_CHOICE = re.compile(r"\n(?=  --|    \d\. |  columns )")
 
 _OBEYED = ("Cc", "Cs", "Zl", "Zp")
 _TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -24,12 +29,18 @@ def printable(text: str) -> str:
 def message(text: str) -> str:
     r"""A message as it may be printed: one line, its middle left out where it is long.
 
-    Of what a terminal would obey the code is shown.
+    Of what a terminal would obey the code is shown. Options to choose from and their numbered
+    examples stay on lines of their own.
 
     >>> message("no file 'a\x1b[2Jb'\n  in \u202e.")
     "no file 'a\\x1b[2Jb'   in \\u202e."
+    >>> print(message("say which:\n  --task tag\n    1. so"))
+    say which:
+      --task tag
+        1. so
     """
-    return shortened(text, LONGEST_MESSAGE)
+    lines = _CHOICE.split(_cut(text, LONGEST_MESSAGE))
+    return "\n".join(shortened(line, LONGEST_MESSAGE) for line in lines[:MOST_LINES])
 
 
 def shortened(text: str, most: int = MOST_SHOWN) -> str:
