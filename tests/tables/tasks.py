@@ -10,7 +10,6 @@ from torch import nn
 
 from regard.data.reading.corpus import Corpus
 from regard.data.reading.read import read
-from regard.data.schema import ColumnKind
 from regard.models import model_class
 from regard.tasks import task_class
 from tests.tables.corpora import corpus_of
@@ -104,7 +103,7 @@ class TaskRow:
 
     Args:
         file: the name of its data and what stands in it; None where it makes its own. Rows of a
-            task whose columns hold lists become a corpus as they are.
+            `tag` and `extract` become a corpus as they are.
         network: of `MODELS`, with its choices.
         settings: those that make it small.
         asked: a text as on a command line.
@@ -123,7 +122,7 @@ class TaskRow:
         if self.file is None:
             return None
         schema = task_class(self.name).schema
-        if any(column.kind is ColumnKind.LIST for column in schema.columns):
+        if self.name in ("tag", "extract"):
             return corpus_of(schema, [json.loads(line) for line in self.file[1].splitlines()])
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / self.file[0]

@@ -72,6 +72,7 @@ class Extractor(Predictor):
     @torch.no_grad()
     def _answer(self, context: str, question: str, num_answers: int) -> Answer:
         device, coder = device_of(self.model), self.coder
+        context, question = (first_words(side, coder.longest) for side in (context, question))
         passage, asked = (
             Sequences(torch.from_numpy(row[: coder.longest]).unsqueeze(0).to(device))
             for row in coder.words.encode([context, question])
@@ -95,6 +96,16 @@ class Extractor(Predictor):
     def load_coder(cls, folder: Path, entries: Mapping[str, Any]) -> PassagesAndSpans:
         """The words of a folder."""
         return PassagesAndSpans.load(folder, entries)
+
+
+def first_words(text: str, count: int) -> str:
+    """The beginning of a text up to the end of so many words.
+
+    >>> first_words("It rains in Rome.", 2), first_words("It rains", 9)
+    ('It rains', 'It rains')
+    """
+    spans = word_spans(text)
+    return text[: spans[count - 1][1]] if len(spans) > count else text
 
 
 def said(context: str, spans: Sequence[tuple[int, int]], found: Candidate) -> str:

@@ -15,6 +15,9 @@ from regard.tasks.tag.coder import WordsAndTags
 Sentence = str | Sequence[str]
 """A text, or its words."""
 
+TIMES_LONGER, LEAST_READ = 4, 1000
+"""How much longer than in training a sentence may be, and the words that may always be read."""
+
 
 class Tagger(Predictor):
     """A network that tags words, with the words that it knows and the names of the tags."""
@@ -29,14 +32,21 @@ class Tagger(Predictor):
         words where that matters. A sentence longer than `longest` words is tagged in pieces. The
         rows of an answer's weights are the words with their tags, the columns the words.
 
-        Raises `ValueError` for a sentence without a word.
+        Raises `ValueError` for a sentence without a word, and for one far beyond those of training.
         """
+        most = max(TIMES_LONGER * self.coder.longest, LEAST_READ)
         sentences = [words_of(each) if isinstance(each, str) else list(each) for each in inputs]
         for number, words in enumerate(sentences, 1):
             if not words or not all(isinstance(word, str) and word for word in words):
                 raise ValueError(
                     f"sentence {number} of {len(inputs)} has no words, or an empty one; give a "
                     "sentence such as 'Ann lives in Rome.', or its words as a list"
+                )
+            if len(words) > most:
+                raise ValueError(
+                    f"sentence {number} of {len(inputs)} has {len(words):,} words; this run was "
+                    f"trained on sentences of up to {self.coder.longest}; give it sentence by "
+                    "sentence, such as a file with one on each line"
                 )
         return list(map(self._answer, sentences))
 
