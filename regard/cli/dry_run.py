@@ -9,6 +9,7 @@ from typing import Any
 from regard.cli.words import settings_of_words
 from regard.data.reading.arrow import StoredSplits
 from regard.data.reading.corpus import Corpus
+from regard.errors import UsageError
 from regard.run.asking import asked
 from regard.run.merging import settings_for
 from regard.run.settings import Settings
@@ -51,6 +52,9 @@ def _too_long(settings: Settings, corpus: Corpus) -> list[str]:
         splits=corpus.splits.first(LOOKED_AT), labels=corpus.labels, names=corpus.names
     )
     with tempfile.TemporaryDirectory(prefix="regard-") as place:
-        encoded = kind.prepare(few, settings.task, Path(place))
+        try:
+            encoded = kind.prepare(few, settings.task, Path(place))
+        except (ValueError, ImportError) as error:
+            raise UsageError(str(error)) from None
         said = not_read(SimpleNamespace(data=encoded, settings=settings.task))  # type: ignore[arg-type]
     return [f"of the first {LOOKED_AT:,} rows of each part: {each}" for each in said]

@@ -1,5 +1,6 @@
 """What the words behind `regard predict RUN` are: texts, files, standard input, or mistakes."""
 
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -74,7 +75,7 @@ def _file(word: str) -> Path | None:
     """The file that a word names, None for a text."""
     if word == "-" or not word.strip():
         return None
-    path = Path(word).expanduser()
+    path = Path(os.path.expanduser(word))
     try:
         if path.is_dir():
             some = ", ".join(sorted(p.name for p in path.iterdir() if p.is_file())[:4])

@@ -1,5 +1,6 @@
 """The Python API of the workbench: `train` makes a run, `Run` is one."""
 
+import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -256,7 +257,7 @@ class Run:
         Raises `UsageError` for a network that cannot be exported, and names the part;
         `ImportError` without the packages that a format needs.
         """
-        place = None if out is None else Path(out).expanduser()
+        place = None if out is None else Path(os.path.expanduser(out))
         folder = read_model(self.path, lambda each: each)
         return export(self.predictor, folder, form, place, check)
 

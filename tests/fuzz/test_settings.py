@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from regard._spelling import parse
-from regard.cli.train import assignment
+from regard.cli.words import assignment
 from regard.errors import UsageError
 from regard.parts import ROLES, Dims, part
 from regard.run.merging import Request, settings_for

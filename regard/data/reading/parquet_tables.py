@@ -30,7 +30,7 @@ class Parquet:
             roots = list(dict.fromkeys(name.split(".")[0] for name in names))
             kept = [name for name in roots if name in file.schema_arrow.names] or list(names)
             for batch in file.iter_batches(batch_size=BATCH, columns=kept):
-                for entry in batch.to_pylist():
+                for entry in _entries(batch, f"{self.path} row {number + 1}"):
                     number += 1
                     flat = flattened(entry)
                     yield f"{self.path} row {number}", named_classes(flat, names, self.classes)
@@ -48,7 +48,7 @@ class SavedDataset:
     def rows(self, names: Sequence[str]) -> Iterator[PlacedRow]:
         dataset, number = _loaded(self.path.parent), 0
         for batch in dataset.with_format("arrow").iter(BATCH):
-            for entry in batch.to_pylist():
+            for entry in _entries(batch, f"{self.path.parent} row {number + 1}"):
                 number += 1
                 flat = flattened(entry)
                 where = f"{self.path.parent} row {number}"
@@ -61,7 +61,7 @@ def parquet(path: Path) -> Parquet:
     try:
         with extra("pyarrow.parquet").ParquetFile(path) as file:
             schema, first = file.schema_arrow, next(file.iter_batches(batch_size=1), None)
-            rows = [] if first is None else first.to_pylist()
+            rows = [] if first is None else _entries(first, f"{path} row 1")
             meta = dict(schema.metadata or {})
     except (arrow.ArrowException, OSError) as error:
         raise ValueError(f"{path} is not a Parquet file that can be read: {error}") from None
@@ -96,6 +96,14 @@ def named_classes(
             value = [_class_of(each, known) for each in value]
         row.append(_class_of(value, known) if known else value)
     return tuple(row)
+
+
+def _entries(batch: Any, where: str) -> list[dict[str, Any]]:
+    """The rows of a batch; raises `ValueError` for texts that are damaged."""
+    try:
+        return list(batch.to_pylist())
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{where} or one behind it is damaged: {error}") from None
 
 
 def _class_of(value: Any, known: Sequence[str]) -> Any:

@@ -11,7 +11,8 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from regard._io.files import read_json, write_whole
+from regard._io.files import read_file, read_json, write_whole
+from regard.config import Count, LargeCount
 from regard.data.encoding.answer_spans import NO_ANSWER, SpanNumbers, with_spans
 from regard.data.encoding.derived import Derived
 from regard.data.encoding.examples import Examples, Reader
@@ -20,6 +21,7 @@ from regard.data.encoding.ragged import Ragged
 from regard.data.encoding.vocabulary import Vocabulary
 from regard.sequences import Sequences
 from regard.tasks.batch import Batch, sequences_of
+from regard.tasks.exchange import said
 from regard.tasks.row_coder import RowCoder
 
 WORDS_FILE = "words.json"
@@ -125,8 +127,8 @@ class PassagesAndSpans(RowCoder):
         """What `save` wrote; raises `ValueError` when the file is damaged."""
         path = folder / WORDS_FILE
         try:
-            entry = read_json(path.read_bytes())
-            words = HashedWords(Vocabulary(tuple(entry["tokens"])), entry["buckets"])
+            entry = read_json(read_file(path))
+            words = HashedWords(Vocabulary.of(entry["tokens"]), entry["buckets"])
             unanswerable = entry["unanswerable"]
             if type(words.buckets) is not int or words.buckets < 1:
                 raise ValueError(f"buckets is {words.buckets!r}")
@@ -134,7 +136,8 @@ class PassagesAndSpans(RowCoder):
                 raise ValueError(f"unanswerable is {unanswerable!r}")
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{path} is damaged: {error}") from None
-        return cls(words, unanswerable, entries["longest"], entries["longest_answer"])
+        kinds = {"longest": LargeCount, "longest_answer": Count}
+        return cls(words, unanswerable, **said(folder, entries, kinds, list(kinds)))
 
 
 def places_of(

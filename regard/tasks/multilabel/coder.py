@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from regard.config import LargeCount, Share
 from regard.data.encoding.examples import Examples, Reader
 from regard.data.encoding.ragged import Ragged
 from regard.data.encoding.tokenizer import Tokenizer
@@ -17,6 +18,7 @@ from regard.data.reading.natural import natural
 from regard.sequences import Sequences
 from regard.tasks.batch import Batch, sequences_of
 from regard.tasks.classify.coder import LabelCoder, load_labels
+from regard.tasks.exchange import said
 from regard.tasks.row_coder import TOKENIZER, OneText
 
 UNKNOWN = -1
@@ -91,9 +93,8 @@ class TextsAndLabelLists(OneText, LabelCoder):
     def load(cls, folder: Path, entries: Mapping[str, Any]) -> "TextsAndLabelLists":
         """What `save` wrote; raises `ValueError` when a file is damaged."""
         tokenizer, labels = Tokenizer.load(folder / TOKENIZER), load_labels(folder)
-        return cls(
-            tokenizer, labels, entries["longest"], entries["sentences"], entries["threshold"]
-        )
+        kinds = {"longest": LargeCount, "sentences": bool, "threshold": Share}
+        return cls(tokenizer, labels, **said(folder, entries, kinds, list(kinds)))
 
 
 def labels_in(cell: str) -> list[str]:

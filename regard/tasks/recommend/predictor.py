@@ -55,7 +55,9 @@ class Recommender(Predictor):
         if "\t" in text or not ("," in text or text.lstrip().startswith('"')):
             names = text.split("\t" if "\t" in text else None)
         else:
-            names = next(csv.reader([text.replace("\n", " ")], skipinitialspace=True), [])
+            names = next(
+                csv.reader([text.replace("\r", " ").replace("\n", " ")], skipinitialspace=True), []
+            )
         return [name.strip() for name in names if name.strip()]
 
     def input_of(self, text: str) -> list[str]:

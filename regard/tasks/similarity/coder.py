@@ -9,10 +9,12 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
+from regard.config import LargeCount
 from regard.data.encoding.examples import Examples, Reader
 from regard.data.encoding.tokenizer import Tokenizer
 from regard.sequences import Sequences
 from regard.tasks.batch import Batch
+from regard.tasks.exchange import said
 from regard.tasks.pair_coder import PairCoder
 from regard.tasks.regress.coder import SCALE, NumberCoder, load_scale, scaled_numbers
 from regard.tasks.row_coder import TOKENIZER
@@ -49,4 +51,4 @@ class PairsAndNumbers(PairCoder, NumberCoder):
     def load(cls, folder: Path, entries: Mapping[str, Any]) -> "PairsAndNumbers":
         """What `save` wrote; raises `ValueError` when a file is damaged."""
         tokenizer, scale = Tokenizer.load(folder / TOKENIZER), load_scale(folder / SCALE)
-        return cls(tokenizer, scale, entries["longest"])
+        return cls(tokenizer, scale, **said(folder, entries, {"longest": LargeCount}, ["longest"]))

@@ -11,7 +11,8 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from regard._io.files import read_json, write_whole
+from regard._io.files import read_file, read_json, write_whole
+from regard.config import LargeCount
 from regard.data.encoding.derived import Derived
 from regard.data.encoding.examples import Examples, Reader
 from regard.data.encoding.signatures import SignedWords
@@ -20,6 +21,7 @@ from regard.data.encoding.vocabulary import Vocabulary
 from regard.sequences import Sequences
 from regard.tasks.batch import Batch, sequences_of
 from regard.tasks.classify.coder import LABELS, load_labels, save_labels
+from regard.tasks.exchange import said
 from regard.tasks.row_coder import RowCoder
 
 WORDS_FILE = "words.json"
@@ -94,13 +96,14 @@ class WordsAndTags(RowCoder):
     def load(cls, folder: Path, entries: Mapping[str, Any]) -> "WordsAndTags":
         """What `save` wrote; raises `ValueError` when a file is damaged."""
         words = SignedWords(load_vocabulary(folder / WORDS_FILE))
-        return cls(words, load_labels(folder), entries["longest"])
+        known = said(folder, entries, {"longest": LargeCount}, ["longest"])
+        return cls(words, load_labels(folder), **known)
 
 
 def load_vocabulary(path: Path) -> Vocabulary:
     """The vocabulary whose tokens a file lists; raises `ValueError` when it is damaged."""
     try:
-        return Vocabulary(tuple(read_json(path.read_bytes())))
+        return Vocabulary.of(read_json(read_file(path)))
     except (ValueError, TypeError) as error:
         raise ValueError(f"{path} is damaged: {error}") from None
 
