@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-shapes test-fast fuzz check test-compile test-gpu bench format clean
+.PHONY: help demo test test-shapes test-fast test-exhaustive fuzz check test-compile test-gpu bench format clean
 
 # Any Python from 3.11 on; say PYTHON=/path/to/python for another.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14 python; do \
@@ -48,6 +48,9 @@ FUZZERS := 24
 
 fuzz: $(READY) ## change the inputs of every reader at random, for an hour
 	FUZZ_SECONDS=$$(( $(FUZZ_MINUTES) * 60 / $(FUZZERS) )) $(BIN)/python -m pytest -q tests/fuzz $(ARGS)
+
+test-exhaustive: $(READY) ## run the tests that try every case, for an hour
+	$(BIN)/python -m pytest -n $(JOBS) -m exhaustive $(ARGS)
 
 test-compile: $(READY) ## run the tests under torch.compile
 	$(BIN)/python -m pytest tests/compile -n $(JOBS) -o addopts="--import-mode=importlib --strict-markers" $(ARGS)

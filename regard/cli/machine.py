@@ -21,6 +21,7 @@ EXTRAS = {
     "serve": ("starlette", "uvicorn"),
     "notebook": ("anywidget",),
     "hub": ("huggingface_hub",),
+    "onnx": ("onnx", "onnxscript", "onnxruntime"),
 }
 FLAGS = ("avx", "avx2", "avx512f", "avx512_bf16", "amx_bf16", "avx512_fp16", "neon", "asimd")
 

@@ -84,7 +84,7 @@ def read_config(folder: Path) -> tuple[Any, Any]:
     path = folder / CONFIG
     entries = read_json_file(path)
     if not isinstance(entries, dict):
-        raise ValueError(f"{path} is not a configuration, but {shown(entries)}")
+        raise ValueError(f"{path}: it is not a configuration, but {shown(entries)}")
     try:
         if entries.pop("format", None) != FORMAT:
             entries = upgraded(entries, folder)

@@ -224,7 +224,7 @@ def without_a_key(entries: Entries) -> str:
 
 CONFIGS: dict[str, tuple[Callable[[Entries], str], str]] = {
     "no json": (lambda entries: "{", "Expecting"),
-    "no entries": (lambda entries: "[]", "it is not a configuration"),
+    "no entries": (lambda entries: "[]", "is not a configuration"),
     "deep": (lambda entries: "[" * 100_000, "nested"),
     "a key twice": (lambda entries: '{"a": 1, "a": 2}', "twice"),
     "no number": (lambda entries: '{"a": Infinity}', "Infinity"),

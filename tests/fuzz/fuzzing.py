@@ -13,7 +13,7 @@ from typing import Any
 
 from tests.hostile.laws import sentence
 
-USUAL_SECONDS = 1.5
+USUAL_SECONDS = 0.5
 MEMORY = 1_000_000
 """Kilobytes that a fuzzer may add to what the process had."""
 PIECES = (

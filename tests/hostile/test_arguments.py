@@ -196,6 +196,7 @@ PIPED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", PIPED.values(), ids=PIPED)
 def test_a_reader_that_leaves_ends_no_verb_with_a_complaint(
     arguments: list[str], tmp_path: Path

@@ -79,10 +79,10 @@ def test_a_wrong_value_anywhere_is_refused_in_one_sentence_or_works(
     task: str, name: str, tmp_path: Path
 ) -> None:
     """Some of all places and values, others for each file; the next test has all."""
-    walk(task, name, tmp_path, TASK_FILES.index((task, name)), 11)
+    walk(task, name, tmp_path, TASK_FILES.index((task, name)), 41)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @of_every_file
 def test_every_wrong_value_everywhere_is_refused_in_one_sentence_or_works(
     task: str, name: str, tmp_path: Path
@@ -190,6 +190,7 @@ GREEDY = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("task", "changes"), GREEDY.values(), ids=GREEDY)
 def test_what_the_weights_do_not_have_costs_neither_memory_nor_time(
     task: str, changes: dict[str, Any], tmp_path: Path

@@ -84,6 +84,7 @@ def test_what_a_translator_cannot_read_is_told_with_numbers() -> None:
     assert f"texts of up to {longest} tokens" in said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", ["translate", "classify", "match", "language_model"])
 def test_ten_megabytes_cost_no_gigabyte(task: str) -> None:
     script = f"""

@@ -84,7 +84,7 @@ def test_a_damaged_cache_of_the_data_is_made_again(done: Path, copy: Path, damag
     assert number > 1
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("damage", [list(DAMAGES)[0], *map(slow, list(DAMAGES)[1:])])
 def test_damaged_tokens_are_made_again_as_the_network_knows_them(
     done: Path, tmp_path: Path, damage: str
 ) -> None:
@@ -136,11 +136,15 @@ def test_data_that_was_changed_in_place_is_not_resumed_with(
         data.write_bytes(content.replace(b"a poor film", b"a rich film"))
         if times == "kept":
             os.utime(data, ns=(about.st_atime_ns, about.st_mtime_ns))
-        with pytest.raises(UsageError, match="data is not what .*short was begun with: its finger"):
+        with pytest.raises(
+            UsageError, match="films.csv has changed since the run in .*short began"
+        ):
             regard.train(resume=tmp_path / "short", steps=6, options=QUIET)
         # Where the tokens are lost as well, the run remembers all the same.
         shutil.rmtree(tmp_path / "short" / "tokens")
-        with pytest.raises(UsageError, match="data is not what .*short was begun with: its finger"):
+        with pytest.raises(
+            UsageError, match="films.csv has changed since the run in .*short began"
+        ):
             regard.train(resume=tmp_path / "short", steps=6, options=QUIET)
     finally:
         data.write_bytes(content)

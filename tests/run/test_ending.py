@@ -46,7 +46,8 @@ def test_the_end_says_best_score_reason_test_and_what_to_type_next(
     run = trained("lstm", copied("lstm"), steps=4, options=LOUD)
     said = capsys.readouterr().out
     best = run.metrics["valid"]
-    scores = f"loss {best['loss']:.4g}, accuracy {best['accuracy']:.4g}, f1 {best['f1']:.4g}"
+    named = ("loss", "accuracy", "balanced_accuracy", "f1")
+    scores = ", ".join(f"{name} {best[name]:.4g}" for name in named)
     assert f"Best on validation data: {scores}, at step {best['step']} of 4." in said
     assert "It ended because its budget of 4 steps is spent; patience is off" in said
     assert "There is no test data: a file named test beside that of training" in said

@@ -18,7 +18,7 @@ from regard.parts import PartOf
 from regard.run.merging import Request, settings_for
 from regard.run.preparing import task_of
 from regard.run.recipes import names, recipe
-from regard.run.settings import kinds_of, places
+from regard.run.settings import ROLES, kinds_of, places
 from regard.tasks.classify.class_weights import Weighing
 from regard.training.hooks import TrainerHooks
 from regard.training.loop import Trainer
@@ -45,8 +45,8 @@ CHANGES_NO_NUMBER = {
     "task.eval_batch_size": "the same numbers, in less memory",
     "data.streaming": "the same numbers, read from the disk",
     "data.encoding": "acts on files that have another encoding",
-    "data.source": "is decided by the data where there are two columns",
-    "data.target": "is decided by the data where there are two columns",
+    "data.labels": "acts on labels of several spellings",
+    **{f"data.{role}": "names a column, see tests/data/test_roles.py" for role in ROLES},
 }
 """Settings that act on something else than numbers, each with a test of its own elsewhere."""
 

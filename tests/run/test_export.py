@@ -63,7 +63,7 @@ def test_a_program_answers_as_the_network_for_any_length_and_batch(
     assert found.path == tmp_path / "run" / "export" / "model.pt2"
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("recipe", RECIPES)
 @pytest.mark.parametrize("form", ["torch-export", "onnx"])
 def test_the_network_of_every_recipe_answers_the_same_when_it_is_exported(

@@ -42,7 +42,10 @@ def begun_again(warm: Warm, folder: Path, moment: int, wanted: dict[str, Any]) -
     assert len(list((folder / "run" / CHECKPOINTS).iterdir())) <= 3, moment
 
 
-@pytest.mark.parametrize("share", [0, *(slow(share) for share in range(1, SHARES + 1))])
+EVERY = [pytest.param(share, marks=pytest.mark.exhaustive) for share in range(1, SHARES + 1)]
+
+
+@pytest.mark.parametrize("share", [slow(0), *EVERY])
 def test_a_run_killed_before_any_change_is_begun_again_and_ends_the_same(
     warm: Warm, tmp_path: Path, straight: tuple[int, dict[str, Any]], share: int
 ) -> None:

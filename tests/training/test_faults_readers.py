@@ -38,6 +38,7 @@ def test_readers_write_nothing_into_a_run(warm: Warm, done: Path) -> None:
     assert listing(done / "run") == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["run", "run/best"])
 def test_a_model_between_two_names_is_read_there_and_left_there(
     warm: Warm, done: Path, place: str

@@ -56,8 +56,8 @@ def fit(role: Column, column: Profile) -> float:
     if role.kind is ColumnKind.TEXT and column.holds is Holds.LABEL:
         # Short sentences that come back are texts too.
         return 1.8 if column.words >= WORDS_FROM else 1.0
-    if role.kind is ColumnKind.LIST and column.lists:
-        return 3.0
+    if role.kind is ColumnKind.LIST and column.lists and column.holds not in _LISTS:
+        return 3.0 if named(role, column.name) else 1.0  # All are of one value.
     if role.kind in kinds:
         found = kinds[role.kind].get(column.holds, 0.0)
         by_name = named(role, column.name) > PARTLY

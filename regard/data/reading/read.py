@@ -140,7 +140,8 @@ def _kept_for_now(found: Layout, digest: str, files: tuple[Read, ...], encoding:
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    weakref.finalize(corpus, shutil.rmtree, folder, ignore_errors=True)
+    # The splits may outlive the corpus, and open their files when they are asked for.
+    weakref.finalize(corpus.splits, shutil.rmtree, folder, ignore_errors=True)
     return corpus
 
 

@@ -12,6 +12,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from regard._io.files import read_file, read_json, write_whole
+from regard._printable import shown
 from regard.config import Count, LargeCount
 from regard.data.encoding.answer_spans import NO_ANSWER, SpanNumbers, with_spans
 from regard.data.encoding.derived import Derived
@@ -131,9 +132,9 @@ class PassagesAndSpans(RowCoder):
             words = HashedWords(Vocabulary.of(entry["tokens"]), entry["buckets"])
             unanswerable = entry["unanswerable"]
             if type(words.buckets) is not int or words.buckets < 1:
-                raise ValueError(f"buckets is {words.buckets!r}")
+                raise ValueError(f"buckets is {shown(words.buckets)}")
             if type(unanswerable) is not bool:
-                raise ValueError(f"unanswerable is {unanswerable!r}")
+                raise ValueError(f"unanswerable is {shown(unanswerable)}")
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{path} is damaged: {error}") from None
         kinds = {"longest": LargeCount, "longest_answer": Count}

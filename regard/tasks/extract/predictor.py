@@ -48,6 +48,11 @@ class Extractor(Predictor):
         return [self._answer(context, question, num_answers) for context, question in inputs]
 
     @staticmethod
+    def typed(given: Asked) -> str:
+        """The passage and the question with a tab between."""
+        return BETWEEN.join(given)
+
+    @staticmethod
     def parse(text: str) -> Asked:
         r"""The passage and the question of a text: a tab between them, or the question at the end.
 

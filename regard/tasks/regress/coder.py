@@ -13,7 +13,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from regard._io.files import read_json_file, write_whole
-from regard.config import Between, Config, LargeCount, Positive
+from regard._printable import shown
+from regard.config import Between, LargeCount, Positive, checked
 from regard.data.encoding.examples import Examples, Reader
 from regard.data.encoding.tokenizer import Tokenizer
 from regard.sequences import Sequences
@@ -130,21 +131,17 @@ def scaled_numbers(examples: Examples, rows: np.ndarray) -> Float[Tensor, " batc
 def load_scale(path: Path) -> Scale:
     """The scale in a file; raises `ValueError` when it is damaged."""
     said_there = read_json_file(path)
+    kinds: dict[str, Any] = {
+        "mean": Annotated[float, Between(above=-inf, below=inf)],
+        "deviation": Positive,
+    }
+    if not isinstance(said_there, dict) or said_there.keys() != kinds.keys():
+        why = f"it has to say mean and deviation, and says {shown(said_there)}"
+        raise ValueError(f"{path} is damaged: {why}; copy the whole run folder again")
     try:
-        found = _Saved.from_entries(said_there)
-    except (AttributeError, TypeError, ValueError) as error:
+        return Scale(**{name: checked(name, said_there[name], kinds[name]) for name in kinds})
+    except (TypeError, ValueError) as error:
         raise ValueError(f"{path} is damaged: {error}; copy the whole run folder again") from None
-    return Scale(found.mean, found.deviation)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Saved(Config):
-    """A scale as its file has it."""
-
-    tag = "scale"
-
-    mean: Annotated[float, Between(above=-inf, below=inf)]
-    deviation: Positive
 
 
 def numbers_of(rows: Any) -> np.ndarray:
