@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from regard.cli.words import settings_of_words
-from regard.data.reading.arrow import StoredSplits
+from regard.data.reading.arrow import FirstRows, StoredSplits
 from regard.data.reading.corpus import Corpus
 from regard.errors import UsageError
 from regard.run.asking import asked
@@ -55,6 +55,12 @@ def _too_long(settings: Settings, corpus: Corpus) -> list[str]:
         try:
             encoded = kind.prepare(few, settings.task, Path(place))
         except (ValueError, ImportError) as error:
+            if isinstance(error, ValueError) and any(map(_is_full, few.splits.values())):
+                return []  # There is more of the data than was looked at.
             raise UsageError(str(error)) from None
         said = not_read(SimpleNamespace(data=encoded, settings=settings.task))  # type: ignore[arg-type]
     return [f"of the first {LOOKED_AT:,} rows of each part: {each}" for each in said]
+
+
+def _is_full(rows: FirstRows) -> bool:
+    return len(rows) >= LOOKED_AT

@@ -128,6 +128,11 @@ class FirstRows:
 
     columns: Mapping[str, list[Any]]
 
+    @property
+    def column_names(self) -> list[str]:
+        """The names of the columns."""
+        return list(self.columns)
+
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()), ()))
 
