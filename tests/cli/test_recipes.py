@@ -107,7 +107,7 @@ def test_every_recipe_trains_answers_and_is_measured(
     answer = json.loads(done("predict", "run", text, "--json"))
     assert answer["text"] == text
     assert len(answer["alignment"][0]) == len(answer["inputs"])
-    assert 'class="film"' in Path("run/report.html").read_text("utf-8")
+    assert '<figure class="film ' in Path("run/report.html").read_text("utf-8")
     assert done("predict", "run", text, "--show").count("\n") > 2
     scores = json.loads(done("eval", "run", "--split", "valid", "--json"))
     assert scores["examples"] > 0
