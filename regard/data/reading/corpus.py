@@ -80,14 +80,14 @@ def fingerprint(files: Iterable[Read]) -> str:
     return whole.hexdigest()
 
 
-def one_line(text: str) -> str:
+def one_line(text: str, most: int = CHARACTERS_SHOWN) -> str:
     r"""A text as it can be printed anywhere: on one line, cut, control characters spelled out.
 
     >>> one_line("a\nb\x1b[2J\u202e")
     'a\\nb\\x1b[2J\\u202e'
     """
-    cut = text if len(text) <= CHARACTERS_SHOWN else text[: CHARACTERS_SHOWN - 1] + "…"
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in cut)
+    plain = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text[: most + 1])
+    return plain if len(plain) <= most else plain[: most - 1] + "…"
 
 
 def describe_corpus(

@@ -10,9 +10,9 @@ from regard._io.extra import extra
 from regard._io.files import read_json
 from regard.data.reading.compression import inner_suffix
 from regard.data.reading.json_tables import JSONLines, flattened
-from regard.data.reading.lines import MAX_LINE_BYTES, Line, every_line, open_text
+from regard.data.reading.lines import Line, every_line, open_text
 from regard.data.reading.parquet_tables import BATCH, Parquet, named_classes
-from regard.data.reading.separated import Separated, says_mark
+from regard.data.reading.separated import Separated, quoted_rows, says_mark
 from regard.data.reading.tables import ENDINGS, Table
 
 Kept = Mapping[str, Any]
@@ -111,15 +111,7 @@ def _cells(table: Separated, found: Iterator[Line], unread: dict[int, str]) -> _
             if text.strip() or one or unread:
                 yield number, text.split(mark) if text else [""], ""
         return
-    csv.field_size_limit(max(csv.field_size_limit(), MAX_LINE_BYTES))
-    reader = csv.reader(
-        texts(),
-        delimiter=dialect.mark,
-        skipinitialspace=dialect.spaced,
-        escapechar="\\" if dialect.escaped else None,
-        doublequote=not dialect.escaped,
-        strict=True,
-    )
+    reader = quoted_rows(texts(), dialect)
     begin = 1
     while True:
         try:

@@ -54,7 +54,7 @@ def _is_likely(schema: Schema, roles: Sequence[tuple[Bound, Column]], columns: C
         timed = any(role.kind is ColumnKind.TIME for _, role in roles)
         if columns.unnamed:
             # In the order of MovieLens: user, item, rating, time.
-            places = [list(columns.values).index(b.columns[0]) for b, _ in roles[:2]]
+            places = [columns.place(b.columns[0]) for b, _ in roles[:2]]
             held = {columns.profile(b.columns[0]).holds for b, _ in roles[:2]}
             return timed and places == [0, 1] and held == {Holds.WHOLE}
         histories = {Holds.LISTED, Holds.WORDS} & {
@@ -73,12 +73,11 @@ def _is_likely(schema: Schema, roles: Sequence[tuple[Bound, Column]], columns: C
 
 def _in_order(schema: Schema, bounds: Sequence[Bound], columns: Columns) -> bool:
     """Whether columns that no name tells apart stand as the roles do: source, then target."""
-    places = list(columns.values)
     last: dict[ColumnKind, int] = {}
     for bound, role in zip(bounds, schema.required, strict=False):
         if not bound.columns or named(role, bound.columns[0]) or role.asked in columns.asked:
             continue
-        place = places.index(bound.columns[0])
+        place = columns.place(bound.columns[0])
         if place < last.get(role.kind, -1):
             return False
         last[role.kind] = place

@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from shlex import quote
 
 from regard.data.reading.cells import EACH
 from regard.data.reading.dates_written import which_first
 from regard.data.reading.fits import SMALL, fit, named
 from regard.data.reading.profile import Holds, Profile
-from regard.data.reading.readings import Columns, Reading, quoted
+from regard.data.reading.readings import Columns, Reading
 from regard.data.reading.request import DataRequest
 from regard.data.schema import ColumnKind, Schema
 
@@ -55,7 +56,7 @@ def which_of(where: str, readings: Sequence[Reading], columns: Columns) -> str:
             lines.append(f"    {number + 1}. {' | '.join(cells)}")
     texts = [each.name for each in columns.profiles if each.holds is Holds.TEXT]
     if len(texts) > 1 and any(r.schema.columns[0].asked == "text" for r in readings):
-        lines.append(f"  columns of texts are joined with --text {quoted(','.join(texts))}")
+        lines.append(f"  columns of texts are joined with --text {quote(','.join(texts))}")
     return "\n".join(lines)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from shlex import quote
 from typing import Any
 
 from regard.data.reading.cells import Bound
@@ -35,7 +36,7 @@ class Reading:
     def options(self) -> str:
         """The options of the command line that ask for this reading."""
         said = [
-            f"--{role.asked} {quoted(bound.name)}"
+            f"--{role.asked} {quote(bound.name)}"
             for bound, role in zip(self.bounds, self.schema.columns, strict=False)
             if bound.columns and not role.optional
         ]
@@ -55,6 +56,10 @@ class Columns:
         """What a column holds."""
         return next(each for each in self.profiles if each.name == name)
 
+    def place(self, name: str) -> int:
+        """Where a column stands in the table."""
+        return list(self.values).index(name)
+
     @property
     def unnamed(self) -> bool:
         """Whether the columns have no names but their numbers."""
@@ -64,8 +69,3 @@ class Columns:
 def is_own(column: Profile) -> bool:
     """Whether a column says of each row something of its own, such as its number or its file."""
     return column.unique and column.holds is not Holds.TEXT
-
-
-def quoted(name: str) -> str:
-    """A name as a shell takes it."""
-    return f"'{name}'" if " " in name or "#" in name else name

@@ -90,16 +90,11 @@ class LabelledFiles:
 
 @dataclass(frozen=True)
 class Tabled:
-    """Columns of a table, in their roles.
-
-    Args:
-        lists: the place of the role whose columns may hold a list, of which each value is a row.
-    """
+    """Columns of a table, in their roles; a list of items is a row for each of them."""
 
     table: Table
     bounds: tuple[Bound, ...]
     schema: Schema
-    lists: int | None = None
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -127,21 +122,23 @@ class Tabled:
             (converter(role, bound), tuple(names.index(name) for name in bound.columns))
             for role, bound in roles
         ]
+        items = [places for (role, _), (_, places) in zip(roles, makers, strict=True)
+                 if role.name == self.schema.item_file]  # fmt: skip
         for where, values in self.table.rows(names):
-            for one in self._one_each(values, names):
+            for one in _one_each(values, items[0][0]) if items else (values,):
                 yield (
                     where,
                     tuple(make([one[n] for n in places], where) for make, places in makers),
                 )
 
-    def _one_each(self, values: tuple[Any, ...], names: Sequence[str]) -> Iterator[Sequence[Any]]:
-        """A row, or one for each value of a list in it."""
-        place = None if self.lists is None else names.index(self.bounds[self.lists].columns[0])
-        if place is None or not isinstance(values[place], (list, tuple)):
-            yield values
-            return
-        for each in values[place]:
-            yield [*values[:place], each, *values[place + 1 :]]
+
+def _one_each(values: tuple[Any, ...], place: int) -> Iterator[Sequence[Any]]:
+    """A row, or one for each value of the list at this place."""
+    if not isinstance(values[place], (list, tuple)):
+        yield values
+        return
+    for each in values[place]:
+        yield [*values[:place], each, *values[place + 1 :]]
 
 
 @dataclass(frozen=True)

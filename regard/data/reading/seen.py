@@ -8,11 +8,12 @@ from hashlib import blake2b
 
 import numpy as np
 
+from regard.data.reading.corpus import one_line
 from regard.data.reading.natural import natural
 from regard.data.schema import Cell, ColumnKind, Schema
 
-SHOWN = 12
-"""Labels that are told with their counts."""
+SHOWN, LABEL_SHOWN = 12, 40
+"""Labels that are told with their counts, and characters of one."""
 REPEATED = 0.1
 """Share of training examples that stand there before, from which on it is told."""
 
@@ -77,7 +78,7 @@ class Seen:
         most = self._labels.most_common(SHOWN)
         if len(self._labels) <= SHOWN:
             most.sort(key=lambda each: natural(each[0]))
-        said = ", ".join(f"{one_line(label)} {count:,}" for label, count in most)
+        said = ", ".join(f"{one_line(label, LABEL_SHOWN)} {count:,}" for label, count in most)
         rest = len(self._labels) - len(most)
         return f"{len(self._labels):,} labels, such as {said}" if rest else said
 
@@ -93,9 +94,3 @@ class Seen:
         both = int(np.isin(draws, train).sum())
         if both:
             yield f"{both:,} of {len(draws):,} {split} examples are in the training part too"
-
-
-def one_line(text: str) -> str:
-    """A label as it is told: on one line, and not longer than 40 characters."""
-    plain = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
-    return plain if len(plain) <= 40 else plain[:39] + "…"

@@ -3,11 +3,12 @@
 import csv
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from regard.data.reading.compression import inner_suffix
 from regard.data.reading.header import has_header
@@ -119,15 +120,7 @@ def cells_of(path: Path, encoding: str, dialect: Dialect) -> Iterator[tuple[str,
                 cells = line.split() if dialect.mark == " " else line.split(dialect.mark)
                 yield f"{path} line {number}", tuple(cells)
         return
-    csv.field_size_limit(max(csv.field_size_limit(), MAX_LINE_BYTES))
-    reader = csv.reader(
-        (f"{line}\n" for _, line in rows),
-        delimiter=dialect.mark,
-        skipinitialspace=dialect.spaced,
-        escapechar="\\" if dialect.escaped else None,
-        doublequote=not dialect.escaped,
-        strict=True,
-    )
+    reader = quoted_rows((f"{line}\n" for _, line in rows), dialect)
     begin = 1
     try:
         for cells in reader:
@@ -138,6 +131,19 @@ def cells_of(path: Path, encoding: str, dialect: Dialect) -> Iterator[tuple[str,
         raise ValueError(
             f"{path} line {begin}: {error}; a quote within a quoted cell is written twice"
         ) from None
+
+
+def quoted_rows(ended: Iterable[str], dialect: Dialect) -> Any:
+    """The `csv.reader` of a quoted dialect, of lines with their ends."""
+    csv.field_size_limit(max(csv.field_size_limit(), MAX_LINE_BYTES))
+    return csv.reader(
+        ended,
+        delimiter=dialect.mark,
+        skipinitialspace=dialect.spaced,
+        escapechar="\\" if dialect.escaped else None,
+        doublequote=not dialect.escaped,
+        strict=True,
+    )
 
 
 def _dialect(path: Path, encoding: str, suffix: str, lexicon: Lexicon) -> Dialect | None:

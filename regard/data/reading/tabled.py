@@ -2,21 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 
 from regard.data.reading.cells import Bound
 from regard.data.reading.item_file import Described, item_file
 from regard.data.reading.lexicon import suggestion
-from regard.data.reading.profile import Holds, profile
 from regard.data.reading.readings import Reading
 from regard.data.reading.request import DataRequest, Layout
 from regard.data.reading.roles import choose
 from regard.data.reading.rows import RowSource, Tabled
 from regard.data.reading.tables import Table, called
 from regard.data.schema import Schema
-
-PEEKED = 100
 
 
 def tabled(
@@ -28,11 +24,10 @@ def tabled(
     column.
     """
     reading = choose(tables["train"], where, request)
-    lists = _place_of_lists(reading, tables["train"])
     splits: dict[str, RowSource] = {}
     for split, table in tables.items():
         bounds = tuple(_found(bound, table, reading, where) for bound in reading.bounds)
-        splits[split] = Tabled(table, bounds, reading.schema, lists)
+        splits[split] = Tabled(table, bounds, reading.schema)
     columns = tuple(bound.name for bound in reading.bounds)
     notes = (*dict.fromkeys(note for table in tables.values() for note in table.said),)
     name = tables["train"].path
@@ -44,18 +39,6 @@ def tabled(
     if reading.schema.item_file and missing and name:
         return _with_items(layout, name, encoding)
     return layout
-
-
-def _place_of_lists(reading: Reading, table: Table) -> int | None:
-    """The place of a column of items that holds lists of them."""
-    schema = reading.schema
-    for place, (role, bound) in enumerate(zip(schema.columns, reading.bounds, strict=False)):
-        if role.name == schema.item_file and bound.columns:
-            rows = table.rows(bound.columns)
-            held = profile(bound.name, [values[0] for _, values in islice(rows, PEEKED)])
-            if held.holds in (Holds.LISTED, Holds.WORDS):
-                return place
-    return None
 
 
 def _found(bound: Bound, table: Table, reading: Reading, where: str) -> Bound:
