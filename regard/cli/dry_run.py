@@ -2,8 +2,8 @@
 
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 from regard.cli.words import settings_of_words
@@ -13,7 +13,7 @@ from regard.errors import UsageError
 from regard.run.asking import asked
 from regard.run.merging import settings_for
 from regard.run.settings import Settings
-from regard.run.telling import not_read
+from regard.run.telling import too_long
 from regard.tasks import task_class
 
 LOOKED_AT = 2000
@@ -48,9 +48,7 @@ def _too_long(settings: Settings, corpus: Corpus) -> list[str]:
     if not isinstance(corpus.splits, StoredSplits):
         return []
     kind = task_class(settings.task_name)
-    few = SimpleNamespace(
-        splits=corpus.splits.first(LOOKED_AT), labels=corpus.labels, names=corpus.names
-    )
+    few = replace(corpus, splits=corpus.splits.first(LOOKED_AT))
     with tempfile.TemporaryDirectory(prefix="regard-") as place:
         try:
             encoded = kind.prepare(few, settings.task, Path(place))
@@ -58,7 +56,7 @@ def _too_long(settings: Settings, corpus: Corpus) -> list[str]:
             if isinstance(error, ValueError) and any(map(_is_full, few.splits.values())):
                 return []  # There is more of the data than was looked at.
             raise UsageError(str(error)) from None
-        said = not_read(SimpleNamespace(data=encoded, settings=settings.task))  # type: ignore[arg-type]
+        said = too_long(encoded.examples, settings.task)
     return [f"of the first {LOOKED_AT:,} rows of each part: {each}" for each in said]
 
 

@@ -6,7 +6,7 @@ from rich.cells import cell_len, set_cell_size
 
 from regard._printable import printable
 from regard.run.display import metrics_line
-from regard.run.evaluating import Evaluation
+from regard.run.evaluating import Examination
 from regard.tasks.details import DetailTable, JudgedExample
 
 WIDEST = 200
@@ -15,7 +15,7 @@ NAME = 20
 """Cells of the name of a row or a column that are shown."""
 
 
-def evaluation_lines(found: Evaluation, shown: dict[str, float]) -> Iterator[str]:
+def evaluation_lines(found: Examination, shown: dict[str, float]) -> Iterator[str]:
     """What `regard eval` prints, with these of the metrics."""
     metrics = ", ".join(
         metrics_line({name: value})

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from regard._printable import shown
 from regard.errors import UsageError
-from regard.run.keys import keys_of
+from regard.run.keys import listed_settings
 from regard.run.recipes import names, recipe, text_of
 
 
@@ -18,7 +18,7 @@ def run(action: str, name: str | None, to: Path | None) -> int:
             print(f"{each:{width}}  {recipe(each)['task']['name']:14}  {first}")
         return 0
     if action == "keys":
-        found = keys_of(str(name))
+        found = listed_settings(str(name))
         for key, value, what in found:
             print(f"{key} = {value}" + (f"    {what}" if what else ""))
         return 0

@@ -14,7 +14,7 @@ from regard.run.kept_data import has_rows
 from regard.run.page import PAGE
 from regard.run.preparing import TOKENS, trained_on
 from regard.run.settings import AnySettings
-from regard.run.telling import ask_it, best_of, longer, not_read, why_ended
+from regard.run.telling import ask_it, best_of, longer, too_long_for, why_ended
 from regard.tasks.exchange import read_about
 from regard.tasks.task import Task
 from regard.training.checkpoint import newest
@@ -55,7 +55,7 @@ def summary_of(
         why_ended(state, settings.train, task.metric),
         tested,
         *(f"On test data, {remark}." for remark in dict.fromkeys(remarks)),
-        *(f"{sentence}." for sentence in not_read(task)),
+        *(f"{sentence}." for sentence in too_long_for(task)),
         f"The run is in {folder}, its page is {folder / PAGE}.",
         ask_it(folder, task),
     )

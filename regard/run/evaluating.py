@@ -1,6 +1,5 @@
 """A trained network on data with answers: how good it is, and where it is wrong."""
 
-import re
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,6 +10,7 @@ import numpy as np
 
 from regard._io.faults import sentence
 from regard.data.reading.corpus import Corpus
+from regard.data.reading.row_check import LACKING
 from regard.data.reading.text_encoding import AUTO
 from regard.errors import UsageError
 from regard.run.merging import read_corpus
@@ -20,12 +20,9 @@ from regard.tasks import task_class
 from regard.tasks.details import Details
 from regard.tasks.task import Record, Task
 
-LEFT_OUT = re.compile(r"([\d,]+) rows without a (\w+) left out")
-"""What the description of a corpus says of rows that it does not have."""
-
 
 @dataclass(frozen=True)
-class Evaluation:
+class Examination:
     """What an evaluation found.
 
     Args:
@@ -53,7 +50,7 @@ def examined(
     split: str | None,
     num_answers: int,
     worst: int,
-) -> Evaluation:
+) -> Examination:
     """Evaluate on the run's own data, or on all of some other data (see `Run.examination`)."""
     if data is not None and settings.data is not None:
         other = replace(settings.data, path=str(data), encoding=AUTO)
@@ -87,7 +84,7 @@ def examined(
         details = task.details(chosen, records, worst)
         notes = _left_out(corpus, count) if data is not None else ()
         remarks = tuple(task.remarks(chosen, records))
-        return Evaluation(chosen, count, task.score(chosen, records), details, notes, remarks)
+        return Examination(chosen, count, task.score(chosen, records), details, notes, remarks)
 
 
 def _nothing_to_compare(settings: Settings, error: Exception) -> str | None:
@@ -122,9 +119,13 @@ def _require_known(
 
 def _left_out(corpus: Corpus | None, judged: int) -> tuple[str, ...]:
     """Rows that lack what is compared or asked, by the name of what they lack."""
-    found = LEFT_OUT.findall("" if corpus is None else corpus.description)
-    counts = [(int(number.replace(",", "")), name) for number, name in found]
-    total = judged + sum(number for number, _ in counts)
+    if corpus is None:
+        return ()
+    names = sorted(column.name for column in corpus.schema.columns)
+    left_out = {name: corpus.left_out.get(LACKING.format(name), 0) for name in names}
+    total = judged + sum(left_out.values())
     return tuple(
-        f"{number:,} of {total:,} rows have no {name} and are not judged" for number, name in counts
+        f"{number:,} of {total:,} rows have no {name} and are not judged"
+        for name, number in left_out.items()
+        if number
     )

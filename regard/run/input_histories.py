@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from regard.data.reading.every_row import EveryRow
-from regard.data.reading.fits import named
+from regard.data.reading.fits import name_fit
 from regard.data.reading.input_columns import RoleColumns
 from regard.data.reading.lexicon import suggestion
 from regard.data.reading.profile import is_missing, listed
@@ -77,7 +77,7 @@ class HistoryRoles(InputRoles):
             return found
         if trained and (same := called(trained, names)):
             return same
-        rated = [(named(self.schema.column(role), each), each) for each in names]
+        rated = [(name_fit(self.schema.column(role), each), each) for each in names]
         best, name = max(rated)
         return name if best else ""
 

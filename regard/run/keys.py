@@ -13,10 +13,10 @@ Key = tuple[str, str, str]
 """The path of a setting, its value in the recipe or by default, and a sentence."""
 
 
-def keys_of(name: str) -> Iterator[Key]:
+def listed_settings(name: str) -> Iterator[Key]:
     """The settings of a recipe, section by section; raises `UsageError` for an unknown one.
 
-    >>> found = {path: (value, what) for path, value, what in keys_of("lstm")}
+    >>> found = {path: (value, what) for path, value, what in listed_settings("lstm")}
     >>> found["train.clip"]
     ('1.0', 'greatest norm of the gradient.')
     """

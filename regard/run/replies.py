@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from regard.data.reading.cells import label_text
-from regard.data.reading.numbers_written import as_number
+from regard.data.reading.numbers_written import number_in
 from regard.data.schema import Cell, ColumnKind, Schema
 from regard.run.questions import Question
 from regard.tasks.predictor import Answer, Predictor
@@ -130,7 +130,7 @@ class Tally:
             return
         self.compared += 1
         if role.kind is ColumnKind.FLOAT:
-            self.error += abs(float(wanted) - (as_number(answer) or 0.0))
+            self.error += abs(float(wanted) - (number_in(answer) or 0.0))
             return
         plain = self._plain(str(wanted))
         if role.kind is ColumnKind.LIST:

@@ -18,7 +18,7 @@ from regard.run.askers import asker
 from regard.run.asking import asked
 from regard.run.display import Screen
 from regard.run.ending import read_summary
-from regard.run.evaluating import Evaluation, examined
+from regard.run.evaluating import Examination, examined
 from regard.run.exporting import Exported, export
 from regard.run.loading import load_predictor, read_model
 from regard.run.predicted import Predicted, predicted
@@ -231,7 +231,7 @@ class Run:
         split: str | None = None,
         num_answers: int = 4,
         worst: int = 5,
-    ) -> Evaluation:
+    ) -> Examination:
         """The metrics with what is behind them: tables by class, the worst examples, remarks.
 
         Args:

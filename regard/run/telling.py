@@ -1,7 +1,7 @@
 """What is said of a run in words: its budget, what it does not read, why it ended, what next."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -63,13 +63,17 @@ def budget_for(task: Task, train: TrainConfig, accumulate: int) -> str:
     return "".join(said)
 
 
-def not_read(task: Task) -> list[str]:
+def too_long_for(task: Task) -> list[str]:
+    """What of a task's data is cut or left out for its length; nothing where it makes its own."""
+    return too_long(getattr(getattr(task, "data", None), "examples", {}), task.settings)
+
+
+def too_long(examples: Mapping[str, Any], settings: Any) -> list[str]:
     """What of the data is cut or left out for its length, a sentence for each part."""
     found = []
-    examples = getattr(getattr(task, "data", None), "examples", {})
     for split, some in examples.items():
         cut, dropped = getattr(some, "cut", 0), getattr(some, "dropped", 0)
-        longest = getattr(task.settings, "longest", None)
+        longest = getattr(settings, "longest", None)
         what = "pairs" if len(getattr(some, "columns", ())) > 1 else "texts"
         part = {"train": "training", "valid": "validation"}.get(split, split)
         more = f"more than {longest:,} tokens" if longest else "too many tokens"

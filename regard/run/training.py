@@ -33,7 +33,7 @@ from regard.run.recipes import recipe
 from regard.run.saved_settings import CONFIG, read_before, settings_in
 from regard.run.settings import BUDGETS, ENDINGS, AnySettings, OwnSettings, Settings, flat
 from regard.run.starting import Origin, begin_with, origin_of
-from regard.run.telling import budget_for, not_read
+from regard.run.telling import budget_for, too_long_for
 from regard.tasks import TASKS, task_class
 from regard.tasks.task import Task
 from regard.training.checkpoint import Checkpoint
@@ -371,7 +371,7 @@ def _introduction(task: Task, settings: AnySettings, folder: Path, ranks: Ranks)
     attention = attention_of(task.model)
     about = f", {attention}" if attention else ""
     return [
-        *(f"{sentence}." for sentence in not_read(task)),
+        *(f"{sentence}." for sentence in too_long_for(task)),
         f"Learning {task.name} with {settings.model_name} ({count:,} parameters{about}) for "
         f"{budget_for(task, train, max(train.accumulate, ranks.world))}.",
         f"The run is kept in {folder}; Ctrl-C ends it early and saves.",

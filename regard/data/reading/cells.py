@@ -8,7 +8,7 @@ from datetime import date
 from typing import Any
 
 from regard.data.reading.dates_written import DAY_FIRST, MILLISECONDS, seconds_of
-from regard.data.reading.numbers_written import as_number
+from regard.data.reading.numbers_written import number_in
 from regard.data.reading.profile import is_missing, listed, pieces
 from regard.data.schema import Cell, Column, ColumnKind
 
@@ -173,7 +173,7 @@ def _float(role: Column, bound: Bound) -> Converted:
         if isinstance(value, (int, float)):
             number = float(value) if abs(value) < 1e300 else math.nan
         else:
-            found = as_number(value) if isinstance(value, str) else None
+            found = number_in(value) if isinstance(value, str) else None
             number = math.nan if found is None else found
         if not math.isfinite(number):
             shown = repr(value) if isinstance(value, (str, float)) else _kind(value)
@@ -190,7 +190,7 @@ def _number(role: Column, bound: Bound) -> Converted:
 
     def convert(values: Sequence[Any], where: str) -> Cell:
         text = _plain(values[0], where, name)
-        found = as_number(text)
+        found = number_in(text)
         return text if found is None or "," not in text else repr(found)
 
     return convert
@@ -201,7 +201,7 @@ def _time(role: Column, bound: Bound) -> Converted:
 
     def convert(values: Sequence[Any], where: str) -> Cell:
         text = _plain(values[0], where, name).strip()
-        number = as_number(text)
+        number = number_in(text)
         if number is not None:
             return repr(number / 1000) if MILLISECONDS <= abs(number) < 1e18 else text
         if text[:4].isdigit() and text[4:5] == "-":

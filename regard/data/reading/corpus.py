@@ -51,6 +51,8 @@ class Corpus:
     columns: tuple[str, ...] = ()
     """The columns of the data that play the roles, where it is a table; "" for one that is not."""
     encoding: str = AUTO
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    """What was left out or mended, and how many rows of it."""
 
     @property
     def task(self) -> str:

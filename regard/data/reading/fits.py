@@ -18,11 +18,11 @@ _PLAIN = (Holds.WHOLE, Holds.NUMBER, Holds.FLAG, Holds.TIME)
 _BYTES = {Holds.BYTES: 3.0, Holds.PICTURE: 3.0}
 
 
-def named(role: Column, name: str) -> float:
+def name_fit(role: Column, name: str) -> float:
     """How well a name says the role: 0 where it does not.
 
     >>> text = Column("text", ("review",))
-    >>> named(text, "doc.Text"), named(text, "ReviewBody"), named(text, "label")
+    >>> name_fit(text, "doc.Text"), name_fit(text, "ReviewBody"), name_fit(text, "label")
     (4.0, 2.999, 0.0)
     """
     plain = spelled(name.split(".")[-1])
@@ -57,10 +57,10 @@ def fit(role: Column, column: Profile) -> float:
         # Short sentences that come back are texts too.
         return 1.8 if column.words >= WORDS_FROM else 1.0
     if role.kind is ColumnKind.LIST and column.lists and column.holds not in _LISTS:
-        return 3.0 if named(role, column.name) else 1.0  # All are of one value.
+        return 3.0 if name_fit(role, column.name) else 1.0  # All are of one value.
     if role.kind in kinds:
         found = kinds[role.kind].get(column.holds, 0.0)
-        by_name = named(role, column.name) > PARTLY
+        by_name = name_fit(role, column.name) > PARTLY
         plain = role.kind in (ColumnKind.TEXT, ColumnKind.TIME) and column.holds in _PLAIN
         return found or (0.5 if by_name and plain else 0.0)
     if role.kind is ColumnKind.LABEL:
@@ -73,7 +73,7 @@ def fit(role: Column, column: Profile) -> float:
 def _as_label(role: Column, column: Profile) -> float:
     if column.distinct < 2 and column.filled >= SMALL:
         # The same in every row: no label, unless it is called one and others are in other files.
-        return 1.0 if named(role, column.name) > PARTLY else 0.0
+        return 1.0 if name_fit(role, column.name) > PARTLY else 0.0
     few = column.repeats and column.distinct <= FEW_NUMBERS
     match column.holds:
         case Holds.FLAG | Holds.LABEL:
@@ -93,8 +93,8 @@ def _as_number(role: Column, column: Profile) -> float:
             return 3.0
         case Holds.WHOLE | Holds.FLAG:
             # 5.0 and 0.0 are measured where 5 and 0 are counted or are classes.
-            if column.decimals and named(role, column.name):
+            if column.decimals and name_fit(role, column.name):
                 return 3.0
             return 2.0 if column.distinct > FEW_NUMBERS and not column.unique else 0.5
     # A column of the name in which some are no numbers, which are refused where they stand.
-    return 0.5 if column.numbers >= 0.5 and named(role, column.name) > PARTLY else 0.0
+    return 0.5 if column.numbers >= 0.5 and name_fit(role, column.name) > PARTLY else 0.0

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from regard.data.reading.languages import is_language, script
 from regard.data.reading.lexicon import Lexicon
-from regard.data.reading.numbers_written import as_number
+from regard.data.reading.numbers_written import number_in
 
 FEW = 3
 """Rows below the first that are too few to compare it with."""
@@ -49,7 +49,7 @@ def has_header(
 def _is_value(cell: str) -> bool:
     """Whether a cell is a number, a date or a list, which no column is called."""
     dated = re.fullmatch(r"\d{1,4}[-./]\d{1,2}[-./]\d{1,4}.*", cell)
-    return as_number(cell) is not None or bool(dated) or cell[:1] in ("[", "{")
+    return number_in(cell) is not None or bool(dated) or cell[:1] in ("[", "{")
 
 
 def _is_sentence(cell: str) -> bool:
@@ -65,7 +65,7 @@ def _vote(cell: str, column: Sequence[str]) -> int:
         return 0
     if cell.lower() in {each.lower() for each in filled}:
         return -2
-    if sum(as_number(each) is not None for each in filled) >= 0.95 * len(filled):
+    if sum(number_in(each) is not None for each in filled) >= 0.95 * len(filled):
         return 2
     few = len(set(filled)) * 4 <= len(filled)
     lengths = sorted(map(len, filled))

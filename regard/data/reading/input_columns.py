@@ -6,7 +6,7 @@ from pathlib import Path
 
 from regard.data.reading.cells import Bound
 from regard.data.reading.every_row import every_row
-from regard.data.reading.fits import named
+from regard.data.reading.fits import name_fit
 from regard.data.reading.request import DataRequest
 from regard.data.reading.roles import choose
 from regard.data.reading.tables import PlacedRow, Table, called
@@ -108,7 +108,7 @@ def right_bound(table: Table, where: str, schema: Schema, asked: RoleColumns) ->
         alone = Schema(schema.task, (replace(role, optional=False),))
         request = DataRequest((alone,), schema.task, ((role.asked, name),))
         return choose(_Readable(table), where, request).bounds[0]
-    rated = sorted((-named(role, each), each) for each in table.names if named(role, each))
+    rated = sorted((-name_fit(role, each), each) for each in table.names if name_fit(role, each))
     if not rated:
         raise ValueError(
             f"{where} has no column of what is right, which --compare needs; name it with "

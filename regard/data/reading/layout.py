@@ -13,12 +13,11 @@ from regard.data.reading.label_folders import label_folders, text_files_of_label
 from regard.data.reading.parquet_tables import saved_dataset
 from regard.data.reading.paths import not_there
 from regard.data.reading.request import DataRequest, Layout
-from regard.data.reading.rows import Joined as JoinedRows
-from regard.data.reading.rows import RowSource, Running
+from regard.data.reading.rows import Joined, RowSource, Running
 from regard.data.reading.side_by_side import paired, side_by_side
 from regard.data.reading.story_files import require_numbered, story_parts, with_parts
 from regard.data.reading.tabled import tabled
-from regard.data.reading.tables import ENDINGS, Joined, Table
+from regard.data.reading.tables import ENDINGS, JoinedTables, Table
 from regard.data.reading.text_encoding import check_encoding
 from regard.data.schema import Schema
 
@@ -124,7 +123,7 @@ def _joined(some: Sequence[Path], table: Table, first: Path, request: DataReques
         if each is None:
             raise ValueError(f"{path} is plain text, and {first} beside it is a table")
         found.append(each)
-    return found[0] if len(found) == 1 else Joined(tuple(found))
+    return found[0] if len(found) == 1 else JoinedTables(tuple(found))
 
 
 def _saved(path: Path, request: DataRequest) -> Layout | None:
@@ -154,7 +153,7 @@ def _text(files: Files, request: DataRequest) -> Layout:
         splits: dict[str, RowSource] = {}
         for split, some in files.items():
             parts = tuple(Running(path, request.encoding) for path in some)
-            splits[split] = parts[0] if len(parts) == 1 else JoinedRows(parts)
+            splits[split] = parts[0] if len(parts) == 1 else Joined(parts)
         note = _encoding_note(files["train"][0], encoding, request)
         notes = [] if note is None else [note]
         if len(files["train"]) > 1:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from regard.data.reading.cells import EACH, Bound
-from regard.data.reading.fits import EXACT, fit, named, spelled
+from regard.data.reading.fits import EXACT, fit, name_fit, spelled
 from regard.data.reading.profile import Holds, Profile
 from regard.data.reading.readings import TELLING, Columns, is_own
 from regard.data.reading.request import DataRequest
@@ -21,7 +21,7 @@ def suits(
     """Whether a table may be meant so."""
     told = bool(request.task or columns.asked)
     if schema.running_text and not told:
-        by_name = named(schema.columns[0], bounds[0].columns[0]) >= EXACT - 0.5
+        by_name = name_fit(schema.columns[0], bounds[0].columns[0]) >= EXACT - 0.5
         lost = [each for each in left if each.holds in TELLING and not is_own(each)]
         return not lost and (by_name or len(columns.profiles) == 1)
     roles = list(zip(bounds, schema.columns, strict=True))
@@ -29,7 +29,7 @@ def suits(
     if request.task and not columns.asked and not columns.unnamed:
         # Columns that are called as those of other tasks are not meant for this one.
         others = [spelled(name) in request.lexicon.words for name in columns.values]
-        if any(others) and not any(named(r, b.columns[0]) for b, r in roles):
+        if any(others) and not any(name_fit(r, b.columns[0]) for b, r in roles):
             return False
     if columns.unnamed and not columns.asked and told:
         if any(fit(r, columns.profile(b.columns[0])) < 1.5 for b, r in roles if not r.optional):
@@ -44,7 +44,7 @@ def _is_likely(schema: Schema, roles: Sequence[tuple[Bound, Column]], columns: C
     by_name = [
         bool(
             b.mark == EACH
-            or named(r, b.columns[0])
+            or name_fit(r, b.columns[0])
             or (schema.twins and has_twin(b.columns[0], columns))
         )
         for b, r in roles
@@ -75,7 +75,7 @@ def _in_order(schema: Schema, bounds: Sequence[Bound], columns: Columns) -> bool
     """Whether columns that no name tells apart stand as the roles do: source, then target."""
     last: dict[ColumnKind, int] = {}
     for bound, role in zip(bounds, schema.required, strict=False):
-        if not bound.columns or named(role, bound.columns[0]) or role.asked in columns.asked:
+        if not bound.columns or name_fit(role, bound.columns[0]) or role.asked in columns.asked:
             continue
         place = columns.place(bound.columns[0])
         if place < last.get(role.kind, -1):

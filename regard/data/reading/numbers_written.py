@@ -5,10 +5,10 @@ import re
 _COMMA = re.compile(r"[+-]?\d{1,3}(\.\d{3})*,\d+|[+-]?\d+,\d+")
 
 
-def as_number(text: str) -> float | None:
+def number_in(text: str) -> float | None:
     """The number that a text is, None for any other text.
 
-    >>> as_number("4.5"), as_number(" 1.234,5"), as_number("nan"), as_number("4 stars")
+    >>> number_in("4.5"), number_in(" 1.234,5"), number_in("nan"), number_in("4 stars")
     (4.5, 1234.5, None, None)
     """
     text = text.strip()

@@ -11,7 +11,7 @@ from typing import Any
 
 from regard.data.reading.dates_written import MILLISECONDS, seconds_of
 from regard.data.reading.languages import script
-from regard.data.reading.numbers_written import as_number
+from regard.data.reading.numbers_written import number_in
 
 NEARLY = 0.95
 """Share of the values that must be of a kind for the column to be."""
@@ -176,7 +176,7 @@ def _of_texts(name: str, filled: Sequence[Any]) -> Profile:
     written = script(texts[:50])
     holds, mark = _kind(filled, texts, distinct, words, written)
     decimals = all("." in text or "," in text for text in texts)
-    numbers = sum(as_number(text) is not None for text in texts) / count
+    numbers = sum(number_in(text) is not None for text in texts) / count
     return Profile(name, holds, distinct, count, length, words, mark, written, decimals, numbers)
 
 
@@ -186,7 +186,7 @@ def _kind(
     count = len(texts)
     if {text.casefold() for text in texts} <= _FLAGS and distinct <= 2:
         return Holds.FLAG, ""
-    numbers = [number for text in texts if (number := as_number(text)) is not None]
+    numbers = [number for text in texts if (number := number_in(text)) is not None]
     if len(numbers) >= NEARLY * count:
         return _of_numbers(numbers, texts), ""
     if sum(bool(_SOURCE.search(text)) for text in texts[:200]) > 0.9 * len(texts[:200]):

@@ -6,7 +6,7 @@ from shlex import quote
 
 from regard.data.reading.cells import EACH
 from regard.data.reading.dates_written import which_first
-from regard.data.reading.fits import SMALL, fit, named
+from regard.data.reading.fits import SMALL, fit, name_fit
 from regard.data.reading.profile import Holds, Profile
 from regard.data.reading.readings import Columns, Reading
 from regard.data.reading.request import DataRequest
@@ -87,7 +87,7 @@ def _misfits(schema: Schema, columns: Columns) -> Iterator[str]:
     """Columns that are called like a role, and hold what it cannot be."""
     for role in schema.required:
         for column in columns.profiles:
-            if named(role, column.name) and not fit(role, column):
+            if name_fit(role, column.name) and not fit(role, column):
                 if role.kind is ColumnKind.LABEL and _many(column):
                     yield (
                         f"{column.name} has {column.distinct:,} different values in "

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from regard.data.reading.cells import EACH, Bound
 from regard.data.reading.dates_written import DAY_FIRST, which_first
-from regard.data.reading.fits import EXACT, PARTLY, fit, named
+from regard.data.reading.fits import EXACT, PARTLY, fit, name_fit
 from regard.data.reading.languages import language, may_be
 from regard.data.reading.profile import Holds, Profile, splits_by
 from regard.data.reading.readings import Columns
@@ -75,7 +75,7 @@ def _options(
         suits = fit(role, column)
         if schema.item_file == role.name and column.holds in (Holds.LISTED, Holds.WORDS):
             suits = 2.0  # what a user chose, in one row
-        by_name = max(named(role, column.name), pairs.get(column.name, 0.0))
+        by_name = max(name_fit(role, column.name), pairs.get(column.name, 0.0))
         if suits:
             rated.append((by_name, suits, column.name))
     several = _one_label_each(role, columns)

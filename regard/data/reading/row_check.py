@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from regard.data.reading.spelled import parse_number, parse_time, require_name
 from regard.data.schema import Cell, ColumnKind, Schema
 
+LACKING = "rows without a {} left out"
+"""What is counted of rows that lack what must be there."""
 _LEFT_OUT = (ColumnKind.TEXT, ColumnKind.LABEL, ColumnKind.BYTES, ColumnKind.FLOAT)
 """Kinds of column whose empty cells leave out the row, rather than being refused."""
 _SPELLED = (ColumnKind.NAME, ColumnKind.NUMBER, ColumnKind.TIME)
@@ -59,7 +61,7 @@ class RowCheck:
     def lacking(self, row: tuple[Cell, ...]) -> str:
         """What is said of a row that is not usable."""
         missing = next(n for n in self._wanted if not _filled(row[n]))
-        return f"rows without a {self.schema.columns[missing].name} left out"
+        return LACKING.format(self.schema.columns[missing].name)
 
 
 def _filled(cell: Cell) -> bool:

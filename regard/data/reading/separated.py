@@ -58,7 +58,7 @@ class Separated:
 
     def rows(self, names: Sequence[str]) -> Iterator[PlacedRow]:
         places = [self._all.index(name) for name in names]
-        body = islice(cells_of(self.path, self.encoding, self.dialect), int(self.header), None)
+        body = islice(rows_of(self.path, self.encoding, self.dialect), int(self.header), None)
         for where, cells in body:
             if len(cells) != self.width:
                 cells = self.filled(where, cells)
@@ -91,7 +91,7 @@ def separated(
     dialect = _dialect(path, encoding, suffix, lexicon)
     if dialect is None:
         return None
-    sample = [cells for _, cells in islice(cells_of(path, encoding, dialect), SAMPLED)]
+    sample = [cells for _, cells in islice(rows_of(path, encoding, dialect), SAMPLED)]
     if not sample:
         raise ValueError(f"{path} has no row")
     first = tuple(_title(cell) for cell in sample[0])
@@ -111,7 +111,7 @@ def separated(
     return Separated(path, encoding, dialect, kept, header, width, tuple(said))
 
 
-def cells_of(path: Path, encoding: str, dialect: Dialect) -> Iterator[tuple[str, tuple[str, ...]]]:
+def rows_of(path: Path, encoding: str, dialect: Dialect) -> Iterator[tuple[str, tuple[str, ...]]]:
     """The rows of a file that are not blank, with where they stand."""
     rows = ((n, line) for n, line in enumerate(lines(path, encoding), 1) if not says_mark(n, line))
     if not dialect.quoted:
@@ -189,7 +189,7 @@ def says_mark(number: int, line: str) -> str | None:
 def _divides(path: Path, encoding: str, dialect: Dialect, prose: bool) -> bool:
     """Whether the rows have cells, nearly all as many as the first."""
     try:
-        found = [len(row) for _, row in islice(cells_of(path, encoding, dialect), SAMPLED)]
+        found = [len(row) for _, row in islice(rows_of(path, encoding, dialect), SAMPLED)]
     except ValueError:
         return False
     alike = sum(count == found[0] for count in found) if found else 0
@@ -205,7 +205,7 @@ def _spaced(path: Path, encoding: str, dialect: Dialect) -> Dialect:
     for line in islice(lines(path, encoding), SAMPLED):
         counts.update(cell.startswith(" ") for cell in line.split(dialect.mark)[1:])
     try:
-        rows = [cells for _, cells in islice(cells_of(path, encoding, dialect), SAMPLED)]
+        rows = [cells for _, cells in islice(rows_of(path, encoding, dialect), SAMPLED)]
     except ValueError:
         rows = []
     behind = [cell.startswith(" ") for cells in rows for cell in cells[1:] if cell]

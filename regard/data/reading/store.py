@@ -23,7 +23,7 @@ from regard.data.reading.seen import Seen
 from regard.data.reading.survey import Survey, held_by_label, surveyed
 from regard.data.schema import ByTask
 
-CORPUS_FORMAT = 4
+CORPUS_FORMAT = 5
 ENTRY = "corpus.json"
 MAX_LABELS = 10_000
 LEAST_COPIES = 100
@@ -118,6 +118,7 @@ def _store(found: Layout, survey: Survey | None, place: Path) -> dict[str, Any]:
                 *found.notes,
                 *(f"{n:,} {what}" for what, n in sorted(told.items())),
             ],
+            "left_out": dict(told),
             "labels": sorted(survey.counts, key=natural) if survey else [],
         }
         vouch(work, ENTRY, entry)
@@ -152,4 +153,12 @@ def _loaded(found: Layout, place: Path, digest: str, entry: dict[str, Any]) -> C
     counts[-1] += " characters" if unit == "characters" else " examples"
     examples = [tuple(row.values()) for row in splits.first(3)["train"]]
     description = describe_corpus(found.schema, found.names, counts, entry["notes"], examples)
-    return Corpus(found.schema, splits, found.names, description, digest, tuple(entry["labels"]))
+    return Corpus(
+        found.schema,
+        splits,
+        found.names,
+        description,
+        digest,
+        tuple(entry["labels"]),
+        left_out=entry["left_out"],
+    )

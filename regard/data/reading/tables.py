@@ -36,7 +36,7 @@ class Table(Protocol):
 
 
 @dataclass(frozen=True)
-class Joined:
+class JoinedTables:
     """Tables of the same columns, one behind the other."""
 
     tables: tuple[Table, ...]

@@ -87,7 +87,7 @@ class Extractor(Predictor):
         found = best_spans(scores, coder.longest_answer, max(1, num_answers) * MORE)
         answers: dict[str, float] = {}
         for each in found:
-            answers.setdefault(said(context, spans, each), each[0])
+            answers.setdefault(span_text(context, spans, each), each[0])
         return Answer(
             text=BETWEEN.join((context, question)),
             answers=tuple(answers.items())[: max(1, num_answers)],
@@ -113,10 +113,10 @@ def first_words(text: str, count: int) -> str:
     return text[: spans[count - 1][1]] if len(spans) > count else text
 
 
-def said(context: str, spans: Sequence[tuple[int, int]], found: Candidate) -> str:
+def span_text(context: str, spans: Sequence[tuple[int, int]], found: Candidate) -> str:
     """The part of a passage that a candidate stands for, as it is written there.
 
-    >>> said("In New  York.", [(0, 2), (3, 6), (8, 12), (12, 13)], (-0.1, 2, 3))
+    >>> span_text("In New  York.", [(0, 2), (3, 6), (8, 12), (12, 13)], (-0.1, 2, 3))
     'New  York'
     """
     _, first, last = found

@@ -19,7 +19,7 @@ from regard.tasks.auxiliary import forward_sampled, with_auxiliary_loss
 from regard.tasks.extract.coder import PassagesAndSpans, QuestionsAboutPassages
 from regard.tasks.extract.decoding import best_spans, log_probs
 from regard.tasks.extract.metrics import answer_scores
-from regard.tasks.extract.predictor import Extractor, said
+from regard.tasks.extract.predictor import Extractor, span_text
 from regard.tasks.extract.schema import SCHEMA
 from regard.tasks.task import Record, Task
 
@@ -128,7 +128,7 @@ class Extract(Task):
             (best,) = best_spans(row[:, : length + 1], coder.longest_answer, 1)
             context = texts["context"][place]
             gold = cells_of(texts["answers"][place]) or [texts["answer"][place]]
-            answer = said(context, word_spans(context), best)
+            answer = span_text(context, word_spans(context), best)
             cost = {"nll": costs[place], "known": known[place]}
             records.append({"gold": gold, "answer": answer, **cost})
         return records
