@@ -1,27 +1,19 @@
 """The encoder of a Transformer as a classifier."""
 
-from dataclasses import replace
 from typing import ClassVar
 
 import torch
 from einops import reduce
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from regard.layers import AuxLoss, Halting
-from regard.models.attention import Attends, maker, named
-from regard.models.transformer.assembly import (
-    encoder,
-    first_attend,
-    last_norm,
-    output_layer,
-    token_embedding,
-)
 from regard.models.transformer.config import Adaptive, TransformerClassifierConfig
+from regard.models.transformer.encoder_output import EncoderWithOutput
 from regard.sequences import Packed, Sequences
 
 
-class TransformerClassifier(nn.Module):
+class TransformerClassifier(EncoderWithOutput):
     """Read a text with self-attention and answer with one of several classes.
 
     `p(class) = softmax(W pool(x_1 ... x_n) + b)`; the mean is taken over what is not padding.
@@ -41,16 +33,7 @@ class TransformerClassifier(nn.Module):
 
     config_type: ClassVar[type[TransformerClassifierConfig]] = TransformerClassifierConfig
 
-    def __init__(self, config: TransformerClassifierConfig, attend: Attends = None) -> None:
-        super().__init__()
-        make = maker(config.attention, config.dims, attend)
-        self.source = token_embedding(config.vocab, config)
-        self.encoder = encoder(config, config.layers, make)
-        self.encoder_norm = last_norm(config)
-        self.output = output_layer(config.embed_dim, config.classes)
-        self.output.bias = nn.Parameter(torch.zeros(config.classes))
-        attention = named(config.attention, config.dims, first_attend(self.encoder))
-        self.config = replace(config, attention=attention)
+    config: TransformerClassifierConfig
 
     def forward(self, source: Sequences | Packed) -> Float[Tensor, "batch classes"]:
         """Logits of the classes."""

@@ -1,27 +1,19 @@
 """The encoder of a Transformer as a tagger."""
 
-from dataclasses import replace
 from typing import ClassVar
 
 import torch
 from einops import reduce
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from regard.layers import AuxLoss, Halting
-from regard.models.attention import Attends, maker, named
-from regard.models.transformer.assembly import (
-    encoder,
-    first_attend,
-    last_norm,
-    output_layer,
-    token_embedding,
-)
 from regard.models.transformer.config import Adaptive, TransformerTaggerConfig
+from regard.models.transformer.encoder_output import EncoderWithOutput
 from regard.sequences import Sequences
 
 
-class TransformerTagger(nn.Module):
+class TransformerTagger(EncoderWithOutput):
     """Read a sentence with self-attention and answer with a tag for each word.
 
     `p(tag_j) = softmax(W x_j + b)`, where `x_j` is what the encoder makes of word j.
@@ -40,16 +32,7 @@ class TransformerTagger(nn.Module):
 
     config_type: ClassVar[type[TransformerTaggerConfig]] = TransformerTaggerConfig
 
-    def __init__(self, config: TransformerTaggerConfig, attend: Attends = None) -> None:
-        super().__init__()
-        make = maker(config.attention, config.dims, attend)
-        self.source = token_embedding(config.vocab, config)
-        self.encoder = encoder(config, config.layers, make)
-        self.encoder_norm = last_norm(config)
-        self.output = output_layer(config.embed_dim, config.classes)
-        self.output.bias = nn.Parameter(torch.zeros(config.classes))
-        attention = named(config.attention, config.dims, first_attend(self.encoder))
-        self.config = replace(config, attention=attention)
+    config: TransformerTaggerConfig
 
     def forward(self, source: Sequences) -> Float[Tensor, "batch len classes"]:
         """Logits of each word's tag, zeros where there is no word."""

@@ -1,0 +1,41 @@
+"""What a classifier and a tagger are made of: a Transformer's encoder, and one linear layer."""
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import nn
+
+from regard.models.attention import Attends, maker, named
+from regard.models.transformer.assembly import (
+    encoder,
+    first_attend,
+    last_norm,
+    output_layer,
+    token_embedding,
+)
+from regard.models.transformer.config import (
+    TransformerClassifierConfig,
+    TransformerTaggerConfig,
+)
+
+EncoderConfig = TransformerClassifierConfig | TransformerTaggerConfig
+
+
+class EncoderWithOutput(nn.Module):
+    """The base of networks that read with an encoder and answer by a linear layer with a bias.
+
+    Args:
+        attend: what every attention is made of instead of the parts that the configuration names.
+    """
+
+    def __init__(self, config: EncoderConfig, attend: Attends = None) -> None:
+        super().__init__()
+        make = maker(config.attention, config.dims, attend)
+        self.source = token_embedding(config.vocab, config)
+        self.encoder = encoder(config, config.layers, make)
+        self.encoder_norm = last_norm(config)
+        self.output = output_layer(config.embed_dim, config.classes)
+        self.output.bias = nn.Parameter(torch.zeros(config.classes))
+        attention = named(config.attention, config.dims, first_attend(self.encoder))
+        self.config: Any = replace(config, attention=attention)
