@@ -170,6 +170,15 @@ class Schema:
         kinds = [column.kind for column in self.columns]
         return kinds.index(ColumnKind.LABEL) if ColumnKind.LABEL in kinds else None
 
+    @property
+    def divides_labels(self) -> bool:
+        """Whether rows may be held out so that the labels keep their shares."""
+        return (
+            self.label is not None
+            and isinstance(self.hold_out, ByHash)
+            and not self.hold_out.first_line
+        )
+
     def column(self, name: str) -> Column:
         """The column of this role; raises `KeyError` where there is none."""
         return {column.name: column for column in self.columns}[name]

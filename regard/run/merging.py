@@ -90,13 +90,22 @@ class Request:
 
     def value(self, section: str, name: str) -> Any:
         """What was asked of one setting, None if nothing was."""
-        found = None
-        for table in self.tables:
-            found = table.get(section, {}).get(name, found)
+        found = self.in_tables(section, name)
         for key, value in self.given:
             if ALIASES.get(key, key) == f"{section}.{name}":
                 found = value
         return found
+
+    def in_tables(self, section: str, name: str) -> Any:
+        """What the tables say of one setting, None if nothing."""
+        found = None
+        for table in self.tables:
+            found = table.get(section, {}).get(name, found)
+        return found
+
+    def gives(self, section: str, name: str) -> bool:
+        """Whether a setting was given by itself."""
+        return any(ALIASES.get(key, key) in (name, f"{section}.{name}") for key, _ in self.given)
 
 
 def settings_for(
@@ -469,9 +478,23 @@ def read_corpus(
     )
 
 
+def _require_labels(schema: Schema, request: Request) -> None:
+    """Raise `UsageError` for a setting of what is done with labels where the task does not."""
+    acts = {"labels": schema.label is not None, "hold_out": schema.divides_labels}
+    for name in (name for name, has_labels in acts.items() if not has_labels):
+        in_tables = request.in_tables("data", name)
+        other = in_tables not in (None, getattr(DataSettings, name)) and not request.resumes
+        if other or request.gives("data", name):
+            none = "has none" if schema.label is None else "divides its data without them"
+            raise UsageError(
+                f"data.{name} is for labels, and the task {schema.task} {none}; leave it out"
+            )
+
+
 def _decided(entries: Any, corpus: Corpus, request: Request) -> Any:
     """The settings with what the data itself decides."""
     schema = task_class(corpus.task).schema
+    _require_labels(schema, request)
     if schema.parallel:
         source, target = corpus.names[:2]
         entries["data"] |= {"source": source, "target": target}

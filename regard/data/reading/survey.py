@@ -13,7 +13,7 @@ from regard.data.reading.held_out import MOST, SHARE, draw_of
 from regard.data.reading.request import Layout
 from regard.data.reading.rows import RowSource
 from regard.data.reading.spellings import merged_spellings
-from regard.data.schema import ByHash, Cell
+from regard.data.schema import Cell
 
 LEFT = 0.5
 """Share of a label's examples that stay to train on, at least."""
@@ -69,9 +69,7 @@ def surveyed(found: Layout) -> tuple[Layout, Survey | None]:
     if place is None:
         return found, None
     survey = Survey()
-    held = found.schema.hold_out
-    divided = found.by_label and "valid" not in found.splits
-    divided = divided and isinstance(held, ByHash) and not held.first_line
+    divided = found.by_label and found.schema.divides_labels and "valid" not in found.splits
     for split, rows in found.splits.items():
         for row in rows.read(Counter()):
             draw = draw_of(row, False) if divided and split == "train" else None
