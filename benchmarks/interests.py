@@ -4,7 +4,9 @@ DIN as in its authors' code and as in the paper, the same networks with mean poo
 candidate generator, on generated users with several interests or on an interaction file: leave one
 out, all items ranked (a sample of 100 where there are more than 10,000). The best of `--epochs` by
 NDCG on the validation items is tested. A row that is there already is not made again; in those of
-2026-11-21 the learning rate fell along a line instead of a cosine.
+2026-11-21 the learning rate fell along a line instead of a cosine. On a file, two things that
+nothing is trained for stand beside them: how often each item was chosen, and the items that the
+same users chose, of as many neighbours as are best on the validation items.
 
     python -m benchmarks.interests [--seeds 0,1,2] [--data FILE] [--events 30000] [--epochs 12]
 """
@@ -16,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 
 from benchmarks.measure import rows_of, save
 from benchmarks.runs import assignments, finished_run
@@ -23,6 +26,7 @@ from regard import Run
 from regard.data.encoding.histories import histories, leave_one_out
 from regard.data.synthetic.interests import interaction_rows, topic_of
 from regard.sequences import Sequences
+from regard.tasks.recommend.task import Recommend, RecommendSettings
 
 COLUMNS = ("user", "item", "rating", "timestamp")
 PAPER = {
@@ -41,6 +45,9 @@ ROWS: dict[str, dict[str, Any]] = {
 }
 SETTINGS: dict[str, Any] = {"embed_dim": 16, "clip": 5.0, "warmup": 0.0, "beta2": 0.999}
 METRICS = ("loss", "ndcg", "hit_rate", "auc", "gauc")
+UNTRAINED = ("ndcg", "hit_rate", "auc", "gauc")
+"""Of what has no probabilities."""
+NEIGHBOURS = (10, 20, 50, 100, 200, 500)
 
 
 def generated(events: int, path: Path) -> Path:
@@ -69,6 +76,88 @@ def pointing(run: Run, events: int) -> float:
     return float(np.mean(right))
 
 
+class Popularity(nn.Module):
+    """An item's score is how often it was chosen in training."""
+
+    counts: Tensor
+
+    def __init__(self, items: int, **_: Any) -> None:
+        super().__init__()
+        self.register_buffer("counts", torch.zeros(items))
+
+    def fit(self, task: Recommend) -> None:
+        """Count."""
+        self.counts += torch.from_numpy(task.chosen.counts)
+
+    def forward(self, history: Sequences, candidate: Tensor) -> Tensor:
+        """The candidates' counts."""
+        return self.counts[candidate]
+
+
+class ItemNeighbours(nn.Module):
+    """An item's score is how like it the items of the history are, `s_j = Σ_i cos(j, i)`.
+
+    Two items are alike by the users who chose both, and an item `j` has so many neighbours; of
+    scores that tie, that of the more frequent item is higher.
+
+    References:
+        Sarwar et al. Item-based collaborative filtering recommendation algorithms. 2001.
+        https://doi.org/10.1145/371920.372071
+    """
+
+    alike: Tensor
+
+    def __init__(self, items: int, neighbours: int) -> None:
+        super().__init__()
+        self.neighbours = neighbours
+        self.register_buffer("alike", torch.zeros(items, items))
+
+    def fit(self, task: Recommend) -> None:
+        """Compare the users of every two items."""
+        train = task.data.examples["train"]
+        chosen = torch.zeros(int(train.users.max()) + 1, len(self.alike))
+        chosen[train.users, train.targets] = 1
+        chosen[train.users, train.values[train.starts]] = 1
+        alike = chosen.T @ chosen
+        counts = alike.diagonal().clone()
+        alike /= (counts.outer(counts)).sqrt().clamp(min=1)
+        alike.fill_diagonal_(0)
+        best = alike.topk(min(self.neighbours, len(alike)), dim=1)
+        self.alike.scatter_(1, best.indices, best.values)
+        self.alike += 1e-9 * counts[:, None]
+
+    def forward(self, history: Sequences, candidate: Tensor) -> Tensor:
+        """The sums over the histories."""
+        found = self.alike[candidate.unsqueeze(2), history.ids.unsqueeze(1)]
+        return torch.where(history.real.unsqueeze(1), found, 0.0).sum(2)
+
+
+def judged(data: Path, network: Any, split: str) -> dict[str, float]:
+    """The metrics of a network that needs no training but counting."""
+    settings = RecommendSettings(longest=10_000)
+    task = Recommend(str(data), network, settings)
+    task.model.fit(task)
+    records = task.ask(split, np.arange(task.size(split)), 1)
+    return {metric: task.score(split, records)[metric] for metric in UNTRAINED}
+
+
+def untrained(data: Path) -> list[dict[str, Any]]:
+    """The rows of popularity and of neighbours."""
+    valid = {
+        count: judged(data, lambda items, c=count, **_: ItemNeighbours(items, c), "valid")["ndcg"]
+        for count in NEIGHBOURS
+    }
+    best = max(valid, key=valid.__getitem__)
+    return [
+        {"row": "popularity", **judged(data, Popularity, "test")},
+        {
+            "row": f"item neighbours, {best}",
+            **judged(data, lambda items, **_: ItemNeighbours(items, best), "test"),
+            "valid_ndcg": valid[best],
+        },
+    ]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", default="0,1,2")
@@ -86,6 +175,9 @@ def main() -> None:
     data = options.data or generated(options.events, options.out / f"{options.events}.csv")
     budget = {"epochs": options.epochs, "learning_rate": options.rate, "patience": 0}
     more = {**SETTINGS, **budget, **assignments(options.set)}
+    if options.data and not any(row["row"] == "popularity" for row in done):
+        done += [{"data": told, **row} for row in untrained(data)]
+        save("interests", done)
     for seed in map(int, options.seeds.split(",")):
         for name in options.rows.split(","):
             key = {"data": told, "row": name, "seed": seed, "epochs": options.epochs}
