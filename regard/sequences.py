@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from einops import rearrange
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
 from regard._torch_private import can_look_at
@@ -19,6 +20,8 @@ class Sequences:
     Args:
         ids: token numbers; what stands behind a row's end is never looked at.
         lengths: how many tokens each row has; None where no row is padded.
+        segments: which part of its row each token belongs to, such as the first text of a pair or
+            the second, for networks that are told; None where there is one part.
 
     >>> batch = Sequences.of([[7, 8, 9], [5]])
     >>> batch.ids, batch.lengths, batch.num_tokens, batch.num_cells
@@ -28,6 +31,7 @@ class Sequences:
 
     ids: Int[Tensor, "batch len"]
     lengths: Int[Tensor, " batch"] | None = None
+    segments: Int[Tensor, "batch len"] | None = None
 
     @classmethod
     def of(cls, rows: Sequence[Sequence[int]], pad: int = 0) -> "Sequences":
@@ -37,6 +41,51 @@ class Sequences:
         ids = torch.tensor(filled, dtype=torch.long)
         lengths = torch.tensor([len(row) for row in rows], dtype=torch.long)
         return cls(ids.reshape(len(rows), longest), lengths)
+
+    @classmethod
+    def where(
+        cls,
+        ids: Int[Tensor, "batch len"],
+        real: Bool[Tensor, "batch len"],
+        segments: Int[Tensor, "batch len"] | None = None,
+    ) -> "Sequences":
+        """The tokens that are `real`, wherever the padding stands: behind, in front or between.
+
+        Positions count the tokens alone, so that padding on the left changes nothing. What a
+        network says of them is put back into the old places by `Sequences.back`.
+
+        Raises `TypeError` for what is no truth value, such as 0 and 1.
+
+        >>> ids = torch.tensor([[0, 0, 7], [4, 5, 6]])
+        >>> batch = Sequences.where(ids, ids != 0)
+        >>> batch.ids, batch.lengths
+        (tensor([[7, 0, 0],
+                [4, 5, 6]]), tensor([1, 3]))
+        >>> Sequences.back(batch.ids, ids != 0)
+        tensor([[0, 0, 7],
+                [4, 5, 6]])
+        """
+        if real.dtype != torch.bool:
+            raise TypeError(f"what is real must be said by truth values, got {real.dtype}")
+        if real.shape != ids.shape:
+            raise ValueError(f"ids have shape {[*ids.shape]}, what is real {[*real.shape]}")
+        order = (~real).int().sort(dim=1, stable=True).indices
+        lengths = real.sum(1)
+        parts = None if segments is None else segments.gather(1, order)
+        return cls(ids.gather(1, order), lengths, parts)
+
+    @staticmethod
+    def back(
+        x: Shaped[Tensor, "batch len *more"], real: Bool[Tensor, "batch len"]
+    ) -> Shaped[Tensor, "batch len *more"]:
+        """What stands at the tokens of `Sequences.where`, at the places that they came from.
+
+        Zeros stand where nothing was real.
+        """
+        place = (real.cumsum(1) - 1).clamp(min=0)
+        index = place.reshape(*place.shape, *[1] * (x.ndim - 2)).expand_as(x)
+        gone = (~real).reshape(*real.shape, *[1] * (x.ndim - 2))
+        return x.gather(1, index).masked_fill(gone, 0)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -84,12 +133,13 @@ class Sequences:
 
     def to(self, device: torch.device) -> "Sequences":
         """The same on a device."""
-        lengths = None if self.lengths is None else self.lengths.to(device)
-        return Sequences(self.ids.to(device), lengths)
+        lengths, segments = (_moved(x, device) for x in (self.lengths, self.segments))
+        return Sequences(self.ids.to(device), lengths, segments)
 
     def take(self, rows: Int[Tensor, " some"]) -> "Sequences":
         """Some of the rows."""
-        return Sequences(self.ids[rows], None if self.lengths is None else self.lengths[rows])
+        lengths, segments = (None if x is None else x[rows] for x in (self.lengths, self.segments))
+        return Sequences(self.ids[rows], lengths, segments)
 
     def zero_padding(self, x: Float[Tensor, "batch len width"]) -> Float[Tensor, "batch len width"]:
         """The vectors with zeros where there is no token."""
@@ -129,6 +179,7 @@ class Packed:
     Args:
         ids: the tokens of all sequences.
         lengths: how many each has.
+        segments: as those of `Sequences`.
 
     >>> packed = Packed.of(Sequences.of([[7, 8, 9], [5]]))
     >>> packed.ids, packed.positions
@@ -140,11 +191,20 @@ class Packed:
 
     ids: Int[Tensor, "1 total"]
     lengths: Int[Tensor, " batch"]
+    segments: Int[Tensor, "1 total"] | None = None
 
     @classmethod
     def of(cls, padded: Sequences) -> "Packed":
         """The same sequences without their padding."""
-        return cls(rearrange(padded.ids[padded.real], "total -> 1 total"), padded.counts)
+        real = padded.real.expand_as(padded.ids)
+        segments = padded.segments
+        if segments is not None:
+            segments = rearrange(segments[real], "total -> 1 total")
+        return cls(rearrange(padded.ids[real], "total -> 1 total"), padded.counts, segments)
+
+    def split(self, x: Shaped[Tensor, "1 total *more"]) -> list[Tensor]:
+        """What stands at the tokens of each sequence."""
+        return list(x[0].split(self.lengths.tolist()))
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -198,7 +258,8 @@ class Packed:
 
     def to(self, device: torch.device) -> "Packed":
         """The same on a device."""
-        return Packed(self.ids.to(device), self.lengths.to(device))
+        segments = _moved(self.segments, device)
+        return Packed(self.ids.to(device), self.lengths.to(device), segments)
 
     def zero_padding(self, x: Float[Tensor, "1 total width"]) -> Float[Tensor, "1 total width"]:
         """The vectors as they are: there is no padding."""
@@ -222,3 +283,7 @@ class Packed:
             return x.new_zeros(len(self), x.shape[2])
         found = x[0, places.clamp(min=0, max=x.shape[1] - 1)]
         return found.masked_fill(rearrange(self.lengths == 0, "batch -> batch 1"), 0.0)
+
+
+def _moved(x: Any, device: torch.device) -> Any:
+    return None if x is None else x.to(device)

@@ -118,3 +118,35 @@ def test_moving_takes_ids_and_lengths_along(kind: Any) -> None:
     moved = (padded if kind is Sequences else Packed.of(padded)).to(torch.device("meta"))
     assert type(moved) is kind and len(moved) == len(padded)
     assert moved.ids.is_meta and moved.lengths.is_meta and moved.device.type == "meta"
+
+
+def test_padding_may_stand_anywhere() -> None:
+    ids = torch.tensor([[0, 4, 0, 5, 6], [7, 0, 0, 0, 8], [1, 2, 3, 4, 5], [0, 0, 0, 0, 0]])
+    batch = Sequences.where(ids, ids != 0, ids % 2)
+    assert batch.ids[:, :2].tolist() == [[4, 5], [7, 8], [1, 2], [0, 0]]
+    assert batch.counts.tolist() == [3, 2, 5, 0]
+    assert torch.equal(Sequences.back(batch.ids, ids != 0), ids)
+    wide = batch.ids.unsqueeze(-1).expand(-1, -1, 3).float()
+    assert torch.equal(Sequences.back(wide, ids != 0)[..., 1], ids.float())
+    assert batch.segments is not None
+    assert torch.equal(batch.zero_padding(batch.segments.unsqueeze(-1).float())[..., 0] % 2,
+                       batch.ids.float() % 2)  # fmt: skip
+
+
+def test_what_is_real_is_said_by_truth_values_of_the_same_shape() -> None:
+    ids = torch.tensor([[0, 4]])
+    with pytest.raises(TypeError, match="truth values, got torch.int64"):
+        Sequences.where(ids, torch.ones_like(ids))
+    with pytest.raises(ValueError, match=r"\[1, 2\], what is real \[1, 1\]"):
+        Sequences.where(ids, torch.ones(1, 1, dtype=torch.bool))
+
+
+def test_segments_go_with_their_tokens() -> None:
+    batch = Sequences(torch.tensor([[4, 5, 6], [7, 8, 0]]), torch.tensor([3, 2]),
+                      torch.tensor([[0, 1, 1], [0, 1, 0]]))  # fmt: skip
+    packed = Packed.of(batch)
+    assert packed.segments is not None and packed.segments.tolist() == [[0, 1, 1, 0, 1]]
+    assert [part.tolist() for part in packed.split(packed.ids)] == [[4, 5, 6], [7, 8]]
+    taken = batch.take(torch.tensor([1]))
+    assert taken.segments is not None and taken.segments.tolist() == [[0, 1, 0]]
+    assert Packed.of(Sequences.of([[3], [4]])).segments is None

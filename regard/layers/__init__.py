@@ -8,6 +8,7 @@
 torch.Size([2, 5, 16])
 """
 
+from regard.layers.activations import ACTIVATIONS, ActivationName
 from regard.layers.attend import Attend
 from regard.layers.attention_pool import AttentionPool, orthogonality_penalty
 from regard.layers.aux_loss import AuxLoss, PonderLoss, ReinforceLoss
@@ -29,6 +30,7 @@ from regard.layers.pool import Pool
 from regard.layers.reinforce import Reinforce
 from regard.layers.residual import PostNorm, PreNorm
 from regard.layers.sampling import Sampled, sample_keys
+from regard.layers.segment_embedding import SegmentEmbedding
 from regard.layers.self_attention import SelfAttention
 from regard.layers.sentence_split import SentenceSplit, split_sentences
 from regard.layers.stack import Stack
@@ -39,7 +41,9 @@ from regard.layers.unprojected import UnprojectedAttention
 from regard.layers.word_dropout import WordDropout
 
 __all__ = [
+    "ACTIVATIONS",
     "ACTOutput",
+    "ActivationName",
     "Attend",
     "AttentionPool",
     "AuxLoss",
@@ -67,6 +71,7 @@ __all__ = [
     "Reinforce",
     "ReinforceLoss",
     "Sampled",
+    "SegmentEmbedding",
     "SelfAttention",
     "SentenceSplit",
     "Stack",

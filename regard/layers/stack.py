@@ -71,6 +71,16 @@ class Stack(nn.Module):
             x = block(x, *given, cache=cache, **named)
         return x
 
+    def states(
+        self, x: Float[Tensor, "batch q_len embed_dim"], *given: Any, **named: Any
+    ) -> list[Tensor]:
+        """What each block makes of the same call, the last of which is what `forward` returns."""
+        found: list[Tensor] = []
+        for block in self.blocks:
+            x = self.through(block, x, *given, **named)
+            found.append(x)
+        return found
+
     def through(
         self,
         block: nn.Module,

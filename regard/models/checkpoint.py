@@ -1,14 +1,10 @@
 """A model as a folder: `config.json`, which says sizes and parts, and `model.safetensors`."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from threading import get_ident
 from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from regard._io.files import read_json_file, write_whole
 from regard._nearest import nearest
@@ -17,7 +13,14 @@ from regard.config import Config, to_json
 from regard.models import MODELS, model_class
 from regard.models.attention import Attends
 from regard.models.older import RENAMED, saved_beside, upgraded
-from regard.models.weights import count_weights, read_weights, write_weights
+from regard.models.published import (
+    is_published,
+    load_published,
+    read_entries,
+    save_published,
+    says_all,
+)
+from regard.models.weights import at_most, count_weights, read_weights, write_weights
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 FORMAT = 2
@@ -26,6 +29,9 @@ FORMAT = 2
 
 def save(model: Any, path: str | Path) -> None:
     """Write a network of `regard.models` as a folder: `config.json` and `model.safetensors`.
+
+    One of a published family is written as Hugging Face's `transformers` reads it, as long as its
+    options and parts have words there; anything else in the layout of this library.
 
     The configuration says the parts of the attention, too. A part of your own that has no name is
     written as one: who loads the network has to give it again.
@@ -46,6 +52,14 @@ def save(model: Any, path: str | Path) -> None:
         )
     folder = Path(path)
     folder.mkdir(parents=True, exist_ok=True)
+    if says_all(model):
+        save_published(model, folder)
+    else:
+        save_own(model, folder)
+
+
+def save_own(model: Any, folder: Path) -> None:
+    """Write a network in the layout of this library, which can say all of it."""
     write_weights(model, folder / WEIGHTS)
     write_config(model, folder)
 
@@ -66,6 +80,8 @@ def load_network(folder: Path, attend: Attends = None) -> nn.Module:
     has to be given.
     """
     path = folder / CONFIG
+    if is_published(read_entries(folder)):
+        return load_published(folder, attend)
     kind, config = read_config(folder)
     # Sizes that the weights do not have cost neither memory nor time.
     most = 4 * count_weights(folder / WEIGHTS) + 100
@@ -96,27 +112,3 @@ def read_config(folder: Path) -> tuple[Any, Any]:
         return kind, kind.config_type.from_entries(entries)
     except (ValueError, TypeError) as error:
         raise ValueError(f"{path}: {error}") from None
-
-
-@contextmanager
-def at_most(count: int) -> Iterator[None]:
-    """Let no more than so many weights be made here, those that others replace among them.
-
-    Raises `ValueError` at the first one too many.
-    """
-    made, here = 0, get_ident()
-
-    def counted(module: nn.Module, name: str, weight: nn.Parameter) -> None:
-        nonlocal made
-        made += get_ident() == here
-        if made > count:
-            raise ValueError(
-                f"its network has more weights than are in {WEIGHTS}; copy the whole run folder "
-                "again"
-            )
-
-    handle = register_module_parameter_registration_hook(counted)
-    try:
-        yield
-    finally:
-        handle.remove()

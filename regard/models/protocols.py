@@ -36,6 +36,43 @@ class Tags(Protocol):
 
 
 @runtime_checkable
+class Encodes(Protocol):
+    """A network that makes a vector of each token, which others are put upon."""
+
+    def forward(self, source: Sequences) -> Float[Tensor, "batch len width"]:
+        """The vectors of the tokens, zeros where there is none."""
+        ...
+
+    def summary(
+        self, states: Float[Tensor, "batch len width"], source: Sequences
+    ) -> Float[Tensor, "batch width"]:
+        """One vector for each text, from those of its tokens."""
+        ...
+
+
+@runtime_checkable
+class FillsIn(Protocol):
+    """A network that says what stands behind a mask, as `regard.tasks.masked_lm` trains it."""
+
+    def forward(self, source: Sequences) -> Float[Tensor, "batch len vocab"]:
+        """Logits of the token at each place."""
+        ...
+
+    def features(self, source: Sequences) -> Float[Tensor, "batch len width"]:
+        """What its `output`, an `nn.Linear`, makes logits of."""
+        ...
+
+
+@runtime_checkable
+class FindsSpans(Protocol):
+    """A network that reads a question and a passage as one text and points into it."""
+
+    def forward(self, source: Sequences) -> Float[Tensor, "batch 2 len"]:
+        """Logits of each token's being the first and the last of the answer."""
+        ...
+
+
+@runtime_checkable
 class Translates(Decoder, Protocol):
     """A network that reads one sequence and writes another, as `regard.tasks.translate` trains it.
 

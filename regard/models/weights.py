@@ -10,10 +10,12 @@ import struct
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from threading import get_ident
 from typing import TypeVar
 
 from safetensors.torch import load, save
 from torch import Tensor, nn
+from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from regard._io.files import open_file, read_file, read_json, write_whole
 from regard._io.safetensors import header_length
@@ -99,6 +101,29 @@ def read_head(path: Path) -> tuple[bytes, int]:
         total = os.fstat(file.fileno()).st_size
         start = file.read(8)
         return start + file.read(header_length(start, total)), total
+
+
+@contextmanager
+def at_most(count: int) -> Iterator[None]:
+    """Let no more than so many weights be made here, those that others replace among them.
+
+    Raises `ValueError` at the first one too many.
+    """
+    made, here = 0, get_ident()
+
+    def counted(module: nn.Module, name: str, weight: nn.Parameter) -> None:
+        nonlocal made
+        made += get_ident() == here
+        if made > count:
+            raise ValueError(
+                "its network has more weights than are in the files; copy the whole folder again"
+            )
+
+    handle = register_module_parameter_registration_hook(counted)
+    try:
+        yield
+    finally:
+        handle.remove()
 
 
 @contextmanager

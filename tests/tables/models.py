@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from regard.config import Config, fields_of
+from regard.layers import ActivationName
 from regard.models import model_class
 from regard.models.attention import Attends
 from regard.parts import PartOf
@@ -38,6 +39,11 @@ BATCHES: dict[str, Batch] = {
     "transformer_classifier": (TEXTS,),
     "transformer_tagger": (TEXTS,),
     "transformer_lm": (WRITTEN,),
+    "bert": (TEXTS,),
+    "bert_classifier": (TEXTS,),
+    "bert_tagger": (TEXTS,),
+    "bert_spans": (TEXTS,),
+    "bert_masked_lm": (TEXTS,),
     "rnnsearch": (TEXTS, WRITTEN),
     "luong": (TEXTS, WRITTEN),
     "lstm": (TEXTS,),
@@ -62,6 +68,11 @@ SIZES: dict[str, dict[str, Any]] = {
     "transformer_classifier": {**_BLOCKS, "vocab": VOCAB, "classes": 3},
     "transformer_tagger": {**_BLOCKS, "vocab": VOCAB, "classes": 3},
     "transformer_lm": {**_BLOCKS, "vocab": 9},
+    "bert": {**_BLOCKS, "vocab": VOCAB},
+    "bert_classifier": {**_BLOCKS, "vocab": VOCAB, "classes": 3},
+    "bert_tagger": {**_BLOCKS, "vocab": VOCAB, "classes": 3},
+    "bert_spans": {**_BLOCKS, "vocab": VOCAB},
+    "bert_masked_lm": {**_BLOCKS, "vocab": VOCAB},
     "rnnsearch": {**_PAIR, "maxout_dim": 3},
     "luong": {**_PAIR, "layers": 2, "max_source_length": 9},
     "lstm": {**_TEXT, "hidden_dim": 3},
@@ -115,6 +126,11 @@ _CHOICES: dict[str, list[dict[str, Any]]] = {
         {"positions": "none"},
         {"sharing": "universal"},
     ],
+    "bert": [{"activation": name} for name in get_args(ActivationName)],
+    "bert_classifier": [{}],
+    "bert_tagger": [{}],
+    "bert_spans": [{}],
+    "bert_masked_lm": [{}, {"tied": False, "next_sentence": True}],
     "rnnsearch": [
         {"attention": _LOOKS},
         {"attention": "search(attention_dim=5)"},

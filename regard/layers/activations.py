@@ -1,0 +1,26 @@
+"""The activations of published networks, by the names that configurations give them."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+ActivationName = Literal["gelu", "gelu_tanh", "quick_gelu", "relu", "silu"]
+
+
+def quick_gelu(x: Tensor) -> Tensor:
+    """`x σ(1.702 x)`, the approximation of GELU that CLIP was trained with."""
+    return x * torch.sigmoid(1.702 * x)
+
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "gelu": F.gelu,
+    "gelu_tanh": partial(F.gelu, approximate="tanh"),
+    "quick_gelu": quick_gelu,
+    "relu": F.relu,
+    "silu": F.silu,
+}
+"""Name → function; `gelu` is exact, `gelu_tanh` GPT-2's approximation of it."""

@@ -1,0 +1,24 @@
+"""Token numbers that an embedding has no row for, said by name."""
+
+from torch import Tensor
+
+from regard._torch_private import can_look_at
+
+
+def require_known(ids: Tensor, vocab: int, name: str = "vocab") -> None:
+    """Raise `ValueError` for a number outside an embedding, where looking is free: on the CPU.
+
+    >>> import torch
+    >>> require_known(torch.tensor([[3, 9]]), vocab=8)
+    Traceback (most recent call last):
+        ...
+    ValueError: token 9 is not among the 8 that the embedding has (vocab=8, numbered from 0); ...
+    """
+    if not can_look_at(ids) or not ids.numel():
+        return
+    low, high = (int(end) for end in ids.aminmax())
+    if low < 0 or high >= vocab:
+        raise ValueError(
+            f"token {low if low < 0 else high} is not among the {vocab:,} that the embedding has "
+            f"({name}={vocab}, numbered from 0); the tokenizer is another network's, or grew"
+        )

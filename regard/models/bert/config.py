@@ -1,0 +1,165 @@
+"""The sizes of BERT and of what is put upon it."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
+
+from regard.config import Between, Config, Count, LargeCount, Positive, Share
+from regard.layers import ActivationName
+from regard.models.attention import Parts
+from regard.parts import Dims
+
+Layers = Annotated[int, Between(least=1, most=1000)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BertConfig(Config):
+    """An encoder as Devlin et al. published it.
+
+    Args:
+        vocab: number of different tokens.
+        max_length: the longest sequence, for which there are positions.
+        segments: number of kinds of text that tokens are told to belong to.
+        embed_dim: width of a token.
+        layers: number of blocks.
+        num_heads: number of heads, each `embed_dim / num_heads` wide.
+        ff_dim: width of the hidden layer for each token.
+        activation: of the hidden layer.
+        attention: the parts of every attention, and the dropout on its weights.
+        dropout: after each layer and on the embeddings.
+        norm_eps: what is added to the variance under the root.
+        init_std: of the first weights.
+
+    Raises `ValueError` for one out of bounds and values that do not fit together.
+
+    >>> BertConfig(vocab=30_522).ff_dim
+    3072
+    """
+
+    tag = "bert"
+    from_data: ClassVar[tuple[str, ...]] = ("vocab", "max_length")
+
+    vocab: LargeCount
+    max_length: LargeCount = 512
+    segments: Count = 2
+    embed_dim: Count = 768
+    layers: Layers = 12
+    num_heads: Count = 12
+    ff_dim: Count = 3072
+    activation: ActivationName = "gelu"
+    attention: Parts = Parts(dropout=0.1)
+    dropout: Share = 0.1
+    norm_eps: Positive = 1e-12
+    init_std: Positive = 0.02
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.embed_dim % self.num_heads:
+            raise ValueError(
+                f"embed_dim {self.embed_dim} is not divisible by num_heads {self.num_heads}"
+            )
+
+    @property
+    def dims(self) -> Dims:
+        """The widths of a head."""
+        width = self.embed_dim // self.num_heads
+        return Dims(width, width, width, self.num_heads)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BertClassifierConfig(BertConfig):
+    """BERT with a label for each text (see `BertConfig`).
+
+    Args:
+        classes: number of different labels.
+        output_dropout: on what the output layer reads; `dropout` if None.
+    """
+
+    tag = "bert_classifier"
+    from_data: ClassVar[tuple[str, ...]] = ("vocab", "classes", "max_length")
+
+    classes: Count
+    output_dropout: Share | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class BertTaggerConfig(BertConfig):
+    """BERT with a label for each token (see `BertConfig`).
+
+    Args:
+        classes: number of different labels.
+        output_dropout: on what the output layer reads; `dropout` if None.
+    """
+
+    tag = "bert_tagger"
+    from_data: ClassVar[tuple[str, ...]] = ("vocab", "classes", "max_length")
+
+    classes: Count
+    output_dropout: Share | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class BertSpansConfig(BertConfig):
+    """BERT that finds where an answer begins and ends (see `BertConfig`)."""
+
+    tag = "bert_spans"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BertMaskedLMConfig(BertConfig):
+    """BERT that fills in what is masked (see `BertConfig`).
+
+    Args:
+        tied: the output layer has the weights of the embedding.
+        next_sentence: it also says whether the second text follows the first.
+    """
+
+    tag = "bert_masked_lm"
+
+    tied: bool = True
+    next_sentence: bool = False
+
+
+def tiny(vocab: int = 30_522, **changes: Any) -> BertConfig:
+    """The smallest of Turc et al.'s compact sizes, 2 layers of 128."""
+    return _sized(vocab, 2, 128, **changes)
+
+
+def mini(vocab: int = 30_522, **changes: Any) -> BertConfig:
+    """Turc et al.'s 4 layers of 256."""
+    return _sized(vocab, 4, 256, **changes)
+
+
+def small(vocab: int = 30_522, **changes: Any) -> BertConfig:
+    """Turc et al.'s 4 layers of 512."""
+    return _sized(vocab, 4, 512, **changes)
+
+
+def medium(vocab: int = 30_522, **changes: Any) -> BertConfig:
+    """Turc et al.'s 8 layers of 512."""
+    return _sized(vocab, 8, 512, **changes)
+
+
+def base(vocab: int = 30_522, **changes: Any) -> BertConfig:
+    """The paper's base model, 12 layers of 768.
+
+    >>> base().num_heads
+    12
+
+    References:
+        Devlin, Chang, Lee & Toutanova. BERT: Pre-training of Deep Bidirectional Transformers for
+        Language Understanding. 2019. https://arxiv.org/abs/1810.04805
+        Turc, Chang, Lee & Toutanova. Well-Read Students Learn Better. 2019.
+        https://arxiv.org/abs/1908.08962
+    """
+    return _sized(vocab, 12, 768, **changes)
+
+
+def large(vocab: int = 30_522, **changes: Any) -> BertConfig:
+    """The paper's large model, 24 layers of 1024."""
+    return _sized(vocab, 24, 1024, **changes)
+
+
+def _sized(vocab: int, layers: int, width: int, **changes: Any) -> BertConfig:
+    """All published sizes have heads of 64 numbers and hidden layers of four times the width."""
+    sizes = {"layers": layers, "embed_dim": width, "num_heads": width // 64, "ff_dim": 4 * width}
+    return BertConfig(vocab=vocab, **{**sizes, **changes})

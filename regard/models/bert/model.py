@@ -1,0 +1,102 @@
+"""BERT (Devlin et al., 2019): a Transformer's encoder that is told segments."""
+
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from regard.layers import (
+    ACTIVATIONS,
+    EncoderBlock,
+    FeedForward,
+    PostNorm,
+    SegmentEmbedding,
+    SelfAttention,
+    Stack,
+)
+from regard.models.attention import Attends, maker, named
+from regard.models.bert.config import BertConfig
+from regard.models.first_weights import start_normal
+from regard.sequences import Packed, Sequences
+
+
+class Bert(nn.Module):
+    """Read texts in both directions at once.
+
+        x = norm(E[token] + P[position] + S[segment])
+        x <- norm(x + attend(x, x));  x <- norm(x + W_2 gelu(W_1 x))
+
+    Batches may be padded or packed; of packed ones no padding is computed.
+
+    Args:
+        attend: what every attention is made of instead of the parts that the configuration names;
+            one `Attend` is shared by all layers, a function makes one for each.
+
+    >>> config = BertConfig(vocab=9, embed_dim=8, num_heads=2, ff_dim=16, layers=2)
+    >>> model, texts = Bert(config).eval(), Sequences.of([[4, 8, 5], [6]])
+    >>> model(texts).shape, model(Packed.of(texts)).shape, model.summary(model(texts), texts).shape
+    (torch.Size([2, 3, 8]), torch.Size([1, 4, 8]), torch.Size([2, 8]))
+
+    References:
+        Devlin, Chang, Lee & Toutanova. BERT: Pre-training of Deep Bidirectional Transformers for
+        Language Understanding. 2019. https://arxiv.org/abs/1810.04805
+    """
+
+    config_type: ClassVar[type[BertConfig]] = BertConfig
+
+    def __init__(self, config: BertConfig, attend: Attends = None, summarizes: bool = True) -> None:
+        super().__init__()
+        make = maker(config.attention, config.dims, attend)
+        self.embedding = SegmentEmbedding(
+            config.vocab,
+            config.embed_dim,
+            max_length=config.max_length,
+            segments=config.segments,
+            norm_eps=config.norm_eps,
+            dropout=config.dropout,
+        )
+        blocks = [_block(config, make()) for _ in range(config.layers)]
+        self.encoder = Stack(blocks)
+        self.pooler = nn.Linear(config.embed_dim, config.embed_dim) if summarizes else None
+        attention = named(config.attention, config.dims, blocks[0].attention.heads.attend)
+        self.config: Any = replace(config, attention=attention)
+        start_normal(self, config.init_std)
+
+    def forward(self, source: Sequences | Packed) -> Float[Tensor, "batch len embed_dim"]:
+        """What becomes of each token; zeros where there is none."""
+        return source.zero_padding(self.encoder(self.embedding(source), source.mask))
+
+    def summary(
+        self, states: Float[Tensor, "batch len embed_dim"], source: Sequences | Packed
+    ) -> Float[Tensor, "rows embed_dim"]:
+        """One vector for each text, `tanh(W x_1 + b)` of its first token (`[CLS]`)."""
+        first = source.first(states)
+        return first if self.pooler is None else torch.tanh(self.pooler(first))
+
+    def summarizing(
+        self, x: Float[Tensor, "batch len width"], source: Sequences
+    ) -> Float[Tensor, "batch width"]:
+        """Of each text the row of the token that `summary` reads."""
+        return source.first(x)
+
+    def states(self, source: Sequences | Packed) -> list[Tensor]:
+        """The embedded tokens, then what each layer makes of them."""
+        x = self.embedding(source)
+        return [x, *self.encoder.states(x, source.mask)]
+
+    def weights(
+        self, source: Sequences | Packed
+    ) -> Float[Tensor, "layers batch heads q_len k_len"]:
+        """The exact weights of the self-attention, in every layer and head."""
+        return self.encoder.weights(self.embedding(source), source.mask)
+
+
+def _block(config: BertConfig, attend: Any) -> Any:
+    activation = ACTIVATIONS[config.activation]
+    return EncoderBlock(
+        SelfAttention(config.embed_dim, config.num_heads, attend),
+        FeedForward(config.embed_dim, config.ff_dim, activation),
+        lambda: PostNorm(nn.LayerNorm(config.embed_dim, config.norm_eps), config.dropout),
+    )

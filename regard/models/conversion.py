@@ -1,0 +1,300 @@
+"""How a published family's tensors and configuration become ours, and ours theirs again: as data.
+
+A family's `convert.py` has two tables. `Word`s say which word of theirs is which of our options,
+`Rule`s which tensors of theirs make up which of ours. `load` reads both forwards, `save` backwards.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from regard._printable import shown
+from regard.config import Config
+
+
+class Edit(Protocol):
+    """How several tensors of theirs become one of ours, and that one theirs again."""
+
+    def join(self, theirs: Sequence[Tensor]) -> Tensor: ...
+
+    def split(self, ours: Tensor) -> Sequence[Tensor]: ...
+
+
+@dataclass(frozen=True)
+class Same:
+    """Theirs is ours."""
+
+    def join(self, theirs: Sequence[Tensor]) -> Tensor:
+        """The only one."""
+        return theirs[0]
+
+    def split(self, ours: Tensor) -> Sequence[Tensor]:
+        """The only one."""
+        return [ours]
+
+
+@dataclass(frozen=True)
+class Stacked:
+    """Ours is several of theirs one below the other: queries, keys and values by one product.
+
+    Args:
+        sizes: how many rows each has.
+    """
+
+    sizes: tuple[int, ...]
+
+    def join(self, theirs: Sequence[Tensor]) -> Tensor:
+        """One below the other."""
+        return torch.cat(list(theirs))
+
+    def split(self, ours: Tensor) -> Sequence[Tensor]:
+        """Cut apart."""
+        return ours.split(list(self.sizes))
+
+
+@dataclass(frozen=True)
+class Transposed:
+    """Theirs has a row for each input: GPT-2's layers, which are written as convolutions."""
+
+    def join(self, theirs: Sequence[Tensor]) -> Tensor:
+        """Turned."""
+        return theirs[0].mT
+
+    def split(self, ours: Tensor) -> Sequence[Tensor]:
+        """Turned back."""
+        return [ours.mT]
+
+
+@dataclass(frozen=True)
+class First:
+    """Ours is the first of theirs, and the others are copies that nothing is computed from."""
+
+    copies: int = 1
+
+    def join(self, theirs: Sequence[Tensor]) -> Tensor:
+        """The first."""
+        return theirs[0]
+
+    def split(self, ours: Tensor) -> Sequence[Tensor]:
+        """The same several times."""
+        return [ours] * (1 + self.copies)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Which tensors of theirs make up one of ours.
+
+    Args:
+        ours: its name.
+        theirs: their names, in the order that `edit` takes them.
+    """
+
+    ours: str
+    theirs: tuple[str, ...]
+    edit: Edit = Same()
+
+
+def same(ours: str, theirs: str, *leaves: str) -> list[Rule]:
+    """Rules for tensors that are the same: of a layer its `weight` and `bias`, or other leaves.
+
+    >>> [rule.theirs for rule in same("norm", "LayerNorm")]
+    [('LayerNorm.weight',), ('LayerNorm.bias',)]
+    """
+    names = leaves or ("weight", "bias")
+    return [Rule(f"{ours}.{leaf}", (f"{theirs}.{leaf}",)) for leaf in names]
+
+
+@dataclass(frozen=True)
+class Word:
+    """One of their options as one of ours.
+
+    Args:
+        theirs: its name in their `config.json`.
+        ours: the path of ours, with dots.
+        usual: what it is where they do not say it.
+        values: their values → ours, where they differ.
+    """
+
+    theirs: str
+    ours: str
+    usual: Any
+    values: Mapping[Any, Any] | None = None
+
+    def read(self, entries: Mapping[str, Any]) -> Any:
+        """Our value; raises `ValueError` for one of theirs that is not known."""
+        value = entries.get(self.theirs, self.usual)
+        if self.values is None:
+            return value
+        if isinstance(value, (dict, list)) or value not in self.values:
+            known = ", ".join(map(str, self.values))
+            raise ValueError(f"its {self.theirs} is {shown(value)}; there are {known}")
+        return self.values[value]
+
+    def written(self, value: Any) -> Any:
+        """Their value."""
+        if self.values is None:
+            return list(value) if isinstance(value, tuple) else value
+        return next(theirs for theirs, ours in self.values.items() if ours == value)
+
+
+@dataclass(frozen=True)
+class CountOfLabels(Word):
+    """How many labels there are: they name each, and older files count them, too."""
+
+    theirs: str = "id2label"
+    ours: str = "classes"
+    usual: Any = 2
+
+    def read(self, entries: Mapping[str, Any]) -> Any:
+        """The number said, or else that of the names."""
+        named = entries.get(self.theirs)
+        said = entries.get("num_labels")
+        return said or (len(named) if isinstance(named, dict) else self.usual)
+
+    def written(self, value: Any) -> Any:
+        """A name for each."""
+        return {str(number): f"LABEL_{number}" for number in range(value)}
+
+
+ACTIVATION_WORDS = {
+    "gelu": "gelu",
+    "gelu_python": "gelu",
+    "gelu_new": "gelu_tanh",
+    "gelu_pytorch_tanh": "gelu_tanh",
+    "gelu_fast": "gelu_tanh",
+    "quick_gelu": "quick_gelu",
+    "relu": "relu",
+    "silu": "silu",
+    "swish": "silu",
+}
+"""What Hugging Face calls the activations."""
+
+IGNORED = frozenset(
+    """
+    architectures model_type transformers_version torch_dtype dtype _name_or_path name_or_path
+    use_cache output_attentions output_hidden_states output_past return_dict torchscript
+    tokenizer_class use_bfloat16 pruned_heads gradient_checkpointing chunk_size_feed_forward
+    problem_type finetuning_task task_specific_params prefix label2id id2label num_labels auto_map
+    is_encoder_decoder cross_attention_hidden_size tie_encoder_decoder xla_device
+    _attn_implementation _commit_hash
+    bos_token_id eos_token_id eos_token_ids pad_token_id sep_token_id cls_token_id mask_token_id
+    decoder_start_token_id forced_bos_token_id forced_eos_token_id suppress_tokens
+    begin_suppress_tokens bad_words_ids do_sample early_stopping num_beams num_beam_groups
+    diversity_penalty temperature top_k top_p typical_p repetition_penalty length_penalty
+    no_repeat_ngram_size encoder_no_repeat_ngram_size num_return_sequences max_length min_length
+    output_scores return_dict_in_generate remove_invalid_values exponential_decay_length_penalty
+    initializer_factor use_mems_eval use_mems_train
+    """.split()
+)
+"""What `config.json` says that changes no number of the network: training, writing, bookkeeping."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """One published family.
+
+    Args:
+        model_type: what its `config.json` calls it.
+        networks: their architectures → our networks; the first one of each of ours is written.
+        words: their options as ours.
+        only: options of theirs with the values that are computed here; any other is an error.
+        prefix: what stands before the names of the body's tensors where a head is upon it.
+        rules: the tensors of a network with this configuration, of the body under this prefix.
+        dropped: ends of names that are no weights of ours, such as buffers of old files.
+        renamed: how names ended in old files, and how they do today.
+        ignored: options of theirs that change no number here, besides those of all families.
+        head_words: their options that single networks have beside these.
+        implied: architecture → options of ours that its name alone says.
+        heads: how the names begin of what stands upon the body, and may be there unasked.
+    """
+
+    model_type: str
+    networks: Mapping[str, str]
+    words: Sequence[Word]
+    rules: Callable[[Any, str], list[Rule]]
+    prefix: str
+    only: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    dropped: tuple[str, ...] = ()
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    ignored: frozenset[str] = frozenset()
+    head_words: Mapping[str, Sequence[Word]] = field(default_factory=dict)
+    implied: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    heads: tuple[str, ...] = ()
+
+    def words_of(self, network: str) -> list[Word]:
+        """Their options that this network of ours has."""
+        return [*self.words, *self.head_words.get(network, ())]
+
+    def entries(self, theirs: Mapping[str, Any], architecture: str) -> dict[str, Any]:
+        """Our configuration's entries; raises `ValueError` for what is not computed here."""
+        network = self.networks[architecture]
+        for name, values in self.only.items():
+            if name in theirs and theirs[name] not in values:
+                known = " or ".join(map(shown, values))
+                raise ValueError(
+                    f"its {name} is {shown(theirs[name])}, which is not computed here; it must be "
+                    f"{known}"
+                )
+        found: dict[str, Any] = {}
+        for word in self.words_of(network):
+            *path, last = word.ours.split(".")
+            inner = found
+            for step in path:
+                inner = inner.setdefault(step, {})
+            inner[last] = word.read(theirs)
+        return {**found, **self.implied.get(architecture, {})}
+
+    def unknown(self, theirs: Mapping[str, Any], network: str) -> list[str]:
+        """What their `config.json` says that nobody here reads."""
+        read = {word.theirs for word in self.words_of(network)}
+        return sorted(set(theirs) - read - set(self.only) - IGNORED - self.ignored)
+
+    def architecture(self, config: Any) -> str:
+        """What they call a network of this configuration."""
+        fits = [theirs for theirs, ours in self.networks.items() if ours == config.tag]
+        said = [
+            name
+            for name in fits
+            if name in self.implied
+            and all(getattr(config, key) == value for key, value in self.implied[name].items())
+        ]
+        return (said or [name for name in fits if name not in self.implied])[0]
+
+    def unsaid(self, config: Any) -> list[str]:
+        """Our options that their words cannot say, and that are not as usual."""
+        said = {tuple(word.ours.split(".")) for word in self.words_of(config.tag)}
+        said |= {(key,) for each in self.implied.values() for key in each}
+        return [
+            ".".join(path)
+            for path, value, usual in _leaves(config)
+            if path not in said and value != usual
+        ]
+
+    def their_entries(self, config: Any) -> dict[str, Any]:
+        """Their `config.json` for our configuration."""
+        found: dict[str, Any] = {}
+        for word in self.words_of(config.tag):
+            value: Any = config
+            for step in word.ours.split("."):
+                value = getattr(value, step)
+            found[word.theirs] = word.written(value)
+        if "id2label" in found:
+            found["label2id"] = {name: int(number) for number, name in found["id2label"].items()}
+        return {
+            "architectures": [self.architecture(config)],
+            "model_type": self.model_type,
+            **found,
+        }
+
+
+def _leaves(config: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any, Any]]:
+    """Path, value and default of every option, those of inner configurations too."""
+    for each in fields(config):
+        value = getattr(config, each.name)
+        if isinstance(value, Config):
+            yield from _leaves(value, (*path, each.name))
+        else:
+            yield (*path, each.name), value, each.default

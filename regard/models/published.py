@@ -1,0 +1,397 @@
+"""Networks in the layout of Hugging Face: a folder with `config.json` and `model.safetensors`.
+
+    config.json ── words ──> our configuration ──> a network on `meta`, whose names and shapes say
+    what the files must hold ── rules ──> headers compared ──> tensors read, joined, put in place
+
+Nothing of a file's tensors is read before all names, shapes and types of all files are known to be
+right, and nothing is ever executed: pickles are not opened (see `regard convert`).
+"""
+
+import json
+import re
+import warnings
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from regard._io.files import read_file, read_json, write_whole
+from regard._io.safetensors import read_header
+from regard._nearest import nearest
+from regard._printable import shortened, shown
+from regard.errors import CheckpointMismatch
+from regard.models import model_class
+from regard.models.attention import Attends
+from regard.models.conversion import Family, Rule
+from regard.models.weights import at_most, read_head, shared_names
+
+FAMILIES = {
+    "bert": "regard.models.bert.convert:FAMILY",
+}
+"""`model_type` in a Hugging Face folder → what is known of the family."""
+
+CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
+PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
+SHARD_NAME = re.compile(r"[A-Za-z0-9._-]+\.safetensors")
+MOST_SHARDS = 1000
+
+
+def family_named(model_type: Any) -> Family:
+    """The family; raises `ValueError` with the nearest names for one that is not known."""
+    if not isinstance(model_type, str) or model_type not in FAMILIES:
+        hint = nearest(str(model_type), FAMILIES)
+        raise ValueError(f"its model_type is {shown(model_type)}, which is not known; {hint}")
+    module, _, name = FAMILIES[model_type].partition(":")
+    found: Family = getattr(import_module(module), name)
+    return found
+
+
+def family_of(tag: str) -> Family | None:
+    """The family that a network of ours belongs to, if it is published."""
+    for model_type in FAMILIES:
+        found = family_named(model_type)
+        if tag in found.networks.values():
+            return found
+    return None
+
+
+def is_published(entries: Any) -> bool:
+    """Whether a `config.json` is Hugging Face's: ours says its format, and theirs does not."""
+    return (
+        isinstance(entries, dict)
+        and "format" not in entries
+        and (
+            entries.get("model_type") in FAMILIES
+            or any(key in entries for key in ("architectures", "transformers_version"))
+        )
+    )
+
+
+def read_entries(folder: Path) -> Any:
+    """What `config.json` says; raises `ValueError` with its path when it is damaged."""
+    path = folder / CONFIG
+    content = read_file(path)
+    try:
+        return read_json(content)
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged: {error}") from None
+
+
+def configuration(folder: Path, network: str | None = None, **changes: Any) -> Any:
+    """Our configuration of a folder's network, or of another `network` upon the same body.
+
+    Raises `ValueError` with the file for a family or an option that is not known here.
+    """
+    path = folder / CONFIG
+    entries = read_entries(folder)
+    try:
+        if not isinstance(entries, dict):
+            raise ValueError(f"it is not a configuration, but {shown(entries)}")
+        family = family_named(entries.get("model_type"))
+        architecture = _architecture(family, entries)
+        if network is not None and family.networks[architecture] != network:
+            architecture = _named(family, network)
+        tag = family.networks[architecture]
+        if unknown := family.unknown(entries, tag):
+            listed = ", ".join(shortened(name) for name in unknown[:5])
+            warnings.warn(f"{path} says {listed}, which is not read", stacklevel=2)
+        kind = model_class(tag).config_type
+        return kind.from_entries(family.entries(entries, architecture) | changes)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def _architecture(family: Family, entries: Mapping[str, Any]) -> str:
+    """What a folder's network is called there; the body alone where nothing is said."""
+    said = entries.get("architectures")
+    if not said:
+        return next(iter(family.networks))
+    if not isinstance(said, list) or not isinstance(said[0], str):
+        raise ValueError(f"its architectures are {shown(said)}, which are no names")
+    if said[0] not in family.networks:
+        raise ValueError(
+            f"its architecture {shown(said[0])} is not known; {nearest(said[0], family.networks)}"
+        )
+    return said[0]
+
+
+def _named(family: Family, network: str) -> str:
+    """The architecture of a network of this name."""
+    for theirs, ours in family.networks.items():
+        if ours == network and theirs not in family.implied:
+            return theirs
+    known = sorted(set(family.networks.values()))
+    raise ValueError(
+        f"there is no {shown(network)} of {family.model_type}: {nearest(network, known)}"
+    )
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Where a tensor lies, and what it is."""
+
+    path: Path
+    dtype: torch.dtype
+    shape: list[int]
+
+
+def load_published(
+    folder: Path, attend: Attends = None, network: str | None = None, **changes: Any
+) -> Any:
+    """The network of a Hugging Face folder, ready for evaluation, in the types of its files.
+
+    Args:
+        attend: what every attention is made of instead of the published parts.
+        network: one of ours to read the body into, such as `bert_classifier`; what the folder's
+            files lack of its head starts as drawn.
+        changes: options of ours to set, such as `classes`.
+
+    Raises `FileNotFoundError` when a file is missing, `ValueError` when one is damaged, foreign or
+    no safetensors, and `CheckpointMismatch` with every offender when the tensors are not those of
+    the configuration. No tensor has been read then.
+    """
+    config = configuration(folder, network, **changes)
+    stored = stored_tensors(folder)
+    kind, family = model_class(config.tag), family_named(_type(folder))
+    try:
+        with torch.device("meta"), at_most(4 * len(stored) + 100):
+            model = kind(config) if attend is None else kind(config, attend=attend)
+    except (ValueError, TypeError, RuntimeError, ArithmeticError, MemoryError) as error:
+        raise ValueError(f"{folder / CONFIG}: {error}") from None
+    rules, names = _rules(family, config, stored)
+    again = shared_names(model)
+    state = {name: t for name, t in model.state_dict().items() if name not in again}
+    wanted = {rule: _their_shapes(rule, state[rule.ours]) for rule in rules}
+    fresh = _fresh(family, rules, names) if network is not None else []
+    kept = {rule: shapes for rule, shapes in wanted.items() if rule not in fresh}
+    _require_fit(folder, family, kept, names, stored)
+    tensors = _read(kept, names, stored)
+    tensors |= {rule.ours: _drawn(state[rule.ours], config.init_std) for rule in fresh}
+    # What a user's own parts hold is not of the checkpoint, and was given with them.
+    tensors |= {name: tensors[first] for name, first in again.items() if first in tensors}
+    lacking = [name for name in state if name not in tensors]
+    if lacking:
+        raise CheckpointMismatch(lacking, where=str(folder))
+    model.load_state_dict(tensors, assign=True)
+    for name, first in again.items():
+        owner, _, leaf = name.rpartition(".")
+        setattr(model.get_submodule(owner), leaf, model.get_parameter(first))
+    return model.eval()
+
+
+def _type(folder: Path) -> Any:
+    return read_entries(folder).get("model_type")
+
+
+def stored_tensors(folder: Path) -> dict[str, Stored]:
+    """Every tensor in a folder's files, none of which has been read.
+
+    Raises `FileNotFoundError` when there is no file, `ValueError` for a damaged one, for a name
+    that stands in two, for an index that names something else than files beside it, and for a
+    folder of pickles.
+    """
+    if (folder / INDEX).exists():
+        paths, mapped = _shards(folder)
+    elif (folder / WEIGHTS).exists():
+        paths, mapped = [folder / WEIGHTS], None
+    elif pickle := next((name for name in PICKLES if (folder / name).exists()), None):
+        raise ValueError(
+            f"{folder} holds {pickle}, a pickle, which is not opened here; make safetensors of it "
+            f"with: regard convert {folder} OUT"
+        )
+    else:
+        raise FileNotFoundError(f"there is no {WEIGHTS} in {folder}")
+    found: dict[str, Stored] = {}
+    for path in paths:
+        try:
+            head, total = read_head(path)
+            rows = read_header(head[8:], total - len(head))
+        except ValueError as error:
+            raise ValueError(f"{path} is damaged or no safetensors file: {error}") from None
+        for name, dtype, shape in rows:
+            if name in found:
+                both = f"{found[name].path.name} and {path.name}"
+                raise ValueError(f"{folder}: {shown(name)} stands in both {both}")
+            found[name] = Stored(path, dtype, shape)
+    if mapped is not None:
+        wrong = [n for n, file in mapped.items() if n not in found or found[n].path.name != file]
+        wrong += [name for name in found if name not in mapped]
+        if wrong:
+            listed = ", ".join(shortened(name) for name in wrong[:5])
+            raise ValueError(
+                f"{folder / INDEX} and the files do not agree on where {len(wrong)} tensors are: "
+                f"{listed}"
+            )
+    return found
+
+
+def _shards(folder: Path) -> tuple[list[Path], dict[str, str]]:
+    """The files that an index names, which lie beside it, and where it says each tensor is."""
+    path = folder / INDEX
+    content = read_file(path)
+    try:
+        entries = read_json(content)
+        mapped = entries.get("weight_map") if isinstance(entries, dict) else None
+        if not isinstance(mapped, dict) or not mapped:
+            raise ValueError("it has no weight_map")
+        files = sorted({str(file) for file in mapped.values()})
+        if len(files) > MOST_SHARDS:
+            raise ValueError(f"it names {len(files):,} files, more than {MOST_SHARDS:,}")
+        for file in files:
+            place = folder / file
+            if not SHARD_NAME.fullmatch(file):
+                raise ValueError(f"it names {shown(file)}, which is no file beside it")
+            if place.exists() and place.resolve().parent != folder.resolve():
+                # The Hub's own cache links files to a store two folders up: `load` follows that.
+                if not _in_hub_cache(folder, place):
+                    raise ValueError(f"it names {shown(file)}, a link that leads elsewhere")
+        missing = [file for file in files if not (folder / file).exists()]
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged: {error}") from None
+    if missing:
+        listed = ", ".join(missing[:5])
+        raise FileNotFoundError(
+            f"{folder} lacks {len(missing)} of {len(files)} files that {INDEX} names: {listed}"
+        )
+    return [folder / file for file in files], {name: str(file) for name, file in mapped.items()}
+
+
+def _in_hub_cache(folder: Path, place: Path) -> bool:
+    """Whether a link leads to the store of the Hub's cache that the folder itself is in."""
+    snapshots = folder.resolve().parent
+    return snapshots.name == "snapshots" and place.resolve().parent == snapshots.parent / "blobs"
+
+
+def _rules(
+    family: Family, config: Any, stored: Mapping[str, Stored]
+) -> tuple[list[Rule], dict[str, str]]:
+    """The rules of this network, and what their names are called in the files.
+
+    A body is stored with its prefix or without, whatever its architecture says, and old files have
+    old endings.
+    """
+    today = {}
+    for name in stored:
+        for old, new in family.renamed.items():
+            if name.endswith(old):
+                today[name.removesuffix(old) + new] = name
+                break
+        else:
+            today[name] = name
+    prefixed = any(name.startswith(family.prefix) for name in today)
+    return family.rules(config, family.prefix if prefixed else ""), today
+
+
+def _their_shapes(rule: Rule, ours: Tensor) -> dict[str, list[int]]:
+    """What the files must hold for a tensor of ours, which is on `meta`."""
+    parts = rule.edit.split(ours)
+    return {name: list(part.shape) for name, part in zip(rule.theirs, parts, strict=True)}
+
+
+def _fresh(family: Family, rules: list[Rule], names: Mapping[str, str]) -> list[Rule]:
+    """What stands upon the body, and is not in the files."""
+    return [
+        rule
+        for rule in rules
+        if all(name.startswith(family.heads) for name in rule.theirs)
+        and any(name not in names for name in rule.theirs)
+    ]
+
+
+def _require_fit(
+    folder: Path,
+    family: Family,
+    wanted: Mapping[Rule, Mapping[str, list[int]]],
+    names: Mapping[str, str],
+    stored: Mapping[str, Stored],
+) -> None:
+    """Raise `CheckpointMismatch` with all that is missing, unexpected or of another shape."""
+    shapes = {name: shape for each in wanted.values() for name, shape in each.items()}
+    known = (*family.heads, "\0")
+    unexpected = [
+        name
+        for name in names.keys() - shapes.keys()
+        if not name.startswith(known) and not name.endswith((*family.dropped, "\0"))
+    ]
+    wrong = {
+        name: (stored[names[name]].shape, shape)
+        for name, shape in shapes.items()
+        if name in names and stored[names[name]].shape != shape
+    }
+    missing = shapes.keys() - names.keys()
+    if missing or unexpected or wrong:
+        raise CheckpointMismatch(missing, unexpected, wrong, where=str(folder))
+    for name in shapes:
+        at = stored[names[name]]
+        if not at.dtype.is_floating_point:
+            raise ValueError(
+                f"{at.path}: {shown(name)} is {at.dtype}; only floating-point weights are read"
+            )
+
+
+def _read(
+    wanted: Mapping[Rule, Mapping[str, list[int]]],
+    names: Mapping[str, str],
+    stored: Mapping[str, Stored],
+) -> dict[str, Tensor]:
+    """Our tensors, each in memory of its own: the files may change afterwards."""
+    with ExitStack() as opened:
+        paths = {stored[names[name]].path for each in wanted.values() for name in each}
+        files = {path: opened.enter_context(safe_open(path, "pt")) for path in paths}
+        return {
+            rule.ours: rule.edit.join(
+                [files[stored[names[name]].path].get_tensor(names[name]) for name in rule.theirs]
+            ).clone(memory_format=torch.contiguous_format)
+            for rule in wanted
+        }
+
+
+def _drawn(like: Tensor, std: float) -> Tensor:
+    """The first numbers of a head: matrices from N(0, std²), biases zero."""
+    found = torch.zeros(like.shape, dtype=like.dtype)
+    return found.normal_(std=std) if found.ndim > 1 else found
+
+
+def says_all(model: Any) -> bool:
+    """Whether a network's configuration can be said in Hugging Face's words."""
+    family = family_of(model.config.tag)
+    return family is not None and not family.unsaid(model.config)
+
+
+def save_published(model: nn.Module, folder: Path) -> None:
+    """Write a network as Hugging Face's `transformers` reads it.
+
+    Raises `ValueError` for a network whose parts or options have no words there.
+    """
+    config: Any = model.config
+    family = family_of(config.tag)
+    if family is None:
+        raise ValueError(f"{config.tag} is no published network")
+    if unsaid := family.unsaid(config):
+        raise ValueError(f"Hugging Face has no word for {', '.join(unsaid)} of {config.tag}")
+    entries = family.their_entries(config)
+    again, state = shared_names(model), model.state_dict()
+    bare = entries["architectures"][0] == next(iter(family.networks))
+    tensors = {}
+    for rule in family.rules(config, "" if bare else family.prefix):
+        parts = rule.edit.split(state[rule.ours])
+        for name, part in zip(rule.theirs, parts, strict=True):
+            tensors[name] = part.clone(memory_format=torch.contiguous_format)
+    covered = {rule.ours for rule in family.rules(config, family.prefix)} | again.keys()
+    if left := state.keys() - covered:
+        raise ValueError(f"Hugging Face has no word for the weights {', '.join(sorted(left))}")
+    text = json.dumps({**entries, "dtype": _dtype(state)}, indent=2) + "\n"
+    write_whole(folder / WEIGHTS, save(tensors, metadata={"format": "pt"}))
+    write_whole(folder / CONFIG, text.encode())
+
+
+def _dtype(state: Mapping[str, Tensor]) -> str:
+    """What most of a network's numbers are, as Hugging Face calls it."""
+    return str(next(iter(state.values())).dtype).removeprefix("torch.")

@@ -1,0 +1,257 @@
+"""Folders of Hugging Face: read whole and as they say, or refused before a tensor is read."""
+
+import json
+import resource
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+import regard
+from regard.errors import CheckpointMismatch
+from regard.models.bert import Bert, BertConfig, BertMaskedLM, BertMaskedLMConfig
+from regard.models.published import load_published
+from regard.sequences import Sequences
+
+SIZES: dict[str, Any] = {"vocab": 11, "embed_dim": 8, "num_heads": 2, "ff_dim": 6, "layers": 2}
+TEXTS = Sequences.of([[4, 8, 5], [6]])
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A small BERT's."""
+    regard.save(Bert(BertConfig(**SIZES)), tmp_path)
+    return tmp_path
+
+
+def said(folder: Path, **changes: Any) -> None:
+    """Change what `config.json` says; None takes a key out."""
+    path = folder / "config.json"
+    entries = json.loads(path.read_text()) | changes
+    path.write_text(json.dumps({k: v for k, v in entries.items() if v is not None}))
+
+
+def changed(folder: Path, **tensors: Any) -> None:
+    """Change tensors; None takes one out."""
+    path = folder / "model.safetensors"
+    found = {**load_file(path), **{name.replace("__", "."): t for name, t in tensors.items()}}
+    save_file({name: t for name, t in found.items() if t is not None}, path)
+
+
+def sharded(folder: Path) -> dict[str, str]:
+    """Cut the file in two, with an index."""
+    path = folder / "model.safetensors"
+    tensors = sorted(load_file(path).items())
+    halves = {"a.safetensors": dict(tensors[::2]), "b.safetensors": dict(tensors[1::2])}
+    for name, half in halves.items():
+        save_file(half, folder / name)
+    path.unlink()
+    mapped = {tensor: name for name, half in halves.items() for tensor in half}
+    indexed(folder, mapped)
+    return mapped
+
+
+def indexed(folder: Path, mapped: Any) -> None:
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": mapped}))
+
+
+def refusal(folder: Path, kind: type[Exception] = ValueError) -> str:
+    """What is said of a folder, within a second and 100 MB."""
+    began, before = time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(kind) as caught:
+        regard.load(folder)
+    assert time.process_time() - began < 1
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000
+    assert str(folder) in str(caught.value)
+    return str(caught.value)
+
+
+def test_what_is_saved_is_loaded(folder: Path) -> None:
+    model = regard.load(folder)
+    regard.save(model, folder / "again")
+    again = regard.load(folder / "again")
+    assert again.config == model.config and not again.training
+    assert torch.equal(again(TEXTS), model(TEXTS))
+
+
+def test_shards_are_one_network(folder: Path) -> None:
+    wanted = regard.load(folder)(TEXTS)
+    sharded(folder)
+    assert torch.equal(regard.load(folder)(TEXTS), wanted)
+
+
+def test_tied_weights_are_stored_once(tmp_path: Path) -> None:
+    model = BertMaskedLM(BertMaskedLMConfig(**SIZES)).eval()
+    regard.save(model, tmp_path)
+    stored = load_file(tmp_path / "model.safetensors")
+    assert sum(weight.numel() for weight in model.parameters()) == sum(
+        tensor.numel() for tensor in stored.values()
+    )
+    again = regard.load(tmp_path)
+    assert again.output.weight is again.encoder.embedding.tokens.weight
+    assert torch.equal(again(TEXTS), model(TEXTS))
+
+
+def test_other_parts_are_saved_in_words_of_ours(folder: Path) -> None:
+    attention = regard.load(folder).config.attention.to_entries() | {"normalizer": "sparsemax"}
+    model = Bert(BertConfig(**SIZES, attention=type(regard.load(folder).config.attention)(
+        **attention))).eval()  # fmt: skip
+    regard.save(model, folder)
+    assert json.loads((folder / "config.json").read_text())["format"] == 2
+    again = regard.load(folder)
+    assert again.config.attention.normalizer == "sparsemax"
+    assert torch.equal(again(TEXTS), model(TEXTS))
+
+
+def test_a_new_head_starts_fresh_upon_the_body(folder: Path) -> None:
+    body = regard.load(folder)
+    model = load_published(folder, network="bert_classifier", classes=3)
+    assert torch.equal(model.encoder(TEXTS), body(TEXTS)) and model(TEXTS).shape == (2, 3)
+    assert model.output.weight.std() > 0 and not model.output.bias.any()
+
+
+def test_a_body_that_lacks_a_tensor_is_no_body_for_a_head(folder: Path) -> None:
+    changed(folder, embeddings__LayerNorm__weight=None)
+    with pytest.raises(CheckpointMismatch, match=r"missing: embeddings.LayerNorm.weight"):
+        load_published(folder, network="bert_classifier", classes=3)
+
+
+def test_every_offender_is_named(folder: Path) -> None:
+    changed(
+        folder,
+        embeddings__LayerNorm__weight=None,
+        encoder__layer__1__output__dense__bias=torch.zeros(3),
+        stranger=torch.zeros(2),
+    )
+    message = refusal(folder, CheckpointMismatch)
+    for name in ("embeddings.LayerNorm.weight", "stranger", "encoder.layer.1.output.dense.bias"):
+        assert name in message
+    assert "[3] in the file, [8] in the model" in message
+
+
+def test_tensors_of_other_heads_may_be_there(folder: Path) -> None:
+    changed(folder, cls__seq_relationship__bias=torch.zeros(2))
+    assert regard.load(folder)(TEXTS).shape == (2, 3, 8)
+
+
+def test_old_names_of_norms_are_known_and_no_others(folder: Path) -> None:
+    wanted = regard.load(folder)(TEXTS)
+    norm = load_file(folder / "model.safetensors")["embeddings.LayerNorm.weight"]
+    changed(folder, embeddings__LayerNorm__weight=None, embeddings__LayerNorm__gamma=norm)
+    assert torch.equal(regard.load(folder)(TEXTS), wanted)
+    changed(folder, adapter__gamma=norm)
+    assert "unexpected: adapter.gamma" in refusal(folder, CheckpointMismatch)
+
+
+@pytest.mark.parametrize(
+    "file", ["../a.safetensors", "/etc/a.safetensors", "a/../a.safetensors", "a\\b.safetensors",
+             "a.bin", "", "a\0.safetensors"]
+)  # fmt: skip
+def test_an_index_names_files_beside_it_alone(file: str, folder: Path) -> None:
+    mapped = sharded(folder)
+    indexed(folder, {**mapped, next(iter(mapped)): file})
+    assert "which is no file beside it" in refusal(folder)
+
+
+def test_a_link_that_leads_elsewhere_is_not_followed(folder: Path, tmp_path: Path) -> None:
+    sharded(folder)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (folder / "a.safetensors").rename(elsewhere / "a.safetensors")
+    (folder / "a.safetensors").symlink_to(elsewhere / "a.safetensors")
+    assert "a link that leads elsewhere" in refusal(folder)
+
+
+def test_a_missing_shard_is_named(folder: Path) -> None:
+    sharded(folder)
+    (folder / "b.safetensors").unlink()
+    assert "lacks 1 of 2 files" in refusal(folder, FileNotFoundError)
+
+
+def test_a_tensor_in_two_shards_is_refused(folder: Path) -> None:
+    sharded(folder)
+    both = load_file(folder / "a.safetensors") | load_file(folder / "b.safetensors")
+    save_file(both, folder / "b.safetensors")
+    assert "stands in both" in refusal(folder)
+
+
+def test_an_index_that_tells_another_file_is_refused(folder: Path) -> None:
+    mapped = sharded(folder)
+    first = next(name for name, file in mapped.items() if file == "a.safetensors")
+    indexed(folder, {**mapped, first: "b.safetensors"})
+    assert f"do not agree on where 1 tensors are: {first}" in refusal(folder)
+
+
+def test_repeated_keys_of_a_header_are_refused(folder: Path) -> None:
+    path = folder / "model.safetensors"
+    content = path.read_bytes()
+    length = int.from_bytes(content[:8], "little")
+    header = content[8 : 8 + length].rstrip()
+    name = next(iter(json.loads(header)))
+    entry = json.dumps({name: json.loads(header)[name]})[1:-1].encode()
+    header = header[:-1] + b"," + entry + b"}"
+    path.write_bytes(len(header).to_bytes(8, "little") + header + content[8 + length :])
+    assert "stands twice" in refusal(folder)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "why"),
+    [
+        ("hidden_size", 2**40, "embed_dim must be at least 1"),
+        ("num_hidden_layers", 10**30, "layers must be at least 1"),
+        ("num_hidden_layers", 999, "more weights than are in the files"),
+        ("vocab_size", -1, "vocab must be at least 1"),
+        ("hidden_size", "8", "embed_dim must be a whole number, got '8'"),
+        ("hidden_act", ["gelu"], "its hidden_act is"),
+        ("hidden_act", "gelus", "its hidden_act is 'gelus'; there are gelu"),
+        ("num_attention_heads", 3, "embed_dim 8 is not divisible by num_heads 3"),
+        ("position_embedding_type", "relative_key", "which is not computed here"),
+        ("model_type", "bort", "'bort', which is not known; did you mean bert?"),
+        ("architectures", ["BertForFun"], "architecture 'BertForFun' is not known"),
+        ("architectures", [{}], "which are no names"),
+    ],
+)
+def test_what_a_configuration_cannot_say_is_refused(
+    key: str, value: Any, why: str, folder: Path
+) -> None:
+    said(folder, **{key: value})
+    assert why in refusal(folder)
+
+
+def test_a_word_that_nobody_reads_is_told(folder: Path) -> None:
+    said(folder, sliding_attention=True)
+    with pytest.warns(UserWarning, match=r"config.json says sliding_attention, which is not read"):
+        regard.load(folder)
+
+
+def test_deep_json_is_refused(folder: Path) -> None:
+    (folder / "config.json").write_text("[" * 100_000 + "]" * 100_000)
+    assert "nested" in refusal(folder)
+
+
+def test_a_pickle_is_not_opened(folder: Path) -> None:
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    assert "a pickle, which is not opened here" in refusal(folder)
+
+
+def test_whole_numbers_are_no_weights(folder: Path) -> None:
+    changed(folder, embeddings__LayerNorm__weight=torch.ones(8, dtype=torch.long))
+    assert "only floating-point weights are read" in refusal(folder)
+
+
+@pytest.mark.parametrize("kept", [0, 7, 100, -1])
+def test_a_truncated_file_is_refused(kept: int, folder: Path) -> None:
+    path = folder / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:kept])
+    assert "is damaged or no safetensors file" in refusal(folder)
+
+
+def test_what_the_embedding_does_not_have_is_named(folder: Path) -> None:
+    model = regard.load(folder)
+    with pytest.raises(ValueError, match="token 11 is not among the 11 that the embedding has"):
+        model(Sequences.of([[3, 11]]))
+    with pytest.raises(ValueError, match="513 positions are needed, but max_length is 512"):
+        model(Sequences.of([[3] * 513]))
