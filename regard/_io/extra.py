@@ -11,11 +11,18 @@ _NEEDED_FOR = {
     "tokenizers": "training a tokenizer",
     "openpyxl": "reading an Excel file",
     "sacrebleu": "measuring translations",
+    "huggingface_hub": "downloading from the Hub",
     "onnx": "exporting to ONNX",
     "onnxscript": "exporting to ONNX",
     "onnxruntime": "running an ONNX file",
 }
-_EXTRA_OF = {"openpyxl": "excel", "onnx": "onnx", "onnxscript": "onnx", "onnxruntime": "onnx"}
+_EXTRA_OF = {
+    "openpyxl": "excel",
+    "huggingface_hub": "hub",
+    "onnx": "onnx",
+    "onnxscript": "onnx",
+    "onnxruntime": "onnx",
+}
 """Packages that are not in the extra `train`, and the one they are in."""
 
 

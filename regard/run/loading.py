@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from torch import nn
 
 from regard._io.files import read_json_file
+from regard._io.hub import local
 from regard._printable import shortened, shown
 from regard.models.attention import Attends
 from regard.tasks import task_class
@@ -73,7 +74,9 @@ def _require_network_of_ours(folder: Path) -> None:
 def load(path: str | Path, attend: Attends = None, model: nn.Module | None = None) -> Any:
     """The trained network of a run, or of a folder with a model, ready for evaluation.
 
-    Its parts are those that it was trained with.
+    Its parts are those that it was trained with. A folder may be in the layout of this library or
+    in that of Hugging Face (`config.json`, `model.safetensors` or its shards); `hf:owner/name` is
+    downloaded from the Hub, and nothing else ever is.
 
     Args:
         attend: the parts again, where they are your own and have no name.
@@ -98,4 +101,4 @@ def load(path: str | Path, attend: Attends = None, model: nn.Module | None = Non
             return load_predictor(folder, attend, model).model
         return load_model(folder, attend, model)
 
-    return read_model(Path(path), read)
+    return read_model(local(path), read)
