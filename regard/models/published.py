@@ -166,23 +166,21 @@ def load_published(
     except (ValueError, TypeError, RuntimeError, ArithmeticError, MemoryError) as error:
         raise ValueError(f"{folder / CONFIG}: {error}") from None
     rules, names = _rules(family, config, stored)
-    again = shared_names(model)
-    state = {name: t for name, t in model.state_dict().items() if name not in again}
-    wanted = {rule: _their_shapes(rule, state[rule.ours]) for rule in rules}
+    # What was given with a part of the user's own has numbers already.
+    named = dict(model.named_parameters()) | dict(model.named_buffers())
+    state = {name: tensor for name, tensor in named.items() if tensor.is_meta}
     fresh = _fresh(family, rules, names) if network is not None else []
-    kept = {rule: shapes for rule, shapes in wanted.items() if rule not in fresh}
-    _require_fit(folder, family, kept, names, stored)
-    tensors = _read(kept, names, stored)
+    wanted = {rule: _their_shapes(rule, state[rule.ours]) for rule in rules if rule not in fresh}
+    _require_fit(folder, family, wanted, names, stored)
+    tensors = _read(wanted, names, stored)
     tensors |= {rule.ours: _drawn(state[rule.ours], config.init_std) for rule in fresh}
-    # What a user's own parts hold is not of the checkpoint, and was given with them.
-    tensors |= {name: tensors[first] for name, first in again.items() if first in tensors}
-    lacking = [name for name in state if name not in tensors]
-    if lacking:
-        raise CheckpointMismatch(lacking, where=str(folder))
-    model.load_state_dict(tensors, assign=True)
+    again = shared_names(model)
+    model.load_state_dict(tensors, strict=False, assign=True)
     for name, first in again.items():
         owner, _, leaf = name.rpartition(".")
         setattr(model.get_submodule(owner), leaf, model.get_parameter(first))
+    left = [name for name in state if name not in again and name not in tensors]
+    assert not left, f"the rules of {family.model_type} leave out {', '.join(left)}"
     return model.eval()
 
 

@@ -12,8 +12,11 @@ from safetensors.torch import load_file, save_file
 
 import regard
 from regard.errors import CheckpointMismatch
+from regard.layers import Attend
 from regard.models.bert import Bert, BertConfig, BertMaskedLM, BertMaskedLMConfig
 from regard.models.published import load_published
+from regard.normalizers import sparsemax
+from regard.score_mods import RelativeBias
 from regard.sequences import Sequences
 
 SIZES: dict[str, Any] = {"vocab": 11, "embed_dim": 8, "num_heads": 2, "ff_dim": 6, "layers": 2}
@@ -104,6 +107,16 @@ def test_other_parts_are_saved_in_words_of_ours(folder: Path) -> None:
     again = regard.load(folder)
     assert again.config.attention.normalizer == "sparsemax"
     assert torch.equal(again(TEXTS), model(TEXTS))
+
+
+def test_parts_of_ones_own_stand_in_a_published_network(folder: Path) -> None:
+    bias = RelativeBias(num_heads=2)
+    with torch.no_grad():
+        bias.weight.copy_(torch.randn_like(bias.weight))
+    model = regard.load(folder, attend=Attend(score_mod=bias, normalizer=sparsemax))
+    assert not torch.equal(model(TEXTS), regard.load(folder)(TEXTS))
+    assert (model.weights(TEXTS) == 0).any()
+    assert not any(weight.is_meta for weight in model.parameters())
 
 
 def test_a_new_head_starts_fresh_upon_the_body(folder: Path) -> None:
