@@ -27,6 +27,7 @@ from regard.data.encoding.histories import histories, leave_one_out
 from regard.data.synthetic.interests import interaction_rows, topic_of
 from regard.sequences import Sequences
 from regard.tasks.recommend.task import Recommend, RecommendSettings
+from regard.tasks.task import Encoded
 
 COLUMNS = ("user", "item", "rating", "timestamp")
 PAPER = {
@@ -48,6 +49,8 @@ METRICS = ("loss", "ndcg", "hit_rate", "auc", "gauc")
 UNTRAINED = ("ndcg", "hit_rate", "auc", "gauc")
 """Of what has no probabilities."""
 NEIGHBOURS = (10, 20, 50, 100, 200, 500)
+WHOLE = RecommendSettings(longest=10_000)
+"""Histories are not cut."""
 
 
 def generated(events: int, path: Path) -> Path:
@@ -132,17 +135,17 @@ class ItemNeighbours(nn.Module):
         return torch.where(history.real.unsqueeze(1), found, 0.0).sum(2)
 
 
-def judged(data: Path, network: Any, split: str) -> dict[str, float]:
+def judged(data: Encoded, network: Any, split: str) -> dict[str, float]:
     """The metrics of a network that needs no training but counting."""
-    settings = RecommendSettings(longest=10_000)
-    task = Recommend(str(data), network, settings)
+    task = Recommend(data, network, WHOLE)
     task.model.fit(task)
     records = task.ask(split, np.arange(task.size(split)), 1)
     return {metric: task.score(split, records)[metric] for metric in UNTRAINED}
 
 
-def untrained(data: Path) -> list[dict[str, Any]]:
+def untrained(path: Path) -> list[dict[str, Any]]:
     """The rows of popularity and of neighbours."""
+    data = Recommend.prepare(str(path), WHOLE)
     valid = {
         count: judged(data, lambda items, c=count, **_: ItemNeighbours(items, c), "valid")["ndcg"]
         for count in NEIGHBOURS
