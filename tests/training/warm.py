@@ -10,6 +10,7 @@ import resource
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,7 +20,7 @@ from tests.training.operations import die_at, fail_from
 
 ROOT = Path(__file__).parents[2]
 TINY = (
-    *("--data", "pairs.tsv", "--batch", "96", "--threads", "1"),
+    *("--batch", "96", "--threads", "1"),
     *("--set", "tokens=characters", "--set", "layers=1", "--set", "embed_dim=16"),
     *("--set", "ff_dim=16", "--set", "num_heads=2", "--set", "evaluate_every=5"),
 )
@@ -125,8 +126,9 @@ class Warm:
 
 
 def training(*arguments: str) -> Sequence[str]:
-    """The arguments that train as small as can be into `run`."""
-    return ("train", *TINY, "--out", "run", *arguments)
+    """The arguments that train as small as can be into `run`, on `pairs.tsv` or other data."""
+    data = () if "--data" in arguments else ("--data", "pairs.tsv")
+    return ("train", *data, *TINY, "--out", "run", *arguments)
 
 
 def _state(pid: int) -> str:
@@ -155,6 +157,7 @@ def _become(request: dict[str, Any]) -> int:
         os.dup2(log, 1)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.environ.update(request.get("environment", {}))
+    tempfile.tempdir = None  # The process that this is forked from may know another one.
     if "die_at" in request:
         die_at(request["die_at"], Path(request["folder"]), Path(request["log"] + ".changes"))
     if "fail_from" in request:
