@@ -65,7 +65,7 @@ def test_sharded_processes_learn_and_are_examined_as_one_is(
     code, said = warm.run(tmp_path, "predict", "run", "abca", "--beam", "2")
     assert code == 0, said
     # What was sharded goes on in one process, from whole tensors.
-    code, said = warm.run(tmp_path, "train", "--resume", "run")
+    code, said = warm.run(tmp_path, "train", "--resume", "run", "--steps", "12")
     assert code == 0 and "resumed" in (tmp_path / "run" / "metrics.jsonl").read_text(), said
 
 
