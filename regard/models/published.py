@@ -34,6 +34,7 @@ from regard.models.weights import at_most, read_head, shared_names
 
 FAMILIES = {
     "bert": "regard.models.bert.convert:FAMILY",
+    "albert": "regard.models.albert.convert:FAMILY",
 }
 """`model_type` in a Hugging Face folder → what is known of the family."""
 

@@ -29,6 +29,12 @@ PROTOCOLS: dict[str, Any] = {
     "bert_tagger": protocols.Tags,
     "bert_spans": protocols.FindsSpans,
     "bert_masked_lm": protocols.FillsIn,
+    "albert": protocols.Encodes,
+    "albert_classifier": protocols.Classifies,
+    "albert_tagger": protocols.Tags,
+    "albert_spans": protocols.FindsSpans,
+    "albert_masked_lm": protocols.FillsIn,
+    "albert_pretraining": protocols.FillsIn,
     "rnnsearch": protocols.Translates,
     "luong": protocols.Translates,
     "lstm": protocols.Classifies,
@@ -48,14 +54,23 @@ TABLES = {("youtube_dnn", "output")}
 PER_TOKEN = {
     *("transformer_tagger", "lstm_tagger", "attentive_reader"),
     *("bert", "bert_tagger", "bert_spans", "bert_masked_lm"),
+    *("albert", "albert_tagger", "albert_spans", "albert_masked_lm", "albert_pretraining"),
 }
 """Networks that answer with a place for each token, zeros where there is none."""
-ASKED_APART = {"bert": ("pooler",), "bert_masked_lm": ("encoder.pooler", "next_sentence")}
+ASKED_APART = {
+    "bert": ("pooler",),
+    "bert_masked_lm": ("encoder.pooler", "next_sentence"),
+    "albert": ("pooler",),
+    "albert_pretraining": ("encoder.pooler", "sentence_order"),
+}
 """Layers that another method than `forward` asks."""
 READS_NUMBERS = {"han", "memory"}
 """Networks whose shapes depend on where sentences end, so that without numbers there are none."""
 
-PACKS = {"transformer_classifier", "bert", "bert_classifier", "bert_tagger", "bert_masked_lm"}
+PACKS = {
+    *("transformer_classifier", "bert", "bert_classifier", "bert_tagger", "bert_masked_lm"),
+    *("albert", "albert_classifier", "albert_tagger", "albert_masked_lm", "albert_pretraining"),
+}
 """Networks that read packed texts."""
 
 

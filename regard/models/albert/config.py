@@ -1,0 +1,209 @@
+"""The sizes of ALBERT and of what is put upon it."""
+
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, ClassVar
+
+from regard.config import Between, Config, Count, LargeCount, Positive, Share
+from regard.layers import ActivationName
+from regard.models.attention import Parts
+from regard.parts import Dims
+
+Layers = Annotated[int, Between(least=1, most=1000)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlbertConfig(Config):
+    """An encoder as Lan et al. published it.
+
+    Args:
+        vocab: number of different tokens.
+        max_length: the longest sequence, for which there are positions.
+        segments: number of kinds of text that tokens are told to belong to.
+        token_dim: width of the tables of tokens, positions and segments.
+        embed_dim: width of a token in the blocks.
+        layers: number of layers that a token passes.
+        groups: number of layers that have weights of their own; as many neighbours share each.
+        blocks: number of blocks in a layer.
+        num_heads: number of heads, each `embed_dim / num_heads` wide.
+        ff_dim: width of the hidden layer for each token.
+        activation: of the hidden layer.
+        attention: the parts of every attention, and the dropout on its weights.
+        dropout: after each layer and on the embeddings.
+        norm_eps: what is added to the variance under the root.
+        init_std: of the first weights.
+
+    Raises `ValueError` for one out of bounds and values that do not fit together.
+
+    >>> AlbertConfig(vocab=30_000).token_dim
+    128
+    """
+
+    tag = "albert"
+    from_data: ClassVar[tuple[str, ...]] = ("vocab", "max_length")
+
+    vocab: LargeCount
+    max_length: LargeCount = 512
+    segments: Count = 2
+    token_dim: Count = 128
+    embed_dim: Count = 768
+    layers: Layers = 12
+    groups: Layers = 1
+    blocks: Layers = 1
+    num_heads: Count = 12
+    ff_dim: Count = 3072
+    activation: ActivationName = "gelu_tanh"
+    attention: Parts = Parts()
+    dropout: Share = 0.0
+    norm_eps: Positive = 1e-12
+    init_std: Positive = 0.02
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.embed_dim % self.num_heads:
+            raise ValueError(
+                f"embed_dim {self.embed_dim} is not divisible by num_heads {self.num_heads}"
+            )
+        if self.groups > self.layers:
+            raise ValueError(
+                f"groups {self.groups} is more than layers {self.layers}; some would not be used"
+            )
+
+    @property
+    def dims(self) -> Dims:
+        """The widths of a head."""
+        width = self.embed_dim // self.num_heads
+        return Dims(width, width, width, self.num_heads)
+
+    def group(self, layer: int) -> int:
+        """Whose weights a layer has.
+
+        Where the layers are no multiple of the groups, the rounding is that of the published code:
+        36 layers in 14 groups have the 18th in group 6, though 18 * 14 / 36 = 7.
+
+        >>> [AlbertConfig(vocab=9, layers=5, groups=2).group(layer) for layer in range(5)]
+        [0, 0, 0, 1, 1]
+        """
+        return int(layer / (self.layers / self.groups))
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlbertClassifierConfig(AlbertConfig):
+    """ALBERT with a label for each text (see `AlbertConfig`).
+
+    Args:
+        classes: number of different labels.
+        output_dropout: on what the output layer reads.
+    """
+
+    tag = "albert_classifier"
+    from_data: ClassVar[tuple[str, ...]] = ("vocab", "classes", "max_length")
+
+    classes: Count
+    output_dropout: Share = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlbertTaggerConfig(AlbertConfig):
+    """ALBERT with a label for each token (see `AlbertConfig`).
+
+    Args:
+        classes: number of different labels.
+        output_dropout: on what the output layer reads.
+    """
+
+    tag = "albert_tagger"
+    from_data: ClassVar[tuple[str, ...]] = ("vocab", "classes", "max_length")
+
+    classes: Count
+    output_dropout: Share = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlbertSpansConfig(AlbertConfig):
+    """ALBERT that finds where an answer begins and ends (see `AlbertConfig`)."""
+
+    tag = "albert_spans"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlbertMaskedLMConfig(AlbertConfig):
+    """ALBERT that fills in what is masked (see `AlbertConfig`).
+
+    Args:
+        tied: the output layer has the weights of the embedding.
+    """
+
+    tag = "albert_masked_lm"
+
+    tied: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlbertPretrainingConfig(AlbertMaskedLMConfig):
+    """ALBERT that also tells whether two texts are in their order (see `AlbertMaskedLMConfig`).
+
+    Args:
+        output_dropout: on what tells the order.
+    """
+
+    tag = "albert_pretraining"
+
+    output_dropout: Share = 0.1
+
+
+def base(vocab: int = 30_000, **changes: Any) -> AlbertConfig:
+    """The base model, 12 layers of 768, in its second version: without dropout.
+
+    >>> base().dropout, base_v1().dropout
+    (0.0, 0.1)
+
+    References:
+        Lan, Chen, Goodman, Gimpel, Sharma & Soricut. ALBERT: A Lite BERT for Self-supervised
+        Learning of Language Representations. 2020. https://arxiv.org/abs/1909.11942
+    """
+    return _sized(vocab, 12, 768, 12, **changes)
+
+
+def large(vocab: int = 30_000, **changes: Any) -> AlbertConfig:
+    """The large model, 24 layers of 1024, in its second version: without dropout."""
+    return _sized(vocab, 24, 1024, 16, **changes)
+
+
+def xlarge(vocab: int = 30_000, **changes: Any) -> AlbertConfig:
+    """The extra large model, 24 layers of 2048, in its second version: without dropout."""
+    return _sized(vocab, 24, 2048, 16, **changes)
+
+
+def xxlarge(vocab: int = 30_000, **changes: Any) -> AlbertConfig:
+    """The largest model, 12 layers of 4096, which never had dropout."""
+    return _sized(vocab, 12, 4096, 64, **changes)
+
+
+def base_v1(vocab: int = 30_000, **changes: Any) -> AlbertConfig:
+    """The base model in its first version."""
+    return _with_dropout(base(vocab), changes)
+
+
+def large_v1(vocab: int = 30_000, **changes: Any) -> AlbertConfig:
+    """The large model in its first version."""
+    return _with_dropout(large(vocab), changes)
+
+
+def xlarge_v1(vocab: int = 30_000, **changes: Any) -> AlbertConfig:
+    """The extra large model in its first version."""
+    return _with_dropout(xlarge(vocab), changes)
+
+
+def xxlarge_v1(vocab: int = 30_000, **changes: Any) -> AlbertConfig:
+    """The largest model in its first version, which has the sizes of the second."""
+    return xxlarge(vocab, **changes)
+
+
+def _sized(vocab: int, layers: int, width: int, heads: int, **changes: Any) -> AlbertConfig:
+    """All published sizes have tables of 128 and hidden layers of four times the width."""
+    sizes = {"layers": layers, "embed_dim": width, "num_heads": heads, "ff_dim": 4 * width}
+    return AlbertConfig(vocab=vocab, **{**sizes, **changes})
+
+
+def _with_dropout(config: AlbertConfig, changes: dict[str, Any]) -> AlbertConfig:
+    return replace(config, **{"dropout": 0.1, "attention": Parts(dropout=0.1), **changes})

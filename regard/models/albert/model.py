@@ -1,0 +1,112 @@
+"""ALBERT (Lan et al., 2020): an encoder with narrow tables whose layers share their weights."""
+
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from regard.layers import (
+    ACTIVATIONS,
+    EncoderBlock,
+    FeedForward,
+    PostNorm,
+    SegmentEmbedding,
+    SelfAttention,
+    Stack,
+)
+from regard.models.albert.config import AlbertConfig
+from regard.models.attention import Attends, maker, named
+from regard.models.first_weights import start_normal
+from regard.sequences import Packed, Sequences
+
+
+class Albert(nn.Module):
+    """Read texts in both directions at once, by one layer again and again.
+
+        x = W norm(E[token] + P[position] + S[segment]) + b
+        x <- norm(x + attend(x, x));  x <- norm(x + W_2 gelu(W_1 x)),  the same weights each time
+
+    What differs from `Bert`: the tables are `token_dim` wide, the layers of a group are one, and
+    the GELU is its approximation by tanh. Batches may be padded or packed.
+
+    Args:
+        attend: what every attention is made of instead of the parts that the configuration names;
+            one `Attend` is shared by all layers, a function makes one for each that has weights.
+
+    >>> config = AlbertConfig(vocab=9, embed_dim=8, num_heads=2, ff_dim=16, layers=6)
+    >>> model, texts = Albert(config).eval(), Sequences.of([[4, 8, 5], [6]])
+    >>> model(texts).shape, model(Packed.of(texts)).shape, model.weights(texts).shape
+    (torch.Size([2, 3, 8]), torch.Size([1, 4, 8]), torch.Size([6, 2, 2, 3, 3]))
+
+    References:
+        Lan, Chen, Goodman, Gimpel, Sharma & Soricut. ALBERT: A Lite BERT for Self-supervised
+        Learning of Language Representations. 2020. https://arxiv.org/abs/1909.11942
+    """
+
+    config_type: ClassVar[type[AlbertConfig]] = AlbertConfig
+
+    def __init__(
+        self, config: AlbertConfig, attend: Attends = None, summarizes: bool = True
+    ) -> None:
+        super().__init__()
+        make = maker(config.attention, config.dims, attend)
+        self.embedding = SegmentEmbedding(
+            config.vocab,
+            config.token_dim,
+            max_length=config.max_length,
+            segments=config.segments,
+            norm_eps=config.norm_eps,
+            dropout=config.dropout,
+        )
+        self.widening = nn.Linear(config.token_dim, config.embed_dim)
+        groups = [
+            [_block(config, make()) for _ in range(config.blocks)] for _ in range(config.groups)
+        ]
+        order = [groups[config.group(layer)] for layer in range(config.layers)]
+        self.encoder = Stack(block for group in order for block in group)
+        self.pooler = nn.Linear(config.embed_dim, config.embed_dim) if summarizes else None
+        attention = named(config.attention, config.dims, groups[0][0].attention.heads.attend)
+        self.config: Any = replace(config, attention=attention)
+        start_normal(self, config.init_std)
+
+    def forward(self, source: Sequences | Packed) -> Float[Tensor, "batch len embed_dim"]:
+        """What becomes of each token; zeros where there is none."""
+        return source.zero_padding(self.encoder(self._embedded(source), source.mask))
+
+    def summary(
+        self, states: Float[Tensor, "batch len embed_dim"], source: Sequences | Packed
+    ) -> Float[Tensor, "rows embed_dim"]:
+        """One vector for each text, `tanh(W x_1 + b)` of its first token (`[CLS]`)."""
+        first = source.first(states)
+        return first if self.pooler is None else torch.tanh(self.pooler(first))
+
+    def summarizing(
+        self, x: Float[Tensor, "batch len width"], source: Sequences
+    ) -> Float[Tensor, "batch width"]:
+        """Of each text the row of the token that `summary` reads."""
+        return source.first(x)
+
+    def states(self, source: Sequences | Packed) -> list[Tensor]:
+        """The embedded tokens, then what each block makes of them."""
+        x = self._embedded(source)
+        return [x, *self.encoder.states(x, source.mask)]
+
+    def weights(
+        self, source: Sequences | Packed
+    ) -> Float[Tensor, "layers batch heads q_len k_len"]:
+        """The exact weights of the self-attention, in every block and head."""
+        return self.encoder.weights(self._embedded(source), source.mask)
+
+    def _embedded(self, source: Sequences | Packed) -> Float[Tensor, "batch len embed_dim"]:
+        return self.widening(self.embedding(source))
+
+
+def _block(config: AlbertConfig, attend: Any) -> Any:
+    activation = ACTIVATIONS[config.activation]
+    return EncoderBlock(
+        SelfAttention(config.embed_dim, config.num_heads, attend),
+        FeedForward(config.embed_dim, config.ff_dim, activation),
+        lambda: PostNorm(nn.LayerNorm(config.embed_dim, config.norm_eps), config.dropout),
+    )
