@@ -31,6 +31,7 @@ examples:
   regard eval runs/pairs --worst 10                    metrics, and where it is wrong
   regard compare runs/pairs runs/corpus-rnnsearch      two runs side by side
   regard export runs/pairs --format onnx               for programs that are not regard
+  regard convert old-bert/ bert/                       pickles become safetensors
 
 verbs:
   demo      train a small network on dates, here and now, without a download
@@ -39,6 +40,7 @@ verbs:
   eval      measure a trained model
   compare   put runs side by side, as a table and a page
   export    write a trained network as ONNX, as a PyTorch program, or its weights
+  convert   make safetensors of an old model folder of pickles
   recipes   list the settings known to work, print or copy them
   doctor    say what this machine and installation can do
 
@@ -430,6 +432,21 @@ def _export(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _convert(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Make a folder of safetensors, which regard.load reads, of an old Hugging Face folder with "
+        "pytorch_model.bin. A pickle can run programs: only names and tensors are read, by "
+        "torch.load(weights_only=True), and a file that holds anything else is refused."
+    )
+    parser.add_argument("folder", type=Path, metavar="DIR", help="the old folder")
+    parser.add_argument("out", type=Path, metavar="OUT", help="the new one")
+    parser.add_argument(
+        "--family",
+        metavar="NAME",
+        help="such as bert, where config.json has no model_type (default: by the tensors' names)",
+    )
+
+
 def _doctor(parser: argparse.ArgumentParser) -> None:
     parser.description = "Say what this machine and installation can do, and what is missing."
     parser.add_argument("--json", action="store_true", help="one JSON object instead")
@@ -442,6 +459,7 @@ VERBS = {
     "eval": _eval,
     "compare": _compare,
     "export": _export,
+    "convert": _convert,
     "recipes": _recipes,
     "doctor": _doctor,
 }

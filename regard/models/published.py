@@ -10,7 +10,7 @@ right, and nothing is ever executed: pickles are not opened (see `regard convert
 import json
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib import import_module
@@ -166,7 +166,7 @@ def load_published(
             model = kind(config) if attend is None else kind(config, attend=attend)
     except (ValueError, TypeError, RuntimeError, ArithmeticError, MemoryError) as error:
         raise ValueError(f"{folder / CONFIG}: {error}") from None
-    rules, names = _rules(family, config, stored)
+    rules, names = rules_of(family, config, stored)
     # What was given with a part of the user's own has numbers already.
     named = dict(model.named_parameters()) | dict(model.named_buffers())
     state = {name: tensor for name, tensor in named.items() if tensor.is_meta}
@@ -249,7 +249,7 @@ def _shards(folder: Path) -> tuple[list[Path], dict[str, str]]:
                 raise ValueError(f"it names {shown(file)}, which is no file beside it")
             if place.exists() and place.resolve().parent != folder.resolve():
                 # The Hub's own cache links files to a store two folders up: `load` follows that.
-                if not _in_hub_cache(folder, place):
+                if not in_hub_cache(folder, place):
                     raise ValueError(f"it names {shown(file)}, a link that leads elsewhere")
         missing = [file for file in files if not (folder / file).exists()]
     except ValueError as error:
@@ -262,14 +262,14 @@ def _shards(folder: Path) -> tuple[list[Path], dict[str, str]]:
     return [folder / file for file in files], {name: str(file) for name, file in mapped.items()}
 
 
-def _in_hub_cache(folder: Path, place: Path) -> bool:
+def in_hub_cache(folder: Path, place: Path) -> bool:
     """Whether a link leads to the store of the Hub's cache that the folder itself is in."""
     snapshots = folder.resolve().parent
     return snapshots.name == "snapshots" and place.resolve().parent == snapshots.parent / "blobs"
 
 
-def _rules(
-    family: Family, config: Any, stored: Mapping[str, Stored]
+def rules_of(
+    family: Family, config: Any, stored: Iterable[str]
 ) -> tuple[list[Rule], dict[str, str]]:
     """The rules of this network, and what their names are called in the files.
 

@@ -33,7 +33,8 @@ def regard(*arguments: object, cwd: Path, code: int = 0) -> subprocess.Completed
 def test_help_is_quick_and_imports_nothing_heavy(tmp_path: Path) -> None:
     code = (
         "import sys; from regard.cli import main\n"
-        "verbs = 'train', 'predict', 'eval', 'compare', 'export', 'demo', 'doctor', 'recipes', ''\n"
+        "verbs = ['train', 'predict', 'eval', 'compare', 'export', 'convert', 'demo', 'doctor']\n"
+        "verbs += ['recipes', '']\n"
         "for verb in verbs:\n"
         "    try: main([verb, '--help'] if verb else ['--help'])\n"
         "    except SystemExit: pass\n"
@@ -42,7 +43,8 @@ def test_help_is_quick_and_imports_nothing_heavy(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", code], env=ENVIRONMENT, capture_output=True, text=True, check=True
     )
-    for verb in ("train", "predict", "eval", "compare", "export", "demo", "doctor", "recipes"):
+    verbs = ["train", "predict", "eval", "compare", "export", "convert", "demo", "doctor"]
+    for verb in (*verbs, "recipes"):
         assert f"usage: regard {verb}" in done.stdout and f"regard {verb} " in done.stdout
     heavy = ("torch", "numpy", "babel", "rich", "einops", "jaxtyping", "datasets", "tokenizers")
     for name in heavy:

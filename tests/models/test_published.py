@@ -222,7 +222,7 @@ def test_repeated_keys_of_a_header_are_refused(folder: Path) -> None:
         ("hidden_act", "gelus", "its hidden_act is 'gelus'; there are gelu"),
         ("num_attention_heads", 3, "embed_dim 8 is not divisible by num_heads 3"),
         ("position_embedding_type", "relative_key", "which is not computed here"),
-        ("model_type", "bort", "'bort', which is not known; did you mean bert?"),
+        ("model_type", "bort", "'bort', which is not known; did you mean bert"),
         ("architectures", ["BertForFun"], "architecture 'BertForFun' is not known"),
         ("architectures", [{}], "which are no names"),
     ],

@@ -1,0 +1,282 @@
+"""Old folders of Hugging Face, whose tensors are pickles, as folders that are read here.
+
+    config.json, pytorch_model.bin (or shards with an index)
+        ── torch.load(weights_only=True), and nothing else ──>  config.json, model.safetensors
+
+A pickle is a program. PyTorch's `weights_only` reader runs none of it and makes tensors alone; what
+it refuses is refused here, and there is no second try. This is the one module that opens a pickle.
+"""
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from regard._io.files import read_file, read_json, write_whole, written_whole
+from regard._io.leftovers import temporary_name
+from regard._nearest import nearest
+from regard._printable import shortened, shown
+from regard.models import model_class
+from regard.models.conversion import Family
+from regard.models.published import (
+    CONFIG,
+    FAMILIES,
+    INDEX,
+    MOST_SHARDS,
+    PICKLES,
+    WEIGHTS,
+    family_named,
+    in_hub_cache,
+    load_published,
+    read_entries,
+    rules_of,
+)
+
+COPIED = (
+    *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"),
+    *("vocab.txt", "vocab.json", "merges.txt", "spiece.model", "sentencepiece.bpe.model"),
+    *("generation_config.json", "preprocessor_config.json"),
+)
+"""Files that are taken along as they are."""
+MOST_COPIED = 256 * 2**20
+SHARD_NAME = re.compile(r"[A-Za-z0-9._-]+\.bin")
+MOST_AGAIN = 4
+"""How many times as large as the pickles the tensors may be: shared ones are written apart."""
+
+
+@dataclass(frozen=True)
+class Converted:
+    """What came of it.
+
+    Args:
+        folder: the new folder.
+        network: what is in it, as this library calls it.
+        tensors: how many.
+        guessed: what the old configuration did not say and the names of the tensors did.
+        copied: files that were taken along.
+    """
+
+    folder: Path
+    network: str
+    tensors: int
+    guessed: dict[str, str]
+    copied: list[str]
+
+
+def convert(source: str | Path, target: str | Path, family: str | None = None) -> Converted:
+    """Make a folder of safetensors of one of pickles, and read it once to know that it is right.
+
+    Args:
+        source: a folder with `config.json` and `pytorch_model.bin`, or shards with their index.
+        target: the new folder, which must not be there yet.
+        family: what the network is, where the old configuration does not say it (`bert`); if None,
+            the names of the tensors tell.
+
+    Raises `FileNotFoundError` when a file is missing, `ValueError` for what is no pickle of tensors
+    alone, for a family that is not known, for a target that is there already, and for tensors that
+    are not those of the configuration.
+    """
+    source, target = Path(source), Path(target)
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise ValueError(f"{target} is there already; name a new folder")
+    entries = read_entries(source)
+    if not isinstance(entries, dict):
+        raise ValueError(f"{source / CONFIG}: it is not a configuration, but {shown(entries)}")
+    pickles = _pickles(source)
+    target.absolute().parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(temporary_name(target.name))
+    temporary.mkdir()
+    try:
+        names = _write_tensors(pickles, temporary)
+        guessed = _unsaid(entries, names, family, source / CONFIG)
+        # Last of all, so that there is no folder that looks whole and is not.
+        said = {**entries, **guessed}
+        if "architecture" in said:
+            said["architectures"] = [said.pop("architecture")]
+        write_whole(temporary / CONFIG, (json.dumps(said, indent=2) + "\n").encode())
+        try:
+            network = load_published(temporary).config.tag
+        except ValueError as error:
+            raise ValueError(str(error).replace(str(temporary), str(source))) from None
+        copied = _copy_others(source, temporary)
+        os.replace(temporary, target)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return Converted(target, network, len(names), guessed, copied)
+
+
+def _pickles(folder: Path) -> list[Path]:
+    """The files that hold the tensors, in order."""
+    one, index = (folder / name for name in PICKLES)
+    if index.exists():
+        return _shards(folder, index)
+    if one.exists():
+        return [_beside(folder, one.name)]
+    if (folder / WEIGHTS).exists() or (folder / INDEX).exists():
+        raise ValueError(f"{folder} has safetensors already; regard.load reads it as it is")
+    raise FileNotFoundError(f"there is no {one.name} in {folder}")
+
+
+def _shards(folder: Path, index: Path) -> list[Path]:
+    content = read_file(index)
+    try:
+        entries = read_json(content)
+        mapped = entries.get("weight_map") if isinstance(entries, dict) else None
+        if not isinstance(mapped, dict) or not mapped:
+            raise ValueError("it has no weight_map")
+        files = sorted({str(file) for file in mapped.values()})
+        if len(files) > MOST_SHARDS:
+            raise ValueError(f"it names {len(files):,} files, more than {MOST_SHARDS:,}")
+        wrong = next((file for file in files if not SHARD_NAME.fullmatch(file)), None)
+        if wrong is not None:
+            raise ValueError(f"it names {shown(wrong)}, which is no .bin file beside it")
+    except ValueError as error:
+        raise ValueError(f"{index} is damaged: {error}") from None
+    missing = [file for file in files if not (folder / file).exists()]
+    if missing:
+        raise FileNotFoundError(
+            f"{folder} lacks {len(missing)} of {len(files)} files that {index.name} names: "
+            f"{', '.join(missing[:5])}"
+        )
+    return [_beside(folder, file) for file in files]
+
+
+def _beside(folder: Path, name: str) -> Path:
+    """A file of a folder; raises `ValueError` for a link that leads out of it."""
+    path = folder / name
+    if path.resolve().parent != folder.resolve() and not in_hub_cache(folder, path):
+        raise ValueError(f"{path} is a link that leads elsewhere")
+    if not path.is_file():
+        raise ValueError(f"{path} is no file")
+    return path
+
+
+def _write_tensors(pickles: list[Path], folder: Path) -> list[str]:
+    """Write a file of safetensors for each pickle, and an index for several; returns all names."""
+    mapped: dict[str, str] = {}
+    for number, path in enumerate(pickles, 1):
+        whole = len(pickles) == 1
+        file = WEIGHTS if whole else f"model-{number:05}-of-{len(pickles):05}.safetensors"
+        tensors = read_pickle(path)
+        if again := tensors.keys() & mapped.keys():
+            raise ValueError(f"{path}: {shown(min(again))} stands in another file, too")
+        with written_whole(folder / file) as unfinished:
+            save_file(dict(_apart(tensors)), unfinished, metadata={"format": "pt"})
+        mapped |= dict.fromkeys(tensors, file)
+    if len(pickles) > 1:
+        write_whole(folder / INDEX, (json.dumps({"weight_map": mapped}, indent=2) + "\n").encode())
+    return list(mapped)
+
+
+def read_pickle(path: Path) -> dict[str, Tensor]:
+    """The tensors in a pickle that holds names and tensors alone.
+
+    Raises `ValueError` for anything else that may be in it, none of which has been run.
+    """
+    size = path.stat().st_size
+    try:
+        found = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # A hostile file may end its reader in any way.
+        reason = _reason(error)
+        raise ValueError(
+            f"{path} is not a pickle of tensors alone, and nothing else is opened: {reason}"
+        ) from None
+    if not isinstance(found, dict) or not found:
+        raise ValueError(f"{path} holds {type(found).__name__}, not names and their tensors")
+    for name, tensor in found.items():
+        if not isinstance(name, str) or not isinstance(tensor, Tensor):
+            raise ValueError(
+                f"{path}: {shown(name)} is {type(tensor).__name__}; names and tensors are read, "
+                "no others"
+            )
+        if tensor.layout != torch.strided or tensor.is_quantized or tensor.is_meta:
+            raise ValueError(f"{path}: {shown(name)} is sparse, quantized or without numbers")
+    total = sum(tensor.numel() * tensor.element_size() for tensor in found.values())
+    # A tensor may say that it repeats a few numbers without end.
+    if total > MOST_AGAIN * size:
+        raise ValueError(
+            f"{path} has {size:,} bytes, but its tensors would have {total:,}; it is damaged"
+        )
+    return found
+
+
+def _reason(error: Exception) -> str:
+    """What PyTorch says of a pickle, without its advice to open it in spite of that."""
+    unsafe = re.search(r"GLOBAL ([\w.]+)", str(error))
+    if unsafe:
+        return f"it asks for {shown(unsafe[1])}"
+    kept = re.sub(r"\s+", " ", str(error)) or type(error).__name__
+    return shortened(kept)
+
+
+def _apart(tensors: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
+    """Each tensor in memory of its own, as the new format wants it."""
+    for name, tensor in tensors.items():
+        yield name, tensor.detach().clone(memory_format=torch.contiguous_format)
+
+
+def _unsaid(
+    entries: Mapping[str, Any], names: list[str], family: str | None, path: Path
+) -> dict[str, str]:
+    """What the configuration lacks, by what was asked for and by the names of the tensors."""
+    said = entries.get("model_type")
+    if said is not None and family is not None and said != family:
+        raise ValueError(f"{path} says that its model_type is {shown(said)}, not {shown(family)}")
+    if said is None and family is not None and family not in FAMILIES:
+        raise ValueError(f"there is no family {shown(family)}: {nearest(family, FAMILIES)}")
+    known = said or family
+    candidates = [known] if known else list(FAMILIES)
+    try:
+        fits = {each: _architecture(family_named(each), entries, names) for each in candidates}
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    found = {each: fit for each, fit in fits.items() if fit is not None}
+    if known is None and not found:
+        raise ValueError(
+            f"{path} has no model_type, and the tensors are not those of a family that is known; "
+            f"say which it is: --family {'|'.join(FAMILIES)}"
+        )
+    most = max((count for _, count in found.values()), default=0)
+    best = [each for each, (_, count) in found.items() if count == most]
+    if known is None and len(best) > 1:
+        raise ValueError(
+            f"{path} has no model_type, and the tensors may be those of {' or '.join(best)}; say "
+            "which it is with --family"
+        )
+    guessed = {} if said else {"model_type": known or best[0]}
+    if not entries.get("architectures") and found:
+        guessed["architecture"] = found[(known or best[0])][0]
+    return guessed
+
+
+def _architecture(
+    family: Family, entries: Mapping[str, Any], names: list[str]
+) -> tuple[str, int] | None:
+    """The network of a family that has most of these tensors and none besides, and how many."""
+    best: tuple[str, int] | None = None
+    for theirs, ours in family.networks.items():
+        try:
+            config = model_class(ours).config_type.from_entries(family.entries(entries, theirs))
+        except (ValueError, TypeError):
+            continue  # The reason is told when the network is loaded.
+        rules, today = rules_of(family, config, names)
+        wanted = {name for rule in rules for name in rule.theirs}
+        if wanted <= today.keys() and (best is None or len(wanted) > best[1]):
+            best = theirs, len(wanted)
+    return best
+
+
+def _copy_others(source: Path, target: Path) -> list[str]:
+    """Take the files of the tokenizer along; returns their names."""
+    found = [name for name in COPIED if (source / name).exists()]
+    for name in found:
+        write_whole(target / name, read_file(_beside(source, name), MOST_COPIED))
+    return found
