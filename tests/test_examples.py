@@ -23,7 +23,7 @@ def module(name: str) -> ModuleType:
 def test_every_example_stands_in_the_table_of_the_readme() -> None:
     readme = (FOLDER / "README.md").read_text("utf-8")
     named = {path.name for path in FOLDER.glob("*.py") if f"]({path.name})" in readme}
-    assert named == {path.name for path in FOLDER.glob("*.py")} and len(named) == 5
+    assert named == {path.name for path in FOLDER.glob("*.py")} and len(named) == 6
 
 
 def test_a_loop_without_the_workbench_learns_its_text(
@@ -64,3 +64,18 @@ def test_words_are_written_in_reverse_order_along_the_other_diagonal(examples: P
     assert bleu > 95 and answer.best == "lima echo tango oscar hotel"
     assert answer.weights[:5].argmax(1).tolist() == [4, 3, 2, 1, 0]
     assert answer.weights[:5].amax(1).min() > 0.5
+
+
+def test_an_example_without_its_package_says_which_it_needs(
+    examples: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    atom_mapping = module("atom_mapping")
+    monkeypatch.setattr(atom_mapping, "find_spec", lambda name: None)
+    with pytest.raises(SystemExit, match="pip install --no-deps rxnmapper"):
+        atom_mapping.main()
+
+
+@pytest.mark.parametrize("text", ["CCO", "CCO>>xx", "C>>C>>C", ""])
+def test_what_is_no_reaction_is_refused(text: str, examples: Path) -> None:
+    with pytest.raises(ValueError, match="is no reaction in SMILES"):
+        module("atom_mapping").read(text)

@@ -1,0 +1,164 @@
+"""Which atom goes where: the attention of an ALBERT that read a million reactions knows.
+
+It was trained to fill in masked tokens of reactions, as they are written in SMILES, and nothing
+else. In its layer 10, head 5, counted from 0, each atom of the product attends to the atom of the
+reactants that it was before, and back (Schwaller, Hoover, Reymond, Strobelt & Laino. Extraction of
+organic chemistry grammar from unsupervised learning of chemical reactions. 2021).
+
+    pip install --no-deps rxnmapper==0.4.3
+    python examples/atom_mapping.py
+    python examples/atom_mapping.py "CCO.BrCC>>CCOCC"
+"""
+
+import math
+import re
+import sys
+import tempfile
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+import regard
+from regard.models.converting import convert
+from regard.sequences import Sequences
+from regard.tasks.predictor import Answer
+from regard.view.page import page
+
+REACTION = "CC(C)S.CN(C)C=O.Fc1cccnc1F.O=C([O-])[O-].[K+].[K+]>>CC(C)Sc1ncccc1F"
+LAYER, HEAD = 10, 5
+NEIGHBORS = 90.0
+"""How much likelier neighbors of mapped atoms are to become neighbors."""
+TOKEN = re.compile(r"\[[^\]]+\]|Br|Cl|[BCNOSPFIbcnosp]|>>|%\d\d|[\d().=#+\-\\/:~@?>*$]")
+ELEMENT = re.compile(r"\[?\d*([A-Z][a-z]?|[a-z]+|\*)")
+
+
+@dataclass(frozen=True)
+class Reaction:
+    """A reaction as tokens, and what chemistry says of its atoms.
+
+    Args:
+        atoms: the places of the atoms among the tokens.
+        elements: what each is.
+        bonded: which atoms are bound to each other.
+        reactants: how many of the atoms stand before the arrow.
+    """
+
+    tokens: list[str]
+    atoms: list[int]
+    elements: list[str]
+    bonded: Tensor
+    reactants: int
+
+
+def read(text: str) -> Reaction:
+    """Read SMILES: `(` is a branch, a digit closes a ring, `.` and `>>` begin another molecule."""
+    tokens = TOKEN.findall(text)
+    if "".join(tokens) != text or tokens.count(">>") != 1:
+        raise ValueError(f"{text} is no reaction in SMILES, such as {REACTION}")
+    atoms, bonds, branches = [], [], []
+    rings: dict[str, int] = {}
+    last, reactants = None, 0
+    for place, token in enumerate(tokens):
+        if token[0].isalpha() or token[0] == "[" or token == "*":
+            atoms.append(place)
+            if last is not None:
+                bonds.append((last, len(atoms) - 1))
+            last = len(atoms) - 1
+        elif token == "(":
+            branches.append(last)
+        elif token == ")":
+            last = branches.pop()
+        elif token[-1].isdigit():
+            if token in rings:
+                bonds.append((rings.pop(token), last))
+            else:
+                rings[token] = last
+        elif token in (".", ">>"):
+            last = None
+            reactants = len(atoms) if token == ">>" else reactants
+    bonded = torch.zeros(len(atoms), len(atoms), dtype=torch.bool)
+    for one, other in bonds:
+        bonded[one, other] = bonded[other, one] = True
+    elements = [ELEMENT.match(tokens[place])[1].capitalize() for place in atoms]
+    return Reaction(tokens, atoms, elements, bonded, reactants)
+
+
+def attention(model: Any, vocabulary: list[str], reaction: Reaction) -> Tensor:
+    """How much each atom of the product and of the reactants attend to each other, in sum."""
+    number = {token: place for place, token in enumerate(vocabulary)}
+    tokens = ["[CLS]", *reaction.tokens, "[SEP]"]
+    source = Sequences.of([[number.get(token, number["[UNK]"]) for token in tokens]])
+    with torch.no_grad():
+        weights = model.weights(source)[LAYER, 0, HEAD]
+    atoms = torch.tensor(reaction.atoms) + 1
+    before, after = atoms[: reaction.reactants], atoms[reaction.reactants :]
+    return weights[after][:, before] + weights[before][:, after].mT
+
+
+def assign(reaction: Reaction, together: Tensor) -> tuple[list[int], list[float], Tensor]:
+    """The atom of the reactants that each of the product was (-1: none), and how sure that is.
+
+    The surest pair is taken first. Then its neighbors are likelier to belong together, its atoms
+    are gone, and the next is looked for. Also returned is the matrix of the first look.
+    """
+    split = reaction.reactants
+    before, after = reaction.elements[:split], reaction.elements[split:]
+    alike = torch.tensor([[one == other for other in before] for one in after])
+    scores, factor = together.double() * alike, torch.ones(alike.shape, dtype=torch.float64)
+    mapped, sure = [-1] * len(after), [1.0] * len(after)
+    first = None
+    for _ in after:
+        share = scores * factor
+        share = share / share.sum(1, keepdim=True).where(share.sum(1, keepdim=True) > 0, 1.0)
+        first = share if first is None else first
+        atom = int(share.amax(1).argmax())
+        was = int(share[atom].argmax())
+        if share[atom, was] < 1e-8:
+            break
+        mapped[atom], sure[atom] = was, float(share[atom, was])
+        near = reaction.bonded[split + atom, split:, None] & reaction.bonded[was, None, :split]
+        factor = factor.where(~near, factor * NEIGHBORS)
+        factor[atom], factor[:, was] = 0.0, 0.0
+    return mapped, sure, first
+
+
+def folder_of_weights() -> Path:
+    """Where the package keeps its network, which is read where it lies."""
+    found = find_spec("rxnmapper")
+    if found is None or not found.submodule_search_locations:
+        sys.exit("the weights are in a package: pip install --no-deps rxnmapper==0.4.3")
+    models = Path(found.submodule_search_locations[0]) / "models" / "transformers"
+    return models / "albert_heads_8_uspto_all_1310k"
+
+
+def main(text: str = REACTION, out: Path = Path("runs/atom_mapping.html")) -> Answer:
+    folder = folder_of_weights()
+    with tempfile.TemporaryDirectory() as made:
+        convert(folder, Path(made) / "albert")
+        model = regard.load(Path(made) / "albert")
+    vocabulary = (folder / "vocab.txt").read_text("utf-8").split("\n")
+    reaction = read(text)
+    mapped, sure, first = assign(reaction, attention(model, vocabulary, reaction))
+    names = [f"{reaction.tokens[place]} {n}" for n, place in enumerate(reaction.atoms)]
+    inputs, outputs = names[: reaction.reactants], names[reaction.reactants :]
+    for output, was, confidence in zip(outputs, mapped, sure, strict=True):
+        print(f"{output:>8}  was  {inputs[was] if was >= 0 else '-':8} {confidence:.4f}")
+    confidence = math.prod(sure)
+    print(f"confidence in all: {confidence:.6f}")
+    pairs = zip(outputs, mapped, strict=True)
+    said = ", ".join(f"{o} was {inputs[was]}" for o, was in pairs if was >= 0)
+    answer = Answer(
+        text, ((said, math.log(confidence)),), tuple(inputs), tuple(outputs), first.float()
+    )
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(page(text, f"<h1>Which atom was which</h1>{answer._repr_html_()}"), "utf-8")
+    print(f"wrote {out}")
+    return answer
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:2])
