@@ -26,6 +26,7 @@ from regard.layers.join import concat_heads, mean_heads
 from regard.layers.linear_cross_entropy import linear_cross_entropy
 from regard.layers.mean_pool import MeanPool
 from regard.layers.multi_head import MultiHeadAttention
+from regard.layers.patch_embedding import PatchEmbedding
 from regard.layers.pool import Pool
 from regard.layers.reinforce import Reinforce
 from regard.layers.residual import PostNorm, PreNorm
@@ -64,6 +65,7 @@ __all__ = [
     "Level",
     "MeanPool",
     "MultiHeadAttention",
+    "PatchEmbedding",
     "PonderLoss",
     "Pool",
     "PostNorm",

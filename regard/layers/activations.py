@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-ActivationName = Literal["gelu", "gelu_tanh", "quick_gelu", "relu", "silu"]
+ActivationName = Literal["gelu", "gelu_tanh", "quick_gelu", "relu", "silu", "tanh"]
 
 
 def quick_gelu(x: Tensor) -> Tensor:
@@ -22,5 +22,6 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "quick_gelu": quick_gelu,
     "relu": F.relu,
     "silu": F.silu,
+    "tanh": torch.tanh,
 }
 """Name → function; `gelu` is exact, `gelu_tanh` GPT-2's approximation of it."""

@@ -23,6 +23,8 @@ MODELS = {
     "albert_spans": "regard.models.albert:AlbertSpans",
     "albert_masked_lm": "regard.models.albert:AlbertMaskedLM",
     "albert_pretraining": "regard.models.albert:AlbertPretraining",
+    "vit": "regard.models.vit:ViT",
+    "vit_classifier": "regard.models.vit:ViTClassifier",
     "rnnsearch": "regard.models.rnnsearch:RNNsearch",
     "luong": "regard.models.luong:Luong",
     "lstm": "regard.models.lstm:LSTMClassifier",

@@ -69,6 +69,27 @@ class Transposed:
 
 
 @dataclass(frozen=True)
+class Reshaped:
+    """Theirs has the same numbers in another shape, such as a convolution whose patches are apart.
+
+    Args:
+        ours: our shape.
+        theirs: their shape.
+    """
+
+    ours: tuple[int, ...]
+    theirs: tuple[int, ...]
+
+    def join(self, theirs: Sequence[Tensor]) -> Tensor:
+        """In our shape."""
+        return theirs[0].reshape(self.ours)
+
+    def split(self, ours: Tensor) -> Sequence[Tensor]:
+        """In their shape."""
+        return [ours.reshape(self.theirs)]
+
+
+@dataclass(frozen=True)
 class First:
     """Ours is the first of theirs, and the others are copies that nothing is computed from."""
 
@@ -169,6 +190,7 @@ ACTIVATION_WORDS = {
     "relu": "relu",
     "silu": "silu",
     "swish": "silu",
+    "tanh": "tanh",
 }
 """What Hugging Face calls the activations."""
 

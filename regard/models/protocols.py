@@ -51,6 +51,38 @@ class Encodes(Protocol):
 
 
 @runtime_checkable
+class EncodesImages(Protocol):
+    """A network that makes a vector of each patch of an image, which others are put upon."""
+
+    def forward(
+        self, images: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch tokens width"]:
+        """The vectors of the first token and of the patches."""
+        ...
+
+    def summary(
+        self, states: Float[Tensor, "batch tokens width"]
+    ) -> Float[Tensor, "batch summary_dim"]:
+        """One vector for each image, from those of its tokens."""
+        ...
+
+
+@runtime_checkable
+class ClassifiesImages(Protocol):
+    """A network that labels images.
+
+    One that has `attention_weights(images)` of `[batch, rows, columns]` shows how much each patch
+    counted.
+    """
+
+    def forward(
+        self, images: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch classes"]:
+        """Logits of the labels."""
+        ...
+
+
+@runtime_checkable
 class FillsIn(Protocol):
     """A network that says what stands behind a mask, as `regard.tasks.masked_lm` trains it."""
 

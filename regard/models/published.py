@@ -35,6 +35,7 @@ from regard.models.weights import at_most, read_head, shared_names
 FAMILIES = {
     "bert": "regard.models.bert.convert:FAMILY",
     "albert": "regard.models.albert.convert:FAMILY",
+    "vit": "regard.models.vit.convert:FAMILY",
 }
 """`model_type` in a Hugging Face folder → what is known of the family."""
 

@@ -37,6 +37,7 @@ from regard.layers import (
     PreNorm,
     Reinforce,
     ReinforceLoss,
+    SegmentEmbedding,
     SelfAttention,
     Stack,
     StackedLSTM,
@@ -52,6 +53,7 @@ from regard.normalizers import sparsemax
 from regard.positions import Learned, RoPE, Sinusoidal
 from regard.score_mods import ALiBi
 from regard.scores import Additive
+from regard.sequences import Sequences
 
 WIDTH, VOCAB = 6, 9
 LENGTHS = torch.tensor([5, 1, 3, 4])
@@ -111,6 +113,10 @@ def masked(layer: Any, x: Tensor, lengths: Tensor) -> Tensor:
 
 def by_place(layer: Any, x: Tensor, lengths: Tensor) -> Tensor:
     return layer(x)
+
+
+def of_texts(layer: Any, x: Tensor, lengths: Tensor) -> Tensor:
+    return layer(Sequences(x, lengths))
 
 
 def of_memory(layer: Any, x: Tensor, lengths: Tensor) -> Tensor:
@@ -238,6 +244,9 @@ ROWS = {
     "Stack": Row(lambda: Stack([encoder(), encoder(PreNorm)]), masked),
     "Stack, shared": Row(lambda: Stack.shared(encoder(), 2), masked),
     "StackedLSTM": Row(lambda: StackedLSTM(WIDTH, 4, num_layers=2), lstm_states, garbage=50.0),
+    "SegmentEmbedding": Row(
+        lambda: SegmentEmbedding(VOCAB, WIDTH, max_length=5), of_texts, tokens=True
+    ),
     "TokenEmbedding": Row(
         lambda: TokenEmbedding(VOCAB, WIDTH, positions=Sinusoidal(), scale=2.0),
         by_place,
@@ -256,12 +265,13 @@ ROWS = {
     "universal": Row(lambda: universal(encoder(), 3), masked),
 }
 NO_ROW = {"DecoderCache", "KVCache", "LSTMState", "Reinforce", "SentenceSplit", "StaticKVCache"} | {
-    "ACTOutput", "AuxLoss", "Heads", "Pool", "PonderLoss", "ReinforceLoss", "Sampled"
+    "ACTIVATIONS", "ACTOutput", "ActivationName", "AuxLoss", "Heads", "Pool", "PonderLoss", "ReinforceLoss", "Sampled",
+    "PatchEmbedding",
 } | {
     "concat_heads", "linear_cross_entropy", "mean_heads", "orthogonality_penalty", "sample_keys",
     "split_sentences",
 }  # fmt: skip
-"""Values, protocols, and functions of their own kind."""
+"""Values, protocols, functions of their own kind, and what reads images."""
 
 every = pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
 CLOSE: dict[str, float] = {"rtol": 0, "atol": 1e-12}

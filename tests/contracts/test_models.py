@@ -35,6 +35,8 @@ PROTOCOLS: dict[str, Any] = {
     "albert_spans": protocols.FindsSpans,
     "albert_masked_lm": protocols.FillsIn,
     "albert_pretraining": protocols.FillsIn,
+    "vit": protocols.EncodesImages,
+    "vit_classifier": protocols.ClassifiesImages,
     "rnnsearch": protocols.Translates,
     "luong": protocols.Translates,
     "lstm": protocols.Classifies,
@@ -61,6 +63,7 @@ ASKED_APART = {
     "bert": ("pooler",),
     "bert_masked_lm": ("encoder.pooler", "next_sentence"),
     "albert": ("pooler",),
+    "vit": ("pooler",),
     "albert_pretraining": ("encoder.pooler", "sentence_order"),
 }
 """Layers that another method than `forward` asks."""

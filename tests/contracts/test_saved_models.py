@@ -241,7 +241,7 @@ CONFIGS: dict[str, tuple[Callable[[Entries], str], str]] = {
         lambda e: json.dumps({**e, "embeddim": 3}),
         "there is no embeddim in .*; did you mean embed_dim",
     ),
-    "a missing key": (without_a_key, " needs (vocab|source_vocab|items)"),
+    "a missing key": (without_a_key, " needs (vocab|source_vocab|items|image_size)"),
     "a text": (lambda e: json.dumps({**e, "embed_dim": "x"}), "embed_dim must be a whole number"),
     "nothing": (lambda e: json.dumps({**e, "embed_dim": 0}), "embed_dim must be at least 1.*got 0"),
     "too much": (lambda e: json.dumps({**e, "embed_dim": 10**9}), "at most 65536, got 1000000000"),

@@ -33,6 +33,7 @@ DOCUMENTS = Sequences.of([[4, 8, 3, 5, 6, 10, 3], [3, 7], [9, 3, 3, 4, 4, 3, 11,
 STORIES = Sequences.of([[4, 8, 3, 5, 6, 3, 7, 3, 9, 3, 4, 11, 3], [], [10, 3, 4, 4, 11, 3]])
 WRITTEN = torch.tensor([[2, 5, 4, 6], [2, 8, 8, 3], [2, 4, 5, 7]])
 OFFERED = torch.tensor([[2, 7, 5], [3, 4, 4], [11, 2, 9]])
+IMAGES = torch.arange(3 * 2 * 8 * 6, dtype=torch.float64).reshape(3, 2, 8, 6).sin()
 
 BATCHES: dict[str, Batch] = {
     "transformer": (TEXTS, WRITTEN),
@@ -50,6 +51,8 @@ BATCHES: dict[str, Batch] = {
     "albert_spans": (TEXTS,),
     "albert_masked_lm": (TEXTS,),
     "albert_pretraining": (TEXTS,),
+    "vit": (IMAGES,),
+    "vit_classifier": (IMAGES,),
     "rnnsearch": (TEXTS, WRITTEN),
     "luong": (TEXTS, WRITTEN),
     "lstm": (TEXTS,),
@@ -69,6 +72,10 @@ _PAIR = {"source_vocab": VOCAB, "target_vocab": 9, "embed_dim": 4, "hidden_dim":
 _BLOCKS = {"embed_dim": 2 * WIDTH, "num_heads": 2, "ff_dim": 8, "layers": 2, "max_length": 9}
 _ITEMS = {"items": VOCAB, "embed_dim": WIDTH}
 _FEATURED = {"items": VOCAB, "embed_dim": 2, "feature_columns": 2, "values": 5}
+_IMAGES = {
+    **{"image_size": (8, 6), "patch_size": (4, 2), "channels": 2, "embed_dim": 2 * WIDTH},
+    **{"num_heads": 2, "ff_dim": 8, "layers": 2},
+}
 SIZES: dict[str, dict[str, Any]] = {
     "transformer": {**_BLOCKS, "source_vocab": VOCAB, "target_vocab": 9, "decoder_layers": 1},
     "transformer_classifier": {**_BLOCKS, "vocab": VOCAB, "classes": 3},
@@ -85,6 +92,8 @@ SIZES: dict[str, dict[str, Any]] = {
     "albert_spans": {**_BLOCKS, "vocab": VOCAB, "token_dim": 5},
     "albert_masked_lm": {**_BLOCKS, "vocab": VOCAB, "token_dim": 5},
     "albert_pretraining": {**_BLOCKS, "vocab": VOCAB, "token_dim": 5},
+    "vit": _IMAGES,
+    "vit_classifier": {**_IMAGES, "classes": 3},
     "rnnsearch": {**_PAIR, "maxout_dim": 3},
     "luong": {**_PAIR, "layers": 2, "max_source_length": 9},
     "lstm": {**_TEXT, "hidden_dim": 3},
@@ -152,6 +161,11 @@ _CHOICES: dict[str, list[dict[str, Any]]] = {
     "albert_spans": [{}],
     "albert_masked_lm": [{}, {"tied": False}],
     "albert_pretraining": [{}, {"tied": False}],
+    "vit": [
+        *({"activation": name, "summary_activation": name} for name in get_args(ActivationName)),
+        {"input_bias": False, "summary_dim": 5},
+    ],
+    "vit_classifier": [{}],
     "rnnsearch": [
         {"attention": _LOOKS},
         {"attention": "search(attention_dim=5)"},

@@ -1,0 +1,24 @@
+"""The vision transformer (Dosovitskiy et al., 2021), and a label for each image upon it."""
+
+from regard.models.vit.config import (
+    ViTClassifierConfig,
+    ViTConfig,
+    base,
+    huge,
+    large,
+    small,
+    tiny,
+)
+from regard.models.vit.model import ViT, ViTClassifier
+
+__all__ = [
+    "ViT",
+    "ViTClassifier",
+    "ViTClassifierConfig",
+    "ViTConfig",
+    "base",
+    "huge",
+    "large",
+    "small",
+    "tiny",
+]
