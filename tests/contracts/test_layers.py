@@ -256,6 +256,8 @@ ROWS = {
     "universal": Row(lambda: universal(encoder(), 3), masked),
 }
 NO_ROW = {"DecoderCache", "KVCache", "LSTMState", "Reinforce", "SentenceSplit", "StaticKVCache"} | {
+    "FixedKVCache", "Past", "WindowKVCache"
+} | {
     "ACTOutput", "AuxLoss", "Heads", "Pool", "PonderLoss", "ReinforceLoss", "Sampled"
 } | {
     "concat_heads", "linear_cross_entropy", "mean_heads", "orthogonality_penalty", "sample_keys",
