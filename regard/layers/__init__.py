@@ -38,6 +38,7 @@ from regard.layers.stacked_lstm import LSTMState, StackedLSTM
 from regard.layers.token_embedding import TokenEmbedding
 from regard.layers.universal import universal
 from regard.layers.unprojected import UnprojectedAttention
+from regard.layers.windowed import Windowed
 from regard.layers.word_dropout import WordDropout
 
 __all__ = [
@@ -63,6 +64,7 @@ __all__ = [
     "KVCache",
     "Past",
     "WindowKVCache",
+    "Windowed",
     "LSTMState",
     "Level",
     "MeanPool",

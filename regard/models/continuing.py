@@ -10,6 +10,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from regard.layers import KVCache, Past
+from regard.layers.attend import both
+from regard.masks import Causal
 from regard.sequences import Packed, Sequences
 
 NewCache = Callable[..., Past]
@@ -166,6 +168,14 @@ class Continuing(nn.Module):
 def texts(tokens: Tensor | Sequences | Packed) -> Sequences | Packed:
     """What a network reads, also where it is given as bare numbers, which have no padding."""
     return Sequences(tokens) if isinstance(tokens, Tensor) else tokens
+
+
+def only_before(source: Sequences | Packed) -> Any:
+    """What lets a token see itself and those before it in its own text.
+
+    Padding stands behind the tokens, so that none of them sees it anyway.
+    """
+    return both(source.mask, Causal()) if isinstance(source, Packed) else Causal()
 
 
 def _padding(starts: Int[Tensor, " rows"]) -> Int[Tensor, " rows"] | None:

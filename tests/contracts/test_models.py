@@ -29,6 +29,10 @@ PROTOCOLS: dict[str, Any] = {
     "bert_tagger": protocols.Tags,
     "bert_spans": protocols.FindsSpans,
     "bert_masked_lm": protocols.FillsIn,
+    "gpt": protocols.Encodes,
+    "gpt_classifier": protocols.Classifies,
+    "gpt_tagger": protocols.Tags,
+    "gpt_lm": protocols.Continues,
     "rnnsearch": protocols.Translates,
     "luong": protocols.Translates,
     "lstm": protocols.Classifies,
@@ -48,6 +52,7 @@ TABLES = {("youtube_dnn", "output")}
 PER_TOKEN = {
     *("transformer_tagger", "lstm_tagger", "attentive_reader"),
     *("bert", "bert_tagger", "bert_spans", "bert_masked_lm"),
+    *("gpt", "gpt_tagger", "gpt_lm"),
 }
 """Networks that answer with a place for each token, zeros where there is none."""
 ASKED_APART = {"bert": ("pooler",), "bert_masked_lm": ("encoder.pooler", "next_sentence")}
@@ -55,7 +60,10 @@ ASKED_APART = {"bert": ("pooler",), "bert_masked_lm": ("encoder.pooler", "next_s
 READS_NUMBERS = {"han", "memory"}
 """Networks whose shapes depend on where sentences end, so that without numbers there are none."""
 
-PACKS = {"transformer_classifier", "bert", "bert_classifier", "bert_tagger", "bert_masked_lm"}
+PACKS = {
+    *("transformer_classifier", "bert", "bert_classifier", "bert_tagger", "bert_masked_lm"),
+    *("gpt", "gpt_classifier", "gpt_tagger", "gpt_lm"),
+}
 """Networks that read packed texts."""
 
 

@@ -10,10 +10,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from regard.layers import Past
-from regard.layers.attend import both
 from regard.masks import Causal
 from regard.models.attention import Attends, maker, named
-from regard.models.continuing import Continuing, texts
+from regard.models.continuing import Continuing, only_before, texts
 from regard.models.transformer.assembly import (
     encoder,
     first_attend,
@@ -68,8 +67,8 @@ class TransformerLM(Continuing):
     ) -> Float[Tensor, "batch q_len width"]:
         """What the output layer reads."""
         source = texts(tokens)
-        x, mask = self.embedding.read(source), both(source.mask, Causal())
-        return self.decoder_norm(self.decoder(x, mask, **self._told(source)))
+        x = self.embedding.read(source)
+        return self.decoder_norm(self.decoder(x, only_before(source), **self._told(source)))
 
     @torch.no_grad()
     def attention_weights(
@@ -85,8 +84,8 @@ class TransformerLM(Continuing):
     ) -> Float[Tensor, "layers batch heads q_len q_len"]:
         """The exact weights of the self-attention, in every layer and head."""
         source = texts(tokens)
-        x, mask = self.embedding.read(source), both(source.mask, Causal())
-        return self.decoder.weights(x, mask, **self._told(source))
+        x = self.embedding.read(source)
+        return self.decoder.weights(x, only_before(source), **self._told(source))
 
     def features_after(
         self,
