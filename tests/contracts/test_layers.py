@@ -248,7 +248,7 @@ ROWS = {
         lambda: TokenEmbedding(VOCAB, WIDTH, positions=Learned(5, WIDTH)), by_place, tokens=True
     ),
     "UnprojectedAttention": Row(lambda: UnprojectedAttention(2), masked),
-    "Windowed": Row(lambda: Windowed(encoder(), 2), masked),
+    "Windowed": Row(lambda: Windowed(encoder(), 2), masked, garbage=50.0),
     "WordDropout": Row(lambda: WordDropout(0.5, unknown=1), by_place, tokens=True),
     "padded_rnn": Row(
         lambda: nn.LSTM(WIDTH, 4, 2, batch_first=True, bidirectional=True),

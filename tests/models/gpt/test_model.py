@@ -85,10 +85,14 @@ def test_what_ends_a_layer_starts_smaller_the_more_layers_there_are() -> None:
     for block in model.decoder:
         for layer in (block.attention.heads.output, block.feed_forward.output):
             assert float(layer.weight.detach().std()) == pytest.approx(0.02 / 4, rel=0.05)
-        assert float(block.feed_forward.hidden.weight.detach().std()) == pytest.approx(0.02, rel=0.05)
+        assert float(block.feed_forward.hidden.weight.detach().std()) == pytest.approx(
+            0.02, rel=0.05
+        )
     first = Gpt(GptConfig(vocab=50, embed_dim=160, num_heads=2, layers=8, norm="post"))
     for block in first.decoder:
-        assert float(block.feed_forward.output.weight.detach().std()) == pytest.approx(0.02, rel=0.05)
+        assert float(block.feed_forward.output.weight.detach().std()) == pytest.approx(
+            0.02, rel=0.05
+        )
 
 
 def test_tokens_and_lengths_that_are_not_there_are_said_by_name() -> None:
