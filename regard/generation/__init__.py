@@ -1,7 +1,7 @@
 """Writing with any model that answers a token with logits: decoding, filters, beam search."""
 
 from regard.generation.beam import beam_search
-from regard.generation.decode import NextTokens, decode, greedy, sample
+from regard.generation.decode import NextTokens, decode, greedy, most_probable, sample
 from regard.generation.decoder import Decoder
 from regard.generation.filters import (
     KeepMinP,
@@ -11,23 +11,34 @@ from regard.generation.filters import (
     Temperature,
 )
 from regard.generation.hypothesis import Hypothesis
+from regard.generation.row_seeds import RowSeeds
 from regard.generation.state import along, take
+from regard.generation.text_pieces import TextPieces
+from regard.generation.write import Beams, Greedy, Sample, stream, write
 from regard.layers.cache import BY_SOURCE
 
 __all__ = [
     "BY_SOURCE",
+    "Beams",
     "Decoder",
+    "Greedy",
     "Hypothesis",
     "KeepMinP",
     "KeepTopK",
     "KeepTopP",
     "NextTokens",
     "RepetitionPenalty",
+    "RowSeeds",
+    "Sample",
     "Temperature",
+    "TextPieces",
     "along",
     "beam_search",
     "decode",
     "greedy",
+    "most_probable",
     "sample",
+    "stream",
     "take",
+    "write",
 ]

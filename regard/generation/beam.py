@@ -10,7 +10,7 @@ from torch import Tensor
 
 from regard.generation.decode import PerSource, first_tokens
 from regard.generation.decoder import Decoder
-from regard.generation.hypothesis import Hypothesis
+from regard.generation.hypothesis import Ends, Hypothesis, ends_of
 from regard.generation.state import count_rows, rows_of_beams, rows_of_sources, take
 
 
@@ -20,7 +20,7 @@ def beam_search(
     encoded: Any,
     *,
     begin: PerSource,
-    end: int | None = None,
+    end: Ends = None,
     max_length: PerSource,
     beams: int = 4,
     length_penalty: float | None = None,
@@ -48,6 +48,7 @@ def beam_search(
     if length_penalty is not None and length_penalty < 0.0:
         raise ValueError(f"length_penalty must not be negative, got {length_penalty}")
     first, limit = first_tokens(encoded, begin, max_length)
+    ends = first.new_tensor(ends_of(end))
     found: list[list[Hypothesis]] = [[] for _ in range(count_rows(encoded))]
     sources = torch.arange(len(first), device=first.device)
     state = model.start(encoded, beams) if len(first) else None
@@ -62,12 +63,12 @@ def beam_search(
         logits, state = model.step(encoded, state, rows)
         logits = rearrange(logits, "(batch beams) vocab -> batch beams vocab", beams=beams)
         length = length + ~done
-        parent, token, score = _best(logits, score, length, done, end, length_penalty)
+        parent, token, score = _best(logits, score, length, done, ends, length_penalty)
         state = take(state, rows_of_beams(parent, beams))
         written = torch.take_along_dim(written, parent.unsqueeze(-1), dim=1)
         written = torch.cat([written, token.unsqueeze(-1)], dim=-1)
         length = length.gather(1, parent)
-        done = torch.zeros_like(done) if end is None else token == end
+        done = torch.isin(token, ends)
         over = done.all(1) | (written.shape[-1] >= limit)
         if over.any():
             _collect(found, sources[over], written[over], score[over], end)
@@ -85,7 +86,7 @@ def _best(
     score: Float[Tensor, "batch beams"],
     length: Int[Tensor, "batch beams"],
     done: Bool[Tensor, "batch beams"],
-    end: int | None,
+    ends: Int[Tensor, " ends"],
     length_penalty: float | None,
 ) -> tuple[Int[Tensor, "batch beams"], Int[Tensor, "batch beams"], Float[Tensor, "batch beams"]]:
     """Which beams to continue, with which token, and the log-probability that this gives."""
@@ -93,12 +94,12 @@ def _best(
     # Within a beam the order of its continuations is that of their logits.
     gain, token = logits.topk(each, dim=-1)
     gain = gain - logits.logsumexp(-1, keepdim=True)
-    if end is not None:
+    if len(ends):
         # A finished answer goes on with `</s>` at no cost, and with nothing else.
         idle = torch.full_like(gain[0, 0], -inf)
         idle[0] = 0.0
         gain = torch.where(done.unsqueeze(-1), idle, gain)
-        token = torch.where(done.unsqueeze(-1), end, token)
+        token = torch.where(done.unsqueeze(-1), ends[0], token)
     total = score.unsqueeze(-1) + gain
     ranked = total / _penalty(length, length_penalty, total.dtype).unsqueeze(-1)
     flat = "batch beams each -> batch (beams each)"
@@ -118,7 +119,7 @@ def _collect(
     sources: Int[Tensor, " some"],
     written: Int[Tensor, "some beams len"],
     score: Float[Tensor, "some beams"],
-    end: int | None,
+    end: Ends,
 ) -> None:
     """Put the answers of these sources in their places."""
     columns = (sources.tolist(), written.tolist(), score.tolist())

@@ -1,6 +1,6 @@
 """Writing token by token: drawn, or the most probable one at each step."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,8 @@ from torch import Tensor
 
 from regard.generation.decoder import Decoder
 from regard.generation.filters import Filters, filtered
-from regard.generation.hypothesis import Hypothesis
+from regard.generation.hypothesis import Ends, Hypothesis, ends_of
+from regard.generation.row_seeds import RowSeeds
 from regard.generation.state import count_rows, device_of_state, take
 
 PerSource = int | Int[Tensor, " batch"]
@@ -29,27 +30,35 @@ class NextTokens:
     log_probability: Float[Tensor, " rows"]
 
 
+Finished = Callable[[NextTokens], Sequence[bool]]
+"""Says of each row of a step whether it is finished with it, whatever its token is."""
+
+
 def decode(
     model: Decoder,
     encoded: Any,
     filters: Filters = (),
     *,
     begin: PerSource,
-    end: int | None = None,
+    end: Ends = None,
     max_length: PerSource,
-    generator: torch.Generator | None = None,
+    generator: torch.Generator | RowSeeds | None = None,
+    finished: Finished | None = None,
 ) -> Iterator[NextTokens]:
     """Write an answer to every source, step by step, each token drawn from the model's softmax.
 
-    A row is finished when it has written `end`, or `max_length` tokens; later steps are without it.
+    A row is finished when it has written `end`, or `max_length` tokens, or when `finished` says so;
+    later steps are without it.
 
     Args:
         encoded: what the model made of its input.
         filters: what becomes of the logits before a token is drawn, such as
             `(Temperature(0.8), KeepTopP(0.9))`.
         begin: the token before the first; one for each source if they differ.
-        end: the token after the last; None if there is no such token.
+        end: the token after the last, or several; None if there is no such token.
         max_length: greatest number of tokens, `end` counted; one for each source if they differ.
+        generator: of all rows together, or `RowSeeds`, with which no row depends on the others.
+        finished: is asked after each step.
 
     Raises `ValueError` for a greatest length below 1.
 
@@ -65,13 +74,32 @@ def decode(
     ([0, 1], [2, 3])
     ([0], [3])
     """
+    draws = generator.drawing() if isinstance(generator, RowSeeds) else None
 
-    def draw(logits: Tensor) -> Tensor:
+    def draw(logits: Tensor, rows: Tensor) -> Tensor:
         weights = torch.softmax(logits.float(), dim=-1)
+        if draws is not None:
+            return draws(weights, rows)
+        assert not isinstance(generator, RowSeeds)
         return torch.multinomial(weights, 1, generator=generator).squeeze(1)
 
     first = first_tokens(encoded, begin, max_length)
-    return _steps(model, encoded, filters, draw, *first, end)
+    return _steps(model, encoded, filters, draw, *first, end, finished)
+
+
+def most_probable(
+    model: Decoder,
+    encoded: Any,
+    filters: Filters = (),
+    *,
+    begin: PerSource,
+    end: Ends = None,
+    max_length: PerSource,
+    finished: Finished | None = None,
+) -> Iterator[NextTokens]:
+    """The steps of `decode` with the most probable token in the place of a drawn one."""
+    first = first_tokens(encoded, begin, max_length)
+    return _steps(model, encoded, filters, _best, *first, end, finished)
 
 
 def greedy(
@@ -80,12 +108,11 @@ def greedy(
     filters: Filters = (),
     *,
     begin: PerSource,
-    end: int | None = None,
+    end: Ends = None,
     max_length: PerSource,
 ) -> list[Hypothesis]:
     """The most probable token at each step, one answer to every source; see `decode`."""
-    first = first_tokens(encoded, begin, max_length)
-    steps = _steps(model, encoded, filters, lambda logits: logits.argmax(-1), *first, end)
+    steps = most_probable(model, encoded, filters, begin=begin, end=end, max_length=max_length)
     return _answers(count_rows(encoded), steps, end)
 
 
@@ -95,9 +122,9 @@ def sample(
     filters: Filters = (),
     *,
     begin: PerSource,
-    end: int | None = None,
+    end: Ends = None,
     max_length: PerSource,
-    generator: torch.Generator | None = None,
+    generator: torch.Generator | RowSeeds | None = None,
 ) -> list[Hypothesis]:
     """What `decode` draws, one answer to every source; `log_probability` is without filters."""
     steps = decode(
@@ -130,33 +157,40 @@ def _steps(
     model: Decoder,
     encoded: Any,
     filters: Filters,
-    choose: Callable[[Tensor], Tensor],
+    choose: Callable[[Tensor, Tensor], Tensor],
     token: Int[Tensor, " batch"],
     limit: Int[Tensor, " batch"],
-    end: int | None,
+    end: Ends,
+    finished: Finished | None,
 ) -> Iterator[NextTokens]:
     """The steps of all rows, whose next token `choose` takes from the logits."""
-    rows = torch.arange(len(token), device=token.device)
+    rows, ends = torch.arange(len(token), device=token.device), token.new_tensor(ends_of(end))
     written = token.unsqueeze(1)[:, :0]
     with torch.no_grad():
         state = model.start(encoded, 1) if len(rows) else None
     while len(rows):
         with torch.no_grad():
             logits, state = model.step(encoded, state, token)
-            token = choose(filtered(filters, logits, written))
+            token = choose(filtered(filters, logits, written), rows)
             gain = logits.gather(1, token.unsqueeze(1)).squeeze(1) - logits.logsumexp(-1)
-        yield NextTokens(rows, token, gain)
+        step = NextTokens(rows, token, gain)
+        done = None if finished is None else finished(step)
+        yield step
         written = torch.cat([written, token.unsqueeze(1)], dim=1)
-        stays = written.shape[1] < limit
-        if end is not None:
-            stays = stays & (token != end)
+        stays = (written.shape[1] < limit) & ~torch.isin(token, ends)
+        if done is not None:
+            stays = stays & ~torch.tensor(done, dtype=torch.bool, device=token.device)
         if not stays.all():
             rest = stays.nonzero().squeeze(1)
             encoded, state = take(encoded, rest, rest), take(state, rest, rest)
             rows, token, limit, written = (x[rest] for x in (rows, token, limit, written))
 
 
-def _answers(batch: int, steps: Iterable[NextTokens], end: int | None) -> list[Hypothesis]:
+def _best(logits: Tensor, rows: Tensor) -> Tensor:
+    return logits.argmax(-1)
+
+
+def _answers(batch: int, steps: Iterable[NextTokens], end: Ends) -> list[Hypothesis]:
     """Every source's tokens, put together."""
     written: list[list[int]] = [[] for _ in range(batch)]
     scores: Tensor | None = None

@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+Ends = int | Sequence[int] | None
+"""The token after the last one, several of which any is, or None where there is no such token."""
+
 
 @dataclass(frozen=True)
 class Hypothesis:
@@ -17,12 +20,25 @@ class Hypothesis:
     finished: bool
 
     @classmethod
-    def of(cls, written: Sequence[int], log_probability: float, end: int | None) -> "Hypothesis":
-        """What was written up to the first `end`.
+    def of(cls, written: Sequence[int], log_probability: float, end: Ends) -> "Hypothesis":
+        """What was written up to the first `end`, or the first of several.
 
         >>> Hypothesis.of([5, 6, 3, 3], -1.5, end=3)
         Hypothesis(tokens=(5, 6), log_probability=-1.5, finished=True)
         """
-        if end is None or end not in written:
-            return cls(tuple(written), log_probability, False)
-        return cls(tuple(written[: written.index(end)]), log_probability, True)
+        ends = ends_of(end)
+        for place, token in enumerate(written):
+            if token in ends:
+                return cls(tuple(written[:place]), log_probability, True)
+        return cls(tuple(written), log_probability, False)
+
+
+def ends_of(end: Ends) -> tuple[int, ...]:
+    """The tokens that end an answer.
+
+    >>> ends_of(None), ends_of(3), ends_of([3, 5])
+    ((), (3,), (3, 5))
+    """
+    if end is None:
+        return ()
+    return (end,) if isinstance(end, int) else tuple(end)

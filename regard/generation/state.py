@@ -95,7 +95,7 @@ def _taken(value: Any, rows: Tensor | None, sources: Tensor | None, axis: int) -
             held = getattr(value, field.name)
             changed[field.name] = _taken(held, chosen, sources, field.metadata.get("axis", axis))
         return replace(value, **changed)
-    if hasattr(value, "reorder"):
+    if hasattr(value, "reorder") and not isinstance(value, type):
         return value if rows is None else value.reorder(rows)
     return value
 

@@ -13,7 +13,7 @@ from regard.layers.attend import Attend
 from regard.layers.attention_pool import AttentionPool, orthogonality_penalty
 from regard.layers.aux_loss import AuxLoss, PonderLoss, ReinforceLoss
 from regard.layers.blocks import DecoderBlock, DecoderCache, EncoderBlock
-from regard.layers.cache import KVCache, StaticKVCache
+from regard.layers.cache import FixedKVCache, KVCache, Past, StaticKVCache, WindowKVCache
 from regard.layers.cross_attention import CrossAttention
 from regard.layers.dropout import Dropout
 from regard.layers.feed_forward import FeedForward, GatedFeedForward
@@ -39,6 +39,7 @@ from regard.layers.stacked_lstm import LSTMState, StackedLSTM
 from regard.layers.token_embedding import TokenEmbedding
 from regard.layers.universal import universal
 from regard.layers.unprojected import UnprojectedAttention
+from regard.layers.windowed import Windowed
 from regard.layers.word_dropout import WordDropout
 
 __all__ = [
@@ -60,7 +61,11 @@ __all__ = [
     "HardPool",
     "Heads",
     "Hierarchical",
+    "FixedKVCache",
     "KVCache",
+    "Past",
+    "WindowKVCache",
+    "Windowed",
     "LSTMState",
     "Level",
     "MeanPool",

@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from regard._typing import MaskMod
-from regard.layers.cache import BY_SOURCE, KVCache, StaticKVCache
+from regard.layers.cache import BY_SOURCE, KVCache, Past, StaticKVCache
 from regard.layers.cross_attention import CrossAttention
 from regard.layers.residual import PostNorm, PreNorm
 from regard.layers.self_attention import SelfAttention
@@ -39,7 +39,7 @@ class EncoderBlock(nn.Module):
         self,
         x: Float[Tensor, "batch q_len embed_dim"],
         mask: MaskMod | Bool[Tensor, "..."] | None = None,
-        cache: KVCache | None = None,
+        cache: Past | None = None,
     ) -> Float[Tensor, "batch q_len embed_dim"]:
         x = self.attention_residual(x, lambda x: self.attention(x, mask, cache))
         return self.feed_forward_residual(x, self.feed_forward)
@@ -57,7 +57,7 @@ class EncoderBlock(nn.Module):
 class DecoderCache:
     """What a decoder block keeps: its own past, and the memory's keys and values."""
 
-    past: KVCache
+    past: Past
     memory: StaticKVCache = field(metadata=BY_SOURCE)
 
     @property

@@ -13,12 +13,13 @@ from regard._pairwise import Count
 from regard._torch_private import is_jit_traced
 from regard._typing import MaskMod
 from regard.layers import torch_layer
-from regard.layers.attend import Attend
-from regard.layers.cache import KVCache, StaticKVCache
+from regard.layers.attend import Attend, both
+from regard.layers.cache import Past, StaticKVCache
 from regard.layers.heads import Heads
 from regard.layers.join import concat_heads
 from regard.layers.part_module import own
 from regard.layers.projection import Apart, Fused, Projection, Separate
+from regard.masks import Padding
 
 Join = Callable[[Tensor], Tensor]
 
@@ -143,35 +144,38 @@ class MultiHeadAttention(nn.Module):
         key: Float[Tensor, "batch k_len kv_dim"] | None = None,
         value: Float[Tensor, "batch k_len value_dim"] | None = None,
         mask: MaskMod | Bool[Tensor, "..."] | None = None,
-        cache: KVCache | StaticKVCache | None = None,
+        cache: Past | StaticKVCache | None = None,
     ) -> Float[Tensor, "batch q_len output_dim"]:
         """Attend to `key` and `value` (the query itself, and the key, where they are None).
 
-        A `KVCache` cache first takes in the new keys and values, and all it holds are attended to;
-        a `StaticKVCache` one stands in for them.
+        A cache of the past (`KVCache` and its like) first takes in the new keys and values, and all
+        it holds are attended to; a `StaticKVCache` one stands in for them.
         """
         if not isinstance(cache, StaticKVCache):
             key = query if key is None else key
             value = self._value(key, value)
         q, k, v = self._heads(query, key, value, cache)
-        if isinstance(cache, KVCache):
-            k, v = cache.append(k, v)
-        return self.output(self.join(self.attend(q, k, v, mask)))
+        if not isinstance(cache, Past):
+            return self.output(self.join(self.attend(q, k, v, mask)))
+        mask, first = _seen(cache, mask, k)
+        k, v = cache.append(k, v)
+        return self.output(self.join(self.attend(q, k, v, mask, q_offset=first)))
 
     def weights(
         self,
         query: Float[Tensor, "batch q_len embed_dim"],
         key: Float[Tensor, "batch k_len kv_dim"] | None = None,
         mask: MaskMod | Bool[Tensor, "..."] | None = None,
-        cache: KVCache | StaticKVCache | None = None,
+        cache: Past | StaticKVCache | None = None,
         rows: Chosen = None,
         heads: Chosen = None,
     ) -> Float[Tensor, "batch some_heads some_rows all_keys"]:
         """The exact weights of the same call, of all heads and queries or some; no cache grows."""
         q, k, _ = self._heads(query, query if key is None else key, None, cache)
-        if isinstance(cache, KVCache):
-            k = cache.keys(k)
-        return self.attend.weights(q, k, mask, rows, heads)
+        if not isinstance(cache, Past):
+            return self.attend.weights(q, k, mask, rows, heads)
+        mask, first = _seen(cache, mask, k)
+        return self.attend.weights(q, cache.keys(k), mask, rows, heads, q_offset=first)
 
     def precompute_kv(
         self,
@@ -191,7 +195,7 @@ class MultiHeadAttention(nn.Module):
             return q, cache.key, cache.value
         _check_width("key", key, self.kv_dim)
         q, k, v = self.projection(self.input, query, key, value)
-        past = cache.length if isinstance(cache, KVCache) else 0
+        past = cache.length if isinstance(cache, Past) else 0
         return self._turned(q, past), self._turned(k, past), v
 
     def _turned(self, heads: Tensor, offset: int) -> Tensor:
@@ -213,6 +217,12 @@ class MultiHeadAttention(nn.Module):
                 f"{list(value.shape[:2])}: every key needs one value"
             )
         return value
+
+
+def _seen(cache: Past, mask: Any, key: Tensor) -> tuple[Any, int | None]:
+    """The mask with what the cache hides, and where the first query stands among its keys."""
+    real = cache.real(key)
+    return mask if real is None else both(mask, Padding(keep=real)), cache.first_query
 
 
 def _width(name: str, value: Count) -> int:

@@ -7,7 +7,7 @@ from regard._backends._weights import Chosen
 from regard._pairwise import Count
 from regard._typing import MaskMod
 from regard.layers.attend import Attend
-from regard.layers.cache import KVCache
+from regard.layers.cache import Past
 from regard.layers.heads import Heads
 from regard.layers.join import concat_heads
 from regard.layers.multi_head import Join, MultiHeadAttention, Rotation
@@ -21,6 +21,7 @@ class SelfAttention(nn.Module):
 
     Example:
         >>> import torch
+        >>> from regard.layers import KVCache
         >>> from regard.masks import Causal
         >>> layer, cache = SelfAttention(16, 4, Attend(mask=Causal())), KVCache()
         >>> x = torch.randn(1, 5, 16)
@@ -51,7 +52,7 @@ class SelfAttention(nn.Module):
         self,
         x: Float[Tensor, "batch q_len embed_dim"],
         mask: MaskMod | Bool[Tensor, "..."] | None = None,
-        cache: KVCache | None = None,
+        cache: Past | None = None,
     ) -> Float[Tensor, "batch q_len output_dim"]:
         return self.heads(x, mask=mask, cache=cache)
 
@@ -59,7 +60,7 @@ class SelfAttention(nn.Module):
         self,
         x: Float[Tensor, "batch q_len embed_dim"],
         mask: MaskMod | Bool[Tensor, "..."] | None = None,
-        cache: KVCache | None = None,
+        cache: Past | None = None,
         rows: Chosen = None,
         heads: Chosen = None,
     ) -> Float[Tensor, "batch some_heads some_rows k_len"]:

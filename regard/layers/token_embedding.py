@@ -60,10 +60,19 @@ class TokenEmbedding(nn.Module):
         self.scale, self.dropout = scale, Dropout(dropout)
 
     def forward(
-        self, tokens: Int[Tensor, "batch q_len"], offset: int = 0
+        self,
+        tokens: Int[Tensor, "batch q_len"],
+        offset: int = 0,
+        positions: Int[Tensor, "#batch q_len"] | None = None,
     ) -> Float[Tensor, "batch q_len embed_dim"]:
-        """Embed tokens, the first of which stands at position `offset`."""
+        """Embed tokens, the first of which stands at position `offset`, or each at its own.
+
+        Args:
+            positions: all below `offset + q_len`; None where they go on from `offset`.
+        """
         x = self.tokens(tokens)
+        if positions is not None:
+            return self._sum(x, self._at(x, positions, offset))
         if self.sinusoidal is not None:
             return self._sum(x, self.sinusoidal(x, offset=offset))
         if self.learned is not None:
@@ -74,12 +83,15 @@ class TokenEmbedding(nn.Module):
         """Embed sequences, each of which begins at position 0."""
         if isinstance(source, Sequences):
             return self(source.ids)
-        x = self.tokens(source.ids)
-        if self.sinusoidal is not None:
-            return self._sum(x, self.sinusoidal(x)[source.positions])
+        return self(source.ids, positions=source.positions)
+
+    def _at(self, x: Tensor, positions: Tensor, offset: int) -> Tensor | None:
         if self.learned is not None:
-            return self._sum(x, self.learned.at(source.positions))
-        return self._sum(x, None)
+            return self.learned.at(positions)
+        if self.sinusoidal is None:
+            return None
+        table = self.sinusoidal(x.new_empty(0, offset + x.shape[1], x.shape[2]))
+        return table[positions]
 
     def _sum(self, x: Tensor, positions: Tensor | None) -> Tensor:
         if positions is not None:

@@ -61,11 +61,14 @@ class Coordinates(nn.Module):
         """`offset` is how many positions stand before the first of `x`.
 
         Args:
-            positions: counted from 0, where they are not those of the rows (`Packed`).
+            positions: counted from 0, all below `offset + q_len`, where they are not those of the
+                rows (`Packed`, or a batch with padding in front).
         """
-        where = self.waves(x, offset=offset + 1)
-        if positions is not None:
-            where = where[positions]
+        if positions is None:
+            where = self.waves(x, offset=offset + 1)
+        else:
+            wide = x.new_empty(0, offset + x.shape[1], x.shape[2])
+            where = self.waves(wide, offset=1)[positions]
         return x + (where + self.waves(x[:, :1], offset=step))
 
 
@@ -88,7 +91,7 @@ class UniversalStep(nn.Module):
         if cache is None:
             x = self.coordinates(x, self.number, positions=positions)
             return self.block(x, *given, **named)
-        x = self.coordinates(x, self.number, cache.length)
+        x = self.coordinates(x, self.number, cache.length, positions)
         return self.block(x, *given, cache=cache, **named)
 
     def precompute_kv(self, memory: Float[Tensor, "batch k_len embed_dim"]) -> Any:

@@ -160,6 +160,10 @@ class Word:
             return list(value) if isinstance(value, tuple) else value
         return next(theirs for theirs, ours in self.values.items() if ours == value)
 
+    def says(self, value: Any) -> bool:
+        """Whether they have a word for it."""
+        return self.values is None or value in self.values.values()
+
 
 @dataclass(frozen=True)
 class CountOfLabels(Word):
@@ -178,6 +182,27 @@ class CountOfLabels(Word):
     def written(self, value: Any) -> Any:
         """A name for each."""
         return {str(number): f"LABEL_{number}" for number in range(value)}
+
+
+@dataclass(frozen=True)
+class EndTokens(Word):
+    """The tokens that end a text: a number, several, or none."""
+
+    theirs: str = "eos_token_id"
+    ours: str = "ends"
+    usual: Any = None
+
+    def read(self, entries: Mapping[str, Any]) -> Any:
+        """All of them; raises `ValueError` for what is no number."""
+        value = entries.get(self.theirs, self.usual)
+        found = [] if value is None else value if isinstance(value, list) else [value]
+        if not all(isinstance(each, int) for each in found):
+            raise ValueError(f"its {self.theirs} is {shown(value)}, which is no token")
+        return tuple(found)
+
+    def written(self, value: Any) -> Any:
+        """The only one as a number."""
+        return list(value) if len(value) > 1 else next(iter(value), None)
 
 
 ACTIVATION_WORDS = {
@@ -231,6 +256,7 @@ class Family:
         head_words: their options that single networks have beside these.
         implied: architecture → options of ours that its name alone says.
         heads: how the names begin of what stands upon the body, and may be there unasked.
+        always: options of ours that the family's name alone says.
     """
 
     model_type: str
@@ -245,6 +271,12 @@ class Family:
     head_words: Mapping[str, Sequence[Word]] = field(default_factory=dict)
     implied: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     heads: tuple[str, ...] = ()
+    always: Mapping[str, Any] = field(default_factory=dict)
+
+    def fits(self, config: Any) -> bool:
+        """Whether a network of this configuration may be one of this family."""
+        always = all(getattr(config, key) == value for key, value in self.always.items())
+        return always and config.tag in self.networks.values()
 
     def words_of(self, network: str) -> list[Word]:
         """Their options that this network of ours has."""
@@ -267,7 +299,7 @@ class Family:
             for step in path:
                 inner = inner.setdefault(step, {})
             inner[last] = word.read(theirs)
-        return {**found, **self.implied.get(architecture, {})}
+        return {**found, **self.always, **self.implied.get(architecture, {})}
 
     def unknown(self, theirs: Mapping[str, Any], network: str) -> list[str]:
         """What their `config.json` says that nobody here reads."""
@@ -287,13 +319,16 @@ class Family:
 
     def unsaid(self, config: Any) -> list[str]:
         """Our options that their words cannot say, and that are not as usual."""
-        said = {tuple(word.ours.split(".")) for word in self.words_of(config.tag)}
-        said |= {(key,) for each in self.implied.values() for key in each}
-        return [
-            ".".join(path)
-            for path, value, usual in _leaves(config)
-            if path not in said and value != usual
-        ]
+        said = {word.ours: word for word in self.words_of(config.tag)}
+        alone = {key for each in self.implied.values() for key in each}
+        found = [key for key, value in self.always.items() if getattr(config, key) != value]
+        for path, value, usual in _leaves(config):
+            name = ".".join(path)
+            if name in said:
+                found += [] if said[name].says(value) else [name]
+            elif value != usual and name not in (*alone, *self.always):
+                found.append(name)
+        return found
 
     def their_entries(self, config: Any) -> dict[str, Any]:
         """Their `config.json` for our configuration."""

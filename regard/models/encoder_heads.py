@@ -23,6 +23,7 @@ class EncoderHead(nn.Module):
     encoder_type: ClassVar[Any]
     config_type: ClassVar[Any]
     summarizes: ClassVar[bool] = False
+    output_bias: ClassVar[bool] = True
 
     def __init__(self, config: Any, attend: Attends, outputs: int) -> None:
         super().__init__()
@@ -30,7 +31,7 @@ class EncoderHead(nn.Module):
         self.config: Any = self.encoder.config
         given = getattr(config, "output_dropout", None)
         self.dropout = Dropout(config.dropout if given is None else given)
-        self.output = nn.Linear(config.embed_dim, outputs)
+        self.output = nn.Linear(config.embed_dim, outputs, self.output_bias)
         start_normal(self.output, config.init_std)
 
     def weights(

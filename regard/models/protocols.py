@@ -140,7 +140,7 @@ class Continues(Decoder, Protocol):
         ...
 
     def encode(self, tokens: Int[Tensor, "batch q_len"]) -> Any:
-        """What `start` and `step` need of texts of one length; the last token begins the answer."""
+        """What `start` and `step` need of the texts; the last token of each begins the answer."""
         ...
 
 

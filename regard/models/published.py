@@ -36,6 +36,8 @@ FAMILIES = {
     "bert": "regard.models.bert.convert:FAMILY",
     "albert": "regard.models.albert.convert:FAMILY",
     "vit": "regard.models.vit.convert:FAMILY",
+    "gpt2": "regard.models.gpt.convert:GPT2",
+    "openai-gpt": "regard.models.gpt.convert:GPT1",
 }
 """`model_type` in a Hugging Face folder → what is known of the family."""
 
@@ -55,11 +57,11 @@ def family_named(model_type: Any) -> Family:
     return found
 
 
-def family_of(tag: str) -> Family | None:
-    """The family that a network of ours belongs to, if it is published."""
+def family_of(config: Any) -> Family | None:
+    """The family that a network of this configuration belongs to, if it is published."""
     for model_type in FAMILIES:
         found = family_named(model_type)
-        if tag in found.networks.values():
+        if found.fits(config):
             return found
     return None
 
@@ -361,7 +363,7 @@ def _drawn(like: Tensor, std: float) -> Tensor:
 
 def says_all(model: Any) -> bool:
     """Whether a network's configuration can be said in Hugging Face's words."""
-    family = family_of(model.config.tag)
+    family = family_of(model.config)
     return family is not None and not family.unsaid(model.config)
 
 
@@ -371,7 +373,7 @@ def save_published(model: nn.Module, folder: Path) -> None:
     Raises `ValueError` for a network whose parts or options have no words there.
     """
     config: Any = model.config
-    family = family_of(config.tag)
+    family = family_of(config)
     if family is None:
         raise ValueError(f"{config.tag} is no published network")
     if unsaid := family.unsaid(config):

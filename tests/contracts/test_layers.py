@@ -43,6 +43,7 @@ from regard.layers import (
     StackedLSTM,
     TokenEmbedding,
     UnprojectedAttention,
+    Windowed,
     WordDropout,
     mean_heads,
     universal,
@@ -256,6 +257,7 @@ ROWS = {
         lambda: TokenEmbedding(VOCAB, WIDTH, positions=Learned(5, WIDTH)), by_place, tokens=True
     ),
     "UnprojectedAttention": Row(lambda: UnprojectedAttention(2), masked),
+    "Windowed": Row(lambda: Windowed(encoder(), 2), masked, garbage=50.0),
     "WordDropout": Row(lambda: WordDropout(0.5, unknown=1), by_place, tokens=True),
     "padded_rnn": Row(
         lambda: nn.LSTM(WIDTH, 4, 2, batch_first=True, bidirectional=True),
@@ -267,6 +269,9 @@ ROWS = {
 NO_ROW = {"DecoderCache", "KVCache", "LSTMState", "Reinforce", "SentenceSplit", "StaticKVCache"} | {
     "ACTIVATIONS", "ACTOutput", "ActivationName", "AuxLoss", "Heads", "Pool", "PonderLoss", "ReinforceLoss", "Sampled",
     "PatchEmbedding",
+    "FixedKVCache", "Past", "WindowKVCache"
+} | {
+    "ACTOutput", "AuxLoss", "Heads", "Pool", "PonderLoss", "ReinforceLoss", "Sampled"
 } | {
     "concat_heads", "linear_cross_entropy", "mean_heads", "orthogonality_penalty", "sample_keys",
     "split_sentences",

@@ -37,6 +37,10 @@ PROTOCOLS: dict[str, Any] = {
     "albert_pretraining": protocols.FillsIn,
     "vit": protocols.EncodesImages,
     "vit_classifier": protocols.ClassifiesImages,
+    "gpt": protocols.Encodes,
+    "gpt_classifier": protocols.Classifies,
+    "gpt_tagger": protocols.Tags,
+    "gpt_lm": protocols.Continues,
     "rnnsearch": protocols.Translates,
     "luong": protocols.Translates,
     "lstm": protocols.Classifies,
@@ -57,6 +61,7 @@ PER_TOKEN = {
     *("transformer_tagger", "lstm_tagger", "attentive_reader"),
     *("bert", "bert_tagger", "bert_spans", "bert_masked_lm"),
     *("albert", "albert_tagger", "albert_spans", "albert_masked_lm", "albert_pretraining"),
+    *("gpt", "gpt_tagger", "gpt_lm"),
 }
 """Networks that answer with a place for each token, zeros where there is none."""
 ASKED_APART = {
@@ -73,6 +78,7 @@ READS_NUMBERS = {"han", "memory"}
 PACKS = {
     *("transformer_classifier", "bert", "bert_classifier", "bert_tagger", "bert_masked_lm"),
     *("albert", "albert_classifier", "albert_tagger", "albert_masked_lm", "albert_pretraining"),
+    *("gpt", "gpt_classifier", "gpt_tagger", "gpt_lm"),
 }
 """Networks that read packed texts."""
 

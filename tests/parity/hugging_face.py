@@ -58,7 +58,7 @@ def near_where_real(found: Tensor, wanted: Tensor, what: str) -> None:
 
 def gradients_like_theirs(ours: Any) -> dict[str, Tensor]:
     """The gradients of our weights under the names that theirs have."""
-    family = family_of(ours.config.tag)
+    family = family_of(ours.config)
     assert family is not None
     prefix = "" if ours.config.tag == next(iter(family.networks.values())) else family.prefix
     weights = dict(ours.named_parameters(remove_duplicate=False))

@@ -1,0 +1,110 @@
+"""Tokens to text as they come: no piece ends within a character or in half of a stop string."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from regard._printable import shown
+
+BROKEN = "\ufffd"
+"""What decoders put where bytes are no character, such as the first of several."""
+CONTEXT = 16
+"""Tokens before the new ones that are decoded with them, at least."""
+
+
+class Tokenizes(Protocol):
+    """What writing needs of a tokenizer, such as `regard.data.encoding.tokenizer.Tokenizer`."""
+
+    def encode(self, texts: Sequence[str]) -> Any:
+        """The numbers of each text."""
+        ...
+
+    def decode(self, numbers: Sequence[int]) -> str:
+        """The text of these numbers."""
+        ...
+
+
+class TextPieces:
+    """The text of tokens that come one after the other, in pieces that stay as they are.
+
+    All pieces together are the text of all tokens, up to the first stop string. Tokens are decoded
+    behind some that came before, so that a word knows of its space.
+
+    Args:
+        before: the tokens that they follow, whose text is known.
+        stop: strings before the first of which the text ends.
+
+    Raises `ValueError` for a stop string of nothing.
+
+    >>> class Letters:
+    ...     def decode(self, numbers):
+    ...         return bytes(numbers).decode(errors="replace")
+    >>> pieces = TextPieces(Letters(), stop=["stop"])
+    >>> [pieces.push(number) for number in "né st".encode()], pieces.stopped
+    (['n', '', 'é', ' ', '', ''], False)
+    >>> [pieces.push(number) for number in b"ep"], pieces.rest()
+    (['ste', 'p'], '')
+    """
+
+    def __init__(
+        self, tokenizer: Any, before: Sequence[int] = (), stop: Sequence[str] = ()
+    ) -> None:
+        if isinstance(stop, str):
+            raise TypeError(f"stop must be several strings, got {shown(stop)}: give [{stop!r}]")
+        if "" in stop:
+            raise ValueError("a stop string must have at least one character, got none")
+        self.tokenizer, self.stop = tokenizer, tuple(stop)
+        self.stopped = False
+        self._tokens = self._context(before)
+        self._mark = len(self._tokens)
+        self._known = self._decoded()
+        self._broken = self._held = ""
+
+    def push(self, token: int) -> str:
+        """What is certain of the text with one more token, and was not before."""
+        if self.stopped:
+            return ""
+        self._tokens.append(token)
+        text = self._decoded()
+        certain = text.rstrip(BROKEN)
+        self._broken = text[len(certain) :]
+        new, self._known = certain[len(self._known) :], max(certain, self._known, key=len)
+        if not self._broken and len(self._tokens) >= self._mark + CONTEXT:
+            self._tokens = self._tokens[self._mark :]
+            self._mark, self._known = len(self._tokens), self._decoded()
+        return self._up_to_stop(new)
+
+    def rest(self) -> str:
+        """What was kept back, because a character or a stop string might have come of it."""
+        if self.stopped:
+            return ""
+        rest, self._held, self._broken = self._held + self._broken, "", ""
+        return rest
+
+    def _up_to_stop(self, new: str) -> str:
+        text = self._held + new
+        places = [place for each in self.stop if (place := text.find(each)) >= 0]
+        if places:
+            self.stopped, self._held = True, ""
+            return text[: min(places)]
+        kept = max((_begun(text, each) for each in self.stop), default=0)
+        self._held = text[len(text) - kept :]
+        return text[: len(text) - kept]
+
+    def _decoded(self) -> str:
+        return str(self.tokenizer.decode(self._tokens)) if self._tokens else ""
+
+    def _context(self, before: Sequence[int]) -> list[int]:
+        """The last tokens that begin with a whole character."""
+        count = CONTEXT
+        while count < len(before):
+            tail = list(before[-count:])
+            if not str(self.tokenizer.decode(tail)).startswith(BROKEN):
+                return tail
+            count += 1
+        return list(before)
+
+
+def _begun(text: str, stop: str) -> int:
+    """How many characters at the end of a text may be the beginning of a stop string."""
+    longest = min(len(text), len(stop) - 1)
+    return next((n for n in range(longest, 0, -1) if text.endswith(stop[:n])), 0)

@@ -1,0 +1,204 @@
+"""Texts continued as texts: at once (`write`) or piece by piece (`stream`)."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from regard._printable import shown
+from regard.generation.beam import beam_search
+from regard.generation.decode import NextTokens, decode, most_probable
+from regard.generation.filters import Filters
+from regard.generation.hypothesis import Ends, ends_of
+from regard.generation.row_seeds import RowSeeds
+from regard.generation.text_pieces import TextPieces
+from regard.sequences import Sequences
+
+
+@dataclass(frozen=True)
+class Greedy:
+    """The most probable token at each step.
+
+    Args:
+        filters: what becomes of the logits before, such as `RepetitionPenalty(1.2)`.
+    """
+
+    filters: Filters = ()
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Tokens drawn from what the filters make of the logits.
+
+    Args:
+        filters: such as `(Temperature(0.8), KeepTopP(0.9))`.
+        seed: of every text, so that one comes out the same alone and among others; or one for each.
+    """
+
+    filters: Filters = ()
+    seed: int | Sequence[int] = 0
+
+
+@dataclass(frozen=True)
+class Beams:
+    """The best text that several parallel searches find (see `beam_search`)."""
+
+    beams: int = 4
+    length_penalty: float | None = None
+
+
+def write(
+    model: Any,
+    tokenizer: Any,
+    prompts: Sequence[str],
+    how: Greedy | Sample | Beams = Greedy(),
+    *,
+    max_new_tokens: int = 100,
+    stop: Sequence[str] = (),
+    end: Ends = None,
+) -> list[str]:
+    """Continue texts, and return what was written behind each.
+
+    Texts of different lengths are written to in one batch; what comes of one does not depend on the
+    others.
+
+    Args:
+        model: a network that continues texts, such as `GptLM`.
+        tokenizer: its tokenizer.
+        how: the most probable tokens, drawn ones, or a beam search.
+        max_new_tokens: greatest number of tokens, the end counted.
+        stop: strings before the first of which a text ends.
+        end: the tokens that end a text; those of the network's configuration if None.
+
+    Raises `ValueError` for an empty prompt, no token to write, and stop strings of a beam search.
+
+    >>> from regard.data.encoding.tokenizer import Tokenizer
+    >>> from regard.models.gpt import GptLM, GptLMConfig
+    >>> tokenizer = Tokenizer.train(["ein Hund", "ein Haus"], "characters")
+    >>> config = GptLMConfig(vocab=len(tokenizer), embed_dim=8, num_heads=2, layers=1)
+    >>> texts = write(GptLM(config).eval(), tokenizer, ["ein H", "e"], max_new_tokens=5)
+    >>> len(texts)
+    2
+    """
+    rows, ends = _read(tokenizer, prompts), _ends(model, end)
+    if not rows:
+        return []
+    encoded = _encoded(model, rows)
+    asked: dict[str, Any] = {"end": ends, "max_length": max_new_tokens}
+    written = _Written(tokenizer, rows, stop, ends)
+    if isinstance(how, Beams):
+        if stop:
+            raise ValueError("a beam search ends with tokens: leave stop out, or give end")
+        found = beam_search(
+            model,
+            encoded,
+            begin=encoded.last,
+            beams=how.beams,
+            length_penalty=how.length_penalty,
+            **asked,
+        )
+        return [written.of(row, best.tokens) for row, (best, *_) in enumerate(found)]
+    for _ in _steps(model, encoded, how, len(rows), finished=written.take, **asked):
+        pass
+    return written.ended()
+
+
+def stream(
+    model: Any,
+    tokenizer: Any,
+    prompt: str,
+    how: Greedy | Sample = Greedy(),
+    *,
+    max_new_tokens: int = 100,
+    stop: Sequence[str] = (),
+    end: Ends = None,
+) -> Iterator[str]:
+    """Continue a text, piece by piece: together they are what `write` returns.
+
+    No piece ends within a character, and none holds the beginning of a stop string.
+
+    >>> from regard.data.encoding.tokenizer import Tokenizer
+    >>> from regard.models.gpt import GptLM, GptLMConfig
+    >>> tokenizer = Tokenizer.train(["ein Hund", "ein Haus"], "characters")
+    >>> config = GptLMConfig(vocab=len(tokenizer), embed_dim=8, num_heads=2, layers=1)
+    >>> model = GptLM(config).eval()
+    >>> pieces = list(stream(model, tokenizer, "ein H", max_new_tokens=5))
+    >>> "".join(pieces) == write(model, tokenizer, ["ein H"], max_new_tokens=5)[0]
+    True
+    """
+    if not isinstance(prompt, str):
+        raise TypeError(f"stream continues one text, got {shown(prompt)}; write takes several")
+    if isinstance(how, Beams):
+        raise TypeError("a beam search knows its text at the end alone: use write")
+    rows, ends = _read(tokenizer, [prompt]), _ends(model, end)
+    written = _Written(tokenizer, rows, stop, ends)
+    asked = {"end": ends, "max_length": max_new_tokens, "finished": written.take}
+    return _pieces(_steps(model, _encoded(model, rows), how, 1, **asked), written)
+
+
+def _pieces(steps: Iterator[NextTokens], written: "_Written") -> Iterator[str]:
+    for _ in steps:
+        if written.news[0]:
+            yield written.news[0]
+    if rest := written.pieces[0].rest():
+        yield rest
+
+
+class _Written:
+    """What has been written behind each prompt."""
+
+    def __init__(
+        self, tokenizer: Any, rows: list[list[int]], stop: Sequence[str], ends: tuple[int, ...]
+    ) -> None:
+        self.pieces = [TextPieces(tokenizer, row, stop) for row in rows]
+        self.texts = [""] * len(rows)
+        self.news = [""] * len(rows)
+        self.ends = ends
+
+    def take(self, step: NextTokens) -> list[bool]:
+        """Read a step, and say which of its rows have come to a stop string."""
+        rows = step.rows.tolist()
+        for row, token in zip(rows, step.tokens.tolist(), strict=True):
+            self.news[row] = "" if token in self.ends else self.pieces[row].push(token)
+            self.texts[row] += self.news[row]
+        return [self.pieces[row].stopped for row in rows]
+
+    def of(self, row: int, tokens: Sequence[int]) -> str:
+        """The text of a whole answer."""
+        pieces = self.pieces[row]
+        return "".join(pieces.push(token) for token in tokens) + pieces.rest()
+
+    def ended(self) -> list[str]:
+        """The texts, of which no more will come."""
+        return [text + pieces.rest() for text, pieces in zip(self.texts, self.pieces, strict=True)]
+
+
+def _read(tokenizer: Any, prompts: Sequence[str]) -> list[list[int]]:
+    """The tokens of each prompt."""
+    if isinstance(prompts, str):
+        raise TypeError(f"prompts must be several texts, got {shown(prompts)}: give it in a list")
+    rows = [[int(token) for token in row] for row in tokenizer.encode(list(prompts))]
+    for number, row in enumerate(rows, 1):
+        if not row:
+            raise ValueError(f"text {number} of {len(rows)} is empty; give a beginning")
+    return rows
+
+
+def _ends(model: Any, end: Ends) -> tuple[int, ...]:
+    config = getattr(model, "config", None)
+    return ends_of(getattr(config, "ends", ()) if end is None else end)
+
+
+def _encoded(model: Any, rows: list[list[int]]) -> Any:
+    return model.encode(Sequences.of(rows).to(next(model.parameters()).device))
+
+
+def _steps(
+    model: Any, encoded: Any, how: Greedy | Sample, rows: int, **asked: Any
+) -> Iterator[NextTokens]:
+    if isinstance(how, Greedy):
+        return most_probable(model, encoded, how.filters, begin=encoded.last, **asked)
+    seeds = (how.seed,) * rows if isinstance(how.seed, int) else tuple(how.seed)
+    if len(seeds) != rows:
+        raise ValueError(f"there are {rows} texts but {len(seeds)} seeds: give one for each")
+    generator = RowSeeds(seeds)
+    return decode(model, encoded, how.filters, begin=encoded.last, generator=generator, **asked)
