@@ -266,12 +266,10 @@ ROWS = {
     ),
     "universal": Row(lambda: universal(encoder(), 3), masked),
 }
-NO_ROW = {"DecoderCache", "KVCache", "LSTMState", "Reinforce", "SentenceSplit", "StaticKVCache"} | {
-    "ACTIVATIONS", "ACTOutput", "ActivationName", "AuxLoss", "Heads", "Pool", "PonderLoss", "ReinforceLoss", "Sampled",
-    "PatchEmbedding",
-    "FixedKVCache", "Past", "WindowKVCache"
-} | {
-    "ACTOutput", "AuxLoss", "Heads", "Pool", "PonderLoss", "ReinforceLoss", "Sampled"
+NO_ROW = {
+    *("ACTIVATIONS", "ACTOutput", "ActivationName", "AuxLoss", "DecoderCache", "FixedKVCache"),
+    *("Heads", "KVCache", "LSTMState", "Past", "PatchEmbedding", "PonderLoss", "Pool"),
+    *("Reinforce", "ReinforceLoss", "Sampled", "SentenceSplit", "StaticKVCache", "WindowKVCache"),
 } | {
     "concat_heads", "linear_cross_entropy", "mean_heads", "orthogonality_penalty", "sample_keys",
     "split_sentences",
