@@ -171,6 +171,11 @@ class Schema:
         return kinds.index(ColumnKind.LABEL) if ColumnKind.LABEL in kinds else None
 
     @property
+    def aligned(self) -> bool:
+        """Whether the columns are two lists with as many values each, words and their tags."""
+        return [column.kind for column in self.required] == [ColumnKind.LIST] * 2
+
+    @property
     def divides_labels(self) -> bool:
         """Whether rows may be held out so that the labels keep their shares."""
         return (

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from regard.data.reading.cells import EACH, Bound
+from regard.data.reading.cells import EACH, SPACED, Bound
 from regard.data.reading.fits import EXACT, fit, name_fit, spelled
 from regard.data.reading.profile import Holds, Profile
 from regard.data.reading.readings import TELLING, Columns, is_own
@@ -43,7 +43,7 @@ def _is_likely(schema: Schema, roles: Sequence[tuple[Bound, Column]], columns: C
     """Whether anybody who said nothing can mean a table so."""
     by_name = [
         bool(
-            b.mark == EACH
+            b.mark in (EACH, SPACED)
             or name_fit(r, b.columns[0])
             or (schema.twins and has_twin(b.columns[0], columns))
         )
@@ -72,9 +72,11 @@ def _is_likely(schema: Schema, roles: Sequence[tuple[Bound, Column]], columns: C
 
 
 def _in_order(schema: Schema, bounds: Sequence[Bound], columns: Columns) -> bool:
-    """Whether columns that no name tells apart stand as the roles do: source, then target."""
+    """Whether columns that nothing tells apart stand as the roles do: source, then target."""
     last: dict[ColumnKind, int] = {}
     for bound, role in zip(bounds, schema.required, strict=False):
+        if bound.mark == SPACED:
+            continue
         if not bound.columns or name_fit(role, bound.columns[0]) or role.asked in columns.asked:
             continue
         place = columns.place(bound.columns[0])
