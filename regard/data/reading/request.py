@@ -1,14 +1,14 @@
 """What is asked of a path, and what is found there."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from regard.data.reading.lexicon import Lexicon
 from regard.data.reading.rows import RowSource
-from regard.data.reading.text_encoding import AUTO, encoding_of
+from regard.data.reading.text_encoding import AUTO, encoding_notes, encoding_of, encodings_of
 from regard.data.schema import Schema
 
 SPLIT_NAMES = {
@@ -76,6 +76,16 @@ class DataRequest:
     def encoding_of(self, path: Path) -> str:
         """The encoding of a file of text: as was said, or by its bytes."""
         return encoding_of(path) if self.encoding == AUTO else self.encoding
+
+    def encodings_of(self, paths: Iterable[Path]) -> dict[Path, str]:
+        """The encodings of files of text that belong together."""
+        if self.encoding == AUTO:
+            return encodings_of(paths)
+        return dict.fromkeys(paths, self.encoding)
+
+    def encoding_notes(self, paths: Iterable[Path]) -> tuple[str, ...]:
+        """What is to be said of the encodings of files of text, each found by itself."""
+        return encoding_notes({path: self.encoding_of(path) for path in paths}, self.encoding)
 
     @property
     def tasks(self) -> tuple[str, ...]:
