@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 from regard.data.reading.compression import inner_suffix
@@ -211,7 +210,8 @@ def _spaced(path: Path, encoding: str, dialect: Dialect) -> Dialect:
     behind = [cell.startswith(" ") for cells in rows for cell in cells[1:] if cell]
     spaced = behind and sum(behind) >= ALIKE * len(behind)
     # A cell `"a, b"` behind a space is no quoted one but for this, and falls apart.
-    apart = not rows or median(map(len, rows)) != len(rows[0])
+    lengths = sorted(map(len, rows))
+    apart = not rows or lengths[len(lengths) // 2] != len(rows[0])
     if spaced or (apart and counts[True] > counts[False]):
         return Dialect(dialect.mark, True, True)
     return dialect
