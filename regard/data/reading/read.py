@@ -17,12 +17,11 @@ from regard.data.reading.corpus import Corpus, Read, describe_corpus, fingerprin
 from regard.data.reading.generated import MADE, generated_layout, is_synthetic
 from regard.data.reading.hub import HUB, hub_layout
 from regard.data.reading.layout import find_layout
-from regard.data.reading.natural import natural
 from regard.data.reading.paths import files_of
 from regard.data.reading.peek import first_rows_of
 from regard.data.reading.request import DataRequest, Layout
 from regard.data.reading.rows import RowSource
-from regard.data.reading.store import stored_corpus, with_validation
+from regard.data.reading.store import stored_corpus, streamed
 from regard.data.reading.text_encoding import AUTO
 from regard.data.schema import Cell, Schema
 
@@ -151,7 +150,7 @@ def _streamed(found: Layout, request: DataRequest, files: tuple[Read, ...], dige
         raise ValueError(
             f"streaming is for {able or 'none of the tasks'}; {found.schema.task} is read whole"
         )
-    found, survey = with_validation(found, streaming=True)
+    found, labels = streamed(found)
     package = extra("datasets")
     columns = tuple(column.name for column in found.schema.columns[: len(found.names)])
     splits = {
@@ -162,9 +161,16 @@ def _streamed(found: Layout, request: DataRequest, files: tuple[Read, ...], dige
     }
     examples = list(islice(found.splits["train"].read(Counter()), 3))
     told = describe_corpus(found.schema, found.names, ["streamed"], found.notes, examples)
-    named = tuple(sorted(survey.counts, key=natural)) if survey else ()
     return Corpus(
-        found.schema, splits, found.names, told, digest, named, files, found.columns, found.encoding
+        found.schema,
+        splits,
+        found.names,
+        told,
+        digest,
+        labels,
+        files,
+        found.columns,
+        found.encoding,
     )
 
 
