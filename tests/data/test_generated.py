@@ -5,12 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from regard.data.reading import read as reading
 from regard.data.reading import stored_rows
 from regard.data.schema import SPLITS, Column, Schema
 from regard.data.synthetic.data_sets import DATA, SyntheticData
 from regard.data.synthetic.opinions import opinion_rows
-from tests.data.any_task import ALL, read
+from tests.data.any_task import ALL, read, read_as
 
 SIZES = {
     "opinions": ("classify", 7200),
@@ -88,7 +87,7 @@ def test_another_task_reads_a_data_set_of_its_own_columns(monkeypatch: pytest.Mo
 
     monkeypatch.setitem(DATA, "pairs", SyntheticData(pairs, ("morphs", "glosses"), {"train": 40}))
     schema = Schema("gloss", (Column("morphs"), Column("glosses")))
-    corpus = reading.read("synthetic:pairs", [*ALL, schema])
+    corpus = read_as("synthetic:pairs", [*ALL, schema])
     assert corpus.task == "gloss" and len(corpus.splits["valid"]) >= 1
 
 

@@ -14,7 +14,6 @@ from regard.data.reading import lines as lines_module
 from regard.data.reading.arrow import ArrowWriter, gathered, open_arrow
 from regard.data.reading.babi import write_babi
 from regard.data.reading.corpus import Corpus
-from regard.data.reading.read import read
 from regard.data.schema import (
     AtEnd,
     ByHash,
@@ -27,6 +26,7 @@ from regard.data.synthetic.stories import story_rows
 from regard.tasks.classify.schema import SCHEMA as CLASSIFY
 from regard.tasks.language_model.schema import SCHEMA as LANGUAGE_MODEL
 from tests.data.any_task import ALL
+from tests.data.any_task import read_as as read
 
 GLOSS = Schema(
     "gloss",

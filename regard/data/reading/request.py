@@ -44,8 +44,13 @@ class DataRequest:
     Args:
         asked: pairs of a role and the columns that play it, with commas between several; `source`
             and `target` are the two of any task with two, or two languages.
+        encoding: of text; `auto` finds it by the bytes of each file.
         as_trained: the columns are those of a trained run, so that one may be missing which that
             task can do without.
+        merged: labels of several spellings are one.
+        by_label: where nothing is given to validate on, as large a share of each label as can be
+            is held out.
+        known: labels whose spelling is settled.
 
     Raises `ValueError` for a task that is not known, and two of one name.
     """
@@ -55,6 +60,9 @@ class DataRequest:
     asked: tuple[tuple[str, str], ...] = ()
     encoding: str = AUTO
     as_trained: bool = False
+    merged: bool = True
+    by_label: bool = True
+    known: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         names = self.tasks
