@@ -37,7 +37,7 @@ class HeldOut:
 
     def read(self, notes: Counter[str]) -> Iterator[tuple[Cell, ...]]:
         for row in self.rows.read(notes):
-            draw = int(draws_of([row], self.first_line)[0])
+            draw = int.from_bytes(_digest(_drawn(row, self.first_line)), "big")
             if (draw < self.below) == (self.split == "valid"):
                 yield row
 
@@ -101,8 +101,12 @@ def draws_of(rows: Sequence[tuple[Cell, ...]], first_line: bool) -> np.ndarray:
 
 def hashes(cells: Iterable[bytes]) -> np.ndarray:
     """A number of 64 bits for each."""
-    whole = b"".join([blake2b(each, digest_size=8).digest() for each in cells])
+    whole = b"".join([_digest(each) for each in cells])
     return np.frombuffer(whole, dtype=">u8").astype(np.uint64)
+
+
+def _digest(cell: bytes) -> bytes:
+    return blake2b(cell, digest_size=8).digest()
 
 
 def _drawn(row: tuple[Cell, ...], first_line: bool) -> bytes:
