@@ -27,6 +27,7 @@ from regard.data.encoding.ragged import Ragged
 from regard.data.encoding.tokenizer import Tokenizer
 from regard.data.feeding.batching import by_tokens, padding_share
 from regard.data.reading.read import read
+from regard.data.reading.request import DataRequest
 from regard.layers import Attend
 from regard.layers.linear_cross_entropy import linear_cross_entropy
 from regard.models.transformer import (
@@ -173,7 +174,7 @@ def pairs_of(folder: str | None) -> tuple[Ragged, Ragged]:
         lengths[:, 1] = np.maximum(3, lengths[:, 0] + rng.integers(-3, 4, 29_000))
         sides = [[rng.integers(4, VOCAB, n) for n in lengths[:, side]] for side in (0, 1)]
         return Ragged.of(sides[0]), Ragged.of(sides[1])
-    train = read(folder, [TRANSLATE]).splits["train"]
+    train = read(folder, DataRequest((TRANSLATE,))).splits["train"]
     texts = (list(train["source"]), list(train["target"]))
     tokenizer = Tokenizer.train((text for side in texts for text in side), "bpe", VOCAB)
     return tokenizer.encode(texts[0]), tokenizer.encode(texts[1])

@@ -46,6 +46,7 @@ class Column:
             whose name alone makes no first row a header.
         telling: where a table has such an optional column, it is of this task.
         option: by which a caller says which column of the data this is, where that is not the name.
+        within: the role in whose cells this one's stand word for word, as answers do in passages.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Column:
     extra: bool = False
     telling: bool = False
     option: str = ""
+    within: str = ""
 
     @property
     def asked(self) -> str:
@@ -169,6 +171,11 @@ class Schema:
         """The place of the column of labels, if there is one."""
         kinds = [column.kind for column in self.columns]
         return kinds.index(ColumnKind.LABEL) if ColumnKind.LABEL in kinds else None
+
+    @property
+    def aligned(self) -> bool:
+        """Whether the columns are two lists with as many values each, words and their tags."""
+        return [column.kind for column in self.required] == [ColumnKind.LIST] * 2
 
     @property
     def divides_labels(self) -> bool:

@@ -12,6 +12,7 @@ from regard._spelling import parse
 from regard.config import KIND, Config, Positive, alternatives, checked, fields_of, walk
 from regard.data.reading.corpus import Corpus
 from regard.data.reading.read import read
+from regard.data.reading.request import DataRequest
 from regard.data.reading.text_encoding import AUTO
 from regard.data.schema import Schema
 from regard.errors import UsageError
@@ -462,20 +463,17 @@ def read_corpus(
     known: Sequence[str] = (),
 ) -> Corpus:
     """The data of a run; raises `ValueError` with the file and the line."""
-    return read(
-        data.path,
-        schemas,
+    request = DataRequest(
+        tuple(schemas),
         task,
-        columns=data.columns,
-        encoding=data.encoding,
+        tuple((option, name) for option, name in data.columns.items() if name),
+        data.encoding,
+        as_trained,
         merged=data.labels == "merged",
         by_label=data.hold_out == "label",
-        as_trained=as_trained,
-        known=known,
-        cache=cache,
-        streaming=data.streaming,
-        peek=peek,
+        known=tuple(known),
     )
+    return read(data.path, request, cache=cache, streaming=data.streaming, peek=peek)
 
 
 def _require_labels(schema: Schema, request: Request) -> None:

@@ -1,17 +1,21 @@
 """What a trained network is asked, row by row: of files, of standard input, of what is typed."""
 
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
 from typing import Any, BinaryIO
+from weakref import finalize
 
 from regard._io.files import read_json
 from regard.data.reading.every_row import EveryRow, every_row
 from regard.data.reading.input_columns import RoleColumns, right_bound
-from regard.data.reading.input_file import input_lines, input_table
+from regard.data.reading.input_file import input_lines, input_table, names_columns
 from regard.data.reading.json_tables import flattened
 from regard.data.reading.lexicon import Lexicon
-from regard.data.reading.lines import Line, every_line
+from regard.data.reading.lines import MAX_LINE_BYTES, Line, every_line
 from regard.data.reading.paths import not_there
 from regard.data.reading.tables import Table
 from regard.data.reading.text_encoding import AUTO, check_encoding
@@ -21,6 +25,7 @@ from regard.tasks.predictor import Predictor
 
 TEXT = "text"
 """What the lines of plain text are called where they are a column."""
+TAB = "\t"
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,21 @@ class Questions:
     rows: Callable[[], Iterator[Question]]
     notes: tuple[str, ...] = ()
     table: Table | None = None
+
+
+class Begun:
+    """A stream of bytes of which the first line was read already."""
+
+    def __init__(self, first: bytes, file: BinaryIO) -> None:
+        self._first, self._file = first, file
+
+    def readline(self, size: int = -1, /) -> bytes:
+        """The next line, or its first bytes."""
+        if not self._first:
+            return self._file.readline(size)
+        line = self._first if size < 0 else self._first[:size]
+        self._first = self._first[len(line) :]
+        return line
 
 
 @dataclass(frozen=True)
@@ -111,18 +131,58 @@ class Asker:
         return Questions(lambda: self._of_table(table, str(path), right), (*said, *notes), table)
 
     def of_stream(self, file: BinaryIO, name: str) -> Questions:
-        """Lines as they come, such as those of standard input."""
+        """Lines as they come, such as those of standard input; or a table, once all of it is there.
+
+        It is a table if its first line names the columns of what is asked.
+        """
         encoding = "utf-8" if self.encoding == AUTO else self.encoding
-        return Questions(lambda: self._of_lines(every_line(file, name, encoding), name))
+        first = file.readline(MAX_LINE_BYTES + 2)
+        mark = None if self.as_text else self._mark(first, encoding)
+        stream = Begun(first, file)
+        if mark is not None:
+            return self._of_table_in(stream, name, mark)
+        return Questions(lambda: self._of_lines(every_line(stream, name, encoding), name))
 
     def of_pipe(self, path: Path) -> Questions:
-        """Lines that come through a pipe with a name, once."""
+        """What comes through a pipe with a name, once, as what comes on standard input."""
+        return self.of_stream(open(path, "rb"), str(path))
+
+    def _mark(self, first: bytes, encoding: str) -> str | None:
+        """The mark between the names of columns, None where a first line is none of names."""
+        try:
+            line = first.removeprefix(BOM_UTF8).decode(encoding)
+        except UnicodeError:
+            return None
+        inputs = self.schema.inputs
+        known = [self.columns.known(r, n, len(inputs) == 1) for n, r in enumerate(inputs)]
+        return names_columns(line, known)
+
+    def _of_table_in(self, stream: "Begun", name: str, mark: str) -> Questions:
+        """The rows of a table that can be read once, by a copy that goes when they are gone."""
+        folder = Path(mkdtemp(prefix="regard-"))
+        path = folder / f"rows{'.tsv' if mark == TAB else '.csv'}"
+
+        def named(said: str) -> str:
+            return said.replace(str(path), name).replace(path.name, name)
 
         def rows() -> Iterator[Question]:
-            with open(path, "rb") as file:
-                yield from self.of_stream(file, str(path)).rows()
+            for each in found.rows():
+                yield replace(each, where=named(each.where), why=named(each.why))
 
-        return Questions(rows)
+        try:
+            with path.open("wb") as copy:
+                while raw := stream.readline(MAX_LINE_BYTES):
+                    copy.write(raw)
+            found = self.of_file(path)
+        except BaseException as error:
+            rmtree(folder, ignore_errors=True)
+            if isinstance(error, ValueError):
+                raise ValueError(named(str(error))) from None
+            raise
+        note = f"{name} is a table, by its first line; --as-text asks about that line too"
+        questions = Questions(rows, (note, *map(named, found.notes)), found.table)
+        finalize(questions, rmtree, folder, ignore_errors=True)
+        return questions
 
     def of_texts(self, texts: Sequence[str]) -> Questions:
         """Texts that were typed."""

@@ -24,6 +24,7 @@ from regard.config import Config, fields_of
 from regard.data.feeding.batching import by_tokens
 from regard.data.reading.corpus import Corpus
 from regard.data.reading.read import read
+from regard.data.reading.request import DataRequest
 from regard.data.schema import Schema
 from regard.tasks.details import Details
 from regard.tasks.predictor import Answer, Coder, Predictor, device_of
@@ -204,7 +205,8 @@ class Task(ABC):
         if cls.schema is None or data is None:
             raise ValueError(f"{cls.name} learns from data; give a corpus, or where it is")
         settings = cls.settings_type() if settings is None else settings
-        corpus = read(data, [cls.schema], cls.name) if isinstance(data, str) else data
+        request = DataRequest((cls.schema,), cls.name)
+        corpus = read(data, request) if isinstance(data, str) else data
         folder = place or Path(tempfile.mkdtemp(prefix="regard-"))
         coder = cls.learn(corpus, settings) if coder is None else coder
         coder.save(folder)

@@ -5,12 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from regard.data.reading import read as reading
-from regard.data.reading import store
+from regard.data.reading import stored_rows
 from regard.data.schema import SPLITS, Column, Schema
 from regard.data.synthetic.data_sets import DATA, SyntheticData
 from regard.data.synthetic.opinions import opinion_rows
-from tests.data.any_task import ALL, read
+from tests.data.any_task import ALL, read, read_as
 
 SIZES = {
     "opinions": ("classify", 7200),
@@ -88,13 +87,13 @@ def test_another_task_reads_a_data_set_of_its_own_columns(monkeypatch: pytest.Mo
 
     monkeypatch.setitem(DATA, "pairs", SyntheticData(pairs, ("morphs", "glosses"), {"train": 40}))
     schema = Schema("gloss", (Column("morphs"), Column("glosses")))
-    corpus = reading.read("synthetic:pairs", [*ALL, schema])
+    corpus = read_as("synthetic:pairs", [*ALL, schema])
     assert corpus.task == "gloss" and len(corpus.splits["valid"]) >= 1
 
 
 def test_too_many_labels_are_refused_with_what_to_say(monkeypatch: pytest.MonkeyPatch) -> None:
     few(monkeypatch, "opinions", train=30)
-    monkeypatch.setattr(store, "MAX_LABELS", 1)
+    monkeypatch.setattr(stored_rows, "MAX_LABELS", 1)
     with pytest.raises(
         ValueError, match=r"label has more than 1 different labels; say with --label"
     ):

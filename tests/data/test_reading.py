@@ -258,10 +258,11 @@ def test_a_large_file_is_read_in_bounded_memory(tmp_path: Path) -> None:
     script = (
         "import sys, resource; from pathlib import Path;"
         "from regard.data.reading.read import read;"
+        "from regard.data.reading.request import DataRequest;"
         "from regard.tasks.translate.schema import SCHEMA as TRANSLATE;"
         "from regard._io.extra import extra; extra('datasets'); extra('pyarrow.parquet');"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss;"
-        "corpus = read(sys.argv[1], [TRANSLATE], cache=Path(sys.argv[2]));"
+        "corpus = read(sys.argv[1], DataRequest((TRANSLATE,)), cache=Path(sys.argv[2]));"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"
     )
     call = [sys.executable, "-c", script, str(tmp_path / "a.tsv"), str(tmp_path / "cache")]

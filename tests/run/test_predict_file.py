@@ -243,7 +243,7 @@ def test_other_encodings_are_found_or_said(encoding: str, tmp_path: Path) -> Non
 def test_a_packed_file_is_read_as_what_is_in_it(tmp_path: Path) -> None:
     path = tmp_path / "q.csv.gz"
     path.write_bytes(gzip.compress(b"text,label\na,x\n\nb,y\n"))
-    assert ask(path).answers == ("A", "B")
+    assert ask(path).answers == ("A", None, "B")
 
 
 def test_lines_of_fasttext_are_asked_without_their_labels(tmp_path: Path) -> None:
@@ -468,3 +468,86 @@ def test_a_large_file_is_answered_in_bounded_memory(tmp_path: Path) -> None:
     peak(100)  # what is imported, and kept from then on
     # Two pieces of a megabyte, by which the encoding is found; the rows would be more.
     assert peak(20_000) < 3 * 2**20
+
+
+BLANK = {
+    "csv": 'id,text\n1,a\n\n2,b\n\n\n3,"two\nlines"\n\n',
+    "tsv": "id\ttext\n1\ta\n\n2\tb\n\n\n3\tc\n\n",
+    "jsonl": '{"id": 1, "text": "a"}\n\n{"text": "b"}\n\n  \n{"text": "c"}\n\n',
+    "txt": "a\n\nb\n\n\nc\n\n",
+}
+
+
+@pytest.mark.parametrize("came", BLANK)
+@pytest.mark.parametrize("ending", ["csv", "tsv", "jsonl", "txt"])
+def test_blank_lines_stay_in_their_place(came: str, ending: str, tmp_path: Path) -> None:
+    path, out = tmp_path / f"q.{came}", tmp_path / f"a.{ending}"
+    path.write_text(BLANK[came])
+    found = ask(path)
+    third = "TWO\nLINES" if came == "csv" else "C"
+    assert found.answers == ("A", None, "B", None, None, third, None)
+    assert (found.rows, found.answered) == (7, 3)
+    assert ask(path, out).rows == 7
+    if ending == "txt":
+        lines = out.read_text().split("\n")[:-1]
+        assert lines == ["A", "", "B", "", "", third.replace("\n", "\\n"), ""]
+        return
+    answers = [row["answer"] or None for row in read_back(out)]
+    wanted = third.replace("\n", "\\n") if ending == "tsv" else third
+    assert answers == ["A", None, "B", None, None, wanted, None]
+
+
+def test_blank_lines_before_the_names_are_no_rows(tmp_path: Path) -> None:
+    path = tmp_path / "q.csv"
+    path.write_text("\n\nid,text\n1,a\n")
+    assert ask(path).answers == ("A",)
+
+
+def through(text: str, task: str = "classify", **options: Any) -> list[Any]:
+    trained = options.pop("trained", Trained(text="review"))
+    made = asker(Echo(task), cast(Any, trained), options.pop("columns", {}), **options)
+    found = made.of_stream(io.BytesIO(text.encode()), "standard input")
+    return [reply.answer and reply.answer.best for reply in replies(Echo(task), found.rows())]
+
+
+@pytest.mark.parametrize(
+    "head", ["id,review", "review,label", '"id","review"', "id\treview", "ID;Review", "id,text"]
+)
+def test_names_of_columns_on_standard_input_are_no_text(head: str) -> None:
+    mark = next(each for each in ",\t;" if each in head)
+    rows = [("1", "a film"), ("2", "the film"), ("3", "no film")]
+    cells = [row if "label" not in head else row[::-1] for row in rows]
+    text = "".join(mark.join(row) + "\n" for row in [head.split(mark), *cells])
+    assert through(text) == ["A FILM", "THE FILM", "NO FILM"]
+    assert through(text, as_text=True)[0] == head.upper()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["so, text\nand so on\n", "review\na film\n", "a film, I review\nb\n", "so,so\n1,2\n",
+     "review,review\na,b\n", "good,bad\nreview\n", "\na,b\n"],
+)  # fmt: skip
+def test_what_is_no_name_on_standard_input_stays_a_text(text: str) -> None:
+    lines = text.split("\n")[:-1]
+    assert through(text) == [line.upper() or None for line in lines]
+
+
+def test_a_table_on_standard_input_keeps_its_columns_and_is_called_so(tmp_path: Path) -> None:
+    made = asker(Echo(), cast(Any, Trained(text="review")), {})
+    text = 'id,review\n1,"a, b"\n\n2,c,d\n3,"two\nlines"\n'
+    found = made.of_stream(io.BytesIO(text.encode()), "standard input")
+    assert found.notes[0].startswith("standard input is a table, by its first line; --as-text")
+    first, blank, long, last = found.rows()
+    assert first.kept == {"id": "1", "review": "a, b"} and last.asked == "two\nlines"
+    assert blank.asked is None and not blank.why
+    assert long.why.startswith("standard input line 4: 3 columns, where the first row has 2")
+    pairs = Trained(left="premise", right="hypothesis")
+    assert through("premise\thypothesis\na\tb\n", "match", trained=pairs) == ["A+B"]
+
+
+def test_the_copy_of_standard_input_goes_with_its_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert through("id,review\n1,a\n2,b\n") == ["A", "B"]
+    assert not list(tmp_path.iterdir())

@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 from regard.data.reading.corpus import Corpus
-from regard.data.reading.read import read
 from regard.models import model_class
 from regard.tasks import task_class
+from tests.data.any_task import read_as as read
 from tests.tables.corpora import corpus_of
 
 WORDS = ("ab", "bad", "cab", "dab", "e", "ace", "bee", "dad")

@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from regard.data.encoding.tokenizer import Tokenizer
-from regard.data.reading.read import read
 from regard.models.lstm import LSTMClassifier, LSTMConfig
 from regard.tasks.classify.schema import SCHEMA as CLASSIFY
 from regard.tasks.regress import Regress, RegressSettings
 from regard.tasks.regress.coder import Scale, TextsAndNumbers, load_scale
 from regard.tasks.regress.metrics import number_scores
 from regard.tasks.regress.schema import SCHEMA
+from tests.data.any_task import read_as as read
 from tests.tasks.rows import learn, splits_of_words
 
 FLOATS = st.floats(-100, 100, allow_subnormal=False)

@@ -1,6 +1,6 @@
 """Rows kept in an Arrow file, which is read through memory and may be larger than it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,26 +16,25 @@ ROWS_HELD, SIZE_HELD = 1000, 4 * 2**20
 
 @dataclass(frozen=True)
 class SplitSize:
-    """What a file holds; the characters are those of texts, the bytes all of the file."""
+    """What a file holds."""
 
     rows: int
-    characters: int
     bytes: int
 
 
-class ArrowWriter:
-    """Writes rows into a new file as they come; use it in `with`.
+def arrow_schema(columns: Sequence[Column]) -> Any:
+    """How columns are kept: those of kind `FLOAT` as doubles, of `BYTES` binary, others strings."""
+    arrow = extra("pyarrow")
+    types = {ColumnKind.FLOAT: arrow.float64(), ColumnKind.BYTES: arrow.binary()}
+    return arrow.schema([(each.name, types.get(each.kind, arrow.string())) for each in columns])
 
-    Columns of kind `FLOAT` become doubles, those of `BYTES` binary, all others strings.
-    """
+
+class ArrowWriter:
+    """Writes rows into a new file as they come; use it in `with`."""
 
     def __init__(self, path: Path, columns: Sequence[Column]) -> None:
-        arrow = extra("pyarrow")
-        types = {ColumnKind.FLOAT: arrow.float64(), ColumnKind.BYTES: arrow.binary()}
-        fields = [(each.name, types.get(each.kind, arrow.string())) for each in columns]
-        self._path, self._schema = path, arrow.schema(fields)
-        self._gathered: list[tuple[Cell, ...]] = []
-        self._held = self._rows = self._characters = 0
+        self._path, self._schema = path, arrow_schema(columns)
+        self._rows = 0
 
     def __enter__(self) -> "ArrowWriter":
         arrow = extra("pyarrow")
@@ -45,37 +44,55 @@ class ArrowWriter:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
-            if kind is None:
-                self._flush()
             self._stream.close()
         finally:
             self._file.close()
 
-    def add(self, row: tuple[Cell, ...]) -> None:
-        """Write a row, with a cell for each column."""
-        self._gathered.append(row)
-        self._held += sum(len(cell) for cell in row if not isinstance(cell, float))
-        self._characters += sum(len(cell) for cell in row if isinstance(cell, str))
-        if len(self._gathered) >= ROWS_HELD or self._held >= SIZE_HELD:
-            self._flush()
+    def write(self, rows: Sequence[tuple[Cell, ...]]) -> None:
+        """Write some rows, with a cell for each column."""
+        columns = zip(*rows, strict=True)
+        self.write_batch(batch_of(list(columns), self._schema))
+
+    def write_batch(self, batch: Any) -> None:
+        """Write rows that are an Arrow batch already."""
+        if batch.num_rows:
+            self._stream.write_batch(batch)
+        self._rows += batch.num_rows
 
     @property
     def size(self) -> SplitSize:
         """What was written, when the file is closed."""
-        return SplitSize(self._rows, self._characters, self._path.stat().st_size)
+        return SplitSize(self._rows, self._path.stat().st_size)
 
-    def _flush(self) -> None:
-        arrow = extra("pyarrow")
-        if self._gathered:
-            columns = zip(*self._gathered, strict=True)
-            arrays = [
-                _array(column, field.type)
-                for column, field in zip(columns, self._schema, strict=True)
-            ]
-            self._stream.write_batch(arrow.record_batch(arrays, schema=self._schema))
-        self._rows += len(self._gathered)
-        self._held = 0
-        self._gathered.clear()
+
+def gathered(rows: Iterable[tuple[Cell, ...]]) -> Iterator[list[tuple[Cell, ...]]]:
+    """Rows, as many together as memory bears."""
+    some: list[tuple[Cell, ...]] = []
+    held = 0
+    for row in rows:
+        some.append(row)
+        for cell in row:
+            if not isinstance(cell, float):
+                held += len(cell)
+        if len(some) >= ROWS_HELD or held >= SIZE_HELD:
+            yield some
+            some, held = [], 0
+    if some:
+        yield some
+
+
+def batch_of(columns: Sequence[Sequence[Cell]], schema: Any) -> Any:
+    """An Arrow batch of these columns."""
+    arrow = extra("pyarrow")
+    arrays = [_array(cells, field.type) for cells, field in zip(columns, schema, strict=True)]
+    return arrow.record_batch(arrays, schema=schema)
+
+
+def batches(path: Path) -> Iterator[Any]:
+    """The batches of such a file, one in memory at a time."""
+    arrow = extra("pyarrow")
+    with arrow.OSFile(str(path), "rb") as file, arrow.ipc.open_stream(file) as stream:
+        yield from stream
 
 
 def _array(cells: Sequence[Cell], kind: Any) -> Any:

@@ -12,6 +12,8 @@ from regard.data.reading.numbers_written import number_in
 from regard.data.reading.profile import is_missing, listed, pieces
 from regard.data.schema import Cell, Column, ColumnKind
 
+SPACED = " "
+"""As a mark: spaces stand between the words of a text, each of which has its tag."""
 EACH = "each"
 """As a mark: every column is one label, which a row has where it says yes."""
 _YES = frozenset("1 1.0 true yes y t x".split())
@@ -24,7 +26,8 @@ class Bound:
     Args:
         columns: several of texts are joined by line feeds.
         mark: what stands between the values of a list that is written in one cell, `[` for a list
-            as Python or JSON spells it, `EACH` for a column of yes and no for each value.
+            as Python or JSON spells it, `SPACED` for words and their tags, `EACH` for a column of
+            yes and no for each value.
         first: what dates begin with, the day or the month, where both are numbers.
         unknown: what a label says where there is none.
     """
@@ -160,7 +163,7 @@ def _split(text: str, mark: str) -> list[Any]:
     if mark == "[":
         found = listed(text)
         return [text] if found is None else found
-    return pieces(text, mark) if mark else text.split()
+    return text.split() if mark in ("", SPACED) else pieces(text, mark)
 
 
 def _float(role: Column, bound: Bound) -> Converted:

@@ -8,12 +8,11 @@ from typing import Any
 
 from regard._io.extra import extra
 from regard._io.files import read_json
-from regard.data.reading.compression import inner_suffix
 from regard.data.reading.json_tables import JSONLines, flattened
 from regard.data.reading.lines import Line, every_line, open_text
 from regard.data.reading.parquet_tables import BATCH, Parquet, named_classes
 from regard.data.reading.separated import Separated, quoted_rows, says_mark
-from regard.data.reading.tables import ENDINGS, Table
+from regard.data.reading.tables import Table
 
 Kept = Mapping[str, Any]
 
@@ -34,7 +33,7 @@ class EveryRow:
 
 
 def every_row(table: Table) -> Iterator[EveryRow]:
-    """The rows of a table, one after the other.
+    """The rows of a table, one after the other; a blank line is a row without values.
 
     Raises `ValueError` where the rest of the file cannot be read either.
     """
@@ -89,12 +88,7 @@ _Cells = Iterator[tuple[int, list[str], str]]
 
 
 def _cells(table: Separated, found: Iterator[Line], unread: dict[int, str]) -> _Cells:
-    """Where each row begins, its cells, and why they cannot be read.
-
-    A blank line is a row where there is one column, and in what is no table by its name; it is none
-    where there are several columns.
-    """
-    one = table.width == 1 or inner_suffix(table.path) not in ENDINGS
+    """Where each row begins, its cells, and why they cannot be read; a blank line is a row too."""
 
     def texts() -> Iterator[str]:
         for line in found:
@@ -108,8 +102,7 @@ def _cells(table: Separated, found: Iterator[Line], unread: dict[int, str]) -> _
         mark = None if dialect.mark == " " else dialect.mark
         for number, text in enumerate(texts(), 1):
             text = text.removesuffix("\n")
-            if text.strip() or one or unread:
-                yield number, text.split(mark) if text else [""], ""
+            yield number, text.split(mark) if text.strip() else [""], ""
         return
     reader = quoted_rows(texts(), dialect)
     begin = 1
@@ -122,20 +115,17 @@ def _cells(table: Separated, found: Iterator[Line], unread: dict[int, str]) -> _
             why = f"{error}; a quote within a quoted cell is written twice"
             yield begin, [], f"{table.path} line {begin}: {why}"
         else:
-            if cells or one or unread:
-                yield begin, cells or [""], ""
+            yield begin, cells or [""], ""
         begin = reader.line_num + 1
 
 
 def _of_json_lines(table: JSONLines) -> Iterator[EveryRow]:
     with open_text(table.path, table.encoding) as (file, spelled):
         for line in every_line(file, str(table.path), spelled):
-            if not (line.text.strip() or line.why):
-                continue
             where, why = f"{table.path} line {line.number}", line.why
             entry: Any = {}
             try:
-                entry = read_json(line.text) if not why else {}
+                entry = read_json(line.text) if line.text.strip() and not why else {}
             except ValueError as error:
                 why = f"{where} is not a JSON object: {error}"
             if not isinstance(entry, dict):

@@ -38,6 +38,15 @@ class RoleColumns:
                 return name, by_caller
         return "", False
 
+    def known(self, role: Column, place: int, alone: bool) -> tuple[str, ...]:
+        """The names that the column of a role may have: as was said, else as such are called.
+
+        Args:
+            alone: nothing else is asked, so that it may be called a text as well.
+        """
+        name, _ = self.of(role, place)
+        return (*([name] if name else []), role.asked, *role.called, *(TEXTS if alone else ()))
+
     @property
     def names(self) -> tuple[str, ...]:
         """Every name that was said, and its parts where it is several."""

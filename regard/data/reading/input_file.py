@@ -18,6 +18,8 @@ from regard.data.reading.text_encoding import AUTO, encoding_of
 from regard.data.schema import Schema
 
 _LINES_LOOKED_AT = 200
+_MARKS = (",", "\t", ";")
+_WORDS_OF_NAME = 3
 _BINARY = (".parquet", ".arrow", ".xlsx")
 
 
@@ -50,6 +52,29 @@ def input_table(
     if suffix not in ENDINGS and _is_damaged_text(path, spelled):
         return None
     return open_table(path, spelled, lexicon, names, schema.running_text)
+
+
+def names_columns(line: str, roles: Sequence[Sequence[str]]) -> str | None:
+    r"""The mark between the names in a first line of a table, None for a line of text.
+
+    Args:
+        roles: for each role of what is asked, the names that its column may have.
+
+    >>> names_columns("id,text", [["text"]]), names_columns("so, text", [["text"]])
+    (',', None)
+    """
+    for mark in _MARKS:
+        cells = [cell.removeprefix('"').removesuffix('"') for cell in line.strip().split(mark)]
+        lower = [cell.lower() for cell in cells]
+        if len(cells) < 2 or len({*lower}) < len(cells) or not all(map(_is_name, cells)):
+            continue
+        if all(any(name.lower() in lower for name in names) for names in roles):
+            return mark
+    return None
+
+
+def _is_name(cell: str) -> bool:
+    return cell == cell.strip() and 0 < len(cell.split()) <= _WORDS_OF_NAME
 
 
 def input_lines(path: Path, encoding: str) -> Iterator[Line]:

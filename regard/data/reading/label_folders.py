@@ -4,9 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from regard.data.reading.request import SPLIT_NAMES, DataRequest, Layout, split_named
-from regard.data.reading.rows import LabelledFiles, RowSource
-from regard.data.reading.side_by_side import LABEL_ENDINGS
-from regard.data.schema import Schema
+from regard.data.reading.side_by_side import LABEL_ENDINGS, labelled_files
 
 UNLABELLED = ("unsup", "unlabeled", "unlabelled")
 """Folders of texts that have no label."""
@@ -29,20 +27,20 @@ def label_folders(path: Path, request: DataRequest) -> Layout | None:
     roots = (
         {s: parts[s] for s in SPLIT_NAMES if s in parts} if "train" in parts else {"train": root}
     )
-    splits: dict[str, RowSource] = {}
+    splits: dict[str, tuple[tuple[str, Path], ...]] = {}
     left: list[str] = []
     for split, place in roots.items():
         files = tuple((p.parent.name, p) for p in sorted(place.glob("*/*.txt")))
         left += sorted({label for label, _ in files if label.lower() in UNLABELLED})
         files = tuple((label, p) for label, p in files if label.lower() not in UNLABELLED)
         if len({label for label, _ in files}) > 1:
-            splits[split] = LabelledFiles(files, request.encoding, whole=True)
+            splits[split] = files
     if "train" not in splits:
         return None
     notes = ["the folders of the texts are their labels"]
     if left:
         notes.append(f"texts without a label are left out: {', '.join(dict.fromkeys(left))}")
-    return _layout(schema, splits, tuple(notes))
+    return labelled_files(schema, splits, request, tuple(notes), whole=True)
 
 
 def text_files_of_labels(path: Path, files: Sequence[Path], request: DataRequest) -> Layout | None:
@@ -53,8 +51,8 @@ def text_files_of_labels(path: Path, files: Sequence[Path], request: DataRequest
     if schema is None or len(labels) < 2 or not labels <= LABEL_ENDINGS:
         return None
     pairs = tuple((p.stem, p) for p in texts)
-    rows = LabelledFiles(pairs, request.encoding)
-    return _layout(schema, {"train": rows}, ("the names of the files are the labels",))
+    notes = ("the names of the files are the labels",)
+    return labelled_files(schema, {"train": pairs}, request, notes)
 
 
 def _root(path: Path, depth: int) -> Path | None:
@@ -66,8 +64,3 @@ def _root(path: Path, depth: int) -> Path | None:
     if train is not None and _root(train, 1) == train:
         return path
     return _root(inner[0], depth - 1) if len(inner) == 1 and depth > 1 else None
-
-
-def _layout(schema: Schema, splits: dict[str, RowSource], notes: tuple[str, ...]) -> Layout:
-    names = tuple(column.name for column in schema.columns)
-    return Layout(schema, names, splits, notes)

@@ -21,6 +21,7 @@ from regard.data.reading.tables import ENDINGS, JoinedTables, Table
 from regard.data.reading.text_encoding import check_encoding
 from regard.data.schema import Schema
 
+_BINARY = (".parquet", ".arrow", ".xlsx", ".pdf", ".png", ".jpg")
 SAVED = ("state.json", "dataset_info.json")
 """Files that `datasets` leaves in a folder that it saved."""
 
@@ -88,19 +89,17 @@ def _files(files: Files, request: DataRequest) -> Layout:
         return _text(files, request)
     tables = {split: _joined(some, table, first, request) for split, some in files.items()}
     layout = tabled(tables, str(first), request, encoding)
-    note = _encoding_note(first, encoding, request)
-    return layout if note is None else replace(layout, notes=(note, *layout.notes))
+    notes = _encoding_notes(files, request)
+    return replace(layout, notes=(*notes, *layout.notes)) if notes else layout
 
 
 def _encoding(path: Path, request: DataRequest) -> str:
-    binary = path.suffix.lower() in (".parquet", ".arrow", ".xlsx", ".pdf", ".png", ".jpg")
-    return "utf-8" if binary else request.encoding_of(path)
+    return "utf-8" if path.suffix.lower() in _BINARY else request.encoding_of(path)
 
 
-def _encoding_note(path: Path, encoding: str, request: DataRequest) -> str | None:
-    if encoding == "utf-8" or encoding == request.encoding:
-        return None
-    return f"{path.name} is read as {encoding}, found by its bytes; say another with --encoding"
+def _encoding_notes(files: Files, request: DataRequest) -> tuple[str, ...]:
+    every = [path for some in files.values() for path in some]
+    return request.encoding_notes(p for p in every if p.suffix.lower() not in _BINARY)
 
 
 def _table(path: Path, encoding: str, request: DataRequest) -> Table | None:
@@ -139,11 +138,10 @@ def _saved(path: Path, request: DataRequest) -> Layout | None:
 
 
 def _stories(schema: Schema, files: list[Path], request: DataRequest) -> Layout:
-    encoding = request.encoding_of(files[0])
-    splits, notes = story_parts(files, encoding)
-    return Layout(
-        schema, tuple(column.name for column in schema.columns), splits, notes, (), encoding
-    )
+    splits, notes = story_parts(files, request.encoding_of)
+    notes = (*request.encoding_notes(files), *notes)
+    names = tuple(column.name for column in schema.columns)
+    return Layout(schema, names, splits, notes, (), request.encoding_of(files[0]))
 
 
 def _text(files: Files, request: DataRequest) -> Layout:
@@ -154,8 +152,7 @@ def _text(files: Files, request: DataRequest) -> Layout:
         for split, some in files.items():
             parts = tuple(Running(path, request.encoding) for path in some)
             splits[split] = parts[0] if len(parts) == 1 else Joined(parts)
-        note = _encoding_note(files["train"][0], encoding, request)
-        notes = [] if note is None else [note]
+        notes = [*_encoding_notes(files, request)]
         if len(files["train"]) > 1:
             names = ", ".join(path.name for path in files["train"][:4])
             notes.append(f"{len(files['train'])} files are read one behind the other: {names}")

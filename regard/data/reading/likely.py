@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 
-from regard.data.reading.cells import EACH, Bound
-from regard.data.reading.fits import EXACT, fit, name_fit, spelled
+from regard.data.reading.cells import EACH, SPACED, Bound
+from regard.data.reading.fits import EXACT, PARTLY, fit, name_fit, spelled
 from regard.data.reading.profile import Holds, Profile
 from regard.data.reading.readings import TELLING, Columns, is_own
 from regard.data.reading.request import DataRequest
 from regard.data.reading.role_choices import has_twin
+from regard.data.reading.word_for_word import word_for_word
 from regard.data.schema import Column, ColumnKind, Schema
 
 
@@ -36,14 +37,39 @@ def suits(
             return False
     if not told and not _is_likely(schema, roles, columns):
         return False
+    if not told and word_for_word(schema, bounds, columns) < 0:
+        return False
+    if not told and schema.any_two and unanswered(columns, request):
+        # What has the names of another task is no pair of any two texts.
+        if not any(name_fit(role, bound.columns[0]) for bound, role in roles):
+            return False
     return _in_order(schema, bounds, columns)
+
+
+def unanswered(columns: Columns, request: DataRequest) -> tuple[Schema, tuple[str, ...]] | None:
+    """The task whose questions a table has by their names, without answers; and its columns."""
+    for schema in request.schemas:
+        right = schema.right
+        if len(schema.inputs) < 2 or schema.twins or right is None:
+            continue
+        named = [_called(role, columns) for role in schema.inputs]
+        answers = _called(right, columns)
+        if answers and columns.profile(answers).holds is Holds.NOTHING:
+            answers = None
+        if all(named) and not answers:
+            return schema, tuple(each for each in named if each)
+    return None
+
+
+def _called(role: Column, columns: Columns) -> str | None:
+    return next((name for name in columns.values if name_fit(role, name) > PARTLY), None)
 
 
 def _is_likely(schema: Schema, roles: Sequence[tuple[Bound, Column]], columns: Columns) -> bool:
     """Whether anybody who said nothing can mean a table so."""
     by_name = [
         bool(
-            b.mark == EACH
+            b.mark in (EACH, SPACED)
             or name_fit(r, b.columns[0])
             or (schema.twins and has_twin(b.columns[0], columns))
         )
@@ -72,9 +98,11 @@ def _is_likely(schema: Schema, roles: Sequence[tuple[Bound, Column]], columns: C
 
 
 def _in_order(schema: Schema, bounds: Sequence[Bound], columns: Columns) -> bool:
-    """Whether columns that no name tells apart stand as the roles do: source, then target."""
+    """Whether columns that nothing tells apart stand as the roles do: source, then target."""
     last: dict[ColumnKind, int] = {}
     for bound, role in zip(bounds, schema.required, strict=False):
+        if bound.mark == SPACED:
+            continue
         if not bound.columns or name_fit(role, bound.columns[0]) or role.asked in columns.asked:
             continue
         place = columns.place(bound.columns[0])

@@ -10,7 +10,7 @@ import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, Protocol
 
 from regard.data.reading.compression import open_plain
 from regard.data.reading.text_encoding import AUTO, encoding_of
@@ -38,6 +38,13 @@ def lines(path: Path, encoding: str = "utf-8") -> Iterator[str]:
             yield _decoded(raw, path, number, spelled)
 
 
+class Readable(Protocol):
+    """What is read line by line."""
+
+    def readline(self, size: int = -1, /) -> bytes:
+        """The next line, or its first bytes."""
+
+
 class Line(NamedTuple):
     """A line of text, or why it cannot be read."""
 
@@ -46,7 +53,7 @@ class Line(NamedTuple):
     why: str = ""
 
 
-def every_line(file: BinaryIO, name: str, encoding: str) -> Iterator[Line]:
+def every_line(file: "Readable", name: str, encoding: str) -> Iterator[Line]:
     r"""Every line of a text as it comes, those that cannot be read too; each stays in its place.
 
     Args:
@@ -156,7 +163,7 @@ def is_wide(encoding: str) -> bool:
     return "\n".encode(encoding) != b"\n"
 
 
-def _rest(file: BinaryIO) -> int:
+def _rest(file: "Readable") -> int:
     size = 0
     while raw := file.readline(MAX_LINE_BYTES):
         size += len(raw)

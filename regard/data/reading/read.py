@@ -4,7 +4,7 @@ import shutil
 import tempfile
 import weakref
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from hashlib import sha256
@@ -17,42 +17,27 @@ from regard.data.reading.corpus import Corpus, Read, describe_corpus, fingerprin
 from regard.data.reading.generated import MADE, generated_layout, is_synthetic
 from regard.data.reading.hub import HUB, hub_layout
 from regard.data.reading.layout import find_layout
-from regard.data.reading.natural import natural
 from regard.data.reading.paths import files_of
 from regard.data.reading.peek import first_rows_of
 from regard.data.reading.request import DataRequest, Layout
 from regard.data.reading.rows import RowSource
-from regard.data.reading.store import stored_corpus, with_validation
-from regard.data.reading.text_encoding import AUTO
-from regard.data.schema import Cell, Schema
+from regard.data.reading.store import stored_corpus, streamed
+from regard.data.schema import Cell
 
 
 def read(
     path: str,
-    schemas: Sequence[Schema],
-    task: str | None = None,
+    request: DataRequest,
     *,
-    source: str | None = None,
-    target: str | None = None,
-    columns: Mapping[str, str] | None = None,
-    encoding: str = AUTO,
-    merged: bool = True,
-    by_label: bool = True,
-    as_trained: bool = False,
-    known: Sequence[str] = (),
     cache: Path | None = None,
     streaming: bool = False,
     peek: bool = False,
 ) -> Corpus:
     r"""Read a file, a folder, `hf:owner/name[:config]` of the Hugging Face hub or `synthetic:NAME`.
 
-    What is not said is inferred: the task, among those of `schemas`, from the files' names and
-    columns; the direction (of columns as they stand; of files English first, else by the alphabet).
-    `source` and `target` are endings of files or names of columns: the two languages, or the text
-    and its label; `columns` names the columns of any roles, `{"text": "title,body"}`. Without a
-    file to validate on, a part is held out, `by_label` as large a share of each as can be; labels
-    of several spellings are `merged`. Columns `as_trained` are those of a run, of which what its
-    task can do without may be missing; labels `known` keep their spelling.
+    What is not said in the request is inferred: the task, among those that it knows, from the
+    files' names and columns; the direction (of columns as they stand; of files English first, else
+    by the alphabet). Without a file to validate on, a part is held out.
 
     The rows go into Arrow files in `cache`, where the next call finds them while the files are the
     same; without `cache` they are gone with the corpus. With `streaming` nothing is stored. To
@@ -61,24 +46,21 @@ def read(
     Raises `ValueError` that names file and line for whatever cannot be read or can be read in
     several ways, `FileNotFoundError` with the nearest names, `ImportError` without the extra.
 
-    >>> from regard.data.schema import Column
+    >>> from regard.data.schema import Column, Schema
     >>> tag = Schema("tag", (Column("words", ("tokens",)), Column("tags")))
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder) / "tagged.tsv"
     ...     _ = path.write_text("tokens\ttags\nIt rains\tPRON VERB\nRain falls\tNOUN VERB\n")
-    ...     corpus = read(str(path), [tag])
+    ...     corpus = read(str(path), DataRequest((tag,)))
     >>> corpus.task, corpus.names, len(corpus.splits["train"])
     ('tag', ('tokens', 'tags'), 1)
     """
-    named = {"source": source, "target": target, **(columns or {})}
-    asked = tuple((option, name) for option, name in named.items() if name)
-    request = DataRequest(tuple(schemas), task, asked, encoding, as_trained)
     with _told(path):
         found = replace(
             _found(path, request, cache, streaming),
-            merged=merged,
-            by_label=by_label,
-            known=tuple(known),
+            merged=request.merged,
+            by_label=request.by_label,
+            known=request.known,
         )
         return _read(path, found, request, cache, streaming, peek)
 
@@ -151,7 +133,7 @@ def _streamed(found: Layout, request: DataRequest, files: tuple[Read, ...], dige
         raise ValueError(
             f"streaming is for {able or 'none of the tasks'}; {found.schema.task} is read whole"
         )
-    found, survey = with_validation(found, streaming=True)
+    found, labels = streamed(found)
     package = extra("datasets")
     columns = tuple(column.name for column in found.schema.columns[: len(found.names)])
     splits = {
@@ -162,9 +144,16 @@ def _streamed(found: Layout, request: DataRequest, files: tuple[Read, ...], dige
     }
     examples = list(islice(found.splits["train"].read(Counter()), 3))
     told = describe_corpus(found.schema, found.names, ["streamed"], found.notes, examples)
-    named = tuple(sorted(survey.counts, key=natural)) if survey else ()
     return Corpus(
-        found.schema, splits, found.names, told, digest, named, files, found.columns, found.encoding
+        found.schema,
+        splits,
+        found.names,
+        told,
+        digest,
+        labels,
+        files,
+        found.columns,
+        found.encoding,
     )
 
 

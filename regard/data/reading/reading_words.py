@@ -7,6 +7,7 @@ from shlex import quote
 from regard.data.reading.cells import EACH
 from regard.data.reading.dates_written import which_first
 from regard.data.reading.fits import SMALL, fit, name_fit
+from regard.data.reading.likely import unanswered
 from regard.data.reading.profile import Holds, Profile
 from regard.data.reading.readings import Columns, Reading
 from regard.data.reading.request import DataRequest
@@ -67,6 +68,9 @@ def nothing_fits(columns: Columns, request: DataRequest) -> str:
     there = f"columns {', '.join(held)}" if len(names) > 1 else f"one column only, {held[0]}"
     if any(each.holds is Holds.PICTURE for each in columns.profiles):
         return f"{there}; pictures are not read yet"
+    lacking = None if request.task else _lacking(columns, request)
+    if lacking:
+        return f"{there}: {lacking}"
     running = request.first(lambda schema: schema.running_text)
     if len(names) == 1 and running and not request.task:
         return (
@@ -81,6 +85,25 @@ def nothing_fits(columns: Columns, request: DataRequest) -> str:
     options = dict.fromkeys(f"--{c.asked}" for s in request.candidates for c in s.required)
     why = f": {reasons[0]}" if reasons else ""
     return f"{there}{why}; there must be {needed}; say which is which with {', '.join(options)}"
+
+
+def _lacking(columns: Columns, request: DataRequest) -> str:
+    """What a table lacks that has the questions of a task and no answers; "" for another table."""
+    found = unanswered(columns, request)
+    if found is None:
+        return ""
+    schema, named = found
+    right = schema.right
+    answer = right.asked if right else ""
+    lack = (
+        f"there is no {answer} beside {' and '.join(named)}; name its column with --{answer} COLUMN"
+    )
+    pair = request.first(lambda each: each.any_two and each.parallel)
+    if pair is None or len(named) != 2:
+        return lack
+    one, two = map(quote, named)
+    to_pair = f"--task {pair.task} --source {one} --target {two}"
+    return f"{lack}, or learn the one from the other with {to_pair}"
 
 
 def _misfits(schema: Schema, columns: Columns) -> Iterator[str]:

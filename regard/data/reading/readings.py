@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from shlex import quote
 from typing import Any
 
+from regard.data.reading.aligned import Aligned, aligned_columns
 from regard.data.reading.cells import Bound
 from regard.data.reading.profile import Holds, Profile
 from regard.data.schema import Schema
@@ -55,6 +57,11 @@ class Columns:
     def profile(self, name: str) -> Profile:
         """What a column holds."""
         return next(each for each in self.profiles if each.name == name)
+
+    @cached_property
+    def aligned(self) -> tuple[Aligned, ...]:
+        """Columns of words and of their tags."""
+        return aligned_columns(self.profiles, self.values)
 
     def place(self, name: str) -> int:
         """Where a column stands in the table."""

@@ -1,14 +1,14 @@
 """What is asked of a path, and what is found there."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from regard.data.reading.lexicon import Lexicon
 from regard.data.reading.rows import RowSource
-from regard.data.reading.text_encoding import AUTO, encoding_of
+from regard.data.reading.text_encoding import AUTO, encoding_notes, encoding_of, encodings_of
 from regard.data.schema import Schema
 
 SPLIT_NAMES = {
@@ -44,8 +44,13 @@ class DataRequest:
     Args:
         asked: pairs of a role and the columns that play it, with commas between several; `source`
             and `target` are the two of any task with two, or two languages.
+        encoding: of text; `auto` finds it by the bytes of each file.
         as_trained: the columns are those of a trained run, so that one may be missing which that
             task can do without.
+        merged: labels of several spellings are one.
+        by_label: where nothing is given to validate on, as large a share of each label as can be
+            is held out.
+        known: labels whose spelling is settled.
 
     Raises `ValueError` for a task that is not known, and two of one name.
     """
@@ -55,6 +60,9 @@ class DataRequest:
     asked: tuple[tuple[str, str], ...] = ()
     encoding: str = AUTO
     as_trained: bool = False
+    merged: bool = True
+    by_label: bool = True
+    known: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         names = self.tasks
@@ -76,6 +84,16 @@ class DataRequest:
     def encoding_of(self, path: Path) -> str:
         """The encoding of a file of text: as was said, or by its bytes."""
         return encoding_of(path) if self.encoding == AUTO else self.encoding
+
+    def encodings_of(self, paths: Iterable[Path]) -> dict[Path, str]:
+        """The encodings of files of text that belong together."""
+        if self.encoding == AUTO:
+            return encodings_of(paths)
+        return dict.fromkeys(paths, self.encoding)
+
+    def encoding_notes(self, paths: Iterable[Path]) -> tuple[str, ...]:
+        """What is to be said of the encodings of files of text, each found by itself."""
+        return encoding_notes({path: self.encoding_of(path) for path in paths}, self.encoding)
 
     @property
     def tasks(self) -> tuple[str, ...]:

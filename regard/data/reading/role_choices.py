@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-from regard.data.reading.cells import EACH, Bound
+from regard.data.reading.aligned import WRITTEN, same_counts
+from regard.data.reading.cells import EACH, SPACED, Bound
 from regard.data.reading.dates_written import DAY_FIRST, which_first
 from regard.data.reading.fits import EXACT, PARTLY, fit, name_fit
 from regard.data.reading.languages import language, may_be
@@ -13,6 +14,8 @@ from regard.data.schema import Column, ColumnKind, Schema
 
 ASKED = 10.0
 """What a column counts that the caller named."""
+SURE = 5.0
+"""What columns count that can hardly be anything else, whatever they are called."""
 _UNKNOWN_LABELS = ("-", "")
 
 Choice = tuple[Bound, float]
@@ -26,14 +29,14 @@ def choices_of(schema: Schema, columns: Columns, request: DataRequest) -> list[l
     for place, role in enumerate(schema.columns):
         told = _told(schema, place, columns)
         if told:
-            bound = _bound(role, told, columns)
-            suits = fit(role, columns.profile(told[0]))
+            bound = _bound(schema, role, told, columns)
+            suits = _suits(schema, place, told[0], columns)
             typed = role.kind in (ColumnKind.FLOAT, ColumnKind.LIST) and not request.task
             if bound is None or (typed and not suits and bound.mark != EACH):
                 return None
             found.append([(bound, ASKED + suits)])
             continue
-        options = _options(schema, role, columns, pairs.get(place, {}))
+        options = _options(schema, place, columns, pairs.get(place, {}))
         if role.optional:
             options = [*options[:1], (Bound(), 0.0)] if not options else options[:1]
             options = options or [(Bound(), 0.0)]
@@ -48,9 +51,11 @@ def as_they_stand(schema: Schema, columns: Columns) -> tuple[Bound, ...]:
     if not len(schema.required) <= len(columns.profiles) <= len(schema.columns):
         return ()
     found = []
-    for role, column in zip(schema.columns, columns.profiles, strict=False):
-        bound = _bound(role, (column.name,), columns)
-        if bound is None or not (role.kind is ColumnKind.TEXT or fit(role, column)):
+    for place, column in enumerate(columns.profiles):
+        role = schema.columns[place]
+        bound = _bound(schema, role, (column.name,), columns)
+        fits = role.kind is ColumnKind.TEXT or _suits(schema, place, column.name, columns)
+        if bound is None or not fits:
             return ()
         found.append(bound)
     rest = [Bound()] * (len(schema.columns) - len(found))
@@ -66,13 +71,19 @@ def _told(schema: Schema, place: int, columns: Columns) -> tuple[str, ...]:
     return told
 
 
+def _suits(schema: Schema, place: int, name: str, columns: Columns) -> float:
+    """How well what a column holds suits a role of a task, 0 where it cannot be."""
+    suits = fit(schema.columns[place], columns.profile(name))
+    return suits or (3.0 if name in _aligned(schema, columns).get(place, {}) else 0.0)
+
+
 def _options(
-    schema: Schema, role: Column, columns: Columns, pairs: Mapping[str, float]
+    schema: Schema, place: int, columns: Columns, pairs: Mapping[str, float]
 ) -> list[Choice]:
     """The columns that may play a role: those with its name, else those that hold such."""
-    rated = []
+    role, rated = schema.columns[place], []
     for column in columns.profiles:
-        suits = fit(role, column)
+        suits = _suits(schema, place, column.name, columns)
         if schema.item_file == role.name and column.holds in (Holds.LISTED, Holds.WORDS):
             suits = 2.0  # what a user chose, in one row
         by_name = max(name_fit(role, column.name), pairs.get(column.name, 0.0))
@@ -84,7 +95,7 @@ def _options(
     for by_name, suits, name in rated:
         # A name as good as the best; and where none is, whatever holds such.
         if by_name >= best - 0.0005 and (best or not (role.optional and suits < 2)):
-            bound = _bound(role, (name,), columns)
+            bound = _bound(schema, role, (name,), columns)
             if bound:
                 # A name counts less where the column holds what hardly suits it.
                 points = by_name - max(0.0, 1 - suits / 2) if by_name else suits
@@ -106,7 +117,7 @@ def _one_label_each(role: Column, columns: Columns) -> Bound | None:
     return Bound(tuple(flags), EACH)
 
 
-def _bound(role: Column, names: tuple[str, ...], columns: Columns) -> Bound | None:
+def _bound(schema: Schema, role: Column, names: tuple[str, ...], columns: Columns) -> Bound | None:
     """How these columns are read in a role, None where they cannot be."""
     held = [columns.profile(name) for name in names]
     if len(names) > 1:
@@ -118,6 +129,8 @@ def _bound(role: Column, names: tuple[str, ...], columns: Columns) -> Bound | No
     if role.kind is ColumnKind.LIST:
         if held[0].holds is Holds.FLAG:
             return None
+        if any(names[0] in pairs for pairs in _aligned(schema, columns).values()):
+            return Bound(names, SPACED)
         return Bound(names, held[0].mark or splits_by(values))
     if role.kind is ColumnKind.TIME and held[0].holds is Holds.TIME:
         return Bound(names, first=which_first([str(v) for v in values]) or DAY_FIRST)
@@ -127,7 +140,9 @@ def _bound(role: Column, names: tuple[str, ...], columns: Columns) -> Bound | No
 
 
 def _paired(schema: Schema, columns: Columns) -> dict[int, dict[str, float]]:
-    """Pairs of columns for two roles of text: of two languages, or called alike but for 1 and 2."""
+    """Pairs of columns for two roles: of two languages, called alike but for 1 and 2, aligned."""
+    if schema.aligned:
+        return _aligned(schema, columns)
     texts = [n for n, role in enumerate(schema.required) if role.kind is ColumnKind.TEXT]
     found: dict[int, dict[str, float]] = {}
     if len(texts) < 2 or texts[:2] != [0, 1]:
@@ -149,6 +164,30 @@ def _paired(schema: Schema, columns: Columns) -> dict[int, dict[str, float]]:
                 found.setdefault(0, {})[one.name] = points
                 found.setdefault(1, {})[two.name] = points
     return found
+
+
+def _aligned(schema: Schema, columns: Columns) -> dict[int, dict[str, float]]:
+    """The columns of words and those of their tags, each a text in one cell, by place."""
+    found: dict[int, dict[str, float]] = {}
+    for each in columns.aligned if schema.aligned else ():
+        for place, name in ((0, each.words), (1, each.tags)):
+            some = found.setdefault(place, {})
+            some[name] = max(some.get(name, 0.0), SURE * each.sure)
+    return found or (_called_aligned(schema, columns) if schema.aligned else {})
+
+
+def _called_aligned(schema: Schema, columns: Columns) -> dict[int, dict[str, float]]:
+    """The same by their names, where the tags are too few or too many to tell them."""
+    found: dict[int, dict[str, float]] = {}
+    for place, role in enumerate(schema.required):
+        texts = [each.name for each in columns.profiles if each.holds in WRITTEN]
+        named = next((name for name in texts if name_fit(role, name) > PARTLY), None)
+        if named is not None:
+            found[place] = {named: 0.0}
+    sides = [name for some in found.values() for name in some]
+    if len({*sides}) == 2 and same_counts(*(columns.values[name] for name in sides)):
+        return found
+    return {}
 
 
 def _is_of_its_language(column: Profile) -> bool:

@@ -13,6 +13,7 @@ from regard.data.reading.readings import TELLING, Columns, Reading, is_own
 from regard.data.reading.request import DataRequest
 from regard.data.reading.role_choices import ASKED, as_they_stand, choices_of, without_extra
 from regard.data.reading.tables import Table, called
+from regard.data.reading.word_for_word import word_for_word
 from regard.data.schema import Schema
 
 PEEKED = 1000
@@ -112,7 +113,8 @@ def _readings(schema: Schema, columns: Columns, request: DataRequest) -> Iterato
         score = sum(w * points for w, (_, points) in zip(weights, picked, strict=True))
         left = [each for each in columns.profiles if each.name not in used]
         if suits(schema, bounds, columns, left, request):
-            yield Reading(schema, without_extra(schema, bounds), score - _lost(left))
+            score += word_for_word(schema, bounds, columns) - _lost(left)
+            yield Reading(schema, without_extra(schema, bounds), score)
         if len(seen) >= ALTERNATIVES:
             return
 

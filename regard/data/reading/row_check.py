@@ -56,7 +56,10 @@ class RowCheck:
                 seconds = parse_time(text, column.name, where)
                 self.late += seconds < self._last
                 self._last = seconds
-        return all(_filled(row[place]) for place in self._wanted)
+        for place in self._wanted:
+            if not _filled(row[place]):
+                return False
+        return True
 
     def lacking(self, row: tuple[Cell, ...]) -> str:
         """What is said of a row that is not usable."""

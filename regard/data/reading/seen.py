@@ -1,10 +1,8 @@
 """What is told of rows as they are written: how many of each label, and what stands twice."""
 
 import math
-from array import array
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from hashlib import blake2b
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -18,8 +16,14 @@ REPEATED = 0.1
 """Share of training examples that stand there before, from which on it is told."""
 
 
+def asked_columns(schema: Schema) -> int:
+    """How many of the first columns are what is asked; 0 where nothing is asked in a row alone."""
+    names = any(column.kind is ColumnKind.NAME for column in schema.required)
+    return 0 if schema.running_text or names else max(1, len(schema.required) - 1)
+
+
 class Seen:
-    """Looks at the rows of all splits, one after the other.
+    """Looks at the rows of all splits.
 
     Args:
         schema: of the rows. Its last column that must be there is the answer, those before it are
@@ -27,43 +31,45 @@ class Seen:
     """
 
     def __init__(self, schema: Schema) -> None:
-        required = schema.required
         answers = (ColumnKind.LABEL, ColumnKind.LIST, ColumnKind.FLOAT)
-        answer = len(required) - 1
-        self._answer = answer if required[answer].kind in answers else None
-        self._kind = required[answer].kind
-        names = any(column.kind is ColumnKind.NAME for column in required)
-        self._asked = 0 if schema.running_text or names else max(1, answer)
+        place = len(schema.required) - 1
+        self._kind = schema.required[place].kind
+        self.answer = place if self._kind in answers else None
         self._labels: Counter[str] = Counter()
         self._range = [math.inf, -math.inf, 0.0]
-        self._draws: dict[str, array[int]] = {}
+        self._asked: dict[str, np.ndarray] = {}
 
-    def add(self, split: str, row: tuple[Cell, ...]) -> None:
-        """Look at a row of a split."""
-        if self._asked:
-            asked = "\0".join([str(cell) for cell in row[: self._asked]])
-            digest = blake2b(asked.encode(), digest_size=8).digest()
-            self._draws.setdefault(split, array("Q")).append(int.from_bytes(digest, "big"))
-        if split == "train" and self._answer is not None:
-            self._count(row[self._answer])
+    def add_asked(self, split: str, asked: np.ndarray) -> None:
+        """Look at what the rows of a split ask, a number for each."""
+        self._asked[split] = asked
+
+    def add_answers(self, cells: Iterable[Cell]) -> None:
+        """Look at the answers of some rows to train on."""
+        for cell in cells:
+            self._count(cell)
+
+    def add_labels(self, counts: Mapping[str, int]) -> None:
+        """Look at their labels, counted."""
+        self._labels.update(counts)
 
     def told(self, names: Sequence[str]) -> Iterator[str]:
         """What is to be said of them all.
 
         >>> from regard.data.schema import Column
         >>> seen = Seen(Schema("tag", (Column("text"), Column("tag", kind=ColumnKind.LABEL))))
-        >>> for split, text in [("train", "so"), ("train", "so so"), ("test", "so")]:
-        ...     seen.add(split, (text, "good"))
+        >>> seen.add_labels({"good": 2})
+        >>> for split, asked in [("train", [3, 5]), ("test", [3])]:
+        ...     seen.add_asked(split, np.array(asked))
         >>> list(seen.told(["text", "tag"]))
         ['tag: good 2', '1 of 1 test examples are in the training part too']
         """
         if self._labels:
-            yield f"{names[self._answer or 0]}: {self._counts()}"
+            yield f"{names[self.answer or 0]}: {self._counts()}"
         if self._range[2]:
             low, high, count = self._range
-            yield f"{names[self._answer or 0]}: from {low:g} to {high:g}"
-        for split, draws in self._draws.items():
-            yield from self._twice(split, np.asarray(draws, dtype=np.uint64))
+            yield f"{names[self.answer or 0]}: from {low:g} to {high:g}"
+        for split, asked in self._asked.items():
+            yield from self._twice(split, asked)
 
     def _count(self, cell: Cell) -> None:
         if isinstance(cell, float):
@@ -82,15 +88,15 @@ class Seen:
         rest = len(self._labels) - len(most)
         return f"{len(self._labels):,} labels, such as {said}" if rest else said
 
-    def _twice(self, split: str, draws: np.ndarray) -> Iterator[str]:
-        train = np.asarray(self._draws["train"], dtype=np.uint64)
-        if split == "test" and "valid" in self._draws:
-            train = np.append(train, np.asarray(self._draws["valid"], dtype=np.uint64))
+    def _twice(self, split: str, asked: np.ndarray) -> Iterator[str]:
+        train = self._asked["train"]
+        if split == "test" and "valid" in self._asked:
+            train = np.append(train, self._asked["valid"])
         if split == "train":
             again = len(train) - len(np.unique(train))
             if again > REPEATED * len(train):
                 yield f"{again:,} of {len(train):,} training examples repeat the text of another"
             return
-        both = int(np.isin(draws, train).sum())
+        both = int(np.isin(asked, train).sum())
         if both:
-            yield f"{both:,} of {len(draws):,} {split} examples are in the training part too"
+            yield f"{both:,} of {len(asked):,} {split} examples are in the training part too"

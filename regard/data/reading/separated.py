@@ -5,9 +5,8 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 from regard.data.reading.compression import inner_suffix
@@ -59,10 +58,11 @@ class Separated:
     def rows(self, names: Sequence[str]) -> Iterator[PlacedRow]:
         places = [self._all.index(name) for name in names]
         body = islice(rows_of(self.path, self.encoding, self.dialect), int(self.header), None)
+        whole = places == list(range(self.width))
         for where, cells in body:
             if len(cells) != self.width:
                 cells = self.filled(where, cells)
-            yield where, tuple([cells[place] for place in places])
+            yield where, cells if whole else tuple([cells[place] for place in places])
 
     @property
     def _all(self) -> tuple[str, ...]:
@@ -113,23 +113,28 @@ def separated(
 
 def rows_of(path: Path, encoding: str, dialect: Dialect) -> Iterator[tuple[str, tuple[str, ...]]]:
     """The rows of a file that are not blank, with where they stand."""
-    rows = ((n, line) for n, line in enumerate(lines(path, encoding), 1) if not says_mark(n, line))
+    place = f"{path} line "
+    rows = lines(path, encoding)
+    first = next(rows, "")
+    marked = bool(says_mark(1, first))
+    if not marked:
+        rows = chain([first], rows)
     if not dialect.quoted:
-        for number, line in rows:
+        mark = None if dialect.mark == " " else dialect.mark
+        for number, line in enumerate(rows, 1 + marked):
             if line.strip():
-                cells = line.split() if dialect.mark == " " else line.split(dialect.mark)
-                yield f"{path} line {number}", tuple(cells)
+                yield f"{place}{number}", tuple(line.split(mark))
         return
-    reader = quoted_rows((f"{line}\n" for _, line in rows), dialect)
-    begin = 1
+    reader = quoted_rows((f"{line}\n" for line in rows), dialect)
+    begin = 1 + marked
     try:
         for cells in reader:
             if any(cells):
-                yield f"{path} line {begin}", tuple(cells)
-            begin = reader.line_num + 1
+                yield f"{place}{begin}", tuple(cells)
+            begin = reader.line_num + 1 + marked
     except csv.Error as error:
         raise ValueError(
-            f"{path} line {begin}: {error}; a quote within a quoted cell is written twice"
+            f"{place}{begin}: {error}; a quote within a quoted cell is written twice"
         ) from None
 
 
@@ -211,7 +216,8 @@ def _spaced(path: Path, encoding: str, dialect: Dialect) -> Dialect:
     behind = [cell.startswith(" ") for cells in rows for cell in cells[1:] if cell]
     spaced = behind and sum(behind) >= ALIKE * len(behind)
     # A cell `"a, b"` behind a space is no quoted one but for this, and falls apart.
-    apart = not rows or median(map(len, rows)) != len(rows[0])
+    lengths = sorted(map(len, rows))
+    apart = not rows or lengths[len(lengths) // 2] != len(rows[0])
     if spaced or (apart and counts[True] > counts[False]):
         return Dialect(dialect.mark, True, True)
     return dialect

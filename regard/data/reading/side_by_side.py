@@ -1,7 +1,7 @@
 """Files of one stem that differ in their ending: two languages, or a file for each label."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from regard.data.reading.compression import PACKED
@@ -10,6 +10,7 @@ from regard.data.reading.lexicon import suggestion
 from regard.data.reading.request import SPLIT_NAMES, DataRequest, Layout, split_named
 from regard.data.reading.rows import LabelledFiles, ParallelFiles, RowSource
 from regard.data.reading.tables import ENDINGS
+from regard.data.reading.text_encoding import encoding_notes
 from regard.data.schema import Schema
 
 LABEL_ENDINGS = frozenset("pos neg neu positive negative neutral spam ham".split())
@@ -56,11 +57,9 @@ def side_by_side(stems: dict[str, dict[str, Path]], folder: Path, request: DataR
     ends = splits["train"]
     schema = _schema_of_files(ends, folder, request)
     if schema.label_files:
-        rows: dict[str, RowSource] = {
-            split: LabelledFiles(tuple(sorted(paths.items())), request.encoding)
-            for split, paths in splits.items()
-        }
-        return Layout(schema, tuple(column.name for column in schema.columns), rows)
+        return labelled_files(
+            schema, {split: sorted(paths.items()) for split, paths in splits.items()}, request
+        )
     source, target = _direction(sorted(ends), folder, request)
     notes: tuple[str, ...] = ()
     if request.source is None and request.target is None:
@@ -69,11 +68,38 @@ def side_by_side(stems: dict[str, dict[str, Path]], folder: Path, request: DataR
             f"--target {source})",
         )
     pairs: dict[str, RowSource] = {
-        split: ParallelFiles(paths[source], paths[target], request.encoding)
+        split: ParallelFiles(
+            paths[source],
+            paths[target],
+            (request.encoding_of(paths[source]), request.encoding_of(paths[target])),
+        )
         for split, paths in splits.items()
         if source in paths and target in paths
     }
-    return Layout(schema, (source, target), pairs, notes)
+    files = [path for rows in pairs.values() for path in rows.files]
+    return Layout(schema, (source, target), pairs, (*request.encoding_notes(files), *notes))
+
+
+def labelled_files(
+    schema: Schema,
+    files: Mapping[str, Sequence[tuple[str, Path]]],
+    request: DataRequest,
+    notes: tuple[str, ...] = (),
+    whole: bool = False,
+) -> Layout:
+    """How files of texts are read that have a label each.
+
+    Args:
+        files: split → labels with their files.
+        whole: each file is one text.
+    """
+    found = request.encodings_of(path for some in files.values() for _, path in some)
+    rows: dict[str, RowSource] = {
+        split: LabelledFiles(tuple((label, path, found[path]) for label, path in some), whole)
+        for split, some in files.items()
+    }
+    names = tuple(column.name for column in schema.columns)
+    return Layout(schema, names, rows, (*encoding_notes(found, request.encoding), *notes))
 
 
 def _schema_of_files(ends: Iterable[str], folder: Path, request: DataRequest) -> Schema:

@@ -2,9 +2,6 @@
 
 import os
 import shutil
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -14,20 +11,17 @@ from typing import Any
 from regard._io.faults import writing
 from regard._io.leftovers import remove_leftovers, temporary_name
 from regard._io.vouched import vouch, vouched
-from regard.data.reading.arrow import ArrowWriter, StoredSplits
+from regard.data.reading.arrow import StoredSplits
 from regard.data.reading.corpus import Corpus, Read, describe_corpus
-from regard.data.reading.held_out import HeldOut, SplitRow, hold_out, hold_out_labels
+from regard.data.reading.held_out import streamed_sides
 from regard.data.reading.natural import natural
 from regard.data.reading.request import Layout
-from regard.data.reading.seen import Seen
-from regard.data.reading.survey import Survey, held_by_label, surveyed
+from regard.data.reading.stored_rows import require_few, stored_rows
+from regard.data.reading.survey import labelled
 from regard.data.schema import ByTask
 
 CORPUS_FORMAT = 5
 ENTRY = "corpus.json"
-MAX_LABELS = 10_000
-LEAST_COPIES = 100
-"""Examples of which copies are held out, where no label has two texts."""
 
 
 def stored_corpus(
@@ -45,7 +39,7 @@ def stored_corpus(
     entry = _stored(place)
     if entry is None:
         with writing(place.parent):
-            entry = _store(*with_validation(found), place)
+            entry = _store(found, place)
     corpus = replace(
         _loaded(found, place, digest, entry),
         files=files,
@@ -56,86 +50,30 @@ def stored_corpus(
     return corpus
 
 
-def with_validation(found: Layout, streaming: bool = False) -> tuple[Layout, Survey | None]:
-    """The same with labels of one spelling and a part to validate on, held out where none is given.
-
-    With it what was counted of the labels.
-    """
-    found, survey = surveyed(found)
-    held = found.schema.hold_out
-    if survey and len(survey.counts) > MAX_LABELS:
-        raise ValueError(
-            f"{found.names[found.schema.label or 0]} has more than {MAX_LABELS:,} different "
-            "labels; say with --label which column is the label, or with --task what else to read "
-            "the data as"
-        )
-    if isinstance(held, ByTask):
-        notes = (held.note,) if len(found.splits) == 1 else ()
-        return replace(found, notes=(*found.notes, *notes)), survey
-    if "valid" in found.splits:
-        return found, survey
-    train = found.splits["train"]
-    held_out = held_by_label(survey) if survey and survey.draws and not streaming else None
-    if held_out or (held_out is not None and survey and len(survey.draws) >= LEAST_COPIES):
-        division, note = hold_out_labels(train, held_out)
-    else:
-        division, note = hold_out(train, found.schema, streaming)
-    rest = {split: rows for split, rows in found.splits.items() if split != "train"}
-    both = {split: HeldOut(division, split) for split in ("train", "valid")}
-    return replace(found, splits={**both, **rest}, notes=(*found.notes, note)), survey
+def streamed(found: Layout) -> tuple[Layout, tuple[str, ...]]:
+    """The same with labels of one spelling and a part to validate on; and the labels, sorted."""
+    found, counts = labelled(found)
+    require_few(counts or (), found)
+    if "valid" not in found.splits and not isinstance(found.schema.hold_out, ByTask):
+        both, note = streamed_sides(found.splits["train"], found.schema)
+        rest = {split: rows for split, rows in found.splits.items() if split != "train"}
+        found = replace(found, splits={**both, **rest}, notes=(*found.notes, note))
+    return found, tuple(sorted(counts or (), key=natural))
 
 
-def _store(found: Layout, survey: Survey | None, place: Path) -> dict[str, Any]:
+def _store(found: Layout, place: Path) -> dict[str, Any]:
     """Write every split into a new folder, which gets its name when all of it is there."""
     place.parent.mkdir(parents=True, exist_ok=True)
     remove_leftovers(place.parent)
     work = Path(mkdtemp(".tmp", temporary_name("reading").removesuffix("tmp"), place.parent))
     try:
-        notes = {split: Counter[str]() for split in found.splits}
-        seen = Seen(found.schema)
-        with ExitStack() as files:
-            writers = {
-                split: files.enter_context(
-                    ArrowWriter(work / f"{split}.arrow", found.schema.columns[: len(found.names)])
-                )
-                for split in found.splits
-            }
-            for split, row in _all_rows(found, notes):
-                writers[split].add(row)
-                seen.add(split, row)
-        sizes = {split: writer.size for split, writer in writers.items()}
-        for split, size in sizes.items():
-            if not size.rows:
-                names = " and ".join(str(path) for path in found.splits[split].files)
-                lack = "every one of them is empty" if notes[split] else "there is no data in it"
-                raise ValueError(f"{names}: no usable line; {lack}")
-        # What is left out of a file to validate on is not worth a word.
-        told = sum((notes[split] for split in notes if split != "valid"), Counter[str]())
-        entry = {
-            "splits": {split: vars(size) for split, size in sizes.items()},
-            "notes": [
-                *seen.told(found.names),
-                *found.notes,
-                *(f"{n:,} {what}" for what, n in sorted(told.items())),
-            ],
-            "left_out": dict(told),
-            "labels": sorted(survey.counts, key=natural) if survey else [],
-        }
+        entry = stored_rows(found, work)
         vouch(work, ENTRY, entry)
         shutil.rmtree(place, ignore_errors=True)
         os.replace(work, place)
         return entry
     finally:
         shutil.rmtree(work, ignore_errors=True)
-
-
-def _all_rows(found: Layout, notes: dict[str, Counter[str]]) -> Iterator[SplitRow]:
-    """The rows of every split; what is held out is told apart in one reading of the file."""
-    for split, rows in found.splits.items():
-        if not isinstance(rows, HeldOut):
-            yield from ((split, row) for row in rows.read(notes[split]))
-        elif split == "train":
-            yield from rows.division.read(notes[split])
 
 
 def _stored(place: Path) -> dict[str, Any] | None:

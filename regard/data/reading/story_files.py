@@ -1,7 +1,7 @@
 """Files of stories in the format of bAbI: which of them are which part of the data."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from regard.data.reading.babi import Babi, babi_split
@@ -25,7 +25,7 @@ def with_parts(path: Path) -> list[Path]:
 
 
 def story_parts(
-    files: Iterable[Path], encoding: str
+    files: Iterable[Path], encoding_of: Callable[[Path], str]
 ) -> tuple[dict[str, RowSource], tuple[str, ...]]:
     """The parts of the data in these files of stories, and what is to be said about them.
 
@@ -45,7 +45,7 @@ def story_parts(
             f"{paths[0].parent} holds {names}, of which none is to be trained on; add one that "
             "ends in _train.txt, or name one file"
         )
-    parts = {split: _joined(found[split], encoding) for split in SPLITS if split in found}
+    parts = {split: _joined(found[split], encoding_of) for split in SPLITS if split in found}
     train = [path.name for path in found["train"]]
     if len(train) == 1:
         return parts, ()
@@ -64,6 +64,6 @@ def require_numbered(path: Path, encoding: str) -> None:
         )
 
 
-def _joined(paths: list[Path], encoding: str) -> RowSource:
-    parts = tuple(Babi(path, encoding) for path in paths)
+def _joined(paths: list[Path], encoding_of: Callable[[Path], str]) -> RowSource:
+    parts = tuple(Babi(path, encoding_of(path)) for path in paths)
     return parts[0] if len(parts) == 1 else Joined(parts)

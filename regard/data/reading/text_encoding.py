@@ -1,7 +1,7 @@
 """In which encoding the text of a file is: by its first bytes, else by all that are not ASCII."""
 
 import codecs
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 
@@ -27,6 +27,8 @@ BOMS = (
 _CHUNK = 2**20
 _SAMPLE = 2**16
 """Bytes by which an encoding is recognized."""
+_NAMED = 4
+"""Files that are named one by one."""
 _NUL_SHARE = 0.7
 """Share of every second byte that is NUL in UTF-16: in each ASCII letter, and in each space."""
 
@@ -55,12 +57,57 @@ def encoding_of(path: Path) -> str:
     ...     encoding_of(path)
     'cp1252'
     """
+    found = _looked_at(path)
+    return found if isinstance(found, str) else _likeliest(found)
+
+
+def encodings_of(paths: Iterable[Path]) -> dict[Path, str]:
+    """The encodings of files that belong together, such as texts of one label each.
+
+    Those that are neither Unicode's nor marked are in one, by what is in all of them: a short text
+    alone tells too little.
+    """
+    found = {path: _looked_at(path) for path in paths}
+    samples = [sample for sample in found.values() if isinstance(sample, bytes)]
+    if not samples:
+        return {path: str(name) for path, name in found.items()}
+    share = max(1000, _SAMPLE // len(samples))
+    common = _likeliest(b"\n".join(sample[:share] for sample in samples)[:_SAMPLE])
+    return {path: name if isinstance(name, str) else common for path, name in found.items()}
+
+
+def encoding_notes(found: Mapping[Path, str], said: str) -> tuple[str, ...]:
+    """What is to be said of encodings that were found: of each but UTF-8, which files are in it.
+
+    Args:
+        said: the encoding that the caller asked for, of which no word is needed.
+
+    >>> encoding_notes({Path("b.txt"): "utf-16", Path("a.txt"): "utf-8"}, AUTO)
+    ('b.txt is read as utf-16, found by its bytes; say another with --encoding',)
+    """
+    notes = []
+    for encoding in dict.fromkeys(found.values()):
+        if encoding in ("utf-8", said):
+            continue
+        names = [path.name for path, name in found.items() if name == encoding]
+        if len(names) == 1:
+            which = f"{names[0]} is read as {encoding}, found by its bytes"
+        elif len(names) <= _NAMED:
+            which = f"{', '.join(names)} are read as {encoding}, found by their bytes"
+        else:
+            which = f"{len(names):,} files are read as {encoding}, found by their bytes"
+        notes.append(f"{which}; say another with --encoding")
+    return tuple(notes)
+
+
+def _looked_at(path: Path) -> str | bytes:
+    """The encoding of a file, or what is in it that tells of one that is not Unicode's."""
     stat = path.stat()
     return _found(path, stat.st_size, stat.st_mtime_ns)
 
 
 @lru_cache(64)
-def _found(path: Path, size: int, changed: int) -> str:
+def _found(path: Path, size: int, changed: int) -> str | bytes:
     with open_plain(path) as file:
         head = file.read(_SAMPLE)
     marked = next((name for mark, name in BOMS if head.startswith(mark)), None)
@@ -70,7 +117,7 @@ def _found(path: Path, size: int, changed: int) -> str:
     if wide:
         return wide
     sample = _not_utf8(path)
-    return "utf-8" if sample is None else _likeliest(sample)
+    return "utf-8" if sample is None else sample
 
 
 def _wide(head: bytes) -> str | None:
@@ -124,6 +171,7 @@ def _whole_lines(chunk: bytes, start: bool) -> Iterator[bytes]:
     return iter(lines if start or len(lines) < 3 else lines[1:])
 
 
+@lru_cache(64)
 def _likeliest(sample: bytes) -> str:
     found = extra("charset_normalizer").from_bytes(sample, cp_isolation=list(USUAL))
     ranked = sorted(found, key=lambda m: (m.chaos, -m.coherence, USUAL.index(m.encoding)))

@@ -13,6 +13,7 @@ import datetime
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -35,9 +36,6 @@ _EXAMPLES = {
     "weekday": [datetime.date(2001, 1, number) for number in range(1, 8)],
     "year": [datetime.date(FIRST_YEAR + number, 1, 1) for number in range(YEARS)],
 }
-# For every day of the window: its values in the order of `_KINDS`.
-_DATES = [day(number) for number in range(NUM_DAYS)]
-_VALUES = np.array([(0, d.day - 1, d.month - 1, d.weekday(), d.year - FIRST_YEAR) for d in _DATES])
 
 
 def babel() -> Any:
@@ -52,6 +50,13 @@ def babel() -> Any:
             'install it with: pip install "regard[demo]"'
         ) from None
     return babel
+
+
+@cache
+def _values() -> np.ndarray:
+    """For every day of the window its values in the order of `_KINDS`."""
+    days = [day(number) for number in range(NUM_DAYS)]
+    return np.array([(0, d.day - 1, d.month - 1, d.weekday(), d.year - FIRST_YEAR) for d in days])
 
 
 def languages() -> tuple[str, ...]:
@@ -118,7 +123,7 @@ class CLDRDates:
 
     def encode(self, templates: np.ndarray, days: np.ndarray) -> Ragged:
         """The token numbers of these dates (numbers of `days.day`) in these templates."""
-        values = np.take_along_axis(_VALUES[days], self.kind[templates], axis=1)
+        values = np.take_along_axis(_values()[days], self.kind[templates], axis=1)
         chosen = self.first[templates] + values
         return self.pieces.take(chosen.ravel()).joined(chosen.shape[1])
 

@@ -5,9 +5,13 @@ from regard.data.schema import ByHash, Column, ColumnKind, Schema
 SCHEMA = Schema(
     "answer",
     (
-        Column("story", ("context", "passage"), option="context"),
-        Column("question"),
-        Column("answer", kind=ColumnKind.LABEL),
+        Column(
+            "story",
+            tuple("context passage kontext absatz contexte contexto geschichte".split()),
+            option="context",
+        ),
+        Column("question", ("frage", "pregunta")),
+        Column("answer", tuple("antwort réponse respuesta".split()), kind=ColumnKind.LABEL),
         Column("support", ("supporting",), optional=True),
     ),
     # What is asked later in a story stands on the same side.

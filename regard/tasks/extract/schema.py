@@ -5,10 +5,15 @@ from regard.data.schema import Column, ColumnKind, Schema
 SCHEMA = Schema(
     "extract",
     (
-        Column("context", ("passage", "paragraph")),
-        Column("question"),
+        Column("context", ("passage", "paragraph", *"kontext absatz contexte contexto".split())),
+        Column("question", ("frage", "pregunta")),
         # Empty where the passage does not answer the question.
-        Column("answer", ("answer_text",), blank=True),
+        Column(
+            "answer",
+            tuple("answer_text antwort réponse respuesta".split()),
+            blank=True,
+            within="context",
+        ),
         # The character of the passage at which the answer begins, counted from 0.
         Column("start", ("answer_start",), ColumnKind.NUMBER, optional=True, telling=True),
         # All answers that are right, where there are several.

@@ -1,0 +1,108 @@
+"""In which encoding files are is found, said and obeyed, however the data lies."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.data.any_task import read
+
+ENGLISH = [f"it was a fine day, number {n}" for n in range(40)]
+GERMAN = [f"es war ein schöner Tag über Köln, Nummer {n}" for n in range(40)]
+CHINESE = [f"今天天气很好，我们去公园散步，第{n}次" for n in range(40)]
+
+
+def written(folder: Path, files: dict[str, tuple[list[str], str]]) -> str:
+    for name, (texts, encoding) in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes("".join(f"{text}\n" for text in texts).encode(encoding))
+    return str(folder)
+
+
+def texts_of(corpus, column: str) -> set[str]:
+    return {row[column] for part in corpus.splits.values() for row in part}
+
+
+@pytest.mark.parametrize(
+    ("texts", "encoding", "found"),
+    [(GERMAN, "cp1252", "cp1252"), (CHINESE, "gb18030", "gb18030"), (GERMAN, "utf-16", "utf-16"),
+     (GERMAN, "utf-16-le", "utf-16-le")],
+)  # fmt: skip
+@pytest.mark.parametrize("names", [("src-train.txt", "tgt-train.txt"), ("train.en", "train.xx")])
+def test_each_of_two_sides_has_its_encoding_which_is_said(
+    tmp_path: Path, texts: list[str], encoding: str, found: str, names: tuple[str, str]
+) -> None:
+    one, two = names
+    folder = written(tmp_path, {one: (ENGLISH, "utf-8"), two: (texts, encoding)})
+    corpus = read(folder)
+    assert corpus.task == "translate" and texts_of(corpus, "target") == {*texts}
+    assert f"{two} is read as {found}, found by its bytes; say another" in corpus.description
+    assert f"{one} is read" not in corpus.description
+
+
+@pytest.mark.parametrize("names", ["reviews.{}", "{}.txt", "train/{}/1.txt"])
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-16"])
+def test_files_of_labels_are_read_in_their_encoding_which_is_said(
+    tmp_path: Path, names: str, encoding: str
+) -> None:
+    files = {names.format(label): (GERMAN, encoding) for label in ("pos", "neg")}
+    if "/" in names:
+        more = {name.replace("1.txt", "2.txt"): (GERMAN[1:], encoding) for name in files}
+        files |= more
+    corpus = read(written(tmp_path, files))
+    assert corpus.task == "classify" and corpus.labels == ("neg", "pos")
+    assert GERMAN[3] in "".join(texts_of(corpus, "text"))
+    assert f"are read as {encoding}, found by their bytes; say another" in corpus.description
+
+
+def test_short_texts_of_one_folder_are_in_one_encoding(tmp_path: Path) -> None:
+    words = [
+        "schöne Grüße",
+        "Straße",
+        "für dich",
+        "süß",
+        "Übung macht müde",
+        "größer",
+        "weiß",
+        "Öl",
+    ]
+    files = {f"train/{('pos', 'neg')[n % 2]}/{n}.txt": ([word], "cp1252")
+             for n, word in enumerate(words * 2)}  # fmt: skip
+    corpus = read(written(tmp_path, files))
+    assert texts_of(corpus, "text") == {*words}
+    assert "16 files are read as cp1252, found by their bytes" in corpus.description
+
+
+@pytest.mark.parametrize("names", ["{}-train.txt", "train.{}", "reviews.{}"])
+def test_an_encoding_that_is_said_is_obeyed_without_a_word(tmp_path: Path, names: str) -> None:
+    ends = ("pos", "neg") if "reviews" in names else ("src", "tgt")
+    # The same bytes are text in both.
+    one, two = (names.format(end) for end in ends)
+    greek = [f"καλή μέρα {n}" for n in range(40)]
+    folder = written(tmp_path, {one: (ENGLISH, "cp1253"), two: (greek, "cp1253")})
+    column = "text" if "reviews" in names else "target"
+    said = read(folder, encoding="cp1252")
+    assert greek[0].encode("cp1253").decode("cp1252") in texts_of(said, column)
+    assert "is read as" not in said.description and "are read as" not in said.description
+    assert greek[0] in texts_of(read(folder, encoding="cp1253"), column)
+
+
+def test_each_of_several_tables_has_its_encoding(tmp_path: Path) -> None:
+    def rows(texts: list[str]) -> list[str]:
+        return ["text,label", *(f'"{text}",{("a", "b")[n % 2]}' for n, text in enumerate(texts))]
+
+    files = {"train.csv": (rows(ENGLISH), "utf-8"), "test.csv": (rows(GERMAN), "cp1252")}
+    corpus = read(written(tmp_path, files))
+    assert {row["text"] for row in corpus.splits["test"]} == {*GERMAN}
+    assert "test.csv is read as cp1252, found by its bytes" in corpus.description
+
+
+def test_each_file_of_stories_has_its_encoding(tmp_path: Path) -> None:
+    def story(place: str) -> list[str]:
+        return [f"1 Jürgen ging nach {place}.", f"2 Wo ist Jürgen? \t{place}\t1"]
+
+    files = {"qa1_train.txt": (story("Köln") + story("Rom"), "utf-8"),
+             "qa1_test.txt": (story("Köln") * 9, "cp1252")}  # fmt: skip
+    corpus = read(written(tmp_path, files), "answer")
+    assert {row["answer"] for row in corpus.splits["test"]} == {"Köln"}
+    assert "qa1_test.txt is read as cp1252" in corpus.description
