@@ -90,20 +90,22 @@ def seconds(call: Call, rates: Rates) -> float:
 
 def cost(call: Call) -> Cost:
     rows = _rows(call)
-    pairs = sum(row.pairs for row in rows) // len(rows)
+    pairs = sum(row.pairs for row in rows) // max(1, len(rows))
     return fused_cost(call, pairs, extra_bytes=call.query.numel() * call.query.element_size())
 
 
 def run(call: Call) -> Tensor:
     query, key, value, scale = _dot.fit(call)
+    if 0 in query.shape:
+        return _dot.unfit(call, _dot.attend(query, key, value, scale, grouped=True))
     rows = _rows(call)
-    if len(rows) == 1:
-        return _dot.unfit(call, _row(call, rows[0], (query, key, value), scale, slice(None)))
-    found = []
-    for index, row in enumerate(rows):
-        one = slice(index, index + 1)
-        found.append(_row(call, row, (query[one], key[one], value[one]), scale, one))
-    return _dot.unfit(call, torch.cat(found))
+    size = query.shape[0] if len(rows) == 1 else 1  # sequences that are cut alike
+    cut = zip(*(x.split(size) for x in (query, key, value)), strict=True)
+    found = [
+        _row(call, row, near, scale, slice(index * size, (index + 1) * size))
+        for index, (row, near) in enumerate(zip(rows, cut, strict=True))
+    ]
+    return _dot.unfit(call, torch.cat(found) if len(found) > 1 else found[0])
 
 
 def _document(call: Call) -> Document | None:
@@ -141,15 +143,11 @@ def _cut(ids: Tensor) -> Row:
     return Row(order, found)
 
 
-def _row(
-    call: Call, row: Row, tensors: tuple[Tensor, ...], scale: float, batch: slice
-) -> Tensor:
+def _row(call: Call, row: Row, tensors: tuple[Tensor, ...], scale: float, batch: slice) -> Tensor:
     """The output of sequences that are cut alike, document by document."""
     if row.order is not None:
         tensors = tuple(x.index_select(2, row.order) for x in tensors)
     sizes = [count * length for count, length in row.groups]
-    if not sizes:
-        return tensors[0] @ tensors[1].mT @ tensors[2]  # no token: no row
     places = torch.arange(call.q_len) if row.order is None else row.order
     # `split` and not slices: its gradient is one tensor, that of a slice as large as all of them.
     cut = zip(*(x.split(sizes, 2) for x in tensors), places.split(sizes), row.groups, strict=True)
