@@ -170,8 +170,9 @@ def _group(
     sequences = near[0].shape[0]
     if count > 1:
         near = [x.unflatten(2, (count, -1)).transpose(1, 2).flatten(0, 1) for x in near]
+    query, key, value = near
     output = _dot.attend(
-        *near, scale,
+        query, key, value, scale,
         grouped=_dot.is_grouped(call), mask=mask, is_causal=is_causal, dropout=call.dropout,
     )  # fmt: skip
     if count > 1:
