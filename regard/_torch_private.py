@@ -174,3 +174,31 @@ def is_fused_attention(node: torch.autograd.graph.Node) -> bool:
     if kind not in _fused:
         _fused[kind] = node.name().startswith("ScaledDotProduct")
     return _fused[kind]
+
+
+def has_packed_int8() -> bool:
+    """Whether this CPU multiplies bytes exactly and fast (VNNI), and PyTorch's kernel is there."""
+    kernels = torch.ops.onednn
+    return (
+        torch.backends.mkldnn.is_available()
+        and torch.cpu._is_vnni_supported()
+        and hasattr(kernels, "qlinear_prepack")
+        and hasattr(kernels, "qlinear_pointwise")
+    )
+
+
+def pack_int8(weight: Tensor) -> Tensor:
+    """A matrix of whole numbers of 8 bits in the order in which `packed_int8_product` reads it."""
+    packed: Tensor = torch.ops.onednn.qlinear_prepack(weight, None)
+    return packed
+
+
+def packed_int8_product(x: Tensor, packed: Tensor, step: Tensor, zero: Tensor) -> Tensor:
+    """`((x - 128) @ weight.T) * step` of bytes from 0 to 255, summed as integers, in float32.
+
+    `zero` holds a zero of 8 bits for each row of the weight.
+    """
+    product: Tensor = torch.ops.onednn.qlinear_pointwise(
+        x, 1.0, 128, packed, step, zero, None, 1.0, 0, torch.float32, "none", [], "none"
+    )
+    return product

@@ -160,6 +160,13 @@ def is_grouped(call: Call) -> bool:
     return True if call.query.shape[1] != call.key.shape[1] else False  # noqa: SIM210
 
 
+def bias(call: Call, indices: tuple[Tensor, Tensor, Tensor, Tensor]) -> Tensor:
+    """What the score_mod adds, over the temperature; minus infinity where the mask forbids."""
+    zero = torch.zeros((1, 1, 1, 1), dtype=call.exact, device=call.query.device)
+    added = call.modified(zero, *indices) / temperature(call.normalizer)
+    return added if call.mask is None else added.masked_fill(~call.permitted(*indices), -torch.inf)
+
+
 def additive(permitted: Tensor, dtype: torch.dtype) -> Tensor:
     """A mask as SDPA adds it: 0 where it permits, minus infinity where it does not."""
     return torch.zeros((), dtype=dtype, device=permitted.device).where(permitted, -torch.inf)

@@ -10,7 +10,7 @@ from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
-from regard._backends import banded, chunked, flex, linear, reference, sdpa
+from regard._backends import banded, chunked, flex, linear, packed, reference, sdpa
 from regard._backends._call import Call
 from regard._backends._cost import Cost
 from regard._backends._rates import Rates, rates_of
@@ -23,7 +23,9 @@ class Backend(Protocol):
     """A way to evaluate a call: what it guarantees, what it can, and how long it would take.
 
     It may also have `prepared(call)`: a function of query, key and value that is all there is to do
-    for every call of this form, or None. So a small call costs little more than its kernel.
+    for every call of this form, or None. So a small call costs little more than its kernel. And it
+    may have `keeps_apart(call)`: whether it never meets a forbidden pair, so that nothing the mask
+    hides can come out, and numbers need not be looked at.
     """
 
     masks_first: bool
@@ -64,6 +66,7 @@ class Backend(Protocol):
 BACKENDS: dict[str, Backend] = {
     "linear": linear,
     "banded": banded,
+    "packed": packed,
     "flex": flex,
     "sdpa": sdpa,
     "chunked": chunked,

@@ -55,6 +55,9 @@ def run(call: Call, backend: str, asked: str | None) -> Tensor:
             raise UnsupportedByBackend(asked, {asked: [_OVERFLOW.format(instead)]})
         return BACKENDS[instead].run(clean)
 
+    apart = getattr(chosen, "keeps_apart", None)
+    if apart is not None and apart(call):
+        return serve(call)
     return guard(call, serve, serve_hidden)
 
 

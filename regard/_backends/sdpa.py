@@ -59,7 +59,7 @@ def run(call: Call) -> Tensor:
     query, key, value, scale = _dot.fit(call)
     mask, is_causal = None, call.score_mod is None and is_triangle(call)
     if call.score_mod is not None:
-        mask = _bias(call)
+        mask = _dot.bias(call, call.indices)
         query, key, value = (tensor.to(mask.dtype) for tensor in (query, key, value))
     elif call.mask is not None and not is_causal:
         mask = call.permitted(*call.indices)
@@ -77,15 +77,6 @@ def is_triangle(call: Call) -> bool:
         and call.offset_is_shared
         and surely(call.q_offset == 0)
         and surely(call.q_len == call.k_len)
-    )
-
-
-def _bias(call: Call) -> Tensor:
-    """What the score_mod adds, over the temperature; minus infinity where the mask forbids."""
-    zero = torch.zeros((1, 1, 1, 1), dtype=call.exact, device=call.query.device)
-    bias = call.modified(zero, *call.indices) / temperature(call.normalizer)
-    return (
-        bias if call.mask is None else bias.masked_fill(~call.permitted(*call.indices), -torch.inf)
     )
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 import regard
-from regard.masks import Causal, Padding, SlidingWindow
+from regard.masks import Causal, Document, Padding, SlidingWindow
 from regard.normalizers import Softmax
 from regard.score_mods import ALiBi, Bias
 from regard.scores import Bilinear, Cosine, ScaledDot
@@ -21,6 +21,8 @@ CASES: dict[str, dict[str, Any]] = {
     "causal": {"mask": Causal()},
     "padding": {"mask": Padding(torch.tensor([40, 0]))},
     "banded": {"mask": SlidingWindow(3), "backend": "banded"},
+    "documents": {"mask": Document(torch.arange(40) // 9), "backend": "packed"},
+    "documents in pieces": {"mask": Document(torch.arange(40) % 3), "backend": "packed"},
     "alibi": {"score_mod": ALiBi(4)},
     "a learned bias": {"score_mod": Bias(torch.randn(1, 4, 40, 40).double().requires_grad_())},
     "temperature": {"normalizer": Softmax(0.7)},

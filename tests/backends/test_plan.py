@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import regard
 from regard._backends import _plan
 from regard._backends._rates import rates_of
-from regard.masks import Block, Causal, Dense, Padding, SlidingWindow
+from regard.masks import Block, Causal, Dense, Document, Padding, SlidingWindow
 from regard.normalizers import Entmax, Softmax, divide_by_sum, softmax, sparsemax
 from regard.score_mods import ALiBi, SoftCap
 from regard.scores import (
@@ -36,6 +36,8 @@ CHOSEN: list[tuple[str, dict[str, Any]]] = [
     ("banded", {"mask": SlidingWindow(16)}),
     ("banded", {"mask": Causal() & Block(32), "score": Cosine(0.1)}),
     ("banded", {"mask": SlidingWindow(8, 8) & Padding(torch.tensor([512, 100]))}),
+    ("packed", {"mask": Document(torch.arange(512) // 40)}),
+    ("packed", {"mask": Document(torch.arange(1024).view(2, 512) // 100) & Causal()}),
     ("linear", {"score": FeatureMapDot(), "normalizer": divide_by_sum}),
     ("linear", {"score": FeatureMapDot(), "normalizer": divide_by_sum, "mask": Causal()}),
     ("chunked", {"score": FeatureMapDot(), "normalizer": divide_by_sum, "mask": SlidingWindow(3)}),

@@ -6,6 +6,7 @@ less fails here. Comparisons are in float64; float32 and the half types are in t
 
 import ast
 import itertools
+import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from torch import Tensor
 
 import regard
 from regard._backends import _plan, chunked
-from regard.masks import Block, Causal, Dense, Padding, Prefix, SlidingWindow
+from regard.masks import Block, Causal, Dense, Document, Padding, Prefix, SlidingWindow
 from regard.normalizers import (
     Entmax,
     Sample,
@@ -198,6 +199,90 @@ def test_banded_equals_the_reference_for_every_dot_product(score: str, normalize
     assert_equals_reference("banded", sizes, **named)
 
 
+# packed: documents, in every order and number
+
+IDS = {
+    "three": [[0] * 5 + [1] * 2 + [2] * 6, [0] * 1 + [1] * 11 + [2]],
+    "of one length": [[4] * 3 + [2] * 3 + [9] * 3 + [7] * 4, [0] * 13],
+    "in pieces": [[0, 1, 0, 1, 2, 2, 0, 5, 5, 5, 1, 0, 2], [3, 3, 2, 2, 3, 3, 1, 0, 0, 1, 3, 2, 1]],
+    "single tokens": [[*range(13)], [*range(12, -1, -1)]],
+    "for all": [0] * 3 + [1] * 3 + [0] * 3 + [6] * 4,
+}
+WITHIN: dict[str, Callable[[], Any]] = {
+    "alone": lambda: None,
+    "causal": Causal,
+    "causal twice": lambda: Causal() & Causal(),
+    "window": lambda: SlidingWindow(2, 1) & Causal(),
+    "padding": lambda: Padding(torch.tensor([13, 7])),
+    "dense": lambda: Dense(torch.rand(2, 4, 13, 13) < 0.6),
+    "documents again": lambda: Document(torch.arange(13) // 4),
+    "first tokens": lambda: Prefix(4) | ~Causal(),
+}
+
+
+def documents(ids: list[Any], within: Any = None, dtype: torch.dtype = torch.long) -> Any:
+    mask = Document(torch.tensor(ids, dtype=dtype))
+    return mask if within is None else within & mask
+
+
+@pytest.mark.parametrize("mod", [None, "ALiBi", "Bias", "RelativeBias both ways"])
+@pytest.mark.parametrize("within", WITHIN.values(), ids=WITHIN)
+@pytest.mark.parametrize("ids", IDS.values(), ids=IDS)
+def test_packed_equals_the_reference_wherever_the_documents_lie(
+    ids: list[Any], within: Callable[[], Any], mod: str | None
+) -> None:
+    sizes = Sizes(2, 4, 2, 13, 13, 3, 5)
+    inputs, parts = call(sizes, mod=mod)
+    parts["mask"] = documents(ids, within())
+    wanted = evaluate(*inputs, **parts, backend="reference")
+    assert_same(evaluate(*inputs, **parts, backend="packed"), wanted)
+
+
+@pytest.mark.parametrize("normalizer", ["softmax", "Softmax"])
+@pytest.mark.parametrize("score", DOTS)
+def test_packed_equals_the_reference_for_every_dot_product(score: str, normalizer: str) -> None:
+    inputs, parts = call(Sizes(2, 4, 2, 13, 13, 3, 5), score, normalizer)
+    for mask in (documents(IDS["three"]), documents(IDS["in pieces"], Causal())):
+        parts["mask"] = mask
+        wanted = evaluate(*inputs, **parts, backend="reference")
+        assert_same(evaluate(*inputs, **parts, backend="packed"), wanted)
+
+
+@pytest.mark.parametrize("dtype", [torch.int8, torch.uint8, torch.int32, torch.int64])
+def test_packed_reads_ids_of_every_kind_and_more_than_the_call_has(dtype: torch.dtype) -> None:
+    inputs, _ = call(Sizes(2, 2, 2, 9, 9))
+    mask = documents(IDS["three"], dtype=dtype)
+    wanted = evaluate(*inputs, mask=mask, q_offset=0, backend="reference")
+    assert_same(evaluate(*inputs, mask=mask, q_offset=0, backend="packed"), wanted)
+
+
+@pytest.mark.parametrize("shape", [(0, 5), (2, 0)])
+def test_packed_serves_no_sequences_and_no_tokens(shape: tuple[int, int]) -> None:
+    x = torch.randn(shape[0], 2, shape[1], 4)
+    mask = Document(torch.zeros(shape, dtype=torch.long))
+    for within in (mask, mask & Causal()):
+        assert regard.attention(x, x, x, mask=within, backend="packed").shape == x.shape
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, 1e30])
+@pytest.mark.parametrize("ids", ["three", "in pieces"])
+@pytest.mark.parametrize("within", [None, Causal()], ids=str)
+def test_what_one_document_holds_never_reaches_another(ids: str, bad: float, within: Any) -> None:
+    query, key, value = (torch.randn(2, 2, 13, 4) for _ in range(3))
+    mask = documents(IDS[ids], within)
+    # A triangle over numbers whose products overflow goes to a backend that masks first.
+    backend = None if within is not None and bad == 1e30 else "packed"
+    clean = evaluate(query, key, value, mask=mask, backend=backend)
+    own = torch.tensor(IDS[ids]) == torch.tensor(IDS[ids])[:, :1]  # the first token's document
+    for tensor in (query, key, value):
+        tensor[own[:, None].expand(-1, 2, -1)] = bad
+    found = evaluate(query, key, value, mask=mask, backend=backend)
+    others = ~own[:, None, :, None].expand(-1, 2, -1, 4)
+    assert_same(
+        {k: v[others] for k, v in found.items()}, {k: v[others] for k, v in clean.items()}, 1e-5
+    )
+
+
 # linear: feature maps and sums
 
 
@@ -276,6 +361,22 @@ REASONS: list[Reason] = [
     ("banded", {"mask": SlidingWindow(2), "score_mod": ALiBi(2)}, "not cut into blocks"),
     ("banded", {"mask": SlidingWindow(2), "normalizer": sigmoid}, "softmax only"),
     ("banded", {"mask": SlidingWindow(2), "score": Additive()}, "not a dot product"),
+    ("packed", {}, "no mask keeps documents apart"),
+    ("packed", {"mask": Document(torch.zeros(6).long()) | Causal()}, "no mask keeps"),
+    (
+        "packed",
+        {"mask": Document(torch.zeros(6).long(), torch.zeros(6).long())},
+        "numbered apart",
+    ),
+    ("packed", {"mask": Document(torch.zeros(6).long()), "q_len": 5}, "numbered apart"),
+    *(
+        ("packed", {"mask": Document(torch.zeros(6).long()), **more}, reason)
+        for more, reason in (
+            ({"normalizer": sigmoid}, "softmax only"),
+            ({"score": Additive()}, "not a dot product"),
+            ({"score_mod": SoftCap(3.0)}, "not a bias added"),
+        )
+    ),
     ("linear", {}, "not a FeatureMapDot"),
     ("linear", {"score": FeatureMapDot()}, "the normalizer is softmax, not divide_by_sum"),
     *(
@@ -315,11 +416,14 @@ def test_a_backend_that_cannot_serve_gives_the_reason(
         assert regard.attention(query, x, x, **given).shape == query.shape
 
 
+_FOUR = Document(torch.tensor([0, 0, 1, 1, 1, 1]))
+
+
 def _menu() -> Iterator[dict[str, Any]]:
     roles = {
         "score": (ScaledDot(), NegativeSquaredDistance(), FeatureMapDot(), Additive()),
         "score_mod": (None, Bias(torch.randn(1, 2, 6, 6)), SoftCap(2.0)),
-        "mask": (None, Causal(), SlidingWindow(1, 1), Dense(torch.rand(6, 6) < 0.6)),
+        "mask": (None, Causal(), SlidingWindow(1, 1), Dense(torch.rand(6, 6) < 0.6), _FOUR),
         "normalizer": (softmax, sparsemax, divide_by_sum),
         "dropout": (0.0, 0.4),
     }
@@ -358,6 +462,9 @@ def test_nothing_asked_for_is_dropped(backend: str) -> None:
     plain: dict[str, Any] = {"mask": SlidingWindow(6)} if backend == "banded" else {}
     if backend == "linear":
         plain = {"score": FeatureMapDot(), "normalizer": divide_by_sum}
+    apart = Document(torch.arange(9) // 5)
+    if backend == "packed":
+        plain = {"mask": apart}
     options: dict[str, list[Any]] = {
         "score": [Dot(), ScaledDot(0.1), Cosine(), NegativeSquaredDistance(), Additive()],
         "score_mod": [
@@ -367,6 +474,7 @@ def test_nothing_asked_for_is_dropped(backend: str) -> None:
             Causal(), SlidingWindow(1), Block(2), Prefix(3), Padding(torch.tensor([4, 2])),
             Dense(torch.rand(2, 2, 9, 9) < 0.5), torch.rand(2, 2, 9, 9) < 0.5,
             SlidingWindow(6) & Dense(torch.rand(2, 1, 1, 9) < 0.5),
+            apart & Causal(), apart & Dense(torch.rand(2, 1, 1, 9) < 0.5),
         ],
         "normalizer": [Softmax(2.0), sparsemax, sigmoid, softmax_one, Entmax(1.3)],
         "dropout": [0.5, 1.0],

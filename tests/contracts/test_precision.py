@@ -19,7 +19,7 @@ from torch import Tensor
 
 import regard
 from regard._backends import chunked
-from regard.masks import Causal, SlidingWindow
+from regard.masks import Causal, Document, SlidingWindow
 from regard.normalizers import divide_by_sum, sigmoid, softmax, sparsemax
 from regard.score_mods import ALiBi, Chain, SoftCap
 from regard.scores import (
@@ -194,7 +194,9 @@ def check(
     exact = [x.double() for x in drawn]
     golden = evaluate(*exact, upstream, **parts, backend="reference")
     naive = _naive(_written_out, drawn, parts)
-    also = {"sdpa": _fused, "banded": _fused_in_blocks, "linear": _states}.get(backend)
+    also = {"sdpa": _fused, "packed": _fused, "banded": _fused_in_blocks, "linear": _states}.get(
+        backend
+    )
     if also is not None:
         other = _naive(also, drawn, parts)
         naive = {name: _worse(naive[name], other[name], golden[name]) for name in naive}
@@ -221,6 +223,15 @@ def test_every_backend_is_as_exact_as_its_dtype_allows(
     mask = SlidingWindow(40, 3) if backend == "banded" else Causal()
     check(backend, Sizes(2, 4, 2, 128, 128, 64, 64), dtype, inputs, mask=mask)
     check(backend, Sizes(1, 2, 2, 17, 127, 63, 21), dtype, inputs, mask=SlidingWindow(99, 99))
+
+
+@pytest.mark.parametrize("inputs", INPUTS)
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_documents_are_as_exact_as_their_dtype_allows(dtype: torch.dtype, inputs: str) -> None:
+    lengths = torch.tensor([1, 40, 17, 17, 3, 50])
+    mask = Document(torch.arange(6).repeat_interleave(lengths))
+    for within in (mask, mask & Causal()):
+        check("packed", Sizes(2, 4, 2, 128, 128, 64, 64), dtype, inputs, mask=within)
 
 
 SHAPES = [

@@ -1,0 +1,160 @@
+"""Linear layers that multiply bytes: weights rounded once, inputs token by token."""
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int8
+from torch import Tensor, nn
+
+from regard._torch_private import has_packed_int8, is_traced, pack_int8, packed_int8_product
+
+Network = TypeVar("Network", bound=nn.Module)
+
+MOST = 127
+"""Steps from 0 to the greatest number of a row."""
+
+TOGETHER = 128
+"""Tokens that are rounded, multiplied and scaled in one go, so that a core's cache holds them."""
+
+
+class DynamicInt8Linear(nn.Module):
+    """A linear layer in whole numbers of 8 bits, for many tokens at once.
+
+        y_io = s_i t_o sum_j round(x_ij / s_i) round(W_oj / t_o) + b_o
+
+    with a step t for each row of W, taken once, and a step s for each token, taken as it comes:
+    the greatest number there over 127. Sums are exact, so what becomes of a token does not depend
+    on those beside it. It is for evaluation: nothing flows back through it.
+
+    On a CPU with instructions for bytes (VNNI) and PyTorch's kernel for them the weights are kept
+    twice, once in the kernel's order. Elsewhere, and where a graph is recorded, the same numbers
+    come from a product in float32, which saves no time.
+
+    Raises `ValueError` for weights that are not finite, `RuntimeError` where a gradient would be
+    recorded.
+
+    Example:
+        >>> layer, x = nn.Linear(64, 8), torch.randn(2, 5, 64)
+        >>> bool((DynamicInt8Linear.of(layer)(x) - layer(x)).abs().max() < 0.05)
+        True
+
+    References:
+        Dettmers, Lewis, Belkada & Zettlemoyer. LLM.int8(): 8-bit Matrix Multiplication for
+        Transformers at Scale. 2022. https://arxiv.org/abs/2208.07339
+    """
+
+    weight: Tensor
+    step: Tensor
+    bias: Tensor | None
+
+    def __init__(
+        self,
+        weight: Int8[Tensor, "outputs inputs"],
+        step: Float[Tensor, " outputs"],
+        bias: Float[Tensor, " outputs"] | None = None,
+    ) -> None:
+        super().__init__()
+        self.register_buffer("weight", weight)
+        self.register_buffer("step", step)
+        self.register_buffer("bias", bias)
+        self._packed: tuple[int, int, Tensor] | None = None
+
+    @classmethod
+    def of(cls, layer: nn.Linear) -> "DynamicInt8Linear":
+        """The layer with rounded weights; it shares no memory with the other."""
+        weight = layer.weight.detach().float()
+        if not bool(weight.isfinite().all()):
+            raise ValueError("weights that are not finite cannot be rounded to 8 bits")
+        step = _steps(weight)
+        bias = None if layer.bias is None else layer.bias.detach().float().clone()
+        return cls((weight / step).round_().to(torch.int8), step.flatten(), bias)
+
+    def forward(self, x: Float[Tensor, "*batch inputs"]) -> Float[Tensor, "*batch outputs"]:
+        if torch.is_grad_enabled() and x.requires_grad:
+            raise RuntimeError(
+                "a layer in 8 bits has no gradient: train the network before it is rounded, or "
+                "call it under torch.no_grad()"
+            )
+        rows = x.reshape(-1, x.shape[-1]).float()
+        is_fast = not is_traced() and x.device.type == "cpu" and has_packed_int8()
+        found = self._in_bytes(rows) if is_fast else self._written_out(rows)
+        return found.to(x.dtype).reshape(*x.shape[:-1], len(self.weight))
+
+    def _written_out(self, rows: Tensor) -> Tensor:
+        steps = _steps(rows)
+        found = F.linear((rows / steps).round(), self.weight.float()) * self.step * steps
+        return found if self.bias is None else found + self.bias
+
+    def _in_bytes(self, rows: Tensor) -> Tensor:
+        packed, output = self._in_order(), rows.new_empty(len(rows), len(self.weight))
+        bias = rows.new_zeros(()) if self.bias is None else self.bias
+        zero = torch.zeros(len(self.weight), dtype=torch.int8)
+        for near, out in zip(rows.split(TOGETHER), output.split(TOGETHER), strict=True):
+            if 0 not in near.shape:
+                steps = _steps(near)
+                product = packed_int8_product(_as_bytes(near, steps), packed, self.step, zero)
+                torch.addcmul(bias, product, steps, out=out)
+        return output
+
+    def _in_order(self) -> Tensor:
+        """The weights in the kernel's order, made once for these weights."""
+        version = 0 if self.weight.is_inference() else self.weight._version
+        state = self.weight.data_ptr(), version
+        if self._packed is None or self._packed[:2] != state:
+            self._packed = (*state, pack_int8(self.weight))
+        return self._packed[2]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the kernel's order, which can be neither copied nor written."""
+        return {**self.__dict__, "_packed": None}
+
+    def extra_repr(self) -> str:
+        outputs, inputs = self.weight.shape
+        return f"in_features={inputs}, out_features={outputs}, bias={self.bias is not None}"
+
+
+def round_linear(model: Network, keep: Iterable[str] = ()) -> Network:
+    """Put a `DynamicInt8Linear` in the place of every linear layer of a network: it is changed.
+
+    Layers that share their weights with another module, such as an output tied to the embedding,
+    stay as they are; so do subclasses of `nn.Linear`. All that is left is frozen, and a rounded
+    network has no published layout: save the one that it is made from (`copy.deepcopy` keeps it).
+
+    Args:
+        keep: names of modules that stay as they are, with all that is in them, such as `"output"`.
+
+    Returns:
+        The same network, for evaluation.
+
+    Raises `ValueError` for a name in `keep` that no module has.
+
+    >>> from regard.layers import FeedForward
+    >>> type(round_linear(FeedForward(16, 64)).hidden).__name__
+    'DynamicInt8Linear'
+    """
+    modules, keep = dict(model.named_modules()), tuple(keep)
+    if missing := [name for name in keep if name not in modules]:
+        raise ValueError(f"{type(model).__name__} has no module {missing[0]!r} to keep as it is")
+    kept = {id(part) for name in keep for part in modules[name].modules()}
+    uses = Counter(id(weight) for part in modules.values() for weight in part._parameters.values())
+    made: dict[int, nn.Module] = {}
+    for parent in modules.values():
+        for name, part in parent._modules.items():
+            if type(part) is nn.Linear and id(part) not in kept and uses[id(part.weight)] == 1:
+                setattr(parent, name, made.setdefault(id(part), DynamicInt8Linear.of(part)))
+    return model.eval().requires_grad_(False)
+
+
+def _steps(rows: Tensor) -> Tensor:
+    """What each row counts in: its greatest number over 127; little where all are zero."""
+    least, greatest = rows.amin(1, keepdim=True), rows.amax(1, keepdim=True)
+    return torch.maximum(greatest, least.neg_()).div_(MOST).clamp_(min=1e-30)
+
+
+def _as_bytes(rows: Tensor, steps: Tensor) -> Tensor:
+    """How many steps each number is, above 128 (where the sign has no bit of its own)."""
+    whole = (rows * steps.reciprocal()).round_().to(torch.int8)
+    return whole.view(torch.uint8).bitwise_xor_(128)
