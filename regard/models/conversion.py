@@ -6,7 +6,7 @@ A family's `convert.py` has two tables. `Word`s say which word of theirs is whic
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -15,6 +15,7 @@ from regard._printable import shown
 from regard.config import Config
 
 
+@runtime_checkable
 class Edit(Protocol):
     """How several tensors of theirs become one of ours, and that one theirs again."""
 

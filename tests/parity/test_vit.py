@@ -1,9 +1,11 @@
 """The vision transformer is Hugging Face's, in every option that theirs has."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import jaxtyping
 import pytest
 import torch
 from torch import Tensor
@@ -60,6 +62,14 @@ NAMES = (
 )
 """How `transformers` 5 calls in memory what it still writes as it always has."""
 PROJECTED = {"q": "query", "k": "key", "v": "value"}
+
+
+@pytest.fixture
+def as_users_have_it() -> Iterator[None]:
+    """The shape hook would answer first, in its own words."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 def config(**changes: Any) -> Any:
@@ -146,6 +156,7 @@ def test_the_same_number_of_patches_is_not_the_same_grid() -> None:
         layer(images)
 
 
+@pytest.mark.usefixtures("as_users_have_it")
 @pytest.mark.parametrize(
     ("images", "options", "kind", "why"),
     [
@@ -167,6 +178,7 @@ def test_images_of_another_kind_are_refused(
         model(images, **options)
 
 
+@pytest.mark.usefixtures("as_users_have_it")
 def test_configurations_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="an image of 8 x 8 has no patch of 16 x 16"):
         vit.ViT(vit.ViTConfig(image_size=(8, 8), embed_dim=12))
