@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 
+from regard.data.encoding.tokenizer import Tokenizer
 from regard.generation import (
     KeepMinP,
     KeepTopK,
@@ -15,6 +16,8 @@ from regard.generation import (
     Temperature,
     beam_search,
     greedy,
+    stream,
+    write,
 )
 from regard.models.gpt import GptLM, GptLMConfig
 from regard.sequences import Sequences
@@ -153,3 +156,27 @@ def test_drawn_tokens_are_distributed_as_theirs(tmp_path: Path) -> None:
     assert not counts[~real].any()
     square = ((counts[real] - rows * wanted[real]) ** 2 / (rows * wanted[real])).sum()
     assert float(square.detach()) < 24.3  # of 7 degrees of freedom, in 999 cases of 1000
+
+
+def test_texts_are_continued_as_theirs_with_the_tokenizer_of_the_folder(tmp_path: Path) -> None:
+    from tokenizers import ByteLevelBPETokenizer
+
+    trained = ByteLevelBPETokenizer()
+    trained.train_from_iterator(["Ein Löwe fraß 🦁, and some more words of it."] * 3, 290)
+    trained.save(str(tmp_path / "tokenizer.json"))
+    config = transformers.GPT2Config(
+        vocab_size=trained.get_vocab_size(), n_embd=16, n_layer=2, n_head=2, n_positions=64,
+        eos_token_id=7, pad_token_id=7,
+    )  # fmt: skip
+    model = random_network(transformers.GPT2LMHeadModel, config, spread=0.4)
+    ours = loaded(model, tmp_path)
+    tokenizer = Tokenizer.load(tmp_path / "tokenizer.json")
+    prompts = ["Ein Löwe", "some", "of it. 🦁"]
+    found = write(ours, tokenizer, prompts, max_new_tokens=20)
+    for prompt, text in zip(prompts, found, strict=True):
+        ids = torch.tensor([trained.encode(prompt).ids])
+        mask = torch.ones_like(ids)
+        whole = model.generate(ids, attention_mask=mask, max_new_tokens=20, do_sample=False)[0]
+        kept = [token for token in whole.tolist() if token != 7]
+        assert prompt + text == trained.decode(kept)
+        assert "".join(stream(ours, tokenizer, prompt, max_new_tokens=20)) == text

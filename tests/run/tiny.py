@@ -35,6 +35,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "cnn_multilabel": {"embed_dim": 8, "filters": 4, **CHARACTERS},
     "memory": {"embed_dim": 8, "hops": 2, "linear_epochs": 0},
     "transformer_lm": {**BLOCKS, "layers": 2, "block": 8, "length": 5},
+    "gpt_lm": {**BLOCKS, "layers": 2, "block": 8, "length": 5},
     "dates": {**RECURRENT, "languages": "en", "maxout_dim": 4},
     "din": {"embed_dim": 4, "hidden_dim": 6, "second_dim": 4},
     "youtube_dnn": {"embed_dim": 4},

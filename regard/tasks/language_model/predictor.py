@@ -27,6 +27,8 @@ class TextGenerator(Predictor):
     def predict(self, inputs: Sequence[str], num_answers: int = 1) -> list[Answer]:
         """Continue each text, drawing `num_answers` continuations, the likeliest first.
 
+        A text ends at the tokens that the network's configuration calls its ends, if there are any.
+
         The draws depend on the text's number and nothing else. The weights are those of the end of
         the text and what was written.
 
@@ -57,6 +59,7 @@ class TextGenerator(Predictor):
             prompt,
             (Temperature(coder.temperature),),
             begin=torch.full((num_answers,), tokens[-1], device=device),
+            end=getattr(getattr(self.model, "config", None), "ends", None),
             max_length=coder.length,
             generator=torch.Generator(device).manual_seed(seed),
         )
