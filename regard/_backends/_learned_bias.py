@@ -56,6 +56,8 @@ def _gradients(
     inner = (upstream * output).sum(-1, keepdim=True).flatten(0, 1)
     dq, dk, dv = torch.empty_like(q), torch.empty_like(k), torch.empty_like(v)
     whole = q.new_empty(batch * heads, q_len, k_len)
+    # A query that sees nothing has the output zero, and scores that are all minus infinity.
+    some_see_nothing = bool((output == 0).all(-1).any())
     step = max(1, HEADS_BYTES // max(1, q_len * k_len * q.element_size()))
     for row in range(batch):
         for first in range(0, heads, step):
@@ -64,8 +66,8 @@ def _gradients(
                 bias[row, first : first + step], q[here], k[here].mT, alpha=scale
             )
             weights = torch.softmax(scores, -1)
-            # A query that sees nothing has no weights: its scores are all minus infinity.
-            weights.masked_fill_(scores.amax(-1, keepdim=True) == -torch.inf, 0.0)
+            if some_see_nothing:
+                weights.masked_fill_(scores.amax(-1, keepdim=True) == -torch.inf, 0.0)
             torch.bmm(weights.mT, given[here], out=dv[here])
             change = torch.bmm(given[here], v[here].mT, out=whole[here])
             change.sub_(inner[here]).mul_(weights)

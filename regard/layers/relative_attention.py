@@ -14,6 +14,10 @@ from regard.score_mods import Bias, Chain
 from regard.sequences import Packed
 
 
+BLOCK = 64
+"""Queries whose products with distances are made together."""
+
+
 @dataclass(frozen=True, eq=False)
 class RelativeKeys:
     """What is attended to, projected once for all streams of queries."""
@@ -55,8 +59,9 @@ class RelativeAttention(nn.Module):
     bias. The first term is a dot product with `q + u` for a query, so that any score may stand in
     its place; the other two are added to it.
 
-    What is added costs memory for `q_len (q_len + k_len)` numbers a head, twice the scores of a
-    square, and is written once: the shift from distances to keys is a view of them.
+    What is added has the size of the scores and is written once. The products with distances are
+    made for a block of queries at a time, which needs but little more of them than there are keys,
+    and the shift from distances to keys is a view of these.
 
     Args:
         attend: score, normalizer and so on; scaled dot product and softmax if None.
@@ -145,17 +150,19 @@ class RelativeAttention(nn.Module):
     def _by_distance(self, query: Tensor, keys: RelativeKeys, pairs: Pairs) -> Tensor:
         """The second term, for every query and key."""
         query = (query + _of_heads(self.distance_bias)) * self.scale
-        if pairs.backward is None:
-            # One product for each head, of all rows at once: nothing is repeated for a row.
-            flat = rearrange(query, "batch heads len width -> heads (batch len) width")
-            scores = flat @ keys.distance[0].mT
-            pattern = "heads (batch len) distances -> batch heads len distances"
-            scores = rearrange(scores, pattern, batch=query.shape[0], len=query.shape[2])
-        else:
-            scores = query @ keys.distance[pairs.backward.long()].mT
-        if pairs.places is None:
-            return relative_shift(scores, keys.key.shape[2])
-        return distances_at(scores, pairs.places, pairs.present, keys.key.shape[2])
+        (q_len, k_len), distances = (query.shape[2], keys.key.shape[2]), keys.distance.shape[2]
+        if pairs.places is not None:
+            scores = _products(query, keys.distance, pairs.backward)
+            return distances_at(scores, pairs.places, pairs.present, k_len)
+        if q_len <= BLOCK or distances < q_len + k_len:
+            return relative_shift(_products(query, keys.distance, pairs.backward), k_len)
+        blocks = []
+        for first in range(0, q_len, BLOCK):
+            last = min(first + BLOCK, q_len)
+            near = keys.distance[:, :, q_len - last : q_len - first + k_len]
+            scores = _products(query[:, :, first:last], near, pairs.backward)
+            blocks.append(relative_shift(scores, k_len))
+        return torch.cat(blocks, dim=2)
 
     def _by_segment(self, query: Tensor, differs: Tensor) -> Tensor:
         """The third term."""
@@ -163,6 +170,17 @@ class RelativeAttention(nn.Module):
         one, other = torch.einsum("bhqd,shd->sbhq", query, self.segments)
         different = rearrange(differs, "batch q k -> batch 1 q k")
         return torch.where(different, other.unsqueeze(-1), one.unsqueeze(-1))
+
+
+def _products(query: Tensor, distance: Tensor, backward: Tensor | None) -> Tensor:
+    """Of every query with every distance in the direction of its row."""
+    if backward is not None:
+        return query @ distance[backward.long()].mT
+    # One product for each head, of all rows at once: nothing is repeated for a row.
+    flat = rearrange(query, "batch heads len width -> heads (batch len) width")
+    pattern = "heads (batch len) distances -> batch heads len distances"
+    sizes = {"batch": query.shape[0], "len": query.shape[2]}
+    return rearrange(flat @ distance[0].mT, pattern, **sizes)
 
 
 def relative_shift(
