@@ -141,6 +141,10 @@ class Sequences:
         lengths, segments = (None if x is None else x[rows] for x in (self.lengths, self.segments))
         return Sequences(self.ids[rows], lengths, segments)
 
+    def rows(self, x: Shaped[Tensor, "batch len *more"]) -> Shaped[Tensor, "batch len *more"]:
+        """What stands at the tokens, a row for each sequence: as it is."""
+        return x
+
     def zero_padding(self, x: Float[Tensor, "batch len width"]) -> Float[Tensor, "batch len width"]:
         """The vectors with zeros where there is no token."""
         if self.lengths is None:
@@ -205,6 +209,20 @@ class Packed:
     def split(self, x: Shaped[Tensor, "1 total *more"]) -> list[Tensor]:
         """What stands at the tokens of each sequence."""
         return list(x[0].split(self.lengths.tolist()))
+
+    def rows(self, x: Shaped[Tensor, "1 total *more"]) -> Shaped[Tensor, "batch longest *more"]:
+        """What stands at the tokens, a row for each sequence; behind its end stands anything."""
+        longest = int(self.lengths.max()) if len(self) else 0
+        place = rearrange(self.starts, "batch -> batch 1") + torch.arange(
+            longest, device=self.device
+        )
+        place = place.clamp(max=max(0, self.ids.shape[1] - 1))
+        return x[0].index_select(0, place.flatten()).unflatten(0, place.shape)
+
+    def joined(self, x: Shaped[Tensor, "batch longest *more"]) -> Shaped[Tensor, "1 total *more"]:
+        """What stands in such rows at the tokens, end to end again."""
+        place = self.owner * x.shape[1] + self.positions[0]
+        return x.flatten(0, 1).index_select(0, place).unsqueeze(0)
 
     def __len__(self) -> int:
         return len(self.lengths)

@@ -73,6 +73,19 @@ def allow_second(
     node.register_hook(redo)
 
 
+def recorded(
+    upstream: Tensor, inputs: tuple[Tensor, ...], scale: float
+) -> tuple[Tensor | None, ...]:
+    """The gradients to query, key, value and bias, taken through the definition and recorded."""
+    query, key, value, bias = inputs
+    call = Call(
+        query, key, value, ScaledDot(scale), Bias(bias, first_query=0), None, softmax, 0.0, 0
+    )
+    asked = [x for x in inputs if x.requires_grad]
+    found = iter(torch.autograd.grad(chunked.run(call), asked, upstream, create_graph=True))
+    return tuple(next(found) if x.requires_grad else None for x in inputs)
+
+
 def _recorded(
     gradients: tuple[Tensor | None, ...],
     upstream: Tensor,

@@ -8,8 +8,9 @@ from torch import Tensor
 
 from regard._backends._call import Call, label, repeat_heads
 from regard._backends._cost import DROPOUT_PASSES, score_work, written
-from regard._backends._derivatives import allow_second
+from regard._backends._derivatives import allow_second, recorded
 from regard._backends._held import tensors_of
+from regard._backends._learned_bias import LearnedBias
 from regard._backends._rates import Rates
 from regard._backends._rewriting import dot_form, is_dot
 from regard._backends._structure import is_softmax, temperature
@@ -53,7 +54,7 @@ def seconds(
     flops = 4 * batch * heads * pairs * max(width, call.value.shape[-1])
     projecting, projected = score_work(call)
     steps, numbers = steps + projecting + 3, numbers + projected
-    if call.dropout > 0 or _learns_bias(call):
+    if call.dropout > 0 or (_learns_bias(call) and call.query.device.type != "cpu"):
         passes = 4 + DROPOUT_PASSES * (call.dropout > 0)  # PyTorch has no fused kernel for it
         shown = batch * heads * pairs
         numbers += written(shown * passes, shown * call.query.element_size())
@@ -136,12 +137,22 @@ def fused(
     dropout: float,
 ) -> Tensor:
     """SDPA itself on tensors that are not empty, with a mask that is added."""
+    if mask is not None and dropout == 0.0 and _learns(mask):
+        groups = query.shape[1] // key.shape[1]
+        key, value = repeat_heads(key, groups), repeat_heads(value, groups)
+        biased: Tensor = LearnedBias.apply(query, key, value, mask, scale, recorded)
+        return biased
     output = F.scaled_dot_product_attention(
         query, key, value, mask, dropout, is_causal, scale=scale, enable_gqa=grouped
     )
     if output.requires_grad and not is_traced():
         allow_second(output, query, key, value, mask, scale, is_causal, dropout)
     return output
+
+
+def _learns(mask: Tensor) -> bool:
+    """Whether this is an eager call on the CPU whose mask wants a gradient."""
+    return _records(mask) and mask.device.type == "cpu" and not is_traced()
 
 
 def _records(*tensors: Tensor) -> bool:
@@ -160,11 +171,23 @@ def is_grouped(call: Call) -> bool:
     return True if call.query.shape[1] != call.key.shape[1] else False  # noqa: SIM210
 
 
-def bias(call: Call, indices: tuple[Tensor, Tensor, Tensor, Tensor]) -> Tensor:
-    """What the score_mod adds, over the temperature; minus infinity where the mask forbids."""
-    zero = torch.zeros((1, 1, 1, 1), dtype=call.exact, device=call.query.device)
-    added = call.modified(zero, *indices) / temperature(call.normalizer)
-    return added if call.mask is None else added.masked_fill(~call.permitted(*indices), -torch.inf)
+def bias(
+    call: Call, indices: tuple[Tensor, Tensor, Tensor, Tensor], known: Tensor | None = None
+) -> Tensor:
+    """What the score_mod adds, over the temperature; minus infinity where the mask forbids.
+
+    Args:
+        known: what it adds, where that is known without asking it.
+    """
+    if known is None:
+        zero = torch.zeros((1, 1, 1, 1), dtype=call.exact, device=call.query.device)
+        known = call.modified(zero, *indices)
+    divisor = temperature(call.normalizer)
+    if isinstance(divisor, Tensor) or divisor != 1:
+        known = known / divisor
+    if call.mask is None:
+        return known
+    return known.masked_fill(~call.permitted(*indices), -torch.inf)
 
 
 def additive(permitted: Tensor, dtype: torch.dtype) -> Tensor:

@@ -14,6 +14,7 @@ from regard._backends._rewriting import AS_THEY_ARE, dot_form, is_additive
 from regard._backends._structure import follows_from_numbers, temperature
 from regard._torch_private import surely
 from regard.masks import Causal
+from regard.score_mods import Bias
 
 SPLIT = 512  # keys that a kernel takes together, and so the least that a triangle leaves out
 
@@ -59,7 +60,7 @@ def run(call: Call) -> Tensor:
     query, key, value, scale = _dot.fit(call)
     mask, is_causal = None, call.score_mod is None and is_triangle(call)
     if call.score_mod is not None:
-        mask = _dot.bias(call, call.indices)
+        mask = _dot.bias(call, call.indices, _written_out(call))
         query, key, value = (tensor.to(mask.dtype) for tensor in (query, key, value))
     elif call.mask is not None and not is_causal:
         mask = call.permitted(*call.indices)
@@ -78,6 +79,16 @@ def is_triangle(call: Call) -> bool:
         and surely(call.q_offset == 0)
         and surely(call.q_len == call.k_len)
     )
+
+
+def _written_out(call: Call) -> Tensor | None:
+    """The tensor of a `Bias` as it is, whose entries are then not looked up one by one."""
+    mod = call.score_mod
+    if type(mod) is not Bias or isinstance(mod.first_query, Tensor):
+        return None
+    tensor = mod.tensor.reshape((1,) * (4 - mod.tensor.ndim) + tuple(mod.tensor.shape))
+    # What is bound begins with the call's first query, and may go beyond its last one.
+    return tensor[:, :, : call.q_len, : call.k_len].to(call.exact)
 
 
 SMALL = 1 << 13  # pairs up to which a mask that follows from numbers is kept

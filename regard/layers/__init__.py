@@ -29,6 +29,7 @@ from regard.layers.multi_head import MultiHeadAttention
 from regard.layers.patch_embedding import PatchEmbedding
 from regard.layers.pool import Pool
 from regard.layers.reinforce import Reinforce
+from regard.layers.relative_attention import Pairs, RelativeAttention, RelativeKeys
 from regard.layers.residual import PostNorm, PreNorm
 from regard.layers.sampling import Sampled, sample_keys
 from regard.layers.segment_embedding import SegmentEmbedding
@@ -71,12 +72,15 @@ __all__ = [
     "MeanPool",
     "MultiHeadAttention",
     "PatchEmbedding",
+    "Pairs",
     "PonderLoss",
     "Pool",
     "PostNorm",
     "PreNorm",
     "Reinforce",
     "ReinforceLoss",
+    "RelativeAttention",
+    "RelativeKeys",
     "Sampled",
     "SegmentEmbedding",
     "SelfAttention",

@@ -329,16 +329,23 @@ class Family:
                 found += [] if said[name].says(value) else [name]
             elif value != usual and name not in (*alone, *self.always):
                 found.append(name)
-        return found
+        return found or self._at_odds(config)
+
+    def _at_odds(self, config: Any) -> list[str]:
+        """Our options that one word of theirs says together with another, of another value."""
+        written: dict[str, Any] = {}
+        return [
+            word.ours
+            for word in self.words_of(config.tag)
+            if written.setdefault(word.theirs, found := word.written(_value(config, word.ours)))
+            != found
+        ]
 
     def their_entries(self, config: Any) -> dict[str, Any]:
         """Their `config.json` for our configuration."""
         found: dict[str, Any] = {}
         for word in self.words_of(config.tag):
-            value: Any = config
-            for step in word.ours.split("."):
-                value = getattr(value, step)
-            found[word.theirs] = word.written(value)
+            found[word.theirs] = word.written(_value(config, word.ours))
         if "id2label" in found:
             found["label2id"] = {name: int(number) for number, name in found["id2label"].items()}
         return {
@@ -346,6 +353,13 @@ class Family:
             "model_type": self.model_type,
             **found,
         }
+
+
+def _value(config: Any, path: str) -> Any:
+    """The option at a path with dots."""
+    for step in path.split("."):
+        config = getattr(config, step)
+    return config
 
 
 def _leaves(config: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any, Any]]:

@@ -41,6 +41,11 @@ PROTOCOLS: dict[str, Any] = {
     "gpt_classifier": protocols.Classifies,
     "gpt_tagger": protocols.Tags,
     "gpt_lm": protocols.Continues,
+    "xlnet": protocols.Encodes,
+    "xlnet_lm": protocols.FillsIn,
+    "xlnet_classifier": protocols.Classifies,
+    "xlnet_tagger": protocols.Tags,
+    "xlnet_spans": protocols.FindsSpans,
     "rnnsearch": protocols.Translates,
     "luong": protocols.Translates,
     "lstm": protocols.Classifies,
@@ -62,6 +67,7 @@ PER_TOKEN = {
     *("bert", "bert_tagger", "bert_spans", "bert_masked_lm"),
     *("albert", "albert_tagger", "albert_spans", "albert_masked_lm", "albert_pretraining"),
     *("gpt", "gpt_tagger", "gpt_lm"),
+    *("xlnet", "xlnet_tagger", "xlnet_spans", "xlnet_lm"),
 }
 """Networks that answer with a place for each token, zeros where there is none."""
 ASKED_APART = {
@@ -72,6 +78,12 @@ ASKED_APART = {
     "albert_pretraining": ("encoder.pooler", "sentence_order"),
 }
 """Layers that another method than `forward` asks."""
+    "xlnet": ("mask",),
+    **dict.fromkeys(
+        ("xlnet_lm", "xlnet_classifier", "xlnet_tagger", "xlnet_spans"), ("encoder.mask",)
+    ),
+}
+"""Weights that another method than `forward` asks."""
 READS_NUMBERS = {"han", "memory"}
 """Networks whose shapes depend on where sentences end, so that without numbers there are none."""
 
@@ -79,6 +91,7 @@ PACKS = {
     *("transformer_classifier", "bert", "bert_classifier", "bert_tagger", "bert_masked_lm"),
     *("albert", "albert_classifier", "albert_tagger", "albert_masked_lm", "albert_pretraining"),
     *("gpt", "gpt_classifier", "gpt_tagger", "gpt_lm"),
+    *("xlnet", "xlnet_lm", "xlnet_classifier", "xlnet_tagger"),
 }
 """Networks that read packed texts."""
 
@@ -217,7 +230,9 @@ def test_what_stands_in_the_padding_is_never_read(row: Row) -> None:
 @ragged
 def test_lengths_that_pad_nothing_are_as_good_as_none(row: Row) -> None:
     (model, _), bare = answered(row), alone(row.batch, 0)
-    said = tuple(Sequences(x.ids, x.counts) if isinstance(x, Sequences) else x for x in bare)
+    said = tuple(
+        Sequences(x.ids, x.counts, x.segments) if isinstance(x, Sequences) else x for x in bare
+    )
     close(model(*said), model(*bare), "logits")
 
 

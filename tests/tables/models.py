@@ -15,6 +15,7 @@ from regard.config import Config, fields_of
 from regard.layers import ActivationName
 from regard.models import model_class
 from regard.models.attention import Attends
+from regard.models.xlnet.config import SummaryActivation
 from regard.parts import PartOf
 from regard.sequences import Sequences
 
@@ -27,6 +28,9 @@ Batch = tuple[Any, ...]
 """What a network is called with: `Sequences` and tensors, the rows of all along the first axis."""
 
 TEXTS = Sequences.of([[4, 8, 5, 6, 9], [7], [10, 4, 11]])
+IN_SEGMENTS = Sequences(
+    TEXTS.ids, TEXTS.lengths, torch.tensor([[0, 0, 1, 1, 0], [1, 0, 0, 0, 0], [0, 1, 1, 0, 0]])
+)
 OTHERS = Sequences.of([[5, 8], [7, 9, 10, 6], [4]])
 DOCUMENTS = Sequences.of([[4, 8, 3, 5, 6, 10, 3], [3, 7], [9, 3, 3, 4, 4, 3, 11, 8, 5]])
 """Sentences end with 3; some have no word, some documents no end."""
@@ -57,6 +61,11 @@ BATCHES: dict[str, Batch] = {
     "gpt_classifier": (TEXTS,),
     "gpt_tagger": (TEXTS,),
     "gpt_lm": (TEXTS,),
+    "xlnet": (IN_SEGMENTS,),
+    "xlnet_lm": (IN_SEGMENTS,),
+    "xlnet_classifier": (IN_SEGMENTS,),
+    "xlnet_tagger": (IN_SEGMENTS,),
+    "xlnet_spans": (IN_SEGMENTS,),
     "rnnsearch": (TEXTS, WRITTEN),
     "luong": (TEXTS, WRITTEN),
     "lstm": (TEXTS,),
@@ -74,6 +83,7 @@ BATCHES: dict[str, Batch] = {
 _TEXT = {"vocab": VOCAB, "classes": 3, "embed_dim": 4, "dropout": 0.1, "word_dropout": 0.1}
 _PAIR = {"source_vocab": VOCAB, "target_vocab": 9, "embed_dim": 4, "hidden_dim": WIDTH}
 _BLOCKS = {"embed_dim": 2 * WIDTH, "num_heads": 2, "ff_dim": 8, "layers": 2, "max_length": 9}
+_STREAMS = {"embed_dim": 2 * WIDTH, "num_heads": 2, "ff_dim": 8, "layers": 2, "vocab": VOCAB}
 _ITEMS = {"items": VOCAB, "embed_dim": WIDTH}
 _FEATURED = {"items": VOCAB, "embed_dim": 2, "feature_columns": 2, "values": 5}
 _IMAGES = {
@@ -102,6 +112,11 @@ SIZES: dict[str, dict[str, Any]] = {
     "gpt_classifier": {**_BLOCKS, "vocab": VOCAB, "classes": 3},
     "gpt_tagger": {**_BLOCKS, "vocab": VOCAB, "classes": 3},
     "gpt_lm": {**_BLOCKS, "vocab": VOCAB},
+    "xlnet": _STREAMS,
+    "xlnet_lm": _STREAMS,
+    "xlnet_classifier": {**_STREAMS, "classes": 3},
+    "xlnet_tagger": {**_STREAMS, "classes": 3},
+    "xlnet_spans": _STREAMS,
     "rnnsearch": {**_PAIR, "maxout_dim": 3},
     "luong": {**_PAIR, "layers": 2, "max_source_length": 9},
     "lstm": {**_TEXT, "hidden_dim": 3},
@@ -183,6 +198,21 @@ _CHOICES: dict[str, list[dict[str, Any]]] = {
     "gpt_classifier": [{}],
     "gpt_tagger": [{}],
     "gpt_lm": [{}, {"tied": False, "band": 2, "ends": (3,)}],
+    "xlnet": [
+        *({"activation": name} for name in get_args(ActivationName)),
+        {"causal": True},
+        # With nothing remembered each token sees itself alone, to which a softmax gives all.
+        {"causal": True, "same_length": True, "attention": {"normalizer": "sigmoid"}},
+        {"clamp_length": 2},
+    ],
+    "xlnet_lm": [{}, {"tied": False}],
+    "xlnet_classifier": [
+        *({"summary_activation": name} for name in get_args(SummaryActivation)),
+        {"summary": "first"},
+        {"summary": "mean", "summary_projection": False},
+    ],
+    "xlnet_tagger": [{}],
+    "xlnet_spans": [{}],
     "rnnsearch": [
         {"attention": _LOOKS},
         {"attention": "search(attention_dim=5)"},
@@ -332,7 +362,9 @@ def alone(batch: Batch, row: int) -> Batch:
 
     def cut(each: Any) -> Any:
         if isinstance(each, Sequences):
-            return Sequences(each.ids[row : row + 1, : int(each.counts[row])])
+            here = (slice(row, row + 1), slice(int(each.counts[row])))
+            segments = None if each.segments is None else each.segments[here]
+            return Sequences(each.ids[here], None, segments)
         return each[row : row + 1]
 
     return tuple(map(cut, batch))
@@ -346,6 +378,9 @@ def filled(batch: Batch, filling: int, more: int = 0) -> Batch:
             return each
         ids = torch.nn.functional.pad(each.ids.masked_fill(~each.real, filling), (0, more))
         ids[:, each.ids.shape[1] :] = filling
-        return Sequences(ids, each.counts)
+        segments = each.segments
+        if segments is not None:
+            segments = torch.nn.functional.pad(segments.masked_fill(~each.real, 1), (0, more))
+        return Sequences(ids, each.counts, segments)
 
     return tuple(map(fill, batch))

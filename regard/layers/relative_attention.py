@@ -1,0 +1,221 @@
+"""Attention whose scores know how far apart query and key stand, and whether in one segment."""
+
+from dataclasses import dataclass
+
+import torch
+from einops import rearrange
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from regard._typing import MaskMod
+from regard.layers.attend import Attend
+from regard.layers.part_module import unwrapped
+from regard.score_mods import Bias, Chain
+from regard.sequences import Packed
+
+
+BLOCK = 64
+"""Queries whose products with distances are made together."""
+
+
+@dataclass(frozen=True, eq=False)
+class RelativeKeys:
+    """What is attended to, projected once for all streams of queries."""
+
+    key: Float[Tensor, "batch heads k_len head_dim"]
+    value: Float[Tensor, "batch heads k_len head_dim"]
+    distance: Float[Tensor, "directions heads distances head_dim"]
+
+
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """How a stream of queries stands to the keys: the same in every layer.
+
+    Args:
+        present: how many of the keys, the last ones, are of the present segment.
+        mask: which keys each query may see.
+        places: which token of the present segment each query stands at; None where query i is
+            token i.
+        differs: whether query and key are of different segments; None where there are none.
+        backward: which rows are read from right to left; None where none is.
+        packed: how the queries are packed; None where they are in rows.
+    """
+
+    present: int
+    mask: MaskMod | None = None
+    places: Int[Tensor, "batch q_len"] | None = None
+    differs: Bool[Tensor, "batch q_len k_len"] | None = None
+    backward: Bool[Tensor, " batch"] | None = None
+    packed: Packed | None = None
+
+
+class RelativeAttention(nn.Module):
+    """Multi-head attention by content, by distance and by segment, as in XLNet.
+
+        score = ((q + u) · k + (q + v) · r[i - j] + (q + w) · s[different]) / sqrt(d)
+
+    with q, k and r = W_r R[i - j] projected for each head, u, v and w learned for each head, and s
+    a vector for keys of the query's own segment and one for those of another. No projection has a
+    bias. The first term is a dot product with `q + u` for a query, so that any score may stand in
+    its place; the other two are added to it.
+
+    What is added has the size of the scores and is written once. The products with distances are
+    made for a block of queries at a time, which needs but little more of them than there are keys,
+    and the shift from distances to keys is a view of these.
+
+    Args:
+        attend: score, normalizer and so on; scaled dot product and softmax if None.
+
+    Example:
+        >>> layer, x = RelativeAttention(8, 2), torch.randn(3, 5, 8)
+        >>> keys = layer.keys(x, torch.randn(1, 10, 8))
+        >>> layer(x, keys, Pairs(present=5)).shape
+        torch.Size([3, 5, 8])
+
+    References:
+        Dai et al. Transformer-XL: Attentive Language Models Beyond a Fixed-Length Context. 2019.
+        https://arxiv.org/abs/1901.02860
+        Yang et al. XLNet: Generalized Autoregressive Pretraining for Language Understanding. 2019.
+        https://arxiv.org/abs/1906.08237
+    """
+
+    def __init__(self, embed_dim: int, num_heads: int, attend: Attend | None = None) -> None:
+        super().__init__()
+        head_dim = embed_dim // num_heads
+        self.num_heads, self.scale = num_heads, head_dim**-0.5
+        self.attend = Attend() if attend is None else attend
+        inner = num_heads * head_dim
+        self.query = nn.Linear(embed_dim, inner, bias=False)
+        self.key_value = nn.Linear(embed_dim, 2 * inner, bias=False)
+        self.distance = nn.Linear(embed_dim, inner, bias=False)
+        self.output = nn.Linear(inner, embed_dim, bias=False)
+        self.content_bias = nn.Parameter(torch.zeros(num_heads, head_dim))
+        self.distance_bias = nn.Parameter(torch.zeros(num_heads, head_dim))
+        self.segment_bias = nn.Parameter(torch.zeros(num_heads, head_dim))
+        self.segments = nn.Parameter(torch.zeros(2, num_heads, head_dim))
+
+    def vectors(self) -> tuple[nn.Parameter, ...]:
+        """What is learned for each head beside the projections."""
+        return self.content_bias, self.distance_bias, self.segment_bias, self.segments
+
+    def keys(
+        self,
+        x: Float[Tensor, "batch len embed_dim"],
+        positions: Float[Tensor, "directions distances embed_dim"],
+        memory: Float[Tensor, "rows past embed_dim"] | None = None,
+        packed: Packed | None = None,
+    ) -> RelativeKeys:
+        """Project what is attended to: the memory, then the tokens, and every distance.
+
+        `positions` are the embedded distances from the number of keys down.
+        """
+        pair = self.key_value(x)
+        pair = pair if packed is None else packed.rows(pair)
+        if memory is not None:
+            pair = torch.cat([self.key_value(memory), pair], dim=1)
+        pattern = "batch len (two heads width) -> two batch heads len width"
+        key, value = rearrange(pair, pattern, two=2, heads=self.num_heads)
+        return RelativeKeys(key, value, self._heads(self.distance(positions)))
+
+    def forward(
+        self, x: Float[Tensor, "batch len embed_dim"], keys: RelativeKeys, pairs: Pairs
+    ) -> Float[Tensor, "batch len embed_dim"]:
+        query, added = self._asked(x, keys, pairs)
+        found = self.attend(query, keys.key, keys.value, pairs.mask, score_mod=added)
+        found = rearrange(found, "batch heads len width -> batch len (heads width)")
+        return self.output(found if pairs.packed is None else pairs.packed.joined(found))
+
+    def weights(
+        self, x: Float[Tensor, "batch len embed_dim"], keys: RelativeKeys, pairs: Pairs
+    ) -> Float[Tensor, "rows heads q_len k_len"]:
+        """The exact weights of the same call."""
+        query, added = self._asked(x, keys, pairs)
+        return self.attend.weights(query, keys.key, pairs.mask, score_mod=added)
+
+    def _heads(self, x: Tensor) -> Tensor:
+        pattern = "batch len (heads width) -> batch heads len width"
+        return rearrange(x, pattern, heads=self.num_heads)
+
+    def _asked(self, x: Tensor, keys: RelativeKeys, pairs: Pairs) -> tuple[Tensor, Bias | Chain]:
+        """The queries of the first term, and what is added to it."""
+        query = self.query(x)
+        query = self._heads(query if pairs.packed is None else pairs.packed.rows(query))
+        added = self._by_distance(query, keys, pairs)
+        if pairs.differs is not None:
+            added = added + self._by_segment(query, pairs.differs)
+        mod = unwrapped(self.attend.score_mod)
+        content = query + _of_heads(self.content_bias)
+        return content, Bias(added) if mod is None else Chain(Bias(added), mod)
+
+    def _by_distance(self, query: Tensor, keys: RelativeKeys, pairs: Pairs) -> Tensor:
+        """The second term, for every query and key."""
+        query = (query + _of_heads(self.distance_bias)) * self.scale
+        (q_len, k_len), distances = (query.shape[2], keys.key.shape[2]), keys.distance.shape[2]
+        if pairs.places is not None:
+            scores = _products(query, keys.distance, pairs.backward)
+            return distances_at(scores, pairs.places, pairs.present, k_len)
+        if q_len <= BLOCK or distances < q_len + k_len:
+            return relative_shift(_products(query, keys.distance, pairs.backward), k_len)
+        blocks = []
+        for first in range(0, q_len, BLOCK):
+            last = min(first + BLOCK, q_len)
+            near = keys.distance[:, :, q_len - last : q_len - first + k_len]
+            scores = _products(query[:, :, first:last], near, pairs.backward)
+            blocks.append(relative_shift(scores, k_len))
+        return torch.cat(blocks, dim=2)
+
+    def _by_segment(self, query: Tensor, differs: Tensor) -> Tensor:
+        """The third term."""
+        query = (query + _of_heads(self.segment_bias)) * self.scale
+        one, other = torch.einsum("bhqd,shd->sbhq", query, self.segments)
+        different = rearrange(differs, "batch q k -> batch 1 q k")
+        return torch.where(different, other.unsqueeze(-1), one.unsqueeze(-1))
+
+
+def _products(query: Tensor, distance: Tensor, backward: Tensor | None) -> Tensor:
+    """Of every query with every distance in the direction of its row."""
+    if backward is not None:
+        return query @ distance[backward.long()].mT
+    # One product for each head, of all rows at once: nothing is repeated for a row.
+    flat = rearrange(query, "batch heads len width -> heads (batch len) width")
+    pattern = "heads (batch len) distances -> batch heads len distances"
+    sizes = {"batch": query.shape[0], "len": query.shape[2]}
+    return rearrange(flat @ distance[0].mT, pattern, **sizes)
+
+
+def relative_shift(
+    scores: Float[Tensor, "batch heads q_len distances"], k_len: int
+) -> Float[Tensor, "batch heads q_len k_len"]:
+    """From scores of distances to scores of keys, as a view.
+
+    Column c is the distance `k_len - c`, so that query i, the one at key `k_len - q_len + i`, finds
+    key j in column `q_len - i + j`: each row begins one column earlier than the one above it. Rows
+    of one column less, read from the same memory, have it so. Where the distances end with 0,
+    behind which there are keys to come, what stands there belongs to other queries, and a mask has
+    to hide it.
+
+    >>> relative_shift(torch.tensor([[[[2, 1, 0, -1], [2, 1, 0, -1]]]]), 2)
+    tensor([[[[ 0, -1],
+              [ 1,  0]]]])
+    """
+    q_len, distances = scores.shape[-2:]
+    if q_len == 0:
+        return scores[..., :k_len]
+    rows = scores.flatten(-2)[..., q_len:]
+    return rows.unflatten(-1, (q_len, distances - 1))[..., :k_len]
+
+
+def distances_at(
+    scores: Float[Tensor, "batch heads q_len distances"],
+    places: Int[Tensor, "batch q_len"],
+    present: int,
+    k_len: int,
+) -> Float[Tensor, "batch heads q_len k_len"]:
+    """The same for queries at any places among the present tokens: column `present - place + j`."""
+    first = rearrange(present - places, "batch q -> batch 1 q 1")
+    column = (first + torch.arange(k_len, device=scores.device)).clamp(max=scores.shape[-1] - 1)
+    return scores.gather(-1, column.expand(-1, scores.shape[1], -1, -1))
+
+
+def _of_heads(bias: Tensor) -> Tensor:
+    return rearrange(bias, "heads width -> heads 1 width")

@@ -1,0 +1,156 @@
+"""The sizes of XLNet and of what is put upon it."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Literal
+
+from regard.config import Between, Config, Count, LargeCount, Positive, Share
+from regard.layers import ActivationName
+from regard.models.attention import Parts
+from regard.parts import Dims
+
+SummaryActivation = Literal["tanh", "none", "gelu", "gelu_tanh", "quick_gelu", "relu", "silu"]
+Layers = Annotated[int, Between(least=1, most=1000)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class XLNetConfig(Config):
+    """Two streams over one text, as Yang et al. published them.
+
+    Args:
+        vocab: number of different tokens.
+        embed_dim: width of a token, an even number.
+        layers: number of blocks.
+        num_heads: number of heads, each `embed_dim / num_heads` wide.
+        ff_dim: width of the hidden layer for each token.
+        activation: of the hidden layer.
+        attention: the parts of every attention, and the dropout on its weights.
+        dropout: after and within each layer, on the embeddings and on the states at last.
+        norm_eps: what is added to the variance under the root.
+        init_std: of the first weights.
+        causal: every token sees those before it only.
+        same_length: and of those as many as the memory holds.
+        clamp_length: distances beyond it count as it; None for no such length.
+        memory_length: how many states are remembered; all of them if None.
+        reuse_length: of a segment only so many, its first ones; all of them if None.
+
+    Raises `ValueError` for one out of bounds and values that do not fit together.
+
+    >>> XLNetConfig(vocab=32_000).ff_dim
+    3072
+    """
+
+    tag = "xlnet"
+    from_data: ClassVar[tuple[str, ...]] = ("vocab",)
+
+    vocab: LargeCount
+    embed_dim: Count = 768
+    layers: Layers = 12
+    num_heads: Count = 12
+    ff_dim: Count = 3072
+    activation: ActivationName = "gelu"
+    attention: Parts = Parts(dropout=0.1)
+    dropout: Share = 0.1
+    norm_eps: Positive = 1e-12
+    init_std: Positive = 0.02
+    causal: bool = False
+    same_length: bool = False
+    clamp_length: LargeCount | None = None
+    memory_length: LargeCount | None = 512
+    reuse_length: LargeCount | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.embed_dim % self.num_heads:
+            raise ValueError(
+                f"embed_dim {self.embed_dim} is not divisible by num_heads {self.num_heads}"
+            )
+        if self.embed_dim % 2:
+            raise ValueError(
+                f"embed_dim must be even, got {self.embed_dim}: a distance has a sine and a cosine "
+                "for each wavelength"
+            )
+        if self.same_length and not self.causal:
+            raise ValueError("same_length limits what is before a token: it needs causal=True")
+
+    @property
+    def dims(self) -> Dims:
+        """The widths of a head."""
+        width = self.embed_dim // self.num_heads
+        return Dims(width, width, width, self.num_heads)
+
+
+@dataclass(frozen=True, kw_only=True)
+class XLNetLMConfig(XLNetConfig):
+    """XLNet that says which token stands at a place (see `XLNetConfig`).
+
+    Args:
+        tied: the output layer has the weights of the embedding.
+    """
+
+    tag = "xlnet_lm"
+
+    tied: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class XLNetClassifierConfig(XLNetConfig):
+    """XLNet with a label for each text (see `XLNetConfig`).
+
+    Args:
+        classes: number of different labels.
+        summary: which token's state sums up a text, or the mean of all.
+        summary_projection: whether a linear layer reads it.
+        summary_activation: what comes next.
+        output_dropout: on what the output layer reads.
+    """
+
+    tag = "xlnet_classifier"
+    from_data: ClassVar[tuple[str, ...]] = ("vocab", "classes")
+
+    classes: Count
+    summary: Literal["last", "first", "mean"] = "last"
+    summary_projection: bool = True
+    summary_activation: SummaryActivation = "tanh"
+    output_dropout: Share = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class XLNetTaggerConfig(XLNetConfig):
+    """XLNet with a label for each token (see `XLNetConfig`).
+
+    Args:
+        classes: number of different labels.
+    """
+
+    tag = "xlnet_tagger"
+    from_data: ClassVar[tuple[str, ...]] = ("vocab", "classes")
+    output_dropout: ClassVar[float] = 0.0
+
+    classes: Count
+
+
+@dataclass(frozen=True, kw_only=True)
+class XLNetSpansConfig(XLNetConfig):
+    """XLNet that finds where an answer begins and ends (see `XLNetConfig`)."""
+
+    tag = "xlnet_spans"
+    output_dropout: ClassVar[float] = 0.0
+
+
+def base(vocab: int = 32_000, **changes: Any) -> XLNetConfig:
+    """The paper's base model, 12 layers of 768.
+
+    >>> base().num_heads
+    12
+
+    References:
+        Yang, Dai, Yang, Carbonell, Salakhutdinov & Le. XLNet: Generalized Autoregressive
+        Pretraining for Language Understanding. 2019. https://arxiv.org/abs/1906.08237
+    """
+    return XLNetConfig(vocab=vocab, **changes)
+
+
+def large(vocab: int = 32_000, **changes: Any) -> XLNetConfig:
+    """The paper's large model, 24 layers of 1024."""
+    sizes = {"layers": 24, "embed_dim": 1024, "num_heads": 16, "ff_dim": 4096}
+    return XLNetConfig(vocab=vocab, **{**sizes, **changes})

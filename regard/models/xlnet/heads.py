@@ -1,0 +1,97 @@
+"""XLNet with a label for each text or token, with answers in a passage, with words to fill in."""
+
+from typing import ClassVar
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from regard.models.attention import Attends
+from regard.models.encoder_heads import EncoderClassifier, EncoderSpans, EncoderTagger
+from regard.models.first_weights import start_normal
+from regard.models.xlnet.config import (
+    XLNetClassifierConfig,
+    XLNetLMConfig,
+    XLNetSpansConfig,
+    XLNetTaggerConfig,
+)
+from regard.models.xlnet.model import NOTHING, Given, Reading, XLNet
+from regard.sequences import Packed, Sequences
+
+
+class XLNetClassifier(EncoderClassifier):
+    """XLNet that answers with one of several labels, read from its last token.
+
+    >>> config = XLNetClassifierConfig(vocab=9, classes=3, embed_dim=8, num_heads=2, layers=1)
+    >>> XLNetClassifier(config)(Sequences.of([[4, 8, 5], [6]])).shape
+    torch.Size([2, 3])
+    """
+
+    encoder_type, config_type = XLNet, XLNetClassifierConfig
+
+
+class XLNetTagger(EncoderTagger):
+    """XLNet that answers with a label for each token."""
+
+    encoder_type, config_type = XLNet, XLNetTaggerConfig
+
+
+class XLNetSpans(EncoderSpans):
+    """XLNet that says where an answer begins and where it ends."""
+
+    encoder_type, config_type = XLNet, XLNetSpansConfig
+
+
+class XLNetLM(nn.Module):
+    """XLNet that says which token stands at a place.
+
+        p(token) = softmax(E g + c)
+
+    Args:
+        attend: what every attention is made of instead of the parts that the configuration names.
+
+    >>> import torch
+    >>> config = XLNetLMConfig(vocab=9, embed_dim=8, num_heads=2, layers=1)
+    >>> asked = Given(places=torch.tensor([[2], [0]]))
+    >>> XLNetLM(config).answers(Sequences.of([[4, 8, 5], [6]]), asked).shape
+    torch.Size([2, 1, 9])
+    """
+
+    config_type: ClassVar[type[XLNetLMConfig]] = XLNetLMConfig
+
+    def __init__(self, config: XLNetLMConfig, attend: Attends = None) -> None:
+        super().__init__()
+        self.encoder = XLNet(config, attend)
+        self.config = self.encoder.config
+        self.output = nn.Linear(config.embed_dim, config.vocab)
+        start_normal(self.output, config.init_std)
+        if config.tied:
+            self.output.weight = self.encoder.tokens.weight
+
+    def forward(self, source: Sequences | Packed) -> Float[Tensor, "batch len vocab"]:
+        """Logits from the content of each token, which knows the token; zeros where there is none.
+
+        It is what the published network says where nothing is asked for.
+        """
+        return source.zero_padding(self.output(self.encoder(source)))
+
+    def answers(
+        self, source: Sequences | Packed, given: Given
+    ) -> Float[Tensor, "batch targets vocab"]:
+        """Logits of the token at each of the given places, which the query there has not seen."""
+        return self.output(self.features(source, given))
+
+    def features(
+        self, source: Sequences | Packed, given: Given = NOTHING
+    ) -> Float[Tensor, "batch targets width"]:
+        """What the output layer reads."""
+        return self.read(source, given).states
+
+    def read(self, source: Sequences | Packed, given: Given = NOTHING) -> Reading:
+        """The same, and what is remembered for the segment after this one."""
+        return self.encoder.read(source, given)
+
+    def weights(
+        self, source: Sequences | Packed, given: Given = NOTHING
+    ) -> Float[Tensor, "layers batch heads q_len k_len"]:
+        """The exact weights of the queries where places are given, else of the tokens."""
+        return self.encoder.weights(source, given)

@@ -1,0 +1,242 @@
+"""XLNet (Yang et al., 2019): an encoder that can be trained to read in any order."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import torch
+from einops import rearrange, repeat
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from regard.layers import ACTIVATIONS, Dropout, FeedForward, Pairs, PostNorm, RelativeAttention
+from regard.layers.known_tokens import require_known
+from regard.models.attention import Attends, maker, named
+from regard.models.first_weights import start_normal
+from regard.models.xlnet.block import Streams, TwoStreamBlock
+from regard.models.xlnet.config import XLNetConfig
+from regard.models.xlnet.distances import Distances
+from regard.models.xlnet.memory import Memory, remembered
+from regard.models.xlnet.summary import Summary
+from regard.models.xlnet.visible import content_mask, query_mask
+from regard.sequences import Packed, Sequences
+
+
+@dataclass(frozen=True, eq=False)
+class Given:
+    """What may be told of a text beside its tokens.
+
+    Args:
+        places: where in its row something is asked for, one query each; -1 where there is no query.
+        permitted: True where the first token may see the second, as `before` an order says. Every
+            token's content sees itself all the same, and no query sees the token at its place.
+        memory: what is remembered of the segment before this one.
+        backward: which rows run from right to left, as half of the published training data did.
+    """
+
+    places: Int[Tensor, "batch targets"] | None = None
+    permitted: Bool[Tensor, "batch len len"] | None = None
+    memory: Memory | None = None
+    backward: Bool[Tensor, " batch"] | None = None
+
+
+NOTHING = Given()
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """What becomes of a segment.
+
+    Args:
+        states: of the queries, where places were given, or else of the tokens.
+        memory: what is remembered for the segment after it.
+    """
+
+    states: Float[Tensor, "batch len embed_dim"]
+    memory: Memory
+
+
+class XLNet(nn.Module):
+    """Read a text in both directions, or in any order.
+
+        h = E[token],  g = m
+        h <- layer(h; h),  g <- layer(g; h)
+
+    Content h sees itself and what is permitted; a query g, which begins as one learned vector and
+    knows its place alone, sees what is permitted and not its own token. Positions are told by
+    distances (`RelativeAttention`), so that there is no longest text, and a `Memory` of states
+    continues it to the left.
+
+    Batches may be padded or packed; of packed ones no padding is computed but in the attention.
+    Dropout on the distances' vectors is drawn once for all rows. A query that may see nothing
+    attends to nothing, where the published code takes the mean of what it must not see.
+
+    Args:
+        attend: what every attention is made of instead of the parts that the configuration names;
+            one `Attend` is shared by all layers, a function makes one for each.
+        summarizes: whether it has what `XLNetClassifierConfig` says of summaries.
+
+    >>> from regard.models.xlnet import before
+    >>> config = XLNetConfig(vocab=9, embed_dim=8, num_heads=2, ff_dim=16, layers=2)
+    >>> model, text = XLNet(config).eval(), Sequences.of([[4, 8, 5]])
+    >>> order = torch.tensor([[-1, 1, 0]])
+    >>> asked = Given(places=torch.tensor([[2, 1]]), permitted=before(order))
+    >>> model(text).shape, model.read(text, asked).states.shape
+    (torch.Size([1, 3, 8]), torch.Size([1, 2, 8]))
+
+    References:
+        Yang, Dai, Yang, Carbonell, Salakhutdinov & Le. XLNet: Generalized Autoregressive
+        Pretraining for Language Understanding. 2019. https://arxiv.org/abs/1906.08237
+    """
+
+    config_type: ClassVar[type[XLNetConfig]] = XLNetConfig
+
+    def __init__(
+        self, config: XLNetConfig, attend: Attends = None, summarizes: bool = False
+    ) -> None:
+        super().__init__()
+        make = maker(config.attention, config.dims, attend)
+        self.tokens = nn.Embedding(config.vocab, config.embed_dim)
+        self.mask = nn.Parameter(torch.empty(config.embed_dim))
+        blocks = [_block(config, make()) for _ in range(config.layers)]
+        self.blocks: Any = nn.ModuleList(blocks)
+        self.distances = Distances(config.embed_dim, config.clamp_length, config.causal)
+        self.dropout = Dropout(config.dropout)
+        self.summarizer = Summary(config) if summarizes else None
+        attention = named(config.attention, config.dims, blocks[0].attention.attend)
+        self.config: Any = replace(config, attention=attention)
+        start_normal(self, config.init_std)
+        nn.init.normal_(self.mask, std=config.init_std)
+        for block in blocks:
+            for weight in block.attention.vectors():
+                nn.init.normal_(weight, std=config.init_std)
+
+    def forward(self, source: Sequences | Packed) -> Float[Tensor, "batch len embed_dim"]:
+        """What becomes of each token; zeros where there is none."""
+        *_, last = self._states(source, NOTHING)
+        return source.zero_padding(self.dropout(last[0]))
+
+    def read(self, source: Sequences | Packed, given: Given = NOTHING) -> Reading:
+        """What becomes of each token, or of each query where places are given.
+
+        Raises `ValueError` for a memory of other rows or layers, and for what does not fit the
+        tokens.
+        """
+        entered = list(self._states(source, given))
+        content, query = entered.pop()
+        limits = self.config.memory_length, self.config.reuse_length
+        memory = remembered(source, [each for each, _ in entered], given.memory, *limits)
+        if given.places is None:
+            return Reading(source.zero_padding(self.dropout(content)), memory)
+        gone = rearrange(given.places < 0, "batch targets -> batch targets 1")
+        return Reading(self.dropout(query).masked_fill(gone, 0.0), memory)
+
+    def states(
+        self, source: Sequences | Packed, given: Given = NOTHING
+    ) -> list[tuple[Tensor, Tensor | None]]:
+        """The contents and the queries that enter the first layer, then what each makes of them."""
+        return list(self._states(source, given, whole=True))
+
+    def weights(
+        self, source: Sequences | Packed, given: Given = NOTHING
+    ) -> Float[Tensor, "layers batch heads q_len k_len"]:
+        """The exact weights of what is asked for: the queries where places are given, else tokens.
+
+        Of packed texts they have a row for each.
+        """
+        told, past = self._told(source, given), given.memory
+        entering = self._states(source, given)
+        found = []
+        for number, (block, (content, query)) in enumerate(
+            zip(self.blocks, entering, strict=False)
+        ):
+            keys = block.keys(content, None if past is None else past.states[number], told)
+            asked = (content, told.content) if query is None else (query, told.query)
+            found.append(block.attention.weights(asked[0], keys, asked[1]))
+        return torch.stack(found)
+
+    def summary(
+        self, states: Float[Tensor, "batch len embed_dim"], source: Sequences | Packed
+    ) -> Float[Tensor, "rows embed_dim"]:
+        """One vector for each text: of its last token, `<cls>`, unless the summary is another."""
+        return source.last(states) if self.summarizer is None else self.summarizer(states, source)
+
+    def summarizing(
+        self, x: Float[Tensor, "batch len width"], source: Sequences
+    ) -> Float[Tensor, "batch width"]:
+        """Of each text the row of the token that `summary` reads, or the mean of all."""
+        return source.last(x) if self.summarizer is None else self.summarizer.picked(x, source)
+
+    def _states(
+        self, source: Sequences | Packed, given: Given, whole: bool = False
+    ) -> Iterator[tuple[Tensor, Any]]:
+        """Contents and queries that enter the first layer, then what each layer makes of them.
+
+        Where only queries are asked for, the last layer's contents are left out.
+        """
+        require_known(source.ids, self.tokens.num_embeddings)
+        told, past = self._told(source, given), given.memory
+        content, query = self.dropout(self.tokens(source.ids)), None
+        if given.places is not None:
+            batch, targets = given.places.shape
+            query = self.dropout(repeat(self.mask, "d -> b n d", b=batch, n=targets))
+        yield content, query
+        for number, block in enumerate(self.blocks):
+            keys = block.keys(content, None if past is None else past.states[number], told)
+            if query is not None:
+                query = block.through(query, keys, told.query)
+            if whole or query is None or number + 1 < len(self.blocks):
+                content = block.through(content, keys, told.content)
+            yield content, query
+
+    def _told(self, source: Sequences | Packed, given: Given) -> Streams:
+        """What every layer is told."""
+        past = given.memory
+        if past is not None:
+            _require_fit(past, source, len(self.blocks), self.config.embed_dim)
+        present = source.rows(source.ids).shape[1]
+        length = present if past is None else present + past.length
+        dtype = self.tokens.weight
+        distances = self.dropout(self.distances(present, length, dtype, given.backward is not None))
+        packed = source if isinstance(source, Packed) else None
+        rules = {"causal": self.config.causal, "same_length": self.config.same_length}
+        mask = content_mask(source, past, given.permitted, **rules)
+        differs = _differs(source, length - present)
+        content = Pairs(present, mask, None, differs, given.backward, packed)
+        if given.places is None:
+            return Streams(distances, content, None, packed)
+        places = given.places.clamp(min=0)
+        mask = query_mask(source, given.places, past, given.permitted, **rules)
+        if differs is not None:
+            index = rearrange(places, "batch n -> batch n 1").expand(-1, -1, length)
+            differs = differs.gather(1, index)
+        query = Pairs(present, mask, places, differs, given.backward)
+        return Streams(distances, content, query, packed)
+
+
+def _block(config: XLNetConfig, attend: Any) -> TwoStreamBlock:
+    activation = ACTIVATIONS[config.activation]
+    return TwoStreamBlock(
+        RelativeAttention(config.embed_dim, config.num_heads, attend),
+        FeedForward(config.embed_dim, config.ff_dim, activation, config.dropout),
+        lambda: PostNorm(nn.LayerNorm(config.embed_dim, config.norm_eps), config.dropout),
+    )
+
+
+def _differs(source: Sequences | Packed, past: int) -> Tensor | None:
+    """Whether query and key are of different segments; the memory is of segment 0."""
+    if source.segments is None:
+        return None
+    rows = source.rows(source.segments)
+    known = torch.cat([rows.new_zeros(len(rows), past), rows], dim=1)
+    return rearrange(rows, "batch q -> batch q 1") != rearrange(known, "batch k -> batch 1 k")
+
+
+def _require_fit(memory: Memory, source: Sequences | Packed, layers: int, width: int) -> None:
+    """Raise unless a memory is of as many layers and rows, and as wide."""
+    found = [len(memory.states), len(memory.states[0]), memory.states[0].shape[2]]
+    if found != (wanted := [layers, len(source), width]):
+        raise ValueError(
+            f"a memory must have layers, rows and width {wanted}, got {found}: it is another "
+            "network's or another batch's"
+        )
