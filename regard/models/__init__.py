@@ -29,6 +29,8 @@ MODELS = {
     "gpt_classifier": "regard.models.gpt:GptClassifier",
     "gpt_tagger": "regard.models.gpt:GptTagger",
     "gpt_lm": "regard.models.gpt:GptLM",
+    "llama": "regard.models.llama:Llama",
+    "llama_lm": "regard.models.llama:LlamaLM",
     "rnnsearch": "regard.models.rnnsearch:RNNsearch",
     "luong": "regard.models.luong:Luong",
     "lstm": "regard.models.lstm:LSTMClassifier",

@@ -38,6 +38,7 @@ FAMILIES = {
     "vit": "regard.models.vit.convert:FAMILY",
     "gpt2": "regard.models.gpt.convert:GPT2",
     "openai-gpt": "regard.models.gpt.convert:GPT1",
+    "llama": "regard.models.llama.convert:FAMILY",
 }
 """`model_type` in a Hugging Face folder → what is known of the family."""
 
