@@ -55,11 +55,17 @@ def _q8_0(blocks: Bytes) -> Numbers:
 
 
 def _q4_0(blocks: Bytes) -> Numbers:
-    return _half(blocks[:, :2]) * (_nibbles(blocks[:, 2:]) - np.float32(8))
+    found = _nibbles(blocks[:, 2:])
+    found -= 8
+    found *= _half(blocks[:, :2])
+    return found
 
 
 def _q4_1(blocks: Bytes) -> Numbers:
-    return _half(blocks[:, :2]) * _nibbles(blocks[:, 4:]) + _half(blocks[:, 2:4])
+    found = _nibbles(blocks[:, 4:])
+    found *= _half(blocks[:, :2])
+    found += _half(blocks[:, 2:4])
+    return found
 
 
 def _half(raw: Bytes) -> Numbers:
@@ -68,7 +74,10 @@ def _half(raw: Bytes) -> Numbers:
 
 def _nibbles(raw: Bytes) -> Numbers:
     """The low halves of the bytes, then the high ones."""
-    return np.concatenate([raw & 15, raw >> 4], axis=1).astype(np.float32)
+    found = np.empty((len(raw), 2 * raw.shape[1]), np.float32)
+    found[:, : raw.shape[1]] = raw & 15
+    found[:, raw.shape[1] :] = raw >> 4
+    return found
 
 
 GGML_TYPES = {

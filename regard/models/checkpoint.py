@@ -20,7 +20,7 @@ from regard.models.published import (
     save_published,
     says_all,
 )
-from regard.models.weights import at_most, count_weights, read_weights, write_weights
+from regard.models.weights import Undrawn, at_most, count_weights, read_weights, write_weights
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 FORMAT = 2
@@ -86,7 +86,7 @@ def load_network(folder: Path, attend: Attends = None) -> nn.Module:
     # Sizes that the weights do not have cost neither memory nor time.
     most = 4 * count_weights(folder / WEIGHTS) + 100
     try:
-        with torch.device("meta"), at_most(most):
+        with torch.device("meta"), Undrawn(), at_most(most):
             model = kind(config) if attend is None else kind(config, attend=attend)
     except (ValueError, TypeError, RuntimeError, ArithmeticError, MemoryError) as error:
         hint = ": give load(path, attend=...)" if "has to be given again" in str(error) else ""
