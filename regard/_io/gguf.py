@@ -111,10 +111,10 @@ class GGUF:
 
 def _read(file: BufferedReader, path: Path, name: str, at: Entry) -> Tensor:
     file.seek(at.start)
-    content = np.fromfile(file, np.uint8, at.taken)
-    if len(content) != at.taken:
+    content = bytearray(at.taken)
+    if file.readinto(content) != at.taken:
         raise ValueError(f"{path} changed while {shown(name)} was read")
-    blocks = content.reshape(-1, at.kind.size)
+    blocks = np.frombuffer(content, np.uint8).reshape(-1, at.kind.size)
     return torch.from_numpy(at.kind.numbers(blocks).reshape(at.shape))
 
 

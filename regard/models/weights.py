@@ -13,7 +13,6 @@ from pathlib import Path
 from threading import get_ident
 from typing import Any, TypeVar
 
-import torch
 from safetensors.torch import load, save
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_parameter_registration_hook

@@ -96,7 +96,6 @@ def load(path: str | Path, attend: Attends = None, model: nn.Module | None = Non
     >>> model.config.pooling.normalizer, model.training
     ('entmax(1.3)', False)
     """
-
     if is_gguf(Path(path)) and model is None:
         return load_gguf(Path(path), attend)
 

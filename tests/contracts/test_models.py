@@ -41,6 +41,8 @@ PROTOCOLS: dict[str, Any] = {
     "gpt_classifier": protocols.Classifies,
     "gpt_tagger": protocols.Tags,
     "gpt_lm": protocols.Continues,
+    "llama": protocols.Encodes,
+    "llama_lm": protocols.Continues,
     "rnnsearch": protocols.Translates,
     "luong": protocols.Translates,
     "lstm": protocols.Classifies,
@@ -62,6 +64,7 @@ PER_TOKEN = {
     *("bert", "bert_tagger", "bert_spans", "bert_masked_lm"),
     *("albert", "albert_tagger", "albert_spans", "albert_masked_lm", "albert_pretraining"),
     *("gpt", "gpt_tagger", "gpt_lm"),
+    *("llama", "llama_lm"),
 }
 """Networks that answer with a place for each token, zeros where there is none."""
 ASKED_APART = {
@@ -79,6 +82,7 @@ PACKS = {
     *("transformer_classifier", "bert", "bert_classifier", "bert_tagger", "bert_masked_lm"),
     *("albert", "albert_classifier", "albert_tagger", "albert_masked_lm", "albert_pretraining"),
     *("gpt", "gpt_classifier", "gpt_tagger", "gpt_lm"),
+    *("llama", "llama_lm"),
 }
 """Networks that read packed texts."""
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import regard
+from regard.generation import greedy
 from regard.sequences import Packed, Sequences
 from tests.parity.hugging_face import (
     MASK,
@@ -163,3 +164,42 @@ def test_what_is_too_long_is_refused_with_both_numbers(tmp_path: Path) -> None:
     assert ours(packed).shape == (1, 12, 12)
     with pytest.raises(ValueError, match="11 tokens is longer than the 9"):
         ours(Packed(torch.ones(1, 12, dtype=torch.long), torch.tensor([11, 1])))
+
+
+def test_in_chunks_and_one_by_one_it_is_the_whole(tmp_path: Path) -> None:
+    ours = loaded(random_network(transformers.LlamaForCausalLM, config()), tmp_path)
+    tokens = PADDED.ids[:1]
+    wanted = ours(tokens)
+    for sizes in ([3, 2, 2], [1] * 7, [7]):
+        caches, found = ours.new_caches(), []
+        for chunk in tokens.split(sizes, dim=1):
+            found.append(ours.output(ours.features_after(chunk, caches)))
+        near(torch.cat(found, dim=1), wanted, f"logits in {sizes}")
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(
+    "changes", [{}, {"attention_bias": True, "tie_word_embeddings": True}], ids=flipped
+)
+def test_what_is_written_is_theirs(changes: dict[str, Any], tmp_path: Path) -> None:
+    theirs = random_network(transformers.LlamaForCausalLM, config(**changes), spread=0.5)
+    ours = loaded(theirs, tmp_path)
+    real = ours.encode(PADDED)
+    wanted = theirs.generate(
+        real.tokens,
+        attention_mask=(torch.arange(7) >= real.starts.unsqueeze(1)).long(),
+        max_new_tokens=2,
+        do_sample=False,
+        eos_token_id=None,
+        pad_token_id=0,
+    )
+    found = greedy(ours, real, begin=real.last, max_length=2)
+    assert [list(each.tokens) for each in found] == wanted[:, 7:].tolist()
+
+
+@torch.no_grad()
+def test_a_text_longer_than_it_reads_is_written_on(tmp_path: Path) -> None:
+    ours = loaded(random_network(transformers.LlamaForCausalLM, config()), tmp_path)
+    prompt = ours.encode(PADDED)
+    found = greedy(ours, prompt, begin=prompt.last, max_length=20)
+    assert all(len(each.tokens) == 20 for each in found)

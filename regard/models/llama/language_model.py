@@ -1,19 +1,27 @@
 """LLaMA that says which token comes next."""
 
+from collections.abc import Sequence
 from typing import ClassVar
 
-from jaxtyping import Float
+import torch
+from einops import reduce
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from regard.layers import Past
+from regard.masks import Causal
 from regard.models.attention import Attends
+from regard.models.continuing import Continuing, texts
 from regard.models.first_weights import start_normal
 from regard.models.llama.config import LlamaLMConfig
 from regard.models.llama.model import Llama
 from regard.sequences import Packed, Sequences
 
 
-class LlamaLM(nn.Module):
+class LlamaLM(Continuing):
     """Continue a text: `p(next) = softmax(W x)`, with W the embedding's where it is tied.
+
+    What is written may be longer than `max_length`: the older half of the text is then forgotten.
 
     Args:
         attend: what every attention is made of instead of the parts that the configuration names.
@@ -34,16 +42,49 @@ class LlamaLM(nn.Module):
         if config.tied:
             self.output.weight = self.decoder.embedding.tokens.weight
 
-    def forward(self, source: Sequences | Packed) -> Float[Tensor, "batch len vocab"]:
+    def forward(
+        self, tokens: Int[Tensor, "batch len"] | Sequences | Packed
+    ) -> Float[Tensor, "batch len vocab"]:
         """Logits of the token after each; zeros where there is none."""
-        return source.zero_padding(self.output(self.features(source)))
+        return texts(tokens).zero_padding(self.output(self.features(tokens)))
 
-    def features(self, source: Sequences | Packed) -> Float[Tensor, "batch len width"]:
+    def features(
+        self, tokens: Int[Tensor, "batch len"] | Sequences | Packed
+    ) -> Float[Tensor, "batch len width"]:
         """What the output layer reads."""
-        return self.decoder(source)
+        return self.decoder(texts(tokens))
+
+    def features_after(
+        self,
+        tokens: Int[Tensor, "rows new"],
+        caches: Sequence[Past],
+        positions: Int[Tensor, "rows new"] | None = None,
+    ) -> Float[Tensor, "rows new width"]:
+        """What the output layer reads for tokens behind what the caches hold.
+
+        Where a text begins does not matter: turned queries and keys know their distance alone.
+        """
+        mask = Causal() if tokens.shape[1] > 1 else None
+        x = self.decoder.embedding(tokens)
+        return self.decoder.norm(self.decoder.decoder(x, mask, caches=caches))
+
+    @property
+    def longest(self) -> int:
+        """The greatest number of tokens that are attended to."""
+        return int(self.config.max_length)
+
+    @torch.no_grad()
+    def attention_weights(
+        self, tokens: Int[Tensor, "batch len"] | Sequences
+    ) -> Float[Tensor, "batch len len"]:
+        """How much each token attended to each: the last layer's mean over its heads."""
+        mean = reduce(
+            self.weights(tokens)[-1], "batch heads q_len k_len -> batch q_len k_len", "mean"
+        )
+        return texts(tokens).zero_padding(mean)
 
     def weights(
-        self, source: Sequences | Packed
+        self, tokens: Int[Tensor, "batch len"] | Sequences | Packed
     ) -> Float[Tensor, "layers batch heads q_len k_len"]:
         """The exact weights of the self-attention, in every layer and head."""
-        return self.decoder.weights(source)
+        return self.decoder.weights(texts(tokens))

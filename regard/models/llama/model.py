@@ -1,5 +1,6 @@
 """LLaMA (Touvron et al., 2023): a decoder with rotary positions and a gated hidden layer."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -64,10 +65,20 @@ class Llama(nn.Module):
         self.config: Any = replace(config, attention=attention)
         start_normal(self, config.init_std)
 
+    def __iter__(self) -> Iterator[Any]:
+        """Its blocks, in order."""
+        return iter(self.decoder)
+
     def forward(self, source: Sequences | Packed) -> Float[Tensor, "batch len embed_dim"]:
         """What becomes of each token; zeros where there is none."""
         x = self.decoder(self.embedded(source), causal(source))
         return source.zero_padding(self.norm(x))
+
+    def summary(
+        self, states: Float[Tensor, "batch len embed_dim"], source: Sequences | Packed
+    ) -> Float[Tensor, "rows embed_dim"]:
+        """One vector for each text, that of its last token, which alone has seen all of it."""
+        return source.last(states)
 
     def states(self, source: Sequences | Packed) -> list[Tensor]:
         """The embedded tokens, then what each layer makes of them, that of the last normalized."""
