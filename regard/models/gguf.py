@@ -112,7 +112,7 @@ def load_gguf(path: Path, attend: Attends = None) -> LlamaLM:
         raise CheckpointMismatch(lacking, where=str(path))
     model.load_state_dict(tensors, assign=True)
     if config.tied:
-        model.output.weight = model.decoder.embedding.tokens.weight
+        model.output.weight = model.body.embedding.tokens.weight
     return model.eval()
 
 

@@ -60,13 +60,13 @@ def tensors_of(model: LlamaLM) -> dict[str, Tensor]:
     weights, config = model.state_dict(), model.config
     keys = config.kv_heads or config.num_heads
     found = {
-        "token_embd.weight": weights["decoder.embedding.tokens.weight"],
-        "output_norm.weight": weights["decoder.norm.weight"],
+        "token_embd.weight": weights["body.embedding.tokens.weight"],
+        "output_norm.weight": weights["body.norm.weight"],
     }
     if not config.tied:
         found["output.weight"] = weights["output.weight"]
     for number in range(config.layers):
-        mine, theirs = f"decoder.decoder.blocks.{number}.", f"blk.{number}."
+        mine, theirs = f"body.decoder.blocks.{number}.", f"blk.{number}."
         layers = {
             "attn_output": "attention.heads.output",
             "attn_norm": "attention_residual.norm",
@@ -111,7 +111,7 @@ def test_the_network_is_the_one_that_was_written(changes: dict[str, Any], tmp_pa
     assert torch.equal(found(TEXTS), model(TEXTS)) and not found.training
     assert found.config.tied == model.config.tied and found.config.max_length == 9
     if model.config.tied:
-        assert found.output.weight is found.decoder.embedding.tokens.weight
+        assert found.output.weight is found.body.embedding.tokens.weight
     regard.save(found, tmp_path / "folder")
     assert torch.equal(regard.load(tmp_path / "folder")(TEXTS), model(TEXTS))
 

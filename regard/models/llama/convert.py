@@ -60,7 +60,7 @@ WORDS = (
 
 def rules(config: Any, prefix: str) -> list[Rule]:
     """The tensors of a network of this family."""
-    ours = "" if config.tag == "llama" else "decoder."
+    ours = "" if config.tag == "llama" else "body."
     found = same(f"{ours}embedding.tokens", f"{prefix}embed_tokens", "weight")
     for number in range(config.layers):
         found += _block(config, f"{ours}decoder.blocks.{number}", f"{prefix}layers.{number}")

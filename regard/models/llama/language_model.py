@@ -1,7 +1,7 @@
 """LLaMA that says which token comes next."""
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from einops import reduce
@@ -9,7 +9,6 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from regard.layers import Past
-from regard.masks import Causal
 from regard.models.attention import Attends
 from regard.models.continuing import Continuing, texts
 from regard.models.first_weights import start_normal
@@ -35,12 +34,12 @@ class LlamaLM(Continuing):
 
     def __init__(self, config: LlamaLMConfig, attend: Attends = None) -> None:
         super().__init__()
-        self.decoder = Llama(config, attend)
-        self.config = self.decoder.config
+        self.body = Llama(config, attend)
+        self.config = self.body.config
         self.output = nn.Linear(config.embed_dim, config.vocab, bias=False)
         start_normal(self.output, config.init_std)
         if config.tied:
-            self.output.weight = self.decoder.embedding.tokens.weight
+            self.output.weight = self.body.embedding.tokens.weight
 
     def forward(
         self, tokens: Int[Tensor, "batch len"] | Sequences | Packed
@@ -52,7 +51,7 @@ class LlamaLM(Continuing):
         self, tokens: Int[Tensor, "batch len"] | Sequences | Packed
     ) -> Float[Tensor, "batch len width"]:
         """What the output layer reads."""
-        return self.decoder(texts(tokens))
+        return self.body(tokens)
 
     def features_after(
         self,
@@ -60,13 +59,13 @@ class LlamaLM(Continuing):
         caches: Sequence[Past],
         positions: Int[Tensor, "rows new"] | None = None,
     ) -> Float[Tensor, "rows new width"]:
-        """What the output layer reads for tokens behind what the caches hold.
+        """What the output layer reads for tokens behind what the caches hold."""
+        return self.body.after(tokens, caches)
 
-        Where a text begins does not matter: turned queries and keys know their distance alone.
-        """
-        mask = Causal() if tokens.shape[1] > 1 else None
-        x = self.decoder.embedding(tokens)
-        return self.decoder.norm(self.decoder.decoder(x, mask, caches=caches))
+    @property
+    def decoder(self) -> Any:
+        """The layers, each of which has a cache."""
+        return self.body.decoder
 
     @property
     def longest(self) -> int:
@@ -87,4 +86,4 @@ class LlamaLM(Continuing):
         self, tokens: Int[Tensor, "batch len"] | Sequences | Packed
     ) -> Float[Tensor, "layers batch heads q_len k_len"]:
         """The exact weights of the self-attention, in every layer and head."""
-        return self.decoder.weights(texts(tokens))
+        return self.body.weights(tokens)

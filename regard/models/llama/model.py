@@ -1,10 +1,10 @@
 """LLaMA (Touvron et al., 2023): a decoder with rotary positions and a gated hidden layer."""
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from regard._torch_private import can_look_at
@@ -13,6 +13,7 @@ from regard.layers import (
     EncoderBlock,
     GatedFeedForward,
     Heads,
+    Past,
     PreNorm,
     SelfAttention,
     Stack,
@@ -21,6 +22,7 @@ from regard.layers import (
 from regard.layers.known_tokens import require_known
 from regard.masks import And, Causal
 from regard.models.attention import Attends, maker, named
+from regard.models.continuing import texts
 from regard.models.first_weights import start_normal
 from regard.models.llama.config import LlamaConfig
 from regard.positions import RoPE
@@ -65,14 +67,24 @@ class Llama(nn.Module):
         self.config: Any = replace(config, attention=attention)
         start_normal(self, config.init_std)
 
-    def __iter__(self) -> Iterator[Any]:
-        """Its blocks, in order."""
-        return iter(self.decoder)
-
-    def forward(self, source: Sequences | Packed) -> Float[Tensor, "batch len embed_dim"]:
+    def forward(
+        self, source: Int[Tensor, "batch len"] | Sequences | Packed
+    ) -> Float[Tensor, "batch len embed_dim"]:
         """What becomes of each token; zeros where there is none."""
-        x = self.decoder(self.embedded(source), causal(source))
+        source = texts(source)
+        x = self.decoder(self._embedded(source), causal(source))
         return source.zero_padding(self.norm(x))
+
+    def after(
+        self, tokens: Int[Tensor, "rows new"], caches: Sequence[Past]
+    ) -> Float[Tensor, "rows new embed_dim"]:
+        """The same of tokens that stand behind what the caches hold, and join it.
+
+        Where their texts begin does not matter: turned queries and keys know their distance alone.
+        """
+        require_known(tokens, self.config.vocab)
+        mask = Causal() if tokens.shape[1] > 1 else None
+        return self.norm(self.decoder(self.embedding(tokens), mask, caches=caches))
 
     def summary(
         self, states: Float[Tensor, "batch len embed_dim"], source: Sequences | Packed
@@ -80,19 +92,21 @@ class Llama(nn.Module):
         """One vector for each text, that of its last token, which alone has seen all of it."""
         return source.last(states)
 
-    def states(self, source: Sequences | Packed) -> list[Tensor]:
+    def states(self, source: Int[Tensor, "batch len"] | Sequences | Packed) -> list[Tensor]:
         """The embedded tokens, then what each layer makes of them, that of the last normalized."""
-        x = self.embedded(source)
+        source = texts(source)
+        x = self._embedded(source)
         *inner, last = self.decoder.states(x, causal(source))
         return [x, *inner, self.norm(last)]
 
     def weights(
-        self, source: Sequences | Packed
+        self, source: Int[Tensor, "batch len"] | Sequences | Packed
     ) -> Float[Tensor, "layers batch heads q_len k_len"]:
         """The exact weights of the self-attention, in every layer and head."""
-        return self.decoder.weights(self.embedded(source), causal(source))
+        source = texts(source)
+        return self.decoder.weights(self._embedded(source), causal(source))
 
-    def embedded(self, source: Sequences | Packed) -> Float[Tensor, "batch len embed_dim"]:
+    def _embedded(self, source: Sequences | Packed) -> Float[Tensor, "batch len embed_dim"]:
         """The vectors of the tokens, which do not know their places."""
         require_known(source.ids, self.config.vocab)
         _require_short(source, self.config.max_length)
