@@ -202,3 +202,8 @@ def packed_int8_product(x: Tensor, packed: Tensor, step: Tensor, zero: Tensor) -
         x, 1.0, 128, packed, step, zero, None, 1.0, 0, torch.float32, "none", [], "none"
     )
     return product
+
+
+def int8_product(x: Tensor, weight: Tensor) -> Tensor:
+    """The rows of `x` times those of `weight`, whole numbers of 8 bits, summed in 32."""
+    return torch._int_mm(x, weight.t())

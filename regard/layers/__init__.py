@@ -13,6 +13,7 @@ from regard.layers.attend import Attend
 from regard.layers.attention_pool import AttentionPool, orthogonality_penalty
 from regard.layers.aux_loss import AuxLoss, PonderLoss, ReinforceLoss
 from regard.layers.blocks import DecoderBlock, DecoderCache, EncoderBlock
+from regard.layers.by_columns import by_columns
 from regard.layers.cache import FixedKVCache, KVCache, Past, StaticKVCache, WindowKVCache
 from regard.layers.cross_attention import CrossAttention
 from regard.layers.dropout import Dropout
@@ -22,6 +23,7 @@ from regard.layers.halting import ACTOutput, Halting
 from regard.layers.hard_pool import HardPool
 from regard.layers.heads import Heads
 from regard.layers.hierarchical import Hierarchical, Level
+from regard.layers.int8_embedding import Int8Embedding, int8
 from regard.layers.join import concat_heads, mean_heads
 from regard.layers.linear_cross_entropy import linear_cross_entropy
 from regard.layers.mean_pool import MeanPool
@@ -63,6 +65,7 @@ __all__ = [
     "Heads",
     "Hierarchical",
     "FixedKVCache",
+    "Int8Embedding",
     "KVCache",
     "Past",
     "WindowKVCache",
@@ -91,7 +94,9 @@ __all__ = [
     "TokenEmbedding",
     "UnprojectedAttention",
     "WordDropout",
+    "by_columns",
     "concat_heads",
+    "int8",
     "linear_cross_entropy",
     "mean_heads",
     "orthogonality_penalty",

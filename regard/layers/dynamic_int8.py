@@ -9,12 +9,21 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int8
 from torch import Tensor, nn
 
-from regard._torch_private import has_packed_int8, is_traced, pack_int8, packed_int8_product
+from regard._torch_private import (
+    has_packed_int8,
+    int8_product,
+    is_traced,
+    pack_int8,
+    packed_int8_product,
+)
 
 Network = TypeVar("Network", bound=nn.Module)
 
 MOST = 127
 """Steps from 0 to the greatest number of a row."""
+
+FEW = 4
+"""Tokens up to which the time is that of reading the weights."""
 
 TOGETHER = 128
 """Tokens that are rounded, multiplied and scaled in one go, so that a core's cache holds them."""
@@ -80,13 +89,25 @@ class DynamicInt8Linear(nn.Module):
             )
         rows = x.reshape(-1, x.shape[-1]).float()
         is_fast = not is_traced() and x.device.type == "cpu" and has_packed_int8()
-        found = self._in_bytes(rows) if is_fast else self._written_out(rows)
+        if is_fast:
+            found = self._one_by_one(rows) if 0 < len(rows) <= FEW else self._in_bytes(rows)
+        else:
+            found = self._written_out(rows)
         return found.to(x.dtype).reshape(*x.shape[:-1], len(self.weight))
 
     def _written_out(self, rows: Tensor) -> Tensor:
         steps = _steps(rows)
         found = F.linear((rows / steps).round(), self.weight.float()) * self.step * steps
         return found if self.bias is None else found + self.bias
+
+    def _one_by_one(self, rows: Tensor) -> Tensor:
+        """For so few tokens the weights are read as they stand, once."""
+        if not rows.shape[1] or not len(self.weight):
+            return self._in_bytes(rows)
+        steps = _steps(rows)
+        whole = (rows * steps.reciprocal()).round_().to(torch.int8)
+        found = (int8_product(whole, self.weight) * self.step).mul_(steps)
+        return found if self.bias is None else found.add_(self.bias)
 
     def _in_bytes(self, rows: Tensor) -> Tensor:
         packed, output = self._in_order(), rows.new_empty(len(rows), len(self.weight))

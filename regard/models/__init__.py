@@ -34,6 +34,8 @@ MODELS = {
     "xlnet_classifier": "regard.models.xlnet:XLNetClassifier",
     "xlnet_tagger": "regard.models.xlnet:XLNetTagger",
     "xlnet_spans": "regard.models.xlnet:XLNetSpans",
+    "llama": "regard.models.llama:Llama",
+    "llama_lm": "regard.models.llama:LlamaLM",
     "rnnsearch": "regard.models.rnnsearch:RNNsearch",
     "luong": "regard.models.luong:Luong",
     "lstm": "regard.models.lstm:LSTMClassifier",

@@ -10,6 +10,7 @@ from regard._io.files import read_json_file, write_whole
 from regard._nearest import nearest
 from regard._printable import MOST_SHOWN, shown
 from regard.config import Config, to_json
+from regard.layers import DynamicInt8Linear
 from regard.models import MODELS, model_class
 from regard.models.attention import Attends
 from regard.models.older import RENAMED, saved_beside, upgraded
@@ -20,7 +21,7 @@ from regard.models.published import (
     save_published,
     says_all,
 )
-from regard.models.weights import at_most, count_weights, read_weights, write_weights
+from regard.models.weights import Undrawn, at_most, count_weights, read_weights, write_weights
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 FORMAT = 2
@@ -36,7 +37,8 @@ def save(model: Any, path: str | Path) -> None:
     The configuration says the parts of the attention, too. A part of your own that has no name is
     written as one: who loads the network has to give it again.
 
-    Raises `TypeError` for a network without a configuration of this library.
+    Raises `TypeError` for a network without a configuration of this library, `ValueError` for one
+    in eight bits.
 
     >>> import tempfile, regard
     >>> from regard.models.lstm import LSTMClassifier, LSTMConfig
@@ -50,6 +52,8 @@ def save(model: Any, path: str | Path) -> None:
         raise TypeError(
             f"{type(model).__name__} has no configuration of this library; save its state_dict"
         )
+    if any(isinstance(part, DynamicInt8Linear) for part in model.modules()):
+        raise ValueError("a network in eight bits is not saved; save the one it was made of")
     folder = Path(path)
     folder.mkdir(parents=True, exist_ok=True)
     if says_all(model):
@@ -86,7 +90,7 @@ def load_network(folder: Path, attend: Attends = None) -> nn.Module:
     # Sizes that the weights do not have cost neither memory nor time.
     most = 4 * count_weights(folder / WEIGHTS) + 100
     try:
-        with torch.device("meta"), at_most(most):
+        with torch.device("meta"), Undrawn(), at_most(most):
             model = kind(config) if attend is None else kind(config, attend=attend)
     except (ValueError, TypeError, RuntimeError, ArithmeticError, MemoryError) as error:
         hint = ": give load(path, attend=...)" if "has to be given again" in str(error) else ""

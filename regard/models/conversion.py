@@ -276,8 +276,9 @@ class Family:
 
     def fits(self, config: Any) -> bool:
         """Whether a network of this configuration may be one of this family."""
-        always = all(getattr(config, key) == value for key, value in self.always.items())
-        return always and config.tag in self.networks.values()
+        if config.tag not in self.networks.values():
+            return False
+        return all(getattr(config, key) == value for key, value in self.always.items())
 
     def words_of(self, network: str) -> list[Word]:
         """Their options that this network of ours has."""

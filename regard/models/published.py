@@ -30,7 +30,7 @@ from regard.errors import CheckpointMismatch
 from regard.models import model_class
 from regard.models.attention import Attends
 from regard.models.conversion import Family, Rule
-from regard.models.weights import at_most, read_head, shared_names
+from regard.models.weights import Undrawn, at_most, read_head, shared_names
 
 FAMILIES = {
     "bert": "regard.models.bert.convert:FAMILY",
@@ -39,6 +39,7 @@ FAMILIES = {
     "gpt2": "regard.models.gpt.convert:GPT2",
     "openai-gpt": "regard.models.gpt.convert:GPT1",
     "xlnet": "regard.models.xlnet.convert:FAMILY",
+    "llama": "regard.models.llama.convert:FAMILY",
 }
 """`model_type` in a Hugging Face folder → what is known of the family."""
 
@@ -166,7 +167,7 @@ def load_published(
     stored = stored_tensors(folder)
     kind, family = model_class(config.tag), family_named(_type(folder))
     try:
-        with torch.device("meta"), at_most(4 * len(stored) + 100):
+        with torch.device("meta"), Undrawn(), at_most(4 * len(stored) + 100):
             model = kind(config) if attend is None else kind(config, attend=attend)
     except (ValueError, TypeError, RuntimeError, ArithmeticError, MemoryError) as error:
         raise ValueError(f"{folder / CONFIG}: {error}") from None

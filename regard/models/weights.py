@@ -11,11 +11,12 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from threading import get_ident
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from safetensors.torch import load, save
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
+from torch.overrides import TorchFunctionMode
 
 from regard._io.files import open_file, read_file, read_json, write_whole
 from regard._io.safetensors import header_length
@@ -124,6 +125,30 @@ def at_most(count: int) -> Iterator[None]:
         yield
     finally:
         handle.remove()
+
+
+class Undrawn(TorchFunctionMode):
+    """Leaves first weights undrawn here, because others are put in their place.
+
+    On `meta` a draw would change nothing, and cost the import of PyTorch's compiler: seconds.
+
+    >>> with torch.device("meta"), Undrawn():
+    ...     nn.Embedding(3, 2).weight.is_meta
+    True
+    """
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        if func in _DRAWS:
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **(kwargs or {}))
+
+
+_DRAWS = (
+    *(nn.init.normal_, nn.init.uniform_, nn.init.kaiming_uniform_),
+    *(Tensor.normal_, Tensor.uniform_),
+)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from regard._io.files import read_json_file
 from regard._io.hub import local
 from regard._printable import shortened, shown
 from regard.models.attention import Attends
+from regard.models.gguf import is_gguf, load_gguf
 from regard.tasks import task_class
 from regard.tasks.exchange import TASK, load_model, read_about
 from regard.tasks.predictor import Predictor
@@ -72,7 +73,7 @@ def _require_network_of_ours(folder: Path) -> None:
 
 
 def load(path: str | Path, attend: Attends = None, model: nn.Module | None = None) -> Any:
-    """The trained network of a run, or of a folder with a model, ready for evaluation.
+    """The trained network of a run, of a folder with a model, or of a GGUF file, for evaluation.
 
     Its parts are those that it was trained with. A folder may be in the layout of this library or
     in that of Hugging Face (`config.json`, `model.safetensors` or its shards); `hf:owner/name` is
@@ -95,6 +96,8 @@ def load(path: str | Path, attend: Attends = None, model: nn.Module | None = Non
     >>> model.config.pooling.normalizer, model.training
     ('entmax(1.3)', False)
     """
+    if is_gguf(Path(path)) and model is None:
+        return load_gguf(Path(path), attend)
 
     def read(folder: Path) -> Any:
         if (folder / TASK).exists():

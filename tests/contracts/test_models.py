@@ -46,6 +46,8 @@ PROTOCOLS: dict[str, Any] = {
     "xlnet_classifier": protocols.Classifies,
     "xlnet_tagger": protocols.Tags,
     "xlnet_spans": protocols.FindsSpans,
+    "llama": protocols.Encodes,
+    "llama_lm": protocols.Continues,
     "rnnsearch": protocols.Translates,
     "luong": protocols.Translates,
     "lstm": protocols.Classifies,
@@ -68,6 +70,7 @@ PER_TOKEN = {
     *("albert", "albert_tagger", "albert_spans", "albert_masked_lm", "albert_pretraining"),
     *("gpt", "gpt_tagger", "gpt_lm"),
     *("xlnet", "xlnet_tagger", "xlnet_spans", "xlnet_lm"),
+    *("llama", "llama_lm"),
 }
 """Networks that answer with a place for each token, zeros where there is none."""
 ASKED_APART = {
@@ -92,6 +95,7 @@ PACKS = {
     *("albert", "albert_classifier", "albert_tagger", "albert_masked_lm", "albert_pretraining"),
     *("gpt", "gpt_classifier", "gpt_tagger", "gpt_lm"),
     *("xlnet", "xlnet_lm", "xlnet_classifier", "xlnet_tagger"),
+    *("llama", "llama_lm"),
 }
 """Networks that read packed texts."""
 

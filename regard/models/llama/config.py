@@ -1,0 +1,160 @@
+"""The sizes of LLaMA and of what is built like it."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
+
+from regard.config import Between, Config, Count, LargeCount, Positive
+from regard.layers import ActivationName
+from regard.models.attention import Parts
+from regard.parts import Dims
+
+Layers = Annotated[int, Between(least=1, most=1000)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LlamaConfig(Config):
+    """A decoder as Touvron et al. published it, with what later ones changed.
+
+    Args:
+        vocab: number of different tokens.
+        max_length: the longest sequence that is read. No weight depends on it.
+        embed_dim: width of a token.
+        layers: number of blocks.
+        num_heads: number of heads.
+        kv_heads: number of key/value heads, each of which serves as many query heads as the
+            others; `num_heads` if None.
+        head_dim: width of a head; `embed_dim / num_heads` if None.
+        ff_dim: width of the hidden layer for each token.
+        activation: of the gate; `silu` makes it SwiGLU.
+        rope_base: the slowest turn of queries and keys takes about this many tokens.
+        attention: the parts of every attention, and the dropout on its weights.
+        attention_bias: do the layers around the attention have biases?
+        ff_bias: do the feed-forward layers have biases?
+        norm_eps: what is added to the mean square under the root.
+        init_std: of the first weights.
+
+    Raises `ValueError` for one out of bounds and values that do not fit together.
+
+    >>> LlamaConfig(vocab=32_000).width
+    128
+    """
+
+    tag = "llama"
+    from_data: ClassVar[tuple[str, ...]] = ("vocab", "max_length")
+
+    vocab: LargeCount
+    max_length: LargeCount = 2048
+    embed_dim: Count = 4096
+    layers: Layers = 32
+    num_heads: Count = 32
+    kv_heads: Count | None = None
+    head_dim: Count | None = None
+    ff_dim: Count = 11_008
+    activation: ActivationName = "silu"
+    rope_base: Positive = 10_000.0
+    attention: Parts = Parts()
+    attention_bias: bool = False
+    ff_bias: bool = False
+    norm_eps: Positive = 1e-6
+    init_std: Positive = 0.02
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.head_dim is None and self.embed_dim % self.num_heads:
+            raise ValueError(
+                f"embed_dim {self.embed_dim} is not divisible by num_heads {self.num_heads}; say "
+                "head_dim"
+            )
+        if self.kv_heads is not None and self.num_heads % self.kv_heads:
+            raise ValueError(
+                f"num_heads {self.num_heads} is not divisible by kv_heads {self.kv_heads}"
+            )
+        if self.width % 2:
+            raise ValueError(f"pairs of numbers are turned, but a head is {self.width} wide")
+
+    @property
+    def width(self) -> int:
+        """Of a head."""
+        return self.embed_dim // self.num_heads if self.head_dim is None else self.head_dim
+
+    @property
+    def dims(self) -> Dims:
+        """The widths of a head."""
+        return Dims(self.width, self.width, self.width, self.num_heads)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LlamaLMConfig(LlamaConfig):
+    """LLaMA that says which token comes next (see `LlamaConfig`).
+
+    Args:
+        tied: the output layer has the weights of the embedding.
+    """
+
+    tag = "llama_lm"
+
+    tied: bool = False
+
+
+def llama_7b(vocab: int = 32_000, **changes: Any) -> LlamaLMConfig:
+    """The paper's smallest model, 32 layers of 4096.
+
+    >>> llama_7b().layers
+    32
+
+    References:
+        Touvron et al. LLaMA: Open and Efficient Foundation Language Models. 2023.
+        https://arxiv.org/abs/2302.13971
+    """
+    return LlamaLMConfig(vocab=vocab, **changes)
+
+
+def llama_13b(vocab: int = 32_000, **changes: Any) -> LlamaLMConfig:
+    """The paper's 40 layers of 5120."""
+    return _sized(vocab, (5120, 40, 40, 13_824), changes)
+
+
+def llama_33b(vocab: int = 32_000, **changes: Any) -> LlamaLMConfig:
+    """The paper's 60 layers of 6656."""
+    return _sized(vocab, (6656, 60, 52, 17_920), changes)
+
+
+def llama_65b(vocab: int = 32_000, **changes: Any) -> LlamaLMConfig:
+    """The paper's 80 layers of 8192."""
+    return _sized(vocab, (8192, 80, 64, 22_016), changes)
+
+
+def smollm2_135m(vocab: int = 49_152, **changes: Any) -> LlamaLMConfig:
+    """SmolLM2's 30 layers of 576, nine heads that share three of keys and values.
+
+    >>> smollm2_135m().kv_heads
+    3
+
+    References:
+        Allal et al. SmolLM2: When Smol Goes Big. 2025. https://arxiv.org/abs/2502.02737
+    """
+    return _sized(vocab, (576, 30, 9, 1536), {"kv_heads": 3, **_SMOL, **changes})
+
+
+def smollm2_360m(vocab: int = 49_152, **changes: Any) -> LlamaLMConfig:
+    """SmolLM2's 32 layers of 960."""
+    return _sized(vocab, (960, 32, 15, 2560), {"kv_heads": 5, **_SMOL, **changes})
+
+
+def smollm2_1_7b(vocab: int = 49_152, **changes: Any) -> LlamaLMConfig:
+    """SmolLM2's 24 layers of 2048, without grouped heads."""
+    return _sized(vocab, (2048, 24, 32, 8192), {**_SMOL, "rope_base": 130_000.0, **changes})
+
+
+_SMOL = {"max_length": 8192, "rope_base": 100_000.0, "norm_eps": 1e-5, "tied": True}
+
+
+def _sized(vocab: int, sizes: tuple[int, int, int, int], changes: dict[str, Any]) -> LlamaLMConfig:
+    embed_dim, layers, num_heads, ff_dim = sizes
+    published: dict[str, Any] = {
+        "embed_dim": embed_dim,
+        "layers": layers,
+        "num_heads": num_heads,
+        "ff_dim": ff_dim,
+    }
+    return LlamaLMConfig(vocab=vocab, **published | changes)

@@ -1,0 +1,110 @@
+"""LLaMA's tensors and configuration in Hugging Face's words."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from regard._printable import shown
+from regard.models.conversion import ACTIVATION_WORDS, Family, Rule, Stacked, Word, same
+
+
+@dataclass(frozen=True)
+class RopeBase(Word):
+    """How fast queries and keys turn: beside the other options in old files, in a table in new."""
+
+    theirs: str = "rope_parameters"
+    ours: str = "rope_base"
+    usual: Any = 10_000.0
+
+    def read(self, entries: Mapping[str, Any]) -> Any:
+        """The base; raises `ValueError` for turns that are stretched, which are not computed."""
+        said: dict[str, Any] = {}
+        for name in (self.theirs, "rope_scaling"):
+            table = entries.get(name)
+            if table is not None and not isinstance(table, dict):
+                raise ValueError(f"its {name} is {shown(table)}, which is no table")
+            said |= table or {}
+        kind = said.get("rope_type", said.get("type", "default"))
+        if kind != "default":
+            raise ValueError(
+                f"its rope_type is {shown(kind)}, which is not computed here; it must be 'default'"
+            )
+        known = {"rope_type", "type", "rope_theta"}
+        if other := sorted(key for key in said if key not in known and said[key] is not None):
+            raise ValueError(f"its rope_parameters say {shown(other[0])}, which is not computed")
+        return said.get("rope_theta", entries.get("rope_theta", self.usual))
+
+    def written(self, value: Any) -> Any:
+        """The table of new files."""
+        return {"rope_type": "default", "rope_theta": value}
+
+
+WORDS = (
+    Word("vocab_size", "vocab", 32000),
+    Word("max_position_embeddings", "max_length", 2048),
+    Word("hidden_size", "embed_dim", 4096),
+    Word("num_hidden_layers", "layers", 32),
+    Word("num_attention_heads", "num_heads", 32),
+    Word("num_key_value_heads", "kv_heads", None),
+    Word("head_dim", "head_dim", None),
+    Word("intermediate_size", "ff_dim", 11008),
+    Word("hidden_act", "activation", "silu", ACTIVATION_WORDS),
+    RopeBase(),
+    Word("attention_dropout", "attention.dropout", 0.0),
+    Word("attention_bias", "attention_bias", False),
+    Word("mlp_bias", "ff_bias", False),
+    Word("rms_norm_eps", "norm_eps", 1e-6),
+    Word("initializer_range", "init_std", 0.02),
+)
+
+
+def rules(config: Any, prefix: str) -> list[Rule]:
+    """The tensors of a network of this family."""
+    ours = "" if config.tag == "llama" else "body."
+    found = same(f"{ours}embedding.tokens", f"{prefix}embed_tokens", "weight")
+    for number in range(config.layers):
+        found += _block(config, f"{ours}decoder.blocks.{number}", f"{prefix}layers.{number}")
+    found += same(f"{ours}norm", f"{prefix}norm", "weight")
+    if config.tag == "llama_lm" and not config.tied:
+        found += same("output", "lm_head", "weight")
+    return found
+
+
+def stacked(config: Any) -> Stacked:
+    """Queries, keys and values by one product."""
+    keys = config.width * (config.kv_heads or config.num_heads)
+    return Stacked((config.width * config.num_heads, keys, keys))
+
+
+def _block(config: Any, mine: str, theirs: str) -> list[Rule]:
+    around, ff = (
+        ("weight", "bias") if bias else ("weight",)
+        for bias in (config.attention_bias, config.ff_bias)
+    )
+    found = []
+    for leaf in around:
+        names = tuple(f"{theirs}.self_attn.{each}_proj.{leaf}" for each in "qkv")
+        found.append(Rule(f"{mine}.attention.heads.input.{leaf}", names, stacked(config)))
+    return [
+        *found,
+        *same(f"{mine}.attention.heads.output", f"{theirs}.self_attn.o_proj", *around),
+        *same(f"{mine}.attention_residual.norm", f"{theirs}.input_layernorm", "weight"),
+        *same(f"{mine}.feed_forward.gate", f"{theirs}.mlp.gate_proj", *ff),
+        *same(f"{mine}.feed_forward.hidden", f"{theirs}.mlp.up_proj", *ff),
+        *same(f"{mine}.feed_forward.output", f"{theirs}.mlp.down_proj", *ff),
+        *same(f"{mine}.feed_forward_residual.norm", f"{theirs}.post_attention_layernorm", "weight"),
+    ]
+
+
+FAMILY = Family(
+    model_type="llama",
+    networks={"LlamaModel": "llama", "LlamaForCausalLM": "llama_lm"},
+    words=WORDS,
+    head_words={"llama_lm": (Word("tie_word_embeddings", "tied", False),)},
+    rules=rules,
+    prefix="model.",
+    only={"pretraining_tp": (1,)},
+    heads=("lm_head.",),
+    dropped=("rotary_emb.inv_freq",),
+    ignored=frozenset({"tie_word_embeddings", "rope_theta", "rope_scaling"}),
+)
