@@ -17,6 +17,8 @@ MODELS = {
     "bert_tagger": "regard.models.bert:BertTagger",
     "bert_spans": "regard.models.bert:BertSpans",
     "bert_masked_lm": "regard.models.bert:BertMaskedLM",
+    "t5": "regard.models.t5:T5",
+    "t5_encoder": "regard.models.t5:T5Encoder",
     "rnnsearch": "regard.models.rnnsearch:RNNsearch",
     "luong": "regard.models.luong:Luong",
     "lstm": "regard.models.lstm:LSTMClassifier",

@@ -4,7 +4,7 @@ A family's `convert.py` has two tables. `Word`s say which word of theirs is whic
 `Rule`s which tensors of theirs make up which of ours. `load` reads both forwards, `save` backwards.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Protocol
 
@@ -209,6 +209,9 @@ class Family:
         head_words: their options that single networks have beside these.
         implied: architecture → options of ours that its name alone says.
         heads: how the names begin of what stands upon the body, and may be there unasked.
+        told: what the names of the tensors say of our options beside `config.json`.
+        copies: names that some files have again → the tensor that they are a copy of.
+        aside: network of ours → how the names begin of what it leaves aside.
     """
 
     model_type: str
@@ -223,6 +226,9 @@ class Family:
     head_words: Mapping[str, Sequence[Word]] = field(default_factory=dict)
     implied: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     heads: tuple[str, ...] = ()
+    told: Callable[[Mapping[str, Any], Collection[str]], dict[str, Any]] = lambda theirs, names: {}
+    copies: Mapping[str, str] = field(default_factory=dict)
+    aside: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def words_of(self, network: str) -> list[Word]:
         """Their options that this network of ours has."""
@@ -265,22 +271,26 @@ class Family:
 
     def unsaid(self, config: Any) -> list[str]:
         """Our options that their words cannot say, and that are not as usual."""
-        said = {tuple(word.ours.split(".")) for word in self.words_of(config.tag)}
-        said |= {(key,) for each in self.implied.values() for key in each}
-        return [
-            ".".join(path)
+        said = {word.ours for word in self.words_of(config.tag)}
+        said |= {key for each in self.implied.values() for key in each}
+        silent = [
+            path
             for path, value, usual in _leaves(config)
-            if path not in said and value != usual
+            if said.isdisjoint(_with_outer(path)) and value != usual
         ]
+        # One word of theirs may stand for two of ours, which are then the same.
+        written: dict[str, Any] = {}
+        for word in self.words_of(config.tag):
+            value = word.written(_at(config, word.ours))
+            if written.setdefault(word.theirs, value) != value:
+                silent.append(word.ours)
+        return silent
 
     def their_entries(self, config: Any) -> dict[str, Any]:
         """Their `config.json` for our configuration."""
         found: dict[str, Any] = {}
         for word in self.words_of(config.tag):
-            value: Any = config
-            for step in word.ours.split("."):
-                value = getattr(value, step)
-            found[word.theirs] = word.written(value)
+            found[word.theirs] = word.written(_at(config, word.ours))
         if "id2label" in found:
             found["label2id"] = {name: int(number) for number, name in found["id2label"].items()}
         return {
@@ -290,11 +300,24 @@ class Family:
         }
 
 
-def _leaves(config: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any, Any]]:
+def _leaves(config: Any, place: str = "") -> Iterator[tuple[str, Any, Any]]:
     """Path, value and default of every option, those of inner configurations too."""
     for each in fields(config):
         value = getattr(config, each.name)
         if isinstance(value, Config):
-            yield from _leaves(value, (*path, each.name))
+            yield from _leaves(value, f"{place}{each.name}.")
         else:
-            yield (*path, each.name), value, each.default
+            yield place + each.name, value, each.default
+
+
+def _with_outer(path: str) -> list[str]:
+    """A path and those of the configurations around it."""
+    steps = path.split(".")
+    return [".".join(steps[: n + 1]) for n in range(len(steps))]
+
+
+def _at(config: Any, path: str) -> Any:
+    """The value of an option."""
+    for step in path.split("."):
+        config = getattr(config, step)
+    return config

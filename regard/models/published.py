@@ -10,7 +10,7 @@ right, and nothing is ever executed: pickles are not opened (see `regard convert
 import json
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib import import_module
@@ -34,6 +34,7 @@ from regard.models.weights import at_most, read_head, shared_names
 
 FAMILIES = {
     "bert": "regard.models.bert.convert:FAMILY",
+    "t5": "regard.models.t5.convert:FAMILY",
 }
 """`model_type` in a Hugging Face folder → what is known of the family."""
 
@@ -84,8 +85,12 @@ def read_entries(folder: Path) -> Any:
         raise ValueError(f"{path} is damaged: {error}") from None
 
 
-def configuration(folder: Path, network: str | None = None, **changes: Any) -> Any:
+def configuration(
+    folder: Path, network: str | None = None, names: Collection[str] = (), **changes: Any
+) -> Any:
     """Our configuration of a folder's network, or of another `network` upon the same body.
+
+    `names` are those of the folder's tensors, which may say what `config.json` does not.
 
     Raises `ValueError` with the file for a family or an option that is not known here.
     """
@@ -103,7 +108,8 @@ def configuration(folder: Path, network: str | None = None, **changes: Any) -> A
             listed = ", ".join(shortened(name) for name in unknown[:5])
             warnings.warn(f"{path} says {listed}, which is not read", stacklevel=2)
         kind = model_class(tag).config_type
-        return kind.from_entries(family.entries(entries, architecture) | changes)
+        told = family.told(entries, names)
+        return kind.from_entries(family.entries(entries, architecture) | told | changes)
     except (ValueError, TypeError) as error:
         raise ValueError(f"{path}: {error}") from None
 
@@ -157,8 +163,8 @@ def load_published(
     no safetensors, and `CheckpointMismatch` with every offender when the tensors are not those of
     the configuration. No tensor has been read then.
     """
-    config = configuration(folder, network, **changes)
     stored = stored_tensors(folder)
+    config = configuration(folder, network, stored, **changes)
     kind, family = model_class(config.tag), family_named(_type(folder))
     try:
         with torch.device("meta"), at_most(4 * len(stored) + 100):
@@ -166,12 +172,15 @@ def load_published(
     except (ValueError, TypeError, RuntimeError, ArithmeticError, MemoryError) as error:
         raise ValueError(f"{folder / CONFIG}: {error}") from None
     rules, names = _rules(family, config, stored)
+    copies = _copies(family, rules, names)
     again = shared_names(model)
     state = {name: t for name, t in model.state_dict().items() if name not in again}
     wanted = {rule: _their_shapes(rule, state[rule.ours]) for rule in rules}
     fresh = _fresh(family, rules, names) if network is not None else []
     kept = {rule: shapes for rule, shapes in wanted.items() if rule not in fresh}
-    _require_fit(folder, family, kept, names, stored)
+    names = {name: at for name, at in names.items() if name not in copies}
+    _require_fit(folder, family, config.tag, kept, names, stored)
+    _require_copies(folder, copies, stored)
     tensors = _read(kept, names, stored)
     tensors |= {rule.ours: _drawn(state[rule.ours], config.init_std) for rule in fresh}
     # What a user's own parts hold is not of the checkpoint, and was given with them.
@@ -286,7 +295,37 @@ def _rules(
         else:
             today[name] = name
     prefixed = any(name.startswith(family.prefix) for name in today)
-    return family.rules(config, family.prefix if prefixed else ""), today
+    rules = family.rules(config, family.prefix if prefixed else "")
+    wanted = {name for rule in rules for name in rule.theirs}
+    for copy, name in family.copies.items():
+        # Of tensors that are one, files may have kept any.
+        if copy in today and name not in today and copy not in wanted:
+            today[name] = today.pop(copy)
+    return rules, today
+
+
+def _copies(family: Family, rules: list[Rule], names: Mapping[str, str]) -> dict[str, str]:
+    """Names of tensors that the files have twice → the ones that are read."""
+    wanted = {name for rule in rules for name in rule.theirs}
+    return {
+        copy: name
+        for copy, name in family.copies.items()
+        if copy in names and name in names and copy not in wanted
+    }
+
+
+def _require_copies(folder: Path, copies: Mapping[str, str], stored: Mapping[str, Stored]) -> None:
+    """Raise `ValueError` unless what the files have twice is the same."""
+    for copy, name in copies.items():
+        pair = []
+        for each in (copy, name):
+            with safe_open(stored[each].path, "pt") as file:
+                pair.append(file.get_tensor(each))
+        if not torch.equal(*pair):
+            raise ValueError(
+                f"{folder}: {copy} is not the {name} that {folder / CONFIG} says it is; only one "
+                "of them would be read"
+            )
 
 
 def _their_shapes(rule: Rule, ours: Tensor) -> dict[str, list[int]]:
@@ -308,13 +347,14 @@ def _fresh(family: Family, rules: list[Rule], names: Mapping[str, str]) -> list[
 def _require_fit(
     folder: Path,
     family: Family,
+    tag: str,
     wanted: Mapping[Rule, Mapping[str, list[int]]],
     names: Mapping[str, str],
     stored: Mapping[str, Stored],
 ) -> None:
     """Raise `CheckpointMismatch` with all that is missing, unexpected or of another shape."""
     shapes = {name: shape for each in wanted.values() for name, shape in each.items()}
-    known = (*family.heads, "\0")
+    known = (*family.heads, *family.aside.get(tag, ()), "\0")
     unexpected = [
         name
         for name in names.keys() - shapes.keys()

@@ -44,6 +44,8 @@ BATCHES: dict[str, Batch] = {
     "bert_tagger": (TEXTS,),
     "bert_spans": (TEXTS,),
     "bert_masked_lm": (TEXTS,),
+    "t5": (TEXTS, WRITTEN),
+    "t5_encoder": (TEXTS,),
     "rnnsearch": (TEXTS, WRITTEN),
     "luong": (TEXTS, WRITTEN),
     "lstm": (TEXTS,),
@@ -61,6 +63,7 @@ BATCHES: dict[str, Batch] = {
 _TEXT = {"vocab": VOCAB, "classes": 3, "embed_dim": 4, "dropout": 0.1, "word_dropout": 0.1}
 _PAIR = {"source_vocab": VOCAB, "target_vocab": 9, "embed_dim": 4, "hidden_dim": WIDTH}
 _BLOCKS = {"embed_dim": 2 * WIDTH, "num_heads": 2, "ff_dim": 8, "layers": 2, "max_length": 9}
+_T5 = {"vocab": VOCAB, "embed_dim": 5, "num_heads": 2, "head_dim": WIDTH, "ff_dim": 8, "layers": 2}
 _ITEMS = {"items": VOCAB, "embed_dim": WIDTH}
 _FEATURED = {"items": VOCAB, "embed_dim": 2, "feature_columns": 2, "values": 5}
 SIZES: dict[str, dict[str, Any]] = {
@@ -73,6 +76,8 @@ SIZES: dict[str, dict[str, Any]] = {
     "bert_tagger": {**_BLOCKS, "vocab": VOCAB, "classes": 3},
     "bert_spans": {**_BLOCKS, "vocab": VOCAB},
     "bert_masked_lm": {**_BLOCKS, "vocab": VOCAB},
+    "t5": {**_T5, "decoder_layers": 1},
+    "t5_encoder": _T5,
     "rnnsearch": {**_PAIR, "maxout_dim": 3},
     "luong": {**_PAIR, "layers": 2, "max_source_length": 9},
     "lstm": {**_TEXT, "hidden_dim": 3},
@@ -131,6 +136,15 @@ _CHOICES: dict[str, list[dict[str, Any]]] = {
     "bert_tagger": [{}],
     "bert_spans": [{}],
     "bert_masked_lm": [{}, {"tied": False, "next_sentence": True}],
+    "t5": [
+        {},
+        {"feed_forward": "gated", "tied": False, "scaled": False},
+        {"buckets": 4, "max_distance": 3},
+    ],
+    "t5_encoder": [
+        *({"feed_forward": f"plain(activation={name})"} for name in get_args(ActivationName)),
+        *({"feed_forward": f"gated(activation={name})"} for name in get_args(ActivationName)),
+    ],
     "rnnsearch": [
         {"attention": _LOOKS},
         {"attention": "search(attention_dim=5)"},
