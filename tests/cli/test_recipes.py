@@ -36,6 +36,7 @@ TEXTS = {
 SHORT = {
     "translate": "extra_length=5",
     "text_to_text": "extra_length=5",
+    "span_corruption": "length=6",
     "language_model": "length=5",
 }
 

@@ -77,8 +77,8 @@ def _found() -> tuple[tuple[str, str, str], ...]:
         split = "test" if part == 0 else "valid" if part == 1 else "train"
         for name, docstring in _documented(path, ".".join(parts)):
             found = parted(docstring)
-            if found and found[0] not in known:
-                known.add(found[0])
+            if found and known.isdisjoint(found):
+                known.update(found)
                 rows.append((split, f"{name}: {found[1]}", found[0]))
     return tuple(rows)
 

@@ -5,8 +5,8 @@ from regard.data.schema import Column, Schema
 SCHEMA = Schema(
     "text_to_text",
     (
-        Column("input", ("source", "src", "article", "document", "dialogue", "text")),
-        Column("output", ("target", "tgt", "summary", "highlights")),
+        Column("input", ("source", "src", "article", "document", "dialogue"), option="source"),
+        Column("output", ("target", "tgt", "summary", "highlights"), option="target"),
     ),
     between=" -> ",
     any_two=True,
