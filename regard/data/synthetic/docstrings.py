@@ -68,7 +68,9 @@ def parted(docstring: str) -> tuple[str, str] | None:
 @cache
 def _found() -> tuple[tuple[str, str, str], ...]:
     """The split, the rest and the sentence of every docstring."""
-    root, rows, known = Path(sysconfig.get_paths()["stdlib"]), [], set()
+    root = Path(sysconfig.get_paths()["stdlib"])
+    rows: list[tuple[str, str, str]] = []
+    known: set[str] = set()
     for path in sorted(root.rglob("*.py")):
         parts = path.relative_to(root).with_suffix("").parts
         if LEFT_OUT & set(parts):
