@@ -13,7 +13,6 @@ from regard.layers.part_module import unwrapped
 from regard.score_mods import Bias, Chain
 from regard.sequences import Packed
 
-
 BLOCK = 64
 """Queries whose products with distances are made together."""
 

@@ -36,6 +36,8 @@ MODELS = {
     "xlnet_spans": "regard.models.xlnet:XLNetSpans",
     "llama": "regard.models.llama:Llama",
     "llama_lm": "regard.models.llama:LlamaLM",
+    "t5": "regard.models.t5:T5",
+    "t5_encoder": "regard.models.t5:T5Encoder",
     "rnnsearch": "regard.models.rnnsearch:RNNsearch",
     "luong": "regard.models.luong:Luong",
     "lstm": "regard.models.lstm:LSTMClassifier",

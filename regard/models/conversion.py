@@ -4,7 +4,7 @@ A family's `convert.py` has two tables. `Word`s say which word of theirs is whic
 `Rule`s which tensors of theirs make up which of ours. `load` reads both forwards, `save` backwards.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Protocol, runtime_checkable
 
@@ -258,6 +258,9 @@ class Family:
         implied: architecture → options of ours that its name alone says.
         heads: how the names begin of what stands upon the body, and may be there unasked.
         always: options of ours that the family's name alone says.
+        told: what the names of the tensors say of our options beside `config.json`.
+        copies: names that some files have again → the tensor that they are a copy of.
+        aside: network of ours → how the names begin of what it leaves aside.
     """
 
     model_type: str
@@ -273,6 +276,9 @@ class Family:
     implied: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     heads: tuple[str, ...] = ()
     always: Mapping[str, Any] = field(default_factory=dict)
+    told: Callable[[Mapping[str, Any], Collection[str]], dict[str, Any]] = lambda theirs, names: {}
+    copies: Mapping[str, str] = field(default_factory=dict)
+    aside: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def fits(self, config: Any) -> bool:
         """Whether a network of this configuration may be one of this family."""
@@ -321,15 +327,14 @@ class Family:
 
     def unsaid(self, config: Any) -> list[str]:
         """Our options that their words cannot say, and that are not as usual."""
-        said = {word.ours: word for word in self.words_of(config.tag)}
+        words = {word.ours: word for word in self.words_of(config.tag)}
         alone = {key for each in self.implied.values() for key in each}
         found = [key for key, value in self.always.items() if getattr(config, key) != value]
+        found += [name for name, word in words.items() if not word.says(_at(config, name))]
         for path, value, usual in _leaves(config):
-            name = ".".join(path)
-            if name in said:
-                found += [] if said[name].says(value) else [name]
-            elif value != usual and name not in (*alone, *self.always):
-                found.append(name)
+            known = {*words, *alone, *self.always}
+            if value != usual and known.isdisjoint(_with_outer(path)):
+                found.append(path)
         return found or self._at_odds(config)
 
     def _at_odds(self, config: Any) -> list[str]:
@@ -338,7 +343,7 @@ class Family:
         return [
             word.ours
             for word in self.words_of(config.tag)
-            if written.setdefault(word.theirs, found := word.written(_value(config, word.ours)))
+            if written.setdefault(word.theirs, found := word.written(_at(config, word.ours)))
             != found
         ]
 
@@ -346,7 +351,7 @@ class Family:
         """Their `config.json` for our configuration."""
         found: dict[str, Any] = {}
         for word in self.words_of(config.tag):
-            found[word.theirs] = word.written(_value(config, word.ours))
+            found[word.theirs] = word.written(_at(config, word.ours))
         if "id2label" in found:
             found["label2id"] = {name: int(number) for number, name in found["id2label"].items()}
         return {
@@ -356,18 +361,24 @@ class Family:
         }
 
 
-def _value(config: Any, path: str) -> Any:
-    """The option at a path with dots."""
-    for step in path.split("."):
-        config = getattr(config, step)
-    return config
-
-
-def _leaves(config: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any, Any]]:
+def _leaves(config: Any, place: str = "") -> Iterator[tuple[str, Any, Any]]:
     """Path, value and default of every option, those of inner configurations too."""
     for each in fields(config):
         value = getattr(config, each.name)
         if isinstance(value, Config):
-            yield from _leaves(value, (*path, each.name))
+            yield from _leaves(value, f"{place}{each.name}.")
         else:
-            yield (*path, each.name), value, each.default
+            yield place + each.name, value, each.default
+
+
+def _with_outer(path: str) -> list[str]:
+    """A path and those of the configurations around it."""
+    steps = path.split(".")
+    return [".".join(steps[: n + 1]) for n in range(len(steps))]
+
+
+def _at(config: Any, path: str) -> Any:
+    """The option at a path with dots."""
+    for step in path.split("."):
+        config = getattr(config, step)
+    return config

@@ -29,16 +29,12 @@ from regard.models.conversion import Family
 from regard.models.published import (
     CONFIG,
     FAMILIES,
-    INDEX,
-    MOST_SHARDS,
-    PICKLES,
-    WEIGHTS,
     family_named,
-    in_hub_cache,
     load_published,
     read_entries,
     rules_of,
 )
+from regard.models.stored_tensors import INDEX, MOST_SHARDS, PICKLES, WEIGHTS, in_hub_cache
 
 COPIED = (
     *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"),

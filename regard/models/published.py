@@ -8,11 +8,9 @@ right, and nothing is ever executed: pickles are not opened (see `regard convert
 """
 
 import json
-import re
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -23,14 +21,14 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from regard._io.files import read_file, read_json, write_whole
-from regard._io.safetensors import read_header
 from regard._nearest import nearest
 from regard._printable import shortened, shown
 from regard.errors import CheckpointMismatch
 from regard.models import model_class
 from regard.models.attention import Attends
 from regard.models.conversion import Family, Rule
-from regard.models.weights import Undrawn, at_most, read_head, shared_names
+from regard.models.stored_tensors import WEIGHTS, Stored, stored_tensors
+from regard.models.weights import Undrawn, at_most, shared_names
 
 FAMILIES = {
     "bert": "regard.models.bert.convert:FAMILY",
@@ -40,13 +38,11 @@ FAMILIES = {
     "openai-gpt": "regard.models.gpt.convert:GPT1",
     "xlnet": "regard.models.xlnet.convert:FAMILY",
     "llama": "regard.models.llama.convert:FAMILY",
+    "t5": "regard.models.t5.convert:FAMILY",
 }
 """`model_type` in a Hugging Face folder → what is known of the family."""
 
-CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
-PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
-SHARD_NAME = re.compile(r"[A-Za-z0-9._-]+\.safetensors")
-MOST_SHARDS = 1000
+CONFIG = "config.json"
 
 
 def family_named(model_type: Any) -> Family:
@@ -90,8 +86,12 @@ def read_entries(folder: Path) -> Any:
         raise ValueError(f"{path} is damaged: {error}") from None
 
 
-def configuration(folder: Path, network: str | None = None, **changes: Any) -> Any:
+def configuration(
+    folder: Path, network: str | None = None, names: Collection[str] = (), **changes: Any
+) -> Any:
     """Our configuration of a folder's network, or of another `network` upon the same body.
+
+    `names` are those of the folder's tensors, which may say what `config.json` does not.
 
     Raises `ValueError` with the file for a family or an option that is not known here.
     """
@@ -109,7 +109,8 @@ def configuration(folder: Path, network: str | None = None, **changes: Any) -> A
             listed = ", ".join(shortened(name) for name in unknown[:5])
             warnings.warn(f"{path} says {listed}, which is not read", stacklevel=2)
         kind = model_class(tag).config_type
-        return kind.from_entries(family.entries(entries, architecture) | changes)
+        told = family.told(entries, names)
+        return kind.from_entries(family.entries(entries, architecture) | told | changes)
     except (ValueError, TypeError) as error:
         raise ValueError(f"{path}: {error}") from None
 
@@ -139,15 +140,6 @@ def _named(family: Family, network: str) -> str:
     )
 
 
-@dataclass(frozen=True)
-class Stored:
-    """Where a tensor lies, and what it is."""
-
-    path: Path
-    dtype: torch.dtype
-    shape: list[int]
-
-
 def load_published(
     folder: Path, attend: Attends = None, network: str | None = None, **changes: Any
 ) -> Any:
@@ -163,8 +155,8 @@ def load_published(
     no safetensors, and `CheckpointMismatch` with every offender when the tensors are not those of
     the configuration. No tensor has been read then.
     """
-    config = configuration(folder, network, **changes)
     stored = stored_tensors(folder)
+    config = configuration(folder, network, stored, **changes)
     kind, family = model_class(config.tag), family_named(_type(folder))
     try:
         with torch.device("meta"), Undrawn(), at_most(4 * len(stored) + 100):
@@ -172,12 +164,15 @@ def load_published(
     except (ValueError, TypeError, RuntimeError, ArithmeticError, MemoryError) as error:
         raise ValueError(f"{folder / CONFIG}: {error}") from None
     rules, names = rules_of(family, config, stored)
+    copies = _copies(family, rules, names)
     # What was given with a part of the user's own has numbers already.
     named = dict(model.named_parameters()) | dict(model.named_buffers())
     state = {name: tensor for name, tensor in named.items() if tensor.is_meta}
     fresh = _fresh(family, rules, names) if network is not None else []
     wanted = {rule: _their_shapes(rule, state[rule.ours]) for rule in rules if rule not in fresh}
-    _require_fit(folder, family, wanted, names, stored)
+    names = {name: at for name, at in names.items() if name not in copies}
+    _require_fit(folder, family, config.tag, wanted, names, stored)
+    _require_copies(folder, copies, stored)
     tensors = _read(wanted, names, stored)
     tensors |= {rule.ours: _drawn(state[rule.ours], config.init_std) for rule in fresh}
     again = shared_names(model)
@@ -192,85 +187,6 @@ def load_published(
 
 def _type(folder: Path) -> Any:
     return read_entries(folder).get("model_type")
-
-
-def stored_tensors(folder: Path) -> dict[str, Stored]:
-    """Every tensor in a folder's files, none of which has been read.
-
-    Raises `FileNotFoundError` when there is no file, `ValueError` for a damaged one, for a name
-    that stands in two, for an index that names something else than files beside it, and for a
-    folder of pickles.
-    """
-    if (folder / INDEX).exists():
-        paths, mapped = _shards(folder)
-    elif (folder / WEIGHTS).exists():
-        paths, mapped = [folder / WEIGHTS], None
-    elif pickle := next((name for name in PICKLES if (folder / name).exists()), None):
-        raise ValueError(
-            f"{folder} holds {pickle}, a pickle, which is not opened here; make safetensors of it "
-            f"with: regard convert {folder} OUT"
-        )
-    else:
-        raise FileNotFoundError(f"there is no {WEIGHTS} in {folder}")
-    found: dict[str, Stored] = {}
-    for path in paths:
-        try:
-            head, total = read_head(path)
-            rows = read_header(head[8:], total - len(head))
-        except ValueError as error:
-            raise ValueError(f"{path} is damaged or no safetensors file: {error}") from None
-        for name, dtype, shape in rows:
-            if name in found:
-                both = f"{found[name].path.name} and {path.name}"
-                raise ValueError(f"{folder}: {shown(name)} stands in both {both}")
-            found[name] = Stored(path, dtype, shape)
-    if mapped is not None:
-        wrong = [n for n, file in mapped.items() if n not in found or found[n].path.name != file]
-        wrong += [name for name in found if name not in mapped]
-        if wrong:
-            listed = ", ".join(shortened(name) for name in wrong[:5])
-            raise ValueError(
-                f"{folder / INDEX} and the files do not agree on where {len(wrong)} tensors are: "
-                f"{listed}"
-            )
-    return found
-
-
-def _shards(folder: Path) -> tuple[list[Path], dict[str, str]]:
-    """The files that an index names, which lie beside it, and where it says each tensor is."""
-    path = folder / INDEX
-    content = read_file(path)
-    try:
-        entries = read_json(content)
-        mapped = entries.get("weight_map") if isinstance(entries, dict) else None
-        if not isinstance(mapped, dict) or not mapped:
-            raise ValueError("it has no weight_map")
-        files = sorted({str(file) for file in mapped.values()})
-        if len(files) > MOST_SHARDS:
-            raise ValueError(f"it names {len(files):,} files, more than {MOST_SHARDS:,}")
-        for file in files:
-            place = folder / file
-            if not SHARD_NAME.fullmatch(file):
-                raise ValueError(f"it names {shown(file)}, which is no file beside it")
-            if place.exists() and place.resolve().parent != folder.resolve():
-                # The Hub's own cache links files to a store two folders up: `load` follows that.
-                if not in_hub_cache(folder, place):
-                    raise ValueError(f"it names {shown(file)}, a link that leads elsewhere")
-        missing = [file for file in files if not (folder / file).exists()]
-    except ValueError as error:
-        raise ValueError(f"{path} is damaged: {error}") from None
-    if missing:
-        listed = ", ".join(missing[:5])
-        raise FileNotFoundError(
-            f"{folder} lacks {len(missing)} of {len(files)} files that {INDEX} names: {listed}"
-        )
-    return [folder / file for file in files], {name: str(file) for name, file in mapped.items()}
-
-
-def in_hub_cache(folder: Path, place: Path) -> bool:
-    """Whether a link leads to the store of the Hub's cache that the folder itself is in."""
-    snapshots = folder.resolve().parent
-    return snapshots.name == "snapshots" and place.resolve().parent == snapshots.parent / "blobs"
 
 
 def rules_of(
@@ -290,7 +206,37 @@ def rules_of(
         else:
             today[name] = name
     prefixed = any(name.startswith(family.prefix) for name in today)
-    return family.rules(config, family.prefix if prefixed else ""), today
+    rules = family.rules(config, family.prefix if prefixed else "")
+    wanted = {name for rule in rules for name in rule.theirs}
+    for copy, name in family.copies.items():
+        # Of tensors that are one, files may have kept any.
+        if copy in today and name not in today and copy not in wanted:
+            today[name] = today.pop(copy)
+    return rules, today
+
+
+def _copies(family: Family, rules: list[Rule], names: Mapping[str, str]) -> dict[str, str]:
+    """Names of tensors that the files have twice → the ones that are read."""
+    wanted = {name for rule in rules for name in rule.theirs}
+    return {
+        copy: name
+        for copy, name in family.copies.items()
+        if copy in names and name in names and copy not in wanted
+    }
+
+
+def _require_copies(folder: Path, copies: Mapping[str, str], stored: Mapping[str, Stored]) -> None:
+    """Raise `ValueError` unless what the files have twice is the same."""
+    for copy, name in copies.items():
+        pair = []
+        for each in (copy, name):
+            with safe_open(stored[each].path, "pt") as file:
+                pair.append(file.get_tensor(each))
+        if not torch.equal(*pair):
+            raise ValueError(
+                f"{folder}: {copy} is not the {name} that {folder / CONFIG} says it is; only one "
+                "of them would be read"
+            )
 
 
 def _their_shapes(rule: Rule, ours: Tensor) -> dict[str, list[int]]:
@@ -312,13 +258,14 @@ def _fresh(family: Family, rules: list[Rule], names: Mapping[str, str]) -> list[
 def _require_fit(
     folder: Path,
     family: Family,
+    tag: str,
     wanted: Mapping[Rule, Mapping[str, list[int]]],
     names: Mapping[str, str],
     stored: Mapping[str, Stored],
 ) -> None:
     """Raise `CheckpointMismatch` with all that is missing, unexpected or of another shape."""
     shapes = {name: shape for each in wanted.values() for name, shape in each.items()}
-    known = (*family.heads, "\0")
+    known = (*family.heads, *family.aside.get(tag, ()), "\0")
     unexpected = [
         name
         for name in names.keys() - shapes.keys()

@@ -185,7 +185,8 @@ def test_one_operator_is_shared_by_all_places_and_a_function_makes_one_for_each(
 
     has_mods = any(role == "score_mod" for _, role in places(row.config))
     one, several = row.made(make()).float(), row.made(make).float()
-    assert count(one, Bilinear) == 1 and count(one, RelativeBias) == int(has_mods)
+    its_own = count(row.made(), RelativeBias)
+    assert count(one, Bilinear) == 1 and count(one, RelativeBias) == int(has_mods) + its_own
     assert count(several, Bilinear) == count(several, Attend)
     for number, model in enumerate((one, several)):
         saved(model, tmp_path / str(number))

@@ -68,6 +68,8 @@ BATCHES: dict[str, Batch] = {
     "xlnet_spans": (IN_SEGMENTS,),
     "llama": (TEXTS,),
     "llama_lm": (TEXTS,),
+    "t5": (TEXTS, WRITTEN),
+    "t5_encoder": (TEXTS,),
     "rnnsearch": (TEXTS, WRITTEN),
     "luong": (TEXTS, WRITTEN),
     "lstm": (TEXTS,),
@@ -86,6 +88,7 @@ _TEXT = {"vocab": VOCAB, "classes": 3, "embed_dim": 4, "dropout": 0.1, "word_dro
 _PAIR = {"source_vocab": VOCAB, "target_vocab": 9, "embed_dim": 4, "hidden_dim": WIDTH}
 _BLOCKS = {"embed_dim": 2 * WIDTH, "num_heads": 2, "ff_dim": 8, "layers": 2, "max_length": 9}
 _STREAMS = {"embed_dim": 2 * WIDTH, "num_heads": 2, "ff_dim": 8, "layers": 2, "vocab": VOCAB}
+_T5 = {"vocab": VOCAB, "embed_dim": 5, "num_heads": 2, "head_dim": WIDTH, "ff_dim": 8, "layers": 2}
 _ITEMS = {"items": VOCAB, "embed_dim": WIDTH}
 _FEATURED = {"items": VOCAB, "embed_dim": 2, "feature_columns": 2, "values": 5}
 _IMAGES = {
@@ -121,6 +124,8 @@ SIZES: dict[str, dict[str, Any]] = {
     "xlnet_spans": _STREAMS,
     "llama": {**_BLOCKS, "vocab": VOCAB},
     "llama_lm": {**_BLOCKS, "vocab": VOCAB},
+    "t5": {**_T5, "decoder_layers": 1},
+    "t5_encoder": _T5,
     "rnnsearch": {**_PAIR, "maxout_dim": 3},
     "luong": {**_PAIR, "layers": 2, "max_source_length": 9},
     "lstm": {**_TEXT, "hidden_dim": 3},
@@ -223,6 +228,15 @@ _CHOICES: dict[str, list[dict[str, Any]]] = {
         {"ff_bias": True, "head_dim": WIDTH, "num_heads": 4},
     ],
     "llama_lm": [{"tied": True}, {"tied": False}],
+    "t5": [
+        {},
+        {"feed_forward": "gated", "tied": False, "scaled": False},
+        {"buckets": 4, "max_distance": 3},
+    ],
+    "t5_encoder": [
+        *({"feed_forward": f"plain(activation={name})"} for name in get_args(ActivationName)),
+        *({"feed_forward": f"gated(activation={name})"} for name in get_args(ActivationName)),
+    ],
     "rnnsearch": [
         {"attention": _LOOKS},
         {"attention": "search(attention_dim=5)"},

@@ -1,0 +1,105 @@
+"""The tensors in a folder's files: which there are, none of which has been read."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from regard._io.files import read_file, read_json
+from regard._io.safetensors import read_header
+from regard._printable import shortened, shown
+from regard.models.weights import read_head
+
+WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
+PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
+SHARD_NAME = re.compile(r"[A-Za-z0-9._-]+\.safetensors")
+MOST_SHARDS = 1000
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Where a tensor lies, and what it is."""
+
+    path: Path
+    dtype: torch.dtype
+    shape: list[int]
+
+
+def stored_tensors(folder: Path) -> dict[str, Stored]:
+    """Every tensor in a folder's files, none of which has been read.
+
+    Raises `FileNotFoundError` when there is no file, `ValueError` for a damaged one, for a name
+    that stands in two, for an index that names something else than files beside it, and for a
+    folder of pickles.
+    """
+    if (folder / INDEX).exists():
+        paths, mapped = _shards(folder)
+    elif (folder / WEIGHTS).exists():
+        paths, mapped = [folder / WEIGHTS], None
+    elif pickle := next((name for name in PICKLES if (folder / name).exists()), None):
+        raise ValueError(
+            f"{folder} holds {pickle}, a pickle, which is not opened here; make safetensors of it "
+            f"with: regard convert {folder} OUT"
+        )
+    else:
+        raise FileNotFoundError(f"there is no {WEIGHTS} in {folder}")
+    found: dict[str, Stored] = {}
+    for path in paths:
+        try:
+            head, total = read_head(path)
+            rows = read_header(head[8:], total - len(head))
+        except ValueError as error:
+            raise ValueError(f"{path} is damaged or no safetensors file: {error}") from None
+        for name, dtype, shape in rows:
+            if name in found:
+                both = f"{found[name].path.name} and {path.name}"
+                raise ValueError(f"{folder}: {shown(name)} stands in both {both}")
+            found[name] = Stored(path, dtype, shape)
+    if mapped is not None:
+        wrong = [n for n, file in mapped.items() if n not in found or found[n].path.name != file]
+        wrong += [name for name in found if name not in mapped]
+        if wrong:
+            listed = ", ".join(shortened(name) for name in wrong[:5])
+            raise ValueError(
+                f"{folder / INDEX} and the files do not agree on where {len(wrong)} tensors are: "
+                f"{listed}"
+            )
+    return found
+
+
+def _shards(folder: Path) -> tuple[list[Path], dict[str, str]]:
+    """The files that an index names, which lie beside it, and where it says each tensor is."""
+    path = folder / INDEX
+    content = read_file(path)
+    try:
+        entries = read_json(content)
+        mapped = entries.get("weight_map") if isinstance(entries, dict) else None
+        if not isinstance(mapped, dict) or not mapped:
+            raise ValueError("it has no weight_map")
+        files = sorted({str(file) for file in mapped.values()})
+        if len(files) > MOST_SHARDS:
+            raise ValueError(f"it names {len(files):,} files, more than {MOST_SHARDS:,}")
+        for file in files:
+            place = folder / file
+            if not SHARD_NAME.fullmatch(file):
+                raise ValueError(f"it names {shown(file)}, which is no file beside it")
+            if place.exists() and place.resolve().parent != folder.resolve():
+                # The Hub's own cache links files to a store two folders up: `load` follows that.
+                if not in_hub_cache(folder, place):
+                    raise ValueError(f"it names {shown(file)}, a link that leads elsewhere")
+        missing = [file for file in files if not (folder / file).exists()]
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged: {error}") from None
+    if missing:
+        listed = ", ".join(missing[:5])
+        raise FileNotFoundError(
+            f"{folder} lacks {len(missing)} of {len(files)} files that {INDEX} names: {listed}"
+        )
+    return [folder / file for file in files], {name: str(file) for name, file in mapped.items()}
+
+
+def in_hub_cache(folder: Path, place: Path) -> bool:
+    """Whether a link leads to the store of the Hub's cache that the folder itself is in."""
+    snapshots = folder.resolve().parent
+    return snapshots.name == "snapshots" and place.resolve().parent == snapshots.parent / "blobs"

@@ -1,0 +1,195 @@
+"""T5's encoder, and the layers that its decoder is made of, too."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any, ClassVar
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from regard.layers import (
+    ACTIVATIONS,
+    Attend,
+    CrossAttention,
+    Dropout,
+    EncoderBlock,
+    FeedForward,
+    GatedFeedForward,
+    Heads,
+    MultiHeadAttention,
+    PreNorm,
+    SelfAttention,
+    Stack,
+)
+from regard.layers.known_tokens import require_known
+from regard.layers.part_module import unwrapped
+from regard.models.attention import Attends, maker, named
+from regard.models.t5.config import Gated, T5EncoderConfig
+from regard.score_mods import Chain, RelativeBias
+from regard.sequences import Packed, Sequences
+
+
+class T5Encoder(nn.Module):
+    """Read texts in both directions at once, told how far apart two tokens are.
+
+        scores of head h = q k + b[bucket(k - q), h],  one b for all layers
+        x <- x + attend(rms(x), rms(x));  x <- x + W_2 f(W_1 rms(x));  last, rms(x)
+
+    Scores are not divided by the root of the width: the first weights of the queries are that much
+    smaller instead. There are no other biases. Batches may be padded or packed; of packed ones no
+    padding is computed.
+
+    In float16 hidden layers of published sizes overflow; bfloat16 and float32 hold them.
+
+    Args:
+        attend: what every attention is made of instead of the parts that the configuration names;
+            one `Attend` is shared by all layers, a function makes one for each. The bias of the
+            distances is added before its own score_mod.
+
+    >>> config = T5EncoderConfig(vocab=9, embed_dim=8, num_heads=2, head_dim=3, ff_dim=16, layers=2)
+    >>> model, texts = T5Encoder(config).eval(), Sequences.of([[4, 8, 5], [6]])
+    >>> model(texts).shape, model(Packed.of(texts)).shape
+    (torch.Size([2, 3, 8]), torch.Size([1, 4, 8]))
+
+    References:
+        Raffel et al. Exploring the Limits of Transfer Learning with a Unified Text-to-Text
+        Transformer. 2020. https://arxiv.org/abs/1910.10683
+    """
+
+    config_type: ClassVar[type[T5EncoderConfig]] = T5EncoderConfig
+
+    def __init__(self, config: T5EncoderConfig, attend: Attends = None) -> None:
+        super().__init__()
+        make = maker(config.attention, config.dims, attend)
+        self.tokens = nn.Embedding(config.vocab, config.embed_dim)
+        self.bias = distances(config, bidirectional=True)
+        given = [make() for _ in range(config.layers)]
+        self.stack = Stack(
+            EncoderBlock(
+                self_attention(config, biased(each, self.bias)),
+                feed_forward(config),
+                partial(residual, config),
+            )
+            for each in given
+        )
+        self.norm, self.dropout = rms(config), Dropout(config.dropout)
+        attention = named(config.attention, config.dims, given[0])
+        self.config: Any = replace(config, attention=attention)
+        start(self, config)
+
+    def forward(self, source: Sequences | Packed) -> Float[Tensor, "batch len embed_dim"]:
+        """What becomes of each token; zeros where there is none."""
+        return source.zero_padding(self.finished(self.stack(self.embedded(source), source.mask)))
+
+    def summary(
+        self, states: Float[Tensor, "batch len embed_dim"], source: Sequences | Packed
+    ) -> Float[Tensor, "rows embed_dim"]:
+        """One vector for each text, the mean of its tokens."""
+        return source.mean(states)
+
+    def states(self, source: Sequences | Packed) -> list[Tensor]:
+        """The embedded tokens, then what each layer makes of them, the last one normalized."""
+        x = self.embedded(source)
+        found = [x, *self.stack.states(x, source.mask)]
+        return [*found[:-1], self.finished(found[-1])]
+
+    def weights(
+        self, source: Sequences | Packed
+    ) -> Float[Tensor, "layers batch heads q_len k_len"]:
+        """The exact weights of the self-attention, in every layer and head."""
+        return self.stack.weights(self.embedded(source), source.mask)
+
+    def embedded(self, source: Sequences | Packed) -> Float[Tensor, "batch len embed_dim"]:
+        """The vectors of tokens; raises `ValueError` for one that is not in the table."""
+        require_known(source.ids, self.tokens.num_embeddings)
+        return self.dropout(self.tokens(source.ids))
+
+    def finished(
+        self, x: Float[Tensor, "batch len embed_dim"]
+    ) -> Float[Tensor, "batch len embed_dim"]:
+        """What the last layer's sum becomes."""
+        return self.dropout(self.norm(x))
+
+
+def biased(attend: Attend, bias: RelativeBias) -> Attend:
+    """The same parts, with the bias added to the scores before anything else changes them."""
+    own = unwrapped(attend.score_mod)
+    return Attend(
+        score=attend.score,
+        score_mod=bias if own is None else Chain(bias, own),
+        mask=attend.mask,
+        normalizer=attend.normalizer,
+        dropout=attend.dropout,
+        backend=attend.backend,
+    )
+
+
+def self_attention(config: T5EncoderConfig, attend: Attend) -> SelfAttention:
+    """A layer of attention within one text."""
+    return SelfAttention(config.embed_dim, _heads(config), attend, bias=False)
+
+
+def cross_attention(config: T5EncoderConfig, attend: Attend) -> CrossAttention:
+    """A layer of attention from what is written to what was read."""
+    return CrossAttention(config.embed_dim, _heads(config), attend, bias=False)
+
+
+def feed_forward(config: T5EncoderConfig) -> nn.Module:
+    """A hidden layer for each token."""
+    kind: Callable[..., nn.Module]
+    kind = GatedFeedForward if isinstance(config.feed_forward, Gated) else FeedForward
+    activation = ACTIVATIONS[config.feed_forward.activation]
+    return kind(config.embed_dim, config.ff_dim, activation, config.dropout, bias=False)
+
+
+def rms(config: T5EncoderConfig) -> nn.RMSNorm:
+    """A normalization by the root of the mean square, of which nothing is subtracted."""
+    return nn.RMSNorm(config.embed_dim, eps=config.norm_eps)
+
+
+def residual(config: T5EncoderConfig) -> PreNorm:
+    """What goes around a layer."""
+    return PreNorm(rms(config), config.dropout)
+
+
+def distances(config: T5EncoderConfig, bidirectional: bool) -> RelativeBias:
+    """The bias of a stack, as it starts."""
+    sizes = config.num_heads, config.buckets, config.max_distance
+    bias = RelativeBias(*sizes, bidirectional=bidirectional)
+    nn.init.normal_(bias.weight, std=config.init_factor * config.embed_dim**-0.5)
+    return bias
+
+
+def start(module: nn.Module, config: T5EncoderConfig) -> None:
+    """Draw the weights as T5's are drawn, in place; those of the attention's own parts stay.
+
+    A token has numbers of size 1, and each layer keeps the size of what it reads; queries are
+    smaller by the root of a head's width, because scores are not divided by it.
+    """
+    factor = config.init_factor
+    for part in module.modules():
+        if isinstance(part, nn.RMSNorm):
+            nn.init.constant_(part.weight, factor)
+        elif isinstance(part, nn.Embedding):
+            nn.init.normal_(part.weight, std=factor)
+        elif isinstance(part, MultiHeadAttention):
+            inputs = [part.output, *_linear(part.input)]
+            _start(inputs, factor)
+            queries = inputs[1].weight[: config.num_heads * config.head_dim]
+            nn.init.normal_(queries, std=factor * (config.embed_dim * config.head_dim) ** -0.5)
+        elif isinstance(part, (FeedForward, GatedFeedForward)):
+            _start(_linear(part), factor)
+
+
+def _linear(part: nn.Module) -> list[nn.Linear]:
+    return [layer for layer in part.modules() if isinstance(layer, nn.Linear)]
+
+
+def _start(layers: list[nn.Linear], factor: float) -> None:
+    for layer in layers:
+        nn.init.normal_(layer.weight, std=factor * layer.in_features**-0.5)
+
+
+def _heads(config: T5EncoderConfig) -> Heads:
+    return Heads(config.num_heads, head_dim=config.head_dim)
