@@ -45,7 +45,6 @@ def int8(model: Network) -> Network:
     That is a quarter of the memory and, token by token, of the time to read it. An output layer
     that is tied to the embedding stays one table with it. The other network stays as it is.
 
-    >>> from regard.layers import DynamicInt8Linear
     >>> table, output = nn.Embedding(9, 8), nn.Linear(8, 9)
     >>> output.weight = table.weight
     >>> small = int8(nn.Sequential(table, output))

@@ -10,7 +10,7 @@ from regard._io.files import read_json_file, write_whole
 from regard._nearest import nearest
 from regard._printable import MOST_SHOWN, shown
 from regard.config import Config, to_json
-from regard.layers import DynamicInt8Linear
+from regard.layers.dynamic_int8 import DynamicInt8Linear
 from regard.models import MODELS, model_class
 from regard.models.attention import Attends
 from regard.models.older import RENAMED, saved_beside, upgraded

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 import regard
 from regard.generation import greedy
-from regard.layers import DynamicInt8Linear, Int8Embedding, by_columns, int8
+from regard.layers import Int8Embedding, by_columns, int8
+from regard.layers.dynamic_int8 import DynamicInt8Linear
 from regard.models.gpt import GptLM, GptLMConfig
 from regard.models.llama import LlamaLM, LlamaLMConfig
 from regard.sequences import Packed, Sequences
