@@ -96,6 +96,24 @@ class FillsIn(Protocol):
 
 
 @runtime_checkable
+class SaysInOrder(Protocol):
+    """A network that reads in any order, as `regard.tasks.permutation_lm` trains it.
+
+    One that has `features` and an `output` layer is trained without keeping the logits; one that
+    has `attention_weights(source, order)` of `[batch, targets, len]` shows what each knew.
+    """
+
+    def forward(
+        self, source: Sequences, order: Int[Tensor, "batch len"]
+    ) -> Float[Tensor, "batch targets vocab"]:
+        """Logits of the tokens that have a number in the order, -1 being none, by their number.
+
+        What is said of a token must depend on those without a number and with a lower one alone.
+        """
+        ...
+
+
+@runtime_checkable
 class FindsSpans(Protocol):
     """A network that reads a question and a passage as one text and points into it."""
 

@@ -20,6 +20,7 @@ TASKS = {
     "answer": "regard.tasks.answer:AnswerQuestions",
     "extract": "regard.tasks.extract:Extract",
     "recommend": "regard.tasks.recommend:Recommend",
+    "permutation_lm": "regard.tasks.permutation_lm:PermutationLM",
     "language_model": "regard.tasks.language_model:LanguageModel",
     "dates": "regard.tasks.dates:Dates",
 }

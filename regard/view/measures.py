@@ -13,6 +13,7 @@ OF_TRAINING = {
 UNITS = {
     **dict.fromkeys(("classify", "match", "answer", "recommend"), ", nats per label"),
     **dict.fromkeys(("translate", "text_to_text", "span_corruption"), ", nats per token"),
+    "permutation_lm": ", nats per token",
     **dict.fromkeys(("language_model", "dates"), ", nats per token"),
 }
 """What the loss of a task is measured in."""

@@ -23,6 +23,7 @@ Call = Callable[..., str]
 TEXTS = {
     "dates": "<en> March 3, 2026",
     "span_corruption": "ab<extra_id_0>d",
+    "permutation_lm": "ab<mask>d",
     "match": "ab cd\tcd ab",
     "answer": "Mary went to the garden. John took the milk. Where is Mary?",
     "extract": "Mary lives in Rome. John lives in Oslo. Where does Mary live?",

@@ -21,6 +21,7 @@ DATA = {
     "translate": "pairs.tsv",
     "text_to_text": "pairs.tsv",
     "span_corruption": "text.txt",
+    "permutation_lm": "text.txt",
     "language_model": "text.txt",
     "regress": "numbers.csv",
 }
@@ -28,6 +29,7 @@ DATA = {
 TEXTS = {
     "dates": "<en> March 3, 2026",
     "span_corruption": "ab<extra_id_0>d",
+    "permutation_lm": "ab<mask>d",
     "similarity": "a dog sees the cat\ta cat is seen",
     "match": "a dog sees the cat\ta cat is seen",
     "answer": "Mary went to the kitchen. Where is Mary?",
@@ -37,6 +39,7 @@ SHORT = {
     "translate": "extra_length=5",
     "text_to_text": "extra_length=5",
     "span_corruption": "length=6",
+    "permutation_lm": "block=6",
     "language_model": "length=5",
 }
 

@@ -39,6 +39,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "memory": {"embed_dim": 8, "hops": 2, "linear_epochs": 0},
     "transformer_lm": {**BLOCKS, "layers": 2, "block": 8, "length": 5},
     "gpt_lm": {**BLOCKS, "layers": 2, "block": 8, "length": 5},
+    "xlnet": {**BLOCKS, "layers": 2, "block": 8},
     "dates": {**RECURRENT, "languages": "en", "maxout_dim": 4},
     "din": {"embed_dim": 4, "hidden_dim": 6, "second_dim": 4},
     "youtube_dnn": {"embed_dim": 4},
@@ -49,6 +50,7 @@ FILES = {
     "translate": "pairs.tsv",
     "text_to_text": "pairs.tsv",
     "span_corruption": "text.txt",
+    "permutation_lm": "text.txt",
     "classify": "labels.csv",
     "language_model": "text.txt",
 }

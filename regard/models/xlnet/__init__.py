@@ -11,7 +11,7 @@ from regard.models.xlnet.config import (
 )
 from regard.models.xlnet.heads import XLNetClassifier, XLNetLM, XLNetSpans, XLNetTagger
 from regard.models.xlnet.memory import Memory
-from regard.models.xlnet.model import Given, Reading, XLNet
+from regard.models.xlnet.model import Given, Reading, XLNet, in_order
 from regard.models.xlnet.visible import before
 
 __all__ = [
@@ -30,5 +30,6 @@ __all__ = [
     "XLNetTaggerConfig",
     "base",
     "before",
+    "in_order",
     "large",
 ]

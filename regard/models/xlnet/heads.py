@@ -2,7 +2,9 @@
 
 from typing import ClassVar
 
-from jaxtyping import Float
+import torch
+from einops import reduce
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from regard.models.attention import Attends
@@ -14,7 +16,7 @@ from regard.models.xlnet.config import (
     XLNetSpansConfig,
     XLNetTaggerConfig,
 )
-from regard.models.xlnet.model import NOTHING, Given, Reading, XLNet
+from regard.models.xlnet.model import NOTHING, Given, Reading, XLNet, in_order
 from regard.sequences import Packed, Sequences
 
 
@@ -49,7 +51,6 @@ class XLNetLM(nn.Module):
     Args:
         attend: what every attention is made of instead of the parts that the configuration names.
 
-    >>> import torch
     >>> config = XLNetLMConfig(vocab=9, embed_dim=8, num_heads=2, layers=1)
     >>> asked = Given(places=torch.tensor([[2], [0]]))
     >>> XLNetLM(config).answers(Sequences.of([[4, 8, 5], [6]]), asked).shape
@@ -67,24 +68,40 @@ class XLNetLM(nn.Module):
         if config.tied:
             self.output.weight = self.encoder.tokens.weight
 
-    def forward(self, source: Sequences | Packed) -> Float[Tensor, "batch len vocab"]:
-        """Logits from the content of each token, which knows the token; zeros where there is none.
+    def forward(
+        self, source: Sequences | Packed, order: Int[Tensor, "batch len"] | None = None
+    ) -> Float[Tensor, "batch targets vocab"]:
+        """Logits of the tokens that have a number in an order of factorization, by their number.
 
-        It is what the published network says where nothing is asked for.
+        Without an order those of each token from its content, which knows it, as the published
+        network says where nothing is asked for; zeros where there is none.
         """
-        return source.zero_padding(self.output(self.encoder(source)))
+        logits = self.output(self.features(source, order))
+        return source.zero_padding(logits) if order is None else logits
+
+    def features(
+        self, source: Sequences | Packed, order: Int[Tensor, "batch len"] | None = None
+    ) -> Float[Tensor, "batch targets width"]:
+        """What the output layer reads."""
+        if order is None:
+            return self.encoder(source)
+        return self.read(source, in_order(order)).states
 
     def answers(
         self, source: Sequences | Packed, given: Given
     ) -> Float[Tensor, "batch targets vocab"]:
         """Logits of the token at each of the given places, which the query there has not seen."""
-        return self.output(self.features(source, given))
+        return self.output(self.read(source, given).states)
 
-    def features(
-        self, source: Sequences | Packed, given: Given = NOTHING
-    ) -> Float[Tensor, "batch targets width"]:
-        """What the output layer reads."""
-        return self.read(source, given).states
+    @torch.no_grad()
+    def attention_weights(
+        self, source: Sequences, order: Int[Tensor, "batch len"] | None = None
+    ) -> Float[Tensor, "batch targets len"]:
+        """How much each target, or each token, attended to each token: the last layer's mean."""
+        given = NOTHING if order is None else in_order(order)
+        last = self.weights(source, given)[-1]
+        mean = reduce(last, "batch heads q_len k_len -> batch q_len k_len", "mean")
+        return source.zero_padding(mean) if order is None else mean
 
     def read(self, source: Sequences | Packed, given: Given = NOTHING) -> Reading:
         """The same, and what is remembered for the segment after this one."""

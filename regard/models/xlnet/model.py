@@ -18,7 +18,7 @@ from regard.models.xlnet.config import XLNetConfig
 from regard.models.xlnet.distances import Distances
 from regard.models.xlnet.memory import Memory, remembered
 from regard.models.xlnet.summary import Summary
-from regard.models.xlnet.visible import content_mask, query_mask
+from regard.models.xlnet.visible import before, content_mask, query_mask
 from regard.sequences import Packed, Sequences
 
 
@@ -41,6 +41,21 @@ class Given:
 
 
 NOTHING = Given()
+
+
+def in_order(order: Int[Tensor, "batch len"]) -> Given:
+    """Ask for the tokens that have a number in an order of factorization, by their number.
+
+    Args:
+        order: the number of each token; -1 where it is given.
+
+    >>> in_order(torch.tensor([[1, -1, 0], [-1, -1, 0]])).places
+    tensor([[ 2,  0],
+            [-1,  2]])
+    """
+    count = int((order >= 0).sum(1).max()) if order.numel() else 0
+    places = order.argsort(dim=1)[:, order.shape[1] - count :]
+    return Given(places.masked_fill(order.gather(1, places) < 0, -1), before(order))
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,8 +128,10 @@ class XLNet(nn.Module):
 
     def forward(self, source: Sequences | Packed) -> Float[Tensor, "batch len embed_dim"]:
         """What becomes of each token; zeros where there is none."""
-        *_, last = self._states(source, NOTHING)
-        return source.zero_padding(self.dropout(last[0]))
+        # One after the other, so that no layer's states outlive the next layer.
+        for content, _ in self._states(source, NOTHING):
+            last = content
+        return source.zero_padding(self.dropout(last))
 
     def read(self, source: Sequences | Packed, given: Given = NOTHING) -> Reading:
         """What becomes of each token, or of each query where places are given.

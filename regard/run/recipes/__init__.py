@@ -27,6 +27,7 @@ USUAL = {
     "answer": "memory",
     "extract": "attentive_reader",
     "recommend": "din",
+    "permutation_lm": "xlnet",
     "language_model": "transformer_lm",
     "dates": "dates",
 }

@@ -1,0 +1,137 @@
+"""Permutation language modelling: say tokens of a text in any order. Perplexity to judge by."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from regard.config import Config, Count, LargeCount
+from regard.data.encoding.token_settings import Characters, Tokens, texts_of
+from regard.data.feeding.batching import by_rows
+from regard.data.reading.corpus import Corpus
+from regard.tasks.fused_loss import summed_cross_entropy
+from regard.tasks.permutation_lm.coder import OrderCoder, OrderedText, OrderedTexts
+from regard.tasks.permutation_lm.predictor import OrderedGapFiller
+from regard.tasks.permutation_lm.schema import SCHEMA
+from regard.tasks.task import Part, Record, Task
+
+SHOWN = 32
+"""Tokens of the text that is shown while training lasts, one of which is to be found."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PermutationLMSettings(Config):
+    """The options of permutation language modelling.
+
+    Args:
+        tokens: how the text is cut.
+        block: tokens that are read at once.
+        batch_size: blocks of a micro-batch.
+        one_in: of every so many tokens one is to be said, the paper's K.
+        spans: whether these stand together, one to five tokens long, as published.
+    """
+
+    tag = "permutation_lm"
+
+    tokens: Tokens = Characters()
+    block: LargeCount = 64
+    batch_size: Count = 16
+    one_in: Count = 6
+    spans: bool = True
+
+
+class PermutationLM(Task):
+    """The task: say the last tokens of an order that is drawn for each block of a text.
+
+    A token that is asked for is said knowing all that comes before it in the order, wherever that
+    stands in the text (see `PartialOrder`). The network takes `Sequences` and the order, the number
+    of each token or -1 where it is given, and returns logits for the numbered ones by their number
+    (see `regard.models.protocols.SaysInOrder`). An epoch cuts the text into blocks from a random
+    place on and draws other orders than the last; in validation they are always the same. Blocks
+    are read alone: nothing is remembered from one to the next.
+
+    >>> import tempfile
+    >>> class Bigrams(torch.nn.Module):
+    ...     def __init__(self, vocab, **_):
+    ...         super().__init__()
+    ...         self.next = torch.nn.Embedding(vocab, vocab)
+    ...     def forward(self, source, order):
+    ...         places = order.argsort(1)[:, -int((order >= 0).sum(1).max()) :]
+    ...         return self.next(source.ids.gather(1, (places - 1).clamp(min=0)))
+    >>> with tempfile.NamedTemporaryFile("w", suffix=".txt", delete=False) as file:
+    ...     _ = file.write("to be or not to be. " * 40)
+    >>> task = PermutationLM(file.name, Bigrams, PermutationLMSettings(block=20), fixed=0)
+    >>> task.loss(task.batch("train", np.arange(2))).shape
+    torch.Size([])
+
+    References:
+        Yang, Dai, Yang, Carbonell, Salakhutdinov & Le. XLNet: Generalized Autoregressive
+        Pretraining for Language Understanding. 2019. https://arxiv.org/abs/1906.08237
+    """
+
+    name, metric = "permutation_lm", "loss"
+    schema = SCHEMA
+    settings_type = PermutationLMSettings
+    predictor_type = OrderedGapFiller
+    settings: PermutationLMSettings
+    coder: OrderCoder
+
+    @classmethod
+    def learn(cls, corpus: Corpus, settings: Any) -> OrderCoder:
+        """The tokens of the training text."""
+        tokens = settings.tokens.learned(texts_of(corpus.splits["train"], "text"), running=True)
+        return OrderCoder(tokens, settings.block, settings.one_in, settings.spans)
+
+    def part(self, epoch: int) -> Any:
+        """The blocks of one epoch and their orders, as the seed and the epoch decide."""
+        if self.stream is not None:
+            return self.stream(epoch)
+        shift = int(np.random.default_rng([self.seed, epoch]).integers(self.coder.block))
+        text: OrderedText = self.data.examples["train"]
+        return Part(self.coder, text.drawn(self.seed, epoch, shift=shift))
+
+    def plan(self, lengths: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
+        """So many blocks to a micro-batch."""
+        return by_rows(lengths, self.settings.batch_size, rng)
+
+    def loss(self, batch: OrderedTexts) -> Float[Tensor, ""]:
+        """The summed cross-entropy of what is to be said."""
+        return summed_cross_entropy(self.model, (batch.source, batch.order), _targets(batch))
+
+    def ask(self, split: str, rows: np.ndarray, num_answers: int) -> list[Record]:
+        """For each block: the negative log-likelihood of what is to be said."""
+        batch = self.batch(split, rows)
+        logits, targets = self.model(batch.source, batch.order).float(), _targets(batch)
+        nll = cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none")
+        sums = nll.view(targets.shape).sum(1).tolist()
+        return [{"nll": each, "targets": targets.shape[1]} for each in sums]
+
+    def score(self, split: str, records: Sequence[Record]) -> dict[str, float]:
+        """Loss and perplexity per token that is to be said."""
+        loss = sum(r["nll"] for r in records) / sum(r["targets"] for r in records)
+        return {"loss": loss, "perplexity": math.exp(min(loss, 700.0))}
+
+    def shown(self, count: int) -> list[tuple[Any, str | None]]:
+        """The beginnings of the first blocks of the validation text, a token in the middle gone."""
+        if "valid" not in self.data.examples:
+            return []
+        text: OrderedText = self.data.examples["valid"]
+        decode = self.coder.tokenizer.decode
+        rows = [block[:SHOWN].tolist() for block in text.blocks(np.arange(min(count, len(text))))]
+        middles = [len(row) // 2 for row in rows]
+        return [
+            (f"{decode(row[:middle])}<mask>{decode(row[middle + 1 :])}", decode(row))
+            for row, middle in zip(rows, middles, strict=True)
+        ]
+
+
+def _targets(batch: OrderedTexts) -> Tensor:
+    """The tokens that are to be said, by their number in the order."""
+    places = batch.order.argsort(1)
+    count = int((batch.order[:1] >= 0).sum())
+    return batch.source.ids.gather(1, places[:, places.shape[1] - count :])
