@@ -15,6 +15,7 @@ from regard.data.reading.corpus import Corpus
 from regard.errors import RegardError, UsageError
 from regard.run.display import Display
 from regard.run.ending import finished_already, other_data, summary_of, write_summary
+from regard.run.fine_tuning import Published
 from regard.run.folder import (
     CACHE,
     attention_of,
@@ -84,7 +85,7 @@ class Job:
     settings: AnySettings
     resume: str
     corpus: Corpus | None
-    make: Callable[[Origin | None], Task]
+    make: Callable[[Origin | Published | None], Task]
     task: Task | None = None
 
 

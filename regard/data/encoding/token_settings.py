@@ -77,7 +77,27 @@ class Unigram(SizedTokens):
     tag = "unigram"
 
 
-Tokens = BPE | WordPiece | Unigram | Words | Characters
+@dataclass(frozen=True, kw_only=True)
+class Bert(SizedTokens):
+    """WordPiece as BERT has it, of letters, with `[CLS]` in front of a text and `[SEP]` behind."""
+
+    tag = "bert"
+
+    lowercase: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Given(Config):
+    """The tokens of the network that a run begins with (`start`)."""
+
+    tag = "given"
+
+    def learned(self, texts: Iterable[str], running: bool = False) -> Tokenizer:
+        """None are learned: raises `ValueError`."""
+        raise ValueError("tokens=given are those of a network that a run begins with; give start")
+
+
+Tokens = BPE | WordPiece | Unigram | Words | Characters | Bert | Given
 """How text is cut: a setting of every task that reads text."""
 
 

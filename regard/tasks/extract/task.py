@@ -76,6 +76,7 @@ class Extract(Task):
 
     name, metric = "extract", "f1"
     schema = SCHEMA
+    texts_at_once = 2
     settings_type = ExtractSettings
     predictor_type = Extractor
     settings: ExtractSettings

@@ -79,6 +79,7 @@ class Match(LabelTask):
 
     name = "match"
     schema = SCHEMA
+    texts_at_once = 2
     settings_type = MatchSettings
     predictor_type = Matcher
     settings: MatchSettings

@@ -68,6 +68,7 @@ class Similarity(Task):
 
     name, metric = "similarity", "pearson"
     schema = SCHEMA
+    texts_at_once = 2
     settings_type = SimilaritySettings
     predictor_type = SimilarityPredictor
     settings: SimilaritySettings
