@@ -14,6 +14,7 @@ from torch import Tensor
 
 from regard._io.files import read_file
 from regard.data.encoding.published_tokens import LINES, OPTIONS, WHOLE, read_tokenizer
+from regard.data.encoding.tokenizer import Tokenizer
 from regard.errors import UsageError
 from regard.models.published import (
     CONFIG,
@@ -89,6 +90,19 @@ class Published:
     def config(self) -> Any:
         """Of the network in the folder."""
         return configuration(self.folder)
+
+    @cached_property
+    def tokenizer(self) -> Tokenizer:
+        """The folder's."""
+        return read_tokenizer(self.folder)
+
+    def require_tokens(self) -> None:
+        """Raise `ValueError` or `FileNotFoundError` unless the folder has its network's tokens."""
+        if len(self.tokenizer) != self.config.vocab:
+            raise ValueError(
+                f"it has {len(self.tokenizer):,} tokens, and an embedding of "
+                f"{self.config.vocab:,}; the tokenizer is another network's"
+            )
 
     @property
     def positions(self) -> int | None:
@@ -170,16 +184,9 @@ class Published:
     def coder(self, kind: type[Task], corpus: Any, settings: Any) -> Any:
         """The coder of a corpus, with the tokens of the folder.
 
-        Raises `ValueError` where tokens and network do not fit together, and for texts that are
-        longer than the positions reach.
+        Raises `ValueError` for texts that are longer than the positions reach.
         """
-        tokenizer = read_tokenizer(self.folder)
-        if len(tokenizer) != self.config.vocab:
-            raise ValueError(
-                f"{self.path} has {len(tokenizer):,} tokens, and an embedding of "
-                f"{self.config.vocab:,}; the tokenizer is another network's"
-            )
-        coder = kind.learn(corpus, with_tokens(settings, [tokenizer]))
+        coder = kind.learn(corpus, with_tokens(settings, [self.tokenizer]))
         if self.positions is not None and coder.reach > self.positions:
             raise ValueError(
                 f"up to {coder.reach:,} tokens would be read at once, and the network in "

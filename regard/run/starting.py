@@ -20,7 +20,7 @@ from regard.config import Config
 from regard.data.encoding.tokenizer import Tokenizer
 from regard.errors import UsageError
 from regard.models import MODELS
-from regard.models.published import is_published, read_entries
+from regard.models.published import CONFIG, is_published, read_entries
 from regard.models.weights import shared_names
 from regard.run.fine_tuning import Published
 from regard.run.given_tokens import with_tokens
@@ -119,10 +119,10 @@ def origin_of(path: str) -> Origin | Published:
     A Hugging Face folder is one, too.
     """
     try:
-        if (Path(path) / "config.json").is_file() and is_published(read_entries(Path(path))):
-            found = Published(path, Path(path))
-            if found.config is not None:
-                return found
+        if (Path(path) / CONFIG).is_file() and is_published(read_entries(Path(path))):
+            published = Published(path, Path(path))
+            published.require_tokens()
+            return published
         folder, predictor = read_model(Path(path), lambda each: (each, load_predictor(each)))
     except (ValueError, OSError) as error:
         raise UsageError(f"{path} is nothing to begin with: {error}") from None

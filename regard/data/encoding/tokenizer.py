@@ -124,8 +124,8 @@ class Tokenizer:
         """One of `TOKENIZER_MODELS`."""
         model = type(self._inner.model).__name__
         kinds = [kind for kind, name in TOKENIZER_MODELS.items() if name == model]
-        second = type(self._inner.pre_tokenizer).__name__ in ("Split", "BertPreTokenizer")
-        return kinds[second] if kinds[1:] else kinds[0]
+        split = type(self._inner.pre_tokenizer).__name__ == "Split"
+        return kinds[1] if split and kinds[1:] else kinds[0]
 
     def __len__(self) -> int:
         return self._inner.get_vocab_size()
@@ -178,9 +178,10 @@ class Tokenizer:
         (['lo', '##wer'], array([ True, False]))
         """
         pieces = [self._inner.id_to_token(number) for number in range(len(self))]
-        marked = [_begins(piece, self.kind) for piece in pieces]
+        mark = getattr(self._inner.model, "continuing_subword_prefix", None)
+        marked = [_begins(piece, self.kind, mark) for piece in pieces]
         specials = {each for each in vars(self.specials).values() if each is not None}
-        return np.array([mark or n in specials for n, mark in enumerate(marked)])
+        return np.array([begins or n in specials for n, begins in enumerate(marked)])
 
     @classmethod
     def of_bert(cls, pieces: Sequence[str], **options: Any) -> "Tokenizer":
@@ -278,13 +279,11 @@ def beginning(text: str, longest: int, known: int = 0) -> str:
     return text[: space.start() if space else 2 * least]
 
 
-def _begins(piece: str, kind: str) -> bool:
-    """Whether a token begins a word: by `##`, or by the space that it spells."""
+def _begins(piece: str, kind: str, mark: str | None) -> bool:
+    """Whether a token begins a word: by what marks those that do not, or by the space it spells."""
     if kind in ("words", "characters"):
         return True
-    if kind == "bert":
-        return not piece.startswith("##")
-    return piece.startswith(("Ġ", "▁", " "))
+    return not piece.startswith(mark) if mark else piece.startswith(("Ġ", "▁", " "))
 
 
 @contextmanager

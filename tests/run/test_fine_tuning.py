@@ -1,0 +1,224 @@
+"""Fine-tuning: a run that begins with the body of a Hugging Face folder."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import regard
+from regard.data.encoding.tokenizer import Tokenizer
+from regard.errors import UsageError
+from regard.models.bert import (
+    Bert,
+    BertClassifier,
+    BertClassifierConfig,
+    BertConfig,
+    BertMaskedLM,
+    BertMaskedLMConfig,
+)
+from regard.run.run import Run
+from regard.run.training import Options
+
+QUIET = Options(progress=False)
+PIECES = [
+    *("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"),
+    *"abcdefghijklmnopqrstuvwxyz.,?!0123456789",
+    *(f"##{letter}" for letter in "abcdefghijklmnopqrstuvwxyz0123456789"),
+    *("good", "bad", "film", "a", "b", "play")[:3],
+]
+SIZES: dict[str, Any] = {
+    **{"vocab": len(PIECES), "max_length": 40, "embed_dim": 8, "num_heads": 2, "layers": 2},
+    **{"ff_dim": 16, "dropout": 0.0},
+}
+STILL = {"learning_rate": 1e-12, "weight_decay": 0.0, "steps": 1}
+"""Settings with which the weights stay what they are, near enough."""
+FILMS = "text,label\n" + "".join(
+    f"{one} {what} {other},{'pos' if one == 'good' else 'neg'}\n"
+    for one in ("good", "bad")
+    for what in ("film", "play", "book")
+    for other in ("abc", "Def!", "xyz 12", "now and then")
+)
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("films.csv").write_text(FILMS)
+
+
+def published(network: Any = Bert, kind: Any = BertConfig, **more: Any) -> Path:
+    """A folder as Hugging Face has them, of a small random network."""
+    torch.manual_seed(1)
+    folder = Path("published")
+    regard.save(network(kind(**{**SIZES, **more})), folder)
+    Tokenizer.of_bert(PIECES).save(folder / "tokenizer.json")
+    return folder
+
+
+def tuned(start: Path, data: str = "films.csv", out: str = "run", **given: Any) -> Run:
+    options = given.pop("options", QUIET)
+    return regard.train(data, start=str(start), out=out, options=options, **{**STILL, **given})
+
+
+def test_the_body_is_taken_over_and_the_head_is_new_and_said(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder = published()
+    run = tuned(folder, options=Options())
+    said = capsys.readouterr().out
+    whole, count, new = re.findall(r"with published: (\d+) of (\d+) .*; new are (.*)\.", said)[0]
+    assert int(whole) == int(count) - 2 and "output.weight" in new and "output.bias" in new
+    assert run.settings.model_name == "bert_classifier"
+    body, found = regard.load(folder).state_dict(), run.model.encoder.state_dict()
+    assert body.keys() == found.keys()
+    for name, tensor in body.items():
+        assert torch.allclose(tensor, found[name], atol=1e-6), name
+    assert run.model.config.max_length == 40 and run.settings.task.longest == 40
+
+
+def test_texts_are_read_with_the_special_tokens_of_the_folder() -> None:
+    run = tuned(published())
+    (answer,) = run.predict(["A good film?"])
+    assert answer.inputs == ("[CLS]", "a", "good", "film", "?", "[SEP]")
+    coder = run.predictor.coder
+    (row,) = coder.texts.encode(["good " * 100], 7)
+    assert coder.tokenizer.tokens(row.tolist()) == ["[CLS]", *["good"] * 5, "[SEP]"]
+    assert coder.texts.encode([""]).lengths.tolist() == [0]
+
+
+def test_long_texts_are_cut_to_the_positions_and_keep_their_end(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    Path("films.csv").write_text(FILMS + ("good film " * 50 + ",pos\n") * 3)
+    tuned(published(), options=Options())
+    assert re.search(r"training texts have more than 40 tokens", capsys.readouterr().out)
+    with pytest.raises(UsageError, match="has positions for 40; give a smaller longest, 40 at"):
+        tuned(published(), out="other", longest=41)
+    assert not Path("other").exists()
+
+
+def test_a_run_is_asked_and_goes_on_from_its_own_folder_alone() -> None:
+    folder = published()
+    run = tuned(folder, epochs=4, steps=None, learning_rate=1e-2, least_steps=0)
+    asked = run.predict(["good film"])[0].answers
+    shutil.rmtree(folder)
+    again = Run("run")
+    assert again.predict(["good film"])[0].answers == asked
+    assert set(again.evaluate("films.csv")) >= {"accuracy", "loss"}
+    again.resume(epochs=5, options=QUIET)
+    again.export("safetensors", "weights.safetensors")
+    code = "import regard; print(regard.Run('run').predict(['good film'])[0].best)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() in ("pos", "neg")
+
+
+def test_fine_tuning_learns() -> None:
+    run = tuned(published(), steps=150, evaluate_every=50, learning_rate=2e-2)
+    assert run.evaluate("films.csv")["accuracy"] == 1.0
+
+
+def test_labels_keep_their_rows_by_name(capsys: pytest.CaptureFixture[str]) -> None:
+    folder = published(BertClassifier, BertClassifierConfig, classes=3)
+    entries = json.loads((folder / "config.json").read_text())
+    entries["id2label"] = {"0": "pos", "1": "other", "2": "neg"}
+    (folder / "config.json").write_text(json.dumps(entries))
+    run = tuned(folder)
+    rows, old = run.model.output.weight, regard.load(folder).output.weight
+    assert run.predictor.coder.labels == ("neg", "pos")
+    assert torch.allclose(rows, old[[2, 0]], atol=1e-6)
+    entries["id2label"] = {"0": "x", "1": "y", "2": "z"}
+    (folder / "config.json").write_text(json.dumps(entries))
+    tuned(folder, out="other", options=Options())
+    assert "new are output.weight (3 classes there, 2 here)" in capsys.readouterr().out
+
+
+def test_a_masked_language_model_gives_its_body() -> None:
+    folder = published(BertMaskedLM, BertMaskedLMConfig)
+    run, old = tuned(folder), regard.load(folder)
+    new = run.model.encoder.state_dict()
+    for name, tensor in old.encoder.state_dict().items():
+        assert torch.allclose(tensor, new[name], atol=1e-6), name
+
+
+def test_a_vocabulary_alone_reads_as_its_tokenizer_does() -> None:
+    folder = published()
+    run = tuned(folder)
+    (folder / "tokenizer.json").unlink()
+    (folder / "vocab.txt").write_text("\n".join(PIECES) + "\n")
+    plain = tuned(folder, out="plain")
+    texts = ["Good film, DÉF!", "bad"]
+    numbers = [r.predictor.coder.texts.encode(texts).values.tolist() for r in (run, plain)]
+    assert numbers[0] == numbers[1]
+    (folder / "tokenizer_config.json").write_text('{"do_lower_case": false}')
+    cased = tuned(folder, out="cased").predictor.coder.tokenizer
+    assert cased.tokens(cased.encode(["Good"]).values.tolist()) == ["[UNK]"]
+    (folder / "vocab.txt").unlink()
+    with pytest.raises(UsageError, match="there is no tokenizer.json or vocab.txt in published"):
+        tuned(folder, out="none")
+
+
+def test_tokens_and_embedding_must_be_as_many() -> None:
+    folder = published(vocab=len(PIECES) + 2)
+    count = len(PIECES)
+    with pytest.raises(UsageError, match=f"has {count} tokens, and an embedding of {count + 2}"):
+        tuned(folder)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"model": "lstm"}, "becomes bert_classifier for classify, not lstm"),
+        ({"recipe": "lstm"}, "becomes bert_classifier for classify, not lstm"),
+        ({"layers": 3}, "has model.layers 2, and 3 is asked for"),
+        ({"tokens": "bpe"}, "has tokens of its own; leave tokens out"),
+        ({"task": "translate"}, "is a bert, which learns classify, .* and not translate"),
+    ],
+)
+def test_what_the_folder_does_not_have_is_refused(given: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        tuned(published(), **given)
+    assert not Path("run").exists()
+
+
+def test_given_tokens_need_something_to_begin_with() -> None:
+    with pytest.raises(UsageError, match="tokens=given are those of a network"):
+        regard.train("films.csv", tokens="given", out="run", options=QUIET, steps=1)
+
+
+def test_the_parts_of_the_attention_may_be_others() -> None:
+    run = tuned(published(), normalizer="entmax(1.3)", dropout=0.2)
+    assert run.model.config.attention.normalizer == "entmax(1.3)"
+    assert run.model.config.dropout == 0.2
+
+
+def test_several_labels_and_numbers_are_learned_upon_it_too() -> None:
+    folder = published()
+    rows = [line.split(",")[0] for line in FILMS.splitlines()[1:]]
+    both = "text,labels\n" + "".join(
+        f"{text},{'|'.join(w for w in ('good', 'film') if w in text)}\n" for text in rows
+    )
+    Path("labels.csv").write_text(both)
+    run = tuned(folder, "labels.csv", out="labels", task="multilabel")
+    assert run.model.config.classes == 2 and run.model.config.tag == "bert_classifier"
+    Path("stars.csv").write_text(
+        "text,stars\n" + "".join(f"{text},{n % 5 + 0.5}\n" for n, text in enumerate(rows))
+    )
+    run = tuned(folder, "stars.csv", out="stars", task="regress")
+    assert run.model.config.classes == 1
+    assert float(run.predict(["good film"])[0].best) > -100
+
+
+def test_the_command_line_fine_tunes() -> None:
+    from regard.cli import main
+
+    folder = published()
+    words = ["train", "--from", str(folder), "--data", "films.csv", "--steps", "2", "--quiet"]
+    assert main([*words, "--out", "run"]) == 0
+    assert Run("run").settings.train.learning_rate == 5e-5
+    assert main(["predict", "run", "good film"]) == 0
