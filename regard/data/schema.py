@@ -121,6 +121,7 @@ class Schema:
         babi: stories in the format of bAbI: story, question, answer, support.
         item_file: the column of items which RecBole's `.item` file beside the data describes, in
             the extra column.
+        by_name: data is read so where the task is named, and where no other is known.
 
     Raises `ValueError` when these contradict each other.
 
@@ -142,6 +143,7 @@ class Schema:
     label_files: bool = False
     babi: bool = False
     item_file: str = ""
+    by_name: bool = False
 
     def __post_init__(self) -> None:
         for fault in self._faults():

@@ -187,10 +187,11 @@ class Published:
         Raises `ValueError` for texts that are longer than the positions reach.
         """
         coder = kind.learn(corpus, with_tokens(settings, [self.tokenizer]))
+        name = "longest" if "longest" in _fields(kind.name) else "block"
         if self.positions is not None and coder.reach > self.positions:
             raise ValueError(
                 f"up to {coder.reach:,} tokens would be read at once, and the network in "
-                f"{self.path} has positions for {self.positions:,}; give a smaller longest, "
+                f"{self.path} has positions for {self.positions:,}; give a smaller {name}, "
                 f"{coder.longest * self.positions // coder.reach} at most"
             )
         return replace(coder, positions=self.positions)

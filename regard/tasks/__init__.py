@@ -19,6 +19,7 @@ TASKS = {
     "extract": "regard.tasks.extract:Extract",
     "recommend": "regard.tasks.recommend:Recommend",
     "language_model": "regard.tasks.language_model:LanguageModel",
+    "masked_lm": "regard.tasks.masked_lm:MaskedLM",
     "dates": "regard.tasks.dates:Dates",
 }
 """Name → where the class is."""

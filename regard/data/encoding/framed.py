@@ -41,6 +41,11 @@ class Frame:
         return cls(*(tuple(n for _, run in some for n in run) for some in around))
 
     @property
+    def single(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """What stands in front of a single text, and behind it."""
+        return self.before, self.behind
+
+    @property
     def size(self) -> int:
         """Special tokens around a single text."""
         return len(self.before) + len(self.behind)

@@ -103,7 +103,12 @@ class DataRequest:
     @property
     def candidates(self) -> tuple[Schema, ...]:
         """What the data may be read as: the task that was said, or any."""
-        return tuple(s for s in self.schemas if self.task in (None, s.task))
+        alone = len(self.schemas) == 1
+        return tuple(
+            s
+            for s in self.schemas
+            if self.task == s.task or (self.task is None and (alone or not s.by_name))
+        )
 
     @cached_property
     def lexicon(self) -> Lexicon:

@@ -26,6 +26,7 @@ USUAL = {
     "extract": "attentive_reader",
     "recommend": "din",
     "language_model": "transformer_lm",
+    "masked_lm": "bert",
     "dates": "dates",
 }
 """Task → the recipe that is followed where none is named."""
