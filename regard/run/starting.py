@@ -150,13 +150,17 @@ def begin_with(origin: Origin | Published, task: Task, settings: Settings) -> li
     partly: list[str] = []
     missing: list[str] = []
     for name, tensor in own.items():
+        if name in again:
+            continue
         counted = {
             dim: (was[s], now[s], s) for dim, s in counting.get(name, {}).items() if s in was
         }
         taken[name] = tensor.detach().clone()
         note = _take(taken[name], old.get(name), counted)
-        if note is not None and name not in again:
+        if note is not None:
             (partly if note.startswith("for ") else missing).append(f"{name} ({note})")
+    # What has two names is one tensor, whatever a folder calls it.
+    taken |= {name: taken[first] for name, first in again.items() if first in taken}
     new.load_state_dict({**new.state_dict(), **taken})
     count = len(own.keys() - again.keys())
     whole = count - len(partly) - len(missing)

@@ -24,6 +24,7 @@ from regard.models.bert import (
 )
 from regard.run.run import Run
 from regard.run.training import Options
+from regard.sequences import Sequences
 
 QUIET = Options(progress=False)
 PIECES = [
@@ -212,6 +213,86 @@ def test_several_labels_and_numbers_are_learned_upon_it_too() -> None:
     run = tuned(folder, "stars.csv", out="stars", task="regress")
     assert run.model.config.classes == 1
     assert float(run.predict(["good film"])[0].best) > -100
+
+
+PAIRS = "left,right,label\n" + "".join(
+    f"{one} film,{other} play,{'yes' if one == other else 'no'}\n"
+    for one in ("good", "bad", "abc")
+    for other in ("good", "bad", "abc", "def")
+)
+
+
+def test_pairs_are_read_as_one_text_of_two_segments() -> None:
+    Path("pairs.csv").write_text(PAIRS)
+    run = tuned(published(), "pairs.csv", task="match")
+    coder = run.predictor.coder
+    assert coder.longest == 20 and run.model.config.max_length == 40
+    (answer,) = run.predict([("good film", "bad")])
+    assert answer.inputs == ("[CLS]", "good", "film", "[SEP]")
+    assert answer.outputs == ("bad", "[SEP]") and answer.weights.shape == (2, 4)
+    both = coder.tokenizer.encode(["good film", "bad"])
+    left, right = (row.tolist() for row in both)
+    ids = torch.tensor([[2, *left, 3, *right, 3]])
+    whole = Sequences(ids, segments=torch.tensor([[0] * (len(left) + 2) + [1] * (len(right) + 1)]))
+    scores = run.model(whole)[0].log_softmax(-1).detach()
+    assert dict(answer.answers)[answer.best] == pytest.approx(float(scores.max()), abs=1e-5)
+    with pytest.raises(UsageError, match="up to 42 tokens would be read"):
+        tuned(published(), "pairs.csv", task="match", out="other", longest=21)
+
+
+def test_pairs_are_alike_by_a_number() -> None:
+    lines = PAIRS.replace("label", "score").replace("yes", "4.5").replace("no", "1").splitlines()
+    Path("alike.csv").write_text("\n".join(lines) + "\n")
+    run = tuned(published(), "alike.csv", task="similarity")
+    assert float(run.predict([("good film", "bad")])[0].best) < 100
+    assert set(run.evaluate("alike.csv")) >= {"loss", "pearson"}
+
+
+NAMES = "".join(
+    f"{one} B-PER\nsees O\n{other} B-LOC\n. O\n\n"
+    for one in ("Anna", "bob", "good-film")
+    for other in ("rome", "Bonn", "x", "Def")
+)
+
+
+def test_the_first_piece_of_each_word_has_its_tag_and_words_are_answered() -> None:
+    Path("names.conll").write_text(NAMES)
+    run = tuned(published(), "names.conll", task="tag")
+    assert run.model.config.tag == "bert_tagger"
+    words = ["Anna", "sees", "\u200b", "Rome"]
+    (answer,) = run.predict([words])
+    assert len(answer.best.split()) == 4 and len(answer.outputs) == 4
+    assert answer.inputs[:5] == ("[CLS]", "a", "##n", "##n", "##a") and "[UNK]" in answer.inputs
+    assert answer.weights.shape == (4, len(answer.inputs))
+    # A sentence that is too long at once is tagged in portions.
+    (longer,) = run.predict([words * 9])
+    assert longer.best.split() != [] and len(longer.best.split()) == 36
+    assert longer.inputs.count("[CLS]") > 1
+    scores = Run("run").evaluate("names.conll")
+    assert 0 <= scores["accuracy"] <= 1
+
+
+def test_words_behind_what_is_read_are_wrong_and_tagging_is_learned() -> None:
+    Path("names.conll").write_text(NAMES)
+    folder = published(init_std=0.2, embed_dim=16)
+    run = tuned(folder, "names.conll", task="tag", steps=120, learning_rate=1e-2)
+    assert run.evaluate("names.conll")["accuracy"] > 0.9
+    few = tuned(published(), "names.conll", task="tag", out="few", longest=6)
+    assert few.evaluate("names.conll")["accuracy"] < 0.8
+
+
+def test_masked_words_are_learned_on(capsys: pytest.CaptureFixture[str]) -> None:
+    folder = published(BertMaskedLM, BertMaskedLMConfig)
+    Path("text.txt").write_text("a good film. a bad play!\n" * 60)
+    run = tuned(folder, "text.txt", task="masked_lm", options=Options())
+    said = capsys.readouterr().out
+    ((whole, count),) = re.findall(r"(\d+) of (\d+) tensors are taken over\.", said)
+    assert whole == count and run.model.config.max_length == run.settings.task.block == 40
+    (answer,) = run.predict(["a good [MASK]."])
+    row = [PIECES.index(each) for each in ("[CLS]", "a", "good", "[MASK]", ".", "[SEP]")]
+    logits = regard.load(folder)(Sequences(torch.tensor([row]))).detach()
+    best = float(logits[0, 3].log_softmax(-1).max())
+    assert answer.answers[0][1] == pytest.approx(best, abs=1e-4)
 
 
 def test_the_command_line_fine_tunes() -> None:
