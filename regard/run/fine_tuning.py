@@ -57,7 +57,7 @@ TASK_SETTINGS: dict[str, dict[str, Any]] = {
     "match": {"batch_tokens": 2048, "longest": 128},
     "similarity": {"batch_tokens": 2048, "longest": 128},
     "tag": {"batch_tokens": 1024},
-    "extract": {"batch_tokens": 4096, "longest": 384},
+    "extract": {"batch_tokens": 4096, "longest": 384, "longest_answer": 30},
     "masked_lm": {},
 }
 """Task → its settings: about 32 short texts to an update, and texts as long as is usual."""
@@ -160,7 +160,7 @@ class Published:
         name = next((n for n in ("longest", "block") if n in _fields(task)), None)
         if name is not None and self.positions is not None:
             usual = found.get(name, defaults(task_class(task).settings_type)[name])
-            found[name] = min(usual, self.positions // task_class(task).texts_at_once)
+            found[name] = min(usual, task_class(task).longest_within(self.positions))
         return found
 
     def require_same(self, entries: Table) -> None:
@@ -192,7 +192,7 @@ class Published:
             raise ValueError(
                 f"up to {coder.reach:,} tokens would be read at once, and the network in "
                 f"{self.path} has positions for {self.positions:,}; give a smaller {name}, "
-                f"{coder.longest * self.positions // coder.reach} at most"
+                f"{kind.longest_within(self.positions)} at most"
             )
         return replace(coder, positions=self.positions)
 

@@ -92,8 +92,6 @@ class Task(ABC):
     """The columns it reads; None for one that reads no data."""
     settings_type: ClassVar[type[Config]]
     predictor_type: ClassVar[type[Predictor]]
-    texts_at_once: ClassVar[int] = 1
-    """How many texts, each at most `longest`, a network may read as one."""
     evaluates_training_part: ClassVar[bool] = False
     """Whether what is asked in an evaluation may be held out of the training part itself."""
 
@@ -150,6 +148,11 @@ class Task(ABC):
             records: of all its examples.
         """
         return []
+
+    @classmethod
+    def longest_within(cls, positions: int) -> int:
+        """How long each text may be for what is read at once to have so many positions."""
+        return positions
 
     @classmethod
     def metric_with(cls, settings: Any) -> str:

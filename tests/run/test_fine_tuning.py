@@ -281,6 +281,80 @@ def test_words_behind_what_is_read_are_wrong_and_tagging_is_learned() -> None:
     assert few.evaluate("names.conll")["accuracy"] < 0.8
 
 
+def squad(*rows: tuple[str, str, str]) -> Path:
+    """A file in the layout of SQuAD 2.0."""
+    paragraphs = [
+        {
+            "context": context,
+            "qas": [
+                {
+                    "id": str(number),
+                    "question": question,
+                    "is_impossible": not answer,
+                    "answers": [{"text": answer, "answer_start": context.index(answer)}]
+                    if answer
+                    else [],
+                }
+            ],
+        }
+        for number, (context, question, answer) in enumerate(rows)
+    ]
+    path = Path("squad.json")
+    entry = {"version": "v2.0", "data": [{"title": "t", "paragraphs": paragraphs}]}
+    path.write_text(json.dumps(entry))
+    return path
+
+
+def rows_about(*places: str) -> list[tuple[str, str, str]]:
+    rows = []
+    for number, place in enumerate(places * 4):
+        context = (
+            f"Anna  lives in {place}, and Bob {'lives' if number % 2 else 'is'} in Oslo-{number}."
+        )
+        rows += [(context, "Where is Anna?", place), (context, "Where is Eve?", "")]
+    return rows
+
+
+def test_answers_stand_in_passages_as_they_are_written() -> None:
+    path = squad(*rows_about("Rome", "New York", "Bonn"))
+    folder = published(max_length=128)
+    run = tuned(folder, str(path))
+    coder = run.predictor.coder
+    assert (run.settings.task_name, run.model.config.tag) == ("extract", "bert_spans")
+    assert coder.longest == 64 and coder.reach == 128 == run.model.config.max_length
+    context, question = "Anna  lives in Rome.", "Where is Anna?"
+    passage, asked = coder.read(context, question)
+    first, second = (coder.tokenizer.tokens(each.ids[0].tolist()) for each in (asked, passage))
+    assert (first[0], first[-1], second[-1]) == ("[CLS]", "[SEP]", "[SEP]")
+    assert coder.answerable(passage).counts.tolist() == [len(second) - 1]
+    places = coder.places(context)
+    assert "".join(context[a:b] for a, b in places) == context.replace(" ", "")
+    (answer,) = run.predict([(context, question)], num_answers=3)
+    assert all(text in context for text, _ in answer.answers)
+    assert answer.weights.shape == (2, len(places)) == (2, len(answer.inputs))
+    whole = torch.cat([asked.ids, passage.ids], 1)
+    told = torch.tensor([[0] * asked.ids.shape[1] + [1] * passage.ids.shape[1]])
+    with torch.no_grad():
+        ends = run.model(Sequences(whole, segments=told))
+        found = run.model(passage, asked)
+    assert torch.allclose(found[:, :, 0], ends[:, :, 0], atol=1e-6)
+    assert torch.allclose(found[:, :, 1:], ends[:, :, asked.ids.shape[1] :], atol=1e-6)
+    scores = Run("run").evaluate(str(path))
+    assert set(scores) >= {"loss", "exact_match", "f1", "answerable_f1"}
+
+
+def test_answers_are_learned_and_those_behind_the_cut_are_said(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = squad(*rows_about("Rome", "Bonn"))
+    folder = published(max_length=128, init_std=0.2, embed_dim=16)
+    run = tuned(folder, str(path), steps=150, learning_rate=1e-2, evaluate_every=50)
+    scores = run.evaluate(str(path))
+    assert scores["f1"] > 0.8, scores
+    tuned(folder, str(path), out="few", longest=12, options=Options())
+    assert re.search(r"training answers stand behind the 12", capsys.readouterr().out)
+
+
 def test_masked_words_are_learned_on(capsys: pytest.CaptureFixture[str]) -> None:
     folder = published(BertMaskedLM, BertMaskedLMConfig)
     Path("text.txt").write_text("a good film. a bad play!\n" * 60)

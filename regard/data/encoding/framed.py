@@ -69,6 +69,9 @@ class ReadsText(Protocol):
 class Framed:
     """What reads texts, and puts these tokens around each; a text without a token stays empty.
 
+    Args:
+        most: tokens of a row, whatever else may be longer.
+
     >>> from regard.data.encoding.tokenizer import Tokenizer
     >>> reader = Framed(Tokenizer.train(["abc"], "characters"), (2,), (3,))
     >>> reader.tokens(reader.encode(["abcabc"], longest=4).values.tolist())
@@ -78,6 +81,7 @@ class Framed:
     inner: ReadsText
     before: tuple[int, ...]
     behind: tuple[int, ...]
+    most: int | None = None
 
     def encode(self, texts: Sequence[str], longest: int | None = None) -> Ragged:
         """The numbers of each text; of a long one the beginning, its end marked all the same."""
@@ -97,6 +101,7 @@ class Framed:
 
         Raises `ValueError` where no token of the text would be left.
         """
+        longest = longest if self.most is None else min(longest, self.most)
         around = len(self.before) + len(self.behind)
         if longest <= around:
             raise ValueError(

@@ -228,6 +228,17 @@ class Tokenizer:
             encoded = self._inner.encode_batch_fast(texts, add_special_tokens=False)
         return [each.ids for each in encoded]
 
+    def spans(self, text: str) -> list[tuple[int, int]]:
+        """Which characters each token of a text stands for, the space in front left out.
+
+        >>> Tokenizer.train(["It rains"], "bert", size=30).spans("It  rains")
+        [(0, 2), (4, 9)]
+        """
+        require_characters(text)
+        with refused_as_value_error():
+            found = self._inner.encode(text, add_special_tokens=False).offsets
+        return [(stop - len(text[start:stop].lstrip()), stop) for start, stop in found]
+
     def decode(self, numbers: Sequence[int]) -> str:
         """The text of these numbers, without the special ones."""
         with refused_as_value_error():

@@ -79,11 +79,15 @@ class Match(LabelTask):
 
     name = "match"
     schema = SCHEMA
-    texts_at_once = 2
     settings_type = MatchSettings
     predictor_type = Matcher
     settings: MatchSettings
     coder: PairsAndLabels
+
+    @classmethod
+    def longest_within(cls, positions: int) -> int:
+        """How long each side may be, for both may be read as one."""
+        return positions // 2
 
     @classmethod
     def learn(cls, corpus: Corpus, settings: Any) -> PairsAndLabels:

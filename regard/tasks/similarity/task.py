@@ -68,11 +68,15 @@ class Similarity(Task):
 
     name, metric = "similarity", "pearson"
     schema = SCHEMA
-    texts_at_once = 2
     settings_type = SimilaritySettings
     predictor_type = SimilarityPredictor
     settings: SimilaritySettings
     coder: PairsAndNumbers
+
+    @classmethod
+    def longest_within(cls, positions: int) -> int:
+        """How long each side may be, for both may be read as one."""
+        return positions // 2
 
     @classmethod
     def learn(cls, corpus: Corpus, settings: Any) -> PairsAndNumbers:
