@@ -35,6 +35,7 @@ from regard.run.settings import (
     settings_of,
     without_name,
 )
+from regard.run.sizes import DIAL, is_dial, size_asked, sized
 from regard.run.starting import Origin, origin_of
 from regard.tasks import TASKS, task_class
 
@@ -128,6 +129,8 @@ def settings_for(
     _require_one_recipe(request, base)
     start = None if request.resumes else request.value("train", "start")
     origin = None if start is None else origin_of(str(start))
+    if origin is not None and size_asked(request.given) is not None:
+        raise UsageError(f"the network in {origin.path} has its size; leave {DIAL} out")
     if isinstance(origin, Origin):
         base = _continued(origin, request, base)
     task = request.named("task") or base.get("task", {}).get("name")
@@ -202,14 +205,19 @@ def _merged(base: Any, request: Request) -> dict[str, dict[str, Any]]:
             )
     for table in request.tables:
         _require_no_imports(table.get("model", {}))
-    assigned = [each for key, value in request.given for each in _assigned(key, value, kinds)]
+    single_ones = [each for each in request.given if not is_dial(*each)]
+    assigned = [each for key, value in single_ones for each in _assigned(key, value, kinds)]
     # Which alternative is meant comes before what it holds, in whatever order they were said: a
     # normalizer is not lost to a pooling that has none, but refused.
     assigned.sort(key=lambda each: len(each[0]))
     single = [nested(place, held) for place, held in assigned]
     entries: dict[str, dict[str, Any]] = {section: {} for section in SECTIONS}
     groups = [[base], *([each] for each in request.tables), single]
-    for table in _one_budget(groups, 2 if request.resumes else 1):
+    not_asked_for = 2 if request.resumes else 1
+    if (size := size_asked(request.given)) is not None:
+        groups.insert(not_asked_for, [sized(size, base)])
+        not_asked_for += 1
+    for table in _one_budget(groups, not_asked_for):
         for section, given in table.items():
             named = without_name(section, given)
             if section in kinds:
