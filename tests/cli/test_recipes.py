@@ -17,13 +17,19 @@ from tests.cli.small import put
 
 Call = Callable[..., str]
 
-DATA = {"translate": "pairs.tsv", "language_model": "text.txt", "regress": "numbers.csv"}
+DATA = {
+    "translate": "pairs.tsv",
+    "language_model": "text.txt",
+    "masked_lm": "text.txt",
+    "regress": "numbers.csv",
+}
 """Small data for the tasks that bring none."""
 TEXTS = {
     "dates": "<en> March 3, 2026",
     "similarity": "a dog sees the cat\ta cat is seen",
     "match": "a dog sees the cat\ta cat is seen",
     "answer": "Mary went to the kitchen. Where is Mary?",
+    "masked_lm": "ab [MASK]",
     "extract": "Mary lives in Rome. Where does Mary live?",
 }
 SHORT = {"translate": "extra_length=5", "language_model": "length=5"}

@@ -101,6 +101,16 @@ Tokens = BPE | WordPiece | Unigram | Words | Characters | Bert | Given
 """How text is cut: a setting of every task that reads text."""
 
 
+def require_words(tokens: Any, **given: Any) -> None:
+    """Raise `ValueError` for a setting of whole words beside tokens that cut these up.
+
+    >>> require_words(Bert(), least=None)
+    """
+    for name, value in given.items():
+        if tokens is not None and value is not None:
+            raise ValueError(f"{name} is for whole words, and tokens={tokens.tag}; leave it out")
+
+
 def texts_of(rows: Any, *columns: str) -> Iterator[str]:
     """The texts of these columns of a corpus, a thousand rows of each in turn."""
     for start in range(0, len(rows), 1000):

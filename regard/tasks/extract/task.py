@@ -13,7 +13,7 @@ from torch import Tensor
 from regard.config import Config, Count, LargeCount
 from regard.data.encoding.hashed_words import HashedWords
 from regard.data.encoding.signatures import cells_of
-from regard.data.encoding.token_settings import Tokens, texts_of
+from regard.data.encoding.token_settings import Tokens, require_words, texts_of
 from regard.data.reading.corpus import Corpus
 from regard.tasks.auxiliary import forward_sampled, with_auxiliary_loss
 from regard.tasks.extract.coder import (
@@ -29,6 +29,9 @@ from regard.tasks.extract.predictor import Extractor, span_text
 from regard.tasks.extract.schema import SCHEMA
 from regard.tasks.task import Record, Task
 
+LEAST, BUCKETS = 2, 500
+"""How often a word must come to be known by itself, and numbers of others, if nothing is said."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ExtractSettings(Config):
@@ -38,8 +41,9 @@ class ExtractSettings(Config):
         tokens: how texts are cut into sub-words, for networks that read question and passage as
             one; the words themselves are learned if None.
         least: how often a word must come in the training part to be known by itself; in a passage
-            about which several questions are asked it counts once.
-        buckets: numbers that rarer words share, by their hash.
+            about which several questions are asked it counts once. Twice if None; sub-words have
+            none.
+        buckets: numbers that rarer words share, by their hash; 500 if None, and none for sub-words.
         longest: words, or tokens of them, that are read of a passage; longer ones are cut.
         longest_answer: the same that an answer is given at most.
         batch_tokens: words of a micro-batch, padding included.
@@ -48,11 +52,15 @@ class ExtractSettings(Config):
     tag = "extract"
 
     tokens: Tokens | None = None
-    least: Count = 2
-    buckets: LargeCount = 500
+    least: Count | None = None
+    buckets: LargeCount | None = None
     longest: LargeCount = 400
     longest_answer: Count = 15
     batch_tokens: LargeCount = 4096
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_words(self.tokens, least=self.least, buckets=self.buckets)
 
 
 class Extract(Task):
@@ -105,7 +113,7 @@ class Extract(Task):
         if settings.tokens is not None:
             read = settings.tokens.learned(texts)
             return PassagesAndPieces(read, unanswerable, settings.longest, settings.longest_answer)
-        words = HashedWords.learned(texts, settings.least, settings.buckets)
+        words = HashedWords.learned(texts, settings.least or LEAST, settings.buckets or BUCKETS)
         return PassagesAndSpans(words, unanswerable, settings.longest, settings.longest_answer)
 
     def notes(self) -> list[str]:

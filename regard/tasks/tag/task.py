@@ -12,7 +12,7 @@ from torch.nn.functional import cross_entropy
 
 from regard.config import Config, Count, LargeCount
 from regard.data.encoding.signatures import SignedWords, cells_of
-from regard.data.encoding.token_settings import Tokens, texts_of
+from regard.data.encoding.token_settings import Tokens, require_words, texts_of
 from regard.data.reading.corpus import Corpus
 from regard.tasks.auxiliary import forward_sampled, with_auxiliary_loss
 from regard.tasks.tag.chunks import are_chunks
@@ -21,6 +21,9 @@ from regard.tasks.tag.metrics import tag_scores
 from regard.tasks.tag.predictor import Tagger
 from regard.tasks.tag.schema import SCHEMA
 from regard.tasks.task import Record, Task
+
+LEAST = 2
+"""How often a word must come to be known by itself, if nothing else is said."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +34,8 @@ class TagSettings(Config):
         tokens: how words are cut into sub-words, the first of which has the tag; the words
             themselves are learned if None.
         least: how often a word must come in the training part to be known by itself; rarer ones
-            are read by how they are spelled (see `regard.data.encoding.signatures`).
+            are read by how they are spelled (see `regard.data.encoding.signatures`); twice if
+            None. Sub-words have none.
         longest: words, or tokens of them, that are read of a sentence; longer ones are cut.
         batch_tokens: the same of a micro-batch, padding included.
     """
@@ -39,9 +43,13 @@ class TagSettings(Config):
     tag = "tag"
 
     tokens: Tokens | None = None
-    least: Count = 2
+    least: Count | None = None
     longest: LargeCount = 128
     batch_tokens: LargeCount = 1024
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_words(self.tokens, least=self.least)
 
 
 class Tag(Task):
@@ -91,7 +99,7 @@ class Tag(Task):
             known = settings.tokens.learned(texts)
             return PiecesAndTags(known, tuple(sorted(tags)), settings.longest)
         words = chain.from_iterable(map(cells_of, texts_of(train, "words")))
-        signed = SignedWords.learned(words, settings.least)
+        signed = SignedWords.learned(words, settings.least or LEAST)
         return WordsAndTags(signed, tuple(sorted(tags)), settings.longest)
 
     def shown(self, count: int) -> list[tuple[Any, str | None]]:
