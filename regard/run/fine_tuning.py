@@ -138,14 +138,13 @@ class Published:
 
     def network(self, task: str) -> str:
         """The network that learns a task upon this body."""
-        family = family_of(self.config.tag)
+        family = family_of(self.config)
         assert family is not None, "what was read from such a folder has a family"
-        known = set(family.networks.values())
+        known = list(family.networks.values())
         able = {
-            each: name
+            each: f"{known[0]}_{head}"
             for each, head in HEADS.items()
-            for name in known
-            if name == f"{family.model_type}_{head}"
+            if f"{known[0]}_{head}" in known
         }
         if task not in able:
             raise UsageError(
