@@ -314,7 +314,9 @@ def test_every_recipe_is_found_by_its_name_its_task_its_network_and_its_old_name
         UsageError, match="'rnnsearch' for classify; choose bert_classifier or cnn or "
     ):
         recipe_for("classify", "rnnsearch")
-    with pytest.raises(UsageError, match="'abcnn' for regress; choose lstm or bert_classifier or cnn or "):
+    with pytest.raises(
+        UsageError, match="'abcnn' for regress; choose lstm or bert_classifier or cnn "
+    ):
         recipe_for("regress", "abcnn")
 
 
