@@ -1,6 +1,6 @@
-"""Does pre-training go down as it should? And what does a small T5 make of docstrings?
+"""Does the loss of pre-training go down as it should? And what does a small T5 make of docstrings?
 
-    python -m benchmarks.pretraining --data TINYSHAKESPEARE.TXT [--kinds span_corruption,summarize]
+    python -m benchmarks.pretraining --data TINYSHAKESPEARE.TXT [--kinds masked_lm,summarize]
 
 Runs go on where they were stopped; the loss of span corruption is drawn in
 `results/pretraining_t5.svg`. What summarizes is compared with the lead: the first sentence of what
@@ -92,7 +92,19 @@ def drawn(losses: list[list[float]]) -> str:
     )
 
 
-KINDS = {"span_corruption": span_corruption, "summarize": summarize}
+def masked_lm(data: Path, out: Path, settings: dict[str, Any]) -> dict[str, Any]:
+    """A BERT of two layers that fills in masked tokens, by its recipe."""
+    run = finished_run(data, out / "masked_lm", recipe="bert", **settings)
+    valid = run.metrics["valid"]
+    return {
+        **{name: valid[name] for name in ("loss", "perplexity", "accuracy")},
+        "curve": curve(run, "loss", "step"),
+        **facts(run),
+        "filled": run.predict(["O Romeo, wherefore [MASK] thou Romeo?"], 3)[0].answers,
+    }
+
+
+KINDS = {"masked_lm": masked_lm, "span_corruption": span_corruption, "summarize": summarize}
 
 
 def main() -> None:
@@ -105,11 +117,11 @@ def main() -> None:
     torch.set_num_threads(1)
     settings = assignments(options.settings)
     for kind in options.kinds.split(","):
-        rows = [row for row in rows_of("pretraining_t5") if row["kind"] != kind]
+        rows = [row for row in rows_of("pretraining") if row["kind"] != kind]
         found = KINDS[kind](options.data, options.out, settings)
         rows.append({"kind": kind, "settings": settings, **found})
         print(rows[-1], flush=True)
-        save("pretraining_t5", rows)
+        save("pretraining", rows)
 
 
 if __name__ == "__main__":

@@ -87,6 +87,32 @@ class Sequences:
         gone = (~real).reshape(*real.shape, *[1] * (x.ndim - 2))
         return x.gather(1, index).masked_fill(gone, 0)
 
+    @classmethod
+    def joined(cls, left: "Sequences", right: "Sequences", told: bool = True) -> "Sequences":
+        """Each row of `left` with that of `right` behind it.
+
+        Args:
+            told: the tokens of the left are of segment 0, those of the right of segment 1.
+
+        >>> both = Sequences.joined(Sequences.of([[7, 8], [5]]), Sequences.of([[3], [4, 6]]))
+        >>> both.ids, both.segments
+        (tensor([[7, 8, 3],
+                [5, 4, 6]]), tensor([[0, 0, 1],
+                [0, 1, 1]]))
+        """
+        lengths = left.counts + right.counts
+        width = left.ids.shape[1] + right.ids.shape[1]
+        if can_look_at(lengths):
+            width = int(lengths.max()) if len(lengths) else 0
+        place = torch.arange(width, device=left.device).expand(len(left), -1)
+        begun = rearrange(left.counts, "batch -> batch 1")
+        ids = torch.cat([left.ids, right.ids], dim=1)
+        # What stands behind a row's end is never looked at.
+        behind = (place - begun).clamp(0, max(0, right.ids.shape[1] - 1)) + left.ids.shape[1]
+        at = torch.where(place < begun, place, behind).clamp(max=max(0, ids.shape[1] - 1))
+        segments = (place >= begun).long() if told else None
+        return cls(ids.gather(1, at), lengths, segments)
+
     def __len__(self) -> int:
         return len(self.ids)
 

@@ -13,6 +13,7 @@ from regard.errors import UsageError
 from regard.run.asking import asked
 from regard.run.merging import settings_for
 from regard.run.settings import Settings
+from regard.run.starting import origin_of
 from regard.run.telling import too_long
 from regard.tasks import task_class
 
@@ -51,7 +52,9 @@ def _too_long(settings: Settings, corpus: Corpus) -> list[str]:
     few = replace(corpus, splits=corpus.splits.first(LOOKED_AT))
     with tempfile.TemporaryDirectory(prefix="regard-") as place:
         try:
-            encoded = kind.prepare(few, settings.task, Path(place))
+            start = settings.train.start
+            coder = origin_of(start).coder(kind, few, settings.task) if start else None
+            encoded = kind.prepare(few, settings.task, Path(place), coder)
         except (ValueError, ImportError) as error:
             if isinstance(error, ValueError) and any(map(_is_full, few.splits.values())):
                 return []  # There is more of the data than was looked at.

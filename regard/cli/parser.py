@@ -277,6 +277,13 @@ def _train(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="such as sparsemax or entmax(1.3)",
     )
+    model.add_argument(
+        "--size",
+        dest="given:size",
+        metavar="SIZE",
+        help="tiny, mini, small, medium, base or large: width, layers, heads, rate and budget of a "
+        "Transformer together (default: the recipe's)",
+    )
     train = parser.add_argument_group("training")
     budget = "%s (default: the recipe's budget)"
     number = train.add_argument
@@ -299,8 +306,9 @@ def _train(parser: argparse.ArgumentParser) -> None:
     train.add_argument(
         "--from",
         dest="given:train.start",
-        metavar="RUN",
-        help="begin with the best weights of this run, or of the folder of a model",
+        metavar="DIR",
+        help="begin with the best weights of this run, or of the folder of a model; one of Hugging "
+        "Face is fine-tuned",
     )
     train.add_argument(
         "--config", type=Path, metavar="FILE.toml", help="settings from a file (default: none)"

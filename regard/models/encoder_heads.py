@@ -3,7 +3,7 @@
 from typing import Any, ClassVar
 
 import torch
-from einops import rearrange, reduce
+from einops import rearrange, reduce, repeat
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -40,29 +40,55 @@ class EncoderHead(nn.Module):
         """The exact weights of the self-attention, in every layer and head."""
         return self.encoder.weights(source)
 
+    def last_weights(self, source: Sequences | Packed) -> Float[Tensor, "batch q_len k_len"]:
+        """Those of the last layer, the mean over its heads."""
+        last = self.weights(source)[-1]
+        return reduce(last, "batch heads q_len k_len -> batch q_len k_len", "mean")
+
+    def joined(self, left: Sequences | Packed, right: Sequences) -> Sequences:
+        """Both texts of each pair as one, told apart by segments where the network has several."""
+        if isinstance(left, Packed):
+            raise TypeError("pairs are read as two Sequences, got a Packed")
+        return Sequences.joined(left, right, told=getattr(self.config, "segments", 1) > 1)
+
 
 class EncoderClassifier(EncoderHead):
-    """A label for each text: `softmax(W summary(x) + b)`."""
+    """A label for each text: `softmax(W summary(x) + b)`; of a pair, both are read as one text."""
 
     summarizes = True
 
     def __init__(self, config: Any, attend: Attends = None) -> None:
         super().__init__(config, attend, config.classes)
 
-    def forward(self, source: Sequences | Packed) -> Float[Tensor, "rows classes"]:
-        """Logits of the labels."""
-        return self.output(self.features(source))
+    def forward(
+        self, source: Sequences | Packed, right: Sequences | None = None
+    ) -> Float[Tensor, "rows classes"]:
+        """Logits of the labels, of texts or of pairs of texts."""
+        return self.output(self.features(source, right))
 
-    def features(self, source: Sequences | Packed) -> Float[Tensor, "rows width"]:
-        """What the output layer reads: one vector for each text."""
-        return self.dropout(self.encoder.summary(self.encoder(source), source))
+    def features(
+        self, source: Sequences | Packed, right: Sequences | None = None
+    ) -> Float[Tensor, "rows width"]:
+        """What the output layer reads: one vector for each text or pair."""
+        read = source if right is None else self.joined(source, right)
+        return self.dropout(self.encoder.summary(self.encoder(read), read))
 
     @torch.no_grad()
-    def attention_weights(self, source: Sequences) -> Float[Tensor, "batch k_len"]:
-        """How much each token counted to the one that sums up: the last layer, heads alike."""
-        last = self.weights(source)[-1]
-        mean = reduce(last, "batch heads q_len k_len -> batch q_len k_len", "mean")
-        return self.encoder.summarizing(mean, source)
+    def attention_weights(
+        self, source: Sequences, right: Sequences | None = None
+    ) -> Float[Tensor, "batch *rows k_len"]:
+        """How much each token counted to the one that sums up: the last layer, heads alike.
+
+        Of pairs, how much each token of the right attended to each of the left.
+        """
+        if right is None:
+            return self.encoder.summarizing(self.last_weights(source), source)
+        mean = self.last_weights(self.joined(source, right))
+        asked, known = source.counts.tolist(), right.counts.tolist()
+        found = mean.new_zeros(len(mean), right.ids.shape[1], source.ids.shape[1])
+        for row, left, length in zip(range(len(mean)), asked, known, strict=True):
+            found[row, :length, :left] = mean[row, left : left + length, :left]
+        return found
 
 
 class EncoderTagger(EncoderHead):
@@ -78,18 +104,39 @@ class EncoderTagger(EncoderHead):
     @torch.no_grad()
     def attention_weights(self, source: Sequences) -> Float[Tensor, "batch len len"]:
         """How much each token attended to each: the last layer, the mean over its heads."""
-        last = self.weights(source)[-1]
-        mean = reduce(last, "batch heads q_len k_len -> batch q_len k_len", "mean")
-        return source.zero_padding(mean)
+        return source.zero_padding(self.last_weights(source))
 
 
 class EncoderSpans(EncoderHead):
-    """Where an answer begins and ends: two numbers for each token."""
+    """Where an answer begins and ends: two numbers for each token.
+
+    A passage and a question about it are read as one text, the question first.
+    """
 
     def __init__(self, config: Any, attend: Attends = None) -> None:
         super().__init__(config, attend, 2)
 
-    def forward(self, source: Sequences | Packed) -> Float[Tensor, "batch 2 len"]:
-        """Logits of each token's being the first and the last of the answer, zeros elsewhere."""
-        ends = source.zero_padding(self.output(self.encoder(source)))
-        return rearrange(ends, "batch len two -> batch two len")
+    def forward(
+        self, source: Sequences | Packed, question: Sequences | None = None
+    ) -> Float[Tensor, "batch 2 len"]:
+        """Logits of each token's being the first and the last of the answer, zeros elsewhere.
+
+        With a question about each passage, the passage's tokens alone count, from 1; place 0, the
+        first token of all, stands for "there is no answer".
+        """
+        read = source if question is None else self.joined(question, _one_a_row(source))
+        ends = read.zero_padding(self.output(self.encoder(read)))
+        if question is None:
+            return rearrange(ends, "batch len two -> batch two len")
+        passage = _one_a_row(source)
+        place = passage.positions + rearrange(question.counts, "batch -> batch 1")
+        place = place.clamp(max=ends.shape[1] - 1)
+        place = torch.cat([torch.zeros_like(place[:, :1]), place], dim=1)
+        index = repeat(place, "batch places -> batch places two", two=2)
+        return rearrange(ends.gather(1, index), "batch places two -> batch two places")
+
+
+def _one_a_row(source: Sequences | Packed) -> Sequences:
+    if isinstance(source, Packed):
+        raise TypeError("passages with questions are two Sequences, got a Packed")
+    return source

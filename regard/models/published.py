@@ -157,32 +157,75 @@ def load_published(
     """
     stored = stored_tensors(folder)
     config = configuration(folder, network, stored, **changes)
-    kind, family = model_class(config.tag), family_named(_type(folder))
-    try:
-        with torch.device("meta"), Undrawn(), at_most(4 * len(stored) + 100):
-            model = kind(config) if attend is None else kind(config, attend=attend)
-    except (ValueError, TypeError, RuntimeError, ArithmeticError, MemoryError) as error:
-        raise ValueError(f"{folder / CONFIG}: {error}") from None
-    rules, names = rules_of(family, config, stored)
-    copies = _copies(family, rules, names)
-    # What was given with a part of the user's own has numbers already.
-    named = dict(model.named_parameters()) | dict(model.named_buffers())
-    state = {name: tensor for name, tensor in named.items() if tensor.is_meta}
-    fresh = _fresh(family, rules, names) if network is not None else []
-    wanted = {rule: _their_shapes(rule, state[rule.ours]) for rule in rules if rule not in fresh}
-    names = {name: at for name, at in names.items() if name not in copies}
-    _require_fit(folder, family, config.tag, wanted, names, stored)
-    _require_copies(folder, copies, stored)
-    tensors = _read(wanted, names, stored)
-    tensors |= {rule.ours: _drawn(state[rule.ours], config.init_std) for rule in fresh}
+    model, state = _on_meta(folder, config, attend, len(stored))
+    tensors, fresh = _held(folder, config, state, stored, network is not None)
+    tensors |= {name: _drawn(state[name], config.init_std) for name in fresh}
     again = shared_names(model)
     model.load_state_dict(tensors, strict=False, assign=True)
     for name, first in again.items():
         owner, _, leaf = name.rpartition(".")
         setattr(model.get_submodule(owner), leaf, model.get_parameter(first))
     left = [name for name in state if name not in again and name not in tensors]
-    assert not left, f"the rules of {family.model_type} leave out {', '.join(left)}"
+    assert not left, f"the rules of {config.tag} leave out {', '.join(left)}"
     return model.eval()
+
+
+def published_tensors(folder: Path, network: str) -> dict[str, Tensor]:
+    """What a folder's files hold of one of our networks, by our names.
+
+    What they lack of its head is left out. Raises as `load_published`.
+    """
+    stored = stored_tensors(folder)
+    config = configuration(folder, network, stored)
+    _, state = _on_meta(folder, config, None, len(stored))
+    return _held(folder, config, state, stored, True)[0]
+
+
+def labels_of(folder: Path) -> tuple[str, ...]:
+    """The names of the labels that a folder's network answers with; none where it has no such.
+
+    Those that it does not say are `LABEL_0`, `LABEL_1` and so on.
+    """
+    named = read_entries(folder).get("id2label")
+    names = named if isinstance(named, dict) else {}
+    count = getattr(configuration(folder), "classes", 0)
+    return tuple(str(names.get(str(n), f"LABEL_{n}")) for n in range(count))
+
+
+def _on_meta(
+    folder: Path, config: Any, attend: Attends, tensors: int
+) -> tuple[Any, dict[str, Tensor]]:
+    """A folder's network, and its tensors that have no numbers yet.
+
+    What was given with a part of the user's own has numbers already.
+    """
+    kind = model_class(config.tag)
+    try:
+        with torch.device("meta"), Undrawn(), at_most(4 * tensors + 100):
+            model = kind(config) if attend is None else kind(config, attend=attend)
+    except (ValueError, TypeError, RuntimeError, ArithmeticError, MemoryError) as error:
+        raise ValueError(f"{folder / CONFIG}: {error}") from None
+    named = dict(model.named_parameters()) | dict(model.named_buffers())
+    return model, {name: tensor for name, tensor in named.items() if tensor.is_meta}
+
+
+def _held(
+    folder: Path,
+    config: Any,
+    state: Mapping[str, Tensor],
+    stored: Mapping[str, Stored],
+    without_head: bool,
+) -> tuple[dict[str, Tensor], list[str]]:
+    """The tensors in a folder's files, and the names of those of the head that they lack."""
+    family = family_named(_type(folder))
+    rules, names = rules_of(family, config, stored)
+    copies = _copies(family, rules, names)
+    fresh = _fresh(family, rules, names) if without_head else []
+    wanted = {rule: _their_shapes(rule, state[rule.ours]) for rule in rules if rule not in fresh}
+    names = {name: at for name, at in names.items() if name not in copies}
+    _require_fit(folder, family, config.tag, wanted, names, stored)
+    _require_copies(folder, copies, stored)
+    return _read(wanted, names, stored), [rule.ours for rule in fresh]
 
 
 def _type(folder: Path) -> Any:

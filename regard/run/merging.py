@@ -18,6 +18,7 @@ from regard.data.schema import Schema
 from regard.errors import UsageError
 from regard.models import MODELS, model_class
 from regard.parts import SCORES, SYNONYMS, PartOf, part_at
+from regard.run.fine_tuning import Published
 from regard.run.recipes import USUAL, brings_data, names, recipe, recipe_for, resolved
 from regard.run.settings import (
     BUDGETS,
@@ -34,6 +35,7 @@ from regard.run.settings import (
     settings_of,
     without_name,
 )
+from regard.run.sizes import DIAL, is_dial, size_asked, sized
 from regard.run.starting import Origin, origin_of
 from regard.tasks import TASKS, task_class
 
@@ -127,19 +129,24 @@ def settings_for(
     _require_one_recipe(request, base)
     start = None if request.resumes else request.value("train", "start")
     origin = None if start is None else origin_of(str(start))
-    if origin is not None:
+    if origin is not None and size_asked(request.given) is not None:
+        raise UsageError(f"the network in {origin.path} has its size; leave {DIAL} out")
+    if isinstance(origin, Origin):
         base = _continued(origin, request, base)
     task = request.named("task") or base.get("task", {}).get("name")
     entries, corpus = {}, None
     if task is not None:
         # Data may take long to read: what cannot be meant is said before.
-        entries = _merged(_base(request, base, task), request)
+        entries = _merged(_base(request, base, task, origin), request)
         settings_of(entries)
         if origin is not None:
             origin.require_same(entries)
     if task is None or task_class(task).schema is not None:
         corpus = kept or _corpus(_data(base, request), task, cache, request, peek)
-        entries = entries or _merged(_base(request, base, corpus.task), request)
+        if not entries:
+            entries = _merged(_base(request, base, corpus.task, origin), request)
+            if origin is not None:
+                origin.require_same(entries)
         entries = _decided(entries, corpus, request)
     return settings_of(entries), corpus
 
@@ -177,9 +184,11 @@ def _continued(origin: Origin, request: Request, base: Any) -> Any:
     return {**sections, "train": train}
 
 
-def _base(request: Request, base: Any, task: str) -> Any:
-    """The recipe that is followed: the one that was named, or the usual one."""
+def _base(request: Request, base: Any, task: str, origin: Origin | Published | None) -> Any:
+    """The recipe that is followed: the one that was named, the usual one, or fine-tuning."""
     wanted = request.named("model")
+    if isinstance(origin, Published):
+        return origin.base(task, wanted, {} if request.recipe in USUAL else base)
     if not base or wanted not in (None, base["model"]["name"]):
         return recipe_for(task, wanted)
     return base
@@ -196,14 +205,19 @@ def _merged(base: Any, request: Request) -> dict[str, dict[str, Any]]:
             )
     for table in request.tables:
         _require_no_imports(table.get("model", {}))
-    assigned = [each for key, value in request.given for each in _assigned(key, value, kinds)]
+    single_ones = [each for each in request.given if not is_dial(*each)]
+    assigned = [each for key, value in single_ones for each in _assigned(key, value, kinds)]
     # Which alternative is meant comes before what it holds, in whatever order they were said: a
     # normalizer is not lost to a pooling that has none, but refused.
     assigned.sort(key=lambda each: len(each[0]))
     single = [nested(place, held) for place, held in assigned]
     entries: dict[str, dict[str, Any]] = {section: {} for section in SECTIONS}
     groups = [[base], *([each] for each in request.tables), single]
-    for table in _one_budget(groups, 2 if request.resumes else 1):
+    not_asked_for = 2 if request.resumes else 1
+    if (size := size_asked(request.given)) is not None:
+        groups.insert(not_asked_for, [sized(size, base)])
+        not_asked_for += 1
+    for table in _one_budget(groups, not_asked_for):
         for section, given in table.items():
             named = without_name(section, given)
             if section in kinds:

@@ -15,6 +15,7 @@ from regard._io.vouched import vouch, vouched
 from regard.data.feeding.streamed import Streamed
 from regard.data.reading.corpus import Corpus
 from regard.errors import UsageError
+from regard.run.fine_tuning import Published
 from regard.run.kept_data import ROWS, keep_rows
 from regard.run.loading import load_predictor
 from regard.run.settings import Settings
@@ -39,7 +40,7 @@ def task_of(
     corpus: Corpus | None,
     folder: Path,
     ranks: Ranks,
-    origin: Origin | None = None,
+    origin: Origin | Published | None = None,
 ) -> Task:
     """What is to be learned, its data prepared and its network new.
 
@@ -112,7 +113,7 @@ def _encoded(
     corpus: Corpus,
     place: Path,
     ranks: Ranks,
-    origin: Origin | None,
+    origin: Origin | Published | None,
 ) -> Encoded:
     """The corpus as numbers, made once for all processes."""
     wanted = {"fingerprint": corpus.fingerprint, "format": FORMAT}

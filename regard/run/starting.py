@@ -5,7 +5,7 @@ words of stories) is the new data's, and each name that both know keeps its weig
 number is in either.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -20,7 +20,10 @@ from regard.config import Config
 from regard.data.encoding.tokenizer import Tokenizer
 from regard.errors import UsageError
 from regard.models import MODELS
+from regard.models.published import CONFIG, is_published, read_entries
 from regard.models.weights import shared_names
+from regard.run.fine_tuning import Published
+from regard.run.given_tokens import with_tokens
 from regard.run.loading import load_predictor, read_model
 from regard.run.older import upgraded_sections
 from regard.run.settings import Settings, Table, flat, read_toml, settings_of
@@ -98,12 +101,28 @@ class Origin:
 
     def coder(self, kind: type[Task], corpus: Any, settings: Any) -> Any:
         """The coder of another corpus, with the tokens of this one."""
-        return kind.learn(corpus, _WithTokens(settings, tokenizers_of(self.predictor.coder)))
+        return kind.learn(corpus, with_tokens(settings, tokenizers_of(self.predictor.coder)))
+
+    def held(self, model: Any) -> dict[str, Tensor]:
+        """Its weights, by their names in the new network, which are the same."""
+        return dict(self.predictor.model.state_dict())
+
+    @property
+    def names(self) -> dict[str, tuple[str, ...]]:
+        """The names of what its sizes count."""
+        return names_of(self.predictor.coder)
 
 
-def origin_of(path: str) -> Origin:
-    """A run or the folder of a model to begin with; raises `UsageError` where that is none."""
+def origin_of(path: str) -> Origin | Published:
+    """A run or the folder of a model to begin with; raises `UsageError` where that is none.
+
+    A Hugging Face folder is one, too.
+    """
     try:
+        if (Path(path) / CONFIG).is_file() and is_published(read_entries(Path(path))):
+            published = Published(path, Path(path))
+            published.require_tokens()
+            return published
         folder, predictor = read_model(Path(path), lambda each: (each, load_predictor(each)))
     except (ValueError, OSError) as error:
         raise UsageError(f"{path} is nothing to begin with: {error}") from None
@@ -120,29 +139,10 @@ def tokenizers_of(coder: Any) -> list[Tokenizer]:
     return list(found.values())
 
 
-class _WithTokens:
-    """Settings of a task with tokens that are known, where otherwise they would be learned."""
-
-    def __init__(self, settings: Any, known: Sequence[Tokenizer]) -> None:
-        self._settings, self.tokens = settings, _Known(iter(known))
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._settings, name)
-
-
-class _Known:
-    def __init__(self, known: Iterator[Tokenizer]) -> None:
-        self._known = known
-
-    def learned(self, texts: Iterable[str], **_: Any) -> Tokenizer:
-        """The next of the tokenizers, whatever the texts are."""
-        return next(self._known)
-
-
-def begin_with(origin: Origin, task: Task, settings: Settings) -> list[str]:
+def begin_with(origin: Origin | Published, task: Task, settings: Settings) -> list[str]:
     """Take over the weights into a task's network; returns what is to be said of it."""
-    new, was = task.model, names_of(origin.predictor.coder)
-    old = origin.predictor.model.state_dict()
+    new, was = task.model, origin.names
+    old = origin.held(new)
     own = {k: v for k, v in new.state_dict().items() if v.is_floating_point()}
     now, counting = names_of(task.coder), _counting(settings, task.coder)
     again = shared_names(new)
@@ -150,13 +150,17 @@ def begin_with(origin: Origin, task: Task, settings: Settings) -> list[str]:
     partly: list[str] = []
     missing: list[str] = []
     for name, tensor in own.items():
+        if name in again:
+            continue
         counted = {
             dim: (was[s], now[s], s) for dim, s in counting.get(name, {}).items() if s in was
         }
         taken[name] = tensor.detach().clone()
         note = _take(taken[name], old.get(name), counted)
-        if note is not None and name not in again:
+        if note is not None:
             (partly if note.startswith("for ") else missing).append(f"{name} ({note})")
+    # What has two names is one tensor, whatever a folder calls it.
+    taken |= {name: taken[first] for name, first in again.items() if first in taken}
     new.load_state_dict({**new.state_dict(), **taken})
     count = len(own.keys() - again.keys())
     whole = count - len(partly) - len(missing)

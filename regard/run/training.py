@@ -15,6 +15,7 @@ from regard.data.reading.corpus import Corpus
 from regard.errors import RegardError, UsageError
 from regard.run.display import Display
 from regard.run.ending import finished_already, other_data, summary_of, write_summary
+from regard.run.fine_tuning import Published
 from regard.run.folder import (
     CACHE,
     attention_of,
@@ -32,6 +33,8 @@ from regard.run.preparing import TOKENS, task_of
 from regard.run.recipes import recipe
 from regard.run.saved_settings import CONFIG, read_before, settings_in
 from regard.run.settings import BUDGETS, ENDINGS, AnySettings, OwnSettings, Settings, flat
+from regard.run.sizes import size_asked
+from regard.run.sizes import told as size_told
 from regard.run.starting import Origin, begin_with, origin_of
 from regard.run.telling import budget_for, too_long_for
 from regard.tasks import TASKS, task_class
@@ -77,6 +80,7 @@ class Job:
         make: the task, whose data is prepared and whose network is new, with the tokens of what
             it begins with, if it does not begin with nothing.
         task: one that is there already.
+        told: what else is said before the training, if anything.
         corpus: the data, None where the task has or makes its own.
     """
 
@@ -84,8 +88,9 @@ class Job:
     settings: AnySettings
     resume: str
     corpus: Corpus | None
-    make: Callable[[Origin | None], Task]
+    make: Callable[[Origin | Published | None], Task]
     task: Task | None = None
+    told: str = ""
 
 
 def of_request(
@@ -104,12 +109,14 @@ def of_request(
         return (place if folder else claimed(place, settings, resume)), settings, corpus
 
     folder, settings, corpus = _first_then_others(ranks, settled)
+    size = size_asked(request.given)
     return Job(
         folder,
         settings,
         resume,
         corpus,
         lambda origin: task_of(settings, corpus, folder, ranks, origin),
+        told="" if size is None else size_told(size, settings.entries()),
     )
 
 
@@ -165,7 +172,11 @@ def carry_out(job: Job, options: Options, ranks: Ranks, console: Console) -> tup
             write_about(folder, settings, task, job.corpus, ranks)
         for note in task.notes():
             console.print(note)
-        for sentence in (*_introduction(task, settings, folder, ranks), *begun):
+        for sentence in (
+            *filter(None, [job.told]),
+            *_introduction(task, settings, folder, ranks),
+            *begun,
+        ):
             console.print(sentence)
         signal = _train(task, job, options, ranks, console, found, lambda: signals.number)
     return signal, task.model

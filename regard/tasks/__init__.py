@@ -22,6 +22,7 @@ TASKS = {
     "recommend": "regard.tasks.recommend:Recommend",
     "permutation_lm": "regard.tasks.permutation_lm:PermutationLM",
     "language_model": "regard.tasks.language_model:LanguageModel",
+    "masked_lm": "regard.tasks.masked_lm:MaskedLM",
     "dates": "regard.tasks.dates:Dates",
 }
 """Name → where the class is."""

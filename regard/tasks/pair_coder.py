@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from regard.data.encoding.examples import Examples, Reader
+from regard.data.encoding.examples import Examples
+from regard.data.encoding.framed import Framed, ReadsText
 from regard.sequences import Sequences
 from regard.tasks.batch import sequences_of
 from regard.tasks.row_coder import TokenCoder
@@ -16,9 +17,24 @@ class PairCoder(TokenCoder):
     """The base of coders whose rows hold two texts, in the columns `left` and `right`."""
 
     @property
-    def sides(self) -> dict[str, Reader]:
-        """What makes numbers of the two texts."""
-        return {"left": self.tokenizer, "right": self.tokenizer}
+    def sides(self) -> dict[str, ReadsText]:
+        """What makes numbers of the two texts.
+
+        A tokenizer that puts special tokens around a pair, as BERT's does, does so here: what
+        stands between the texts ends the left one.
+        """
+        frame, read = self.tokenizer.frame, self.tokenizer
+        if not frame:
+            return {"left": read, "right": read}
+        return {
+            "left": Framed(read, frame.before, frame.between),
+            "right": Framed(read, (), frame.behind),
+        }
+
+    @property
+    def reach(self) -> int:
+        """The longest sequence that the network reads: both texts, where they are read as one."""
+        return 2 * self.longest if self.tokenizer.frame else self.longest
 
     def encode(self, splits: Mapping[str, Any], place: Path) -> dict[str, Examples]:
         """Every split as numbers; raises `ValueError` for a pair without a word on one side."""

@@ -36,8 +36,11 @@ class PairPredictor(Predictor):
         """
         if not inputs:
             return []
-        read, longest = self.coder.tokenizer, self.coder.longest
-        lefts, rights = (read.encode(side, longest) for side in zip(*inputs, strict=True))
+        longest, readers = self.coder.longest, self.coder.sides.values()
+        lefts, rights = (
+            read.encode(side, longest)
+            for read, side in zip(readers, zip(*inputs, strict=True), strict=True)
+        )
         for number, lengths in enumerate(zip(lefts.lengths, rights.lengths, strict=True), 1):
             if not all(lengths):
                 side = "right" if lengths[0] else "left"

@@ -1,12 +1,16 @@
 """What turns rows with columns of text into numbers, for every task that judges texts."""
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from regard._io.files import read_json_file, write_whole
+from regard.config import LargeCount, checked
 from regard.data.encoding.documents import DocumentCoder
 from regard.data.encoding.examples import (
     Examples,
@@ -15,10 +19,11 @@ from regard.data.encoding.examples import (
     encoded,
     load_examples,
 )
+from regard.data.encoding.framed import Framed, ReadsText
 from regard.data.encoding.tokenizer import Tokenizer
 from regard.tasks.batch import Batch
 
-TOKENIZER = "tokenizer.json"
+TOKENIZER, POSITIONS = "tokenizer.json", "positions.json"
 
 
 class RowCoder(ABC):
@@ -66,10 +71,46 @@ class RowCoder(ABC):
         return {"longest": self.longest}
 
 
-class TokenCoder(RowCoder):
+@dataclass(frozen=True, eq=False)
+class Positioned:
+    """What the coder of a network with positions of its own knows of them.
+
+    Args:
+        positions: the longest sequence that the network has positions for; as long as what is read
+            at once if None.
+    """
+
+    positions: int | None = field(default=None, kw_only=True)
+
+    def save_positions(self, folder: Path) -> list[str]:
+        """Write their number, where there is one, and name the file."""
+        if self.positions is None:
+            return []
+        write_whole(folder / POSITIONS, json.dumps(self.positions).encode())
+        return [POSITIONS]
+
+
+def load_positions(folder: Path) -> int | None:
+    """What `save_positions` wrote; raises `ValueError` when the file is damaged."""
+    path = folder / POSITIONS
+    if not path.exists():
+        return None
+    try:
+        found: int = checked("positions", read_json_file(path), LargeCount)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{path} is damaged: {error}; copy the whole run folder again") from None
+    return found
+
+
+class TokenCoder(RowCoder, Positioned):
     """The base of coders whose texts are cut by one tokenizer."""
 
     tokenizer: Tokenizer
+
+    @property
+    def reach(self) -> int:
+        """The longest sequence that the network reads."""
+        return self.longest
 
     @property
     def sizes(self) -> dict[str, Any]:
@@ -79,27 +120,30 @@ class TokenCoder(RowCoder):
             "vocab": len(tokenizer),
             "unknown": tokenizer.unknown_id,
             "end": tokenizer.end,
-            "max_length": self.longest,
+            "max_length": self.positions or self.reach,
         }
 
     def save(self, folder: Path) -> list[str]:
         """Write the files of the coder and name them."""
         self.tokenizer.save(folder / TOKENIZER)
-        return [TOKENIZER]
+        return [TOKENIZER, *self.save_positions(folder)]
 
 
 class OneText(TokenCoder):
     """The base of coders whose rows hold one text, in the column `text`.
 
-    With `sentences` the end of every sentence is marked, for networks that read documents.
+    With `sentences` the end of every sentence is marked, for networks that read documents. A
+    tokenizer that puts special tokens around texts, as BERT's does, does so here.
     """
 
     sentences: bool
 
     @property
-    def texts(self) -> Tokenizer | DocumentCoder:
+    def texts(self) -> ReadsText:
         """What reads the texts."""
-        return DocumentCoder(self.tokenizer) if self.sentences else self.tokenizer
+        reader = DocumentCoder(self.tokenizer) if self.sentences else self.tokenizer
+        frame = self.tokenizer.frame
+        return Framed(reader, frame.before, frame.behind) if frame else reader
 
     def entries(self) -> dict[str, Any]:
         """What `task.json` says."""

@@ -150,6 +150,11 @@ class Task(ABC):
         return []
 
     @classmethod
+    def longest_within(cls, positions: int) -> int:
+        """How long each text may be for what is read at once to have so many positions."""
+        return positions
+
+    @classmethod
     def metric_with(cls, settings: Any) -> str:
         """The number of `score` by which the best network is chosen with these settings."""
         return cls.metric

@@ -23,6 +23,7 @@ DATA = {
     "span_corruption": "text.txt",
     "permutation_lm": "text.txt",
     "language_model": "text.txt",
+    "masked_lm": "text.txt",
     "regress": "numbers.csv",
 }
 """Small data for the tasks that bring none."""
@@ -33,6 +34,7 @@ TEXTS = {
     "similarity": "a dog sees the cat\ta cat is seen",
     "match": "a dog sees the cat\ta cat is seen",
     "answer": "Mary went to the kitchen. Where is Mary?",
+    "masked_lm": "ab [MASK]",
     "extract": "Mary lives in Rome. Where does Mary live?",
 }
 SHORT = {

@@ -310,9 +310,13 @@ def test_every_recipe_is_found_by_its_name_its_task_its_network_and_its_old_name
         assert resolved(name) == name and recipe_for(task, model) is table
         assert recipe(task) is recipe_for(task, None)
     assert {resolved(old) for old in OLDER} == {"memory", "transformer_lm"}
-    with pytest.raises(UsageError, match="'rnnsearch' for classify; choose cnn or "):
+    with pytest.raises(
+        UsageError, match="'rnnsearch' for classify; choose bert_classifier or cnn or "
+    ):
         recipe_for("classify", "rnnsearch")
-    with pytest.raises(UsageError, match="'abcnn' for regress; choose lstm or cnn or "):
+    with pytest.raises(
+        UsageError, match="'abcnn' for regress; choose lstm or bert_classifier or cnn "
+    ):
         recipe_for("regress", "abcnn")
 
 

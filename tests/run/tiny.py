@@ -43,6 +43,11 @@ SMALL: dict[str, dict[str, Any]] = {
     "dates": {**RECURRENT, "languages": "en", "maxout_dim": 4},
     "din": {"embed_dim": 4, "hidden_dim": 6, "second_dim": 4},
     "youtube_dnn": {"embed_dim": 4},
+    "bert": {**BLOCKS, "block": 8, "tokens": "bert(size=14)"},
+    "bert_classifier": {**BLOCKS, "batch_tokens": 128},
+    "bert_matcher": {**BLOCKS, "longest": 24},
+    "bert_tagger": {**BLOCKS, "batch_tokens": 128},
+    "bert_reader": {**BLOCKS, "batch_tokens": 256},
 }
 """Recipe → the settings that make it small."""
 
@@ -97,6 +102,7 @@ OWN = {  # Of a recipe or a task.
     "similarity": ("alike.csv", ALIKE),
     "answer": ("qa1_train.txt", STORIES),
     "recommend": ("choices.tsv", CHOICES),
+    "masked_lm": ("text.txt", "Cab a bad dab, abc ace\n" * 60),
 }
 
 

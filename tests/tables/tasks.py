@@ -270,6 +270,16 @@ ROWS: dict[str, TaskRow] = {
             "bad",
         ),
         TaskRow(
+            "masked_lm",
+            ("text.txt", "abcd bad cab\n" * 60),
+            (
+                "bert_masked_lm",
+                {"embed_dim": 4, "num_heads": 2, "ff_dim": 4, "layers": 1, "dropout": 0.0},
+            ),
+            {"tokens": {"kind": "bert", "size": 16}, "block": 10, "batch_size": 5},
+            "bad [MASK]",
+        ),
+        TaskRow(
             "dates",
             None,
             ("rnnsearch", {"embed_dim": 4, "hidden_dim": 5, "maxout_dim": 3, "dropout": 0.0}),

@@ -1,12 +1,14 @@
 """Answers as places in their passages, the words of which count from 1."""
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from regard.data.encoding.hashed_words import Span, word_spans
 from regard.data.encoding.ragged import Ragged
 
+SpansOf = Callable[[str], Sequence[Span]]
+"""What says which characters of a text each of its places is."""
 NO_ANSWER = 0
 """The place that stands for "there is no answer"."""
 
@@ -41,10 +43,13 @@ def words_in(spans: Sequence[Span], first: int, stop: int) -> Span | None:
     return (begin + 1, end) if begin < end else None
 
 
-def span_of(context: str, answer: str, start: str) -> list[int]:
+def span_of(context: str, answer: str, start: str, places: SpansOf = word_spans) -> list[int]:
     """First and last word of an answer, two zeros for none, nothing where it cannot be found.
 
     Spaces around the answer do not count.
+
+    Args:
+        places: what says which characters each place is; the words of the context.
 
     >>> span_of("Ada lives in  New York.", "New York", ""), span_of("Ada left.", "", "")
     ([4, 5], [0, 0])
@@ -57,13 +62,17 @@ def span_of(context: str, answer: str, start: str) -> list[int]:
     place = found_at(context, inner, start)
     if place is None:
         return []
-    return list(words_in(word_spans(context), place, place + len(inner)) or ())
+    return list(words_in(places(context), place, place + len(inner)) or ())
 
 
-def with_spans(batch: Mapping[str, list[Any]], first: int) -> Mapping[str, list[Any]]:
+def with_spans(
+    batch: Mapping[str, list[Any]], first: int, places: SpansOf = word_spans
+) -> Mapping[str, list[Any]]:
     """Rows with one column more: the `span` of each answer."""
     columns = (batch[name] for name in ("context", "answer", "start"))
-    return {**batch, "span": [span_of(*row) for row in zip(*columns, strict=True)]}
+    rows = zip(*columns, strict=True)
+    spans = [span_of(context, answer, start, places) for context, answer, start in rows]
+    return {**batch, "span": spans}
 
 
 class SpanNumbers:

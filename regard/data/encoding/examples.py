@@ -25,6 +25,13 @@ class EncodesText(Protocol):
 
 
 @runtime_checkable
+class CutsText(Protocol):
+    """What reads texts and ends each with something that stays where a text is cut."""
+
+    def cut(self, rows: Ragged, longest: int) -> Ragged: ...
+
+
+@runtime_checkable
 class ScalesNumbers(Protocol):
     """What puts the numbers of a column on the scale that a network learns them on."""
 
@@ -211,7 +218,8 @@ class _Writer:
         self._write("rows", (kept + start).astype("<i8"))
         for name, text in texts.items():
             text = text.take(kept)
-            text = text.cut(self._limit) if self._cuts and self._limit else text
+            if self._cuts and self._limit:
+                text = _cut(self._readers[name], text, self._limit)
             self._write(f"{name}.values", text.values.astype("<i4"))
             self._write(f"{name}.lengths", text.lengths.astype("<i4"))
         for name, reader in self._readers.items():
@@ -228,6 +236,10 @@ class _Writer:
         if name not in self._files:
             self._files[name] = open(self._folder / name, "wb")
         self._files[name].write(values.tobytes())
+
+
+def _cut(reader: Reader, text: Ragged, longest: int) -> Ragged:
+    return reader.cut(text, longest) if isinstance(reader, CutsText) else text.cut(longest)
 
 
 def _numbers(labels: Sequence[Any], column: str, known: Any, is_open: bool = False) -> np.ndarray:

@@ -47,12 +47,18 @@ class Ragged:
         shift = np.repeat(self.offsets[rows] - offsets[:-1], lengths)
         return Ragged(self.values[np.arange(offsets[-1]) + shift], offsets)
 
-    def cut(self, length: int) -> "Ragged":
-        """Every sequence without what is behind its first `length` numbers."""
+    def cut(self, length: int, kept: int = 0) -> "Ragged":
+        """Every sequence at most `length` numbers long: its first ones, and its `kept` last.
+
+        >>> Ragged.of([[1, 2, 3, 9], [4, 9]]).cut(3, kept=1).values
+        array([1, 2, 9, 4, 9])
+        """
         lengths = np.minimum(self.lengths, length)
         offsets = np.concatenate([[0], np.cumsum(lengths)])
-        shift = np.repeat(self.offsets[:-1] - offsets[:-1], lengths)
-        return Ragged(self.values[np.arange(offsets[-1]) + shift], offsets)
+        place = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
+        left_out = np.repeat(self.lengths - lengths, lengths)
+        place += np.where(place < np.repeat(lengths - kept, lengths), 0, left_out)
+        return Ragged(self.values[place + np.repeat(self.offsets[:-1], lengths)], offsets)
 
     def joined(self, count: int) -> "Ragged":
         """Every `count` sequences in a row made one."""

@@ -8,6 +8,7 @@ CALLED = {
     "unknown": ("<unk>", "[UNK]"),
     "begin": ("<s>", "[CLS]", "<|begin_of_text|>", "<bos>", "<cls>", "<|endoftext|>"),
     "end": ("</s>", "[SEP]", "<|end_of_text|>", "<eos>", "<sep>", "<|endoftext|>"),
+    "mask": ("[MASK]", "<mask>"),
 }
 """Role → the tokens that play it, the first one there is."""
 
@@ -25,6 +26,7 @@ class SpecialTokens:
     unknown: int | None
     begin: int | None
     end: int | None
+    mask: int | None = None
 
     @classmethod
     def find(cls, number_of: Callable[[str], int | None]) -> "SpecialTokens":

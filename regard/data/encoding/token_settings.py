@@ -77,8 +77,38 @@ class Unigram(SizedTokens):
     tag = "unigram"
 
 
-Tokens = BPE | WordPiece | Unigram | Words | Characters
+@dataclass(frozen=True, kw_only=True)
+class Bert(SizedTokens):
+    """WordPiece as BERT has it, of letters, with `[CLS]` in front of a text and `[SEP]` behind."""
+
+    tag = "bert"
+
+    lowercase: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Given(Config):
+    """The tokens of the network that a run begins with (`start`)."""
+
+    tag = "given"
+
+    def learned(self, texts: Iterable[str], running: bool = False) -> Tokenizer:
+        """None are learned: raises `ValueError`."""
+        raise ValueError("tokens=given are those of a network that a run begins with; give start")
+
+
+Tokens = BPE | WordPiece | Unigram | Words | Characters | Bert | Given
 """How text is cut: a setting of every task that reads text."""
+
+
+def require_words(tokens: Any, **given: Any) -> None:
+    """Raise `ValueError` for a setting of whole words beside tokens that cut these up.
+
+    >>> require_words(Bert(), least=None)
+    """
+    for name, value in given.items():
+        if tokens is not None and value is not None:
+            raise ValueError(f"{name} is for whole words, and tokens={tokens.tag}; leave it out")
 
 
 def texts_of(rows: Any, *columns: str) -> Iterator[str]:

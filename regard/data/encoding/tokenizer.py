@@ -15,6 +15,7 @@ import numpy as np
 
 from regard._io.extra import extra
 from regard._io.files import read_file, read_json, write_whole
+from regard.data.encoding.framed import Frame
 from regard.data.encoding.pieces import readable_piece
 from regard.data.encoding.ragged import Ragged
 from regard.data.encoding.special_tokens import SpecialTokens
@@ -47,7 +48,9 @@ class Tokenizer:
     Of the kinds of `train`, `bpe`, `wordpiece` and `unigram` work on the bytes of the text in
     Unicode's composed form (NFC), a space put in front of it: nothing is unknown to them, the first
     word of a text is the same token as inside it, and `decode` gives back the text exactly. `words`
-    are runs of letters and digits, or of other signs; `decode` puts a space between any two.
+    are runs of letters and digits, or of other signs; `decode` puts a space between any two. `bert`
+    is WordPiece as BERT has it, of letters: its special tokens are `[PAD]`, `[UNK]`, `[CLS]`,
+    `[SEP]` and `[MASK]`, and its `frame` is what it puts around texts.
 
     >>> tokenizer = Tokenizer.train(["ein Hund", "ein Haus"], "characters")
     >>> tokenizer.decode(tokenizer.encode(["du"]).values.tolist()), tokenizer.unknown("aber")
@@ -121,7 +124,8 @@ class Tokenizer:
         """One of `TOKENIZER_MODELS`."""
         model = type(self._inner.model).__name__
         kinds = [kind for kind, name in TOKENIZER_MODELS.items() if name == model]
-        return kinds[type(self._inner.pre_tokenizer).__name__ == "Split"] if kinds[1:] else kinds[0]
+        split = type(self._inner.pre_tokenizer).__name__ == "Split"
+        return kinds[1] if split and kinds[1:] else kinds[0]
 
     def __len__(self) -> int:
         return self._inner.get_vocab_size()
@@ -145,6 +149,53 @@ class Tokenizer:
     def end(self) -> int:
         """The number after the last output."""
         return self.specials.require("end")
+
+    @property
+    def mask(self) -> int:
+        """The number that stands for a token that is to be found."""
+        return self.specials.require("mask")
+
+    @cached_property
+    def frame(self) -> Frame:
+        """What is put around texts, by what reads them for a network that wants it (`Framed`)."""
+        with refused_as_value_error():
+            found = Frame.of(self._inner)
+        outside = [n for n in (*found.before, *found.between, *found.behind) if n >= len(self)]
+        if outside:
+            raise ValueError(
+                f"the tokenizer puts the token {outside[0]} around texts, and has {len(self)} of "
+                "them"
+            )
+        return found
+
+    @cached_property
+    def begins_word(self) -> np.ndarray:
+        """Whether each number begins a word, as far as the tokens say it themselves.
+
+        >>> tokenizer = Tokenizer.train(["low lower lowest"] * 9, "bert", size=12)
+        >>> numbers = tokenizer.encode(["lower"]).values
+        >>> tokenizer.tokens(numbers.tolist()), tokenizer.begins_word[numbers]
+        (['lo', '##wer'], array([ True, False]))
+        """
+        pieces = [self._inner.id_to_token(number) for number in range(len(self))]
+        mark = getattr(self._inner.model, "continuing_subword_prefix", None)
+        marked = [_begins(piece, self.kind, mark) for piece in pieces]
+        specials = {each for each in vars(self.specials).values() if each is not None}
+        return np.array([begins or n in specials for n, begins in enumerate(marked)])
+
+    @classmethod
+    def of_bert(cls, pieces: Sequence[str], **options: Any) -> "Tokenizer":
+        """The tokenizer of a `vocab.txt`, whose lines are the tokens in their order.
+
+        Args:
+            options: `lowercase`, `strip_accents` and `handle_chinese_chars` of BERT's normalizer.
+
+        Raises `ValueError` for a token that comes twice, and a special one that is missing.
+        """
+        from regard.data.encoding.tokenizer_kinds import bert_tokenizer
+
+        with refused_as_value_error():
+            return cls(bert_tokenizer(pieces, **options))
 
     def encode(self, texts: Sequence[str], longest: int | None = None) -> Ragged:
         """The numbers of each text, int32, without any special one.
@@ -176,6 +227,17 @@ class Tokenizer:
         with threads(), refused_as_value_error():
             encoded = self._inner.encode_batch_fast(texts, add_special_tokens=False)
         return [each.ids for each in encoded]
+
+    def spans(self, text: str) -> list[tuple[int, int]]:
+        """Which characters each token of a text stands for, the space in front left out.
+
+        >>> Tokenizer.train(["It rains"], "bert", size=30).spans("It  rains")
+        [(0, 2), (4, 9)]
+        """
+        require_characters(text)
+        with refused_as_value_error():
+            found = self._inner.encode(text, add_special_tokens=False).offsets
+        return [(stop - len(text[start:stop].lstrip()), stop) for start, stop in found]
 
     def decode(self, numbers: Sequence[int]) -> str:
         """The text of these numbers, without the special ones."""
@@ -226,6 +288,13 @@ def beginning(text: str, longest: int, known: int = 0) -> str:
         return text
     space = _SPACE.search(text, least, 2 * least)
     return text[: space.start() if space else 2 * least]
+
+
+def _begins(piece: str, kind: str, mark: str | None) -> bool:
+    """Whether a token begins a word: by what marks those that do not, or by the space it spells."""
+    if kind in ("words", "characters"):
+        return True
+    return not piece.startswith(mark) if mark else piece.startswith(("Ġ", "▁", " "))
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from regard.data.encoding.vocabulary import MAX_TOKENS
 TOKENIZER_MODELS = {
     "bpe": "BPE",
     "wordpiece": "WordPiece",
+    "bert": "WordPiece",
     "unigram": "Unigram",
     "words": "WordLevel",
     "characters": "WordLevel",

@@ -2,6 +2,8 @@
 
 from typing import ClassVar
 
+import torch
+from einops import reduce
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -98,3 +100,10 @@ class BertMaskedLM(nn.Module):
     ) -> Float[Tensor, "layers batch heads q_len k_len"]:
         """The exact weights of the self-attention, in every layer and head."""
         return self.encoder.weights(source)
+
+    @torch.no_grad()
+    def attention_weights(self, source: Sequences) -> Float[Tensor, "batch len len"]:
+        """How much each token attended to each: the last layer, the mean over its heads."""
+        last = self.weights(source)[-1]
+        mean = reduce(last, "batch heads q_len k_len -> batch q_len k_len", "mean")
+        return source.zero_padding(mean)

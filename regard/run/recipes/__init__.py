@@ -29,6 +29,7 @@ USUAL = {
     "recommend": "din",
     "permutation_lm": "xlnet",
     "language_model": "transformer_lm",
+    "masked_lm": "bert",
     "dates": "dates",
 }
 """Task → the recipe that is followed where none is named."""

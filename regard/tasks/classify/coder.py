@@ -20,7 +20,7 @@ from regard.data.encoding.tokenizer import Tokenizer
 from regard.sequences import Sequences
 from regard.tasks.batch import Batch, sequences_of
 from regard.tasks.exchange import said
-from regard.tasks.row_coder import TOKENIZER, OneText, TokenCoder
+from regard.tasks.row_coder import TOKENIZER, OneText, TokenCoder, load_positions
 
 LABELS = "labels.json"
 
@@ -85,7 +85,8 @@ class TextsAndLabels(OneText, LabelCoder):
     def load(cls, folder: Path, entries: Mapping[str, Any]) -> "TextsAndLabels":
         """What `save` wrote; raises `ValueError` when a file is damaged."""
         known = said(folder, entries, {"longest": LargeCount, "sentences": bool}, ["longest"])
-        return cls(Tokenizer.load(folder / TOKENIZER), load_labels(folder), **known)
+        tokenizer, labels = Tokenizer.load(folder / TOKENIZER), load_labels(folder)
+        return cls(tokenizer, labels, **known, positions=load_positions(folder))
 
 
 def labels_of(examples: Examples, rows: np.ndarray) -> Int[Tensor, " batch"]:

@@ -1,8 +1,10 @@
 """What reading learns from its data: the words, and whether there may be no answer."""
 
 import json
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,21 +13,25 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from regard._io.files import read_file, read_json, write_whole
+from regard._io.files import read_file, read_json, read_json_file, write_whole
 from regard._printable import shown
 from regard.config import Count, LargeCount
 from regard.data.encoding.answer_spans import NO_ANSWER, SpanNumbers, with_spans
 from regard.data.encoding.derived import Derived
 from regard.data.encoding.examples import Examples, Reader
-from regard.data.encoding.hashed_words import HashedWords
+from regard.data.encoding.framed import Framed
+from regard.data.encoding.hashed_words import HashedWords, Span, word_spans
 from regard.data.encoding.ragged import Ragged
+from regard.data.encoding.tokenizer import Tokenizer
 from regard.data.encoding.vocabulary import Vocabulary
 from regard.sequences import Sequences
 from regard.tasks.batch import Batch, sequences_of
 from regard.tasks.exchange import said
-from regard.tasks.row_coder import RowCoder
+from regard.tasks.row_coder import TOKENIZER, RowCoder, TokenCoder, load_positions
 
-WORDS_FILE = "words.json"
+WORDS_FILE, QUESTIONS_FILE = "words.json", "questions.json"
+LONGEST_QUESTION = 64
+"""Tokens that are read of a question that is one text with its passage."""
 UNKNOWN_PLACE = -1
 """Where an answer stands that is not in its passage, or not in what is read of it."""
 
@@ -47,8 +53,89 @@ class QuestionsAboutPassages(Batch):
         return int((self.span[:, 0] >= 0).sum())
 
 
+class AnswerCoder(RowCoder):
+    """The base of coders of passages, questions, and the places where answers stand.
+
+    It has `unanswerable`: whether some questions of the training part have no answer; only then
+    "no answer" is one.
+    """
+
+    unanswerable: bool
+    longest_answer: int
+    ends: int = 0
+    """Tokens at the end of a passage that no answer has."""
+
+    @property
+    @abstractmethod
+    def pad(self) -> int:
+        """The number that fills up short texts."""
+
+    @abstractmethod
+    def places(self, context: str) -> list[Span]:
+        """Which characters each place of a passage is."""
+
+    @abstractmethod
+    def unknown(self, text: str) -> list[str]:
+        """What of a text is not known."""
+
+    def encode(self, splits: Mapping[str, Any], place: Path) -> dict[str, Examples]:
+        """Every split as numbers; raises `ValueError` where no training answer can be learned."""
+        told = {s: Derived(r, partial(with_spans, places=self.places)) for s, r in splits.items()}
+        found = super().encode(told, place)
+        if "train" in found and not (self.spans(found["train"])[:, 0] >= 0).any():
+            raise ValueError(
+                f"none of the {len(found['train']):,} training answers stands in the first "
+                f"{self.longest:,} words of its context; an answer is a part of the context, "
+                "letter by letter"
+            )
+        return found
+
+    def encode_rows(self, rows: Sequence[Mapping[str, Any]]) -> Examples:
+        """Rows of a stream, those that are not too long."""
+        columns = {name: [row[name] for row in rows] for name in ("context", "answer", "start")}
+        spans = with_spans(columns, 0, self.places)["span"]
+        told = [{**row, "span": span} for row, span in zip(rows, spans, strict=True)]
+        return super().encode_rows(told)
+
+    def collate(self, examples: Examples, rows: np.ndarray) -> QuestionsAboutPassages:
+        """These examples as a batch."""
+        passages, questions, _ = examples.take(rows)
+        span = torch.from_numpy(self.spans(examples, rows))
+        return QuestionsAboutPassages(
+            sequences_of(passages, self.pad), sequences_of(questions, self.pad), span
+        )
+
+    def spans(self, examples: Examples, rows: np.ndarray | None = None) -> Int[np.ndarray, "n 2"]:
+        """The places of the answers of these examples, or of all: -1 for what is not known."""
+        rows = np.arange(len(examples)) if rows is None else rows
+        passages, _, found = examples.columns
+        lengths = passages.lengths[rows] - self.ends
+        return places_of(found.take(rows), lengths, self.unanswerable)
+
+    def answerable(self, passage: Sequences) -> Sequences:
+        """Passages without what no answer has."""
+        if not self.ends:
+            return passage
+        return Sequences(passage.ids, (passage.counts - self.ends).clamp(min=0))
+
+    def read(self, context: str, question: str) -> tuple[Sequences, Sequences]:
+        """What is read of a passage and a question about it."""
+        readers = (self.readers[name] for name in ("context", "question"))
+        rows = (
+            _cut(reader, reader.encode([text]), self.longest)  # type: ignore[union-attr]
+            for reader, text in zip(readers, (context, question), strict=True)
+        )
+        passage, asked = (sequences_of(row, self.pad) for row in rows)
+        return passage, asked
+
+
+def _cut(reader: Any, text: Ragged, longest: int) -> Ragged:
+    found: Ragged = reader.cut(text, longest) if hasattr(reader, "cut") else text.cut(longest)
+    return found
+
+
 @dataclass(frozen=True, eq=False)
-class PassagesAndSpans(RowCoder):
+class PassagesAndSpans(AnswerCoder):
     """The words of passages and questions, and where answers stand.
 
     Args:
@@ -75,38 +162,18 @@ class PassagesAndSpans(RowCoder):
         """What makes numbers of each column."""
         return {"context": self.words, "question": self.words, "span": SpanNumbers()}
 
-    def encode(self, splits: Mapping[str, Any], place: Path) -> dict[str, Examples]:
-        """Every split as numbers; raises `ValueError` where no training answer can be learned."""
-        found = super().encode({s: Derived(r, with_spans) for s, r in splits.items()}, place)
-        if "train" in found and not (self.spans(found["train"])[:, 0] >= 0).any():
-            raise ValueError(
-                f"none of the {len(found['train']):,} training answers stands in the first "
-                f"{self.longest:,} words of its context; an answer is a part of the context, "
-                "letter by letter"
-            )
-        return found
+    @property
+    def pad(self) -> int:
+        """The number that fills up short texts."""
+        return self.words.vocabulary.pad
 
-    def encode_rows(self, rows: Sequence[Mapping[str, Any]]) -> Examples:
-        """Rows of a stream, those that are not too long."""
-        columns = {name: [row[name] for row in rows] for name in ("context", "answer", "start")}
-        spans = with_spans(columns, 0)["span"]
-        told = [{**row, "span": span} for row, span in zip(rows, spans, strict=True)]
-        return super().encode_rows(told)
+    def places(self, context: str) -> list[Span]:
+        """Which characters each place of a passage is: its words."""
+        return word_spans(context)
 
-    def collate(self, examples: Examples, rows: np.ndarray) -> QuestionsAboutPassages:
-        """These examples as a batch."""
-        passages, questions, _ = examples.take(rows)
-        pad = self.words.vocabulary.pad
-        span = torch.from_numpy(self.spans(examples, rows))
-        return QuestionsAboutPassages(
-            sequences_of(passages, pad), sequences_of(questions, pad), span
-        )
-
-    def spans(self, examples: Examples, rows: np.ndarray | None = None) -> Int[np.ndarray, "n 2"]:
-        """The places of the answers of these examples, or of all: -1 for what is not known."""
-        rows = np.arange(len(examples)) if rows is None else rows
-        passages, _, found = examples.columns
-        return places_of(found.take(rows), passages.lengths[rows], self.unanswerable)
+    def unknown(self, text: str) -> list[str]:
+        """The words that are not known."""
+        return self.words.unknown(text)
 
     def save(self, folder: Path) -> list[str]:
         """Write the file of the words."""
@@ -139,6 +206,86 @@ class PassagesAndSpans(RowCoder):
             raise ValueError(f"{path} is damaged: {error}") from None
         kinds = {"longest": LargeCount, "longest_answer": Count}
         return cls(words, unanswerable, **said(folder, entries, kinds, list(kinds)))
+
+
+@dataclass(frozen=True, eq=False)
+class PassagesAndPieces(AnswerCoder, TokenCoder):
+    """A tokenizer that cuts passages and questions into sub-words, and where answers stand.
+
+    Both are read as one text, the question first, as its special tokens say.
+
+    Args:
+        unanswerable, longest_answer: as those of `PassagesAndSpans`.
+        longest: greatest number of tokens that are read of a passage.
+    """
+
+    tokenizer: Tokenizer
+    unanswerable: bool
+    longest: int
+    longest_answer: int
+
+    @property
+    def ends(self) -> int:  # type: ignore[override]
+        """Special tokens behind a passage."""
+        return len(self.tokenizer.frame.behind)
+
+    @property
+    def pad(self) -> int:
+        """The number that fills up short texts."""
+        return self.tokenizer.pad
+
+    @property
+    def reach(self) -> int:
+        """The longest sequence that the network reads."""
+        return self.longest + min(self.longest, LONGEST_QUESTION)
+
+    @property
+    def readers(self) -> dict[str, Reader]:
+        """What makes numbers of each column."""
+        frame, read = self.tokenizer.frame, self.tokenizer
+        return {
+            "context": Framed(read, (), frame.behind),
+            "question": Framed(read, frame.before, frame.between, LONGEST_QUESTION),
+            "span": SpanNumbers(),
+        }
+
+    def places(self, context: str) -> list[Span]:
+        """Which characters each place of a passage is: its sub-words."""
+        return self.tokenizer.spans(context)
+
+    def unknown(self, text: str) -> list[str]:
+        """The parts that are not known."""
+        return self.tokenizer.unknown(text)
+
+    def save(self, folder: Path) -> list[str]:
+        """Write the files of the coder and name them."""
+        text = json.dumps({"unanswerable": self.unanswerable})
+        write_whole(folder / QUESTIONS_FILE, text.encode())
+        return [*super().save(folder), QUESTIONS_FILE]
+
+    def entries(self) -> dict[str, Any]:
+        """What `task.json` says."""
+        return {**super().entries(), "longest_answer": self.longest_answer}
+
+    @classmethod
+    def load(cls, folder: Path, entries: Mapping[str, Any]) -> "PassagesAndPieces":
+        """What `save` wrote; raises `ValueError` when a file is damaged."""
+        path = folder / QUESTIONS_FILE
+        entry = read_json_file(path)
+        unanswerable = entry.get("unanswerable") if isinstance(entry, dict) else None
+        if type(unanswerable) is not bool:
+            raise ValueError(f"{path} is damaged: unanswerable is {shown(unanswerable)}")
+        kinds = {"longest": LargeCount, "longest_answer": Count}
+        known = said(folder, entries, kinds, list(kinds))
+        positions = load_positions(folder)
+        tokenizer = Tokenizer.load(folder / TOKENIZER)
+        return cls(tokenizer, unanswerable, **known, positions=positions)
+
+
+def load_coder(folder: Path, entries: Mapping[str, Any]) -> PassagesAndSpans | PassagesAndPieces:
+    """The coder in a folder: with a tokenizer it is one of sub-words."""
+    kind = PassagesAndPieces if (folder / TOKENIZER).exists() else PassagesAndSpans
+    return kind.load(folder, entries)
 
 
 def places_of(

@@ -8,8 +8,7 @@ import torch
 
 from regard.data.encoding.documents import sentences_of
 from regard.data.encoding.hashed_words import word_spans
-from regard.sequences import Sequences
-from regard.tasks.extract.coder import PassagesAndSpans
+from regard.tasks.extract.coder import AnswerCoder, load_coder
 from regard.tasks.extract.decoding import Candidate, best_spans, log_probs
 from regard.tasks.predictor import Answer, Predictor, device_of
 
@@ -26,7 +25,7 @@ class Extractor(Predictor):
     """A network that finds answers in passages, with the words that it knows."""
 
     task = "extract"
-    coder: PassagesAndSpans
+    coder: AnswerCoder
 
     def predict(self, inputs: Sequence[Asked], num_answers: int = 1) -> list[Answer]:
         """Answer each question by a part of its passage, letter by letter; the likeliest answers.
@@ -78,12 +77,12 @@ class Extractor(Predictor):
     def _answer(self, context: str, question: str, num_answers: int) -> Answer:
         device, coder = device_of(self.model), self.coder
         context, question = (first_words(side, coder.longest) for side in (context, question))
-        passage, asked = (
-            Sequences(torch.from_numpy(row[: coder.longest]).unsqueeze(0).to(device))
-            for row in coder.words.encode([context, question])
-        )
-        scores = log_probs(self.model(passage, asked), passage, coder.unanswerable)[0].cpu()
-        spans = word_spans(context)[: coder.longest]
+        passage, asked = (each.to(device) for each in coder.read(context, question))
+        there = coder.answerable(passage)
+        length = int(there.counts[0])
+        logits = self.model(passage, asked)[:, :, : 1 + passage.ids.shape[1]]
+        scores = log_probs(logits, there, coder.unanswerable)[0, :, : 1 + length].cpu()
+        spans = coder.places(context)[:length]
         found = best_spans(scores, coder.longest_answer, max(1, num_answers) * MORE)
         answers: dict[str, float] = {}
         for each in found:
@@ -94,13 +93,13 @@ class Extractor(Predictor):
             inputs=tuple(context[start:stop] for start, stop in spans),
             outputs=("first", "last"),
             weights=scores[:, 1:].exp(),
-            unknown=tuple(coder.words.unknown(question)),
+            unknown=tuple(coder.unknown(question)),
         )
 
     @classmethod
-    def load_coder(cls, folder: Path, entries: Mapping[str, Any]) -> PassagesAndSpans:
+    def load_coder(cls, folder: Path, entries: Mapping[str, Any]) -> AnswerCoder:
         """The words of a folder."""
-        return PassagesAndSpans.load(folder, entries)
+        return load_coder(folder, entries)
 
 
 def first_words(text: str, count: int) -> str:

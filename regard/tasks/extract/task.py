@@ -11,17 +11,26 @@ from jaxtyping import Float
 from torch import Tensor
 
 from regard.config import Config, Count, LargeCount
-from regard.data.encoding.hashed_words import HashedWords, word_spans
+from regard.data.encoding.hashed_words import HashedWords
 from regard.data.encoding.signatures import cells_of
-from regard.data.encoding.token_settings import texts_of
+from regard.data.encoding.token_settings import Tokens, require_words, texts_of
 from regard.data.reading.corpus import Corpus
 from regard.tasks.auxiliary import forward_sampled, with_auxiliary_loss
-from regard.tasks.extract.coder import PassagesAndSpans, QuestionsAboutPassages
+from regard.tasks.extract.coder import (
+    LONGEST_QUESTION,
+    AnswerCoder,
+    PassagesAndPieces,
+    PassagesAndSpans,
+    QuestionsAboutPassages,
+)
 from regard.tasks.extract.decoding import best_spans, log_probs
 from regard.tasks.extract.metrics import answer_scores
 from regard.tasks.extract.predictor import Extractor, span_text
 from regard.tasks.extract.schema import SCHEMA
 from regard.tasks.task import Record, Task
+
+LEAST, BUCKETS = 2, 500
+"""How often a word must come to be known by itself, and numbers of others, if nothing is said."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,21 +38,29 @@ class ExtractSettings(Config):
     """The options of reading.
 
     Args:
+        tokens: how texts are cut into sub-words, for networks that read question and passage as
+            one; the words themselves are learned if None.
         least: how often a word must come in the training part to be known by itself; in a passage
-            about which several questions are asked it counts once.
-        buckets: numbers that rarer words share, by their hash.
-        longest: words that are read of a passage; longer ones are cut.
-        longest_answer: words that an answer is given at most.
+            about which several questions are asked it counts once. Twice if None; sub-words have
+            none.
+        buckets: numbers that rarer words share, by their hash; 500 if None, and none for sub-words.
+        longest: words, or tokens of them, that are read of a passage; longer ones are cut.
+        longest_answer: the same that an answer is given at most.
         batch_tokens: words of a micro-batch, padding included.
     """
 
     tag = "extract"
 
-    least: Count = 2
-    buckets: LargeCount = 500
+    tokens: Tokens | None = None
+    least: Count | None = None
+    buckets: LargeCount | None = None
     longest: LargeCount = 400
     longest_answer: Count = 15
     batch_tokens: LargeCount = 4096
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_words(self.tokens, least=self.least, buckets=self.buckets)
 
 
 class Extract(Task):
@@ -79,16 +96,24 @@ class Extract(Task):
     settings_type = ExtractSettings
     predictor_type = Extractor
     settings: ExtractSettings
-    coder: PassagesAndSpans
+    coder: AnswerCoder
 
     @classmethod
-    def learn(cls, corpus: Corpus, settings: Any) -> PassagesAndSpans:
+    def longest_within(cls, positions: int) -> int:
+        """How long a passage may be, for a question may be read with it as one text."""
+        return max(positions - LONGEST_QUESTION, positions // 2)
+
+    @classmethod
+    def learn(cls, corpus: Corpus, settings: Any) -> AnswerCoder:
         """The words of the training part, and whether there all questions have an answer."""
         train = corpus.splits["train"]
         passages = dict.fromkeys(texts_of(train, "context"))
         texts = chain(passages, texts_of(train, "question"))
-        words = HashedWords.learned(texts, settings.least, settings.buckets)
         unanswerable = any(not answer.strip() for answer in texts_of(train, "answer"))
+        if settings.tokens is not None:
+            read = settings.tokens.learned(texts)
+            return PassagesAndPieces(read, unanswerable, settings.longest, settings.longest_answer)
+        words = HashedWords.learned(texts, settings.least or LEAST, settings.buckets or BUCKETS)
         return PassagesAndSpans(words, unanswerable, settings.longest, settings.longest_answer)
 
     def notes(self) -> list[str]:
@@ -111,24 +136,26 @@ class Extract(Task):
     def loss(self, batch: QuestionsAboutPassages) -> Float[Tensor, ""]:
         """The summed -log p(first word) - log p(last word), an auxiliary loss included."""
         logits, aux = forward_sampled(self.model, batch.passage, batch.question)
-        nll = self._costs(log_probs(logits, batch.passage, self.coder.unanswerable), batch.span)
+        there = self.coder.answerable(batch.passage)
+        nll = self._costs(log_probs(logits, there, self.coder.unanswerable), batch.span)
         return with_auxiliary_loss(nll, aux, batch.span[:, 0] >= 0).sum()
 
     def ask(self, split: str, rows: np.ndarray, num_answers: int) -> list[Record]:
         """For each question: the right answers, the answer given, and what the first costs."""
         batch, coder = self.batch(split, rows), self.coder
         logits = self.model(batch.passage, batch.question)
-        scores = log_probs(logits, batch.passage, coder.unanswerable)
+        there = coder.answerable(batch.passage)
+        scores = log_probs(logits, there, coder.unanswerable)
         costs, known = self._costs(scores, batch.span).tolist(), (batch.span[:, 0] >= 0).tolist()
         texts = self.data.texts[split][self.data.examples[split].rows[rows].tolist()]
         records = []
         for place, (row, length) in enumerate(
-            zip(scores.cpu(), batch.passage.counts.tolist(), strict=True)
+            zip(scores.cpu(), there.counts.tolist(), strict=True)
         ):
             (best,) = best_spans(row[:, : length + 1], coder.longest_answer, 1)
             context = texts["context"][place]
             gold = cells_of(texts["answers"][place]) or [texts["answer"][place]]
-            answer = span_text(context, word_spans(context), best)
+            answer = span_text(context, coder.places(context), best)
             cost = {"nll": costs[place], "known": known[place]}
             records.append({"gold": gold, "answer": answer, **cost})
         return records

@@ -85,6 +85,11 @@ class Match(LabelTask):
     coder: PairsAndLabels
 
     @classmethod
+    def longest_within(cls, positions: int) -> int:
+        """How long each side may be, for both may be read as one."""
+        return positions // 2
+
+    @classmethod
     def learn(cls, corpus: Corpus, settings: Any) -> PairsAndLabels:
         """Tokens of the training pairs, labels of all."""
         require_labels(corpus)

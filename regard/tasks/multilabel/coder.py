@@ -19,7 +19,7 @@ from regard.sequences import Sequences
 from regard.tasks.batch import Batch, sequences_of
 from regard.tasks.classify.coder import LabelCoder, load_labels
 from regard.tasks.exchange import said
-from regard.tasks.row_coder import TOKENIZER, OneText
+from regard.tasks.row_coder import TOKENIZER, OneText, load_positions
 
 UNKNOWN = -1
 """The number of a label that the training data does not have."""
@@ -94,7 +94,8 @@ class TextsAndLabelLists(OneText, LabelCoder):
         """What `save` wrote; raises `ValueError` when a file is damaged."""
         tokenizer, labels = Tokenizer.load(folder / TOKENIZER), load_labels(folder)
         kinds = {"longest": LargeCount, "sentences": bool, "threshold": Share}
-        return cls(tokenizer, labels, **said(folder, entries, kinds, list(kinds)))
+        known = said(folder, entries, kinds, list(kinds))
+        return cls(tokenizer, labels, **known, positions=load_positions(folder))
 
 
 def labels_in(cell: str) -> list[str]:

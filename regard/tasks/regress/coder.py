@@ -20,7 +20,7 @@ from regard.data.encoding.tokenizer import Tokenizer
 from regard.sequences import Sequences
 from regard.tasks.batch import Batch, sequences_of
 from regard.tasks.exchange import said
-from regard.tasks.row_coder import TOKENIZER, OneText, TokenCoder
+from regard.tasks.row_coder import TOKENIZER, OneText, TokenCoder, load_positions
 
 SCALE = "scale.json"
 
@@ -120,7 +120,8 @@ class TextsAndNumbers(OneText, NumberCoder):
         """What `save` wrote; raises `ValueError` when a file is damaged."""
         kinds = {"longest": LargeCount, "sentences": bool}
         known = said(folder, entries, kinds, list(kinds))
-        return cls(Tokenizer.load(folder / TOKENIZER), load_scale(folder / SCALE), **known)
+        tokenizer, scale = Tokenizer.load(folder / TOKENIZER), load_scale(folder / SCALE)
+        return cls(tokenizer, scale, **known, positions=load_positions(folder))
 
 
 def scaled_numbers(examples: Examples, rows: np.ndarray) -> Float[Tensor, " batch"]:

@@ -17,7 +17,7 @@ from regard.tasks.batch import Batch
 from regard.tasks.exchange import said
 from regard.tasks.pair_coder import PairCoder
 from regard.tasks.regress.coder import SCALE, NumberCoder, load_scale, scaled_numbers
-from regard.tasks.row_coder import TOKENIZER
+from regard.tasks.row_coder import TOKENIZER, load_positions
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,4 +51,5 @@ class PairsAndNumbers(PairCoder, NumberCoder):
     def load(cls, folder: Path, entries: Mapping[str, Any]) -> "PairsAndNumbers":
         """What `save` wrote; raises `ValueError` when a file is damaged."""
         tokenizer, scale = Tokenizer.load(folder / TOKENIZER), load_scale(folder / SCALE)
-        return cls(tokenizer, scale, **said(folder, entries, {"longest": LargeCount}, ["longest"]))
+        known = said(folder, entries, {"longest": LargeCount}, ["longest"])
+        return cls(tokenizer, scale, **known, positions=load_positions(folder))

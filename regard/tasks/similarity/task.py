@@ -74,6 +74,11 @@ class Similarity(Task):
     coder: PairsAndNumbers
 
     @classmethod
+    def longest_within(cls, positions: int) -> int:
+        """How long each side may be, for both may be read as one."""
+        return positions // 2
+
+    @classmethod
     def learn(cls, corpus: Corpus, settings: Any) -> PairsAndNumbers:
         """Tokens and scale of the training part."""
         train = corpus.splits["train"]

@@ -10,7 +10,7 @@ from torch import Tensor
 from regard.data.encoding.signatures import words_of
 from regard.sequences import Sequences
 from regard.tasks.predictor import Answer, Predictor, device_of
-from regard.tasks.tag.coder import WordsAndTags
+from regard.tasks.tag.coder import PiecesAndTags, WordsAndTags, load_coder
 
 Sentence = str | Sequence[str]
 """A text, or its words."""
@@ -23,14 +23,15 @@ class Tagger(Predictor):
     """A network that tags words, with the words that it knows and the names of the tags."""
 
     task = "tag"
-    coder: WordsAndTags
+    coder: WordsAndTags | PiecesAndTags
 
     def predict(self, inputs: Sequence[Sentence], num_answers: int = 1) -> list[Answer]:
         """The tags of each sentence, with spaces between them, whatever `num_answers`.
 
         A text is cut at tabs where it has some, else at spaces and punctuation; give a list of
         words where that matters. A sentence longer than `longest` words is tagged in pieces. The
-        rows of an answer's weights are the words with their tags, the columns the words.
+        rows of an answer's weights are the words with their tags, the columns the words, or the
+        sub-words where the network reads these.
 
         Raises `ValueError` for a sentence without a word, and for one far beyond those of training.
         """
@@ -57,30 +58,31 @@ class Tagger(Predictor):
 
     @torch.no_grad()
     def _answer(self, words: list[str]) -> Answer:
-        numbers, step = self.coder.words.numbers(words), self.coder.longest
         tags: list[str] = []
+        seen: list[str] = []
         total, blocks = 0.0, []
-        for start in range(0, len(numbers), step):
-            piece = torch.tensor([numbers[start : start + step]], device=device_of(self.model))
-            source = Sequences(piece)
-            scores, best = self.model(source).float().log_softmax(-1)[0].cpu().max(-1)
+        for numbers, first, shown in self.coder.portions(words):
+            source = Sequences(torch.tensor([numbers], device=device_of(self.model)))
+            logits = self.model(source)[0, first]
+            scores, best = logits.float().log_softmax(-1).cpu().max(-1)
             tags += [self.coder.labels[place] for place in best.tolist()]
+            seen += shown
             total += float(scores.sum())
             if hasattr(self.model, "attention_weights"):
-                blocks.append(self.model.attention_weights(source)[0].float().cpu())
+                blocks.append(self.model.attention_weights(source)[0, first].float().cpu())
         weights: Tensor | None = torch.block_diag(*blocks) if blocks else None
         if weights is not None and not weights.any():
             weights = None  # Nothing attends.
         return Answer(
             text=" ".join(words),
             answers=((" ".join(tags), total),),
-            inputs=tuple(words),
+            inputs=tuple(seen),
             outputs=tuple(f"{word}/{tag}" for word, tag in zip(words, tags, strict=True)),
             weights=weights,
-            unknown=tuple(self.coder.words.unknown(words)),
+            unknown=tuple(self.coder.unknown(words)),
         )
 
     @classmethod
-    def load_coder(cls, folder: Path, entries: Mapping[str, Any]) -> WordsAndTags:
+    def load_coder(cls, folder: Path, entries: Mapping[str, Any]) -> WordsAndTags | PiecesAndTags:
         """Words and tags of a folder."""
-        return WordsAndTags.load(folder, entries)
+        return load_coder(folder, entries)

@@ -12,15 +12,18 @@ from torch.nn.functional import cross_entropy
 
 from regard.config import Config, Count, LargeCount
 from regard.data.encoding.signatures import SignedWords, cells_of
-from regard.data.encoding.token_settings import texts_of
+from regard.data.encoding.token_settings import Tokens, require_words, texts_of
 from regard.data.reading.corpus import Corpus
 from regard.tasks.auxiliary import forward_sampled, with_auxiliary_loss
 from regard.tasks.tag.chunks import are_chunks
-from regard.tasks.tag.coder import TaggedSentences, WordsAndTags
+from regard.tasks.tag.coder import PiecesAndTags, TaggedSentences, WordsAndTags
 from regard.tasks.tag.metrics import tag_scores
 from regard.tasks.tag.predictor import Tagger
 from regard.tasks.tag.schema import SCHEMA
 from regard.tasks.task import Record, Task
+
+LEAST = 2
+"""How often a word must come to be known by itself, if nothing else is said."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,17 +31,25 @@ class TagSettings(Config):
     """The options of tagging.
 
     Args:
+        tokens: how words are cut into sub-words, the first of which has the tag; the words
+            themselves are learned if None.
         least: how often a word must come in the training part to be known by itself; rarer ones
-            are read by how they are spelled (see `regard.data.encoding.signatures`).
-        longest: words that are read of a sentence; longer ones are cut.
-        batch_tokens: words of a micro-batch, padding included.
+            are read by how they are spelled (see `regard.data.encoding.signatures`); twice if
+            None. Sub-words have none.
+        longest: words, or tokens of them, that are read of a sentence; longer ones are cut.
+        batch_tokens: the same of a micro-batch, padding included.
     """
 
     tag = "tag"
 
-    least: Count = 2
+    tokens: Tokens | None = None
+    least: Count | None = None
     longest: LargeCount = 128
     batch_tokens: LargeCount = 1024
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_words(self.tokens, least=self.least)
 
 
 class Tag(Task):
@@ -70,10 +81,10 @@ class Tag(Task):
     settings_type = TagSettings
     predictor_type = Tagger
     settings: TagSettings
-    coder: WordsAndTags
+    coder: WordsAndTags | PiecesAndTags
 
     @classmethod
-    def learn(cls, corpus: Corpus, settings: Any) -> WordsAndTags:
+    def learn(cls, corpus: Corpus, settings: Any) -> WordsAndTags | PiecesAndTags:
         """Words and tags of the training part; raises `ValueError` where all tags are the same."""
         train = corpus.splits["train"]
         tags = {tag for text in texts_of(train, "tags") for tag in cells_of(text)}
@@ -83,9 +94,13 @@ class Tag(Task):
                 f"the tag is {said} in all {len(train):,} training sentences; at least 2 different "
                 "ones are needed"
             )
+        if settings.tokens is not None:
+            texts = (" ".join(cells_of(text)) for text in texts_of(train, "words"))
+            known = settings.tokens.learned(texts)
+            return PiecesAndTags(known, tuple(sorted(tags)), settings.longest)
         words = chain.from_iterable(map(cells_of, texts_of(train, "words")))
-        known = SignedWords.learned(words, settings.least)
-        return WordsAndTags(known, tuple(sorted(tags)), settings.longest)
+        signed = SignedWords.learned(words, settings.least or LEAST)
+        return WordsAndTags(signed, tuple(sorted(tags)), settings.longest)
 
     def shown(self, count: int) -> list[tuple[Any, str | None]]:
         """Some sentences, as their words, and their tags."""
@@ -110,14 +125,14 @@ class Tag(Task):
         logits = self.model(batch.source)
         costs = _costs(logits, batch.tags).sum(1).tolist()
         known = (batch.tags >= 0).sum(1).tolist()
-        wanted = self.data.texts[split][self.data.examples[split].rows[rows].tolist()]["tags"]
+        texts = self.data.texts[split][self.data.examples[split].rows[rows].tolist()]
+        both = (list(map(cells_of, texts[name])) for name in ("words", "tags"))
         records = []
-        for text, best, length, nll, count in zip(
-            wanted, logits.argmax(-1).tolist(), batch.source.counts.tolist(), costs, known,
-            strict=True,
-        ):  # fmt: skip
-            tags, found = cells_of(text), [names[place] for place in best[:length]]
-            answer = found + [""] * (len(tags) - length)
+        for words, tags, best, nll, count in zip(
+            *both, logits.argmax(-1).tolist(), costs, known, strict=True
+        ):
+            found = [names[best[place]] for place in self.coder.firsts(words)]
+            answer = found + [""] * (len(tags) - len(found))
             records.append({"tags": tags, "answer": answer, "nll": nll, "known": count})
         return records
 

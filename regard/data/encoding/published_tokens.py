@@ -1,0 +1,48 @@
+"""The tokenizer of a Hugging Face folder: `tokenizer.json`, or BERT's `vocab.txt`."""
+
+from pathlib import Path
+from typing import Any
+
+from regard._io.files import read_file, read_json_file
+from regard._printable import shown
+from regard.data.encoding.tokenizer import Tokenizer
+
+WHOLE, LINES, OPTIONS = "tokenizer.json", "vocab.txt", "tokenizer_config.json"
+SAID = {
+    "do_lower_case": "lowercase",
+    "strip_accents": "strip_accents",
+    "tokenize_chinese_chars": "handle_chinese_chars",
+}
+"""What `tokenizer_config.json` says of `vocab.txt` → the options of BERT's tokenizer."""
+
+
+def read_tokenizer(folder: Path) -> Tokenizer:
+    """The tokenizer of a folder.
+
+    Raises `FileNotFoundError` where there is none, `ValueError` naming the file for a damaged one.
+    """
+    if (folder / WHOLE).exists():
+        return Tokenizer.load(folder / WHOLE)
+    path = folder / LINES
+    if not path.exists():
+        raise FileNotFoundError(
+            f"there is no {WHOLE} or {LINES} in {folder}; copy the file of its tokens there"
+        )
+    try:
+        lines = read_file(path).decode().removesuffix("\n").split("\n")
+        return Tokenizer.of_bert([line.removesuffix("\r") for line in lines], **_options(folder))
+    except ValueError as error:
+        raise ValueError(f"{path} is not a list of BERT's tokens: {error}") from None
+
+
+def _options(folder: Path) -> dict[str, Any]:
+    """What `tokenizer_config.json` says of case, accents and Chinese characters."""
+    path = folder / OPTIONS
+    said = read_json_file(path) if path.exists() else {}
+    if not isinstance(said, dict):
+        raise ValueError(f"{path} is no table, but {shown(said)}")
+    found = {ours: said[theirs] for theirs, ours in SAID.items() if said.get(theirs) is not None}
+    for name, value in found.items():
+        if type(value) is not bool:
+            raise ValueError(f"{path} says {name} is {shown(value)}, which is no truth value")
+    return found

@@ -1,0 +1,30 @@
+"""Settings of a task whose tokens are known, where otherwise they would be learned."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from regard.data.encoding.tokenizer import Tokenizer
+
+
+def with_tokens(settings: Any, known: Sequence[Tokenizer]) -> Any:
+    """Settings of a task with tokens that are known, where otherwise they would be learned."""
+    return _WithTokens(settings, known)
+
+
+class _WithTokens:
+    """Settings of a task with tokens that are known, where otherwise they would be learned."""
+
+    def __init__(self, settings: Any, known: Sequence[Tokenizer]) -> None:
+        self._settings, self.tokens = settings, _Known(iter(known))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._settings, name)
+
+
+class _Known:
+    def __init__(self, known: Iterator[Tokenizer]) -> None:
+        self._known = known
+
+    def learned(self, texts: Iterable[str], **_: Any) -> Tokenizer:
+        """The next of the tokenizers, whatever the texts are."""
+        return next(self._known)

@@ -1,0 +1,6 @@
+"""Filling in what is masked."""
+
+from regard.tasks.masked_lm.predictor import GapFiller
+from regard.tasks.masked_lm.task import MaskedLM, MaskedLMSettings
+
+__all__ = ["GapFiller", "MaskedLM", "MaskedLMSettings"]

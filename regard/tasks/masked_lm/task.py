@@ -1,0 +1,146 @@
+"""Masked language modelling: which words are hidden? Perplexity and accuracy to judge by."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import numpy as np
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from regard.config import Between, Config, Count, LargeCount
+from regard.data.encoding.token_settings import Bert, Tokens, texts_of
+from regard.data.feeding.batching import by_rows
+from regard.data.reading.corpus import Corpus
+from regard.tasks.fused_loss import has_plain_output, summed_cross_entropy
+from regard.tasks.masked_lm.coder import HiddenText, MaskedTextCoder, MaskedTexts
+from regard.tasks.masked_lm.predictor import GapFiller
+from regard.tasks.masked_lm.schema import SCHEMA
+from regard.tasks.task import Part, Record, Task
+
+SHOWN = 24
+"""Tokens of the text that is shown while training lasts, one of them hidden."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaskedLMSettings(Config):
+    """The options of masked language modelling.
+
+    Args:
+        tokens: how the text is cut; they need one that stands for what is hidden, as `bert` has.
+        block: tokens that are read at once, those around a text included.
+        batch_size: blocks of a micro-batch.
+        share: of the tokens that is chosen to be found.
+        whole_words: choose all tokens of a word together.
+    """
+
+    tag = "masked_lm"
+
+    tokens: Tokens = Bert()
+    block: LargeCount = 128
+    batch_size: Count = 16
+    share: Annotated[float, Between(above=0.0, below=1.0)] = 0.15
+    whole_words: bool = False
+
+
+class MaskedLM(Task):
+    """The task: find the tokens of a text that are hidden.
+
+    Of each block so many are chosen as `share` says; 80 % of them are masked, 10 % are exchanged
+    for any other, 10 % stay, and only what was chosen counts. Each epoch cuts the text at other
+    places and hides other tokens.
+
+    The network takes `Sequences` and returns logits `[batch, len, vocab]` (see
+    `regard.models.protocols.FillsIn`); one that has `features` and a linear `output` never makes
+    the logits of what was not chosen.
+
+    >>> import tempfile, torch
+    >>> with tempfile.NamedTemporaryFile("w", suffix=".txt", delete=False) as file:
+    ...     _ = file.write("the cat sat on the mat . " * 60)
+    >>> class Table(torch.nn.Embedding):
+    ...     def forward(self, source):
+    ...         return super().forward(source.ids)
+    >>> settings = MaskedLMSettings(block=12)
+    >>> task = MaskedLM(file.name, lambda vocab, **_: Table(vocab, vocab), settings, fixed=0)
+    >>> task.loss(task.batch("train", np.arange(2))).shape
+    torch.Size([])
+    """
+
+    name, metric = "masked_lm", "loss"
+    schema = SCHEMA
+    settings_type = MaskedLMSettings
+    predictor_type = GapFiller
+    settings: MaskedLMSettings
+    coder: MaskedTextCoder
+
+    @classmethod
+    def learn(cls, corpus: Corpus, settings: Any) -> MaskedTextCoder:
+        """The tokens of the training text; raises `ValueError` where none stands for others."""
+        tokenizer = settings.tokens.learned(texts_of(corpus.splits["train"], "text"), running=True)
+        if tokenizer.specials.mask is None:
+            raise ValueError(
+                "the tokens have none that stands for what is hidden ([MASK], <mask>); "
+                "tokens=bert has one"
+            )
+        return MaskedTextCoder(tokenizer, settings.block, settings.share, settings.whole_words)
+
+    def part(self, epoch: int) -> Any:
+        """The blocks of one epoch, from a place on that the seed and the epoch decide."""
+        if self.stream is not None:
+            return self.stream(epoch)
+        text: HiddenText = self.data.examples["train"]
+        shift = int(np.random.default_rng([self.seed, epoch]).integers(text.text.block))
+        # An epoch hides otherwise than the validation text does, whose key is zeros.
+        return Part(self.coder, text.of_epoch((self.seed, epoch + 1), shift))
+
+    def plan(self, lengths: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
+        """So many blocks to a micro-batch."""
+        return by_rows(lengths, self.settings.batch_size, rng)
+
+    def loss(self, batch: MaskedTexts) -> Float[Tensor, ""]:
+        """The summed cross-entropy of the chosen tokens."""
+        where = batch.targets >= 0
+        return summed_cross_entropy(self.model, (batch.source,), batch.targets, where)
+
+    def ask(self, split: str, rows: np.ndarray, num_answers: int) -> list[Record]:
+        """For each block: what its chosen tokens cost, and how many were found."""
+        batch = self.batch(split, rows)
+        where = batch.targets >= 0
+        if has_plain_output(self.model):
+            logits = self.model.output(self.model.features(batch.source)[where])
+        else:
+            logits = self.model(batch.source)[where]
+        wanted, counts = batch.targets[where], where.sum(1).tolist()
+        nll = cross_entropy(logits.float(), wanted, reduction="none").split(counts)
+        right = (logits.argmax(-1) == wanted).split(counts)
+        return [
+            {"nll": float(cost.sum()), "targets": count, "right": int(found.sum())}
+            for cost, found, count in zip(nll, right, counts, strict=True)
+        ]
+
+    def score(self, split: str, records: Sequence[Record]) -> dict[str, float]:
+        """Loss and perplexity per chosen token, and the share of them that was found."""
+        count = sum(r["targets"] for r in records)
+        loss = sum(r["nll"] for r in records) / count
+        return {
+            "loss": loss,
+            "perplexity": math.exp(min(loss, 700.0)),
+            "accuracy": sum(r["right"] for r in records) / count,
+        }
+
+    @property
+    def at_once(self) -> int:
+        """How many blocks are asked together."""
+        return self.settings.batch_size
+
+    def shown(self, count: int) -> list[tuple[Any, str | None]]:
+        """The beginning of the validation text, a word in its middle hidden."""
+        text: HiddenText = self.data.examples["valid"]
+        start = text.text.stream.blocks(np.array([0]), min(SHOWN, text.text.block))[0].tolist()
+        tokenizer, middle = self.coder.tokenizer, len(start) // 2
+        parts = (start[:middle], start[middle + 1 :])
+        before, behind = (tokenizer.decode(part).strip() for part in parts)
+        hidden = tokenizer.tokens(start[middle : middle + 1])[0]
+        return [(" ".join([before, "[MASK]", behind]).strip(), hidden)]
