@@ -176,6 +176,12 @@ def is_fused_attention(node: torch.autograd.graph.Node) -> bool:
     return _fused[kind]
 
 
+def is_hooked(module: torch.nn.Module) -> bool:
+    """Whether anything beside its caller may see what a module gives, and keep it."""
+    hooks = torch.nn.modules.module._has_any_global_hook()
+    return bool(hooks or module._forward_hooks or module._forward_pre_hooks)
+
+
 def has_packed_int8() -> bool:
     """Whether this CPU multiplies bytes exactly and fast (VNNI), and PyTorch's kernel is there."""
     kernels = torch.ops.onednn

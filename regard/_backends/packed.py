@@ -152,8 +152,11 @@ def _row(call: Call, row: Row, tensors: tuple[Tensor, ...], scale: float, batch:
     # `split` and not slices: its gradient is one tensor, that of a slice as large as all of them.
     cut = zip(*(x.split(sizes, 2) for x in tensors), places.split(sizes), row.groups, strict=True)
     found = [_group(call, near, place, count, scale, batch) for *near, place, (count, _) in cut]
-    output = torch.cat(found, 2) if len(found) > 1 else found[0]
-    return output if row.order is None else output.index_select(2, row.order.argsort())
+    # Tokens before heads, which is how the kernel leaves its output: nothing is moved twice.
+    output = torch.cat([one.transpose(1, 2) for one in found], 1)
+    if row.order is not None:
+        output = output.index_select(1, row.order.argsort())
+    return output.transpose(1, 2)
 
 
 def _group(

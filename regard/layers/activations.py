@@ -25,3 +25,11 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "tanh": torch.tanh,
 }
 """Name → function; `gelu` is exact, `gelu_tanh` GPT-2's approximation of it."""
+
+IN_PLACE: dict[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]] = {
+    F.gelu: torch.ops.aten.gelu_,
+    ACTIVATIONS["gelu_tanh"]: partial(torch.ops.aten.gelu_, approximate="tanh"),
+    F.relu: F.relu_,
+    F.silu: partial(F.silu, inplace=True),
+}
+"""Function → the same, written over what it is given."""

@@ -25,8 +25,11 @@ MOST = 127
 FEW = 4
 """Tokens up to which the time is that of reading the weights."""
 
-TOGETHER = 128
-"""Tokens that are rounded, multiplied and scaled in one go, so that a core's cache holds them."""
+ROUNDED = 1 << 17
+"""Numbers that are rounded in one go, so that a core's cache holds them from step to step."""
+
+MULTIPLIED = 512
+"""Tokens that are multiplied in one go: enough for the kernel, few enough for the next step."""
 
 
 class DynamicInt8Linear(nn.Module):
@@ -110,14 +113,16 @@ class DynamicInt8Linear(nn.Module):
         return found if self.bias is None else found.add_(self.bias)
 
     def _in_bytes(self, rows: Tensor) -> Tensor:
+        if 0 in rows.shape:
+            return self._written_out(rows)
         packed, output = self._in_order(), rows.new_empty(len(rows), len(self.weight))
+        whole, steps = _as_bytes(rows)
         bias = rows.new_zeros(()) if self.bias is None else self.bias
         zero = torch.zeros(len(self.weight), dtype=torch.int8)
-        for near, out in zip(rows.split(TOGETHER), output.split(TOGETHER), strict=True):
-            if 0 not in near.shape:
-                steps = _steps(near)
-                product = packed_int8_product(_as_bytes(near, steps), packed, self.step, zero)
-                torch.addcmul(bias, product, steps, out=out)
+        cut = (x.split(MULTIPLIED) for x in (whole, steps, output))
+        for near, step, out in zip(*cut, strict=True):
+            product = packed_int8_product(near, packed, self.step, zero)
+            torch.addcmul(bias, product, step, out=out)
         return output
 
     def _in_order(self) -> Tensor:
@@ -175,7 +180,13 @@ def _steps(rows: Tensor) -> Tensor:
     return torch.maximum(greatest, least.neg_()).div_(MOST).clamp_(min=1e-30)
 
 
-def _as_bytes(rows: Tensor, steps: Tensor) -> Tensor:
-    """How many steps each number is, above 128 (where the sign has no bit of its own)."""
-    whole = (rows * steps.reciprocal()).round_().to(torch.int8)
-    return whole.view(torch.uint8).bitwise_xor_(128)
+def _as_bytes(rows: Tensor) -> tuple[Tensor, Tensor]:
+    """How many steps each number is, above 128 (it has no bit for a sign), and what a step is."""
+    steps, whole = _steps(rows), torch.empty(rows.shape, dtype=torch.int8)
+    many = max(1, ROUNDED // rows.shape[1])
+    room = rows.new_empty(min(many, len(rows)), rows.shape[1])
+    per_step = steps.reciprocal()
+    for near, per, out in zip(*(x.split(many) for x in (rows, per_step, whole)), strict=True):
+        found = torch.mul(near, per, out=room[: len(near)])
+        out.copy_(found.round_())
+    return whole.view(torch.uint8).bitwise_xor_(128), steps

@@ -7,7 +7,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from regard._numbers import count
+from regard._torch_private import is_hooked, is_traced
+from regard.layers.activations import IN_PLACE
 from regard.layers.dropout import Dropout
+from regard.layers.dynamic_int8 import DynamicInt8Linear
 
 Activation = Callable[[Tensor], Tensor]
 
@@ -45,7 +48,20 @@ class FeedForward(nn.Module):
     def forward(
         self, x: Float[Tensor, "batch q_len embed_dim"]
     ) -> Float[Tensor, "batch q_len embed_dim"]:
-        return self.output(self.dropout(self.activation(self.hidden(x))))
+        hidden = self.hidden(x)
+        if self._owns(hidden):
+            return self.output(self.dropout(IN_PLACE[self.activation](hidden)))
+        return self.output(self.dropout(self.activation(hidden)))
+
+    def _owns(self, hidden: Tensor) -> bool:
+        """Whether the widest tensor of a Transformer may be written over: nobody else sees it."""
+        return (
+            not hidden.requires_grad
+            and self.activation in IN_PLACE
+            and type(self.hidden) in (nn.Linear, DynamicInt8Linear)
+            and not is_hooked(self.hidden)
+            and not is_traced()
+        )
 
 
 class GatedFeedForward(nn.Module):
