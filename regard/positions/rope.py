@@ -1,6 +1,7 @@
 """Rotary position embedding."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from einops import rearrange
@@ -8,7 +9,11 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from regard._numbers import count, number, scalar
+from regard._torch_private import is_traced
 from regard.positions._width import width_of
+
+FEW = 16
+"""Positions whose angles are kept from one call to the next."""
 
 
 @dataclass(frozen=True)
@@ -23,8 +28,8 @@ class RoPE:
     Llama, or with `interleaved` neighbors, (2i, 2i + 1), as in the paper and GPT-J. Weights trained
     for one layout give garbage in the other.
 
-    Angles are computed in float64 at every call and never stored, so that position 10^6 is exact,
-    also in a model in bfloat16; x is turned in float32 (float64 for float64 input) and the result
+    Angles are computed in float64 and no part of a model, so that position 10^6 is exact, also in a
+    model in bfloat16; x is turned in float32 (float64 for float64 input) and the result
     has its dtype.
     Raises ValueError when `width` is odd or larger than the head, `base` is not positive, or both
     `positions` and an `offset` are given.
@@ -70,21 +75,18 @@ class RoPE:
         head_dim = width_of(x)
         width = self._width(head_dim)
         offset = count("RoPE", "offset", offset, least=-(2**53), hint="it is the first position")
-        # The angles of position 10^6 are off by 0.03 in float32; MPS has no float64.
-        device = "cpu" if x.device.type == "mps" else x.device
-        if positions is None:
-            positions = torch.arange(offset, offset + x.shape[-2], device=device)
-        elif offset:
+        if positions is not None and offset:
             raise ValueError(
                 f"give either positions or an offset, got both (offset={offset}); "
                 "add the offset to the positions"
             )
-        frequencies = self._frequencies(width, device)
-        phases = positions.to(device, torch.float64)[..., None] * frequencies
-        if phases.ndim == 3:
-            phases = rearrange(phases, "batch length pairs -> batch 1 length pairs")
         exact = torch.promote_types(x.dtype, torch.float32)
-        cos, sin = (wave.to(x.device, exact) for wave in (phases.cos(), phases.sin()))
+        length = x.shape[-2]
+        few = not is_traced() and x.device.type == "cpu" and length <= FEW
+        if few and positions is None and type(self.base) is float:
+            cos, sin = _few_waves(self.base, width, offset, length, exact)
+        else:
+            cos, sin = self._waves(x, width, positions, offset, exact)
 
         split, join = self._layout()
         a, b = rearrange(x[..., :width].to(exact), split, two=2).unbind(0)
@@ -92,14 +94,25 @@ class RoPE:
         turned = rearrange(turned, join).to(x.dtype)
         return turned if width == head_dim else torch.cat((turned, x[..., width:]), dim=-1)
 
+    def _waves(
+        self, x: Tensor, width: int, positions: Tensor | None, offset: int, exact: torch.dtype
+    ) -> tuple[Tensor, Tensor]:
+        """Cosines and sines of the angles at each position."""
+        # The angles of position 10^6 are off by 0.03 in float32; MPS has no float64.
+        device = "cpu" if x.device.type == "mps" else x.device
+        if positions is None:
+            positions = torch.arange(offset, offset + x.shape[-2], device=device)
+        phases = positions.to(device, torch.float64)[..., None] * _frequencies(
+            self.base, width, device
+        )
+        if phases.ndim == 3:
+            phases = rearrange(phases, "batch length pairs -> batch 1 length pairs")
+        return phases.cos().to(x.device, exact), phases.sin().to(x.device, exact)
+
     def _layout(self) -> tuple[str, str]:
         """How the two of each pair are found in a head, and put back."""
         head = "(pairs two)" if self.interleaved else "(two pairs)"
         return f"... {head} -> two ... pairs", f"two ... pairs -> ... {head}"
-
-    def _frequencies(self, width: int, device: torch.device | str) -> Tensor:
-        exponents = torch.arange(0, width, 2, device=device, dtype=torch.float64) / max(width, 1)
-        return scalar(self.base, exponents) ** -exponents
 
     def _width(self, head_dim: int) -> int:
         width = head_dim if self.width is None else self.width
@@ -114,3 +127,19 @@ class RoPE:
                 f"pass a width of at most {head_dim}"
             )
         return width
+
+
+def _frequencies(base: float, width: int, device: torch.device | str) -> Tensor:
+    exponents = torch.arange(0, width, 2, device=device, dtype=torch.float64) / max(width, 1)
+    return scalar(base, exponents) ** -exponents
+
+
+@lru_cache(maxsize=32)
+def _few_waves(
+    base: float, width: int, offset: int, length: int, exact: torch.dtype
+) -> tuple[Tensor, Tensor]:
+    """Cosines and sines, kept for a while: a step of writing asks for the same in every layer."""
+    with torch.inference_mode(False), torch.no_grad():
+        positions = torch.arange(offset, offset + length, dtype=torch.float64, device="cpu")
+        phases = positions[:, None] * _frequencies(base, width, "cpu")
+        return phases.cos().to(exact), phases.sin().to(exact)
