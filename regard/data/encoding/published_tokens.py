@@ -16,11 +16,12 @@ SAID = {
 """What `tokenizer_config.json` says of `vocab.txt` → the options of BERT's tokenizer."""
 
 
-def read_tokenizer(folder: Path) -> Tokenizer:
+def read_tokenizer(folder: str | Path) -> Tokenizer:
     """The tokenizer of a folder.
 
     Raises `FileNotFoundError` where there is none, `ValueError` naming the file for a damaged one.
     """
+    folder = Path(folder)
     if (folder / WHOLE).exists():
         return Tokenizer.load(folder / WHOLE)
     path = folder / LINES

@@ -15,7 +15,7 @@ import numpy as np
 
 from regard._io.extra import extra
 from regard._io.files import read_file, read_json, write_whole
-from regard.data.encoding.framed import Frame
+from regard.data.encoding.framed import Frame, Framed
 from regard.data.encoding.pieces import readable_piece
 from regard.data.encoding.ragged import Ragged
 from regard.data.encoding.special_tokens import SpecialTokens
@@ -27,6 +27,7 @@ from regard.data.encoding.trusted import (
     require_readable,
     require_steady,
 )
+from regard.sequences import Sequences
 
 LETTERS, SLACK = 16, 1000
 """Characters that are looked at: so many for each token that is wanted, and so many more."""
@@ -73,8 +74,9 @@ class Tokenizer:
     ) -> "Tokenizer":
         """Learn at most `size` tokens from these texts; the same texts give the same tokens.
 
-        One exception: the package learns `unigram` with sums in random order, so that its numbers
-        are not the same each time; the saved file is what counts.
+        Two exceptions: the package learns `unigram` with sums in random order, and meets the letters
+        of `bert` in one, so that their numbers are not the same each time; the saved file is what
+        counts.
 
         `running` texts follow one upon another (the lines of a book): none gets a space in front,
         so that decoding all of them, joined, gives the whole. Of `characters` every one is kept,
@@ -168,14 +170,28 @@ class Tokenizer:
             )
         return found
 
+    def sequences(self, texts: Sequence[str], longest: int | None = None) -> Sequences:
+        """Texts as a network reads them, with the tokens around each that the tokenizer puts there.
+
+        Args:
+            longest: how many tokens of each are read, those around it among them; all if None.
+
+        >>> tokenizer = Tokenizer.train(["low lower"] * 9, "bert", size=60)
+        >>> batch = tokenizer.sequences(["low", "lower"])
+        >>> tokenizer.tokens(batch.ids[0, : batch.lengths[0]].tolist())
+        ['[CLS]', 'low', '[SEP]']
+        """
+        rows = Framed(self, *self.frame.single).encode(texts, longest)
+        return Sequences.of([row.tolist() for row in rows], self.specials.pad or 0)
+
     @cached_property
     def begins_word(self) -> np.ndarray:
         """Whether each number begins a word, as far as the tokens say it themselves.
 
-        >>> tokenizer = Tokenizer.train(["low lower lowest"] * 9, "bert", size=12)
-        >>> numbers = tokenizer.encode(["lower"]).values
+        >>> tokenizer = Tokenizer.train(["low bits"] * 9, "bert", size=60)
+        >>> numbers = tokenizer.encode(["lows"]).values
         >>> tokenizer.tokens(numbers.tolist()), tokenizer.begins_word[numbers]
-        (['lo', '##wer'], array([ True, False]))
+        (['low', '##s'], array([ True, False]))
         """
         pieces = [self._inner.id_to_token(number) for number in range(len(self))]
         mark = getattr(self._inner.model, "continuing_subword_prefix", None)
