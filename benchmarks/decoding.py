@@ -182,8 +182,9 @@ def main() -> None:
     if given.one:
         print(json.dumps(measured(given.one, given.turns)))
         return
-    rows = [row for row in rows_of("decoding") if str(row["threads"]) not in given.threads]
-    for threads in given.threads.split(","):
+    wanted = given.threads.split(",")
+    rows = [row for row in rows_of("decoding") if str(row["threads"]) not in wanted]
+    for threads in wanted:
         # Each in a process of its own: libraries fix their threads when they are loaded.
         command = [sys.executable, "-m", "benchmarks.decoding", "--one", threads]
         done = subprocess.run(

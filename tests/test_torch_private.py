@@ -147,3 +147,13 @@ def test_the_store_is_that_of_the_process_group() -> None:
         assert store.get("said") == b"so" and store.clone().get("said") == b"so"
     finally:
         dist.destroy_process_group()
+
+
+def test_a_product_of_bytes_is_summed_exactly() -> None:
+    x = torch.full((1, 300), -127, dtype=torch.int8)
+    weight = torch.full((2, 300), 127, dtype=torch.int8)
+    weight[1, 0] = -128
+    found = private.int8_product(x, weight)
+    assert found.dtype == torch.int32 and found.tolist() == [
+        [-127 * 127 * 300, -127 * (127 * 299 - 128)]
+    ]

@@ -132,6 +132,7 @@ class Undrawn(TorchFunctionMode):
 
     On `meta` a draw would change nothing, and cost the import of PyTorch's compiler: seconds.
 
+    >>> import torch
     >>> with torch.device("meta"), Undrawn():
     ...     nn.Embedding(3, 2).weight.is_meta
     True
