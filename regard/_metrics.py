@@ -6,7 +6,10 @@ LOWER_IS_BETTER = frozenset(
 """Metrics of which less is more; of all others more is."""
 
 SHARES = frozenset(
-    {"accuracy", "error", "exact", "exact_common", "f1", "hit_rate", "pointing", "unknown"}
+    {
+        *("accuracy", "error", "exact", "exact_common", "exact_match", "f1", "hit_rate"),
+        *("pointing", "unknown"),
+    }
 )
 """Metrics that are shares of examples, and what is read as one: percentages before a reader."""
 
@@ -14,6 +17,9 @@ SPELLED = {
     "bleu": "BLEU",
     "bleu_lowercase": "BLEU, lower case",
     "chrf": "chrF",
+    "rouge1": "ROUGE-1",
+    "rouge2": "ROUGE-2",
+    "rouge_l": "ROUGE-L",
     "f1": "F1",
     "macro_f1": "macro F1",
     "rmse": "RMSE",

@@ -11,6 +11,7 @@ _NEEDED_FOR = {
     "tokenizers": "training a tokenizer",
     "openpyxl": "reading an Excel file",
     "sacrebleu": "measuring translations",
+    "rouge_score": "measuring texts by ROUGE",
     "onnx": "exporting to ONNX",
     "onnxscript": "exporting to ONNX",
     "onnxruntime": "running an ONNX file",

@@ -116,6 +116,8 @@ class Schema:
         parallel: two files side by side whose lines belong together; languages name their endings,
             or the two columns of a table.
         label_files: files, or folders of files, that each hold texts of one label.
+        inferred: data may be read as this without being asked to; False where data cannot tell it
+            from another task's.
         babi: stories in the format of bAbI: story, question, answer, support.
         item_file: the column of items which RecBole's `.item` file beside the data describes, in
             the extra column.
@@ -138,6 +140,7 @@ class Schema:
     running_text: bool = False
     parallel: bool = False
     label_files: bool = False
+    inferred: bool = True
     babi: bool = False
     item_file: str = ""
 

@@ -9,6 +9,8 @@ from regard._nearest import class_named
 
 TASKS = {
     "translate": "regard.tasks.translate:Translate",
+    "text_to_text": "regard.tasks.text_to_text:TextToText",
+    "span_corruption": "regard.tasks.span_corruption:SpanCorruption",
     "classify": "regard.tasks.classify:Classify",
     "regress": "regard.tasks.regress:Regress",
     "multilabel": "regard.tasks.multilabel:Multilabel",

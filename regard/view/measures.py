@@ -12,7 +12,8 @@ OF_TRAINING = {
 """What a training step measures of itself."""
 UNITS = {
     **dict.fromkeys(("classify", "match", "answer", "recommend"), ", nats per label"),
-    **dict.fromkeys(("translate", "language_model", "dates"), ", nats per token"),
+    **dict.fromkeys(("translate", "text_to_text", "span_corruption"), ", nats per token"),
+    **dict.fromkeys(("language_model", "dates"), ", nats per token"),
 }
 """What the loss of a task is measured in."""
 LOGARITHMIC = frozenset({"loss", "perplexity", "gradient_norm"})

@@ -22,13 +22,18 @@ Call = Callable[..., str]
 
 TEXTS = {
     "dates": "<en> March 3, 2026",
+    "span_corruption": "ab<extra_id_0>d",
     "match": "ab cd\tcd ab",
     "answer": "Mary went to the garden. John took the milk. Where is Mary?",
     "extract": "Mary lives in Rome. John lives in Oslo. Where does Mary live?",
     "recommend": "i0, i3",
 }
 """Task → what it is asked; a text is enough for the others."""
-SHORT = {"translate": ("extra_length=5",), "language_model": ("length=5",)}
+SHORT = {
+    "translate": ("extra_length=5",),
+    "text_to_text": ("extra_length=5",),
+    "language_model": ("length=5",),
+}
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,10 @@ QUICK = [
          sharing__ponder_cost=0.5, layers=3),
     case("transformer_lm", "sharing=universal", "positions=sinusoidal", "layers=2",
          sharing__tag="universal"),
+    case("t5", "--normalizer", "entmax(1.3)", "feed_forward=gated", "score_mod=soft_cap(9)",
+         attention__normalizer="entmax(1.3)", feed_forward__tag="gated",
+         attention__score_mod="soft_cap(9.0)", attention__score="dot"),
+    case("t5_pretraining", "tied=false", "scaled=false", tied=False, scaled=False),
     case("rnnsearch", "--attention", "none", attends=False, sized=False, attention__tag="none"),
     case("lstm", "--attention", "additive", "--normalizer", "sparsemax",
          pooling__score="additive", pooling__normalizer="sparsemax"),

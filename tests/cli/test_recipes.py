@@ -17,16 +17,28 @@ from tests.cli.small import put
 
 Call = Callable[..., str]
 
-DATA = {"translate": "pairs.tsv", "language_model": "text.txt", "regress": "numbers.csv"}
+DATA = {
+    "translate": "pairs.tsv",
+    "text_to_text": "pairs.tsv",
+    "span_corruption": "text.txt",
+    "language_model": "text.txt",
+    "regress": "numbers.csv",
+}
 """Small data for the tasks that bring none."""
 TEXTS = {
     "dates": "<en> March 3, 2026",
+    "span_corruption": "ab<extra_id_0>d",
     "similarity": "a dog sees the cat\ta cat is seen",
     "match": "a dog sees the cat\ta cat is seen",
     "answer": "Mary went to the kitchen. Where is Mary?",
     "extract": "Mary lives in Rome. Where does Mary live?",
 }
-SHORT = {"translate": "extra_length=5", "language_model": "length=5"}
+SHORT = {
+    "translate": "extra_length=5",
+    "text_to_text": "extra_length=5",
+    "span_corruption": "length=6",
+    "language_model": "length=5",
+}
 
 
 def test_help_names_all_that_may_be_typed(capsys: pytest.CaptureFixture[str]) -> None:

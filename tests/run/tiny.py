@@ -19,6 +19,9 @@ BLOCKS = {"embed_dim": 8, "num_heads": 2, "ff_dim": 8, "layers": 1}
 
 SMALL: dict[str, dict[str, Any]] = {
     "transformer": {**BLOCKS, **CHARACTERS},
+    "t5": {**BLOCKS, **CHARACTERS, "head_dim": 3},
+    "t5_pretraining": {**BLOCKS, **CHARACTERS, "head_dim": 3, "length": 8, "batch_size": 4},
+    "summarize": {**BLOCKS, **CHARACTERS, "head_dim": 3, "longest": 512},
     "rnnsearch": {**RECURRENT, **CHARACTERS, "maxout_dim": 4, "attention_dim": 5},
     "luong": {**RECURRENT, **CHARACTERS},
     "transformer_classifier": {**BLOCKS, **CHARACTERS},
@@ -41,7 +44,13 @@ SMALL: dict[str, dict[str, Any]] = {
 }
 """Recipe → the settings that make it small."""
 
-FILES = {"translate": "pairs.tsv", "classify": "labels.csv", "language_model": "text.txt"}
+FILES = {
+    "translate": "pairs.tsv",
+    "text_to_text": "pairs.tsv",
+    "span_corruption": "text.txt",
+    "classify": "labels.csv",
+    "language_model": "text.txt",
+}
 MATCHES = "left,right,label\n" + "".join(
     f"{one} {other},{other} {one},{'yes' if one < other else 'no'}\n"
     for one in ("ab", "Cd", "e", "bad")

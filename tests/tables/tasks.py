@@ -31,6 +31,7 @@ CLASSIFY = _table(
     ("text", "label"),
     *((f"{a} {b} {a}", "with" if "c" in a + b else "without") for a, b in PAIRS),
 )
+TEXT_TO_TEXT = _table(("input", "output"), *((f"{a} {b}", f"{b} {a}.") for a, b in PAIRS))
 MATCH = _table(
     ("left", "right", "label"),
     *((f"{a} {b}", f"{b} {a} {b}", "yes" if a < b else "no") for a, b in PAIRS),
@@ -149,6 +150,15 @@ class TaskRow:
 
 
 CHARACTERS = {"kind": "characters"}
+SMALL_T5 = {
+    "embed_dim": 4,
+    "num_heads": 2,
+    "head_dim": 3,
+    "ff_dim": 5,
+    "layers": 1,
+    "dropout": 0.0,
+    "attention": {"dropout": 0.0},
+}
 ROWS: dict[str, TaskRow] = {
     row.name: row
     for row in (
@@ -158,6 +168,26 @@ ROWS: dict[str, TaskRow] = {
             ("rnnsearch", {"embed_dim": 4, "hidden_dim": 5, "maxout_dim": 3, "dropout": 0.0}),
             {"tokens": CHARACTERS, "batch_tokens": 120, "extra_length": 2, "eval_batch_size": 4},
             "bad cab",
+        ),
+        TaskRow(
+            "text_to_text",
+            ("pairs.tsv", TEXT_TO_TEXT),
+            ("t5", SMALL_T5),
+            {
+                "tokens": CHARACTERS,
+                "prefix": "turn: ",
+                "batch_tokens": 160,
+                "extra_length": 2,
+                "eval_batch_size": 4,
+            },
+            "bad cab",
+        ),
+        TaskRow(
+            "span_corruption",
+            ("text.txt", "abcd bad cab dab ace bee\n" * 150),
+            ("t5", SMALL_T5),
+            {"tokens": CHARACTERS, "length": 20, "batch_size": 5, "sentinels": 4},
+            "bad c<extra_id_0>b",
         ),
         TaskRow(
             "classify",

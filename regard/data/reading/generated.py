@@ -57,11 +57,13 @@ def generated_layout(path: str, request: DataRequest) -> Layout:
         warnings.warn(renamed, DeprecationWarning, stacklevel=3)
         notes.append(renamed)
     data = DATA[name]
-    schema = request.first(lambda schema: _reads(schema, data.columns))
+    # Its columns tell of which task it is, of one too that files cannot tell.
+    asked = [schema for schema in request.schemas if request.task in (None, schema.task)]
+    schema = next((schema for schema in asked if _reads(schema, data.columns)), None)
     if schema is None:
         raise ValueError(
             f"{path} has the columns {', '.join(data.columns)}, which are not those of "
-            f"{' or '.join(each.task for each in request.candidates)}"
+            f"{' or '.join(each.task for each in asked)}"
         )
     splits: dict[str, RowSource] = {split: GeneratedRows(data, split) for split in data.sizes}
     return Layout(schema, data.columns, splits, tuple(notes))

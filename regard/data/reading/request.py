@@ -84,8 +84,10 @@ class DataRequest:
 
     @property
     def candidates(self) -> tuple[Schema, ...]:
-        """What the data may be read as: the task that was said, or any."""
-        return tuple(s for s in self.schemas if self.task in (None, s.task))
+        """What the data may be read as: the task that was said, or any that data can tell."""
+        if self.task is not None or len(self.schemas) == 1:
+            return tuple(s for s in self.schemas if self.task in (None, s.task))
+        return tuple(schema for schema in self.schemas if schema.inferred)
 
     @cached_property
     def lexicon(self) -> Lexicon:

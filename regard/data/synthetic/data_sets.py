@@ -6,6 +6,7 @@ from functools import partial
 
 from regard.data.schema import Cell
 from regard.data.synthetic.aspects import aspect_rows
+from regard.data.synthetic.docstrings import docstring_rows
 from regard.data.synthetic.facts import fact_rows
 from regard.data.synthetic.interests import interaction_rows
 from regard.data.synthetic.names import name_rows
@@ -65,6 +66,9 @@ DATA: dict[str, SyntheticData] = {
     "facts": SyntheticData(fact_rows, _READING, {"train": 3000, "valid": 400, "test": 400}),
     "paraphrases": SyntheticData(
         paraphrase_rows, ("left", "right", "label"), {"train": 20_000, "valid": 1000, "test": 1000}
+    ),
+    "docstrings": SyntheticData(
+        docstring_rows, ("input", "output"), {"train": 4000, "valid": 400, "test": 600}
     ),
     "similarities": SyntheticData(
         similarity_rows, ("left", "right", "number"), {"train": 8000, "valid": 800, "test": 800}

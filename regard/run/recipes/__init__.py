@@ -16,6 +16,8 @@ FOLDER = Path(__file__).parent
 
 USUAL = {
     "translate": "transformer",
+    "text_to_text": "t5",
+    "span_corruption": "t5_pretraining",
     "classify": "transformer_classifier",
     "regress": "lstm_regressor",
     "multilabel": "cnn_multilabel",
@@ -100,7 +102,8 @@ def _recipes_of(task: str) -> list[Table]:
     """The recipes of a task, and those of the one that it is like."""
     from regard.config import fields_of  # Slow, and names are asked for by every `--help`.
 
-    found = [_read(name) for name in names() if _read(name)["task"]["name"] == task]
+    usual_first = sorted(names(), key=lambda name: name != USUAL.get(task))
+    found = [_read(name) for name in usual_first if _read(name)["task"]["name"] == task]
     if task in LIKE:
         options = fields_of(task_class(task).settings_type)
         for table in _recipes_of(LIKE[task]):

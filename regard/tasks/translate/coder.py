@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -15,11 +15,18 @@ from regard.data.encoding.examples import (
     encoded,
     load_examples,
 )
+from regard.data.encoding.ragged import Ragged
 from regard.data.encoding.tokenizer import Tokenizer
 from regard.tasks.exchange import said
 from regard.tasks.seq2seq import Seq2SeqBatch
 
 SOURCE, TARGET = "tokenizer.json", "target_tokenizer.json"
+
+
+class ReadsTexts(Protocol):
+    """A tokenizer, or something around one."""
+
+    def encode(self, texts: Sequence[str], longest: int | None = None, /) -> Ragged: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +45,11 @@ class TextPairs:
     longest: int | None = None
     extra_length: int = 50
     length_penalty: float = 0.6
+
+    @property
+    def reads(self) -> ReadsTexts:
+        """What makes numbers of what is read."""
+        return self.source
 
     @property
     def sizes(self) -> dict[str, Any]:
@@ -104,4 +116,4 @@ class TextPairs:
         return cls(source, target, **said(folder, entries, kinds))
 
     def _readers(self) -> dict[str, Reader]:
-        return {"source": self.source, "target": self.target}
+        return {"source": self.reads, "target": self.target}

@@ -43,7 +43,7 @@ class Translator(Predictor):
     def _encoded(self, inputs: Sequence[str]) -> Ragged:
         longest = self.coder.longest
         most = max(TIMES_LONGER * (longest or 0), LEAST_READ)
-        sources = self.coder.source.encode(inputs, most + 1)
+        sources = self.coder.reads.encode(inputs, most + 1)
         for text, length in zip(inputs, sources.lengths, strict=True):
             if length > most:
                 trained = f"texts of up to {longest} tokens" if longest else "sentences"

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from jaxtyping import Float
@@ -72,7 +72,7 @@ class Translate(Task):
 
     name, metric = "translate", "bleu"
     schema = SCHEMA
-    settings_type = TranslateSettings
+    settings_type: ClassVar[type[Config]] = TranslateSettings
     predictor_type = Translator
     settings: TranslateSettings
     coder: TextPairs

@@ -1,0 +1,7 @@
+"""Any text to any text: what is to be done may be said in front of it."""
+
+from regard.tasks.text_to_text.metrics import rouge
+from regard.tasks.text_to_text.predictor import TextWriter
+from regard.tasks.text_to_text.task import TextToText, TextToTextSettings
+
+__all__ = ["TextToText", "TextToTextSettings", "TextWriter", "rouge"]

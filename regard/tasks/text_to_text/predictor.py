@@ -1,0 +1,20 @@
+"""A trained network that answers a text by a text."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from regard.tasks.text_to_text.coder import PrefixedPairs
+from regard.tasks.translate.predictor import Translator
+
+
+class TextWriter(Translator):
+    """A network that reads a text and writes another; its prefix is put in front of every one."""
+
+    task = "text_to_text"
+    coder: PrefixedPairs
+
+    @classmethod
+    def load_coder(cls, folder: Path, entries: Mapping[str, Any]) -> PrefixedPairs:
+        """The tokenizer of a folder."""
+        return PrefixedPairs.load(folder, entries)
