@@ -91,9 +91,6 @@ class GatedFeedForward(nn.Module):
         embed_dim = count(owner, "embed_dim", embed_dim, least=1, hint=hint)
         hidden_dim = count(owner, "hidden_dim", hidden_dim, least=1, hint=hint)
         self.gate = _linear(embed_dim, hidden_dim, bias)
-        owner, hint = "FeedForward", "it is a width"
-        embed_dim = count(owner, "embed_dim", embed_dim, least=1, hint=hint)
-        hidden_dim = count(owner, "hidden_dim", hidden_dim, least=1, hint=hint)
         self.hidden = _linear(embed_dim, hidden_dim, bias)
         self.output = _linear(hidden_dim, embed_dim, bias)
         self.activation, self.dropout = activation, Dropout(dropout)

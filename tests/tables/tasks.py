@@ -184,14 +184,13 @@ ROWS: dict[str, TaskRow] = {
         ),
         TaskRow(
             "span_corruption",
-            ("text.txt", "abcd bad cab dab ace bee\n" * 60),
+            ("text.txt", "abcd bad cab dab ace bee\n" * 150),
             ("t5", SMALL_T5),
             {"tokens": CHARACTERS, "length": 20, "batch_size": 5, "sentinels": 4},
             "bad c<extra_id_0>b",
         ),
         TaskRow(
             "permutation_lm",
-            ("text.txt", "abcd bad cab dab ace bee\n" * 60),
             ("xlnet_lm", {"embed_dim": 4, "num_heads": 2, "ff_dim": 4, "layers": 2}),
             {"tokens": CHARACTERS, "block": 20, "batch_size": 5, "one_in": 5},
             "bad c<mask>b d<mask>b",

@@ -130,7 +130,7 @@ def test_gaps_are_filled_and_a_text_without_one_stays(tmp_path: Path) -> None:
     [
         (" ", "text 1 of 1 is empty"),
         ("a<extra_id_7>b", "there is no <extra_id_7>; the 4 sentinels are <extra_id_0> to"),
-        ("abcd" * 99, "text 1 of 1 has 397 tokens; this run was trained on 20 at a time"),
+        ("abcd" * 99, "text 1 of 1 has 396 characters; this run was trained on 20 tokens"),
     ],
 )
 def test_what_cannot_be_read_is_refused(text: str, why: str, tmp_path: Path) -> None:

@@ -145,15 +145,20 @@ class SpanCoder:
         targets = Ragged.of([written.tolist() for _, written in pairs])
         return Seq2SeqBatch.of(sources, targets, self.tokenizer)
 
-    def read(self, text: str) -> list[int]:
+    def read(self, text: str, longest: int | None = None) -> list[int]:
         """The numbers of a text in which sentinels stand, `</s>` behind it.
+
+        Args:
+            longest: numbers that are wanted; a little more of a long text is looked at.
 
         Raises `ValueError` for a sentinel that is not there.
         """
         found: list[int] = []
         for place, piece in enumerate(SENTINEL.split(text)):
+            if longest is not None and len(found) > longest:
+                break
             if place % 2 == 0:
-                found += self.tokenizer.encode([piece]).values.tolist()
+                found += self.tokenizer.encode([piece], longest).values.tolist()
             elif int(piece) < self.sentinels:
                 found.append(int(self.marks[int(piece)]))
             else:

@@ -46,11 +46,12 @@ class GapFiller(Predictor):
     def _read(self, number: int, text: str, inputs: Sequence[str]) -> list[int]:
         if not text.strip():
             raise ValueError(f"text {number} of {len(inputs)} is empty; give one with <extra_id_0>")
-        row = self.coder.read(text)
-        if len(row) > TIMES_LONGER * self.coder.length:
+        most = TIMES_LONGER * self.coder.length
+        row = self.coder.read(text, most)
+        if len(row) > most:
             raise ValueError(
-                f"text {number} of {len(inputs)} has {len(row):,} tokens; this run was trained on "
-                f"{self.coder.length} at a time; give a part of it"
+                f"text {number} of {len(inputs)} has {len(text):,} characters; this run was "
+                f"trained on {self.coder.length} tokens at a time; give a part of it"
             )
         return row
 
