@@ -172,10 +172,10 @@ class Tokenizer:
     def begins_word(self) -> np.ndarray:
         """Whether each number begins a word, as far as the tokens say it themselves.
 
-        >>> tokenizer = Tokenizer.train(["low lower lowest"] * 9, "bert", size=12)
+        >>> tokenizer = Tokenizer.train(["low lower lowest"] * 9, "bert", size=22)
         >>> numbers = tokenizer.encode(["lower"]).values
         >>> tokenizer.tokens(numbers.tolist()), tokenizer.begins_word[numbers]
-        (['lo', '##wer'], array([ True, False]))
+        (['low', '##e', '##r'], array([ True, False, False]))
         """
         pieces = [self._inner.id_to_token(number) for number in range(len(self))]
         mark = getattr(self._inner.model, "continuing_subword_prefix", None)
