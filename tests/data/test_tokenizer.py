@@ -223,3 +223,16 @@ def test_wrong_calls_say_what_is_right() -> None:
         Tokenizer.train([" "], "words")
     with pytest.raises(ValueError, match="more than the 4 specials, got 4"):
         Tokenizer.train(TEXTS, "words", 4)
+
+
+def test_berts_pieces_are_the_same_for_the_same_texts_and_read_all_letters() -> None:
+    texts = [f"{one}{two} wörter {two}{one}, and ▁ more" for one in "abcdef" for two in "ghijk"]
+    made = [Tokenizer.train(texts, "bert", size=60).json() for _ in range(3)]
+    assert made[0] == made[1] == made[2]
+    tokenizer = Tokenizer.train(texts, "bert", size=60)
+    assert len(tokenizer) == 60
+    assert not tokenizer.unknown("kwa, ewöd")
+    few = Tokenizer.train(texts, "bert", size=25)
+    assert len(few) <= 25 and few.unknown("abz")
+    with pytest.raises(ValueError, match="size must be at least 7"):
+        Tokenizer.train(texts, "bert", size=6)

@@ -270,12 +270,12 @@ ROWS: dict[str, TaskRow] = {
         ),
         TaskRow(
             "masked_lm",
-            ("text.txt", "abcd bad cab\n" * 60),
+            ("text.txt", "".join(f"{a} {b} {a}\n" for a, b in PAIRS)),
             (
                 "bert_masked_lm",
                 {"embed_dim": 4, "num_heads": 2, "ff_dim": 4, "layers": 1, "dropout": 0.0},
             ),
-            {"tokens": {"kind": "bert", "size": 16}, "block": 10, "batch_size": 5},
+            {"tokens": {"kind": "bert", "size": 24}, "block": 10, "batch_size": 5},
             "bad [MASK]",
         ),
         TaskRow(

@@ -14,7 +14,7 @@ from regard.tasks.task import Task
 from regard.tasks.translate.metrics import bleu_tokenizer, text_scores
 from tests.tables.tasks import ROWS
 
-SILENT = ("language_model", "span_corruption", "permutation_lm", "tag", "extract")
+SILENT = ("language_model", "masked_lm", "span_corruption", "permutation_lm", "tag", "extract")
 """Tasks that tell nothing beside their metrics."""
 
 

@@ -12,6 +12,7 @@ from torch.nn.functional import cross_entropy
 import regard
 from regard.data.encoding.tokenizer import Tokenizer
 from regard.data.reading.read import read
+from regard.data.reading.request import DataRequest
 from regard.errors import UsageError
 from regard.run.training import Options
 from regard.tasks import TASKS, task_class
@@ -165,9 +166,9 @@ def test_a_text_without_a_gap_and_one_too_long_are_refused(task: MaskedLM) -> No
 
 def test_plain_text_is_read_so_only_where_the_task_is_named(tmp_path: Path) -> None:
     (tmp_path / "text.txt").write_text("abcd bad cab\n" * 60)
-    schemas = [task_class(name).schema for name in TASKS if task_class(name).schema]
-    assert read(str(tmp_path / "text.txt"), schemas).task == "language_model"
-    assert read(str(tmp_path / "text.txt"), schemas, "masked_lm").task == "masked_lm"
+    schemas = tuple(task_class(name).schema for name in TASKS if task_class(name).schema)
+    for named, found in ((None, "language_model"), ("masked_lm", "masked_lm")):
+        assert read(str(tmp_path / "text.txt"), DataRequest(schemas, named)).task == found
 
 
 def test_tokens_without_a_mask_and_blocks_without_a_token_are_refused(tmp_path: Path) -> None:

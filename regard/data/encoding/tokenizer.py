@@ -74,9 +74,8 @@ class Tokenizer:
     ) -> "Tokenizer":
         """Learn at most `size` tokens from these texts; the same texts give the same tokens.
 
-        Two exceptions: the package learns `unigram` with sums in random order, and meets the
-        letters of `bert` in one, so that their numbers are not the same each time; the saved file
-        is what counts.
+        One exception: the package learns `unigram` with sums in random order, so that its numbers
+        are not the same each time; the saved file is what counts.
 
         `running` texts follow one upon another (the lines of a book): none gets a space in front,
         so that decoding all of them, joined, gives the whole. Of `characters` every one is kept,

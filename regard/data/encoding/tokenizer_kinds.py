@@ -11,7 +11,7 @@ References:
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from regard._io.extra import extra
@@ -23,6 +23,7 @@ LONGEST_WORD = 1000
 """Bytes; WordPiece reads a longer word as `<unk>`, for its time grows with the square."""
 
 BERT_SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+WORD_MARK = "▁"
 MOST_LETTERS = 1000
 """Different letters that BERT's tokenizer knows by themselves."""
 
@@ -120,22 +121,51 @@ def _words(texts: Iterable[str], size: int, lowercase: bool) -> Any:
 
 
 def _bert(texts: Iterable[str], size: int, lowercase: bool) -> Any:
-    if size <= len(BERT_SPECIALS):
-        raise ValueError(f"size must be more than the {len(BERT_SPECIALS)} specials, got {size}")
+    """BERT's tokenizer, its pieces found as those of byte-pair encoding are.
+
+    The package's own trainer of pieces with `##` numbers them as they come out of a hash table, so
+    that the same texts give others each time. Here each word has a mark in front while merges are
+    counted; a piece without it is one that continues a word.
+    """
+    least = len(BERT_SPECIALS) + 2
+    if size < least:
+        raise ValueError(f"size must be at least {least}, the specials and a letter, got {size}")
     package = extra("tokenizers")
-    tokenizer = bert_tokenizer(BERT_SPECIALS, lowercase=lowercase)
-    trainer = package.trainers.WordPieceTrainer(
-        vocab_size=size,
-        special_tokens=list(BERT_SPECIALS),
-        limit_alphabet=min(MOST_LETTERS, size),
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator(texts, trainer)
-    if tokenizer.get_vocab_size() == len(BERT_SPECIALS):
+    made = bert_tokenizer(BERT_SPECIALS, lowercase=lowercase)
+    counts: Counter[str] = Counter()
+
+    def counted() -> Iterator[str]:
+        for text in texts:
+            counts.update(made.normalizer.normalize_str(text))
+            yield text
+
+    learner = package.Tokenizer(package.models.BPE())
+    learner.normalizer = made.normalizer
+    mark = package.pre_tokenizers.Metaspace(WORD_MARK, "always", split=False)
+    learner.pre_tokenizer = package.pre_tokenizers.Sequence([made.pre_tokenizer, mark])
+    # Letters are among these, and not all of them are kept.
+    trainer = package.trainers.BpeTrainer(vocab_size=2 * size, show_progress=False)
+    learner.train_from_iterator(counted(), trainer)
+    numbered = sorted(learner.get_vocab().items(), key=lambda each: each[1])
+    pieces = _pieces([piece for piece, _ in numbered], counts, size)
+    if len(pieces) == len(BERT_SPECIALS):
         raise ValueError("a tokenizer cannot be learned from texts without any word")
-    # A learned tokenizer is one that is made of its tokens, whatever the trainer left in it.
-    numbered = sorted(tokenizer.get_vocab().items(), key=lambda each: each[1])
-    return bert_tokenizer([piece for piece, _ in numbered], lowercase=lowercase)
+    return bert_tokenizer(pieces, lowercase=lowercase)
+
+
+def _pieces(marked: Sequence[str], counts: Mapping[str, int], size: int) -> list[str]:
+    """The tokens: special ones, every letter as it begins and as it goes on, then longer pieces."""
+    room = (size - len(BERT_SPECIALS)) // 2
+    known = {piece for piece in marked if len(piece) == 1 and piece != WORD_MARK}
+    common = sorted(known, key=lambda letter: (-counts.get(letter, 0), letter))
+    letters = sorted(common[: min(room, MOST_LETTERS)])
+    longer = [
+        piece[1:] if piece.startswith(WORD_MARK) else f"##{piece}"
+        for piece in marked
+        if len(piece) > 1 and WORD_MARK not in piece[1:]
+    ]
+    every = [*BERT_SPECIALS, *letters, *(f"##{letter}" for letter in letters), *longer]
+    return list(dict.fromkeys(each for each in every if each))[:size]
 
 
 def bert_tokenizer(

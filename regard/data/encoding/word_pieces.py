@@ -20,7 +20,7 @@ class WordPieces:
 
     A word that the tokenizer leaves nothing of is read as unknown.
 
-    >>> tokenizer = Tokenizer.train(["ab abc abc"], "bert", size=9)
+    >>> tokenizer = Tokenizer.train(["ab abc abc"], "bert", size=11)
     >>> reader = WordPieces(tokenizer)
     >>> numbers, first = reader.row(["abc", "a"])
     >>> tokenizer.tokens(numbers), first

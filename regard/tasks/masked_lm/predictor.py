@@ -35,7 +35,7 @@ class GapFiller(Predictor):
         Raises `ValueError` for a text without a gap, and one longer than the network reads.
         """
         most = self.coder.positions or self.coder.block
-        rows = [self._read(text) for text in inputs]
+        rows = [self.read(text) for text in inputs]
         for number, (text, row) in enumerate(zip(inputs, rows, strict=True), 1):
             if not MASK.search(text):
                 raise ValueError(
@@ -50,7 +50,7 @@ class GapFiller(Predictor):
         both = zip(inputs, rows, strict=True)
         return [self._filled(text, row, max(1, num_answers)) for text, row in both]
 
-    def _read(self, text: str) -> list[int]:
+    def read(self, text: str) -> list[int]:
         """The numbers of a text, its gaps and what stands around it among them."""
         tokenizer = self.coder.tokenizer
         before, behind = tokenizer.frame.single

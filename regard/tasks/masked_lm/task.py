@@ -138,9 +138,11 @@ class MaskedLM(Task):
     def shown(self, count: int) -> list[tuple[Any, str | None]]:
         """The beginning of the validation text, a word in its middle hidden."""
         text: HiddenText = self.data.examples["valid"]
-        start = text.text.stream.blocks(np.array([0]), min(SHOWN, text.text.block))[0].tolist()
-        tokenizer, middle = self.coder.tokenizer, len(start) // 2
-        parts = (start[:middle], start[middle + 1 :])
-        before, behind = (tokenizer.decode(part).strip() for part in parts)
-        hidden = tokenizer.tokens(start[middle : middle + 1])[0]
-        return [(" ".join([before, "[MASK]", behind]).strip(), hidden)]
+        start = text.text.stream.blocks(np.array([0]), min(SHOWN, text.text.block))[0]
+        words = self.coder.tokenizer.decode(start.tolist()).split() or [""]
+        while True:
+            middle = len(words) // 2
+            asked = " ".join([*words[:middle], "[MASK]", *words[middle + 1 :]])
+            if len(words) == 1 or len(self.predictor.read(asked)) <= self.coder.block:
+                return [(asked, words[middle])]
+            words.pop()
