@@ -10,7 +10,7 @@ bias is ever whole:
 Where that gradient is itself recorded it is taken from the definition instead.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -58,21 +58,29 @@ def _gradients(
     whole = q.new_empty(batch * heads, q_len, k_len)
     # A query that sees nothing has the output zero, and scores that are all minus infinity.
     some_see_nothing = bool((output == 0).all(-1).any())
-    step = max(1, HEADS_BYTES // max(1, q_len * k_len * q.element_size()))
-    for row in range(batch):
-        for first in range(0, heads, step):
-            here = slice(row * heads + first, row * heads + min(first + step, heads))
-            scores = torch.baddbmm(
-                bias[row, first : first + step], q[here], k[here].mT, alpha=scale
-            )
-            weights = torch.softmax(scores, -1)
-            if some_see_nothing:
-                weights.masked_fill_(scores.amax(-1, keepdim=True) == -torch.inf, 0.0)
-            torch.bmm(weights.mT, given[here], out=dv[here])
-            change = torch.bmm(given[here], v[here].mT, out=whole[here])
-            change.sub_(inner[here]).mul_(weights)
-            torch.bmm(change, k[here], out=dq[here])
-            torch.bmm(change.mT, q[here], out=dk[here])
+    for rows, some, here in _portions(batch, heads, q_len * k_len * q.element_size()):
+        added = bias[rows, some].reshape(-1, q_len, k_len)
+        scores = torch.baddbmm(added, q[here], k[here].mT, alpha=scale)
+        weights = torch.softmax(scores, -1)
+        if some_see_nothing:
+            weights.masked_fill_(scores.amax(-1, keepdim=True) == -torch.inf, 0.0)
+        torch.bmm(weights.mT, given[here], out=dv[here])
+        change = torch.bmm(given[here], v[here].mT, out=whole[here])
+        change.sub_(inner[here]).mul_(weights)
+        torch.bmm(change, k[here], out=dq[here])
+        torch.bmm(change.mT, q[here], out=dk[here])
     split = [x.mul_(scale).unflatten(0, (batch, heads)) for x in (dq, dk)]
     bias_change = whole.unflatten(0, (batch, heads)).sum_to_size(shape)
     return split[0], split[1], dv.unflatten(0, (batch, heads)), bias_change
+
+
+def _portions(batch: int, heads: int, size: int) -> Iterator[tuple[slice, slice, slice]]:
+    """Rows, heads and both as one axis: whole rows where they are small, else a row's heads."""
+    step = max(1, HEADS_BYTES // max(1, size))
+    rows = max(1, step // max(1, heads))
+    for row in range(0, batch, rows):
+        last = min(row + rows, batch)
+        for first in range(0, heads, heads if rows > 1 else step):
+            end = heads if rows > 1 else min(first + step, heads)
+            here = slice(row * heads + first, (last - 1) * heads + end)
+            yield slice(row, last), slice(first, end), here

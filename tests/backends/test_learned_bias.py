@@ -29,11 +29,16 @@ def gradients(given: list[Tensor], backend: str, mask: object) -> list[Tensor]:
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("kv_heads", [1, 3])
+@pytest.mark.parametrize("portion", [1, 500, 5000])
 @pytest.mark.parametrize("mask", [None, Causal(), SOME])
 def test_output_and_gradients_are_the_definitions(
-    shape: tuple[int, ...], kv_heads: int, mask: object, monkeypatch: pytest.MonkeyPatch
+    shape: tuple[int, ...],
+    kv_heads: int,
+    mask: object,
+    portion: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(_learned_bias, "HEADS_BYTES", 500)
+    monkeypatch.setattr(_learned_bias, "HEADS_BYTES", portion)
     given = inputs(shape, kv_heads)
     wanted = gradients(given, "reference", mask)
     for found, true in zip(gradients(given, "sdpa", mask), wanted, strict=True):
