@@ -13,7 +13,7 @@ from typing import Any
 CORE = ("torch", "numpy", "safetensors", "einops", "jaxtyping", "rich")
 EXTRAS = {
     "cpu": ("numba",),
-    "train": ("datasets", "tokenizers", "sacrebleu", "charset-normalizer"),
+    "train": ("datasets", "tokenizers", "sacrebleu", "rouge-score", "charset-normalizer"),
     "excel": ("openpyxl",),
     "demo": ("babel",),
     "image": ("pillow",),

@@ -339,7 +339,8 @@ def _unknown(key: str, kinds: Mapping[str, type[Config]]) -> str:
         return f"there is no setting {key}; write {key.removesuffix(f'.{KIND}')}=NAME"
     if name in known and key.split(".")[0] in SECTIONS:
         return f"there is no setting {key}; write {known[name]}"
-    if owners := _owners(name):
+    owners = "" if RENAMED.get(name) in known else _owners(name)
+    if owners:
         near = get_close_matches(name, list(known), 1, 0.6)
         hint = f"; did you mean {near[0]}?" if near else ""
         return f"the model {model.tag} and the task {task.tag} have no {name}, {owners}{hint}"

@@ -264,7 +264,8 @@ def test_a_learned_number_is_read_anew_in_every_call(role: str, make: Any, mask:
             number.fill_(value)
         inputs = qkv()
         wanted = evaluate(*inputs, **given, backend="reference")
-        assert_same(evaluate(*inputs, **given), wanted, 1e-5)
+        # Either may be off by 2e-5 at a temperature of 0.3; an old number is off by far more.
+        assert_same(evaluate(*inputs, **given), wanted, 5e-5)
 
 
 @pytest.mark.parametrize("mask", [None, Causal(), SlidingWindow(2)], ids=str)

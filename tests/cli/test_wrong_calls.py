@@ -42,7 +42,7 @@ NAMES: list[Case] = [
     (["rnnsearch", "lstm", *PAIRS], "unexpected argument 'lstm'"),
     ([*PAIRS, "--task", "classifi"], "there is no task 'classifi': did you mean classify"),
     ([*LABELS, "--model", "lstn"], "there is no model 'lstn': did you mean lstm"),
-    (["--task", "classify", *LABELS, "--model", "rnnsearch"], "for classify; choose cnn or "),
+    (["--task", "classify", *LABELS, "--model", "rnnsearch"], "for classify; choose transformer_classifier or "),
     (["lstm", *LABELS, "--task", "translate"], "recipe lstm is for the task classify, not for tra"),
     (["lstm", *LABELS, "--model", "cnn"], "the recipe lstm is for the model lstm, not for cnn"),
     (["lstm", *LABELS, "--set", "name=x"], "name stands in task and model"),
@@ -61,7 +61,7 @@ NAMES: list[Case] = [
     ),
     (["lstm", *LABELS, "--set", "vocab=9"], "vocab is decided by the data; leave it out"),
     (["lstm", *LABELS, "--set", "hops=3"], "have no hops, the model memory has"),
-    (["memory", "--set", "smoothing=0.3"], "no smoothing, the tasks translate, classify and match"),
+    (["memory", "--set", "smoothing=0.3"], "no smoothing, the tasks translate, text_to_text"),
     (["memory", "--batch", "99"], "did you mean batch_size"),
     (["dates", *LABELS], "the task dates makes its own data; leave path out"),
 ]
