@@ -26,6 +26,7 @@ def assert_close_to_golden(
     what: str,
     gradient: bool = False,
     cap: float | None = None,
+    least: float = 0.0,
 ) -> None:
     """Fail with the worst position unless `actual` is as close to golden as the rule asks.
 
@@ -33,6 +34,7 @@ def assert_close_to_golden(
         what: the name to print, for example "output" or "gradient of key".
         gradient: whether this is a gradient, which may err by 3 instead of 2 times naive.
         cap: an absolute limit on the error as well, such as UNIT_NORMAL_CAP.
+        least: an error that is never too large, where what cancels out is that much larger.
     """
     __tracebackhide__ = True
     actual, golden, naive = actual.detach().cpu(), golden.detach().cpu(), naive.detach().cpu()
@@ -65,6 +67,7 @@ def assert_close_to_golden(
         mean_limit = m * naive_error.mean().item() + floor.mean().item()
     if cap is not None and actual.dtype == torch.float32:
         limit = min(limit, cap)
+    limit, mean_limit = max(limit, least), max(mean_limit, least)
     assert error.max().item() <= limit, (
         f"{what}: {_worst(error)} exceeds {limit:.3g} (naive errs by {naive_error.max():.3g}); "
         f"{_describe(actual, golden, naive, error, limit)}"

@@ -42,7 +42,10 @@ NAMES: list[Case] = [
     (["rnnsearch", "lstm", *PAIRS], "unexpected argument 'lstm'"),
     ([*PAIRS, "--task", "classifi"], "there is no task 'classifi': did you mean classify"),
     ([*LABELS, "--model", "lstn"], "there is no model 'lstn': did you mean lstm"),
-    (["--task", "classify", *LABELS, "--model", "rnnsearch"], "for classify; choose transformer_classifier or "),
+    (
+        ["--task", "classify", *LABELS, "--model", "rnnsearch"],
+        "for classify; choose transformer_",
+    ),
     (["lstm", *LABELS, "--task", "translate"], "recipe lstm is for the task classify, not for tra"),
     (["lstm", *LABELS, "--model", "cnn"], "the recipe lstm is for the model lstm, not for cnn"),
     (["lstm", *LABELS, "--set", "name=x"], "name stands in task and model"),

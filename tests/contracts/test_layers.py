@@ -270,11 +270,12 @@ NO_ROW = {
     *("ACTIVATIONS", "ACTOutput", "ActivationName", "AuxLoss", "DecoderCache", "FixedKVCache"),
     *("Heads", "KVCache", "LSTMState", "Past", "PatchEmbedding", "PonderLoss", "Pool"),
     *("Reinforce", "ReinforceLoss", "Sampled", "SentenceSplit", "StaticKVCache", "WindowKVCache"),
+    *("Int8Embedding", "Pairs", "RelativeAttention", "RelativeKeys", "by_columns", "int8"),
 } | {
     "concat_heads", "linear_cross_entropy", "mean_heads", "orthogonality_penalty", "sample_keys",
     "split_sentences",
 }  # fmt: skip
-"""Values, protocols, functions of their own kind, and what reads images."""
+"""Values, protocols, functions of their own kind, and what reads images, numbers or distances."""
 
 every = pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
 CLOSE: dict[str, float] = {"rtol": 0, "atol": 1e-12}

@@ -202,12 +202,15 @@ def check(
         naive = {name: _worse(naive[name], other[name], golden[name]) for name in naive}
     found = evaluate(*drawn, **parts, backend=backend)
     capped = inputs == "unit" and isinstance(parts["score"], ScaledDot)
+    # Features far from zero are large, and what a query's gradient sums up of them cancels out.
+    large = inputs == "shifted" and isinstance(parts["score"], FeatureMapDot)
     for name in golden:
         assert_close_to_golden(
             found[name], golden[name], naive[name],
             what=f"{name} ({backend}, {dtype}, {inputs})",
             gradient=name != "output",
             cap=UNIT_NORMAL_CAP if capped and name == "output" else None,
+            least=5e-5 if large and name != "output" else 0.0,
         )  # fmt: skip
 
 

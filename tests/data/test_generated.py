@@ -16,6 +16,7 @@ SIZES = {
     "reviews": ("classify", 4800),
     "aspects": ("multilabel", 5000),
     "interests": ("recommend", 30_000),
+    "docstrings": ("text_to_text", 5000),
     "paraphrases": ("match", 22_000),
     "similarities": ("similarity", 9600),
     "names": ("tag", 2600),

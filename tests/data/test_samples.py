@@ -9,10 +9,11 @@ from tests.data.any_task import ALL, read
 
 PAGE = Path(__file__).parents[2] / "docs" / "data.md"
 SAMPLES = re.findall(r"`(\S+)`, read as (\w+)[^\n]*\n\n```\n(.*?)```", PAGE.read_text(), re.DOTALL)
-TASKS = {schema.task for schema in ALL}
+TASKS = {schema.task for schema in ALL if schema.inferred}
+"""Those that data itself can tell; the others are asked for by name."""
 
 
-def test_every_task_that_reads_data_has_a_sample() -> None:
+def test_every_task_that_data_tells_has_a_sample() -> None:
     assert {task for _, task, _ in SAMPLES} == TASKS
 
 

@@ -144,13 +144,13 @@ MUTANTS = [
         '"Causal" in str(call.mask)\n',
     ),
     Mutant(
-        "fused kernel forgets the mask next to a bias", "_backends/sdpa.py",
-        "else bias.masked_fill(~call.permitted(*call.indices), -torch.inf)", "else bias",
+        "fused kernel forgets the mask next to a bias", "_backends/_dot.py",
+        "return known.masked_fill(~call.permitted(*indices), -torch.inf)", "return known",
     ),
     Mutant(
-        "bias not divided by the temperature", "_backends/sdpa.py",
-        "call.modified(zero, *call.indices) / temperature(call.normalizer)",
-        "call.modified(zero, *call.indices)",
+        "bias not divided by the temperature", "_backends/_dot.py",
+        "known = known / divisor",
+        "known = known / 1",
     ),
     Mutant(
         "negative scale unnoticed", "_backends/_dot.py", "elif scale < 0:", "elif scale < -1e9:"
