@@ -10,7 +10,7 @@ def start_normal(module: nn.Module, std: float) -> None:
 
     >>> layer = nn.Linear(300, 300)
     >>> start_normal(layer, 0.02)
-    >>> round(float(layer.weight.std()), 3), float(layer.bias.sum())
+    >>> round(layer.weight.std().item(), 3), layer.bias.sum().item()
     (0.02, 0.0)
     """
     for part in module.modules():
