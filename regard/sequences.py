@@ -1,7 +1,7 @@
 """Sequences of different lengths as one value, padded (`Sequences`) or end to end (`Packed`)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -31,7 +31,7 @@ class Sequences:
 
     ids: Int[Tensor, "batch len"]
     lengths: Int[Tensor, " batch"] | None = None
-    segments: Int[Tensor, "batch len"] | None = None
+    segments: Int[Tensor, "batch len"] | None = field(default=None, repr=False)
 
     @classmethod
     def of(cls, rows: Sequence[Sequence[int]], pad: int = 0) -> "Sequences":
@@ -221,7 +221,7 @@ class Packed:
 
     ids: Int[Tensor, "1 total"]
     lengths: Int[Tensor, " batch"]
-    segments: Int[Tensor, "1 total"] | None = None
+    segments: Int[Tensor, "1 total"] | None = field(default=None, repr=False)
 
     @classmethod
     def of(cls, padded: Sequences) -> "Packed":

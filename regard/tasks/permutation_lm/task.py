@@ -55,7 +55,7 @@ class PermutationLM(Task):
     place on and draws other orders than the last; in validation they are always the same. Blocks
     are read alone: nothing is remembered from one to the next.
 
-    >>> import tempfile
+    >>> import tempfile, torch
     >>> class Bigrams(torch.nn.Module):
     ...     def __init__(self, vocab, **_):
     ...         super().__init__()
