@@ -7,6 +7,7 @@ import pytest
 from rouge_score import rouge_scorer
 
 from regard.data.reading.read import read
+from regard.data.reading.request import DataRequest
 from regard.data.synthetic.docstrings import MOST, docstring_rows, parted
 from regard.run.merging import known_schemas
 from regard.tasks.text_to_text import TextToText, rouge
@@ -46,15 +47,17 @@ def test_a_script_that_rouge_does_not_read_is_told(tmp_path: Path) -> None:
     assert not ROWS["text_to_text"].made(tmp_path / "latin").remarks("valid", [])
 
 
-def test_pairs_are_read_as_translation_where_nothing_else_is_asked(tmp_path: Path) -> None:
-    path = tmp_path / "pairs.tsv"
-    path.write_text("input\toutput\n" + "".join(f"a cat {n}\tcat {n}\n" for n in range(30)))
-    assert read(str(path), known_schemas()).task == "translate"
-    assert read(str(path), known_schemas(), "text_to_text").task == "text_to_text"
-    (tmp_path / "play.txt").write_text("To be or not to be.\n" * 50)
-    assert read(str(tmp_path / "play.txt"), known_schemas()).task == "language_model"
-    asked = read(str(tmp_path / "play.txt"), known_schemas(), "span_corruption")
-    assert asked.task == "span_corruption"
+def task_of(path: Path, task: str | None = None) -> str:
+    return read(str(path), DataRequest(tuple(known_schemas()), task)).task
+
+
+def test_what_files_cannot_tell_is_read_where_it_is_asked_for(tmp_path: Path) -> None:
+    pairs, play = tmp_path / "pairs.tsv", tmp_path / "play.txt"
+    pairs.write_text("input\toutput\n" + "".join(f"a cat {n}\tcat {n}\n" for n in range(30)))
+    play.write_text("To be or not to be.\n" * 50)
+    assert (task_of(pairs), task_of(pairs, "text_to_text")) == ("translate", "text_to_text")
+    asked = task_of(play, "span_corruption")
+    assert (task_of(play), asked) == ("language_model", "span_corruption")
 
 
 def test_docstrings_are_the_same_each_time_and_no_sentence_is_in_two_splits() -> None:
