@@ -191,6 +191,7 @@ ROWS: dict[str, TaskRow] = {
         ),
         TaskRow(
             "permutation_lm",
+            ("text.txt", "abcd bad cab dab ace bee\n" * 60),
             ("xlnet_lm", {"embed_dim": 4, "num_heads": 2, "ff_dim": 4, "layers": 2}),
             {"tokens": CHARACTERS, "block": 20, "batch_size": 5, "one_in": 5},
             "bad c<mask>b d<mask>b",
