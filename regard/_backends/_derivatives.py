@@ -74,9 +74,14 @@ def allow_second(
 
 
 def recorded(
-    upstream: Tensor, inputs: tuple[Tensor, ...], scale: float
+    upstream: Tensor, inputs: tuple[Tensor, ...], scale: float, dropped: bool
 ) -> tuple[Tensor | None, ...]:
-    """The gradients to query, key, value and bias, taken through the definition and recorded."""
+    """The gradients to query, key, value and bias, taken through the definition and recorded.
+
+    Raises `RuntimeError` where weights were dropped.
+    """
+    if dropped:
+        raise RuntimeError(_DROPPED)
     query, key, value, bias = inputs
     call = Call(
         query, key, value, ScaledDot(scale), Bias(bias, first_query=0), None, softmax, 0.0, 0

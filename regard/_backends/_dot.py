@@ -137,10 +137,10 @@ def fused(
     dropout: float,
 ) -> Tensor:
     """SDPA itself on tensors that are not empty, with a mask that is added."""
-    if mask is not None and dropout == 0.0 and _learns(mask):
+    if mask is not None and dropout < 1.0 and _learns(mask):
         groups = query.shape[1] // key.shape[1]
         key, value = repeat_heads(key, groups), repeat_heads(value, groups)
-        biased: Tensor = LearnedBias.apply(query, key, value, mask, scale, recorded)
+        biased: Tensor = LearnedBias.apply(query, key, value, mask, scale, dropout, recorded)
         return biased
     output = F.scaled_dot_product_attention(
         query, key, value, mask, dropout, is_causal, scale=scale, enable_gqa=grouped

@@ -7,46 +7,96 @@ bias is ever whole:
     P = softmax(s q k^T + bias)      dP = dO v^T       dS = P * (dP - sum(dO * O))
     dq = s dS k      dk = s dS^T q      dv = P^T dO      dbias = dS
 
+With dropout D, for which there is no such kernel at all, the forward pass takes some heads at a
+time, too; of the weights that were left out one byte each is kept. Then D stands beside P in dv
+and beside dP.
+
 Where that gradient is itself recorded it is taken from the definition instead.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from regard._backends._kept import draw_kept
+
 HEADS_BYTES = 4 << 20
 """Scores of so many heads at once: what stays in a core's cache, yet is worth a call."""
 
-Recorded = Callable[[Tensor, tuple[Tensor, ...], float], tuple[Tensor | None, ...]]
+Recorded = Callable[[Tensor, tuple[Tensor, ...], float, bool], tuple[Tensor | None, ...]]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What scores are multiplied by, and what weights that a dropout keeps are multiplied by."""
+
+    scale: float
+    larger: float
 
 
 class LearnedBias(torch.autograd.Function):
-    """`softmax(scale q k^T + bias) v`, with a gradient to all four."""
+    """`dropout(softmax(scale q k^T + bias)) v`, with a gradient to all four."""
 
     @staticmethod
     def forward(
         ctx: Any, query: Tensor, key: Tensor, value: Tensor, bias: Tensor, scale: float,
-        recorded: Recorded,
+        dropout: float, recorded: Recorded,
     ) -> Tensor:  # fmt: skip
-        # Whatever wants a gradient, PyTorch takes no fused kernel for, recorded or not.
-        output = F.scaled_dot_product_attention(query, key, value, bias.detach(), scale=scale)
-        ctx.save_for_backward(query, key, value, bias, output)
-        ctx.scale, ctx.recorded = scale, recorded
+        kept = None
+        ctx.call = Asked(scale, 1.0)
+        if dropout > 0.0:
+            kept = torch.empty(*query.shape[:3], key.shape[2], dtype=torch.bool)
+            ctx.call = Asked(scale, draw_kept(kept, dropout))
+            output = _dropped(query, key, value, bias, kept, ctx.call)
+        else:
+            # Whatever wants a gradient, PyTorch takes no fused kernel for, recorded or not.
+            output = F.scaled_dot_product_attention(query, key, value, bias.detach(), scale=scale)
+        ctx.save_for_backward(query, key, value, bias, output, kept)
+        ctx.recorded = recorded
         return output
 
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
-        *inputs, output = ctx.saved_tensors
+        *inputs, output, kept = ctx.saved_tensors
         if torch.is_grad_enabled():
-            return (*ctx.recorded(upstream[0], tuple(inputs), ctx.scale), None, None)
-        return (*_gradients(upstream[0], inputs, output, ctx.scale), None, None)
+            found = ctx.recorded(upstream[0], tuple(inputs), ctx.call.scale, kept is not None)
+        else:
+            found = _gradients(upstream[0], inputs, output, kept, ctx.call)
+        return (*found, None, None, None)
+
+
+def _dropped(
+    query: Tensor, key: Tensor, value: Tensor, bias: Tensor, kept: Tensor, call: Asked
+) -> Tensor:
+    """The output, some of whose weights are left out; PyTorch has no fused kernel for it here."""
+    batch, heads, q_len, _ = query.shape
+    q, k, v, keeps = (x.flatten(0, 1) for x in (query, key, value, kept))
+    bias = bias.expand(batch, heads, q_len, key.shape[2])
+    output = q.new_empty(batch * heads, q_len, v.shape[2])
+    for rows, some, here in _portions(batch, heads, q_len * key.shape[2] * q.element_size()):
+        weights = _weights(bias[rows, some], q[here], k[here], call.scale)
+        torch.bmm(weights.mul_(keeps[here]), v[here], out=output[here])
+    return output.mul_(call.larger).unflatten(0, (batch, heads))
+
+
+def _weights(bias: Tensor, query: Tensor, key: Tensor, scale: float) -> Tensor:
+    """The weights of some heads; none of a query that sees nothing."""
+    added = bias.reshape(-1, *bias.shape[2:])
+    scores = torch.baddbmm(added, query, key.mT, alpha=scale)
+    weights = torch.softmax(scores, -1)
+    # Its scores are all minus infinity, and what a softmax makes of them is no number.
+    blind = weights[:, :, :1].isnan()
+    if bool(blind.any()):
+        weights.masked_fill_(blind & (scores.amax(-1, keepdim=True) == -torch.inf), 0.0)
+    return weights
 
 
 def _gradients(
-    upstream: Tensor, inputs: Sequence[Tensor], output: Tensor, scale: float
+    upstream: Tensor, inputs: Sequence[Tensor], output: Tensor, kept: Tensor | None, call: Asked
 ) -> tuple[Tensor, ...]:
     query, key, value, bias = inputs
     batch, heads, q_len, _ = query.shape
@@ -56,22 +106,23 @@ def _gradients(
     inner = (upstream * output).sum(-1, keepdim=True).flatten(0, 1)
     dq, dk, dv = torch.empty_like(q), torch.empty_like(k), torch.empty_like(v)
     whole = q.new_empty(batch * heads, q_len, k_len)
-    # A query that sees nothing has the output zero, and scores that are all minus infinity.
-    some_see_nothing = bool((output == 0).all(-1).any())
     for rows, some, here in _portions(batch, heads, q_len * k_len * q.element_size()):
-        added = bias[rows, some].reshape(-1, q_len, k_len)
-        scores = torch.baddbmm(added, q[here], k[here].mT, alpha=scale)
-        weights = torch.softmax(scores, -1)
-        if some_see_nothing:
-            weights.masked_fill_(scores.amax(-1, keepdim=True) == -torch.inf, 0.0)
-        torch.bmm(weights.mT, given[here], out=dv[here])
+        weights = _weights(bias[rows, some], q[here], k[here], call.scale)
         change = torch.bmm(given[here], v[here].mT, out=whole[here])
+        if kept is None:
+            torch.bmm(weights.mT, given[here], out=dv[here])
+        else:
+            keeps = kept.flatten(0, 1)[here]
+            torch.bmm((weights * keeps).mT, given[here], out=dv[here])
+            change.mul_(keeps).mul_(call.larger)
         change.sub_(inner[here]).mul_(weights)
         torch.bmm(change, k[here], out=dq[here])
         torch.bmm(change.mT, q[here], out=dk[here])
-    split = [x.mul_(scale).unflatten(0, (batch, heads)) for x in (dq, dk)]
-    bias_change = whole.unflatten(0, (batch, heads)).sum_to_size(shape)
-    return split[0], split[1], dv.unflatten(0, (batch, heads)), bias_change
+    for grown, by in ((dq, call.scale), (dk, call.scale), (dv, call.larger)):
+        if by != 1.0:
+            grown.mul_(by)
+    split = [x.unflatten(0, (batch, heads)) for x in (dq, dk, dv, whole)]
+    return (*split[:3], split[3].sum_to_size(shape))
 
 
 def _portions(batch: int, heads: int, size: int) -> Iterator[tuple[slice, slice, slice]]:

@@ -5,9 +5,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from regard._backends._kept import draw_kept
 from regard._torch_private import can_look_at
-
-_STEPS = 65_536
 
 
 class Dropout(nn.Module):
@@ -50,9 +49,5 @@ class Dropout(nn.Module):
 
 def _noise(x: Tensor, p: float) -> Tensor:
     """Zero or 1 / P(keep) for every number of `x`."""
-    kept = min(max(round((1.0 - p) * _STEPS), 1), _STEPS - 1)
-    words = torch.empty((x.numel() + 3) // 4, dtype=torch.int64, device=x.device)
-    words.random_(-(2**63), None)
-    bits = words.view(torch.int16)[: x.numel()].view(x.shape)
     noise = torch.empty(x.shape, dtype=x.dtype, device=x.device)
-    return torch.lt(bits, kept - _STEPS // 2, out=noise).mul_(_STEPS / kept)
+    return noise.mul_(draw_kept(noise, p))

@@ -72,3 +72,35 @@ def test_a_written_out_bias_may_reach_beyond_the_call() -> None:
     )
     wanted = regard.attention(query, key, value, score_mod=Bias(bias[2:7, :6]))
     torch.testing.assert_close(found, wanted, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("portion", [1, 5000])
+@pytest.mark.parametrize("mask", [None, SOME])
+def test_dropped_weights_are_dropped_in_the_gradients_too(
+    portion: int, mask: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The values are columns of one, so that the output shows which weights were kept."""
+    monkeypatch.setattr(_learned_bias, "HEADS_BYTES", portion)
+    query, key, value, bias = inputs((2, 3, 5, 6))
+    eye = torch.eye(6, dtype=torch.float64).expand(2, 3, 6, 6)
+    weights = regard.attention_weights(query, key, score_mod=Bias(bias), mask=mask)
+
+    def dropped(value: Tensor) -> Tensor:
+        torch.manual_seed(3)
+        return regard.attention(
+            query, key, value, score_mod=Bias(bias), mask=mask, dropout=0.25, backend="sdpa"
+        )
+
+    ratio = (dropped(eye) / weights).nan_to_num().detach()
+    assert torch.equal(ratio > 0.5, (ratio - 4 / 3).abs() < 1e-9) and (ratio < 0.5).any()
+    found = torch.autograd.grad(dropped(value).pow(3).sum(), (query, key, value, bias))
+    true = torch.autograd.grad(((weights * ratio) @ value).pow(3).sum(), (query, key, value, bias))
+    for mine, wanted in zip(found, true, strict=True):
+        torch.testing.assert_close(mine, wanted, rtol=0, atol=1e-12)
+
+
+def test_a_second_derivative_of_dropped_weights_is_refused() -> None:
+    query, key, value, bias = inputs((2, 3, 5, 6))
+    output = regard.attention(query, key, value, score_mod=Bias(bias), dropout=0.25, backend="sdpa")
+    with pytest.raises(RuntimeError, match="cannot drop the same weights again"):
+        torch.autograd.grad(output.sum(), query, create_graph=True)
