@@ -262,6 +262,7 @@ def main() -> None:
     warnings.filterwarnings("ignore")
     ragged = lengths(options.texts, options.longest)
     even = [options.longest // 2] * options.texts
+    shape = {"layers": options.layers, "lengths": sorted(ragged), "rounds": options.rounds}
     rows: list[dict[str, object]] = []
     with tempfile.TemporaryDirectory() as folder:
         network(Path(folder), options.layers)
@@ -273,9 +274,8 @@ def main() -> None:
                     rows.append(row)
                     print(json.dumps(row), flush=True)
                 gc.collect()
-    shape = {"layers": options.layers, "lengths": sorted(ragged), "rounds": options.rounds}
-    if not options.dry_run:
-        print(f"written to {save('encoder', rows, shape=shape)}")
+                if not options.dry_run:
+                    print(f"written to {save('encoder', rows, shape=shape)}")
 
 
 if __name__ == "__main__":

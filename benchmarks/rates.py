@@ -25,7 +25,7 @@ from benchmarks.measure import save
 from regard._backends import _plan, sdpa
 from regard._backends._call import Call
 from regard._backends._rates import Rates, kernel_dtype, rates_of
-from regard.masks import Causal, Padding, SlidingWindow
+from regard.masks import Causal, Document, Padding, SlidingWindow
 from regard.normalizers import divide_by_sum, sparsemax
 from regard.score_mods import ALiBi
 from regard.scores import Cosine, FeatureMapDot, NegativeSquaredDistance
@@ -94,6 +94,8 @@ def _others(batch: int, heads: int, length: int) -> Parts:
         "padding": {"mask": padding},
         "causal, padding": {"mask": Causal() & padding},
         "window 16, padding": {"mask": near & padding},
+        **{f"documents of {n}": {"mask": _documents(length, n)} for n in (4, 16, 64)},
+        "documents of 16, causal": {"mask": _documents(length, 16) & Causal()},
         "cosine": {"score": Cosine()},
         "window 16, cosine": {"mask": near, "score": Cosine()},
         "window 16, distance": {"mask": near, "score": NegativeSquaredDistance()},
@@ -106,6 +108,13 @@ def _others(batch: int, heads: int, length: int) -> Parts:
         "linear, padding": {**linear, "mask": padding},
         "sparsemax": {"normalizer": sparsemax},
     }
+
+
+def _documents(length: int, mean: int) -> Document:
+    """Documents that are, in turn, shorter and longer than the mean by half of it."""
+    pair = torch.tensor([mean // 2, mean + mean // 2])
+    many = pair.repeat(length // mean + 1)
+    return Document(torch.arange(len(many)).repeat_interleave(many)[:length])
 
 
 def seconds_of(run: Callable[[], object]) -> float:

@@ -23,7 +23,8 @@ from regard._backends._structure import conjuncts
 from regard._torch_private import can_look_at, surely
 from regard.masks import Causal, Document
 
-STEPS = 4  # operations for each call of the kernel: three slices, and their place in the output
+CUTTING = 16  # operations before the first document is met
+STEPS = 7  # operations for each call of the kernel: its slices, and their place in the output
 
 
 masks_first = False
@@ -79,7 +80,7 @@ def seconds(call: Call, rates: Rates) -> float:
     pairs, pieces = sum(row.pairs for row in rows), sum(len(row.groups) for row in rows)
     shared = call.query.shape[0] if len(rows) == 1 else 1  # sequences that are cut alike
     documents = max(1, sum(count for row in rows for count, _ in row.groups))
-    masked, steps, numbers = 0, pieces * STEPS, 4 * call.query.numel()
+    masked, steps, numbers = 0, CUTTING + pieces * STEPS, 4 * call.query.numel()
     if call.score_mod is not None or not _is_triangle(call):
         more, written = mask_work(call, pairs)
         masked, steps, numbers = pairs, steps + pieces * more, numbers + written

@@ -283,6 +283,15 @@ def test_what_one_document_holds_never_reaches_another(ids: str, bad: float, wit
     )
 
 
+def test_what_is_hidden_within_a_document_stays_hidden() -> None:
+    query, key, value = (torch.randn(2, 2, 13, 4) for _ in range(3))
+    mask = documents(IDS["three"], Dense(torch.arange(13)[None] != 3))
+    wanted = regard.attention(query, key, value, mask=mask, backend="reference")
+    key[:, :, 3], value[:, :, 3] = math.nan, math.inf
+    found = regard.attention(query, key, value, mask=mask, backend="packed")
+    assert_same({"output": found}, {"output": wanted}, 1e-5)
+
+
 # linear: feature maps and sums
 
 

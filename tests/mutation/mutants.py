@@ -205,6 +205,22 @@ MUTANTS = [
         "shown = 1 if is_relative(call.mask) and not sticks_out else at.count", "shown = 1",
     ),
     Mutant(
+        "packed forgets its triangle", "_backends/packed.py",
+        "is_causal = bool(_within(call))", "is_causal = False",
+    ),
+    Mutant(
+        "packed puts tokens back in the order it took them", "_backends/packed.py",
+        "row.order.argsort()", "row.order",
+    ),
+    Mutant(
+        "packed takes documents in pieces for several", "_backends/packed.py",
+        "if len(set(names.tolist())) < len(names):", "if False:",
+    ),
+    Mutant(
+        "packed keeps apart what else is hidden", "_backends/packed.py",
+        "return not _within(call)", "return True",
+    ),
+    Mutant(
         "a window or anything is a window", "_backends/_structure.py",
         "return None if a is None or b is None else max(a, b)",
         "return b if a is None else a if b is None else max(a, b)",
