@@ -271,7 +271,7 @@ ROWS: dict[str, TaskRow] = {
         ),
         TaskRow(
             "masked_lm",
-            ("text.txt", "".join(f"{a} {b} {a}\n" for a, b in PAIRS)),
+            ("text.txt", "".join(f"{a} {b} {a}\n" for a, b in PAIRS * 6)),
             (
                 "bert_masked_lm",
                 {"embed_dim": 4, "num_heads": 2, "ff_dim": 4, "layers": 1, "dropout": 0.0},
