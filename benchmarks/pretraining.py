@@ -118,12 +118,11 @@ def main() -> None:
     settings = assignments(options.settings)
     for kind in options.kinds.split(","):
         found = KINDS[kind](options.data, options.out, settings)
-        name = "pretraining" if kind == "masked_lm" else "pretraining_t5"
         # Read after training: another kind may have been saved meanwhile.
-        rows = [row for row in rows_of(name) if row["kind"] != kind]
+        rows = [row for row in rows_of("pretraining") if row["kind"] != kind]
         rows.append({"kind": kind, "settings": settings, **found})
         print(rows[-1], flush=True)
-        save(name, rows)
+        save("pretraining", rows)
 
 
 if __name__ == "__main__":
