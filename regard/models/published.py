@@ -43,6 +43,8 @@ FAMILIES = {
 """`model_type` in a Hugging Face folder → what is known of the family."""
 
 CONFIG = "config.json"
+THEIR_WORDS = ("architectures", "transformers_version", "hidden_size", "n_embd", "d_model")
+"""One of which stands in every `config.json` of Hugging Face, also in old ones of no model_type."""
 
 
 def family_named(model_type: Any) -> Family:
@@ -69,17 +71,17 @@ def is_published(entries: Any) -> bool:
     return (
         isinstance(entries, dict)
         and "format" not in entries
-        and (
-            entries.get("model_type") in FAMILIES
-            or any(key in entries for key in ("architectures", "transformers_version"))
-        )
+        and (entries.get("model_type") in FAMILIES or any(key in entries for key in THEIR_WORDS))
     )
 
 
 def read_entries(folder: Path) -> Any:
     """What `config.json` says; raises `ValueError` with its path when it is damaged."""
     path = folder / CONFIG
-    content = read_file(path)
+    try:
+        content = read_file(path)
+    except FileNotFoundError:
+        raise FileNotFoundError(f"there is no {CONFIG} in {folder}") from None
     try:
         return read_json(content)
     except ValueError as error:

@@ -15,12 +15,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from regard._io.hub import local
 from regard._io.manifest import NAME as MANIFEST
 from regard.config import Config
 from regard.data.encoding.tokenizer import Tokenizer
 from regard.errors import UsageError
 from regard.models import MODELS
 from regard.models.published import CONFIG, is_published, read_entries
+from regard.models.stored_tensors import stored_tensors
 from regard.models.weights import shared_names
 from regard.run.fine_tuning import Published
 from regard.run.given_tokens import with_tokens
@@ -116,14 +118,16 @@ class Origin:
 def origin_of(path: str) -> Origin | Published:
     """A run or the folder of a model to begin with; raises `UsageError` where that is none.
 
-    A Hugging Face folder is one, too.
+    A Hugging Face folder is one, too, and `hf:owner/name`.
     """
     try:
-        if (Path(path) / CONFIG).is_file() and is_published(read_entries(Path(path))):
-            published = Published(path, Path(path))
+        given = local(path)
+        if (given / CONFIG).is_file() and is_published(read_entries(given)):
+            stored_tensors(given)
+            published = Published(path, given)
             published.require_tokens()
             return published
-        folder, predictor = read_model(Path(path), lambda each: (each, load_predictor(each)))
+        folder, predictor = read_model(given, lambda each: (each, load_predictor(each)))
     except (ValueError, OSError) as error:
         raise UsageError(f"{path} is nothing to begin with: {error}") from None
     config = getattr(predictor.model, "config", None)
