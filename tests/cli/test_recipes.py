@@ -42,6 +42,7 @@ SHORT = {
     "text_to_text": "extra_length=5",
     "span_corruption": "length=6",
     "permutation_lm": "block=6",
+    "masked_lm": "block=6",
     "language_model": "length=5",
 }
 
