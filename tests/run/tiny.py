@@ -20,7 +20,11 @@ BLOCKS = {"embed_dim": 8, "num_heads": 2, "ff_dim": 8, "layers": 1}
 SMALL: dict[str, dict[str, Any]] = {
     "transformer": {**BLOCKS, **CHARACTERS},
     "t5": {**BLOCKS, **CHARACTERS, "head_dim": 3},
-    "t5_pretraining": {**BLOCKS, **CHARACTERS, "head_dim": 3, "length": 8, "batch_size": 4},
+    "t5_pretraining": {
+        **{**BLOCKS, **CHARACTERS, "head_dim": 3, "length": 8, "batch_size": 4},
+        # Distances of so short texts that are not told one by one.
+        **{"buckets": 4, "max_distance": 6},
+    },
     "summarize": {**BLOCKS, **CHARACTERS, "head_dim": 3, "longest": 512},
     "rnnsearch": {**RECURRENT, **CHARACTERS, "maxout_dim": 4, "attention_dim": 5},
     "luong": {**RECURRENT, **CHARACTERS},
