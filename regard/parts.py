@@ -86,6 +86,9 @@ MASKS: dict[str, Any] = {
     "block": Block,
     "prefix": Prefix,
 }
+MOST = 2**24
+"""Of a whole number in a part's name: positions, keys, widths."""
+
 ROLES: dict[str, dict[str, Any]] = {
     "score": SCORES,
     "normalizer": NORMALIZERS,
@@ -270,6 +273,7 @@ def _check(role: str, spelled: Spelled) -> None:
         takes = ", ".join(inspect.signature(kind).parameters) or "nothing"
         raise ValueError(f"{role} {spelled}: {error}; it takes {takes}") from None
     _require_numbers(role, spelled, bound.arguments, Dims.__dataclass_fields__)
+    _require_reasonable(role, spelled, bound.arguments)
     if kind is Chain:
         for each in map(_as_call, spelled.args):
             _check(role, each)
@@ -291,6 +295,15 @@ def _require_numbers(
     if lacking:
         example = f"{spelled.name}({', '.join(f'{name}=8' for name in lacking)})"
         raise ValueError(f"{role} {spelled.name} needs {', '.join(lacking)}: write {example}")
+
+
+def _require_reasonable(role: str, spelled: Spelled, given: Mapping[str, Any]) -> None:
+    """Raise `ValueError` for a whole number that could only take all memory there is."""
+    for name, value in given.items():
+        if type(value) is int and abs(value) > MOST:
+            raise ValueError(
+                f"{role} {spelled.name} has {name} {shown(value)}; at most {MOST:,} is built"
+            )
 
 
 def _as_call(value: Any) -> Spelled:

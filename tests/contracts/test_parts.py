@@ -282,3 +282,9 @@ def part_of_file(entry: dict[str, str]) -> str:
 def test_an_own_part_that_is_not_there_is_refused(text: str, why: str) -> None:
     with pytest.raises(ValueError, match=why):
         part_at(text, "score")
+
+
+@pytest.mark.parametrize("text", ["location(num_keys=5555555555)", "location(8, 5555555555)"])
+def test_a_number_that_takes_all_memory_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"has \w+ 5555555555; at most 16,777,216 is built"):
+        part("score", text, Dims(8, 8, 8, 2))
