@@ -22,3 +22,10 @@ def test_a_sample_is_read_as_the_page_says(tmp_path: Path, name: str, task: str,
     (tmp_path / name).write_text(text)
     corpus = read(str(tmp_path / name))
     assert corpus.task == task
+
+
+def test_what_is_said_of_data_holds_nothing_that_a_terminal_obeys(tmp_path: Path) -> None:
+    rows = "".join(f"a film {n},e\x1bins\na book {n},zwei\n" for n in range(30))
+    (tmp_path / "data.csv").write_text("text,la\x1bbel\n" + rows)
+    said = read(str(tmp_path / "data.csv")).description
+    assert "\x1b" not in said and r"e\x1bins" in said

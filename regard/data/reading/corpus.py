@@ -102,7 +102,9 @@ def describe_corpus(
     """What was read, line by line."""
     plain = [one_line(name.split(".")[-1]) for name in names]
     columns = schema.between.join(plain)
-    lines = [f"read as {schema.task} ({columns}): {', '.join(counts)}", *notes]
+    # What is said of data may hold names of it.
+    said = (one_line(line) for note in notes for line in note.split("\n"))
+    lines = [f"read as {schema.task} ({columns}): {', '.join(counts)}", *said]
     for number, example in enumerate(examples, 1):
         cells = zip(plain, example, strict=True)
         lines += [f"  {number}. " + "  |  ".join(f"{name}: {_shown(cell)}" for name, cell in cells)]
