@@ -6,6 +6,7 @@ from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Any
 
+from regard._printable import printable
 from regard.data.reading.text_encoding import AUTO
 from regard.data.schema import Cell, Schema
 
@@ -103,7 +104,7 @@ def describe_corpus(
     plain = [one_line(name.split(".")[-1]) for name in names]
     columns = schema.between.join(plain)
     # What is said of data may hold names of it.
-    said = (one_line(line) for note in notes for line in note.split("\n"))
+    said = (printable(line) for note in notes for line in note.split("\n"))
     lines = [f"read as {schema.task} ({columns}): {', '.join(counts)}", *said]
     for number, example in enumerate(examples, 1):
         cells = zip(plain, example, strict=True)
