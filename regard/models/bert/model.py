@@ -3,7 +3,6 @@
 from dataclasses import replace
 from typing import Any, ClassVar
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -19,10 +18,11 @@ from regard.layers import (
 from regard.models.attention import Attends, maker, named
 from regard.models.bert.config import BertConfig
 from regard.models.first_weights import start_normal
+from regard.models.segment_encoder import SegmentEncoder
 from regard.sequences import Packed, Sequences
 
 
-class Bert(nn.Module):
+class Bert(SegmentEncoder):
     """Read texts in both directions at once.
 
         x = norm(E[token] + P[position] + S[segment])
@@ -64,33 +64,9 @@ class Bert(nn.Module):
         self.config: Any = replace(config, attention=attention)
         start_normal(self, config.init_std)
 
-    def forward(self, source: Sequences | Packed) -> Float[Tensor, "batch len embed_dim"]:
-        """What becomes of each token; zeros where there is none."""
-        return source.zero_padding(self.encoder(self.embedding(source), source.mask))
-
-    def summary(
-        self, states: Float[Tensor, "batch len embed_dim"], source: Sequences | Packed
-    ) -> Float[Tensor, "rows embed_dim"]:
-        """One vector for each text, `tanh(W x_1 + b)` of its first token (`[CLS]`)."""
-        first = source.first(states)
-        return first if self.pooler is None else torch.tanh(self.pooler(first))
-
-    def summarizing(
-        self, x: Float[Tensor, "batch len width"], source: Sequences
-    ) -> Float[Tensor, "batch width"]:
-        """Of each text the row of the token that `summary` reads."""
-        return source.first(x)
-
-    def states(self, source: Sequences | Packed) -> list[Tensor]:
-        """The embedded tokens, then what each layer makes of them."""
-        x = self.embedding(source)
-        return [x, *self.encoder.states(x, source.mask)]
-
-    def weights(
-        self, source: Sequences | Packed
-    ) -> Float[Tensor, "layers batch heads q_len k_len"]:
-        """The exact weights of the self-attention, in every layer and head."""
-        return self.encoder.weights(self.embedding(source), source.mask)
+    def embedded(self, source: Sequences | Packed) -> Float[Tensor, "batch len embed_dim"]:
+        """The tokens as vectors that know their place and their segment."""
+        return self.embedding(source)
 
 
 def _block(config: BertConfig, attend: Any) -> Any:

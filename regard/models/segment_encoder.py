@@ -1,0 +1,52 @@
+"""What encoders of BERT's kind have in common: a stack behind an embedding, and its first token."""
+
+from abc import abstractmethod
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from regard.layers import Stack
+from regard.sequences import Packed, Sequences
+
+
+class SegmentEncoder(nn.Module):
+    """The base: `encoder` reads what `embedded` says of the tokens, in both directions at once.
+
+    A network that sums texts up has a `pooler`.
+    """
+
+    encoder: Stack
+    pooler: nn.Linear | None
+
+    @abstractmethod
+    def embedded(self, source: Sequences | Packed) -> Float[Tensor, "batch len embed_dim"]:
+        """What the first block reads."""
+
+    def forward(self, source: Sequences | Packed) -> Float[Tensor, "batch len embed_dim"]:
+        """What becomes of each token; zeros where there is none."""
+        return source.zero_padding(self.encoder(self.embedded(source), source.mask))
+
+    def summary(
+        self, states: Float[Tensor, "batch len embed_dim"], source: Sequences | Packed
+    ) -> Float[Tensor, "rows embed_dim"]:
+        """One vector for each text, `tanh(W x_1 + b)` of its first token (`[CLS]`)."""
+        first = source.first(states)
+        return first if self.pooler is None else torch.tanh(self.pooler(first))
+
+    def summarizing(
+        self, x: Float[Tensor, "batch len width"], source: Sequences
+    ) -> Float[Tensor, "batch width"]:
+        """Of each text the row of the token that `summary` reads."""
+        return source.first(x)
+
+    def states(self, source: Sequences | Packed) -> list[Tensor]:
+        """The embedded tokens, then what each block makes of them."""
+        x = self.embedded(source)
+        return [x, *self.encoder.states(x, source.mask)]
+
+    def weights(
+        self, source: Sequences | Packed
+    ) -> Float[Tensor, "layers batch heads q_len k_len"]:
+        """The exact weights of the self-attention, in every block and head."""
+        return self.encoder.weights(self.embedded(source), source.mask)
