@@ -14,8 +14,9 @@ from regard.config import Config, Count, LargeCount
 from regard.data.encoding.token_settings import Characters, Tokens, texts_of
 from regard.data.feeding.batching import by_rows
 from regard.data.reading.corpus import Corpus
+from regard.tasks.drawn_text import DrawnText
 from regard.tasks.fused_loss import summed_cross_entropy
-from regard.tasks.permutation_lm.coder import OrderCoder, OrderedText, OrderedTexts
+from regard.tasks.permutation_lm.coder import OrderCoder, OrderedTexts
 from regard.tasks.permutation_lm.predictor import OrderedGapFiller
 from regard.tasks.permutation_lm.schema import SCHEMA
 from regard.tasks.task import Part, Record, Task
@@ -92,7 +93,7 @@ class PermutationLM(Task):
         if self.stream is not None:
             return self.stream(epoch)
         shift = int(np.random.default_rng([self.seed, epoch]).integers(self.coder.block))
-        text: OrderedText = self.data.examples["train"]
+        text: DrawnText = self.data.examples["train"]
         return Part(self.coder, text.drawn(self.seed, epoch, shift=shift))
 
     def plan(self, lengths: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
@@ -120,7 +121,7 @@ class PermutationLM(Task):
         """The beginnings of the first blocks of the validation text, a token in the middle gone."""
         if "valid" not in self.data.examples:
             return []
-        text: OrderedText = self.data.examples["valid"]
+        text: DrawnText = self.data.examples["valid"]
         decode = self.coder.tokenizer.decode
         rows = [block[:SHOWN].tolist() for block in text.blocks(np.arange(min(count, len(text))))]
         middles = [len(row) // 2 for row in rows]

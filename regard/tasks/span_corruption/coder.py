@@ -1,70 +1,25 @@
 """What span corruption learns from its text: tokens, the sentinels behind them, and blocks."""
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import groupby
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from regard.config import Count, LargeCount, Positive, Share
 from regard.data.encoding.ragged import Ragged
-from regard.data.encoding.token_settings import texts_of
-from regard.data.encoding.token_stream import TokenStream
 from regard.data.encoding.tokenizer import Tokenizer
-from regard.tasks.exchange import said
+from regard.tasks.drawn_text import DrawnText, DrawnTextCoder
 from regard.tasks.seq2seq import Seq2SeqBatch
 from regard.tasks.span_corruption.corruption import Corruption, corrupted
 
-TOKENIZER = "tokenizer.json"
 SENTINEL = re.compile(r"<extra_id_(\d{1,4})>")
 
 
 @dataclass(frozen=True, eq=False)
-class CorruptedText:
-    """A stream of tokens in blocks, from each of which spans are left out.
-
-    Args:
-        seed: decides, with the number of a block, which spans.
-        shift: where the first block begins.
-    """
-
-    stream: TokenStream
-    block: int
-    seed: tuple[int, ...] = (0,)
-    shift: int = 0
-
-    def __len__(self) -> int:
-        return len(self.starts)
-
-    @property
-    def starts(self) -> np.ndarray:
-        """Where the blocks begin."""
-        last = len(self.stream) - self.block
-        return np.arange(min(self.shift, last), last + 1, self.block)
-
-    @property
-    def lengths(self) -> np.ndarray:
-        """The length of each block, all the same."""
-        return np.full((len(self), 1), self.block)
-
-    def blocks(self, rows: np.ndarray) -> np.ndarray:
-        """The tokens of these blocks."""
-        return self.stream.blocks(self.starts[rows], self.block)
-
-    def generator(self, row: int) -> np.random.Generator:
-        """What draws the spans of a block."""
-        return np.random.default_rng([*self.seed, row])
-
-    def drawn(self, *seed: int, shift: int) -> "CorruptedText":
-        """The same text in other blocks, of which other spans are left out."""
-        return replace(self, seed=seed, shift=shift)
-
-
-@dataclass(frozen=True, eq=False)
-class SpanCoder:
+class SpanCoder(DrawnTextCoder):
     """The tokenizer of a text, the sentinels, and how the text is corrupted.
 
     The sentinels are numbered behind the tokens, `<extra_id_0>` last, as published.
@@ -77,6 +32,9 @@ class SpanCoder:
 
     Raises `ValueError` for fewer sentinels than a block has spans.
     """
+
+    kinds = {"length": LargeCount, "density": Share, "span": Positive, "sentinels": Count}
+    shortens = "length"
 
     tokenizer: Tokenizer
     length: int = 512
@@ -120,22 +78,7 @@ class SpanCoder:
             "max_length": 2 * self.length + 1,
         }
 
-    def encode(self, splits: Mapping[str, Any], place: Path) -> dict[str, CorruptedText]:
-        """Each split as one stream of tokens, in files under `place`."""
-        for split, rows in splits.items():
-            TokenStream.encode(texts_of(rows, "text"), self.tokenizer, place / split)
-        return self.opened(splits, place)
-
-    def opened(self, splits: Mapping[str, Any], place: Path) -> dict[str, CorruptedText]:
-        """What `encode` wrote."""
-        return {split: self._text(split, TokenStream.load(place / split)) for split in splits}
-
-    def encode_rows(self, rows: Sequence[Mapping[str, str]]) -> CorruptedText:
-        """Texts as they come from a stream, joined."""
-        values = self.tokenizer.encode([row["text"] for row in rows]).values
-        return self._text("streamed", TokenStream(values.astype(np.int32)))
-
-    def collate(self, examples: CorruptedText, rows: np.ndarray) -> Seq2SeqBatch:
+    def collate(self, examples: DrawnText, rows: np.ndarray) -> Seq2SeqBatch:
         """These blocks as a batch: what is left of them, and what is not."""
         pairs = [
             corrupted(block, self.corruption.mask(self.block, examples.generator(row)), self.marks)
@@ -184,34 +127,8 @@ class SpanCoder:
             for number in numbers
         ]
 
-    def save(self, folder: Path) -> list[str]:
-        """Write the tokenizer."""
-        self.tokenizer.save(folder / TOKENIZER)
-        return [TOKENIZER]
-
-    def entries(self) -> dict[str, Any]:
-        """What `task.json` says."""
-        return {name: getattr(self, name) for name in KINDS}
-
-    @classmethod
-    def load(cls, folder: Path, entries: Mapping[str, Any]) -> "SpanCoder":
-        """What `save` wrote; raises `ValueError` when a file is damaged."""
-        known = said(folder, entries, KINDS, list(KINDS))
-        return cls(Tokenizer.load(folder / TOKENIZER), **known)
-
     def _spelled(self, number: int) -> str:
         return f"<extra_id_{len(self.tokenizer) + self.sentinels - 1 - number}>"
 
     def _text_of(self, numbers: Sequence[int]) -> str:
         return self.tokenizer.decode(numbers)
-
-    def _text(self, split: str, stream: TokenStream) -> CorruptedText:
-        if len(stream) < self.block:
-            raise ValueError(
-                f"the {split} text has {len(stream)} tokens, a block takes {self.block}; give "
-                "more text or a smaller length"
-            )
-        return CorruptedText(stream, self.block)
-
-
-KINDS = {"length": LargeCount, "density": Share, "span": Positive, "sentinels": Count}

@@ -13,8 +13,9 @@ from regard.config import Between, Config, Count, LargeCount, Share
 from regard.data.encoding.token_settings import BPE, Tokens, texts_of
 from regard.data.feeding.batching import by_rows
 from regard.data.reading.corpus import Corpus
+from regard.tasks.drawn_text import DrawnText
 from regard.tasks.seq2seq import Seq2SeqBatch, seq2seq_loss, seq2seq_nll
-from regard.tasks.span_corruption.coder import CorruptedText, SpanCoder
+from regard.tasks.span_corruption.coder import SpanCoder
 from regard.tasks.span_corruption.predictor import GapFiller
 from regard.tasks.span_corruption.schema import SCHEMA
 from regard.tasks.task import Part, Record, Task
@@ -96,7 +97,7 @@ class SpanCorruption(Task):
         if self.stream is not None:
             return self.stream(epoch)
         rng = np.random.default_rng([self.seed, epoch])
-        text: CorruptedText = self.data.examples["train"]
+        text: DrawnText = self.data.examples["train"]
         shift = int(rng.integers(self.coder.block))
         return Part(self.coder, text.drawn(self.seed, epoch, shift=shift))
 
@@ -123,7 +124,7 @@ class SpanCorruption(Task):
         """The first blocks of the validation text with their gaps, and without."""
         if "valid" not in self.data.examples:
             return []
-        text: CorruptedText = self.data.examples["valid"]
+        text: DrawnText = self.data.examples["valid"]
         rows = np.arange(min(count, len(text)))
         read = self.coder.collate(text, rows).source.ids.tolist()
         return [
