@@ -375,12 +375,12 @@ def save_published(model: nn.Module, folder: Path) -> None:
     entries = family.their_entries(config)
     again, state = shared_names(model), model.state_dict()
     bare = entries["architectures"][0] == next(iter(family.networks))
-    tensors = {}
-    for rule in family.rules(config, "" if bare else family.prefix):
+    tensors, rules = {}, family.rules(config, "" if bare else family.prefix)
+    for rule in rules:
         parts = rule.edit.split(state[rule.ours])
         for name, part in zip(rule.theirs, parts, strict=True):
             tensors[name] = part.clone(memory_format=torch.contiguous_format)
-    covered = {rule.ours for rule in family.rules(config, family.prefix)} | again.keys()
+    covered = {rule.ours for rule in rules} | again.keys()
     if left := state.keys() - covered:
         raise ValueError(f"Hugging Face has no word for the weights {', '.join(sorted(left))}")
     text = json.dumps({**entries, "dtype": _dtype(state)}, indent=2) + "\n"

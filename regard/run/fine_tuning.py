@@ -23,7 +23,7 @@ from regard.models.published import (
     labels_of,
     published_tensors,
 )
-from regard.run.given_tokens import with_tokens
+from regard.run.given_tokens import WithTokens
 from regard.run.settings import Table, defaults, flat, settings_of
 from regard.tasks import task_class
 from regard.tasks.task import Task
@@ -185,7 +185,7 @@ class Published:
 
         Raises `ValueError` for texts that are longer than the positions reach.
         """
-        coder = kind.learn(corpus, with_tokens(settings, [self.tokenizer]))
+        coder = kind.learn(corpus, WithTokens(settings, [self.tokenizer]))
         name = "longest" if "longest" in _fields(kind.name) else "block"
         if self.positions is not None and coder.reach > self.positions:
             raise ValueError(

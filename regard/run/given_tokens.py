@@ -6,12 +6,7 @@ from typing import Any
 from regard.data.encoding.tokenizer import Tokenizer
 
 
-def with_tokens(settings: Any, known: Sequence[Tokenizer]) -> Any:
-    """Settings of a task with tokens that are known, where otherwise they would be learned."""
-    return _WithTokens(settings, known)
-
-
-class _WithTokens:
+class WithTokens:
     """Settings of a task with tokens that are known, where otherwise they would be learned."""
 
     def __init__(self, settings: Any, known: Sequence[Tokenizer]) -> None:

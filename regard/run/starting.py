@@ -25,7 +25,7 @@ from regard.models.published import CONFIG, is_published, read_entries
 from regard.models.stored_tensors import stored_tensors
 from regard.models.weights import shared_names
 from regard.run.fine_tuning import Published
-from regard.run.given_tokens import with_tokens
+from regard.run.given_tokens import WithTokens
 from regard.run.loading import load_predictor, read_model
 from regard.run.older import upgraded_sections
 from regard.run.settings import Settings, Table, flat, read_toml, settings_of
@@ -103,7 +103,7 @@ class Origin:
 
     def coder(self, kind: type[Task], corpus: Any, settings: Any) -> Any:
         """The coder of another corpus, with the tokens of this one."""
-        return kind.learn(corpus, with_tokens(settings, tokenizers_of(self.predictor.coder)))
+        return kind.learn(corpus, WithTokens(settings, tokenizers_of(self.predictor.coder)))
 
     def held(self, model: Any) -> dict[str, Tensor]:
         """Its weights, by their names in the new network, which are the same."""
