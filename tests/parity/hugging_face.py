@@ -39,6 +39,11 @@ def random_network(kind: Any, config: Any, seed: int = 0, spread: float = 0.1) -
     return model
 
 
+def flipped(changes: Mapping[str, Any]) -> str:
+    """The options of theirs that a test changes, as its name."""
+    return ", ".join(f"{key}={value}" for key, value in changes.items()) or "usual"
+
+
 def loaded(theirs: Any, folder: Path, **options: Any) -> Any:
     """Ours, from the folder that theirs is saved in."""
     theirs.save_pretrained(folder)

@@ -13,6 +13,7 @@ from tests.parity.hugging_face import (
     MASK,
     PADDED,
     VOCAB,
+    flipped,
     loaded,
     near,
     near_where_real,
@@ -67,10 +68,6 @@ HEADS = {
 
 def config(**changes: Any) -> Any:
     return transformers.AlbertConfig(**{**TINY, **changes})
-
-
-def flipped(changes: dict[str, Any]) -> str:
-    return ", ".join(f"{key}={value}" for key, value in changes.items()) or "usual"
 
 
 @pytest.mark.parametrize("changes", FLIPS, ids=flipped)

@@ -12,6 +12,7 @@ from tests.parity.hugging_face import (
     MASK,
     PADDED,
     VOCAB,
+    flipped,
     loaded,
     near,
     near_where_real,
@@ -60,10 +61,6 @@ HEADS = {
 
 def config(**changes: Any) -> Any:
     return transformers.BertConfig(**{**TINY, **changes})
-
-
-def flipped(changes: dict[str, Any]) -> str:
-    return ", ".join(f"{key}={value}" for key, value in changes.items()) or "usual"
 
 
 @pytest.mark.parametrize("changes", FLIPS, ids=flipped)

@@ -14,6 +14,7 @@ from tests.parity.hugging_face import (
     MASK,
     PADDED,
     VOCAB,
+    flipped,
     loaded,
     near,
     near_where_real,
@@ -57,10 +58,6 @@ ASKED = {"input_ids": PADDED.ids, "attention_mask": MASK.long()}
 
 def config(**changes: Any) -> Any:
     return transformers.LlamaConfig(**{**TINY, **changes})
-
-
-def flipped(changes: dict[str, Any]) -> str:
-    return ", ".join(f"{key}={value}" for key, value in changes.items()) or "usual"
 
 
 @pytest.mark.parametrize("changes", FLIPS, ids=flipped)

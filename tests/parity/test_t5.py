@@ -38,6 +38,7 @@ from tests.parity.hugging_face import (
     MASK,
     PADDED,
     VOCAB,
+    flipped,
     gradients_like_theirs,
     loaded,
     near,
@@ -94,10 +95,6 @@ def conditional(folder: Path, **changes: Any) -> tuple[Any, Any]:
     """Theirs that writes, and ours from its folder."""
     theirs = random_network(transformers.T5ForConditionalGeneration, config(**changes))
     return theirs, loaded(theirs, folder)
-
-
-def flipped(changes: dict[str, Any]) -> str:
-    return ", ".join(f"{key}={value}" for key, value in changes.items()) or "usual"
 
 
 def near_layers(found: Any, wanted: Any, what: str) -> None:

@@ -14,6 +14,7 @@ import regard
 from regard.layers import PatchEmbedding
 from regard.models import vit
 from tests.parity.hugging_face import (
+    flipped,
     gradients_like_theirs,
     loaded,
     near,
@@ -80,10 +81,6 @@ def images_for(theirs: Any, count: int = 3) -> Tensor:
     size = theirs.config.image_size
     sides = [size, size] if isinstance(size, int) else [*size]
     return torch.randn(count, theirs.config.num_channels, *sides)
-
-
-def flipped(changes: dict[str, Any]) -> str:
-    return ", ".join(f"{key}={value}" for key, value in changes.items()) or "usual"
 
 
 def as_written(name: str) -> str:

@@ -15,6 +15,7 @@ from tests.parity.hugging_face import (
     MASK,
     PADDED,
     VOCAB,
+    flipped,
     loaded,
     near,
     near_where_real,
@@ -63,10 +64,6 @@ PLACES = torch.tensor([[3, 6, 4, 1, 7], [0, 4, 7, 5, 3]])
 
 def config(**changes: Any) -> Any:
     return transformers.XLNetConfig(**{**TINY, **changes})
-
-
-def flipped(changes: dict[str, Any]) -> str:
-    return ", ".join(f"{key}={value}" for key, value in changes.items()) or "usual"
 
 
 every_flag = pytest.mark.parametrize("changes", FLIPS, ids=flipped)
