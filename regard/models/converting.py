@@ -20,7 +20,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from regard._io.files import read_file, read_json, write_whole, written_whole
+from regard._io.files import read_file, write_whole, written_whole
 from regard._io.leftovers import temporary_name
 from regard._nearest import nearest
 from regard._printable import shortened, shown
@@ -34,7 +34,7 @@ from regard.models.published import (
     read_entries,
     rules_of,
 )
-from regard.models.stored_tensors import INDEX, MOST_SHARDS, PICKLES, WEIGHTS, in_hub_cache
+from regard.models.stored_tensors import INDEX, PICKLES, WEIGHTS, indexed_files, leads_elsewhere
 
 COPIED = (
     *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"),
@@ -43,7 +43,6 @@ COPIED = (
 )
 """Files that are taken along as they are."""
 MOST_COPIED = 256 * 2**20
-SHARD_NAME = re.compile(r"[A-Za-z0-9._-]+\.bin")
 MOST_AGAIN = 4
 """How many times as large as the pickles the tensors may be: shared ones are written apart."""
 
@@ -113,7 +112,8 @@ def _pickles(folder: Path) -> list[Path]:
     """The files that hold the tensors, in order."""
     one, index = (folder / name for name in PICKLES)
     if index.exists():
-        return _shards(folder, index)
+        files = sorted(set(indexed_files(folder, index.name, ".bin").values()))
+        return [_beside(folder, file) for file in files]
     if one.exists():
         return [_beside(folder, one.name)]
     if (folder / WEIGHTS).exists() or (folder / INDEX).exists():
@@ -121,34 +121,10 @@ def _pickles(folder: Path) -> list[Path]:
     raise FileNotFoundError(f"there is no {one.name} in {folder}")
 
 
-def _shards(folder: Path, index: Path) -> list[Path]:
-    content = read_file(index)
-    try:
-        entries = read_json(content)
-        mapped = entries.get("weight_map") if isinstance(entries, dict) else None
-        if not isinstance(mapped, dict) or not mapped:
-            raise ValueError("it has no weight_map")
-        files = sorted({str(file) for file in mapped.values()})
-        if len(files) > MOST_SHARDS:
-            raise ValueError(f"it names {len(files):,} files, more than {MOST_SHARDS:,}")
-        wrong = next((file for file in files if not SHARD_NAME.fullmatch(file)), None)
-        if wrong is not None:
-            raise ValueError(f"it names {shown(wrong)}, which is no .bin file beside it")
-    except ValueError as error:
-        raise ValueError(f"{index} is damaged: {error}") from None
-    missing = [file for file in files if not (folder / file).exists()]
-    if missing:
-        raise FileNotFoundError(
-            f"{folder} lacks {len(missing)} of {len(files)} files that {index.name} names: "
-            f"{', '.join(missing[:5])}"
-        )
-    return [_beside(folder, file) for file in files]
-
-
 def _beside(folder: Path, name: str) -> Path:
     """A file of a folder; raises `ValueError` for a link that leads out of it."""
     path = folder / name
-    if path.resolve().parent != folder.resolve() and not in_hub_cache(folder, path):
+    if leads_elsewhere(folder, path):
         raise ValueError(f"{path} is a link that leads elsewhere")
     if not path.is_file():
         raise ValueError(f"{path} is no file")

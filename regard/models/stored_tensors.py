@@ -13,7 +13,7 @@ from regard.models.weights import read_head
 
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
-SHARD_NAME = re.compile(r"[A-Za-z0-9._-]+\.safetensors")
+SAFETENSORS = ".safetensors"
 MOST_SHARDS = 1000
 
 
@@ -34,7 +34,8 @@ def stored_tensors(folder: Path) -> dict[str, Stored]:
     folder of pickles.
     """
     if (folder / INDEX).exists():
-        paths, mapped = _shards(folder)
+        mapped = indexed_files(folder, INDEX)
+        paths = [folder / file for file in sorted(set(mapped.values()))]
     elif (folder / WEIGHTS).exists():
         paths, mapped = [folder / WEIGHTS], None
     elif pickle := next((name for name in PICKLES if (folder / name).exists()), None):
@@ -68,9 +69,14 @@ def stored_tensors(folder: Path) -> dict[str, Stored]:
     return found
 
 
-def _shards(folder: Path) -> tuple[list[Path], dict[str, str]]:
-    """The files that an index names, which lie beside it, and where it says each tensor is."""
-    path = folder / INDEX
+def indexed_files(folder: Path, index: str, ending: str = SAFETENSORS) -> dict[str, str]:
+    """Where an index says each tensor is, in files beside it whose names end so.
+
+    Raises `FileNotFoundError` for files that are not there, and `ValueError` for an index that is
+    damaged or names something else.
+    """
+    path, known = folder / index, re.compile(rf"[A-Za-z0-9._-]+{re.escape(ending)}")
+    what = "file" if ending == SAFETENSORS else f"{ending} file"
     content = read_file(path)
     try:
         entries = read_json(content)
@@ -81,25 +87,31 @@ def _shards(folder: Path) -> tuple[list[Path], dict[str, str]]:
         if len(files) > MOST_SHARDS:
             raise ValueError(f"it names {len(files):,} files, more than {MOST_SHARDS:,}")
         for file in files:
-            place = folder / file
-            if not SHARD_NAME.fullmatch(file):
-                raise ValueError(f"it names {shown(file)}, which is no file beside it")
-            if place.exists() and place.resolve().parent != folder.resolve():
-                # The Hub's own cache links files to a store two folders up: `load` follows that.
-                if not in_hub_cache(folder, place):
-                    raise ValueError(f"it names {shown(file)}, a link that leads elsewhere")
+            if not known.fullmatch(file):
+                raise ValueError(f"it names {shown(file)}, which is no {what} beside it")
+            if leads_elsewhere(folder, folder / file):
+                raise ValueError(f"it names {shown(file)}, a link that leads elsewhere")
         missing = [file for file in files if not (folder / file).exists()]
     except ValueError as error:
         raise ValueError(f"{path} is damaged: {error}") from None
     if missing:
         listed = ", ".join(missing[:5])
         raise FileNotFoundError(
-            f"{folder} lacks {len(missing)} of {len(files)} files that {INDEX} names: {listed}"
+            f"{folder} lacks {len(missing)} of {len(files)} files that {index} names: {listed}"
         )
-    return [folder / file for file in files], {name: str(file) for name, file in mapped.items()}
+    return {name: str(file) for name, file in mapped.items()}
 
 
-def in_hub_cache(folder: Path, place: Path) -> bool:
+def leads_elsewhere(folder: Path, place: Path) -> bool:
+    """Whether what stands in a folder is a link out of it.
+
+    The Hub's own cache links files to a store two folders up, which is followed.
+    """
+    inside = place.resolve().parent == folder.resolve()
+    return place.exists() and not inside and not _in_hub_cache(folder, place)
+
+
+def _in_hub_cache(folder: Path, place: Path) -> bool:
     """Whether a link leads to the store of the Hub's cache that the folder itself is in."""
     snapshots = folder.resolve().parent
     return snapshots.name == "snapshots" and place.resolve().parent == snapshots.parent / "blobs"
