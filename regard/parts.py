@@ -5,11 +5,13 @@ names. Nothing here imports what a file names.
 """
 
 import inspect
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Annotated, Any
 
+import torch
 from torch import Tensor, nn
 
 from regard._nearest import nearest
@@ -88,6 +90,8 @@ MASKS: dict[str, Any] = {
 }
 MOST = 2**24
 """Of a whole number in a part's name: positions, keys, widths."""
+MOST_WEIGHTS = 2**28
+"""Of a part, whatever its numbers are one by one."""
 
 ROLES: dict[str, dict[str, Any]] = {
     "score": SCORES,
@@ -300,10 +304,11 @@ def _require_numbers(
 def _require_reasonable(role: str, spelled: Spelled, given: Mapping[str, Any]) -> None:
     """Raise `ValueError` for a whole number that could only take all memory there is."""
     for name, value in given.items():
-        if type(value) is int and abs(value) > MOST:
-            raise ValueError(
-                f"{role} {spelled.name} has {name} {shown(value)}; at most {MOST:,} is built"
-            )
+        for number in value if isinstance(value, (tuple, list)) else (value,):
+            if type(number) is int and abs(number) > MOST:
+                raise ValueError(
+                    f"{role} {spelled.name} has {name} {shown(number)}; at most {MOST:,} is built"
+                )
 
 
 def _as_call(value: Any) -> Spelled:
@@ -373,9 +378,24 @@ def _made(role: str, spelled: Spelled, dims: Dims | None) -> Any:
         heads = shown(given["num_heads"])
         raise ValueError(f"{role} {spelled} is for {heads} heads, the network has {dims.num_heads}")
     try:
+        _require_room(role, spelled, kind, given)
         return kind(**given)
     except TypeError as error:
         raise ValueError(f"{role} {spelled}: {error}") from None
+
+
+def _require_room(role: str, spelled: Spelled, kind: Any, given: Mapping[str, Any]) -> None:
+    """Raise `ValueError` for reasonable numbers whose product is not: weights of a terabyte."""
+    numbers = [n for v in given.values() for n in (v if isinstance(v, (tuple, list)) else (v,))]
+    if math.prod(abs(n) for n in numbers if type(n) is int and n) <= MOST_WEIGHTS:
+        return
+    with torch.device("meta"):
+        made = kind(**given)
+    weights = made.parameters() if isinstance(made, nn.Module) else ()
+    if (count := sum(weight.numel() for weight in weights)) > MOST_WEIGHTS:
+        raise ValueError(
+            f"{role} {spelled} has {count:,} weights; at most {MOST_WEIGHTS:,} are built"
+        )
 
 
 def _spelled(role: str, part: Any, dims: Dims | None) -> Spelled:

@@ -8,7 +8,7 @@ from typing import Any
 
 from regard._io.extra import extra
 from regard.data.reading.every_row import kept_columns
-from regard.data.reading.parquet_tables import Parquet
+from regard.data.reading.parquet_tables import Parquet, parquet_file
 from regard.data.reading.separated import Separated
 from regard.data.schema import ColumnKind, Schema
 from regard.data.writing.parquet_writer import schema_of
@@ -72,7 +72,7 @@ class AnswerColumns:
         """What all columns hold: as in a Parquet file, text in files of text, else by all rows."""
         arrow, table = extra("pyarrow"), questions.table
         if isinstance(table, Parquet):
-            with extra("pyarrow.parquet").ParquetFile(table.path) as file:
+            with parquet_file(table.path) as file:
                 kept = file.schema_arrow.remove_metadata()
         elif table is None or isinstance(table, Separated):
             kept = arrow.schema([(name, arrow.string()) for name in self.kept])

@@ -1,9 +1,13 @@
 """Fuzzers of what reads people's data."""
 
+import gzip
+import io
 import json
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import openpyxl
 import pyarrow
 import pytest
 from pyarrow import parquet
@@ -39,6 +43,21 @@ def _parquet(rows: list[dict[str, object]]) -> bytes:
     return bytes(sink.getvalue())
 
 
+def _excel(rows: list[dict[str, object]]) -> bytes:
+    book, sink = openpyxl.Workbook(), io.BytesIO()
+    for row in ([*rows[0]], *([*row.values()] for row in rows)):
+        book.active.append(row)
+    book.save(sink)
+    return sink.getvalue()
+
+
+def _zipped(rows: list[dict[str, object]]) -> bytes:
+    sink = io.BytesIO()
+    with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("data.csv", _separated(rows, ","))
+    return sink.getvalue()
+
+
 TABLES: list[list[dict[str, object]]] = [ROWS, PAIRS, CHOSEN]  # type: ignore[list-item]
 
 
@@ -51,6 +70,9 @@ FORMATS: dict[str, Callable[[list[dict[str, object]]], bytes]] = {
     "tsv": lambda rows: _separated(_without_tabs(rows), "\t"),
     "jsonl": lambda rows: "".join(json.dumps(row) + "\n" for row in rows).encode(),
     "parquet": _parquet,
+    "xlsx": _excel,
+    "csv.gz": lambda rows: gzip.compress(_separated(rows, ","), mtime=0),
+    "csv.zip": _zipped,
     "txt": lambda rows: "".join(str(row) + "\n" for row in rows).encode(),
 }  # fmt: skip
 

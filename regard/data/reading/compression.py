@@ -6,7 +6,8 @@ import io
 import lzma
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -85,6 +86,16 @@ def inner_suffix(path: Path) -> str:
     return Path(inner_name(path)).suffix.lower()
 
 
+@contextmanager
+def zip_file(path: Path) -> Iterator[zipfile.ZipFile]:
+    """An archive; raises `ValueError` where it is damaged, or packed in a way of its own."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            yield archive
+    except Exception as error:  # it meets damage with whatever it trips over
+        raise ValueError(f"{path} is not a zip file that can be read: {error}") from None
+
+
 def is_packed(path: Path) -> bool:
     """Whether a file's bytes are not its text."""
     with open(path, "rb") as file:
@@ -94,19 +105,17 @@ def is_packed(path: Path) -> bool:
 
 def _unzipped(path: Path) -> BinaryIO:
     name = _only_member(path)
-    with zipfile.ZipFile(path) as archive:
-        if archive.getinfo(name).flag_bits & 1:
-            raise ValueError(f"{path} is locked with a password; unpack it first")
-        inner = cast(BinaryIO, archive.open(name))
+    with zip_file(path) as archive:
+        locked = archive.getinfo(name).flag_bits & 1
+        inner = None if locked else cast(BinaryIO, archive.open(name))
+    if inner is None:
+        raise ValueError(f"{path} is locked with a password; unpack it first")
     return cast(BinaryIO, io.BufferedReader(_Unpacked(path, inner)))
 
 
 def _only_member(path: Path) -> str:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = [info.filename for info in archive.infolist() if not info.is_dir()]
-    except zipfile.BadZipFile as error:
-        raise ValueError(f"{path} is not a zip file that can be read: {error}") from None
+    with zip_file(path) as archive:
+        names = [info.filename for info in archive.infolist() if not info.is_dir()]
     # What a Mac adds of its own.
     names = [name for name in names if not name.startswith("__MACOSX/")]
     if len(names) != 1:

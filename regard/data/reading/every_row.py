@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from itertools import dropwhile, islice
 from typing import Any
 
-from regard._io.extra import extra
 from regard._io.files import read_json
 from regard.data.reading.json_tables import JSONLines, flattened
 from regard.data.reading.lines import Line, every_line, open_text
-from regard.data.reading.parquet_tables import BATCH, Parquet, named_classes
+from regard.data.reading.parquet_tables import BATCH, Parquet, named_classes, parquet_file
 from regard.data.reading.separated import Separated, quoted_rows, says_mark
 from regard.data.reading.tables import Table
 
@@ -54,7 +53,7 @@ def kept_columns(table: Table) -> tuple[str, ...]:
     if isinstance(table, JSONLines):
         return tuple(dict.fromkeys(key for row in _of_json_lines(table) for key in row.kept))
     if isinstance(table, Parquet):
-        with extra("pyarrow.parquet").ParquetFile(table.path) as file:
+        with parquet_file(table.path) as file:
             return tuple(file.schema_arrow.names)
     return table.names
 
@@ -135,7 +134,7 @@ def _of_json_lines(table: JSONLines) -> Iterator[EveryRow]:
 
 def _of_parquet(table: Parquet) -> Iterator[EveryRow]:
     number = 0
-    with extra("pyarrow.parquet").ParquetFile(table.path) as file:
+    with parquet_file(table.path) as file:
         for batch in file.iter_batches(batch_size=BATCH):
             for entry in batch.to_pylist():
                 number += 1

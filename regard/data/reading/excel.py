@@ -1,6 +1,7 @@
 """The first sheet of an Excel workbook (`.xlsx`) that has rows."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -64,18 +65,15 @@ def _plain(cell: Any) -> Any:
     return cell.isoformat() if isinstance(cell, datetime) else cell
 
 
-class _opened:
-    """A workbook, closed at the end; raises `ValueError` for what is none."""
-
-    def __init__(self, path: Path) -> None:
-        package = extra("openpyxl")
-        try:
-            self.book = package.load_workbook(path, read_only=True, data_only=True)
-        except Exception as error:  # of a zip, of XML, of its own
-            raise ValueError(f"{path} is not an Excel file that can be read: {error}") from None
-
-    def __enter__(self) -> Any:
-        return self.book
-
-    def __exit__(self, *_: object) -> None:
-        self.book.close()
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """A workbook, closed at the end; raises `ValueError` where it, or a sheet of it, is damaged."""
+    package, book = extra("openpyxl"), None
+    try:
+        book = package.load_workbook(path, read_only=True, data_only=True)
+        yield book
+    except Exception as error:  # of a zip, of XML, of its own
+        raise ValueError(f"{path} is not an Excel file that can be read: {error}") from None
+    finally:
+        if book is not None:
+            book.close()

@@ -1,13 +1,12 @@
 """What a file is, by what is in it: one of the tables that are read, plain text, or refused."""
 
-import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from regard.data.reading.compression import inner_suffix, open_plain
+from regard.data.reading.compression import inner_suffix, open_plain, zip_file
 from regard.data.reading.excel import excel
 from regard.data.reading.json_tables import json_document, json_table
 from regard.data.reading.lexicon import Lexicon
@@ -96,11 +95,11 @@ def _beginning(path: Path, encoding: str) -> str:
 
 def _is_workbook(path: Path) -> bool:
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zip_file(path) as archive:
             return "[Content_Types].xml" in archive.namelist() and any(
                 name.startswith("xl/") for name in archive.namelist()
             )
-    except zipfile.BadZipFile:
+    except ValueError:
         return False
 
 

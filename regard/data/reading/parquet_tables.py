@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ class Parquet:
 
     def rows(self, names: Sequence[str]) -> Iterator[PlacedRow]:
         number = 0
-        with extra("pyarrow.parquet").ParquetFile(self.path) as file:
+        with parquet_file(self.path) as file:
             roots = list(dict.fromkeys(name.split(".")[0] for name in names))
             kept = [name for name in roots if name in file.schema_arrow.names] or list(names)
             for batch in file.iter_batches(batch_size=BATCH, columns=kept):
@@ -55,16 +56,23 @@ class SavedDataset:
                 yield where, named_classes(flat, names, self.classes)
 
 
-def parquet(path: Path) -> Parquet:
-    """Such a file; raises `ValueError` for one that cannot be read."""
+@contextmanager
+def parquet_file(path: Path) -> Iterator[Any]:
+    """`pyarrow`'s file; raises `ValueError` where it, or what is read of it, is damaged."""
     arrow = extra("pyarrow")
     try:
         with extra("pyarrow.parquet").ParquetFile(path) as file:
-            schema, first = file.schema_arrow, next(file.iter_batches(batch_size=1), None)
-            rows = [] if first is None else _entries(first, f"{path} row 1")
-            meta = dict(schema.metadata or {})
-    except (arrow.ArrowException, OSError) as error:
+            yield file
+    except (arrow.ArrowException, OSError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is not a Parquet file that can be read: {error}") from None
+
+
+def parquet(path: Path) -> Parquet:
+    """Such a file; raises `ValueError` for one that cannot be read."""
+    with parquet_file(path) as file:
+        schema, first = file.schema_arrow, next(file.iter_batches(batch_size=1), None)
+        rows = [] if first is None else _entries(first, f"{path} row 1")
+        meta = dict(schema.metadata or {})
     if not rows:
         raise ValueError(f"{path} has no row")
     return Parquet(path, tuple(_names(schema, rows[0])), (), _classes_in(meta))
