@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +24,7 @@ ROWS = [
     {"text": "日本語", "label": "bad"},
 ] * 4
 PAIRS = [{"source": f"one {n}", "target": f"eins {n}"} for n in range(8)]
+SAVED_AT = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 CHOSEN = [
     {"user": f"u{n % 3}", "item": f"i{n % 5}", "rating": n % 5, "timestamp": n} for n in range(20)
 ]
@@ -48,13 +50,17 @@ def _excel(rows: list[dict[str, object]]) -> bytes:
     for row in ([*rows[0]], *([*row.values()] for row in rows)):
         book.active.append(row)
     book.save(sink)
-    return sink.getvalue()
+    with zipfile.ZipFile(sink) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    return _zip({name: SAVED_AT.sub(b"2020-01-01", part) for name, part in parts.items()})
 
 
-def _zipped(rows: list[dict[str, object]]) -> bytes:
+def _zip(parts: dict[str, bytes]) -> bytes:
+    """An archive without a clock, so that a fuzzer's changes are the same tomorrow."""
     sink = io.BytesIO()
-    with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("data.csv", _separated(rows, ","))
+    with zipfile.ZipFile(sink, "w") as archive:
+        for name, part in parts.items():
+            archive.writestr(zipfile.ZipInfo(name), part, zipfile.ZIP_DEFLATED)
     return sink.getvalue()
 
 
@@ -72,7 +78,7 @@ FORMATS: dict[str, Callable[[list[dict[str, object]]], bytes]] = {
     "parquet": _parquet,
     "xlsx": _excel,
     "csv.gz": lambda rows: gzip.compress(_separated(rows, ","), mtime=0),
-    "csv.zip": _zipped,
+    "csv.zip": lambda rows: _zip({"data.csv": _separated(rows, ",")}),
     "txt": lambda rows: "".join(str(row) + "\n" for row in rows).encode(),
 }  # fmt: skip
 
