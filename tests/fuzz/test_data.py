@@ -52,7 +52,7 @@ def _excel(rows: list[dict[str, object]]) -> bytes:
     book.save(sink)
     with zipfile.ZipFile(sink) as archive:
         parts = {name: archive.read(name) for name in archive.namelist()}
-    return _zip({name: SAVED_AT.sub(b"2020-01-01", part) for name, part in parts.items()})
+    return _zip({name: SAVED_AT.sub(b"2020-01-01T00:00:00Z", part) for name, part in parts.items()})
 
 
 def _zip(parts: dict[str, bytes]) -> bytes:

@@ -111,7 +111,10 @@ def _table(path: Path, encoding: str, request: DataRequest) -> Table | None:
         history = history_table(path, encoding)
         if history:
             return history
-    return open_table(path, encoding, request.lexicon, asked, as_text)
+    table = open_table(path, encoding, request.lexicon, asked, as_text)
+    if table is not None and not table.names:
+        raise ValueError(f"{path} has no column in any row")
+    return table
 
 
 def _joined(some: Sequence[Path], table: Table, first: Path, request: DataRequest) -> Table:
