@@ -15,7 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from regard import layers, masks, normalizers, positions, score_mods, scores
+    from regard import layers, masks, normalizers, positions, score_mods, scores, vision
     from regard._attention import attention, attention_weights, plan
     from regard._partial import Partial, attention_partial, merge
     from regard.errors import CheckpointMismatch, RegardError, UnsupportedByBackend, UsageError
@@ -46,9 +46,10 @@ __all__ = [
     "score_mods",
     "scores",
     "train",
+    "vision",
 ]
 
-_FOLDERS = {"layers", "masks", "normalizers", "positions", "score_mods", "scores"}
+_FOLDERS = {"layers", "masks", "normalizers", "positions", "score_mods", "scores", "vision"}
 _HOMES = {
     "attention": "regard._attention",
     "attention_weights": "regard._attention",

@@ -1,0 +1,50 @@
+"""What blocks refuse, in the same words."""
+
+from torch import Tensor
+
+from regard._pairwise import Count
+
+
+def hidden_channels(channels: int, reduction: int, at_least: int = 1) -> int:
+    """Channels of a bottleneck: `channels // reduction`, and never none.
+
+    >>> hidden_channels(64, 16), hidden_channels(8, 16)
+    (4, 1)
+    """
+    return max(at_least, channels // reduction)
+
+
+def require_counts(block: str, **counts: Count) -> None:
+    """Raise `ValueError` for one that is no whole number of at least 1."""
+    for name, count in counts.items():
+        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+            raise ValueError(f"{block} needs a whole {name} of at least 1, got {count!r}")
+
+
+def require_odd(block: str, name: str, size: int) -> None:
+    """Raise `ValueError` for a kernel that has no middle."""
+    require_counts(block, **{name: size})
+    if size % 2 == 0:
+        raise ValueError(
+            f"{block} needs an odd {name}, so that a place stands in the middle of its kernel; got "
+            f"{size}: make it {size - 1} or {size + 1}"
+        )
+
+
+def require_maps(block: str, x: Tensor, channels: int, dims: int | None = None) -> None:
+    """Raise for what is no `[batch, channels, *places]`, of `dims` kinds of places if given."""
+    wanted = f"[batch, {channels} channels, {_PLACES.get(dims or 0, '*places')}]"
+    if x.ndim < 3 or (dims is not None and x.ndim != 2 + dims):
+        raise ValueError(f"{block} reads {wanted}, got {[*x.shape]}")
+    if x.shape[1] != channels:
+        raise ValueError(
+            f"{block} was made for {channels} channels, got {x.shape[1]} in {[*x.shape]}; channels "
+            "stand behind the batch"
+        )
+    if not x.is_floating_point():
+        raise TypeError(f"{block} reads floating-point maps, got {x.dtype}; say x.float()")
+    if 0 in x.shape[2:]:
+        raise ValueError(f"{block} reads maps with at least one place, got {[*x.shape]}")
+
+
+_PLACES = {1: "length", 2: "height, width", 3: "time, height, width"}

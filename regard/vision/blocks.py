@@ -1,0 +1,73 @@
+"""Blocks by name, both ways: `se(reduction=8)` is `SqueezeExcitation(channels, reduction=8)`."""
+
+import inspect
+from importlib import import_module
+from typing import Any
+
+from torch import nn
+
+from regard._nearest import nearest
+from regard._printable import shown
+from regard._spelling import Spelled, parse
+
+BLOCKS = {
+    "se": "regard.vision.squeeze_excitation:SqueezeExcitation",
+}
+"""Names, as command line, TOML, plans and Python say them."""
+MOST = 2**20
+"""Of a whole number in a block's name."""
+
+
+def block(name: str, channels: int) -> Any:
+    """A new block of that name for maps of so many channels.
+
+    Raises `ValueError` with the nearest names for one that is not there, and with what the block
+    itself says of numbers that do not fit.
+
+    >>> block("se(reduction=8)", 64)
+    SqueezeExcitation(
+      64, reduction=8
+      (squeeze): Linear(in_features=64, out_features=8, bias=True)
+      (excite): Linear(in_features=8, out_features=64, bias=True)
+    )
+    """
+    spelled = parse(name)
+    kind = _kind(spelled.name)
+    try:
+        bound = inspect.signature(kind).bind(channels, *spelled.args, **spelled.kwargs)
+    except TypeError as error:
+        takes = ", ".join([*inspect.signature(kind).parameters][1:]) or "nothing"
+        raise ValueError(f"block {spelled}: {error}; it takes {takes}") from None
+    for key, value in bound.arguments.items():
+        for number in value if isinstance(value, tuple) else (value,):
+            if type(number) is int and abs(number) > MOST:
+                raise ValueError(f"block {spelled.name} has {key} {shown(number)}, over {MOST:,}")
+    try:
+        return kind(*bound.args, **bound.kwargs)
+    except TypeError as error:
+        raise ValueError(f"block {spelled}: {error}") from None
+
+
+def spell(made: nn.Module) -> str:
+    """The name of a block, the inverse of `block`: without what is usual.
+
+    Raises `ValueError` for one that is in no table.
+
+    >>> spell(block("se(reduction=8)", 64)), spell(block("se(16)", 64))
+    ('se(reduction=8)', 'se')
+    """
+    for name, home in BLOCKS.items():
+        kind = type(made)
+        if f"{kind.__module__}:{kind.__name__}" == home:
+            parameters = [*inspect.signature(kind).parameters.values()][1:]
+            given = {p.name: getattr(made, p.name) for p in parameters}
+            unusual = {p.name: given[p.name] for p in parameters if given[p.name] != p.default}
+            return str(Spelled(name, (), unusual))
+    raise ValueError(f"the block {type(made).__name__} has no name here")
+
+
+def _kind(name: str) -> Any:
+    if name not in BLOCKS:
+        raise ValueError(f"there is no block {shown(name)}: {nearest(name, BLOCKS, {})}")
+    module, _, kind = BLOCKS[name].partition(":")
+    return getattr(import_module(module), kind)

@@ -1,0 +1,55 @@
+"""Which channels matter here? Asked of what each holds on average."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from regard.vision._checks import hidden_channels, require_counts, require_maps
+
+
+class SqueezeExcitation(nn.Module):
+    """A gate for each channel, from the means of all.
+
+        g(x) = sigmoid(W_2 relu(W_1 mean(x) + b_1) + b_2)        output = g(x) * x
+
+    Args:
+        reduction: the bottleneck has `channels / reduction` units, and at least one.
+
+    Raises:
+        ValueError: a count below 1, or maps of another number of channels.
+
+    Example:
+        >>> block = SqueezeExcitation(32, reduction=8)
+        >>> block(torch.randn(2, 32, 7, 5)).shape
+        torch.Size([2, 32, 7, 5])
+        >>> block.weights(torch.randn(2, 32, 7, 5)).shape
+        torch.Size([2, 32, 1, 1])
+
+    References:
+        Hu, Shen, Sun. Squeeze-and-Excitation Networks. 2018. https://arxiv.org/abs/1709.01507
+    """
+
+    starts_as_identity = False
+
+    def __init__(self, channels: int, reduction: int = 16) -> None:
+        super().__init__()
+        require_counts("SqueezeExcitation", channels=channels, reduction=reduction)
+        self.channels, self.reduction = channels, reduction
+        hidden = hidden_channels(channels, reduction)
+        self.squeeze = nn.Linear(channels, hidden)
+        self.excite = nn.Linear(hidden, channels)
+
+    def weights(self, x: Float[Tensor, "batch channels *places"]) -> Tensor:
+        """The gates `[batch, channels, 1, ...]`."""
+        require_maps("SqueezeExcitation", x, self.channels)
+        means = x.flatten(2).mean(2)
+        gates = torch.sigmoid(self.excite(torch.relu(self.squeeze(means))))
+        return gates.reshape(*gates.shape, *(1 for _ in x.shape[2:]))
+
+    def forward(
+        self, x: Float[Tensor, "batch channels *places"]
+    ) -> Float[Tensor, "batch channels *places"]:
+        return x * self.weights(x)
+
+    def extra_repr(self) -> str:
+        return f"{self.channels}, reduction={self.reduction}"
