@@ -10,6 +10,7 @@ Example:
 
 from regard.vision.block import Block
 from regard.vision.blocks import BLOCKS, block
+from regard.vision.saliency import Saliency, scanpath
 from regard.vision.squeeze_excitation import SqueezeExcitation
 
-__all__ = ["BLOCKS", "Block", "SqueezeExcitation", "block"]
+__all__ = ["BLOCKS", "Block", "Saliency", "SqueezeExcitation", "block", "scanpath"]
