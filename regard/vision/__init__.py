@@ -8,9 +8,50 @@ Example:
     (torch.Size([2, 64, 14, 14]), torch.Size([2, 64, 1, 1]))
 """
 
+from regard.vision.attention_gate import AttentionGate
 from regard.vision.block import Block
 from regard.vision.blocks import BLOCKS, block
 from regard.vision.saliency import Saliency, scanpath
 from regard.vision.squeeze_excitation import SqueezeExcitation
 
 __all__ = ["BLOCKS", "Block", "Saliency", "SqueezeExcitation", "block", "scanpath"]
+from regard.vision.bottleneck_attention import BottleneckAttention
+from regard.vision.convolutional_block_attention import (
+    CBAMChannel,
+    CBAMSpatial,
+    ConvolutionalBlockAttention,
+)
+from regard.vision.coordinate_attention import CoordinateAttention
+from regard.vision.covariance_pooling import CovariancePooling
+from regard.vision.efficient_channel_attention import EfficientChannelAttention
+from regard.vision.efficient_multi_scale_attention import EfficientMultiScaleAttention
+from regard.vision.global_context import GlobalContext
+from regard.vision.second_order_pooling import GlobalSecondOrderPooling, SpatialSecondOrderPooling
+from regard.vision.selective_kernel import SelectiveKernel
+from regard.vision.simam import SimAM
+from regard.vision.spatial_channel_squeeze_excitation import SpatialChannelSqueezeExcitation
+from regard.vision.split_attention import SplitAttention
+from regard.vision.squeeze_excitation import SqueezeExcitation
+
+__all__ = [
+    "BLOCKS",
+    "AttentionGate",
+    "Block",
+    "BottleneckAttention",
+    "CBAMChannel",
+    "CBAMSpatial",
+    "ConvolutionalBlockAttention",
+    "CoordinateAttention",
+    "CovariancePooling",
+    "EfficientChannelAttention",
+    "EfficientMultiScaleAttention",
+    "GlobalContext",
+    "GlobalSecondOrderPooling",
+    "SelectiveKernel",
+    "SimAM",
+    "SpatialChannelSqueezeExcitation",
+    "SpatialSecondOrderPooling",
+    "SplitAttention",
+    "SqueezeExcitation",
+    "block",
+]

@@ -1,6 +1,9 @@
 """What blocks refuse, in the same words."""
 
-from torch import Tensor
+from collections.abc import Collection
+from typing import Any
+
+from torch import Tensor, nn
 
 from regard._pairwise import Count
 
@@ -19,6 +22,40 @@ def require_counts(block: str, **counts: Count) -> None:
     for name, count in counts.items():
         if isinstance(count, bool) or not isinstance(count, int) or count < 1:
             raise ValueError(f"{block} needs a whole {name} of at least 1, got {count!r}")
+
+
+def require_choice(block: str, name: str, value: Any, choices: Collection[Any]) -> None:
+    """Raise `ValueError` for one that is none of the choices."""
+    if not any(type(value) is type(choice) and value == choice for choice in choices):
+        raise ValueError(f"{block} needs {name} to be one of {[*choices]}, got {value!r}")
+
+
+def require_divisible(block: str, channels: int, by: str, count: int) -> None:
+    """Raise `ValueError` for channels that cannot be shared out evenly."""
+    if channels % count:
+        raise ValueError(
+            f"{block} shares its channels out evenly and cannot do so with {channels} channels and "
+            f"{by}={count}: say {by} for a number that divides {channels}"
+        )
+
+
+def require_values(block: str, norm: nn.Module, values: Tensor) -> None:
+    """Raise `ValueError` where a batch norm in training has a single value for each channel.
+
+    One value is its own mean, and its variance 0: the norm would give zeros whatever it is given.
+    Blocks say so, and never take the running statistics in their stead: what is learned must not
+    hang on how many images came together. `nn.SyncBatchNorm` counts those of all processes itself.
+    """
+    if not (isinstance(norm, BATCH_NORMS) and norm.training):
+        return
+    if values.numel() == values.shape[1]:
+        raise ValueError(
+            f"{block} normalizes over the batch in training, and this one holds one value for each "
+            f"of {values.shape[1]} channels: give it two images or more, or call eval() on it"
+        )
+
+
+BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
 def require_odd(block: str, name: str, size: int) -> None:

@@ -11,7 +11,21 @@ from regard._printable import shown
 from regard._spelling import Spelled, parse
 
 BLOCKS = {
+    "bam": "regard.vision.bottleneck_attention:BottleneckAttention",
+    "cbam": "regard.vision.convolutional_block_attention:ConvolutionalBlockAttention",
+    "cbam_channel": "regard.vision.convolutional_block_attention:CBAMChannel",
+    "cbam_spatial": "regard.vision.convolutional_block_attention:CBAMSpatial",
+    "coordinate": "regard.vision.coordinate_attention:CoordinateAttention",
+    "eca": "regard.vision.efficient_channel_attention:EfficientChannelAttention",
+    "ema": "regard.vision.efficient_multi_scale_attention:EfficientMultiScaleAttention",
+    "gc": "regard.vision.global_context:GlobalContext",
+    "gsop": "regard.vision.second_order_pooling:GlobalSecondOrderPooling",
+    "gsop_spatial": "regard.vision.second_order_pooling:SpatialSecondOrderPooling",
+    "scse": "regard.vision.spatial_channel_squeeze_excitation:SpatialChannelSqueezeExcitation",
     "se": "regard.vision.squeeze_excitation:SqueezeExcitation",
+    "simam": "regard.vision.simam:SimAM",
+    "sk": "regard.vision.selective_kernel:SelectiveKernel",
+    "split": "regard.vision.split_attention:SplitAttention",
 }
 """Names, as command line, TOML, plans and Python say them."""
 MOST = 2**20

@@ -5,6 +5,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from regard.vision._checks import hidden_channels, require_counts, require_maps
+from regard.vision._maps import means_of, over_places
 
 
 class SqueezeExcitation(nn.Module):
@@ -42,9 +43,8 @@ class SqueezeExcitation(nn.Module):
     def weights(self, x: Float[Tensor, "batch channels *places"]) -> Tensor:
         """The gates `[batch, channels, 1, ...]`."""
         require_maps("SqueezeExcitation", x, self.channels)
-        means = x.flatten(2).mean(2)
-        gates = torch.sigmoid(self.excite(torch.relu(self.squeeze(means))))
-        return gates.reshape(*gates.shape, *(1 for _ in x.shape[2:]))
+        gates = torch.sigmoid(self.excite(torch.relu(self.squeeze(means_of(x)))))
+        return over_places(gates, x)
 
     def forward(
         self, x: Float[Tensor, "batch channels *places"]

@@ -26,10 +26,13 @@ class Example:
     channels: int = 8
     dims: tuple[int, ...] = (2,)
     """Kinds of places that maps for it may have."""
-    batch_norm: Literal["places", "pooled"] | None = None
-    """Over what: in training it takes statistics of the batch, of which it needs two values."""
-    sums_over: int | None = None
-    """The dimension over which weights sum to one."""
+    batch_norm: Literal["places", "pooled", "lines"] | None = None
+    """Over what: in training it takes statistics of the batch, of which it needs two values.
+
+    A single image has enough of places, none of what is pooled, and two lines even in one place.
+    """
+    sums_over: Literal["places", "splits"] | None = None
+    """What the weights sum to one over: all places, or the second of their dimensions."""
     multiple_of: int = 1
     """What the number of channels must be divisible by."""
 
@@ -48,7 +51,34 @@ class Example:
 
 ANY = (1, 2, 3)
 EXAMPLES = [
+    Example("bam(reduction=2)", batch_norm="pooled"),
+    Example("bam(reduction=2, dilation=2, variant=paper)", batch_norm="pooled"),
+    Example("bam(reduction=2, dims=3)", dims=(3,), batch_norm="pooled"),
+    Example("cbam(reduction=2)", batch_norm="places"),
+    Example("cbam(reduction=2, kernel_size=3, variant=paper, dims=1)", dims=(1,)),
+    Example("cbam_channel(reduction=2)", dims=ANY),
+    Example("cbam_spatial", batch_norm="places"),
+    Example("cbam_spatial(variant=paper, dims=3)", dims=(3,)),
+    Example("coordinate", batch_norm="lines"),
+    Example("eca", dims=ANY),
+    Example("eca(kernel_size=5)", dims=ANY),
+    Example("ema(groups=2)", multiple_of=2),
+    Example("ema(groups=1)"),
+    Example("gc(reduction=2)", dims=ANY, sums_over="places"),
+    Example("gc(fusion=scale)", dims=ANY, sums_over="places"),
+    Example("gc(fusion=both)", dims=ANY, sums_over="places"),
+    Example("gsop(dim=6)", dims=ANY, batch_norm="places"),
+    Example("gsop_spatial(dim=6, size=3)", batch_norm="places"),
+    Example("scse(reduction=2)", dims=ANY),
+    Example("scse(variant=official)", dims=ANY),
     Example("se(reduction=2)", dims=ANY),
+    Example("simam", dims=ANY),
+    Example("simam(ridge=0.1)", dims=ANY),
+    Example("sk(groups=2)", batch_norm="pooled", sums_over="splits", multiple_of=2),
+    Example("sk(branches=3, groups=1, dims=3)", dims=(3,), batch_norm="pooled", sums_over="splits"),
+    Example("split", batch_norm="pooled", sums_over="splits", multiple_of=2),
+    Example("split(radix=1, groups=2, dims=1)", dims=(1,), batch_norm="pooled", multiple_of=2),
+    Example("split(groups=2, dims=3)", 8, (3,), "pooled", "splits", multiple_of=4),
 ]
 
 every = pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.spelled)
@@ -59,13 +89,13 @@ def tensors(weights: Weights) -> dict[str, Tensor]:
     return weights if isinstance(weights, dict) else {"": weights}
 
 
-def after_a_step(made: Any, x: Tensor) -> Any:
-    """The block with every weight moved a little, so that none starts at zero any more."""
+def after_steps(made: Any, x: Tensor) -> Any:
+    """The block, every weight moved a little: none is at zero any more, wherever it started."""
     made.requires_grad_(True).train()
-    for _ in range(2):
+    for step in (0.1, 0.07) if [*made.parameters()] else ():
         made.zero_grad()
         (made(x) * torch.randn_like(x)).sum().backward()
         with torch.no_grad():
             for weight in made.parameters():
-                weight.sub_(0.1 * torch.nn.functional.normalize(weight.grad, dim=None, p=2.0))
-    return made.eval().requires_grad_(True)
+                weight.sub_(step * torch.nn.functional.normalize(weight.grad, dim=None, p=2.0))
+    return made.eval()

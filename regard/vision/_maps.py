@@ -1,0 +1,52 @@
+"""Arithmetic of feature maps, whatever number of places they have: rows, images, volumes."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+CONVOLUTIONS: dict[int, type[nn.Conv1d | nn.Conv2d | nn.Conv3d]] = {
+    1: nn.Conv1d,
+    2: nn.Conv2d,
+    3: nn.Conv3d,
+}
+NORMS: dict[int, type[nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d]] = {
+    1: nn.BatchNorm1d,
+    2: nn.BatchNorm2d,
+    3: nn.BatchNorm3d,
+}
+"""By the number of directions: 1 for sequences, 2 for images, 3 for volumes and videos."""
+
+
+def means_of(x: Float[Tensor, "batch channels *places"]) -> Float[Tensor, "batch channels"]:
+    """The mean of each channel over all places."""
+    return x.mean([*range(2, x.ndim)])
+
+
+def over_places(
+    gates: Float[Tensor, "batch channels"], x: Float[Tensor, "batch channels *places"]
+) -> Float[Tensor, "batch channels *ones"]:
+    """A number for each channel, with as many dimensions as the maps: `[batch, channels, 1, ...]`.
+
+    >>> over_places(torch.zeros(2, 8), torch.zeros(2, 8, 5, 7)).shape
+    torch.Size([2, 8, 1, 1])
+    """
+    return gates.reshape(*gates.shape, *(1 for _ in x.shape[2:]))
+
+
+def at_each_place(
+    linear: nn.Linear, x: Float[Tensor, "batch channels *places"]
+) -> Float[Tensor, "batch outputs *places"]:
+    """The layer applied to the channels of every place, a convolution of size 1.
+
+    >>> at_each_place(nn.Linear(8, 3), torch.zeros(2, 8, 5, 7)).shape
+    torch.Size([2, 3, 5, 7])
+    """
+    y = linear.weight @ x.flatten(2)
+    if linear.bias is not None:
+        y = y + linear.bias[:, None]
+    return y.reshape(y.shape[0], y.shape[1], *x.shape[2:])
+
+
+def widened(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """16 bits as 32, for what is squared: 256 squared is no number of float16 any more."""
+    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
