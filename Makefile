@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-shapes test-fast test-exhaustive fuzz check test-compile test-weights test-gpu bench format clean
+.PHONY: help demo test test-shapes test-fast test-exhaustive fuzz check test-compile test-weights test-peers test-gpu bench format clean
 
 # Any Python from 3.11 on; say PYTHON=/path/to/python for another.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14 python; do \
@@ -62,6 +62,14 @@ $(VENV)/.weights: $(READY) weights.txt
 
 test-weights: $(VENV)/.weights ## run the tests of real weights, which are in packages
 	$(BIN)/python -m pytest tests/weights -m weights -n $(JOBS) $(ARGS)
+
+# Their layers are imported, nothing of them is run that reads or writes files.
+$(VENV)/.peers: $(READY) peers.txt
+	$(BIN)/python -m pip install -q --no-deps -r peers.txt
+	@touch $@
+
+test-peers: $(VENV)/.peers ## compare vision blocks with those of other libraries
+	PEERS=1 $(BIN)/python -m pytest tests/peers -n $(JOBS) $(ARGS)
 
 test-gpu: $(READY) ## run the tests that need a GPU
 	$(BIN)/python -m pytest tests/gpu -m gpu -o addopts="--import-mode=importlib --strict-markers" $(ARGS)
