@@ -12,7 +12,7 @@ from regard.vision._checks import (
     require_odd,
     require_values,
 )
-from regard.vision._maps import CONVOLUTIONS, NORMS, means_of, over_places
+from regard.vision._maps import CONVOLUTIONS, NORMS, largest, means_of, over_places
 
 VARIANTS = ("official", "paper")
 
@@ -51,9 +51,11 @@ class CBAMChannel(nn.Module):
     def weights(self, x: Float[Tensor, "batch channels *places"]) -> Tensor:
         """The gates `[batch, channels, 1, ...]`."""
         require_maps("CBAMChannel", x, self.channels)
-        mean, largest = means_of(x), x.amax([*range(2, x.ndim)])
-        scores = [self.excite(torch.relu(self.squeeze(pooled))) for pooled in (mean, largest)]
-        return over_places(torch.sigmoid(scores[0] + scores[1]), x)
+        of_means, of_maxima = (
+            self.excite(torch.relu(self.squeeze(pooled)))
+            for pooled in (means_of(x), largest(x.flatten(2), 2))
+        )
+        return over_places(torch.sigmoid(of_means + of_maxima), x)
 
     def forward(
         self, x: Float[Tensor, "batch channels *places"]
@@ -112,7 +114,7 @@ class CBAMSpatial(nn.Module):
     def weights(self, x: Float[Tensor, "batch channels *places"]) -> Tensor:
         """The gates `[batch, 1, *places]`."""
         require_maps("CBAMSpatial", x, self.channels, self.dims)
-        pooled = torch.cat([x.amax(1, keepdim=True), x.mean(1, keepdim=True)], 1)
+        pooled = torch.stack([largest(x, 1), x.mean(1)], 1)
         scores = self.convolution(pooled)
         require_values("CBAMSpatial", self.norm, scores)
         return torch.sigmoid(self.norm(scores))
