@@ -26,6 +26,7 @@ from regard.normalizers import (
     Sink,
     Softmax,
     TopK,
+    divide_by_count,
     hard,
     sigmoid,
     softmax,
@@ -39,6 +40,7 @@ from regard.scores import (
     Additive,
     Bilinear,
     ConcatLinear,
+    ConcatReLU,
     ConcatTanhSum,
     Cosine,
     Dot,
@@ -57,6 +59,7 @@ SCORES: dict[str, Any] = {
     "additive": Additive,
     "luong_concat": LuongConcat,
     "concat_linear": ConcatLinear,
+    "concat_relu": ConcatReLU,
     "concat_tanh_sum": ConcatTanhSum,
     "location": Location,
     "mlp": MLP,
@@ -75,6 +78,7 @@ NORMALIZERS: dict[str, Any] = {
     "hard": hard,
     "top_k": TopK,
     "unnormalized": unnormalized,
+    "divide_by_count": divide_by_count,
 }
 SCORE_MODS: dict[str, Any] = {
     "alibi": ALiBi,

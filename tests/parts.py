@@ -113,6 +113,12 @@ def _concat_linear(sizes: Sizes) -> MadeScore:
     )
 
 
+def _concat_relu(sizes: Sizes) -> MadeScore:
+    part = _randomized(scores.ConcatReLU(sizes.width, sizes.width))
+    w = _numbers(part.weight)[0]
+    return part, lambda q, k: np.array([max(w @ np.concatenate([q, key]), 0.0) for key in k])
+
+
 def _concat_tanh_sum(sizes: Sizes) -> MadeScore:
     part = _randomized(scores.ConcatTanhSum(sizes.width, sizes.width, 6))
     w, b = _numbers(part.weight), _numbers(part.bias)
@@ -174,6 +180,7 @@ SCORES: dict[str, Callable[[Sizes], MadeScore]] = {
     "LuongConcat": _luong_concat,
     "LuongConcat official": _luong_official,
     "ConcatLinear": _concat_linear,
+    "ConcatReLU": _concat_relu,
     "ConcatTanhSum": _concat_tanh_sum,
     "Location": _location,
     "MLP": _mlp("official"),
@@ -265,6 +272,7 @@ NORMALIZERS: dict[str, Callable[[Sizes], MadeNormalizer]] = {
     "LocalGaussian window": _local(2.0, True, True, True),
     "divide_by_sum": _plain(normalizers.divide_by_sum, golden.share),
     "unnormalized": _plain(normalizers.unnormalized, lambda s: s),
+    "divide_by_count": _plain(normalizers.divide_by_count, lambda s: s / len(s)),
     # Seeded draws: every backend draws the same, but NumPy does not.
     "Sample": lambda _: (normalizers.Sample(seed=3), None),
     "GumbelSoftmax": lambda _: (normalizers.GumbelSoftmax(0.7, seed=3), None),

@@ -21,6 +21,7 @@ from regard.scores import (
     Additive,
     Bilinear,
     ConcatLinear,
+    ConcatReLU,
     ConcatTanhSum,
     Cosine,
     Dot,
@@ -134,7 +135,7 @@ WRONG: dict[str, tuple[Callable[[], Any], type[Exception], tuple[str, ...]]] = {
             attend(score=score), ValueError, (type(score).__name__, "query", "9", "8"))
         for score in (
             Bilinear(9, 8), Additive(9, 8, 4), Location(9, 10), LuongConcat(9, 8, 4),
-            ConcatLinear(9, 8, 10), ConcatTanhSum(9, 8, 4),
+            ConcatLinear(9, 8, 10), ConcatTanhSum(9, 8, 4), ConcatReLU(9, 8),
         )
     },
     **{
@@ -142,7 +143,7 @@ WRONG: dict[str, tuple[Callable[[], Any], type[Exception], tuple[str, ...]]] = {
             attend(score=score), ValueError, (type(score).__name__, "key", "9", "8"))
         for score in (
             Bilinear(8, 9), Additive(8, 9, 4), LuongConcat(8, 9, 4), ConcatLinear(8, 9, 10),
-            ConcatTanhSum(8, 9, 4),
+            ConcatTanhSum(8, 9, 4), ConcatReLU(8, 9),
         )
     },
     "more keys than rows": (

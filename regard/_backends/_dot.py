@@ -137,6 +137,7 @@ def fused(
     dropout: float,
 ) -> Tensor:
     """SDPA itself on tensors that are not empty, with a mask that is added."""
+    query, key, value = _side_by_side(query), _side_by_side(key), _side_by_side(value)
     if mask is not None and dropout < 1.0 and _learns(mask):
         groups = query.shape[1] // key.shape[1]
         key, value = repeat_heads(key, groups), repeat_heads(value, groups)
@@ -148,6 +149,11 @@ def fused(
     if output.requires_grad and not is_traced():
         allow_second(output, query, key, value, mask, scale, is_causal, dropout)
     return output
+
+
+def _side_by_side(vectors: Tensor) -> Tensor:
+    """The same with each vector in one piece: of others SDPA builds the q × k matrix."""
+    return vectors if vectors.stride(-1) == 1 else vectors.contiguous()
 
 
 def _learns(mask: Tensor) -> bool:

@@ -1,5 +1,6 @@
 """Normalizers: from scores to weights."""
 
+from regard.normalizers.divide_by_count import divide_by_count
 from regard.normalizers.divide_by_sum import divide_by_sum
 from regard.normalizers.entmax import Entmax
 from regard.normalizers.gumbel_softmax import GumbelSoftmax
@@ -25,6 +26,7 @@ __all__ = [
     "Sink",
     "Softmax",
     "TopK",
+    "divide_by_count",
     "divide_by_sum",
     "hard",
     "sigmoid",

@@ -3,6 +3,7 @@
 from regard.scores.additive import Additive
 from regard.scores.bilinear import Bilinear
 from regard.scores.concat_linear import ConcatLinear
+from regard.scores.concat_relu import ConcatReLU
 from regard.scores.concat_tanh_sum import ConcatTanhSum
 from regard.scores.cosine import Cosine
 from regard.scores.distance import InverseDistance, NegativeSquaredDistance
@@ -16,6 +17,7 @@ __all__ = [
     "Additive",
     "Bilinear",
     "ConcatLinear",
+    "ConcatReLU",
     "ConcatTanhSum",
     "Cosine",
     "Dot",

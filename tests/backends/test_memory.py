@@ -43,6 +43,18 @@ def test_the_measure_sees_a_full_matrix() -> None:
     assert largest(300, backend="reference") == 300 * 300
 
 
+def test_vectors_that_lie_apart_do_not_make_the_fused_kernel_build_the_matrix() -> None:
+    """So a map's channels lie, one plane after the other."""
+    length = 1024
+    query, key, value = (torch.randn(1, 1, 8, length).requires_grad_() for _ in range(3))
+    with Largest() as seen:
+        output = regard.attention(query.mT, key.mT, value.mT, backend="sdpa")
+        output.sum().backward()
+    assert seen.elements <= 4 * 8 * length
+    wanted = regard.attention(query.mT, key.mT, value.mT, backend="reference")
+    torch.testing.assert_close(output, wanted, rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.parametrize("parts", [{"normalizer": sparsemax}, {"mask": Causal()}], ids=shown)
 def test_chunks_hold_a_chunk_of_scores(
     parts: dict[str, Any], monkeypatch: pytest.MonkeyPatch

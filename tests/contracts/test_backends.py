@@ -22,12 +22,14 @@ from regard.normalizers import (
     Entmax,
     Sample,
     Softmax,
+    divide_by_count,
     divide_by_sum,
     hard,
     sigmoid,
     softmax,
     softmax_one,
     sparsemax,
+    unnormalized,
 )
 from regard.score_mods import ALiBi, Bias, RelativeBias, SoftCap
 from regard.scores import (
@@ -42,6 +44,7 @@ from regard.scores import (
     ScaledDot,
 )
 from tests.parts import (
+    LEARNED,
     MASKS_AND_MODS,
     NORMALIZERS,
     SCORES,
@@ -307,6 +310,27 @@ def test_linear_equals_the_reference(mask: str | None, lengths: tuple[int, int])
         parts = {"score": score, "normalizer": divide_by_sum, "mask": masks[mask]}
         wanted = evaluate(*inputs, **parts, backend="reference")
         assert_same(evaluate(*inputs, **parts, backend="linear"), wanted)
+
+
+@pytest.mark.parametrize("lengths", [(1, 1), (5, 7), (64, 64), (65, 130)])
+@pytest.mark.parametrize("mask", [None, "causal", "padding", "both"])
+@pytest.mark.parametrize(
+    "score", [Dot(), ScaledDot(), ScaledDot(LEARNED), FeatureMapDot()], ids=repr
+)
+@pytest.mark.parametrize("normalizer", [unnormalized, divide_by_count])
+def test_linear_serves_dot_products_whose_weights_may_be_negative(
+    normalizer: Any, score: Any, mask: str | None, lengths: tuple[int, int]
+) -> None:
+    padding = Padding(torch.tensor([lengths[1], lengths[1] // 2]))
+    masks = {None: None, "causal": Causal(), "padding": padding, "both": padding & Causal()}
+    parts = {"score": score, "normalizer": normalizer, "mask": masks[mask]}
+    inputs = tensors(Sizes(2, 4, 2, *lengths))
+    if normalizer is divide_by_count and mask in ("causal", "both"):
+        with pytest.raises(regard.UnsupportedByBackend, match="number of keys of its own"):
+            regard.attention(*inputs, **parts, backend="linear")
+        return
+    wanted = evaluate(*inputs, **parts, backend="reference")
+    assert_same(evaluate(*inputs, **parts, backend="linear"), wanted)
 
 
 # flex: forward only on a CPU

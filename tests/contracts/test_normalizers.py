@@ -24,6 +24,7 @@ from regard.normalizers import (
     Sink,
     Softmax,
     TopK,
+    divide_by_count,
     divide_by_sum,
     hard,
     sigmoid,
@@ -109,6 +110,9 @@ MEMBERS = {
     "softmax_one": Member(always(softmax_one), sums_to_one=False, shifts=False),
     "sparsemax": Member(always(sparsemax)),
     "divide_by_sum": Member(always(divide_by_sum), shifts=False, cold=False),
+    "divide_by_count": Member(
+        always(divide_by_count), sums_to_one=False, shifts=False, cold=False, bounded=False
+    ),
     "unnormalized": Member(
         always(unnormalized), sums_to_one=False, shifts=False, cold=False, bounded=False
     ),

@@ -16,6 +16,7 @@ from regard.scores import (
     Additive,
     Bilinear,
     ConcatLinear,
+    ConcatReLU,
     ConcatTanhSum,
     Cosine,
     Dot,
@@ -242,7 +243,7 @@ def test_concat_linear_is_the_tutorial_with_one_key_vector() -> None:
 @pytest.mark.parametrize(
     "score",
     [Bilinear(3, 7), Additive(3, 7, 4), LuongConcat(3, 7, 4), LuongConcat(3, 7, 7, "official"),
-     ConcatLinear(3, 7, 5), ConcatTanhSum(3, 7, 4), Location(3, 5),
+     ConcatLinear(3, 7, 5), ConcatTanhSum(3, 7, 4), ConcatReLU(3, 7), Location(3, 5),
      MLP(3, 7, (4,), "paper")],
     ids=shown,
 )  # fmt: skip
