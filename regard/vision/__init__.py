@@ -12,7 +12,19 @@ from regard.vision.attention_gate import AttentionGate
 from regard.vision.block import Block
 from regard.vision.blocks import BLOCKS, block
 from regard.vision.saliency import Saliency, scanpath
+from regard.vision.asymmetric_fusion import AsymmetricFusion
+from regard.vision.asymmetric_non_local import AsymmetricNonLocal
+from regard.vision.block import Block
+from regard.vision.blocks import BLOCKS, block
+from regard.vision.divided_space_time import DividedSpaceTimeAttention
+from regard.vision.dual_attention import DualAttention
+from regard.vision.dual_channel import DualChannelAttention
+from regard.vision.dual_position import DualPositionAttention
+from regard.vision.frame_attention import FrameAttention
+from regard.vision.joint_space_time import JointSpaceTimeAttention
+from regard.vision.non_local import NonLocal
 from regard.vision.squeeze_excitation import SqueezeExcitation
+from regard.vision.temporal_attention import TemporalAttention
 
 __all__ = ["BLOCKS", "Block", "Saliency", "SqueezeExcitation", "block", "scanpath"]
 from regard.vision.bottleneck_attention import BottleneckAttention
@@ -53,5 +65,19 @@ __all__ = [
     "SpatialSecondOrderPooling",
     "SplitAttention",
     "SqueezeExcitation",
+__all__ = [
+    "AsymmetricFusion",
+    "AsymmetricNonLocal",
+    "BLOCKS",
+    "Block",
+    "DividedSpaceTimeAttention",
+    "DualAttention",
+    "DualChannelAttention",
+    "DualPositionAttention",
+    "FrameAttention",
+    "JointSpaceTimeAttention",
+    "NonLocal",
+    "SqueezeExcitation",
+    "TemporalAttention",
     "block",
 ]

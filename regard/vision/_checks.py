@@ -85,3 +85,18 @@ def require_maps(block: str, x: Tensor, channels: int, dims: int | None = None) 
 
 
 _PLACES = {1: "length", 2: "height, width", 3: "time, height, width"}
+
+
+def require_flag(block: str, name: str, given: object) -> None:
+    """Raise `ValueError` for an option that is neither True nor False."""
+    if not isinstance(given, bool):
+        raise ValueError(f"{block} needs True or False as {name}, got {given!r}")
+
+
+def require_share(block: str, name: str, given: object) -> float:
+    """A probability below 1; it raises `ValueError` for anything else."""
+    if isinstance(given, bool) or not isinstance(given, int | float) or not 0.0 <= given < 1.0:
+        raise ValueError(
+            f"{block} needs a {name} from 0 up to, but not including, 1, got {given!r}"
+        )
+    return float(given)

@@ -26,6 +26,16 @@ BLOCKS = {
     "simam": "regard.vision.simam:SimAM",
     "sk": "regard.vision.selective_kernel:SelectiveKernel",
     "split": "regard.vision.split_attention:SplitAttention",
+    "asymmetric_non_local": "regard.vision.asymmetric_non_local:AsymmetricNonLocal",
+    "divided_space_time": "regard.vision.divided_space_time:DividedSpaceTimeAttention",
+    "dual": "regard.vision.dual_attention:DualAttention",
+    "dual_channel": "regard.vision.dual_channel:DualChannelAttention",
+    "dual_position": "regard.vision.dual_position:DualPositionAttention",
+    "frame": "regard.vision.frame_attention:FrameAttention",
+    "joint_space_time": "regard.vision.joint_space_time:JointSpaceTimeAttention",
+    "non_local": "regard.vision.non_local:NonLocal",
+    "se": "regard.vision.squeeze_excitation:SqueezeExcitation",
+    "temporal": "regard.vision.temporal_attention:TemporalAttention",
 }
 """Names, as command line, TOML, plans and Python say them."""
 MOST = 2**20

@@ -1,0 +1,88 @@
+"""Multi-head self-attention of a video along some of its axes, as several blocks share it."""
+
+from typing import Literal
+
+import torch
+from einops import rearrange
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from regard._attention import attention, attention_weights
+from regard._backends._weights import Chosen
+from regard.vision._checks import require_counts, require_divisible
+
+Axes = Literal["time", "space", "both"]
+TOKENS = {
+    "time": "batch (height width) time channels",
+    "space": "batch time (height width) channels",
+    "both": "batch 1 (time height width) channels",
+}
+"""Which tokens attend to each other: those of one group, `batch groups tokens channels`."""
+WEIGHTS = {
+    "time": "(batch height width) heads time keys",
+    "space": "(batch time) heads (height width) keys",
+    "both": "batch heads (time height width) keys",
+}
+VIDEO = "batch channels time height width"
+QUERIES = "batch heads (time height width) keys"
+
+
+class AxisAttention(nn.Module):
+    """What a residual adds: `W_o softmax(Q Kᵀ / sqrt(head_dim)) V` of the tokens' layer norm.
+
+    W_o starts at zero, so a new one adds nothing. Keys have no bias, which softmax would not see.
+    """
+
+    def __init__(self, block: str, channels: int, num_heads: int, axes: Axes) -> None:
+        super().__init__()
+        require_counts(block, channels=channels, num_heads=num_heads)
+        require_divisible(block, channels, "num_heads", num_heads)
+        self.num_heads, self.axes = num_heads, axes
+        self.norm = nn.LayerNorm(channels)
+        self.query = nn.Linear(channels, channels)
+        self.key = nn.Linear(channels, channels, bias=False)
+        self.value = nn.Linear(channels, channels)
+        self.out = nn.Linear(channels, channels)
+        nn.init.zeros_(self.out.weight)
+        nn.init.zeros_(self.out.bias)
+
+    def weights(
+        self, x: Float[Tensor, "batch channels time height width"], rows: Chosen = None
+    ) -> Float[Tensor, "batch heads some_places keys"]:
+        """What each place of each frame, or each that `rows` names, takes from its group."""
+        tokens = rearrange(x, f"{VIDEO} -> {TOKENS[self.axes]}")
+        if rows is not None:
+            return self._weights_of(tokens, rows)
+        tokens = self.norm(tokens.flatten(0, 1))
+        weights = attention_weights(*self._heads(tokens, self.query, self.key))
+        sizes = dict(zip(("time", "height", "width"), x.shape[2:], strict=True))
+        return rearrange(weights, f"{WEIGHTS[self.axes]} -> {QUERIES}", **sizes)
+
+    def _weights_of(self, tokens: Tensor, rows: Chosen) -> Tensor:
+        """For some queries only, each with the keys of its group."""
+        batch, groups, length = tokens.shape[:3]
+        every = torch.arange(groups * length, device=tokens.device)
+        chosen = every[rows].reshape(-1)
+        if self.axes == "time":  # a query's group is its place, and places stand behind frames
+            group, place = chosen % groups, chosen // groups
+        else:
+            group, place = chosen // length, chosen % length
+        asking = self.norm(tokens[:, group, place]).flatten(0, 1).unsqueeze(1)
+        asked = self.norm(tokens[:, group]).flatten(0, 1)
+        (query,), (key,) = self._heads(asking, self.query), self._heads(asked, self.key)
+        weights = attention_weights(query, key)
+        return rearrange(weights, "(batch rows) heads 1 keys -> batch heads rows keys", batch=batch)
+
+    def forward(
+        self, x: Float[Tensor, "batch channels time height width"]
+    ) -> Float[Tensor, "batch channels time height width"]:
+        tokens = rearrange(x, f"{VIDEO} -> {TOKENS[self.axes]}")
+        rows = self.norm(tokens.flatten(0, 1))
+        taken = attention(*self._heads(rows, self.query, self.key, self.value))
+        added = self.out(rearrange(taken, "rows heads length width -> rows length (heads width)"))
+        sizes = dict(zip(("time", "height", "width"), x.shape[2:], strict=True))
+        return rearrange(added.reshape(tokens.shape), f"{TOKENS[self.axes]} -> {VIDEO}", **sizes)
+
+    def _heads(self, tokens: Tensor, *layers: nn.Linear) -> list[Tensor]:
+        split = "rows length (heads width) -> rows heads length width"
+        return [rearrange(layer(tokens), split, heads=self.num_heads) for layer in layers]
