@@ -6,7 +6,8 @@ says how. The parts live in `regard.scores`, `regard.score_mods`, `regard.masks`
 `regard.normalizers` and `regard.positions`, what has weights around them in `regard.layers`.
 
 `train` goes from a file to a trained network, a `Run` answers, evaluates and resumes; `load` and
-`save` are for the network alone.
+`save` are for the network alone. `insert` puts a vision block into any network, `remove` takes it
+out.
 
 Nothing is imported until it is used, so that the command line can answer without PyTorch.
 """
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from regard.models.checkpoint import save
     from regard.run.loading import load
     from regard.run.run import Run, train
+    from regard.vision.insertion import insert, remove
 
 __version__ = "0.1.0"
 
@@ -35,6 +37,7 @@ __all__ = [
     "attention",
     "attention_partial",
     "attention_weights",
+    "insert",
     "layers",
     "load",
     "masks",
@@ -42,6 +45,7 @@ __all__ = [
     "normalizers",
     "plan",
     "positions",
+    "remove",
     "save",
     "score_mods",
     "scores",
@@ -61,6 +65,8 @@ _HOMES = {
     "RegardError": "regard.errors",
     "UnsupportedByBackend": "regard.errors",
     "UsageError": "regard.errors",
+    "insert": "regard.vision.insertion",
+    "remove": "regard.vision.insertion",
     "Run": "regard.run.run",
     "load": "regard.run.loading",
     "save": "regard.models.checkpoint",

@@ -213,3 +213,13 @@ def packed_int8_product(x: Tensor, packed: Tensor, step: Tensor, zero: Tensor) -
 def int8_product(x: Tensor, weight: Tensor) -> Tensor:
     """The rows of `x` times those of `weight`, whole numbers of 8 bits, summed in 32."""
     return torch._int_mm(x, weight.t())
+
+
+def forward_hooks(module: torch.nn.Module) -> dict[int, Any]:
+    """The forward hooks of a module by their numbers; deleting one here removes it."""
+    return module._forward_hooks
+
+
+def forward_pre_hooks(module: torch.nn.Module) -> dict[int, Any]:
+    """The forward pre-hooks of a module by their numbers; deleting one here removes it."""
+    return module._forward_pre_hooks

@@ -81,3 +81,8 @@ __all__ = [
     "TemporalAttention",
     "block",
 ]
+from regard.vision.from_identity import FromIdentity
+from regard.vision.plan import Plan
+from regard.vision.squeeze_excitation import SqueezeExcitation
+
+__all__ = ["BLOCKS", "Block", "FromIdentity", "Plan", "SqueezeExcitation", "block"]

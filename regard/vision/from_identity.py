@@ -1,0 +1,55 @@
+"""Any block, begun as the identity: a network does not notice that it is there until it learns."""
+
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+
+class FromIdentity(nn.Module):
+    """A block f faded in by one learned number, which starts at 0.
+
+        output = x + gamma * (f(x) - x),  gamma = 0 at first
+
+    A new one returns its input to the bit, signed zeros, NaN and infinities included, whatever f
+    computes; the gradient reaches gamma from the first step on, and f from the second.
+
+    Args:
+        block: f, from maps to maps of the same shape.
+
+    Example:
+        >>> from regard.vision import block
+        >>> faded, x = FromIdentity(block("se(reduction=8)", 32)), torch.randn(2, 32, 7, 5)
+        >>> torch.equal(faded(x), x), faded.weights(x).shape
+        (True, torch.Size([2, 32, 1, 1]))
+
+    References:
+        Bachlechner et al. ReZero is All You Need. 2021. https://arxiv.org/abs/2003.04887
+    """
+
+    starts_as_identity = True
+
+    def __init__(self, block: nn.Module) -> None:
+        super().__init__()
+        self.block = block
+        self.gamma = nn.Parameter(torch.zeros(()))
+
+    @property
+    def channels(self) -> Any:
+        """Of the maps that the block reads."""
+        return self.block.channels
+
+    def weights(self, x: Float[Tensor, "batch channels *places"]) -> Any:
+        """The attention of the block, as if it were there whole."""
+        weights: Any = self.block.weights
+        return weights(x)
+
+    def forward(
+        self, x: Float[Tensor, "batch channels *places"]
+    ) -> Float[Tensor, "batch channels *places"]:
+        change = self.block(x).to(x.dtype) - x
+        # 0 * inf is NaN: what is not finite is no change while nothing is to change.
+        change = change.where((self.gamma != 0) | change.isfinite(), 0.0)
+        # 0 * change is 0 or -0, and -0 + 0 is 0; 0 - either is 0, and x - 0 is x to the bit.
+        return x - (0.0 - self.gamma * change)

@@ -1,0 +1,98 @@
+"""What hangs on a module that a block was put behind, and what watches over it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from regard._torch_private import forward_hooks, forward_pre_hooks
+from regard.vision.place import Place
+
+
+class Behind:
+    """A forward hook: what the module gives goes through the block that is its child.
+
+    It holds no tensor, and a module that is copied or pickled takes it along.
+    """
+
+    def __init__(self, place: Place, guard: "Guard | None") -> None:
+        self.place, self.guard = place, guard
+
+    def __call__(self, module: nn.Module, args: Any, output: Any) -> Any:
+        return self.block_of(module)(output)
+
+    def block_of(self, module: nn.Module) -> Any:
+        """The block; raises `RuntimeError` where copying or fusing tore it off."""
+        block = getattr(module, self.place.name, None)
+        if block is None:
+            raise RuntimeError(gone(self.place))
+        if self.guard is None and self.place.norm is not None:
+            raise RuntimeError(
+                f"{self.place.module} was copied without the network around it, as fusing it with "
+                f"the batch norm {self.place.norm} does, and the block {self.place.name!r} stands "
+                "between the two; regard.remove(model) before fusing"
+            )
+        return block
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Behind":
+        # A network's hooks are copied before its children: where the guard was not, it is not part
+        # of what is being copied.
+        return type(self)(self.place, memo.get(id(self.guard)))
+
+
+class InFront(Behind):
+    """A forward pre-hook: what the module is given goes through the block that is its child."""
+
+    def __call__(self, module: nn.Module, args: Any) -> Any:  # type: ignore[override]
+        return (self.block_of(module)(args[0]), *args[1:])
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A place as seen from the module that watches over it."""
+
+    place: Place
+    path: tuple[str, ...]
+    norm: tuple[str, ...] | None
+
+
+class Guard:
+    """A forward pre-hook of a module around places: their blocks are where they were put.
+
+    A forward hook is lost without a sound where its module is replaced by another, as fusing does.
+    """
+
+    def __init__(self) -> None:
+        self.watched: list[Watched] = []
+
+    def __call__(self, module: nn.Module, args: Any) -> None:
+        for each in self.watched:
+            place, found = each.place, _at(module, each.path)
+            if found is None or getattr(found, place.name, None) is None:
+                raise RuntimeError(gone(place))
+            hooks = forward_hooks(found) if place.is_behind else forward_pre_hooks(found)
+            mine = [h for h in hooks.values() if isinstance(h, Behind) and h.place == place]
+            if len(mine) != 1:
+                raise RuntimeError(gone(place))
+            if each.norm is not None and not isinstance(_at(module, each.norm), _BatchNorm):
+                raise RuntimeError(
+                    f"the block {place.name!r} stands between {place.module} and the batch norm "
+                    f"{place.norm}, which is gone, as after fusing the two; regard.remove(model) "
+                    "before fusing, or insert the block after the batch norm or the activation"
+                )
+
+
+def gone(place: Place) -> str:
+    """The sentence for a block that is not where it was put."""
+    return (
+        f"the block {place.name!r} {place.where} {place.module} is gone: the module was replaced, "
+        "as fusing it with its neighbors does; regard.remove(model) before, and insert the block "
+        "around the modules that are fused"
+    )
+
+
+def _at(module: Any, path: tuple[str, ...]) -> Any:
+    for name in path:
+        module = getattr(module, name, None)
+    return module

@@ -1,0 +1,194 @@
+"""Put blocks into a network that is there, and take them out again, without renaming anything."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+
+from regard._spelling import parse
+from regard._torch_private import forward_hooks, forward_pre_hooks
+from regard.vision.hooks import Guard
+from regard.vision.place import Place
+from regard.vision.places import Found, Wanted, find, matching
+from regard.vision.plan import Plan, inserted, new_block, own_name, require_name, require_plain
+from regard.vision.probe import count_calls, traced
+
+
+def insert(
+    model: nn.Module,
+    block: str | Callable[[int], nn.Module],
+    *,
+    after: Wanted | None = None,
+    before: Wanted | None = None,
+    example: Any = None,
+    identity_start: bool = False,
+    name: str | None = None,
+    dry_run: bool = False,
+) -> Plan:
+    """Put a block behind modules of a network, or in front of them, in place.
+
+        output of the module → block(output of the module)
+
+    The block becomes a child of the module and acts through a forward hook, so that every tensor of
+    the network keeps its name: `load_state_dict(old, strict=False)` loses none. What was done is a
+    `Plan`, to be printed, kept, and applied to a network that is built anew.
+
+    One pass of the network shows which modules are called, with how many channels. It changes
+    nothing: evaluation mode, no gradients; buffers, attributes, flags and random numbers are put
+    back.
+
+    Args:
+        block: its name, such as `cbam(reduction=8)`, or a function from a number of channels to a
+            module.
+        after: `"layer*.*.conv3"`, a pattern of names (`*` within one name, `**` over several);
+            a class or its name; `"stage"`, the last module of each resolution;
+            `"after_conv1"`, `2`, `3`: mmdetection's positions in a residual block, behind that
+            convolution's norm and activation; or a list of these.
+        before: the same for the input of a module; `"sum"`, the end of each residual branch.
+        example: what the network is called with: a tensor, a tuple of arguments, a dict of named
+            ones. Without it images of several sizes are tried.
+        identity_start: begin as x + gamma (f(x) - x) with gamma 0, where the block does not begin
+            as the identity by itself: the network's outputs are unchanged, to the bit.
+        name: of the block among the module's children; by itself the block's own.
+        dry_run: find the places, change nothing.
+
+    Raises:
+        ValueError: no module that matches (with the nearest names), a module that gives no map or
+            maps with several numbers of channels, a name that is taken, a network that is scripted
+            or wrapped already.
+
+    Example:
+        >>> net = nn.Sequential(nn.Conv2d(3, 16, 3), nn.BatchNorm2d(16), nn.ReLU()).eval()
+        >>> x, old = torch.randn(2, 3, 8, 8), net.state_dict()
+        >>> was = net(x)
+        >>> plan = insert(net, "se(reduction=4)", after="ReLU", identity_start=True)
+        >>> torch.equal(net(x), was), plan.load_weights(net, old).lost
+        (True, ())
+        >>> remove(net) == plan, list(net.state_dict()) == list(old)
+        (True, True)
+    """
+    require_plain(model)
+    own = {} if isinstance(block, str) else {own_name(block): block}
+    spelled = block if isinstance(block, str) else own_name(block)
+    if isinstance(block, nn.Module):
+        raise TypeError("give the name of a block, or what makes one from a number of channels")
+    name = parse(spelled).name if name is None else name
+    require_name(name)
+    trace, shown_to, given = traced(model, example)
+    found = find(model, trace, after, before)
+    places, remarks = [], []
+    with torch.random.fork_rng(_devices(model)):
+        for each in found:
+            place = _place(each, spelled, name)
+            tried = new_block(model, place, own)
+            starts = getattr(tried, "starts_as_identity", False)
+            places.append(_place(each, spelled, name, identity_start and not starts))
+            remarks.append(bool(starts or identity_start))
+    plan = Plan(tuple(places), _remarks(found, all(remarks), given))
+    if not dry_run:
+        plan.apply(model, own)
+        _try(model, plan, shown_to)
+    return plan
+
+
+def remove(model: nn.Module, place: str | None = None, name: str | None = None) -> Plan:
+    """Take blocks out of a network: all, or those at modules that match, or of one name.
+
+    The network is then what it was before they were put in, with what it has learned since. What
+    was removed is the plan that puts it back.
+
+    Raises:
+        ValueError: no block there, with the places that have one.
+
+    Example:
+        >>> net = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 3))
+        >>> _ = insert(net, "se", after="Conv2d")
+        >>> [place.module for place in remove(net, "1").places], list(net.state_dict())[-1]
+        (['1'], '1.bias')
+    """
+    there = list(inserted(model))
+    at = None if place is None else set(matching(model, place))
+    chosen = [
+        each
+        for each in there
+        if (at is None or each[0].module in at) and name in (None, each[0].name)
+    ]
+    if not chosen and (there or place is not None or name is not None):
+        keys = ", ".join(each.key for each, _, _ in there) or "it has none"
+        raise ValueError(f"the network has no such block to remove: {keys}")
+    for found, module, number in chosen:
+        hooks = forward_hooks(module) if found.is_behind else forward_pre_hooks(module)
+        hook = hooks.pop(number)
+        _release(model, lambda guard, w, hook=hook: guard is hook.guard and w.place == hook.place)
+        if isinstance(getattr(module, found.name, None), nn.Module):
+            delattr(module, found.name)
+    if place is None and name is None:
+        # Also over places that were lost since, by fusing: the network is itself again.
+        _release(model, lambda guard, watched: True)
+    return Plan(tuple(found for found, _, _ in chosen))
+
+
+def _release(model: nn.Module, ends: Callable[..., bool]) -> None:
+    """End the watch over places."""
+    for module in model.modules():
+        hooks = forward_pre_hooks(module)
+        for number, guard in list(hooks.items()):
+            if isinstance(guard, Guard):
+                guard.watched = [w for w in guard.watched if not ends(guard, w)]
+                if not guard.watched:
+                    del hooks[number]
+
+
+def _place(found: Found, block: str, name: str, identity_start: bool = False) -> Place:
+    return Place(
+        module=found.module,
+        where=found.where,
+        name=name,
+        block=block,
+        channels=found.channels,
+        identity_start=identity_start,
+        norm=found.norm,
+    )
+
+
+def _remarks(found: list[Found], starts: bool, given: str) -> tuple[str, ...]:
+    remarks = [
+        f"{each.module} is called {each.calls} times: its block acts in each call"
+        for each in found
+        if each.calls > 1
+    ]
+    if not starts:
+        remarks.append(
+            "starts as identity: no, the outputs change; identity_start=True fades it in"
+        )
+    else:
+        remarks.append("starts as identity: yes, the outputs are unchanged to the bit")
+    return (*remarks, f"seen with {given}")
+
+
+def _try(model: nn.Module, plan: Plan, example: Any) -> None:
+    """Run the network once with its blocks; where one is not called as its module is, undo all."""
+    keys = [place.key for place in plan.places]
+    modules = [place.module for place in plan.places]
+    try:
+        counts = count_calls(model, example, [*keys, *modules])
+        for key, module in zip(keys, modules, strict=True):
+            if counts[key] != counts[module]:
+                raise ValueError(
+                    f"{key} was called {counts[key]} times and its module {counts[module]}: "
+                    f"{module} runs its children in turn; name one of them instead"
+                )
+    except Exception as error:
+        # Whatever it is, a network that does not run is not handed back.
+        for place in plan.places:
+            remove(model, _escaped(place.module), place.name)
+        raise ValueError(f"with its blocks the network does not run: {error}") from error
+
+
+def _escaped(name: str) -> str:
+    return "".join(f"[{c}]" if c in "*?[" else c for c in name)
+
+
+def _devices(model: nn.Module) -> list[int]:
+    return sorted({t.device.index or 0 for t in model.parameters() if t.device.type == "cuda"})

@@ -1,0 +1,204 @@
+"""Which modules of a network `after=` and `before=` mean, and whether a block can stand there."""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from regard._nearest import nearest
+from regard._printable import shortened, shown
+from regard.vision.probe import Frame, Trace
+from regard.vision.structure import behind_convolution, branch_ends, convolutions_of, stage_ends
+
+Wanted = str | type[nn.Module] | Sequence[str | type[nn.Module]]
+"""A pattern of names, a class, or several of these."""
+
+STAGE, SUM = "stage", "sum"
+AFTER_CONVOLUTION = re.compile(r"after_conv([1-9])")
+"""mmdetection's words for the places in a residual block."""
+MOST_SAID = 3
+"""Places that a message names."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A place where a block can stand: what is known of it from one pass of the network."""
+
+    module: str
+    where: str
+    channels: int
+    calls: int
+    norm: str | None
+
+
+def find(
+    model: nn.Module, trace: Trace, after: Wanted | None, before: Wanted | None
+) -> list[Found]:
+    """The places that are meant, in the network's order.
+
+    Raises `ValueError` that says which of them cannot have a block, and why.
+    """
+    places = _meant(model, trace, after, before)
+    found, faults = [], []
+    for where, name in places:
+        try:
+            found.append(_examined(model, trace, where, name))
+        except ValueError as error:
+            faults.append(str(error))
+    if faults:
+        more = f"; and {len(faults) - MOST_SAID} more" if len(faults) > MOST_SAID else ""
+        raise ValueError(
+            f"{len(faults)} of {len(places)} places cannot have a block: "
+            f"{'; '.join(faults[:MOST_SAID])}{more}; name others, or several patterns in a list"
+        )
+    order = {name: number for number, name in enumerate(trace.names.values())}
+    return sorted(found, key=lambda each: order[each.module])
+
+
+def _meant(
+    model: nn.Module, trace: Trace, after: Wanted | None, before: Wanted | None
+) -> list[tuple[str, str]]:
+    words: dict[Any, Callable[[], list[tuple[str, str]]]] = {
+        ("after", STAGE): lambda: [("after", name) for name in stage_ends(trace)],
+        ("before", SUM): lambda: [("after", name) for name in branch_ends(trace)],
+    }
+    if (after is None) == (before is None):
+        raise ValueError("say either after= or before=, which modules the block is to stand at")
+    where, wanted = ("after", after) if before is None else ("before", before)
+    places: list[tuple[str, str]] = []
+    for each in [wanted] if isinstance(wanted, (str, type)) else wanted or ():
+        place = AFTER_CONVOLUTION.fullmatch(each) if isinstance(each, str) else None
+        is_word = (where, each) in words or (where == "after" and place is not None)
+        if is_word and each in trace.names.values():
+            raise ValueError(
+                f"{each!r} is a word here and the name of a module: write '[{str(each)[0]}]"
+                f"{str(each)[1:]}' for the module"
+            )
+        if (where, each) in words:
+            new = words[where, each]()
+            lacks = (
+                "no stage that a module ends" if each == STAGE else "no residual sum of a branch"
+            )
+        elif where == "after" and place is not None:
+            new = behind_convolution(trace, int(place[1]), convolutions_of(trace))
+            lacks = f"no residual branch of {place[1]} convolutions or more"
+        else:
+            new = [(where, name) for name in matching(model, each)]
+            lacks = ""
+        if not new:
+            raise ValueError(f"the network has {lacks} that one pass shows: name modules instead")
+        places += new
+    if not places:
+        raise ValueError("after= and before= need a pattern, a class, or several of these")
+    return list(dict.fromkeys((w, _inner(model, name, w)) for w, name in places))
+
+
+def matching(model: nn.Module, wanted: str | type[nn.Module]) -> list[str]:
+    """The modules that a pattern or a class means; raises `ValueError` where there is none.
+
+    In a pattern `*` stands for anything but a dot, `**` for any number of names.
+
+    >>> matching(nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU()), "Conv2d")
+    ['0']
+    """
+    modules = dict(model.named_modules())
+    if isinstance(wanted, type):
+        names = [name for name, module in modules.items() if name and isinstance(module, wanted)]
+        if not names:
+            raise ValueError(f"the network has no module of the class {wanted.__name__}")
+        return names
+    if not isinstance(wanted, str):
+        raise TypeError(f"a place is a pattern of names or a class, got {shown(wanted)}")
+    pattern = _pattern(wanted)
+    names = [name for name in modules if name and pattern.fullmatch(name)]
+    if names:
+        return names
+    # A name that a module has beside its first one, for it is shared.
+    shared = dict(model.named_modules(remove_duplicate=False))
+    first = {module: name for name, module in modules.items()}
+    names = [first[shared[name]] for name in shared if name and pattern.fullmatch(name)]
+    kinds = {kind.__name__ for module in modules.values() for kind in type(module).__mro__}
+    kinds -= {"object", "Module"}
+    if not names and wanted in kinds:
+        names = [
+            name
+            for name, module in modules.items()
+            if name and wanted in {kind.__name__ for kind in type(module).__mro__}
+        ]
+    if not names:
+        near = nearest(wanted, [name for name in [*modules, *sorted(kinds)] if name])
+        raise ValueError(f"no module matches {shown(wanted)}: {shortened(near, 300)}")
+    return names
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    parts = re.split(r"(\*\*|\*|\?|\[[^\]]+\])", text)
+    said = {"**": ".*", "*": "[^.]*", "?": "[^.]"}
+    written = [
+        said.get(part)
+        or (f"[{re.escape(part[1:-1]).replace(chr(92) + '-', '-')}]" if n % 2 else "")
+        or re.escape(part)
+        for n, part in enumerate(parts)
+    ]
+    return re.compile("".join(written))
+
+
+def _inner(model: nn.Module, name: str, where: str) -> str:
+    """Of a row of modules its end: a block that were a child of the row would be one of them."""
+    module = model.get_submodule(name)
+    while isinstance(module, nn.Sequential) and len(module):
+        if type(module).forward is not nn.Sequential.forward:
+            break
+        child = [*dict(module.named_children())][-1 if where == "after" else 0]
+        name = f"{name}.{child}" if name else child
+        module = module.get_submodule(child)
+    return name
+
+
+def _examined(model: nn.Module, trace: Trace, where: str, name: str) -> Found:
+    """What is known of a place; raises `ValueError` where no block can stand."""
+    module, calls = model.get_submodule(name), trace.calls.get(name, [])
+    if isinstance(module, torch.jit.ScriptModule):
+        raise ValueError(f"{name} is a ScriptModule, which nothing can be added to")
+    if isinstance(module, (nn.Sequential, nn.ModuleList, nn.ModuleDict)):
+        raise ValueError(f"{name} runs its children in turn, and a block would be one; name one")
+    if not calls:
+        raise ValueError(f"{name} is not called by itself in the pass")
+    nodes = [_node(where, name, call) for call in calls]
+    shapes = [trace.nodes[node].shape for node in nodes]
+    for node, shape in zip(nodes, shapes, strict=True):
+        if node not in trace.maps:
+            has = "gives" if where == "after" else "is given"
+            raise ValueError(f"{name} {has} {[*shape]}, no map [batch, channels, *places]")
+        if len(shape) == 4 and shape[1] == shape[2] != shape[3] and shape[1] > 1:
+            raise ValueError(f"{name} seems to have its channels last, in {[*shape]}")
+    channels = {shape[1] for shape in shapes}
+    if len(channels) > 1:
+        raise ValueError(
+            f"{name} is called {len(calls)} times with {' and '.join(map(str, sorted(channels)))} "
+            "channels, and a block has one number of them"
+        )
+    norm = _norm_behind(model, trace, calls) if where == "after" else None
+    return Found(name, where, channels.pop(), len(calls), norm)
+
+
+def _node(where: str, name: str, frame: Frame) -> int:
+    if where == "before":
+        if not frame.leads:
+            raise ValueError(f"{name} is given no tensor as its first argument")
+        return frame.inputs[0]
+    if not frame.single:
+        raise ValueError(f"{name} gives a list or table, and no single tensor")
+    return frame.outputs[0]
+
+
+def _norm_behind(model: nn.Module, trace: Trace, calls: Iterable[Frame]) -> str | None:
+    """The batch norm that reads what a module gives."""
+    given = {node for call in calls for node in call.outputs}
+    readers = (frame for frame in trace.frames if given.intersection(frame.inputs))
+    norms = (f.name for f in readers if isinstance(model.get_submodule(f.name), _BatchNorm))
+    return next(norms, None)

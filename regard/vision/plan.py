@@ -1,0 +1,354 @@
+"""What was put into a network, as plain data: to print, to keep, and to do again."""
+
+import inspect
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from regard._io.files import read_file, read_json, write_whole
+from regard._nearest import nearest
+from regard._printable import shortened, shown
+from regard._spelling import parse
+from regard._torch_private import forward_hooks, forward_pre_hooks
+from regard.vision.blocks import BLOCKS, block
+from regard.vision.from_identity import FromIdentity
+from regard.vision.hooks import Behind, Guard, InFront, Watched
+from regard.vision.place import Place
+
+FORMAT = "regard-blocks-1"
+MOST_PLACES = 10_000
+MOST_CHANNELS = 2**20
+Make = Callable[[int], nn.Module]
+"""A block of one's own: from a number of channels to a module."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Blocks and their places in a network: what `insert` did, or would do.
+
+    It prints as what it is, compares as a value, and is kept as JSON. Nothing of a network's
+    weights is in it, and nothing that runs.
+
+    Args:
+        places: in the network's order.
+        remarks: what was noticed; not part of what is kept.
+
+    Example:
+        >>> import regard
+        >>> net = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 16, 3))
+        >>> plan = regard.insert(net, "se(reduction=4)", after="Conv2d", dry_run=True)
+        >>> print(plan)
+        se(reduction=4) at 2 places
+          after 0  8 channels  0.se
+          after 2  16 channels  2.se
+        starts as identity: no, the outputs change; identity_start=True fades it in
+        seen with an image [1, 3, 224, 224] made for it
+        >>> again = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 16, 3))
+        >>> plan.apply(again) == plan, type(again[0].se).__name__
+        (True, 'SqueezeExcitation')
+    """
+
+    places: tuple[Place, ...]
+    remarks: tuple[str, ...] = field(default=(), compare=False)
+
+    def __str__(self) -> str:
+        named = list(dict.fromkeys(place.block for place in self.places))
+        count = f"{len(self.places)} place{'s' * (len(self.places) != 1)}"
+        lines = [f"{', '.join(named) or 'nothing'} at {count}"]
+        for place in self.places:
+            faded = "  from identity" * place.identity_start
+            norm = f"  in front of the batch norm {place.norm}" if place.norm else ""
+            lines.append(
+                f"  {place.where} {place.module}  {place.channels} channels  {place.key}"
+                f"{faded}{norm}"
+            )
+        return "\n".join([*lines, *self.remarks])
+
+    def apply(self, model: nn.Module, blocks: Mapping[str, Make] | None = None) -> "Plan":
+        """Put the blocks into a network that was built anew; all of them or, on an error, none.
+
+        `blocks` makes those that are not in `regard.vision.BLOCKS`, by the names that they have
+        here. The network is not run.
+
+        Raises:
+            ValueError: a place that the network lacks, has a block of that name already, or has
+                another number of channels; a block that cannot be made.
+        """
+        require_plain(model)
+        keys = Counter(place.key for place in self.places)
+        for key, count in keys.items():
+            if count > 1:
+                raise ValueError(f"the plan has {shown(key)} {count} times; give each its name")
+        made = [new_block(model, place, blocks or {}) for place in self.places]
+        for place, new in zip(self.places, made, strict=True):
+            _attach(model, place, new)
+        return self
+
+    def save(self, path: str | Path) -> None:
+        """Write the plan as JSON, whole or not at all."""
+        write_whole(Path(path), self.json().encode())
+
+    def json(self) -> str:
+        """The plan as JSON."""
+        places = [asdict(place) for place in self.places]
+        return json.dumps({"format": FORMAT, "places": places}, indent=1) + "\n"
+
+    @staticmethod
+    def load(path: str | Path) -> "Plan":
+        """Read a plan; raises `ValueError` that names the file and what in it is no plan."""
+        content = read_file(Path(path))
+        try:
+            return Plan.of_json(content)
+        except ValueError as error:
+            raise ValueError(f"{path} is no plan of blocks: {error}") from None
+
+    @staticmethod
+    def of_json(text: str | bytes) -> "Plan":
+        """Read JSON strictly: no key that is not known, no value of another type."""
+        found = read_json(text)
+        if not isinstance(found, dict) or found.get("format") != FORMAT:
+            raise ValueError(f"it has no format {FORMAT!r}")
+        _require_keys(found, {"format", "places"}, "a plan")
+        places = found["places"]
+        if not isinstance(places, list) or len(places) > MOST_PLACES:
+            raise ValueError(f"places is {shown(places)}, not a list of at most {MOST_PLACES:,}")
+        return Plan(tuple(_read_place(place) for place in places))
+
+    @staticmethod
+    def of(model: nn.Module) -> "Plan":
+        """What is in a network now, wherever it was moved to within another one."""
+        return Plan(tuple(place for place, _, _ in inserted(model)))
+
+    def load_weights(self, model: nn.Module, state_dict: Mapping[str, Tensor]) -> "Transferred":
+        """Load what fits of weights from before or after the insertion, and say what that was.
+
+        Nothing is renamed: every tensor of the old network has its old name.
+        """
+        mine = model.state_dict()
+        fits = {
+            name: tensor
+            for name, tensor in state_dict.items()
+            if name in mine and getattr(tensor, "shape", None) == mine[name].shape
+        }
+        model.load_state_dict(fits, strict=False)
+        return self.transferred(model, state_dict, fits)
+
+    def transferred(
+        self, model: nn.Module, state_dict: Mapping[str, Tensor], loaded: Mapping[str, Tensor]
+    ) -> "Transferred":
+        """What of the weights was loaded, and what is new."""
+        mine = model.state_dict()
+        prefixes = tuple(f"{place.key}." for place in self.places)
+        left = [name for name in mine if name not in loaded]
+        return Transferred(
+            total=len(state_dict),
+            lost=tuple(name for name in state_dict if name not in loaded),
+            missing=tuple(name for name in left if not name.startswith(prefixes)),
+            new=tuple(name for name in left if name.startswith(prefixes)),
+        )
+
+
+@dataclass(frozen=True)
+class Transferred:
+    """What became of weights that were loaded into a network with blocks.
+
+    Args:
+        total: tensors that there were to load.
+        lost: those that the network has not, or in another shape.
+        missing: tensors of the network that were not among them, outside of the blocks.
+        new: the same of the blocks, which stay as they start.
+
+    >>> print(Transferred(320, new=("layer1.0.se.squeeze.weight",)))
+    transferred 320 of 320 tensors; 1 of blocks is new
+    """
+
+    total: int
+    lost: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    new: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        said = [f"transferred {self.total - len(self.lost)} of {self.total} tensors"]
+        if self.new:
+            said.append(f"{len(self.new)} of blocks {'is' if len(self.new) == 1 else 'are'} new")
+        for what, names in (("not transferred", self.lost), ("not in the weights", self.missing)):
+            if names:
+                more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+                said.append(f"{what}: {', '.join(map(shortened, names[:3]))}{more}")
+        return "; ".join(said)
+
+
+def new_block(model: nn.Module, place: Place, own: Mapping[str, Make]) -> nn.Module:
+    """A block for a place, on the device and in the type of the weights around it.
+
+    Raises `ValueError` where the place is not there or has no room for it.
+    """
+    module = _module_of(model, place)
+    try:
+        made = _made(place, own)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"the block {place.where} {place.module}: {error}") from None
+    weights = [w for each in (module, model) for w in each.parameters() if w.is_floating_point()]
+    if weights:
+        made = made.to(weights[0].device, weights[0].dtype)
+    return made.train(module.training)
+
+
+def _made(place: Place, own: Mapping[str, Make]) -> nn.Module:
+    name = parse(place.block).name
+    if name not in own and name not in BLOCKS:
+        raise ValueError(
+            f"there is no block {shown(name)}: {nearest(name, BLOCKS)}; one of your own is given "
+            "by blocks="
+        )
+    made: Any = own[name](place.channels) if name in own else block(place.block, place.channels)
+    if not isinstance(made, nn.Module):
+        raise TypeError(f"{name} made {shown(type(made).__name__)}, and no module")
+    has = getattr(made, "channels", place.channels)
+    if has != place.channels:
+        raise ValueError(f"{name} has {has} channels, and the place {place.channels}")
+    return FromIdentity(made) if place.identity_start else made
+
+
+def _module_of(model: nn.Module, place: Place) -> nn.Module:
+    try:
+        module = model.get_submodule(place.module)
+    except AttributeError:
+        names = [name for name, _ in model.named_modules() if name]
+        near = shortened(nearest(place.module, names), 300)
+        raise ValueError(f"the network has no module {shown(place.module)}: {near}") from None
+    if isinstance(module, torch.jit.ScriptModule):
+        raise ValueError(f"{place.module} is a ScriptModule, which nothing can be added to")
+    if hasattr(module, place.name):
+        raise ValueError(
+            f"{place.module} has {place.name!r} already; say name= for another block, or "
+            "regard.remove the one that is there"
+        )
+    for word in ("out_channels", "num_features") if place.is_behind else ("in_channels",):
+        has = getattr(module, word, None)
+        if type(has) is int and has != place.channels:
+            raise ValueError(
+                f"{place.where} {place.module} there are {has} channels, and the plan has "
+                f"{place.channels}"
+            )
+    return module
+
+
+def inserted(model: nn.Module) -> Iterator[tuple[Place, nn.Module, int]]:
+    """Each place of a network, by the names of now, with its module and the hook's number."""
+    for name, module in model.named_modules():
+        hooks = [*forward_hooks(module).items(), *forward_pre_hooks(module).items()]
+        for number, hook in hooks:
+            if isinstance(hook, Behind):
+                yield renamed(hook.place, name), module, number
+
+
+def renamed(place: Place, name: str) -> Place:
+    """A place as it is called in the network of now, where that one was put into another."""
+    norm = place.norm
+    if norm is not None and name != place.module:
+        longer = name.removesuffix(place.module)
+        norm = (
+            longer + norm if longer != name else norm.removeprefix(place.module.removesuffix(name))
+        )
+    return Place(**asdict(place) | {"module": name, "norm": norm})
+
+
+def _attach(model: nn.Module, place: Place, new: nn.Module) -> None:
+    module = model.get_submodule(place.module)
+    path, norm = place.module.split("."), place.norm.split(".") if place.norm else None
+    depth = 0
+    while depth < len(path) - 1 and (norm is None or path[: depth + 1] == norm[: depth + 1]):
+        depth += 1
+    # Lists of modules are not called: what watches must hang on what is.
+    while isinstance(model.get_submodule(".".join(path[:depth])), (nn.ModuleList, nn.ModuleDict)):
+        depth -= 1
+    around = model.get_submodule(".".join(path[:depth]))
+    guard = next((h for h in forward_pre_hooks(around).values() if isinstance(h, Guard)), None)
+    if guard is None:
+        guard = Guard()
+        around.register_forward_pre_hook(guard)
+    ahead = tuple(norm[depth:]) if norm else None
+    guard.watched.append(Watched(place, tuple(path[depth:]), ahead))
+    module.add_module(place.name, new)
+    if place.is_behind:
+        module.register_forward_hook(Behind(place, guard))
+    else:
+        module.register_forward_pre_hook(InFront(place, guard))
+
+
+def require_plain(model: nn.Module) -> None:
+    """Raise for what blocks cannot be put into, with what to do instead."""
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"blocks go into an nn.Module, got {shown(type(model).__name__)}")
+    if isinstance(model, torch.jit.ScriptModule):
+        raise ValueError(
+            "a ScriptModule cannot be changed any more: insert into the network that it was made "
+            "of, then script or trace that"
+        )
+    wrapped = {"DistributedDataParallel", "DataParallel", "FullyShardedDataParallel"}
+    kind = type(model).__name__
+    if kind in wrapped or kind == "OptimizedModule":
+        inner = "_orig_mod" if kind == "OptimizedModule" else "module"
+        raise ValueError(
+            f"{kind} has looked at the network already: insert into it before it is wrapped, or "
+            f"into .{inner}, and wrap it again"
+        )
+    if any(nn.parameter.is_lazy(tensor) for tensor in model.parameters()):
+        raise ValueError("the network has lazy parameters; run it once, so that they have shapes")
+
+
+_FIELDS = {f.name: f for f in fields(Place)}
+_REQUIRED = {"module", "name", "block", "channels"}
+
+
+def _require_keys(found: Mapping[str, Any], known: set[str], what: str) -> None:
+    for key in found:
+        if key not in known:
+            raise ValueError(f"{shown(key)} is no key of {what}: {nearest(key, sorted(known))}")
+    lacks = sorted(known - set(found))
+    if lacks:
+        raise ValueError(f"{what} needs {', '.join(lacks)}")
+
+
+def _read_place(found: Any) -> Place:
+    if not isinstance(found, dict):
+        raise ValueError(f"a place is a table, not {shown(found)}")
+    _require_keys(found, set(_FIELDS), "a place")
+    texts = {key: found[key] for key in ("module", "where", "name", "block")}
+    for key, text in texts.items():
+        if not isinstance(text, str) or not 0 < len(text) <= 1000 or not text.isprintable():
+            raise ValueError(f"{key} is {shown(text)}, not a short printable text")
+    if found["where"] not in ("after", "before"):
+        raise ValueError(f"where is {shown(found['where'])}, not after or before")
+    norm, channels = found["norm"], found["channels"]
+    if norm is not None and not (isinstance(norm, str) and 0 < len(norm) <= 1000):
+        raise ValueError(f"norm is {shown(norm)}, not a module's name or null")
+    if type(channels) is not int or not 0 < channels <= MOST_CHANNELS:
+        raise ValueError(f"channels is {shown(channels)}, not a number from 1 to {MOST_CHANNELS:,}")
+    if type(found["identity_start"]) is not bool:
+        raise ValueError(f"identity_start is {shown(found['identity_start'])}, not true or false")
+    require_name(found["name"])
+    parse(found["block"])
+    return Place(**found)
+
+
+def require_name(name: str) -> None:
+    """Raise `ValueError` for what cannot be the name of a block as a child of a module."""
+    taken = isinstance(name, str) and hasattr(nn.Module(), name)
+    if not isinstance(name, str) or not name.isidentifier() or name.startswith("_") or taken:
+        raise ValueError(f"{shown(name)} cannot be the name of a block: say a word such as 'se'")
+
+
+def own_name(make: Any) -> str:
+    """What a plan calls a block of one's own: by its class or function."""
+    name = getattr(make, "__name__", "")
+    if not name.isidentifier() or inspect.isroutine(make) and name == "<lambda>":
+        raise ValueError("a block of your own needs a name: a class, or a function with def")
+    return name

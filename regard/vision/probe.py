@@ -1,0 +1,324 @@
+"""One forward pass of a network, looked at: which module gives which tensor, made of which."""
+
+import random
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import chain
+from typing import Any
+from weakref import ref
+
+import numpy
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from regard._printable import shortened
+
+SIZES = {1: (224, 64, 1024), 2: (224, 64, 32, 512), 3: (32, 64, 112)}
+"""Lengths of the sides of the images that are tried, by their number of dimensions."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """A tensor as it was after one operation; an edit in place makes another one."""
+
+    number: int
+    shape: tuple[int, ...]
+    parents: tuple[int, ...]
+    depth: int
+
+
+@dataclass
+class Frame:
+    """One call of a module.
+
+    Args:
+        start: the number of the first node that was made within.
+        inputs, outputs: nodes of its tensors.
+        around: the frame that called it.
+        leads: whether its first argument is a tensor.
+        single: whether its output is a tensor, and no list or table of some.
+        end: how many frames had ended before it.
+    """
+
+    name: str
+    start: int
+    inputs: list[int]
+    around: "Frame | None"
+    leads: bool = False
+    outputs: list[int] = field(default_factory=list)
+    single: bool = False
+    end: int = -1
+
+    @property
+    def frames(self) -> Iterator["Frame"]:
+        """This one, and those around it."""
+        frame: Frame | None = self
+        while frame is not None:
+            yield frame
+            frame = frame.around
+
+
+@dataclass(frozen=True)
+class Operation:
+    """A function of PyTorch that was called with tensors."""
+
+    name: str
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    frame: Frame | None
+
+
+class Trace(TorchFunctionMode):
+    """What a forward pass did; no tensor is kept alive by it."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.nodes: list[Node] = []
+        self.frames: list[Frame] = []
+        self.operations: list[Operation] = []
+        self._current: Frame | None = None
+        self._known: dict[int, tuple[ref[Tensor], int, int]] = {}
+        self._looking, self._ended = False, 0
+        self.names = {module: name for name, module in model.named_modules()}
+
+    def node(self, tensor: Tensor) -> int:
+        """The node of a tensor as it is now."""
+        known = self._known.get(id(tensor))
+        if known is not None and known[0]() is tensor:
+            if known[1] == tensor._version:
+                return known[2]
+            return self._new(tensor, (known[2],))
+        return self._new(tensor, ())
+
+    def _new(self, tensor: Tensor, parents: tuple[int, ...]) -> int:
+        depth = 1 + max((self.nodes[parent].depth for parent in parents), default=-1)
+        made = Node(len(self.nodes), tuple(tensor.shape), parents, depth)
+        self.nodes.append(made)
+        self._known[id(tensor)] = ref(tensor), tensor._version, made.number
+        return made.number
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if self._looking:
+            return func(*args, **kwargs)
+        given = {id(tensor): tensor for tensor in tensors_in((args, kwargs))}
+        inputs = tuple(self.node(tensor) for tensor in given.values())
+        versions = {key: tensor._version for key, tensor in given.items()}
+        out = func(*args, **kwargs)
+        outputs = tuple(
+            # What comes back as it was given is no new tensor: dropout that is off, for instance.
+            self.node(each)
+            if given.get(id(each)) is each and each._version == versions[id(each)]
+            else self._new(each, inputs)
+            for each in tensors_in(out)
+        )
+        if inputs and outputs:
+            name = getattr(func, "__name__", str(func))
+            self.operations.append(Operation(name, inputs, outputs, self._current))
+        return out
+
+    @contextmanager
+    def _aside(self) -> Iterator[None]:
+        """Where shapes and versions are asked for by this, and not by the network."""
+        self._looking = True
+        try:
+            yield
+        finally:
+            self._looking = False
+
+    def enter(self, module: nn.Module, args: Any, kwargs: Any) -> None:
+        """A forward pre-hook for every module."""
+        with self._aside():
+            inputs = [self.node(tensor) for tensor in tensors_in((args, kwargs))]
+        leads = bool(args) and isinstance(args[0], Tensor)
+        frame = Frame(self.names[module], len(self.nodes), inputs, self._current, leads)
+        self.frames.append(frame)
+        self._current = frame
+
+    def leave(self, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
+        """A forward hook for every module."""
+        frame = self._current
+        while frame is not None and frame.name != self.names[module]:
+            frame = frame.around  # one that ended with an exception, which the network caught
+        assert frame is not None
+        with self._aside():
+            for tensor in tensors_in(output):
+                known = self._known.get(id(tensor))
+                unseen = known is None or known[0]() is not tensor
+                # Made by code that PyTorch does not show: of what the module was given.
+                made = self._new(tensor, tuple(frame.inputs)) if unseen else self.node(tensor)
+                frame.outputs.append(made)
+        frame.single, frame.end = isinstance(output, Tensor), self._ended
+        self._ended += 1
+        self._current = frame.around
+
+    @cached_property
+    def calls(self) -> dict[str, list[Frame]]:
+        """The calls of each module that was called, in order."""
+        found: dict[str, list[Frame]] = {}
+        for frame in self.frames:
+            found.setdefault(frame.name, []).append(frame)
+        return found
+
+    @cached_property
+    def maps(self) -> dict[int, tuple[int, ...]]:
+        """Nodes that were computed from the image and have as many axes → height, width, ..."""
+        root = self.frames[0]
+        axes = next((len(self.nodes[n].shape) for n in root.inputs if self._has_places(n)), 4)
+        derived = set(root.inputs)
+        for node in self.nodes:
+            if derived.intersection(node.parents):
+                derived.add(node.number)
+        shapes = {number: self.nodes[number].shape for number in sorted(derived)}
+        return {number: shape[2:] for number, shape in shapes.items() if len(shape) == axes}
+
+    def _has_places(self, number: int) -> bool:
+        return 3 <= len(self.nodes[number].shape) <= 5
+
+    def giver(self, node: int) -> str | None:
+        """The module whose output a tensor is: of several within each other, the innermost.
+
+        One that was called more than once gives other tensors too, and is none.
+        """
+        ended = [f for f in self.frames if f.single and f.outputs == [node] and f.name]
+        names = [f.name for f in sorted(ended, key=lambda f: f.end)]
+        return next((name for name in names if len(self.calls[name]) == 1), None)
+
+
+def tensors_in(value: Any) -> Iterator[Tensor]:
+    """The tensors of lists, tuples and tables, in order."""
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, Mapping):
+        for each in value.values():
+            yield from tensors_in(each)
+    elif isinstance(value, (list, tuple)):
+        for each in value:
+            yield from tensors_in(each)
+
+
+def call(model: nn.Module, example: Any) -> Any:
+    """The network's answer: a tuple is its arguments, a table those with names."""
+    if isinstance(example, tuple):
+        return model(*example)
+    if isinstance(example, Mapping):
+        return model(**example)
+    return model(example)
+
+
+@contextmanager
+def unchanged(model: nn.Module) -> Iterator[None]:
+    """Evaluate a network, and leave no trace of it.
+
+    Within, it is in evaluation mode without gradients. Afterwards all that hangs on its modules is
+    what it was: flags, buffers, attributes, hooks; and so are the states of PyTorch's, NumPy's and
+    Python's random numbers. (What a hook of its own does elsewhere stays done.)
+    """
+    modules = list(model.modules())
+    tables = [(m, dict(m.__dict__), [(t, dict(t)) for t in _tables(m)]) for m in modules]
+    tensors = list({id(t): t for t in chain(model.buffers(), model.parameters())}.values())
+    held = [(t, t.detach().clone()) for t in tensors if not t.is_meta]
+    devices = sorted({t.device.index or 0 for t in tensors if t.device.type == "cuda"})
+    state, numpys = random.getstate(), numpy.random.get_state()
+    with torch.random.fork_rng(devices), torch.inference_mode(False), torch.no_grad():
+        try:
+            model.eval()
+            yield
+        finally:
+            for module, attributes, inner in tables:
+                module.__dict__.clear()
+                module.__dict__.update(attributes)
+                for table, content in inner:
+                    table.clear()
+                    table.update(content)
+            for tensor, before in held:
+                if tensor.shape != before.shape:
+                    tensor.set_(before)  # type: ignore[call-overload]
+                elif not _same(tensor, before):
+                    tensor.copy_(before)
+            random.setstate(state)
+            numpy.random.set_state(numpys)
+
+
+def _same(one: Tensor, other: Tensor) -> bool:
+    return bool(((one == other) | ((one != one) & (other != other))).all())
+
+
+def _tables(module: nn.Module) -> Iterator[dict[Any, Any]]:
+    """What a module keeps in dictionaries of its own, shallow."""
+    return (value for value in module.__dict__.values() if isinstance(value, dict))
+
+
+def traced(model: nn.Module, example: Any = None) -> tuple[Trace, Any, str]:
+    """What one forward pass does, what it was given, and that in words.
+
+    Raises `ValueError` where no image that is tried goes through.
+    """
+    if example is not None:
+        return _traced(model, example), example, f"an example of {_shapes(example)}"
+    failed = ""
+    for image in images(model):
+        try:
+            return _traced(model, image), image, f"an image {[*image.shape]} made for it"
+        except Exception as error:
+            # Whatever it raises: the next image may be the right one.
+            failed = f"{[*image.shape]}: {type(error).__name__}: {shortened(str(error), 300)}"
+    raise ValueError(
+        f"the network has to be run once, and took none of the images made for it ({failed}); give "
+        "example=, what it is called with: a tensor, a tuple of arguments, or a dict of named ones"
+    )
+
+
+def _traced(model: nn.Module, example: Any) -> Trace:
+    trace = Trace(model)
+    with unchanged(model), trace:
+        for module in model.modules():
+            module.register_forward_pre_hook(trace.enter, with_kwargs=True)
+            module.register_forward_hook(trace.leave, with_kwargs=True)
+        call(model, example)
+    return trace
+
+
+def images(model: nn.Module) -> Iterator[Tensor]:
+    """Images that a network may take, as its first convolution has it; the same in every call."""
+    first = next((m for m in model.modules() if isinstance(m, CONVOLUTIONS)), None)
+    if first is None:
+        raise ValueError(
+            "the network has no convolution that says what it takes; give example=, what it is "
+            "called with"
+        )
+    dims, weight = len(first.kernel_size), first.weight
+    for size in SIZES[dims]:
+        shape = (1, first.in_channels, *[size] * dims)
+        noise = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+        yield noise.to(weight.device, weight.dtype)
+
+
+CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+
+
+def count_calls(model: nn.Module, example: Any, names: list[str]) -> dict[str, int]:
+    """How often modules are called in one forward pass, which leaves no trace."""
+    counts = dict.fromkeys(names, 0)
+
+    def counter(name: str) -> Callable[..., None]:
+        def seen(*_: Any) -> None:
+            counts[name] += 1
+
+        return seen
+
+    with unchanged(model):
+        for name in names:
+            model.get_submodule(name).register_forward_pre_hook(counter(name))
+        call(model, example)
+    return counts
+
+
+def _shapes(example: Any) -> str:
+    shapes = [str([*tensor.shape]) for tensor in tensors_in(example)]
+    return shortened(", ".join(shapes) or type(example).__name__, 200)

@@ -1,0 +1,155 @@
+"""Where a network's stages end and what its residual blocks add, by what one pass did."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from regard.vision.probe import CONVOLUTIONS, Frame, Operation, Trace
+
+ADDITIONS = {"add", "add_", "__add__", "__iadd__", "__radd__"}
+
+
+def stage_ends(trace: Trace) -> list[str]:
+    """The last module of each resolution, as far as a module gives what is then made smaller.
+
+    Looked for are functions whose map comes out smaller or larger, by half at least, or as no map
+    at all. The outermost module around one that makes the same step is what follows the stage, and
+    what it is given ends it. What the network returns as a map ends one, too.
+    """
+    ends = [node for op in trace.operations for node in _before_step(trace, op)]
+    ends += [node for node in trace.frames[0].outputs if node in trace.maps]
+    givers = (trace.giver(node) for node in sorted(set(ends)))
+    return list(dict.fromkeys(name for name in givers if name))
+
+
+def _before_step(trace: Trace, op: Operation) -> Iterator[int]:
+    maps = trace.maps
+    after = [maps[node] for node in op.outputs if node in maps]
+    for node in op.inputs:
+        if node not in maps or max(maps[node]) == 1 or _stays(maps[node], after):
+            continue
+        size = maps[node]
+        ends_here = all(side == 1 for out in after for side in out)
+        if ends_here:
+            # A gate pools as well, but the maps go on at its side.
+            later = (n for n, s in maps.items() if _alike(s, size) and n > max(op.outputs))
+            if next(later, None) is not None:
+                continue
+        step: Frame | None = None
+        for frame in op.frame.frames if op.frame else ():
+            if not _makes_step(trace, frame, size, after, ends_here):
+                break
+            step = frame
+        given = step.inputs if step else [node]
+        yield from (each for each in given if each in maps and _alike(maps[each], size))
+
+
+def _makes_step(
+    trace: Trace, frame: Frame, size: tuple[int, ...], after: list[tuple[int, ...]], ends: bool
+) -> bool:
+    given = [trace.maps[node] for node in frame.inputs if node in trace.maps]
+    gives = [trace.maps[node] for node in frame.outputs if node in trace.maps]
+    if not any(_alike(each, size) for each in given):
+        return False
+    if _stays(size, gives):
+        return False
+    if ends:
+        return all(side == 1 for each in gives for side in each)
+    return any(_alike(each, other) for each in gives for other in after)
+
+
+def _stays(size: tuple[int, ...], after: list[tuple[int, ...]]) -> bool:
+    return any(_alike(size, each) for each in after)
+
+
+def _alike(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
+    """Whether two resolutions are the same but for some padding."""
+    return all(2 * a < 3 * b and 2 * b < 3 * a for a, b in zip(one, other, strict=True))
+
+
+@dataclass(frozen=True)
+class Residual:
+    """An addition `shortcut + branch(x)`.
+
+    Args:
+        block: the call of the module that both begin in.
+        branch, shortcut: the tensors that are added.
+    """
+
+    block: Frame
+    branch: int
+    shortcut: int
+
+
+def residuals(trace: Trace) -> Iterator[Residual]:
+    """Additions of two maps that come from one, on ways of different lengths."""
+    for op in trace.operations:
+        maps = [node for node in op.inputs if node in trace.maps]
+        if op.name not in ADDITIONS or len(maps) != 2 or op.frame is None:
+            continue
+        one, other = maps
+        if trace.nodes[one].shape != trace.nodes[other].shape:
+            continue
+        block: Frame | None = op.frame
+        while block is not None and {one, other} <= set(block.inputs):
+            block = block.around  # a module that does nothing but add
+        if block is None:
+            continue
+        begin = set(block.inputs)
+        if not (_origins(trace, one, block) & _origins(trace, other, block) & begin):
+            continue
+        shortcut, branch = sorted(maps, key=lambda node: trace.nodes[node].depth)
+        if trace.nodes[shortcut].depth < trace.nodes[branch].depth:
+            yield Residual(block, branch, shortcut)
+
+
+def branch_ends(trace: Trace) -> list[str]:
+    """The module that gives what a residual block adds to its shortcut, for each block."""
+    found = (_end(trace, each) for each in residuals(trace))
+    return list(dict.fromkeys(name for name in found if name))
+
+
+def behind_convolution(trace: Trace, count: int, convolutions: set[str]) -> list[tuple[str, str]]:
+    """The places behind the n-th convolution of each residual branch, its norm and activation.
+
+    That is in front of the next convolution, or at the end of the branch: ("before" or "after",
+    module).
+    """
+    places = []
+    for each in residuals(trace):
+        inner = _origins(trace, each.branch, each.block)
+        inner -= _origins(trace, each.shortcut, each.block)
+        on_branch = [
+            frame.name
+            for frame in trace.frames
+            if frame.name in convolutions and inner.intersection(frame.outputs)
+        ]
+        if count < len(on_branch):
+            places.append(("before", on_branch[count]))
+        elif count == len(on_branch) and (end := _end(trace, each)):
+            places.append(("after", end))
+    return list(dict.fromkeys(places))
+
+
+def convolutions_of(trace: Trace) -> set[str]:
+    """The names of all convolutions."""
+    return {name for module, name in trace.names.items() if isinstance(module, CONVOLUTIONS)}
+
+
+def _end(trace: Trace, each: Residual) -> str | None:
+    if each.branch < each.block.start:
+        return None
+    return trace.giver(each.branch)
+
+
+def _origins(trace: Trace, node: int, block: Frame) -> set[int]:
+    """What a tensor was made of within a call, itself and the call's inputs included."""
+    seen: set[int] = set()
+    stack = [node]
+    while stack:
+        number = stack.pop()
+        if number in seen:
+            continue
+        seen.add(number)
+        if number not in block.inputs:
+            stack += trace.nodes[number].parents
+    return seen
