@@ -174,8 +174,6 @@ def _examined(model: nn.Module, trace: Trace, where: str, name: str) -> Found:
         if node not in trace.maps:
             has = "gives" if where == "after" else "is given"
             raise ValueError(f"{name} {has} {[*shape]}, no map [batch, channels, *places]")
-        if len(shape) == 4 and shape[1] == shape[2] != shape[3] and shape[1] > 1:
-            raise ValueError(f"{name} seems to have its channels last, in {[*shape]}")
     channels = {shape[1] for shape in shapes}
     if len(channels) > 1:
         raise ValueError(

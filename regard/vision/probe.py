@@ -18,19 +18,30 @@ from regard._printable import shortened
 
 SIZES = {1: (224, 64, 1024), 2: (224, 64, 32, 512), 3: (32, 64, 112)}
 """Lengths of the sides of the images that are tried, by their number of dimensions."""
+REARRANGING = frozenset(
+    "view reshape flatten unflatten permute transpose swapaxes swapdims movedim moveaxis t "
+    "view_as reshape_as squeeze unsqueeze unfold as_strided __get__".split()
+)
+"""Functions of PyTorch after which axes stand for something else; `x.T` is a `__get__`."""
 
 
 @dataclass(frozen=True)
 class Node:
-    """A tensor as it was after one operation; an edit in place makes another one."""
+    """A tensor as it was after one operation; an edit in place makes another one.
+
+    Args:
+        depth: the most operations that lead to it.
+        rearranged: whether its axes stand for something else than those of its parents.
+    """
 
     number: int
     shape: tuple[int, ...]
     parents: tuple[int, ...]
     depth: int
+    rearranged: bool = False
 
 
-@dataclass
+@dataclass(eq=False)
 class Frame:
     """One call of a module.
 
@@ -93,9 +104,9 @@ class Trace(TorchFunctionMode):
             return self._new(tensor, (known[2],))
         return self._new(tensor, ())
 
-    def _new(self, tensor: Tensor, parents: tuple[int, ...]) -> int:
+    def _new(self, tensor: Tensor, parents: tuple[int, ...], rearranged: bool = False) -> int:
         depth = 1 + max((self.nodes[parent].depth for parent in parents), default=-1)
-        made = Node(len(self.nodes), tuple(tensor.shape), parents, depth)
+        made = Node(len(self.nodes), tuple(tensor.shape), parents, depth, rearranged)
         self.nodes.append(made)
         self._known[id(tensor)] = ref(tensor), tensor._version, made.number
         return made.number
@@ -110,15 +121,15 @@ class Trace(TorchFunctionMode):
         inputs = tuple(self.node(tensor) for tensor in given.values())
         versions = {key: tensor._version for key, tensor in given.items()}
         out = func(*args, **kwargs)
+        name = getattr(func, "__name__", str(func))
         outputs = tuple(
             # What comes back as it was given is no new tensor: dropout that is off, for instance.
             self.node(each)
             if given.get(id(each)) is each and each._version == versions[id(each)]
-            else self._new(each, inputs)
+            else self._new(each, inputs, name in REARRANGING)
             for each in tensors_in(out)
         )
         if inputs and outputs:
-            name = getattr(func, "__name__", str(func))
             self.operations.append(Operation(name, inputs, outputs, self._current))
         return out
 
@@ -167,27 +178,34 @@ class Trace(TorchFunctionMode):
 
     @cached_property
     def maps(self) -> dict[int, tuple[int, ...]]:
-        """Nodes that were computed from the image and have as many axes → height, width, ..."""
-        root = self.frames[0]
-        axes = next((len(self.nodes[n].shape) for n in root.inputs if self._has_places(n)), 4)
-        derived = set(root.inputs)
-        for node in self.nodes:
-            if derived.intersection(node.parents):
-                derived.add(node.number)
-        shapes = {number: self.nodes[number].shape for number in sorted(derived)}
-        return {number: shape[2:] for number, shape in shapes.items() if len(shape) == axes}
+        """Nodes that are feature maps of the image → height, width, ...
 
-    def _has_places(self, number: int) -> bool:
-        return 3 <= len(self.nodes[number].shape) <= 5
-
-    def giver(self, node: int) -> str | None:
-        """The module whose output a tensor is: of several within each other, the innermost.
-
-        One that was called more than once gives other tensors too, and is none.
+        What is rearranged is one again where it has the places of a former one.
         """
+        given = [self.nodes[number] for number in self.frames[0].inputs]
+        axes = next((len(node.shape) for node in given if 3 <= len(node.shape) <= 5), 4)
+        maps = {node.number: node.shape[2:] for node in given if len(node.shape) == axes}
+        for node in self.nodes:
+            if len(node.shape) == axes and node.parents:
+                again = node.rearranged and node.shape[2:] in maps.values()
+                if again or not (node.rearranged or maps.keys().isdisjoint(node.parents)):
+                    maps[node.number] = node.shape[2:]
+        return maps
+
+    def giver(self, node: int, within: Frame | None = None) -> str | None:
+        """The module whose output a tensor is: of several within each other, the outermost.
+
+        One that was called more than once gives other tensors too, and is none; neither is the
+        network, nor what is around `within`.
+        """
+        beyond = {id(frame) for frame in within.frames} if within else set()
         ended = [f for f in self.frames if f.single and f.outputs == [node] and f.name]
-        names = [f.name for f in sorted(ended, key=lambda f: f.end)]
-        return next((name for name in names if len(self.calls[name]) == 1), None)
+        for first in sorted(ended, key=lambda frame: frame.end):
+            chain = [f for f in first.frames if f in ended and id(f) not in beyond]
+            names = [f.name for f in chain if len(self.calls[f.name]) == 1]
+            if names:
+                return names[-1]
+        return None
 
 
 def tensors_in(value: Any) -> Iterator[Tensor]:

@@ -47,7 +47,8 @@ def _makes_step(
     trace: Trace, frame: Frame, size: tuple[int, ...], after: list[tuple[int, ...]], ends: bool
 ) -> bool:
     given = [trace.maps[node] for node in frame.inputs if node in trace.maps]
-    gives = [trace.maps[node] for node in frame.outputs if node in trace.maps]
+    made = [node for node in frame.outputs if node not in frame.inputs]
+    gives = [trace.maps[node] for node in made if node in trace.maps]
     if not any(_alike(each, size) for each in given):
         return False
     if _stays(size, gives):
@@ -111,8 +112,8 @@ def branch_ends(trace: Trace) -> list[str]:
 def behind_convolution(trace: Trace, count: int, convolutions: set[str]) -> list[tuple[str, str]]:
     """The places behind the n-th convolution of each residual branch, its norm and activation.
 
-    That is in front of the next convolution, or at the end of the branch: ("before" or "after",
-    module).
+    That is what the next convolution is given, or what is added: ("after", the module that gives
+    it), or, where several have that module in common, ("before", the convolution).
     """
     places = []
     for each in residuals(trace):
@@ -124,7 +125,9 @@ def behind_convolution(trace: Trace, count: int, convolutions: set[str]) -> list
             if frame.name in convolutions and inner.intersection(frame.outputs)
         ]
         if count < len(on_branch):
-            places.append(("before", on_branch[count]))
+            follower = trace.calls[on_branch[count]][0]
+            giver = trace.giver(follower.inputs[0], each.block)
+            places.append(("after", giver) if giver else ("before", follower.name))
         elif count == len(on_branch) and (end := _end(trace, each)):
             places.append(("after", end))
     return list(dict.fromkeys(places))
@@ -138,7 +141,7 @@ def convolutions_of(trace: Trace) -> set[str]:
 def _end(trace: Trace, each: Residual) -> str | None:
     if each.branch < each.block.start:
         return None
-    return trace.giver(each.branch)
+    return trace.giver(each.branch, each.block)
 
 
 def _origins(trace: Trace, node: int, block: Frame) -> set[int]:
