@@ -12,8 +12,8 @@ class FromIdentity(nn.Module):
 
         output = x + gamma * (f(x) - x),  gamma = 0 at first
 
-    A new one returns its input to the bit, signed zeros, NaN and infinities included, whatever f
-    computes; the gradient reaches gamma from the first step on, and f from the second.
+    A new one returns its input to the bit, signed zeros and infinities included, and NaN as NaN,
+    whatever f computes; the gradient reaches gamma from the first step on, and f from the second.
 
     Args:
         block: f, from maps to maps of the same shape.

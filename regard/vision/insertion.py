@@ -69,10 +69,10 @@ def insert(
         (True, True)
     """
     require_plain(model)
-    own = {} if isinstance(block, str) else {own_name(block): block}
-    spelled = block if isinstance(block, str) else own_name(block)
-    if isinstance(block, nn.Module):
+    if isinstance(block, nn.Module) or not (isinstance(block, str) or callable(block)):
         raise TypeError("give the name of a block, or what makes one from a number of channels")
+    spelled = block if isinstance(block, str) else own_name(block)
+    own = {} if isinstance(block, str) else {spelled: block}
     name = parse(spelled).name if name is None else name
     require_name(name)
     trace, shown_to, given = traced(model, example)

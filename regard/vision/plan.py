@@ -191,7 +191,8 @@ def new_block(model: nn.Module, place: Place, own: Mapping[str, Make]) -> nn.Mod
     """
     module = _module_of(model, place)
     try:
-        made = _made(place, own)
+        with torch.inference_mode(False):
+            made = _made(place, own)
     except (ValueError, TypeError) as error:
         raise ValueError(f"the block {place.where} {place.module}: {error}") from None
     weights = [w for each in (module, model) for w in each.parameters() if w.is_floating_point()]

@@ -18,11 +18,12 @@ from regard._printable import shortened
 
 SIZES = {1: (224, 64, 1024), 2: (224, 64, 32, 512), 3: (32, 64, 112)}
 """Lengths of the sides of the images that are tried, by their number of dimensions."""
-REARRANGING = frozenset(
-    "view reshape flatten unflatten permute transpose swapaxes swapdims movedim moveaxis t "
-    "view_as reshape_as squeeze unsqueeze unfold as_strided __get__".split()
+TURNING = frozenset("permute transpose swapaxes swapdims movedim moveaxis t __get__".split())
+"""Functions of PyTorch that put axes into another order; `x.T` is a `__get__`."""
+REARRANGING = TURNING | frozenset(
+    "view reshape flatten unflatten view_as reshape_as squeeze unsqueeze unfold as_strided".split()
 )
-"""Functions of PyTorch after which axes stand for something else; `x.T` is a `__get__`."""
+"""Functions after which axes may stand for something else."""
 
 
 @dataclass(frozen=True)
@@ -31,14 +32,14 @@ class Node:
 
     Args:
         depth: the most operations that lead to it.
-        rearranged: whether its axes stand for something else than those of its parents.
+        by: the function that gave it.
     """
 
     number: int
     shape: tuple[int, ...]
     parents: tuple[int, ...]
     depth: int
-    rearranged: bool = False
+    by: str = ""
 
 
 @dataclass(eq=False)
@@ -94,21 +95,25 @@ class Trace(TorchFunctionMode):
         self._known: dict[int, tuple[ref[Tensor], int, int]] = {}
         self._looking, self._ended = False, 0
         self.names = {module: name for name, module in model.named_modules()}
+        self._own = {id(tensor) for tensor in chain(model.parameters(), model.buffers())}
 
     def node(self, tensor: Tensor) -> int:
         """The node of a tensor as it is now."""
         known = self._known.get(id(tensor))
         if known is not None and known[0]() is tensor:
-            if known[1] == tensor._version:
+            if known[1] == _version(tensor):
                 return known[2]
             return self._new(tensor, (known[2],))
-        return self._new(tensor, ())
+        if self._current is None or id(tensor) in self._own:
+            return self._new(tensor, ())
+        # Made by code that PyTorch does not show here: of what the module was given.
+        return self._new(tensor, tuple(self._current.inputs))
 
-    def _new(self, tensor: Tensor, parents: tuple[int, ...], rearranged: bool = False) -> int:
+    def _new(self, tensor: Tensor, parents: tuple[int, ...], by: str = "") -> int:
         depth = 1 + max((self.nodes[parent].depth for parent in parents), default=-1)
-        made = Node(len(self.nodes), tuple(tensor.shape), parents, depth, rearranged)
+        made = Node(len(self.nodes), tuple(tensor.shape), parents, depth, by)
         self.nodes.append(made)
-        self._known[id(tensor)] = ref(tensor), tensor._version, made.number
+        self._known[id(tensor)] = ref(tensor), _version(tensor), made.number
         return made.number
 
     def __torch_function__(
@@ -119,14 +124,14 @@ class Trace(TorchFunctionMode):
             return func(*args, **kwargs)
         given = {id(tensor): tensor for tensor in tensors_in((args, kwargs))}
         inputs = tuple(self.node(tensor) for tensor in given.values())
-        versions = {key: tensor._version for key, tensor in given.items()}
+        versions = {key: _version(tensor) for key, tensor in given.items()}
         out = func(*args, **kwargs)
         name = getattr(func, "__name__", str(func))
         outputs = tuple(
             # What comes back as it was given is no new tensor: dropout that is off, for instance.
             self.node(each)
-            if given.get(id(each)) is each and each._version == versions[id(each)]
-            else self._new(each, inputs, name in REARRANGING)
+            if given.get(id(each)) is each and _version(each) == versions[id(each)]
+            else self._new(each, inputs, name)
             for each in tensors_in(out)
         )
         if inputs and outputs:
@@ -158,12 +163,7 @@ class Trace(TorchFunctionMode):
             frame = frame.around  # one that ended with an exception, which the network caught
         assert frame is not None
         with self._aside():
-            for tensor in tensors_in(output):
-                known = self._known.get(id(tensor))
-                unseen = known is None or known[0]() is not tensor
-                # Made by code that PyTorch does not show: of what the module was given.
-                made = self._new(tensor, tuple(frame.inputs)) if unseen else self.node(tensor)
-                frame.outputs.append(made)
+            frame.outputs += [self.node(tensor) for tensor in tensors_in(output)]
         frame.single, frame.end = isinstance(output, Tensor), self._ended
         self._ended += 1
         self._current = frame.around
@@ -180,16 +180,21 @@ class Trace(TorchFunctionMode):
     def maps(self) -> dict[int, tuple[int, ...]]:
         """Nodes that are feature maps of the image → height, width, ...
 
-        What is rearranged is one again where it has the places of a former one.
+        What is rearranged is one again where it has the places of a former one, and is not a map
+        with its axes turned, which in a square one of as many channels would not show.
         """
         given = [self.nodes[number] for number in self.frames[0].inputs]
         axes = next((len(node.shape) for node in given if 3 <= len(node.shape) <= 5), 4)
         maps = {node.number: node.shape[2:] for node in given if len(node.shape) == axes}
         for node in self.nodes:
-            if len(node.shape) == axes and node.parents:
-                again = node.rearranged and node.shape[2:] in maps.values()
-                if again or not (node.rearranged or maps.keys().isdisjoint(node.parents)):
-                    maps[node.number] = node.shape[2:]
+            of_map = not maps.keys().isdisjoint(node.parents)
+            if node.by in REARRANGING:
+                turned = of_map and node.by in TURNING
+                is_map = not turned and node.shape[2:] in maps.values()
+            else:
+                is_map = of_map
+            if is_map and len(node.shape) == axes:
+                maps[node.number] = node.shape[2:]
         return maps
 
     def giver(self, node: int, within: Frame | None = None) -> str | None:
@@ -206,6 +211,11 @@ class Trace(TorchFunctionMode):
             if names:
                 return names[-1]
         return None
+
+
+def _version(tensor: Tensor) -> int:
+    """How often a tensor was edited in place; of those from inference mode nobody counts."""
+    return 0 if tensor.is_inference() else tensor._version
 
 
 def tensors_in(value: Any) -> Iterator[Tensor]:
@@ -296,6 +306,8 @@ def _traced(model: nn.Module, example: Any) -> Trace:
     trace = Trace(model)
     with unchanged(model), trace:
         for module in model.modules():
+            if isinstance(module, torch.jit.ScriptModule):
+                continue  # it takes no hooks
             module.register_forward_pre_hook(trace.enter, with_kwargs=True)
             module.register_forward_hook(trace.leave, with_kwargs=True)
         call(model, example)
