@@ -1,0 +1,164 @@
+"""Fusing a convolution with its batch norm: the same numbers, or an error; never silence."""
+
+import copy
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+import regard
+from regard.vision import Plan
+from tests.vision.networks import Basic, image, settled
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*:DeprecationWarning")
+SE = "se(reduction=2)"
+
+
+class Plain(nn.Module):
+    """Convolution, batch norm, activation, twice; the norms are asked for by name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1, self.bn1, self.act1 = (
+            nn.Conv2d(3, 8, 3, padding=1),
+            nn.BatchNorm2d(8),
+            nn.ReLU(),
+        )
+        self.conv2, self.bn2, self.act2 = (
+            nn.Conv2d(8, 8, 3, padding=1),
+            nn.BatchNorm2d(8),
+            nn.ReLU(),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.act1(self.bn1(self.conv1(x)))
+        return self.act2(self.bn2(self.conv2(x)))
+
+
+class Inner(nn.Module):
+    """The same as a part of a network."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = Plain()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.body(x)
+
+
+def by_hand(model: nn.Module) -> nn.Module:
+    body = model.body
+    body.conv2, body.bn2 = fuse_conv_bn_eval(body.conv2, body.bn2), nn.Identity()
+    return model
+
+
+def in_place(model: nn.Module) -> nn.Module:
+    """As Ultralytics fuses: weights are exchanged, the norm is deleted, `forward` is replaced."""
+    body = model.body
+    fused = fuse_conv_bn_eval(copy.deepcopy(body.conv2), body.bn2)
+    body.conv2.weight, body.conv2.bias = fused.weight, fused.bias
+    del body.bn2
+    body.forward = lambda x: body.act2(body.conv2(body.act1(body.bn1(body.conv1(x)))))
+    return model
+
+
+def by_torch(model: nn.Module) -> nn.Module:
+    return torch.ao.quantization.fuse_modules(model, [["body.conv2", "body.bn2"]])
+
+
+def by_torch_with_relu(model: nn.Module) -> nn.Module:
+    return torch.ao.quantization.fuse_modules(model, [["body.conv2", "body.bn2", "body.act2"]])
+
+
+def for_training(model: nn.Module) -> nn.Module:
+    pairs = [["body.conv2", "body.bn2"]]
+    return torch.ao.quantization.fuse_modules_qat(model.train(), pairs).eval()
+
+
+def by_graph(model: nn.Module) -> nn.Module:
+    from torch.fx.experimental.optimization import fuse
+
+    return fuse(model)
+
+
+WAYS = [by_hand, in_place, by_torch, by_torch_with_relu, for_training]
+
+
+@pytest.mark.parametrize("fuse", WAYS)
+@pytest.mark.parametrize("side", ["after", "before"])
+@pytest.mark.parametrize(
+    "place", ["body.conv1", "body.bn1", "body.act1", "body.conv2", "body.bn2", "body.act2"]
+)
+def test_fusing_keeps_the_numbers_or_is_an_error_and_removing_mends_it(
+    place: str, side: str, fuse: Callable[[nn.Module], nn.Module]
+) -> None:
+    torch.manual_seed(0)
+    model, x = settled(Inner()), image(16)
+    plain = model(x)
+    regard.insert(model, SE, **{side: place})
+    wanted = model(x)
+    assert not torch.allclose(wanted, plain)
+    fused = fuse(copy.deepcopy(model))
+    try:
+        torch.testing.assert_close(fused(x), wanted)
+    except RuntimeError as error:
+        assert "regard.remove(model) before" in str(error) and "\n" not in str(error)
+        regard.remove(fused)
+        torch.testing.assert_close(fused(x), plain)
+        assert place.endswith("2") and not Plan.of(fused).places
+    else:
+        between = {("body.conv2", "after"), ("body.bn2", "before"), ("body.bn2", "after")}
+        assert (place, side) not in between
+
+
+def test_what_is_fused_within_the_module_at_a_place_works() -> None:
+    model, x = settled(Inner()), image(16)
+    regard.insert(model, SE, after="body")
+    wanted = model(x)
+    for fuse in WAYS:
+        torch.testing.assert_close(fuse(copy.deepcopy(model))(x), wanted)
+
+
+@pytest.mark.parametrize("side", ["after", "before"])
+def test_a_graph_that_is_fused_keeps_the_numbers_or_is_an_error(side: str) -> None:
+    torch.manual_seed(0)
+    model, x = settled(Inner()), image(16)
+    regard.insert(model, SE, **{side: "body.conv2"})
+    wanted = model(x)
+    if side == "before":
+        torch.testing.assert_close(by_graph(model)(x), wanted)
+    else:
+        with pytest.raises(RuntimeError, match="was copied without the network around it"):
+            by_graph(model)(x)
+
+
+def test_a_traced_graph_has_its_blocks() -> None:
+    torch.manual_seed(0)
+    model, x = settled(Basic(3, 8)), image(16)
+    regard.insert(model, SE, after=["conv1", "bn2", "downsample"], example=x)
+    torch.testing.assert_close(torch.fx.symbolic_trace(model)(x), model(x))
+
+
+def test_a_module_that_is_exchanged_by_its_owner_is_missed() -> None:
+    model, x = settled(Plain()), image(16)
+    regard.insert(model, SE, after="act1")
+    model.act1 = nn.SiLU()
+    with pytest.raises(RuntimeError, match="the block 'se' after act1 is gone: the module was rep"):
+        model(x)
+    regard.remove(model)
+    model(x)
+
+
+def test_a_block_that_is_deleted_or_a_hook_that_is_cleared_is_missed() -> None:
+    for damage in (
+        lambda m: delattr(m.act1, "se"),
+        lambda m: m.act1._forward_hooks.clear(),
+        lambda m: m.act1.register_forward_hook(next(iter(m.act1._forward_hooks.values()))),
+    ):
+        model = settled(Plain())
+        regard.insert(model, SE, after="act1")
+        damage(model)
+        with pytest.raises(RuntimeError, match="the block 'se' after act1 is gone"):
+            model(image(16))
