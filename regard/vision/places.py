@@ -63,7 +63,7 @@ def _meant(
     model: nn.Module, trace: Trace, after: Wanted | None, before: Wanted | None
 ) -> list[tuple[str, str]]:
     words: dict[Any, Callable[[], list[tuple[str, str]]]] = {
-        ("after", STAGE): lambda: [("after", name) for name in stage_ends(trace)],
+        ("after", STAGE): lambda: stage_ends(trace),
         ("before", SUM): lambda: [("after", name) for name in branch_ends(trace)],
     }
     if (after is None) == (before is None):

@@ -178,7 +178,7 @@ class Trace(TorchFunctionMode):
 
     @cached_property
     def maps(self) -> dict[int, tuple[int, ...]]:
-        """Nodes that are feature maps of the image → height, width, ...
+        """Nodes that are feature maps of the image → height, width, ..., without padding.
 
         What is rearranged is one again where it has the places of a former one, and is not a map
         with its axes turned, which in a square one of as many channels would not show.
@@ -194,7 +194,8 @@ class Trace(TorchFunctionMode):
             else:
                 is_map = of_map
             if is_map and len(node.shape) == axes:
-                maps[node.number] = node.shape[2:]
+                padded = [maps[n] for n in node.parents if n in maps and node.by == "pad"]
+                maps[node.number] = padded[0] if padded else node.shape[2:]
         return maps
 
     def giver(self, node: int, within: Frame | None = None) -> str | None:

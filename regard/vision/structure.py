@@ -8,20 +8,30 @@ from regard.vision.probe import CONVOLUTIONS, Frame, Operation, Trace
 ADDITIONS = {"add", "add_", "__add__", "__iadd__", "__radd__"}
 
 
-def stage_ends(trace: Trace) -> list[str]:
-    """The last module of each resolution, as far as a module gives what is then made smaller.
+def stage_ends(trace: Trace) -> list[tuple[str, str]]:
+    """The last module of each resolution: ("after", name), or what follows: ("before", name).
 
     Looked for are functions whose map comes out smaller or larger, by half at least, or as no map
     at all. The outermost module around one that makes the same step is what follows the stage, and
-    what it is given ends it. What the network returns as a map ends one, too.
+    what it is given ends it. What the network returns as a map ends one, too. Where a module that
+    is called elsewhere, such as the only activation there is, gives the last map, the place is in
+    front of what follows.
     """
-    ends = [node for op in trace.operations for node in _before_step(trace, op)]
-    ends += [node for node in trace.frames[0].outputs if node in trace.maps]
-    givers = (trace.giver(node) for node in sorted(set(ends)))
-    return list(dict.fromkeys(name for name in givers if name))
+    ends: dict[int, str | None] = {}
+    for op in trace.operations:
+        for node, follower in _before_step(trace, op):
+            ends[node] = ends.get(node) or follower
+    ends |= {node: None for node in trace.frames[0].outputs if node in trace.maps}
+    places = []
+    for node, follower in sorted(ends.items()):
+        if giver := trace.giver(node):
+            places.append(("after", giver))
+        elif follower:
+            places.append(("before", follower))
+    return list(dict.fromkeys(places))
 
 
-def _before_step(trace: Trace, op: Operation) -> Iterator[int]:
+def _before_step(trace: Trace, op: Operation) -> Iterator[tuple[int, str | None]]:
     maps = trace.maps
     after = [maps[node] for node in op.outputs if node in maps]
     for node in op.inputs:
@@ -39,8 +49,20 @@ def _before_step(trace: Trace, op: Operation) -> Iterator[int]:
             if not _makes_step(trace, frame, size, after, ends_here):
                 break
             step = frame
-        given = step.inputs if step else [node]
-        yield from (each for each in given if each in maps and _alike(maps[each], size))
+        if step is None:
+            yield node, None
+            continue
+        once = len(trace.calls[step.name]) == 1 and step.leads
+        for number, each in enumerate(step.inputs):
+            if each in maps and _alike(maps[each], size):
+                yield (
+                    each,
+                    step.name if once and number == 0 and each not in _image(trace) else None,
+                )
+
+
+def _image(trace: Trace) -> list[int]:
+    return trace.frames[0].inputs
 
 
 def _makes_step(

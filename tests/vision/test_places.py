@@ -74,9 +74,24 @@ def test_gates_padding_and_lists_do_not_hide_the_stages() -> None:
 
 def test_maps_that_are_returned_end_stages() -> None:
     trace, _, _ = traced(Pyramid(), image())
-    assert stage_ends(trace) == ["c3", "c4", "laterals.2"]
+    assert stage_ends(trace) == [("after", name) for name in ("c3", "c4", "laterals.2")]
     both, _, _ = traced(nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU()), image())
-    assert stage_ends(both) == ["1"]
+    assert stage_ends(both) == [("after", "1")]
+
+
+def test_what_an_activation_of_many_places_gives_ends_a_stage_in_front_of_what_follows() -> None:
+    class Only(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.one, self.two = nn.Conv2d(3, 4, 3, 1, 1), nn.Conv2d(4, 6, 5)
+            self.pad, self.act, self.pool = nn.ZeroPad2d(2), nn.ReLU6(), nn.AdaptiveAvgPool2d(1)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.pool(self.act(self.two(self.pad(self.act(self.one(x))))))
+
+    model = Only()
+    plan = regard.insert(model, "se", after="stage", example=image(7), dry_run=True)
+    assert [(p.where, p.module, p.channels) for p in plan.places] == [("before", "pool", 6)]
 
 
 def test_tokens_are_no_maps() -> None:
