@@ -21,7 +21,8 @@ def stage_ends(trace: Trace) -> list[tuple[str, str]]:
     for op in trace.operations:
         for node, follower in _before_step(trace, op):
             ends[node] = ends.get(node) or follower
-    ends |= {node: None for node in trace.frames[0].outputs if node in trace.maps}
+    given_back = trace.frames[0].outputs
+    ends |= {node: None for node in given_back if max(trace.maps.get(node, (1,))) > 1}
     places = []
     for node, follower in sorted(ends.items()):
         if giver := trace.giver(node):
@@ -55,19 +56,15 @@ def _before_step(trace: Trace, op: Operation) -> Iterator[tuple[int, str | None]
         once = len(trace.calls[step.name]) == 1 and step.leads
         for number, each in enumerate(step.inputs):
             if each in maps and _alike(maps[each], size):
-                yield (
-                    each,
-                    step.name if once and number == 0 and each not in _image(trace) else None,
-                )
-
-
-def _image(trace: Trace) -> list[int]:
-    return trace.frames[0].inputs
+                yield each, step.name if once and number == 0 else None
 
 
 def _makes_step(
     trace: Trace, frame: Frame, size: tuple[int, ...], after: list[tuple[int, ...]], ends: bool
 ) -> bool:
+    network = trace.frames[0]
+    if (frame.inputs, frame.outputs) == (network.inputs, network.outputs):
+        return False  # it, or all there is in it
     given = [trace.maps[node] for node in frame.inputs if node in trace.maps]
     made = [node for node in frame.outputs if node not in frame.inputs]
     gives = [trace.maps[node] for node in made if node in trace.maps]
