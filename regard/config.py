@@ -73,6 +73,7 @@ class Conversion(Protocol):
 Count = Annotated[int, Between(least=1, most=65_536)]
 LargeCount = Annotated[int, Between(least=1, most=16_777_216)]
 Natural = Annotated[int, Between(least=0, below=2.0**63)]
+Token = Annotated[int, Between(least=0, most=2**31 - 1)]
 Share = Annotated[float, Between(least=0.0, below=1.0)]
 Positive = Annotated[float, Between(above=0.0, below=math.inf)]
 NonNegative = Annotated[float, Between(least=0.0, below=math.inf)]

@@ -1,9 +1,10 @@
 """Writing with any model that answers a token with logits: decoding, filters, beam search."""
 
-from regard.generation.beam import beam_search
+from regard.generation.beam import NextBeams, beam_search
 from regard.generation.decode import NextTokens, decode, greedy, most_probable, sample
 from regard.generation.decoder import Decoder
 from regard.generation.filters import (
+    ForceFirst,
     KeepMinP,
     KeepTopK,
     KeepTopP,
@@ -21,11 +22,13 @@ __all__ = [
     "BY_SOURCE",
     "Beams",
     "Decoder",
+    "ForceFirst",
     "Greedy",
     "Hypothesis",
     "KeepMinP",
     "KeepTopK",
     "KeepTopP",
+    "NextBeams",
     "NextTokens",
     "RepetitionPenalty",
     "RowSeeds",

@@ -1,5 +1,7 @@
 """Beam search with any model that answers a token with logits."""
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from math import inf
 from typing import Any
 
@@ -8,22 +10,44 @@ from einops import rearrange, repeat
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from regard.generation.decode import PerSource, first_tokens
+from regard.generation.decode import PerSource, first_tokens, tokens_before
 from regard.generation.decoder import Decoder
+from regard.generation.filters import Filters, filtered
 from regard.generation.hypothesis import Ends, Hypothesis, ends_of
 from regard.generation.state import count_rows, rows_of_beams, rows_of_sources, take
+
+
+@dataclass(frozen=True, eq=False)
+class NextBeams:
+    """What one step of a search wrote: for each beam the one that it goes on from, and its token.
+
+    Args:
+        sources: the sources that are still searched for.
+        parent: which of the beams before each goes on from.
+        tokens: of a beam that was finished before, one that says nothing.
+    """
+
+    sources: Int[Tensor, " some"]
+    parent: Int[Tensor, "some beams"]
+    tokens: Int[Tensor, "some beams"]
+
+
+FinishedBeams = Callable[[NextBeams], Sequence[Sequence[bool]]]
+"""Says of each beam of a step whether it is finished with it, whatever its token is."""
 
 
 @torch.no_grad()
 def beam_search(
     model: Decoder,
     encoded: Any,
+    filters: Filters = (),
     *,
     begin: PerSource,
     end: Ends = None,
     max_length: PerSource,
     beams: int = 4,
     length_penalty: float | None = None,
+    finished: FinishedBeams | None = None,
 ) -> list[list[Hypothesis]]:
     """The best answers that `beams` parallel searches find, best first, for every source.
 
@@ -34,8 +58,11 @@ def beam_search(
 
     Args:
         encoded, begin, end, max_length: as `regard.generation.decode` takes them.
+        filters: what becomes of the log-probabilities of the next token, before what is there is
+            added to them; their sums are what answers are ranked by.
         beams: number of parallel searches, of which each source gets at most that many answers.
         length_penalty: None ranks by the mean; 0.0 by log p alone; the Transformer paper has 0.6.
+        finished: is asked after each step.
 
     Raises `ValueError` for fewer than one beam or token, or a negative penalty.
 
@@ -56,33 +83,41 @@ def beam_search(
     # All beams start equal, so only the first may be continued.
     score = torch.full(token.shape, -inf, device=token.device)
     score[:, 0] = 0.0
+    before = repeat(tokens_before(encoded, first), "batch len -> batch beams len", beams=beams)
     written = token[..., None][..., :0]
     length, done = torch.zeros_like(token), torch.zeros_like(token, dtype=torch.bool)
     while len(sources):
         rows = rearrange(token, "batch beams -> (batch beams)")
         logits, state = model.step(encoded, state, rows)
-        logits = rearrange(logits, "(batch beams) vocab -> batch beams vocab", beams=beams)
+        gain = torch.log_softmax(logits, dim=-1)
+        seen = rearrange(torch.cat([before, written], -1), "batch beams len -> (batch beams) len")
+        gain = filtered(filters, gain, seen)
+        gain = rearrange(gain, "(batch beams) vocab -> batch beams vocab", beams=beams)
         length = length + ~done
-        parent, token, score = _best(logits, score, length, done, ends, length_penalty)
+        parent, token, score = _best(gain, score, length, done, ends, length_penalty)
         state = take(state, rows_of_beams(parent, beams))
         written = torch.take_along_dim(written, parent.unsqueeze(-1), dim=1)
         written = torch.cat([written, token.unsqueeze(-1)], dim=-1)
-        length = length.gather(1, parent)
-        done = torch.isin(token, ends)
+        length, done = length.gather(1, parent), done.gather(1, parent) | torch.isin(token, ends)
+        if finished is not None:
+            now = finished(NextBeams(sources, parent, token))
+            done = done | torch.tensor(now, dtype=torch.bool, device=token.device)
         over = done.all(1) | (written.shape[-1] >= limit)
         if over.any():
-            _collect(found, sources[over], written[over], score[over], end)
+            _collect(
+                found, sources[over], written[over], length[over], score[over], done[over], end
+            )
             rest = (~over).nonzero().squeeze(1)
             encoded = take(encoded, rest, rest)
             state = take(state, rows_of_sources(rest, beams), rest)
-            sources, limit, token, score, written, length, done = (
-                x[rest] for x in (sources, limit, token, score, written, length, done)
+            sources, limit, token, score, before, written, length, done = (
+                x[rest] for x in (sources, limit, token, score, before, written, length, done)
             )
     return found
 
 
 def _best(
-    logits: Float[Tensor, "batch beams vocab"],
+    gain: Float[Tensor, "batch beams vocab"],
     score: Float[Tensor, "batch beams"],
     length: Int[Tensor, "batch beams"],
     done: Bool[Tensor, "batch beams"],
@@ -90,16 +125,13 @@ def _best(
     length_penalty: float | None,
 ) -> tuple[Int[Tensor, "batch beams"], Int[Tensor, "batch beams"], Float[Tensor, "batch beams"]]:
     """Which beams to continue, with which token, and the log-probability that this gives."""
-    beams, each = logits.shape[1], min(logits.shape[1:])
-    # Within a beam the order of its continuations is that of their logits.
-    gain, token = logits.topk(each, dim=-1)
-    gain = gain - logits.logsumexp(-1, keepdim=True)
-    if len(ends):
-        # A finished answer goes on with `</s>` at no cost, and with nothing else.
-        idle = torch.full_like(gain[0, 0], -inf)
-        idle[0] = 0.0
-        gain = torch.where(done.unsqueeze(-1), idle, gain)
-        token = torch.where(done.unsqueeze(-1), ends[0], token)
+    beams, each = gain.shape[1], min(gain.shape[1:])
+    gain, token = gain.topk(each, dim=-1)
+    # A finished answer goes on with `</s>`, or what else says nothing, at no cost, and no other.
+    idle = torch.full_like(gain[0, 0], -inf)
+    idle[0] = 0.0
+    gain = torch.where(done.unsqueeze(-1), idle, gain)
+    token = torch.where(done.unsqueeze(-1), ends[0] if len(ends) else 0, token)
     total = score.unsqueeze(-1) + gain
     ranked = total / _penalty(length, length_penalty, total.dtype).unsqueeze(-1)
     flat = "batch beams each -> batch (beams each)"
@@ -118,11 +150,17 @@ def _collect(
     found: list[list[Hypothesis]],
     sources: Int[Tensor, " some"],
     written: Int[Tensor, "some beams len"],
+    length: Int[Tensor, "some beams"],
     score: Float[Tensor, "some beams"],
+    done: Bool[Tensor, "some beams"],
     end: Ends,
 ) -> None:
     """Put the answers of these sources in their places."""
-    columns = (sources.tolist(), written.tolist(), score.tolist())
-    for source, rows, scores in zip(*columns, strict=True):
-        answers = zip(rows, scores, strict=True)
-        found[source] = [Hypothesis.of(row, s, end) for row, s in answers if s > -inf]
+    for place, source in enumerate(sources.tolist()):
+        columns = (each[place].tolist() for each in (written, length, score, done))
+        answers = [
+            replace(Hypothesis.of(row[:count], total, end), finished=over)
+            for row, count, total, over in zip(*columns, strict=True)
+            if total > -inf
+        ]
+        found[source] = answers

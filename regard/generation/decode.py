@@ -53,7 +53,8 @@ def decode(
     Args:
         encoded: what the model made of its input.
         filters: what becomes of the logits before a token is drawn, such as
-            `(Temperature(0.8), KeepTopP(0.9))`.
+            `(Temperature(0.8), KeepTopP(0.9))`; they are told the tokens before, which are those
+            that `encoded` says it has read (`encoded.read`), or else `begin`.
         begin: the token before the first; one for each source if they differ.
         end: the token after the last, or several; None if there is no such token.
         max_length: greatest number of tokens, `end` counted; one for each source if they differ.
@@ -153,6 +154,12 @@ def first_tokens(
     return torch.as_tensor(begin).to(device).expand(batch), limit.to(device).expand(batch)
 
 
+def tokens_before(encoded: Any, first: Int[Tensor, " batch"]) -> Int[Tensor, "batch len"]:
+    """What stands before the first token that is written: the prompt, or the token `first`."""
+    read = getattr(encoded, "read", None)
+    return first.unsqueeze(1) if read is None else read
+
+
 def _steps(
     model: Decoder,
     encoded: Any,
@@ -165,25 +172,25 @@ def _steps(
 ) -> Iterator[NextTokens]:
     """The steps of all rows, whose next token `choose` takes from the logits."""
     rows, ends = torch.arange(len(token), device=token.device), token.new_tensor(ends_of(end))
-    written = token.unsqueeze(1)[:, :0]
+    before, count = tokens_before(encoded, token), 0
     with torch.no_grad():
         state = model.start(encoded, 1) if len(rows) else None
     while len(rows):
         with torch.no_grad():
             logits, state = model.step(encoded, state, token)
-            token = choose(filtered(filters, logits, written), rows)
+            token = choose(filtered(filters, logits, before), rows)
             gain = logits.gather(1, token.unsqueeze(1)).squeeze(1) - logits.logsumexp(-1)
         step = NextTokens(rows, token, gain)
         done = None if finished is None else finished(step)
         yield step
-        written = torch.cat([written, token.unsqueeze(1)], dim=1)
-        stays = (written.shape[1] < limit) & ~torch.isin(token, ends)
+        before, count = torch.cat([before, token.unsqueeze(1)], dim=1), count + 1
+        stays = (count < limit) & ~torch.isin(token, ends)
         if done is not None:
             stays = stays & ~torch.tensor(done, dtype=torch.bool, device=token.device)
         if not stays.all():
             rest = stays.nonzero().squeeze(1)
             encoded, state = take(encoded, rest, rest), take(state, rest, rest)
-            rows, token, limit, written = (x[rest] for x in (rows, token, limit, written))
+            rows, token, limit, before = (x[rest] for x in (rows, token, limit, before))
 
 
 def _best(logits: Tensor, rows: Tensor) -> Tensor:

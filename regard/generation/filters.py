@@ -1,7 +1,8 @@
 """Filters: what becomes of the logits before a token is drawn.
 
-A filter is called with the logits of each row and what the row has written so far, and gives other
-logits; -inf is a token that is never drawn. Filters one after the other are a tuple.
+A filter is called with the logits of each row and the tokens before, those of the prompt and those
+that were written, and gives other logits; -inf is a token that is never drawn. Filters one after
+the other are a tuple.
 """
 
 from collections.abc import Callable
@@ -13,7 +14,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from regard.config import Between, Config, LargeCount, Positive
+from regard.config import Between, Config, LargeCount, Positive, Token
 
 Logits = Float[Tensor, "rows vocab"]
 Written = Int[Tensor, "rows len"]
@@ -102,9 +103,10 @@ class KeepMinP(Config):
 
 @dataclass(frozen=True)
 class RepetitionPenalty(Config):
-    """Divide the logits of tokens that the row has written by `penalty`, multiply negative ones.
+    """Divide the logits of tokens that the row has by `penalty`, multiply negative ones.
 
-    Above 1 what was written becomes less probable. What was only read does not count.
+    Above 1 what was there becomes less probable: in the prompt or in what was written, once or
+    several times. What only an encoder has read does not count.
 
     >>> RepetitionPenalty(2.0)(torch.tensor([[1.0, -1.0, 3.0]]), torch.tensor([[0, 1, 1]]))
     tensor([[ 0.5000, -2.0000,  3.0000]])
@@ -120,6 +122,25 @@ class RepetitionPenalty(Config):
         found = logits.gather(-1, written)
         found = torch.where(found > 0, found / self.penalty, found * self.penalty)
         return logits.scatter(-1, written, found)
+
+
+@dataclass(frozen=True)
+class ForceFirst(Config):
+    """The first token behind `begin` is this one, such as that of a language to translate into.
+
+    >>> begin = torch.zeros(1, 1, dtype=torch.long)
+    >>> ForceFirst(1)(torch.tensor([[1.0, 2.0]]), begin)
+    tensor([[-inf, 0.]])
+    """
+
+    token: Token
+
+    def __call__(self, logits: Logits, written: Written) -> Logits:
+        if written.shape[1] > 1:
+            return logits
+        found = torch.full_like(logits, -inf)
+        found[:, self.token] = 0.0
+        return found
 
 
 def filtered(filters: Filters, logits: Logits, written: Written) -> Logits:

@@ -1,6 +1,7 @@
 """Tokens to text as they come: no piece ends within a character or in half of a stop string."""
 
 from collections.abc import Sequence
+from copy import copy
 from typing import Any, Protocol
 
 from regard._printable import shown
@@ -58,6 +59,12 @@ class TextPieces:
         self._mark = len(self._tokens)
         self._known = self._decoded()
         self._broken = self._held = ""
+
+    def copy(self) -> "TextPieces":
+        """The same text so far, which goes on by itself."""
+        found = copy(self)
+        found._tokens = list(self._tokens)
+        return found
 
     def push(self, token: int) -> str:
         """What is certain of the text with one more token, and was not before."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from regard._printable import shown
-from regard.generation.beam import beam_search
+from regard.generation.beam import NextBeams, beam_search
 from regard.generation.decode import NextTokens, decode, most_probable
 from regard.generation.filters import Filters
 from regard.generation.hypothesis import Ends, ends_of
@@ -44,6 +44,7 @@ class Beams:
 
     beams: int = 4
     length_penalty: float | None = None
+    filters: Filters = ()
 
 
 def write(
@@ -69,7 +70,7 @@ def write(
         stop: strings before the first of which a text ends.
         end: the tokens that end a text; those of the network's configuration if None.
 
-    Raises `ValueError` for an empty prompt, no token to write, and stop strings of a beam search.
+    Raises `ValueError` for an empty prompt and no token to write.
 
     >>> from regard.data.encoding.tokenizer import Tokenizer
     >>> from regard.models.gpt import GptLM, GptLMConfig
@@ -86,14 +87,15 @@ def write(
     asked: dict[str, Any] = {"end": ends, "max_length": max_new_tokens}
     written = _Written(tokenizer, rows, stop, ends)
     if isinstance(how, Beams):
-        if stop:
-            raise ValueError("a beam search ends with tokens: leave stop out, or give end")
+        texts = _BeamTexts(tokenizer, rows, stop, ends, how.beams)
         found = beam_search(
             model,
             encoded,
+            how.filters,
             begin=encoded.last,
             beams=how.beams,
             length_penalty=how.length_penalty,
+            finished=texts.take if stop else None,
             **asked,
         )
         return [written.of(row, best.tokens) for row, (best, *_) in enumerate(found)]
@@ -141,6 +143,34 @@ def _pieces(steps: Iterator[NextTokens], written: "_Written") -> Iterator[str]:
             yield written.news[0]
     if rest := written.pieces[0].rest():
         yield rest
+
+
+class _BeamTexts:
+    """What each beam has written behind each prompt."""
+
+    def __init__(
+        self,
+        tokenizer: Any,
+        rows: list[list[int]],
+        stop: Sequence[str],
+        ends: tuple[int, ...],
+        beams: int,
+    ) -> None:
+        self.pieces = [[TextPieces(tokenizer, row, stop)] * beams for row in rows]
+        self.ends = ends
+
+    def take(self, step: NextBeams) -> list[list[bool]]:
+        """Read a step, and say which of its beams have come to a stop string."""
+        columns = (step.sources.tolist(), step.parent.tolist(), step.tokens.tolist())
+        return [self._taken(*each) for each in zip(*columns, strict=True)]
+
+    def _taken(self, source: int, parents: list[int], tokens: list[int]) -> list[bool]:
+        now = [self.pieces[source][parent].copy() for parent in parents]
+        for pieces, token in zip(now, tokens, strict=True):
+            if token not in self.ends:
+                pieces.push(token)
+        self.pieces[source] = now
+        return [pieces.stopped for pieces in now]
 
 
 class _Written:

@@ -37,6 +37,15 @@ class Prompt:
         """The last token of each."""
         return self.tokens[:, -1]
 
+    @property
+    def read(self) -> Int[Tensor, "batch len"]:
+        """The tokens of each, its last one in the place of padding: none that it does not have."""
+        if self.starts is None:
+            return self.tokens
+        place = torch.arange(self.tokens.shape[1], device=self.tokens.device)
+        real = place >= rearrange(self.starts, "batch -> batch 1")
+        return torch.where(real, self.tokens, rearrange(self.last, "batch -> batch 1"))
+
 
 @dataclass(frozen=True, eq=False)
 class Continued:

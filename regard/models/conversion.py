@@ -196,14 +196,39 @@ class EndTokens(Word):
     def read(self, entries: Mapping[str, Any]) -> Any:
         """All of them; raises `ValueError` for what is no number."""
         value = entries.get(self.theirs, self.usual)
-        found = [] if value is None else value if isinstance(value, list) else [value]
-        if not all(isinstance(each, int) for each in found):
-            raise ValueError(f"its {self.theirs} is {shown(value)}, which is no token")
-        return tuple(found)
+        found = value if isinstance(value, list) else [value]
+        tokens = [_token(self.theirs, each) for each in found]
+        return tuple(token for token in tokens if token is not None)
 
     def written(self, value: Any) -> Any:
         """The only one as a number."""
         return list(value) if len(value) > 1 else next(iter(value), None)
+
+
+@dataclass(frozen=True)
+class OneToken(Word):
+    """A token by its number, or none; old files say -1 for none."""
+
+    def read(self, entries: Mapping[str, Any]) -> Any:
+        """The number; raises `ValueError` for what is none."""
+        return _token(self.theirs, entries.get(self.theirs, self.usual))
+
+
+def _token(theirs: str, value: Any) -> int | None:
+    if value is not None and type(value) is not int:
+        raise ValueError(f"its {theirs} is {shown(value)}, which is no token")
+    return None if value is None or value < 0 else value
+
+
+TOKEN_WORDS = (
+    "bos_token_id",
+    "eos_token_id",
+    "pad_token_id",
+    "decoder_start_token_id",
+    "forced_bos_token_id",
+)
+"""Tokens that writing needs, which a folder may say in `generation_config.json`, too."""
+PAD = OneToken("pad_token_id", "pad", None)
 
 
 ACTIVATION_WORDS = {

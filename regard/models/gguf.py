@@ -60,6 +60,8 @@ ONLY = {
 }
 """Options with the values that are computed here; any other is an error."""
 CHECKED = ("llama.vocab_size", "llama.rope.dimension_count", "llama.attention.value_length")
+ENDS = ("eos", "eot")
+"""Roles of tokens that end a text: of the text itself, and of a turn in a conversation."""
 NAMES = {
     "embed_tokens": "token_embd",
     "norm": "output_norm",
@@ -149,6 +151,11 @@ def _configuration(file: GGUF) -> LlamaLMConfig:
             "tied": "output.weight" not in tensors,
             "attention_bias": "blk.0.attn_q.bias" in tensors,
             "ff_bias": "blk.0.ffn_up.bias" in tensors,
+            "pad": _token(said, "padding"),
+            "begin": _token(said, "bos"),
+            "ends": tuple(
+                dict.fromkeys(token for role in ENDS if (token := _token(said, role)) is not None)
+            ),
         }
     )
     for name, value in zip(CHECKED, (config.vocab, config.width, config.width), strict=True):
@@ -159,6 +166,15 @@ def _configuration(file: GGUF) -> LlamaLMConfig:
         listed = ", ".join(shortened(name) for name in unknown[:5])
         warnings.warn(f"{file.path} says {listed}, which is not read", stacklevel=3)
     return config
+
+
+def _token(said: Mapping[str, Any], role: str) -> int | None:
+    """The token of a role, None where there is none; raises `ValueError` for what is no number."""
+    name = f"tokenizer.ggml.{role}_token_id"
+    token = said.get(name)
+    if token is not None and (type(token) is not int or token < 0):
+        raise ValueError(f"its {name} is {shown(token)}, which is no token")
+    return token
 
 
 def _name(theirs: str) -> str:

@@ -20,13 +20,13 @@ from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from regard._io.files import read_file, read_json, write_whole
+from regard._io.files import read_file, read_json, read_json_file, write_whole
 from regard._nearest import nearest
 from regard._printable import shortened, shown
 from regard.errors import CheckpointMismatch
 from regard.models import model_class
 from regard.models.attention import Attends
-from regard.models.conversion import Family, Rule
+from regard.models.conversion import TOKEN_WORDS, Family, Rule
 from regard.models.stored_tensors import WEIGHTS, Stored, stored_tensors
 from regard.models.weights import Undrawn, at_most, shared_names
 
@@ -42,7 +42,7 @@ FAMILIES = {
 }
 """`model_type` in a Hugging Face folder → what is known of the family."""
 
-CONFIG = "config.json"
+CONFIG, GENERATION = "config.json", "generation_config.json"
 THEIR_WORDS = ("architectures", "transformers_version", "hidden_size", "n_embd", "d_model")
 """One of which stands in every `config.json` of Hugging Face, also in old ones of no model_type."""
 
@@ -102,6 +102,7 @@ def configuration(
     try:
         if not isinstance(entries, dict):
             raise ValueError(f"it is not a configuration, but {shown(entries)}")
+        entries = {**entries, **_said_of_writing(folder)}
         family = family_named(entries.get("model_type"))
         architecture = _architecture(family, entries)
         if network is not None and family.networks[architecture] != network:
@@ -115,6 +116,15 @@ def configuration(
         return kind.from_entries(family.entries(entries, architecture) | told | changes)
     except (ValueError, TypeError) as error:
         raise ValueError(f"{path}: {error}") from None
+
+
+def _said_of_writing(folder: Path) -> dict[str, Any]:
+    """The tokens that `generation_config.json` says, which count before those of `config.json`."""
+    path = folder / GENERATION
+    said = read_json_file(path) if path.exists() else {}
+    if not isinstance(said, dict):
+        raise ValueError(f"{GENERATION} beside it is no table, but {shown(said)}")
+    return {word: said[word] for word in TOKEN_WORDS if said.get(word) is not None}
 
 
 def _architecture(family: Family, entries: Mapping[str, Any]) -> str:
@@ -386,6 +396,9 @@ def save_published(model: nn.Module, folder: Path) -> None:
     text = json.dumps({**entries, "dtype": _dtype(state)}, indent=2) + "\n"
     write_whole(folder / WEIGHTS, save(tensors, metadata={"format": "pt"}))
     write_whole(folder / CONFIG, text.encode())
+    if "eos_token_id" in entries:
+        tokens = {word: entries[word] for word in TOKEN_WORDS if word in entries}
+        write_whole(folder / GENERATION, (json.dumps(tokens, indent=2) + "\n").encode())
 
 
 def _dtype(state: Mapping[str, Tensor]) -> str:

@@ -89,6 +89,8 @@ def special_tokens(coder: Any) -> dict[str, dict[str, int]]:
                 for name, attribute in SPECIAL.items()
                 if (number := _number(tokens, attribute)) is not None
             }
+            if (before := getattr(coder, "before", None)) is not None:
+                found[field.name]["begin"] = before
     return found
 
 

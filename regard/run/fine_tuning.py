@@ -16,29 +16,34 @@ from regard._io.files import read_file
 from regard.data.encoding.published_tokens import LINES, OPTIONS, WHOLE, read_tokenizer
 from regard.data.encoding.tokenizer import Tokenizer
 from regard.errors import UsageError
+from regard.models.conversion import Family
 from regard.models.published import (
     CONFIG,
+    GENERATION,
     configuration,
     family_of,
     labels_of,
     published_tensors,
 )
+from regard.models.stored_tensors import stored_tensors
 from regard.run.given_tokens import WithTokens
 from regard.run.settings import Table, defaults, flat, settings_of
 from regard.tasks import task_class
 from regard.tasks.task import Task
 
-HEADS = {
-    "classify": "classifier",
-    "multilabel": "classifier",
-    "regress": "classifier",
-    "match": "classifier",
-    "similarity": "classifier",
-    "tag": "tagger",
-    "extract": "spans",
-    "masked_lm": "masked_lm",
+NETWORKS = {
+    "classify": ("{}_classifier",),
+    "multilabel": ("{}_classifier",),
+    "regress": ("{}_classifier",),
+    "match": ("{}_classifier",),
+    "similarity": ("{}_classifier",),
+    "tag": ("{}_tagger",),
+    "extract": ("{}_spans",),
+    "masked_lm": ("{}_masked_lm",),
+    "language_model": ("gpt_lm", "llama_lm"),
+    "text_to_text": ("t5",),
 }
-"""Task → the end of the name of the network that learns it."""
+"""Task → the networks that learn it; `{}` is what the family calls its body."""
 
 TRAIN = {
     "epochs": 3.0,
@@ -50,6 +55,9 @@ TRAIN = {
 }
 """As BERT was fine-tuned: three passes at a small learning rate that rises first."""
 
+FASTER = {"t5": {"learning_rate": 3e-4}}
+"""Network → what it learns with instead: T5's numbers are larger, and its steps have to be, too."""
+
 TASK_SETTINGS: dict[str, dict[str, Any]] = {
     "classify": {"batch_tokens": 1024},
     "multilabel": {"batch_tokens": 1024},
@@ -59,8 +67,13 @@ TASK_SETTINGS: dict[str, dict[str, Any]] = {
     "tag": {"batch_tokens": 1024},
     "extract": {"batch_tokens": 4096, "longest": 384, "longest_answer": 30},
     "masked_lm": {},
+    "language_model": {"block": 256, "batch_size": 8},
+    "text_to_text": {"batch_tokens": 2048},
 }
 """Task → its settings: about 32 short texts to an update, and texts as long as is usual."""
+
+SAID = ("prefix",)
+"""Settings of a task that say what is to be done: those of a recipe hold here, too."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,13 +96,17 @@ class Published:
     @cached_property
     def digest(self) -> str:
         """Of what texts are read with: its tokens and sizes."""
-        names = (name for name in (CONFIG, WHOLE, LINES, OPTIONS) if (self.folder / name).exists())
+        files = (CONFIG, GENERATION, WHOLE, LINES, OPTIONS)
+        names = (name for name in files if (self.folder / name).exists())
         return sha256(b"".join(read_file(self.folder / name) for name in names)).hexdigest()
 
     @cached_property
     def config(self) -> Any:
         """Of the network in the folder."""
-        return configuration(self.folder)
+        return self._configuration()
+
+    def _configuration(self, network: str | None = None) -> Any:
+        return configuration(self.folder, network, stored_tensors(self.folder))
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
@@ -97,12 +114,21 @@ class Published:
         return read_tokenizer(self.folder)
 
     def require_tokens(self) -> None:
-        """Raise `ValueError` or `FileNotFoundError` unless the folder has its network's tokens."""
-        if len(self.tokenizer) != self.config.vocab:
+        """Raise `ValueError` or `FileNotFoundError` unless the folder has its network's tokens.
+
+        An embedding may have more rows than there are tokens: many are filled up to a round number.
+        """
+        if len(self.tokenizer) > self.config.vocab:
             raise ValueError(
                 f"it has {len(self.tokenizer):,} tokens, and an embedding of "
                 f"{self.config.vocab:,}; the tokenizer is another network's"
             )
+
+    @property
+    def only_task(self) -> str | None:
+        """What the network learns, where that is one task."""
+        able = list(self.able)
+        return able[0] if len(able) == 1 else None
 
     @property
     def positions(self) -> int | None:
@@ -127,31 +153,43 @@ class Published:
                     f"the network in {self.path} becomes {network} for {task}, not {named}; leave "
                     "one of them out"
                 )
-        config = configuration(self.folder, network)
+        config = self._configuration(network)
         sizes = {k: v for k, v in config.to_entries().items() if k not in config.from_data}
+        said = {k: v for k, v in recipe.get("task", {}).items() if k in SAID}
         return {
             "data": dict(recipe.get("data", {})),
-            "task": {"name": task, "tokens": {"kind": "given"}, **self._task_settings(task)},
+            "task": {
+                **{"name": task, "tokens": {"kind": "given"}},
+                **self._task_settings(task),
+                **said,
+            },
             "model": {**sizes, "name": network},
-            "train": dict(TRAIN),
+            "train": {**TRAIN, **FASTER.get(network, {})},
         }
 
     def network(self, task: str) -> str:
         """The network that learns a task upon this body."""
+        if task not in self.able:
+            raise UsageError(
+                f"the network in {self.path} is a {self._family.model_type}, which learns "
+                f"{', '.join(self.able) or 'nothing'} and not {task}; say which with task=..."
+            )
+        return self.able[task]
+
+    @cached_property
+    def able(self) -> dict[str, str]:
+        """What can be learned upon this body, and by which network."""
+        known = list(self._family.networks.values())
+        named = {
+            task: [name.format(known[0]) for name in names] for task, names in NETWORKS.items()
+        }
+        return {task: name for task, names in named.items() for name in names if name in known}
+
+    @property
+    def _family(self) -> Family:
         family = family_of(self.config)
         assert family is not None, "what was read from such a folder has a family"
-        known = list(family.networks.values())
-        able = {
-            each: f"{known[0]}_{head}"
-            for each, head in HEADS.items()
-            if f"{known[0]}_{head}" in known
-        }
-        if task not in able:
-            raise UsageError(
-                f"the network in {self.path} is a {family.model_type}, which learns "
-                f"{', '.join(able) or 'nothing'} and not {task}; say which with task=..."
-            )
-        return able[task]
+        return family
 
     def _task_settings(self, task: str) -> dict[str, Any]:
         """Those of the task, of texts no longer than the positions reach."""
@@ -186,6 +224,13 @@ class Published:
         Raises `ValueError` for texts that are longer than the positions reach.
         """
         coder = kind.learn(corpus, WithTokens(settings, [self.tokenizer]))
+        vocab = self.config.vocab
+        known = {
+            "positions": self.positions,
+            "embedded": None if vocab == len(self.tokenizer) else vocab,
+            "before": getattr(self.config, "begin", None),
+        }
+        coder = replace(coder, **{k: v for k, v in known.items() if hasattr(coder, k)})
         name = "longest" if "longest" in _fields(kind.name) else "block"
         if self.positions is not None and coder.reach > self.positions:
             raise ValueError(
@@ -193,7 +238,7 @@ class Published:
                 f"{self.path} has positions for {self.positions:,}; give a smaller {name}, "
                 f"{kind.longest_within(self.positions)} at most"
             )
-        return replace(coder, positions=self.positions)
+        return coder
 
     def held(self, model: Any) -> dict[str, Tensor]:
         """Its weights, by their names in a network for a task."""

@@ -134,6 +134,8 @@ def settings_for(
     if isinstance(origin, Origin):
         base = _continued(origin, request, base)
     task = request.named("task") or base.get("task", {}).get("name")
+    if task is None and isinstance(origin, Published):
+        task = origin.only_task
     entries, corpus = {}, None
     if task is not None:
         # Data may take long to read: what cannot be meant is said before.

@@ -257,7 +257,11 @@ def _unknown_share(task: Task) -> tuple[int, int]:
     columns = [column.values for column in getattr(some, "columns", ())] if tokenizers else []
     readers = [*tokenizers, *tokenizers[-1:] * len(columns)]
     pairs = list(zip(columns, readers, strict=False))
-    unknown = sum(int((values == reader.unknown_id).sum()) for values, reader in pairs)
+    unknown = sum(
+        int((values == reader.specials.unknown).sum())
+        for values, reader in pairs
+        if reader.specials.unknown is not None
+    )
     return unknown, sum(len(values) for values, _ in pairs)
 
 

@@ -34,7 +34,8 @@ class PairCoder(TokenCoder):
     @property
     def reach(self) -> int:
         """The longest sequence that the network reads: both texts, where they are read as one."""
-        return 2 * self.longest if self.tokenizer.frame else self.longest
+        joined = bool(self.tokenizer.frame) or self.positions is not None
+        return 2 * self.longest if joined else self.longest
 
     def encode(self, splits: Mapping[str, Any], place: Path) -> dict[str, Examples]:
         """Every split as numbers; raises `ValueError` for a pair without a word on one side."""

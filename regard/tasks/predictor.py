@@ -149,7 +149,9 @@ def require_same(folder: Path, model: Any, coder: Any) -> None:
     config = getattr(model, "config", None)
     for name in getattr(config, "from_data", ()):
         wanted, found = getattr(config, name), coder.sizes.get(name)
-        if isinstance(found, int) and not isinstance(found, bool) and found != wanted:
+        # What a configuration does not say, older versions did not know.
+        known = isinstance(found, int) and not isinstance(found, bool) and wanted is not None
+        if known and found != wanted:
             raise ValueError(
                 f"{folder} is inconsistent: its network has {name} {wanted}, its files say "
                 f"{found}; copy the whole run folder again"

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from regard._io.files import read_json_file, write_whole
-from regard.config import LargeCount, checked
+from regard._printable import shown
+from regard.config import LargeCount, Natural, checked
 from regard.data.encoding.documents import DocumentCoder
 from regard.data.encoding.examples import (
     Examples,
@@ -23,7 +24,8 @@ from regard.data.encoding.framed import Framed, ReadsText
 from regard.data.encoding.tokenizer import Tokenizer
 from regard.tasks.batch import Batch
 
-TOKENIZER, POSITIONS = "tokenizer.json", "positions.json"
+TOKENIZER, TABLES_FILE = "tokenizer.json", "positions.json"
+TABLES = {"positions": LargeCount, "embedded": LargeCount, "before": Natural}
 
 
 class RowCoder(ABC):
@@ -72,37 +74,46 @@ class RowCoder(ABC):
 
 
 @dataclass(frozen=True, eq=False)
-class Positioned:
-    """What the coder of a network with positions of its own knows of them.
+class Tables:
+    """What the coder of a network that was there before knows of its tables.
 
     Args:
         positions: the longest sequence that the network has positions for; as long as what is read
             at once if None.
+        embedded: rows of its embedding, of which those behind the tokens stand for none; as many
+            as there are tokens if None.
     """
 
     positions: int | None = field(default=None, kw_only=True)
+    embedded: int | None = field(default=None, kw_only=True)
 
-    def save_positions(self, folder: Path) -> list[str]:
-        """Write their number, where there is one, and name the file."""
-        if self.positions is None:
+    def save_tables(self, folder: Path) -> list[str]:
+        """Write their sizes, those that are known, and name the file."""
+        known = {name: getattr(self, name, None) for name in TABLES}
+        known = {name: size for name, size in known.items() if size is not None}
+        if not known:
             return []
-        write_whole(folder / POSITIONS, json.dumps(self.positions).encode())
-        return [POSITIONS]
+        write_whole(folder / TABLES_FILE, json.dumps(known).encode())
+        return [TABLES_FILE]
 
 
-def load_positions(folder: Path) -> int | None:
-    """What `save_positions` wrote; raises `ValueError` when the file is damaged."""
-    path = folder / POSITIONS
+def load_tables(folder: Path) -> dict[str, Any]:
+    """What `save_tables` wrote; raises `ValueError` when the file is damaged."""
+    path = folder / TABLES_FILE
     if not path.exists():
-        return None
+        return {}
+    entries = read_json_file(path)
+    # Until there were embeddings with more rows than tokens, the file was one number.
+    known = {"positions": entries} if isinstance(entries, int) else entries
     try:
-        found: int = checked("positions", read_json_file(path), LargeCount)
+        if not isinstance(known, dict) or known.keys() - TABLES.keys():
+            raise ValueError(f"it says {shown(known)}, and should say {' or '.join(TABLES)}")
+        return {name: checked(name, size, TABLES[name]) for name, size in known.items()}
     except (ValueError, TypeError) as error:
         raise ValueError(f"{path} is damaged: {error}; copy the whole run folder again") from None
-    return found
 
 
-class TokenCoder(RowCoder, Positioned):
+class TokenCoder(RowCoder, Tables):
     """The base of coders whose texts are cut by one tokenizer."""
 
     tokenizer: Tokenizer
@@ -117,16 +128,16 @@ class TokenCoder(RowCoder, Positioned):
         """What the data decides of a network."""
         tokenizer = self.tokenizer
         return {
-            "vocab": len(tokenizer),
-            "unknown": tokenizer.unknown_id,
-            "end": tokenizer.end,
+            "vocab": self.embedded or len(tokenizer),
+            "unknown": tokenizer.specials.unknown,
+            "end": tokenizer.specials.end,
             "max_length": self.positions or self.reach,
         }
 
     def save(self, folder: Path) -> list[str]:
         """Write the files of the coder and name them."""
         self.tokenizer.save(folder / TOKENIZER)
-        return [TOKENIZER, *self.save_positions(folder)]
+        return [TOKENIZER, *self.save_tables(folder)]
 
 
 class OneText(TokenCoder):

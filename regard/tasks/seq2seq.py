@@ -25,7 +25,7 @@ class Seq2SeqBatch(Batch):
     """Sequences to read, and sequences to write with `</s>` behind each.
 
     Args:
-        begin: the number of `<s>`, which is written before the first token.
+        begin: the number of what stands before the first token, `<s>` as a rule.
     """
 
     source: Sequences
@@ -33,8 +33,18 @@ class Seq2SeqBatch(Batch):
     begin: int
 
     @classmethod
-    def of(cls, sources: Ragged, targets: Ragged, tokens: Tokenizer | Vocabulary) -> "Seq2SeqBatch":
-        """Pad what is read, and what is written in these tokens with its end."""
+    def of(
+        cls,
+        sources: Ragged,
+        targets: Ragged,
+        tokens: Tokenizer | Vocabulary,
+        begin: int | None = None,
+    ) -> "Seq2SeqBatch":
+        """Pad what is read, and what is written in these tokens with its end.
+
+        Args:
+            begin: what stands before the first token that is written; their `<s>` if None.
+        """
         lengths, width = targets.lengths, int(targets.lengths.max(initial=0))
         ended = np.full((len(targets), width + 1), tokens.pad)
         ended[:, :-1] = targets.padded(tokens.pad)
@@ -44,7 +54,8 @@ class Seq2SeqBatch(Batch):
             torch.from_numpy(ended.astype(np.int64)),
             None if even else torch.from_numpy(lengths.astype(np.int64) + 1),
         )
-        return cls(sequences_of(sources, tokens.pad), target, tokens.begin)
+        begin = tokens.begin if begin is None else begin
+        return cls(sequences_of(sources, tokens.pad), target, begin)
 
     @property
     def num_targets(self) -> int:
@@ -53,7 +64,7 @@ class Seq2SeqBatch(Batch):
 
     @property
     def written(self) -> Int[Tensor, "batch q_len"]:
-        """The token before each target: `<s>` before the first."""
+        """The token before each target: `begin` before the first."""
         return pad(self.target.ids[:, :-1], (1, 0), value=self.begin)
 
     @property

@@ -11,7 +11,7 @@ from torch import Tensor
 from regard.data.encoding.ragged import Ragged
 from regard.data.encoding.tokenizer import Tokenizer
 from regard.data.encoding.vocabulary import Vocabulary
-from regard.generation import Hypothesis, beam_search, greedy
+from regard.generation import ForceFirst, Hypothesis, beam_search, greedy
 from regard.models.protocols import Translates
 from regard.sequences import Sequences
 from regard.tasks.batch import sequences_of
@@ -29,6 +29,7 @@ def write_answers(
     tokens: Tokenizer | Vocabulary,
     max_length: Int[np.ndarray, " n"],
     *,
+    begin: int | None = None,
     num_answers: int = 1,
     length_penalty: float | None = None,
     batch_size: int = 64,
@@ -37,11 +38,15 @@ def write_answers(
 
     Args:
         tokens: what is written in.
+        begin: the token before the first that is written; their `<s>` if None.
         max_length: greatest number of tokens of each answer, `</s>` counted.
         length_penalty: of a beam search, see `regard.generation.beam_search`.
         batch_size: sequences that are read at once.
     """
-    device, begin, end = device_of(model), tokens.begin, tokens.end
+    device, end = device_of(model), tokens.end
+    begin = tokens.begin if begin is None else begin
+    first = getattr(getattr(model, "config", None), "first", None)
+    filters = () if first is None else (ForceFirst(first),)
     found: list[list[Hypothesis]] = [[] for _ in range(len(sources))]
     order = np.argsort(sources.lengths, kind="stable")
     for start in range(0, len(order), batch_size):
@@ -49,12 +54,13 @@ def write_answers(
         encoded = model.encode(sequences_of(sources.take(rows), tokens.pad).to(device))
         limit = torch.from_numpy(max_length[rows].astype(np.int64))
         if num_answers == 1:
-            best = greedy(model, encoded, begin=begin, end=end, max_length=limit)
+            best = greedy(model, encoded, filters, begin=begin, end=end, max_length=limit)
             answers = [[each] for each in best]
         else:
             answers = beam_search(
                 model,
                 encoded,
+                filters,
                 begin=begin,
                 end=end,
                 max_length=limit,

@@ -191,8 +191,7 @@ def test_a_special_token_that_is_not_there_is_missed_only_where_it_is_needed(
     assert (gpt.specials.pad, gpt.specials.unknown) == (None, None)
     assert again(gpt, "Zwei <|endoftext|> 日") == "Zwei <|endoftext|> 日"
     assert gpt.unknown("日") == [] and gpt.tokens(gpt.encode(["ß"]).values.tolist()) == ["ß"]
-    with pytest.raises(ValueError, match=r"no pad token, .* one of <pad>, \[PAD\], <\|pad\|>"):
-        _ = gpt.pad
+    assert gpt.pad == 0 and gpt.tokens([9999]) == ["<9999>"]
     with pytest.raises(ValueError, match=r"no unknown token, .* one of <unk>, \[UNK\]"):
         _ = gpt.unknown_id
 

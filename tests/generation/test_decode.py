@@ -135,7 +135,8 @@ def test_filters_know_what_a_row_has_written_and_nothing_of_others(model: Any) -
 
     filters = (watch, RepetitionPenalty(5.0))
     found = greedy(model, model.encode(SOURCE), filters, **ENDS, max_length=6)
-    assert [len(each[0]) for each in seen] == list(range(len(seen)))
+    assert [each.shape[1] for each in seen] == list(range(1, len(seen) + 1))
+    assert all(bool((each[:, 0] == BEGIN).all()) for each in seen)
     for row, answer in enumerate(found):
         one = greedy(model, model.encode(alone(row)), filters, **ENDS, max_length=6)
         assert_same(answer, one[0])

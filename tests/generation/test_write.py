@@ -108,8 +108,18 @@ def test_each_text_ends_at_its_own_stop_string(model: Any, how: Any) -> None:
     assert found != free
     pieces = list(stream(model, Letters(), PROMPTS[0], how, max_new_tokens=20, stop=stop))
     assert "".join(pieces) == found[0]
-    with pytest.raises(ValueError, match="beam search ends with tokens"):
-        write(model, Letters(), PROMPTS, Beams(2), stop=stop)
+
+
+def test_a_beam_ends_at_its_stop_string_and_is_ranked_by_what_it_wrote(model: Any) -> None:
+    free = write(model, Letters(), PROMPTS, Beams(3), max_new_tokens=8)
+    stop = [free[0][3:5], "nothing of the kind"]
+    found = write(model, Letters(), PROMPTS, Beams(3), max_new_tokens=8, stop=stop)
+    assert all(each not in text for text in found for each in stop)
+    for place, prompt in enumerate(PROMPTS):
+        alone = write(model, Letters(), [prompt], Beams(3), max_new_tokens=8, stop=stop)
+        assert alone == [found[place]]
+    unstopped = write(model, Letters(), PROMPTS, Beams(3), max_new_tokens=8, stop=stop[1:])
+    assert unstopped == free
 
 
 @every

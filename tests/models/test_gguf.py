@@ -116,6 +116,25 @@ def test_the_network_is_the_one_that_was_written(changes: dict[str, Any], tmp_pa
     assert torch.equal(regard.load(tmp_path / "folder")(TEXTS), model(TEXTS))
 
 
+def test_the_tokens_of_writing_are_those_of_the_file(tmp_path: Path) -> None:
+    model = network()
+    said = {"bos": 1, "eos": 2, "eot": 3, "padding": 4}
+    values = values_of(model) | {
+        f"tokenizer.ggml.{role}_token_id": Said("u4", token) for role, token in said.items()
+    }
+    config = regard.load(written(tmp_path / "a.gguf", values, tensors_of(model))).config
+    assert (config.begin, config.ends, config.pad) == (1, (2, 3), 4)
+    values["tokenizer.ggml.eot_token_id"] = Said("u4", 2)
+    assert regard.load(written(tmp_path / "b.gguf", values, tensors_of(model))).config.ends == (2,)
+    values["tokenizer.ggml.eos_token_id"] = Said("text", "</s>")
+    with pytest.raises(ValueError, match="eos_token_id is '</s>', which is no token"):
+        regard.load(written(tmp_path / "c.gguf", values, tensors_of(model)))
+    assert (
+        regard.load(written(tmp_path / "d.gguf", values_of(model), tensors_of(model))).config.ends
+        == ()
+    )
+
+
 def test_weights_of_few_bits_are_near(tmp_path: Path) -> None:
     model = network(embed_dim=32, tied=True)
     tensors = {

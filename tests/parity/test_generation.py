@@ -9,6 +9,7 @@ import torch
 
 from regard.data.encoding.tokenizer import Tokenizer
 from regard.generation import (
+    Beams,
     KeepMinP,
     KeepTopK,
     KeepTopP,
@@ -108,11 +109,73 @@ def test_a_beam_as_wide_as_all_answers_finds_the_best(penalty: float | None, end
         assert written == best[1]
 
 
-def _all(model: Any, text: list[int], longest: int, end: Any, penalty: float | None) -> list[Any]:
+@pytest.mark.parametrize("end", [None, 0])
+def test_a_beam_as_wide_as_all_answers_finds_the_best_that_stops(end: Any) -> None:
+    config = GptLMConfig(vocab=4, embed_dim=8, num_heads=2, layers=1, max_length=16)
+    model, longest = opinionated(GptLM, config, 0.7), 4
+    prompts = ["bd", "a", "ccb"]
+    prompt = [["abcd".index(letter) for letter in text] for text in prompts]
+    stopped = 0
+    for stop in ("dc", "cc", "bd"):
+        found = write(
+            model, _FourLetters(), prompts, Beams(4**longest), max_new_tokens=longest,
+            stop=[stop], end=end,
+        )  # fmt: skip
+        ids = ["abcd".index(letter) for letter in stop]
+        for text, answer in zip(prompt, found, strict=True):
+            best = max(_all(model, text, longest, end, None, ids))[1]
+            wanted = "".join("abcd"[token] for token in best if token != end)
+            stopped += stop in wanted
+            assert answer == wanted.split(stop)[0]
+    assert stopped
+
+
+class _FourLetters:
+    def encode(self, texts: Any, longest: Any = None) -> Any:
+        return [["abcd".index(letter) for letter in text] for text in texts]
+
+    def decode(self, numbers: Any) -> str:
+        return "".join("abcd"[number] for number in numbers)
+
+
+@pytest.mark.parametrize("beams", [1, 3])
+def test_a_penalty_counts_the_prompt_as_theirs_does(beams: int, tmp_path: Path) -> None:
+    model = theirs(None)
+    ours = loaded(model, tmp_path).double()
+    penalty = RepetitionPenalty(1.8)
+    differs = 0
+    for row in ROWS:
+        wanted = model.generate(
+            torch.tensor([row]), attention_mask=torch.ones(1, len(row), dtype=torch.long),
+            max_new_tokens=NEW, do_sample=False, num_beams=beams, repetition_penalty=1.8,
+        )[0, len(row) :].tolist()  # fmt: skip
+        prompt = ours.encode(torch.tensor([row]))
+        asked: dict[str, Any] = {"begin": prompt.last, "max_length": NEW}
+        if beams == 1:
+            (found,) = greedy(ours, prompt, penalty, **asked)
+            (free,) = greedy(ours, prompt, **asked)
+        else:
+            ((found, *_),) = beam_search(ours, prompt, penalty, **asked, beams=beams)
+            ((free, *_),) = beam_search(ours, prompt, **asked, beams=beams)
+        assert list(found.tokens) == wanted
+        differs += found.tokens != free.tokens
+    assert differs
+    prompt = ours.encode(RAGGED)
+    asked = {"begin": prompt.last, "max_length": NEW}
+    for row, answer in zip(ROWS, greedy(ours, prompt, penalty, **asked), strict=True):
+        one = ours.encode(torch.tensor([row]))
+        (alone,) = greedy(ours, one, penalty, begin=one.last, max_length=NEW)
+        assert answer.tokens == alone.tokens
+
+
+def _all(model: Any, text: list[int], longest: int, end: Any, penalty: float | None,
+         stop: Any = None) -> list[Any]:  # fmt: skip
     """Every answer with what it is ranked by."""
     found = []
     for tokens in product(range(4), repeat=longest):
         cut = tokens[: tokens.index(end) + 1] if end in tokens else tokens
+        places = [n for n in range(2, len(cut) + 1) if stop and [*cut[n - 2 : n]] == stop]
+        cut = cut[: places[0]] if places else cut
         logits = model(torch.tensor([[*text, *cut[:-1]]]))[0, len(text) - 1 :]
         p = logits.log_softmax(-1).gather(1, torch.tensor(cut)[:, None]).sum().item()
         n = len(cut)

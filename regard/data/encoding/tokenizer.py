@@ -43,8 +43,8 @@ class Tokenizer:
 
     The numbers `pad`, `unknown_id`, `begin` and `end` are those of its special tokens, whatever
     they are called (`[PAD]`, `[CLS]`, `<|endoftext|>` ...); no text is ever read as one of them,
-    and one that is needed and not there is a `ValueError`. Those that `train` makes are `<pad>`,
-    `<unk>`, `<s>` and `</s>`, numbered 0 to 3 as in `Vocabulary`.
+    and one that is needed and not there is a `ValueError`; for `pad` any number does. Those that
+    `train` makes are `<pad>`, `<unk>`, `<s>` and `</s>`, numbered 0 to 3 as in `Vocabulary`.
 
     Of the kinds of `train`, `bpe`, `wordpiece` and `unigram` work on the bytes of the text in
     Unicode's composed form (NFC), a space put in front of it: nothing is unknown to them, the first
@@ -133,8 +133,11 @@ class Tokenizer:
 
     @property
     def pad(self) -> int:
-        """The number that fills up short sequences."""
-        return self.specials.require("pad")
+        """The number that fills up short sequences: any, where there is no token for it.
+
+        What stands behind the end of a row is never read.
+        """
+        return 0 if self.specials.pad is None else self.specials.pad
 
     @property
     def unknown_id(self) -> int:
@@ -181,7 +184,7 @@ class Tokenizer:
         ['[CLS]', 'low', '[SEP]']
         """
         rows = Framed(self, *self.frame.single).encode(texts, longest)
-        return Sequences.of([row.tolist() for row in rows], self.specials.pad or 0)
+        return Sequences.of([row.tolist() for row in rows], self.pad)
 
     @cached_property
     def begins_word(self) -> np.ndarray:
@@ -262,11 +265,13 @@ class Tokenizer:
     def tokens(self, numbers: Sequence[int]) -> list[str]:
         """Each number as a piece to look at: `▁` marks a word's beginning, `<e2>` part of a letter.
 
+        A number that no token has is shown as itself, `<32101>`.
+
         >>> tokenizer = Tokenizer.train(["so so"], size=300)
         >>> tokenizer.tokens(tokenizer.encode(["so é"]).values.tolist())
         ['▁so', '▁', '<c3>', '<a9>']
         """
-        pieces = [self._inner.id_to_token(number) for number in numbers]
+        pieces = [self._inner.id_to_token(n) or f"<{n}>" for n in numbers]
         return [readable_piece(piece) for piece in pieces] if self._is_of_bytes else pieces
 
     def unknown(self, text: str, longest: int | None = None) -> list[str]:

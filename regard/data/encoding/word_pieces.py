@@ -47,8 +47,10 @@ class WordPieces:
         """The numbers of each of these words."""
         listed = sorted(words)
         found = self.tokenizer.encode(listed)
-        unknown = [self.tokenizer.unknown_id]
-        return {w: row.tolist() or unknown for w, row in zip(listed, found, strict=True)}
+        return {
+            word: row.tolist() or [self.tokenizer.unknown_id]
+            for word, row in zip(listed, found, strict=True)
+        }
 
     def framed(self, pieces: Sequence[Sequence[int]]) -> Row:
         """Words, each as its numbers, as one sentence; one without a word stays empty."""

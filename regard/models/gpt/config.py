@@ -3,13 +3,12 @@
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
-from regard.config import Between, Config, Count, LargeCount, Positive, Share
+from regard.config import Between, Config, Count, LargeCount, Positive, Share, Token
 from regard.layers import ActivationName, Heads
 from regard.models.attention import Parts
 from regard.parts import Dims
 
 Layers = Annotated[int, Between(least=1, most=1000)]
-Token = Annotated[int, Between(least=0, most=2**31 - 1)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +34,7 @@ class GptConfig(Config):
         norm_eps: what is added to the variance under the root.
         init_std: of the first weights; those that end a layer have `init_std / sqrt(2 layers)`
             where norms stand before layers.
+        pad: the token that fills up short texts, where there is one. Nothing is computed from it.
 
     Raises `ValueError` for one out of bounds and values that do not fit together.
 
@@ -61,6 +61,7 @@ class GptConfig(Config):
     embed_dropout: Share = 0.1
     norm_eps: Positive = 1e-5
     init_std: Positive = 0.02
+    pad: Token | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -93,12 +94,14 @@ class GptLMConfig(GptConfig):
 
     Args:
         tied: the output layer has the weights of the embedding.
+        begin: the token before a text, where there is one.
         ends: the tokens that end a text, where it writes one.
     """
 
     tag = "gpt_lm"
 
     tied: bool = True
+    begin: Token | None = None
     ends: tuple[Token, ...] = ()
 
 

@@ -4,9 +4,11 @@ from typing import Any
 
 from regard.models.conversion import (
     ACTIVATION_WORDS,
+    PAD,
     CountOfLabels,
     EndTokens,
     Family,
+    OneToken,
     Rule,
     Transposed,
     Word,
@@ -22,6 +24,7 @@ SIZES = (
     Word("attn_pdrop", "attention.dropout", 0.1),
     Word("layer_norm_epsilon", "norm_eps", 1e-5),
     Word("initializer_range", "init_std", 0.02),
+    PAD,
 )
 TIED = Word("tie_word_embeddings", "tied", True)
 ONE_ACTIVATION = {"gelu": "gelu_tanh", "relu": "relu", "silu": "silu", "swish": "silu"}
@@ -97,7 +100,7 @@ GPT1 = Family(
         Word("afn", "activation", "gelu", ONE_ACTIVATION),
     ),
     head_words={
-        "gpt_lm": (TIED, EndTokens(usual=None)),
+        "gpt_lm": (TIED, OneToken("bos_token_id", "begin", None), EndTokens(usual=None)),
         "gpt_classifier": (CountOfLabels(),),
     },
     always={"norm": "post"},
@@ -125,7 +128,7 @@ GPT2 = Family(
         Word("scale_attn_by_inverse_layer_idx", "scale_by_layer", False),
     ),
     head_words={
-        "gpt_lm": (TIED, EndTokens(usual=50_256)),
+        "gpt_lm": (TIED, OneToken("bos_token_id", "begin", 50_256), EndTokens(usual=50_256)),
         "gpt_classifier": (CountOfLabels(),),
         "gpt_tagger": (CountOfLabels(), Word("classifier_dropout", "output_dropout", 0.1)),
     },

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
-from regard.config import Between, Config, Count, LargeCount, Positive
+from regard.config import Between, Config, Count, LargeCount, Positive, Token
 from regard.layers import ActivationName
 from regard.models.attention import Parts
 from regard.parts import Dims
@@ -32,6 +32,7 @@ class LlamaConfig(Config):
         ff_bias: do the feed-forward layers have biases?
         norm_eps: what is added to the mean square under the root.
         init_std: of the first weights.
+        pad: the token that fills up short texts, where there is one. Nothing is computed from it.
 
     Raises `ValueError` for one out of bounds and values that do not fit together.
 
@@ -57,6 +58,7 @@ class LlamaConfig(Config):
     ff_bias: bool = False
     norm_eps: Positive = 1e-6
     init_std: Positive = 0.02
+    pad: Token | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -89,11 +91,15 @@ class LlamaLMConfig(LlamaConfig):
 
     Args:
         tied: the output layer has the weights of the embedding.
+        begin: the token before a text, where there is one.
+        ends: the tokens that end a text, where it writes one.
     """
 
     tag = "llama_lm"
 
     tied: bool = False
+    begin: Token | None = None
+    ends: tuple[Token, ...] = ()
 
 
 def llama_7b(vocab: int = 32_000, **changes: Any) -> LlamaLMConfig:

@@ -5,7 +5,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from regard._printable import shown
-from regard.models.conversion import ACTIVATION_WORDS, Family, Rule, Stacked, Word, same
+from regard.models.conversion import (
+    ACTIVATION_WORDS,
+    PAD,
+    EndTokens,
+    Family,
+    OneToken,
+    Rule,
+    Stacked,
+    Word,
+    same,
+)
 
 
 @dataclass(frozen=True)
@@ -55,6 +65,7 @@ WORDS = (
     Word("mlp_bias", "ff_bias", False),
     Word("rms_norm_eps", "norm_eps", 1e-6),
     Word("initializer_range", "init_std", 0.02),
+    PAD,
 )
 
 
@@ -100,7 +111,13 @@ FAMILY = Family(
     model_type="llama",
     networks={"LlamaModel": "llama", "LlamaForCausalLM": "llama_lm"},
     words=WORDS,
-    head_words={"llama_lm": (Word("tie_word_embeddings", "tied", False),)},
+    head_words={
+        "llama_lm": (
+            Word("tie_word_embeddings", "tied", False),
+            OneToken("bos_token_id", "begin", 1),
+            EndTokens(usual=2),
+        )
+    },
     rules=rules,
     prefix="model.",
     only={"pretraining_tp": (1,)},

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
-from regard.config import Between, Config, Count, LargeCount, Positive, Share
+from regard.config import Between, Config, Count, LargeCount, Positive, Share, Token
 from regard.layers import ActivationName
 from regard.models.attention import Parts
 from regard.parts import Dims, ScoreName
@@ -61,6 +61,7 @@ class T5EncoderConfig(Config):
         dropout: after each layer, within the hidden one, on the embeddings and the output.
         norm_eps: what is added to the mean square under the root.
         init_factor: by how much the first weights are larger.
+        pad: the token that fills up short texts, where there is one. Nothing is computed from it.
 
     Raises `ValueError` for one out of bounds and values that do not fit together.
 
@@ -84,6 +85,7 @@ class T5EncoderConfig(Config):
     dropout: Share = 0.1
     norm_eps: Positive = 1e-6
     init_factor: Positive = 1.0
+    pad: Token | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -113,13 +115,20 @@ class T5Config(T5EncoderConfig):
         decoder_layers: number of the decoder's blocks; `layers` if None.
         tied: the output layer has the weights of the embedding (1.0).
         scaled: what the output layer reads is multiplied by `embed_dim ** -0.5` (1.0).
+        begin: the token before the first that is written; as published it is the padding's.
+        ends: the tokens that end what is written.
+        first: the token that is always the first to be written, where there is one.
     """
 
     tag = "t5"
+    from_data: ClassVar[tuple[str, ...]] = ("vocab", "begin", "ends")
 
     decoder_layers: Layers | None = None
     tied: bool = True
     scaled: bool = True
+    begin: Token | None = None
+    ends: tuple[Token, ...] = ()
+    first: Token | None = None
 
 
 def small(vocab: int = 32_128, **changes: Any) -> T5Config:

@@ -4,7 +4,16 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from regard.models.conversion import ACTIVATION_WORDS, Family, Rule, Stacked, Word, same
+from regard.models.conversion import (
+    ACTIVATION_WORDS,
+    EndTokens,
+    Family,
+    OneToken,
+    Rule,
+    Stacked,
+    Word,
+    same,
+)
 from regard.models.t5.config import Gated
 
 
@@ -52,6 +61,7 @@ WORDS = (
     Word("dropout_rate", "attention.dropout", 0.1),
     Word("layer_norm_epsilon", "norm_eps", 1e-6),
     Word("initializer_factor", "init_factor", 1.0),
+    OneToken("pad_token_id", "pad", 0),
 )
 OUTPUT = "lm_head.weight"
 COPIES = ("encoder.embed_tokens.weight", "decoder.embed_tokens.weight", OUTPUT)
@@ -147,6 +157,9 @@ FAMILY = Family(
             Word("num_decoder_layers", "decoder_layers", None),
             Word("tie_word_embeddings", "tied", True),
             Scaled(),
+            OneToken("decoder_start_token_id", "begin", 0),
+            EndTokens(usual=1),
+            OneToken("forced_bos_token_id", "first", None),
         )
     },
     rules=rules,

@@ -20,7 +20,7 @@ from regard.data.encoding.tokenizer import Tokenizer
 from regard.sequences import Sequences
 from regard.tasks.batch import Batch, sequences_of
 from regard.tasks.exchange import said
-from regard.tasks.row_coder import TOKENIZER, OneText, TokenCoder, load_positions
+from regard.tasks.row_coder import TOKENIZER, OneText, TokenCoder, load_tables
 
 LABELS = "labels.json"
 
@@ -86,7 +86,7 @@ class TextsAndLabels(OneText, LabelCoder):
         """What `save` wrote; raises `ValueError` when a file is damaged."""
         known = said(folder, entries, {"longest": LargeCount, "sentences": bool}, ["longest"])
         tokenizer, labels = Tokenizer.load(folder / TOKENIZER), load_labels(folder)
-        return cls(tokenizer, labels, **known, positions=load_positions(folder))
+        return cls(tokenizer, labels, **known, **load_tables(folder))
 
 
 def labels_of(examples: Examples, rows: np.ndarray) -> Int[Tensor, " batch"]:

@@ -27,7 +27,7 @@ from regard.data.encoding.vocabulary import Vocabulary
 from regard.sequences import Sequences
 from regard.tasks.batch import Batch, sequences_of
 from regard.tasks.exchange import said
-from regard.tasks.row_coder import TOKENIZER, RowCoder, TokenCoder, load_positions
+from regard.tasks.row_coder import TOKENIZER, RowCoder, TokenCoder, load_tables
 
 WORDS_FILE, QUESTIONS_FILE = "words.json", "questions.json"
 LONGEST_QUESTION = 64
@@ -277,9 +277,8 @@ class PassagesAndPieces(AnswerCoder, TokenCoder):
             raise ValueError(f"{path} is damaged: unanswerable is {shown(unanswerable)}")
         kinds = {"longest": LargeCount, "longest_answer": Count}
         known = said(folder, entries, kinds, list(kinds))
-        positions = load_positions(folder)
         tokenizer = Tokenizer.load(folder / TOKENIZER)
-        return cls(tokenizer, unanswerable, **known, positions=positions)
+        return cls(tokenizer, unanswerable, **known, **load_tables(folder))
 
 
 def load_coder(folder: Path, entries: Mapping[str, Any]) -> PassagesAndSpans | PassagesAndPieces:

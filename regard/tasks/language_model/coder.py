@@ -18,8 +18,9 @@ from regard.data.encoding.token_stream import TokenStream
 from regard.data.encoding.tokenizer import Tokenizer
 from regard.tasks.batch import Batch
 from regard.tasks.exchange import said
+from regard.tasks.row_coder import TOKENIZER, Tables, load_tables
 
-TOKENIZER, CHARACTERS = "tokenizer.json", "characters.json"
+CHARACTERS = "characters.json"
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +78,7 @@ class RunningText:
 
 
 @dataclass(frozen=True, eq=False)
-class TextCoder:
+class TextCoder(Tables):
     """The tokenizer of a text, and how much of it is read and written at once.
 
     Args:
@@ -94,7 +95,15 @@ class TextCoder:
     @property
     def sizes(self) -> dict[str, Any]:
         """What the data decides of a network."""
-        return {"vocab": len(self.tokenizer), "max_length": self.block}
+        return {
+            "vocab": self.embedded or len(self.tokenizer),
+            "max_length": self.positions or self.block,
+        }
+
+    @property
+    def reach(self) -> int:
+        """The longest sequence that the network is trained on."""
+        return self.block
 
     def encode(self, splits: Mapping[str, Any], place: Path) -> dict[str, RunningText]:
         """Each split as one stream of tokens, in files under `place`."""
@@ -134,7 +143,7 @@ class TextCoder:
     def save(self, folder: Path) -> list[str]:
         """Write the tokenizer."""
         self.tokenizer.save(folder / TOKENIZER)
-        return [TOKENIZER]
+        return [TOKENIZER, *self.save_tables(folder)]
 
     def entries(self) -> dict[str, Any]:
         """What `task.json` says."""
@@ -145,7 +154,7 @@ class TextCoder:
         """What `save` wrote; raises `ValueError` when a file is damaged."""
         kinds = {"block": LargeCount, "length": LargeCount, "temperature": Positive}
         known = said(folder, entries, kinds, list(kinds))
-        return cls(Tokenizer.load(folder / TOKENIZER), **known)
+        return cls(Tokenizer.load(folder / TOKENIZER), **known, **load_tables(folder))
 
     def _text(self, split: str, stream: TokenStream, characters: int) -> RunningText:
         if len(stream) < self.block + 1:

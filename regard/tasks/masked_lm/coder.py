@@ -18,7 +18,7 @@ from regard.tasks.batch import Batch
 from regard.tasks.exchange import said
 from regard.tasks.language_model.coder import RunningText, TextCoder
 from regard.tasks.masked_lm.masking import NOT_CHOSEN, Masking
-from regard.tasks.row_coder import TOKENIZER, Positioned, load_positions
+from regard.tasks.row_coder import TOKENIZER, Tables, load_tables
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +61,7 @@ class HiddenText:
 
 
 @dataclass(frozen=True, eq=False)
-class MaskedTextCoder(Positioned):
+class MaskedTextCoder(Tables):
     """The tokenizer of a text, and how much of it is read and hidden at once.
 
     Args:
@@ -78,7 +78,10 @@ class MaskedTextCoder(Positioned):
     @property
     def sizes(self) -> dict[str, Any]:
         """What the data decides of a network."""
-        return {"vocab": len(self.tokenizer), "max_length": self.positions or self.block}
+        return {
+            "vocab": self.embedded or len(self.tokenizer),
+            "max_length": self.positions or self.block,
+        }
 
     @property
     def longest(self) -> int:
@@ -138,7 +141,7 @@ class MaskedTextCoder(Positioned):
     def save(self, folder: Path) -> list[str]:
         """Write the tokenizer."""
         self.tokenizer.save(folder / TOKENIZER)
-        return [TOKENIZER, *self.save_positions(folder)]
+        return [TOKENIZER, *self.save_tables(folder)]
 
     def entries(self) -> dict[str, Any]:
         """What `task.json` says."""
@@ -150,7 +153,7 @@ class MaskedTextCoder(Positioned):
         kinds = {"block": LargeCount, "share": Share, "whole_words": bool}
         known = said(folder, entries, kinds, list(kinds))
         tokenizer = Tokenizer.load(folder / TOKENIZER)
-        return cls(tokenizer, **known, positions=load_positions(folder))
+        return cls(tokenizer, **known, **load_tables(folder))
 
     def _hidden(self, texts: Mapping[str, RunningText]) -> dict[str, HiddenText]:
         around = self.tokenizer.frame.size

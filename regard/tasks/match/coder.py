@@ -17,7 +17,7 @@ from regard.tasks.batch import Batch
 from regard.tasks.classify.coder import LabelCoder, labels_of, load_labels
 from regard.tasks.exchange import said
 from regard.tasks.pair_coder import PairCoder
-from regard.tasks.row_coder import TOKENIZER, load_positions
+from regard.tasks.row_coder import TOKENIZER, load_tables
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,4 +52,4 @@ class PairsAndLabels(PairCoder, LabelCoder):
         """What `save` wrote; raises `ValueError` when a file is damaged."""
         known = said(folder, entries, {"longest": LargeCount}, ["longest"])
         tokenizer, labels = Tokenizer.load(folder / TOKENIZER), load_labels(folder)
-        return cls(tokenizer, labels, **known, positions=load_positions(folder))
+        return cls(tokenizer, labels, **known, **load_tables(folder))

@@ -19,7 +19,7 @@ from regard.sequences import Sequences
 from regard.tasks.batch import Batch, sequences_of
 from regard.tasks.classify.coder import LabelCoder, load_labels
 from regard.tasks.exchange import said
-from regard.tasks.row_coder import TOKENIZER, OneText, load_positions
+from regard.tasks.row_coder import TOKENIZER, OneText, load_tables
 
 UNKNOWN = -1
 """The number of a label that the training data does not have."""
@@ -95,7 +95,7 @@ class TextsAndLabelLists(OneText, LabelCoder):
         tokenizer, labels = Tokenizer.load(folder / TOKENIZER), load_labels(folder)
         kinds = {"longest": LargeCount, "sentences": bool, "threshold": Share}
         known = said(folder, entries, kinds, list(kinds))
-        return cls(tokenizer, labels, **known, positions=load_positions(folder))
+        return cls(tokenizer, labels, **known, **load_tables(folder))
 
 
 def labels_in(cell: str) -> list[str]:

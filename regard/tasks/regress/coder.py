@@ -20,7 +20,7 @@ from regard.data.encoding.tokenizer import Tokenizer
 from regard.sequences import Sequences
 from regard.tasks.batch import Batch, sequences_of
 from regard.tasks.exchange import said
-from regard.tasks.row_coder import TOKENIZER, OneText, TokenCoder, load_positions
+from regard.tasks.row_coder import TOKENIZER, OneText, TokenCoder, load_tables
 
 SCALE = "scale.json"
 
@@ -121,7 +121,7 @@ class TextsAndNumbers(OneText, NumberCoder):
         kinds = {"longest": LargeCount, "sentences": bool}
         known = said(folder, entries, kinds, list(kinds))
         tokenizer, scale = Tokenizer.load(folder / TOKENIZER), load_scale(folder / SCALE)
-        return cls(tokenizer, scale, **known, positions=load_positions(folder))
+        return cls(tokenizer, scale, **known, **load_tables(folder))
 
 
 def scaled_numbers(examples: Examples, rows: np.ndarray) -> Float[Tensor, " batch"]:

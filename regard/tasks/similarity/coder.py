@@ -17,7 +17,7 @@ from regard.tasks.batch import Batch
 from regard.tasks.exchange import said
 from regard.tasks.pair_coder import PairCoder
 from regard.tasks.regress.coder import SCALE, NumberCoder, load_scale, scaled_numbers
-from regard.tasks.row_coder import TOKENIZER, load_positions
+from regard.tasks.row_coder import TOKENIZER, load_tables
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,4 +52,4 @@ class PairsAndNumbers(PairCoder, NumberCoder):
         """What `save` wrote; raises `ValueError` when a file is damaged."""
         tokenizer, scale = Tokenizer.load(folder / TOKENIZER), load_scale(folder / SCALE)
         known = said(folder, entries, {"longest": LargeCount}, ["longest"])
-        return cls(tokenizer, scale, **known, positions=load_positions(folder))
+        return cls(tokenizer, scale, **known, **load_tables(folder))

@@ -71,6 +71,8 @@ class SpanCoder(DrawnTextCoder):
         vocab = len(self.tokenizer) + self.sentinels
         return {
             "vocab": vocab,
+            "begin": self.tokenizer.begin,
+            "ends": (self.tokenizer.end,),
             "source_vocab": vocab,
             "target_vocab": vocab,
             "joint_vocab": True,

@@ -24,7 +24,7 @@ from regard.sequences import Sequences
 from regard.tasks.batch import Batch, sequences_of
 from regard.tasks.classify.coder import LABELS, load_labels, save_labels
 from regard.tasks.exchange import said
-from regard.tasks.row_coder import TOKENIZER, RowCoder, TokenCoder, load_positions
+from regard.tasks.row_coder import TOKENIZER, RowCoder, TokenCoder, load_tables
 
 WORDS_FILE = "words.json"
 
@@ -205,7 +205,7 @@ class PiecesAndTags(TokenCoder):
         """What `save` wrote; raises `ValueError` when a file is damaged."""
         known = said(folder, entries, {"longest": LargeCount}, ["longest"])
         tokenizer, labels = Tokenizer.load(folder / TOKENIZER), load_labels(folder)
-        return cls(tokenizer, labels, **known, positions=load_positions(folder))
+        return cls(tokenizer, labels, **known, **load_tables(folder))
 
 
 def load_coder(folder: Path, entries: Mapping[str, Any]) -> WordsAndTags | PiecesAndTags:

@@ -12,6 +12,7 @@ from regard.data.encoding.examples import Reader
 from regard.data.encoding.ragged import Ragged
 from regard.data.encoding.tokenizer import Tokenizer
 from regard.tasks.exchange import said
+from regard.tasks.row_coder import Tables, load_tables
 from regard.tasks.translate.coder import SOURCE, TextPairs
 
 
@@ -36,14 +37,21 @@ class Prompt:
 
 
 @dataclass(frozen=True, eq=False)
-class PrefixedPairs(TextPairs):
+class PrefixedPairs(TextPairs, Tables):
     """The tokenizer of both texts, and how they are read and written.
 
     Args:
         prefix: what is put in front of every text that is read.
+        before: the token that stands before the first one that is written; `<s>` if None.
     """
 
     prefix: str = ""
+    before: int | None = None
+
+    @property
+    def begin(self) -> int:
+        """What stands before the first token that is written."""
+        return self.target.begin if self.before is None else self.before
 
     @property
     def reads(self) -> Prompt:
@@ -53,11 +61,20 @@ class PrefixedPairs(TextPairs):
     @property
     def sizes(self) -> dict[str, Any]:
         """What the data decides of a network."""
-        return {**super().sizes, "vocab": len(self.source)}
+        return {
+            **super().sizes,
+            "vocab": self.embedded or len(self.source),
+            "begin": self.begin,
+            "ends": (self.target.end,),
+        }
 
     def entries(self) -> dict[str, Any]:
         """What `task.json` says."""
         return {**super().entries(), "prefix": self.prefix}
+
+    def save(self, folder: Path) -> list[str]:
+        """Write the files of the coder and name them."""
+        return [*super().save(folder), *self.save_tables(folder)]
 
     @classmethod
     def load(cls, folder: Path, entries: Mapping[str, Any]) -> "PrefixedPairs":
@@ -69,7 +86,7 @@ class PrefixedPairs(TextPairs):
             "length_penalty": NonNegative,
             "prefix": str,
         }
-        return cls(tokens, tokens, **said(folder, entries, kinds))
+        return cls(tokens, tokens, **said(folder, entries, kinds), **load_tables(folder))
 
     def _readers(self) -> dict[str, Reader]:
         return {"input": self.reads, "output": self.target}

@@ -52,6 +52,11 @@ class TextPairs:
         return self.source
 
     @property
+    def begin(self) -> int:
+        """What stands before the first token that is written."""
+        return self.target.begin
+
+    @property
     def sizes(self) -> dict[str, Any]:
         """What the data decides of a network; `max_length` is that of texts and of answers."""
         longest = self.longest
@@ -85,7 +90,7 @@ class TextPairs:
     def collate(self, examples: Examples, rows: np.ndarray) -> Seq2SeqBatch:
         """These examples as a batch."""
         sources, targets = examples.take(rows)
-        return Seq2SeqBatch.of(sources, targets, self.target)
+        return Seq2SeqBatch.of(sources, targets, self.target, self.begin)
 
     def save(self, folder: Path) -> list[str]:
         """Write the tokenizers, one file where both are one."""

@@ -60,6 +60,7 @@ class Translator(Predictor):
             sources,
             self.coder.target,
             sources.lengths + self.coder.extra_length,
+            begin=self.coder.begin,
             num_answers=max(1, num_answers),
             length_penalty=self.coder.length_penalty,
         )
@@ -72,7 +73,7 @@ class Translator(Predictor):
             answers=tuple((writes.decode(each.tokens), each.log_probability) for each in found),
             inputs=tuple(reads.tokens(source)),
             outputs=tuple(writes.tokens(best)),
-            weights=weights_of(self.model, source, best, writes.begin),
+            weights=weights_of(self.model, source, best, self.coder.begin),
             unknown=tuple(reads.unknown(text)),
         )
 
