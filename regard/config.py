@@ -28,7 +28,7 @@ from regard._spelling import Spelled, parse
 
 Self = TypeVar("Self", bound="Config")
 
-MOST_VALUES = 10_000
+MOST_VALUES = 65_536
 """Of a field that holds several."""
 LONGEST_WORD = 200
 KIND = "kind"

@@ -182,7 +182,30 @@ class CountOfLabels(Word):
 
     def written(self, value: Any) -> Any:
         """A name for each."""
-        return {str(number): f"LABEL_{number}" for number in range(value)}
+        return {str(number): name for number, name in enumerate(numbered(value))}
+
+
+def numbered(count: int) -> tuple[str, ...]:
+    """What labels are called that have no names.
+
+    >>> numbered(2)
+    ('LABEL_0', 'LABEL_1')
+    """
+    return tuple(f"LABEL_{number}" for number in range(count))
+
+
+def label_names(theirs: Mapping[str, Any], count: Any) -> tuple[str, ...]:
+    """The names of so many labels; none where all are numbered, or there is no such number.
+
+    >>> label_names({"id2label": {"1": "good"}}, 2)
+    ('LABEL_0', 'good')
+    """
+    named = theirs.get("id2label")
+    if type(count) is not int or not isinstance(named, dict) or len(named) > count:
+        return ()
+    usual = numbered(count)
+    found = tuple(str(named.get(str(number), name)) for number, name in enumerate(usual))
+    return () if found == usual else found
 
 
 @dataclass(frozen=True)
@@ -332,6 +355,8 @@ class Family:
             for step in path:
                 inner = inner.setdefault(step, {})
             inner[last] = word.read(theirs)
+        if any(isinstance(word, CountOfLabels) for word in self.words_of(network)):
+            found["labels"] = label_names(theirs, found["classes"])
         return {**found, **self.always, **self.implied.get(architecture, {})}
 
     def unknown(self, theirs: Mapping[str, Any], network: str) -> list[str]:
@@ -357,7 +382,7 @@ class Family:
         found = [key for key, value in self.always.items() if getattr(config, key) != value]
         found += [name for name, word in words.items() if not word.says(_at(config, name))]
         for path, value, usual in _leaves(config):
-            known = {*words, *alone, *self.always}
+            known = {*words, *alone, *self.always, "labels"}
             if value != usual and known.isdisjoint(_with_outer(path)):
                 found.append(path)
         return found or self._at_odds(config)
@@ -378,6 +403,8 @@ class Family:
         for word in self.words_of(config.tag):
             found[word.theirs] = word.written(_at(config, word.ours))
         if "id2label" in found:
+            if len(config.labels) == config.classes:
+                found["id2label"] = {str(n): name for n, name in enumerate(config.labels)}
             found["label2id"] = {name: int(number) for number, name in found["id2label"].items()}
         return {
             "architectures": [self.architecture(config)],

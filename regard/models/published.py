@@ -26,7 +26,7 @@ from regard._printable import shortened, shown
 from regard.errors import CheckpointMismatch
 from regard.models import model_class
 from regard.models.attention import Attends
-from regard.models.conversion import TOKEN_WORDS, Family, Rule
+from regard.models.conversion import TOKEN_WORDS, Family, Rule, numbered
 from regard.models.stored_tensors import WEIGHTS, Stored, stored_tensors
 from regard.models.weights import Undrawn, at_most, shared_names
 
@@ -113,6 +113,9 @@ def configuration(
             warnings.warn(f"{path} says {listed}, which is not read", stacklevel=2)
         kind = model_class(tag).config_type
         told = family.told(entries, names)
+        if "classes" in changes:
+            # Names are those of the labels in the folder.
+            changes = {"labels": (), **changes}
         return kind.from_entries(family.entries(entries, architecture) | told | changes)
     except (ValueError, TypeError) as error:
         raise ValueError(f"{path}: {error}") from None
@@ -198,10 +201,8 @@ def labels_of(folder: Path) -> tuple[str, ...]:
 
     Those that it does not say are `LABEL_0`, `LABEL_1` and so on.
     """
-    named = read_entries(folder).get("id2label")
-    names = named if isinstance(named, dict) else {}
-    count = getattr(configuration(folder), "classes", 0)
-    return tuple(str(names.get(str(n), f"LABEL_{n}")) for n in range(count))
+    config = configuration(folder)
+    return getattr(config, "labels", ()) or numbered(getattr(config, "classes", 0))
 
 
 def _on_meta(

@@ -11,6 +11,8 @@ from regard._io.hub import local
 from regard._printable import shortened, shown
 from regard.models.attention import Attends
 from regard.models.gguf import is_gguf, load_gguf
+from regard.models.published import CONFIG, is_published, read_entries
+from regard.run.bare_folder import published_predictor
 from regard.tasks import task_class
 from regard.tasks.exchange import TASK, load_model, read_about
 from regard.tasks.predictor import Predictor
@@ -42,9 +44,13 @@ def load_predictor(
 ) -> Predictor:
     """The predictor in a model folder.
 
+    A Hugging Face folder with a head for labels answers as it is (see `published_predictor`).
+
     Raises `FileNotFoundError` when a file is missing, `ValueError` (`CheckpointMismatch` among
     them) when one is damaged or they do not belong to one network.
     """
+    if model is None and is_bare(folder):
+        return published_predictor(folder, attend)
     about = read_about(folder)
     try:
         kind = task_class(about["task"]).predictor_type
@@ -60,6 +66,12 @@ def load_predictor(
         raise ValueError(
             f"{folder / TASK} lacks {error}; copy the whole run folder again"
         ) from None
+
+
+def is_bare(folder: Path) -> bool:
+    """Whether this is a Hugging Face folder, which does not say what is to be done with it."""
+    bare = not (folder / TASK).exists() and (folder / CONFIG).exists()
+    return bare and is_published(read_entries(folder))
 
 
 def _require_network_of_ours(folder: Path) -> None:

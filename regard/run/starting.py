@@ -182,7 +182,8 @@ def begin_with(origin: Origin | Published, task: Task, settings: Settings) -> li
 
 def _counting(settings: Settings, coder: Any) -> dict[str, dict[int, str]]:
     """Which dimension of which tensor grows with which size, found by building larger networks."""
-    names, sizes = names_of(coder), dict(coder.sizes)
+    # As many labels as are named could not be one more.
+    names, sizes = names_of(coder), {**coder.sizes, "labels": ()}
 
     def shapes(more: Mapping[str, Any]) -> dict[str, torch.Size]:
         with torch.device("meta"):

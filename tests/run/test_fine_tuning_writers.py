@@ -226,3 +226,16 @@ def test_tokens_without_unknown_say_so_where_one_is_needed() -> None:
     tokenizer = Tokenizer.load(folder / "tokenizer.json")
     with pytest.raises(ValueError, match="no unknown token"):
         _ = tokenizer.unknown_id
+
+
+def test_words_are_tagged_with_the_space_in_front_as_gpt2_reads_them() -> None:
+    lines = [f"{word}\t{'A' if word in ('good', 'bad') else 'N'}" for word in
+             ("good", "film", "bad", "play", "now")]  # fmt: skip
+    Path("tags.conll").write_text("\n\n".join("\n".join(lines[n:] + lines[:n]) for n in range(5)))
+    run = tuned(gpt2(), "tags.conll", task="tag", steps=60, learning_rate=1e-2, evaluate_every=60)
+    assert run.settings.model_name == "gpt_tagger"
+    (answer,) = run.predict([["film", "bad", "play"]])
+    assert answer.best == "N A N"
+    coder = run.predictor.coder
+    numbers, first = coder.words.row(["good", "film"])
+    assert numbers == coder.tokenizer.encode([" good film"]).values.tolist() and first[0] == 0

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
-from regard.data.encoding.framed import Frame
+from regard.data.encoding.framed import PROBE, Frame
 from regard.data.encoding.ragged import Ragged
 from regard.data.encoding.signatures import cells_of
 from regard.data.encoding.tag_numbers import UNKNOWN_TAG, TagNumbers
@@ -46,11 +47,21 @@ class WordPieces:
     def pieces(self, words: set[str]) -> Mapping[str, list[int]]:
         """The numbers of each of these words."""
         listed = sorted(words)
-        found = self.tokenizer.encode(listed)
+        found = self.tokenizer.encode([f" {word}" if self._spaced else word for word in listed])
         return {
             word: row.tolist() or [self.tokenizer.unknown_id]
             for word, row in zip(listed, found, strict=True)
         }
+
+    @cached_property
+    def _spaced(self) -> bool:
+        """Whether a word of a text is told from a part of one by the space in front, as GPT-2's.
+
+        All words get one then, the first of a sentence too.
+        """
+        begins = self.tokenizer.begins_word
+        alone, spaced = (row[:1] for row in self.tokenizer.encode([PROBE, f" {PROBE}"]))
+        return not begins[alone].any() and bool(begins[spaced].any())
 
     def framed(self, pieces: Sequence[Sequence[int]]) -> Row:
         """Words, each as its numbers, as one sentence; one without a word stays empty."""

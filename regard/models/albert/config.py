@@ -92,13 +92,15 @@ class AlbertClassifierConfig(AlbertConfig):
 
     Args:
         classes: number of different labels.
+        labels: their names, where these are known.
         output_dropout: on what the output layer reads.
     """
 
     tag = "albert_classifier"
-    from_data: ClassVar[tuple[str, ...]] = ("vocab", "classes", "max_length")
+    from_data: ClassVar[tuple[str, ...]] = ("vocab", "classes", "labels", "max_length")
 
     classes: Count
+    labels: tuple[str, ...] = ()
     output_dropout: Share = 0.1
 
 
@@ -108,13 +110,15 @@ class AlbertTaggerConfig(AlbertConfig):
 
     Args:
         classes: number of different labels.
+        labels: their names, where these are known.
         output_dropout: on what the output layer reads.
     """
 
     tag = "albert_tagger"
-    from_data: ClassVar[tuple[str, ...]] = ("vocab", "classes", "max_length")
+    from_data: ClassVar[tuple[str, ...]] = ("vocab", "classes", "labels", "max_length")
 
     classes: Count
+    labels: tuple[str, ...] = ()
     output_dropout: Share = 0.1
 
 

@@ -71,13 +71,15 @@ class BertClassifierConfig(BertConfig):
 
     Args:
         classes: number of different labels.
+        labels: their names, where these are known.
         output_dropout: on what the output layer reads; `dropout` if None.
     """
 
     tag = "bert_classifier"
-    from_data: ClassVar[tuple[str, ...]] = ("vocab", "classes", "max_length")
+    from_data: ClassVar[tuple[str, ...]] = ("vocab", "classes", "labels", "max_length")
 
     classes: Count
+    labels: tuple[str, ...] = ()
     output_dropout: Share | None = None
 
 
@@ -87,13 +89,15 @@ class BertTaggerConfig(BertConfig):
 
     Args:
         classes: number of different labels.
+        labels: their names, where these are known.
         output_dropout: on what the output layer reads; `dropout` if None.
     """
 
     tag = "bert_tagger"
-    from_data: ClassVar[tuple[str, ...]] = ("vocab", "classes", "max_length")
+    from_data: ClassVar[tuple[str, ...]] = ("vocab", "classes", "labels", "max_length")
 
     classes: Count
+    labels: tuple[str, ...] = ()
     output_dropout: Share | None = None
 
 

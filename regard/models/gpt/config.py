@@ -111,13 +111,15 @@ class GptClassifierConfig(GptConfig):
 
     Args:
         classes: number of different labels.
+        labels: their names, where these are known.
         output_dropout: on what the output layer reads.
     """
 
     tag = "gpt_classifier"
-    from_data: ClassVar[tuple[str, ...]] = ("vocab", "classes", "max_length")
+    from_data: ClassVar[tuple[str, ...]] = ("vocab", "classes", "labels", "max_length")
 
     classes: Count
+    labels: tuple[str, ...] = ()
     output_dropout: Share = 0.0
 
 
@@ -127,13 +129,15 @@ class GptTaggerConfig(GptConfig):
 
     Args:
         classes: number of different labels.
+        labels: their names, where these are known.
         output_dropout: on what the output layer reads.
     """
 
     tag = "gpt_tagger"
-    from_data: ClassVar[tuple[str, ...]] = ("vocab", "classes", "max_length")
+    from_data: ClassVar[tuple[str, ...]] = ("vocab", "classes", "labels", "max_length")
 
     classes: Count
+    labels: tuple[str, ...] = ()
     output_dropout: Share = 0.1
 
 

@@ -82,14 +82,16 @@ class ViTClassifierConfig(ViTConfig):
 
     Args:
         classes: number of different labels.
+        labels: their names, where these are known.
 
     Raises `ValueError` for `summary_dim` and `summary_activation`, too, which it has no use for.
     """
 
     tag = "vit_classifier"
-    from_data: ClassVar[tuple[str, ...]] = ("channels", "classes", "image_size")
+    from_data: ClassVar[tuple[str, ...]] = ("channels", "classes", "labels", "image_size")
 
     classes: Count
+    labels: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -98,6 +98,7 @@ class XLNetClassifierConfig(XLNetConfig):
 
     Args:
         classes: number of different labels.
+        labels: their names, where these are known.
         summary: which token's state sums up a text, or the mean of all.
         summary_projection: whether a linear layer reads it.
         summary_activation: what comes next.
@@ -105,9 +106,10 @@ class XLNetClassifierConfig(XLNetConfig):
     """
 
     tag = "xlnet_classifier"
-    from_data: ClassVar[tuple[str, ...]] = ("vocab", "classes")
+    from_data: ClassVar[tuple[str, ...]] = ("vocab", "classes", "labels")
 
     classes: Count
+    labels: tuple[str, ...] = ()
     summary: Literal["last", "first", "mean"] = "last"
     summary_projection: bool = True
     summary_activation: SummaryActivation = "tanh"
@@ -120,13 +122,15 @@ class XLNetTaggerConfig(XLNetConfig):
 
     Args:
         classes: number of different labels.
+        labels: their names, where these are known.
     """
 
     tag = "xlnet_tagger"
-    from_data: ClassVar[tuple[str, ...]] = ("vocab", "classes")
+    from_data: ClassVar[tuple[str, ...]] = ("vocab", "classes", "labels")
     output_dropout: ClassVar[float] = 0.0
 
     classes: Count
+    labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

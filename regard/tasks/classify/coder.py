@@ -53,7 +53,7 @@ class LabelCoder(TokenCoder):
     @property
     def sizes(self) -> dict[str, Any]:
         """What the data decides of a network."""
-        return {**super().sizes, "classes": len(self.labels)}
+        return {**super().sizes, "classes": len(self.labels), "labels": self.labels}
 
     def save(self, folder: Path) -> list[str]:
         """Write both files."""

@@ -142,7 +142,7 @@ class PiecesAndTags(TokenCoder):
     @property
     def sizes(self) -> dict[str, Any]:
         """What the data decides of a network."""
-        return {**super().sizes, "classes": len(self.labels)}
+        return {**super().sizes, "classes": len(self.labels), "labels": self.labels}
 
     @property
     def readers(self) -> dict[str, Reader]:

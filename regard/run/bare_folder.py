@@ -1,0 +1,78 @@
+"""A Hugging Face folder asked as it is: its head says the task, its files the labels and tokens."""
+
+from pathlib import Path
+from typing import Any
+
+from regard._printable import shown
+from regard.data.encoding.published_tokens import read_tokenizer
+from regard.data.encoding.tokenizer import Tokenizer
+from regard.models.attention import Attends
+from regard.models.published import labels_of, load_published, read_entries
+from regard.tasks import task_class
+from regard.tasks.classify.coder import TextsAndLabels
+from regard.tasks.predictor import Predictor
+from regard.tasks.tag.coder import PiecesAndTags
+
+CODERS: dict[str, tuple[str, Any]] = {
+    "classifier": ("classify", TextsAndLabels),
+    "tagger": ("tag", PiecesAndTags),
+}
+"""End of a network's name → the task that its head is for, and what its texts are read by."""
+ONE_LABEL = "single_label_classification"
+LONGEST = 512
+"""Tokens that are read of a text, where positions do not limit them."""
+
+
+def published_predictor(folder: Path, attend: Attends = None) -> Predictor:
+    """What answers with the head of a folder that nothing was trained in here.
+
+    Labels without names are called `LABEL_0` and so on.
+
+    Raises `ValueError` for a network that has no labels to answer with, for one whose labels or
+    tokens are not those of its sizes, `FileNotFoundError` where there are no tokens, and what
+    `regard.load` raises of such a folder.
+    """
+    model = load_published(folder, attend)
+    config = model.config
+    task, coder_type = _coder_of(folder, config)
+    problem = read_entries(folder).get("problem_type")
+    if task == "classify" and (config.classes == 1 or problem not in (None, ONE_LABEL)):
+        kind = shown(problem) if config.classes > 1 else "regression, with one number"
+        raise ValueError(
+            f"{folder} is for {kind}, which its files do not say how to read as an answer; ask "
+            f"regard.load({str(folder)!r}) for the numbers, or train with --from {folder}"
+        )
+    labels, tokenizer = labels_of(folder), read_tokenizer(folder)
+    if len(set(labels)) < len(labels):
+        twice = next(name for name in labels if labels.count(name) > 1)
+        raise ValueError(
+            f"{folder / 'config.json'} calls two labels {shown(twice)}; give them different names"
+        )
+    coder = coder_type(tokenizer, labels, **_sizes(folder, config, tokenizer))
+    predictor: Predictor = task_class(task).predictor_type(model, coder)
+    return predictor
+
+
+def _coder_of(folder: Path, config: Any) -> tuple[str, Any]:
+    """The task of the network's head, and the coder; raises `ValueError` for one without labels."""
+    head = config.tag.rpartition("_")[2]
+    if head not in CODERS or "vocab" not in type(config).from_data:
+        raise ValueError(
+            f"{folder} holds {config.tag}, which has no labels to answer a text with; load it with "
+            f"regard.load({str(folder)!r}), or train with regard train --from {folder} --data FILE"
+        )
+    return CODERS[head]
+
+
+def _sizes(folder: Path, config: Any, tokenizer: Tokenizer) -> dict[str, Any]:
+    """How long texts may be; raises `ValueError` for tokens that the network has no rows for."""
+    if len(tokenizer) > config.vocab:
+        raise ValueError(
+            f"{folder} has {len(tokenizer):,} tokens, and an embedding of {config.vocab:,}; the "
+            "tokenizer is another network's"
+        )
+    has_positions = "max_length" in type(config).from_data
+    positions = config.max_length if has_positions else None
+    embedded = None if config.vocab == len(tokenizer) else config.vocab
+    longest = min(LONGEST, positions or LONGEST)
+    return {"longest": longest, "positions": positions, "embedded": embedded}
