@@ -309,6 +309,8 @@ class Family:
         told: what the names of the tensors say of our options beside `config.json`.
         copies: names that some files have again → the tensor that they are a copy of.
         aside: network of ours → how the names begin of what it leaves aside.
+        optional: network of ours → what it may lack, an option that is false then, and a part of
+            the names of the tensors without which it does.
     """
 
     model_type: str
@@ -327,6 +329,7 @@ class Family:
     told: Callable[[Mapping[str, Any], Collection[str]], dict[str, Any]] = lambda theirs, names: {}
     copies: Mapping[str, str] = field(default_factory=dict)
     aside: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    optional: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def fits(self, config: Any) -> bool:
         """Whether a network of this configuration may be one of this family."""
@@ -359,6 +362,14 @@ class Family:
             found["labels"] = label_names(theirs, found["classes"])
         return {**found, **self.always, **self.implied.get(architecture, {})}
 
+    def lacking(self, network: str, names: Collection[str]) -> dict[str, bool]:
+        """What a folder with these tensors lacks, of what a network of ours may be without."""
+        parts = self.optional.get(network, {}) if names else {}
+        absent = {
+            option for option, part in parts.items() if not any(part in name for name in names)
+        }
+        return dict.fromkeys(absent, False)
+
     def unknown(self, theirs: Mapping[str, Any], network: str) -> list[str]:
         """What their `config.json` says that nobody here reads."""
         read = {word.theirs for word in self.words_of(network)}
@@ -382,7 +393,7 @@ class Family:
         found = [key for key, value in self.always.items() if getattr(config, key) != value]
         found += [name for name, word in words.items() if not word.says(_at(config, name))]
         for path, value, usual in _leaves(config):
-            known = {*words, *alone, *self.always, "labels"}
+            known = {*words, *alone, *self.always, "labels", *self.optional.get(config.tag, ())}
             if value != usual and known.isdisjoint(_with_outer(path)):
                 found.append(path)
         return found or self._at_odds(config)

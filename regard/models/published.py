@@ -112,7 +112,7 @@ def configuration(
             listed = ", ".join(shortened(name) for name in unknown[:5])
             warnings.warn(f"{path} says {listed}, which is not read", stacklevel=2)
         kind = model_class(tag).config_type
-        told = family.told(entries, names)
+        told = family.told(entries, names) | family.lacking(tag, names)
         if "classes" in changes:
             # Names are those of the labels in the folder.
             changes = {"labels": (), **changes}

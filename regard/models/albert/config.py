@@ -12,7 +12,7 @@ Layers = Annotated[int, Between(least=1, most=1000)]
 
 
 @dataclass(frozen=True, kw_only=True)
-class AlbertConfig(Config):
+class AlbertSizes(Config):
     """An encoder as Lan et al. published it.
 
     Args:
@@ -33,12 +33,8 @@ class AlbertConfig(Config):
         init_std: of the first weights.
 
     Raises `ValueError` for one out of bounds and values that do not fit together.
-
-    >>> AlbertConfig(vocab=30_000).token_dim
-    128
     """
 
-    tag = "albert"
     from_data: ClassVar[tuple[str, ...]] = ("vocab", "max_length")
 
     vocab: LargeCount
@@ -87,8 +83,25 @@ class AlbertConfig(Config):
 
 
 @dataclass(frozen=True, kw_only=True)
-class AlbertClassifierConfig(AlbertConfig):
-    """ALBERT with a label for each text (see `AlbertConfig`).
+class AlbertConfig(AlbertSizes):
+    """ALBERT's encoder alone (see `AlbertSizes`).
+
+    Args:
+        pooler: whether a layer reads the first token's state where it sums up a text. Published
+            folders may lack it: the state itself is the summary then.
+
+    >>> AlbertConfig(vocab=30_000).token_dim
+    128
+    """
+
+    tag = "albert"
+
+    pooler: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlbertClassifierConfig(AlbertSizes):
+    """ALBERT with a label for each text (see `AlbertSizes`).
 
     Args:
         classes: number of different labels.
@@ -105,8 +118,8 @@ class AlbertClassifierConfig(AlbertConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class AlbertTaggerConfig(AlbertConfig):
-    """ALBERT with a label for each token (see `AlbertConfig`).
+class AlbertTaggerConfig(AlbertSizes):
+    """ALBERT with a label for each token (see `AlbertSizes`).
 
     Args:
         classes: number of different labels.
@@ -123,15 +136,15 @@ class AlbertTaggerConfig(AlbertConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class AlbertSpansConfig(AlbertConfig):
-    """ALBERT that finds where an answer begins and ends (see `AlbertConfig`)."""
+class AlbertSpansConfig(AlbertSizes):
+    """ALBERT that finds where an answer begins and ends (see `AlbertSizes`)."""
 
     tag = "albert_spans"
 
 
 @dataclass(frozen=True, kw_only=True)
-class AlbertMaskedLMConfig(AlbertConfig):
-    """ALBERT that fills in what is masked (see `AlbertConfig`).
+class AlbertMaskedLMConfig(AlbertSizes):
+    """ALBERT that fills in what is masked (see `AlbertSizes`).
 
     Args:
         tied: the output layer has the weights of the embedding.

@@ -79,7 +79,7 @@ def _head(config: Any, prefix: str, ours: str) -> list[Rule]:
     pooler = same(f"{ours}pooler", f"{prefix}pooler")
     match config.tag:
         case "albert":
-            return pooler
+            return pooler if config.pooler else []
         case "albert_classifier":
             return [*pooler, *same("output", "classifier")]
         case "albert_tagger":
@@ -116,6 +116,7 @@ FAMILY = Family(
         "albert_pretraining": (TIED, OUTPUT_DROPOUT),
     },
     rules=rules,
+    optional={"albert": {"pooler": "pooler."}},
     prefix="albert.",
     only={
         "is_decoder": (False,),

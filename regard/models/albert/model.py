@@ -15,7 +15,7 @@ from regard.layers import (
     SelfAttention,
     Stack,
 )
-from regard.models.albert.config import AlbertConfig
+from regard.models.albert.config import AlbertConfig, AlbertSizes
 from regard.models.attention import Attends, maker, named
 from regard.models.first_weights import start_normal
 from regard.models.segment_encoder import SegmentEncoder
@@ -48,7 +48,7 @@ class Albert(SegmentEncoder):
     config_type: ClassVar[type[AlbertConfig]] = AlbertConfig
 
     def __init__(
-        self, config: AlbertConfig, attend: Attends = None, summarizes: bool = True
+        self, config: AlbertSizes, attend: Attends = None, summarizes: bool = True
     ) -> None:
         super().__init__()
         make = maker(config.attention, config.dims, attend)
@@ -66,7 +66,8 @@ class Albert(SegmentEncoder):
         ]
         order = [groups[config.group(layer)] for layer in range(config.layers)]
         self.encoder = Stack(block for group in order for block in group)
-        self.pooler = nn.Linear(config.embed_dim, config.embed_dim) if summarizes else None
+        pools = summarizes and getattr(config, "pooler", True)
+        self.pooler = nn.Linear(config.embed_dim, config.embed_dim) if pools else None
         attention = named(config.attention, config.dims, groups[0][0].attention.heads.attend)
         self.config: Any = replace(config, attention=attention)
         start_normal(self, config.init_std)
@@ -76,7 +77,7 @@ class Albert(SegmentEncoder):
         return self.widening(self.embedding(source))
 
 
-def _block(config: AlbertConfig, attend: Any) -> Any:
+def _block(config: AlbertSizes, attend: Any) -> Any:
     activation = ACTIVATIONS[config.activation]
     return EncoderBlock(
         SelfAttention(config.embed_dim, config.num_heads, attend),

@@ -12,7 +12,7 @@ Layers = Annotated[int, Between(least=1, most=1000)]
 
 
 @dataclass(frozen=True, kw_only=True)
-class BertConfig(Config):
+class BertSizes(Config):
     """An encoder as Devlin et al. published it.
 
     Args:
@@ -30,12 +30,8 @@ class BertConfig(Config):
         init_std: of the first weights.
 
     Raises `ValueError` for one out of bounds and values that do not fit together.
-
-    >>> BertConfig(vocab=30_522).ff_dim
-    3072
     """
 
-    tag = "bert"
     from_data: ClassVar[tuple[str, ...]] = ("vocab", "max_length")
 
     vocab: LargeCount
@@ -66,8 +62,25 @@ class BertConfig(Config):
 
 
 @dataclass(frozen=True, kw_only=True)
-class BertClassifierConfig(BertConfig):
-    """BERT with a label for each text (see `BertConfig`).
+class BertConfig(BertSizes):
+    """BERT's encoder alone (see `BertSizes`).
+
+    Args:
+        pooler: whether a layer reads the first token's state where it sums up a text. Published
+            folders may lack it: the state itself is the summary then.
+
+    >>> BertConfig(vocab=30_522).ff_dim
+    3072
+    """
+
+    tag = "bert"
+
+    pooler: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class BertClassifierConfig(BertSizes):
+    """BERT with a label for each text (see `BertSizes`).
 
     Args:
         classes: number of different labels.
@@ -84,8 +97,8 @@ class BertClassifierConfig(BertConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class BertTaggerConfig(BertConfig):
-    """BERT with a label for each token (see `BertConfig`).
+class BertTaggerConfig(BertSizes):
+    """BERT with a label for each token (see `BertSizes`).
 
     Args:
         classes: number of different labels.
@@ -102,15 +115,15 @@ class BertTaggerConfig(BertConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class BertSpansConfig(BertConfig):
-    """BERT that finds where an answer begins and ends (see `BertConfig`)."""
+class BertSpansConfig(BertSizes):
+    """BERT that finds where an answer begins and ends (see `BertSizes`)."""
 
     tag = "bert_spans"
 
 
 @dataclass(frozen=True, kw_only=True)
-class BertMaskedLMConfig(BertConfig):
-    """BERT that fills in what is masked (see `BertConfig`).
+class BertMaskedLMConfig(BertSizes):
+    """BERT that fills in what is masked (see `BertSizes`).
 
     Args:
         tied: the output layer has the weights of the embedding.

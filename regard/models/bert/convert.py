@@ -65,7 +65,7 @@ def _head(config: Any, prefix: str, ours: str) -> list[Rule]:
     pooler = same(f"{ours}pooler", f"{prefix}pooler.dense")
     match config.tag:
         case "bert":
-            return pooler
+            return pooler if config.pooler else []
         case "bert_classifier":
             return [*pooler, *same("output", "classifier")]
         case "bert_tagger":
@@ -105,6 +105,7 @@ FAMILY = Family(
         "bert_masked_lm": (Word("tie_word_embeddings", "tied", True),),
     },
     rules=rules,
+    optional={"bert": {"pooler": "pooler."}},
     prefix="bert.",
     only={
         "is_decoder": (False,),

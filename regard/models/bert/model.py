@@ -16,7 +16,7 @@ from regard.layers import (
     Stack,
 )
 from regard.models.attention import Attends, maker, named
-from regard.models.bert.config import BertConfig
+from regard.models.bert.config import BertConfig, BertSizes
 from regard.models.first_weights import start_normal
 from regard.models.segment_encoder import SegmentEncoder
 from regard.sequences import Packed, Sequences
@@ -46,7 +46,7 @@ class Bert(SegmentEncoder):
 
     config_type: ClassVar[type[BertConfig]] = BertConfig
 
-    def __init__(self, config: BertConfig, attend: Attends = None, summarizes: bool = True) -> None:
+    def __init__(self, config: BertSizes, attend: Attends = None, summarizes: bool = True) -> None:
         super().__init__()
         make = maker(config.attention, config.dims, attend)
         self.embedding = SegmentEmbedding(
@@ -59,7 +59,8 @@ class Bert(SegmentEncoder):
         )
         blocks = [_block(config, make()) for _ in range(config.layers)]
         self.encoder = Stack(blocks)
-        self.pooler = nn.Linear(config.embed_dim, config.embed_dim) if summarizes else None
+        pools = summarizes and getattr(config, "pooler", True)
+        self.pooler = nn.Linear(config.embed_dim, config.embed_dim) if pools else None
         attention = named(config.attention, config.dims, blocks[0].attention.heads.attend)
         self.config: Any = replace(config, attention=attention)
         start_normal(self, config.init_std)
@@ -69,7 +70,7 @@ class Bert(SegmentEncoder):
         return self.embedding(source)
 
 
-def _block(config: BertConfig, attend: Any) -> Any:
+def _block(config: BertSizes, attend: Any) -> Any:
     activation = ACTIVATIONS[config.activation]
     return EncoderBlock(
         SelfAttention(config.embed_dim, config.num_heads, attend),

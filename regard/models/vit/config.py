@@ -31,6 +31,8 @@ class ViTConfig(Config):
         init_std: of the first weights.
         summary_dim: width of the vector that sums an image up; `embed_dim` if None.
         summary_activation: of that vector.
+        pooler: whether a layer makes it. Published folders may lack that: the first token's state
+            itself is the summary then.
 
     Raises `ValueError` for one out of bounds and values that do not fit together.
 
@@ -56,6 +58,7 @@ class ViTConfig(Config):
     init_std: Positive = 0.02
     summary_dim: Count | None = None
     summary_activation: ActivationName = "tanh"
+    pooler: bool = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -84,7 +87,8 @@ class ViTClassifierConfig(ViTConfig):
         classes: number of different labels.
         labels: their names, where these are known.
 
-    Raises `ValueError` for `summary_dim` and `summary_activation`, too, which it has no use for.
+    Raises `ValueError` for `summary_dim`, `summary_activation` and `pooler`, too, which it has no
+    use for.
     """
 
     tag = "vit_classifier"
@@ -95,10 +99,10 @@ class ViTClassifierConfig(ViTConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.summary_dim is not None or self.summary_activation != "tanh":
+        if self.summary_dim is not None or self.summary_activation != "tanh" or not self.pooler:
             raise ValueError(
-                "a classifier reads the first token as it is, without a summary; leave summary_dim "
-                "and summary_activation out"
+                "a classifier reads the first token as it is, without a summary; leave "
+                "summary_dim, summary_activation and pooler out"
             )
 
 

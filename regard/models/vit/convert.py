@@ -79,7 +79,7 @@ def rules(config: Any, prefix: str) -> list[Rule]:
         found += _block(mine, theirs, config)
     found += same(f"{ours}norm", f"{prefix}layernorm")
     if config.tag == "vit":
-        return [*found, *same("pooler", f"{prefix}pooler.dense")]
+        return [*found, *(same("pooler", f"{prefix}pooler.dense") if config.pooler else [])]
     return [*found, *same("output", "classifier")]
 
 
@@ -107,6 +107,7 @@ FAMILY = Family(
     words=WORDS,
     head_words={"vit": POOLER, "vit_classifier": (CountOfLabels(),)},
     rules=rules,
+    optional={"vit": {"pooler": "pooler."}},
     prefix="vit.",
     heads=("vit.pooler.", "pooler.", "classifier."),
     dropped=("embeddings.mask_token",),

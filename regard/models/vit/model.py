@@ -61,7 +61,7 @@ class ViT(nn.Module):
         self.encoder = Stack(blocks)
         self.norm = nn.LayerNorm(config.embed_dim, config.norm_eps)
         width = config.summary_dim or config.embed_dim
-        self.pooler = nn.Linear(config.embed_dim, width) if summarizes else None
+        self.pooler = nn.Linear(config.embed_dim, width) if summarizes and config.pooler else None
         self.activation = ACTIVATIONS[config.summary_activation]
         attention = named(config.attention, config.dims, blocks[0].attention.heads.attend)
         self.config: Any = replace(config, attention=attention)
@@ -77,7 +77,7 @@ class ViT(nn.Module):
     def summary(
         self, states: Float[Tensor, "batch tokens embed_dim"]
     ) -> Float[Tensor, "batch summary_dim"]:
-        """One vector for each image, `tanh(W x_1 + b)` of its first token."""
+        """One vector for each image, `tanh(W x_1 + b)` of its first token, or that token."""
         first = states[:, 0]
         return first if self.pooler is None else self.activation(self.pooler(first))
 
