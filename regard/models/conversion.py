@@ -401,18 +401,21 @@ class Family:
     def _at_odds(self, config: Any) -> list[str]:
         """Our options that one word of theirs says together with another, of another value."""
         written: dict[str, Any] = {}
-        return [
-            word.ours
-            for word in self.words_of(config.tag)
-            if written.setdefault(word.theirs, found := word.written(_at(config, word.ours)))
-            != found
-        ]
+        found = []
+        for word in self.words_of(config.tag):
+            value = word.written(_at(config, word.ours))
+            try:
+                written[word.theirs] = _together(written.get(word.theirs, value), value)
+            except ValueError:
+                found.append(word.ours)
+        return found
 
     def their_entries(self, config: Any) -> dict[str, Any]:
         """Their `config.json` for our configuration."""
         found: dict[str, Any] = {}
         for word in self.words_of(config.tag):
-            found[word.theirs] = word.written(_at(config, word.ours))
+            value = word.written(_at(config, word.ours))
+            found[word.theirs] = _together(found.get(word.theirs, value), value)
         if "id2label" in found:
             if len(config.labels) == config.classes:
                 found["id2label"] = {str(n): name for n, name in enumerate(config.labels)}
@@ -422,6 +425,21 @@ class Family:
             "model_type": self.model_type,
             **found,
         }
+
+
+def _together(said: Any, value: Any) -> Any:
+    """What two words of ours say under one name of theirs; raises `ValueError` where they differ.
+
+    >>> _together({"rope_theta": 1.0}, {"factor": 8.0})
+    {'rope_theta': 1.0, 'factor': 8.0}
+    """
+    if isinstance(said, dict) and isinstance(value, dict):
+        if any(said[key] != value[key] for key in said.keys() & value.keys()):
+            raise ValueError("two tables differ")
+        return said | value
+    if said != value:
+        raise ValueError("two values differ")
+    return value
 
 
 def _leaves(config: Any, place: str = "") -> Iterator[tuple[str, Any, Any]]:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Protocol, runtime_checkable
 
 import torch
 from einops import rearrange
@@ -11,6 +12,17 @@ from torch import Tensor
 from regard._numbers import count, number, scalar
 from regard._torch_private import is_traced
 from regard.positions._width import width_of
+
+
+@runtime_checkable
+class Scaling(Protocol):
+    """What stretches turns for longer texts, such as `YaRN`."""
+
+    @property
+    def amplitude(self) -> float: ...
+
+    def __call__(self, frequencies: Tensor, base: float) -> Tensor: ...
+
 
 FEW = 16
 """Positions whose angles are kept from one call to the next."""
@@ -28,11 +40,14 @@ class RoPE:
     Llama, or with `interleaved` neighbors, (2i, 2i + 1), as in the paper and GPT-J. Weights trained
     for one layout give garbage in the other.
 
+    For texts longer than those of the training the frequencies may be stretched, and the turned
+    numbers multiplied: `RoPE(scaling=YaRN(4.0, trained=2048))`, `Llama3`.
+
     Angles are computed in float64 and no part of a model, so that position 10^6 is exact, also in a
     model in bfloat16; x is turned in float32 (float64 for float64 input) and the result
     has its dtype.
-    Raises ValueError when `width` is odd or larger than the head, `base` is not positive, or both
-    `positions` and an `offset` are given.
+    Raises ValueError when `width` is odd or larger than the head, `base` is not positive, or is
+    learned beside a `scaling`, or both `positions` and an `offset` are given.
 
     Example:
         >>> x = torch.tensor([1.0, 0.0]).expand(1, 1, 3, 2)
@@ -49,10 +64,13 @@ class RoPE:
     base: float = 10000.0
     width: int | None = None
     interleaved: bool = False
+    scaling: Scaling | None = None
 
     def __post_init__(self) -> None:
         base = number("RoPE", "base", self.base, above=0.0, hint="the paper uses 10000")
         object.__setattr__(self, "base", base)
+        if self.scaling is not None and type(base) is not float:
+            raise ValueError("a learned base has no scaling: give a number, or leave scaling out")
         if self.width is None:
             return
         width = count(
@@ -84,7 +102,7 @@ class RoPE:
         length = x.shape[-2]
         few = not is_traced() and x.device.type == "cpu" and length <= FEW
         if few and positions is None and type(self.base) is float:
-            cos, sin = _few_waves(self.base, width, offset, length, exact)
+            cos, sin = _few_waves(self, width, offset, length, exact)
         else:
             cos, sin = self._waves(x, width, positions, offset, exact)
 
@@ -102,12 +120,11 @@ class RoPE:
         device = "cpu" if x.device.type == "mps" else x.device
         if positions is None:
             positions = torch.arange(offset, offset + x.shape[-2], device=device)
-        phases = positions.to(device, torch.float64)[..., None] * _frequencies(
-            self.base, width, device
-        )
+        phases = positions.to(device, torch.float64)[..., None] * _frequencies(self, width, device)
         if phases.ndim == 3:
             phases = rearrange(phases, "batch length pairs -> batch 1 length pairs")
-        return phases.cos().to(x.device, exact), phases.sin().to(x.device, exact)
+        cos, sin = _waves_of(self, phases)
+        return cos.to(x.device, exact), sin.to(x.device, exact)
 
     def _layout(self) -> tuple[str, str]:
         """How the two of each pair are found in a head, and put back."""
@@ -129,17 +146,24 @@ class RoPE:
         return width
 
 
-def _frequencies(base: float, width: int, device: torch.device | str) -> Tensor:
+def _frequencies(rope: RoPE, width: int, device: torch.device | str) -> Tensor:
     exponents = torch.arange(0, width, 2, device=device, dtype=torch.float64) / max(width, 1)
-    return scalar(base, exponents) ** -exponents
+    found = scalar(rope.base, exponents) ** -exponents
+    return found if rope.scaling is None else rope.scaling(found, rope.base)
+
+
+def _waves_of(rope: RoPE, phases: Tensor) -> tuple[Tensor, Tensor]:
+    if rope.scaling is None or rope.scaling.amplitude == 1.0:
+        return phases.cos(), phases.sin()
+    return rope.scaling.amplitude * phases.cos(), rope.scaling.amplitude * phases.sin()
 
 
 @lru_cache(maxsize=32)
 def _few_waves(
-    base: float, width: int, offset: int, length: int, exact: torch.dtype
+    rope: RoPE, width: int, offset: int, length: int, exact: torch.dtype
 ) -> tuple[Tensor, Tensor]:
     """Cosines and sines, kept for a while: a step of writing asks for the same in every layer."""
     with torch.inference_mode(False), torch.no_grad():
         positions = torch.arange(offset, offset + length, dtype=torch.float64, device="cpu")
-        phases = positions[:, None] * _frequencies(base, width, "cpu")
-        return phases.cos().to(exact), phases.sin().to(exact)
+        cos, sin = _waves_of(rope, positions[:, None] * _frequencies(rope, width, "cpu"))
+        return cos.to(exact), sin.to(exact)

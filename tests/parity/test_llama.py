@@ -45,6 +45,24 @@ FLIPS: list[dict[str, Any]] = [
     {"hidden_act": "gelu_pytorch_tanh"},
     {"hidden_act": "relu"},
     {"rope_parameters": {"rope_type": "default", "rope_theta": 7.0}},
+    {
+        "rope_parameters": {
+            "rope_type": "llama3",
+            "rope_theta": 100.0,
+            "factor": 8.0,
+            "low_freq_factor": 1.0,
+            "high_freq_factor": 4.0,
+            "original_max_position_embeddings": 8,
+        }
+    },
+    {
+        "rope_parameters": {
+            "rope_type": "yarn",
+            "rope_theta": 100.0,
+            "factor": 4.0,
+            "original_max_position_embeddings": 8,
+        }
+    },
     {"attention_bias": True},
     {"mlp_bias": True},
     {"rms_norm_eps": 1e-2},
@@ -113,12 +131,67 @@ def test_old_words_for_the_base_are_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["rope_parameters", "rope_scaling"])
-@pytest.mark.parametrize("kind", ["linear", "dynamic", "yarn", "longrope", "llama3"])
+@pytest.mark.parametrize("kind", ["linear", "dynamic", "longrope"])
 def test_stretched_turns_are_refused_by_name(kind: str, name: str, tmp_path: Path) -> None:
     random_network(transformers.LlamaModel, config()).save_pretrained(tmp_path)
     said(tmp_path, rope_parameters=None)
     said(tmp_path, **{name: {"rope_type": kind, "factor": 2.0}})
     with pytest.raises(ValueError, match=f"its rope_type is '{kind}', which is not computed here"):
+        regard.load(tmp_path)
+
+
+SCALED = {
+    "llama3": {"factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0},
+    "llama3 of 32": {"factor": 32.0, "low_freq_factor": 0.5, "high_freq_factor": 3.0},
+    "yarn": {"factor": 4.0},
+    "yarn, ends given": {"factor": 16.0, "beta_fast": 16.0, "beta_slow": 2.0},
+    "yarn, not rounded": {"factor": 4.0, "truncate": False},
+    "yarn, two shares": {"factor": 40.0, "mscale": 0.7, "mscale_all_dim": 1.0},
+    "yarn, amplitude given": {"factor": 40.0, "attention_factor": 1.25},
+    "yarn, none longer": {"factor": 0.5},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("base", [10_000.0, 500_000.0, 8.0])
+@pytest.mark.parametrize("trained", [64, 8192])
+@pytest.mark.parametrize("name", SCALED)
+def test_stretched_turns_are_theirs(name: str, trained: int, base: float, tmp_path: Path) -> None:
+    from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
+
+    kind = name.split(",")[0].split()[0]
+    table = {"rope_type": kind, "rope_theta": base, "original_max_position_embeddings": trained,
+             **SCALED[name]}  # fmt: skip
+    there = config(head_dim=128, rope_parameters=table, max_position_embeddings=4 * trained)
+    wanted, amplitude = ROPE_INIT_FUNCTIONS[kind](there, "cpu")
+    random_network(transformers.LlamaModel, there).save_pretrained(tmp_path / "theirs")
+    ours = regard.load(tmp_path / "theirs")
+    rope = ours.decoder.blocks[0].attention.heads.positions
+    plain = base ** -(torch.arange(0, 128, 2, dtype=torch.float64) / 128)
+    found = rope.scaling(plain, rope.base)
+    assert torch.allclose(found.float(), wanted, rtol=2e-5, atol=0)
+    assert rope.scaling.amplitude == pytest.approx(amplitude, rel=1e-12)
+    regard.save(ours, tmp_path / "ours")
+    kept = transformers.AutoConfig.from_pretrained(tmp_path / "ours")
+    again, same = ROPE_INIT_FUNCTIONS[kind](kept, "cpu")
+    assert torch.equal(again, wanted) and same == pytest.approx(amplitude, rel=1e-12)
+    assert regard.load(tmp_path / "ours").config == ours.config
+
+
+def test_old_files_say_how_turns_are_stretched_beside_the_base(tmp_path: Path) -> None:
+    random_network(transformers.LlamaModel, config()).save_pretrained(tmp_path)
+    told = {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0}
+    said(tmp_path, rope_parameters=None, rope_theta=7.0, rope_scaling=told,
+         original_max_position_embeddings=16)  # fmt: skip
+    read = regard.load(tmp_path).config
+    assert read.rope_base == 7.0 and read.rope_scaling.trained == 16
+    said(tmp_path, rope_scaling={"type": "yarn", "original_max_position_embeddings": 4},
+         max_position_embeddings=32)  # fmt: skip
+    assert regard.load(tmp_path).config.rope_scaling.factor == 8.0
+    said(tmp_path, rope_scaling={**told, "factor": None})
+    with pytest.raises(ValueError, match="rope_parameters of llama3 lack the factor"):
+        regard.load(tmp_path)
+    said(tmp_path, rope_scaling={**told, "short_factor": [1.0]})
+    with pytest.raises(ValueError, match="say 'short_factor', which is not computed"):
         regard.load(tmp_path)
 
 

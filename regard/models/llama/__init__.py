@@ -1,8 +1,10 @@
 """LLaMA (Touvron et al., 2023), and the many that are built like it."""
 
 from regard.models.llama.config import (
+    Llama3,
     LlamaConfig,
     LlamaLMConfig,
+    YaRN,
     llama_7b,
     llama_13b,
     llama_33b,
@@ -16,9 +18,11 @@ from regard.models.llama.model import Llama
 
 __all__ = [
     "Llama",
+    "Llama3",
     "LlamaConfig",
     "LlamaLM",
     "LlamaLMConfig",
+    "YaRN",
     "llama_7b",
     "llama_13b",
     "llama_33b",

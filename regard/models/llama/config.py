@@ -3,12 +3,62 @@
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
+from regard import positions
 from regard.config import Between, Config, Count, LargeCount, Positive, Token
 from regard.layers import ActivationName
 from regard.models.attention import Parts
 from regard.parts import Dims
 
 Layers = Annotated[int, Between(least=1, most=1000)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Llama3(Config):
+    """Turns stretched by their wavelength, as in Llama 3.1 (see `regard.positions.Llama3`).
+
+    Args:
+        factor: by how much texts are longer than `trained` tokens.
+        trained: tokens of the texts before the stretching.
+        low, high: turns within these, up to which a pair is stretched, and from which it is not.
+    """
+
+    factor: Positive = 8.0
+    trained: LargeCount = 8192
+    low: Positive = 1.0
+    high: Positive = 4.0
+
+    @property
+    def scaling(self) -> positions.Llama3:
+        """What stretches turns."""
+        return positions.Llama3(self.factor, self.trained, self.low, self.high)
+
+
+@dataclass(frozen=True, kw_only=True)
+class YaRN(Config):
+    """Turns stretched by their order, and longer vectors (see `regard.positions.YaRN`).
+
+    Args:
+        factor: by how much texts are longer than `trained` tokens.
+        trained: tokens of the texts before the stretching.
+        fast, slow: turns within these, from which a pair is not stretched, and up to which it is.
+        whole: the ends of the ramp between are rounded to whole pairs.
+        amplitude: by how much turned vectors are longer; `0.1 ln factor + 1` if None.
+    """
+
+    tag = "yarn"
+
+    factor: Positive
+    trained: LargeCount
+    fast: Positive = 32.0
+    slow: Positive = 1.0
+    whole: bool = True
+    amplitude: Positive | None = None
+
+    @property
+    def scaling(self) -> positions.YaRN:
+        """What stretches turns."""
+        given = self.factor, self.trained, self.fast, self.slow, self.whole, self.amplitude
+        return positions.YaRN(*given)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +77,7 @@ class LlamaConfig(Config):
         ff_dim: width of the hidden layer for each token.
         activation: of the gate; `silu` makes it SwiGLU.
         rope_base: the slowest turn of queries and keys takes about this many tokens.
+        rope_scaling: how turns are stretched for longer texts, `llama3` or `yarn`; not if None.
         attention: the parts of every attention, and the dropout on its weights.
         attention_bias: do the layers around the attention have biases?
         ff_bias: do the feed-forward layers have biases?
@@ -53,6 +104,7 @@ class LlamaConfig(Config):
     ff_dim: Count = 11_008
     activation: ActivationName = "silu"
     rope_base: Positive = 10_000.0
+    rope_scaling: Llama3 | YaRN | None = None
     attention: Parts = Parts()
     attention_bias: bool = False
     ff_bias: bool = False
@@ -73,6 +125,8 @@ class LlamaConfig(Config):
             )
         if self.width % 2:
             raise ValueError(f"pairs of numbers are turned, but a head is {self.width} wide")
+        if self.rope_scaling is not None:
+            _ = self.rope_scaling.scaling
 
     @property
     def width(self) -> int:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from regard import positions
 from regard._printable import shown
 from regard.models.conversion import (
     ACTIVATION_WORDS,
@@ -17,36 +18,111 @@ from regard.models.conversion import (
     same,
 )
 
+TURNS, TRAINED = "rope_parameters", "original_max_position_embeddings"
+KINDS: dict[str, dict[str, str | None]] = {
+    "default": {},
+    "llama3": {
+        "factor": "factor",
+        TRAINED: "trained",
+        "low_freq_factor": "low",
+        "high_freq_factor": "high",
+    },
+    "yarn": {
+        "factor": "factor",
+        TRAINED: "trained",
+        "beta_fast": "fast",
+        "beta_slow": "slow",
+        "truncate": "whole",
+        "attention_factor": "amplitude",
+        "mscale": None,
+        "mscale_all_dim": None,
+    },
+}
+"""How they call a way of stretching turns → its options as ours; of two the amplitude follows."""
+
+
+def _rope(entries: Mapping[str, Any]) -> dict[str, Any]:
+    """What is said of turns: in a table of new files, in one of old files or beside that."""
+    said: dict[str, Any] = {}
+    for name in (TURNS, "rope_scaling"):
+        table = entries.get(name)
+        if table is not None and not isinstance(table, dict):
+            raise ValueError(f"its {name} is {shown(table)}, which is no table")
+        said |= table or {}
+    if said.get("partial_rotary_factor") == 1.0:
+        del said["partial_rotary_factor"]
+    kind = said.pop("rope_type", said.pop("type", "default"))
+    said.pop("type", None)
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise ValueError(
+            f"its rope_type is {shown(kind)}, which is not computed here; there are "
+            f"{', '.join(KINDS)}"
+        )
+    known = {"rope_theta", *KINDS[kind]}
+    if other := sorted(key for key in said if key not in known and said[key] is not None):
+        raise ValueError(f"its rope_parameters say {shown(other[0])}, which is not computed")
+    return {**said, "rope_type": kind}
+
 
 @dataclass(frozen=True)
 class RopeBase(Word):
     """How fast queries and keys turn: beside the other options in old files, in a table in new."""
 
-    theirs: str = "rope_parameters"
+    theirs: str = TURNS
     ours: str = "rope_base"
     usual: Any = 10_000.0
 
     def read(self, entries: Mapping[str, Any]) -> Any:
-        """The base; raises `ValueError` for turns that are stretched, which are not computed."""
-        said: dict[str, Any] = {}
-        for name in (self.theirs, "rope_scaling"):
-            table = entries.get(name)
-            if table is not None and not isinstance(table, dict):
-                raise ValueError(f"its {name} is {shown(table)}, which is no table")
-            said |= table or {}
-        kind = said.get("rope_type", said.get("type", "default"))
-        if kind != "default":
-            raise ValueError(
-                f"its rope_type is {shown(kind)}, which is not computed here; it must be 'default'"
-            )
-        known = {"rope_type", "type", "rope_theta"}
-        if other := sorted(key for key in said if key not in known and said[key] is not None):
-            raise ValueError(f"its rope_parameters say {shown(other[0])}, which is not computed")
-        return said.get("rope_theta", entries.get("rope_theta", self.usual))
+        """The base; raises `ValueError` for turns that are stretched in a way not computed."""
+        return _rope(entries).get("rope_theta", entries.get("rope_theta", self.usual))
 
     def written(self, value: Any) -> Any:
-        """The table of new files."""
-        return {"rope_type": "default", "rope_theta": value}
+        """Its entry in the table of new files."""
+        return {"rope_theta": value}
+
+
+@dataclass(frozen=True)
+class RopeScaling(Word):
+    """How turns are stretched for longer texts, in the same table."""
+
+    theirs: str = TURNS
+    ours: str = "rope_scaling"
+    usual: Any = None
+
+    def read(self, entries: Mapping[str, Any]) -> Any:
+        """Our table for theirs, None where nothing is stretched; raises as `RopeBase`."""
+        said = _rope(entries)
+        kind = said["rope_type"]
+        if kind == "default":
+            return None
+        found = {ours: said[name] for name, ours in KINDS[kind].items() if _is_ours(said, name)}
+        trained = entries.get(TRAINED) or entries.get("max_position_embeddings")
+        found.setdefault("trained", trained)
+        if kind == "yarn":
+            most = entries.get("max_position_embeddings")
+            if "factor" not in found and most and found["trained"]:
+                found["factor"] = most / found["trained"]
+            if "amplitude" not in found and said.get("mscale") and said.get("mscale_all_dim"):
+                over, under = (
+                    positions.YaRN(found["factor"], 1).amplitude_of(said[name])
+                    for name in ("mscale", "mscale_all_dim")
+                )
+                found["amplitude"] = over / under
+        if lacking := [ours for ours in ("factor", "trained") if not found.get(ours)]:
+            raise ValueError(f"its {TURNS} of {kind} lack the {lacking[0]}")
+        return {"kind": kind, **found}
+
+    def written(self, value: Any) -> Any:
+        """Its entries in the table of new files."""
+        if value is None:
+            return {"rope_type": "default"}
+        kind = value.tag
+        said = {theirs: getattr(value, ours) for theirs, ours in KINDS[kind].items() if ours}
+        return {"rope_type": kind, **{n: v for n, v in said.items() if v is not None}}
+
+
+def _is_ours(said: Mapping[str, Any], name: str) -> bool:
+    return said.get(name) is not None and KINDS[said["rope_type"]][name] is not None
 
 
 WORDS = (
@@ -60,6 +136,7 @@ WORDS = (
     Word("intermediate_size", "ff_dim", 11008),
     Word("hidden_act", "activation", "silu", ACTIVATION_WORDS),
     RopeBase(),
+    RopeScaling(),
     Word("attention_dropout", "attention.dropout", 0.0),
     Word("attention_bias", "attention_bias", False),
     Word("mlp_bias", "ff_bias", False),
@@ -123,5 +200,5 @@ FAMILY = Family(
     only={"pretraining_tp": (1,)},
     heads=("lm_head.",),
     dropped=("rotary_emb.inv_freq",),
-    ignored=frozenset({"tie_word_embeddings", "rope_theta", "rope_scaling"}),
+    ignored=frozenset({"tie_word_embeddings", "rope_theta", "rope_scaling", TRAINED}),
 )

@@ -25,7 +25,7 @@ from regard.models.attention import Attends, maker, named
 from regard.models.continuing import texts
 from regard.models.first_weights import start_normal
 from regard.models.llama.config import LlamaConfig
-from regard.positions import RoPE
+from regard.positions import RoPE, Scaling
 from regard.sequences import Packed, Sequences
 
 
@@ -130,6 +130,10 @@ def _require_short(source: Sequences | Packed, most: int) -> None:
         )
 
 
+def _scaling(config: LlamaConfig) -> Scaling | None:
+    return None if config.rope_scaling is None else config.rope_scaling.scaling
+
+
 def _block(config: LlamaConfig, attend: Any) -> Any:
     width, bias = config.embed_dim, config.ff_bias
     return EncoderBlock(
@@ -137,7 +141,7 @@ def _block(config: LlamaConfig, attend: Any) -> Any:
             width,
             Heads(config.num_heads, config.kv_heads, config.width),
             attend,
-            positions=RoPE(config.rope_base),
+            positions=RoPE(config.rope_base, scaling=_scaling(config)),
             bias=config.attention_bias,
         ),
         GatedFeedForward(width, config.ff_dim, ACTIVATIONS[config.activation], bias=bias),
