@@ -19,6 +19,7 @@ LEVELS = {
     "_typing": 0,
     "errors": 0,
     "_io": 0,
+    "_kernels": 0,
     "_metrics": 0,
     "_pairwise": 0,
     "config": 1,

@@ -9,6 +9,8 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int8
 from torch import Tensor, nn
 
+from regard._kernels.few_rows import FEW
+from regard._kernels.few_rows import int8_product as int8_product_of_few
 from regard._torch_private import (
     has_packed_int8,
     int8_product,
@@ -21,9 +23,6 @@ Network = TypeVar("Network", bound=nn.Module)
 
 MOST = 127
 """Steps from 0 to the greatest number of a row."""
-
-FEW = 4
-"""Tokens up to which the time is that of reading the weights."""
 
 ROUNDED = 1 << 17
 """Numbers that are rounded in one go, so that a core's cache holds them from step to step."""
@@ -90,6 +89,9 @@ class DynamicInt8Linear(nn.Module):
                 "a layer in 8 bits has no gradient: train the network before it is rounded, or "
                 "call it under torch.no_grad()"
             )
+        few = int8_product_of_few(x, self.weight, self.step, self.bias)
+        if few is not None:
+            return few
         rows = x.reshape(-1, x.shape[-1]).float()
         is_fast = not is_traced() and x.device.type == "cpu" and has_packed_int8()
         if is_fast:

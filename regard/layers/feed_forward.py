@@ -11,6 +11,7 @@ from regard._torch_private import is_hooked, is_traced
 from regard.layers.activations import IN_PLACE
 from regard.layers.dropout import Dropout
 from regard.layers.dynamic_int8 import DynamicInt8Linear
+from regard.layers.through import through
 
 Activation = Callable[[Tensor], Tensor]
 
@@ -48,10 +49,12 @@ class FeedForward(nn.Module):
     def forward(
         self, x: Float[Tensor, "batch q_len embed_dim"]
     ) -> Float[Tensor, "batch q_len embed_dim"]:
-        hidden = self.hidden(x)
+        hidden = through(self.hidden, x)
         if self._owns(hidden):
-            return self.output(self.dropout(IN_PLACE[self.activation](hidden)))
-        return self.output(self.dropout(self.activation(hidden)))
+            hidden = IN_PLACE[self.activation](hidden)
+        else:
+            hidden = self.activation(hidden)
+        return through(self.output, self.dropout(hidden))
 
     def _owns(self, hidden: Tensor) -> bool:
         """Whether the widest tensor of a Transformer may be written over: nobody else sees it."""
@@ -98,7 +101,8 @@ class GatedFeedForward(nn.Module):
     def forward(
         self, x: Float[Tensor, "batch q_len embed_dim"]
     ) -> Float[Tensor, "batch q_len embed_dim"]:
-        return self.output(self.dropout(self.activation(self.gate(x)) * self.hidden(x)))
+        hidden = self.activation(through(self.gate, x)) * through(self.hidden, x)
+        return through(self.output, self.dropout(hidden))
 
 
 def _linear(inputs: int, outputs: int, bias: bool) -> nn.Linear:

@@ -19,6 +19,7 @@ from regard.layers.heads import Heads
 from regard.layers.join import concat_heads
 from regard.layers.part_module import own
 from regard.layers.projection import Apart, Fused, Projection, Separate
+from regard.layers.through import through
 from regard.masks import Padding
 
 Join = Callable[[Tensor], Tensor]
@@ -156,10 +157,10 @@ class MultiHeadAttention(nn.Module):
             value = self._value(key, value)
         q, k, v = self._heads(query, key, value, cache)
         if not isinstance(cache, Past):
-            return self.output(self.join(self.attend(q, k, v, mask)))
+            return through(self.output, self.join(self.attend(q, k, v, mask)))
         mask, first = _seen(cache, mask, k)
         k, v = cache.append(k, v)
-        return self.output(self.join(self.attend(q, k, v, mask, q_offset=first)))
+        return through(self.output, self.join(self.attend(q, k, v, mask, q_offset=first)))
 
     def weights(
         self,

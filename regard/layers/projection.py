@@ -12,6 +12,8 @@ from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from regard.layers.through import through
+
 _FUSED = 0.5**0.5
 """Gain of the three input projections: torch and fairseq start them as one matrix of three."""
 
@@ -51,21 +53,21 @@ class Fused:
 
     def __call__(self, inputs: Any, query: Tensor, key: Tensor, value: Tensor | None) -> CutHeads:
         if query is key and (value is key or value is None):
-            q, k, v = inputs(query).split(self.widths, dim=-1)
+            q, k, v = through(inputs, query).split(self.widths, dim=-1)
             k, v = split_heads(k, self.kv_heads), split_heads(v, self.kv_heads)
             return split_heads(q, self.heads), k, v
         return self.query(inputs, query), *self.key_value(inputs, key, value)
 
     def query(self, inputs: Any, query: Tensor) -> Tensor:
         """The queries alone."""
-        q, _, _ = inputs(query).split(self.widths, dim=-1)
+        q, _, _ = through(inputs, query).split(self.widths, dim=-1)
         return split_heads(q, self.heads)
 
     def key_value(self, inputs: Any, key: Tensor, value: Tensor | None) -> tuple[Tensor, Tensor]:
         """The keys and values alone."""
-        _, k, v = inputs(key).split(self.widths, dim=-1)
+        _, k, v = through(inputs, key).split(self.widths, dim=-1)
         if value is not None and value is not key:
-            _, _, v = inputs(value).split(self.widths, dim=-1)
+            _, _, v = through(inputs, value).split(self.widths, dim=-1)
         return split_heads(k, self.kv_heads), split_heads(v, self.kv_heads)
 
 
@@ -93,13 +95,13 @@ class Separate:
 
     def query(self, inputs: Any, query: Tensor) -> Tensor:
         """The queries alone."""
-        return split_heads(inputs.query_input(query), self.heads)
+        return split_heads(through(inputs.query_input, query), self.heads)
 
     def key_value(self, inputs: Any, key: Tensor, value: Tensor | None) -> tuple[Tensor, Tensor]:
         """The keys and values alone, by one product where they come from one tensor."""
-        k, v = inputs.key_value_input(key).chunk(2, dim=-1)
+        k, v = through(inputs.key_value_input, key).chunk(2, dim=-1)
         if value is not None and value is not key:
-            _, v = inputs.key_value_input(value).chunk(2, dim=-1)
+            _, v = through(inputs.key_value_input, value).chunk(2, dim=-1)
         return split_heads(k, self.kv_heads), split_heads(v, self.kv_heads)
 
 
@@ -131,7 +133,7 @@ class Apart:
 
     def query(self, inputs: Any, query: Tensor) -> Tensor:
         """The queries alone."""
-        return split_heads(inputs.query_input(query), self.heads)
+        return split_heads(through(inputs.query_input, query), self.heads)
 
     def key_value(self, inputs: Any, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
         """The keys and values alone."""

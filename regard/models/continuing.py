@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from regard.layers import KVCache, Past
 from regard.layers.attend import both
+from regard.layers.through import through
 from regard.masks import Causal
 from regard.sequences import Packed, Sequences
 
@@ -143,7 +144,7 @@ class Continuing(nn.Module):
         caches = tuple(cache.copy() for cache in state.caches)
         new = rearrange(token, "rows -> rows 1")
         x = self.features_after(new, caches, _positions(caches[0], 1, token.device))
-        logits = self.output(rearrange(x, "rows 1 width -> rows width"))
+        logits = through(self.output, rearrange(x, "rows 1 width -> rows width"))
         return logits, Continued(torch.cat([state.tokens, new], dim=1), caches, state.cache)
 
     def _is_full(self, state: Continued) -> bool:

@@ -12,6 +12,7 @@ from regard.generation.state import along
 from regard.layers import Dropout
 from regard.layers.stacked_lstm import STATES, LSTMState, StackedLSTM
 from regard.layers.steps import Tensors, over_steps
+from regard.layers.through import through
 from regard.masks import Padding
 from regard.models.attention import Attends, NoAttention
 from regard.models.luong.attention import LuongAttention
@@ -184,7 +185,7 @@ class Luong(nn.Module):
         gates, place = self.decoder.project(embedded)[0], state.position
         where = torch.full((), place, device=gates.device)
         memory, found = self._advance(encoded, gates, state.memory, state.found, where)
-        return self.output(found), FedState(memory, found, place + 1)
+        return through(self.output, found), FedState(memory, found, place + 1)
 
     def _advance(
         self,

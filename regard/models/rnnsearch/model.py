@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from regard.layers import Attend, Dropout
 from regard.layers.gru import GRU
 from regard.layers.steps import Tensors, over_steps
+from regard.layers.through import through
 from regard.masks import Padding
 from regard.models.attention import Attends, maker, named
 from regard.models.rnnsearch.config import RNNsearchConfig, Search
@@ -186,7 +187,7 @@ class RNNsearch(nn.Module):
         inputs = rearrange(embedded, "rows width -> 1 1 rows width")
         gates, candidates = self.decoder.project(inputs)
         context = self._look(encoded, state)
-        logits = self.output(self.maxout(state, context, embedded))
+        logits = through(self.output, self.maxout(state, context, embedded))
         return logits, self._advance(state, context, gates[:, 0], candidates[:, 0])
 
     def maxout(

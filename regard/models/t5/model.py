@@ -13,6 +13,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from regard.layers import DecoderBlock, DecoderCache, Dropout, Stack
 from regard.layers.known_tokens import require_known
+from regard.layers.through import through
 from regard.masks import Causal, Padding
 from regard.models.attention import Attends, across, maker
 from regard.models.t5.config import T5Config
@@ -176,7 +177,7 @@ class T5(nn.Module):
         x = self.decoder(
             self._embedded(tokens), mask=Causal(), memory_mask=encoded.mask, caches=caches
         )
-        return self.output(self.scale * self._finished(x)), DecoderState(tuple(caches))
+        return through(self.output, self.scale * self._finished(x)), DecoderState(tuple(caches))
 
     def _embedded(self, target: Tensor) -> Tensor:
         require_known(target, self.config.vocab)

@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from regard.layers import AuxLoss, DecoderCache, Halting
+from regard.layers.through import through
 from regard.masks import Causal, Padding
 from regard.models.attention import Attends, maker, named
 from regard.models.transformer.assembly import (
@@ -140,7 +141,7 @@ class Transformer(nn.Module):
         x = self.target(rows, offset=caches[0].past.length)
         x = self.decoder(x, memory_mask=encoded.mask, caches=caches)
         x = rearrange(self.decoder_norm(x), "rows 1 width -> rows width")
-        return self.output(x), DecoderState(caches)
+        return through(self.output, x), DecoderState(caches)
 
     def _written(self, encoded: EncodedSource, target: Tensor) -> Tensor:
         x = self.decoder(self.target(target), encoded.memory, Causal(), encoded.mask)

@@ -1,0 +1,1 @@
+"""Loops that PyTorch has no kernel for, compiled on this machine where Numba is installed."""
