@@ -7,8 +7,8 @@ CTranslate2 in float32 and eight bits. All take turns in one process; the ratio 
 ratios of single turns. With one thread the processor's time is counted, which others on a machine
 disturb less, with more the clock's. That the float32 ones write the same tokens is checked first.
 
-The floor is the time in which the weights can be read once: their bytes over the bandwidth that a
-product with one vector reaches on a matrix that no cache holds.
+The floor is the time in which the weights can be read once: their bytes over the bandwidth that the
+sum of a matrix which no cache holds reaches, or PyTorch's product of it with one vector.
 
     python -m benchmarks.decoding [--threads 1,2] [--turns 9]
 """
@@ -102,13 +102,14 @@ def ctranslate(folder: Path, kind: str, threads: int, prompt: torch.Tensor) -> C
 
 
 def bandwidth(clock: Callable[[], float], megabytes: int = 256) -> float:
-    """Bytes a second that a product with one vector reads, at best."""
+    """Bytes a second that a sum or a product with one vector reads, at best."""
     weight = torch.randn(megabytes * 2**18 // 1024, 1024)
     x, best = torch.randn(1, 1024), float("inf")
-    for each in (weight, weight.t().contiguous().t()):
+    linear, columns = torch.nn.functional.linear, weight.t().contiguous().t()
+    for read in (weight.sum, lambda: linear(x, weight), lambda: linear(x, columns)):
         for _ in range(8):
             began = clock()
-            torch.nn.functional.linear(x, each)
+            read()
             best = min(best, clock() - began)
     return weight.numel() * 4 / best
 

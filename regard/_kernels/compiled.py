@@ -1,8 +1,8 @@
 """The loops themselves, compiled by Numba when they are first needed; called by address.
 
-Floats may be summed in any order, so that the loops become vector instructions; NaN and infinity
-stay what they are. Whole numbers are cast at every step, because Numba would widen them to 64 bits
-and the instructions for bytes would not fit.
+Sums of floats may be taken in any order, so that they become vector instructions; NaN and infinity
+stay what they are, and nothing else is reordered. Whole numbers are cast at every step, because
+Numba would widen them to 64 bits and the instructions for bytes would not fit.
 """
 
 from collections.abc import Callable
@@ -10,13 +10,11 @@ from ctypes import CFUNCTYPE, c_ssize_t, c_void_p
 from typing import Any
 
 import numpy as np
-from numba import carray, cfunc, types  # type: ignore[attr-defined]
+from numba import carray, cfunc, njit, types  # type: ignore[attr-defined]
 
 _SUMS = {"reassoc", "contract", "nsz"}
-_AT = types.CPointer
-_SIZE = types.intp
-_NOT_FINITE = 0x7F800000
-"""Without their sign, the bits of infinity; those of NaN are above, all other numbers below."""
+_INFINITY = 0x7F800000
+"""Its bits; those of NaN are above, without their sign, and those of all other numbers below."""
 
 
 def _float32_rows(out, given, weights, added, has_bias, rows, inputs, outputs, first, last):  # type: ignore[no-untyped-def]
@@ -38,19 +36,13 @@ def _int8_rows(  # type: ignore[no-untyped-def]
     """The equation of `DynamicInt8Linear` for the outputs `first..last`."""
     y, bits = carray(out, (rows, outputs)), carray(given, (rows, inputs))
     w, t = carray(weights, (outputs, inputs)), carray(steps, (outputs,))
-    b = carray(added, (outputs,))
-    x = bits.view(np.float32)
+    b, x = carray(added, (outputs,)), bits.view(np.float32)
     whole, s = np.empty((rows, inputs), np.int8), np.empty(rows, np.float32)
     for r in range(rows):
-        greatest = np.int32(0)
-        for i in range(inputs):
-            greatest = max(greatest, np.int32(bits[r, i] & np.int32(0x7FFFFFFF)))
-        if greatest >= _NOT_FINITE:
-            s[r] = np.float32(np.nan)
+        s[r] = _step(bits[r])
+        if np.isnan(s[r]):
             whole[r] = 0
             continue
-        s.view(np.int32)[r] = greatest
-        s[r] = max(s[r] / np.float32(127), np.float32(1e-30))
         per_step = np.float32(1) / s[r]
         for i in range(inputs):
             whole[r, i] = np.int8(np.rint(x[r, i] * per_step))
@@ -64,11 +56,41 @@ def _int8_rows(  # type: ignore[no-untyped-def]
             y[r, o] = found + b[o] if has_bias else found
 
 
-def _compiled(loop: Callable[..., None], *pointers: Any) -> Any:
+def _bytes_of_rows(out, steps, given, inputs, rows, first, last):  # type: ignore[no-untyped-def]
+    """How many steps each number is, above 128, and what a step is, for the rows `first..last`."""
+    whole, s = carray(out, (rows, inputs)), carray(steps, (rows,))
+    bits = carray(given, (rows, inputs))
+    x = bits.view(np.float32)
+    for r in range(first, last):
+        s[r] = _step(bits[r])
+        if np.isnan(s[r]):
+            whole[r] = 128
+            continue
+        per_step = np.float32(1) / s[r]
+        for i in range(inputs):
+            whole[r, i] = np.uint8(np.int32(np.rint(x[r, i] * per_step)) + np.int32(128))
+
+
+@njit(error_model="numpy")
+def _step(bits):  # type: ignore[no-untyped-def]
+    """What a row counts in: its greatest number over 127; NaN where not all are finite.
+
+    Without their sign the bits of numbers are ordered as the numbers are, infinity and NaN last.
+    """
+    greatest = np.int32(0)
+    for i in range(len(bits)):
+        greatest = max(greatest, np.int32(bits[i] & np.int32(0x7FFFFFFF)))
+    if greatest >= _INFINITY:
+        return np.float32(np.nan)
+    number = np.empty(1, np.int32)
+    number[0] = greatest
+    return max(number.view(np.float32)[0] / np.float32(127), np.float32(1e-30))
+
+
+def _compiled(loop: Callable[..., None], pointers: list[Any], sizes: int, **options: Any) -> Any:
     """The address of a loop as something to call, which lets go of the interpreter meanwhile."""
-    sizes = 6
-    signature = types.void(*[_AT(kind) for kind in pointers], *[_SIZE] * sizes)
-    options: dict[str, Any] = {"fastmath": _SUMS, "error_model": "numpy"}
+    signature = types.void(*[types.CPointer(kind) for kind in pointers], *[types.intp] * sizes)
+    options["error_model"] = "numpy"  # without a check for zeros before each division
     try:
         made = cfunc(signature, cache=True, **options)(loop)
     except RuntimeError:  # there is no folder that it may be kept in
@@ -82,7 +104,7 @@ def _compiled(loop: Callable[..., None], *pointers: Any) -> Any:
 _KEPT: list[Any] = []
 """What the addresses belong to."""
 
-float32_rows = _compiled(_float32_rows, *[types.float32] * 4)
-int8_rows = _compiled(
-    _int8_rows, types.float32, types.int32, types.int8, types.float32, types.float32
-)
+_F, _I = types.float32, types.int32
+float32_rows = _compiled(_float32_rows, [_F, _F, _F, _F], 6, fastmath=_SUMS)
+int8_rows = _compiled(_int8_rows, [_F, _I, types.int8, _F, _F], 6)
+bytes_of_rows = _compiled(_bytes_of_rows, [types.uint8, _F, _I], 4)

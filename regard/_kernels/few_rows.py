@@ -7,14 +7,12 @@ core can read; these loops reach nearly all of it. They are compiled by Numba (`
 is recorded, the answer is None and the caller does what it always did.
 """
 
-from functools import cache
-from importlib.util import find_spec
-from typing import Any
-
 import torch
 from jaxtyping import Float, Int8
 from torch import Tensor
 
+from regard._kernels.installed import has_loops, loops
+from regard._kernels.slices import in_slices
 from regard._torch_private import is_ordinary
 
 FEW = 4
@@ -42,9 +40,9 @@ def float32_product(
     y = x.new_empty(*x.shape[:-1], outputs)
     at = 0 if bias is None else bias.data_ptr()
     rows = y.numel() // outputs
-    _loops().float32_rows(
-        y.data_ptr(), x.data_ptr(), weight.data_ptr(), at,
-        bias is not None, rows, inputs, outputs, 0, outputs,
+    in_slices(
+        loops().float32_rows, y.data_ptr(), x.data_ptr(), weight.data_ptr(), at,
+        bias is not None, rows, inputs, outputs, outputs=outputs, size=4 * weight.numel(),
     )  # fmt: skip
     return y
 
@@ -65,24 +63,11 @@ def int8_product(
     y = x.new_empty(*x.shape[:-1], outputs)
     at = 0 if bias is None else bias.data_ptr()
     rows = y.numel() // outputs
-    _loops().int8_rows(
-        y.data_ptr(), x.data_ptr(), weight.data_ptr(), step.data_ptr(), at,
-        bias is not None, rows, inputs, outputs, 0, outputs,
+    in_slices(
+        loops().int8_rows, y.data_ptr(), x.data_ptr(), weight.data_ptr(), step.data_ptr(), at,
+        bias is not None, rows, inputs, outputs, outputs=outputs, size=weight.numel(),
     )  # fmt: skip
     return y
-
-
-@cache
-def has_loops() -> bool:
-    """Whether Numba is installed."""
-    return find_spec("numba") is not None
-
-
-@cache
-def _loops() -> Any:
-    from regard._kernels import compiled
-
-    return compiled
 
 
 def _serves(x: Tensor, weight: Tensor, kind: torch.dtype) -> bool:

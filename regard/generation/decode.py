@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
@@ -179,7 +180,7 @@ def _steps(
         with torch.no_grad():
             logits, state = model.step(encoded, state, token)
             token = choose(filtered(filters, logits, before), rows)
-            gain = logits.gather(1, token.unsqueeze(1)).squeeze(1) - logits.logsumexp(-1)
+            gain = -F.cross_entropy(logits, token, reduction="none")
         step = NextTokens(rows, token, gain)
         done = None if finished is None else finished(step)
         yield step

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from regard._kernels.few_rows import FEW
 from regard._kernels.few_rows import int8_product as int8_product_of_few
+from regard._kernels.rounding import bytes_of_rows
 from regard._torch_private import (
     has_packed_int8,
     int8_product,
@@ -186,6 +187,8 @@ def _steps(rows: Tensor) -> Tensor:
 
 def _as_bytes(rows: Tensor) -> tuple[Tensor, Tensor]:
     """How many steps each number is, above 128 (it has no bit for a sign), and what a step is."""
+    if (at_once := bytes_of_rows(rows)) is not None:
+        return at_once
     steps, whole = _steps(rows), torch.empty(rows.shape, dtype=torch.int8)
     many = max(1, ROUNDED // rows.shape[1])
     room = rows.new_empty(min(many, len(rows)), rows.shape[1])

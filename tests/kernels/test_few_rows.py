@@ -1,12 +1,16 @@
 """Products of a few vectors with a large matrix: near the definition, and only where meant."""
 
+import os
 import threading
+from collections.abc import Iterator
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from regard._kernels.few_rows import FEW, float32_product, has_loops, int8_product
+from regard._kernels.few_rows import FEW, float32_product, int8_product
+from regard._kernels.installed import has_loops
+from regard._kernels.slices import LEAST, in_slices
 from regard.layers.dynamic_int8 import DynamicInt8Linear
 from regard.layers.through import through
 from tests.tolerance import assert_close_to_golden
@@ -162,3 +166,42 @@ def test_several_threads_of_python_may_call_at_once() -> None:
     for each in threads:
         each.join()
     assert len(found) == 200 and all(torch.equal(each, want) for each in found)
+
+
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(1)
+
+
+def large() -> tuple[nn.Linear, DynamicInt8Linear, Tensor]:
+    x, weight, bias = drawn(3, 1024, 4097)
+    layer = layer_of(weight, bias)
+    return layer, DynamicInt8Linear.of(layer), x
+
+
+def test_two_threads_give_what_one_gives(two_threads: None) -> None:
+    layer, rounded, x = large()
+    found = through(layer, x), rounded(x)
+    torch.set_num_threads(1)
+    assert torch.equal(found[0], through(layer, x)) and torch.equal(found[1], rounded(x))
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_forked_process_has_threads_of_its_own(two_threads: None) -> None:
+    layer, _, x = large()
+    want = through(layer, x)
+    child = os.fork()
+    if not child:
+        os._exit(0 if torch.equal(through(layer, x), want) else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_a_fault_in_a_slice_is_raised(two_threads: None) -> None:
+    def loop(first: int, last: int) -> None:
+        if first:
+            raise ArithmeticError("in the second slice")
+
+    with pytest.raises(ArithmeticError, match="second slice"):
+        in_slices(loop, outputs=8, size=2 * LEAST)
