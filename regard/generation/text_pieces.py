@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from copy import copy
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from regard._printable import shown
 
@@ -12,6 +12,7 @@ CONTEXT = 16
 """Tokens before the new ones that are decoded with them, at least."""
 
 
+@runtime_checkable
 class Tokenizes(Protocol):
     """What writing needs of a tokenizer, such as `regard.data.encoding.tokenizer.Tokenizer`."""
 

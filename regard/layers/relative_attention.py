@@ -193,9 +193,9 @@ def relative_shift(
     behind which there are keys to come, what stands there belongs to other queries, and a mask has
     to hide it.
 
-    >>> relative_shift(torch.tensor([[[[2, 1, 0, -1], [2, 1, 0, -1]]]]), 2)
-    tensor([[[[ 0, -1],
-              [ 1,  0]]]])
+    >>> relative_shift(torch.tensor([[[[2.0, 1.0, 0.0, -1.0], [2.0, 1.0, 0.0, -1.0]]]]), 2)
+    tensor([[[[ 0., -1.],
+              [ 1.,  0.]]]])
     """
     q_len, distances = scores.shape[-2:]
     if q_len == 0:

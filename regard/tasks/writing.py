@@ -1,7 +1,7 @@
 """Writing an answer to each sequence that is read, and what was attended to for it."""
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from regard.tasks.batch import sequences_of
 from regard.tasks.predictor import HasParameters, device_of
 
 
+@runtime_checkable
 class TranslatesSomewhere(Translates, HasParameters, Protocol):
     """A network that translates, and is on the device of its parameters."""
 

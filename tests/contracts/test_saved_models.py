@@ -268,7 +268,7 @@ def test_weights_that_are_not_those_of_the_configuration_are_named(
     tensors = tensors_of(weights)
     first, *others = tensors
     changed = {key: tensors[key] for key in others} | {"strange": torch.zeros(2)}
-    changed[others[0]] = torch.zeros(2, 3, 1, 4)
+    changed[others[0]] = torch.zeros(2, 3, 1, 4, dtype=tensors[others[0]].dtype)
     put(tmp_path, config, bytes_of(changed))
     with pytest.raises(CheckpointMismatch) as caught:
         regard.load(tmp_path)

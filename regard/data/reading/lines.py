@@ -10,7 +10,7 @@ import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, Protocol
+from typing import BinaryIO, NamedTuple, Protocol, runtime_checkable
 
 from regard.data.reading.compression import open_plain
 from regard.data.reading.text_encoding import AUTO, encoding_of
@@ -38,6 +38,7 @@ def lines(path: Path, encoding: str = "utf-8") -> Iterator[str]:
             yield _decoded(raw, path, number, spelled)
 
 
+@runtime_checkable
 class Readable(Protocol):
     """What is read line by line."""
 

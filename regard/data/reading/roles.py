@@ -122,4 +122,4 @@ def _readings(schema: Schema, columns: Columns, request: DataRequest) -> Iterato
 def _lost(left: Iterable[Profile]) -> float:
     """What it costs to leave columns out that hold something, whole texts most of all."""
     telling = [each for each in left if each.holds in TELLING and not is_own(each)]
-    return sum(3.0 if each.holds is Holds.TEXT else 0.5 for each in telling)
+    return sum((3.0 if each.holds is Holds.TEXT else 0.5 for each in telling), 0.0)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from regard.tasks.seq2seq import Seq2SeqBatch
 SOURCE, TARGET = "tokenizer.json", "target_tokenizer.json"
 
 
+@runtime_checkable
 class ReadsTexts(Protocol):
     """A tokenizer, or something around one."""
 
