@@ -102,16 +102,6 @@ def test_a_block_edits_nothing_and_says_the_same_twice(example: Example) -> None
 
 
 @every
-def test_seeing_the_weights_moves_no_statistics_of_training(example: Example) -> None:
-    """What is looked at must not change what is learned."""
-    made, x = example.make().train(), example.maps()
-    made(x)
-    held = {name: t.clone() for name, t in made.state_dict().items()}
-    made.eval().weights(x)
-    assert all(torch.equal(t, held[name]) for name, t in made.state_dict().items())
-
-
-@every
 def test_the_fewest_channels_leave_no_layer_empty(example: Example) -> None:
     name = type(example.make()).__name__
     for channels in (1, 2, 3, 5):

@@ -486,6 +486,61 @@ MUTANTS = [
         "(s * (best - keys.spread(keys.at(best, 0 * lowest)))).clamp_min(0.0)",
         "tests/contracts/test_normalizers.py",
     ),
+    Mutant(
+        "a block's bottleneck without a unit", "vision/_checks.py",
+        "return max(at_least, channels // reduction)", "return channels // reduction",
+        "tests/contracts/test_blocks.py",
+    ),
+    Mutant(
+        "a block edits its input", "vision/squeeze_excitation.py",
+        "return x * self.weights(x)", "return x.mul_(self.weights(x))",
+        "tests/contracts/test_blocks.py",
+    ),
+    Mutant(
+        "a block mixes the images of a batch", "vision/global_context.py",
+        "torch.softmax(scores.flatten(2), 2)", "torch.softmax(scores.flatten(2), 0)",
+        "tests/contracts/test_blocks.py",
+    ),
+    Mutant(
+        "a block's norm of one value", "vision/_checks.py",
+        "if values.numel() == values.shape[1]:", "if values.numel() < 0:",
+        "tests/contracts/test_blocks.py",
+    ),
+    Mutant(
+        "SimAM divides by no others", "vision/simam.py",
+        "torch.sym_max(prod(x.shape[2:]) - 1, 1)", "(prod(x.shape[2:]) - 1)",
+        "tests/vision/test_simam.py",
+    ),
+    Mutant(
+        "BAM without its residual", "vision/bottleneck_attention.py",
+        "torch.addcmul(x, x, self.weights(x))", "x * self.weights(x)",
+        "tests/vision/test_bottleneck_attention.py",
+    ),
+    Mutant(
+        "selective kernels choose between channels", "vision/selective_kernel.py",
+        "torch.softmax(scores, 1)", "torch.softmax(scores, 2)",
+        "tests/vision/test_selective_kernel.py",
+    ),
+    Mutant(
+        "split attention's splits outside of its groups", "vision/split_attention.py",
+        "b (g r c) 1 -> b r (g c)", "b (r g c) 1 -> b r (g c)",
+        "tests/vision/test_split_attention.py",
+    ),
+    Mutant(
+        "ECA's kernel rounded", "vision/efficient_channel_attention.py",
+        "size = int(abs(log2(channels) + 1) / 2)", "size = round(abs(log2(channels) + 1) / 2)",
+        "tests/vision/test_efficient_channel_attention.py",
+    ),
+    Mutant(
+        "CBAM's places before its channels", "vision/convolutional_block_attention.py",
+        "self.spatial(self.channel(x))", "self.channel(self.spatial(x))",
+        "tests/vision/test_convolutional_block_attention.py",
+    ),
+    Mutant(
+        "a covariance divided by one less", "vision/covariance_pooling.py",
+        "centered @ centered.mT / x.shape[2]", "centered @ centered.mT / (x.shape[2] - 1)",
+        "tests/vision/test_covariance_pooling.py",
+    ),
 ]  # fmt: skip
 
 
