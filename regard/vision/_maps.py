@@ -1,5 +1,7 @@
 """Arithmetic of feature maps, whatever number of places they have: rows, images, volumes."""
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -55,6 +57,22 @@ def at_each_place(
     if linear.bias is not None:
         y = y + linear.bias[:, None]
     return y.reshape(y.shape[0], y.shape[1], *x.shape[2:])
+
+
+def weighed(
+    maps: Sequence[Float[Tensor, "batch channels *places"]],
+    shares: Float[Tensor, "batch splits channels *ones"],
+) -> Float[Tensor, "batch channels *places"]:
+    """The sum of several maps, each by its own share of every channel.
+
+    >>> halves = torch.full((2, 3, 8, 1, 1), 0.5)
+    >>> weighed([torch.ones(2, 8, 5, 7)] * 3, halves).unique()
+    tensor([1.5000])
+    """
+    y = maps[0] * shares[:, 0]
+    for each, share in zip(maps[1:], shares.unbind(1)[1:], strict=True):
+        y = torch.addcmul(y, each, share)
+    return y
 
 
 def widened(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:

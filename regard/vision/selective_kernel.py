@@ -11,7 +11,7 @@ from regard.vision._checks import (
     require_maps,
     require_values,
 )
-from regard.vision._maps import CONVOLUTIONS, NORMS, means_of
+from regard.vision._maps import CONVOLUTIONS, NORMS, means_of, weighed
 
 
 class SelectiveKernel(nn.Module):
@@ -85,16 +85,15 @@ class SelectiveKernel(nn.Module):
         self, x: Float[Tensor, "batch channels *places"]
     ) -> Float[Tensor, "batch channels *places"]:
         looked = self._looked(x)
-        y, *others = [u * g for u, g in zip(looked, self._shares(looked).unbind(1), strict=True)]
-        return sum(others, y)
+        return weighed(looked, self._shares(looked))
 
     def _looked(self, x: Tensor) -> list[Tensor]:
         require_maps("SelectiveKernel", x, self.channels, self.dims)
-        require_values("SelectiveKernel", self.norm, means_of(x))
+        require_values("SelectiveKernel", self.norm, x.flatten(2)[:, :, 0])
         return [kernel(x) for kernel in self.kernels]
 
     def _shares(self, looked: list[Tensor]) -> Tensor:
-        means = means_of(sum(looked[1:], looked[0]))
+        means = torch.stack([means_of(u) for u in looked]).sum(0)
         z = torch.relu(self.norm(self.squeeze(means)))
         scores = self.select(z).unflatten(1, (self.branches, self.channels))
         return torch.softmax(scores, 1).reshape(*scores.shape, *(1 for _ in range(self.dims)))

@@ -14,7 +14,7 @@ from regard.vision._checks import (
     require_maps,
     require_values,
 )
-from regard.vision._maps import CONVOLUTIONS, NORMS, means_of
+from regard.vision._maps import CONVOLUTIONS, NORMS, means_of, weighed
 
 AT_LEAST = 32
 
@@ -84,16 +84,15 @@ class SplitAttention(nn.Module):
         self, x: Float[Tensor, "batch channels *places"]
     ) -> Float[Tensor, "batch channels *places"]:
         splits = self._split(x)
-        y, *others = [u * g for u, g in zip(splits, self._shares(splits).unbind(1), strict=True)]
-        return sum(others, y)
+        return weighed(splits, self._shares(splits))
 
     def _split(self, x: Tensor) -> tuple[Tensor, ...]:
         require_maps("SplitAttention", x, self.channels, self.dims)
-        require_values("SplitAttention", self.norm, means_of(x))
+        require_values("SplitAttention", self.norm, x.flatten(2)[:, :, 0])
         return self.splits(x).chunk(self.radix, 1)
 
     def _shares(self, splits: tuple[Tensor, ...]) -> Tensor:
-        means = means_of(sum(splits[1:], splits[0])).unsqueeze(2)
+        means = torch.stack([means_of(u) for u in splits]).sum(0).unsqueeze(2)
         scores = self.select(torch.relu(self.norm(self.squeeze(means))))
         # The layer's groups stand outside of the splits, as in the published weights.
         scores = rearrange(scores, "b (g r c) 1 -> b r (g c)", g=self.groups, r=self.radix)
