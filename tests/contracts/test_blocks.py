@@ -4,6 +4,7 @@ import copy
 import inspect
 import io
 import pickle
+import re
 from collections.abc import Iterator
 
 import jaxtyping
@@ -48,6 +49,14 @@ def test_a_block_is_made_by_name_and_spelled_back(example: Example) -> None:
     assert repr(again) == repr(made) and spell(again) == spell(made)
     for option in [*inspect.signature(type(made)).parameters.values()][1:]:
         assert option.default is not inspect.Parameter.empty, f"{option.name} has no default"
+
+
+@every
+def test_a_block_is_explained_by_an_example_and_credits_its_paper(example: Example) -> None:
+    explained = inspect.getdoc(type(example.make())) or ""
+    assert ">>> " in explained and "Raises:" in explained
+    _, _, credited = explained.partition("References:")
+    assert re.search(r"^\s+\w.+?[.?]\s\d{4}\.\s+https://\S+", credited, re.DOTALL)
 
 
 @every
