@@ -76,16 +76,15 @@ def allow_second(
 def recorded(
     upstream: Tensor, inputs: tuple[Tensor, ...], scale: float, dropped: bool
 ) -> tuple[Tensor | None, ...]:
-    """The gradients to query, key, value and bias, taken through the definition and recorded.
+    """The gradients to query, key, value and bias if any, through the definition and recorded.
 
     Raises `RuntimeError` where weights were dropped.
     """
     if dropped:
         raise RuntimeError(_DROPPED)
-    query, key, value, bias = inputs
-    call = Call(
-        query, key, value, ScaledDot(scale), Bias(bias, first_query=0), None, softmax, 0.0, 0
-    )
+    query, key, value, *bias = inputs
+    mod = Bias(bias[0], first_query=0) if bias else None
+    call = Call(query, key, value, ScaledDot(scale), mod, None, softmax, 0.0, 0)
     asked = [x for x in inputs if x.requires_grad]
     found = iter(torch.autograd.grad(chunked.run(call), asked, upstream, create_graph=True))
     return tuple(next(found) if x.requires_grad else None for x in inputs)

@@ -1,4 +1,7 @@
-"""PyTorch's fused kernels, for every dot-product score, every mask and every additive bias."""
+"""PyTorch's fused kernels, for every dot-product score, every mask and every additive bias.
+
+Where values are much wider than keys the same is done a few queries at a time (`_wide_values.py`).
+"""
 
 from collections.abc import Iterator
 from functools import partial
@@ -6,7 +9,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from regard._backends import _dot
+from regard._backends import _dot, _wide_values
 from regard._backends._call import Call, Kernel, label
 from regard._backends._cost import Cost, fused_cost, mask_work
 from regard._backends._rates import Rates
@@ -38,6 +41,8 @@ def reservations(call: Call) -> Iterator[str]:
 
 def seconds(call: Call, rates: Rates) -> float:
     pairs = call.q_len * call.k_len
+    if _wide_values.serves(call):
+        return _wide_values.seconds(call, rates)
     if call.score_mod is None and call.mask is None:
         return _dot.seconds(call, rates, pairs, 0)
     if call.score_mod is None and is_triangle(call):
@@ -50,13 +55,15 @@ def seconds(call: Call, rates: Rates) -> float:
 
 
 def cost(call: Call) -> Cost:
-    materialized = 0
+    materialized = _wide_values.BLOCK_BYTES if _wide_values.serves(call) else 0
     if call.score_mod is not None or not (call.mask is None or is_triangle(call)):
         materialized = call.q_len * call.k_len * call.exact.itemsize
     return fused_cost(call, call.q_len * call.k_len, materialized)
 
 
 def run(call: Call) -> Tensor:
+    if _wide_values.serves(call):
+        return _wide_values.run(call)
     query, key, value, scale = _dot.fit(call)
     mask, is_causal = None, call.score_mod is None and is_triangle(call)
     if call.score_mod is not None:

@@ -53,4 +53,6 @@ class RectifiedRows(nn.Module):
         self, rows: Float[Tensor, "batch all_places channels"]
     ) -> Float[Tensor, "batch all_places width"]:
         maps = rearrange(self.linear(rows), "batch places width -> batch width places")
-        return rearrange(torch.relu(self.norm(maps)), "batch width places -> batch places width")
+        # In one piece, as the norm returns it: a compiled graph would take it for turned.
+        maps = torch.relu(self.norm(maps.contiguous()))
+        return rearrange(maps, "batch width places -> batch places width")

@@ -156,13 +156,14 @@ def halved(x: Float[Tensor, "batch channels *places"]) -> Float[Tensor, "batch c
     """The largest value of every two by two places; frames stay, and so does an axis of one."""
     sizes = x.shape[2:]
     steps = [1 if size == 1 or (len(sizes) == 3 and n == 0) else 2 for n, size in enumerate(sizes)]
-    pool = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
-    if len(sizes) not in pool:
+    if len(sizes) == 1:  # pooling of one dimension would bind an exported graph to a length
+        return F.max_pool2d(x.unsqueeze(3), (*steps, 1)).squeeze(3)
+    if len(sizes) > 3:
         raise ValueError(
-            f"NonLocal pools maps of one, two or three kinds of places, got {[*x.shape]}: say "
+            f"NonLocal pools maps of at most three kinds of places, got {[*x.shape]}: say "
             "subsample=False"
         )
-    return pool[len(sizes)](x, steps)
+    return F.max_pool2d(x, steps) if len(sizes) == 2 else F.max_pool3d(x, steps)
 
 
 def _score(pair: str, inner: int, variant: str) -> Score:
