@@ -31,8 +31,10 @@ class Example:
 
     A single image has enough of places, none of what is pooled, and two lines even in one place.
     """
-    sums_over: Literal["places", "splits"] | None = None
-    """What the weights sum to one over: all places, or the second of their dimensions."""
+    sums_over: Literal["places", "splits", "keys"] | None = None
+    """What the weights sum to one over: all places, or the second, or the last dimension."""
+    signed: bool = False
+    """Whether weights are scores, which may be negative or above one."""
     multiple_of: int = 1
     """What the number of channels must be divisible by."""
 
@@ -71,6 +73,26 @@ EXAMPLES = [
     Example("gsop_spatial(dim=6, size=3)", batch_norm="places"),
     Example("scse(reduction=2)", dims=ANY),
     Example("scse(variant=official)", dims=ANY),
+    Example("asymmetric_non_local(dropout=0.0)", 16, ANY, batch_norm="places", sums_over="keys"),
+    Example(
+        "asymmetric_non_local(sizes=(1, 2), join=sum)",
+        dims=ANY,
+        batch_norm="places",
+        sums_over="keys",
+    ),
+    Example("divided_space_time(num_heads=2)", dims=(3,), sums_over="keys", multiple_of=2),
+    Example("dual(reduction=2)", dims=ANY, sums_over="keys"),
+    Example("dual_channel", dims=ANY, sums_over="keys"),
+    Example("dual_channel(variant=paper)", dims=ANY, sums_over="keys"),
+    Example("dual_position(reduction=2)", dims=ANY, sums_over="keys"),
+    Example("frame(num_heads=2)", dims=(3,), sums_over="keys", multiple_of=2),
+    Example("joint_space_time(num_heads=4)", dims=(3,), sums_over="keys", multiple_of=4),
+    Example("non_local", dims=ANY, batch_norm="places", sums_over="keys"),
+    Example("non_local(norm=False, variant=paper)", dims=ANY, sums_over="keys"),
+    Example("non_local(subsample=True, norm=False, variant=paper)", dims=ANY, sums_over="keys"),
+    Example("non_local(pair=gaussian, subsample=True, norm=False)", dims=ANY, sums_over="keys"),
+    Example("non_local(pair=dot, subsample=True, norm=False)", dims=ANY, signed=True),
+    Example("non_local(pair=concatenation)", dims=ANY, batch_norm="places", signed=True),
     Example("se(reduction=2)", dims=ANY),
     Example("simam", dims=ANY),
     Example("simam(ridge=0.1)", dims=ANY),
@@ -79,6 +101,7 @@ EXAMPLES = [
     Example("split", batch_norm="pooled", sums_over="splits", multiple_of=2),
     Example("split(radix=1, groups=2, dims=1)", dims=(1,), batch_norm="pooled", multiple_of=2),
     Example("split(groups=2, dims=3)", 8, (3,), "pooled", "splits", multiple_of=4),
+    Example("temporal(num_heads=2)", dims=(3,), sums_over="keys", multiple_of=2),
 ]
 
 every = pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.spelled)
