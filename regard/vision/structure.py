@@ -21,10 +21,12 @@ def stage_ends(trace: Trace) -> list[tuple[str, str]]:
     for op in trace.operations:
         for node, follower in _before_step(trace, op):
             ends[node] = ends.get(node) or follower
-    given_back = trace.frames[0].outputs
-    ends |= {node: None for node in given_back if max(trace.maps.get(node, (1,))) > 1}
+    network = trace.frames[0]
+    ends |= {node: None for node in network.outputs if max(trace.maps.get(node, (1,))) > 1}
     places = []
     for node, follower in sorted(ends.items()):
+        if node in network.inputs:
+            continue
         if giver := trace.giver(node):
             places.append(("after", giver))
         elif follower:
