@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 import regard
-from regard.vision import BLOCKS, FromIdentity, block
-from tests.vision.networks import ResNet, image, settled
+from regard.vision import FromIdentity, block
+from tests.vision.networks import IN_IMAGES, ResNet, image, settled
 
 SE = "se(reduction=4)"
 
@@ -77,7 +77,7 @@ def test_it_is_exported_for_any_number_and_size_of_images(
     assert set(program.state_dict) == set(model.state_dict())
 
 
-@pytest.mark.parametrize("name", BLOCKS)
+@pytest.mark.parametrize("name", IN_IMAGES)
 def test_every_block_is_compiled_behind_a_module(name: str) -> None:
     model, x = settled(ResNet()), image(32)
     regard.insert(model, name, after="layer1.1", example=x, identity_start=True)

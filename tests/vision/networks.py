@@ -6,6 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from regard.vision import BLOCKS, block
+from tests.tables.blocks import EXAMPLES
+
 
 def conv(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Conv2d:
     return nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False)
@@ -104,8 +107,8 @@ class Mobile(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = F.silu(self.stem(x))
-        for block in self.blocks:
-            x = block(x)
+        for each in self.blocks:
+            x = each(x)
         return self.fc(x.mean((2, 3)))
 
 
@@ -184,6 +187,20 @@ class Row(nn.Module):
         return x
 
 
+class Video(nn.Module):
+    """Three stages over time, height and width."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer1, self.bn1 = nn.Conv3d(3, 16, 3, (1, 2, 2), 1), nn.BatchNorm3d(16)
+        self.layer2, self.bn2 = nn.Conv3d(16, 32, 3, 2, 1), nn.BatchNorm3d(32)
+        self.layer3, self.fc = nn.Conv3d(32, 32, 3, 1, 1), nn.Linear(32, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.relu(self.bn2(self.layer2(F.relu(self.bn1(self.layer1(x))))))
+        return self.fc(self.layer3(x).mean((2, 3, 4)))
+
+
 def settled(model: Any, seed: int = 0) -> Any:
     """The network in evaluation mode, its batch norms as after some training."""
     generator = torch.Generator().manual_seed(seed)
@@ -197,3 +214,24 @@ def settled(model: Any, seed: int = 0) -> Any:
 
 def image(size: int = 64, batch: int = 2) -> Tensor:
     return torch.randn(batch, 3, size, size, generator=torch.Generator().manual_seed(1))
+
+
+def clip() -> Tensor:
+    return torch.randn(2, 3, 4, 16, 16, generator=torch.Generator().manual_seed(1))
+
+
+def spelled(name: str, axes: int = 4, channels: int = 16) -> str | None:
+    """A block of the table as it can stand in a network whose maps have so many axes."""
+    rows = [e.spelled for e in EXAMPLES if e.spelled.partition("(")[0] == name]
+    for each in [name, *rows]:
+        try:
+            block(each, channels).eval()(torch.zeros(1, channels, *[4] * (axes - 2)))
+        except ValueError:
+            continue
+        return each
+    return None
+
+
+IN_IMAGES = [each for each in (spelled(name) for name in BLOCKS) if each]
+IN_VIDEO = [each for each in (spelled(name, 5) for name in BLOCKS) if each]
+"""All blocks: what is not in the one is in the other."""

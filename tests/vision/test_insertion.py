@@ -14,7 +14,18 @@ from torch import Tensor, nn
 
 import regard
 from regard.vision import BLOCKS, Plan, SqueezeExcitation
-from tests.vision.networks import Basic, Bottleneck, Mobile, ResNet, image, settled
+from tests.vision.networks import (
+    IN_IMAGES,
+    IN_VIDEO,
+    Basic,
+    Bottleneck,
+    Mobile,
+    ResNet,
+    Video,
+    clip,
+    image,
+    settled,
+)
 
 SE = "se(reduction=4)"
 
@@ -46,26 +57,40 @@ def test_every_key_stays_and_identity_start_changes_no_bit(kind: type, said: dic
     assert list(model.state_dict()) == list(old) and torch.equal(model(x), was)
 
 
-@pytest.mark.parametrize("name", BLOCKS)
-def test_every_block_goes_in_comes_out_and_can_begin_as_the_identity(name: str) -> None:
-    model, x = settled(ResNet()), image()
+def test_every_block_of_the_table_is_tried_here() -> None:
+    assert {each.partition("(")[0] for each in IN_IMAGES + IN_VIDEO} == set(BLOCKS)
+
+
+@pytest.mark.parametrize(
+    ("name", "video"), [(n, False) for n in IN_IMAGES] + [(n, True) for n in IN_VIDEO]
+)
+def test_every_block_goes_in_comes_out_and_can_begin_as_the_identity(
+    name: str, video: bool
+) -> None:
+    torch.manual_seed(0)
+    model, x = (settled(Video()), clip()) if video else (settled(ResNet()), image())
+    after = "layer*" if video else "layer*.1"
     was, keys = model(x), list(model.state_dict())
-    plan = regard.insert(model, name, after="layer*.1", example=x, identity_start=True)
+    plan = regard.insert(model, name, after=after, example=x, identity_start=True)
     assert len(plan.places) == 3 and torch.equal(model(x), was)
     model.train()
     model(x).square().mean().backward()
     for place in plan.places:
         block = model.get_submodule(place.key)
-        if place.identity_start:
-            assert block.gamma.grad != 0 and torch.isfinite(block.gamma.grad)
+        grads = [p.grad for p in block.parameters() if p.grad is not None]
+        assert any(grad.abs().sum() > 0 for grad in grads)
+        assert all(grad.isfinite().all() for grad in grads)
+        assert not place.identity_start or block.gamma.grad != 0
     assert Plan.of(model) == plan
     regard.remove(model)
     assert list(model.state_dict()) == keys
 
-    free = regard.insert(model, name, after="layer*.1", example=x)
+    model.eval()
+    was = model(x)
+    free = regard.insert(model, name, after=after, example=x)
     starts = all(model.get_submodule(place.key).starts_as_identity for place in free.places)
     assert ("starts as identity: yes" in str(free)) is starts
-    regard.remove(model)
+    assert torch.equal(model(x), was) is starts
 
 
 def test_it_computes_what_a_network_edited_by_hand_does_gradients_included() -> None:

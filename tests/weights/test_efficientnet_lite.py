@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 import regard
-from regard.vision import BLOCKS, Plan
+from regard.vision import Plan
+from tests.vision.networks import IN_IMAGES
 from tests.weights.packages import folder_of
 
 pytestmark = pytest.mark.weights
@@ -55,7 +56,7 @@ def test_the_stages_and_the_ends_of_residual_branches_are_found(model: Any) -> N
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("name", BLOCKS)
+@pytest.mark.parametrize("name", IN_IMAGES)
 def test_every_block_behind_every_stage_keeps_weights_and_outputs(
     name: str, model: Any, weights: dict[str, Tensor]
 ) -> None:
