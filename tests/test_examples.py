@@ -23,7 +23,7 @@ def module(name: str) -> ModuleType:
 def test_every_example_stands_in_the_table_of_the_readme() -> None:
     readme = (FOLDER / "README.md").read_text("utf-8")
     named = {path.name for path in FOLDER.glob("*.py") if f"]({path.name})" in readme}
-    assert named == {path.name for path in FOLDER.glob("*.py")} and len(named) == 6
+    assert named == {path.name for path in FOLDER.glob("*.py")} and len(named) == 7
 
 
 def test_a_loop_without_the_workbench_learns_its_text(
@@ -42,6 +42,17 @@ def test_a_network_with_a_score_of_ones_own_answers_the_same_when_it_is_loaded(
     said = capsys.readouterr().out
     assert "score <function manhattan" in said
     assert "its score is yours (manhattan), so it has to be given again" in said
+
+
+def test_blocks_go_into_a_trained_network_that_loses_nothing(
+    examples: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before, after, plan = module("insert_block").main(steps=20)
+    said = capsys.readouterr().out
+    assert "outputs unchanged to the bit: True" in said
+    assert "transferred 44 of 44 tensors; 33 of blocks are new" in said
+    assert [place.module for place in plan.places] == ["0", "1", "2"]
+    assert after > before
 
 
 @pytest.mark.slow

@@ -157,3 +157,17 @@ def test_a_product_of_bytes_is_summed_exactly() -> None:
     assert found.dtype == torch.int32 and found.tolist() == [
         [-127 * 127 * 300, -127 * (127 * 299 - 128)]
     ]
+
+
+def test_hooks_are_removed_by_their_numbers() -> None:
+    seen: list[str] = []
+    layer = torch.nn.Linear(2, 2)
+    layer.register_forward_hook(lambda *_: seen.append("behind"))
+    layer.register_forward_pre_hook(lambda *_: seen.append("in front"))
+    layer(torch.ones(2))
+    assert seen == ["in front", "behind"]
+    for hooks in (private.forward_hooks(layer), private.forward_pre_hooks(layer)):
+        assert len(hooks) == 1
+        del hooks[next(iter(hooks))]
+    layer(torch.ones(2))
+    assert len(seen) == 2

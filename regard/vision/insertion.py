@@ -36,7 +36,10 @@ def insert(
 
     One pass of the network shows which modules are called, with how many channels. It changes
     nothing: evaluation mode, no gradients; buffers, attributes, flags and random numbers are put
-    back.
+    back. A module that is called several times has one block for all its calls, and the plan says
+    so. In an `nn.Sequential` the block hangs on the last of the row. Fusing (`fuse_conv_bn_eval`,
+    `fuse_modules`, Ultralytics' `fuse`) works within a module at a place; where it tears off a
+    block, or moves a batch norm past one, the network raises `RuntimeError` when it is called.
 
     Args:
         block: its name, such as `cbam(reduction=8)`, or a function from a number of channels to a
@@ -120,24 +123,22 @@ def remove(model: nn.Module, place: str | None = None, name: str | None = None) 
     for found, module, number in chosen:
         hooks = forward_hooks(module) if found.is_behind else forward_pre_hooks(module)
         hook = hooks.pop(number)
-        _release(model, lambda guard, w, hook=hook: guard is hook.guard and w.place == hook.place)
+        if hook.guard is not None:
+            hook.guard.watched = [w for w in hook.guard.watched if w.place != hook.place]
         if isinstance(getattr(module, found.name, None), nn.Module):
             delattr(module, found.name)
-    if place is None and name is None:
-        # Also over places that were lost since, by fusing: the network is itself again.
-        _release(model, lambda guard, watched: True)
+    _dismiss(model, everyone=place is None and name is None)
     return Plan(tuple(found for found, _, _ in chosen))
 
 
-def _release(model: nn.Module, ends: Callable[..., bool]) -> None:
-    """End the watch over places."""
+def _dismiss(model: nn.Module, everyone: bool) -> None:
+    """End the watch where there is nothing to watch; over places lost by fusing too, if asked."""
     for module in model.modules():
         hooks = forward_pre_hooks(module)
         for number, guard in list(hooks.items()):
-            if isinstance(guard, Guard):
-                guard.watched = [w for w in guard.watched if not ends(guard, w)]
-                if not guard.watched:
-                    del hooks[number]
+            if isinstance(guard, Guard) and (everyone or not guard.watched):
+                guard.watched = []
+                del hooks[number]
 
 
 def _place(found: Found, block: str, name: str, identity_start: bool = False) -> Place:

@@ -1,6 +1,5 @@
 """What was put into a network, as plain data: to print, to keep, and to do again."""
 
-import inspect
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -220,6 +219,8 @@ def _made(place: Place, own: Mapping[str, Make]) -> nn.Module:
 def _module_of(model: nn.Module, place: Place) -> nn.Module:
     try:
         module = model.get_submodule(place.module)
+        if module is model:
+            raise AttributeError
     except AttributeError:
         names = [name for name, _ in model.named_modules() if name]
         near = shortened(nearest(place.module, names), 300)
@@ -350,6 +351,8 @@ def require_name(name: str) -> None:
 def own_name(make: Any) -> str:
     """What a plan calls a block of one's own: by its class or function."""
     name = getattr(make, "__name__", "")
-    if not name.isidentifier() or inspect.isroutine(make) and name == "<lambda>":
+    if not name.isidentifier():
         raise ValueError("a block of your own needs a name: a class, or a function with def")
+    if name in BLOCKS:
+        raise ValueError(f"{name!r} is another block's name here; call yours something else")
     return name

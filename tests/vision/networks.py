@@ -226,7 +226,7 @@ def spelled(name: str, axes: int = 4, channels: int = 16) -> str | None:
     for each in [name, *rows]:
         try:
             block(each, channels).eval()(torch.zeros(1, channels, *[4] * (axes - 2)))
-        except ValueError:
+        except (ValueError, TypeError):  # the shape hook says a TypeError
             continue
         return each
     return None

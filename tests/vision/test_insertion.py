@@ -155,6 +155,7 @@ class Busy(nn.Module):
         return self.drop(self.norm(self.conv(x)))
 
 
+@pytest.mark.usefixtures("as_users_have_it")
 @pytest.mark.parametrize("example", [None, image()])
 def test_looking_changes_nothing(example: Tensor | None) -> None:
     model = Busy()
@@ -321,6 +322,17 @@ def test_removing_what_is_not_there_says_what_is() -> None:
     assert [p.module for p in regard.remove(model).places] == ["layer2.1"]
 
 
+def test_blocks_of_a_part_are_removed_from_the_part() -> None:
+    model, x = settled(ResNet()), image()
+    was = model(x)
+    plan = regard.insert(model, SE, after=["layer1", "layer1.0.bn1", "conv1"])
+    assert [p.module for p in regard.remove(model.layer1).places] == ["0.bn1", "1"]
+    assert [p.module for p in regard.remove(model.conv1).places] == [""]
+    assert torch.equal(model(x), was) and len(plan.places) == 3
+    assert regard.remove(model).places == ()
+    assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
+
+
 class Fixed(nn.Module):
     """A user's own block."""
 
@@ -346,11 +358,14 @@ def test_a_block_of_ones_own_goes_in_and_is_asked_for_again() -> None:
     assert torch.equal(other(x), model(x))
 
 
+@pytest.mark.usefixtures("as_users_have_it")
 @pytest.mark.parametrize(
     ("block", "kind", "match"),
     [
         (SqueezeExcitation(16), TypeError, "give the name of a block"),
         (lambda channels: Fixed(channels), ValueError, "a block of your own needs a name"),
+        (type("se", (Fixed,), {}), ValueError, "'se' is another block's name here"),
+        (3, TypeError, "give the name of a block"),
         ("seh", ValueError, "there is no block 'seh': did you mean se"),
         ("se(reduction=0)", ValueError, "the block after layer1.1: .*reduction of at least 1"),
         ("se(", ValueError, "is not a name with arguments"),
@@ -390,6 +405,7 @@ def test_a_name_that_no_child_can_have_is_refused(name: str) -> None:
         regard.insert(ResNet(), SE, after="conv1", name=name)
 
 
+@pytest.mark.usefixtures("as_users_have_it")
 @pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
 def test_what_cannot_be_changed_any_more_says_what_to_do() -> None:
     scripted = torch.jit.script(nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU()).eval())

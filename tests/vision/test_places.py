@@ -234,6 +234,7 @@ def test_a_place_that_cannot_be_is_refused_in_a_sentence(
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.usefixtures("as_users_have_it")
 def test_what_is_no_place_at_all_is_a_type_error() -> None:
     with pytest.raises(TypeError, match="a place is a pattern of names or a class, got 3"):
         places(ResNet(), after=[3])

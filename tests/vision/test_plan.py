@@ -90,6 +90,8 @@ def test_weights_that_do_not_fit_are_named(plan: Plan) -> None:
     ("change", "match"),
     [
         ({"module": "layer1.0.conv9"}, "no module 'layer1.0.conv9': did you mean layer1.0.conv"),
+        ({"module": ""}, "no module ''"),
+        ({"module": "conv1.weight"}, "no module 'conv1.weight'"),
         ({"module": "layer4.0"}, "no module 'layer4.0': did you mean"),
         ({"channels": 32}, "after layer1.1.conv2 there are 16 channels, and the plan has 32"),
         ({"block": "cbma"}, "the block after layer1.1.conv2: there is no block 'cbma'"),
