@@ -311,6 +311,7 @@ class Family:
         aside: network of ours → how the names begin of what it leaves aside.
         optional: network of ours → what it may lack, an option that is false then, and a part of
             the names of the tensors without which it does.
+        beside: options of ours that the files of its tokens say.
     """
 
     model_type: str
@@ -330,6 +331,7 @@ class Family:
     copies: Mapping[str, str] = field(default_factory=dict)
     aside: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     optional: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    beside: frozenset[str] = frozenset()
 
     def fits(self, config: Any) -> bool:
         """Whether a network of this configuration may be one of this family."""
@@ -393,7 +395,8 @@ class Family:
         found = [key for key, value in self.always.items() if getattr(config, key) != value]
         found += [name for name, word in words.items() if not word.says(_at(config, name))]
         for path, value, usual in _leaves(config):
-            known = {*words, *alone, *self.always, "labels", *self.optional.get(config.tag, ())}
+            known = {*words, *alone, *self.always, *self.beside}
+            known |= {"labels", *self.optional.get(config.tag, ())}
             if value != usual and known.isdisjoint(_with_outer(path)):
                 found.append(path)
         return found or self._at_odds(config)

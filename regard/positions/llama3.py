@@ -26,6 +26,7 @@ class Llama3:
 
     Raises `ValueError` for numbers that are not above 0, and for a `high` that is not above `low`.
 
+    >>> import torch
     >>> Llama3(8.0, trained=100)(torch.tensor([1.0, 0.001]), 10000.0)
     tensor([1.0000e+00, 1.2500e-04])
 

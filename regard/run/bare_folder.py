@@ -7,7 +7,7 @@ from regard._printable import shown
 from regard.data.encoding.published_tokens import read_tokenizer
 from regard.data.encoding.tokenizer import Tokenizer
 from regard.models.attention import Attends
-from regard.models.published import labels_of, load_published, read_entries
+from regard.models.published import configuration, labels_of, load_published, read_entries
 from regard.tasks import task_class
 from regard.tasks.classify.coder import TextsAndLabels
 from regard.tasks.predictor import Predictor
@@ -32,9 +32,10 @@ def published_predictor(folder: Path, attend: Attends = None) -> Predictor:
     tokens are not those of its sizes, `FileNotFoundError` where there are no tokens, and what
     `regard.load` raises of such a folder.
     """
-    model = load_published(folder, attend)
+    task, coder_type = _coder_of(folder, configuration(folder))
+    tokenizer = read_tokenizer(folder)
+    model = load_published(folder, attend, **_told_by(folder, tokenizer))
     config = model.config
-    task, coder_type = _coder_of(folder, config)
     problem = read_entries(folder).get("problem_type")
     if task == "classify" and (config.classes == 1 or problem not in (None, ONE_LABEL)):
         kind = shown(problem) if config.classes > 1 else "regression, with one number"
@@ -42,7 +43,7 @@ def published_predictor(folder: Path, attend: Attends = None) -> Predictor:
             f"{folder} is for {kind}, which its files do not say how to read as an answer; ask "
             f"regard.load({str(folder)!r}) for the numbers, or train with --from {folder}"
         )
-    labels, tokenizer = labels_of(folder), read_tokenizer(folder)
+    labels = labels_of(folder)
     if len(set(labels)) < len(labels):
         twice = next(name for name in labels if labels.count(name) > 1)
         raise ValueError(
@@ -51,6 +52,12 @@ def published_predictor(folder: Path, attend: Attends = None) -> Predictor:
     coder = coder_type(tokenizer, labels, **_sizes(folder, config, tokenizer))
     predictor: Predictor = task_class(task).predictor_type(model, coder)
     return predictor
+
+
+def _told_by(folder: Path, tokenizer: Tokenizer) -> dict[str, Any]:
+    """What the tokens say of the network: those of a segment of their own."""
+    knows = "alone" in type(configuration(folder)).from_data
+    return {"alone": tokenizer.frame.alone} if knows else {}
 
 
 def _coder_of(folder: Path, config: Any) -> tuple[str, Any]:

@@ -131,6 +131,7 @@ class TokenCoder(RowCoder, Tables):
             "vocab": self.embedded or len(tokenizer),
             "unknown": tokenizer.specials.unknown,
             "end": tokenizer.specials.end,
+            "alone": tokenizer.frame.alone,
             "max_length": self.positions or self.reach,
         }
 

@@ -188,3 +188,32 @@ def test_copied_weights_in_half_precision_are_near(tmp_path: Path) -> None:
     naive = theirs.to(torch.bfloat16)(**ASKED).last_hidden_state
     off = (ours(PADDED)[MASK] - wanted[MASK]).abs().max()
     assert off <= 2 * (naive[MASK] - wanted[MASK]).abs().max()
+
+
+V1 = {"hidden_dropout_prob": 0.1, "attention_probs_dropout_prob": 0.1}
+"""What the first version's folders say beside their GELU."""
+
+
+@pytest.mark.parametrize(
+    ("said", "ours_says"), [("gelu", "gelu"), ("gelu_new", "gelu_tanh"), ("gelu_fast", "gelu_tanh")]
+)
+def test_the_gelu_of_a_folder_is_the_one_that_it_says(
+    said: str, ours_says: str, tmp_path: Path
+) -> None:
+    """Folders of version 1 may say the exact function, those of version 2 the approximation."""
+    kind = transformers.AlbertModel
+    theirs = random_network(kind, config(hidden_act=said, **V1), spread=0.8)
+    ours = loaded(theirs, tmp_path)
+    assert ours.config.activation == ours_says and ours.config.dropout == 0.1
+    wanted = theirs(**ASKED).last_hidden_state
+    near_where_real(ours(PADDED), wanted, "states")
+    path = tmp_path / "config.json"
+    other = "gelu_new" if said == "gelu" else "gelu"
+    path.write_text(path.read_text().replace(f'"{said}"', f'"{other}"'))
+    off = (regard.load(tmp_path)(PADDED)[MASK] - wanted[MASK]).detach().abs().max()
+    assert float(off) > 1e-4, "the test could not tell one function from the other"
+
+
+def test_the_first_version_of_our_sizes_has_the_authors_gelu() -> None:
+    for size in (albert.base_v1, albert.large_v1, albert.xlarge_v1, albert.xxlarge_v1):
+        assert size().activation == "gelu_tanh"

@@ -1,6 +1,7 @@
 """XLNet is Hugging Face's, in every option that theirs has and in both streams."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -211,6 +212,58 @@ def test_rows_that_run_backward_are_theirs(tmp_path: Path) -> None:
     near(ours.read(source, given).states, theirs(LONG, **asked).last_hidden_state, "queries")
 
 
+def test_a_network_of_rows_that_run_backward_is_theirs(tmp_path: Path) -> None:
+    theirs = random_network(transformers.XLNetModel, config(bi_data=True))
+    ours = loaded(theirs, tmp_path / "theirs")
+    assert ours.config.backward_half
+    source = Sequences(LONG)
+    wanted = theirs(LONG).last_hidden_state
+    near(ours(source), wanted, "rows")
+    asked = theirs_asked(before(ORDER), PLACES)
+    found = ours.read(source, Given(PLACES, before(ORDER))).states
+    near(found, theirs(LONG, **asked).last_hidden_state, "queries")
+    packed = Packed.of(source)
+    near(unpacked(ours(packed), packed), wanted, "packed")
+    # What is said in the call counts, and a row alone runs forward.
+    forward = Given(backward=torch.zeros(2, dtype=torch.bool))
+    plain = regard.load(tmp_path / "theirs")
+    plain.config = replace(plain.config, backward_half=False)
+    near(ours.read(source, forward).states, plain(source), "said")
+    near(ours(Sequences(LONG[:1])), plain(Sequences(LONG[:1])), "alone")
+    regard.save(ours, tmp_path / "ours")
+    assert transformers.AutoConfig.from_pretrained(tmp_path / "ours").bi_data
+
+
+@pytest.mark.parametrize("said", [True, False])
+def test_biases_are_those_of_each_layer_whatever_is_said_of_their_tie(
+    said: bool, tmp_path: Path
+) -> None:
+    theirs = random_network(transformers.XLNetModel, config())
+    theirs.save_pretrained(tmp_path)
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"untie_r": said}))
+    ours = regard.load(tmp_path)
+    near(ours(Sequences(LONG)), theirs(LONG).last_hidden_state, "states")
+    biases = [block.attention.content_bias for block in ours.blocks]
+    assert not torch.equal(*biases)
+
+
+@pytest.mark.parametrize("segments", [None, SEGMENTS], ids=["none", "two"])
+def test_a_token_of_its_own_segment_is_theirs_of_another_number(
+    segments: Any, tmp_path: Path
+) -> None:
+    theirs = random_network(transformers.XLNetModel, config())
+    ours = loaded(theirs, tmp_path)
+    ours.config = replace(ours.config, alone=(2, 11))
+    kinds = torch.zeros_like(PADDED.ids) if segments is None else segments
+    kinds = kinds.masked_fill(torch.isin(PADDED.ids, torch.tensor([2, 11])), 2)
+    wanted = theirs(**ASKED, token_type_ids=kinds).last_hidden_state
+    source = Sequences(PADDED.ids, PADDED.counts, segments)
+    near_where_real(ours(source), wanted, "states")
+    packed = Packed.of(source)
+    near(unpacked(ours(packed), packed), ours(source), "packed")
+
+
 HEADS = {
     "XLNetForSequenceClassification": ({}, {"summary_type": "first"}, {"summary_type": "cls_index"},
                                        {"summary_use_proj": False}, {"summary_activation": ""},
@@ -264,7 +317,7 @@ def test_spans_are_theirs(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("bi_data", True), ("untie_r", False), ("d_head", 5), ("summary_type", "attn")],
+    [("d_head", 5), ("summary_type", "attn")],
 )
 def test_what_is_not_computed_is_refused(key: str, value: Any, tmp_path: Path) -> None:
     kind = transformers.XLNetForSequenceClassification

@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from regard.positions import Llama3, RoPE, Scaling, YaRN
+from regard.positions import Llama3, RoPE, YaRN
+from regard.positions.rope import Scaling
 
 WIDTH = 64
 BASES = [100.0, 10_000.0, 500_000.0]

@@ -139,7 +139,7 @@ class TaskRow:
         name, choices = self.network
         kind = model_class(name)
         torch.manual_seed(0)
-        known = {size: sizes[size] for size in kind.config_type.from_data}
+        known = {size: sizes[size] for size in kind.config_type.from_data if size in sizes}
         return kind(kind.config_type.from_entries(choices | known))
 
     def made(self, folder: Path, settings: Any = None, **more: Any) -> Any:

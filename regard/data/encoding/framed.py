@@ -19,6 +19,9 @@ class Frame:
 
     A pair is read as `before left between right behind`, a single text as `before text behind`.
 
+    Args:
+        alone: those that are of a segment of their own, neither of the texts', as XLNet's `<cls>`.
+
     >>> Frame((101,), (102,), (102,)).size
     2
     """
@@ -26,6 +29,7 @@ class Frame:
     before: tuple[int, ...] = ()
     between: tuple[int, ...] = ()
     behind: tuple[int, ...] = ()
+    alone: tuple[int, ...] = ()
 
     @classmethod
     def of(cls, inner: Any) -> "Frame":
@@ -38,7 +42,15 @@ class Frame:
             return cls()
         first, second = texts
         around = (runs[:first], runs[first + 1 : second], runs[second + 1 :])
-        return cls(*(tuple(n for _, run in some for n in run) for some in around))
+        before, between, behind = (tuple(n for _, run in some for n in run) for some in around)
+        kinds = list(zip(encoding.ids, encoding.type_ids, strict=True))
+        known = {
+            kind
+            for (_, kind), mark in zip(kinds, encoding.special_tokens_mask, strict=True)
+            if not mark
+        }
+        alone = tuple(dict.fromkeys(n for n, kind in kinds if kind not in known))
+        return cls(before, between, behind, alone)
 
     @property
     def single(self) -> tuple[tuple[int, ...], tuple[int, ...]]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from regard._io.extra import extra
 from regard._io.files import read_file, read_json, write_whole
@@ -34,6 +35,8 @@ LETTERS, SLACK = 16, 1000
 
 _SPACE = re.compile(r"\s")
 
+ALONE = 2
+"""The segment of tokens that belong to neither of two texts, 0 and 1."""
 ENCODED_AT_ONCE = 1000
 """Texts that are encoded at a time."""
 
@@ -184,7 +187,11 @@ class Tokenizer:
         ['[CLS]', 'low', '[SEP]']
         """
         rows = Framed(self, *self.frame.single).encode(texts, longest)
-        return Sequences.of([row.tolist() for row in rows], self.pad)
+        found = Sequences.of([row.tolist() for row in rows], self.pad)
+        if not self.frame.alone:
+            return found
+        alone = torch.isin(found.ids, torch.tensor(self.frame.alone))
+        return Sequences(found.ids, found.lengths, ALONE * alone.long())
 
     @cached_property
     def begins_word(self) -> np.ndarray:

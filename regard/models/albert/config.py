@@ -197,7 +197,11 @@ def xxlarge(vocab: int = 30_000, **changes: Any) -> AlbertConfig:
 
 
 def base_v1(vocab: int = 30_000, **changes: Any) -> AlbertConfig:
-    """The base model in its first version."""
+    """The base model in its first version.
+
+    The authors' code has the approximation of GELU in both versions. A folder that says `gelu` is
+    computed with the exact function all the same, as `transformers` does.
+    """
     return _with_dropout(base(vocab), changes)
 
 

@@ -25,7 +25,8 @@ from regard.models.attention import Attends, maker, named
 from regard.models.continuing import texts
 from regard.models.first_weights import start_normal
 from regard.models.llama.config import LlamaConfig
-from regard.positions import RoPE, Scaling
+from regard.positions import RoPE
+from regard.positions.rope import Scaling
 from regard.sequences import Packed, Sequences
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
-from regard.config import Between, Config, Count, LargeCount, Positive, Share
+from regard.config import Between, Config, Count, LargeCount, Positive, Share, Token
 from regard.layers import ActivationName
 from regard.models.attention import Parts
 from regard.parts import Dims
@@ -32,6 +32,9 @@ class XLNetConfig(Config):
         clamp_length: distances beyond it count as it; None for no such length.
         memory_length: how many states are remembered; all of them if None.
         reuse_length: of a segment only so many, its first ones; all of them if None.
+        backward_half: the second half of the rows of a batch runs from right to left where nothing
+            else is said, as in the published training.
+        alone: tokens that are of a segment of their own, whatever is said of segments: `<cls>`.
 
     Raises `ValueError` for one out of bounds and values that do not fit together.
 
@@ -40,7 +43,8 @@ class XLNetConfig(Config):
     """
 
     tag = "xlnet"
-    from_data: ClassVar[tuple[str, ...]] = ("vocab",)
+    segments: ClassVar[int] = 3
+    from_data: ClassVar[tuple[str, ...]] = ("vocab", "alone")
 
     vocab: LargeCount
     embed_dim: Count = 768
@@ -57,6 +61,8 @@ class XLNetConfig(Config):
     clamp_length: LargeCount | None = None
     memory_length: LargeCount | None = 512
     reuse_length: LargeCount | None = None
+    backward_half: bool = False
+    alone: tuple[Token, ...] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -106,7 +112,7 @@ class XLNetClassifierConfig(XLNetConfig):
     """
 
     tag = "xlnet_classifier"
-    from_data: ClassVar[tuple[str, ...]] = ("vocab", "classes", "labels")
+    from_data: ClassVar[tuple[str, ...]] = ("vocab", "classes", "labels", "alone")
 
     classes: Count
     labels: tuple[str, ...] = ()
@@ -126,7 +132,7 @@ class XLNetTaggerConfig(XLNetConfig):
     """
 
     tag = "xlnet_tagger"
-    from_data: ClassVar[tuple[str, ...]] = ("vocab", "classes", "labels")
+    from_data: ClassVar[tuple[str, ...]] = ("vocab", "classes", "labels", "alone")
     output_dropout: ClassVar[float] = 0.0
 
     classes: Count

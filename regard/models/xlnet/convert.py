@@ -105,6 +105,7 @@ WORDS = (
     Limit("clamp_len", "clamp_length", -1, none=-1),
     Limit("mem_len", "memory_length", 512),
     Limit("reuse_len", "reuse_length", None),
+    Word("bi_data", "backward_half", False),
 )
 SUMMARY = (
     CountOfLabels(),
@@ -181,15 +182,15 @@ FAMILY = Family(
     rules=rules,
     prefix="transformer.",
     only={
-        # Which rows run backward is a matter of the call: `Given(backward=...)`.
-        "bi_data": (False,),
-        "untie_r": (True,),
         "summary_proj_to_labels": (False,),
         "summary_first_dropout": (0, 0.0),
     },
     heads=("lm_loss.", "sequence_summary.", "logits_proj.", "classifier.", "qa_outputs.",
            "start_logits.", "end_logits.", "answer_class."),
+    beside=frozenset({"alone"}),
+    # Every layer has its biases in the files, also where untie_r says that all had the same.
     ignored=frozenset({
+        "untie_r",
         "d_head", "tie_word_embeddings", "start_n_top", "end_n_top", "summary_type",
         "summary_use_proj", "summary_activation", "summary_last_dropout", "max_position_embeddings",
     }),

@@ -41,6 +41,8 @@ class Given:
 
 
 NOTHING = Given()
+ALONE = -1
+"""The segment of tokens that have one of their own, which no text has."""
 
 
 def in_order(order: Int[Tensor, "batch len"]) -> Given:
@@ -213,13 +215,13 @@ class XLNet(nn.Module):
             _require_fit(past, source, len(self.blocks), self.config.embed_dim)
         present = source.rows(source.ids).shape[1]
         length = present if past is None else present + past.length
-        dtype = self.tokens.weight
-        distances = self.dropout(self.distances(present, length, dtype, given.backward is not None))
+        dtype, backward = self.tokens.weight, self._backward(source, given)
+        distances = self.dropout(self.distances(present, length, dtype, backward is not None))
         packed = source if isinstance(source, Packed) else None
         rules = {"causal": self.config.causal, "same_length": self.config.same_length}
         mask = content_mask(source, past, given.permitted, **rules)
-        differs = _differs(source, length - present)
-        content = Pairs(present, mask, None, differs, given.backward, packed)
+        differs = _differs(source, length - present, self.config.alone)
+        content = Pairs(present, mask, None, differs, backward, packed)
         if given.places is None:
             return Streams(distances, content, None, packed)
         places = given.places.clamp(min=0)
@@ -227,8 +229,15 @@ class XLNet(nn.Module):
         if differs is not None:
             index = rearrange(places, "batch n -> batch n 1").expand(-1, -1, length)
             differs = differs.gather(1, index)
-        query = Pairs(present, mask, places, differs, given.backward)
+        query = Pairs(present, mask, places, differs, backward)
         return Streams(distances, content, query, packed)
+
+    def _backward(self, source: Sequences | Packed, given: Given) -> Tensor | None:
+        """Which rows run from right to left."""
+        if given.backward is not None or not self.config.backward_half:
+            return given.backward
+        rows = len(source)
+        return torch.arange(rows, device=source.device) >= (rows + 1) // 2
 
 
 def _block(config: XLNetConfig, attend: Any) -> TwoStreamBlock:
@@ -240,11 +249,14 @@ def _block(config: XLNetConfig, attend: Any) -> TwoStreamBlock:
     )
 
 
-def _differs(source: Sequences | Packed, past: int) -> Tensor | None:
+def _differs(source: Sequences | Packed, past: int, alone: tuple[int, ...]) -> Tensor | None:
     """Whether query and key are of different segments; the memory is of segment 0."""
-    if source.segments is None:
+    if source.segments is None and not alone:
         return None
-    rows = source.rows(source.segments)
+    rows = source.rows(torch.zeros_like(source.ids) if source.segments is None else source.segments)
+    if alone:
+        own = torch.isin(source.rows(source.ids), source.ids.new_tensor(alone))
+        rows = rows.masked_fill(own, ALONE)
     known = torch.cat([rows.new_zeros(len(rows), past), rows], dim=1)
     return rearrange(rows, "batch q -> batch q 1") != rearrange(known, "batch k -> batch 1 k")
 
