@@ -17,6 +17,7 @@ _interpreters = torch._C._functorch.peek_interpreter_stack
 _dispatch_modes = torch._C._len_torch_dispatch_stack
 _any_autocast = torch._C._is_any_autocast_enabled
 _is_tracing = torch._C._is_tracing
+_is_several = torch._C._functorch.is_legacy_batchedtensor
 _PLAIN = (Tensor, torch.nn.Parameter)
 
 
@@ -47,6 +48,11 @@ def is_ordinary() -> bool:
 def can_look_at(tensor: Tensor) -> bool:
     """Whether the numbers of a tensor can be had without waiting for a device."""
     return not is_traced() and type(tensor) in _PLAIN and tensor.device.type == "cpu"
+
+
+def is_several(gradient: Tensor) -> bool:
+    """Whether a gradient is several at once, as `autograd.grad(is_grads_batched=True)` has it."""
+    return bool(_is_several(gradient))
 
 
 def surely(condition: Any) -> bool:

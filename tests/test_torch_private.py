@@ -171,3 +171,12 @@ def test_hooks_are_removed_by_their_numbers() -> None:
         del hooks[next(iter(hooks))]
     layer(torch.ones(2))
     assert len(seen) == 2
+
+
+def test_several_gradients_at_once_are_told_from_one() -> None:
+    x, told = torch.ones(3, requires_grad=True), []
+    y = 2 * x
+    y.register_hook(lambda gradient: told.append(private.is_several(gradient)))
+    torch.autograd.grad(y, x, torch.ones(3), retain_graph=True)
+    torch.autograd.grad(y, x, torch.eye(3), is_grads_batched=True)
+    assert told == [False, True]

@@ -88,7 +88,7 @@ def remember(form: Form, call: Call, backend: str) -> None:
     if prepared is not None and call.mask is None:
         kernel = prepared
     elif prepared is not None and call.query.device.type == "cpu":  # elsewhere looking would wait
-        kernel = _sanitize.guarded(prepared)
+        kernel = _sanitize.guarded(prepared) if _sanitize.leaves_none_out(call) else None
     _keep(_KNOWN, form, Known(backend, kernel))
 
 

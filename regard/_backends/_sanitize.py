@@ -11,6 +11,9 @@ them in:
 On another device asking would wait for it, and under a transform nothing can be asked. There the
 first two are always done, by arithmetic on the device. In a compiled graph only padding is set to
 zero, so that the graph stays what SDPA's would be.
+
+The other way round, a gradient that comes to a query that may see no key must not reach the keys
+and values: there, too, 0 · NaN is NaN (`_unanswered`, `_stilled`).
 """
 
 import math
@@ -25,9 +28,9 @@ from regard._backends._derivatives import refuse_second
 from regard._backends._plan import BACKENDS, choose
 from regard._backends._reach import sees_any
 from regard._backends._structure import conjuncts
-from regard._torch_private import can_look_at
+from regard._torch_private import can_look_at, is_several, surely
 from regard.errors import UnsupportedByBackend
-from regard.masks import Padding
+from regard.masks import Block, Causal, Padding, SlidingWindow
 
 Serve = Callable[[Call], Tensor]
 
@@ -74,12 +77,12 @@ def guard(call: Call, serve: Serve, serve_hidden: Serve | None = None) -> Tensor
     if call.query.is_meta:
         return serve(call)
     if not can_look_at(call.query):
-        clean, reached = sanitized(without_padding(call))
-        return _marked(serve(clean), reached)
+        clean, reached, alive = sanitized(without_padding(call))
+        return _marked(_stilled(serve(clean), alive), reached)
     if all_finite(call):
-        return serve(call)
-    clean, reached = sanitized(call)
-    return _marked((serve_hidden or serve)(clean), reached)
+        return _unanswered(serve(call), call)
+    clean, reached, alive = sanitized(call)
+    return _marked(_stilled((serve_hidden or serve)(clean), alive), reached)
 
 
 def guarded(kernel: Kernel) -> Kernel:
@@ -108,8 +111,11 @@ def _are_finite(*tensors: Tensor) -> bool:
     return True
 
 
-def sanitized(call: Call) -> tuple[Call, Tensor]:
-    """The call without what its mask hides, and `[B, H, Q]` of the queries non-finites do reach."""
+def sanitized(call: Call) -> tuple[Call, Tensor, Tensor]:
+    """The call without what its mask hides, and `[B, H, Q]` twice.
+
+    These are the queries that non-finites do reach, and those that may see a key.
+    """
     bad_query, bad_key, bad_value = (
         ~tensor.detach().isfinite().all(-1) for tensor in (call.query, call.key, call.value)
     )
@@ -123,7 +129,58 @@ def sanitized(call: Call) -> tuple[Call, Tensor]:
         key=_without(call.key, unseen),
         value=_without(call.value, unseen),
     )
-    return clean, reached | (bad_query & alive)
+    return clean, reached | (bad_query & alive), alive
+
+
+def all_see(call: Call) -> bool:
+    """Whether every query may see a key, as far as that is known without asking for all pairs."""
+    own = all(type(part) in (Causal, SlidingWindow, Block) for part in conjuncts(call.mask))
+    if own and call.offset_is_shared and surely(call.q_offset >= 0):
+        return surely(call.q_offset + call.q_len <= call.k_len)  # each has a key at its own place
+    return False
+
+
+def leaves_none_out(call: Call) -> bool:
+    """Whether every query may see a key, for masks that are the same in every call of a form."""
+    return all_see(call) or bool(_alive(call).all())
+
+
+def _alive(call: Call) -> Tensor:
+    """Which queries `[B, H, Q]` may see a key."""
+    shape = (call.query.shape[0], call.query.shape[1], call.k_len)
+    return sees_any(call, torch.zeros(shape, dtype=torch.bool, device=call.query.device))[1]
+
+
+def _stilled(output: Tensor, alive: Tensor) -> Tensor:
+    """The same output, which hands on no gradient of queries that may see no key."""
+    if not torch.is_grad_enabled():
+        return output
+    return torch.where(alive.unsqueeze(-1), output, output.detach())
+
+
+def _unanswered(output: Tensor, call: Call) -> Tensor:
+    """The same output; where its gradient is not finite, none of queries that may see no key.
+
+    That is found out in the backward pass, from the mask alone: nothing else is kept for it.
+    """
+    if not output.requires_grad or all_see(call):
+        return output
+    shell = call.where(**{name: _shell(getattr(call, name)) for name in ("query", "key", "value")})
+
+    def still(gradient: Tensor | None) -> Tensor | None:
+        if gradient is None:  # where none was defined, as a check of second derivatives asks
+            return None
+        if can_look_at(gradient) and not is_several(gradient) and _are_finite(gradient):
+            return None
+        return gradient.masked_fill(~_alive(shell).unsqueeze(-1), 0)
+
+    output.register_hook(still)
+    return output
+
+
+def _shell(tensor: Tensor) -> Tensor:
+    """A tensor of this form that holds one number."""
+    return tensor.detach().new_zeros(()).expand(tensor.shape)
 
 
 def without_padding(call: Call) -> Call:

@@ -22,7 +22,7 @@ def run(call: Call, heads: Chosen, rows: Chosen) -> Tensor:
     is_plain = call.mask is None or call.query.is_meta or torch.compiler.is_compiling()
     if is_plain or (can_look_at(call.query) and _sanitize.all_finite(call)):
         return _weigh(call, head, row).to(call.query.dtype)
-    call, reached = _sanitize.sanitized(call)
+    call, reached, _ = _sanitize.sanitized(call)
     reached = _of(reached, head, row).unsqueeze(-1)
     return _weigh(call, head, row).masked_fill(reached, torch.nan).to(call.query.dtype)
 
