@@ -165,22 +165,23 @@ def _unanswered(output: Tensor, call: Call) -> Tensor:
     """
     if not output.requires_grad or all_see(call):
         return output
-    shell = call.where(**{name: _shell(getattr(call, name)) for name in ("query", "key", "value")})
+    forms = [(x.shape, x.dtype, x.device) for x in (call.query, call.key, call.value)]
+    score, score_mod, mask, normalizer = call.score, call.score_mod, call.mask, call.normalizer
+    offset = call.q_offset
 
     def still(gradient: Tensor | None) -> Tensor | None:
         if gradient is None:  # where none was defined, as a check of second derivatives asks
             return None
         if can_look_at(gradient) and not is_several(gradient) and _are_finite(gradient):
             return None
+        query, key, value = (
+            torch.zeros((), dtype=kind, device=at).expand(form) for form, kind, at in forms
+        )
+        shell = Call(query, key, value, score, score_mod, mask, normalizer, 0.0, offset)
         return gradient.masked_fill(~_alive(shell).unsqueeze(-1), 0)
 
     output.register_hook(still)
     return output
-
-
-def _shell(tensor: Tensor) -> Tensor:
-    """A tensor of this form that holds one number."""
-    return tensor.detach().new_zeros(()).expand(tensor.shape)
 
 
 def without_padding(call: Call) -> Call:

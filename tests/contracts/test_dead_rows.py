@@ -188,6 +188,5 @@ def test_second_derivatives_stay_finite() -> None:
 def test_nothing_but_the_mask_is_kept_for_it() -> None:
     leaves, output = asked(MASKS["dense"], "sdpa")
     (hook,) = (output._backward_hooks or {}).values()
-    cells = [cell.cell_contents for cell in hook.__closure__]
-    (held,) = (each for each in cells if hasattr(each, "key"))
-    assert {held.key.untyped_storage().nbytes(), held.query.untyped_storage().nbytes()} == {8}
+    held = [cell.cell_contents for cell in hook.__closure__]
+    assert not any(isinstance(each, Tensor) or hasattr(each, "query") for each in held)
