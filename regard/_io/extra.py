@@ -10,6 +10,7 @@ _NEEDED_FOR = {
     "charset_normalizer": "reading a file that is not in UTF-8",
     "tokenizers": "training a tokenizer",
     "openpyxl": "reading an Excel file",
+    "PIL": "reading pictures",
     "sacrebleu": "measuring translations",
     "rouge_score": "measuring texts by ROUGE",
     "huggingface_hub": "downloading from the Hub",
@@ -19,6 +20,7 @@ _NEEDED_FOR = {
 }
 _EXTRA_OF = {
     "openpyxl": "excel",
+    "PIL": "image",
     "huggingface_hub": "hub",
     "onnx": "onnx",
     "onnxscript": "onnx",

@@ -58,6 +58,7 @@ ROLES = {
     "support": "the sentences that support the answers",
     "start": "where in the context the answers begin",
     "answers": "all right answers",
+    "image": "pictures: their bytes, or the paths of their files",
     "user": "who chose",
     "item": "what was chosen",
     "rating": "how it was liked",
@@ -66,7 +67,10 @@ ROLES = {
 }
 """The options that name the columns of a table, and what these hold."""
 
-ASKED = ("text", "left", "right", "context", "question", "user", "item", "label", "answer")
+ASKED = (
+    *("text", "left", "right", "context", "question", "image", "user", "item"),
+    *("label", "answer"),
+)
 """Those of what a trained network is asked, and of what its answers are compared with."""
 
 RESUME = (

@@ -41,11 +41,11 @@ def run(
     """
     try:
         found = Run(run)
-        sources = sources_of(texts, reading["as_text"])
-        out, force = writing["out"], writing["force"]
-        _check(sources, out, force, json, reading["compare"])
         said = {role: name for role, name in columns.items() if name}
         asker = found.asker(said, **{**reading, "encoding": reading["encoding"] or AUTO})
+        sources = sources_of(texts, reading["as_text"], asker.reads_pictures)
+        out, force = writing["out"], writing["force"]
+        _check(sources, out, force, json, reading["compare"])
         for each in sources:
             questions = each.questions(asker)
             if out:

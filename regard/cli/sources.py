@@ -8,6 +8,8 @@ from pathlib import Path
 
 from regard.data.reading.compression import PACKED
 from regard.data.reading.paths import not_there
+from regard.data.reading.picture_folders import pictures_in
+from regard.data.reading.pictures import is_picture_file, is_picture_name
 from regard.data.reading.tables import ENDINGS
 from regard.run.questions import Asker, Questions
 
@@ -43,11 +45,12 @@ class Source:
         return asker.of_stream(sys.stdin.buffer, STANDARD_INPUT)
 
 
-def sources_of(words: Sequence[str], as_text: bool) -> list[Source]:
+def sources_of(words: Sequence[str], as_text: bool, pictures: bool = False) -> list[Source]:
     """The texts, files and standard input (`-`) that words stand for, in their order.
 
     Raises `ValueError` for a folder, for a file that does not exist, and for a word that is no
-    text; `as_text` all words but `-` are texts.
+    text; `as_text` all words but `-` are texts. Where `pictures` are asked, the path of one stands
+    for it, and that of a folder for all that are in it.
 
     >>> sources_of(["so far", "so good"], False)
     [Source(name='2 texts', texts=('so far', 'so good'), path=None)]
@@ -55,6 +58,9 @@ def sources_of(words: Sequence[str], as_text: bool) -> list[Source]:
     found: list[Source] = []
     typed: list[str] = []
     for number, word in enumerate(words, 1):
+        if pictures and (shown := _pictures(word)):
+            typed += shown
+            continue
         path = None if as_text else _file(word)
         if path or word == "-":
             found += _texts(typed)
@@ -64,6 +70,24 @@ def sources_of(words: Sequence[str], as_text: bool) -> list[Source]:
             _require_text(word, number)
             typed.append(word)
     return [*found, *_texts(typed)]
+
+
+def _pictures(word: str) -> list[str]:
+    """The pictures that a word names; none where it is a table of them, or standard input.
+
+    Raises `ValueError` for a folder without any, and for what is not there.
+    """
+    path = Path(os.path.expanduser(word))
+    if word == "-" or is_picture_file(path) or is_picture_name(word):
+        return [] if word == "-" else [word]
+    if path.is_dir():
+        found = [str(each) for each in pictures_in(path)]
+        if not found:
+            raise ValueError(f"{word} is a folder without a picture in it")
+        return found
+    if not path.exists():
+        raise ValueError(f"{not_there(path)}; name pictures, their folder, or a table of them")
+    return []
 
 
 def _texts(typed: Sequence[str]) -> list[Source]:

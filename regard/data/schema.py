@@ -14,9 +14,10 @@ Cell = str | bytes | float
 
 
 class ColumnKind(Enum):
-    """What the cells of a column are; all but `FLOAT` and `BYTES` are kept as they are written.
+    """What the cells of a column are; most are kept as they are written, and not `FLOAT`.
 
-    `TEXT`, `LABEL` (one of a few) and `BYTES`: a row with an empty one is left out and counted.
+    `TEXT`, `LABEL` (one of a few), `BYTES` and `IMAGE` (the name and the bytes of a picture): a row
+    with an empty one is left out and counted.
     `NAME` (of a user, an item), `NUMBER` and `TIME` (seconds, or a date by ISO 8601): one that is
     empty or cannot be read is refused with its place. `FLOAT` is kept as a number. `LIST` holds
     several short values, such as labels or the words of a sentence, with tabs between them.
@@ -30,6 +31,7 @@ class ColumnKind(Enum):
     FLOAT = "float"
     LIST = "list"
     BYTES = "bytes"
+    IMAGE = "image"
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ class Column:
         """The cell of a row that has none."""
         if self.kind is ColumnKind.FLOAT:
             return nan
-        return b"" if self.kind is ColumnKind.BYTES else ""
+        return b"" if self.kind in (ColumnKind.BYTES, ColumnKind.IMAGE) else ""
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,7 @@ class Schema:
         parallel: two files side by side whose lines belong together; languages name their endings,
             or the two columns of a table.
         label_files: files, or folders of files, that each hold texts of one label.
+        picture_folders: folders of pictures that each hold those of one label.
         inferred: data may be read as this without being asked to; False where data cannot tell it
             from another task's.
         babi: stories in the format of bAbI: story, question, answer, support.
@@ -142,6 +145,7 @@ class Schema:
     running_text: bool = False
     parallel: bool = False
     label_files: bool = False
+    picture_folders: bool = False
     inferred: bool = True
     babi: bool = False
     item_file: str = ""
@@ -203,7 +207,10 @@ class Schema:
         optional = [column.optional for column in self.columns]
         twice = [name for name, count in Counter(names).items() if count > 1]
         kinds = [column.kind for column in self.columns]
-        wanted = {"running_text": 1, "any_two": 2, "parallel": 2, "label_files": 2, "babi": 4}
+        wanted = {
+            **{"running_text": 1, "any_two": 2, "parallel": 2},
+            **{"label_files": 2, "picture_folders": 2, "babi": 4},
+        }
         faults = [
             f"has {len(names)} columns, and with {flag}=True it needs {count}"
             for flag, count in wanted.items()
@@ -220,6 +227,9 @@ class Schema:
             "has more than one column of labels": kinds.count(ColumnKind.LABEL) > 1,
             "has label_files=True, and its second column is no label": (
                 self.label_files and self.label != 1
+            ),
+            "has picture_folders=True, and its columns are no pictures and labels": (
+                self.picture_folders and (kinds[0] is not ColumnKind.IMAGE or self.label != 1)
             ),
             "holds out the end of a text, and has running_text=False": (
                 isinstance(self.hold_out, AtEnd) and not self.running_text

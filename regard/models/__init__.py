@@ -25,6 +25,7 @@ MODELS = {
     "albert_pretraining": "regard.models.albert:AlbertPretraining",
     "vit": "regard.models.vit:ViT",
     "vit_classifier": "regard.models.vit:ViTClassifier",
+    "resnet": "regard.models.resnet:ResNet",
     "gpt": "regard.models.gpt:Gpt",
     "gpt_classifier": "regard.models.gpt:GptClassifier",
     "gpt_tagger": "regard.models.gpt:GptTagger",

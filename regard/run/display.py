@@ -107,7 +107,7 @@ def progress_line(progress: Progress, scores: Mapping[str, float]) -> str:
         minutes, seconds = divmod(round(progress.seconds_left), 60)
         left = f"{minutes}:{seconds:02}"
     shown = f"valid: {metrics_line(scores)}  " if scores else ""
-    pace = f"{progress.tokens_per_second:,.0f} tokens/s"
+    pace = f"{progress.tokens_per_second:,.0f} {progress.unit}/s"
     return f"loss {progress.loss:.4f}  {shown}{pace}  {left} left"
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from regard._io.faults import sentence
 from regard.data.reading.corpus import Corpus
-from regard.data.reading.row_check import LACKING
+from regard.data.reading.row_check import rows_without
 from regard.data.reading.text_encoding import AUTO
 from regard.errors import UsageError
 from regard.run.merging import read_corpus
@@ -122,7 +122,7 @@ def _left_out(corpus: Corpus | None, judged: int) -> tuple[str, ...]:
     if corpus is None:
         return ()
     names = sorted(column.name for column in corpus.schema.columns)
-    left_out = {name: corpus.left_out.get(LACKING.format(name), 0) for name in names}
+    left_out = {name: corpus.left_out.get(rows_without(name), 0) for name in names}
     total = judged + sum(left_out.values())
     return tuple(
         f"{number:,} of {total:,} rows have no {name} and are not judged"

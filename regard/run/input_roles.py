@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from regard.data.reading.cells import Bound, Converted, converter
@@ -48,7 +49,8 @@ class CellRoles(InputRoles):
     def of_table(self, table: Table, where: str) -> tuple[RowInput, tuple[str, ...]]:
         """By the names in training, by what the caller said, else by names and contents."""
         roles, notes = input_bounds(table, where, self.schema, self.columns)
-        makers = [RoleCell(role, bound) for role, bound in roles]
+        folder = table.path.parent if table.path else Path()
+        makers = [RoleCell(role, bound, folder) for role, bound in roles]
         return lambda row: _input(makers, row), notes
 
     def of_object(self, values: Mapping[str, Any], where: str) -> RowInput | None:
@@ -70,9 +72,9 @@ class CellRoles(InputRoles):
 class RoleCell:
     """The cell of a role in a row."""
 
-    def __init__(self, role: Column, bound: Bound) -> None:
+    def __init__(self, role: Column, bound: Bound, folder: Path = Path()) -> None:
         self._names = bound.columns
-        self._convert: Converted = converter(role, bound)
+        self._convert: Converted = converter(role, bound, folder)
 
     def __call__(self, row: EveryRow) -> Cell:
         return self._convert([row.values.get(name) for name in self._names], row.where)
@@ -80,7 +82,7 @@ class RoleCell:
 
 def _input(makers: Sequence[RoleCell], row: EveryRow) -> Any:
     cells = [cell(row) for cell in makers]
-    if not any(str(cell).strip() for cell in cells):
+    if not any(cell if isinstance(cell, bytes) else str(cell).strip() for cell in cells):
         return None
     return cells[0] if len(cells) == 1 else tuple(cells)
 

@@ -19,7 +19,7 @@ from regard.data.reading.lines import MAX_LINE_BYTES, Line, every_line
 from regard.data.reading.paths import not_there
 from regard.data.reading.tables import Table
 from regard.data.reading.text_encoding import AUTO, check_encoding
-from regard.data.schema import Cell, Schema
+from regard.data.schema import Cell, ColumnKind, Schema
 from regard.run.input_roles import InputRoles, RoleCell, RowInput
 from regard.tasks.predictor import Predictor
 
@@ -106,6 +106,11 @@ class Asker:
 
     def __post_init__(self) -> None:
         check_encoding(self.encoding)
+
+    @property
+    def reads_pictures(self) -> bool:
+        """Whether what is asked is a picture, which the path of its file stands for."""
+        return self.schema.inputs[0].kind is ColumnKind.IMAGE
 
     def of_file(self, path: Path) -> Questions:
         """The rows of a file; raises `ValueError` for one that cannot be read or is not there."""

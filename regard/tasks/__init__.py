@@ -14,6 +14,7 @@ TASKS = {
     "classify": "regard.tasks.classify:Classify",
     "regress": "regard.tasks.regress:Regress",
     "multilabel": "regard.tasks.multilabel:Multilabel",
+    "image_classify": "regard.tasks.image_classify:ImageClassify",
     "tag": "regard.tasks.tag:Tag",
     "match": "regard.tasks.match:Match",
     "similarity": "regard.tasks.similarity:Similarity",

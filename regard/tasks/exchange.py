@@ -28,12 +28,14 @@ def save_model(
     weights: Mapping[str, Tensor] | None,
     about: Mapping[str, Any],
     others: Sequence[str],
+    asked: str = '"a text"',
 ) -> None:
     """Write a network's part of the layout; the files `others` are there already.
 
     Args:
         weights: whole tensors to write in place of the network's own, which may be sharded.
         about: what `task.json` says; `task` names the task.
+        asked: an input, as it is typed.
     """
     write_weights(model, folder / WEIGHTS, weights)
     if isinstance(getattr(model, "config", None), Config):
@@ -43,7 +45,7 @@ def save_model(
         write_whole(folder / CONFIG, json.dumps(own).encode())
     text = json.dumps(about, indent=2, ensure_ascii=False) + "\n"
     write_whole(folder / TASK, text.encode())
-    write_whole(folder / README, _card(model, about).encode())
+    write_whole(folder / README, _card(model, about, asked).encode())
     write_manifest(folder, [CONFIG, WEIGHTS, TASK, README, *others])
 
 
@@ -99,7 +101,7 @@ def said(
         raise ValueError(f"{folder / TASK}: {error}; copy the whole run folder again") from None
 
 
-def _card(model: Any, about: Mapping[str, Any]) -> str:
+def _card(model: Any, about: Mapping[str, Any], asked: str) -> str:
     count = sum(p.numel() for p in model.parameters())
     lines = [f"- {key}: {value}" for key, value in about.items()]
     return "\n".join(
@@ -109,7 +111,7 @@ def _card(model: Any, about: Mapping[str, Any]) -> str:
             f"{count:,} parameters, trained with regard. Ask it:",
             "",
             "```sh",
-            'regard predict . "a text"',
+            f"regard predict . {asked}",
             "```",
             "",
             *lines,

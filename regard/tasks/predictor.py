@@ -88,6 +88,8 @@ class Predictor(ABC):
 
     task: ClassVar[str]
     """The name of the task, as `task.json` says it."""
+    asked: ClassVar[str] = '"a text"'
+    """An input, as it is typed on a command line."""
 
     def __init__(self, model: Any, coder: Any) -> None:
         self.model, self.coder = model, coder
@@ -122,7 +124,7 @@ class Predictor(ABC):
         """Write the model folder, with these weights or the network's own."""
         others = self.coder.save(folder)
         about = {"task": self.task, **self.coder.entries()}
-        save_model(folder, self.model, weights, about, others)
+        save_model(folder, self.model, weights, about, others, self.asked)
 
     @classmethod
     def load(

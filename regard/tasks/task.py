@@ -92,6 +92,8 @@ class Task(ABC):
     """The columns it reads; None for one that reads no data."""
     settings_type: ClassVar[type[Config]]
     predictor_type: ClassVar[type[Predictor]]
+    unit: ClassVar[str] = "tokens"
+    """What batches count as their tokens."""
     evaluates_training_part: ClassVar[bool] = False
     """Whether what is asked in an evaluation may be held out of the training part itself."""
 

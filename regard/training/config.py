@@ -23,14 +23,17 @@ class TrainConfig(Config):
             two.
         steps: budget of updates.
         seconds: budget of wall time, everything included; the clock never halts.
-        optimizer: `adamw`, or `muon` for the matrices inside the network and AdamW for the rest.
+        optimizer: `adamw`, `muon` for the matrices inside the network and AdamW for the rest, or
+            `sgd`, gradient descent with momentum.
         learning_rate: the greatest one.
         schedule: after the warm-up the learning rate falls to `floor` times the greatest along a
             cosine over the budget, or as 1/sqrt(step) (Vaswani et al. 2017), or stays.
         warmup: updates in which the learning rate rises; below 1, a part of the budget.
         floor: see `schedule`.
         beta2: of Adam, the decay of the squared gradients' mean.
-        weight_decay: as in AdamW, per unit of learning rate, on matrices only.
+        momentum: of `sgd`, the share of the last step that is made again.
+        weight_decay: on matrices and kernels only; as in AdamW, per unit of learning rate, and with
+            `sgd` as a part of the gradient, so that momentum counts it, too.
         clip: greatest norm of the gradient.
         accumulate: micro-batches to one update, over all processes together.
         precision: `bf16` is autocast; weights stay float32.
@@ -54,12 +57,13 @@ class TrainConfig(Config):
     least_steps: Natural = 0
     steps: Updates | None = None
     seconds: Positive | None = None
-    optimizer: Literal["adamw", "muon"] = "adamw"
+    optimizer: Literal["adamw", "muon", "sgd"] = "adamw"
     learning_rate: Positive = 3e-3
     schedule: Literal["cosine", "inverse_sqrt", "constant"] = "cosine"
     warmup: NonNegative = 0.02
     floor: Share = 0.0
     beta2: Share = 0.99
+    momentum: Share = 0.9
     weight_decay: NonNegative = 0.01
     clip: Positive = 1.0
     accumulate: Count = 1

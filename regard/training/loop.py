@@ -428,6 +428,7 @@ class Trainer:
             gradient_norm=self.gradient_norm,
             tokens_per_second=tokens / max(now - self.reported, 1e-9),
             padding=1 - tokens / padded_tokens,
+            unit=self.task.unit,
         )
         self.sums, self.reported = np.zeros(4), now
         self.writer.progress(progress)

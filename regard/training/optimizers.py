@@ -11,7 +11,7 @@ from regard.training.config import TrainConfig
 
 
 def optimizers(model: nn.Module, config: TrainConfig) -> list[Optimizer]:
-    """AdamW for all weights, or Muon for the matrices inside the network and AdamW for the rest.
+    """AdamW or SGD for all weights, or Muon for the matrices inside and AdamW for the rest.
 
     Only matrices decay: a bias or a gain has no direction in which it could grow without meaning.
     Embeddings and the output layer, whose rows belong to single tokens, are never Muon's.
@@ -35,10 +35,15 @@ def optimizers(model: nn.Module, config: TrainConfig) -> list[Optimizer]:
         {"params": [p for p in rest if p.ndim >= 2], "weight_decay": config.weight_decay},
         {"params": [p for p in rest if p.ndim < 2], "weight_decay": 0.0},
     ]
+    groups = [group for group in groups if group["params"]]
     sharded = any(isinstance(p, DTensor) for p in rest)
+    if config.optimizer == "sgd":
+        rate, momentum, foreach = config.learning_rate, config.momentum, False if sharded else None
+        fused = not sharded
+        return [torch.optim.SGD(groups, lr=rate, momentum=momentum, fused=fused, foreach=foreach)]
     found: list[Optimizer] = [
         torch.optim.AdamW(
-            [group for group in groups if group["params"]],
+            groups,
             lr=config.learning_rate,
             betas=(0.9, config.beta2),
             eps=1e-9,

@@ -88,7 +88,10 @@ _MOST = 2**53
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a run stands; loss, pace and padding are means since the last report."""
+    """Where a run stands; loss, pace and padding are means since the last report.
+
+    `unit` is what the pace counts.
+    """
 
     step: int
     epoch: float
@@ -99,6 +102,7 @@ class Progress:
     gradient_norm: float
     tokens_per_second: float
     padding: float
+    unit: str = "tokens"
 
     @property
     def seconds_left(self) -> float:

@@ -15,8 +15,7 @@ def test_the_data_of_every_task_is_told_and_nothing_is_left(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    file, text = READING[name].file or ("", "")
-    Path(file).write_text(text)
+    file = READING[name].written(Path()).name
     assert main(["train", "--data", file, "--task", name, "--dry-run"]) == 0
     said = capsys.readouterr().out
     assert said.startswith(f"read as {name} (") and "nothing was trained" in said

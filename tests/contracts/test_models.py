@@ -37,6 +37,7 @@ PROTOCOLS: dict[str, Any] = {
     "albert_pretraining": protocols.FillsIn,
     "vit": protocols.EncodesImages,
     "vit_classifier": protocols.ClassifiesImages,
+    "resnet": protocols.ClassifiesImages,
     "gpt": protocols.Encodes,
     "gpt_classifier": protocols.Classifies,
     "gpt_tagger": protocols.Tags,

@@ -230,6 +230,18 @@ def without_a_key(entries: Entries) -> str:
     return json.dumps({key: value for key, value in entries.items() if key != needed[0]})
 
 
+WIDTHS = {"resnet": "classes"}
+"""Network → a size that it has where it has no `embed_dim`."""
+
+
+def width_of(name: str) -> str:
+    return WIDTHS.get(name, "embed_dim")
+
+
+def with_width(entries: Entries, value: Any) -> str:
+    return json.dumps({**entries, width_of(entries["model_type"]): value})
+
+
 CONFIGS: dict[str, tuple[Callable[[Entries], str], str]] = {
     "no json": (lambda entries: "{", "Expecting"),
     "no entries": (lambda entries: "[]", "is not a configuration"),
@@ -239,13 +251,13 @@ CONFIGS: dict[str, tuple[Callable[[Entries], str], str]] = {
     "another type": (of_another, "'transfomer_lm', which is not known; did you mean transformer"),
     "no type": (lambda e: json.dumps({**e, "model_type": None}), "model_type is None"),
     "an unknown key": (
-        lambda e: json.dumps({**e, "embeddim": 3}),
-        "there is no embeddim in .*; did you mean embed_dim",
+        lambda e: json.dumps({**e, "x" + width_of(e["model_type"]): 3}),
+        "there is no xWIDTH in .*; did you mean WIDTH",
     ),
-    "a missing key": (without_a_key, " needs (vocab|source_vocab|items|image_size)"),
-    "a text": (lambda e: json.dumps({**e, "embed_dim": "x"}), "embed_dim must be a whole number"),
-    "nothing": (lambda e: json.dumps({**e, "embed_dim": 0}), "embed_dim must be at least 1.*got 0"),
-    "too much": (lambda e: json.dumps({**e, "embed_dim": 10**9}), "at most 65536, got 1000000000"),
+    "a missing key": (without_a_key, " needs (vocab|source_vocab|items|image_size|classes)"),
+    "a text": (lambda e: with_width(e, "x"), "WIDTH must be a whole number"),
+    "nothing": (lambda e: with_width(e, 0), "WIDTH must be at least 1.*got 0"),
+    "too much": (lambda e: with_width(e, 10**9), "at most 65536, got 1000000000"),
 }
 
 
@@ -256,7 +268,8 @@ def test_a_foreign_configuration_is_refused(
 ) -> None:
     config, weights = written(name)
     put(tmp_path, edit(json.loads(config)), weights)
-    with pytest.raises(ValueError, match=f"(?s)config.json.*: .*{why}"):
+    said = why.replace("WIDTH", width_of(name))
+    with pytest.raises(ValueError, match=f"(?s)config.json.*: .*{said}"):
         regard.load(tmp_path)
 
 
@@ -280,7 +293,7 @@ def test_weights_that_are_not_those_of_the_configuration_are_named(
 @pytest.mark.parametrize("name", MODELS)
 def test_a_network_of_other_sizes_costs_no_memory(name: str, tmp_path: Path) -> None:
     config, weights = written(name)
-    entries = json.loads(config) | {"embed_dim": 65_536}
+    entries = json.loads(config) | {width_of(name): 65_536}
     put(tmp_path, json.dumps(entries), weights)
     with pytest.raises(CheckpointMismatch):
         regard.load(tmp_path)

@@ -321,11 +321,11 @@ SQUAD = {
 }
 
 
-def test_pictures_are_said_not_to_be_read(tmp_path: Path) -> None:
+def test_pictures_are_not_read_for_a_task_of_texts(tmp_path: Path) -> None:
     entries = [{"image": {"bytes": bytes([n]), "path": "x"}, "label": n % 2} for n in range(30)]
     parquet.write_table(arrow.Table.from_pylist(entries), tmp_path / "a.parquet")
-    with pytest.raises(ValueError, match="pictures are not read yet"):
-        read(str(tmp_path / "a.parquet"))
+    with pytest.raises(ValueError, match=r"image \(pictures\).*classify is not learned from pic"):
+        read(str(tmp_path / "a.parquet"), "classify")
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,14 @@ SMALL: dict[str, dict[str, Any]] = {
     "lstm_tagger": {**RECURRENT, "batch_tokens": 128},
     "transformer_tagger": {**BLOCKS, "batch_tokens": 128},
     "attentive_reader": {**RECURRENT, "attention_dim": 5, "batch_tokens": 256, "dropout": 0.1},
+    "cifar_resnet20": {
+        **{"shape": "cifar(depth=8, width=2)", "size": 6, "short_side": 7, "batch_size": 8},
+        **{"augment": "crop_flip(padding=1)", "block": "se(reduction=1)"},
+    },
+    "cifar_vit": {
+        **{**BLOCKS, "size": 6, "short_side": 7, "patch_size": "3,3", "batch_size": 8},
+        "augment": "resized_crop",
+    },
     "lstm_regressor": {**RECURRENT, **CHARACTERS, "attention_dim": 5},
     "dan": {**RECURRENT, **CHARACTERS},
     "cnn": {"embed_dim": 8, "filters": 4, **CHARACTERS},
@@ -132,7 +140,7 @@ def data_of(name: str) -> Path | None:
 def few_rows() -> Iterator[None]:
     """Little synthetic data for the tasks that learn from that here, while it lasts."""
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("names", "facts"):
+        for name in ("names", "facts", "shapes"):
             sizes = {"train": 60, "valid": 12, "test": 12}
             patch.setitem(DATA, name, replace(DATA[name], sizes=sizes))
         yield

@@ -38,6 +38,9 @@ STORIES = Sequences.of([[4, 8, 3, 5, 6, 3, 7, 3, 9, 3, 4, 11, 3], [], [10, 3, 4,
 WRITTEN = torch.tensor([[2, 5, 4, 6], [2, 8, 8, 3], [2, 4, 5, 7]])
 OFFERED = torch.tensor([[2, 7, 5], [3, 4, 4], [11, 2, 9]])
 IMAGES = torch.arange(3 * 2 * 8 * 6, dtype=torch.float64).reshape(3, 2, 8, 6).sin()
+LARGE_IMAGES = torch.arange(3 * 2 * 34 * 37, dtype=torch.float64).reshape(3, 2, 34, 37).sin()
+"""With two places along each side of the last maps: in bfloat16 PyTorch's gradient of a strided
+kernel over maps of one place is not all written on a CPU."""
 
 BATCHES: dict[str, Batch] = {
     "transformer": (TEXTS, WRITTEN),
@@ -57,6 +60,7 @@ BATCHES: dict[str, Batch] = {
     "albert_pretraining": (TEXTS,),
     "vit": (IMAGES,),
     "vit_classifier": (IMAGES,),
+    "resnet": (LARGE_IMAGES,),
     "gpt": (TEXTS,),
     "gpt_classifier": (TEXTS,),
     "gpt_tagger": (TEXTS,),
@@ -113,6 +117,7 @@ SIZES: dict[str, dict[str, Any]] = {
     "albert_pretraining": {**_BLOCKS, "vocab": VOCAB, "token_dim": 5},
     "vit": _IMAGES,
     "vit_classifier": {**_IMAGES, "classes": 3},
+    "resnet": {"channels": 2, "classes": 3},
     "gpt": {**_BLOCKS, "vocab": VOCAB},
     "gpt_classifier": {**_BLOCKS, "vocab": VOCAB, "classes": 3},
     "gpt_tagger": {**_BLOCKS, "vocab": VOCAB, "classes": 3},
@@ -198,6 +203,12 @@ _CHOICES: dict[str, list[dict[str, Any]]] = {
         {"input_bias": False, "summary_dim": 5},
     ],
     "vit_classifier": [{}],
+    "resnet": [
+        {"shape": "cifar(depth=8, width=2)"},
+        {"shape": "cifar(depth=14, width=6, shortcut=projection)", "block": "se(reduction=1)"},
+        {"shape": "imagenet(depth=18, width=2)"},
+        {"shape": "imagenet(depth=50, width=2)"},
+    ],
     "gpt": [
         *({"activation": name} for name in get_args(ActivationName)),
         {"norm": "post"},
@@ -339,6 +350,8 @@ class Row:
             for name, buffer in model.named_buffers():
                 if name.endswith(("mean", "variance", "baseline")):
                     buffer.uniform_(0.1, 1.0)
+                if name.endswith("running_var"):
+                    buffer.uniform_(1.0, 4.0)  # Else maps would grow with every layer.
         return model.double().eval()
 
 

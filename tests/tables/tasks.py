@@ -12,6 +12,7 @@ from regard.data.reading.corpus import Corpus
 from regard.models import model_class
 from regard.tasks import task_class
 from tests.data.any_task import read_as as read
+from tests.pictures import drawn_file, png
 from tests.tables.corpora import corpus_of
 
 WORDS = ("ab", "bad", "cab", "dab", "e", "ace", "bee", "dad")
@@ -88,6 +89,13 @@ SIMILARITY = _table(
     ("left", "right", "score"),
     *((f"{a} {b}", f"{b} {a} {b}", f"{len({*a} & {*b}) + 0.5}") for a, b in PAIRS),
 )
+PICTURES = [
+    {
+        "image": png((40 * n % 256, 30 * n % 256, 200 * (n % 2)), (7 + n % 3, 8), f"{n}.png"),
+        "label": "blue" if n % 2 else "other",
+    }
+    for n in range(60)
+]
 RECOMMEND = _table(
     ("user", "item", "rating", "timestamp"),
     *(
@@ -103,8 +111,8 @@ class TaskRow:
     """A task, its data, its network, and what it can be asked.
 
     Args:
-        file: the name of its data and what stands in it; None where it makes its own. Rows of a
-            `tag` and `extract` become a corpus as they are.
+        file: the name of its data and what stands in it; None where it makes its own. Rows of
+            `tag` and `extract`, and pictures, become a corpus as they are.
         network: of `MODELS`, with its choices.
         settings: those that make it small.
         asked: a text as on a command line.
@@ -123,12 +131,25 @@ class TaskRow:
         if self.file is None:
             return None
         schema = task_class(self.name).schema
+        if self.name == "image_classify":
+            return corpus_of(schema, PICTURES)
         if self.name in ("tag", "extract"):
             return corpus_of(schema, [json.loads(line) for line in self.file[1].splitlines()])
+        return read(str(self.written(folder)), [schema], self.name)
+
+    def written(self, folder: Path) -> Path:
+        """The data as a file of a folder; pictures as a folder of those of their labels."""
+        assert self.file is not None, "the task makes its own"
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / self.file[0]
+        if self.name == "image_classify":
+            for row in PICTURES:
+                place = path / row["label"] / row["image"].name
+                place.parent.mkdir(parents=True, exist_ok=True)
+                place.write_bytes(row["image"].content)
+            return path
         path.write_text(self.file[1])
-        return read(str(path), [schema], self.name)
+        return path
 
     def made_settings(self, **changes: Any) -> Any:
         """The settings as an object."""
@@ -217,6 +238,13 @@ ROWS: dict[str, TaskRow] = {
             ("lstm", {"embed_dim": 4, "hidden_dim": 3, "dropout": 0.0, "word_dropout": 0.0}),
             {"tokens": CHARACTERS, "batch_tokens": 120, "longest": 9, "threshold": 0.4},
             "bad cab",
+        ),
+        TaskRow(
+            "image_classify",
+            ("pictures", ""),
+            ("resnet", {"shape": "cifar(depth=8, width=2)"}),
+            {"size": 6, "short_side": 7, "batch_size": 9, "smoothing": 0.1},
+            str(drawn_file((200, 10, 30), (9, 8))),
         ),
         TaskRow(
             "tag",

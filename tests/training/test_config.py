@@ -94,7 +94,7 @@ def test_a_value_that_makes_no_sense_is_refused(options: dict[str, object], why:
 @pytest.mark.parametrize(
     ("name", "word", "words"),
     [
-        ("optimizer", "sgd", ("adamw", "muon")),
+        ("optimizer", "adam", ("adamw", "muon", "sgd")),
         ("schedule", "linear", ("cosine", "inverse_sqrt", "constant")),
         ("precision", "fp16", ("fp32", "bf16")),
     ],

@@ -20,7 +20,7 @@ CONFIG = {
     kind: TrainConfig(
         steps=9, optimizer=kind, learning_rate=0.1, weight_decay=0.5, schedule="constant"
     )
-    for kind in ("adamw", "muon")
+    for kind in ("adamw", "muon", "sgd")
 }
 
 
@@ -94,6 +94,22 @@ def test_weights_without_a_gradient_decay_by_themselves() -> None:
     adam.step()
     torch.testing.assert_close(model.hidden.weight.detach(), before[0] * (1 - 0.1 * 0.5))
     assert torch.equal(model.hidden.bias.detach(), before[1])
+
+
+def test_sgd_has_momentum_and_counts_the_decay_of_matrices_in_it() -> None:
+    model = Network()
+    (sgd,) = optimizers(model, CONFIG["sgd"])
+    assert named(model, sgd) == named(model, optimizers(model, CONFIG["adamw"])[0])
+    weight = model.hidden.weight.detach().clone()
+    gradients, step = [torch.randn(4, 4), torch.randn(4, 4)], torch.zeros(4, 4)
+    for gradient in gradients:
+        model.hidden.weight.grad = gradient.clone()
+        sgd.step()
+        step = 0.9 * step + gradient + 0.5 * weight
+        weight = weight - 0.1 * step
+    torch.testing.assert_close(model.hidden.weight.detach(), weight)
+    config = TrainConfig(steps=1, optimizer="sgd", momentum=0.3)
+    assert optimizers(model, config)[0].param_groups[0]["momentum"] == 0.3
 
 
 def test_adam_has_the_betas_that_are_asked_for() -> None:

@@ -58,6 +58,21 @@ def by_rows(
     return [batches[index] for index in rng.permutation(len(batches))]
 
 
+def evenly(count: int, rows: int, rng: np.random.Generator) -> list[np.ndarray]:
+    """All rows in batches of at most `rows` rows that differ by one at most, at random.
+
+    So no batch is of a single row unless all are, of which a batch norm could learn nothing.
+
+    Raises `ValueError` for a limit below 1.
+
+    >>> [len(batch) for batch in evenly(9, 4, np.random.default_rng(0))]
+    [3, 3, 3]
+    """
+    if rows < 1:
+        raise ValueError(f"rows must be at least 1, got {rows}")
+    return np.array_split(rng.permutation(count), -(-count // rows)) if count else []
+
+
 def padding_share(lengths: Int[np.ndarray, "n columns"], batches: Sequence[np.ndarray]) -> float:
     """The share of positions that hold padding when these batches are made rectangular.
 

@@ -23,9 +23,13 @@ class SplitSize:
 
 
 def arrow_schema(columns: Sequence[Column]) -> Any:
-    """How columns are kept: those of kind `FLOAT` as doubles, of `BYTES` binary, others strings."""
+    """How columns are kept: of kind `FLOAT` doubles, `BYTES` and `IMAGE` binary, others strings."""
     arrow = extra("pyarrow")
-    types = {ColumnKind.FLOAT: arrow.float64(), ColumnKind.BYTES: arrow.binary()}
+    types = {
+        ColumnKind.FLOAT: arrow.float64(),
+        ColumnKind.BYTES: arrow.binary(),
+        ColumnKind.IMAGE: arrow.binary(),
+    }
     return arrow.schema([(each.name, types.get(each.kind, arrow.string())) for each in columns])
 
 

@@ -5,10 +5,12 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 from regard.data.reading.dates_written import DAY_FIRST, MILLISECONDS, seconds_of
 from regard.data.reading.numbers_written import number_in
+from regard.data.reading.pictures import picture_in
 from regard.data.reading.profile import is_missing, listed, pieces
 from regard.data.schema import Cell, Column, ColumnKind
 
@@ -47,8 +49,11 @@ Converted = Callable[[Sequence[Any], str], Cell]
 """The values of a role's columns in a row, and where the row stands → the cell."""
 
 
-def converter(role: Column, bound: Bound) -> Converted:
+def converter(role: Column, bound: Bound, folder: Path = Path()) -> Converted:
     """What makes a cell of the values of this role's columns.
+
+    Args:
+        folder: that relative paths of pictures count from.
 
     It raises `ValueError` for values that such a column cannot hold.
 
@@ -58,6 +63,8 @@ def converter(role: Column, bound: Bound) -> Converted:
     """
     if not bound.columns:
         return lambda values, where: role.empty
+    if role.kind is ColumnKind.IMAGE:
+        return _image(bound, folder)
     kinds: dict[ColumnKind, Callable[[Column, Bound], Converted]] = {
         ColumnKind.TEXT: _texts,
         ColumnKind.LABEL: _label,
@@ -231,6 +238,10 @@ def _bytes(role: Column, bound: Bound) -> Converted:
         )
 
     return convert
+
+
+def _image(bound: Bound, folder: Path) -> Converted:
+    return lambda values, where: picture_in(values[0], where, bound.name, folder)
 
 
 def _plain(value: Any, where: str, name: str) -> str:

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from regard._printable import printable
+from regard.data.reading.pictures import PictureCell
 from regard.data.reading.text_encoding import AUTO
-from regard.data.schema import Cell, Schema
+from regard.data.schema import Cell, ColumnKind, Schema
 
 CHARACTERS_SHOWN = 100
 """Characters of an example that are shown."""
@@ -107,10 +108,14 @@ def describe_corpus(
     said = (printable(line) for note in notes for line in note.split("\n"))
     lines = [f"read as {schema.task} ({columns}): {', '.join(counts)}", *said]
     for number, example in enumerate(examples, 1):
-        cells = zip(plain, example, strict=True)
-        lines += [f"  {number}. " + "  |  ".join(f"{name}: {_shown(cell)}" for name, cell in cells)]
+        cells = zip(plain, example, schema.columns, strict=False)
+        shown = (f"{name}: {_shown(cell, column.kind)}" for name, cell, column in cells)
+        lines += [f"  {number}. " + "  |  ".join(shown)]
     return "\n".join(lines)
 
 
-def _shown(cell: Cell) -> str:
+def _shown(cell: Cell, kind: ColumnKind) -> str:
+    if kind is ColumnKind.IMAGE and isinstance(cell, bytes):
+        picture = PictureCell(cell)
+        return f"{one_line(picture.name)} ({len(picture.content):,} bytes)"
     return f"{len(cell):,} bytes" if isinstance(cell, bytes) else one_line(str(cell))

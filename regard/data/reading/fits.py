@@ -13,9 +13,11 @@ SMALL = 20
 _TEXTS = {Holds.TEXT: 2.0, Holds.WORDS: 2.0, Holds.NAME: 1.5, Holds.LABEL: 1.0}
 _LISTS = {Holds.LISTED: 3.0, Holds.WORDS: 3.0}
 _NAMES = {Holds.WHOLE: 2.0, Holds.NAME: 2.0, Holds.LABEL: 2.0, Holds.TEXT: 1.0, Holds.FLAG: 1.0}
+_NAMES[Holds.PICTURE_FILE] = 1.0
 _TIMES = {Holds.TIME: 2.0, Holds.WHOLE: 0.5, Holds.NUMBER: 0.5}
 _PLAIN = (Holds.WHOLE, Holds.NUMBER, Holds.FLAG, Holds.TIME)
 _BYTES = {Holds.BYTES: 3.0, Holds.PICTURE: 3.0}
+_PICTURES = {Holds.PICTURE: 4.0, Holds.PICTURE_FILE: 4.0}
 
 
 def name_fit(role: Column, name: str) -> float:
@@ -52,6 +54,7 @@ def fit(role: Column, column: Profile) -> float:
         ColumnKind.NAME: _NAMES,
         ColumnKind.TIME: _TIMES,
         ColumnKind.BYTES: _BYTES,
+        ColumnKind.IMAGE: _PICTURES,
     }
     if role.kind is ColumnKind.TEXT and column.holds is Holds.LABEL:
         # Short sentences that come back are texts too.

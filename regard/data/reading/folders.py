@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from regard.data.reading.compression import PACKED, inner_suffix
+from regard.data.reading.pictures import PICTURE_ENDINGS, is_picture_name
 from regard.data.reading.request import SPLIT_NAMES, split_of_part
 from regard.data.reading.tables import ENDINGS
 
@@ -13,7 +14,6 @@ Files = Mapping[str, tuple[Path, ...]]
 
 _SHARD = re.compile(r"(.*?)[-_.]?\d{1,5}-of-\d{1,5}(-[0-9a-f]{8,40})?")
 _PART = re.compile(r"(.*?)[-_.](?:part[-_.]?)?\d{1,5}")
-_PICTURES = (".png", ".jpg", ".jpeg", ".PNG", ".JPG", ".JPEG")
 _BESIDE = ("readme", "license", "licence", "citation", "vocab", "urls_")
 
 
@@ -26,7 +26,9 @@ def files_in(folder: Path, files: Sequence[Path]) -> Files:
     Raises `ValueError` when it is not clear which are to be trained on.
     """
     usable = [p for p in files if _is_data(p)]
-    usable = usable or [p for p in files if p.suffix.lower() not in (".md", ".log", *_PICTURES)]
+    usable = usable or [
+        p for p in files if p.suffix.lower() not in (".md", ".log", *PICTURE_ENDINGS)
+    ]
     found: dict[str, list[Path]] = {}
     for path in usable:
         split = split_of_part(stem_of(path))
@@ -38,8 +40,12 @@ def files_in(folder: Path, files: Sequence[Path]) -> Files:
     inner = [p for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".")]
     if not usable and len(inner) == 1:
         return files_in(inner[0], sorted(p for p in inner[0].iterdir() if p.is_file()))
-    if not usable and any(next(folder.rglob(f"*{ending}"), None) for ending in _PICTURES):
-        raise ValueError(f"{folder} holds pictures, which are not read yet")
+    if not usable and any(is_picture_name(path.name) for path in folder.rglob("*.*")):
+        raise ValueError(
+            f"{folder} holds pictures without labels; put those of each label into a folder of its "
+            "own (cat/1.png, dog/2.png), or write a table of their paths and labels beside them, "
+            "to learn them with --task image_classify"
+        )
     if not found and len(usable) == 1:
         return {"train": (usable[0],)}
     texts = bool(usable) and all(path.suffix.lower() == ".txt" for path in usable)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from regard.data.reading.pictures import PictureCell
 from regard.data.reading.rows import RowSource
 from regard.data.schema import ByHash, Cell, Schema
 
@@ -112,7 +113,8 @@ def _digest(cell: bytes) -> bytes:
 def _drawn(row: tuple[Cell, ...], first_line: bool) -> bytes:
     cell = row[0]
     if isinstance(cell, bytes):
-        return cell
+        # A picture is the same under any name.
+        return cell.content if isinstance(cell, PictureCell) else cell
     return (str(cell).partition("\n")[0] if first_line else str(cell)).encode()
 
 

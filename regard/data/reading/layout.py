@@ -12,6 +12,8 @@ from regard.data.reading.histories_file import history_table
 from regard.data.reading.label_folders import label_folders, text_files_of_labels
 from regard.data.reading.parquet_tables import saved_dataset
 from regard.data.reading.paths import not_there
+from regard.data.reading.picture_folders import picture_folders
+from regard.data.reading.pictures import PICTURE_ENDINGS
 from regard.data.reading.request import DataRequest, Layout
 from regard.data.reading.rows import Joined, RowSource, Running
 from regard.data.reading.side_by_side import paired, side_by_side
@@ -21,7 +23,7 @@ from regard.data.reading.tables import ENDINGS, JoinedTables, Table
 from regard.data.reading.text_encoding import check_encoding
 from regard.data.schema import Schema
 
-_BINARY = (".parquet", ".arrow", ".xlsx", ".pdf", ".png", ".jpg")
+_BINARY = (".parquet", ".arrow", ".xlsx", ".pdf", *PICTURE_ENDINGS)
 SAVED = ("state.json", "dataset_info.json")
 """Files that `datasets` leaves in a folder that it saved."""
 
@@ -72,6 +74,7 @@ def _folder(path: Path, request: DataRequest) -> Layout:
         if told:
             return _stories(stories, told, request)
     labelled = text_files_of_labels(path, files, request) or label_folders(path, request)
+    labelled = labelled or picture_folders(path, request)
     if labelled:
         return labelled
     return _files(files_in(path, files), request)

@@ -3,11 +3,12 @@
 import re
 from pathlib import Path
 
+_PICTURE = "; learned are folders of pictures (cat/1.png, dog/2.png), and tables of their paths"
 MAGIC = (
     (b"%PDF", "a PDF; convert it with: pdftotext FILE.pdf FILE.txt"),
-    (b"\x89PNG", "a picture (PNG); pictures are not read yet"),
-    (b"\xff\xd8\xff", "a picture (JPEG); pictures are not read yet"),
-    (b"GIF8", "a picture (GIF); pictures are not read yet"),
+    (b"\x89PNG", f"a picture (PNG){_PICTURE}"),
+    (b"\xff\xd8\xff", f"a picture (JPEG){_PICTURE}"),
+    (b"GIF8", f"a picture (GIF){_PICTURE}"),
     (b"RIFF", "sound or a picture (RIFF), which is not read"),
     (b"SQLite format 3", "a database of SQLite; write a table of it: sqlite3 -csv -header FILE"),
     (b"\x89HDF", "an HDF5 file; write its table with pandas: read_hdf(FILE).to_csv('FILE.csv')"),

@@ -12,6 +12,7 @@ from typing import Any
 from regard.data.reading.dates_written import MILLISECONDS, seconds_of
 from regard.data.reading.languages import script
 from regard.data.reading.numbers_written import number_in
+from regard.data.reading.pictures import is_picture_name, picture_format
 
 NEARLY = 0.95
 """Share of the values that must be of a kind for the column to be."""
@@ -48,6 +49,7 @@ class Holds(Enum):
     WORDS = "lists of words"
     BYTES = "bytes"
     PICTURE = "pictures"
+    PICTURE_FILE = "files of pictures"
     OTHER = "something else"
 
 
@@ -145,10 +147,12 @@ def pieces(text: str, mark: str) -> list[str]:
 
 
 def _of_objects(filled: Sequence[Any]) -> Holds:
-    pictures = any(isinstance(each, dict) and "bytes" in each for each in filled)
-    if pictures:
+    if any(isinstance(each, dict) and "bytes" in each for each in filled):
         return Holds.PICTURE
-    return Holds.BYTES if all(isinstance(each, bytes) for each in filled) else Holds.OTHER
+    if not all(isinstance(each, bytes) for each in filled):
+        return Holds.OTHER
+    pictures = sum(picture_format(each[:16]) is not None for each in filled)
+    return Holds.PICTURE if pictures >= NEARLY * len(filled) else Holds.BYTES
 
 
 def _of_lists(name: str, lists: Sequence[Sequence[Any]]) -> Profile:
@@ -199,6 +203,8 @@ def _kind(
     for mark in MARKS:
         if _are_pieces(texts, mark):
             return Holds.LISTED, mark
+    if sum(map(is_picture_name, texts)) >= NEARLY * count:
+        return Holds.PICTURE_FILE, ""
     if all(map(_DATED.match, texts[:200])):
         return Holds.OTHER, ""
     if distinct * 2 <= count and max(map(len, texts)) <= LONGEST_LABEL:

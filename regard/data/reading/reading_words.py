@@ -13,6 +13,7 @@ from regard.data.reading.readings import Columns, Reading
 from regard.data.reading.request import DataRequest
 from regard.data.schema import ColumnKind, Schema
 
+_PICTURES = (Holds.PICTURE, Holds.PICTURE_FILE)
 SHOWN = 3
 """Examples of each reading that are shown where the caller has to choose."""
 
@@ -66,8 +67,9 @@ def nothing_fits(columns: Columns, request: DataRequest) -> str:
     names = [each.name for each in columns.profiles]
     held = [f"{each.name} ({each.holds.value})" for each in columns.profiles[:12]]
     there = f"columns {', '.join(held)}" if len(names) > 1 else f"one column only, {held[0]}"
-    if any(each.holds is Holds.PICTURE for each in columns.profiles):
-        return f"{there}; pictures are not read yet"
+    if any(each.holds in _PICTURES for each in columns.profiles) and not request.first(_looks):
+        tasks = " or ".join(schema.task for schema in request.candidates)
+        return f"{there}; {tasks} is not learned from pictures"
     lacking = None if request.task else _lacking(columns, request)
     if lacking:
         return f"{there}: {lacking}"
@@ -85,6 +87,10 @@ def nothing_fits(columns: Columns, request: DataRequest) -> str:
     options = dict.fromkeys(f"--{c.asked}" for s in request.candidates for c in s.required)
     why = f": {reasons[0]}" if reasons else ""
     return f"{there}{why}; there must be {needed}; say which is which with {', '.join(options)}"
+
+
+def _looks(schema: Schema) -> bool:
+    return any(column.kind in (ColumnKind.IMAGE, ColumnKind.BYTES) for column in schema.columns)
 
 
 def _lacking(columns: Columns, request: DataRequest) -> str:

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from regard.data.reading.spelled import parse_number, parse_time, require_name
 from regard.data.schema import Cell, ColumnKind, Schema
 
-LACKING = "rows without a {} left out"
-"""What is counted of rows that lack what must be there."""
-_LEFT_OUT = (ColumnKind.TEXT, ColumnKind.LABEL, ColumnKind.BYTES, ColumnKind.FLOAT)
+_LEFT_OUT = (
+    *(ColumnKind.TEXT, ColumnKind.LABEL, ColumnKind.BYTES, ColumnKind.IMAGE),
+    ColumnKind.FLOAT,
+)
 """Kinds of column whose empty cells leave out the row, rather than being refused."""
 _SPELLED = (ColumnKind.NAME, ColumnKind.NUMBER, ColumnKind.TIME)
 """Kinds whose cells are read one by one."""
@@ -64,7 +65,16 @@ class RowCheck:
     def lacking(self, row: tuple[Cell, ...]) -> str:
         """What is said of a row that is not usable."""
         missing = next(n for n in self._wanted if not _filled(row[n]))
-        return LACKING.format(self.schema.columns[missing].name)
+        return rows_without(self.schema.columns[missing].name)
+
+
+def rows_without(name: str) -> str:
+    """What is counted of rows that lack what must be there.
+
+    >>> rows_without("label"), rows_without("image")
+    ('rows without a label left out', 'rows without an image left out')
+    """
+    return f"rows without {'an' if name[0] in 'aeiou' else 'a'} {name} left out"
 
 
 def _filled(cell: Cell) -> bool:

@@ -3,15 +3,17 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from regard.data.reading.cells import Bound, converter
 from regard.data.reading.lines import MAX_LINE_BYTES, lines, running_text
+from regard.data.reading.pictures import picture_path
 from regard.data.reading.row_check import RowCheck
 from regard.data.reading.tables import Table
-from regard.data.schema import Cell, Schema
+from regard.data.schema import Cell, ColumnKind, Schema
 
 EMPTY = "rows with nothing in one column left out"
 
@@ -101,7 +103,21 @@ class Tabled:
 
     @property
     def files(self) -> tuple[Path, ...]:
-        return (self.table.path,) if self.table.path else ()
+        return (self.table.path, *self._pictures) if self.table.path else ()
+
+    @cached_property
+    def _pictures(self) -> tuple[Path, ...]:
+        """The files of pictures that the table names, as far as they are there."""
+        roles = zip(self.schema.columns, self.bounds, strict=False)
+        names = [b.columns[0] for r, b in roles if r.kind is ColumnKind.IMAGE and b.columns]
+        rows = self.table.rows(names) if names else ()
+        said = (value.strip() for _, row in rows for value in row if isinstance(value, str))
+        found = (picture_path(name, self._folder) for name in dict.fromkeys(said) if name)
+        return tuple(path for path in found if path)
+
+    @property
+    def _folder(self) -> Path:
+        return self.table.path.parent if self.table.path else Path()
 
     def read(self, notes: Counter[str]) -> Iterator[tuple[Cell, ...]]:
         check = RowCheck(self.schema)
@@ -122,7 +138,10 @@ class Tabled:
         names = list(dict.fromkeys(name for bound in self.bounds for name in bound.columns))
         roles = list(zip(self.schema.columns, self.bounds, strict=False))
         makers = [
-            (converter(role, bound), tuple(names.index(name) for name in bound.columns))
+            (
+                converter(role, bound, self._folder),
+                tuple(names.index(name) for name in bound.columns),
+            )
             for role, bound in roles
         ]
         items = [places for (role, _), (_, places) in zip(roles, makers, strict=True)

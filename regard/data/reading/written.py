@@ -12,11 +12,14 @@ import numpy as np
 
 from regard.data.reading.arrow import ArrowWriter, SplitSize, batch_of, batches, gathered
 from regard.data.reading.held_out import draws_of, hashes
+from regard.data.reading.pictures import PictureCell
 from regard.data.reading.rows import RowSource
 from regard.data.reading.seen import asked_columns
 from regard.data.schema import ByHash, Cell, Column, ColumnKind, Schema
 
 Row = tuple[Cell, ...]
+
+_BINARY = (ColumnKind.BYTES, ColumnKind.IMAGE)
 
 
 @dataclass
@@ -71,7 +74,7 @@ def written(
     first_line = isinstance(schema.hold_out, ByHash) and schema.hold_out.first_line
     count, place = asked_columns(schema), schema.label
     # One text that is asked draws by itself.
-    alike = divided and count == 1 and not first_line and columns[0].kind is not ColumnKind.BYTES
+    alike = divided and count == 1 and not first_line and columns[0].kind not in _BINARY
     with ArrowWriter(path, columns) as writer:
         for some in gathered(rows.read(notes)):
             writer.write(some)
@@ -180,7 +183,13 @@ def label_counts(part: Written, labels: Sequence[str]) -> dict[str, int]:
 
 
 def _asked(rows: Sequence[Row], count: int) -> np.ndarray:
-    return hashes("\0".join([str(cell) for cell in row[:count]]).encode() for row in rows)
+    return hashes(b"\0".join([_as_bytes(cell) for cell in row[:count]]) for row in rows)
+
+
+def _as_bytes(cell: Cell) -> bytes:
+    if isinstance(cell, PictureCell):
+        return cell.content
+    return cell if isinstance(cell, bytes) else str(cell).encode()
 
 
 def _taken(batch: Any, which: np.ndarray) -> Any:

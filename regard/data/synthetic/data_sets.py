@@ -12,6 +12,7 @@ from regard.data.synthetic.interests import interaction_rows
 from regard.data.synthetic.names import name_rows
 from regard.data.synthetic.opinions import document_rows, opinion_rows
 from regard.data.synthetic.paraphrases import paraphrase_rows, similarity_rows
+from regard.data.synthetic.shapes import shape_rows
 from regard.data.synthetic.stories import STORY_KINDS, story_rows
 
 Generator = Callable[[str, int, int], Iterator[tuple[Cell, ...]]]
@@ -69,6 +70,9 @@ DATA: dict[str, SyntheticData] = {
     ),
     "docstrings": SyntheticData(
         docstring_rows, ("input", "output"), {"train": 4000, "valid": 400, "test": 600}
+    ),
+    "shapes": SyntheticData(
+        shape_rows, ("image", "label"), {"train": 4000, "valid": 500, "test": 500}
     ),
     "similarities": SyntheticData(
         similarity_rows, ("left", "right", "number"), {"train": 8000, "valid": 800, "test": 800}

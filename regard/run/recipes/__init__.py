@@ -21,6 +21,7 @@ USUAL = {
     "classify": "transformer_classifier",
     "regress": "lstm_regressor",
     "multilabel": "cnn_multilabel",
+    "image_classify": "cifar_resnet20",
     "tag": "lstm_tagger",
     "match": "abcnn",
     "similarity": "abcnn_similarity",

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -23,6 +23,14 @@ from regard.tasks.exchange import said
 from regard.tasks.row_coder import TOKENIZER, OneText, TokenCoder, load_tables
 
 LABELS = "labels.json"
+
+
+@runtime_checkable
+class HasLabels(Protocol):
+    """Examples with a number for the label of each."""
+
+    @property
+    def labels(self) -> np.ndarray: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +97,7 @@ class TextsAndLabels(OneText, LabelCoder):
         return cls(tokenizer, labels, **known, **load_tables(folder))
 
 
-def labels_of(examples: Examples, rows: np.ndarray) -> Int[Tensor, " batch"]:
+def labels_of(examples: HasLabels, rows: np.ndarray) -> Int[Tensor, " batch"]:
     """The numbers of these examples' labels, -1 for one that is not known."""
     return torch.from_numpy(examples.labels[rows].astype(np.int64))
 

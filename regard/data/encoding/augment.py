@@ -1,0 +1,114 @@
+"""Pictures changed at random while they are learned, so that none is seen twice alike."""
+
+import math
+from dataclasses import dataclass
+from typing import Annotated
+
+import numpy as np
+
+from regard.config import Between, Config, Natural
+from regard.data.encoding.decoded import RGB, Size, middle, resized
+
+Area = Annotated[float, Between(above=0.0, most=1.0)]
+Ratio = Annotated[float, Between(least=1.0, most=16.0)]
+TRIES = 10
+"""Draws of a part of a picture, before its middle is taken."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unchanged(Config):
+    """The middle of each picture, as in an evaluation."""
+
+    tag = "none"
+
+    def changed(self, picture: RGB, size: Size, fill: RGB, rng: np.random.Generator) -> RGB:
+        """What is learned from a picture."""
+        return middle(picture, size)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CropFlip(Config):
+    """The middle moved by up to `padding` pixels, what comes in being of the mean colour.
+
+    Args:
+        padding: pixels at most, up, down and to either side.
+        flip: mirror every second picture, left and right.
+
+    References:
+        He et al. Deep Residual Learning for Image Recognition. 2016.
+        https://arxiv.org/abs/1512.03385 (section 4.2: 4 pixels at 32 by 32)
+    """
+
+    tag = "crop_flip"
+
+    padding: Natural = 4
+    flip: bool = True
+
+    def changed(self, picture: RGB, size: Size, fill: RGB, rng: np.random.Generator) -> RGB:
+        """What is learned from a picture."""
+        height, width = size
+        down, right = (int(n) for n in rng.integers(-self.padding, self.padding + 1, 2))
+        kept = middle(picture, size)
+        found = np.broadcast_to(fill, (height, width, 3)).copy()
+        to_row, from_row = _overlap(height, down)
+        to_column, from_column = _overlap(width, right)
+        found[to_row, to_column] = kept[from_row, from_column]
+        return _flipped(found, self.flip, rng)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResizedCrop(Config):
+    """A part of each picture of any size and near any shape, resized.
+
+    Args:
+        least_area: share of the picture that the part has at least.
+        most_ratio: how many times as long as wide the part is at most, either way.
+        flip: mirror every second picture, left and right.
+
+    References:
+        Szegedy et al. Going Deeper with Convolutions. 2015. https://arxiv.org/abs/1409.4842
+    """
+
+    tag = "resized_crop"
+
+    least_area: Area = 0.08
+    most_ratio: Ratio = 4 / 3
+    flip: bool = True
+
+    def changed(self, picture: RGB, size: Size, fill: RGB, rng: np.random.Generator) -> RGB:
+        """What is learned from a picture."""
+        box = self._part(picture, rng)
+        found = middle(picture, size) if box is None else resized(picture, size, box)
+        return _flipped(found, self.flip, rng)
+
+    def _part(self, picture: RGB, rng: np.random.Generator) -> tuple[int, int, int, int] | None:
+        height, width = picture.shape[:2]
+        for _ in range(TRIES):
+            area = height * width * rng.uniform(self.least_area, 1.0)
+            ratio = math.exp(rng.uniform(-1, 1) * math.log(self.most_ratio))
+            across, down = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
+            if 0 < across <= width and 0 < down <= height:
+                left, top = (
+                    int(rng.integers(width - across + 1)),
+                    int(rng.integers(height - down + 1)),
+                )
+                return left, top, left + across, top + down
+        return None
+
+
+Augment = Unchanged | CropFlip | ResizedCrop
+
+
+def _overlap(length: int, shift: int) -> tuple[slice, slice]:
+    """Where what is moved by `shift` comes to lie, and where it was."""
+    shift = max(-length, min(length, shift))
+    to, of = (
+        slice(max(0, shift), length + min(0, shift)),
+        slice(max(0, -shift), length - max(0, shift)),
+    )
+    return to, of
+
+
+def _flipped(picture: RGB, flip: bool, rng: np.random.Generator) -> RGB:
+    mirrored = flip and bool(rng.integers(2))
+    return picture[:, ::-1] if mirrored else picture

@@ -1,0 +1,131 @@
+"""Pictures as numbers: what is in a file as red, green and blue, 0 to 255, the right way up."""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+from jaxtyping import UInt8
+
+from regard._io.extra import extra
+from regard._printable import shortened
+
+RGB = UInt8[np.ndarray, "height width 3"]
+Size = tuple[int, int]
+"""Height and width."""
+
+_WIDE = ("I;16", "I;16L", "I;16B", "I;16N", "I")
+"""Pillow's names of greys of more than 8 bits."""
+_CLEAR = ("RGBA", "LA", "PA", "La", "RGBa")
+"""Pillow's names of colours with an opacity."""
+
+
+def decoded(content: bytes, name: str) -> RGB:
+    """A picture as it is meant to be seen, of whatever format and colours.
+
+    It is turned as its EXIF says. Greys become three equal colours, those of 16 bits lose their
+    lower 8; palettes, CMYK and other colours become red, green and blue; what is transparent lies
+    on white. Of several frames the first is taken.
+
+    Raises `ValueError` with the name for a picture that is damaged, cut off or too large, and for
+    one whose numbers do not say what is white; `ImportError` without the extra `image`.
+    """
+    with _refused(name):
+        with extra("PIL.Image").open(BytesIO(content)) as opened:
+            opened.load()
+            upright = extra("PIL.ImageOps").exif_transpose(opened)
+            return np.array(_as_rgb(upright, name))
+
+
+def resized(picture: RGB, size: Size, box: tuple[int, int, int, int] | None = None) -> RGB:
+    """A picture of another size, or a part of it: each pixel a weighted mean of those it covers.
+
+    Args:
+        box: left, top, right and bottom of the part.
+
+    >>> resized(np.full((4, 6, 3), 7, np.uint8), (2, 3)).tolist()[0][0]
+    [7, 7, 7]
+    """
+    if picture.shape[:2] == size and box is None:
+        return picture
+    image = extra("PIL.Image")
+    drawn = image.fromarray(np.ascontiguousarray(picture))
+    made = drawn.resize((size[1], size[0]), image.Resampling.BILINEAR, box=box)
+    return np.array(made)
+
+
+def with_short_side(picture: RGB, side: int) -> RGB:
+    """The picture with its shorter side so long, and its proportions kept.
+
+    >>> with_short_side(np.zeros((4, 6, 3), np.uint8), 8).shape
+    (8, 12, 3)
+    """
+    height, width = picture.shape[:2]
+    scale = side / min(height, width)
+    return resized(picture, (max(side, round(height * scale)), max(side, round(width * scale))))
+
+
+def middle(picture: RGB, size: Size) -> RGB:
+    """The middle of a picture, which must be as large.
+
+    >>> middle(np.arange(12, dtype=np.uint8).reshape(2, 2, 3), (1, 2)).shape
+    (1, 2, 3)
+    """
+    top = round((picture.shape[0] - size[0]) / 2)
+    left = round((picture.shape[1] - size[1]) / 2)
+    return picture[top : top + size[0], left : left + size[1]]
+
+
+def _as_rgb(opened: Any, name: str) -> Any:
+    """A Pillow image in the mode RGB."""
+    image = extra("PIL.Image")
+    if opened.mode in _WIDE:
+        wide = np.asarray(opened).astype(np.int64)
+        if wide.size and (wide.min() < 0 or wide.max() > 65_535):
+            raise ValueError(
+                f"{name} has greys from {wide.min():,} to {wide.max():,}, and what is white is not "
+                "known; write it with 8 or 16 bits"
+            )
+        return image.fromarray((wide >> 8).astype(np.uint8)).convert("RGB")
+    if opened.mode == "F":
+        raise ValueError(
+            f"{name} has numbers with a point for greys, and what is white is not known; write it "
+            "with 8 or 16 bits"
+        )
+    if opened.mode in _CLEAR or "transparency" in opened.info:
+        clear = opened.convert("RGBA")
+        white = image.new("RGBA", clear.size, (255, 255, 255, 255))
+        return image.alpha_composite(white, clear).convert("RGB")
+    return opened.convert("RGB")
+
+
+@contextmanager
+def _refused(name: str) -> Iterator[None]:
+    """Turn what Pillow says of a picture that it cannot read into `ValueError` with its name."""
+    image = extra("PIL.Image")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("error", image.DecompressionBombWarning)
+            yield
+    except (image.DecompressionBombWarning, image.DecompressionBombError):
+        raise ValueError(
+            f"{name} has more pixels than are read, {image.MAX_IMAGE_PIXELS:,}; make it smaller"
+        ) from None
+    except (ImportError, MemoryError):
+        raise
+    except Exception as error:  # each format has errors of its own, `struct.error` among them
+        if isinstance(error, ValueError) and str(error).startswith(name):
+            raise
+        raise ValueError(_said(name, error)) from None
+
+
+def _said(name: str, error: Exception) -> str:
+    why = (str(error).splitlines() or [type(error).__name__])[0]
+    why = "it is none that is known" if why.startswith("cannot identify") else why
+    return (
+        f"{name} is a damaged picture: {shortened(why, 200)}; take it out, or put a whole one in "
+        "its place"
+    )

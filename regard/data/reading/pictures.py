@@ -1,0 +1,136 @@
+"""Pictures as cells: the name of a file and its bytes, told to be a picture by how they begin."""
+
+from pathlib import Path
+from typing import Any
+
+from regard.data.reading.paths import not_there
+
+PICTURE_ENDINGS = (
+    *(".png", ".jpg", ".jpeg", ".jpe", ".gif", ".bmp", ".webp"),
+    *(".tif", ".tiff", ".ppm", ".pgm", ".pbm"),
+)
+"""Endings of files that are pictures by their name."""
+MAX_BYTES = 2**28
+"""Bytes of one picture."""
+
+_MARKS = (
+    *((b"\x89PNG\r\n\x1a\n", "PNG"), (b"\xff\xd8\xff", "JPEG"), (b"GIF8", "GIF"), (b"BM", "BMP")),
+    *((b"II*\0", "TIFF"), (b"MM\0*", "TIFF"), (b"RIFF", "WebP")),
+    *((f"P{n}".encode() + space, "PNM") for n in range(1, 7) for space in (b"\n", b" ", b"\r")),
+)
+
+
+class PictureCell(bytes):
+    r"""A picture as a cell of a corpus: the name of its file, a zero byte, and the file's bytes.
+
+    >>> cell = PictureCell.of("cat/1.png", b"\x89PNG")
+    >>> cell, PictureCell(bytes(cell)).name, cell.content
+    (b'cat/1.png\x00\x89PNG', 'cat/1.png', b'\x89PNG')
+    """
+
+    @classmethod
+    def of(cls, name: str, content: bytes) -> "PictureCell":
+        """The cell of a picture; a name is cut at a zero byte, which no system has in one."""
+        return cls(name.partition("\0")[0].encode(errors="replace") + b"\0" + content)
+
+    @property
+    def name(self) -> str:
+        """Of the file."""
+        return self.partition(b"\0")[0].decode()
+
+    @property
+    def content(self) -> bytes:
+        """The bytes of the file."""
+        return self.partition(b"\0")[2]
+
+
+def picture_format(head: bytes) -> str | None:
+    """What format of pictures some first bytes begin, None for something else.
+
+    >>> picture_format(b"GIF89a"), picture_format(b"RIFF....WAVE"), picture_format(b"P,label")
+    ('GIF', None, None)
+    """
+    found = next((kind for mark, kind in _MARKS if head.startswith(mark)), None)
+    return None if found == "WebP" and head[8:12] != b"WEBP" else found
+
+
+def is_picture_name(name: str) -> bool:
+    """Whether a file is a picture by its ending.
+
+    >>> is_picture_name("cat/1.JPG"), is_picture_name("cat.txt")
+    (True, False)
+    """
+    return name.lower().endswith(PICTURE_ENDINGS)
+
+
+def is_picture_file(path: Path) -> bool:
+    """Whether a file that is there begins as a picture does."""
+    if not path.is_file():
+        return False
+    with open(path, "rb") as file:
+        return picture_format(file.read(16)) is not None
+
+
+def read_picture(path: Path, name: str) -> PictureCell:
+    """The picture in a file, called `name`; raises `ValueError` where it is none."""
+    size = path.stat().st_size
+    if size > MAX_BYTES:
+        raise ValueError(f"{path} has {size:,} bytes, more than a picture may ({MAX_BYTES:,})")
+    return checked_picture(name, path.read_bytes(), str(path))
+
+
+def checked_picture(name: str, content: bytes, where: str) -> PictureCell:
+    """A picture of these bytes; raises `ValueError` where they begin as none does."""
+    if not content:
+        raise ValueError(f"{where} is empty; it should be a picture")
+    if picture_format(content[:16]) is None:
+        raise ValueError(
+            f"{where} is no picture: it begins with {content[:8]!r}; read are PNG, JPEG, GIF, BMP, "
+            "WebP, TIFF and PNM"
+        )
+    return PictureCell.of(name, content)
+
+
+def picture_in(value: Any, where: str, column: str, folder: Path) -> bytes:
+    """The picture that a value of a table is: bytes, a struct of the Hub's, or the path of a file.
+
+    A relative path is one from the table's folder, or else from the working directory. Nothing
+    gives b"".
+
+    Raises `ValueError` with the place for what is no picture, and for a file that is not there.
+    """
+    if isinstance(value, dict):
+        content, path = value.get("bytes"), value.get("path")
+        if content is None and isinstance(path, str) and path:
+            return _at(path, where, folder)
+        name, value = (path if isinstance(path, str) and path else where), content
+    else:
+        name = where
+    if value is None or value == "" or value == b"":
+        return b""
+    if isinstance(value, (bytes, bytearray)):
+        return checked_picture(name, bytes(value), f"{where}: {column!r}")
+    if isinstance(value, str):
+        return _at(value.strip(), where, folder) if value.strip() else b""
+    raise ValueError(
+        f"{where}: {column!r} must be a picture, its bytes or the path of its file; it is "
+        f"{type(value).__name__}"
+    )
+
+
+def picture_path(name: str, folder: Path) -> Path | None:
+    """The file that a path in a table means, None where it is not there."""
+    try:
+        places = (folder / name, Path(name))
+        return next((place for place in places if place.is_file()), None)
+    except (OSError, ValueError):
+        return None
+
+
+def _at(name: str, where: str, folder: Path) -> PictureCell:
+    path = picture_path(name, folder)
+    if path is None:
+        raise ValueError(
+            f"{where}: {not_there(folder / name)}; paths count from the table's folder"
+        )
+    return read_picture(path, name)

@@ -1,0 +1,132 @@
+"""The shapes of residual networks."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Literal
+
+from regard.config import Between, Config, Count
+from regard.models.vision_blocks import BlockName
+
+Width = Annotated[int, Between(least=1, most=4096)]
+
+STAGES: dict[int, tuple[tuple[int, ...], bool]] = {
+    18: ((2, 2, 2, 2), False),
+    34: ((3, 4, 6, 3), False),
+    50: ((3, 4, 6, 3), True),
+    101: ((3, 4, 23, 3), True),
+    152: ((3, 8, 36, 3), True),
+}
+"""Depth → the blocks of each stage (table 1 of the paper), and whether they are bottlenecks."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cifar(Config):
+    """For pictures of 32 by 32: three stages of as many blocks each, and no pooling in front.
+
+    Args:
+        depth: 6n + 2: 20, 32, 44, 56 and 110 are published.
+        width: channels of the first stage; each further one has twice as many.
+        shortcut: how a block's input is added to more channels than it has: with zeros for the
+            others (the paper's option A), or after a projection (option B).
+
+    Raises `ValueError` for another depth.
+    """
+
+    tag = "cifar"
+
+    depth: Annotated[int, Between(least=8, most=1202)] = 20
+    width: Width = 16
+    shortcut: Literal["padding", "projection"] = "padding"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if (self.depth - 2) % 6:
+            low = self.depth - (self.depth - 2) % 6
+            raise ValueError(
+                f"depth {self.depth} is not 6n + 2, and three stages have as many blocks each; "
+                f"choose {low} or {low + 6}"
+            )
+
+    @property
+    def blocks(self) -> tuple[int, ...]:
+        """The blocks of each stage."""
+        return ((self.depth - 2) // 6,) * 3
+
+    @property
+    def bottleneck(self) -> bool:
+        """Whether blocks have a narrow middle."""
+        return False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageNet(Config):
+    """For pictures of 224 by 224: the first layers make them four times smaller; four stages.
+
+    Args:
+        depth: 18 and 34 of blocks of two layers, 50, 101 and 152 of bottlenecks.
+        width: channels of the first stage, of bottlenecks a quarter of them.
+
+    Raises `ValueError` for another depth.
+    """
+
+    tag = "imagenet"
+
+    depth: Annotated[int, Between(least=18, most=152)] = 50
+    width: Width = 64
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.depth not in STAGES:
+            known = ", ".join(map(str, STAGES))
+            raise ValueError(f"depth {self.depth} is not published; there are {known}")
+
+    @property
+    def blocks(self) -> tuple[int, ...]:
+        """The blocks of each stage."""
+        return STAGES[self.depth][0]
+
+    @property
+    def bottleneck(self) -> bool:
+        """Whether blocks have a narrow middle."""
+        return STAGES[self.depth][1]
+
+    @property
+    def shortcut(self) -> str:
+        """How a block's input is added to more channels than it has."""
+        return "projection"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResNetConfig(Config):
+    """A residual network that labels pictures.
+
+    Args:
+        channels: numbers of a pixel.
+        classes: number of different labels.
+        shape: of its stages.
+        block: of `regard.vision`, which stands where its paper has it (see `regard.models.resnet.
+            places`): `se`, `cbam`, `eca` in each residual block before the sum, `bam` between
+            stages, `sk` in the place of a 3 by 3 convolution.
+
+    Raises `ValueError` for one out of bounds and a block that is not there.
+
+    >>> imagenet(50, classes=10).shape.blocks, cifar(56, classes=10, block="se").block
+    ((3, 4, 6, 3), 'se')
+    """
+
+    tag = "resnet"
+    from_data: ClassVar[tuple[str, ...]] = ("channels", "classes")
+
+    channels: Count = 3
+    classes: Count
+    shape: Cifar | ImageNet = Cifar()
+    block: BlockName | None = None
+
+
+def cifar(depth: int = 20, *, classes: int = 10, **changes: Any) -> ResNetConfig:
+    """The paper's networks for pictures of 32 by 32: 20, 32, 44, 56 or 110 layers."""
+    return ResNetConfig(classes=classes, shape=Cifar(depth=depth), **changes)
+
+
+def imagenet(depth: int = 50, *, classes: int = 1000, **changes: Any) -> ResNetConfig:
+    """The paper's networks for ImageNet: 18, 34, 50, 101 or 152 layers."""
+    return ResNetConfig(classes=classes, shape=ImageNet(depth=depth), **changes)

@@ -1,0 +1,141 @@
+"""Residual networks in the words of torchvision and timm, which name tensors alike."""
+
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from regard._spelling import parse
+from regard.errors import CheckpointMismatch
+from regard.models.conversion import Reshaped, Rule, same
+from regard.models.resnet.config import STAGES, ImageNet, ResNetConfig
+from regard.models.resnet.model import ResNet
+from regard.vision import block
+
+Shape = tuple[int, ...]
+
+NORM = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
+COUNT = "num_batches_tracked"
+"""A buffer that old files lack, and that no number depends on."""
+
+
+def rules(config: ResNetConfig) -> list[Rule]:
+    """Which tensor of theirs is which of ours, in the order of the network."""
+    found = _conv_norm("stem", "conv1", "bn1")
+    shape = config.shape
+    for stage, count in enumerate(shape.blocks):
+        for number in range(count):
+            mine, theirs = f"stages.{stage}.blocks.{number}", f"layer{stage + 1}.{number}"
+            for layer in range(3 if shape.bottleneck else 2):
+                names = f"{theirs}.conv{layer + 1}", f"{theirs}.bn{layer + 1}"
+                found += _conv_norm(f"{mine}.layers.{layer}", *names)
+            found += _gates(config, mine, theirs, stage)
+            if shape.shortcut == "projection" and number == 0 and (stage or shape.bottleneck):
+                names = f"{theirs}.downsample.0", f"{theirs}.downsample.1"
+                found += _conv_norm(f"{mine}.shortcut", *names)
+    return [*found, *same("output", "fc")]
+
+
+def from_torchvision(tensors: Mapping[str, Tensor], config: ResNetConfig | None = None) -> ResNet:
+    """The network that a state dictionary of torchvision's or timm's `resnet*` is, for evaluation.
+
+    Args:
+        config: what it is; told by the tensors if None, timm's `seresnet*` among them.
+
+    Raises `CheckpointMismatch`, a `ValueError`, naming what is missing, left over or of another
+    shape.
+
+    >>> from regard.models.resnet import imagenet
+    >>> model = ResNet(imagenet(18, classes=2)).eval()
+    >>> again = from_torchvision(to_torchvision(model))
+    >>> again.config == model.config
+    True
+    """
+    model = ResNet(config_of(tensors) if config is None else config)
+    state, wanted = model.state_dict(), rules(model.config)
+    missing, wrong, taken = list[str](), dict[str, tuple[Shape, Shape]](), dict[str, Tensor]()
+    for rule in wanted:
+        (name,), ours = rule.theirs, state[rule.ours]
+        shape = tuple(rule.edit.split(ours)[0].shape)
+        if name not in tensors:
+            missing += [] if name.endswith(COUNT) else [name]
+        elif tuple(tensors[name].shape) != shape:
+            wrong[name] = tuple(tensors[name].shape), shape
+        else:
+            taken[rule.ours] = rule.edit.join([tensors[name]])
+    left = sorted(tensors.keys() - {name for rule in wanted for name in rule.theirs})
+    if missing or left or wrong:
+        raise CheckpointMismatch(missing, left, wrong)
+    model.load_state_dict({**state, **taken})
+    return model.eval()
+
+
+def to_torchvision(model: ResNet) -> dict[str, Tensor]:
+    """The state dictionary of a network by torchvision's names.
+
+    Raises `ValueError` for a network with a block that they have no names for.
+    """
+    state = model.state_dict()
+    found: dict[str, Tensor] = {}
+    for rule in rules(model.config):
+        (tensor, *_) = rule.edit.split(state[rule.ours])
+        found[rule.theirs[0]] = tensor
+    return found
+
+
+def config_of(tensors: Mapping[str, Tensor]) -> ResNetConfig:
+    """The network that tensors of these names and shapes are.
+
+    Raises `ValueError` where they are of no published shape.
+    """
+    counts: list[int] = []
+    while f"layer{len(counts) + 1}.0.conv1.weight" in tensors:
+        stage, count = len(counts) + 1, 0
+        while f"layer{stage}.{count}.conv1.weight" in tensors:
+            count += 1
+        counts.append(count)
+    deep = "layer1.0.conv3.weight" in tensors
+    depth = next((n for n, (c, b) in STAGES.items() if (c, b) == (tuple(counts), deep)), None)
+    if depth is None or "conv1.weight" not in tensors or "fc.weight" not in tensors:
+        said = ", ".join(list(tensors)[:5]) or "nothing"
+        raise ValueError(
+            f"these tensors are of no residual network that is known, with stages of {counts} "
+            f"blocks; there is {said}"
+        )
+    first = tensors["conv1.weight"]
+    squeezed = tensors.get("layer1.0.se.fc1.weight")
+    block_name = None
+    if squeezed is not None:
+        block_name = f"se(reduction={squeezed.shape[1] // squeezed.shape[0]})"
+    return ResNetConfig(
+        channels=first.shape[1],
+        classes=tensors["fc.weight"].shape[0],
+        shape=ImageNet(depth=depth, width=first.shape[0]),
+        block=block_name,
+    )
+
+
+def _conv_norm(mine: str, conv: str, norm: str) -> list[Rule]:
+    return [*same(f"{mine}.conv", conv, "weight"), *same(f"{mine}.norm", norm, *NORM)]
+
+
+def _gates(config: ResNetConfig, mine: str, theirs: str, stage: int) -> list[Rule]:
+    """Timm's names of squeeze-and-excitation, whose layers are convolutions of one place there."""
+    if config.block is None:
+        return []
+    if parse(config.block).name != "se":
+        raise ValueError(
+            f"torchvision and timm have no names for the block {config.block}; save the network "
+            "with regard.save"
+        )
+    wide = config.shape.width * 2**stage * (4 if config.shape.bottleneck else 1)
+    hidden = block(config.block, wide).squeeze.out_features
+    found: list[Rule] = []
+    for layer, name, shape in (
+        ("squeeze", "fc1", (hidden, wide)),
+        ("excite", "fc2", (wide, hidden)),
+    ):
+        reshaped = Reshaped(shape, (*shape, 1, 1))
+        ours, their = f"{mine}.attention.{layer}", f"{theirs}.se.{name}"
+        found.append(Rule(f"{ours}.weight", (f"{their}.weight",), reshaped))
+        found += same(ours, their, "bias")
+    return found

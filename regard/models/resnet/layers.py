@@ -1,0 +1,156 @@
+"""The parts of residual networks."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.functional import pad
+
+Maps = Float[Tensor, "batch channels height width"]
+Made = Callable[[int], nn.Module]
+"""The channels of maps → a block for them."""
+
+
+class ConvNorm(nn.Module):
+    """A convolution and a batch norm: `norm(W * x)`.
+
+    Raises `ValueError` while training for a batch of one value in each channel, of which there is
+    no deviation.
+
+    >>> ConvNorm(3, 8, 3, stride=2)(torch.randn(2, 3, 7, 6)).shape
+    torch.Size([2, 8, 4, 3])
+    """
+
+    def __init__(self, channels: int, wider: int, kernel: int, stride: int = 1) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, wider, kernel, stride, kernel // 2, bias=False)
+        self.norm = nn.BatchNorm2d(wider)
+        nn.init.kaiming_normal_(self.conv.weight, mode="fan_out", nonlinearity="relu")
+
+    def forward(self, x: Maps) -> Maps:
+        found = self.conv(x)
+        if self.training and len(found) * found.shape[2] * found.shape[3] == 1:
+            raise ValueError(
+                "a batch norm cannot learn from one picture whose map has one place; take larger "
+                "batches (batch_size), larger pictures (size), or model.eval()"
+            )
+        return self.norm(found)
+
+
+class ZeroPadded(nn.Module):
+    """A shortcut without weights: every `stride`-th place, and zeros for the other channels.
+
+    >>> ZeroPadded(3, stride=2)(torch.ones(1, 2, 3, 3)).flatten(2).sum(2)
+    tensor([[4., 4., 0., 0., 0.]])
+    """
+
+    def __init__(self, more: int, stride: int) -> None:
+        super().__init__()
+        self.more, self.stride = more, stride
+
+    def forward(self, x: Maps) -> Maps:
+        return pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, 0, self.more))
+
+    def extra_repr(self) -> str:
+        return f"{self.more}, stride={self.stride}"
+
+
+class Instead(nn.Module):
+    """A block in the place of a 3 by 3 convolution: of its output every `stride`-th place."""
+
+    def __init__(self, block: nn.Module, stride: int) -> None:
+        super().__init__()
+        self.block, self.stride = block, stride
+
+    def forward(self, x: Maps) -> Maps:
+        return self.block(x)[:, :, :: self.stride, :: self.stride]
+
+
+class ResidualBlock(nn.Module):
+    """Two or three layers, and the input added to what they make of it.
+
+        output = relu(attention(layers(x)) + shortcut(x))
+
+    A bottleneck's stride is in its 3 by 3 convolution, as Torch's authors moved it from the first
+    one, and all published weights have it.
+
+    Args:
+        channels: of the input.
+        width: of the middle layers; of a bottleneck the output is four times as wide.
+        padded: whether the shortcut to more channels has zeros, and no projection.
+        attention: makes what stands before the sum.
+        instead: makes what stands in the place of the 3 by 3 convolution, of two the last.
+
+    >>> block = ResidualBlock(16, 8, stride=2, bottleneck=True)
+    >>> block(torch.randn(2, 16, 6, 6)).shape
+    torch.Size([2, 32, 3, 3])
+
+    References:
+        He, Zhang, Ren & Sun. Deep Residual Learning for Image Recognition. 2016.
+        https://arxiv.org/abs/1512.03385
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        width: int,
+        *,
+        stride: int = 1,
+        bottleneck: bool = False,
+        padded: bool = False,
+        attention: Made | None = None,
+        instead: Made | None = None,
+    ) -> None:
+        super().__init__()
+        wider = 4 * width if bottleneck else width
+        layers: list[nn.Module] = []
+        if bottleneck:
+            three = (
+                Instead(instead(width), stride) if instead else ConvNorm(width, width, 3, stride)
+            )
+            layers = [ConvNorm(channels, width, 1), three, ConvNorm(width, wider, 1)]
+        else:
+            last = instead(width) if instead else ConvNorm(width, width, 3)
+            layers = [ConvNorm(channels, width, 3, stride), last]
+        self.layers = nn.ModuleList(layers)
+        self.attention = attention(wider) if attention else nn.Identity()
+        self.shortcut: nn.Module = nn.Identity()
+        if channels != wider or stride != 1:
+            projected = not padded or wider < channels
+            self.shortcut = (
+                ConvNorm(channels, wider, 1, stride)
+                if projected
+                else ZeroPadded(wider - channels, stride)
+            )
+
+    def forward(self, x: Maps) -> Maps:
+        found = x
+        for number, layer in enumerate(self.layers):
+            found = layer(torch.relu(found) if number else found)
+        return torch.relu(self.attention(found) + self.shortcut(x))
+
+
+class Stage(nn.Module):
+    """Residual blocks, with a block of attention before the last of them and one behind all.
+
+    Args:
+        inside: what stands before the last block.
+        behind: what stands behind all.
+    """
+
+    def __init__(
+        self,
+        blocks: Sequence[nn.Module],
+        inside: nn.Module | None = None,
+        behind: nn.Module | None = None,
+    ) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(blocks)
+        self.inside, self.behind = inside or nn.Identity(), behind or nn.Identity()
+
+    def forward(self, x: Maps) -> Maps:
+        *before, last = self.blocks
+        for block in before:
+            x = block(x)
+        return self.behind(last(self.inside(x)))

@@ -1,0 +1,98 @@
+"""Colours as numbers: in deviations from a mean for each of red, green and blue."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from regard._io.files import read_json_file, write_whole
+from regard._printable import shown
+from regard.config import Positive, Share, checked
+
+COLORS = "colors.json"
+NAMES = ("red", "green", "blue")
+LEAST = 1 / 255
+"""A deviation of a colour that is the same everywhere."""
+
+Three = tuple[float, float, float]
+ColorsOf = Literal["data", "imagenet", "half"]
+"""Of the training data, of ImageNet, or a half each, so that colours go from -1 to 1."""
+
+
+@dataclass(frozen=True)
+class Colors:
+    """Mean and deviation of each colour, where black is 0 and white is 1.
+
+    >>> colors = Colors.of([np.array([[[0, 0, 0], [255, 0, 0]]], np.uint8)])
+    >>> colors.mean, colors.fill.tolist()
+    ((0.5, 0.0, 0.0), [128, 0, 0])
+    """
+
+    mean: Three
+    deviation: Three
+
+    @classmethod
+    def of(cls, pictures: Iterable[np.ndarray]) -> "Colors":
+        """Of all pixels of these pictures."""
+        sums, squares, count = np.zeros(3), np.zeros(3), 0
+        for each in pictures:
+            pixels = each.reshape(-1, 3).astype(np.float64) / 255
+            sums, squares = sums + pixels.sum(0), squares + (pixels**2).sum(0)
+            count += len(pixels)
+        mean = sums / max(1, count)
+        deviation = np.sqrt(np.maximum(squares / max(1, count) - mean**2, LEAST**2))
+        return cls(_three(mean), _three(deviation))
+
+    @property
+    def fill(self) -> UInt8[np.ndarray, " 3"]:
+        """The mean colour, as a picture has it."""
+        return np.array([int(255 * each + 0.5) for each in self.mean], dtype=np.uint8)
+
+    def scaled(
+        self, pictures: UInt8[np.ndarray, "batch height width 3"]
+    ) -> Float[Tensor, "batch 3 height width"]:
+        """Pictures as a network reads them."""
+        mean, deviation = (torch.tensor(each) * 255 for each in (self.mean, self.deviation))
+        found = (torch.from_numpy(pictures).float() - mean) / deviation
+        return found.permute(0, 3, 1, 2).contiguous()
+
+    def save(self, folder: Path) -> list[str]:
+        """Write the file, and name it."""
+        write_whole(folder / COLORS, json.dumps(asdict(self)).encode())
+        return [COLORS]
+
+    @classmethod
+    def load(cls, folder: Path) -> "Colors":
+        """What `save` wrote; raises `ValueError` when the file is damaged."""
+        path = folder / COLORS
+        held: Any = read_json_file(path)
+        try:
+            if not isinstance(held, dict) or held.keys() != {"mean", "deviation"}:
+                raise ValueError(f"it has to say mean and deviation, and says {shown(held)}")
+            mean = checked("mean", held["mean"], tuple[Share, ...])
+            deviation = checked("deviation", held["deviation"], tuple[Positive, ...])
+            if len(mean) != 3 or len(deviation) != 3:
+                raise ValueError("it has to say 3 numbers for each")
+        except (ValueError, TypeError) as error:
+            raise ValueError(
+                f"{path} is damaged: {error}; copy the whole run folder again"
+            ) from None
+        return cls(mean, deviation)
+
+
+KNOWN = {
+    "imagenet": Colors((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "half": Colors((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+}
+"""What published networks were trained with: most with ImageNet's, vision transformers with 0.5."""
+
+
+def _three(numbers: np.ndarray) -> Three:
+    red, green, blue = (float(each) for each in numbers)
+    return red, green, blue

@@ -1,0 +1,55 @@
+"""A trained classifier of pictures: the label of each, and where it looked."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from regard.data.encoding.decoded import RGB
+from regard.tasks.classify.predictor import likeliest
+from regard.tasks.image_classify.coder import PicturesAndLabels
+from regard.tasks.picture_input import pictures_of
+from regard.tasks.predictor import Answer, Predictor, device_of
+
+
+class PictureClassifier(Predictor):
+    """A network that labels pictures, with their colours and the names of the labels."""
+
+    task, asked = "image_classify", "PICTURE.png"
+    coder: PicturesAndLabels
+
+    def predict(self, inputs: Sequence[Any], num_answers: int = 1) -> list[Answer]:
+        """The label of each picture, by its middle.
+
+        The weights, where the network has any, are those of the parts of the middle, row by row.
+
+        Raises `ValueError` for a picture that cannot be read, `TypeError` for what is none.
+        """
+        return [self._answer(name, each, num_answers) for name, each in pictures_of(inputs)]
+
+    @torch.no_grad()
+    def _answer(self, name: str, picture: RGB, num_answers: int) -> Answer:
+        images = self.coder.read([self.coder.middle_of(picture)]).to(device_of(self.model))
+        scores = self.model(images).float()[0].log_softmax(-1).cpu()
+        answers = likeliest(scores, self.coder.labels, num_answers)
+        if not hasattr(self.model, "attention_weights"):
+            return Answer(name, answers)
+        weights = self.model.attention_weights(images)[0].float().cpu()
+        rows, columns = (tuple(str(n + 1) for n in range(count)) for count in weights.shape)
+        return Answer(name, answers, inputs=columns, outputs=rows, weights=weights)
+
+    @staticmethod
+    def parse(text: str) -> Any:
+        """The path that a text on a command line is."""
+        return Path(text)
+
+    @staticmethod
+    def typed(given: Any) -> str:
+        """What stands for the path of a picture, which data need not have."""
+        return str(given) if isinstance(given, (str, Path)) else PictureClassifier.asked
+
+    @classmethod
+    def load_coder(cls, folder: Path, entries: Mapping[str, Any]) -> PicturesAndLabels:
+        """Colours and labels of a folder."""
+        return PicturesAndLabels.load(folder, entries)

@@ -1,0 +1,184 @@
+"""What turns pictures into numbers, for every task that reads them."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from torch import Tensor
+
+from regard.config import Count
+from regard.data.encoding.augment import Augment, Unchanged
+from regard.data.encoding.decoded import RGB, Size, middle, with_short_side
+from regard.data.encoding.pictures import (
+    PictureExamples,
+    in_proportion,
+    kept_picture,
+    open_pictures,
+    write_pictures,
+)
+from regard.tasks.batch import Batch
+from regard.tasks.colors import KNOWN, Colors
+from regard.tasks.exchange import said
+
+LOOKED_AT = 2000
+"""Training pictures whose colours are looked at."""
+ENTRIES = {"size": Count, "short_side": Count}
+"""What `task.json` says of every such coder."""
+
+
+@dataclass(frozen=True, eq=False)
+class PictureBatch(Batch):
+    """The base of batches of pictures, which count as one token each."""
+
+    images: Float[Tensor, "batch 3 height width"]
+
+    @property
+    def num_tokens(self) -> int:
+        """Number of pictures."""
+        return len(self.images)
+
+    @property
+    def num_padded_tokens(self) -> int:
+        """The same: nothing is padding."""
+        return len(self.images)
+
+
+@dataclass(frozen=True, eq=False)
+class PictureCoder(ABC):
+    """The base of coders of pictures.
+
+    A picture is kept with its shorter side `short_side` pixels long; a network reads its middle,
+    `size` by `size`.
+
+    Args:
+        colors: what each colour is measured by.
+    """
+
+    colors: Colors
+    size: int
+    short_side: int
+
+    @property
+    def sizes(self) -> dict[str, Any]:
+        """What the data decides of a network."""
+        return {"channels": 3, "image_size": self.shape}
+
+    @property
+    def shape(self) -> Size:
+        """Height and width of what a network reads."""
+        return self.size, self.size
+
+    @abstractmethod
+    def kept(self, rows: Mapping[str, Any]) -> dict[str, list[np.ndarray]]:
+        """What is kept of some rows, `pictures` among it."""
+
+    @abstractmethod
+    def numbers(self, rows: Mapping[str, Any], judged: bool) -> list[int]:
+        """The number of the label of each row; -1 for one that is not known, where it is judged."""
+
+    @abstractmethod
+    def collate(self, examples: PictureExamples, rows: np.ndarray) -> Any:
+        """These examples as a batch, as they are in an evaluation."""
+
+    def encode(self, splits: Mapping[str, Any], place: Path) -> dict[str, PictureExamples]:
+        """Every split as numbers, in folders under `place`.
+
+        Raises `ValueError` with the name of a picture that cannot be read.
+        """
+        judged = "train" not in splits
+        return {
+            split: write_pictures(
+                rows, place / split, self.kept, lambda some: self.numbers(some, judged)
+            )
+            for split, rows in splits.items()
+        }
+
+    def opened(self, splits: Mapping[str, Any], place: Path) -> dict[str, PictureExamples]:
+        """What `encode` wrote."""
+        return {split: open_pictures(place / split) for split in splits}
+
+    def middle_of(self, picture: RGB) -> RGB:
+        """What a network reads of a picture of any size."""
+        return middle(with_short_side(in_proportion(picture), self.short_side), self.shape)
+
+    def read(self, pictures: Sequence[RGB]) -> Float[Tensor, "batch 3 height width"]:
+        """Pictures of the network's size as it reads them."""
+        whole = np.stack(pictures) if pictures else np.zeros((0, *self.shape, 3), dtype=np.uint8)
+        return self.colors.scaled(whole)
+
+    def save(self, folder: Path) -> list[str]:
+        """Write the files of the coder and name them."""
+        return self.colors.save(folder)
+
+    def entries(self) -> dict[str, Any]:
+        """What `task.json` says."""
+        return {"size": self.size, "short_side": self.short_side}
+
+
+@dataclass(frozen=True, eq=False)
+class EpochOfPictures:
+    """The training pictures of one epoch, changed at random, the same each time it is asked.
+
+    Args:
+        key: seed and epoch, which with a picture's row decide how it is changed.
+    """
+
+    coder: Any
+    examples: PictureExamples
+    augment: Augment = field(default_factory=Unchanged)
+    key: tuple[int, int] = (0, 0)
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """One for each picture."""
+        return self.examples.lengths
+
+    def batch(self, rows: np.ndarray) -> Any:
+        """These pictures, in whatever process and company they are asked for."""
+        return self.coder.collate(self.examples, rows, self.augment, self.key)
+
+
+def changes(key: tuple[int, int], row: int) -> np.random.Generator:
+    """What decides how a picture is changed in an epoch."""
+    return np.random.default_rng([*key, row])
+
+
+def colors_learned(which: str, rows: Any, side: int) -> Colors:
+    """The colours of the training pictures, a part of them if they are many, or known ones.
+
+    Args:
+        rows: of the training part, with a column `image`.
+        side: of the pictures as they are kept.
+    """
+    return KNOWN[which] if which in KNOWN else Colors.of(_some_pictures(rows, side))
+
+
+def _some_pictures(rows: Any, side: int) -> Iterator[RGB]:
+    step = max(1, -(-len(rows) // LOOKED_AT))
+    for start in range(0, len(rows), step):
+        (cell,) = rows[start : start + 1]["image"]
+        yield kept_picture(cell, side)
+
+
+def coder_entries(folder: Path, entries: Mapping[str, Any]) -> dict[str, int]:
+    """`size` and `short_side` of `task.json`, or of settings, where 0 stands for the size.
+
+    Raises `ValueError` where one is missing, or the shorter side is less than the size.
+    """
+    short = entries.get("short_side") or entries.get("size")
+    found = said(folder, {**entries, "short_side": short}, ENTRIES, list(ENTRIES))
+    require_short_side(found["size"], found["short_side"])
+    return found
+
+
+def require_short_side(size: int, short_side: int) -> None:
+    """Raise `ValueError` where pictures are kept smaller than they are read."""
+    if short_side < size:
+        raise ValueError(
+            f"short_side {short_side} is less than size {size}: pictures would be kept smaller "
+            "than they are read; leave short_side out, or make it larger"
+        )
