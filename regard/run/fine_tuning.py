@@ -15,6 +15,7 @@ from torch import Tensor
 from regard._io.files import read_file
 from regard.data.encoding.published_tokens import LINES, OPTIONS, WHOLE, read_tokenizer
 from regard.data.encoding.tokenizer import Tokenizer
+from regard.data.schema import ColumnKind
 from regard.errors import UsageError
 from regard.models.conversion import Family
 from regard.models.published import (
@@ -29,10 +30,12 @@ from regard.models.stored_tensors import stored_tensors
 from regard.run.given_tokens import WithTokens
 from regard.run.settings import Table, defaults, flat, settings_of
 from regard.tasks import task_class
+from regard.tasks.colors import PREPROCESSOR, published_colors
 from regard.tasks.task import Task
 
 NETWORKS = {
     "classify": ("{}_classifier",),
+    "image_classify": ("{}_classifier",),
     "multilabel": ("{}_classifier",),
     "regress": ("{}_classifier",),
     "match": ("{}_classifier",),
@@ -60,6 +63,7 @@ FASTER = {"t5": {"learning_rate": 3e-4}}
 
 TASK_SETTINGS: dict[str, dict[str, Any]] = {
     "classify": {"batch_tokens": 1024},
+    "image_classify": {"batch_size": 32, "augment": {"kind": "crop_flip"}},
     "multilabel": {"batch_tokens": 1024},
     "regress": {"batch_tokens": 1024},
     "match": {"batch_tokens": 2048, "longest": 128},
@@ -96,7 +100,7 @@ class Published:
     @cached_property
     def digest(self) -> str:
         """Of what texts are read with: its tokens and sizes."""
-        files = (CONFIG, GENERATION, WHOLE, LINES, OPTIONS)
+        files = (CONFIG, GENERATION, WHOLE, LINES, OPTIONS, PREPROCESSOR)
         names = (name for name in files if (self.folder / name).exists())
         return sha256(b"".join(read_file(self.folder / name) for name in names)).hexdigest()
 
@@ -117,7 +121,10 @@ class Published:
         """Raise `ValueError` or `FileNotFoundError` unless the folder has its network's tokens.
 
         An embedding may have more rows than there are tokens: many are filled up to a round number.
+        What reads pictures has no tokens.
         """
+        if self.reads_pictures:
+            return
         if len(self.tokenizer) > self.config.vocab:
             raise ValueError(
                 f"it has {len(self.tokenizer):,} tokens, and an embedding of "
@@ -135,6 +142,11 @@ class Published:
         """The longest sequence that it has positions for; None where that does not matter."""
         has = "max_length" in type(self.config).from_data
         return self.config.max_length if has else None
+
+    @property
+    def reads_pictures(self) -> bool:
+        """Whether it reads pictures, and no texts."""
+        return "image_size" in type(self.config).from_data
 
     def base(self, task: str, model: str | None, recipe: Table) -> dict[str, dict[str, Any]]:
         """The settings that fine-tuning begins from.
@@ -158,11 +170,7 @@ class Published:
         said = {k: v for k, v in recipe.get("task", {}).items() if k in SAID}
         return {
             "data": dict(recipe.get("data", {})),
-            "task": {
-                **{"name": task, "tokens": {"kind": "given"}},
-                **self._task_settings(task),
-                **said,
-            },
+            "task": {"name": task, **self._task_settings(task), **said},
             "model": {**sizes, "name": network},
             "train": {**TRAIN, **FASTER.get(network, {})},
         }
@@ -181,7 +189,9 @@ class Published:
         """What can be learned upon this body, and by which network."""
         known = list(self._family.networks.values())
         named = {
-            task: [name.format(known[0]) for name in names] for task, names in NETWORKS.items()
+            task: [name.format(known[0]) for name in names]
+            for task, names in NETWORKS.items()
+            if _reads_pictures(task) == self.reads_pictures
         }
         return {task: name for task, names in named.items() for name in names if name in known}
 
@@ -192,8 +202,20 @@ class Published:
         return family
 
     def _task_settings(self, task: str) -> dict[str, Any]:
-        """Those of the task, of texts no longer than the positions reach."""
+        """Those of the task, of texts no longer than the positions reach.
+
+        Raises `UsageError` for pictures that are not square.
+        """
         found = dict(TASK_SETTINGS[task])
+        if self.reads_pictures:
+            height, width = self.config.image_size
+            if height != width:
+                raise UsageError(
+                    f"the network in {self.path} reads pictures of {height} by {width}, and the "
+                    f"middle of a picture is square here: build one of {height} by {height}"
+                )
+            return {"size": height, **found}
+        found["tokens"] = {"kind": "given"}
         name = next((n for n in ("longest", "block") if n in _fields(task)), None)
         if name is not None and self.positions is not None:
             usual = found.get(name, defaults(task_class(task).settings_type)[name])
@@ -205,7 +227,13 @@ class Published:
 
         The parts of its attention may be others: what they have to learn starts new.
         """
-        if entries["task"].get("tokens") != {"kind": "given"}:
+        said = entries["task"]
+        if self.reads_pictures and said.get("size") != self.config.image_size[0]:
+            raise UsageError(
+                f"the network in {self.path} has positions for pictures of size "
+                f"{self.config.image_size[0]}, and {said.get('size')} is asked for: leave size out"
+            )
+        if not self.reads_pictures and said.get("tokens") != {"kind": "given"}:
             raise UsageError(f"the network in {self.path} has tokens of its own; leave tokens out")
         own = self.base(entries["task"]["name"], None, {})
         kept = {**entries, "model": own["model"]}
@@ -223,6 +251,9 @@ class Published:
 
         Raises `ValueError` for texts that are longer than the positions reach.
         """
+        if self.reads_pictures:
+            learned = kind.learn(corpus, settings)
+            return replace(learned, colors=published_colors(self.folder))
         coder = kind.learn(corpus, WithTokens(settings, [self.tokenizer]))
         vocab = self.config.vocab
         known = {
@@ -249,6 +280,11 @@ class Published:
         """The names of what its sizes count."""
         labels = labels_of(self.folder)
         return {"classes": labels} if labels else {}
+
+
+def _reads_pictures(task: str) -> bool:
+    schema = task_class(task).schema
+    return schema is not None and schema.inputs[0].kind is ColumnKind.IMAGE
 
 
 def _fields(task: str) -> dict[str, Any]:

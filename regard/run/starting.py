@@ -6,7 +6,7 @@ number is in either.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -29,6 +29,7 @@ from regard.run.given_tokens import WithTokens
 from regard.run.loading import load_predictor, read_model
 from regard.run.older import upgraded_sections
 from regard.run.settings import Settings, Table, flat, read_toml, settings_of
+from regard.tasks.picture_coder import PictureCoder
 from regard.tasks.task import Task
 
 SETTINGS = "config.toml"
@@ -102,8 +103,10 @@ class Origin:
                 )
 
     def coder(self, kind: type[Task], corpus: Any, settings: Any) -> Any:
-        """The coder of another corpus, with the tokens of this one."""
-        return kind.learn(corpus, WithTokens(settings, tokenizers_of(self.predictor.coder)))
+        """The coder of another corpus, with the tokens of this one, or its measure of colours."""
+        own = self.predictor.coder
+        found = kind.learn(corpus, WithTokens(settings, tokenizers_of(own)))
+        return replace(found, colors=own.colors) if isinstance(own, PictureCoder) else found
 
     def held(self, model: Any) -> dict[str, Tensor]:
         """Its weights, by their names in the new network, which are the same."""

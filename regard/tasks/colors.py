@@ -15,7 +15,7 @@ from regard._io.files import read_json_file, write_whole
 from regard._printable import shown
 from regard.config import Positive, Share, checked
 
-COLORS = "colors.json"
+COLORS, PREPROCESSOR = "colors.json", "preprocessor_config.json"
 NAMES = ("red", "green", "blue")
 LEAST = 1 / 255
 """A deviation of a colour that is the same everywhere."""
@@ -84,6 +84,29 @@ class Colors:
                 f"{path} is damaged: {error}; copy the whole run folder again"
             ) from None
         return cls(mean, deviation)
+
+
+def published_colors(folder: Path) -> Colors:
+    """What a published network reads colours by, as `preprocessor_config.json` says; else a half.
+
+    Raises `ValueError` for what are no colours.
+    """
+    path = folder / PREPROCESSOR
+    entries: Any = read_json_file(path) if path.is_file() else {}
+    if not isinstance(entries, dict):
+        raise ValueError(f"{path} is no table, but {shown(entries)}")
+    if entries.get("do_normalize") is False:
+        return Colors((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+    usual = KNOWN["half"]
+    try:
+        mean = checked("image_mean", entries.get("image_mean", usual.mean), tuple[Share, ...])
+        found = entries.get("image_std", usual.deviation)
+        deviation = checked("image_std", found, tuple[Positive, ...])
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{path}: {error}") from None
+    if len(mean) != 3 or len(deviation) != 3:
+        raise ValueError(f"{path} has {len(mean)} means and {len(deviation)} deviations, not 3")
+    return Colors(_three(np.array(mean)), _three(np.array(deviation)))
 
 
 KNOWN = {

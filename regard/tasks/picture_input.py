@@ -30,7 +30,7 @@ def picture_of(given: Any, where: str = "the picture") -> tuple[str, RGB]:
         path = Path(given).expanduser()
         if not path.exists():
             raise ValueError(f"{where}: {not_there(path)}")
-        cell = read_picture(path, str(given))
+        cell = read_picture(path)
         return cell.name, decoded(cell.content, cell.name)
     if isinstance(given, (bytes, bytearray)):
         cell = checked_picture(where, bytes(given), where)

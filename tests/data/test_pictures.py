@@ -197,7 +197,7 @@ def test_the_folders_of_pictures_are_their_labels(name: str, tmp_path: Path) -> 
     corpus = read(str(tmp_path))
     assert corpus.task == "image_classify" and corpus.labels == ("cat", "dog")
     found = [cell for split in corpus.splits for cell in cells(corpus, split)]
-    wanted = [(p.removeprefix("pets/"), "cat" if "cat" in p else "dog") for p in LAYOUTS[name]]
+    wanted = [(str(tmp_path / p), "cat" if "cat" in p else "dog") for p in LAYOUTS[name]]
     assert sorted(found) == sorted(wanted)
     assert "the folders of the pictures are their labels" in corpus.description
     assert "files that are no pictures are left out: notes.txt" in corpus.description
@@ -244,7 +244,8 @@ def test_a_table_names_the_files_of_pictures(
     corpus = read(str(tmp_path / "data/list.csv"))
     assert corpus.task == "image_classify" and corpus.labels == ("a", "b")
     found = [cell for split in corpus.splits for cell in cells(corpus, split)]
-    assert sorted(found) == [(f"img/{n}.png", "ab"[n % 2]) for n in range(6)]
+    files = [str(place / f"img/{n}.png") if beside else f"img/{n}.png" for n in range(6)]
+    assert sorted(found) == [(file, "ab"[n % 2]) for n, file in enumerate(files)]
     assert "1 rows without an image left out" in corpus.description
     assert len(corpus.files) == 7
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.data.any_task import ALL, read
+from tests.pictures import drawn_file
 
 PAGE = Path(__file__).parents[2] / "docs" / "data.md"
 SAMPLES = re.findall(r"`(\S+)`, read as (\w+)[^\n]*\n\n```\n(.*?)```", PAGE.read_text(), re.DOTALL)
@@ -20,6 +21,8 @@ def test_every_task_that_data_tells_has_a_sample() -> None:
 @pytest.mark.parametrize(("name", "task", "text"), SAMPLES, ids=[name for name, *_ in SAMPLES])
 def test_a_sample_is_read_as_the_page_says(tmp_path: Path, name: str, task: str, text: str) -> None:
     (tmp_path / name).write_text(text)
+    for number, picture in enumerate(re.findall(r"\S+\.png", text)):
+        drawn_file((9 * number, 9, 9), path=tmp_path / picture)
     corpus = read(str(tmp_path / name))
     assert corpus.task == task
 

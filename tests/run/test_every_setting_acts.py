@@ -14,6 +14,7 @@ import pytest
 from regard.config import Between, alternatives, fields_of, walk
 from regard.data.schema import SPLITS
 from regard.errors import UsageError
+from regard.models.vision_blocks import BlockName
 from regard.parts import PartOf
 from regard.run.merging import Request, settings_for
 from regard.run.preparing import task_of
@@ -137,6 +138,8 @@ def _others(hint: Any) -> Iterator[Any]:
         return
     if hint == Weighing:
         yield "balanced"
+    elif hint == BlockName:
+        yield from ("se(reduction=2)", "se")
     elif get_origin(hint) is Annotated:
         base, *marks = get_args(hint)
         for mark in marks:

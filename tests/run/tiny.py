@@ -12,6 +12,7 @@ import pytest
 
 from regard.data.synthetic.data_sets import DATA
 from tests.cli.small import put
+from tests.tables.tasks import ROWS
 
 CHARACTERS = {"tokens": "characters"}
 RECURRENT = {"embed_dim": 8, "hidden_dim": 6}
@@ -38,7 +39,7 @@ SMALL: dict[str, dict[str, Any]] = {
         **{"augment": "crop_flip(padding=1)", "block": "se(reduction=1)"},
     },
     "cifar_vit": {
-        **{**BLOCKS, "size": 6, "short_side": 7, "patch_size": "3,3", "batch_size": 8},
+        **{**BLOCKS, "size": 6, "short_side": 7, "patch_size": (3, 3), "batch_size": 8},
         "augment": "resized_crop",
     },
     "lstm_regressor": {**RECURRENT, **CHARACTERS, "attention_dim": 5},
@@ -124,6 +125,8 @@ def data_of(name: str) -> Path | None:
     from regard.run.recipes import recipe
 
     task = recipe(name)["task"]["name"]
+    if task == "image_classify":
+        return ROWS[task].written(Path(tempfile.mkdtemp(prefix="regard-tiny-")))
     folder = Path(tempfile.mkdtemp(prefix="regard-tiny-"))
     if name not in OWN and task in FILES:
         path = put(folder, FILES[task])
@@ -140,7 +143,7 @@ def data_of(name: str) -> Path | None:
 def few_rows() -> Iterator[None]:
     """Little synthetic data for the tasks that learn from that here, while it lasts."""
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("names", "facts", "shapes"):
+        for name in ("names", "facts"):
             sizes = {"train": 60, "valid": 12, "test": 12}
             patch.setitem(DATA, name, replace(DATA[name], sizes=sizes))
         yield

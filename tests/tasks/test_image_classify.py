@@ -1,5 +1,6 @@
 """Labels of pictures: what is learned of them, how they are changed, and how they are asked."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from regard._io.extra import extra
 from regard.cli import main
 from regard.data.encoding.augment import CropFlip, ResizedCrop, Unchanged
 from regard.errors import UsageError
+from regard.models.vit import ViTClassifier, ViTClassifierConfig
 from regard.run.training import Options
 from regard.tasks.colors import KNOWN, Colors
 from regard.tasks.image_classify import ImageClassify, ImageClassifySettings
@@ -203,3 +205,55 @@ def test_the_rows_of_the_table_are_what_is_asked() -> None:
     assert ImageClassify.metric_with(ImageClassifySettings(class_weights="balanced")) == (
         "balanced_accuracy"
     )
+
+
+def published(folder: Path, **changes: Any) -> Any:
+    """A folder in Hugging Face's layout with a small vision transformer."""
+    torch.manual_seed(0)
+    sizes = {"embed_dim": 8, "num_heads": 2, "layers": 1, "ff_dim": 8, "classes": 3}
+    small = {"image_size": (8, 8), "patch_size": (4, 4), **sizes, **changes}
+    config = ViTClassifierConfig.from_entries(small)
+    model = ViTClassifier(config)
+    regard.save(model, folder)
+    means = {"image_mean": [0.1, 0.2, 0.3], "image_std": [0.5, 0.4, 0.3]}
+    (folder / "preprocessor_config.json").write_text(json.dumps(means))
+    return model
+
+
+def test_a_published_vision_transformer_is_fine_tuned(folder: Path, tmp_path: Path) -> None:
+    model = published(tmp_path / "vit")
+    out = tmp_path / "run"
+    run = regard.train(folder, start=tmp_path / "vit", steps=1, out=out, options=QUIET)
+    assert run.model.config.tag == "vit_classifier" and run.model.config.classes == 2
+    assert run.predictor.coder.colors == Colors((0.1, 0.2, 0.3), (0.5, 0.4, 0.3))
+    assert run.predictor.coder.size == 8
+    mine, theirs = run.model.encoder.state_dict(), model.encoder.state_dict()
+    # One update at a small rate moves no weight far.
+    assert all((mine[name] - theirs[name]).abs().max() < 1e-3 for name in theirs)
+    text = tmp_path / "text.csv"
+    text.write_text("text,label\n" + "so it is,a\nso it was,b\n" * 20)
+    for data, more, why in (
+        (folder, {"size": 16}, "positions for pictures of size 8, and 16 is asked for"),
+        (text, {}, "learns image_classify and not classify"),
+    ):
+        with pytest.raises(UsageError, match=why):
+            regard.train(data, start=tmp_path / "vit", steps=1, out=tmp_path / "x", **more)
+    published(tmp_path / "long", image_size=(8, 12))
+    with pytest.raises(UsageError, match="reads pictures of 8 by 12"):
+        regard.train(folder, start=tmp_path / "long", steps=1, out=tmp_path / "x")
+    (tmp_path / "vit/preprocessor_config.json").write_text('{"image_mean": [0.1]}')
+    with pytest.raises(UsageError, match="has 1 means and 3 deviations, not 3"):
+        regard.train(folder, start=tmp_path / "vit", steps=1, out=tmp_path / "x")
+
+
+def test_a_run_begins_with_anothers_weights_and_its_measure_of_colours(
+    folder: Path, tmp_path: Path
+) -> None:
+    first = regard.train(folder, **SMALL, steps=2, out=tmp_path / "one", options=QUIET)
+    other = tmp_path / "other"
+    for number in range(20):
+        name = f"{'red' if number % 2 else 'green'}/{number}.png"
+        drawn_file((9 * number, 200, 9), path=other / name)
+    run = regard.train(other, start=tmp_path / "one", steps=1, out=tmp_path / "two", options=QUIET)
+    assert run.predictor.coder.colors == first.predictor.coder.colors
+    assert run.predictor.coder.labels == ("green", "red")

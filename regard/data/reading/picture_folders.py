@@ -20,11 +20,9 @@ class LabelledPictures:
 
     Args:
         labels: a label, and the file of a picture.
-        root: the folder that names of files count from.
     """
 
     labels: tuple[tuple[str, Path], ...]
-    root: Path
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -32,7 +30,7 @@ class LabelledPictures:
 
     def read(self, notes: Counter[str]) -> Iterator[tuple[bytes, str]]:
         for label, path in self.labels:
-            yield read_picture(path, path.relative_to(self.root).as_posix()), label
+            yield read_picture(path), label
 
 
 def picture_folders(path: Path, request: DataRequest) -> Layout | None:
@@ -58,7 +56,7 @@ def picture_folders(path: Path, request: DataRequest) -> Layout | None:
             "are the labels: at least 2 are needed"
         )
     notes = ["the folders of the pictures are their labels", *_left_out(roots["train"])]
-    rows = {split: LabelledPictures(some, root) for split, some in splits.items() if some}
+    rows = {split: LabelledPictures(some) for split, some in splits.items() if some}
     names = tuple(column.name for column in schema.columns)
     return Layout(schema, names, dict(rows), tuple(notes))
 

@@ -71,12 +71,12 @@ def is_picture_file(path: Path) -> bool:
         return picture_format(file.read(16)) is not None
 
 
-def read_picture(path: Path, name: str) -> PictureCell:
-    """The picture in a file, called `name`; raises `ValueError` where it is none."""
+def read_picture(path: Path) -> PictureCell:
+    """The picture in a file, called by its path; raises `ValueError` where it is none."""
     size = path.stat().st_size
     if size > MAX_BYTES:
         raise ValueError(f"{path} has {size:,} bytes, more than a picture may ({MAX_BYTES:,})")
-    return checked_picture(name, path.read_bytes(), str(path))
+    return checked_picture(str(path), path.read_bytes(), str(path))
 
 
 def checked_picture(name: str, content: bytes, where: str) -> PictureCell:
@@ -133,4 +133,4 @@ def _at(name: str, where: str, folder: Path) -> PictureCell:
         raise ValueError(
             f"{where}: {not_there(folder / name)}; paths count from the table's folder"
         )
-    return read_picture(path, name)
+    return read_picture(path)

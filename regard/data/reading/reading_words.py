@@ -35,9 +35,10 @@ def remarks(reading: Reading, columns: Columns) -> Iterator[str]:
             )
         if role.kind is ColumnKind.LABEL and held.holds is Holds.WHOLE and not held.unique:
             if held.distinct > 2:
+                of_texts = reading.schema.columns[0].kind is ColumnKind.TEXT
                 yield (
                     f"{bound.name} holds {held.distinct} whole numbers, which are learned as "
-                    "classes; as numbers with --task regress"
+                    f"classes{'; as numbers with --task regress' if of_texts else ''}"
                 )
         if role.kind is ColumnKind.TIME and held.holds is Holds.TIME:
             texts = [str(value) for value in columns.values[bound.columns[0]]]

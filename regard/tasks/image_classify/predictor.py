@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from regard.data.encoding.decoded import RGB
+from regard.data.reading.pictures import PictureCell
 from regard.tasks.classify.predictor import likeliest
 from regard.tasks.image_classify.coder import PicturesAndLabels
 from regard.tasks.picture_input import pictures_of
@@ -46,8 +47,9 @@ class PictureClassifier(Predictor):
 
     @staticmethod
     def typed(given: Any) -> str:
-        """What stands for the path of a picture, which data need not have."""
-        return str(given) if isinstance(given, (str, Path)) else PictureClassifier.asked
+        """The path of a picture where it has one; else what stands for one."""
+        name = given.name if isinstance(given, PictureCell) else str(given)
+        return name if Path(name).is_file() else PictureClassifier.asked
 
     @classmethod
     def load_coder(cls, folder: Path, entries: Mapping[str, Any]) -> PicturesAndLabels:
