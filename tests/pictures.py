@@ -40,3 +40,10 @@ def drawn_file(color: Color, size: tuple[int, int] = (8, 8), path: Path | None =
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(encoded(drawn(color, size)))
     return path
+
+
+def mask_of(size: tuple[int, int], number: int, name: str) -> PictureCell:
+    """A mask of this width and height, of classes 0 and 2 on two sides of a column."""
+    pixels = np.zeros((size[1], size[0]), dtype=np.uint8)
+    pixels[:, : 1 + number % (size[0] - 1)] = 2
+    return PictureCell.of(name, encoded(extra("PIL.Image").fromarray(pixels)))

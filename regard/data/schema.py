@@ -121,6 +121,7 @@ class Schema:
             or the two columns of a table.
         label_files: files, or folders of files, that each hold texts of one label.
         picture_folders: folders of pictures that each hold those of one label.
+        mask_folders: a folder of pictures beside one of their masks.
         inferred: data may be read as this without being asked to; False where data cannot tell it
             from another task's.
         babi: stories in the format of bAbI: story, question, answer, support.
@@ -146,6 +147,7 @@ class Schema:
     parallel: bool = False
     label_files: bool = False
     picture_folders: bool = False
+    mask_folders: bool = False
     inferred: bool = True
     babi: bool = False
     item_file: str = ""
@@ -209,7 +211,7 @@ class Schema:
         kinds = [column.kind for column in self.columns]
         wanted = {
             **{"running_text": 1, "any_two": 2, "parallel": 2},
-            **{"label_files": 2, "picture_folders": 2, "babi": 4},
+            **{"label_files": 2, "picture_folders": 2, "mask_folders": 2, "babi": 4},
         }
         faults = [
             f"has {len(names)} columns, and with {flag}=True it needs {count}"

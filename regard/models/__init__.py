@@ -26,6 +26,7 @@ MODELS = {
     "vit": "regard.models.vit:ViT",
     "vit_classifier": "regard.models.vit:ViTClassifier",
     "resnet": "regard.models.resnet:ResNet",
+    "unet": "regard.models.unet:UNet",
     "gpt": "regard.models.gpt:Gpt",
     "gpt_classifier": "regard.models.gpt:GptClassifier",
     "gpt_tagger": "regard.models.gpt:GptTagger",

@@ -69,7 +69,7 @@ class EncodesImages(Protocol):
 
 @runtime_checkable
 class ClassifiesImages(Protocol):
-    """A network that labels images.
+    """A network that labels images, as `regard.tasks.image_classify` trains it.
 
     One that has `attention_weights(images)` of `[batch, rows, columns]` shows how much each patch
     counted.
@@ -79,6 +79,17 @@ class ClassifiesImages(Protocol):
         self, images: Float[Tensor, "batch channels height width"]
     ) -> Float[Tensor, "batch classes"]:
         """Logits of the labels."""
+        ...
+
+
+@runtime_checkable
+class Segments(Protocol):
+    """A network that labels each pixel, as `regard.tasks.segment` trains it."""
+
+    def forward(
+        self, images: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch classes height width"]:
+        """Logits of the classes of each pixel."""
         ...
 
 

@@ -38,8 +38,8 @@ class DataSettings(Config):
             several files stand on a line each.
         source, target: languages, or the two columns of a task with two.
         text, label, left, right, user, item, rating, time, category, context, question, answer,
-            support, start, answers, image: the columns of a table that play these roles; several
-            of texts have commas between them and are joined.
+            support, start, answers, image, mask: the columns of a table that play these roles;
+            several of texts have commas between them and are joined.
         encoding: of text files; `auto` finds it by their bytes.
         labels: `merged` makes one of those that differ in case or spaces alone, `exact` keeps all.
         hold_out: where nothing is given to validate on, hold out as large a share of each `label`
@@ -68,6 +68,7 @@ class DataSettings(Config):
     start: str = ""
     answers: str = ""
     image: str = ""
+    mask: str = ""
     encoding: str = AUTO
     labels: Literal["merged", "exact"] = "merged"
     hold_out: Literal["label", "hash"] = "label"

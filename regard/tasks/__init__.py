@@ -15,6 +15,7 @@ TASKS = {
     "regress": "regard.tasks.regress:Regress",
     "multilabel": "regard.tasks.multilabel:Multilabel",
     "image_classify": "regard.tasks.image_classify:ImageClassify",
+    "segment": "regard.tasks.segment:Segment",
     "tag": "regard.tasks.tag:Tag",
     "match": "regard.tasks.match:Match",
     "similarity": "regard.tasks.similarity:Similarity",

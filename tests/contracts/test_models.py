@@ -38,6 +38,7 @@ PROTOCOLS: dict[str, Any] = {
     "vit": protocols.EncodesImages,
     "vit_classifier": protocols.ClassifiesImages,
     "resnet": protocols.ClassifiesImages,
+    "unet": protocols.Segments,
     "gpt": protocols.Encodes,
     "gpt_classifier": protocols.Classifies,
     "gpt_tagger": protocols.Tags,

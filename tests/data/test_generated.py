@@ -20,6 +20,7 @@ SIZES = {
     "paraphrases": ("match", 22_000),
     "similarities": ("similarity", 9600),
     "names": ("tag", 2600),
+    "scenes": ("segment", 2400),
     "shapes": ("image_classify", 5000),
     "facts": ("extract", 3800),
     **{f"qa{n}": ("answer", 2200) for n in range(1, 9)},

@@ -21,7 +21,7 @@ def test_every_task_that_data_tells_has_a_sample() -> None:
 @pytest.mark.parametrize(("name", "task", "text"), SAMPLES, ids=[name for name, *_ in SAMPLES])
 def test_a_sample_is_read_as_the_page_says(tmp_path: Path, name: str, task: str, text: str) -> None:
     (tmp_path / name).write_text(text)
-    for number, picture in enumerate(re.findall(r"\S+\.png", text)):
+    for number, picture in enumerate(re.findall(r"[^\s,]+\.png", text)):
         drawn_file((9 * number, 9, 9), path=tmp_path / picture)
     corpus = read(str(tmp_path / name))
     assert corpus.task == task

@@ -77,7 +77,7 @@ def test_what_a_run_says_it_trained_is_what_it_trained(name: str) -> None:
     # TOML has no word for what is not there.
     said = flat(tomllib.loads((folder / "config.toml").read_text())["model"])
     made = flat(json.loads((folder / "best" / "config.json").read_text()))
-    assert said.pop("name") == made["model_type"] and len(said) > 2
+    assert said.pop("name") == made["model_type"] and len(said) > 1
     assert {key: made.get(key) for key in said} == said
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from regard.data.synthetic.data_sets import DATA
 from tests.cli.small import put
-from tests.tables.tasks import ROWS
+from tests.tables.tasks import ROWS, SHOWN
 
 CHARACTERS = {"tokens": "characters"}
 RECURRENT = {"embed_dim": 8, "hidden_dim": 6}
@@ -41,6 +41,10 @@ SMALL: dict[str, dict[str, Any]] = {
     "cifar_vit": {
         **{**BLOCKS, "size": 6, "short_side": 7, "patch_size": (3, 3), "batch_size": 8},
         "augment": "resized_crop",
+    },
+    "unet": {
+        **{"depth": 1, "width": 2, "size": 6, "short_side": 7, "batch_size": 8},
+        "augment": "crop_flip(padding=1)",
     },
     "lstm_regressor": {**RECURRENT, **CHARACTERS, "attention_dim": 5},
     "dan": {**RECURRENT, **CHARACTERS},
@@ -125,7 +129,7 @@ def data_of(name: str) -> Path | None:
     from regard.run.recipes import recipe
 
     task = recipe(name)["task"]["name"]
-    if task == "image_classify":
+    if task in SHOWN:
         return ROWS[task].written(Path(tempfile.mkdtemp(prefix="regard-tiny-")))
     folder = Path(tempfile.mkdtemp(prefix="regard-tiny-"))
     if name not in OWN and task in FILES:

@@ -61,6 +61,7 @@ BATCHES: dict[str, Batch] = {
     "vit": (IMAGES,),
     "vit_classifier": (IMAGES,),
     "resnet": (LARGE_IMAGES,),
+    "unet": (LARGE_IMAGES[:, :, :13, :10],),
     "gpt": (TEXTS,),
     "gpt_classifier": (TEXTS,),
     "gpt_tagger": (TEXTS,),
@@ -118,6 +119,7 @@ SIZES: dict[str, dict[str, Any]] = {
     "vit": _IMAGES,
     "vit_classifier": {**_IMAGES, "classes": 3},
     "resnet": {"channels": 2, "classes": 3},
+    "unet": {"channels": 2, "classes": 3, "width": 3},
     "gpt": {**_BLOCKS, "vocab": VOCAB},
     "gpt_classifier": {**_BLOCKS, "vocab": VOCAB, "classes": 3},
     "gpt_tagger": {**_BLOCKS, "vocab": VOCAB, "classes": 3},
@@ -209,6 +211,7 @@ _CHOICES: dict[str, list[dict[str, Any]]] = {
         {"shape": "imagenet(depth=18, width=2)"},
         {"shape": "imagenet(depth=50, width=2)"},
     ],
+    "unet": [{"depth": 2}],
     "gpt": [
         *({"activation": name} for name in get_args(ActivationName)),
         {"norm": "post"},

@@ -12,7 +12,7 @@ from regard.data.reading.corpus import Corpus
 from regard.models import model_class
 from regard.tasks import task_class
 from tests.data.any_task import read_as as read
-from tests.pictures import drawn_file, png
+from tests.pictures import drawn_file, mask_of, png
 from tests.tables.corpora import corpus_of
 
 WORDS = ("ab", "bad", "cab", "dab", "e", "ace", "bee", "dad")
@@ -96,6 +96,15 @@ PICTURES = [
     }
     for n in range(60)
 ]
+SCENES = [
+    {
+        "image": png((40 * n % 256, 250 - n, 30 * n % 256), (8, 7 + n % 3), f"{n}.png"),
+        "mask": mask_of((8, 7 + n % 3), n, f"{n}.png"),
+    }
+    for n in range(60)
+]
+SHOWN: dict[str, list[dict[str, Any]]] = {"image_classify": PICTURES, "segment": SCENES}
+"""Task → rows with pictures."""
 RECOMMEND = _table(
     ("user", "item", "rating", "timestamp"),
     *(
@@ -131,8 +140,8 @@ class TaskRow:
         if self.file is None:
             return None
         schema = task_class(self.name).schema
-        if self.name == "image_classify":
-            return corpus_of(schema, PICTURES)
+        if self.name in SHOWN:
+            return corpus_of(schema, SHOWN[self.name])
         if self.name in ("tag", "extract"):
             return corpus_of(schema, [json.loads(line) for line in self.file[1].splitlines()])
         return read(str(self.written(folder)), [schema], self.name)
@@ -142,11 +151,14 @@ class TaskRow:
         assert self.file is not None, "the task makes its own"
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / self.file[0]
-        if self.name == "image_classify":
-            for row in PICTURES:
-                place = path / row["label"] / row["image"].name
-                place.parent.mkdir(parents=True, exist_ok=True)
-                place.write_bytes(row["image"].content)
+        for row in SHOWN.get(self.name, ()):
+            folders = {"image": row.get("label", "images"), "mask": "masks"}
+            for cell, folder_name in folders.items():
+                if cell in row:
+                    place = path / folder_name / row[cell].name
+                    place.parent.mkdir(parents=True, exist_ok=True)
+                    place.write_bytes(row[cell].content)
+        if self.name in SHOWN:
             return path
         path.write_text(self.file[1])
         return path
@@ -245,6 +257,14 @@ ROWS: dict[str, TaskRow] = {
             ("resnet", {"shape": "cifar(depth=8, width=2)"}),
             {"size": 6, "short_side": 7, "batch_size": 9, "smoothing": 0.1},
             str(drawn_file((200, 10, 30), (9, 8))),
+        ),
+        TaskRow(
+            "segment",
+            ("pictures", ""),
+            ("unet", {"depth": 1, "width": 3}),
+            {"size": 6, "short_side": 7, "batch_size": 9, "dice": 0.5},
+            str(drawn_file((200, 10, 30), (9, 8))),
+            answers=1,
         ),
         TaskRow(
             "tag",

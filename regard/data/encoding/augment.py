@@ -1,4 +1,7 @@
-"""Pictures changed at random while they are learned, so that none is seen twice alike."""
+"""Pictures changed at random while they are learned, so that none is seen twice alike.
+
+What has one number for each pixel is a mask, and is changed as its picture is by the same draws.
+"""
 
 import math
 from dataclasses import dataclass
@@ -8,6 +11,7 @@ import numpy as np
 
 from regard.config import Between, Config, Natural
 from regard.data.encoding.decoded import RGB, Size, middle, resized
+from regard.data.encoding.masks import resized_mask
 
 Area = Annotated[float, Between(above=0.0, most=1.0)]
 Ratio = Annotated[float, Between(least=1.0, most=16.0)]
@@ -49,7 +53,7 @@ class CropFlip(Config):
         height, width = size
         down, right = (int(n) for n in rng.integers(-self.padding, self.padding + 1, 2))
         kept = middle(picture, size)
-        found = np.broadcast_to(fill, (height, width, 3)).copy()
+        found = np.broadcast_to(fill, (height, width, kept.shape[2])).copy()
         to_row, from_row = _overlap(height, down)
         to_column, from_column = _overlap(width, right)
         found[to_row, to_column] = kept[from_row, from_column]
@@ -78,7 +82,12 @@ class ResizedCrop(Config):
     def changed(self, picture: RGB, size: Size, fill: RGB, rng: np.random.Generator) -> RGB:
         """What is learned from a picture."""
         box = self._part(picture, rng)
-        found = middle(picture, size) if box is None else resized(picture, size, box)
+        if box is None:
+            found = middle(picture, size)
+        elif picture.shape[2] == 1:
+            found = resized_mask(picture, size, box)
+        else:
+            found = resized(picture, size, box)
         return _flipped(found, self.flip, rng)
 
     def _part(self, picture: RGB, rng: np.random.Generator) -> tuple[int, int, int, int] | None:

@@ -32,7 +32,7 @@ def decoded(content: bytes, name: str) -> RGB:
     Raises `ValueError` with the name for a picture that is damaged, cut off or too large, and for
     one whose numbers do not say what is white; `ImportError` without the extra `image`.
     """
-    with _refused(name):
+    with refused(name):
         with extra("PIL.Image").open(BytesIO(content)) as opened:
             opened.load()
             upright = extra("PIL.ImageOps").exif_transpose(opened)
@@ -56,15 +56,20 @@ def resized(picture: RGB, size: Size, box: tuple[int, int, int, int] | None = No
     return np.array(made)
 
 
-def with_short_side(picture: RGB, side: int) -> RGB:
-    """The picture with its shorter side so long, and its proportions kept.
+def short_side_size(picture: np.ndarray, side: int) -> Size:
+    """The size of a picture with its shorter side so long, and its proportions kept.
 
-    >>> with_short_side(np.zeros((4, 6, 3), np.uint8), 8).shape
-    (8, 12, 3)
+    >>> short_side_size(np.zeros((4, 6, 3)), 8)
+    (8, 12)
     """
     height, width = picture.shape[:2]
     scale = side / min(height, width)
-    return resized(picture, (max(side, round(height * scale)), max(side, round(width * scale))))
+    return max(side, round(height * scale)), max(side, round(width * scale))
+
+
+def with_short_side(picture: RGB, side: int) -> RGB:
+    """The picture with its shorter side so long, and its proportions kept."""
+    return resized(picture, short_side_size(picture, side))
 
 
 def middle(picture: RGB, size: Size) -> RGB:
@@ -102,7 +107,7 @@ def _as_rgb(opened: Any, name: str) -> Any:
 
 
 @contextmanager
-def _refused(name: str) -> Iterator[None]:
+def refused(name: str) -> Iterator[None]:
     """Turn what Pillow says of a picture that it cannot read into `ValueError` with its name."""
     image = extra("PIL.Image")
     try:

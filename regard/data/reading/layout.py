@@ -10,6 +10,7 @@ from regard.data.reading.folders import Files, files_in
 from regard.data.reading.formats import open_table
 from regard.data.reading.histories_file import history_table
 from regard.data.reading.label_folders import label_folders, text_files_of_labels
+from regard.data.reading.mask_folders import mask_folders
 from regard.data.reading.parquet_tables import saved_dataset
 from regard.data.reading.paths import not_there
 from regard.data.reading.picture_folders import picture_folders
@@ -74,7 +75,7 @@ def _folder(path: Path, request: DataRequest) -> Layout:
         if told:
             return _stories(stories, told, request)
     labelled = text_files_of_labels(path, files, request) or label_folders(path, request)
-    labelled = labelled or picture_folders(path, request)
+    labelled = labelled or mask_folders(path, request) or picture_folders(path, request)
     if labelled:
         return labelled
     return _files(files_in(path, files), request)

@@ -12,6 +12,7 @@ from regard.data.synthetic.interests import interaction_rows
 from regard.data.synthetic.names import name_rows
 from regard.data.synthetic.opinions import document_rows, opinion_rows
 from regard.data.synthetic.paraphrases import paraphrase_rows, similarity_rows
+from regard.data.synthetic.scenes import scene_rows
 from regard.data.synthetic.shapes import shape_rows
 from regard.data.synthetic.stories import STORY_KINDS, story_rows
 
@@ -73,6 +74,9 @@ DATA: dict[str, SyntheticData] = {
     ),
     "shapes": SyntheticData(
         shape_rows, ("image", "label"), {"train": 4000, "valid": 500, "test": 500}
+    ),
+    "scenes": SyntheticData(
+        scene_rows, ("image", "mask"), {"train": 2000, "valid": 200, "test": 200}
     ),
     "similarities": SyntheticData(
         similarity_rows, ("left", "right", "number"), {"train": 8000, "valid": 800, "test": 800}

@@ -22,6 +22,7 @@ USUAL = {
     "regress": "lstm_regressor",
     "multilabel": "cnn_multilabel",
     "image_classify": "cifar_resnet20",
+    "segment": "unet",
     "tag": "lstm_tagger",
     "match": "abcnn",
     "similarity": "abcnn_similarity",

@@ -1,0 +1,79 @@
+"""Masks: pictures whose pixels are classes, by their number or by their colour."""
+
+from collections.abc import Mapping, Sequence
+from io import BytesIO
+
+import numpy as np
+from jaxtyping import Int, UInt8
+
+from regard._io.extra import extra
+from regard.data.encoding.decoded import refused
+from regard.data.reading.pictures import PictureCell
+
+UNKNOWN = 255
+"""The number of a pixel whose class is not known."""
+MOST_CLASSES = 255
+_NUMBERED = ("1", "L", "P", "I", "I;16", "I;16L", "I;16B", "I;16N")
+"""Pillow's names of pictures whose pixels are numbers."""
+
+Codes = Int[np.ndarray, "height width"]
+
+
+def mask_codes(cell: bytes) -> tuple[Codes, bool]:
+    """What stands at each pixel of a mask, and whether these are colours (red, green, blue).
+
+    Of a picture with a palette it is the number, not the colour. The mask is turned as its EXIF
+    says.
+
+    Raises `ValueError` with the name for what cannot be read, and for a format that changes
+    colours where it saves space.
+    """
+    picture = PictureCell(cell)
+    with refused(picture.name), extra("PIL.Image").open(BytesIO(picture.content)) as opened:
+        if opened.format == "JPEG":
+            raise ValueError(
+                f"{picture.name} is a mask in JPEG, which changes colours; write masks as PNG"
+            )
+        opened.load()
+        upright = extra("PIL.ImageOps").exif_transpose(opened)
+        if upright.mode in _NUMBERED:
+            return np.asarray(upright).astype(np.int64), False
+        red, green, blue = np.moveaxis(np.asarray(upright.convert("RGB")).astype(np.int64), 2, 0)
+    return red * 65_536 + green * 256 + blue, True
+
+
+def class_names(codes: Sequence[int], colored: bool) -> tuple[str, ...]:
+    """What classes are called: by their numbers, or by their colours.
+
+    >>> class_names([0, 7], False), class_names([0, 0xFF8000], True)
+    (('0', '7'), ('#000000', '#ff8000'))
+    """
+    return tuple(f"#{code:06x}" if colored else str(code) for code in codes)
+
+
+def numbered(codes: Codes, places: Mapping[int, int]) -> UInt8[np.ndarray, "height width 1"]:
+    """The number of the class of each pixel, `UNKNOWN` where that is none of these.
+
+    >>> numbered(np.array([[7, 0, 9]]), {0: 0, 7: 1}).tolist()
+    [[[1], [0], [255]]]
+    """
+    found, where = np.unique(codes, return_inverse=True)
+    table = np.array([places.get(int(code), UNKNOWN) for code in found], dtype=np.uint8)
+    return table[where].reshape(*codes.shape, 1)
+
+
+def resized_mask(
+    mask: np.ndarray, size: tuple[int, int], box: tuple[int, int, int, int] | None = None
+) -> np.ndarray:
+    """A mask of another size, or a part of it: each pixel the one that lay in its middle.
+
+    Args:
+        box: left, top, right and bottom of the part.
+
+    >>> resized_mask(np.arange(4, dtype=np.uint8).reshape(2, 2, 1), (4, 4))[:, :, 0].tolist()[0]
+    [0, 0, 1, 1]
+    """
+    left, top, right, bottom = box or (0, 0, mask.shape[1], mask.shape[0])
+    rows = top + (np.arange(size[0]) + 0.5) * (bottom - top) / size[0]
+    columns = left + (np.arange(size[1]) + 0.5) * (right - left) / size[1]
+    return mask[rows.astype(int)[:, None], columns.astype(int)[None]]

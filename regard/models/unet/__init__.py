@@ -1,0 +1,6 @@
+"""The U-Net (Ronneberger et al., 2015)."""
+
+from regard.models.unet.config import UNetConfig
+from regard.models.unet.model import UNet
+
+__all__ = ["UNet", "UNetConfig"]

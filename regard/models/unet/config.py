@@ -1,0 +1,34 @@
+"""The sizes of the U-Net."""
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from regard.config import Between, Config, Count
+
+
+@dataclass(frozen=True, kw_only=True)
+class UNetConfig(Config):
+    """A U-Net that gives each pixel a class.
+
+    Args:
+        channels: numbers of a pixel.
+        classes: number of different classes.
+        depth: how often the maps become half as large; the paper's is 4.
+        width: channels of the largest maps, twice as many of each smaller one; the paper's is 64.
+
+    >>> UNetConfig(classes=3, depth=2).widths
+    (64, 128, 256)
+    """
+
+    tag = "unet"
+    from_data: ClassVar[tuple[str, ...]] = ("channels", "classes")
+
+    channels: Count = 3
+    classes: Count
+    depth: Annotated[int, Between(least=1, most=8)] = 4
+    width: Annotated[int, Between(least=1, most=1024)] = 64
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """The channels of the maps of each size, the largest first."""
+        return tuple(self.width * 2**level for level in range(self.depth + 1))

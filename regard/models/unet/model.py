@@ -1,0 +1,101 @@
+"""The U-Net (Ronneberger et al., 2015)."""
+
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.functional import max_pool2d, pad, relu
+
+from regard.models.resnet.layers import ConvNorm
+from regard.models.unet.config import UNetConfig
+
+Maps = Float[Tensor, "batch channels height width"]
+
+
+class Convolutions(nn.Module):
+    """Twice `relu(norm(W * x))`, of 3 by 3."""
+
+    def __init__(self, channels: int, wider: int) -> None:
+        super().__init__()
+        self.first, self.second = ConvNorm(channels, wider, 3), ConvNorm(wider, wider, 3)
+
+    def forward(self, x: Maps) -> Maps:
+        return relu(self.second(relu(self.first(x))))
+
+
+class Upwards(nn.Module):
+    """Maps twice as large, beside those of this size from the way down, and both convolved.
+
+        output = convolutions([skipped; W ^ x])
+
+    Args:
+        channels: of x, twice those of what skipped.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        narrow = channels // 2
+        self.larger = nn.ConvTranspose2d(channels, narrow, 2, 2)
+        self.convolutions = Convolutions(channels, narrow)
+
+    def forward(self, x: Maps, skipped: Maps) -> Maps:
+        return self.convolutions(torch.cat([skipped, self.larger(x)], 1))
+
+
+class UNet(nn.Module):
+    """Maps smaller and smaller, then larger and larger, each beside what it was on the way down.
+
+    Convolutions are padded, so that there is a class for each pixel, and normalized by batch,
+    where the paper's are neither. Images whose sides are no multiples of `2^depth` have zeros
+    behind them for so long. Images become of the weights' type.
+
+    >>> config = UNetConfig(classes=3, depth=2, width=4)
+    >>> UNet(config)(torch.randn(2, 3, 10, 13)).shape
+    torch.Size([2, 3, 10, 13])
+
+    References:
+        Ronneberger, Fischer & Brox. U-Net: Convolutional Networks for Biomedical Image
+        Segmentation. 2015. https://arxiv.org/abs/1505.04597
+    """
+
+    config_type: ClassVar[type[UNetConfig]] = UNetConfig
+
+    def __init__(self, config: UNetConfig) -> None:
+        super().__init__()
+        self.config, widths = config, config.widths
+        before = (config.channels, *widths[:-1])
+        self.down = nn.ModuleList(map(Convolutions, before, widths))
+        self.up = nn.ModuleList(map(Upwards, widths[:0:-1]))
+        self.output = nn.Conv2d(widths[0], config.classes, 1)
+
+    def forward(
+        self, images: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch classes height width"]:
+        """Logits of the classes of each pixel."""
+        return self.output(self.features(images))
+
+    def features(
+        self, images: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch width height width"]:
+        """What the last layer reads of each pixel.
+
+        Raises `ValueError` for images of another number of channels.
+        """
+        if images.ndim != 4 or images.shape[1] != self.config.channels:
+            raise ValueError(
+                f"images must be [batch, {self.config.channels} channels, height, width], got "
+                f"{[*images.shape]}"
+            )
+        height, width = images.shape[2:]
+        step = 2**self.config.depth
+        x = images.to(self.output.weight.dtype)
+        x = pad(x, (0, -width % step, 0, -height % step))
+        skipped: list[Tensor] = []
+        for number, convolutions in enumerate(self.down):
+            x = convolutions(max_pool2d(x, 2) if number else x)
+            skipped.append(x)
+        skipped.pop()
+        for upwards in self.up:
+            x = upwards(x, skipped.pop())
+        return x[:, :, :height, :width]

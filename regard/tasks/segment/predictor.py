@@ -1,0 +1,72 @@
+"""A trained network that labels pixels: which classes a picture has, and where they are."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from regard.data.encoding.decoded import RGB, with_short_side
+from regard.data.encoding.masks import resized_mask
+from regard.tasks.image_classify.predictor import PictureClassifier
+from regard.tasks.picture_input import pictures_of
+from regard.tasks.predictor import Answer, Predictor, device_of
+from regard.tasks.segment.coder import PicturesAndMasks
+from regard.tasks.segment.metrics import shares_said
+
+
+class Segmenter(Predictor):
+    """A network that gives pixels a class, with the colours of pictures and the classes."""
+
+    task, asked = "segment", "PICTURE.png"
+    coder: PicturesAndMasks
+
+    def predict(self, inputs: Sequence[Any], num_answers: int = 1) -> list[Answer]:
+        """How large a part of each picture the classes are; `masks` says where.
+
+        There is one answer; its log-probability is the mean over the pixels.
+
+        Raises `ValueError` for a picture that cannot be read, `TypeError` for what is none.
+        """
+        return [self._answer(name, picture) for name, picture in pictures_of(inputs)]
+
+    def masks(self, inputs: Sequence[Any]) -> list[Int[np.ndarray, "height width"]]:
+        """The number of the class of each pixel, of pictures of any size; see `coder.labels`.
+
+        Raises `ValueError` for a picture that cannot be read, `TypeError` for what is none.
+        """
+        found = []
+        for _, picture in pictures_of(inputs):
+            classes = self._scores(picture).argmax(0).numpy()
+            found.append(resized_mask(classes[:, :, None], picture.shape[:2])[:, :, 0])
+        return found
+
+    def _answer(self, name: str, picture: RGB) -> Answer:
+        scores = self._scores(picture)
+        counts = torch.bincount(scores.argmax(0).flatten(), minlength=len(scores)).tolist()
+        sure = float(scores.amax(0).mean())
+        return Answer(name, ((shares_said(counts, self.coder.labels), min(0.0, sure)),))
+
+    @torch.no_grad()
+    def _scores(self, picture: RGB) -> Float[Tensor, "classes height width"]:
+        """Log-probabilities of a whole picture, its shorter side as in training."""
+        read = self.coder.read([with_short_side(picture, self.coder.short_side)])
+        return self.model(read.to(device_of(self.model))).float()[0].log_softmax(0).cpu()
+
+    @staticmethod
+    def parse(text: str) -> Any:
+        """The path that a text on a command line is."""
+        return PictureClassifier.parse(text)
+
+    @staticmethod
+    def typed(given: Any) -> str:
+        """The path of a picture where it has one; else what stands for one."""
+        return PictureClassifier.typed(given)
+
+    @classmethod
+    def load_coder(cls, folder: Path, entries: Mapping[str, Any]) -> PicturesAndMasks:
+        """Colours and classes of a folder."""
+        return PicturesAndMasks.load(folder, entries)

@@ -1,0 +1,15 @@
+"""What the data of this task looks like: pictures, and a mask for each."""
+
+from regard.data.schema import Column, ColumnKind, Schema
+from regard.tasks.image_classify.schema import IMAGE_WORDS
+
+MASK_WORDS = "segmentation annotation trimap masks seg ground_truth mask_path label_image"
+
+SCHEMA = Schema(
+    "segment",
+    (
+        Column("image", tuple(IMAGE_WORDS.split()), ColumnKind.IMAGE),
+        Column("mask", tuple(MASK_WORDS.split()), ColumnKind.IMAGE),
+    ),
+    mask_folders=True,
+)
