@@ -12,7 +12,7 @@ from regard.models.resnet import ResNet, cifar, from_torchvision, imagenet, to_t
 from regard.models.resnet.config import Cifar, ImageNet, ResNetConfig
 from regard.models.resnet.convert import rules
 from regard.models.resnet.layers import ConvNorm, Instead, ResidualBlock
-from regard.models.resnet.places import place_of
+from regard.models.resnet.places import OF_VIDEO, place_of
 from regard.vision import BLOCKS, SqueezeExcitation
 from tests.tolerance import assert_close_to_golden
 
@@ -192,7 +192,7 @@ def test_a_network_for_small_pictures_is_its_plain_definition() -> None:
 
 
 def test_a_block_stands_where_its_paper_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("bam", "non_local", "sk"):
+    for name in ("bam", "dual", "non_local", "sk"):
         monkeypatch.setitem(BLOCKS, name, BLOCKS["se"])
     assert place_of("se(reduction=2)") == "before_sum"
     model = ResNet(cifar(20, block="se"))
@@ -215,8 +215,31 @@ def test_a_block_stands_where_its_paper_has_it(monkeypatch: pytest.MonkeyPatch) 
     assert model.eval()(torch.randn(1, 3, 32, 32)).shape == (1, 1000)
     model = ResNet(cifar(8, block="sk"))
     assert [type(b.layers[1]) for s in model.stages for b in s.blocks] == [SqueezeExcitation] * 3
-    with pytest.raises(ValueError, match="reads two maps"):
-        place_of("attention_gate")
+    model = ResNet(cifar(8, block="dual"))
+    assert [isinstance(s.behind, SqueezeExcitation) for s in model.stages] == [0, 0, 1]
+
+
+@pytest.mark.parametrize("name", [name for name in BLOCKS if name not in OF_VIDEO])
+def test_every_block_of_pictures_learns_in_its_place(name: str) -> None:
+    torch.manual_seed(0)
+    model = ResNet(ResNetConfig(classes=3, block=name, shape=Cifar(depth=14, width=32)))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    images = torch.randn(4, 3, 16, 15)
+    for _ in range(2):  # Those that start as the identity move their inner weights then.
+        optimizer.zero_grad()
+        model(images).square().sum().backward()
+        optimizer.step()
+    own = {k for k in model.state_dict() if k not in ResNet(cifar(14, classes=3)).state_dict()}
+    assert own or name == "simam" or place_of(name) == "instead"
+    still = [key for key, p in model.named_parameters() if p.grad is None or not p.grad.any()]
+    assert not still
+    assert model.eval()(images[:1]).isfinite().all()
+
+
+@pytest.mark.parametrize("name", OF_VIDEO)
+def test_a_block_of_video_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=f"the block {name} reads pictures one behind the other"):
+        cifar(20, block=name)
 
 
 @pytest.mark.parametrize(

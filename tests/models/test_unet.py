@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d, conv_transpose2d, max_pool2d, relu
 
 from regard.models.unet import UNet, UNetConfig
+from regard.vision import AttentionGate
 from tests.models.test_resnet import moved
 from tests.tolerance import assert_close_to_golden
 
@@ -37,6 +38,24 @@ def test_it_is_its_plain_definition() -> None:
         x = twice(upwards.convolutions, torch.cat([skipped, larger], 1))
     wanted = conv2d(x, model.output.weight, model.output.bias)
     assert_close_to_golden(model(images), wanted, wanted, what="logits")
+
+
+def test_a_gate_passes_what_the_coarser_map_asks_for() -> None:
+    model, images = small(gates=True, depth=1), torch.randn(2, 3, 8, 8, dtype=torch.float64)
+    fine = model.down[0](images)
+    coarse = model.down[1](max_pool2d(fine, 2))
+    (upwards,) = model.up
+    assert isinstance(upwards.gate, AttentionGate)
+    passed = fine * upwards.gate.weights(fine, coarse)
+    x = upwards.convolutions(torch.cat([passed, upwards.larger(coarse)], 1))
+    wanted = model.output(x)
+    assert_close_to_golden(model(images), wanted, wanted, what="logits")
+    gates = model.gates(images)
+    assert [each.shape for each in small(gates=True).gates(images)] == [
+        *[(2, 1, 4, 4), (2, 1, 8, 8)],
+    ]
+    assert torch.equal(gates[0], upwards.gate.weights(fine, coarse))
+    assert small().gates(images) == []
 
 
 @pytest.mark.parametrize("size", [(1, 1), (5, 12), (9, 7), (16, 16)])

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
 from regard.config import Between, Config, Count
+from regard.models.resnet.places import place_of
 from regard.models.vision_blocks import BlockName
 
 Width = Annotated[int, Between(least=1, most=4096)]
@@ -107,7 +108,7 @@ class ResNetConfig(Config):
             places`): `se`, `cbam`, `eca` in each residual block before the sum, `bam` between
             stages, `sk` in the place of a 3 by 3 convolution.
 
-    Raises `ValueError` for one out of bounds and a block that is not there.
+    Raises `ValueError` for one out of bounds and a block that is not there, or of video.
 
     >>> imagenet(50, classes=10).shape.blocks, cifar(56, classes=10, block="se").block
     ((3, 4, 6, 3), 'se')
@@ -120,6 +121,11 @@ class ResNetConfig(Config):
     classes: Count
     shape: Cifar | ImageNet = Cifar()
     block: BlockName | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.block is not None:
+            place_of(self.block)
 
 
 def cifar(depth: int = 20, *, classes: int = 10, **changes: Any) -> ResNetConfig:

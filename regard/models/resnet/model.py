@@ -103,7 +103,8 @@ def _stages(config: ResNetConfig) -> Iterator[Stage]:
             )
             before, channels = channels, width * (4 if shape.bottleneck else 1)
         inside = make and place == "inside" and number == len(shape.blocks) - 2
-        behind = make and place == "behind" and number < len(shape.blocks) - 1
+        last = number == len(shape.blocks) - 1
+        behind = (place == "behind" and not last) or (place == "last" and last)
         # A stage of one block has what stands inside in front of that.
         wide = channels if count > 1 else before
         yield Stage(

@@ -4,22 +4,27 @@ from typing import Literal
 
 from regard._spelling import parse
 
-Place = Literal["before_sum", "instead", "inside", "behind"]
+Place = Literal["before_sum", "instead", "inside", "behind", "last"]
 
 PLACES: dict[str, Place] = {
+    "asymmetric_non_local": "inside",
     "bam": "behind",
+    "dual": "last",
+    "dual_channel": "last",
+    "dual_position": "last",
     "non_local": "inside",
     "sk": "instead",
+    "split": "instead",
 }
 """Name → its place where that is another than in each residual block, before the sum.
 
-`behind` is behind each stage but the last (Park et al. 2018), `inside` is in front of the last
-block of the last stage but one, behind that of ResNet-50's res4 which is the last but one (Wang et
-al. 2018), `instead` is in the place of a block's only, or last, 3 by 3 convolution (Li et al.
-2019).
+`behind` is behind each stage but the last (Park et al. 2018), `last` behind the last one (Fu et al.
+2019), `inside` in front of the last block of the last stage but one, behind that of ResNet-50's
+res4 which is the last but one (Wang et al. 2018), `instead` in the place of a bottleneck's 3 by 3
+convolution, of two the last (Li et al. 2019, Zhang et al. 2020).
 """
-ELSEWHERE = ("gate", "attention_gate")
-"""Blocks that read two maps, for which there is no place here."""
+OF_VIDEO = ("divided_space_time", "frame", "joint_space_time", "temporal")
+"""Blocks that read several pictures, one behind the other."""
 
 
 def place_of(block: str) -> Place:
@@ -29,6 +34,9 @@ def place_of(block: str) -> Place:
     ('before_sum', 'behind')
     """
     name = parse(block).name
-    if name in ELSEWHERE:
-        raise ValueError(f"the block {name} reads two maps, of which a residual network has one")
+    if name in OF_VIDEO:
+        raise ValueError(
+            f"the block {name} reads pictures one behind the other, and a residual network reads "
+            "single ones; choose another, such as non_local"
+        )
     return PLACES.get(name, "before_sum")

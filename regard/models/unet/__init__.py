@@ -1,4 +1,4 @@
-"""The U-Net (Ronneberger et al., 2015)."""
+"""The U-Net (Ronneberger et al., 2015), with attention gates (Oktay et al., 2018) or without."""
 
 from regard.models.unet.config import UNetConfig
 from regard.models.unet.model import UNet

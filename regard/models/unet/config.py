@@ -15,6 +15,7 @@ class UNetConfig(Config):
         classes: number of different classes.
         depth: how often the maps become half as large; the paper's is 4.
         width: channels of the largest maps, twice as many of each smaller one; the paper's is 64.
+        gates: whether what skips the smaller maps passes attention gates.
 
     >>> UNetConfig(classes=3, depth=2).widths
     (64, 128, 256)
@@ -27,6 +28,7 @@ class UNetConfig(Config):
     classes: Count
     depth: Annotated[int, Between(least=1, most=8)] = 4
     width: Annotated[int, Between(least=1, most=1024)] = 64
+    gates: bool = False
 
     @property
     def widths(self) -> tuple[int, ...]:

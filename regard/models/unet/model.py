@@ -1,6 +1,6 @@
-"""The U-Net (Ronneberger et al., 2015)."""
+"""The U-Net (Ronneberger et al., 2015), with attention gates (Oktay et al., 2018) or without."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float
@@ -9,6 +9,7 @@ from torch.nn.functional import max_pool2d, pad, relu
 
 from regard.models.resnet.layers import ConvNorm
 from regard.models.unet.config import UNetConfig
+from regard.vision import AttentionGate
 
 Maps = Float[Tensor, "batch channels height width"]
 
@@ -27,20 +28,23 @@ class Convolutions(nn.Module):
 class Upwards(nn.Module):
     """Maps twice as large, beside those of this size from the way down, and both convolved.
 
-        output = convolutions([skipped; W ^ x])
+        output = convolutions([gate(skipped, x); W ^ x])
 
     Args:
         channels: of x, twice those of what skipped.
+        gated: whether what skipped passes a gate that x decides.
     """
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, gated: bool) -> None:
         super().__init__()
         narrow = channels // 2
         self.larger = nn.ConvTranspose2d(channels, narrow, 2, 2)
+        self.gate = AttentionGate(narrow, channels) if gated else None
         self.convolutions = Convolutions(channels, narrow)
 
     def forward(self, x: Maps, skipped: Maps) -> Maps:
-        return self.convolutions(torch.cat([skipped, self.larger(x)], 1))
+        passed = skipped if self.gate is None else self.gate(skipped, x)
+        return self.convolutions(torch.cat([passed, self.larger(x)], 1))
 
 
 class UNet(nn.Module):
@@ -57,6 +61,8 @@ class UNet(nn.Module):
     References:
         Ronneberger, Fischer & Brox. U-Net: Convolutional Networks for Biomedical Image
         Segmentation. 2015. https://arxiv.org/abs/1505.04597
+        Oktay et al. Attention U-Net: Learning Where to Look for the Pancreas. 2018.
+        https://arxiv.org/abs/1804.03999
     """
 
     config_type: ClassVar[type[UNetConfig]] = UNetConfig
@@ -66,7 +72,7 @@ class UNet(nn.Module):
         self.config, widths = config, config.widths
         before = (config.channels, *widths[:-1])
         self.down = nn.ModuleList(map(Convolutions, before, widths))
-        self.up = nn.ModuleList(map(Upwards, widths[:0:-1]))
+        self.up = nn.ModuleList(Upwards(width, config.gates) for width in widths[:0:-1])
         self.output = nn.Conv2d(widths[0], config.classes, 1)
 
     def forward(
@@ -82,6 +88,28 @@ class UNet(nn.Module):
 
         Raises `ValueError` for images of another number of channels.
         """
+        *skipped, x = self._down(images)
+        for upwards in self.up:
+            x = upwards(x, skipped.pop())
+        return x[:, :, : images.shape[2], : images.shape[3]]
+
+    @torch.no_grad()
+    def gates(self, images: Float[Tensor, "batch channels height width"]) -> list[Tensor]:
+        """What the gates pass of each size of maps, `[batch, 1, height, width]`, smallest first.
+
+        Nothing where there are no gates.
+        """
+        *skipped, x = self._down(images)
+        found: list[Tensor] = []
+        for each in self.up if self.config.gates else ():
+            upwards: Any = each
+            fine = skipped.pop()
+            found.append(upwards.gate.weights(fine, x))
+            x = upwards(x, fine)
+        return found
+
+    def _down(self, images: Tensor) -> list[Tensor]:
+        """The maps of each size on the way down, the largest first."""
         if images.ndim != 4 or images.shape[1] != self.config.channels:
             raise ValueError(
                 f"images must be [batch, {self.config.channels} channels, height, width], got "
@@ -91,11 +119,8 @@ class UNet(nn.Module):
         step = 2**self.config.depth
         x = images.to(self.output.weight.dtype)
         x = pad(x, (0, -width % step, 0, -height % step))
-        skipped: list[Tensor] = []
-        for number, convolutions in enumerate(self.down):
-            x = convolutions(max_pool2d(x, 2) if number else x)
-            skipped.append(x)
-        skipped.pop()
-        for upwards in self.up:
-            x = upwards(x, skipped.pop())
-        return x[:, :, :height, :width]
+        found: list[Tensor] = []
+        for convolutions in self.down:
+            x = convolutions(max_pool2d(x, 2) if found else x)
+            found.append(x)
+        return found
