@@ -16,7 +16,16 @@ import pytest
 import regard
 from regard._spelling import parse
 from regard.config import Between, Config, alternatives, checked, fields_of
-from regard.generation.filters import KeepMinP, KeepTopK, KeepTopP, RepetitionPenalty
+from regard.generation.filters import (
+    ForceFirst,
+    KeepMinP,
+    KeepTopK,
+    KeepTopP,
+    RepetitionPenalty,
+)
+from regard.models.albert import AlbertSizes
+from regard.models.bert import BertSizes
+from regard.models.llama import YaRN
 from regard.models.memory import OfficialPositionEncoding
 from regard.models.transformer.config import Blocks
 from regard.training.config import TrainConfig
@@ -28,6 +37,10 @@ EXAMPLES: list[Config] = [
     KeepTopP(0.5),
     KeepMinP(0.1),
     RepetitionPenalty(1.2),
+    ForceFirst(3),
+    BertSizes(vocab=9),
+    AlbertSizes(vocab=9),
+    YaRN(factor=4.0, trained=64),
     OfficialPositionEncoding(max_words=7),
     TrainConfig(steps=3),
 ]
