@@ -44,7 +44,7 @@ test-fast: $(READY) ## run the tests of parts, contracts and layers, in a minute
 
 # An hour, whatever the number of fuzzers; make fuzz FUZZ_MINUTES=1 takes a minute.
 FUZZ_MINUTES ?= 60
-FUZZERS := 27
+FUZZERS := 28
 
 fuzz: $(READY) ## change the inputs of every reader at random, for an hour
 	FUZZ_SECONDS=$$(( $(FUZZ_MINUTES) * 60 / $(FUZZERS) )) $(BIN)/python -m pytest -q tests/fuzz $(ARGS)

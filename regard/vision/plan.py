@@ -325,12 +325,12 @@ def _read_place(found: Any) -> Place:
     _require_keys(found, set(_FIELDS), "a place")
     texts = {key: found[key] for key in ("module", "where", "name", "block")}
     for key, text in texts.items():
-        if not isinstance(text, str) or not 0 < len(text) <= 1000 or not text.isprintable():
+        if not _is_short_text(text):
             raise ValueError(f"{key} is {shown(text)}, not a short printable text")
     if found["where"] not in ("after", "before"):
         raise ValueError(f"where is {shown(found['where'])}, not after or before")
     norm, channels = found["norm"], found["channels"]
-    if norm is not None and not (isinstance(norm, str) and 0 < len(norm) <= 1000):
+    if norm is not None and not _is_short_text(norm):
         raise ValueError(f"norm is {shown(norm)}, not a module's name or null")
     if type(channels) is not int or not 0 < channels <= MOST_CHANNELS:
         raise ValueError(f"channels is {shown(channels)}, not a number from 1 to {MOST_CHANNELS:,}")
@@ -339,6 +339,10 @@ def _read_place(found: Any) -> Place:
     require_name(found["name"])
     parse(found["block"])
     return Place(**found)
+
+
+def _is_short_text(text: Any) -> bool:
+    return isinstance(text, str) and 0 < len(text) <= 1000 and text.isprintable()
 
 
 def require_name(name: str) -> None:

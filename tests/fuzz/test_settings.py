@@ -11,6 +11,7 @@ from regard.errors import UsageError
 from regard.parts import ROLES, Dims, part
 from regard.run.merging import Request, settings_for
 from regard.run.run import asked
+from regard.vision import Plan, block
 from tests.cli.small import put
 from tests.fuzz.fuzzing import PIECES, fuzz
 from tests.hostile.laws import sentence
@@ -93,3 +94,24 @@ def test_any_text_is_assigned_or_refused(key: str, value: str) -> None:
         assignment(f"{key}={value}")
     except UsageError as error:
         assert sentence(lambda: assignment(f"{key}={value}")) == str(error)
+
+
+PLANS = (
+    b'{"format": "regard-blocks-1", "places": [{"module": "layer1.0.conv2", "where": "after", '
+    b'"name": "se", "block": "se(reduction=8)", "channels": 16, "identity_start": false, '
+    b'"norm": "layer1.0.bn2"}, {"module": "1", "where": "before", "name": "front", "block": '
+    b'"cbam(reduction=4, variant=paper)", "channels": 8, "identity_start": true, "norm": null}]}',
+    b'{"format": "regard-blocks-1", "places": []}',
+)
+
+
+def test_changed_plans_of_blocks() -> None:
+    def read(content: bytes) -> None:
+        plan = Plan.of_json(content)
+        assert Plan.of_json(plan.json()) == plan and str(plan)
+        for place in plan.places:
+            if place.channels < 64 and "(" not in place.block:
+                made = block(place.block, place.channels)
+                assert made.channels == place.channels
+
+    fuzz("plans", PLANS, read, PIECES + NAMES)

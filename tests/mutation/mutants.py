@@ -541,6 +541,31 @@ MUTANTS = [
         "centered @ centered.mT / x.shape[2]", "centered @ centered.mT / (x.shape[2] - 1)",
         "tests/vision/test_covariance_pooling.py",
     ),
+    Mutant(
+        "a start from the identity loses the sign of zero", "vision/from_identity.py",
+        "return x - (0.0 - self.gamma * change)", "return x + self.gamma * change",
+        "tests/vision/test_from_identity.py",
+    ),
+    Mutant(
+        "fusing past a block is not noticed", "vision/hooks.py",
+        "if each.norm is not None and not", "if False and not",
+        "tests/vision/test_fusing.py",
+    ),
+    Mutant(
+        "a module copied alone keeps its guard", "vision/hooks.py", "memo.get(id(self.guard))",
+        "self.guard",
+        "tests/vision/test_fusing.py",
+    ),
+    Mutant(
+        "the shortcut is taken for the branch", "vision/structure.py",
+        "shortcut, branch = sorted(", "branch, shortcut = sorted(",
+        "tests/vision/test_places.py",
+    ),
+    Mutant(
+        "looking at a network leaves its buffers changed", "vision/probe.py",
+        "tensor.copy_(before)", "pass",
+        "tests/vision/test_insertion.py",
+    ),
 ]  # fmt: skip
 
 

@@ -149,6 +149,7 @@ WHOLE: dict[str, Any] = {
         ({"block": "se(" * 500}, "not a short printable text|is not a name with arguments"),
         ({"identity_start": 1}, "identity_start is 1, not true or false"),
         ({"norm": 5}, "norm is 5, not a module's name or null"),
+        ({"norm": "bn\x1b[2J"}, "norm is 'bn.x1b.2J', not a module's name"),
         ({"modul": "x"}, "'modul' is no key of a place: did you mean module"),
         ({"channels": ...}, "a place needs channels"),
     ],
