@@ -248,8 +248,8 @@ MUTANTS = [
     ),
     Mutant(
         "the shield is down", "_backends/_sanitize.py",
-        "    if all_finite(call):\n        return serve(call)\n    clean",
-        "    return serve(call)\n    clean",
+        "    if all_finite(call):\n        return _unanswered(serve(call), call)\n    clean",
+        "    return _unanswered(serve(call), call)\n    clean",
     ),
     Mutant(
         "the shield swallows what is seen", "_backends/_sanitize.py",
