@@ -2,8 +2,8 @@
 
 Non-local (scaled, embedded Gaussian; and the dot product) against mmcv's, DANet's attention to
 positions against pytorchcv's: 128 channels, one image, maps of 32² to 128² places, float32, forward
-and with backward, with equal weights and equal results first. Every pair of a 128² map is a
-gigabyte. The peers are in `peers.txt`.
+and (up to 96²) with backward, with equal weights and equal results first. All pairs of a 128² map
+are a gigabyte. The peers are in `peers.txt`.
 
     python -m benchmarks.vision_pairs [--seconds 2] [--sides 32,64,96,128]
 """
@@ -23,6 +23,7 @@ from regard.vision import DualPositionAttention, NonLocal
 
 Row = dict[str, Any]
 CHANNELS = 128
+BACKWARD_UP_TO = 96
 BLOCKS = ("non_local", "non_local dot", "dual_position")
 NAMES = {
     "theta.conv": "theta",
@@ -124,10 +125,10 @@ def main() -> None:
     rows = []
     for name in BLOCKS:
         for side in map(int, options.sides.split(",")):
-            for gradient in (False, True):
+            for gradient in (False, True)[: 1 + (side <= BACKWARD_UP_TO)]:
                 rows.append(measured(name, side, gradient, options.seconds))
+                save("vision_pairs", rows)
                 print(rows[-1], flush=True)
-    save("vision_pairs", rows)
     Console().print(table(rows))
 
 
