@@ -7,7 +7,7 @@ import numpy as np
 from regard.data.reading.pictures import PictureCell
 from regard.data.schema import SPLITS
 from regard.data.synthetic.drawing import covered, png
-from regard.data.synthetic.shapes import OUTLINES, noisy, placed
+from regard.data.synthetic.shapes import OUTLINES, noisy, other_color, placed, two_colors
 
 SIZE = 48
 SHAPES = ("circle", "cross", "ring", "triangle")
@@ -35,12 +35,13 @@ def scene_rows(split: str, count: int, seed: int) -> Iterator[tuple[PictureCell,
 
 def drawn_scene(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """A picture and its mask, drawn as chance has it; what is drawn later lies before the rest."""
-    picture = np.broadcast_to(rng.uniform(0, 1, 3), (SIZE, SIZE, 3)).copy()
+    behind, ink = two_colors(rng)
+    picture = np.broadcast_to(behind, (SIZE, SIZE, 3)).copy()
     mask = np.zeros((SIZE, SIZE), dtype=np.uint8)
     for _ in range(int(rng.integers(1, MOST + 1))):
         number = int(rng.integers(len(SHAPES)))
-        share = covered(placed(OUTLINES[SHAPES[number]], rng, (0.25, 0.5)), SIZE)
-        ink = rng.uniform(0, 1, 3)
+        share = covered(placed(OUTLINES[SHAPES[number]], rng, (0.3, 0.55)), SIZE)
         picture += share[:, :, None] * (ink - picture)
         mask[share >= 0.5] = number + 1
+        ink = other_color(behind, rng)
     return noisy(picture, rng), mask

@@ -65,7 +65,7 @@ def shape_rows(split: str, count: int, seed: int) -> Iterator[tuple[PictureCell,
 
     >>> picture, label = next(shape_rows("train", 1, seed=3))
     >>> picture.name, label
-    ('shape-00000.png', 'circle')
+    ('shape-00000.png', 'crescent')
     """
     if split not in SPLITS:
         raise ValueError(f"split must be one of {', '.join(SPLITS)}, got {split!r}")
@@ -73,7 +73,7 @@ def shape_rows(split: str, count: int, seed: int) -> Iterator[tuple[PictureCell,
     for number in range(count):
         name = names[int(rng.integers(len(names)))]
         behind, ink = two_colors(rng)
-        share = covered(placed(OUTLINES[name], rng, (0.45, 0.85)), SIZE)
+        share = covered(placed(OUTLINES[name], rng, (0.55, 0.9)), SIZE)
         picture = np.broadcast_to(behind, (SIZE, SIZE, 3))
         picture = picture + share[:, :, None] * (ink - behind)
         yield png(noisy(picture, rng), f"shape-{number:05}.png"), name
@@ -92,13 +92,19 @@ def noisy(
     picture: Float[np.ndarray, "height width 3"], rng: np.random.Generator
 ) -> UInt8[np.ndarray, "height width 3"]:
     """A picture from 0 to 1 in bytes, with as much noise as chance has it."""
-    noise = rng.normal(0.0, rng.uniform(0.0, 0.1), picture.shape)
+    noise = rng.normal(0.0, rng.uniform(0.0, 0.05), picture.shape)
     return (np.clip(picture + noise, 0, 1) * 255).astype(np.uint8)
 
 
 def two_colors(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Two colours that can be told apart in grey."""
+    one = rng.uniform(0, 1, 3)
+    return one, other_color(one, rng)
+
+
+def other_color(one: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A colour that can be told from another one in grey."""
     while True:
-        one, other = rng.uniform(0, 1, (2, 3))
+        other = rng.uniform(0, 1, 3)
         if abs(one.mean() - other.mean()) >= LEAST_APART:
-            return one, other
+            return other

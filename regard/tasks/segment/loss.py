@@ -21,20 +21,21 @@ def pixel_loss(
 
 
 def dice_loss(
-    logits: Float[Tensor, "batch classes height width"],
-    mask: Int[Tensor, "batch height width"],
-    smooth: float = 1.0,
+    logits: Float[Tensor, "batch classes height width"], mask: Int[Tensor, "batch height width"]
 ) -> Float[Tensor, " batch"]:
     r"""How little the area of each class overlaps with where it is, on average, for each picture.
 
-        1 - 1/C Σ_c (2 Σ_i p_ic y_ic + s) / (Σ_i p_ic + Σ_i y_ic + s)
+        1 - mean over c of  2 Σ_i p_ic y_ic / (Σ_i p_ic + Σ_i y_ic)
 
-    over the pixels i whose class is known, p being the probabilities and y 1 where the class is c.
-    With s a class that is nowhere, and is said nowhere, costs nothing.
+    over the pixels i whose class is known and the classes c that the picture has, p being the
+    probabilities and y 1 where the class is c; 0 for a picture of which nothing is known. What is
+    said of a class that is not there is missing elsewhere, and costs in the cross-entropy.
 
-    >>> logits = torch.tensor([[[[99.0]], [[-99.0]]]])
-    >>> dice_loss(logits, torch.tensor([[[0]]])), dice_loss(logits, torch.tensor([[[1]]]))
-    (tensor([0.]), tensor([0.5000]))
+    >>> logits = torch.tensor([[[[9.0, 9.0]], [[-9.0, -9.0]]]])
+    >>> dice_loss(logits, torch.tensor([[[0, 0]]])).round(decimals=4)
+    tensor([0.])
+    >>> dice_loss(logits, torch.tensor([[[0, 1]]])).round(decimals=4)
+    tensor([0.6667])
 
     References:
         Milletari, Navab & Ahmadi. V-Net: Fully Convolutional Neural Networks for Volumetric
@@ -43,6 +44,9 @@ def dice_loss(
     known = (mask >= 0).unsqueeze(1)
     probabilities = logits.float().softmax(1) * known
     where = torch.zeros_like(probabilities).scatter_(1, mask.clamp_min(0).unsqueeze(1), 1.0) * known
-    both = (probabilities * where).flatten(2).sum(2)
-    areas = (probabilities + where).flatten(2).sum(2)
-    return 1 - ((2 * both + smooth) / (areas + smooth)).mean(1)
+    both, answered, wanted = (
+        each.flatten(2).sum(2) for each in (probabilities * where, probabilities, where)
+    )
+    missed = 1 - 2 * both / (answered + wanted).clamp_min(1e-12)
+    there = wanted > 0
+    return (missed * there).sum(1) / there.sum(1).clamp_min(1)
