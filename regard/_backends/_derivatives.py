@@ -60,8 +60,8 @@ def allow_second(
         return
     held = (ref(query), ref(key), ref(value), None if mask is None else ref(mask))
 
-    def redo(gradients: tuple[Tensor | None, ...], upstream: tuple[Tensor, ...]) -> object:
-        if not torch.is_grad_enabled():
+    def redo(gradients: tuple[Tensor | None, ...], upstream: tuple[Tensor | None, ...]) -> object:
+        if upstream[0] is None or not torch.is_grad_enabled():
             return None
         if dropout > 0.0:
             raise RuntimeError(_DROPPED)

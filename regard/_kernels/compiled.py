@@ -7,6 +7,7 @@ Numba would widen them to 64 bits and the instructions for bytes would not fit.
 
 from collections.abc import Callable
 from ctypes import CFUNCTYPE, c_ssize_t, c_void_p
+from inspect import unwrap
 from typing import Any
 
 import numpy as np
@@ -81,8 +82,7 @@ def _bytes_of_rows(out, steps, given, inputs, rows, first, last):  # type: ignor
             whole[r, i] = np.uint8(np.int32(np.rint(x[r, i] * per_step)) + np.int32(128))
 
 
-@njit(error_model="numpy")
-def _step(bits):  # type: ignore[no-untyped-def]
+def _step_of(bits):  # type: ignore[no-untyped-def]
     """What a row counts in: its greatest number over 127; NaN where not all are finite.
 
     Without their sign the bits of numbers are ordered as the numbers are, infinity and NaN last.
@@ -97,14 +97,18 @@ def _step(bits):  # type: ignore[no-untyped-def]
     return max(number.view(np.float32)[0] / np.float32(127), np.float32(1e-30))
 
 
+# Functions are wrapped where shapes are checked while tests run, and wrappers are not compiled.
+_step = njit(error_model="numpy")(unwrap(_step_of))
+
+
 def _compiled(loop: Callable[..., None], pointers: list[Any], sizes: int, **options: Any) -> Any:
     """The address of a loop as something to call, which lets go of the interpreter meanwhile."""
     signature = types.void(*[types.CPointer(kind) for kind in pointers], *[types.intp] * sizes)
     options["error_model"] = "numpy"  # without a check for zeros before each division
     try:
-        made = cfunc(signature, cache=True, **options)(loop)
+        made = cfunc(signature, cache=True, **options)(unwrap(loop))
     except RuntimeError:  # there is no folder that it may be kept in
-        made = cfunc(signature, **options)(loop)
+        made = cfunc(signature, **options)(unwrap(loop))
     kind = CFUNCTYPE(None, *[c_void_p] * len(pointers), *[c_ssize_t] * sizes)
     _KEPT.append(made)
     address: Any = made.address

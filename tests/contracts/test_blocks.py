@@ -56,7 +56,7 @@ def test_a_block_is_explained_by_an_example_and_credits_its_paper(example: Examp
     explained = inspect.getdoc(type(example.make())) or ""
     assert ">>> " in explained and "Raises:" in explained
     _, _, credited = explained.partition("References:")
-    assert re.search(r"^\s+\w.+?[.?]\s\d{4}\.\s+https://\S+", credited, re.DOTALL)
+    assert re.search(r"^\s+\w.+?[.?]\s+\d{4}\.\s+https://\S+", credited, re.DOTALL)
 
 
 @every

@@ -92,6 +92,7 @@ def test_a_constant_added_to_a_key_of_softmax_changes_nothing(pair: str) -> None
     assert has_bias == (pair in ("dot", "concatenation"))
 
 
+@pytest.mark.usefixtures("as_users_have_it")
 def test_what_cannot_be_pooled_is_refused() -> None:
     block = NonLocal(4, subsample=True)
     with pytest.raises(ValueError, match="NonLocal pools .* subsample=False"):

@@ -78,12 +78,6 @@ def test_images_do_not_enter_each_other_and_gradients_are_finite() -> None:
     assert images.grad is not None and images.grad.isfinite().all() and images.grad.any()
 
 
-def test_the_model_compiles_to_one_graph() -> None:
-    images = torch.rand(1, 3, 256, 256)
-    compiled = torch.compile(Saliency(), fullgraph=True, backend="aot_eager")
-    torch.testing.assert_close(compiled(images), Saliency()(images))
-
-
 def test_the_eye_does_not_return() -> None:
     path = scanpath(torch.rand(3, 1, 12, 18), 4)
     assert path.shape == (3, 4, 2)
@@ -92,6 +86,7 @@ def test_the_eye_does_not_return() -> None:
         assert apart.min() > 2
 
 
+@pytest.mark.usefixtures("as_users_have_it")
 @pytest.mark.parametrize(
     ("call", "error", "why"),
     [

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
+from numpy.random import Generator
 
 from regard.config import Between, Config, Natural
-from regard.data.encoding.decoded import RGB, Size, middle, resized
+from regard.data.encoding.decoded import Fill, Picture, Size, middle, resized
 from regard.data.encoding.masks import resized_mask
 
 Area = Annotated[float, Between(above=0.0, most=1.0)]
@@ -25,7 +26,7 @@ class Unchanged(Config):
 
     tag = "none"
 
-    def changed(self, picture: RGB, size: Size, fill: RGB, rng: np.random.Generator) -> RGB:
+    def changed(self, picture: Picture, size: Size, fill: Fill, rng: Generator) -> Picture:
         """What is learned from a picture."""
         return middle(picture, size)
 
@@ -48,7 +49,7 @@ class CropFlip(Config):
     padding: Natural = 4
     flip: bool = True
 
-    def changed(self, picture: RGB, size: Size, fill: RGB, rng: np.random.Generator) -> RGB:
+    def changed(self, picture: Picture, size: Size, fill: Fill, rng: Generator) -> Picture:
         """What is learned from a picture."""
         height, width = size
         down, right = (int(n) for n in rng.integers(-self.padding, self.padding + 1, 2))
@@ -79,7 +80,7 @@ class ResizedCrop(Config):
     most_ratio: Ratio = 4 / 3
     flip: bool = True
 
-    def changed(self, picture: RGB, size: Size, fill: RGB, rng: np.random.Generator) -> RGB:
+    def changed(self, picture: Picture, size: Size, fill: Fill, rng: Generator) -> Picture:
         """What is learned from a picture."""
         box = self._part(picture, rng)
         if box is None:
@@ -90,7 +91,7 @@ class ResizedCrop(Config):
             found = resized(picture, size, box)
         return _flipped(found, self.flip, rng)
 
-    def _part(self, picture: RGB, rng: np.random.Generator) -> tuple[int, int, int, int] | None:
+    def _part(self, picture: Picture, rng: Generator) -> tuple[int, int, int, int] | None:
         height, width = picture.shape[:2]
         for _ in range(TRIES):
             area = height * width * rng.uniform(self.least_area, 1.0)
@@ -118,6 +119,6 @@ def _overlap(length: int, shift: int) -> tuple[slice, slice]:
     return to, of
 
 
-def _flipped(picture: RGB, flip: bool, rng: np.random.Generator) -> RGB:
+def _flipped(picture: Picture, flip: bool, rng: Generator) -> Picture:
     mirrored = flip and bool(rng.integers(2))
     return picture[:, ::-1] if mirrored else picture

@@ -12,7 +12,11 @@ from jaxtyping import UInt8
 from regard._io.extra import extra
 from regard._printable import shortened
 
-RGB = UInt8[np.ndarray, "height width 3"]
+RGB = UInt8[np.ndarray, "_ _ 3"]
+Picture = UInt8[np.ndarray, "_ _ channels"]
+"""Colours, or the classes of a mask."""
+Fill = UInt8[np.ndarray, " channels"]
+"""What stands beside a picture."""
 Size = tuple[int, int]
 """Height and width."""
 
@@ -72,7 +76,7 @@ def with_short_side(picture: RGB, side: int) -> RGB:
     return resized(picture, short_side_size(picture, side))
 
 
-def middle(picture: RGB, size: Size) -> RGB:
+def middle(picture: Picture, size: Size) -> Picture:
     """The middle of a picture, which must be as large.
 
     >>> middle(np.arange(12, dtype=np.uint8).reshape(2, 2, 3), (1, 2)).shape

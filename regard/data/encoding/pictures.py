@@ -49,7 +49,7 @@ class Pictures:
     def _offsets(self) -> np.ndarray:
         return np.concatenate([[0], np.cumsum(self.sizes.astype(np.int64).prod(1))])
 
-    def __getitem__(self, row: int) -> np.ndarray:
+    def __getitem__(self, row: int | np.integer) -> np.ndarray:
         """One picture."""
         start, stop = self._offsets[row], self._offsets[row + 1]
         return np.asarray(self.values[start:stop]).reshape(self.sizes[row])

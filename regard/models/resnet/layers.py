@@ -7,7 +7,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-Maps = Float[Tensor, "batch channels height width"]
+Maps = Float[Tensor, "batch _ _ _"]
+"""`[batch, channels, height, width]`; a layer changes all but the first."""
 Made = Callable[[int], nn.Module]
 """The channels of maps → a block for them."""
 

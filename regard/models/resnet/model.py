@@ -51,7 +51,7 @@ class ResNet(nn.Module):
 
     def features(
         self, images: Float[Tensor, "batch channels height width"]
-    ) -> Float[Tensor, "batch width"]:
+    ) -> Float[Tensor, "batch features"]:
         """What the output layer reads: the mean over the places of the last maps."""
         return self.maps(images)[-1].mean((2, 3))
 

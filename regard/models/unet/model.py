@@ -11,7 +11,8 @@ from regard.models.resnet.layers import ConvNorm
 from regard.models.unet.config import UNetConfig
 from regard.vision import AttentionGate
 
-Maps = Float[Tensor, "batch channels height width"]
+Maps = Float[Tensor, "batch _ _ _"]
+"""`[batch, channels, height, width]`; a layer changes all but the first."""
 
 
 class Convolutions(nn.Module):
@@ -83,7 +84,7 @@ class UNet(nn.Module):
 
     def features(
         self, images: Float[Tensor, "batch channels height width"]
-    ) -> Float[Tensor, "batch width height width"]:
+    ) -> Float[Tensor, "batch features height width"]:
         """What the last layer reads of each pixel.
 
         Raises `ValueError` for images of another number of channels.

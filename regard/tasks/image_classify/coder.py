@@ -37,7 +37,7 @@ class PicturesAndLabels(PictureCoder):
     @property
     def sizes(self) -> dict[str, Any]:
         """What the data decides of a network."""
-        return {**super().sizes, "classes": len(self.labels)}
+        return {**super().sizes, "classes": len(self.labels), "labels": self.labels}
 
     def kept(self, rows: Mapping[str, Any]) -> dict[str, list[np.ndarray]]:
         """The pictures of some rows."""

@@ -54,7 +54,12 @@ class OrderCoder(DrawnTextCoder):
     @property
     def sizes(self) -> dict[str, Any]:
         """What the data decides of a network."""
-        return {"vocab": len(self.tokenizer), "max_length": self.block}
+        tokenizer = self.tokenizer
+        return {
+            "vocab": len(tokenizer),
+            "max_length": self.block,
+            "alone": tokenizer.frame.alone,
+        }
 
     def collate(self, examples: DrawnText, rows: np.ndarray) -> OrderedTexts:
         """These blocks as a batch, each with its order."""

@@ -55,7 +55,7 @@ class PicturesAndMasks(PictureCoder):
     @property
     def sizes(self) -> dict[str, Any]:
         """What the data decides of a network."""
-        return {**super().sizes, "classes": len(self.labels)}
+        return {**super().sizes, "classes": len(self.labels), "labels": self.labels}
 
     def kept(self, rows: Mapping[str, Any]) -> dict[str, list[np.ndarray]]:
         """The pictures and masks of some rows; raises `ValueError` for two of different sizes."""

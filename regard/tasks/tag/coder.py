@@ -64,6 +64,7 @@ class WordsAndTags(RowCoder):
         return {
             "vocab": len(known),
             "classes": len(self.labels),
+            "labels": self.labels,
             "unknown": known.unknown_id,
             "end": known.end,
             "max_length": self.longest,
