@@ -18,6 +18,25 @@ _INFINITY = 0x7F800000
 """Its bits; those of NaN are above, without their sign, and those of all other numbers below."""
 
 
+def _step_of(bits):  # type: ignore[no-untyped-def]
+    """What a row counts in: its greatest number over 127; NaN where not all are finite.
+
+    Without their sign the bits of numbers are ordered as the numbers are, infinity and NaN last.
+    """
+    greatest = np.int32(0)
+    for i in range(len(bits)):
+        greatest = max(greatest, np.int32(bits[i] & np.int32(0x7FFFFFFF)))
+    if greatest >= _INFINITY:
+        return np.float32(np.nan)
+    number = np.empty(1, np.int32)
+    number[0] = greatest
+    return max(number.view(np.float32)[0] / np.float32(127), np.float32(1e-30))
+
+
+# What checks shapes in tests wraps every function, and Numba compiles none that is wrapped.
+_step = njit(error_model="numpy")(unwrap(_step_of))
+
+
 def _float32_rows(out, given, weights, added, has_bias, rows, inputs, outputs, first, last):  # type: ignore[no-untyped-def]
     """`out[r, o] = sum_i given[r, i] weights[o, i] + added[o]` for the outputs `first..last`."""
     y, x = carray(out, (rows, outputs)), carray(given, (rows, inputs))
@@ -80,25 +99,6 @@ def _bytes_of_rows(out, steps, given, inputs, rows, first, last):  # type: ignor
         per_step = np.float32(1) / s[r]
         for i in range(inputs):
             whole[r, i] = np.uint8(np.int32(np.rint(x[r, i] * per_step)) + np.int32(128))
-
-
-def _step_of(bits):  # type: ignore[no-untyped-def]
-    """What a row counts in: its greatest number over 127; NaN where not all are finite.
-
-    Without their sign the bits of numbers are ordered as the numbers are, infinity and NaN last.
-    """
-    greatest = np.int32(0)
-    for i in range(len(bits)):
-        greatest = max(greatest, np.int32(bits[i] & np.int32(0x7FFFFFFF)))
-    if greatest >= _INFINITY:
-        return np.float32(np.nan)
-    number = np.empty(1, np.int32)
-    number[0] = greatest
-    return max(number.view(np.float32)[0] / np.float32(127), np.float32(1e-30))
-
-
-# Functions are wrapped where shapes are checked while tests run, and wrappers are not compiled.
-_step = njit(error_model="numpy")(unwrap(_step_of))
 
 
 def _compiled(loop: Callable[..., None], pointers: list[Any], sizes: int, **options: Any) -> Any:
