@@ -74,8 +74,8 @@ def _serves(x: Tensor, weight: Tensor, kind: torch.dtype) -> bool:
     """Whether so few rows meet so large a matrix, all of it in memory in the usual order."""
     # In a recorded call even a number of elements cannot be asked, so that is known first.
     return (
-        has_loops()
-        and is_ordinary()
+        is_ordinary()
+        and has_loops()
         and weight.numel() >= LARGE
         and 0 < x.numel() <= FEW * weight.shape[1]
         and x.dtype == torch.float32

@@ -23,7 +23,7 @@ def bytes_of_rows(
     >>> bytes_of_rows(torch.ones(2, 3)) is None
     True
     """
-    if not (has_loops() and is_ordinary()):
+    if not (is_ordinary() and has_loops()):
         return None
     if rows.numel() < MANY or rows.dtype != torch.float32 or rows.device.type != "cpu":
         return None

@@ -1,6 +1,7 @@
 """Layers compile as one graph and own their tensors in it, at any length."""
 
 from collections.abc import Callable
+from copy import deepcopy
 
 import pytest
 import torch
@@ -18,6 +19,7 @@ from regard.layers import (
     SelfAttention,
     universal,
 )
+from regard.layers.dynamic_int8 import round_linear
 from regard.masks import Causal, Dense, Padding
 from regard.normalizers import softmax_one
 from regard.positions import Learned, RoPE, sinusoidal
@@ -127,3 +129,14 @@ def test_an_exported_layer_serves_other_lengths() -> None:
     for longer in (2, 9, 100):
         x = torch.randn(2, longer, 8)
         torch.testing.assert_close(exported(x), layer(x))
+
+
+def test_a_layer_that_is_large_enough_for_loops_of_our_own_is_one_graph_all_the_same() -> None:
+    layer, x = FeedForward(512, 1024).eval(), torch.randn(1, 2, 512)
+    for network in (layer, round_linear(deepcopy(layer))):
+        with torch.no_grad():
+            wanted = network(x)
+            compiled = torch.compile(network, fullgraph=True, backend="eager")(x)
+            exported = torch.export.export(network, (x,)).module()(x)
+        torch.testing.assert_close(compiled, wanted, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(exported, wanted, rtol=1e-4, atol=1e-4)
