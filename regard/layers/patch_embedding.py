@@ -80,7 +80,7 @@ class PatchEmbedding(nn.Module):
             whole, "batch c (rows p) (columns q) -> batch (rows columns) (c p q)", p=height, q=width
         )
         projected = self.projection(patches)
-        first = self.class_token.to(projected.dtype).expand(len(images), 1, -1)
+        first = self.class_token.to(projected.dtype).expand(images.shape[0], 1, -1)
         tokens = torch.cat([first, projected], dim=1)
         return self.dropout(tokens + self._positions((rows, columns)))
 

@@ -10,6 +10,9 @@ from regard.models.attention import Attends
 from regard.models.published import configuration, labels_of, load_published, read_entries
 from regard.tasks import task_class
 from regard.tasks.classify.coder import TextsAndLabels
+from regard.tasks.colors import published_colors
+from regard.tasks.image_classify.coder import PicturesAndLabels
+from regard.tasks.image_classify.predictor import PictureClassifier
 from regard.tasks.predictor import Predictor
 from regard.tasks.tag.coder import PiecesAndTags
 
@@ -33,6 +36,8 @@ def published_predictor(folder: Path, attend: Attends = None) -> Predictor:
     `regard.load` raises of such a folder.
     """
     task, coder_type = _coder_of(folder, configuration(folder))
+    if task == "image_classify":
+        return _of_pictures(folder, attend)
     tokenizer = read_tokenizer(folder)
     model = load_published(folder, attend, **_told_by(folder, tokenizer))
     config = model.config
@@ -43,13 +48,7 @@ def published_predictor(folder: Path, attend: Attends = None) -> Predictor:
             f"{folder} is for {kind}, which its files do not say how to read as an answer; ask "
             f"regard.load({str(folder)!r}) for the numbers, or train with --from {folder}"
         )
-    labels = labels_of(folder)
-    if len(set(labels)) < len(labels):
-        twice = next(name for name in labels if labels.count(name) > 1)
-        raise ValueError(
-            f"{folder / 'config.json'} calls two labels {shown(twice)}; give them different names"
-        )
-    coder = coder_type(tokenizer, labels, **_sizes(folder, config, tokenizer))
+    coder = coder_type(tokenizer, _labels(folder), **_sizes(folder, config, tokenizer))
     predictor: Predictor = task_class(task).predictor_type(model, coder)
     return predictor
 
@@ -60,9 +59,35 @@ def _told_by(folder: Path, tokenizer: Tokenizer) -> dict[str, Any]:
     return {"alone": tokenizer.frame.alone} if knows else {}
 
 
+def _of_pictures(folder: Path, attend: Attends) -> Predictor:
+    """What answers about pictures; raises `ValueError` for a network of others than squares."""
+    model = load_published(folder, attend)
+    height, width = model.config.image_size
+    if height != width:
+        raise ValueError(
+            f"{folder} reads pictures of {height} by {width}, and the middle of a picture is "
+            f"square here; ask regard.load({str(folder)!r})"
+        )
+    colors = published_colors(folder)
+    return PictureClassifier(model, PicturesAndLabels(colors, height, height, _labels(folder)))
+
+
+def _labels(folder: Path) -> tuple[str, ...]:
+    """The names of the labels; raises `ValueError` where two are alike."""
+    labels = labels_of(folder)
+    if len(set(labels)) < len(labels):
+        twice = next(name for name in labels if labels.count(name) > 1)
+        raise ValueError(
+            f"{folder / 'config.json'} calls two labels {shown(twice)}; give them different names"
+        )
+    return labels
+
+
 def _coder_of(folder: Path, config: Any) -> tuple[str, Any]:
     """The task of the network's head, and the coder; raises `ValueError` for one without labels."""
     head = config.tag.rpartition("_")[2]
+    if head == "classifier" and "image_size" in type(config).from_data:
+        return "image_classify", PicturesAndLabels
     if head not in CODERS or "vocab" not in type(config).from_data:
         raise ValueError(
             f"{folder} holds {config.tag}, which has no labels to answer a text with; load it with "

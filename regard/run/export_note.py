@@ -27,7 +27,7 @@ def write_note(path: Path, form: str, predictor: Predictor, inputs: Sequence[Pla
         "task": predictor.task,
         "network": type(predictor.model).__name__,
         "inputs": [entry for each in inputs for entry in _entries(each)],
-        "output": _output(predictor.model, inputs),
+        "output": _output(predictor, inputs),
         "special_tokens": special_tokens(predictor.coder),
         "task_settings": predictor.coder.entries(),
         "files": [f"{folder.name}/{name}" for name in files],
@@ -37,6 +37,13 @@ def write_note(path: Path, form: str, predictor: Predictor, inputs: Sequence[Pla
 
 
 def _entries(each: PlainInput) -> list[dict[str, Any]]:
+    if each.image:
+        about = (
+            "red, green and blue from 0 to 1, of each the mean of colors.json taken off, and "
+            "divided by its deviation"
+        )
+        shape = ["batch", *each.image]
+        return [{"name": each.name, "dtype": "float32", "shape": shape, "meaning": about}]
     ids = {
         "name": each.names[0],
         "dtype": "int64",
@@ -53,7 +60,7 @@ def _entries(each: PlainInput) -> list[dict[str, Any]]:
     return [ids]
 
 
-def _output(network: Any, inputs: Sequence[PlainInput]) -> dict[str, Any]:
+def _output(predictor: Predictor, inputs: Sequence[PlainInput]) -> dict[str, Any]:
     """What the numbers mean that come out."""
     names = [each.name for each in inputs]
     if "target" in names:
@@ -69,6 +76,10 @@ def _output(network: Any, inputs: Sequence[PlainInput]) -> dict[str, Any]:
     if "candidate" in names:
         about = "the score of each candidate"
         return {"name": "output", "shape": ["batch", "candidate length"], "meaning": about}
+    if inputs[0].image and predictor.task == "segment":
+        about = "logits of the class of each pixel, in the order of the labels"
+        shape = ["batch", "classes", *inputs[0].image[1:]]
+        return {"name": "output", "shape": shape, "meaning": about}
     about = "one row of numbers for each example: logits in the order of the labels, or the numbers"
     return {"name": "output", "shape": ["batch", "outputs"], "meaning": about}
 

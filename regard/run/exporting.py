@@ -139,7 +139,7 @@ def _require_settled(plain: PlainNetwork, batch: Sequence[Tensor]) -> None:
 def _write(plain: PlainNetwork, form: str, tried: Sequence[tuple[Tensor, ...]], path: Path) -> None:
     dynamic = torch.export.Dim.DYNAMIC
     batch = tried[0]
-    free = tuple({axis: dynamic for axis in range(tensor.dim())} for tensor in batch)
+    free = tuple(dict.fromkeys(axes, dynamic) for each in plain.inputs for axes in each.free)
     names = [name for each in plain.inputs for name in each.names]
     with _quiet():
         try:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from regard.errors import UsageError
@@ -27,21 +27,32 @@ class PlainInput:
         ragged: it is `Sequences`: numbers, and behind them the lengths of the rows.
         vocab: how many numbers there are.
         longest: the greatest number of columns, None where any will do.
+        image: channels, height and width of what is no numbers but pictures.
     """
 
     name: str
     ragged: bool
     vocab: int
     longest: int | None
+    image: tuple[int, int, int] | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
         """The tensors that stand for it."""
         return (self.name, self.name + LENGTHS) if self.ragged else (self.name,)
 
+    @property
+    def free(self) -> tuple[tuple[int, ...], ...]:
+        """The dimensions of each tensor that may be of any size; of pictures their number."""
+        if self.image:
+            return ((0,),)
+        return ((0, 1), (0,)) if self.ragged else ((0, 1),)
+
 
 class PlainNetwork(nn.Module):
     """A network that takes numbers `[batch, length]`, and lengths `[batch]` where rows are ragged.
+
+    One of pictures takes these, `[batch, channels, height, width]`.
 
     >>> from regard.models.dan import DAN, DANConfig
     >>> network = DAN(DANConfig(vocab=9, classes=2, embed_dim=4)).eval()
@@ -54,7 +65,7 @@ class PlainNetwork(nn.Module):
         super().__init__()
         self.network, self.inputs = network, inputs
 
-    def forward(self, *tensors: Int[Tensor, "..."]) -> Float[Tensor, "..."]:
+    def forward(self, *tensors: Tensor) -> Float[Tensor, "..."]:
         """What the network answers."""
         rest = iter(tensors)
         return self.network(
@@ -69,13 +80,18 @@ def inputs_of(network: nn.Module, sizes: Mapping[str, Any]) -> tuple[PlainInput,
     """The arguments of a network's `forward`, by its annotations.
 
     Args:
-        sizes: what the coder knows: `vocab`, `source_vocab`, `items`, `max_length` ...
+        sizes: what the coder knows: `vocab`, `source_vocab`, `items`, `max_length`, `channels` ...
 
-    Raises `UsageError` for an argument that is neither `Sequences` nor a tensor of numbers.
+    Raises `UsageError` for an argument that is none of `Sequences`, numbers and pictures.
     """
     found = []
     for name, parameter in inspect.signature(type(network).forward).parameters.items():
         if name == "self" or parameter.default is not parameter.empty:
+            continue
+        if _is_picture(parameter.annotation) and "image_size" in sizes:
+            height, width = sizes["image_size"]
+            picture = (sizes["channels"], height, width)
+            found.append(PlainInput(name, False, 0, None, picture))
             continue
         kinds = typing.get_args(parameter.annotation) or (parameter.annotation,)
         ragged = any(kind in (Sequences, Packed) for kind in kinds)
@@ -90,6 +106,12 @@ def inputs_of(network: nn.Module, sizes: Mapping[str, Any]) -> tuple[PlainInput,
         longest = _first(sizes, f"max_{name}_length", "max_length")
         found.append(PlainInput(name, ragged, vocab, longest))
     return tuple(found)
+
+
+def _is_picture(annotation: Any) -> bool:
+    """Whether an argument is annotated as pictures are: `batch channels height width`."""
+    named = str(getattr(annotation, "dim_str", "")).split()
+    return named == ["batch", "channels", "height", "width"]
 
 
 def _first(sizes: Mapping[str, Any], *names: str) -> int | None:
@@ -110,6 +132,9 @@ def examples(
     for batch, width in shapes:
         tensors: list[Tensor] = []
         for number, each in enumerate(inputs):
+            if each.image:
+                tensors.append(torch.randn(batch, *each.image, generator=draw))
+                continue
             # Arguments differ in length, as they do in use.
             columns = max(1, min(width + number, each.longest or WIDEST))
             ids = torch.randint(

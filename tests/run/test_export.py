@@ -37,6 +37,12 @@ RECIPES: dict[str, TaskRow] = {
     "luong": replace(ROWS["translate"], network=("luong", {"embed_dim": 4, "hidden_dim": 5})),
     "transformer": replace(ROWS["translate"], network=("transformer", _BLOCKS)),
     "dates": ROWS["dates"],
+    "cifar_resnet20": ROWS["image_classify"],
+    "cifar_vit": replace(
+        ROWS["image_classify"],
+        network=("vit_classifier", {**_BLOCKS, "patch_size": [3, 3]}),
+    ),
+    "unet": ROWS["segment"],
 }
 
 
@@ -54,7 +60,7 @@ def exported(row: TaskRow, form: str, place: Path) -> Exported:
     return export(predictor, folder, form)
 
 
-@pytest.mark.parametrize("recipe", ["dan", "youtube_dnn"])
+@pytest.mark.parametrize("recipe", ["dan", "youtube_dnn", "cifar_resnet20"])
 def test_a_program_answers_as_the_network_for_any_length_and_batch(
     recipe: str, tmp_path: Path
 ) -> None:

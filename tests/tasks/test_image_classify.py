@@ -12,11 +12,14 @@ import regard
 from regard._io.extra import extra
 from regard.cli import main
 from regard.data.encoding.augment import CropFlip, ResizedCrop, Unchanged
+from regard.data.encoding.decoded import middle, with_short_side
 from regard.errors import UsageError
 from regard.models.vit import ViTClassifier, ViTClassifierConfig
+from regard.run.run import Run
 from regard.run.training import Options
 from regard.tasks.colors import KNOWN, Colors
 from regard.tasks.image_classify import ImageClassify, ImageClassifySettings
+from regard.tasks.picture_input import pictures_of
 from tests.pictures import drawn, drawn_file, encoded, png
 from tests.tables.tasks import PICTURES, ROWS
 from tests.tasks.rows import learn
@@ -234,7 +237,7 @@ def test_a_published_vision_transformer_is_fine_tuned(folder: Path, tmp_path: Pa
     text.write_text("text,label\n" + "so it is,a\nso it was,b\n" * 20)
     for data, more, why in (
         (folder, {"size": 16}, "positions for pictures of size 8, and 16 is asked for"),
-        (text, {}, "learns image_classify and not classify"),
+        (text, {}, "there must be image and label"),
     ):
         with pytest.raises(UsageError, match=why):
             regard.train(data, start=tmp_path / "vit", steps=1, out=tmp_path / "x", **more)
@@ -257,3 +260,20 @@ def test_a_run_begins_with_anothers_weights_and_its_measure_of_colours(
     run = regard.train(other, start=tmp_path / "one", steps=1, out=tmp_path / "two", options=QUIET)
     assert run.predictor.coder.colors == first.predictor.coder.colors
     assert run.predictor.coder.labels == ("green", "red")
+
+
+def test_a_published_folder_is_asked_as_it_is(tmp_path: Path, folder: Path) -> None:
+    model = published(tmp_path / "vit", labels=("cat", "dog", "cow")).eval()
+    run, picture = Run(tmp_path / "vit"), folder / "red" / "1.png"
+    (answer,) = run.predict([picture], 3)
+    pixels = middle(with_short_side(pictures_of([picture])[0][1], 8), (8, 8))
+    images = (torch.tensor(pixels.copy()).double() / 255).permute(2, 0, 1)
+    mean, deviation = torch.tensor([0.1, 0.2, 0.3]), torch.tensor([0.5, 0.4, 0.3])
+    read = (images - mean[:, None, None]) / deviation[:, None, None]
+    wanted = model.double()(read[None])[0].log_softmax(-1).tolist()
+    named = dict(zip(("cat", "dog", "cow"), wanted, strict=True))
+    assert dict(answer.answers) == pytest.approx(named, abs=1e-4)
+    assert answer.weights is not None and answer.weights.shape == (2, 2)
+    published(tmp_path / "long", image_size=(8, 12))
+    with pytest.raises(ValueError, match="reads pictures of 8 by 12"):
+        Run(tmp_path / "long").predict([picture])
