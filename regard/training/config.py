@@ -31,7 +31,7 @@ class TrainConfig(Config):
         warmup: updates in which the learning rate rises; below 1, a part of the budget.
         floor: see `schedule`.
         beta2: of Adam, the decay of the squared gradients' mean.
-        momentum: of `sgd`, the share of the last step that is made again.
+        momentum: of `sgd` alone, the share of the last step that is made again; 0.9 if None.
         weight_decay: on matrices and kernels only; as in AdamW, per unit of learning rate, and with
             `sgd` as a part of the gradient, so that momentum counts it, too.
         clip: greatest norm of the gradient.
@@ -63,7 +63,7 @@ class TrainConfig(Config):
     warmup: NonNegative = 0.02
     floor: Share = 0.0
     beta2: Share = 0.99
-    momentum: Share = 0.9
+    momentum: Share | None = None
     weight_decay: NonNegative = 0.01
     clip: Positive = 1.0
     accumulate: Count = 1
@@ -82,6 +82,11 @@ class TrainConfig(Config):
         super().__post_init__()
         if self.epochs is None and self.steps is None and self.seconds is None:
             raise ValueError("give a budget: epochs, steps or seconds")
+        if self.momentum is not None and self.optimizer != "sgd":
+            raise ValueError(
+                f"momentum {self.momentum:g} is for optimizer sgd, and optimizer is "
+                f"{self.optimizer}; leave it out, or say optimizer=sgd"
+            )
         if self.schedule == "inverse_sqrt" and self.warmup < 1:
             raise ValueError(
                 f"inverse_sqrt needs a warm-up of at least 1 update, got {self.warmup}"

@@ -9,6 +9,9 @@ from torch.optim import Optimizer
 
 from regard.training.config import TrainConfig
 
+MOMENTUM = 0.9
+"""Of SGD, where none is said."""
+
 
 def optimizers(model: nn.Module, config: TrainConfig) -> list[Optimizer]:
     """AdamW or SGD for all weights, or Muon for the matrices inside and AdamW for the rest.
@@ -38,8 +41,8 @@ def optimizers(model: nn.Module, config: TrainConfig) -> list[Optimizer]:
     groups = [group for group in groups if group["params"]]
     sharded = any(isinstance(p, DTensor) for p in rest)
     if config.optimizer == "sgd":
-        rate, momentum, foreach = config.learning_rate, config.momentum, False if sharded else None
-        fused = not sharded
+        rate, foreach, fused = config.learning_rate, False if sharded else None, not sharded
+        momentum = MOMENTUM if config.momentum is None else config.momentum
         return [torch.optim.SGD(groups, lr=rate, momentum=momentum, fused=fused, foreach=foreach)]
     found: list[Optimizer] = [
         torch.optim.AdamW(

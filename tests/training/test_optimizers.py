@@ -108,6 +108,8 @@ def test_sgd_has_momentum_and_counts_the_decay_of_matrices_in_it() -> None:
         step = 0.9 * step + gradient + 0.5 * weight
         weight = weight - 0.1 * step
     torch.testing.assert_close(model.hidden.weight.detach(), weight)
+    with pytest.raises(ValueError, match="momentum 0.3 is for optimizer sgd, and optimizer is ad"):
+        TrainConfig(steps=1, momentum=0.3)
     config = TrainConfig(steps=1, optimizer="sgd", momentum=0.3)
     assert optimizers(model, config)[0].param_groups[0]["momentum"] == 0.3
 
