@@ -33,6 +33,10 @@ def drawn_answer(answer: Answered, show: bool = True) -> str:
 def _attention(answer: Answered, weights: Tensor, width: int) -> list[str]:
     """The weights with their tokens; of very many inputs the strongest, and that is said."""
     inputs = answer.inputs
+    if is_map(weights):
+        full = max(float(weights.max()), 1e-12)
+        drawn = alignment(weights / full, answer.outputs, inputs, width)
+        return [drawn, *folded(f"(█ stands for {full:.3f}, and all of them sum to 1)", width)]
     if len(inputs) <= MOST_DRAWN:
         return [alignment(weights, answer.outputs, inputs, width)]
     if len(weights) == 1 and not runs_right_to_left(" ".join(inputs)):
@@ -51,6 +55,16 @@ def _attention(answer: Answered, weights: Tensor, width: int) -> list[str]:
         f"none of the other {len(inputs) - MOST_DRAWN:,} weighs more than {next_one:.3f})"
     )
     return [drawn, *folded(said, width)]
+
+
+def is_map(weights: Tensor) -> bool:
+    """Whether all rows together weigh 1, as those of the parts of a picture do, and not each.
+
+    >>> import torch
+    >>> is_map(torch.full((2, 4), 0.125)), is_map(torch.full((2, 4), 0.25))
+    (True, False)
+    """
+    return len(weights) > 1 and abs(float(weights.sum()) - 1) < 1e-2
 
 
 def _lines_of(text: str) -> str:

@@ -273,7 +273,9 @@ def test_a_published_folder_is_asked_as_it_is(tmp_path: Path, folder: Path) -> N
     wanted = model.double()(read[None])[0].log_softmax(-1).tolist()
     named = dict(zip(("cat", "dog", "cow"), wanted, strict=True))
     assert dict(answer.answers) == pytest.approx(named, abs=1e-4)
-    assert answer.weights is not None and answer.weights.shape == (2, 2)
+    assert answer.weights is not None
+    seen = model.attention_weights(read[None])[0].T.float()
+    torch.testing.assert_close(answer.weights, seen, rtol=0, atol=1e-5)
     published(tmp_path / "long", image_size=(8, 12))
     with pytest.raises(ValueError, match="reads pictures of 8 by 12"):
         Run(tmp_path / "long").predict([picture])

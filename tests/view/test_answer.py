@@ -158,3 +158,14 @@ def test_a_notebook_shows_all_of_a_long_text_and_a_large_map_small() -> None:
     assert re.findall(r"w\d{3}", long) == list(NAMES)
     large = Answered(inputs=("a",) * 512, outputs=("b",) * 512, weights=torch.eye(512))
     assert len(answer_html(large)) < 20_000
+
+
+def test_the_parts_of_a_picture_are_drawn_beside_the_strongest() -> None:
+    weights = torch.full((2, 3), 0.1)
+    weights[1, 2] = 0.5
+    numbers = Answered(inputs=("1", "2", "3"), outputs=("1", "2"), weights=weights)
+    drawn = drawn_answer(numbers)
+    assert drawn.split("\n")[2:6] == ["   1 2", "1  ░░░░", "2  ░░░░", "3  ░░██"]
+    assert "(█ stands for 0.500, and all of them sum to 1)" in drawn
+    rows = Answered(inputs=("1", "2"), outputs=("1", "2"), weights=torch.full((2, 2), 0.5))
+    assert "stands for" not in drawn_answer(rows)

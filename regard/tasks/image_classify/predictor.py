@@ -23,7 +23,8 @@ class PictureClassifier(Predictor):
     def predict(self, inputs: Sequence[Any], num_answers: int = 1) -> list[Answer]:
         """The label of each picture, by its middle.
 
-        The weights, where the network has any, are those of the parts of the middle, row by row.
+        The weights, where the network has any, are those of the parts of the middle, from the left
+        to the right and each from the top down: so they are drawn as they lie in the picture.
 
         Raises `ValueError` for a picture that cannot be read, `TypeError` for what is none.
         """
@@ -38,7 +39,7 @@ class PictureClassifier(Predictor):
             return Answer(name, answers)
         weights = self.model.attention_weights(images)[0].float().cpu()
         rows, columns = (tuple(str(n + 1) for n in range(count)) for count in weights.shape)
-        return Answer(name, answers, inputs=columns, outputs=rows, weights=weights)
+        return Answer(name, answers, inputs=rows, outputs=columns, weights=weights.mT)
 
     @staticmethod
     def parse(text: str) -> Any:
