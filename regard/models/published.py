@@ -34,6 +34,7 @@ FAMILIES = {
     "bert": "regard.models.bert.convert:FAMILY",
     "albert": "regard.models.albert.convert:FAMILY",
     "vit": "regard.models.vit.convert:FAMILY",
+    "resnet": "regard.models.resnet.convert:FAMILY",
     "gpt2": "regard.models.gpt.convert:GPT2",
     "openai-gpt": "regard.models.gpt.convert:GPT1",
     "xlnet": "regard.models.xlnet.convert:FAMILY",

@@ -146,7 +146,7 @@ class Published:
     @property
     def reads_pictures(self) -> bool:
         """Whether it reads pictures, and no texts."""
-        return "image_size" in type(self.config).from_data
+        return "channels" in type(self.config).from_data
 
     def base(self, task: str, model: str | None, recipe: Table) -> dict[str, dict[str, Any]]:
         """The settings that fine-tuning begins from.

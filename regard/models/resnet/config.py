@@ -103,6 +103,7 @@ class ResNetConfig(Config):
     Args:
         channels: numbers of a pixel.
         classes: number of different labels.
+        labels: their names, where these are known.
         shape: of its stages.
         block: of `regard.vision`, which stands where its paper has it (see `regard.models.resnet.
             places`): `se`, `cbam`, `eca` in each residual block before the sum, `bam` between
@@ -115,10 +116,11 @@ class ResNetConfig(Config):
     """
 
     tag = "resnet"
-    from_data: ClassVar[tuple[str, ...]] = ("channels", "classes")
+    from_data: ClassVar[tuple[str, ...]] = ("channels", "labels", "classes")
 
     channels: Count = 3
     classes: Count
+    labels: tuple[str, ...] = ()
     shape: Cifar | ImageNet = Cifar()
     block: BlockName | None = None
 

@@ -1,21 +1,24 @@
-"""Residual networks in the words of torchvision and timm, which name tensors alike."""
+"""Residual networks in the words of torchvision and timm, which are alike, and Hugging Face."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
+import torch
 from torch import Tensor
 
 from regard._spelling import parse
 from regard.errors import CheckpointMismatch
-from regard.models.conversion import Reshaped, Rule, same
+from regard.models.conversion import CountOfLabels, Family, Reshaped, Rule, Word, same
 from regard.models.resnet.config import STAGES, ImageNet, ResNetConfig
 from regard.models.resnet.model import ResNet
 from regard.vision import block
 
 Shape = tuple[int, ...]
 
-NORM = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
+NORM = ("weight", "bias", "running_mean", "running_var")
 COUNT = "num_batches_tracked"
-"""A buffer that old files lack, and that no number depends on."""
+"""What files have beside these, and what no number depends on."""
 
 
 def rules(config: ResNetConfig) -> list[Rule]:
@@ -57,12 +60,13 @@ def from_torchvision(tensors: Mapping[str, Tensor], config: ResNetConfig | None 
         (name,), ours = rule.theirs, state[rule.ours]
         shape = tuple(rule.edit.split(ours)[0].shape)
         if name not in tensors:
-            missing += [] if name.endswith(COUNT) else [name]
+            missing.append(name)
         elif tuple(tensors[name].shape) != shape:
             wrong[name] = tuple(tensors[name].shape), shape
         else:
             taken[rule.ours] = rule.edit.join([tensors[name]])
-    left = sorted(tensors.keys() - {name for rule in wanted for name in rule.theirs})
+    known = {name for rule in wanted for name in rule.theirs}
+    left = sorted(name for name in tensors.keys() - known if not name.endswith(COUNT))
     if missing or left or wrong:
         raise CheckpointMismatch(missing, left, wrong)
     model.load_state_dict({**state, **taken})
@@ -78,7 +82,10 @@ def to_torchvision(model: ResNet) -> dict[str, Tensor]:
     found: dict[str, Tensor] = {}
     for rule in rules(model.config):
         (tensor, *_) = rule.edit.split(state[rule.ours])
-        found[rule.theirs[0]] = tensor
+        (name,) = rule.theirs
+        found[name] = tensor
+        if name.endswith(NORM[-1]):
+            found[name.replace(NORM[-1], COUNT)] = torch.tensor(0)
     return found
 
 
@@ -139,3 +146,79 @@ def _gates(config: ResNetConfig, mine: str, theirs: str, stage: int) -> list[Rul
         found.append(Rule(f"{ours}.weight", (f"{their}.weight",), reshaped))
         found += same(ours, their, "bias")
     return found
+
+
+@dataclass(frozen=True)
+class Published(Word):
+    """One of the options that say the shape together: depth, width and kind of the blocks."""
+
+    ours: str = "shape"
+    usual: Any = None
+
+    def read(self, entries: Mapping[str, Any]) -> Any:
+        """The shape; raises `ValueError` for one that is not published."""
+        deep = entries.get("layer_type", "bottleneck") == "bottleneck"
+        depths = tuple(entries.get("depths", (3, 4, 6, 3)))
+        width = entries.get("embedding_size", 64)
+        sizes = list(entries.get("hidden_sizes", (256, 512, 1024, 2048)))
+        wanted = [width * 2**n * (4 if deep else 1) for n in range(len(depths))]
+        depth = next((n for n, shape in STAGES.items() if shape == (depths, deep)), None)
+        if depth is None or sizes != wanted:
+            raise ValueError(
+                f"its depths are {[*depths]} and its hidden_sizes {sizes}, which are of no "
+                f"published depth ({', '.join(map(str, STAGES))})"
+            )
+        return {"kind": ImageNet.tag, "depth": depth, "width": width}
+
+    def written(self, value: Any) -> Any:
+        """Their option."""
+        wider = 4 if value.bottleneck else 1
+        return {
+            "depths": list(value.blocks),
+            "embedding_size": value.width,
+            "hidden_sizes": [value.width * 2**n * wider for n in range(len(value.blocks))],
+            "layer_type": "bottleneck" if value.bottleneck else "basic",
+        }[self.theirs]
+
+    def says(self, value: Any) -> bool:
+        """Whether they have words for it."""
+        return isinstance(value, ImageNet)
+
+
+def their_rules(config: ResNetConfig, prefix: str) -> list[Rule]:
+    """Hugging Face's tensors; there is no body without a head here, and so always a prefix."""
+
+    def named(mine: str, theirs: str) -> list[Rule]:
+        return _conv_norm(mine, f"{theirs}.convolution", f"{theirs}.normalization")
+
+    found = named("stem", "resnet.embedder.embedder")
+    for stage, count in enumerate(config.shape.blocks):
+        for number in range(count):
+            mine = f"stages.{stage}.blocks.{number}"
+            theirs = f"resnet.encoder.stages.{stage}.layers.{number}"
+            for layer in range(3 if config.shape.bottleneck else 2):
+                found += named(f"{mine}.layers.{layer}", f"{theirs}.layer.{layer}")
+            if number == 0 and (stage or config.shape.bottleneck):
+                found += named(f"{mine}.shortcut", f"{theirs}.shortcut")
+    return [*found, *same("output", "classifier.1")]
+
+
+FAMILY = Family(
+    model_type="resnet",
+    networks={"ResNetForImageClassification": "resnet"},
+    words=(
+        Word("num_channels", "channels", 3),
+        *(Published(name) for name in ("depths", "embedding_size", "hidden_sizes", "layer_type")),
+    ),
+    head_words={"resnet": (CountOfLabels(),)},
+    rules=their_rules,
+    prefix="resnet.",
+    heads=("classifier.",),
+    dropped=(COUNT,),
+    only={
+        "hidden_act": ["relu"],
+        "downsample_in_first_stage": [False],
+        "downsample_in_bottleneck": [False],
+    },
+    ignored=frozenset({"stage_names", "out_features", "out_indices"}),
+)

@@ -1,6 +1,7 @@
 """The parts of residual networks."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -11,6 +12,25 @@ Maps = Float[Tensor, "batch _ _ _"]
 """`[batch, channels, height, width]`; a layer changes all but the first."""
 Made = Callable[[int], nn.Module]
 """The channels of maps → a block for them."""
+
+
+class UncountedNorm(nn.BatchNorm2d):
+    """A batch norm that does not count its batches, on which no number depends.
+
+    >>> sorted(UncountedNorm(2).state_dict())
+    ['bias', 'running_mean', 'running_var', 'weight']
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels)
+        self.num_batches_tracked = None
+
+    def _load_from_state_dict(
+        self, state_dict: dict[str, Any], prefix: str, local_metadata: Any, *more: Any
+    ) -> None:
+        # Of a version that is not said PyTorch would add the count.
+        known = {**local_metadata, "version": 2}
+        super()._load_from_state_dict(state_dict, prefix, known, *more)
 
 
 class ConvNorm(nn.Module):
@@ -26,7 +46,7 @@ class ConvNorm(nn.Module):
     def __init__(self, channels: int, wider: int, kernel: int, stride: int = 1) -> None:
         super().__init__()
         self.conv = nn.Conv2d(channels, wider, kernel, stride, kernel // 2, bias=False)
-        self.norm = nn.BatchNorm2d(wider)
+        self.norm = UncountedNorm(wider)
         nn.init.kaiming_normal_(self.conv.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, x: Maps) -> Maps:
