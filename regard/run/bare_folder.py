@@ -10,7 +10,7 @@ from regard.models.attention import Attends
 from regard.models.published import configuration, labels_of, load_published, read_entries
 from regard.tasks import task_class
 from regard.tasks.classify.coder import TextsAndLabels
-from regard.tasks.colors import published_colors
+from regard.tasks.colors import published_colors, published_sizes
 from regard.tasks.image_classify.coder import PicturesAndLabels
 from regard.tasks.image_classify.predictor import PictureClassifier
 from regard.tasks.predictor import Predictor
@@ -62,14 +62,9 @@ def _told_by(folder: Path, tokenizer: Tokenizer) -> dict[str, Any]:
 def _of_pictures(folder: Path, attend: Attends) -> Predictor:
     """What answers about pictures; raises `ValueError` for a network of others than squares."""
     model = load_published(folder, attend)
-    height, width = model.config.image_size
-    if height != width:
-        raise ValueError(
-            f"{folder} reads pictures of {height} by {width}, and the middle of a picture is "
-            f"square here; ask regard.load({str(folder)!r})"
-        )
-    colors = published_colors(folder)
-    return PictureClassifier(model, PicturesAndLabels(colors, height, height, _labels(folder)))
+    sizes = published_sizes(folder, model.config)
+    coder = PicturesAndLabels(published_colors(folder), *sizes, _labels(folder))
+    return PictureClassifier(model, coder)
 
 
 def _labels(folder: Path) -> tuple[str, ...]:
@@ -86,7 +81,7 @@ def _labels(folder: Path) -> tuple[str, ...]:
 def _coder_of(folder: Path, config: Any) -> tuple[str, Any]:
     """The task of the network's head, and the coder; raises `ValueError` for one without labels."""
     head = config.tag.rpartition("_")[2]
-    if head == "classifier" and "image_size" in type(config).from_data:
+    if {"channels", "classes"} <= {*type(config).from_data}:
         return "image_classify", PicturesAndLabels
     if head not in CODERS or "vocab" not in type(config).from_data:
         raise ValueError(

@@ -30,12 +30,12 @@ from regard.models.stored_tensors import stored_tensors
 from regard.run.given_tokens import WithTokens
 from regard.run.settings import Table, defaults, flat, settings_of
 from regard.tasks import task_class
-from regard.tasks.colors import PREPROCESSOR, published_colors
+from regard.tasks.colors import PREPROCESSOR, published_colors, published_sizes
 from regard.tasks.task import Task
 
 NETWORKS = {
     "classify": ("{}_classifier",),
-    "image_classify": ("{}_classifier",),
+    "image_classify": ("{}_classifier", "resnet"),
     "multilabel": ("{}_classifier",),
     "regress": ("{}_classifier",),
     "match": ("{}_classifier",),
@@ -208,13 +208,11 @@ class Published:
         """
         found = dict(TASK_SETTINGS[task])
         if self.reads_pictures:
-            height, width = self.config.image_size
-            if height != width:
-                raise UsageError(
-                    f"the network in {self.path} reads pictures of {height} by {width}, and the "
-                    f"middle of a picture is square here: build one of {height} by {height}"
-                )
-            return {"size": height, **found}
+            try:
+                size, short_side = published_sizes(self.folder, self.config)
+            except ValueError as error:
+                raise UsageError(str(error)) from None
+            return {"size": size, "short_side": short_side if short_side > size else 0, **found}
         found["tokens"] = {"kind": "given"}
         name = next((n for n in ("longest", "block") if n in _fields(task)), None)
         if name is not None and self.positions is not None:
@@ -228,10 +226,11 @@ class Published:
         The parts of its attention may be others: what they have to learn starts new.
         """
         said = entries["task"]
-        if self.reads_pictures and said.get("size") != self.config.image_size[0]:
+        known = getattr(self.config, "image_size", None)
+        if known is not None and said.get("size") != known[0]:
             raise UsageError(
-                f"the network in {self.path} has positions for pictures of size "
-                f"{self.config.image_size[0]}, and {said.get('size')} is asked for: leave size out"
+                f"the network in {self.path} has positions for pictures of size {known[0]}, and "
+                f"{said.get('size')} is asked for: leave size out"
             )
         if not self.reads_pictures and said.get("tokens") != {"kind": "given"}:
             raise UsageError(f"the network in {self.path} has tokens of its own; leave tokens out")

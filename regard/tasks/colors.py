@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -13,10 +13,13 @@ from torch import Tensor
 
 from regard._io.files import read_json_file, write_whole
 from regard._printable import shown
-from regard.config import Positive, Share, checked
+from regard.config import Between, Count, Positive, Share, checked
 
 COLORS, PREPROCESSOR = "colors.json", "preprocessor_config.json"
 NAMES = ("red", "green", "blue")
+USUAL = 224
+"""Height and width of the pictures that networks are published for."""
+Part = Annotated[float, Between(above=0.0, most=1.0)]
 LEAST = 1 / 255
 """A deviation of a colour that is the same everywhere."""
 
@@ -107,6 +110,34 @@ def published_colors(folder: Path) -> Colors:
     if len(mean) != 3 or len(deviation) != 3:
         raise ValueError(f"{path} has {len(mean)} means and {len(deviation)} deviations, not 3")
     return Colors(_three(np.array(mean)), _three(np.array(deviation)))
+
+
+def published_sizes(folder: Path, config: Any) -> tuple[int, int]:
+    """What a published network reads: the size of the middle, and of the shorter side before.
+
+    Positions say it, or else `preprocessor_config.json`; 224 where nothing does.
+
+    Raises `ValueError` for a network of others than squares, and for what is no size.
+    """
+    known = getattr(config, "image_size", None)
+    if known is not None:
+        if known[0] != known[1]:
+            raise ValueError(
+                f"{folder} reads pictures of {known[0]} by {known[1]}, and the middle of a picture "
+                "is square here"
+            )
+        return known[0], known[0]
+    path = folder / PREPROCESSOR
+    entries: Any = read_json_file(path) if path.is_file() else {}
+    size = entries.get("size", USUAL) if isinstance(entries, dict) else None
+    if isinstance(size, dict):
+        size = size.get("shortest_edge", size.get("height"))
+    share = entries.get("crop_pct") or 1.0 if isinstance(entries, dict) else None
+    try:
+        side = checked("size", size, Count)
+        return side, int(side / checked("crop_pct", share, Part))
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{path}: {error}") from None
 
 
 KNOWN = {

@@ -1,15 +1,20 @@
 """Residual networks are Hugging Face's, in every published kind, and go back to them."""
 
+import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 import regard
 from regard.models.resnet import ResNet, cifar
+from regard.run.run import Run
+from regard.run.training import Options
 from tests.models.test_resnet import moved
 from tests.parity.hugging_face import loaded, near, random_network, transformers
+from tests.pictures import drawn_file
 
 KINDS: dict[int, dict[str, Any]] = {
     18: {"layer_type": "basic", "depths": [2, 2, 2, 2], "hidden_sizes": [4, 8, 16, 32]},
@@ -71,3 +76,30 @@ def test_what_is_not_computed_here_is_refused(
     theirs_of(18, **changes).save_pretrained(tmp_path)
     with pytest.raises(ValueError, match=why):
         regard.load(tmp_path)
+
+
+def test_a_folder_is_asked_as_it_is_and_fine_tuned(tmp_path: Path) -> None:
+    theirs = theirs_of(18)
+    theirs.save_pretrained(tmp_path / "theirs")
+    said = {"size": {"shortest_edge": 48}, "crop_pct": 0.75, "image_mean": [0.5] * 3}
+    (tmp_path / "theirs/preprocessor_config.json").write_text(json.dumps(said))
+    run = Run(tmp_path / "theirs")
+    coder: Any = run.predictor.coder
+    assert (coder.size, coder.short_side, coder.labels) == (48, 64, ("cat", "dog", "cow"))
+    picture = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    read = torch.tensor(picture[8:56, 8:56]).permute(2, 0, 1).float() / 255 * 2 - 1
+    wanted = theirs(read[None]).logits[0].log_softmax(-1).tolist()
+    (answer,) = run.predict([picture], 3)
+    assert dict(answer.answers) == pytest.approx(
+        dict(zip(coder.labels, wanted, strict=True)), abs=1e-4
+    )
+    for number in range(20):
+        drawn_file((9 * number, 9, 9), path=tmp_path / f"data/{'ab'[number % 2]}/{number}.png")
+    tuned = regard.train(
+        tmp_path / "data", start=tmp_path / "theirs", steps=1, out=tmp_path / "run",
+        options=Options(progress=False),
+    )  # fmt: skip
+    assert tuned.model.config.classes == 2 and tuned.predictor.coder.size == 48
+    mine = tuned.model.state_dict()["stem.conv.weight"]
+    stem = theirs.resnet.embedder.embedder.convolution.weight
+    assert (mine - stem).abs().max() < 1e-3
