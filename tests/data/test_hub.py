@@ -7,7 +7,9 @@ import pytest
 
 from regard._io.extra import extra
 from regard.data.reading.corpus import Corpus
+from regard.data.reading.pictures import PictureCell
 from tests.data.any_task import read
+from tests.pictures import drawn, encoded
 
 
 def hub(folder: Path, entries: list[dict[str, object]]) -> Corpus:
@@ -69,3 +71,28 @@ def test_the_number_of_a_class_becomes_its_name(
     corpus = read("hf:owner/set", cache=tmp_path)
     assert corpus.labels == ("-1", "bad", "good")
     assert corpus.names == ("text", "label")
+
+
+@pytest.mark.parametrize("saved", [False, True], ids=["the hub", "a saved data set"])
+def test_pictures_are_their_bytes(
+    saved: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = extra("datasets")
+    label = package.ClassLabel(names=["dark", "light"])
+    features = package.Features({"img": package.Image(), "label": label})
+    drawings = [encoded(drawn((8 * n, 8 * n, 9))) for n in range(30)]
+    entries = {
+        "img": [{"bytes": each, "path": f"{n}.png"} for n, each in enumerate(drawings)],
+        "label": [int(n > 14) for n in range(30)],
+    }
+    made = package.Dataset.from_dict(entries, features=features)
+    if saved:
+        made.save_to_disk(tmp_path / "set")
+        corpus = read(str(tmp_path / "set"), cache=tmp_path / "cache")
+    else:
+        monkeypatch.setattr(package, "load_dataset", lambda *_, **__: {"train": made})
+        corpus = read("hf:owner/set", cache=tmp_path)
+    assert corpus.task == "image_classify" and corpus.labels == ("dark", "light")
+    cells = [PictureCell(row["image"]) for part in corpus.splits.values() for row in part]
+    assert sorted(cell.content for cell in cells) == sorted(drawings)
+    assert {cell.name for cell in cells} == {f"{n}.png" for n in range(30)}

@@ -53,8 +53,17 @@ def hub_layout(path: str, request: DataRequest, cache: Path | None, streaming: b
             f"{path} cannot be read: {reason} (hf: asks the network; a file or a folder on this "
             "machine is read without it)"
         ) from None
-    parts = {split_named(split): loaded[split] for split in reversed(list(loaded))}
+    parts = {split_named(split): _undecoded(loaded[split]) for split in reversed(list(loaded))}
     if "train" not in parts:
         raise ValueError(f"{path} has no part called train, only {', '.join(loaded)}")
     tables = {split: HubTable(parts[split], path) for split in SPLITS if split in parts}
     return tabled(tables, path, request)
+
+
+def _undecoded(dataset: Any) -> Any:
+    """The same with pictures as their bytes, which the package would decode in its own way."""
+    image = extra("datasets").Image
+    for name, feature in (getattr(dataset, "features", None) or {}).items():
+        if isinstance(feature, image):
+            dataset = dataset.cast_column(name, image(decode=False))
+    return dataset
