@@ -11,7 +11,13 @@ torch.Size([2, 5, 16])
 from regard.layers.activations import ACTIVATIONS, ActivationName
 from regard.layers.attend import Attend
 from regard.layers.attention_pool import AttentionPool, orthogonality_penalty
-from regard.layers.aux_loss import AuxLoss, PonderLoss, ReinforceLoss
+from regard.layers.aux_loss import (
+    AuxLoss,
+    AwaitsReward,
+    BaselineReinforceLoss,
+    PonderLoss,
+    ReinforceLoss,
+)
 from regard.layers.blocks import DecoderBlock, DecoderCache, EncoderBlock
 from regard.layers.by_columns import by_columns
 from regard.layers.cache import FixedKVCache, KVCache, Past, StaticKVCache, WindowKVCache
@@ -52,6 +58,8 @@ __all__ = [
     "Attend",
     "AttentionPool",
     "AuxLoss",
+    "AwaitsReward",
+    "BaselineReinforceLoss",
     "CrossAttention",
     "DecoderBlock",
     "DecoderCache",

@@ -72,7 +72,7 @@ class ClassifiesImages(Protocol):
     """A network that labels images, as `regard.tasks.image_classify` trains it.
 
     One that has `attention_weights(images)` of `[batch, rows, columns]` shows how much each patch
-    counted.
+    counted; one that has `forward_sampled` is trained by it.
     """
 
     def forward(
@@ -84,7 +84,11 @@ class ClassifiesImages(Protocol):
 
 @runtime_checkable
 class Segments(Protocol):
-    """A network that labels each pixel, as `regard.tasks.segment` trains it."""
+    """A network that labels each pixel, as `regard.tasks.segment` trains it.
+
+    One that has `forward_branches(images)`, a pair of the logits and a list of further ones with
+    what the loss of each counts, is trained by all of them.
+    """
 
     def forward(
         self, images: Float[Tensor, "batch channels height width"]

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from regard.config import Config, alternatives, fields_of
+from regard.layers import AwaitsReward
 from regard.models import MODELS, model_class, protocols
 from regard.sequences import Packed, Sequences
 from regard.tasks.auxiliary import forward_sampled
@@ -38,7 +39,9 @@ PROTOCOLS: dict[str, Any] = {
     "vit": protocols.EncodesImages,
     "vit_classifier": protocols.ClassifiesImages,
     "resnet": protocols.ClassifiesImages,
+    "ram": protocols.ClassifiesImages,
     "unet": protocols.Segments,
+    "danet": protocols.Segments,
     "gpt": protocols.Encodes,
     "gpt_classifier": protocols.Classifies,
     "gpt_tagger": protocols.Tags,
@@ -83,6 +86,7 @@ ASKED_APART = {
     "bert_masked_lm": ("encoder.pooler", "next_sentence"),
     "albert": ("pooler",),
     "vit": ("pooler",),
+    "ram": ("baseline",),
     "albert_pretraining": ("encoder.pooler", "sentence_order"),
     "xlnet": ("mask",),
     **dict.fromkeys(
@@ -273,8 +277,13 @@ def test_every_weight_learns(row: Row) -> None:
     if hasattr(model, "features_sampled"):
         features, aux = model.features_sampled(*row.batch)
         logits = model.output(features)
+    elif hasattr(model, "forward_branches"):
+        logits, branches = model.forward_branches(*row.batch)
+        logits, aux = logits + sum(other for other, _ in branches), None
     else:
         logits, aux = forward_sampled(model, *row.batch)
+    if isinstance(aux, AwaitsReward):
+        aux = aux.rewarded(torch.ones(len(logits)))
     nll = logits.pow(3).flatten(1).sum(1)
     if aux is not None:
         nll = nll + aux(nll)

@@ -230,7 +230,7 @@ def without_a_key(entries: Entries) -> str:
     return json.dumps({key: value for key, value in entries.items() if key != needed[0]})
 
 
-WIDTHS = {"resnet": "classes", "unet": "classes"}
+WIDTHS = {"resnet": "classes", "unet": "classes", "danet": "classes"}
 """Network → a size that it has where it has no `embed_dim`."""
 
 

@@ -21,6 +21,8 @@ SIZES = {
     "similarities": ("similarity", 9600),
     "names": ("tag", 2600),
     "scenes": ("segment", 2400),
+    "digits": ("image_classify", 5000),
+    "cluttered_digits": ("image_classify", 7000),
     "shapes": ("image_classify", 5000),
     "facts": ("extract", 3800),
     **{f"qa{n}": ("answer", 2200) for n in range(1, 9)},

@@ -46,6 +46,14 @@ SMALL: dict[str, dict[str, Any]] = {
         **{"depth": 1, "width": 2, "size": 6, "short_side": 7, "batch_size": 8},
         "augment": "crop_flip(padding=1)",
     },
+    "danet": {
+        **{"shape": "cifar(depth=8, width=4)", "size": 6, "short_side": 7, "batch_size": 8},
+        "augment": "crop_flip(padding=1)",
+    },
+    "ram": {
+        **{"size": 6, "short_side": 7, "batch_size": 8, "embed_dim": 6, "hidden_dim": 5},
+        **{"augment": "crop_flip(padding=1)", "patch_size": 3, "glimpses": 3},
+    },
     "lstm_regressor": {**RECURRENT, **CHARACTERS, "attention_dim": 5},
     "dan": {**RECURRENT, **CHARACTERS},
     "cnn": {"embed_dim": 8, "filters": 4, **CHARACTERS},

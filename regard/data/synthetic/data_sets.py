@@ -13,7 +13,7 @@ from regard.data.synthetic.names import name_rows
 from regard.data.synthetic.opinions import document_rows, opinion_rows
 from regard.data.synthetic.paraphrases import paraphrase_rows, similarity_rows
 from regard.data.synthetic.scenes import scene_rows
-from regard.data.synthetic.shapes import shape_rows
+from regard.data.synthetic.shapes import CENTRED_DIGITS, CLUTTERED_DIGITS, shape_rows
 from regard.data.synthetic.stories import STORY_KINDS, story_rows
 
 Generator = Callable[[str, int, int], Iterator[tuple[Cell, ...]]]
@@ -74,6 +74,16 @@ DATA: dict[str, SyntheticData] = {
     ),
     "shapes": SyntheticData(
         shape_rows, ("image", "label"), {"train": 4000, "valid": 500, "test": 500}
+    ),
+    "digits": SyntheticData(
+        partial(shape_rows, drawing=CENTRED_DIGITS),
+        ("image", "label"),
+        {"train": 4000, "valid": 500, "test": 500},
+    ),
+    "cluttered_digits": SyntheticData(
+        partial(shape_rows, drawing=CLUTTERED_DIGITS),
+        ("image", "label"),
+        {"train": 6000, "valid": 500, "test": 500},
     ),
     "scenes": SyntheticData(
         scene_rows, ("image", "mask"), {"train": 2000, "valid": 200, "test": 200}

@@ -1,15 +1,16 @@
-"""Shapes of any size, turn and colour before any other, to be told by their outlines alone."""
+"""Shapes and digits in any colour before any other, to be told by their outlines alone."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, UInt8
 
 from regard.data.reading.pictures import PictureCell
 from regard.data.schema import SPLITS
+from regard.data.synthetic.digits import DIGITS
 from regard.data.synthetic.drawing import Outline, covered, png
 
-SIZE = 32
 LEAST_APART = 0.25
 """Of the brightness of a shape and of what is behind it, where white is 1."""
 
@@ -58,8 +59,51 @@ OUTLINES: dict[str, Outline] = {
 """Name → its outline; none of them is the mirror image of another."""
 
 
-def shape_rows(split: str, count: int, seed: int) -> Iterator[tuple[PictureCell, str]]:
-    """`count` pictures of 32 by 32 of a split, a shape in each, and its name; by the seed.
+@dataclass(frozen=True, kw_only=True)
+class Drawing:
+    """How pictures of one form each are drawn.
+
+    Args:
+        name: of their files.
+        forms: what is told apart; each is what lies within any of its outlines.
+        size: pixels along each side of what holds the form.
+        sizes: how large the form is in there, from and to.
+        turns: how far it is turned, from and to.
+        canvas: pixels along each side of the picture, in which the form stands anywhere; 0 for no
+            more than what holds it.
+        clutter: how many pieces of other forms lie about, on a canvas.
+        piece: pixels along each side of such a piece.
+        colored: in two colours, or else in white before black.
+    """
+
+    name: str
+    forms: Mapping[str, tuple[Outline, ...]]
+    size: int
+    sizes: tuple[float, float]
+    turns: tuple[float, float] = (0.0, 2 * np.pi)
+    canvas: int = 0
+    clutter: int = 0
+    piece: int = 8
+    colored: bool = True
+
+
+SHAPES = Drawing(
+    name="shape",
+    forms={name: (outline,) for name, outline in OUTLINES.items()},
+    size=32,
+    sizes=(0.55, 0.9),
+)
+CENTRED_DIGITS = Drawing(
+    name="digit", forms=DIGITS, size=28, sizes=(0.75, 0.95), turns=(-0.2, 0.2), colored=False
+)
+CLUTTERED_DIGITS = replace(CENTRED_DIGITS, canvas=60, clutter=4)
+"""As large as the pictures of Mnih et al. 2014 that have a digit anywhere among four pieces."""
+
+
+def shape_rows(
+    split: str, count: int, seed: int, drawing: Drawing = SHAPES
+) -> Iterator[tuple[PictureCell, str]]:
+    """`count` square pictures of a split, a form in each, and its name; the same for each seed.
 
     Raises `ValueError` for an unknown split, `ImportError` without the extra `image`.
 
@@ -69,19 +113,56 @@ def shape_rows(split: str, count: int, seed: int) -> Iterator[tuple[PictureCell,
     """
     if split not in SPLITS:
         raise ValueError(f"split must be one of {', '.join(SPLITS)}, got {split!r}")
-    rng, names = np.random.default_rng([seed, SPLITS.index(split), 1]), list(OUTLINES)
+    rng, names = np.random.default_rng([seed, SPLITS.index(split), 1]), list(drawing.forms)
     for number in range(count):
         name = names[int(rng.integers(len(names)))]
-        behind, ink = two_colors(rng)
-        share = covered(placed(OUTLINES[name], rng, (0.55, 0.9)), SIZE)
-        picture = np.broadcast_to(behind, (SIZE, SIZE, 3))
+        behind, ink = two_colors(rng) if drawing.colored else (np.zeros(3), np.ones(3))
+        share = drawn_form(drawing, name, rng)
+        if drawing.canvas:
+            share = on_canvas(drawing, share, rng)
+        picture = np.broadcast_to(behind, (*share.shape, 3))
         picture = picture + share[:, :, None] * (ink - behind)
-        yield png(noisy(picture, rng), f"shape-{number:05}.png"), name
+        yield png(noisy(picture, rng), f"{drawing.name}-{number:05}.png"), name
 
 
-def placed(outline: Outline, rng: np.random.Generator, sizes: tuple[float, float]) -> Outline:
+def drawn_form(
+    drawing: Drawing, name: str, rng: np.random.Generator
+) -> Float[np.ndarray, "size size"]:
+    """The share of each pixel that lies within a form, as large and as turned as chance has it."""
+    parts = drawing.forms[name]
+    lines = iter(placed(sum(parts, ()), rng, drawing.sizes, drawing.turns))
+    outlines = (tuple(next(lines) for _ in part) for part in parts)
+    return np.max([covered(outline, drawing.size) for outline in outlines], axis=0)
+
+
+def on_canvas(
+    drawing: Drawing, form: Float[np.ndarray, "size size"], rng: np.random.Generator
+) -> Float[np.ndarray, "canvas canvas"]:
+    """A form somewhere, and pieces of others anywhere, also before it."""
+    found, names = np.zeros((drawing.canvas,) * 2), list(drawing.forms)
+    _put(found, form, rng)
+    for _ in range(drawing.clutter):
+        other = drawn_form(drawing, names[int(rng.integers(len(names)))], rng)
+        top, left = rng.integers(0, drawing.size - drawing.piece + 1, 2)
+        _put(found, other[top : top + drawing.piece, left : left + drawing.piece], rng)
+    return found
+
+
+def _put(onto: np.ndarray, form: np.ndarray, rng: np.random.Generator) -> None:
+    """Lay a form anywhere on a larger picture, of which no pixel loses ink."""
+    top, left = rng.integers(0, len(onto) - len(form) + 1, 2)
+    here = onto[top : top + len(form), left : left + len(form)]
+    np.maximum(here, form, out=here)
+
+
+def placed(
+    outline: Outline,
+    rng: np.random.Generator,
+    sizes: tuple[float, float],
+    turns: tuple[float, float] = (0.0, 2 * np.pi),
+) -> Outline:
     """An outline turned, resized and moved, so that all of it is in the picture."""
-    size, turn = rng.uniform(*sizes), rng.uniform(0, 2 * np.pi)
+    size, turn = rng.uniform(*sizes), rng.uniform(*turns)
     cos, sin = np.cos(turn), np.sin(turn)
     shift = rng.uniform(-(1 - size), 1 - size, 2)
     form = size * np.array([[cos, sin], [-sin, cos]])

@@ -43,9 +43,12 @@ class ConvNorm(nn.Module):
     torch.Size([2, 8, 4, 3])
     """
 
-    def __init__(self, channels: int, wider: int, kernel: int, stride: int = 1) -> None:
+    def __init__(
+        self, channels: int, wider: int, kernel: int, stride: int = 1, dilation: int = 1
+    ) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(channels, wider, kernel, stride, kernel // 2, bias=False)
+        around = dilation * (kernel // 2)
+        self.conv = nn.Conv2d(channels, wider, kernel, stride, around, dilation, bias=False)
         self.norm = UncountedNorm(wider)
         nn.init.kaiming_normal_(self.conv.weight, mode="fan_out", nonlinearity="relu")
 
@@ -99,6 +102,8 @@ class ResidualBlock(nn.Module):
     Args:
         channels: of the input.
         width: of the middle layers; of a bottleneck the output is four times as wide.
+        dilation: places from one row of a 3 by 3 kernel to the next: of the one that has the
+            stride, and of the second of two.
         padded: whether the shortcut to more channels has zeros, and no projection.
         attention: makes what stands before the sum.
         instead: makes what stands in the place of the 3 by 3 convolution, of two the last.
@@ -118,6 +123,7 @@ class ResidualBlock(nn.Module):
         width: int,
         *,
         stride: int = 1,
+        dilation: tuple[int, int] = (1, 1),
         bottleneck: bool = False,
         padded: bool = False,
         attention: Made | None = None,
@@ -127,13 +133,13 @@ class ResidualBlock(nn.Module):
         wider = 4 * width if bottleneck else width
         layers: list[nn.Module] = []
         if bottleneck:
-            three = (
-                Instead(instead(width), stride) if instead else ConvNorm(width, width, 3, stride)
-            )
+            three: nn.Module = ConvNorm(width, width, 3, stride, dilation[0])
+            if instead:
+                three = Instead(instead(width), stride)
             layers = [ConvNorm(channels, width, 1), three, ConvNorm(width, wider, 1)]
         else:
-            last = instead(width) if instead else ConvNorm(width, width, 3)
-            layers = [ConvNorm(channels, width, 3, stride), last]
+            last = instead(width) if instead else ConvNorm(width, width, 3, 1, dilation[1])
+            layers = [ConvNorm(channels, width, 3, stride, dilation[0]), last]
         self.layers = nn.ModuleList(layers)
         self.attention = attention(wider) if attention else nn.Identity()
         self.shortcut: nn.Module = nn.Identity()

@@ -6,6 +6,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from regard.layers import AwaitsReward
 from regard.tasks.auxiliary import forward_sampled, with_auxiliary_loss
 
 
@@ -20,7 +21,8 @@ def label_loss(
 
         Σ_i w_{label i} · -log p(label i)
 
-    A label of -1 is not known: it costs nothing and teaches nothing.
+    A label of -1 is not known: it costs nothing and teaches nothing. What awaits a reward gets 1
+    for each answer that is right.
 
     Args:
         weights: what an example of each label counts, 1 if None (see `label_weights`).
@@ -36,4 +38,6 @@ def label_loss(
     )
     if weights is not None:
         nll = nll * weights.to(label.device)[label.clamp_min(0)]
+    if isinstance(aux, AwaitsReward):
+        aux = aux.rewarded((logits.argmax(-1) == label).to(nll.dtype))
     return with_auxiliary_loss(nll, aux, label >= 0).sum()

@@ -110,8 +110,18 @@ class Segment(Task):
         return evenly(len(lengths), self.settings.batch_size, rng)
 
     def loss(self, batch: MaskedPictures) -> Float[Tensor, ""]:
-        """The mean cross-entropy of the pixels of each picture, and its areas' loss, summed."""
-        return self._losses(self.model(batch.images), batch.mask).sum()
+        """The mean cross-entropy of the pixels of each picture, and its areas' loss, summed.
+
+        Its gradient is that of the loss of branches, too, where a network has some.
+        """
+        if not hasattr(self.model, "forward_branches"):
+            return self._losses(self.model(batch.images), batch.mask).sum()
+        logits, branches = self.model.forward_branches(batch.images)
+        found = self._losses(logits, batch.mask)
+        for other, counts in branches:
+            aside = counts * self._losses(other, batch.mask)
+            found = found + (aside - aside.detach())
+        return found.sum()
 
     def ask(self, split: str, rows: np.ndarray, num_answers: int) -> list[Record]:
         """For each picture: its loss, and of each class how many pixels are right."""

@@ -1,0 +1,7 @@
+"""Recurrent attention (Mnih et al., 2014): a few glimpses of a picture, one behind the other."""
+
+from regard.models.ram.config import RAMConfig
+from regard.models.ram.glimpse import patches
+from regard.models.ram.model import RAM
+
+__all__ = ["RAM", "RAMConfig", "patches"]

@@ -1,0 +1,117 @@
+"""The stages of a residual network, which make maps of pictures for whatever stands on them."""
+
+from collections.abc import Iterator
+
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.functional import max_pool2d, relu
+
+from regard.models.resnet.config import Cifar, ImageNet
+from regard.models.resnet.layers import ConvNorm, Made, ResidualBlock, Stage
+from regard.models.resnet.places import place_of
+from regard.vision import block as vision_block
+
+
+class ResidualStages(nn.Module):
+    """The first layers and the stages of a residual network, without what answers.
+
+    Stages that are dilated have no stride. Their kernels, and all behind, read places that are
+    farther apart instead, so that every so many of the places hold what they would with strides,
+    and those between are as good.
+
+    Args:
+        channels: numbers of a pixel.
+        shape: of the stages.
+        block: of `regard.vision`, in the place that its paper has.
+        dilated: how many of the last stages have a dilation in place of a stride.
+
+    Raises `ValueError` where as many stages have no stride that could be replaced.
+
+    >>> import torch
+    >>> stages = ResidualStages(3, ImageNet(depth=18, width=4), dilated=2)
+    >>> [[*maps.shape] for maps in stages.maps(torch.randn(1, 3, 64, 48))]
+    [[1, 4, 16, 12], [1, 8, 8, 6], [1, 16, 8, 6], [1, 32, 8, 6]]
+
+    References:
+        Yu, Koltun & Funkhouser. Dilated Residual Networks. 2017. https://arxiv.org/abs/1705.09914
+    """
+
+    def __init__(
+        self, channels: int, shape: Cifar | ImageNet, block: str | None = None, dilated: int = 0
+    ) -> None:
+        super().__init__()
+        most = len(shape.blocks) - 1
+        if not 0 <= dilated <= most:
+            raise ValueError(
+                f"dilated must be at least 0 and at most {most}, for {most} of the "
+                f"{len(shape.blocks)} stages have strides; got {dilated}"
+            )
+        self.channels, self.pools = channels, isinstance(shape, ImageNet)
+        size, stride = (7, 2) if self.pools else (3, 1)
+        self.stem = ConvNorm(channels, shape.width, size, stride)
+        self.stages = nn.ModuleList(_stages(shape, block, dilated))
+        self.width = shape.width * 2**most * (4 if shape.bottleneck else 1)
+
+    def maps(self, images: Float[Tensor, "batch channels height width"]) -> list[Tensor]:
+        """What each stage makes of the images, each `[batch, channels, height, width]`.
+
+        Raises `ValueError` for images of another number of channels.
+        """
+        if images.ndim != 4 or images.shape[1] != self.channels:
+            raise ValueError(
+                f"images must be [batch, {self.channels} channels, height, width], got "
+                f"{[*images.shape]}"
+            )
+        x = relu(self.stem(images.to(self.stem.conv.weight.dtype)))
+        if self.pools:
+            x = max_pool2d(x, 3, 2, 1)
+        found: list[Tensor] = []
+        for stage in self.stages:
+            x = stage(x)
+            found.append(x)
+        return found
+
+
+def _stages(shape: Cifar | ImageNet, block: str | None, dilated: int) -> Iterator[Stage]:
+    """The stages, with the block in its place."""
+    channels, apart = shape.width, 1
+    make: Made | None = None
+    if block is not None:
+        name = block
+
+        def make(wide: int) -> nn.Module:
+            return vision_block(name, wide)
+
+    place = None if block is None else place_of(block)
+    for number, count in enumerate(shape.blocks):
+        width = shape.width * 2**number
+        # The layer whose stride is gone still reads what lies as far apart as before.
+        entered, stride = apart, 2 if number else 1
+        if number >= len(shape.blocks) - dilated:
+            apart, stride = 2 * apart, 1
+        blocks: list[nn.Module] = []
+        for place_in_stage in range(count):
+            first = not place_in_stage
+            blocks.append(
+                ResidualBlock(
+                    channels,
+                    width,
+                    stride=stride if first else 1,
+                    dilation=(entered if first else apart, apart),
+                    bottleneck=shape.bottleneck,
+                    padded=shape.shortcut == "padding",
+                    attention=make if place == "before_sum" else None,
+                    instead=make if place == "instead" else None,
+                )
+            )
+            before, channels = channels, width * (4 if shape.bottleneck else 1)
+        inside = make and place == "inside" and number == len(shape.blocks) - 2
+        last = number == len(shape.blocks) - 1
+        behind = (place == "behind" and not last) or (place == "last" and last)
+        # A stage of one block has what stands inside in front of that.
+        wide = channels if count > 1 else before
+        yield Stage(
+            blocks,
+            make(wide) if make and inside else None,
+            make(channels) if make and behind else None,
+        )
