@@ -59,7 +59,7 @@ ROLES = {
     "start": "where in the context the answers begin",
     "answers": "all right answers",
     "image": "pictures: their bytes, or the paths of their files",
-    "mask": "masks of pictures, with a class for each pixel",
+    "masks": "masks of pictures, with a class for each pixel",
     "user": "who chose",
     "item": "what was chosen",
     "rating": "how it was liked",

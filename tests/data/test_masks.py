@@ -189,3 +189,12 @@ def test_a_mask_is_resized_without_new_classes() -> None:
     assert larger.tolist() == np.repeat(np.repeat(mask[:, :, 0], 2, 0), 2, 1).tolist()
     assert resized_mask(mask, (1, 2), (1, 1, 3, 2))[:, :, 0].tolist() == [[9, 9]]
     assert png((1, 2, 3)).name == "a.png"
+
+
+def test_the_columns_may_be_named(tmp_path: Path) -> None:
+    put(tmp_path, *(f"{kind}/{n}.png" for n in range(30) for kind in ("i", "mask")))
+    rows = "".join(f"i/{n}.png,mask/{n}.png\n" for n in range(30))
+    (tmp_path / "list.csv").write_text("one,other\n" + rows)
+    given = {"image": "one", "masks": "other"}
+    corpus = read(str(tmp_path / "list.csv"), "segment", columns=given)
+    assert corpus.names == ("one", "other")

@@ -9,7 +9,8 @@ SCHEMA = Schema(
     "segment",
     (
         Column("image", tuple(IMAGE_WORDS.split()), ColumnKind.IMAGE),
-        Column("mask", tuple(MASK_WORDS.split()), ColumnKind.IMAGE),
+        # Networks have an option `mask`, of their attention.
+        Column("mask", tuple(MASK_WORDS.split()), ColumnKind.IMAGE, option="masks"),
     ),
     mask_folders=True,
 )
