@@ -31,7 +31,7 @@ test: $(READY) ## run the tests and every example in the documentation
 
 # It needs no decorator in the source, and takes twice as long.
 test-shapes: $(READY) ## run the same, and check every annotated shape while they run
-	$(BIN)/python -m pytest -n $(JOBS) --jaxtyping-packages=regard,beartype.beartype $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --jaxtyping-packages=regard,tests.checked $(ARGS)
 
 # Finite differences, precision and transforms are left to `make test`.
 FAST := tests/contracts tests/masks tests/score_mods tests/scores tests/normalizers \

@@ -77,6 +77,11 @@ def same(leaves: list[Tensor], output: Tensor, dead: Tensor, others: list[Tensor
     assert not gradients(leaves, output, alive)[2].isfinite().all(), "what is seen is told"
 
 
+def spelled(normalizer: Any) -> str:
+    """Its name, the same in every process."""
+    return getattr(normalizer, "__name__", str(normalizer))
+
+
 @pytest.mark.parametrize("backend", BACKENDS, ids=str)
 @pytest.mark.parametrize("name", MASKS)
 def test_a_gradient_of_a_dead_row_reaches_nothing(name: str, backend: str | None) -> None:
@@ -94,7 +99,7 @@ def test_nor_where_the_call_was_served_before(name: str, backend: str | None) ->
 
 @pytest.mark.parametrize("backend", ["reference", "chunked", None], ids=str)
 @pytest.mark.parametrize(
-    "normalizer", [softmax, sparsemax, sigmoid, Entmax(1.3), TopK(2), Sink(2).double()], ids=str
+    "normalizer", [softmax, sparsemax, sigmoid, Entmax(1.3), TopK(2), Sink(2).double()], ids=spelled
 )
 def test_nor_under_any_normalizer(normalizer: Any, backend: str | None) -> None:
     leaves, output = asked(MASKS["dense and window"], backend, normalizer=normalizer)
@@ -122,7 +127,7 @@ def test_nor_where_something_is_hidden_as_well() -> None:
         assert torch.equal(one, other) and bool(one.isfinite().all())
 
 
-@pytest.mark.parametrize("normalizer", [softmax, sparsemax, sigmoid, Entmax(1.3)], ids=str)
+@pytest.mark.parametrize("normalizer", [softmax, sparsemax, sigmoid, Entmax(1.3)], ids=spelled)
 def test_nor_of_its_weights(normalizer: Any) -> None:
     query, key, _ = inputs()
     mask = MASKS["dense"]

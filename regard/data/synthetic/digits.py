@@ -8,7 +8,7 @@ from regard.data.synthetic.drawing import Outline
 PEN = 0.17
 """Half the width of a stroke, where a picture is from -1 to 1."""
 
-Line = Float[np.ndarray, "points 2"]
+Line = Float[np.ndarray, "_ 2"]
 
 
 def _arc(x: float, y: float, wide: float, high: float, start: float, end: float) -> Line:
