@@ -52,7 +52,7 @@ SMALL: dict[str, dict[str, Any]] = {
     },
     "ram": {
         **{"size": 6, "short_side": 7, "batch_size": 8, "embed_dim": 6, "hidden_dim": 5},
-        **{"augment": "crop_flip(padding=1)", "patch_size": 3, "glimpses": 3},
+        **{"augment": "crop_flip(padding=1)", "patch_size": 3, "patches": 2, "glimpses": 3},
     },
     "lstm_regressor": {**RECURRENT, **CHARACTERS, "attention_dim": 5},
     "dan": {**RECURRENT, **CHARACTERS},

@@ -91,8 +91,8 @@ SIMILARITY = _table(
 )
 PICTURES = [
     {
-        "image": png((40 * n % 256, 30 * n % 256, 200 * (n % 2)), (7 + n % 3, 8), f"{n}.png"),
-        "label": "blue" if n % 2 else "other",
+        "image": png((40 * n % 256, 30 * n % 256, 200 * (n % 3 == 0)), (7 + n % 3, 8), f"{n}.png"),
+        "label": "other" if n % 3 else "blue",
     }
     for n in range(60)
 ]

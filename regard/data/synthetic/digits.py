@@ -11,7 +11,7 @@ PEN = 0.17
 Line = Float[np.ndarray, "_ 2"]
 
 
-def _arc(x: float, y: float, wide: float, high: float, start: float, end: float) -> Line:
+def _arc(x: float, y: float, wide: float, high: float, start: int, end: int) -> Line:
     """A part of an ellipse, in degrees from the right, clockwise; both ends are of it."""
     angles = np.radians(np.linspace(start, end, 14))
     return np.stack([x + wide * np.cos(angles), y + high * np.sin(angles)], axis=1)
@@ -31,7 +31,7 @@ def _stroke(line: Line) -> Outline:
 
 def _ring(y: float, wide: float, high: float) -> Outline:
     """What a pen covers along an ellipse."""
-    sides = [_arc(0, y, wide + by, high + by, 0, 360)[:-1] for by in (PEN, -PEN)]
+    sides = [_arc(0.0, y, wide + by, high + by, 0, 360)[:-1] for by in (PEN, -PEN)]
     return sides[0], sides[1]
 
 
@@ -40,13 +40,13 @@ def _strokes(*lines: Line) -> tuple[Outline, ...]:
 
 
 DIGITS: dict[str, tuple[Outline, ...]] = {
-    "0": (_ring(0, 0.42, 0.75),),
+    "0": (_ring(0.0, 0.42, 0.75),),
     "1": _strokes(_straight((0.05, -0.9), (0.05, 0.9)), _straight((-0.3, -0.55), (0.1, -0.8))),
     "2": _strokes(
-        np.concatenate([_arc(0, -0.4, 0.42, 0.38, 180, 380), _straight((-0.4, 0.75))]),
+        np.concatenate([_arc(0.0, -0.4, 0.42, 0.38, 180, 380), _straight((-0.4, 0.75))]),
         _straight((-0.5, 0.75), (0.5, 0.75)),
     ),
-    "3": _strokes(_arc(0, -0.4, 0.38, 0.38, 200, 450), _arc(0, 0.38, 0.42, 0.4, -90, 160)),
+    "3": _strokes(_arc(0.0, -0.4, 0.38, 0.38, 200, 450), _arc(0.0, 0.38, 0.42, 0.4, -90, 160)),
     "4": _strokes(
         _straight((0.15, -0.8), (-0.5, 0.25)),
         _straight((-0.5, 0.25), (0.55, 0.25)),
