@@ -60,6 +60,8 @@ ROLES = {
     "answers": "all right answers",
     "image": "pictures: their bytes, or the paths of their files",
     "masks": "masks of pictures, with a class for each pixel",
+    "caption": "what is said of pictures",
+    "boxes": "where the things are that words of captions name",
     "user": "who chose",
     "item": "what was chosen",
     "rating": "how it was liked",

@@ -122,6 +122,7 @@ class Schema:
         label_files: files, or folders of files, that each hold texts of one label.
         picture_folders: folders of pictures that each hold those of one label.
         mask_folders: a folder of pictures beside one of their masks.
+        caption_folders: a table in a folder of pictures, which may lie anywhere in it.
         inferred: data may be read as this without being asked to; False where data cannot tell it
             from another task's.
         babi: stories in the format of bAbI: story, question, answer, support.
@@ -148,6 +149,7 @@ class Schema:
     label_files: bool = False
     picture_folders: bool = False
     mask_folders: bool = False
+    caption_folders: bool = False
     inferred: bool = True
     babi: bool = False
     item_file: str = ""

@@ -15,6 +15,7 @@ from regard.layers.aux_loss import (
     AuxLoss,
     AwaitsReward,
     BaselineReinforceLoss,
+    CoverageLoss,
     PonderLoss,
     ReinforceLoss,
 )
@@ -60,6 +61,7 @@ __all__ = [
     "AuxLoss",
     "AwaitsReward",
     "BaselineReinforceLoss",
+    "CoverageLoss",
     "CrossAttention",
     "DecoderBlock",
     "DecoderCache",

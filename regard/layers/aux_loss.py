@@ -124,3 +124,35 @@ class PonderLoss:
     ) -> Float[Tensor, " batch"]:
         cost = self.cost if known is None else self.cost.masked_fill(~known, 0.0)
         return cost - cost.detach()
+
+
+@dataclass(frozen=True, eq=False)
+class CoverageLoss:
+    """What it costs that a row's queries do not look once, all together, at each key.
+
+        lambda sum_i (1 - sum_t alpha_ti)^2
+
+    Args:
+        looked: `sum_t alpha_ti`, how much all queries of a row together look at each key.
+        penalty: lambda.
+
+    >>> import torch
+    >>> looked = torch.tensor([[0.5, 1.5]], requires_grad=True)
+    >>> CoverageLoss(looked, penalty=1.0)(torch.ones(1)).sum().backward()
+    >>> looked.grad
+    tensor([[-1.,  1.]])
+
+    References:
+        Kelvin Xu, Jimmy Ba, Ryan Kiros, et al. Show, Attend and Tell: Neural Image Caption
+        Generation with Visual Attention. 2015. https://arxiv.org/abs/1502.03044
+    """
+
+    looked: Float[Tensor, "batch k_len"]
+    penalty: float
+
+    def __call__(
+        self, nll: Float[Tensor, " batch"], known: Bool[Tensor, " batch"] | None = None
+    ) -> Float[Tensor, " batch"]:
+        cost = self.penalty * (1 - self.looked).square().sum(1)
+        cost = cost if known is None else cost.masked_fill(~known, 0.0)
+        return cost - cost.detach()

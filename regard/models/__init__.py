@@ -29,6 +29,7 @@ MODELS = {
     "ram": "regard.models.ram:RAM",
     "unet": "regard.models.unet:UNet",
     "danet": "regard.models.danet:DANet",
+    "captioner": "regard.models.captioner:Captioner",
     "gpt": "regard.models.gpt:Gpt",
     "gpt_classifier": "regard.models.gpt:GptClassifier",
     "gpt_tagger": "regard.models.gpt:GptTagger",

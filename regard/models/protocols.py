@@ -98,6 +98,29 @@ class Segments(Protocol):
 
 
 @runtime_checkable
+class Captions(Decoder, Protocol):
+    """A network that writes about images, as `regard.tasks.caption` trains it.
+
+    One that has `attention_weights(images, target)` of `[batch, q_len, rows, columns]` shows where
+    in the image it looked for each output. One that has `features(images, target)` of
+    `[batch, q_len, width]` and `features_sampled(images, target, lengths)`, a pair of them and an
+    `AuxLoss` or None, is trained by these, which its `output` makes logits of.
+    """
+
+    def forward(
+        self,
+        images: Float[Tensor, "batch channels height width"],
+        target: Int[Tensor, "batch q_len"],
+    ) -> Float[Tensor, "batch q_len vocab"]:
+        """Logits of what follows each token of `target`, which begins with `<s>`."""
+        ...
+
+    def encode(self, images: Float[Tensor, "batch channels height width"]) -> Any:
+        """What `start` and `step` need of the images, with a row for each."""
+        ...
+
+
+@runtime_checkable
 class FillsIn(Protocol):
     """A network that says what stands behind a mask, as `regard.tasks.masked_lm` trains it."""
 

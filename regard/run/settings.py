@@ -40,6 +40,8 @@ class DataSettings(Config):
         text, label, left, right, user, item, rating, time, category, context, question, answer,
             support, start, answers, image, masks: the columns of a table that play these roles;
             several of texts have commas between them and are joined.
+            support, start, answers, image, mask, caption, boxes: the columns of a table that play
+            these roles; several of texts have commas between them and are joined.
         encoding: of text files; `auto` finds it by their bytes.
         labels: `merged` makes one of those that differ in case or spaces alone, `exact` keeps all.
         hold_out: where nothing is given to validate on, hold out as large a share of each `label`
@@ -69,6 +71,8 @@ class DataSettings(Config):
     answers: str = ""
     image: str = ""
     masks: str = ""
+    caption: str = ""
+    boxes: str = ""
     encoding: str = AUTO
     labels: Literal["merged", "exact"] = "merged"
     hold_out: Literal["label", "hash"] = "label"

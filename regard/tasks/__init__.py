@@ -16,6 +16,7 @@ TASKS = {
     "multilabel": "regard.tasks.multilabel:Multilabel",
     "image_classify": "regard.tasks.image_classify:ImageClassify",
     "segment": "regard.tasks.segment:Segment",
+    "caption": "regard.tasks.caption:Caption",
     "tag": "regard.tasks.tag:Tag",
     "match": "regard.tasks.match:Match",
     "similarity": "regard.tasks.similarity:Similarity",

@@ -81,7 +81,7 @@ class PictureCoder(ABC):
         """The number of the label of each row; -1 for one that is not known, where it is judged."""
 
     @abstractmethod
-    def collate(self, examples: PictureExamples, rows: np.ndarray) -> Any:
+    def collate(self, examples: Any, rows: np.ndarray) -> Any:
         """These examples as a batch, as they are in an evaluation."""
 
     def encode(self, splits: Mapping[str, Any], place: Path) -> dict[str, PictureExamples]:

@@ -45,17 +45,8 @@ class Seq2SeqBatch(Batch):
         Args:
             begin: what stands before the first token that is written; their `<s>` if None.
         """
-        lengths, width = targets.lengths, int(targets.lengths.max(initial=0))
-        ended = np.full((len(targets), width + 1), tokens.pad)
-        ended[:, :-1] = targets.padded(tokens.pad)
-        ended[np.arange(len(targets)), lengths] = tokens.end
-        even = bool((lengths == width).all())
-        target = Sequences(
-            torch.from_numpy(ended.astype(np.int64)),
-            None if even else torch.from_numpy(lengths.astype(np.int64) + 1),
-        )
         begin = tokens.begin if begin is None else begin
-        return cls(sequences_of(sources, tokens.pad), target, begin)
+        return cls(sequences_of(sources, tokens.pad), with_end(targets, tokens), begin)
 
     @property
     def num_targets(self) -> int:
@@ -65,12 +56,34 @@ class Seq2SeqBatch(Batch):
     @property
     def written(self) -> Int[Tensor, "batch q_len"]:
         """The token before each target: `begin` before the first."""
-        return pad(self.target.ids[:, :-1], (1, 0), value=self.begin)
+        return written_before(self.target, self.begin)
 
     @property
     def where(self) -> Bool[Tensor, "batch q_len"] | None:
         """Which targets are no padding; None where there is none."""
         return None if self.target.lengths is None else self.target.real
+
+
+def with_end(targets: Ragged, tokens: Tokenizer | Vocabulary) -> Sequences:
+    """What is to be written in these tokens, padded, with `</s>` behind each."""
+    lengths, width = targets.lengths, int(targets.lengths.max(initial=0))
+    ended = np.full((len(targets), width + 1), tokens.pad)
+    ended[:, :-1] = targets.padded(tokens.pad)
+    ended[np.arange(len(targets)), lengths] = tokens.end
+    even = bool((lengths == width).all())
+    return Sequences(
+        torch.from_numpy(ended.astype(np.int64)),
+        None if even else torch.from_numpy(lengths.astype(np.int64) + 1),
+    )
+
+
+def written_before(target: Sequences, begin: int) -> Int[Tensor, "batch q_len"]:
+    """The token before each target: `begin` before the first.
+
+    >>> written_before(Sequences(torch.tensor([[7, 8, 3]])), begin=2)
+    tensor([[2, 7, 8]])
+    """
+    return pad(target.ids[:, :-1], (1, 0), value=begin)
 
 
 def seq2seq_loss(model: Any, batch: Seq2SeqBatch, smoothing: float = 0.0) -> Float[Tensor, ""]:
@@ -90,7 +103,7 @@ def seq2seq_loss(model: Any, batch: Seq2SeqBatch, smoothing: float = 0.0) -> Flo
     else:
         logits, aux = forward_sampled(model, batch.source, batch.written)
         logits = chosen(logits, where)
-    return with_auxiliary_loss(_nll(logits, batch, smoothing), aux).sum()
+    return with_auxiliary_loss(target_nll(logits, batch.target, smoothing), aux).sum()
 
 
 @torch.no_grad()
@@ -100,7 +113,7 @@ def seq2seq_nll(model: Any, batch: Seq2SeqBatch) -> Float[Tensor, " batch"]:
         logits = model.output(chosen(model.features(batch.source, batch.written), batch.where))
     else:
         logits = chosen(model(batch.source, batch.written), batch.where)
-    return _nll(logits, batch, 0.0)
+    return target_nll(logits, batch.target)
 
 
 def _features(model: Any, batch: Seq2SeqBatch) -> tuple[Tensor | None, AuxLoss | None]:
@@ -112,13 +125,13 @@ def _features(model: Any, batch: Seq2SeqBatch) -> tuple[Tensor | None, AuxLoss |
     return model.features(batch.source, batch.written), None
 
 
-def _nll(
-    logits: Float[Tensor, "tokens vocab"], batch: Seq2SeqBatch, smoothing: float
+def target_nll(
+    logits: Float[Tensor, "tokens vocab"], target: Sequences, smoothing: float = 0.0
 ) -> Float[Tensor, " batch"]:
     """What the logits of the targets that are no padding cost, summed over each sequence."""
-    labels = chosen(batch.target.ids, batch.where)
+    labels = chosen(target.ids, None if target.lengths is None else target.real)
     wide = logits.to(torch.promote_types(logits.dtype, torch.float32))
     cost = cross_entropy(wide, labels, reduction="none", label_smoothing=smoothing)
-    row = torch.arange(len(batch.target), device=cost.device)
-    row = row.repeat_interleave(batch.target.counts, output_size=len(cost))
-    return cost.new_zeros(len(batch.target)).index_add(0, row, cost)
+    row = torch.arange(len(target), device=cost.device)
+    row = row.repeat_interleave(target.counts, output_size=len(cost))
+    return cost.new_zeros(len(target)).index_add(0, row, cost)

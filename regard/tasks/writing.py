@@ -44,33 +44,55 @@ def write_answers(
         length_penalty: of a beam search, see `regard.generation.beam_search`.
         batch_size: sequences that are read at once.
     """
-    device, end = device_of(model), tokens.end
-    begin = tokens.begin if begin is None else begin
-    first = getattr(getattr(model, "config", None), "first", None)
-    filters = () if first is None else (ForceFirst(first),)
+    device = device_of(model)
     found: list[list[Hypothesis]] = [[] for _ in range(len(sources))]
     order = np.argsort(sources.lengths, kind="stable")
     for start in range(0, len(order), batch_size):
         rows = order[start : start + batch_size]
         encoded = model.encode(sequences_of(sources.take(rows), tokens.pad).to(device))
-        limit = torch.from_numpy(max_length[rows].astype(np.int64))
-        if num_answers == 1:
-            best = greedy(model, encoded, filters, begin=begin, end=end, max_length=limit)
-            answers = [[each] for each in best]
-        else:
-            answers = beam_search(
-                model,
-                encoded,
-                filters,
-                begin=begin,
-                end=end,
-                max_length=limit,
-                beams=num_answers,
-                length_penalty=length_penalty,
-            )
+        answers = written_from(
+            model,
+            encoded,
+            torch.from_numpy(max_length[rows].astype(np.int64)),
+            begin=tokens.begin if begin is None else begin,
+            end=tokens.end,
+            num_answers=num_answers,
+            length_penalty=length_penalty,
+        )
         for row, answer in zip(rows, answers, strict=True):
             found[row] = answer
     return found
+
+
+def written_from(
+    model: Any,
+    encoded: Any,
+    max_length: Int[Tensor, " batch"],
+    *,
+    begin: int,
+    end: int,
+    num_answers: int = 1,
+    length_penalty: float | None = None,
+) -> list[list[Hypothesis]]:
+    """The answers to each row of what a network encoded, best first.
+
+    One is found by greedy search, several by a beam as wide (see `write_answers`).
+    """
+    first = getattr(getattr(model, "config", None), "first", None)
+    filters = () if first is None else (ForceFirst(first),)
+    if num_answers == 1:
+        best = greedy(model, encoded, filters, begin=begin, end=end, max_length=max_length)
+        return [[each] for each in best]
+    return beam_search(
+        model,
+        encoded,
+        filters,
+        begin=begin,
+        end=end,
+        max_length=max_length,
+        beams=num_answers,
+        length_penalty=length_penalty,
+    )
 
 
 def weights_of(

@@ -42,6 +42,7 @@ PROTOCOLS: dict[str, Any] = {
     "ram": protocols.ClassifiesImages,
     "unet": protocols.Segments,
     "danet": protocols.Segments,
+    "captioner": protocols.Captions,
     "gpt": protocols.Encodes,
     "gpt_classifier": protocols.Classifies,
     "gpt_tagger": protocols.Tags,

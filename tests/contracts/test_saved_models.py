@@ -254,7 +254,10 @@ CONFIGS: dict[str, tuple[Callable[[Entries], str], str]] = {
         lambda e: json.dumps({**e, "x" + width_of(e["model_type"]): 3}),
         "there is no xWIDTH in .*; did you mean WIDTH",
     ),
-    "a missing key": (without_a_key, " needs (vocab|source_vocab|items|image_size|classes)"),
+    "a missing key": (
+        without_a_key,
+        " needs (vocab|source_vocab|target_vocab|items|image_size|classes)",
+    ),
     "a text": (lambda e: with_width(e, "x"), "WIDTH must be a whole number"),
     "nothing": (lambda e: with_width(e, 0), "WIDTH must be at least 1.*got 0"),
     "too much": (lambda e: with_width(e, 10**9), "at most 65536, got 1000000000"),

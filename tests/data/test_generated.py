@@ -23,6 +23,8 @@ SIZES = {
     "scenes": ("segment", 2400),
     "digits": ("image_classify", 5000),
     "cluttered_digits": ("image_classify", 7000),
+    "captions": ("caption", 2400),
+    "captions_of_nine": ("caption", 4400),
     "shapes": ("image_classify", 5000),
     "facts": ("extract", 3800),
     **{f"qa{n}": ("answer", 2200) for n in range(1, 9)},

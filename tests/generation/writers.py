@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from regard.generation import Hypothesis
+from regard.models.captioner import Captioner, CaptionerConfig
 from regard.models.luong import Luong, LuongConfig
 from regard.models.rnnsearch import RNNsearch, RNNsearchConfig
 from regard.models.transformer import Transformer, TransformerConfig
@@ -58,12 +59,48 @@ def opinionated(kind: Any, config: Any, std: float, seed: int = 0) -> Any:
     return model.double().eval()
 
 
+class OfIds(nn.Module):
+    """A network that reads images, asked by texts: an image is drawn from the ids of each."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model, self.start, self.step = model, model.start, model.step
+        self.config = model.config
+
+    def encode(self, source: Sequences) -> Any:
+        return self.model.encode(self.drawn(source))
+
+    def forward(self, source: Sequences, target: Tensor) -> Tensor:
+        return self.model(self.drawn(source), target)
+
+    @staticmethod
+    def drawn(source: Sequences) -> Tensor:
+        place = torch.arange(2 * 12 * 8, dtype=torch.float64).reshape(2, 12, 8)
+        phase = (1 + torch.arange(source.ids.shape[1])) * source.ids
+        waves = torch.sin(place + phase[..., None, None, None]) * source.real[..., None, None, None]
+        return waves.sum(1)
+
+
+def captioner(attention: str = "soft(attention_dim=4)") -> Any:
+    entries = {"channels": 2, "target_vocab": VOCAB, "embed_dim": 6, "hidden_dim": 5}
+    entries |= {"shape": "cifar(depth=8, width=2)", "attention": attention}
+    model = opinionated(Captioner, CaptionerConfig.from_entries(entries), 0.8, seed=1)
+    with torch.no_grad():
+        for layer in (model.told_context, model.context, model.key, model.hidden, model.cell):
+            layer.weight *= 0.1  # What is seen is that much larger than any state.
+        model.output.weight *= 0.5
+        model.output.bias[END] += 1
+    return OfIds(model)
+
+
 WRITERS: dict[str, Callable[[], Any]] = {
     "rnnsearch": rnnsearch,
     "rnnsearch, blind": lambda: rnnsearch("none", ends=0.0),
     "luong": luong,
     "luong, local_m": lambda: luong("local_m(window=1, normalizer=learned_entmax)"),
     "transformer": transformer,
+    "captioner": captioner,
+    "captioner, hard": lambda: captioner("hard(attention_dim=4)"),
 }
 
 

@@ -54,6 +54,11 @@ SMALL: dict[str, dict[str, Any]] = {
         **{"size": 6, "short_side": 7, "batch_size": 8, "embed_dim": 6, "hidden_dim": 5},
         **{"augment": "crop_flip(padding=1)", "patch_size": 3, "patches": 2, "glimpses": 3},
     },
+    "captioner": {
+        **{**RECURRENT, "shape": "cifar(depth=8, width=2)", "attention_dim": 5, "block": "eca"},
+        **{"size": 6, "short_side": 7, "batch_size": 8, "augment": "crop_flip(padding=1)"},
+        **{"tokens": "characters", "dropout": 0.1},
+    },
     "lstm_regressor": {**RECURRENT, **CHARACTERS, "attention_dim": 5},
     "dan": {**RECURRENT, **CHARACTERS},
     "cnn": {"embed_dim": 8, "filters": 4, **CHARACTERS},

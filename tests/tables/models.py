@@ -64,6 +64,7 @@ BATCHES: dict[str, Batch] = {
     "ram": (IMAGES,),
     "unet": (LARGE_IMAGES[:, :, :13, :10],),
     "danet": (LARGE_IMAGES,),
+    "captioner": (LARGE_IMAGES[:, :, :, :4], WRITTEN),
     "gpt": (TEXTS,),
     "gpt_classifier": (TEXTS,),
     "gpt_tagger": (TEXTS,),
@@ -127,6 +128,10 @@ SIZES: dict[str, dict[str, Any]] = {
     },
     "unet": {"channels": 2, "classes": 3, "width": 3},
     "danet": {"channels": 2, "classes": 3},
+    "captioner": {
+        **{"channels": 2, "target_vocab": 9, "embed_dim": 4, "hidden_dim": WIDTH},
+        "shape": "cifar(depth=8, width=2)",
+    },
     "gpt": {**_BLOCKS, "vocab": VOCAB},
     "gpt_classifier": {**_BLOCKS, "vocab": VOCAB, "classes": 3},
     "gpt_tagger": {**_BLOCKS, "vocab": VOCAB, "classes": 3},
@@ -235,6 +240,18 @@ _CHOICES: dict[str, list[dict[str, Any]]] = {
         {"shape": "cifar(depth=8, width=4, shortcut=projection)", "position": False},
         {"shape": "imagenet(depth=50, width=1)", "channel": False, "dilated": 3},
         {"shape": "cifar(depth=8, width=3)", "position": False, "channel": False, "dilated": 0},
+    ],
+    "captioner": [
+        {"attention": f"soft(attention_dim={WIDTH})"},
+        {
+            "attention": f"hard(attention_dim={WIDTH})",
+            "shape": "imagenet(depth=18, width=6)",
+            "block": "se(reduction=1)",
+        },
+        {
+            "attention": "soft(attention_dim=5, penalty=0)",
+            "shape": "cifar(depth=8, width=2, shortcut=projection)",
+        },
     ],
     "gpt": [
         *({"activation": name} for name in get_args(ActivationName)),

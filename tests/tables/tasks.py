@@ -103,7 +103,14 @@ SCENES = [
     }
     for n in range(60)
 ]
-SHOWN: dict[str, list[dict[str, Any]]] = {"image_classify": PICTURES, "segment": SCENES}
+CAPTIONED = [
+    {"image": row["image"], "caption": f"{one} {row['label']} {n % 3}", "boxes": f"{one} 0 0 0.5 1"}
+    for n, row in enumerate(PICTURES)
+    for one in ("all", "now")
+]
+SHOWN: dict[str, list[dict[str, Any]]] = {
+    **{"image_classify": PICTURES, "segment": SCENES, "caption": CAPTIONED},
+}
 """Task → rows with pictures."""
 RECOMMEND = _table(
     ("user", "item", "rating", "timestamp"),
@@ -158,6 +165,10 @@ class TaskRow:
                     place = path / folder_name / row[cell].name
                     place.parent.mkdir(parents=True, exist_ok=True)
                     place.write_bytes(row[cell].content)
+        if self.name == "caption":
+            (path / "captions.jsonl").write_text(
+                "".join(json.dumps({**row, "image": row["image"].name}) + "\n" for row in CAPTIONED)
+            )
         if self.name in SHOWN:
             return path
         path.write_text(self.file[1])
@@ -265,6 +276,17 @@ ROWS: dict[str, TaskRow] = {
             {"size": 6, "short_side": 7, "batch_size": 9, "dice": 0.5},
             str(drawn_file((200, 10, 30), (9, 8))),
             answers=1,
+        ),
+        TaskRow(
+            "caption",
+            ("pictures", ""),
+            (
+                "captioner",
+                {"shape": "cifar(depth=8, width=2)", "embed_dim": 4, "hidden_dim": 5}
+                | {"attention": "soft(attention_dim=3)", "dropout": 0.0},
+            ),
+            {"size": 6, "short_side": 7, "batch_size": 9, "smoothing": 0.1, "max_tokens": 5},
+            str(drawn_file((200, 10, 30), (9, 8))),
         ),
         TaskRow(
             "tag",

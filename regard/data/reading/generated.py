@@ -70,5 +70,7 @@ def generated_layout(path: str, request: DataRequest) -> Layout:
 
 
 def _reads(schema: Schema, columns: tuple[str, ...]) -> bool:
-    """Whether these are the columns of a task, an extra one left out."""
-    return columns == tuple(column.name for column in schema.columns if not column.extra)
+    """Whether these are the columns of a task, with an extra one or without."""
+    names = tuple(column.name for column in schema.columns)
+    needed = tuple(column.name for column in schema.columns if not column.extra)
+    return columns in (names, needed)

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from regard.data.reading.babi import is_babi
+from regard.data.reading.caption_folders import caption_table, with_pictures
 from regard.data.reading.compression import inner_name, is_packed
 from regard.data.reading.folders import Files, files_in
 from regard.data.reading.formats import open_table
@@ -74,6 +75,11 @@ def _folder(path: Path, request: DataRequest) -> Layout:
         told = [p for p in files if p.suffix.lower() == ".txt" and is_babi(p)]
         if told:
             return _stories(stories, told, request)
+    told_of = caption_table(path, files, request)
+    if told_of:
+        found = _files(files_in(path, told_of), request)
+        if found.schema.caption_folders:
+            return with_pictures(path, found)
     labelled = text_files_of_labels(path, files, request) or label_folders(path, request)
     labelled = labelled or mask_folders(path, request) or picture_folders(path, request)
     if labelled:

@@ -6,6 +6,7 @@ from functools import partial
 
 from regard.data.schema import Cell
 from regard.data.synthetic.aspects import aspect_rows
+from regard.data.synthetic.captioned_scenes import captioned_rows
 from regard.data.synthetic.docstrings import docstring_rows
 from regard.data.synthetic.facts import fact_rows
 from regard.data.synthetic.interests import interaction_rows
@@ -41,6 +42,7 @@ class SyntheticData:
 
 _TEXT_LABEL = ("text", "label")
 _READING = tuple("context question answer start answers".split())
+_CAPTIONED = ("image", "caption", "boxes")
 _STORY = tuple("story question answer support".split())
 
 DATA: dict[str, SyntheticData] = {
@@ -87,6 +89,12 @@ DATA: dict[str, SyntheticData] = {
     ),
     "scenes": SyntheticData(
         scene_rows, ("image", "mask"), {"train": 2000, "valid": 200, "test": 200}
+    ),
+    "captions": SyntheticData(
+        captioned_rows, _CAPTIONED, {"train": 2000, "valid": 200, "test": 200}
+    ),
+    "captions_of_nine": SyntheticData(
+        partial(captioned_rows, side=3), _CAPTIONED, {"train": 4000, "valid": 200, "test": 200}
     ),
     "similarities": SyntheticData(
         similarity_rows, ("left", "right", "number"), {"train": 8000, "valid": 800, "test": 800}

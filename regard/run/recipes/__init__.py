@@ -23,6 +23,7 @@ USUAL = {
     "multilabel": "cnn_multilabel",
     "image_classify": "cifar_resnet20",
     "segment": "unet",
+    "caption": "captioner",
     "tag": "lstm_tagger",
     "match": "abcnn",
     "similarity": "abcnn_similarity",

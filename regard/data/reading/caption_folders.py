@@ -1,0 +1,136 @@
+"""A folder of pictures, and a table that says what is on them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from regard.data.reading.picture_folders import pictures_in
+from regard.data.reading.pictures import is_picture_name
+from regard.data.reading.request import DataRequest, Layout
+from regard.data.reading.rows import RowSource, Tabled
+from regard.data.reading.tables import PlacedRow, Table
+from regard.data.schema import ColumnKind
+
+NAMED = 3
+"""Pictures that are named where a table speaks of them and they are not there."""
+
+
+@dataclass(frozen=True)
+class OfPictures:
+    """A table without the rows whose picture is not there, and with the paths of the others.
+
+    Args:
+        column: that names the pictures.
+        places: what stands in that column, and the file that it means.
+    """
+
+    table: Table
+    column: str
+    places: Mapping[str, Path]
+
+    @property
+    def path(self) -> Path | None:
+        return self.table.path
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.table.names
+
+    @property
+    def said(self) -> tuple[str, ...]:
+        return self.table.said
+
+    def rows(self, names: Sequence[str]) -> Iterator[PlacedRow]:
+        asked = list(dict.fromkeys([*names, self.column]))
+        place = asked.index(self.column)
+        for where, row in self.table.rows(asked):
+            # What is no name, such as bytes and an empty cell, is judged by who reads on.
+            name = row[place]
+            found = self.places.get(name.strip()) if isinstance(name, str) else None
+            if found is None and isinstance(name, str) and name.strip():
+                continue
+            whole = row if found is None else (*row[:place], str(found), *row[place + 1 :])
+            yield where, whole[: len(names)]
+
+
+def has_pictures(folder: Path) -> bool:
+    """Whether there are pictures in a folder or in folders within it."""
+    return any(is_picture_name(path.name) for path in folder.rglob("*.*"))
+
+
+def with_pictures(folder: Path, layout: Layout) -> Layout:
+    """The same rows, the pictures that they name being looked for everywhere in a folder.
+
+    A picture is named by its path in the folder, or by the name of its file where only one file
+    has it. Rows whose picture is not there are left out, and both these and the pictures that no
+    row speaks of are said.
+
+    Raises `ValueError` where no picture of a part is there.
+    """
+    known = _known(folder)
+    splits: dict[str, RowSource] = {}
+    notes, used = list[str](), set[Path]()
+    for split, rows in layout.splits.items():
+        column = _column(rows)
+        if column is None or not isinstance(rows, Tabled):
+            return layout
+        said = _said(rows.table, column)
+        places = {name: known[name] for name in said if name in known}
+        if said and not places:
+            raise ValueError(
+                f"none of the {len(said):,} pictures that {rows.table.path} names is in {folder}: "
+                f"{_some(list(said))}; pictures are named by their paths in the folder, or by the "
+                "names of their files"
+            )
+        missing = [name for name in said if name not in known]
+        if missing:
+            count = sum(said[name] for name in missing)
+            notes.append(
+                f"{count:,} captions without their picture left out ({split}): {_some(missing)}"
+            )
+        used.update(places.values())
+        splits[split] = replace(rows, table=OfPictures(rows.table, column, places))
+    left = len(set(known.values()) - used)
+    if left:
+        notes.append(f"{left:,} pictures without a caption left out")
+    return replace(layout, splits=splits, notes=(*layout.notes, *notes))
+
+
+def caption_table(path: Path, files: Sequence[Path], request: DataRequest) -> list[Path]:
+    """The files beside pictures that may say what is on them, none where data is not read so."""
+    if request.first(lambda schema: schema.caption_folders) is None or not has_pictures(path):
+        return []
+    return [file for file in files if not is_picture_name(file.name)]
+
+
+def _known(folder: Path) -> dict[str, Path]:
+    """What a picture in a folder may be called, and where it is."""
+    found: dict[str, Path] = {}
+    names: dict[str, list[Path]] = {}
+    for path in pictures_in(folder):
+        found[path.relative_to(folder).as_posix()] = path.absolute()
+        names.setdefault(path.name, []).append(path.absolute())
+    alone = {name: paths[0] for name, paths in names.items() if len(paths) == 1}
+    return {**alone, **found}
+
+
+def _column(rows: RowSource) -> str | None:
+    """The column that names pictures."""
+    if not isinstance(rows, Tabled):
+        return None
+    roles = zip(rows.schema.columns, rows.bounds, strict=False)
+    images = [b.columns for r, b in roles if r.kind is ColumnKind.IMAGE]
+    return images[0][0] if images and images[0] else None
+
+
+def _said(table: Table, column: str) -> dict[str, int]:
+    """The names of pictures in a table, and how often each stands there."""
+    found: dict[str, int] = {}
+    for _, (name,) in table.rows([column]):
+        if isinstance(name, str) and name.strip():
+            found[name.strip()] = found.get(name.strip(), 0) + 1
+    return found
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:NAMED]) + (", ..." if len(names) > NAMED else "")

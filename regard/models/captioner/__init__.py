@@ -1,0 +1,6 @@
+"""Show, Attend and Tell (Xu et al., 2015): sentences about images, word by word with a look."""
+
+from regard.models.captioner.config import CaptionerConfig, HardAttention, SoftAttention
+from regard.models.captioner.model import Captioner
+
+__all__ = ["Captioner", "CaptionerConfig", "HardAttention", "SoftAttention"]

@@ -1,0 +1,85 @@
+"""The sizes of a network that captions images."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from regard.config import Config, Count, LargeCount, NonNegative, Share
+from regard.models.resnet.config import Cifar, ImageNet
+from regard.models.resnet.places import place_of
+from regard.models.vision_blocks import BlockName
+from regard.parts import NormalizerName, ScoreName
+
+
+@dataclass(frozen=True, kw_only=True)
+class SoftAttention(Config):
+    """Before each word the decoder sees the mean of all annotations, weighted by attention.
+
+    Args:
+        score: how well a place fits what is to be said next.
+        normalizer: scores to weights.
+        attention_dim: width that annotations are projected to, once for each image, and of the
+            hidden layer that scores them.
+        penalty: what it costs that a sentence does not look once, all words together, at each
+            place: the paper's lambda.
+    """
+
+    tag = "soft"
+
+    score: ScoreName = "additive"
+    normalizer: NormalizerName = "softmax"
+    attention_dim: Count = 128
+    penalty: NonNegative = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class HardAttention(Config):
+    """Before each word the decoder sees one annotation: the likeliest, in training a drawn one.
+
+    Args:
+        score, attention_dim: as in `SoftAttention`.
+        expectation: share of the sentences that are learned with the weighted mean instead.
+    """
+
+    tag = "hard"
+
+    score: ScoreName = "additive"
+    attention_dim: Count = 128
+    expectation: Share = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaptionerConfig(Config):
+    """What defines a captioner: what it sees with, how it attends, and how it writes.
+
+    Args:
+        channels: numbers of a pixel.
+        target_vocab: number of different tokens.
+        shape: of the stages of the residual network whose last maps are the annotations.
+        block: of `regard.vision`, in that network (see `ResNetConfig`).
+        embed_dim: width of the embeddings, and of the deep output.
+        hidden_dim: width of the decoder's state.
+        attention: `soft` or `hard`.
+        dropout: of embeddings, states and the deep output while training.
+
+    Raises `TypeError` for a value of another type and `ValueError` for one out of bounds.
+
+    >>> CaptionerConfig(target_vocab=9, attention=HardAttention(attention_dim=8)).attention.score
+    'additive'
+    """
+
+    tag = "captioner"
+    from_data: ClassVar[tuple[str, ...]] = ("channels", "target_vocab")
+
+    channels: Count = 3
+    target_vocab: LargeCount
+    shape: Cifar | ImageNet = Cifar()
+    block: BlockName | None = None
+    embed_dim: Count = 128
+    hidden_dim: Count = 256
+    attention: SoftAttention | HardAttention = SoftAttention()
+    dropout: Share = 0.3
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.block is not None:
+            place_of(self.block)

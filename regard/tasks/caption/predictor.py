@@ -1,0 +1,110 @@
+"""A trained captioner: what it says of each picture, and where it looked for each token."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from einops import rearrange
+from jaxtyping import Float
+from torch import Tensor
+
+from regard.data.encoding.decoded import RGB
+from regard.generation import Hypothesis
+from regard.tasks.caption.coder import PicturesAndCaptions
+from regard.tasks.image_classify.predictor import PictureClassifier
+from regard.tasks.picture_input import pictures_of
+from regard.tasks.predictor import Answer, Predictor, device_of
+from regard.tasks.writing import written_from
+
+
+class PictureCaptioner(Predictor):
+    """A network that writes about pictures, with their colours and the tokens of captions."""
+
+    task, asked = "caption", "PICTURE.png"
+    coder: PicturesAndCaptions
+
+    def predict(self, inputs: Sequence[Any], num_answers: int = 1) -> list[Answer]:
+        """A caption of the middle of each picture, found by greedy search, or several by a beam.
+
+        The weights, where the network has any, are those of the parts of the middle, row by row,
+        for each token of the best caption; `maps` has them as maps.
+
+        Raises `ValueError` for a picture that cannot be read, `TypeError` for what is none.
+        """
+        return [self._answer(name, each, num_answers) for name, each in pictures_of(inputs)]
+
+    def maps(
+        self, inputs: Sequence[Any]
+    ) -> list[tuple[tuple[str, ...], Float[Tensor, "q_len rows columns"]]]:
+        """The tokens of the caption of each picture, and where in its middle it looked for them.
+
+        Raises `ValueError` for a picture that cannot be read, and where nothing attends, and
+        `TypeError` for what is no picture.
+        """
+        if not hasattr(self.model, "attention_weights"):
+            raise ValueError(f"{type(self.model).__name__} has no attention_weights to be shown")
+        found = []
+        for _, picture in pictures_of(inputs):
+            images = self._read(picture)
+            (best,) = self.write(images)[0]
+            tokens = tuple(self.coder.tokenizer.tokens(best.tokens))
+            found.append((tokens, self._looked(images, best.tokens)))
+        return found
+
+    @torch.no_grad()
+    def write(
+        self, images: Float[Tensor, "batch 3 height width"], num_answers: int = 1
+    ) -> list[list[Hypothesis]]:
+        """The captions of images as the network reads them, best first."""
+        return written_from(
+            self.model,
+            self.model.encode(images),
+            torch.full((len(images),), self.coder.max_tokens),
+            begin=self.coder.tokenizer.begin,
+            end=self.coder.tokenizer.end,
+            num_answers=max(1, num_answers),
+            length_penalty=self.coder.length_penalty,
+        )
+
+    def _answer(self, name: str, picture: RGB, num_answers: int) -> Answer:
+        tokenizer, images = self.coder.tokenizer, self._read(picture)
+        found = self.write(images, num_answers)[0]
+        answers = tuple((tokenizer.decode(each.tokens), each.log_probability) for each in found)
+        if not hasattr(self.model, "attention_weights"):
+            return Answer(name, answers)
+        maps = self._looked(images, found[0].tokens)
+        _, rows, columns = maps.shape
+        return Answer(
+            name,
+            answers,
+            inputs=tuple(f"{row + 1}.{col + 1}" for row in range(rows) for col in range(columns)),
+            outputs=tuple(tokenizer.tokens(found[0].tokens)),
+            weights=rearrange(maps, "q_len rows columns -> q_len (rows columns)"),
+        )
+
+    def _read(self, picture: RGB) -> Float[Tensor, "1 3 height width"]:
+        return self.coder.read([self.coder.middle_of(picture)]).to(device_of(self.model))
+
+    @torch.no_grad()
+    def _looked(
+        self, images: Float[Tensor, "1 3 height width"], tokens: Sequence[int]
+    ) -> Float[Tensor, "q_len rows columns"]:
+        written = [self.coder.tokenizer.begin, *tokens][: len(tokens)]
+        target = torch.tensor([written], dtype=torch.long, device=images.device)
+        return self.model.attention_weights(images, target)[0].float().cpu()
+
+    @staticmethod
+    def parse(text: str) -> Any:
+        """The path that a text on a command line is."""
+        return PictureClassifier.parse(text)
+
+    @staticmethod
+    def typed(given: Any) -> str:
+        """The path of a picture where it has one; else what stands for one."""
+        return PictureClassifier.typed(given)
+
+    @classmethod
+    def load_coder(cls, folder: Path, entries: Mapping[str, Any]) -> PicturesAndCaptions:
+        """Colours and tokens of a folder."""
+        return PicturesAndCaptions.load(folder, entries)

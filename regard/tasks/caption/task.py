@@ -1,0 +1,209 @@
+"""Captions of pictures: sentences to learn from, BLEU against all of a picture to judge by."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from regard.config import Config, Count, LargeCount, Natural, NonNegative, Share
+from regard.data.encoding.augment import Augment, Unchanged
+from regard.data.encoding.token_settings import Tokens, Words, texts_of
+from regard.data.feeding.batching import evenly
+from regard.data.reading.corpus import Corpus
+from regard.data.reading.pictures import PictureCell
+from regard.tasks.caption.coder import CaptionedPictures, PicturesAndCaptions
+from regard.tasks.caption.loss import caption_loss, caption_nll
+from regard.tasks.caption.metrics import caption_scores, same_words
+from regard.tasks.caption.pointers import points_right
+from regard.tasks.caption.predictor import PictureCaptioner
+from regard.tasks.caption.schema import SCHEMA
+from regard.tasks.colors import ColorsOf
+from regard.tasks.details import Details, JudgedExample, worst_of
+from regard.tasks.picture_coder import EpochOfPictures, colors_learned, require_short_side
+from regard.tasks.task import Record, Task
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaptionSettings(Config):
+    """The options of captioning.
+
+    Args:
+        size: height and width of what the network reads, the middle of each picture.
+        short_side: pixels that the shorter side of a picture has before its middle is taken; 0 for
+            as many as `size`.
+        colors: what colours are measured by: the mean and deviation of the training `data`, those
+            of `imagenet`, or a `half` each.
+        augment: how pictures are changed at random while they are learned; a mirrored one makes a
+            lie of "left".
+        tokens: how captions are cut.
+        longest: tokens of a caption to learn from; longer ones are left out.
+        batch_size: captions of a micro-batch.
+        smoothing: of the tokens to be written.
+        max_tokens: that an answer may have.
+        length_penalty: of a beam search, the exponent of ((5 + length) / 6).
+
+    Raises `ValueError` where `short_side` is less than `size`.
+    """
+
+    tag = "caption"
+
+    size: Count = 64
+    short_side: Natural = 0
+    colors: ColorsOf = "data"
+    augment: Augment = Unchanged()
+    tokens: Tokens = Words()
+    longest: LargeCount = 64
+    batch_size: Count = 64
+    smoothing: Share = 0.0
+    max_tokens: Count = 50
+    length_penalty: NonNegative = 0.6
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.short_side:
+            require_short_side(self.size, self.short_side)
+
+
+class Caption(Task):
+    r"""The task: learn what is said of pictures.
+
+    The network takes images `[batch, 3, size, size]` and the tokens already written
+    `[batch, q_len]`, and returns logits of the next ones; to write captions of its own it also
+    needs `encode`, `start` and `step` (see `regard.models.protocols.Captions`).
+
+    >>> import tempfile, torch
+    >>> from pathlib import Path
+    >>> from PIL import Image
+    >>> class Bigrams(torch.nn.Module):
+    ...     def __init__(self, target_vocab, **_):
+    ...         super().__init__()
+    ...         self.next = torch.nn.Embedding(target_vocab, target_vocab)
+    ...     def forward(self, images, target):
+    ...         return self.next(target)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     lines = ["image,caption"]
+    ...     for number in range(40):
+    ...         color = ("red", "blue")[number % 2]
+    ...         Image.new("RGB", (8 + number, 8), color).save(Path(folder, f"{number}.png"))
+    ...         lines.append(f"{number}.png,all of this is {color}")
+    ...     Path(folder, "captions.csv").write_text("\n".join(lines)) and None
+    ...     task = Caption(folder, Bigrams, CaptionSettings(size=8))
+    >>> task.loss(task.batch("train", np.arange(2))).shape
+    torch.Size([])
+    """
+
+    name, unit, metric = "caption", "pictures", "bleu"
+    schema = SCHEMA
+    settings_type = CaptionSettings
+    predictor_type = PictureCaptioner
+    settings: CaptionSettings
+    coder: PicturesAndCaptions
+
+    @classmethod
+    def learn(cls, corpus: Corpus, settings: Any) -> PicturesAndCaptions:
+        """Colours of the training pictures, tokens of their captions."""
+        train, short = corpus.splits["train"], settings.short_side or settings.size
+        return PicturesAndCaptions(
+            colors_learned(settings.colors, train, short),
+            settings.size,
+            short,
+            settings.tokens.learned(texts_of(train, "caption")),
+            settings.longest,
+            settings.max_tokens,
+            settings.length_penalty,
+        )
+
+    def part(self, epoch: int) -> Any:
+        """The training pictures of one epoch, changed as the seed and the epoch decide."""
+        key = (self.seed, epoch)
+        if self.stream is not None:
+            part = self.stream(epoch)
+            return EpochOfPictures(part.coder, part.examples, self.settings.augment, key)
+        train = self.data.examples["train"]
+        return EpochOfPictures(self.coder, train, self.settings.augment, key)
+
+    def plan(self, lengths: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
+        """So many captions to a micro-batch."""
+        return evenly(len(lengths), self.settings.batch_size, rng)
+
+    def loss(self, batch: CaptionedPictures) -> Float[Tensor, ""]:
+        """The summed cross-entropy of the tokens to be written, an auxiliary loss included."""
+        return caption_loss(self.model, batch, self.settings.smoothing)
+
+    def ask(self, split: str, rows: np.ndarray, num_answers: int) -> list[Record]:
+        """For each caption: the answer to its picture, its cost, and which words looked right."""
+        examples, batch = self.data.examples[split], self.batch(split, rows)
+        pictures = examples.pictures_of(rows)
+        once, first, place = np.unique(pictures, return_index=True, return_inverse=True)
+        images = batch.images[torch.from_numpy(first).to(batch.images.device)]
+        found = self.predictor.write(images, num_answers)
+        answers = [self.coder.tokenizer.decode(each[0].tokens) for each in found]
+        nll, counts = caption_nll(self.model, batch).tolist(), batch.target.counts.tolist()
+        pointed = self._pointed(split, rows, batch)
+        return [
+            {
+                "picture": int(pictures[n]),
+                "answer": answers[place[n]],
+                "nll": nll[n],
+                "targets": counts[n],
+                "right": pointed[n][0],
+                "boxes": pointed[n][1],
+            }
+            for n in range(len(rows))
+        ]
+
+    def score(self, split: str, records: Sequence[Record]) -> dict[str, float]:
+        """Loss and perplexity per token, BLEU, word accuracy, and `pointing` where it is known."""
+        return caption_scores(records, self._captions(split))
+
+    def details(self, split: str, records: Sequence[Record], worst: int = 5) -> Details:
+        """The captions whose answers have the fewest of their words at the same place."""
+        captions = self._captions(split)
+        both = zip(records, captions, strict=True)
+        apart = [1 - same_words(record["answer"], caption) for record, caption in both]
+
+        def example(place: int) -> JudgedExample:
+            asked, caption = self.written(split, place)
+            answer = records[place]["answer"]
+            return JudgedExample(asked, caption, answer, round(apart[place], 2))
+
+        return Details(worst=worst_of(apart, worst, example))
+
+    def written(self, split: str, place: int) -> tuple[str, str]:
+        """The name of a picture, and a caption as it stands in the data."""
+        row = self.data.texts[split][int(self.data.examples[split].rows[place])]
+        return PictureCell(row["image"]).name, str(row["caption"])
+
+    def shown(self, count: int) -> list[tuple[Any, str | None]]:
+        """Some pictures of the validation data, each once, with their first captions."""
+        if "valid" not in self.data.texts:
+            return []
+        _, firsts = np.unique(self.data.examples["valid"].which, return_index=True)
+        found = [self.data.texts["valid"][int(row)] for row in np.sort(firsts)[:count]]
+        return [(PictureCell(row["image"]), str(row["caption"])) for row in found]
+
+    @property
+    def at_once(self) -> int:
+        """How many captions are asked together."""
+        return self.settings.batch_size
+
+    def _captions(self, split: str) -> list[str]:
+        texts = list(self.data.texts[split]["caption"])
+        return [texts[row] for row in self.data.examples[split].rows]
+
+    def _pointed(
+        self, split: str, rows: np.ndarray, batch: CaptionedPictures
+    ) -> list[tuple[int, int]]:
+        """How many words of each caption looked where they should, and how many there are."""
+        pointers = [self.data.examples[split].pointers_of(int(row)) for row in rows]
+        if not (any(map(len, pointers)) and hasattr(self.model, "attention_weights")):
+            return [(0, 0)] * len(rows)
+        maps = self.model.attention_weights(batch.images, batch.written).float().cpu().numpy()
+        return [
+            (sum(points_right(maps[n], each) for each in some), len(some))
+            for n, some in enumerate(pointers)
+        ]
