@@ -8,7 +8,7 @@ from regard.data.reading.picture_folders import pictures_in
 from regard.data.reading.pictures import is_picture_name
 from regard.data.reading.request import DataRequest, Layout
 from regard.data.reading.rows import RowSource, Tabled
-from regard.data.reading.tables import PlacedRow, Table
+from regard.data.reading.tables import ENDINGS, PlacedRow, Table
 from regard.data.schema import ColumnKind
 
 NAMED = 3
@@ -96,11 +96,11 @@ def with_pictures(folder: Path, layout: Layout) -> Layout:
     return replace(layout, splits=splits, notes=(*layout.notes, *notes))
 
 
-def caption_table(path: Path, files: Sequence[Path], request: DataRequest) -> list[Path]:
+def caption_tables(path: Path, files: Sequence[Path], request: DataRequest) -> list[Path]:
     """The files beside pictures that may say what is on them, none where data is not read so."""
     if request.first(lambda schema: schema.caption_folders) is None or not has_pictures(path):
         return []
-    return [file for file in files if not is_picture_name(file.name)]
+    return [file for file in files if file.suffix.lower() in (*ENDINGS, ".txt")]
 
 
 def _known(folder: Path) -> dict[str, Path]:

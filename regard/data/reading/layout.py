@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from regard.data.reading.babi import is_babi
-from regard.data.reading.caption_folders import caption_table, with_pictures
+from regard.data.reading.caption_folders import caption_tables, with_pictures
 from regard.data.reading.compression import inner_name, is_packed
 from regard.data.reading.folders import Files, files_in
 from regard.data.reading.formats import open_table
@@ -75,16 +75,28 @@ def _folder(path: Path, request: DataRequest) -> Layout:
         told = [p for p in files if p.suffix.lower() == ".txt" and is_babi(p)]
         if told:
             return _stories(stories, told, request)
-    told_of = caption_table(path, files, request)
-    if told_of:
-        found = _files(files_in(path, told_of), request)
-        if found.schema.caption_folders:
-            return with_pictures(path, found)
+    captions = _captions(path, files, request)
+    if captions:
+        return with_pictures(path, captions)
     labelled = text_files_of_labels(path, files, request) or label_folders(path, request)
     labelled = labelled or mask_folders(path, request) or picture_folders(path, request)
     if labelled:
         return labelled
     return _files(files_in(path, files), request)
+
+
+def _captions(path: Path, files: Sequence[Path], request: DataRequest) -> Layout | None:
+    """The table beside pictures that says what is on them, None where there is none."""
+    tables = caption_tables(path, files, request)
+    if not tables:
+        return None
+    try:
+        found = _files(files_in(path, tables), request)
+    except ValueError:
+        if request.task is None:
+            return None  # Some other file, beside pictures that are in folders of their labels.
+        raise
+    return found if found.schema.caption_folders else None
 
 
 def _files(files: Files, request: DataRequest) -> Layout:

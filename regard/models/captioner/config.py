@@ -1,9 +1,9 @@
 """The sizes of a network that captions images."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from regard.config import Config, Count, LargeCount, NonNegative, Share
+from regard.config import Between, Config, Count, LargeCount, NonNegative, Share
 from regard.models.resnet.config import Cifar, ImageNet
 from regard.models.resnet.places import place_of
 from regard.models.vision_blocks import BlockName
@@ -44,7 +44,7 @@ class HardAttention(Config):
 
     score: ScoreName = "additive"
     attention_dim: Count = 128
-    expectation: Share = 0.5
+    expectation: Annotated[float, Between(least=0.0, most=1.0)] = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)

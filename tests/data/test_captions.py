@@ -1,0 +1,166 @@
+"""Pictures and what is said of them: wherever they lie, whatever is missing."""
+
+import json
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import regard
+from regard._io.extra import extra
+from regard.data.reading.pictures import PictureCell
+from regard.data.synthetic.captioned_scenes import SHAPES, captioned_rows
+from regard.run.training import Options
+from regard.tasks.caption import Caption, CaptionSettings
+from tests.data.any_task import read
+from tests.pictures import drawn_file
+
+SAID = "a cat lies on a sofa number"
+
+
+def put(folder: Path, *names: str) -> Path:
+    for number, name in enumerate(names):
+        drawn_file((40 * number % 256, number, 9), path=folder / name)
+    return folder
+
+
+def table(names: list[str], each: int = 1, sep: str = ",") -> str:
+    rows = [f"{name}{sep}{SAID} {n} {m}" for n, name in enumerate(names) for m in range(each)]
+    return "\n".join([f"image{sep}caption", *rows]) + "\n"
+
+
+def pairs(corpus: Any) -> list[tuple[str, str]]:
+    return sorted(
+        (Path(PictureCell(row["image"]).name).name, row["caption"])
+        for rows in corpus.splits.values()
+        for row in rows
+    )
+
+
+@pytest.mark.parametrize(
+    ("place", "file", "sep"),
+    [
+        ("", "captions.csv", ","),
+        ("", "captions.tsv", "\t"),
+        ("Images", "captions.txt", ","),
+        ("Images/deeper", "captions.csv", ","),
+    ],
+)
+def test_pictures_are_found_anywhere_in_the_folder(
+    place: str, file: str, sep: str, tmp_path: Path
+) -> None:
+    names = [f"{n}.png" for n in range(30)]
+    put(tmp_path / place, *names)
+    (tmp_path / file).write_text(table(names, each=2, sep=sep))
+    corpus = read(str(tmp_path))
+    assert corpus.task == "caption"
+    found = pairs(corpus)
+    assert len(found) == 60 and {name for name, _ in found} == {*names}
+    assert all(said.startswith(f"{SAID} {name[:-4]} ") for name, said in found)
+
+
+def test_parts_and_paths_are_those_of_the_folder(tmp_path: Path) -> None:
+    for part in ("train", "valid"):
+        names = [f"{part}/{n}.png" for n in range(25)]
+        put(tmp_path, *names)
+        lines = [{"image": name, "caption": f"{SAID} {name[:-4]}"} for name in names]
+        (tmp_path / f"{part}.jsonl").write_text("".join(json.dumps(x) + "\n" for x in lines))
+    corpus = read(str(tmp_path))
+    for part in ("train", "valid"):
+        for row in corpus.splits[part]:
+            name = Path(PictureCell(row["image"]).name)
+            assert name.parent.name == part and row["caption"].endswith(f"{part}/{name.stem}")
+
+
+def test_captions_without_pictures_are_named_and_pictures_without_counted(tmp_path: Path) -> None:
+    put(tmp_path, *(f"{n}.png" for n in range(30)))
+    (tmp_path / "captions.csv").write_text(table([f"{n}.png" for n in range(2, 34)], each=2))
+    corpus = read(str(tmp_path))
+    said = corpus.description
+    assert "8 captions without their picture left out (train): 30.png, 31.png, 32.png, ..." in said
+    assert "2 pictures without a caption left out" in said
+    assert len(pairs(corpus)) == 56
+
+
+def test_a_table_of_other_pictures_is_refused(tmp_path: Path) -> None:
+    put(tmp_path, "a.png")
+    (tmp_path / "captions.csv").write_text(table([f"{n}.png" for n in range(30)]))
+    with pytest.raises(ValueError, match="none of the 30 pictures that .* names is in .*: 0.png"):
+        read(str(tmp_path))
+
+
+def test_names_that_several_files_have_need_their_paths(tmp_path: Path) -> None:
+    put(tmp_path, *(f"{side}/{n}.png" for n in range(25) for side in ("one", "two")))
+    (tmp_path / "captions.csv").write_text(table([f"{n}.png" for n in range(25)]))
+    with pytest.raises(ValueError, match="named by their paths in the folder"):
+        read(str(tmp_path))
+    (tmp_path / "captions.csv").write_text(table([f"two/{n}.png" for n in range(25)]))
+    assert len(pairs(read(str(tmp_path)))) == 25
+
+
+def test_labels_in_a_folder_stay_labels(tmp_path: Path) -> None:
+    put(tmp_path, *(f"{color}/{n}.png" for n in range(15) for color in ("red", "blue")))
+    (tmp_path / "README.md").write_text("pictures of colours\n")
+    (tmp_path / "notes.txt").write_text("They were drawn.\nBy hand.\n")
+    assert read(str(tmp_path)).task == "image_classify"
+
+
+def test_parquet_with_the_bytes_of_pictures_is_read(tmp_path: Path) -> None:
+    arrow, parquet = extra("pyarrow"), extra("pyarrow.parquet")
+    put(tmp_path, *(f"{n}.png" for n in range(30)))
+    cells = [{"bytes": (tmp_path / f"{n}.png").read_bytes(), "path": f"{n}.png"} for n in range(30)]
+    rows = {"image": cells, "caption": [f"{SAID} {n}" for n in range(30)]}
+    (tmp_path / "data").mkdir()
+    parquet.write_table(arrow.table(rows), tmp_path / "data" / "train.parquet")
+    corpus = read(str(tmp_path / "data"))
+    assert corpus.task == "caption" and len(pairs(corpus)) == 30
+
+
+def test_a_truncated_picture_is_refused_by_name(tmp_path: Path) -> None:
+    names = [f"{n}.png" for n in range(30)]
+    put(tmp_path, *names)
+    whole = (tmp_path / "7.png").read_bytes()
+    (tmp_path / "7.png").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "captions.csv").write_text(table(names))
+    with pytest.raises(ValueError, match=r"7\.png"):
+        Caption.prepare(str(tmp_path), CaptionSettings(size=8))
+
+
+def test_a_folder_is_trained_on_and_asked(tmp_path: Path) -> None:
+    names = [f"{n}.png" for n in range(40)]
+    put(tmp_path / "data", *names)
+    (tmp_path / "data" / "captions.csv").write_text(table(names))
+    small = {"shape": "cifar(depth=8, width=2)", "embed_dim": 8, "hidden_dim": 8, "size": 8}
+    given = {
+        **small,
+        "steps": 60,
+        "evaluate_every": 60,
+        "learning_rate": 0.02,
+        "out": tmp_path / "run",
+    }
+    run = regard.train(tmp_path / "data", **given, options=Options(progress=False))
+    assert run.settings.task_name == "caption" and run.settings.model_name == "captioner"
+    scores = run.evaluate(tmp_path / "data")
+    assert set(scores) == {"loss", "perplexity", "bleu", "word_accuracy"}
+    (answer,) = run.predict([tmp_path / "data" / "3.png"])
+    assert answer.best.startswith("a cat") and answer.weights is not None
+
+
+def test_scenes_say_where_each_shape_is() -> None:
+    for side in (2, 3):
+        for picture, caption, boxes in captioned_rows("valid", 5, seed=1, side=side):
+            image = extra("PIL.Image").open(BytesIO(PictureCell(picture).content))
+            assert image.size == (16 * side, 16 * side)
+            words = [word for word in caption.split() if word in SHAPES]
+            assert [cell.split()[0] for cell in boxes.split("\t")] == words
+            assert caption.count(" above ") == side - 1 and len(words) == side**2
+            middles = [
+                (float(left) + float(right), float(top) + float(bottom))
+                for _, left, top, right, bottom in map(str.split, boxes.split("\t"))
+            ]
+            assert [(y, x) for x, y in middles] == sorted((y, x) for x, y in middles)
+    first, again = (list(captioned_rows("test", 3, seed=2)) for _ in range(2))
+    assert first == again
+    with pytest.raises(ValueError, match="split must be one of"):
+        next(captioned_rows("dev", 1, seed=0))
