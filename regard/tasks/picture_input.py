@@ -7,10 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from regard._printable import shown
+from regard._printable import shortened, shown
 from regard.data.encoding.decoded import RGB, decoded
 from regard.data.reading.paths import not_there
 from regard.data.reading.pictures import PictureCell, checked_picture, read_picture
+
+MOST_SAID = 400
+"""Characters of what is said of a path where no picture is."""
 
 
 def picture_of(given: Any, where: str = "the picture") -> tuple[str, RGB]:
@@ -27,10 +30,7 @@ def picture_of(given: Any, where: str = "the picture") -> tuple[str, RGB]:
     if isinstance(given, PictureCell):
         return given.name, decoded(given.content, given.name)
     if isinstance(given, (str, Path)):
-        path = Path(given).expanduser()
-        if not path.exists():
-            raise ValueError(f"{where}: {not_there(path)}")
-        cell = read_picture(path)
+        cell = read_picture(_file(given, where))
         return cell.name, decoded(cell.content, cell.name)
     if isinstance(given, (bytes, bytearray)):
         cell = checked_picture(where, bytes(given), where)
@@ -45,6 +45,17 @@ def picture_of(given: Any, where: str = "the picture") -> tuple[str, RGB]:
         f"{where} must be the path of a picture, its bytes, an array of numbers from 0 to 255 or "
         f"an image of Pillow's, got {shown(given)}"
     )
+
+
+def _file(given: str | Path, where: str) -> Path:
+    try:
+        path = Path(given).expanduser()
+        if path.is_file():
+            return path
+        said = f"{path} is a folder; name a picture in it" if path.is_dir() else not_there(path)
+    except (OSError, ValueError, RuntimeError):  # No system has a file of such a name.
+        said = f"no file is called {shown(str(given))}"
+    raise ValueError(f"{where}: {shortened(said, MOST_SAID)}")
 
 
 def pictures_of(given: Sequence[Any]) -> list[tuple[str, RGB]]:

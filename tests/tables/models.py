@@ -64,7 +64,7 @@ BATCHES: dict[str, Batch] = {
     "ram": (IMAGES,),
     "unet": (LARGE_IMAGES[:, :, :13, :10],),
     "danet": (LARGE_IMAGES,),
-    "captioner": (LARGE_IMAGES[:, :, :, :4], WRITTEN),
+    "captioner": (LARGE_IMAGES, WRITTEN),
     "gpt": (TEXTS,),
     "gpt_classifier": (TEXTS,),
     "gpt_tagger": (TEXTS,),
@@ -242,14 +242,12 @@ _CHOICES: dict[str, list[dict[str, Any]]] = {
         {"shape": "cifar(depth=8, width=3)", "position": False, "channel": False, "dilated": 0},
     ],
     "captioner": [
-        {"attention": f"soft(attention_dim={WIDTH})"},
+        # Of few places, where scores that have a weight for each place are asked.
+        {"attention": f"soft(attention_dim={WIDTH})", "shape": "imagenet(depth=18, width=2)"},
+        {"attention": f"hard(attention_dim={WIDTH})", "shape": "imagenet(depth=18, width=2)"},
+        {"attention": "soft(attention_dim=5, penalty=0)", "block": "eca"},
         {
-            "attention": f"hard(attention_dim={WIDTH})",
-            "shape": "imagenet(depth=18, width=6)",
-            "block": "se(reduction=1)",
-        },
-        {
-            "attention": "soft(attention_dim=5, penalty=0)",
+            "attention": f"soft(attention_dim={WIDTH})",
             "shape": "cifar(depth=8, width=2, shortcut=projection)",
         },
     ],
