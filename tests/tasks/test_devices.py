@@ -55,7 +55,11 @@ def test_on_another_device_everything_is_as_on_the_cpu(recipe: str, tmp_path: Pa
         found = outcome(there, DEVICE)
     assert len(found) == len(expected)
     for one, other in zip(found, expected, strict=True):
-        assert one == pytest.approx(other, abs=1e-5) if isinstance(other, float) else one == other
+        assert (
+            one == pytest.approx(other, rel=1e-6, abs=1e-5)
+            if isinstance(other, float)
+            else one == other
+        )
 
 
 def test_the_second_device_refuses_what_a_gpu_refuses() -> None:
