@@ -8,7 +8,7 @@ from jaxtyping import Float, UInt8
 from regard._io.extra import extra
 from regard.data.reading.pictures import PictureCell
 
-Outline = tuple[Float[np.ndarray, "points 2"], ...]
+Outline = tuple[Float[np.ndarray, "_ 2"], ...]
 """Closed lines through points, from -1 to 1 across and down; what lies within two is outside."""
 FINER = 3
 """Places that are looked at along each side of a pixel."""

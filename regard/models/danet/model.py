@@ -14,6 +14,8 @@ from regard.models.resnet.stages import ResidualStages
 from regard.vision import DualChannelAttention, DualPositionAttention
 
 Maps = Float[Tensor, "batch channels height width"]
+Others = Float[Tensor, "batch others height width"]
+"""Maps of another number of channels."""
 
 
 class Branch(nn.Module):
@@ -30,10 +32,10 @@ class Branch(nn.Module):
         self.before, self.attention = ConvNorm(channels, width, 3), attention
         self.behind = ConvNorm(width, width, 3)
 
-    def forward(self, x: Maps) -> Maps:
+    def forward(self, x: Maps) -> Others:
         return relu(self.behind(self.attention(self.read(x))))
 
-    def read(self, x: Maps) -> Maps:
+    def read(self, x: Maps) -> Others:
         """What the attention is given."""
         return relu(self.before(x))
 
