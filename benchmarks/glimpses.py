@@ -36,6 +36,8 @@ DATA: dict[str, tuple[int, dict[str, Any]]] = {
 """Name of the data → the size of its pictures, and what RAM has for them."""
 WAYS = ("ram", "ram, where it looks not learned", "convolution")
 CLASSES = 10
+TRAINING: dict[str, Any] = dict(optimizer="adamw", learning_rate=1e-3, weight_decay=0.01, clip=5.0)
+"""As the recipe `ram` has it; without a recipe pictures are learned by SGD."""
 MOST = 512
 """Filters among which as many are chosen as cost what RAM does."""
 
@@ -80,18 +82,23 @@ def network(way: str, data: str) -> nn.Module:
     return RAM(RAMConfig(classes=CLASSES, reinforce=0.0, **changes))
 
 
+@cache
+def pictures(data: str) -> tuple[Any, ImageClassifySettings]:
+    """The data, drawn and read."""
+    settings = ImageClassifySettings(size=DATA[data][0], batch_size=64)
+    return ImageClassify.prepare(f"synthetic:{data}", settings), settings
+
+
 def measured(way: str, data: str, seed: int, epochs: float, out: Path) -> dict[str, Any]:
     """Train one network, and what came of it."""
     size, _ = DATA[data]
-    settings = ImageClassifySettings(size=size, batch_size=64)
-    prepared = ImageClassify.prepare(f"synthetic:{data}", settings)
+    prepared, settings = pictures(data)
     torch.manual_seed(seed)
     model = network(way, data)
     cost = multiply_adds(model, size)
     task = ImageClassify(prepared, model.train(), settings)
     place = out / f"{data}-{way.replace(', ', '-').replace(' ', '_')}-{seed}-{epochs:g}"
-    budget = {"epochs": epochs, "learning_rate": 1e-3, "clip": 5.0, "seed": seed}
-    run = regard.train(task=task, out=place, **budget)
+    run = regard.train(task=task, out=place, epochs=epochs, seed=seed, **TRAINING)
     return {
         **{"data": data, "way": way, "seed": seed, "multiply_adds": cost},
         **facts(run),
