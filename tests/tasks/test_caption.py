@@ -209,7 +209,7 @@ def test_several_captions_have_probabilities_and_the_best_its_maps() -> None:
 
 @pytest.mark.slow
 def test_the_embedded_default_says_what_is_there_and_looks_at_it(tmp_path: Path) -> None:
-    run = regard.train("captioner", out=tmp_path / "run", options=QUIET)
-    scores = regard.evaluate(run.path).scores
+    run = regard.train(recipe="captioner", out=tmp_path / "run", options=QUIET)
+    scores = run.metrics["test"]
     assert scores["word_accuracy"] >= 0.9 and scores["pointing"] >= 0.9
     assert scores["bleu"] >= 80
