@@ -43,6 +43,7 @@ RECIPES: dict[str, TaskRow] = {
         network=("vit_classifier", {**_BLOCKS, "patch_size": [3, 3]}),
     ),
     "unet": ROWS["segment"],
+    "captioner": ROWS["caption"],
 }
 
 
