@@ -67,10 +67,11 @@ class RAM(nn.Module):
         """Logits of the labels; of several ways of looking the logarithm of the mean."""
         if self.training or not self.config.samples:
             return self.forward_sampled(images)[0]
-        images, found = self._read(images), list[Tensor]()
+        images = self._read(images)
+        found: list[Tensor] = []
         for number in range(self.config.samples):
             noise = torch.tensor(self._draws[number], device=images.device).to(images.dtype)
-            state = self._walk(images, noise.expand(len(images), -1, 2)).state
+            state = self._walk(images, noise.expand(images.shape[0], -1, 2)).state
             found.append(self.output(state).float().log_softmax(-1))
         mean = torch.stack(found).logsumexp(0) - math.log(len(found))
         return mean.to(images.dtype)
@@ -82,10 +83,10 @@ class RAM(nn.Module):
         images = self._read(images)
         if not self.training:
             return self.output(self._walk(images, None).state), None
-        noise = images.new_empty(len(images), self.config.glimpses - 1, 2).normal_()
+        noise = images.new_empty(images.shape[0], self.config.glimpses - 1, 2).normal_()
         first = None
         if self.config.first == "anywhere":
-            first = images.new_empty(len(images), 2).uniform_(-1, 1)
+            first = images.new_empty(images.shape[0], 2).uniform_(-1, 1)
         walk = self._walk(images, noise, first)
         aux = BaselineReinforceLoss(walk.log_prob, walk.baseline, self.config.reinforce)
         return self.output(walk.state), aux
@@ -124,10 +125,12 @@ class RAM(nn.Module):
 
     def _walk(self, images: Tensor, noise: Tensor | None, first: Tensor | None = None) -> Walk:
         """Look as often as is said, at the means if there is no noise, first in the middle."""
-        config, batch = self.config, len(images)
+        config, batch = self.config, images.shape[0]
         place = images.new_zeros(batch, 2) if first is None else first
         state = images.new_zeros(batch, config.embed_dim)
-        locations, log_probs, baselines = [place], list[Tensor](), list[Tensor]()
+        locations: list[Tensor] = [place]
+        log_probs: list[Tensor] = []
+        baselines: list[Tensor] = []
         for number in range(config.glimpses):
             seen = patches(images, place, config.patch_size, config.patches, config.scale)
             glimpse = self.glimpse(seen.flatten(1), place)
