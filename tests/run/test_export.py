@@ -44,6 +44,13 @@ RECIPES: dict[str, TaskRow] = {
     ),
     "unet": ROWS["segment"],
     "captioner": ROWS["caption"],
+    "danet": replace(
+        ROWS["segment"], network=("danet", {"shape": "cifar(depth=8, width=4)", "dilated": 1})
+    ),
+    "ram": replace(
+        ROWS["image_classify"],
+        network=("ram", {"patch_size": 3, "patches": 2, "glimpses": 3, "embed_dim": 6}),
+    ),
 }
 
 
