@@ -4,8 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from regard.data.reading.picture_folders import pictures_in
-from regard.data.reading.pictures import is_picture_name
+from regard.data.reading.picture_folders import holds_pictures, pictures_in
 from regard.data.reading.request import DataRequest, Layout
 from regard.data.reading.rows import RowSource, Tabled
 from regard.data.reading.tables import ENDINGS, PlacedRow, Table
@@ -53,11 +52,6 @@ class OfPictures:
             yield where, whole[: len(names)]
 
 
-def has_pictures(folder: Path) -> bool:
-    """Whether there are pictures in a folder or in folders within it."""
-    return any(is_picture_name(path.name) for path in folder.rglob("*.*"))
-
-
 def with_pictures(folder: Path, layout: Layout) -> Layout:
     """The same rows, the pictures that they name being looked for everywhere in a folder.
 
@@ -98,7 +92,7 @@ def with_pictures(folder: Path, layout: Layout) -> Layout:
 
 def caption_tables(path: Path, files: Sequence[Path], request: DataRequest) -> list[Path]:
     """The files beside pictures that may say what is on them, none where data is not read so."""
-    if request.first(lambda schema: schema.caption_folders) is None or not has_pictures(path):
+    if request.first(lambda schema: schema.caption_folders) is None or not holds_pictures(path):
         return []
     return [file for file in files if file.suffix.lower() in (*ENDINGS, ".txt")]
 

@@ -100,12 +100,12 @@ class PicturesAndCaptions(PictureCoder):
             folder.mkdir(parents=True, exist_ok=True)
             firsts, which = each_once(rows)
             images = ChosenRows(rows, firsts)
-            none = write_pictures(
+            written = write_pictures(
                 images, folder / PICTURES, self.kept, lambda some: self.numbers(some, True)
             )
             limit = self.longest if split == "train" else None
             encode_examples(rows, {"caption": self.tokenizer}, folder / CAPTIONS, limit)
-            pointers = [*self._pointers(rows, none.pictures, which)]
+            pointers = [*self._pointers(rows, written.pictures, which)]
             np.save(folder / POINTERS, np.concatenate([NONE, *pointers]))
             np.save(folder / WHICH, which)
             found[split] = open_captions(folder)

@@ -59,7 +59,7 @@ class CaptionExamples:
 
 @dataclass(frozen=True)
 class ChosenRows:
-    """Some rows of a split, in an order."""
+    """The pictures of some rows of a split, in an order."""
 
     rows: Any
     chosen: Sequence[int]
@@ -68,9 +68,7 @@ class ChosenRows:
         return len(self.chosen)
 
     def __getitem__(self, some: slice) -> dict[str, list[Any]]:
-        found = [self.rows[row : row + 1] for row in self.chosen[some]]
-        names = ("image",)
-        return {name: [each[name][0] for each in found] for name in names}
+        return {"image": [self.rows[row : row + 1]["image"][0] for row in self.chosen[some]]}
 
 
 def each_once(rows: Any) -> tuple[list[int], Int[np.ndarray, " rows"]]:
