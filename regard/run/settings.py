@@ -38,9 +38,7 @@ class DataSettings(Config):
             several files stand on a line each.
         source, target: languages, or the two columns of a task with two.
         text, label, left, right, user, item, rating, time, category, context, question, answer,
-            support, start, answers, image, masks: the columns of a table that play these roles;
-            several of texts have commas between them and are joined.
-            support, start, answers, image, mask, caption, boxes: the columns of a table that play
+            support, start, answers, image, masks, caption, boxes: the columns of a table that play
             these roles; several of texts have commas between them and are joined.
         encoding: of text files; `auto` finds it by their bytes.
         labels: `merged` makes one of those that differ in case or spaces alone, `exact` keeps all.
