@@ -128,7 +128,7 @@ class EpochOfPictures:
     """
 
     coder: Any
-    examples: PictureExamples
+    examples: Any
     augment: Augment = field(default_factory=Unchanged)
     key: tuple[int, int] = (0, 0)
 

@@ -315,7 +315,9 @@ def test_linear_equals_the_reference(mask: str | None, lengths: tuple[int, int])
 @pytest.mark.parametrize("lengths", [(1, 1), (5, 7), (64, 64), (65, 130)])
 @pytest.mark.parametrize("mask", [None, "causal", "padding", "both"])
 @pytest.mark.parametrize(
-    "score", [Dot(), ScaledDot(), ScaledDot(LEARNED), FeatureMapDot()], ids=repr
+    "score",
+    [Dot(), ScaledDot(), ScaledDot(LEARNED), FeatureMapDot()],
+    ids=["dot", "scaled", "learned", "mapped"],
 )
 @pytest.mark.parametrize("normalizer", [unnormalized, divide_by_count])
 def test_linear_serves_dot_products_whose_weights_may_be_negative(

@@ -267,6 +267,7 @@ ROWS = {
     "universal": Row(lambda: universal(encoder(), 3), masked),
 }
 NO_ROW = {
+    *("AwaitsReward", "BaselineReinforceLoss", "CoverageLoss"),
     *("ACTIVATIONS", "ACTOutput", "ActivationName", "AuxLoss", "DecoderCache", "FixedKVCache"),
     *("Heads", "KVCache", "LSTMState", "Past", "PatchEmbedding", "PonderLoss", "Pool"),
     *("Reinforce", "ReinforceLoss", "Sampled", "SentenceSplit", "StaticKVCache", "WindowKVCache"),

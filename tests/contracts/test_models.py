@@ -184,14 +184,19 @@ def test_the_table_names_every_network() -> None:
     assert {row.name for row in ROWS.values()} == set(MODELS)
 
 
+OF_A_BATCH = {("backward_half", True)}
+"""What rows are not alone with: their place in a batch says how they are read (`test_xlnet.py`)."""
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_whatever_a_network_can_be_made_of_is_in_some_row(name: str) -> None:
     kind = model_class(name).config_type
     possible = set(choices(kind))
     # What a network has from another one is chosen in that one's rows.
     above = {name, *(base.tag for base in kind.__mro__ if getattr(base, "tag", None) in MODELS)}
+    above.add(name.partition("_")[0])
     in_rows = {each for row in ROWS.values() if row.name in above for each in chosen(row.config)}
-    assert possible - in_rows == set()
+    assert possible - in_rows - OF_A_BATCH == set()
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -198,7 +198,10 @@ _CHOICES: dict[str, list[dict[str, Any]]] = {
         {"positions": "none"},
         {"sharing": "universal"},
     ],
-    "bert": [{"activation": name} for name in get_args(ActivationName)],
+    "bert": [
+        *({"activation": name} for name in get_args(ActivationName)),
+        {"pooler": False},
+    ],
     "bert_classifier": [{}],
     "bert_tagger": [{}],
     "bert_spans": [{}],
@@ -206,6 +209,7 @@ _CHOICES: dict[str, list[dict[str, Any]]] = {
     "albert": [
         *({"activation": name} for name in get_args(ActivationName)),
         {"layers": 3, "groups": 2, "blocks": 2},
+        {"pooler": False},
     ],
     "albert_classifier": [{}],
     "albert_tagger": [{}],
@@ -215,6 +219,7 @@ _CHOICES: dict[str, list[dict[str, Any]]] = {
     "vit": [
         *({"activation": name, "summary_activation": name} for name in get_args(ActivationName)),
         {"input_bias": False, "summary_dim": 5},
+        {"pooler": False},
     ],
     "vit_classifier": [{}],
     "resnet": [
@@ -279,6 +284,9 @@ _CHOICES: dict[str, list[dict[str, Any]]] = {
         *({"activation": name} for name in get_args(ActivationName)),
         {"attention_bias": True, "kv_heads": 1},
         {"ff_bias": True, "head_dim": WIDTH, "num_heads": 4},
+        {"rope_scaling": "yarn(factor=2.0, trained=4)"},
+        {"rope_scaling": "yarn(factor=2.0, trained=4, whole=False)"},
+        {"rope_scaling": "llama3(factor=2.0, trained=4)"},
     ],
     "llama_lm": [{"tied": True}, {"tied": False}],
     "t5": [

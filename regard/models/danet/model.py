@@ -13,9 +13,7 @@ from regard.models.resnet.layers import ConvNorm
 from regard.models.resnet.stages import ResidualStages
 from regard.vision import DualChannelAttention, DualPositionAttention
 
-Maps = Float[Tensor, "batch channels height width"]
-Others = Float[Tensor, "batch others height width"]
-"""Maps of another number of channels."""
+Maps = Float[Tensor, "batch _ height width"]
 
 
 class Branch(nn.Module):
@@ -32,10 +30,10 @@ class Branch(nn.Module):
         self.before, self.attention = ConvNorm(channels, width, 3), attention
         self.behind = ConvNorm(width, width, 3)
 
-    def forward(self, x: Maps) -> Others:
+    def forward(self, x: Maps) -> Maps:
         return relu(self.behind(self.attention(self.read(x))))
 
-    def read(self, x: Maps) -> Others:
+    def read(self, x: Maps) -> Maps:
         """What the attention is given."""
         return relu(self.before(x))
 
