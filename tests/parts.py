@@ -284,7 +284,11 @@ POSITIVE = ("FeatureMapDot", "InverseDistance", "InverseDistance learned")
 
 def suits(score: str, normalizer: str) -> bool:
     """Say whether the pair can be compared numerically at all."""
-    return normalizer != "divide_by_sum" or score in POSITIVE
+    # Many a score of ConcatReLU is 0, and which of equal ones is kept is not said.
+    chooses = normalizer.startswith(("TopK", "hard", "Hard"))
+    return (normalizer != "divide_by_sum" or score in POSITIVE) and not (
+        score == "ConcatReLU" and chooses
+    )
 
 
 # Rows of these belong to the call's queries, whatever position these have.

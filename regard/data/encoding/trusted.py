@@ -137,7 +137,7 @@ def refused_as_value_error() -> Iterator[None]:
         own = type(error) is Exception or type(error).__name__ == "PanicException"
         if not own and not isinstance(error, (TypeError, OverflowError)):
             raise
-        raise ValueError(shortened(str(error), 200)) from None
+        raise ValueError(f"the tokenizer says: {shortened(str(error), 200)}") from None
 
 
 def require_steady(inner: Any) -> None:
