@@ -47,12 +47,17 @@ CHANGES_NO_NUMBER = {
     "model.memory_length": "acts on a call with a memory, see tests/parity/test_xlnet.py",
     "model.reuse_length": "acts on a call with a memory, see tests/parity/test_xlnet.py",
     "model.same_length": "acts on a call with a memory, see tests/parity/test_xlnet.py",
+    "model.pad": "is written for others, see tests/parity",
+    "model.begin": "acts where a text is written after nothing, see tests/parity",
     "data.streaming": "the same numbers, read from the disk",
     "data.encoding": "acts on files that have another encoding",
     "data.labels": "acts on labels of several spellings",
     **{f"data.{role}": "names a column, see tests/data/test_roles.py" for role in ROLES},
 }
 """Settings that act on something else than numbers, each with a test of its own elsewhere."""
+
+OF_THE_BODY = {("cifar_vit", "model.pooler"), ("cifar_vit", "model.summary_activation")}
+"""What the body has alone: a ViT that tells classes, as published, reads its first token as is."""
 
 QUICK = "lstm"
 """The recipe that is asked in the fast tests, and for the settings that all have."""
@@ -171,6 +176,7 @@ def asked(recipe: str | None = None) -> list[tuple[str, str]]:
         for name, place in every_pair()
         # Where one thing alone may stand, its options are what can be chosen.
         if place not in CHANGES_NO_NUMBER
+        and (name, place) not in OF_THE_BODY
         and not all(len(alternatives(hint)) == 1 for hint in hints_of(name, place))
     ]
     if recipe is None:

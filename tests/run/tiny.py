@@ -143,7 +143,10 @@ def data_of(name: str) -> Path | None:
 
     task = recipe(name)["task"]["name"]
     if task in SHOWN:
-        return ROWS[task].written(Path(tempfile.mkdtemp(prefix="regard-tiny-")))
+        shown = ROWS[task].written(Path(tempfile.mkdtemp(prefix="regard-tiny-")))
+        for path in shown.rglob("captions.jsonl"):  # For `lowercase` to change.
+            path.write_text(path.read_text().replace(': "all blue', ': "all Blue'))
+        return shown
     folder = Path(tempfile.mkdtemp(prefix="regard-tiny-"))
     if name not in OWN and task in FILES:
         path = put(folder, FILES[task])
