@@ -1,6 +1,6 @@
 """Multi-head self-attention of a video along some of its axes, as several blocks share it."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from einops import rearrange
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from regard._attention import attention, attention_weights
 from regard._backends._weights import Chosen
-from regard.vision._checks import require_counts, require_divisible
+from regard.vision._checks import require_counts, require_divisible, require_maps
 
 Axes = Literal["time", "space", "both"]
 TOKENS = {
@@ -86,3 +86,31 @@ class AxisAttention(nn.Module):
     def _heads(self, tokens: Tensor, *layers: nn.Linear) -> list[Tensor]:
         split = "rows length (heads width) -> rows heads length width"
         return [rearrange(layer(tokens), split, heads=self.num_heads) for layer in layers]
+
+
+class AxisBlock(nn.Module):
+    """What the blocks of a video are but for their axes: `output = x + AxisAttention(x)`."""
+
+    starts_as_identity = True
+    axes: ClassVar[Axes]
+
+    def __init__(self, channels: int, num_heads: int = 8) -> None:
+        super().__init__()
+        self.channels, self.num_heads = channels, num_heads
+        self.attention = AxisAttention(type(self).__name__, channels, num_heads, self.axes)
+
+    def weights(
+        self, x: Float[Tensor, "batch channels time height width"], rows: Chosen = None
+    ) -> Float[Tensor, "batch heads some_places keys"]:
+        """The weights of all places of all frames, one after the other, or of those in `rows`."""
+        require_maps(type(self).__name__, x, self.channels, dims=3)
+        return self.attention.weights(x, rows)
+
+    def forward(
+        self, x: Float[Tensor, "batch channels time height width"]
+    ) -> Float[Tensor, "batch channels time height width"]:
+        require_maps(type(self).__name__, x, self.channels, dims=3)
+        return x + self.attention(x)
+
+    def extra_repr(self) -> str:
+        return f"{self.channels}, num_heads={self.num_heads}"

@@ -1,14 +1,9 @@
 """What else is in this frame? Attention along height and width."""
 
-from jaxtyping import Float
-from torch import Tensor, nn
-
-from regard._backends._weights import Chosen
-from regard.vision._axis_attention import AxisAttention
-from regard.vision._checks import require_maps
+from regard.vision._axis_attention import AxisBlock
 
 
-class FrameAttention(nn.Module):
+class FrameAttention(AxisBlock):
     """A place attends to all places of its own frame.
 
         output = x + W_o softmax(Q Kᵀ / sqrt(head_dim)) V        over the places of each frame
@@ -34,25 +29,4 @@ class FrameAttention(nn.Module):
         2021. https://arxiv.org/abs/2102.05095
     """
 
-    starts_as_identity = True
-
-    def __init__(self, channels: int, num_heads: int = 8) -> None:
-        super().__init__()
-        self.channels, self.num_heads = channels, num_heads
-        self.attention = AxisAttention("FrameAttention", channels, num_heads, "space")
-
-    def weights(
-        self, x: Float[Tensor, "batch channels time height width"], rows: Chosen = None
-    ) -> Float[Tensor, "batch heads some_places places"]:
-        """The weights of all places of all frames, one after the other, or of those in `rows`."""
-        require_maps("FrameAttention", x, self.channels, dims=3)
-        return self.attention.weights(x, rows)
-
-    def forward(
-        self, x: Float[Tensor, "batch channels time height width"]
-    ) -> Float[Tensor, "batch channels time height width"]:
-        require_maps("FrameAttention", x, self.channels, dims=3)
-        return x + self.attention(x)
-
-    def extra_repr(self) -> str:
-        return f"{self.channels}, num_heads={self.num_heads}"
+    axes = "space"

@@ -1,14 +1,9 @@
 """What else is in this video? Attention along all axes at once."""
 
-from jaxtyping import Float
-from torch import Tensor, nn
-
-from regard._backends._weights import Chosen
-from regard.vision._axis_attention import AxisAttention
-from regard.vision._checks import require_maps
+from regard.vision._axis_attention import AxisBlock
 
 
-class JointSpaceTimeAttention(nn.Module):
+class JointSpaceTimeAttention(AxisBlock):
     """A place attends to all places of all frames.
 
         output = x + W_o softmax(Q Kᵀ / sqrt(head_dim)) V        over all places of all frames
@@ -34,25 +29,4 @@ class JointSpaceTimeAttention(nn.Module):
         2021. https://arxiv.org/abs/2102.05095
     """
 
-    starts_as_identity = True
-
-    def __init__(self, channels: int, num_heads: int = 8) -> None:
-        super().__init__()
-        self.channels, self.num_heads = channels, num_heads
-        self.attention = AxisAttention("JointSpaceTimeAttention", channels, num_heads, "both")
-
-    def weights(
-        self, x: Float[Tensor, "batch channels time height width"], rows: Chosen = None
-    ) -> Float[Tensor, "batch heads some_places all_places"]:
-        """The weights of all places of all frames, one after the other, or of those in `rows`."""
-        require_maps("JointSpaceTimeAttention", x, self.channels, dims=3)
-        return self.attention.weights(x, rows)
-
-    def forward(
-        self, x: Float[Tensor, "batch channels time height width"]
-    ) -> Float[Tensor, "batch channels time height width"]:
-        require_maps("JointSpaceTimeAttention", x, self.channels, dims=3)
-        return x + self.attention(x)
-
-    def extra_repr(self) -> str:
-        return f"{self.channels}, num_heads={self.num_heads}"
+    axes = "both"
