@@ -12,7 +12,6 @@ from torch import Tensor
 from regard.config import Config, Count, LargeCount, Natural, NonNegative, Share
 from regard.data.encoding.augment import Augment, Unchanged
 from regard.data.encoding.token_settings import Tokens, Words, texts_of
-from regard.data.feeding.batching import evenly
 from regard.data.reading.corpus import Corpus
 from regard.data.reading.pictures import PictureCell
 from regard.tasks.caption.coder import CaptionedPictures, PicturesAndCaptions
@@ -23,8 +22,9 @@ from regard.tasks.caption.predictor import PictureCaptioner
 from regard.tasks.caption.schema import SCHEMA
 from regard.tasks.colors import ColorsOf
 from regard.tasks.details import Details, JudgedExample, worst_of
-from regard.tasks.picture_coder import EpochOfPictures, colors_learned, require_short_side
-from regard.tasks.task import Record, Task
+from regard.tasks.picture_coder import colors_learned, require_short_side
+from regard.tasks.picture_task import PictureTask
+from regard.tasks.task import Record
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +68,7 @@ class CaptionSettings(Config):
             require_short_side(self.size, self.short_side)
 
 
-class Caption(Task):
+class Caption(PictureTask):
     r"""The task: learn what is said of pictures.
 
     The network takes images `[batch, 3, size, size]` and the tokens already written
@@ -116,19 +116,6 @@ class Caption(Task):
             settings.max_tokens,
             settings.length_penalty,
         )
-
-    def part(self, epoch: int) -> Any:
-        """The training pictures of one epoch, changed as the seed and the epoch decide."""
-        key = (self.seed, epoch)
-        if self.stream is not None:
-            part = self.stream(epoch)
-            return EpochOfPictures(part.coder, part.examples, self.settings.augment, key)
-        train = self.data.examples["train"]
-        return EpochOfPictures(self.coder, train, self.settings.augment, key)
-
-    def plan(self, lengths: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
-        """So many captions to a micro-batch."""
-        return evenly(len(lengths), self.settings.batch_size, rng)
 
     def loss(self, batch: CaptionedPictures) -> Float[Tensor, ""]:
         """The summed cross-entropy of the tokens to be written, an auxiliary loss included."""
@@ -185,11 +172,6 @@ class Caption(Task):
         _, firsts = np.unique(self.data.examples["valid"].which, return_index=True)
         found = [self.data.texts["valid"][int(row)] for row in np.sort(firsts)[:count]]
         return [(PictureCell(row["image"]), str(row["caption"])) for row in found]
-
-    @property
-    def at_once(self) -> int:
-        """How many captions are asked together."""
-        return self.settings.batch_size
 
     def _captions(self, split: str) -> list[str]:
         texts = list(self.data.texts[split]["caption"])

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from regard.config import Config, Count, Natural, Share
 from regard.data.encoding.augment import Augment, Unchanged
-from regard.data.feeding.batching import evenly
 from regard.data.reading.corpus import Corpus
 from regard.data.reading.pictures import PictureCell
 from regard.tasks.classify.class_weights import ClassWeights, Weighing
@@ -24,7 +23,8 @@ from regard.tasks.image_classify.coder import LabelledPictures, PicturesAndLabel
 from regard.tasks.image_classify.predictor import PictureClassifier
 from regard.tasks.image_classify.schema import SCHEMA
 from regard.tasks.label_details import label_details
-from regard.tasks.picture_coder import EpochOfPictures, colors_learned, require_short_side
+from regard.tasks.picture_coder import colors_learned, require_short_side
+from regard.tasks.picture_task import PictureTask
 from regard.tasks.task import Confusion, Record
 
 
@@ -64,7 +64,7 @@ class ImageClassifySettings(Config):
             require_short_side(self.size, self.short_side)
 
 
-class ImageClassify(LabelTask):
+class ImageClassify(PictureTask, LabelTask):
     r"""The task: learn the labels of pictures.
 
     The network takes images `[batch, 3, size, size]` and returns logits `[batch, classes]`; one
@@ -103,19 +103,6 @@ class ImageClassify(LabelTask):
         colors = colors_learned(settings.colors, corpus.splits["train"], short)
         return PicturesAndLabels(colors, settings.size, short, corpus.labels)
 
-    def part(self, epoch: int) -> Any:
-        """The training pictures of one epoch, changed as the seed and the epoch decide."""
-        key = (self.seed, epoch)
-        if self.stream is not None:
-            part = self.stream(epoch)
-            return EpochOfPictures(part.coder, part.examples, self.settings.augment, key)
-        train = self.data.examples["train"]
-        return EpochOfPictures(self.coder, train, self.settings.augment, key)
-
-    def plan(self, lengths: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
-        """So many pictures to a micro-batch."""
-        return evenly(len(lengths), self.settings.batch_size, rng)
-
     def loss(self, batch: LabelledPictures) -> Float[Tensor, ""]:
         """The summed cross-entropy of the labels, an auxiliary loss included."""
         smoothing = self.settings.smoothing
@@ -152,8 +139,3 @@ class ImageClassify(LabelTask):
             return []
         rows = self.data.texts["valid"][:count]
         return list(zip(map(PictureCell, rows["image"]), map(str, rows["label"]), strict=True))
-
-    @property
-    def at_once(self) -> int:
-        """How many pictures are asked together."""
-        return self.settings.batch_size

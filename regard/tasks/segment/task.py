@@ -10,18 +10,18 @@ from torch import Tensor
 
 from regard.config import Config, Count, Natural, NonNegative
 from regard.data.encoding.augment import Augment, Unchanged
-from regard.data.feeding.batching import evenly
 from regard.data.reading.corpus import Corpus
 from regard.data.reading.pictures import PictureCell
 from regard.tasks.colors import ColorsOf
 from regard.tasks.details import Details
-from regard.tasks.picture_coder import EpochOfPictures, colors_learned, require_short_side
+from regard.tasks.picture_coder import colors_learned, require_short_side
+from regard.tasks.picture_task import PictureTask
 from regard.tasks.segment.coder import MaskedPictures, PicturesAndMasks, classes_of
 from regard.tasks.segment.loss import dice_loss, pixel_loss
 from regard.tasks.segment.metrics import mask_details, mask_record, mask_scores, shares_said
 from regard.tasks.segment.predictor import Segmenter
 from regard.tasks.segment.schema import SCHEMA
-from regard.tasks.task import Record, Task
+from regard.tasks.task import Record
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +59,7 @@ class SegmentSettings(Config):
             require_short_side(self.size, self.short_side)
 
 
-class Segment(Task):
+class Segment(PictureTask):
     r"""The task: learn the class of each pixel.
 
     The network takes images `[batch, 3, height, width]` of any size and returns logits
@@ -95,19 +95,6 @@ class Segment(Task):
         short = settings.short_side or settings.size
         colors = colors_learned(settings.colors, corpus.splits["train"], short)
         return PicturesAndMasks(colors, settings.size, short, labels)
-
-    def part(self, epoch: int) -> Any:
-        """The training pictures of one epoch, changed as the seed and the epoch decide."""
-        key = (self.seed, epoch)
-        if self.stream is not None:
-            part = self.stream(epoch)
-            return EpochOfPictures(part.coder, part.examples, self.settings.augment, key)
-        train = self.data.examples["train"]
-        return EpochOfPictures(self.coder, train, self.settings.augment, key)
-
-    def plan(self, lengths: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
-        """So many pictures to a micro-batch."""
-        return evenly(len(lengths), self.settings.batch_size, rng)
 
     def loss(self, batch: MaskedPictures) -> Float[Tensor, ""]:
         """The mean cross-entropy of the pixels of each picture, and its areas' loss, summed.
@@ -153,11 +140,6 @@ class Segment(Task):
             counts = np.bincount(masks[place].ravel(), minlength=len(self.coder.labels))
             said.append(shares_said(counts[: len(self.coder.labels)].tolist(), self.coder.labels))
         return list(zip(map(PictureCell, rows["image"]), said, strict=True))
-
-    @property
-    def at_once(self) -> int:
-        """How many pictures are asked together."""
-        return self.settings.batch_size
 
     def _losses(self, logits: Tensor, mask: Tensor) -> Float[Tensor, " batch"]:
         known = (mask >= 0).flatten(1).any(1)
