@@ -44,6 +44,16 @@ class Spelled:
         return f"{self.name}({', '.join(given)})" if given else self.name
 
 
+def whole_numbers(value: Any) -> list[int]:
+    """The whole numbers in an argument: itself, or those of a tuple.
+
+    >>> whole_numbers((80, 4.0, 40)), whole_numbers(7), whole_numbers(True)
+    ([80, 40], [7], [])
+    """
+    each = value if isinstance(value, (tuple, list)) else (value,)
+    return [number for number in each if type(number) is int]
+
+
 def parse(text: str) -> Spelled:
     """Read a name, or a name with arguments in parentheses, or two of them joined by `&`.
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from regard._nearest import nearest
 from regard._printable import shown
-from regard._spelling import Spelled, parse
+from regard._spelling import Spelled, parse, whole_numbers
 from regard.masks import And, Block, Causal, Prefix, SlidingWindow
 from regard.normalizers import (
     Entmax,
@@ -308,8 +308,8 @@ def _require_numbers(
 def _require_reasonable(role: str, spelled: Spelled, given: Mapping[str, Any]) -> None:
     """Raise `ValueError` for a whole number that could only take all memory there is."""
     for name, value in given.items():
-        for number in value if isinstance(value, (tuple, list)) else (value,):
-            if type(number) is int and abs(number) > MOST:
+        for number in whole_numbers(value):
+            if abs(number) > MOST:
                 raise ValueError(
                     f"{role} {spelled.name} has {name} {shown(number)}; at most {MOST:,} is built"
                 )
@@ -390,8 +390,8 @@ def _made(role: str, spelled: Spelled, dims: Dims | None) -> Any:
 
 def _require_room(role: str, spelled: Spelled, kind: Any, given: Mapping[str, Any]) -> None:
     """Raise `ValueError` for reasonable numbers whose product is not: weights of a terabyte."""
-    numbers = [n for v in given.values() for n in (v if isinstance(v, (tuple, list)) else (v,))]
-    if math.prod(abs(n) for n in numbers if type(n) is int and n) <= MOST_WEIGHTS:
+    numbers = [number for value in given.values() for number in whole_numbers(value)]
+    if math.prod(abs(number) for number in numbers if number) <= MOST_WEIGHTS:
         return
     with torch.device("meta"):
         made = kind(**given)

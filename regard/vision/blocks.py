@@ -8,7 +8,7 @@ from torch import nn
 
 from regard._nearest import nearest
 from regard._printable import shown
-from regard._spelling import Spelled, parse
+from regard._spelling import Spelled, parse, whole_numbers
 
 BLOCKS = {
     "asymmetric_non_local": "regard.vision.asymmetric_non_local:AsymmetricNonLocal",
@@ -62,8 +62,8 @@ def block(name: str, channels: int) -> Any:
         takes = ", ".join([*inspect.signature(kind).parameters][1:]) or "nothing"
         raise ValueError(f"block {spelled}: {error}; it takes {takes}") from None
     for key, value in bound.arguments.items():
-        for number in value if isinstance(value, tuple) else (value,):
-            if type(number) is int and abs(number) > MOST:
+        for number in whole_numbers(value):
+            if abs(number) > MOST:
                 raise ValueError(f"block {spelled.name} has {key} {shown(number)}, over {MOST:,}")
     try:
         return kind(*bound.args, **bound.kwargs)
