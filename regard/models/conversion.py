@@ -294,10 +294,12 @@ class Family:
 
     Args:
         model_type: what its `config.json` calls it.
-        networks: their architectures → our networks; the first one of each of ours is written.
+        networks: their architectures → our networks, the body first; of each of ours the first one
+            is written.
         words: their options as ours.
         only: options of theirs with the values that are computed here; any other is an error.
         prefix: what stands before the names of the body's tensors where a head is upon it.
+        prefixes: network of ours → what stands there instead.
         rules: the tensors of a network with this configuration, of the body under this prefix.
         dropped: ends of names that are no weights of ours, such as buffers of old files.
         renamed: how names ended in old files, and how they do today.
@@ -319,6 +321,7 @@ class Family:
     words: Sequence[Word]
     rules: Callable[[Any, str], list[Rule]]
     prefix: str
+    prefixes: Mapping[str, str] = field(default_factory=dict)
     only: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     dropped: tuple[str, ...] = ()
     renamed: Mapping[str, str] = field(default_factory=dict)
@@ -338,6 +341,12 @@ class Family:
         if config.tag not in self.networks.values():
             return False
         return all(getattr(config, key) == value for key, value in self.always.items())
+
+    def prefix_of(self, network: str) -> str:
+        """What stands before the names of the body's tensors in this network of ours."""
+        if network == next(iter(self.networks.values())):
+            return ""
+        return self.prefixes.get(network, self.prefix)
 
     def words_of(self, network: str) -> list[Word]:
         """Their options that this network of ours has."""

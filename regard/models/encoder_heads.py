@@ -29,8 +29,6 @@ class EncoderHead(nn.Module):
         super().__init__()
         self.encoder = self.encoder_type(config, attend, summarizes=self.summarizes)
         self.config: Any = self.encoder.config
-        given = getattr(config, "output_dropout", None)
-        self.dropout = Dropout(config.dropout if given is None else given)
         self.output = nn.Linear(config.embed_dim, outputs, self.output_bias)
         start_normal(self.output, config.init_std)
 
@@ -59,6 +57,7 @@ class EncoderClassifier(EncoderHead):
 
     def __init__(self, config: Any, attend: Attends = None) -> None:
         super().__init__(config, attend, config.classes)
+        self.dropout = _output_dropout(config)
 
     def forward(
         self, source: Sequences | Packed, right: Sequences | None = None
@@ -96,6 +95,7 @@ class EncoderTagger(EncoderHead):
 
     def __init__(self, config: Any, attend: Attends = None) -> None:
         super().__init__(config, attend, config.classes)
+        self.dropout = _output_dropout(config)
 
     def forward(self, source: Sequences | Packed) -> Float[Tensor, "batch len classes"]:
         """Logits of each token's label, zeros where there is no token."""
@@ -140,3 +140,9 @@ def _one_a_row(source: Sequences | Packed) -> Sequences:
     if isinstance(source, Packed):
         raise TypeError("passages with questions are two Sequences, got a Packed")
     return source
+
+
+def _output_dropout(config: Any) -> Dropout:
+    """Of what labels are read from: the encoder's own where nothing is said."""
+    given = getattr(config, "output_dropout", None)
+    return Dropout(config.dropout if given is None else given)

@@ -262,8 +262,9 @@ def rules_of(
                 break
         else:
             today[name] = name
-    prefixed = any(name.startswith(family.prefix) for name in today)
-    rules = family.rules(config, family.prefix if prefixed else "")
+    prefixes = (family.prefix, *family.prefixes.values())
+    used = (each for each in prefixes if any(name.startswith(each) for name in today))
+    rules = family.rules(config, next(used, ""))
     wanted = {name for rule in rules for name in rule.theirs}
     for copy, name in family.copies.items():
         # Of tensors that are one, files may have kept any.
@@ -386,8 +387,7 @@ def save_published(model: nn.Module, folder: Path) -> None:
         raise ValueError(f"Hugging Face has no word for {', '.join(unsaid)} of {config.tag}")
     entries = family.their_entries(config)
     again, state = shared_names(model), model.state_dict()
-    bare = entries["architectures"][0] == next(iter(family.networks))
-    tensors, rules = {}, family.rules(config, "" if bare else family.prefix)
+    tensors, rules = {}, family.rules(config, family.prefix_of(config.tag))
     for rule in rules:
         parts = rule.edit.split(state[rule.ours])
         for name, part in zip(rule.theirs, parts, strict=True):

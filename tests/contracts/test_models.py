@@ -46,6 +46,7 @@ PROTOCOLS: dict[str, Any] = {
     "gpt": protocols.Encodes,
     "gpt_classifier": protocols.Classifies,
     "gpt_tagger": protocols.Tags,
+    "gpt_spans": protocols.FindsSpans,
     "gpt_lm": protocols.Continues,
     "xlnet": protocols.Encodes,
     "xlnet_lm": protocols.FillsIn,
@@ -53,6 +54,9 @@ PROTOCOLS: dict[str, Any] = {
     "xlnet_tagger": protocols.Tags,
     "xlnet_spans": protocols.FindsSpans,
     "llama": protocols.Encodes,
+    "llama_classifier": protocols.Classifies,
+    "llama_tagger": protocols.Tags,
+    "llama_spans": protocols.FindsSpans,
     "llama_lm": protocols.Continues,
     "t5": protocols.Translates,
     "t5_encoder": protocols.Encodes,
@@ -76,9 +80,9 @@ PER_TOKEN = {
     *("transformer_tagger", "lstm_tagger", "attentive_reader"),
     *("bert", "bert_tagger", "bert_spans", "bert_masked_lm"),
     *("albert", "albert_tagger", "albert_spans", "albert_masked_lm", "albert_pretraining"),
-    *("gpt", "gpt_tagger", "gpt_lm"),
+    *("gpt", "gpt_tagger", "gpt_spans", "gpt_lm"),
     *("xlnet", "xlnet_tagger", "xlnet_spans", "xlnet_lm"),
-    *("llama", "llama_lm"),
+    *("llama", "llama_tagger", "llama_spans", "llama_lm"),
     "t5_encoder",
 }
 """Networks that answer with a place for each token, zeros where there is none."""
@@ -105,7 +109,7 @@ PACKS = {
     *("albert", "albert_classifier", "albert_tagger", "albert_masked_lm", "albert_pretraining"),
     *("gpt", "gpt_classifier", "gpt_tagger", "gpt_lm"),
     *("xlnet", "xlnet_lm", "xlnet_classifier", "xlnet_tagger"),
-    *("llama", "llama_lm"),
+    *("llama", "llama_classifier", "llama_tagger", "llama_lm"),
     "t5_encoder",
 }
 """Networks that read packed texts."""

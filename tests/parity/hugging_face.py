@@ -65,10 +65,9 @@ def gradients_like_theirs(ours: Any) -> dict[str, Tensor]:
     """The gradients of our weights under the names that theirs have."""
     family = family_of(ours.config)
     assert family is not None
-    prefix = "" if ours.config.tag == next(iter(family.networks.values())) else family.prefix
     weights = dict(ours.named_parameters(remove_duplicate=False))
     found = {}
-    for rule in family.rules(ours.config, prefix):
+    for rule in family.rules(ours.config, family.prefix_of(ours.config.tag)):
         gradient = weights[rule.ours].grad
         if gradient is not None:
             found |= dict(zip(rule.theirs, rule.edit.split(gradient), strict=True))

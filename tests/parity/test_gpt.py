@@ -118,6 +118,19 @@ def test_states_weights_and_gradients_are_theirs(
                       "last_hidden_state", found[:1].detach())  # fmt: skip
 
 
+def test_the_ends_of_answers_are_theirs(tmp_path: Path) -> None:
+    kind = transformers.GPT2ForQuestionAnswering
+    theirs = random_network(kind, config("gpt2"))
+    ours = loaded(theirs, tmp_path / "theirs")
+    wanted = theirs(**ASKED)
+    wanted = torch.stack([wanted.start_logits, wanted.end_logits], 1)
+    found, keep = ours(PADDED), MASK[:, None].expand(-1, 2, -1)
+    near(found[keep], wanted[keep], "ends")
+    same_gradients(ours, theirs, found[keep], wanted[keep])
+    asked = {"input_ids": PADDED.ids[:1]}
+    same_after_saving(ours, kind, tmp_path / "ours", asked, "start_logits", wanted[:1, 0])
+
+
 @pytest.mark.parametrize("name", HEADS)
 def test_what_is_put_upon_it_is_theirs(name: str, tmp_path: Path) -> None:
     kind = getattr(transformers, name)

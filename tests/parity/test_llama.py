@@ -123,6 +123,37 @@ def test_the_next_token_is_theirs(changes: dict[str, Any], tmp_path: Path) -> No
     same_after_saving(ours, kind, tmp_path / "ours", {"input_ids": row}, "logits", wanted[:1])
 
 
+@pytest.mark.parametrize("name", ["LlamaForSequenceClassification", "LlamaForTokenClassification"])
+def test_labels_are_theirs(name: str, tmp_path: Path) -> None:
+    kind = getattr(transformers, name)
+    theirs = random_network(kind, config(num_labels=3, pad_token_id=0))
+    ours = loaded(theirs, tmp_path / "theirs")
+    wanted, found, packed = theirs(**ASKED).logits, ours(PADDED), Packed.of(PADDED)
+    if found.ndim == 3:
+        near_where_real(found, wanted, name)
+        same_gradients(ours, theirs, found[MASK], wanted[MASK])
+        near(unpacked(ours(packed), packed), found, "packed")
+    else:
+        near(found, wanted, name)
+        same_gradients(ours, theirs, found, wanted)
+        near(ours(packed), wanted, "packed")
+    asked = {"input_ids": PADDED.ids[:1]}
+    same_after_saving(ours, kind, tmp_path / "ours", asked, "logits", wanted[:1])
+
+
+def test_the_ends_of_answers_are_theirs(tmp_path: Path) -> None:
+    kind = transformers.LlamaForQuestionAnswering
+    theirs = random_network(kind, config())
+    ours = loaded(theirs, tmp_path / "theirs")
+    wanted = theirs(**ASKED)
+    wanted = torch.stack([wanted.start_logits, wanted.end_logits], 1)
+    found, keep = ours(PADDED), MASK[:, None].expand(-1, 2, -1)
+    near(found[keep], wanted[keep], "ends")
+    same_gradients(ours, theirs, found[keep], wanted[keep])
+    asked = {"input_ids": PADDED.ids[:1]}
+    same_after_saving(ours, kind, tmp_path / "ours", asked, "start_logits", wanted[:1, 0])
+
+
 def test_old_words_for_the_base_are_read(tmp_path: Path) -> None:
     theirs = random_network(transformers.LlamaModel, config())
     ours = loaded(theirs, tmp_path)

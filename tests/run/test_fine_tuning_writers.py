@@ -239,3 +239,54 @@ def test_words_are_tagged_with_the_space_in_front_as_gpt2_reads_them() -> None:
     coder = run.predictor.coder
     numbers, first = coder.words.row(["good", "film"])
     assert numbers == coder.tokenizer.encode([" good film"]).values.tolist() and first[0] == 0
+
+
+def llama(kind: str = "LlamaForCausalLM", **more: Any) -> Path:
+    """A small random LLaMA with GPT-2's way of cutting texts."""
+    torch.manual_seed(1)
+    made, folder = gpt2_tokenizer(), Path("llama")
+    end = made.token_to_id("<|endoftext|>")
+    config = transformers.LlamaConfig(
+        vocab_size=made.get_vocab_size(), max_position_embeddings=POSITIONS, hidden_size=16,
+        intermediate_size=24, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
+        bos_token_id=end, eos_token_id=end, **more,
+    )  # fmt: skip
+    getattr(transformers, kind)(config).save_pretrained(folder)
+    made.save(str(folder / "tokenizer.json"))
+    return folder
+
+
+PASSAGES = [
+    {"id": str(n), "title": "t", "context": f"Bob is in {place}", "question": "Bob?",
+     "answers": {"text": [place], "answer_start": [10]}}
+    for n, place in enumerate(("Rome", "Oslo", "Bonn", "Lima") * 3)
+]  # fmt: skip
+WORDS = ("good", "bad", "old", "new")
+PAIRED = "left,right,label\n" + "".join(
+    f"{a} film,{b} film,{'same' if a == b else 'other'}\n" for a in WORDS for b in WORDS
+)
+
+
+@pytest.mark.parametrize("task", ["classify", "match", "extract", "tag"])
+@pytest.mark.parametrize("folder", [gpt2, llama], ids=["gpt", "llama"])
+def test_every_body_that_writes_learns_labels_and_answers(folder: Any, task: str) -> None:
+    Path("passages.json").write_text("\n".join(map(json.dumps, PASSAGES)))
+    Path("paired.csv").write_text(PAIRED)
+    tags = [f"{word}\t{word[0].upper()}" for word in ("good", "film", "bad", "play", "now")]
+    Path("tags.conll").write_text("\n\n".join("\n".join(tags[n:] + tags[:n]) for n in range(5)))
+    path = {"classify": "films.csv", "match": "paired.csv", "extract": "passages.json",
+            "tag": "tags.conll"}[task]  # fmt: skip
+    run = tuned(folder(), path, task=task, learning_rate=1e-2, steps=5)
+    heads = {"extract": "spans", "tag": "tagger"}
+    family = folder.__name__.replace("2", "")
+    assert run.settings.model_name == f"{family}_{heads.get(task, 'classifier')}"
+    again = Run("run")
+    asked: dict[str, Any] = {
+        "classify": "good film",
+        "match": ("good film", "bad film"),
+        "extract": ("Bob is in Rome", "Bob?"),
+        "tag": ["good", "film"],
+    }
+    (answer,) = again.predict([asked[task]])
+    assert answer.best and answer.weights is not None
+    assert all(map(np.isfinite, run.evaluate(path).values()))

@@ -4,6 +4,7 @@ from regard.models.gpt.config import (
     GptClassifierConfig,
     GptConfig,
     GptLMConfig,
+    GptSpansConfig,
     GptTaggerConfig,
     gpt1,
     gpt2_large,
@@ -19,7 +20,7 @@ from regard.models.gpt.config import (
     gpt3_small,
     gpt3_xl,
 )
-from regard.models.gpt.heads import GptClassifier, GptLM, GptTagger
+from regard.models.gpt.heads import GptClassifier, GptLM, GptSpans, GptTagger
 from regard.models.gpt.model import Gpt
 
 __all__ = [
@@ -29,6 +30,8 @@ __all__ = [
     "GptConfig",
     "GptLM",
     "GptLMConfig",
+    "GptSpans",
+    "GptSpansConfig",
     "GptTagger",
     "GptTaggerConfig",
     "gpt1",

@@ -141,6 +141,13 @@ class GptTaggerConfig(GptConfig):
     output_dropout: Share = 0.1
 
 
+@dataclass(frozen=True, kw_only=True)
+class GptSpansConfig(GptConfig):
+    """GPT that finds where an answer begins and ends (see `GptConfig`)."""
+
+    tag = "gpt_spans"
+
+
 def gpt1(vocab: int = 40_478, **changes: Any) -> GptLMConfig:
     """The first GPT: 12 layers of 768, norms behind the sums.
 

@@ -83,6 +83,8 @@ def _head(config: Any) -> list[Rule]:
             return same("output", "score", "weight")
         case "gpt_tagger":
             return same("output", "classifier")
+        case "gpt_spans":
+            return same("output", "qa_outputs")
     return []
 
 
@@ -117,6 +119,7 @@ GPT2 = Family(
         "GPT2LMHeadModel": "gpt_lm",
         "GPT2ForSequenceClassification": "gpt_classifier",
         "GPT2ForTokenClassification": "gpt_tagger",
+        "GPT2ForQuestionAnswering": "gpt_spans",
     },
     words=(
         Word("vocab_size", "vocab", 50_257),

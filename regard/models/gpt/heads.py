@@ -11,9 +11,14 @@ from torch import Tensor, nn
 from regard.layers import Past, Windowed, WindowKVCache
 from regard.models.attention import Attends
 from regard.models.continuing import Continuing, NewCache, texts
-from regard.models.encoder_heads import EncoderClassifier, EncoderTagger
+from regard.models.encoder_heads import EncoderClassifier, EncoderSpans, EncoderTagger
 from regard.models.first_weights import start_normal
-from regard.models.gpt.config import GptClassifierConfig, GptLMConfig, GptTaggerConfig
+from regard.models.gpt.config import (
+    GptClassifierConfig,
+    GptLMConfig,
+    GptSpansConfig,
+    GptTaggerConfig,
+)
 from regard.models.gpt.model import Gpt
 from regard.sequences import Packed, Sequences
 
@@ -119,3 +124,9 @@ class GptTagger(EncoderTagger):
     """GPT that answers with a label for each token, knowing those before it."""
 
     encoder_type, config_type = Gpt, GptTaggerConfig
+
+
+class GptSpans(EncoderSpans):
+    """GPT that finds an answer: what stands before a token, the question too, decides."""
+
+    encoder_type, config_type = Gpt, GptSpansConfig

@@ -2,8 +2,11 @@
 
 from regard.models.llama.config import (
     Llama3,
+    LlamaClassifierConfig,
     LlamaConfig,
     LlamaLMConfig,
+    LlamaSpansConfig,
+    LlamaTaggerConfig,
     YaRN,
     llama_7b,
     llama_13b,
@@ -13,15 +16,21 @@ from regard.models.llama.config import (
     smollm2_135m,
     smollm2_360m,
 )
-from regard.models.llama.language_model import LlamaLM
+from regard.models.llama.heads import LlamaClassifier, LlamaLM, LlamaSpans, LlamaTagger
 from regard.models.llama.model import Llama
 
 __all__ = [
     "Llama",
     "Llama3",
+    "LlamaClassifier",
+    "LlamaClassifierConfig",
     "LlamaConfig",
     "LlamaLM",
     "LlamaLMConfig",
+    "LlamaSpans",
+    "LlamaSpansConfig",
+    "LlamaTagger",
+    "LlamaTaggerConfig",
     "YaRN",
     "llama_7b",
     "llama_13b",

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
 from regard import positions
-from regard.config import Between, Config, Count, LargeCount, Positive, Token
+from regard.config import Between, Config, Count, LargeCount, Positive, Share, Token
 from regard.layers import ActivationName
 from regard.models.attention import Parts
 from regard.parts import Dims
@@ -154,6 +154,49 @@ class LlamaLMConfig(LlamaConfig):
     tied: bool = False
     begin: Token | None = None
     ends: tuple[Token, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class LlamaClassifierConfig(LlamaConfig):
+    """LLaMA with a label for each text, read from its last token (see `LlamaConfig`).
+
+    Args:
+        classes: number of different labels.
+        labels: their names, where these are known.
+        output_dropout: on what the output layer reads.
+    """
+
+    tag = "llama_classifier"
+    from_data: ClassVar[tuple[str, ...]] = ("vocab", "classes", "labels", "max_length")
+
+    classes: Count
+    labels: tuple[str, ...] = ()
+    output_dropout: Share = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class LlamaTaggerConfig(LlamaConfig):
+    """LLaMA with a label for each token, which knows those before it (see `LlamaConfig`).
+
+    Args:
+        classes: number of different labels.
+        labels: their names, where these are known.
+        output_dropout: on what the output layer reads.
+    """
+
+    tag = "llama_tagger"
+    from_data: ClassVar[tuple[str, ...]] = ("vocab", "classes", "labels", "max_length")
+
+    classes: Count
+    labels: tuple[str, ...] = ()
+    output_dropout: Share = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class LlamaSpansConfig(LlamaConfig):
+    """LLaMA that finds where an answer begins and ends (see `LlamaConfig`)."""
+
+    tag = "llama_spans"
 
 
 def llama_7b(vocab: int = 32_000, **changes: Any) -> LlamaLMConfig:

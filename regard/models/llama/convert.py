@@ -9,6 +9,7 @@ from regard._printable import shown
 from regard.models.conversion import (
     ACTIVATION_WORDS,
     PAD,
+    CountOfLabels,
     EndTokens,
     Family,
     OneToken,
@@ -148,14 +149,26 @@ WORDS = (
 
 def rules(config: Any, prefix: str) -> list[Rule]:
     """The tensors of a network of this family."""
-    ours = "" if config.tag == "llama" else "body."
+    ours = {"llama": "", "llama_lm": "body."}.get(config.tag, "encoder.")
     found = same(f"{ours}embedding.tokens", f"{prefix}embed_tokens", "weight")
     for number in range(config.layers):
         found += _block(config, f"{ours}decoder.blocks.{number}", f"{prefix}layers.{number}")
     found += same(f"{ours}norm", f"{prefix}norm", "weight")
-    if config.tag == "llama_lm" and not config.tied:
-        found += same("output", "lm_head", "weight")
-    return found
+    return found + _head(config)
+
+
+def _head(config: Any) -> list[Rule]:
+    """What stands upon the decoder."""
+    match config.tag:
+        case "llama_lm":
+            return [] if config.tied else same("output", "lm_head", "weight")
+        case "llama_classifier":
+            return same("output", "score", "weight")
+        case "llama_tagger":
+            return same("output", "score")
+        case "llama_spans":
+            return same("output", "qa_outputs")
+    return []
 
 
 def stacked(config: Any) -> Stacked:
@@ -186,19 +199,30 @@ def _block(config: Any, mine: str, theirs: str) -> list[Rule]:
 
 FAMILY = Family(
     model_type="llama",
-    networks={"LlamaModel": "llama", "LlamaForCausalLM": "llama_lm"},
+    networks={
+        "LlamaModel": "llama",
+        "LlamaForCausalLM": "llama_lm",
+        "LlamaForSequenceClassification": "llama_classifier",
+        "LlamaForTokenClassification": "llama_tagger",
+        "LlamaForQuestionAnswering": "llama_spans",
+    },
     words=WORDS,
     head_words={
         "llama_lm": (
             Word("tie_word_embeddings", "tied", False),
             OneToken("bos_token_id", "begin", 1),
             EndTokens(usual=2),
-        )
+        ),
+        "llama_classifier": (CountOfLabels(),),
+        "llama_tagger": (CountOfLabels(), Word("classifier_dropout", "output_dropout", 0.1)),
     },
     rules=rules,
     prefix="model.",
+    prefixes={"llama_spans": "transformer."},
     only={"pretraining_tp": (1,)},
-    heads=("lm_head.",),
+    heads=("lm_head.", "score.", "qa_outputs."),
     dropped=("rotary_emb.inv_freq",),
-    ignored=frozenset({"tie_word_embeddings", "rope_theta", "rope_scaling", TRAINED}),
+    ignored=frozenset(
+        {"tie_word_embeddings", "rope_theta", "rope_scaling", TRAINED, "classifier_dropout"}
+    ),
 )

@@ -57,7 +57,9 @@ class Llama(nn.Module):
 
     config_type: ClassVar[type[LlamaConfig]] = LlamaConfig
 
-    def __init__(self, config: LlamaConfig, attend: Attends = None) -> None:
+    def __init__(
+        self, config: LlamaConfig, attend: Attends = None, summarizes: bool = True
+    ) -> None:
         super().__init__()
         make = maker(config.attention, config.dims, attend)
         self.embedding = TokenEmbedding(config.vocab, config.embed_dim)
@@ -92,6 +94,12 @@ class Llama(nn.Module):
     ) -> Float[Tensor, "rows embed_dim"]:
         """One vector for each text, that of its last token, which alone has seen all of it."""
         return source.last(states)
+
+    def summarizing(
+        self, x: Float[Tensor, "batch len width"], source: Sequences
+    ) -> Float[Tensor, "batch width"]:
+        """Of each text the row of the token that `summary` reads."""
+        return source.last(x)
 
     def states(self, source: Int[Tensor, "batch len"] | Sequences | Packed) -> list[Tensor]:
         """The embedded tokens, then what each layer makes of them, that of the last normalized."""

@@ -1,4 +1,4 @@
-"""LLaMA that says which token comes next."""
+"""LLaMA that continues texts, and with a label for each text or token."""
 
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -11,8 +11,14 @@ from torch import Tensor, nn
 from regard.layers import Past
 from regard.models.attention import Attends
 from regard.models.continuing import Continuing, texts
+from regard.models.encoder_heads import EncoderClassifier, EncoderSpans, EncoderTagger
 from regard.models.first_weights import start_normal
-from regard.models.llama.config import LlamaLMConfig
+from regard.models.llama.config import (
+    LlamaClassifierConfig,
+    LlamaLMConfig,
+    LlamaSpansConfig,
+    LlamaTaggerConfig,
+)
 from regard.models.llama.model import Llama
 from regard.sequences import Packed, Sequences
 
@@ -87,3 +93,28 @@ class LlamaLM(Continuing):
     ) -> Float[Tensor, "layers batch heads q_len k_len"]:
         """The exact weights of the self-attention, in every layer and head."""
         return self.body.weights(tokens)
+
+
+class LlamaClassifier(EncoderClassifier):
+    """LLaMA that answers with one of several labels: `softmax(W x)` of a text's last token.
+
+    >>> config = LlamaClassifierConfig(
+    ...     vocab=9, classes=3, embed_dim=8, num_heads=2, ff_dim=16, layers=1
+    ... )
+    >>> LlamaClassifier(config)(Sequences.of([[4, 8, 5], [6]])).shape
+    torch.Size([2, 3])
+    """
+
+    encoder_type, config_type, output_bias = Llama, LlamaClassifierConfig, False
+
+
+class LlamaTagger(EncoderTagger):
+    """LLaMA that answers with a label for each token, knowing those before it."""
+
+    encoder_type, config_type = Llama, LlamaTaggerConfig
+
+
+class LlamaSpans(EncoderSpans):
+    """LLaMA that finds an answer: what stands before a token, the question too, decides."""
+
+    encoder_type, config_type = Llama, LlamaSpansConfig
