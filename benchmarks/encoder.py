@@ -33,6 +33,7 @@ from torch import Tensor
 
 import regard
 from benchmarks.measure import save
+from regard.layers import prepacked
 from regard.layers.dynamic_int8 import round_linear
 from regard.sequences import Packed, Sequences
 
@@ -75,11 +76,12 @@ class Bench:
         theirs = AutoModel.from_pretrained(self.folder, attn_implementation="sdpa").eval()
         ours, texts, packed = regard.load(self.folder).eval(), self.padded, Packed.of(self.padded)
         mask = self.real.long() if ragged else None
-        rounded = round_linear(copy.deepcopy(ours))
+        rounded, ready = round_linear(copy.deepcopy(ours)), prepacked(copy.deepcopy(ours))
         found: dict[str, tuple[Engine, Reader]] = {
             "transformers, padded": (lambda: _states(theirs, texts.ids, mask), self._of_padded),
             "ours, padded": (lambda: ours(texts), self._of_padded),
             "ours, packed": (lambda: ours(packed), lambda x: x[0]),
+            "ours, packed, prepacked": (lambda: ready(packed), lambda x: x[0]),
             "ours, packed, int8": (lambda: rounded(packed), lambda x: x[0]),
         }
         if ragged:

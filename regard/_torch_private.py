@@ -19,6 +19,8 @@ _any_autocast = torch._C._is_any_autocast_enabled
 _is_tracing = torch._C._is_tracing
 _is_several = torch._C._functorch.is_legacy_batchedtensor
 _PLAIN = (Tensor, torch.nn.Parameter)
+MANY = 512
+"""Rows that the order of a matrix is chosen for; it serves any number."""
 
 
 def is_transformed() -> bool:
@@ -213,6 +215,29 @@ def packed_int8_product(x: Tensor, packed: Tensor, step: Tensor, zero: Tensor) -
     product: Tensor = torch.ops.onednn.qlinear_pointwise(
         x, 1.0, 128, packed, step, zero, None, 1.0, 0, torch.float32, "none", [], "none"
     )
+    return product
+
+
+def has_prepacked_product() -> bool:
+    """Whether PyTorch has a product whose matrix was put in order before."""
+    kernels = torch.ops.mkldnn
+    return (
+        torch.backends.mkldnn.is_available()
+        and bool(torch.backends.mkldnn.enabled)
+        and hasattr(kernels, "_reorder_linear_weight")
+        and hasattr(kernels, "_linear_pointwise")
+    )
+
+
+def prepack(weight: Tensor) -> Tensor:
+    """A matrix in the order in which `prepacked_product` reads it."""
+    packed: Tensor = torch.ops.mkldnn._reorder_linear_weight(weight, MANY)
+    return packed
+
+
+def prepacked_product(x: Tensor, packed: Tensor, bias: Tensor | None) -> Tensor:
+    """`x @ weight.T + bias` in float32 on a CPU, without a gradient."""
+    product: Tensor = torch.ops.mkldnn._linear_pointwise(x, packed, bias, "none", [], "")
     return product
 
 

@@ -159,6 +159,15 @@ def test_a_product_of_bytes_is_summed_exactly() -> None:
     ]
 
 
+@pytest.mark.skipif(not private.has_prepacked_product(), reason="built without oneDNN")
+@pytest.mark.parametrize("rows", [1, 5, private.MANY, private.MANY + 1])
+def test_a_product_is_the_same_with_its_matrix_put_in_order(rows: int) -> None:
+    x, weight, bias = torch.randn(rows, 33), torch.randn(17, 33), torch.randn(17)
+    for given in (bias, None):
+        found = private.prepacked_product(x, private.prepack(weight), given)
+        torch.testing.assert_close(found, F.linear(x, weight, given), rtol=1e-5, atol=1e-5)
+
+
 def test_hooks_are_removed_by_their_numbers() -> None:
     seen: list[str] = []
     layer = torch.nn.Linear(2, 2)

@@ -37,6 +37,7 @@ from regard.layers.mean_pool import MeanPool
 from regard.layers.multi_head import MultiHeadAttention
 from regard.layers.patch_embedding import PatchEmbedding
 from regard.layers.pool import Pool
+from regard.layers.prepacked_linear import prepacked
 from regard.layers.reinforce import Reinforce
 from regard.layers.relative_attention import Pairs, RelativeAttention, RelativeKeys
 from regard.layers.residual import PostNorm, PreNorm
@@ -110,6 +111,7 @@ __all__ = [
     "linear_cross_entropy",
     "mean_heads",
     "orthogonality_penalty",
+    "prepacked",
     "sample_keys",
     "split_sentences",
     "universal",

@@ -6,6 +6,8 @@ from typing import TypeVar
 import torch
 from torch import nn
 
+from regard.layers.prepacked_linear import is_plain
+
 Network = TypeVar("Network", bound=nn.Module)
 
 
@@ -25,6 +27,6 @@ def by_columns(model: Network) -> Network:
     copied = deepcopy(model)
     with torch.no_grad():
         for part in copied.modules():
-            if type(part) is nn.Linear and part.out_features > part.in_features:
+            if is_plain(part) and part.out_features > part.in_features:
                 part.weight.data = part.weight.data.t().contiguous().t()
     return copied

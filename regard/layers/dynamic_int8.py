@@ -19,6 +19,7 @@ from regard._torch_private import (
     pack_int8,
     packed_int8_product,
 )
+from regard.layers.prepacked_linear import is_plain
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -174,7 +175,7 @@ def round_linear(model: Network, keep: Iterable[str] = ()) -> Network:
     made: dict[int, nn.Module] = {}
     for parent in modules.values():
         for name, part in parent._modules.items():
-            if type(part) is nn.Linear and id(part) not in kept and uses[id(part.weight)] == 1:
+            if is_plain(part) and id(part) not in kept and uses[id(part.weight)] == 1:
                 setattr(parent, name, made.setdefault(id(part), DynamicInt8Linear.of(part)))
     return model.eval().requires_grad_(False)
 

@@ -7,6 +7,7 @@ from jaxtyping import Float, Int, Int8
 from torch import Tensor, nn
 
 from regard.layers.dynamic_int8 import DynamicInt8Linear, round_linear
+from regard.layers.prepacked_linear import is_plain
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -55,7 +56,7 @@ def int8(model: Network) -> Network:
     modules = dict(copied.named_modules())
     tables = {id(each.weight): name for name, each in modules.items() if type(each) is nn.Embedding}
     for name, part in modules.items():
-        if type(part) is nn.Linear and id(part.weight) in tables:
+        if is_plain(part) and id(part.weight) in tables:
             rounded = DynamicInt8Linear.of(part)
             copied.set_submodule(name, rounded)
             embedding = Int8Embedding(rounded.weight, rounded.step)

@@ -273,8 +273,8 @@ NO_ROW = {
     *("Reinforce", "ReinforceLoss", "Sampled", "SentenceSplit", "StaticKVCache", "WindowKVCache"),
     *("Int8Embedding", "Pairs", "RelativeAttention", "RelativeKeys", "by_columns", "int8"),
 } | {
-    "concat_heads", "linear_cross_entropy", "mean_heads", "orthogonality_penalty", "sample_keys",
-    "split_sentences",
+    "concat_heads", "linear_cross_entropy", "mean_heads", "orthogonality_penalty", "prepacked",
+    "sample_keys", "split_sentences",
 }  # fmt: skip
 """Values, protocols, functions of their own kind, and what reads images, numbers or distances."""
 

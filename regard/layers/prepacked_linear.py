@@ -1,0 +1,91 @@
+"""Linear layers whose weights stand in the order in which a CPU's kernel reads them."""
+
+from typing import Any, TypeGuard, TypeVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from regard._kernels.few_rows import float32_product
+from regard._torch_private import (
+    has_prepacked_product,
+    is_ordinary,
+    prepack,
+    prepacked_product,
+)
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+class PrepackedLinear(nn.Linear):
+    """A linear layer that keeps its weights a second time, ready for the kernel.
+
+    A product of matrices begins by putting blocks of the weights side by side; done once, and not
+    at every call, 8 tokens take half the time and 2,000 take four fifths. Numbers change in their
+    last bits. The order is made anew where the weights have changed, and left alone where it does
+    not serve: with gradients, in other dtypes than float32, on other devices, or where a graph is
+    recorded. There it is `nn.Linear`, and everywhere it has the same weights under the same names.
+
+    Example:
+        >>> layer, x = nn.Linear(64, 8), torch.randn(9, 64)
+        >>> with torch.no_grad():
+        ...     torch.allclose(prepacked(nn.Sequential(layer))(x), layer(x), atol=1e-5)
+        True
+    """
+
+    _packed: tuple[int, int, Tensor] | None = None
+
+    def forward(self, x: Float[Tensor, "*batch inputs"]) -> Float[Tensor, "*batch outputs"]:
+        weight, bias = self.weight, self.bias
+        found = float32_product(x, weight, bias)
+        if found is not None:
+            return found
+        if not self._serves(x):
+            return super().forward(x)
+        return prepacked_product(x, self._in_order(), bias)
+
+    def _serves(self, x: Tensor) -> bool:
+        held = (x, self.weight) if self.bias is None else (x, self.weight, self.bias)
+        return (
+            is_ordinary()
+            and has_prepacked_product()
+            and all(each.dtype is torch.float32 and each.device.type == "cpu" for each in held)
+            and all(type(each) in (Tensor, nn.Parameter) for each in held)
+            and not (torch.is_grad_enabled() and any(each.requires_grad for each in held))
+            and x.numel() > 0
+            and self.weight.numel() > 0
+        )
+
+    def _in_order(self) -> Tensor:
+        """The weights in the kernel's order, made once for these weights."""
+        version = 0 if self.weight.is_inference() else self.weight._version
+        state = self.weight.data_ptr(), version
+        if self._packed is None or self._packed[:2] != state:
+            self._packed = (*state, prepack(self.weight.detach()))
+        return self._packed[2]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the kernel's order, which can be neither copied nor written."""
+        return {name: value for name, value in self.__dict__.items() if name != "_packed"}
+
+
+def is_plain(part: nn.Module) -> TypeGuard[nn.Linear]:
+    """Whether this is a linear layer and nothing more, so that another may stand in its place."""
+    return type(part) in (nn.Linear, PrepackedLinear)
+
+
+def prepacked(model: Network) -> Network:
+    """Let every linear layer of a network keep its weights ready for the CPU's kernel.
+
+    The network is changed and returned: its linear layers become `PrepackedLinear`s, with the same
+    weights, names and hooks, and take twice the memory once they were called without gradients.
+    What is no plain `nn.Linear` stays as it is.
+
+    >>> from regard.layers import FeedForward
+    >>> type(prepacked(FeedForward(16, 64)).hidden).__name__
+    'PrepackedLinear'
+    """
+    for part in model.modules():
+        if is_plain(part):
+            part.__class__ = PrepackedLinear
+    return model
