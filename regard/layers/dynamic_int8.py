@@ -152,7 +152,8 @@ def round_linear(model: Network, keep: Iterable[str] = ()) -> Network:
     """Put a `DynamicInt8Linear` in the place of every linear layer of a network: it is changed.
 
     Layers that share their weights with another module, such as an output tied to the embedding,
-    stay as they are; so do subclasses of `nn.Linear`. All that is left is frozen, and a rounded
+    stay as they are; so do subclasses of `nn.Linear`, and the `tables` of a module, names of layers
+    that are not called and whose weights are read. All that is left is frozen, and a rounded
     network has no published layout: save the one that it is made from (`copy.deepcopy` keeps it).
 
     Args:
@@ -174,7 +175,10 @@ def round_linear(model: Network, keep: Iterable[str] = ()) -> Network:
     uses = Counter(id(weight) for part in modules.values() for weight in part._parameters.values())
     made: dict[int, nn.Module] = {}
     for parent in modules.values():
+        tables = getattr(parent, "tables", ())
         for name, part in parent._modules.items():
+            if name in tables:
+                continue
             if is_plain(part) and id(part) not in kept and uses[id(part.weight)] == 1:
                 setattr(parent, name, made.setdefault(id(part), DynamicInt8Linear.of(part)))
     return model.eval().requires_grad_(False)

@@ -36,6 +36,16 @@ class Int8Embedding(nn.Module):
         self.register_buffer("weight", weight)
         self.register_buffer("step", step)
 
+    @property
+    def num_embeddings(self) -> int:
+        """Tokens that have a vector."""
+        return len(self.weight)
+
+    @property
+    def embedding_dim(self) -> int:
+        """Width of a vector."""
+        return self.weight.shape[1]
+
     def forward(self, tokens: Int[Tensor, "*batch"]) -> Float[Tensor, "*batch width"]:
         return self.weight[tokens] * self.step[tokens].unsqueeze(-1)
 

@@ -121,7 +121,8 @@ class RAM(nn.Module):
                 f"images must be [batch, {self.config.channels} channels, height, width], got "
                 f"{[*images.shape]}"
             )
-        return images.to(next(self.parameters()).dtype)
+        weight = next(self.parameters(), images)  # rounded to 8 bits it has none
+        return images.to(weight.dtype)
 
     def _walk(self, images: Tensor, noise: Tensor | None, first: Tensor | None = None) -> Walk:
         """Look as often as is said, at the means if there is no noise, first in the middle."""

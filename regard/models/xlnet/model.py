@@ -215,8 +215,8 @@ class XLNet(nn.Module):
             _require_fit(past, source, len(self.blocks), self.config.embed_dim)
         present = source.rows(source.ids).shape[1]
         length = present if past is None else present + past.length
-        dtype, backward = self.tokens.weight, self._backward(source, given)
-        distances = self.dropout(self.distances(present, length, dtype, backward is not None))
+        backward = self._backward(source, given)
+        distances = self.dropout(self.distances(present, length, self.mask, backward is not None))
         packed = source if isinstance(source, Packed) else None
         rules = {"causal": self.config.causal, "same_length": self.config.same_length}
         mask = content_mask(source, past, given.permitted, **rules)

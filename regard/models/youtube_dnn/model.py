@@ -49,6 +49,8 @@ class YouTubeDNN(nn.Module):
     """
 
     config_type: ClassVar[type[YouTubeDNNConfig]] = YouTubeDNNConfig
+    tables: ClassVar[tuple[str, ...]] = ("output",)
+    """Linear layers of which only the rows are used."""
 
     def __init__(self, config: YouTubeDNNConfig, attend: Attends = None) -> None:
         super().__init__()
