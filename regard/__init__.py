@@ -7,7 +7,7 @@ says how. The parts live in `regard.scores`, `regard.score_mods`, `regard.masks`
 
 `train` goes from a file to a trained network, a `Run` answers, evaluates and resumes; `load` and
 `save` are for the network alone. `insert` puts a vision block into any network, `remove` takes it
-out.
+out. `regard.explain` has what weights say of a network.
 
 Nothing is imported until it is used, so that the command line can answer without PyTorch.
 """
@@ -16,7 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from regard import layers, masks, normalizers, positions, score_mods, scores, vision
+    from regard import explain, layers, masks, normalizers, positions, score_mods, scores, vision
     from regard._attention import attention, attention_weights, plan
     from regard._partial import Partial, attention_partial, merge
     from regard.errors import CheckpointMismatch, RegardError, UnsupportedByBackend, UsageError
@@ -37,6 +37,7 @@ __all__ = [
     "attention",
     "attention_partial",
     "attention_weights",
+    "explain",
     "insert",
     "layers",
     "load",
@@ -53,7 +54,16 @@ __all__ = [
     "vision",
 ]
 
-_FOLDERS = {"layers", "masks", "normalizers", "positions", "score_mods", "scores", "vision"}
+_FOLDERS = {
+    "explain",
+    "layers",
+    "masks",
+    "normalizers",
+    "positions",
+    "score_mods",
+    "scores",
+    "vision",
+}
 _HOMES = {
     "attention": "regard._attention",
     "attention_weights": "regard._attention",

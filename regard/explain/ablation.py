@@ -1,0 +1,231 @@
+"""Heads taken out of a network while it runs, and what becomes of its answer then."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from regard.explain._layers import positions_in
+from regard.explain._named_modules import (
+    first_tensor,
+    module_named,
+    number_of_heads,
+    output_projection,
+    require_eval,
+)
+from regard.layers import MultiHeadAttention, concat_heads
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """What is taken out, and how often each of these modules was called since.
+
+    Args:
+        heads: the name of a module → its heads.
+        projections: the name of a module → that of the one whose input is changed.
+        calls: the name of a module → how often that was called.
+    """
+
+    heads: Mapping[str, tuple[int, ...]]
+    projections: Mapping[str, str]
+    calls: dict[str, int] = field(default_factory=dict)
+
+
+@contextmanager
+def ablated(
+    model: nn.Module, heads: Mapping[str, Iterable[int]], *, of: int | None = None
+) -> Iterator[Ablation]:
+    """Run a network without some of its heads: what they bring is zero.
+
+        with ablated(model, {"decoder.layers.0.self_attn": [3, 5]}): model(x)
+
+    The heads' outputs stand side by side in what the output projection reads, head after head; a
+    hook in front of it sets the columns of these heads to zero. So it works in every module that
+    calls such a projection, whatever kernel attends, with gradients. `nn.MultiheadAttention`
+    multiplies with its projection's matrix without calling it: there the matrix has zeros in these
+    columns while the module runs. No parameter is changed, and all is put back at the end.
+
+    Args:
+        heads: the name in `named_modules()` of a module that attends, or of the projection itself,
+            and which of its heads. The projection is looked for inside the module, then beside it,
+            by the names that it usually has.
+        of: how many heads there are, where neither the module nor one around it says so.
+
+    Yields:
+        An `Ablation`, which counts the calls.
+
+    Raises:
+        ValueError, TypeError, IndexError: no such module (with the nearest names) or head, no
+            projection that could be found, or a width that is no multiple of the heads.
+        RuntimeError: at the end, where a module was not called; compiled code does not see hooks.
+
+    Example:
+        >>> layer, x = MultiHeadAttention(8, 2), torch.randn(1, 3, 8)
+        >>> with ablated(layer, {"": [0, 1]}):
+        ...     gone = layer(x)
+        >>> torch.equal(gone, layer.output.bias.expand(1, 3, 8))
+        True
+
+    References:
+        Michel, Levy & Neubig. Are Sixteen Heads Really Better than One? 2019.
+        https://arxiv.org/abs/1905.10650
+    """
+    found: dict[str, tuple[int, ...]] = {}
+    projections: dict[str, str] = {}
+    done = Ablation(found, projections)
+    with ExitStack() as stack:
+        for name, chosen in heads.items():
+            count = number_of_heads("ablated", model, name) if of is None else of
+            found[name] = tuple(sorted(set(positions_in("ablated", "heads", chosen, count))))
+            done.calls[name] = 0
+            module = module_named("ablated", model, name)
+            _require_concatenated(name, module)
+            if isinstance(module, nn.MultiheadAttention):
+                projections[name] = f"{name}.out_proj".lstrip(".")
+                _shadow(stack, done, name, module, count)
+            else:
+                projections[name], module = output_projection("ablated", model, name)
+                _zero_input(stack, done, name, module, count)
+        yield done
+    # Only where nothing else was raised.
+    for name, calls in done.calls.items():
+        if not calls:
+            raise RuntimeError(
+                f"{projections[name]!r} was not called, so that no head of {name!r} was taken out; "
+                "run the model inside the block, and not a compiled copy of it."
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class HeadEffect:
+    """What became of the answer without one head.
+
+    Args:
+        layer: the module that attends.
+        head: which of its heads.
+        change: of the score, without the head minus with it: below 0 where the head speaks for it.
+        distance: how far each state has turned, `1 - cos`, from 0 to 2; `[batch, query]` where the
+            states are `[batch, query, width]`.
+    """
+
+    layer: str
+    head: int
+    change: Float[Tensor, "*batch"]
+    distance: Float[Tensor, "..."]
+
+
+def head_effects(
+    model: nn.Module,
+    run: Callable[[], Any],
+    score: Callable[[Any], Tensor],
+    heads: Mapping[str, Iterable[int] | None],
+    *,
+    state: Callable[[Any], Tensor] = first_tensor,
+    of: int | None = None,
+) -> tuple[HeadEffect, ...]:
+    """Take out one head after the other, and say what it does to a score and to the states.
+
+    It runs the network once, and once more for each head, without gradients.
+
+    Args:
+        run: calls the network, on whatever it is to be called: `lambda: model(x)`.
+        score: a number of what `run` returns, or one of each item: a logit, a loss.
+        heads: the name of a module that attends → which of its heads, None for all.
+        state: the states of what `run` returns, vectors along the last axis.
+        of: as `ablated` takes it.
+
+    Raises:
+        ValueError, TypeError, IndexError, RuntimeError: as `ablated`; or a network in training.
+
+    Example:
+        >>> layer, x = MultiHeadAttention(8, 2).eval(), torch.randn(1, 3, 8)
+        >>> found = head_effects(layer, lambda: layer(x), lambda y: y.sum((1, 2)), {"": None})
+        >>> [each.head for each in found], found[0].change.shape, found[0].distance.shape
+        ([0, 1], torch.Size([1]), torch.Size([1, 3]))
+
+    References:
+        Michel, Levy & Neubig. Are Sixteen Heads Really Better than One? 2019.
+        https://arxiv.org/abs/1905.10650
+    """
+    require_eval("head_effects", model)
+    found = []
+    with torch.no_grad():
+        whole = run()
+        number, states = torch.as_tensor(score(whole)), state(whole)
+        for name, chosen in heads.items():
+            count = number_of_heads("head_effects", model, name) if of is None else of
+            for head in range(count) if chosen is None else chosen:
+                with ablated(model, {name: [head]}, of=count):
+                    output = run()
+                change = torch.as_tensor(score(output)) - number
+                found.append(HeadEffect(name, head, change, turned(states, state(output))))
+    return tuple(found)
+
+
+def turned(before: Tensor, after: Tensor) -> Tensor:
+    """How far vectors have turned: `1 - cos` of the angle; 0 between two that are zero.
+
+    >>> turned(torch.tensor([1.0, 0.0]), torch.tensor([0.0, 2.0]))
+    tensor(1.)
+    """
+    wide = torch.promote_types(before.dtype, torch.float32)
+    one, other = before.to(wide), after.to(wide)
+    cosine = F.cosine_similarity(one, other, dim=-1)
+    both_zero = (one == 0).all(-1) & (other == 0).all(-1)
+    return torch.where(both_zero, torch.zeros_like(cosine), 1.0 - cosine)
+
+
+def _zero_input(
+    stack: ExitStack, done: Ablation, name: str, projection: nn.Module, count: int
+) -> None:
+    def without(_: nn.Module, args: Any) -> Any:
+        done.calls[name] += 1
+        joined = args[0]
+        return (joined * _kept(name, joined, joined.shape[-1], count, done.heads[name]), *args[1:])
+
+    stack.callback(projection.register_forward_pre_hook(without).remove)
+
+
+def _shadow(
+    stack: ExitStack, done: Ablation, name: str, module: nn.MultiheadAttention, count: int
+) -> None:
+    projection: Any = module.out_proj
+
+    def hide(*_: Any) -> None:
+        done.calls[name] += 1
+        weight = projection.weight
+        kept = _kept(name, weight, weight.shape[-1], count, done.heads[name])
+        # An attribute of the instance goes before the parameter of this name.
+        vars(projection)["weight"] = weight * kept
+
+    def show(*_: Any) -> None:
+        vars(projection).pop("weight", None)
+
+    stack.callback(show)
+    stack.callback(module.register_forward_pre_hook(hide).remove)
+    stack.callback(module.register_forward_hook(show, always_call=True).remove)
+
+
+def _kept(name: str, like: Tensor, width: int, count: int, heads: tuple[int, ...]) -> Tensor:
+    """1 for the columns that stay, 0 for those of the heads."""
+    if width % count:
+        raise ValueError(
+            f"ablated: the projection of {name!r} reads {width} columns, no multiple of {count} "
+            "heads; say how many there are: of=12, say."
+        )
+    kept = torch.ones(count, width // count, dtype=like.dtype, device=like.device)
+    kept[list(heads)] = 0
+    return kept.flatten()
+
+
+def _require_concatenated(name: str, module: nn.Module) -> None:
+    if isinstance(module, MultiHeadAttention) and module.join is not concat_heads:
+        raise ValueError(
+            f"ablated: {name!r} joins its heads otherwise than side by side, so that none has "
+            "columns of its own; use a layer with join=concat_heads."
+        )

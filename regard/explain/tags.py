@@ -1,0 +1,197 @@
+"""What each head is seen to do: tags with numbers, to find the head that one looks for."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from regard._nearest import nearest
+from regard.explain._layers import Layers, positions_in, read_layers
+from regard.explain._patterns import PATTERNS, Seen, numbered
+
+THRESHOLDS: Mapping[str, float] = MappingProxyType(
+    {
+        "previous": 0.4,
+        "next": 0.4,
+        "self": 0.4,
+        "sink": 0.5,
+        "separator": 0.5,
+        "broad": 0.8,
+        "block": 0.6,
+        "induction": 0.4,
+        "duplicate": 0.4,
+    }
+)
+"""From which score on a head has a tag. They are ours: far above what equal weights give on some
+ten tokens or more (0.8 of `broad` excepted, which is equal weights), and a matter of taste."""
+
+
+@dataclass(frozen=True)
+class TaggedHead:
+    """A head, its score for each pattern that could be there, and its tags, the surest first."""
+
+    layer: int
+    head: int
+    scores: Mapping[str, float]
+    tags: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class HeadTags:
+    """The tags of all heads, by layer and head."""
+
+    heads: tuple[TaggedHead, ...]
+    thresholds: Mapping[str, float]
+
+    def of(self, layer: int, head: int) -> TaggedHead:
+        """One head; `IndexError` if there is no such."""
+        for each in self.heads:
+            if (each.layer, each.head) == (layer, head):
+                return each
+        raise IndexError(f"there is no head {head} in layer {layer}.")
+
+    def named(self, tag: str) -> tuple[TaggedHead, ...]:
+        """The heads with this tag, the surest first; `ValueError` for one that there is not."""
+        _require_tag(tag)
+        found = [each for each in self.heads if tag in each.tags]
+        return tuple(sorted(found, key=lambda each: -each.scores[tag]))
+
+
+def head_tags(
+    weights: Layers,
+    tokens: Sequence[Any] | None = None,
+    *,
+    separators: Iterable[Any] = (),
+    segments: Sequence[int] | None = None,
+    sinks: Iterable[int] = (0,),
+    item: int = 0,
+    length: int | None = None,
+    thresholds: Mapping[str, float] = THRESHOLDS,
+) -> HeadTags:
+    """Say of each head what it does with one text, each a number from 0 to 1.
+
+    ============ ==================================================================================
+    `previous`   mean weight of the token before
+    `next`       mean weight of the token behind
+    `self`       mean weight of the token itself, the first one left out
+    `sink`       mean weight that other tokens put on the sinks
+    `separator`  mean weight that other tokens put on separators
+    `broad`      mean entropy, as a share of that of equal weights on all that a query may see
+    `block`      mean weight in the query's own segment, times its entropy there as such a share
+    `induction`  mean weight of the tokens after earlier occurrences of the query's token
+    `duplicate`  mean weight of the earlier occurrences themselves
+    ============ ==================================================================================
+
+    Means are over the queries for which there is such a key; where there is none, or what is needed
+    is not known (tokens, segments, as many queries as keys), the score is left out. A text that
+    says something twice shows `induction`; some random tokens, and then the same once more, show it
+    best.
+
+    Args:
+        weights: `[layers, batch, heads, q_len, k_len]`, or one of these of each layer.
+        tokens: of the keys, as strings or numbers.
+        separators: tokens, as they stand in `tokens`, that part segments.
+        segments: a number for each token; if None, what separators part, each with the one at its
+            end.
+        sinks: places of keys that may be sinks.
+        item: which of the batch.
+        length: how many of its tokens are no padding.
+        thresholds: from which score on a head has a tag; those left out stay as in `THRESHOLDS`.
+
+    Raises:
+        ValueError, TypeError, IndexError: not weights, rows that do not sum to one, tokens or
+            segments of another length, an item or tag that there is not.
+
+    Example:
+        >>> before = torch.eye(6).roll(1, 0).index_fill(0, torch.tensor([0]), 0.0)
+        >>> before[0, 0] = 1.0
+        >>> found = head_tags(before[None, None, None], "abcabc")
+        >>> found.of(0, 0).tags, found.of(0, 0).scores["induction"]
+        (('previous',), 0.0)
+
+    References:
+        Clark, Khandelwal, Levy & Manning. What Does BERT Look At? An Analysis of BERT's Attention.
+        2019. https://arxiv.org/abs/1906.04341
+        Olsson, Elhage, Nanda et al. In-context Learning and Induction Heads. 2022.
+        https://arxiv.org/abs/2209.11895
+    """
+    for tag in thresholds:
+        _require_tag(tag)
+    bounds = {**THRESHOLDS, **thresholds}
+    sink_places, parting = list(sinks), set(separators)
+    if parting and tokens is None:
+        raise ValueError("head_tags finds separators among tokens; give tokens too.")
+    found = []
+    for number, layer in enumerate(read_layers("head_tags", weights, normalized=True)):
+        one = layer[positions_in("head_tags", "item", [item], len(layer))[0]].detach()
+        is_square = one.shape[1] == one.shape[2]
+        if length is not None:
+            _require_length("length", length, one.shape[2], number, at_most=True)
+            one = one[:, :length, :length] if is_square else one[:, :, :length]
+        keys = one.shape[2]
+        named = _cut(tokens, "tokens", keys, number, layer.shape[3])
+        marked = [place for place, each in enumerate(named or ()) if each in parting]
+        given = _cut(segments, "segments", keys, number, layer.shape[3])
+        seen = Seen(
+            one,
+            None if named is None else numbered(named),
+            marked,
+            _segments(given, marked, keys, one.device),
+            sorted(set(positions_in("head_tags", "sinks", sink_places, keys)))
+            if sink_places
+            else [],
+        )
+        found += _tagged(seen, number, bounds)
+    return HeadTags(tuple(found), MappingProxyType(bounds))
+
+
+def _tagged(seen: Seen, layer: int, bounds: Mapping[str, float]) -> list[TaggedHead]:
+    scores = {name: pattern(seen) for name, pattern in PATTERNS.items()}
+    by_head = {name: score.tolist() for name, score in scores.items() if score is not None}
+    found = []
+    for head in range(len(seen.weights)):
+        own = {name: numbers[head] for name, numbers in by_head.items()}
+        tags = sorted((n for n in own if own[n] >= bounds[n]), key=lambda n: -own[n])
+        found.append(TaggedHead(layer, head, MappingProxyType(own), tuple(tags)))
+    return found
+
+
+def _cut(
+    given: Sequence[Any] | None, name: str, keys: int, layer: int, whole: int
+) -> list[Any] | None:
+    """One for each key; what stands behind `length` may be there or not."""
+    if given is None:
+        return None
+    if len(given) != whole:
+        _require_length(name, len(given), keys, layer)
+    return list(given)[:keys]
+
+
+def _require_length(name: str, length: int, keys: int, layer: int, at_most: bool = False) -> None:
+    if at_most and 1 <= length <= keys:
+        return
+    if length != keys or at_most:
+        raise ValueError(
+            f"head_tags: {name} is of {length} tokens, and layer {layer} has {keys} keys; give "
+            "those of this very text, special tokens among them."
+        )
+
+
+def _segments(
+    given: list[Any] | None, separators: list[int], keys: int, device: torch.device
+) -> Tensor | None:
+    if given is not None:
+        return numbered(given).to(device)
+    if not separators:
+        return None
+    ends = torch.zeros(keys, dtype=torch.long)
+    ends[separators] = 1
+    return (ends.cumsum(0) - ends).to(device)
+
+
+def _require_tag(tag: str) -> None:
+    if tag not in PATTERNS:
+        raise ValueError(f"there is no tag {tag!r}: {nearest(str(tag), list(PATTERNS))}.")
