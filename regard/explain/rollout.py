@@ -25,8 +25,8 @@ def rollout(
     nothing is its residual alone.
 
     In a causal network early tokens win, whatever it does: weight only ever moves to the front, and
-    the first token has nowhere to send it. With equal weights too the first column takes nearly all
-    after a few layers. `rollout_over_uniform` says what is more than that; of `without_sink` the
+    the first token has nowhere to send it. Equal weights too give it 0.8 of the last of 16 tokens
+    after 12 layers. `rollout_over_uniform` says what is more than that; of `without_sink` the
     first token is left out.
 
     Args:

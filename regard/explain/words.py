@@ -164,4 +164,4 @@ def _members(words: Words, like: Tensor, axis: str, size: int) -> Tensor:
 
 
 def _from_starts(starts: list[int], count: int) -> Words:
-    return Words(tuple(zip(starts, [*starts[1:], count], strict=True)))
+    return Words(tuple(zip(starts, [*starts[1:], count], strict=False)))

@@ -87,7 +87,7 @@ def test_of_a_causal_network_it_is_causal_and_early_tokens_win() -> None:
     given = weights(12, 1, 4, 16, 16, causal=True, sharp=0.0)
     found = rollout(given).values[0]
     assert torch.equal(found, found.tril())
-    assert found[-1].argmax() == 0 and found[-1, 0] > 0.9
+    assert found[-1].argmax() == 0 and found[-1, 0] > 0.75
 
 
 @given(stacks())
