@@ -168,16 +168,17 @@ def head_effects(
 
 
 def turned(before: Tensor, after: Tensor) -> Tensor:
-    """How far vectors have turned: `1 - cos` of the angle; 0 between two that are zero.
+    """How far vectors have turned: `1 - cos` of the angle; 0 between two that are zero, else 1.
 
     >>> turned(torch.tensor([1.0, 0.0]), torch.tensor([0.0, 2.0]))
     tensor(1.)
     """
     wide = torch.promote_types(before.dtype, torch.float32)
-    one, other = before.to(wide), after.to(wide)
-    cosine = F.cosine_similarity(one, other, dim=-1)
-    both_zero = (one == 0).all(-1) & (other == 0).all(-1)
-    return torch.where(both_zero, torch.zeros_like(cosine), 1.0 - cosine)
+    one, other = (F.normalize(each.to(wide), dim=-1, eps=1e-30) for each in (before, after))
+    # As a difference, so that small turns are not lost in 1 - 0.9999999.
+    turn = (one - other).square().sum(-1) / 2
+    one_is_zero = (one == 0).all(-1) != (other == 0).all(-1)
+    return torch.where(one_is_zero, torch.ones_like(turn), turn)
 
 
 def _zero_input(

@@ -85,8 +85,10 @@ def head_tags(
     `duplicate`  mean weight of the earlier occurrences themselves
     ============ ==================================================================================
 
-    Means are over the queries for which there is such a key; where there is none, or what is needed
-    is not known (tokens, segments, as many queries as keys), the score is left out. A text that
+    A query may see the keys on which any head of the layer has a weight: under softmax, those that
+    the mask permits. Means are over the queries for which there is such a key; where there is none,
+    or what is needed is not known (tokens, segments, as many queries as keys), the score is left
+    out. A text that
     says something twice shows `induction`; some random tokens, and then the same once more, show it
     best.
 

@@ -1,5 +1,6 @@
 """Value zeroing: how much a state changes when one token brings nothing."""
 
+import copy
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -34,7 +35,7 @@ def value_zeroing(
 
     Args:
         run: calls the network, on whatever it is to be called: `lambda: model(x)`. Of several calls
-            of the block the first counts; it must not hold a cache that grows.
+            of the block the first counts. A cache that it is given is copied for each call.
         block: the name in `named_modules()` of what gives the states, such as a layer.
         attention: the name of the module in it that attends, where several do.
         value: the name of the linear module that makes the values alone, `[batch, k_len, width]`.
@@ -66,6 +67,15 @@ def value_zeroing(
     zeroing = _zeroing(model, block, attention, value)
     chosen = None if keys is None else list(keys)
     found: list[Tensor] = []
+    given: list[Any] = []
+
+    def note(_: nn.Module, args: Any, kwargs: Any) -> None:
+        if not given:
+            given.append(_copied((args, kwargs)))
+
+    def once_more() -> Tensor:
+        args, kwargs = _copied(given[0])
+        return state(module(*args, **kwargs))
 
     def again(_: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
         if found or zeroing.active:
@@ -74,11 +84,11 @@ def value_zeroing(
         _require_states(before)
         zeroing.active = True
         try:
-            repeated = state(module(*args, **kwargs))
+            repeated = once_more()
             if not torch.allclose(repeated, before, rtol=1e-3, atol=1e-4, equal_nan=True):
                 raise RuntimeError(
                     f"value_zeroing: {block!r} gives something else when it is called again with "
-                    "the same; run without a cache (use_cache=False), and with eval()."
+                    "the same; it must not remember what it was called with."
                 )
             length = zeroing.length(block)
             places = range(length) if chosen is None else positions_in(
@@ -87,17 +97,21 @@ def value_zeroing(
             columns = []
             for place in places:
                 zeroing.key = place
-                columns.append(turned(before, state(module(*args, **kwargs))))
+                columns.append(turned(before, once_more()))
             found.append(torch.stack(columns, -1))
         finally:
             zeroing.active, zeroing.key = False, None
 
-    handle = module.register_forward_hook(again, with_kwargs=True)
+    handles = (
+        module.register_forward_pre_hook(note, with_kwargs=True),
+        module.register_forward_hook(again, with_kwargs=True),
+    )
     try:
         with torch.no_grad(), zeroing:
             run()
     finally:
-        handle.remove()
+        for handle in handles:
+            handle.remove()
     if not found:
         raise RuntimeError(
             f"value_zeroing: {block!r} was not called; let run call the model, and not a compiled "
@@ -268,6 +282,17 @@ def _zeroing(model: nn.Module, block: str, attention: str | None, value: str | N
             "is meant: attention=..."
         )
     return _OfMultihead(inside[0]) if inside else _OfKernel(module)
+
+
+def _copied(given: Any) -> Any:
+    """What a block was given, with copies of what it may change, such as a cache."""
+    if given is None or isinstance(given, (Tensor, nn.Module, int, float, str)) or callable(given):
+        return given
+    if type(given) in (tuple, list):
+        return type(given)(_copied(each) for each in given)
+    if type(given) is dict:
+        return {name: _copied(each) for name, each in given.items()}
+    return copy.deepcopy(given)
 
 
 def _require_states(states: Tensor) -> None:
