@@ -14,23 +14,28 @@ Example:
     Explanation(layer=4, batch=1, head=8)
 """
 
-from regard.explain.ablation import Ablation, HeadEffect, ablated, head_effects
+from regard.explain.ablation import Ablation, ablated
 from regard.explain.attention_gradient import attention_times_gradient
+from regard.explain.bimodal import Bimodal
+from regard.explain.cross_relevance import CrossRelevance, cross_relevance
+from regard.explain.cross_rollout import CrossRollout, cross_rollout
 from regard.explain.difference import difference, total_variation
 from regard.explain.distance import mean_distance
 from regard.explain.entropy import entropy
 from regard.explain.explanation import ByLayer, Explanation
 from regard.explain.flow import flow
+from regard.explain.head_effects import HeadEffect, head_effects
 from regard.explain.normalized import normalized
-from regard.explain.patches import PatchGrid, grid_size, patch_grid, to_pixels, window_map
-from regard.explain.relevance import Bimodal, CrossRelevance, cross_relevance, relevance
-from regard.explain.rollout import CrossRollout, cross_rollout, rollout, rollout_over_uniform
+from regard.explain.patches import PatchGrid, grid_size, patch_grid, to_pixels
+from regard.explain.relevance import relevance
+from regard.explain.rollout import rollout, rollout_over_uniform
 from regard.explain.search import FoundHead, heads_where
 from regard.explain.sink import sink_mass, without_sink
 from regard.explain.tags import THRESHOLDS, HeadTags, TaggedHead, head_tags
 from regard.explain.timestamps import TokenTimes, token_times
 from regard.explain.value_norm import value_norm, value_norm_of_heads
 from regard.explain.value_zeroing import value_zeroing
+from regard.explain.windows import window_map
 from regard.explain.words import Words, merge_words, words_of_ids, words_of_offsets
 
 __all__ = [

@@ -176,6 +176,33 @@ def require_chain(owner: str, layers: Sequence[Tensor], name: str = "weights") -
             )
 
 
+def require_pairs(owner: str, selves: list[Tensor], crosses: list[Tensor]) -> None:
+    """Raise `ValueError` where self- and cross-attention are not of the same layers."""
+    if len(selves) != len(crosses):
+        raise ValueError(
+            f"{owner} needs decoder and cross of the same layers, got {len(selves)} and "
+            f"{len(crosses)} of them."
+        )
+    for number, (own, other) in enumerate(zip(selves, crosses, strict=True)):
+        if (own.shape[0], own.shape[2]) != (other.shape[0], other.shape[2]):
+            raise ValueError(
+                f"{owner}: in layer {number}, decoder is of {own.shape[0]} items with "
+                f"{own.shape[2]} queries, cross of {other.shape[0]} with {other.shape[2]}; give "
+                "both of the same call."
+            )
+
+
+def require_source(owner: str, crosses: list[Tensor], below: Tensor) -> None:
+    """Raise `ValueError` where cross-attention does not read what the encoder gives."""
+    for number, other in enumerate(crosses):
+        if (other.shape[0], other.shape[3]) != (below.shape[0], below.shape[1]):
+            raise ValueError(
+                f"{owner}: cross of layer {number} reads {other.shape[3]} tokens of "
+                f"{other.shape[0]} items, and the encoder gives {below.shape[1]} of "
+                f"{below.shape[0]}; give both of the same call."
+            )
+
+
 def require_share(owner: str, name: str, share: float) -> float:
     """A number from 0 up to, but not including, 1; it raises `ValueError` for another."""
     if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0.0 <= share < 1.0:

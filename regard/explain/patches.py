@@ -1,16 +1,12 @@
 """Tokens of a picture put back where they came from."""
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
-
-from regard.explain._layers import positions_in
 
 Pair = tuple[int, int]
 
@@ -42,6 +38,7 @@ def patch_grid(
         ValueError, TypeError: tokens that make no such picture.
 
     Example:
+        >>> import torch
         >>> found = patch_grid(torch.arange(7.0), (2, 3))
         >>> found.patches, found.special
         (tensor([[1., 2., 3.],
@@ -58,7 +55,7 @@ def patch_grid(
             )
         side = math.isqrt(max(tokens - special, 0))
         size = side, side
-    rows, columns = _pair("patch_grid", "size", size)
+    rows, columns = pair_of("patch_grid", "size", size)
     front = tokens - rows * columns
     if front < 0 or (special is not None and front != special):
         raise ValueError(
@@ -80,8 +77,8 @@ def grid_size(image: Pair, patch: int | Pair) -> Pair:
         >>> grid_size((224, 160), 16)
         (14, 10)
     """
-    height, width = _pair("grid_size", "image", image)
-    tall, wide = _pair("grid_size", "patch", (patch, patch) if isinstance(patch, int) else patch)
+    height, width = pair_of("grid_size", "image", image)
+    tall, wide = pair_of("grid_size", "patch", (patch, patch) if isinstance(patch, int) else patch)
     if tall > height or wide > width:
         raise ValueError(
             f"grid_size: a patch of {tall} × {wide} does not fit a picture of {height} × {width}."
@@ -103,6 +100,7 @@ def to_pixels(
         ValueError: patches without rows and columns, no size, or another method.
 
     Example:
+        >>> import torch
         >>> to_pixels(torch.tensor([[0.0, 1.0]]), (1, 4)), to_pixels(
         ...     torch.tensor([[0.0, 1.0]]), (1, 4), "bilinear"
         ... )
@@ -112,7 +110,7 @@ def to_pixels(
         raise ValueError(f"to_pixels needs patches [..., rows, columns], got {[*patches.shape]}.")
     if method not in ("nearest", "bilinear"):
         raise ValueError(f'to_pixels knows the methods "nearest" and "bilinear", got {method!r}.')
-    height, width = _pair("to_pixels", "size", size)
+    height, width = pair_of("to_pixels", "size", size)
     flat = patches.reshape(1, -1, *patches.shape[-2:])
     if method == "nearest":
         pixels = F.interpolate(flat, (height, width), mode="nearest-exact")
@@ -121,80 +119,8 @@ def to_pixels(
     return pixels.reshape(*patches.shape[:-2], height, width)
 
 
-def window_map(
-    weights: Float[Tensor, "batch_windows heads slots slots"],
-    size: Pair,
-    window: int | Pair,
-    *,
-    shift: int | Pair = 0,
-    queries: Iterable[int] | None = None,
-) -> Float[Tensor, "batch heads queries places"]:
-    """Weights within windows as weights on the whole map; 0 outside of a query's window.
-
-    The windows are those of Swin: a map of rows × columns places, with places added to the right
-    and below until windows fit, is rolled up and to the left by `shift` and cut into windows, row
-    after row. What was added is left out again.
-
-    Args:
-        weights: `[batch × windows, heads, slots, slots]`, all windows of an item one after another.
-        size: rows and columns of the map.
-        window: rows and columns of a window, or both in one.
-        shift: by how much it was rolled; 0 in every other layer, and where one window holds all.
-        queries: places, `row × columns + column`, whose rows are wanted; all if None, which is
-            places² numbers for each head.
-
-    Returns:
-        `[batch, heads, queries, places]`.
-
-    Raises:
-        ValueError, IndexError: windows that do not make such a map, or a place that there is not.
-
-    Example:
-        >>> w = torch.eye(2).expand(2, 1, 2, 2)
-        >>> window_map(w, (1, 4), (1, 2), shift=(0, 1), queries=[0])
-        tensor([[[[1., 0., 0., 0.]]]])
-
-    References:
-        Liu, Lin, Cao et al. Swin Transformer: Hierarchical Vision Transformer using Shifted
-        Windows. 2021. https://arxiv.org/abs/2103.14030
-    """
-    rows, columns = _pair("window_map", "size", size)
-    tall, wide = _pair("window_map", "window", (window,) * 2 if isinstance(window, int) else window)
-    moved = (shift, shift) if isinstance(shift, int) else shift
-    place = _places(rows, columns, tall, wide, moved)
-    count, slots = place.shape
-    if weights.ndim != 4 or weights.shape[2:] != (slots, slots) or len(weights) % count:
-        raise ValueError(
-            f"window_map: a map of {rows} × {columns} has {count} windows of {slots} places, so "
-            f"that weights are [batch × {count}, heads, {slots}, {slots}], got {[*weights.shape]}."
-        )
-    total = rows * columns
-    wanted = (
-        list(range(total))
-        if queries is None
-        else positions_in("window_map", "queries", queries, total)
-    )
-    # Each place is in one window; -1 is what was added.
-    home = torch.empty(total + 1, dtype=torch.long)
-    home[place.flatten()] = torch.arange(count * slots)
-    at = home[wanted]
-    by_window = weights.unflatten(0, (-1, count)).transpose(1, 2)
-    found = by_window[:, :, at // slots, at % slots]
-    whole = found.new_zeros(*found.shape[:-1], total + 1)
-    keys = (place % (total + 1))[at // slots].to(found.device)
-    return whole.scatter(-1, keys.expand_as(found), found)[..., :total]
-
-
-def _places(rows: int, columns: int, tall: int, wide: int, shift: Pair) -> Tensor:
-    """Which place of the map is in each slot of each window, `[windows, slots]`; -1 for none."""
-    down, across = -(-rows // tall), -(-columns // wide)
-    padded = torch.full((down * tall, across * wide), -1)
-    padded[:rows, :columns] = torch.arange(rows * columns).reshape(rows, columns)
-    rolled = padded.roll((-shift[0], -shift[1]), (0, 1))
-    return rolled.reshape(down, tall, across, wide).transpose(1, 2).reshape(down * across, -1)
-
-
-def _pair(owner: str, name: str, pair: Pair) -> Pair:
+def pair_of(owner: str, name: str, pair: Pair) -> Pair:
+    """Two whole numbers of at least 1; it raises `ValueError` for anything else."""
     whole = isinstance(pair, (tuple, list)) and len(pair) == 2
     if not whole or any(isinstance(n, bool) or not isinstance(n, int) or n < 1 for n in pair):
         raise ValueError(f"{owner} needs {name} as two whole numbers of at least 1, got {pair!r}.")

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from regard.explain import ablated, head_effects
-from regard.explain.ablation import turned
+from regard.explain.head_effects import turned
 from regard.layers import Attend, Heads, MultiHeadAttention, mean_heads
 from regard.normalizers import sparsemax
 from tests.explain import networks
