@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from regard import explain, layers, masks, normalizers, positions, score_mods, scores, vision
     from regard._attention import attention, attention_weights, plan
     from regard._partial import Partial, attention_partial, merge
+    from regard.capturing.capture import capture
     from regard.errors import CheckpointMismatch, RegardError, UnsupportedByBackend, UsageError
     from regard.models.checkpoint import save
     from regard.run.loading import load
@@ -37,6 +38,7 @@ __all__ = [
     "attention",
     "attention_partial",
     "attention_weights",
+    "capture",
     "explain",
     "insert",
     "layers",
@@ -71,6 +73,7 @@ _HOMES = {
     "Partial": "regard._partial",
     "attention_partial": "regard._partial",
     "merge": "regard._partial",
+    "capture": "regard.capturing.capture",
     "CheckpointMismatch": "regard.errors",
     "RegardError": "regard.errors",
     "UnsupportedByBackend": "regard.errors",

@@ -1,9 +1,11 @@
 """The operator: one function for every attention mechanism of the query–key–value form."""
 
+from typing import Any
+
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from regard._backends import _explain, _memo, _plan, _sanitize, _weights
+from regard._backends import _explain, _memo, _plan, _sanitize, _tap, _weights
 from regard._backends._bind import bind, bind_again, without_autocast
 from regard._backends._explain import Plan
 from regard._backends._weights import Chosen
@@ -12,6 +14,8 @@ from regard._torch_private import quiet_trace
 from regard._typing import MaskMod, Normalizer, Score, ScoreMod, Share
 from regard.normalizers import softmax
 from regard.scores import ScaledDot
+
+Parts = tuple[Any, ...]
 
 
 def attention(
@@ -70,6 +74,14 @@ def attention(
         Vaswani et al. Attention Is All You Need. 2017. https://arxiv.org/abs/1706.03762
     """
     parts = (score, score_mod, mask, normalizer, dropout, q_offset)
+    if _tap.listener is not None:
+        seen: Tensor = _tap.listener(_attend, query, key, value, parts, backend)
+        return seen
+    return _attend(query, key, value, parts, backend)
+
+
+def _attend(query: Tensor, key: Tensor, value: Tensor, parts: Parts, backend: str | None) -> Tensor:
+    """Served as an earlier call of its form was, or else checked and planned first."""
     form = _memo.form_of(query, key, value, *parts) if backend is None else None
     known = None if form is None else _memo.recall(form)
     if known is not None:

@@ -1,13 +1,13 @@
 """Attention in pieces: what some of the keys contribute, and how contributions are joined."""
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from regard._backends import _logsumexp
+from regard._backends import _logsumexp, _tap
 from regard._backends._bind import bind, without_autocast
 from regard._pairwise import Offset
 from regard._torch_private import quiet_trace
@@ -77,8 +77,18 @@ def attention_partial(
         Dao, Fu, Ermon, Rudra & Ré. FlashAttention: Fast and Memory-Efficient Exact Attention with
         IO-Awareness. 2022. https://arxiv.org/abs/2205.14135
     """
+    parts = (score, score_mod, mask, normalizer, 0.0, q_offset)
+    if _tap.listener is not None:
+        seen: Partial = _tap.listener(_attend_partly, query, key, value, parts, None)
+        return seen
+    return _attend_partly(query, key, value, parts, None)
+
+
+def _attend_partly(
+    query: Tensor, key: Tensor, value: Tensor, parts: tuple[Any, ...], backend: None
+) -> Partial:
     with quiet_trace():
-        call = bind(query, key, value, score, score_mod, mask, normalizer, 0.0, q_offset)
+        call = bind(query, key, value, *parts)
         with without_autocast(query.device.type):
             return Partial(*_logsumexp.run(call))
 

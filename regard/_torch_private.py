@@ -4,6 +4,7 @@
 PyTorch that the tests run with.
 """
 
+import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -40,6 +41,13 @@ def is_traced() -> bool:
         or _is_tracing()
         or _dispatch_modes() > 0
     )
+
+
+def autocast_dtype(device: str) -> torch.dtype | None:
+    """What autocast makes of numbers for kernels of a device; None where it is off."""
+    if not torch.is_autocast_enabled(device):
+        return None
+    return torch.get_autocast_dtype(device)
 
 
 def is_ordinary() -> bool:
@@ -186,8 +194,76 @@ def is_fused_attention(node: torch.autograd.graph.Node) -> bool:
 
 def is_hooked(module: torch.nn.Module) -> bool:
     """Whether anything beside its caller may see what a module gives, and keep it."""
-    hooks = torch.nn.modules.module._has_any_global_hook()
+    hooks = torch.nn.modules.module._has_any_global_hook() and _global_hooks() > len(_only_naming)
     return bool(hooks or module._forward_hooks or module._forward_pre_hooks)
+
+
+_only_naming: list[int] = []
+_modules = torch.nn.modules.module
+
+
+def _global_hooks() -> int:
+    return sum(
+        len(hooks)
+        for hooks in (
+            _modules._global_backward_pre_hooks,
+            _modules._global_backward_hooks,
+            _modules._global_forward_hooks,
+            _modules._global_forward_pre_hooks,
+        )
+    )
+
+
+@contextmanager
+def naming_hooks(enter: Callable[..., None], leave: Callable[..., None]) -> Iterator[None]:
+    """Hooks on every module that only note which one runs, and keep nothing that it gives."""
+    handles = [
+        _modules.register_module_forward_pre_hook(enter),
+        _modules.register_module_forward_hook(leave, always_call=True),
+    ]
+    numbers = [handle.id for handle in handles]
+    _only_naming.extend(numbers)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            _only_naming.remove(number)
+        for handle in handles:
+            handle.remove()
+
+
+def is_in_backward() -> bool:
+    """Whether this thread is in a backward pass, as what is recomputed for one is."""
+    return bool(torch._C._current_graph_task_id() != -1)
+
+
+def overriding(ignored: type) -> Callable[[Iterable[Any]], bool]:
+    """`has_torch_function` as it would answer `torch.nn` without the modes of a class.
+
+    `torch.nn` asks it before it takes a fused path, so that no override is lost. A mode that only
+    looks overrides nothing. Whoever else asks is told of it, because it is how calls come to it.
+    """
+    original = torch.overrides.has_torch_function
+
+    def has_torch_function(relevant: Any) -> bool:
+        if not original(relevant):
+            return False
+        asking = sys._getframe(1).f_globals.get("__name__", "")
+        modes = torch.overrides._get_current_function_mode_stack()
+        if not asking.startswith("torch.nn.modules.") or not modes:
+            return True
+        others = [mode for mode in modes if not isinstance(mode, ignored)]
+        if others:
+            return True
+        for _ in modes:
+            torch.overrides._pop_mode()
+        try:
+            return original(relevant)
+        finally:
+            for mode in modes:
+                torch.overrides._push_mode(mode)
+
+    return has_torch_function
 
 
 def has_packed_int8() -> bool:

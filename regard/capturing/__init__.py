@@ -1,0 +1,8 @@
+"""See it: the attention of any model, captured in one unchanged call."""
+
+from regard.capturing.attention_map import AttentionMap
+from regard.capturing.capture import capture
+from regard.capturing.maps import Maps
+from regard.capturing.parts import Parts
+
+__all__ = ["AttentionMap", "Maps", "Parts", "capture"]

@@ -1,0 +1,104 @@
+"""`with regard.capture() as maps`: the exact attention of whatever runs inside."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from torch import nn
+
+from regard._backends._weights import Chosen
+from regard._numbers import count
+from regard.capturing import switches
+from regard.capturing.layers import Layers
+from regard.capturing.maps import Maps
+from regard.capturing.session import Limits, Session
+from regard.capturing.undisturbed import local
+from regard.capturing.watch import Watch
+
+
+class capture:  # noqa: N801  - it reads as a verb: `with regard.capture() as maps`
+    """See the attention of any model in one unchanged call, whatever kernels it runs on.
+
+    Seen are `regard.attention`, `F.scaled_dot_product_attention`, `nn.MultiheadAttention` and
+    `nn.TransformerEncoder` with their fast paths, `flex_attention`, and attention written by hand:
+    a softmax that is multiplied with values. Outputs are those without the capture, to the bit:
+    fused kernels stay on, and weights are computed again from query and key when they are read, for
+    the heads and rows that are asked for. Training, dropout and the backward pass go on as they
+    were.
+
+    Of the calls of this thread only; what is compiled runs uncompiled meanwhile, what is recomputed
+    for a backward pass is not seen twice, and nothing is seen within a `torch.func` transform.
+
+    Args:
+        model: gives the maps their names; None names them within what is called.
+        layers: which attentions are kept: numbers in the order of first calls (-1 is the last),
+            names of modules or of those around them, with `*` and `?`.
+        heads, rows: which are kept: an index, a slice, or several. Rows count within each call.
+        ops: kernels that nobody knows: see `Opaque`.
+        max_bytes: of tensors that are kept in memory; 4 GiB.
+        spill: a folder for what would not fit; its files go when the maps go.
+        gradients: keep what `AttentionMap.gradient` needs.
+
+    Raises:
+        UsageError: more would be kept than `max_bytes` allows, or layers that do not exist.
+
+    Example:
+        >>> import torch, regard
+        >>> encoder = torch.nn.TransformerEncoder(
+        ...     torch.nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), 2
+        ... ).eval()
+        >>> with torch.no_grad(), regard.capture(encoder, layers=[-1]) as maps:
+        ...     _ = encoder(torch.randn(1, 5, 8))
+        >>> maps[0].name, maps[0].weights(heads=0, rows=[0]).shape
+        ('layers.1.self_attn', torch.Size([1, 1, 1, 5]))
+    """
+
+    def __init__(
+        self,
+        model: nn.Module | None = None,
+        *,
+        layers: Layers = None,
+        heads: Chosen = None,
+        rows: Chosen = None,
+        ops: Iterable[Any] = (),
+        max_bytes: int = 4 << 30,
+        spill: str | Path | None = None,
+        gradients: bool = False,
+    ) -> None:
+        if model is not None and not isinstance(model, nn.Module):
+            raise TypeError(
+                f"model must be an nn.Module, not {type(model).__name__}: give the one that is "
+                "called in the block, or nothing."
+            )
+        max_bytes = count("capture", "max_bytes", max_bytes, 0, "it is a number of bytes")
+        self._given = (model, layers, heads, rows, Limits(max_bytes, spill, gradients))
+        self._entered: list[tuple[Session, Maps]] = []
+
+    def __enter__(self) -> Maps:
+        session = Session(*self._given)
+        maps = Maps(session)
+        switches.on()
+        if local.watch is None:
+            local.watch = Watch()
+            local.watch.__enter__()
+        local.watch.sessions.append(session)
+        self._entered.append((session, maps))
+        return maps
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        session, maps = self._entered.pop()
+        watch = local.watch
+        watch.sessions.remove(session)
+        if not watch.sessions:
+            watch.__exit__(kind, error, trace)
+            local.watch = None
+        switches.off()
+        session.ran = watch.modules.ran
+        session.finish()
+        maps._ended = True

@@ -1,0 +1,108 @@
+"""All attentions of a capture, in the order of the calls, and by name."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, overload
+
+from regard._nearest import nearest
+from regard._printable import shown
+from regard.capturing.attention_map import AttentionMap
+from regard.capturing.session import Session
+from regard.errors import UsageError
+
+
+class Maps(Sequence[AttentionMap]):
+    """The attentions that were captured, as a sequence in call order.
+
+    `maps[0]` is the first, `maps["decoder.layers.0.self_attn"]` that of a module, `maps[:4]` the
+    first four as a list. While the `with` block runs, the maps are those seen so far.
+
+    Raises:
+        UsageError: there is no map: what was seen instead, and what to pass; a layer asked for that
+            was not seen; a name that is none, or that of several calls.
+
+    Example:
+        >>> import torch, regard
+        >>> layer = torch.nn.MultiheadAttention(8, 2, batch_first=True)
+        >>> x = torch.randn(1, 5, 8)
+        >>> with regard.capture(layer) as maps:
+        ...     _ = layer(x, x, x)
+        >>> maps
+        1 attention, 800 bytes kept
+          0  <MultiheadAttention: self [1, 2, 5, 5] score=scaled_dot, normalizer=softmax>
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._ended = False
+
+    def _settled(self) -> list[AttentionMap]:
+        """The maps, when what was asked for is among what was seen."""
+        session = self._session
+        if self._ended:
+            if not session.sites:
+                raise UsageError(session.nothing_seen())
+            if session.wanted.given is not None:
+                session.wanted.require_found(session.site_names)
+            if not session.maps:
+                raise UsageError(session.nothing_kept())
+        return session.maps
+
+    def __len__(self) -> int:
+        return len(self._session.maps)
+
+    def __iter__(self) -> Iterator[AttentionMap]:
+        return iter(self._settled())
+
+    @overload
+    def __getitem__(self, which: int | str) -> AttentionMap: ...
+    @overload
+    def __getitem__(self, which: slice) -> list[AttentionMap]: ...
+    def __getitem__(self, which: int | str | slice) -> Any:
+        if not isinstance(which, str):
+            maps = self._settled()
+            if isinstance(which, int) and not -len(maps) <= which < len(maps):
+                raise IndexError(
+                    f"there is no map {which}, {len(maps)} were captured: count from 0 to "
+                    f"{len(maps) - 1}."
+                )
+            return maps[which]
+        found = self.calls(which)
+        if len(found) > 1:
+            raise UsageError(
+                f"{shown(which)} was called {len(found)} times: maps.calls({shown(which)}) has all "
+                "of them, in order."
+            )
+        return found[0]
+
+    def calls(self, name: str) -> list[AttentionMap]:
+        """The attentions of one module, in the order of its calls."""
+        found = [each for each in self._settled() if each.name == name]
+        if not found:
+            raise UsageError(f"there is no map {shown(name)}: {nearest(name, self.names)}")
+        return found
+
+    @property
+    def names(self) -> list[str]:
+        """The modules that attended, in the order of their first calls."""
+        return list(dict.fromkeys(each.name for each in self._settled()))
+
+    @property
+    def bytes(self) -> int:
+        """What is kept in memory that would be gone without the capture."""
+        return self._session.store.bytes
+
+    @property
+    def spilled_bytes(self) -> int:
+        """What lies in files."""
+        return self._session.spilled_bytes
+
+    def __repr__(self) -> str:
+        count = len(self)
+        if not count and self._ended:
+            return f"no attention: {self._session.nothing_seen()}"
+        head = f"{count} attention{'' if count == 1 else 's'}, {self.bytes:,} bytes kept"
+        shown_first = [
+            f"  {number}  {each!r}" for number, each in enumerate(self._session.maps[:50])
+        ]
+        more = [f"  and {count - 50} more"] if count > 50 else []
+        return "\n".join([head, *shown_first, *more])
