@@ -235,22 +235,21 @@ def _computed(
     return Computed(weights.contiguous(), shape, heads, rows)
 
 
-def _gradient(seen: Seen) -> Gradient | None:
-    output = seen.output
-    if output is None or not output.requires_grad:
+def _gradient(seen: Seen) -> Gradient:
+    """What takes the gradient of the output, or of the weights where these are at hand."""
+    output, change = seen.output, seen.of_output
+    if output is None or change is None or not output.requires_grad:
         return Gradient(None)
-    if seen.of_output is None:
-        gradient = Gradient(None)
-        output.register_hook(gradient.add)
-        return gradient
-    change, value = seen.of_output, _value(seen.source)
-    gradient = Gradient(value)
+    gradient = Gradient(_value(seen.source))
     output.register_hook(lambda given: gradient.add(change(given)))
     return gradient
 
 
-def _value(source: Any) -> Tensor:
-    with undisturbed(), torch.no_grad():
-        heads = getattr(source, "value_heads", None)
-        value: Tensor = source.value if heads is None else heads()
-        return value.detach()
+def _value(source: Any) -> Tensor | None:
+    heads = getattr(source, "value_heads", None)
+    if heads is not None:
+        with undisturbed(), torch.no_grad():
+            found: Tensor = heads()
+            return found
+    value: Tensor | None = getattr(source, "value", None)
+    return None if value is None else value.detach()

@@ -10,6 +10,7 @@ from torch.overrides import TorchFunctionMode
 from regard._backends._bind import bind, without_autocast
 from regard._torch_private import is_in_backward, is_transformed
 from regard.capturing import multi_head, operated, sdpa
+from regard.capturing.handwritten import Handler, Handwritten
 from regard.capturing.modules import Modules
 from regard.capturing.session import Session
 from regard.capturing.source import Seen
@@ -33,6 +34,8 @@ class Watch(TorchFunctionMode):
         super().__init__()
         self.sessions: list[Session] = []
         self.modules = Modules()
+        self._handwritten = Handwritten(self.tell)
+        self._handlers: dict[Any, tuple[Handler, str] | None] = {}
 
     def __torch_function__(
         self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
@@ -40,11 +43,18 @@ class Watch(TorchFunctionMode):
         kwargs = kwargs or {}
         if local.away:
             return func(*args, **kwargs)
+        try:
+            found = self._handlers[func]
+        except KeyError:
+            found = self._handlers[func] = self._handwritten.handler(func)
+        if found is not None:
+            output = func(*args, **kwargs)
+            if not is_unheard():
+                found[0](self._handwritten, found[1], args, kwargs, output)
+            return output
         look = WHOLE.get(func)
-        if look is None:
-            return func(*args, **kwargs)
         output = func(*args, **kwargs)
-        if not is_unheard():
+        if look is not None and not is_unheard():
             with unseen():
                 seen = look(args, kwargs, output)
                 if seen is not None:

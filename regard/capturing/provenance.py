@@ -1,0 +1,142 @@
+"""Where a tensor comes from, as far as that tells attention from other softmaxes.
+
+Tensors are known by identity and held weakly: what is known of one goes with it.
+"""
+
+import weakref
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """Made of a product, and of nothing since that a score is not made of.
+
+    Args:
+        of_two: of two tensors that depend on the input; else one was a parameter.
+        features: axes that a parameter made, which are no places to look at.
+        split: batch and heads, where both are one axis.
+        said: words for the mechanism.
+    """
+
+    of_two: bool
+    features: frozenset[int] = frozenset()
+    split: tuple[int, int] | None = None
+    said: frozenset[str] = frozenset()
+
+
+@dataclass(eq=False)
+class Told:
+    """Whether a softmax has been told as attention."""
+
+    yet: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Weights:
+    """A softmax's output, or made of one.
+
+    Args:
+        before: the same numbers before dropout and before they were made shorter, in the same
+            layout; None is the tensor itself.
+        axis: over which it was normalized, where that is still known.
+    """
+
+    scores: Scores | None
+    normalizer: str
+    axis: int | None
+    before: Tensor | None = None
+    told: Told = field(default_factory=Told)
+
+
+@dataclass(frozen=True, eq=False)
+class Weighted:
+    """Weights times values, not summed yet; `weights` has its axes aligned from the right."""
+
+    node: Weights
+    weights: Tensor
+    values: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Folded:
+    """Batch and heads as one axis."""
+
+    split: tuple[int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class OfParameters:
+    """A parameter in another layout or type."""
+
+
+Node = Scores | Weights | Weighted | Folded | OfParameters
+
+
+class _Ref(weakref.ref[Tensor]):
+    __slots__ = ("key",)
+    key: int
+
+
+class Known:
+    """Tensors and what is known of them."""
+
+    def __init__(self) -> None:
+        self._nodes: dict[int, tuple[_Ref, Node]] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._nodes)
+
+    def of(self, tensor: Any) -> Node | None:
+        found = self._nodes.get(id(tensor))
+        return found[1] if found is not None and found[0]() is tensor else None
+
+    def note(self, tensor: Tensor, node: Node) -> None:
+        reference = _Ref(tensor, self._gone)
+        reference.key = id(tensor)
+        self._nodes[id(tensor)] = reference, node
+
+    def forget(self, tensor: Tensor) -> None:
+        self._nodes.pop(id(tensor), None)
+
+    def clear(self) -> None:
+        self._nodes.clear()
+
+    def _gone(self, reference: Any) -> None:
+        found = self._nodes.get(reference.key)
+        if found is not None and found[0] is reference:
+            del self._nodes[reference.key]
+
+
+def followed(axes: frozenset[int], before: Tensor, after: Tensor) -> frozenset[int]:
+    """Where axes are after a change of layout, found by their sizes and strides.
+
+    Where an axis was split or joined, all that follow the first difference count.
+    """
+    if not axes:
+        return axes
+    found: set[int] = set()
+    for axis in axes:
+        size = before.shape[axis]
+        if size == 1:
+            continue
+        if after.untyped_storage()._cdata == before.untyped_storage()._cdata:
+            stride = before.stride(axis)
+            same = [
+                place
+                for place in range(after.ndim)
+                if after.shape[place] == size and after.stride(place) == stride
+            ]
+            if len(same) == 1:
+                found.add(same[0])
+                continue
+        if after.shape == before.shape:
+            found.add(axis)
+            continue
+        equal = 0
+        while equal < min(after.ndim, axis) and after.shape[equal] == before.shape[equal]:
+            equal += 1
+        found |= {place for place in range(equal, after.ndim) if after.shape[place] > 1}
+    return frozenset(found)
