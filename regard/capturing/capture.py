@@ -1,6 +1,7 @@
 """`with regard.capture() as maps`: the exact attention of whatever runs inside."""
 
 from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -12,6 +13,7 @@ from regard._numbers import count
 from regard.capturing import switches
 from regard.capturing.layers import Layers
 from regard.capturing.maps import Maps
+from regard.capturing.opaque import listened_to, opaque
 from regard.capturing.session import Limits, Session
 from regard.capturing.undisturbed import local
 from regard.capturing.watch import Watch
@@ -72,18 +74,22 @@ class capture:  # noqa: N801  - it reads as a verb: `with regard.capture() as ma
                 "called in the block, or nothing."
             )
         max_bytes = count("capture", "max_bytes", max_bytes, 0, "it is a number of bytes")
+        self._ops = [opaque(each) for each in ops]
         self._given = (model, layers, heads, rows, Limits(max_bytes, spill, gradients))
-        self._entered: list[tuple[Session, Maps]] = []
+        self._entered: list[tuple[Session, Maps, ExitStack]] = []
 
     def __enter__(self) -> Maps:
         session = Session(*self._given)
         maps = Maps(session)
-        switches.on()
-        if local.watch is None:
-            local.watch = Watch()
-            local.watch.__enter__()
-        local.watch.sessions.append(session)
-        self._entered.append((session, maps))
+        with ExitStack() as stack:
+            switches.on()
+            stack.callback(switches.off)
+            stack.enter_context(listened_to(self._ops))
+            if local.watch is None:
+                local.watch = Watch()
+                local.watch.__enter__()
+            local.watch.begin(session, self._ops)
+            self._entered.append((session, maps, stack.pop_all()))
         return maps
 
     def __exit__(
@@ -92,13 +98,13 @@ class capture:  # noqa: N801  - it reads as a verb: `with regard.capture() as ma
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        session, maps = self._entered.pop()
+        session, maps, stack = self._entered.pop()
         watch = local.watch
-        watch.sessions.remove(session)
+        watch.end(session, self._ops)
         if not watch.sessions:
             watch.__exit__(kind, error, trace)
             local.watch = None
-        switches.off()
+        stack.close()
         session.ran = watch.modules.ran
         session.finish()
         maps._ended = True

@@ -9,6 +9,7 @@ no attention, nor is one that is multiplied with parameters.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -101,12 +102,12 @@ class Handwritten:
         self.known = Known()
         self._tell = tell
 
-    def handler(self, func: Any) -> tuple[Handler, str] | None:
-        """What to do after a function, and its name; None where it does not matter."""
+    def handler(self, func: Any) -> Callable[[Any, Mapping[str, Any], Any], None] | None:
+        """What to do after a function; None where it does not matter."""
         name = name_of(func)
         for names, handler in HANDLERS:
             if name in names:
-                return handler, name
+                return partial(handler, self, name)
         return None
 
     def product(self, name: str, args: Any, kwargs: Mapping[str, Any], out: Any) -> None:
@@ -386,14 +387,7 @@ def _tensors(out: Any) -> Iterator[Tensor]:
 
 def _again(name: str, x: Tensor, before: Tensor, args: Any, kwargs: Mapping[str, Any]) -> Any:
     """The same change of layout for the numbers before dropout."""
-    moved = tuple(
-        before
-        if each is x
-        else type(each)(before if one is x else one for one in each)
-        if type(each) in (list, tuple) and any(one is x for one in each)
-        else each
-        for each in args
-    )
+    moved = tuple(before if each is x else _exchanged(each, x, before) for each in args)
     if name in ("mT", "mH", "T", "H"):
         return getattr(before, name)
     method = {"getitem": "__getitem__"}.get(name, name)
@@ -401,8 +395,15 @@ def _again(name: str, x: Tensor, before: Tensor, args: Any, kwargs: Mapping[str,
     if hasattr(Tensor, method) and moved and moved[0] is before:
         return getattr(before, method)(*moved[1:], **kwargs)
     if name == "pad":
-        return torch.nn.functional.pad(*moved, **kwargs)
+        pad: Any = torch.nn.functional.pad
+        return pad(*moved, **kwargs)
     return before if function is None else function(*moved, **kwargs)
+
+
+def _exchanged(given: Any, x: Tensor, before: Tensor) -> Any:
+    if type(given) in (list, tuple) and any(each is x for each in given):
+        return type(given)(before if each is x else each for each in given)
+    return given
 
 
 def _is_fixed(tensor: Tensor, node: Node | None) -> bool:

@@ -3,10 +3,13 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, overload
 
+from torch import Tensor
+
 from regard._nearest import nearest
 from regard._printable import shown
 from regard.capturing.attention_map import AttentionMap
 from regard.capturing.session import Session
+from regard.capturing.stitched import stitched
 from regard.errors import UsageError
 
 
@@ -27,7 +30,7 @@ class Maps(Sequence[AttentionMap]):
         >>> with regard.capture(layer) as maps:
         ...     _ = layer(x, x, x)
         >>> maps
-        1 attention, 800 bytes kept
+        1 attention, 160 bytes kept
           0  <MultiheadAttention: self [1, 2, 5, 5] score=scaled_dot, normalizer=softmax>
     """
 
@@ -80,6 +83,32 @@ class Maps(Sequence[AttentionMap]):
         if not found:
             raise UsageError(f"there is no map {shown(name)}: {nearest(name, self.names)}")
         return found
+
+    def stitched(self, beams: Tensor | None = None) -> list[AttentionMap]:
+        """One map for each attention of a text that was generated: outputs × all there was.
+
+        The calls of a module are joined in order: the prompt's queries, then those of each step,
+        with weight 0 for keys that were not there yet. So are the steps of a decoder that runs them
+        within one pass. What was called once stays as it is.
+
+        Args:
+            beams: of a beam search, `[sequences, steps]`, the entry of the batch that each
+                sequence was at each step (`beam_indices` of `transformers`); without it entry b of every step
+                stands in row b, whichever sequence that was.
+
+        Raises:
+            UsageError: calls whose batch or heads differ, or that were captured with `rows=`.
+
+        Example:
+            >>> import torch, regard
+            >>> x = torch.randn(1, 2, 5, 4)
+            >>> with regard.capture() as maps:
+            ...     for n in range(3, 5):
+            ...         _ = regard.attention(x[:, :, n - 1 : n], x[:, :, :n], x[:, :, :n])
+            >>> [each.shape for each in maps.stitched()]
+            [(1, 2, 2, 4)]
+        """
+        return stitched(self._settled(), beams)
 
     @property
     def names(self) -> list[str]:

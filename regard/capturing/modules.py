@@ -19,6 +19,8 @@ class Modules:
 
     def __init__(self) -> None:
         self.running: list[nn.Module] = []
+        self._before: list[int] = []
+        self.told = 0
         self.passes = 0
         self.counts: Counter[tuple[int, str]] = Counter()
         self.roots: dict[int, nn.Module] = {}
@@ -31,10 +33,18 @@ class Modules:
             self.roots.setdefault(id(module), module)
         self.ran[type(module).__name__] += 1
         self.running.append(module)
+        self._before.append(self.told)
 
     def leave(self, module: nn.Module) -> None:
-        while self.running and self.running.pop() is not module:
-            pass  # one that ended with an exception which the network caught
+        while self.running:
+            self._before.pop()
+            if self.running.pop() is module:
+                return  # above it was one that ended with an exception which the network caught
+
+    @property
+    def has_told(self) -> bool:
+        """Whether there was an attention since the innermost module was called."""
+        return bool(self._before) and self.told > self._before[-1]
 
     def place(self, child: str, owner: object) -> "Place":
         """Where an attention happens now: the innermost module that is more than our operator."""
@@ -43,6 +53,7 @@ class Modules:
             module = self.running[-1]
         if owner is not None:
             child = child_with(module, owner)
+        self.told += 1
         call = self.counts[id(module), child]
         self.counts[id(module), child] += 1
         return Place(module, child, call, max(0, self.passes - 1), self.roots)

@@ -17,6 +17,7 @@ from regard.capturing.dot import Dot
 from regard.capturing.parts import Parts
 from regard.capturing.sdpa import of_lengths
 from regard.capturing.source import Index, Seen, Shape, Source, one_item, picked
+from regard.capturing.undisturbed import local
 
 NAMES = (
     "query", "key", "value", "embed_dim_to_check", "num_heads", "in_proj_weight", "in_proj_bias",
@@ -233,7 +234,8 @@ def _fused(x: Tensor, num_heads: int, given: Mapping[str, Any], **norm: Any) -> 
     allowed, mask, kind = None, given.get("mask"), given.get("mask_type")
     if x.is_nested:
         lengths = of_lengths(x)
-        x = torch.nested.to_padded_tensor(x, 0.0)
+        most = max([local.full_length, *lengths.tolist()])
+        x = torch.nested.to_padded_tensor(x, 0.0, (x.size(0), most, x.size(2)))
         real = torch.arange(x.shape[1], device=x.device) < lengths[:, None]
         allowed = (real[:, :, None] & real[:, None])[:, None]
     elif mask is not None:

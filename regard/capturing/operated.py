@@ -78,10 +78,17 @@ class Operated:
                     if not field.startswith("_") and field != "training":
                         numbers[field] = float(value)
         return Parts(
-            self.query[item], self.key[item], self.value[item],
+            self.query[item],
+            self.key[item],
+            self.value[item],
             _scale(self.score, self.query),
-            bias, allowed, name, _word("normalizer", self.normalizer), _tensors(self.score), numbers,
-        )  # fmt: skip
+            bias,
+            allowed,
+            name,
+            _word("normalizer", self.normalizer),
+            _tensors(self.score),
+            numbers,
+        )
 
 
 def seen(call: Call, output: Tensor, partial: bool) -> Seen:
@@ -117,7 +124,9 @@ def _word(role: str, part: Any) -> str:
 
 
 def _snake(name: str) -> str:
-    """>>> _snake("LearnedBias")
+    """Spell the name of a class as parts are spelled.
+
+    >>> _snake("LearnedBias")
     'learned_bias'
     """
     return "".join(

@@ -1,7 +1,7 @@
 """Where the weights of a call come from: what is kept of it, and how it answers."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -57,24 +57,25 @@ class Seen:
 
 
 def tensors_in(source: Any) -> Iterator[Tensor]:
-    """The tensors in the fields of a dataclass, and in theirs."""
+    """The tensors in the fields of a source, and in fields that are tuples."""
     for each in fields(source):
         value = getattr(source, each.name)
-        if isinstance(value, Tensor):
-            yield value
-        elif is_dataclass(value) and not isinstance(value, type):
-            yield from tensors_in(value)
+        for one in value if isinstance(value, tuple) else (value,):
+            if isinstance(one, Tensor):
+                yield one
 
 
 def with_tensors(source: Any, change: Callable[[Tensor], Tensor]) -> Any:
-    """The same dataclass with its tensors changed, in the order of `tensors_in`."""
+    """The same source with its tensors changed, in the order of `tensors_in`."""
     changes: dict[str, Any] = {}
     for each in fields(source):
         value = getattr(source, each.name)
         if isinstance(value, Tensor):
             changes[each.name] = change(value)
-        elif is_dataclass(value) and not isinstance(value, type):
-            changes[each.name] = with_tensors(value, change)
+        elif isinstance(value, tuple) and any(isinstance(one, Tensor) for one in value):
+            changes[each.name] = tuple(
+                change(one) if isinstance(one, Tensor) else one for one in value
+            )
     return replace(source, **changes)
 
 

@@ -11,6 +11,7 @@ from torch import nn
 
 from regard._backends import _tap
 from regard._torch_private import is_in_backward, naming_hooks, overriding
+from regard.capturing.gates import is_gate
 from regard.capturing.undisturbed import local
 from regard.capturing.watch import Watch, heard
 
@@ -73,5 +74,8 @@ def _enter(module: nn.Module, args: Any) -> None:
 
 def _leave(module: nn.Module, args: Any, output: Any) -> None:
     watch = local.watch
-    if watch is not None and not local.away and not is_in_backward():
-        watch.modules.leave(module)
+    if watch is None or local.away or is_in_backward():
+        return
+    if is_gate(module) and output is not None and not watch.modules.has_told:
+        watch.gate(module, args)
+    watch.modules.leave(module)

@@ -9,10 +9,14 @@ import torch
 
 
 class Local(threading.local):
-    """The watch of each thread, if one is on, and how deep it looks away."""
+    """The watch of each thread, if one is on, and how deep it looks away.
+
+    `full_length` is that of the sequences which became a nested tensor last, 0 if none did.
+    """
 
     watch: Any = None
     away: int = 0
+    full_length: int = 0
 
 
 local = Local()

@@ -1,6 +1,7 @@
 """The watch of one thread: a mode that sees every call of PyTorch and knows attention."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -9,9 +10,10 @@ from torch.overrides import TorchFunctionMode
 
 from regard._backends._bind import bind, without_autocast
 from regard._torch_private import is_in_backward, is_transformed
-from regard.capturing import multi_head, operated, sdpa
-from regard.capturing.handwritten import Handler, Handwritten
+from regard.capturing import flex, gates, multi_head, operated, sdpa
+from regard.capturing.handwritten import Handwritten
 from regard.capturing.modules import Modules
+from regard.capturing.opaque import Opaque, torch_ops
 from regard.capturing.session import Session
 from regard.capturing.source import Seen
 from regard.capturing.undisturbed import local, unseen
@@ -26,6 +28,11 @@ WHOLE: dict[Any, Look] = {
 }
 """Functions that are one whole attention → what is made of a call."""
 
+BY_NAME: dict[str, Look] = {"flex_attention": flex.seen}
+"""Operators that are not loaded before they are used."""
+
+Act = Callable[[Any, Mapping[str, Any], Any], None]
+
 
 class Watch(TorchFunctionMode):
     """Tells the captures of its thread of every attention; it changes nothing."""
@@ -35,7 +42,8 @@ class Watch(TorchFunctionMode):
         self.sessions: list[Session] = []
         self.modules = Modules()
         self._handwritten = Handwritten(self.tell)
-        self._handlers: dict[Any, tuple[Handler, str] | None] = {}
+        self._acts: dict[Any, Act | None] = {}
+        self.ops: list[Opaque] = []
 
     def __torch_function__(
         self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
@@ -44,27 +52,66 @@ class Watch(TorchFunctionMode):
         if local.away:
             return func(*args, **kwargs)
         try:
-            found = self._handlers[func]
+            act = self._acts[func]
         except KeyError:
-            found = self._handlers[func] = self._handwritten.handler(func)
-        if found is not None:
-            output = func(*args, **kwargs)
-            if not is_unheard():
-                found[0](self._handwritten, found[1], args, kwargs, output)
-            return output
-        look = WHOLE.get(func)
+            act = self._acts[func] = self._act(func)
         output = func(*args, **kwargs)
-        if look is not None and not is_unheard():
-            with unseen():
-                seen = look(args, kwargs, output)
-                if seen is not None:
-                    self.tell(seen)
+        if act is not None and not is_unheard():
+            act(args, kwargs, output)
         return output
+
+    def _act(self, func: Any) -> Act | None:
+        """What is to be done after a function; None where it does not matter."""
+        for one in self.ops:
+            if func in torch_ops(one.op):
+                return partial(self._whole, one.seen)
+        if func is torch._nested_tensor_from_mask:
+            return _made_nested
+        if getattr(func, "__name__", "") == "to_padded_tensor":
+            return _made_dense
+        look = WHOLE.get(func) or BY_NAME.get(getattr(func, "_name", ""))
+        if look is not None:
+            return partial(self._whole, look)
+        return self._handwritten.handler(func)
+
+    def _whole(self, look: Look, args: Any, kwargs: Mapping[str, Any], output: Any) -> None:
+        with unseen():
+            seen = look(args, kwargs, output)
+            if seen is not None:
+                self.tell(seen)
+
+    def gate(self, block: torch.nn.Module, args: Sequence[Any]) -> None:
+        """Tell what a block of maps attends to, which is no call of its own."""
+        if len(args) == 1 and isinstance(args[0], torch.Tensor) and not is_unheard():
+            for seen in gates.seen(block, args[0]):
+                self.tell(seen)
+
+    def begin(self, session: Session, ops: Sequence[Opaque]) -> None:
+        """Tell a session, too; calls of these operators as well."""
+        self.sessions.append(session)
+        self.ops = [*self.ops, *ops]
+        self._acts.clear()
+
+    def end(self, session: Session, ops: Sequence[Opaque]) -> None:
+        """Tell it no more."""
+        self.sessions.remove(session)
+        self.ops = [one for one in self.ops if all(one is not other for other in ops)]
+        self._acts.clear()
+        self._handwritten.known.clear()
 
     def tell(self, seen: Seen) -> None:
         place = self.modules.place(seen.child, seen.owner)
         for session in self.sessions:
             session.tell(seen, place)
+
+
+def _made_nested(args: Any, kwargs: Mapping[str, Any], output: Any) -> None:
+    """`nn.TransformerEncoder` leaves padding out; its maps are shown at the full length."""
+    local.full_length = args[0].shape[1]
+
+
+def _made_dense(args: Any, kwargs: Mapping[str, Any], output: Any) -> None:
+    local.full_length = 0
 
 
 def is_unheard() -> bool:
