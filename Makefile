@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-shapes test-fast test-exhaustive fuzz check test-compile test-weights test-peers test-gpu bench format clean
+.PHONY: help demo test test-shapes test-fast test-exhaustive fuzz check test-compile test-weights test-peers test-gpu bench format web web-check browser clean
 
 # Any Python from 3.11 on; say PYTHON=/path/to/python for another.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14 python; do \
@@ -79,6 +79,26 @@ check: $(READY) ## look for faults without running: format, lint, types, archite
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/test_architecture.py
+	@$(MAKE) --no-print-directory web-check
+
+# Node is needed to change the page, and by nobody else: without it the check is left to CI.
+WEB_READY := web/node_modules/.ready
+
+$(WEB_READY): web/package.json web/package-lock.json
+	cd web && npm ci --silent --no-audit --no-fund
+	@touch $@
+
+web: $(WEB_READY) ## build the attention page from its TypeScript
+	cd web && npm run --silent check && npm run --silent build
+
+web-check: ## see whether the page that is there is the build of its source
+	@if command -v npm > /dev/null; then \
+		$(MAKE) --no-print-directory $(WEB_READY) && cd web && npm run --silent check && node build.mjs --check; \
+	elif [ -n "$$CI" ]; then echo "CI checks the page of web/, which needs Node and npm: install them."; exit 2; \
+	else echo "Node is not installed, so the page of web/ was not checked."; fi
+
+browser: ## install the browser of the tests of the page, where apt is
+	@command -v chromium > /dev/null || { apt-get update -qq && apt-get install -y -qq chromium > /dev/null; }
 
 format: $(READY) ## put the source into its one form
 	$(BIN)/ruff format .

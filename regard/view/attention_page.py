@@ -1,0 +1,82 @@
+"""The attention page: one HTML file that needs no network and trusts no text.
+
+What is drawn is TypeScript in `web/`, built into `regard/view/built/`.
+"""
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from importlib.resources import files
+from typing import Any
+
+from regard.view.document import Document
+from regard.view.page import embedded, text
+
+FORMAT = 1
+"""Of the data in a page; the script reads only its own."""
+
+_PAGE = """\
+<!doctype html>
+<html lang="{lang}">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>{title}</title>
+<style>body {{ margin: 0; }}</style>
+</head>
+<body>
+<div id="regard" data-lang="{lang}"></div>
+<noscript>This page draws with a script of its own, which is switched off here.</noscript>
+<script type="application/json" id="regard-data">{data}</script>
+{blocks}
+<script>{script}</script>
+</body>
+</html>
+"""
+
+
+def attention_page(
+    documents: Sequence[Document], *, kind: str = "one", title: str = "", lang: str = ""
+) -> str:
+    """A whole page around some documents.
+
+    Args:
+        kind: "one", "compare" for two beside each other, "film" for one for each epoch.
+        title: of the window.
+        lang: "en" or "zh"; the reader's browser decides if empty.
+    """
+    script = built("attention.js")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    policy = (
+        f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; "
+        "img-src data: blob:; worker-src 'none'; connect-src 'none'; base-uri 'none'; "
+        "form-action 'none'"
+    )
+    first, heads, stored = 0, [], []
+    for each in documents:
+        heads.append({**each.head, "first_block": first})
+        first += len(each.blocks)
+        stored += [
+            f'<script type="application/octet-stream;base64">{block}</script>'
+            for block in each.blocks
+        ]
+    return _PAGE.format(
+        lang=text(lang or "en"),
+        policy=policy,
+        title=text(title or "attention"),
+        data=embedded({"format": FORMAT, "kind": kind, "lang": lang, "documents": heads}),
+        blocks="\n".join(stored),
+        script=script,
+    )
+
+
+def built(name: str) -> str:
+    """A file that `make web` has built."""
+    return files("regard.view").joinpath("built", name).read_text("utf-8")
+
+
+def as_data(documents: Sequence[Document]) -> list[dict[str, Any]]:
+    """The heads of some documents, for who serves them live."""
+    return [each.head for each in documents]

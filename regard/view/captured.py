@@ -1,0 +1,97 @@
+"""What the attention page draws: anything with the attributes of a captured map."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol, runtime_checkable
+
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+
+class Parts(Protocol):
+    """The tensors of one item from which its scores and weights are computed again.
+
+    Args:
+        query: after projection and rotation, as the score sees it.
+        key: of each group of heads; grouped heads map as `repeat_interleave`.
+        value: None where it is not known.
+        scale: what a dot product is multiplied by.
+        bias: what is added to the scores after scaling.
+        allowed: True = may attend.
+        score: its name in `regard.parts.SCORES`.
+        parameters: tensors of the score by name: `v` of the additive family, `weight` of a
+            bilinear form, and so on.
+        normalizer: its name in `regard.parts.NORMALIZERS`.
+        numbers: what score, modification and normalizer have of single numbers: `alpha`,
+            `temperature`, `k`, `soft_cap`.
+    """
+
+    @property
+    def query(self) -> Float[Tensor, "heads q_len head_dim"]: ...
+
+    @property
+    def key(self) -> Float[Tensor, "kv_heads k_len key_dim"]: ...
+
+    @property
+    def value(self) -> Float[Tensor, "kv_heads k_len value_dim"] | None: ...
+
+    @property
+    def scale(self) -> float: ...
+
+    @property
+    def bias(self) -> Float[Tensor, "some_heads some_rows k_len"] | None: ...
+
+    @property
+    def allowed(self) -> Bool[Tensor, "some_heads some_rows k_len"] | None: ...
+
+    @property
+    def score(self) -> str: ...
+
+    @property
+    def parameters(self) -> Mapping[str, Tensor]: ...
+
+    @property
+    def normalizer(self) -> str: ...
+
+    @property
+    def numbers(self) -> Mapping[str, float]: ...
+
+
+@runtime_checkable
+class CapturedMap(Protocol):
+    """One call of one attention: who called, what it is made of, and its exact weights.
+
+    Args:
+        name: the module that called, as in `named_modules()`.
+        call: which call of that module it was in one pass.
+        kind: "self", "cross", "pool" or "gate".
+        shape: batch, heads, queries, keys.
+        mechanism: its parts by role, spelled.
+        provenance: where the weights come from, in one short phrase.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def call(self) -> int: ...
+
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]: ...
+
+    @property
+    def mechanism(self) -> Mapping[str, str]: ...
+
+    @property
+    def provenance(self) -> str: ...
+
+    def weights(
+        self,
+        heads: int | Sequence[int] | None = None,
+        rows: int | slice | Sequence[int] | None = None,
+        item: int | None = None,
+    ) -> Float[Tensor, "batch some_heads some_rows k_len"]: ...
+
+    def parts(self, item: int = 0) -> Parts | None: ...

@@ -1,0 +1,99 @@
+// What a page is given: documents as Python wrote them (regard/view/document.py).
+
+export interface Coded {
+  block: number;
+  shape?: number[];
+  peaks: number[];
+  levels: number;
+  signed: boolean;
+  error?: number;
+}
+
+export interface Half {
+  block: number;
+  shape: number[];
+  factor: number;
+}
+
+export interface WholeWeights extends Coded {
+  kind: "full";
+  error: number;
+  thumb: (Coded & { shape: number[] }) | null;
+}
+
+export interface PartWeights {
+  kind: "part";
+  step: number;
+  overview: { most: Coded & { shape: number[] }; mean: Coded & { shape: number[] } };
+  sums: Half;
+  top?: Coded & { count: number; keys: number; wide: boolean; codes: number; covered: number; error: number };
+}
+
+export type StoredMask =
+  | { kind: "all" }
+  | { kind: "spans"; block: number; heads: number; rows: number }
+  | { kind: "bits"; block: number; heads: number; rows: number };
+
+export type StoredBias = { kind: "none" } | ({ kind: "distance" } & Half) | ({ kind: "dense" } & Half);
+
+export interface StoredParts {
+  score: string;
+  scale: number;
+  normalizer: string;
+  numbers: Record<string, number>;
+  mask: StoredMask;
+  bias: StoredBias;
+  query: Half;
+  key: Half;
+  value?: Half;
+  value_norms?: Half;
+  parameters: Record<string, Half>;
+  error: number | null;
+}
+
+export interface StoredLayer {
+  name: string;
+  call: number;
+  kind: string;
+  heads: number;
+  q: string;
+  k: string;
+  mechanism: Record<string, string>;
+  provenance: string;
+  weights: WholeWeights | PartWeights;
+  parts: StoredParts | null;
+}
+
+export interface StoredAxis {
+  tokens: string[];
+  words: number[] | null;
+}
+
+export interface StoredImage {
+  axis: string;
+  source: string;
+  rows: number;
+  columns: number;
+  first: number;
+}
+
+export interface StoredDocument {
+  about: { title?: string; model?: string; checkpoint?: string; answer?: string; epoch?: number };
+  axes: Record<string, StoredAxis>;
+  layers: StoredLayer[];
+  image: StoredImage | null;
+  tags: [number, number, string[]][];
+  effects: { name: string; values: (number | null)[][] } | null;
+  matrices: (Coded & { name: string; q: string; k: string; error: number })[];
+  first_block: number;
+}
+
+export interface Page {
+  format: number;
+  kind: "one" | "compare" | "film";
+  lang: string;
+  documents: StoredDocument[];
+}
+
+/** Where blocks come from: elements of a file, or a server. */
+export type ReadBlock = (number: number) => Promise<Uint8Array>;
