@@ -4,10 +4,13 @@ Scenes of two by two or three by three pictures of a labelled set (CIFAR-10, in 
 has it), and sentences that say what is beside and above what: `a cat beside a ship above a dog
 beside a frog`. Judged are the words of what is written, and how often the place that was looked at
 most for a class is in the tile of that class. Pictures of `--test` are in no scene to learn from. A
-row that is there already is not made again.
+row that is there already is not made again. With `--sees RUN` it begins with what a ResNet-20 has
+learned that labels such pictures one by one (a run of `benchmarks.blocks`), as the paper's begins
+with a network that labels pictures; else with nothing.
 
     python -m benchmarks.captions --train TRAIN.parquet --test TEST.parquet --classes NAMES.txt
         [--sides 2,3] [--seeds 0,1,2] [--scenes 20000] [--epochs 20] [--rows soft,no_penalty,hard]
+        [--sees RUN]
 """
 
 import argparse
@@ -18,20 +21,28 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
+import regard
 from benchmarks.measure import rows_of, save
 from benchmarks.runs import assignments, facts, finished_run
 from regard._io.extra import extra
 from regard.data.encoding.decoded import decoded
 from regard.data.synthetic.captioned_scenes import boxes_of, sentence
 from regard.data.synthetic.drawing import png
+from regard.models.captioner import Captioner, CaptionerConfig, HardAttention, SoftAttention
+from regard.models.resnet.config import Cifar
+from regard.tasks.caption import Caption, CaptionSettings
 
-ROWS: dict[str, dict[str, Any]] = {
-    "soft": {"attention": "soft"},
-    "no_penalty": {"attention": "soft(penalty=0)"},
-    "hard": {"attention": "hard"},
+ROWS = {"soft": SoftAttention(), "no_penalty": SoftAttention(penalty=0.0), "hard": HardAttention()}
+MODEL: dict[str, Any] = {
+    "shape": Cifar(depth=20),
+    "embed_dim": 64,
+    "hidden_dim": 128,
+    "dropout": 0.3,
 }
-SETTINGS: dict[str, Any] = {"shape": "cifar(depth=20)", "dropout": 0.3, "learning_rate": 2e-3}
+TASK: dict[str, Any] = {"batch_size": 32}
+TRAINING: dict[str, Any] = {"learning_rate": 2e-3}
 METRICS = ("loss", "bleu", "word_accuracy", "pointing")
 HELD_OUT = 1000
 """Scenes to validate on, and to test on."""
@@ -78,6 +89,25 @@ def written(folder: Path, parts: dict[str, Iterator[tuple[np.ndarray, str, str]]
     return folder
 
 
+def trained(folder: Path, out: Path, row: str, size: int, sees: Path | None, **more: Any) -> Any:
+    """The run of one row."""
+    model, more = {**MODEL, "attention": ROWS[row]}, {**TRAINING, **more}
+    if sees is None:
+        given = {"task": "caption", "model": "captioner", "size": size, **TASK, **model, **more}
+        return finished_run(folder, out, **given)
+    weights = regard.Run(sees).model.state_dict()
+
+    def network(target_vocab: int, **_: Any) -> nn.Module:
+        made = Captioner(CaptionerConfig(target_vocab=target_vocab, **model))
+        kept = {name: weights[name] for name in made.sees.state_dict()}
+        made.sees.load_state_dict(kept)
+        return made
+
+    torch.manual_seed(more["seed"])
+    task = Caption(str(folder), network, CaptionSettings(size=size, **TASK))
+    return finished_run(None, out, task=task, **more)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--train", type=Path, required=True)
@@ -91,6 +121,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--rows", default=",".join(ROWS))
     parser.add_argument("--out", type=Path, default=Path("runs/captions"))
+    parser.add_argument("--sees", type=Path, help="a run of a ResNet-20 to begin with")
     parser.add_argument("--set", action="append", default=[], help="for every network")
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -112,12 +143,12 @@ def main() -> None:
             for name in options.rows.split(","):
                 budget = {"scenes": options.scenes, "epochs": options.epochs}
                 key = {"row": name, "side": side, "seed": seed, **budget, "set": options.set}
+                key["sees"] = None if options.sees is None else options.sees.name
                 if any(key.items() <= row.items() for row in done):
                     continue
-                given = {**SETTINGS, **ROWS[name], "epochs": options.epochs, "size": size}
                 out = options.out / f"{folder.name}-{name}-{options.epochs}-{seed}"
-                more = {**given, **assignments(options.set)}
-                run = finished_run(folder, out, task="caption", seed=seed, **more)
+                more = {"epochs": options.epochs, "seed": seed, **assignments(options.set)}
+                run = trained(folder, out, name, size, options.sees, **more)
                 scores = {metric: run.metrics["test"][metric] for metric in METRICS}
                 done.append({**scores, **facts(run), **key})
                 save("captions", done)

@@ -5,7 +5,8 @@ network is trained by its recipe with and without its attention, whose convoluti
 left out; the epoch is chosen on the validation part, the test part is asked once. Rows that are
 there are not made again.
 
-    python -m benchmarks.segmenting [--seeds 0] [--epochs 3] [--only danet]
+    python -m benchmarks.segmenting [--seeds 0] [--epochs 3] [--only "unet;unet, gates"]
+        [--set KEY=VALUE]
 """
 
 import argparse
@@ -15,7 +16,7 @@ from typing import Any
 import torch
 
 from benchmarks.measure import rows_of, save
-from benchmarks.runs import facts, finished_run
+from benchmarks.runs import assignments, facts, finished_run
 
 WAYS: dict[str, tuple[str, dict[str, Any]]] = {
     "unet": ("unet", {}),
@@ -32,24 +33,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", default="0")
     parser.add_argument("--epochs", type=float, default=3.0)
-    parser.add_argument("--only", default="", help="ways whose names begin like this")
+    parser.add_argument("--only", default=";".join(WAYS), help="ways, `;` between them")
+    parser.add_argument("--set", action="append", default=[], help="for every network")
     parser.add_argument("--out", type=Path, default=Path("runs/segmenting"))
     options = parser.parse_args()
     torch.set_num_threads(1)
     rows = rows_of("segmenting")
     for seed in map(int, options.seeds.split(",")):
-        for way, (recipe, changes) in WAYS.items():
-            key = (way, seed, options.epochs)
-            done = any((row["way"], row["seed"], row["budget"]) == key for row in rows)
-            if done or not way.startswith(options.only):
+        for way in options.only.split(";"):
+            recipe, changes = WAYS[way]
+            key = {"way": way, "seed": seed, "budget": options.epochs, "set": options.set}
+            if any(key.items() <= row.items() for row in rows):
                 continue
             place = options.out / f"{way.replace(', ', '-').replace(' ', '_')}-{seed}"
-            budget = {"epochs": options.epochs, "seed": seed}
+            budget = {"epochs": options.epochs, "seed": seed, **assignments(options.set)}
             run = finished_run(None, place, recipe=recipe, **budget, **changes)
             scores = {f"test_{k}": run.metrics["test"][k] for k in ("dice", "iou", "loss")}
-            rows.append(
-                {"way": way, "seed": seed, "budget": options.epochs, **facts(run), **scores}
-            )
+            rows.append({**key, **facts(run), **scores})
             save("segmenting", rows)
             print(rows[-1], flush=True)
 
