@@ -253,6 +253,23 @@ class Handwritten:
             node = replace(node, before=before)
         self.known.note(out, node)
 
+    def before_dropout(self, args: Any, kwargs: Mapping[str, Any]) -> None:
+        """Copy weights that will be dropped in place."""
+        node = self.known.of(args[0]) if args else None
+        if isinstance(node, Weights) and node.before is None:
+            if kwargs.get("inplace") or (len(args) > 3 and args[3]):
+                self.known.note(args[0], replace(node, before=args[0].detach().clone()))
+
+    def before_dropout_(self, args: Any, kwargs: Mapping[str, Any]) -> None:
+        self.before_dropout(args, {"inplace": True})
+
+    def first(self, func: Any) -> Callable[[Any, Mapping[str, Any]], None] | None:
+        """What to do before a function."""
+        name = getattr(func, "__name__", "")
+        if name.rstrip("_") in DROPS:
+            return self.before_dropout_ if name.endswith("_") else self.before_dropout
+        return None
+
     def cast(self, name: str, args: Any, kwargs: Mapping[str, Any], out: Any) -> None:
         if args and isinstance(args[0], nn.Parameter) and out is not args[0]:
             self.known.note(out, OfParameters())

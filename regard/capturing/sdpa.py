@@ -9,6 +9,7 @@ from torch import Tensor
 from regard._torch_private import autocast_dtype
 from regard.capturing.dot import Dot
 from regard.capturing.source import Seen, in_four
+from regard.capturing.store import unexpanded
 
 NAMES = ("query", "key", "value", "attn_mask", "dropout_p", "is_causal", "scale", "enable_gqa")
 
@@ -32,23 +33,17 @@ def _seen(
     lengths: Tensor | None,
 ) -> Seen:
     mask, is_causal = given.get("attn_mask"), bool(given.get("is_causal", False))
-    scale = given.get("scale")
+    scale, lead = given.get("scale"), query.shape[:-2]
     bias = allowed = None
-    pairs = (*torch.broadcast_shapes(query.shape[:-2], key.shape[:-2]), 0, 0)[:-2]
     if mask is not None:
-        spread = mask_in_four(mask, pairs)
+        spread = unexpanded(mask_in_four(mask, lead))
         bias, allowed = (None, spread) if mask.dtype == torch.bool else (spread, None)
     if lengths is not None:
         allowed = lengths
-    if query.ndim != 4:
-        query, key, value = (
-            in_four(x.expand(*_lead(x, pairs), *x.shape[-2:])) for x in (query, key, value)
-        )
-    source = Dot(
-        query, key, value,
-        query.shape[-1] ** -0.5 if scale is None and query.shape[-1] else float(scale or 0.0),
-        bias, allowed, is_causal,
-    )  # fmt: skip
+    if query.ndim > 4:
+        key, value = (x.expand(*lead[:-1], *x.shape[-3:]) for x in (key, value))
+    query, key, value = (in_four(x) for x in (query, key, value))
+    factor = (query.shape[-1] or 1) ** -0.5 if scale is None else float(scale)
     mechanism = {"score": "scaled_dot", "normalizer": "softmax"}
     if is_causal:
         mechanism["mask"] = "causal"
@@ -57,32 +52,21 @@ def _seen(
     if bias is not None:
         mechanism["score_mod"] = "bias"
     return Seen(
-        source, mechanism, "recomputed from query and key", output=output, of_output=in_four
+        Dot(query, key, value, factor, bias, allowed, is_causal),
+        mechanism,
+        "recomputed from query and key",
+        output=output,
+        of_output=in_four,
     )
 
 
-def _lead(x: Tensor, pairs: Sequence[int]) -> Sequence[int]:
-    """What stands in front of length and width; grouped heads stay as many as they are."""
-    if x.ndim < 3:
-        return tuple(pairs)
-    return (*pairs[: len(pairs) - 1], x.shape[-3]) if pairs else x.shape[:-2]
-
-
-def mask_in_four(mask: Tensor, pairs: Sequence[int]) -> Tensor:
-    """A mask whose axes in front are those of the heads, or fewer, as four axes."""
-    if mask.ndim == 1:
+def mask_in_four(mask: Tensor, lead: Sequence[int]) -> Tensor:
+    """A mask that is aligned from the right with `[*lead, Q, K]`, as in_four has these."""
+    while mask.ndim < 2 + min(len(lead), 2):
         mask = mask[None]
-    lead = mask.shape[:-2]
-    if len(pairs) == 2 or len(lead) <= 2 and len(pairs) < 2:
-        missing = 2 - len(lead)
-        if len(pairs) == 1 and len(lead) == 1:  # a batch without heads
-            return mask[:, None]
-        return mask[(None,) * missing] if missing > 0 else mask
-    if len(pairs) < 2:
-        return in_four(mask)
-    # more than one axis of batch: they are one in what is kept
-    full = mask.expand(*pairs[:-1], mask.shape[-3] if mask.ndim > 2 else 1, *mask.shape[-2:])
-    return in_four(full)
+    if len(lead) > 2:
+        mask = mask.expand(*lead[:-1], *mask.shape[-3:])
+    return in_four(mask)
 
 
 def cast(tensor: Tensor) -> Tensor:

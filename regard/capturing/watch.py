@@ -43,6 +43,7 @@ class Watch(TorchFunctionMode):
         self.modules = Modules()
         self._handwritten = Handwritten(self.tell)
         self._acts: dict[Any, Act | None] = {}
+        self._firsts: dict[Any, Callable[[Any, Mapping[str, Any]], None]] = {}
         self.ops: list[Opaque] = []
 
     def __torch_function__(
@@ -55,6 +56,10 @@ class Watch(TorchFunctionMode):
             act = self._acts[func]
         except KeyError:
             act = self._acts[func] = self._act(func)
+            if (first := self._handwritten.first(func)) is not None:
+                self._firsts[func] = first
+        if act is not None and func in self._firsts:
+            self._firsts[func](args, kwargs)
         output = func(*args, **kwargs)
         if act is not None and not is_unheard():
             act(args, kwargs, output)
