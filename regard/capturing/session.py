@@ -2,7 +2,6 @@
 
 import os
 import re
-import tempfile
 from collections import Counter
 from dataclasses import dataclass
 from functools import partial
@@ -17,7 +16,7 @@ from regard.capturing.attention_map import AttentionMap, Computed, Gradient
 from regard.capturing.layers import Layers, Wanted
 from regard.capturing.modules import Names, Place
 from regard.capturing.source import Seen, Shape, Source, tensors_in
-from regard.capturing.store import Guards, Store, spilled
+from regard.capturing.store import Folder, Guards, Store, spilled
 from regard.capturing.undisturbed import undisturbed
 from regard.errors import UsageError
 from regard.layers.attention_pool import AttentionPool
@@ -55,7 +54,7 @@ class Session:
         self._site_of: list[int] = []
         self._named: list[Any] = []
         self._lengths: dict[int, int] = {}
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._folder: Folder | None = None
         self.spilled_bytes = 0
         self.ran: Counter[str] = Counter()
         self.site_names: list[str] = []
@@ -166,12 +165,10 @@ class Session:
 
     def _spill(self, source: Source) -> Any:
         if self._folder is None:
-            place = self.limits.spill
-            assert place is not None
-            Path(place).mkdir(parents=True, exist_ok=True)
-            self._folder = tempfile.TemporaryDirectory(prefix="regard-capture-", dir=place)
-        path = os.path.join(self._folder.name, f"{len(self.maps):06}.safetensors")
-        found = spilled(source, path)
+            assert self.limits.spill is not None
+            self._folder = Folder(self.limits.spill)
+        path = os.path.join(self._folder.path, f"{len(self.maps):06}.safetensors")
+        found = spilled(source, path, self._folder)
         self.spilled_bytes += os.path.getsize(path)
         return found
 

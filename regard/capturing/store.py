@@ -1,12 +1,16 @@
 """What is kept of the calls, in how many bytes, and that nobody changes it meanwhile."""
 
+import shutil
+import tempfile
 import weakref
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from regard.capturing.source import tensors_in, with_tensors
@@ -147,26 +151,36 @@ def require_unchanged(name: str, guards: Guards) -> None:
             )
 
 
+class Folder:
+    """A folder for files of one capture, which goes with the last that needs it."""
+
+    def __init__(self, within: str | Path) -> None:
+        Path(within).mkdir(parents=True, exist_ok=True)
+        self.path = tempfile.mkdtemp(prefix="regard-capture-", dir=within)
+        weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
+
+
 @dataclass(frozen=True, eq=False)
 class Spilled:
     """A source whose tensors lie in a file."""
 
     path: str
     source: Any
+    folder: Folder
 
     def loaded(self) -> Any:
-        from safetensors.torch import load_file
-
+        """The source with its tensors read again."""
         tensors: Iterator[Tensor] = iter([each for _, each in sorted(load_file(self.path).items())])
         return with_tensors(self.source, lambda _: next(tensors))
 
 
-def spilled(source: Any, path: str) -> Spilled:
+def spilled(source: Any, path: str, folder: Folder) -> Spilled:
     """The source with its tensors written to a file and left out here."""
-    from safetensors.torch import save_file
-
     tensors = {
-        f"{number:03}": each.contiguous().clone() for number, each in enumerate(tensors_in(source))
+        f"{number:03}": each.detach().contiguous().clone()
+        for number, each in enumerate(tensors_in(source))
     }
     save_file(tensors, path)
-    return Spilled(path, with_tensors(source, lambda each: torch.empty(0, dtype=each.dtype)))
+    return Spilled(
+        path, with_tensors(source, lambda each: torch.empty(0, dtype=each.dtype)), folder
+    )
