@@ -31,7 +31,8 @@ class Opaque:
     and is checked against the output that it gave.
 
     Args:
-        op: of `torch.ops`, a function, or an `autograd.Function`.
+        op: of `torch.ops`, an `autograd.Function`, or a function that is called by its name in a
+            module (one that is kept elsewhere, such as in an attribute, is not heard).
         value: which argument holds the values, by name or by its place; the third tensor else.
         layout: of query, key, value and output: "bhld", or "blhd" with the length before the heads.
 

@@ -59,7 +59,6 @@ class Operated:
 
     def parts(self, item: int) -> Parts | None:
         call = self.call()
-        name = _word("score", self.score)
         indices = call.indices
         bias = allowed = None
         numbers: dict[str, float] = {}
@@ -84,8 +83,8 @@ class Operated:
             _scale(self.score, self.query),
             bias,
             allowed,
-            name,
-            _word("normalizer", self.normalizer),
+            _name("score", self.score),
+            _name("normalizer", self.normalizer),
             _tensors(self.score),
             numbers,
         )
@@ -121,6 +120,11 @@ def _word(role: str, part: Any) -> str:
             return f"{_word(role, part.left)} & {_word(role, part.right)}"
         own = isinstance(part, nn.Module) or not hasattr(part, "__name__")
         return _snake(type(part).__name__) if own else label(part)
+
+
+def _name(role: str, part: Any) -> str:
+    """A part's name without its numbers."""
+    return _word(role, part).partition("(")[0]
 
 
 def _snake(name: str) -> str:
