@@ -23,6 +23,7 @@ from regard.capturing.provenance import (
     Known,
     Node,
     OfParameters,
+    Packed,
     Scores,
     Told,
     Weighted,
@@ -289,6 +290,9 @@ class Handwritten:
             for each in _tensors(out):
                 self.known.note(each, OfParameters())
             return
+        if name in FOLDING and isinstance(first, Tensor) and (heads := _packed(first, out)):
+            self.known.note(out, Packed(heads))
+            return
         if not self.known and name not in FOLDING:
             return
         x, node = self._first_known(first, args)
@@ -366,10 +370,12 @@ class Handwritten:
     def _first_known(self, first: Any, args: Sequence[Any]) -> tuple[Tensor | None, Node | None]:
         """The first tensor that something is known of, weights before scores before all else."""
         best: tuple[Tensor | None, Node | None] = None, None
-        rank = {Weights: 3, Scores: 2, Weighted: 0, Folded: 1, OfParameters: 0}
+        rank = {Weights: 3, Scores: 2, Folded: 1}
         for each in _each(args):
             node = self.known.of(each)
-            if node is not None and (best[1] is None or rank[type(node)] > rank[type(best[1])]):
+            if node is not None and (
+                best[1] is None or rank.get(type(node), 0) > rank.get(type(best[1]), 0)
+            ):
                 best = each, node
         return best
 
@@ -466,6 +472,15 @@ def _fold(before: Tensor, after: Tensor) -> tuple[int, int] | None:
         if width and batch and after.shape[1] % batch == 0 and before.shape[2] > width:
             return batch, after.shape[1] // batch
     return None
+
+
+def _packed(before: Tensor, after: Tensor) -> int:
+    """How many heads of one query became rows; 0 where that is not what was done."""
+    if before.ndim != 4 or after.ndim != 4 or before.shape[2] != 1 or after.shape[2] == 1:
+        return 0
+    batch, heads, _, width = before.shape
+    kept = after.shape[0] == batch and after.shape[3] == width
+    return heads if kept and after.shape[1] * after.shape[2] == heads else 0
 
 
 def _in_four(weights: Tensor, lead: int, queries: int, scores: Scores) -> Tensor:

@@ -42,25 +42,19 @@ class Wanted:
         """How many of the last ones may be meant."""
         return -min([0, *self.numbers])
 
-    def takes(self, number: int, name: str) -> bool:
-        """Whether an attention is kept, as far as is known before the last one came."""
-        if self.given is None or number in self.numbers:
-            return True
-        return self.from_the_end > 0 or self.names_it(name)
-
     def stays(self, number: int, name: str, total: int) -> bool:
-        """Whether it is still one of those asked for now that there are so many."""
+        """Whether an attention may be one of those asked for, when so many were seen so far."""
         if self.given is None or number in self.numbers or number - total in self.numbers:
             return True
-        return number >= total - self.from_the_end or self.names_it(name)
+        return number >= total - self.from_the_end or self._names_it(name)
 
     def asked(self, number: int, name: str, total: int) -> bool:
         """Whether it is one of those asked for, when no more will come."""
         if self.given is None or number in self.numbers or number - total in self.numbers:
             return True
-        return self.names_it(name)
+        return self._names_it(name)
 
-    def names_it(self, name: str) -> bool:
+    def _names_it(self, name: str) -> bool:
         return any(_matches(pattern, each) for pattern in self.names for each in ancestors(name))
 
     def require_found(self, names: list[str]) -> None:

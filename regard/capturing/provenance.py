@@ -68,11 +68,18 @@ class Folded:
 
 
 @dataclass(frozen=True, eq=False)
+class Packed:
+    """One query whose heads were made rows: those that share a key head stand together."""
+
+    heads: int
+
+
+@dataclass(frozen=True, eq=False)
 class OfParameters:
     """A parameter in another layout or type."""
 
 
-Node = Scores | Weights | Weighted | Folded | OfParameters
+Node = Scores | Weights | Weighted | Folded | Packed | OfParameters
 
 
 class _Ref(weakref.ref[Tensor]):

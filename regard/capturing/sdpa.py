@@ -1,6 +1,7 @@
 """`F.scaled_dot_product_attention`, whatever kernel it takes."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -14,8 +15,8 @@ from regard.capturing.store import unexpanded
 NAMES = ("query", "key", "value", "attn_mask", "dropout_p", "is_causal", "scale", "enable_gqa")
 
 
-def seen(args: Sequence[Any], kwargs: Mapping[str, Any], output: Tensor) -> Seen | None:
-    """The call as a `Dot`; None where its tensors hold no numbers that can be asked later."""
+def seen(args: Sequence[Any], kwargs: Mapping[str, Any], output: Tensor) -> Seen:
+    """The call as a `Dot`."""
     given = {**dict(zip(NAMES, args, strict=False)), **kwargs}
     query, key, value = (cast(given[name]) for name in NAMES[:3])
     if query.is_nested or key.is_nested:
@@ -58,6 +59,25 @@ def _seen(
         output=output,
         of_output=in_four,
     )
+
+
+def unpacked(packed: Seen, heads: int) -> Seen:
+    """A call of one query whose heads were given as rows of the key heads, as heads again."""
+    source = packed.source
+    assert isinstance(source, Dot)
+    batch = source.query.shape[0]
+
+    def of_heads(rows: Tensor) -> Tensor:
+        return rows.reshape(batch, heads, 1, -1)
+
+    pairs = [
+        each
+        if each is None or each.shape[2] == 1
+        else of_heads(each.expand(batch, *each.shape[1:]))
+        for each in (source.bias, source.allowed)
+    ]
+    source = replace(source, query=of_heads(source.query), bias=pairs[0], allowed=pairs[1])
+    return replace(packed, source=source, of_output=of_heads)
 
 
 def mask_in_four(mask: Tensor, lead: Sequence[int]) -> Tensor:

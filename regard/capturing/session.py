@@ -25,6 +25,8 @@ CROSS = re.compile(
     r"cross|enc_?dec|encoder_attn|multihead_attn|attn2|src_attn|encoder_attention|memory", re.I
 )
 SELF = re.compile(r"self_?attn|selfattention|self_attention|attn1\b", re.I)
+SAME = 1 << 62
+"""Stands for the length of keys that are those of the queries, of now and of before."""
 AT_LEAST = 16 << 20
 """Bytes up to which query, key and value are kept although their weights are smaller: with them the
 arithmetic can be shown."""
@@ -71,17 +73,18 @@ class Session:
         if is_new:
             self._named.append(named)
             self._drop_others()
-        if self.wanted.takes(number, named()[0] if self.wanted.names else ""):
+        name = named()[0] if self.wanted.names else ""
+        if self.wanted.stays(number, name, len(self.sites)):
             self._keep(seen, shape, number, place, named)
 
     def _by_length(self, number: int, shape: Shape) -> str:
         """What the lengths tell, with a question mark behind what a name may tell better."""
         _, _, q_len, k_len = shape
-        before = self._lengths.get(number)
-        self._lengths[number] = k_len
-        if q_len == k_len or (before is not None and before < k_len):
-            return "self?"
-        return "cross?"
+        before = self._lengths.get(number, 0)
+        if q_len == k_len or 0 < before < k_len:
+            before = SAME
+        self._lengths[number] = before if before == SAME else k_len
+        return "self?" if before == SAME else "cross?"
 
     def _drop_others(self) -> None:
         """Forget what was kept in case it were among the last ones, and is not."""

@@ -47,10 +47,25 @@ def off() -> None:
 def _without_compiling(stack: ExitStack) -> None:
     """Run compiled code as it was written: in a graph there is nobody to ask.
 
-    What was compiled has loaded the compiler, which is not done here for its own sake.
+    What was compiled has loaded the compiler, which is not done here for its own sake; what will be
+    compiled in the block has to ask for it.
     """
+    stance = ExitStack()
+    stack.enter_context(stance)
+    compiles = torch.compile
+
+    def eagerly() -> None:
+        stance.close()
+        stance.enter_context(torch.compiler.set_stance("force_eager"))
+
+    def compile_eagerly(*args: Any, **kwargs: Any) -> Any:
+        found = compiles(*args, **kwargs)
+        eagerly()
+        return found
+
     if "torch._dynamo" in sys.modules:
-        stack.enter_context(torch.compiler.set_stance("force_eager"))
+        eagerly()
+    stack.enter_context(_replaced(torch, "compile", compile_eagerly))
     flex = sys.modules.get("torch.nn.attention.flex_attention")
     if flex is not None:  # it compiles itself, even where it is to run as it is
         stack.enter_context(_replaced(flex, "_FLEX_ATTENTION_DISABLE_COMPILE_DEBUG", True))

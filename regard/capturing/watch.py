@@ -14,6 +14,7 @@ from regard.capturing import flex, gates, multi_head, operated, sdpa
 from regard.capturing.handwritten import Handwritten
 from regard.capturing.modules import Modules
 from regard.capturing.opaque import Opaque, torch_ops
+from regard.capturing.provenance import Packed
 from regard.capturing.session import Session
 from regard.capturing.source import Seen
 from regard.capturing.undisturbed import local, unseen
@@ -21,7 +22,6 @@ from regard.capturing.undisturbed import local, unseen
 Look = Callable[[Sequence[Any], Mapping[str, Any], Any], Seen | None]
 
 WHOLE: dict[Any, Look] = {
-    F.scaled_dot_product_attention: sdpa.seen,
     F.multi_head_attention_forward: multi_head.seen,
     torch._native_multi_head_attention: multi_head.seen_native,
     torch._transformer_encoder_layer_fwd: multi_head.seen_layer,
@@ -74,6 +74,8 @@ class Watch(TorchFunctionMode):
             return _made_nested
         if getattr(func, "__name__", "") == "to_padded_tensor":
             return _made_dense
+        if func is F.scaled_dot_product_attention:
+            return self._sdpa
         look = WHOLE.get(func) or BY_NAME.get(getattr(func, "_name", ""))
         if look is not None:
             return partial(self._whole, look)
@@ -84,6 +86,12 @@ class Watch(TorchFunctionMode):
             seen = look(args, kwargs, output)
             if seen is not None:
                 self.tell(seen)
+
+    def _sdpa(self, args: Any, kwargs: Mapping[str, Any], output: Any) -> None:
+        query = self._handwritten.known.of(args[0] if args else kwargs.get("query"))
+        with unseen():
+            seen = sdpa.seen(args, kwargs, output)
+            self.tell(sdpa.unpacked(seen, query.heads) if isinstance(query, Packed) else seen)
 
     def gate(self, block: torch.nn.Module, args: Sequence[Any]) -> None:
         """Tell what a block of maps attends to, which is no call of its own."""
