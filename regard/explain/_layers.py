@@ -1,6 +1,7 @@
 """The weights of a network as every explanation takes them, checked once and in the same words."""
 
 from collections.abc import Iterable, Sequence
+from functools import reduce
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -67,10 +68,27 @@ def read_layers(
                 f"{what} has a batch of {layer.shape[0]}, that of layer 0 {found[0].shape[0]}; "
                 "give all of them of the same call."
             )
+        if layer.device != found[0].device:
+            raise ValueError(
+                f"{what} is on {layer.device}, layer 0 on {found[0].device}; bring all of them to "
+                "one device."
+            )
         _require_numbers(what, layer, signed)
         if normalized:
             _require_normalized(what, layer)
-    return [layer.to(torch.promote_types(layer.dtype, torch.float32)) for layer in found]
+    return alike(found)[0]
+
+
+def alike(*stacks: list[Tensor]) -> list[list[Tensor]]:
+    """The same stacks, all in one dtype: the widest of theirs, of at least 32 bits.
+
+    >>> [[one], [other]] = alike([torch.ones(1).bfloat16()], [torch.ones(1).half()])
+    >>> one.dtype, other.dtype
+    (torch.float32, torch.float32)
+    """
+    dtypes = (layer.dtype for stack in stacks for layer in stack)
+    dtype = reduce(torch.promote_types, dtypes, torch.float32)
+    return [[layer.to(dtype) for layer in stack] for stack in stacks]
 
 
 def read_layer(owner: str, layer: Any, **kinds: Any) -> Tensor:

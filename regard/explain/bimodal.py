@@ -81,7 +81,7 @@ class Bimodal:
                 f"{wanted[1]} queries and {wanted[2]} keys; say turned() first where it is the "
                 "second stream that attends."
             )
-        return step(layer, slope)
+        return step(layer, slope).to(reads)
 
 
 def _normalized(found: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ import torch
 from regard.explain._fusion import Fusion, fused
 from regard.explain._layers import (
     Layers,
+    alike,
     read_layers,
     require_chain,
     require_pairs,
@@ -70,12 +71,15 @@ def cross_rollout(
     crosses = read_layers("cross_rollout", cross, name="cross", normalized=True)
     require_chain("cross_rollout", selves, "decoder")
     require_pairs("cross_rollout", selves, crosses)
-    if encoder is None:
+    layers = [] if encoder is None else read_layers(
+        "cross_rollout", encoder, name="encoder", normalized=True
+    )  # fmt: skip
+    require_chain("cross_rollout", layers, "encoder")
+    selves, crosses, layers = alike(selves, crosses, layers)
+    if not layers:
         size, like = crosses[0].shape[-1], crosses[0]
         below = torch.eye(size, dtype=like.dtype, device=like.device).expand(len(like), -1, -1)
     else:
-        layers = read_layers("cross_rollout", encoder, name="encoder", normalized=True)
-        require_chain("cross_rollout", layers, "encoder")
         below = rolled("cross_rollout", layers, residual, heads, 0.0)
     require_source("cross_rollout", crosses, below)
     target = torch.eye(selves[0].shape[-1], dtype=below.dtype, device=below.device)

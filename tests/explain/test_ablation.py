@@ -15,6 +15,14 @@ from regard.normalizers import sparsemax
 from tests.explain import networks
 
 
+def biased(module: Any) -> Any:
+    """With biases that are not zero, as both PyTorch's and our layers have them at first."""
+    for name, each in module.named_parameters():
+        if "bias" in name:
+            nn.init.normal_(each)
+    return module
+
+
 def without(model: nn.Module, projection: str, heads: list[int], of: int) -> nn.Module:
     """A copy in which the projection does not read these heads."""
     other = copy.deepcopy(model)
@@ -57,7 +65,7 @@ def test_networks_of_other_makers_lose_just_these_heads(
 @pytest.mark.parametrize("heads", [Heads(4), Heads(4, kv_heads=2), Heads(4, head_dim=3)])
 @pytest.mark.parametrize("attend", [Attend(), Attend(normalizer=sparsemax)])
 def test_our_layers_lose_just_these_heads(heads: Heads, attend: Attend) -> None:
-    layer, x = MultiHeadAttention(8, heads, attend), torch.randn(2, 5, 8)
+    layer, x = biased(MultiHeadAttention(8, heads, attend)), torch.randn(2, 5, 8)
     with ablated(layer, {"": [0, -1]}):
         found = layer(x)
     torch.testing.assert_close(found, without(layer, "output", [0, 3], 4)(x))
@@ -69,7 +77,8 @@ def test_our_layers_lose_just_these_heads(heads: Heads, attend: Attend) -> None:
 def test_pytorchs_own_layer_loses_just_these_heads(
     batch_first: bool, grad: bool, need_weights: bool
 ) -> None:
-    layer, x = nn.MultiheadAttention(8, 4, batch_first=batch_first).eval(), torch.randn(2, 5, 8)
+    layer = biased(nn.MultiheadAttention(8, 4, batch_first=batch_first)).eval()
+    x = torch.randn(2, 5, 8)
     other = without(layer, "out_proj", [1, 2], 4)
     names = {*vars(layer.out_proj)}
     with torch.set_grad_enabled(grad), ablated(layer, {"": [1, 2]}):
@@ -82,7 +91,7 @@ def test_pytorchs_own_layer_loses_just_these_heads(
 @pytest.mark.parametrize("grad", [True, False])
 def test_pytorchs_encoder_loses_them_on_its_fast_path_too(grad: bool) -> None:
     block = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
-    model = nn.TransformerEncoder(block, 2).eval()
+    model = biased(nn.TransformerEncoder(block, 2)).eval()
     x, name = torch.randn(2, 5, 8), "layers.1.self_attn"
     padding = torch.tensor([[False] * 5, [False] * 3 + [True] * 2])
     other = without(model, f"{name}.out_proj", [1], 2)
@@ -164,6 +173,7 @@ def test_a_module_that_is_not_called_is_an_error() -> None:
             pass
 
 
+@pytest.mark.usefixtures("as_users_have_it")
 def test_heads_that_are_not_side_by_side_are_refused() -> None:
     layer = MultiHeadAttention(8, Heads(2, head_dim=4), join=mean_heads)
     with pytest.raises(ValueError, match="joins its heads otherwise"), ablated(layer, {"": [0]}):

@@ -10,6 +10,8 @@ from torch import Tensor
 from regard import explain
 from tests.explain.drawn import weights
 
+pytestmark = pytest.mark.usefixtures("as_users_have_it")
+
 Call = Callable[[Any], Any]
 
 OF_WEIGHTS: dict[str, Call] = {
@@ -128,6 +130,28 @@ def tensors(found: Any) -> list[Tensor]:
     if isinstance(found, (explain.CrossRollout, explain.CrossRelevance)):
         return [found.source.values, found.target.values]
     return []
+
+
+@pytest.mark.parametrize("name", OF_WEIGHTS)
+def test_layers_of_several_dtypes_meet_in_the_widest(name: str) -> None:
+    given = list(good())
+    mixed = [given[0].half(), given[1].float(), given[2]]
+    for found in tensors(OF_WEIGHTS[name](mixed)):
+        assert found.dtype == torch.float64
+    for found in tensors(OF_WEIGHTS[name]([layer.bfloat16() for layer in given])):
+        assert found.dtype == torch.float32
+    with pytest.raises(ValueError, match="layer 1 is on meta, layer 0 on cpu; bring all"):
+        OF_WEIGHTS[name]([given[0], given[1].to("meta")])
+
+
+def test_two_stacks_of_different_dtypes_meet_too() -> None:
+    wide, narrow = weights(2, 1, 2, 4, 4), weights(2, 1, 2, 4, 4, seed=1).float()
+    for encoder in (None, wide, narrow):
+        found = explain.cross_rollout(encoder, narrow, wide)
+        assert found.source.values.dtype == torch.float64
+    pairs = (wide, wide), (narrow, narrow)
+    explain.cross_relevance(pairs[0], pairs[1], pairs[0])
+    explain.cross_relevance(pairs[1], pairs[0], pairs[1])
 
 
 @pytest.mark.parametrize("name", ["attention_times_gradient", "relevance"])

@@ -29,6 +29,7 @@ def test_a_token_is_the_patch_that_it_was_cut_from(special: int, rows: int, colu
         assert torch.equal(patch_grid(tokens, special=special).patches, found.patches)
 
 
+@pytest.mark.usefixtures("as_users_have_it")
 def test_what_makes_no_picture_is_refused() -> None:
     tokens = torch.ones(2, 198)
     with pytest.raises(ValueError, match="how many of 198 tokens are patches"):
@@ -57,6 +58,7 @@ def test_a_pixel_has_the_number_of_the_patch_it_lies_in(
         assert found[1, 0, y, x] == patches[1, 0, r, c]
 
 
+@pytest.mark.usefixtures("as_users_have_it")
 def test_between_the_middles_of_patches_numbers_change_evenly() -> None:
     patches = torch.rand(2, 3).double()
     found = to_pixels(patches, (8, 12), "bilinear")

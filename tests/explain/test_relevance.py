@@ -124,6 +124,7 @@ def test_an_encoder_and_a_decoder_are_two_streams() -> None:
     assert alone.source.values.shape == found.source.values.shape
 
 
+@pytest.mark.usefixtures("as_users_have_it")
 def test_what_does_not_fit_is_refused() -> None:
     layer, other = weights(1, 1, 3, 3), weights(1, 1, 3, 4)
     with pytest.raises(ValueError, match="3 queries and 4 keys, which are other tokens"):

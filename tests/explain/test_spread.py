@@ -39,6 +39,7 @@ def test_entropy_and_distance_are_sums_over_keys(given: Tensor) -> None:
         assert far[place].item() == pytest.approx(wanted, abs=1e-12)
 
 
+@pytest.mark.usefixtures("as_users_have_it")
 def test_patches_are_apart_as_they_lie_and_cached_queries_stand_last() -> None:
     given = weights(1, 1, 1, 6, 6)
     places = torch.tensor([[r, c] for r in range(2) for c in range(3)])
@@ -71,6 +72,7 @@ def test_without_the_sink_is_the_softmax_with_it_masked(given: Tensor) -> None:
     assert (both[..., 0] == 0).all() and (both[..., -1] == 0).all()
 
 
+@pytest.mark.usefixtures("as_users_have_it")
 def test_the_mass_of_a_sink_is_a_sum_and_keys_count_once() -> None:
     given = weights(2, 1, 2, 3, 4)
     torch.testing.assert_close(sink_mass(given).stacked().values, given[..., 0])

@@ -42,10 +42,18 @@ def torch_layer(layer: Any, x: Tensor, gone: int | None, allowed: Tensor | None)
     return layer.norm2(x + layer.linear2(F.relu(layer.linear1(x))))
 
 
+def biased(module: nn.Module) -> Any:
+    """With biases that are not zero, as both PyTorch's and our layers have them at first."""
+    for name, each in module.named_parameters():
+        if "bias" in name:
+            nn.init.normal_(each)
+    return module.double().eval()
+
+
 @pytest.mark.parametrize("batch_first", [True, False])
 @pytest.mark.parametrize("masked", [True, False])
 def test_of_pytorchs_encoder_layer(batch_first: bool, masked: bool) -> None:
-    layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=batch_first).double().eval()
+    layer = biased(nn.TransformerEncoderLayer(8, 2, 16, batch_first=batch_first))
     x = torch.randn(3, 5, 8).double()
     hidden = torch.ones(5, 5, dtype=torch.bool).triu(1) if masked else None
     given = x if batch_first else x.transpose(0, 1)
@@ -78,7 +86,7 @@ def test_of_pytorchs_layer_with_widths_of_its_own_and_no_bias() -> None:
 )
 @pytest.mark.parametrize("heads", [Heads(4), Heads(4, kv_heads=2)])
 def test_of_our_layer(attend: Attend, heads: Heads) -> None:
-    layer, x = MultiHeadAttention(8, heads, attend).double().eval(), torch.randn(2, 5, 8).double()
+    layer, x = biased(MultiHeadAttention(8, heads, attend)), torch.randn(2, 5, 8).double()
     _, _, value = layer._heads(x, x, x, None)
     value = value.repeat_interleave(4 // value.shape[1], 1)
     weights = layer.weights(x)
@@ -125,7 +133,7 @@ def test_queries_keys_and_values_in_one_projection() -> None:
 
 
 def test_of_a_block_that_attends_twice_one_is_named() -> None:
-    layer = nn.TransformerDecoderLayer(8, 2, 16, batch_first=True).double().eval()
+    layer = biased(nn.TransformerDecoderLayer(8, 2, 16, batch_first=True))
     x, memory = torch.randn(2, 3, 8).double(), torch.randn(2, 4, 8).double()
     with pytest.raises(ValueError, match="holds 2 modules that attend; name the one"):
         value_zeroing(layer, lambda: layer(x, memory), "")

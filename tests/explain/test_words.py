@@ -81,6 +81,7 @@ def test_a_pair_of_texts_and_tokens_with_spaces_in_front() -> None:
     assert words_of_offsets("a  b", [(0, 1), (1, 2), (2, 4)]).spans == ((0, 1), (1, 2), (2, 3))
 
 
+@pytest.mark.usefixtures("as_users_have_it")
 def test_what_does_not_fit_is_refused() -> None:
     words = Words(((0, 2), (2, 4)))
     with pytest.raises(ValueError, match="key words have 4 tokens, and the weights 5"):

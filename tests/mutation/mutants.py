@@ -567,6 +567,111 @@ MUTANTS = [
         "tensor.copy_(before)", "pass",
         "tests/vision/test_insertion.py",
     ),
+    Mutant(
+        "rollout the other way round", "explain/rollout.py", "total = each @ total",
+        "total = total @ each",
+        "tests/explain/test_rollout.py",
+    ),
+    Mutant(
+        "rollout divides columns", "explain/normalized.py", "weights.sum(-1, keepdim=True)",
+        "weights.sum(-2, keepdim=True)",
+        "tests/explain/test_rollout.py",
+    ),
+    Mutant(
+        "a query that sees nothing loses its residual", "explain/_fusion.py", ".where(~dead, eye)",
+        "",
+        "tests/explain/test_rollout.py",
+    ),
+    Mutant(
+        "what is hidden counts among the discarded", "explain/_fusion.py",
+        "one.shape[-1] - positive + (share * positive)", "(share * one.shape[-1] + 0 * positive)",
+        "tests/explain/test_rollout.py",
+    ),
+    Mutant(
+        "flow never turns back", "explain/_max_flow.py", "self.up[floor - 1, :, node] += fallen",
+        "pass",
+        "tests/explain/test_flow.py",
+    ),
+    Mutant(
+        "an edge takes more than it has room for", "explain/_max_flow.py",
+        "before, 0.0, room)", "before, 0.0, 2 * room)",
+        "tests/explain/test_flow.py",
+    ),
+    Mutant(
+        "relevance lets heads cancel", "explain/relevance.py", ".clamp(min=0).mean(1)",
+        ".mean(1).clamp(min=0)",
+        "tests/explain/test_relevance.py",
+    ),
+    Mutant(
+        "relevance across is not normalized", "explain/bimodal.py",
+        "_normalized(self.r_aa).mT @ each", "self.r_aa.mT @ each",
+        "tests/explain/test_relevance.py",
+    ),
+    Mutant(
+        "value heads tiled in norms", "explain/value_norm.py",
+        "repeat_interleave(heads // value.shape[1], 1)",
+        "repeat(1, heads // value.shape[1], 1, 1)",
+        "tests/explain/test_value_norm.py",
+    ),
+    Mutant(
+        "columns of a head interleaved", "explain/ablation.py",
+        "kept = torch.ones(count, width // count, dtype=like.dtype, device=like.device)\n"
+        "    kept[list(heads)] = 0",
+        "kept = torch.ones(width // count, count, dtype=like.dtype, device=like.device)\n"
+        "    kept[:, list(heads)] = 0",
+        "tests/explain/test_ablation.py",
+    ),
+    Mutant(
+        "a matrix with zeros is kept between calls", "explain/ablation.py",
+        "stack.callback(module.register_forward_hook(show, always_call=True).remove)", "pass",
+        "tests/explain/test_ablation.py",
+    ),
+    Mutant(
+        "a growing cache is given again", "explain/value_zeroing.py", "return copy.deepcopy(given)",
+        "return given",
+        "tests/explain/test_value_zeroing.py",
+    ),
+    Mutant(
+        "a token keeps its bias", "explain/_zeroed_values.py",
+        "F.linear(token, matrix, bias)", "F.linear(token, matrix)",
+        "tests/explain/test_value_zeroing.py",
+    ),
+    Mutant(
+        "induction looks at the token itself", "explain/_patterns.py",
+        "seen.tokens[:, None] == seen.tokens[None, :-1]",
+        "seen.tokens[:, None] == seen.tokens[None, 1:]",
+        "tests/explain/test_tags.py",
+    ),
+    Mutant(
+        "a broad head is a block", "explain/_patterns.py", "_mean_over(mass * _spread(rows, near)",
+        "_mean_over(_spread(rows, near)",
+        "tests/explain/test_tags.py",
+    ),
+    Mutant(
+        "words are summed over queries too", "explain/words.py", "(rows / rows.sum(0)).mT",
+        "rows.mT",
+        "tests/explain/test_words.py",
+    ),
+    Mutant(
+        "windows rolled the wrong way", "explain/windows.py", "(-shift[0], -shift[1])",
+        "(shift[0], shift[1])",
+        "tests/explain/test_patches.py",
+    ),
+    Mutant(
+        "a path may not go both ways at once", "explain/_warping.py",
+        "np.minimum(least[i - 1, j - 1], least[i - 1, j])", "least[i - 1, j]",
+        "tests/explain/test_timestamps.py",
+    ),
+    Mutant(
+        "frames are scaled along time", "explain/timestamps.py",
+        "sound.mean(1, keepdim=True)", "sound.mean(2, keepdim=True)",
+        "tests/explain/test_timestamps.py",
+    ),
+    Mutant(
+        "a small turn is lost", "explain/head_effects.py",
+        "turn = (one - other).square().sum(-1) / 2", "turn = 1 - (one * other).sum(-1)",
+        "tests/explain/test_ablation.py",
+    ),
 ]  # fmt: skip
 
 
