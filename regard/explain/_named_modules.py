@@ -133,7 +133,7 @@ def _outputs(module: nn.Module, skipped: str | None) -> list[str]:
         if each and _is_linear(held) and each.split(".")[0] != skipped
     ]
     for word in OUTPUTS:
-        found = [each for each in named if word in each.split(".")]
+        found = [each for each in named if word in each.lower().split(".")]
         if found:
             return found
     return []

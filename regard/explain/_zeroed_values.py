@@ -5,29 +5,39 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 
 from regard.explain._named_modules import module_named
+from regard.explain._values_in_use import ValuesInUse
+from regard.layers import Attend
 
 
 class Zeroing:
-    """While it is active, the value of the token `key` is zero wherever `module` makes values.
+    """While it is active, the value of the token `key` is zero wherever `module` has values.
 
-    As a context it hangs on the modules. `lengths` are those of the values that it saw.
+    As a context it hangs on the modules. `lengths` are those of the values that were seen while
+    there was no key.
     """
-
-    hint = "name the linear module that makes the values: value=..."
 
     def __init__(self, module: nn.Module) -> None:
         self.module = module
-        self.active, self.key = False, None  # type: bool, int | None
+        self.active, self.depth = False, 0
+        self.key: int | None = None
         self.lengths: list[int] = []
         self.handles: list[Any] = []
+
+    @property
+    def is_inside(self) -> bool:
+        """Whether values that are seen now are those of the module."""
+        return self.active and self.depth > 0
 
     def length(self, block: str) -> int:
         """How many keys there are; it raises unless values were seen exactly once."""
         if not self.lengths:
-            raise ValueError(f"value_zeroing saw no values in {block!r}; {self.hint}.")
+            raise ValueError(
+                f"value_zeroing saw no values in {block!r}: it calls no kernel of PyTorch's, and "
+                "multiplies nothing by a softmax; name the linear module that makes the values: "
+                "value=..."
+            )
         if len(self.lengths) > 1:
             raise ValueError(
                 f"value_zeroing: {block!r} attends {len(self.lengths)} times; name the module that "
@@ -43,19 +53,32 @@ class Zeroing:
         return value.index_fill(axis, torch.tensor([self.key], device=value.device), 0.0)
 
     def __enter__(self) -> "Zeroing":
-        raise NotImplementedError
+        def enter(*_: Any) -> None:
+            self.depth += 1
 
-    def __exit__(self, *_: object) -> None:
+        def leave(*_: Any) -> None:
+            self.depth -= 1
+
+        self.handles.append(self.module.register_forward_pre_hook(enter))
+        self.hang()
+        self.handles.append(self.module.register_forward_hook(leave, always_call=True))
+        return self
+
+    def __exit__(self, *error: object) -> None:
         for handle in self.handles:
             handle.remove()
 
+    def hang(self) -> None:
+        """Hang on the modules; `handles` takes what has a `remove`."""
+        raise NotImplementedError
 
-class _OfProjection(Zeroing):
+
+class OfProjection(Zeroing):
     """What the module gives are the values, `[batch, k_len, width]`."""
 
-    def __enter__(self) -> "_OfProjection":
+    def hang(self) -> None:
         def zero(_: nn.Module, args: Any, output: Any) -> Any:
-            if not self.active:
+            if not self.is_inside:
                 return None
             if not isinstance(output, Tensor) or output.ndim != 3:
                 shape = [*output.shape] if isinstance(output, Tensor) else type(output).__name__
@@ -65,10 +88,27 @@ class _OfProjection(Zeroing):
             return self.zeroed(output, 1)
 
         self.handles.append(self.module.register_forward_hook(zero))
-        return self
 
 
-class _OfMultihead(Zeroing):
+class OfAttend(Zeroing):
+    """What our operator is called with while the module runs, whatever parts it has."""
+
+    def __init__(self, module: nn.Module, attend: Attend) -> None:
+        super().__init__(module)
+        self.attend = attend
+
+    def hang(self) -> None:
+        def zero(_: nn.Module, args: Any, kwargs: Any) -> Any:
+            if not self.is_inside:
+                return None
+            given = dict(zip(("query", "key", "value"), args, strict=False)) | kwargs
+            value = self.zeroed(given.pop("value"), -2)
+            return (given.pop("query"), given.pop("key"), value, *args[3:]), given
+
+        self.handles.append(self.attend.register_forward_pre_hook(zero, with_kwargs=True))
+
+
+class OfMultihead(Zeroing):
     """PyTorch's own module, which calls no projection.
 
     What the token brings is taken from its output, which is linear in the values:
@@ -77,9 +117,9 @@ class _OfMultihead(Zeroing):
 
     module: nn.MultiheadAttention
 
-    def __enter__(self) -> "_OfMultihead":
+    def hang(self) -> None:
         def subtract(module: Any, args: Any, kwargs: Any, output: Any) -> Any:
-            if not self.active:
+            if not self.is_inside:
                 return None
             given = dict(zip(_MULTIHEAD, args, strict=False)) | kwargs
             axis = 1 if module.batch_first and given["value"].ndim == 3 else 0
@@ -89,7 +129,6 @@ class _OfMultihead(Zeroing):
             return output[0] - self._brought(given, axis), *output[1:]
 
         self.handles.append(self.module.register_forward_hook(subtract, with_kwargs=True))
-        return self
 
     def _brought(self, given: dict[str, Any], axis: int) -> Tensor:
         module, key = self.module, self.key
@@ -109,48 +148,17 @@ class _OfMultihead(Zeroing):
         return brought if module.batch_first or brought.ndim == 2 else brought.transpose(0, 1)
 
 
-class _OfKernel(Zeroing):
-    """What `scaled_dot_product_attention` is called with while the module runs."""
+class OfFunctions(Zeroing):
+    """What `scaled_dot_product_attention`, or a product with a softmax, is called with."""
 
-    hint = (
-        "it does not call scaled_dot_product_attention; name the linear module that makes the "
-        "values: value=..."
-    )
-
-    def __enter__(self) -> "_OfKernel":
-        self.depth = 0
-
-        def enter(*_: Any) -> None:
-            self.depth += 1
-
-        def leave(*_: Any) -> None:
-            self.depth -= 1
-
-        self.handles.append(self.module.register_forward_pre_hook(enter))
-        self.handles.append(self.module.register_forward_hook(leave, always_call=True))
-        self.mode = _ChangedValues(self)
+    def hang(self) -> None:
+        self.mode = ValuesInUse(lambda: self.is_inside, self.zeroed)
         self.mode.__enter__()
-        return self
+        self.handles.append(self.module.register_forward_hook(self.mode.forget, always_call=True))
 
     def __exit__(self, *error: object) -> None:
         self.mode.__exit__(*error)
-        super().__exit__()
-
-
-class _ChangedValues(TorchFunctionMode):
-    def __init__(self, zeroing: _OfKernel) -> None:
-        self.zeroing = zeroing
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = dict(kwargs or {})
-        ours = self.zeroing
-        if func is F.scaled_dot_product_attention and ours.active and ours.depth:
-            given = dict(zip(("query", "key", "value"), args, strict=False)) | kwargs
-            given["value"] = ours.zeroed(given["value"], -2)
-            return func(
-                given.pop("query"), given.pop("key"), given.pop("value"), *args[3:], **given
-            )
-        return func(*args, **kwargs)
+        super().__exit__(*error)
 
 
 _MULTIHEAD = (
@@ -160,16 +168,18 @@ _MULTIHEAD = (
 
 
 def zeroing_in(model: nn.Module, block: str, attention: str | None, value: str | None) -> Zeroing:
-    """What zeroes the values in this block: by name, in PyTorch's module, or at the kernel."""
+    """What zeroes the values in this block: by name, in a module known here, or at functions."""
     owner = "value_zeroing"
     if value is not None:
-        return _OfProjection(module_named(owner, model, value))
+        return OfProjection(module_named(owner, model, value))
     name = block if attention is None else attention
     module = module_named(owner, model, name)
-    inside = [each for each in module.modules() if isinstance(each, nn.MultiheadAttention)]
-    if len(inside) > 1:
+    known = [each for each in module.modules() if isinstance(each, nn.MultiheadAttention | Attend)]
+    if len(known) > 1:
         raise ValueError(
-            f"value_zeroing: {name!r} holds {len(inside)} modules that attend; name the one that "
+            f"value_zeroing: {name!r} holds {len(known)} modules that attend; name the one that "
             "is meant: attention=..."
         )
-    return _OfMultihead(inside[0]) if inside else _OfKernel(module)
+    if not known:
+        return OfFunctions(module)
+    return OfAttend(module, known[0]) if isinstance(known[0], Attend) else OfMultihead(known[0])

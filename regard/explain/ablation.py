@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from regard.explain._layers import positions_in
 from regard.explain._named_modules import module_named, number_of_heads, output_projection
-from regard.layers import MultiHeadAttention, concat_heads
+from regard.layers import Attend
 
 
 @dataclass(frozen=True)
@@ -19,12 +19,13 @@ class Ablation:
 
     Args:
         heads: the name of a module → its heads.
-        projections: the name of a module → that of the one whose input is changed.
+        places: the name of a module → that of the projection whose input is changed, or of the
+            `Attend` whose output is.
         calls: the name of a module → how often that was called.
     """
 
     heads: Mapping[str, tuple[int, ...]]
-    projections: Mapping[str, str]
+    places: Mapping[str, str]
     calls: dict[str, int] = field(default_factory=dict)
 
 
@@ -40,7 +41,8 @@ def ablated(
     hook in front of it sets the columns of these heads to zero. So it works in every module that
     calls such a projection, whatever kernel attends, with gradients. `nn.MultiheadAttention`
     multiplies with its projection's matrix without calling it: there the matrix has zeros in these
-    columns while the module runs. No parameter is changed, and all is put back at the end.
+    columns while the module runs. Of our own layers, it is the operator's output, so that heads
+    need not stand side by side. No parameter is changed, and all is put back at the end.
 
     Args:
         heads: the name in `named_modules()` of a module that attends, or of the projection itself,
@@ -57,6 +59,7 @@ def ablated(
         RuntimeError: at the end, where a module was not called; compiled code does not see hooks.
 
     Example:
+        >>> from regard.layers import MultiHeadAttention
         >>> layer, x = MultiHeadAttention(8, 2), torch.randn(1, 3, 8)
         >>> with ablated(layer, {"": [0, 1]}):
         ...     gone = layer(x)
@@ -68,27 +71,30 @@ def ablated(
         https://arxiv.org/abs/1905.10650
     """
     found: dict[str, tuple[int, ...]] = {}
-    projections: dict[str, str] = {}
-    done = Ablation(found, projections)
+    places: dict[str, str] = {}
+    done = Ablation(found, places)
     with ExitStack() as stack:
         for name, chosen in heads.items():
             count = number_of_heads("ablated", model, name) if of is None else of
             found[name] = tuple(sorted(set(positions_in("ablated", "heads", chosen, count))))
             done.calls[name] = 0
             module = module_named("ablated", model, name)
-            _require_concatenated(name, module)
+            ours = [n for n, each in module.named_modules() if isinstance(each, Attend)]
             if isinstance(module, nn.MultiheadAttention):
-                projections[name] = f"{name}.out_proj".lstrip(".")
+                places[name] = f"{name}.out_proj".lstrip(".")
                 _shadow(stack, done, name, module, count)
+            elif len(ours) == 1:
+                places[name] = ".".join(each for each in (name, *ours) if each)
+                _zero_output(stack, done, name, module, module.get_submodule(ours[0]), count)
             else:
-                projections[name], module = output_projection("ablated", model, name)
+                places[name], module = output_projection("ablated", model, name)
                 _zero_input(stack, done, name, module, count)
         yield done
     # Only where nothing else was raised.
     for name, calls in done.calls.items():
         if not calls:
             raise RuntimeError(
-                f"{projections[name]!r} was not called, so that no head of {name!r} was taken out; "
+                f"{places[name]!r} was not called, so that no head of {name!r} was taken out; "
                 "run the model inside the block, and not a compiled copy of it."
             )
 
@@ -102,6 +108,36 @@ def _zero_input(
         return (joined * _kept(name, joined, joined.shape[-1], count, done.heads[name]), *args[1:])
 
     stack.callback(projection.register_forward_pre_hook(without).remove)
+
+
+def _zero_output(
+    stack: ExitStack, done: Ablation, name: str, module: nn.Module, attend: nn.Module, count: int
+) -> None:
+    # The same `Attend` may be that of other layers too.
+    depth = 0
+
+    def enter(*_: Any) -> None:
+        nonlocal depth
+        depth += 1
+
+    def leave(*_: Any) -> None:
+        nonlocal depth
+        depth -= 1
+
+    def without(_: nn.Module, args: Any, output: Tensor) -> Tensor | None:
+        if not depth:
+            return None
+        done.calls[name] += 1
+        if output.shape[1] != count:
+            raise ValueError(
+                f"ablated: {name!r} attends with {output.shape[1]} heads, and {count} were said."
+            )
+        gone = torch.tensor(done.heads[name], device=output.device)
+        return output.index_fill(1, gone, 0.0)
+
+    stack.callback(module.register_forward_pre_hook(enter).remove)
+    stack.callback(attend.register_forward_hook(without).remove)
+    stack.callback(module.register_forward_hook(leave, always_call=True).remove)
 
 
 def _shadow(
@@ -134,11 +170,3 @@ def _kept(name: str, like: Tensor, width: int, count: int, heads: tuple[int, ...
     kept = torch.ones(count, width // count, dtype=like.dtype, device=like.device)
     kept[list(heads)] = 0
     return kept.flatten()
-
-
-def _require_concatenated(name: str, module: nn.Module) -> None:
-    if isinstance(module, MultiHeadAttention) and module.join is not concat_heads:
-        raise ValueError(
-            f"ablated: {name!r} joins its heads otherwise than side by side, so that none has "
-            "columns of its own; use a layer with join=concat_heads."
-        )

@@ -38,8 +38,8 @@ def value_zeroing(
         block: the name in `named_modules()` of what gives the states, such as a layer.
         attention: the name of the module in it that attends, where several do.
         value: the name of the linear module that makes the values alone, `[batch, k_len, width]`.
-            Without it the values are those of `scaled_dot_product_attention` or of
-            `nn.MultiheadAttention`; attention that is written out or another kernel's needs it.
+            Without it the values are those that our operator, `nn.MultiheadAttention` or
+            `scaled_dot_product_attention` is called with, or that are multiplied with a softmax.
         keys: which; all if None.
         state: the states of what the block returns, `[batch, q_len, width]`.
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from regard.explain import ablated, head_effects
 from regard.explain.head_effects import turned
-from regard.layers import Attend, Heads, MultiHeadAttention, mean_heads
+from regard.layers import Attend, Heads, MultiHeadAttention, UnprojectedAttention, mean_heads
 from regard.normalizers import sparsemax
 from tests.explain import networks
 
@@ -56,7 +56,7 @@ def test_networks_of_other_makers_lose_just_these_heads(
     before = networks.answer(model)()
     with ablated(model, {name: heads}) as done:
         found = networks.answer(model)()
-    assert done.projections == {name: projection} and done.calls == {name: 1}
+    assert done.places == {name: projection} and done.calls == {name: 1}
     torch.testing.assert_close(found, networks.answer(without(model, projection, heads, of))())
     assert (found - before).abs().max() > 1e-4
     assert torch.equal(networks.answer(model)(), before)
@@ -159,7 +159,7 @@ def test_what_cannot_be_taken_out_is_said(
     if error is None:  # a block with one such projection is enough
         with ablated(model, heads, of=of) as done:
             networks.answer(model)()
-        assert done.projections == {"layers.0": "layers.0.self_attn.o_proj"}
+        assert done.places == {"layers.0": "layers.0.self_attn.o_proj"}
         return
     with pytest.raises(error, match=words), ablated(model, heads, of=of):
         networks.answer(model)()
@@ -173,11 +173,39 @@ def test_a_module_that_is_not_called_is_an_error() -> None:
             pass
 
 
+def test_heads_of_ours_need_not_stand_side_by_side() -> None:
+    layer, x = (
+        biased(MultiHeadAttention(8, Heads(2, head_dim=4), join=mean_heads)),
+        torch.ones(1, 3, 8),
+    )
+    q, k, v = layer._heads(x, x, x, None)
+    heads = layer.attend(q, k, v)
+    with ablated(layer, {"": [0]}) as done:
+        found = layer(x)
+    assert done.places == {"": "attend"}
+    torch.testing.assert_close(found, layer.output(heads[:, 1] / 2))
+    bare, y = UnprojectedAttention(2), torch.randn(1, 3, 8)
+    with ablated(bare, {"": [1]}):
+        found = bare(y)
+    torch.testing.assert_close(found[..., :4], bare(y)[..., :4])
+    assert (found[..., 4:] == 0).all()
+
+
+def test_a_shared_operator_is_changed_in_the_named_layer_alone() -> None:
+    shared = Attend()
+    model = nn.Sequential(MultiHeadAttention(8, 2, shared), MultiHeadAttention(8, 2, shared))
+    x = torch.randn(1, 3, 8)
+    with ablated(model, {"1": [0]}) as done:
+        found = model(x)
+    assert done.calls == {"1": 1} and done.places == {"1": "1.attend"}
+    torch.testing.assert_close(found, without(model, "1.output", [0], 2)(x))
+    with pytest.raises(ValueError, match="'1' attends with 2 heads, and 4 were said"):
+        with ablated(model, {"1": [0]}, of=4):
+            model(x)
+
+
 @pytest.mark.usefixtures("as_users_have_it")
-def test_heads_that_are_not_side_by_side_are_refused() -> None:
-    layer = MultiHeadAttention(8, Heads(2, head_dim=4), join=mean_heads)
-    with pytest.raises(ValueError, match="joins its heads otherwise"), ablated(layer, {"": [0]}):
-        pass
+def test_what_has_no_heads_is_refused() -> None:
     with pytest.raises(ValueError, match="cannot tell how many heads there are; say of="):
         with ablated(nn.Sequential(nn.Linear(2, 2)), {"0": [0]}):
             pass

@@ -90,11 +90,6 @@ def test_of_our_layer(attend: Attend, heads: Heads) -> None:
     _, _, value = layer._heads(x, x, x, None)
     value = value.repeat_interleave(4 // value.shape[1], 1)
     weights = layer.weights(x)
-    if attend.normalizer is sparsemax:
-        # It does not call the kernel, and queries, keys and values are one projection.
-        with pytest.raises(ValueError, match="saw no values.*does not call scaled_dot_product"):
-            value_zeroing(layer, lambda: layer(x), "")
-        return
     found = value_zeroing(layer, lambda: layer(x), "")
     whole = layer(x)
     for key in range(5):
@@ -121,8 +116,8 @@ def test_the_kernels_values_are_those_of_the_projection(
     written_out = value_zeroing(eager, networks.answer(eager), block, value=value).values
     torch.testing.assert_close(found, written_out)
     assert (found.diagonal(dim1=1, dim2=2) > 1e-6).all()
-    with pytest.raises(ValueError, match="saw no values in .*value=..."):
-        value_zeroing(eager, networks.answer(eager), block)
+    by_softmax = value_zeroing(eager, networks.answer(eager), block).values
+    torch.testing.assert_close(found, by_softmax)
     assert not any(m._forward_hooks or m._forward_pre_hooks for m in fused.modules())
 
 
@@ -166,6 +161,54 @@ def test_of_a_block_that_attends_twice_one_is_named() -> None:
         torch.testing.assert_close(found, by_name)
         assert found.shape == (2, 6, 6) and (found > 1e-6).any()
         assert name == "layer.1" or (found.triu(1) == 0).all()
+
+
+class WrittenOut(nn.Module):
+    """Attention as people write it, by each of the products."""
+
+    def __init__(self, way: str) -> None:
+        super().__init__()
+        self.way, self.dropout, self.value = way, nn.Dropout(0.1), nn.Linear(4, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        value = self.value(x).unflatten(-1, (2, 2)).transpose(1, 2)
+        scores = x.unflatten(-1, (2, 2)).transpose(1, 2)
+        weights = self.dropout((scores @ scores.mT).float().softmax(-1)).type_as(x)
+        if self.way == "matmul":
+            heads = torch.matmul(weights, value)
+        elif self.way == "@":
+            heads = weights @ value
+        elif self.way == "bmm":
+            heads = torch.bmm(weights.flatten(0, 1), value.flatten(0, 1)).view_as(value)
+        elif self.way == "einsum":
+            heads = torch.einsum("bhij, bhjd -> bhid", weights, value)
+        elif self.way == "other einsum":
+            heads = torch.einsum("bjhd,bhij->bhid", value.transpose(1, 2), weights)
+        else:
+            heads = (weights[..., None] * value[:, :, None]).sum(-2)
+        return heads.transpose(1, 2).flatten(2) + 0.1 * x
+
+
+@pytest.mark.parametrize("way", ["matmul", "@", "bmm", "einsum", "other einsum", "sum"])
+def test_attention_that_is_written_out_is_known_by_its_softmax(way: str) -> None:
+    layer, x = WrittenOut(way).eval(), torch.randn(2, 3, 4)
+    by_name = value_zeroing(layer, lambda: layer(x), "", value="value").values
+    assert (by_name > 1e-6).all()
+    if way == "sum":
+        with pytest.raises(ValueError, match="saw no values in ''.*value=..."):
+            value_zeroing(layer, lambda: layer(x), "")
+        return
+    torch.testing.assert_close(value_zeroing(layer, lambda: layer(x), "").values, by_name)
+
+
+def test_of_a_network_of_ours_with_a_block_and_an_operator_that_all_share() -> None:
+    shared = Attend(mask=Causal(), normalizer=sparsemax)
+    layers = [biased(MultiHeadAttention(8, 2, shared)) for _ in range(2)]
+    model, x = nn.Sequential(*layers).eval(), torch.randn(1, 4, 8).double()
+    found = value_zeroing(model, lambda: model(x), "1").values
+    alone = value_zeroing(layers[1], lambda: layers[1](layers[0](x)), "").values
+    torch.testing.assert_close(found, alone)
+    assert (found.triu(1) == 0).all() and found.abs().sum() > 0
 
 
 class TwoKernels(nn.Module):
