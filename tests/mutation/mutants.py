@@ -672,6 +672,28 @@ MUTANTS = [
         "turn = (one - other).square().sum(-1) / 2", "turn = 1 - (one * other).sum(-1)",
         "tests/explain/test_ablation.py",
     ),
+    Mutant(
+        "an operator that is shared loses heads everywhere", "explain/ablation.py",
+        "        if not depth:\n            return None\n        done.calls[name] += 1\n"
+        "        if output",
+        "        done.calls[name] += 1\n        if output",
+        "tests/explain/test_ablation.py",
+    ),
+    Mutant(
+        "a softmax is lost by dropout", "explain/_values_in_use.py",
+        "output.numel() == args[0].numel() and", "False and",
+        "tests/explain/test_value_zeroing.py",
+    ),
+    Mutant(
+        "the wrong operand of a sum over letters", "explain/_values_in_use.py",
+        "words[other].index(key) - len(words[other])", "-2",
+        "tests/explain/test_value_zeroing.py",
+    ),
+    Mutant(
+        "several attentions are changed at once", "explain/_zeroed_values.py",
+        "if len(self.lengths) > 1:", "if False:",
+        "tests/explain/test_value_zeroing.py",
+    ),
 ]  # fmt: skip
 
 
