@@ -59,7 +59,7 @@ def attention_page(
         heads.append({**each.head, "first_block": first})
         first += len(each.blocks)
         stored += [
-            f'<script type="application/octet-stream;base64">{block}</script>'
+            f'<script type="application/octet-stream;base91">{block}</script>'
             for block in each.blocks
         ]
     return _PAGE.format(

@@ -1,15 +1,16 @@
-"""Arrays inside a page: compressed, in base64, each in an element of its own.
+"""Arrays inside a page: compressed, as text, each in an element of its own.
 
 A page reads a block when it needs it, so the first picture does not wait for the last layer.
 """
 
-import base64
 import zlib
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from regard.view.base91 import read, written
 
 _LARGEST_HALF = 60_000.0
 
@@ -27,7 +28,7 @@ class Blocks:
 
     def add(self, array: NDArray[Any]) -> int:
         """Store an array's bytes."""
-        self._texts.append(base64.b64encode(deflated(array)).decode("ascii"))
+        self._texts.append(written(deflated(array)))
         return len(self._texts) - 1
 
     def add_half(self, array: NDArray[np.float32]) -> dict[str, Any]:
@@ -71,4 +72,4 @@ def inflated(text: str) -> bytes:
     >>> list(inflated(next(iter(blocks))))
     [0, 1, 2]
     """
-    return zlib.decompress(base64.b64decode(text), -15)
+    return zlib.decompress(read(text), -15)

@@ -72,15 +72,13 @@ def decode(codes: Codes) -> NDArray[np.float32]:
     return np.copysign(np.square(shifted / codes.levels), shifted) * peaks
 
 
-def best_levels(sample: NDArray[np.float32], bytes_for_each: float) -> int:
-    """The finest levels with which weights like these take at most so many bytes each.
+def bits_of(sample: NDArray[np.float32]) -> tuple[float, ...]:
+    """How many bits a weight like these takes in each of `LEVELS`.
 
-    What deflate makes of codes is near their entropy, which a sample tells.
+    What deflate makes of codes is a little below their entropy, which a sample tells, and above the
+    seventh of a bit that runs take.
     """
-    for levels in LEVELS:
-        if entropy(encode(sample, levels).codes) / 8 <= bytes_for_each:
-            return levels
-    return LEVELS[-1]
+    return tuple(max(0.15, entropy(encode(sample, levels).codes)) for levels in LEVELS)
 
 
 def entropy(codes: NDArray[np.uint8]) -> float:

@@ -13,14 +13,11 @@ from torch import Tensor
 from regard.view.axes import axes_of
 from regard.view.blocks import Blocks
 from regard.view.captured import CapturedMap
-from regard.view.codes import FINEST, best_levels, encode
+from regard.view.codes import LEVELS, bits_of, encode
 from regard.view.patches import Patches
-from regard.view.stored_maps import MOST_KEPT, in_part, sampled, whole
-from regard.view.stored_parts import stored_parts
-from regard.view.tiers import Storage, Tiers, tiers
-
-PAGE_ITSELF = 150_000
-"""Characters of a page without its blocks."""
+from regard.view.stored_maps import coded, in_part, picture_alone, sampled, whole
+from regard.view.stored_parts import stored_parts, weighs_by_dots
+from regard.view.tiers import LONGEST_FULL, Size, Storage, Tier, tiers
 
 
 @dataclass(frozen=True)
@@ -85,7 +82,7 @@ def document(
     and for a picture of other patches.
     """
     axes = axes_of(maps, tokens, queries)
-    plan = tiers([(heads, q, k) for _, heads, q, k in (each.shape for each in maps)], storage)
+    plan = tiers([_size(each, item) for each in maps], storage)
     blocks = Blocks()
     layers = [
         {
@@ -97,11 +94,10 @@ def document(
             "k": k,
             "mechanism": {role: str(part) for role, part in each.mechanism.items()},
             "provenance": each.provenance,
+            **_store(each, item, tier, blocks),
         }
-        for each, (q, k) in zip(maps, axes.of_map, strict=True)
+        for each, (q, k), tier in zip(maps, axes.of_map, plan, strict=True)
     ]
-    _store_weights(layers, maps, item, plan, blocks)
-    _store_parts(layers, maps, item, plan, blocks)
     picture = None
     if image is not None:
         name = image.axis if image.axis in axes.lists else "tokens"
@@ -118,58 +114,33 @@ def document(
     return Document(head, blocks)
 
 
-def _store_weights(
-    layers: list[dict[str, Any]],
-    maps: Sequence[CapturedMap],
-    item: int,
-    plan: Tiers,
-    blocks: Blocks,
-) -> None:
-    """Put the weights of every layer into blocks, as much of them as there is room for."""
-    levels = _levels([maps[n] for n in plan.full], item, plan.max_bytes)
-    for number in plan.full:
-        layers[number]["weights"] = whole(maps[number], item, blocks, levels)
-    rest = [number for number in plan.order if number not in plan.full]
-    long = not plan.full
-    for number in rest:
-        kept = 0 if long and _has_parts(maps[number], item) else MOST_KEPT
-        before = len(blocks)
-        stored = in_part(maps[number], item, blocks, kept)
-        if blocks.size > plan.max_bytes - PAGE_ITSELF and kept:
-            blocks.take_back(before)
-            stored = in_part(maps[number], item, blocks, 0)
-        layers[number]["weights"] = stored
+def _store(each: CapturedMap, item: int, tier: Tier, blocks: Blocks) -> dict[str, Any]:
+    """The weights of a map and its parts, in the form that was chosen for it."""
+    if tier.weights == "coded":
+        weights = whole(each, item, blocks, tier.levels)
+    elif tier.weights == "computed" and max(each.shape[2:]) <= LONGEST_FULL:
+        weights = picture_alone(each, item, blocks)
+    else:
+        weights = in_part(each, item, blocks, tier.kept)
+    parts = stored_parts(each, item, blocks, tier.bits, tier.values) if tier.bits else None
+    return {"weights": weights, "parts": parts}
 
 
-def _store_parts(
-    layers: list[dict[str, Any]],
-    maps: Sequence[CapturedMap],
-    item: int,
-    plan: Tiers,
-    blocks: Blocks,
-) -> None:
-    """Put query and key of as many layers into blocks as there is room for, in their order."""
-    for number in plan.order:
-        before = len(blocks)
-        parts = stored_parts(maps[number], item, blocks)
-        if parts is None or blocks.size > plan.max_bytes - PAGE_ITSELF:
-            blocks.take_back(before)
-            parts = None
-        layers[number]["parts"] = parts
-
-
-def _has_parts(each: CapturedMap, item: int) -> bool:
-    return each.parts(item=item) is not None
-
-
-def _levels(maps: Sequence[CapturedMap], item: int, max_bytes: int) -> int:
-    """The finest levels with which the weights of these maps fit into so many bytes."""
-    pairs = sum(heads * q * k for _, heads, q, k in (each.shape for each in maps))
-    room = (max_bytes - PAGE_ITSELF) * 3 / 4
-    if pairs <= room or not maps:
-        return FINEST
-    per_map = [best_levels(sampled(each, item), room / pairs) for each in maps]
-    return sorted(per_map)[len(per_map) // 2]
+def _size(each: CapturedMap, item: int) -> Size:
+    """What a map would take, by a sample of its rows."""
+    _, heads, rows, columns = each.shape
+    parts = each.parts(item=item)
+    value = None if parts is None else parts.value
+    longest = max(rows, columns)
+    return Size(
+        pairs=heads * rows * columns,
+        longest=longest,
+        heads=heads,
+        bits=bits_of(sampled(each, item)) if longest <= LONGEST_FULL else (8.0,) * len(LEVELS),
+        vectors=0 if parts is None else parts.query.numel() + parts.key.numel(),
+        values=0 if value is None else value.numel(),
+        by_dots=parts is not None and weighs_by_dots(parts),
+    )
 
 
 def _effects(findings: Findings, maps: Sequence[CapturedMap]) -> dict[str, Any] | None:
@@ -204,17 +175,10 @@ def _matrices(
             raise ValueError(
                 f"the matrix {name!r} has shape {list(matrix.shape)}, but the maps have {sizes}"
             )
-        codes = encode(matrix.detach().float().cpu().numpy()[None])
+        array = matrix.detach().float().cpu().numpy()[None]
+        error = encode(array).error
         stored.append(
-            {
-                "name": str(name),
-                "q": fits[0][0],
-                "k": fits[0][1],
-                "block": blocks.add(codes.codes),
-                "peaks": list(codes.peaks),
-                "levels": codes.levels,
-                "signed": codes.signed,
-                "error": codes.error,
-            }
+            {"name": str(name), "q": fits[0][0], "k": fits[0][1], "error": error}
+            | coded(array, blocks)
         )
     return stored

@@ -8,12 +8,10 @@ from numpy.typing import NDArray
 
 from regard.view.blocks import Blocks
 from regard.view.captured import CapturedMap
-from regard.view.codes import FINEST, encode
+from regard.view.codes import Codes, encode
 from regard.view.pooled import SIDE, THUMB, edges, largest, pool, pool_most
 from regard.view.tiers import LONGEST_EXACT_OVERVIEW
 
-MOST_KEPT = 32
-"""Largest weights of a row that are kept where the row is not."""
 PAIRS_AT_ONCE = 8_000_000
 
 
@@ -21,23 +19,27 @@ def whole(each: CapturedMap, item: int, blocks: Blocks, levels: int) -> dict[str
     """All weights of a map as codes, and the small picture that is seen before they are read."""
     weights = exact(each, item)
     codes = encode(weights, levels)
-    thumb = encode(pool_most(weights, THUMB), min(levels, FINEST)) if _is_large(each) else None
+    thumb = coded(pool_most(weights, THUMB), blocks) if max(each.shape[2:]) > THUMB else None
+    return {"kind": "full", **described(codes, blocks), "error": codes.error, "thumb": thumb}
+
+
+def picture_alone(each: CapturedMap, item: int, blocks: Blocks) -> dict[str, Any]:
+    """The small picture of a map whose weights the page computes."""
+    return {"kind": "computed", "thumb": coded(pool_most(exact(each, item), THUMB), blocks)}
+
+
+def coded(array: NDArray[np.float32], blocks: Blocks) -> dict[str, Any]:
+    """An array `[heads, rows, columns]` as codes, with its shape."""
+    return {**described(encode(array), blocks), "shape": list(array.shape)}
+
+
+def described(codes: Codes, blocks: Blocks) -> dict[str, Any]:
+    """Codes in a block, and what is needed to read them."""
     return {
-        "kind": "full",
         "block": blocks.add(codes.codes),
         "peaks": list(codes.peaks),
         "levels": codes.levels,
         "signed": codes.signed,
-        "error": codes.error,
-        "thumb": None
-        if thumb is None
-        else {
-            "block": blocks.add(thumb.codes),
-            "shape": list(thumb.codes.shape),
-            "peaks": list(thumb.peaks),
-            "levels": thumb.levels,
-            "signed": thumb.signed,
-        },
     }
 
 
@@ -70,14 +72,7 @@ def in_part(each: CapturedMap, item: int, blocks: Blocks, kept: int) -> dict[str
                 found[head, begin:end], values[head, begin:end] = largest(part[0], kept)
     stored: dict[str, Any] = {"kind": "part", "step": step, "overview": {}}
     for name, picture in (("most", most), ("mean", mean)):
-        codes = encode(picture)
-        stored["overview"][name] = {
-            "block": blocks.add(codes.codes),
-            "shape": list(picture.shape),
-            "peaks": list(codes.peaks),
-            "levels": codes.levels,
-            "signed": codes.signed,
-        }
+        stored["overview"][name] = coded(picture, blocks)
     stored["sums"] = blocks.add_half(sums)
     if kept:
         codes = encode(values)
@@ -86,10 +81,7 @@ def in_part(each: CapturedMap, item: int, blocks: Blocks, kept: int) -> dict[str
             "count": kept,
             "keys": blocks.add(found.astype("<u4" if columns > 65536 else "<u2")),
             "wide": columns > 65536,
-            "codes": blocks.add(codes.codes),
-            "peaks": list(codes.peaks),
-            "levels": codes.levels,
-            "signed": codes.signed,
+            **described(codes, blocks),
             "error": codes.error,
             "covered": min(1.0, covered),
         }
@@ -111,10 +103,6 @@ def sampled(each: CapturedMap, item: int, rows: int = 16) -> NDArray[np.float32]
     q_len = each.shape[2]
     chosen = sorted({number * q_len // rows for number in range(rows)}) if q_len else []
     return exact(each, item, rows=chosen)
-
-
-def _is_large(each: CapturedMap) -> bool:
-    return max(each.shape[2:]) > THUMB
 
 
 def _portions(starts: NDArray[np.int64], rows: int, columns: int) -> Iterator[tuple[int, int]]:

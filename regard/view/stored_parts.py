@@ -8,41 +8,64 @@ from numpy.typing import NDArray
 
 from regard.view.blocks import Blocks
 from regard.view.captured import CapturedMap, Parts
+from regard.view.small_numbers import as_read, balance, rounded, stored
 from regard.view.stored_maps import exact
 from regard.view.structure import split, stored_bias, stored_mask
 from regard.view.tiers import LONGEST_FULL
 
 DOTS = frozenset({"dot", "scaled_dot"})
-"""Scores of which a page knows rows from query and key alone."""
+ROWS_MEASURED = 16
 
 
-def stored_parts(each: CapturedMap, item: int, blocks: Blocks) -> dict[str, Any] | None:
-    """The parts of a map, in half precision; None where there are none or they are too large."""
+def weighs_by_dots(parts: Parts) -> bool:
+    """Whether all weights follow from query and key by a softmax of dot products."""
+    return parts.score in DOTS and parts.normalizer == "softmax" and "soft_cap" not in parts.numbers
+
+
+def stored_parts(
+    each: CapturedMap, item: int, blocks: Blocks, bits: int = 16, values: bool = True
+) -> dict[str, Any] | None:
+    """The parts of a map; None where there are none or mask and bias are too large.
+
+    Args:
+        bits: of a number of query and key: 16, or 8 where only dot products are made of them.
+        values: carry the values too, and not their lengths alone.
+    """
     parts = each.parts(item=item)
     if parts is None:
         return None
     bias, allowed = split(_numbers(parts.bias), _truths(parts.allowed))
+    query, key = _known(parts.query), _known(parts.key)
+    factors = balance(query, key) if bits == 8 else np.ones_like(key[:, :1])
+    spread = np.repeat(factors, query.shape[0] // max(1, key.shape[0]), axis=0)
     said: dict[str, Any] = {
         "score": parts.score,
         "scale": float(parts.scale),
         "normalizer": parts.normalizer,
         "numbers": {name: float(number) for name, number in parts.numbers.items()},
+        "bits": bits,
         "mask": stored_mask(allowed, blocks),
         "bias": stored_bias(bias, blocks),
-        "query": blocks.add_half(_known(parts.query)),
-        "key": blocks.add_half(_known(parts.key)),
         "parameters": {
             name: blocks.add_half(_known(tensor)) for name, tensor in parts.parameters.items()
         },
     }
     if said["mask"] is None or said["bias"] is None:
         return None
+    if bits == 8:
+        said["query"] = stored(query * spread, spread, blocks)
+        said["key"] = stored(key / factors, np.float32(1) / factors, blocks)
+    else:
+        said["query"], said["key"] = blocks.add_half(query), blocks.add_half(key)
     value = _numbers(parts.value)
     if value is not None:
         said["value_norms"] = blocks.add_half(np.linalg.norm(value, axis=-1))
-        if max(each.shape[2:]) <= LONGEST_FULL:
+        if values and max(each.shape[2:]) <= LONGEST_FULL:
             said["value"] = blocks.add_half(value)
-    said["error"] = _error(each, item, parts, bias, allowed)
+    said["error"] = None
+    if weighs_by_dots(parts) and query.shape[1]:
+        seen = (_seen(query * spread, bits), _seen(key / factors, bits))
+        said["error"] = _error(each, item, parts, seen, bias, allowed)
     return said
 
 
@@ -50,20 +73,16 @@ def _error(
     each: CapturedMap,
     item: int,
     parts: Parts,
+    seen: tuple[NDArray[np.float32], NDArray[np.float32]],
     bias: NDArray[np.float32] | None,
     allowed: NDArray[np.bool_] | None,
-) -> float | None:
-    """How far the weights of eight rows, computed as a page does, are from the exact ones.
-
-    None for what is not measured: other scores than dot products, other normalizers than softmax.
-    """
-    rows = sorted({n * each.shape[2] // 8 for n in range(8)}) if each.shape[2] else []
-    plain = parts.score in DOTS and parts.normalizer == "softmax"
-    if not plain or "soft_cap" in parts.numbers or not rows:
-        return None
-    query = _half(parts.query[:, rows])
-    key = _half(parts.key).repeat(query.shape[0] // parts.key.shape[0], axis=0)
-    scores = query @ key.swapaxes(1, 2) * float(parts.scale)
+) -> float:
+    """How far the weights of some rows, computed as a page does, are from the exact ones."""
+    length = each.shape[2]
+    rows = sorted({n * length // ROWS_MEASURED for n in range(ROWS_MEASURED)})
+    query, key = seen
+    key = key.repeat(query.shape[0] // max(1, key.shape[0]), axis=0)
+    scores = query[:, rows] @ key.swapaxes(1, 2) * float(parts.scale)
     if bias is not None:
         scores += _rows(bias, rows)
     if allowed is not None:
@@ -73,12 +92,15 @@ def _error(
     return float(np.abs(weights.nan_to_num(0.0).numpy() - known).max(initial=0.0))
 
 
+def _seen(vectors: NDArray[np.float32], bits: int) -> NDArray[np.float32]:
+    """Vectors as they are when they are read again."""
+    return (
+        as_read(*rounded(vectors)) if bits == 8 else vectors.astype(np.float16).astype(np.float32)
+    )
+
+
 def _rows(array: NDArray[Any], rows: list[int]) -> NDArray[Any]:
     return array if array.shape[1] == 1 else array[:, rows]
-
-
-def _half(tensor: torch.Tensor) -> NDArray[np.float32]:
-    return _known(tensor).astype(np.float16).astype(np.float32)
 
 
 def _known(tensor: torch.Tensor) -> NDArray[np.float32]:

@@ -112,7 +112,8 @@ export class App {
     fill(this.root, this.top, this.facts, this.choose, h("div", { class: "main" }, this.side, this.stage, this.panel), this.live);
     this.host.append(this.root);
     this.grid.element.addEventListener("measured", () => {
-      if (this.state.sort !== "layer" || this.state.search) this.drawGrid();
+      this.drawGrid();
+      this.drawChoose();
     });
   }
 

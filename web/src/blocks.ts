@@ -1,15 +1,30 @@
-import type { Half, ReadBlock } from "./document";
+import type { Bytes, Half, ReadBlock } from "./document";
 
 /** Read the blocks that stand in a file, each when it is wanted. */
 export function blocksOf(elements: ArrayLike<{ textContent: string | null }>): ReadBlock {
   return (number) => inflate(bytesOf(elements[number].textContent ?? ""));
 }
 
-function bytesOf(base64: string): Uint8Array {
-  const text = atob(base64);
-  const bytes = new Uint8Array(text.length);
-  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
-  return bytes;
+const DIGITS = new Uint8Array(128);
+Array.from({ length: 94 }, (_, n) => n + 33)
+  .filter((code) => !"<>&".includes(String.fromCharCode(code)))
+  .forEach((code, digit) => (DIGITS[code] = digit));
+
+/** 13 bits in two characters, the first character before them all the number of zeros at the end. */
+export function bytesOf(text: string): Uint8Array {
+  const bytes = new Uint8Array(((text.length - 1) / 16) * 13);
+  let held = 0;
+  let bits = 0;
+  let at = 0;
+  for (let i = 1; i < text.length; i += 2) {
+    held = (held << 13) | (DIGITS[text.charCodeAt(i)] * 91 + DIGITS[text.charCodeAt(i + 1)]);
+    for (bits += 13; bits >= 8; ) {
+      bits -= 8;
+      bytes[at++] = held >> bits;
+    }
+    held &= (1 << bits) - 1;
+  }
+  return bytes.subarray(0, bytes.length - DIGITS[text.charCodeAt(0)]);
 }
 
 async function inflate(bytes: Uint8Array): Promise<Uint8Array> {
@@ -35,11 +50,29 @@ function halfTable(): Float32Array {
   return table;
 }
 
-export async function readHalf(read: ReadBlock, half: Half): Promise<Float32Array> {
+export async function readHalf(read: ReadBlock, half: { block: number; factor: number }): Promise<Float32Array> {
   const bytes = await read(half.block);
   const bits = new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >> 1);
   const table = halfTable();
   const numbers = new Float32Array(bits.length);
   for (let i = 0; i < bits.length; i++) numbers[i] = table[bits[i]] * half.factor;
   return numbers;
+}
+
+/** Vectors as they were computed with, `[groups, rows, width]`, whichever way they are stored. */
+export async function readVectors(read: ReadBlock, stored: Half | Bytes): Promise<Float32Array> {
+  if (stored.kind !== "bytes") return readHalf(read, stored);
+  const [bytes, steps, factors] = await Promise.all([
+    read(stored.block), readHalf(read, stored.steps), readHalf(read, stored.factors),
+  ]);
+  const codes = new Int8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const [groups, rows, width] = stored.shape;
+  const vectors = new Float32Array(codes.length);
+  for (let group = 0, at = 0; group < groups; group++) {
+    for (let row = 0; row < rows; row++) {
+      const step = steps[group * rows + row];
+      for (let d = 0; d < width; d++, at++) vectors[at] = (codes[at] * step) / factors[group * width + d];
+    }
+  }
+  return vectors;
 }

@@ -10,9 +10,24 @@ export interface Coded {
 }
 
 export interface Half {
+  kind?: undefined;
   block: number;
   shape: number[];
   factor: number;
+}
+
+/** Vectors in eight bits, a step for each row, a factor for each channel. */
+export interface Bytes {
+  kind: "bytes";
+  block: number;
+  shape: number[];
+  steps: Half;
+  factors: Half;
+}
+
+export interface ComputedWeights {
+  kind: "computed";
+  thumb: Coded & { shape: number[] };
 }
 
 export interface WholeWeights extends Coded {
@@ -26,7 +41,7 @@ export interface PartWeights {
   step: number;
   overview: { most: Coded & { shape: number[] }; mean: Coded & { shape: number[] } };
   sums: Half;
-  top?: Coded & { count: number; keys: number; wide: boolean; codes: number; covered: number; error: number };
+  top?: Coded & { count: number; keys: number; wide: boolean; covered: number; error: number };
 }
 
 export type StoredMask =
@@ -34,7 +49,7 @@ export type StoredMask =
   | { kind: "spans"; block: number; heads: number; rows: number }
   | { kind: "bits"; block: number; heads: number; rows: number };
 
-export type StoredBias = { kind: "none" } | ({ kind: "distance" } & Half) | ({ kind: "dense" } & Half);
+export type StoredBias = { kind: "none" } | { kind: "distance" | "dense"; block: number; shape: number[]; factor: number };
 
 export interface StoredParts {
   score: string;
@@ -43,8 +58,9 @@ export interface StoredParts {
   numbers: Record<string, number>;
   mask: StoredMask;
   bias: StoredBias;
-  query: Half;
-  key: Half;
+  bits: number;
+  query: Half | Bytes;
+  key: Half | Bytes;
   value?: Half;
   value_norms?: Half;
   parameters: Record<string, Half>;
@@ -60,7 +76,7 @@ export interface StoredLayer {
   k: string;
   mechanism: Record<string, string>;
   provenance: string;
-  weights: WholeWeights | PartWeights;
+  weights: WholeWeights | ComputedWeights | PartWeights;
   parts: StoredParts | null;
 }
 

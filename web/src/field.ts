@@ -34,7 +34,8 @@ export class HeadField implements Field {
 
   get signed(): boolean {
     const { weights } = this.layer.stored;
-    return (weights.kind === "full" ? weights.signed : (weights.top?.signed ?? false)) && !isChanged(this.change);
+    const signed = weights.kind === "full" ? weights.signed : weights.kind === "part" && (weights.top?.signed ?? false);
+    return signed && !isChanged(this.change);
   }
 
   async load(): Promise<void> {

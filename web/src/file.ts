@@ -10,7 +10,7 @@ const data = document.getElementById("regard-data");
 if (el && data) {
   const page = JSON.parse(data.textContent ?? "") as Page;
   if (page.format !== FORMAT) throw new Error(`this page reads format ${FORMAT}, and its data are of format ${page.format}`);
-  const blocks = document.querySelectorAll('script[type="application/octet-stream;base64"]');
+  const blocks = document.querySelectorAll('script[type="application/octet-stream;base91"]');
   const app = render({ model: { page, read: blocksOf(blocks), link: window.top === window }, el });
   (el as unknown as Record<string, unknown>)["regard"] = app;
 }

@@ -35,26 +35,42 @@ export class Flow {
     fill(this.element, turn, ...pieces);
   }
 
+  private readonly made = new Map<string, Spans>();
+
+  /** A span for each token; those of the same tokens are used again. */
+  private spans(tokens: string[], start: number, stop: number, label: string): Spans {
+    const known = this.made.get(label);
+    if (known && known.tokens === tokens && known.start === start) return known;
+    const line = h("p", { class: "tokens", dir: "auto" });
+    const spans: HTMLElement[] = [];
+    for (let n = start; n < stop; n++) {
+      const span = h("span", { "data-n": n, dir: "auto", text: visible(continues(tokens[n]) ? tokens[n].slice(2) : tokens[n]) });
+      if (n > start && !continues(tokens[n])) line.append(" ");
+      line.append(span);
+      spans.push(span);
+    }
+    const found = { tokens, start, line, spans };
+    this.made.set(label, found);
+    return found;
+  }
+
   private text(tokens: string[], weights: Float32Array | null, chosen: number, most: number, pick: (n: number) => void, label: string, key = -1): HTMLElement {
     const long = tokens.length > AT_ONCE;
     if (long && chosen >= 0 && (chosen < this.start || chosen >= this.start + AT_ONCE)) this.start = Math.max(0, chosen - AT_ONCE / 3);
     const start = long ? Math.min(this.start, tokens.length - AT_ONCE) : 0;
     const stop = Math.min(tokens.length, start + AT_ONCE);
-    const line = h("p", { class: "tokens", dir: "auto" });
+    const { line, spans } = this.spans(tokens, start, stop, label);
     for (let n = start; n < stop; n++) {
-      const weight = weights ? weights[n] : 0;
-      const span = h("span", { class: names(tokens[n], n === chosen, n === key), "data-n": n, dir: "auto", text: visible(continues(tokens[n]) ? tokens[n].slice(2) : tokens[n]) });
-      if (weights) {
-        span.title = said(weight, 4);
-        span.style.setProperty("--share", (share(Math.abs(weight) / most, "sqrt") * 100).toFixed(1));
-      }
-      if (n > start && !continues(tokens[n])) line.append(" ");
-      line.append(span);
+      const span = spans[n - start];
+      span.className = names(tokens[n], n === chosen, n === key);
+      if (!weights) continue;
+      span.title = said(weights[n], 4);
+      span.style.setProperty("--share", (share(Math.abs(weights[n]) / most, "sqrt") * 100).toFixed(1));
     }
-    line.addEventListener("click", (event) => {
+    line.onclick = (event) => {
       const n = (event.target as HTMLElement).getAttribute("data-n");
       if (n !== null) pick(Number(n));
-    });
+    };
     const move = (by: number) => () => {
       this.start = Math.max(0, Math.min(tokens.length - AT_ONCE, start + by));
       this.element.replaceChild(this.text(tokens, weights, -1, most, pick, label, key), box);
@@ -68,6 +84,13 @@ export class Flow {
       line);
     return box;
   }
+}
+
+interface Spans {
+  tokens: string[];
+  start: number;
+  line: HTMLElement;
+  spans: HTMLElement[];
 }
 
 function names(token: string, chosen: boolean, key: boolean): string {

@@ -61,12 +61,14 @@ export class Grid {
     }
     const measures = this.measures.get(doc)!;
     for (const [number, layer] of doc.layers.entries()) {
-      if (!layer.isWhole && !layer.hasRows) continue;
-      if (!layer.isWhole && layer.rows > 2048) continue;
+      if (!layer.hasRows) continue;
       await layer.load();
-      await new Promise((done) => setTimeout(done));
-      measures.set(number, measured(layer, doc.axes[layer.stored.q], doc.axes[layer.stored.k]));
-      if (this.doc === doc) this.draw();
+      const found: Measures[] = [];
+      for (let head = 0; head < layer.heads; head++) {
+        found.push(measured(layer, head, doc.axes[layer.stored.k]));
+        await new Promise((done) => setTimeout(done));
+      }
+      measures.set(number, found);
     }
     this.element.dispatchEvent(new CustomEvent("measured", { bubbles: true }));
   }

@@ -40,6 +40,7 @@ export class Heat {
   private values: Float32Array | null = null;
   private filled = 0;
   private run = 0;
+  private looks = "";
   private shade: Shade | null = null;
   private rowPeaks: Float32Array | null = null;
   private columnPeaks: Float32Array | null = null;
@@ -60,6 +61,14 @@ export class Heat {
   /** Draw a field; `peak` is what the darkest shade stands for, its own largest weight if null. */
   async show(field: Field, state: State, dark: boolean, peak: number | null = null): Promise<void> {
     const same = this.field === field;
+    const looks = JSON.stringify([state.scale, state.norm, state.palette, dark, peak, this.element.clientWidth]);
+    if (same && looks === this.looks && this.shade && (this.filled === this.rows || this.rows * this.columns > EXACT_CELLS)) {
+      this.state = state;
+      this.names();
+      this.overlay();
+      return;
+    }
+    this.looks = looks;
     const run = ++this.run;
     this.state = state;
     this.dark = dark;
@@ -157,12 +166,11 @@ export class Heat {
     if (!this.field || !this.shade) return;
     this.place();
     const { width, height } = this.box;
-    const full = sized(this.canvas, width + this.margin.left + 2, height + this.margin.top + 2);
-    const { pen, ratio } = full;
+    const { pen, ratio } = sized(this.canvas, width + this.margin.left + 2, height + this.margin.top + 2);
     const table = lut(this.state!.palette, this.dark);
     const image = this.rastered(Math.round(width * ratio), Math.round(height * ratio), table);
     if (image) pen.putImageData(image, Math.round(this.margin.left * ratio), Math.round(this.margin.top * ratio));
-    this.names(pen);
+    this.names();
     this.overlay();
   }
 
@@ -260,8 +268,11 @@ export class Heat {
     }
   }
 
-  private names(pen: CanvasRenderingContext2D): void {
+  private names(): void {
     const { cell, width, height } = this.box;
+    const pen = this.canvas.getContext("2d")!;
+    pen.clearRect(0, 0, this.margin.left, this.margin.top + height + 2);
+    pen.clearRect(0, 0, this.margin.left + width + 2, this.margin.top);
     const { top, bottom, left, right } = this.window;
     const style = getComputedStyle(this.area);
     const ink = style.getPropertyValue("--ink");
@@ -315,12 +326,15 @@ export class Heat {
     pen.beginPath();
     pen.rect(this.margin.left - 1, this.margin.top - 1, width + 2, height + 2);
     pen.clip();
-    pen.strokeStyle = style.getPropertyValue("--focus");
     const { q, k } = this.state!;
     const y = this.margin.top + (q - top) * cell;
-    pen.lineWidth = 1.5;
-    pen.strokeRect(this.margin.left, y, width, Math.max(1, cell));
-    if (k >= 0) pen.strokeRect(this.margin.left + (k - left) * cell, y, Math.max(2, cell), Math.max(2, cell));
+    // A frame within a frame is seen on every color.
+    for (const [color, wide] of [["--paper", 3.5], ["--focus", 1.7]] as const) {
+      pen.strokeStyle = style.getPropertyValue(color);
+      pen.lineWidth = wide;
+      pen.strokeRect(this.margin.left, y, width, Math.max(1, cell));
+      if (k >= 0) pen.strokeRect(this.margin.left + (k - left) * cell, y, Math.max(2, cell), Math.max(2, cell));
+    }
     if (this.hover) {
       pen.strokeStyle = style.getPropertyValue("--ink");
       pen.globalAlpha = 0.55;

@@ -58,6 +58,7 @@ const TABLE = {
   exact: ["exact", "精确"],
   stored: ["stored as {levels} levels, no weight off by more than {error}", "以 {levels} 级存储，权重误差不超过 {error}"],
   recomputed: ["computed here from query and key in half precision", "在本页由半精度的查询和键计算"],
+  recomputed_bytes: ["computed here from query and key in eight bits", "在本页由 8 位的查询和键计算"],
   measured_error: ["measured error at most {error}", "实测误差不超过 {error}"],
   top: ["the {count} largest weights of each row, {covered} of the mass", "每行最大的 {count} 个权重，占 {covered}"],
   overview_only: ["an overview of {side} × {side} tiles", "{side} × {side} 块的概览"],

@@ -41,7 +41,11 @@ export class Layer {
   }
 
   get isLoaded(): boolean {
-    return this.codes !== null || this.overview !== null;
+    return this.codes !== null || this.overview !== null || (this.isComputed && this.parts!.isLoaded);
+  }
+
+  get isComputed(): boolean {
+    return this.stored.weights.kind === "computed";
   }
 
   /** Whether a row has all its weights, and not the largest alone. */
@@ -50,7 +54,10 @@ export class Layer {
   }
 
   load(): Promise<void> {
-    return (this.loading ??= this.stored.weights.kind === "full" ? this.loadWhole() : this.loadPart(this.stored.weights));
+    const { weights } = this.stored;
+    return (this.loading ??= weights.kind === "full" ? this.loadWhole()
+      : weights.kind === "part" ? this.loadPart(weights)
+      : this.parts!.load());
   }
 
   private async loadWhole(): Promise<void> {
@@ -67,7 +74,7 @@ export class Layer {
       this.read(weights.overview.mean.block),
       readHalf(this.read, weights.sums),
       top ? this.read(top.keys) : null,
-      top ? this.read(top.codes) : null,
+      top ? this.read(top.block) : null,
       this.parts?.load(),
     ]);
     this.sums = sums;
@@ -119,7 +126,7 @@ export class Layer {
   /** What a row has beyond the weights that are kept of it. */
   rest(head: number, i: number): number {
     const weights = this.stored.weights;
-    if (weights.kind === "full" || this.hasRows || !this.sums) return 0;
+    if (weights.kind !== "part" || this.hasRows || !this.sums) return 0;
     const seen = Math.ceil(this.rows / weights.step);
     let rest = this.sums[head * seen + Math.min(seen - 1, Math.round(i / weights.step))];
     for (const weight of this.kept(head, i)) rest -= weight;
@@ -135,7 +142,7 @@ export class Layer {
   /** The small picture of a head; of what is small it is all there is. */
   async thumb(): Promise<(head: number) => Pooled> {
     const weights = this.stored.weights;
-    if (weights.kind === "full" && weights.thumb) {
+    if (weights.kind !== "part" && weights.thumb) {
       const { thumb } = weights;
       const bytes = await this.read(thumb.block);
       return (head) => decoded(thumb, bytes, head);

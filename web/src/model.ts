@@ -82,7 +82,7 @@ export class Doc {
   /** Whether a rollout of this stack means something and is affordable here. */
   canRoll(stack: Stack): boolean {
     const layers = stack.layers.map((n) => this.layers[n]);
-    return layers.length > 1 && stack.kind === "self" && stack.q === stack.k && layers.every((each) => each.isWhole);
+    return layers.length > 1 && stack.kind === "self" && stack.q === stack.k && layers.every((each) => each.isWhole || each.isComputed);
   }
 
   canCombine(stack: Stack): boolean {

@@ -1,4 +1,4 @@
-import { readHalf } from "./blocks";
+import { readHalf, readVectors } from "./blocks";
 import type { Half, ReadBlock, StoredLayer, StoredParts } from "./document";
 import { KNOWN, normalize, type Numbers } from "./normalizers";
 
@@ -96,8 +96,8 @@ export class Parts {
     const half = (each: Half | undefined) => (each ? readHalf(read, each) : Promise.resolve(null));
     const names = Object.keys(stored.parameters);
     const [query, key, value, norms, bias, mask, ...parameters] = await Promise.all([
-      readHalf(read, stored.query),
-      readHalf(read, stored.key),
+      readVectors(read, stored.query),
+      readVectors(read, stored.key),
       half(stored.value),
       half(stored.value_norms),
       stored.bias.kind === "none" ? null : readHalf(read, stored.bias),

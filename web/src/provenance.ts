@@ -27,10 +27,12 @@ function exactness(doc: Doc, state: State): string {
   const { weights, parts } = layer.stored;
   const computed = () => {
     const measured = parts?.error;
-    return measured != null ? `${t("recomputed")}; ${t("measured_error", { error: said(measured, 5) })}` : t("recomputed");
+    const how = t(parts?.bits === 8 ? "recomputed_bytes" : "recomputed");
+    return measured != null ? `${how}; ${t("measured_error", { error: said(measured, 4) })}` : how;
   };
   if (isChanged(state.change)) return computed();
   if (weights.kind === "full") return t("stored", { levels: weights.levels + 1, error: said(weights.error, 4) });
+  if (weights.kind === "computed") return computed();
   const said1 = layer.hasRows ? computed()
     : weights.top ? t("top", { count: weights.top.count, covered: percent(weights.top.covered) })
     : t("overview_only", { side: weights.overview.most.shape[1] });
