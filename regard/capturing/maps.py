@@ -50,6 +50,11 @@ class Maps(Sequence[AttentionMap]):
                 raise UsageError(session.nothing_kept())
         return session.maps
 
+    @property
+    def has_seen(self) -> bool:
+        """Whether any attention was seen, kept or not."""
+        return bool(self._session.sites)
+
     def __len__(self) -> int:
         return len(self._session.maps)
 

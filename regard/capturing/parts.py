@@ -19,7 +19,7 @@ class Parts:
         bias: added to the scores, broadcastable to `[H, Q, K]`.
         allowed: True = may attend, broadcastable likewise.
         score, normalizer: their names.
-        score_tensors: what the score holds, by name (`v` of an additive one).
+        parameters: tensors that the score holds, by name (`v` of an additive one).
         numbers: what score and normalizer hold, by name (`alpha`, `temperature`).
     """
 
@@ -31,5 +31,5 @@ class Parts:
     allowed: Tensor | None = None
     score: str = "scaled_dot"
     normalizer: str = "softmax"
-    score_tensors: dict[str, Tensor] = field(default_factory=dict)
+    parameters: dict[str, Tensor] = field(default_factory=dict)
     numbers: dict[str, float] = field(default_factory=dict)

@@ -20,6 +20,9 @@ Command = Callable[[], int]
 LONGEST = 200
 """Characters of a word that are compared with those there are."""
 
+MOST_LAYERS = 10_000
+"""Layers that `--layers A-B` may name."""
+
 EXAMPLES = """\
 examples:
   regard demo                                          learn to read dates in every language
@@ -28,6 +31,7 @@ examples:
   regard train --data novel.txt --steps 2000
   regard train memory --set hops=2                     answer questions; brings its own data
   regard predict runs/pairs "A man rides a bicycle." --answers 4
+  regard view runs/pairs "A man rides a bicycle."      the attention of every layer, as a page
   regard eval runs/pairs --worst 10                    metrics, and where it is wrong
   regard compare runs/pairs runs/corpus-rnnsearch      two runs side by side
   regard export runs/pairs --format onnx               for programs that are not regard
@@ -37,6 +41,7 @@ verbs:
   demo      train a small network on dates, here and now, without a download
   train     train on your own data: translate, classify, regress, match, answer, recommend, continue
   predict   ask a trained model, and see where it attended
+  view      write a page with the attention of every layer on one input
   eval      measure a trained model
   compare   put runs side by side, as a table and a page
   export    write a trained network as ONNX, as a PyTorch program, or its weights
@@ -172,6 +177,52 @@ def _predict(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--json", action="store_true", help="one JSON object per text instead")
     _files(parser.add_argument_group("files"))
+
+
+def _view(parser: argparse.ArgumentParser) -> None:
+    parser.description = "Write a page with the attention of every layer while a network answers."
+    parser.add_argument(
+        "path",
+        metavar="RUN",
+        help="folder of a run or a model, one of Hugging Face's, hf:owner/name, or a .gguf file",
+    )
+    parser.add_argument(
+        "given", metavar="TEXT", help="a text as `regard predict` takes it, or a picture's path"
+    )
+    parser.add_argument(
+        "--layers",
+        type=_layers,
+        metavar="LAYERS",
+        help='which attentions, such as 0-3, -1 for the last, or names with * ("decoder.*"); all',
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("attention.html"),
+        metavar="FILE",
+        help="the page (default: attention.html)",
+    )
+    parser.add_argument(
+        "--lang", choices=("en", "zh"), default="", help="the page's language; the browser's"
+    )
+    parser.add_argument("--open", dest="opened", action="store_true", help="open it in a browser")
+
+
+def _layers(text: str) -> list[int | str]:
+    """`0-3,-1,decoder.*` as what `regard.capture` takes."""
+    found: list[int | str] = []
+    for each in _list(text):
+        first, dash, last = each.partition("-") if each[:1].isdigit() else (each, "", "")
+        if dash and first.isdecimal() and last.isdecimal():
+            if int(last) < int(first):
+                raise argparse.ArgumentTypeError(f"{each} ends before it begins")
+            if int(last) - int(first) > MOST_LAYERS:
+                raise argparse.ArgumentTypeError(f"{each} are more than {MOST_LAYERS:,} layers")
+            found += range(int(first), int(last) + 1)
+        else:
+            is_number = each.removeprefix("-").isdecimal() and len(each) < 8
+            found.append(int(each) if is_number else each)
+    return found
 
 
 def _files(files: argparse._ArgumentGroup) -> None:
@@ -471,6 +522,7 @@ VERBS = {
     "demo": _demo,
     "train": _train,
     "predict": _predict,
+    "view": _view,
     "eval": _eval,
     "compare": _compare,
     "export": _export,

@@ -39,7 +39,7 @@ def published_predictor(folder: Path, attend: Attends = None) -> Predictor:
     if task == "image_classify":
         return _of_pictures(folder, attend)
     tokenizer = read_tokenizer(folder)
-    model = load_published(folder, attend, **_told_by(folder, tokenizer))
+    model = load_published(folder, attend, **told_by(folder, tokenizer))
     config = model.config
     problem = read_entries(folder).get("problem_type")
     if task == "classify" and (config.classes == 1 or problem not in (None, ONE_LABEL)):
@@ -53,7 +53,7 @@ def published_predictor(folder: Path, attend: Attends = None) -> Predictor:
     return predictor
 
 
-def _told_by(folder: Path, tokenizer: Tokenizer) -> dict[str, Any]:
+def told_by(folder: Path, tokenizer: Tokenizer) -> dict[str, Any]:
     """What the tokens say of the network: those of a segment of their own."""
     knows = "alone" in type(configuration(folder)).from_data
     return {"alone": tokenizer.frame.alone} if knows else {}
@@ -62,9 +62,13 @@ def _told_by(folder: Path, tokenizer: Tokenizer) -> dict[str, Any]:
 def _of_pictures(folder: Path, attend: Attends) -> Predictor:
     """What answers about pictures; raises `ValueError` for a network of others than squares."""
     model = load_published(folder, attend)
-    sizes = published_sizes(folder, model.config)
-    coder = PicturesAndLabels(published_colors(folder), *sizes, _labels(folder))
-    return PictureClassifier(model, coder)
+    return PictureClassifier(model, picture_coder(folder, model.config))
+
+
+def picture_coder(folder: Path, config: Any) -> PicturesAndLabels:
+    """What reads pictures for the network of a folder, and the names of its labels."""
+    return PicturesAndLabels(published_colors(folder), *published_sizes(folder, config),
+                             _labels(folder))  # fmt: skip
 
 
 def _labels(folder: Path) -> tuple[str, ...]:

@@ -10,10 +10,12 @@ from torch import nn
 
 from regard._io.files import read_json_file
 from regard._printable import shown
+from regard.capturing.layers import Layers
 from regard.data.encoding.trusted import require_texts
 from regard.data.reading.text_encoding import AUTO
 from regard.errors import UsageError
 from regard.models.attention import Attends
+from regard.run.asked_network import of_predictor
 from regard.run.askers import asker
 from regard.run.asking import asked
 from regard.run.display import Screen
@@ -32,12 +34,14 @@ from regard.run.training import (
     of_task,
     processes,
 )
+from regard.run.viewing import view_of
 from regard.tasks import TASKS, task_class
 from regard.tasks.exchange import TASK
 from regard.tasks.predictor import Answer, Predictor
 from regard.tasks.task import Task, better
 from regard.training.run_folder import METRICS, logged
 from regard.training.swapped_folder import standing
+from regard.view.attention_view import Storage, View
 
 
 class Run:
@@ -147,6 +151,18 @@ class Run:
             if parse is Predictor.parse and not isinstance(each, str):
                 raise TypeError(f"input {number} of {len(typed)} must be a text, got {shown(each)}")
         return self.predictor.predict(typed, num_answers)
+
+    def view(self, given: Any, *, layers: Layers = None, storage: Storage = Storage()) -> View:
+        """The attention of every layer while the best network answers an input.
+
+        In a notebook it shows itself, printed it is a picture of text, `save("a.html")` writes a
+        page. `layers` are those that `regard.capture` takes.
+
+        Raises `UsageError` for an input that cannot be asked, layers that are not there, and a
+        network that does not attend.
+        """
+        name = self.path.resolve().name
+        return view_of(of_predictor(self.predictor, given), name, layers=layers, storage=storage)
 
     def asker(
         self,

@@ -130,7 +130,7 @@ def test_the_parts_of_additive_attention_hold_what_its_score_needs() -> None:
     parts = maps[0].parts(item=1)
     assert parts is not None and parts.allowed is not None
     assert (parts.score, parts.normalizer) == ("additive", "softmax")
-    assert parts.score_tensors.keys() == dict(score.named_parameters()).keys()
+    assert parts.parameters.keys() == dict(score.named_parameters()).keys()
     assert parts.allowed.expand(1, 3, 5)[0, 0].tolist() == [True, True, False, False, False]
     assert torch.equal(parts.query, query[1])
 
