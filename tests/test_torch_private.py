@@ -1,5 +1,6 @@
 """What `regard._torch_private` says of PyTorch's private names holds for the version at hand."""
 
+import types
 import warnings
 from typing import Any
 
@@ -9,11 +10,18 @@ import torch.autograd.forward_ad as forward_ad
 import torch.distributed as dist
 import torch.nn.functional as F
 from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.overrides import TorchFunctionMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from regard import _torch_private as private
 
 SEEN: list[Any] = []
+ASKS: list[Any] = []
+
+
+def _asking(tensors: Any) -> bool:
+    """Ask as a function of the module whose globals it is given."""
+    return ASKS[0](tensors)
 
 
 def probe(x: torch.Tensor) -> torch.Tensor:
@@ -189,3 +197,59 @@ def test_several_gradients_at_once_are_told_from_one() -> None:
     torch.autograd.grad(y, x, torch.ones(3), retain_graph=True)
     torch.autograd.grad(y, x, torch.eye(3), is_grads_batched=True)
     assert told == [False, True]
+
+
+def test_hooks_that_only_name_are_no_reason_to_call_a_module_as_a_whole() -> None:
+    layer, ran = torch.nn.Linear(2, 2), []
+    assert not private.is_hooked(layer)
+    enter, leave = (lambda module, args: ran.append(args)), (lambda module, args, out: None)
+    with private.naming_hooks(enter, leave):
+        assert not private.is_hooked(layer)
+        layer(torch.ones(2))
+        handle = torch.nn.modules.module.register_module_forward_hook(lambda *_: None)
+        assert private.is_hooked(layer)
+        handle.remove()
+        assert not private.is_hooked(layer)
+    layer(torch.ones(2))
+    assert len(ran) == 1 and not torch.nn.modules.module._has_any_global_hook()
+
+
+def test_a_backward_pass_is_noticed() -> None:
+    found = []
+    x = torch.ones(2, requires_grad=True)
+    x.register_hook(lambda gradient: found.append(private.is_in_backward()))
+    assert not private.is_in_backward()
+    x.sum().backward()
+    assert found == [True] and not private.is_in_backward()
+
+
+def test_autocast_says_its_type() -> None:
+    assert private.autocast_dtype("cpu") is None
+    with torch.autocast("cpu", torch.bfloat16):
+        assert private.autocast_dtype("cpu") == torch.bfloat16
+
+
+def test_a_mode_that_only_looks_overrides_nothing_for_modules() -> None:
+    class Looks(TorchFunctionMode):
+        def __torch_function__(self, func, types, args=(), kwargs=None):
+            return func(*args, **(kwargs or {}))
+
+    class Elsewhere(TorchFunctionMode):
+        def __torch_function__(self, func, types, args=(), kwargs=None):
+            return func(*args, **(kwargs or {}))
+
+    class Subclass(torch.Tensor):
+        pass
+
+    asks = private.overriding(Looks)
+    module = types.FunctionType(
+        _asking.__code__, {"__name__": "torch.nn.modules.transformer", "ASKS": [asks]}
+    )
+    x = torch.ones(2)
+    with Looks():
+        assert asks((x,)) and not module((x,))
+        assert module((x.as_subclass(Subclass),))
+        assert len(torch.overrides._get_current_function_mode_stack()) == 1
+        with Elsewhere():
+            assert module((x,))
+    assert not asks((x,)) and not module((x,))

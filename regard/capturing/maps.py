@@ -1,6 +1,7 @@
 """All attentions of a capture, in the order of the calls, and by name."""
 
 from collections.abc import Iterator, Sequence
+from importlib import import_module
 from typing import Any, overload
 
 from torch import Tensor
@@ -114,6 +115,20 @@ class Maps(Sequence[AttentionMap]):
             [(1, 2, 2, 4)]
         """
         return stitched(self._settled(), beams)
+
+    def view(self, tokens: Sequence[str], queries: Sequence[str] | None = None, **how: Any) -> Any:
+        """A `View` of one input: `.save("a.html")`, a notebook's cell, a terminal, a figure.
+
+        Args:
+            tokens: one for each position that is looked at.
+            queries: what looks, where that is something else, such as the outputs of a decoder.
+            how: what else a view takes: `item` of a batch, `image`, and so on.
+
+        Raises:
+            UsageError: nothing was captured. ValueError: tokens are not as many as positions.
+        """
+        view: Any = import_module("regard.view.attention_view")
+        return view.View(self._settled(), tokens, queries, **how)
 
     @property
     def names(self) -> list[str]:

@@ -1,5 +1,6 @@
 """What the weights of one item were computed from, for whoever wants to do the arithmetic again."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from torch import Tensor
@@ -19,7 +20,7 @@ class Parts:
         bias: added to the scores, broadcastable to `[H, Q, K]`.
         allowed: True = may attend, broadcastable likewise.
         score, normalizer: their names.
-        parameters: tensors that the score holds, by name (`v` of an additive one).
+        parameters: tensors of the score by name (`v` of an additive one).
         numbers: what score and normalizer hold, by name (`alpha`, `temperature`).
     """
 
@@ -31,5 +32,5 @@ class Parts:
     allowed: Tensor | None = None
     score: str = "scaled_dot"
     normalizer: str = "softmax"
-    parameters: dict[str, Tensor] = field(default_factory=dict)
-    numbers: dict[str, float] = field(default_factory=dict)
+    parameters: Mapping[str, Tensor] = field(default_factory=dict)
+    numbers: Mapping[str, float] = field(default_factory=dict)
