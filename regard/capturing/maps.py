@@ -99,8 +99,8 @@ class Maps(Sequence[AttentionMap]):
 
         Args:
             beams: of a beam search, `[sequences, steps]`, the entry of the batch that each
-                sequence was at each step (`beam_indices` of `transformers`); without it entry b of
-                every step stands in row b, whichever sequence that was.
+                sequence was at each step (`beam_indices` of `transformers`), -1 where it had ended;
+                without it entry b of every step stands in row b, whichever sequence that was.
 
         Raises:
             UsageError: calls whose batch or heads differ, or that were captured with `rows=`.

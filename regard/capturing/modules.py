@@ -47,23 +47,32 @@ class Modules:
         return bool(self._before) and self.told > self._before[-1]
 
     def place(self, child: str, owner: object) -> "Place":
-        """Where an attention happens now: the innermost module that is more than our operator."""
-        module = next((each for each in reversed(self.running) if type(each) is not Attend), None)
-        if module is None and self.running:
-            module = self.running[-1]
+        """Where an attention happens now; `owner` is a parameter of the child that is meant."""
+        module = self.running[-1] if self.running else None
+        around = next((each for each in reversed(self.running) if type(each) is not Attend), None)
         if owner is not None:
             child = child_with(module, owner)
         self.told += 1
         call = self.counts[id(module), child]
         self.counts[id(module), child] += 1
-        return Place(module, child, call, max(0, self.passes - 1), self.roots)
+        return Place(module, around, child, call, max(0, self.passes - 1), self.roots)
 
 
 @dataclass(frozen=True, eq=False)
 class Place:
-    """One attention: the module, its own child that is meant, the how-manieth in which pass."""
+    """Where one attention happens.
+
+    Args:
+        module: the innermost one that runs.
+        around: the layer around it, where that is our operator with its parts chosen.
+        child: the module's own child that is meant, with a point in front.
+        call: how often the module attended before in this pass.
+        step: the number of the pass.
+        roots: what was called from outside, for its name.
+    """
 
     module: nn.Module | None
+    around: nn.Module | None
     child: str
     call: int
     step: int
@@ -123,7 +132,14 @@ def _joined(prefix: str, name: str, module: nn.Module) -> str:
 
 
 def _names(model: nn.Module) -> dict[int, str]:
-    return {id(module): name for name, module in model.named_modules()}
+    """The names of all modules; our operator, with its parts chosen, goes by its layer's."""
+    found: dict[int, str] = {}
+    for name, module in model.named_modules():
+        found.setdefault(id(module), name)
+        own = [child for child in module.children() if type(child) is Attend]
+        if name and len(own) == 1:
+            found[id(own[0])] = name
+    return found
 
 
 def child_with(module: nn.Module | None, weight: Any) -> str:

@@ -67,7 +67,7 @@ class Session:
         is_new = site not in self.sites
         number = self.sites.setdefault(site, len(self.sites))
         shape = seen.source.shape
-        kind = seen.kind or ("pool" if isinstance(place.module, AttentionPool) else "")
+        kind = seen.kind or ("pool" if isinstance(place.around, AttentionPool) else "")
         kind = kind or self._by_length(number, shape)
         named = partial(_named, self.names, place, kind)
         if is_new:

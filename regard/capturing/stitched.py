@@ -18,7 +18,7 @@ class Stitched:
 
     Args:
         beams: `[sequences, steps]`, which entry of the batch each sequence was in each of the last
-            steps; None where entry b is sequence b all along.
+            steps, -1 where it had ended; None where entry b is sequence b all along.
     """
 
     calls: tuple[AttentionMap, ...]
@@ -59,8 +59,9 @@ class Stitched:
         if self.beams is None:
             return weights
         step = number - (len(self.calls) - self.beams.shape[1])
-        entries = self.beams[:, max(0, step)].clamp(min=0)
-        return weights[entries.to(weights.device)]
+        entries = self.beams[:, max(0, step)].to(weights.device)
+        gone = (entries < 0).view(-1, 1, 1, 1)
+        return weights[entries.clamp(min=0)].masked_fill(gone, 0.0)
 
     def parts(self, item: int) -> Parts | None:
         return None
@@ -81,10 +82,12 @@ def _joined(calls: list[AttentionMap], beams: Tensor | None) -> AttentionMap:
     if len(calls) == 1 and beams is None:
         return first
     for each in calls:
-        if each.shape[:2] != first.shape[:2]:
+        same = 1 if beams is not None else 0
+        if each.shape[same:2] != first.shape[same:2]:
             raise UsageError(
                 f"{first.name} was called with batch and heads {list(first.shape[:2])} and "
-                f"{list(each.shape[:2])}: only calls of one shape are stitched."
+                f"{list(each.shape[:2])}: say in which entry of the batch each sequence was at each "
+                "step, stitched(beams=[sequences, steps]), -1 where it had ended."
             )
         if each.rows is not None:
             raise UsageError(

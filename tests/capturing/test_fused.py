@@ -309,3 +309,27 @@ def test_parts_make_the_weights_again() -> None:
     weights = (parts.scale * parts.query @ keys.mT + parts.bias).softmax(-1)
     torch.testing.assert_close(weights, maps[0].weights(item=1)[0], **CLOSE)
     torch.testing.assert_close(parts.value, value[1])
+
+
+def test_sequences_of_several_lengths_are_shown_padded() -> None:
+    rows = [torch.randn(3, 8), torch.randn(5, 8)]
+    nested = torch.nested.nested_tensor(rows, layout=torch.jagged)
+    heads = nested.unflatten(-1, [2, 4]).transpose(1, 2)
+    plain, seen, maps = captured(lambda: F.scaled_dot_product_attention(heads, heads, heads))
+    assert torch.equal(plain.values(), seen.values())
+    assert maps[0].shape == (2, 2, 5, 5)
+    for item, row in enumerate(rows):
+        x, length = row.unflatten(-1, (2, 4)).transpose(0, 1), len(row)
+        weights = maps[0].weights(item=item)[0]
+        torch.testing.assert_close(weights[:, :length, :length], definition(x[None], x[None])[0])
+        assert not weights[:, length:].any() and not weights[..., length:].any()
+
+
+def test_multi_head_attention_of_a_single_sequence() -> None:
+    layer, x = layers(), torch.randn(4, 8)
+    mask = torch.rand(2, 4, 4) > 0.7
+    mask[:, :, 0] = False
+    plain, seen, maps = captured(lambda: layer(x, x, x, attn_mask=mask, need_weights=False)[0])
+    wanted = layer(x, x, x, attn_mask=mask, average_attn_weights=False)[1]
+    torch.testing.assert_close(maps[0].weights()[0], wanted, **CLOSE)
+    assert torch.equal(plain, seen)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 import regard
 from regard._backends import _tap
+from regard.errors import UsageError
 from regard.layers import Attend, AttentionPool
 from regard.masks import Causal, Padding
 from regard.normalizers import Entmax
@@ -152,6 +153,34 @@ def test_partial_attention_is_shown_among_its_own_keys() -> None:
         maps[0].weights(), regard.attention_weights(x, x[:, :, :2], q_offset=0)
     )
     assert "these keys alone" in maps[0].provenance
+
+
+def test_a_recurrent_decoder_is_joined_step_by_step() -> None:
+    row = next(each for each in ROWS.values() if each.name == "rnnsearch")
+    model = row.made()
+    source, target = row.batch
+    with regard.capture(model) as maps:
+        model(source, target)
+    [joined] = maps.stitched()
+    assert joined.name == "attend" and joined.shape == (3, 1, target.shape[1], source.ids.shape[1])
+    for step, each in enumerate(maps):
+        assert (each.call, each.step) == (step, 0)
+        assert torch.equal(joined.weights(rows=step), each.weights())
+    assert torch.equal(joined.weights(rows=[2, 0], item=1), joined.weights()[1:2, :, [2, 0]])
+
+
+def test_sequences_that_end_leave_the_batch() -> None:
+    x = torch.randn(3, 1, 4, 4)
+    with regard.capture() as maps:
+        regard.attention(x[:, :, :1], x, x)
+        regard.attention(x[[0, 2], :, 1:2], x[[0, 2]], x[[0, 2]])
+    with pytest.raises(UsageError, match=r"\[3, 1\] and \[2, 1\].*-1 where it had ended"):
+        maps.stitched()
+    where = torch.tensor([[0, 0], [1, -1], [2, 1]])
+    [joined] = maps.stitched(where)
+    wanted = regard.attention_weights(x[:, :, :2], x, q_offset=0)
+    wanted[1, :, 1] = 0
+    torch.testing.assert_close(joined.weights(), wanted)
 
 
 def test_nobody_listens_outside() -> None:
