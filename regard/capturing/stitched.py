@@ -86,15 +86,16 @@ def _joined(calls: list[AttentionMap], beams: Tensor | None) -> AttentionMap:
         if each.shape[same:2] != first.shape[same:2]:
             raise UsageError(
                 f"{first.name} was called with batch and heads {list(first.shape[:2])} and "
-                f"{list(each.shape[:2])}: say in which entry of the batch each sequence was at each "
-                "step, stitched(beams=[sequences, steps]), -1 where it had ended."
+                f"{list(each.shape[:2])}: say in which entry of the batch each sequence was at "
+                "each step, stitched(beams=[sequences, steps]), -1 where it had ended."
             )
         if each.rows is not None:
             raise UsageError(
                 f"{first.name} was captured with rows={list(each.rows)}: stitching needs all rows."
             )
     source = Stitched(tuple(calls), beams)
-    name, how = (first.name, first.kind), f"{first.provenance}, {len(calls)} calls joined"
+    name = first.name, first.kind
+    how = f"{first.provenance}, {len(calls)} calls joined"
     return AttentionMap(
         call=0,
         step=first.step,
