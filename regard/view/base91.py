@@ -47,5 +47,5 @@ def read(text: str) -> bytes:
     pairs = codes[1:].reshape(-1, _GROUPS, 2)
     values = pairs[..., 0] * 91 + pairs[..., 1]
     bits = (values[..., None] >> np.arange(12, -1, -1, dtype=np.uint32)) & 1
-    content = np.packbits(bits.astype(np.uint8).reshape(len(pairs), -1), axis=-1).tobytes()
+    content = np.packbits(bits.astype(np.uint8).reshape(len(pairs), 8 * _BYTES), axis=-1).tobytes()
     return content[: len(content) - int(codes[0])]

@@ -11,18 +11,21 @@ class Parts(Protocol):
     """The tensors of one item from which its scores and weights are computed again.
 
     Args:
-        query: after projection and rotation, as the score sees it.
-        key: of each group of heads; grouped heads map as `repeat_interleave`.
+        query: after projection and rotation, as the score sees it; of scores that are a layer of
+            their own (`additive`, `luong_concat`, `concat_tanh_sum`), after that layer, `W q + b`,
+            of `feature_map_dot` after the feature map.
+        key: likewise, of each group of heads; grouped heads map as `repeat_interleave`.
         value: None where it is not known.
-        scale: what a dot product is multiplied by.
+        scale: what a dot product or a cosine is multiplied by, 1 where it is not.
         bias: what is added to the scores after scaling.
         allowed: True = may attend.
         score: its name in `regard.parts.SCORES`.
-        parameters: tensors of the score by name: `v` of the additive family, `weight` of a
-            bilinear form, and so on.
-        normalizer: its name in `regard.parts.NORMALIZERS`.
-        numbers: what score, modification and normalizer have of single numbers: `alpha`,
-            `temperature`, `k`, `soft_cap`.
+        parameters: tensors by name: `v` of `additive` and `luong_concat`, `weight` of `general`,
+            `location`, `concat_relu` and `concat_linear`, `bias` of the last, `center` of
+            `local_gaussian`, `[heads or 1, rows]`.
+        normalizer: its name in `regard.parts.NORMALIZERS`, `divide_by_sum` or `local_gaussian`.
+        numbers: single numbers: `temperature` of any softmax, `alpha`, `k`, `sigma`, `window`,
+            `soft_cap`, `eps`, and `sink_0`, `sink_1`, … of the heads.
     """
 
     @property

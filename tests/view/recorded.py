@@ -5,7 +5,7 @@ first token, at tokens that are the same, at all.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -53,6 +53,11 @@ class Recorded:
     projected: tuple[Tensor, Tensor] | None = None
     has_parts: bool = True
     provenance: str = "recomputed from query and key"
+    scale: float | None = None
+
+    def called(self, name: str) -> "Recorded":
+        """The same, by another module."""
+        return replace(self, name=name)
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -91,7 +96,7 @@ class Recorded:
             query=query[item],
             key=key[item],
             value=None if self.value is None else self.value[item],
-            scale=self.query.shape[-1] ** -0.5,
+            scale=self.query.shape[-1] ** -0.5 if self.scale is None else self.scale,
             bias=self.bias,
             allowed=allowed,
             score=self.names[0],

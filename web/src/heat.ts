@@ -289,7 +289,7 @@ export class Heat {
     };
     pen.save();
     pen.beginPath();
-    pen.rect(0, this.margin.top, this.margin.left + width, height);
+    pen.rect(0, this.margin.top - 6, this.margin.left, height + 12);
     pen.clip();
     pen.textAlign = "right";
     for (let i = Math.floor(top); i < bottom; i++) {
@@ -301,7 +301,7 @@ export class Heat {
     pen.restore();
     pen.save();
     pen.beginPath();
-    pen.rect(this.margin.left, 0, width, this.margin.top + height);
+    pen.rect(this.margin.left - 6, 0, width + 12, this.margin.top);
     pen.clip();
     pen.textAlign = "left";
     for (let j = Math.floor(left); j < right; j++) {
@@ -388,12 +388,20 @@ export class Heat {
     this.overlay();
   }
 
-  zoom(factor: number, x = 0.5, y = 0.5): void {
+  /** Closer by a factor below 1, around a place in the window, or what is chosen. */
+  zoom(factor: number, x = this.chosen.x, y = this.chosen.y): void {
     const { top, bottom, left, right } = this.window;
     const size = (low: number, high: number, most: number) => Math.max(Math.min(4, most), Math.min(most, (high - low) * factor));
     const high = size(top, bottom, this.rows);
     const wide = size(left, right, this.columns);
     this.moveTo(top + (bottom - top - high) * y, left + (right - left - wide) * x, high, wide);
+  }
+
+  private get chosen(): { x: number; y: number } {
+    const { top, bottom, left, right } = this.window;
+    const { q, k } = this.state!;
+    const y = clamp((q + 0.5 - top) / (bottom - top));
+    return { x: k < 0 ? y : clamp((k + 0.5 - left) / (right - left)), y };
   }
 
   reset(): void {

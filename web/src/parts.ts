@@ -21,7 +21,7 @@ const DOTTED = new Set(["dot", "scaled_dot"]);
 const TANH = new Set(["additive", "luong_concat", "concat_tanh_sum"]);
 const SCORES = new Set([
   ...DOTTED, ...TANH, "general", "cosine", "location", "squared_distance", "inverse_distance",
-  "concat_relu", "feature_map_dot",
+  "concat_relu", "concat_linear", "feature_map_dot",
 ]);
 
 interface Loaded {
@@ -72,7 +72,7 @@ export class Parts {
 
   /** Whether weights can be computed, too, and not scores alone. */
   get weighs(): boolean {
-    return KNOWN.has(this.stored.normalizer);
+    return KNOWN.has(this.stored.normalizer) || this.stored.normalizer === "local_gaussian";
   }
 
   get isLoaded(): boolean {
@@ -207,7 +207,7 @@ export class Parts {
   }
 
   private raw(head: number, i: number, j: number): number {
-    return this.summed(this.elements(head, i, j), head, i, j);
+    return this.summed(this.elements(head, i, j), j);
   }
 
   /** What is summed to a score, element by element. */
@@ -221,8 +221,8 @@ export class Parts {
       const v = this.parameter("v");
       return query.map((x, d) => Math.tanh(x + key[d]) * (v ? v[d] : 1));
     }
-    if (score === "concat_relu") {
-      const weight = this.rowOf("weight", 0, query.length + key.length);
+    if (score === "concat_relu" || score === "concat_linear") {
+      const weight = this.rowOf("weight", score === "concat_linear" ? j : 0, query.length + key.length);
       const both = new Float32Array(query.length + key.length);
       query.forEach((x, d) => (both[d] = x * weight[d]));
       key.forEach((x, d) => (both[query.length + d] = x * weight[query.length + d]));
@@ -238,19 +238,20 @@ export class Parts {
     return query.map((x, d) => x * key[d]);
   }
 
-  private summed(elements: Float32Array, head: number, i: number, j: number): number {
+  private summed(elements: Float32Array, j: number): number {
     let sum = 0;
     for (const x of elements) sum += x;
-    void head, void i, void j;
     switch (this.stored.score) {
       case "squared_distance":
         return -sum;
       case "inverse_distance":
-        return 1 / (1 + Math.sqrt(sum));
+        return 1 / (1 + Math.sqrt(sum + (this.stored.numbers["eps"] ?? 0)));
       case "concat_relu":
         return Math.max(0, sum);
       case "cosine":
-        return sum / (this.stored.numbers["cosine_temperature"] ?? 1);
+        return sum * this.stored.scale;
+      case "concat_linear":
+        return sum + (this.parameter("bias")?.[j] ?? 0);
       default:
         return DOTTED.has(this.stored.score) ? sum * this.stored.scale : sum;
     }
@@ -298,8 +299,30 @@ export class Parts {
   }
 
   weights(head: number, i: number, change: Change = AS_IT_RAN): Float32Array {
-    const scores = this.masked(head, i, this.scores(head, i), change);
-    return normalize(change.normalizer ?? this.stored.normalizer, scores, this.numbers(head, change));
+    return this.normalized(head, i, this.masked(head, i, this.scores(head, i), change), change);
+  }
+
+  /** Weights of masked scores. */
+  normalized(head: number, i: number, scores: Float32Array, change: Change = AS_IT_RAN): Float32Array {
+    const name = change.normalizer ?? this.stored.normalizer;
+    const numbers = this.numbers(head, change);
+    return name === "local_gaussian" ? this.gaussian(head, i, scores, numbers) : normalize(name, scores, numbers);
+  }
+
+  /** Where a query of a predictive local attention looks, as a number of keys. */
+  center(head: number, i: number): number {
+    const center = this.parameter("center");
+    if (!center) return 0;
+    const rows = center.length >= this.heads * this.rows ? head * this.rows : 0;
+    return center[Math.min(center.length - 1, rows + i)];
+  }
+
+  private gaussian(head: number, i: number, scores: Float32Array, numbers: Numbers): Float32Array {
+    const center = this.center(head, i);
+    const { sigma = 1, window } = numbers;
+    if (window !== undefined) scores.forEach((_, j) => Math.abs(j - center) > window && (scores[j] = -Infinity));
+    const weights = normalize("softmax", scores, { temperature: numbers["temperature"] ?? 1 });
+    return weights.map((w, j) => w * Math.exp(-((j - center) ** 2) / (2 * sigma * sigma)));
   }
 
   numbers(head: number, change: Change = AS_IT_RAN): Numbers {

@@ -5,7 +5,7 @@ import type { Layer } from "./layer";
 import { formula, normalizerFormula, scoreFormula } from "./math";
 import type { Doc } from "./model";
 import { css, lut } from "./palette";
-import { largest, normalize } from "./normalizers";
+import { largest } from "./normalizers";
 import { isChanged, norm, type Parts } from "./parts";
 import type { State } from "./state";
 import { visible } from "./tokens";
@@ -66,7 +66,7 @@ export class Steps {
     const scores = parts.masked(head, i, parts.scores(head, i), change);
     const name = change.normalizer ?? parts.stored.normalizer;
     const numbers = parts.numbers(head, change);
-    const weights = normalize(name, scores.slice(), numbers);
+    const weights = parts.normalized(head, i, scores.slice(), change);
     const q = visible(field.q.tokens[i], 20);
     const k = visible(field.k.tokens[j], 20);
     const most = Math.max(...[terms.query, terms.key].map((v) => v.reduce((m, x) => Math.max(m, Math.abs(x)), 1e-9)));
@@ -75,7 +75,7 @@ export class Steps {
     const sections: HTMLElement[] = [step(t("step_vectors"), strips)];
     sections.push(step(t("step_score"), equation(scoreFormula(parts.stored.score), ""), ...this.score(parts, terms, dark)));
     sections.push(step(t("step_bias"), this.biased(parts, terms, head, i, j, state)));
-    sections.push(step(t("step_normalize"), equation(normalizerFormula(name), ""), ...this.normalized(name, scores, weights, numbers, j), scoreBars(scores, weights, j, dark)));
+    sections.push(step(t("step_normalize"), equation(normalizerFormula(name), ""), ...this.normalized(name, scores, weights, numbers, j, parts.center(head, i)), scoreBars(scores, weights, j, dark)));
     sections.push(step(t("step_value"), ...this.valued(parts, head, j, weights, dark)));
     const own = layer.isWhole && !isChanged(change) ? h("p", { class: "soft", text: `${t("stored_weight")}: ${said(layer.row(head, i)[j], 4)}` }) : null;
     fill(
@@ -90,7 +90,7 @@ export class Steps {
     const name = parts.stored.score;
     const most = terms.each.reduce((m, x) => Math.max(m, Math.abs(x)), 1e-9);
     const order = Array.from(terms.each.keys()).sort((a, b) => Math.abs(terms.each[b]) - Math.abs(terms.each[a])).slice(0, 3);
-    const symbol = name === "additive" || name === "luong_concat" ? "v·tanh" : name.includes("distance") ? "(q−k)²" : name === "location" ? "w·q" : "q·k";
+    const symbol = name === "additive" || name === "luong_concat" ? "v·tanh" : name === "concat_tanh_sum" ? "tanh" : name === "general" ? "qW·k" : name.startsWith("concat") ? "w·[q;k]" : name === "feature_map_dot" ? "φ(q)φ(k)" : name.includes("distance") ? "(q−k)²" : name === "location" ? "w·q" : "q·k";
     const found: HTMLElement[] = [
       strip(symbol, t("by_element"), terms.each, most, dark),
       h("p", { class: "numbers", text: `${t("largest_terms")}: ${order.map((d) => `[${d}] ${said(terms.each[d], 3)}`).join("   ")}` }),
@@ -101,6 +101,7 @@ export class Steps {
     if (name === "scaled_dot") found.push(equation(formula("q · k × scale"), `${said(terms.sum, 3)} × ${said(parts.stored.scale, 4)} = ${said(terms.sum * parts.stored.scale, 4)}   (d = ${d})`));
     else if (name === "cosine") found.push(equation(formula("‖q‖, ‖k‖"), `${said(norm(terms.query), 3)}, ${said(norm(terms.key), 3)} → cos = ${said(terms.sum, 4)}, s = ${said(bare, 4)}`));
     else if (name.includes("distance")) found.push(equation(formula("‖q − k‖^2"), `${said(terms.sum, 4)} → s = ${said(bare, 4)}`));
+    else if (name === "concat_linear") found.push(equation(formula("Σ + b_j"), `${said(terms.sum, 4)} → s = ${said(bare, 4)}`));
     else found.push(equation(formula("Σ"), `${said(terms.sum, 4)}${name === "concat_relu" ? ` → relu = ${said(Math.max(0, terms.sum), 4)}` : ""}`));
     if (cap) found.push(equation(formula("c · tanh(s / c)"), `c = ${said(cap, 1)} → ${said(bare, 4)}`));
     return found;
@@ -115,7 +116,7 @@ export class Steps {
       h("p", { class: open ? "open" : "closed", text: open ? `✓ ${t("allowed")}` : `✕ ${t("forbidden")}` }));
   }
 
-  private normalized(name: string, scores: Float32Array, weights: Float32Array, numbers: Record<string, number>, j: number): HTMLElement[] {
+  private normalized(name: string, scores: Float32Array, weights: Float32Array, numbers: Record<string, number>, j: number, center: number): HTMLElement[] {
     const temperature = numbers["temperature"] ?? 1;
     const s = scores[j] / temperature;
     const warm = temperature === 1 ? "" : `   (s / ${said(temperature, 2)} = ${said(s, 3)})`;
@@ -126,6 +127,7 @@ export class Steps {
       if (name !== "softmax") sum += Math.exp((name === "sink" ? (numbers["sink"] ?? 0) : 0) - most);
       return [equation(formula("exp(s − max) / Σ"), `exp(${said(s - most, 3)}) / ${said(sum, 4)} = ${said(Math.exp(s - most), 4)} / ${said(sum, 4)} = ${said(weights[j], 4)}${warm}`)];
     }
+    if (name === "local_gaussian") return [equation(formula("p_i"), `${said(center, 2)}   σ = ${said(numbers["sigma"] ?? 1, 2)}   w = ${said(weights[j], 4)}`)];
     const support = weights.reduce((n, w) => n + Number(w !== 0), 0);
     return [equation(formula("w"), `${said(weights[j], 4)}${warm}`), h("p", { class: "numbers", text: t("nonzero", { count: support, all: weights.length }) })];
   }
