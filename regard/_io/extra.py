@@ -11,6 +11,7 @@ _NEEDED_FOR = {
     "tokenizers": "training a tokenizer",
     "openpyxl": "reading an Excel file",
     "PIL": "reading pictures",
+    "matplotlib": "drawing figures",
     "sacrebleu": "measuring translations",
     "rouge_score": "measuring texts by ROUGE",
     "huggingface_hub": "downloading from the Hub",
@@ -21,6 +22,7 @@ _NEEDED_FOR = {
 _EXTRA_OF = {
     "openpyxl": "excel",
     "PIL": "image",
+    "matplotlib": "plot",
     "huggingface_hub": "hub",
     "onnx": "onnx",
     "onnxscript": "onnx",

@@ -1,7 +1,8 @@
 """A view of captured attention: a file, a notebook's cell, a terminal, a figure."""
 
+from base64 import b64decode, b64encode
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from html import escape
 from os import PathLike
 from pathlib import Path
@@ -10,13 +11,19 @@ from typing import Any
 from regard._io.faults import writing
 from regard._io.files import write_whole
 from regard.view.attention_page import attention_page
+from regard.view.axes import axes_of
 from regard.view.captured import CapturedMap
+from regard.view.chosen_map import ChosenMap, chosen_map
 from regard.view.document import About, Document, Findings, document
+from regard.view.drawn_map import drawn_map
+from regard.view.figure import Kind, Scale, figure, format_of
 from regard.view.patches import Patches
+from regard.view.picture import mask
 from regard.view.tiers import Storage
 
 HEIGHT = 720
 """Of a notebook's frame, in pixels. It never follows its content, which follows it."""
+MOST_PICTURED = 512
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,12 +73,9 @@ class View:
                 "tokens of that one"
             )
         if not -batch <= item < batch:
-            raise ValueError(f"there is no item {item} in a batch of {batch}")
+            raise ValueError(f"there is no item {item}: the maps are of a batch of {batch}")
         object.__setattr__(self, "item", item % batch)
-        # Tokens that do not fit are told of here, not when a file is written.
-        from regard.view.axes import axes_of
-
-        axes_of(self.maps, self.tokens, self.queries)
+        axes_of(self.maps, self.tokens, self.queries)  # what does not fit is said here
 
     def document(self) -> Document:
         """What a page reads."""
@@ -98,22 +102,94 @@ class View:
 
         Raises `OSError` when it cannot be written.
         """
+        return _written(Path(path), self.html(lang).encode("utf-8"))
+
+    def compared(self, other: "View", path: str | PathLike[str], lang: str = "") -> Path:
+        """Write one page of both views beside each other, with their signed difference.
+
+        Raises `OSError` when it cannot be written.
+        """
+        pages = [self.document(), other.document()]
+        whole = attention_page(pages, kind="compare", title=self._title, lang=lang)
+        return _written(Path(path), whole.encode("utf-8"))
+
+    def figure(
+        self,
+        path: str | PathLike[str],
+        layer: int = -1,
+        head: int | None = None,
+        *,
+        kind: Kind = "matrix",
+        scale: Scale = "sqrt",
+    ) -> Path:
+        """Write the matrix of one head, or the mean of all, as an SVG, PDF or PNG for a paper.
+
+        Raises `ValueError` for another suffix and for a layer or head that is not there, and
+        `ImportError` where matplotlib is not installed, with the line to install it.
+        """
         where = Path(path)
-        content = self.html(lang).encode("utf-8")
-        with writing(where):
-            write_whole(where, content)
-        return where
+        form = format_of(where)
+        return _written(where, figure(self.chosen(layer, head), form, kind=kind, scale=scale))
+
+    def chosen(
+        self, layer: int = -1, head: int | None = None, query: int | None = None
+    ) -> ChosenMap:
+        """One matrix, or one row of it, with its tokens."""
+        return chosen_map(
+            self.maps,
+            self.tokens,
+            self.queries,
+            item=self.item or 0,
+            layer=layer,
+            head=head,
+            query=query,
+        )
+
+    def text(self, layer: int = -1, head: int | None = None, query: int | None = None) -> str:
+        """A picture for a terminal, readable without color."""
+        return drawn_map(self.chosen(layer, head, query), self._title)
+
+    def __str__(self) -> str:
+        return self.text()
 
     @property
     def _title(self) -> str:
-        return self.about.title or self.about.model or " ".join(self.tokens[:12])
+        return self.about.title or self.about.model or " ".join(self.tokens[:12])[:200]
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        """A frame of fixed height, and for whoever shows no HTML a picture and a text."""
         frame = (
             f'<iframe srcdoc="{escape(self.html())}" style="width:100%;height:{HEIGHT}px;border:0;'
             'resize:vertical;overflow:auto" sandbox="allow-scripts allow-downloads"></iframe>'
         )
-        return {"text/html": frame, "text/plain": str(self)}
+        picture = b64encode(self._picture()).decode("ascii")
+        return {"text/html": frame, "image/png": picture, "text/plain": str(self)}
+
+    def _picture(self) -> bytes:
+        """A PNG of the last layer's mean, with its tokens where matplotlib is there."""
+        chosen = self.chosen()
+        try:
+            return figure(chosen, "png")
+        except ImportError:
+            step = -(-max(chosen.weights.shape) // MOST_PICTURED)
+            weights = chosen.weights[::step, ::step].abs()
+            shares = weights / weights.max().clamp_min(1e-12)
+            return b64decode(mask(shares.tolist()).split(",")[1])
 
 
-__all__ = ["About", "Findings", "Patches", "Storage", "View", "replace"]
+def _written(path: Path, content: bytes) -> Path:
+    with writing(path):
+        write_whole(path, content)
+    return path
+
+
+def save_film(views: Sequence[View], path: str | PathLike[str], lang: str = "") -> Path:
+    """Write one page that goes through the epochs of a training: `About(epoch=...)` of each view.
+
+    Raises `ValueError` without views, and `OSError` when it cannot be written.
+    """
+    if not views:
+        raise ValueError("a film needs at least one view, of an epoch: View(..., about=About(...))")
+    documents = [view.document() for view in views]
+    whole = attention_page(documents, kind="film", title=views[-1]._title, lang=lang)
+    return _written(Path(path), whole.encode("utf-8"))

@@ -18,7 +18,9 @@ class Parts(Protocol):
         value: None where it is not known.
         scale: what a dot product or a cosine is multiplied by, 1 where it is not.
         bias: what is added to the scores after scaling.
-        allowed: True = may attend.
+        allowed: True = may attend; None for all, or where `spans` says it.
+        spans: where each row may attend is one range of keys: its first, and the one behind its
+            last. A part may leave it out.
         score: its name in `regard.parts.SCORES`.
         parameters: tensors by name: `v` of `additive` and `luong_concat`, `weight` of `general`,
             `location`, `concat_relu` and `concat_linear`, `bias` of the last, `center` of

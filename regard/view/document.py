@@ -17,7 +17,15 @@ from regard.view.codes import LEVELS, bits_of, encode
 from regard.view.patches import Patches
 from regard.view.stored_maps import coded, in_part, picture_alone, sampled, whole
 from regard.view.stored_parts import stored_parts, weighs_by_dots
-from regard.view.tiers import LONGEST_FULL, Size, Storage, Tier, tiers
+from regard.view.tiers import (
+    LONGEST_FULL,
+    MOST_ROWS_KEPT,
+    MOST_ROWS_SEEN,
+    Size,
+    Storage,
+    Tier,
+    tiers,
+)
 
 
 @dataclass(frozen=True)
@@ -121,7 +129,8 @@ def _store(each: CapturedMap, item: int, tier: Tier, blocks: Blocks) -> dict[str
     elif tier.weights == "computed" and max(each.shape[2:]) <= LONGEST_FULL:
         weights = picture_alone(each, item, blocks)
     else:
-        weights = in_part(each, item, blocks, tier.kept)
+        most_rows = MOST_ROWS_KEPT if tier.kept else MOST_ROWS_SEEN
+        weights = in_part(each, item, blocks, tier.kept, most_rows)
     parts = stored_parts(each, item, blocks, tier.bits, tier.values) if tier.bits else None
     return {"weights": weights, "parts": parts}
 

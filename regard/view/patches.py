@@ -50,7 +50,7 @@ class Patches:
             side = math.isqrt(length)
             first = length - side * side if self.first is None else self.first
             side = math.isqrt(max(0, length - first))
-            if first > 16 or side * side != length - first:
+            if first > 8 or side * side != length - first:
                 raise ValueError(
                     f"{length:,} tokens with {first} before the patches make no square: pass "
                     "Patches(picture, grid=(rows, columns), first=tokens before the first patch)"

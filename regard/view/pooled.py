@@ -42,8 +42,9 @@ def pool(weights: NDArray[np.float32], starts: NDArray[np.int64] | None = None) 
     beside = edges(columns, SIDE)
     if not rows or not columns:
         return Overview(weights, weights)
-    most = np.maximum.reduceat(np.maximum.reduceat(weights, below, axis=1), beside, axis=2)
-    total = np.add.reduceat(np.add.reduceat(weights, below, axis=1), beside, axis=2)
+    # The keys first: they lie beside each other in memory.
+    most = np.maximum.reduceat(np.maximum.reduceat(weights, beside, axis=2), below, axis=1)
+    total = np.add.reduceat(np.add.reduceat(weights, beside, axis=2), below, axis=1)
     high = np.diff(below, append=rows)[:, None]
     wide = np.diff(beside, append=columns)[None, :]
     return Overview(most, (total / (high * wide)).astype(np.float32))
@@ -58,8 +59,8 @@ def pool_most(weights: NDArray[np.float32], side: int) -> NDArray[np.float32]:
     _, rows, columns = weights.shape
     if not rows or not columns:
         return weights
-    tall = np.maximum.reduceat(weights, edges(rows, side), axis=1)
-    small: NDArray[np.float32] = np.maximum.reduceat(tall, edges(columns, side), axis=2)
+    narrow = np.maximum.reduceat(weights, edges(columns, side), axis=2)
+    small: NDArray[np.float32] = np.maximum.reduceat(narrow, edges(rows, side), axis=1)
     return small
 
 

@@ -10,7 +10,6 @@ from regard.view.blocks import Blocks
 from regard.view.captured import CapturedMap
 from regard.view.codes import Codes, encode
 from regard.view.pooled import SIDE, THUMB, edges, largest, pool, pool_most
-from regard.view.tiers import LONGEST_EXACT_OVERVIEW
 
 PAIRS_AT_ONCE = 8_000_000
 
@@ -43,14 +42,17 @@ def described(codes: Codes, blocks: Blocks) -> dict[str, Any]:
     }
 
 
-def in_part(each: CapturedMap, item: int, blocks: Blocks, kept: int) -> dict[str, Any]:
+def in_part(
+    each: CapturedMap, item: int, blocks: Blocks, kept: int, most_rows: int
+) -> dict[str, Any]:
     """The overview of a large map, and of each row its largest weights with the mass of the rest.
 
     Args:
         kept: how many weights of a row; 0 for the overview alone.
+        most_rows: how many rows are looked at, evenly spread.
     """
     _, heads, rows, columns = each.shape
-    step = 1 if max(rows, columns) <= LONGEST_EXACT_OVERVIEW else -(-rows // 4096)
+    step = max(1, -(-rows // most_rows))
     looked_at = np.arange(0, rows, step)
     starts = edges(len(looked_at), SIDE)
     side = len(edges(columns, SIDE))

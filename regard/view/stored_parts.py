@@ -10,7 +10,7 @@ from regard.view.blocks import Blocks
 from regard.view.captured import CapturedMap, Parts
 from regard.view.small_numbers import as_read, balance, rounded, stored
 from regard.view.stored_maps import exact
-from regard.view.structure import split, stored_bias, stored_mask
+from regard.view.structure import opened, split, stored_bias, stored_mask, stored_spans
 from regard.view.tiers import LONGEST_FULL
 
 DOTS = frozenset({"dot", "scaled_dot"})
@@ -35,6 +35,7 @@ def stored_parts(
     if parts is None:
         return None
     bias, allowed = split(_numbers(parts.bias), _truths(parts.allowed))
+    spans = _spans(parts)
     query, key = _known(parts.query), _known(parts.key)
     factors = balance(query, key) if bits == 8 else np.ones_like(key[:, :1])
     spread = np.repeat(factors, query.shape[0] // max(1, key.shape[0]), axis=0)
@@ -44,7 +45,7 @@ def stored_parts(
         "normalizer": parts.normalizer,
         "numbers": {name: float(number) for name, number in parts.numbers.items()},
         "bits": bits,
-        "mask": stored_mask(allowed, blocks),
+        "mask": stored_mask(allowed, blocks) if spans is None else stored_spans(spans, blocks),
         "bias": stored_bias(bias, blocks),
         "parameters": {
             name: blocks.add_half(_known(tensor)) for name, tensor in parts.parameters.items()
@@ -65,7 +66,7 @@ def stored_parts(
     said["error"] = None
     if weighs_by_dots(parts) and query.shape[1]:
         seen = (_seen(query * spread, bits), _seen(key / factors, bits))
-        said["error"] = _error(each, item, parts, seen, bias, allowed)
+        said["error"] = _error(each, item, parts, seen, (bias, allowed, spans))
     return said
 
 
@@ -74,19 +75,21 @@ def _error(
     item: int,
     parts: Parts,
     seen: tuple[NDArray[np.float32], NDArray[np.float32]],
-    bias: NDArray[np.float32] | None,
-    allowed: NDArray[np.bool_] | None,
+    pairs: tuple[NDArray[np.float32] | None, NDArray[np.bool_] | None, NDArray[np.int32] | None],
 ) -> float:
     """How far the weights of some rows, computed as a page does, are from the exact ones."""
     length = each.shape[2]
     rows = sorted({n * length // ROWS_MEASURED for n in range(ROWS_MEASURED)})
     query, key = seen
+    bias, allowed, spans = pairs
     key = key.repeat(query.shape[0] // max(1, key.shape[0]), axis=0)
     scores = query[:, rows] @ key.swapaxes(1, 2) * float(parts.scale)
     if bias is not None:
         scores += _rows(bias, rows)
     if allowed is not None:
         scores = np.where(_rows(allowed, rows), scores, -np.inf)
+    if spans is not None:
+        scores = np.where(opened(_rows(spans, rows), scores.shape[-1]), scores, -np.inf)
     weights = torch.from_numpy(scores / parts.numbers.get("temperature", 1.0)).softmax(-1)
     known = exact(each, item, rows=rows)
     return float(np.abs(weights.nan_to_num(0.0).numpy() - known).max(initial=0.0))
@@ -110,6 +113,11 @@ def _known(tensor: torch.Tensor) -> NDArray[np.float32]:
 
 def _numbers(tensor: torch.Tensor | None) -> NDArray[np.float32] | None:
     return None if tensor is None else _known(tensor)
+
+
+def _spans(parts: Parts) -> NDArray[np.int32] | None:
+    spans = getattr(parts, "spans", None)
+    return None if spans is None else spans.detach().cpu().numpy().astype("<i4")
 
 
 def _truths(tensor: torch.Tensor | None) -> NDArray[np.bool_] | None:

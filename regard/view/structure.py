@@ -23,11 +23,28 @@ def stored_mask(allowed: NDArray[np.bool_] | None, blocks: Blocks) -> dict[str, 
     heads, rows, _ = allowed.shape
     spans = _spans(allowed)
     if spans is not None:
-        return {"kind": "spans", "block": blocks.add(spans), "heads": heads, "rows": rows}
+        return stored_spans(spans, blocks)
     if allowed.size > 8 * MOST_PAIRS:
         return None
     packed = np.packbits(allowed, axis=-1, bitorder="little")
     return {"kind": "bits", "block": blocks.add(packed), "heads": heads, "rows": rows}
+
+
+def stored_spans(spans: NDArray[np.int32], blocks: Blocks) -> dict[str, Any]:
+    """The ranges of keys that rows may attend to, `[heads or 1, rows or 1, 2]`."""
+    heads, rows, _ = spans.shape
+    return {"kind": "spans", "block": blocks.add(spans), "heads": heads, "rows": rows}
+
+
+def opened(spans: NDArray[np.int32], keys: int) -> NDArray[np.bool_]:
+    """Which keys the ranges are of.
+
+    >>> opened(np.array([[[0, 1], [1, 3]]], dtype=np.int32), 3).tolist()
+    [[[True, False, False], [False, True, True]]]
+    """
+    places = np.arange(keys)
+    within: NDArray[np.bool_] = (places >= spans[..., :1]) & (places < spans[..., 1:])
+    return within
 
 
 def stored_bias(bias: NDArray[np.float32] | None, blocks: Blocks) -> dict[str, Any] | None:

@@ -13,11 +13,11 @@ from regard.view.codes import FINEST, LEVELS
 
 LONGEST_FULL = 1024
 """Up to here a page draws every weight; beyond it draws an overview until it is zoomed."""
-LONGEST_EXACT_OVERVIEW = 8192
-"""Above this an overview is made of some rows, evenly spread."""
-LONGEST_SHORT = 512
-SHORT_PAGE, LONG_PAGE = 12 * 10**6, 48 * 10**6
-"""Greatest numbers of bytes of a page, of inputs up to `LONGEST_SHORT` tokens and beyond."""
+MOST_ROWS_KEPT, MOST_ROWS_SEEN = 8192, 1024
+"""Rows of which the largest weights are kept, and rows of which an overview is made."""
+BYTES_UP_TO = {512: 12 * 10**6, 8192: 48 * 10**6}
+MOST_BYTES = 80 * 10**6
+"""Greatest numbers of bytes of a page, of inputs up to so many tokens, and beyond."""
 PAGE_ITSELF = 150_000
 """Bytes of a page without its blocks."""
 AS_TEXT = 16 / 13
@@ -30,7 +30,8 @@ class Storage:
     """What a page shall carry, where it cannot carry all.
 
     Args:
-        max_bytes: of the whole file; None is 12 MB, and 48 MB from 513 tokens on.
+        max_bytes: of the whole file, pictures of all heads apart, which are always there; None is
+            12 MB up to 512 tokens, 48 MB up to 8192, then 80.
         layers: which layers come first, for query and key; None is from the first one on.
     """
 
@@ -74,10 +75,15 @@ class Size:
         return self.pairs // max(1, self.longest)
 
     @property
-    def overview(self) -> float:
-        """Bytes of the picture of a map that is not there as a whole."""
+    def thumb(self) -> float:
+        """Bytes of the small picture of a map whose weights are computed."""
         side = 32 * 32 if self.longest <= LONGEST_FULL else 2 * 128 * 128
         return self.heads * side * OVERVIEW_BITS / 8 * AS_TEXT
+
+    @property
+    def overview(self) -> float:
+        """Bytes of the picture of a map of which not every weight is known."""
+        return self.heads * 2 * 128 * 128 * OVERVIEW_BITS / 8 * AS_TEXT
 
 
 @dataclass(frozen=True)
@@ -111,7 +117,7 @@ def tiers(sizes: Sequence[Size], storage: Storage = Storage()) -> list[Tier]:
     """
     order = _order(len(sizes), storage)
     longest = max((size.longest for size in sizes), default=0)
-    usual = SHORT_PAGE if longest <= LONGEST_SHORT else LONG_PAGE
+    usual = next((most for end, most in BYTES_UP_TO.items() if longest <= end), MOST_BYTES)
     room = (usual if storage.max_bytes is None else storage.max_bytes) - PAGE_ITSELF
     whole = sum(size.coded(FINEST) for size in sizes)
     if longest <= LONGEST_FULL and whole <= room:
@@ -147,21 +153,24 @@ def _all_coded(sizes: Sequence[Size], order: Sequence[int], room: float) -> list
 def _mostly_computed(sizes: Sequence[Size], order: Sequence[int], room: float) -> list[Tier]:
     """Query and key where weights follow from them, the others as finely as there is room for."""
     found: dict[int, Tier] = {}
+    # Every map has a picture at least; one that is computed needs a smaller one.
     room -= sum(size.overview for size in sizes)
-    dots = [number for number in order if sizes[number].by_dots]
-    for number in dots:
-        if sizes[number].parts(8) <= room:
+    for number in (number for number in order if sizes[number].by_dots):
+        size = sizes[number]
+        taken = size.parts(8) + size.thumb - size.overview
+        if taken <= room:
             found[number] = Tier("computed", bits=8)
-            room -= sizes[number].parts(8)
-    for number in list(found):
+            room -= taken
+    for number in list(found) if len(found) == len(sizes) else []:
         finer = sizes[number].parts(16) - sizes[number].parts(8)
-        if finer <= room and len(found) == len(sizes):
+        if finer <= room:
             found[number] = Tier("computed", bits=16)
             room -= finer
     rest = [number for number in order if number not in found]
     short = [number for number in rest if sizes[number].longest <= LONGEST_FULL]
     for levels in LEVELS:
-        if short and (total := sum(sizes[n].coded(levels) for n in short)) <= room:
+        total = sum(sizes[n].coded(levels) - sizes[n].overview for n in short)
+        if short and total <= room:
             found |= {number: Tier("coded", levels=levels) for number in short}
             room -= total
             break
@@ -174,7 +183,7 @@ def _mostly_computed(sizes: Sequence[Size], order: Sequence[int], room: float) -
 
 def _kept(size: Size, room: float) -> tuple[int, float]:
     """How many of the largest weights of each row, and what room they leave."""
-    rows = min(size.rows, size.heads * LONGEST_EXACT_OVERVIEW)
+    rows = min(size.rows, size.heads * MOST_ROWS_KEPT)
     for kept in (32, 16, 8):
         taken = rows * kept * 2.7 * AS_TEXT
         if taken <= room:

@@ -10,7 +10,7 @@ const EXACT_CELLS = 1_100_000;
 /** Rows that are computed one by one where the whole matrix is not there. */
 const MOST_ROWS = 520;
 const SLICE_MS = 12;
-const SMALLEST_NAME = 11;
+const SMALLEST_NAME = 13;
 
 export interface Picked {
   q: number;
