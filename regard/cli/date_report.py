@@ -10,12 +10,14 @@ from shutil import which
 import numpy as np
 
 from regard._printable import printable
-from regard.data.synthetic.days import day
+from regard.data.synthetic.cldr_dates import FORMATS
+from regard.data.synthetic.days import day, days_of
 from regard.tasks.dates import COMMON, Dates, by_language
 from regard.tasks.task import Record
 from regard.view.terminal import LEFT_TO_RIGHT, alignment
 
 SAMPLES = 10
+LANGUAGES_ASKED = 24
 
 
 def scores(task: Dates, records: Sequence[Record]) -> str:
@@ -58,6 +60,16 @@ def drawings(task: Dates) -> str:
         if answer.weights is not None
     ]
     return "\n".join(["What it attended to (down: what it read; across: what it wrote):\n", *drawn])
+
+
+def questions(task: Dates) -> list[str]:
+    """Texts for a page to begin with: those that are always shown, and one in other languages."""
+    rng = np.random.default_rng(0)
+    count = len(task.languages)
+    chosen = rng.permutation(count)[:LANGUAGES_ASKED]
+    templates = chosen * len(FORMATS) + rng.integers(len(FORMATS), size=len(chosen))
+    texts = task.data.dates.texts(templates, rng.choice(days_of("test"), len(chosen)))
+    return list(dict.fromkeys([*(str(text) for text, _ in task.shown(3)), *texts]))
 
 
 def next_command(task: Dates, folder: Path) -> str:

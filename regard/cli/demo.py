@@ -8,12 +8,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from regard.cli.date_report import drawings, next_command, samples, scores
+from regard._printable import printable
+from regard.cli.date_report import drawings, next_command, questions, samples, scores
 from regard.errors import UsageError
+from regard.run.carried_page import save_carried_page
 from regard.run.display import Screen
 from regard.run.preparing import task_of_trained
 from regard.run.run import train
 from regard.run.training import Options
+
+PAGE = "demo.html"
 
 
 def run(languages: Sequence[str] | None, seconds: float, out: Path, seed: int) -> int:
@@ -40,7 +44,10 @@ def run(languages: Sequence[str] | None, seconds: float, out: Path, seed: int) -
     console.print(scores(task, records))
     console.print(samples(task, records))
     console.print(drawings(task))
+    page = made.path / PAGE
+    save_carried_page(page, made.predictor, questions(task), "dates")
     files = ", ".join(sorted(path.name for path in made.path.iterdir() if path.name[0] != "."))
     kept = f" ({out} existed already and is kept)" if made.path != out else ""
     console.print(f"In {made.path}{kept}: {files}.\n{next_command(task, made.path)}")
+    console.print(printable(f"Or type in a browser, without Python: open {page}"))
     return 0

@@ -156,10 +156,11 @@ def test_the_demo_learns_shows_and_saves_and_its_run_answers(tmp_path: Path, don
     assert "2,000 dates of days that were held out in every language: " in said
     assert "tokens/s" in said and "left" in said
     assert 'predict runs/dates-2 "<fr> mardi 3 mars 2026"' in said
-    assert said.count("<-") == 10
+    assert said.count("<-") == 10 and "open runs/dates-2/demo.html" in said
     folder = tmp_path / "runs/dates-2"
     names = {path.name for path in folder.iterdir()}
     assert names >= {"best", "config.toml", "metrics.jsonl", "report.html", "samples.jsonl"}
+    assert '"network"' in (folder / "demo.html").read_text("utf-8")
     run = read_run(folder)
     assert run.status() == "finished" and run.seconds >= 2
     assert run.points("test", "exact") and run.points("valid", "exact")

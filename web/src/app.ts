@@ -1,5 +1,6 @@
+import type { Answers } from "./answers";
 import { Ask } from "./ask";
-import type { Page, ReadBlock } from "./document";
+import type { Page, ReadBlock, StoredDocument } from "./document";
 import { fill, h, icon, said, select } from "./dom";
 import type { Field } from "./field";
 import { Flow } from "./flow";
@@ -19,6 +20,7 @@ import { share } from "./shade";
 import { read, START, Store, written, type PanelName, type State, type ViewName } from "./state";
 import { Steps } from "./steps";
 import { plainText, visible } from "./tokens";
+import { Typing } from "./typing";
 import { WhatIf } from "./whatif";
 
 const LEFT = "M10 3 5 8l5 5";
@@ -26,7 +28,8 @@ const RIGHT = "m6 3 5 5-5 5";
 
 /** The whole page inside an element, and what may be asked of it from outside. */
 export class App {
-  readonly model: Model;
+  model: Model;
+  readonly typing: Typing | null;
   readonly store: Store;
   private readonly root: HTMLElement;
   private readonly grid: Grid;
@@ -61,6 +64,7 @@ export class App {
     page: Page,
     readBlock: ReadBlock,
     private readonly link: boolean,
+    answers: Answers | null = null,
   ) {
     this.model = new Model(page, readBlock);
     const first = this.model.docs[0];
@@ -80,6 +84,7 @@ export class App {
     this.picture = new Picture((picked) => this.set(picked));
     this.table = new RowTable((k) => this.set({ k }));
     this.whatIf = new WhatIf((change) => this.set({ change }));
+    this.typing = answers && new Typing(answers, first.stored, (document, read) => this.open(document, read), (q) => this.set({ q, k: -1 }));
     this.root = h("div", { class: "regard", tabindex: "-1" });
     this.build();
     this.store.listen(() => void this.update());
@@ -92,6 +97,15 @@ export class App {
   set(patch: Partial<State>): void {
     const settled = this.model.settled({ ...this.store.state, ...patch });
     this.store.set(settled);
+  }
+
+  /** Look at another document in the place of those that are there. */
+  open(document: StoredDocument, read: ReadBlock): void {
+    this.model = new Model({ ...this.model.page, kind: "one", documents: [document] }, read);
+    this.grid.forget();
+    this.found = null;
+    this.store.state = this.model.settled({ ...this.state, doc: 0, k: -1 });
+    void this.update();
   }
 
   get state(): State {
@@ -109,7 +123,7 @@ export class App {
     this.side.append(h("h2", { class: "hidden", text: t("all_heads") }), this.sideTools, this.grid.element);
     this.stage.append(h("div", { class: "stage-bar" }, this.tabs, this.options), this.viewBox);
     this.panel.append(this.panelTabs, this.panelBox);
-    fill(this.root, this.top, this.facts, this.choose, h("div", { class: "main" }, this.side, this.stage, this.panel), this.live);
+    fill(this.root, this.typing?.element, this.top, this.facts, this.choose, h("div", { class: "main" }, this.side, this.stage, this.panel), this.live);
     this.host.append(this.root);
     this.grid.element.addEventListener("measured", () => {
       this.drawGrid();
@@ -156,6 +170,7 @@ export class App {
     this.root.dataset["theme"] = this.dark ? "dark" : "light";
     this.root.lang = lang();
     this.drawTop();
+    this.typing?.show(state.q);
     this.drawFacts();
     this.drawChoose();
     this.drawTabs();

@@ -1,4 +1,4 @@
-import type { Bytes, Half, ReadBlock } from "./document";
+import type { Bytes, Half, ReadBlock, Single } from "./document";
 
 /** Read the blocks that stand in a file, each when it is wanted. */
 export function blocksOf(elements: ArrayLike<{ textContent: string | null }>): ReadBlock {
@@ -50,8 +50,9 @@ function halfTable(): Float32Array {
   return table;
 }
 
-export async function readHalf(read: ReadBlock, half: { block: number; factor: number }): Promise<Float32Array> {
+export async function readHalf(read: ReadBlock, half: { kind?: unknown; block: number; factor: number }): Promise<Float32Array> {
   const bytes = await read(half.block);
+  if (half.kind === "single") return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >> 2);
   const bits = new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >> 1);
   const table = halfTable();
   const numbers = new Float32Array(bits.length);
@@ -60,7 +61,7 @@ export async function readHalf(read: ReadBlock, half: { block: number; factor: n
 }
 
 /** Vectors as they were computed with, `[groups, rows, width]`, whichever way they are stored. */
-export async function readVectors(read: ReadBlock, stored: Half | Bytes): Promise<Float32Array> {
+export async function readVectors(read: ReadBlock, stored: Half | Single | Bytes): Promise<Float32Array> {
   if (stored.kind !== "bytes") return readHalf(read, stored);
   const [bytes, steps, factors] = await Promise.all([
     read(stored.block), readHalf(read, stored.steps), readHalf(read, stored.factors),

@@ -1,5 +1,7 @@
 // What a page is given: documents as Python wrote them (regard/view/document.py).
 
+import type { StoredNetwork } from "./network/stored";
+
 export interface Coded {
   block: number;
   shape?: number[];
@@ -11,6 +13,14 @@ export interface Coded {
 
 export interface Half {
   kind?: undefined;
+  block: number;
+  shape: number[];
+  factor: number;
+}
+
+/** Numbers in single precision, as they were. */
+export interface Single {
+  kind: "single";
   block: number;
   shape: number[];
   factor: number;
@@ -59,11 +69,11 @@ export interface StoredParts {
   mask: StoredMask;
   bias: StoredBias;
   bits: number;
-  query: Half | Bytes;
-  key: Half | Bytes;
-  value?: Half;
-  value_norms?: Half;
-  parameters: Record<string, Half>;
+  query: Half | Single | Bytes;
+  key: Half | Single | Bytes;
+  value?: Half | Single;
+  value_norms?: Half | Single;
+  parameters: Record<string, Half | Single>;
   error: number | null;
 }
 
@@ -102,6 +112,8 @@ export interface StoredDocument {
   effects: { name: string; values: (number | null)[][] } | null;
   matrices: (Coded & { name: string; q: string; k: string; error: number })[];
   first_block: number;
+  /** A network that answers what is typed. */
+  network?: StoredNetwork;
 }
 
 export interface Page {

@@ -2,6 +2,7 @@
 
 import { blocksOf } from "./blocks";
 import type { Page } from "./document";
+import { Carried } from "./network/answering";
 import { render } from "./render";
 
 const FORMAT = 1;
@@ -11,6 +12,9 @@ if (el && data) {
   const page = JSON.parse(data.textContent ?? "") as Page;
   if (page.format !== FORMAT) throw new Error(`this page reads format ${FORMAT}, and its data are of format ${page.format}`);
   const blocks = document.querySelectorAll('script[type="application/octet-stream;base91"]');
-  const app = render({ model: { page, read: blocksOf(blocks), link: window.top === window }, el });
+  const read = blocksOf(blocks);
+  const [first] = page.documents;
+  const answers = first.network ? new Carried(first.network, first, read) : null;
+  const app = render({ model: { page, read, link: window.top === window, answers }, el });
   (el as unknown as Record<string, unknown>)["regard"] = app;
 }

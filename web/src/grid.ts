@@ -55,11 +55,11 @@ export class Grid {
 
   private async fetch(doc: Doc): Promise<void> {
     const known = this.thumbs.get(doc)!;
+    const measures = this.measures.get(doc)!;
     for (const [number, layer] of doc.layers.entries()) {
       known.set(number, await layer.thumb());
       if (this.doc === doc) this.draw();
     }
-    const measures = this.measures.get(doc)!;
     for (const [number, layer] of doc.layers.entries()) {
       if (!layer.hasRows) continue;
       await layer.load();
@@ -93,6 +93,11 @@ export class Grid {
       return -known.first;
     };
     return state.sort === "layer" ? cells : cells.sort((a, b) => value(a) - value(b));
+  }
+
+  /** Forget all documents: others will be shown. */
+  forget(): void {
+    for (const known of [this.thumbs, this.measures, this.pictures]) known.clear();
   }
 
   redraw(): void {

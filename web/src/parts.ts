@@ -1,5 +1,5 @@
 import { readHalf, readVectors } from "./blocks";
-import type { Half, ReadBlock, StoredLayer, StoredParts } from "./document";
+import type { Half, ReadBlock, Single, StoredLayer, StoredParts } from "./document";
 import { KNOWN, normalize, type Numbers } from "./normalizers";
 
 /** What may be changed about how weights come from scores, for the question "what if". */
@@ -93,7 +93,7 @@ export class Parts {
 
   private async loadAll(): Promise<void> {
     const { stored, read } = this;
-    const half = (each: Half | undefined) => (each ? readHalf(read, each) : Promise.resolve(null));
+    const half = (each: Half | Single | undefined) => (each ? readHalf(read, each) : Promise.resolve(null));
     const names = Object.keys(stored.parameters);
     const [query, key, value, norms, bias, mask, ...parameters] = await Promise.all([
       readVectors(read, stored.query),

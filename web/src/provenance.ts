@@ -27,7 +27,7 @@ function exactness(doc: Doc, state: State): string {
   const { weights, parts } = layer.stored;
   const computed = () => {
     const measured = parts?.error;
-    const how = t(parts?.bits === 8 ? "recomputed_bytes" : "recomputed");
+    const how = t(parts?.bits === 8 ? "recomputed_bytes" : parts?.bits === 32 ? "recomputed_single" : "recomputed");
     return measured != null ? `${how}; ${t("measured_error", { error: said(measured, 4) })}` : how;
   };
   if (isChanged(state.change)) return computed();

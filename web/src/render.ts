@@ -1,3 +1,4 @@
+import type { Answers } from "./answers";
 import { App } from "./app";
 import type { Page, ReadBlock } from "./document";
 import { setLang } from "./i18n";
@@ -9,6 +10,8 @@ export interface Host {
   read: ReadBlock;
   /** Whether the address of the window is this page's own, to be written into. */
   link: boolean;
+  /** Who answers what is typed; nothing can be typed if null. */
+  answers?: Answers | null;
 }
 
 /** Draw into an element. Several on one page know nothing of each other. */
@@ -19,5 +22,5 @@ export function render({ model, el }: { model: Host; el: HTMLElement }): App {
   root.replaceChildren(style);
   const wanted = model.page.lang || navigator.language;
   setLang(wanted.toLowerCase().startsWith("zh") ? "zh" : "en");
-  return new App(root, model.page, model.read, model.link);
+  return new App(root, model.page, model.read, model.link, model.answers ?? null);
 }
