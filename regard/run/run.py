@@ -41,7 +41,8 @@ from regard.tasks.predictor import Answer, Predictor
 from regard.tasks.task import Task, better
 from regard.training.run_folder import METRICS, logged
 from regard.training.swapped_folder import standing
-from regard.view.attention_view import Storage, View
+from regard.view.attention_view import View
+from regard.view.tiers import Storage
 
 
 class Run:

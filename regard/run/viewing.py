@@ -14,10 +14,12 @@ from regard.capturing.layers import Layers
 from regard.capturing.maps import Maps
 from regard.errors import UsageError
 from regard.run.asked_network import AskedNetwork, asked_network
-from regard.view.attention_view import About, Storage, View
+from regard.view.attention_view import View
 from regard.view.axes import axes_of
 from regard.view.captured import CapturedMap
+from regard.view.document import About
 from regard.view.patches import Patches
+from regard.view.tiers import Storage
 
 Names = tuple[Sequence[str], Sequence[str] | None]
 """Of what is looked at, and of what looks where that is something else."""
