@@ -10,6 +10,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Any
 
 import torch
@@ -72,7 +73,7 @@ def _torchvision() -> Iterator[None]:
     library = torch.library.Library("torchvision", "FRAGMENT")
     for _ in range(40):
         try:
-            __import__("torchvision")
+            import_module("torchvision")
             break
         except RuntimeError as error:
             missing = re.search(r"operator torchvision::(\w+) does not exist", str(error))

@@ -9,7 +9,7 @@ no attention, nor is one that is multiplied with parameters.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import torch
@@ -85,6 +85,12 @@ class Whole:
         return None
 
 
+@cache
+def _projected(ndim: int) -> Scores:
+    """What a parameter made of something of which nothing is known, its last axis."""
+    return Scores(False, frozenset((ndim - 1,)))
+
+
 def name_of(func: Any) -> str:
     """What a function does, whether it is a method, an operator, in place or a property."""
     name = getattr(func, "__name__", "")
@@ -112,6 +118,10 @@ class Handwritten:
         return None
 
     def product(self, name: str, args: Any, kwargs: Mapping[str, Any], out: Any) -> None:
+        if name == "linear" and len(args) > 1 and isinstance(args[1], nn.Parameter):
+            if self.known.of(args[0]) is None:  # as nearly all are
+                self.known.note(out, _projected(out.ndim))
+                return
         found = _product(name, args, kwargs)
         if found is None or not isinstance(out, Tensor):
             return

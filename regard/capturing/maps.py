@@ -1,8 +1,7 @@
 """All attentions of a capture, in the order of the calls, and by name."""
 
 from collections.abc import Iterator, Sequence
-from importlib import import_module
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from torch import Tensor
 
@@ -12,6 +11,9 @@ from regard.capturing.attention_map import AttentionMap
 from regard.capturing.session import Session
 from regard.capturing.stitched import stitched
 from regard.errors import UsageError
+
+if TYPE_CHECKING:
+    from regard.view.attention_view import View
 
 
 class Maps(Sequence[AttentionMap]):
@@ -116,7 +118,9 @@ class Maps(Sequence[AttentionMap]):
         """
         return stitched(self._settled(), beams)
 
-    def view(self, tokens: Sequence[str], queries: Sequence[str] | None = None, **how: Any) -> Any:
+    def view(
+        self, tokens: Sequence[str], queries: Sequence[str] | None = None, **how: Any
+    ) -> "View":
         """A `View` of one input: `.save("a.html")`, a notebook's cell, a terminal, a figure.
 
         Args:
@@ -127,8 +131,9 @@ class Maps(Sequence[AttentionMap]):
         Raises:
             UsageError: nothing was captured. ValueError: tokens are not as many as positions.
         """
-        view: Any = import_module("regard.view.attention_view")
-        return view.View(self._settled(), tokens, queries, **how)
+        from regard.view.attention_view import View
+
+        return View(self._settled(), tokens, queries, **how)
 
     @property
     def names(self) -> list[str]:
