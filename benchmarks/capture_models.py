@@ -9,57 +9,115 @@ from torch import nn
 
 LARGEST = 40_000_000
 
-SIZES: dict[str, Any] = {
-    **dict.fromkeys(
-        "hidden_size d_model dim n_embd embed_dim hidden_dim model_dim encoder_hidden_size decoder_hidden_size "
-        "embedding_size projection_dim d_embed emb_dim width n_embed embedding_dim decoder_dim "
-        "encoder_embed_dim decoder_embed_dim mm_embed_dim output_dim backbone_hidden_size dim_model "
-        "text_embed_dim attention_hidden_size cross_attention_hidden_size fusion_hidden_size "
-        "projector_hidden_size out_hidden_size adapter_hidden_size text_hidden_size vision_hidden_size "
-        "mask_feature_size feature_size encoder_hidden_dim bert_hidden_size dim_embed "
-        "conv_dim hidden_channels".split(), 32),
-    **dict.fromkeys(
-        "intermediate_size d_ff ffn_dim encoder_ffn_dim decoder_ffn_dim n_inner d_inner dim_feedforward "
-        "moe_intermediate_size shared_expert_intermediate_size mlp_dim encoder_intermediate_size "
-        "intermediate_dim shared_intermediate_size dense_intermediate_size feed_forward_size ffn_hidden_size "
-        "decoder_intermediate_size ffn_embed_dim inner_dim moe_shared_expert_intermediate_size "
-        "decoder_ffn_size block_ff_dim".split(), 64),
-    **dict.fromkeys(
-        "num_hidden_layers n_layer num_layers encoder_layers decoder_layers n_layers num_decoder_layers "
-        "num_encoder_layers depth num_blocks encoder_depth num_hidden_groups decoder_num_hidden_layers "
-        "decoder_num_layers encoder_num_layers num_encoder_blocks_ n_encoder_layers l_layers x_layers "
-        "r_layers vision_depth decoder_depth num_mem_blocks_ encoder_num_hidden_layers "
-        "depth_encoder layers dual_transformer_layers text_encoder_layers_".split(), 2),
-    **dict.fromkeys(
-        "num_attention_heads n_head num_heads encoder_attention_heads decoder_attention_heads n_heads "
-        "num_key_value_heads_ heads decoder_num_attention_heads attention_heads encoder_num_attention_heads "
-        "encoder_heads decoder_heads num_attention_heads_ text_heads".split(), 4),
-    **dict.fromkeys("num_key_value_heads n_kv_heads kv_heads num_kv_heads multi_query_group_num "
-        "num_query_groups decoder_num_key_value_heads encoder_num_key_value_heads".split(), 2),
-    **dict.fromkeys("head_dim d_kv kv_channels attention_head_dim d_head_ qkv_channels_ "
-        "attention_head_size global_head_dim v_head_dim qk_nope_head_dim dim_head encoder_head_dim".split(), 8),
-    "qk_rope_head_dim": 8, "q_lora_rank": 16, "kv_lora_rank": 16, "rotary_dim": 4, "index_head_dim": 16,
-    "d_head": 8, "index_n_heads": 2, "index_topk": 64,
-    "vocab_size": 199, "n_positions": 96, "n_ctx": 96, "max_position_embeddings": 96, "seq_length": 96,
-    "max_source_positions": 60, "max_target_positions": 60, "encoder_vocab_size": 199,
-    "decoder_vocab_size": 199, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2,
-    "image_token_id": 150, "image_token_index": 150, "video_token_id": 151, "video_token_index": 151,
-    "audio_token_id": 152, "audio_token_index": 152, "vision_start_token_id": 153,
-    "vision_end_token_id": 154, "boi_token_id": 155, "eoi_token_id": 156, "boi_token_index": 155,
-    "eoi_token_index": 156, "audio_start_token_id": 157, "audio_end_token_id": 158,
-    "num_experts": 4, "num_local_experts": 4, "n_routed_experts": 4, "num_experts_per_tok": 2,
-    "n_shared_experts": 1, "n_group": 1, "topk_group": 1, "moe_num_experts": 4, "moe_k": 2,
-    "moe_topk": 2, "num_experts_per_token": 2, "first_k_dense_replace": 1, "num_shared_experts": 1,
-    "image_size": 32, "patch_size": 8, "num_channels": 3, "in_channels": 3, "in_chans": 3,
-    "spatial_merge_size": 2, "temporal_patch_size": 1, "num_frames": 2, "tubelet_size": 1,
-    "num_mel_bins": 16, "num_queries": 6, "num_query_tokens": 4, "num_latents": 5, "d_latents": 32,
-    "sliding_window": 4, "attention_window": 4, "local_attention_window": 4, "window_size": 4,
-    "decoder_start_token_id": 2, "mamba_d_ssm": 64, "mamba_n_heads": 8, "mamba_d_head": 8,
-    "mamba_d_state": 8, "mamba_n_groups": 1, "n_mels": 16,
-    "linear_num_key_heads": 2, "linear_num_value_heads": 4, "linear_key_head_dim": 8,
-    "linear_value_head_dim": 8, "full_attention_interval": 2, "vision_feature_layer": -1,
-    "projection_hidden_size": 32, "share_representation_size": 32, "retriever_proj_size": 16,
-}  # fmt: skip
+SAME: dict[int, str] = {
+    32: """
+        hidden_size d_model dim n_embd embed_dim hidden_dim model_dim encoder_hidden_size
+        decoder_hidden_size embedding_size projection_dim d_embed emb_dim width n_embed
+        embedding_dim decoder_dim encoder_embed_dim decoder_embed_dim mm_embed_dim
+        output_dim backbone_hidden_size dim_model text_embed_dim attention_hidden_size
+        cross_attention_hidden_size fusion_hidden_size projector_hidden_size
+        out_hidden_size adapter_hidden_size text_hidden_size vision_hidden_size
+        mask_feature_size feature_size encoder_hidden_dim bert_hidden_size dim_embed
+        conv_dim hidden_channels image_size d_latents projection_hidden_size
+        share_representation_size
+    """,
+    64: """
+        intermediate_size d_ff ffn_dim encoder_ffn_dim decoder_ffn_dim n_inner d_inner
+        dim_feedforward moe_intermediate_size shared_expert_intermediate_size mlp_dim
+        encoder_intermediate_size intermediate_dim shared_intermediate_size
+        dense_intermediate_size feed_forward_size ffn_hidden_size
+        decoder_intermediate_size ffn_embed_dim inner_dim
+        moe_shared_expert_intermediate_size decoder_ffn_size block_ff_dim index_topk
+        mamba_d_ssm
+    """,
+    2: """
+        num_hidden_layers n_layer num_layers encoder_layers decoder_layers n_layers
+        num_decoder_layers num_encoder_layers depth num_blocks encoder_depth
+        num_hidden_groups decoder_num_hidden_layers decoder_num_layers encoder_num_layers
+        n_encoder_layers l_layers x_layers r_layers vision_depth decoder_depth
+        encoder_num_hidden_layers depth_encoder layers dual_transformer_layers
+        num_key_value_heads n_kv_heads kv_heads num_kv_heads multi_query_group_num
+        num_query_groups decoder_num_key_value_heads encoder_num_key_value_heads
+        index_n_heads eos_token_id num_experts_per_tok moe_k moe_topk
+        num_experts_per_token spatial_merge_size num_frames decoder_start_token_id
+        linear_num_key_heads full_attention_interval
+    """,
+    4: """
+        num_attention_heads n_head num_heads encoder_attention_heads
+        decoder_attention_heads n_heads heads decoder_num_attention_heads attention_heads
+        encoder_num_attention_heads encoder_heads decoder_heads text_heads rotary_dim
+        num_experts num_local_experts n_routed_experts moe_num_experts num_query_tokens
+        sliding_window attention_window local_attention_window window_size
+        linear_num_value_heads
+    """,
+    8: """
+        head_dim d_kv kv_channels attention_head_dim attention_head_size global_head_dim
+        v_head_dim qk_nope_head_dim dim_head encoder_head_dim qk_rope_head_dim d_head
+        patch_size mamba_n_heads mamba_d_head mamba_d_state linear_key_head_dim
+        linear_value_head_dim
+    """,
+    16: """
+        q_lora_rank kv_lora_rank index_head_dim num_mel_bins n_mels retriever_proj_size
+    """,
+    199: """
+        vocab_size encoder_vocab_size decoder_vocab_size
+    """,
+    96: """
+        n_positions n_ctx max_position_embeddings seq_length
+    """,
+    60: """
+        max_source_positions max_target_positions
+    """,
+    0: """
+        pad_token_id
+    """,
+    1: """
+        bos_token_id n_shared_experts n_group topk_group first_k_dense_replace
+        num_shared_experts temporal_patch_size tubelet_size mamba_n_groups
+    """,
+    150: """
+        image_token_id image_token_index
+    """,
+    151: """
+        video_token_id video_token_index
+    """,
+    152: """
+        audio_token_id audio_token_index
+    """,
+    153: """
+        vision_start_token_id
+    """,
+    154: """
+        vision_end_token_id
+    """,
+    155: """
+        boi_token_id boi_token_index
+    """,
+    156: """
+        eoi_token_id eoi_token_index
+    """,
+    157: """
+        audio_start_token_id
+    """,
+    158: """
+        audio_end_token_id
+    """,
+    3: """
+        num_channels in_channels in_chans
+    """,
+    6: """
+        num_queries
+    """,
+    5: """
+        num_latents
+    """,
+    -1: """
+        vision_feature_layer
+    """,
+}
+"""Size → the settings that get it, by the names that configurations have for them."""
+
+SIZES: dict[str, Any] = {name: size for size, names in SAME.items() for name in names.split()}
 LISTS: dict[str, list[Any]] = {
     "hidden_sizes": [16, 32, 48, 64], "embed_dims": [16, 32, 48, 64], "depths": [1, 1, 1, 1],
     "num_heads": [2, 4, 4, 4], "layers": [1, 1, 1, 1], "embed_dim": [16, 32, 48, 64],
@@ -67,16 +125,36 @@ LISTS: dict[str, list[Any]] = {
 }  # fmt: skip
 KINDS: dict[str, dict[str, Any]] = {
     "xlnet": {"d_head": 8},
-    "perceiver": {"d_latents": 32, "num_latents": 5, "num_cross_attention_heads": 4, "num_self_attends_per_block": 2, "num_self_attention_heads": 4, "d_model": 32},
+    "perceiver": {
+        "d_latents": 32,
+        "num_latents": 5,
+        "num_cross_attention_heads": 4,
+        "num_self_attends_per_block": 2,
+        "num_self_attention_heads": 4,
+        "d_model": 32,
+    },
     "whisper": {"max_source_positions": 30},
     "longformer": {"attention_window": [4, 4]},
-    "funnel": {"block_sizes": [1, 1], "d_model": 32, "n_head": 4, "d_head": 8, "num_decoder_layers": 1, "block_repeats": [1, 1]},
+    "funnel": {
+        "block_sizes": [1, 1],
+        "d_model": 32,
+        "n_head": 4,
+        "d_head": 8,
+        "num_decoder_layers": 1,
+        "block_repeats": [1, 1],
+    },
     "gpt_neo": {"attention_types": [[["global", "local"], 1]], "num_layers": 2},
     "swin": {"embed_dim": 16, "depths": [1, 1], "num_heads": [2, 4], "patch_size": 4},
     "swinv2": {"embed_dim": 16, "depths": [1, 1], "num_heads": [2, 4], "patch_size": 4},
     "donut-swin": {"embed_dim": 16, "depths": [1, 1], "num_heads": [2, 4], "patch_size": 4},
     "maskformer-swin": {"embed_dim": 16, "depths": [1, 1], "num_heads": [2, 4], "patch_size": 4},
-    "swin2sr": {"embed_dim": 16, "depths": [1, 1], "num_heads": [2, 4], "patch_size": 1, "window_size": 4},
+    "swin2sr": {
+        "embed_dim": 16,
+        "depths": [1, 1],
+        "num_heads": [2, 4],
+        "patch_size": 1,
+        "window_size": 4,
+    },
     "codegen": {"n_ctx": 96, "rotary_dim": 4},
     "gptj": {"rotary_dim": 4},
     "bloom": {"hidden_size": 32, "n_head": 4, "n_layer": 2},
@@ -89,8 +167,8 @@ KINDS: dict[str, dict[str, Any]] = {
     "bamba": {"attn_layer_indices": [1]},
     "granitemoehybrid": {"layer_types": ["mamba", "attention"]},
     "lfm3": {"layer_types": ["conv", "full_attention"]},
-}  # fmt: skip
-KEEP = ("hidden_act", "activation")
+}
+"""What an architecture needs of its own."""
 
 
 def fields_of(kind: Any) -> dict[str, Any]:
@@ -177,8 +255,8 @@ def _turned(config: Any) -> None:
         if not isinstance(rope, dict):
             continue
         for one in [rope, *(value for value in rope.values() if isinstance(value, dict))]:
-            if "mrope_section" in one:
-                one["mrope_section"] = [2, 1, 1]
+            one["mrope_section"] = [2, 1, 1]
+            if "partial_rotary_factor" in one:
                 one["partial_rotary_factor"] = 1.0
 
 
