@@ -87,7 +87,7 @@ export class App {
     this.typing = answers && new Typing(answers, first.stored, (document, read) => this.open(document, read), (q) => this.set({ q, k: -1 }));
     this.root = h("div", { class: "regard", tabindex: "-1" });
     this.build();
-    this.store.listen(() => void this.update());
+    this.store.listen((_, changed) => void this.update(changed));
     this.keys();
     this.watch();
     void this.update();
@@ -165,16 +165,18 @@ export class App {
   }
 
   /** Bring everything on screen to the state. */
-  private async update(): Promise<void> {
+  private async update(changed: ReadonlySet<keyof State> | null = null): Promise<void> {
     const { state } = this;
+    const on = (...names: (keyof State)[]) => !changed || names.some((name) => changed.has(name));
     this.root.dataset["theme"] = this.dark ? "dark" : "light";
     this.root.lang = lang();
-    this.drawTop();
+    if (on("doc", "theme")) this.drawTop();
     this.typing?.show(state.q);
-    this.drawFacts();
-    this.drawChoose();
-    this.drawTabs();
-    this.drawGrid();
+    if (on("doc", "stack", "layer", "head", "change")) this.drawFacts();
+    if (on("doc", "stack", "layer", "head", "words", "byNorm", "change")) this.drawChoose();
+    else if (on("q")) this.refreshScrub();
+    if (on("doc", "view", "panel", "scale", "norm", "palette")) this.drawTabs();
+    if (on("doc", "stack", "layer", "head", "palette", "sort", "search", "theme")) this.drawGrid();
     if (this.link) this.writeLink();
     const field = this.model.field(state);
     await field.load();
@@ -315,6 +317,8 @@ export class App {
   private refreshScrub(): void {
     const field = this.model.field(this.state);
     const out = this.choose.querySelector("output[name=query]");
+    const slider = this.choose.querySelector<HTMLInputElement>("[data-name=query]");
+    if (slider && slider.value !== String(this.state.q)) slider.value = String(this.state.q);
     if (out) fill(out, h("b", { dir: "auto", text: visible(field.q.tokens[this.state.q] ?? "", 16) }), h("small", { text: `${this.state.q} / ${field.q.tokens.length - 1}` }));
     const film = this.choose.querySelector("output[name=film]");
     const epoch = this.model.doc(this.state).stored.about.epoch;

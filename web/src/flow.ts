@@ -62,11 +62,17 @@ export class Flow {
     const { line, spans } = this.spans(tokens, start, stop, label);
     for (let n = start; n < stop; n++) {
       const span = spans[n - start];
-      span.className = names(tokens[n], n === chosen, n === key);
+      const name = names(tokens[n], n === chosen, n === key);
+      if (span.className !== name) span.className = name;
       if (!weights) continue;
-      span.title = said(weights[n], 4);
-      span.style.setProperty("--share", (share(Math.abs(weights[n]) / most, "sqrt") * 100).toFixed(1));
+      const shaded = (share(Math.abs(weights[n]) / most, "sqrt") * 100).toFixed(1);
+      if (span.style.getPropertyValue("--share") !== shaded) span.style.setProperty("--share", shaded);
     }
+    line.onpointerover = (event) => {
+      const span = event.target as HTMLElement;
+      const n = span.getAttribute("data-n");
+      if (n !== null && weights) span.title = said(weights[Number(n)], 4);
+    };
     line.onclick = (event) => {
       const n = (event.target as HTMLElement).getAttribute("data-n");
       if (n !== null) pick(Number(n));
