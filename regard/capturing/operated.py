@@ -14,6 +14,8 @@ from regard.capturing.parts import Parts
 from regard.capturing.source import Index, Seen, Shape, one_item
 from regard.masks import And
 from regard.parts import spell
+from regard.score_mods import SoftCap
+from regard.scores import Cosine, FeatureMapDot, ScaledDot
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,28 +66,37 @@ class Operated:
         numbers: dict[str, float] = {}
         if self.mask is not None:
             allowed = one_item(call.permitted(*indices), item)[0]
-        if self.score_mod is not None:
+        if isinstance(self.score_mod, SoftCap):
+            numbers["soft_cap"] = float(self.score_mod.cap)
+        elif self.score_mod is not None:
             if not getattr(self.score_mod, "additive", False):
                 return None
             b, h, q, k = indices
             zero = torch.zeros((), dtype=call.exact, device=self.query.device)
             nothing = zero.expand(*self.shape)
             bias = one_item(call.modified(nothing, b, h, q, k), item)[0]
-        for owner in (self.score, self.normalizer):
+        # The temperature of a cosine is its scale; under that name softmax has one too.
+        owners = (
+            (self.normalizer,) if isinstance(self.score, Cosine) else (self.score, self.normalizer)
+        )
+        for owner in owners:
             for field, value in vars(owner).items() if hasattr(owner, "__dict__") else ():
                 if isinstance(value, (int, float)) and not isinstance(value, bool):
                     if not field.startswith("_") and field != "training":
                         numbers[field] = float(value)
+        query, key = self.query[item], self.key[item]
+        if isinstance(self.score, FeatureMapDot):
+            query, key = self.score.feature_map(query), self.score.feature_map(key)
         return Parts(
-            self.query[item],
-            self.key[item],
+            query,
+            key,
             self.value[item],
             _scale(self.score, self.query),
             bias,
             allowed,
             _name("score", self.score),
             _name("normalizer", self.normalizer),
-            _tensors(self.score),
+            {**_tensors(self.score), **_of_item(_tensors(self.normalizer), item)},
             numbers,
         )
 
@@ -140,11 +151,19 @@ def _snake(name: str) -> str:
 
 
 def _scale(score: Any, query: Tensor) -> float:
-    from regard.scores import ScaledDot
-
+    if isinstance(score, Cosine):
+        return 1.0 / float(score.temperature)
     if not isinstance(score, ScaledDot):
         return 1.0
     return query.shape[-1] ** -0.5 if score.scale is None else float(score.scale)
+
+
+def _of_item(tensors: dict[str, Tensor], item: int) -> dict[str, Tensor]:
+    """Of what has rows for each sequence, as the center of a local attention, this one's."""
+    return {
+        name: each[min(item, len(each) - 1)] if name == "center" and each.ndim == 3 else each
+        for name, each in tensors.items()
+    }
 
 
 def _tensors(score: Any) -> dict[str, Tensor]:

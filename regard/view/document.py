@@ -102,6 +102,7 @@ def document(
             "k": k,
             "mechanism": {role: str(part) for role, part in each.mechanism.items()},
             "provenance": each.provenance,
+            "dtype": _dtype(each, item),
             **_store(each, item, tier, blocks),
         }
         for each, (q, k), tier in zip(maps, axes.of_map, plan, strict=True)
@@ -133,6 +134,14 @@ def _store(each: CapturedMap, item: int, tier: Tier, blocks: Blocks) -> dict[str
         weights = in_part(each, item, blocks, tier.kept, most_rows)
     parts = stored_parts(each, item, blocks, tier.bits, tier.values) if tier.bits else None
     return {"weights": weights, "parts": parts}
+
+
+def _dtype(each: CapturedMap, item: int) -> str:
+    """The dtype that query and key were computed in; empty where that is not known."""
+    if "dtype" in each.mechanism:
+        return str(each.mechanism["dtype"])
+    parts = each.parts(item=item)
+    return "" if parts is None else str(parts.query.dtype).removeprefix("torch.")
 
 
 def _size(each: CapturedMap, item: int) -> Size:

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from regard.view.as_scored import as_scored
 from regard.view.blocks import Blocks
 from regard.view.captured import CapturedMap, Parts
 from regard.view.small_numbers import as_read, balance, rounded, stored
@@ -14,6 +15,20 @@ from regard.view.structure import opened, split, stored_bias, stored_mask, store
 from regard.view.tiers import LONGEST_FULL
 
 DOTS = frozenset({"dot", "scaled_dot"})
+KNOWN = DOTS | {
+    "additive",
+    "concat_linear",
+    "concat_relu",
+    "concat_tanh_sum",
+    "cosine",
+    "feature_map_dot",
+    "general",
+    "inverse_distance",
+    "location",
+    "luong_concat",
+    "squared_distance",
+}
+"""Scores that a page computes (web/src/parts.ts); of others it shows weights alone."""
 ROWS_MEASURED = 16
 
 
@@ -34,21 +49,27 @@ def stored_parts(
     parts = each.parts(item=item)
     if parts is None:
         return None
-    bias, allowed = split(_numbers(parts.bias), _truths(parts.allowed))
+    keys = each.shape[3]
+    bias, allowed = split(
+        _numbers(_of_pairs(parts.bias, keys)), _truths(_of_pairs(parts.allowed, keys))
+    )
     spans = _spans(parts)
-    query, key = _known(parts.query), _known(parts.key)
+    if parts.score not in KNOWN:
+        return None
+    scored = as_scored(parts)
+    query, key = _known(scored.query), _known(scored.key)
     factors = balance(query, key) if bits == 8 else np.ones_like(key[:, :1])
     spread = np.repeat(factors, query.shape[0] // max(1, key.shape[0]), axis=0)
     said: dict[str, Any] = {
         "score": parts.score,
         "scale": float(parts.scale),
         "normalizer": parts.normalizer,
-        "numbers": {name: float(number) for name, number in parts.numbers.items()},
+        "numbers": dict(scored.numbers),
         "bits": bits,
         "mask": stored_mask(allowed, blocks) if spans is None else stored_spans(spans, blocks),
         "bias": stored_bias(bias, blocks),
         "parameters": {
-            name: blocks.add_half(_known(tensor)) for name, tensor in parts.parameters.items()
+            name: blocks.add_half(_known(tensor)) for name, tensor in scored.parameters.items()
         },
     }
     if said["mask"] is None or said["bias"] is None:
@@ -113,6 +134,14 @@ def _known(tensor: torch.Tensor) -> NDArray[np.float32]:
 
 def _numbers(tensor: torch.Tensor | None) -> NDArray[np.float32] | None:
     return None if tensor is None else _known(tensor)
+
+
+def _of_pairs(tensor: torch.Tensor | None, keys: int) -> torch.Tensor | None:
+    """What belongs to pairs, `[heads or 1, rows or 1, keys]`, from anything that broadcasts so."""
+    if tensor is None:
+        return None
+    tensor = tensor.reshape((1,) * (3 - tensor.ndim) + tuple(tensor.shape))
+    return tensor.expand(*tensor.shape[:2], keys)
 
 
 def _spans(parts: Parts) -> NDArray[np.int32] | None:

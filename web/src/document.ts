@@ -86,6 +86,7 @@ export interface StoredLayer {
   k: string;
   mechanism: Record<string, string>;
   provenance: string;
+  dtype?: string;
   weights: WholeWeights | ComputedWeights | PartWeights;
   parts: StoredParts | null;
 }

@@ -330,6 +330,8 @@ export class Parts {
     const sink = numbers[`sink_${head}`] ?? numbers["sink"];
     const known: Numbers = { ...numbers, temperature: (numbers["temperature"] ?? 1) * change.temperature };
     if (sink !== undefined) known["sink"] = sink;
+    const alpha = numbers[`alpha_${head}`];
+    if (alpha !== undefined) known["alpha"] = alpha;
     if (change.normalizer === "entmax") known["alpha"] = change.alpha;
     return known;
   }

@@ -15,7 +15,7 @@ export function provenance(doc: Doc, state: State): { source: [string, string][]
   if (about.checkpoint) source.push([t("checkpoint"), about.checkpoint]);
   source.push([t("layer"), stored.call ? `${stored.name} (${stored.call})` : stored.name]);
   if (parts.length) source.push([t("mechanism"), parts.join(" · ")]);
-  if (stored.mechanism["dtype"]) source.push(["dtype", stored.mechanism["dtype"]]);
+  if (stored.dtype) source.push(["dtype", stored.dtype]);
   if (stored.provenance) source.push([t("source"), stored.provenance]);
   return { source, exact: exactness(doc, state), changed: isChanged(state.change) };
 }

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
+import regard
 from regard.masks import Causal, SlidingWindow
 from regard.normalizers import (
     Entmax,
@@ -172,6 +173,33 @@ def _band(distance: Tensor, places: Tensor) -> Tensor:
     return ((behind <= 2) & (behind >= -1))[None]
 
 
+def as_captured(table: Any) -> dict[str, Recorded]:
+    """The same calls, seen by `regard.capture` while they are made."""
+    found = {}
+    for name, each in table().items():
+        parts = {"score": each.score, "score_mod": each.score_mod, "mask": each.mask}
+        with regard.capture() as maps, torch.no_grad():
+            regard.attention(each.query, each.key, each.value, normalizer=each.normalizer, **parts)
+        (found[name],) = maps
+    return found
+
+
+def captured_scores() -> dict[str, Recorded]:
+    return as_captured(by_score)
+
+
+def captured_normalizers() -> dict[str, Recorded]:
+    return as_captured(by_normalizer)
+
+
+def captured_masks_and_biases() -> dict[str, Recorded]:
+    return as_captured(by_mask_and_bias)
+
+
+TABLES = [by_score, by_normalizer, by_mask_and_bias]
+CAPTURED = [captured_scores, captured_normalizers, captured_masks_and_biases]
+
+
 def from_parts(page: Any, layer: int, head: int) -> list[list[float]]:
     found: list[list[float]] = page.evaluate(
         """async ([layer, head, rows]) => {
@@ -184,11 +212,10 @@ def from_parts(page: Any, layer: int, head: int) -> list[list[float]]:
     return found
 
 
-@pytest.mark.parametrize("table", [by_score, by_normalizer, by_mask_and_bias])
+@pytest.mark.parametrize("table", [*TABLES, *CAPTURED])
 def test_weights_from_the_parts_are_those_of_the_library(opened: Open, table: Any) -> None:
     cases = table()
-    maps = [each.called(f"{number}.attention") for number, each in enumerate(cases.values())]
-    page = opened(View(maps, TOKENS).html())
+    page = opened(View(list(cases.values()), TOKENS).html())
     for number, (name, each) in enumerate(cases.items()):
         known = each.weights()[0].detach()
         size = max(1.0, float(known.abs().max()))
