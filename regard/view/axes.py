@@ -7,6 +7,9 @@ from typing import Any
 from regard.view.captured import CapturedMap
 from regard.view.token_words import words_of
 
+_GATED = {"channel": "channel", "rows": "row", "columns": "column"}
+"""What a gate is of, by the end of its name."""
+
 
 @dataclass(frozen=True)
 class Axes:
@@ -30,7 +33,7 @@ def axes_of(
 
     Self-attention has the same tokens on both; cross-attention looks from `queries` at `tokens`;
     a generated text, stitched together, looks at `tokens` and then at itself; a pool has one row;
-    of a gate neither has tokens.
+    of a gate neither has, but where it is of as many places as there are tokens.
 
     Raises `ValueError` for lengths that are those of no tokens.
     """
@@ -55,7 +58,7 @@ class _Found:
     def rows(self, each: CapturedMap) -> str:
         length = each.shape[2]
         if each.kind == "gate":
-            return self._numbered(length, "place")
+            return self._numbered(length, "gate")
         if each.kind == "pool":
             return self._numbered(length, "query")
         if each.kind == "cross":
@@ -65,7 +68,11 @@ class _Found:
     def columns(self, each: CapturedMap) -> str:
         length = each.shape[3]
         if each.kind == "gate":
-            return self._numbered(length, "channel")
+            ending = each.name.rpartition(".")[2]
+            if ending in _GATED:
+                return self._numbered(length, _GATED[ending])
+            # As many places as there are tokens are these, of which the names are known.
+            return "tokens" if length == len(self.tokens) else self._numbered(length, "channel")
         if each.kind == "self":
             return self._named(each, length, "keys", self._of_self(each))
         return self._named(each, length, "keys", ("tokens", "all", "queries"))

@@ -267,3 +267,17 @@ def test_causal_maps_say_so() -> None:
     head = View(encoder(TOKENS, mask=Causal()), TOKENS).document().head
     layer = head["layers"][0]
     assert layer["mechanism"]["mask"] == "Causal()" and layer["parts"]["mask"]["kind"] == "spans"
+
+
+def test_a_gate_is_of_channels_or_of_the_places_that_have_names() -> None:
+    import regard
+    from regard.vision import block
+
+    cbam = block("cbam", channels=8).eval()
+    with regard.capture(cbam) as maps:
+        cbam(torch.randn(1, 8, 3, 3))
+    places = [f"{row},{column}" for row in range(3) for column in range(3)]
+    head = View(list(maps), places).document().head
+    columns = [head["axes"][layer["k"]]["tokens"] for layer in head["layers"]]
+    assert columns == [[f"channel {n}" for n in range(8)], places]
+    assert all(layer["parts"] is None for layer in head["layers"])

@@ -9,7 +9,7 @@ import { Heat } from "./heat";
 import { has, lang, setLang, t, type Word } from "./i18n";
 import { Lines } from "./lines";
 import { largest } from "./normalizers";
-import { Model, stackName, type Doc } from "./model";
+import { Model, stackNames, type Doc } from "./model";
 import { css, headColor, lut, PALETTES, type PaletteName } from "./palette";
 import { Picture } from "./picture";
 import { provenance } from "./provenance";
@@ -251,8 +251,9 @@ export class App {
     const parts: (HTMLElement | null)[] = [];
     if (this.model.docs.length > 1) parts.push(this.film());
     if (doc.stacks.length > 1) {
+      const names = stackNames(doc);
       parts.push(h("div", { class: "switch", role: "group" }, ...doc.stacks.map((each, n) =>
-        h("button", { type: "button", "aria-pressed": String(n === state.stack), text: stackName(each), click: () => this.set({ stack: n, layer: String(each.layers[0]) }) }))));
+        h("button", { type: "button", "aria-pressed": String(n === state.stack), text: visible(names[n], 32), click: () => this.set({ stack: n, layer: String(each.layers[0]) }) }))));
     }
     const layers: [string, string][] = stack.layers.map((layer, n) => [String(layer), `${t("layer")} ${n}`]);
     if (doc.canCombine(stack)) layers.push(["mean", t("mean_layers")], ["max", t("max_layers")]);

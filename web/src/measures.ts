@@ -54,6 +54,6 @@ export function measured(layer: Layer, head: number, k: Axis): Measures {
   if (sums.first / n > 0.4) tags.push("sink");
   if (sums.special / n > 0.4) tags.push("separator");
   if (!tags.length && layer.keys > 12 && same && sums.local / n > 0.6) tags.push("local");
-  if (!tags.length && sums.broad / n > 0.85) tags.push("broad");
+  if (!tags.length && layer.rows > 2 && sums.broad / n > 0.85) tags.push("broad");
   return { entropy: sums.entropy / n, distance: sums.distance / n, first: sums.first / n, tags };
 }

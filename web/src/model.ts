@@ -174,7 +174,16 @@ function stacksOf(stored: StoredDocument): Stack[] {
   return [...found.values()];
 }
 
-export function stackName(stack: Stack): string {
+/** What the stacks are called; those of one name by the end of their first layer's, too. */
+export function stackNames(doc: Doc): string[] {
+  const names = doc.stacks.map(stackName);
+  return names.map((name, n) => {
+    if (names.indexOf(name) === n && names.lastIndexOf(name) === n) return name;
+    return `${name} · ${doc.stored.layers[doc.stacks[n].layers[0]].name.split(".").slice(-2).join(".")}`;
+  });
+}
+
+function stackName(stack: Stack): string {
   if (stack.kind === "cross") return t("stack_cross");
   if (stack.kind === "pool") return t("stack_pool");
   if (stack.kind === "gate") return t("stack_gate");
