@@ -10,7 +10,6 @@ from regard._io.files import require_shallow
 from regard._printable import shortened
 from regard.data.encoding.trusted import require_texts
 from regard.errors import UsageError
-from regard.models import MODELS
 from regard.run.merging import Request
 from regard.run.saved_settings import CONFIG, settings_in
 from regard.run.settings import read_toml
@@ -55,7 +54,7 @@ def run_settings(folder: Path) -> Any:
             "folder of a run (--resume)"
         )
     settings = settings_in(folder)
-    if settings.model_name not in MODELS:
+    if not settings.model:
         raise UsageError(
             f"{folder} trains a network of your own, {settings.model_name}: resume it in Python, "
             f"with regard.train(task=..., resume={str(folder)!r})"

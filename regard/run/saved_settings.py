@@ -1,5 +1,6 @@
 """The settings that a run's folder keeps, whichever version wrote them."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,14 @@ CONFIG = "config.toml"
 def settings_in(folder: Path) -> Settings:
     """The settings of a run, also of one that an older version trained.
 
-    Where the network is the user's own, nothing is known of it but its name, and of the data
-    nothing at all.
+    Where a task was given as an object, nothing is known of its network but the name, and of its
+    data nothing at all.
 
     Raises `UsageError` for settings that this version does not know.
     """
     entries = upgraded_sections(read_toml(folder / CONFIG))
     named = entries.get("model", {}).get("name")
-    if named is None or named in MODELS:
+    if named is None or _says_its_network(entries):
         return settings_of(entries)
     try:
         task = task_class(entries["task"]["name"])
@@ -40,10 +41,15 @@ def settings_in(folder: Path) -> Settings:
 
 
 def entries_in(folder: Path) -> dict[str, dict[str, Any]]:
-    """The sections of a run's settings, with what has a default where the network is ours."""
+    """The sections of a run's settings, with what has a default where they say the network."""
     entries = upgraded_sections(read_toml(folder / CONFIG))
-    ours = entries["model"].get("name") in MODELS
-    return settings_of(entries).entries() if ours else entries
+    return settings_of(entries).entries() if _says_its_network(entries) else entries
+
+
+def _says_its_network(entries: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether a network can be built of the settings: of a task that was given the name is all."""
+    model = entries.get("model", {})
+    return model.get("name") in MODELS and len(model) > 1
 
 
 def read_before(folder: Path) -> list[tuple[str, Any]]:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 import regard
 from regard.errors import UsageError
 from regard.layers import Attend
-from regard.models.lstm import LSTMClassifier
+from regard.models.lstm import LSTMClassifier, LSTMConfig
 from regard.normalizers import Softmax
 from regard.run.run import Run
 from regard.run.training import Options
@@ -185,6 +185,24 @@ def test_any_module_that_meets_the_protocol_is_trained_kept_and_loaded() -> None
     assert more.metrics["train"]["epoch"] == 3.0
     with pytest.raises(UsageError, match="runs/bag has a run with other settings: train.learning"):
         regard.train(task=Classify(labels(), Bag), epochs=3, lr=0.9, out="runs/bag")
+
+
+def test_a_task_that_is_given_is_resumed_whatever_its_network_is() -> None:
+    def task() -> Classify:
+        return Classify(labels(), lambda vocab, classes, **_: LSTMClassifier(small(vocab, classes)))
+
+    def small(vocab: int, classes: int) -> LSTMConfig:
+        return LSTMConfig(vocab=vocab, classes=classes, embed_dim=4, hidden_dim=4)
+
+    given: dict[str, Any] = {"out": "run", "options": QUIET}
+    assert regard.train(task=task(), steps=2, **given).history[-1]["step"] == 2
+    assert regard.train(task=task(), steps=2, **given).history[-1]["step"] == 2
+    assert regard.train(task=task(), steps=3, resume="run", options=QUIET).history[-1]["step"] == 3
+    with pytest.raises(UsageError, match="run has a run with other settings: train.learning"):
+        regard.train(task=task(), steps=3, lr=0.9, **given)
+    with pytest.raises(UsageError, match="trains a network of your own, lstm: resume it in Python"):
+        Run("run").resume(steps=4)
+    assert Run("run").settings.entries()["model"] == {"name": "lstm"}
 
 
 def test_a_task_of_ones_own_is_trained_with_what_is_said_of_training() -> None:
