@@ -1,10 +1,10 @@
 """Is a residual network with a block of attention better than the plain one, and what does it cost?
 
 ResNet-20 on CIFAR-10, plain and with each block in its paper's place: parameters, products of one
-picture, pictures a second beside the plain network in one process, and the accuracy on all test
-pictures after a budget of updates that is the same for all (see `benchmarks.cifar`). Differences
-are compared with what seeds alone make of one network. Seeds take turns, so that it may be stopped
-at any time; rows that are there are not made again.
+picture, pictures a second of processor time beside the plain network in one process, and the
+accuracy on all test pictures after a budget of updates that is the same for all (see
+`benchmarks.cifar`). Differences are compared with what seeds alone make of one network. Seeds take
+turns, so that it may be stopped at any time; rows that are there are not made again.
 
     python -m benchmarks.blocks --data FOLDER [--seeds 0,1,2] [--steps 400] [--only se,cbam]
 
@@ -23,6 +23,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from math import sqrt
 from pathlib import Path
+from time import process_time
 from typing import Any
 
 import torch
@@ -113,8 +114,13 @@ def cost(way: str, seconds: float) -> Row:
     ours, plain = new(way), new(PLAIN)
     images = torch.randn(BATCH, 3, SIZE, SIZE).contiguous(memory_format=torch.channels_last)
     labels = torch.randint(CLASSES, (BATCH,))
-    learn = side_by_side(updates(ours, images, labels), updates(plain, images, labels), seconds)
-    ask = side_by_side(answers(ours, images), answers(plain, images), seconds)
+    learn, ask = (
+        side_by_side(one, other, seconds, process_time)
+        for one, other in (
+            (updates(ours, images, labels), updates(plain, images, labels)),
+            (answers(ours, images), answers(plain, images)),
+        )
+    )
     return {
         "way": way,
         "parameters": sum(weight.numel() for weight in ours.parameters()),

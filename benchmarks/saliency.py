@@ -39,8 +39,8 @@ def main() -> None:
         for kind in ("colour", "orientation"):
             for variant in ("signed", "paper"):
                 rows.append(row(kind, variant, shape, asked.displays))
+                save("saliency", rows)
                 print(rows[-1], flush=True)
-    save("saliency", rows)
 
 
 if __name__ == "__main__":
