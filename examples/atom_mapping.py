@@ -8,6 +8,9 @@ organic chemistry grammar from unsupervised learning of chemical reactions. 2021
     pip install --no-deps rxnmapper==0.4.3
     python examples/atom_mapping.py
     python examples/atom_mapping.py "CCO.BrCC>>CCOCC"
+
+Two pages are written: the atoms with what each was, and the attention of all layers and heads, in
+which head 5 of layer 10 can be held against the answer.
 """
 
 import math
@@ -23,9 +26,11 @@ import torch
 from torch import Tensor
 
 import regard
+from regard.capturing.maps import Maps
 from regard.models.converting import convert
 from regard.sequences import Sequences
 from regard.tasks.predictor import Answer
+from regard.view.attention_view import About, Findings, View
 from regard.view.page import page
 
 REACTION = "CC(C)S.CN(C)C=O.Fc1cccnc1F.O=C([O-])[O-].[K+].[K+]>>CC(C)Sc1ncccc1F"
@@ -87,13 +92,23 @@ def read(text: str) -> Reaction:
     return Reaction(tokens, atoms, elements, bonded, reactants)
 
 
-def attention(model: Any, vocabulary: list[str], reaction: Reaction) -> Tensor:
-    """How much each atom of the product and of the reactants attend to each other, in sum."""
+def framed(reaction: Reaction) -> list[str]:
+    """The tokens as the network reads them."""
+    return ["[CLS]", *reaction.tokens, "[SEP]"]
+
+
+def captured(model: Any, vocabulary: list[str], reaction: Reaction) -> Maps:
+    """The attention of all layers while the network reads the reaction."""
     number = {token: place for place, token in enumerate(vocabulary)}
-    tokens = ["[CLS]", *reaction.tokens, "[SEP]"]
-    source = Sequences.of([[number.get(token, number["[UNK]"]) for token in tokens]])
-    with torch.no_grad():
-        weights = model.weights(source)[LAYER, 0, HEAD]
+    source = Sequences.of([[number.get(token, number["[UNK]"]) for token in framed(reaction)]])
+    with torch.no_grad(), regard.capture(model) as maps:
+        model(source)
+    return maps
+
+
+def attention(maps: Maps, reaction: Reaction) -> Tensor:
+    """How much each atom of the product and of the reactants attend to each other, in sum."""
+    weights = maps[LAYER].weights(heads=[HEAD], item=0)[0, 0]
     atoms = torch.tensor(reaction.atoms) + 1
     before, after = atoms[: reaction.reactants], atoms[reaction.reactants :]
     return weights[after][:, before] + weights[before][:, after].mT
@@ -126,6 +141,17 @@ def assign(reaction: Reaction, together: Tensor) -> tuple[list[int], list[float]
     return mapped, sure, first
 
 
+def view(maps: Maps, reaction: Reaction, mapped: list[int], title: str, answer: str) -> View:
+    """All heads, the one that knows with a name, and beside them which atom was which."""
+    right = torch.zeros(len(framed(reaction)), len(framed(reaction)))
+    for atom, was in zip(reaction.atoms[reaction.reactants :], mapped, strict=True):
+        if was >= 0:
+            right[atom + 1, reaction.atoms[was] + 1] = right[reaction.atoms[was] + 1, atom + 1] = 1
+    findings = Findings({(LAYER, HEAD): ("atom mapping",)}, matrices={"which was which": right})
+    about = About(title=title, model="rxnmapper (albert)", answer=answer)
+    return maps.view(framed(reaction), about=about, findings=findings)
+
+
 def folder_of_weights() -> Path:
     """Where the package keeps its network, which is read where it lies."""
     found = find_spec("rxnmapper")
@@ -142,7 +168,8 @@ def main(text: str = REACTION, out: Path = Path("runs/atom_mapping.html")) -> An
         model = regard.load(Path(made) / "albert")
     vocabulary = (folder / "vocab.txt").read_text("utf-8").split("\n")
     reaction = read(text)
-    mapped, sure, first = assign(reaction, attention(model, vocabulary, reaction))
+    maps = captured(model, vocabulary, reaction)
+    mapped, sure, first = assign(reaction, attention(maps, reaction))
     names = [f"{reaction.tokens[place]} {n}" for n, place in enumerate(reaction.atoms)]
     inputs, outputs = names[: reaction.reactants], names[reaction.reactants :]
     for output, was, confidence in zip(outputs, mapped, sure, strict=True):
@@ -157,6 +184,10 @@ def main(text: str = REACTION, out: Path = Path("runs/atom_mapping.html")) -> An
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(page(text, f"<h1>Which atom was which</h1>{answer._repr_html_()}"), "utf-8")
     print(f"wrote {out}")
+    attended = out.with_name("atom_attention.html")
+    view(maps, reaction, mapped, text, said).save(attended)
+    atom = reaction.atoms[reaction.reactants] + 1
+    print(f"wrote {attended}: open it at #layer={LAYER}&head={HEAD}&q={atom}")
     return answer
 
 

@@ -173,7 +173,8 @@ def test_the_example_maps_as_the_package_does(
     wanted = scorer(text, model, vocabulary, chemistry)
     wanted = wanted.generate_attention_guided_pxr_atom_mapping()
     reaction = atom_mapping.read(text)
-    together = atom_mapping.attention(model, vocabulary, reaction)
+    maps = atom_mapping.captured(model, vocabulary, reaction)
+    together = atom_mapping.attention(maps, reaction)
     found, sure, _ = atom_mapping.assign(reaction, together)
     assert found == wanted["pxr_mapping_vector"]
     assert np.allclose(sure, wanted["confidences"], rtol=1e-5)
@@ -228,7 +229,8 @@ def test_one_head_alone_knows_which_atom_was_which(
     number = {token: place for place, token in enumerate(vocabulary)}
     for text, *_ in CASES:
         reaction = atom_mapping.read(text.partition(" ")[0])
-        together = atom_mapping.attention(model, vocabulary, reaction)
+        maps = atom_mapping.captured(model, vocabulary, reaction)
+        together = atom_mapping.attention(maps, reaction)
         was = torch.tensor(atom_mapping.assign(reaction, together)[0])
         row = ["[CLS]", *reaction.tokens, "[SEP]"]
         ids = Sequences.of([[number.get(token, number["[UNK]"]) for token in row]])
@@ -245,3 +247,21 @@ def test_one_head_alone_knows_which_atom_was_which(
     share = right / count
     assert (share[1:].argmax(1) == 5).all()
     assert share[10, 5] > 0.85 and share[10, [0, 1, 2, 3, 4, 6, 7]].max() < 0.7
+
+
+def test_of_all_heads_of_its_layer_the_one_of_the_page_looks_where_the_answer_is(
+    model: AlbertMaskedLM, vocabulary: list[str]
+) -> None:
+    reaction = atom_mapping.read(atom_mapping.REACTION)
+    maps = atom_mapping.captured(model, vocabulary, reaction)
+    mapped, _, _ = atom_mapping.assign(reaction, atom_mapping.attention(maps, reaction))
+    view = atom_mapping.view(maps, reaction, mapped, "title", "answer")
+    right = view.findings.matrices["which was which"]
+    assert right.sum() == 2 * len(mapped) and -1 not in mapped
+    looked = torch.stack([(each.weights(item=0)[0] * right).sum((1, 2)) for each in view.maps])
+    assert looked.shape == (12, 8)
+    share = looked[atom_mapping.LAYER] / right.sum()
+    best, second = share.topk(2)[0].tolist()
+    assert int(share.argmax()) == atom_mapping.HEAD and best > 0.4 and best > 3 * second
+    (place,) = view.findings.tags
+    assert place == (atom_mapping.LAYER, atom_mapping.HEAD)
