@@ -18,6 +18,8 @@ _NEEDED_FOR = {
     "onnx": "exporting to ONNX",
     "onnxscript": "exporting to ONNX",
     "onnxruntime": "running an ONNX file",
+    "starlette": "serving a page",
+    "uvicorn": "serving a page",
 }
 _EXTRA_OF = {
     "openpyxl": "excel",
@@ -27,6 +29,8 @@ _EXTRA_OF = {
     "onnx": "onnx",
     "onnxscript": "onnx",
     "onnxruntime": "onnx",
+    "starlette": "serve",
+    "uvicorn": "serve",
 }
 """Packages that are not in the extra `train`, and the one they are in."""
 

@@ -42,6 +42,7 @@ verbs:
   train     train on your own data: translate, classify, regress, match, answer, recommend, continue
   predict   ask a trained model, and see where it attended
   view      write a page with the attention of every layer on one input
+  serve     ask a network on a page of this machine, and take heads out of it
   eval      measure a trained model
   compare   put runs side by side, as a table and a page
   export    write a trained network as ONNX, as a PyTorch program, or its weights
@@ -204,6 +205,29 @@ def _view(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--lang", choices=("en", "zh"), default="", help="the page's language; the browser's"
+    )
+    parser.add_argument("--open", dest="opened", action="store_true", help="open it in a browser")
+
+
+def _serve(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Serve a network on this machine: type texts or drop pictures on its page, see what it "
+        "attends to, and take heads out of it. The page's address ends in a secret."
+    )
+    parser.epilog = "example:\n  regard serve runs/pairs --port 8000 --open"
+    parser.add_argument(
+        "path",
+        metavar="RUN",
+        help="folder of a run or a model, one of Hugging Face's, hf:owner/name, or a .gguf file",
+    )
+    parser.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="another address of this machine, for who may reach it (default: %(default)s, this "
+        "machine alone)",
+    )
+    parser.add_argument(
+        "--port", type=_port, default=0, help="0 takes a free one (default: %(default)s)"
     )
     parser.add_argument("--open", dest="opened", action="store_true", help="open it in a browser")
 
@@ -523,6 +547,7 @@ VERBS = {
     "train": _train,
     "predict": _predict,
     "view": _view,
+    "serve": _serve,
     "eval": _eval,
     "compare": _compare,
     "export": _export,
@@ -576,6 +601,13 @@ def _positive(text: str) -> float:
 
 def _natural(text: str) -> int:
     return _whole(text, 0)
+
+
+def _port(text: str) -> int:
+    number = _whole(text, 0)
+    if number > 65535:
+        raise argparse.ArgumentTypeError(f"give a port from 0 to 65535, got {shown(text)}")
+    return number
 
 
 def _positive_integer(text: str) -> int:

@@ -1,9 +1,10 @@
 """What a network is called with to answer an input, and the names of what it reads and writes."""
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,21 @@ class AskedNetwork:
         return self.model(*self.args)
 
 
+@dataclass(frozen=True, eq=False)
+class OpenNetwork:
+    """A network that was read once, to be asked often.
+
+    Args:
+        ask: asks it about an input, as `asked_network` does.
+        of_pictures: its inputs are pictures, not texts.
+        languages: of which each text names one, as in `<fr> ...`.
+    """
+
+    ask: Callable[[Any], AskedNetwork]
+    of_pictures: bool = False
+    languages: tuple[str, ...] = ()
+
+
 def asked_network(path: str | Path, given: Any) -> AskedNetwork:
     """A run, a model folder, a folder of Hugging Face's or a GGUF file, asked about an input.
 
@@ -70,29 +86,45 @@ def asked_network(path: str | Path, given: Any) -> AskedNetwork:
 
     Raises `UsageError` for an input or a network that cannot be asked, and what `regard.load` does.
     """
+    return open_network(path).ask(given)
+
+
+def open_network(path: str | Path) -> OpenNetwork:
+    """The network of `asked_network`, read; raises what `regard.load` does."""
     if is_gguf(Path(path)):
-        return _of_text(load_gguf(Path(path)), load_tokenizer(Path(path)), given)
-    return read_model(local(path), lambda folder: _in_folder(folder, given))
+        model, tokenizer = load_gguf(Path(path)), load_tokenizer(Path(path))
+        return OpenNetwork(partial(_of_text, model, tokenizer))
+    return read_model(local(path), _in_folder)
 
 
-def _in_folder(folder: Path, given: Any) -> AskedNetwork:
+def _in_folder(folder: Path) -> OpenNetwork:
     if not is_bare(folder):
-        return of_predictor(load_predictor(folder), given)
+        return _with_task(load_predictor(folder))
     try:
         predictor = load_predictor(folder)
     except ValueError:  # it has no head that answers
-        return _of_body(folder, given)
-    return of_predictor(predictor, given)
+        return _body(folder)
+    return _with_task(predictor)
 
 
-def _of_body(folder: Path, given: Any) -> AskedNetwork:
+def _with_task(predictor: Predictor) -> OpenNetwork:
+    coder = predictor.coder
+    languages = tuple(getattr(coder, "languages", ()))
+    return OpenNetwork(partial(of_predictor, predictor), isinstance(coder, PictureCoder), languages)
+
+
+def _body(folder: Path) -> OpenNetwork:
     if "channels" in type(configuration(folder)).from_data:
         model = load_published(folder)
-        coder = picture_coder(folder, model.config)
-        pixels = coder.middle_of(_read(given))
-        return AskedNetwork(model, (coder.read([pixels]),), (), picture=_png(pixels))
+        return OpenNetwork(partial(_of_picture, model, picture_coder(folder, model.config)), True)
     tokenizer = read_tokenizer(folder)
-    return _of_text(load_published(folder, **told_by(folder, tokenizer)), tokenizer, given)
+    model = load_published(folder, **told_by(folder, tokenizer))
+    return OpenNetwork(partial(_of_text, model, tokenizer))
+
+
+def _of_picture(model: Any, coder: PictureCoder, given: Any) -> AskedNetwork:
+    pixels = coder.middle_of(_read(given))
+    return AskedNetwork(model, (coder.read([pixels]),), (), picture=_png(pixels))
 
 
 def of_predictor(predictor: Predictor, given: Any) -> AskedNetwork:

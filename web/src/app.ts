@@ -1,4 +1,4 @@
-import type { Answers } from "./answers";
+import type { Head } from "./answers";
 import { Ask } from "./ask";
 import type { Page, ReadBlock, StoredDocument } from "./document";
 import { fill, h, icon, said, select } from "./dom";
@@ -29,7 +29,6 @@ const RIGHT = "m6 3 5 5-5 5";
 /** The whole page inside an element, and what may be asked of it from outside. */
 export class App {
   model: Model;
-  readonly typing: Typing | null;
   readonly store: Store;
   private readonly root: HTMLElement;
   private readonly grid: Grid;
@@ -64,7 +63,7 @@ export class App {
     page: Page,
     readBlock: ReadBlock,
     private readonly link: boolean,
-    answers: Answers | null = null,
+    readonly typing: Typing | null = null,
   ) {
     this.model = new Model(page, readBlock);
     const first = this.model.docs[0];
@@ -84,7 +83,11 @@ export class App {
     this.picture = new Picture((picked) => this.set(picked));
     this.table = new RowTable((k) => this.set({ k }));
     this.whatIf = new WhatIf((change) => this.set({ change }));
-    this.typing = answers && new Typing(answers, first.stored, (document, read) => this.open(document, read), (q) => this.set({ q, k: -1 }));
+    if (typing) {
+      typing.opens = (document, read) => this.open(document, read);
+      typing.picks = (q) => this.set({ q, k: -1 });
+      typing.chosen = () => this.chosen();
+    }
     this.root = h("div", { class: "regard", tabindex: "-1" });
     this.build();
     this.store.listen((_, changed) => void this.update(changed));
@@ -106,6 +109,13 @@ export class App {
     this.found = null;
     this.store.state = this.model.settled({ ...this.state, doc: 0, k: -1 });
     void this.update();
+  }
+
+  /** The head that is looked at, by what the network calls it; null where it is not one. */
+  private chosen(): Head | null {
+    const layer = this.model.doc(this.state).layers[Number(this.state.layer)];
+    const head = Number(this.state.head);
+    return layer && !Number.isNaN(head) && layer.stored.kind !== "gate" ? { layer: layer.stored.name, head, of: layer.heads } : null;
   }
 
   get state(): State {

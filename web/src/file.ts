@@ -1,7 +1,9 @@
-// The host of a file: data and blocks stand in elements of the same document.
+// Where the page begins. In a file, data and blocks stand in elements of the same document; of a
+// server, there are none.
 
 import { blocksOf } from "./blocks";
 import type { Page } from "./document";
+import { live } from "./live";
 import { Carried } from "./network/answering";
 import { render } from "./render";
 
@@ -15,6 +17,5 @@ if (el && data) {
   const read = blocksOf(blocks);
   const [first] = page.documents;
   const answers = first.network ? new Carried(first.network, first, read) : null;
-  const app = render({ model: { page, read, link: window.top === window, answers }, el });
-  (el as unknown as Record<string, unknown>)["regard"] = app;
-}
+  render({ model: { page, read, link: window.top === window, answers }, el });
+} else if (el && "live" in el.dataset) void live(el);

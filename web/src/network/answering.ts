@@ -1,4 +1,4 @@
-import type { Answered, Answers } from "../answers";
+import type { Answered, Answers, Question } from "../answers";
 import type { ReadBlock, Single, StoredDocument, StoredLayer } from "../document";
 import { t } from "../i18n";
 import { norm } from "../parts";
@@ -11,6 +11,8 @@ import { joined } from "./tensors";
 /** A network inside the page: what is typed is answered here, and what it attended to is a document. */
 export class Carried implements Answers {
   readonly atOnce = true;
+  readonly ofPictures = false;
+  readonly changes = false;
   readonly coder: DateCoder;
   private network: Promise<RNNsearch> | null = null;
 
@@ -37,7 +39,7 @@ export class Carried implements Answers {
     return (await this.network).write(this.coder.encode(tokens), begin, end, stored.max_length);
   }
 
-  async ask(text: string): Promise<Answered> {
+  async ask({ text }: Question): Promise<Answered> {
     const tokens = this.coder.tokens(text);
     const written = await this.write(tokens);
     if (!written.steps.length) throw new Error(t("date_nothing"));

@@ -1,0 +1,1 @@
+"""A trained network behind a page on this machine: `regard serve`."""
