@@ -14,7 +14,8 @@ from regard.explain import ablated, head_effects
 from regard.run.asked_network import AskedNetwork, open_network
 from regard.run.viewing import view_of
 from regard.serving.question import Question, Without
-from regard.view.attention_view import Findings, View
+from regard.view.attention_view import View
+from regard.view.document import Findings
 
 Progress = Callable[[int, int], None]
 """Is told how much of how much is done."""
