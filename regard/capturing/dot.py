@@ -56,35 +56,42 @@ class Dot:
         """The weights; `at` says which rows of the call the queries are, where they are not all."""
         batch, every_head, q_len, k_len = self.shape
         exact = torch.promote_types(self.query.dtype, torch.float32)
-        b = all_of(batch, self.query.device, None if item is None else torch.tensor([item]))
-        h = all_of(every_head, self.query.device, heads)
-        q = all_of(q_len, self.query.device, rows)
         query = picked(picked(one_item(self.query, item), 1, heads), 2, rows).to(exact)
-        key = one_item(self.key, item)
+        key, device = one_item(self.key, item), self.query.device
         groups = every_head // key.shape[1] if key.shape[1] else 1
         if heads is not None or groups > 1:
-            key = key.index_select(1, h // groups)
+            key = key.index_select(1, all_of(every_head, device, heads) // groups)
         scores = (query * self.scale) @ key.to(exact).mT
         bias, allowed = (
             None
             if pairs is None
-            else picked(picked(one_item(pairs, item), 1, heads), 2, rows).to(scores.device)
+            else picked(picked(one_item(pairs, item), 1, heads), 2, rows).to(device)
             for pairs in (self.bias, self.allowed)
         )
         if bias is not None:
             scores = scores + bias
-        if at is not None:
-            q = picked(at, 0, rows)
+        if self.score_mod is not None or self.mask_mod is not None:
+            b = all_of(batch, device, None if item is None else torch.tensor([item]))
+            scores = self._modified(scores, b, all_of(every_head, device, heads), rows)
+        if self.is_causal:
+            q = all_of(q_len, device, rows) if at is None else picked(at, 0, rows)
+            hidden = torch.arange(k_len, device=device) > q[:, None]
+            scores = scores.masked_fill(hidden, -torch.inf)
+        if allowed is not None:
+            scores = scores.masked_fill(~allowed, -torch.inf)
+        if bias is None and allowed is None and self.mask_mod is None and self.score_mod is None:
+            return scores.softmax(-1)  # every query sees a key
+        return softmax_or_zeros(scores)
+
+    def _modified(self, scores: Tensor, b: Tensor, h: Tensor, rows: Index) -> Tensor:
+        _, _, q_len, k_len = self.shape
+        q = all_of(q_len, scores.device, rows)
         k = torch.arange(k_len, device=scores.device)
         if self.score_mod is not None:
             scores = of_each_pair(self.score_mod, scores, b, h, q, k)
         if self.mask_mod is not None:
             scores = scores.masked_fill(~of_each_pair(self.mask_mod, None, b, h, q, k), -torch.inf)
-        if self.is_causal:
-            scores = scores.masked_fill(k > q[:, None], -torch.inf)
-        if allowed is not None:
-            scores = scores.masked_fill(~allowed, -torch.inf)
-        return softmax_or_zeros(scores)
+        return scores
 
     def parts(self, item: int) -> Parts | None:
         if self.score_mod is not None:

@@ -29,6 +29,7 @@ from regard.capturing.provenance import (
     Weighted,
     Weights,
     followed,
+    layout_of,
 )
 from regard.capturing.source import Index, Seen, Shape
 
@@ -319,10 +320,13 @@ class Handwritten:
                 continue
             if isinstance(node, Scores):
                 split = _fold(x, each) or node.split
-                features = followed(node.features, x, each)
-                self.known.note(each, replace(node, features=features, split=split))
+                moves = node.moves
+                if node.made:
+                    moves = (*moves, (layout_of(x), layout_of(each)))
+                self.known.note(each, Scores(node.of_two, node.made, split, node.said, moves))
             elif isinstance(node, Weights):
-                found = followed(frozenset(() if node.axis is None else (node.axis,)), x, each)
+                axes = frozenset(() if node.axis is None else (node.axis,))
+                found = followed(axes, layout_of(x), layout_of(each)) if axes else axes
                 axis = next(iter(found)) if len(found) == 1 else None
                 before = None
                 if node.before is not None:
@@ -336,20 +340,20 @@ class Handwritten:
     def elementwise(self, name: str, args: Any, kwargs: Mapping[str, Any], out: Any) -> None:
         if not self.known or not isinstance(out, Tensor):
             return
-        x, node = self._first_known(None, (*args, *kwargs.values()))
+        x, node = self._first_known(None, (*args, *kwargs.values()) if kwargs else args)
         if node is None or x is None:
             return
         if isinstance(node, Scores):
-            if out.ndim != x.ndim:
-                node = replace(
-                    node, features=frozenset(f + out.ndim - x.ndim for f in node.features)
-                )
-            said = _said(name, args)
+            said, other = _said(name, args), self._second_known(args, x)
+            if other is not None and other.of_two:
+                node = Scores(True, split=node.split, said=node.said)
+            elif out.ndim != x.ndim:
+                more = out.ndim - x.ndim
+                made = frozenset(axis + more for axis in node.features)
+                node = Scores(node.of_two, made, node.split, node.said)
             if said is not None and said not in node.said:
-                node = replace(node, said=node.said | {said})
-            other = [self.known.of(each) for each in args if each is not x]
-            if any(isinstance(each, Scores) and each.of_two for each in other):
-                node = replace(node, of_two=True, features=frozenset())
+                said_all = node.said | {said}
+                node = Scores(node.of_two, node.made, node.split, said_all, node.moves)
             self.known.note(out, node)
         elif isinstance(node, Weights):
             values = [each for each in args if isinstance(each, Tensor) and each is not x]
@@ -375,7 +379,14 @@ class Handwritten:
         if len(args) == 3 and self.known:
             node = self.known.of(args[2])
             if isinstance(node, Scores) and self.known.of(args[0]) is None:
-                self.known.note(args[0], replace(node, features=frozenset(), split=None))
+                self.known.note(args[0], Scores(node.of_two, said=node.said))
+
+    def _second_known(self, args: Sequence[Any], first: Tensor) -> Scores | None:
+        """The scores that are the other operand."""
+        for each in args:
+            if each is not first and isinstance(node := self.known.of(each), Scores):
+                return node
+        return None
 
     def _first_known(self, first: Any, args: Sequence[Any]) -> tuple[Tensor | None, Node | None]:
         """The first tensor that something is known of, weights before scores before all else."""

@@ -9,22 +9,35 @@ from typing import Any
 
 from torch import Tensor
 
+Layout = tuple[tuple[int, ...], tuple[int, ...], int]
+"""Shape, strides and the number of the storage."""
 
-@dataclass(frozen=True, eq=False)
+
+@dataclass(eq=False)
 class Scores:
     """Made of a product, and of nothing since that a score is not made of.
 
     Args:
         of_two: of two tensors that depend on the input; else one was a parameter.
-        features: axes that a parameter made, which are no places to look at.
+        made: axes that a parameter made, which are no places to look at, before `moves`.
         split: batch and heads, where both are one axis.
         said: words for the mechanism.
+        moves: changes of layout since, each from one to another; nearly all are never asked for.
     """
 
     of_two: bool
-    features: frozenset[int] = frozenset()
+    made: frozenset[int] = frozenset()
     split: tuple[int, int] | None = None
     said: frozenset[str] = frozenset()
+    moves: tuple[tuple[Layout, Layout], ...] = ()
+
+    @property
+    def features(self) -> frozenset[int]:
+        """Axes that a parameter made, in the layout that the tensor has now."""
+        axes = self.made
+        for before, after in self.moves:
+            axes = followed(axes, before, after)
+        return axes
 
 
 @dataclass(eq=False)
@@ -117,33 +130,34 @@ class Known:
             del self._nodes[reference.key]
 
 
-def followed(axes: frozenset[int], before: Tensor, after: Tensor) -> frozenset[int]:
+def layout_of(tensor: Tensor) -> Layout:
+    """How a tensor lies in memory."""
+    return tensor.shape, tensor.stride(), tensor.untyped_storage()._cdata
+
+
+def followed(axes: frozenset[int], before: Layout, after: Layout) -> frozenset[int]:
     """Where axes are after a change of layout, found by their sizes and strides.
 
     Where an axis was split or joined, all that follow the first difference count.
     """
-    if not axes:
-        return axes
+    (old, old_strides, old_storage), (new, strides, storage) = before, after
     found: set[int] = set()
     for axis in axes:
-        size = before.shape[axis]
+        size = old[axis]
         if size == 1:
             continue
-        if after.untyped_storage()._cdata == before.untyped_storage()._cdata:
-            stride = before.stride(axis)
-            same = [
-                place
-                for place in range(after.ndim)
-                if after.shape[place] == size and after.stride(place) == stride
-            ]
-            if len(same) == 1:
-                found.add(same[0])
-                continue
-        if after.shape == before.shape:
+        same = [
+            place
+            for place, pair in enumerate(zip(new, strides, strict=True))
+            if pair == (size, old_strides[axis])
+        ]
+        if storage == old_storage and len(same) == 1:
+            found.add(same[0])
+        elif new == old:
             found.add(axis)
-            continue
-        equal = 0
-        while equal < min(after.ndim, axis) and after.shape[equal] == before.shape[equal]:
-            equal += 1
-        found |= {place for place in range(equal, after.ndim) if after.shape[place] > 1}
+        else:
+            equal = 0
+            while equal < min(len(new), axis) and new[equal] == old[equal]:
+                equal += 1
+            found |= {place for place in range(equal, len(new)) if new[place] > 1}
     return frozenset(found)

@@ -56,6 +56,10 @@ class Seen:
     extra: dict[str, Any] = field(default_factory=dict)
 
 
+FEW = 64
+"""Indices of which it is looked whether they follow each other, so that nothing is copied."""
+
+
 def tensors_in(source: Any) -> Iterator[Tensor]:
     """The tensors in the fields of a source, and in fields that are tuples."""
     for each in fields(source):
@@ -83,6 +87,10 @@ def picked(tensor: Tensor, axis: int, index: Index) -> Tensor:
     """Some entries along an axis; all where that axis is one for all."""
     if index is None or tensor.shape[axis] == 1:
         return tensor
+    if index.device.type == "cpu" and 0 < (count := len(index)) <= FEW:
+        numbers = index.tolist()
+        if numbers == list(range(numbers[0], numbers[0] + count)):
+            return tensor.narrow(axis, numbers[0], count)
     return tensor.index_select(axis, index.to(tensor.device))
 
 

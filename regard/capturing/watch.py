@@ -5,7 +5,6 @@ from functools import partial
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch.overrides import TorchFunctionMode
 
 from regard._backends._bind import bind, without_autocast
@@ -21,15 +20,14 @@ from regard.capturing.undisturbed import local, unseen
 
 Look = Callable[[Sequence[Any], Mapping[str, Any], Any], Seen | None]
 
-WHOLE: dict[Any, Look] = {
-    F.multi_head_attention_forward: multi_head.seen,
-    torch._native_multi_head_attention: multi_head.seen_native,
-    torch._transformer_encoder_layer_fwd: multi_head.seen_layer,
+WHOLE: dict[str, Look] = {
+    "multi_head_attention_forward": multi_head.seen,
+    "_native_multi_head_attention": multi_head.seen_native,
+    "_transformer_encoder_layer_fwd": multi_head.seen_layer,
+    "flex_attention": flex.seen,
 }
-"""Functions that are one whole attention → what is made of a call."""
-
-BY_NAME: dict[str, Look] = {"flex_attention": flex.seen}
-"""Operators that are not loaded before they are used."""
+"""Functions that are one whole attention → what is made of a call. They go by name, because other
+tools put functions of their own in the place of PyTorch's."""
 
 Act = Callable[[Any, Mapping[str, Any], Any], None]
 
@@ -70,15 +68,15 @@ class Watch(TorchFunctionMode):
         for one in self.ops:
             if func in torch_ops(one.op):
                 return partial(self._whole, one.seen)
-        if func is torch._nested_tensor_from_mask:
+        name = getattr(func, "__name__", "")
+        if name == "_nested_tensor_from_mask":
             return _made_nested
-        if getattr(func, "__name__", "") == "to_padded_tensor":
+        if name == "to_padded_tensor":
             return _made_dense
-        if func is F.scaled_dot_product_attention:
+        if name == "scaled_dot_product_attention":
             return self._sdpa
-        look = WHOLE.get(func) or BY_NAME.get(getattr(func, "_name", ""))
-        if look is not None:
-            return partial(self._whole, look)
+        if name in WHOLE:
+            return partial(self._whole, WHOLE[name])
         return self._handwritten.handler(func)
 
     def _whole(self, look: Look, args: Any, kwargs: Mapping[str, Any], output: Any) -> None:

@@ -175,16 +175,16 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     from regard.capturing import multi_head, watch
 
     found: list[str] = []
-    for function, look in (
-        (torch._native_multi_head_attention, multi_head.seen_native),
-        (torch._transformer_encoder_layer_fwd, multi_head.seen_layer),
+    for name, look in (
+        ("_native_multi_head_attention", multi_head.seen_native),
+        ("_transformer_encoder_layer_fwd", multi_head.seen_layer),
     ):
 
-        def noted(*args: Any, function: Any = function, look: Any = look) -> Any:
-            found.append(function.__name__)
+        def noted(*args: Any, name: str = name, look: Any = look) -> Any:
+            found.append(name)
             return look(*args)
 
-        monkeypatch.setitem(watch.WHOLE, function, noted)
+        monkeypatch.setitem(watch.WHOLE, name, noted)
     return found
 
 
@@ -333,3 +333,15 @@ def test_multi_head_attention_of_a_single_sequence() -> None:
     wanted = layer(x, x, x, attn_mask=mask, average_attn_weights=False)[1]
     torch.testing.assert_close(maps[0].weights()[0], wanted, **CLOSE)
     assert torch.equal(plain, seen)
+
+
+def test_a_function_in_the_place_of_pytorchs_hides_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    kernel = F.scaled_dot_product_attention
+
+    def wrapped(*args: Any, **kwargs: Any) -> Tensor:
+        return kernel(*args, **kwargs)
+
+    monkeypatch.setattr(F, "scaled_dot_product_attention", wrapped)
+    x = torch.randn(1, 2, 3, 4)
+    _, _, maps = captured(lambda: F.scaled_dot_product_attention(x, x, x))
+    assert len(maps) == 1
