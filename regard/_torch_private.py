@@ -43,6 +43,11 @@ def is_traced() -> bool:
     )
 
 
+def is_any_autocast() -> bool:
+    """Whether autocast is on, for any device."""
+    return bool(_any_autocast())
+
+
 def autocast_dtype(device: str) -> torch.dtype | None:
     """What autocast makes of numbers for kernels of a device; None where it is off."""
     if not torch.is_autocast_enabled(device):

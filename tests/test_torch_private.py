@@ -224,9 +224,9 @@ def test_a_backward_pass_is_noticed() -> None:
 
 
 def test_autocast_says_its_type() -> None:
-    assert private.autocast_dtype("cpu") is None
+    assert private.autocast_dtype("cpu") is None and not private.is_any_autocast()
     with torch.autocast("cpu", torch.bfloat16):
-        assert private.autocast_dtype("cpu") == torch.bfloat16
+        assert private.autocast_dtype("cpu") == torch.bfloat16 and private.is_any_autocast()
 
 
 def test_a_mode_that_only_looks_overrides_nothing_for_modules() -> None:

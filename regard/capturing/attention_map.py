@@ -124,7 +124,7 @@ class AttentionMap:
         """What the weights of one item were computed from; None where that is not known."""
         self._check_item(item)
         require_unchanged(self.name, self._guards)
-        with undisturbed(), torch.no_grad():
+        with undisturbed():
             return self._loaded().parts(item % max(1, self.shape[0]))
 
     def gradient(
@@ -162,7 +162,7 @@ class AttentionMap:
             None if item is None else self._check_item(item),
         )
         require_unchanged(self.name, self._guards)
-        with undisturbed(), torch.no_grad():
+        with undisturbed():
             found = read(self._loaded(), chosen)
             if found.shape[0] != batch and item is None:
                 found = found.expand(batch, -1, -1, -1)
@@ -209,7 +209,7 @@ class Gradient:
         gradient = self._gradients[-1]
         if self._value is None:
             return gradient.float()
-        with undisturbed(), torch.no_grad():
+        with undisturbed():
             value = self._value.to(torch.promote_types(gradient.dtype, torch.float32))
             groups = gradient.shape[1] // value.shape[1]
             value = value.repeat_interleave(groups, 1) if groups > 1 else value

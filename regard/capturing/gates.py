@@ -4,7 +4,6 @@ import copy
 from collections.abc import Iterator
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from regard.capturing.handwritten import Whole
@@ -19,7 +18,7 @@ def seen(block: Any, x: Tensor) -> Iterator[Seen]:
     Where it trains, a copy is asked, so that no running mean moves twice.
     """
     asked = copy.deepcopy(block) if block.training else block
-    with undisturbed(), torch.no_grad():
+    with undisturbed():
         found = asked.weights(x.detach())
     kinds: dict[str, Tensor] = {"": found} if isinstance(found, Tensor) else dict(found)
     for kind, gate in kinds.items():

@@ -140,8 +140,11 @@ class Session:
         batch, every, q_len, k_len = shape
         weights = 4 * batch * (every if heads is None else len(heads)) * k_len
         weights *= q_len if rows is None else len(rows)
-        references = self.store.cost(tensors_in(source))
         whole = heads is None and rows is None
+        if not whole and source.is_cheap and 2 * weights < _bytes(source):
+            references = 2 * weights  # or more: nothing depends on how much
+        else:
+            references = self.store.cost(tensors_in(source))
         prefers_references = references <= weights or (
             whole and q_len > 1 and references <= AT_LEAST
         )
@@ -211,6 +214,11 @@ def _named(names: Names, place: Place, kind: str) -> tuple[str, str]:
     return name, kind.rstrip("?")
 
 
+def _bytes(source: Source) -> int:
+    """Of all that a source needs, whether it is kept already or not."""
+    return sum(each.numel() * each.element_size() for each in tensors_in(source))
+
+
 def _existing(chosen: Chosen, length: int, word: str) -> tuple[int, ...] | None:
     """The heads or rows asked for that a call has."""
     if chosen is None:
@@ -227,7 +235,7 @@ def _existing(chosen: Chosen, length: int, word: str) -> tuple[int, ...] | None:
 def _computed(
     source: Source, shape: Shape, heads: tuple[int, ...] | None, rows: tuple[int, ...] | None
 ) -> Computed:
-    with undisturbed(), torch.no_grad():
+    with undisturbed():
         head, row = (None if some is None else torch.tensor(some) for some in (heads, rows))
         weights = source.weights(head, row, None)
         if weights.dtype != torch.float64:
@@ -248,7 +256,7 @@ def _gradient(seen: Seen) -> Gradient:
 def _value(source: Any) -> Tensor | None:
     heads = getattr(source, "value_heads", None)
     if heads is not None:
-        with undisturbed(), torch.no_grad():
+        with undisturbed():
             found: Tensor = heads()
             return found
     value: Tensor | None = getattr(source, "value", None)

@@ -2,10 +2,12 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
+
+from regard._torch_private import autocast_dtype, is_any_autocast
 
 
 class Local(threading.local):
@@ -34,10 +36,13 @@ def unseen() -> Iterator[None]:
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Unseen, without autocast, and outside of inference mode."""
-    with (
-        unseen(),
-        torch.autocast("cpu", enabled=False),
-        torch.autocast("cuda", enabled=False) if torch.cuda.is_available() else unseen(),
-    ):
-        yield
+    """Unseen, without autocast and without gradients."""
+    with unseen(), torch.no_grad():
+        if not is_any_autocast():
+            yield
+            return
+        with ExitStack() as stack:
+            for device in ("cpu", "cuda"):
+                if autocast_dtype(device) is not None:
+                    stack.enter_context(torch.autocast(device, enabled=False))
+            yield
