@@ -481,17 +481,22 @@ def _product(name: str, args: Any, kwargs: Mapping[str, Any]) -> Product | None:
 
 
 def _fold(before: Tensor, after: Tensor) -> tuple[int, int] | None:
-    """Batch and heads, where a change of layout makes both one axis of three."""
-    if after.ndim != 3:
-        if after.ndim == 4 and before.ndim == 3 and after.shape[2:] == before.shape[1:]:
-            return after.shape[0], after.shape[1]
-        return None
-    if before.ndim == 4 and before.shape[2:] == after.shape[1:]:
-        return before.shape[0], before.shape[1]
-    if before.ndim == 3 and before.shape[0] == after.shape[0] and before.shape[1]:
-        batch, width = before.shape[1], after.shape[2]
-        if width and batch and after.shape[1] % batch == 0 and before.shape[2] > width:
-            return batch, after.shape[1] // batch
+    """Batch and heads, where a change of layout makes one axis of both, or two of one.
+
+    That is so of two axes next to each other that stand before length and width, and of the heads
+    of `[length, batch, heads · width]`, of which `[length, batch · heads, width]` is made.
+    """
+    old, new = before.shape, after.shape
+    if len(new) == 4 and len(old) == 3 and new[2:] == old[1:]:
+        return new[0], new[1]
+    if len(new) == len(old) - 1 and len(new) in (3, 4):
+        for place in range(len(old) - 3):
+            joined = (*old[:place], old[place] * old[place + 1], *old[place + 2 :])
+            if joined == tuple(new):
+                return old[place], old[place + 1]
+    if len(new) == len(old) == 3 and old[0] == new[0] and old[1]:
+        if new[2] and new[1] % old[1] == 0 and old[2] > new[2]:
+            return old[1], new[1] // old[1]
     return None
 
 

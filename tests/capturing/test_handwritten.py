@@ -69,6 +69,14 @@ def one_axis_split_for_a_mask() -> Tensor:
     return torch.bmm(F.dropout(weights, 0.1, False), v)
 
 
+def three_at_once() -> Tensor:
+    qkv = torch.stack([Q, K[:, :, :5], V[:, :, :5]])
+    q, k, v = qkv.reshape(3, 6, 5, 4).unbind(0)
+    weights = (q @ k.transpose(-2, -1)).softmax(-1)
+    kept(weights.view(2, 3, 5, 5))
+    return weights @ v
+
+
 def with_lengths_first() -> Tensor:
     q, k, v = (x.permute(2, 0, 1, 3) for x in (Q, K, V))
     weights = torch.einsum("ibnd,jbnd->ijbn", q, k).softmax(1)
@@ -123,7 +131,8 @@ def of_products() -> Tensor:
 
 WAYS = [
     plain, functional, in_place, capped, with_sink, one_axis, one_axis_split_for_a_mask,
-    with_lengths_first, with_dots, transposed, talking_heads, renormalized, over_queries,
+    three_at_once, with_lengths_first, with_dots, transposed, talking_heads, renormalized,
+    over_queries,
     by_sigmoid, through_copies, of_products,
 ]  # fmt: skip
 
