@@ -70,7 +70,7 @@ export class App {
     const start: State = { ...START, view: first.stored.image ? "picture" : "lines" };
     if (page.kind === "compare" && page.documents.length > 1) {
       start.view = "compare";
-      start.other = { doc: 1, layer: "0", head: "0" };
+      start.other = { doc: 1, layer: "same", head: "same" };
     }
     if (page.kind === "film") start.doc = page.documents.length - 1;
     start.q = firstWord(first);
@@ -481,9 +481,10 @@ export class App {
     const [one, two, minus] = this.compare;
     const found = this.model.docs[Math.min(state.other.doc, this.model.docs.length - 1)];
     const set = (patch: Partial<State["other"]>) => this.set({ other: { ...state.other, ...patch } });
-    const layers: [string, string][] = found.stored.layers.map((_, n) => [String(n), this.model.layerName(found, String(n))]);
+    const layers: [string, string][] = [["same", t("same_layer")], ...found.stored.layers.map((_, n): [string, string] => [String(n), this.model.layerName(found, String(n))])];
     for (const name of ["mean", "rollout"] as const) layers.push([name, t(name === "mean" ? "mean_layers" : "rollout")]);
     const heads: [string, string][] = Array.from({ length: found.layers[Number(state.other.layer)]?.heads ?? found.layers[0].heads }, (_, n) => [String(n), `${t("head")} ${n}`]);
+    heads.unshift(["same", t("same_head")]);
     heads.push(["mean", t("mean_heads")], ["max", t("max_heads")]);
     const docs: [string, string][] = this.model.docs.map((doc, n) => [String(n), visible(doc.stored.about.title || doc.stored.about.model || String(n + 1), 30)]);
     const choice = h("div", { class: "options" },

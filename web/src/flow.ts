@@ -3,7 +3,7 @@ import type { Field } from "./field";
 import { t } from "./i18n";
 import { share } from "./shade";
 import type { State } from "./state";
-import { continues, isSpecial, visible } from "./tokens";
+import { continues, direction, isSpecial, visible } from "./tokens";
 
 const AT_ONCE = 600;
 
@@ -41,7 +41,7 @@ export class Flow {
   private spans(tokens: string[], start: number, stop: number, label: string): Spans {
     const known = this.made.get(label);
     if (known && known.tokens === tokens && known.start === start) return known;
-    const line = h("p", { class: "tokens", dir: "auto" });
+    const line = h("p", { class: "tokens", dir: direction(tokens) });
     const spans: HTMLElement[] = [];
     for (let n = start; n < stop; n++) {
       const span = h("span", { "data-n": n, dir: "auto", text: visible(continues(tokens[n]) ? tokens[n].slice(2) : tokens[n]) });

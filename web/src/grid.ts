@@ -244,7 +244,8 @@ export function painted(values: Float32Array, columns: number, rows: number, sta
   const image = new ImageData(columns, rows);
   const pixels = new Uint32Array(image.data.buffer);
   const table = lut(state.palette, dark);
-  let peak = 1e-9;
+  // A head that looks everywhere alike is pale, not dark all over.
+  let peak = Math.min(1, 2.5 / Math.max(1, columns));
   for (const value of values) if (Math.abs(value) > peak) peak = Math.abs(value);
   for (let n = 0; n < values.length; n++) pixels[n] = table[Math.round(255 * share(Math.abs(values[n]) / peak, "sqrt"))];
   return image;

@@ -27,7 +27,7 @@ interface Window {
 /** A matrix as a picture with axes: zoom, pan, a crosshair, and the number under the pointer. */
 export class Heat {
   readonly element: HTMLElement;
-  readonly canvas = h("canvas", { class: "heat" });
+  readonly canvas = h("canvas", { class: "heat", role: "img" });
   private readonly layer = h("canvas", { class: "over" });
   private readonly tip = h("div", { class: "tip", hidden: true });
   private readonly note = h("div", { class: "note" });
@@ -73,6 +73,7 @@ export class Heat {
     this.state = state;
     this.dark = dark;
     this.fixedPeak = peak;
+    this.canvas.setAttribute("aria-label", t("view_matrix"));
     if (!same) {
       const sized = this.field && this.rows === field.q.tokens.length && this.columns === field.k.tokens.length;
       this.field = field;
@@ -150,8 +151,8 @@ export class Heat {
     } else {
       for (const value of this.field!.pooled("most")?.values ?? [1]) if (Math.abs(value) > peak) peak = Math.abs(value);
     }
-    this.peak = peak;
-    this.shade = shadeOf(this.field!, state.scale, this.fixedPeak ?? peak, this.rowPeaks, this.columnPeaks, this.sorted);
+    this.peak = this.field!.signed ? peak : Math.max(peak, Math.min(1, 2.5 / Math.max(1, columns)));
+    this.shade = shadeOf(this.field!, state.scale, this.fixedPeak ?? this.peak, this.rowPeaks, this.columnPeaks, this.sorted);
   }
 
   private get box(): { width: number; height: number; cell: number } {

@@ -69,6 +69,8 @@ const TABLE = {
   difference: ["difference: this − other", "差：本图 − 另一图"],
   other: ["other", "另一图"],
   this_one: ["this", "本图"],
+  same_layer: ["the same layer", "同一层"],
+  same_head: ["the same head", "同一头"],
   not_comparable: ["the two have different numbers of tokens: choose another", "两者词元数目不同：请另选"],
   attends_to: ["“{query}” attends to", "“{query}”所注意的"],
   sums_to: ["sum {sum}", "总和 {sum}"],

@@ -20,7 +20,7 @@ export interface Shown {
 /** Queries left, keys right, and between them a line for every weight, as wide as it is large. */
 export class Lines {
   readonly element: HTMLElement;
-  readonly canvas = h("canvas", { class: "lines" });
+  readonly canvas = h("canvas", { class: "lines", role: "img" });
   private readonly spacer = h("div");
   private readonly frame: HTMLElement;
   private shown: Shown[] = [];
@@ -46,6 +46,7 @@ export class Lines {
     this.state = state;
     this.dark = dark;
     this.heads = heads;
+    this.canvas.setAttribute("aria-label", t("view_lines"));
     await Promise.all(shown.map(({ field }) => field.load()));
     if (this.state !== state) return;
     const before = this.shown[0]?.field;

@@ -112,7 +112,9 @@ export class Model {
   }
 
   otherField(state: State): Field {
-    const { doc, layer, head } = state.other;
+    const { doc } = state.other;
+    const layer = state.other.layer === "same" ? state.layer : state.other.layer;
+    const head = state.other.head === "same" ? state.head : state.other.head;
     const found = this.docs[Math.min(doc, this.docs.length - 1)];
     const number = Number(layer);
     const stack = Number.isNaN(number) ? state.stack : found.stackOf(number);

@@ -2,7 +2,6 @@ import type { StoredImage } from "./document";
 import { fill, h, said, sized } from "./dom";
 import type { Field } from "./field";
 import { t } from "./i18n";
-import { lut } from "./palette";
 import { share } from "./shade";
 import type { State } from "./state";
 import { visible } from "./tokens";
@@ -10,7 +9,7 @@ import { visible } from "./tokens";
 /** A picture under its patches: how much each is looked at, and a click to look from it. */
 export class Picture {
   readonly element = h("div", { class: "picture-box" });
-  private readonly canvas = h("canvas", { class: "picture" });
+  private readonly canvas = h("canvas", { class: "picture", role: "img" });
   private readonly says = h("p", { class: "soft" });
   private readonly beside = h("div", { class: "beside" });
   private image: HTMLImageElement | null = null;
@@ -70,14 +69,13 @@ export class Picture {
     const wide = width / stored.columns;
     const high = height / stored.rows;
     if (weights) {
-      const table = lut("viridis", dark);
       let most = 1e-9;
       for (let n = 0; n < stored.rows * stored.columns; n++) most = Math.max(most, weights[stored.first + n] ?? 0);
       for (let n = 0; n < stored.rows * stored.columns; n++) {
         const strength = share((weights[stored.first + n] ?? 0) / most, state.scale === "rank" ? "sqrt" : state.scale);
-        const color = table[Math.round(255 * strength)];
-        pen.globalAlpha = 0.72;
-        pen.fillStyle = `rgb(${color & 255},${(color >> 8) & 255},${(color >> 16) & 255})`;
+        // What is not looked at fades into the page.
+        pen.globalAlpha = 0.86 * (1 - strength);
+        pen.fillStyle = dark ? "#14171a" : "#fdfdfb";
         pen.fillRect((n % stored.columns) * wide, Math.floor(n / stored.columns) * high, wide + 0.5, high + 0.5);
       }
       pen.globalAlpha = 1;

@@ -25,6 +25,7 @@ export interface State {
   search: string;
   toward: "from" | "to";
   change: Change;
+  /** What is compared with; "same" is the layer or head that is chosen. */
   other: { doc: number; layer: string; head: string };
   /** Heads drawn together as lines; empty is the chosen one. */
   heads: number[];
@@ -34,7 +35,7 @@ export interface State {
 export const START: State = {
   doc: 0, stack: 0, layer: "0", head: "0", q: 0, k: -1, view: "lines", panel: "row",
   words: false, byNorm: false, scale: "sqrt", norm: "none", palette: "ink", sort: "layer", search: "",
-  toward: "from", change: AS_IT_RAN, other: { doc: 0, layer: "0", head: "1" }, heads: [], theme: "",
+  toward: "from", change: AS_IT_RAN, other: { doc: 0, layer: "same", head: "1" }, heads: [], theme: "",
 };
 
 type Listener = (state: State, changed: ReadonlySet<keyof State>) => void;

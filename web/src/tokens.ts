@@ -48,6 +48,18 @@ export function plainText(tokens: string[], longest = 240): string {
   return text.trim();
 }
 
+const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u;
+
+/** Which way a line of tokens runs: as its first letter does. */
+export function direction(tokens: string[]): "ltr" | "rtl" {
+  for (const token of tokens.slice(0, 200)) {
+    if (isSpecial(token)) continue;
+    const letter = /\p{L}/u.exec(token);
+    if (letter) return RIGHT_TO_LEFT.test(letter[0]) ? "rtl" : "ltr";
+  }
+  return "ltr";
+}
+
 /** Whether a token stands against the one before it, without a space. */
 export function continues(token: string): boolean {
   return token.startsWith("##");
