@@ -2,7 +2,7 @@ import type { Head } from "./answers";
 import { Ask } from "./ask";
 import type { Page, ReadBlock, StoredDocument } from "./document";
 import { fill, h, icon, said, select } from "./dom";
-import type { Field } from "./field";
+import { grouped, groupOfEach, merges, type Field, type Level } from "./field";
 import { Flow } from "./flow";
 import { Grid } from "./grid";
 import { Heat } from "./heat";
@@ -170,8 +170,8 @@ export class App {
   }
 
   private get fieldKey(): string {
-    const { doc, layer, head, stack, words, byNorm, change } = this.state;
-    return JSON.stringify([doc, layer, head, stack, words, byNorm, change]);
+    const { doc, layer, head, stack, merge, byNorm, change } = this.state;
+    return JSON.stringify([doc, layer, head, stack, merge, byNorm, change]);
   }
 
   /** Bring everything on screen to the state. */
@@ -183,7 +183,7 @@ export class App {
     if (on("doc", "theme")) this.drawTop();
     this.typing?.show(state.q);
     if (on("doc", "stack", "layer", "head", "change")) this.drawFacts();
-    if (on("doc", "stack", "layer", "head", "words", "byNorm", "change")) this.drawChoose();
+    if (on("doc", "stack", "layer", "head", "merge", "byNorm", "change")) this.drawChoose();
     else if (on("q")) this.refreshScrub();
     if (on("doc", "view", "panel", "scale", "norm", "palette")) this.drawTabs();
     if (on("doc", "stack", "layer", "head", "palette", "sort", "search", "theme")) this.drawGrid();
@@ -280,8 +280,13 @@ export class App {
       parts.push(stepper(t("head"), heads, state.head, (head) => this.set({ head }), "head"));
     }
     parts.push(this.scrub(this.model.field(state)));
-    const words = [stack.q, stack.k].some((axis) => doc.axes[axis].words);
-    if (words) parts.push(check(t("words"), state.words, (on) => this.set({ words: on, k: -1, q: this.moved(on) }), t("words_note"), "words"));
+    const levels = this.levels(doc);
+    if (levels.length > 1) {
+      const choice = select("", levels.map((level): [string, string] => [level, t(level)]), state.merge, (level) => this.merge(level as Level));
+      choice.title = t("merge_note");
+      choice.querySelector("select")!.setAttribute("data-name", "merge");
+      parts.push(choice);
+    }
     const layer = doc.layers[Number(state.layer)];
     if (layer?.parts?.hasNorms) parts.push(check(t("by_norm"), state.byNorm, (byNorm) => this.set({ byNorm }), "", "norm"));
     if (this.choose.contains(activeElement(this.choose)) && activeElement(this.choose)?.matches("input[type=range]")) {
@@ -294,12 +299,18 @@ export class App {
     if (name) this.choose.querySelector<HTMLElement>(`[data-name="${name}"]`)?.focus();
   }
 
-  /** The same place when tokens become words, or words tokens. */
-  private moved(words: boolean): number {
+  /** What tokens can be taken together to, here. */
+  private levels(doc: Doc): Level[] {
+    const { q, k } = doc.stacks[this.state.stack];
+    return (["tokens", "words", "sentences"] as const).filter((level) => level === "tokens" || merges(doc.axes[q], doc.axes[k], level));
+  }
+
+  /** Take tokens together, or apart, and stay at the same place. */
+  private merge(level: Level): void {
     const doc = this.model.doc(this.state);
     const axis = doc.axes[doc.stacks[this.state.stack].q];
-    if (!axis.words) return this.state.q;
-    return words ? axis.words[this.state.q] ?? 0 : Math.max(0, axis.words.indexOf(this.state.q));
+    const token = grouped(axis, this.state.merge)[this.state.q]?.[0] ?? 0;
+    this.set({ merge: level, k: -1, q: groupOfEach(axis, level)?.[token] ?? token });
   }
 
   private film(): HTMLElement {
@@ -423,7 +434,7 @@ export class App {
       this.problem = found.problem ? t(found.problem === "token" ? "search_token" : "search_none") : "";
       this.found = found.heads.size ? found.heads : null;
       const patch: Partial<State> = { search: text };
-      if (found.q !== null && !this.state.words) Object.assign(patch, { q: found.q, k: found.k ?? -1 });
+      if (found.q !== null && this.state.merge === "tokens") Object.assign(patch, { q: found.q, k: found.k ?? -1 });
       const best = [...found.heads].sort((a, b) => b[1] - a[1])[0];
       if (best) [patch.layer, patch.head] = best[0].split(" ");
       this.set(patch);
@@ -606,7 +617,10 @@ export class App {
       PageDown: () => this.set({ layer: String(stack.layers[Math.min(stack.layers.length - 1, place + 1)]) }),
       "[": () => this.set({ k: Math.max(0, state.k - 1) }),
       "]": () => this.set({ k: state.k + 1 }),
-      w: () => (doc.axes[stack.q].words || doc.axes[stack.k].words) && this.set({ words: !state.words, q: this.moved(!state.words), k: -1 }),
+      w: () => {
+        const levels = this.levels(doc);
+        this.merge(levels[(levels.indexOf(state.merge) + 1) % levels.length]);
+      },
       "+": () => this.zoom(1 / 1.5),
       "=": () => this.zoom(1 / 1.5),
       "-": () => this.zoom(1.5),

@@ -1,5 +1,6 @@
 import type { Layer, Pooled } from "./layer";
 import { isChanged, type Change } from "./parts";
+import { isSpecial, plainText } from "./tokens";
 
 /** Tokens along one side of a matrix. */
 export interface Axis {
@@ -209,18 +210,23 @@ export class Plain implements Field {
   }
 }
 
-/** Whole words: the sum over the keys of a word, the mean over its queries. */
-export class Words implements Field {
+export type Level = "tokens" | "words" | "sentences";
+
+/** Tokens taken together: the sum over the keys of a group, the mean over its queries. */
+export class Merged implements Field {
   readonly q: Axis;
   readonly k: Axis;
   private readonly groups: number[][];
   private readonly of: number[];
 
-  constructor(readonly field: Field) {
-    this.q = wordAxis(field.q);
-    this.k = wordAxis(field.k);
-    this.groups = grouped(field.q);
-    this.of = field.k.words ?? field.k.tokens.map((_, j) => j);
+  constructor(
+    readonly field: Field,
+    level: Level,
+  ) {
+    this.q = mergedAxis(field.q, level);
+    this.k = mergedAxis(field.k, level);
+    this.groups = grouped(field.q, level);
+    this.of = groupOfEach(field.k, level) ?? field.k.tokens.map((_, j) => j);
   }
 
   get signed(): boolean {
@@ -288,15 +294,54 @@ export class Difference implements Field {
   }
 }
 
-export function grouped(axis: Axis): number[][] {
-  if (!axis.words) return axis.tokens.map((_, i) => [i]);
+const ENDS = /[.!?\u2026\u3002\uff01\uff1f\u061f\u0964]["'\u201d\u2019)\]]*$/u;
+
+/** The number of the group of each token; null where every token is its own. */
+export function groupOfEach(axis: Axis, level: Level): number[] | null {
+  if (level === "tokens") return null;
+  return level === "words" ? axis.words : sentencesOf(axis);
+}
+
+/** The number of the sentence of each token; null where there are not two of them. */
+function sentencesOf(axis: Axis): number[] | null {
+  const numbers: number[] = [];
+  let sentence = 0;
+  let begun = false;
+  for (const token of axis.tokens) {
+    if (isSpecial(token) && begun) {
+      sentence++;
+      begun = false;
+    }
+    numbers.push(sentence);
+    begun = true;
+    if (isSpecial(token) || ENDS.test(token)) {
+      sentence++;
+      begun = false;
+    }
+  }
+  const real = new Set(numbers.filter((_, n) => !isSpecial(axis.tokens[n])));
+  return real.size > 1 && numbers[numbers.length - 1] + 1 < axis.tokens.length ? numbers : null;
+}
+
+/** Whether anything is taken together at a level. */
+export function merges(q: Axis, k: Axis, level: Level): boolean {
+  return groupOfEach(q, level) !== null || groupOfEach(k, level) !== null;
+}
+
+export function grouped(axis: Axis, level: Level): number[][] {
+  const of = groupOfEach(axis, level);
+  if (!of) return axis.tokens.map((_, i) => [i]);
   const groups: number[][] = [];
-  axis.words.forEach((word, i) => (groups[word] ??= []).push(i));
+  of.forEach((group, i) => (groups[group] ??= []).push(i));
   return groups;
 }
 
-function wordAxis(axis: Axis): Axis {
-  if (!axis.words) return axis;
-  const tokens = grouped(axis).map((members) => members.map((i) => axis.tokens[i].replace(/^##|<\/w>$/g, "")).join(""));
+function mergedAxis(axis: Axis, level: Level): Axis {
+  if (!groupOfEach(axis, level)) return axis;
+  const tokens = grouped(axis, level).map((members) => {
+    const own = members.map((i) => axis.tokens[i]);
+    if (level === "sentences") return own.length === 1 ? own[0] : plainText(own);
+    return own.map((token) => token.replace(/^##|<\/w>$/g, "")).join("");
+  });
   return { name: axis.name, tokens, words: null };
 }

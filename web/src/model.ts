@@ -1,5 +1,5 @@
 import type { Page, ReadBlock, StoredDocument } from "./document";
-import { Combined, Difference, HeadField, Plain, Rollout, Words, type Axis, type Field } from "./field";
+import { Combined, Difference, HeadField, Merged, merges, Plain, Rollout, type Axis, type Field } from "./field";
 import { tableOf } from "./codes";
 import { t } from "./i18n";
 import { Layer } from "./layer";
@@ -108,7 +108,7 @@ export class Model {
   field(state: State): Field {
     const doc = this.doc(state);
     const field = doc.field(state.layer, state.head, state.stack, state.change, state.byNorm);
-    return state.words && (field.q.words || field.k.words) ? new Words(field) : field;
+    return merges(field.q, field.k, state.merge) ? new Merged(field, state.merge) : field;
   }
 
   otherField(state: State): Field {
@@ -119,7 +119,7 @@ export class Model {
     const number = Number(layer);
     const stack = Number.isNaN(number) ? state.stack : found.stackOf(number);
     const field = found.field(layer, head, stack);
-    return state.words && (field.q.words || field.k.words) ? new Words(field) : field;
+    return merges(field.q, field.k, state.merge) ? new Merged(field, state.merge) : field;
   }
 
   difference(state: State): Field | null {

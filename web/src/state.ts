@@ -1,3 +1,4 @@
+import type { Level } from "./field";
 import { AS_IT_RAN, type Change } from "./parts";
 import { PALETTES, type PaletteName } from "./palette";
 
@@ -16,7 +17,8 @@ export interface State {
   k: number;
   view: ViewName;
   panel: PanelName;
-  words: boolean;
+  /** What is taken together: nothing, words, sentences. */
+  merge: Level;
   byNorm: boolean;
   scale: "linear" | "sqrt" | "log" | "rank";
   norm: "none" | "row" | "column";
@@ -34,7 +36,7 @@ export interface State {
 
 export const START: State = {
   doc: 0, stack: 0, layer: "0", head: "0", q: 0, k: -1, view: "lines", panel: "row",
-  words: false, byNorm: false, scale: "sqrt", norm: "none", palette: "ink", sort: "layer", search: "",
+  merge: "tokens", byNorm: false, scale: "sqrt", norm: "none", palette: "ink", sort: "layer", search: "",
   toward: "from", change: AS_IT_RAN, other: { doc: 0, layer: "same", head: "1" }, heads: [], theme: "",
 };
 
@@ -71,7 +73,7 @@ export function written(state: State): string {
   words.set("q", String(state.q));
   if (state.k >= 0) words.set("k", String(state.k));
   if (state.view !== START.view) words.set("view", state.view);
-  if (state.words) words.set("words", "1");
+  if (state.merge !== "tokens") words.set("merge", state.merge);
   if (state.scale !== START.scale) words.set("scale", state.scale);
   if (state.palette !== START.palette) words.set("colors", state.palette);
   return `#${words}`;
@@ -95,7 +97,8 @@ export function read(hash: string): Partial<State> {
   }
   const view = VIEWS.find((name) => name === words.get("view"));
   if (view) patch.view = view;
-  if (words.get("words") === "1") patch.words = true;
+  const merge = (["words", "sentences"] as const).find((name) => name === words.get("merge"));
+  if (merge) patch.merge = merge;
   const scale = (["linear", "sqrt", "log", "rank"] as const).find((name) => name === words.get("scale"));
   if (scale) patch.scale = scale;
   const palette = PALETTES.find((name) => name === words.get("colors"));

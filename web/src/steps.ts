@@ -20,7 +20,7 @@ export class Steps {
     const layer = doc.layers[Number(state.layer)];
     const head = Number(state.head);
     if (!layer || Number.isNaN(head)) return this.say(t("one_head"));
-    if (state.words) return this.say(t("with_words_off"));
+    if (state.merge !== "tokens") return this.say(t("with_words_off"));
     if (layer.stored.kind === "gate" && !layer.parts) return this.gate(field, state);
     const { parts } = layer;
     if (!parts) return this.without(layer, field, state);

@@ -316,3 +316,30 @@ def test_a_film_reads_the_blocks_of_the_epoch_that_is_looked_at(opened: Open) ->
         settle(page, {"doc": number, "layer": "0", "head": "1", "q": 4})
         row = torch.tensor(page.evaluate("document.getElementById('regard').regard.row()"))
         assert (row - maps[0].weights()[0, 1, 4]).abs().max() < 0.005
+
+
+def test_tags_of_heads_are_those_of_the_library(opened: Open) -> None:
+    from regard.explain import head_tags
+
+    said = "[CLS] a b c d e f g h [SEP] a b c d e f g h [SEP]".split()
+    maps = encoder(said, layers=2, heads=6)
+    known = head_tags(torch.stack([each.weights() for each in maps]), said, separators=["[SEP]"])
+    page = opened(View(maps, said).html())
+    page.wait_for_timeout(300)
+    found = page.evaluate(
+        """() => {
+          const { regard } = document.getElementById("regard");
+          const doc = regard.model.docs[0];
+          return regard.grid.measures.get(doc).size === 2
+            && [...regard.grid.measures.get(doc).values()].map((layer) => layer.map((head) => head.tags));
+        }"""
+    )
+    for layer in range(2):
+        for head in range(6):
+            scores = known.of(layer, head).scores
+            for tag, score in scores.items():
+                # Codes are rounded, and so may a score be that is at the threshold.
+                if abs(score - known.thresholds[tag]) > 0.02:
+                    wanted = score > known.thresholds[tag]
+                    assert (tag in found[layer][head]) == wanted, (layer, head, tag, score)
+    assert any("previous" in tags for layer in found for tags in layer)

@@ -166,12 +166,12 @@ def test_whole_words_are_sums_over_keys_and_means_over_queries(opened: Open, htm
     one, two, three = (
         page.evaluate(
             """(q) => { const { regard } = document.getElementById("regard");
-            return Array.from(regard.model.field({ ...regard.state, words: false }).row(q)); }""",
+            return Array.from(regard.model.field({ ...regard.state, merge: "tokens" }).row(q)); }""",
             q,
         )
         for q in (10, 11, 12)
     )
-    page.locator("[data-name=words]").check()
+    page.locator("[data-name=merge]").select_option("words")
     settle(page, {"q": 10})
     row = page.evaluate("document.getElementById('regard').regard.row()")
     assert len(row) == len(TOKENS) - 2
@@ -179,6 +179,10 @@ def test_whole_words_are_sums_over_keys_and_means_over_queries(opened: Open, htm
     assert row[10] == pytest.approx(sum(mean[10:13]), rel=1e-5)
     assert row[0] == pytest.approx(mean[0], rel=1e-5)
     assert page.locator(".scrub output b").inner_text() == "unlikely"
+    page.locator("[data-name=merge]").select_option("sentences")
+    page.wait_for_selector(".scrub output b:has-text('the cat sat')")
+    row = page.evaluate("document.getElementById('regard').regard.row()")
+    assert len(row) == 4 and sum(row) == pytest.approx(1, abs=5e-3)
 
 
 def test_heads_are_found_by_tag_and_by_who_looks_at_whom(opened: Open, html: str) -> None:
