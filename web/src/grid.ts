@@ -51,6 +51,15 @@ export class Grid {
       void this.fetch(doc);
     }
     this.draw();
+    this.reveal();
+  }
+
+  /** Scroll to the chosen head, where it went out of sight. */
+  private reveal(): void {
+    const place = this.places.find(({ layer, head }) => String(layer) === this.state!.layer && String(head) === this.state!.head);
+    if (!place) return;
+    const { scrollTop, clientHeight } = this.element;
+    if (place.y < scrollTop || place.y + place.size > scrollTop + clientHeight) this.element.scrollTop = place.y - clientHeight / 2;
   }
 
   private async fetch(doc: Doc): Promise<void> {

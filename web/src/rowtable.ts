@@ -53,7 +53,7 @@ export class RowTable {
       this.element,
       h("p", { class: "lead" },
         h("span", { dir: "auto", text: t("attends_to", { query: visible(field.q.tokens[q], 24) }) }),
-        h("small", { text: t("sums_to", { sum: said(sum + rest, 3) }) }),
+        h("small", { text: t("sums_to", { sum: said(sum + rest, 2) }) }),
         h("small", { text: t("nonzero", { count: row.reduce((n, w) => n + Number(w !== 0), 0), all: row.length }) }),
         h("button", {
           type: "button", class: "quiet", text: t(this.order === "weight" ? "order_place" : "order_weight"),

@@ -69,9 +69,9 @@ export class Steps {
     const weights = parts.normalized(head, i, scores.slice(), change);
     const q = visible(field.q.tokens[i], 20);
     const k = visible(field.k.tokens[j], 20);
-    const most = Math.max(...[terms.query, terms.key].map((v) => v.reduce((m, x) => Math.max(m, Math.abs(x)), 1e-9)));
+    const most = (vector: Float32Array) => vector.reduce((m, x) => Math.max(m, Math.abs(x)), 1e-9);
     const strips = h("div", { class: "strips" },
-      strip("q", q, terms.query, most, dark), strip("k", k, terms.key, most, dark));
+      strip("q", q, terms.query, most(terms.query), dark), strip("k", k, terms.key, most(terms.key), dark));
     const sections: HTMLElement[] = [step(t("step_vectors"), strips)];
     sections.push(step(t("step_score"), equation(scoreFormula(parts.stored.score), ""), ...this.score(parts, terms, dark)));
     sections.push(step(t("step_bias"), this.biased(parts, terms, head, i, j, state)));

@@ -165,8 +165,10 @@ def test_whole_words_are_sums_over_keys_and_means_over_queries(opened: Open, htm
     page = opened(html, "#layer=0&head=1")
     one, two, three = (
         page.evaluate(
-            """(q) => { const { regard } = document.getElementById("regard");
-            return Array.from(regard.model.field({ ...regard.state, merge: "tokens" }).row(q)); }""",
+            """(q) => {
+              const { regard } = document.getElementById("regard");
+              return Array.from(regard.model.field({ ...regard.state, merge: "tokens" }).row(q));
+            }""",
             q,
         )
         for q in (10, 11, 12)
