@@ -34,7 +34,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import cross_entropy
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.cifar import CLASSES, SIZE, Pictures, network
+from benchmarks.cifar import CLASSES, SIZE, Pictures, layout, network
 from benchmarks.measure import RESULTS, rows_of, save, side_by_side
 from benchmarks.runs import facts
 
@@ -112,13 +112,14 @@ def answers(model: nn.Module, images: Tensor) -> Callable[[], None]:
 def cost(way: str, seconds: float) -> Row:
     """What a network costs beside the plain one."""
     ours, plain = new(way), new(PLAIN)
-    images = torch.randn(BATCH, 3, SIZE, SIZE).contiguous(memory_format=torch.channels_last)
     labels = torch.randint(CLASSES, (BATCH,))
+    last = torch.randn(BATCH, 3, SIZE, SIZE).contiguous(memory_format=layout(None))
+    images = last.contiguous(memory_format=layout(way))
     learn, ask = (
         side_by_side(one, other, seconds, process_time)
         for one, other in (
-            (updates(ours, images, labels), updates(plain, images, labels)),
-            (answers(ours, images), answers(plain, images)),
+            (updates(ours, images, labels), updates(plain, last, labels)),
+            (answers(ours, images), answers(plain, last)),
         )
     )
     return {

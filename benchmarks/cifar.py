@@ -37,8 +37,17 @@ TRAINING: dict[str, Any] = dict(
 def network(block: str | None, seed: int = 0) -> nn.Module:
     """A new ResNet-20 with a block of attention, or none."""
     torch.manual_seed(seed)
-    made = ResNet(cifar(20, classes=CLASSES, block=block))
-    return made.to(memory_format=torch.channels_last)
+    return ResNet(cifar(20, classes=CLASSES, block=block)).to(memory_format=layout(block))
+
+
+def layout(block: str | None) -> torch.memory_format:
+    """How weights and maps lie: channels last, but for SK's kernels in groups and with holes.
+
+    Their gradient is wrong in PyTorch 2.13 on a processor, channels last and in 16 bits:
+    `nn.Conv2d(16, 16, 3, dilation=2, groups=2)` alone has NaN.
+    """
+    holes = block is not None and block.startswith("sk")
+    return torch.contiguous_format if holes else torch.channels_last
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,7 +151,7 @@ def main() -> None:
     torch.set_num_threads(1)
     pictures = Pictures.read(options.data, options.batch, Path())
     rows = []
-    for precision, layout in (
+    for precision, lying in (
         ("fp32", torch.contiguous_format),
         ("fp32", torch.channels_last),
         ("bf16", torch.channels_last),
@@ -150,11 +159,11 @@ def main() -> None:
         found: dict[str, list[float]] = {"regard": [], "by_hand": []}
         for _ in range(options.rounds):
             for name, loop in (("regard", by_regard), ("by_hand", by_hand)):
-                model = network(None).to(memory_format=layout)
+                model = network(None).to(memory_format=lying)
                 found[name].append(loop(pictures, model, options.steps, precision))
         row = {name: statistics.median(each) for name, each in found.items()}
         ratio = row["regard"] / row["by_hand"]
-        rows.append({"precision": precision, "layout": str(layout), **row, "ratio": ratio})
+        rows.append({"precision": precision, "layout": str(lying), **row, "ratio": ratio})
         save("cifar", rows)
         print(rows[-1], flush=True)
 
