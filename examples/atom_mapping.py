@@ -30,7 +30,8 @@ from regard.capturing.maps import Maps
 from regard.models.converting import convert
 from regard.sequences import Sequences
 from regard.tasks.predictor import Answer
-from regard.view.attention_view import About, Findings, View
+from regard.view.attention_view import View
+from regard.view.document import About, Findings
 from regard.view.page import page
 
 REACTION = "CC(C)S.CN(C)C=O.Fc1cccnc1F.O=C([O-])[O-].[K+].[K+]>>CC(C)Sc1ncccc1F"

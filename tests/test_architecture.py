@@ -44,8 +44,9 @@ LEVELS = {
     "tasks": 7,
     "training": 8,
     "run": 9,
-    "cli": 10,
-    "__main__": 11,
+    "serving": 10,
+    "cli": 11,
+    "__main__": 12,
 }
 """Module → level. The public API, `regard/__init__.py`, is above them all and imported by none."""
 

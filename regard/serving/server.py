@@ -86,6 +86,8 @@ def _bound(host: str, port: int) -> socket.socket:
     try:
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         found.bind((host, port))
+        # Who comes before the server is ready waits, and is not refused.
+        found.listen(MOST_CONNECTIONS)
     except OSError as error:
         found.close()
         raise OSError(f"{host}:{port} cannot be listened at: {error.strerror or error}") from None
