@@ -116,5 +116,5 @@ $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit(f"regard needs Python 3.11 or newer, $(PYTHON) is {v[0]}.{v[1]}; say make PYTHON=/path/to/python.")'
 	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "could not create $(VENV); on Debian and Ubuntu install python3-venv."; exit 2; }
 	$(BIN)/python -m pip install -q "$(TORCH)" -c constraints.txt
-	$(BIN)/python -m pip install -q -e ".[cpu,demo,serve,train,dev]" -c constraints.txt
+	$(BIN)/python -m pip install -q -e ".[cpu,demo,train,dev]" -c constraints.txt
 	@touch $@

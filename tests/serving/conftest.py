@@ -52,10 +52,11 @@ class Client:
 
     port: int
     answering: Answering
+    address: str = "127.0.0.1"
 
     def send(self, content: bytes, timeout: float = 20.0) -> Reply:
         """What these bytes are answered with; status 0 where the connection is just closed."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=timeout) as found:
+        with socket.create_connection((self.address, self.port), timeout=timeout) as found:
             found.sendall(content)
             return received(found)
 
@@ -143,12 +144,14 @@ def serve() -> Iterator[Serve]:
     """Starts servers, which end with the test."""
     running = []
 
-    def started(network: OpenNetwork | None = None, limits: Limits = LIMITS) -> Client:
+    def started(
+        network: OpenNetwork | None = None, limits: Limits = LIMITS, host: str = "127.0.0.1"
+    ) -> Client:
         if network is None:
             known = reader()
             network = OpenNetwork(lambda given: of_predictor(known, given), languages=("en", "fr"))
         answers = answering(network)
-        served = listening(answers, limits=limits, token=lambda: TOKEN)
+        served = listening(answers, host, limits=limits, token=lambda: TOKEN)
         thread = threading.Thread(target=served.run, daemon=True)
         thread.start()
         waited = time.monotonic() + 20
@@ -156,7 +159,7 @@ def serve() -> Iterator[Serve]:
             assert time.monotonic() < waited
             time.sleep(0.01)
         running.append((served, thread))
-        return Client(served.socket.getsockname()[1], answers)
+        return Client(served.socket.getsockname()[1], answers, host)
 
     yield started
     for served, thread in running:

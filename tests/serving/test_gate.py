@@ -54,6 +54,15 @@ def test_our_own_names_are_served(client: Client, host: str) -> None:
     assert client.get("/", host=f"{host}:{client.port}").status == 200
 
 
+def test_another_address_is_served_by_its_name_and_with_the_token(serve: Serve) -> None:
+    client = serve(host="127.0.0.2")
+    ours = f"127.0.0.2:{client.port}"
+    assert client.get("/", host=ours).status == 200
+    assert client.ask(host=ours).status == 200
+    assert client.ask(host=ours, authorization=None).status == 403
+    assert client.get("/", host=f"127.0.0.3:{client.port}").status == 403
+
+
 def test_a_request_without_a_host_is_refused(client: Client) -> None:
     assert client.send(b"GET / HTTP/1.0\r\n\r\n").status == 403
     assert client.send(b"GET / HTTP/1.1\r\n\r\n").status == 400
