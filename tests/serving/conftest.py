@@ -82,9 +82,10 @@ class Client:
         head = "\r\n".join([f"{method} {path} HTTP/1.1", *lines])
         return head.encode("latin-1") + b"\r\n\r\n" + content
 
-    def get(self, path: str, **headers: str | None) -> Reply:
+    def get(self, path: str, host: str | None = None) -> Reply:
         nothing = {"content_length": None, "content_type": None, "authorization": None}
-        return self.send(self.request(path, b"", "GET", **{**nothing, **headers}))
+        named = {} if host is None else {"host": host}
+        return self.send(self.request(path, b"", "GET", **nothing, **named))
 
 
 def received(found: socket.socket) -> Reply:

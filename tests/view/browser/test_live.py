@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from tests.serving.conftest import TOKEN, Serve
+from tests.serving.conftest import TOKEN, Serve, serve  # noqa: F401 - a fixture
 from tests.serving.test_answers import encoder
-from tests.view.browser.conftest import browser, colors_in  # noqa: F401 - a fixture
+from tests.view.browser.conftest import colors_in
 
 READY = ".regard[data-ready]"
 
