@@ -119,6 +119,7 @@ SAME: dict[int, str] = {
 
 SIZES: dict[str, Any] = {name: size for size, names in SAME.items() for name in names.split()}
 LISTS: dict[str, list[Any]] = {
+    "image_size": [32, 32],
     "hidden_sizes": [16, 32, 48, 64], "embed_dims": [16, 32, 48, 64], "depths": [1, 1, 1, 1],
     "num_heads": [2, 4, 4, 4], "layers": [1, 1, 1, 1], "embed_dim": [16, 32, 48, 64],
     "encoder_hidden_sizes": [16, 32, 48, 64], "num_attention_heads": [2, 4, 4, 4],
