@@ -10,6 +10,7 @@ codes are no easier to compress than trained ones.
 
 import argparse
 import json
+import os
 import platform
 import resource
 import shutil
@@ -118,6 +119,8 @@ def main() -> None:
     result: dict[str, Any] = {
         "date": datetime.now(UTC).date().isoformat(),
         "machine": platform.machine(),
+        "cores": os.cpu_count(),
+        "load": [round(each, 1) for each in os.getloadavg()],
         "torch": torch.__version__,
     }
     with sync_playwright() as playwright, tempfile.TemporaryDirectory() as folder:

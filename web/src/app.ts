@@ -187,7 +187,7 @@ export class App {
     else if (on("q")) this.refreshScrub();
     if (on("doc", "view", "panel", "scale", "norm", "palette")) this.drawTabs();
     if (on("doc", "stack", "layer", "head", "palette", "sort", "search", "theme")) this.drawGrid();
-    if (this.link) this.writeLink();
+    if (this.link) this.linkSoon();
     const field = this.model.field(state);
     await field.load();
     if (state !== this.state) return;
@@ -196,6 +196,14 @@ export class App {
     if (state !== this.state) return;
     this.say(field);
     this.root.dataset["ready"] = this.shown;
+  }
+
+  private linking: ReturnType<typeof setTimeout> | null = null;
+
+  /** The address costs a browser several milliseconds: it follows when the reader rests. */
+  private linkSoon(): void {
+    if (this.linking) clearTimeout(this.linking);
+    this.linking = setTimeout(() => this.writeLink(), 150);
   }
 
   private writeLink(): void {

@@ -3,6 +3,7 @@ import { App } from "./app";
 import type { Page, ReadBlock } from "./document";
 import { h } from "./dom";
 import { lang, setLang } from "./i18n";
+import { shadesOfText } from "./flow";
 import css from "./style.css";
 import { Typing } from "./typing";
 
@@ -22,7 +23,7 @@ export interface Host {
 export function render({ model, el }: { model: Host; el: HTMLElement }): App | null {
   const root = el.shadowRoot ?? el.attachShadow({ mode: "open" });
   const style = document.createElement("style");
-  style.textContent = css;
+  style.textContent = css + shadesOfText();
   root.replaceChildren(style);
   const wanted = model.page.lang || navigator.language;
   setLang(wanted.toLowerCase().startsWith("zh") ? "zh" : "en");

@@ -37,6 +37,10 @@ def test_every_view_shows_something(opened: Open, html: str) -> None:
         assert colors_in(page, f"figure:nth-of-type({number + 1}) canvas.heat") > 20
     settle(page, {"view": "text"})
     assert page.locator(".flow .tokens span").count() == len(TOKENS)
+    shades = page.locator(".flow .tokens span").evaluate_all(
+        "(spans) => spans.map((span) => getComputedStyle(span).backgroundColor)"
+    )
+    assert len(set(shades)) > 3
     for panel, selector in (("row", "tbody tr"), ("steps", ".step"), ("ask", "details")):
         settle(page, {"panel": panel})
         assert page.locator(f".panel {selector}").count() >= 5
@@ -126,6 +130,7 @@ def test_a_link_leads_back_to_what_was_seen(opened: Open, html: str) -> None:
     assert (now["layer"], now["head"], now["q"], now["k"]) == ("1", "3", 7, 2)
     assert (now["view"], now["scale"]) == ("matrix", "log")
     settle(page, {"q": 5})
+    page.wait_for_timeout(250)
     link = page.evaluate("location.hash")
     assert "q=5" in link and "layer=1" in link
     assert state(opened(html, link))["q"] == 5
