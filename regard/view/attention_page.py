@@ -3,14 +3,12 @@
 What is drawn is TypeScript in `web/`, built into `regard/view/built/`.
 """
 
-import base64
-import hashlib
 from collections.abc import Sequence
 from importlib.resources import files
 from typing import Any
 
 from regard.view.document import Document
-from regard.view.page import embedded, text
+from regard.view.page import embedded, policy, text
 
 FORMAT = 1
 """Of the data in a page; the script reads only its own."""
@@ -27,10 +25,7 @@ _PAGE = """\
 <style>body {{ margin: 0; }}</style>
 </head>
 <body>
-<div id="regard" data-lang="{lang}"></div>
-<noscript>This page draws with a script of its own, which is switched off here.</noscript>
-<script type="application/json" id="regard-data">{data}</script>
-{blocks}
+{drawn}
 <script>{script}</script>
 </body>
 </html>
@@ -48,12 +43,21 @@ def attention_page(
         lang: "en" or "zh"; the reader's browser decides if empty.
     """
     script = built("attention.js")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    policy = (
-        f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; "
-        "img-src data: blob:; worker-src 'none'; connect-src 'none'; base-uri 'none'; "
-        "form-action 'none'"
+    return _PAGE.format(
+        lang=text(lang or "en"),
+        policy=policy(script),
+        title=text(title or "attention"),
+        drawn=mounted(documents, kind=kind, lang=lang),
+        script=script,
     )
+
+
+def mounted(documents: Sequence[Document], *, kind: str, lang: str = "", **more: Any) -> str:
+    """The element that the script draws documents into, with their data and blocks behind it.
+
+    Args:
+        more: `films`, the first document of each of several films; `inset` in a page of more.
+    """
     first, heads, stored = 0, [], []
     for each in documents:
         heads.append({**each.head, "first_block": first})
@@ -62,13 +66,15 @@ def attention_page(
             f'<script type="application/octet-stream;base91">{block}</script>'
             for block in each.blocks
         ]
-    return _PAGE.format(
-        lang=text(lang or "en"),
-        policy=policy,
-        title=text(title or "attention"),
-        data=embedded({"format": FORMAT, "kind": kind, "lang": lang, "documents": heads}),
-        blocks="\n".join(stored),
-        script=script,
+    data = {"format": FORMAT, "kind": kind, "lang": lang, "documents": heads, **more}
+    return "\n".join(
+        [
+            f'<div id="regard" data-lang="{text(lang or "en")}"></div>',
+            "<noscript>This page draws with a script of its own, which is switched off here."
+            "</noscript>",
+            f'<script type="application/json" id="regard-data">{embedded(data)}</script>',
+            *stored,
+        ]
     )
 
 

@@ -5,7 +5,10 @@ from statistics import median
 from typing import Any
 
 from regard._metrics import LOWER_IS_BETTER
+from regard.view.attention_page import built, mounted
 from regard.view.charts import Curve, chart
+from regard.view.film import films
+from regard.view.looks import side_by_side
 from regard.view.measures import LOGARITHMIC, arrow, is_share, metric_label, metric_value
 from regard.view.page import page, section, table, text
 from regard.view.run_log import RunLog
@@ -13,21 +16,23 @@ from regard.view.ticks import clock, short
 
 
 def comparison(runs: Sequence[RunLog]) -> str:
-    """One HTML page with a table of the runs and their curves laid over each other.
+    """One HTML page: a table of the runs, an example they share, and curves over each other.
 
     >>> "<td>b</td>" in comparison([RunLog("a"), RunLog("b")])
     False
     """
     title = "Comparison of " + ", ".join(run.title for run in runs)
     shown = summaries(runs)
+    looks = side_by_side([(run.title, films(run.samples)) for run in runs])
     body = [
         f'<header><h1>Comparison</h1><p class="under">{text(_tasks(runs))}</p></header>',
         section("Results", _facts(runs, shown)),
         section("Where they differ", _differing(runs)),
+        section("Attention", mounted(looks, kind="compare", inset=True) if looks else ""),
         section("Curves", _curves(runs)),
         "<footer>self-contained: nothing was loaded from a network to show it</footer>",
     ]
-    return page(title, "\n".join(body))
+    return page(title, "\n".join(body), built("attention.js") if looks else "")
 
 
 def summaries(runs: Sequence[RunLog]) -> list[dict[str, Any]]:

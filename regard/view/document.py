@@ -37,14 +37,17 @@ class About:
         model: the network, as it shall be called.
         checkpoint: which weights, such as a digest of the file.
         answer: what the network answered.
-        epoch: of the training, for a film.
+        wanted: what it should have answered.
+        epoch, step: of the training, for a film.
     """
 
     title: str = ""
     model: str = ""
     checkpoint: str = ""
     answer: str = ""
+    wanted: str = ""
     epoch: float | None = None
+    step: int | None = None
 
 
 @dataclass(frozen=True)

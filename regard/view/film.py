@@ -1,20 +1,11 @@
-"""The attention of fixed examples over a run: as many looks at each as a page can hold.
+"""The attention of fixed examples over a run: as many looks at each as a page can hold."""
 
-The last look stands in the page. The earlier ones are data, which the page's script shows when the
-slider is moved.
-"""
-
-import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
-from regard.view.frame import MOST_TOKENS, Frame, frame_of, has_weights
-from regard.view.letters import as_shown
-from regard.view.page import obeyed_by_none
-from regard.view.terminal import visible
+from regard.view.frame import MOST_READ, MOST_TOKENS, Frame, frame_of, has_weights
+from regard.view.letters import as_shown, letters
 
 MOST_LOOKS = 24
 MOST_FILMS = 6
@@ -28,8 +19,8 @@ MOST_ABOVE, USUAL_ABOVE = 40, 10
 """Greatest length of an input that is written above its column, and of inputs in the mean."""
 BAND = 48
 """Greatest number of columns side by side."""
-
-Weights = Sequence[Sequence[float]]
+TALL = 2
+"""Letters of a name that fit over a column."""
 
 
 @dataclass(frozen=True)
@@ -80,25 +71,22 @@ def with_weights(samples: Sequence[Mapping[str, Any]]) -> int:
     return sum(has_weights(each) for look in samples[-1:] for each in look["samples"])
 
 
-def data(film: Film) -> dict[str, Any]:
-    """A film for the script; a weight w is the byte 255 sqrt(w), which is exact to 0.004.
+def is_tall(name: str) -> bool:
+    """Whether a name is too long to stand over a narrow column."""
+    return len(letters(name)) > TALL
 
-    What is equal in the look before is not said again.
-    """
-    shown: list[dict[str, Any]] = []
-    known: dict[str, Any] = {}
-    for frame in film.frames:
-        entries: dict[str, Any] = {
-            "inputs": [visible(token) for token in frame.inputs],
-            "outputs": [visible(token) for token in frame.outputs],
-        }
-        if film.layout == "text":
-            entries["pieces"] = [obeyed_by_none(part) for two in frame.pieces[0] for part in two]
-        about = {"step": frame.step, "epoch": frame.epoch, "answer": obeyed_by_none(frame.answer)}
-        new = {name: value for name, value in entries.items() if known.get(name) != value}
-        shown.append(about | new | {"weights": _packed(frame.weights)})
-        known |= new
-    return {"layout": film.layout, "full": film.full, "frames": shown}
+
+def notes(film: Film) -> list[str]:
+    """What is left out of a drawing, in words."""
+    inputs, outputs = (max(f.left_out[side] for f in film.frames) for side in (0, 1))
+    most = MOST_READ if film.layout == "text" else MOST_TOKENS
+    found = []
+    if inputs:
+        found.append(f"Only the first {most:,} of {most + inputs:,} inputs are drawn.")
+    if outputs:
+        whole = MOST_TOKENS + outputs
+        found.append(f"Only the first {MOST_TOKENS:,} of {whole:,} outputs are drawn.")
+    return found
 
 
 def bands(columns: int) -> list[range]:
@@ -137,10 +125,6 @@ def _as_shown(frame: Frame) -> Frame:
 
 def _cells(frame: Frame) -> int:
     return len(frame.inputs) * len(frame.outputs)
-
-
-def _packed(weights: Weights) -> str:
-    return base64.b64encode(np.rint(255 * np.sqrt(weights)).astype(np.uint8).tobytes()).decode()
 
 
 def _evenly(looks: Sequence[Any], most: int) -> list[Any]:

@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 
 from regard.view.answered import Answered
-from regard.view.film import Film, bands, film_of
+from regard.view.film import Film, bands, film_of, is_tall, notes
 from regard.view.folding import fold
 from regard.view.frame import Frame, frame_of
-from regard.view.maps import is_tall, notes
 from regard.view.page import text
 from regard.view.picture import mask
 from regard.view.terminal import visible

@@ -26,37 +26,39 @@ _PAGE = """\
 <main>
 {body}
 </main>
-<script type="application/json" id="data">{data}</script>
-<script>{script}</script>
-</body>
+{script}</body>
 </html>
 """
 
 
-def page(title: str, body: str, data: object = None, lang: str = "en") -> str:
+def page(title: str, body: str, script: str = "", lang: str = "en") -> str:
     """A whole page around a body.
 
     Args:
         title: as text; `body` is HTML already.
-        data: what the script draws from, anything that JSON can hold; it never becomes code.
+        script: the source of the one script that it runs; none runs if empty.
         lang: the language of the page's own words.
-
-    Raises `ValueError` when `data` holds a number that is not finite.
     """
-    script = _asset("page.js")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    policy = (
-        f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; "
-        "img-src data:; base-uri 'none'; form-action 'none'"
-    )
     return _PAGE.format(
         lang=text(lang),
-        policy=policy,
+        policy=policy(script),
         title=text(title),
-        style=_asset("page.css"),
+        style=files("regard.view").joinpath("page.css").read_text("utf-8"),
         body=body,
-        data=embedded(data),
-        script=script,
+        script=f"<script>{script}</script>\n" if script else "",
+    )
+
+
+def policy(script: str = "") -> str:
+    """What a page may do: draw, and run this one script, known by its digest."""
+    runs = "'none'"
+    if script:
+        digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+        runs = f"'sha256-{digest}'"
+    return (
+        f"default-src 'none'; script-src {runs}; style-src 'unsafe-inline'; "
+        "img-src data: blob:; worker-src 'none'; connect-src 'none'; base-uri 'none'; "
+        "form-action 'none'"
     )
 
 
@@ -120,7 +122,3 @@ def _seen(character: str) -> str:
         return character
     obeyed = category in ("Cc", "Cs", "Zl", "Zp") or character in _TURNING
     return f"U+{ord(character):04X}" if obeyed else character
-
-
-def _asset(name: str) -> str:
-    return files("regard.view").joinpath(name).read_text("utf-8")

@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
-from regard.view import film, maps
+from regard.view import film
 from regard.view.answers import answers
+from regard.view.attention_page import built, mounted
 from regard.view.charts import Curve, chart
 from regard.view.confusion import confusion
 from regard.view.evaluations import evaluations
+from regard.view.looks import documents
 from regard.view.measures import (
     LOGARITHMIC,
     OF_TRAINING,
@@ -58,7 +60,8 @@ def report(run: RunLog, lang: str = "en") -> str:
         section("Configuration", _configuration(run)),
         _foot(run),
     ]
-    return page(run.title, "\n".join(body), {"films": [film.data(each) for each in shown]}, lang)
+    script = built("attention.js") if shown else ""
+    return page(run.title, "\n".join(body), script, lang)
 
 
 def _head(run: RunLog) -> str:
@@ -85,20 +88,17 @@ def _head(run: RunLog) -> str:
 def _films(run: RunLog, shown: Sequence[film.Film], left: int) -> str:
     if not shown:
         return ""
-    layouts = {each.layout for each in shown}
-    how = []
-    if layouts & {"table", "picture"}:
-        rows = ROWS.get(str(run.fact("task")), "what was answered")
-        how.append(f"Columns are what was read, rows {rows}.")
-    if "down" in layouts:
-        how.append("Where what was read is long, it stands down the side.")
-    if "text" in layouts:
-        how.append("A text is shown as it was read, each token as strongly shaded as it weighs.")
+    rows = ROWS.get(str(run.fact("task")), "what was answered")
+    how = [f"Columns are what was read, rows {rows}."]
+    if len(shown) > 1:
+        how.append(f"{len(shown):,} examples can be chosen.")
     if left:
         how.append(f"{left:,} more examples are not drawn.")
-    note = f'<p class="note">{" ".join(how)} Weights are exact to 0.004.</p>'
-    drawn = "\n".join(maps.figure(number, each) for number, each in enumerate(shown))
-    return f'{note}<div class="films">{drawn}</div>'
+    how += dict.fromkeys(note for each in shown for note in film.notes(each))
+    model = run.fact("model")
+    made, firsts = documents(shown, run.title if model is None else f"{run.title} ({model})")
+    drawn = mounted(made, kind="film", films=firsts, inset=True)
+    return f'<p class="note">{text(" ".join(how))}</p>{drawn}'
 
 
 def _confusion(run: RunLog, split: str) -> str:

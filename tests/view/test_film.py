@@ -1,13 +1,17 @@
 """A film shows the weights it was given, at every look, and says what it leaves out."""
 
-import base64
 from typing import Any
 
+import numpy as np
 import pytest
 
-from regard.view.film import MOST_FILMS, MOST_LOOKS, data, films, with_weights
+from regard.view.attention_page import mounted
+from regard.view.blocks import inflated
+from regard.view.codes import Codes, decode
+from regard.view.document import Document
+from regard.view.film import MOST_FILMS, MOST_LOOKS, films, notes, with_weights
 from regard.view.frame import MOST_TOKENS
-from regard.view.maps import figure
+from regard.view.looks import documents
 
 
 def look(step: int, *samples: object) -> dict[str, Any]:
@@ -25,31 +29,42 @@ def sample(
     return {"input": "x", "answer": "y", "wanted": None, "weights": rows} | tokens | more
 
 
-def unpacked(frame: dict[str, Any]) -> list[float]:
-    return [(byte / 255) ** 2 for byte in base64.b64decode(frame["weights"])]
+def unpacked(document: Document) -> list[float]:
+    """The weights that a page shows of a look."""
+    (layer,) = document.head["layers"]
+    stored = layer["weights"]
+    block = list(document.blocks)[stored["block"]]
+    codes = np.frombuffer(inflated(block), np.uint8).reshape(1, 1, -1)
+    told = Codes(codes, tuple(stored["peaks"]), stored["levels"], stored["signed"], 0.0)
+    found: list[float] = decode(told).ravel().tolist()
+    return found
 
 
 def test_packed_weights_are_exact_to_four_thousandths() -> None:
     weights = [[n / 1000 for n in range(k * 50, k * 50 + 50)] for k in range(20)]
-    (film,) = films([look(1, sample(weights, 20, 50))])
+    made, _ = documents(films([look(1, sample(weights, 20, 50))]))
     flat = [weight for row in weights for weight in row]
-    assert unpacked(data(film)["frames"][0]) == pytest.approx(flat, abs=0.004)
+    assert unpacked(made[0]) == pytest.approx(flat, abs=0.004)
+    assert made[0].head["layers"][0]["weights"]["error"] <= 0.004
 
 
-def test_what_is_as_it_was_in_the_look_before_is_not_said_again() -> None:
-    (film,) = films([look(1, sample()), look(2, sample()), look(3, sample(outputs=["p", "q"]))])
-    first, second, third = data(film)["frames"]
-    assert first["inputs"] == ["i0", "i1", "i2"] and "inputs" not in second
-    assert "outputs" not in second and third["outputs"] == ["p", "q"] and "inputs" not in third
+def test_a_look_has_its_tokens_its_answer_and_when_it_was() -> None:
+    made, _ = documents(films([look(7, sample(wanted="z"))]), "de-en (lstm)")
+    head = made[0].head
+    assert head["axes"]["tokens"]["tokens"] == ["i0", "i1", "i2"]
+    assert head["axes"]["queries"]["tokens"] == ["o0", "o1"]
+    about = {"title": "x", "model": "de-en (lstm)", "answer": "y", "wanted": "z"}
+    assert head["about"] == {**about, "epoch": 0.7, "step": 7}
 
 
-def test_each_example_has_its_looks_in_order_and_the_last_stands_in_the_page() -> None:
+def test_each_example_has_its_looks_in_order() -> None:
     shown = films([look(n, sample(answer=f"a{n}"), sample(answer=f"b{n}")) for n in (1, 2, 3)])
     assert [[frame.answer for frame in film.frames] for film in shown] == [
         ["a1", "a2", "a3"], ["b1", "b2", "b3"],
     ]  # fmt: skip
-    drawn = figure(1, shown[1])
-    assert ">b3<" in drawn and "b1" not in drawn and 'max="2" value="2"' in drawn
+    made, firsts = documents(shown)
+    assert firsts == [0, 3]
+    assert [each.head["about"]["answer"] for each in made[3:]] == ["b1", "b2", "b3"]
 
 
 def test_of_very_many_looks_the_first_and_the_last_are_kept() -> None:
@@ -63,9 +78,9 @@ def test_what_is_too_long_is_cut_and_said_to_be() -> None:
     (long,) = films([look(1, sample(height=MOST_TOKENS + 1, width=5))])
     (frame,) = long.frames
     assert len(frame.outputs) == len(frame.weights) == MOST_TOKENS
-    assert f"Only the first {MOST_TOKENS} of {MOST_TOKENS + 1} outputs" in figure(0, long)
+    assert f"Only the first {MOST_TOKENS} of {MOST_TOKENS + 1} outputs" in notes(long)[0]
     (whole,) = films([look(1, sample(height=MOST_TOKENS, width=5))])
-    assert "Only the first" not in figure(0, whole)
+    assert notes(whole) == []
 
 
 def test_large_maps_have_fewer_looks_and_always_the_last() -> None:
@@ -99,18 +114,17 @@ def test_an_example_without_fitting_weights_is_no_film(damaged: object) -> None:
 def test_a_weight_that_is_none_is_drawn_between_zero_and_one(weight: object) -> None:
     (film,) = films([look(1, sample([[weight, 0.5, 0.5], [0.0, 0.0, 0.0]]))])
     assert all(0 <= w <= 1 for row in film.frames[0].weights for w in row)
-    assert "nan" not in figure(0, film)
+    assert all(0 <= w <= 1 for w in unpacked(documents([film])[0][0]))
 
 
-def test_weights_that_are_all_zero_are_drawn_blank() -> None:
-    (film,) = films([look(1, sample([[0.0] * 3, [0] * 3]))])
-    assert "--w" not in figure(0, film) and unpacked(data(film)["frames"][0]) == [0.0] * 6
+def test_weights_that_are_all_zero_stay_zero() -> None:
+    made, _ = documents(films([look(1, sample([[0.0] * 3, [0] * 3]))]))
+    assert unpacked(made[0]) == [0.0] * 6
 
 
-def test_tokens_are_shown_and_not_obeyed() -> None:
+def test_tokens_cannot_leave_their_data() -> None:
     hostile = ["</script>", "\u202e", " "]
-    (film,) = films([look(1, sample(inputs=hostile, answer="\u2028<b>"))])
-    drawn = figure(0, film)
-    assert "&lt;/script&gt;" in drawn and "U+202E" in drawn and "␣" in drawn and "<b>" not in drawn
-    shown = data(film)["frames"][0]
-    assert shown["inputs"] == ["</script>", "U+202E", "␣"] and shown["answer"] == "U+2028<b>"
+    made, firsts = documents(films([look(1, sample(inputs=hostile, answer="\u2028<b>"))]))
+    drawn = mounted(made, kind="film", films=firsts, inset=True)
+    assert drawn.count("</script>") == drawn.count("<script") and "<b>" not in drawn
+    assert made[0].head["axes"]["tokens"]["tokens"] == hostile

@@ -72,7 +72,8 @@ export class App {
       start.view = "compare";
       start.other = { doc: 1, layer: "same", head: "same" };
     }
-    if (page.kind === "film") start.doc = page.documents.length - 1;
+    if (page.kind === "film") start.doc = reel(page, 0).last;
+    if (page.inset && page.kind === "film") start.view = first.stored.layers.every((layer) => first.axes[layer.q].tokens.length === 1) ? "text" : "matrix";
     start.q = firstWord(first);
     this.store = new Store(this.model.settled({ ...start, ...(link ? read(location.hash) : {}) }));
     this.grid = new Grid(({ layer, head }) => this.set({ layer: String(layer), head: String(head) }));
@@ -88,7 +89,7 @@ export class App {
       typing.picks = (q) => this.set({ q, k: -1 });
       typing.chosen = () => this.chosen();
     }
-    this.root = h("div", { class: "regard", tabindex: "-1" });
+    this.root = h("div", { class: page.inset ? "regard inset" : "regard", tabindex: "-1" });
     this.build();
     this.store.listen((_, changed) => void this.update(changed));
     this.keys();
@@ -180,6 +181,8 @@ export class App {
     const on = (...names: (keyof State)[]) => !changed || names.some((name) => changed.has(name));
     this.root.dataset["theme"] = this.dark ? "dark" : "light";
     this.root.lang = lang();
+    const [only, ...others] = this.model.doc(state).layers;
+    this.root.classList.toggle("single", only.heads === 1 && !others.length);
     if (on("doc", "theme")) this.drawTop();
     this.typing?.show(state.q);
     if (on("doc", "stack", "layer", "head", "change")) this.drawFacts();
@@ -232,7 +235,9 @@ export class App {
     const { about } = doc.stored;
     const tokens = doc.axes["tokens"]?.tokens ?? [];
     const title = about.title ? visible(about.title, 240) : plainText(tokens);
-    const answer = about.answer ? h("p", { class: "answer" }, h("span", { text: `${t("answer")} ` }), h("b", { dir: "auto", text: visible(about.answer, 300) })) : null;
+    const answer = about.answer ? h("p", { class: "answer" }, h("span", { text: `${t("answer")} ` }), h("b", { dir: "auto", text: visible(about.answer, 300) }),
+      about.wanted !== undefined && about.wanted !== about.answer ? h("span", { text: ` · ${t("wanted")} ` }) : null,
+      about.wanted !== undefined && about.wanted !== about.answer ? h("b", { dir: "auto", text: visible(about.wanted, 300) }) : null) : null;
     const tool = (text: string, label: string, click: () => void, name: string) => h("button", { type: "button", class: "tool", "data-name": name, "aria-label": label, title: label, text, click });
     fill(
       this.top,
@@ -240,7 +245,7 @@ export class App {
       h("div", { class: "tools" },
         tool("SVG", `${t("export")} SVG`, () => this.save("svg"), "svg"), tool("PNG", `${t("export")} PNG`, () => this.save("png"), "png"), tool("CSV", `${t("export")} CSV`, () => this.save("csv"), "csv"),
         this.link ? tool("#", t("link"), () => this.copyLink(), "link") : null,
-        tool(this.dark ? "☀" : "☾", t("theme"), () => this.set({ theme: this.dark ? "light" : "dark" }), "theme"),
+        this.model.page.inset ? null : tool(this.dark ? "☀" : "☾", t("theme"), () => this.set({ theme: this.dark ? "light" : "dark" }), "theme"),
         tool(t("language"), t("language"), () => this.speak(lang() === "en" ? "zh" : "en"), "language"),
         tool("?", t("help"), () => this.help(), "help")),
     );
@@ -323,15 +328,33 @@ export class App {
 
   private film(): HTMLElement {
     const { docs, page } = this.model;
-    const names = docs.map((doc, n) => doc.stored.about.title && page.kind !== "film" ? doc.stored.about.title
-      : doc.stored.about.epoch !== undefined ? `${t("epoch")} ${said(doc.stored.about.epoch, Number.isInteger(doc.stored.about.epoch) ? 0 : 1)}` : String(n + 1));
     if (page.kind !== "film") {
-      return h("div", { class: "switch", role: "group" }, ...names.map((name, n) =>
+      return h("div", { class: "switch", role: "group" }, ...this.names().map((name, n) =>
         h("button", { type: "button", "aria-pressed": String(n === this.state.doc), text: visible(name, 30), click: () => this.set({ doc: n }) })));
     }
-    const slider = h("input", { type: "range", "data-name": "film", min: 0, max: docs.length - 1, step: 1, "aria-label": t("epoch"), input: () => this.set({ doc: Number(slider.value) }) });
-    slider.value = String(this.state.doc);
-    return h("div", { class: "scrub film" }, this.playButton("doc", docs.length), slider, h("output", { name: "film", text: names[this.state.doc] }));
+    const { first, last } = reel(page, this.state.doc);
+    const films = page.films ?? [0];
+    const titles = films.map((at, n): [string, string] => [String(at), `${n + 1} · ${visible(docs[at].stored.about.title ?? "", 40)}`]);
+    const slider = h("input", { type: "range", "data-name": "film", min: 0, max: last - first, step: 1, "aria-label": t("epoch"), input: () => this.set({ doc: first + Number(slider.value) }) });
+    slider.value = String(this.state.doc - first);
+    const example = films.length > 1 ? select(t("example"), titles, String(first), (at) => this.set({ doc: reel(page, Number(at)).last, q: 0, k: -1 })) : null;
+    example?.querySelector("select")?.setAttribute("data-name", "example");
+    return h("div", { class: "scrub film" }, example,
+      ...(last > first ? [this.playButton("doc", first, last), slider] : []), h("output", { name: "film", text: this.look(this.state.doc) }));
+  }
+
+  /** What tells documents apart: their titles or, of the same text, their networks. */
+  private names(): string[] {
+    const about = this.model.docs.map((doc) => doc.stored.about);
+    const alike = about.every(({ title }) => title === about[0].title);
+    return about.map(({ title, model }, n) => (alike ? model : title) || title || model || String(n + 1));
+  }
+
+  /** When a document of a film was seen. */
+  private look(doc: number): string {
+    const { epoch, step } = this.model.docs[doc].stored.about;
+    const said1 = epoch === undefined ? String(doc + 1) : `${t("epoch")} ${said(epoch, Number.isInteger(epoch) ? 0 : 1)}`;
+    return step === undefined ? said1 : `${said1} · ${t("step", { step: step.toLocaleString("en") })}`;
   }
 
   private scrub(field: Field): HTMLElement {
@@ -340,7 +363,7 @@ export class App {
     const slider = h("input", { type: "range", "data-name": "query", min: 0, max: Math.max(0, last), step: 1, "aria-label": t("query"), input: () => this.set({ q: Number(slider.value) }) });
     slider.value = String(q);
     return h("div", { class: "scrub" },
-      h("span", { class: "name", text: t("query") }), this.playButton("q", last + 1), slider,
+      h("span", { class: "name", text: t("query") }), this.playButton("q", 0, last), slider,
       h("output", { name: "query" }, h("b", { dir: "auto", text: visible(field.q.tokens[q] ?? "", 16) }), h("small", { text: `${q} / ${last}` })));
   }
 
@@ -351,27 +374,26 @@ export class App {
     if (slider && slider.value !== String(this.state.q)) slider.value = String(this.state.q);
     if (out) fill(out, h("b", { dir: "auto", text: visible(field.q.tokens[this.state.q] ?? "", 16) }), h("small", { text: `${this.state.q} / ${field.q.tokens.length - 1}` }));
     const film = this.choose.querySelector("output[name=film]");
-    const epoch = this.model.doc(this.state).stored.about.epoch;
-    if (film && epoch !== undefined) film.textContent = `${t("epoch")} ${said(epoch, Number.isInteger(epoch) ? 0 : 1)}`;
+    if (film) film.textContent = this.look(this.state.doc);
   }
 
-  private playButton(what: "q" | "doc", count: number): HTMLElement {
+  private playButton(what: "q" | "doc", first: number, last: number): HTMLElement {
     return h("button", {
       type: "button", class: "play", "aria-label": t(this.playing ? "pause" : "play"), title: t(this.playing ? "pause" : "play"), text: this.playing ? "❚❚" : "▶",
-      click: () => this.play(what, count),
+      click: () => this.play(what, first, last),
     });
   }
 
-  private play(what: "q" | "doc", count: number): void {
+  private play(what: "q" | "doc", first: number, last: number): void {
     if (this.playing) {
       clearInterval(this.playing);
       this.playing = null;
       void this.update();
       return;
     }
-    if (this.state[what] >= count - 1) this.set({ [what]: 0 });
+    if (this.state[what] >= last) this.set({ [what]: first });
     this.playing = setInterval(() => {
-      if (this.state[what] >= count - 1) this.play(what, count);
+      if (this.state[what] >= last) this.play(what, first, last);
       else this.set({ [what]: this.state[what] + 1 });
     }, what === "q" ? 450 : 700);
     void this.update();
@@ -382,7 +404,8 @@ export class App {
     const doc = this.model.doc(state);
     const views: ViewName[] = ["lines", "matrix", "text", ...(doc.stored.image ? ["picture" as const] : []), "compare"];
     fill(this.tabs, ...views.map((view) => tab(t(`view_${view}`), view === state.view, () => this.set({ view }), view)));
-    const panels: PanelName[] = ["row", "steps", "if", "ask"];
+    // A run's report has weights and nothing that they are made of.
+    const panels: PanelName[] = this.model.page.inset ? ["row", "ask"] : ["row", "steps", "if", "ask"];
     fill(this.panelTabs, ...panels.map((panel) => tab(t(`panel_${panel}`), panel === state.panel, () => this.openPanel(panel), panel)));
     const scales = (["linear", "sqrt", "log", "rank"] as const).map((name): [string, string] => [name, t(name)]);
     const norms = (["none", "row", "column"] as const).map((name): [string, string] => [name, t(name)]);
@@ -505,7 +528,7 @@ export class App {
     const heads: [string, string][] = Array.from({ length: found.layers[Number(state.other.layer)]?.heads ?? found.layers[0].heads }, (_, n) => [String(n), `${t("head")} ${n}`]);
     heads.unshift(["same", t("same_head")]);
     heads.push(["mean", t("mean_heads")], ["max", t("max_heads")]);
-    const docs: [string, string][] = this.model.docs.map((doc, n) => [String(n), visible(doc.stored.about.title || doc.stored.about.model || String(n + 1), 30)]);
+    const docs: [string, string][] = this.names().map((name, n) => [String(n), visible(name, 30)]);
     const choice = h("div", { class: "options" },
       docs.length > 1 ? select("", docs, String(state.other.doc), (doc) => set({ doc: Number(doc) })) : null,
       select("", layers, state.other.layer, (layer) => set({ layer })), select("", heads, state.other.head, (head) => set({ head })));
@@ -640,6 +663,13 @@ export class App {
     moves[key]?.();
     return key in moves;
   }
+}
+
+/** The documents of the film that one belongs to. */
+function reel(page: Page, doc: number): { first: number; last: number } {
+  const films = page.films ?? [0];
+  const at = films.filter((first) => first <= doc).length - 1;
+  return { first: films[at], last: (films[at + 1] ?? page.documents.length) - 1 };
 }
 
 function firstWord(doc: Doc): number {

@@ -105,7 +105,7 @@ export interface StoredImage {
 }
 
 export interface StoredDocument {
-  about: { title?: string; model?: string; checkpoint?: string; answer?: string; epoch?: number };
+  about: { title?: string; model?: string; checkpoint?: string; answer?: string; wanted?: string; epoch?: number; step?: number };
   axes: Record<string, StoredAxis>;
   layers: StoredLayer[];
   image: StoredImage | null;
@@ -121,6 +121,10 @@ export interface Page {
   format: number;
   kind: "one" | "compare" | "film";
   lang: string;
+  /** Of several films, the first document of each. */
+  films?: number[];
+  /** Whether the page is a part of another one. */
+  inset?: boolean;
   documents: StoredDocument[];
 }
 
