@@ -49,7 +49,7 @@ ELEMENTWISE = frozenset(
     "add radd iadd sub rsub isub mul rmul imul multiply div truediv rtruediv itruediv true_divide "
     "divide masked_fill where clamp clamp_min clamp_max clip tanh neg nan_to_num maximum minimum "
     "masked_scatter addcmul index_add scatter scatter_add index_fill index_put fill_diagonal "
-    "index_copy slice_scatter select_scatter fill subtract softcap hardtanh threshold "
+    "max min index_copy slice_scatter select_scatter fill subtract softcap hardtanh threshold "
     "leaky_relu relu elu pow log".split()
 )
 SOFTMAXES = frozenset("softmax _softmax gumbel_softmax _safe_softmax".split())
@@ -340,6 +340,8 @@ class Handwritten:
     def elementwise(self, name: str, args: Any, kwargs: Mapping[str, Any], out: Any) -> None:
         if not self.known or not isinstance(out, Tensor):
             return
+        if name in ("max", "min") and (len(args) < 2 or not isinstance(args[1], Tensor)):
+            return  # of all, not of two
         x, node = self._first_known(None, (*args, *kwargs.values()) if kwargs else args)
         if node is None or x is None:
             return
