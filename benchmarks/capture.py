@@ -16,6 +16,7 @@ import statistics
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -237,20 +238,19 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(1)
     lengths = [int(one) for one in args.lengths.split(",")]
-    rows = []
-    for length in lengths:
-        rows.append(encoder_row(length, args.rounds))
-        print(rows[-1], flush=True)
-    rows.append(long_row(max(3, args.rounds)))
-    print(rows[-1], flush=True)
+    work: list[Callable[[], dict[str, Any]]] = [
+        *(partial(encoder_row, length, args.rounds) for length in lengths),
+        partial(long_row, max(3, args.rounds)),
+    ]
     if args.peers:
-        for length in lengths:
-            rows.append(torchlens_row(length))
-            print(rows[-1], flush=True)
-        rows.append(attnread_row(lengths[-1]))
+        work += [partial(torchlens_row, length) for length in lengths]
+        work.append(partial(attnread_row, lengths[-1]))
+    rows: list[dict[str, Any]] = []
+    for one in work:
+        rows.append(one())
         print(rows[-1], flush=True)
-    if not args.dry:
-        print(save("capture", rows))
+        if not args.dry:
+            save("capture", rows)
 
 
 if __name__ == "__main__":

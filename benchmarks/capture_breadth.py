@@ -292,10 +292,16 @@ def main() -> None:
     names = args.only.split(",") if args.only else sorted(MODEL_MAPPING_NAMES)
     started = time.time()
     # First, because it makes torchvision importable, which `transformers` then takes.
-    rows = [] if args.only or args.again else vision_rows()
+    rows = [] if args.only and not args.again else vision_rows()
     if args.again:
         saved = rows_of("capture_breadth")
-        rows = [row for row in saved if row["state"] == "equal" or row["architecture"] not in names]
+        vision = {row["architecture"] for row in rows}
+        rows += [
+            row
+            for row in saved
+            if row["architecture"] not in vision
+            and (row["state"] == "equal" or row["architecture"] not in names)
+        ]
         names = [name for name in names if all(row["architecture"] != name for row in rows)]
     for name in names:
         signal.signal(signal.SIGALRM, _too_long)
