@@ -92,10 +92,10 @@ web: $(WEB_READY) ## build the attention page from its TypeScript
 	cd web && npm run --silent check && npm run --silent build
 
 web-check: ## see whether the page that is there is the build of its source
-	@if command -v npm > /dev/null; then \
-		$(MAKE) --no-print-directory $(WEB_READY) && cd web && npm run --silent check && node build.mjs --check; \
+	@if command -v npm > /dev/null && $(MAKE) --no-print-directory $(WEB_READY) > /dev/null; then \
+		cd web && npm run --silent check && node build.mjs --check; \
 	elif [ -n "$$CI" ]; then echo "CI checks the page of web/, which needs Node and npm: install them."; exit 2; \
-	else echo "Node is not installed, so the page of web/ was not checked."; fi
+	else echo "Node or its packages are not there, so the page of web/ was not checked."; fi
 
 browser: ## install the browser of the tests of the page, where apt is
 	@command -v chromium > /dev/null || { apt-get update -qq && apt-get install -y -qq chromium > /dev/null; }

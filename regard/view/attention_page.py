@@ -5,7 +5,6 @@ What is drawn is TypeScript in `web/`, built into `regard/view/built/`.
 
 from collections.abc import Sequence
 from importlib.resources import files
-from typing import Any
 
 from regard.view.document import Document
 from regard.view.page import embedded, policy, text
@@ -81,8 +80,3 @@ def mounted(documents: Sequence[Document], *, kind: str, lang: str = "", **more:
 def built(name: str) -> str:
     """A file that `make web` has built."""
     return files("regard.view").joinpath("built", name).read_text("utf-8")
-
-
-def as_data(documents: Sequence[Document]) -> list[dict[str, Any]]:
-    """The heads of some documents, for who serves them live."""
-    return [each.head for each in documents]

@@ -93,7 +93,8 @@ def document(
     and for a picture of other patches.
     """
     axes = axes_of(maps, tokens, queries)
-    plan = tiers([_size(each, item) for each in maps], storage)
+    seen = [_seen(each, item) for each in maps]
+    plan = tiers([size for size, _ in seen], storage)
     blocks = Blocks()
     layers = [
         {
@@ -105,10 +106,10 @@ def document(
             "k": k,
             "mechanism": {role: str(part) for role, part in each.mechanism.items()},
             "provenance": each.provenance,
-            "dtype": _dtype(each, item),
+            "dtype": dtype,
             **_store(each, item, tier, blocks),
         }
-        for each, (q, k), tier in zip(maps, axes.of_map, plan, strict=True)
+        for each, (q, k), tier, (_, dtype) in zip(maps, axes.of_map, plan, seen, strict=True)
     ]
     picture = None
     if image is not None:
@@ -139,21 +140,14 @@ def _store(each: CapturedMap, item: int, tier: Tier, blocks: Blocks) -> dict[str
     return {"weights": weights, "parts": parts}
 
 
-def _dtype(each: CapturedMap, item: int) -> str:
-    """The dtype that query and key were computed in; empty where that is not known."""
-    if "dtype" in each.mechanism:
-        return str(each.mechanism["dtype"])
-    parts = each.parts(item=item)
-    return "" if parts is None else str(parts.query.dtype).removeprefix("torch.")
-
-
-def _size(each: CapturedMap, item: int) -> Size:
-    """What a map would take, by a sample of its rows."""
+def _seen(each: CapturedMap, item: int) -> tuple[Size, str]:
+    """What a map would take, by a sample of its rows, and the dtype of its query; "" if unknown."""
     _, heads, rows, columns = each.shape
     parts = each.parts(item=item)
     value = None if parts is None else parts.value
     longest = max(rows, columns)
-    return Size(
+    dtype = "" if parts is None else str(parts.query.dtype).removeprefix("torch.")
+    size = Size(
         pairs=heads * rows * columns,
         longest=longest,
         heads=heads,
@@ -162,6 +156,7 @@ def _size(each: CapturedMap, item: int) -> Size:
         values=0 if value is None else value.numel(),
         by_dots=parts is not None and weighs_by_dots(parts),
     )
+    return size, each.mechanism.get("dtype", dtype)
 
 
 def _effects(findings: Findings, maps: Sequence[CapturedMap]) -> dict[str, Any] | None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 SIDE = 128
@@ -68,8 +69,5 @@ def largest(
     weights: NDArray[np.float32], count: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """The `count` largest weights of each row and where they are, largest first."""
-    count = min(count, weights.shape[-1])
-    found = np.argpartition(-weights, count - 1, axis=-1)[..., :count]
-    values = np.take_along_axis(weights, found, axis=-1)
-    order = np.argsort(-values, axis=-1, kind="stable")
-    return np.take_along_axis(found, order, -1), np.take_along_axis(values, order, -1)
+    values, places = torch.from_numpy(weights).topk(min(count, weights.shape[-1]), dim=-1)
+    return places.numpy(), values.numpy()

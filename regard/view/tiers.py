@@ -13,7 +13,7 @@ from regard.view.codes import FINEST, LEVELS
 
 LONGEST_FULL = 1024
 """Up to here a page draws every weight; beyond it draws an overview until it is zoomed."""
-MOST_ROWS_KEPT, MOST_ROWS_SEEN = 8192, 1024
+MOST_ROWS_KEPT, MOST_ROWS_SEEN = 4096, 1024
 """Rows of which the largest weights are kept, and rows of which an overview is made."""
 BYTES_UP_TO = {512: 12 * 10**6, 8192: 48 * 10**6}
 MOST_BYTES = 80 * 10**6

@@ -29,6 +29,7 @@ class RecordedParts:
     parameters: Mapping[str, Tensor]
     normalizer: str
     numbers: Mapping[str, float]
+    spans: Tensor | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,10 +89,14 @@ class Recorded:
         if not self.has_parts:
             return None
         query, key = self.projected or (self.query, self.key)
-        allowed = self.allowed
+        allowed, spans = self.allowed, None
         if allowed is None and isinstance(self.mask, Causal):
             rows, keys = self.shape[2:]
-            allowed = torch.ones(rows, keys, dtype=torch.bool).tril(keys - rows)[None]
+            if rows <= 1024:
+                allowed = torch.ones(rows, keys, dtype=torch.bool).tril(keys - rows)[None]
+            else:
+                ends = torch.arange(rows) + 1 + keys - rows
+                spans = torch.stack([0 * ends, ends], -1)[None]
         return RecordedParts(
             query=query[item],
             key=key[item],
@@ -103,6 +108,7 @@ class Recorded:
             parameters=self.parameters,
             normalizer=self.names[1],
             numbers=self.numbers,
+            spans=spans,
         )
 
 

@@ -65,7 +65,7 @@ const TABLE = {
   measured_error: ["measured error at most {error}", "实测误差不超过 {error}"],
   top: ["the {count} largest weights of each row, {covered} of the mass", "每行最大的 {count} 个权重，占 {covered}"],
   overview_only: ["an overview of {side} × {side} tiles", "{side} × {side} 块的概览"],
-  overview_some: ["the overview is of every {step}th row", "概览取自每 {step} 行中的一行"],
+  overview_some: ["the overview is of one row in {step}", "概览取自每 {step} 行中的一行"],
   pooled_now: ["largest weight of each tile; zoom in for single weights", "每块取最大权重；放大可见单个权重"],
   changed: ["not what the network computed: changed below", "并非网络所算：已在下方改动"],
   difference: ["difference: this − other", "差：本图 − 另一图"],
