@@ -1,9 +1,9 @@
 """The attention page: how large, how fast written, how fast seen.
 
 12 layers of 12 heads of 512 tokens with heads as wide as BERT-base's, and 4096 and 32 768 tokens
-through query and key, in headless Chromium. The heads look where trained ones look (the previous token, the
-same token, the first, near by, everywhere), and their queries and keys have noise on them, so that
-codes are no easier to compress than trained ones.
+through query and key, in headless Chromium. The heads look where trained ones look (the previous
+token, the same token, the first, near by, everywhere), and their queries and keys have noise on
+them, so that they are no easier to compress than trained ones.
 
     python -m benchmarks.page --out benchmarks/results/page.json
 """

@@ -5,6 +5,7 @@ What is drawn is TypeScript in `web/`, built into `regard/view/built/`.
 
 from collections.abc import Sequence
 from importlib.resources import files
+from typing import Any
 
 from regard.view.document import Document
 from regard.view.page import embedded, policy, text
