@@ -59,7 +59,9 @@ class Answering:
         if isinstance(question.given, str):
             written.head["about"]["title"] = question.given
         said["answer"] = asked.answer
-        said["letters"] = list(asked.outputs) or ([asked.answer] if asked.answer else [])
+        # What was written stands for the queries; any other answer stands by itself.
+        wrote = bool(asked.outputs) and tuple(made.queries or ()) == tuple(asked.outputs)
+        said["letters"] = list(asked.outputs) if wrote else [asked.answer] * bool(asked.answer)
         return {**said, "document": written.head, "blocks": list(written.blocks)}
 
 

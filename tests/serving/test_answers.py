@@ -71,6 +71,7 @@ def test_a_run_is_served_as_it_is_viewed(tmp_path: Path, monkeypatch: pytest.Mon
     found = answers.answer(question_of({"text": "a good film"}, False), lambda *_: None)
     known = view("run", "a good film")
     assert found["answer"] == known.about.answer
+    assert found["letters"] == [known.about.answer], "a label is not written letter by letter"
     assert found["blocks"] == list(known.document().blocks)
 
 

@@ -61,8 +61,9 @@ class Server implements Answers {
       : t(found.before === found.answer ? "without_same" : "without_other", {
           layer: without!.layer, head: without!.head, before: found.before ?? "", answer: found.answer, change: said(found.change, 4),
         });
+    const about = picture && this.ofPictures ? { ...found.document.about, title: picture.name } : found.document.about;
     return {
-      document: { ...found.document, first_block: 0 },
+      document: { ...found.document, about, first_block: 0 },
       read: blocksOf(found.blocks.map((textContent) => ({ textContent }))),
       letters: found.letters.map((each) => ({ text: each, probability: null })),
       note: changed,

@@ -98,4 +98,5 @@ def test_a_picture_is_dropped(serve: Serve, browser: Any) -> None:  # noqa: F811
     )
     page.wait_for_selector(READY)
     assert seen == [bytes([1, 2, 250])]
+    assert page.locator("h1").text_content() == "a.png"
     context.close()
