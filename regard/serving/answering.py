@@ -16,9 +16,11 @@ from regard.run.viewing import view_of
 from regard.serving.question import Question, Without
 from regard.view.attention_view import View
 from regard.view.document import Findings
+from regard.view.run_log import read_run
 
 Progress = Callable[[int, int], None]
 """Is told how much of how much is done."""
+MOST_EXAMPLES = 12
 EFFECT = "how far the output turns without this head, 1 - cos"
 
 
@@ -31,11 +33,17 @@ class Answering:
     def __init__(self, path: str | Path) -> None:
         self.name = Path(path).name or str(path)
         self.network = open_network(path)
+        self.examples = () if self.network.of_pictures else _examples(Path(path))
 
     def about(self) -> dict[str, Any]:
         """What a page must know before it asks."""
         takes = "picture" if self.network.of_pictures else "text"
-        return {"name": self.name, "takes": takes, "languages": list(self.network.languages)}
+        return {
+            "name": self.name,
+            "takes": takes,
+            "languages": list(self.network.languages),
+            "examples": list(self.examples),
+        }
 
     def answer(self, question: Question, progress: Progress) -> dict[str, Any]:
         """The answer with its attention, as the page reads it.
@@ -63,6 +71,17 @@ class Answering:
         wrote = bool(asked.outputs) and tuple(made.queries or ()) == tuple(asked.outputs)
         said["letters"] = list(asked.outputs) if wrote else [asked.answer] * bool(asked.answer)
         return {**said, "document": written.head, "blocks": list(written.blocks)}
+
+
+def _examples(folder: Path) -> tuple[str, ...]:
+    """The texts that a run was always asked while it was trained; none where it is no run."""
+    try:
+        looks = read_run(folder).samples
+    except (FileNotFoundError, OSError):
+        return ()
+    samples = looks[-1]["samples"] if looks else []
+    asked = [each.get("input") for each in samples if isinstance(each, dict)]
+    return tuple(each for each in asked if isinstance(each, str) and each.strip())[:MOST_EXAMPLES]
 
 
 @contextmanager

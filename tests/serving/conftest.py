@@ -61,7 +61,7 @@ class Client:
             return received(found)
 
     def ask(self, path: str = "/api/ask", body: Any = QUESTION, **headers: str | None) -> Reply:
-        return self.send(self.request(path, body, **headers))
+        return self.send(self.request(path, body, "POST", **headers))
 
     def request(
         self,
@@ -133,7 +133,7 @@ def reader() -> DateReader:
 def answering(network: OpenNetwork) -> Answering:
     """The answers of a network that is in no folder."""
     made = Answering.__new__(Answering)
-    made.name, made.network = "dates", network
+    made.name, made.network, made.examples = "dates", network, ("<en> 3 May 2026", "<fr> 3 mai")
     return made
 
 

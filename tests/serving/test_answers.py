@@ -48,7 +48,10 @@ def encoder() -> OpenNetwork:
 
 def test_about_says_what_may_be_asked(client: Client) -> None:
     (found,) = client.ask("/api/about", {}).lines
-    assert found == {"name": "dates", "takes": "text", "languages": ["en", "fr"]}
+    texts = ["<en> 3 May 2026", "<fr> 3 mai"]
+    assert found == {
+        "name": "dates", "takes": "text", "languages": ["en", "fr"], "examples": texts,
+    }  # fmt: skip
 
 
 def test_an_answer_is_what_view_gives(client: Client) -> None:
@@ -68,6 +71,8 @@ def test_a_run_is_served_as_it_is_viewed(tmp_path: Path, monkeypatch: pytest.Mon
     quiet = Options(progress=False)
     regard.train("films.csv", model="transformer_classifier", steps=1, out="run", options=quiet)
     answers = Answering("run")
+    assert set(answers.about()["examples"]) <= {"a good film", "a bad film"}
+    assert answers.examples
     found = answers.answer(question_of({"text": "a good film"}, False), lambda *_: None)
     known = view("run", "a good film")
     assert found["answer"] == known.about.answer

@@ -14,6 +14,7 @@ interface About {
   name: string;
   takes: "text" | "picture";
   languages: string[];
+  examples: string[];
 }
 
 interface Found {
@@ -38,7 +39,7 @@ function takeToken(): string {
 class Server implements Answers {
   readonly atOnce = false;
   readonly changes = true;
-  readonly examples: string[] = [];
+  readonly examples: string[];
   readonly languages: string[];
   readonly ofPictures: boolean;
 
@@ -47,6 +48,7 @@ class Server implements Answers {
     readonly about: About,
   ) {
     this.languages = about.languages;
+    this.examples = about.examples;
     this.ofPictures = about.takes === "picture";
   }
 

@@ -21,9 +21,17 @@ def test_a_text_is_asked_and_heads_are_taken_out(serve: Serve, browser: Any) -> 
     page.on("request", lambda request: asked.append(request.url))
     page.goto(f"{origin}#token={TOKEN}")
     field = page.locator("form.typing input[name=text]")
+    field.wait_for()
+    assert field.input_value() == "<en> 3 May 2026"
+    page.locator("[data-name=example]").click()
+    page.wait_for_selector(READY)
+    assert field.input_value() == "<fr> 3 mai"
     field.fill("<b>abc")
     page.locator("form.typing button[type=submit]").click()
-    page.wait_for_selector(READY)
+    page.wait_for_function(
+        "() => document.getElementById('regard').regard.model.docs[0]"
+        ".stored.about.title === '<b>abc'"
+    )
     assert TOKEN not in page.url
     whole = client.ask(body={"text": "<b>abc"}).lines[-1]
     assert page.locator("h1").text_content() == "<b>abc"
