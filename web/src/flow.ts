@@ -62,7 +62,7 @@ export class Flow {
 
   private text(tokens: string[], weights: Float32Array | null, chosen: number, most: number, pick: (n: number) => void, label: string, key = -1): HTMLElement {
     const long = tokens.length > AT_ONCE;
-    if (long && chosen >= 0 && (chosen < this.start || chosen >= this.start + AT_ONCE)) this.start = Math.max(0, chosen - AT_ONCE / 3);
+    if (long && chosen >= 0 && (chosen < this.start || chosen >= this.start + AT_ONCE)) this.start = Math.max(0, chosen - Math.floor(AT_ONCE / 3));
     const start = long ? Math.min(this.start, tokens.length - AT_ONCE) : 0;
     const stop = Math.min(tokens.length, start + AT_ONCE);
     const { line, spans } = this.spans(tokens, start, stop, label);

@@ -274,7 +274,8 @@ def test_every_tier_shows_weights_as_near_as_it_says(
         read = torch.tensor(weights_of(page, number, 3, rows))
         assert (read - known).abs().max() <= 1.5 * said + 1e-4
     for view in ("lines", "matrix", "text"):
-        settle(page, {"view": view})
+        settle(page, {"view": view, "q": length // 2})
+        settle(page, {"q": length - 1})
 
 
 def test_without_query_and_key_the_rest_of_each_row_is_shown(opened: Open) -> None:
