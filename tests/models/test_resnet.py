@@ -14,6 +14,7 @@ from regard.models.resnet.convert import rules
 from regard.models.resnet.layers import ConvNorm, Instead, ResidualBlock
 from regard.models.resnet.places import OF_VIDEO, place_of
 from regard.vision import BLOCKS, SqueezeExcitation
+from regard.vision import block as vision_block
 from tests.tolerance import assert_close_to_golden
 
 PARAMETERS = {
@@ -214,9 +215,29 @@ def test_a_block_stands_where_its_paper_has_it(monkeypatch: pytest.MonkeyPatch) 
     assert all(isinstance(b.layers[1], Instead) for stage in model.stages for b in stage.blocks)
     assert model.eval()(torch.randn(1, 3, 32, 32)).shape == (1, 1000)
     model = ResNet(cifar(8, block="sk"))
-    assert [type(b.layers[1]) for s in model.stages for b in s.blocks] == [SqueezeExcitation] * 3
+    firsts = [block.layers[0] for stage in model.stages for block in stage.blocks]
+    assert [type(first.block) for first in firsts] == [SqueezeExcitation] * 3
+    assert [first.stride for first in firsts] == [1, 2, 2]
     model = ResNet(cifar(8, block="dual"))
     assert [isinstance(s.behind, SqueezeExcitation) for s in model.stages] == [0, 0, 1]
+
+
+@pytest.mark.parametrize("bottleneck", [False, True])
+@pytest.mark.parametrize("name", [name for name in BLOCKS if name not in OF_VIDEO])
+def test_what_is_added_to_a_map_can_lessen_it(name: str, bottleneck: bool) -> None:
+    torch.manual_seed(0)
+    wide = 128 if bottleneck else 32
+
+    def make(channels: int) -> nn.Module:
+        return vision_block(name, channels)
+
+    place = {"instead": "instead", "before_sum": "attention"}.get(place_of(name))
+    given = {place: make} if place else {}
+    made = ResidualBlock(wide, 32, bottleneck=bottleneck, **given)
+    added: list[Tensor] = []
+    made.attention.register_forward_hook(lambda module, inputs, output: added.append(output))
+    made(torch.randn(4, wide, 9, 8))
+    assert added[0].min() < 0 < added[0].max()
 
 
 @pytest.mark.parametrize("name", [name for name in BLOCKS if name not in OF_VIDEO])

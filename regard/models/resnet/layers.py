@@ -106,7 +106,9 @@ class ResidualBlock(nn.Module):
             stride, and of the second of two.
         padded: whether the shortcut to more channels has zeros, and no projection.
         attention: makes what stands before the sum.
-        instead: makes what stands in the place of the 3 by 3 convolution, of two the last.
+        instead: makes what stands in the place of the 3 by 3 convolution, of two the first, as timm
+            has it: such a block ends with a ReLU, and what is added to the input must be able to
+            lessen it. Where channels grow they do so in the second.
 
     >>> block = ResidualBlock(16, 8, stride=2, bottleneck=True)
     >>> block(torch.randn(2, 16, 6, 6)).shape
@@ -131,15 +133,19 @@ class ResidualBlock(nn.Module):
     ) -> None:
         super().__init__()
         wider = 4 * width if bottleneck else width
-        layers: list[nn.Module] = []
+        layers: list[nn.Module]
+        first: nn.Module
         if bottleneck:
             three: nn.Module = ConvNorm(width, width, 3, stride, dilation[0])
             if instead:
                 three = Instead(instead(width), stride)
             layers = [ConvNorm(channels, width, 1), three, ConvNorm(width, wider, 1)]
+        elif instead:
+            first = Instead(instead(channels), stride)
+            layers = [first, ConvNorm(channels, width, 3, 1, dilation[1])]
         else:
-            last = instead(width) if instead else ConvNorm(width, width, 3, 1, dilation[1])
-            layers = [ConvNorm(channels, width, 3, stride, dilation[0]), last]
+            first = ConvNorm(channels, width, 3, stride, dilation[0])
+            layers = [first, ConvNorm(width, width, 3, 1, dilation[1])]
         self.layers = nn.ModuleList(layers)
         self.attention = attention(wider) if attention else nn.Identity()
         self.shortcut: nn.Module = nn.Identity()

@@ -21,7 +21,7 @@ PLACES: dict[str, Place] = {
 `behind` is behind each stage but the last (Park et al. 2018), `last` behind the last one (Fu et al.
 2019), `inside` in front of the last block of the last stage but one, behind that of ResNet-50's
 res4 which is the last but one (Wang et al. 2018), `instead` in the place of a bottleneck's 3 by 3
-convolution, of two the last (Li et al. 2019, Zhang et al. 2020).
+convolution, of two the first (Li et al. 2019, Zhang et al. 2020).
 """
 OF_VIDEO = ("divided_space_time", "frame", "joint_space_time", "temporal")
 """Blocks that read several pictures, one behind the other."""
