@@ -44,7 +44,7 @@ def sentences(text: str) -> list[str]:
     [
         slow(15_000, 16, "run/best could not be written: File too large; "),
         slow(35_000, 16, "run/report.html could not be written: File too large; "),
-        (70_000, 100, "could not be saved in run/checkpoints: File too large; it needs "),
+        (400_000, 900, "could not be saved in run/checkpoints: File too large; it needs "),
     ],
 )
 def test_a_disk_that_is_full_ends_the_run_with_a_sentence(
