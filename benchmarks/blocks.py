@@ -164,7 +164,7 @@ def verdicts(rows: Iterable[Row]) -> dict[str, tuple[float, float, str]]:
         gain = statistics.mean(each) - statistics.mean(plain)
         error = deviation * sqrt(1 / len(each) + 1 / len(plain))
         said = "within noise" if abs(gain) <= NOISE * error else "holds" if gain > 0 else "does not"
-        judged[way] = (gain, error, said)
+        judged[way] = (gain, error, said if len(each) > 1 else "one seed")
     return judged
 
 
