@@ -132,7 +132,7 @@ def test_every_recipe_trains_answers_and_is_measured(
     assert answer["text"] == text and answer["answer"]
     if task not in PICTURES:
         assert len(answer["alignment"][0]) == len(answer["inputs"])
-        assert '<figure class="film ' in Path("run/report.html").read_text("utf-8")
+        assert '<div id="regard"' in Path("run/report.html").read_text("utf-8")
         assert done("predict", "run", text, "--show").count("\n") > 2
     scores = json.loads(done("eval", "run", "--split", "valid", "--json"))
     assert scores["examples"] > 0
