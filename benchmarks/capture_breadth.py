@@ -17,6 +17,7 @@ import importlib.metadata
 import importlib.util
 import itertools
 import os
+import re
 import signal
 import time
 import traceback
@@ -213,7 +214,8 @@ def _implementation(model: nn.Module, name: str | None) -> None:
 
 
 def _short(error: BaseException) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+    said = re.sub(r"/\S*/site-packages/", "", " ".join(str(error).split()))
+    return f"{type(error).__name__}: {said[:200]}"
 
 
 def transformer_rows() -> list[dict[str, Any]]:
