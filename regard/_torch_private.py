@@ -312,7 +312,7 @@ def has_prepacked_product() -> bool:
 
 def prepack(weight: Tensor) -> Tensor:
     """A matrix in the order in which `prepacked_product` reads it."""
-    packed: Tensor = torch.ops.mkldnn._reorder_linear_weight(weight, MANY)
+    packed: Tensor = torch.ops.mkldnn._reorder_linear_weight(weight.detach(), MANY)
     return packed
 
 

@@ -19,6 +19,7 @@ from regard._torch_private import (
     pack_int8,
     packed_int8_product,
 )
+from regard.layers._kernel_order import InOrder, in_order
 from regard.layers.prepacked_linear import is_plain
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -73,7 +74,7 @@ class DynamicInt8Linear(nn.Module):
         self.register_buffer("weight", weight)
         self.register_buffer("step", step)
         self.register_buffer("bias", bias)
-        self._packed: tuple[int, int, Tensor] | None = None
+        self._packed: InOrder | None = None
 
     @classmethod
     def of(cls, layer: nn.Linear) -> "DynamicInt8Linear":
@@ -133,10 +134,7 @@ class DynamicInt8Linear(nn.Module):
 
     def _in_order(self) -> Tensor:
         """The weights in the kernel's order, made once for these weights."""
-        version = 0 if self.weight.is_inference() else self.weight._version
-        state = self.weight.data_ptr(), version
-        if self._packed is None or self._packed[:2] != state:
-            self._packed = (*state, pack_int8(self.weight))
+        self._packed = in_order(self._packed, self.weight, pack_int8)
         return self._packed[2]
 
     def __getstate__(self) -> dict[str, Any]:

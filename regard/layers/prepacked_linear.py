@@ -13,6 +13,7 @@ from regard._torch_private import (
     prepack,
     prepacked_product,
 )
+from regard.layers._kernel_order import InOrder, in_order
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -33,7 +34,7 @@ class PrepackedLinear(nn.Linear):
         True
     """
 
-    _packed: tuple[int, int, Tensor] | None = None
+    _packed: InOrder | None = None
 
     def forward(self, x: Float[Tensor, "*batch inputs"]) -> Float[Tensor, "*batch outputs"]:
         weight, bias = self.weight, self.bias
@@ -58,10 +59,7 @@ class PrepackedLinear(nn.Linear):
 
     def _in_order(self) -> Tensor:
         """The weights in the kernel's order, made once for these weights."""
-        version = 0 if self.weight.is_inference() else self.weight._version
-        state = self.weight.data_ptr(), version
-        if self._packed is None or self._packed[:2] != state:
-            self._packed = (*state, prepack(self.weight.detach()))
+        self._packed = in_order(self._packed, self.weight, prepack)
         return self._packed[2]
 
     def __getstate__(self) -> dict[str, Any]:
