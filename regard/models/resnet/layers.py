@@ -134,18 +134,17 @@ class ResidualBlock(nn.Module):
         super().__init__()
         wider = 4 * width if bottleneck else width
         layers: list[nn.Module]
-        first: nn.Module
         if bottleneck:
             three: nn.Module = ConvNorm(width, width, 3, stride, dilation[0])
             if instead:
                 three = Instead(instead(width), stride)
             layers = [ConvNorm(channels, width, 1), three, ConvNorm(width, wider, 1)]
         elif instead:
-            first = Instead(instead(channels), stride)
-            layers = [first, ConvNorm(channels, width, 3, 1, dilation[1])]
+            in_place = Instead(instead(channels), stride)
+            layers = [in_place, ConvNorm(channels, width, 3, 1, dilation[1])]
         else:
-            first = ConvNorm(channels, width, 3, stride, dilation[0])
-            layers = [first, ConvNorm(width, width, 3, 1, dilation[1])]
+            last = ConvNorm(width, width, 3, 1, dilation[1])  # drawn first, as a seed's weights are
+            layers = [ConvNorm(channels, width, 3, stride, dilation[0]), last]
         self.layers = nn.ModuleList(layers)
         self.attention = attention(wider) if attention else nn.Identity()
         self.shortcut: nn.Module = nn.Identity()
