@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from einops import rearrange, repeat
+from einops import rearrange, reduce, repeat
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
@@ -89,6 +89,21 @@ class Continuing(nn.Module):
                 `caches[0].length` and on.
         """
         raise NotImplementedError
+
+    def weights(
+        self, tokens: Int[Tensor, "batch q_len"] | Sequences | Packed
+    ) -> Float[Tensor, "layers batch heads q_len k_len"]:
+        """The exact weights of the self-attention, in every layer and head."""
+        raise NotImplementedError
+
+    @torch.no_grad()
+    def attention_weights(
+        self, tokens: Int[Tensor, "batch q_len"] | Sequences
+    ) -> Float[Tensor, "batch q_len q_len"]:
+        """How much each token attended to each: the last layer's mean over its heads."""
+        last = self.weights(tokens)[-1]
+        mean = reduce(last, "batch heads q_len k_len -> batch q_len k_len", "mean")
+        return texts(tokens).zero_padding(mean)
 
     @property
     def longest(self) -> int | None:

@@ -79,11 +79,15 @@ class Llama(nn.Module):
         return source.zero_padding(self.norm(x))
 
     def after(
-        self, tokens: Int[Tensor, "rows new"], caches: Sequence[Past]
+        self,
+        tokens: Int[Tensor, "rows new"],
+        caches: Sequence[Past],
+        positions: Int[Tensor, "rows new"] | None = None,
     ) -> Float[Tensor, "rows new embed_dim"]:
         """The same of tokens that stand behind what the caches hold, and join it.
 
-        Where their texts begin does not matter: turned queries and keys know their distance alone.
+        Where their texts begin (`positions`) does not matter: turned queries and keys know their
+        distance alone.
         """
         require_known(tokens, self.config.vocab)
         mask = Causal() if tokens.shape[1] > 1 else None

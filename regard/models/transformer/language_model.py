@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar
 
-import torch
-from einops import reduce
 from jaxtyping import Float, Int
 from torch import Tensor
 
@@ -33,6 +31,7 @@ class TransformerLM(Continuing):
         attend: what every attention is made of instead of the parts that the configuration names;
             one `Attend` is shared by all layers, a function makes one for each.
 
+    >>> import torch
     >>> config = TransformerLMConfig(vocab=9, embed_dim=8, ff_dim=16, layers=2)
     >>> TransformerLM(config)(torch.tensor([[4, 8, 5], [6, 1, 2]])).shape
     torch.Size([2, 3, 9])
@@ -69,15 +68,6 @@ class TransformerLM(Continuing):
         source = texts(tokens)
         x = self.embedding.read(source)
         return self.decoder_norm(self.decoder(x, only_before(source), **self._told(source)))
-
-    @torch.no_grad()
-    def attention_weights(
-        self, tokens: Int[Tensor, "batch q_len"] | Sequences
-    ) -> Float[Tensor, "batch q_len q_len"]:
-        """How much each token attended to each: the last layer's mean over its heads."""
-        last = self.weights(tokens)[-1]
-        mean = reduce(last, "batch heads q_len k_len -> batch q_len k_len", "mean")
-        return texts(tokens).zero_padding(mean)
 
     def weights(
         self, tokens: Int[Tensor, "batch q_len"] | Sequences | Packed
