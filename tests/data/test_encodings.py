@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from regard.data.reading.text_encoding import encoding_of
 from tests.data.any_task import read
 
 ENGLISH = [f"it was a fine day, number {n}" for n in range(40)]
@@ -106,3 +107,42 @@ def test_each_file_of_stories_has_its_encoding(tmp_path: Path) -> None:
     corpus = read(written(tmp_path, files), "answer")
     assert {row["answer"] for row in corpus.splits["test"]} == {"Köln"}
     assert "qa1_test.txt is read as cp1252" in corpus.description
+
+
+WITHOUT_LETTERS = {
+    "Chinese": "今天天气很好，我们去公园散步吧。\n他说这本书非常有意思\n",
+    "Japanese": "今日は天気がいいので公園へ行きましょう\n",
+    "Korean": "오늘은 날씨가 좋아서 공원에 갑니다\n",
+    "Russian": "Сегодня хорошая погода\n",
+    "one line": "今天天气很好我们去公园散步吧",
+}
+"""Texts in which hardly a character has a NUL byte."""
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-8"])
+@pytest.mark.parametrize("text", WITHOUT_LETTERS.values(), ids=WITHOUT_LETTERS)
+def test_utf16_without_a_mark_is_found_in_every_script(
+    tmp_path: Path, text: str, encoding: str
+) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes((text * 3).encode(encoding))
+    assert encoding_of(path) == encoding
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [("Chinese", "gb18030"), ("one line", "gb18030"), ("Japanese", "shift_jis"),
+     ("Japanese", "euc_jp"), ("Korean", "euc_kr"), ("Russian", "cp1251")],
+)  # fmt: skip
+def test_older_encodings_of_the_same_texts_are_not_taken_for_utf16(
+    tmp_path: Path, text: str, encoding: str
+) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes((WITHOUT_LETTERS[text] * 3).encode(encoding))
+    assert encoding_of(path) == encoding
+
+
+def test_a_stray_nul_makes_no_utf16(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes("".join(f"{text}\n" for text in GERMAN).encode("cp1252")[:-2] + b"\0\n")
+    assert not encoding_of(path).startswith("utf-16")

@@ -1,6 +1,7 @@
 """In which encoding the text of a file is: by its first bytes, else by all that are not ASCII."""
 
 import codecs
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -31,6 +32,13 @@ _NAMED = 4
 """Files that are named one by one."""
 _NUL_SHARE = 0.7
 """Share of every second byte that is NUL in UTF-16: in each ASCII letter, and in each space."""
+_ASCII_PAIR = re.compile(
+    "[" + "".join(f"\\u{n:02x}20-\\u{n:02x}7e" for n in range(0x20, 0x7F) if n != 0x30) + "]"
+)
+"""Characters of two bytes that are ASCII each, but for those that begin as 0 does: kana."""
+_EAST_ASIAN = re.compile("[\u3000-\u30ff\u4e00-\u9fff\uff00-\uffef]+")
+_TELLING = 8
+"""Characters without a space from which on they are no chance."""
 
 
 def check_encoding(encoding: str) -> None:
@@ -121,12 +129,35 @@ def _found(path: Path, size: int, changed: int) -> str | bytes:
 
 
 def _wide(head: bytes) -> str | None:
-    """UTF-16 without a mark: NUL bytes at the even or at the odd places."""
-    places = [head[0::2].count(0), head[1::2].count(0)]
-    most = max(places)
-    if len(head) < 4 or most < _NUL_SHARE * len(head) / 2 or min(places) > most / 10:
+    """UTF-16 without a mark, which shows in NUL bytes at every second place, or in what it spells.
+
+    ASCII letters are NULs by half. Of other scripts only spaces and line ends are, and a line of
+    Chinese may have none: that is UTF-16 if it is no UTF-8, no pairs of ASCII, and all of it reads.
+    """
+    places = {"utf-16-be": head[0::2].count(0), "utf-16-le": head[1::2].count(0)}
+    least, most = sorted(places.values())
+    if len(head) < 4 or least > most / 2:
         return None
-    return "utf-16-be" if places[0] == most else "utf-16-le"
+    likely = [name for name, zeros in places.items() if zeros == most]
+    if most >= _NUL_SHARE * (len(head) // 2):
+        return likely[0]
+    if len(head) % 2 or (not most and _is_utf8(head)):
+        return None
+    return next((name for name in likely if _reads(head, name, spaced=most > 0)), None)
+
+
+def _reads(head: bytes, encoding: str, spaced: bool) -> bool:
+    """Whether bytes spell text, as any two bytes are some character of UTF-16.
+
+    Two ASCII letters are a Chinese one, and two bytes of an older encoding of Chinese a Korean one:
+    where no space or line end tells which it is, only Chinese and Japanese are believed.
+    """
+    text = codecs.getincrementaldecoder(encoding)("replace").decode(head)  # a pair may be cut
+    if len(_ASCII_PAIR.findall(text)) > len(text) / 2:
+        return False
+    if spaced:
+        return all(one.isprintable() or one.isspace() for one in text)
+    return len(text) >= _TELLING and _EAST_ASIAN.fullmatch(text) is not None
 
 
 def _not_utf8(path: Path) -> bytes | None:
