@@ -16,9 +16,7 @@ References:
 """
 
 import argparse
-import re
 from html import escape
-from importlib.resources import files
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -30,7 +28,8 @@ from benchmarks.measure import RESULTS, rows_of, save
 from benchmarks.runs import facts, finished_run
 from regard import Run
 from regard.tasks.translate.metrics import text_scores
-from regard.view.charts import HEIGHT, WIDTH, Curve, chart
+from regard.view.charts import HEIGHT, WIDTH, chart
+from regard.view.curves import Curve
 
 VARIANTS = {
     "search": ("rnnsearch", "search"),
@@ -114,16 +113,7 @@ def drawn(rows: list[dict[str, Any]]) -> str | None:
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH:g} {tall:g}" '
         f'font-family="sans-serif"><title>BLEU by the length of the source</title>'
-        f"<style>{drawing()}</style>{shapes}{names}</svg>\n"
-    )
-
-
-def drawing() -> str:
-    """What the style of a run's page says of charts, in daylight."""
-    rules = (files("regard.view") / "page.css").read_text("utf-8")
-    colors = rules[: rules.index("}") + 1]
-    return colors + "".join(
-        re.findall(r"^\.(?:grid|axis|tick|end|middle|line|dot|s\d)\b.*$", rules, re.M)
+        f"{shapes}{names}</svg>\n"
     )
 
 

@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.luong import drawing
 from benchmarks.measure import RESULTS, rows_of, save
 from benchmarks.runs import assignments, curve, facts, finished_run
 from regard.data.synthetic.data_sets import DATA
 from regard.tasks.text_to_text import TextToText, rouge
-from regard.view.charts import HEIGHT, WIDTH, Curve, chart
+from regard.view.charts import HEIGHT, WIDTH, chart
+from regard.view.curves import Curve
 
 SENTENCE = re.compile(r".+?[.!?](?=\s|$)")
 
@@ -88,7 +88,7 @@ def drawn(losses: list[list[float]]) -> str:
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH:g} {HEIGHT:g}" '
         'role="img" aria-label="validation loss of span corruption over steps">'
-        f"<style>{drawing()}</style>{shapes}</svg>\n"
+        f"{shapes}</svg>\n"
     )
 
 

@@ -3,7 +3,7 @@
 What is drawn is TypeScript in `web/`, built into `regard/view/built/`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -30,6 +30,10 @@ _PAGE = """\
 </body>
 </html>
 """
+
+_SWITCHED_OFF = (
+    "<noscript>This page draws with a script of its own, which is switched off here.</noscript>"
+)
 
 
 def attention_page(
@@ -70,12 +74,30 @@ def mounted(documents: Sequence[Document], *, kind: str, lang: str = "", **more:
     return "\n".join(
         [
             f'<div id="regard" data-lang="{text(lang or "en")}"></div>',
-            "<noscript>This page draws with a script of its own, which is switched off here."
-            "</noscript>",
+            _SWITCHED_OFF,
             f'<script type="application/json" id="regard-data">{embedded(data)}</script>',
             *stored,
         ]
     )
+
+
+def inset(kind: str, data: Mapping[str, Any]) -> str:
+    """A place in a page of more where the script draws this data, of which nothing is binary.
+
+    Args:
+        kind: "charts" or "confusion".
+    """
+    whole = embedded({"format": FORMAT, "kind": kind, **data})
+    # The script finds the data right behind the place.
+    return (
+        f'<div data-regard="{kind}"></div><script type="application/json">{whole}</script>\n'
+        f"{_SWITCHED_OFF}"
+    )
+
+
+def is_drawn(body: str) -> bool:
+    """Whether something in the body of a page waits for the script."""
+    return '<script type="application/json"' in body
 
 
 def built(name: str) -> str:

@@ -1,34 +1,21 @@
-"""Line charts as inline SVG, readable without color: every curve has its own dashes and a label."""
+"""Line charts as SVG, for who has no page to draw: every curve has its own dashes and a label."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
 from math import log10
 
+from regard.view.curves import Curve, Points, thinned
 from regard.view.page import text
 from regard.view.ticks import log_ticks, names_of_ticks, percent, short, ticks
 
-MOST_POINTS = 500
+__all__ = ["HEIGHT", "WIDTH", "Curve", "chart"]
+
 WIDTH, HEIGHT = 460.0, 250.0
 LEFT, RIGHT, TOP, BOTTOM = 60.0, 14.0, 10.0, 34.0
 CONSTANT = 1e-6
 """Values that differ by a smaller part of themselves are drawn as one."""
-
-Points = Sequence[tuple[float, float | None]]
-
-
-@dataclass(frozen=True)
-class Curve:
-    """A named curve; a value of None leaves a gap.
-
-    Args:
-        style: which of the eight line styles to draw it in.
-        marked: draw every point as a dot too, where they are few.
-    """
-
-    name: str
-    points: Points
-    style: int = 0
-    marked: bool = False
 
 
 def chart(
@@ -56,29 +43,9 @@ def chart(
     return (
         f'<figure class="chart"><figcaption>{text(title)}{note}</figcaption>'
         f'<svg viewBox="0 0 {WIDTH:g} {HEIGHT:g}" role="img" aria-label="{said}">'
-        f"{_axes(frame, across)}{shapes}</svg>{_legend(drawn, frame)}</figure>"
+        f"<style>{_style()}</style>{_axes(frame, across)}{shapes}</svg>"
+        f"{_legend(drawn, frame)}</figure>"
     )
-
-
-def thinned(points: Points, most: int = MOST_POINTS) -> list[tuple[float, float | None]]:
-    """At most `most` points: the lowest and the highest of each bin, so that no peak is lost.
-
-    >>> thinned([(float(x), float(x == 500)) for x in range(1000)], most=4)
-    [(0.0, 0.0), (499.0, 0.0), (500.0, 1.0), (501.0, 0.0)]
-    """
-    if len(points) <= most:
-        return list(points)
-    bins = most // 2
-    kept = []
-    for number in range(bins):
-        part = points[number * len(points) // bins : (number + 1) * len(points) // bins]
-        known = [(y, i) for i, (_, y) in enumerate(part) if y is not None]
-        if known:
-            low, high = min(known)[1], max(known)[1]
-            kept += [part[i] for i in sorted({low, high})]
-        else:
-            kept.append(part[0])
-    return kept
 
 
 @dataclass(frozen=True)
@@ -131,6 +98,11 @@ class _Frame:
         else:
             share = (value - self.low) / (self.high - self.low)
         return HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM)
+
+
+@cache
+def _style() -> str:
+    return files("regard.view").joinpath("chart.css").read_text("utf-8")
 
 
 def _padded(low: float, high: float) -> tuple[float, float]:

@@ -5,12 +5,13 @@ from statistics import median
 from typing import Any
 
 from regard._metrics import LOWER_IS_BETTER
-from regard.view.attention_page import built, mounted
-from regard.view.charts import Curve, chart
+from regard.view.attention_page import built, is_drawn, mounted
+from regard.view.curves import Curve
 from regard.view.film import films
 from regard.view.looks import side_by_side
-from regard.view.measures import LOGARITHMIC, arrow, is_share, metric_label, metric_value
+from regard.view.measures import arrow, metric_label, metric_value
 from regard.view.page import page, section, table, text
+from regard.view.plots import chart_of, charts
 from regard.view.run_log import RunLog
 from regard.view.ticks import clock, short
 
@@ -24,7 +25,7 @@ def comparison(runs: Sequence[RunLog]) -> str:
     title = "Comparison of " + ", ".join(run.title for run in runs)
     shown = summaries(runs)
     looks = side_by_side([(run.title, films(run.samples)) for run in runs])
-    body = [
+    parts = [
         f'<header><h1>Comparison</h1><p class="under">{text(_tasks(runs))}</p></header>',
         section("Results", _facts(runs, shown)),
         section("Where they differ", _differing(runs)),
@@ -32,7 +33,8 @@ def comparison(runs: Sequence[RunLog]) -> str:
         section("Curves", _curves(runs)),
         "<footer>self-contained: nothing was loaded from a network to show it</footer>",
     ]
-    return page(title, "\n".join(body), built("attention.js") if looks else "")
+    body = "\n".join(parts)
+    return page(title, body, built("attention.js") if is_drawn(body) else "")
 
 
 def summaries(runs: Sequence[RunLog]) -> list[dict[str, Any]]:
@@ -140,20 +142,18 @@ def _differing(runs: Sequence[RunLog]) -> str:
 
 
 def _curves(runs: Sequence[RunLog]) -> str:
-    charts = [_overlaid(runs, "Training loss", "train", "loss")]
-    for metric in _union(run.metrics("valid") for run in runs):
-        charts.append(_overlaid(runs, f"Valid {metric_label(metric)}", "valid", metric))
-    charts.append(_overlaid(runs, metric_label("tokens_per_second"), "train", "tokens_per_second"))
-    found = "".join(charts)
-    return f'<div class="charts">{found}</div>' if found else "<p>No step was logged.</p>"
+    found = [_overlaid(runs, "train", "loss")]
+    found += [_overlaid(runs, "valid", m) for m in _union(run.metrics("valid") for run in runs)]
+    found.append(_overlaid(runs, "train", "tokens_per_second"))
+    return charts(found) or "<p>No step was logged.</p>"
 
 
-def _overlaid(runs: Sequence[RunLog], title: str, kind: str, metric: str) -> str:
+def _overlaid(runs: Sequence[RunLog], split: str, metric: str) -> dict[str, Any] | None:
     curves = [
-        Curve(run.title, run.points(kind, metric), style, kind == "valid")
+        Curve(run.title, run.points(split, metric), style, split == "valid")
         for style, run in enumerate(runs)
     ]
-    return chart(title, curves, metric in LOGARITHMIC, shares=is_share(metric))
+    return chart_of(metric, curves, split=split)
 
 
 def _tasks(runs: Sequence[RunLog]) -> str:

@@ -11,12 +11,11 @@ OF_TRAINING = {
 }
 """What a training step measures of itself."""
 UNITS = {
-    **dict.fromkeys(("classify", "match", "answer", "recommend"), ", nats per label"),
-    **dict.fromkeys(("translate", "text_to_text", "span_corruption"), ", nats per token"),
-    "permutation_lm": ", nats per token",
-    **dict.fromkeys(("language_model", "dates"), ", nats per token"),
+    **dict.fromkeys(("classify", "match", "answer", "recommend"), "label"),
+    **dict.fromkeys(("translate", "text_to_text", "span_corruption"), "token"),
+    **dict.fromkeys(("permutation_lm", "language_model", "dates"), "token"),
 }
-"""What the loss of a task is measured in."""
+"""What the loss of a task is a mean over, in nats."""
 LOGARITHMIC = frozenset({"loss", "perplexity", "gradient_norm"})
 
 

@@ -5,20 +5,13 @@ from typing import Any
 
 from regard.view import film
 from regard.view.answers import answers
-from regard.view.attention_page import built, mounted
-from regard.view.charts import Curve, chart
-from regard.view.confusion import confusion
+from regard.view.attention_page import built, is_drawn, mounted
+from regard.view.curves import Curve
 from regard.view.evaluations import evaluations
 from regard.view.looks import documents
-from regard.view.measures import (
-    LOGARITHMIC,
-    OF_TRAINING,
-    UNITS,
-    is_share,
-    metric_label,
-    metric_value,
-)
+from regard.view.measures import OF_TRAINING, metric_label, metric_value
 from regard.view.page import facts, page, section, table, text
+from regard.view.plots import chart_of, charts, confusion
 from regard.view.run_log import EVALUATIONS, RunLog, read_run
 from regard.view.ticks import clock
 
@@ -45,7 +38,7 @@ def report(run: RunLog, lang: str = "en") -> str:
         raise ValueError(f"the page has no words in {lang!r}: choose 'en'")
     shown = film.films(run.samples)
     left = film.with_weights(run.samples) - len(shown)
-    body = [
+    parts = [
         _head(run),
         section("Answers", answers(run)),
         section("Attention", _films(run, shown, left)),
@@ -60,8 +53,8 @@ def report(run: RunLog, lang: str = "en") -> str:
         section("Configuration", _configuration(run)),
         _foot(run),
     ]
-    script = built("attention.js") if shown else ""
-    return page(run.title, "\n".join(body), script, lang)
+    body = "\n".join(parts)
+    return page(run.title, body, built("attention.js") if is_drawn(body) else "", lang)
 
 
 def _head(run: RunLog) -> str:
@@ -103,38 +96,26 @@ def _films(run: RunLog, shown: Sequence[film.Film], left: int) -> str:
 
 def _confusion(run: RunLog, split: str) -> str:
     found = run.confusion.get(split)
-    if found is None:
-        return ""
-    shown = confusion(found.labels, found.counts)
-    return f'<p class="note">At step {found.step:,}.</p>{shown}' if shown else ""
+    return confusion(found) if found is not None else ""
 
 
 def _curves(run: RunLog) -> str:
     """The loss and what evaluations measured."""
-    unit = UNITS.get(str(run.fact("task")), "")
-    charts = [chart(f"Loss{unit}", _by_kind(run, "loss"), log=True)]
-    for metric in run.metrics(*EVALUATIONS):
-        if metric not in {"loss", *OF_TRAINING}:
-            curves, log = _by_kind(run, metric), metric in LOGARITHMIC
-            charts.append(chart(metric_label(metric), curves, log, shares=is_share(metric)))
-    found = "".join(charts)
-    return f'<div class="charts">{found}</div>' if found else "<p>No step was logged.</p>"
+    named = [m for m in run.metrics(*EVALUATIONS) if m not in {"loss", *OF_TRAINING}]
+    task = str(run.fact("task"))
+    found = [chart_of(each, _by_kind(run, each), task=task) for each in ("loss", *named)]
+    return charts(found) or "<p>No step was logged.</p>"
 
 
 def _training(run: RunLog) -> str:
     """What training steps measured of themselves."""
-    charts = [
-        chart(
-            OF_TRAINING[metric],
-            [Curve("train", run.points("train", metric))],
-            metric in LOGARITHMIC,
-            shares=is_share(metric),
-        )
-        for metric in run.metrics("train")
-        if metric in OF_TRAINING
-    ]
-    found = "".join(charts)
-    return f'<div class="charts">{found}</div>' if found else ""
+    return charts(
+        [
+            chart_of(each, [Curve("train", run.points("train", each))])
+            for each in run.metrics("train")
+            if each in OF_TRAINING
+        ]
+    )
 
 
 def _by_kind(run: RunLog, metric: str) -> list[Curve]:

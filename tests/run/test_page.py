@@ -31,9 +31,12 @@ def test_a_run_with_labels_counts_what_was_answered_for_each(tmp_path: Path, nam
     assert right / total == pytest.approx(last["accuracy"])
     assert list(found.labels) == list(regard.Run(tmp_path / "run").predictor.coder.labels)
     page = parsed((tmp_path / "run" / "report.html").read_text("utf-8"))
-    matrix, _ = section(page, "Labels and answers, valid data").all("table")
-    drawn = [td.text.replace(",", "") for row in matrix.all("tr")[1:] for td in row.all("td")]
-    assert [int(count or 0) for count in drawn] == [n for row in found.counts for n in row]
+    scripts = section(page, "Labels and answers, valid data").all("script")
+    drawn = json.loads(scripts[0].text)
+    assert drawn["labels"] == list(found.labels)
+    cells = {(label, answer): count for label, answer, count in drawn["cells"]}
+    places = range(len(found.labels))
+    assert found.counts == tuple(tuple(cells.get((i, j), 0) for j in places) for i in places)
 
 
 @pytest.mark.parametrize("name", ["lstm_regressor", "transformer"])

@@ -6,7 +6,8 @@ from math import isfinite
 
 import pytest
 
-from regard.view.charts import HEIGHT, LEFT, MOST_POINTS, TOP, WIDTH, Curve, chart, thinned
+from regard.view.charts import HEIGHT, LEFT, TOP, WIDTH, chart
+from regard.view.curves import MOST_POINTS, Curve, thinned
 from regard.view.ticks import log_ticks, ticks
 
 Points = list[tuple[float, float | None]]
@@ -124,7 +125,7 @@ def test_thinning_keeps_the_extremes_and_the_order() -> None:
 
 
 def test_curves_differ_in_their_dashes_and_not_in_color_alone() -> None:
-    style = files("regard.view").joinpath("page.css").read_text("utf-8")
+    style = files("regard.view").joinpath("chart.css").read_text("utf-8")
     dashes = re.findall(r"\.line\.s(\d) \{ stroke-dasharray: ([\d ]+)", style)
     assert sorted(number for number, _ in dashes) == list("1234567")
     assert len({pattern for _, pattern in dashes}) == 7

@@ -7,12 +7,25 @@ from typing import Any
 
 import pytest
 
+from regard.view.attention_page import built
 from regard.view.comparison import comparison, differing_settings, summaries
 from regard.view.counted import Confusion
 from regard.view.report import RunLog, report
 from tests.view.parsed import Element, parsed, section
 
 CONFUSED = Confusion(200, ("no", "yes"), ((3, 1), (0, 4)))
+
+
+SCRIPT = len(built("attention.js"))
+
+
+def plots(within: Element) -> list[dict[str, Any]]:
+    """What the script is given to draw, attention left out."""
+    scripts = within.all("script")
+    given = [e for e in scripts if e.attributes.get("type") == "application/json"]
+    found = [json.loads(e.text) for e in given if "id" not in e.attributes]
+    assert len(found) == sum("data-regard" in e.attributes for e in within.all("div"))
+    return found
 
 
 def headings(whole: Element) -> list[str]:
@@ -60,8 +73,12 @@ def test_the_page_has_its_parts_in_order_and_is_well_formed() -> None:
         "Training", "Events", "Configuration",
     ]  # fmt: skip
     assert [each.attributes.get("id") for each in whole.all("script")].count("regard-data") == 1
-    assert len(section(whole, "Curves").all("figure")) == 2, "loss, BLEU"
-    assert len(section(whole, "Training").all("figure")) == 4
+    (curves,) = plots(section(whole, "Curves"))
+    assert [chart["name"] for chart in curves["charts"]] == ["Loss", "BLEU"]
+    (training,) = plots(section(whole, "Training"))
+    assert len(training["charts"]) == 4
+    (confused,) = plots(section(whole, "Labels and answers, valid data"))
+    assert confused["cells"] == [[0, 0, 3], [0, 1, 1], [1, 1, 4]] and confused["step"] == 200
     assert [each.attributes["id"] for each in section(whole, "Attention").all("div")] == ["regard"]
     ids = [each.attributes["id"] for each in whole.all() if "id" in each.attributes]
     assert len(ids) == len(set(ids))
@@ -116,8 +133,11 @@ def test_a_damaged_line_is_mentioned() -> None:
 )
 def test_whatever_a_folder_holds_makes_a_well_formed_page(run: RunLog) -> None:
     for page in (report(run), comparison([run, run])):
-        assert parsed(page).all("script") == [], "there is no film in it"
-        assert not re.search(r"\b(nan|inf|NaN|Infinity)\b", page.split("<main>")[1])
+        body = page.split("<main>")[1].split("</main>")[0]
+        assert 'id="regard"' not in body, "there is no film in it"
+        assert not re.search(r"\b(nan|inf|NaN|Infinity)\b", body)
+        drawn = [chart for plot in plots(parsed(page)) for chart in plot["charts"]]
+        assert bool(drawn) == ("<script" in page)
 
 
 def page_data(page: str) -> dict[str, Any]:
@@ -165,12 +185,19 @@ def test_a_comparison_shows_each_run_and_marks_the_best() -> None:
     assert [run["best valid loss"] for run in summaries(runs)] == [1.8, 1.9]
     assert page.count("★ 1.8") == 1 and "★ 1.9" not in page
     assert "★ 10" not in page, "where all are equal, none is best"
+    (drawn,) = plots(section(parsed(page), "Curves"))
+    assert [(c["split"], c["metric"]) for c in drawn["charts"]] == [
+        ("train", "loss"), ("valid", "loss"), ("valid", "bleu"), ("train", "tokens_per_second"),
+    ]  # fmt: skip
+    assert all(
+        [c["name"] for c in each["curves"]] == ["de-en", "other"] for each in drawn["charts"]
+    )
 
 
 def test_runs_without_an_example_in_common_are_compared_without_attention() -> None:
     look = {"step": 1, "epoch": 1.0, "samples": [{"input": "x", "answer": "y", "wanted": None}]}
     page = comparison([a_run(), a_run(samples=(look,))])
-    assert "Attention" not in headings(parsed(page)) and "<script" not in page
+    assert "Attention" not in headings(parsed(page)) and 'id="regard"' not in page
 
 
 def test_runs_with_the_same_configuration_are_said_to_be() -> None:
@@ -179,8 +206,9 @@ def test_runs_with_the_same_configuration_are_said_to_be() -> None:
 
 @pytest.mark.parametrize(("task", "unit"), [("translate", "token"), ("recommend", "label")])
 def test_the_loss_is_said_to_be_of_what_it_is_a_mean_over(task: str, unit: str) -> None:
-    shown = report(a_run(config=f'task = "{task}"\n'))
-    assert f"Loss, nats per {unit}<" in shown
+    whole = parsed(report(a_run(config=f'task = "{task}"\n')))
+    (curves,) = plots(section(whole, "Curves"))
+    assert [(c["metric"], c["unit"]) for c in curves["charts"]] == [("loss", unit), ("bleu", "")]
 
 
 def test_a_pair_of_sentences_stands_on_two_lines() -> None:
@@ -199,9 +227,8 @@ def test_shares_are_percentages_wherever_they_stand() -> None:
         whole = parsed(report(measured(*values)))
         assert "best valid Accuracy75.3 %" in whole.all("header")[0].text
         assert "★ 75.3 %" in section(whole, "Evaluations").text
-        (chart,) = section(whole, "Curves").all("figure")
-        assert chart.all("ul")[0].text.strip() == "valid 75.3 %"
-        assert all(t.text.endswith(" %") for t in chart.all("text", "end")[:-1])
+        ((chart,),) = (plot["charts"] for plot in plots(section(whole, "Curves")))
+        assert chart["shares"]
     assert "75.3 %" in comparison([measured(0.7532), measured(0.5)])
     assert "100.0 %" not in report(measured(0.99999))
 
@@ -241,7 +268,7 @@ def test_long_texts_are_folded_whole_and_run_their_own_way() -> None:
 def test_what_is_too_long_for_a_page_is_said_to_be() -> None:
     sample = {"input": "word " * 100_000, "answer": "a", "wanted": None}
     page = report(a_run(samples=({"step": 1, "epoch": 1.0, "samples": [sample]},)))
-    assert "480,001 more characters are not in this page" in page and len(page) < 120_000
+    assert "480,001 more characters are not in this page" in page and len(page) < 60_000 + SCRIPT
 
 
 def test_of_thousands_of_evaluations_the_best_and_the_last_are_open() -> None:
@@ -254,7 +281,7 @@ def test_of_thousands_of_evaluations_the_best_and_the_last_are_open() -> None:
     assert (
         "all 5,000 evaluations, 4,599 in the middle left out" in evaluations.all("summary")[0].text
     )
-    assert len(second.all("tr")) == 402 and len(page) < 200_000
+    assert len(second.all("tr")) == 402 and len(page) < 80_000 + SCRIPT
 
 
 def test_a_map_of_512_by_512_weights_is_a_small_part_of_a_page() -> None:

@@ -6,7 +6,7 @@ import { grouped, groupOfEach, merges, type Field, type Level } from "./field";
 import { Flow } from "./flow";
 import { Grid } from "./grid";
 import { Heat } from "./heat";
-import { has, lang, setLang, t, type Word } from "./i18n";
+import { lang, onLang, setLang, t, type Word } from "./i18n";
 import { Lines } from "./lines";
 import { largest } from "./normalizers";
 import { Model, stackNames, type Doc } from "./model";
@@ -149,6 +149,7 @@ export class App {
 
   private watch(): void {
     globalThis.matchMedia?.("(prefers-color-scheme: dark)").addEventListener("change", () => void this.update());
+    onLang(() => void this.update());
     let width = 0;
     new ResizeObserver(() => {
       const now = this.root.clientWidth;
@@ -253,7 +254,6 @@ export class App {
 
   speak(to: "en" | "zh"): void {
     setLang(to);
-    void this.update();
   }
 
   private drawFacts(): void {
@@ -705,5 +705,3 @@ function check(text: string, on: boolean, change: (on: boolean) => void, title: 
   box.checked = on;
   return h("label", { class: "check", title: title || null }, box, h("span", { text }));
 }
-
-void has;

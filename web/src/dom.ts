@@ -35,15 +35,16 @@ export function fill(element: Element, ...children: Child[]): void {
 
 const SVG = "http://www.w3.org/2000/svg";
 
+/** A shape or a text of a drawing. */
+export function svg<K extends keyof SVGElementTagNameMap>(tag: K, props: Record<string, string | number | null> = {}, ...children: (Node | string)[]): SVGElementTagNameMap[K] {
+  const element = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(props)) if (value !== null) element.setAttribute(name, String(value));
+  element.append(...children);
+  return element;
+}
+
 export function icon(path: string): SVGSVGElement {
-  const svg = document.createElementNS(SVG, "svg");
-  svg.setAttribute("viewBox", "0 0 16 16");
-  svg.setAttribute("aria-hidden", "true");
-  svg.setAttribute("class", "icon");
-  const shape = document.createElementNS(SVG, "path");
-  shape.setAttribute("d", path);
-  svg.append(shape);
-  return svg;
+  return svg("svg", { viewBox: "0 0 16 16", "aria-hidden": "true", class: "icon" }, svg("path", { d: path }));
 }
 
 /** A choice of one of several words. */

@@ -199,14 +199,57 @@ const TABLE = {
   mean_entropy: ["entropy {value} bits", "熵 {value} 比特"],
   mean_distance: ["distance {value}", "距离 {value}"],
   sink_mass: ["first token {value}", "首词元 {value}"],
+  metric_loss: ["Loss", "损失"],
+  metric_accuracy: ["Accuracy", "准确率"],
+  metric_error: ["Error", "错误率"],
+  metric_perplexity: ["Perplexity", "困惑度"],
+  metric_exact: ["Exact", "完全正确"],
+  metric_bits_per_character: ["Bits per character", "每字符比特数"],
+  metric_learning_rate: ["Learning rate", "学习率"],
+  metric_gradient_norm: ["Gradient norm", "梯度范数"],
+  metric_tokens_per_second: ["Tokens per second", "每秒词元数"],
+  metric_padding: ["Share of padding", "填充占比"],
+  per_token: ["nats per token", "每词元奈特"],
+  per_label: ["nats per label", "每标签奈特"],
+  split_train: ["train", "训练"],
+  split_valid: ["valid", "验证"],
+  split_test: ["test", "测试"],
+  steps_axis: ["step", "步"],
+  log_scale: ["log scale", "对数刻度"],
+  last_values: ["Last values: {values}. Left and right arrows read each step.", "最后的值：{values}。用左右方向键逐步查看。"],
+  at_step: ["At step {step}.", "第 {step} 步。"],
+  confusion_note: [
+    "Rows are labels, columns answers. The stronger the shade, the larger the share of its row; right answers are framed.",
+    "行是标签，列是回答。颜色越深，在该行所占比例越大；正确的回答带框。",
+  ],
+  confusion_cell: ["“{label}” answered “{answer}”: {count} of {all}, {share}", "“{label}”答为“{answer}”：{all} 个中 {count} 个，{share}"],
+  none_confused: ["No label was confused with another.", "没有标签被混淆。"],
+  confused_most: ["what was confused most often; {count} different confusions in all", "最常见的混淆；共 {count} 种"],
+  label: ["label", "标签"],
+  times: ["times", "次数"],
+  of_the_label: ["of the label", "占该标签"],
+  examples: ["examples", "样例数"],
+  recall: ["recall", "召回率"],
+  precision: ["precision", "精确率"],
+  each_label: ["each of {count} labels, worst first", "全部 {count} 个标签，最差者在前"],
+  best_left_out: ["; the {count} best are left out", "；最好的 {count} 个未列出"],
+  show_all: ["show all {count} characters", "显示全部 {count} 个字符"],
 } as const satisfies Record<string, readonly [string, string]>;
 
 export type Word = keyof typeof TABLE;
 
 let current: Lang = "en";
+const listeners: (() => void)[] = [];
 
+/** Speak another language; whoever listens says what he shows anew. */
 export function setLang(lang: Lang): void {
+  if (lang === current) return;
   current = lang;
+  for (const listener of listeners) listener();
+}
+
+export function onLang(listener: () => void): void {
+  listeners.push(listener);
 }
 
 export function lang(): Lang {

@@ -2,7 +2,7 @@ import type { Answers } from "./answers";
 import { App } from "./app";
 import type { Page, ReadBlock } from "./document";
 import { h } from "./dom";
-import { lang, setLang } from "./i18n";
+import { lang, setLang, type Lang } from "./i18n";
 import { shadesOfText } from "./flow";
 import css from "./style.css";
 import { Typing } from "./typing";
@@ -19,14 +19,18 @@ export interface Host {
   problem?: string;
 }
 
+/** The language of a page, or else of its reader. */
+export function preferred(wanted = ""): Lang {
+  return (wanted || navigator.language).toLowerCase().startsWith("zh") ? "zh" : "en";
+}
+
 /** Draw into an element. Several on one page know nothing of each other. */
 export function render({ model, el }: { model: Host; el: HTMLElement }): App | null {
   const root = el.shadowRoot ?? el.attachShadow({ mode: "open" });
   const style = document.createElement("style");
   style.textContent = css + shadesOfText();
   root.replaceChildren(style);
-  const wanted = model.page.lang || navigator.language;
-  setLang(wanted.toLowerCase().startsWith("zh") ? "zh" : "en");
+  setLang(preferred(model.page.lang));
   const [first] = model.page.documents;
   const typing = model.answers ? new Typing(model.answers, first?.about.title ?? "") : null;
   if (first) return shown(new App(root, model.page, model.read, model.link, typing), el);

@@ -29,6 +29,13 @@ function visibleCharacter(character: string, at: number, length: number): string
   return character;
 }
 
+const OBEYED = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069]/gu;
+
+/** A text as it is read, in which control characters and forced directions stand as code points. */
+export function readable(text: string): string {
+  return text.replace(OBEYED, (c) => (c === "\n" || c === "\t" ? c : `U+${c.codePointAt(0)!.toString(16).toUpperCase().padStart(4, "0")}`));
+}
+
 /** Whether a token is none of the text, such as `[CLS]` and `</s>`. */
 export function isSpecial(token: string): boolean {
   return token.length > 2 && token.length < 40 && /^(\[[^\]]+\]|<[^>]+>)$/.test(token);
