@@ -6,9 +6,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from regard.capturing.handwritten import Whole
 from regard.capturing.source import Seen
 from regard.capturing.undisturbed import undisturbed
+from regard.capturing.written_out import Whole
 from regard.vision.block import Block
 
 
