@@ -33,6 +33,7 @@ from regard.explain.search import FoundHead, heads_where
 from regard.explain.sink import sink_mass, without_sink
 from regard.explain.tags import THRESHOLDS, HeadTags, TaggedHead, head_tags
 from regard.explain.timestamps import TokenTimes, token_times
+from regard.explain.token_marks import words_of_tokens
 from regard.explain.value_norm import value_norm, value_norm_of_heads
 from regard.explain.value_zeroing import value_zeroing
 from regard.explain.windows import window_map
@@ -82,4 +83,5 @@ __all__ = [
     "without_sink",
     "words_of_ids",
     "words_of_offsets",
+    "words_of_tokens",
 ]

@@ -9,6 +9,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 Pair = tuple[int, int]
+MOST_SPECIAL = 8
+"""Greatest number of class and register tokens in front of a square of patches."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,24 +49,56 @@ def patch_grid(
     if not isinstance(values, Tensor) or not values.ndim:
         raise TypeError("patch_grid needs values as a tensor [..., tokens].")
     tokens = values.shape[-1]
-    if size is None:
-        if special is None:
-            raise ValueError(
-                f"patch_grid cannot tell how many of {tokens} tokens are patches; say size=(rows, "
-                "columns), or special=1 for one class token and a square of patches."
-            )
-        side = math.isqrt(max(tokens - special, 0))
-        size = side, side
-    rows, columns = pair_of("patch_grid", "size", size)
-    front = tokens - rows * columns
-    if front < 0 or (special is not None and front != special):
+    if size is None and special is None:
         raise ValueError(
-            f"patch_grid: {tokens} tokens are no {rows} × {columns} patches behind "
-            f"{'any' if special is None else special} special ones; say size=(rows, columns) of "
-            "the picture as the network saw it."
+            f"patch_grid cannot tell how many of {tokens} tokens are patches; say size=(rows, "
+            "columns), or special=1 for one class token and a square of patches."
         )
+    rows, columns, front = placed("patch_grid", "size", tokens, size, special)
+    if tokens - front != rows * columns:
+        raise _no_patches("patch_grid", "size", tokens, (rows, columns), special)
     patches = values[..., front:].unflatten(-1, (rows, columns))
     return PatchGrid(patches, values[..., :front])
+
+
+def placed(
+    owner: str, name: str, tokens: int, size: Pair | None, special: int | None
+) -> tuple[int, int, int]:
+    """Rows, columns, and how many tokens stand in front, of so many tokens.
+
+    Args:
+        owner, name: whose argument the size is, for messages.
+        size: None for a square.
+        special: None for what the patches leave; of a square no more than eight.
+
+    Raises:
+        ValueError: tokens that have no such patches.
+
+    Example:
+        >>> placed("a", "size", 197, None, None), placed("a", "size", 12, (2, 5), 1)
+        ((14, 14, 1), (2, 5, 1))
+    """
+    if size is None:
+        side = math.isqrt(max(tokens - (special or 0), 0))
+        rows, columns = side, side
+    else:
+        rows, columns = pair_of(owner, name, size)
+    left = tokens - rows * columns
+    front = left if special is None else special
+    fits = 0 <= front <= left
+    if size is None:
+        fits = rows > 0 and front == left and (special is not None or front <= MOST_SPECIAL)
+    if not fits:
+        raise _no_patches(owner, name, tokens, (rows, columns), special)
+    return rows, columns, front
+
+
+def _no_patches(owner: str, name: str, tokens: int, size: Pair, special: int | None) -> ValueError:
+    return ValueError(
+        f"{owner}: {tokens:,} tokens are no {size[0]} × {size[1]} patches behind "
+        f"{'any' if special is None else special} special ones; say {name}=(rows, columns) of the "
+        "picture as the network saw it."
+    )
 
 
 def grid_size(image: Pair, patch: int | Pair) -> Pair:

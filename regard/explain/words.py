@@ -45,6 +45,11 @@ class Words:
         """How many tokens they are made of."""
         return self.spans[-1][1] if self.spans else 0
 
+    @property
+    def of_each(self) -> list[int]:
+        """The number of the word of each token."""
+        return [n for n, (start, stop) in enumerate(self.spans) for _ in range(start, stop)]
+
     def __len__(self) -> int:
         return len(self.spans)
 
@@ -67,7 +72,7 @@ def words_of_ids(word_ids: Sequence[int | None]) -> Words:
         for place, word in enumerate(word_ids)
         if place == 0 or word is None or word != word_ids[place - 1]
     ]
-    return _from_starts(starts, len(word_ids))
+    return words_of_starts(starts, len(word_ids))
 
 
 def words_of_offsets(text: str, offsets: Sequence[Span]) -> Words:
@@ -157,11 +162,10 @@ def _members(words: Words, like: Tensor, axis: str, size: int) -> Tensor:
             f"merge_words: the {axis} words have {words.tokens} tokens, and the weights {size}; "
             "give the words of this very text, special tokens among them."
         )
-    word = torch.tensor(
-        [n for n, (start, stop) in enumerate(words.spans) for _ in range(start, stop)]
-    )
+    word = torch.tensor(words.of_each)
     return torch.eye(len(words), dtype=like.dtype)[word].to(like.device)
 
 
-def _from_starts(starts: list[int], count: int) -> Words:
+def words_of_starts(starts: Sequence[int], count: int) -> Words:
+    """The words of so many tokens, by the first token of each."""
     return Words(tuple(zip(starts, [*starts[1:], count], strict=False)))

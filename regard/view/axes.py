@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from regard.explain.token_marks import words_of_tokens
 from regard.view.captured import CapturedMap
-from regard.view.token_words import words_of
 
 _GATED = {"channel": "channel", "rows": "row", "columns": "column"}
 """What a gate is of, by the end of its name."""
@@ -20,10 +20,12 @@ class Axes:
 
     def data(self) -> dict[str, Any]:
         """As a page reads it: tokens and, where they bear marks of words, the word of each."""
-        return {
-            name: {"tokens": list(tokens), "words": words_of(tokens)}
-            for name, tokens in self.lists.items()
-        }
+        found = {}
+        for name, tokens in self.lists.items():
+            words = words_of_tokens(tokens)
+            numbers = None if words is None else words.of_each
+            found[name] = {"tokens": list(tokens), "words": numbers}
+        return found
 
 
 def axes_of(

@@ -1,13 +1,13 @@
 """A picture whose patches are tokens, as a page carries it."""
 
 import base64
-import math
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from regard._io.files import read_file
+from regard.explain.patches import placed
 
 MOST_BYTES = 8 * 2**20
 _KINDS = {b"\x89PNG": "png", b"\xff\xd8\xff": "jpeg", b"GIF8": "gif", b"RIFF": "webp"}
@@ -41,30 +41,9 @@ class Patches:
                 "a page shows pictures in PNG, JPEG, GIF or WebP, and this is none of them: save "
                 'it as one, for instance with PIL: picture.save("a.png")'
             )
-        rows, columns, first = self._placed(length)
+        rows, columns, first = placed("Patches", "grid", length, self.grid, self.first)
         source = f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"
         return {"source": source, "rows": rows, "columns": columns, "first": first}
-
-    def _placed(self, length: int) -> tuple[int, int, int]:
-        if self.grid is None:
-            side = math.isqrt(length)
-            first = length - side * side if self.first is None else self.first
-            side = math.isqrt(max(0, length - first))
-            if first > 8 or side * side != length - first:
-                raise ValueError(
-                    f"{length:,} tokens with {first} before the patches make no square: pass "
-                    "Patches(picture, grid=(rows, columns), first=tokens before the first patch)"
-                )
-            return side, side, first
-        rows, columns = self.grid
-        first = length - rows * columns if self.first is None else self.first
-        if first < 0 or first + rows * columns > length:
-            raise ValueError(
-                f"a grid of {rows} x {columns} has {rows * columns:,} patches, but there are "
-                f"{length:,} tokens, {max(first, 0)} of them before the first patch: pass the grid "
-                "of the picture as the network saw it"
-            )
-        return rows, columns, first
 
 
 def _bytes_of(path: str | PathLike[str]) -> bytes:

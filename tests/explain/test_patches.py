@@ -38,6 +38,8 @@ def test_what_makes_no_picture_is_refused() -> None:
         patch_grid(tokens, special=1)
     with pytest.raises(ValueError, match="198 tokens are no 16 × 16 patches behind any special"):
         patch_grid(tokens, (16, 16))
+    with pytest.raises(ValueError, match="198 tokens are no 14 × 13 patches behind 1 special"):
+        patch_grid(tokens, (14, 13), special=1)
     with pytest.raises(ValueError, match="size as two whole numbers of at least 1, got .14, 0."):
         patch_grid(tokens, (14, 0))
     with pytest.raises(ValueError, match="a patch of 16 × 16 does not fit a picture of 8 × 32"):

@@ -6,7 +6,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from regard.explain import Explanation, Words, merge_words, words_of_ids, words_of_offsets
+from regard.explain import (
+    Explanation,
+    Words,
+    merge_words,
+    words_of_ids,
+    words_of_offsets,
+    words_of_tokens,
+)
 from tests.explain.drawn import weights
 
 
@@ -98,3 +105,21 @@ def test_what_does_not_fit_is_refused() -> None:
         words_of_offsets("a fox", [(0, 1), (2, 9)])
     with pytest.raises(TypeError, match="whole numbers or None, got 'x'"):
         words_of_ids([0, "x"])  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize(
+    "tokens,words",
+    [
+        (["un", "##like", "##ly", "[SEP]", "a"], [0, 0, 0, 1, 2]),
+        (["Ġthe", "Ġcat", "s", "."], [0, 1, 1, 1]),
+        (["<s>", "▁a", "b", "</s>", "c"], [0, 1, 1, 2, 3]),
+        (["lo", "w</w>", "er</w>"], [0, 0, 1]),
+        (["a", "b"], None),
+        ([], None),
+    ],
+)
+def test_words_are_told_by_the_marks_of_tokenizers(
+    tokens: list[str], words: list[int] | None
+) -> None:
+    found = words_of_tokens(tokens)
+    assert (found.of_each if found else None) == words

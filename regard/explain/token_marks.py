@@ -1,0 +1,49 @@
+"""Which tokens make a word together, by the marks that tokenizers leave."""
+
+from collections.abc import Sequence
+
+from regard.explain.words import Words, words_of_starts
+
+_CONTINUES = "##"
+_BEGINS = ("Ġ", "▁", " ", "Ċ")
+_ENDS = "</w>"
+
+
+def words_of_tokens(tokens: Sequence[str]) -> Words | None:
+    """The words of tokens as they are written; None where these bear no marks of words.
+
+    Marks are WordPiece's `##`, BPE's `</w>`, and `Ġ` or `▁` in front of a word, if no less than an
+    eighth of the tokens have it. `word_ids` and `offsets` of a tokenizer know more.
+
+    Example:
+        >>> words_of_tokens(["[CLS]", "regard", "##ing", "it"]).spans
+        ((0, 1), (1, 3), (3, 4))
+        >>> words_of_tokens(["▁un", "like", "▁this", "</s>"]).of_each, words_of_tokens(["un", "do"])
+        ([0, 0, 1, 2], None)
+    """
+    if any(_is_piece(token) for token in tokens):
+        begins = [not _is_piece(token) for token in tokens]
+    elif any(token.endswith(_ENDS) for token in tokens):
+        begins = [True, *(token.endswith(_ENDS) for token in tokens)][: len(tokens)]
+    elif sum(token.startswith(_BEGINS) for token in tokens) * 8 >= len(tokens) > 0:
+        after = [False, *map(is_special, tokens)]
+        begins = [
+            token.startswith(_BEGINS) or is_special(token) or behind
+            for token, behind in zip(tokens, after, strict=False)
+        ]
+    else:
+        return None
+    return words_of_starts([n for n, one in enumerate(begins) if one or n == 0], len(tokens))
+
+
+def is_special(token: str) -> bool:
+    """Whether a token is none of the text: `[CLS]`, `</s>`, `<|endoftext|>`.
+
+    >>> [is_special(token) for token in ("[SEP]", "<pad>", "<", "[ab")]
+    [True, True, False, False]
+    """
+    return len(token) > 2 and (token[0], token[-1]) in (("[", "]"), ("<", ">"))
+
+
+def _is_piece(token: str) -> bool:
+    return token.startswith(_CONTINUES) and len(token) > 2
