@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from regard.capturing.named_functions import CAPPING, MASKING
+from regard.capturing.named_functions import BOUNDING, CAPPING, MASKING
 from regard.capturing.provenance import Folded, OfParameters, Scores, Told, Weighted, Weights
 from regard.capturing.trail import Trail
 
@@ -21,17 +21,7 @@ def elementwise(trail: Trail, name: str, args: Any, kwargs: Mapping[str, Any], o
     if node is None or x is None:
         return
     if isinstance(node, Scores):
-        said, other = _said(name, args), trail.second_known(args, x)
-        if other is not None and other.of_two:
-            node = Scores(True, split=node.split, said=node.said)
-        elif out.ndim != x.ndim:
-            more = out.ndim - x.ndim
-            made = frozenset(axis + more for axis in node.features)
-            node = Scores(node.of_two, made, node.split, node.said)
-        if said is not None and said not in node.said:
-            said_all = node.said | {said}
-            node = Scores(node.of_two, node.made, node.split, said_all, node.moves)
-        trail.known.note(out, node)
+        trail.known.note(out, _rescored(trail, name, args, x, node, out))
     elif isinstance(node, Weights):
         values = [each for each in args if isinstance(each, Tensor) and each is not x]
         if name in ("mul", "rmul", "multiply") and values and out.shape != x.shape:
@@ -45,6 +35,23 @@ def elementwise(trail: Trail, name: str, args: Any, kwargs: Mapping[str, Any], o
             e for e in args if isinstance(e, Tensor) and e is not x
         ]:
             trail.known.note(out, node)
+
+
+def _rescored(
+    trail: Trail, name: str, args: Sequence[Any], x: Tensor, node: Scores, out: Tensor
+) -> Scores:
+    said, other = _said(name, args), trail.second_known(args, x)
+    bounded = node.bounded or name in BOUNDING
+    if other is not None and other.of_two:
+        node = Scores(True, split=node.split, said=node.said)
+    elif out.ndim != x.ndim:
+        more = out.ndim - x.ndim
+        made = frozenset(axis + more for axis in node.features)
+        node = Scores(node.of_two, made, node.split, node.said)
+    if (said is None or said in node.said) and bounded == node.bounded:
+        return node
+    said_all = node.said if said is None else node.said | {said}
+    return replace(node, said=said_all, bounded=bounded)
 
 
 def changed(trail: Trail, x: Tensor, node: Weights, out: Any) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from regard.capturing.provenance import Weights
+from regard.capturing.sums_to_one import as_weights
 from regard.capturing.trail import Trail
 
 
@@ -15,6 +16,7 @@ def dropout(trail: Trail, name: str, args: Any, kwargs: Mapping[str, Any], out: 
     node = trail.known.of(args[0]) if args else None
     if node is None or not isinstance(out, Tensor) or out is args[0]:
         return
+    node = as_weights(args[0], node, -1)  # afterwards they no longer sum to one
     if isinstance(node, Weights):
         before = args[0] if node.before is None else node.before
         node = replace(node, before=before)

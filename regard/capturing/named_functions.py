@@ -17,8 +17,13 @@ ELEMENTWISE = frozenset(
     "divide masked_fill where clamp clamp_min clamp_max clip tanh neg nan_to_num maximum minimum "
     "masked_scatter addcmul index_add scatter scatter_add index_fill index_put fill_diagonal "
     "max min index_copy slice_scatter select_scatter fill subtract softcap hardtanh threshold "
-    "leaky_relu relu elu pow log".split()
+    "leaky_relu relu elu pow rpow log exp exp2".split()
 )
+BOUNDING = frozenset(
+    "exp exp2 rpow pow clamp clamp_min clip relu maximum max threshold div truediv itruediv "
+    "true_divide divide".split()
+)
+"""After these no number may be below zero, and each may have been divided by the sum."""
 SOFTMAXES = frozenset("softmax _softmax gumbel_softmax _safe_softmax".split())
 PRODUCTS = frozenset(
     "matmul rmatmul imatmul bmm mm baddbmm addbmm addmm mv einsum linear inner tensordot".split()

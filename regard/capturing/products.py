@@ -11,6 +11,7 @@ from regard.capturing import einsums
 from regard.capturing.altered import changed
 from regard.capturing.einsums import Product
 from regard.capturing.provenance import Folded, Node, OfParameters, Scores, Weights
+from regard.capturing.sums_to_one import as_weights
 from regard.capturing.trail import Trail
 from regard.capturing.written_out import told
 
@@ -26,6 +27,10 @@ def product(trail: Trail, name: str, args: Any, kwargs: Mapping[str, Any], out: 
         return
     one, other = trail.known.of(found.one), trail.known.of(found.other)
     fixed, other_fixed = _is_fixed(found.one, one), _is_fixed(found.other, other)
+    if len(found.contracted) == 1 and not fixed and not other_fixed:
+        (letter,) = found.contracted
+        one = as_weights(found.one, one, found.of_one.index(letter))
+        other = as_weights(found.other, other, found.of_other.index(letter))
     if isinstance(one, Weights) and isinstance(other, Weights):
         return
     if isinstance(one, Weights):

@@ -22,6 +22,7 @@ class Scores:
         made: axes that a parameter made, which are no places to look at, before `moves`.
         split: batch and heads, where both are one axis.
         said: words for the mechanism.
+        bounded: something was done since that leaves no number below zero, such as a normalizer.
         moves: changes of layout since, each from one to another; nearly all are never asked for.
     """
 
@@ -30,6 +31,7 @@ class Scores:
     split: tuple[int, int] | None = None
     said: frozenset[str] = frozenset()
     moves: tuple[tuple[Layout, Layout], ...] = ()
+    bounded: bool = False
 
     @property
     def features(self) -> frozenset[int]:

@@ -50,7 +50,7 @@ def layout(trail: Trail, name: str, args: Any, kwargs: Mapping[str, Any], out: A
             moves = node.moves
             if node.made:
                 moves = (*moves, (layout_of(x), layout_of(each)))
-            trail.known.note(each, Scores(node.of_two, node.made, split, node.said, moves))
+            trail.known.note(each, replace(node, split=split, moves=moves))
         elif isinstance(node, Weights):
             axes = frozenset(() if node.axis is None else (node.axis,))
             found = followed(axes, layout_of(x), layout_of(each)) if axes else axes

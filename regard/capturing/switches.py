@@ -8,9 +8,11 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.autograd import Function
 
 from regard._backends import _tap
 from regard._torch_private import is_in_backward, naming_hooks, overriding
+from regard.capturing.foreign import applied
 from regard.capturing.gates import is_gate
 from regard.capturing.undisturbed import local
 from regard.capturing.watch import Watch, heard
@@ -30,6 +32,7 @@ def on() -> None:
                 stack.enter_context(naming_hooks(_enter, _leave))
                 override = overriding(Watch)
                 stack.enter_context(_replaced(torch.overrides, "has_torch_function", override))
+                stack.enter_context(_heard_functions())
                 _without_compiling(stack)
                 _on = stack.pop_all()
         _users += 1
@@ -79,6 +82,17 @@ def _replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
         yield
     finally:
         setattr(owner, name, before)
+
+
+@contextmanager
+def _heard_functions() -> Iterator[None]:
+    """Functions with a gradient of their own are told to the watch of the thread that calls."""
+    before = vars(Function)["apply"]
+    type.__setattr__(Function, "apply", applied(before.__func__))
+    try:
+        yield
+    finally:
+        type.__setattr__(Function, "apply", before)
 
 
 def _enter(module: nn.Module, args: Any) -> None:

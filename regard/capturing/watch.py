@@ -13,7 +13,7 @@ from regard.capturing import flex, gates, multi_head, operated, sdpa
 from regard.capturing.handwritten import Handwritten
 from regard.capturing.modules import Modules
 from regard.capturing.opaque import Opaque, torch_ops
-from regard.capturing.provenance import Packed
+from regard.capturing.provenance import Known, Packed
 from regard.capturing.session import Session
 from regard.capturing.source import Seen
 from regard.capturing.undisturbed import local, unseen
@@ -43,6 +43,11 @@ class Watch(TorchFunctionMode):
         self._acts: dict[Any, Act | None] = {}
         self._firsts: dict[Any, Callable[[Any, Mapping[str, Any]], None]] = {}
         self.ops: list[Opaque] = []
+
+    @property
+    def known(self) -> Known:
+        """What is known of the thread's tensors."""
+        return self._handwritten.known
 
     def __torch_function__(
         self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
@@ -86,7 +91,7 @@ class Watch(TorchFunctionMode):
                 self.tell(seen)
 
     def _sdpa(self, args: Any, kwargs: Mapping[str, Any], output: Any) -> None:
-        query = self._handwritten.known.of(args[0] if args else kwargs.get("query"))
+        query = self.known.of(args[0] if args else kwargs.get("query"))
         with unseen():
             seen = sdpa.seen(args, kwargs, output)
             self.tell(sdpa.unpacked(seen, query.heads) if isinstance(query, Packed) else seen)
@@ -108,7 +113,7 @@ class Watch(TorchFunctionMode):
         self.sessions.remove(session)
         self.ops = [one for one in self.ops if all(one is not other for other in ops)]
         self._acts.clear()
-        self._handwritten.known.clear()
+        self.known.clear()
 
     def tell(self, seen: Seen) -> None:
         place = self.modules.place(seen.child, seen.owner)

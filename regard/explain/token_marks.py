@@ -15,12 +15,17 @@ def words_of_tokens(tokens: Sequence[str]) -> Words | None:
     Marks are WordPiece's `##`, BPE's `</w>`, and `Ġ` or `▁` in front of a word, if no less than an
     eighth of the tokens have it. `word_ids` and `offsets` of a tokenizer know more.
 
+    Raises:
+        TypeError: a text instead of its tokens.
+
     Example:
         >>> words_of_tokens(["[CLS]", "regard", "##ing", "it"]).spans
         ((0, 1), (1, 3), (3, 4))
         >>> words_of_tokens(["▁un", "like", "▁this", "</s>"]).of_each, words_of_tokens(["un", "do"])
         ([0, 0, 1, 2], None)
     """
+    if isinstance(tokens, str):
+        raise TypeError("words_of_tokens needs a list of tokens, got one text: cut it first.")
     if any(_is_piece(token) for token in tokens):
         begins = [not _is_piece(token) for token in tokens]
     elif any(token.endswith(_ENDS) for token in tokens):

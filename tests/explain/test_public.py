@@ -17,7 +17,7 @@ NOBODYS_INVENTION = {
     # arithmetic as old as the things themselves
     "difference", "entropy", "grid_size", "heads_where", "mean_distance", "merge_words",
     "normalized", "patch_grid", "rollout_over_uniform", "to_pixels", "total_variation",
-    "value_norm_of_heads", "without_sink", "words_of_ids", "words_of_offsets",
+    "value_norm_of_heads", "without_sink", "words_of_ids", "words_of_offsets", "words_of_tokens",
 }  # fmt: skip
 NO_EXAMPLE = {
     "Ablation", "CrossRelevance", "CrossRollout", "FoundHead", "HeadEffect", "HeadTags",

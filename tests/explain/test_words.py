@@ -123,3 +123,8 @@ def test_words_are_told_by_the_marks_of_tokenizers(
 ) -> None:
     found = words_of_tokens(tokens)
     assert (found.of_each if found else None) == words
+
+
+def test_a_text_is_no_list_of_tokens() -> None:
+    with pytest.raises(TypeError, match="list of tokens, got one text"):
+        words_of_tokens("a text")
