@@ -87,7 +87,7 @@ class Call:
         return self.indices_of(0, self.q_len)
 
     def indices_of(self, start: int, stop: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """`b h q k` for the queries `start..stop` of this call."""
+        """`b h q k` for the queries `start..stop` of this call, and all keys."""
         batch, heads, device = self.query.shape[0], self.query.shape[1], self.query.device
         if is_ordinary() and self.k_len <= SHORT and type(self.q_offset) is int:
             first = self.q_offset

@@ -28,11 +28,10 @@ def pair_width(call: Call) -> int:
     return width(call.query.shape[-1], call.key.shape[-1]) if width is not None else 1
 
 
-def dense_cost(call: Call, rows_in_memory: int) -> Cost:
-    """A pass that holds scores and weights of `rows_in_memory` queries at a time."""
+def dense_cost(call: Call, pairs_per_head: int, held_per_head: int) -> Cost:
+    """A pass over so many pairs that holds scores and weights of some at a time."""
     lead = call.query.shape[0] * call.query.shape[1]
-    pairs = lead * call.q_len * call.k_len
-    held = lead * min(rows_in_memory, call.q_len) * call.k_len
+    pairs, held = lead * pairs_per_head, lead * held_per_head
     wide = pair_width(call)
     size = call.exact.itemsize
     return Cost(
@@ -64,14 +63,16 @@ def output_bytes(call: Call) -> int:
     return lead * call.value.shape[-1] * call.query.element_size()
 
 
-def dense_seconds(call: Call, rates: Rates, goes: int = 1) -> float:
-    """Scores and weights of all pairs as tensors, in so many goes."""
-    batch, heads, q_len, width = call.query.shape
-    pairs, wide = batch * heads * q_len * call.k_len, pair_width(call)
+def dense_seconds(
+    call: Call, rates: Rates, pairs_per_head: int, held_per_head: int, goes: int = 1
+) -> float:
+    """Scores and weights of so many pairs as tensors, in so many goes, some held at a time."""
+    batch, heads, _, width = call.query.shape
+    pairs, wide = batch * heads * pairs_per_head, pair_width(call)
     steps, passes = normalizing(call.normalizer)
     steps, passes, numbers = steps + 10, passes + 1, 0
     if call.mask is not None:
-        mask_steps, numbers = mask_work(call, q_len * call.k_len)
+        mask_steps, numbers = mask_work(call, pairs_per_head)
         steps, passes = steps + mask_steps, passes + 2
     if call.score_mod is not None:
         passes += 4
@@ -85,8 +86,8 @@ def dense_seconds(call: Call, rates: Rates, goes: int = 1) -> float:
         paired += width
     if call.query.dtype != call.exact:  # keys and values are cast, which is a quick operation
         projected += (call.key.numel() + call.value.numel()) // 2
-    largest = pairs * wide * call.exact.itemsize if goes == 1 else MAPPED
-    numbers += written(pairs * passes, largest) + projected
+    held = batch * heads * held_per_head * wide * call.exact.itemsize
+    numbers += written(pairs * passes, held) + projected
     return rates.seconds(once + goes * steps, matmul=2 * pairs * paired, numbers=numbers)
 
 

@@ -5,6 +5,7 @@ from torch import Tensor
 
 from regard._backends import _sanitize, chunked
 from regard._backends._call import Call, label
+from regard._backends._spans import Piece
 from regard._backends._structure import is_softmax, temperature
 
 
@@ -19,9 +20,9 @@ def run(call: Call) -> tuple[Tensor, Tensor]:
     return both[..., :-1].to(call.query.dtype), both[..., -1]
 
 
-def _with_logsumexp(call: Call, query: Tensor, key: Tensor, value: Tensor, start: int) -> Tensor:
+def _with_logsumexp(call: Call, query: Tensor, key: Tensor, value: Tensor, chunk: Piece) -> Tensor:
     """`[B, H, chunk, V + 1]`: the output of these queries, their logsumexp in a last column."""
-    scores, where = chunked.scored(call, query, key, start)
+    scores, where = chunked.scored(call, query, key, chunk)
     scores = scores / temperature(call.normalizer)
     if where is not None:
         scores = scores.masked_fill(~where, -torch.inf)

@@ -1,10 +1,11 @@
 """Any part, a few queries at a time: O(chunk × k_len) memory, forward and backward.
 
-Each chunk is checkpointed, so the backward pass computes its scores again instead of keeping them;
-derivatives of every order come from autograd.
+Of the keys those are read that a chunk may see, where the mask tells (`_spans.py`). Each chunk is
+checkpointed, so the backward pass computes its scores again instead of keeping them; derivatives of
+every order come from autograd.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 import torch
@@ -15,10 +16,13 @@ from regard._backends._call import Call, repeat_heads
 from regard._backends._cost import Cost, dense_cost, dense_seconds, pair_width
 from regard._backends._held import changes_as_it_runs, is_known, takes_some_rows, tensors_of
 from regard._backends._rates import Rates
+from regard._backends._spans import SPARE, Piece, intervals, may_narrow, pieces
 from regard._torch_private import is_forward_mode, is_jit_traced, is_static, is_transformed
 from regard._typing import Normalizer
 
-Attend = Callable[[Call, Tensor, Tensor, Tensor, int], Tensor]
+Attend = Callable[[Call, Tensor, Tensor, Tensor, Piece], Tensor]
+Cells = tuple[Tensor, ...]
+Serve = Callable[[Call, Tensor, Cells, Cells, Piece], Tensor]
 
 # Size of a chunk's largest array. glibc maps arrays above 32 MB by themselves and gives them back;
 # smaller ones it keeps in a heap, where the graph's small objects that outlive a chunk end up in
@@ -42,16 +46,36 @@ def reservations(call: Call) -> Iterator[str]:
 
 
 def seconds(call: Call, rates: Rates) -> float:
-    goes = -(-call.q_len // _fitting_rows(call))
-    return dense_seconds(call, rates, goes if goes > 1 and has_chunks(call) else 1)
+    chunks = cut(call)
+    met, held = sum(chunk.pairs for chunk in chunks), max(chunk.pairs for chunk in chunks)
+    return dense_seconds(call, rates, met, held, len(chunks))
 
 
 def cost(call: Call) -> Cost:
-    return dense_cost(call, rows_in_memory=chunk_rows(call))
+    chunks = cut(call)
+    return dense_cost(
+        call, sum(chunk.pairs for chunk in chunks), max(chunk.pairs for chunk in chunks)
+    )
+
+
+def cut(call: Call) -> list[Piece]:
+    """The chunks of a call, one at least: queries, and the keys that these meet."""
+    rows, lead = chunk_rows(call), call.query.shape[0] * call.query.shape[1]
+    if may_narrow(call) and has_chunks(call):
+        each = max(1, lead * pair_width(call))
+        found = intervals(call) if each * call.q_len * call.k_len > 4 * SPARE else None
+        if found is not None:
+            return list(pieces(*found, each, rows * call.k_len))
+    if not has_chunks(call) or rows >= call.q_len:
+        return [Piece(0, call.q_len, 0, call.k_len)]
+    return [
+        Piece(start, min(start + rows, call.q_len), 0, call.k_len)
+        for start in range(0, call.q_len, rows)
+    ]
 
 
 def chunk_rows(call: Call) -> int:
-    """How many queries make the largest array of a chunk as large as it should be."""
+    """How many queries that meet all keys make a chunk's largest array as large as it should be."""
     return min(call.q_len, _fitting_rows(call)) if has_chunks(call) else call.q_len
 
 
@@ -82,34 +106,68 @@ def run(call: Call) -> Tensor:
 
 def in_chunks(call: Call, attend: Attend) -> Tensor:
     """What `attend` makes of some queries at a time, with keys and values in the exact dtype."""
-    rows = chunk_rows(call)
+    chunks = cut(call)
     key = repeat_heads(call.key, call.groups).to(call.exact)
     value = repeat_heads(call.value, call.groups).to(call.exact)
-    if not has_chunks(call) or rows >= call.q_len:
-        return attend(call, call.query, key, value, 0)
-    if torch.is_grad_enabled() and not is_transformed() and not is_forward_mode():
-        attend = _recomputed(call, attend)
-    chunks = [
-        attend(call, call.query[:, :, start : start + rows], key, value, start)
-        for start in range(0, call.q_len, rows)
+    if chunks == [Piece(0, call.q_len, 0, call.k_len)]:
+        return attend(call, call.query, key, value, chunks[0])
+    fits = sum(chunk.pairs for chunk in chunks) <= _fitting_rows(call) * call.k_len
+    if torch.is_grad_enabled() and not (fits or is_transformed() or is_forward_mode()):
+        serve = _recomputed(call, attend)
+    else:
+        serve = _joined(attend)
+    # Split and not sliced: the gradient of a slice is as large as all that it was taken from.
+    queries = call.query.split([chunk.stop - chunk.start for chunk in chunks], 2)
+    keys, values = _Cells(key, chunks), _Cells(value, chunks)
+    found = [
+        serve(call, query, keys.of(chunk), values.of(chunk), chunk)
+        for query, chunk in zip(queries, chunks, strict=True)
     ]
-    return torch.cat(chunks, dim=2)
+    return torch.cat(found, dim=2)
 
 
-def _recomputed(call: Call, attend: Attend) -> Attend:
+class _Cells:
+    """Keys or values, split wherever the keys of a chunk begin or end."""
+
+    def __init__(self, tensor_BHKD: Tensor, chunks: Sequence[Piece]) -> None:
+        edges = {edge for chunk in chunks for edge in (chunk.first, chunk.last)}
+        ends = sorted(edges | {0, tensor_BHKD.shape[2]})
+        sizes = [last - first for first, last in zip(ends, ends[1:], strict=False)]
+        self.cells = tensor_BHKD.split(sizes, 2) if len(sizes) > 1 else (tensor_BHKD,)
+        self.place = {end: index for index, end in enumerate(ends)}
+
+    def of(self, chunk: Piece) -> tuple[Tensor, ...]:
+        """The cells that a chunk meets, one at least."""
+        if chunk.first == chunk.last:
+            return (self.cells[0][:, :, :0],)
+        return self.cells[self.place[chunk.first] : self.place[chunk.last]]
+
+
+def _together(cells: Sequence[Tensor]) -> Tensor:
+    return cells[0] if len(cells) == 1 else torch.cat(list(cells), 2)
+
+
+def _joined(attend: Attend) -> Serve:
+    return lambda call, query, keys, values, chunk: attend(
+        call, query, _together(keys), _together(values), chunk
+    )
+
+
+def _recomputed(call: Call, attend: Attend) -> Serve:
     """One chunk, which is computed again in the backward pass, with the same random numbers."""
     if torch.compiler.is_compiling():
-        return partial(checkpoint, attend, use_reentrant=False)
+        return partial(checkpoint, _joined(attend), use_reentrant=False)
     before = _versions(call)
     foreign = not all(is_known(part) for part in call.parts)
 
-    def checked(call: Call, query: Tensor, key: Tensor, value: Tensor, start: int) -> Tensor:
+    def checked(call: Call, query: Tensor, keys: Cells, values: Cells, chunk: Piece) -> Tensor:
         first: list[Tensor] = []
 
-        def again(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        def again(query: Tensor, *cells: Tensor) -> Tensor:
             if _versions(call) != before:
                 raise RuntimeError(_CHANGED)
-            output = attend(call, query, key, value, start)
+            key, value = _together(cells[: len(keys)]), _together(cells[len(keys) :])
+            output = attend(call, query, key, value, chunk)
             if not foreign:
                 return output
             if not first:
@@ -121,7 +179,7 @@ def _recomputed(call: Call, attend: Attend) -> Attend:
         # A function may depend on anything: its second output is compared with its first, which an
         # early stop would not reach.
         with set_checkpoint_early_stop(not foreign):
-            return checkpoint(again, query, key, value, use_reentrant=False)
+            return checkpoint(again, query, *keys, *values, use_reentrant=False)
 
     return checked
 
@@ -143,23 +201,25 @@ def _versions(call: Call) -> list[tuple[int, int]]:
     ]
 
 
-def attend(call: Call, query_BHQD: Tensor, key: Tensor, value: Tensor, start: int) -> Tensor:
-    """The output for some queries, the first of which is the call's query `start`."""
-    weights = weigh(call, query_BHQD, key, start)
+def attend(call: Call, query_BHQD: Tensor, key: Tensor, value: Tensor, chunk: Piece) -> Tensor:
+    """The output for some queries and the keys that they meet."""
+    weights = weigh(call, query_BHQD, key, chunk)
     weights = torch.dropout(weights, call.dropout, train=call.dropout > 0)
     return (weights @ value.to(weights.dtype)).to(query_BHQD.dtype)
 
 
-def weigh(call: Call, query_BHQD: Tensor, key: Tensor, start: int) -> Tensor:
-    """The weights `[B, H, chunk, K]` of these queries."""
-    scores, where = scored(call, query_BHQD, key, start)
-    normalizer = _normalizer_at(call, start, start + query_BHQD.shape[-2])
-    return call.normalized(normalizer, scores, where)
+def weigh(call: Call, query_BHQD: Tensor, key: Tensor, chunk: Piece) -> Tensor:
+    """The weights `[B, H, chunk, met]` of these queries."""
+    scores, where = scored(call, query_BHQD, key, chunk)
+    return call.normalized(_normalizer_at(call, chunk.start, chunk.stop), scores, where)
 
 
-def scored(call: Call, query_BHQD: Tensor, key: Tensor, start: int) -> tuple[Tensor, Tensor | None]:
-    """The scores `[B, H, chunk, K]` of these queries, and which pairs are permitted."""
-    indices = call.indices_of(start, start + query_BHQD.shape[-2])
+def scored(
+    call: Call, query_BHQD: Tensor, key: Tensor, chunk: Piece
+) -> tuple[Tensor, Tensor | None]:
+    """The scores `[B, H, chunk, met]` of these queries, and which pairs are permitted."""
+    b, h, q, k = call.indices_of(chunk.start, chunk.stop)
+    indices = b, h, q, k[..., chunk.first : chunk.last] if key.shape[2] != call.k_len else k
     scores = call.modified(call.scored(query_BHQD.to(call.exact), key), *indices)
     return scores, None if call.mask is None else call.permitted(*indices)
 

@@ -29,11 +29,13 @@ def reservations(call: Call) -> Iterator[str]:
 
 
 def seconds(call: Call, rates: Rates) -> float:
-    return dense_seconds(call, rates)
+    pairs = call.q_len * call.k_len
+    return dense_seconds(call, rates, pairs, pairs)
 
 
 def cost(call: Call) -> Cost:
-    return dense_cost(call, rows_in_memory=call.q_len)
+    pairs = call.q_len * call.k_len
+    return dense_cost(call, pairs, pairs)
 
 
 def run(call: Call) -> Tensor:

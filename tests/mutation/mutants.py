@@ -122,8 +122,18 @@ MUTANTS = [
     ),
     Mutant(
         "a chunk forgets where it is", "_backends/chunked.py",
-        "call.indices_of(start, start + query_BHQD.shape[-2])",
-        "call.indices_of(0, query_BHQD.shape[-2])",
+        "call.indices_of(chunk.start, chunk.stop)",
+        "call.indices_of(0, chunk.stop - chunk.start)",
+    ),
+    Mutant(
+        "a chunk forgets where its keys are", "_backends/chunked.py",
+        "k[..., chunk.first : chunk.last] if", "k[..., : chunk.last - chunk.first] if",
+        "tests/backends/test_spans.py",
+    ),
+    Mutant(
+        "a chunk loses its last key", "_backends/_spans.py",
+        "return 0, last + 1", "return 0, last",
+        "tests/backends/test_spans.py",
     ),
     Mutant(
         "a chunk normalizes as the first", "_backends/chunked.py",
@@ -131,8 +141,8 @@ MUTANTS = [
     ),
     Mutant(
         "a chunk draws again in the backward pass", "_backends/chunked.py",
-        "checkpoint(again, query, key, value, use_reentrant=False)",
-        "checkpoint(again, query, key, value, use_reentrant=False, preserve_rng_state=False)",
+        "checkpoint(again, query, *keys, *values, use_reentrant=False)",
+        "checkpoint(again, query, *keys, *values, use_reentrant=False, preserve_rng_state=False)",
     ),
     Mutant(
         "triangle whatever the offset", "_backends/sdpa.py",
