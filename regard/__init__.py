@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from regard import explain, layers, masks, normalizers, positions, score_mods, scores, vision
     from regard._attention import attention, attention_weights, plan
     from regard._partial import Partial, attention_partial, merge
+    from regard.benching.bench import bench
     from regard.capturing.capture import capture
     from regard.errors import CheckpointMismatch, RegardError, UnsupportedByBackend, UsageError
     from regard.models.checkpoint import save
@@ -38,6 +39,7 @@ __all__ = [
     "attention",
     "attention_partial",
     "attention_weights",
+    "bench",
     "capture",
     "explain",
     "insert",
@@ -73,6 +75,7 @@ _HOMES = {
     "Partial": "regard._partial",
     "attention_partial": "regard._partial",
     "merge": "regard._partial",
+    "bench": "regard.benching.bench",
     "capture": "regard.capturing.capture",
     "CheckpointMismatch": "regard.errors",
     "RegardError": "regard.errors",

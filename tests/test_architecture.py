@@ -40,6 +40,7 @@ LEVELS = {
     "explain": 5,
     "models": 6,
     "view": 6,
+    "benching": 7,
     "capturing": 7,
     "tasks": 7,
     "training": 8,

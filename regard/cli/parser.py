@@ -36,6 +36,7 @@ examples:
   regard compare runs/pairs runs/corpus-rnnsearch      two runs side by side
   regard export runs/pairs --format onnx               for programs that are not regard
   regard convert old-bert/ bert/                       pickles become safetensors
+  regard bench additive "entmax(1.5)" --lengths 1024   how fast, how exact, how much memory
 
 verbs:
   demo      train a small network on dates, here and now, without a download
@@ -48,6 +49,7 @@ verbs:
   export    write a trained network as ONNX, as a PyTorch program, or its weights
   convert   make safetensors of an old model folder of pickles
   recipes   list the settings known to work, print or copy them
+  bench     measure speed, memory and error of mechanisms on this machine
   doctor    say what this machine and installation can do
 
 `regard VERB --help` lists the options of a verb.
@@ -81,6 +83,15 @@ ASKED = (
     *("label", "answer"),
 )
 """Those of what a trained network is asked, and of what its answers are compared with."""
+
+PART_OPTIONS = {
+    "score": "how alike query and key are, such as additive",
+    "score_mod": "what changes a score, such as alibi",
+    "mask": 'which keys are seen, such as "causal & sliding_window(128)"',
+    "normalizer": 'scores to weights, such as "entmax(1.5)"',
+    "backend": "which kernel, such as chunked",
+}
+"""The options of `regard bench` that name parts."""
 
 RESUME = (
     "auto resumes a run of the same settings if there is one, never makes a new one, a folder "
@@ -537,6 +548,89 @@ def _convert(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _bench(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Measure how fast mechanisms are on this machine, how much memory they hold and how exact "
+        "they are, beside PyTorch's kernel or the definition and beside what the machine can do at "
+        "most. Each is compared with float64 before it is timed; all take turns."
+    )
+    parser.epilog = (
+        "examples:\n"
+        '  regard bench additive "entmax(1.5)" "causal & sliding_window(128)" --backward\n'
+        '  regard bench "additive + causal" general --lengths 256,512 --chart bench.svg\n'
+        "  regard bench --mask causal --backend sdpa --backend chunked\n"
+        "  regard bench se cbam --lengths 3136"
+    )
+    parser.add_argument(
+        "mechanisms",
+        nargs="*",
+        metavar="MECHANISM",
+        help="parts by name with + between them, or a vision block; what is not named is as usual "
+        "(default: six that differ)",
+    )
+    for name, what in PART_OPTIONS.items():
+        parser.add_argument(
+            f"--{name.replace('_', '-')}",
+            dest=f"parts:{name}",
+            action="append",
+            default=[],
+            metavar="NAME",
+            help=f"{what}; given again, every combination is measured",
+        )
+    sizes = parser.add_argument_group("sizes")
+    sizes.add_argument(
+        "--lengths",
+        type=_lengths,
+        default=[512, 1024, 2048],
+        metavar="N,N",
+        help="keys, and queries as many; a block sees the square map of as many places (default: "
+        "512,1024,2048)",
+    )
+    for name, usual, what in (
+        ("batch", 1, "sequences"),
+        ("heads", 8, "of queries"),
+        ("kv_heads", None, "of keys and values, a divisor of --heads (default: as many)"),
+        ("queries", None, "of a call, 1 as in decoding (default: as many as keys)"),
+        ("width", 64, "of a head"),
+    ):
+        sizes.add_argument(
+            f"--{name.replace('_', '-')}",
+            dest=f"sizes:{name}",
+            type=_positive_integer,
+            default=usual,
+            metavar="N",
+            help=what if usual is None else f"{what} (default: {usual})",
+        )
+    sizes.add_argument(
+        "--dtype",
+        dest="sizes:dtype",
+        default="float32",
+        metavar="TYPE",
+        help="float32, bfloat16, float16 or float64 (default: %(default)s)",
+    )
+    sizes.add_argument(
+        "--device",
+        dest="sizes:device",
+        default="cpu",
+        metavar="NAME",
+        help="cpu or cuda (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--backward", action="store_true", help="measure forward and backward together, too"
+    )
+    parser.add_argument(
+        "--threads", type=_positive_integer, metavar="N", help="(default: as PyTorch chooses)"
+    )
+    parser.add_argument(
+        "--seconds",
+        type=_positive,
+        default=20.0,
+        help="time to measure; a call that would use it up is left out (default: %(default)g)",
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers")
+    parser.add_argument("--chart", type=Path, metavar="FILE", help="draw them, such as bench.svg")
+
+
 def _doctor(parser: argparse.ArgumentParser) -> None:
     parser.description = "Say what this machine and installation can do, and what is missing."
     parser.add_argument("--json", action="store_true", help="one JSON object instead")
@@ -553,6 +647,7 @@ VERBS = {
     "export": _export,
     "convert": _convert,
     "recipes": _recipes,
+    "bench": _bench,
     "doctor": _doctor,
 }
 
@@ -590,6 +685,10 @@ def _list(text: str) -> list[str]:
     if not all(names):
         raise argparse.ArgumentTypeError("give names with commas between, such as en,fr,zh")
     return list(dict.fromkeys(names))
+
+
+def _lengths(text: str) -> list[int]:
+    return list(dict.fromkeys(_positive_integer(each) for each in _list(text)))
 
 
 def _positive(text: str) -> float:

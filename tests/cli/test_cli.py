@@ -34,7 +34,7 @@ def test_help_is_quick_and_imports_nothing_heavy(tmp_path: Path) -> None:
     code = (
         "import sys; from regard.cli import main\n"
         "verbs = ['train', 'predict', 'eval', 'compare', 'export', 'convert', 'demo', 'doctor']\n"
-        "verbs += ['recipes', 'view', 'serve', '']\n"
+        "verbs += ['recipes', 'view', 'serve', 'bench', '']\n"
         "for verb in verbs:\n"
         "    try: main([verb, '--help'] if verb else ['--help'])\n"
         "    except SystemExit: pass\n"
@@ -44,7 +44,7 @@ def test_help_is_quick_and_imports_nothing_heavy(tmp_path: Path) -> None:
         [sys.executable, "-c", code], env=ENVIRONMENT, capture_output=True, text=True, check=True
     )
     verbs = ["train", "predict", "eval", "compare", "export", "convert", "demo", "doctor"]
-    for verb in (*verbs, "recipes", "view", "serve"):
+    for verb in (*verbs, "recipes", "view", "serve", "bench"):
         assert f"usage: regard {verb}" in done.stdout and f"regard {verb} " in done.stdout
     heavy = ("torch", "numpy", "babel", "rich", "einops", "jaxtyping", "datasets", "tokenizers")
     for name in heavy:
