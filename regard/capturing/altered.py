@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from regard.capturing.factors import after
 from regard.capturing.named_functions import BOUNDING, CAPPING, MASKING
 from regard.capturing.provenance import Folded, OfParameters, Scores, Told, Weighted, Weights
 from regard.capturing.trail import Trail
@@ -42,30 +43,38 @@ def _rescored(
 ) -> Scores:
     said, other = _said(name, args), trail.second_known(args, x)
     bounded = node.bounded or name in BOUNDING
+    factors, unknown = node.factors, node.unknown
+    if factors is not None:
+        factors, unknown = after(factors, name, args, x)
     if other is not None and other.of_two:
         node = Scores(True, split=node.split, said=node.said)
+        factors = None
     elif out.ndim != x.ndim:
         more = out.ndim - x.ndim
         made = frozenset(axis + more for axis in node.features)
         node = Scores(node.of_two, made, node.split, node.said)
-    if (said is None or said in node.said) and bounded == node.bounded:
-        return node
+        factors, unknown = None, unknown or "layout"
     said_all = node.said if said is None else node.said | {said}
-    return replace(node, said=said_all, bounded=bounded)
+    return replace(node, said=said_all, bounded=bounded, factors=factors, unknown=unknown)
 
 
 def changed(trail: Trail, x: Tensor, node: Weights, out: Any) -> None:
     """Weights that the module itself changes after its softmax: these are the ones it uses."""
     if isinstance(out, Tensor) and out.shape == x.shape:
-        trail.known.note(out, replace(node, before=None, told=Told(node.told.yet)))
+        told = Told(node.told.yet)
+        trail.known.note(out, replace(node, before=None, told=told, unknown="after"))
 
 
 def written(trail: Trail, name: str, args: Any, kwargs: Mapping[str, Any], out: Any) -> None:
     """`x[...] = scores`."""
     if len(args) == 3 and trail.known:
         node = trail.known.of(args[2])
-        if isinstance(node, Scores) and trail.known.of(args[0]) is None:
+        written = trail.known.of(args[0])
+        if isinstance(node, Scores) and written is None:
             trail.known.note(args[0], Scores(node.of_two, said=node.said))
+        elif isinstance(written, Scores) and written.factors is not None:
+            factors = replace(written.factors, is_all=False)
+            trail.known.note(args[0], replace(written, factors=factors))
 
 
 def cast(trail: Trail, name: str, args: Any, kwargs: Mapping[str, Any], out: Any) -> None:

@@ -12,6 +12,7 @@ from regard.capturing.parts import Parts
 from regard.capturing.source import Index, Shape, Source
 from regard.capturing.store import Guards, Spilled, require_unchanged
 from regard.capturing.undisturbed import undisturbed
+from regard.capturing.unknown import UNKNOWN
 from regard.errors import UsageError
 
 
@@ -126,6 +127,16 @@ class AttentionMap:
         require_unchanged(self.name, self._guards)
         with undisturbed():
             return self._loaded().parts(item % max(1, self.shape[0]))
+
+    @property
+    def unknown(self) -> str:
+        """Why `parts` is None for what a module computed by itself: the step that is not known."""
+        return UNKNOWN.get(self.unknown_step, "")
+
+    @property
+    def unknown_step(self) -> str:
+        """That step in a word, as a page names it."""
+        return str(self.extra.get("unknown", ""))
 
     def gradient(
         self, heads: Chosen = None, rows: Chosen = None, item: int | None = None

@@ -13,7 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from regard.capturing.provenance import Scores, Weights
+from regard.capturing.normalized import made_of
+from regard.capturing.provenance import Scores
 from regard.capturing.undisturbed import local, unseen
 
 AXES = ("dim", "axis")
@@ -35,7 +36,7 @@ def applied(apply: Callable[..., Any]) -> Any:
         with unseen():
             out = apply(cls, *args, **kwargs)
         if isinstance(out, Tensor) and out.shape == args[0].shape and axis not in node.features:
-            watch.known.note(out, Weights(node, _name(cls, args, kwargs), axis))
+            watch.known.note(out, made_of(args[0], node, _name(cls, args, kwargs), axis))
         return out
 
     return classmethod(heard)

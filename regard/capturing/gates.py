@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from regard.capturing.source import Seen
 from regard.capturing.undisturbed import undisturbed
-from regard.capturing.written_out import Whole
+from regard.capturing.whole import Whole
 from regard.vision.block import Block
 
 

@@ -33,6 +33,8 @@ SUMS = frozenset("sum mean nansum".split())
 MASKING = frozenset("masked_fill where maximum".split())
 CAPPING = frozenset(("tanh",))
 FOLDING = frozenset("view reshape flatten".split())
+KEEPING = FOLDING | frozenset("unflatten contiguous clone detach alias view_as reshape_as".split())
+"""These move nothing; they may make one axis of two, and two of one."""
 
 
 def name_of(func: Any) -> str:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from regard.capturing import einsums
 from regard.capturing.altered import changed
 from regard.capturing.einsums import Product
+from regard.capturing.factors import factors_of
 from regard.capturing.provenance import Folded, Node, OfParameters, Scores, Weights
 from regard.capturing.sums_to_one import as_weights
 from regard.capturing.trail import Trail
@@ -52,7 +53,11 @@ def product(trail: Trail, name: str, args: Any, kwargs: Mapping[str, Any], out: 
     scored = [node for node in (one, other) if isinstance(node, Scores)]
     split = next((node.split for node in (one, other) if isinstance(node, (Folded, Scores))), None)
     of_two = not (fixed or other_fixed) or any(node.of_two for node in scored)
-    trail.known.note(out, Scores(of_two, features, split if out.ndim == 3 else None))
+    node = Scores(of_two, features, split if out.ndim == 3 else None)
+    if not (fixed or other_fixed):
+        factors, unknown = factors_of(name, found, kwargs)
+        node = replace(node, factors=factors, unknown=unknown)
+    trail.known.note(out, node)
 
 
 def _met(trail: Trail, product: Product, node: Weights, is_fixed: bool, out: Tensor) -> None:
@@ -63,14 +68,15 @@ def _met(trail: Trail, product: Product, node: Weights, is_fixed: bool, out: Ten
     if is_fixed:
         if node.axis is not None and node.axis != key:
             place = product.of_result.find(product.of_one[node.axis])
-            trail.known.note(out, replace(node, before=None, axis=place if place >= 0 else None))
+            axis = place if place >= 0 else None
+            trail.known.note(out, replace(node, before=None, axis=axis, unknown="after"))
         return
     is_query = [c in product.of_result and c not in product.of_other for c in product.of_one]
     of_two = node.scores is not None and node.scores.of_two
     if node.axis != key and not (of_two and (node.axis is None or is_query[node.axis])):
         return
     weights = product.one if node.before is None else node.before
-    told(trail, node, weights, key, is_query, over_queries=node.axis not in (key, None))
+    told(trail, node, weights, key, is_query, node.axis not in (key, None), product)
 
 
 def convolution(trail: Trail, name: str, args: Any, kwargs: Mapping[str, Any], out: Any) -> None:

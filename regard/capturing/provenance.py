@@ -9,6 +9,8 @@ from typing import Any
 
 from torch import Tensor
 
+from regard.capturing.factors import Factors
+
 Layout = tuple[tuple[int, ...], tuple[int, ...], int]
 """Shape, strides and the number of the storage."""
 
@@ -23,6 +25,8 @@ class Scores:
         split: batch and heads, where both are one axis.
         said: words for the mechanism.
         bounded: something was done since that leaves no number below zero, such as a normalizer.
+        factors: the query and the key that it is a product of, where these could be followed.
+        unknown: else the step that could not.
         moves: changes of layout since, each from one to another; nearly all are never asked for.
     """
 
@@ -32,6 +36,8 @@ class Scores:
     said: frozenset[str] = frozenset()
     moves: tuple[tuple[Layout, Layout], ...] = ()
     bounded: bool = False
+    factors: Factors | None = None
+    unknown: str = "score"
 
     @property
     def features(self) -> frozenset[int]:
@@ -57,12 +63,16 @@ class Weights:
         before: the same numbers before dropout and before they were made shorter, in the same
             layout; None is the tensor itself.
         axis: over which it was normalized, where that is still known.
+        given: the scores that were normalized, and how often these had been changed in place.
+        unknown: the step of the arithmetic that could not be followed since.
     """
 
     scores: Scores | None
     normalizer: str
     axis: int | None
     before: Tensor | None = None
+    given: tuple[Tensor, int] | None = None
+    unknown: str = ""
     told: Told = field(default_factory=Told)
 
 

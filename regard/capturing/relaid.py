@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from regard.capturing.folded_heads import fold, packed_heads
-from regard.capturing.named_functions import FOLDING
+from regard.capturing.named_functions import FOLDING, KEEPING
 from regard.capturing.provenance import (
     Folded,
     OfParameters,
@@ -50,7 +50,12 @@ def layout(trail: Trail, name: str, args: Any, kwargs: Mapping[str, Any], out: A
             moves = node.moves
             if node.made:
                 moves = (*moves, (layout_of(x), layout_of(each)))
-            trail.known.note(each, replace(node, split=split, moves=moves))
+            factors, unknown = node.factors, node.unknown
+            if factors is not None and not _keeps_pairs(name, x, each):
+                factors, unknown = None, "layout"
+            trail.known.note(
+                each, replace(node, split=split, moves=moves, factors=factors, unknown=unknown)
+            )
         elif isinstance(node, Weights):
             axes = frozenset(() if node.axis is None else (node.axis,))
             found = followed(axes, layout_of(x), layout_of(each)) if axes else axes
@@ -60,9 +65,15 @@ def layout(trail: Trail, name: str, args: Any, kwargs: Mapping[str, Any], out: A
                 if again is None:
                     again = list(tensors(_again(name, x, node.before, args, kwargs)))
                 before = again[number] if number < len(again) else None
-            trail.known.note(each, replace(node, axis=axis, before=before))
+            unknown = node.unknown or ("" if _keeps_pairs(name, x, each) else "layout")
+            trail.known.note(each, replace(node, axis=axis, before=before, unknown=unknown))
         else:
             trail.known.note(each, node)
+
+
+def _keeps_pairs(name: str, x: Tensor, moved: Tensor) -> bool:
+    """Whether queries and keys stay the last axes, and what is in front of them in its order."""
+    return name in KEEPING and x.shape[-2:] == moved.shape[-2:] and x.numel() == moved.numel()
 
 
 def _again(name: str, x: Tensor, before: Tensor, args: Any, kwargs: Mapping[str, Any]) -> Any:

@@ -26,7 +26,7 @@ def as_weights(x: Tensor, node: Known, axis: int) -> Known | Weights:
     axis %= x.ndim
     if axis in node.features or x.shape[axis] < 2 or not _is_at_hand(x):
         return node
-    return Weights(node, NAME, axis) if _sum_to_one(x, axis) else node
+    return Weights(node, NAME, axis, unknown="normalizer") if _sum_to_one(x, axis) else node
 
 
 def _is_at_hand(x: Tensor) -> bool:

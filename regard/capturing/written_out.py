@@ -1,38 +1,15 @@
 """Weights that a module computed itself, told when they meet the values."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from torch import Tensor
 
+from regard.capturing.arithmetic import Place, with_arithmetic
+from regard.capturing.einsums import Product
 from regard.capturing.folded_heads import in_four_axes
-from regard.capturing.parts import Parts
 from regard.capturing.provenance import Scores, Weights
-from regard.capturing.source import Index, Seen, Shape
+from regard.capturing.source import Seen
 from regard.capturing.trail import Trail
-
-
-@dataclass(frozen=True, eq=False)
-class Whole:
-    """Weights that the module computed itself, `[B, H, Q, K]`."""
-
-    computed: Tensor
-
-    is_cheap = True
-
-    @property
-    def shape(self) -> Shape:
-        batch, heads, q_len, k_len = self.computed.shape
-        return batch, heads, q_len, k_len
-
-    def weights(self, heads: Index, rows: Index, item: int | None) -> Tensor:
-        found = self.computed if item is None else self.computed[item : item + 1]
-        if heads is not None:
-            found = found.index_select(1, heads.to(found.device))
-        return found if rows is None else found.index_select(2, rows.to(found.device))
-
-    def parts(self, item: int) -> Parts | None:
-        return None
 
 
 def told(
@@ -42,8 +19,15 @@ def told(
     key: int,
     is_query: Sequence[bool],
     over_queries: bool = False,
+    met: Product | None = None,
 ) -> None:
-    """Tell of weights, once."""
+    """Tell of weights, once.
+
+    Args:
+        key: the axis that is summed.
+        is_query: of each axis, whether it is one of queries.
+        met: the product in which they met the values, the weights in front.
+    """
     if node.told.yet or weights.numel() == 0:
         return
     node.told.yet = True
@@ -57,14 +41,18 @@ def told(
 
     four = arranged(weights.detach())
     kind = "pool" if not queries or (four.shape[2] == 1 and not scores.of_two) else ""
+    place = Place(lead, queries, key)
+    unknown = "normalizer" if over_queries else ""
+    source, unknown = with_arithmetic(four, node, weights, place, met, unknown)
     trail.tell(
         Seen(
-            Whole(four),
+            source,
             _mechanism(scores, node.normalizer, over_queries),
             "as the module computed them",
             kind,
             output=weights,
             of_output=arranged,
+            extra={"unknown": unknown} if unknown else {},
         )
     )
 

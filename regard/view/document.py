@@ -107,6 +107,7 @@ def document(
             "mechanism": {role: str(part) for role, part in each.mechanism.items()},
             "provenance": each.provenance,
             "dtype": dtype,
+            "unknown": getattr(each, "unknown_step", ""),
             **_store(each, item, tier, blocks),
         }
         for each, (q, k), tier, (_, dtype) in zip(maps, axes.of_map, plan, seen, strict=True)

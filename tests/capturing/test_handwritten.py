@@ -181,6 +181,93 @@ def test_dropout_in_place_does_not_reach_the_weights() -> None:
     assert torch.equal(without, seen)
 
 
+def scaled_and_biased() -> Tensor:
+    bias = torch.arange(35.0).view(5, 7)
+    scores = (Q @ K.mT) / torch.sqrt(torch.tensor(4.0)) + bias
+    scores = scores.masked_fill(torch.eye(5, 7).bool(), float("-inf"))
+    return kept(scores.softmax(-1)) @ V
+
+
+def grouped() -> Tensor:
+    q = torch.cat([Q, Q], 1).unflatten(1, (3, 2)).flatten(1, 2)
+    k, v = (x.repeat_interleave(2, 1) for x in (K, V))
+    return kept((q * 0.5 @ k.mT).half().softmax(-1)).float() @ v
+
+
+def one_key_for_all() -> Tensor:
+    return kept(torch.einsum("bhqd,kd->bhqk", Q, K[0, 0]).softmax(-1)) @ V
+
+
+UNKNOWN = {
+    "capped": "a function other than",
+    "with_sink": "could not be followed",
+    "transposed": "could not be followed",
+    "talking_heads": "changed after they were normalized",
+    "renormalized": "changed after they were normalized",
+    "over_queries": "how scores became weights",
+}
+"""What is said of those ways whose arithmetic is not known."""
+
+
+def normalized(name: str, scores: Tensor) -> Tensor:
+    return torch.sigmoid(scores) if name == "sigmoid" else scores.softmax(-1)
+
+
+@pytest.mark.parametrize(
+    "way", [*WAYS, scaled_and_biased, grouped, one_key_for_all], ids=lambda way: way.__name__
+)
+def test_the_arithmetic_makes_the_weights_again_or_says_what_is_unknown(
+    way: Callable[[], Tensor],
+) -> None:
+    _, _, maps = captured(way)
+    parts = maps[0].parts(item=1)
+    if way.__name__ in UNKNOWN:
+        assert parts is None and UNKNOWN[way.__name__] in maps[0].unknown
+        return
+    assert parts is not None and maps[0].unknown == ""
+    groups = parts.query.shape[0] // parts.key.shape[0]
+    scores = parts.scale * parts.query.float() @ parts.key.float().repeat_interleave(groups, 0).mT
+    if parts.bias is not None:
+        scores = scores + parts.bias
+    if parts.allowed is not None:
+        scores = scores.masked_fill(~parts.allowed, -torch.inf)
+    close = 1e-3 if way is grouped else 1e-6
+    found = normalized(parts.normalizer, scores)
+    torch.testing.assert_close(found, maps[0].weights(item=1)[0], atol=close, rtol=0.0)
+    if way is not one_axis_split_for_a_mask:
+        assert (
+            parts.value is not None and parts.value.shape[-2:] == maps[0].parts().value.shape[-2:]
+        )
+
+
+def test_query_key_and_scale_are_those_of_the_product() -> None:
+    _, _, maps = captured(scaled_and_biased)
+    parts = maps[0].parts(item=1)
+    assert parts is not None and parts.value is not None and parts.allowed is not None
+    assert torch.equal(parts.query, Q[1]) and torch.equal(parts.key, K[1])
+    assert torch.equal(parts.value, V[1]) and parts.scale == 0.5
+    assert torch.equal(parts.allowed[0], ~torch.eye(5, 7).bool())
+    seen = torch.arange(35.0).view(5, 7).masked_fill(torch.eye(5, 7).bool(), 0)
+    torch.testing.assert_close(parts.bias, seen.expand(3, 5, 7), atol=1e-5, rtol=0.0)
+    with_lengths = captured(with_lengths_first)[2][0].parts(item=1)
+    assert with_lengths is not None and torch.equal(with_lengths.query, Q[1])
+
+
+def test_scores_that_were_only_scaled_are_not_kept_beside_the_weights() -> None:
+    _, _, plain_maps = captured(plain)
+    tensors = (plain_maps[0].weights(), Q, K, V)
+    assert plain_maps.bytes == sum(each.numel() * each.element_size() for each in tensors)
+
+
+def test_what_is_changed_in_place_afterwards_is_an_error_not_another_number() -> None:
+    q = Q.clone()
+    with regard.capture() as maps:
+        (q @ K.mT).softmax(-1) @ V
+    q.mul_(2)
+    with pytest.raises(UsageError, match="changed in place"):
+        maps[0].parts()
+
+
 class Additive(nn.Module):
     """Bahdanau's scores, written out."""
 

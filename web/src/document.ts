@@ -87,6 +87,8 @@ export interface StoredLayer {
   mechanism: Record<string, string>;
   provenance: string;
   dtype?: string;
+  /** The step of the arithmetic that could not be followed, where there are no parts for that. */
+  unknown?: string;
   weights: WholeWeights | ComputedWeights | PartWeights;
   parts: StoredParts | null;
 }

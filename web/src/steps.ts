@@ -1,6 +1,6 @@
 import { fill, h, said, sized } from "./dom";
 import type { Field } from "./field";
-import { t } from "./i18n";
+import { has, t } from "./i18n";
 import type { Layer } from "./layer";
 import { formula, normalizerFormula, scoreFormula } from "./math";
 import type { Doc } from "./model";
@@ -53,7 +53,7 @@ export class Steps {
     const j = state.k >= 0 ? state.k : Math.max(0, row.indexOf(largest(row)));
     fill(
       this.element,
-      h("p", { class: "soft", text: t("no_parts", { layer: state.layer }) }),
+      h("p", { class: "soft", text: missing(layer, state.layer) }),
       equation(scoreFormula(bare(score)), ""),
       equation(normalizerFormula(bare(normalizer)), `w = ${said(row[j], 4)}`),
     );
@@ -151,6 +151,12 @@ export class Steps {
       strip("w·v", t("contribution"), share, most, dark),
       strip("Σ", t("output_row"), sum, most, dark))];
   }
+}
+
+/** Why query and key are not there: they were not kept, or a step could not be followed. */
+function missing(layer: Layer, number: string): string {
+  const word = `unknown_${layer.stored.unknown ?? ""}`;
+  return has(word) ? `${t("unknown_parts")}${t(word)}` : t("no_parts", { layer: number });
 }
 
 function step(title: string, ...content: (HTMLElement | null)[]): HTMLElement {

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+import regard
 from regard.view.attention_view import View
 from regard.view.document import About, Findings
 from tests.view.browser.conftest import Open, colors_in, settle, state
@@ -279,3 +280,21 @@ def test_a_phone_shows_it_without_scrolling_sideways(opened: Open, html: str, vi
     assert not page.locator(".panel-box").is_visible()
     page.locator(".panel [data-name=steps]").click()
     assert page.locator(".panel-box").is_visible()
+
+
+def test_attention_written_by_hand_shows_its_arithmetic_or_what_is_unknown(opened: Open) -> None:
+    drawn = torch.randn(3, 1, 2, len(TOKENS), 4, generator=torch.Generator().manual_seed(0))
+    q, k, v = drawn.unbind()
+    later = ~torch.ones(len(TOKENS), len(TOKENS)).tril().bool()
+    with regard.capture() as maps:
+        (q @ k.mT / 2).masked_fill(later, -1e9).softmax(-1) @ v
+        torch.tanh(q @ k.mT).softmax(-1) @ v
+    page = opened(maps.view(TOKENS).html(), "#layer=0&head=1&q=3&k=1")
+    page.locator('.panel [data-name="steps"]').click()
+    steps = page.locator(".steps")
+    steps.locator(".step").first.wait_for()
+    assert steps.locator(".step").count() == 5
+    weight = maps[0].weights()[0, 1, 3, 1].item()
+    assert f"{weight:.4f}" in steps.locator(".lead").text_content()
+    settle(page, {"layer": "1"})
+    assert "one step of it could not be followed: a function other than" in steps.text_content()
