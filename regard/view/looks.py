@@ -15,6 +15,9 @@ from regard.view.film import Film
 from regard.view.frame import Frame
 from regard.view.stored_maps import whole
 
+MOST_UNREAD = 2000
+"""Characters of what was not read that a page holds."""
+
 
 @dataclass(frozen=True, eq=False)
 class Look:
@@ -50,7 +53,7 @@ def documents(films: Sequence[Film], model: str = "") -> tuple[list[Document], l
     firsts = []
     for film in films:
         firsts.append(len(found))
-        found += [_document(frame, model) for frame in film.frames]
+        found += [_document(frame, model, film.layout == "text") for frame in film.frames]
     return found, firsts
 
 
@@ -67,7 +70,7 @@ def side_by_side(runs: Sequence[tuple[str, Sequence[Film]]]) -> list[Document]:
     return [_document(each[shared[0]], name) for (name, _), each in zip(runs, last, strict=True)]
 
 
-def _document(frame: Frame, model: str) -> Document:
+def _document(frame: Frame, model: str, as_text: bool = False) -> Document:
     look, blocks = Look(frame), Blocks()
     axes = axes_of([look], frame.inputs, frame.outputs)
     ((q, k),) = axes.of_map
@@ -79,6 +82,9 @@ def _document(frame: Frame, model: str) -> Document:
         epoch=frame.epoch,
         step=frame.step,
     )
+    lists = axes.data()
+    if as_text:
+        lists[k]["running"] = _running(frame)
     layer = {
         "name": look.name,
         "call": look.call,
@@ -93,7 +99,7 @@ def _document(frame: Frame, model: str) -> Document:
     }
     head = {
         "about": {name: value for name, value in vars(about).items() if value not in ("", None)},
-        "axes": axes.data(),
+        "axes": lists,
         "layers": [layer],
         "image": None,
         "tags": [],
@@ -101,3 +107,13 @@ def _document(frame: Frame, model: str) -> Document:
         "matrices": [],
     }
     return Document(head, blocks)
+
+
+def _running(frame: Frame) -> dict[str, Any]:
+    """The text with each token where it stands in it, and what was not read."""
+    pieces, rest = frame.pieces
+    return {
+        "before": [before for before, _ in pieces],
+        "written": [written for _, written in pieces],
+        "rest": rest[:MOST_UNREAD],
+    }

@@ -93,9 +93,17 @@ export interface StoredLayer {
   parts: StoredParts | null;
 }
 
+/** A text as it was written: what stands before each token, the token, and what was not read. */
+export interface Running {
+  before: string[];
+  written: string[];
+  rest: string;
+}
+
 export interface StoredAxis {
   tokens: string[];
   words: number[] | null;
+  running?: Running;
 }
 
 export interface StoredImage {

@@ -1,3 +1,4 @@
+import type { Running } from "./document";
 import type { Layer, Pooled } from "./layer";
 import { isChanged, type Change } from "./parts";
 import { isSpecial, plainText } from "./tokens";
@@ -8,6 +9,8 @@ export interface Axis {
   tokens: string[];
   /** The number of the word of each token. */
   words: number[] | null;
+  /** The text that the tokens are of, where it is known. */
+  running: Running | null;
 }
 
 /** Any matrix of weights that can be looked at: of one head, of several, of all layers. */
@@ -343,5 +346,5 @@ function mergedAxis(axis: Axis, level: Level): Axis {
     if (level === "sentences") return own.length === 1 ? own[0] : plainText(own);
     return own.map((token) => token.replace(/^##|<\/w>$/g, "")).join("");
   });
-  return { name: axis.name, tokens, words: null };
+  return { name: axis.name, tokens, words: null, running: null };
 }

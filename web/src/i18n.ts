@@ -63,6 +63,7 @@ const TABLE = {
   recomputed_single: ["computed here from query and key in single precision", "在本页由单精度的查询和键计算"],
   recomputed_bytes: ["computed here from query and key in eight bits", "在本页由 8 位的查询和键计算"],
   measured_error: ["measured error at most {error}", "实测误差不超过 {error}"],
+  top_one: ["the largest weight of each row, {covered} of the mass", "每行最大的权重，占 {covered}"],
   top: ["the {count} largest weights of each row, {covered} of the mass", "每行最大的 {count} 个权重，占 {covered}"],
   overview_only: ["an overview of {side} × {side} tiles", "{side} × {side} 块的概览"],
   overview_some: ["the overview is of one row in {step}", "概览取自每 {step} 行中的一行"],
@@ -77,6 +78,7 @@ const TABLE = {
   attends_to: ["“{query}” attends to", "“{query}”所注意的"],
   sums_to: ["sum {sum}", "总和 {sum}"],
   rest: ["the rest", "其余"],
+  rest_of_one: ["the rest: 1 key", "其余：1 个键"],
   rest_of: ["the rest: {count} keys", "其余：{count} 个键"],
   more: ["show more", "显示更多"],
   order_weight: ["by weight", "按权重"],
@@ -130,6 +132,7 @@ const TABLE = {
   forbidden: ["masked: weight 0", "被掩盖：权重为 0"],
   no_bias: ["no bias", "无偏置"],
   stored_weight: ["the network’s own weight", "网络自身的权重"],
+  dims_one: ["1 number", "1 个数"],
   dims: ["{count} numbers", "{count} 个数"],
   contribution: ["weight × value", "权重 × 值"],
   output_row: ["output: the sum over all keys", "输出：对所有键求和"],
@@ -153,7 +156,7 @@ const TABLE = {
   mask_window: ["window", "窗口"],
   window: ["window size", "窗口大小"],
   reset: ["reset", "还原"],
-  nonzero: ["{count} of {all} keys have weight", "{all} 个键中有 {count} 个有权重"],
+  nonzero: ["keys with weight: {count} of {all}", "{all} 个键中有 {count} 个有权重"],
   q_what: ["What are Q, K and V here?", "这里的 Q、K、V 是什么？"],
   q_axis: ["Over which axis is it normalized?", "沿哪个轴归一化？"],
   q_sink: ["Why does so much go to the first token?", "为什么这么多注意力落在首词元上？"],
@@ -176,6 +179,7 @@ const TABLE = {
   tokens_from: ["from", "从"],
   looks_from: ["what it looks at", "它注意什么"],
   looks_to: ["what looks at it", "谁注意它"],
+  not_read: ["(not read)", "（未读）"],
   window_of: ["tokens {from}–{to} of {all}", "第 {from}–{to} 个词元，共 {all} 个"],
   pick_patch: ["click a patch to look from it", "点击图块，从该处看"],
   network_here: ["the network in this page", "本页内的网络"],
@@ -235,6 +239,7 @@ const TABLE = {
   ],
   confusion_cell: ["“{label}” answered “{answer}”: {count} of {all}, {share}", "“{label}”答为“{answer}”：{all} 个中 {count} 个，{share}"],
   none_confused: ["No label was confused with another.", "没有标签被混淆。"],
+  confused_most_one: ["what was confused; one confusion in all", "混淆之处；共 1 种"],
   confused_most: ["what was confused most often; {count} different confusions in all", "最常见的混淆；共 {count} 种"],
   label: ["label", "标签"],
   times: ["times", "次数"],
@@ -243,6 +248,7 @@ const TABLE = {
   recall: ["recall", "召回率"],
   precision: ["precision", "精确率"],
   each_label: ["each of {count} labels, worst first", "全部 {count} 个标签，最差者在前"],
+  best_left_out_one: ["; the best is left out", "；最好的 1 个未列出"],
   best_left_out: ["; the {count} best are left out", "；最好的 {count} 个未列出"],
   show_all: ["show all {count} characters", "显示全部 {count} 个字符"],
 } as const satisfies Record<string, readonly [string, string]>;
@@ -271,6 +277,12 @@ export function lang(): Lang {
 export function t(word: Word, values: Record<string, string | number> = {}): string {
   const text: string = TABLE[word][current === "zh" ? 1 : 0];
   return text.replace(/\{(\w+)\}/g, (all, name: string) => (name in values ? String(values[name]) : all));
+}
+
+/** A text that counts something, of one thing by a word of its own where there is one. */
+export function counted(word: Word, count: number, values: Record<string, string | number> = {}): string {
+  const one = `${word}_one`;
+  return t(count === 1 && has(one) ? one : word, { count: count.toLocaleString("en"), ...values });
 }
 
 export function has(word: string): word is Word {

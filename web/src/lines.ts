@@ -1,7 +1,7 @@
 import { h, percent, said, sized } from "./dom";
 import type { Field } from "./field";
 import { font } from "./heat";
-import { t } from "./i18n";
+import { counted, t } from "./i18n";
 import { headColor } from "./palette";
 import { share } from "./shade";
 import type { State } from "./state";
@@ -197,7 +197,7 @@ export class Lines {
     pen.textAlign = "left";
     pen.textBaseline = "middle";
     const where = Math.min(at, this.frame.clientHeight - 12);
-    const text = `${t("rest_of", { count })}  ${percent(rest)}`;
+    const text = `${counted("rest_of", count)}  ${percent(rest)}`;
     pen.fillStyle = color("--paper");
     pen.globalAlpha = 0.9;
     pen.fillRect(right + 4, where - 10, width - right - 6, 20);

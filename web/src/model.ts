@@ -26,7 +26,7 @@ export class Doc {
     private readonly read: ReadBlock,
   ) {
     this.axes = Object.fromEntries(
-      Object.entries(stored.axes).map(([name, { tokens, words }]) => [name, { name, tokens, words }]),
+      Object.entries(stored.axes).map(([name, { tokens, words, running }]) => [name, { name, tokens, words, running: running ?? null }]),
     );
     this.layers = stored.layers.map(
       (layer) => new Layer(layer, this.axes[layer.q].tokens.length, this.axes[layer.k].tokens.length, read),

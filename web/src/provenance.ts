@@ -1,6 +1,6 @@
 import type { Doc } from "./model";
 import { percent, said } from "./dom";
-import { t } from "./i18n";
+import { counted, t } from "./i18n";
 import { isChanged } from "./parts";
 import type { State } from "./state";
 
@@ -34,7 +34,7 @@ function exactness(doc: Doc, state: State): string {
   if (weights.kind === "full") return t("stored", { levels: weights.levels + 1, error: said(weights.error, 4) });
   if (weights.kind === "computed") return computed();
   const said1 = layer.hasRows ? computed()
-    : weights.top ? t("top", { count: weights.top.count, covered: percent(weights.top.covered) })
+    : weights.top ? counted("top", weights.top.count, { covered: percent(weights.top.covered) })
     : t("overview_only", { side: weights.overview.most.shape[1] });
   return weights.step > 1 ? `${said1}; ${t("overview_some", { step: weights.step })}` : said1;
 }

@@ -1,6 +1,6 @@
 import { fill, h, said, sized } from "./dom";
 import type { Field } from "./field";
-import { has, t } from "./i18n";
+import { counted, has, t } from "./i18n";
 import type { Layer } from "./layer";
 import { formula, normalizerFormula, scoreFormula } from "./math";
 import type { Doc } from "./model";
@@ -147,7 +147,7 @@ export class Steps {
     }
     const most = [value, sum].reduce((m, v) => v.reduce((x, y) => Math.max(x, Math.abs(y)), m), 1e-9);
     return [h("div", { class: "strips" },
-      strip("v", t("dims", { count: value.length }), value, most, dark),
+      strip("v", counted("dims", value.length), value, most, dark),
       strip("w·v", t("contribution"), share, most, dark),
       strip("Σ", t("output_row"), sum, most, dark))];
   }

@@ -97,6 +97,20 @@ def test_one_weight_to_each_token_shades_the_text(opened: Open) -> None:
     assert shades[-1][1] > shades[-2][1] > 0
 
 
+def test_a_text_is_shown_as_it_was_written_with_what_was_not_read(opened: Open) -> None:
+    tokens, text = ["a", "<unk>", "film"], "A   dull\u202e\nfilm! And more"
+    looks = [[sample(0.3, tokens, ["neg"], input=text)]]
+    page = opened(report(a_run(looks, "classify")))
+    line = page.locator(".flow .tokens.running")
+    assert line.evaluate("(p) => p.textContent") == "A   dullU+202E\nfilm! And more (not read)"
+    spans = line.locator("[data-n]").all_text_contents()
+    assert spans == ["A", "dullU+202E", "film"]
+    assert line.locator(".unread").text_content() == "! And more"
+    assert line.evaluate("(p) => getComputedStyle(p).whiteSpaceCollapse") == "preserve"
+    page.locator("[data-name=language]").click()
+    page.locator(".flow small", has_text="（未读）").wait_for()
+
+
 def test_a_phone_has_the_whole_of_it_and_the_dark_too(opened: Open) -> None:
     page = opened(report(a_run(TWO)), width=390, height=800, color_scheme="dark")
     assert page.locator(".regard").get_attribute("data-theme") == "dark"

@@ -1,5 +1,5 @@
 import { fill, h } from "../dom";
-import { t } from "../i18n";
+import { counted, t } from "../i18n";
 import { readable } from "../tokens";
 import type { StoredConfusion } from "./data";
 import { folded } from "./folded";
@@ -68,7 +68,7 @@ export class ConfusionView {
     if (!pairs.length) return h("p", { text: t("none_confused") });
     pairs.sort((a, b) => b[2] - a[2] || a[0] - b[0] || a[1] - b[1]);
     const rows = pairs.slice(0, MOST_PAIRS).map(([i, j, count]) => [folded(labels[i]), folded(labels[j]), grouped(count), shareOf(count / sum(this.counts[i]))]);
-    return table([t("label"), t("answer"), t("times"), t("of_the_label")], rows, t("confused_most", { count: grouped(pairs.length) }));
+    return table([t("label"), t("answer"), t("times"), t("of_the_label")], rows, counted("confused_most", pairs.length));
   }
 
   /** Recall, precision and F1 of each label, worst first where there are many. */
@@ -83,7 +83,7 @@ export class ConfusionView {
     const inner = h("div", { class: "labels" }, table([t("label"), t("examples"), t("recall"), t("precision"), "F1"], rows));
     if (!many) return inner;
     const left = scores.length - shown.length;
-    const head = t("each_label", { count: grouped(scores.length) }) + (left ? t("best_left_out", { count: grouped(left) }) : "");
+    const head = t("each_label", { count: grouped(scores.length) }) + (left ? counted("best_left_out", left) : "");
     return h("details", {}, h("summary", { text: head }), inner);
   }
 
