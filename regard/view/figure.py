@@ -1,5 +1,6 @@
 """One matrix of captured attention as a figure for a paper: SVG, PDF or PNG, by matplotlib."""
 
+import warnings
 from io import BytesIO
 from math import ceil
 from pathlib import Path
@@ -20,6 +21,8 @@ FONTS = (
     "Source Han Sans SC",
     "PingFang SC",
     "Microsoft YaHei",
+    "WenQuanYi Micro Hei",
+    "WenQuanYi Zen Hei",
     "Noto Sans Arabic",
     "Noto Sans Hebrew",
     "Noto Sans Devanagari",
@@ -50,7 +53,9 @@ def figure(chosen: ChosenMap, form: str, *, kind: Kind = "matrix", scale: Scale 
         "pdf.fonttype": 42,
         "axes.unicode_minus": False,
     }
-    with matplotlib.rc_context(settings):
+    with matplotlib.rc_context(settings), warnings.catch_warnings():
+        # A letter that no font here has is a box; an SVG keeps it, for the reader's fonts.
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
         drawn = (_lines if kind == "lines" else _matrix)(matplotlib, chosen, scale)
         buffer = BytesIO()
         metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}[form]
