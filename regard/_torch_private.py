@@ -95,9 +95,14 @@ def is_static(number: Any) -> bool:
     return has_static_value(number)
 
 
+def is_exporting() -> bool:
+    """Whether this is recorded as a program for others to run."""
+    return torch.compiler.is_exporting()
+
+
 def is_open(length: Any) -> bool:
     """Whether a loop over so many steps stands in a program that is exported for any number."""
-    return torch.compiler.is_exporting() and not is_static(length)
+    return is_exporting() and not is_static(length)
 
 
 def scan(

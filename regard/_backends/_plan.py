@@ -10,7 +10,7 @@ from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
-from regard._backends import banded, chunked, flex, linear, packed, reference, sdpa
+from regard._backends import additive, banded, chunked, flex, linear, packed, reference, sdpa
 from regard._backends._call import Call
 from regard._backends._cost import Cost
 from regard._backends._rates import Rates, rates_of
@@ -62,13 +62,13 @@ class Backend(Protocol):
         ...
 
 
-# A seat is kept for `additive` kernels in front of `chunked`, which serves those scores till then.
 BACKENDS: dict[str, Backend] = {
     "linear": linear,
     "banded": banded,
     "packed": packed,
     "flex": flex,
     "sdpa": sdpa,
+    "additive": additive,
     "chunked": chunked,
     "reference": reference,
 }

@@ -51,7 +51,14 @@ NORMALIZING = {"sparsemax": (140, 23), "Entmax": (200, 30)}
 SOFTMAX = (15, 6)
 
 # Steps before queries and keys are paired, of scores that take fewer than unit vectors do.
-PROJECTING = {"Dot": 0, "ScaledDot": 0, "Bilinear": 2, "Location": 2, "FeatureMapDot": 5}
+PROJECTING = {
+    "Dot": 0,
+    "ScaledDot": 0,
+    "Bilinear": 2,
+    "Location": 2,
+    "FeatureMapDot": 5,
+    "Projected": 0,
+}
 UNIT_VECTORS = 16
 
 

@@ -5,15 +5,13 @@ stay what they are, and nothing else is reordered. Whole numbers are cast at eve
 Numba would widen them to 64 bits and the instructions for bytes would not fit.
 """
 
-from collections.abc import Callable
-from ctypes import CFUNCTYPE, c_ssize_t, c_void_p
 from inspect import unwrap
-from typing import Any
 
 import numpy as np
-from numba import carray, cfunc, njit, types  # type: ignore[attr-defined]
+from numba import carray, njit, types  # type: ignore[attr-defined]
 
-_SUMS = {"reassoc", "contract", "nsz"}
+from regard._kernels.by_address import SUMS, by_address
+
 _INFINITY = 0x7F800000
 """Its bits; those of NaN are above, without their sign, and those of all other numbers below."""
 
@@ -101,24 +99,7 @@ def _bytes_of_rows(out, steps, given, inputs, rows, first, last):  # type: ignor
             whole[r, i] = np.uint8(np.int32(np.rint(x[r, i] * per_step)) + np.int32(128))
 
 
-def _compiled(loop: Callable[..., None], pointers: list[Any], sizes: int, **options: Any) -> Any:
-    """The address of a loop as something to call, which lets go of the interpreter meanwhile."""
-    signature = types.void(*[types.CPointer(kind) for kind in pointers], *[types.intp] * sizes)
-    options["error_model"] = "numpy"  # without a check for zeros before each division
-    try:
-        made = cfunc(signature, cache=True, **options)(unwrap(loop))
-    except RuntimeError:  # there is no folder that it may be kept in
-        made = cfunc(signature, **options)(unwrap(loop))
-    kind = CFUNCTYPE(None, *[c_void_p] * len(pointers), *[c_ssize_t] * sizes)
-    _KEPT.append(made)
-    address: Any = made.address
-    return kind(address)
-
-
-_KEPT: list[Any] = []
-"""What the addresses belong to."""
-
 _F, _I = types.float32, types.int32
-float32_rows = _compiled(_float32_rows, [_F, _F, _F, _F], 6, fastmath=_SUMS)
-int8_rows = _compiled(_int8_rows, [_F, _I, types.int8, _F, _F], 6)
-bytes_of_rows = _compiled(_bytes_of_rows, [types.uint8, _F, _I], 4)
+float32_rows = by_address(_float32_rows, [_F, _F, _F, _F], 6, fastmath=SUMS)
+int8_rows = by_address(_int8_rows, [_F, _I, types.int8, _F, _F], 6)
+bytes_of_rows = by_address(_bytes_of_rows, [types.uint8, _F, _I], 4)

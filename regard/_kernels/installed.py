@@ -4,11 +4,12 @@ from functools import cache
 from importlib.util import find_spec
 from typing import Any
 
+_FOUND = find_spec("numba") is not None
 
-@cache
+
 def has_loops() -> bool:
     """Whether Numba is installed."""
-    return find_spec("numba") is not None
+    return _FOUND
 
 
 @cache

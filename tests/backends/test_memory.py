@@ -9,6 +9,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 import regard
 from regard._backends import chunked
+from regard._kernels.installed import has_loops
 from regard.masks import Causal, Padding, SlidingWindow
 from regard.normalizers import divide_by_sum, sparsemax
 from regard.scores import Additive, FeatureMapDot
@@ -63,6 +64,11 @@ def test_chunks_hold_a_chunk_of_scores(
     assert 9 * 300 < largest(300, **parts, backend="chunked") <= 10 * 300
     monkeypatch.setattr(chunked, "CHUNK_BYTES", 10 * 300 * 4 * 8)
     assert 9 * 300 < largest(300, **parts, score=Additive(), backend="chunked") / 8 <= 10 * 300
+
+
+@pytest.mark.skipif(not has_loops(), reason="Numba is not installed")
+def test_additive_scores_hold_no_vector_for_a_pair() -> None:
+    assert largest(300, score=Additive(8, 8, 64), backend="additive") == 300 * 300
 
 
 def test_a_window_grows_with_the_length_and_not_with_its_square() -> None:

@@ -1,0 +1,89 @@
+"""Scores that add a query to a key before they look: projected once, then paired by loops.
+
+Everything else of such a call, mask, score_mod, normalizer, dropout, is as in every other: some
+queries at a time, by `chunked`, with the scores of all pairs and nothing wider than they are.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from torch import Tensor
+
+from regard._backends import chunked
+from regard._backends._call import Call
+from regard._backends._cost import Cost, dense_seconds
+from regard._backends._rates import Rates
+from regard._backends._tanh_scores import tanh_scores_of
+from regard.scores import Additive, ConcatTanhSum, LuongConcat
+
+STEPS = 4
+"""Operations that calling the loops takes longer than writing the score out."""
+
+EXPONENTIALS = 4e9
+"""Exponentials that a thread takes in a second."""
+
+
+class Rule(NamedTuple):
+    """How the scores of projected queries and keys are had, and how many a thread has in a second.
+
+    Counted are a pair's numbers: one for each unit of the hidden layer.
+    """
+
+    scores: Callable[[Tensor, Tensor, Tensor | None], Tensor]
+    rate: float
+    why: str
+
+
+# One thread of an AMD EPYC (Zen 5, AVX-512), other work on the machine; `benchmarks/additive.py`.
+_TANH = Rule(tanh_scores_of, 2.0e10, "tanh(q + k) = 1 - 2 / (1 + exp(2q) exp(2k))")
+RULES: dict[type, Rule] = {Additive: _TANH, LuongConcat: _TANH, ConcatTanhSum: _TANH}
+
+
+@dataclass(frozen=True, eq=False)
+class Projected:
+    """The score of queries and keys that are projected already."""
+
+    rule: Rule
+    v: Tensor | None
+
+    def __call__(self, query: Tensor, key: Tensor) -> Tensor:
+        return self.rule.scores(query, key, self.v)
+
+
+def run(call: Call) -> Tensor:
+    """The output of a call whose score has a rule."""
+    return chunked.run(_projected(call)).to(call.query.dtype)
+
+
+def cost(call: Call) -> Cost:
+    """What is held are the scores."""
+    return chunked.cost(_narrow(call))
+
+
+def seconds(call: Call, rates: Rates) -> float:
+    """The loops, and the rest of a call with scores as they are.
+
+    Projections are left out: whoever else serves such a call has them too, and does not count them.
+    """
+    width = call.score.pair_width(call.query.shape[-1], call.key.shape[-1])  # type: ignore[attr-defined]
+    pairs = call.query.shape[:-1].numel() * call.k_len
+    vectors = call.query.shape[:-1].numel() + call.groups * call.key.shape[:-1].numel()
+    numbers = pairs / RULES[type(call.score)].rate + vectors / EXPONENTIALS
+    loops = rates.seconds(STEPS, numbers=round(numbers * width * rates.numbers))
+    return loops + dense_seconds(_narrow(call), rates)
+
+
+def _narrow(call: Call) -> Call:
+    """The call without the vectors that its score looks at."""
+    query, key = call.query[..., :0], call.key[..., :0]
+    return call.where(query=query, key=key, score=Projected(RULES[type(call.score)], None))
+
+
+def _projected(call: Call) -> Call:
+    """The same call in at least float32, with a score that has nothing left to project."""
+    score = call.score
+    query, key = call.query.to(call.exact), call.key.to(call.exact)
+    query, key = score.project(query, key)  # type: ignore[attr-defined]
+    v = getattr(score, "v", None)
+    return call.where(query=query, key=key, score=Projected(RULES[type(score)], v))

@@ -1,0 +1,98 @@
+"""Scores `sum v tanh(q + k)` of all pairs by loops of our own, differentiable at will.
+
+Forward and backward are the loops'. Where a gradient is itself recorded it is taken from the
+definition instead. An eager call goes to them directly; whoever records or inspects calls
+(`torch.compile`, `FakeTensorMode`, every dispatch mode) sees one operation with a known shape.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from regard._kernels import tanh_scores
+from regard._torch_private import is_traced
+from regard.scores.additive import tanh_sum
+
+
+def tanh_scores_of(query: Tensor, key: Tensor, v: Tensor | None) -> Tensor:
+    """`[B, H, Q, K]` of projected queries and keys in float32; None stands for a `v` of ones."""
+    if v is None:
+        v = query.new_ones(query.shape[-1])
+    elif v.dtype != query.dtype:
+        v = v.to(query.dtype)
+    if is_traced():
+        recorded: Tensor = torch.ops.regard.tanh_scores(query, key, v)
+        return recorded
+    found: Tensor = _TanhScores.apply(query, key, v)
+    return found
+
+
+class _TanhScores(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, query: Tensor, key: Tensor, v: Tensor) -> Tensor:
+        ctx.save_for_backward(query, key, v)
+        return _forward(query, key, v)
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
+        inputs = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            return _recorded(upstream[0], inputs)
+        return _backward(upstream[0], *inputs)
+
+
+def _forward(query: Tensor, key: Tensor, v: Tensor) -> Tensor:
+    exponentials = tanh_scores.exponentials
+    return tanh_scores.scores(exponentials(query), exponentials(key), v)
+
+
+def _backward(
+    upstream: Tensor, query: Tensor, key: Tensor, v: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    of_query, of_key = (tanh_scores.exponentials(x, clean=True) for x in (query, key))
+    return tanh_scores.gradients(upstream, of_query, of_key, v)
+
+
+def _recorded(upstream: Tensor, inputs: tuple[Tensor, ...]) -> tuple[Tensor | None, ...]:
+    """The same gradients through the definition, recorded on the way."""
+    asked = [x for x in inputs if x.requires_grad]
+    scores = tanh_sum(*inputs)
+    found = iter(torch.autograd.grad(scores, asked, upstream, create_graph=True))
+    return tuple(next(found) if x.requires_grad else None for x in inputs)
+
+
+@torch.library.custom_op("regard::tanh_scores", mutates_args=(), device_types="cpu")
+def _scores_op(query: Tensor, key: Tensor, v: Tensor) -> Tensor:
+    return _forward(query, key, v)
+
+
+@_scores_op.register_fake
+def _(query: Tensor, key: Tensor, v: Tensor) -> Tensor:
+    return query.new_empty(*query.shape[:-1], key.shape[-2])
+
+
+@torch.library.custom_op("regard::tanh_score_gradients", mutates_args=(), device_types="cpu")
+def _gradients_op(
+    upstream: Tensor, query: Tensor, key: Tensor, v: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    return _backward(upstream, query, key, v)
+
+
+@_gradients_op.register_fake
+def _(upstream: Tensor, query: Tensor, key: Tensor, v: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    return query.new_empty(query.shape), key.new_empty(key.shape), v.new_empty(v.shape)
+
+
+def _keep(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+    ctx.save_for_backward(*inputs)
+
+
+def _back(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
+    found: tuple[Tensor | None, ...] = torch.ops.regard.tanh_score_gradients(
+        upstream, *ctx.saved_tensors
+    )
+    return found
+
+
+_scores_op.register_autograd(_back, setup_context=_keep)

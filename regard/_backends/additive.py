@@ -1,0 +1,55 @@
+"""Scores that add a query to a key, on a CPU: every other part, and the memory of the scores.
+
+Written out they hold a vector for each pair. Here loops compiled by Numba take a pair's vector and
+its sum in one go, forward and backward; the rest is that of every call, some queries at a time.
+"""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from regard._backends import _pair_scores
+from regard._backends._call import Call, label
+from regard._backends._cost import Cost
+from regard._backends._rates import Rates
+from regard._kernels.installed import has_loops
+from regard._torch_private import is_exporting, is_forward_mode, is_jit_traced, is_transformed
+
+masks_first = True
+uses_dot_form = False
+first_derivative_only = False
+takes_tensor_lengths = False
+
+
+def refusals(call: Call) -> Iterator[str]:
+    """Another score, another device, float64, no Numba, or a recording that holds no loops."""
+    if type(call.score) not in _pair_scores.RULES:
+        yield f"{label(call.score)} is not a sum over what a query and a key add up to"
+    if call.query.device.type != "cpu":
+        yield f"its loops run on a CPU, not on {call.query.device}"
+    if call.exact == torch.float64:
+        yield "its loops have float32 inside, which would round float64"
+    if not has_loops():
+        yield 'its loops are compiled by Numba, which is not installed: pip install "regard[cpu]"'
+    if is_transformed() or is_forward_mode():
+        yield "it is called under a transform of torch.func or in forward mode, its loops are not"
+    if is_jit_traced() or is_exporting():
+        yield "it is recorded for other programs, which do not have its loops"
+
+
+def reservations(call: Call) -> Iterator[str]:
+    return iter(())
+
+
+def seconds(call: Call, rates: Rates) -> float:
+    return _pair_scores.seconds(call, rates)
+
+
+def cost(call: Call) -> Cost:
+    return _pair_scores.cost(call)
+
+
+def run(call: Call) -> Tensor:
+    """`dropout(weights) @ value`, some queries at a time."""
+    return _pair_scores.run(call)

@@ -1,0 +1,158 @@
+"""Additive scores by loops: every other part, dead rows, garbage, and what it refuses."""
+
+from typing import Any
+
+import pytest
+import torch
+
+import regard
+from regard._backends import additive, chunked
+from regard._kernels.installed import has_loops
+from regard.masks import Dense, Padding
+from regard.scores import Additive, ConcatTanhSum, LuongConcat, ScaledDot
+from tests.parts import (
+    MASKS_AND_MODS,
+    NORMALIZERS,
+    SCORES,
+    Sizes,
+    mask_and_rule,
+    mod_and_rule,
+    suits,
+    tensors,
+)
+from tests.probe import assert_same, evaluate
+
+pytestmark = pytest.mark.skipif(not has_loops(), reason="Numba is not installed")
+
+OURS = ["Additive", "Additive bare", "LuongConcat", "LuongConcat official", "ConcatTanhSum"]
+
+
+def call(
+    score: str, normalizer: str = "softmax", mod: str | None = None, mask: str | None = None
+) -> tuple[list[torch.Tensor], dict[str, Any]]:
+    sizes = Sizes()
+    given = {
+        "score": SCORES[score](sizes)[0],
+        "normalizer": NORMALIZERS[normalizer](sizes)[0],
+        "score_mod": mod_and_rule(mod, sizes, 2)[0] if mod else None,
+        "mask": mask_and_rule(mask, sizes, 2)[0] if mask else None,
+    }
+    given = {n: x.float() if isinstance(x, torch.nn.Module) else x for n, x in given.items()}
+    return [x.float() for x in tensors(sizes)], given
+
+
+def assert_equals_reference(*named: Any) -> None:
+    __tracebackhide__ = True
+    inputs, parts = call(*named)
+    wanted = evaluate(*inputs, **parts, backend="reference")
+    assert_same(evaluate(*inputs, **parts, backend="additive"), wanted, 1e-5)
+
+
+@pytest.mark.parametrize("score", OURS)
+def test_it_equals_the_reference_for_every_score(score: str) -> None:
+    assert_equals_reference(score)
+    assert_equals_reference(score, "sparsemax", "Bias", "Dense")
+
+
+@pytest.mark.parametrize("normalizer", NORMALIZERS)
+def test_it_equals_the_reference_for_every_normalizer(normalizer: str) -> None:
+    if suits("Additive", normalizer) and "Entmax" not in normalizer:
+        assert_equals_reference("Additive", normalizer, None, "Causal")
+
+
+@pytest.mark.parametrize(("mask", "mod"), MASKS_AND_MODS)
+def test_it_equals_the_reference_for_every_mask_and_score_mod(
+    mask: str | None, mod: str | None
+) -> None:
+    assert_equals_reference("Additive", "softmax", mod, mask)
+
+
+def test_a_few_queries_at_a_time_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chunked, "chunk_rows", lambda call: 2)
+    assert_equals_reference("Additive", "softmax", "ALiBi", "Causal")
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_is_float32_inside(dtype: torch.dtype) -> None:
+    score = Additive(6, 6, 9)
+    query, key, value = (torch.randn(2, 2, n, 6).to(dtype) for n in (5, 7, 7))
+    found = regard.attention(query, key, value, score=score, backend="additive")
+    exact = regard.attention(query.float(), key.float(), value.float(), score=score)
+    assert found.dtype == dtype
+    torch.testing.assert_close(found, exact.to(dtype), rtol=1e-2, atol=1e-3)
+
+
+@pytest.mark.parametrize("bad", [torch.nan, torch.inf, 1e38])
+def test_what_the_mask_hides_reaches_neither_output_nor_gradient(bad: float) -> None:
+    score = Additive(4, 4, 7)
+    query, key, value = (torch.randn(2, 2, 6, 4) for _ in range(3))
+    mask = Padding(torch.tensor([6, 3])) & Dense(torch.rand(6, 6) < 0.7)
+    wanted = evaluate(query, key, value, score=score, mask=mask, backend="reference")
+    key[1, :, 3:], value[1, :, 3:] = bad, bad
+    found = evaluate(query, key, value, score=score, mask=mask, backend="additive")
+    assert_same(found, wanted, 1e-5)
+
+
+def test_a_query_that_sees_nothing_gives_zeros() -> None:
+    score = Additive(4, 4, 7)
+    query, key, value = (torch.randn(2, 2, 6, 4) for _ in range(3))
+    mask = Padding(torch.tensor([0, 5]))
+    found = evaluate(query, key, value, score=score, mask=mask, backend="additive")
+    assert not found["output"][0].any() and not found["gradient of query"][0].any()
+    assert not found["gradient of key"][0].any() and not found["gradient of value"][0].any()
+
+
+def test_a_nan_that_is_seen_stays_in_its_row() -> None:
+    query, key, value = (torch.randn(1, 1, 5, 4) for _ in range(3))
+    query[0, 0, 2, 1] = torch.nan
+    found = regard.attention(query, key, value, score=Additive(4, 4, 7), backend="additive")
+    assert found.isnan().all(-1).flatten().tolist() == [False, False, True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ({"score": ScaledDot()}, "not a sum over what a query and a key add up to"),
+        ({"dtype": torch.float64}, "would round float64"),
+        ({"device": "meta"}, "run on a CPU, not on meta"),
+    ],
+)
+def test_it_says_what_it_does_not_serve(given: dict[str, Any], reason: str) -> None:
+    x = torch.zeros(1, 1, 2, 3, dtype=given.get("dtype"), device=given.get("device"))
+    with pytest.raises(regard.UnsupportedByBackend, match=reason):
+        regard.attention(x, x, x, score=given.get("score", Additive()), backend="additive")
+
+
+def test_without_numba_the_plan_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(additive, "has_loops", lambda: False)
+    x = torch.randn(1, 1, 64, 32)
+    plan = regard.plan(x, x, x, score=Additive())
+    assert plan.backend == "chunked" and 'pip install "regard[cpu]"' in str(plan)
+
+
+# Torch's own transforms import a part of torch that warns of its own age.
+@pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
+@pytest.mark.parametrize(
+    "score", [Additive(8, 8, 16), LuongConcat(8, 8, 16), ConcatTanhSum(8, 8, 16)]
+)
+def test_a_transform_takes_the_definition(score: Any) -> None:
+    query, key, value = (torch.randn(3, 1, 2, 5, 8) for _ in range(3))
+
+    def attend(*inputs: torch.Tensor) -> torch.Tensor:
+        return regard.attention(*inputs, score=score)
+
+    mapped = torch.func.vmap(attend)(query, key, value)
+    for n in range(3):
+        torch.testing.assert_close(mapped[n], attend(query[n], key[n], value[n]))
+    torch.func.jvp(attend, (query[0], key[0], value[0]), (query[1], key[1], value[1]))
+
+
+def test_dropout_drops_the_weights_that_chunks_drop() -> None:
+    query, key, value = (torch.randn(1, 2, 40, 8) for _ in range(3))
+    found = []
+    for backend in ("additive", "chunked"):
+        torch.manual_seed(0)
+        found.append(
+            regard.attention(query, key, value, score=Additive(), dropout=0.4, backend=backend)
+        )
+    torch.testing.assert_close(*found)

@@ -1,0 +1,197 @@
+"""Sums of tanh over all pairs, without a tanh: as near the definition as what is written out."""
+
+import os
+import threading
+
+import pytest
+import torch
+from torch import Tensor
+
+from regard._backends._tanh_scores import tanh_scores_of
+from regard._kernels import slices
+from regard._kernels.installed import has_loops
+from regard.scores.additive import tanh_sum
+from tests.tolerance import assert_close_to_golden
+
+pytestmark = pytest.mark.skipif(not has_loops(), reason="Numba is not installed")
+
+SIZES = [
+    (1, 1, 1, 1, 1), (2, 1, 5, 2, 7), (1, 2, 17, 33, 257), (2, 2, 113, 203, 21),
+    (1, 1, 128, 129, 63), (1, 1, 127, 5, 111), (3, 1, 1, 31, 600), (1, 1, 2, 1, 64),
+]  # fmt: skip
+"""Batch, heads, queries, keys and width."""
+
+
+def drawn(size: tuple[int, ...], spread: float = 1.0) -> list[Tensor]:
+    batch, heads, q_len, k_len, width = size
+    query, key = torch.randn(batch, heads, q_len, width), torch.randn(batch, heads, k_len, width)
+    return [query * spread, key * spread, torch.randn(width)]
+
+
+def all_of(scores, inputs: list[Tensor], upstream: Tensor) -> list[Tensor]:  # type: ignore[no-untyped-def]
+    leaves = [x.detach().clone().requires_grad_() for x in inputs]
+    output = scores(*leaves)
+    return [output, *torch.autograd.grad(output, leaves, upstream)]
+
+
+def assert_near(inputs: list[Tensor], least: float = 0.0) -> None:
+    __tracebackhide__ = True
+    upstream = torch.randn(*inputs[0].shape[:3], inputs[1].shape[2])
+    found = all_of(tanh_scores_of, inputs, upstream)
+    naive = all_of(tanh_sum, inputs, upstream)
+    golden = all_of(tanh_sum, [x.double() for x in inputs], upstream.double())
+    names = ("scores", "query", "key", "v")
+    for name, mine, exact, written in zip(names, found, golden, naive, strict=True):
+        # A sum of one is as exact as its number whoever adds it, and exp is within two roundings.
+        limit = max(least, 1.5e-7 * max(1.0, exact.abs().max().item()))
+        assert_close_to_golden(
+            mine, exact, written, what=name, gradient=name != "scores", least=limit
+        )
+
+
+@pytest.mark.parametrize("spread", [1.0, 5.0])
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_scores_and_gradients_are_as_near_as_those_written_out(
+    size: tuple[int, ...], spread: float
+) -> None:
+    assert_near(drawn(size, spread))
+
+
+@pytest.mark.parametrize("far", [43.4, 43.6, 50.0, 90.0, 1e4, 1e30])
+def test_far_numbers_are_exact_also_where_they_cancel(far: float) -> None:
+    query, key, v = drawn((1, 2, 17, 33, 40))
+    signs = (torch.randn_like(query).sign(), torch.randn_like(key).sign())
+    assert_near([query / 8 + far * signs[0], key / 8 + far * signs[1], v])
+
+
+def test_one_far_row_leaves_the_others_as_they_are() -> None:
+    query, key, v = drawn((1, 1, 9, 12, 33))
+    wanted = tanh_scores_of(query, key, v)
+    key[0, 0, 3], query[0, 0, 4] = 1e38, -60.0
+    found = tanh_scores_of(query, key, v)
+    rows, columns = torch.arange(9) != 4, torch.arange(12) != 3
+    same = rows[:, None] & columns
+    torch.testing.assert_close(found[0, 0][same], wanted[0, 0][same], rtol=0, atol=5e-6)
+    torch.testing.assert_close(found, tanh_sum(query, key, v), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("bad", [torch.nan, torch.inf, -torch.inf])
+def test_what_is_not_finite_stays_in_its_row_and_column(bad: float) -> None:
+    query, key, v = drawn((1, 1, 5, 7, 19))
+    query[0, 0, 2, 3], key[0, 0, 4, 3] = bad, bad
+    found, wanted = tanh_scores_of(query, key, v), tanh_sum(query, key, v)
+    torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-5, equal_nan=True)
+
+
+def test_infinities_that_cancel_are_no_number() -> None:
+    query, key, v = drawn((1, 1, 2, 2, 5))
+    query[0, 0, 0, 1], key[0, 0, 1, 1] = torch.inf, -torch.inf
+    assert tanh_scores_of(query, key, v).isnan().tolist() == [[[[False, True], [False, False]]]]
+
+
+def test_a_pair_without_a_gradient_gives_none_whatever_it_holds() -> None:
+    query, key, v = drawn((1, 1, 4, 5, 9))
+    query[0, 0, 1], key[0, 0, 2] = torch.nan, torch.nan
+    upstream = torch.randn(1, 1, 4, 5)
+    upstream[:, :, 1], upstream[..., 2] = 0.0, 0.0
+    found = all_of(tanh_scores_of, [query, key, v], upstream)[1:]
+    assert all(x.isfinite().all() for x in found)
+    assert not found[0][0, 0, 1].any() and not found[1][0, 0, 2].any()
+
+
+def test_a_vector_of_ones_stands_for_none() -> None:
+    query, key, v = drawn((1, 2, 3, 4, 5))
+    found = tanh_scores_of(query, key, None)
+    assert torch.equal(found, tanh_scores_of(query, key, torch.ones_like(v)))
+
+
+def test_any_strides_serve() -> None:
+    query, key, v = drawn((2, 3, 6, 8, 10))
+    odd = [query.mT.contiguous().mT, key[:, :, ::2], v.repeat(2)[::2]]
+    upstream = torch.randn(2, 3, 4, 6).mT
+    plain = all_of(tanh_scores_of, [x.contiguous() for x in odd], upstream.contiguous())
+    for found, wanted in zip(all_of(tanh_scores_of, odd, upstream), plain, strict=True):
+        assert torch.equal(found, wanted)
+
+
+@pytest.mark.parametrize(
+    "size", [(0, 1, 2, 3, 4), (1, 1, 0, 3, 4), (1, 1, 2, 0, 4), (1, 1, 2, 3, 0)]
+)
+def test_empty_tensors_have_empty_or_zero_answers(size: tuple[int, ...]) -> None:
+    inputs = drawn(size)
+    upstream = torch.randn(*inputs[0].shape[:3], inputs[1].shape[2])
+    found = all_of(tanh_scores_of, inputs, upstream)
+    for one, other in zip(found, all_of(tanh_sum, inputs, upstream), strict=True):
+        assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("size", [(4, 1, 100, 100, 200), (1, 1, 130, 90, 1100)])
+def test_the_number_of_threads_changes_no_bit(
+    size: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slices, "LEAST", 1)
+    inputs, upstream = drawn(size), torch.randn(*size[:4])
+    threads, found = torch.get_num_threads(), []
+    try:
+        for count in (1, 2, 16):
+            torch.set_num_threads(count)
+            found.append(all_of(tanh_scores_of, inputs, upstream))
+    finally:
+        torch.set_num_threads(threads)
+    for others in found[1:]:
+        for one, other in zip(found[0], others, strict=True):
+            assert torch.equal(one, other)
+
+
+def test_eight_threads_at_once_get_their_own_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slices, "LEAST", 1)
+    given = [(drawn((2, 1, 20, 30, 50)), torch.randn(2, 1, 20, 30)) for _ in range(8)]
+    wanted, found = [all_of(tanh_scores_of, *one) for one in given], {}
+    workers = [
+        threading.Thread(target=lambda n=n: found.update({n: all_of(tanh_scores_of, *given[n])}))
+        for n in range(8)
+    ]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    for n in range(8):
+        assert all(torch.equal(a, b) for a, b in zip(found[n], wanted[n], strict=True))
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_process_makes_threads_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slices, "LEAST", 1)
+    inputs, threads = drawn((2, 1, 20, 30, 50)), torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with torch.no_grad():
+            wanted = tanh_scores_of(*inputs)
+            child = os.fork()
+            if child == 0:
+                os._exit(0 if torch.equal(tanh_scores_of(*inputs), wanted) else 1)
+        assert os.waitpid(child, 0)[1] == 0
+    finally:
+        torch.set_num_threads(threads)
+
+
+def test_derivatives_of_derivatives_are_those_of_the_definition() -> None:
+    inputs = [x.requires_grad_() for x in drawn((1, 2, 3, 4, 5))]
+    upstream = torch.randn(1, 2, 3, 4, requires_grad=True)
+    second = []
+    for scores in (tanh_scores_of, tanh_sum):
+        first = torch.autograd.grad(scores(*inputs), inputs, upstream, create_graph=True)
+        penalty = sum(x.square().sum() for x in first)
+        second.append(torch.autograd.grad(penalty, [*inputs, upstream]))
+    for found, wanted in zip(*second, strict=True):
+        torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-4)
+
+
+def test_inputs_that_change_before_the_backward_pass_are_an_error() -> None:
+    query, key, v = (x.requires_grad_() for x in drawn((1, 1, 2, 3, 4)))
+    held = key * 1
+    output = tanh_scores_of(query, held, v).sum()
+    with torch.no_grad():
+        held += 1
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        output.backward()
