@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from regard._kernels import tanh_scores
+from regard._kernels import kept, tanh_scores
 from regard._torch_private import is_traced
 from regard.scores.additive import tanh_sum
 
@@ -32,26 +32,15 @@ class _TanhScores(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, query: Tensor, key: Tensor, v: Tensor) -> Tensor:
         ctx.save_for_backward(query, key, v)
-        return _forward(query, key, v)
+        ctx.exponentials = tanh_scores.exponentials(query), kept.exponentials(key, query.shape[2])
+        return tanh_scores.scores(*ctx.exponentials, v)
 
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
         inputs = ctx.saved_tensors
         if torch.is_grad_enabled():
             return _recorded(upstream[0], inputs)
-        return _backward(upstream[0], *inputs)
-
-
-def _forward(query: Tensor, key: Tensor, v: Tensor) -> Tensor:
-    exponentials = tanh_scores.exponentials
-    return tanh_scores.scores(exponentials(query), exponentials(key), v)
-
-
-def _backward(
-    upstream: Tensor, query: Tensor, key: Tensor, v: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    of_query, of_key = (tanh_scores.exponentials(x, clean=True) for x in (query, key))
-    return tanh_scores.gradients(upstream, of_query, of_key, v)
+        return tanh_scores.gradients(upstream[0], *ctx.exponentials, inputs[2])
 
 
 def _recorded(upstream: Tensor, inputs: tuple[Tensor, ...]) -> tuple[Tensor | None, ...]:
@@ -64,7 +53,8 @@ def _recorded(upstream: Tensor, inputs: tuple[Tensor, ...]) -> tuple[Tensor | No
 
 @torch.library.custom_op("regard::tanh_scores", mutates_args=(), device_types="cpu")
 def _scores_op(query: Tensor, key: Tensor, v: Tensor) -> Tensor:
-    return _forward(query, key, v)
+    exponentials = tanh_scores.exponentials
+    return tanh_scores.scores(exponentials(query), exponentials(key), v)
 
 
 @_scores_op.register_fake
@@ -76,7 +66,8 @@ def _(query: Tensor, key: Tensor, v: Tensor) -> Tensor:
 def _gradients_op(
     upstream: Tensor, query: Tensor, key: Tensor, v: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    return _backward(upstream, query, key, v)
+    exponentials = tanh_scores.exponentials
+    return tanh_scores.gradients(upstream, exponentials(query), exponentials(key), v)
 
 
 @_gradients_op.register_fake

@@ -63,14 +63,14 @@ def _is_far_of(x):  # type: ignore[no-untyped-def]
 is_far = inner(_is_far_of, fastmath=_ORDER)
 
 
-def _exponentials(out, far, given, width, is_clean, rows, first, last):  # type: ignore[no-untyped-def]
+def _exponentials(out, far, given, width, rows, first, last):  # type: ignore[no-untyped-def]
     """`exp(2x)` of the rows `first..last`, and which of them are far."""
     e, x, marks = carray(out, (rows, width)), carray(given, (rows, width)), carray(far, (rows,))
     powers, nothing = np.empty(width, np.int32), np.zeros(width, np.float32)
     for r in range(first, last):
-        exp_twice(e[r], powers, x[r], nothing, is_clean)
+        exp_twice(e[r], powers, x[r], nothing, 0)
         marks[r] = np.uint8(is_far(x[r]))
 
 
 _F = types.float32
-exponentials = by_address(_exponentials, [_F, types.uint8, _F], 5)
+exponentials = by_address(_exponentials, [_F, types.uint8, _F], 4)

@@ -25,11 +25,8 @@ class Exponentials(NamedTuple):
     far: UInt8[Tensor, "*rows"]
 
 
-def exponentials(vectors: Float[Tensor, "*rows width"], *, clean: bool = False) -> Exponentials:
+def exponentials(vectors: Float[Tensor, "*rows width"]) -> Exponentials:
     """What `scores` and `gradients` need of queries and of keys.
-
-    Args:
-        clean: count NaN as zero. A gradient of zero then stays one whatever it is multiplied with.
 
     >>> exponentials(torch.zeros(2, 3)).values.tolist()
     [[1.0, 1.0, 1.0], [1.0, 1.0, 1.0]]
@@ -41,7 +38,7 @@ def exponentials(vectors: Float[Tensor, "*rows width"], *, clean: bool = False) 
     if vectors.numel():
         in_slices(
             _exponential_loop(), values.data_ptr(), far.data_ptr(), vectors.data_ptr(), width,
-            clean, far.numel(), outputs=far.numel(), size=4 * vectors.numel(),
+            far.numel(), outputs=far.numel(), size=4 * vectors.numel(),
         )  # fmt: skip
     return Exponentials(values, vectors, far)
 
@@ -76,7 +73,7 @@ def gradients(
     Float[Tensor, "batch heads k_len width"],
     Float[Tensor, " width"],
 ]:
-    """The gradients to queries, keys and `v`; the exponentials are clean."""
+    """The gradients to queries, keys and `v`: none of a pair that has none, whatever it holds."""
     q_len, k_len, width = *upstream.shape[-2:], v.shape[0]
     to_query, to_key = torch.zeros_like(query.values), torch.zeros_like(key.values)
     if width == 0 or upstream.numel() == 0:
