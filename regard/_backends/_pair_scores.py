@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from regard._backends import chunked
+from regard._backends import _tanh_steps, chunked
 from regard._backends._call import Call
 from regard._backends._cost import Cost, dense_seconds
 from regard._backends._rates import Rates
@@ -20,8 +20,11 @@ from regard.scores import Additive, ConcatTanhSum, LuongConcat
 STEPS = 4
 """Operations that calling the loops takes longer than writing the score out."""
 
+STEPS_OF_ONE = 12
+"""Operations that a step of a decoder takes as long as."""
+
 EXPONENTIALS = 4e9
-"""Exponentials that a thread takes in a second."""
+"""Exponentials that a thread takes in a second, and numbers of values that it adds."""
 
 
 class Rule(NamedTuple):
@@ -53,7 +56,17 @@ class Projected:
 
 def run(call: Call) -> Tensor:
     """The output of a call whose score has a rule."""
-    return chunked.run(_projected(call)).to(call.query.dtype)
+    ready = _projected(call)
+    if is_step(call):
+        output = _tanh_steps.run(ready, ready.query, ready.key, ready.score.v)  # type: ignore[attr-defined]
+    else:
+        output = chunked.run(ready)
+    return output.to(call.query.dtype)
+
+
+def is_step(call: Call) -> bool:
+    """Whether the call is one step of a decoder, which has a kernel of its own."""
+    return RULES[type(call.score)] is _TANH and _tanh_steps.serves(call)
 
 
 def cost(call: Call) -> Cost:
@@ -70,7 +83,11 @@ def seconds(call: Call, rates: Rates) -> float:
     pairs = call.query.shape[:-1].numel() * call.k_len
     vectors = call.query.shape[:-1].numel() + call.groups * call.key.shape[:-1].numel()
     numbers = pairs / RULES[type(call.score)].rate + vectors / EXPONENTIALS
-    loops = rates.seconds(STEPS, numbers=round(numbers * width * rates.numbers))
+    numbers *= width
+    if is_step(call):
+        numbers += pairs * call.value.shape[-1] / EXPONENTIALS
+        return rates.seconds(STEPS_OF_ONE, numbers=round(numbers * rates.numbers))
+    loops = rates.seconds(STEPS, numbers=round(numbers * rates.numbers))
     return loops + dense_seconds(_narrow(call), rates)
 
 

@@ -32,15 +32,17 @@ class _TanhScores(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, query: Tensor, key: Tensor, v: Tensor) -> Tensor:
         ctx.save_for_backward(query, key, v)
-        ctx.exponentials = tanh_scores.exponentials(query), kept.exponentials(key, query.shape[2])
-        return tanh_scores.scores(*ctx.exponentials, v)
+        of_query, of_key = tanh_scores.exponentials(query), kept.exponentials(key, query.shape[2])
+        ctx.held = of_query, of_key
+        return tanh_scores.scores(of_query, of_key, v)
 
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
         inputs = ctx.saved_tensors
         if torch.is_grad_enabled():
             return _recorded(upstream[0], inputs)
-        return tanh_scores.gradients(upstream[0], *ctx.exponentials, inputs[2])
+        of_query, of_key = ctx.held
+        return tanh_scores.gradients(upstream[0], of_query, of_key, inputs[2])
 
 
 def _recorded(upstream: Tensor, inputs: tuple[Tensor, ...]) -> tuple[Tensor | None, ...]:

@@ -53,3 +53,8 @@ def cost(call: Call) -> Cost:
 def run(call: Call) -> Tensor:
     """`dropout(weights) @ value`, some queries at a time."""
     return _pair_scores.run(call)
+
+
+def keeps_apart(call: Call) -> bool:
+    """A step looks at no forbidden pair; a gradient to a projection looks at all vectors."""
+    return _pair_scores.is_step(call) and not call.needs_grad

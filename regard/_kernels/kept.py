@@ -6,7 +6,6 @@ They are kept as long as the keys live and nobody has written into them, those o
 from typing import NamedTuple
 from weakref import ref
 
-import torch
 from torch import Tensor
 
 from regard._kernels.tanh_scores import Exponentials

@@ -35,7 +35,7 @@ def _pair_of(e, f, g, v):  # type: ignore[no-untyped-def]
     return to_f, to_g
 
 
-_pair = inner(_pair_of, fastmath=SUMS)
+pair = inner(_pair_of, fastmath=SUMS)
 
 
 def _scores(  # type: ignore[no-untyped-def]
@@ -58,11 +58,11 @@ def _scores(  # type: ignore[no-untyped-def]
             m = min(j + 1, k_len - 1)
             if is_far[r] or are_far[n, j] or are_far[n, m]:
                 exp_twice(near, powers, raw[r], all_raw[n, j], 0)
-                left = _pair(ones, near, near, v)[0]
+                left = pair(ones, near, near, v)[0]
                 exp_twice(near, powers, raw[r], all_raw[n, m], 0)
-                right = _pair(ones, near, near, v)[1]
+                right = pair(ones, near, near, v)[1]
             else:
-                left, right = _pair(queries[r], keys[n, j], keys[n, m], v)
+                left, right = pair(queries[r], keys[n, j], keys[n, m], v)
             scores[r, j] = np.float32(whole - 2 * np.float64(left))
             scores[r, m] = np.float32(whole - 2 * np.float64(right))
 
