@@ -12,7 +12,7 @@ from torch import Tensor
 
 from regard._backends import _tanh_steps, chunked
 from regard._backends._call import Call
-from regard._backends._cost import Cost, dense_seconds
+from regard._backends._cost import Cost
 from regard._backends._rates import Rates
 from regard._backends._tanh_scores import tanh_scores_of
 from regard.scores import Additive, ConcatTanhSum, LuongConcat
@@ -50,6 +50,8 @@ class Projected:
     rule: Rule
     v: Tensor | None
 
+    is_pair_by_pair = True
+
     def __call__(self, query: Tensor, key: Tensor) -> Tensor:
         return self.rule.scores(query, key, self.v)
 
@@ -80,7 +82,8 @@ def seconds(call: Call, rates: Rates) -> float:
     Projections are left out: whoever else serves such a call has them too, and does not count them.
     """
     width = call.score.pair_width(call.query.shape[-1], call.key.shape[-1])  # type: ignore[attr-defined]
-    pairs = call.query.shape[:-1].numel() * call.k_len
+    narrow = _narrow(call)
+    pairs = call.query.shape[:-2].numel() * sum(chunk.pairs for chunk in chunked.cut(narrow))
     vectors = call.query.shape[:-1].numel() + call.groups * call.key.shape[:-1].numel()
     numbers = pairs / RULES[type(call.score)].rate + vectors / EXPONENTIALS
     numbers *= width
@@ -88,7 +91,7 @@ def seconds(call: Call, rates: Rates) -> float:
         numbers += pairs * call.value.shape[-1] / EXPONENTIALS
         return rates.seconds(STEPS_OF_ONE, numbers=round(numbers * rates.numbers))
     loops = rates.seconds(STEPS, numbers=round(numbers * rates.numbers))
-    return loops + dense_seconds(_narrow(call), rates)
+    return loops + chunked.seconds(narrow, rates)
 
 
 def _narrow(call: Call) -> Call:

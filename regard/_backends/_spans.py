@@ -68,7 +68,9 @@ def may_narrow(call: Call) -> bool:
         return False
     normalizer = call.normalizer
     placeless = normalizer in PLACELESS_FUNCTIONS or type(normalizer) in PLACELESS
-    return placeless and type(call.score) in PAIR_BY_PAIR
+    score = call.score
+    pair_by_pair = type(score) in PAIR_BY_PAIR or getattr(score, "is_pair_by_pair", False)
+    return placeless and pair_by_pair
 
 
 def intervals(call: Call) -> tuple[Numbers, Numbers] | None:
