@@ -89,7 +89,7 @@ def with_unit(value: float | None, units: tuple[tuple[str, float], ...]) -> str:
     """A number with three digits and the largest unit that it has one of.
 
     >>> with_unit(0.00125, TIMES), with_unit(34_000_000, SIZES), with_unit(None, SIZES)
-    ('1.25 ms', '34 MB', '–')
+    ('1.25 ms', '34.0 MB', '–')
     """
     if value is None:
         return NOTHING

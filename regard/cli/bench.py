@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,8 @@ import torch
 from rich.console import Console
 
 from regard._io.files import write_whole
-from regard.benching.bench import USUAL, Bench, bench
+from regard._printable import printable
+from regard.benching.bench import SECONDS, USUAL, Bench, bench
 from regard.benching.mechanism import Mechanism, combined
 from regard.benching.sizes import Sizes
 from regard.benching.table import show
@@ -22,22 +24,29 @@ def run(
     sizes: Mapping[str, Any],
     lengths: Sequence[int],
     backward: bool,
-    seconds: float,
+    seconds: float | None,
+    tune: bool,
     threads: int | None,
     json: Path | None,
     chart: Path | None,
 ) -> int:
     """Print the table, write what is asked for; returns 1 when something is wrong or all failed.
 
+    Args:
+        tune: measure the machine instead, for the planner.
+
     Raises `UsageError` for names that are not there, sizes that make no call, and files that cannot
     be written.
     """
+    if tune:
+        return _tune(seconds, named=[*mechanisms, *(n for names in parts.values() for n in names)])
     for option, path in (("--json", json), ("--chart", chart)):
         _require_folder(option, path)
     with _threads(threads):
         try:
             chosen, made = _chosen(mechanisms, parts), Sizes(**sizes)
-            found = bench(*chosen, lengths=lengths, sizes=made, backward=backward, seconds=seconds)
+            time = SECONDS if seconds is None else seconds
+            found = bench(*chosen, lengths=lengths, sizes=made, backward=backward, seconds=time)
         except ValueError as error:
             raise UsageError(str(error)) from None
     # A pipe has no width: nothing is wrapped there.
@@ -48,6 +57,17 @@ def run(
     _write(found, json, chart, console)
     failed = all(row.seconds is None for row in found.rows)
     return 1 if failed or any(row.wrong for row in found.rows) else 0
+
+
+def _tune(seconds: float | None, named: Sequence[str]) -> int:
+    """Measure the machine's rates and say what was found; the planner reads the file."""
+    if named:
+        raise UsageError(f"--tune measures the machine, not mechanisms: leave {named[0]} out")
+    tuning = import_module("regard._backends._tuning")
+    given = {} if seconds is None else {"seconds": seconds}
+    path = tuning.tune(told=lambda line: print(printable(line), flush=True), **given)
+    print(printable(f"rates: {path}"))
+    return 0
 
 
 def _chosen(mechanisms: Sequence[str], parts: Mapping[str, Sequence[str]]) -> list[Mechanism]:

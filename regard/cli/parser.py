@@ -624,8 +624,14 @@ def _bench(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seconds",
         type=_positive,
-        default=20.0,
-        help="time to measure; a call that would use it up is left out (default: %(default)g)",
+        help="time to measure; a call that would use it up is left out (default: 20, with --tune "
+        "60)",
+    )
+    parser.add_argument(
+        "--tune",
+        action="store_true",
+        help="measure how fast this machine is at what kernels are made of, and keep it: from then "
+        "on the planner chooses by these rates",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers")
     parser.add_argument("--chart", type=Path, metavar="FILE", help="draw them, such as bench.svg")

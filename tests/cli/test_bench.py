@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import torch
 
 from regard.benching import attention_case, bench
 from regard.benching.floor import Limits
+from regard.cli import bench as verb
 from regard.cli import main
 
 QUICK = ["--lengths", "16", "--heads", "2", "--width", "8", "--seconds", "0.2"]
@@ -62,6 +64,23 @@ def test_threads_are_those_of_before_afterwards() -> None:
     assert torch.get_num_threads() == before
 
 
+def test_the_machine_is_tuned_for_the_planner(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def tune(seconds: float = 60.0, told: Callable[[str], None] = print) -> Path:
+        asked.append(seconds)
+        told("float32: 74 GFLOP/s")
+        return Path("/cache/rates.json")
+
+    tuning = SimpleNamespace(tune=tune)
+    monkeypatch.setattr(verb, "import_module", lambda name: tuning)
+    assert main(["bench", "--tune"]) == 0 and main(["bench", "--tune", "--seconds", "5"]) == 0
+    said = capsys.readouterr().out
+    assert asked == [60.0, 5.0] and "float32: 74 GFLOP/s\nrates: /cache/rates.json\n" in said
+
+
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
@@ -80,6 +99,9 @@ def test_threads_are_those_of_before_afterwards() -> None:
         (["--chart", "no/x.svg"], "--chart no/x.svg cannot be written: there is no folder no"),
         (["--json", "."], "--json . cannot be written: it is a folder"),
         (["additive + general"], "names two of one kind"),
+        (["--tune", "additive"], "--tune measures the machine, not mechanisms: leave additive out"),
+        (["--tune", "--mask", "causal"], "leave causal out"),
+        (["--tuen"], "did you mean --tune"),
         (["additive(hidden_dim=9999999999)"], "at most 16,777,216"),
     ],
 )
