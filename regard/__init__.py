@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from regard._partial import Partial, attention_partial, merge
     from regard.benching.bench import bench
     from regard.capturing.capture import capture
+    from regard.context.parallel import context_parallel
     from regard.errors import CheckpointMismatch, RegardError, UnsupportedByBackend, UsageError
     from regard.models.checkpoint import save
     from regard.run.loading import load
@@ -41,6 +42,7 @@ __all__ = [
     "attention_weights",
     "bench",
     "capture",
+    "context_parallel",
     "explain",
     "insert",
     "layers",
@@ -77,6 +79,7 @@ _HOMES = {
     "merge": "regard._partial",
     "bench": "regard.benching.bench",
     "capture": "regard.capturing.capture",
+    "context_parallel": "regard.context.parallel",
     "CheckpointMismatch": "regard.errors",
     "RegardError": "regard.errors",
     "UnsupportedByBackend": "regard.errors",

@@ -33,6 +33,7 @@ LEVELS = {
     "_backends": 2,
     "_attention": 3,
     "_partial": 3,
+    "context": 4,
     "layers": 4,
     "vision": 4,
     "generation": 5,

@@ -16,8 +16,13 @@ def run(call: Call) -> tuple[Tensor, Tensor]:
             f"attention in pieces needs normalizer=softmax or a Softmax(temperature), got "
             f"{label(call.normalizer)}: only a softmax is a sum over keys."
         )
-    both = _sanitize.guard(call, lambda call: chunked.in_chunks(call, _with_logsumexp))
+    both = exact(call)
     return both[..., :-1].to(call.query.dtype), both[..., -1]
+
+
+def exact(call: Call) -> Tensor:
+    """`[B, H, Q, V + 1]` in the exact dtype: the output, and the logsumexp in a last column."""
+    return _sanitize.guard(call, lambda call: chunked.in_chunks(call, _with_logsumexp))
 
 
 def _with_logsumexp(call: Call, query: Tensor, key: Tensor, value: Tensor, chunk: Piece) -> Tensor:
