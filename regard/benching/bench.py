@@ -104,6 +104,7 @@ def _machine(sizes: Sizes) -> dict[str, Any]:
     return {
         "date": date.today().isoformat(),
         "processor": name,
+        "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "load": load,
         "torch": torch.__version__,

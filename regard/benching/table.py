@@ -44,10 +44,15 @@ def remarks(found: Bench) -> list[str]:
         lengths = ", ".join(f"{length:,}" for length in dict.fromkeys(row.length for row in rows))
         said.append(f"{mechanism} at {lengths}: {rows[0].fault}")
     m, s = found.machine, found.sizes
+    alone = m["threads"] == 1 and s["device"] == "cpu"
     of_keys = f", {s['kv_heads']} of keys" if s["kv_heads"] else ""
     queries = f", {s['queries']} queries" if s["queries"] else ""
+    if not alone and s["device"] == "cpu" and (m["load"] or 0) > (m["cores"] or 1):
+        said.append(
+            f"the machine is busy: load {m['load']:.1f} on {m['cores']} cores, which these times "
+            "hold too; --threads 1 is measured by its own clock"
+        )
     load = "" if m["load"] is None else f", load {m['load']:.1f}"
-    alone = m["threads"] == 1 and s["device"] == "cpu"
     threads = ", one thread by its own clock" if alone else f", {m['threads']} threads"
     return [
         *said,
@@ -65,10 +70,10 @@ def _table(rows: list[Row]) -> Table:
     drawn.add_column("length", justify="right")
     drawn.add_column("mechanism", overflow="fold")
     if len(passes) > 1:
-        drawn.add_column("pass")
-    drawn.add_column("kernel")
+        drawn.add_column("pass", no_wrap=True)
+    drawn.add_column("kernel", no_wrap=True)
     for name in ("time", "against", "× floor", "peak", "error", "× naive"):
-        drawn.add_column(name, justify="right")
+        drawn.add_column(name, justify="right", no_wrap=True)
     before: Row | None = None
     for row in rows:
         if before is not None and before.length != row.length:

@@ -3,6 +3,7 @@
 import json
 import math
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -207,6 +208,14 @@ def test_the_table_has_every_pass_and_the_reasons_below(found: Bench) -> None:
     assert said.splitlines()[0].split()[:3] == ["length", "mechanism", "pass"]
     (reason,) = (line for line in remarks(found) if line.startswith("softmax on banded at 16, 64:"))
     assert "cannot serve this call" in reason and str(found) == said
+
+
+def test_a_busy_machine_is_told_where_the_wall_is_the_clock(found: Bench) -> None:
+    busy = found.machine | {"load": 9.0, "cores": 2, "threads": 2}
+    said = remarks(replace(found, machine=busy))
+    assert any(line.startswith("the machine is busy: load 9.0 on 2 cores") for line in said)
+    for calm in (busy | {"load": 0.5}, busy | {"threads": 1}, busy | {"load": None}):
+        assert not any("busy" in line for line in remarks(replace(found, machine=calm)))
 
 
 def test_json_holds_every_number(found: Bench, tmp_path: Path) -> None:
