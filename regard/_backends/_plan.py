@@ -10,7 +10,17 @@ from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
-from regard._backends import additive, banded, chunked, flex, linear, packed, reference, sdpa
+from regard._backends import (
+    additive,
+    banded,
+    chunked,
+    flex,
+    linear,
+    packed,
+    reference,
+    sdpa,
+    triton,
+)
 from regard._backends._call import Call
 from regard._backends._cost import Cost
 from regard._backends._rates import Rates, rates_of
@@ -69,6 +79,7 @@ BACKENDS: dict[str, Backend] = {
     "flex": flex,
     "sdpa": sdpa,
     "additive": additive,
+    "triton": triton,
     "chunked": chunked,
     "reference": reference,
 }

@@ -61,6 +61,7 @@ DOTS = [
     "ConcatLinear", "Location", "NegativeSquaredDistance", "FeatureMapDot",
 ]  # fmt: skip
 ALL = sorted(_plan.BACKENDS)
+HERE = [name for name in ALL if name != "triton"]  # which tests/interpreted asks the same
 
 
 @pytest.fixture
@@ -467,7 +468,7 @@ def _menu() -> Iterator[dict[str, Any]]:
 
 
 @pytest.mark.usefixtures("eager_flex")
-@pytest.mark.parametrize("backend", ALL)
+@pytest.mark.parametrize("backend", HERE)
 def test_a_named_backend_obeys_or_raises_for_every_combination(backend: str) -> None:
     query, key, value = (torch.randn(2, 2, 6, 4) for _ in range(3))
     served = 0
@@ -490,7 +491,7 @@ def test_a_named_backend_obeys_or_raises_for_every_combination(backend: str) -> 
 
 
 @pytest.mark.usefixtures("eager_flex")
-@pytest.mark.parametrize("backend", ALL)
+@pytest.mark.parametrize("backend", HERE)
 def test_nothing_asked_for_is_dropped(backend: str) -> None:
     """Each option, added to a call the backend serves, changes the output or is refused."""
     query, key, value = (torch.randn(2, 2, 9, 4) for _ in range(3))

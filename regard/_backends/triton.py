@@ -1,0 +1,73 @@
+"""Kernels in Triton for what PyTorch has none on a GPU: additive scores, and sparse weights.
+
+`softmax(v^T tanh(W q + U k))`, and entmax of any dot product, from sparsemax downwards, without the
+matrix of pairs. Windows and documents skip the blocks that they leave out. The kernels themselves
+are in `_kernels/triton_*.py`; on a CPU they run in Triton's interpreter (TRITON_INTERPRET=1), as
+tests do.
+"""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from regard._backends import _dot
+from regard._backends._call import Call, label
+from regard._backends._cost import Cost, fused_cost, pair_width
+from regard._backends._rates import Rates
+from regard._backends._rewriting import is_additive
+from regard._backends._structure import is_softmax
+from regard._kernels.triton_installed import why_not
+from regard._torch_private import is_forward_mode, is_jit_traced, is_transformed
+from regard.scores import Additive, ConcatTanhSum, LuongConcat
+
+masks_first = False
+uses_dot_form = True
+first_derivative_only = False
+takes_tensor_lengths = False
+
+TANH = (Additive, LuongConcat, ConcatTanhSum)
+
+
+def refusals(call: Call) -> Iterator[str]:
+    """Another mechanism, another device, or what the kernels lack."""
+    if type(call.score) not in TANH:
+        yield f"the score is {label(call.score)}, not additive"
+    elif not is_softmax(call.normalizer):
+        yield f"additive scores are normalized by softmax only, not by {label(call.normalizer)}"
+    reason = why_not(call.query)
+    if reason is not None:
+        yield reason
+    if call.query.dtype == torch.float64:
+        yield "its kernels have no float64"
+    if call.dropout > 0:
+        yield "its kernels have no dropout"
+    if 0 in (call.query.numel(), call.key.numel(), call.value.numel()):
+        yield "its kernels take no empty tensors"
+    if not is_additive(call):
+        yield f"score_mod {label(call.score_mod)} does more than add a bias"
+    if is_transformed() or is_forward_mode():
+        yield _dot.NO_TRANSFORM
+    if is_jit_traced():
+        yield "torch.jit.trace does not record its kernels"
+
+
+def reservations(call: Call) -> Iterator[str]:
+    """On a CPU there is the interpreter, which is for tests."""
+    if not call.query.is_cuda:
+        yield "without a GPU it is interpreted, which is for tests"
+
+
+def seconds(call: Call, rates: Rates) -> float:
+    """There are rates for CPUs only, where an interpreter takes a microsecond a number."""
+    return float(call.query.shape[:3].numel() * call.k_len * pair_width(call)) * 1e-6
+
+
+def cost(call: Call) -> Cost:
+    return fused_cost(call, call.q_len * call.k_len)
+
+
+def run(call: Call) -> Tensor:
+    from regard._backends import _triton_additive
+
+    return _triton_additive.run(call)

@@ -1,0 +1,65 @@
+"""Triton's kernels, compiled for two GPUs that need not be there: no slow divisions.
+
+The interpreter computes with NumPy and accepts what the compiler does not; here everything is
+compiled down to what the device would run.
+"""
+
+import re
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.skipif(find_spec("triton") is None, reason="Triton is not installed")
+
+NOTHING = dict.fromkeys(["q_ids", "k_ids", "mask", "bias"])
+FLOATS = """
+    eq ek a c v value out lse inner weights change x own passing e_own e_passing out_v bias
+"""
+TYPES = {
+    **dict.fromkeys(FLOATS.split(), "*fp32"),
+    **dict.fromkeys(["fq", "fk", "far", "f_own", "f_passing"], "*i8"),
+    **{"q_ids": "*i64", "k_ids": "*i64", "mask": "*u8"},
+}
+SUMS = {"BR": 32, "BD": 64, "BP": 8}
+
+Row = tuple[str, str, dict[str, Any], int]
+KERNELS: dict[str, Row] = {
+    "exponentials": ("triton_exponentials", "_exponentials", {"ROWS": 32, "COLUMNS": 32}, 4),
+    "additive": ("triton_additive", "_forward", {**NOTHING, "BQ": 64, "BK": 64, "BV": 64}, 8),
+    "additive, masked": ("triton_additive", "_forward", {"BQ": 16, "BK": 64, "BV": 128}, 4),
+    "weights": ("triton_additive_backward", "_weights", {"BQ": 32, "BK": 64}, 4),
+    "sums": ("triton_additive_backward", "_sums", {"WITH_V": False, **SUMS}, 4),
+    "sums, v": ("triton_additive_backward", "_sums", {"WITH_V": True, **SUMS}, 4),
+}
+"""The module, the kernel, the sizes that it is compiled for, and its warps."""
+
+
+def compiled(kernel: Any, constants: dict[str, Any], warps: int, capability: int) -> Any:
+    import triton
+    from triton.backends.compiler import GPUTarget
+    from triton.compiler import ASTSource
+
+    signature = {
+        name: "constexpr" if name in constants else TYPES.get(name, "i32")
+        for name in kernel.arg_names
+    }
+    source = ASTSource(kernel, signature, constants)
+    target = GPUTarget("cuda", capability, 32)
+    return triton.compile(source, target=target, options={"num_warps": warps})
+
+
+@pytest.mark.parametrize("capability", [90, pytest.param(80, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("row", KERNELS.values(), ids=KERNELS)
+def test_kernels_compile_for_a_device_that_is_not_there(
+    row: Row, capability: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
+    module, kernel, constants, warps = row
+    found = getattr(import_module(f"regard._kernels.{module}"), kernel)
+    made = compiled(found, constants, warps, capability)
+    assert f".target sm_{capability}" in made.asm["ptx"] and made.asm["cubin"]
+    # A division that is guarded, or a tanh, would cost several times the reciprocal.
+    assert not re.search(r"\bdiv\.rn|\btanh\.", made.asm["ptx"])
