@@ -11,30 +11,35 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from regard._backends import _dot
+from regard._backends import _dot, _triton_additive, _triton_entmax
 from regard._backends._call import Call, label
 from regard._backends._cost import Cost, fused_cost, pair_width
+from regard._backends._held import tensors_of
 from regard._backends._rates import Rates
-from regard._backends._rewriting import is_additive
+from regard._backends._rewriting import is_additive, is_dot
 from regard._backends._structure import is_softmax
+from regard._backends._triton_entmax import alpha_of
+from regard._kernels.triton_blocks import WIDEST
 from regard._kernels.triton_installed import why_not
 from regard._torch_private import is_forward_mode, is_jit_traced, is_transformed
-from regard.scores import Additive, ConcatTanhSum, LuongConcat
 
 masks_first = False
 uses_dot_form = True
 first_derivative_only = False
 takes_tensor_lengths = False
 
-TANH = (Additive, LuongConcat, ConcatTanhSum)
+TANH = _triton_additive.SCORES
 
 
 def refusals(call: Call) -> Iterator[str]:
     """Another mechanism, another device, or what the kernels lack."""
-    if type(call.score) not in TANH:
-        yield f"the score is {label(call.score)}, not additive"
-    elif not is_softmax(call.normalizer):
-        yield f"additive scores are normalized by softmax only, not by {label(call.normalizer)}"
+    if type(call.score) in TANH:
+        if not is_softmax(call.normalizer):
+            yield f"it normalizes additive scores by softmax, not by {label(call.normalizer)}"
+    elif is_dot(call):
+        yield from _sparse_refusals(call)
+    else:
+        yield f"{label(call.score)} is neither additive nor a dot product, nor one in disguise"
     reason = why_not(call.query)
     if reason is not None:
         yield reason
@@ -50,6 +55,20 @@ def refusals(call: Call) -> Iterator[str]:
         yield _dot.NO_TRANSFORM
     if is_jit_traced():
         yield "torch.jit.trace does not record its kernels"
+
+
+def _sparse_refusals(call: Call) -> Iterator[str]:
+    """Not entmax of a dot product, or more than its blocks hold."""
+    if alpha_of(call.normalizer) is None:
+        yield (
+            "it normalizes dot products by sparsemax, or by Entmax of an alpha from 1 to 2, not by "
+            f"{label(call.normalizer)}"
+        )
+    widest = max(call.query.shape[-1], call.key.shape[-1], call.value.shape[-1])
+    if widest > WIDEST:
+        yield f"its blocks hold vectors of up to {WIDEST} numbers, not of {widest}"
+    if any(tensor.requires_grad for tensor in tensors_of(call.score_mod)):
+        yield "it has no gradient to what a score_mod holds"
 
 
 def reservations(call: Call) -> Iterator[str]:
@@ -68,6 +87,5 @@ def cost(call: Call) -> Cost:
 
 
 def run(call: Call) -> Tensor:
-    from regard._backends import _triton_additive
-
-    return _triton_additive.run(call)
+    """By the kernels for the call's mechanism."""
+    return (_triton_additive if type(call.score) in TANH else _triton_entmax).run(call)

@@ -16,13 +16,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from regard._kernels.triton_exponentials import (
-    IN_HARDWARE,
-    UNROLLED,
-    exponentials,
-    reciprocal,
-    share,
-)
+from regard._kernels.triton_exponentials import UNROLLED, exponentials, share
+from regard._kernels.triton_hardware import product, reciprocal
 from regard._kernels.triton_pattern import (
     Pattern,
     added,
@@ -36,8 +31,6 @@ from regard._kernels.triton_pattern import (
 
 LOG2E = tl.constexpr(1.4426950408889634)
 COLUMNS = tl.constexpr(UNROLLED)
-# float32 in three parts, so that the units for products serve it; the interpreter has one way only.
-PRECISION = tl.constexpr("bf16x6" if IN_HARDWARE else "ieee")
 KEYS = 64
 """Keys of a block."""
 
@@ -112,7 +105,7 @@ def _forward(  # type: ignore[no-untyped-def]
             inside = (k[:, None] < k_len) & (column[None, :] < value_dim)
             at = value + k[:, None].to(tl.int64) * value_dim + column[None, :]
             values = tl.load(at, mask=inside, other=0.0).to(tl.float32)
-            output = output * fade[:, None] + tl.dot(weights, values, input_precision=PRECISION)
+            output = output * fade[:, None] + product(weights, values)
             top = higher
     output = output / tl.where(total == 0.0, 1.0, total)[:, None]
     at = out + (own * q_len + q[:, None]) * value_dim + column[None, :]

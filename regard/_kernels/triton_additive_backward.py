@@ -19,7 +19,8 @@ import triton.language as tl
 from torch import Tensor
 
 from regard._kernels.triton_additive import KEYS, LOG2E, filled_up, tanh_sums
-from regard._kernels.triton_exponentials import BLOCK, exponentials, reciprocal, share
+from regard._kernels.triton_exponentials import BLOCK, exponentials, share
+from regard._kernels.triton_hardware import reciprocal
 from regard._kernels.triton_pattern import Pattern, added, any_of, first_of, kernel, permitted
 
 AT_ONCE = 1 << 28

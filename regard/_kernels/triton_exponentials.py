@@ -22,18 +22,6 @@ BLOCK = 64
 
 TWICE = tl.constexpr(2.8853900817779268)  # 2 log2(e)
 FARTHEST = tl.constexpr(31.0)
-IN_HARDWARE = tl.constexpr(not triton.knobs.runtime.interpret)
-
-
-@inline
-def reciprocal(x):  # type: ignore[no-untyped-def]
-    """`1 / x` for positive numbers that are far from the ends of float32, to one unit of it."""
-    if IN_HARDWARE:  # a division would guard against ends that cannot be met
-        return tl.inline_asm_elementwise(
-            "rcp.approx.ftz.f32 $0, $1;", "=r,r", [x], dtype=tl.float32, is_pure=True, pack=1
-        )
-    else:
-        return 1.0 / x
 
 
 @inline
