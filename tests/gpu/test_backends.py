@@ -12,9 +12,9 @@ from torch import Tensor
 
 import regard
 from regard.masks import Causal, Document, Padding, SlidingWindow
-from regard.normalizers import divide_by_sum, softmax, sparsemax
+from regard.normalizers import Entmax, divide_by_sum, softmax, sparsemax
 from regard.score_mods import ALiBi, SoftCap
-from regard.scores import Cosine, FeatureMapDot, NegativeSquaredDistance, ScaledDot
+from regard.scores import Additive, Cosine, FeatureMapDot, NegativeSquaredDistance, ScaledDot
 
 pytestmark = [
     pytest.mark.gpu,
@@ -31,6 +31,11 @@ def documents(q_len: int, k_len: int) -> dict[str, Any]:
     return {"mask": Causal() & Document(ids)}
 
 
+def _additive() -> Additive:
+    """Without weights, so that it serves float32 and float64."""
+    return Additive()
+
+
 CASES: dict[str, tuple[str, Parts]] = {
     "sdpa, plain": ("sdpa", lambda q, k: {}),
     "sdpa, causal": ("sdpa", lambda q, k: {"mask": Causal()}),
@@ -41,6 +46,30 @@ CASES: dict[str, tuple[str, Parts]] = {
     "flex, documents": ("flex", documents),
     "flex, alibi": ("flex", lambda q, k: {"mask": Causal(), "score_mod": ALiBi(4)}),
     "flex, soft cap": ("flex", lambda q, k: {"score_mod": SoftCap(5.0)}),
+    "triton, additive": ("triton", lambda q, k: {"score": _additive()}),
+    "triton, additive causal": (
+        "triton",
+        lambda q, k: {"score": _additive(), "mask": Causal(), "score_mod": ALiBi(4)},
+    ),
+    "triton, additive window": (
+        "triton",
+        lambda q, k: {"score": _additive(), "mask": SlidingWindow(9, 3)},
+    ),
+    "triton, additive documents": (
+        "triton",
+        lambda q, k: {"score": _additive(), **documents(q, k)},
+    ),
+    "triton, entmax": ("triton", lambda q, k: {"normalizer": Entmax()}),
+    "triton, entmax causal": ("triton", lambda q, k: {"normalizer": Entmax(), "mask": Causal()}),
+    "triton, entmax documents": (
+        "triton",
+        lambda q, k: {"normalizer": Entmax(), **documents(q, k)},
+    ),
+    "triton, entmax 1.3": ("triton", lambda q, k: {"normalizer": Entmax(1.3), "mask": Causal()}),
+    "triton, sparsemax window": (
+        "triton",
+        lambda q, k: {"normalizer": sparsemax, "mask": SlidingWindow(99, 30)},
+    ),
     "chunked, sparsemax": ("chunked", lambda q, k: {"normalizer": sparsemax}),
     "linear, causal": (
         "linear",
@@ -77,15 +106,22 @@ def test_backends_on_a_gpu_equal_the_reference(
         assert (one.double() - golden).abs().max() <= 2e-2 * golden.abs().max().clamp_min(1e-3)
 
 
-@pytest.mark.parametrize("backend", ["sdpa", "flex"])
-def test_padding_hides_what_it_holds_on_a_gpu(backend: str) -> None:
+@pytest.mark.parametrize(
+    ("backend", "parts"),
+    [
+        ("sdpa", {}),
+        ("flex", {}),
+        ("triton", {"normalizer": Entmax()}),
+        ("triton", {"score": Additive()}),
+    ],
+    ids=["sdpa", "flex", "entmax", "additive"],
+)
+def test_padding_hides_what_it_holds_on_a_gpu(backend: str, parts: dict[str, Any]) -> None:
     query, key, value = inputs_of(64, 64, torch.bfloat16)
-    mask = Padding(torch.tensor([40, 0], device="cuda"))
-    clean = gradients([query, key, value], backend, {"mask": mask})
+    parts = {"mask": Padding(torch.tensor([40, 0], device="cuda")), **parts}
+    clean = gradients([query, key, value], backend, parts)
     key[0, :, 40:], value[1] = torch.nan, torch.inf
-    for one, other in zip(
-        gradients([query, key, value], backend, {"mask": mask}), clean, strict=True
-    ):
+    for one, other in zip(gradients([query, key, value], backend, parts), clean, strict=True):
         assert torch.equal(one, other)
     assert not clean[0][1].any()
 
@@ -96,3 +132,45 @@ def test_scores_are_chosen_by_the_planner_on_a_gpu() -> None:
     assert regard.plan(query, key, value, **parts).backend == "sdpa"
     assert regard.plan(query, key, value, **parts, mask=SlidingWindow(64)).backend == "banded"
     assert regard.plan(query, key, value, **parts, score_mod=SoftCap(5.0)).backend == "flex"
+
+
+@pytest.mark.parametrize("std", [0.01, 1.0, 5.0, 50.0])
+def test_additive_scores_are_exact_to_float32_on_a_gpu(std: float) -> None:
+    inputs = [x * std for x in inputs_of(129, 257, torch.float32)]
+    exact = gradients([x.double() for x in inputs], "reference", {"score": Additive()})
+    found = gradients(inputs, "triton", {"score": Additive()})
+    naive = gradients(inputs, "reference", {"score": Additive()})
+    for one, other, golden in zip(found, naive, exact, strict=True):
+        limit = 4 * (other.double() - golden).abs().max() + 1e-5 * golden.abs().max()
+        assert (one.double() - golden).abs().max() <= limit
+
+
+@pytest.mark.parametrize("alpha", [1.2, 1.5, 2.0])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+def test_sparse_weights_are_exact_on_a_gpu(alpha: float, dtype: torch.dtype) -> None:
+    parts = {"normalizer": sparsemax if alpha == 2.0 else Entmax(alpha), "mask": Causal()}
+    inputs = inputs_of(300, 1025, dtype)
+    exact = gradients([x.double() for x in inputs], "reference", parts)
+    found, naive = (gradients(inputs, name, parts) for name in ("triton", "reference"))
+    for one, other, golden in zip(found, naive, exact, strict=True):
+        limit = 4 * (other.double() - golden).abs().max() + 1e-5 * golden.abs().max()
+        assert (one.double() - golden).abs().max() <= limit
+
+
+def test_triton_is_compiled_and_chosen_on_a_gpu() -> None:
+    query, key, value = inputs_of(300, 300, torch.bfloat16)
+    for parts in ({"score": Additive()}, {"normalizer": Entmax()}):
+        assert regard.plan(query, key, value, **parts).backend == "triton"
+
+        def attend(q: Tensor, k: Tensor, v: Tensor, parts: Any = parts) -> Tensor:
+            return regard.attention(q, k, v, **parts, mask=Causal())
+
+        compiled = torch.compile(attend, fullgraph=True)
+        torch.testing.assert_close(compiled(query, key, value), attend(query, key, value))
+
+
+def test_kernels_give_the_same_every_time_on_a_gpu() -> None:
+    inputs = inputs_of(1025, 1025, torch.bfloat16)
+    for parts in ({"score": Additive()}, {"normalizer": Entmax(), "mask": Causal()}):
+        first, second = (gradients(inputs, "triton", parts) for _ in range(2))
+        assert all(torch.equal(one, other) for one, other in zip(first, second, strict=True))
