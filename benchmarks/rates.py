@@ -10,59 +10,31 @@ thread is measured, by its own clock, so that what else runs on the machine hard
 
 import argparse
 import statistics
-import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, astuple, replace
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from dataclasses import asdict, astuple
+from typing import Any
 
 import torch
 from rich.console import Console
 from rich.table import Table
 
-import regard
 from benchmarks.measure import save
-from regard._backends import _plan, sdpa
+from regard._backends import _machine, _plan
 from regard._backends._call import Call
-from regard._backends._rates import Rates, kernel_dtype, rates_of
+from regard._backends._rates import Rates, rates_of
+from regard._backends._tuning import DTYPES, Timed, call_of, fitted, timed
 from regard.masks import Causal, Document, Padding, SlidingWindow
 from regard.normalizers import divide_by_sum, sparsemax
 from regard.score_mods import ALiBi
 from regard.scores import Cosine, FeatureMapDot, NegativeSquaredDistance
 
-DTYPES = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
-SHAPES = ((1, 2, 16), (1, 8, 64), (8, 4, 32))  # batch, heads, width
+SHAPES = ((1, 2, 16), (1, 8, 64), (8, 4, 32), (1, 4, 128))  # batch, heads, width
 LENGTHS = (8, 32, 64, 128, 192, 256, 512, 1024, 2048)
 MOST = 1 << 24  # scores of a call
 NEAR = 1.1  # times the fastest: such a choice counts as right
-UNITS = ("step", "fused", "scores", "matmul", "numbers")
 
 Parts = dict[str, dict[str, Any]]
-Work = list[float]
-
-
-class Timed(NamedTuple):
-    """One call, the seconds of each backend, and the backend that is chosen."""
-
-    what: str
-    call: Call
-    seconds: dict[str, float]
-    chosen: str
-
-    @property
-    def slowdown(self) -> float:
-        """How many times longer the chosen backend takes than the fastest."""
-        return self.seconds[self.chosen] / min(self.seconds.values())
-
-
-class Recorder:
-    """Stands for `Rates`: the work it is asked to predict is what it answers."""
-
-    def __init__(self, together: float) -> None:
-        self.together = together
-
-    def seconds(self, steps: int, **work: float) -> Work:
-        return [float({"step": steps, **work}.get(unit, 0)) for unit in UNITS]
 
 
 def calls(dtype: torch.dtype) -> Iterator[tuple[str, Call]]:
@@ -75,9 +47,9 @@ def calls(dtype: torch.dtype) -> Iterator[tuple[str, Call]]:
             shape = (3, batch, heads, length, width)
             q, k, v = torch.randn(shape, generator=generator).to(dtype).unbind()
             for name, parts in (_windows(length) | _others(batch, heads, length)).items():
-                yield name, regard.plan(q, k, v, **parts).call
+                yield name, call_of(q, k, v, **parts)
             for name, parts in _windows(length).items():
-                yield f"one query, {name}", regard.plan(q[:, :, -1:], k, v, **parts).call
+                yield f"one query, {name}", call_of(q[:, :, -1:], k, v, **parts)
 
 
 def _windows(length: int) -> Parts:
@@ -117,82 +89,6 @@ def _documents(length: int, mean: int) -> Document:
     return Document(torch.arange(len(many)).repeat_interleave(many)[:length])
 
 
-def seconds_of(run: Callable[[], object]) -> float:
-    """The least of a few runs, by the clock of this thread."""
-    first = _clock(run, 1)
-    repeat = max(1, int(1e-3 / max(first, 1e-6)))
-    return min(_clock(run, repeat) for _ in range(6 if first < 0.02 else 2))
-
-
-def _clock(run: Callable[[], object], repeat: int) -> float:
-    start = time.thread_time()
-    for _ in range(repeat):
-        run()
-    return (time.thread_time() - start) / repeat
-
-
-@torch.inference_mode()
-def timed(dtype: torch.dtype) -> Iterator[Timed]:
-    """Every call on every backend that is taken for it without being named."""
-    for name, call in calls(dtype):
-        seconds = {}
-        for backend in _plan.candidates(call):
-            run = _plan.BACKENDS[backend].run
-            seconds[backend] = seconds_of(lambda run=run, call=call: run(call))
-        yield Timed(name, call, seconds, _plan.choose(call))
-
-
-def fitted(rows: list[Timed], dtype: torch.dtype) -> Rates:
-    """The rates that predict all seconds best, by the sum of relative errors.
-
-    No backend does nothing but multiply, so the rate of a product is measured by itself; how many
-    queries the kernel takes together follows from those calls that have a single one.
-    """
-    rows = [row for row in rows if kernel_dtype(row.call) == dtype]
-    rates = Rates(0.0, 0.0, 0.0, matmul_rate(dtype), 0.0, together=1.0)
-    for _ in range(8):
-        rates = _solved(rows, rates)
-        rates = replace(rates, together=_together(rows, rates))
-    return rates
-
-
-def _solved(rows: list[Timed], rates: Rates) -> Rates:
-    """Least squares, its rows weighted until it is the sum of absolute errors that is least."""
-    recorder = Recorder(rates.together)
-    pairs = [(row.call, name, s) for row in rows for name, s in row.seconds.items()]
-    work = [_plan.BACKENDS[name].seconds(call, recorder) for call, name, _ in pairs]
-    relative = torch.tensor(work, dtype=torch.float64)
-    relative /= torch.tensor([s for *_, s in pairs], dtype=torch.float64)[:, None]
-    others = relative[:, [unit != "matmul" for unit in UNITS]]
-    size, rest = others.amax(0), 1 - relative[:, UNITS.index("matmul")] / rates.matmul
-    others, weight = others / size, torch.ones_like(rest)
-    for _ in range(30):
-        weighted = others * weight[:, None], (rest * weight)[:, None]
-        found = torch.linalg.lstsq(*weighted).solution[:, 0]
-        weight = ((others @ found - rest).abs() + 0.05).rsqrt()
-    step, fused, scores, numbers = (found / size).tolist()
-    return Rates(step, 1 / fused, 1 / scores, rates.matmul, 1 / numbers, rates.together)
-
-
-def _together(rows: list[Timed], rates: Rates) -> float:
-    """As how many queries a single one counts, to take as long as it does."""
-    alone = replace(rates, together=1.0)
-    found = []
-    for what, call, seconds, _ in rows:
-        if what == "one query, plain" and call.k_len >= 128:
-            steps, fused, scores, *_ = sdpa.seconds(call, Recorder(1.0))
-            rest = seconds["sdpa"] - alone.seconds(steps, scores=scores)
-            found.append(rest / alone.seconds(0, fused=fused))
-    return max(1.0, statistics.median(found))
-
-
-def matmul_rate(dtype: torch.dtype) -> float:
-    """FLOP/s of the product that makes scores, in the dtype they are made in."""
-    exact = torch.promote_types(dtype, torch.float32)
-    a, b = torch.randn(8, 256, 64, dtype=exact), torch.randn(8, 64, 256, dtype=exact)
-    return 2 * 8 * 256 * 64 * 256 / seconds_of(lambda: a @ b)
-
-
 def judged(rows: list[Timed], dtype: torch.dtype) -> Iterator[dict[str, object]]:
     """For each kind of call how often the choice is right, and what it costs where it is not."""
     kinds: dict[str, list[Timed]] = defaultdict(list)
@@ -223,9 +119,11 @@ def _errors(rows: list[Timed]) -> list[float]:
 
 def show(rates: dict[str, Rates], rows: list[dict[str, object]]) -> None:
     """Print the rates as lines of the table they belong into, and how the choices went."""
+    print(f'    "{_machine.kind()}": {{')
     for dtype, one in rates.items():
         numbers = ", ".join(f"{number:.3g}" for number in astuple(one))
-        print(f'    ("cpu", torch.{dtype}): Rates({numbers}),')
+        print(f"        torch.{dtype}: Rates({numbers}),")
+    print("    },")
     table = Table("what", "dtype", "right of", "calls", "slowdown", "worst", "predicted/measured")
     for row in rows:
         names = ("what", "dtype", "right", "calls", "mean_slowdown", "worst_slowdown")
@@ -241,7 +139,7 @@ def main() -> None:
     torch.set_num_threads(1)
     rates, rows = {}, []
     for dtype in DTYPES:
-        found = list(timed(dtype))
+        found = list(timed(dtype, calls(dtype)))
         rates[str(dtype)[6:]] = fitted(found, dtype)
         rows += judged(found, dtype)
     show(rates, rows)

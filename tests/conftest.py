@@ -5,12 +5,17 @@ Nothing here may import `regard` at module level: the jaxtyping hook must come f
 
 import os
 import random
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import hypothesis
 import numpy as np
 import pytest
 import torch
+
+# No rates that somebody measured on this machine decide what tests run.
+os.environ["REGARD_CACHE"] = str(Path(tempfile.gettempdir(), f"regard-tests-{os.getpid()}"))
 
 # Examples are the same in every run unless one asks to explore (HYPOTHESIS_PROFILE=nightly).
 # No deadlines and no "too slow": a busy machine is not a failure.

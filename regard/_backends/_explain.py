@@ -1,5 +1,6 @@
 """What the planner chose for a call, and why: EXPLAIN for attention."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -80,8 +81,8 @@ def explain(call: Call, asked: str | None) -> Plan:
         reasons = list(backend.refusals(call))
         if not reasons:
             costs[name] = backend.cost(call)
-            if rates is not None:
-                seconds[name] = backend.seconds(call, rates)
+            if rates is not None and math.isfinite(took := backend.seconds(call, rates)):
+                seconds[name] = took
         if name != chosen:
             refused[name] = reasons or [_why_not(name, call, asked, costs[name], seconds)]
     rewriting = _rewriting.why(call) if BACKENDS[chosen].uses_dot_form else ""
@@ -92,11 +93,13 @@ def _why_not(
     name: str, call: Call, asked: str | None, cost: Cost, seconds: dict[str, float]
 ) -> str:
     """Why a backend that could serve was passed over."""
-    would = f"{_duration(seconds[name])} predicted, " if name in seconds else ""
-    would = f"it could serve ({would}{_si(cost.peak_bytes)}B peak)"
+    known = f"{_duration(seconds[name])} predicted, " if name in seconds else ""
+    would = f"it could serve ({known}{_si(cost.peak_bytes)}B peak)"
     if asked is not None:
         return f"{would}, but backend={asked!r} was asked for"
     reserved = "; ".join(BACKENDS[name].reservations(call))
+    if not reserved and seconds and not known:
+        reserved = "how fast it is on such a processor was not measured: regard bench --tune does"
     return f"{would}, but {reserved}" if reserved else would
 
 

@@ -78,6 +78,12 @@ def recall(form: Form) -> Known | None:
     return _KNOWN.get(form)
 
 
+def forget() -> None:
+    """Plan every call anew."""
+    _KNOWN.clear()
+    _FASTEST.clear()
+
+
 def remember(form: Form, call: Call, backend: str) -> None:
     """Keep what became of this call for calls of its form."""
     if any(type(tensor) not in _PLAIN for tensor in (call.query, call.key, call.value)):

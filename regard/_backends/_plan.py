@@ -13,6 +13,7 @@ from torch import Tensor
 from regard._backends import (
     additive,
     banded,
+    blocked,
     chunked,
     flex,
     linear,
@@ -80,6 +81,7 @@ BACKENDS: dict[str, Backend] = {
     "sdpa": sdpa,
     "additive": additive,
     "triton": triton,
+    "blocked": blocked,
     "chunked": chunked,
     "reference": reference,
 }

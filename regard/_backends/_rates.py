@@ -1,13 +1,18 @@
 """How fast a device does what backends are made of: measured, and kept as a literal table.
 
 `python -m benchmarks.rates` takes the numbers anew on any machine, and says how often the planner
-then picks the backend that really is the fastest.
+then picks the backend that really is the fastest. `regard bench --tune` measures a machine's own
+(`_tuning.py`), which are used there instead (`_machine.py`).
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from functools import cache
+from math import inf
 
 import torch
 
+from regard._backends import _machine
 from regard._backends._call import Call
 from regard._backends._rewriting import AS_THEY_ARE
 
@@ -28,23 +33,39 @@ class Rates:
     """Numbers a second that an elementwise operation writes."""
     together: float
     """Queries that are multiplied at once: inside the SDPA kernel, fewer take as long."""
+    tiles: float = 0.0
+    """FLOP/s of the products in our own loops (`tiles.py`); 0 where they were not measured."""
 
     def seconds(
-        self, steps: int, *, fused: float = 0, scores: int = 0, matmul: int = 0, numbers: int = 0
-    ) -> float:
+        self, steps: int, *, fused: float = 0, scores: int = 0, matmul: int = 0, numbers: int = 0,
+        tiles: float = 0,
+    ) -> float:  # fmt: skip
         """How long so many steps take, and so much work that all threads share."""
         work = fused / self.fused + scores / self.scores
         work += matmul / self.matmul + numbers / self.numbers
+        if tiles:
+            work += tiles / self.tiles if self.tiles else inf
         return steps * self.step + work / torch.get_num_threads()
 
 
-# One thread of an AMD EPYC (AVX2), PyTorch 2.13, 2026-11-29.
-RATES: dict[tuple[str, torch.dtype], Rates] = {
-    ("cpu", torch.float32): Rates(5.18e-06, 7.38e10, 1.88e09, 7.08e10, 1.65e09, 4.37),
-    ("cpu", torch.float64): Rates(5.15e-06, 2.13e10, 7.41e08, 2.85e10, 9.26e08, 2.2),
-    ("cpu", torch.bfloat16): Rates(5.31e-06, 9.5e10, 1.21e09, 8.57e10, 1.51e09, 41.6),
-    ("cpu", torch.float16): Rates(5.4e-06, 4.39e10, 6.25e08, 8.77e10, 1.62e09, 35.5),
+# One thread of each kind of processor, PyTorch 2.13. Where our own loops were not measured, what is
+# known of another processor does not say that they are faster, and they are not chosen.
+RATES: dict[str, dict[torch.dtype, Rates]] = {
+    "AuthenticAMD AVX2": {  # an EPYC, 2026-11-29
+        torch.float32: Rates(5.18e-06, 7.38e10, 1.88e09, 7.08e10, 1.65e09, 4.37),
+        torch.float64: Rates(5.15e-06, 2.13e10, 7.41e08, 2.85e10, 9.26e08, 2.2),
+        torch.bfloat16: Rates(5.31e-06, 9.5e10, 1.21e09, 8.57e10, 1.51e09, 41.6),
+        torch.float16: Rates(5.4e-06, 4.39e10, 6.25e08, 8.77e10, 1.62e09, 35.5),
+    },
+    "AuthenticAMD AVX512": {  # an EPYC, 2026-11-30
+        torch.float32: Rates(1.66e-06, 1.09e11, 2.13e09, 9.66e10, 2.79e09, 3.91, 3.21e11),
+        torch.float64: Rates(1.61e-06, 4.8e10, 8.36e08, 4.26e10, 1.79e09, 1.94, 0),
+        torch.bfloat16: Rates(1.66e-06, 1.02e11, 1.91e09, 1.08e11, 2.84e09, 29.2, 4.25e11),
+        torch.float16: Rates(1.61e-06, 5.46e10, 6.37e08, 1.07e11, 2.56e09, 27.5, 4.54e11),
+    },
 }
+OTHERWISE = "AuthenticAMD AVX2"
+"""Whose rates those are of a processor of a kind that nobody measured."""
 
 # Steps, and numbers written for a score, of normalizers that take longer than softmax.
 NORMALIZING = {"sparsemax": (140, 23), "Entmax": (200, 30)}
@@ -73,7 +94,20 @@ def rates_of(call: Call) -> Rates | None:
     for tensor in (call.query, call.key, call.value):
         if type(tensor.numel()) is not int:
             return None
-    return RATES.get((call.query.device.type, kernel_dtype(call)))
+    if call.query.device.type != "cpu":
+        return None
+    return rates_of_cpu().get(kernel_dtype(call))
+
+
+@cache
+def rates_of_cpu() -> Mapping[torch.dtype, Rates]:
+    """This machine's own rates, else those of its kind, else of another, without our own loops."""
+    own = _machine.measured(tuple(field.name for field in fields(Rates)))
+    if own:
+        return {getattr(torch, dtype): Rates(**numbers) for dtype, numbers in own.items()}
+    if (known := RATES.get(_machine.kind())) is not None:
+        return known
+    return {dtype: replace(one, tiles=0.0) for dtype, one in RATES[OTHERWISE].items()}
 
 
 def kernel_dtype(call: Call) -> torch.dtype:

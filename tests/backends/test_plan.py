@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import regard
-from regard._backends import _plan
+from regard._backends import _memo, _plan, _rates
 from regard._backends._rates import rates_of
+from regard._kernels.installed import has_loops
 from regard.masks import Block, Causal, Dense, Document, Padding, SlidingWindow
 from regard.normalizers import Entmax, Softmax, divide_by_sum, softmax, sparsemax
 from regard.score_mods import ALiBi, SoftCap
@@ -24,6 +25,14 @@ from regard.scores import (
     ScaledDot,
 )
 from tests.parts import shown
+
+
+@pytest.fixture(autouse=True)
+def one_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plan as on a machine where our own loops were not measured, whichever this one is."""
+    monkeypatch.setattr(_rates, "rates_of_cpu", lambda: _rates.RATES["AuthenticAMD AVX2"])
+    _memo.forget()
+
 
 CHOSEN: list[tuple[str, dict[str, Any]]] = [
     ("sdpa", {}),
@@ -172,3 +181,36 @@ def test_planning_asks_nothing_of_the_numbers() -> None:
         regard.plan(x, x, x, mask=Dense(torch.ones(512, 512, dtype=torch.bool))).backend == "sdpa"
     )
     assert regard.plan(x, x, x, score=ScaledDot(1e38)).backend == "sdpa"
+
+
+OWN_LOOPS: list[tuple[str, dict[str, Any]]] = [
+    ("blocked", {}),
+    ("blocked", {"mask": Causal()}),
+    ("blocked", {"mask": Padding(torch.tensor([512, 100])) & Causal()}),
+    ("blocked", {"score": Cosine()}),
+    ("sdpa", {"dropout": 0.1}),
+    ("sdpa", {"score_mod": ALiBi(4)}),
+    ("banded", {"mask": SlidingWindow(16)}),
+]
+
+
+@pytest.mark.skipif(not has_loops(), reason="Numba is not installed")
+@pytest.mark.parametrize(("backend", "parts"), OWN_LOOPS, ids=shown)
+def test_our_own_loops_are_taken_where_they_were_measured_to_be_faster(
+    backend: str, parts: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x, one = torch.randn(2, 4, 512, 64), torch.randn(2, 4, 1, 64)
+    monkeypatch.setattr(_rates, "rates_of_cpu", lambda: _rates.RATES["AuthenticAMD AVX512"])
+    assert regard.plan(x, x, x, **parts).backend == backend
+    if backend == "blocked":
+        assert regard.plan(one, x, x, **parts).backend == "sdpa"
+        assert regard.plan(x[:, :, :8], x[:, :, :8], x[:, :, :8]).backend == "sdpa"
+        assert regard.plan(*[x.double()] * 3, **parts).backend == "sdpa"
+
+
+def test_a_plan_says_where_loops_were_not_measured() -> None:
+    x = torch.randn(2, 4, 512, 64)
+    plan = regard.plan(x, x, x)
+    if has_loops():
+        assert "was not measured: regard bench --tune does" in plan.refused["blocked"][0]
+        assert "blocked" not in plan.seconds

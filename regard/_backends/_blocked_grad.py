@@ -1,0 +1,124 @@
+"""Attention by blocks (`_kernels/blocked.py`) with its gradients, eager and as a node of a graph.
+
+Eager calls are an autograd function; a graph holds an opaque operation, which costs 20 µs more.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from regard._backends import chunked
+from regard._backends._call import Call
+from regard._kernels import blocked
+from regard._kernels.blocked import Spans, Weighed, in_one_piece
+from regard.masks import Causal, Padding
+from regard.normalizers import softmax
+from regard.scores import ScaledDot
+
+
+def attend(query: Tensor, key: Tensor, value: Tensor, scale: float, spans: Spans) -> Tensor:
+    """The output of an eager call on float32 tensors in memory; the scale is above zero."""
+    query, key, value = in_one_piece(query), in_one_piece(key), in_one_piece(value)
+    if torch.is_grad_enabled() and (
+        query.requires_grad or key.requires_grad or value.requires_grad
+    ):
+        recorded: Tensor = _Blocked.apply(query, key, value, scale, spans)
+        return recorded
+    return blocked.forward(query, key, value, scale, spans).output
+
+
+class _Blocked(torch.autograd.Function):
+    """The two passes; where a gradient is itself recorded it is the definition's."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, query: Tensor, key: Tensor, value: Tensor, scale: float, spans: Spans
+    ) -> Tensor:
+        found = blocked.forward(query, key, value, scale, spans)
+        ctx.save_for_backward(query, key, value, *found)
+        ctx.scale, ctx.spans = scale, spans
+        return found.output
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
+        query, key, value, *found = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            given = _recorded(upstream[0], (query, key, value), ctx.scale, ctx.spans)
+        else:
+            given = blocked.backward(
+                upstream[0], query, key, value, Weighed(*found), ctx.scale, ctx.spans
+            )
+        return (*given, None, None)
+
+
+def _recorded(
+    upstream: Tensor, inputs: tuple[Tensor, Tensor, Tensor], scale: float, spans: Spans
+) -> tuple[Tensor | None, ...]:
+    """The gradients through the definition, recorded on the way."""
+    offsets, lengths = torch.tensor(spans).view(-1, 2).unbind(1)
+    mask = Causal() & Padding(lengths)
+    call = Call(*inputs, ScaledDot(scale), None, mask, softmax, 0.0, offsets)
+    asked = [x for x in inputs if x.requires_grad]
+    found = iter(torch.autograd.grad(chunked.run(call), asked, upstream, create_graph=True))
+    return tuple(next(found) if x.requires_grad else None for x in inputs)
+
+
+@torch.library.custom_op("regard::blocked", mutates_args=())
+def _forward(
+    query: Tensor, key: Tensor, value: Tensor, scale: float, spans: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    query, key, value = in_one_piece(query), in_one_piece(key), in_one_piece(value)
+    output, tops, sums = blocked.forward(query, key, value, scale, spans.flatten().tolist())
+    return output, tops, sums
+
+
+@_forward.register_fake
+def _(
+    query: Tensor, key: Tensor, value: Tensor, scale: float, spans: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    batch, heads, q_len, _ = query.shape
+    output = query.new_empty(batch, q_len, heads, value.shape[3]).transpose(1, 2)
+    return output, query.new_empty(batch, heads, q_len), query.new_empty(batch, heads, q_len)
+
+
+@torch.library.custom_op("regard::blocked_backward", mutates_args=())
+def _backward(
+    upstream: Tensor, query: Tensor, key: Tensor, value: Tensor, output: Tensor, tops: Tensor,
+    sums: Tensor, scale: float, spans: Tensor,
+) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
+    query, key, value = in_one_piece(query), in_one_piece(key), in_one_piece(value)
+    found = Weighed(in_one_piece(output), tops.contiguous(), sums.contiguous())
+    numbers = spans.flatten().tolist()
+    dq, dk, dv = blocked.backward(upstream, query, key, value, found, scale, numbers)
+    return dq.contiguous(), dk.contiguous(), dv.contiguous()
+
+
+@_backward.register_fake
+def _(
+    upstream: Tensor, query: Tensor, key: Tensor, value: Tensor, output: Tensor, tops: Tensor,
+    sums: Tensor, scale: float, spans: Tensor,
+) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
+    return query.new_empty(query.shape), key.new_empty(key.shape), value.new_empty(value.shape)
+
+
+def _set_up(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor, Tensor]) -> None:
+    query, key, value, scale, spans = inputs
+    ctx.save_for_backward(query, key, value, *output, spans)
+    ctx.scale = scale
+
+
+def _gradients(ctx: Any, upstream: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
+    *saved, spans = ctx.saved_tensors
+    return (*_backward(upstream, *saved, ctx.scale, spans), None, None)
+
+
+_forward.register_autograd(_gradients, setup_context=_set_up)
+
+
+def attend_recorded(
+    query: Tensor, key: Tensor, value: Tensor, scale: float, spans: Tensor
+) -> Tensor:
+    """The output of a call that is recorded; `spans` has a row for each sequence."""
+    output: Tensor = _forward(query, key, value, scale, spans)[0]
+    return output

@@ -1,0 +1,121 @@
+"""Softmax attention on a CPU by blocks of queries and keys, in float32, forward and backward.
+
+The loops are compiled by Numba (`pip install "regard[cpu]"`) when they are first needed. A task is
+a block of queries, or a piece of a head, whatever the number of threads: so the result is the same.
+"""
+
+from collections.abc import Sequence
+from ctypes import c_int64
+from functools import cache
+from math import e, log2
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from regard._kernels.slices import in_slices
+
+QUERIES = 128
+PIECES = 16
+"""Tasks of a backward pass from which on heads are not cut into pieces."""
+
+_LOG2_E = log2(e)
+_PER_BYTE = 8
+"""Operations that take as long as reading a byte."""
+
+Spans = Sequence[int]
+"""For each sequence how many keys lie before its first query, and how many there are in all."""
+
+
+class Weighed(NamedTuple):
+    """The output, and what tells its weights: each query's largest score and their sum."""
+
+    output: Tensor
+    tops: Tensor
+    sums: Tensor
+
+
+@cache
+def _forward_loop() -> Any:
+    from regard._kernels.blocked_forward import forward
+
+    return forward
+
+
+@cache
+def _backward_loop() -> tuple[Any, int]:
+    from regard._kernels.blocked_backward import backward
+    from regard._kernels.tiles import COLUMNS
+
+    return backward, COLUMNS
+
+
+def forward(query: Tensor, key: Tensor, value: Tensor, scale: float, spans: Spans) -> Weighed:
+    """`softmax(scale q k^T) v` over the keys that each query sees: up to its own, up to the last.
+
+    Vectors are in one piece, and the scale is above zero.
+    """
+    batch, heads, q_len, width = query.shape
+    value_width = value.shape[3]
+    output = query.new_empty(batch, q_len, heads, value_width).transpose(1, 2)  # as SDPA gives it
+    tops, sums = query.new_empty(2, batch, heads, q_len)
+    sizes = [*_sizes(query, key, value), *_strides(query, key, value, output), *spans]
+    in_slices(
+        _forward_loop(), output.data_ptr(), tops.data_ptr(), sums.data_ptr(), query.data_ptr(),
+        key.data_ptr(), value.data_ptr(), (c_int64 * len(sizes))(*sizes), scale * _LOG2_E,
+        outputs=batch * heads * -(-q_len // QUERIES),
+        size=2 * batch * heads * q_len * key.shape[2] * (width + value_width) // _PER_BYTE,
+    )  # fmt: skip
+    return Weighed(output, tops, sums)
+
+
+def backward(
+    upstream: Tensor, query: Tensor, key: Tensor, value: Tensor, found: Weighed, scale: float,
+    spans: Spans,
+) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
+    """The gradients to query, key and value."""
+    loop, columns = _backward_loop()
+    batch, heads, q_len, width = query.shape
+    k_len, value_width = value.shape[2:]
+    tasks = batch * heads
+    pieces = max(1, min(-(-PIECES // max(1, tasks)), -(-q_len // (4 * QUERIES))))
+    upstream = in_one_piece(upstream)
+    dq = torch.empty_like(query)
+    dk, dv = (
+        query.new_zeros(batch, heads, pieces, k_len, -(-columns_of // columns) * columns)
+        for columns_of in (width, value_width)
+    )
+    strides = _strides(query, key, value, upstream, found.output, dq)
+    sizes = [*_sizes(query, key, value), *strides, pieces, *spans]
+    in_slices(
+        loop, dq.data_ptr(), dk.data_ptr(), dv.data_ptr(), upstream.data_ptr(),
+        found.output.data_ptr(), found.tops.data_ptr(), found.sums.data_ptr(), query.data_ptr(),
+        key.data_ptr(), value.data_ptr(), (c_int64 * len(sizes))(*sizes), scale * _LOG2_E, scale,
+        outputs=tasks * pieces,
+        size=5 * tasks * q_len * k_len * (width + value_width) // _PER_BYTE,
+    )  # fmt: skip
+    return dq, _summed(dk, key), _summed(dv, value)
+
+
+def in_one_piece(vectors: Tensor) -> Tensor:
+    """The same with each vector in one piece."""
+    return vectors if vectors.stride(-1) == 1 else vectors.contiguous()
+
+
+def _summed(parts: Tensor, like: Tensor) -> Tensor:
+    """The pieces and the query heads of each key/value head, summed in their order."""
+    batch, kv_heads, k_len, width = like.shape
+    count = parts.shape[1] * parts.shape[2] // max(1, kv_heads)
+    parts = parts.view(batch, kv_heads, count, k_len, parts.shape[4])
+    summed = parts[:, :, 0] if count == 1 else parts.sum(2)
+    return summed[..., :width]
+
+
+def _sizes(query: Tensor, key: Tensor, value: Tensor) -> list[int]:
+    heads, kv_heads = query.shape[1], key.shape[1]
+    lengths = query.shape[2], key.shape[2]
+    return [heads, heads // max(1, kv_heads), *lengths, query.shape[3], value.shape[3]]
+
+
+def _strides(*tensors: Tensor) -> list[int]:
+    return [step for tensor in tensors for step in tensor.stride()[:3]]

@@ -1,0 +1,158 @@
+"""The gradients of `softmax(scale q k^T) v`, its scores computed again, in one pass over the keys.
+
+    P = exp(scale q k^T - top)      dP = dO v^T       dS = P * (dP - sum(dO * O))
+    dq = scale dS k      dk = scale dS^T q      dv = P^T dO
+
+What P is to be divided by, dO is divided by instead, once for each query.
+"""
+
+import numpy as np
+from numba import carray, njit  # type: ignore[attr-defined]
+
+from regard._kernels.panels import KEYS, QUERIES, by_address, hide, turn_back, turn_panel
+from regard._kernels.tiles import COLUMNS, multiply, multiply_add
+from regard._kernels.vectors import (
+    LANES,
+    at,
+    exp2,
+    fma,
+    load,
+    minus,
+    numbers_of,
+    spread,
+    store,
+    times,
+)
+
+_F = np.float32
+
+
+@njit(error_model="numpy")
+def _change(p, dp, rows, top, inner, scale):  # type: ignore[no-untyped-def]
+    """Scores become weights again, and changes of weights become changes of scores."""
+    by, zero = spread(_F(scale)), spread(_F(0))
+    for j in range(0, COLUMNS, LANES):
+        less, mean = minus(zero, load(at(top, j))), load(at(inner, j))
+        for k in range(j, j + rows * QUERIES, QUERIES):
+            weight = exp2(fma(load(at(p, k)), by, less))
+            store(weight, at(p, k))
+            store(times(weight, minus(load(at(dp, k)), mean)), at(dp, k))
+
+
+@njit(error_model="numpy")
+def _read_rows(to, to_row, x, x_row, width, by, rows):  # type: ignore[no-untyped-def]
+    """`to[i, :] = x[i, :] by[i]`, zeros behind, and whatever it holds for a factor of zero."""
+    for i in range(rows):
+        factor = by[i]
+        for d in range(width):
+            to[i * to_row + d] = x[i * x_row + d] * factor if factor != 0 else _F(0)
+        for d in range(width, to_row):
+            to[i * to_row + d] = _F(0)
+
+
+@njit(error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
+def _inner(x, y, width):  # type: ignore[no-untyped-def]
+    total = _F(0)
+    for d in range(width):
+        total += x[d] * y[d]
+    return total
+
+
+def _backward(  # type: ignore[no-untyped-def]
+    dq, dk, dv, upstream, out, tops, sums, query, key, value, sizes, scale, factor, first, last
+):
+    """The gradients of some pieces of heads; `dk` and `dv` have a part for each, zero at first."""
+    n = sizes
+    heads, groups, q_len, k_len, width, value_width = n[0], n[1], n[2], n[3], n[4], n[5]
+    q_row, k_row, v_row, up_row, out_row, dq_row = n[8], n[11], n[14], n[17], n[20], n[23]
+    blocks, pieces = (q_len + QUERIES - 1) // QUERIES, n[24]
+    wide = (width + COLUMNS - 1) // COLUMNS * COLUMNS
+    value_wide = (value_width + COLUMNS - 1) // COLUMNS * COLUMNS
+    numbers = 2 * KEYS + 2 * width + value_width + wide + value_wide + 4
+    space = np.empty(LANES + QUERIES * numbers, np.float32)
+    weights = numbers_of(space)
+    changes = at(weights, KEYS * QUERIES)
+    turned = at(changes, KEYS * QUERIES)
+    grown = at(turned, QUERIES * width)
+    turned_up = at(grown, QUERIES * width)
+    rows_q = at(turned_up, QUERIES * value_width)
+    rows_up = at(rows_q, QUERIES * wide)
+    top = at(rows_up, QUERIES * value_wide)
+    inner, inverse, factors = at(top, QUERIES), at(top, 2 * QUERIES), at(top, 3 * QUERIES)
+    all_grown = carray(grown, (QUERIES * width,))
+    of_queries = carray(top, (4, QUERIES))
+    for task in range(first, last):
+        lead, piece = task // pieces, task % pieces
+        b, h = lead // heads, lead % heads
+        g = h // groups
+        k, v = at(key, b * n[9] + g * n[10]), at(value, b * n[12] + g * n[13])
+        to_k, to_v = at(dk, task * k_len * wide), at(dv, task * k_len * value_wide)
+        offset = n[25 + 2 * b]
+        for q0 in range(
+            blocks * piece // pieces * QUERIES,
+            min(blocks * (piece + 1) // pieces * QUERIES, q_len),
+            QUERIES,
+        ):
+            count = min(QUERIES, q_len - q0)
+            seen = min(n[26 + 2 * b], q0 + count + offset)
+            q = at(query, b * n[6] + h * n[7] + q0 * q_row)
+            up = at(upstream, b * n[15] + h * n[16] + q0 * up_row)
+            o = at(out, b * n[18] + h * n[19] + q0 * out_row)
+            to_q = at(dq, b * n[21] + h * n[22] + q0 * dq_row)
+            all_grown[:] = 0
+            of_queries[:] = 0
+            of_queries[3, :] = factor
+            for i in range(count):
+                total = sums[lead * q_len + q0 + i]
+                of_queries[0, i] = tops[lead * q_len + q0 + i]
+                of_queries[2, i] = _F(1) / total if total != 0 else _F(0)
+            _read_rows(rows_up, value_wide, up, up_row, value_width, inverse, count)
+            _read_rows(rows_q, wide, q, q_row, width, factors, count)
+            for i in range(count):
+                of_queries[1, i] = _inner(
+                    at(rows_up, i * value_wide), at(o, i * out_row), value_width
+                )
+            for here in range(0, count, COLUMNS):
+                turn_panel(
+                    at(turned, here * width), at(q, here * q_row), q_row, count - here, width
+                )
+                turn_panel(
+                    at(turned_up, here * value_width), at(rows_up, here * value_wide), value_wide,
+                    count - here, value_width,
+                )  # fmt: skip
+            for k0 in range(0, seen, KEYS):
+                rows, skipped = min(KEYS, seen - k0), 0
+                for here in range(0, count, COLUMNS):
+                    ahead = q0 + here + offset - k0
+                    if ahead + COLUMNS <= 0:
+                        skipped = here + COLUMNS
+                        continue
+                    p, dp = at(weights, here), at(changes, here)
+                    queries, ups = at(turned, here * width), at(turned_up, here * value_width)
+                    ks, vs = at(k, k0 * k_row), at(v, k0 * v_row)
+                    multiply(p, QUERIES, ks, k_row, 1, rows, queries, COLUMNS, width)
+                    multiply(dp, QUERIES, vs, v_row, 1, rows, ups, COLUMNS, value_width)
+                    if ahead < rows - 1:
+                        hide(p, QUERIES, rows, ahead)
+                    _change(p, dp, rows, at(top, here), at(inner, here), scale)
+                    sums_of = at(grown, here * width)
+                    multiply_add(sums_of, COLUMNS, ks, 1, k_row, width, dp, QUERIES, rows)
+                for d in range(0, value_wide, COLUMNS):
+                    multiply_add(
+                        at(to_v, k0 * value_wide + d), value_wide, at(weights, skipped), QUERIES, 1,
+                        rows, at(rows_up, skipped * value_wide + d), value_wide, count - skipped,
+                    )  # fmt: skip
+                for d in range(0, wide, COLUMNS):
+                    multiply_add(
+                        at(to_k, k0 * wide + d), wide, at(changes, skipped), QUERIES, 1,
+                        rows, at(rows_q, skipped * wide + d), wide, count - skipped,
+                    )  # fmt: skip
+            for here in range(0, count, COLUMNS):
+                turn_back(
+                    at(to_q, here * dq_row), dq_row, at(grown, here * width), at(factors, here),
+                    count - here, width,
+                )  # fmt: skip
+    space[0] = 0  # so that it is there until here
+
+
+backward = by_address(_backward, 10, 2)

@@ -1,0 +1,127 @@
+"""`softmax(scale q k^T) v`, a block of queries at a time, the maximum found as keys go by."""
+
+import numpy as np
+from numba import carray, njit  # type: ignore[attr-defined]
+
+from regard._kernels.panels import KEYS, QUERIES, by_address, hide, turn_back, turn_panel
+from regard._kernels.tiles import COLUMNS, multiply, multiply_add
+from regard._kernels.vectors import (
+    LANES,
+    any_larger,
+    at,
+    exp2,
+    fma,
+    larger,
+    load,
+    minus,
+    numbers_of,
+    plus,
+    spread,
+    store,
+    times,
+)
+
+_F = np.float32
+LOWEST = _F(-3e38)
+"""Below every score, yet a number: from it minus infinity is infinitely far."""
+
+
+@njit(error_model="numpy")
+def _weigh(s, rows, top, total, output, width, scale):  # type: ignore[no-untyped-def]
+    """Scores of some keys become weights; what the maximum grows by is taken off all before."""
+    t = at(s, LANES)
+    # Two rows at a time, because one waits for the other.
+    high0, high1, other0, other1 = load(s), load(t), load(s), load(t)
+    for k in range(0, rows - 1, 2):
+        here, after = k * COLUMNS, (k + 1) * COLUMNS
+        high0, high1 = larger(load(at(s, here)), high0), larger(load(at(t, here)), high1)
+        other0, other1 = larger(load(at(s, after)), other0), larger(load(at(t, after)), other1)
+    last = (rows - 1) * COLUMNS
+    high0 = larger(load(at(s, last)), larger(other0, high0))
+    high1 = larger(load(at(t, last)), larger(other1, high1))
+    by, zero = spread(_F(scale)), spread(_F(0))
+    old0, old1 = load(top), load(at(top, LANES))
+    new0, new1 = larger(times(high0, by), old0), larger(times(high1, by), old1)
+    total0, total1 = load(total), load(at(total, LANES))
+    if any_larger(new0, old0) or any_larger(new1, old1):
+        shrink0, shrink1 = exp2(minus(old0, new0)), exp2(minus(old1, new1))
+        total0, total1 = times(total0, shrink0), times(total1, shrink1)
+        store(new0, top)
+        store(new1, at(top, LANES))
+        for d in range(0, width * COLUMNS, COLUMNS):
+            store(times(load(at(output, d)), shrink0), at(output, d))
+            store(times(load(at(output, d + LANES)), shrink1), at(output, d + LANES))
+    less0, less1 = minus(zero, new0), minus(zero, new1)
+    for k in range(0, rows * COLUMNS, COLUMNS):
+        w0 = exp2(fma(load(at(s, k)), by, less0))
+        w1 = exp2(fma(load(at(t, k)), by, less1))
+        store(w0, at(s, k))
+        store(w1, at(t, k))
+        total0, total1 = plus(total0, w0), plus(total1, w1)
+    store(total0, total)
+    store(total1, at(total, LANES))
+
+
+def _forward(  # type: ignore[no-untyped-def]
+    out, tops, sums, query, key, value, sizes, scale, first, last
+):
+    """Output, largest scaled scores and sums of some blocks; the scale is of powers of two."""
+    n = sizes
+    heads, groups, q_len, width, value_width = n[0], n[1], n[2], n[4], n[5]
+    q_row, k_row, v_row, out_row = n[8], n[11], n[14], n[17]
+    blocks = (q_len + QUERIES - 1) // QUERIES
+    space = np.empty(LANES + KEYS * COLUMNS + QUERIES * (width + value_width + 2), np.float32)
+    scores = numbers_of(space)
+    turned = at(scores, KEYS * COLUMNS)
+    output = at(turned, QUERIES * width)
+    top = at(output, QUERIES * value_width)
+    total = at(top, QUERIES)
+    outputs = carray(output, (QUERIES * value_width,))
+    all_tops, totals = carray(top, (QUERIES,)), carray(total, (QUERIES,))
+    for task in range(first, last):
+        lead, block = task // blocks, task % blocks
+        # Blocks at both ends of a triangle by turns, so that any slice of tasks has as much to do.
+        block = block // 2 if block % 2 == 0 else blocks - 1 - block // 2
+        b, h = lead // heads, lead % heads
+        g, q0 = h // groups, block * QUERIES
+        count = min(QUERIES, q_len - q0)
+        q = at(query, b * n[6] + h * n[7] + q0 * q_row)
+        k, v = at(key, b * n[9] + g * n[10]), at(value, b * n[12] + g * n[13])
+        to = at(out, b * n[15] + h * n[16] + q0 * out_row)
+        offset = n[18 + 2 * b]
+        seen = min(n[19 + 2 * b], q0 + count + offset)
+        outputs[:] = 0
+        all_tops[:] = LOWEST
+        totals[:] = 0
+        for here in range(0, count, COLUMNS):
+            turn_panel(at(turned, here * width), at(q, here * q_row), q_row, count - here, width)
+        for k0 in range(0, seen, KEYS):
+            rows = min(KEYS, seen - k0)
+            for here in range(0, count, COLUMNS):
+                ahead = q0 + here + offset - k0
+                if ahead + COLUMNS <= 0:
+                    continue
+                sums_of, queries = at(output, here * value_width), at(turned, here * width)
+                multiply(
+                    scores, COLUMNS, at(k, k0 * k_row), k_row, 1, rows, queries, COLUMNS, width
+                )
+                if ahead < rows - 1:
+                    hide(scores, COLUMNS, rows, ahead)
+                _weigh(scores, rows, at(top, here), at(total, here), sums_of, value_width, scale)
+                multiply_add(
+                    sums_of, COLUMNS, at(v, k0 * v_row), 1, v_row, value_width,
+                    scores, COLUMNS, rows,
+                )  # fmt: skip
+        for i in range(count):
+            tops[lead * q_len + q0 + i], sums[lead * q_len + q0 + i] = all_tops[i], totals[i]
+        for i in range(QUERIES):
+            totals[i] = _F(1) / totals[i] if totals[i] != 0 else _F(0)
+        for here in range(0, count, COLUMNS):
+            turn_back(
+                at(to, here * out_row), out_row, at(output, here * value_width), at(total, here),
+                count - here, value_width,
+            )  # fmt: skip
+    space[0] = 0  # so that it is there until here
+
+
+forward = by_address(_forward, 6, 1)

@@ -1,0 +1,175 @@
+"""Vectors of numbers for Numba, and the few instructions on them that our loops are made of.
+
+Numba finds vector instructions where a loop over arrays allows it, and nobody is told where it did
+not. Here a vector is a value like any other, and each function is what the processor does.
+"""
+
+from typing import Any
+
+from llvmlite import ir
+from llvmlite.binding import get_host_cpu_features
+from numba import types
+from numba.core import cgutils
+from numba.core.config import CPU_FEATURES  # type: ignore[attr-defined]
+from numba.extending import intrinsic, models, register_model
+
+FEATURES = str(CPU_FEATURES or get_host_cpu_features().flatten())
+LANES = 16 if "+avx512f" in FEATURES else 8
+"""Numbers of a vector."""
+
+SIZE, NUMBER, _BITS = ir.IntType(64), ir.FloatType(), ir.IntType(32)
+REGISTER, _WHOLE = ir.VectorType(NUMBER, LANES), ir.VectorType(_BITS, LANES)
+_UNKNOWN = ir.Constant(REGISTER, ir.Undefined)
+NUMBERS = types.CPointer(types.float32)
+
+
+class _Vector(types.Type):
+    """The type of a vector."""
+
+    def __init__(self) -> None:
+        super().__init__("vector")
+
+
+VECTOR = _Vector()
+
+
+@register_model(_Vector)
+class _VectorModel(models.PrimitiveModel):
+    """A vector is a register."""
+
+    def __init__(self, manager: Any, kind: Any) -> None:
+        super().__init__(manager, kind, REGISTER)
+
+
+def place(builder: Any, pointer: Any, *offsets: Any) -> Any:
+    """Where the vector so far behind an address begins."""
+    for offset in offsets:
+        pointer = builder.gep(pointer, [offset])
+    return builder.bitcast(pointer, REGISTER.as_pointer())
+
+
+def constant(number: float) -> Any:
+    return ir.Constant(REGISTER, [number] * LANES)
+
+
+def written_spread(builder: Any, number: Any) -> Any:
+    first = builder.insert_element(_UNKNOWN, number, _BITS(0))
+    return builder.shuffle_vector(first, _UNKNOWN, ir.Constant(_WHOLE, [0] * LANES))
+
+
+def written_fma(builder: Any, a: Any, b: Any, c: Any) -> Any:
+    kind = ir.FunctionType(REGISTER, [REGISTER] * 3)
+    name = f"llvm.fma.v{LANES}f32"
+    return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), [a, b, c])
+
+
+_ROUNDS = 1.5 * 2**23
+"""What is added to find the nearest whole number, which then stands in the last bits of the sum."""
+
+_POWERS = (
+    1.535336e-04, 1.3398875e-03, 9.618437e-03, 5.5503324e-02, 2.4022648e-01, 6.931472e-01, 1.0,
+)  # fmt: skip
+"""Of the polynomial that is nearest `2^x` from -1/2 to 1/2, the highest power first."""
+
+
+def _exp2(builder: Any, x: Any) -> Any:
+    shift, bias = (ir.Constant(_WHOLE, [n] * LANES) for n in (23, 127 << 23))
+    shifted = builder.fadd(x, constant(_ROUNDS))
+    rest = builder.fsub(x, builder.fsub(shifted, constant(_ROUNDS)))
+    total = constant(_POWERS[0])
+    for factor in _POWERS[1:]:
+        total = written_fma(builder, total, rest, constant(factor))
+    exponent = builder.shl(builder.bitcast(shifted, _WHOLE), shift)
+    power = builder.bitcast(builder.add(exponent, bias), REGISTER)
+    small = builder.fcmp_ordered("<", x, constant(-126.0))
+    return builder.select(small, constant(0.0), builder.fmul(total, power))
+
+
+def _any_larger(builder: Any, a: Any, b: Any) -> Any:
+    mask = ir.IntType(LANES)
+    return builder.icmp_unsigned(
+        "!=", builder.bitcast(builder.fcmp_ordered(">", a, b), mask), mask(0)
+    )
+
+
+def _turn(builder: Any, to: Any, to_row: Any, x: Any, x_row: Any) -> None:
+    """Rows become columns: of every pair of rows, step by step, halves change places."""
+    rows = [
+        builder.load(place(builder, x, builder.mul(x_row, SIZE(i))), align=4) for i in range(LANES)
+    ]
+    step = LANES // 2
+    while step:
+        near = [n + LANES - step if n & step else n for n in range(LANES)]
+        far = [n + LANES if n & step else n + step for n in range(LANES)]
+        for i in range(LANES):
+            if not i & step:
+                pair = rows[i], rows[i + step]
+                rows[i] = builder.shuffle_vector(*pair, ir.Constant(_WHOLE, near))
+                rows[i + step] = builder.shuffle_vector(*pair, ir.Constant(_WHOLE, far))
+        step //= 2
+    for i, row in enumerate(rows):
+        builder.store(row, place(builder, to, builder.mul(to_row, SIZE(i))), align=4)
+
+
+def instruction(write: Any, result: Any, *kinds: Any) -> Any:
+    """A function for Numba that is what `write(builder, *given)` writes."""
+
+    def written(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        found = write(builder, *given)
+        return context.get_dummy_value() if result is types.void else found
+
+    answer = result(*kinds), written
+    by_count = {  # Numba reads how many arguments there are from the function itself
+        1: lambda typing, a: answer,
+        2: lambda typing, a, b: answer,
+        3: lambda typing, a, b, c: answer,
+        4: lambda typing, a, b, c, d: answer,
+        8: lambda typing, a, b, c, d, e, f, g, h: answer,
+    }
+    return intrinsic(by_count[len(kinds)])
+
+
+at = instruction(lambda builder, p, n: builder.gep(p, [n]), NUMBERS, NUMBERS, types.intp)
+"""The address of the number so many behind another."""
+
+load = instruction(lambda builder, p: builder.load(place(builder, p), align=4), VECTOR, NUMBERS)
+store = instruction(
+    lambda builder, x, p: builder.store(x, place(builder, p), align=4), types.void, VECTOR, NUMBERS
+)
+spread = instruction(written_spread, VECTOR, types.float32)
+plus = instruction(lambda builder, a, b: builder.fadd(a, b), VECTOR, VECTOR, VECTOR)
+minus = instruction(lambda builder, a, b: builder.fsub(a, b), VECTOR, VECTOR, VECTOR)
+times = instruction(lambda builder, a, b: builder.fmul(a, b), VECTOR, VECTOR, VECTOR)
+
+fma = instruction(written_fma, VECTOR, VECTOR, VECTOR, VECTOR)
+"""`a b + c`, rounded once."""
+
+larger = instruction(
+    lambda builder, a, b: builder.select(builder.fcmp_ordered(">", a, b), a, b),
+    VECTOR, VECTOR, VECTOR,
+)  # fmt: skip
+"""The larger of two numbers; the second one where one of them is none."""
+
+exp2 = instruction(_exp2, VECTOR, VECTOR)
+"""`2^x` of numbers up to 127, off by one unit of the last place; 0 where it would be subnormal."""
+
+any_larger = instruction(_any_larger, types.boolean, VECTOR, VECTOR)
+"""Whether any number is larger than the other one in its place."""
+
+turn = instruction(_turn, types.void, NUMBERS, types.intp, NUMBERS, types.intp)
+"""`to[i to_row + j] = x[j x_row + i]`, a square of vectors."""
+
+
+@intrinsic
+def _numbers_of(typing: Any, array: Any) -> Any:
+
+    def written(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        data = context.make_array(signature.args[0])(context, builder, given[0]).data
+        missing = builder.and_(builder.neg(builder.ptrtoint(data, SIZE)), SIZE(63))
+        return builder.gep(data, [builder.lshr(missing, SIZE(2))])
+
+    return NUMBERS(array), written
+
+
+numbers_of: Any = _numbers_of
+"""The address in an array where a vector may begin; the array must stay in use."""

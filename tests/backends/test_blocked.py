@@ -1,0 +1,364 @@
+"""Attention by blocks of our own: the definition's numbers, whoever calls it and how often."""
+
+import itertools
+import math
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+import regard
+from regard._backends import blocked
+from regard._kernels.installed import has_loops
+from regard._kernels.slices import LEAST
+from regard.masks import Causal, Dense, Padding, SlidingWindow
+from regard.normalizers import Softmax, sparsemax
+from regard.score_mods import ALiBi
+from regard.scores import Additive, Bilinear, Cosine, Dot, NegativeSquaredDistance, ScaledDot
+from tests.parts import Sizes, tensors
+from tests.probe import assert_same, evaluate
+from tests.tolerance import UNIT_NORMAL_CAP, assert_close_to_golden
+
+pytestmark = pytest.mark.skipif(not has_loops(), reason="Numba is not installed")
+
+SIZES = [
+    Sizes(1, 1, 1, 1, 1, 1, 1),
+    Sizes(2, 4, 2, 2, 5, 7, 21),
+    Sizes(1, 2, 1, 17, 17, 63, 64),
+    Sizes(2, 2, 2, 113, 203, 21, 111),
+    Sizes(1, 3, 3, 127, 128, 64, 64),
+    Sizes(1, 2, 2, 129, 127, 257, 1),
+    Sizes(1, 1, 1, 300, 300, 32, 32),
+]
+MASKS: dict[str, Callable[[Sizes], Any]] = {
+    "none": lambda s: None,
+    "causal": lambda s: Causal(),
+    "padding": lambda s: Padding(torch.tensor([s.k_len, s.k_len // 2])[: s.batch]),
+    "both": lambda s: Causal() & Padding(torch.tensor([s.k_len // 2 + 1, 0])[: s.batch]),
+}
+INPUTS: dict[str, Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]] = {
+    "unit": lambda q, k, v: (q, k, v),
+    "wide": lambda q, k, v: (5 * q, 5 * k, 5 * v),
+    "equal": lambda q, k, v: (q, k[:, :, :1].expand_as(k), v),
+    "shifted": lambda q, k, v: (q + 8, k + 8, v + 3),
+    "uneven": lambda q, k, v: (q, k * torch.logspace(-3, 1.5, k.shape[2]).view(-1, 1), v),
+}
+
+
+def close(found: dict[str, Tensor], inputs: Any, cap: float | None = None, **parts: Any) -> None:
+    """Fail unless all are as near the definition in float64 as the rule asks."""
+    __tracebackhide__ = True
+    golden = evaluate(*(x.double() for x in inputs), **parts, backend="reference")
+    naive = evaluate(*inputs, **parts, backend="reference")
+    for what, actual in found.items():
+        gradient = what != "output"
+        # Products are summed one by one. Of a query that sees one key the change of its weight and
+        # the mean of all cancel, which are summed in two orders.
+        assert_close_to_golden(
+            actual, golden[what], naive[what], what=what, gradient=gradient,
+            cap=None if gradient else cap, least=1e-6,
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("mask", MASKS)
+@pytest.mark.parametrize("sizes", SIZES, ids=str)
+def test_output_and_gradients_are_the_definitions(sizes: Sizes, mask: str) -> None:
+    inputs = tensors(sizes, dtype=torch.float32)
+    for offset in (None, 0, -3, 5):
+        parts = {"mask": MASKS[mask](sizes), "q_offset": offset}
+        found = evaluate(*inputs, **parts, backend="blocked")
+        close(found, inputs, UNIT_NORMAL_CAP, **parts)
+
+
+@pytest.mark.parametrize("kind", INPUTS)
+@pytest.mark.parametrize("mask", ["none", "causal"])
+def test_hard_inputs_are_as_near_as_the_formula_itself(mask: str, kind: str) -> None:
+    sizes = Sizes(1, 2, 2, 150, 150, 64, 64)
+    inputs = INPUTS[kind](*tensors(sizes, dtype=torch.float32))
+    parts = {"mask": MASKS[mask](sizes)}
+    close(evaluate(*inputs, **parts, backend="blocked"), inputs, **parts)
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"score": Dot()}, {"score": ScaledDot(-0.3)}, {"score": ScaledDot(0.0)},
+        {"score": Cosine(0.2)}, {"score": NegativeSquaredDistance()},
+        {"normalizer": Softmax(2.0)}, {"score": Cosine(torch.tensor(0.5))},
+        {"q_offset": torch.tensor([3, -2]), "mask": Causal()},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_every_dot_product_is_served(parts: dict[str, Any]) -> None:
+    inputs = tensors(Sizes(2, 4, 2, 33, 40, 12, 9), dtype=torch.float32)
+    found = evaluate(*inputs, **parts, backend="blocked")
+    close({"output": found["output"]}, inputs, **parts)
+    assert_same(found, evaluate(*inputs, **parts, backend="reference"), 2e-5)
+
+
+def test_a_score_with_weights_gets_its_gradients() -> None:
+    inputs = tensors(Sizes(2, 2, 2, 9, 9, 8, 8), dtype=torch.float32)
+    score = Bilinear(8, 8)
+    assert_same(
+        evaluate(*inputs, score=score, backend="blocked"),
+        evaluate(*inputs, score=score, backend="reference"), 1e-5,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_is_summed_in_float32(dtype: torch.dtype) -> None:
+    inputs = [x.to(dtype) for x in tensors(Sizes(2, 4, 2, 65, 70, 24, 24))]
+    close(evaluate(*inputs, mask=Causal(), backend="blocked"), inputs, mask=Causal())
+
+
+@pytest.mark.parametrize(
+    ("parts", "reason"),
+    [
+        ({"score": Additive()}, "no dot product|is not a dot product"),
+        ({"normalizer": sparsemax}, "softmax only"),
+        ({"score_mod": ALiBi(2)}, "adds no bias"),
+        ({"mask": SlidingWindow(3)}, "SlidingWindow"),
+        ({"mask": Dense(torch.ones(5, 5, dtype=torch.bool)) & Causal()}, "Dense"),
+        ({"mask": Padding(keep=torch.ones(1, 5, dtype=torch.bool))}, "lengths"),
+        ({"dropout": 0.5}, "drops no weights"),
+    ],
+)
+def test_what_it_does_not_serve_is_refused_with_the_reason(
+    parts: dict[str, Any], reason: str
+) -> None:
+    x = torch.randn(1, 2, 5, 4)
+    with pytest.raises(regard.UnsupportedByBackend, match=reason):
+        regard.attention(x, x, x, **parts, backend="blocked")
+
+
+def test_float64_other_devices_and_no_numba_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = torch.randn(1, 2, 5, 4)
+    with pytest.raises(regard.UnsupportedByBackend, match="round float64"):
+        regard.attention(x.double(), x.double(), x.double(), backend="blocked")
+    with pytest.raises(regard.UnsupportedByBackend, match="not for meta"):
+        regard.attention(*[x.to("meta")] * 3, backend="blocked")
+    monkeypatch.setattr(blocked, "has_loops", lambda: False)
+    with pytest.raises(regard.UnsupportedByBackend, match=r'pip install "regard\[cpu\]"'):
+        regard.attention(x, x, x, backend="blocked")
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, 1e38])
+@pytest.mark.parametrize("mask", ["padding", "both"])
+def test_what_padding_hides_is_never_read(mask: str, bad: float) -> None:
+    sizes = Sizes(2, 2, 1, 40, 70, 8, 8)
+    query, key, value = tensors(sizes, dtype=torch.float32)
+    lengths = torch.tensor([70, 33])
+    part = Padding(lengths) if mask == "padding" else Padding(lengths) & Causal()
+    backend = "blocked" if mask == "padding" else None
+    wanted = evaluate(query, key, value, mask=part, backend=backend)
+    key[1, :, 33:], value[1, :, 33:] = bad, -bad
+    assert_same(evaluate(query, key, value, mask=part, backend=backend), wanted, 1e-5)
+
+
+def test_a_row_that_sees_nothing_gives_zeros_whatever_comes_to_it() -> None:
+    inputs = [x.requires_grad_() for x in tensors(Sizes(2, 2, 2, 9, 6, 4, 4), dtype=torch.float32)]
+    output = regard.attention(*inputs, mask=Padding(torch.tensor([6, 0])), backend="blocked")
+    assert output[1].eq(0).all() and output[0].ne(0).all()
+    upstream = torch.ones_like(output)
+    upstream[1] = math.nan
+    for gradient in torch.autograd.grad(output, inputs, upstream):
+        assert gradient.isfinite().all() and gradient[1].eq(0).all()
+
+
+@pytest.mark.parametrize("shape", [(0, 2, 3, 4), (2, 0, 3, 4), (1, 2, 0, 4)])
+def test_empty_calls_are_served(shape: tuple[int, ...]) -> None:
+    x = torch.randn(shape, requires_grad=True)
+    output = regard.attention(x, x, x, backend="blocked")
+    assert output.shape == shape
+    output.sum().backward()
+    assert x.grad is not None and x.grad.shape == shape
+
+
+def test_no_keys_give_zeros() -> None:
+    q, k = torch.randn(1, 2, 3, 4, requires_grad=True), torch.randn(1, 2, 0, 4)
+    output = regard.attention(q, k, k, backend="blocked")
+    assert output.eq(0).all()
+    output.sum().backward()
+    assert q.grad is not None and q.grad.eq(0).all()
+
+
+def test_vectors_may_lie_anywhere_and_inputs_stay_as_they_are() -> None:
+    shape = (2, 3, 50, 20)
+    x = torch.randn(3, *shape)
+    plain = evaluate(*x, mask=Causal(), backend="blocked")
+    forms = (
+        lambda y: y.transpose(1, 2).contiguous().transpose(1, 2),
+        lambda y: y.mT.contiguous().mT,
+        lambda y: torch.stack([y, y], -1)[..., 0],
+        lambda y: torch.cat([y, y], 2)[:, :, 50:],
+    )
+    for form in forms:
+        given = [form(one) for one in x]
+        before = [one.clone() for one in given]
+        found = evaluate(*given, mask=Causal(), backend="blocked")
+        assert all(torch.equal(found[name], plain[name]) for name in plain)
+        assert all(torch.equal(one, was) for one, was in zip(given, before, strict=True))
+    one = x[0, :, :1].expand(shape)
+    assert torch.equal(
+        regard.attention(x[0], one, one, backend="blocked"),
+        regard.attention(x[0], one.contiguous(), one.contiguous(), backend="blocked"),
+    )
+
+
+def test_an_upstream_gradient_may_have_any_strides() -> None:
+    inputs = [torch.randn(1, 2, 33, 8, requires_grad=True) for _ in range(3)]
+    output = regard.attention(*inputs, backend="blocked")
+    upstream = torch.randn(1, 2, 8, 33).mT
+    found = torch.autograd.grad(output, inputs, upstream, retain_graph=True)
+    wanted = torch.autograd.grad(output, inputs, upstream.contiguous(), retain_graph=True)
+    assert all(torch.equal(a, b) for a, b in zip(found, wanted, strict=True))
+    total = torch.autograd.grad(output.sum(), inputs)
+    ones = torch.autograd.grad(
+        regard.attention(*inputs, backend="blocked"), inputs, torch.ones(1, 2, 33, 8)
+    )
+    assert all(torch.equal(a, b) for a, b in zip(total, ones, strict=True))
+
+
+@pytest.fixture
+def threads() -> Iterator[Callable[[int], None]]:
+    yield torch.set_num_threads
+    torch.set_num_threads(1)
+
+
+@pytest.mark.parametrize("heads", [1, 5])
+def test_any_number_of_threads_gives_the_same_bits(
+    threads: Callable[[int], None], heads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("regard._kernels.slices.LEAST", LEAST >> 10)
+    inputs = [torch.randn(1, heads, 1100, 16) for _ in range(3)]
+    found = []
+    for count in (1, 2, 16):
+        threads(count)
+        found.append(evaluate(*inputs, mask=Causal(), backend="blocked"))
+    for other in found[1:]:
+        assert all(torch.equal(other[name], found[0][name]) for name in other)
+
+
+def test_eight_threads_of_python_may_call_at_once(threads: Callable[[int], None]) -> None:
+    threads(2)
+    inputs = [torch.randn(1, 8, 300, 32) for _ in range(3)]
+    wanted = evaluate(*inputs, backend="blocked")
+    found: list[dict[str, Tensor]] = []
+
+    def run() -> None:
+        found.extend(evaluate(*inputs, backend="blocked") for _ in range(4))
+
+    several = [threading.Thread(target=run) for _ in range(8)]
+    for each in several:
+        each.start()
+    for each in several:
+        each.join()
+    assert len(found) == 32
+    assert all(torch.equal(one[name], wanted[name]) for one in found for name in wanted)
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_forked_process_computes_the_same(threads: Callable[[int], None]) -> None:
+    threads(2)
+    x = torch.randn(1, 8, 300, 32)
+    wanted = regard.attention(x, x, x, backend="blocked")
+    child = os.fork()
+    if not child:
+        found = regard.attention(x, x, x, backend="blocked")
+        # PyTorch's own threads, which would compare so many numbers, do not live through a fork.
+        os._exit(0 if found.numpy().tobytes() == wanted.numpy().tobytes() else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_second_derivatives_are_the_definitions() -> None:
+    inputs = [torch.randn(1, 2, 5, 3, requires_grad=True) for _ in range(3)]
+    mask = Causal() & Padding(torch.tensor([4]))
+
+    def second(backend: str) -> list[Tensor]:
+        exact = torch.float64 if backend == "reference" else torch.float32
+        leaves = [x.detach().to(exact).requires_grad_() for x in inputs]
+        output = regard.attention(*leaves, mask=mask, backend=backend)
+        first = torch.autograd.grad(output.sin().sum(), leaves, create_graph=True)
+        return list(torch.autograd.grad(sum(x.square().sum() for x in first), leaves))
+
+    for found, wanted in zip(second("blocked"), second("reference"), strict=True):
+        torch.testing.assert_close(found.double(), wanted, rtol=1e-3, atol=1e-4)
+
+
+def test_a_change_between_the_passes_is_an_error() -> None:
+    inputs = [torch.randn(1, 2, 5, 4, requires_grad=True) for _ in range(3)]
+    output = regard.attention(*inputs, backend="blocked")
+    with torch.no_grad():
+        inputs[1].mul_(2)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        output.sum().backward()
+
+
+def test_under_a_transform_it_is_refused_and_the_plan_serves() -> None:
+    x = torch.randn(3, 1, 2, 5, 4)
+
+    def one(y: Tensor) -> Tensor:
+        return regard.attention(y, y, y, backend="blocked")
+
+    with pytest.raises(regard.UnsupportedByBackend, match="vmap"):
+        torch.func.vmap(one)(x)
+    with pytest.raises(regard.UnsupportedByBackend, match="another derivative"):
+        torch.func.grad(lambda y: one(y).sum())(x[0])
+
+
+@pytest.mark.slow
+def test_without_a_folder_for_compiled_loops_they_are_compiled_each_time(tmp_path: Any) -> None:
+    code = (
+        "import torch, regard; x = torch.randn(1, 2, 40, 8, requires_grad=True)\n"
+        "y = regard.attention(x, x, x, backend='blocked'); y.sum().backward()\n"
+        "assert torch.allclose(y, regard.attention(x, x, x, backend='reference'), atol=1e-5)\n"
+    )
+    nowhere = tmp_path / "file"
+    nowhere.write_text("")
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(nowhere / "below"), "HOME": str(nowhere)}
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("features", ["+sse2,+avx,+avx2,+fma", "+sse2"])
+def test_shorter_vectors_give_the_same_numbers(features: str) -> None:
+    code = (
+        "import torch, regard; torch.manual_seed(0)\n"
+        "from regard._kernels import vectors; assert vectors.LANES == 8\n"
+        "x = [torch.randn(2, 2, n, 21, requires_grad=True) for n in (113, 131, 131)]\n"
+        "y = regard.attention(*x, mask=regard.masks.Causal(), backend='blocked')\n"
+        "y.sum().backward()\n"
+        "g = [one.grad.clone() for one in x]\n"
+        "for one in x: one.grad = None\n"
+        "z = regard.attention(*x, mask=regard.masks.Causal(), backend='reference')\n"
+        "z.sum().backward(); assert torch.allclose(y, z, atol=1e-5)\n"
+        "assert all(torch.allclose(a, b.grad, atol=1e-5) for a, b in zip(g, x))\n"
+    )
+    environment = {
+        **os.environ, "NUMBA_CPU_NAME": "x86-64-v3" if "avx2" in features else "x86-64",
+        "NUMBA_CPU_FEATURES": features,
+    }  # fmt: skip
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
+
+
+def test_a_plan_is_made_without_looking_at_numbers_and_small_calls_are_left_to_pytorch() -> None:
+    small, large = torch.randn(1, 2, 8, 16), torch.full((1, 8, 512, 64), math.nan)
+    assert regard.plan(small, small, small).backend == "sdpa"
+    plan = regard.plan(large, large, large)
+    assert plan.seconds.get("blocked", math.inf) > 0
+
+
+def test_all_combinations_of_lengths_agree_with_the_reference() -> None:
+    for q_len, k_len in itertools.product((1, 31, 33, 128), (1, 63, 65)):
+        inputs = tensors(Sizes(1, 1, 1, q_len, k_len, 5, 3), dtype=torch.float32)
+        for mask in (None, Causal()):
+            assert_same(
+                evaluate(*inputs, mask=mask, backend="blocked"),
+                evaluate(*inputs, mask=mask, backend="reference"), 1e-5,
+            )  # fmt: skip

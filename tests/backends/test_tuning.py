@@ -1,0 +1,100 @@
+"""A machine's own rates: measured, kept, believed only where they are whole and of this machine."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+import regard
+from regard._backends import _machine, _memo, _tuning
+from regard._backends._rates import Rates, rates_of_cpu
+from regard._io.manifest import seal
+
+NAMES = tuple(Rates.__dataclass_fields__)
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setenv("REGARD_CACHE", str(tmp_path / "cache"))
+    rates_of_cpu.cache_clear()
+    _memo.forget()
+    yield tmp_path / "cache"
+    rates_of_cpu.cache_clear()
+    _memo.forget()
+
+
+def numbers(**changed: object) -> dict[str, dict[str, object]]:
+    one = {**dict.fromkeys(NAMES, 1e9), "step": 1e-6, **changed}
+    return {name: dict(one) for name in ("float32", "float64", "bfloat16", "float16")}
+
+
+def test_what_is_kept_is_what_is_planned_with(own_folder: Path) -> None:
+    assert _machine.measured(NAMES) == {}
+    path = _machine.keep(numbers(matmul=7e9))  # type: ignore[arg-type]
+    assert path == _tuning.where() and path.parent == own_folder
+    rates_of_cpu.cache_clear()
+    assert rates_of_cpu()[torch.float32].matmul == 7e9
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"", b"{", b"\xff\xfe", b"[]", b"{}", b'"rates"', b"null",
+        json.dumps({"machine": {}, "rates": {}}).encode(),
+        seal({"machine": {"cpu": "another"}, "rates": numbers()}),
+        seal({"machine": _machine.identity(), "rates": numbers(step=-1.0)}),
+        seal({"machine": _machine.identity(), "rates": numbers(step="fast")}),
+        seal({"machine": _machine.identity(), "rates": numbers(more=1.0)}),
+        seal({"machine": _machine.identity(), "rates": {"float32": {"step": 1.0}}}),
+        seal({"machine": _machine.identity(), "rates": {"nn": numbers()["float32"]}}),
+        seal({"machine": _machine.identity(), "rates": [1]}),
+        seal({"machine": _machine.identity()}),
+        seal({"machine": _machine.identity(), "rates": numbers()}).replace(b"1e-06", b"2e-06"),
+    ],
+)  # fmt: skip
+def test_what_is_damaged_is_told_once_and_not_used(content: bytes) -> None:
+    path = _tuning.where()
+    path.parent.mkdir(parents=True)
+    path.write_bytes(content)
+    with pytest.warns(UserWarning, match="are not used, because .*regard bench --tune"):
+        assert rates_of_cpu()[torch.float32].step < 1e-4
+    x = torch.randn(1, 2, 8, 16)
+    assert regard.plan(x, x, x).backend == "sdpa"  # and no second warning
+
+
+def test_a_folder_in_the_place_of_the_file_is_told_too() -> None:
+    _tuning.where().mkdir(parents=True)
+    with pytest.warns(UserWarning, match="are not used"):
+        rates_of_cpu()
+
+
+def test_the_users_cache_folder_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("REGARD_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere")
+    assert _tuning.where().parent == Path("/somewhere/regard")
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", "/home/me")
+    assert _tuning.where().parent == Path("/home/me/.cache/regard")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions")
+def test_a_folder_that_cannot_be_made_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REGARD_CACHE", "/proc/none")
+    with pytest.raises(OSError):
+        _machine.keep(numbers())  # type: ignore[arg-type]
+
+
+@pytest.mark.slow
+def test_a_machine_is_measured_in_the_time_it_is_given(own_folder: Path) -> None:
+    told: list[str] = []
+    threads = torch.get_num_threads()
+    path = _tuning.tune(4.0, told.append)
+    assert torch.get_num_threads() == threads
+    assert path.exists() and len(told) == 4 and all("GFLOP/s" in line for line in told)
+    rates = rates_of_cpu()
+    assert set(rates) == set(_tuning.DTYPES)
+    for one in rates.values():
+        assert 1e-7 < one.step < 1e-3 and one.matmul > 1e8 and one.together >= 1
