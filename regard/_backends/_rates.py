@@ -59,7 +59,7 @@ RATES: dict[str, dict[torch.dtype, Rates]] = {
     },
     "AuthenticAMD AVX512": {  # an EPYC, 2026-11-30
         torch.float32: Rates(1.66e-06, 1.09e11, 2.13e09, 9.66e10, 2.79e09, 3.91, 3.21e11),
-        torch.float64: Rates(1.61e-06, 4.8e10, 8.36e08, 4.26e10, 1.79e09, 1.94, 0),
+        torch.float64: Rates(1.61e-06, 4.8e10, 8.36e08, 4.26e10, 1.79e09, 1.94, 0.0),
         torch.bfloat16: Rates(1.66e-06, 1.02e11, 1.91e09, 1.08e11, 2.84e09, 29.2, 4.25e11),
         torch.float16: Rates(1.61e-06, 5.46e10, 6.37e08, 1.07e11, 2.56e09, 27.5, 4.54e11),
     },
@@ -104,7 +104,10 @@ def rates_of_cpu() -> Mapping[torch.dtype, Rates]:
     """This machine's own rates, else those of its kind, else of another, without our own loops."""
     own = _machine.measured(tuple(field.name for field in fields(Rates)))
     if own:
-        return {getattr(torch, dtype): Rates(**numbers) for dtype, numbers in own.items()}
+        return {
+            getattr(torch, dtype): Rates(**{name: float(one[name]) for name in one})
+            for dtype, one in own.items()
+        }
     if (known := RATES.get(_machine.kind())) is not None:
         return known
     return {dtype: replace(one, tiles=0.0) for dtype, one in RATES[OTHERWISE].items()}

@@ -58,7 +58,7 @@ def forward(query: Tensor, key: Tensor, value: Tensor, scale: float, spans: Span
     batch, heads, q_len, width = query.shape
     value_width = value.shape[3]
     output = query.new_empty(batch, q_len, heads, value_width).transpose(1, 2)  # as SDPA gives it
-    tops, sums = query.new_empty(2, batch, heads, q_len)
+    tops, sums = (query.new_empty(batch, heads, q_len) for _ in range(2))
     sizes = [*_sizes(query, key, value), *_strides(query, key, value, output), *spans]
     in_slices(
         _forward_loop(), output.data_ptr(), tops.data_ptr(), sums.data_ptr(), query.data_ptr(),

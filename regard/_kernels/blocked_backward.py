@@ -7,7 +7,7 @@ What P is to be divided by, dO is divided by instead, once for each query.
 """
 
 import numpy as np
-from numba import carray, njit  # type: ignore[attr-defined]
+from numba import carray  # type: ignore[attr-defined]
 
 from regard._kernels.panels import KEYS, QUERIES, by_address, hide, turn_back, turn_panel
 from regard._kernels.tiles import COLUMNS, multiply, multiply_add
@@ -16,6 +16,7 @@ from regard._kernels.vectors import (
     at,
     exp2,
     fma,
+    in_loops,
     load,
     minus,
     numbers_of,
@@ -27,7 +28,7 @@ from regard._kernels.vectors import (
 _F = np.float32
 
 
-@njit(error_model="numpy")
+@in_loops
 def _change(p, dp, rows, top, inner, scale):  # type: ignore[no-untyped-def]
     """Scores become weights again, and changes of weights become changes of scores."""
     by, zero = spread(_F(scale)), spread(_F(0))
@@ -39,7 +40,7 @@ def _change(p, dp, rows, top, inner, scale):  # type: ignore[no-untyped-def]
             store(times(weight, minus(load(at(dp, k)), mean)), at(dp, k))
 
 
-@njit(error_model="numpy")
+@in_loops
 def _read_rows(to, to_row, x, x_row, width, by, rows):  # type: ignore[no-untyped-def]
     """`to[i, :] = x[i, :] by[i]`, zeros behind, and whatever it holds for a factor of zero."""
     for i in range(rows):
@@ -50,12 +51,14 @@ def _read_rows(to, to_row, x, x_row, width, by, rows):  # type: ignore[no-untype
             to[i * to_row + d] = _F(0)
 
 
-@njit(error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
-def _inner(x, y, width):  # type: ignore[no-untyped-def]
+def _product_of(x, y, width):  # type: ignore[no-untyped-def]
     total = _F(0)
     for d in range(width):
         total += x[d] * y[d]
     return total
+
+
+_product = in_loops(_product_of, fastmath={"reassoc", "contract", "nsz"})
 
 
 def _backward(  # type: ignore[no-untyped-def]
@@ -109,7 +112,7 @@ def _backward(  # type: ignore[no-untyped-def]
             _read_rows(rows_up, value_wide, up, up_row, value_width, inverse, count)
             _read_rows(rows_q, wide, q, q_row, width, factors, count)
             for i in range(count):
-                of_queries[1, i] = _inner(
+                of_queries[1, i] = _product(
                     at(rows_up, i * value_wide), at(o, i * out_row), value_width
                 )
             for here in range(0, count, COLUMNS):

@@ -1,7 +1,7 @@
 """`softmax(scale q k^T) v`, a block of queries at a time, the maximum found as keys go by."""
 
 import numpy as np
-from numba import carray, njit  # type: ignore[attr-defined]
+from numba import carray  # type: ignore[attr-defined]
 
 from regard._kernels.panels import KEYS, QUERIES, by_address, hide, turn_back, turn_panel
 from regard._kernels.tiles import COLUMNS, multiply, multiply_add
@@ -11,6 +11,7 @@ from regard._kernels.vectors import (
     at,
     exp2,
     fma,
+    in_loops,
     larger,
     load,
     minus,
@@ -26,7 +27,7 @@ LOWEST = _F(-3e38)
 """Below every score, yet a number: from it minus infinity is infinitely far."""
 
 
-@njit(error_model="numpy")
+@in_loops
 def _weigh(s, rows, top, total, output, width, scale):  # type: ignore[no-untyped-def]
     """Scores of some keys become weights; what the maximum grows by is taken off all before."""
     t = at(s, LANES)

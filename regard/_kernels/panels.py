@@ -10,10 +10,10 @@ from inspect import unwrap
 from typing import Any
 
 import numpy as np
-from numba import carray, cfunc, njit, types  # type: ignore[attr-defined]
+from numba import carray, cfunc, types  # type: ignore[attr-defined]
 
 from regard._kernels.tiles import COLUMNS
-from regard._kernels.vectors import LANES, NUMBERS, at, load, store, times, turn
+from regard._kernels.vectors import LANES, NUMBERS, at, in_loops, load, store, times, turn
 
 KEYS, QUERIES = 64, 128
 """Of a block: keys and values of the first stay in a core's nearest cache, all else in its own.
@@ -43,7 +43,7 @@ def by_address(loop: Callable[..., None], pointers: int, numbers: int) -> Any:
     return CFUNCTYPE(None, *given)(address)
 
 
-@njit(error_model="numpy")
+@in_loops
 def turn_panel(to, x, x_row, rows, width):  # type: ignore[no-untyped-def]
     """`to[d, j] = x[j, d]` for a panel's rows, zeros where there are fewer."""
     out = carray(to, (width, COLUMNS))
@@ -56,7 +56,7 @@ def turn_panel(to, x, x_row, rows, width):  # type: ignore[no-untyped-def]
                 out[d, i] = x[i * x_row + d] if i < rows else _F(0)
 
 
-@njit(error_model="numpy")
+@in_loops
 def turn_back(to, to_row, x, by, rows, width):  # type: ignore[no-untyped-def]
     """`to[j, d] = x[d, j] by[j]` for so many rows; `x` is used up."""
     for j in range(0, COLUMNS, LANES):
@@ -72,7 +72,7 @@ def turn_back(to, to_row, x, by, rows, width):  # type: ignore[no-untyped-def]
                 to[i * to_row + d] = x[d * COLUMNS + i]
 
 
-@njit(error_model="numpy")
+@in_loops
 def hide(scores, row, rows, ahead):  # type: ignore[no-untyped-def]
     """Minus infinity where key i lies more than `ahead` behind query j, counted in the panel."""
     for i in range(rows):

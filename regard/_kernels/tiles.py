@@ -8,7 +8,7 @@ that PyTorch brings (260 and 105 GFLOP/s on an AMD EPYC of 2026), with vectors o
 
 from typing import Any
 
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 
 from regard._kernels.vectors import (
@@ -17,6 +17,7 @@ from regard._kernels.vectors import (
     SIZE,
     at,
     constant,
+    in_loops,
     instruction,
     place,
     written_fma,
@@ -61,7 +62,7 @@ _tile_set, _tile_added = _tile(ROWS, False), _tile(ROWS, True)
 _row_set, _row_added = _tile(1, False), _tile(1, True)
 
 
-@njit(error_model="numpy")
+@in_loops
 def multiply(c, c_row, a, a_row, a_step, rows, b, b_row, depth):  # type: ignore[no-untyped-def]
     """`c[i, :] = sum_k a[i a_row + k a_step] b[k b_row, :]`, so many rows of `COLUMNS`."""
     whole = rows - rows % ROWS
@@ -71,7 +72,7 @@ def multiply(c, c_row, a, a_row, a_step, rows, b, b_row, depth):  # type: ignore
         _row_set(at(c, i * c_row), c_row, at(a, i * a_row), a_row, a_step, b, b_row, depth)
 
 
-@njit(error_model="numpy")
+@in_loops
 def multiply_add(c, c_row, a, a_row, a_step, rows, b, b_row, depth):  # type: ignore[no-untyped-def]
     """The same, added to what is there."""
     whole = rows - rows % ROWS

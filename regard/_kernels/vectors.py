@@ -4,11 +4,13 @@ Numba finds vector instructions where a loop over arrays allows it, and nobody i
 not. Here a vector is a value like any other, and each function is what the processor does.
 """
 
+from collections.abc import Callable
+from inspect import unwrap
 from typing import Any
 
 from llvmlite import ir
 from llvmlite.binding import get_host_cpu_features
-from numba import types
+from numba import njit, types
 from numba.core import cgutils
 from numba.core.config import CPU_FEATURES  # type: ignore[attr-defined]
 from numba.extending import intrinsic, models, register_model
@@ -21,6 +23,14 @@ SIZE, NUMBER, _BITS = ir.IntType(64), ir.FloatType(), ir.IntType(32)
 REGISTER, _WHOLE = ir.VectorType(NUMBER, LANES), ir.VectorType(_BITS, LANES)
 _UNKNOWN = ir.Constant(REGISTER, ir.Undefined)
 NUMBERS = types.CPointer(types.float32)
+
+
+def in_loops(function: Callable[..., Any], **options: Any) -> Any:
+    """A function for loops to call.
+
+    What checks shapes in tests wraps every function, and Numba compiles none that is wrapped.
+    """
+    return njit(error_model="numpy", **options)(unwrap(function))
 
 
 class _Vector(types.Type):
@@ -160,7 +170,6 @@ turn = instruction(_turn, types.void, NUMBERS, types.intp, NUMBERS, types.intp)
 """`to[i to_row + j] = x[j x_row + i]`, a square of vectors."""
 
 
-@intrinsic
 def _numbers_of(typing: Any, array: Any) -> Any:
 
     def written(context: Any, builder: Any, signature: Any, given: Any) -> Any:
@@ -171,5 +180,5 @@ def _numbers_of(typing: Any, array: Any) -> Any:
     return NUMBERS(array), written
 
 
-numbers_of: Any = _numbers_of
+numbers_of: Any = intrinsic(unwrap(_numbers_of))
 """The address in an array where a vector may begin; the array must stay in use."""
