@@ -1,7 +1,7 @@
 """Whether what is timed is right: some rows against float64, beside the naive error."""
 
 import math
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -24,6 +24,7 @@ class Judged(NamedTuple):
     gradients: tuple[Tensor | None, ...]
 
 
+@runtime_checkable
 class Case(Protocol):
     """What can be asked for an output and its gradients, by itself or by the definition."""
 
