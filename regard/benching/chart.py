@@ -37,7 +37,7 @@ def svg(found: Bench) -> str:
     down = (len(drawn) + 1) // 2 * HEIGHT
     width, height = 2 * WIDTH, down + LINE * ((len(names) + 1) // 2) + 2 * LINE + MARGIN
     said = text("speed, memory and error of " + ", ".join(names))
-    style = files("regard.view").joinpath("page.css").read_text("utf-8")
+    style = files("regard.view").joinpath("chart.css").read_text("utf-8")
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" '
         f'width="{width:g}" height="{height:g}" role="img" aria-label="{said}">'
