@@ -155,7 +155,7 @@ def plan(
 
     Example:
         >>> import torch, regard
-        >>> x = torch.randn(1, 8, 256, 64)
+        >>> x = torch.randn(1, 8, 16, 64)
         >>> regard.plan(x, x, x).backend
         'sdpa'
     """

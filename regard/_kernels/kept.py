@@ -30,6 +30,7 @@ _KEPT: dict[int, _Kept] = {}
 def exponentials(key: Tensor, q_len: int) -> Exponentials:
     """Those of a tensor of keys, that so many queries of a head look at.
 
+    >>> import torch
     >>> key = torch.zeros(1, 1, 2, 3)
     >>> exponentials(key, 1) is exponentials(key, 1), exponentials(key, 99) is exponentials(key, 99)
     (True, False)

@@ -61,7 +61,8 @@ def bench(
     busy for a while is so for all of them.
 
     Args:
-        mechanisms: names of parts joined by `+`, such as `"additive + causal"`, or a block's name.
+        mechanisms: names of parts joined by `+`, such as `"additive + causal"`, a backend
+            behind them (`"entmax on chunked"`), or a block's name.
         lengths: keys of a call, and queries if `sizes` says nothing of them.
         backward: measure forward and backward together, too.
         seconds: to measure for, all in all; what one call would use up is left out and named.

@@ -25,7 +25,7 @@ class Mechanism:
 
     >>> Mechanism.of("additive + causal & sliding_window(128)")
     Mechanism(score='additive', score_mod=None, mask='causal & sliding_window(128)', ...)
-    >>> str(Mechanism.of("scaled_dot")), str(Mechanism.of("entmax(1.5) + chunked"))
+    >>> str(Mechanism.of("scaled_dot")), str(Mechanism.of("entmax(1.5) on chunked"))
     ('softmax', 'entmax on chunked')
     """
 
@@ -40,14 +40,17 @@ class Mechanism:
     def of(text: str, others: Mapping[str, str] | None = None) -> "Mechanism":
         """Read the names of parts with `+` between them, in any order; the rest is as usual.
 
+        A backend stands at the end, after `on`.
+
         Args:
             others: the parts of roles that the text says nothing of.
 
         Raises `ValueError` for a name that is not there, with the nearest ones, for two parts of
         one role, and for a block that is joined with something.
         """
-        found: dict[str, str] = {}
-        for piece in _PLUS.split(text):
+        parts, on, backend = text.partition(" on ")
+        found = {"backend": _backend(backend.strip())} if on else {}
+        for piece in _PLUS.split(parts):
             role, name = _role(piece)
             if role in found:
                 raise ValueError(
@@ -111,11 +114,9 @@ def _role(text: str) -> tuple[str, str]:
             return role, canonical(role, text)
     if name in BLOCKS:
         return "block", str(spelled)
-    if name in BACKENDS:
-        return "backend", _backend(text.strip())
-    known = [*(name for table in ROLES.values() for name in table), *BLOCKS, *BACKENDS]
+    known = [*(name for table in ROLES.values() for name in table), *BLOCKS]
     raise ValueError(
-        f"there is no score, normalizer, mask, score_mod, block or backend {shown(name)}: "
+        f"there is no score, normalizer, mask, score_mod or block {shown(name)}: "
         f"{nearest(name, known, SYNONYMS)}"
     )
 
