@@ -85,7 +85,9 @@ def explain(call: Call, asked: str | None) -> Plan:
                 seconds[name] = took
         if name != chosen:
             refused[name] = reasons or [_why_not(name, call, asked, costs[name], seconds)]
-    rewriting = _rewriting.why(call) if BACKENDS[chosen].uses_dot_form else ""
+    own = getattr(BACKENDS[chosen], "rewriting", None)
+    dots = _rewriting.why(call) if BACKENDS[chosen].uses_dot_form else ""
+    rewriting = dots if own is None else own(call)
     return Plan(call, chosen, rewriting, refused, costs, seconds)
 
 

@@ -58,3 +58,8 @@ def run(call: Call) -> Tensor:
 def keeps_apart(call: Call) -> bool:
     """A step looks at no forbidden pair; a gradient to a projection looks at all vectors."""
     return _pair_scores.is_step(call) and not call.needs_grad
+
+
+def rewriting(call: Call) -> str:
+    """The identity by which its loops compute the score."""
+    return _pair_scores.RULES[type(call.score)].why

@@ -1,4 +1,8 @@
-"""A loop as an address, compiled by Numba and kept in a file where there is a folder for it."""
+"""A loop as an address, compiled by Numba and kept in a file where there is a folder for it.
+
+What is kept is compiled again when the file of the loop changes, not when that of a function does
+that it calls from elsewhere: whoever changes one removes `__pycache__/*.nbi`.
+"""
 
 from collections.abc import Callable
 from ctypes import CFUNCTYPE, c_ssize_t, c_void_p

@@ -4,8 +4,9 @@ With `E = exp(2q) exp(2k)` and `r = 1 / (1 + E)`,
 
     tanh(q + k) = 1 - 2r          d tanh(q + k) = 4 r (1 - r)
 
-Two keys share a quotient, `1 / (xy)`, because it takes as long as ten products on most machines;
-`E` is kept below 1e18 so that `xy` is finite, and what that leaves of `r` is nothing.
+Where `E` is nothing, or infinite, the score is exact. In the gradients two keys share a quotient,
+`1 / (xy)`, because it takes as long as ten products on many machines; `E` is kept below 1e18 there,
+so that `xy` is finite, and what that leaves of `r` is nothing.
 """
 
 import numpy as np
@@ -26,12 +27,8 @@ def _pair_of(e, f, g, v):  # type: ignore[no-untyped-def]
     """`sum v / (1 + e f)` and `sum v / (1 + e g)`."""
     one, to_f, to_g = np.float32(1), np.float32(0), np.float32(0)
     for i in range(len(v)):
-        x, y = e[i] * f[i] + one, e[i] * g[i] + one
-        x = _GREATEST if x > _GREATEST else x  # in this order NaN stays
-        y = _GREATEST if y > _GREATEST else y
-        both = v[i] / (x * y)
-        to_f += both * y
-        to_g += both * x
+        to_f += v[i] / (one + e[i] * f[i])
+        to_g += v[i] / (one + e[i] * g[i])
     return to_f, to_g
 
 

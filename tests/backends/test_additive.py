@@ -123,6 +123,13 @@ def test_it_says_what_it_does_not_serve(given: dict[str, Any], reason: str) -> N
         regard.attention(x, x, x, score=given.get("score", Additive()), backend="additive")
 
 
+def test_the_plan_says_by_which_identity_it_scores() -> None:
+    x = torch.randn(1, 1, 64, 32)
+    plan = regard.plan(x, x, x, score=Additive())
+    assert plan.backend == "additive"
+    assert "rewritten: tanh(q + k) = 1 - 2 / (1 + exp(2q) exp(2k))" in str(plan)
+
+
 def test_without_numba_the_plan_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(additive, "has_loops", lambda: False)
     x = torch.randn(1, 1, 64, 32)
