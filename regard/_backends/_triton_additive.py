@@ -18,11 +18,7 @@ from regard._backends._triton_pattern import Given, given
 from regard._torch_private import is_traced
 from regard.normalizers import softmax
 from regard.score_mods import Bias
-from regard.scores import Additive, ConcatTanhSum, LuongConcat
 from regard.scores.additive import tanh_sum
-
-SCORES = (Additive, LuongConcat, ConcatTanhSum)
-"""Sums of tanh of a vector of the query and a vector of the key."""
 
 Recorded = Callable[[Tensor, tuple[Tensor, ...], Tensor | None], tuple[Tensor | None, ...]]
 

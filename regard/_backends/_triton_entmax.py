@@ -14,24 +14,13 @@ from regard._backends._triton_additive import differentiated
 from regard._backends._triton_pattern import Given, given
 from regard._kernels.triton_blocks import blocks
 from regard._torch_private import is_traced
-from regard.normalizers import Entmax, sparsemax
 from regard.score_mods import Bias
 from regard.scores import ScaledDot
 
 
-def alpha_of(normalizer: object) -> float | None:
-    """The alpha of a normalizer of the family between softmax and sparsemax; None for others."""
-    if normalizer is sparsemax:
-        return 2.0
-    if type(normalizer) is Entmax and 1.0 < normalizer.alpha <= 2.0:
-        return float(normalizer.alpha)
-    return None
-
-
-def run(call: Call) -> Tensor:
+def run(call: Call, alpha: float) -> Tensor:
     """The output in the query's dtype, for calls that the backend does not refuse."""
-    form, alpha = dot_form(call), alpha_of(call.normalizer)
-    assert alpha is not None
+    form = dot_form(call)
     query, key, scale = form.query, form.key, form.scale
     if isinstance(scale, Tensor):  # kernels take a plain number
         query, key, scale = query.to(call.exact) * scale, key.to(call.exact), 1.0

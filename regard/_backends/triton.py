@@ -11,24 +11,26 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from regard._backends import _dot, _triton_additive, _triton_entmax
+from regard._backends import _dot
 from regard._backends._call import Call, label
 from regard._backends._cost import Cost, fused_cost, pair_width
 from regard._backends._held import tensors_of
 from regard._backends._rates import Rates
 from regard._backends._rewriting import is_additive, is_dot
 from regard._backends._structure import is_softmax
-from regard._backends._triton_entmax import alpha_of
 from regard._kernels.triton_blocks import WIDEST
 from regard._kernels.triton_installed import why_not
 from regard._torch_private import is_forward_mode, is_jit_traced, is_transformed
+from regard.normalizers import Entmax, sparsemax
+from regard.scores import Additive, ConcatTanhSum, LuongConcat
 
 masks_first = False
 uses_dot_form = True
 first_derivative_only = False
 takes_tensor_lengths = False
 
-TANH = _triton_additive.SCORES
+TANH = (Additive, LuongConcat, ConcatTanhSum)
+"""Sums of tanh of a vector of the query and a vector of the key."""
 
 
 def refusals(call: Call) -> Iterator[str]:
@@ -88,4 +90,21 @@ def cost(call: Call) -> Cost:
 
 def run(call: Call) -> Tensor:
     """By the kernels for the call's mechanism."""
-    return (_triton_additive if type(call.score) in TANH else _triton_entmax).run(call)
+    # What they register with PyTorch takes a tenth of the time that importing this library does.
+    alpha = alpha_of(call.normalizer)
+    if type(call.score) in TANH or alpha is None:
+        from regard._backends import _triton_additive
+
+        return _triton_additive.run(call)
+    from regard._backends import _triton_entmax
+
+    return _triton_entmax.run(call, alpha)
+
+
+def alpha_of(normalizer: object) -> float | None:
+    """The alpha of a normalizer of the family between softmax and sparsemax; None for others."""
+    if normalizer is sparsemax:
+        return 2.0
+    if type(normalizer) is Entmax and 1.0 < normalizer.alpha <= 2.0:
+        return float(normalizer.alpha)
+    return None

@@ -49,6 +49,13 @@ def test_lengths_and_widths_equal_the_definition(sizes: tuple[int, int, int, int
     compare(inputs, score=Additive(hidden_dim=width), mask=SlidingWindow(50, 9))
 
 
+@pytest.mark.parametrize("reach", [(0, 0), (0, 1), (3, 2), (17, 0)])
+def test_blocks_end_where_the_reach_does(reach: tuple[int, int]) -> None:
+    # The last key of some block of queries is the first of a block of keys, and beside it.
+    inputs, mask = draw(1, 1, 2, queries=80, keys=81, groups=1), SlidingWindow(*reach)
+    compare(inputs, score=Additive(), mask=mask, q_offset=0)
+
+
 @pytest.mark.parametrize("std", [0.01, 5.0, 50.0])
 def test_small_and_large_inputs_equal_the_definition(std: float) -> None:
     # Beyond ±50 the tanh of most sums is one, and of sums that cancel it is not.
