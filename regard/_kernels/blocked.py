@@ -16,7 +16,7 @@ from torch import Tensor
 from regard._kernels.slices import in_slices
 
 QUERIES = 128
-PIECES = 16
+PIECES = 8
 """Tasks of a backward pass from which on heads are not cut into pieces."""
 
 _LOG2_E = log2(e)
