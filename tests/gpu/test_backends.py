@@ -157,13 +157,14 @@ def test_sparse_weights_are_exact_on_a_gpu(alpha: float, dtype: torch.dtype) -> 
         assert (one.double() - golden).abs().max() <= limit
 
 
-def test_triton_is_compiled_and_chosen_on_a_gpu() -> None:
+def test_triton_is_compiled_on_a_gpu() -> None:
     query, key, value = inputs_of(300, 300, torch.bfloat16)
     for parts in ({"score": Additive()}, {"normalizer": Entmax()}):
-        assert regard.plan(query, key, value, **parts).backend == "triton"
+        # Chosen by name alone until these tests have run on a GPU; then its reservation goes.
+        assert regard.plan(query, key, value, **parts, backend="triton").backend == "triton"
 
         def attend(q: Tensor, k: Tensor, v: Tensor, parts: Any = parts) -> Tensor:
-            return regard.attention(q, k, v, **parts, mask=Causal())
+            return regard.attention(q, k, v, **parts, mask=Causal(), backend="triton")
 
         compiled = torch.compile(attend, fullgraph=True)
         torch.testing.assert_close(compiled(query, key, value), attend(query, key, value))
