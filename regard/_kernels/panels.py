@@ -4,9 +4,11 @@ With its queries side by side a panel's scores `[keys, COLUMNS]` have each query
 down a column, so that both are elementwise, and the products read them as they are written.
 """
 
+import hashlib
 from collections.abc import Callable
 from ctypes import CFUNCTYPE, c_float, c_ssize_t, c_void_p
 from inspect import unwrap
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,16 +33,28 @@ def by_address(loop: Callable[..., None], pointers: int, numbers: int) -> Any:
 
     It takes so many tensors, an array of sizes, so many numbers, and the first and the last task.
     """
+    loop = unwrap(loop)
+    loop.__qualname__ += f"_{_version()}"
     kinds = [*[NUMBERS] * pointers, types.CPointer(types.int64), *[types.float32] * numbers]
     form = types.void(*kinds, types.intp, types.intp)
     try:
-        made = cfunc(form, error_model="numpy", cache=True)(unwrap(loop))
+        made = cfunc(form, error_model="numpy", cache=True)(loop)
     except RuntimeError:  # there is no folder that it may be kept in
-        made = cfunc(form, error_model="numpy")(unwrap(loop))
+        made = cfunc(form, error_model="numpy")(loop)
     _KEPT.append(made)
     given = [*[c_void_p] * (pointers + 1), *[c_float] * numbers, c_ssize_t, c_ssize_t]
     address: Any = made.address
     return CFUNCTYPE(None, *given)(address)
+
+
+def _version() -> str:
+    """A digest of the functions that loops call.
+
+    Numba keeps a compiled loop for as long as the file of the loop itself is what it was, under a
+    name that this is made part of.
+    """
+    files = [Path(__file__).with_name(f"{name}.py") for name in ("panels", "tiles", "vectors")]
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
 
 
 @in_loops
