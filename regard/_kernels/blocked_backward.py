@@ -7,9 +7,10 @@ What P is to be divided by, dO is divided by instead, once for each query.
 """
 
 import numpy as np
-from numba import carray  # type: ignore[attr-defined]
+from numba import carray, types  # type: ignore[attr-defined]
 
-from regard._kernels.panels import KEYS, QUERIES, by_address, hide, turn_back, turn_panel
+from regard._kernels.by_address import by_address
+from regard._kernels.panels import KEYS, QUERIES, hide, turn_back, turn_panel
 from regard._kernels.tiles import COLUMNS, multiply, multiply_add
 from regard._kernels.vectors import (
     LANES,
@@ -158,4 +159,5 @@ def _backward(  # type: ignore[no-untyped-def]
     space[0] = 0  # so that it is there until here
 
 
-backward = by_address(_backward, 10, 2)
+_TENSORS = [*[types.float32] * 10, types.int64]
+backward = by_address(_backward, _TENSORS, 2, numbers=2)

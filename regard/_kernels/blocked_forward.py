@@ -1,9 +1,10 @@
 """`softmax(scale q k^T) v`, a block of queries at a time, the maximum found as keys go by."""
 
 import numpy as np
-from numba import carray  # type: ignore[attr-defined]
+from numba import carray, types  # type: ignore[attr-defined]
 
-from regard._kernels.panels import KEYS, QUERIES, by_address, hide, turn_back, turn_panel
+from regard._kernels.by_address import by_address
+from regard._kernels.panels import KEYS, QUERIES, hide, turn_back, turn_panel
 from regard._kernels.tiles import COLUMNS, multiply, multiply_add
 from regard._kernels.vectors import (
     LANES,
@@ -125,4 +126,5 @@ def _forward(  # type: ignore[no-untyped-def]
     space[0] = 0  # so that it is there until here
 
 
-forward = by_address(_forward, 6, 1)
+_TENSORS = [*[types.float32] * 6, types.int64]
+forward = by_address(_forward, _TENSORS, 2, numbers=1)

@@ -4,18 +4,11 @@ With its queries side by side a panel's scores `[keys, COLUMNS]` have each query
 down a column, so that both are elementwise, and the products read them as they are written.
 """
 
-import hashlib
-from collections.abc import Callable
-from ctypes import CFUNCTYPE, c_float, c_ssize_t, c_void_p
-from inspect import unwrap
-from pathlib import Path
-from typing import Any
-
 import numpy as np
-from numba import carray, cfunc, types  # type: ignore[attr-defined]
+from numba import carray  # type: ignore[attr-defined]
 
 from regard._kernels.tiles import COLUMNS
-from regard._kernels.vectors import LANES, NUMBERS, at, in_loops, load, store, times, turn
+from regard._kernels.vectors import LANES, at, in_loops, load, store, times, turn
 
 KEYS, QUERIES = 64, 128
 """Of a block: keys and values of the first stay in a core's nearest cache, all else in its own.
@@ -24,37 +17,6 @@ Half or twice as many take as long, within 5 %.
 """
 
 _F = np.float32
-_KEPT: list[Any] = []
-"""What the addresses of compiled loops belong to."""
-
-
-def by_address(loop: Callable[..., None], pointers: int, numbers: int) -> Any:
-    """A loop over tasks as something to call, which lets go of the interpreter meanwhile.
-
-    It takes so many tensors, an array of sizes, so many numbers, and the first and the last task.
-    """
-    loop = unwrap(loop)
-    loop.__qualname__ += f"_{_version()}"
-    kinds = [*[NUMBERS] * pointers, types.CPointer(types.int64), *[types.float32] * numbers]
-    form = types.void(*kinds, types.intp, types.intp)
-    try:
-        made = cfunc(form, error_model="numpy", cache=True)(loop)
-    except RuntimeError:  # there is no folder that it may be kept in
-        made = cfunc(form, error_model="numpy")(loop)
-    _KEPT.append(made)
-    given = [*[c_void_p] * (pointers + 1), *[c_float] * numbers, c_ssize_t, c_ssize_t]
-    address: Any = made.address
-    return CFUNCTYPE(None, *given)(address)
-
-
-def _version() -> str:
-    """A digest of the functions that loops call.
-
-    Numba keeps a compiled loop for as long as the file of the loop itself is what it was, under a
-    name that this is made part of.
-    """
-    files = [Path(__file__).with_name(f"{name}.py") for name in ("panels", "tiles", "vectors")]
-    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
 
 
 @in_loops

@@ -161,4 +161,4 @@ def test_what_it_does_not_serve_is_said(parts: dict[str, Any], reason: str) -> N
 
 def test_it_is_not_chosen_where_it_is_interpreted() -> None:
     plan = regard.plan(*draw(1, 1, 3, queries=3, keys=5), score=Additive())
-    assert plan.backend == "chunked"
+    assert plan.backend != "triton"
