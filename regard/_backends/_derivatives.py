@@ -90,6 +90,16 @@ def recorded(
     return tuple(next(found) if x.requires_grad else None for x in inputs)
 
 
+def defined(call: Call, upstream: Tensor, inputs: tuple[Tensor, ...]) -> list[Tensor | None]:
+    """The gradients of a call to tensors that it holds, through the definition and recorded."""
+    asked = [x for x in inputs if x.requires_grad]
+    found = torch.autograd.grad(
+        chunked.run(call), asked, upstream, create_graph=True, allow_unused=True
+    )
+    each = iter(found)
+    return [next(each) if x.requires_grad else None for x in inputs]
+
+
 def _recorded(
     gradients: tuple[Tensor | None, ...],
     upstream: Tensor,

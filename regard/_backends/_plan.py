@@ -20,6 +20,7 @@ from regard._backends import (
     packed,
     reference,
     sdpa,
+    sparse,
     triton,
 )
 from regard._backends._call import Call
@@ -83,6 +84,7 @@ BACKENDS: dict[str, Backend] = {
     "additive": additive,
     "triton": triton,
     "blocked": blocked,
+    "sparse": sparse,
     "chunked": chunked,
     "reference": reference,
 }

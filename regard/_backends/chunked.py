@@ -5,7 +5,7 @@ checkpointed, so the backward pass computes its scores again instead of keeping 
 every order come from autograd.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint, set_checkpoint_early_stop
 
 from regard._backends._call import Call, repeat_heads
+from regard._backends._cells import Cells, Met, together
 from regard._backends._cost import Cost, dense_cost, dense_seconds, pair_width
 from regard._backends._held import changes_as_it_runs, is_known, takes_some_rows, tensors_of
 from regard._backends._rates import Rates
@@ -21,8 +22,7 @@ from regard._torch_private import is_forward_mode, is_jit_traced, is_static, is_
 from regard._typing import Normalizer
 
 Attend = Callable[[Call, Tensor, Tensor, Tensor, Piece], Tensor]
-Cells = tuple[Tensor, ...]
-Serve = Callable[[Call, Tensor, Cells, Cells, Piece], Tensor]
+Serve = Callable[[Call, Tensor, Met, Met, Piece], Tensor]
 
 # Size of a chunk's largest array. glibc maps arrays above 32 MB by themselves and gives them back;
 # smaller ones it keeps in a heap, where the graph's small objects that outlive a chunk end up in
@@ -116,9 +116,8 @@ def in_chunks(call: Call, attend: Attend) -> Tensor:
         serve = _recomputed(call, attend)
     else:
         serve = _joined(attend)
-    # Split and not sliced: the gradient of a slice is as large as all that it was taken from.
     queries = call.query.split([chunk.stop - chunk.start for chunk in chunks], 2)
-    keys, values = _Cells(key, chunks), _Cells(value, chunks)
+    keys, values = Cells(key, chunks), Cells(value, chunks)
     found = [
         serve(call, query, keys.of(chunk), values.of(chunk), chunk)
         for query, chunk in zip(queries, chunks, strict=True)
@@ -126,30 +125,9 @@ def in_chunks(call: Call, attend: Attend) -> Tensor:
     return torch.cat(found, dim=2)
 
 
-class _Cells:
-    """Keys or values, split wherever the keys of a chunk begin or end."""
-
-    def __init__(self, tensor_BHKD: Tensor, chunks: Sequence[Piece]) -> None:
-        edges = {edge for chunk in chunks for edge in (chunk.first, chunk.last)}
-        ends = sorted(edges | {0, tensor_BHKD.shape[2]})
-        sizes = [last - first for first, last in zip(ends, ends[1:], strict=False)]
-        self.cells = tensor_BHKD.split(sizes, 2) if len(sizes) > 1 else (tensor_BHKD,)
-        self.place = {end: index for index, end in enumerate(ends)}
-
-    def of(self, chunk: Piece) -> tuple[Tensor, ...]:
-        """The cells that a chunk meets, one at least."""
-        if chunk.first == chunk.last:
-            return (self.cells[0][:, :, :0],)
-        return self.cells[self.place[chunk.first] : self.place[chunk.last]]
-
-
-def _together(cells: Sequence[Tensor]) -> Tensor:
-    return cells[0] if len(cells) == 1 else torch.cat(list(cells), 2)
-
-
 def _joined(attend: Attend) -> Serve:
     return lambda call, query, keys, values, chunk: attend(
-        call, query, _together(keys), _together(values), chunk
+        call, query, together(keys), together(values), chunk
     )
 
 
@@ -160,13 +138,13 @@ def _recomputed(call: Call, attend: Attend) -> Serve:
     before = _versions(call)
     foreign = not all(is_known(part) for part in call.parts)
 
-    def checked(call: Call, query: Tensor, keys: Cells, values: Cells, chunk: Piece) -> Tensor:
+    def checked(call: Call, query: Tensor, keys: Met, values: Met, chunk: Piece) -> Tensor:
         first: list[Tensor] = []
 
         def again(query: Tensor, *cells: Tensor) -> Tensor:
             if _versions(call) != before:
                 raise RuntimeError(_CHANGED)
-            key, value = _together(cells[: len(keys)]), _together(cells[len(keys) :])
+            key, value = together(cells[: len(keys)]), together(cells[len(keys) :])
             output = attend(call, query, key, value, chunk)
             if not foreign:
                 return output

@@ -14,7 +14,7 @@ from regard._backends import _memo, _plan, _rates
 from regard._backends._rates import rates_of
 from regard._kernels.installed import has_loops
 from regard.masks import Block, Causal, Dense, Document, Padding, SlidingWindow
-from regard.normalizers import Entmax, Softmax, divide_by_sum, softmax, sparsemax
+from regard.normalizers import Entmax, Softmax, TopK, divide_by_sum, hard, softmax, sparsemax
 from regard.score_mods import ALiBi, SoftCap
 from regard.scores import (
     Additive,
@@ -52,7 +52,10 @@ CHOSEN: list[tuple[str, dict[str, Any]]] = [
     ("chunked", {"score": FeatureMapDot(), "normalizer": divide_by_sum, "mask": SlidingWindow(3)}),
     ("additive", {"score": Additive()}),
     ("chunked", {"score_mod": SoftCap(2.0)}),
-    ("chunked", {"normalizer": sparsemax}),
+    ("chunked", {"normalizer": sparsemax, "dropout": 0.1}),
+    ("sparse", {"normalizer": sparsemax}),
+    ("sparse", {"normalizer": hard, "score": Cosine()}),
+    ("sparse", {"normalizer": TopK(8), "mask": Causal(), "score_mod": SoftCap(2.0)}),
     ("chunked", {"score": lambda q, k: q @ k.mT}),
 ]
 

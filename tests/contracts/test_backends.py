@@ -20,8 +20,10 @@ from regard._backends import _plan, chunked
 from regard.masks import Block, Causal, Dense, Document, Padding, Prefix, SlidingWindow
 from regard.normalizers import (
     Entmax,
+    Hard,
     Sample,
     Softmax,
+    TopK,
     divide_by_count,
     divide_by_sum,
     hard,
@@ -413,6 +415,27 @@ REASONS: list[Reason] = [
             ({"score_mod": SoftCap(3.0)}, "not a bias added"),
         )
     ),
+    ("sparse", {}, "it normalizes by sparsemax"),
+    *(
+        ("sparse", {"normalizer": sparsemax, **more}, reason)
+        for more, reason in (
+            ({"score": Additive()}, "not a dot product"),
+            ({"normalizer": sigmoid}, "it normalizes by sparsemax"),
+            ({"normalizer": Entmax(2.5)}, "Entmax of alpha above 1 up to 2"),
+            ({"normalizer": Hard(straight_through=True)}, "it normalizes by sparsemax"),
+            ({"normalizer": TopK(6)}, "fewer keys than there are"),
+            ({"dropout": 0.1}, "no dropout"),
+            ({"dtype": torch.float64}, "in float32"),
+            (
+                {"score": NegativeSquaredDistance(), "score_mod": SoftCap(1.0)},
+                "the query alone",
+            ),
+            (
+                {"score_mod": lambda score, b, h, q, k: score, "requires_grad": True},
+                "cannot be known",
+            ),
+        )
+    ),
     ("linear", {}, "not a FeatureMapDot"),
     ("linear", {"score": FeatureMapDot()}, "the normalizer is softmax, not divide_by_sum"),
     *(
@@ -503,6 +526,8 @@ def test_nothing_asked_for_is_dropped(backend: str) -> None:
         plain = {"mask": apart}
     if backend == "additive":
         plain = {"score": Additive(4, 4, 6)}
+    if backend == "sparse":
+        plain = {"normalizer": Entmax(1.7)}
     options: dict[str, list[Any]] = {
         "score": [Dot(), ScaledDot(0.1), Cosine(), NegativeSquaredDistance(), Additive()],
         "score_mod": [
