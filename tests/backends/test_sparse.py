@@ -316,12 +316,10 @@ def test_it_works_where_nothing_can_be_kept() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, timeout=300)
 
 
-def test_scores_of_other_kinds_go_to_chunks() -> None:
+def test_scores_that_are_no_dot_products_are_left_to_others() -> None:
     x = torch.zeros(1, 8, 512, 16)
     for parts in ({"score": Cosine()}, {"score": Bilinear(16, 16)}, {"score": ScaledDot(2.0)},
                   {"score": NegativeSquaredDistance()}):  # fmt: skip
         assert regard.plan(x, x, x, **parts, normalizer=sparsemax).backend == "sparse"
-    assert (
-        regard.plan(x, x, x, score=regard.scores.Additive(), normalizer=sparsemax).backend
-        == "chunked"
-    )
+    additive = regard.plan(x, x, x, score=regard.scores.Additive(), normalizer=sparsemax)
+    assert additive.backend in ("additive", "chunked")
