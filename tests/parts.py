@@ -127,6 +127,20 @@ def _concat_tanh_sum(sizes: Sizes) -> MadeScore:
     )
 
 
+def _gatv2(slope: float) -> Callable[[Sizes], MadeScore]:
+    def make(sizes: Sizes) -> MadeScore:
+        part = _randomized(scores.GATv2(sizes.width, sizes.width, 6, slope))
+        w, u, v = (_numbers(x) for x in (part.query_weight, part.key_weight, part.v))
+
+        def one(q: np.ndarray, k: np.ndarray) -> float:
+            hidden = w @ q + u @ k
+            return v @ np.where(hidden > 0, hidden, slope * hidden)
+
+        return part, lambda q, k: np.array([one(q, key) for key in k])
+
+    return make
+
+
 def _location(sizes: Sizes) -> MadeScore:
     part = _randomized(scores.Location(sizes.width, sizes.k_len + 1))
     w = _numbers(part.weight)
@@ -182,6 +196,8 @@ SCORES: dict[str, Callable[[Sizes], MadeScore]] = {
     "ConcatLinear": _concat_linear,
     "ConcatReLU": _concat_relu,
     "ConcatTanhSum": _concat_tanh_sum,
+    "GATv2": _gatv2(0.2),
+    "GATv2 relu": _gatv2(0.0),
     "Location": _location,
     "MLP": _mlp("official"),
     "MLP paper": _mlp("paper"),

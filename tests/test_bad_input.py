@@ -26,6 +26,7 @@ from regard.scores import (
     Cosine,
     Dot,
     FeatureMapDot,
+    GATv2,
     InverseDistance,
     Location,
     LuongConcat,
@@ -127,7 +128,7 @@ WRONG: dict[str, tuple[Callable[[], Any], type[Exception], tuple[str, ...]]] = {
             (type(score).__name__, "head_dim 8", "9"))
         for score in (
             ScaledDot(), Dot(), Cosine(), NegativeSquaredDistance(), InverseDistance(),
-            FeatureMapDot(), Additive(),
+            FeatureMapDot(), Additive(), GATv2(),
         )
     },
     **{
@@ -135,7 +136,7 @@ WRONG: dict[str, tuple[Callable[[], Any], type[Exception], tuple[str, ...]]] = {
             attend(score=score), ValueError, (type(score).__name__, "query", "9", "8"))
         for score in (
             Bilinear(9, 8), Additive(9, 8, 4), Location(9, 10), LuongConcat(9, 8, 4),
-            ConcatLinear(9, 8, 10), ConcatTanhSum(9, 8, 4), ConcatReLU(9, 8),
+            ConcatLinear(9, 8, 10), ConcatTanhSum(9, 8, 4), ConcatReLU(9, 8), GATv2(9, 8, 4),
         )
     },
     **{
@@ -143,7 +144,7 @@ WRONG: dict[str, tuple[Callable[[], Any], type[Exception], tuple[str, ...]]] = {
             attend(score=score), ValueError, (type(score).__name__, "key", "9", "8"))
         for score in (
             Bilinear(8, 9), Additive(8, 9, 4), LuongConcat(8, 9, 4), ConcatLinear(8, 9, 10),
-            ConcatTanhSum(8, 9, 4), ConcatReLU(8, 9),
+            ConcatTanhSum(8, 9, 4), ConcatReLU(8, 9), GATv2(8, 9, 4),
         )
     },
     "more keys than rows": (

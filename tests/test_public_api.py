@@ -36,7 +36,7 @@ NOBODYS_INVENTION = {
 }
 """Parts that cite no paper because there is none to credit."""
 
-REFERENCE = re.compile(r"^(?P<authors>.+?)\. (?P<title>.+)\. (?P<year>\d{4})\. https?://\S+$")
+REFERENCE = re.compile(r"^(?P<authors>.+?)\. (?P<title>.+)[.?] (?P<year>\d{4})\. https?://\S+$")
 
 
 def parts() -> list[tuple[str, str]]:

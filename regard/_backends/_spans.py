@@ -35,8 +35,8 @@ FEW = 64
 # The score of a pair depends on that pair alone, not on where its key stands.
 PAIR_BY_PAIR = (
     scores.Additive, scores.Bilinear, scores.ConcatReLU, scores.ConcatTanhSum, scores.Cosine,
-    scores.Dot, scores.FeatureMapDot, scores.InverseDistance, scores.LuongConcat, scores.MLP,
-    scores.NegativeSquaredDistance, scores.ScaledDot,
+    scores.Dot, scores.FeatureMapDot, scores.GATv2, scores.InverseDistance, scores.LuongConcat,
+    scores.MLP, scores.NegativeSquaredDistance, scores.ScaledDot,
 )  # fmt: skip
 # Weights depend on the permitted keys alone, not on where these stand.
 PLACELESS = (

@@ -9,6 +9,7 @@ from regard.scores.cosine import Cosine
 from regard.scores.distance import InverseDistance, NegativeSquaredDistance
 from regard.scores.dot import Dot, ScaledDot
 from regard.scores.feature_map_dot import FeatureMapDot, elu_plus_one
+from regard.scores.gatv2 import GATv2
 from regard.scores.location import Location
 from regard.scores.luong_concat import LuongConcat
 from regard.scores.mlp import MLP
@@ -22,6 +23,7 @@ __all__ = [
     "Cosine",
     "Dot",
     "FeatureMapDot",
+    "GATv2",
     "InverseDistance",
     "Location",
     "LuongConcat",

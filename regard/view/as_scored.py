@@ -2,6 +2,7 @@
 
     additive           W q, U k           v^T tanh(W q + U k)
     luong_concat       W_q q, W_k k       v^T tanh(W [q; k])
+    gatv2              W_q q, W_k k       v^T LeakyReLU(W_q q + W_k k)
     concat_tanh_sum    W_q q + b, W_k k   sum tanh(W [q; k] + b)
 
 What is compared is carried, so that a page needs no layer and shows what meets.
@@ -30,7 +31,7 @@ def as_scored(parts: Parts) -> AsScored:
     query, key = parts.query.detach().float(), parts.key.detach().float()
     tensors = {name: tensor.detach().float() for name, tensor in parts.parameters.items()}
     numbers = {name: float(number) for name, number in parts.numbers.items()}
-    if parts.score == "additive":
+    if parts.score in ("additive", "gatv2"):
         query, key = _through(query, tensors, "query_weight"), _through(key, tensors, "key_weight")
     elif parts.score in ("luong_concat", "concat_tanh_sum") and "weight" in tensors:
         weight = tensors.pop("weight")

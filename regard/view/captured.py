@@ -12,8 +12,8 @@ class Parts(Protocol):
 
     Args:
         query: after projection and rotation, as the score sees it; of scores that are a layer of
-            their own (`additive`, `luong_concat`, `concat_tanh_sum`), after that layer, `W q + b`,
-            of `feature_map_dot` after the feature map.
+            their own (`additive`, `luong_concat`, `concat_tanh_sum`, `gatv2`), after that layer,
+            `W q + b`, of `feature_map_dot` after the feature map.
         key: likewise, of each group of heads; grouped heads map as `repeat_interleave`.
         value: None where it is not known.
         scale: what a dot product or a cosine is multiplied by, 1 where it is not.
@@ -22,12 +22,12 @@ class Parts(Protocol):
         spans: where each row may attend is one range of keys: its first, and the one behind its
             last. A part may leave it out.
         score: its name in `regard.parts.SCORES`.
-        parameters: tensors by name: `v` of `additive` and `luong_concat`, `weight` of `general`,
-            `location`, `concat_relu` and `concat_linear`, `bias` of the last, `center` of
-            `local_gaussian`, `[heads or 1, rows]`.
+        parameters: tensors by name: `v` of `additive`, `luong_concat` and `gatv2`, `weight` of
+            `general`, `location`, `concat_relu` and `concat_linear`, `bias` of the last, and
+            `center` of `local_gaussian`, `[heads or 1, rows]`.
         normalizer: its name in `regard.parts.NORMALIZERS`, `divide_by_sum` or `local_gaussian`.
         numbers: single numbers: `temperature` of any softmax, `alpha`, `k`, `sigma`, `window`,
-            `soft_cap`, `eps`, and `sink_0`, `sink_1`, … of the heads.
+            `soft_cap`, `eps`, `negative_slope`, and `sink_0`, `sink_1`, … of the heads.
     """
 
     @property

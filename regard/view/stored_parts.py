@@ -22,6 +22,7 @@ KNOWN = DOTS | {
     "concat_tanh_sum",
     "cosine",
     "feature_map_dot",
+    "gatv2",
     "general",
     "inverse_distance",
     "location",

@@ -35,6 +35,7 @@ from regard.scores import (
     Cosine,
     Dot,
     FeatureMapDot,
+    GATv2,
     InverseDistance,
     Location,
     LuongConcat,
@@ -92,7 +93,7 @@ PARTS: dict[str, dict[str, Any]] = {
         for score in (
             Dot(), ScaledDot(0.3), Bilinear(8, 8), Cosine(0.3), Additive(8, 8, 5), Additive(),
             LuongConcat(8, 8, 5), ConcatLinear(8, 8, 9), ConcatTanhSum(8, 8, 5), Location(8, 9),
-            NegativeSquaredDistance(), InverseDistance(), FeatureMapDot(),
+            NegativeSquaredDistance(), InverseDistance(), FeatureMapDot(), GATv2(8, 8, 5),
         )
     },
     **{

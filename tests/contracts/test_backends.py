@@ -40,6 +40,7 @@ from regard.scores import (
     Cosine,
     Dot,
     FeatureMapDot,
+    GATv2,
     InverseDistance,
     LuongConcat,
     NegativeSquaredDistance,
@@ -378,7 +379,7 @@ REASONS: list[Reason] = [
         (backend, {"score": score}, "not a dot product")
         for backend, score in itertools.product(
             ("sdpa", "flex"),
-            (InverseDistance(), Additive(), LuongConcat(4, 4, 3), ConcatTanhSum(4, 4, 3)),
+            (InverseDistance(), Additive(), LuongConcat(4, 4, 3), ConcatTanhSum(4, 4, 3), GATv2()),
         )
     ),
     *(

@@ -21,6 +21,7 @@ from regard.scores import (
     Cosine,
     Dot,
     FeatureMapDot,
+    GATv2,
     InverseDistance,
     Location,
     LuongConcat,
@@ -146,7 +147,8 @@ def test_wrong_widths_are_refused_before_anything_is_computed(name: str) -> None
     ("score", "width"),
     [
         (Additive(), 6), (Additive(6, 6, 9), 9), (LuongConcat(6, 6, 8), 8),
-        (ConcatTanhSum(6, 6, 5), 5), (NegativeSquaredDistance(), 6), (InverseDistance(), 6),
+        (GATv2(), 6), (GATv2(6, 6, 9), 9), (ConcatTanhSum(6, 6, 5), 5),
+        (NegativeSquaredDistance(), 6), (InverseDistance(), 6),
     ],
     ids=shown,
 )  # fmt: skip
@@ -244,7 +246,7 @@ def test_concat_linear_is_the_tutorial_with_one_key_vector() -> None:
     "score",
     [Bilinear(3, 7), Additive(3, 7, 4), LuongConcat(3, 7, 4), LuongConcat(3, 7, 7, "official"),
      ConcatLinear(3, 7, 5), ConcatTanhSum(3, 7, 4), ConcatReLU(3, 7), Location(3, 5),
-     MLP(3, 7, (4,), "paper")],
+     MLP(3, 7, (4,), "paper"), GATv2(3, 7, 4)],
     ids=shown,
 )  # fmt: skip
 def test_scores_with_weights_take_queries_and_keys_of_two_widths(score: nn.Module) -> None:
@@ -384,6 +386,7 @@ def test_scores_need_no_device_but_that_of_their_inputs(name: str) -> None:
         lambda n: Additive(n, n, n), lambda n: Additive(n, hidden_dim=n), lambda n: Bilinear(n, n),
         lambda n: LuongConcat(n, n, n), lambda n: ConcatLinear(n, n, n), lambda n: Location(n, n),
         lambda n: ConcatTanhSum(n, n, n), lambda n: MLP(n, n, (n, n)),
+        lambda n: GATv2(n, n, n),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("kind", [np.int64, np.int32, np.uint8])

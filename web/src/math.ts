@@ -21,6 +21,7 @@ const SCORE: Record<string, string> = {
   luong_concat: "s_{ij} = v^⊤ tanh(W [q_i; k_j])",
   concat_tanh_sum: "s_{ij} = Σ tanh(W [q_i; k_j] + b)",
   concat_relu: "s_{ij} = relu(w · [q_i; k_j])",
+  gatv2: "s_{ij} = v^⊤ LeakyReLU(W_q q_i + W_k k_j)",
   location: "s_{ij} = w_j · q_i",
   squared_distance: "s_{ij} = −‖q_i − k_j‖^2",
   inverse_distance: "s_{ij} = 1 / (1 + ‖q_i − k_j‖)",

@@ -21,7 +21,7 @@ const DOTTED = new Set(["dot", "scaled_dot"]);
 const TANH = new Set(["additive", "luong_concat", "concat_tanh_sum"]);
 const SCORES = new Set([
   ...DOTTED, ...TANH, "general", "cosine", "location", "squared_distance", "inverse_distance",
-  "concat_relu", "concat_linear", "feature_map_dot",
+  "concat_relu", "concat_linear", "feature_map_dot", "gatv2",
 ]);
 
 interface Loaded {
@@ -220,6 +220,11 @@ export class Parts {
     if (TANH.has(score)) {
       const v = this.parameter("v");
       return query.map((x, d) => Math.tanh(x + key[d]) * (v ? v[d] : 1));
+    }
+    if (score === "gatv2") {
+      const v = this.parameter("v");
+      const slope = this.stored.numbers["negative_slope"] ?? 0.2;
+      return query.map((x, d) => Math.max(x + key[d], slope * (x + key[d])) * (v ? v[d] : 1));
     }
     if (score === "concat_relu" || score === "concat_linear") {
       const weight = this.rowOf("weight", score === "concat_linear" ? j : 0, query.length + key.length);

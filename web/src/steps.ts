@@ -90,7 +90,7 @@ export class Steps {
     const name = parts.stored.score;
     const most = terms.each.reduce((m, x) => Math.max(m, Math.abs(x)), 1e-9);
     const order = Array.from(terms.each.keys()).sort((a, b) => Math.abs(terms.each[b]) - Math.abs(terms.each[a])).slice(0, 3);
-    const symbol = name === "additive" || name === "luong_concat" ? "v·tanh" : name === "concat_tanh_sum" ? "tanh" : name === "general" ? "qW·k" : name.startsWith("concat") ? "w·[q;k]" : name === "feature_map_dot" ? "φ(q)φ(k)" : name.includes("distance") ? "(q−k)²" : name === "location" ? "w·q" : "q·k";
+    const symbol = name === "additive" || name === "luong_concat" ? "v·tanh" : name === "concat_tanh_sum" ? "tanh" : name === "gatv2" ? "v·LeakyReLU" : name === "general" ? "qW·k" : name.startsWith("concat") ? "w·[q;k]" : name === "feature_map_dot" ? "φ(q)φ(k)" : name.includes("distance") ? "(q−k)²" : name === "location" ? "w·q" : "q·k";
     const found: HTMLElement[] = [
       strip(symbol, t("by_element"), terms.each, most, dark),
       h("p", { class: "numbers", text: `${t("largest_terms")}: ${order.map((d) => `[${d}] ${said(terms.each[d], 3)}`).join("   ")}` }),

@@ -34,6 +34,7 @@ from regard.scores import (
     Cosine,
     Dot,
     FeatureMapDot,
+    GATv2,
     InverseDistance,
     Location,
     LuongConcat,
@@ -74,6 +75,7 @@ def by_score() -> dict[str, Recorded]:
     additive, bilinear = Additive(WIDTH, WIDTH, 6), Bilinear(WIDTH, WIDTH)
     luong, tanh = LuongConcat(WIDTH, WIDTH, 6), ConcatTanhSum(WIDTH, WIDTH, 6)
     location, relu = Location(WIDTH, LENGTH), ConcatReLU(WIDTH, WIDTH)
+    graph = GATv2(WIDTH, WIDTH, 6, negative_slope=0.3)
     linear, features = ConcatLinear(WIDTH, WIDTH, LENGTH), FeatureMapDot()
     phi = tuple(features.feature_map(t) for t in (vectors(0), vectors(1)))
     weights = {name: s.weight.detach() for name, s in {"l": location, "r": relu}.items()}
@@ -89,6 +91,13 @@ def by_score() -> dict[str, Recorded]:
             luong, "luong_concat", projected=projected(luong), parameters={"v": luong.v}
         ),
         "concat_tanh_sum": made(tanh, "concat_tanh_sum", projected=projected(tanh)),
+        "gatv2": made(
+            graph,
+            "gatv2",
+            projected=projected(graph),
+            parameters={"v": graph.v},
+            numbers={"negative_slope": 0.3},
+        ),
         "location": made(location, "location", parameters={"weight": weights["l"]}),
         "concat_relu": made(relu, "concat_relu", parameters={"weight": weights["r"]}),
         "concat_linear": made(

@@ -1,0 +1,137 @@
+"""The score of GATv2: every query ranks the keys in its own way."""
+
+import torch
+from einops import rearrange
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from regard._numbers import number
+from regard._pairwise import Count
+from regard.scores._widths import require_width, width
+
+
+class GATv2(nn.Module):
+    """A perceptron with a leaky rectifier, `score = vᵀ LeakyReLU(W_q q + W_k k)`.
+
+        LeakyReLU(x) = x    where x > 0
+                       negative_slope x    elsewhere
+
+    The first graph attention network rectified `vᵀ (W_q q + W_k k)`, which ranks the keys alike
+    for every query; here the rectifier stands inside of the sum. Every weight is optional as in
+    `Additive`: without `query_dim` there is no `W_q`, without `key_dim` no `W_k`, and without
+    `hidden_dim` no `v`, so that the hidden units are summed. Edges of a graph are a mask.
+
+    Args:
+        query_dim: width of the query, or None if it is already projected.
+        key_dim: width of the key, or None if it is already projected.
+        hidden_dim: width of the hidden layer, the length of `v`.
+        negative_slope: of the rectifier below zero, from 0 (ReLU) to 1; the paper's is 0.2.
+
+    Raises:
+        ValueError: a projection is asked for without `hidden_dim`, the slope is not from 0 to 1,
+            or the widths do not fit.
+        TypeError: the slope is no number.
+
+    Example:
+        >>> import torch
+        >>> score = GATv2(query_dim=4, key_dim=6, hidden_dim=8)
+        >>> score(torch.randn(1, 1, 2, 4), torch.randn(1, 1, 3, 6)).shape
+        torch.Size([1, 1, 2, 3])
+
+    References:
+        Brody, Alon & Yahav. How Attentive are Graph Attention Networks? 2022.
+        https://arxiv.org/abs/2105.14491
+    """
+
+    def __init__(
+        self,
+        query_dim: Count | None = None,
+        key_dim: Count | None = None,
+        hidden_dim: Count | None = None,
+        negative_slope: float = 0.2,
+    ):
+        super().__init__()
+        if hidden_dim is None and (query_dim is not None or key_dim is not None):
+            raise ValueError(
+                f"GATv2(query_dim={query_dim}, key_dim={key_dim}) projects to a hidden layer "
+                "whose width is missing: give hidden_dim too, or neither projection."
+            )
+        self.query_dim = None if query_dim is None else width("GATv2", "query_dim", query_dim)
+        self.key_dim = None if key_dim is None else width("GATv2", "key_dim", key_dim)
+        self.hidden_dim = None if hidden_dim is None else width("GATv2", "hidden_dim", hidden_dim)
+        self.negative_slope = _slope(negative_slope)
+        self.query_weight = _projection(self.hidden_dim, self.query_dim)
+        self.key_weight = _projection(self.hidden_dim, self.key_dim)
+        self.v = None if self.hidden_dim is None else nn.Parameter(torch.empty(self.hidden_dim))
+        if self.v is not None:
+            nn.init.uniform_(self.v, -(self.v.numel() ** -0.5), self.v.numel() ** -0.5)
+
+    def forward(
+        self,
+        query: Float[Tensor, "batch heads q_len query_dim"],
+        key: Float[Tensor, "batch heads k_len key_dim"],
+    ) -> Float[Tensor, "batch heads q_len k_len"]:
+        return leaky_sum(*self.project(query, key), self.v, self.negative_slope)
+
+    def project(self, query: Tensor, key: Tensor) -> tuple[Tensor, Tensor]:
+        """`W_q q` and `W_k k`, the two summands inside the rectifier."""
+        if self.query_weight is not None:
+            query = query @ self.query_weight.to(query.dtype).mT
+        if self.key_weight is not None:
+            key = key @ self.key_weight.to(key.dtype).mT
+        return query, key
+
+    def check(self, query: Tensor, key: Tensor) -> None:
+        if self.hidden_dim is None and query.shape[-1] != key.shape[-1]:
+            raise ValueError(
+                f"GATv2() without weights adds query and key, but query has head_dim "
+                f"{query.shape[-1]} and key has {key.shape[-1]}: give query_dim, key_dim and "
+                "hidden_dim, or project them to one width."
+            )
+        if self.hidden_dim is not None:
+            require_width("GATv2", "query", query, self.query_dim or self.hidden_dim)
+            require_width("GATv2", "key", key, self.key_dim or self.hidden_dim)
+
+    def pair_width(self, query_dim: int, key_dim: int) -> int:
+        return self.hidden_dim or query_dim
+
+    def extra_repr(self) -> str:
+        widths = {
+            "query_dim": self.query_dim,
+            "key_dim": self.key_dim,
+            "hidden_dim": self.hidden_dim,
+        }
+        named = [f"{name}={each}" for name, each in widths.items() if each is not None]
+        return ", ".join([*named, f"negative_slope={self.negative_slope:g}"])
+
+
+def _slope(value: float) -> float:
+    """The slope as a float; it raises for anything but a number from 0 to 1."""
+    hint = "0 is ReLU, the paper has 0.2"
+    if isinstance(value, Tensor):
+        raise TypeError(f"GATv2 needs negative_slope to be a number, got Tensor; {hint}.")
+    slope = float(number("GATv2", "negative_slope", value, float("-inf"), hint))
+    if not 0 <= slope <= 1:
+        raise ValueError(f"GATv2 needs negative_slope from 0 to 1, got {slope:g}; {hint}.")
+    return slope
+
+
+def _projection(hidden_dim: int | None, inputs: int | None) -> nn.Parameter | None:
+    if hidden_dim is None or inputs is None:
+        return None
+    weight = nn.Parameter(torch.empty(hidden_dim, inputs))
+    nn.init.xavier_uniform_(weight)
+    return weight
+
+
+def leaky_sum(
+    query: Float[Tensor, "batch heads q_len hidden_dim"],
+    key: Float[Tensor, "batch heads k_len hidden_dim"],
+    v: Float[Tensor, " hidden_dim"] | None,
+    negative_slope: float,
+) -> Float[Tensor, "batch heads q_len k_len"]:
+    """`Σ_d v_d LeakyReLU(q_d + k_d)` of every pair, written out; None stands for a `v` of ones."""
+    queries = rearrange(query, "batch heads q_len width -> batch heads q_len 1 width")
+    keys = rearrange(key, "batch heads k_len width -> batch heads 1 k_len width")
+    hidden = nn.functional.leaky_relu(queries + keys, negative_slope)
+    return hidden.sum(-1) if v is None else hidden @ v.to(hidden.dtype)
