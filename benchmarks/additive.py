@@ -1,7 +1,8 @@
 """How much faster are additive scores by loops of our own than written out, and whole networks?
 
 The same attention is evaluated three ways on one thread: by the backend `additive`, written out in
-PyTorch (`torch.tanh` of a tensor of queries × keys × width), and the same under `torch.compile`.
+PyTorch (`torch.tanh` of a tensor of queries × keys × width), and the same under `torch.compile`;
+then that of GATv2, with `leaky_relu` for the tanh, against itself written out.
 Then RNNsearch and the captioner write and learn with the backend and without it. Times are the
 process's own, so that what else runs on the machine hardly counts; caches and memory are shared
 with it all the same. Beside each stands its floor: vector operations of a number over the rate at
@@ -16,7 +17,7 @@ import os
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from rich.console import Console
@@ -30,14 +31,11 @@ from regard.models.captioner.config import CaptionerConfig
 from regard.models.captioner.model import Captioner, Memory, Places
 from regard.models.rnnsearch.config import RNNsearchConfig, Search
 from regard.models.rnnsearch.model import RNNsearch
-from regard.scores import Additive
+from regard.scores import Additive, GATv2
 from regard.sequences import Sequences
 
 SHAPES = ((8, 128, 128, 256), (1, 512, 512, 64), (16, 1, 30, 1000), (64, 8, 40, 128))
 """Batch, queries, keys and width; the first is the one that DESIGN.md asks for."""
-
-FORWARD, BACKWARD = 3.0, 12.5
-"""Vector operations of a number of a pair: a quotient counts as one."""
 
 
 def written_out(query: Tensor, key: Tensor, value: Tensor, v: Tensor) -> Tensor:
@@ -45,15 +43,33 @@ def written_out(query: Tensor, key: Tensor, value: Tensor, v: Tensor) -> Tensor:
     return torch.softmax(hidden @ v, -1) @ value
 
 
-def ours(query: Tensor, key: Tensor, value: Tensor, score: Additive) -> Tensor:
+def leaky_written_out(query: Tensor, key: Tensor, value: Tensor, v: Tensor) -> Tensor:
+    hidden = torch.nn.functional.leaky_relu(query.unsqueeze(-2) + key.unsqueeze(-3), 0.2)
+    return torch.softmax(hidden @ v, -1) @ value
+
+
+class Kind(NamedTuple):
+    """A score, and the vector operations of a number of a pair: a quotient counts as one."""
+
+    score: Callable[..., Any]
+    forward: float
+    backward: float
+
+
+TANH, LEAKY = Kind(Additive, 3.0, 12.5), Kind(GATv2, 3.0, 4.0)
+
+
+def ours(query: Tensor, key: Tensor, value: Tensor, score: Any) -> Tensor:
     return regard.attention(query, key, value, score=score, backend="additive")
 
 
-def drawn(batch: int, q_len: int, k_len: int, width: int) -> tuple[list[Tensor], Additive]:
+def drawn(
+    batch: int, q_len: int, k_len: int, width: int, kind: Kind = TANH
+) -> tuple[list[Tensor], Any]:
     torch.manual_seed(0)
     lengths = (q_len, k_len, k_len)
     inputs = [torch.randn(batch, 1, length, width, requires_grad=True) for length in lengths]
-    return inputs, Additive(hidden_dim=width)
+    return inputs, kind.score(hidden_dim=width)
 
 
 def learn(run: Callable[..., Tensor], inputs: list[Tensor], last: Any, asked: list[Tensor]) -> None:
@@ -62,12 +78,12 @@ def learn(run: Callable[..., Tensor], inputs: list[Tensor], last: Any, asked: li
 
 
 def attentions(
-    against: str, run: Callable[..., Tensor], lanes: float, bandwidth: float
+    against: str, run: Callable[..., Tensor], lanes: float, bandwidth: float, kind: Kind = TANH
 ) -> list[dict[str, Any]]:
     """Forward alone and with backward of every shape, ours against another way."""
     rows = []
     for shape in SHAPES:
-        inputs, score = drawn(*shape)
+        inputs, score = drawn(*shape, kind)
         asked = [*inputs, score.v]
         with torch.no_grad():
             torch.testing.assert_close(
@@ -84,7 +100,7 @@ def attentions(
                 ]
             timed = side_by_side(*pair, seconds=1.5, clock=time.process_time)
             learns = what != "forward"
-            operations = FORWARD + (BACKWARD if learns else 0)
+            operations = kind.forward + (kind.backward if learns else 0)
             numbers = sum(x.numel() for x in inputs) * (4 if learns else 1)
             floor = operations * torch.Size(shape).numel() / lanes + 4 * numbers / bandwidth
             rows.append({"what": what, "shape": shape, "against": against, **timed})
@@ -189,6 +205,7 @@ def main() -> None:
     if given.compile:
         compiled = torch.compile(written_out, dynamic=False)
         rows += attentions("written out, torch.compile", compiled, *rates)
+    rows += attentions("GATv2 written out", leaky_written_out, *rates, LEAKY)
     for how in ("ours", "written out"):
         grown = peak_bytes(memory, 512, how)
         rows.append({"what": "peak bytes, 512 x 512 x 256, with backward", "how": how, "b": grown})

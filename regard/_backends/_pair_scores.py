@@ -13,12 +13,10 @@ from torch import Tensor
 from regard._backends import _tanh_steps, chunked
 from regard._backends._call import Call
 from regard._backends._cost import Cost
+from regard._backends._leaky_scores import leaky_scores_of
 from regard._backends._rates import Rates
 from regard._backends._tanh_scores import tanh_scores_of
-from regard.scores import Additive, ConcatTanhSum, LuongConcat
-
-STEPS = 4
-"""Operations that calling the loops takes longer than writing the score out."""
+from regard.scores import Additive, ConcatTanhSum, GATv2, LuongConcat
 
 STEPS_OF_ONE = 12
 """Operations that a step of a decoder takes as long as."""
@@ -28,19 +26,30 @@ EXPONENTIALS = 4e9
 
 
 class Rule(NamedTuple):
-    """How the scores of projected queries and keys are had, and how many a thread has in a second.
+    """How the scores of projected queries and keys are had, and how long that takes.
 
-    Counted are a pair's numbers: one for each unit of the hidden layer.
+    A thread has so many numbers of pairs in a second, one for each unit of the hidden layer, and
+    of vectors that are made ready before.
     """
 
-    scores: Callable[[Tensor, Tensor, Tensor | None], Tensor]
+    scores: Callable[..., Tensor]
     rate: float
+    vectors: float
+    steps: int
+    """Operations that calling the loops takes longer than writing the score out."""
     why: str
+    numbers: tuple[str, ...] = ()
+    """What `scores` is given after queries, keys and `v`: fields of the score."""
 
 
 # One thread of an AMD EPYC (Zen 5, AVX-512), other work on the machine; `benchmarks/additive.py`.
-_TANH = Rule(tanh_scores_of, 2.0e10, "tanh(q + k) = 1 - 2 / (1 + exp(2q) exp(2k))")
-RULES: dict[type, Rule] = {Additive: _TANH, LuongConcat: _TANH, ConcatTanhSum: _TANH}
+_TANH = Rule(tanh_scores_of, 2.0e10, EXPONENTIALS, 4, "tanh(q + k) = 1 - 2 / (1 + exp(2q) exp(2k))")
+_LEAKY = Rule(
+    leaky_scores_of, 3.0e10, 8e9, 14, "LeakyReLU(x) = s x + (1 - s) max(x, 0)", ("negative_slope",)
+)
+RULES: dict[type, Rule] = {
+    Additive: _TANH, LuongConcat: _TANH, ConcatTanhSum: _TANH, GATv2: _LEAKY
+}  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,11 +58,12 @@ class Projected:
 
     rule: Rule
     v: Tensor | None
+    numbers: tuple[float, ...] = ()
 
     is_pair_by_pair = True
 
     def __call__(self, query: Tensor, key: Tensor) -> Tensor:
-        return self.rule.scores(query, key, self.v)
+        return self.rule.scores(query, key, self.v, *self.numbers)
 
 
 def run(call: Call) -> Tensor:
@@ -85,12 +95,13 @@ def seconds(call: Call, rates: Rates) -> float:
     narrow = _narrow(call)
     pairs = call.query.shape[:-2].numel() * sum(chunk.pairs for chunk in chunked.cut(narrow))
     vectors = call.query.shape[:-1].numel() + call.groups * call.key.shape[:-1].numel()
-    numbers = pairs / RULES[type(call.score)].rate + vectors / EXPONENTIALS
+    rule = RULES[type(call.score)]
+    numbers = pairs / rule.rate + vectors / rule.vectors
     numbers *= width
     if is_step(call):
         numbers += pairs * call.value.shape[-1] / EXPONENTIALS
         return rates.seconds(STEPS_OF_ONE, numbers=round(numbers * rates.numbers))
-    loops = rates.seconds(STEPS, numbers=round(numbers * rates.numbers))
+    loops = rates.seconds(rule.steps, numbers=round(numbers * rates.numbers))
     return loops + chunked.seconds(narrow, rates)
 
 
@@ -105,5 +116,7 @@ def _projected(call: Call) -> Call:
     score = call.score
     query, key = call.query.to(call.exact), call.key.to(call.exact)
     query, key = score.project(query, key)  # type: ignore[attr-defined]
-    v = getattr(score, "v", None)
-    return call.where(query=query, key=key, score=Projected(RULES[type(score)], v))
+    rule = RULES[type(score)]
+    numbers = tuple(getattr(score, name) for name in rule.numbers)
+    projected = Projected(rule, getattr(score, "v", None), numbers)
+    return call.where(query=query, key=key, score=projected)

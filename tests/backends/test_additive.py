@@ -9,7 +9,7 @@ import regard
 from regard._backends import additive, chunked
 from regard._kernels.installed import has_loops
 from regard.masks import Dense, Padding
-from regard.scores import Additive, ConcatTanhSum, LuongConcat, ScaledDot
+from regard.scores import Additive, ConcatTanhSum, GATv2, LuongConcat, ScaledDot
 from tests.parts import (
     MASKS_AND_MODS,
     NORMALIZERS,
@@ -24,7 +24,10 @@ from tests.probe import assert_same, evaluate
 
 pytestmark = pytest.mark.skipif(not has_loops(), reason="Numba is not installed")
 
-OURS = ["Additive", "Additive bare", "LuongConcat", "LuongConcat official", "ConcatTanhSum"]
+OURS = [
+    "Additive", "Additive bare", "LuongConcat", "LuongConcat official", "ConcatTanhSum", "GATv2",
+    "GATv2 relu",
+]  # fmt: skip
 
 
 def call(
@@ -72,9 +75,10 @@ def test_a_few_queries_at_a_time_are_the_same(monkeypatch: pytest.MonkeyPatch) -
     assert_equals_reference("Additive", "softmax", "ALiBi", "Causal")
 
 
+@pytest.mark.parametrize("kind", [Additive, GATv2])
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_half_precision_is_float32_inside(dtype: torch.dtype) -> None:
-    score = Additive(6, 6, 9)
+def test_half_precision_is_float32_inside(kind: Any, dtype: torch.dtype) -> None:
+    score = kind(6, 6, 9)
     query, key, value = (torch.randn(2, 2, n, 6).to(dtype) for n in (5, 7, 7))
     found = regard.attention(query, key, value, score=score, backend="additive")
     exact = regard.attention(query.float(), key.float(), value.float(), score=score)
@@ -82,9 +86,10 @@ def test_half_precision_is_float32_inside(dtype: torch.dtype) -> None:
     torch.testing.assert_close(found, exact.to(dtype), rtol=1e-2, atol=1e-3)
 
 
+@pytest.mark.parametrize("kind", [Additive, GATv2])
 @pytest.mark.parametrize("bad", [torch.nan, torch.inf, 1e38])
-def test_what_the_mask_hides_reaches_neither_output_nor_gradient(bad: float) -> None:
-    score = Additive(4, 4, 7)
+def test_what_the_mask_hides_reaches_neither_output_nor_gradient(kind: Any, bad: float) -> None:
+    score = kind(4, 4, 7)
     query, key, value = (torch.randn(2, 2, 6, 4) for _ in range(3))
     mask = Padding(torch.tensor([6, 3])) & Dense(torch.rand(6, 6) < 0.7)
     wanted = evaluate(query, key, value, score=score, mask=mask, backend="reference")
@@ -93,8 +98,9 @@ def test_what_the_mask_hides_reaches_neither_output_nor_gradient(bad: float) -> 
     assert_same(found, wanted, 1e-5)
 
 
-def test_a_query_that_sees_nothing_gives_zeros() -> None:
-    score = Additive(4, 4, 7)
+@pytest.mark.parametrize("kind", [Additive, GATv2])
+def test_a_query_that_sees_nothing_gives_zeros(kind: Any) -> None:
+    score = kind(4, 4, 7)
     query, key, value = (torch.randn(2, 2, 6, 4) for _ in range(3))
     mask = Padding(torch.tensor([0, 5]))
     found = evaluate(query, key, value, score=score, mask=mask, backend="additive")
@@ -102,10 +108,11 @@ def test_a_query_that_sees_nothing_gives_zeros() -> None:
     assert not found["gradient of key"][0].any() and not found["gradient of value"][0].any()
 
 
-def test_a_nan_that_is_seen_stays_in_its_row() -> None:
+@pytest.mark.parametrize("kind", [Additive, GATv2])
+def test_a_nan_that_is_seen_stays_in_its_row(kind: Any) -> None:
     query, key, value = (torch.randn(1, 1, 5, 4) for _ in range(3))
     query[0, 0, 2, 1] = torch.nan
-    found = regard.attention(query, key, value, score=Additive(4, 4, 7), backend="additive")
+    found = regard.attention(query, key, value, score=kind(4, 4, 7), backend="additive")
     assert found.isnan().all(-1).flatten().tolist() == [False, False, True, False, False]
 
 
@@ -123,11 +130,17 @@ def test_it_says_what_it_does_not_serve(given: dict[str, Any], reason: str) -> N
         regard.attention(x, x, x, score=given.get("score", Additive()), backend="additive")
 
 
-def test_the_plan_says_by_which_identity_it_scores() -> None:
+@pytest.mark.parametrize(
+    ("score", "identity"),
+    [
+        (Additive(), "tanh(q + k) = 1 - 2 / (1 + exp(2q) exp(2k))"),
+        (GATv2(), "LeakyReLU(x) = s x + (1 - s) max(x, 0)"),
+    ],
+)
+def test_the_plan_says_by_which_identity_it_scores(score: Any, identity: str) -> None:
     x = torch.randn(1, 1, 64, 32)
-    plan = regard.plan(x, x, x, score=Additive())
-    assert plan.backend == "additive"
-    assert "rewritten: tanh(q + k) = 1 - 2 / (1 + exp(2q) exp(2k))" in str(plan)
+    plan = regard.plan(x, x, x, score=score)
+    assert plan.backend == "additive" and f"rewritten: {identity}" in str(plan)
 
 
 def test_without_numba_the_plan_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,7 +153,8 @@ def test_without_numba_the_plan_says_how_to_install_it(monkeypatch: pytest.Monke
 # Torch's own transforms import a part of torch that warns of its own age.
 @pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
 @pytest.mark.parametrize(
-    "score", [Additive(8, 8, 16), LuongConcat(8, 8, 16), ConcatTanhSum(8, 8, 16)]
+    "score",
+    [Additive(8, 8, 16), LuongConcat(8, 8, 16), ConcatTanhSum(8, 8, 16), GATv2(8, 8, 16)],
 )
 def test_a_transform_takes_the_definition(score: Any) -> None:
     query, key, value = (torch.randn(3, 1, 2, 5, 8) for _ in range(3))

@@ -1,19 +1,47 @@
-"""Sums of tanh over all pairs, without a tanh: as near the definition as what is written out."""
+"""Sums over what queries and keys add up to: as near the definition as what is written out."""
 
 import os
 import threading
+from collections.abc import Callable
+from typing import NamedTuple
 
 import pytest
 import torch
 from torch import Tensor
 
+from regard._backends._leaky_scores import leaky_scores_of
 from regard._backends._tanh_scores import tanh_scores_of
 from regard._kernels import slices
 from regard._kernels.installed import has_loops
 from regard.scores.additive import tanh_sum
+from regard.scores.gatv2 import leaky_sum
 from tests.tolerance import assert_close_to_golden
 
 pytestmark = pytest.mark.skipif(not has_loops(), reason="Numba is not installed")
+
+
+class Rule(NamedTuple):
+    """What the loops compute, and what they stand for."""
+
+    scores: Callable[..., Tensor]
+    definition: Callable[..., Tensor]
+
+
+def leaky(slope: float) -> Rule:
+    return Rule(
+        lambda q, k, v: leaky_scores_of(q, k, v, slope), lambda q, k, v: leaky_sum(q, k, v, slope)
+    )
+
+
+@pytest.fixture(params=["tanh", "leaky", "relu", "linear"])
+def rule(request: pytest.FixtureRequest) -> Rule:
+    return {
+        "tanh": Rule(tanh_scores_of, tanh_sum),
+        "leaky": leaky(0.2),
+        "relu": leaky(0.0),
+        "linear": leaky(1.0),
+    }[request.param]
+
 
 SIZES = [
     (1, 1, 1, 1, 1), (2, 1, 5, 2, 7), (1, 2, 17, 33, 257), (2, 2, 113, 203, 21),
@@ -34,12 +62,12 @@ def all_of(scores, inputs: list[Tensor], upstream: Tensor) -> list[Tensor]:  # t
     return [output, *torch.autograd.grad(output, leaves, upstream)]
 
 
-def assert_near(inputs: list[Tensor], least: float = 0.0) -> None:
+def assert_near(rule: Rule, inputs: list[Tensor], least: float = 0.0) -> None:
     __tracebackhide__ = True
     upstream = torch.randn(*inputs[0].shape[:3], inputs[1].shape[2])
-    found = all_of(tanh_scores_of, inputs, upstream)
-    naive = all_of(tanh_sum, inputs, upstream)
-    golden = all_of(tanh_sum, [x.double() for x in inputs], upstream.double())
+    found = all_of(rule.scores, inputs, upstream)
+    naive = all_of(rule.definition, inputs, upstream)
+    golden = all_of(rule.definition, [x.double() for x in inputs], upstream.double())
     names = ("scores", "query", "key", "v")
     for name, mine, exact, written in zip(names, found, golden, naive, strict=True):
         # A sum of one is as exact as its number whoever adds it, and exp is within two roundings.
@@ -52,82 +80,100 @@ def assert_near(inputs: list[Tensor], least: float = 0.0) -> None:
 @pytest.mark.parametrize("spread", [1.0, 5.0])
 @pytest.mark.parametrize("size", SIZES, ids=str)
 def test_scores_and_gradients_are_as_near_as_those_written_out(
-    size: tuple[int, ...], spread: float
+    rule: Rule, size: tuple[int, ...], spread: float
 ) -> None:
-    assert_near(drawn(size, spread))
+    assert_near(rule, drawn(size, spread))
 
 
 @pytest.mark.parametrize("far", [43.4, 43.6, 50.0, 90.0, 1e4, 1e30])
-def test_far_numbers_are_exact_also_where_they_cancel(far: float) -> None:
+def test_far_numbers_are_exact_also_where_they_cancel(rule: Rule, far: float) -> None:
     query, key, v = drawn((1, 2, 17, 33, 40))
     signs = (torch.randn_like(query).sign(), torch.randn_like(key).sign())
-    assert_near([query / 8 + far * signs[0], key / 8 + far * signs[1], v])
+    assert_near(rule, [query / 8 + far * signs[0], key / 8 + far * signs[1], v])
 
 
-def test_one_far_row_leaves_the_others_as_they_are() -> None:
+def test_what_queries_and_keys_have_too_much_of_each_cancels(rule: Rule) -> None:
+    query, key, v = drawn((2, 1, 40, 37, 30))
+    assert_near(rule, [query + 1000.0, key - 1000.0, v])
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.2, 1.0])
+def test_the_slope_at_zero_is_that_below_it(slope: float) -> None:
+    query, key, v = drawn((1, 1, 3, 5, 7))
+    key[:, :, 1], query[:, :, 2], key[:, :, 4] = -query[:, :, 0], 0.0, -0.0
+    scores, definition = leaky(slope)
+    upstream = torch.randn(1, 1, 3, 5)
+    wanted = all_of(definition, [query, key, v], upstream)
+    for mine, theirs in zip(all_of(scores, [query, key, v], upstream), wanted, strict=True):
+        torch.testing.assert_close(mine, theirs)
+
+
+def test_one_far_row_leaves_the_others_as_they_are(rule: Rule) -> None:
     query, key, v = drawn((1, 1, 9, 12, 33))
-    wanted = tanh_scores_of(query, key, v)
+    wanted = rule.scores(query, key, v)
     key[0, 0, 3], query[0, 0, 4] = 1e38, -60.0
-    found = tanh_scores_of(query, key, v)
+    found = rule.scores(query, key, v)
     rows, columns = torch.arange(9) != 4, torch.arange(12) != 3
     same = rows[:, None] & columns
     torch.testing.assert_close(found[0, 0][same], wanted[0, 0][same], rtol=0, atol=5e-6)
-    torch.testing.assert_close(found, tanh_sum(query, key, v), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(found, rule.definition(query, key, v), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("bad", [torch.nan, torch.inf, -torch.inf])
-def test_what_is_not_finite_stays_in_its_row_and_column(bad: float) -> None:
+def test_what_is_not_finite_stays_in_its_row_and_column(rule: Rule, bad: float) -> None:
     query, key, v = drawn((1, 1, 5, 7, 19))
     query[0, 0, 2, 3], key[0, 0, 4, 3] = bad, bad
-    found, wanted = tanh_scores_of(query, key, v), tanh_sum(query, key, v)
+    found, wanted = rule.scores(query, key, v), rule.definition(query, key, v)
+    # 0 times an infinity is no number in torch's ReLU, and zero in ours.
+    wanted = torch.where(wanted.isnan() & found.isfinite() & (bad < 0), found, wanted)
     torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-5, equal_nan=True)
 
 
-def test_infinities_that_cancel_are_no_number() -> None:
+def test_infinities_that_cancel_are_no_number(rule: Rule) -> None:
     query, key, v = drawn((1, 1, 2, 2, 5))
     query[0, 0, 0, 1], key[0, 0, 1, 1] = torch.inf, -torch.inf
-    assert tanh_scores_of(query, key, v).isnan().tolist() == [[[[False, True], [False, False]]]]
+    assert rule.scores(query, key, v).isnan().tolist() == [[[[False, True], [False, False]]]]
 
 
-def test_a_pair_without_a_gradient_gives_none_whatever_it_holds() -> None:
+def test_a_pair_without_a_gradient_gives_none_whatever_it_holds(rule: Rule) -> None:
     query, key, v = drawn((1, 1, 4, 5, 9))
     query[0, 0, 1], key[0, 0, 2] = torch.nan, torch.nan
     upstream = torch.randn(1, 1, 4, 5)
     upstream[:, :, 1], upstream[..., 2] = 0.0, 0.0
-    found = all_of(tanh_scores_of, [query, key, v], upstream)[1:]
+    found = all_of(rule.scores, [query, key, v], upstream)[1:]
     assert all(x.isfinite().all() for x in found)
     assert not found[0][0, 0, 1].any() and not found[1][0, 0, 2].any()
 
 
-def test_a_vector_of_ones_stands_for_none() -> None:
+def test_a_vector_of_ones_stands_for_none(rule: Rule) -> None:
     query, key, v = drawn((1, 2, 3, 4, 5))
-    found = tanh_scores_of(query, key, None)
-    assert torch.equal(found, tanh_scores_of(query, key, torch.ones_like(v)))
+    found = rule.scores(query, key, None)
+    assert torch.equal(found, rule.scores(query, key, torch.ones_like(v)))
 
 
-def test_any_strides_serve() -> None:
+def test_any_strides_serve(rule: Rule) -> None:
     query, key, v = drawn((2, 3, 6, 8, 10))
     odd = [query.mT.contiguous().mT, key[:, :, ::2], v.repeat(2)[::2]]
     upstream = torch.randn(2, 3, 4, 6).mT
-    plain = all_of(tanh_scores_of, [x.contiguous() for x in odd], upstream.contiguous())
-    for found, wanted in zip(all_of(tanh_scores_of, odd, upstream), plain, strict=True):
+    plain = all_of(rule.scores, [x.contiguous() for x in odd], upstream.contiguous())
+    for found, wanted in zip(all_of(rule.scores, odd, upstream), plain, strict=True):
         assert torch.equal(found, wanted)
 
 
 @pytest.mark.parametrize(
     "size", [(0, 1, 2, 3, 4), (1, 1, 0, 3, 4), (1, 1, 2, 0, 4), (1, 1, 2, 3, 0)]
 )
-def test_empty_tensors_have_empty_or_zero_answers(size: tuple[int, ...]) -> None:
+def test_empty_tensors_have_empty_or_zero_answers(rule: Rule, size: tuple[int, ...]) -> None:
     inputs = drawn(size)
     upstream = torch.randn(*inputs[0].shape[:3], inputs[1].shape[2])
-    found = all_of(tanh_scores_of, inputs, upstream)
-    for one, other in zip(found, all_of(tanh_sum, inputs, upstream), strict=True):
+    found = all_of(rule.scores, inputs, upstream)
+    for one, other in zip(found, all_of(rule.definition, inputs, upstream), strict=True):
         assert torch.equal(one, other)
 
 
 @pytest.mark.parametrize("size", [(4, 1, 100, 100, 200), (1, 1, 130, 90, 1100)])
 def test_the_number_of_threads_changes_no_bit(
-    size: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+    rule: Rule, size: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(slices, "LEAST", 1)
     inputs, upstream = drawn(size), torch.randn(*size[:4])
@@ -135,7 +181,7 @@ def test_the_number_of_threads_changes_no_bit(
     try:
         for count in (1, 2, 16):
             torch.set_num_threads(count)
-            found.append(all_of(tanh_scores_of, inputs, upstream))
+            found.append(all_of(rule.scores, inputs, upstream))
     finally:
         torch.set_num_threads(threads)
     for others in found[1:]:
@@ -143,12 +189,14 @@ def test_the_number_of_threads_changes_no_bit(
             assert torch.equal(one, other)
 
 
-def test_eight_threads_at_once_get_their_own_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_eight_threads_at_once_get_their_own_answers(
+    rule: Rule, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(slices, "LEAST", 1)
     given = [(drawn((2, 1, 20, 30, 50)), torch.randn(2, 1, 20, 30)) for _ in range(8)]
-    wanted, found = [all_of(tanh_scores_of, *one) for one in given], {}
+    wanted, found = [all_of(rule.scores, *one) for one in given], {}
     workers = [
-        threading.Thread(target=lambda n=n: found.update({n: all_of(tanh_scores_of, *given[n])}))
+        threading.Thread(target=lambda n=n: found.update({n: all_of(rule.scores, *given[n])}))
         for n in range(8)
     ]
     for worker in workers:
@@ -160,26 +208,28 @@ def test_eight_threads_at_once_get_their_own_answers(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_a_forked_process_makes_threads_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_forked_process_makes_threads_of_its_own(
+    rule: Rule, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(slices, "LEAST", 1)
     inputs, threads = drawn((2, 1, 20, 30, 50)), torch.get_num_threads()
     torch.set_num_threads(2)
     try:
         with torch.no_grad():
-            wanted = tanh_scores_of(*inputs)
+            wanted = rule.scores(*inputs)
             child = os.fork()
             if child == 0:
-                os._exit(0 if torch.equal(tanh_scores_of(*inputs), wanted) else 1)
+                os._exit(0 if torch.equal(rule.scores(*inputs), wanted) else 1)
         assert os.waitpid(child, 0)[1] == 0
     finally:
         torch.set_num_threads(threads)
 
 
-def test_derivatives_of_derivatives_are_those_of_the_definition() -> None:
+def test_derivatives_of_derivatives_are_those_of_the_definition(rule: Rule) -> None:
     inputs = [x.requires_grad_() for x in drawn((1, 2, 3, 4, 5))]
     upstream = torch.randn(1, 2, 3, 4, requires_grad=True)
     second = []
-    for scores in (tanh_scores_of, tanh_sum):
+    for scores in rule:
         first = torch.autograd.grad(scores(*inputs), inputs, upstream, create_graph=True)
         penalty = sum(x.square().sum() for x in first)
         second.append(torch.autograd.grad(penalty, [*inputs, upstream]))
@@ -187,10 +237,10 @@ def test_derivatives_of_derivatives_are_those_of_the_definition() -> None:
         torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-4)
 
 
-def test_inputs_that_change_before_the_backward_pass_are_an_error() -> None:
+def test_inputs_that_change_before_the_backward_pass_are_an_error(rule: Rule) -> None:
     query, key, v = (x.requires_grad_() for x in drawn((1, 1, 2, 3, 4)))
     held = key * 1
-    output = tanh_scores_of(query, held, v).sum()
+    output = rule.scores(query, held, v).sum()
     with torch.no_grad():
         held += 1
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
