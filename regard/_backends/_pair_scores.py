@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from regard._backends import _tanh_steps, chunked
+from regard._backends import _tanh_softmax, chunked
 from regard._backends._call import Call
 from regard._backends._cost import Cost
 from regard._backends._leaky_scores import leaky_scores_of
@@ -69,16 +69,21 @@ class Projected:
 def run(call: Call) -> Tensor:
     """The output of a call whose score has a rule."""
     ready = _projected(call)
-    if is_step(call):
-        output = _tanh_steps.run(ready, ready.query, ready.key, ready.score.v)  # type: ignore[attr-defined]
+    if is_fused(call):
+        output = _tanh_softmax.run(ready, ready.query, ready.key, ready.score.v)  # type: ignore[attr-defined]
     else:
         output = chunked.run(ready)
     return output.to(call.query.dtype)
 
 
+def is_fused(call: Call) -> bool:
+    """Whether scores, weights and their sum are one kernel."""
+    return RULES[type(call.score)] is _TANH and _tanh_softmax.serves(call)
+
+
 def is_step(call: Call) -> bool:
-    """Whether the call is one step of a decoder, which has a kernel of its own."""
-    return RULES[type(call.score)] is _TANH and _tanh_steps.serves(call)
+    """Whether the call is one step of a decoder, in a kernel."""
+    return is_fused(call) and _tanh_softmax.is_step(call)
 
 
 def cost(call: Call) -> Cost:

@@ -196,10 +196,15 @@ def scored(
     call: Call, query_BHQD: Tensor, key: Tensor, chunk: Piece
 ) -> tuple[Tensor, Tensor | None]:
     """The scores `[B, H, chunk, met]` of these queries, and which pairs are permitted."""
+    pairs = indices(call, key, chunk)
+    scores = call.modified(call.scored(query_BHQD.to(call.exact), key), *pairs)
+    return scores, None if call.mask is None else call.permitted(*pairs)
+
+
+def indices(call: Call, key: Tensor, chunk: Piece) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """`b h q k` of a chunk and the keys that it meets."""
     b, h, q, k = call.indices_of(chunk.start, chunk.stop)
-    indices = b, h, q, k[..., chunk.first : chunk.last] if key.shape[2] != call.k_len else k
-    scores = call.modified(call.scored(query_BHQD.to(call.exact), key), *indices)
-    return scores, None if call.mask is None else call.permitted(*indices)
+    return b, h, q, k[..., chunk.first : chunk.last] if key.shape[2] != call.k_len else k
 
 
 def _normalizer_at(call: Call, start: int, stop: int) -> Normalizer:

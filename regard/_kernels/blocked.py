@@ -94,7 +94,7 @@ def backward(
         outputs=tasks * pieces,
         size=5 * tasks * q_len * k_len * (width + value_width) // _PER_BYTE,
     )  # fmt: skip
-    return dq, _summed(dk, key), _summed(dv, value)
+    return dq, summed(dk, key), summed(dv, value)
 
 
 def in_one_piece(vectors: Tensor) -> Tensor:
@@ -102,7 +102,7 @@ def in_one_piece(vectors: Tensor) -> Tensor:
     return vectors if vectors.stride(-1) == 1 else vectors.contiguous()
 
 
-def _summed(parts: Tensor, like: Tensor) -> Tensor:
+def summed(parts: Tensor, like: Tensor) -> Tensor:
     """The pieces and the query heads of each key/value head, summed in their order."""
     batch, kv_heads, k_len, width = like.shape
     count = parts.shape[1] * parts.shape[2] // max(1, kv_heads)

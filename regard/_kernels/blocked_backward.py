@@ -10,7 +10,7 @@ import numpy as np
 from numba import carray, types  # type: ignore[attr-defined]
 
 from regard._kernels.by_address import by_address
-from regard._kernels.panels import KEYS, QUERIES, hide, turn_back, turn_panel
+from regard._kernels.panels import KEYS, QUERIES, hide, product, read_rows, turn_back, turn_panel
 from regard._kernels.tiles import COLUMNS, multiply, multiply_add
 from regard._kernels.vectors import (
     LANES,
@@ -39,27 +39,6 @@ def _change(p, dp, rows, top, inner, scale):  # type: ignore[no-untyped-def]
             weight = exp2(fma(load(at(p, k)), by, less))
             store(weight, at(p, k))
             store(times(weight, minus(load(at(dp, k)), mean)), at(dp, k))
-
-
-@in_loops
-def _read_rows(to, to_row, x, x_row, width, by, rows):  # type: ignore[no-untyped-def]
-    """`to[i, :] = x[i, :] by[i]`, zeros behind, and whatever it holds for a factor of zero."""
-    for i in range(rows):
-        factor = by[i]
-        for d in range(width):
-            to[i * to_row + d] = x[i * x_row + d] * factor if factor != 0 else _F(0)
-        for d in range(width, to_row):
-            to[i * to_row + d] = _F(0)
-
-
-def _product_of(x, y, width):  # type: ignore[no-untyped-def]
-    total = _F(0)
-    for d in range(width):
-        total += x[d] * y[d]
-    return total
-
-
-_product = in_loops(_product_of, fastmath={"reassoc", "contract", "nsz"})
 
 
 def _backward(  # type: ignore[no-untyped-def]
@@ -110,10 +89,10 @@ def _backward(  # type: ignore[no-untyped-def]
                 total = sums[lead * q_len + q0 + i]
                 of_queries[0, i] = tops[lead * q_len + q0 + i]
                 of_queries[2, i] = _F(1) / total if total != 0 else _F(0)
-            _read_rows(rows_up, value_wide, up, up_row, value_width, inverse, count)
-            _read_rows(rows_q, wide, q, q_row, width, factors, count)
+            read_rows(rows_up, value_wide, up, up_row, value_width, inverse, count)
+            read_rows(rows_q, wide, q, q_row, width, factors, count)
             for i in range(count):
-                of_queries[1, i] = _product(
+                of_queries[1, i] = product(
                     at(rows_up, i * value_wide), at(o, i * out_row), value_width
                 )
             for here in range(0, count, COLUMNS):

@@ -4,64 +4,11 @@ import numpy as np
 from numba import carray, types  # type: ignore[attr-defined]
 
 from regard._kernels.by_address import by_address
-from regard._kernels.panels import KEYS, QUERIES, hide, turn_back, turn_panel
+from regard._kernels.panels import KEYS, LOWEST, QUERIES, hide, turn_back, turn_panel, weigh
 from regard._kernels.tiles import COLUMNS, multiply, multiply_add
-from regard._kernels.vectors import (
-    LANES,
-    any_larger,
-    at,
-    exp2,
-    fma,
-    in_loops,
-    larger,
-    load,
-    minus,
-    numbers_of,
-    plus,
-    spread,
-    store,
-    times,
-)
+from regard._kernels.vectors import LANES, at, numbers_of
 
 _F = np.float32
-LOWEST = _F(-3e38)
-"""Below every score, yet a number: from it minus infinity is infinitely far."""
-
-
-@in_loops
-def _weigh(s, rows, top, total, output, width, scale):  # type: ignore[no-untyped-def]
-    """Scores of some keys become weights; what the maximum grows by is taken off all before."""
-    t = at(s, LANES)
-    # Two rows at a time, because one waits for the other.
-    high0, high1, other0, other1 = load(s), load(t), load(s), load(t)
-    for k in range(0, rows - 1, 2):
-        here, after = k * COLUMNS, (k + 1) * COLUMNS
-        high0, high1 = larger(load(at(s, here)), high0), larger(load(at(t, here)), high1)
-        other0, other1 = larger(load(at(s, after)), other0), larger(load(at(t, after)), other1)
-    last = (rows - 1) * COLUMNS
-    high0 = larger(load(at(s, last)), larger(other0, high0))
-    high1 = larger(load(at(t, last)), larger(other1, high1))
-    by, zero = spread(_F(scale)), spread(_F(0))
-    old0, old1 = load(top), load(at(top, LANES))
-    new0, new1 = larger(times(high0, by), old0), larger(times(high1, by), old1)
-    total0, total1 = load(total), load(at(total, LANES))
-    if any_larger(new0, old0) or any_larger(new1, old1):
-        shrink0, shrink1 = exp2(minus(old0, new0)), exp2(minus(old1, new1))
-        total0, total1 = times(total0, shrink0), times(total1, shrink1)
-        store(new0, top)
-        store(new1, at(top, LANES))
-        for d in range(0, width * COLUMNS, COLUMNS):
-            store(times(load(at(output, d)), shrink0), at(output, d))
-            store(times(load(at(output, d + LANES)), shrink1), at(output, d + LANES))
-    less0, less1 = minus(zero, new0), minus(zero, new1)
-    for k in range(0, rows * COLUMNS, COLUMNS):
-        w0 = exp2(fma(load(at(s, k)), by, less0))
-        w1 = exp2(fma(load(at(t, k)), by, less1))
-        store(w0, at(s, k))
-        store(w1, at(t, k))
-        total0, total1 = plus(total0, w0), plus(total1, w1)
-    store(total0, total)
-    store(total1, at(total, LANES))
 
 
 def _forward(  # type: ignore[no-untyped-def]
@@ -109,7 +56,7 @@ def _forward(  # type: ignore[no-untyped-def]
                 )
                 if ahead < rows - 1:
                     hide(scores, COLUMNS, rows, ahead)
-                _weigh(scores, rows, at(top, here), at(total, here), sums_of, value_width, scale)
+                weigh(scores, rows, at(top, here), at(total, here), sums_of, value_width, scale)
                 multiply_add(
                     sums_of, COLUMNS, at(v, k0 * v_row), 1, v_row, value_width,
                     scores, COLUMNS, rows,

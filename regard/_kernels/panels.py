@@ -8,7 +8,22 @@ import numpy as np
 from numba import carray  # type: ignore[attr-defined]
 
 from regard._kernels.tiles import COLUMNS
-from regard._kernels.vectors import LANES, at, in_loops, load, store, times, turn
+from regard._kernels.vectors import (
+    LANES,
+    any_larger,
+    at,
+    exp2,
+    fma,
+    in_loops,
+    larger,
+    load,
+    minus,
+    plus,
+    spread,
+    store,
+    times,
+    turn,
+)  # fmt: skip
 
 KEYS, QUERIES = 64, 128
 """Of a block: keys and values of the first stay in a core's nearest cache, all else in its own.
@@ -17,6 +32,8 @@ Half or twice as many take as long, within 5 %.
 """
 
 _F = np.float32
+LOWEST = _F(-3e38)
+"""Below every score, yet a number: from it minus infinity is infinitely far."""
 
 
 @in_loops
@@ -54,3 +71,60 @@ def hide(scores, row, rows, ahead):  # type: ignore[no-untyped-def]
     for i in range(rows):
         for j in range(min(max(i - ahead, 0), COLUMNS)):
             scores[i * row + j] = -np.inf
+
+
+@in_loops
+def weigh(s, rows, top, total, output, width, scale):  # type: ignore[no-untyped-def]
+    """Scores of some keys become weights; what the maximum grows by is taken off all before."""
+    t = at(s, LANES)
+    # Two rows at a time, because one waits for the other.
+    high0, high1, other0, other1 = load(s), load(t), load(s), load(t)
+    for k in range(0, rows - 1, 2):
+        here, after = k * COLUMNS, (k + 1) * COLUMNS
+        high0, high1 = larger(load(at(s, here)), high0), larger(load(at(t, here)), high1)
+        other0, other1 = larger(load(at(s, after)), other0), larger(load(at(t, after)), other1)
+    last = (rows - 1) * COLUMNS
+    high0 = larger(load(at(s, last)), larger(other0, high0))
+    high1 = larger(load(at(t, last)), larger(other1, high1))
+    by, zero = spread(_F(scale)), spread(_F(0))
+    old0, old1 = load(top), load(at(top, LANES))
+    new0, new1 = larger(times(high0, by), old0), larger(times(high1, by), old1)
+    total0, total1 = load(total), load(at(total, LANES))
+    if any_larger(new0, old0) or any_larger(new1, old1):
+        shrink0, shrink1 = exp2(minus(old0, new0)), exp2(minus(old1, new1))
+        total0, total1 = times(total0, shrink0), times(total1, shrink1)
+        store(new0, top)
+        store(new1, at(top, LANES))
+        for d in range(0, width * COLUMNS, COLUMNS):
+            store(times(load(at(output, d)), shrink0), at(output, d))
+            store(times(load(at(output, d + LANES)), shrink1), at(output, d + LANES))
+    less0, less1 = minus(zero, new0), minus(zero, new1)
+    for k in range(0, rows * COLUMNS, COLUMNS):
+        w0 = exp2(fma(load(at(s, k)), by, less0))
+        w1 = exp2(fma(load(at(t, k)), by, less1))
+        store(w0, at(s, k))
+        store(w1, at(t, k))
+        total0, total1 = plus(total0, w0), plus(total1, w1)
+    store(total0, total)
+    store(total1, at(total, LANES))
+
+
+@in_loops
+def read_rows(to, to_row, x, x_row, width, by, rows):  # type: ignore[no-untyped-def]
+    """`to[i, :] = x[i, :] by[i]`, zeros behind, and whatever it holds for a factor of zero."""
+    for i in range(rows):
+        factor = by[i]
+        for d in range(width):
+            to[i * to_row + d] = x[i * x_row + d] * factor if factor != 0 else _F(0)
+        for d in range(width, to_row):
+            to[i * to_row + d] = _F(0)
+
+
+def _product_of(x, y, width):  # type: ignore[no-untyped-def]
+    total = _F(0)
+    for d in range(width):
+        total += x[d] * y[d]
+    return total
+
+
+product = in_loops(_product_of, fastmath={"reassoc", "contract", "nsz"})

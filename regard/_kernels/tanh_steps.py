@@ -1,14 +1,22 @@
 """Attention of few queries to the same keys by sums of tanh and softmax, in one go each way."""
 
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from regard._kernels import tanh_scores
 from regard._kernels.slices import in_slices
 from regard._kernels.tanh_scores import Exponentials
+
+
+class Weighed(NamedTuple):
+    """The output and the weights."""
+
+    output: Float[Tensor, "batch heads q_len value_dim"]
+    weights: Float[Tensor, "batch heads q_len k_len"]
 
 
 def attend(
@@ -17,14 +25,12 @@ def attend(
     value: Float[Tensor, "batch kv_heads k_len value_dim"],
     v: Float[Tensor, " width"],
     permitted: Bool[Tensor, "batch heads q_len k_len"],
-) -> tuple[Float[Tensor, "batch heads q_len value_dim"], Float[Tensor, "batch heads q_len k_len"]]:
-    """The output and the weights; none of these is empty, and `value` has vectors in one piece."""
+) -> Weighed:
+    """None of these is empty, and `value` has vectors in one piece."""
     batch, heads, q_len, k_len = permitted.shape
     kv_heads, value_dim = value.shape[1], value.shape[3]
-    output, weights = (
-        value.new_empty(batch, heads, q_len, value_dim),
-        value.new_empty(permitted.shape),
-    )
+    output = value.new_empty(batch, heads, q_len, value_dim)
+    weights, permitted = value.new_empty(permitted.shape), permitted.contiguous()
     in_slices(
         _loops().forward, output.data_ptr(), weights.data_ptr(), value.data_ptr(),
         permitted.data_ptr(), query.values.data_ptr(), query.far.data_ptr(),
@@ -33,28 +39,33 @@ def attend(
         heads // kv_heads, kv_heads, *value.stride()[:3],
         outputs=batch * heads * q_len, size=weights.numel() * (v.shape[0] + value_dim),
     )  # fmt: skip
-    return output, weights
+    return Weighed(output, weights)
 
 
 def gradients(
     upstream: Float[Tensor, "batch heads q_len value_dim"],
-    weights: Float[Tensor, "batch heads q_len k_len"],
+    found: Weighed,
+    query: Exponentials,
+    key: Exponentials,
     value: Float[Tensor, "batch kv_heads k_len value_dim"],
-) -> tuple[
-    Float[Tensor, "batch heads q_len k_len"], Float[Tensor, "batch kv_heads k_len value_dim"]
-]:
-    """The gradients to the scores and to the values."""
-    batch, heads, q_len, k_len = weights.shape
+    v: Float[Tensor, " width"],
+    permitted: Bool[Tensor, "batch heads q_len k_len"],
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The gradients to queries, keys, values and `v`."""
+    batch, heads, q_len, k_len = permitted.shape
     kv_heads, value_dim = value.shape[1], value.shape[3]
-    to_scores, to_values = torch.empty_like(weights), value.new_zeros(value.shape)
+    to_scores, to_values = torch.empty_like(found.weights), value.new_zeros(value.shape)
     upstream = upstream.contiguous()
     in_slices(
         _loops().backward, to_scores.data_ptr(), to_values.data_ptr(), upstream.data_ptr(),
-        weights.data_ptr(), value.data_ptr(), q_len, k_len, value_dim, batch * heads,
+        found.weights.data_ptr(), value.data_ptr(), q_len, k_len, value_dim, batch * heads,
         heads // kv_heads, kv_heads, *value.stride()[:3],
-        outputs=batch * kv_heads, size=2 * weights.numel() * value_dim,
+        outputs=batch * kv_heads, size=2 * permitted.numel() * value_dim,
     )  # fmt: skip
-    return to_scores, to_values
+    # The queries of heads that share keys are as many more queries of one head.
+    shared = to_scores.view(batch, kv_heads, -1, k_len)
+    to_query, to_key, to_v = tanh_scores.gradients(shared, query, key, v)
+    return to_query.view(query.values.shape), to_key, to_values, to_v
 
 
 @cache

@@ -134,6 +134,7 @@ def instruction(write: Any, result: Any, *kinds: Any) -> Any:
         2: lambda typing, a, b: answer,
         3: lambda typing, a, b, c: answer,
         4: lambda typing, a, b, c, d: answer,
+        7: lambda typing, a, b, c, d, e, f, g: answer,
         8: lambda typing, a, b, c, d, e, f, g, h: answer,
     }
     return intrinsic(by_count[len(kinds)])
@@ -159,6 +160,14 @@ larger = instruction(
     VECTOR, VECTOR, VECTOR,
 )  # fmt: skip
 """The larger of two numbers; the second one where one of them is none."""
+
+unless_zero = instruction(
+    lambda builder, w, x: builder.select(
+        builder.fcmp_ordered("==", w, constant(0.0)), constant(0.0), x
+    ),
+    VECTOR, VECTOR, VECTOR,
+)  # fmt: skip
+"""The second number, zero where the first is, whatever the second holds."""
 
 exp2 = instruction(_exp2, VECTOR, VECTOR)
 """`2^x` of numbers up to 127, off by one unit of the last place; 0 where it would be subnormal."""

@@ -1,0 +1,98 @@
+"""Softmax of sums of tanh and nothing else: scores, mask, weights, weighted sum as one node.
+
+Long calls go by chunks of queries, each a node. A recurrent decoder's step is too small for its
+operations to be many: there the exponentials of the keys are kept from step to step. Where a
+gradient is itself recorded it is taken from the definition.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from regard._backends import chunked
+from regard._backends._call import Call, repeat_heads
+from regard._backends._spans import Piece
+from regard._kernels import kept, tanh_blocks, tanh_steps
+from regard._kernels.tanh_scores import exponentials
+from regard._torch_private import is_any_autocast, is_traced
+from regard.normalizers import softmax
+from regard.scores.additive import tanh_sum
+
+FEW = 16
+"""Queries up to which each is served by itself: a panel of 32 takes as long as so many."""
+
+
+def serves(call: Call) -> bool:
+    """Whether there is softmax and nothing else around the scores."""
+    return (
+        call.normalizer is softmax
+        and call.score_mod is None
+        and call.dropout == 0.0
+        and not is_traced()
+        and not is_any_autocast()
+        and 0 not in call.query.shape
+        and 0 not in call.value.shape
+    )
+
+
+def is_step(call: Call) -> bool:
+    """Whether a call that it serves is a decoder's step: few queries, and keys that stay."""
+    return call.q_len <= kept.FEW
+
+
+def run(call: Call, query: Tensor, key: Tensor, v: Tensor | None) -> Tensor:
+    """The output of a call whose queries and keys are projected, in at least float32."""
+    v = query.new_ones(query.shape[-1]) if v is None else v.to(query.dtype)
+    if is_step(call):
+        permitted = call.permitted(*call.indices)
+        return _attended(query, key, call.value.to(call.exact), v, permitted)
+
+    def attend(call: Call, query: Tensor, key: Tensor, value: Tensor, chunk: Piece) -> Tensor:
+        permitted = call.permitted(*chunked.indices(call, key, chunk))
+        return _attended(query, key, value, v, permitted)
+
+    return chunked.in_chunks(call, attend)
+
+
+def _attended(query: Tensor, key: Tensor, value: Tensor, v: Tensor, permitted: Tensor) -> Tensor:
+    value = value if value.stride(-1) == 1 else value.contiguous()
+    permitted = permitted.expand(*query.shape[:3], key.shape[2])
+    output: Tensor = _Attention.apply(query, key, value, v, permitted)
+    return output
+
+
+class _Attention(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, query: Tensor, key: Tensor, value: Tensor, v: Tensor, permitted: Tensor
+    ) -> Tensor:
+        q_len, v = query.shape[2], v.contiguous()
+        of_query, of_key = exponentials(query), kept.exponentials(key, q_len)
+        ctx.kernel = tanh_steps if q_len <= FEW else tanh_blocks
+        found = ctx.kernel.attend(of_query, of_key, value, v, permitted)
+        ctx.save_for_backward(query, key, value, v, permitted)
+        ctx.held = of_query, of_key, found
+        return found.output
+
+    @staticmethod
+    def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
+        query, key, value, v, permitted = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            return (*_recorded(upstream[0], (query, key, value, v), permitted), None)
+        of_query, of_key, found = ctx.held
+        gradients = ctx.kernel.gradients
+        return (*gradients(upstream[0], found, of_query, of_key, value, v, permitted), None)
+
+
+def _recorded(
+    upstream: Tensor, inputs: tuple[Tensor, ...], permitted: Tensor
+) -> tuple[Tensor | None, ...]:
+    """The same gradients through the definition, recorded on the way."""
+    query, key, value, v = inputs
+    groups = query.shape[1] // key.shape[1]
+    scores = tanh_sum(query, repeat_heads(key, groups), v)
+    output = softmax(scores, permitted) @ repeat_heads(value, groups)
+    asked = [x for x in inputs if x.requires_grad]
+    found = iter(torch.autograd.grad(output, asked, upstream, create_graph=True))
+    return tuple(next(found) if x.requires_grad else None for x in inputs)
