@@ -87,7 +87,8 @@ def _attend(query: Tensor, key: Tensor, value: Tensor, parts: Parts, backend: st
     if known is not None:
         if known.kernel is not None and (output := known.kernel(query, key, value)) is not None:
             return output
-        return _sanitize.run(bind_again(query, key, value, *parts), known.backend, None)
+        call = bind_again(query, key, value, *parts)
+        return _sanitize.run(call, _memo.backend_of(known, call), None)
     with quiet_trace():
         call = bind(query, key, value, *parts)
         name = _memo.choose(form, call) if backend is None else _plan.backend_named(backend, call)

@@ -12,7 +12,7 @@ from regard._backends import chunked
 from regard._backends._call import Call
 from regard._kernels import blocked
 from regard._kernels.blocked import Spans, Weighed, in_one_piece
-from regard.masks import Causal, Padding
+from regard.masks import KeyCounts
 from regard.normalizers import softmax
 from regard.scores import ScaledDot
 
@@ -44,7 +44,7 @@ class _Blocked(torch.autograd.Function):
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
         query, key, value, *found = ctx.saved_tensors
         if torch.is_grad_enabled():
-            given = _recorded(upstream[0], (query, key, value), ctx.scale, ctx.spans)
+            given = _recorded(upstream[0], (query, key, value), ctx.scale, ctx.spans.ends)
         else:
             given = blocked.backward(
                 upstream[0], query, key, value, Weighed(*found), ctx.scale, ctx.spans
@@ -53,12 +53,11 @@ class _Blocked(torch.autograd.Function):
 
 
 def _recorded(
-    upstream: Tensor, inputs: tuple[Tensor, Tensor, Tensor], scale: float, spans: Spans
+    upstream: Tensor, inputs: tuple[Tensor, Tensor, Tensor], scale: float, ends: Tensor
 ) -> tuple[Tensor | None, ...]:
     """The gradients through the definition, recorded on the way."""
-    offsets, lengths = torch.tensor(spans).view(-1, 2).unbind(1)
-    mask = Causal() & Padding(lengths)
-    call = Call(*inputs, ScaledDot(scale), None, mask, softmax, 0.0, offsets)
+    low, high = (KeyCounts(end).aligned(0) for end in ends)
+    call = Call(*inputs, ScaledDot(scale), None, high & ~low, softmax, 0.0, 0)
     asked = [x for x in inputs if x.requires_grad]
     found = iter(torch.autograd.grad(chunked.run(call), asked, upstream, create_graph=True))
     return tuple(next(found) if x.requires_grad else None for x in inputs)
@@ -66,16 +65,20 @@ def _recorded(
 
 @torch.library.custom_op("regard::blocked", mutates_args=())
 def _forward(
-    query: Tensor, key: Tensor, value: Tensor, scale: float, spans: Tensor
+    query: Tensor, key: Tensor, value: Tensor, scale: float, ends: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     query, key, value = in_one_piece(query), in_one_piece(key), in_one_piece(value)
-    output, tops, sums = blocked.forward(query, key, value, scale, spans.flatten().tolist())
+    output, tops, sums = blocked.forward(query, key, value, scale, _counted(ends, query))
     return output, tops, sums
+
+
+def _counted(ends: Tensor, query: Tensor) -> Spans:
+    return Spans.of(ends, query.shape[0], query.shape[2])
 
 
 @_forward.register_fake
 def _(
-    query: Tensor, key: Tensor, value: Tensor, scale: float, spans: Tensor
+    query: Tensor, key: Tensor, value: Tensor, scale: float, ends: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     batch, heads, q_len, _ = query.shape
     output = query.new_empty(batch, q_len, heads, value.shape[3]).transpose(1, 2)
@@ -85,40 +88,40 @@ def _(
 @torch.library.custom_op("regard::blocked_backward", mutates_args=())
 def _backward(
     upstream: Tensor, query: Tensor, key: Tensor, value: Tensor, output: Tensor, tops: Tensor,
-    sums: Tensor, scale: float, spans: Tensor,
+    sums: Tensor, scale: float, ends: Tensor,
 ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
     query, key, value = in_one_piece(query), in_one_piece(key), in_one_piece(value)
     found = Weighed(in_one_piece(output), tops.contiguous(), sums.contiguous())
-    numbers = spans.flatten().tolist()
-    dq, dk, dv = blocked.backward(upstream, query, key, value, found, scale, numbers)
+    spans = _counted(ends, query)
+    dq, dk, dv = blocked.backward(upstream, query, key, value, found, scale, spans)
     return dq.contiguous(), dk.contiguous(), dv.contiguous()
 
 
 @_backward.register_fake
 def _(
     upstream: Tensor, query: Tensor, key: Tensor, value: Tensor, output: Tensor, tops: Tensor,
-    sums: Tensor, scale: float, spans: Tensor,
+    sums: Tensor, scale: float, ends: Tensor,
 ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
     return query.new_empty(query.shape), key.new_empty(key.shape), value.new_empty(value.shape)
 
 
 def _set_up(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor, Tensor]) -> None:
-    query, key, value, scale, spans = inputs
-    ctx.save_for_backward(query, key, value, *output, spans)
+    query, key, value, scale, ends = inputs
+    ctx.save_for_backward(query, key, value, *output, ends)
     ctx.scale = scale
 
 
 def _gradients(ctx: Any, upstream: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
-    *saved, spans = ctx.saved_tensors
-    return (*_backward(upstream, *saved, ctx.scale, spans), None, None)
+    *saved, ends = ctx.saved_tensors
+    return (*_backward(upstream, *saved, ctx.scale, ends), None, None)
 
 
 _forward.register_autograd(_gradients, setup_context=_set_up)
 
 
 def attend_recorded(
-    query: Tensor, key: Tensor, value: Tensor, scale: float, spans: Tensor
+    query: Tensor, key: Tensor, value: Tensor, scale: float, ends: Tensor
 ) -> Tensor:
-    """The output of a call that is recorded; `spans` has a row for each sequence."""
-    output: Tensor = _forward(query, key, value, scale, spans)[0]
+    """The output of a call that is recorded; `ends` is as `Spans` has it."""
+    output: Tensor = _forward(query, key, value, scale, ends)[0]
     return output

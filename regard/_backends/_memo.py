@@ -31,6 +31,8 @@ class Known(NamedTuple):
 
     backend: str
     kernel: Kernel | None
+    asks: bool
+    """Whether numbers of the mask decide if it serves the call, so that it is asked each time."""
 
 
 _KNOWN: dict[Form, Known] = {}
@@ -95,7 +97,15 @@ def remember(form: Form, call: Call, backend: str) -> None:
         kernel = prepared
     elif prepared is not None and call.query.device.type == "cpu":  # elsewhere looking would wait
         kernel = _sanitize.guarded(prepared) if _sanitize.leaves_none_out(call) else None
-    _keep(_KNOWN, form, Known(backend, kernel))
+    asks = getattr(_plan.BACKENDS[backend], "depends_on_numbers", None)
+    _keep(_KNOWN, form, Known(backend, kernel, asks is not None and asks(call)))
+
+
+def backend_of(known: Known, call: Call) -> str:
+    """The known backend, where it still serves the call."""
+    if known.asks and not _plan.is_candidate(_plan.BACKENDS[known.backend], call):
+        return _plan.choose(call)
+    return known.backend
 
 
 def choose(form: Form | None, call: Call) -> str:

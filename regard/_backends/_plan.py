@@ -37,8 +37,9 @@ class Backend(Protocol):
     It may also have `prepared(call)`: a function of query, key and value that is all there is to do
     for every call of this form, or None. So a small call costs little more than its kernel. And it
     may have `keeps_apart(call)`: whether it never meets a forbidden pair, so that nothing the mask
-    hides can come out, and numbers need not be looked at. `rewriting(call)` is the sentence that a
-    plan has of how it computes the score, where that is not by a dot product.
+    hides can come out, and numbers need not be looked at. `depends_on_numbers(call)` tells whether
+    it may refuse a call of the same form whose mask holds other numbers. `rewriting(call)` is the
+    sentence that a plan has of how it computes the score, where that is not by a dot product.
     """
 
     masks_first: bool

@@ -25,6 +25,7 @@ from torch.linalg import vector_norm
 
 from regard._backends._call import Call, Kernel, repeat_heads
 from regard._backends._derivatives import refuse_second
+from regard._backends._intervals import clipped, interval_of
 from regard._backends._plan import BACKENDS, choose
 from regard._backends._reach import sees_any
 from regard._backends._structure import conjuncts
@@ -147,6 +148,10 @@ def leaves_none_out(call: Call) -> bool:
 
 def _alive(call: Call) -> Tensor:
     """Which queries `[B, H, Q]` may see a key."""
+    found = interval_of(call.mask, call) if call.query.device.type == "cpu" else None
+    if found is not None and found.is_run:
+        low, high = clipped(found, call)
+        return torch.from_numpy(low < high)[:, None].expand(call.query.shape[:3])
     shape = (call.query.shape[0], call.query.shape[1], call.k_len)
     return sees_any(call, torch.zeros(shape, dtype=torch.bool, device=call.query.device))[1]
 

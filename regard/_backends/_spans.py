@@ -10,25 +10,16 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from regard import normalizers, scores
 from regard._backends._call import Call
-from regard._pairwise import rows_of
-from regard._torch_private import can_look_at, is_jit_traced
-from regard._typing import MaskMod
-from regard.masks import Block, Causal, Document, Padding, Prefix, SlidingWindow
-from regard.masks._mask import And, Or
-
-Numbers = np.ndarray
-Interval = tuple[Numbers | int, Numbers | int]
+from regard._backends._intervals import Numbers, clipped, interval_of
+from regard._torch_private import is_jit_traced
 
 # Pairs that take as long as the operations between which a piece is begun and ended.
 SPARE = 1 << 16
 # Of the pairs of a piece, those that may be met in vain where it is large: one in so many.
 SHARE = 8
-# A reach of more is none, and a sum with a position would overflow.
-FARTHEST = 1 << 40
 # Queries that are looked at first to see how many make a piece.
 FEW = 64
 
@@ -74,22 +65,16 @@ def may_narrow(call: Call) -> bool:
 
 
 def intervals(call: Call) -> tuple[Numbers, Numbers] | None:
-    """`low` and `high`: query i sees none of the keys outside `low[i]..high[i]`.
+    """`low` and `high`: query i of no sequence sees any of the keys outside `low[i]..high[i]`.
 
     None where the mask does not say, or where what it holds cannot be looked at.
     """
-    offset = call.q_offset
-    if not isinstance(offset, Tensor):
-        first = last = offset
-    elif can_look_at(offset) and offset.numel():
-        first, last = (int(each) for each in offset.aminmax())
-    else:
+    low, high = clipped(interval_of(call.mask, call), call)
+    if bool((low == 0).all() and (high == call.k_len).all()) or not low.size:
         return None
-    rows = np.arange(call.q_len)
-    low, high = _interval(call.mask, call, rows + first, rows + last)
-    low, high = (np.broadcast_to(np.clip(x, 0, call.k_len), rows.shape) for x in (low, high))
-    if bool((low == 0).all() and (high == call.k_len).all()):
-        return None
+    sees = low < high
+    low, high = np.where(sees, low, call.k_len).min(0), np.where(sees, high, 0).max(0)
+    low, high = (np.broadcast_to(x, (call.q_len,)) for x in (low, high))
     return np.where(low < high, low, call.k_len), np.where(low < high, high, 0)
 
 
@@ -111,80 +96,3 @@ def pieces(low: Numbers, high: Numbers, lead: int, most: int) -> Iterator[Piece]
         at = taken - 1
         yield Piece(start, start + taken, int(first[at]) if width[at] else 0, int(last[at]))
         start, size = start + taken, max(FEW, 2 * taken)
-
-
-def _interval(mask: MaskMod | None, call: Call, first: Numbers, last: Numbers) -> Interval:
-    """The keys that may be seen by queries which stand at `first..last`, sequence by sequence."""
-    match mask:
-        case Causal():
-            return 0, last + 1
-        case SlidingWindow():
-            return first - min(mask.left, FARTHEST), last + min(mask.right, FARTHEST) + 1
-        case Block():
-            return first // mask.size * mask.size, (last // mask.size + 1) * mask.size
-        case Prefix():
-            return 0, _longest(mask.length, call)
-        case Padding():
-            return _real(mask, call)
-        case Document():
-            return _documents(mask, call)
-        case And():
-            (low, high), (other_low, other_high) = _sides(mask, call, first, last)
-            return np.maximum(low, other_low), np.minimum(high, other_high)
-        case Or():
-            (low, high), (other_low, other_high) = _sides(mask, call, first, last)
-            return np.minimum(low, other_low), np.maximum(high, other_high)
-        case _:
-            return 0, call.k_len
-
-
-def _sides(mask: And | Or, call: Call, first: Numbers, last: Numbers) -> tuple[Interval, Interval]:
-    left, right = (_interval(side, call, first, last) for side in (mask.left, mask.right))
-    return left, right
-
-
-def _longest(length: int | Tensor, call: Call) -> int:
-    """The most keys that a sequence has."""
-    if not isinstance(length, Tensor):
-        return min(length, call.k_len)
-    return int(length.max()) if can_look_at(length) and length.numel() else call.k_len
-
-
-def _real(mask: Padding, call: Call) -> Interval:
-    """The keys between the first and the last that are padding in no sequence."""
-    if mask.lengths is not None:
-        return 0, _longest(mask.lengths, call)
-    keep = mask.keep if mask.ignore is None else ~mask.ignore
-    assert keep is not None
-    if not can_look_at(keep):
-        return 0, call.k_len
-    real = keep.any(0).nonzero()
-    return (int(real[0]), int(real[-1]) + 1) if len(real) else (call.k_len, 0)
-
-
-def _documents(mask: Document, call: Call) -> Interval:
-    """From the first to the last token of each query's document, in whichever sequence."""
-    key_ids = mask.ids if mask.key_ids is None else mask.key_ids
-    if not (can_look_at(mask.ids) and can_look_at(key_ids)):
-        return 0, call.k_len
-    b, _, q, _ = (index.flatten(1, 2).squeeze(-1) for index in call.indices)
-    rows = rows_of("Document(ids)", mask.ids.shape[-1], mask.first_query, b, q)
-    ids = mask.ids[rows] if mask.ids.ndim == 1 else mask.ids[b, rows]
-    low, high = np.full(call.q_len, call.k_len), np.zeros(call.q_len, dtype=int)
-    of_keys, of_queries = (x.reshape(-1, x.shape[-1]).numpy() for x in (key_ids, ids))
-    for sequence in range(max(len(of_keys), len(of_queries))):
-        names, asked = of_keys[sequence % len(of_keys)], of_queries[sequence % len(of_queries)]
-        first, last = _ends(names[: call.k_len], asked)
-        low, high = np.minimum(low, first), np.maximum(high, last)
-    return low, high
-
-
-def _ends(names: Numbers, asked: Numbers) -> tuple[Numbers, Numbers]:
-    """Where the first of the names stands that are as asked, and the end of the last."""
-    known, first = np.unique(names, return_index=True)
-    last = len(names) - np.unique(names[::-1], return_index=True)[1]
-    if len(known) == 0:
-        return np.zeros(len(asked), dtype=int), np.zeros(len(asked), dtype=int)
-    at = np.searchsorted(known, asked).clip(max=len(known) - 1)
-    found = known[at] == asked
-    return np.where(found, first[at], len(names)), np.where(found, last[at], 0)

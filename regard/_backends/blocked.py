@@ -1,12 +1,13 @@
 """Plain softmax on a CPU, by loops of our own over blocks of queries and keys.
 
-Every dot-product score, causal or padded or both; padding and what lies behind a triangle is not
-computed. `_kernels/blocked.py` has the loops.
+Every dot-product score, and every mask that permits each query one run of keys: blocks of keys that
+no query of a block sees are not met. `_kernels/blocked.py` has the loops.
 """
 
 from collections.abc import Iterator
 from functools import partial
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -14,12 +15,14 @@ from regard._backends import _dot
 from regard._backends._blocked_grad import attend, attend_recorded
 from regard._backends._call import Call, Kernel, label
 from regard._backends._cost import Cost, fused_cost, score_work
+from regard._backends._intervals import clipped, ends_of, interval_of
 from regard._backends._rates import Rates, rates_of
 from regard._backends._rewriting import AS_THEY_ARE, dot_form
-from regard._backends._structure import conjuncts, temperature
+from regard._backends._structure import conjuncts, follows_from_numbers, leaves, temperature
+from regard._kernels.blocked import Spans
 from regard._kernels.installed import has_loops
 from regard._torch_private import is_jit_traced, is_static, is_traced, is_transformed
-from regard.masks import Causal, Padding
+from regard.masks import Document, Padding, Prefix
 
 masks_first = False
 uses_dot_form = True
@@ -39,13 +42,10 @@ _PLAIN = (Tensor, torch.nn.Parameter)
 
 
 def refusals(call: Call) -> Iterator[str]:
-    """Not a dot product under softmax in float32 or half, causal or padded at most, on a CPU."""
+    """Not a dot product under softmax in float32 or half, or gaps between keys, or no CPU."""
     yield from _dot.refusals(call)
     if call.score_mod is not None:
         yield f"it adds no bias, such as score_mod {label(call.score_mod)}"
-    for part in conjuncts(call.mask):
-        if not (type(part) is Causal or (type(part) is Padding and part.lengths is not None)):
-            yield f"it knows Causal() and Padding(lengths) joined by &, not {label(part)}"
     if call.dropout > 0:
         yield "it drops no weights"
     if call.query.dtype == torch.float64:
@@ -60,12 +60,20 @@ def refusals(call: Call) -> Iterator[str]:
         yield _dot.NO_TRANSFORM
     if not has_loops():
         yield 'its loops are compiled by Numba, which is not installed: pip install "regard[cpu]"'
+    for part in conjuncts(call.mask):
+        if not interval_of(part, call, is_traced()).is_run:
+            yield f"it serves masks that permit each query one run of keys, not {label(part)}" + (
+                ", whose numbers a graph does not know" if is_traced() else ""
+            )
 
 
 def reservations(call: Call) -> Iterator[str]:
     """So little work that compiling the loops would take longer than all that they save."""
+    if rates_of(call) is None:
+        return
     width = call.query.shape[-1] + call.value.shape[-1]
-    if rates_of(call) is not None and 2 * width * _pairs(call) < LEAST:
+    every = call.query.shape[:2].numel() * _whole(call.q_len) * call.k_len
+    if 2 * width * every < LEAST or 2 * width * _pairs(call) < LEAST:
         yield "so small a call is not worth compiling loops for"
 
 
@@ -82,13 +90,18 @@ def seconds(call: Call, rates: Rates) -> float:
 
 
 def _pairs(call: Call) -> int:
-    """Scores that are computed, those of filled-up panels and of blocks on a diagonal included."""
-    keys = call.k_len
-    causal = any(type(part) is Causal for part in conjuncts(call.mask))
-    if causal and not isinstance(call.q_offset, Tensor):
-        middle = call.q_offset + (call.q_len + PANEL) // 2
-        keys = max(0, min(keys, middle + PANEL)) if call.q_len > 1 else min(keys, middle)
-    return call.query.shape[:2].numel() * _whole(call.q_len) * keys
+    """Scores that are computed: a panel meets all keys that any of its queries sees."""
+    low, high = clipped(interval_of(call.mask, call), call)
+    heads, panels = call.query.shape[1], -(-call.q_len // PANEL)
+    alike = call.query.shape[0] // len(low) if len(low) else 0
+    if low.shape[1] == 1:
+        return heads * alike * panels * PANEL * int(np.maximum(high - low, 0).sum())
+    sees, edges = low < high, np.arange(0, call.q_len, PANEL)
+    if not len(edges):
+        return 0
+    first = np.minimum.reduceat(np.where(sees, low, call.k_len), edges, 1)
+    last = np.maximum.reduceat(np.where(sees, high, 0), edges, 1)
+    return heads * alike * PANEL * int(np.maximum(last - first, 0).sum())
 
 
 def _whole(q_len: int) -> int:
@@ -96,12 +109,20 @@ def _whole(q_len: int) -> int:
 
 
 def cost(call: Call) -> Cost:
-    return fused_cost(call, call.q_len * call.k_len)
+    return fused_cost(call, _pairs(call) // max(1, call.query.shape[:2].numel()))
 
 
 def keeps_apart(call: Call) -> bool:
-    """Whether no score of a forbidden pair is ever computed: padding is never read."""
-    return not any(type(part) is Causal for part in conjuncts(call.mask))
+    """Whether no score of a forbidden pair is ever computed: all queries see the same keys."""
+    return all(type(part) in (Padding, Prefix) for part in conjuncts(call.mask))
+
+
+def depends_on_numbers(call: Call) -> bool:
+    """Whether tensors of the same shapes may hold a mask that is not served."""
+    return any(
+        type(leaf) is Document or (type(leaf) is Padding and leaf.lengths is None)
+        for leaf in leaves(call.mask)
+    )
 
 
 def run(call: Call) -> Tensor:
@@ -111,7 +132,7 @@ def run(call: Call) -> Tensor:
         query, scale = query.to(torch.float32) * scale, 1.0  # the loops want a number above zero
     query, key, value = (x.to(torch.float32) for x in (query, key, call.value))
     if is_traced():
-        output = attend_recorded(query, key, value, scale, _recorded_spans(call))
+        output = attend_recorded(query, key, value, scale, ends_of(call, recorded=True))
     else:
         output = attend(query, key, value, scale, _spans(call))
     return output if output.dtype == call.query.dtype else output.to(call.query.dtype)
@@ -119,41 +140,14 @@ def run(call: Call) -> Tensor:
 
 def prepared(call: Call) -> Kernel | None:
     """The loops alone, where they need nothing but tensors of the same shapes."""
-    causal = call.mask is None or type(call.mask) is Causal
-    if type(call.score) not in AS_THEY_ARE or call.query.dtype != torch.float32 or not causal:
+    from_numbers = call.mask is None or follows_from_numbers(call.mask)
+    if type(call.score) not in AS_THEY_ARE or call.query.dtype != torch.float32:
         return None
     scale = dot_form(call).scale / temperature(call.normalizer)
     if isinstance(scale, Tensor) or scale <= 0 or isinstance(call.q_offset, Tensor):
         return None
-    return partial(attend, scale=scale, spans=_spans(call))
+    return partial(attend, scale=scale, spans=_spans(call)) if from_numbers else None
 
 
-def _spans(call: Call) -> tuple[int, ...]:
-    """For each sequence how many keys lie before its first query, and how many it has."""
-    batch, k_len = call.query.shape[0], call.k_len
-    offsets, lengths = [k_len] * batch, [k_len] * batch  # then every query sees every key
-    for part in conjuncts(call.mask):
-        if isinstance(part, Padding):
-            assert part.lengths is not None
-            lengths = [min(*both) for both in zip(lengths, part.lengths.tolist(), strict=True)]
-        elif isinstance(call.q_offset, Tensor):
-            offsets = call.q_offset.expand(batch).tolist()
-        else:
-            offsets = [call.q_offset] * batch
-    return tuple(one for pair in zip(offsets, lengths, strict=True) for one in pair)
-
-
-def _recorded_spans(call: Call) -> Tensor:
-    """The same as a tensor `[B, 2]`, in which no length is looked at."""
-    batch, k_len = call.query.shape[0], call.k_len
-    every = torch.full((batch,), k_len)
-    offsets, lengths = every, every
-    for part in conjuncts(call.mask):
-        if isinstance(part, Padding):
-            assert part.lengths is not None
-            lengths = torch.minimum(lengths, part.lengths.long())
-        elif isinstance(call.q_offset, Tensor):
-            offsets = call.q_offset.long().expand(batch)
-        else:
-            offsets = torch.full((batch,), call.q_offset)
-    return torch.stack([offsets, lengths], 1)
+def _spans(call: Call) -> Spans:
+    return Spans.of(ends_of(call), call.query.shape[0], call.q_len)

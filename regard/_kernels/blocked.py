@@ -4,12 +4,12 @@ The loops are compiled by Numba (`pip install "regard[cpu]"`) when they are firs
 a block of queries, or a piece of a head, whatever the number of threads: so the result is the same.
 """
 
-from collections.abc import Sequence
 from ctypes import c_int64
 from functools import cache
 from math import e, log2
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -23,8 +23,22 @@ _LOG2_E = log2(e)
 _PER_BYTE = 8
 """Operations that take as long as reading a byte."""
 
-Spans = Sequence[int]
-"""For each sequence how many keys lie before its first query, and how many there are in all."""
+
+class Spans(NamedTuple):
+    """Which keys each query sees: its first one and the end of them, within those that there are.
+
+    `ends` is int32 `[2, batch or 1, q_len or 1]`, `pairs` how many a head has of them.
+    """
+
+    ends: Tensor
+    pairs: int
+
+    @classmethod
+    def of(cls, ends: Tensor, batch: int, q_len: int) -> "Spans":
+        """Count the pairs."""
+        low, high = ends.numpy()
+        alike = batch * q_len // max(1, low.size)
+        return cls(ends, int(np.maximum(high - low, 0).sum(dtype=np.int64)) * alike)
 
 
 class Weighed(NamedTuple):
@@ -51,7 +65,7 @@ def _backward_loop() -> tuple[Any, int]:
 
 
 def forward(query: Tensor, key: Tensor, value: Tensor, scale: float, spans: Spans) -> Weighed:
-    """`softmax(scale q k^T) v` over the keys that each query sees: up to its own, up to the last.
+    """`softmax(scale q k^T) v` over the keys that each query sees.
 
     Vectors are in one piece, and the scale is above zero.
     """
@@ -59,12 +73,14 @@ def forward(query: Tensor, key: Tensor, value: Tensor, scale: float, spans: Span
     value_width = value.shape[3]
     output = query.new_empty(batch, q_len, heads, value_width).transpose(1, 2)  # as SDPA gives it
     tops, sums = (query.new_empty(batch, heads, q_len) for _ in range(2))
-    sizes = [*_sizes(query, key, value), *_strides(query, key, value, output), *spans]
+    ends = spans.ends.expand(2, batch, q_len)
+    strides = _strides(query, key, value, output, ends)
+    sizes = [*_sizes(query, key, value), *strides]
     in_slices(
         _forward_loop(), output.data_ptr(), tops.data_ptr(), sums.data_ptr(), query.data_ptr(),
-        key.data_ptr(), value.data_ptr(), (c_int64 * len(sizes))(*sizes), scale * _LOG2_E,
-        outputs=batch * heads * -(-q_len // QUERIES),
-        size=2 * batch * heads * q_len * key.shape[2] * (width + value_width) // _PER_BYTE,
+        key.data_ptr(), value.data_ptr(), (c_int64 * len(sizes))(*sizes), ends.data_ptr(),
+        scale * _LOG2_E, outputs=batch * heads * -(-q_len // QUERIES),
+        size=2 * heads * spans.pairs * (width + value_width) // _PER_BYTE,
     )  # fmt: skip
     return Weighed(output, tops, sums)
 
@@ -85,14 +101,15 @@ def backward(
         query.new_zeros(batch, heads, pieces, k_len, -(-columns_of // columns) * columns)
         for columns_of in (width, value_width)
     )
-    strides = _strides(query, key, value, upstream, found.output, dq)
-    sizes = [*_sizes(query, key, value), *strides, pieces, *spans]
+    ends = spans.ends.expand(2, batch, q_len)
+    strides = _strides(query, key, value, upstream, found.output, dq, ends)
+    sizes = [*_sizes(query, key, value), *strides, pieces]
     in_slices(
         loop, dq.data_ptr(), dk.data_ptr(), dv.data_ptr(), upstream.data_ptr(),
         found.output.data_ptr(), found.tops.data_ptr(), found.sums.data_ptr(), query.data_ptr(),
-        key.data_ptr(), value.data_ptr(), (c_int64 * len(sizes))(*sizes), scale * _LOG2_E, scale,
-        outputs=tasks * pieces,
-        size=5 * tasks * q_len * k_len * (width + value_width) // _PER_BYTE,
+        key.data_ptr(), value.data_ptr(), (c_int64 * len(sizes))(*sizes), ends.data_ptr(),
+        scale * _LOG2_E, scale, outputs=tasks * pieces,
+        size=5 * heads * spans.pairs * (width + value_width) // _PER_BYTE,
     )  # fmt: skip
     return dq, summed(dk, key), summed(dv, value)
 

@@ -10,7 +10,17 @@ import numpy as np
 from numba import carray, types  # type: ignore[attr-defined]
 
 from regard._kernels.by_address import by_address
-from regard._kernels.panels import KEYS, QUERIES, hide, product, read_rows, turn_back, turn_panel
+from regard._kernels.panels import (
+    KEYS,
+    QUERIES,
+    clear,
+    hide,
+    product,
+    reach,
+    read_rows,
+    turn_back,
+    turn_panel,
+)
 from regard._kernels.tiles import COLUMNS, multiply, multiply_add
 from regard._kernels.vectors import (
     LANES,
@@ -42,13 +52,28 @@ def _change(p, dp, rows, top, inner, scale):  # type: ignore[no-untyped-def]
 
 
 def _backward(  # type: ignore[no-untyped-def]
-    dq, dk, dv, upstream, out, tops, sums, query, key, value, sizes, scale, factor, first, last
+    dq,
+    dk,
+    dv,
+    upstream,
+    out,
+    tops,
+    sums,
+    query,
+    key,
+    value,
+    sizes,
+    spans,
+    scale,
+    factor,
+    first,
+    last,
 ):
     """The gradients of some pieces of heads; `dk` and `dv` have a part for each, zero at first."""
     n = sizes
     heads, groups, q_len, k_len, width, value_width = n[0], n[1], n[2], n[3], n[4], n[5]
     q_row, k_row, v_row, up_row, out_row, dq_row = n[8], n[11], n[14], n[17], n[20], n[23]
-    blocks, pieces = (q_len + QUERIES - 1) // QUERIES, n[24]
+    span_row, pieces, blocks = n[26], n[27], (q_len + QUERIES - 1) // QUERIES
     wide = (width + COLUMNS - 1) // COLUMNS * COLUMNS
     value_wide = (value_width + COLUMNS - 1) // COLUMNS * COLUMNS
     numbers = 2 * KEYS + 2 * width + value_width + wide + value_wide + 4
@@ -62,6 +87,7 @@ def _backward(  # type: ignore[no-untyped-def]
     rows_up = at(rows_q, QUERIES * wide)
     top = at(rows_up, QUERIES * value_wide)
     inner, inverse, factors = at(top, QUERIES), at(top, 2 * QUERIES), at(top, 3 * QUERIES)
+    edges = np.empty((QUERIES // COLUMNS, 4), np.int64)
     all_grown = carray(grown, (QUERIES * width,))
     of_queries = carray(top, (4, QUERIES))
     for task in range(first, last):
@@ -70,14 +96,15 @@ def _backward(  # type: ignore[no-untyped-def]
         g = h // groups
         k, v = at(key, b * n[9] + g * n[10]), at(value, b * n[12] + g * n[13])
         to_k, to_v = at(dk, task * k_len * wide), at(dv, task * k_len * value_wide)
-        offset = n[25 + 2 * b]
         for q0 in range(
             blocks * piece // pieces * QUERIES,
             min(blocks * (piece + 1) // pieces * QUERIES, q_len),
             QUERIES,
         ):
             count = min(QUERIES, q_len - q0)
-            seen = min(n[26 + 2 * b], q0 + count + offset)
+            lows = b * n[25] + q0 * span_row
+            highs = lows + n[24]
+            block_first, block_last = reach(edges, spans, lows, highs, span_row, count)
             q = at(query, b * n[6] + h * n[7] + q0 * q_row)
             up = at(upstream, b * n[15] + h * n[16] + q0 * up_row)
             o = at(out, b * n[18] + h * n[19] + q0 * out_row)
@@ -103,32 +130,50 @@ def _backward(  # type: ignore[no-untyped-def]
                     at(turned_up, here * value_width), at(rows_up, here * value_wide), value_wide,
                     count - here, value_width,
                 )  # fmt: skip
-            for k0 in range(0, seen, KEYS):
-                rows, skipped = min(KEYS, seen - k0), 0
+            for k0 in range(block_first, block_last, KEYS):
+                rows = min(KEYS, block_last - k0)
+                start, stop = count, 0  # of the queries that see any of these keys
                 for here in range(0, count, COLUMNS):
-                    ahead = q0 + here + offset - k0
-                    if ahead + COLUMNS <= 0:
-                        skipped = here + COLUMNS
-                        continue
+                    edge = edges[here // COLUMNS]
+                    near, far = max(k0, edge[0]), min(k0 + rows, edge[1])
+                    if near < far:
+                        start, stop = min(start, here), min(here + COLUMNS, count)
+                if start >= stop:
+                    continue
+                for here in range(start, stop, COLUMNS):
+                    edge = edges[here // COLUMNS]
+                    near, far = max(k0, edge[0]), min(k0 + rows, edge[1])
+                    if near >= far:
+                        near, far = k0, k0
                     p, dp = at(weights, here), at(changes, here)
+                    clear(p, QUERIES, near - k0, far - k0, rows)
+                    clear(dp, QUERIES, near - k0, far - k0, rows)
+                    if near == far:
+                        continue
+                    p, dp = at(p, (near - k0) * QUERIES), at(dp, (near - k0) * QUERIES)
                     queries, ups = at(turned, here * width), at(turned_up, here * value_width)
-                    ks, vs = at(k, k0 * k_row), at(v, k0 * v_row)
-                    multiply(p, QUERIES, ks, k_row, 1, rows, queries, COLUMNS, width)
-                    multiply(dp, QUERIES, vs, v_row, 1, rows, ups, COLUMNS, value_width)
-                    if ahead < rows - 1:
-                        hide(p, QUERIES, rows, ahead)
-                    _change(p, dp, rows, at(top, here), at(inner, here), scale)
-                    sums_of = at(grown, here * width)
-                    multiply_add(sums_of, COLUMNS, ks, 1, k_row, width, dp, QUERIES, rows)
+                    ks, vs = at(k, near * k_row), at(v, near * v_row)
+                    multiply(p, QUERIES, ks, k_row, 1, far - near, queries, COLUMNS, width)
+                    multiply(dp, QUERIES, vs, v_row, 1, far - near, ups, COLUMNS, value_width)
+                    if near < edge[2] or far > edge[3]:
+                        hide(
+                            p, QUERIES, far - near, near, spans, lows + here * span_row,
+                            highs + here * span_row, span_row, count - here,
+                        )  # fmt: skip
+                    _change(p, dp, far - near, at(top, here), at(inner, here), scale)
+                    multiply_add(
+                        at(grown, here * width), COLUMNS, ks, 1, k_row, width, dp, QUERIES,
+                        far - near,
+                    )  # fmt: skip
                 for d in range(0, value_wide, COLUMNS):
                     multiply_add(
-                        at(to_v, k0 * value_wide + d), value_wide, at(weights, skipped), QUERIES, 1,
-                        rows, at(rows_up, skipped * value_wide + d), value_wide, count - skipped,
+                        at(to_v, k0 * value_wide + d), value_wide, at(weights, start), QUERIES, 1,
+                        rows, at(rows_up, start * value_wide + d), value_wide, stop - start,
                     )  # fmt: skip
                 for d in range(0, wide, COLUMNS):
                     multiply_add(
-                        at(to_k, k0 * wide + d), wide, at(changes, skipped), QUERIES, 1,
-                        rows, at(rows_q, skipped * wide + d), wide, count - skipped,
+                        at(to_k, k0 * wide + d), wide, at(changes, start), QUERIES, 1,
+                        rows, at(rows_q, start * wide + d), wide, stop - start,
                     )  # fmt: skip
             for here in range(0, count, COLUMNS):
                 turn_back(
@@ -138,5 +183,5 @@ def _backward(  # type: ignore[no-untyped-def]
     space[0] = 0  # so that it is there until here
 
 
-_TENSORS = [*[types.float32] * 10, types.int64]
+_TENSORS = [*[types.float32] * 10, types.int64, types.int32]
 backward = by_address(_backward, _TENSORS, 2, numbers=2)

@@ -4,7 +4,16 @@ import numpy as np
 from numba import carray, types  # type: ignore[attr-defined]
 
 from regard._kernels.by_address import by_address
-from regard._kernels.panels import KEYS, LOWEST, QUERIES, hide, turn_back, turn_panel, weigh
+from regard._kernels.panels import (
+    KEYS,
+    LOWEST,
+    QUERIES,
+    hide,
+    reach,
+    turn_back,
+    turn_panel,
+    weigh,
+)
 from regard._kernels.tiles import COLUMNS, multiply, multiply_add
 from regard._kernels.vectors import LANES, at, numbers_of
 
@@ -12,12 +21,12 @@ _F = np.float32
 
 
 def _forward(  # type: ignore[no-untyped-def]
-    out, tops, sums, query, key, value, sizes, scale, first, last
+    out, tops, sums, query, key, value, sizes, spans, scale, first, last
 ):
     """Output, largest scaled scores and sums of some blocks; the scale is of powers of two."""
     n = sizes
     heads, groups, q_len, width, value_width = n[0], n[1], n[2], n[4], n[5]
-    q_row, k_row, v_row, out_row = n[8], n[11], n[14], n[17]
+    q_row, k_row, v_row, out_row, span_row = n[8], n[11], n[14], n[17], n[20]
     blocks = (q_len + QUERIES - 1) // QUERIES
     space = np.empty(LANES + KEYS * COLUMNS + QUERIES * (width + value_width + 2), np.float32)
     scores = numbers_of(space)
@@ -26,6 +35,7 @@ def _forward(  # type: ignore[no-untyped-def]
     top = at(output, QUERIES * value_width)
     total = at(top, QUERIES)
     outputs = carray(output, (QUERIES * value_width,))
+    edges = np.empty((QUERIES // COLUMNS, 4), np.int64)
     all_tops, totals = carray(top, (QUERIES,)), carray(total, (QUERIES,))
     for task in range(first, last):
         lead, block = task // blocks, task % blocks
@@ -37,28 +47,34 @@ def _forward(  # type: ignore[no-untyped-def]
         q = at(query, b * n[6] + h * n[7] + q0 * q_row)
         k, v = at(key, b * n[9] + g * n[10]), at(value, b * n[12] + g * n[13])
         to = at(out, b * n[15] + h * n[16] + q0 * out_row)
-        offset = n[18 + 2 * b]
-        seen = min(n[19 + 2 * b], q0 + count + offset)
+        lows = b * n[19] + q0 * span_row
+        highs = lows + n[18]
+        block_first, block_last = reach(edges, spans, lows, highs, span_row, count)
         outputs[:] = 0
         all_tops[:] = LOWEST
         totals[:] = 0
         for here in range(0, count, COLUMNS):
             turn_panel(at(turned, here * width), at(q, here * q_row), q_row, count - here, width)
-        for k0 in range(0, seen, KEYS):
-            rows = min(KEYS, seen - k0)
+        for k0 in range(block_first, block_last, KEYS):
             for here in range(0, count, COLUMNS):
-                ahead = q0 + here + offset - k0
-                if ahead + COLUMNS <= 0:
+                edge = edges[here // COLUMNS]
+                near = max(k0, edge[0])
+                far = min(k0 + KEYS, edge[1])
+                rows = far - near
+                if rows <= 0:
                     continue
                 sums_of, queries = at(output, here * value_width), at(turned, here * width)
                 multiply(
-                    scores, COLUMNS, at(k, k0 * k_row), k_row, 1, rows, queries, COLUMNS, width
+                    scores, COLUMNS, at(k, near * k_row), k_row, 1, rows, queries, COLUMNS, width
                 )
-                if ahead < rows - 1:
-                    hide(scores, COLUMNS, rows, ahead)
+                if near < edge[2] or far > edge[3]:
+                    hide(
+                        scores, COLUMNS, rows, near, spans, lows + here * span_row,
+                        highs + here * span_row, span_row, count - here,
+                    )  # fmt: skip
                 weigh(scores, rows, at(top, here), at(total, here), sums_of, value_width, scale)
                 multiply_add(
-                    sums_of, COLUMNS, at(v, k0 * v_row), 1, v_row, value_width,
+                    sums_of, COLUMNS, at(v, near * v_row), 1, v_row, value_width,
                     scores, COLUMNS, rows,
                 )  # fmt: skip
         for i in range(count):
@@ -73,5 +89,5 @@ def _forward(  # type: ignore[no-untyped-def]
     space[0] = 0  # so that it is there until here
 
 
-_TENSORS = [*[types.float32] * 6, types.int64]
+_TENSORS = [*[types.float32] * 6, types.int64, types.int32]
 forward = by_address(_forward, _TENSORS, 2, numbers=1)

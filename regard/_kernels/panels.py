@@ -31,6 +31,9 @@ KEYS, QUERIES = 64, 128
 Half or twice as many take as long, within 5 %.
 """
 
+NOWHERE = np.iinfo(np.int32).max
+"""Behind every key."""
+
 _F = np.float32
 LOWEST = _F(-3e38)
 """Below every score, yet a number: from it minus infinity is infinitely far."""
@@ -66,11 +69,44 @@ def turn_back(to, to_row, x, by, rows, width):  # type: ignore[no-untyped-def]
 
 
 @in_loops
-def hide(scores, row, rows, ahead):  # type: ignore[no-untyped-def]
-    """Minus infinity where key i lies more than `ahead` behind query j, counted in the panel."""
-    for i in range(rows):
-        for j in range(min(max(i - ahead, 0), COLUMNS)):
+def reach(edges, spans, lows, highs, step, count):  # type: ignore[no-untyped-def]
+    """The first key that a block's queries see, and the end of the last.
+
+    `edges` gets the same for each panel, and the keys between which all of its queries see all.
+    The keys `spans[lows + i step]` to `spans[highs + i step]` are those of query i.
+    """
+    block_first, block_last = NOWHERE, 0
+    for panel in range(QUERIES // COLUMNS):
+        first, last, all_first, all_last = NOWHERE, 0, 0, NOWHERE
+        for i in range(panel * COLUMNS, min(panel * COLUMNS + COLUMNS, count)):
+            low, high = np.int64(spans[lows + i * step]), np.int64(spans[highs + i * step])
+            if low < high:
+                first, last = min(first, low), max(last, high)  # type: ignore[assignment]
+            all_first, all_last = max(all_first, low), min(all_last, high)  # type: ignore[assignment]
+        edges[panel, 0], edges[panel, 1] = first, last
+        edges[panel, 2], edges[panel, 3] = all_first, all_last
+        block_first, block_last = min(block_first, first), max(block_last, last)
+    return block_first, block_last
+
+
+@in_loops
+def hide(scores, row, rows, key, spans, lows, highs, step, count):  # type: ignore[no-untyped-def]
+    """Minus infinity where a query of a panel does not see a key, the first of which is `key`."""
+    for j in range(min(count, COLUMNS)):
+        for i in range(min(spans[lows + j * step] - key, rows)):
             scores[i * row + j] = -np.inf
+        for i in range(max(spans[highs + j * step] - key, 0), rows):
+            scores[i * row + j] = -np.inf
+
+
+@in_loops
+def clear(scores, row, near, far, rows):  # type: ignore[no-untyped-def]
+    """Zeros in the rows of a panel that do not lie in `near..far`."""
+    zero = spread(_F(0))
+    for i in range(rows):
+        if i < near or i >= far:
+            for j in range(0, COLUMNS, LANES):
+                store(zero, at(scores, i * row + j))
 
 
 @in_loops

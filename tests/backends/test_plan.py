@@ -193,7 +193,9 @@ OWN_LOOPS: list[tuple[str, dict[str, Any]]] = [
     ("blocked", {"score": Cosine()}),
     ("sdpa", {"dropout": 0.1}),
     ("sdpa", {"score_mod": ALiBi(4)}),
-    ("banded", {"mask": SlidingWindow(16)}),
+    ("blocked", {"mask": SlidingWindow(16)}),
+    ("blocked", {"mask": Document(torch.arange(512) // 100)}),
+    ("blocked", {"mask": Padding(keep=torch.arange(512) < torch.tensor([[512], [300]]))}),
 ]
 
 

@@ -6,11 +6,15 @@ from torch import Tensor
 
 import regard
 from regard._kernels.installed import has_loops
-from regard.masks import Causal, Padding
+from regard.masks import Block, Causal, Padding, Prefix, SlidingWindow
 
 pytestmark = pytest.mark.skipif(not has_loops(), reason="Numba is not installed")
 
-MASKS = [None, Causal(), Padding(torch.tensor([3, 5])), Causal() & Padding(torch.tensor([3, 5]))]
+LENGTHS = torch.tensor([3, 5])
+MASKS = [
+    None, Causal(), Padding(LENGTHS), Causal() & Padding(LENGTHS), SlidingWindow(9, 4), Block(4),
+    Causal() | Prefix(LENGTHS), SlidingWindow(20) & Prefix(40) & Prefix(30), ~Prefix(2),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("mask", MASKS, ids=str)
@@ -44,8 +48,9 @@ def test_it_is_exported_with_a_dynamic_length() -> None:
 
 def test_the_operations_are_what_pytorch_asks_of_one() -> None:
     inputs = [torch.randn(2, 3, n, 8, requires_grad=True) for n in (5, 7, 7)]
-    spans = torch.tensor([[7, 7], [2, 4]])
-    torch.library.opcheck(torch.ops.regard.blocked, (*inputs, 0.3, spans))
+    for shape in ((2, 2, 5), (2, 1, 1)):
+        ends = torch.tensor([1, 6], dtype=torch.int32).view(2, 1, 1).expand(shape).contiguous()
+        torch.library.opcheck(torch.ops.regard.blocked, (*inputs, 0.3, ends))
 
 
 def test_the_planner_leaves_a_graph_to_pytorch() -> None:
