@@ -96,7 +96,7 @@ def backward(
     tasks = batch * heads
     pieces = max(1, min(-(-PIECES // max(1, tasks)), -(-q_len // (4 * QUERIES))))
     upstream = in_one_piece(upstream)
-    dq = torch.empty_like(query)
+    dq = _empty_like(query)
     dk, dv = (
         query.new_zeros(batch, heads, pieces, k_len, -(-columns_of // columns) * columns)
         for columns_of in (width, value_width)
@@ -115,8 +115,18 @@ def backward(
 
 
 def in_one_piece(vectors: Tensor) -> Tensor:
-    """The same with each vector in one piece."""
-    return vectors if vectors.stride(-1) == 1 else vectors.contiguous()
+    """The same with each vector in one piece, and its numbers in memory as they are."""
+    if vectors.stride(-1) == 1 and not vectors.is_neg():
+        return vectors
+    return vectors.resolve_neg().contiguous()
+
+
+def _empty_like(vectors: Tensor) -> Tensor:
+    """As large, and each vector in one piece: where some overlap, PyTorch would turn them."""
+    found = torch.empty_like(vectors)
+    if found.stride(-1) == 1:
+        return found
+    return torch.empty_like(vectors, memory_format=torch.contiguous_format)
 
 
 def summed(parts: Tensor, like: Tensor) -> Tensor:

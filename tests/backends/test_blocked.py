@@ -298,6 +298,39 @@ def test_vectors_may_lie_anywhere_and_inputs_stay_as_they_are() -> None:
     )
 
 
+@pytest.mark.parametrize("width", [63, 64])
+def test_queries_may_overlap(width: int) -> None:
+    signal = torch.randn(1, 2, 40 + width - 1)
+    key, value = torch.randn(1, 2, 90, width), torch.randn(1, 2, 90, 64)
+
+    def found(backend: str, exact: torch.dtype) -> dict[str, Tensor]:
+        x = signal.to(exact).requires_grad_()
+        query = x.unfold(-1, width, 1)
+        output = regard.attention(query, key.to(exact), value.to(exact), backend=backend)
+        return {"output": output, "gradient": torch.autograd.grad(output.square().sum(), x)[0]}
+
+    actual, naive = found("blocked", torch.float32), found("reference", torch.float32)
+    golden = found("reference", torch.float64)
+    for what, one in actual.items():
+        assert_close_to_golden(
+            one, golden[what], naive[what], what=what, gradient=what == "gradient"
+        )
+
+
+def test_numbers_that_are_negated_when_read_are_read_so() -> None:
+    x = torch.randn(3, 1, 2, 5, 16)
+    for at in range(3):
+        given = [torch._neg_view(-one) if i == at else one for i, one in enumerate(x)]
+        found = regard.attention(*given, backend="blocked")
+        assert torch.equal(found, regard.attention(*x, backend="blocked"))
+    inputs = [one.clone().requires_grad_() for one in x]
+    upstream = torch.randn(1, 2, 5, 16)
+    output = regard.attention(*inputs, backend="blocked")
+    wanted = torch.autograd.grad(output, inputs, upstream, retain_graph=True)
+    actual = torch.autograd.grad(output, inputs, torch._neg_view(-upstream))
+    assert all(torch.equal(a, b) for a, b in zip(actual, wanted, strict=True))
+
+
 def test_an_upstream_gradient_may_have_any_strides() -> None:
     inputs = [torch.randn(1, 2, 33, 8, requires_grad=True) for _ in range(3)]
     output = regard.attention(*inputs, backend="blocked")
