@@ -12,6 +12,7 @@ from regard._backends import chunked
 from regard._backends._call import Call
 from regard._kernels import blocked
 from regard._kernels.blocked import Spans, Weighed, in_one_piece
+from regard._torch_private import is_several
 from regard.masks import KeyCounts
 from regard.normalizers import softmax
 from regard.scores import ScaledDot
@@ -29,7 +30,7 @@ def attend(query: Tensor, key: Tensor, value: Tensor, scale: float, spans: Spans
 
 
 class _Blocked(torch.autograd.Function):
-    """The two passes; where a gradient is itself recorded it is the definition's."""
+    """The two passes; a gradient that is itself recorded, or several, is the definition's."""
 
     @staticmethod
     def forward(
@@ -43,7 +44,7 @@ class _Blocked(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
         query, key, value, *found = ctx.saved_tensors
-        if torch.is_grad_enabled():
+        if torch.is_grad_enabled() or is_several(upstream[0]):
             given = _recorded(upstream[0], (query, key, value), ctx.scale, ctx.spans.ends)
         else:
             given = blocked.backward(
@@ -52,6 +53,7 @@ class _Blocked(torch.autograd.Function):
         return (*given, None, None)
 
 
+@torch.enable_grad()
 def _recorded(
     upstream: Tensor, inputs: tuple[Tensor, Tensor, Tensor], scale: float, ends: Tensor
 ) -> tuple[Tensor | None, ...]:

@@ -1,7 +1,7 @@
 """Scores `sum v tanh(q + k)` of all pairs by loops of our own, differentiable at will.
 
-Forward and backward are the loops'. Where a gradient is itself recorded it is taken from the
-definition instead. An eager call goes to them directly; whoever records or inspects calls
+Forward and backward are the loops'. Where a gradient is itself recorded, or is several at once, it
+is taken from the definition instead. An eager call goes to them directly; whoever records or inspects calls
 (`torch.compile`, `FakeTensorMode`, every dispatch mode) sees one operation with a known shape.
 """
 
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from regard._kernels import kept, tanh_scores
-from regard._torch_private import is_traced
+from regard._torch_private import is_several, is_traced
 from regard.scores.additive import tanh_sum
 
 
@@ -39,12 +39,13 @@ class _TanhScores(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
         inputs = ctx.saved_tensors
-        if torch.is_grad_enabled():
+        if torch.is_grad_enabled() or is_several(upstream[0]):
             return _recorded(upstream[0], inputs)
         of_query, of_key = ctx.held
         return tanh_scores.gradients(upstream[0], of_query, of_key, inputs[2])
 
 
+@torch.enable_grad()
 def _recorded(upstream: Tensor, inputs: tuple[Tensor, ...]) -> tuple[Tensor | None, ...]:
     """The same gradients through the definition, recorded on the way."""
     asked = [x for x in inputs if x.requires_grad]

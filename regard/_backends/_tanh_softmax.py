@@ -15,7 +15,7 @@ from regard._backends._call import Call, repeat_heads
 from regard._backends._spans import Piece
 from regard._kernels import kept, tanh_blocks, tanh_steps
 from regard._kernels.tanh_scores import exponentials
-from regard._torch_private import is_any_autocast, is_traced
+from regard._torch_private import is_any_autocast, is_several, is_traced
 from regard.normalizers import softmax
 from regard.scores.additive import tanh_sum
 
@@ -78,13 +78,14 @@ class _Attention(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
         query, key, value, v, permitted = ctx.saved_tensors
-        if torch.is_grad_enabled():
+        if torch.is_grad_enabled() or is_several(upstream[0]):
             return (*_recorded(upstream[0], (query, key, value, v), permitted), None)
         of_query, of_key, found = ctx.held
         gradients = ctx.kernel.gradients
         return (*gradients(upstream[0], found, of_query, of_key, value, v, permitted), None)
 
 
+@torch.enable_grad()
 def _recorded(
     upstream: Tensor, inputs: tuple[Tensor, ...], permitted: Tensor
 ) -> tuple[Tensor | None, ...]:

@@ -113,7 +113,12 @@ def cost(call: Call) -> Cost:
 
 
 def keeps_apart(call: Call) -> bool:
-    """Whether no score of a forbidden pair is ever computed: all queries see the same keys."""
+    """Whether no score of a forbidden pair is ever computed: all queries see the same keys.
+
+    A gradient through what the score does to vectors first looks at all of them.
+    """
+    if type(call.score) not in AS_THEY_ARE and call.needs_grad:
+        return False
     return all(type(part) in (Padding, Prefix) for part in conjuncts(call.mask))
 
 

@@ -177,3 +177,15 @@ def test_dropout_drops_the_weights_that_chunks_drop() -> None:
             regard.attention(query, key, value, score=Additive(), dropout=0.4, backend=backend)
         )
     torch.testing.assert_close(*found)
+
+
+@pytest.mark.parametrize("q_len", [2, 20])
+def test_several_gradients_at_once_are_those_of_the_definition(q_len: int) -> None:
+    query, key, value = (torch.randn(1, 2, n, 6, requires_grad=True) for n in (q_len, 9, 9))
+    inputs, upstream = [query, key, value], torch.randn(3, 1, 2, q_len, 6)
+    output = regard.attention(*inputs, score=Additive(), backend="additive")
+    found = torch.autograd.grad(output, inputs, upstream, True, is_grads_batched=True)
+    for n, one in enumerate(upstream):
+        wanted = torch.autograd.grad(output, inputs, one, retain_graph=True)
+        for several, alone in zip(found, wanted, strict=True):
+            torch.testing.assert_close(several[n], alone)

@@ -248,6 +248,17 @@ def test_a_call_of_a_known_form_whose_keys_lie_apart_is_served_otherwise() -> No
         _memo.forget()
 
 
+@pytest.mark.parametrize("score", [Cosine(), Bilinear(4, 4), NegativeSquaredDistance()])
+def test_what_padding_hides_reaches_no_gradient_of_what_a_score_does_first(score: Any) -> None:
+    key, value = (torch.randn(2, 1, 6, 4) for _ in range(2))
+    query, mask = torch.randn(2, 1, 6, 4), Padding(torch.tensor([0, 3]))
+    wanted = evaluate(query, key, value, score=score, mask=mask, backend="blocked")
+    query[0], key[:, :, 3:] = math.inf, math.nan
+    found = evaluate(query, key, value, score=score, mask=mask, backend="blocked")
+    for name, one in wanted.items():
+        torch.testing.assert_close(found[name], one, rtol=1e-5, atol=1e-6, msg=name)
+
+
 def test_a_row_that_sees_nothing_gives_zeros_whatever_comes_to_it() -> None:
     inputs = [x.requires_grad_() for x in tensors(Sizes(2, 2, 2, 9, 6, 4, 4), dtype=torch.float32)]
     output = regard.attention(*inputs, mask=Padding(torch.tensor([6, 0])), backend="blocked")
@@ -412,6 +423,17 @@ def test_second_derivatives_are_the_definitions(mask: Any) -> None:
 
     for found, wanted in zip(second("blocked"), second("reference"), strict=True):
         torch.testing.assert_close(found.double(), wanted, rtol=1e-3, atol=1e-4)
+
+
+def test_several_gradients_at_once_are_the_definitions() -> None:
+    inputs = [torch.randn(1, 2, 33, 4, requires_grad=True) for _ in range(3)]
+    upstream = torch.randn(3, 1, 2, 33, 4)
+    output = regard.attention(*inputs, mask=Causal(), backend="blocked")
+    found = torch.autograd.grad(output, inputs, upstream, True, is_grads_batched=True)
+    for n, one in enumerate(upstream):
+        wanted = torch.autograd.grad(output, inputs, one, retain_graph=True)
+        for several, alone in zip(found, wanted, strict=True):
+            torch.testing.assert_close(several[n], alone)
 
 
 def test_a_change_between_the_passes_is_an_error() -> None:
