@@ -1,8 +1,9 @@
 """Scores `sum v tanh(q + k)` of all pairs by loops of our own, differentiable at will.
 
 Forward and backward are the loops'. Where a gradient is itself recorded, or is several at once, it
-is taken from the definition instead. An eager call goes to them directly; whoever records or inspects calls
-(`torch.compile`, `FakeTensorMode`, every dispatch mode) sees one operation with a known shape.
+is taken from the definition instead. An eager call goes to them directly; whoever records or
+inspects calls (`torch.compile`, `FakeTensorMode`, every dispatch mode) sees one operation with a
+known shape.
 """
 
 from typing import Any

@@ -5,9 +5,11 @@ call. A process that was forked has none of its parent's, and makes its own.
 """
 
 import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -19,6 +21,10 @@ LEAST = 1 << 20
 def in_slices(loop: Callable[..., Any], *given: Any, outputs: int, size: int) -> None:
     """Call `loop(*given, first, last)` for slices of the outputs, which take `size` bytes in all.
 
+    Whoever calls does the slices that no other thread has begun, all of them where there is none
+    to be had: the system has no more, or the interpreter is about to end. No loop runs any more
+    when this returns or raises, because the memory that it writes to may be gone then.
+
     >>> found = []
     >>> in_slices(lambda *given: found.append(given), "x", outputs=5, size=80)
     >>> found
@@ -28,14 +34,43 @@ def in_slices(loop: Callable[..., Any], *given: Any, outputs: int, size: int) ->
     if parts < 2:
         loop(*given, 0, outputs)
         return
-    ends = [outputs * part // parts for part in range(parts + 1)]
-    others = [
-        _threads(parts - 1).submit(loop, *given, first, last)
-        for first, last in zip(ends[1:], ends[2:], strict=False)
-    ]
-    loop(*given, 0, ends[1])
-    for other in others:
-        other.result()
+    left = deque(pairwise(outputs * part // parts for part in range(parts + 1)))
+
+    def work() -> None:
+        while left:
+            try:
+                first, last = left.popleft()
+            except IndexError:  # another thread was faster
+                return
+            loop(*given, first, last)
+
+    helpers: list[Future[None]] = []
+    try:
+        for _ in range(parts - 1):
+            helpers.append(_threads(parts - 1).submit(work))
+    except RuntimeError:
+        pass
+    try:
+        work()
+    finally:
+        left.clear()
+        _await(helpers)
+    for helper in helpers:
+        if not helper.cancelled():
+            helper.result()
+
+
+def _await(helpers: Sequence[Future[None]]) -> None:
+    """Wait until none of them runs, also through an interruption, which is raised afterwards."""
+    interruption: BaseException | None = None
+    for helper in helpers:
+        while not (helper.cancel() or helper.done()):
+            try:
+                wait([helper])
+            except KeyboardInterrupt as error:
+                interruption = error
+    if interruption is not None:
+        raise interruption
 
 
 @cache
