@@ -13,7 +13,7 @@ from regard._backends import _pair_scores
 from regard._backends._call import Call, label
 from regard._backends._cost import Cost
 from regard._backends._rates import Rates
-from regard._kernels.installed import has_loops
+from regard._kernels.installed import has_loops, why_no_loops
 from regard._torch_private import is_exporting, is_forward_mode, is_jit_traced, is_transformed
 
 masks_first = True
@@ -31,7 +31,7 @@ def refusals(call: Call) -> Iterator[str]:
     if call.exact == torch.float64:
         yield "its loops have float32 inside, which would round float64"
     if not has_loops():
-        yield 'its loops are compiled by Numba, which is not installed: pip install "regard[cpu]"'
+        yield why_no_loops()
     if is_transformed() or is_forward_mode():
         yield "it is called under a transform of torch.func or in forward mode, its loops are not"
     if is_jit_traced() or is_exporting():

@@ -20,7 +20,7 @@ from regard._backends._rates import Rates, rates_of
 from regard._backends._rewriting import AS_THEY_ARE, dot_form
 from regard._backends._structure import conjuncts, follows_from_numbers, leaves, temperature
 from regard._kernels.blocked import Spans
-from regard._kernels.installed import has_loops
+from regard._kernels.installed import has_loops, why_no_loops
 from regard._torch_private import is_jit_traced, is_static, is_traced, is_transformed
 from regard.masks import Document, Padding, Prefix
 
@@ -59,7 +59,7 @@ def refusals(call: Call) -> Iterator[str]:
     elif is_transformed() and next(_dot.refusals(call), None) is None:
         yield _dot.NO_TRANSFORM
     if not has_loops():
-        yield 'its loops are compiled by Numba, which is not installed: pip install "regard[cpu]"'
+        yield why_no_loops()
     for part in conjuncts(call.mask):
         if not interval_of(part, call, is_traced()).is_run:
             yield f"it serves masks that permit each query one run of keys, not {label(part)}" + (

@@ -18,7 +18,7 @@ from regard._backends._held import changes_as_it_runs, is_known
 from regard._backends._rates import Rates
 from regard._backends._rewriting import LEAVES_OUT_QUERY, dot_form, is_additive, is_dot
 from regard._backends._spans import Piece, intervals, pieces
-from regard._kernels.installed import has_loops
+from regard._kernels.installed import has_loops, why_no_loops
 from regard._kernels.sparse_rows import SCORES, Rule
 from regard._torch_private import can_look_at, is_forward_mode
 from regard.normalizers import Entmax, Hard, TopK, hard, sparsemax
@@ -49,7 +49,7 @@ takes_tensor_lengths = False
 def refusals(call: Call) -> Iterator[str]:
     """Another score or normalizer, or anything but an eager call in float32 or less on a CPU."""
     if not has_loops():
-        yield 'its loops need Numba: pip install "regard[cpu]"'
+        yield why_no_loops()
     if not is_dot(call):
         yield f"{label(call.score)} is not a dot product, nor one in disguise"
     elif type(call.score) in LEAVES_OUT_QUERY and not is_additive(call):

@@ -75,8 +75,8 @@ def _serves(x: Tensor, weight: Tensor, kind: torch.dtype) -> bool:
     # In a recorded call even a number of elements cannot be asked, so that is known first.
     return (
         is_ordinary()
-        and has_loops()
         and weight.numel() >= LARGE
+        and has_loops()
         and 0 < x.numel() <= FEW * weight.shape[1]
         and x.dtype == torch.float32
         and weight.dtype == kind

@@ -23,9 +23,9 @@ def bytes_of_rows(
     >>> bytes_of_rows(torch.ones(2, 3)) is None
     True
     """
-    if not (is_ordinary() and has_loops()):
+    if not (is_ordinary() and rows.numel() >= MANY and has_loops()):
         return None
-    if rows.numel() < MANY or rows.dtype != torch.float32 or rows.device.type != "cpu":
+    if rows.dtype != torch.float32 or rows.device.type != "cpu":
         return None
     if not rows.is_contiguous() or (torch.is_grad_enabled() and rows.requires_grad):
         return None
