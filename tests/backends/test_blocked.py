@@ -201,7 +201,8 @@ def test_float64_other_devices_and_no_numba_are_refused(monkeypatch: pytest.Monk
     "part",
     [
         Padding(torch.tensor([70, 33])), Padding(torch.tensor([70, 33])) & Causal(),
-        Padding(keep=torch.arange(70) < torch.tensor([[70], [33]])), SlidingWindow(9, 3) & Prefix(33),
+        Padding(keep=torch.arange(70) < torch.tensor([[70], [33]])),
+        SlidingWindow(9, 3) & Prefix(33),
         Prefix(torch.tensor([70, 33])), Document(torch.arange(70) // torch.tensor([[70], [33]])),
     ],
     ids=str,

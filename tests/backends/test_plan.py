@@ -208,9 +208,9 @@ def test_our_own_loops_are_taken_where_they_were_measured_to_be_faster(
     monkeypatch.setattr(_rates, "rates_of_cpu", lambda: _rates.RATES["AuthenticAMD AVX512"])
     assert regard.plan(x, x, x, **parts).backend == backend
     if backend == "blocked":
-        assert regard.plan(one, x, x, **parts).backend == "sdpa"
+        assert regard.plan(one, x, x, **parts).backend != "blocked"
         assert regard.plan(x[:, :, :8], x[:, :, :8], x[:, :, :8]).backend == "sdpa"
-        assert regard.plan(*[x.double()] * 3, **parts).backend in ("sdpa", "chunked")
+        assert regard.plan(*[x.double()] * 3, **parts).backend != "blocked"
 
 
 def test_a_plan_says_where_loops_were_not_measured() -> None:
