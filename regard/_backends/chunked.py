@@ -182,7 +182,8 @@ def _versions(call: Call) -> list[tuple[int, int]]:
 def attend(call: Call, query_BHQD: Tensor, key: Tensor, value: Tensor, chunk: Piece) -> Tensor:
     """The output for some queries and the keys that they meet."""
     weights = weigh(call, query_BHQD, key, chunk)
-    weights = torch.dropout(weights, call.dropout, train=call.dropout > 0)
+    if call.dropout > 0:
+        weights = torch.dropout(weights, call.dropout, train=True)
     return (weights @ value.to(weights.dtype)).to(query_BHQD.dtype)
 
 
