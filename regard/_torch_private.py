@@ -65,6 +65,11 @@ def can_look_at(tensor: Tensor) -> bool:
     return not is_traced() and type(tensor) in _PLAIN and tensor.device.type == "cpu"
 
 
+def are_plain(*tensors: Tensor) -> bool:
+    """Whether all are tensors of PyTorch's own, whose numbers lie at their address."""
+    return all(type(tensor) in _PLAIN for tensor in tensors)
+
+
 def is_several(gradient: Tensor) -> bool:
     """Whether a gradient is several at once, as `autograd.grad(is_grads_batched=True)` has it."""
     return bool(_is_several(gradient))

@@ -14,7 +14,8 @@ from regard._backends import chunked
 from regard._backends._call import Call, repeat_heads
 from regard._backends._spans import Piece
 from regard._kernels import kept, tanh_blocks, tanh_steps
-from regard._kernels.tanh_scores import exponentials
+from regard._kernels.blocked import in_one_piece
+from regard._kernels.tanh_scores import exponentials, in_memory
 from regard._torch_private import is_any_autocast, is_several, is_traced
 from regard.normalizers import softmax
 from regard.scores.additive import tanh_sum
@@ -56,7 +57,7 @@ def run(call: Call, query: Tensor, key: Tensor, v: Tensor | None) -> Tensor:
 
 
 def _attended(query: Tensor, key: Tensor, value: Tensor, v: Tensor, permitted: Tensor) -> Tensor:
-    value = value if value.stride(-1) == 1 else value.contiguous()
+    value = in_one_piece(value)
     permitted = permitted.expand(*query.shape[:3], key.shape[2])
     output: Tensor = _Attention.apply(query, key, value, v, permitted)
     return output
@@ -67,7 +68,7 @@ class _Attention(torch.autograd.Function):
     def forward(
         ctx: Any, query: Tensor, key: Tensor, value: Tensor, v: Tensor, permitted: Tensor
     ) -> Tensor:
-        q_len, v = query.shape[2], v.contiguous()
+        q_len, v = query.shape[2], in_memory(v)
         of_query, of_key = exponentials(query), kept.exponentials(key, q_len)
         ctx.kernel = tanh_steps if q_len <= FEW else tanh_blocks
         found = ctx.kernel.attend(of_query, of_key, value, v, permitted)

@@ -12,9 +12,17 @@ from torch import Tensor
 from regard._backends import _pair_scores
 from regard._backends._call import Call, label
 from regard._backends._cost import Cost
+from regard._backends._held import tensors_of
 from regard._backends._rates import Rates
 from regard._kernels.installed import has_loops, why_no_loops
-from regard._torch_private import is_exporting, is_forward_mode, is_jit_traced, is_transformed
+from regard._torch_private import (
+    are_plain,
+    is_exporting,
+    is_forward_mode,
+    is_jit_traced,
+    is_traced,
+    is_transformed,
+)
 
 masks_first = True
 uses_dot_form = False
@@ -28,6 +36,8 @@ def refusals(call: Call) -> Iterator[str]:
         yield f"{label(call.score)} is not a sum over what a query and a key add up to"
     if call.query.device.type != "cpu":
         yield f"its loops run on a CPU, not on {call.query.device}"
+    elif not (is_traced() or are_plain(call.query, call.key, call.value, *tensors_of(call.score))):
+        yield "its loops read plain tensors in memory, not subclasses of them"
     if call.exact == torch.float64:
         yield "its loops have float32 inside, which would round float64"
     if not has_loops():

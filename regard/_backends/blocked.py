@@ -21,7 +21,7 @@ from regard._backends._rewriting import AS_THEY_ARE, dot_form
 from regard._backends._structure import conjuncts, follows_from_numbers, leaves, temperature
 from regard._kernels.blocked import Spans
 from regard._kernels.installed import has_loops, why_no_loops
-from regard._torch_private import is_jit_traced, is_static, is_traced, is_transformed
+from regard._torch_private import are_plain, is_jit_traced, is_static, is_traced, is_transformed
 from regard.masks import Document, Padding, Prefix
 
 masks_first = False
@@ -38,8 +38,6 @@ WEIGHT, TURNED = 40, 50
 LEAST = 1 << 25
 """Operations below which no call is worth compiling loops for."""
 
-_PLAIN = (Tensor, torch.nn.Parameter)
-
 
 def refusals(call: Call) -> Iterator[str]:
     """Not a dot product under softmax in float32 or half, or gaps between keys, or no CPU."""
@@ -52,8 +50,8 @@ def refusals(call: Call) -> Iterator[str]:
         yield "it computes in float32, which would round float64"
     if call.query.device.type != "cpu":
         yield f"its loops are for a CPU, not for {call.query.device.type}"
-    elif not is_traced() and type(call.query) not in _PLAIN:
-        yield f"its loops read plain tensors in memory, not {type(call.query).__name__}"
+    elif not (is_traced() or are_plain(call.query, call.key, call.value)):
+        yield "its loops read plain tensors in memory, not subclasses of them"
     if is_jit_traced():
         yield "torch.jit.trace cannot record its loops"
     elif is_transformed() and next(_dot.refusals(call), None) is None:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from regard._kernels.blocked import PIECES, QUERIES, summed
 from regard._kernels.slices import in_slices
-from regard._kernels.tanh_scores import Exponentials
+from regard._kernels.tanh_scores import Exponentials, in_memory
 
 
 class Weighed(NamedTuple):
@@ -61,7 +61,7 @@ def gradients(
     width, value_dim = v.shape[0], value.shape[3]
     tasks = batch * heads
     pieces = max(1, min(-(-PIECES // tasks), -(-q_len // (4 * QUERIES))))
-    upstream = upstream.contiguous()
+    upstream = in_memory(upstream)
     to_query = torch.empty_like(query.values)
     to_key = value.new_empty(batch, heads, pieces, k_len, width)
     to_value = value.new_zeros(batch, heads, pieces, k_len, -(-value_dim // columns) * columns)

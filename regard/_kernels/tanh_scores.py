@@ -31,7 +31,7 @@ def exponentials(vectors: Float[Tensor, "*rows width"]) -> Exponentials:
     >>> exponentials(torch.zeros(2, 3)).values.tolist()
     [[1.0, 1.0, 1.0], [1.0, 1.0, 1.0]]
     """
-    vectors = vectors.detach().contiguous()
+    vectors = in_memory(vectors.detach())
     width = vectors.shape[-1]
     values = torch.empty_like(vectors)
     far = torch.empty(vectors.shape[:-1], dtype=torch.uint8)
@@ -41,6 +41,11 @@ def exponentials(vectors: Float[Tensor, "*rows width"]) -> Exponentials:
             far.numel(), outputs=far.numel(), size=4 * vectors.numel(),
         )  # fmt: skip
     return Exponentials(values, vectors, far)
+
+
+def in_memory(tensor: Tensor) -> Tensor:
+    """The same with its numbers one after the other, each with its own sign."""
+    return tensor.resolve_neg().contiguous()
 
 
 def scores(
@@ -53,7 +58,7 @@ def scores(
     if width == 0 or out.numel() == 0:
         return out.zero_()
     heads = out.numel() // (q_len * k_len)
-    v = v.detach().contiguous()
+    v = in_memory(v.detach())
     in_slices(
         _loops().scores, out.data_ptr(), query.values.data_ptr(), query.far.data_ptr(),
         query.vectors.data_ptr(), key.values.data_ptr(), key.far.data_ptr(),
@@ -79,7 +84,7 @@ def gradients(
     if width == 0 or upstream.numel() == 0:
         return to_query, to_key, torch.zeros_like(v)
     heads, blocks = upstream.numel() // (q_len * k_len), -(-width // COLUMNS)
-    upstream, v = upstream.contiguous(), v.detach().contiguous()
+    upstream, v = in_memory(upstream), in_memory(v.detach())
     to_v = torch.zeros(heads, width, dtype=torch.float64)
     in_slices(
         _loops().gradients, to_query.data_ptr(), to_key.data_ptr(), to_v.data_ptr(),

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from regard._kernels import tanh_scores
 from regard._kernels.slices import in_slices
-from regard._kernels.tanh_scores import Exponentials
+from regard._kernels.tanh_scores import Exponentials, in_memory
 
 
 class Weighed(NamedTuple):
@@ -55,7 +55,7 @@ def gradients(
     batch, heads, q_len, k_len = permitted.shape
     kv_heads, value_dim = value.shape[1], value.shape[3]
     to_scores, to_values = torch.empty_like(found.weights), value.new_zeros(value.shape)
-    upstream = upstream.contiguous()
+    upstream = in_memory(upstream)
     in_slices(
         _loops().backward, to_scores.data_ptr(), to_values.data_ptr(), upstream.data_ptr(),
         found.weights.data_ptr(), value.data_ptr(), q_len, k_len, value_dim, batch * heads,

@@ -189,3 +189,42 @@ def test_several_gradients_at_once_are_those_of_the_definition(q_len: int) -> No
         wanted = torch.autograd.grad(output, inputs, one, retain_graph=True)
         for several, alone in zip(found, wanted, strict=True):
             torch.testing.assert_close(several[n], alone)
+
+
+class _Labelled(torch.Tensor):
+    pass
+
+
+def test_subclasses_of_tensors_are_left_to_others() -> None:
+    x = torch.randn(1, 1, 20, 6)
+    other = x.as_subclass(_Labelled)
+    with pytest.raises(regard.UnsupportedByBackend, match="not subclasses"):
+        regard.attention(x, other, x, score=Additive(), backend="additive")
+    score = Additive(6, 6, 4)
+    plain = regard.attention(x, x, x, score=score)
+    score.v = torch.nn.Parameter(score.v.detach().as_subclass(_Labelled))
+    assert regard.plan(x, x, x, score=score).backend == "chunked"
+    torch.testing.assert_close(regard.attention(x, x, x, score=score), plain)
+
+
+@pytest.mark.parametrize("q_len", [2, 20])
+def test_numbers_that_are_negated_when_read_are_read_so(q_len: int) -> None:
+    x = [torch.randn(1, 2, n, 6) for n in (q_len, 9, 9)]
+    wanted = regard.attention(*x, score=Additive(), backend="additive")
+    for at in range(3):
+        given = [torch._neg_view(-one) if i == at else one for i, one in enumerate(x)]
+        found = regard.attention(*given, score=Additive(), backend="additive")
+        assert torch.equal(found, wanted)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("backend", ["additive", "chunked"])
+def test_every_length_is_one_graph(backend: str) -> None:
+    def call(x: torch.Tensor, backend: str = backend) -> torch.Tensor:
+        return regard.attention(x, x, x, score=Additive(), backend=backend)
+
+    torch._dynamo.reset()
+    graph = torch.compile(call, fullgraph=True, dynamic=True, backend="eager")
+    for length in (20, 23):
+        x = torch.randn(1, 2, length, 6)
+        torch.testing.assert_close(graph(x), call(x, "reference"), rtol=1e-5, atol=1e-5)

@@ -189,6 +189,9 @@ def test_float64_other_devices_and_no_numba_are_refused(monkeypatch: pytest.Monk
     x = torch.randn(1, 2, 5, 4)
     with pytest.raises(regard.UnsupportedByBackend, match="round float64"):
         regard.attention(x.double(), x.double(), x.double(), backend="blocked")
+    other = x.as_subclass(type("Labelled", (Tensor,), {}))
+    with pytest.raises(regard.UnsupportedByBackend, match="not subclasses"):
+        regard.attention(x, other, x, backend="blocked")
     with pytest.raises(regard.UnsupportedByBackend, match="not for meta"):
         regard.attention(*[x.to("meta")] * 3, backend="blocked")
     monkeypatch.setattr(blocked, "has_loops", lambda: False)
