@@ -137,7 +137,7 @@ def fused(
     dropout: float,
 ) -> Tensor:
     """SDPA itself on tensors that are not empty, with a mask that is added."""
-    query, key, value = _side_by_side(query), _side_by_side(key), _side_by_side(value)
+    query, key, value = _apart(_side_by_side(query)), _side_by_side(key), _side_by_side(value)
     if mask is not None and dropout < 1.0 and _learns(mask):
         groups = query.shape[1] // key.shape[1]
         key, value = repeat_heads(key, groups), repeat_heads(value, groups)
@@ -154,6 +154,13 @@ def fused(
 def _side_by_side(vectors: Tensor) -> Tensor:
     """The same with each vector in one piece: of others SDPA builds the q × k matrix."""
     return vectors if vectors.stride(-1) == 1 else vectors.contiguous()
+
+
+def _apart(queries: Tensor) -> Tensor:
+    """The same, none of them over another in memory: of such SDPA computes nonsense."""
+    if not is_traced() and 0 < queries.stride(-2) < queries.shape[-1]:
+        return queries.contiguous()
+    return queries
 
 
 def _learns(mask: Tensor) -> bool:

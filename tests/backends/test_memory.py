@@ -93,3 +93,14 @@ def test_some_rows_of_the_weights_cost_some_rows() -> None:
     with Largest() as seen:
         regard.attention_weights(query, key, rows=slice(0, 8), heads=1, mask=Causal())
     assert seen.elements <= 2 * 500 * 8
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("q_len", [2, 5])
+def test_queries_may_overlap_in_memory(q_len: int, dtype: torch.dtype) -> None:
+    query = torch.randn(1, 2, q_len + 23).to(dtype).unfold(-1, 24, 1)
+    key, value = (torch.randn(1, 2, 9, 24).to(dtype) for _ in range(2))
+    for mask in (None, Causal()):
+        found = regard.attention(query, key, value, mask=mask, backend="sdpa")
+        wanted = regard.attention(query, key, value, mask=mask, backend="reference")
+        torch.testing.assert_close(found, wanted, rtol=2e-2, atol=2e-2)
