@@ -9,10 +9,12 @@ import pytest
 import torch
 from torch import Tensor
 
+import regard
 from regard._backends._leaky_scores import leaky_scores_of
 from regard._backends._tanh_scores import tanh_scores_of
 from regard._kernels import slices
 from regard._kernels.installed import has_loops
+from regard.scores import Additive
 from regard.scores.additive import tanh_sum
 from regard.scores.gatv2 import leaky_sum
 from tests.tolerance import assert_close_to_golden
@@ -85,7 +87,7 @@ def test_scores_and_gradients_are_as_near_as_those_written_out(
     assert_near(rule, drawn(size, spread))
 
 
-@pytest.mark.parametrize("far", [43.4, 43.6, 50.0, 90.0, 1e4, 1e30])
+@pytest.mark.parametrize("far", [30.0, 43.4, 43.6, 50.0, 90.0, 1e4, 1e30])
 def test_far_numbers_are_exact_also_where_they_cancel(rule: Rule, far: float) -> None:
     query, key, v = drawn((1, 2, 17, 33, 40))
     signs = (torch.randn_like(query).sign(), torch.randn_like(key).sign())
@@ -106,6 +108,17 @@ def test_the_slope_at_zero_is_that_below_it(slope: float) -> None:
     wanted = all_of(definition, [query, key, v], upstream)
     for mine, theirs in zip(all_of(scores, [query, key, v], upstream), wanted, strict=True):
         torch.testing.assert_close(mine, theirs)
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_far_key_beside_a_near_one_is_exact(rule: Rule, which: int) -> None:
+    query, key = torch.full((1, 1, 2, 8), 43.0), torch.full((1, 1, 2, 8), -42.5)
+    key[:, :, which] = -46.0
+    assert_near(rule, [query, key, torch.randn(8)])
+    value = torch.randn(1, 1, 2, 8)
+    found = regard.attention(query, key, value, score=Additive(), backend="additive")
+    wanted = regard.attention(query, key, value, score=Additive(), backend="reference")
+    torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-5)
 
 
 def test_one_far_row_leaves_the_others_as_they_are(rule: Rule) -> None:
