@@ -89,6 +89,8 @@ def _require_folder(option: str, path: Path | None) -> None:
         return
     if path.is_dir() or not path.name:
         raise UsageError(f"{option} {path} cannot be written: it is a folder; give a file's name")
+    if path.exists() and not path.is_file():
+        raise UsageError(f"{option} {path} cannot be written: it is no file; give a file's name")
     if not path.resolve().parent.is_dir():
         raise UsageError(f"{option} {path} cannot be written: there is no folder {path.parent}")
 

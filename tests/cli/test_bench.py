@@ -98,6 +98,7 @@ def test_the_machine_is_tuned_for_the_planner(
         (["--thread", "2"], "did you mean --threads"),
         (["--chart", "no/x.svg"], "--chart no/x.svg cannot be written: there is no folder no"),
         (["--json", "."], "--json . cannot be written: it is a folder"),
+        (["--json", "/dev/null"], "--json /dev/null cannot be written: it is no file"),
         (["additive + general"], "names two of one kind"),
         (["--tune", "additive"], "--tune measures the machine, not mechanisms: leave additive out"),
         (["--tune", "--mask", "causal"], "leave causal out"),
