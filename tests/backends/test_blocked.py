@@ -263,6 +263,14 @@ def test_what_padding_hides_reaches_no_gradient_of_what_a_score_does_first(score
         torch.testing.assert_close(found[name], one, rtol=1e-5, atol=1e-6, msg=name)
 
 
+def test_of_two_paddings_the_shorter_counts() -> None:
+    x = torch.randn(3, 1, 6, 4)
+    mask = Padding(torch.tensor([4, 2, 6])) & Padding(torch.tensor([3, 5, 6]))
+    found = regard.attention(x, x, x, mask=mask, backend="blocked")
+    wanted = regard.attention(x, x, x, mask=mask, backend="reference")
+    torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-5)
+
+
 def test_a_row_that_sees_nothing_gives_zeros_whatever_comes_to_it() -> None:
     inputs = [x.requires_grad_() for x in tensors(Sizes(2, 2, 2, 9, 6, 4, 4), dtype=torch.float32)]
     output = regard.attention(*inputs, mask=Padding(torch.tensor([6, 0])), backend="blocked")

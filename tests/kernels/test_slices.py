@@ -5,6 +5,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -63,7 +64,9 @@ def test_an_interruption_waits_for_the_loops_that_run() -> None:
     assert ended.is_set()
 
 
-def test_a_slice_that_nobody_has_begun_is_left_after_a_fault() -> None:
+def test_a_slice_that_nobody_has_begun_is_left_after_a_fault(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     caller, running, seen = threading.get_ident(), threading.Event(), []
 
     def loop(first: int, last: int) -> None:
@@ -74,9 +77,11 @@ def test_a_slice_that_nobody_has_begun_is_left_after_a_fault() -> None:
         running.set()
         time.sleep(0.2)
 
-    torch.set_num_threads(2)
+    one = ThreadPoolExecutor(1)
+    monkeypatch.setattr(slices, "_threads", lambda count: one)
     with pytest.raises(ArithmeticError):
-        in_slices(loop, outputs=8, size=2 * LEAST)
+        in_slices(loop, outputs=8, size=4 * LEAST)
+    one.shutdown()
     assert len(seen) == 2
 
 
