@@ -263,6 +263,14 @@ def test_what_padding_hides_reaches_no_gradient_of_what_a_score_does_first(score
         torch.testing.assert_close(found[name], one, rtol=1e-5, atol=1e-6, msg=name)
 
 
+@pytest.mark.parametrize("scale", [-2.0, 0.0])
+def test_a_scale_may_be_negative_or_nothing(scale: float) -> None:
+    x = 10 * torch.randn(1, 2, 9, 8)
+    found = regard.attention(x, x, x, score=ScaledDot(scale), backend="blocked")
+    wanted = regard.attention(x, x, x, score=ScaledDot(scale), backend="reference")
+    torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-4)
+
+
 def test_of_two_paddings_the_shorter_counts() -> None:
     x = torch.randn(3, 1, 6, 4)
     mask = Padding(torch.tensor([4, 2, 6])) & Padding(torch.tensor([3, 5, 6]))
