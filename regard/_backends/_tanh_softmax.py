@@ -13,9 +13,11 @@ from torch import Tensor
 from regard._backends import chunked
 from regard._backends._call import Call, repeat_heads
 from regard._backends._spans import Piece
+from regard._backends._structure import is_softmax, temperature
 from regard._kernels import kept, tanh_blocks, tanh_steps
 from regard._kernels.blocked import in_one_piece
 from regard._kernels.tanh_scores import exponentials, in_memory
+from regard._numbers import scalar
 from regard._torch_private import is_any_autocast, is_several, is_traced
 from regard.normalizers import softmax
 from regard.scores.additive import tanh_sum
@@ -27,7 +29,7 @@ FEW = 16
 def serves(call: Call) -> bool:
     """Whether there is softmax and nothing else around the scores."""
     return (
-        call.normalizer is softmax
+        is_softmax(call.normalizer)
         and call.score_mod is None
         and call.dropout == 0.0
         and not is_traced()
@@ -45,6 +47,8 @@ def is_step(call: Call) -> bool:
 def run(call: Call, query: Tensor, key: Tensor, v: Tensor | None) -> Tensor:
     """The output of a call whose queries and keys are projected, in at least float32."""
     v = query.new_ones(query.shape[-1]) if v is None else v.to(query.dtype)
+    if call.normalizer is not softmax:
+        v = v / scalar(temperature(call.normalizer), v)
     if is_step(call):
         permitted = call.permitted(*call.indices)
         return _attended(query, key, call.value.to(call.exact), v, permitted)

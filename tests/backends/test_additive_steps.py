@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 import regard
 from regard._backends import _pair_scores
 from regard._kernels import kept
 from regard._kernels.installed import has_loops
 from regard.masks import Dense, Padding
+from regard.normalizers import Softmax
 from regard.scores import Additive
 from tests.probe import assert_same, evaluate
 
@@ -52,6 +53,24 @@ def test_a_step_equals_the_reference(size: tuple[int, ...], masked: str | None) 
     }[masked]
     wanted = evaluate(*inputs, score=score, mask=mask, backend="reference")
     assert_same(evaluate(*inputs, score=score, mask=mask, backend="additive"), wanted, 1e-5)
+
+
+@pytest.mark.parametrize("learned", [False, True])
+@pytest.mark.parametrize("temperature", [0.3, 4.0])
+@pytest.mark.parametrize("q_len", [2, 33])
+def test_softmax_has_a_temperature(q_len: int, temperature: float, learned: bool) -> None:
+    query, key, value = drawn((3, 4, 2, q_len, 5, 7, 3))
+    of_softmax: Any = nn.Parameter(torch.tensor([temperature])) if learned else temperature
+    given = {"score": Additive(7, None, 7), "normalizer": Softmax(of_softmax)}
+    assert _pair_scores.is_fused(regard.plan(query, key, value, **given, backend="additive").call)
+    wanted = evaluate(query, key, value, **given, backend="reference")
+    assert_same(evaluate(query, key, value, **given, backend="additive"), wanted, 1e-5)
+    if learned:
+        found = []
+        for backend in ("additive", "reference"):
+            output = regard.attention(query, key, value, **given, backend=backend)
+            found.append(torch.autograd.grad(output.square().sum(), of_softmax)[0])
+        torch.testing.assert_close(*found, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("far", [50.0, 1e4])
