@@ -18,6 +18,11 @@ from regard.normalizers import softmax
 from regard.scores import ScaledDot
 
 
+def counted(ends: Tensor, query: Tensor) -> Spans:
+    """What the queries see, and how much that is."""
+    return Spans.of(ends, query.shape[0], query.shape[2])
+
+
 def attend(query: Tensor, key: Tensor, value: Tensor, scale: float, spans: Spans) -> Tensor:
     """The output of an eager call on float32 tensors in memory; the scale is above zero."""
     query, key, value = in_one_piece(query), in_one_piece(key), in_one_piece(value)
@@ -70,12 +75,8 @@ def _forward(
     query: Tensor, key: Tensor, value: Tensor, scale: float, ends: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     query, key, value = in_one_piece(query), in_one_piece(key), in_one_piece(value)
-    output, tops, sums = blocked.forward(query, key, value, scale, _counted(ends, query))
+    output, tops, sums = blocked.forward(query, key, value, scale, counted(ends, query))
     return output, tops, sums
-
-
-def _counted(ends: Tensor, query: Tensor) -> Spans:
-    return Spans.of(ends, query.shape[0], query.shape[2])
 
 
 @_forward.register_fake
@@ -94,7 +95,7 @@ def _backward(
 ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
     query, key, value = in_one_piece(query), in_one_piece(key), in_one_piece(value)
     found = Weighed(in_one_piece(output), tops.contiguous(), sums.contiguous())
-    spans = _counted(ends, query)
+    spans = counted(ends, query)
     dq, dk, dv = blocked.backward(upstream, query, key, value, found, scale, spans)
     return dq.contiguous(), dk.contiguous(), dv.contiguous()
 

@@ -197,17 +197,20 @@ def _documents(mask: Document, call: Call, q: Any) -> Interval:
     key_ids = mask.ids if mask.key_ids is None else mask.key_ids
     if isinstance(q, Tensor) or not (can_look_at(mask.ids) and can_look_at(key_ids)):
         return _everything(call, False)
-    rows = q[:, None, :, None]
-    b = torch.arange(len(rows)).reshape(-1, 1, 1, 1)
     first = mask.first_query
-    at = rows_of("Document(ids)", mask.ids.shape[-1], first, b, torch.from_numpy(rows))
-    places = at.numpy()[:, 0, :, 0]
-    of_keys, ids = (x.numpy().reshape(-1, x.shape[-1]) for x in (key_ids, mask.ids))
+    if isinstance(first, Tensor):
+        index = (torch.from_numpy(x) for x in (np.arange(len(first))[:, None], q))
+        places = rows_of("Document(ids)", mask.ids.shape[-1], first, *index).numpy()
+    else:
+        places = q if first is None else q - first
+    of_keys, ids = (np.atleast_2d(x.numpy()) for x in (key_ids, mask.ids))
     asked = ids[np.arange(len(ids))[:, None], places]
     found = [
         _ends(of_keys[n % len(of_keys), : call.k_len], asked[n % len(asked)])
         for n in range(max(len(of_keys), len(asked)))
     ]
+    if not found:
+        return _everything(call, True)
     low, high = (np.stack([one[end] for one in found]) for end in (0, 1))
     return Interval(low, high, all(is_run for *_, is_run in found))
 
@@ -216,11 +219,13 @@ def _ends(names: Numbers, asked: Numbers) -> tuple[Numbers, Numbers, bool]:
     """Where the names that are as asked begin and end, and whether no other lies between."""
     if not len(names):
         return np.zeros_like(asked), np.zeros_like(asked), True
-    starts = np.concatenate([[0], np.flatnonzero(names[1:] != names[:-1]) + 1])
-    stops, runs = np.append(starts[1:], len(names)), names[starts]
-    known, first, times = np.unique(runs, return_index=True, return_counts=True)
-    last = len(runs) - 1 - np.unique(runs[::-1], return_index=True)[1]
+    edges = np.flatnonzero(names[1:] != names[:-1]) + 1
+    starts, stops = np.append(0, edges), np.append(edges, len(names))
+    order = names[starts].argsort(kind="stable")  # of one name the first run comes first
+    known = names[starts][order]
+    low = starts[order][np.searchsorted(known, known)]
+    high = stops[order][np.searchsorted(known, known, "right") - 1]
     at = np.searchsorted(known, asked).clip(max=len(known) - 1)
     found = known[at] == asked
-    low, high = np.where(found, starts[first][at], 0), np.where(found, stops[last][at], 0)
-    return low, high, bool((times[at] == 1)[found].all())
+    is_run = (known[at] == known[(at + 1).clip(max=len(known) - 1)]) & (at + 1 < len(known))
+    return np.where(found, low[at], 0), np.where(found, high[at], 0), not is_run[found].any()

@@ -12,14 +12,13 @@ import torch
 from torch import Tensor
 
 from regard._backends import _dot
-from regard._backends._blocked_grad import attend, attend_recorded
+from regard._backends._blocked_grad import attend, attend_recorded, counted
 from regard._backends._call import Call, Kernel, label
 from regard._backends._cost import Cost, fused_cost, score_work
 from regard._backends._intervals import clipped, ends_of, interval_of
 from regard._backends._rates import Rates, rates_of
 from regard._backends._rewriting import AS_THEY_ARE, dot_form
 from regard._backends._structure import conjuncts, follows_from_numbers, leaves, temperature
-from regard._kernels.blocked import Spans
 from regard._kernels.installed import has_loops, why_no_loops
 from regard._torch_private import are_plain, is_jit_traced, is_static, is_traced, is_transformed
 from regard.masks import Document, Padding, Prefix
@@ -36,7 +35,13 @@ WEIGHT, TURNED = 40, 50
 """Operations of a product that take as long as a weight, and as a number of a query turned."""
 
 LEAST = 1 << 25
-"""Operations below which no call is worth compiling loops for."""
+"""Operations of all pairs below which no call is worth compiling loops for."""
+
+LOOKING = 40
+"""Steps that take as long as finding where the documents of a sequence lie."""
+
+LONG = 1 << 14
+"""Queries from which on what they see is not kept: finding it takes no time beside the call."""
 
 
 def refusals(call: Call) -> Iterator[str]:
@@ -67,17 +72,16 @@ def refusals(call: Call) -> Iterator[str]:
 
 def reservations(call: Call) -> Iterator[str]:
     """So little work that compiling the loops would take longer than all that they save."""
-    if rates_of(call) is None:
-        return
     width = call.query.shape[-1] + call.value.shape[-1]
-    every = call.query.shape[:2].numel() * _whole(call.q_len) * call.k_len
-    if 2 * width * every < LEAST or 2 * width * _pairs(call) < LEAST:
+    pairs = call.query.shape[:2].numel() * _whole(call.q_len) * call.k_len
+    if rates_of(call) is not None and 2 * width * pairs < LEAST:
         yield "so small a call is not worth compiling loops for"
 
 
 def seconds(call: Call, rates: Rates) -> float:
     steps, numbers = score_work(call)
     steps += 6 + 2 * len(conjuncts(call.mask))
+    steps += LOOKING * sum(len(m.ids) if m.ids.ndim == 2 else 1 for m in _documents(call))
     if call.query.dtype != torch.float32:
         numbers += 2 * call.query.numel() + call.key.numel() + call.value.numel()
     pairs, width = _pairs(call), call.query.shape[-1] + call.value.shape[-1]
@@ -85,6 +89,10 @@ def seconds(call: Call, rates: Rates) -> float:
     return rates.seconds(
         steps, tiles=pairs * (2 * width + WEIGHT) + turned * TURNED, numbers=numbers
     )
+
+
+def _documents(call: Call) -> list[Document]:
+    return [mask for mask in leaves(call.mask) if type(mask) is Document]
 
 
 def _pairs(call: Call) -> int:
@@ -122,10 +130,8 @@ def keeps_apart(call: Call) -> bool:
 
 def depends_on_numbers(call: Call) -> bool:
     """Whether tensors of the same shapes may hold a mask that is not served."""
-    return any(
-        type(leaf) is Document or (type(leaf) is Padding and leaf.lengths is None)
-        for leaf in leaves(call.mask)
-    )
+    paddings = (leaf for leaf in leaves(call.mask) if type(leaf) is Padding)
+    return bool(_documents(call)) or any(padding.lengths is None for padding in paddings)
 
 
 def run(call: Call) -> Tensor:
@@ -137,20 +143,20 @@ def run(call: Call) -> Tensor:
     if is_traced():
         output = attend_recorded(query, key, value, scale, ends_of(call, recorded=True))
     else:
-        output = attend(query, key, value, scale, _spans(call))
+        output = attend(query, key, value, scale, counted(ends_of(call), query))
     return output if output.dtype == call.query.dtype else output.to(call.query.dtype)
 
 
 def prepared(call: Call) -> Kernel | None:
     """The loops alone, where they need nothing but tensors of the same shapes."""
-    from_numbers = call.mask is None or follows_from_numbers(call.mask)
+    from_numbers = call.mask is None or follows_from_numbers(call.mask) and call.q_len < LONG
     if type(call.score) not in AS_THEY_ARE or call.query.dtype != torch.float32:
         return None
     scale = dot_form(call).scale / temperature(call.normalizer)
     if isinstance(scale, Tensor) or scale <= 0 or isinstance(call.q_offset, Tensor):
         return None
-    return partial(attend, scale=scale, spans=_spans(call)) if from_numbers else None
-
-
-def _spans(call: Call) -> Spans:
-    return Spans.of(ends_of(call), call.query.shape[0], call.q_len)
+    return (
+        partial(attend, scale=scale, spans=counted(ends_of(call), call.query))
+        if from_numbers
+        else None
+    )

@@ -68,6 +68,9 @@ def multiply(c, c_row, a, a_row, a_step, rows, b, b_row, depth):  # type: ignore
     whole = rows - rows % ROWS
     for i in range(0, whole, ROWS):
         _tile_set(at(c, i * c_row), c_row, at(a, i * a_row), a_row, a_step, b, b_row, depth)
+    if whole < rows and whole:  # some rows twice, which is sooner than others one by one
+        i, whole = rows - ROWS, rows
+        _tile_set(at(c, i * c_row), c_row, at(a, i * a_row), a_row, a_step, b, b_row, depth)
     for i in range(whole, rows):
         _row_set(at(c, i * c_row), c_row, at(a, i * a_row), a_row, a_step, b, b_row, depth)
 
