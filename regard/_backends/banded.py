@@ -20,7 +20,7 @@ from regard._backends._call import Call, label, repeat_heads
 from regard._backends._cost import Cost, fused_cost, mask_work
 from regard._backends._rates import Rates, rates_of
 from regard._backends._structure import is_relative, reach
-from regard._torch_private import is_static
+from regard._torch_private import is_static, surely
 
 
 @dataclass(frozen=True)
@@ -91,9 +91,16 @@ def cost(call: Call) -> Cost:
     return fused_cost(call, pairs, extra_bytes=shared * pairs)
 
 
+WIDE = 128  # keys from which on the gradients of shared slices cost more than pairs met in vain
+
+
 def block_rows(call: Call) -> int:
     """How many queries share a slice of keys."""
-    return 128 if call.query.is_cuda else 32
+    if call.query.is_cuda:
+        return 128
+    left, right = reach(call.mask)
+    wide = left is not None and right is not None and surely(left + right >= WIDE)
+    return 64 if wide and call.needs_grad else 32
 
 
 def cut(call: Call) -> Cut:

@@ -20,7 +20,7 @@ from regard._backends._rewriting import LEAVES_OUT_QUERY, dot_form, is_additive,
 from regard._backends._spans import Piece, intervals, pieces
 from regard._kernels.installed import has_loops, why_no_loops
 from regard._kernels.sparse_rows import SCORES, Rule
-from regard._torch_private import can_look_at, is_forward_mode
+from regard._torch_private import can_look_at, is_forward_mode, surely
 from regard.normalizers import Entmax, Hard, TopK, hard, sparsemax
 from regard.scores import ScaledDot
 
@@ -48,6 +48,9 @@ takes_tensor_lengths = False
 
 def refusals(call: Call) -> Iterator[str]:
     """Another score or normalizer, or anything but an eager call in float32 or less on a CPU."""
+    if not all(map(can_look_at, (call.query, call.key, call.value))) or is_forward_mode():
+        yield "it serves plain calls on a CPU, neither recorded nor transformed"
+        return  # a recorded graph is not asked for its lengths
     if not has_loops():
         yield why_no_loops()
     if not is_dot(call):
@@ -63,8 +66,6 @@ def refusals(call: Call) -> Iterator[str]:
         yield "it has no dropout"
     if call.exact != torch.float32:
         yield "it computes in float32, which float64 would lose digits in"
-    if not all(map(can_look_at, (call.query, call.key, call.value))) or is_forward_mode():
-        yield "it serves plain calls on a CPU, neither recorded nor transformed"
     if call.needs_grad and not is_known(call.score_mod):
         yield f"what score_mod {label(call.score_mod)} learns cannot be known"
     if changes_as_it_runs(call.score_mod):
@@ -72,7 +73,8 @@ def refusals(call: Call) -> Iterator[str]:
 
 
 def reservations(call: Call) -> Iterator[str]:
-    if call.query.shape[:3].numel() * call.k_len < MANY:
+    batch, heads, q_len, _ = call.query.shape
+    if surely(batch * heads * q_len * call.k_len < MANY):
         yield "so few pairs are not worth compiling loops for"
 
 

@@ -1,0 +1,175 @@
+"""Does attention cost what its mask and its few weights leave of it, forward and backward?
+
+Questions, each a ratio taken side by side: sparsemax, entmax, hard and top-k attention against the
+`entmax` package on materialized scores, or against what `chunked` takes for them; a window under
+softmax against SDPA with a dense mask, with backward; every other normalizer and bias in a window,
+in documents or causal against the same without looking at the mask, and how it grows with the
+length. The floor of a row is its products at the measured rate of a product.
+
+    python -m benchmarks.sparse [--seconds 2]
+"""
+
+import argparse
+import time
+from collections.abc import Callable
+from typing import Any
+
+import entmax
+import torch
+import torch.nn.functional as F
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor
+
+import regard
+from benchmarks.measure import median_seconds, peak_bytes, save, side_by_side
+from benchmarks.operator import agree, backward, inputs
+from benchmarks.rates import matmul_rate
+from regard._backends import chunked
+from regard.masks import Causal, Document, SlidingWindow
+from regard.normalizers import Entmax, TopK, hard, sigmoid, softmax, sparsemax
+from regard.score_mods import ALiBi
+from regard.scores import Additive
+
+Row = dict[str, Any]
+Run = Callable[[], Any]
+HEADS, WIDTH = 8, 64
+FEW = {
+    "sparsemax": (sparsemax, entmax.sparsemax), "entmax 1.5": (Entmax(1.5), entmax.entmax15),
+    "entmax 1.2": (Entmax(1.2), None), "hard": (hard, None), "top 8": (TopK(8), None),
+    "top 64": (TopK(64), None), "top 512": (TopK(512), None),
+}  # fmt: skip
+
+
+def compared(name: str, ours: Run, theirs: Run, grad: bool, seconds: float, floor: float) -> Row:
+    """One row: both agree, and then both are timed by the process's own clock."""
+    agree(ours, theirs)
+    if grad:
+        ours, theirs = backward(ours), backward(theirs)
+    row = side_by_side(ours, theirs, seconds, time.process_time)
+    return {"what": f"{name}{', backward' if grad else ''}", **row, "floor_s": floor}
+
+
+def few_keys(seconds: float, rate: float) -> list[Row]:
+    """Normalizers with few weights on 8 heads of 2048; the floor is the product of the scores."""
+    rows, length = [], 2048
+    floor = 2 * HEADS * length * length * WIDTH / rate
+    for name, (normalizer, peer) in FEW.items():
+        for grad in (False, True):
+            q, k, v = inputs(1, HEADS, length, WIDTH, grad=grad)
+            ours = lambda n=normalizer, q=q, k=k, v=v: regard.attention(q, k, v, normalizer=n)  # noqa: E731
+            if peer is None:
+                theirs = lambda n=normalizer, q=q, k=k, v=v: regard.attention(  # noqa: E731
+                    q, k, v, normalizer=n, backend="chunked"
+                )
+            else:
+                theirs = lambda p=peer, q=q, k=k, v=v: p(q @ k.mT / 8, dim=-1) @ v  # noqa: E731
+            against = "chunked" if peer is None else "entmax"
+            rows.append(compared(f"{name} / {against}", ours, theirs, grad, seconds, floor))
+    return rows
+
+
+def window(seconds: float, rate: float) -> list[Row]:
+    """Softmax in a window of 128 to either side against SDPA with a dense mask."""
+    rows, mask = [], SlidingWindow(128, 128)
+    for length in (2048, 8192):
+        for grad in (False, True):
+            q, k, v = inputs(1, HEADS, length, WIDTH, grad=grad)
+            position = torch.arange(length)
+            dense = (position[:, None] - position).abs() <= 128
+            ours = lambda q=q, k=k, v=v: regard.attention(q, k, v, mask=mask)  # noqa: E731
+            theirs = lambda q=q, k=k, v=v, m=dense: F.scaled_dot_product_attention(q, k, v, m)  # noqa: E731
+            floor = (14 if grad else 4) * HEADS * length * 257 * WIDTH / rate
+            rows.append(compared(f"window of {length}", ours, theirs, grad, seconds, floor))
+    return rows
+
+
+def cases(length: int) -> dict[str, dict[str, Any]]:
+    """Calls that only chunks serve, of which a mask leaves little."""
+    near = SlidingWindow(128, 128)
+    documents = Document(torch.arange(length) // 100)
+    return {
+        "sigmoid, documents of 100": {"mask": documents, "normalizer": sigmoid},
+        "additive, window": {"mask": near, "score": Additive()},
+        "sigmoid, causal": {"mask": Causal(), "normalizer": sigmoid},
+        "ALiBi, window": {"mask": near, "score_mod": ALiBi(HEADS), "normalizer": softmax},
+    }
+
+
+def narrow(seconds: float) -> list[Row]:
+    """Chunks that read what they may see against chunks that read all keys."""
+    rows = []
+    for name, parts in cases(1024).items():
+        heads = 1 if "additive" in name else HEADS
+        parts = {**parts, "score_mod": ALiBi(heads)} if "score_mod" in parts else parts
+        for grad in (False, True):
+            q, k, v = inputs(1, heads, 1024, WIDTH, grad=grad)
+            ours = lambda q=q, k=k, v=v, p=parts: regard.attention(  # noqa: E731
+                q, k, v, **p, backend="chunked"
+            )
+            rows.append(compared(name, ours, _wide(ours), grad, seconds, 0.0))
+    for length in (4096, 8192, 16384):
+        q, k, v = inputs(1, HEADS, length, WIDTH, grad=True)
+        run = backward(lambda q=q, k=k, v=v: regard.attention(
+            q, k, v, mask=SlidingWindow(128, 128), normalizer=sigmoid))  # fmt: skip
+        taken = median_seconds(run, 3, time.process_time)
+        rows.append({"what": f"sigmoid, window of {length}, backward", "ours_s": taken})
+    return rows
+
+
+def _wide(run: Run) -> Run:
+    def all_keys() -> Tensor:
+        kept, chunked.may_narrow = chunked.may_narrow, lambda call: False
+        try:
+            return run()
+        finally:
+            chunked.may_narrow = kept
+
+    return all_keys
+
+
+def work(length: int) -> Run:
+    """One call with its backward pass, for the memory it takes."""
+    q, k, v = inputs(1, HEADS, length, WIDTH, grad=True)
+    return backward(lambda: regard.attention(q, k, v, normalizer=sparsemax))
+
+
+def memory() -> list[Row]:
+    """Bytes held at the peak by sparsemax; all scores would be 134 and 537 MB."""
+    return [
+        {"what": f"sparsemax of {length}, backward, peak", "bytes": peak_bytes(work, length)}
+        for length in (2048, 4096)
+    ]
+
+
+def show(rows: list[Row]) -> None:
+    """Print the rows as a table."""
+    table = Table("what", "ours", "theirs", "ratio", "floor")
+    for row in rows:
+        if "bytes" in row:
+            table.add_row(row["what"], f"{row['bytes'] / 1e6:.0f} MB")
+            continue
+        each = (f"{row[n] * 1e3:.1f} ms" if row.get(n) else "-" for n in ("ours_s", "theirs_s"))
+        floor = f"{row['floor_s'] * 1e3:.1f} ms" if row.get("floor_s") else "-"
+        table.add_row(row["what"], *each, f"{row['ratio']:.1f}×" if "ratio" in row else "-", floor)
+    Console().print(table)
+
+
+def main() -> None:
+    """Answer all questions and keep the answers."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=float, default=2.0, help="per comparison")
+    parser.add_argument("--dry-run", action="store_true", help="do not write the results")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    rate = matmul_rate(torch.float32)
+    rows = few_keys(options.seconds, rate) + window(options.seconds, rate)
+    rows += narrow(options.seconds) + memory()
+    show(rows)
+    if not options.dry_run:
+        kept = {"entmax": entmax.__version__, "product_flops": rate}
+        print(f"written to {save('sparse', rows, **kept)}")
+
+
+if __name__ == "__main__":
+    main()
