@@ -22,7 +22,10 @@ STEPS_OF_ONE = 12
 """Operations that a step of a decoder takes as long as."""
 
 EXPONENTIALS = 4e9
-"""Exponentials that a thread takes in a second, and numbers of values that it adds."""
+"""Exponentials that a thread takes in a second, and numbers of values that it adds for a step."""
+
+STEPS_OF_MANY, RATE_OF_MANY, VALUES_OF_MANY = 16, 3.2e10, 1e11
+"""The same of a fused call with many queries: a pair's numbers, and numbers of values added."""
 
 
 class Rule(NamedTuple):
@@ -106,6 +109,11 @@ def seconds(call: Call, rates: Rates) -> float:
     if is_step(call):
         numbers += pairs * call.value.shape[-1] / EXPONENTIALS
         return rates.seconds(STEPS_OF_ONE, numbers=round(numbers * rates.numbers))
+    if is_fused(call):
+        whole = pairs * _tanh_softmax.served(call.q_len) / call.q_len
+        numbers = whole * (width / RATE_OF_MANY + call.value.shape[-1] / VALUES_OF_MANY)
+        numbers += vectors * width / EXPONENTIALS
+        return rates.seconds(STEPS_OF_MANY, numbers=round(numbers * rates.numbers))
     loops = rates.seconds(rule.steps, numbers=round(numbers * rates.numbers))
     return loops + chunked.seconds(narrow, rates)
 

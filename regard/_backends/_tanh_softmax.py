@@ -16,14 +16,17 @@ from regard._backends._spans import Piece
 from regard._backends._structure import is_softmax, temperature
 from regard._kernels import kept, tanh_blocks, tanh_steps
 from regard._kernels.blocked import in_one_piece
-from regard._kernels.tanh_scores import exponentials, in_memory
+from regard._kernels.tanh_scores import in_memory
 from regard._numbers import scalar
 from regard._torch_private import is_any_autocast, is_several, is_traced
 from regard.normalizers import softmax
 from regard.scores.additive import tanh_sum
 
 FEW = 16
-"""Queries up to which each is served by itself: a panel of 32 takes as long as so many."""
+"""Queries up to which each is served by itself: a panel takes as long as so many."""
+
+PANEL = 32
+"""Queries that are served together, or fewer in the same time."""
 
 
 def serves(call: Call) -> bool:
@@ -42,6 +45,11 @@ def serves(call: Call) -> bool:
 def is_step(call: Call) -> bool:
     """Whether a call that it serves is a decoder's step: few queries, and keys that stay."""
     return call.q_len <= kept.FEW
+
+
+def served(q_len: int) -> int:
+    """Queries that take as long as so many, in a panel or by themselves."""
+    return 2 * q_len if q_len <= FEW else -(-q_len // PANEL) * PANEL
 
 
 def run(call: Call, query: Tensor, key: Tensor, v: Tensor | None) -> Tensor:
@@ -72,22 +80,19 @@ class _Attention(torch.autograd.Function):
     def forward(
         ctx: Any, query: Tensor, key: Tensor, value: Tensor, v: Tensor, permitted: Tensor
     ) -> Tensor:
-        q_len, v = query.shape[2], in_memory(v)
-        of_query, of_key = exponentials(query), kept.exponentials(key, q_len)
-        ctx.kernel = tanh_steps if q_len <= FEW else tanh_blocks
-        found = ctx.kernel.attend(of_query, of_key, value, v, permitted)
-        ctx.save_for_backward(query, key, value, v, permitted)
-        ctx.held = of_query, of_key, found
-        return found.output
+        ctx.kernel = tanh_steps if query.shape[2] <= FEW else tanh_blocks
+        v = in_memory(v)
+        output, *ctx.held = ctx.kernel.attend(query, key, value, v, permitted)
+        ctx.save_for_backward(query, key, value, v, permitted, output)
+        return output
 
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
-        query, key, value, v, permitted = ctx.saved_tensors
+        query, key, value, v, permitted, output = ctx.saved_tensors
         if torch.is_grad_enabled() or is_several(upstream[0]):
             return (*_recorded(upstream[0], (query, key, value, v), permitted), None)
-        of_query, of_key, found = ctx.held
-        gradients = ctx.kernel.gradients
-        return (*gradients(upstream[0], found, of_query, of_key, value, v, permitted), None)
+        found, gradients = ctx.kernel.Weighed(output, *ctx.held), ctx.kernel.gradients
+        return (*gradients(upstream[0], found, query, key, value, v, permitted), None)
 
 
 @torch.enable_grad()

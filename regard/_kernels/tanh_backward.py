@@ -12,7 +12,7 @@ from numba import carray, types  # type: ignore[attr-defined]
 from regard._kernels.by_address import by_address
 from regard._kernels.panels import QUERIES, product, read_rows, turn_panel
 from regard._kernels.tanh_changes import add_far, change, clear, give, sum_keys
-from regard._kernels.tanh_panels import any_far, score_open
+from regard._kernels.tanh_panels import any_far, mark_far, score_open, take_exponentials
 from regard._kernels.tanh_tiles import gradients
 from regard._kernels.tiles import COLUMNS, multiply, multiply_add
 from regard._kernels.vectors import LANES, at, numbers_of
@@ -22,7 +22,7 @@ _F = np.float32
 
 def _backward(  # type: ignore[no-untyped-def]
     dq, dk, d_value, d_weights, upstream, out, tops, sums,
-    value, is_open, e, far_e, q, f, far_f, k, v, sizes, first, last,
+    query, key, value, v, is_open, sizes, first, last,
 ):  # fmt: skip
     """The gradients of some pieces of heads; all but `dq` have a part for each, zero at first."""
     n = sizes
@@ -33,7 +33,7 @@ def _backward(  # type: ignore[no-untyped-def]
     panels = (k_len + COLUMNS - 1) // COLUMNS
     numbers = 2 * COLUMNS + 2 * width + value_width + value_wide + 6
     space = np.empty(
-        LANES + QUERIES * numbers + COLUMNS * width * (panels + 2)
+        2 * LANES + QUERIES * numbers + COLUMNS * width * (panels + 3)
         + LANES * (COLUMNS + LANES), np.float32
     )  # fmt: skip
     weights = numbers_of(space)
@@ -50,6 +50,7 @@ def _backward(  # type: ignore[no-untyped-def]
     grown_v = at(turned_k, COLUMNS * width)
     by_key = at(grown_v, COLUMNS * width)
     spare = at(by_key, LANES * COLUMNS)
+    f = at(spare, LANES * LANES)
     of_queries = carray(top, (6, QUERIES))
     all_grown, all_grown_k = (
         carray(grown, (QUERIES * width,)),
@@ -57,8 +58,8 @@ def _backward(  # type: ignore[no-untyped-def]
     )
     all_grown_v, all_by_key = carray(grown_v, (width, COLUMNS)), carray(by_key, (LANES * COLUMNS,))
     leads = (last + pieces - 1) // pieces
-    all_q, far_queries = carray(q, (leads * q_len, width)), carray(far_e, (leads * q_len,))
-    all_k, far_keys = carray(k, (leads * k_len, width)), carray(far_f, (leads * k_len,))
+    all_q, all_k = carray(query, (leads * q_len, width)), carray(key, (leads * k_len, width))
+    far_queries, far_keys = np.empty(QUERIES, np.uint8), np.empty(COLUMNS, np.uint8)
     near, powers, by = np.empty(width, np.float32), np.empty(width, np.int32), carray(v, (width,))
     far_v = np.zeros(width, np.float64)
     for task in range(first, last):
@@ -89,26 +90,28 @@ def _backward(  # type: ignore[no-untyped-def]
                     at(rows_up, i * value_wide), at(o, i * value_width), value_width
                 )
             for here in range(0, count, COLUMNS):
-                turn_panel(
-                    at(turned, here * width), at(e, (row + here) * width), width,
-                    count - here, width,
-                )  # fmt: skip
+                e = at(turned, here * width)
+                turn_panel(e, at(query, (row + here) * width), width, count - here, width)
+                take_exponentials(e, e, COLUMNS * width)
                 turn_panel(
                     at(turned_up, here * value_width), at(rows_up, here * value_wide), value_wide,
                     count - here, value_width,
                 )  # fmt: skip
+            mark_far(far_queries, all_q[row : row + count])
             for k0 in range(0, k_len, COLUMNS):
                 rows, k1 = min(COLUMNS, k_len - k0), keys + k0
-                far_k, raw_k = far_keys[k1 : k1 + rows], all_k[k1 : k1 + rows]
+                far_k, raw_k = far_keys[:rows], all_k[k1 : k1 + rows]
+                take_exponentials(f, at(key, k1 * width), rows * width)
+                mark_far(far_k, raw_k)
                 of_keys, seen = at(grown_k, k0 * width), 0
-                turn_panel(turned_k, at(f, k1 * width), width, rows, width)
+                turn_panel(turned_k, f, width, rows, width)
                 for here in range(0, count, COLUMNS):
-                    r, r1 = row + here, row + min(here + COLUMNS, count)
-                    far_q, raw_q = far_queries[r:r1], all_q[r:r1]
+                    stop = min(here + COLUMNS, count)
+                    far_q, raw_q = far_queries[here:stop], all_q[row + here : row + stop]
                     p, dp = at(weights, here), at(changes, here)
                     permitted = score_open(
                         p, QUERIES, at(turned, here * width), raw_q, far_q,
-                        at(f, k1 * width), raw_k, far_k, v, by, near, powers, is_open,
+                        f, raw_k, far_k, v, by, near, powers, is_open,
                         b * n[9] + h * n[10] + (q0 + here) * q_step + k0 * k_step, q_step, k_step,
                     )  # fmt: skip
                     if permitted == 0:
@@ -161,9 +164,6 @@ def _backward(  # type: ignore[no-untyped-def]
     space[0] = 0  # so that it is there until here
 
 
-_N, _B = types.float32, types.uint8
-_TENSORS = [
-    _N, _N, _N, types.float64, _N, _N, _N, _N,
-    _N, _B, _N, _B, _N, _N, _B, _N, _N, types.int64,
-]  # fmt: skip
+_N = types.float32
+_TENSORS = [*[_N] * 3, types.float64, *[_N] * 8, types.uint8, types.int64]
 backward = by_address(_backward, _TENSORS, 2)

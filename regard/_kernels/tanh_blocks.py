@@ -14,7 +14,7 @@ from torch import Tensor
 
 from regard._kernels.blocked import PIECES, QUERIES, summed
 from regard._kernels.slices import in_slices
-from regard._kernels.tanh_scores import Exponentials, in_memory
+from regard._kernels.tanh_scores import in_memory
 
 
 class Weighed(NamedTuple):
@@ -26,20 +26,22 @@ class Weighed(NamedTuple):
 
 
 def attend(
-    query: Exponentials,
-    key: Exponentials,
+    query: Float[Tensor, "batch heads q_len width"],
+    key: Float[Tensor, "batch kv_heads k_len width"],
     value: Float[Tensor, "batch kv_heads k_len value_dim"],
     v: Float[Tensor, " width"],
     permitted: Bool[Tensor, "batch heads q_len k_len"],
 ) -> Weighed:
     """None of these is empty, and `value` has vectors in one piece; `permitted` any strides."""
     batch, heads, q_len, k_len = permitted.shape
+    query, key = in_memory(query), in_memory(key)
     output = value.new_empty(batch, heads, q_len, value.shape[3])
     tops, sums = (value.new_empty(batch, heads, q_len) for _ in range(2))
     sizes = _sizes(value, permitted, v)
     in_slices(
         _forward_loop(), output.data_ptr(), tops.data_ptr(), sums.data_ptr(),
-        *_pointers(query, key, value, v, permitted), (c_int64 * len(sizes))(*sizes),
+        query.data_ptr(), key.data_ptr(), value.data_ptr(), v.data_ptr(), permitted.data_ptr(),
+        (c_int64 * len(sizes))(*sizes),
         outputs=batch * heads * -(-q_len // QUERIES),
         size=permitted.numel() * (v.shape[0] + value.shape[3]),
     )  # fmt: skip
@@ -49,8 +51,8 @@ def attend(
 def gradients(
     upstream: Float[Tensor, "batch heads q_len value_dim"],
     found: Weighed,
-    query: Exponentials,
-    key: Exponentials,
+    query: Float[Tensor, "batch heads q_len width"],
+    key: Float[Tensor, "batch kv_heads k_len width"],
     value: Float[Tensor, "batch kv_heads k_len value_dim"],
     v: Float[Tensor, " width"],
     permitted: Bool[Tensor, "batch heads q_len k_len"],
@@ -61,8 +63,8 @@ def gradients(
     width, value_dim = v.shape[0], value.shape[3]
     tasks = batch * heads
     pieces = max(1, min(-(-PIECES // tasks), -(-q_len // (4 * QUERIES))))
-    upstream = in_memory(upstream)
-    to_query = torch.empty_like(query.values)
+    upstream, query, key = in_memory(upstream), in_memory(query), in_memory(key)
+    to_query = torch.empty_like(query)
     to_key = value.new_empty(batch, heads, pieces, k_len, width)
     to_value = value.new_zeros(batch, heads, pieces, k_len, -(-value_dim // columns) * columns)
     to_v = torch.zeros(tasks * pieces, width, dtype=torch.float64)
@@ -70,17 +72,11 @@ def gradients(
     in_slices(
         loop, to_query.data_ptr(), to_key.data_ptr(), to_value.data_ptr(), to_v.data_ptr(),
         upstream.data_ptr(), found.output.data_ptr(), found.tops.data_ptr(), found.sums.data_ptr(),
-        *_pointers(query, key, value, v, permitted), (c_int64 * len(sizes))(*sizes),
+        query.data_ptr(), key.data_ptr(), value.data_ptr(), v.data_ptr(), permitted.data_ptr(),
+        (c_int64 * len(sizes))(*sizes),
         outputs=tasks * pieces, size=4 * permitted.numel() * (width + value_dim),
     )  # fmt: skip
-    return to_query, summed(to_key, key.values), summed(to_value, value), to_v.sum(0).float()
-
-
-def _pointers(
-    query: Exponentials, key: Exponentials, value: Tensor, v: Tensor, permitted: Tensor
-) -> list[int]:
-    tensors = (value, permitted, query.values, query.far, query.vectors)
-    return [x.data_ptr() for x in (*tensors, key.values, key.far, key.vectors, v)]
+    return to_query, summed(to_key, key), summed(to_value, value), to_v.sum(0).float()
 
 
 def _sizes(value: Tensor, permitted: Tensor, v: Tensor) -> list[int]:

@@ -5,7 +5,7 @@ from numba import carray, types  # type: ignore[attr-defined]
 
 from regard._kernels.by_address import by_address
 from regard._kernels.panels import KEYS, LOWEST, QUERIES, turn_back, turn_panel, weigh
-from regard._kernels.tanh_panels import TWICE, score_open
+from regard._kernels.tanh_panels import TWICE, mark_far, score_open, take_exponentials
 from regard._kernels.tiles import COLUMNS, multiply_add
 from regard._kernels.vectors import LANES, at, numbers_of
 
@@ -13,24 +13,27 @@ _F = np.float32
 
 
 def _forward(  # type: ignore[no-untyped-def]
-    out, tops, sums, value, is_open, e, far_e, q, f, far_f, k, v, sizes, first, last
+    out, tops, sums, query, key, value, v, is_open, sizes, first, last
 ):
     """Output, largest scaled scores and sums of some blocks of queries."""
     n = sizes
     heads, groups, q_len, k_len, width, value_width = n[0], n[1], n[2], n[3], n[4], n[5]
     v_row, q_step, k_step = n[8], n[11], n[12]
     blocks, sources = (q_len + QUERIES - 1) // QUERIES, heads // groups
-    space = np.empty(LANES + KEYS * COLUMNS + QUERIES * (width + value_width + 2), np.float32)
+    space = np.empty(
+        2 * LANES + KEYS * (COLUMNS + width) + QUERIES * (width + value_width + 2), np.float32
+    )
     scores = numbers_of(space)
     turned = at(scores, KEYS * COLUMNS)
     output = at(turned, QUERIES * width)
     top = at(output, QUERIES * value_width)
     total = at(top, QUERIES)
+    f = at(total, QUERIES)
     outputs = carray(output, (QUERIES * value_width,))
     all_tops, totals = carray(top, (QUERIES,)), carray(total, (QUERIES,))
     leads = (last + blocks - 1) // blocks
-    all_q, far_queries = carray(q, (leads * q_len, width)), carray(far_e, (leads * q_len,))
-    all_k, far_keys = carray(k, (leads * k_len, width)), carray(far_f, (leads * k_len,))
+    all_q, all_k = carray(query, (leads * q_len, width)), carray(key, (leads * k_len, width))
+    far_queries, far_keys = np.empty(QUERIES, np.uint8), np.empty(KEYS, np.uint8)
     near, powers, by = np.empty(width, np.float32), np.empty(width, np.int32), carray(v, (width,))
     for task in range(first, last):
         lead, q0 = task // blocks, task % blocks * QUERIES
@@ -43,17 +46,20 @@ def _forward(  # type: ignore[no-untyped-def]
         all_tops[:] = LOWEST
         totals[:] = 0
         for here in range(0, count, COLUMNS):
-            turn_panel(
-                at(turned, here * width), at(e, (row + here) * width), width, count - here, width
-            )
+            e = at(turned, here * width)
+            turn_panel(e, at(query, (row + here) * width), width, count - here, width)
+            take_exponentials(e, e, COLUMNS * width)
+        mark_far(far_queries, all_q[row : row + count])
         for k0 in range(0, k_len, KEYS):
             rows, k1 = min(KEYS, k_len - k0), keys + k0
-            far_k, raw_k = far_keys[k1 : k1 + rows], all_k[k1 : k1 + rows]
+            far_k, raw_k = far_keys[:rows], all_k[k1 : k1 + rows]
+            take_exponentials(f, at(key, k1 * width), rows * width)
+            mark_far(far_k, raw_k)
             for here in range(0, count, COLUMNS):
-                r, r1 = row + here, row + min(here + COLUMNS, count)
+                stop = min(here + COLUMNS, count)
                 if not score_open(
-                    scores, COLUMNS, at(turned, here * width), all_q[r:r1], far_queries[r:r1],
-                    at(f, k1 * width), raw_k, far_k, v, by, near, powers, is_open,
+                    scores, COLUMNS, at(turned, here * width), all_q[row + here : row + stop],
+                    far_queries[here:stop], f, raw_k, far_k, v, by, near, powers, is_open,
                     b * n[9] + h * n[10] + (q0 + here) * q_step + k0 * k_step, q_step, k_step,
                 ):  # fmt: skip
                     continue
@@ -75,6 +81,5 @@ def _forward(  # type: ignore[no-untyped-def]
     space[0] = 0  # so that it is there until here
 
 
-_N, _B = types.float32, types.uint8
-_TENSORS = [_N, _N, _N, _N, _B, _N, _B, _N, _N, _B, _N, _N, types.int64]
-forward = by_address(_forward, _TENSORS, 2)
+_N = types.float32
+forward = by_address(_forward, [*[_N] * 7, types.uint8, types.int64], 2)

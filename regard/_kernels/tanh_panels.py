@@ -3,9 +3,10 @@
 import numpy as np
 
 from regard._kernels.by_address import SUMS, inner
-from regard._kernels.exponentials import exp_twice
+from regard._kernels.exponentials import exp_twice, is_far
 from regard._kernels.tanh_tiles import score
-from regard._kernels.vectors import in_loops
+from regard._kernels.vectors import LANES, at, in_loops, load, store
+from regard._kernels.vectors import exp_twice as vector_exp_twice
 
 _F = np.float32
 TWICE = _F(2.8853901)
@@ -23,10 +24,29 @@ _sum = inner(_sum_of, fastmath=SUMS)
 
 
 @in_loops
+def take_exponentials(to, x, numbers):  # type: ignore[no-untyped-def]
+    """`to[i] = exp(2 x[i])`; a vector's room behind `to` is overwritten."""
+    whole = numbers - numbers % LANES
+    for i in range(0, whole, LANES):
+        store(vector_exp_twice(load(at(x, i))), at(to, i))
+    if whole < numbers:
+        for i in range(whole, numbers):
+            to[i] = x[i]
+        store(vector_exp_twice(load(at(to, whole))), at(to, whole))
+
+
+@in_loops
+def mark_far(far, x):  # type: ignore[no-untyped-def]
+    """Which rows hold numbers beyond those whose exponentials are taken, or NaN."""
+    for i in range(len(x)):
+        far[i] = is_far(x[i])
+
+
+@in_loops
 def any_far(far):  # type: ignore[no-untyped-def]
     """Whether any of some rows is far from zero."""
-    for is_far in far:
-        if is_far:
+    for one in far:
+        if one:
             return True
     return False
 

@@ -7,21 +7,23 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from regard._kernels import tanh_scores
+from regard._kernels import kept, tanh_scores
 from regard._kernels.slices import in_slices
 from regard._kernels.tanh_scores import Exponentials, in_memory
 
 
 class Weighed(NamedTuple):
-    """The output and the weights."""
+    """The output and the weights, and the exponentials that scores were taken from."""
 
     output: Float[Tensor, "batch heads q_len value_dim"]
     weights: Float[Tensor, "batch heads q_len k_len"]
+    of_query: Exponentials
+    of_key: Exponentials
 
 
 def attend(
-    query: Exponentials,
-    key: Exponentials,
+    query: Float[Tensor, "batch heads q_len width"],
+    key: Float[Tensor, "batch kv_heads k_len width"],
     value: Float[Tensor, "batch kv_heads k_len value_dim"],
     v: Float[Tensor, " width"],
     permitted: Bool[Tensor, "batch heads q_len k_len"],
@@ -29,24 +31,25 @@ def attend(
     """None of these is empty, and `value` has vectors in one piece."""
     batch, heads, q_len, k_len = permitted.shape
     kv_heads, value_dim = value.shape[1], value.shape[3]
+    of_query, of_key = tanh_scores.exponentials(query), kept.exponentials(key, q_len)
     output = value.new_empty(batch, heads, q_len, value_dim)
     weights, permitted = value.new_empty(permitted.shape), permitted.contiguous()
     in_slices(
         _loops().forward, output.data_ptr(), weights.data_ptr(), value.data_ptr(),
-        permitted.data_ptr(), query.values.data_ptr(), query.far.data_ptr(),
-        query.vectors.data_ptr(), key.values.data_ptr(), key.far.data_ptr(),
-        key.vectors.data_ptr(), v.data_ptr(), q_len, k_len, v.shape[0], value_dim, batch * heads,
+        permitted.data_ptr(), of_query.values.data_ptr(), of_query.far.data_ptr(),
+        of_query.vectors.data_ptr(), of_key.values.data_ptr(), of_key.far.data_ptr(),
+        of_key.vectors.data_ptr(), v.data_ptr(), q_len, k_len, v.shape[0], value_dim, batch * heads,
         heads // kv_heads, kv_heads, *value.stride()[:3],
         outputs=batch * heads * q_len, size=weights.numel() * (v.shape[0] + value_dim),
     )  # fmt: skip
-    return Weighed(output, weights)
+    return Weighed(output, weights, of_query, of_key)
 
 
 def gradients(
     upstream: Float[Tensor, "batch heads q_len value_dim"],
     found: Weighed,
-    query: Exponentials,
-    key: Exponentials,
+    query: Float[Tensor, "batch heads q_len width"],
+    key: Float[Tensor, "batch kv_heads k_len width"],
     value: Float[Tensor, "batch kv_heads k_len value_dim"],
     v: Float[Tensor, " width"],
     permitted: Bool[Tensor, "batch heads q_len k_len"],
@@ -64,8 +67,8 @@ def gradients(
     )  # fmt: skip
     # The queries of heads that share keys are as many more queries of one head.
     shared = to_scores.view(batch, kv_heads, -1, k_len)
-    to_query, to_key, to_v = tanh_scores.gradients(shared, query, key, v)
-    return to_query.view(query.values.shape), to_key, to_values, to_v
+    to_query, to_key, to_v = tanh_scores.gradients(shared, found.of_query, found.of_key, v)
+    return to_query.view(query.shape), to_key, to_values, to_v
 
 
 @cache

@@ -82,17 +82,37 @@ _POWERS = (
 """Of the polynomial that is nearest `2^x` from -1/2 to 1/2, the highest power first."""
 
 
-def _exp2(builder: Any, x: Any) -> Any:
+def _power(builder: Any, shifted: Any, rest: Any) -> Any:
+    """Two to a whole number, in the last bits of `shifted`, and the rest."""
     shift, bias = (ir.Constant(_WHOLE, [n] * LANES) for n in (23, 127 << 23))
-    shifted = builder.fadd(x, constant(_ROUNDS))
-    rest = builder.fsub(x, builder.fsub(shifted, constant(_ROUNDS)))
     total = constant(_POWERS[0])
     for factor in _POWERS[1:]:
         total = written_fma(builder, total, rest, constant(factor))
     exponent = builder.shl(builder.bitcast(shifted, _WHOLE), shift)
     power = builder.bitcast(builder.add(exponent, bias), REGISTER)
+    return builder.fmul(total, power)
+
+
+def _exp2(builder: Any, x: Any) -> Any:
+    shifted = builder.fadd(x, constant(_ROUNDS))
+    rest = builder.fsub(x, builder.fsub(shifted, constant(_ROUNDS)))
     small = builder.fcmp_ordered("<", x, constant(-126.0))
-    return builder.select(small, constant(0.0), builder.fmul(total, power))
+    return builder.select(small, constant(0.0), _power(builder, shifted, rest))
+
+
+_TWICE, _TWICE_REST = 2.885390043258667, 3.851925e-08
+"""`2 / log 2` in two parts."""
+
+
+def _exp_twice(builder: Any, x: Any) -> Any:
+    for sign, limit in (("<", constant(43.5)), (">", constant(-43.5))):
+        x = builder.select(builder.fcmp_ordered(sign, x, limit), x, limit)
+    twice, rounds = constant(_TWICE), constant(_ROUNDS)
+    shifted = written_fma(builder, x, twice, rounds)
+    whole = builder.fsub(shifted, rounds)
+    rest = written_fma(builder, x, twice, builder.fneg(whole))
+    rest = written_fma(builder, x, constant(_TWICE_REST), rest)
+    return _power(builder, shifted, rest)
 
 
 def _any_larger(builder: Any, a: Any, b: Any) -> Any:
@@ -171,6 +191,9 @@ unless_zero = instruction(
 
 exp2 = instruction(_exp2, VECTOR, VECTOR)
 """`2^x` of numbers up to 127, off by one unit of the last place; 0 where it would be subnormal."""
+
+exp_twice = instruction(_exp_twice, VECTOR, VECTOR)
+"""`e^2x` as near; of numbers beyond 43.5 and of what is none, that of 43.5."""
 
 any_larger = instruction(_any_larger, types.boolean, VECTOR, VECTOR)
 """Whether any number is larger than the other one in its place."""

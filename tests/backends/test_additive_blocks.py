@@ -1,7 +1,9 @@
 """Additive attention of any length by one call each way: near the definition, whatever is met."""
 
+import gc
 import os
 import threading
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -212,6 +214,18 @@ def test_parts_that_change_before_the_backward_pass_are_an_error() -> None:
         score.v.add_(1)
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         output.backward()
+
+
+@pytest.mark.parametrize("q_len", [1, 12, 40])
+def test_nothing_is_kept_of_an_output_that_is_gone(q_len: int) -> None:
+    gc.disable()  # what only a search for cycles finds is kept for long
+    try:
+        output = step(*(x.requires_grad_() for x in drawn((1, 1, 1, q_len, 5, 6, 4))))
+        gone = weakref.ref(output)
+        del output
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 def test_it_serves_all_lengths_and_long_calls_by_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
