@@ -1,6 +1,7 @@
 """Exponentials of keys that many calls look at, each with few queries: a decoder's sentence.
 
-They are kept as long as the keys live and nobody has written into them, those of a few tensors.
+They are kept as long as the keys live and nobody has written into them, those of a few tensors. A
+write that PyTorch does not count, through `.data` or NumPy, is not seen here either.
 """
 
 from typing import NamedTuple
@@ -20,7 +21,7 @@ MANY = 8
 
 class _Kept(NamedTuple):
     key: "ref[Tensor]"
-    version: int
+    written: tuple[int, int]
     exponentials: Exponentials
 
 
@@ -37,14 +38,14 @@ def exponentials(key: Tensor, q_len: int) -> Exponentials:
     """
     if q_len > FEW or key.is_inference():
         return taken(key)
-    number, version = id(key), key._version
+    number, written = id(key), (key._version, key.data_ptr())
     known = _KEPT.get(number)
-    if known is not None and known.key() is key and known.version == version:
+    if known is not None and known.key() is key and known.written == written:
         return known.exponentials
     found = taken(key)
     if len(_KEPT) >= MANY:
         _KEPT.clear()
-    _KEPT[number] = _Kept(ref(key, lambda gone: _forget(number, gone)), version, found)
+    _KEPT[number] = _Kept(ref(key, lambda gone: _forget(number, gone)), written, found)
     return found
 
 

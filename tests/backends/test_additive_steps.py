@@ -148,6 +148,14 @@ def test_keys_that_are_written_into_are_looked_at_again() -> None:
             torch.testing.assert_close(step(query, inner, value), wanted)
 
 
+def test_keys_whose_memory_is_exchanged_are_looked_at_again() -> None:
+    query, key, value = drawn((2, 1, 1, 1, 7, 6, 5))
+    step(query, key, value)
+    key.data = torch.randn_like(key)
+    wanted = regard.attention(query, key, value, score=Additive(), backend="reference")
+    torch.testing.assert_close(step(query, key, value), wanted)
+
+
 def test_nothing_is_kept_of_keys_that_are_gone() -> None:
     query, key, value = drawn((2, 1, 1, 1, 7, 6, 5))
     step(query, key, value)
