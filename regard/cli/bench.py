@@ -1,5 +1,6 @@
 """`regard bench`: speed, memory and error of mechanisms here, as a table and a chart."""
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import import_module
@@ -16,6 +17,9 @@ from regard.benching.mechanism import Mechanism, combined
 from regard.benching.sizes import Sizes
 from regard.benching.table import show
 from regard.errors import UsageError
+
+MANY = 64
+"""Threads of a core; thousands more end the process in PyTorch."""
 
 
 def run(
@@ -98,7 +102,12 @@ def _require_folder(option: str, path: Path | None) -> None:
 @contextmanager
 def _threads(count: int | None) -> Iterator[None]:
     """So many threads of PyTorch for a while."""
-    before = torch.get_num_threads()
+    before, cores = torch.get_num_threads(), os.cpu_count() or 1
+    if count is not None and count > MANY * cores:
+        raise UsageError(
+            f"--threads {count} on {cores} core{'s' if cores > 1 else ''}: give at most "
+            f"{MANY * cores}, and no more than the cores to measure anything"
+        )
     if count is not None:
         torch.set_num_threads(count)
     try:

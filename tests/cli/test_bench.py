@@ -46,7 +46,7 @@ def test_options_that_are_given_again_are_compared(capsys: pytest.CaptureFixture
 def test_what_is_wrong_or_cannot_be_served_is_no_success(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert main(["bench", "banded", *QUICK]) == 1
+    assert main(["bench", "softmax on banded", *QUICK]) == 1
     assert "cannot serve this call" in capsys.readouterr().out
     right = attention_case.attention
 
@@ -102,6 +102,8 @@ def test_the_machine_is_tuned_for_the_planner(
         (["additive + general"], "names two of one kind"),
         (["--tune", "additive"], "--tune measures the machine, not mechanisms: leave additive out"),
         (["--tune", "--mask", "causal"], "leave causal out"),
+        (["--threads", "100000"], "give at most"),
+        (["sparsemax on chunkd"], "did you mean chunked"),
         (["--tuen"], "did you mean --tune"),
         (["additive(hidden_dim=9999999999)"], "at most 16,777,216"),
     ],
