@@ -1,8 +1,8 @@
 """A chunk meets the keys that it may see and few others, whatever part is asked of them."""
 
-from typing import re
+import re
+from typing import Any
 
-import Any
 import numpy as np
 import pytest
 import torch

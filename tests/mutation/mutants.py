@@ -106,9 +106,9 @@ MUTANTS = [
     ),
     Mutant(
         "dropout before normalizing", "_backends/chunked.py",
-        "weights = torch.dropout(weights, call.dropout, train=call.dropout > 0)",
-        "weights = torch.dropout(weights, call.dropout, train=call.dropout > 0)\n"
-        "    weights = weights / weights.sum(-1, keepdim=True).clamp_min(1e-9)",
+        "weights = torch.dropout(weights, call.dropout, train=True)",
+        "weights = torch.dropout(weights, call.dropout, train=True)\n"
+        "        weights = weights / weights.sum(-1, keepdim=True).clamp_min(1e-9)",
     ),
     Mutant(
         "dropout without its scale", "_backends/reference.py",
@@ -131,8 +131,8 @@ MUTANTS = [
         "tests/backends/test_spans.py",
     ),
     Mutant(
-        "a chunk loses its last key", "_backends/_spans.py",
-        "return 0, last + 1", "return 0, last",
+        "a chunk loses its last key", "_backends/_intervals.py",
+        "return Interval(0, q + 1, True)", "return Interval(0, q, True)",
         "tests/backends/test_spans.py",
     ),
     Mutant(
