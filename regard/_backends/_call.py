@@ -45,6 +45,11 @@ class Call:
         return self.key.shape[-2]
 
     @property
+    def lead(self) -> int:
+        """How many heads there are in all sequences together."""
+        return self.query.shape[0] * self.query.shape[1]
+
+    @property
     def groups(self) -> int:
         """How many query heads share one key/value head."""
         return self.query.shape[1] // self.key.shape[1] if self.key.shape[1] else 1

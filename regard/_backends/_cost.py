@@ -30,7 +30,7 @@ def pair_width(call: Call) -> int:
 
 def dense_cost(call: Call, pairs_per_head: int, held_per_head: int) -> Cost:
     """A pass over so many pairs that holds scores and weights of some at a time."""
-    lead = call.query.shape[0] * call.query.shape[1]
+    lead = call.lead
     pairs, held = lead * pairs_per_head, lead * held_per_head
     wide = pair_width(call)
     size = call.exact.itemsize
@@ -43,7 +43,7 @@ def dense_cost(call: Call, pairs_per_head: int, held_per_head: int) -> Cost:
 
 def fused_cost(call: Call, pairs_per_head: int, extra_bytes: int = 0) -> Cost:
     """A pass over `pairs_per_head` pairs with scores on chip; `extra_bytes` are materialized."""
-    lead = call.query.shape[0] * call.query.shape[1]
+    lead = call.lead
     per_pair = 2 * call.query.shape[-1] + 2 * call.value.shape[-1] + NORMALIZE_FLOPS
     return Cost(
         flops=lead * pairs_per_head * per_pair,

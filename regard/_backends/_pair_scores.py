@@ -101,7 +101,7 @@ def seconds(call: Call, rates: Rates) -> float:
     """
     width = call.score.pair_width(call.query.shape[-1], call.key.shape[-1])  # type: ignore[attr-defined]
     narrow = _narrow(call)
-    pairs = call.query.shape[:-2].numel() * sum(chunk.pairs for chunk in chunked.cut(narrow))
+    pairs = call.lead * sum(chunk.pairs for chunk in chunked.cut(narrow))
     vectors = call.query.shape[:-1].numel() + call.groups * call.key.shape[:-1].numel()
     rule = RULES[type(call.score)]
     numbers = pairs / rule.rate + vectors / rule.vectors

@@ -52,7 +52,7 @@ def serves(call: Call) -> bool:
 
 def seconds(call: Call, rates: Rates) -> float:
     """Two products of their own widths, and a softmax that stays in the cache."""
-    pairs = call.query.shape[:2].numel() * call.q_len * call.k_len
+    pairs = call.lead * call.q_len * call.k_len
     both = call.query.shape[-1] + call.value.shape[-1]
     steps = 8 + 4 * -(-pairs * call.exact.itemsize // BLOCK_BYTES)
     return rates.seconds(steps, matmul=2 * pairs * both, numbers=pairs)

@@ -73,7 +73,7 @@ def refusals(call: Call) -> Iterator[str]:
 def reservations(call: Call) -> Iterator[str]:
     """So little work that compiling the loops would take longer than all that they save."""
     width = call.query.shape[-1] + call.value.shape[-1]
-    pairs = call.query.shape[:2].numel() * _whole(call.q_len) * call.k_len
+    pairs = call.lead * _whole(call.q_len) * call.k_len
     if rates_of(call) is not None and 2 * width * pairs < LEAST:
         yield "so small a call is not worth compiling loops for"
 
@@ -85,7 +85,7 @@ def seconds(call: Call, rates: Rates) -> float:
     if call.query.dtype != torch.float32:
         numbers += 2 * call.query.numel() + call.key.numel() + call.value.numel()
     pairs, width = _pairs(call), call.query.shape[-1] + call.value.shape[-1]
-    turned = call.query.shape[:2].numel() * _whole(call.q_len) * width
+    turned = call.lead * _whole(call.q_len) * width
     return rates.seconds(
         steps, tiles=pairs * (2 * width + WEIGHT) + turned * TURNED, numbers=numbers
     )
@@ -115,7 +115,7 @@ def _whole(q_len: int) -> int:
 
 
 def cost(call: Call) -> Cost:
-    return fused_cost(call, _pairs(call) // max(1, call.query.shape[:2].numel()))
+    return fused_cost(call, _pairs(call) // max(1, call.lead))
 
 
 def keeps_apart(call: Call) -> bool:

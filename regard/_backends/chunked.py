@@ -60,7 +60,7 @@ def cost(call: Call) -> Cost:
 
 def cut(call: Call) -> list[Piece]:
     """The chunks of a call, one at least: queries, and the keys that these meet."""
-    rows, lead = chunk_rows(call), call.query.shape[0] * call.query.shape[1]
+    rows, lead = chunk_rows(call), call.lead
     if may_narrow(call) and has_chunks(call):
         each = max(1, lead * pair_width(call))
         found = intervals(call) if each * call.q_len * call.k_len > 4 * SPARE else None
@@ -80,7 +80,7 @@ def chunk_rows(call: Call) -> int:
 
 
 def _fitting_rows(call: Call) -> int:
-    lead = call.query.shape[0] * call.query.shape[1]
+    lead = call.lead
     row_bytes = lead * call.k_len * call.exact.itemsize * pair_width(call)
     return max(1, -(-CHUNK_BYTES // max(1, row_bytes)))
 

@@ -59,7 +59,7 @@ def reservations(call: Call) -> Iterator[str]:
 
 def seconds(call: Call, rates: Rates) -> float:
     """What the sums take, for a feature map as wide as the query; without blocks, or with."""
-    lead, q_len, k_len = call.query.shape[:2].numel(), call.q_len, call.k_len
+    lead, q_len, k_len = call.lead, call.q_len, call.k_len
     width, both = call.query.shape[-1], call.query.shape[-1] + call.value.shape[-1]
     steps, numbers = 19 + 8 * (call.mask is not None), 4 * (q_len + k_len) * both
     if not _is_causal(call):
@@ -75,7 +75,7 @@ def seconds(call: Call, rates: Rates) -> float:
 
 
 def cost(call: Call) -> Cost:
-    lead = call.query.shape[0] * call.query.shape[1]
+    lead = call.lead
     width, value_dim = _feature_dim(call), call.value.shape[-1] + 1
     near = min(BLOCK, call.k_len) if _is_causal(call) else 0
     flops = 2 * lead * width * value_dim * (call.k_len + call.q_len)

@@ -80,7 +80,7 @@ def reservations(call: Call) -> Iterator[str]:
 
 def seconds(call: Call, rates: Rates) -> float:
     """The product of the scores, and the search for the keys with weight."""
-    lead, cut = call.query.shape[:2].numel(), _cut(call)
+    lead, cut = call.lead, _cut(call)
     met = sum(piece.pairs for piece in cut)
     goes = sum(-(-lead * piece.pairs // SCORES) for piece in cut)
     once, numbers = score_work(call)
@@ -97,7 +97,7 @@ def seconds(call: Call, rates: Rates) -> float:
 
 
 def cost(call: Call) -> Cost:
-    lead, pairs = call.query.shape[:2].numel(), sum(piece.pairs for piece in _cut(call))
+    lead, pairs = call.lead, sum(piece.pairs for piece in _cut(call))
     flops = int(lead * pairs * (2 * call.query.shape[-1] + _search(call).score))
     return Cost(flops, io_bytes(call) + 8 * lead * pairs, output_bytes(call) + 8 * SCORES)
 
@@ -155,7 +155,7 @@ def _cut(call: Call) -> list[Piece]:
     """Some queries each, and the keys that they meet."""
     found = None if call.mask is None else intervals(call)
     if found is not None:
-        return list(pieces(*found, call.query.shape[:2].numel(), SCORES))
+        return list(pieces(*found, call.lead, SCORES))
     rows = max(1, SCORES // max(1, call.k_len))
     return [
         Piece(start, min(start + rows, call.q_len), 0, call.k_len)

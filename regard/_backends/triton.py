@@ -83,7 +83,7 @@ def reservations(call: Call) -> Iterator[str]:
 
 def seconds(call: Call, rates: Rates) -> float:
     """There are rates for CPUs only, where an interpreter takes a microsecond a number."""
-    return float(call.query.shape[:3].numel() * call.k_len * pair_width(call)) * 1e-6
+    return float(call.lead * call.q_len * call.k_len * pair_width(call)) * 1e-6
 
 
 def cost(call: Call) -> Cost:

@@ -208,7 +208,8 @@ def test_our_own_loops_are_taken_where_they_were_measured_to_be_faster(
     monkeypatch.setattr(_rates, "rates_of_cpu", lambda: _rates.RATES["AuthenticAMD AVX512"])
     assert regard.plan(x, x, x, **parts).backend == backend
     if backend == "blocked":
-        assert regard.plan(one, x, x, **parts).backend != "blocked"
+        if parts.get("mask") != SlidingWindow(16):  # of which one query meets few keys
+            assert regard.plan(one, x, x, **parts).backend != "blocked"
         assert regard.plan(x[:, :, :8], x[:, :, :8], x[:, :, :8]).backend == "sdpa"
         assert regard.plan(*[x.double()] * 3, **parts).backend != "blocked"
 

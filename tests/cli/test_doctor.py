@@ -39,7 +39,7 @@ def test_a_healthy_machine_has_no_problem(healthy: dict[str, Any]) -> None:
 def test_each_kind_of_call_is_tried_on_the_backend_that_serves_it(healthy: dict[str, Any]) -> None:
     served = {tried["call"]: tried["backend"] for tried in healthy["kernels"]}
     assert list(served) == ["plain", "causal", "window", "padding", "additive", "sparsemax"]
-    assert served["plain"] == "sdpa" and served["window"] == "banded"
+    assert served["plain"] in ("sdpa", "blocked") and served["window"] in ("banded", "blocked")
     assert all(tried["error"] is None for tried in healthy["kernels"])
 
 
