@@ -15,12 +15,12 @@ from regard._backends import _dot, _few_keys
 from regard._backends._call import Call, label
 from regard._backends._cost import Cost, io_bytes, mask_work, output_bytes, score_work
 from regard._backends._held import changes_as_it_runs, is_known
-from regard._backends._rates import Rates
+from regard._backends._rates import Rates, rates_of
 from regard._backends._rewriting import LEAVES_OUT_QUERY, dot_form, is_additive, is_dot
 from regard._backends._spans import Piece, intervals, pieces
 from regard._kernels.installed import has_loops, why_no_loops
 from regard._kernels.sparse_rows import SCORES, Rule
-from regard._torch_private import can_look_at, is_forward_mode, surely
+from regard._torch_private import can_look_at, is_forward_mode
 from regard.normalizers import Entmax, Hard, TopK, hard, sparsemax
 from regard.scores import ScaledDot
 
@@ -73,8 +73,8 @@ def refusals(call: Call) -> Iterator[str]:
 
 
 def reservations(call: Call) -> Iterator[str]:
-    batch, heads, q_len, _ = call.query.shape
-    if surely(batch * heads * q_len * call.k_len < MANY):
+    # A recorded graph would be bound to the numbers that are compared.
+    if rates_of(call) is not None and call.lead * call.q_len * call.k_len < MANY:
         yield "so few pairs are not worth compiling loops for"
 
 
