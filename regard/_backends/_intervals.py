@@ -17,7 +17,7 @@ from regard._typing import MaskMod
 from regard.masks import Block, Causal, Document, KeyCounts, Padding, Prefix, SlidingWindow
 from regard.masks._mask import And, Not, Or
 
-Numbers = np.ndarray[Any, Any]
+Numbers = np.ndarray
 
 FARTHEST = 1 << 40
 """A reach of more is none, and a sum with a position would overflow."""

@@ -48,7 +48,7 @@ ALL_PAIRS = 9216**2 * 4
 
 
 def work(name: str, gradient: bool) -> Callable[[], None]:
-    """Make a pass over a map of 96 by 96, what the first of all imports behind it."""
+    """Make a pass over a map of 96 by 96, what the first of all imports and compiles behind it."""
     torch.set_num_threads(1)
     block = BLOCKS[name]()
 
@@ -58,7 +58,7 @@ def work(name: str, gradient: bool) -> Callable[[], None]:
         if gradient:
             y.sum().backward()
 
-    run(torch.randn(1, 16, 4, 4, requires_grad=True))
+    run(torch.randn(1, 16, 40, 40, requires_grad=True))
     x = torch.randn(1, 16, 96, 96, requires_grad=True)
     return lambda: run(x)
 
