@@ -74,11 +74,14 @@ def gradients(
     key: Exponentials,
     v: Float[Tensor, " width"],
 ) -> tuple[
-    Float[Tensor, "batch heads q_len width"],
-    Float[Tensor, "batch heads k_len width"],
+    Float[Tensor, "*queries width"],
+    Float[Tensor, "*keys width"],
     Float[Tensor, " width"],
 ]:
-    """The gradients to queries, keys and `v`: none of a pair that has none, whatever it holds."""
+    """The gradients to queries, keys and `v`: none of a pair that has none, whatever it holds.
+
+    Queries may be of more heads than keys, which then look at those of one head in turn.
+    """
     q_len, k_len, width = *upstream.shape[-2:], v.shape[0]
     to_query, to_key = torch.zeros_like(query.values), torch.zeros_like(key.values)
     if width == 0 or upstream.numel() == 0:

@@ -215,16 +215,3 @@ def test_numbers_that_are_negated_when_read_are_read_so(q_len: int) -> None:
         given = [torch._neg_view(-one) if i == at else one for i, one in enumerate(x)]
         found = regard.attention(*given, score=Additive(), backend="additive")
         assert torch.equal(found, wanted)
-
-
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
-@pytest.mark.parametrize("backend", ["additive", "chunked"])
-def test_every_length_is_one_graph(backend: str) -> None:
-    def call(x: torch.Tensor, backend: str = backend) -> torch.Tensor:
-        return regard.attention(x, x, x, score=Additive(), backend=backend)
-
-    torch._dynamo.reset()
-    graph = torch.compile(call, fullgraph=True, dynamic=True, backend="eager")
-    for length in (20, 23):
-        x = torch.randn(1, 2, length, 6)
-        torch.testing.assert_close(graph(x), call(x, "reference"), rtol=1e-5, atol=1e-5)
