@@ -8,11 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from regard._backends import chunked
+from regard._backends import _definition, chunked
 from regard._backends._call import Call
 from regard._kernels import blocked
-from regard._kernels.blocked import Spans, Weighed, in_one_piece
-from regard._torch_private import is_several
+from regard._kernels.blocked import Spans, Weighed
+from regard._kernels.in_memory import in_one_piece
 from regard.masks import KeyCounts
 from regard.normalizers import softmax
 from regard.scores import ScaledDot
@@ -49,7 +49,7 @@ class _Blocked(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
         query, key, value, *found = ctx.saved_tensors
-        if torch.is_grad_enabled() or is_several(upstream[0]):
+        if _definition.is_asked(upstream[0]):
             given = _recorded(upstream[0], (query, key, value), ctx.scale, ctx.spans.ends)
         else:
             given = blocked.backward(
@@ -58,16 +58,13 @@ class _Blocked(torch.autograd.Function):
         return (*given, None, None)
 
 
-@torch.enable_grad()
 def _recorded(
     upstream: Tensor, inputs: tuple[Tensor, Tensor, Tensor], scale: float, ends: Tensor
 ) -> tuple[Tensor | None, ...]:
     """The gradients through the definition, recorded on the way."""
     low, high = (KeyCounts(end).aligned(0) for end in ends)
     call = Call(*inputs, ScaledDot(scale), None, high & ~low, softmax, 0.0, 0)
-    asked = [x for x in inputs if x.requires_grad]
-    found = iter(torch.autograd.grad(chunked.run(call), asked, upstream, create_graph=True))
-    return tuple(next(found) if x.requires_grad else None for x in inputs)
+    return _definition.gradients(lambda: chunked.run(call), inputs, upstream)
 
 
 @torch.library.custom_op("regard::blocked", mutates_args=())

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from regard._backends import chunked
 from regard._backends._call import Call
+from regard._backends._definition import gradients
 from regard._torch_private import is_fused_attention, is_traced
 from regard.masks import Causal
 from regard.normalizers import softmax
@@ -85,19 +86,7 @@ def recorded(
     query, key, value, *bias = inputs
     mod = Bias(bias[0], first_query=0) if bias else None
     call = Call(query, key, value, ScaledDot(scale), mod, None, softmax, 0.0, 0)
-    asked = [x for x in inputs if x.requires_grad]
-    found = iter(torch.autograd.grad(chunked.run(call), asked, upstream, create_graph=True))
-    return tuple(next(found) if x.requires_grad else None for x in inputs)
-
-
-def defined(call: Call, upstream: Tensor, inputs: tuple[Tensor, ...]) -> list[Tensor | None]:
-    """The gradients of a call to tensors that it holds, through the definition and recorded."""
-    asked = [x for x in inputs if x.requires_grad]
-    found = torch.autograd.grad(
-        chunked.run(call), asked, upstream, create_graph=True, allow_unused=True
-    )
-    each = iter(found)
-    return [next(each) if x.requires_grad else None for x in inputs]
+    return gradients(lambda: chunked.run(call), inputs, upstream)
 
 
 def _recorded(

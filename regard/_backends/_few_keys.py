@@ -16,13 +16,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from regard._backends import _definition, chunked
 from regard._backends._call import Call
-from regard._backends._derivatives import defined
 from regard._backends._held import tensors_of
 from regard._backends._rewriting import is_additive
 from regard._backends._spans import Piece
 from regard._backends._structure import follows_from_numbers
 from regard._kernels import sparse_rows
+from regard._kernels.in_memory import in_memory
 from regard._kernels.sparse_rows import Finish, Kept, Rule
 
 Indices = tuple[Tensor, Tensor, Tensor, Tensor]
@@ -111,11 +112,11 @@ class FewKeys(torch.autograd.Function):
         query, key, value, *rest = ctx.saved_tensors
         asked, given = ctx.asked, upstream[0]
         held = tensors_of(asked.call.score_mod)
-        if torch.is_grad_enabled():
-            call = asked.call.where(query=query, key=key, value=value)
-            first = defined(call, given, (query, key, value, *held))
+        if _definition.is_asked(given):
+            call, inputs = asked.call.where(query=query, key=key, value=value), (query, key, value)
+            first = _definition.gradients(lambda: chunked.run(call), (*inputs, *held), given)
             return (*first[:3], None, *first[3:])
-        *found, learned = _backward(given.contiguous(), query, key, value, asked, Kept(*rest[:4]))
+        *found, learned = _backward(in_memory(given), query, key, value, asked, Kept(*rest[:4]))
         each = iter(learned)
         return (*found, None, *(next(each) if x.requires_grad else None for x in held))
 

@@ -1,15 +1,18 @@
 """Scores `sum v LeakyReLU(q + k)` of all pairs by loops of our own, differentiable at will.
 
-Forward and backward are the loops'. Where a gradient is itself recorded it is taken from the
-definition instead. An eager call goes to them directly; whoever records or inspects calls
-(`torch.compile`, `FakeTensorMode`, every dispatch mode) sees one operation with a known shape.
+Forward and backward are the loops'. Where a gradient is itself recorded, or is several at once, it
+is taken from the definition instead. An eager call goes to them directly; whoever records or
+inspects calls (`torch.compile`, `FakeTensorMode`, every dispatch mode) sees one operation with a
+known shape.
 """
 
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from regard._backends import _definition
 from regard._kernels import leaky_scores
 from regard._torch_private import is_traced
 from regard.scores.gatv2 import leaky_sum
@@ -37,21 +40,13 @@ class _LeakyScores(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
-        query, key, v = ctx.saved_tensors
-        if torch.is_grad_enabled():
-            return (*_recorded(upstream[0], (query, key, v), ctx.slope), None)
-        return (*leaky_scores.gradients(upstream[0], query, key, v, ctx.slope), None)
-
-
-def _recorded(
-    upstream: Tensor, inputs: tuple[Tensor, ...], slope: float
-) -> tuple[Tensor | None, ...]:
-    """The same gradients through the definition, recorded on the way."""
-    query, key, v = inputs
-    asked = [x for x in inputs if x.requires_grad]
-    scores = leaky_sum(query, key, v, slope)
-    found = iter(torch.autograd.grad(scores, asked, upstream, create_graph=True))
-    return tuple(next(found) if x.requires_grad else None for x in inputs)
+        (query, key, v), slope = ctx.saved_tensors, ctx.slope
+        if _definition.is_asked(upstream[0]):
+            scores = partial(leaky_sum, query, key, v, slope)
+            found = _definition.gradients(scores, (query, key, v), upstream[0])
+        else:
+            found = leaky_scores.gradients(upstream[0], query, key, v, slope)
+        return (*found, None)
 
 
 @torch.library.custom_op("regard::leaky_scores", mutates_args=(), device_types="cpu")

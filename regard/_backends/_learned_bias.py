@@ -22,6 +22,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from regard._backends._definition import is_asked
 from regard._backends._kept import draw_kept
 
 HEADS_BYTES = 4 << 20
@@ -62,7 +63,7 @@ class LearnedBias(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
         *inputs, output, kept = ctx.saved_tensors
-        if torch.is_grad_enabled():
+        if is_asked(upstream[0]):
             found = ctx.recorded(upstream[0], tuple(inputs), ctx.call.scale, kept is not None)
         else:
             found = _gradients(upstream[0], inputs, output, kept, ctx.call)

@@ -11,8 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from regard._backends import _definition
 from regard._kernels import kept, tanh_scores
-from regard._torch_private import is_several, is_traced
+from regard._torch_private import is_traced
 from regard.scores.additive import tanh_sum
 
 
@@ -40,19 +41,10 @@ class _TanhScores(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
         inputs = ctx.saved_tensors
-        if torch.is_grad_enabled() or is_several(upstream[0]):
-            return _recorded(upstream[0], inputs)
+        if _definition.is_asked(upstream[0]):
+            return _definition.gradients(lambda: tanh_sum(*inputs), inputs, upstream[0])
         of_query, of_key = ctx.held
         return tanh_scores.gradients(upstream[0], of_query, of_key, inputs[2])
-
-
-@torch.enable_grad()
-def _recorded(upstream: Tensor, inputs: tuple[Tensor, ...]) -> tuple[Tensor | None, ...]:
-    """The same gradients through the definition, recorded on the way."""
-    asked = [x for x in inputs if x.requires_grad]
-    scores = tanh_sum(*inputs)
-    found = iter(torch.autograd.grad(scores, asked, upstream, create_graph=True))
-    return tuple(next(found) if x.requires_grad else None for x in inputs)
 
 
 @torch.library.custom_op("regard::tanh_scores", mutates_args=(), device_types="cpu")

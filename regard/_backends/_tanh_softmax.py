@@ -10,15 +10,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from regard._backends import chunked
+from regard._backends import _definition, chunked
 from regard._backends._call import Call, repeat_heads
 from regard._backends._spans import Piece
 from regard._backends._structure import is_softmax, temperature
 from regard._kernels import kept, tanh_blocks, tanh_steps
-from regard._kernels.blocked import in_one_piece
-from regard._kernels.tanh_scores import in_memory
+from regard._kernels.in_memory import in_memory, in_one_piece
 from regard._numbers import scalar
-from regard._torch_private import is_any_autocast, is_several, is_traced
+from regard._torch_private import is_any_autocast, is_traced
 from regard.normalizers import softmax
 from regard.scores.additive import tanh_sum
 
@@ -89,21 +88,15 @@ class _Attention(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
         query, key, value, v, permitted, output = ctx.saved_tensors
-        if torch.is_grad_enabled() or is_several(upstream[0]):
-            return (*_recorded(upstream[0], (query, key, value, v), permitted), None)
-        found, gradients = ctx.kernel.Weighed(output, *ctx.held), ctx.kernel.gradients
-        return (*gradients(upstream[0], found, query, key, value, v, permitted), None)
+        if _definition.is_asked(upstream[0]):
+            inputs = query, key, value, v
+            found = _definition.gradients(lambda: _defined(*inputs, permitted), inputs, upstream[0])
+            return (*found, None)
+        weighed, gradients = ctx.kernel.Weighed(output, *ctx.held), ctx.kernel.gradients
+        return (*gradients(upstream[0], weighed, query, key, value, v, permitted), None)
 
 
-@torch.enable_grad()
-def _recorded(
-    upstream: Tensor, inputs: tuple[Tensor, ...], permitted: Tensor
-) -> tuple[Tensor | None, ...]:
-    """The same gradients through the definition, recorded on the way."""
-    query, key, value, v = inputs
+def _defined(query: Tensor, key: Tensor, value: Tensor, v: Tensor, permitted: Tensor) -> Tensor:
     groups = query.shape[1] // key.shape[1]
     scores = tanh_sum(query, repeat_heads(key, groups), v)
-    output = softmax(scores, permitted) @ repeat_heads(value, groups)
-    asked = [x for x in inputs if x.requires_grad]
-    found = iter(torch.autograd.grad(output, asked, upstream, create_graph=True))
-    return tuple(next(found) if x.requires_grad else None for x in inputs)
+    return softmax(scores, permitted) @ repeat_heads(value, groups)

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from regard._backends import chunked
 from regard._backends._call import Call
+from regard._backends._definition import gradients, is_asked
 from regard._backends._structure import temperature
 from regard._backends._triton_pattern import Given, given
 from regard._torch_private import is_traced
@@ -65,10 +66,7 @@ def differentiated(
     definition: Call, inputs: tuple[Tensor | None, ...], upstream: Tensor
 ) -> tuple[Tensor | None, ...]:
     """The gradients of the inputs that want one, through the definition and recorded."""
-    asked = [x for x in inputs if x is not None and x.requires_grad]
-    output = chunked.run(definition).to(upstream.dtype)
-    found = iter(torch.autograd.grad(output, asked, upstream, create_graph=True))
-    return tuple(next(found) if x is not None and x.requires_grad else None for x in inputs)
+    return gradients(lambda: chunked.run(definition).to(upstream.dtype), inputs, upstream)
 
 
 class AdditiveAttention(torch.autograd.Function):
@@ -87,7 +85,7 @@ class AdditiveAttention(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
         a, c, v, value, output, lse, *held = ctx.saved_tensors
-        if torch.is_grad_enabled():
+        if is_asked(upstream[0]):
             return *ctx.recorded(upstream[0], (a, c, v, value), held[-1]), None, None
         what = ctx.what.with_tensors(*held)
         found = _backward(

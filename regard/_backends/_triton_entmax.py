@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from regard._backends._call import Call
+from regard._backends._definition import is_asked
 from regard._backends._rewriting import dot_form
 from regard._backends._triton_additive import differentiated
 from regard._backends._triton_pattern import Given, given
@@ -61,7 +62,7 @@ class SparseAttention(torch.autograd.Function):
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
         query, key, value, top, tau, alive, *held = ctx.saved_tensors
         nothing = None, None, None, None
-        if torch.is_grad_enabled():
+        if is_asked(upstream[0]):
             return *ctx.recorded(upstream[0], (query, key, value), held[-1]), *nothing
         what = ctx.what.with_tensors(*held)
         found = _backward(

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from regard._backends._call import Call
+from regard._backends._definition import is_asked
 from regard._backends._derivatives import recorded
 from regard._backends._rates import Rates
 from regard._backends._rewriting import dot_form
@@ -85,7 +86,7 @@ class WideValues(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
         *inputs, output = ctx.saved_tensors
-        if torch.is_grad_enabled():
+        if is_asked(upstream[0]):
             return (*recorded(upstream[0], tuple(inputs), ctx.scale, False), None)
         return (*_backward(upstream[0], inputs, output, ctx.scale), None)
 

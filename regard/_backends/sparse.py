@@ -18,6 +18,7 @@ from regard._backends._held import changes_as_it_runs, is_known
 from regard._backends._rates import Rates, rates_of
 from regard._backends._rewriting import LEAVES_OUT_QUERY, dot_form, is_additive, is_dot
 from regard._backends._spans import Piece, intervals, pieces
+from regard._kernels.in_memory import in_memory
 from regard._kernels.installed import has_loops, why_no_loops
 from regard._kernels.sparse_rows import SCORES, Rule
 from regard._torch_private import can_look_at, is_forward_mode
@@ -121,7 +122,7 @@ def run(call: Call) -> torch.Tensor:
         },
     )  # fmt: skip
     asked = _few_keys.Asked(plain, scale, _cut(call), rule)
-    output = _few_keys.run(query.contiguous(), key.contiguous(), value.contiguous(), asked)
+    output = _few_keys.run(in_memory(query), in_memory(key), in_memory(value), asked)
     return output.to(call.query.dtype)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from regard._kernels.in_memory import in_one_piece
 from regard._kernels.slices import in_slices
 
 QUERIES = 128
@@ -112,13 +113,6 @@ def backward(
         size=5 * heads * spans.pairs * (width + value_width) // _PER_BYTE,
     )  # fmt: skip
     return dq, summed(dk, key), summed(dv, value)
-
-
-def in_one_piece(vectors: Tensor) -> Tensor:
-    """The same with each vector in one piece, and its numbers in memory as they are."""
-    if vectors.stride(-1) == 1 and not vectors.is_neg():
-        return vectors
-    return vectors.resolve_neg().contiguous()
 
 
 def _empty_like(vectors: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from regard._kernels.in_memory import in_memory
 from regard._kernels.slices import in_slices
 
 COLUMNS = 512
@@ -33,7 +34,7 @@ def scores(
     out = query.new_empty(*lead, q_len, k_len)
     if width == 0 or out.numel() == 0:
         return out.zero_()
-    query, key, v = (x.detach().contiguous() for x in (query, key, v))
+    query, key, v = (in_memory(x.detach()) for x in (query, key, v))
     heads = out.numel() // (q_len * k_len)
     of_query, of_key, slopes = _dots(query, v), _dots(key, v), _slopes(slope)
     in_slices(
@@ -57,12 +58,12 @@ def gradients(
 ]:
     """The gradients to queries, keys and `v`: none of a pair that has none, whatever it holds."""
     q_len, k_len, width = *upstream.shape[-2:], v.shape[0]
-    query, key, v = (x.detach().contiguous() for x in (query, key, v))
+    query, key, v = (in_memory(x.detach()) for x in (query, key, v))
     to_query, to_key = torch.zeros_like(query), torch.zeros_like(key)
     if width == 0 or upstream.numel() == 0:
         return to_query, to_key, torch.zeros_like(v)
     heads, blocks = upstream.numel() // (q_len * k_len), -(-width // COLUMNS)
-    upstream, negated, slopes = upstream.contiguous(), key.neg(), _slopes(slope)
+    upstream, negated, slopes = in_memory(upstream), key.neg(), _slopes(slope)
     to_v = torch.zeros(heads, width, dtype=torch.float64)
     in_slices(
         _gradient_loop(), to_query.data_ptr(), to_key.data_ptr(), to_v.data_ptr(),

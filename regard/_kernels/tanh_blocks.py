@@ -13,8 +13,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from regard._kernels.blocked import PIECES, QUERIES, summed
+from regard._kernels.in_memory import in_memory
 from regard._kernels.slices import in_slices
-from regard._kernels.tanh_scores import in_memory
 
 
 class Weighed(NamedTuple):

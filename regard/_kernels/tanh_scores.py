@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from regard._kernels.in_memory import in_memory
 from regard._kernels.slices import in_slices
 
 COLUMNS = 512
@@ -41,11 +42,6 @@ def exponentials(vectors: Float[Tensor, "*rows width"]) -> Exponentials:
             far.numel(), outputs=far.numel(), size=4 * vectors.numel(),
         )  # fmt: skip
     return Exponentials(values, vectors, far)
-
-
-def in_memory(tensor: Tensor) -> Tensor:
-    """The same with its numbers one after the other, each with its own sign."""
-    return tensor.resolve_neg().contiguous()
 
 
 def scores(

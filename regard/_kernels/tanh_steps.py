@@ -8,8 +8,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from regard._kernels import kept, tanh_scores
+from regard._kernels.in_memory import in_memory
 from regard._kernels.slices import in_slices
-from regard._kernels.tanh_scores import Exponentials, in_memory
+from regard._kernels.tanh_scores import Exponentials
 
 
 class Weighed(NamedTuple):
