@@ -1,16 +1,15 @@
 """The score of GATv2: every query ranks the keys in its own way."""
 
-import torch
 from einops import rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from regard._numbers import number
 from regard._pairwise import Count
-from regard.scores._widths import require_width, width
+from regard.scores._sum_of_projections import SumOfProjections
 
 
-class GATv2(nn.Module):
+class GATv2(SumOfProjections):
     """A perceptron with a leaky rectifier, `score = vᵀ LeakyReLU(W_q q + W_k k)`.
 
         LeakyReLU(x) = x    where x > 0
@@ -50,21 +49,8 @@ class GATv2(nn.Module):
         hidden_dim: Count | None = None,
         negative_slope: float = 0.2,
     ):
-        super().__init__()
-        if hidden_dim is None and (query_dim is not None or key_dim is not None):
-            raise ValueError(
-                f"GATv2(query_dim={query_dim}, key_dim={key_dim}) projects to a hidden layer "
-                "whose width is missing: give hidden_dim too, or neither projection."
-            )
-        self.query_dim = None if query_dim is None else width("GATv2", "query_dim", query_dim)
-        self.key_dim = None if key_dim is None else width("GATv2", "key_dim", key_dim)
-        self.hidden_dim = None if hidden_dim is None else width("GATv2", "hidden_dim", hidden_dim)
+        super().__init__(query_dim, key_dim, hidden_dim)
         self.negative_slope = _slope(negative_slope)
-        self.query_weight = _projection(self.hidden_dim, self.query_dim)
-        self.key_weight = _projection(self.hidden_dim, self.key_dim)
-        self.v = None if self.hidden_dim is None else nn.Parameter(torch.empty(self.hidden_dim))
-        if self.v is not None:
-            nn.init.uniform_(self.v, -(self.v.numel() ** -0.5), self.v.numel() ** -0.5)
 
     def forward(
         self,
@@ -73,36 +59,9 @@ class GATv2(nn.Module):
     ) -> Float[Tensor, "batch heads q_len k_len"]:
         return leaky_sum(*self.project(query, key), self.v, self.negative_slope)
 
-    def project(self, query: Tensor, key: Tensor) -> tuple[Tensor, Tensor]:
-        """`W_q q` and `W_k k`, the two summands inside the rectifier."""
-        if self.query_weight is not None:
-            query = query @ self.query_weight.to(query.dtype).mT
-        if self.key_weight is not None:
-            key = key @ self.key_weight.to(key.dtype).mT
-        return query, key
-
-    def check(self, query: Tensor, key: Tensor) -> None:
-        if self.hidden_dim is None and query.shape[-1] != key.shape[-1]:
-            raise ValueError(
-                f"GATv2() without weights adds query and key, but query has head_dim "
-                f"{query.shape[-1]} and key has {key.shape[-1]}: give query_dim, key_dim and "
-                "hidden_dim, or project them to one width."
-            )
-        if self.hidden_dim is not None:
-            require_width("GATv2", "query", query, self.query_dim or self.hidden_dim)
-            require_width("GATv2", "key", key, self.key_dim or self.hidden_dim)
-
-    def pair_width(self, query_dim: int, key_dim: int) -> int:
-        return self.hidden_dim or query_dim
-
     def extra_repr(self) -> str:
-        widths = {
-            "query_dim": self.query_dim,
-            "key_dim": self.key_dim,
-            "hidden_dim": self.hidden_dim,
-        }
-        named = [f"{name}={each}" for name, each in widths.items() if each is not None]
-        return ", ".join([*named, f"negative_slope={self.negative_slope:g}"])
+        widths, slope = super().extra_repr(), f"negative_slope={self.negative_slope:g}"
+        return f"{widths}, {slope}" if widths else slope
 
 
 def _slope(value: float) -> float:
@@ -114,14 +73,6 @@ def _slope(value: float) -> float:
     if not 0 <= slope <= 1:
         raise ValueError(f"GATv2 needs negative_slope from 0 to 1, got {slope:g}; {hint}.")
     return slope
-
-
-def _projection(hidden_dim: int | None, inputs: int | None) -> nn.Parameter | None:
-    if hidden_dim is None or inputs is None:
-        return None
-    weight = nn.Parameter(torch.empty(hidden_dim, inputs))
-    nn.init.xavier_uniform_(weight)
-    return weight
 
 
 def leaky_sum(
