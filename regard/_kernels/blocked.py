@@ -5,15 +5,15 @@ a block of queries, or a piece of a head, whatever the number of threads: so the
 """
 
 from ctypes import c_int64
-from functools import cache
 from math import e, log2
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from regard._kernels.in_memory import in_one_piece
+from regard._kernels.installed import loops
 from regard._kernels.slices import in_slices
 
 QUERIES = 128
@@ -50,21 +50,6 @@ class Weighed(NamedTuple):
     sums: Tensor
 
 
-@cache
-def _forward_loop() -> Any:
-    from regard._kernels.blocked_forward import forward
-
-    return forward
-
-
-@cache
-def _backward_loop() -> tuple[Any, int]:
-    from regard._kernels.blocked_backward import backward
-    from regard._kernels.tiles import COLUMNS
-
-    return backward, COLUMNS
-
-
 def forward(query: Tensor, key: Tensor, value: Tensor, scale: float, spans: Spans) -> Weighed:
     """`softmax(scale q k^T) v` over the keys that each query sees.
 
@@ -78,7 +63,8 @@ def forward(query: Tensor, key: Tensor, value: Tensor, scale: float, spans: Span
     strides = _strides(query, key, value, output, ends)
     sizes = [*_sizes(query, key, value), *strides]
     in_slices(
-        _forward_loop(), output.data_ptr(), tops.data_ptr(), sums.data_ptr(), query.data_ptr(),
+        loops("blocked_forward").forward,
+        output.data_ptr(), tops.data_ptr(), sums.data_ptr(), query.data_ptr(),
         key.data_ptr(), value.data_ptr(), (c_int64 * len(sizes))(*sizes), ends.data_ptr(),
         scale * _LOG2_E, outputs=batch * heads * -(-q_len // QUERIES),
         size=2 * heads * spans.pairs * (width + value_width) // _PER_BYTE,
@@ -91,7 +77,7 @@ def backward(
     spans: Spans,
 ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
     """The gradients to query, key and value."""
-    loop, columns = _backward_loop()
+    loop, columns = loops("blocked_backward").backward, loops("tiles").COLUMNS
     batch, heads, q_len, width = query.shape
     k_len, value_width = value.shape[2:]
     tasks = batch * heads

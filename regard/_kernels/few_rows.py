@@ -41,7 +41,7 @@ def float32_product(
     at = 0 if bias is None else bias.data_ptr()
     rows = y.numel() // outputs
     in_slices(
-        loops().float32_rows, y.data_ptr(), x.data_ptr(), weight.data_ptr(), at,
+        loops("compiled").float32_rows, y.data_ptr(), x.data_ptr(), weight.data_ptr(), at,
         bias is not None, rows, inputs, outputs, outputs=outputs, size=4 * weight.numel(),
     )  # fmt: skip
     return y
@@ -64,7 +64,8 @@ def int8_product(
     at = 0 if bias is None else bias.data_ptr()
     rows = y.numel() // outputs
     in_slices(
-        loops().int8_rows, y.data_ptr(), x.data_ptr(), weight.data_ptr(), step.data_ptr(), at,
+        loops("compiled").int8_rows,
+        y.data_ptr(), x.data_ptr(), weight.data_ptr(), step.data_ptr(), at,
         bias is not None, rows, inputs, outputs, outputs=outputs, size=weight.numel(),
     )  # fmt: skip
     return y

@@ -35,8 +35,6 @@ def _fault() -> str | None:
 
 
 @cache
-def loops() -> Any:
-    """The module of the loops, which are compiled when it is first imported."""
-    from regard._kernels import compiled
-
-    return compiled
+def loops(name: str) -> Any:
+    """A module of loops, which are compiled when it is first imported."""
+    return import_module(f"regard._kernels.{name}")

@@ -3,14 +3,14 @@
 The tensor `q x k x width`, which the written-out formula makes, never exists.
 """
 
-from functools import cache, lru_cache
-from typing import Any
+from functools import lru_cache
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from regard._kernels.in_memory import in_memory
+from regard._kernels.installed import loops
 from regard._kernels.slices import in_slices
 
 COLUMNS = 512
@@ -38,7 +38,8 @@ def scores(
     heads = out.numel() // (q_len * k_len)
     of_query, of_key, slopes = _dots(query, v), _dots(key, v), _slopes(slope)
     in_slices(
-        _loops().scores, out.data_ptr(), query.data_ptr(), of_query.data_ptr(), key.data_ptr(),
+        loops("leaky_loops").scores,
+        out.data_ptr(), query.data_ptr(), of_query.data_ptr(), key.data_ptr(),
         of_key.data_ptr(), v.data_ptr(), slopes.data_ptr(), q_len, k_len, width, heads,
         outputs=heads * q_len, size=out.numel() * width,
     )  # fmt: skip
@@ -66,7 +67,7 @@ def gradients(
     upstream, negated, slopes = in_memory(upstream), key.neg(), _slopes(slope)
     to_v = torch.zeros(heads, width, dtype=torch.float64)
     in_slices(
-        _gradient_loop(), to_query.data_ptr(), to_key.data_ptr(), to_v.data_ptr(),
+        loops("leaky_gradients").gradients, to_query.data_ptr(), to_key.data_ptr(), to_v.data_ptr(),
         upstream.data_ptr(), query.data_ptr(), key.data_ptr(), negated.data_ptr(), v.data_ptr(),
         slopes.data_ptr(), q_len, k_len, width, heads,
         outputs=heads * blocks, size=2 * upstream.numel() * width,
@@ -80,7 +81,7 @@ def _dots(vectors: Tensor, v: Tensor) -> Tensor:
     rows = vectors.numel() // width
     found = torch.empty(rows, dtype=torch.float64)
     in_slices(
-        _loops().dots, found.data_ptr(), vectors.data_ptr(), v.data_ptr(), width, rows,
+        loops("leaky_loops").dots, found.data_ptr(), vectors.data_ptr(), v.data_ptr(), width, rows,
         outputs=rows, size=4 * vectors.numel(),
     )  # fmt: skip
     return found
@@ -90,18 +91,3 @@ def _dots(vectors: Tensor, v: Tensor) -> Tensor:
 def _slopes(slope: float) -> Tensor:
     """That of the linear half, and what is added to it above zero."""
     return torch.tensor([slope, 1 - slope], dtype=torch.float64)
-
-
-@cache
-def _loops() -> Any:
-    """The module of the loops, which are compiled when it is first imported."""
-    from regard._kernels import leaky_loops
-
-    return leaky_loops
-
-
-@cache
-def _gradient_loop() -> Any:
-    from regard._kernels import leaky_gradients
-
-    return leaky_gradients.gradients

@@ -32,7 +32,8 @@ def bytes_of_rows(
     count, width = rows.shape
     whole, steps = rows.new_empty(count, width, dtype=torch.uint8), rows.new_empty(count, 1)
     in_slices(
-        loops().bytes_of_rows, whole.data_ptr(), steps.data_ptr(), rows.data_ptr(), width, count,
+        loops("compiled").bytes_of_rows,
+        whole.data_ptr(), steps.data_ptr(), rows.data_ptr(), width, count,
         outputs=count, size=4 * rows.numel(),
     )  # fmt: skip
     return whole, steps

@@ -6,12 +6,12 @@ taken by one thread in one order, so that the result does not depend on how many
 """
 
 from collections.abc import Callable, Sequence
-from functools import cache
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
+from regard._kernels.installed import loops
 from regard._kernels.slices import in_slices
 
 SCORES = 1 << 20
@@ -69,12 +69,12 @@ def attended(
             many = torch.empty(scores.shape[:-1], dtype=torch.int64)
             total = many.numel()
             in_slices(
-                getattr(_loops(), rule.loop), scores.data_ptr(), places.data_ptr(),
+                getattr(loops("sparse_loops"), rule.loop), scores.data_ptr(), places.data_ptr(),
                 many.data_ptr(), number.data_ptr(), total, width,
                 outputs=total, size=4 * scores.numel(),
             )  # fmt: skip
             in_slices(
-                _sums().weighted_rows, output[begin].data_ptr(), scores.data_ptr(),
+                loops("sparse_sums").weighted_rows, output[begin].data_ptr(), scores.data_ptr(),
                 places.data_ptr(), many.data_ptr(), value[begin].data_ptr(), rows, width, q_len,
                 start, key.shape[1], first, shared, value.shape[-1],
                 outputs=total, size=4 * scores.numel(),
@@ -107,7 +107,8 @@ def _packed(scores: Tensor, places: Tensor, counts: Tensor, first: int) -> Kept:
     weights = scores.new_empty(size)
     packed = Kept(weights, torch.empty(size, dtype=torch.int32), starts, counts)
     in_slices(
-        _sums().packed_rows, weights.data_ptr(), packed.places.data_ptr(), scores.data_ptr(),
+        loops("sparse_sums").packed_rows,
+        weights.data_ptr(), packed.places.data_ptr(), scores.data_ptr(),
         places.data_ptr(), starts.data_ptr(), counts.data_ptr(), scores.shape[-1], first,
         outputs=counts.numel(), size=8 * size,
     )  # fmt: skip
@@ -117,21 +118,25 @@ def _packed(scores: Tensor, places: Tensor, counts: Tensor, first: int) -> Kept:
 def products(query: Tensor, key: Tensor, kept: Kept) -> Tensor:
     """The dot products of queries with the keys that have weight for them."""
     found = query.new_empty(len(kept.weights))
-    _by_heads(_sums().products, found, query, key, kept, query.shape, key.shape[1])
+    _by_heads(loops("sparse_sums").products, found, query, key, kept, query.shape, key.shape[1])
     return found
 
 
 def sums_to_keys(change: Tensor, query: Tensor, key: Tensor, kept: Kept) -> Tensor:
     """The gradient of keys, given that of their products with queries."""
     found = torch.zeros_like(key)
-    _by_heads(_sums().sums_to_keys, found, change, query, kept, query.shape, key.shape[1])
+    _by_heads(
+        loops("sparse_sums").sums_to_keys, found, change, query, kept, query.shape, key.shape[1]
+    )
     return found
 
 
 def sums_to_queries(change: Tensor, query: Tensor, key: Tensor, kept: Kept) -> Tensor:
     """The gradient of queries, given that of their products with keys."""
     found = torch.empty_like(query)
-    _by_heads(_sums().sums_to_queries, found, change, key, kept, query.shape, key.shape[1])
+    _by_heads(
+        loops("sparse_sums").sums_to_queries, found, change, key, kept, query.shape, key.shape[1]
+    )
     return found
 
 
@@ -139,7 +144,7 @@ def changes_of_scores(change: Tensor, kept: Kept, power: float) -> Tensor:
     """The gradient of scores, in the place of that of weights."""
     number = torch.tensor([power], dtype=torch.float64)
     in_slices(
-        _sums().changes_of_scores, change.data_ptr(), kept.weights.data_ptr(),
+        loops("sparse_sums").changes_of_scores, change.data_ptr(), kept.weights.data_ptr(),
         kept.starts.data_ptr(), kept.counts.data_ptr(), number.data_ptr(), len(change),
         outputs=kept.counts.numel(), size=8 * len(change),
     )  # fmt: skip
@@ -155,19 +160,3 @@ def _by_heads(
         kept.starts.data_ptr(), kept.counts.data_ptr(), len(kept.weights), shared * q_len, keys,
         wide, outputs=heads, size=4 * wide * len(kept.weights),
     )  # fmt: skip
-
-
-@cache
-def _loops() -> Any:
-    """The module of the searches, which are compiled when it is first imported."""
-    from regard._kernels import sparse_loops
-
-    return sparse_loops
-
-
-@cache
-def _sums() -> Any:
-    """The module of the sums, likewise."""
-    from regard._kernels import sparse_sums
-
-    return sparse_sums

@@ -5,8 +5,7 @@ the same.
 """
 
 from ctypes import c_int64
-from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float
@@ -14,6 +13,7 @@ from torch import Tensor
 
 from regard._kernels.blocked import PIECES, QUERIES, summed
 from regard._kernels.in_memory import in_memory
+from regard._kernels.installed import loops
 from regard._kernels.slices import in_slices
 
 
@@ -39,7 +39,7 @@ def attend(
     tops, sums = (value.new_empty(batch, heads, q_len) for _ in range(2))
     sizes = _sizes(value, permitted, v)
     in_slices(
-        _forward_loop(), output.data_ptr(), tops.data_ptr(), sums.data_ptr(),
+        loops("tanh_forward").forward, output.data_ptr(), tops.data_ptr(), sums.data_ptr(),
         query.data_ptr(), key.data_ptr(), value.data_ptr(), v.data_ptr(), permitted.data_ptr(),
         (c_int64 * len(sizes))(*sizes),
         outputs=batch * heads * -(-q_len // QUERIES),
@@ -58,7 +58,7 @@ def gradients(
     permitted: Bool[Tensor, "batch heads q_len k_len"],
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """The gradients to queries, keys, values and `v`."""
-    loop, columns = _backward_loop()
+    loop, columns = loops("tanh_backward").backward, loops("tiles").COLUMNS
     batch, heads, q_len, k_len = permitted.shape
     width, value_dim = v.shape[0], value.shape[3]
     tasks = batch * heads
@@ -83,18 +83,3 @@ def _sizes(value: Tensor, permitted: Tensor, v: Tensor) -> list[int]:
     _, heads, q_len, k_len = permitted.shape
     lengths = q_len, k_len, v.shape[0], value.shape[3]
     return [heads, heads // value.shape[1], *lengths, *value.stride()[:3], *permitted.stride()]
-
-
-@cache
-def _forward_loop() -> Any:
-    from regard._kernels.tanh_forward import forward
-
-    return forward
-
-
-@cache
-def _backward_loop() -> tuple[Any, int]:
-    from regard._kernels.tanh_backward import backward
-    from regard._kernels.tiles import COLUMNS
-
-    return backward, COLUMNS

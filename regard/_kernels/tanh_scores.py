@@ -4,14 +4,14 @@ A pair and a number of its vectors cost a product, a sum and half a quotient: th
 width`, which the written-out formula makes, never exists, forward or backward.
 """
 
-from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from regard._kernels.in_memory import in_memory
+from regard._kernels.installed import loops
 from regard._kernels.slices import in_slices
 
 COLUMNS = 512
@@ -38,7 +38,8 @@ def exponentials(vectors: Float[Tensor, "*rows width"]) -> Exponentials:
     far = torch.empty(vectors.shape[:-1], dtype=torch.uint8)
     if vectors.numel():
         in_slices(
-            _exponential_loop(), values.data_ptr(), far.data_ptr(), vectors.data_ptr(), width,
+            loops("exponentials").exponentials,
+            values.data_ptr(), far.data_ptr(), vectors.data_ptr(), width,
             far.numel(), outputs=far.numel(), size=4 * vectors.numel(),
         )  # fmt: skip
     return Exponentials(values, vectors, far)
@@ -56,7 +57,7 @@ def scores(
     heads = out.numel() // (q_len * k_len)
     v = in_memory(v.detach())
     in_slices(
-        _loops().scores, out.data_ptr(), query.values.data_ptr(), query.far.data_ptr(),
+        loops("tanh_loops").scores, out.data_ptr(), query.values.data_ptr(), query.far.data_ptr(),
         query.vectors.data_ptr(), key.values.data_ptr(), key.far.data_ptr(),
         key.vectors.data_ptr(), v.data_ptr(), q_len, k_len, width, heads,
         outputs=heads * q_len, size=out.numel() * width,
@@ -86,25 +87,10 @@ def gradients(
     upstream, v = in_memory(upstream), in_memory(v.detach())
     to_v = torch.zeros(heads, width, dtype=torch.float64)
     in_slices(
-        _loops().gradients, to_query.data_ptr(), to_key.data_ptr(), to_v.data_ptr(),
+        loops("tanh_loops").gradients, to_query.data_ptr(), to_key.data_ptr(), to_v.data_ptr(),
         upstream.data_ptr(), query.values.data_ptr(), query.far.data_ptr(),
         query.vectors.data_ptr(), key.values.data_ptr(), key.far.data_ptr(),
         key.vectors.data_ptr(), v.data_ptr(), q_len, k_len, width, heads,
         outputs=heads * blocks, size=2 * upstream.numel() * width,
     )  # fmt: skip
     return to_query, to_key, to_v.sum(0).float()
-
-
-@cache
-def _loops() -> Any:
-    """The module of the loops, which are compiled when it is first imported."""
-    from regard._kernels import tanh_loops
-
-    return tanh_loops
-
-
-@cache
-def _exponential_loop() -> Any:
-    from regard._kernels import exponentials
-
-    return exponentials.exponentials

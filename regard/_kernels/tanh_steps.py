@@ -1,7 +1,6 @@
 """Attention of few queries to the same keys by sums of tanh and softmax, in one go each way."""
 
-from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float
@@ -9,6 +8,7 @@ from torch import Tensor
 
 from regard._kernels import kept, tanh_scores
 from regard._kernels.in_memory import in_memory
+from regard._kernels.installed import loops
 from regard._kernels.slices import in_slices
 from regard._kernels.tanh_scores import Exponentials
 
@@ -36,7 +36,7 @@ def attend(
     output = value.new_empty(batch, heads, q_len, value_dim)
     weights, permitted = value.new_empty(permitted.shape), permitted.contiguous()
     in_slices(
-        _loops().forward, output.data_ptr(), weights.data_ptr(), value.data_ptr(),
+        loops("step_loops").forward, output.data_ptr(), weights.data_ptr(), value.data_ptr(),
         permitted.data_ptr(), of_query.values.data_ptr(), of_query.far.data_ptr(),
         of_query.vectors.data_ptr(), of_key.values.data_ptr(), of_key.far.data_ptr(),
         of_key.vectors.data_ptr(), v.data_ptr(), q_len, k_len, v.shape[0], value_dim, batch * heads,
@@ -61,7 +61,8 @@ def gradients(
     to_scores, to_values = torch.empty_like(found.weights), value.new_zeros(value.shape)
     upstream = in_memory(upstream)
     in_slices(
-        _loops().backward, to_scores.data_ptr(), to_values.data_ptr(), upstream.data_ptr(),
+        loops("step_loops").backward,
+        to_scores.data_ptr(), to_values.data_ptr(), upstream.data_ptr(),
         found.weights.data_ptr(), value.data_ptr(), q_len, k_len, value_dim, batch * heads,
         heads // kv_heads, kv_heads, *value.stride()[:3],
         outputs=batch * kv_heads, size=2 * permitted.numel() * value_dim,
@@ -70,11 +71,3 @@ def gradients(
     shared = to_scores.view(batch, kv_heads, -1, k_len)
     to_query, to_key, to_v = tanh_scores.gradients(shared, found.of_query, found.of_key, v)
     return to_query.view(query.shape), to_key, to_values, to_v
-
-
-@cache
-def _loops() -> Any:
-    """The module of the loops, which are compiled when it is first imported."""
-    from regard._kernels import step_loops
-
-    return step_loops
