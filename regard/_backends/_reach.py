@@ -4,13 +4,12 @@ import torch
 from torch import Tensor
 
 from regard._backends._call import Call
+from regard._backends._intervals import FARTHEST
 from regard._backends._structure import conjuncts
 from regard._torch_private import can_look_at, is_jit_traced
 from regard.masks import Block, Causal, Padding, SlidingWindow
 
 ROWS = 256  # queries asked at a time, so that no whole matrix is held
-
-FARTHEST = 1 << 40  # a reach of more is none, and a sum with a position would overflow
 
 Answer = tuple[Tensor, Tensor, Tensor | None]
 

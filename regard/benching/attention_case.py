@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
 from regard._attention import attention, plan
-from regard._backends._cost import pair_width
+from regard._backends._cost import NORMALIZE_FLOPS, pair_width
 from regard._backends._explain import Plan
 from regard._backends._held import tensors_of
 from regard.benching.case import Pass, Rival, Run, Work, gradients
@@ -24,8 +24,6 @@ from regard.scores import ScaledDot
 
 SAMPLED_ROWS = 256
 """Queries whose permitted keys are counted; the rest follow by their share."""
-NORMALIZE_FLOPS = 8
-"""Of one weight: an exponential, two reductions, a division."""
 PAIR_FLOPS = 4
 """Of each number that a score computes for a pair: a sum, a function of it, a product, a sum."""
 

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import date
 from json import dumps
-from pathlib import Path
 from typing import Any
 
 import torch
 
+from regard._backends._machine import identity
 from regard.benching.floor import measured
 from regard.benching.measuring import Row, rows_at
 from regard.benching.mechanism import Mechanism, combined
@@ -95,12 +95,8 @@ def bench(
 
 def _machine(sizes: Sizes) -> dict[str, Any]:
     """What the numbers were taken on, and how busy it was."""
-    name = platform.processor() or platform.machine()
-    if sizes.device != "cpu":
-        name = torch.cuda.get_device_name(sizes.device)
-    elif (told := Path("/proc/cpuinfo")).exists():
-        lines = told.read_text("utf-8", "replace").splitlines()
-        name = next((x.split(":", 1)[1].strip() for x in lines if x.startswith("model n")), name)
+    device = sizes.device
+    name = identity()["cpu"] if device == "cpu" else torch.cuda.get_device_name(device)
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     return {
         "date": date.today().isoformat(),
