@@ -1,4 +1,4 @@
-"""`regard convert`: an old folder of pickles as one of safetensors."""
+"""`regard convert`: an old folder of pickles, or a GGUF file, as a folder of safetensors."""
 
 from pathlib import Path
 

@@ -35,7 +35,7 @@ examples:
   regard eval runs/pairs --worst 10                    metrics, and where it is wrong
   regard compare runs/pairs runs/corpus-rnnsearch      two runs side by side
   regard export runs/pairs --format onnx               for programs that are not regard
-  regard convert old-bert/ bert/                       pickles become safetensors
+  regard convert old-bert/ bert/                       pickles, or a GGUF file, as safetensors
   regard bench additive "entmax(1.5)" --lengths 1024   how fast, how exact, how much memory
 
 verbs:
@@ -47,7 +47,7 @@ verbs:
   eval      measure a trained model
   compare   put runs side by side, as a table and a page
   export    write a trained network as ONNX, as a PyTorch program, or its weights
-  convert   make safetensors of an old model folder of pickles
+  convert   make safetensors of an old model folder of pickles, or of a GGUF file
   recipes   list the settings known to work, print or copy them
   bench     measure speed, memory and error of mechanisms on this machine
   doctor    say what this machine and installation can do
@@ -537,9 +537,10 @@ def _convert(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Make a folder of safetensors, which regard.load reads, of an old Hugging Face folder with "
         "pytorch_model.bin. A pickle can run programs: only names and tensors are read, by "
-        "torch.load(weights_only=True), and a file that holds anything else is refused."
+        "torch.load(weights_only=True), and a file that holds anything else is refused. Of a GGUF "
+        "file the weights become float32, so that regard train --from can begin with them."
     )
-    parser.add_argument("folder", type=Path, metavar="DIR", help="the old folder")
+    parser.add_argument("folder", type=Path, metavar="DIR", help="the old folder, or a GGUF file")
     parser.add_argument("out", type=Path, metavar="OUT", help="the new one")
     parser.add_argument(
         "--family",

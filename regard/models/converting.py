@@ -1,7 +1,8 @@
-"""Old folders of Hugging Face, whose tensors are pickles, as folders that are read here.
+"""Old folders of Hugging Face, whose tensors are pickles, and GGUF files, as folders of today.
 
     config.json, pytorch_model.bin (or shards with an index)
         ── torch.load(weights_only=True), and nothing else ──>  config.json, model.safetensors
+    model.gguf ── weights of few bits made float32 ──>  config.json, model.safetensors, tokenizer
 
 A pickle is a program. PyTorch's `weights_only` reader runs none of it and makes tensors alone; what
 it refuses is refused here, and there is no second try. This is the one module that opens a pickle.
@@ -12,6 +13,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,7 @@ from regard._nearest import nearest
 from regard._printable import shortened, shown
 from regard.models import model_class
 from regard.models.conversion import Family
+from regard.models.gguf import is_gguf, load_gguf, load_tokenizer
 from regard.models.published import (
     CONFIG,
     FAMILIES,
@@ -33,8 +36,16 @@ from regard.models.published import (
     load_published,
     read_entries,
     rules_of,
+    save_published,
 )
-from regard.models.stored_tensors import INDEX, PICKLES, WEIGHTS, indexed_files, leads_elsewhere
+from regard.models.stored_tensors import (
+    INDEX,
+    PICKLES,
+    WEIGHTS,
+    indexed_files,
+    leads_elsewhere,
+    stored_tensors,
+)
 
 COPIED = (
     *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"),
@@ -69,27 +80,29 @@ class Converted:
 def convert(source: str | Path, target: str | Path, family: str | None = None) -> Converted:
     """Make a folder of safetensors of one of pickles, and read it once to know that it is right.
 
+    Of a GGUF file the weights become float32 and its tokens `tokenizer.json`.
+
     Args:
-        source: a folder with `config.json` and `pytorch_model.bin`, or shards with their index.
+        source: a folder with `config.json` and `pytorch_model.bin`, or shards with their index; or
+            a GGUF file.
         target: the new folder, which must not be there yet.
         family: what the network is, where the old configuration does not say it (`bert`); if None,
             the names of the tensors tell.
 
     Raises `FileNotFoundError` when a file is missing, `ValueError` for what is no pickle of tensors
     alone, for a family that is not known, for a target that is there already, and for tensors that
-    are not those of the configuration.
+    are not those of the configuration; for a GGUF file, what `load_gguf` raises.
     """
     source, target = Path(source), Path(target)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise ValueError(f"{target} is there already; name a new folder")
+    if is_gguf(source):
+        return _convert_gguf(source, target, family)
     entries = read_entries(source)
     if not isinstance(entries, dict):
         raise ValueError(f"{source / CONFIG}: it is not a configuration, but {shown(entries)}")
     pickles = _pickles(source)
-    target.absolute().parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(temporary_name(target.name))
-    temporary.mkdir()
-    try:
+    with _new_folder(target) as temporary:
         names = _write_tensors(pickles, temporary)
         guessed = _unsaid(entries, names, family, source / CONFIG)
         # Last of all, so that there is no folder that looks whole and is not.
@@ -102,10 +115,31 @@ def convert(source: str | Path, target: str | Path, family: str | None = None) -
         except ValueError as error:
             raise ValueError(str(error).replace(str(temporary), str(source))) from None
         copied = _copy_others(source, temporary)
+    return Converted(target, network, len(names), guessed, copied)
+
+
+def _convert_gguf(source: Path, target: Path, family: str | None) -> Converted:
+    if family not in (None, "llama"):
+        raise ValueError(f"{source} is read as llama alone, not as {shown(family)}; leave it out")
+    model, tokenizer = load_gguf(source), load_tokenizer(source)
+    with _new_folder(target) as temporary:
+        tokenizer.save(temporary / COPIED[0])
+        save_published(model, temporary)
+        names = stored_tensors(temporary)
+    return Converted(target, model.config.tag, len(names), {}, [])
+
+
+@contextmanager
+def _new_folder(target: Path) -> Iterator[Path]:
+    """A folder that becomes `target` at the end; where something is raised, nothing is left."""
+    target.absolute().parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(temporary_name(target.name))
+    temporary.mkdir()
+    try:
+        yield temporary
         os.replace(temporary, target)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    return Converted(target, network, len(names), guessed, copied)
 
 
 def _pickles(folder: Path) -> list[Path]:

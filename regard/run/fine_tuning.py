@@ -45,6 +45,8 @@ NETWORKS = {
     "masked_lm": ("{}_masked_lm",),
     "language_model": ("gpt_lm", "llama_lm"),
     "text_to_text": ("t5",),
+    "permutation_lm": ("{}_lm",),
+    "span_corruption": ("t5",),
 }
 """Task → the networks that learn it; `{}` is what the family calls its body."""
 
@@ -57,6 +59,9 @@ TRAIN = {
     "beta2": 0.999,
 }
 """As BERT was fine-tuned: three passes at a small learning rate that rises first."""
+
+BY_NAME = ("permutation_lm", "span_corruption")
+"""Tasks that are learned only where they are asked for: with them pre-training goes on."""
 
 FASTER = {"t5": {"learning_rate": 3e-4}}
 """Network → what it learns with instead: T5's numbers are larger, and its steps have to be, too."""
@@ -73,8 +78,13 @@ TASK_SETTINGS: dict[str, dict[str, Any]] = {
     "masked_lm": {},
     "language_model": {"block": 256, "batch_size": 8},
     "text_to_text": {"batch_tokens": 2048},
+    "permutation_lm": {"block": 256, "batch_size": 8},
+    "span_corruption": {},
 }
 """Task → its settings: about 32 short texts to an update, and texts as long as is usual."""
+
+LENGTHS = ("longest", "block", "length")
+"""What the settings of a task call the tokens that are read at once, one of these."""
 
 SAID = ("prefix",)
 """Settings of a task that say what is to be done: those of a recipe hold here, too."""
@@ -133,8 +143,8 @@ class Published:
 
     @property
     def only_task(self) -> str | None:
-        """What the network learns, where that is one task."""
-        able = list(self.able)
+        """What the network learns where nothing else is asked for, if that is one task."""
+        able = [task for task in self.able if task not in BY_NAME]
         return able[0] if len(able) == 1 else None
 
     @property
@@ -214,7 +224,7 @@ class Published:
                 raise UsageError(str(error)) from None
             return {"size": size, "short_side": short_side if short_side > size else 0, **found}
         found["tokens"] = {"kind": "given"}
-        name = next((n for n in ("longest", "block") if n in _fields(task)), None)
+        name = next((n for n in LENGTHS if n in _fields(task)), None)
         if name is not None and self.positions is not None:
             usual = found.get(name, defaults(task_class(task).settings_type)[name])
             found[name] = min(usual, task_class(task).longest_within(self.positions))
@@ -261,7 +271,7 @@ class Published:
             "before": getattr(self.config, "begin", None),
         }
         coder = replace(coder, **{k: v for k, v in known.items() if hasattr(coder, k)})
-        name = "longest" if "longest" in _fields(kind.name) else "block"
+        name = next(n for n in LENGTHS if n in _fields(kind.name))
         if self.positions is not None and coder.reach > self.positions:
             raise ValueError(
                 f"up to {coder.reach:,} tokens would be read at once, and the network in "

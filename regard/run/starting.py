@@ -21,6 +21,7 @@ from regard.config import Config
 from regard.data.encoding.tokenizer import Tokenizer
 from regard.errors import UsageError
 from regard.models import MODELS
+from regard.models.gguf import is_gguf
 from regard.models.published import CONFIG, is_published, read_entries
 from regard.models.stored_tensors import stored_tensors
 from regard.models.weights import shared_names
@@ -125,6 +126,8 @@ def origin_of(path: str) -> Origin | Published:
     """
     try:
         given = local(path)
+        if is_gguf(given):
+            raise ValueError(f"make a folder of it, regard convert {path} DIR, and take that")
         if (given / CONFIG).is_file() and is_published(read_entries(given)):
             stored_tensors(given)
             published = Published(path, given)

@@ -11,7 +11,7 @@ from regard.data.encoding.token_settings import texts_of
 from regard.data.encoding.token_stream import TokenStream
 from regard.data.encoding.tokenizer import Tokenizer
 from regard.tasks.exchange import said
-from regard.tasks.row_coder import TOKENIZER
+from regard.tasks.row_coder import TOKENIZER, Tables, load_tables
 
 Coder = TypeVar("Coder", bound="DrawnTextCoder")
 
@@ -57,7 +57,7 @@ class DrawnText:
         return replace(self, seed=seed, shift=shift)
 
 
-class DrawnTextCoder:
+class DrawnTextCoder(Tables):
     """The base of coders that are dataclasses of a tokenizer and of what is drawn of a text.
 
     Args:
@@ -90,7 +90,7 @@ class DrawnTextCoder:
     def save(self, folder: Path) -> list[str]:
         """Write the tokenizer."""
         self.tokenizer.save(folder / TOKENIZER)
-        return [TOKENIZER]
+        return [TOKENIZER, *self.save_tables(folder)]
 
     def entries(self) -> dict[str, Any]:
         """What `task.json` says."""
@@ -100,7 +100,8 @@ class DrawnTextCoder:
     def load(cls: type[Coder], folder: Path, entries: Mapping[str, Any]) -> Coder:
         """What `save` wrote; raises `ValueError` when a file is damaged."""
         known = said(folder, entries, cls.kinds, list(cls.kinds))
-        return cls(Tokenizer.load(folder / TOKENIZER), **known)  # type: ignore[call-arg]
+        tokenizer = Tokenizer.load(folder / TOKENIZER)
+        return cls(tokenizer, **known, **load_tables(folder))  # type: ignore[call-arg, arg-type]
 
     def _text(self, split: str, stream: TokenStream) -> DrawnText:
         if len(stream) < self.block:

@@ -9,9 +9,12 @@ from einops import rearrange
 from torch import Tensor
 
 import regard
-from regard.errors import CheckpointMismatch
+from regard.data.encoding.published_tokens import read_tokenizer
+from regard.errors import CheckpointMismatch, UsageError
+from regard.models.converting import convert
 from regard.models.gguf import load_tokenizer
 from regard.models.llama import LlamaLM, LlamaLMConfig
+from regard.run.training import Options
 from regard.sequences import Sequences
 from tests.gguf_files import Q8_0, Held, Said, gguf, held
 
@@ -114,6 +117,35 @@ def test_the_network_is_the_one_that_was_written(changes: dict[str, Any], tmp_pa
         assert found.output.weight is found.body.embedding.tokens.weight
     regard.save(found, tmp_path / "folder")
     assert torch.equal(regard.load(tmp_path / "folder")(TEXTS), model(TEXTS))
+
+
+def test_a_run_begins_with_what_is_made_of_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    model = network(vocab=len(TOKENS))
+    path = written(Path("a.gguf"), values_of(model) | dict(TOKENIZER), tensors_of(model))
+    with pytest.raises(UsageError, match="make a folder of it, regard convert a.gguf DIR"):
+        regard.train("b.txt", start="a.gguf")
+    made = convert(path, "folder")
+    assert made.network == "llama_lm" and made.tensors == len(tensors_of(model))
+    found = regard.load("folder")
+    assert torch.equal(found(TEXTS), model(TEXTS)) and found.config == regard.load(path).config
+    assert read_tokenizer(Path("folder")).json() == load_tokenizer(path).json()
+    Path("b.txt").write_text("ab ad cb 12\n" * 99)
+    still = {"steps": 1, "learning_rate": 1e-12, "options": Options(progress=False)}
+    run = regard.train("b.txt", start="folder", out="run", **still)
+    assert torch.allclose(run.model(TEXTS), model(TEXTS), atol=1e-5)
+
+
+def test_a_file_that_cannot_be_converted_leaves_nothing(tmp_path: Path) -> None:
+    model = network()
+    path = written(tmp_path / "a.gguf", values_of(model), tensors_of(model))
+    with pytest.raises(ValueError, match="its tokenizer is None"):
+        convert(path, tmp_path / "new")
+    with pytest.raises(ValueError, match="is read as llama alone, not as 'bert'"):
+        convert(path, tmp_path / "new", family="bert")
+    assert [each.name for each in tmp_path.iterdir()] == ["a.gguf"]
 
 
 def test_the_tokens_of_writing_are_those_of_the_file(tmp_path: Path) -> None:

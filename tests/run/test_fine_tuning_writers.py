@@ -221,6 +221,40 @@ def test_t5_learns_and_is_asked_without_the_folder() -> None:
     assert json.loads(Path("run/best/positions.json").read_text())["before"] == 0
 
 
+def test_the_pre_training_of_t5_goes_on_with_the_sentinels_of_its_tokens(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder = t5()
+    given = {"task": "span_corruption", "length": 12, "sentinels": 2}
+    run = tuned(folder, "book.txt", options=Options(), **given)
+    said = capsys.readouterr().out
+    whole, count = re.findall(r"with t5: (\d+) of (\d+) tensors are taken over", said)[0]
+    assert whole == count
+    coder, model = run.predictor.coder, run.model.eval()
+    last = t5_tokenizer().get_vocab_size() - 1
+    assert coder.begin == 0 and coder.marks.tolist() == [last, last - 1]
+    assert coder.sizes["vocab"] == last + 6 == len(model.encoder.tokens.weight)
+    assert coder.decode(coder.read("good<extra_id_0> film<extra_id_1>")) == (
+        "good<extra_id_0> film<extra_id_1>"
+    )
+    batch = coder.collate(
+        coder.encode_rows([{"text": "good film now and then. " * 9}]), np.arange(2)
+    )
+    theirs = transformers.T5ForConditionalGeneration.from_pretrained(folder).eval()
+    wanted = theirs(input_ids=batch.source.ids, labels=batch.target.ids)
+    assert torch.allclose(model(batch.source, batch.written), wanted.logits, atol=1e-4)
+    shutil.rmtree(folder)
+    asked = ["good<extra_id_0> now"]
+    assert Run("run").predict(asked)[0].answers == run.predict(asked)[0].answers
+
+
+def test_more_sentinels_than_the_tokens_have_are_refused() -> None:
+    with pytest.raises(
+        UsageError, match="has 2 sentinels, and 100 are asked for; give sentinels=2"
+    ):
+        tuned(t5(), "book.txt", task="span_corruption", length=12)
+
+
 def test_tokens_without_unknown_say_so_where_one_is_needed() -> None:
     folder = gpt2()
     tokenizer = Tokenizer.load(folder / "tokenizer.json")

@@ -111,3 +111,29 @@ def test_a_run_reads_texts_of_one_segment_and_a_third() -> None:
     wanted = asked(made, theirs, TEXTS[0]).tolist()
     labels = run.predictor.coder.labels
     assert dict(answer.answers) == pytest.approx(dict(zip(labels, wanted, strict=True)), abs=1e-5)
+
+
+def test_the_pre_training_of_xlnet_goes_on_with_all_its_weights() -> None:
+    made, place = xlnet_tokenizer(), Path("xlnet")
+    config = transformers.XLNetConfig(
+        vocab_size=made.get_vocab_size() + 3, d_model=12, n_layer=2, n_head=3, d_inner=17
+    )
+    theirs = random_network(transformers.XLNetLMHeadModel, config)
+    theirs.save_pretrained(place)
+    made.save(str(place / "tokenizer.json"))
+    Path("book.txt").write_text("good film now and then. " * 99)
+    given = {"task": "permutation_lm", "block": 16, "batch_size": 4}
+    run = regard.train("book.txt", start=str(place), out="run", options=QUIET, **STILL, **given)
+    assert run.settings.model_name == "xlnet_lm" and run.settings.task.tokens.tag == "given"
+    assert run.model.config.vocab == made.get_vocab_size() + 3
+    for name, tensor in regard.load(place).state_dict().items():
+        assert torch.allclose(tensor, run.model.state_dict()[name], atol=1e-6), name
+    (answer,) = Run("run").predict(["good<mask>film"])
+    ids = made.encode("good", add_special_tokens=False).ids
+    row = [*ids, 0, *made.encode("film", add_special_tokens=False).ids]
+    hidden, wanted = torch.zeros(1, len(row), len(row)), torch.zeros(1, 1, len(row))
+    hidden[:, :, len(ids)] = wanted[:, :, len(ids)] = 1
+    logits = theirs(torch.tensor([row]), perm_mask=hidden, target_mapping=wanted).logits
+    assert answer.answers[0][1] == pytest.approx(
+        float(logits.detach().log_softmax(-1).max()), abs=1e-4
+    )

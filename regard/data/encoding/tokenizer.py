@@ -134,6 +134,10 @@ class Tokenizer:
     def __len__(self) -> int:
         return self._inner.get_vocab_size()
 
+    def number_of(self, piece: str) -> int | None:
+        """The number of a token as it is written in the file; None where there is none."""
+        return self._inner.token_to_id(piece)
+
     @property
     def pad(self) -> int:
         """The number that fills up short sequences: any, where there is no token for it.

@@ -56,8 +56,8 @@ class OrderCoder(DrawnTextCoder):
         """What the data decides of a network."""
         tokenizer = self.tokenizer
         return {
-            "vocab": len(tokenizer),
-            "max_length": self.block,
+            "vocab": self.embedded or len(tokenizer),
+            "max_length": self.positions or self.block,
             "alone": tokenizer.frame.alone,
         }
 

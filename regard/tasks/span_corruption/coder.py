@@ -3,7 +3,8 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from functools import cached_property
+from itertools import groupby, takewhile
 from typing import Any
 
 import numpy as np
@@ -22,15 +23,18 @@ SENTINEL = re.compile(r"<extra_id_(\d{1,4})>")
 class SpanCoder(DrawnTextCoder):
     """The tokenizer of a text, the sentinels, and how the text is corrupted.
 
-    The sentinels are numbered behind the tokens, `<extra_id_0>` last, as published.
+    The sentinels are those of the tokenizer, `<extra_id_0>` and so on, where it has them; else they
+    are numbered behind its tokens, `<extra_id_0>` last, as published.
 
     Args:
         length: tokens that are read at once, sentinels and `</s>` counted.
         density: share of the tokens that are left out.
         span: tokens of a span, on average.
         sentinels: how many there are.
+        before: the token that stands before the first one that is written; `<s>` if None.
 
-    Raises `ValueError` for fewer sentinels than a block has spans.
+    Raises `ValueError` for fewer sentinels than a block has spans, and for more than the tokenizer
+    has.
     """
 
     kinds = {"length": LargeCount, "density": Share, "span": Positive, "sentinels": Count}
@@ -41,6 +45,7 @@ class SpanCoder(DrawnTextCoder):
     density: float = 0.15
     span: float = 3.0
     sentinels: int = 100
+    before: int | None = None
 
     def __post_init__(self) -> None:
         spans = self.corruption.counts(self.block)[1]
@@ -48,6 +53,11 @@ class SpanCoder(DrawnTextCoder):
             raise ValueError(
                 f"{self.block} tokens have {spans} spans, and there are {self.sentinels} "
                 "sentinels; read fewer at once, or make the spans longer"
+            )
+        if len(self.marks) < self.sentinels:
+            raise ValueError(
+                f"the tokenizer has {len(self.marks)} sentinels, and {self.sentinels} are asked "
+                f"for; give sentinels={len(self.marks)}"
             )
 
     @property
@@ -61,17 +71,30 @@ class SpanCoder(DrawnTextCoder):
         return self.corruption.length_for(self.length)
 
     @property
+    def begin(self) -> int:
+        """What stands before the first token that is written."""
+        return self.tokenizer.begin if self.before is None else self.before
+
+    @cached_property
     def marks(self) -> np.ndarray:
         """The numbers of the sentinels, the first one first."""
-        return np.arange(len(self.tokenizer) + self.sentinels)[: -self.sentinels - 1 : -1]
+        numbers = map(self.tokenizer.number_of, map(spelled, range(self.sentinels)))
+        own = [number for number in takewhile(lambda number: number is not None, numbers)]
+        behind = len(self.tokenizer) + np.arange(self.sentinels)[::-1]
+        return np.array(own) if own else behind
+
+    @cached_property
+    def place_of(self) -> dict[int, int]:
+        """Which sentinel a number is, of those that are one."""
+        return {number: place for place, number in enumerate(self.marks.tolist())}
 
     @property
     def sizes(self) -> dict[str, Any]:
         """What the data decides of a network."""
-        vocab = len(self.tokenizer) + self.sentinels
+        vocab = self.embedded or max(len(self.tokenizer), 1 + int(self.marks.max()))
         return {
             "vocab": vocab,
-            "begin": self.tokenizer.begin,
+            "begin": self.begin,
             "ends": (self.tokenizer.end,),
             "source_vocab": vocab,
             "target_vocab": vocab,
@@ -88,7 +111,7 @@ class SpanCoder(DrawnTextCoder):
         ]
         sources = Ragged.of([[*read.tolist(), self.tokenizer.end] for read, _ in pairs])
         targets = Ragged.of([written.tolist() for _, written in pairs])
-        return Seq2SeqBatch.of(sources, targets, self.tokenizer)
+        return Seq2SeqBatch.of(sources, targets, self.tokenizer, self.begin)
 
     def read(self, text: str, longest: int | None = None) -> list[int]:
         """The numbers of a text in which sentinels stand, `</s>` behind it.
@@ -115,22 +138,29 @@ class SpanCoder(DrawnTextCoder):
 
     def decode(self, numbers: Sequence[int]) -> str:
         """The text of these numbers, sentinels spelled."""
-        pieces = []
-        for is_mark, some in groupby(numbers, lambda number: number >= len(self.tokenizer)):
-            part = list(some)
-            pieces.append("".join(map(self._spelled, part)) if is_mark else self._text_of(part))
+        pieces: list[str] = []
+        known: list[int] = []
+        before = ""
+        for is_mark, some in groupby(numbers, self.place_of.__contains__):
+            if is_mark:
+                pieces += self.tokens(list(some))
+                continue
+            # A tokenizer may leave out the space in front of a text, and none stands in front here.
+            known += some
+            whole = self.tokenizer.decode(known)
+            pieces.append(whole[len(before) :])
+            before = whole
         return "".join(pieces)
 
     def tokens(self, numbers: Sequence[int]) -> list[str]:
         """Each number as a piece to look at."""
-        known = len(self.tokenizer)
+        places = self.place_of
         return [
-            self._spelled(number) if number >= known else self.tokenizer.tokens([number])[0]
+            spelled(places[number]) if number in places else self.tokenizer.tokens([number])[0]
             for number in numbers
         ]
 
-    def _spelled(self, number: int) -> str:
-        return f"<extra_id_{len(self.tokenizer) + self.sentinels - 1 - number}>"
 
-    def _text_of(self, numbers: Sequence[int]) -> str:
-        return self.tokenizer.decode(numbers)
+def spelled(place: int) -> str:
+    """How a text says that there is a gap, the first one 0."""
+    return f"<extra_id_{place}>"

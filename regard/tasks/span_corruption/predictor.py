@@ -39,6 +39,7 @@ class GapFiller(Predictor):
             Ragged.of(rows),
             self.coder.tokenizer,
             np.array([self._most(row) for row in rows], dtype=np.int64),
+            begin=self.coder.begin,
             num_answers=max(1, num_answers),
         )
         return [self._answer(t, r, a) for t, r, a in zip(inputs, rows, found, strict=True)]
@@ -57,7 +58,7 @@ class GapFiller(Predictor):
 
     def _most(self, row: list[int]) -> int:
         """How many tokens an answer may have: some for each gap."""
-        gaps = sum(token >= len(self.coder.tokenizer) for token in row)
+        gaps = sum(token in self.coder.place_of for token in row)
         return min(1 + gaps * (1 + round(4 * self.coder.span)), self.coder.length)
 
     def _answer(self, text: str, row: list[int], found: Sequence[Hypothesis]) -> Answer:
@@ -67,7 +68,7 @@ class GapFiller(Predictor):
             answers=tuple((self._filled(row, each), each.log_probability) for each in found),
             inputs=tuple(coder.tokens(row)),
             outputs=tuple(coder.tokens(best)),
-            weights=weights_of(self.model, row, best, coder.tokenizer.begin),
+            weights=weights_of(self.model, row, best, coder.begin),
             unknown=tuple(coder.tokenizer.unknown(SENTINEL.sub("", text))),
         )
 
