@@ -14,6 +14,7 @@ from torch import Tensor
 from regard._backends import chunked
 from regard._backends._call import Call
 from regard._backends._definition import gradients, is_asked
+from regard._backends._operation import operation
 from regard._backends._structure import temperature
 from regard._backends._triton_pattern import Given, given
 from regard._torch_private import is_traced
@@ -45,7 +46,9 @@ def run(call: Call) -> Tensor:
     inputs = a.contiguous(), c.contiguous(), v, call.value.contiguous()
     if is_traced():
         held = what.low, what.high, *what.tensors
-        return torch.ops.regard.additive_attention(*inputs, *held)[0].to(call.query.dtype)
+        with_bias = what.bias is not None and torch.is_grad_enabled() and what.bias.requires_grad
+        found: Tensor = _recorded(*inputs, *held, with_bias)[0]
+        return found.to(call.query.dtype)
 
     def recorded(
         upstream: Tensor, inputs: tuple[Tensor, ...], bias: Tensor | None
@@ -116,51 +119,36 @@ def _backward(
     return of_a, of_c, of_v, of_value.to(value.dtype), of_bias
 
 
-@torch.library.custom_op("regard::additive_attention", mutates_args=())
 def _operator(
     a: Tensor, c: Tensor, v: Tensor, value: Tensor, low: int, high: int, q_ids: Tensor | None,
-    k_ids: Tensor | None, mask: Tensor | None, bias: Tensor | None,
+    k_ids: Tensor | None, mask: Tensor | None, bias: Tensor | None, with_bias: bool,
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
     return _forward(a, c, v, value, Given(low, high, q_ids, k_ids, mask, bias))
 
 
-@_operator.register_fake
 def _shapes(a: Tensor, c: Tensor, v: Tensor, value: Tensor, *_: Any) -> tuple[Tensor, Tensor]:
     return a.new_empty(*a.shape[:3], value.shape[3]), a.new_empty(a.shape[:3])
 
 
-@torch.library.custom_op("regard::additive_attention_backward", mutates_args=())
 def _operator_backward(
-    upstream: Tensor, a: Tensor, c: Tensor, v: Tensor, value: Tensor, output: Tensor, lse: Tensor,
-    low: int, high: int, q_ids: Tensor | None, k_ids: Tensor | None, mask: Tensor | None,
-    bias: Tensor | None, with_bias: bool,
+    upstream: Tensor, a: Tensor, c: Tensor, v: Tensor, value: Tensor, low: int, high: int,
+    q_ids: Tensor | None, k_ids: Tensor | None, mask: Tensor | None, bias: Tensor | None,
+    with_bias: bool, output: Tensor, lse: Tensor,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
     what = Given(low, high, q_ids, k_ids, mask, bias)
     *found, of_bias = _backward(upstream, a, c, v, value, output, lse, what, with_bias)
     return *found, a.new_empty(0) if of_bias is None else of_bias  # type: ignore[return-value]
 
 
-@_operator_backward.register_fake
-def _backward_shapes(
+def _shapes_of_gradients(
     upstream: Tensor, a: Tensor, c: Tensor, v: Tensor, value: Tensor, *rest: Any
 ) -> tuple[Tensor, ...]:
-    bias, with_bias = rest[-2:]
+    bias, with_bias, *_ = rest[5:]
     shown = (torch.empty_like(x) for x in (a, c, v, value))
     return *shown, torch.empty_like(bias) if with_bias else a.new_empty(0)
 
 
-def _keep(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
-    a, c, v, value, ctx.low, ctx.high, *held = inputs
-    ctx.save_for_backward(a, c, v, value, *output, *held)
-
-
-def _differentiate(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
-    *saved, q_ids, k_ids, mask, bias = ctx.saved_tensors
-    with_bias = bias is not None and ctx.needs_input_grad[9]
-    *found, of_bias = torch.ops.regard.additive_attention_backward(
-        upstream[0], *saved, ctx.low, ctx.high, q_ids, k_ids, mask, bias, with_bias
-    )
-    return *found, None, None, None, None, None, of_bias if with_bias else None
-
-
-_operator.register_autograd(_differentiate, setup_context=_keep)
+_recorded = operation(
+    "additive_attention", _operator, _operator_backward, _shapes, gradients=(0, 1, 2, 3, 9),
+    kept=(0, 1), shapes_of_gradients=_shapes_of_gradients,
+)  # fmt: skip

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from regard._backends._call import Call
 from regard._backends._definition import is_asked
+from regard._backends._operation import operation
 from regard._backends._rewriting import dot_form
 from regard._backends._triton_additive import differentiated
 from regard._backends._triton_pattern import Given, given
@@ -29,7 +30,8 @@ def run(call: Call, alpha: float) -> Tensor:
     what, inputs = given(call), (query.contiguous(), key.contiguous(), value.contiguous())
     if is_traced():
         held = scale, alpha, what.low, what.high, *what.tensors
-        return torch.ops.regard.sparse_attention(*inputs, *held)[0].to(call.query.dtype)
+        found: Tensor = _recorded(*inputs, *held)[0]
+        return found.to(call.query.dtype)
 
     def recorded(
         upstream: Tensor, inputs: tuple[Tensor, ...], bias: Tensor | None
@@ -93,7 +95,6 @@ def _backward(
         return entmax_backward(upstream, query, key, value, top, tau, alive, scale, alpha, pattern)
 
 
-@torch.library.custom_op("regard::sparse_attention", mutates_args=())
 def _operator(
     query: Tensor, key: Tensor, value: Tensor, scale: float, alpha: float, low: int, high: int,
     q_ids: Tensor | None, k_ids: Tensor | None, mask: Tensor | None, bias: Tensor | None,
@@ -101,7 +102,6 @@ def _operator(
     return _forward(query, key, value, scale, alpha, Given(low, high, q_ids, k_ids, mask, bias))
 
 
-@_operator.register_fake
 def _shapes(query: Tensor, key: Tensor, value: Tensor, *_: Any) -> tuple[Tensor, ...]:
     batch, heads, q_len = query.shape[:3]
     rows, keys = blocks(query, value.shape[3])
@@ -111,34 +111,15 @@ def _shapes(query: Tensor, key: Tensor, value: Tensor, *_: Any) -> tuple[Tensor,
     return out, of_rows, torch.empty_like(of_rows), query.new_empty(shape, dtype=torch.int8)
 
 
-@torch.library.custom_op("regard::sparse_attention_backward", mutates_args=())
 def _operator_backward(
-    upstream: Tensor, query: Tensor, key: Tensor, value: Tensor, top: Tensor, tau: Tensor,
-    alive: Tensor, scale: float, alpha: float, low: int, high: int, q_ids: Tensor | None,
-    k_ids: Tensor | None, mask: Tensor | None, bias: Tensor | None,
+    upstream: Tensor, query: Tensor, key: Tensor, value: Tensor, scale: float, alpha: float,
+    low: int, high: int, q_ids: Tensor | None, k_ids: Tensor | None, mask: Tensor | None,
+    bias: Tensor | None, top: Tensor, tau: Tensor, alive: Tensor,
 ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
     what = Given(low, high, q_ids, k_ids, mask, bias)
     return _backward(upstream, query, key, value, top, tau, alive, scale, alpha, what)
 
 
-@_operator_backward.register_fake
-def _backward_shapes(
-    upstream: Tensor, query: Tensor, key: Tensor, value: Tensor, *_: Any
-) -> tuple[Tensor, ...]:
-    return torch.empty_like(query), torch.empty_like(key), torch.empty_like(value)
-
-
-def _keep(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-    query, key, value, *ctx.numbers, q_ids, k_ids, mask, bias = inputs
-    ctx.save_for_backward(query, key, value, *output[1:], q_ids, k_ids, mask, bias)
-
-
-def _differentiate(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
-    *saved, q_ids, k_ids, mask, bias = ctx.saved_tensors
-    found = torch.ops.regard.sparse_attention_backward(
-        upstream[0], *saved, *ctx.numbers, q_ids, k_ids, mask, bias
-    )
-    return *found, *[None] * 8
-
-
-_operator.register_autograd(_differentiate, setup_context=_keep)
+_recorded = operation(
+    "sparse_attention", _operator, _operator_backward, _shapes, gradients=(0, 1, 2), kept=(1, 2, 3)
+)
