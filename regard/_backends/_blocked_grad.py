@@ -10,6 +10,7 @@ from torch import Tensor
 
 from regard._backends import _definition, chunked
 from regard._backends._call import Call
+from regard._backends._operation import operation
 from regard._kernels import blocked
 from regard._kernels.blocked import Spans, Weighed
 from regard._kernels.in_memory import in_one_piece
@@ -67,7 +68,6 @@ def _recorded(
     return _definition.gradients(lambda: chunked.run(call), inputs, upstream)
 
 
-@torch.library.custom_op("regard::blocked", mutates_args=())
 def _forward(
     query: Tensor, key: Tensor, value: Tensor, scale: float, ends: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -76,8 +76,7 @@ def _forward(
     return output, tops, sums
 
 
-@_forward.register_fake
-def _(
+def _shapes(
     query: Tensor, key: Tensor, value: Tensor, scale: float, ends: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     batch, heads, q_len, _ = query.shape
@@ -85,10 +84,9 @@ def _(
     return output, query.new_empty(batch, heads, q_len), query.new_empty(batch, heads, q_len)
 
 
-@torch.library.custom_op("regard::blocked_backward", mutates_args=())
 def _backward(
-    upstream: Tensor, query: Tensor, key: Tensor, value: Tensor, output: Tensor, tops: Tensor,
-    sums: Tensor, scale: float, ends: Tensor,
+    upstream: Tensor, query: Tensor, key: Tensor, value: Tensor, scale: float, ends: Tensor,
+    output: Tensor, tops: Tensor, sums: Tensor,
 ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
     query, key, value = in_one_piece(query), in_one_piece(key), in_one_piece(value)
     found = Weighed(in_one_piece(output), tops.contiguous(), sums.contiguous())
@@ -97,31 +95,12 @@ def _backward(
     return dq.contiguous(), dk.contiguous(), dv.contiguous()
 
 
-@_backward.register_fake
-def _(
-    upstream: Tensor, query: Tensor, key: Tensor, value: Tensor, output: Tensor, tops: Tensor,
-    sums: Tensor, scale: float, ends: Tensor,
-) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
-    return query.new_empty(query.shape), key.new_empty(key.shape), value.new_empty(value.shape)
-
-
-def _set_up(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor, Tensor]) -> None:
-    query, key, value, scale, ends = inputs
-    ctx.save_for_backward(query, key, value, *output, ends)
-    ctx.scale = scale
-
-
-def _gradients(ctx: Any, upstream: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
-    *saved, ends = ctx.saved_tensors
-    return (*_backward(upstream, *saved, ctx.scale, ends), None, None)
-
-
-_forward.register_autograd(_gradients, setup_context=_set_up)
+_operation = operation("blocked", _forward, _backward, _shapes, gradients=(0, 1, 2), kept=(0, 1, 2))
 
 
 def attend_recorded(
     query: Tensor, key: Tensor, value: Tensor, scale: float, ends: Tensor
 ) -> Tensor:
     """The output of a call that is recorded; `ends` is as `Spans` has it."""
-    output: Tensor = _forward(query, key, value, scale, ends)[0]
+    output: Tensor = _operation(query, key, value, scale, ends)[0]
     return output
