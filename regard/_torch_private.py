@@ -13,6 +13,7 @@ from typing import Any
 import torch
 import torch.autograd.forward_ad as _forward_ad
 from torch import Tensor
+from torch.compiler import assume_constant_result
 
 _interpreters = torch._C._functorch.peek_interpreter_stack
 _dispatch_modes = torch._C._len_torch_dispatch_stack
@@ -27,6 +28,15 @@ MANY = 512
 def is_transformed() -> bool:
     """Whether a `torch.func` transform is at work, which brings its own differentiation."""
     return not torch.compiler.is_compiling() and _interpreters() is not None
+
+
+@assume_constant_result  # type: ignore[untyped-decorator]
+def is_under_transform() -> bool:
+    """Whether such a transform is at work, also inside of what `torch.compile` records.
+
+    There `torch.func.grad` is recorded with all that it differentiates.
+    """
+    return _interpreters() is not None
 
 
 def is_traced() -> bool:

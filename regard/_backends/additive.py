@@ -21,7 +21,7 @@ from regard._torch_private import (
     is_forward_mode,
     is_jit_traced,
     is_traced,
-    is_transformed,
+    is_under_transform,
 )
 
 masks_first = True
@@ -42,7 +42,7 @@ def refusals(call: Call) -> Iterator[str]:
         yield "its loops have float32 inside, which would round float64"
     if not has_loops():
         yield why_no_loops()
-    if is_transformed() or is_forward_mode():
+    if is_under_transform() or is_forward_mode():
         yield "it is called under a transform of torch.func or in forward mode, its loops are not"
     if is_jit_traced() or is_exporting():
         yield "it is recorded for other programs, which do not have its loops"

@@ -20,7 +20,7 @@ from regard._backends._rewriting import is_additive, is_dot
 from regard._backends._structure import is_softmax
 from regard._kernels.triton_blocks import WIDEST
 from regard._kernels.triton_installed import why_not
-from regard._torch_private import is_forward_mode, is_jit_traced, is_transformed
+from regard._torch_private import is_forward_mode, is_jit_traced, is_under_transform
 from regard.normalizers import Entmax, sparsemax
 from regard.scores import Additive, ConcatTanhSum, LuongConcat
 
@@ -53,7 +53,7 @@ def refusals(call: Call) -> Iterator[str]:
         yield "its kernels take no empty tensors"
     if not is_additive(call):
         yield f"score_mod {label(call.score_mod)} does more than add a bias"
-    if is_transformed() or is_forward_mode():
+    if is_under_transform() or is_forward_mode():
         yield _dot.NO_TRANSFORM
     if is_jit_traced():
         yield "torch.jit.trace does not record its kernels"
