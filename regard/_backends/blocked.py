@@ -20,7 +20,7 @@ from regard._backends._rates import Rates, rates_of
 from regard._backends._rewriting import AS_THEY_ARE, dot_form
 from regard._backends._structure import conjuncts, follows_from_numbers, leaves, temperature
 from regard._kernels.installed import has_loops, why_no_loops
-from regard._torch_private import are_plain, is_jit_traced, is_static, is_traced, is_transformed
+from regard._torch_private import are_plain, is_jit_traced, is_static, is_traced, is_under_transform
 from regard.masks import Document, Padding, Prefix
 
 masks_first = False
@@ -59,7 +59,7 @@ def refusals(call: Call) -> Iterator[str]:
         yield "its loops read plain tensors in memory, not subclasses of them"
     if is_jit_traced():
         yield "torch.jit.trace cannot record its loops"
-    elif is_transformed() and next(_dot.refusals(call), None) is None:
+    elif is_under_transform() and next(_dot.refusals(call), None) is None:
         yield _dot.NO_TRANSFORM
     if not has_loops():
         yield why_no_loops()
