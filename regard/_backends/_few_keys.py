@@ -20,11 +20,12 @@ from regard._backends import _definition, chunked
 from regard._backends._call import Call
 from regard._backends._held import tensors_of
 from regard._backends._rewriting import is_additive
-from regard._backends._spans import Piece
+from regard._backends._spans import Piece, intervals, pieces
 from regard._backends._structure import follows_from_numbers
 from regard._kernels import sparse_rows
 from regard._kernels.in_memory import in_memory
-from regard._kernels.sparse_rows import Finish, Kept, Rule
+from regard._kernels.sparse_rows import SCORES, Finish, Kept, Rule
+from regard.scores import ScaledDot
 
 Indices = tuple[Tensor, Tensor, Tensor, Tensor]
 
@@ -40,6 +41,8 @@ class Asked:
     scale: float
     pieces: Sequence[Piece]
     rule: Rule
+    shares_mask: bool
+    """Whether all heads of all sequences have the same mask."""
 
     @property
     def learned(self) -> list[Tensor]:
@@ -58,11 +61,23 @@ class Asked:
             offset = offset[b]
         return b, heads - b * many, rows + offset, keys
 
+    @classmethod
+    def of(cls, call: Call, scale: float, rule: Rule, shares_mask: bool | None = None) -> "Asked":
+        """What a call asks, whose tensors are looked at for their shapes only."""
+        shells = {
+            name: torch.zeros((), dtype=torch.float32).expand(x.shape)
+            for name, x in (("query", call.query), ("key", call.key), ("value", call.value))
+        }
+        if shares_mask is None:
+            same = not isinstance(call.q_offset, Tensor)
+            shares_mask = same and follows_from_numbers(call.mask)
+        plain = call.where(score=ScaledDot(scale), **shells)
+        return cls(plain, scale, cut(call), rule, shares_mask)
+
     def finish(self) -> Finish:
         """From the scores to those that are normalized."""
         call, groups = self.call, self.call.groups
-        shared = follows_from_numbers(call.mask) and not isinstance(call.q_offset, Tensor)
-        hidden: dict[Piece, Tensor] = {}  # of one piece, where all heads have the same
+        hidden: dict[Piece, Tensor] = {}  # of one piece
 
         def finish(given: Tensor, some: slice, piece: sparse_rows.Piece) -> Tensor:
             start, stop, first, last = piece
@@ -76,12 +91,24 @@ class Asked:
             if at not in hidden:
                 hidden.clear()
                 closed = ~call.permitted(*indices)
-                if not shared:
+                if not self.shares_mask:
                     return scores.masked_fill_(closed, -torch.inf)
-                hidden[at] = closed
+                hidden[at] = closed[:1, :1]
             return scores.masked_fill_(hidden[at], -torch.inf)
 
         return finish
+
+
+def cut(call: Call) -> list[Piece]:
+    """Some queries each, and the keys that they meet."""
+    found = None if call.mask is None else intervals(call)
+    if found is not None:
+        return list(pieces(*found, call.lead, SCORES))
+    rows = max(1, SCORES // max(1, call.k_len))
+    return [
+        Piece(start, min(start + rows, call.q_len), 0, call.k_len)
+        for start in range(0, call.q_len, rows)
+    ]
 
 
 def run(query: Tensor, key: Tensor, value: Tensor, asked: Asked) -> Tensor:
@@ -91,7 +118,7 @@ def run(query: Tensor, key: Tensor, value: Tensor, asked: Asked) -> Tensor:
         held = tensors_of(asked.call.score_mod)
         output: Tensor = FewKeys.apply(query, key, value, asked, *held)
         return output
-    return _forward(query, key, value, asked, keeps=False)[0]
+    return forward(query, key, value, asked, keeps=False)[0]
 
 
 class FewKeys(torch.autograd.Function):
@@ -101,7 +128,7 @@ class FewKeys(torch.autograd.Function):
     def forward(
         ctx: Any, query: Tensor, key: Tensor, value: Tensor, asked: Asked, *held: Tensor
     ) -> Tensor:
-        output, kept = _forward(query, key, value, asked, keeps=True)
+        output, kept = forward(query, key, value, asked, keeps=True)
         ctx.asked = asked
         # What the score_mod holds is kept, too, so that a change of it is noticed.
         ctx.save_for_backward(query, key, value, *kept, *held)
@@ -116,14 +143,15 @@ class FewKeys(torch.autograd.Function):
             call, inputs = asked.call.where(query=query, key=key, value=value), (query, key, value)
             first = _definition.gradients(lambda: chunked.run(call), (*inputs, *held), given)
             return (*first[:3], None, *first[3:])
-        *found, learned = _backward(in_memory(given), query, key, value, asked, Kept(*rest[:4]))
+        *found, learned = backward(in_memory(given), query, key, value, asked, Kept(*rest[:4]))
         each = iter(learned)
         return (*found, None, *(next(each) if x.requires_grad else None for x in held))
 
 
-def _forward(
+def forward(
     query: Tensor, key: Tensor, value: Tensor, asked: Asked, keeps: bool
 ) -> tuple[Tensor, Kept]:
+    """The output, and what has weight, if that is to be kept, of what `run` is given."""
     q, k, v = _by_key_heads(query.detach(), key.detach(), value.detach())
     output, kept = sparse_rows.attended(
         q, k, v, asked.scale, asked.pieces, asked.rule, asked.finish(), keeps
@@ -139,10 +167,13 @@ def _by_key_heads(query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Te
     return query.view(batch * heads, shared, *query.shape[2:]), k, v
 
 
-def _backward(
+def backward(
     given: Tensor, query: Tensor, key: Tensor, value: Tensor, asked: Asked, kept: Kept
 ) -> tuple[Any, ...]:
-    """The gradients to query, key and value, and those to what the score_mod learns."""
+    """The gradients to query, key and value, and those to what the score_mod learns.
+
+    Without a gradient to scores the first two are None.
+    """
     q, k, v = _by_key_heads(query, key, value)
     up = given.view(*q.shape[:3], value.shape[-1])
     dv = sparse_rows.sums_to_keys(kept.weights, up, v, kept).view(value.shape)

@@ -62,6 +62,8 @@ def is_ours(part: object) -> bool:
 
 def _held(part: object) -> Iterator[Any]:
     """Modules, tensors and functions in a part, in its fields, and in tuples of these."""
+    if isinstance(part, (int, float, str)):  # a compiler cannot ask such a number what it has
+        return
     if isinstance(part, (nn.Module, Tensor, FunctionType)):
         yield part
     elif isinstance(part, tuple):

@@ -11,19 +11,27 @@ from typing import NamedTuple
 
 import torch
 
-from regard._backends import _dot, _few_keys
+from regard._backends import _dot, _few_keys, _few_keys_recorded
 from regard._backends._call import Call, label
 from regard._backends._cost import Cost, io_bytes, mask_work, output_bytes, score_work
-from regard._backends._held import changes_as_it_runs, is_known
-from regard._backends._rates import Rates, rates_of
+from regard._backends._few_keys import cut
+from regard._backends._held import changes_as_it_runs, is_known, tensors_of
+from regard._backends._rates import Rates
 from regard._backends._rewriting import LEAVES_OUT_QUERY, dot_form, is_additive, is_dot
-from regard._backends._spans import Piece, intervals, pieces
 from regard._kernels.in_memory import in_memory
 from regard._kernels.installed import has_loops, why_no_loops
 from regard._kernels.sparse_rows import SCORES, Rule
-from regard._torch_private import can_look_at, is_forward_mode
+from regard._torch_private import (
+    are_plain,
+    is_exporting,
+    is_forward_mode,
+    is_jit_traced,
+    is_static,
+    is_traced,
+    is_under_transform,
+    surely,
+)
 from regard.normalizers import Entmax, Hard, TopK, hard, sparsemax
-from regard.scores import ScaledDot
 
 MANY = 1 << 20
 """Pairs from which on a call saves enough for some hundred calls to make up for the compiling."""
@@ -48,17 +56,23 @@ takes_tensor_lengths = False
 
 
 def refusals(call: Call) -> Iterator[str]:
-    """Another score or normalizer, or anything but an eager call in float32 or less on a CPU."""
-    if not all(map(can_look_at, (call.query, call.key, call.value))) or is_forward_mode():
-        yield "it serves plain calls on a CPU, neither recorded nor transformed"
-        return  # a recorded graph is not asked for its lengths
+    """Another score or normalizer, float64, another device, or no Numba."""
+    if call.query.device.type != "cpu":
+        yield f"its loops run on a CPU, not on {call.query.device}"
+    elif not (is_traced() or are_plain(call.query, call.key, call.value)):
+        yield "its loops read plain tensors in memory, not subclasses of them"
     if not has_loops():
         yield why_no_loops()
+    if is_under_transform() or is_forward_mode():
+        yield "it is called under a transform of torch.func or in forward mode, its loops are not"
+    if is_jit_traced():
+        yield "torch.jit.trace cannot record its loops"
+        return  # which has tensors for lengths
     if not is_dot(call):
         yield f"{label(call.score)} is not a dot product, nor one in disguise"
     elif type(call.score) in LEAVES_OUT_QUERY and not is_additive(call):
         yield f"score_mod {label(call.score_mod)} needs the term of the query alone"
-    if _rule(call) is None:
+    if _numbers(call) is None:
         yield (
             "it normalizes by sparsemax, hard, Entmax of alpha above 1 up to 2 and TopK of fewer "
             f"keys than there are, not by {label(call.normalizer)}"
@@ -71,34 +85,42 @@ def refusals(call: Call) -> Iterator[str]:
         yield f"what score_mod {label(call.score_mod)} learns cannot be known"
     if changes_as_it_runs(call.score_mod):
         yield f"score_mod {label(call.score_mod)} changes as it runs"
+    if is_traced() and not is_additive(call):
+        yield f"a recorded graph cannot ask score_mod {label(call.score_mod)} for single pairs"
+    elif (
+        is_traced() and call.needs_grad and any(x.requires_grad for x in tensors_of(call.score_mod))
+    ):
+        yield f"a recorded graph has no gradient to what score_mod {label(call.score_mod)} learns"
 
 
 def reservations(call: Call) -> Iterator[str]:
-    # A recorded graph would be bound to the numbers that are compared.
-    if rates_of(call) is not None and call.lead * call.q_len * call.k_len < MANY:
+    """So few pairs that compiling the loops would take longer, or a program for others."""
+    if surely(call.lead * call.q_len * call.k_len < MANY):
         yield "so few pairs are not worth compiling loops for"
+    if is_exporting():
+        yield "an exported program would need its loops wherever it runs: name it to have that"
 
 
 def seconds(call: Call, rates: Rates) -> float:
     """The product of the scores, and the search for the keys with weight."""
-    lead, cut = call.lead, _cut(call)
-    met = sum(piece.pairs for piece in cut)
-    goes = sum(-(-lead * piece.pairs // SCORES) for piece in cut)
+    lead, met = call.lead, cut(call)
+    goes = sum(-(-lead * piece.pairs // SCORES) for piece in met)
+    pairs = sum(piece.pairs for piece in met)
     once, numbers = score_work(call)
     search = _search(call)
     steps, scores = 20, search.score + search.share * call.value.shape[-1] / 8
     if call.mask is not None:
-        more, written = mask_work(call, met)
+        more, written = mask_work(call, pairs)
         steps, numbers, scores = steps + more, numbers + written, scores + 2
     if call.score_mod is not None:
         steps, scores = steps + 10, scores + 4
-    numbers += int(lead * (met * scores + call.q_len * search.row)) + 2 * call.query.numel()
-    products = 2 * lead * met * call.query.shape[-1]
+    numbers += int(lead * (pairs * scores + call.q_len * search.row)) + 2 * call.query.numel()
+    products = 2 * lead * pairs * call.query.shape[-1]
     return rates.seconds(30 + once + goes * steps, matmul=products, numbers=numbers)
 
 
 def cost(call: Call) -> Cost:
-    lead, pairs = call.lead, sum(piece.pairs for piece in _cut(call))
+    lead, pairs = call.lead, sum(piece.pairs for piece in cut(call))
     flops = int(lead * pairs * (2 * call.query.shape[-1] + _search(call).score))
     return Cost(flops, io_bytes(call) + 8 * lead * pairs, output_bytes(call) + 8 * SCORES)
 
@@ -107,38 +129,40 @@ def run(call: Call) -> torch.Tensor:
     form = dot_form(call)
     query, key, value = (x.to(call.exact) for x in (form.query, form.key, call.value))
     scale = form.scale
-    if isinstance(scale, torch.Tensor):  # one that is learned goes into the query
+    if isinstance(scale, torch.Tensor) or not is_static(scale):  # the loops want a plain number
         query, scale = query * scale, 1.0
-    rule = _rule(call)
-    assert rule is not None
-    if rule.power is None:
+    numbers = _numbers(call)
+    assert numbers is not None
+    if numbers == (0.0, 0):
         query, key = query.detach(), key.detach()
+    if is_traced():
+        recorded = _few_keys_recorded.run(query, key, value, scale, *numbers, call)
+        return recorded.to(call.query.dtype)
     if 0 in (*query.shape[:3], key.shape[2]):
         return _dot.attend(query, key, value, scale, grouped=True).to(call.query.dtype)
-    plain = call.where(
-        score=ScaledDot(scale), **{
-            name: torch.zeros((), dtype=x.dtype).expand(x.shape)
-            for name, x in (("query", query), ("key", key), ("value", value))
-        },
-    )  # fmt: skip
-    asked = _few_keys.Asked(plain, scale, _cut(call), rule)
+    asked = _few_keys.Asked.of(call, scale, Rule.of(*numbers))
     output = _few_keys.run(in_memory(query), in_memory(key), in_memory(value), asked)
     return output.to(call.query.dtype)
 
 
-def _rule(call: Call) -> Rule | None:
-    """How the weights are found; None where this is not such a normalizer."""
+def _numbers(call: Call) -> tuple[float, int] | None:
+    """What `Rule.of` is given; None where this is not such a normalizer."""
     match call.normalizer:
         case Entmax() if 1.0 < call.normalizer.alpha <= 2.0:
-            alpha = float(call.normalizer.alpha)
-            return Rule("entmax_rows", alpha, 2.0 - alpha)
+            alpha = call.normalizer.alpha
+            assert not isinstance(alpha, torch.Tensor)
+            return alpha, 0
         case Hard() if not call.normalizer.straight_through:
-            return Rule("hard_rows", 0.0, None)
-        case TopK() if call.normalizer.k < call.k_len:
-            return Rule("top_rows", call.normalizer.k, 1.0)
+            return 0.0, 0
+        case TopK() if not surely(call.normalizer.k >= call.k_len):
+            return 0.0, call.normalizer.k
     if call.normalizer is sparsemax:
-        return Rule("entmax_rows", 2.0, 0.0)
-    return Rule("hard_rows", 0.0, None) if call.normalizer is hard else None
+        return 2.0, 0
+    return (0.0, 0) if call.normalizer is hard else None
+
+
+def _learns(call: Call) -> bool:
+    return any(tensor.requires_grad for tensor in tensors_of(call.score_mod))
 
 
 def _search(call: Call) -> Search:
@@ -150,15 +174,3 @@ def _search(call: Call) -> Search:
         case Entmax():
             return SPARSEMAX
     return SPARSEMAX if call.normalizer is sparsemax else HARD
-
-
-def _cut(call: Call) -> list[Piece]:
-    """Some queries each, and the keys that they meet."""
-    found = None if call.mask is None else intervals(call)
-    if found is not None:
-        return list(pieces(*found, call.lead, SCORES))
-    rows = max(1, SCORES // max(1, call.k_len))
-    return [
-        Piece(start, min(start + rows, call.q_len), 0, call.k_len)
-        for start in range(0, call.q_len, rows)
-    ]

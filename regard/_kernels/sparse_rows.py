@@ -31,6 +31,13 @@ class Rule(NamedTuple):
     power: float | None
     """None where scores have no gradient."""
 
+    @classmethod
+    def of(cls, alpha: float, most: int) -> "Rule":
+        """Entmax of an alpha, else softmax over so many keys, else the best key: 0 is none."""
+        if alpha:
+            return cls("entmax_rows", alpha, 2.0 - alpha)
+        return cls("top_rows", most, 1.0) if most else cls("hard_rows", 0.0, None)
+
 
 class Kept(NamedTuple):
     """The keys with weight: row i has `counts[i]` of them, from `starts[i]` on."""

@@ -1,0 +1,96 @@
+"""Attention whose weights are few, as an operation of recorded graphs.
+
+What has weight is known only when numbers are, so that a graph has no shape for it. The backward
+pass looks for it again, where an eager call keeps it.
+"""
+
+from functools import reduce
+from operator import and_
+
+import torch
+from torch import Tensor
+
+from regard._backends import _few_keys
+from regard._backends._call import Call
+from regard._backends._intervals import ends_of, interval_of
+from regard._backends._operation import operation
+from regard._backends._structure import conjuncts
+from regard._kernels.in_memory import in_memory
+from regard._kernels.sparse_rows import Rule
+from regard._typing import MaskMod
+from regard.masks import Dense, KeyCounts
+from regard.normalizers import softmax
+from regard.score_mods import Bias
+from regard.scores import ScaledDot
+
+
+def run(
+    query: Tensor, key: Tensor, value: Tensor, scale: float, alpha: float, most: int, call: Call
+) -> Tensor:
+    """The output of float32 vectors under the mask and the bias of a call."""
+    runs: list[MaskMod] = []
+    others: list[MaskMod] = []
+    for part in conjuncts(call.mask):
+        (runs if interval_of(part, call, recorded=True).is_run else others).append(part)
+    ends = ends_of(call.where(mask=reduce(and_, runs)), recorded=True) if runs else None
+    mask = call.where(mask=reduce(and_, others)).permitted(*call.indices) if others else None
+    bias = None
+    if call.score_mod is not None:
+        zero = torch.zeros((1, 1, 1, 1), dtype=torch.float32)
+        bias = call.modified(zero, *call.indices)
+    # A plain number that changes from call to call would have the graph recorded for each.
+    number = torch.full((), alpha, dtype=torch.float64)
+    output: Tensor = _recorded(query, key, value, scale, number, most, ends, mask, bias)
+    return output
+
+
+def _asked(
+    query: Tensor, key: Tensor, value: Tensor, scale: float, alpha: Tensor, most: int,
+    ends: Tensor | None, mask: Tensor | None, bias: Tensor | None,
+) -> _few_keys.Asked:  # fmt: skip
+    seen: MaskMod | None = None if mask is None else Dense(mask).aligned(0)
+    if ends is not None:
+        low, high = (KeyCounts(end).aligned(0) for end in ends)
+        between = high & ~low
+        seen = between if seen is None else between & seen
+    call = Call(
+        query, key, value, ScaledDot(scale), None if bias is None else Bias(bias).aligned(0), seen,
+        softmax, 0.0, 0,
+    )  # fmt: skip
+    shared = (ends is None or len(ends[0]) == 1) and (mask is None or mask.shape[:2] == (1, 1))
+    return _few_keys.Asked.of(call, scale, Rule.of(float(alpha), most), shared)
+
+
+def _forward(
+    query: Tensor, key: Tensor, value: Tensor, scale: float, alpha: Tensor, most: int,
+    ends: Tensor | None, mask: Tensor | None, bias: Tensor | None,
+) -> Tensor:  # fmt: skip
+    if 0 in (*query.shape[:3], key.shape[2]):
+        return _shapes(query, key, value).zero_()
+    asked = _asked(query, key, value, scale, alpha, most, ends, mask, bias)
+    query, key, value = in_memory(query), in_memory(key), in_memory(value)
+    return _few_keys.forward(query, key, value, asked, keeps=False)[0]
+
+
+def _shapes(query: Tensor, key: Tensor, value: Tensor, *_: object) -> Tensor:
+    return query.new_empty(*query.shape[:3], value.shape[3])
+
+
+def _backward(
+    upstream: Tensor, query: Tensor, key: Tensor, value: Tensor, scale: float, alpha: Tensor,
+    most: int, ends: Tensor | None, mask: Tensor | None, bias: Tensor | None,
+) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
+    if 0 in (*query.shape[:3], key.shape[2]):
+        return torch.zeros_like(query), torch.zeros_like(key), torch.zeros_like(value)
+    asked = _asked(query, key, value, scale, alpha, most, ends, mask, bias)
+    query, key, value = in_memory(query), in_memory(key), in_memory(value)
+    kept = _few_keys.forward(query, key, value, asked, keeps=True)[1]
+    of_query, of_key, of_value, _ = _few_keys.backward(
+        in_memory(upstream), query, key, value, asked, kept
+    )
+    if of_query is None:
+        return torch.zeros_like(query), torch.zeros_like(key), of_value
+    return of_query, of_key, of_value
+
+
+_recorded = operation("few_keys", _forward, _backward, _shapes, gradients=(0, 1, 2))
