@@ -24,8 +24,8 @@ from torch import Tensor
 import regard
 from benchmarks.measure import median_seconds, peak_bytes, save, side_by_side
 from benchmarks.operator import agree, backward, inputs
-from benchmarks.rates import matmul_rate
 from regard._backends import chunked
+from regard._backends._tuning import matmul_rate
 from regard.masks import Causal, Document, SlidingWindow
 from regard.normalizers import Entmax, TopK, hard, sigmoid, softmax, sparsemax
 from regard.score_mods import ALiBi
