@@ -18,12 +18,14 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
 
-from benchmarks.measure import peak_bytes, save, side_by_side
+from benchmarks.measure import forget_high_water, peak_bytes, save, side_by_side
 from regard.vision import DualPositionAttention, NonLocal
 
 Row = dict[str, Any]
 CHANNELS = 128
 BACKWARD_UP_TO = 96
+SMALL_SIDE = 32
+"""Of the map that is run first; one of 4² takes other kernels, which import less."""
 BLOCKS = ("non_local", "non_local dot", "dual_position")
 NAMES = {
     "theta.conv": "theta",
@@ -84,9 +86,12 @@ def grown(name: str, side: int, gradient: bool, is_ours: bool) -> Callable[[], T
     """The same in a fresh process, what the first of all calls imports behind it."""
     torch.set_num_threads(1)
     block = blocks(name)[0 if is_ours else 1]
-    small = torch.randn(1, CHANNELS, 4, 4, requires_grad=gradient)
-    passes(block, small, gradient)()
-    return passes(block, torch.randn(1, CHANNELS, side, side, requires_grad=gradient), gradient)
+    first = min(side, SMALL_SIDE)
+    passes(block, torch.randn(1, CHANNELS, first, first, requires_grad=gradient), gradient)()
+    block.zero_grad()
+    run = passes(block, torch.randn(1, CHANNELS, side, side, requires_grad=gradient), gradient)
+    forget_high_water()
+    return run
 
 
 def measured(name: str, side: int, gradient: bool, seconds: float) -> Row:
