@@ -6,6 +6,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from regard._pairwise import Count
+from regard._torch_private import quiet_trace
 
 
 def hidden_channels(channels: int, reduction: int, at_least: int = 1) -> int:
@@ -70,6 +71,11 @@ def require_odd(block: str, name: str, size: int) -> None:
 
 def require_maps(block: str, x: Tensor, channels: int, dims: int | None = None) -> None:
     """Raise for what is no `[batch, channels, *places]`, of `dims` kinds of places if given."""
+    with quiet_trace():
+        _require_maps(block, x, channels, dims)
+
+
+def _require_maps(block: str, x: Tensor, channels: int, dims: int | None) -> None:
     wanted = f"[batch, {channels} channels, {_PLACES.get(dims or 0, '*places')}]"
     if x.ndim < 3 or (dims is not None and x.ndim != 2 + dims):
         raise ValueError(f"{block} reads {wanted}, got {[*x.shape]}")

@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from regard._torch_private import is_jit_traced
+
 CONVOLUTIONS: dict[int, type[nn.Conv1d | nn.Conv2d | nn.Conv3d]] = {
     1: nn.Conv1d,
     2: nn.Conv2d,
@@ -28,9 +30,9 @@ def largest(x: Float[Tensor, "*shape"], dim: int) -> Float[Tensor, "*rest"]:
     """The maximum along a dimension; the first of equal ones gets the gradient.
 
     Where there will be one, maxima are taken with their indices: `amax` looks for them afterwards,
-    and takes three times as long in all.
+    and takes three times as long in all. A graph that is traced is the same with and without.
     """
-    asked = torch.is_grad_enabled() and x.requires_grad
+    asked = torch.is_grad_enabled() and x.requires_grad and not is_jit_traced()
     return x.max(dim).values if asked else x.amax(dim)
 
 

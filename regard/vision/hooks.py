@@ -1,13 +1,20 @@
 """What hangs on a module that a block was put behind, and what watches over it."""
 
+import sys
 from dataclasses import dataclass
 from typing import Any
 
-from torch import nn
+import torch
+from torch import fx, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from regard._torch_private import forward_hooks, forward_pre_hooks
 from regard.vision.place import Place
+
+NO_SCRIPT = (
+    "blocks that were inserted cannot be scripted: use torch.jit.trace or torch.export, or "
+    "regard.remove(model) before torch.jit.script"
+)
 
 
 class Behind:
@@ -20,7 +27,7 @@ class Behind:
         self.place, self.guard = place, guard
 
     def __call__(self, module: nn.Module, args: Any, output: Any) -> Any:
-        return self.block_of(module)(output)
+        return _applied(self.block_of(module), output)
 
     def block_of(self, module: nn.Module) -> Any:
         """The block; raises `RuntimeError` where copying or fusing tore it off."""
@@ -35,6 +42,10 @@ class Behind:
             )
         return block
 
+    @property
+    def __name__(self) -> str:
+        raise AttributeError(NO_SCRIPT)  # torch.jit.script asks for it, and shows this
+
     def __deepcopy__(self, memo: dict[int, Any]) -> "Behind":
         # A network's hooks are copied before its children: where the guard was not, it is not part
         # of what is being copied.
@@ -45,7 +56,16 @@ class InFront(Behind):
     """A forward pre-hook: what the module is given goes through the block that is its child."""
 
     def __call__(self, module: nn.Module, args: Any) -> Any:  # type: ignore[override]
-        return (self.block_of(module)(args[0]), *args[1:])
+        return (_applied(self.block_of(module), args[0]), *args[1:])
+
+
+def _applied(block: Any, x: Any) -> Any:
+    if isinstance(x, fx.Proxy):
+        # In a graph of `symbolic_trace` a block is one node, as PyTorch's own modules are: what it
+        # asks of the shapes has no answer there.
+        tracer: Any = x.tracer
+        return tracer.create_proxy("call_module", tracer.path_of_module(block), (x,), {})
+    return block(x)
 
 
 @dataclass(frozen=True)
@@ -66,6 +86,10 @@ class Guard:
     def __init__(self) -> None:
         self.watched: list[Watched] = []
 
+    @property
+    def __name__(self) -> str:
+        raise AttributeError(NO_SCRIPT)
+
     def __call__(self, module: nn.Module, args: Any) -> None:
         for each in self.watched:
             place, found = each.place, _at(module, each.path)
@@ -81,6 +105,12 @@ class Guard:
                     f"{place.norm}, which is gone, as after fusing the two; regard.remove(model) "
                     "before fusing, or insert the block after the batch norm or the activation"
                 )
+
+
+def forget_compiled() -> None:
+    """Have networks compiled anew: the code that is there assumes that hooks stay as they were."""
+    if "torch._dynamo" in sys.modules:
+        torch.compiler.reset()
 
 
 def gone(place: Place) -> str:

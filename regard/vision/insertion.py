@@ -1,18 +1,19 @@
 """Put blocks into a network that is there, and take them out again, without renaming anything."""
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from regard._spelling import parse
 from regard._torch_private import forward_hooks, forward_pre_hooks
-from regard.vision.hooks import Guard
+from regard.vision.hooks import Guard, forget_compiled
 from regard.vision.place import Place
 from regard.vision.places import Found, Wanted, find, matching
 from regard.vision.plan import Plan, inserted, new_block, own_name, require_name, require_plain
-from regard.vision.probe import count_calls, traced
+from regard.vision.probe import run_in_turn, run_with, traced
 
 
 def insert(
@@ -37,9 +38,10 @@ def insert(
     One pass of the network shows which modules are called, with how many channels. It changes
     nothing: evaluation mode, no gradients; buffers, attributes, flags and random numbers are put
     back. A module that is called several times has one block for all its calls, and the plan says
-    so. In an `nn.Sequential` the block hangs on the last of the row. Fusing (`fuse_conv_bn_eval`,
-    `fuse_modules`, Ultralytics' `fuse`) works within a module at a place; where it tears off a
-    block, or moves a batch norm past one, the network raises `RuntimeError` when it is called.
+    so. In an `nn.Sequential`, and where a module runs whatever children it has, the block hangs on
+    the last of the row. Fusing (`fuse_conv_bn_eval`, `fuse_modules`, Ultralytics' `fuse`) works
+    within a module at a place; where it tears off a block, or moves a batch norm past one, the
+    network raises `RuntimeError` when it is called.
 
     Args:
         block: its name, such as `cbam(reduction=8)`, or a function from a number of channels to a
@@ -79,16 +81,16 @@ def insert(
     name = parse(spelled).name if name is None else name
     require_name(name)
     trace, shown_to, given = traced(model, example)
-    found = find(model, trace, after, before)
-    places, remarks = [], []
+    found, others = find(model, trace, run_in_turn(model, shown_to, trace), after, before)
+    places, starts = [], []
     with torch.random.fork_rng(_devices(model)):
         for each in found:
             place = _place(each, spelled, name)
-            tried = new_block(model, place, own)
-            starts = getattr(tried, "starts_as_identity", False)
-            places.append(_place(each, spelled, name, identity_start and not starts))
-            remarks.append(bool(starts or identity_start))
-    plan = Plan(tuple(places), _remarks(found, all(remarks), given))
+            tried = new_block(model, place, own, {})
+            same = bool(getattr(tried, "starts_as_identity", False))
+            places.append(_place(each, spelled, name, identity_start and not same))
+            starts.append(same or identity_start)
+    plan = Plan(tuple(places), (*others, *_remarks(found, all(starts), given)))
     if not dry_run:
         plan.apply(model, own)
         _try(model, plan, shown_to)
@@ -99,7 +101,7 @@ def remove(model: nn.Module, place: str | None = None, name: str | None = None) 
     """Take blocks out of a network: all, or those at modules that match, or of one name.
 
     The network is then what it was before they were put in, with what it has learned since. What
-    was removed is the plan that puts it back.
+    was removed is the plan that puts it back. Blocks within a block go with it.
 
     Raises:
         ValueError: no block there, with the places that have one.
@@ -120,6 +122,9 @@ def remove(model: nn.Module, place: str | None = None, name: str | None = None) 
     if not chosen and (there or place is not None or name is not None):
         keys = ", ".join(each.key for each, _, _ in there) or "it has none"
         raise ValueError(f"the network has no such block to remove: {keys}")
+    within = tuple(f"{place.key}." for place, _, _ in chosen)
+    chosen = [each for each in there if each in chosen or f"{each[0].module}.".startswith(within)]
+    forget_compiled()
     for found, module, number in chosen:
         hooks = forward_hooks(module) if found.is_behind else forward_pre_hooks(module)
         hook = hooks.pop(number)
@@ -170,15 +175,37 @@ def _remarks(found: list[Found], starts: bool, given: str) -> tuple[str, ...]:
 
 def _try(model: nn.Module, plan: Plan, example: Any) -> None:
     """Run the network once with its blocks; where one is not called as its module is, undo all."""
-    keys = [place.key for place in plan.places]
-    modules = [place.module for place in plan.places]
-    try:
-        counts = count_calls(model, example, [*keys, *modules])
-        for key, module in zip(keys, modules, strict=True):
-            if counts[key] != counts[module]:
+    counts: Counter[str] = Counter()
+
+    def calls(name: str) -> Callable[..., None]:
+        def counted(*_: Any) -> None:
+            counts[name] += 1
+
+        return counted
+
+    def shapes(key: str) -> Callable[..., None]:
+        def compared(_: Any, args: Any, output: Any) -> None:
+            counts[key] += 1
+            gives = [*output.shape] if isinstance(output, Tensor) else type(output).__name__
+            if gives != [*args[0].shape]:
                 raise ValueError(
-                    f"{key} was called {counts[key]} times and its module {counts[module]}: "
-                    f"{module} runs its children in turn; name one of them instead"
+                    f"{key} gives {gives} for {[*args[0].shape]}, and a block gives maps of the "
+                    "shape that it reads"
+                )
+
+        return compared
+
+    hooks = {place.module: calls(place.module) for place in plan.places}
+    hooks |= {place.key: shapes(place.key) for place in plan.places}
+    hooks |= {f"{p.key}.block": shapes(f"{p.key}.block") for p in plan.places if p.identity_start}
+    try:
+        run_with(model, example, hooks)
+        for place in plan.places:
+            if counts[place.key] != counts[place.module]:
+                raise ValueError(
+                    f"{place.key} was called {counts[place.key]} times and its module "
+                    f"{counts[place.module]}: {place.module} runs its children in turn; name one "
+                    "of them instead"
                 )
     except Exception as error:
         # Whatever it is, a network that does not run is not handed back.

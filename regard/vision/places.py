@@ -1,7 +1,7 @@
 """Which modules of a network `after=` and `before=` mean, and whether a block can stand there."""
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +11,15 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from regard._nearest import nearest
 from regard._printable import shortened, shown
-from regard.vision.probe import Frame, Trace
-from regard.vision.structure import behind_convolution, branch_ends, convolutions_of, stage_ends
+from regard.vision.plan import inserted
+from regard.vision.probe import Frame, Trace, keeps_no_block
+from regard.vision.structure import (
+    Ends,
+    behind_convolution,
+    branch_ends,
+    convolutions_of,
+    stage_ends,
+)
 
 Wanted = str | type[nn.Module] | Sequence[str | type[nn.Module]]
 """A pattern of names, a class, or several of these."""
@@ -36,13 +43,17 @@ class Found:
 
 
 def find(
-    model: nn.Module, trace: Trace, after: Wanted | None, before: Wanted | None
-) -> list[Found]:
-    """The places that are meant, in the network's order.
+    model: nn.Module,
+    trace: Trace,
+    in_turn: Collection[str],
+    after: Wanted | None,
+    before: Wanted | None,
+) -> tuple[list[Found], list[str]]:
+    """The places that are meant, in the network's order, and what is to be said of others.
 
     Raises `ValueError` that says which of them cannot have a block, and why.
     """
-    places = _meant(model, trace, after, before)
+    places, remarks = _meant(model, trace, in_turn, after, before)
     found, faults = [], []
     for where, name in places:
         try:
@@ -56,21 +67,27 @@ def find(
             f"{'; '.join(faults[:MOST_SAID])}{more}; name others, or several patterns in a list"
         )
     order = {name: number for number, name in enumerate(trace.names.values())}
-    return sorted(found, key=lambda each: order[each.module])
+    return sorted(found, key=lambda each: order[each.module]), remarks
 
 
 def _meant(
-    model: nn.Module, trace: Trace, after: Wanted | None, before: Wanted | None
-) -> list[tuple[str, str]]:
-    words: dict[Any, Callable[[], list[tuple[str, str]]]] = {
+    model: nn.Module,
+    trace: Trace,
+    in_turn: Collection[str],
+    after: Wanted | None,
+    before: Wanted | None,
+) -> tuple[list[tuple[str, str]], list[str]]:
+    words: dict[Any, Callable[[], Ends]] = {
         ("after", STAGE): lambda: stage_ends(trace),
-        ("before", SUM): lambda: [("after", name) for name in branch_ends(trace)],
+        ("before", SUM): lambda: branch_ends(trace),
     }
     if (after is None) == (before is None):
         raise ValueError("say either after= or before=, which modules the block is to stand at")
     where, wanted = ("after", after) if before is None else ("before", before)
     places: list[tuple[str, str]] = []
-    for each in [wanted] if isinstance(wanted, (str, type)) else wanted or ():
+    remarks: list[str] = []
+    several: Any = wanted if isinstance(wanted, (list, tuple)) else [wanted]
+    for each in several:
         place = AFTER_CONVOLUTION.fullmatch(each) if isinstance(each, str) else None
         is_word = (where, each) in words or (where == "after" and place is not None)
         if is_word and each in trace.names.values():
@@ -80,43 +97,59 @@ def _meant(
             )
         if (where, each) in words:
             new = words[where, each]()
-            lacks = (
-                "no stage that a module ends" if each == STAGE else "no residual sum of a branch"
+            lacks, ones = (
+                ("no stage", "ends of stages")
+                if each == STAGE
+                else ("no residual sum of a branch", "residual branches")
             )
         elif where == "after" and place is not None:
-            new = behind_convolution(trace, int(place[1]), convolutions_of(trace))
-            lacks = f"no residual branch of {place[1]} convolutions or more"
+            mine = {name for name in convolutions_of(trace) if not _is_within(name, model)}
+            new = behind_convolution(trace, int(place[1]), mine)
+            lacks, ones = f"no residual branch of {place[1]} convolutions or more", "such places"
         else:
-            new = [(where, name) for name in matching(model, each)]
-            lacks = ""
-        if not new:
+            new = Ends([(where, name) for name in matching(model, each)])
+        if not new.places and not new.without:
             raise ValueError(f"the network has {lacks} that one pass shows: name modules instead")
-        places += new
+        if not new.places:
+            raise ValueError(
+                f"the network has {new.without} {ones}, but functions give them, and no modules "
+                "that a block could hang on: name modules instead"
+            )
+        if new.without:
+            remarks.append(
+                f"no block at {new.without} of {new.without + len(new.places)} {ones}: functions "
+                "give them, and no modules"
+            )
+        places += new.places
     if not places:
         raise ValueError("after= and before= need a pattern, a class, or several of these")
-    return list(dict.fromkeys((w, _inner(model, name, w)) for w, name in places))
+    return list(dict.fromkeys((w, _inner(model, in_turn, name, w)) for w, name in places)), remarks
 
 
 def matching(model: nn.Module, wanted: str | type[nn.Module]) -> list[str]:
     """The modules that a pattern or a class means; raises `ValueError` where there is none.
 
-    In a pattern `*` stands for anything but a dot, `**` for any number of names.
+    In a pattern `*` stands for anything but a dot, `**` for any number of names, `[*]` for `*`.
+    Blocks that were inserted, and what is in them, are meant where nothing else matches.
 
     >>> matching(nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU()), "Conv2d")
     ['0']
     """
     modules = dict(model.named_modules())
+    own = tuple(f"{place.key}." for place, _, _ in inserted(model))
     if isinstance(wanted, type):
         names = [name for name, module in modules.items() if name and isinstance(module, wanted)]
         if not names:
             raise ValueError(f"the network has no module of the class {wanted.__name__}")
-        return names
+        return _outside(names, own)
     if not isinstance(wanted, str):
         raise TypeError(f"a place is a pattern of names or a class, got {shown(wanted)}")
     pattern = _pattern(wanted)
     names = [name for name in modules if name and pattern.fullmatch(name)]
+    if not names and wanted in modules:
+        names = [wanted] if wanted else []
     if names:
-        return names
+        return _outside(names, own)
     # A name that a module has beside its first one, for it is shared.
     shared = dict(model.named_modules(remove_duplicate=False))
     first = {module: name for name, module in modules.items()}
@@ -132,11 +165,20 @@ def matching(model: nn.Module, wanted: str | type[nn.Module]) -> list[str]:
     if not names:
         near = nearest(wanted, [name for name in [*modules, *sorted(kinds)] if name])
         raise ValueError(f"no module matches {shown(wanted)}: {shortened(near, 300)}")
-    return names
+    return _outside(names, own)
+
+
+def _outside(names: list[str], own: tuple[str, ...]) -> list[str]:
+    """Those that are not in blocks, unless all are."""
+    return [name for name in names if not f"{name}.".startswith(own)] or names
+
+
+def _is_within(name: str, model: nn.Module) -> bool:
+    return name.startswith(tuple(f"{place.key}." for place, _, _ in inserted(model)))
 
 
 def _pattern(text: str) -> re.Pattern[str]:
-    parts = re.split(r"(\*\*|\*|\?|\[[^\]]+\])", text)
+    parts = re.split(r"(\*\*|\*|\?|\[(?:\][^\]]*|[^\]]+)\])", text)
     said = {"**": ".*", "*": "[^.]*", "?": "[^.]"}
     written = [
         said.get(part)
@@ -147,11 +189,11 @@ def _pattern(text: str) -> re.Pattern[str]:
     return re.compile("".join(written))
 
 
-def _inner(model: nn.Module, name: str, where: str) -> str:
+def _inner(model: nn.Module, in_turn: Collection[str], name: str, where: str) -> str:
     """Of a row of modules its end: a block that were a child of the row would be one of them."""
     module = model.get_submodule(name)
-    while isinstance(module, nn.Sequential) and len(module):
-        if type(module).forward is not nn.Sequential.forward:
+    while (isinstance(module, nn.Sequential) or name in in_turn) and len([*module.children()]):
+        if keeps_no_block(module):
             break
         child = [*dict(module.named_children())][-1 if where == "after" else 0]
         name = f"{name}.{child}" if name else child
@@ -190,7 +232,10 @@ def _node(where: str, name: str, frame: Frame) -> int:
             raise ValueError(f"{name} is given no tensor as its first argument")
         return frame.inputs[0]
     if not frame.single:
-        raise ValueError(f"{name} gives a list or table, and no single tensor")
+        raise ValueError(
+            f"{name} gives {'None' if frame.gives == 'NoneType' else 'a ' + frame.gives}, and no "
+            "single tensor"
+        )
     return frame.outputs[0]
 
 

@@ -17,7 +17,7 @@ from regard._spelling import parse
 from regard._torch_private import forward_hooks, forward_pre_hooks
 from regard.vision.blocks import BLOCKS, block
 from regard.vision.from_identity import FromIdentity
-from regard.vision.hooks import Behind, Guard, InFront, Watched
+from regard.vision.hooks import Behind, Guard, InFront, Watched, forget_compiled
 from regard.vision.place import Place
 
 FORMAT = "regard-blocks-1"
@@ -84,9 +84,11 @@ class Plan:
         for key, count in keys.items():
             if count > 1:
                 raise ValueError(f"the plan has {shown(key)} {count} times; give each its name")
-        made = [new_block(model, place, blocks or {}) for place in self.places]
-        for place, new in zip(self.places, made, strict=True):
-            _attach(model, place, new)
+        made: dict[str, nn.Module] = {}
+        for place in self.places:
+            made[place.key] = new_block(model, place, blocks or {}, made)
+        for place in self.places:
+            _attach(model, place, made[place.key])
         return self
 
     def save(self, path: str | Path) -> None:
@@ -183,29 +185,33 @@ class Transferred:
         return "; ".join(said)
 
 
-def new_block(model: nn.Module, place: Place, own: Mapping[str, Make]) -> nn.Module:
+def new_block(
+    model: nn.Module, place: Place, own: Mapping[str, Make], made: Mapping[str, nn.Module]
+) -> nn.Module:
     """A block for a place, on the device and in the type of the weights around it.
+
+    `made` are new blocks by their keys, in one of which it may have its place.
 
     Raises `ValueError` where the place is not there or has no room for it.
     """
-    module = _module_of(model, place)
+    module = _module_of(model, place, made)
     try:
         with torch.inference_mode(False):
-            made = _made(place, own)
+            new = _made(place, own)
     except (ValueError, TypeError) as error:
         raise ValueError(f"the block {place.where} {place.module}: {error}") from None
     weights = [w for each in (module, model) for w in each.parameters() if w.is_floating_point()]
     if weights:
-        made = made.to(weights[0].device, weights[0].dtype)
-    return made.train(module.training)
+        new = new.to(weights[0].device, weights[0].dtype)
+    return new.train(module.training)
 
 
 def _made(place: Place, own: Mapping[str, Make]) -> nn.Module:
     name = parse(place.block).name
     if name not in own and name not in BLOCKS:
         raise ValueError(
-            f"there is no block {shown(name)}: {nearest(name, BLOCKS)}; one of your own is given "
-            "by blocks="
+            f"there is no block {shown(name)}: {nearest(name, BLOCKS)} One of your own is a "
+            "function for insert, and in a plan's apply a function in blocks="
         )
     made: Any = own[name](place.channels) if name in own else block(place.block, place.channels)
     if not isinstance(made, nn.Module):
@@ -216,9 +222,14 @@ def _made(place: Place, own: Mapping[str, Make]) -> nn.Module:
     return FromIdentity(made) if place.identity_start else made
 
 
-def _module_of(model: nn.Module, place: Place) -> nn.Module:
+def _module_of(model: nn.Module, place: Place, made: Mapping[str, nn.Module]) -> nn.Module:
+    around = next((key for key in made if f"{place.module}.".startswith(f"{key}.")), None)
     try:
-        module = model.get_submodule(place.module)
+        module = (
+            made[around].get_submodule(place.module.removeprefix(around)[1:])
+            if around is not None
+            else model.get_submodule(place.module)
+        )
         if module is model:
             raise AttributeError
     except AttributeError:
@@ -278,6 +289,7 @@ def _attach(model: nn.Module, place: Place, new: nn.Module) -> None:
         around.register_forward_pre_hook(guard)
     ahead = tuple(norm[depth:]) if norm else None
     guard.watched.append(Watched(place, tuple(path[depth:]), ahead))
+    forget_compiled()
     module.add_module(place.name, new)
     if place.is_behind:
         module.register_forward_hook(Behind(place, guard))

@@ -1,8 +1,9 @@
 """One forward pass of a network, looked at: which module gives which tensor, made of which."""
 
 import random
+import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
@@ -52,6 +53,7 @@ class Frame:
         around: the frame that called it.
         leads: whether its first argument is a tensor.
         single: whether its output is a tensor, and no list or table of some.
+        gives: its output's class.
         end: how many frames had ended before it.
     """
 
@@ -62,6 +64,7 @@ class Frame:
     leads: bool = False
     outputs: list[int] = field(default_factory=list)
     single: bool = False
+    gives: str = ""
     end: int = -1
 
     @property
@@ -95,6 +98,7 @@ class Trace(TorchFunctionMode):
         self._known: dict[int, tuple[ref[Tensor], int, int]] = {}
         self._looking, self._ended = False, 0
         self.names = {module: name for name, module in model.named_modules()}
+        self.closed = {name for module, name in self.names.items() if keeps_no_block(module)}
         self._own = {id(tensor) for tensor in chain(model.parameters(), model.buffers())}
 
     def node(self, tensor: Tensor) -> int:
@@ -164,7 +168,8 @@ class Trace(TorchFunctionMode):
         assert frame is not None
         with self._aside():
             frame.outputs += [self.node(tensor) for tensor in tensors_in(output)]
-        frame.single, frame.end = isinstance(output, Tensor), self._ended
+        frame.single, frame.gives = isinstance(output, Tensor), type(output).__name__
+        frame.end = self._ended
         self._ended += 1
         self._current = frame.around
 
@@ -198,14 +203,27 @@ class Trace(TorchFunctionMode):
                 maps[node.number] = padded[0] if padded else node.shape[2:]
         return maps
 
+    @cached_property
+    def within(self) -> dict[int, list[Frame]]:
+        """The calls that were made in each call, by its `id`."""
+        found: dict[int, list[Frame]] = {}
+        for frame in self.frames:
+            if frame.around is not None:
+                found.setdefault(id(frame.around), []).append(frame)
+        return found
+
     def giver(self, node: int, within: Frame | None = None) -> str | None:
         """The module whose output a tensor is: of several within each other, the outermost.
 
         One that was called more than once gives other tensors too, and is none; neither is the
-        network, nor what is around `within`.
+        network, nor what is around `within`, nor what can have no block.
         """
         beyond = {id(frame) for frame in within.frames} if within else set()
-        ended = [f for f in self.frames if f.single and f.outputs == [node] and f.name]
+        ended = [
+            f
+            for f in self.frames
+            if f.single and f.outputs == [node] and f.name and f.name not in self.closed
+        ]
         for first in sorted(ended, key=lambda frame: frame.end):
             chain = [f for f in first.frames if f in ended and id(f) not in beyond]
             names = [f.name for f in chain if len(self.calls[f.name]) == 1]
@@ -244,7 +262,8 @@ def call(model: nn.Module, example: Any) -> Any:
 def unchanged(model: nn.Module) -> Iterator[None]:
     """Evaluate a network, and leave no trace of it.
 
-    Within, it is in evaluation mode without gradients. Afterwards all that hangs on its modules is
+    Within, it is in evaluation mode without gradients, and what was compiled of it is not used: the
+    code that is there calls no hooks. Afterwards all that hangs on its modules is
     what it was: flags, buffers, attributes, hooks; and so are the states of PyTorch's, NumPy's and
     Python's random numbers. (What a hook of its own does elsewhere stays done.)
     """
@@ -254,7 +273,12 @@ def unchanged(model: nn.Module) -> Iterator[None]:
     held = [(t, t.detach().clone()) for t in tensors if not t.is_meta]
     devices = sorted({t.device.index or 0 for t in tensors if t.device.type == "cuda"})
     state, numpys = random.getstate(), numpy.random.get_state()
-    with torch.random.fork_rng(devices), torch.inference_mode(False), torch.no_grad():
+    with (
+        uncompiled(),
+        torch.random.fork_rng(devices),
+        torch.inference_mode(False),
+        torch.no_grad(),
+    ):
         try:
             model.eval()
             yield
@@ -274,6 +298,20 @@ def unchanged(model: nn.Module) -> Iterator[None]:
             numpy.random.set_state(numpys)
 
 
+def uncompiled() -> AbstractContextManager[Any]:
+    """Where compiled networks run as they are written, if anything was compiled at all."""
+    if "torch._dynamo" not in sys.modules:
+        return nullcontext()
+    return torch.compiler.set_stance("force_eager")
+
+
+def keeps_no_block(module: nn.Module) -> bool:
+    """Whether a block that is its child would be one of the modules that it runs."""
+    if isinstance(module, nn.Sequential):
+        return type(module).forward is not nn.Sequential.forward
+    return isinstance(module, (nn.ModuleList, nn.ModuleDict))
+
+
 def _same(one: Tensor, other: Tensor) -> bool:
     return bool(((one == other) | ((one != one) & (other != other))).all())
 
@@ -289,7 +327,15 @@ def traced(model: nn.Module, example: Any = None) -> tuple[Trace, Any, str]:
     Raises `ValueError` where no image that is tried goes through.
     """
     if example is not None:
-        return _traced(model, example), example, f"an example of {_shapes(example)}"
+        given = f"an example of {_shapes(example)}"
+        try:
+            return _traced(model, example), example, given
+        except Exception as error:
+            # Whatever it raises, it is the network's own, and says nothing of where it comes from.
+            said = shortened(str(error), 300)
+            raise ValueError(
+                f"the network does not run with {given}: {type(error).__name__}: {said}"
+            ) from error
     failed = ""
     for image in images(model):
         try:
@@ -333,21 +379,52 @@ def images(model: nn.Module) -> Iterator[Tensor]:
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 
-def count_calls(model: nn.Module, example: Any, names: list[str]) -> dict[str, int]:
-    """How often modules are called in one forward pass, which leaves no trace."""
-    counts = dict.fromkeys(names, 0)
-
-    def counter(name: str) -> Callable[..., None]:
-        def seen(*_: Any) -> None:
-            counts[name] += 1
-
-        return seen
-
+def run_with(model: nn.Module, example: Any, hooks: Mapping[str, Callable[..., None]]) -> None:
+    """One forward pass, which leaves no trace, with a hook behind each module that has a name."""
     with unchanged(model):
-        for name in names:
-            model.get_submodule(name).register_forward_pre_hook(counter(name))
+        for name, hook in hooks.items():
+            model.get_submodule(name).register_forward_hook(hook)
         call(model, example)
-    return counts
+
+
+def run_in_turn(model: nn.Module, example: Any, trace: Trace) -> set[str]:
+    """The modules that run whatever children they have, one on what the other gives.
+
+    A child more would be run with them, and no block beside them. That is seen by giving them one.
+    """
+    rows = [name for name, frames in trace.calls.items() if name and _is_row(model, trace, frames)]
+    extra = {name: _Extra() for name in rows}
+    if extra:
+        with unchanged(model):
+            for name, child in extra.items():
+                model.get_submodule(name).add_module(_Extra.__name__, child)
+            call(model, example)
+    return {name for name, child in extra.items() if child.was_called}
+
+
+def _is_row(model: nn.Module, trace: Trace, frames: list[Frame]) -> bool:
+    module = model.get_submodule(frames[0].name)
+    children = [trace.names[child] for child in module.children()]
+    if not children or isinstance(module, nn.Sequential) or keeps_no_block(module):
+        return False
+    if hasattr(module, _Extra.__name__):
+        return False  # one that has an answer for every name
+    for frame in frames:
+        inner = trace.within.get(id(frame), [])
+        if [each.name for each in inner] != children:
+            return False
+        given = [frame.inputs, *(each.outputs for each in inner)]
+        if [*(each.inputs for each in inner), frame.outputs] != given:
+            return False
+    return True
+
+
+class _Extra(nn.Module):
+    was_called = False
+
+    def forward(self, x: Any) -> Any:
+        self.was_called = True
+        return x
 
 
 def _shapes(example: Any) -> str:

@@ -1,6 +1,7 @@
 """Which values matter here? Those that stand out from their channel, with no weight to learn."""
 
 from math import prod
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -48,7 +49,8 @@ class SimAM(nn.Module):
         places = [*range(2, x.ndim)]
         wide = widened(x)
         squares = (wide - wide.mean(places, keepdim=True)).square()
-        others = torch.sym_max(prod(x.shape[2:]) - 1, 1)
+        others: Any = prod(x.shape[2:]) - 1  # a tensor under torch.jit.trace
+        others = others.clamp(min=1) if isinstance(others, Tensor) else torch.sym_max(others, 1)
         variance = squares.sum(places, keepdim=True) / others
         return torch.sigmoid(squares / (4 * (variance + self.ridge)) + 0.5).to(x.dtype)
 

@@ -8,7 +8,19 @@ from regard.vision.probe import CONVOLUTIONS, Frame, Operation, Trace
 ADDITIONS = {"add", "add_", "__add__", "__iadd__", "__radd__"}
 
 
-def stage_ends(trace: Trace) -> list[tuple[str, str]]:
+@dataclass(frozen=True)
+class Ends:
+    """Places that a word means: `("after", name)` or `("before", name)`.
+
+    Args:
+        without: how many more there are that functions give, so that no block can stand there.
+    """
+
+    places: list[tuple[str, str]]
+    without: int = 0
+
+
+def stage_ends(trace: Trace) -> Ends:
     """The last module of each resolution: ("after", name), or what follows: ("before", name).
 
     Looked for are functions whose map comes out smaller or larger, by half at least, or as no map
@@ -23,15 +35,18 @@ def stage_ends(trace: Trace) -> list[tuple[str, str]]:
             ends[node] = ends.get(node) or follower
     network = trace.frames[0]
     ends |= {node: None for node in network.outputs if max(trace.maps.get(node, (1,))) > 1}
-    places = []
+    places, placed, without = [], [], []
     for node, follower in sorted(ends.items()):
         if node in network.inputs:
             continue
-        if giver := trace.giver(node):
-            places.append(("after", giver))
-        elif follower:
-            places.append(("before", follower))
-    return list(dict.fromkeys(places))
+        giver = trace.giver(node)
+        if giver or follower:
+            places.append(("after", giver) if giver else ("before", str(follower)))
+            placed.append(trace.maps[node])
+        elif not _stays(trace.maps[node], without):
+            without.append(trace.maps[node])
+    lost = sum(not _stays(size, placed) for size in without)
+    return Ends(list(dict.fromkeys(places)), lost)
 
 
 def _before_step(trace: Trace, op: Operation) -> Iterator[tuple[int, str | None]]:
@@ -124,17 +139,23 @@ def residuals(trace: Trace) -> Iterator[Residual]:
             yield Residual(block, branch, shortcut)
 
 
-def branch_ends(trace: Trace) -> list[str]:
+def branch_ends(trace: Trace) -> Ends:
     """The module that gives what a residual block adds to its shortcut, for each block."""
-    found = (_end(trace, each) for each in residuals(trace))
-    return list(dict.fromkeys(name for name in found if name))
+    names, without = [], 0
+    for each in residuals(trace):
+        if name := _end(trace, each):
+            names.append(name)
+        else:
+            without += each.shortcut in each.block.inputs
+    return Ends([("after", name) for name in dict.fromkeys(names)], without)
 
 
-def behind_convolution(trace: Trace, count: int, convolutions: set[str]) -> list[tuple[str, str]]:
+def behind_convolution(trace: Trace, count: int, convolutions: set[str]) -> Ends:
     """The places behind the n-th convolution of each residual branch, its norm and activation.
 
     That is what the next convolution is given, or what is added: ("after", the module that gives
-    it), or, where several have that module in common, ("before", the convolution).
+    it), or, where several have that module in common, ("before", the convolution). Convolutions of
+    a gate, which read what is pooled to one place, are not counted.
     """
     places = []
     for each in residuals(trace):
@@ -143,7 +164,9 @@ def behind_convolution(trace: Trace, count: int, convolutions: set[str]) -> list
         on_branch = [
             frame.name
             for frame in trace.frames
-            if frame.name in convolutions and inner.intersection(frame.outputs)
+            if frame.name in convolutions
+            and inner.intersection(frame.outputs)
+            and not _is_pooled(trace, frame, each.branch)
         ]
         if count < len(on_branch):
             follower = trace.calls[on_branch[count]][0]
@@ -151,7 +174,12 @@ def behind_convolution(trace: Trace, count: int, convolutions: set[str]) -> list
             places.append(("after", giver) if giver else ("before", follower.name))
         elif count == len(on_branch) and (end := _end(trace, each)):
             places.append(("after", end))
-    return list(dict.fromkeys(places))
+    return Ends(list(dict.fromkeys(places)))
+
+
+def _is_pooled(trace: Trace, frame: Frame, branch: int) -> bool:
+    sides = [max(trace.maps[node]) for node in frame.outputs if node in trace.maps]
+    return max(sides, default=1) == 1 < max(trace.maps[branch])
 
 
 def convolutions_of(trace: Trace) -> set[str]:

@@ -109,3 +109,24 @@ def test_it_is_traced_by_torch_jit_and_saved() -> None:
     file.seek(0)
     again: Tensor = torch.jit.load(file)(image(48))
     torch.testing.assert_close(again, model(image(48)))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("way", ["wrapped", "in place", "a part"])
+def test_what_was_compiled_before_a_block_goes_in_or_out_takes_notice(way: str) -> None:
+    torch.manual_seed(0)
+    model, x = settled(ResNet()), image(32)
+    was = model(x)
+    run = model
+    if way == "wrapped":
+        run = torch.compile(model, backend="eager")
+    elif way == "in place":
+        model.compile(backend="eager")
+    else:
+        model.layer1[0] = torch.compile(model.layer1[0], backend="eager")
+    torch.testing.assert_close(run(x), was)
+    place = "layer1.1" if way == "a part" else "layer1.0"
+    regard.insert(model, SE, after=place, example=x)
+    assert not torch.allclose(run(x), was)
+    regard.remove(model)
+    torch.testing.assert_close(run(x), was)

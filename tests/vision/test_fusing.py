@@ -141,6 +141,16 @@ def test_a_traced_graph_has_its_blocks() -> None:
     torch.testing.assert_close(torch.fx.symbolic_trace(model)(x), model(x))
 
 
+@pytest.mark.parametrize("where", ["after", "before"])
+def test_a_block_at_a_module_that_is_traced_into_is_one_node_of_the_graph(where: str) -> None:
+    torch.manual_seed(0)
+    model, x = settled(nn.Sequential(Basic(3, 8), Basic(8, 8))), image(16)
+    regard.insert(model, "cbam(reduction=2)", example=x, **{where: "1"})
+    graph = torch.fx.symbolic_trace(model)
+    assert [n.target for n in graph.graph.nodes if "cbam" in str(n.target)] == ["1.cbam"]
+    torch.testing.assert_close(graph(x), model(x))
+
+
 def test_a_module_that_is_exchanged_by_its_owner_is_missed() -> None:
     model, x = settled(Plain()), image(16)
     regard.insert(model, SE, after="act1")

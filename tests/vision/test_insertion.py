@@ -310,6 +310,24 @@ def test_blocks_with_names_of_their_own_act_one_behind_the_other() -> None:
     model(x)
 
 
+def test_a_block_within_a_block_is_replayed_and_goes_with_it() -> None:
+    model, x = settled(ResNet()), image()
+    was, keys = model(x), list(model.state_dict())
+    regard.insert(model, SE, after="layer1.0")
+    regard.insert(model, "eca", after="layer1.0.se")
+    regard.insert(model, "eca", after="layer1.0.conv1")
+    other = Plan.of(model).apply(settled(again := ResNet())) and again
+    other.load_state_dict(model.state_dict())
+    assert torch.equal(other(x), model(x))
+    assert [p.key for p in regard.remove(model, name="se").places] == [
+        "layer1.0.se", "layer1.0.se.eca",
+    ]  # fmt: skip
+    model(x)
+    assert [place.key for place in Plan.of(model).places] == ["layer1.0.conv1.eca"]
+    regard.remove(model)
+    assert list(model.state_dict()) == keys and torch.equal(model(x), was)
+
+
 def test_removing_what_is_not_there_says_what_is() -> None:
     model = ResNet()
     assert regard.remove(model).places == ()
@@ -350,7 +368,7 @@ def test_a_block_of_ones_own_goes_in_and_is_asked_for_again() -> None:
     assert plan.places[0].block == plan.places[0].name == "Fixed"
     other = settled(ResNet())
     with pytest.raises(
-        ValueError, match="no block 'Fixed': .*; one of your own is given by blocks="
+        ValueError, match="no block .Fixed.: .*One of your own is .* a function in blocks="
     ):
         plan.apply(other)
     plan.apply(other, {"Fixed": Fixed})
@@ -399,6 +417,30 @@ def test_a_block_of_other_channels_or_that_does_not_run_is_taken_out_again() -> 
     assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
 
 
+@pytest.mark.parametrize("identity_start", [False, True])
+def test_a_block_gives_maps_of_the_shape_that_it_reads(identity_start: bool) -> None:
+    def Wide(channels: int) -> nn.Module:
+        return nn.Conv2d(channels, channels + 1, 1)
+
+    def Half(channels: int) -> nn.Module:
+        return nn.MaxPool2d(2)
+
+    class Pair(nn.Module):
+        def __init__(self, channels: int) -> None:
+            super().__init__()
+
+        def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+            return x, x
+
+    for made, gives in ((Wide, r"\[2, 17, 16, 16\]"), (Half, r"\[2, 16, 8, 8\]"), (Pair, "tuple")):
+        model = settled(ResNet())
+        keys = list(model.state_dict())
+        said = {"after": "layer1.0", "example": image(), "identity_start": identity_start}
+        with pytest.raises(ValueError, match=rf"layer1\.0\..* gives {gives} for \[2, 16, 16, 16\]"):
+            regard.insert(model, made, **said)
+        assert list(model.state_dict()) == keys
+
+
 @pytest.mark.parametrize("name", ["", "a.b", "_se", "forward", "2", "training", "weights is"])
 def test_a_name_that_no_child_can_have_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="cannot be the name of a block"):
@@ -423,6 +465,28 @@ def test_what_cannot_be_changed_any_more_says_what_to_do() -> None:
         regard.insert(nn.Sequential(nn.LazyConv2d(8, 3)), SE, after="0")
     with pytest.raises(TypeError, match="blocks go into an nn.Module, got 'dict'"):
         regard.insert({}, SE, after="0")
+    model = ResNet()
+    regard.insert(model, SE, after="layer1.0.conv1")
+    with pytest.raises(AttributeError, match="cannot be scripted: use torch.jit.trace"):
+        torch.jit.script(model)
+
+
+def test_a_module_that_answers_to_every_name_is_looked_at() -> None:
+    class Answers(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(3, 8, 3)
+
+        def __getattr__(self, name: str) -> Any:
+            try:
+                return super().__getattr__(name)
+            except AttributeError:
+                return None
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.conv(x)
+
+    assert regard.insert(Answers(), SE, after="conv").places[0].channels == 8
 
 
 def test_examples_are_tensors_tuples_and_tables() -> None:
@@ -440,6 +504,10 @@ def test_examples_are_tensors_tuples_and_tables() -> None:
         assert plan.places[0].channels == 8 and "an example of [2, 3, 64, 64], []" in str(plan)
     with pytest.raises(ValueError, match="TypeError: .*scale.*; give example="):
         regard.insert(Two(), SE, after="conv")
+    with pytest.raises(
+        ValueError, match=r"not run with an example of \[1, 5, 9, 9\]: RuntimeError"
+    ):
+        regard.insert(ResNet(), SE, after="conv1", example=torch.zeros(1, 5, 9, 9))
     with pytest.raises(ValueError, match="no convolution that says what it takes"):
         regard.insert(nn.Sequential(nn.Linear(3, 3)), SE, after="0")
 

@@ -7,7 +7,13 @@ from torch import Tensor, nn
 import regard
 from regard.vision.places import matching
 from regard.vision.probe import traced
-from regard.vision.structure import behind_convolution, branch_ends, convolutions_of, stage_ends
+from regard.vision.structure import (
+    Ends,
+    behind_convolution,
+    branch_ends,
+    convolutions_of,
+    stage_ends,
+)
 from tests.vision.networks import (
     Bottleneck,
     ChannelsLast,
@@ -18,6 +24,7 @@ from tests.vision.networks import (
     Row,
     Tokens,
     image,
+    settled,
 )
 
 
@@ -74,9 +81,41 @@ def test_gates_padding_and_lists_do_not_hide_the_stages() -> None:
 
 def test_maps_that_are_returned_end_stages() -> None:
     trace, _, _ = traced(Pyramid(), image())
-    assert stage_ends(trace) == [("after", name) for name in ("c3", "c4", "laterals.2")]
+    assert stage_ends(trace) == Ends([("after", n) for n in ("c3", "c4", "laterals.2")])
     both, _, _ = traced(nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU()), image())
-    assert stage_ends(both) == [("after", "1")]
+    assert stage_ends(both) == Ends([("after", "1")])
+
+
+class Densely(nn.Module):
+    """A stage that ends in a table of modules, and one that a function ends."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.dense = nn.Conv2d(3, 4, 3, 2, 1), Dense()
+        self.down = nn.Sequential(nn.Conv2d(16, 8, 1), nn.AvgPool2d(2))
+        self.norm, self.fc = nn.BatchNorm2d(8), nn.Linear(8, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.relu(self.norm(self.down(self.dense(self.stem(x)))))
+        return self.fc(x.mean((2, 3)))
+
+
+def test_a_stage_that_no_block_can_hang_on_has_it_in_front_of_what_follows_or_is_said() -> None:
+    model = settled(Densely())
+    with torch.no_grad():
+        was = model(image())
+        plan = regard.insert(model, "se(reduction=2)", after="stage", identity_start=True)
+        assert torch.equal(model(image()), was)
+    assert [(p.where, p.module) for p in plan.places] == [("before", "down.0")]
+    assert "no block at 1 of 2 ends of stages: functions give them, and no modules" in str(plan)
+
+    class Ends(Densely):
+        def forward(self, x: Tensor) -> Tensor:
+            x = torch.relu(self.dense(self.stem(x)))
+            return self.fc(torch.relu(nn.functional.avg_pool2d(x, 2))[:, :8].mean((2, 3)))
+
+    with pytest.raises(ValueError, match="has 2 ends of stages, but functions give them"):
+        regard.insert(Ends(), "se(reduction=2)", after="stage")
 
 
 def test_what_an_activation_of_many_places_gives_ends_a_stage_in_front_of_what_follows() -> None:
@@ -121,7 +160,7 @@ def test_a_branch_ends_before_its_dropout_or_what_else_changes_nothing() -> None
 
 def test_sums_of_a_pyramid_are_not_residual() -> None:
     trace, _, _ = traced(Pyramid(), image())
-    assert branch_ends(trace) == []
+    assert branch_ends(trace) == Ends([])
     with pytest.raises(ValueError, match="no residual sum of a branch that one pass shows"):
         places(Pyramid(), before="sum")
 
@@ -166,9 +205,87 @@ def test_mmdetections_positions_are_behind_norm_and_activation() -> None:
         ]
     assert places(model, after="after_conv3") == places(model, before="sum")
     trace, _, _ = traced(model, image())
-    assert behind_convolution(trace, 4, convolutions_of(trace)) == []
+    assert behind_convolution(trace, 4, convolutions_of(trace)) == Ends([])
     with pytest.raises(ValueError, match="no residual branch of 4 convolutions or more"):
         places(model, after="after_conv4")
+
+
+def test_a_branch_that_a_function_gives_is_said() -> None:
+    class Scaled(nn.Module):
+        def __init__(self, at_last: bool) -> None:
+            super().__init__()
+            self.conv, self.scale = nn.Conv2d(8, 8, 3, 1, 1), nn.Parameter(torch.ones(8, 1, 1))
+            self.at_last = at_last
+
+        def forward(self, x: Tensor) -> Tensor:
+            return x + (self.conv(x * self.scale) if self.at_last else self.conv(x) * self.scale)
+
+    rows = [nn.Conv2d(3, 8, 1), Scaled(False), Scaled(False)]
+    with pytest.raises(ValueError, match="has 2 residual branches, but functions give them"):
+        places(nn.Sequential(*rows), before="sum")
+    plan = regard.insert(nn.Sequential(*rows, Scaled(True)), "simam", before="sum")
+    assert [place.module for place in plan.places] == ["3.conv"]
+    assert "no block at 2 of 3 residual branches: functions give them, and no modules" in str(plan)
+
+
+def test_convolutions_of_a_gate_are_not_counted() -> None:
+    class Gate(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.pool, self.down = nn.AdaptiveAvgPool2d(1), nn.Conv2d(12, 3, 1)
+            self.act, self.up, self.scale = nn.ReLU(), nn.Conv2d(3, 12, 1), nn.Hardsigmoid()
+
+        def forward(self, x: Tensor) -> Tensor:
+            return x * self.scale(self.up(self.act(self.down(self.pool(x)))))
+
+    class Inverted(nn.Module):
+        """MobileNet's third version."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.block = nn.Sequential(
+                nn.Sequential(nn.Conv2d(6, 12, 1), nn.BatchNorm2d(12), nn.ReLU()),
+                nn.Sequential(nn.Conv2d(12, 12, 3, 1, 1), nn.BatchNorm2d(12), nn.ReLU()),
+                Gate(),
+                nn.Sequential(nn.Conv2d(12, 6, 1), nn.BatchNorm2d(6)),
+            )
+
+        def forward(self, x: Tensor) -> Tensor:
+            return x + self.block(x)
+
+    model = nn.Sequential(nn.Conv2d(3, 6, 3, 2), Inverted(), Inverted())
+    for count, inner in ((1, "0.2"), (2, "2"), (3, "3.1")):
+        found = places(model, after=f"after_conv{count}")
+        assert [name for _, name, _ in found] == [f"1.block.{inner}", f"2.block.{inner}"]
+    with pytest.raises(ValueError, match="no residual branch of 4 convolutions"):
+        places(model, after="after_conv4")
+
+
+def test_patterns_and_classes_do_not_mean_what_is_in_blocks_unless_nothing_else() -> None:
+    model = ResNet()
+    before = len(places(model, after="Conv2d"))
+    regard.insert(model, "cbam(reduction=2)", after="layer1.*")
+    assert len(places(model, after="Conv2d")) == len(places(model, after=nn.Conv2d)) == before
+    assert places(model, after="layer1.0.cbam") == [("after", "layer1.0.cbam", 16)]
+    assert [name for _, name, _ in places(model, after="CBAMChannel")] == [
+        "layer1.0.cbam.channel", "layer1.1.cbam.channel",
+    ]  # fmt: skip
+    assert places(model, after="after_conv2") == places(ResNet(), after="after_conv2")
+    with pytest.raises(ValueError, match="no residual branch of 3 convolutions"):
+        places(model, after="after_conv3")
+
+
+@pytest.mark.parametrize("pattern", ["[k]*", "[[]k[]][*]", "[[]k]*", "**k**"])
+def test_names_with_signs_of_patterns_can_be_named(pattern: str) -> None:
+    class Table(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.add_module("[k]*", nn.Conv2d(3, 4, 3))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.get_submodule("[k]*")(x)
+
+    assert places(Table(), after=pattern) == [("after", "[k]*", 4)]
 
 
 def test_maps_of_one_and_three_dimensions_have_places_too() -> None:
@@ -223,7 +340,7 @@ def test_a_shared_module_is_one_place_by_whatever_name() -> None:
         (ResNet, {"after": []}, "need a pattern, a class, or several"),
         (Pyramid, {"after": "laterals"}, "laterals runs its children in turn"),
         (lambda: nn.Sequential(nn.Conv2d(3, 4, 3), Dense()), {"after": "1"}, "1 runs its children"),
-        (lambda: nn.Sequential(Pyramid()), {"after": "0"}, "0 gives a list or table"),
+        (lambda: nn.Sequential(Pyramid()), {"after": "0"}, "0 gives a list, and no"),
     ],
 )  # fmt: skip
 def test_a_place_that_cannot_be_is_refused_in_a_sentence(
@@ -238,6 +355,8 @@ def test_a_place_that_cannot_be_is_refused_in_a_sentence(
 def test_what_is_no_place_at_all_is_a_type_error() -> None:
     with pytest.raises(TypeError, match="a place is a pattern of names or a class, got 3"):
         places(ResNet(), after=[3])
+    with pytest.raises(TypeError, match="a place is a pattern of names or a class, got 3"):
+        places(ResNet(), after=3)
 
 
 def test_a_module_that_is_never_called_by_itself_is_refused() -> None:
@@ -247,8 +366,31 @@ def test_a_module_that_is_never_called_by_itself_is_refused() -> None:
         places(model, after="0.spare")
 
 
-def test_a_parent_that_runs_its_children_is_found_out_and_the_network_left_alone() -> None:
+def test_what_runs_its_children_in_turn_is_a_row_as_a_sequential_is() -> None:
     model = nn.Sequential(Row(), nn.ReLU()).eval()
+    with torch.no_grad():
+        was = model(image())
+        plan = regard.insert(model, "se(reduction=2)", after="0", identity_start=True)
+        assert [place.module for place in plan.places] == ["0.second"]
+        assert torch.equal(model(image()), was)
+    assert places(nn.Sequential(Row()), before="0") == [("before", "0.first", 3)]
+    assert places(nn.Sequential(Row(), nn.MaxPool2d(2)), after="stage")[0][1] == "0.second"
+
+    class Written(Row):
+        def forward(self, x: Tensor) -> Tensor:
+            return self.second(self.first(x))
+
+    assert places(nn.Sequential(Written()), after="0") == [("after", "0", 8)]
+
+
+def test_a_parent_that_runs_its_children_is_found_out_and_the_network_left_alone() -> None:
+    class Adding(Row):
+        def forward(self, x: Tensor) -> Tensor:
+            for child in self.children():
+                x = child(x) + 1
+            return x
+
+    model = nn.Sequential(Adding(), nn.ReLU()).eval()
     before, keys = model(image()), list(model.state_dict())
     with pytest.raises(ValueError, match="0 runs its children in turn"):
         regard.insert(model, "se(reduction=2)", after="0", example=image())
