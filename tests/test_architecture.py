@@ -94,6 +94,13 @@ def is_type_checking(node: ast.AST) -> bool:
     return isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
 
 
+def spelled(called: ast.AST) -> str:
+    """Spell a function's name with its dots, as `ast.unparse` does in a hundred times the time."""
+    if isinstance(called, ast.Attribute):
+        return f"{spelled(called.value)}.{called.attr}"
+    return called.id if isinstance(called, ast.Name) else "?"
+
+
 def walk(node: ast.AST) -> Iterator[ast.AST]:
     """Walk everything that may run, inside functions too."""
     for child in ast.iter_child_nodes(node):
@@ -120,7 +127,7 @@ def imports(module: str, source: str, is_package: bool) -> list[tuple[int, str]]
             names = [f"{base}.{alias.name}" for alias in node.names]
             # `from regard import masks` is of masks, `from regard.masks import Causal` of masks.
             found += [(node.lineno, name) for name in names]
-        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
+        elif isinstance(node, ast.Call) and spelled(node.func).endswith("import_module"):
             if node.args and isinstance(node.args[0], ast.Constant):
                 found.append((node.lineno, str(node.args[0].value)))
     return found
@@ -169,7 +176,7 @@ def deed_faults(module: str, source: str) -> list[str]:
             whole = {f"{node.module}.{alias.name}" for alias in node.names}
             faults += [f"{module}:{node.lineno} imports {name}" for name in whole & BANNED_CALLS]
         if isinstance(node, ast.Call):
-            called = ast.unparse(node.func).replace("np.", "numpy.").replace("pd.", "pandas.")
+            called = spelled(node.func).replace("np.", "numpy.").replace("pd.", "pandas.")
             careful = (module, called) == THE_PICKLE and loads_weights_only(node)
             if called.removeprefix("builtins.") in BANNED_CALLS and not careful:
                 faults.append(f"{module}:{node.lineno} calls {called}")
@@ -183,15 +190,21 @@ def test_every_room_has_a_level() -> None:
     assert rooms <= set(LEVELS), "give these a level in DESIGN.md §2 and here"
 
 
-@pytest.mark.parametrize("path", modules(), ids=name_of)
-def test_imports_point_strictly_down(path: Path) -> None:
-    faults = import_faults(name_of(path), path.read_text("utf-8"), path.name == "__init__.py")
+def test_imports_point_strictly_down() -> None:
+    faults = [
+        fault
+        for path in modules()
+        for fault in import_faults(
+            name_of(path), path.read_text("utf-8"), path.name == "__init__.py"
+        )
+    ]
     assert not faults, "\n".join(faults)
 
 
-@pytest.mark.parametrize("path", modules(), ids=name_of)
-def test_nothing_runs_code_from_files_or_strings(path: Path) -> None:
-    faults = deed_faults(name_of(path), path.read_text("utf-8"))
+def test_nothing_runs_code_from_files_or_strings() -> None:
+    faults = [
+        fault for path in modules() for fault in deed_faults(name_of(path), path.read_text("utf-8"))
+    ]
     assert not faults, "\n".join(faults)
 
 
@@ -217,8 +230,8 @@ def test_nothing_is_called_utils() -> None:
 
 def test_annotations_are_never_strings_in_tests_either() -> None:
     for path in (ROOT / "tests").rglob("*.py"):
-        faults = [f for f in deed_faults(name_of(path), path.read_text("utf-8")) if "strings" in f]
-        assert not faults
+        if "__future__" in (source := path.read_text("utf-8")):
+            assert not [fault for fault in deed_faults(name_of(path), source) if "strings" in fault]
 
 
 @pytest.mark.parametrize(
