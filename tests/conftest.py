@@ -4,15 +4,15 @@ Nothing here may import `regard` at module level: the jaxtyping hook must come f
 """
 
 import os
-import random
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
-import numpy as np
 import pytest
 import torch
+
+from tests.one_by_one import fix_seeds
 
 # No rates that somebody measured on this machine decide what tests run.
 os.environ["REGARD_CACHE"] = str(Path(tempfile.gettempdir(), f"regard-tests-{os.getpid()}"))
@@ -42,9 +42,7 @@ def fixed_threads() -> None:
 @pytest.fixture(autouse=True)
 def fixed_seeds() -> Iterator[None]:
     """Start every test from the same random state, whatever ran before it."""
-    random.seed(0)
-    np.random.seed(0)
-    torch.manual_seed(0)
+    fix_seeds()
     yield
 
 

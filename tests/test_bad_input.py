@@ -33,6 +33,7 @@ from regard.scores import (
     NegativeSquaredDistance,
     ScaledDot,
 )
+from tests.one_by_one import all_in_one
 
 
 @pytest.fixture(autouse=True)
@@ -291,7 +292,7 @@ WRONG: dict[str, tuple[Callable[[], Any], type[Exception], tuple[str, ...]]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("call", "kind", "pieces"), WRONG.values(), ids=WRONG)
+@all_in_one(("call", "kind", "pieces"), WRONG.values(), ids=WRONG)
 def test_a_wrong_call_is_answered_in_one_sentence(
     call: Callable[[], Any], kind: type[Exception], pieces: tuple[str, ...]
 ) -> None:
@@ -308,7 +309,7 @@ def test_a_wrong_call_is_answered_in_one_sentence(
     assert re.search(SUGGESTS, message, re.IGNORECASE), f"no fix: {message}"
 
 
-@pytest.mark.parametrize("name", [name for name in WRONG if name not in ("a backend that cannot",)])
+@all_in_one("name", [name for name in WRONG if name not in ("a backend that cannot",)])
 def test_a_wrong_call_fails_the_same_way_in_the_plan(name: str) -> None:
     """What `attention` refuses, `plan` refuses: with the same words, for it checks in one place."""
     call, kind, _ = WRONG[name]

@@ -14,6 +14,7 @@ from torch.nn.attention.flex_attention import create_block_mask, flex_attention
 
 import regard
 from regard.capturing import Maps
+from tests.one_by_one import all_in_one
 
 CLOSE = {"atol": 1e-6, "rtol": 0.0}
 
@@ -115,15 +116,15 @@ def layers(**how: Any) -> nn.MultiheadAttention:
     return layer
 
 
-@pytest.mark.parametrize("batch_first", [True, False])
-@pytest.mark.parametrize("padded", ["", "bool", "float"])
-@pytest.mark.parametrize("mask", ["", "bool", "float", "heads"])
+@all_in_one("batch_first", [True, False])
+@all_in_one("padded", ["", "bool", "float"])
+@all_in_one("mask", ["", "bool", "float", "heads"])
 @pytest.mark.parametrize(
     "how", [{}, {"bias": False}, {"add_bias_kv": True}, {"add_zero_attn": True},
             {"kdim": 6, "vdim": 10}, {"add_bias_kv": True, "add_zero_attn": True}],
     ids=str,
 )  # fmt: skip
-@pytest.mark.parametrize("training", [True, False])
+@all_in_one("training", [True, False])
 def test_multi_head_attention_in_every_flag(
     batch_first: bool, padded: str, mask: str, how: dict[str, Any], training: bool
 ) -> None:

@@ -13,6 +13,7 @@ import regard
 from regard.context import shard, unshard, zig_zag
 from regard.context.layout import Layout
 from tests.context.ranks import CASES, WORLD
+from tests.one_by_one import all_in_one
 
 
 @pytest.fixture(scope="module")
@@ -32,8 +33,8 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     return found
 
 
-@pytest.mark.parametrize("world", [2, WORLD])
-@pytest.mark.parametrize("case", CASES)
+@all_in_one("world", [2, WORLD])
+@all_in_one("case", CASES)
 def test_it_is_what_one_process_says(case: str, world: int, told: dict[str, list[str]]) -> None:
     reasons = told.get(f"{case}, {world}", [])
     assert not reasons, "\n".join(reasons)

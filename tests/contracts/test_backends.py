@@ -46,6 +46,7 @@ from regard.scores import (
     NegativeSquaredDistance,
     ScaledDot,
 )
+from tests.one_by_one import all_in_one
 from tests.parts import (
     LEARNED,
     MASKS_AND_MODS,
@@ -185,7 +186,7 @@ WINDOWS = {
 LENGTHS = [(200, 200), (129, 129), (150, 300), (70, 200), (300, 150), (65, 64), (64, 190), (1, 99)]
 
 
-@pytest.mark.parametrize("lengths", LENGTHS, ids=str)
+@all_in_one("lengths", LENGTHS, ids=str)
 @pytest.mark.parametrize("make", WINDOWS.values(), ids=WINDOWS)
 def test_banded_equals_the_reference_wherever_the_blocks_lie(
     make: Callable[[Sizes], Any], lengths: tuple[int, int]
@@ -232,8 +233,8 @@ def documents(ids: list[Any], within: Any = None, dtype: torch.dtype = torch.lon
     return mask if within is None else within & mask
 
 
-@pytest.mark.parametrize("mod", [None, "ALiBi", "Bias", "RelativeBias both ways"])
-@pytest.mark.parametrize("within", WITHIN.values(), ids=WITHIN)
+@all_in_one("mod", [None, "ALiBi", "Bias", "RelativeBias both ways"])
+@all_in_one("within", WITHIN.values(), ids=WITHIN)
 @pytest.mark.parametrize("ids", IDS.values(), ids=IDS)
 def test_packed_equals_the_reference_wherever_the_documents_lie(
     ids: list[Any], within: Callable[[], Any], mod: str | None
@@ -316,14 +317,14 @@ def test_linear_equals_the_reference(mask: str | None, lengths: tuple[int, int])
         assert_same(evaluate(*inputs, **parts, backend="linear"), wanted)
 
 
-@pytest.mark.parametrize("lengths", [(1, 1), (5, 7), (64, 64), (65, 130)])
-@pytest.mark.parametrize("mask", [None, "causal", "padding", "both"])
-@pytest.mark.parametrize(
+@all_in_one("lengths", [(1, 1), (5, 7), (64, 64), (65, 130)])
+@all_in_one("mask", [None, "causal", "padding", "both"])
+@all_in_one(
     "score",
     [Dot(), ScaledDot(), ScaledDot(LEARNED), FeatureMapDot()],
     ids=["dot", "scaled", "learned", "mapped"],
 )
-@pytest.mark.parametrize("normalizer", [unnormalized, divide_by_count])
+@all_in_one("normalizer", [unnormalized, divide_by_count])
 def test_linear_serves_dot_products_whose_weights_may_be_negative(
     normalizer: Any, score: Any, mask: str | None, lengths: tuple[int, int]
 ) -> None:
@@ -458,7 +459,7 @@ REASONS: list[Reason] = [
 ]
 
 
-@pytest.mark.parametrize(("backend", "given", "reason"), REASONS)
+@all_in_one(("backend", "given", "reason"), REASONS)
 def test_a_backend_that_cannot_serve_gives_the_reason(
     backend: str, given: dict[str, Any], reason: str
 ) -> None:
@@ -606,7 +607,7 @@ def test_no_backend_imports_another(backend: str) -> None:
     assert not _imported(tree) & set(ALL)
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
+@all_in_one("path", SOURCES, ids=lambda path: path.stem)
 def test_backends_are_named_in_one_table_only(path: Path) -> None:
     nodes = list(ast.walk(ast.parse(path.read_text())))
     attributes = {  # of score_mods, one of which shares its name with a backend

@@ -14,8 +14,10 @@ from torch import Tensor
 
 from regard.vision import BLOCKS, Block, block
 from regard.vision.blocks import spell
-from tests.tables.blocks import EXAMPLES, PLACES, Example, after_steps, every, tensors
+from tests.one_by_one import all_in_one
+from tests.tables.blocks import EXAMPLES, PLACES, Example, after_steps, tensors
 
+every = all_in_one("example", EXAMPLES, ids=lambda example: example.spelled)
 DTYPES = {torch.float32: 2e-5, torch.bfloat16: 5e-2, torch.float16: 6e-3}
 """How far from float64 of the same weights and maps, as a part of the largest value."""
 

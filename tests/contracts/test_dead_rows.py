@@ -13,6 +13,7 @@ from regard.masks import Block, Causal, Dense, Document, Padding, Prefix, Slidin
 from regard.normalizers import Entmax, Sink, TopK, divide_by_sum, sigmoid, softmax, sparsemax
 from regard.score_mods import Bias
 from regard.scores import FeatureMapDot
+from tests.one_by_one import all_in_one
 
 BATCH, HEADS, Q_LEN, K_LEN, WIDTH = 2, 2, 9, 6, 4
 SOME = torch.ones(Q_LEN, K_LEN, dtype=torch.bool)
@@ -83,7 +84,7 @@ def spelled(normalizer: Any) -> str:
 
 
 @pytest.mark.parametrize("backend", BACKENDS, ids=str)
-@pytest.mark.parametrize("name", MASKS)
+@all_in_one("name", MASKS)
 def test_a_gradient_of_a_dead_row_reaches_nothing(name: str, backend: str | None) -> None:
     leaves, output = asked(MASKS[name], backend)
     same(leaves, output, dead_rows(MASKS[name]))

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 import regard
 from regard.masks import Causal
 from regard.normalizers import softmax
+from tests.one_by_one import all_in_one
 from tests.parts import Sizes, tensors
 from tests.probe import assert_same, evaluate
 
@@ -62,7 +63,7 @@ PARTS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("name", PARTS)
-@pytest.mark.parametrize(
+@all_in_one(
     ("heads", "rows"), [(None, [0, -1]), ([1, -1], None), (2, 3), (slice(1, 3), slice(0, 5, 2))],
     ids=str,
 )  # fmt: skip

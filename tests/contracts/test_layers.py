@@ -55,6 +55,7 @@ from regard.positions import Learned, RoPE, Sinusoidal
 from regard.score_mods import ALiBi
 from regard.scores import Additive
 from regard.sequences import Sequences
+from tests.one_by_one import all_in_one
 
 WIDTH, VOCAB = 6, 9
 LENGTHS = torch.tensor([5, 1, 3, 4])
@@ -278,7 +279,7 @@ NO_ROW = {
 }  # fmt: skip
 """Values, protocols, functions of their own kind, and what reads images, numbers or distances."""
 
-every = pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
+every = all_in_one("row", ROWS.values(), ids=ROWS)
 CLOSE: dict[str, float] = {"rtol": 0, "atol": 1e-12}
 
 

@@ -30,6 +30,7 @@ from regard.masks import (
     Prefix,
     SlidingWindow,
 )
+from tests.one_by_one import all_in_one
 
 Rule = Callable[[int, int, int, int], bool]
 Make = Callable[[int, int, int, int], tuple[Mask, Rule]]
@@ -146,7 +147,7 @@ MASKS: dict[str, Make] = {
     "Not": lambda *_: (~Causal(), lambda b, h, q, k: k > q),
 }
 SIZES = [(2, 3, 5, 7), (1, 1, 1, 1), (3, 1, 7, 4), (2, 2, 9, 9)]
-every_mask = pytest.mark.parametrize("make", MASKS.values(), ids=MASKS)
+every_mask = all_in_one("make", MASKS.values(), ids=MASKS)
 
 
 def indices(batch: int, heads: int, q_len: int, k_len: int, q_offset: int = 0) -> list[Tensor]:
@@ -189,7 +190,7 @@ def test_dense_evaluation_is_torch_create_mask(make: Make, sizes: tuple[int, ...
     assert torch.equal(mask(*indices(*sizes)).expand(sizes), expected)
 
 
-@pytest.mark.parametrize("name", MASKS)
+@all_in_one("name", MASKS)
 def test_a_mask_that_does_not_look_at_heads_is_not_computed_per_head(name: str) -> None:
     mask, _ = MASKS[name](2, 3, 5, 7)
     dense = mask(*indices(2, 3, 5, 7))
@@ -467,7 +468,7 @@ OFFSETS = torch.tensor([4, 1])
 CALL_ROWS = ("Dense", "KeyCounts", "Document cross")
 
 
-@pytest.mark.parametrize("name", MASKS)
+@all_in_one("name", MASKS)
 def test_each_sequence_may_stand_at_an_offset_of_its_own(name: str) -> None:
     """Row by row it is the call with that offset, for masks as they are and joined."""
     of_call = name.startswith(CALL_ROWS)

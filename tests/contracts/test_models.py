@@ -18,6 +18,7 @@ from regard.layers import AwaitsReward, int8, prepacked
 from regard.models import MODELS, model_class, protocols
 from regard.sequences import Packed, Sequences
 from regard.tasks.auxiliary import forward_sampled
+from tests.one_by_one import Law, one_by_one
 from tests.tables.models import FIRST, ROWS, Row, alone, filled, take
 from tests.tolerance import assert_close_to_golden
 
@@ -116,9 +117,13 @@ PACKS = {
 """Networks that read packed texts."""
 
 
-def rows(keep: Callable[[Row], bool]) -> pytest.MarkDecorator:
-    chosen = {name: row for name, row in ROWS.items() if keep(row)}
-    return pytest.mark.parametrize("row", chosen.values(), ids=chosen)
+def rows(keep: Callable[[Row], bool]) -> Callable[[Law], Law]:
+    """One test of each network, of all its rows."""
+    chosen: dict[str, dict[str, Row]] = {}
+    for name, row in ROWS.items():
+        if keep(row):
+            chosen.setdefault(row.name, {})[name] = row
+    return one_by_one("row", chosen)
 
 
 every = rows(lambda row: True)

@@ -22,6 +22,7 @@ from regard.masks import Causal
 from regard.score_mods import ALiBi
 from tests.contracts.test_masks import MASKS
 from tests.contracts.test_score_mods import MODS
+from tests.one_by_one import one_by_one
 from tests.parts import NORMALIZERS, SCORES, Sizes, mask_and_rule, mod_and_rule, tensors
 
 # Torch's own transforms import a part of torch that warns of its own age.
@@ -36,7 +37,10 @@ CASES = [
     *[("mask", name) for name in MASKS],
     *[("score_mod", name) for name in MODS],
 ]
-every_part = pytest.mark.parametrize(("role", "name"), CASES, ids=lambda case: str(case))
+every_part = one_by_one(
+    ("role", "name"),
+    {role: {name: (role, name) for its, name in CASES if its == role} for role, _ in CASES},
+)
 
 Parts = dict[str, Any]
 

@@ -33,6 +33,7 @@ from regard.normalizers import (
     sparsemax,
     unnormalized,
 )
+from tests.one_by_one import Law, all_in_one
 
 SHAPE = (2, 3, 4, 7)
 
@@ -118,17 +119,17 @@ MEMBERS = {
     ),
 }
 
-every = pytest.mark.parametrize("member", MEMBERS.values(), ids=MEMBERS)
+every = all_in_one("member", MEMBERS.values(), ids=MEMBERS)
 
 
-def those(**claims: bool) -> pytest.MarkDecorator:
+def those(**claims: bool) -> Callable[[Law], Law]:
     """The members that make (or do not make) these claims."""
     chosen = {
         name: member
         for name, member in MEMBERS.items()
         if all(getattr(member, claim) == value for claim, value in claims.items())
     }
-    return pytest.mark.parametrize("member", chosen.values(), ids=chosen)
+    return all_in_one("member", chosen.values(), ids=chosen)
 
 
 def scores_of(*shape: int, dtype: torch.dtype = torch.float64) -> Tensor:
@@ -439,7 +440,7 @@ def test_parts_are_values_or_modules(member: Member) -> None:
     assert repr(normalizer)
 
 
-@every
+@pytest.mark.parametrize("member", MEMBERS.values(), ids=MEMBERS)
 @hypothesis.settings(max_examples=25)
 @hypothesis.given(data=st.data())
 def test_any_scores_and_mask_give_finite_weights_within_their_bounds(

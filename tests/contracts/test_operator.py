@@ -21,6 +21,7 @@ from regard.normalizers import (
 )
 from regard.score_mods import ALiBi, Bias, RelativeBias, SoftCap
 from regard.scores import Additive, Cosine, FeatureMapDot, NegativeSquaredDistance, ScaledDot
+from tests.one_by_one import all_in_one
 from tests.parts import NORMALIZERS, Sizes, tensors
 from tests.probe import assert_same, evaluate, slope
 
@@ -68,7 +69,7 @@ def test_exactly_the_permitted_values_reach_the_output(backend: str, mask: str) 
     assert torch.equal(seen != 0, allowed(MASKED[mask]))
 
 
-@pytest.mark.parametrize("normalizer", NORMALIZERS)
+@all_in_one("normalizer", NORMALIZERS)
 @pytest.mark.parametrize("mask", MASKED)
 def test_a_forbidden_pair_has_weight_zero_under_every_normalizer(
     mask: str, normalizer: str
@@ -86,10 +87,8 @@ def test_a_forbidden_pair_has_weight_zero_under_every_normalizer(
 GARBAGE = [math.nan, math.inf, -math.inf, 1e38, -1e300]
 
 
-@pytest.mark.parametrize("garbage", GARBAGE)
-@pytest.mark.parametrize(
-    ("backend", "mask"), [row for row in SERVED if row[1] not in ("causal", "window")]
-)
+@all_in_one("garbage", GARBAGE)
+@all_in_one(("backend", "mask"), [row for row in SERVED if row[1] not in ("causal", "window")])
 def test_what_lies_under_the_mask_never_comes_out(backend: str, mask: str, garbage: float) -> None:
     """Keys, values and queries without a partner may hold anything: it is as if they were gone."""
     query, key, value = qkv()
@@ -285,7 +284,7 @@ def test_weights_are_those_before_dropout() -> None:
 # 5: numbers
 
 
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+@all_in_one("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
 @pytest.mark.parametrize("backend", [None, *BACKENDS])
 def test_the_dtype_of_the_query_comes_back(backend: str | None, dtype: torch.dtype) -> None:
     query, key, value = qkv(dtype=dtype)
@@ -405,9 +404,9 @@ def test_grouped_heads_are_repeat_interleave(backend: str) -> None:
 
 
 @pytest.mark.parametrize("backend", [None, *BACKENDS])
-@pytest.mark.parametrize("batch", [0, 2])
-@pytest.mark.parametrize("q_len", [0, 1, 4])
-@pytest.mark.parametrize("k_len", [0, 1, 3])
+@all_in_one("batch", [0, 2])
+@all_in_one("q_len", [0, 1, 4])
+@all_in_one("k_len", [0, 1, 3])
 def test_empty_batches_queries_and_keys_work(
     backend: str | None, batch: int, q_len: int, k_len: int
 ) -> None:

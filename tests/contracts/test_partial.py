@@ -13,6 +13,7 @@ from regard.normalizers import Sink, Softmax, sparsemax
 from regard.score_mods import ALiBi, SoftCap
 from tests.contracts.test_masks import MASKS
 from tests.contracts.test_score_mods import MODS
+from tests.one_by_one import all_in_one
 from tests.parts import SCORES, Sizes, mask_and_rule, mod_and_rule, tensors
 
 SIZES = Sizes(2, 4, 2, 5, 7, 3, 4)
@@ -43,7 +44,7 @@ def written_out(
     return torch.logsumexp(scores, -1)
 
 
-@pytest.mark.parametrize(("role", "name"), CASES, ids=str)
+@all_in_one(("role", "name"), CASES, ids=str)
 @pytest.mark.parametrize("temperature", [1.0, 0.4])
 def test_it_is_the_attention_and_its_logsumexp(role: str, name: str, temperature: float) -> None:
     parts = {"score": regard.scores.ScaledDot(), "score_mod": None, "mask": None}

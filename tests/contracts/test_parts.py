@@ -27,6 +27,7 @@ from regard.parts import (
 )
 from regard.score_mods import Bias, Chain, SoftCap
 from regard.scores import Additive, Bilinear, Cosine
+from tests.one_by_one import all_in_one
 
 DIMS = Dims(query_dim=6, key_dim=6, hidden_dim=6, num_heads=2, num_keys=7)
 NUMBERED = {
@@ -58,7 +59,7 @@ OPTIONS = [
     ("mask", "causal & sliding_window(3)"),
     ("mask", "causal & sliding_window(3) & block(2)"),
 ]
-every = pytest.mark.parametrize(("role", "name"), [*NAMES, *OPTIONS])
+every = all_in_one(("role", "name"), [*NAMES, *OPTIONS])
 ANONYMOUS = {
     "score": {"FeatureMapDot", "elu_plus_one"},
     "normalizer": {"LocalGaussian", "Sample", "divide_by_sum"},
@@ -164,7 +165,7 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("role", "text", "why"), WRONG)
+@all_in_one(("role", "text", "why"), WRONG)
 def test_a_name_that_makes_no_part_is_refused_with_what_there_is(
     role: str, text: str, why: str
 ) -> None:
@@ -199,7 +200,7 @@ def test_a_score_that_needs_to_know_more_than_a_network_does_says_what() -> None
         part("score", "general")
 
 
-@pytest.mark.parametrize(("word", "name"), SYNONYMS.items())
+@all_in_one(("word", "name"), SYNONYMS.items())
 def test_what_people_also_call_a_part_points_to_its_name(word: str, name: str) -> None:
     roles = [role for role, table in ROLES.items() if name in table]
     assert roles and all(word not in ROLES[role] for role in roles)

@@ -33,6 +33,7 @@ from regard.scores import (
     NegativeSquaredDistance,
     ScaledDot,
 )
+from tests.one_by_one import all_in_one
 from tests.parts import Sizes, tensors
 from tests.probe import evaluate, slope
 from tests.tolerance import UNIT_NORMAL_CAP, assert_close_to_golden
@@ -243,8 +244,8 @@ SHAPES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
-@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@all_in_one("shape", SHAPES, ids=str)
+@all_in_one("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_odd_lengths_and_widths_are_as_exact(
     backend: str, dtype: torch.dtype, shape: tuple[int, int, int, int]
@@ -324,9 +325,9 @@ def _rewritten(width: int) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("size", [1.0, 5.0, 300.0])
-@pytest.mark.parametrize("width", [8, 64, 128])
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@all_in_one("size", [1.0, 5.0, 300.0])
+@all_in_one("width", [8, 64, 128])
+@all_in_one("dtype", [torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("name", list(_rewritten(8)))
 def test_a_rewritten_score_in_half_precision_is_float32_rounded_once(
     name: str, dtype: torch.dtype, width: int, size: float

@@ -24,9 +24,10 @@ from regard.normalizers import Entmax
 from regard.parts import ROLES, canonical
 from regard.score_mods import RelativeBias, SoftCap
 from regard.scores import Bilinear, Dot
+from tests.one_by_one import all_in_one
 from tests.tables.models import FIRST, ROWS, WIDTH, Row, alone, places, with_value
 
-every = pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
+every = all_in_one("row", ROWS.values(), ids=ROWS)
 NUMBERED = {
     "location": "location(num_keys=14)",
     "concat_linear": "concat_linear(num_keys=14)",
@@ -66,6 +67,8 @@ def _attending() -> dict[str, Row]:
 ATTENDING = _attending()
 attending = pytest.mark.parametrize("row", ATTENDING.values(), ids=ATTENDING)
 NUMBERS = range(max(len(names) for names in NAMES.values()))
+SHARES = [0, *(pytest.param(share, marks=pytest.mark.slow) for share in (1, 2))]
+every_network = all_in_one("name", MODELS)
 
 
 def same(one: Any, other: Any, row: Row) -> None:
@@ -121,9 +124,17 @@ def test_a_loaded_network_is_the_saved_one_bit_for_bit(row: Row, tmp_path: Path)
 
 
 @attending
-@pytest.mark.parametrize("number", NUMBERS)
-def test_every_part_of_every_place_is_loaded_again(row: Row, number: int, tmp_path: Path) -> None:
-    """All places and roles change at once: each has had each of its parts when all numbers were."""
+@pytest.mark.parametrize("share", SHARES)
+@all_in_one("first", NUMBERS[::3])
+def test_every_part_of_every_place_is_loaded_again(
+    row: Row, share: int, first: int, tmp_path: Path
+) -> None:
+    """All places and roles change at once: each has had each of its parts when all numbers were.
+
+    A third of the numbers is tried by default, from one network to the next another third.
+    """
+    place = next(n for n, each in enumerate(ATTENDING.values()) if each is row)
+    number = first + (place + share) % 3
     config, wanted = row.config, {}
     depth = {"transformer": "layers", "memory": "hops"}.get(row.name.partition("_")[0])
     config = replace(config, **{depth: 1}) if depth else config
@@ -264,7 +275,7 @@ CONFIGS: dict[str, tuple[Callable[[Entries], str], str]] = {
 }
 
 
-@pytest.mark.parametrize("name", MODELS)
+@every_network
 @pytest.mark.parametrize(("edit", "why"), CONFIGS.values(), ids=CONFIGS)
 def test_a_foreign_configuration_is_refused(
     name: str, edit: Callable[[Entries], str], why: str, tmp_path: Path
@@ -276,7 +287,7 @@ def test_a_foreign_configuration_is_refused(
         regard.load(tmp_path)
 
 
-@pytest.mark.parametrize("name", MODELS)
+@every_network
 def test_weights_that_are_not_those_of_the_configuration_are_named(
     name: str, tmp_path: Path
 ) -> None:
@@ -294,7 +305,7 @@ def test_weights_that_are_not_those_of_the_configuration_are_named(
     assert str(tmp_path) in str(caught.value)
 
 
-@pytest.mark.parametrize("name", MODELS)
+@every_network
 def test_a_network_of_other_sizes_costs_no_memory(name: str, tmp_path: Path) -> None:
     config, weights = written(name)
     entries = json.loads(config) | {width_of(name): 65_536}
@@ -304,7 +315,7 @@ def test_a_network_of_other_sizes_costs_no_memory(name: str, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("kept", [0, 7, 100, -1])
-@pytest.mark.parametrize("name", MODELS)
+@every_network
 def test_a_truncated_file_is_refused(name: str, kept: int, tmp_path: Path) -> None:
     config, weights = written(name)
     put(tmp_path, config, weights[:kept])
@@ -313,7 +324,7 @@ def test_a_truncated_file_is_refused(name: str, kept: int, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("missing", sorted(FILES))
-@pytest.mark.parametrize("name", MODELS)
+@every_network
 def test_a_missing_file_is_named(name: str, missing: str, tmp_path: Path) -> None:
     put(tmp_path, *written(name))
     (tmp_path / missing).unlink()

@@ -17,6 +17,7 @@ from torch._subclasses import FakeTensorMode
 
 import regard.score_mods
 from regard.score_mods import ALiBi, Bias, Chain, RelativeBias, SoftCap
+from tests.one_by_one import all_in_one
 
 Rule = Callable[[float, int, int, int, int], float]
 Make = Callable[[int, int, int, int], tuple[Callable[..., Tensor], Rule]]
@@ -113,7 +114,7 @@ MODS: dict[str, Make] = {
     "Chain two biases": _chain(_alibi, _relative(False)),
 }
 SIZES = [(2, 3, 5, 7), (1, 1, 1, 1), (1, 8, 6, 3), (2, 6, 9, 9)]
-every_mod = pytest.mark.parametrize("make", MODS.values(), ids=MODS)
+every_mod = all_in_one("make", MODS.values(), ids=MODS)
 
 
 def indices(batch: int, heads: int, q_len: int, k_len: int, q_offset: int = 0) -> list[Tensor]:
@@ -271,7 +272,7 @@ def test_a_modification_on_another_device_is_refused_by_name(mod: Callable[..., 
 OFFSETS = torch.tensor([4, 1])
 
 
-@pytest.mark.parametrize("name", MODS)
+@all_in_one("name", MODS)
 def test_each_sequence_may_stand_at_an_offset_of_its_own(name: str) -> None:
     """Row by row it is the call with that offset, gradients of what is learned included."""
     mod, _ = MODS[name](2, 3, 5 if "Bias" in name else 9, 9)

@@ -28,10 +28,11 @@ from regard.scores import (
     NegativeSquaredDistance,
     ScaledDot,
 )
+from tests.one_by_one import all_in_one
 from tests.parts import SCORES, Sizes, shown
 
 SIZES = Sizes(2, 3, 3, 4, 5, 6)
-every_score = pytest.mark.parametrize("name", SCORES)
+every_score = all_in_one("name", SCORES)
 
 
 def pair(sizes: Sizes = SIZES, dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor]:

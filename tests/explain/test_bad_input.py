@@ -9,6 +9,7 @@ from torch import Tensor
 
 from regard import explain
 from tests.explain.drawn import weights
+from tests.one_by_one import all_in_one
 
 pytestmark = pytest.mark.usefixtures("as_users_have_it")
 
@@ -63,7 +64,7 @@ def test_good_weights_pass_in_every_form(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", OF_WEIGHTS)
-@pytest.mark.parametrize(
+@all_in_one(
     ("bad", "error", "words"),
     [
         (lambda: good()[0], ValueError, r"\[2, 2, 4, 4\].*\[None\]"),

@@ -15,6 +15,7 @@ from regard.data.encoding.tokenizer import Tokenizer
 from regard.tasks import TASKS
 from tests.hostile.folders import asked, folder_of
 from tests.hostile.laws import require_sentence, sentence
+from tests.one_by_one import all_in_one
 from tests.tables.tasks import ROWS
 
 MANY = 1_000_000
@@ -48,7 +49,7 @@ def prefixed(task: str, text: str) -> str:
 
 
 @pytest.mark.parametrize("task", TASKS)
-@pytest.mark.parametrize("text", LONG.values(), ids=LONG)
+@all_in_one("text", LONG.values(), ids=LONG)
 def test_a_text_of_a_megabyte_is_read_or_refused_at_once(task: str, text: str) -> None:
     run = regard.Run(folder_of(task))
     asked(folder_of(task), task)
@@ -56,7 +57,7 @@ def test_a_text_of_a_megabyte_is_read_or_refused_at_once(task: str, text: str) -
 
 
 @pytest.mark.parametrize("task", TASKS)
-@pytest.mark.parametrize("text", BROKEN.values(), ids=BROKEN)
+@all_in_one("text", BROKEN.values(), ids=BROKEN)
 def test_a_broken_text_is_read_or_refused_in_one_sentence(
     task: str, text: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from regard.normalizers import Entmax, LearnedEntmax, sparsemax
+from tests.one_by_one import all_in_one
 
 MEMBERS = {
     "sparsemax": sparsemax,
@@ -52,8 +53,8 @@ def alpha_of(normalizer: Callable) -> float:
 
 @way
 @every
-@pytest.mark.parametrize("size", [1e-3, 0.1, 1.0, 100.0])
-@pytest.mark.parametrize("k_len", [1, 2, 17, 300])
+@all_in_one("size", [1e-3, 0.1, 1.0, 100.0])
+@all_in_one("k_len", [1, 2, 17, 300])
 def test_every_way_gives_the_weights_of_the_definition(
     normalizer: Callable, way: dict, size: float, k_len: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

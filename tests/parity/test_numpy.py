@@ -7,6 +7,7 @@ import torch
 import regard
 from regard import normalizers, scores
 from tests import golden
+from tests.one_by_one import all_in_one
 from tests.parts import (
     MASKS_AND_MODS,
     NORMALIZERS,
@@ -60,7 +61,7 @@ def test_every_score_and_normalizer_of_the_shop_window_is_in_the_tables() -> Non
     assert {name.split()[0] for name in NORMALIZERS} == set(normalizers.__all__)
 
 
-@pytest.mark.parametrize("normalizer", MEANT)
+@all_in_one("normalizer", MEANT)
 @pytest.mark.parametrize("score", SCORES)
 def test_the_reference_equals_the_formula_for_every_score_and_normalizer(
     score: str, normalizer: str
@@ -79,7 +80,7 @@ def test_the_reference_equals_the_formula_for_every_mask_and_score_mod(
     check(Sizes(2, 4, 2, 3, 5, 2, 3), mask=mask, mod=mod, q_offset=offset)
 
 
-@pytest.mark.parametrize("normalizer", MEANT)
+@all_in_one("normalizer", MEANT)
 @pytest.mark.parametrize("mask", ["Causal", "Padding lengths", "Dense 3-d", "Not"])
 def test_the_reference_equals_the_formula_for_every_mask_and_normalizer(
     mask: str, normalizer: str

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from regard.vision import NonLocal
+from tests.one_by_one import all_in_one
 from tests.vision.pairwise import assert_same_with_gradients, linear, normed, randomized
 
 PAIRS = ("embedded_gaussian", "gaussian", "dot", "concatenation")
@@ -55,10 +56,10 @@ def defined(block: NonLocal, x: Tensor) -> tuple[Tensor, Tensor]:
     return x + z.reshape(x.shape), f[:, None]
 
 
-@pytest.mark.parametrize("dims", MAPS)
-@pytest.mark.parametrize("variant", ["official", "paper"])
-@pytest.mark.parametrize("subsample", [False, True])
-@pytest.mark.parametrize("norm", [None, "training", "running"])
+@all_in_one("dims", MAPS)
+@all_in_one("variant", ["official", "paper"])
+@all_in_one("subsample", [False, True])
+@all_in_one("norm", [None, "training", "running"])
 @pytest.mark.parametrize("pair", PAIRS)
 def test_a_non_local_block_is_its_equation(
     pair: str, norm: str | None, subsample: bool, variant: str, dims: int
