@@ -48,6 +48,7 @@ def zipped(*names: str) -> bytes:
         ("a.csv.xz", lzma.compress(CSV.encode())),
         ("a.zip", zipped("a.csv")),
         ("mac.zip", zipped("a.csv", "__MACOSX/._a.csv")),
+        ("told.zip", zipped("data/a.csv", "README.txt", "data/.DS_Store")),
         ("a.jsonl.gz", gzip.compress("".join(
             json.dumps({"text": text, "label": label}) + "\n" for text, label in TEXTS
         ).encode())),
@@ -136,6 +137,15 @@ JSONS = {
         json.dumps({"id": n, "doc": {"text": e["text"]}, "notes": [{"label": e["label"]}]}) + "\n"
         for n, e in enumerate(ENTRIES)
     ),
+    "rows": json.dumps([["text", "label"], *([e["text"], e["label"]] for e in ENTRIES)]),
+    "split by pandas": json.dumps(
+        {
+            "columns": ["text", "label"],
+            "index": [*range(len(ENTRIES))],
+            "data": [[e["text"], e["label"]] for e in ENTRIES],
+        }
+    ),
+    "by identifier": json.dumps({f"r{n}": e for n, e in enumerate(ENTRIES)}),
     "one object a line": "".join(json.dumps(entry) + "\n" for entry in ENTRIES),
 }
 
@@ -151,6 +161,43 @@ def test_json_that_is_none_is_named_with_its_place(tmp_path: Path) -> None:
         reading(tmp_path, "a.json", '[\n  {"text": "x"},\n  oops\n]')
     with pytest.raises(ValueError, match="in which there is no array of objects, such as"):
         reading(tmp_path, "b.json", '{"text": "x"}\n\n')
+
+
+def test_an_array_in_a_file_of_lines_is_read_and_python_is_named(tmp_path: Path) -> None:
+    lines = [json.dumps(entry) for entry in ENTRIES]
+    for name, content in [
+        ("a.jsonl", "[\n" + ",\n".join(lines) + "\n]\n"),
+        ("b.jsonl", "".join(f"{line},\n" for line in lines)),
+        ("c.jsonl", "\n".join(json.dumps(entry, indent=2) for entry in ENTRIES)),
+    ]:
+        assert rows(reading(tmp_path, name, content)) == sorted(TEXTS), name
+    with pytest.raises(ValueError, match="line 1 is not .*this is how Python spells it"):
+        reading(tmp_path, "d.jsonl", str(ENTRIES[0]))
+
+
+def test_spans_and_turns_are_named_as_not_read(tmp_path: Path) -> None:
+    for name, more in [
+        ("doccano.jsonl", {"label": [[4, 5, "PER"], [10, 16, "N"]]}),
+        ("prodigy.jsonl", {"spans": [{"start": 4, "end": 5, "label": "PER"}]}),
+    ]:
+        content = "".join(json.dumps({"text": text, **more}) + "\n" for text, _ in TEXTS)
+        with pytest.raises(ValueError, match="marks spans of characters .* which are not read"):
+            reading(tmp_path, name, content)
+    turns = [{"role": "user", "content": "so"}, {"role": "assistant", "content": "x"}]
+    content = "".join(json.dumps({"messages": [*turns, {"role": "user", "content": t}]}) + "\n"
+                      for t, _ in TEXTS)  # fmt: skip
+    with pytest.raises(ValueError, match="holds conversations .messages.role, messages.content"):
+        reading(tmp_path, "chat.jsonl", content)
+
+
+def test_an_empty_list_in_every_row_is_nothing(tmp_path: Path) -> None:
+    content = json.dumps([{"text": t, "intent": k, "entities": []} for t, k in TEXTS])
+    assert reading(tmp_path, "a.json", content).names == ("text", "intent")
+
+
+def test_other_parts_of_a_document_are_said(tmp_path: Path) -> None:
+    corpus = reading(tmp_path, "a.json", json.dumps({"train": ENTRIES, "test": ENTRIES[:9]}))
+    assert "the objects in 'train', and not those in 'test'" in corpus.description
 
 
 def test_true_false_and_null_are_labels_and_none(tmp_path: Path) -> None:
@@ -172,6 +219,35 @@ def test_fasttext_and_trec_carry_their_labels(tmp_path: Path) -> None:
     )
     fine = reading(tmp_path, "b.txt", "\n".join(lines), columns={"label": "fine"})
     assert fine.labels == ("DESC:manner", "NUM:count")
+
+
+def test_numbers_and_slashes_carry_labels_and_tags(tmp_path: Path) -> None:
+    lines = "".join(f"{int(label == 'good')} {text}\n" for text, label in TEXTS)
+    corpus = reading(tmp_path, "a.txt", lines)
+    assert corpus.task == "classify" and corpus.labels == ("0", "1")
+    tagged = "".join(f"The/DT dog{n}/NN barked/VBD ./.\nIt/PRP ran/VBD ./.\n" for n in range(9))
+    corpus = reading(tmp_path, "b.txt", tagged)
+    assert corpus.task == "tag" and rows(corpus)[0] == ("It\tran\t.", "PRP\tVBD\t.")
+    verses = "".join(f"{n % 9 + 1} {text}\n" for n, (text, _) in enumerate(TEXTS * 3))
+    paths = "".join("see a/b or c/d\nand so on and/or on\n" for _ in range(9))
+    for name, content in [("verses.txt", verses), ("paths.txt", paths)]:
+        assert reading(tmp_path, name, content).task == "language_model"
+
+
+@pytest.mark.parametrize(
+    ("texts", "labels"),
+    [("text.txt", "labels.txt"), ("train_text.txt", "train_labels.txt"), ("a.text", "a.label")],
+)
+def test_labels_lie_line_by_line_beside_their_texts(
+    tmp_path: Path, texts: str, labels: str
+) -> None:
+    (tmp_path / texts).write_text("".join(f"{text}\n" for text, _ in TEXTS))
+    (tmp_path / labels).write_text("".join(f"{label}\n" for _, label in TEXTS))
+    corpus = read(str(tmp_path))
+    assert corpus.task == "classify" and rows(corpus) == sorted(TEXTS)
+    (tmp_path / labels).write_text("good\n")
+    with pytest.raises(ValueError, match=f"has 30 lines, .*{labels} has 1; line n of one belongs"):
+        read(str(tmp_path))
 
 
 def test_a_play_is_no_table_of_questions(tmp_path: Path) -> None:
@@ -349,6 +425,27 @@ def test_pictures_are_not_read_for_a_task_of_texts(tmp_path: Path) -> None:
         ("a.po", 'msgid "a"\nmsgstr "b"\n', "a gettext catalogue"),
         ("a.svm", "1 3:0.5 7:1 9:2\n0 2:1 3:4\n", "features in numbers"),
         ("a.yaml", "---\n- text: a\n", "is YAML"),
+        ("b.yaml", 'version: "3.1"\nnlu:\n- intent: greet\n', "is YAML"),
+        ("b.arff", "% from Weka\n\n@RELATION x\n@ATTRIBUTE y", "an ARFF file"),
+        ("b.tex", "% my thesis\n\\documentclass{article}\n", "LaTeX source"),
+        ("a.pkl", b"\x80\x02]q\x00(K\x01K\x02e.", "a pickle, which could run anything"),
+        ("a.feather", b"ARROW1\0\0\xff\xff", "an Arrow file"),
+        ("a.tar", b"a.csv".ljust(257, b"\0") + b"ustar\0" + b"\0" * 300, "a tar archive"),
+        ("a.tgz", gzip.compress(b"a".ljust(257, b"\0") + b"ustar" + b"\0" * 300), "a tar archive"),
+        ("a.txt", zipped("word/document.xml"), "a zip archive or an Office file"),
+        ("a.sql", "-- dump\nCREATE TABLE r (t TEXT);\n", "is SQL"),
+        ("a.ini", "; mine\n[a]\nx = 1\n", "a file of settings"),
+        ("a.bib", "@article{a, title={X}}\n", "is BibTeX"),
+        ("a.eml", "Return-Path: <a@b.example>\nSubject: x\n", "an e-mail"),
+        ("a.vcf", "BEGIN:VCARD\nFN:A\n", "a file of contacts"),
+        ("a.ass", "[Script Info]\nTitle: x\n", r"subtitles \(SSA\)"),
+        ("a.lrc", "[ar:x]\n[00:01.10]la\n[00:02.10]la\n[00:03.10]la\n", "song lines"),
+        ("a.vw", "1 |text a fine film\n-1 |text a dull one\n", "Vowpal Wabbit"),
+        ("a.fasta", ">x\nACGTACGTACGTACGTACGTACGT\n", "FASTA"),
+        ("a.ann", "T1\tPER 0 4\tAnna\n", "brat's notes"),
+        ("n.txt", "1:\n1488844,3,2005-09-06\n", "ratings by film"),
+        ("a.ipynb", '{"cells": [{"source": ["x"]}], "nbformat": 4}', "a notebook"),
+        ("c.json", '{"images": [{"id": 1}], "annotations": [{"id": 1}]}', "COCO"),
     ],
 )  # fmt: skip
 def test_what_is_not_read_is_named_with_the_way_out(

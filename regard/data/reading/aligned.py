@@ -47,7 +47,8 @@ def aligned_columns(
     >>> aligned_columns([profile(name, some) for name, some in held.items()], held)
     (Aligned(words='a', tags='b', sure=False),)
     """
-    several = [p for p in profiles if p.holds in (*WRITTEN, Holds.LISTED) and p.words >= SEVERAL]
+    told = [p for p in profiles if p.distinct > 1 or p.filled < SURE_FROM]
+    several = [p for p in told if p.holds in (*WRITTEN, Holds.LISTED) and p.words >= SEVERAL]
     split = {p.name: _split(values[p.name]) for p in several}
     split = {p.name: split[p.name] for p in several if _is_spaced(p, split[p.name])}
     found = tuple(_pairs(split))

@@ -12,6 +12,7 @@ from regard.data.reading.dates_written import DAY_FIRST, MILLISECONDS, seconds_o
 from regard.data.reading.numbers_written import number_in
 from regard.data.reading.pictures import picture_in
 from regard.data.reading.profile import is_missing, listed, pieces
+from regard.data.reading.unread_columns import is_span
 from regard.data.schema import Cell, Column, ColumnKind
 
 SPACED = " "
@@ -133,6 +134,11 @@ def _label(role: Column, bound: Bound) -> Converted:
     def convert(values: Sequence[Any], where: str) -> Cell:
         value = values[0]
         if isinstance(value, (list, tuple)):
+            if value and all(map(is_span, value)):
+                raise ValueError(
+                    f"{where}: {name!r} holds spans of characters, such as {list(value[0])}, which "
+                    "are not read; write a word and its tag on each line (CoNLL)"
+                )
             if len(value) > 1:
                 raise ValueError(
                     f"{where}: {name!r} holds {len(value)} labels, and {role.name} is one; say "

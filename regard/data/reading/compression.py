@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
 
+BESIDE = ("readme", "license", "licence", "citation")
+"""How files begin that say something about the data beside them."""
 PACKED = (".gz", ".bz2", ".xz", ".zip")
 """Endings of files that hold another file."""
 
@@ -116,8 +118,12 @@ def _unzipped(path: Path) -> BinaryIO:
 def _only_member(path: Path) -> str:
     with zip_file(path) as archive:
         names = [info.filename for info in archive.infolist() if not info.is_dir()]
-    # What a Mac adds of its own.
+    # What a Mac adds of its own, and what is said of the data.
     names = [name for name in names if not name.startswith("__MACOSX/")]
+    named = {name: Path(name).name.lower() for name in names}
+    names = [name for name in names if not named[name].startswith(".")]
+    telling = [name for name in names if not named[name].startswith(BESIDE)]
+    names = telling if len(telling) == 1 else names
     if len(names) != 1:
         listed = ", ".join(names[:4]) or "no file"
         raise ValueError(

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from itertools import dropwhile, islice
 from typing import Any
 
-from regard._io.files import read_json
-from regard.data.reading.json_tables import JSONLines, flattened
+from regard.data.reading.json_tables import JSONLines, flattened, read_object
 from regard.data.reading.lines import Line, every_line, open_text
 from regard.data.reading.parquet_tables import BATCH, Parquet, named_classes, parquet_file
-from regard.data.reading.separated import Separated, quoted_rows, says_mark
+from regard.data.reading.separated import Separated, cells_of, quoted_rows, says_mark
 from regard.data.reading.tables import Table
 
 Kept = Mapping[str, Any]
@@ -62,7 +61,7 @@ def _of_separated(table: Separated) -> Iterator[EveryRow]:
     unread = dict[int, str]()
     with open_text(table.path, table.encoding) as (file, spelled):
         found = _cells(table, every_line(file, str(table.path), spelled), unread)
-        if table.header:
+        for _ in range(table.skipped + int(table.header)):
             found = islice(dropwhile(lambda row: not any(row[1]), found), 1, None)
         for number, cells, why in found:
             where = f"{table.path} line {number}"
@@ -98,10 +97,9 @@ def _cells(table: Separated, found: Iterator[Line], unread: dict[int, str]) -> _
 
     dialect = table.dialect
     if not dialect.quoted:
-        mark = None if dialect.mark == " " else dialect.mark
         for number, text in enumerate(texts(), 1):
             text = text.removesuffix("\n")
-            yield number, text.split(mark) if text.strip() else [""], ""
+            yield number, cells_of(text, dialect.mark) if text.strip() else [""], ""
         return
     reader = quoted_rows(texts(), dialect)
     begin = 1
@@ -124,7 +122,7 @@ def _of_json_lines(table: JSONLines) -> Iterator[EveryRow]:
             where, why = f"{table.path} line {line.number}", line.why
             entry: Any = {}
             try:
-                entry = read_json(line.text) if line.text.strip() and not why else {}
+                entry = read_object(line.text) if line.text.strip() and not why else {}
             except ValueError as error:
                 why = f"{where} is not a JSON object: {error}"
             if not isinstance(entry, dict):

@@ -1,4 +1,4 @@
-"""The first sheet of an Excel workbook (`.xlsx`) that has rows."""
+"""The first sheet of an Excel workbook (`.xlsx`) that is a table."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from regard._io.extra import extra
-from regard.data.reading.header import has_header
+from regard.data.reading.header import above_said, has_header, rows_above
 from regard.data.reading.lexicon import Lexicon
 from regard.data.reading.tables import PlacedRow
 
 SAMPLED = 200
+COVER = 2
+"""Rows of two cells that the cover of a workbook may have."""
 
 
 @dataclass(frozen=True)
@@ -25,10 +27,12 @@ class Sheet:
     names: tuple[str, ...]
     header: bool
     said: tuple[str, ...] = ()
+    above: int = 0
 
     def rows(self, names: Sequence[str]) -> Iterator[PlacedRow]:
         places = [self.names.index(name) for name in names]
-        for where, cells in islice(_rows(self.path, self.sheet), int(self.header), None):
+        begin = self.above + int(self.header)
+        for where, cells in islice(_rows(self.path, self.sheet), begin, None):
             yield where, tuple(cells[n] if n < len(cells) else None for n in places)
 
 
@@ -38,15 +42,27 @@ def excel(path: Path, lexicon: Lexicon, asked: Sequence[str] = ()) -> Sheet:
     filled = [name for name in sheets if next(_rows(path, name), None)]
     if not filled:
         raise ValueError(f"{path} has no row in any of its sheets: {', '.join(sheets)}")
-    sample = [cells for _, cells in islice(_rows(path, filled[0]), SAMPLED)]
-    first = tuple("" if cell is None else str(cell).strip() for cell in sample[0])
-    body = [["" if cell is None else str(cell) for cell in row] for row in sample[1:]]
-    header = has_header(first, body, lexicon, asked)
+    samples = {name: _sample(path, name) for name in filled}
+    sheet = next((name for name in filled if _is_table(samples[name])), filled[0])
+    sample = samples[sheet]
+    above = rows_above(sample, lexicon, asked)
+    first = tuple(cell.strip() for cell in sample[above])
+    header = has_header(first, sample[above + 1 :], lexicon, asked)
     names = tuple((name if header else "") or str(n + 1) for n, name in enumerate(first))
     if len(set(names)) < len(names):
         raise ValueError(f"{path} row 1: two columns have one name: {', '.join(names)}")
-    said = (f"the sheet {filled[0]!r} of {', '.join(filled)}",) if len(filled) > 1 else ()
-    return Sheet(path, filled[0], names, header, said)
+    chosen = (f"the sheet {sheet!r} of {', '.join(filled)}",) if len(filled) > 1 else ()
+    return Sheet(path, sheet, names, header, (*chosen, *above_said(above)), above)
+
+
+def _sample(path: Path, sheet: str) -> list[tuple[str, ...]]:
+    rows = islice(_rows(path, sheet), SAMPLED)
+    return [tuple("" if cell is None else str(cell) for cell in cells) for _, cells in rows]
+
+
+def _is_table(sample: Sequence[Sequence[str]]) -> bool:
+    """Whether a sheet has several columns and rows, and is no cover."""
+    return sum(sum(map(bool, row)) > 1 for row in sample) > COVER
 
 
 def _sheets(path: Path) -> list[str]:

@@ -15,6 +15,8 @@ _LISTS = {Holds.LISTED: 3.0, Holds.WORDS: 3.0}
 _NAMES = {Holds.WHOLE: 2.0, Holds.NAME: 2.0, Holds.LABEL: 2.0, Holds.TEXT: 1.0, Holds.FLAG: 1.0}
 _NAMES[Holds.PICTURE_FILE] = 1.0
 _TIMES = {Holds.TIME: 2.0, Holds.WHOLE: 0.5, Holds.NUMBER: 0.5}
+_OF_EACH = (ColumnKind.TEXT, ColumnKind.NAME)
+"""Kinds of roles in which nearly every row has its own."""
 _PLAIN = (Holds.WHOLE, Holds.NUMBER, Holds.FLAG, Holds.TIME)
 _BYTES = {Holds.BYTES: 3.0, Holds.PICTURE: 3.0}
 _PICTURES = {Holds.PICTURE: 4.0, Holds.PICTURE_FILE: 4.0}
@@ -48,6 +50,8 @@ def spelled(name: str) -> str:
 
 def fit(role: Column, column: Profile) -> float:
     """How well what a column holds suits a role: 0 where it cannot be."""
+    if _tells_nothing(column) and role.kind in _OF_EACH and name_fit(role, column.name) <= PARTLY:
+        return 0.0
     kinds = {
         ColumnKind.TEXT: _TEXTS,
         ColumnKind.LIST: _LISTS,
@@ -73,14 +77,23 @@ def fit(role: Column, column: Profile) -> float:
     return 1.0 if column.holds in (Holds.WHOLE, Holds.NUMBER, Holds.FLAG) else 0.0
 
 
+def _tells_nothing(column: Profile) -> bool:
+    """Whether every row has the same, as those of one time zone or of one source do."""
+    return column.distinct == 1 and column.filled >= SMALL and not column.lists
+
+
 def _as_label(role: Column, column: Profile) -> float:
     if column.distinct < 2 and column.filled >= SMALL:
         # The same in every row: no label, unless it is called one and others are in other files.
         return 1.0 if name_fit(role, column.name) > PARTLY else 0.0
     few = column.repeats and column.distinct <= FEW_NUMBERS
     match column.holds:
-        case Holds.FLAG | Holds.LABEL:
+        case Holds.FLAG:
             return 3.0
+        case Holds.LABEL:
+            # Short sentences that come back a few times are seldom labels, whatever they repeat.
+            prose = column.words >= WORDS_FROM and column.distinct > FEW_NUMBERS
+            return 1.0 if prose and not name_fit(role, column.name) else 3.0
         case Holds.WHOLE:
             return 2.5 if few else float(column.filled < SMALL)
         case Holds.NUMBER:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from regard.data.reading.compression import PACKED, inner_suffix
+from regard.data.reading.compression import BESIDE, PACKED, inner_suffix
 from regard.data.reading.pictures import PICTURE_ENDINGS, is_picture_name
 from regard.data.reading.request import SPLIT_NAMES, split_of_part
 from regard.data.reading.tables import ENDINGS
@@ -14,7 +14,7 @@ Files = Mapping[str, tuple[Path, ...]]
 
 _SHARD = re.compile(r"(.*?)[-_.]?\d{1,5}-of-\d{1,5}(-[0-9a-f]{8,40})?")
 _PART = re.compile(r"(.*?)[-_.](?:part[-_.]?)?\d{1,5}")
-_BESIDE = ("readme", "license", "licence", "citation", "vocab", "urls_")
+_BESIDE = (*BESIDE, "vocab", "urls_")
 
 
 def files_in(folder: Path, files: Sequence[Path]) -> Files:
@@ -27,7 +27,10 @@ def files_in(folder: Path, files: Sequence[Path]) -> Files:
     """
     usable = [p for p in files if _is_data(p)]
     usable = usable or [
-        p for p in files if p.suffix.lower() not in (".md", ".log", *PICTURE_ENDINGS)
+        p
+        for p in files
+        if p.suffix.lower() not in (".md", ".log", *PICTURE_ENDINGS)
+        and not p.name.lower().startswith(_BESIDE)
     ]
     found: dict[str, list[Path]] = {}
     for path in usable:

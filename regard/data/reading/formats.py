@@ -12,12 +12,12 @@ from regard.data.reading.json_tables import json_document, json_table
 from regard.data.reading.lexicon import Lexicon
 from regard.data.reading.lines import open_text
 from regard.data.reading.markup import translation_memory
-from regard.data.reading.not_read import not_read, not_read_text
+from regard.data.reading.not_read import NotReadError, not_read, not_read_text
 from regard.data.reading.parquet_tables import parquet
 from regard.data.reading.separated import separated
 from regard.data.reading.squad import flat_answers, squad
 from regard.data.reading.tables import ENDINGS, PlacedRow, Table
-from regard.data.reading.tagged_lines import conll, fasttext, trec
+from regard.data.reading.tagged_lines import conll, fasttext, numbered, slashed, trec
 
 _HEAD = 4096
 _JSON = (".json", ".jsonl", ".ndjson")
@@ -61,7 +61,9 @@ def open_table(
     refused = not_read_text(path, head)
     if refused:
         raise ValueError(refused)
-    for make in (fasttext, trec, conll) if suffix not in (".csv", ".inter") else ():
+    for make in (
+        (fasttext, trec, conll, slashed, numbered) if suffix not in (".csv", ".inter") else ()
+    ):
         table = make(path, encoding)
         if table:
             return table
@@ -76,8 +78,8 @@ def _json(path: Path, encoding: str, head: str, suffix: str) -> Table | None:
             return table
     try:
         return _with_answers(json_table(path, encoding))
-    except ValueError:
-        if suffix in _JSON:
+    except ValueError as error:
+        if suffix in _JSON or isinstance(error, NotReadError):
             raise
     return None  # Plain text that begins with a bracket.
 

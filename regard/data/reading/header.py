@@ -12,6 +12,12 @@ FEW = 3
 SHORTER = 3
 """How many times shorter than nearly all cells below it a name is."""
 
+_RULE = re.compile(r":?-{2,}:?")
+_MOST_ABOVE = 12
+"""Rows among which that of names is looked for."""
+_ALIKE = 0.95
+"""Share of the rows below the names that must have as many cells."""
+
 
 def has_header(
     first: Sequence[str], body: Sequence[Sequence[str]], lexicon: Lexicon, asked: Sequence[str] = ()
@@ -31,7 +37,10 @@ def has_header(
     if any(name.strip().lower() in lower for name in asked):
         return True
     filled = [cell for cell in lower if cell]
-    if len(set(filled)) < len(filled) or not filled or any(map(_is_value, filled)):
+    twice = len(set(filled)) < len(filled)
+    if twice and all(cell in lexicon.headers for cell in filled):
+        return True  # Two columns of one name, which is then said.
+    if twice or not filled or any(map(_is_value, filled)):
         return False
     if any(_is_sentence(cell) for cell in first):
         return False
@@ -44,6 +53,32 @@ def has_header(
     if all(map(is_language, filled)) and len(filled) > 1 and not any(v < 0 for v in votes):
         return True
     return sum(votes) > 0
+
+
+def rows_above(sample: Sequence[tuple[str, ...]], lexicon: Lexicon, asked: Sequence[str]) -> int:
+    """How many rows stand above the names: a title in one cell, remarks behind a `#`."""
+    full = [sum(map(bool, row)) > 1 and not row[0].startswith("#") for row in sample[:_MOST_ABOVE]]
+    above = full.index(True) if True in full else 0
+    row = sample[above]
+    rest = sample[above + 1 :]
+    alike = [each for each in rest if sum(map(bool, each)) > 1 and len(each) == len(row)]
+    named = above and len(alike) >= max(1, _ALIKE * len(rest))
+    return (
+        above if named and has_header([cell.strip() for cell in row], rest, lexicon, asked) else 0
+    )
+
+
+def above_said(above: int) -> tuple[str, ...]:
+    """What is said of rows above the names."""
+    return (f"{above} row{'s' * (above > 1)} above the names of the columns left out",) * (
+        above > 0
+    )
+
+
+def is_rule(cells: Sequence[str]) -> bool:
+    """Whether a row is a line below names, as Markdown draws one: `|---|:---:|`."""
+    filled = [cell.strip() for cell in cells if cell.strip()]
+    return bool(filled) and all(map(_RULE.fullmatch, filled))
 
 
 def _is_value(cell: str) -> bool:
@@ -72,6 +107,7 @@ def _vote(cell: str, column: Sequence[str]) -> int:
     shortest = lengths[len(lengths) // 20]
     alphabet = script([cell])
     other = alphabet == "LATIN" and script(filled[:20]) not in ("LATIN", None)
+    other = other or (cell.islower() and all(map(str.isupper, filled)))
     if few or shortest >= SHORTER * len(cell) or other:
         return 1
     listed = sum(each[:1] == "[" and each[-1:] == "]" for each in filled) > 0.9 * len(filled)

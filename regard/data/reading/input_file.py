@@ -10,7 +10,7 @@ from regard.data.reading.compression import inner_suffix, is_packed
 from regard.data.reading.every_row import every_row
 from regard.data.reading.formats import open_table
 from regard.data.reading.histories_file import history_table
-from regard.data.reading.json_tables import KEYS_FROM, JSONLines
+from regard.data.reading.json_tables import KEYS_FROM, JSONLines, goes_on
 from regard.data.reading.lexicon import Lexicon
 from regard.data.reading.lines import Line, every_line, open_text
 from regard.data.reading.tables import ENDINGS, Listed, PlacedRow, Table
@@ -45,7 +45,7 @@ def input_table(
         history = history_table(path, spelled)
         if history and {"user", "items"} <= {*names}:
             return history
-    if suffix in (".jsonl", ".ndjson"):
+    if suffix in (".jsonl", ".ndjson") and not goes_on(path, spelled):
         table = _json_lines(path, spelled)
         if table.names:
             return table

@@ -9,7 +9,10 @@ from typing import Any
 
 from regard._io.files import read_json
 from regard.data.reading.compression import inner_suffix
+from regard.data.reading.header import has_header
+from regard.data.reading.lexicon import Lexicon
 from regard.data.reading.lines import lines, open_text
+from regard.data.reading.not_read import NotReadError, not_read_json
 from regard.data.reading.tables import Listed, PlacedRow, Table
 
 MAX_DOCUMENT_BYTES = 2**29
@@ -37,14 +40,20 @@ class JSONLines:
 
 def json_table(path: Path, encoding: str) -> Table:
     """The table in a JSON file; raises `ValueError` that says where it is none."""
-    if inner_suffix(path) in (".jsonl", ".ndjson") or _is_lines(path, encoding):
+    named = inner_suffix(path) in (".jsonl", ".ndjson")
+    if _is_lines(path, encoding) or (named and not goes_on(path, encoding)):
         return JSONLines(path, encoding, _keys(o for _, o in _objects(path, encoding)))
     document = json_document(path, encoding)
+    refused = not_read_json(path, document)
+    if refused:
+        raise NotReadError(refused)
     found = _table_in(document)
     if found is None:
         raise ValueError(f"{path}: {_why_not(document)}")
     place, entries = found
-    said = (f"the objects in {place!r}",) if place else ()
+    beside = [name for name in _lists_of(document) if name != place]
+    without = f", and not those in {', '.join(map(repr, beside))}" if beside else ""
+    said = (f"the objects in {place!r}{without}",) if place else ()
     where = f"{path} {place}".rstrip()
 
     def rows(_: Path) -> Iterator[PlacedRow]:
@@ -91,10 +100,26 @@ def _is_lines(path: Path, encoding: str) -> bool:
     filled = (line for line in lines(path, encoding) if line.strip())
     try:
         head = list(islice(filled, 2))
-        first = read_json(head[0])
+        first = read_object(head[0])
     except (ValueError, IndexError):
         return False
     return isinstance(first, dict) and len(head) == 2
+
+
+def goes_on(path: Path, encoding: str) -> bool:
+    """Whether the first line opens an array, or an object that it does not end."""
+    first = next((line.strip() for line in lines(path, encoding) if line.strip()), "")
+    return first == "[" or first.startswith("[{") or first == "{"
+
+
+def read_object(line: str) -> Any:
+    """What a line of a file of objects holds; a comma behind it, as in an array, is none of it.
+
+    >>> read_object('{"text": "so"},')
+    {'text': 'so'}
+    """
+    line = line.strip()
+    return read_json(line.removesuffix(",") if line.endswith("},") else line)
 
 
 def _objects(path: Path, encoding: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -104,15 +129,23 @@ def _objects(path: Path, encoding: str) -> Iterator[tuple[str, dict[str, Any]]]:
             continue
         where = f"{path} line {number}"
         try:
-            entry = read_json(line)
+            entry = read_object(line)
         except ValueError as error:
-            raise ValueError(f"{where} is not a JSON object: {error}") from None
+            raise ValueError(f"{where} is not a JSON object: {error}{_python(line)}") from None
         if not isinstance(entry, dict):
             raise ValueError(
                 f"{where} is not a JSON object but {type(entry).__name__}; a .jsonl file has one "
                 'object a line, such as {"text": "fine", "label": "good"}'
             )
         yield where, entry
+
+
+def _python(line: str) -> str:
+    """What is to be done with a line that Python spelled."""
+    spelled = line.lstrip().startswith("{'") or "NaN" in line
+    return (
+        "; this is how Python spells it: write null for NaN, and double quotes" if spelled else ""
+    )
 
 
 def json_document(path: Path, encoding: str) -> Any:
@@ -157,6 +190,8 @@ def _blank(text: str, place: int) -> int:
 
 def _table_in(document: Any, place: str = "") -> tuple[str, list[Any]] | None:
     """Where in a document its objects are, and they: the longest list of objects, or columns."""
+    if _are_rows(document):
+        return place, _named_rows(document)
     if isinstance(document, list):
         objects = document and all(isinstance(each, dict) for each in document)
         return (place, document) if objects else None
@@ -168,6 +203,10 @@ def _table_in(document: Any, place: str = "") -> tuple[str, list[Any]] | None:
     if len(columns) > 1 and len(columns) == len(document) and len(sizes) == 1 and plain:
         count = sizes.pop()
         return place, [{k: v[n] for k, v in columns.items()} for n in range(count)]
+    told = document.get("columns") or document.get("header")
+    rows = next((v for k in ("data", "rows") if _are_rows(v := document.get(k))), None)
+    if rows and isinstance(told, list) and len(told) == len(rows[0]):
+        return place, [dict(zip(map(str, told), row, strict=True)) for row in rows]
     inner = [_table_in(v, f"{place}.{k}".lstrip(".")) for k, v in document.items()]
     found = [each for each in inner if each]
     if found:
@@ -179,6 +218,32 @@ def _table_in(document: Any, place: str = "") -> tuple[str, list[Any]] | None:
             return place, [dict(zip(document, row, strict=True)) for row in _across(values)]
         return place, values
     return None
+
+
+def _lists_of(document: Any) -> list[str]:
+    """What the tables at the top of a document are called."""
+    if not isinstance(document, dict):
+        return []
+    return [key for key, value in document.items() if isinstance(value, list) and _table_in(value)]
+
+
+def _are_rows(document: Any) -> bool:
+    """Whether an array is one of rows: arrays of texts and numbers, as many in each."""
+    if not isinstance(document, list) or len(document) < 2:
+        return False
+    if not all(isinstance(row, list) and len(row) > 1 for row in document):
+        return False
+    plain = all(v is None or isinstance(v, (str, int, float)) for row in document for v in row)
+    texts = any(isinstance(v, str) for v in document[-1])
+    return plain and texts and len({len(row) for row in document}) == 1
+
+
+def _named_rows(rows: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:
+    """Rows as objects, by the names in the first where it has some, else by their numbers."""
+    texts = [["" if v is None else str(v) for v in row] for row in rows[: KEYS_FROM + 1]]
+    header = has_header(texts[0], texts[1:], Lexicon.of(()))
+    names = texts[0] if header else [str(n + 1) for n in range(len(rows[0]))]
+    return [dict(zip(names, row, strict=True)) for row in rows[int(header) :]]
 
 
 def _across(columns: Sequence[Mapping[str, Any]]) -> Iterator[tuple[Any, ...]]:

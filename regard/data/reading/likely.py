@@ -4,12 +4,16 @@ from collections.abc import Sequence
 
 from regard.data.reading.cells import EACH, SPACED, Bound
 from regard.data.reading.fits import EXACT, PARTLY, fit, name_fit, spelled
-from regard.data.reading.profile import Holds, Profile
+from regard.data.reading.languages import is_language
+from regard.data.reading.profile import WORDS_FROM, Holds, Profile
 from regard.data.reading.readings import TELLING, Columns, is_own
 from regard.data.reading.request import DataRequest
 from regard.data.reading.role_choices import has_twin
 from regard.data.reading.word_for_word import word_for_word
 from regard.data.schema import Column, ColumnKind, Schema
+
+_ANY_LABEL = Column("label", kind=ColumnKind.LABEL)
+_SIDES = (Holds.TEXT, Holds.LABEL)
 
 
 def suits(
@@ -24,6 +28,7 @@ def suits(
     if schema.running_text and not told:
         by_name = name_fit(schema.columns[0], bounds[0].columns[0]) >= EXACT - 0.5
         lost = [each for each in left if each.holds in TELLING and not is_own(each)]
+        lost += [each for each in left if _is_answer(each, request)]
         return not lost and (by_name or len(columns.profiles) == 1)
     roles = list(zip(bounds, schema.columns, strict=True))
     roles = [(b, r) for b, r in zip(bounds, schema.columns, strict=True) if b.columns]
@@ -36,6 +41,8 @@ def suits(
         if any(fit(r, columns.profile(b.columns[0])) < 1.5 for b, r in roles if not r.optional):
             return False
     if not told and not _is_likely(schema, roles, columns):
+        return False
+    if not told and schema.parallel and _leaves_an_answer(roles, left, request):
         return False
     if not told and word_for_word(schema, bounds, columns) < 0:
         return False
@@ -67,6 +74,8 @@ def _called(role: Column, columns: Columns) -> str | None:
 
 def _is_likely(schema: Schema, roles: Sequence[tuple[Bound, Column]], columns: Columns) -> bool:
     """Whether anybody who said nothing can mean a table so."""
+    if schema.twins and not _are_sides(roles[:2], columns):
+        return False
     by_name = [
         bool(
             b.mark in (EACH, SPACED)
@@ -95,6 +104,42 @@ def _is_likely(schema: Schema, roles: Sequence[tuple[Bound, Column]], columns: C
         known or fit(r, columns.profile(b.columns[0])) >= least
         for known, (b, r) in zip(by_name, roles, strict=False)
     )
+
+
+def _is_answer(column: Profile, request: DataRequest) -> bool:
+    """Whether a column is called as the labels or numbers of a task are, whatever is in it."""
+    right = [schema.right for schema in request.candidates if len(schema.required) == 2]
+    kinds = (ColumnKind.LABEL, ColumnKind.LIST, ColumnKind.FLOAT)
+    return any(
+        role is not None and role.kind in kinds and name_fit(role, column.name) > PARTLY
+        for role in right
+    )
+
+
+def _leaves_an_answer(
+    roles: Sequence[tuple[Bound, Column]], left: Sequence[Profile], request: DataRequest
+) -> bool:
+    """Whether two texts are taken for a pair beside labels, or from a column that is called so."""
+    used = [(role, bound.columns[0]) for bound, role in roles]
+    if all(name_fit(role, name) or is_language(name) for role, name in used):
+        return False
+    if any(fit(_ANY_LABEL, each) >= 2.5 for each in left):
+        return True
+    others = [Profile(name, Holds.TEXT) for role, name in used if not name_fit(role, name)]
+    return any(_is_answer(each, request) for each in others)
+
+
+def _are_sides(roles: Sequence[tuple[Bound, Column]], columns: Columns) -> bool:
+    """Whether two columns are the sides of pairs: by their names, or as texts of one length."""
+    names = [bound.columns[0] for bound, _ in roles]
+    if all(name_fit(role, name) for (_, role), name in zip(roles, names, strict=True)):
+        return True
+    if all(has_twin(name, columns) for name in names):
+        return True
+    held = [columns.profile(name) for name in names]
+    short, long = sorted(each.length for each in held)
+    texts = all(each.words >= WORDS_FROM and each.holds in _SIDES for each in held)
+    return columns.unnamed and texts and long <= 2 * short
 
 
 def _in_order(schema: Schema, bounds: Sequence[Bound], columns: Columns) -> bool:

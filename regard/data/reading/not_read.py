@@ -2,8 +2,10 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 _PICTURE = "; learned are folders of pictures (cat/1.png, dog/2.png), and tables of their paths"
+_SAVE = "save the data as CSV or parquet"
 MAGIC = (
     (b"%PDF", "a PDF; convert it with: pdftotext FILE.pdf FILE.txt"),
     (b"\x89PNG", f"a picture (PNG){_PICTURE}"),
@@ -14,8 +16,9 @@ MAGIC = (
     (b"\x89HDF", "an HDF5 file; write its table with pandas: read_hdf(FILE).to_csv('FILE.csv')"),
     (b"\x93NUMPY", "an array of NumPy, in which there is no text"),
     (b"\xd0\xcf\x11\xe0", "an old Office file (.xls, .doc); save it as .xlsx, .csv or text"),
-    (b"\x80\x04", "a pickle, which could run anything; save the data as CSV or parquet"),
-    (b"\x80\x05", "a pickle, which could run anything; save the data as CSV or parquet"),
+    *((b"\x80%c" % n, f"a pickle, which could run anything; {_SAVE}") for n in range(2, 6)),
+    (b"ARROW1", "an Arrow file (Feather); write it as parquet: pyarrow.feather.read_table(FILE)"),
+    (b"FEA1", "a Feather file; write it as parquet: pyarrow.feather.read_table(FILE)"),
     (b"ORC", "an ORC file; write it as parquet: pyarrow.orc.read_table(FILE)"),
     (b"Obj\x01", "an Avro file; write it as JSON lines: fastavro FILE > FILE.jsonl"),
     (b"7z\xbc\xaf", "a 7z archive; unpack it first"),
@@ -28,18 +31,66 @@ MAGIC = (
 _TEXTS = (
     (r"\s*<!doctype html|\s*<html", "HTML; take the text out of it, as with: w3m -dump FILE.html"),
     (r"\s*(<\?xml[^>]*>\s*)?<(?!tmx|xliff)[a-zA-Z]", "markup; write what is to be read as a table"),
-    (r"@relation\b", "an ARFF file of Weka; write its rows as CSV"),
-    (r"\\documentclass|\\begin\{", "LaTeX source; convert it with: pandoc -t plain FILE.tex"),
+    (r"(%.*\n|\s)*@relation\b", "an ARFF file of Weka; write its rows as CSV"),
+    (
+        r"(%.*\n|\s)*(\\documentclass|\\begin\{)",
+        "LaTeX source; convert it with: pandoc -t plain FILE.tex",
+    ),
     (r"\{\\rtf", "RTF; save it as plain text"),
     (r"WEBVTT", "subtitles (WebVTT); take out the numbers and times"),
     (r"\d+\s*\n\d\d:\d\d:\d\d,\d{3} --> ", "subtitles (SRT); take out the numbers and times"),
+    (r"\[script info\]", "subtitles (SSA); take out all but what is said"),
+    (
+        r"(\[[a-z]+:[^\]\n]*\]\s*\n)*(\[\d+:\d\d(\.\d+)?\].*\n){3}",
+        "song lines with times (LRC); take out the times",
+    ),
     (r'(#.*\n)*msgid "', "a gettext catalogue; convert it with: po2csv or po2tmx FILE"),
     (r"From \S+@\S+ .*\d{4}\n|From - ", "a mailbox; write its messages as a table"),
+    (
+        r"((return-path|received|delivered-to|message-id|mime-version): .*\n)",
+        "an e-mail; write its text as a table",
+    ),
     (r"[+-]?\d+ (\d+:[\d.e-]+ ?){2,}", "features in numbers (SVMlight), in which there is no text"),
-    (r"---\s*\n(- |\w+:)|(- \w+: .*\n)", "YAML; write it as JSON lines"),
+    (
+        r"[+-]?[\d.]+( [\d.]+)? ?('\S+ ?)?\|\w+ \S",
+        "Vowpal Wabbit's lines; write label and text as a table",
+    ),
+    (
+        r"(#.*\n|\s)*(---\s*\n(- |\w+:)|(- \w+: .*\n)|(\w+:( [\"'\w.]+)?\n)+\s*- )",
+        "YAML; write it as JSON lines",
+    ),
+    (
+        r"((#|;).*\n|\s)*\[[\w. \-]+\]\s*\n[\w.\-]+ ?= ?\S",
+        "a file of settings; write what is to be read as a table",
+    ),
     (r"/Filter|%!PS", "PostScript; convert it to text"),
+    (
+        r"(--.*\n|/\*.*\*/;?|\s)*(create table|insert into|drop table|pragma |set names)\b",
+        "SQL; write the table as CSV",
+    ),
+    (r"\s*begin:v(card|calendar)\b", "a file of contacts or dates; write it as a table"),
+    (
+        r"(%.*\n|\s)*@(article|book|inproceedings|misc|string|comment|phdthesis|techreport)\s*\{",
+        "BibTeX; write what is to be read as a table",
+    ),
+    (
+        r">\S.*\n([A-Z*-]{20,}\s*\n)",
+        "sequences with names (FASTA); write sequence and label as a table",
+    ),
+    (
+        r"[TRAE#]\d+\t\w+ \d+ \d+(;\d+ \d+)*\t",
+        "brat's notes on a text; write its words and their tags, one a line",
+    ),
+    (
+        r"\d+:\s*\n(\d+,\d,\d{4}-\d\d-\d\d\s*\n)",
+        "ratings by film (Netflix); write user,item,rating,date on each line",
+    ),
 )
 """How the text of a file begins, and what it is."""
+
+
+class NotReadError(ValueError):
+    """A format that is recognized and not read."""
 
 
 def not_read(path: Path, head: bytes) -> str | None:
@@ -60,6 +111,28 @@ def not_read(path: Path, head: bytes) -> str | None:
     ):
         kind = path.suffix.lower()[1:]
         return f"{path} is an Office file (.{kind}); save it as text, .csv or .xlsx"
+    if head.startswith(b"PK\x03\x04") and path.suffix.lower() != ".zip":
+        return f"{path} is a zip archive or an Office file; unpack it, or save it as text or .csv"
+    if head[257:262] == b"ustar":
+        return f"{path} is a tar archive; unpack it first: tar xf FILE"
+    return None
+
+
+def not_read_json(path: Path, document: Any) -> str | None:
+    """The same for a whole document of JSON."""
+    if not isinstance(document, dict):
+        return None
+    if "cells" in document and "nbformat" in document:
+        return (
+            f"{path} is a notebook (Jupyter); convert it with: jupyter nbconvert --to script FILE"
+        )
+    if {"images", "annotations"} <= {*document}:
+        return (
+            f"{path} has pictures and their notes apart (COCO); write a table with a row for each: "
+            "image,caption"
+        )
+    if document.get("type") == "FeatureCollection":
+        return f"{path} is GeoJSON; write the properties of its features as a table"
     return None
 
 

@@ -91,6 +91,11 @@ class Profile:
         """Whether values come back, as labels do."""
         return self.distinct * 2 <= self.filled
 
+    @property
+    def few(self) -> bool:
+        """Whether there are several values, so few that they may be labels."""
+        return self.repeats and 1 < self.distinct <= FEW_NUMBERS
+
 
 def profile(name: str, values: Sequence[Any]) -> Profile:
     """What these first values of a column tell of it.
@@ -161,6 +166,8 @@ def _of_lists(name: str, lists: Sequence[Sequence[Any]]) -> Profile:
         return replace(profile(name, inside), lists=True)
     if not all(isinstance(each, (str, int, float, bool)) for each in inside):
         return Profile(name, Holds.OTHER, filled=len(lists))
+    if not inside:
+        return Profile(name, Holds.NOTHING)
     texts = [str(each) for each in inside]
     distinct = len(set(texts))
     words = len(inside) / len(lists)

@@ -87,7 +87,11 @@ def nothing_fits(columns: Columns, request: DataRequest) -> str:
     )
     options = dict.fromkeys(f"--{c.asked}" for s in request.candidates for c in s.required)
     why = f": {reasons[0]}" if reasons else ""
-    return f"{there}{why}; there must be {needed}; say which is which with {', '.join(options)}"
+    told = f"{there}{why}; there must be {needed}; say which is which with {', '.join(options)}"
+    texts = [each.name for each in columns.profiles if each.holds is Holds.TEXT]
+    if running and not request.task and len(texts) == 1:
+        told += f"; to learn the texts alone, --task {running.task} --text {quote(texts[0])}"
+    return told
 
 
 def _looks(schema: Schema) -> bool:

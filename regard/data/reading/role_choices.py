@@ -102,6 +102,10 @@ def _options(
                 chosen.append((bound, points))
     if several and not best:
         chosen.append((several, 3.0))
+    called = tuple(name for by_name, _, name in rated if by_name > PARTLY)
+    if len(called) > 1 and schema.any_two and schema.label is None and role.kind is ColumnKind.TEXT:
+        # An instruction and its input are asked together.
+        chosen.append((Bound(called), best))
     if role.optional and not best:
         chosen = chosen if role.kind is ColumnKind.TIME and len(chosen) == 1 else []
         if columns.unnamed and role.kind is ColumnKind.NUMBER and len(columns.profiles) == 4:
@@ -197,6 +201,8 @@ def _is_of_its_language(column: Profile) -> bool:
 
 def are_twins(one: str, two: str) -> bool:
     """Whether names differ by 1 and 2, a and b, left and right, alone."""
+    if one.isdigit() or two.isdigit():
+        return False  # Columns without names are called by their numbers.
     if len(one) == len(two):
         differ = [(a, b) for a, b in zip(one.lower(), two.lower(), strict=True) if a != b]
         return differ in ([("1", "2")], [("a", "b")], [("x", "y")])

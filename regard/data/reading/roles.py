@@ -13,6 +13,7 @@ from regard.data.reading.readings import TELLING, Columns, Reading, is_own
 from regard.data.reading.request import DataRequest
 from regard.data.reading.role_choices import ASKED, as_they_stand, choices_of, without_extra
 from regard.data.reading.tables import Table, called
+from regard.data.reading.unread_columns import unread
 from regard.data.reading.word_for_word import word_for_word
 from regard.data.schema import Schema
 
@@ -37,15 +38,22 @@ def choose(table: Table, where: str, request: DataRequest) -> Reading:
     several readings are as likely.
     """
     columns = _columns(table, where, request)
+    if not any(columns.values.values()):
+        raise ValueError(
+            f"{where} has no row below the names of its columns, {', '.join(table.names)}"
+        )
     found = [
         reading
         for schema in _asked_for(columns, request)
         for reading in _readings(schema, columns, request)
     ]
-    if not found:
-        raise ValueError(f"{where} has {nothing_fits(columns, request)}")
     found.sort(key=lambda reading: -reading.score)
-    best = found[0]
+    best = found[0] if found else None
+    held, why = ((), "") if columns.asked else unread(columns.values)
+    if held and (best is None or best.schema.running_text or {*held} & {*best.columns}):
+        raise ValueError(f"{where} {why}")
+    if best is None:
+        raise ValueError(f"{where} has {nothing_fits(columns, request)}")
     rivals = [each for each in found[1:] if each.score > best.score - MARGIN]
     if rivals:
         raise ValueError(which_of(where, [best, *rivals][:OFFERED], columns))
@@ -122,4 +130,5 @@ def _readings(schema: Schema, columns: Columns, request: DataRequest) -> Iterato
 def _lost(left: Iterable[Profile]) -> float:
     """What it costs to leave columns out that hold something, whole texts most of all."""
     telling = [each for each in left if each.holds in TELLING and not is_own(each)]
-    return sum((3.0 if each.holds is Holds.TEXT else 0.5 for each in telling), 0.0)
+    counts = [each for each in left if each.holds is Holds.WHOLE and each.few]
+    return sum((3.0 if each.holds is Holds.TEXT else 0.5 for each in [*telling, *counts]), 0.0)

@@ -50,7 +50,7 @@ class ParallelFiles:
                 counts = (number, number + rest) if one is None else (number + rest, number)
                 raise ValueError(
                     f"{self.source} has {counts[0]:,} lines, {self.target} has {counts[1]:,}; "
-                    "line n of one must be the translation of line n of the other"
+                    "line n of one belongs to line n of the other"
                 )
             if one.strip() and two.strip():
                 yield one, two

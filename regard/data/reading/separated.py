@@ -5,12 +5,12 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, islice
+from itertools import chain, islice, takewhile
 from pathlib import Path
 from typing import Any
 
 from regard.data.reading.compression import inner_suffix
-from regard.data.reading.header import has_header
+from regard.data.reading.header import above_said, has_header, is_rule, rows_above
 from regard.data.reading.lexicon import Lexicon
 from regard.data.reading.lines import MAX_LINE_BYTES, lines
 from regard.data.reading.tables import PlacedRow
@@ -21,7 +21,16 @@ ALIKE = 0.95
 """Share of the rows that must have as many cells as the first one."""
 
 NAMED = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "bars", "::": "::", " ": "spaces"}
+NAMED |= {
+    "  ": "several spaces",
+    "\x01": "control characters (0x01)",
+    "\x1f": "control characters (0x1f)",
+}
+_RARE = (" ||| ", " +++$+++ ", "|||", "||", "\x01", "\x1f", "^", "~")
+"""What hardly stands in a text, and divides cells where it does in every line."""
 _USUAL = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".inter": "\t", ".item": "\t"}
+_LINES_APART = 4
+"""Lines from which on several spaces in all of them divide columns."""
 _PROSE = (",", ";", "|")
 """What stands in plain text as well: a `.txt` that has them is a table only with a header."""
 
@@ -30,13 +39,14 @@ _PROSE = (",", ";", "|")
 class Dialect:
     r"""How lines are divided: `quoted` as in RFC 4180, or with `\"` for a quote (`escaped`).
 
-    `spaced` cells have a space behind each comma.
+    `spaced` cells have a space behind each comma; `quote` is what stands around quoted ones.
     """
 
     mark: str
     quoted: bool = False
     spaced: bool = False
     escaped: bool = False
+    quote: str = '"'
 
 
 @dataclass(frozen=True)
@@ -45,6 +55,8 @@ class Separated:
 
     Args:
         width: cells that a row has; more or fewer are refused, but for empty ones at the end.
+        skipped: rows above the names, such as a title or remarks.
+        first: the row of names as it stands; one that says it again is left out.
     """
 
     path: Path
@@ -54,12 +66,17 @@ class Separated:
     header: bool
     width: int
     said: tuple[str, ...] = ()
+    skipped: int = 0
+    first: tuple[str, ...] = ()
 
     def rows(self, names: Sequence[str]) -> Iterator[PlacedRow]:
         places = [self._all.index(name) for name in names]
-        body = islice(rows_of(self.path, self.encoding, self.dialect), int(self.header), None)
+        begin = self.skipped + int(self.header)
+        body = islice(rows_of(self.path, self.encoding, self.dialect), begin, None)
         whole = places == list(range(self.width))
         for where, cells in body:
+            if self.header and (cells == self.first or is_rule(cells)):
+                continue
             if len(cells) != self.width:
                 cells = self.filled(where, cells)
             yield where, cells if whole else tuple([cells[place] for place in places])
@@ -75,8 +92,12 @@ class Separated:
             return (*cells[: self.width], *[""] * (self.width - len(cells)))
         raise ValueError(
             f"{where}: {len(cells)} columns, where the first row has {self.width} "
-            f"({', '.join(self.names)})"
+            f"({', '.join(self.names)}); a cell in which {self._mark} stand is put between quotes"
         )
+
+    @property
+    def _mark(self) -> str:
+        return NAMED.get(self.dialect.mark, self.dialect.mark.strip())
 
 
 def separated(
@@ -94,8 +115,9 @@ def separated(
     sample = [cells for _, cells in islice(rows_of(path, encoding, dialect), SAMPLED)]
     if not sample:
         raise ValueError(f"{path} has no row")
-    first = tuple(_title(cell) for cell in sample[0])
-    body = sample[1:]
+    above = rows_above(sample, lexicon, asked)
+    first = tuple(_title(cell) for cell in sample[above])
+    body = [row for row in sample[above + 1 :] if not is_rule(row)]
     width = len(first)
     header = has_header(first, body, lexicon, asked)
     if not header and suffix == ".txt" and dialect.mark in _PROSE:
@@ -105,10 +127,26 @@ def separated(
     usual = _USUAL.get(suffix)
     said = []
     if dialect.mark != usual:
-        said.append(f"cells between {NAMED[dialect.mark]}")
+        said.append(f"cells between {NAMED.get(dialect.mark, dialect.mark.strip())}")
+    said += above_said(above)
+    if header and sample[above] in sample[above + 1 :]:
+        said.append("rows that say the names of the columns again are left out")
     if not header:
         said.append("no row of names: columns are called by their numbers")
-    return Separated(path, encoding, dialect, kept, header, width, tuple(said))
+    return Separated(
+        path, encoding, dialect, kept, header, width, tuple(said), above, tuple(sample[above])
+    )
+
+
+def cells_of(line: str, mark: str) -> list[str]:
+    """The cells of a line without quotes.
+
+    >>> cells_of("a b", " "), cells_of("so it is    good", "  ")
+    (['a', 'b'], ['so it is', 'good'])
+    """
+    if mark == "  ":
+        return re.split(r"\s{2,}", line.strip())
+    return line.split(None if mark == " " else mark)
 
 
 def rows_of(path: Path, encoding: str, dialect: Dialect) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -120,10 +158,9 @@ def rows_of(path: Path, encoding: str, dialect: Dialect) -> Iterator[tuple[str, 
     if not marked:
         rows = chain([first], rows)
     if not dialect.quoted:
-        mark = None if dialect.mark == " " else dialect.mark
         for number, line in enumerate(rows, 1 + marked):
             if line.strip():
-                yield f"{place}{number}", tuple(line.split(mark))
+                yield f"{place}{number}", tuple(cells_of(line, dialect.mark))
         return
     reader = quoted_rows((f"{line}\n" for line in rows), dialect)
     begin = 1 + marked
@@ -145,37 +182,53 @@ def quoted_rows(ended: Iterable[str], dialect: Dialect) -> Any:
         ended,
         delimiter=dialect.mark,
         skipinitialspace=dialect.spaced,
+        quotechar=dialect.quote,
         escapechar="\\" if dialect.escaped else None,
         doublequote=not dialect.escaped,
         strict=True,
     )
 
 
-def _dialect(path: Path, encoding: str, suffix: str, lexicon: Lexicon) -> Dialect | None:
-    """How the lines of a file are divided, None if they are not."""
+def _dialect(
+    path: Path, encoding: str, suffix: str, lexicon: Lexicon, above: int = 0
+) -> Dialect | None:
+    """How the lines of a file are divided, None if they are not; the first ones may be remarks."""
     head = [line for line in islice(lines(path, encoding), SAMPLED) if line.strip()]
     usual = says_mark(1, head[0]) if head else None
     head = head[1:] if usual else head
     usual = usual or _USUAL.get(suffix)
+    head = head[above:]
     if not head and usual is None:
         return None
     if not head:
         raise ValueError(f"{path} has no row")
     marks = [usual] if usual else []
+    rare = [mark for mark in _RARE if _is_rare(mark, head)]
+    marks = [*rare, *marks] if not usual or usual not in head[0] else marks
     marks += [mark for mark in ("\t", "::", ";", ",", "|") if mark != usual]
     for mark in marks:
         if mark not in head[0]:
             continue
-        for quoted in (False, True) if mark in ("\t", "::") else (True,):
+        for quoted in (False, True) if mark in ("\t", "::", *_RARE) else (True,):
             if len(mark) == 1 or not quoted:
                 found = Dialect(mark, quoted)
-                if _divides(path, encoding, found, prose=usual != mark):
+                if _divides(path, encoding, found, usual != mark, above):
                     return _spaced(path, encoding, found)
                 found = replace(found, escaped=quoted)
-                if quoted and _divides(path, encoding, found, prose=usual != mark):
+                if quoted and _divides(path, encoding, found, usual != mark, above):
                     return found
+                found = Dialect(mark, quoted, quote="'")
+                single = quoted and any(line.startswith("'") or f"{mark}'" in line for line in head)
+                if single and _divides(path, encoding, found, usual != mark, above):
+                    return found
+    remarks = sum(1 for _ in takewhile(lambda line: line.startswith("#"), head))
+    if 0 < remarks < len(head) and not above:
+        return _dialect(path, encoding, suffix, lexicon, remarks)
     if usual:  # one column, or rows of which one is wrong: said when it is read
         return Dialect(usual, quoted=usual == ",")
+    apart = {len(cells_of(line, "  ")) for line in head}
+    if len(apart) == 1 and apart != {1} and len(head) >= _LINES_APART:
+        return Dialect("  ")
     numbers = [line.split() for line in head]
     if len(numbers[0]) > 1 and all(
         len(row) == len(numbers[0]) and all(re.fullmatch(r"[\d.+-]+", cell) for cell in row)
@@ -185,16 +238,23 @@ def _dialect(path: Path, encoding: str, suffix: str, lexicon: Lexicon) -> Dialec
     return None
 
 
+def _is_rare(mark: str, head: Sequence[str]) -> bool:
+    """Whether a mark that hardly stands in texts does in every line, and is no two bars or more."""
+    if not all(mark in line for line in head):
+        return False
+    return "|" not in mark or not any("|" in cell for line in head for cell in line.split(mark))
+
+
 def says_mark(number: int, line: str) -> str | None:
     """The mark that a first line `sep=;` says, as Excel writes it."""
     said = re.fullmatch(r"sep=(.)", line.strip(' \r"')) if number == 1 else None
     return said[1] if said else None
 
 
-def _divides(path: Path, encoding: str, dialect: Dialect, prose: bool) -> bool:
+def _divides(path: Path, encoding: str, dialect: Dialect, prose: bool, above: int = 0) -> bool:
     """Whether the rows have cells, nearly all as many as the first."""
     try:
-        found = [len(row) for _, row in islice(rows_of(path, encoding, dialect), SAMPLED)]
+        found = [len(row) for _, row in islice(rows_of(path, encoding, dialect), above, SAMPLED)]
     except ValueError:
         return False
     alike = sum(count == found[0] for count in found) if found else 0
@@ -219,7 +279,7 @@ def _spaced(path: Path, encoding: str, dialect: Dialect) -> Dialect:
     lengths = sorted(map(len, rows))
     apart = not rows or lengths[len(lengths) // 2] != len(rows[0])
     if spaced or (apart and counts[True] > counts[False]):
-        return Dialect(dialect.mark, True, True)
+        return replace(dialect, spaced=True)
     return dialect
 
 

@@ -16,6 +16,11 @@ from regard.data.schema import Schema
 LABEL_ENDINGS = frozenset("pos neg neu positive negative neutral spam ham".split())
 SIDES = frozenset("src tgt source target trg".split())
 """What the two sides of a translation are called in the names of files."""
+TEXT_SIDES, LABEL_SIDES = (
+    frozenset("text texts sentences".split()),
+    frozenset("label labels".split()),
+)
+"""What files are called of which one has the texts and the other their labels, line by line."""
 BESIDE = (".txt", ".md", ".item", ".user", ".kg", ".link")
 """Endings of files that are no half of a pair: plain text, and RecBole's beside its `.inter`."""
 
@@ -33,16 +38,32 @@ def paired(files: list[Path]) -> dict[str, dict[str, Path]]:
             stems.setdefault(inner.stem, {})[inner.suffix[1:]] = path
         elif inner.suffix.lower() == ".txt" and (found := _sided(inner.stem)):
             stems.setdefault(found[0], {})[found[1]] = path
-    return {stem: ends for stem, ends in stems.items() if len(ends) > 1}
+    return {stem: ends for stem, ends in stems.items() if len(ends) > 1 and _belong(ends)}
+
+
+def _belong(ends: Iterable[str]) -> bool:
+    """Whether sides belong together: two texts, or the texts and their labels."""
+    kinds = [end.lower() in LABEL_SIDES for end in ends]
+    texts = [end.lower() in TEXT_SIDES for end in ends]
+    return sorted(kinds) == [False, True] or not any((*kinds, *texts))
+
+
+def _of_labels(ends: Iterable[str]) -> tuple[str, str] | None:
+    """The side of texts and that of their labels, None for two texts."""
+    found = sorted(ends, key=lambda end: end.lower() in LABEL_SIDES)
+    if len(found) != 2 or found[1].lower() not in LABEL_SIDES:
+        return None
+    return found[0], found[1]
 
 
 def _sided(stem: str) -> tuple[str, str] | None:
     """The split and the side of a name that has both, `("train", "src")`."""
-    if stem.lower() in (*SIDES, *CODES, *ENGLISH_NAMES):
+    sides = SIDES | TEXT_SIDES | LABEL_SIDES
+    if stem.lower() in (*sides, *CODES, *ENGLISH_NAMES):
         return "train", stem
     parts = re.split(r"[-_.]", stem)
     for side, rest in ((parts[0], parts[1:]), (parts[-1], parts[:-1])):
-        known = side.lower() in SIDES or side.lower() in CODES
+        known = side.lower() in sides or side.lower() in CODES
         if known and len(parts) > 1 and split_named("-".join(rest)):
             return "-".join(rest), side
     return None
@@ -55,6 +76,20 @@ def side_by_side(stems: dict[str, dict[str, Path]], folder: Path, request: DataR
     """
     splits = _stems_of_splits(stems, folder)
     ends = splits["train"]
+    labels = _of_labels(ends)
+    labelled = request.first(lambda schema: schema.label_files) if labels else None
+    if labels and labelled:
+        found: dict[str, RowSource] = {
+            split: ParallelFiles(
+                paths[labels[0]],
+                paths[labels[1]],
+                (request.encoding_of(paths[labels[0]]), request.encoding_of(paths[labels[1]])),
+            )
+            for split, paths in splits.items()
+            if {*labels} <= {*paths}
+        }
+        said = (f"line n of {ends[labels[1]].name} is the label of line n beside it",)
+        return Layout(labelled, tuple(c.name for c in labelled.columns), found, said)
     schema = _schema_of_files(ends, folder, request)
     if schema.label_files:
         return labelled_files(

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 
 from regard.data.reading.lines import lines
@@ -16,6 +16,9 @@ MOST = 0.95
 _FASTTEXT = re.compile(r"((?:__label__\S+[ \t,]*)+)(.*)")
 _TREC = re.compile(r"([A-Z][A-Za-z]{1,10}):(\S+)\s+(.+)")
 _TAG = re.compile(r"O|[BIESLU]-\S+")
+_NUMBERED = re.compile(r"([+-]?\d{1,2})\s+(\S*[^\W\d]\S*\s.*)")
+_WORD_TAG = re.compile(r"(\S+)[/_]([A-Za-z][A-Za-z0-9$*+-]{0,11}|[^\w\s])")
+MOST_CLASSES, MOST_TAGS = 10, 400
 _DOCUMENT = "-DOCSTART-"
 
 Line = tuple[int, str]
@@ -63,6 +66,50 @@ def trec(path: Path, encoding: str) -> Listed | None:
     return Listed(
         path, ("text", "label", "fine"), rows, ("TREC's CLASS:subclass before each text",)
     )
+
+
+def numbered(path: Path, encoding: str) -> Listed | None:
+    """Lines that begin with the number of their class, `1 a fine film`; None for another file."""
+    sample = _sample(path, encoding)
+    found = [_NUMBERED.fullmatch(line.strip()) for _, line in sample]
+    classes = [each[1] for each in found if each]
+    few = 1 < len(set(classes)) <= MOST_CLASSES and len(set(classes)) * 4 <= len(classes)
+    # Verses, steps and the lines of a story are counted.
+    counted = sum(int(b) == int(a) + 1 for a, b in pairwise(classes)) > len(classes) / 2
+    if not found or not all(found) or not few or counted:
+        return None
+
+    def rows(file: Path) -> Iterator[PlacedRow]:
+        for number, line in _filled(file, encoding):
+            match = _NUMBERED.fullmatch(line.strip())
+            if match is None:
+                raise ValueError(f"{file} line {number}: there is no number of a class before it")
+            yield f"{file} line {number}", (match[2], match[1])
+
+    return Listed(path, ("text", "label"), rows, ("the number of its class before each text",))
+
+
+def slashed(path: Path, encoding: str) -> Listed | None:
+    """Sentences whose words have their tags behind a slash, `The/DT dog/NN`; None for others."""
+    sample = _sample(path, encoding)
+    found = [[_WORD_TAG.fullmatch(word) for word in line.split()] for _, line in sample]
+    every = [each for line in found for each in line]
+    tags = [each[2] for each in every if each]
+    few = len(set(tags)) * 2 <= len(tags) and len(set(tags)) <= MOST_TAGS
+    if len(found) < 2 or not all(every) or len(tags) < 2 * len(found) or not few:
+        return None
+
+    def rows(file: Path) -> Iterator[PlacedRow]:
+        for number, line in _filled(file, encoding):
+            parts = [_WORD_TAG.fullmatch(word) for word in line.split()]
+            if not all(parts):
+                raise ValueError(f"{file} line {number}: a word has no tag behind a slash")
+            yield (
+                f"{file} line {number}",
+                ([part[1] for part in parts if part], [part[2] for part in parts if part]),
+            )
+
+    return Listed(path, ("words", "tags"), rows, ("a tag behind each word, word/TAG",))
 
 
 def conll(path: Path, encoding: str) -> Listed | None:

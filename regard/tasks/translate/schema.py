@@ -4,7 +4,10 @@ from regard.data.schema import Column, Schema
 
 SCHEMA = Schema(
     "translate",
-    (Column("source", ("src", "input")), Column("target", ("tgt", "output"))),
+    (
+        Column("source", ("src", "input", "instruction", "prompt")),
+        Column("target", ("tgt", "output", "response", "completion")),
+    ),
     between=" -> ",
     any_two=True,
     parallel=True,

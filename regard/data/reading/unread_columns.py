@@ -1,0 +1,63 @@
+"""Columns of nested notes that no task reads: labelled spans of characters, turns of a talk."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+_BEGIN, _END = ("start", "start_offset", "begin"), ("end", "end_offset")
+_TURNS = (("role", "content"), ("from", "value"), ("speaker", "text"))
+_LEAST = 0.9
+"""Share of the lists that must be of spans."""
+
+
+def span_columns(values: Mapping[str, Sequence[Any]]) -> tuple[str, ...]:
+    """The columns that hold spans: lists of `[0, 4, "PER"]`, or of objects that begin and end.
+
+    >>> span_columns({"text": ["Anna is here"], "label": [[[0, 4, "PER"]]]})
+    ('label',)
+    >>> span_columns({"e.start": [[0]], "e.end": [[4]], "e.label": [["PER"]], "n": [1]})
+    ('e.start', 'e.end', 'e.label')
+    """
+    found = [name for name, some in values.items() if _are_spans(some)]
+    for name in values:
+        group, _, last = name.rpartition(".")
+        if group and last in _BEGIN and any(f"{group}.{end}" in values for end in _END):
+            found += [each for each in values if each.rpartition(".")[0] == group]
+    return tuple(dict.fromkeys(found))
+
+
+def unread(values: Mapping[str, Sequence[Any]]) -> tuple[tuple[str, ...], str]:
+    """Such columns, and what they are with the way out; empty where there are none.
+
+    >>> unread({"chat.role": [["user", "assistant"]], "chat.content": [["So?", "Yes."]]})[0]
+    ('chat.role', 'chat.content')
+    """
+    spans = span_columns(values)
+    if spans:
+        return spans, (
+            f"marks spans of characters ({', '.join(spans)}), which are not read; write a word and "
+            "its tag on each line (CoNLL), or name the columns of text and label"
+        )
+    for who, what in _TURNS:
+        for name in values:
+            group, _, last = name.rpartition(".")
+            turns = (name, f"{group}.{what}")
+            if group and last == who and turns[1] in values:
+                return turns, (
+                    f"holds conversations ({', '.join(turns)}), which are not read turn by turn; "
+                    'write what is said and what is answered: {"source": "Hi", "target": "Hello"}'
+                )
+    return (), ""
+
+
+def is_span(value: Any) -> bool:
+    """Whether a value is where a span begins and ends, and its label."""
+    if not isinstance(value, (list, tuple)) or len(value) != 3:
+        return False
+    begin, end, label = value
+    return isinstance(begin, int) and isinstance(end, int) and isinstance(label, str)
+
+
+def _are_spans(values: Sequence[Any]) -> bool:
+    lists = [each for each in values if isinstance(each, (list, tuple)) and each]
+    spans = sum(all(map(is_span, each)) for each in lists)
+    return bool(lists) and spans >= _LEAST * len(lists)

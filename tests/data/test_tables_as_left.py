@@ -1,0 +1,159 @@
+"""Tables as people and other tools leave them: titles above, odd marks, names said again."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from regard._io.extra import extra
+from regard.data.reading.corpus import Corpus
+from tests.data.any_task import read
+
+TEXTS = [
+    (f"the {w} was number {n}", "good" if n % 2 else "bad") for n, w in enumerate("abcdef" * 5)
+]
+LONG = [f"{text}, and the soup came late again that evening" for text, _ in TEXTS]
+
+
+def rows(corpus: Corpus) -> list[tuple[str, ...]]:
+    return sorted(tuple(row.values()) for part in corpus.splits.values() for row in part)
+
+
+def reading(folder: Path, name: str, content: str, **options: str) -> Corpus:
+    (folder / name).write_text(content)
+    return read(str(folder / name), **options)
+
+
+def table(mark: str = ",", names: str = "text,label") -> str:
+    lines = [*([names.replace(",", mark)] if names else []), *(mark.join(row) for row in TEXTS)]
+    return "".join(f"{line}\n" for line in lines)
+
+
+@pytest.mark.parametrize("mark", [" ||| ", "|||", "||", " +++$+++ ", "\x01", "\x1f", "^", "~"])
+@pytest.mark.parametrize("names", ["text,label", ""])
+@pytest.mark.parametrize("name", ["a.csv", "a.txt"])
+def test_a_mark_that_hardly_stands_in_texts_divides_them(
+    tmp_path: Path, mark: str, names: str, name: str
+) -> None:
+    corpus = reading(tmp_path, name, table(mark, names))
+    assert corpus.task == "classify" and rows(corpus) == sorted(TEXTS)
+
+
+def test_columns_that_stand_apart_by_spaces_are_columns(tmp_path: Path) -> None:
+    wide = "".join(f"{text:<40}{label}\n" for text, label in [("text", "label"), *TEXTS])
+    assert rows(reading(tmp_path, "a.txt", wide)) == sorted(TEXTS)
+
+
+def test_bars_around_empty_cells_are_no_mark_of_their_own(tmp_path: Path) -> None:
+    content = "text|note|label\n" + "".join(f"{text}||{label}\n" for text, label in TEXTS)
+    corpus = reading(tmp_path, "a.csv", content)
+    assert corpus.names == ("text", "label") and rows(corpus) == sorted(TEXTS)
+
+
+@pytest.mark.parametrize(
+    "above", ["Survey of 2024,\n,\n", "# exported today\n# 30 rows\n", "# made by hand, in May\n"]
+)
+def test_what_stands_above_the_names_is_left_out_and_said(tmp_path: Path, above: str) -> None:
+    corpus = reading(tmp_path, "a.csv", above + table())
+    assert corpus.names == ("text", "label") and rows(corpus) == sorted(TEXTS)
+    assert "above the names of the columns left out" in corpus.description
+
+
+def test_names_that_are_said_again_are_no_row(tmp_path: Path) -> None:
+    corpus = reading(tmp_path, "a.csv", table() + table().replace("number", "no"))
+    assert corpus.labels == ("bad", "good") and len(rows(corpus)) == 60
+    assert "rows that say the names of the columns again are left out" in corpus.description
+    marked = "| text | label |\n|---|:---:|\n" + "".join(f"| {t} | {k} |\n" for t, k in TEXTS)
+    assert len(rows(reading(tmp_path, "b.md", marked))) == 30
+
+
+def test_two_columns_of_one_name_are_said_and_not_read_as_a_row(tmp_path: Path) -> None:
+    twice = "text,text,label\n" + "".join(f"{t},{t} again,{k}\n" for t, k in TEXTS)
+    with pytest.raises(ValueError, match="two columns have one name: text, text, label"):
+        reading(tmp_path, "a.csv", twice)
+
+
+def test_single_quotes_hold_commas_where_double_ones_do_not(tmp_path: Path) -> None:
+    quoted = "text,label\n" + "".join(f"'{t}, so it was',{k}\n" for t, k in TEXTS)
+    assert rows(reading(tmp_path, "a.csv", quoted))[0][0] == "the a was number 0, so it was"
+    with pytest.raises(ValueError, match=r"line 2: 3 columns, .* 2 \(text, label\); a cell in wh"):
+        reading(tmp_path, "b.csv", quoted.replace("'", ""))
+
+
+def test_a_table_of_names_alone_is_said_to_have_no_row(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="a.csv has no row below the names of its columns, text"):
+        reading(tmp_path, "a.csv", "text,label\n")
+
+
+def test_the_sheet_that_is_a_table_is_read_from_below_its_title(tmp_path: Path) -> None:
+    book = extra("openpyxl").Workbook()
+    book.active.append(["made by", "Anna"])
+    sheet = book.create_sheet("Data")
+    for row in [("Survey of 2024", None), (None, None), ("text", "label"), *TEXTS]:
+        sheet.append(row)
+    book.save(tmp_path / "a.xlsx")
+    corpus = read(str(tmp_path / "a.xlsx"))
+    assert rows(corpus) == sorted(TEXTS) and "the sheet 'Data'" in corpus.description
+
+
+@pytest.mark.parametrize(
+    ("names", "columns", "ways"),
+    [
+        (["Class Index", "Title", "Description"], lambda n: (n % 4, TEXTS[n][0], LONG[n]),
+         ["--text Title ", "--text Description "]),
+        (None, lambda n: (n % 4, TEXTS[n][0], f"{LONG[n]} {LONG[n]}"), ["--text 2 ", "--text 3 "]),
+    ],
+)  # fmt: skip
+def test_texts_are_no_pair_beside_labels(
+    tmp_path: Path, names: list[str] | None, columns: object, ways: list[str]
+) -> None:
+    made = [*([names] if names else []), *(columns(n) for n in range(30))]  # type: ignore[operator]
+    content = "".join("\t".join(map(str, row)) + "\n" for row in made)
+    with pytest.raises(ValueError, match="ways; say which") as error:
+        reading(tmp_path, "a.tsv", content)
+    assert all(way in str(error.value) for way in ways)
+
+
+def test_an_instruction_and_its_input_are_read_together(tmp_path: Path) -> None:
+    asked = [
+        {"instruction": f"say of {t} what you think", "input": t * (n % 2), "output": LONG[n]}
+        for n, (t, _) in enumerate(TEXTS)
+    ]
+    corpus = reading(tmp_path, "a.json", json.dumps(asked))
+    assert corpus.task == "translate" and corpus.columns == ("instruction,input", "output")
+    assert len(rows(corpus)) == 30
+
+
+def test_the_same_in_every_row_is_no_text_and_no_user(tmp_path: Path) -> None:
+    content = "zone\ttext\tmood_sentiment\n" + "".join(
+        f"Eastern Time (US & Canada)\t{t}\t{k}\n" for t, k in TEXTS
+    )
+    corpus = reading(tmp_path, "a.tsv", content)
+    assert (corpus.task, corpus.names) == ("classify", ("text", "mood_sentiment"))
+
+
+def test_columns_called_by_their_numbers_are_no_twins(tmp_path: Path) -> None:
+    shop = "".join(f"A{n % 7:09}\tB{n % 9:09}\t{n % 5}.0\t{880000000 + n}\n" for n in range(60))
+    with pytest.raises(ValueError, match=r"a.tsv has columns 1 \(labels\), 2 \(labels\)"):
+        reading(tmp_path, "a.tsv", shop)
+
+
+@pytest.mark.parametrize("label", ["", "case {n}", "2024-01-0{d}"])
+def test_a_column_that_is_called_label_is_never_left_out_in_silence(
+    tmp_path: Path, label: str
+) -> None:
+    content = "text,label\n" + "".join(
+        f"{text},{label.format(n=n, d=n % 2 + 1)}\n" for n, (text, _) in enumerate(TEXTS)
+    )
+    with pytest.raises(ValueError, match="--task language_model --text text"):
+        reading(tmp_path, "a.csv", content)
+    assert reading(tmp_path, "a.csv", content, task="language_model").task == "language_model"
+
+
+def test_sentences_that_come_back_are_no_labels_unless_they_are_called_so(tmp_path: Path) -> None:
+    about = [f"flat with {n % 25} rooms near the park" for n in range(60)]
+    content = "place,price\n" + "".join(f"{text},code-{n}\n" for n, text in enumerate(about))
+    with pytest.raises(ValueError, match="b.csv has columns"):
+        reading(tmp_path, "b.csv", content)
+    named = "label,text\n" + "".join(f"{text},so {n} is it\n" for n, text in enumerate(about))
+    assert reading(tmp_path, "a.csv", named).task == "classify"
