@@ -1,15 +1,15 @@
-"""regard: every attention mechanism behind one operator, fast, and always visible.
+"""regard: every attention mechanism behind one operator, fast, with its weights available.
 
 Attention is three steps — score, normalize, weighted sum — and every mechanism is a choice for one
-of them. `attention` takes the choices as objects, `attention_weights` shows what they did, `plan`
-says how. The parts live in `regard.scores`, `regard.score_mods`, `regard.masks`,
-`regard.normalizers` and `regard.positions`, what has weights around them in `regard.layers`.
+of them. `attention` takes the choices as objects, `attention_weights` returns their weights, `plan`
+says which kernel runs. The parts are in `regard.scores`, `regard.score_mods`, `regard.masks`,
+`regard.normalizers` and `regard.positions`, layers with weights around them in `regard.layers`.
 
-`train` goes from a file to a trained network, a `Run` answers, evaluates and resumes; `load` and
-`save` are for the network alone. `insert` puts a vision block into any network, `remove` takes it
-out. `regard.explain` has what weights say of a network.
+`train` turns a data file into a trained network, a `Run` predicts, evaluates and resumes; `load`
+and `save` are for the network alone. `insert` puts a vision block into any network, `remove` takes
+it out. `regard.explain` analyzes a network by its weights.
 
-Nothing is imported until it is used, so that the command line can answer without PyTorch.
+Nothing is imported until it is used, so that the command line can start without PyTorch.
 """
 
 from importlib import import_module

@@ -34,24 +34,24 @@ def attention(
     """Attend: `output = dropout(normalizer(score_mod(score(query, key)), mask)) @ value`.
 
     Three steps, each a part you choose: score every pair, normalize the scores of each query to
-    weights, sum the values with these weights. The planner takes the fastest kernel that means the
-    same; `regard.plan` says which and why, `regard.attention_weights` gives the weights.
+    weights, sum the values with these weights. The planner picks the fastest kernel that computes
+    the same; `regard.plan` says which and why, `regard.attention_weights` returns the weights.
 
     Args:
-        query: what looks; `heads` is a multiple of `kv_heads` (grouped as `repeat_interleave`).
-        key: what is looked at. Its width may differ from the query's where the score allows it.
-        value: what is summed.
-        score: how alike query and key are.
-        score_mod: changes a score, knowing its batch, head and absolute positions.
+        query: the queries; `heads` is a multiple of `kv_heads` (grouped as `repeat_interleave`).
+        key: the keys. Their width may differ from the queries' where the score allows it.
+        value: the values, which are summed.
+        score: the similarity of query and key.
+        score_mod: changes a score, given its batch, head and absolute positions.
         mask: True = may attend. A mask part, several joined by `& | ~`, or a boolean tensor that
             broadcasts to `[batch, heads, q_len, k_len]`. A forbidden pair has weight exactly 0, and
-            a query without a permitted key gives zeros.
-        normalizer: scores to weights.
+            a query without a permitted key outputs zeros.
+        normalizer: turns scores into weights.
         dropout: probability of dropping a weight. It applies whenever it is above 0.
         q_offset: number of keys before the first query, for masks and score mods; the default
             aligns the last query with the last key, as cached decoding needs. An integer tensor
             [batch] has one for each sequence.
-        backend: None lets the planner choose; a name obeys or raises.
+        backend: None lets the planner choose; a named backend is used or raises.
 
     Returns:
         The output, in the query's dtype; sums are kept in at least float32. Under autocast, inputs
@@ -108,9 +108,9 @@ def attention_weights(
     rows: Chosen = None,
     heads: Chosen = None,
 ) -> Float[Tensor, "batch some_heads some_rows k_len"]:
-    """The exact weights of `attention` with the same arguments, before dropout: all, or some.
+    """The exact weights of `attention` with the same arguments, before dropout: all or some.
 
-    Only what is asked for is computed: eight rows of a long input cost eight rows.
+    Only the requested weights are computed: eight rows of a long input cost eight rows.
 
     Args:
         rows: which queries, as an index, a slice or a sequence of indices; None is all of them.
@@ -148,8 +148,7 @@ def plan(
     """How `attention` would evaluate the same call; printed, it reads like a database's EXPLAIN.
 
     It computes nothing: backend, rewriting, the reasons against every other backend, predicted
-    seconds, operations, bytes moved and bytes held at the peak follow from the shapes and the
-    parts.
+    seconds, operations, bytes moved and peak bytes follow from the shapes and the parts.
 
     Raises:
         ValueError, TypeError, UnsupportedByBackend: as `attention`.

@@ -1,4 +1,4 @@
-"""Attention in pieces: what some of the keys contribute, and how contributions are joined."""
+"""Attention in pieces: partial results over some of the keys, and how they are merged."""
 
 from collections.abc import Iterable
 from typing import Any, NamedTuple
@@ -17,10 +17,10 @@ from regard.scores import ScaledDot
 
 
 class Partial(NamedTuple):
-    """What some keys contribute to softmax attention: their own output and their total weight.
+    """Softmax attention over some of the keys: their own output and their total weight.
 
-    `logsumexp` is the logarithm of the sum that the softmax divided by, -inf where a query may see
-    none of these keys.
+    `logsumexp` is the log of the softmax's denominator, -inf where a query may see none of these
+    keys.
 
     Example:
         >>> import torch, regard
@@ -46,22 +46,22 @@ def attention_partial(
     normalizer: Normalizer = softmax,
     q_offset: Offset | None = None,
 ) -> Partial:
-    """`attention`, and the logarithm of what each query's softmax divided by.
+    """`attention`, and the log of the denominator of each query's softmax.
 
         logsumexp = log Σ_j exp(score_mod(score(query, key_j)) / temperature)    over permitted keys
 
-    With it, contributions of disjoint sets of keys are joined exactly (`merge`): for keys that lie
-    on several devices or arrive in turns, and for keys that only some queries share. A query
+    With it, partial results over disjoint sets of keys merge exactly (`merge`): for keys that are
+    on several devices or arrive in chunks, and for keys that only some queries share. A query
     without a permitted key has output 0 and logsumexp -inf. Both have exact gradients.
 
     Args:
-        normalizer: `softmax` or a `Softmax(temperature)`; no other is a sum over keys.
+        normalizer: `softmax` or `Softmax(temperature)`; no other decomposes into sums over keys.
 
     Returns:
         The output in the query's dtype, the logsumexp in float32 (float64 for float64 input).
 
     Raises:
-        ValueError, TypeError: as `attention`, and for a normalizer that is no softmax.
+        ValueError, TypeError: as `attention`, and for a normalizer that is not a softmax.
 
     Example:
         >>> import torch, regard
@@ -94,17 +94,17 @@ def _attend_partly(
 
 
 def merge(parts: Iterable[Partial]) -> Partial:
-    """The contribution of all keys together, from those of disjoint sets of keys.
+    """Merge the partial results of disjoint sets of keys into that of all of them.
 
         logsumexp = log Σ_n exp(logsumexp_n)
         output = Σ_n exp(logsumexp_n - logsumexp) output_n
 
-    The order does not matter, and parts may be merged in any groups. What is a constant to a query,
-    an attention sink of score s, is a part with output 0 and logsumexp s.
+    The order does not matter, and parts may be merged in any grouping. An attention sink of score
+    s is a part with output 0 and logsumexp s.
 
     Raises:
         ValueError: no part, or parts of different shapes.
-        TypeError: something that is no `Partial`.
+        TypeError: something that is not a `Partial`.
 
     Example:
         >>> import torch, regard

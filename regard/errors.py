@@ -2,7 +2,7 @@
 
 Exception
 └── RegardError
-    ├── UsageError (also ValueError)             a call that asks for what there is not
+    ├── UsageError (also ValueError)             a call that asks for something that does not exist
     ├── UnsupportedByBackend (also ValueError)   no backend, or not the named one, serves the call
     └── CheckpointMismatch (also ValueError)     a file's tensors are not those of the model
 """
@@ -12,11 +12,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from regard._printable import shortened, shown
 
 MOST_NAMED = 10
-"""Tensors of each kind that a message names."""
+"""How many tensors of each kind a message lists."""
 
 
 class RegardError(Exception):
-    """Whatever regard raises of its own.
+    """Base class of regard's own errors.
 
     >>> from regard.errors import CheckpointMismatch, RegardError
     >>> issubclass(CheckpointMismatch, RegardError)
@@ -25,7 +25,7 @@ class RegardError(Exception):
 
 
 class UsageError(RegardError, ValueError):
-    """A call that cannot be meant so: one sentence says what is wrong and what to write instead.
+    """A mistaken call: one sentence says what is wrong and what to write instead.
 
     >>> from regard.errors import UsageError
     >>> issubclass(UsageError, ValueError)
@@ -60,15 +60,15 @@ class UnsupportedByBackend(RegardError, ValueError):
 
 
 class CheckpointMismatch(RegardError, ValueError):
-    """A checkpoint whose tensors are not the model's, with all offenders at once.
+    """A checkpoint whose tensors do not match the model's, with all mismatches at once.
 
-    Its attributes hold all of them, its message the first of each kind.
+    Its attributes list all of them, its message the first few of each kind.
 
     Args:
-        missing: names the model has and the file has not.
-        unexpected: names the file has and the model has not.
+        missing: names in the model but not in the file.
+        unexpected: names in the file but not in the model.
         wrong_shaped: name → (shape in the file, shape in the model).
-        where: the file, where that is known.
+        where: the file, if known.
 
     >>> from regard.errors import CheckpointMismatch
     >>> print(CheckpointMismatch(missing=["embed.weight"], wrong_shaped={"out.bias": ((3,), (4,))}))

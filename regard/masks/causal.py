@@ -13,8 +13,8 @@ from regard.masks._mask import Mask
 class Causal(Mask):
     """A query sees its own position and everything before it: k ≤ q.
 
-    Positions are absolute, so with fewer queries than keys the last query meets the last key
-    (cached decoding); the paper only has the square case.
+    Positions are absolute, so with fewer queries than keys the last query is aligned with the last
+    key (cached decoding); the paper has only the square case.
 
     >>> import torch
     >>> from regard.masks import Causal

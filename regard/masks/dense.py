@@ -27,9 +27,9 @@ class Dense(Mask):
         tensor: booleans that broadcast to [batch, heads, q_len, k_len], two to four dimensions
             (three are [heads, q_len, k_len]; a [batch, q_len, k_len] mask is `mask[:, None]`).
         first_query: the absolute position of the query that row 0 belongs to, one for all or an
-            integer tensor [batch]; None is the call's first query, wherever that stands. With a
-            position, the tensor may have rows and keys for all of a sequence of which a call sees
-            a part: `Dense(mask, first_query=0)` serves every step of a growing cache.
+            integer tensor [batch]; None is the call's first query, whatever its position. With a
+            position, the tensor may cover a whole sequence of which a call sees only a part:
+            `Dense(mask, first_query=0)` serves every step of a growing cache.
 
     Raises TypeError for a tensor that is not boolean: a mask is never silently read as a bias.
     `check` raises ValueError when batch, heads, q_len, k_len or device do not fit the call, and for

@@ -27,13 +27,13 @@ class Document(Mask):
 
     Args:
         ids: integers [batch, length] or [length], the document of each absolute position.
-        key_ids: the same for keys where these are another sequence than the queries (cross
-            attention); `ids` then belong to the call's queries in order, as rows of `Dense` do.
+        key_ids: the same for the keys where they are a different sequence (cross-attention);
+            `ids` then belong to the call's queries in order, like the rows of `Dense`.
         first_query: the position of the query that `ids[0]` belongs to, with `key_ids` only, one
             for all or an integer tensor [batch]; None is the call's first query.
 
     Raises TypeError for ids that are not integers. `check` raises ValueError when batch, lengths or
-    device do not fit the call, `aligned` when a query would stand before the first id.
+    device do not fit the call, `aligned` when a query would come before the first id.
 
     >>> import torch
     >>> from regard.masks import Document
@@ -77,7 +77,7 @@ class Document(Mask):
         return _at(self.ids, b, row) == _at(key_ids, b, k)
 
     def aligned(self, q_offset: Offset) -> "Document":
-        """Bind ids of queries to the call's first query; refuse positions before the first id."""
+        """Bind ids of queries to the call's first query; reject positions before the first id."""
         if self.key_ids is not None and self.first_query is None:
             return replace(self, first_query=q_offset)
         first = 0 if self.first_query is None else self.first_query

@@ -21,15 +21,15 @@ from regard.masks._mask import Mask
 
 @dataclass(frozen=True, eq=False)
 class KeyCounts(Mask):
-    """A query sees the first keys, as many as its row says: k < counts[b, h, q − first_query].
+    """A query sees as many leading keys as its row says: k < counts[b, h, q − first_query].
 
     `Padding(lengths)` is the case of one number per sequence; textbooks call both `valid_lens`.
 
     Args:
         counts: integers [q_len], [batch, q_len] or [batch, heads, q_len]; sizes of 1 are broadcast.
-            Rows belong to the call's queries, as rows of `Dense` do.
+            Rows belong to the call's queries, like the rows of `Dense`.
         first_query: the absolute position of the query that row 0 belongs to, one for all or an
-            integer tensor [batch]; None is the call's first query, wherever that stands.
+            integer tensor [batch]; None is the call's first query, whatever its position.
 
     Raises TypeError for counts that are not integers or have other dimensions. `check` raises
     ValueError when batch, heads, q_len or device do not fit the call.

@@ -1,4 +1,4 @@
-"""Padding masking: no query sees the filling behind (or before) a sequence."""
+"""Padding masking: no query sees the padding after (or before) a sequence."""
 
 from dataclasses import dataclass
 
@@ -14,8 +14,8 @@ from regard.masks._mask import Mask
 class Padding(Mask):
     """A query sees the keys of its own sequence, not the padding: k < lengths[b].
 
-    The name of the argument says which polarity a mask has, because libraries disagree
-    (`torch.nn.MultiheadAttention` takes what to ignore, SDPA what to keep). Exactly one is given.
+    The argument's name states the polarity of the mask, because libraries disagree
+    (`torch.nn.MultiheadAttention` takes what to ignore, SDPA what to keep). Give exactly one.
 
     Args:
         lengths: integers [batch], the number of real keys at the start of each sequence.

@@ -1,4 +1,4 @@
-"""Prefix masking: the first keys are open to everyone."""
+"""Prefix masking: the first keys are visible to all queries."""
 
 from dataclasses import dataclass
 
@@ -15,10 +15,10 @@ class Prefix(Valued, Mask):
     """Every query sees the first `length` keys: k < length; `Causal() | Prefix(n)` is a prefix LM.
 
     Args:
-        length: number of open keys, one for all or an integer tensor [batch] with one per sequence.
+        length: number of visible keys, one for all or an integer tensor [batch], one per sequence.
 
-    Raises TypeError or ValueError for a length that is no count. `check` raises ValueError when the
-    tensor has another batch size or device than the call.
+    Raises TypeError or ValueError for a length that is not a count. `check` raises ValueError when
+    the tensor's batch size or device differs from the call's.
 
     >>> import torch
     >>> from regard.masks import Causal, Prefix

@@ -14,8 +14,8 @@ from regard.masks._mask import Mask
 class SlidingWindow(Mask):
     """A query sees `left` keys back, itself, and `right` keys ahead: −left ≤ k − q ≤ right.
 
-    The paper's window of size w is `SlidingWindow(w // 2, w // 2)`; models that count the query in
-    their causal window of W keys (Mistral) mean `SlidingWindow(W - 1)`.
+    The paper's window of size w is `SlidingWindow(w // 2, w // 2)`; a causal window of W keys that
+    includes the query itself (Mistral) is `SlidingWindow(W - 1)`.
 
     Args:
         left: how many positions before the query are seen, not counting its own.

@@ -1,4 +1,4 @@
-"""Scores shared out evenly: their mean decides, not their sum."""
+"""Scores divided by the number of keys: a mean instead of a sum."""
 
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -13,9 +13,9 @@ def divide_by_count(
 
         weights_j = scores_j / N
 
-    What is summed with these weights is a mean of `scores_j * value_j`, whose size does not grow
-    with the map. Weights may be negative, and they do not sum to one. With a dot product as score
-    no pair is ever built: `Q (Kᵀ V) / N` is the same.
+    The output is the mean of `scores_j * value_j`, whose magnitude does not grow with the map.
+    Weights may be negative, and they do not sum to one. With a dot product as score, the weights
+    are never materialized: the output is `Q (Kᵀ V) / N`.
 
     Example:
         >>> import torch

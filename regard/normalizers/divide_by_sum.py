@@ -1,4 +1,4 @@
-"""Division by the sum, for scores that are non-negative already."""
+"""Division by the sum, for scores that are already non-negative."""
 
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -14,7 +14,7 @@ def divide_by_sum(
         weights_j = scores_j / sum_i scores_i
 
     With a feature map as score this is linear attention. The scores are meant to be non-negative;
-    with mixed signs the weights are too and the sum may come near zero. A sum of exactly zero
+    with mixed signs, so are the weights, and the sum may approach zero. A sum of exactly zero
     gives zeros, in the weights and in every gradient.
 
     Example:

@@ -1,4 +1,4 @@
-"""Entmax, the family from softmax (alpha 1) over sparsemax (alpha 2) towards the arg max."""
+"""Entmax, the family from softmax (alpha 1) through sparsemax (alpha 2) toward the arg max."""
 
 import math
 from dataclasses import dataclass
@@ -17,15 +17,15 @@ from regard.normalizers.sparsemax import sparsemax
 
 @dataclass(frozen=True)
 class Entmax:
-    """Weights with exact zeros, the more of them the larger alpha.
+    """Weights with exact zeros; the larger alpha, the more zeros.
 
         weights_j = max(0, (alpha - 1) scores_j - tau)^(1 / (alpha - 1))
 
     with tau such that the weights sum to one. Alpha 1 is softmax and 2 is sparsemax; 1.5 has a
     closed form given the support; any other alpha is solved by Newton's method, above 2 in float64.
-    There the gradient grows without bound as a weight comes near zero, or as scores come near each
+    There the gradient grows without bound as a weight approaches zero, or as scores approach each
     other at a large alpha; it may overflow.
-    Raises ValueError when `alpha` is less than 1 or not finite, TypeError when it is no number.
+    Raises ValueError when `alpha` is less than 1 or not finite, TypeError when it is not a number.
 
     Example:
         >>> import torch

@@ -20,10 +20,11 @@ class GumbelSoftmax(Seeded, Valued):
 
         weights = softmax((scores + noise) / tau)      noise = -log(-log(uniform(0, 1)))
 
-    As `tau` goes to 0 the weights become a one-hot sample. With `hard` they are one-hot already and
-    keep this gradient (straight-through). `seed` as in `Sample`. `tau` may be a learned scalar, an
-    `nn.Parameter` with one element; it is not looked at, keep it positive.
-    Raises ValueError when `tau` is not a positive finite number, TypeError when it is no number.
+    As `tau` goes to 0, the weights become a one-hot sample. With `hard` they are one-hot in the
+    forward pass and keep this gradient (straight-through). `seed` is as in `Sample`. `tau` may be
+    a learned scalar, an `nn.Parameter` with one element; its value is not checked, so keep it
+    positive. Raises ValueError when `tau` is not positive and finite, TypeError when it is not a
+    number.
 
     Example:
         >>> import torch

@@ -38,7 +38,7 @@ def hard(
 
 @dataclass(frozen=True)
 class Hard:
-    """`hard`, with softmax's gradient if asked for.
+    """`hard`, optionally with the gradient of softmax.
 
         weights = hard(scores)      d weights / d scores = d softmax(scores) / d scores
 

@@ -1,4 +1,4 @@
-"""Entmax whose alpha is learned, for all heads or for each."""
+"""Entmax with a learned alpha, shared or per head."""
 
 import math
 from functools import partial
@@ -22,9 +22,9 @@ class LearnedEntmax(nn.Module):
         weights = entmax(scores, alpha)      alpha = 1 + sigmoid(a)
 
     `num_heads=None` shares one `a` among all heads; otherwise each head has its own. `alpha` is
-    the value to start from.
+    the initial value.
     Raises ValueError when `alpha` is not between 1 and 2, `num_heads` is negative, or the scores
-    have another number of heads; TypeError when either is no number.
+    have a different number of heads; TypeError when either is not a number.
 
     Example:
         >>> normalizer = LearnedEntmax(num_heads=2, alpha=1.5)
@@ -57,7 +57,7 @@ class LearnedEntmax(nn.Module):
 
     @property
     def alpha(self) -> Float[Tensor, ""] | Float[Tensor, " num_heads"]:
-        """The present value, shared or per head."""
+        """The current value, shared or per head."""
         return 1.0 + self.a.sigmoid()
 
     def check(
@@ -65,7 +65,7 @@ class LearnedEntmax(nn.Module):
         query: Float[Tensor, "batch heads q_len query_dim"],
         key: Float[Tensor, "batch kv_heads k_len key_dim"],
     ) -> None:
-        """Raise ValueError when the query has another number of heads."""
+        """Raise ValueError when the query has a different number of heads."""
         if self.a.ndim and len(self.a) != query.shape[1]:
             raise ValueError(
                 f"LearnedEntmax has num_heads={len(self.a)}, but query has {query.shape[1]} heads; "

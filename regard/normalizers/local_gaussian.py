@@ -1,4 +1,4 @@
-"""Softmax times a Gaussian around a place that each query chooses."""
+"""Softmax times a Gaussian around a position chosen by each query."""
 
 import math
 from dataclasses import dataclass, replace
@@ -17,19 +17,19 @@ from regard.normalizers.softmax import softmax
 
 @dataclass(frozen=True, eq=False, repr=False)
 class LocalGaussian(Valued):
-    """Luong's predictive local attention (local-p): keys count less the further from `center`.
+    """Luong's predictive local attention (local-p): keys count less the farther from `center`.
 
         weights_s = softmax(scores)_s * exp(-(s - center)^2 / (2 sigma^2))
 
     `center` holds one key position per query, real-valued and counted from 0, as
     `[batch, heads, q_len]` or anything that broadcasts to it; it receives a gradient. Keep it in
-    float32: bfloat16 cannot tell positions above 256 apart. The product is not renormalized, so
+    float32: bfloat16 cannot represent all positions above 256. The product is not renormalized, so
     rows sum to less than one. With `window` D the softmax sees only keys within D of the center;
     the paper uses D = 10 and sigma = D / 2. The authors' code rounds the center down for the
     window only; here the window is the paper's, around the center itself. `sigma` may be a learned
-    scalar, an `nn.Parameter` with one element; it is not looked at, keep it positive.
+    scalar, an `nn.Parameter` with one element; its value is not checked, so keep it positive.
     Raises ValueError when `sigma` or `window` is out of range or `center` does not fit the query,
-    TypeError when one of them is no number.
+    TypeError when one of them is not a number.
 
     Example:
         >>> center = torch.tensor([[[2.0]]])
@@ -62,7 +62,7 @@ class LocalGaussian(Valued):
         query: Float[Tensor, "batch heads q_len query_dim"],
         key: Float[Tensor, "batch kv_heads k_len key_dim"],
     ) -> None:
-        """Raise ValueError when `center` does not broadcast to the queries or is elsewhere."""
+        """Raise ValueError when `center` does not fit the queries' shape or device."""
         wanted = tuple(query.shape[:3])
         sizes = zip(reversed(self.center.shape), reversed(wanted), strict=False)
         if any(size not in (1, length) for size, length in sizes):

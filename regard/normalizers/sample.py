@@ -1,4 +1,4 @@
-"""Hard attention by sampling, as trained by REINFORCE."""
+"""Hard attention by sampling, trained by REINFORCE."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -20,20 +20,20 @@ class Sample(Seeded):
 
         weights = one_hot(j)      j ~ softmax(scores)
 
-    Drawing has no gradient; the scores learn from the log-probability of what was drawn, with a
-    reward minus a baseline (the paper adds a moving-average baseline and an entropy bonus):
+    Sampling has no gradient; the scores learn from the log-probability of the sample, weighted by
+    reward minus baseline (the paper uses a moving-average baseline and adds an entropy bonus):
 
         weights = regard.attention_weights(query, key, mask=mask, normalizer=Sample())
         log_prob = (weights * regard.attention_weights(query, key, mask=mask)).sum(-1).log()
         loss = -(log_prob * (reward(weights @ value) - baseline).detach()).mean()
 
-    or, where the scores are at hand, from `Sample.log_prob(weights, scores, where)`, which is 0
+    or, where the scores are available, from `Sample.log_prob(weights, scores, where)`, which is 0
     instead of -inf in a row without a permitted key.
 
-    Without a `seed` numbers come from torch's global generator (`torch.manual_seed`). With one the
-    draw depends on it and on the pair's place alone: the same for every call and every backend.
-    Pass a new one each step; compiled code is compiled a second time for seeds that change, and
-    then serves all of them.
+    Without a `seed`, random numbers come from torch's global generator (`torch.manual_seed`). With
+    one, the sample depends only on the seed and the position of the pair: it is the same for every
+    call and every backend. Pass a new seed each step; compiled code is recompiled once when the
+    seed changes, and then serves all seeds.
 
     Example:
         >>> scores = torch.tensor([[0.0, 0.0, -100.0]])

@@ -1,4 +1,4 @@
-"""Sigmoid: every key is weighed on its own."""
+"""Sigmoid: every key is weighted independently."""
 
 import torch
 from jaxtyping import Bool, Float
@@ -14,8 +14,8 @@ def sigmoid(
 
         weights_j = 1 / (1 + exp(-scores_j))
 
-    The paper adds a bias of about -log(k_len) to the scores so that the output starts at the size
-    softmax would give; here that is a score modification, for instance
+    The paper adds a bias of about -log(k_len) to the scores so that the output starts at the
+    magnitude softmax would give; here that is a score modification, for instance
     `Bias(torch.full((1, 1, 1, 1), -math.log(k_len)))`.
 
     Example:

@@ -1,4 +1,4 @@
-"""Softmax with one more key of a learned score that carries no value."""
+"""Softmax with an extra key that has a learned score and no value."""
 
 from functools import partial
 from typing import Any
@@ -14,14 +14,14 @@ from regard.normalizers._closed import close, in_dtype_of
 
 
 class Sink(nn.Module):
-    """Attention sinks: each head may put weight on nothing, as much as its learned score says.
+    """Attention sinks: each head may put weight on nothing, by its learned score.
 
         weights_j = exp(scores_j) / (exp(sink_h) + sum_i exp(scores_i))
 
-    This is gpt-oss's form: one number per head, subject to no mask. The paper's sinks are tokens,
-    with keys and values of their own. At the start `sink` is 0, which is `softmax_one`; at -inf it
-    is softmax. A row without a permitted key gives zeros, and none of its gradient to the sink.
-    Raises ValueError when `num_heads` is negative or the scores have another number of heads.
+    This is the gpt-oss form: one number per head, never masked. The paper's sinks are tokens with
+    keys and values of their own. `sink` is initialized to 0, which is `softmax_one`; at -inf it
+    is softmax. A row without a permitted key gives zeros and no gradient to the sink.
+    Raises ValueError when `num_heads` is negative or the scores have a different number of heads.
 
     Example:
         >>> normalizer = Sink(num_heads=2)
@@ -41,7 +41,7 @@ class Sink(nn.Module):
         self.sink = nn.Parameter(torch.zeros(num_heads))
 
     def extra_repr(self) -> str:
-        """How many heads there are."""
+        """The number of heads."""
         return f"num_heads={len(self.sink)}"
 
     def check(
@@ -49,7 +49,7 @@ class Sink(nn.Module):
         query: Float[Tensor, "batch heads q_len query_dim"],
         key: Float[Tensor, "batch kv_heads k_len key_dim"],
     ) -> None:
-        """Raise ValueError when the query has another number of heads."""
+        """Raise ValueError when the query has a different number of heads."""
         if len(self.sink) != query.shape[1]:
             raise ValueError(
                 f"Sink has num_heads={len(self.sink)}, but query has {query.shape[1]} heads; "

@@ -1,4 +1,4 @@
-"""Softmax, the usual way from scores to weights."""
+"""Softmax, the standard normalizer."""
 
 from dataclasses import dataclass
 
@@ -39,10 +39,10 @@ class Softmax(Valued):
 
         weights = softmax(scores / temperature)
 
-    A temperature below 1 sharpens towards the arg max, above 1 flattens towards the mean. It may be
-    a learned scalar, an `nn.Parameter` with one element; it is not looked at, keep it positive.
-    Raises ValueError when `temperature` is not a positive finite number, TypeError when it is no
-    number.
+    A temperature below 1 sharpens toward the arg max, above 1 flattens toward the mean. It may be
+    a learned scalar, an `nn.Parameter` with one element; its value is not checked, so keep it
+    positive. Raises ValueError when `temperature` is not positive and finite, TypeError when it is
+    not a number.
 
     Example:
         >>> import math

@@ -1,4 +1,4 @@
-"""Softmax with one more key that always scores 0 and carries no value."""
+"""Softmax with an extra key that always scores 0 and has no value."""
 
 import torch
 import torch.nn.functional as F
@@ -15,8 +15,8 @@ def softmax_one(
 
         weights_j = exp(scores_j) / (1 + sum_i exp(scores_i))
 
-    The 1 is the key of score 0 that is appended here and dropped again after the softmax, so the
-    usual subtraction of the maximum happens over both. Scores have an absolute meaning: adding a
+    The 1 is a key of score 0 that is appended and dropped again after the softmax, so the usual
+    subtraction of the maximum includes it. Scores have an absolute meaning: adding a
     constant to all of them changes the weights.
 
     Example:

@@ -20,8 +20,8 @@ class TopK:
         weights = softmax(scores over the k largest)
 
     Exactly `k` keys are kept, or all permitted ones where there are fewer; which of several equal
-    scores is kept at the edge is not specified. The choice itself has no gradient.
-    Raises ValueError when `k` is less than 1, TypeError when it is no whole number.
+    scores is kept at the boundary is not specified. The selection itself has no gradient.
+    Raises ValueError when `k` is less than 1, TypeError when it is not an integer.
 
     Example:
         >>> TopK(2)(torch.tensor([[1.0, 3.0, 3.0, 2.0]]))

@@ -1,4 +1,4 @@
-"""Scores taken as weights."""
+"""Scores used as weights."""
 
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -9,12 +9,13 @@ from regard.normalizers._closed import closed_pairs
 def unnormalized(
     scores: Float[Tensor, "*rows k_len"], where: Bool[Tensor, "..."] | None = None
 ) -> Float[Tensor, "*rows k_len"]:
-    """The scores themselves, 0 where nothing may be seen: attention without its second step.
+    """The scores themselves, 0 where masked: attention without its second step.
 
         weights_j = scores_j
 
-    Weights may be negative, and they do not sum to one. So ABCNN matches, the paper's Deep Interest
-    Network weighs a history, and a memory network starts ("linear start").
+    Weights may be negative, and they do not sum to one. ABCNN uses this for matching, the paper's
+    Deep Interest Network to weight a history, and memory networks early in training ("linear
+    start").
 
     Example:
         >>> import torch

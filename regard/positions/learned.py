@@ -14,8 +14,8 @@ class Learned(nn.Module):
 
         encoding[p] = weight[p]
 
-    Starts from a normal distribution of standard deviation 0.02, as BERT and GPT-2 do.
-    Raises ValueError when more positions are asked for than there are.
+    Initialized from a normal distribution with standard deviation 0.02, as in BERT and GPT-2.
+    Raises ValueError when more positions are requested than there are.
 
     Example:
         >>> positions = Learned(max_length=512, embed_dim=16)
@@ -47,7 +47,7 @@ class Learned(nn.Module):
     def at(self, positions: Int[Tensor, "*tokens"]) -> Float[Tensor, "*tokens embed_dim"]:
         """Vectors of these positions, for instance counted without padding.
 
-        Out of range is an error on the CPU; other devices answer it in their own way.
+        An index out of range is an error on the CPU; other devices handle it in their own way.
         """
         if can_look_at(positions) and positions.numel():
             low, high = positions.aminmax()

@@ -1,4 +1,4 @@
-"""Rotary positions of Llama 3.1: slow turns are stretched, fast ones are not."""
+"""Rotary positions of Llama 3.1: low frequencies are scaled down, high ones are not."""
 
 import math
 from dataclasses import dataclass
@@ -13,16 +13,16 @@ HINT = "Llama 3.1 has 8, 8192, 1, 4"
 
 @dataclass(frozen=True)
 class Llama3:
-    """Frequencies for texts `factor` times as long as those of the training, by their wavelength.
+    """Frequencies for texts `factor` times the training length, scaled by their wavelength.
 
-        turns = trained f / (2 pi), the turns that a pair makes within `trained` tokens
+        turns = trained f / (2 pi), the rotations of a pair within `trained` tokens
         s = clamp((turns - low) / (high - low), 0, 1);   f -> s f + (1 - s) f / factor
 
-    A pair that turns `high` times or more stays as it is, one that turns `low` times or less turns
-    `factor` times as slowly. There is no paper's equation for it: it stands in the released code.
+    A pair that rotates `high` times or more is unchanged, one that rotates `low` times or less is
+    slowed by `factor`. No paper states the equation; it is that of the released code.
 
     Args:
-        trained: tokens of the texts before the stretching.
+        trained: context length, in tokens, before scaling.
 
     Raises `ValueError` for numbers that are not above 0, and for a `high` that is not above `low`.
 
@@ -49,13 +49,13 @@ class Llama3:
 
     @property
     def amplitude(self) -> float:
-        """By how much turned vectors are longer: not at all."""
+        """The factor on the length of rotated vectors: 1."""
         return 1.0
 
     def __call__(
         self, frequencies: Float[Tensor, " pairs"], base: float
     ) -> Float[Tensor, " pairs"]:
-        """The stretched frequencies."""
+        """The scaled frequencies."""
         turns = self.trained * frequencies / (2.0 * math.pi)
         stays = ((turns - self.low) / (self.high - self.low)).clamp(0.0, 1.0)
         return stays * frequencies + (1.0 - stays) * frequencies / self.factor

@@ -16,7 +16,7 @@ from regard.positions._width import width_of
 
 @runtime_checkable
 class Scaling(Protocol):
-    """What stretches turns for longer texts, such as `YaRN`."""
+    """What scales the frequencies for longer texts, such as `YaRN`."""
 
     @property
     def amplitude(self) -> float: ...
@@ -25,12 +25,12 @@ class Scaling(Protocol):
 
 
 FEW = 16
-"""Positions whose angles are kept from one call to the next."""
+"""Positions whose angles are cached between calls."""
 
 
 @dataclass(frozen=True)
 class RoPE:
-    """Queries and keys turned by their position, so that dot products depend on distance alone.
+    """Queries and keys rotated by their position, so that dot products depend only on distance.
 
         (x_a, x_b) -> (x_a cos p f_i - x_b sin p f_i,  x_b cos p f_i + x_a sin p f_i)
         f_i = base^(-2i / width)
@@ -40,14 +40,14 @@ class RoPE:
     Llama, or with `interleaved` neighbors, (2i, 2i + 1), as in the paper and GPT-J. Weights trained
     for one layout give garbage in the other.
 
-    For texts longer than those of the training the frequencies may be stretched, and the turned
-    numbers multiplied: `RoPE(scaling=YaRN(4.0, trained=2048))`, `Llama3`.
+    For texts longer than those seen in training, the frequencies may be scaled, and the rotated
+    vectors multiplied: `RoPE(scaling=YaRN(4.0, trained=2048))`, `Llama3`.
 
-    Angles are computed in float64 and no part of a model, so that position 10^6 is exact, also in a
-    model in bfloat16; x is turned in float32 (float64 for float64 input) and the result
-    has its dtype.
+    Angles are computed in float64 and are not model buffers, so that position 10^6 is exact even
+    in a bfloat16 model; x is rotated in float32 (float64 for float64 input) and the result has
+    its dtype.
     Raises ValueError when `width` is odd or larger than the head, `base` is not positive, or is
-    learned beside a `scaling`, or both `positions` and an `offset` are given.
+    learned together with a `scaling`, or both `positions` and an `offset` are given.
 
     Example:
         >>> x = torch.tensor([1.0, 0.0]).expand(1, 1, 3, 2)
@@ -89,7 +89,7 @@ class RoPE:
         positions: Int[Tensor, " length"] | Int[Tensor, "#batch length"] | None = None,
         offset: int = 0,
     ) -> Float[Tensor, "batch heads length head_dim"]:
-        """Turn `x`, whose first position is `offset` or whose positions are all given."""
+        """Rotate `x`, whose first position is `offset` or whose positions are all given."""
         head_dim = width_of(x)
         width = self._width(head_dim)
         offset = count("RoPE", "offset", offset, least=-(2**53), hint="it is the first position")

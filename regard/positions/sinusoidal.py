@@ -73,7 +73,7 @@ def sinusoidal(
 
 
 class Sinusoidal(nn.Module):
-    """The same for the positions of a batch, kept from one call to the next; nothing is learned.
+    """The same for the positions of a batch, cached between calls; nothing is learned.
 
     Example:
         >>> positions, x = Sinusoidal(), torch.randn(2, 3, 8)

@@ -1,4 +1,4 @@
-"""YaRN: rotary positions for longer texts than those of the training."""
+"""YaRN: rotary positions for texts longer than those seen in training."""
 
 import math
 from dataclasses import dataclass
@@ -14,20 +14,20 @@ HINT = "the paper has fast=32, slow=1"
 
 @dataclass(frozen=True)
 class YaRN:
-    """Frequencies for texts `factor` times as long, by the pairs' order, and longer vectors.
+    """Frequencies for texts `factor` times as long, scaled by pair index, and longer vectors.
 
-        i(r) = width ln(trained / (2 pi r)) / (2 ln base), the pair that turns r times
+        i(r) = width ln(trained / (2 pi r)) / (2 ln base), the pair that rotates r times
         s_i = clamp((i - i(fast)) / (i(slow) - i(fast)), 0, 1)
         f_i -> (1 - s_i) f_i + s_i f_i / factor
         amplitude = 0.1 ln factor + 1, of queries and keys each
 
-    A pair that turns `fast` times or more within `trained` tokens stays as it is, one that turns
-    `slow` times or less turns `factor` times as slowly.
+    A pair that rotates `fast` times or more within `trained` tokens is unchanged, one that rotates
+    `slow` times or less is slowed by `factor`.
 
     Args:
-        trained: tokens of the texts before the stretching.
-        whole: the ends of the ramp are rounded to whole pairs, as in the authors' code.
-        amplitude_given: in the place of the paper's; None for that.
+        trained: context length, in tokens, before scaling.
+        whole: round the ends of the ramp to whole pairs, as in the authors' code.
+        amplitude_given: replaces the paper's amplitude; None keeps that.
 
     Raises `ValueError` for numbers that are not above 0, and for a `fast` that is not above `slow`.
 
@@ -56,17 +56,17 @@ class YaRN:
 
     @property
     def amplitude(self) -> float:
-        """By how much turned vectors are longer."""
+        """The factor on the length of rotated vectors."""
         return self.amplitude_of(1.0) if self.amplitude_given is None else self.amplitude_given
 
     def amplitude_of(self, share: float) -> float:
-        """The paper's with so many times its logarithm."""
+        """The paper's, with its logarithm multiplied by a factor."""
         return 0.1 * share * math.log(self.factor) + 1.0 if self.factor > 1.0 else 1.0
 
     def __call__(
         self, frequencies: Float[Tensor, " pairs"], base: float
     ) -> Float[Tensor, " pairs"]:
-        """The stretched frequencies; raises `ValueError` for a base of 1 or less."""
+        """The scaled frequencies; raises `ValueError` for a base of 1 or less."""
         if base <= 1.0:
             raise ValueError(f"YaRN counts turns by a base above 1, got {base}")
         width = 2 * len(frequencies)

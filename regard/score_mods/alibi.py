@@ -1,4 +1,4 @@
-"""ALiBi: attention with linear biases, a penalty growing with distance."""
+"""ALiBi: attention with linear biases, a penalty that grows with distance."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -16,11 +16,11 @@ class ALiBi:
     """Subtract slope times distance: score − m_h · |q − k| with m_h = 2^(−8h/H) for h = 1 … H.
 
     The paper is causal, where |q − k| = q − k; here keys ahead are penalized like keys behind, so
-    add `mask=Causal()` for the paper's form. Where H is no power of two, the first P heads (P the
-    largest power of two below H) have the slopes for P heads and the others take every second
+    add `mask=Causal()` for the paper's form. Where H is not a power of two, the first P heads (P
+    the largest power of two below H) have the slopes for P heads and the others every second
     slope for 2P heads, as the authors' code does.
 
-    Raises ValueError for num_heads below 1; `check` raises it when the call has other heads.
+    Raises ValueError for num_heads below 1; `check` raises it when the call's heads differ.
 
     >>> import torch
     >>> from regard.score_mods import ALiBi

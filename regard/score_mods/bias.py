@@ -27,11 +27,11 @@ class Bias:
         tensor: floats that broadcast to [batch, heads, q_len, k_len], two to four dimensions
             (three are [heads, q_len, k_len]; a [batch, q_len, k_len] bias is `bias[:, None]`).
         first_query: the absolute position of the query that row 0 belongs to, one for all or an
-            integer tensor [batch]; None is the call's first query, wherever that stands. With a
-            position, the tensor may have rows and keys for all of a sequence of which a call sees
-            a part: `Bias(bias, first_query=0)` serves every step of a growing cache.
+            integer tensor [batch]; None is the call's first query, whatever its position. With a
+            position, the tensor may cover a whole sequence of which a call sees only a part:
+            `Bias(bias, first_query=0)` serves every step of a growing cache.
 
-    Raises TypeError for a tensor that is not floating: a boolean one is a mask.
+    Raises TypeError for a tensor that is not floating-point: a boolean one is a mask.
     `check` raises ValueError when batch, heads, q_len, k_len or device do not fit the call, and for
     three dimensions that may be [batch, q_len, k_len] as well.
 

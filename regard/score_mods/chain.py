@@ -1,4 +1,4 @@
-"""Score modifications one after the other."""
+"""Score modifications applied in sequence."""
 
 from dataclasses import dataclass
 
@@ -11,16 +11,16 @@ from regard._typing import ScoreMod
 
 @dataclass(frozen=True, init=False, repr=False)
 class Chain:
-    """Apply score modifications in order: the last of f₁, f₂, … sees what those before it made.
+    """Apply score modifications in order: each of f₁, f₂, … gets the result of the one before it.
 
     `Chain(SoftCap(30.0), ALiBi(8))` caps the scores and then adds the bias; the other order caps
-    the sum. Functions and modules are links like any other; a chain inside a chain is its links.
+    the sum. Functions and modules are links like any other; a nested chain is flattened.
 
     Args:
         mods: the modifications, at least one.
 
-    Raises ValueError for none, TypeError for what is no modification, such as a mask. `check`
-    raises what the links raise.
+    Raises ValueError for none, TypeError for anything that is not a modification, such as a mask.
+    `check` raises what the links raise.
 
     >>> from regard.score_mods import ALiBi, Chain, SoftCap
     >>> Chain(SoftCap(30.0), ALiBi(8))
@@ -30,7 +30,7 @@ class Chain:
     mods: tuple[ScoreMod, ...]
 
     def __init__(self, *mods: ScoreMod) -> None:
-        """Refuse what is no modification, and take chains apart."""
+        """Reject anything that is not a modification, and flatten nested chains."""
         if not mods:
             raise ValueError(
                 "Chain needs at least 1 score_mod, got 0; leave score_mod out for none."
@@ -42,7 +42,7 @@ class Chain:
 
     @property
     def additive(self) -> bool:
-        """Whether what is added does not depend on the score: so it is if all links say so."""
+        """Whether what is added does not depend on the score: true if it is for all links."""
         return all(getattr(mod, "additive", False) for mod in self.mods)
 
     def __call__(

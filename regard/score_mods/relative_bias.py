@@ -16,17 +16,17 @@ from regard._torch_private import is_traced
 class RelativeBias(nn.Module):
     """Add a learned number per bucket of distances and head: score + weight[bucket(k − q), h].
 
-    One direction has n buckets; with e = n / 2, a distance d < e has a bucket of its own, and
-    longer ones share e + ⌊(n − e) · ln(d / e) / ln(max_distance / e)⌋, at most n − 1. The
-    bidirectional form gives each direction half of the buckets, the other puts all keys ahead into
-    bucket 0. The logarithm is compared in exact integers, so no boundary depends on rounding.
+    One direction has n buckets; with e = n / 2, a distance d < e has its own bucket, and longer
+    ones share e + ⌊(n − e) · ln(d / e) / ln(max_distance / e)⌋, at most n − 1. The bidirectional
+    form gives each direction half of the buckets; the other puts all keys ahead into bucket 0.
+    The logarithm is compared in exact integers, so no boundary depends on rounding.
 
     Args:
         max_distance: distances from here on share the last bucket.
-        bidirectional: whether keys ahead have buckets; decoders of T5 use False.
+        bidirectional: whether keys ahead have buckets; T5's decoder uses False.
 
     Raises ValueError for too few buckets or too short a max_distance; `check` raises it when the
-    call has other heads or another device.
+    call has a different number of heads or another device.
 
     >>> import torch
     >>> from regard.score_mods import RelativeBias
@@ -72,11 +72,11 @@ class RelativeBias(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draw small biases; the distance starts with little say."""
+        """Draw small biases, so that distance has little influence at first."""
         nn.init.normal_(self.weight, std=0.02)
 
     def bucket(self, distance: Index) -> Index:
-        """Name the bucket of a signed distance k − q."""
+        """The bucket of a signed distance k − q."""
         if is_traced() or type(distance) is not Tensor:
             return _buckets(distance, self.openings, self.bidirectional)
         farthest = self.max_distance

@@ -18,8 +18,8 @@ class SoftCap(Valued):
     Scores well below the cap hardly change; a score of −inf becomes −cap, which is a weight.
 
     Args:
-        cap: a number, or a tensor of one that may be learned; the numbers of a tensor are not
-            looked at, so keep a learned one positive.
+        cap: a number, or a one-element tensor that may be learned; a tensor's value is not
+            checked, so keep a learned one positive.
 
     Raises ValueError for a cap that is not positive and finite, or not one number.
 

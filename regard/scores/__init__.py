@@ -1,4 +1,4 @@
-"""How alike are query and key? Each part is called as `score(query, key)`."""
+"""How similar are query and key? Each part is called as `score(query, key)`."""
 
 from regard.scores.additive import Additive
 from regard.scores.bilinear import Bilinear

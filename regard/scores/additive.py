@@ -22,7 +22,7 @@ class Additive(SumOfProjections):
         hidden_dim: width of the hidden layer, the length of `v`.
 
     Raises:
-        ValueError: a projection is asked for without `hidden_dim`, or the widths do not fit.
+        ValueError: a projection is requested without `hidden_dim`, or the widths do not fit.
 
     Example:
         >>> import torch

@@ -45,7 +45,7 @@ class Bilinear(nn.Module):
     def project(
         self, query: Float[Tensor, "batch heads q_len query_dim"]
     ) -> Float[Tensor, "batch heads q_len key_dim"]:
-        """The query seen from the key's space, `Wᵀ q`."""
+        """The query projected into the key's space, `Wᵀ q`."""
         return query @ self.weight.to(query.dtype)
 
     def check(self, query: Tensor, key: Tensor) -> None:

@@ -54,7 +54,7 @@ class ConcatLinear(nn.Module):
     def split(
         self, key: Float[Tensor, "batch heads k_len key_dim"]
     ) -> tuple[Float[Tensor, "k_len query_dim"], Float[Tensor, "batch heads k_len"]]:
-        """The rows that meet the query, and what each key adds on its own."""
+        """The rows that multiply the query, and the term each key adds by itself."""
         weight = self.weight[: key.shape[-2]].to(key.dtype)
         bias = self.bias[: key.shape[-2]].to(key.dtype)
         key_term = (key * weight[:, self.query_dim :]).sum(-1) + bias

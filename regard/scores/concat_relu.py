@@ -11,8 +11,8 @@ from regard.scores._widths import require_width, width
 class ConcatReLU(nn.Module):
     """A rectified unit on the concatenation, `score = relu(w · [q; k])`.
 
-    The unit is linear before it is rectified, so query and key are each weighed once, and a pair
-    costs an addition.
+    The unit is linear before it is rectified, so query and key are each projected once, and a pair
+    costs one addition.
 
     Args:
         query_dim: width of the query.

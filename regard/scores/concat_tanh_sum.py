@@ -12,12 +12,12 @@ from regard.scores.additive import tanh_sum
 class ConcatTanhSum(nn.Module):
     """A tanh layer on the concatenation, summed: `score = Σ tanh(W [q; k] + b)`.
 
-    Bahdanau's score with a `v` of ones and a bias, in the form tutorials teach it.
+    Bahdanau's score with a `v` of ones and a bias, as tutorials present it.
 
     Args:
         query_dim: width of the query.
         key_dim: width of the key.
-        hidden_dim: width of the layer that is summed.
+        hidden_dim: width of the summed layer.
 
     Raises:
         ValueError: the width of query or key is not the one the weights were made for.

@@ -17,13 +17,13 @@ class Cosine(Valued):
     A zero vector has no direction; its score is 0 and its gradient stays finite.
 
     Args:
-        temperature: what the cosine is divided by, a number or a tensor of one, which may be
+        temperature: what the cosine is divided by, a number or a one-element tensor, which may be
             learned; small values make the weights sharp.
 
     Raises:
         ValueError: the temperature is not positive and finite or not one number, or query and key
             differ in width.
-        TypeError: the temperature is no number.
+        TypeError: the temperature is not a number.
 
     Example:
         >>> import torch

@@ -49,16 +49,16 @@ class NegativeSquaredDistance:
 class InverseDistance(Valued):
     """ABCNN's match score, `score = 1 / (1 + sqrt(‖q - k‖² + eps))`.
 
-    Where query and key are equal and eps is 0 the score is exactly 1 and its gradient 0, for the
-    distance has none there.
+    Where query and key are equal and eps is 0, the score is exactly 1 and its gradient is 0,
+    because the distance has no gradient there.
 
     Args:
         eps: what the authors' code adds under the root, 1e-10 between words; the paper has none.
-            A number or a tensor of one, which may be learned.
+            A number or a one-element tensor, which may be learned.
 
     Raises:
         ValueError: eps is negative, not finite or not one number, or query and key differ in width.
-        TypeError: eps is no number.
+        TypeError: eps is not a number.
 
     Example:
         >>> import torch

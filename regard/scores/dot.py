@@ -48,12 +48,12 @@ class ScaledDot(Valued):
     """The scaled dot product, `score = scale · (q · k)`, with `scale = 1 / sqrt(head_dim)`.
 
     Args:
-        scale: the factor, any finite number or a tensor of one, which may be learned; None is
-            `head_dim ** -0.5`.
+        scale: the factor, any finite number or a one-element tensor, which may be learned; None
+            is `head_dim ** -0.5`.
 
     Raises:
         ValueError: the scale is not finite or not one number, or query and key differ in width.
-        TypeError: the scale is no number.
+        TypeError: the scale is not a number.
 
     Example:
         >>> import torch

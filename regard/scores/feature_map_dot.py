@@ -29,12 +29,11 @@ def elu_plus_one(x: Float[Tensor, "*batch head_dim"]) -> Float[Tensor, "*batch h
 class FeatureMapDot:
     """The dot product of feature maps, `score = φ(q) · φ(k)`.
 
-    With the normalizer `sum` this is linear attention, and the planner multiplies in the cheaper
-    order: `φ(Q) (φ(K)ᵀ V)` costs no q × k matrix.
+    With the normalizer `divide_by_sum` this is linear attention, and the planner multiplies in the
+    cheaper order: `φ(Q) (φ(K)ᵀ V)` needs no q × k matrix.
 
     Args:
-        feature_map: φ, applied to the last axis; it should not be negative if weights are wanted
-            that are not.
+        feature_map: φ, applied to the last axis; make it non-negative for non-negative weights.
 
     Raises:
         ValueError: query and key differ in width.

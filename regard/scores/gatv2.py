@@ -15,8 +15,8 @@ class GATv2(SumOfProjections):
         LeakyReLU(x) = x    where x > 0
                        negative_slope x    elsewhere
 
-    The first graph attention network rectified `vᵀ (W_q q + W_k k)`, which ranks the keys alike
-    for every query; here the rectifier stands inside of the sum. Every weight is optional as in
+    The first graph attention network rectified `vᵀ (W_q q + W_k k)`, which ranks the keys the same
+    for every query; here the rectifier is inside the sum. Every weight is optional as in
     `Additive`: without `query_dim` there is no `W_q`, without `key_dim` no `W_k`, and without
     `hidden_dim` no `v`, so that the hidden units are summed. Edges of a graph are a mask.
 
@@ -24,12 +24,12 @@ class GATv2(SumOfProjections):
         query_dim: width of the query, or None if it is already projected.
         key_dim: width of the key, or None if it is already projected.
         hidden_dim: width of the hidden layer, the length of `v`.
-        negative_slope: of the rectifier below zero, from 0 (ReLU) to 1; the paper's is 0.2.
+        negative_slope: slope of the rectifier below zero, 0 (ReLU) to 1; the paper's is 0.2.
 
     Raises:
-        ValueError: a projection is asked for without `hidden_dim`, the slope is not from 0 to 1,
+        ValueError: a projection is requested without `hidden_dim`, the slope is not from 0 to 1,
             or the widths do not fit.
-        TypeError: the slope is no number.
+        TypeError: the slope is not a number.
 
     Example:
         >>> import torch

@@ -11,7 +11,7 @@ from regard.scores._widths import require_at_most, require_width, width
 class Location(nn.Module):
     """Scores from the query alone, `score_j = w_j · q`, one row per key position.
 
-    The content of the key is never looked at; only its length is. Inputs shorter than `num_keys`
+    The content of the keys is ignored; only their number matters. Inputs shorter than `num_keys`
     use the first rows.
 
     Args:
@@ -46,7 +46,7 @@ class Location(nn.Module):
         return query @ self.rows(key.shape[-2], query.dtype).mT
 
     def rows(self, k_len: int, dtype: torch.dtype) -> Float[Tensor, "k_len query_dim"]:
-        """What stands in for the keys."""
+        """The rows used in place of the keys."""
         return self.weight[:k_len].to(dtype)
 
     def check(self, query: Tensor, key: Tensor) -> None:

@@ -1,4 +1,4 @@
-"""A perceptron on query, key and what the two have in common: the activation unit of DIN."""
+"""A perceptron on query, key and their interaction: the activation unit of DIN."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -18,11 +18,11 @@ class MLP(nn.Module):
         features = [q ; k ; q ⊗ k]            f = PReLU      variant="paper"
         features = [q ; k ; q - k ; q · k]    f = sigmoid    variant="official"
 
-    The features are never built: the first layer is linear, so what query and key contribute by
-    themselves is computed once for each of them, and only the share of the product (`q · k` by
-    element, or all pairs of elements `q ⊗ k`) belongs to a pair. The paper's hidden layer may be
-    Dice too, whose statistics would make the score of one pair depend on the others; here it is
-    PReLU, with a slope for each unit.
+    The features are never built: the first layer is linear, so the contributions of query and key
+    alone are computed once for each of them, and only the product's contribution (elementwise
+    `q · k`, or all pairs of elements `q ⊗ k`) is computed per pair. The paper also allows Dice in
+    the hidden layer, whose statistics would make the score of one pair depend on the others; here
+    it is PReLU, with a slope for each unit.
 
     Args:
         query_dim: width of the query.
