@@ -75,6 +75,13 @@ WORDS = {
     "big5": "今天天氣很好我們去公園玩吧",
     "cp1253": "Καλημέρα τι κάνετε σήμερα Ο καιρός είναι καλός",
     "cp1256": "مرحبا بكم في هذا المكان الجميل اليوم",
+    "cp932": "今日は①髙﨑さんと天気のいい日に会いました",
+    "cp949": "오늘은 뷁 날씨가 햏 좋습니다 안녕하세요",
+    "iso2022_jp": "今日は天気がいいですねカタカナもあります",
+    "iso8859_2": "Książka wciąga już od pierwszej strony i śnieg też",
+    "cp866": "Официант был очень вежлив и принёс счёт вовремя",
+    "cp850": "das Café war schön und der Käse auch für große Gäste",
+    "mac_roman": "le café était très agréable et la crème brûlée aussi",
     "utf-16": "schön – 天气",
     "utf-16-le": "schoen today is the weather",
     "utf-32": "schön – 天气",
@@ -361,6 +368,40 @@ def test_folders_of_labels_are_found_where_they_are(tmp_path: Path) -> None:
     assert read(str(tmp_path / "aclImdb" / "train")).labels == ("neg", "pos")
 
 
+def test_texts_in_folders_of_labels_need_no_ending(tmp_path: Path) -> None:
+    for number, (text, label) in enumerate(TEXTS):
+        (tmp_path / f"rec.{label}").mkdir(exist_ok=True)
+        (tmp_path / f"rec.{label}" / str(51000 + number)).write_text(text)
+    corpus = read(str(tmp_path))
+    assert corpus.task == "classify" and corpus.labels == ("rec.bad", "rec.good")
+    (tmp_path / "train.csv").write_text(CSV)
+    assert read(str(tmp_path)).labels == ("bad", "good")
+
+
+def test_a_test_part_without_labels_is_left_out_and_said(tmp_path: Path) -> None:
+    (tmp_path / "train.csv").write_text(CSV)
+    (tmp_path / "test.csv").write_text("text\nso it is\n")
+    corpus = read(str(tmp_path))
+    assert set(corpus.splits) == {"train", "valid"}
+    assert "the test part has no column 'label' and is left out" in corpus.description
+    (tmp_path / "test.csv").write_text("label\ngood\n")
+    with pytest.raises(ValueError, match="test.csv has no column 'text', as"):
+        read(str(tmp_path))
+
+
+@pytest.mark.parametrize("first_only", [True, False])
+def test_a_word_a_row_is_joined_to_sentences(tmp_path: Path, first_only: bool) -> None:
+    content = "Sentence #,Word,POS,Tag\n"
+    for number in range(30):
+        for place, (word, tag) in enumerate([(f"Anna{number}", "B-PER"), ("ran", "O")]):
+            name = "" if first_only and place else f"Sentence: {number}"
+            content += f"{name},{word},X,{tag}\n"
+    corpus = reading(tmp_path, "a.csv", content)
+    assert corpus.task == "tag" and len(rows(corpus)) == 30
+    assert rows(corpus)[0] == ("Anna0\tran", "B-PER\tO")
+    assert "a word a row, joined to sentences by 'Sentence #'" in corpus.description
+
+
 def test_a_text_file_for_each_label_holds_a_text_a_line(tmp_path: Path) -> None:
     for label in ("positive", "negative"):
         (tmp_path / f"{label}.txt").write_text("".join(f"{label} {n}\n" for n in range(20)))
@@ -431,7 +472,7 @@ def test_pictures_are_not_read_for_a_task_of_texts(tmp_path: Path) -> None:
         ("a.pkl", b"\x80\x02]q\x00(K\x01K\x02e.", "a pickle, which could run anything"),
         ("a.feather", b"ARROW1\0\0\xff\xff", "an Arrow file"),
         ("a.tar", b"a.csv".ljust(257, b"\0") + b"ustar\0" + b"\0" * 300, "a tar archive"),
-        ("a.tgz", gzip.compress(b"a".ljust(257, b"\0") + b"ustar" + b"\0" * 300), "a tar archive"),
+        ("a.tgz", gzip.compress(b"a".ljust(257, b"\0") + b"ustar" + b"\0" * 300, mtime=0), "a tar archive"),
         ("a.txt", zipped("word/document.xml"), "a zip archive or an Office file"),
         ("a.sql", "-- dump\nCREATE TABLE r (t TEXT);\n", "is SQL"),
         ("a.ini", "; mine\n[a]\nx = 1\n", "a file of settings"),

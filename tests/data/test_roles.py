@@ -244,6 +244,10 @@ def test_times_in_another_order_are_told(tmp_path: Path) -> None:
         (["02/13/2026 10:00", "03/01/2026 10:00"], [1770976800.0, 1772359200.0]),
         (["13/02/26", "01/03/26"], [1770940800.0, 1772323200.0]),
         (["1770940800000", "1772323200000"], [1770940800.0, 1772323200.0]),
+        (["2026/02/13", "2026/3/1"], [1770940800.0, 1772323200.0]),
+        (["13 February 2026", "1-Mar-2026"], [1770940800.0, 1772323200.0]),
+        (["Feb 13, 2026", "March 1, 2026"], [1770940800.0, 1772323200.0]),
+        (["02/13/2026 01:00 PM", "03/01/2026 12:30 am"], [1770987600.0, 1772325000.0]),
     ],
 )
 def test_dates_are_times_however_they_are_written(
@@ -258,6 +262,72 @@ def test_numbers_with_a_comma_are_numbers(tmp_path: Path) -> None:
     scores = [score.replace(".", ",") for score in SCORES]
     corpus = reading(tmp_path, lines(["Text", "Punkte"], TEXTS, scores, mark=";"))
     assert corpus.task == "regress" and corpus.splits["train"][0]["number"] == float(SCORES[0])
+
+
+@pytest.mark.parametrize(
+    ("written", "numbers"),
+    [
+        (["500 €", "812 €"], [500.0, 812.0]),
+        (["$1,000.00", "$12.50"], [1000.0, 12.5]),
+        (["53.4%", "7.0%"], [53.4, 7.0]),
+        (["12 km", "7.5 km"], [12.0, 7.5]),
+        (["3,711", "95"], [3711.0, 95.0]),
+        (["0,711", "1,250"], [0.711, 1.25]),
+        (["4.5", "N/A", "2.25"], [4.5, 2.25]),
+    ],
+)
+def test_numbers_are_numbers_with_a_unit_and_thousands(
+    tmp_path: Path, written: list[str], numbers: list[float]
+) -> None:
+    prices = [written[n % len(written)] for n in range(COUNT)]
+    corpus = reading(tmp_path, lines(["Text", "price"], TEXTS, prices, mark=";"), task="regress")
+    found = {row["number"] for part in corpus.splits.values() for row in part}
+    assert found == set(numbers)
+    assert ("is read as" in corpus.description) == (written[0] not in ("0,711", "4.5"))
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        lambda some: "{" + ", ".join(map(repr, some)) + "}",
+        lambda some: "[" + " ".join(map(repr, some)) + "]",
+        lambda some: json.dumps([{"id": len(each), "name": each} for each in some]),
+        lambda some: "".join(f"<{each}>" for each in some),
+        lambda some: " ".join(f"#{each}" for each in some),
+        " / ".join,
+    ],
+)
+def test_several_labels_are_several_however_they_are_spelled(tmp_path: Path, cell: Any) -> None:
+    several = [
+        cell([["War"], ["War", "Crime"], ["Crime", "Drama"], ["Drama"]][n % 4])
+        for n in range(COUNT)
+    ]
+    corpus = reading(tmp_path, lines(["plot", "genres"], TEXTS, several, mark="\t"), "a.tsv")
+    assert corpus.task == "multilabel"
+    assert {row["labels"] for row in corpus.splits["train"]} == {
+        "War", "War\tCrime", "Crime\tDrama", "Drama"
+    }  # fmt: skip
+
+
+def test_numbers_of_labels_are_no_decimals(tmp_path: Path) -> None:
+    numbers = [("2", "7", "0", "2,7", "0,2", "0,2,7", "5", "2,5")[n % 8] for n in range(COUNT)]
+    corpus = reading(tmp_path, lines(None, TEXTS, numbers, mark="\t"), "a.tsv")
+    assert corpus.task == "multilabel"
+    halves = [("1", "1,5", "2,5", "4", "3,5", "5")[n % 6] for n in range(COUNT)]
+    corpus = reading(tmp_path, lines(["text", "note"], TEXTS, halves, mark=";"), "b.csv")
+    assert corpus.task == "regress"
+
+
+def test_what_pandas_writes_for_no_label_is_none(tmp_path: Path) -> None:
+    kinds = [(*KINDS[:2], "nan")[n % 3] for n in range(COUNT)]
+    corpus = reading(tmp_path, lines(["text", "label"], TEXTS, kinds))
+    assert corpus.labels == ("ham", "spam") and "20 rows without a label" in corpus.description
+
+
+def test_users_that_became_numbers_with_a_point_are_users(tmp_path: Path) -> None:
+    users = [f"{n % 30}.0" for n in range(COUNT)]
+    corpus = reading(tmp_path, lines(["userId", "movieId", "rating"], users, ITEMS, STARS))
+    assert corpus.task == "recommend" and corpus.names[0] == "userId"
 
 
 def test_a_first_line_may_say_what_divides_cells(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from regard.data.reading.dates_written import DAY_FIRST, MILLISECONDS, seconds_of
-from regard.data.reading.numbers_written import number_in
+from regard.data.reading.numbers_written import MISSING, Written, number_in
 from regard.data.reading.pictures import picture_in
 from regard.data.reading.profile import is_missing, listed, pieces
 from regard.data.reading.unread_columns import is_span
@@ -33,12 +33,14 @@ class Bound:
             yes and no for each value.
         first: what dates begin with, the day or the month, where both are numbers.
         unknown: what a label says where there is none.
+        written: how numbers are written, with a unit or with commas between thousands.
     """
 
     columns: tuple[str, ...] = ()
     mark: str = ""
     first: str = DAY_FIRST
     unknown: tuple[str, ...] = ()
+    written: Written = Written()
 
     @property
     def name(self) -> str:
@@ -184,12 +186,12 @@ def _float(role: Column, bound: Bound) -> Converted:
 
     def convert(values: Sequence[Any], where: str) -> Cell:
         value = values[0]
-        if is_missing(value):
+        if is_missing(value) or (isinstance(value, str) and value.strip().lower() in MISSING):
             return math.nan
         if isinstance(value, (int, float)):
             number = float(value) if abs(value) < 1e300 else math.nan
         else:
-            found = number_in(value) if isinstance(value, str) else None
+            found = bound.written.number(value) if isinstance(value, str) else None
             number = math.nan if found is None else found
         if not math.isfinite(number):
             shown = repr(value) if isinstance(value, (str, float)) else _kind(value)

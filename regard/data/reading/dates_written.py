@@ -4,9 +4,17 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-_PARTS = re.compile(
-    r"(\d{1,2})([./-])(\d{1,2})\2(\d{4}|\d{2})(?:[ T,]+(\d{1,2}:\d{2}(?::\d{2})?))?"
+_CLOCK = r"(?:[ T,]+(\d{1,2}:\d{2}(?::\d{2})?)(?:\s?([AaPp])\.?[Mm]\.?)?)?"
+_PARTS = re.compile(rf"(\d{{1,2}})([./-])(\d{{1,2}})\2(\d{{4}}|\d{{2}}){_CLOCK}")
+_YEAR_FIRST = re.compile(rf"(\d{{4}})[./](\d{{1,2}})[./](\d{{1,2}}){_CLOCK}")
+_MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()
+_NAMED = (
+    re.compile(
+        rf"(?P<day>\d{{1,2}})[. -]+(?P<month>[A-Za-z]{{3,9}})[., -]+(?P<year>\d{{4}}){_CLOCK}"
+    ),
+    re.compile(rf"(?P<month>[A-Za-z]{{3,9}})\.? (?P<day>\d{{1,2}}),? (?P<year>\d{{4}}){_CLOCK}"),
 )
+"""Dates with the English name of the month, `5 March 2011` and `Sep 5, 2013`."""
 MILLISECONDS = 1e11
 """Numbers above are milliseconds since 1970: as seconds they would lie beyond the year 5000."""
 DAY_FIRST, MONTH_FIRST = "day", "month"
@@ -17,11 +25,13 @@ def seconds_of(text: str, first: str = DAY_FIRST) -> float | None:
 
     >>> seconds_of("1970-01-02"), seconds_of("02.01.1970 00:00"), seconds_of("1/2/1970", "month")
     (86400.0, 86400.0, 86400.0)
+    >>> seconds_of("Jan 2, 1970"), seconds_of("1970/1/2"), seconds_of("1/1/1970 01:00 PM")
+    (86400.0, 86400.0, 46800.0)
     """
     text = text.strip()
     found = _PARTS.fullmatch(text)
     try:
-        moment = _moment(found, first) if found else datetime.fromisoformat(text)
+        moment = _moment(found, first) if found else _year_or_name(text)
     except ValueError:
         return None
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
@@ -44,5 +54,25 @@ def _moment(found: re.Match[str], first: str) -> datetime:
     if len(found[4]) == 2:
         year += 1900 if year >= 70 else 2000
     day, month = (one, two) if first == DAY_FIRST else (two, one)
-    hour, minute, second = [*(int(part) for part in (found[5] or "0:0").split(":")), 0][:3]
-    return datetime(year, month, day, hour, minute, second)
+    return datetime(year, month, day, *_clock(found[5], found[6]))
+
+
+def _year_or_name(text: str) -> datetime:
+    """A date with the year first, or with the name of its month; raises `ValueError` for others."""
+    parts = _YEAR_FIRST.fullmatch(text)
+    if parts:
+        clock = _clock(parts[4], parts[5])
+        return datetime(int(parts[1]), int(parts[2]), int(parts[3]), *clock)
+    named = next((found for each in _NAMED if (found := each.fullmatch(text))), None)
+    if named is None or named["month"][:3].lower() not in _MONTHS:
+        return datetime.fromisoformat(text)
+    month = 1 + _MONTHS.index(named["month"][:3].lower())
+    return datetime(int(named["year"]), month, int(named["day"]), *_clock(named[4], named[5]))
+
+
+def _clock(time: str | None, half: str | None) -> tuple[int, int, int]:
+    """Hour, minute and second, of a half day too."""
+    hour, minute, second = [*(int(part) for part in (time or "0:0").split(":")), 0][:3]
+    if half:
+        hour = hour % 12 + (12 if half in "pP" else 0)
+    return hour, minute, second

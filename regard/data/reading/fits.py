@@ -69,6 +69,8 @@ def fit(role: Column, column: Profile) -> float:
         found = kinds[role.kind].get(column.holds, 0.0)
         by_name = name_fit(role, column.name) > PARTLY
         plain = role.kind in (ColumnKind.TEXT, ColumnKind.TIME) and column.holds in _PLAIN
+        # Pandas makes 17.0 of a number beside empty cells.
+        plain = plain or (role.kind is ColumnKind.NAME and column.holds is Holds.NUMBER)
         return found or (0.5 if by_name and plain else 0.0)
     if role.kind is ColumnKind.LABEL:
         return _as_label(role, column)

@@ -18,6 +18,7 @@ from regard.data.reading.separated import separated
 from regard.data.reading.squad import flat_answers, squad
 from regard.data.reading.tables import ENDINGS, PlacedRow, Table
 from regard.data.reading.tagged_lines import conll, fasttext, numbered, slashed, trec
+from regard.data.reading.word_rows import by_sentence
 
 _HEAD = 4096
 _JSON = (".json", ".jsonl", ".ndjson")
@@ -67,7 +68,8 @@ def open_table(
         table = make(path, encoding)
         if table:
             return table
-    return separated(path, encoding, lexicon, asked)
+    divided = separated(path, encoding, lexicon, asked)
+    return divided if divided is None or asked else by_sentence(divided)
 
 
 def _json(path: Path, encoding: str, head: str, suffix: str) -> Table | None:

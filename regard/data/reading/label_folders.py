@@ -5,6 +5,7 @@ from pathlib import Path
 
 from regard.data.reading.request import SPLIT_NAMES, DataRequest, Layout, split_named
 from regard.data.reading.side_by_side import LABEL_ENDINGS, labelled_files
+from regard.data.reading.tables import ENDINGS
 
 UNLABELLED = ("unsup", "unlabeled", "unlabelled")
 """Folders of texts that have no label."""
@@ -18,7 +19,9 @@ def label_folders(path: Path, request: DataRequest) -> Layout | None:
     Texts without a label, as in the film reviews' `unsup`, are left out and said.
     """
     schema = request.first(lambda schema: schema.label_files)
-    if schema is None:
+    told = any(path.glob("*/*.txt")) or any(path.glob("*/*/*.txt"))
+    tables = any(p.is_file() and p.suffix.lower() in (*ENDINGS, ".txt") for p in path.iterdir())
+    if schema is None or (tables and not told):
         return None
     root = _root(path, DEPTH)
     if root is None:
@@ -30,7 +33,7 @@ def label_folders(path: Path, request: DataRequest) -> Layout | None:
     splits: dict[str, tuple[tuple[str, Path], ...]] = {}
     left: list[str] = []
     for split, place in roots.items():
-        files = tuple((p.parent.name, p) for p in sorted(place.glob("*/*.txt")))
+        files = tuple((p.parent.name, p) for p in _texts(place, "*/*"))
         left += sorted({label for label, _ in files if label.lower() in UNLABELLED})
         files = tuple((label, p) for label, p in files if label.lower() not in UNLABELLED)
         if len({label for label, _ in files}) > 1:
@@ -55,10 +58,20 @@ def text_files_of_labels(path: Path, files: Sequence[Path], request: DataRequest
     return labelled_files(schema, {"train": pairs}, request, notes)
 
 
+def _texts(place: Path, pattern: str) -> list[Path]:
+    """The texts among files: `.txt`, or where there is none, those without an ending or in `.md`.
+
+    A number is no ending, as in the folders of newsgroups.
+    """
+    found = sorted(p for p in place.glob(pattern) if p.is_file() and not p.name.startswith("."))
+    texts = [p for p in found if p.suffix == ".txt"]
+    return texts or [p for p in found if p.suffix in ("", ".md") or p.suffix[1:].isdigit()]
+
+
 def _root(path: Path, depth: int) -> Path | None:
     """The folder whose folders hold texts, or whose `train` does: this, or the only one in it."""
     inner = sorted(p for p in path.iterdir() if p.is_dir() and not p.name.startswith("."))
-    if sum(any(p.glob("*.txt")) for p in inner) > 1:
+    if sum(bool(_texts(p, "*")) for p in inner) > 1:
         return path
     train = next((p for p in inner if split_named(p.name) == "train"), None)
     if train is not None and _root(train, 1) == train:

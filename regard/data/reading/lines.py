@@ -187,8 +187,8 @@ def _decoded(
         byte = error.object[error.start]
         raise ValueError(
             f"{path} line {number}: byte 0x{byte:02x} at column {error.start + 1} is not "
-            f"{encoding.upper()}; say in which encoding the file is (--encoding on the command "
-            "line), or leave that out and it is found by the bytes"
+            f"{encoding.upper()}; mend it, or say in which encoding all of the file is (--encoding "
+            "on the command line; the usual ones are found by the bytes where none is said)"
         ) from None
     if "\0" in text:
         raise ValueError(

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from enum import Enum
+from itertools import pairwise
 from typing import Any
 
 from regard.data.reading.dates_written import MILLISECONDS, seconds_of
 from regard.data.reading.languages import script
-from regard.data.reading.numbers_written import number_in
+from regard.data.reading.numbers_written import MISSING, written_as
 from regard.data.reading.pictures import is_picture_name, picture_format
 
 NEARLY = 0.95
@@ -22,8 +23,16 @@ WORDS_FROM = 3
 """Words that a text has on average, where a name has fewer."""
 FEW_NUMBERS = 20
 """Different whole numbers that may be labels."""
+LISTED_FROM = 20
+"""Rows from which on numbers with commas may be told to be several."""
 EPOCHS = (2e8, 4e9)
 """Seconds since 1970 that a column of times is likely to hold: 1976 to 2096."""
+_TAGGED = {
+    "<>": re.compile(r"(<[^<>\s]+>)+"),
+    "#": re.compile(r"#\w+(\s+#\w+)*"),
+    " / ": re.compile(r".*\S.*"),
+}
+"""Marks of labels that are written as tags, and how a cell of them is spelled."""
 MARKS = ("|", ";", ",")
 """What stands between several labels in one cell."""
 _WIDE = ("CJK", "HIRAGANA", "KATAKANA", "HANGUL", "THAI", "LAO", "KHMER", "MYANMAR")
@@ -129,25 +138,39 @@ def listed(text: str) -> list[Any] | None:
 
     >>> listed("['a', 'b']"), listed("[1, 2"), listed("no list")
     (['a', 'b'], None, None)
+    >>> listed("{'a', 'b'}"), listed("['a' 'b']"), listed('[{"id": 18, "name": "a"}]')
+    (['a', 'b'], ['a', 'b'], ['a'])
     """
     text = text.strip()
+    if text.startswith("{") and text.endswith("}") and ":" not in text:
+        text = f"[{text[1:-1]}]"  # A set, in the order in which it was written.
     if not (text.startswith("[") and text.endswith("]") and len(text) < 10_000):
         return None
+    # NumPy writes no commas.
+    text = re.sub(r"(?<=['\"])\s+(?=['\"])", ", ", text)
     for read in (json.loads, ast.literal_eval):
         try:
             found = read(text)
         except (ValueError, SyntaxError, RecursionError, MemoryError):
             continue
-        return found if isinstance(found, list) else None
+        return [_named(each) for each in found] if isinstance(found, list) else None
     return None
+
+
+def _named(value: Any) -> Any:
+    """The name of an object that has one text, as in `{"id": 18, "name": "Drama"}`."""
+    texts = [v for v in value.values() if isinstance(v, str)] if isinstance(value, dict) else []
+    return texts[0] if len(texts) == 1 else value
 
 
 def pieces(text: str, mark: str) -> list[str]:
     """The labels in a cell with `mark` between them.
 
-    >>> pieces("Drama| Crime |", "|")
-    ['Drama', 'Crime']
+    >>> pieces("Drama| Crime |", "|"), pieces("<c#><sql>", "<>"), pieces("#a #b", "#")
+    (['Drama', 'Crime'], ['c#', 'sql'], ['a', 'b'])
     """
+    if mark == "<>":
+        return re.findall(r"<([^<>]+)>", text)
     return [piece.strip() for piece in text.split(mark) if piece.strip()]
 
 
@@ -187,7 +210,8 @@ def _of_texts(name: str, filled: Sequence[Any]) -> Profile:
     written = script(texts[:50])
     holds, mark = _kind(filled, texts, distinct, words, written)
     decimals = all("." in text or "," in text for text in texts)
-    numbers = sum(number_in(text) is not None for text in texts) / count
+    made = written_as(texts).number
+    numbers = sum(made(text) is not None for text in texts) / count
     return Profile(name, holds, distinct, count, length, words, mark, written, decimals, numbers)
 
 
@@ -197,8 +221,12 @@ def _kind(
     count = len(texts)
     if {text.casefold() for text in texts} <= _FLAGS and distinct <= 2:
         return Holds.FLAG, ""
-    numbers = [number for text in texts if (number := number_in(text)) is not None]
-    if len(numbers) >= NEARLY * count:
+    made = written_as(texts).number
+    some = [text for text in texts if text.lower() not in MISSING]
+    numbers = [number for text in some if (number := made(text)) is not None]
+    if _are_numbers_listed(texts):
+        return Holds.LISTED, ","
+    if len(numbers) >= NEARLY * len(some) and len(numbers) * 2 > count:
         return _of_numbers(numbers, texts), ""
     if sum(bool(_SOURCE.search(text)) for text in texts[:200]) > 0.9 * len(texts[:200]):
         return Holds.OTHER, ""
@@ -207,7 +235,7 @@ def _kind(
         return Holds.TIME, ""
     if sum(listed(text) is not None for text in texts[:200]) >= NEARLY * len(texts[:200]):
         return Holds.LISTED, "["
-    for mark in MARKS:
+    for mark in (*MARKS, *_TAGGED):
         if _are_pieces(texts, mark):
             return Holds.LISTED, mark
     if sum(map(is_picture_name, texts)) >= NEARLY * count:
@@ -243,18 +271,38 @@ def _written_whole(numbers: Sequence[float]) -> Holds:
 
 def _are_pieces(texts: Sequence[str], mark: str) -> bool:
     """Whether cells are labels with a mark between: pieces that are few, short and come back."""
-    several = sum(mark in text for text in texts)
+    spelled = _TAGGED.get(mark)
+    if spelled and not all(map(spelled.fullmatch, texts)):
+        return False
+    several = sum(len(pieces(text, mark)) > 1 if spelled else mark in text for text in texts)
     if several < max(2, 0.05 * len(texts)):
         return False
     share = 2 if len(texts) >= 20 or mark != "|" else 1
     found = [piece for text in texts for piece in pieces(text, mark)]
     short = max(map(len, found), default=0) <= LONGEST_LABEL
     different = len(set(found))
-    if mark != "|":
+    if mark not in ("|", "<>", "#"):
         # Prose has commas too; but what comes back in it are no pieces of one or two words.
         words = sum(len(piece.split()) for piece in found) / max(1, len(found))
         short = short and words <= 2 and different < len(set(texts))
     return short and different * share <= len(found)
+
+
+def _are_numbers_listed(texts: Sequence[str]) -> bool:
+    """Whether `2` and `2,7` are numbers of labels: whole ones in order, which all stand alone too.
+
+    The part behind a decimal comma would be smaller than what is before it as often as not.
+    """
+    found = [text.split(",") for text in texts]
+    several = [parts for parts in found if len(parts) > 1]
+    if len(texts) < LISTED_FROM or len(several) < 0.05 * len(texts):
+        return False
+    if not all(part.isdigit() and str(int(part)) == part for parts in found for part in parts):
+        return False
+    alone = {parts[0] for parts in found if len(parts) == 1}
+    ordered = all(int(a) < int(b) for parts in several for a, b in pairwise(parts))
+    behind = {part for parts in several for part in parts[1:]}
+    return ordered and len(behind) > 2 and behind <= alone
 
 
 def splits_by(values: Sequence[Any]) -> str:

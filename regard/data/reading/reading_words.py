@@ -4,10 +4,11 @@ import re
 from collections.abc import Iterator, Sequence
 from shlex import quote
 
-from regard.data.reading.cells import EACH
+from regard.data.reading.cells import EACH, Bound
 from regard.data.reading.dates_written import which_first
 from regard.data.reading.fits import SMALL, fit, name_fit
 from regard.data.reading.likely import unanswered
+from regard.data.reading.numbers_written import Written
 from regard.data.reading.profile import Holds, Profile
 from regard.data.reading.readings import Columns, Reading
 from regard.data.reading.request import DataRequest
@@ -40,10 +41,18 @@ def remarks(reading: Reading, columns: Columns) -> Iterator[str]:
                     f"{bound.name} holds {held.distinct} whole numbers, which are learned as "
                     f"classes{'; as numbers with --task regress' if of_texts else ''}"
                 )
+        if bound.written != Written():
+            shown = next(v for v in map(str, columns.values[bound.columns[0]]) if _tells(bound, v))
+            yield f"{bound.name}: {shown.strip()} is read as {bound.written.number(shown):g}"
         if role.kind is ColumnKind.TIME and held.holds is Holds.TIME:
             texts = [str(value) for value in columns.values[bound.columns[0]]]
             if which_first(texts) is None and any(re.match(r"\d\d?[/-]", text) for text in texts):
                 yield f"{bound.name}: in dates such as {texts[0]} the day is taken to come first"
+
+
+def _tells(bound: Bound, text: str) -> bool:
+    """Whether a value shows how the numbers of a column are written."""
+    return bound.written.number(text) is not None and (not bound.written.thousands or "," in text)
 
 
 def which_of(where: str, readings: Sequence[Reading], columns: Columns) -> str:

@@ -7,7 +7,8 @@ from regard.data.reading.cells import EACH, SPACED, Bound
 from regard.data.reading.dates_written import DAY_FIRST, which_first
 from regard.data.reading.fits import EXACT, PARTLY, fit, name_fit
 from regard.data.reading.languages import language, may_be
-from regard.data.reading.profile import Holds, Profile, splits_by
+from regard.data.reading.numbers_written import written_as
+from regard.data.reading.profile import Holds, Profile, is_missing, splits_by
 from regard.data.reading.readings import Columns
 from regard.data.reading.request import DataRequest
 from regard.data.schema import Column, ColumnKind, Schema
@@ -16,7 +17,8 @@ ASKED = 10.0
 """What a column counts that the caller named."""
 SURE = 5.0
 """What columns count that can hardly be anything else, whatever they are called."""
-_UNKNOWN_LABELS = ("-", "")
+_UNKNOWN_LABELS = ("-", "", "nan", "NaN", "#N/A", "<NA>", "NULL")
+"""What says that there is no label: as SNLI, pandas, Excel and databases write it."""
 
 Choice = tuple[Bound, float]
 """The columns of a role, and what speaks for them."""
@@ -140,6 +142,8 @@ def _bound(schema: Schema, role: Column, names: tuple[str, ...], columns: Column
         return Bound(names, first=which_first([str(v) for v in values]) or DAY_FIRST)
     if role.kind is ColumnKind.LABEL:
         return Bound(names, unknown=_UNKNOWN_LABELS)
+    if role.kind is ColumnKind.FLOAT:
+        return Bound(names, written=written_as([str(v) for v in values if not is_missing(v)]))
     return Bound(names)
 
 

@@ -20,7 +20,7 @@ from regard.data.reading.stored_rows import require_few, stored_rows
 from regard.data.reading.survey import labelled
 from regard.data.schema import ByTask
 
-CORPUS_FORMAT = 5
+CORPUS_FORMAT = 6
 ENTRY = "corpus.json"
 
 

@@ -25,7 +25,14 @@ def tabled(
     """
     reading = choose(tables["train"], where, request)
     splits: dict[str, RowSource] = {}
+    left: list[str] = []
     for split, table in tables.items():
+        missing = _without_answer(table, reading) if split == "test" else None
+        if missing:
+            left.append(
+                f"the test part has no column {missing!r} and is left out; predict reads it"
+            )
+            continue
         bounds = tuple(_found(bound, table, reading, where) for bound in reading.bounds)
         splits[split] = Tabled(table, bounds, reading.schema)
     columns = tuple(bound.name for bound in reading.bounds)
@@ -33,12 +40,24 @@ def tabled(
     name = tables["train"].path
     notes = tuple(f"{Path(where).name}: {note}" for note in notes)
     layout = Layout(
-        reading.schema, reading.names, splits, (*notes, *reading.notes), columns, encoding
+        reading.schema, reading.names, splits, (*notes, *left, *reading.notes), columns, encoding
     )
-    missing = len(reading.bounds) < len(reading.schema.columns)
-    if reading.schema.item_file and missing and name:
+    fewer = len(reading.bounds) < len(reading.schema.columns)
+    if reading.schema.item_file and fewer and name:
         return _with_items(layout, name, encoding)
     return layout
+
+
+def _without_answer(table: Table, reading: Reading) -> str | None:
+    """The column of answers that a table has not, where it has all else that is asked by."""
+    right = reading.schema.right
+    lacking = [
+        (role, name)
+        for bound, role in zip(reading.bounds, reading.schema.columns, strict=False)
+        for name in bound.columns
+        if called(name, table.names) is None
+    ]
+    return lacking[0][1] if len(lacking) == 1 and lacking[0][0] is right else None
 
 
 def _found(bound: Bound, table: Table, reading: Reading, where: str) -> Bound:

@@ -2,9 +2,10 @@
 
 import codecs
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from regard._io.extra import extra
 from regard.data.reading.compression import open_plain
@@ -17,6 +18,12 @@ USUAL = (
     *("cp1253", "cp1254", "cp1255", "cp1256", "koi8_r", "tis_620"),
 )
 """Encodings other than Unicode's that files are in, where two are as likely the earlier one."""
+FURTHER = ("cp949", "iso8859_2", "cp866", "cp850", "mac_roman")
+"""Those that are looked at where none of the usual ones reads as text: of DOS, of old Macs."""
+_CLEAN = 0.05
+"""What mess a text in its own encoding has at most."""
+_IN_WORDS = re.compile(r"[^\W\d_][±¶¦¬][^\W\d_]")
+"""Signs that stand within words where ISO 8859-2 is read as Windows has it."""
 
 BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -25,6 +32,8 @@ BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_ESCAPES = re.compile(rb"\x1b\$[@B][!-~]+\x1b\([BJ]")
+"""How JIS begins and ends Japanese among ASCII."""
 _CHUNK = 2**20
 _SAMPLE = 2**16
 """Bytes by which an encoding is recognized."""
@@ -124,6 +133,8 @@ def _found(path: Path, size: int, changed: int) -> str | bytes:
     wide = _wide(head)
     if wide:
         return wide
+    if _ESCAPES.search(head):
+        return "iso2022_jp"
     sample = _not_utf8(path)
     return "utf-8" if sample is None else sample
 
@@ -158,6 +169,15 @@ def _reads(head: bytes, encoding: str, spaced: bool) -> bool:
     if spaced:
         return all(one.isprintable() or one.isspace() for one in text)
     return len(text) >= _TELLING and _EAST_ASIAN.fullmatch(text) is not None
+
+
+def _is_japanese(sample: bytes) -> bool:
+    """Whether bytes are Shift-JIS with the letters that Windows added to it."""
+    try:
+        text = b"\n".join(sample.split(b"\n")[:-1] or [sample]).decode("cp932")
+    except UnicodeDecodeError:
+        return False
+    return len(re.findall("[\u3040-\u30fa]", text)) * 5 > len(text)
 
 
 def _not_utf8(path: Path) -> bytes | None:
@@ -204,10 +224,22 @@ def _whole_lines(chunk: bytes, start: bool) -> Iterator[bytes]:
 
 @lru_cache(64)
 def _likeliest(sample: bytes) -> str:
-    found = extra("charset_normalizer").from_bytes(sample, cp_isolation=list(USUAL))
-    ranked = sorted(found, key=lambda m: (m.chaos, -m.coherence, USUAL.index(m.encoding)))
+    ranked = _ranked(sample, USUAL)
+    if not ranked or ranked[0].chaos > _CLEAN:
+        ranked = [m for m in _ranked(sample, FURTHER) if m.chaos <= _CLEAN] or ranked
     if not ranked:
-        return "utf-8"
+        return "cp932" if _is_japanese(sample) else "utf-8"
+    if ranked[0].encoding in FURTHER:
+        return str(ranked[0].encoding)
     # Bytes that mean the same in several encodings are in the most usual one.
     same = {ranked[0].encoding, *ranked[0].could_be_from_charset}
-    return next(name for name in USUAL if name in same)
+    name = next(name for name in USUAL if name in same)
+    if name == "cp1250" and _IN_WORDS.search(sample.decode(name, "replace")):
+        return "iso8859_2"
+    return name
+
+
+def _ranked(sample: bytes, encodings: Sequence[str]) -> list[Any]:
+    """What bytes may be in, the likeliest first."""
+    found = extra("charset_normalizer").from_bytes(sample, cp_isolation=list(encodings))
+    return sorted(found, key=lambda m: (m.chaos, -m.coherence, encodings.index(m.encoding)))
