@@ -12,10 +12,11 @@ from regard._backends import _definition, chunked
 from regard._backends._call import Call
 from regard._backends._operation import operation
 from regard._kernels import blocked
-from regard._kernels.blocked import Spans, Weighed
-from regard._kernels.in_memory import in_one_piece
+from regard._kernels.blocked import Between, Spans, Weighed
+from regard._kernels.in_memory import in_memory, in_one_piece
 from regard.masks import KeyCounts
-from regard.normalizers import softmax
+from regard.normalizers import sigmoid, softmax
+from regard.score_mods import Bias, Chain, SoftCap
 from regard.scores import ScaledDot
 
 
@@ -24,15 +25,29 @@ def counted(ends: Tensor, query: Tensor) -> Spans:
     return Spans.of(ends, query.shape[0], query.shape[2])
 
 
-def attend(query: Tensor, key: Tensor, value: Tensor, scale: float, spans: Spans) -> Tensor:
-    """The output of an eager call on float32 tensors in memory; the scale is above zero."""
-    query, key, value = in_one_piece(query), in_one_piece(key), in_one_piece(value)
+def attend(
+    query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None = None, *, between: Between,
+    spans: Spans,
+) -> Tensor:  # fmt: skip
+    """The output of an eager call on float32 tensors in memory; a bias is as `blocked` has it."""
+    query, key, value, bias = _in_memory(query, key, value, bias)
     if torch.is_grad_enabled() and (
-        query.requires_grad or key.requires_grad or value.requires_grad
+        query.requires_grad
+        or key.requires_grad
+        or value.requires_grad
+        or (bias is not None and bias.requires_grad)
     ):
-        recorded: Tensor = _Blocked.apply(query, key, value, scale, spans)
+        recorded: Tensor = _Blocked.apply(query, key, value, bias, between, spans)
         return recorded
-    return blocked.forward(query, key, value, scale, spans).output
+    return blocked.forward(query, key, value, bias, between, spans).output
+
+
+def _in_memory(
+    query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+    if bias is not None:
+        bias = in_memory(bias) if bias.ndim == 3 else in_one_piece(bias)
+    return in_one_piece(query), in_one_piece(key), in_one_piece(value), bias
 
 
 class _Blocked(torch.autograd.Function):
@@ -40,67 +55,105 @@ class _Blocked(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, query: Tensor, key: Tensor, value: Tensor, scale: float, spans: Spans
-    ) -> Tensor:
-        found = blocked.forward(query, key, value, scale, spans)
-        ctx.save_for_backward(query, key, value, *found)
-        ctx.scale, ctx.spans = scale, spans
+        ctx: Any, query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None,
+        between: Between, spans: Spans,
+    ) -> Tensor:  # fmt: skip
+        found = blocked.forward(query, key, value, bias, between, spans)
+        ctx.save_for_backward(query, key, value, bias, *found)
+        ctx.between, ctx.spans = between, spans
         return found.output
 
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
-        query, key, value, *found = ctx.saved_tensors
+        query, key, value, bias, *found = ctx.saved_tensors
         if _definition.is_asked(upstream[0]):
-            given = _recorded(upstream[0], (query, key, value), ctx.scale, ctx.spans.ends)
+            inputs = query, key, value, bias
+            given = _recorded(upstream[0], inputs, ctx.between, ctx.spans.ends)
         else:
             given = blocked.backward(
-                upstream[0], query, key, value, Weighed(*found), ctx.scale, ctx.spans
-            )
+                upstream[0], query, key, value, bias, Weighed(*found), ctx.between, ctx.spans,
+                ctx.needs_input_grad[3],
+            )  # fmt: skip
         return (*given, None, None)
 
 
 def _recorded(
-    upstream: Tensor, inputs: tuple[Tensor, Tensor, Tensor], scale: float, ends: Tensor
-) -> tuple[Tensor | None, ...]:
+    upstream: Tensor, inputs: tuple[Tensor, Tensor, Tensor, Tensor | None], between: Between,
+    ends: Tensor,
+) -> tuple[Tensor | None, ...]:  # fmt: skip
     """The gradients through the definition, recorded on the way."""
+    query, key, value, bias = inputs
     low, high = (KeyCounts(end).aligned(0) for end in ends)
-    call = Call(*inputs, ScaledDot(scale), None, high & ~low, softmax, 0.0, 0)
-    return _definition.gradients(lambda: chunked.run(call), inputs, upstream)
+    normalizer = sigmoid if between.is_sigmoid else softmax
+
+    def output() -> Tensor:
+        mods: list[Any] = [SoftCap(between.cap)] if between.cap else []
+        if bias is not None:
+            mods.append(Bias(_by_pair(bias, query.shape[2], key.shape[2]), first_query=0))
+        mod = Chain(*mods) if mods else None
+        score = ScaledDot(between.scale)
+        return chunked.run(Call(query, key, value, score, mod, high & ~low, normalizer, 0.0, 0))
+
+    return _definition.gradients(output, inputs, upstream)
+
+
+def _by_pair(bias: Tensor, q_len: int, k_len: int) -> Tensor:
+    """A bias by distance, written out for every pair."""
+    if bias.ndim == 4:
+        return bias
+    q, k = torch.arange(q_len).unsqueeze(-1), torch.arange(k_len)
+    return bias[..., q - k + (k_len - 1)]
 
 
 def _forward(
-    query: Tensor, key: Tensor, value: Tensor, scale: float, ends: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    query, key, value = in_one_piece(query), in_one_piece(key), in_one_piece(value)
-    output, tops, sums = blocked.forward(query, key, value, scale, counted(ends, query))
+    query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, ends: Tensor, scale: float,
+    cap: float, is_sigmoid: bool, learns_bias: bool,
+) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
+    query, key, value, bias = _in_memory(query, key, value, bias)
+    between = Between(scale, cap, is_sigmoid)
+    output, tops, sums = blocked.forward(query, key, value, bias, between, counted(ends, query))
     return output, tops, sums
 
 
-def _shapes(
-    query: Tensor, key: Tensor, value: Tensor, scale: float, ends: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
+def _shapes(query: Tensor, key: Tensor, value: Tensor, *_: Any) -> tuple[Tensor, Tensor, Tensor]:
     batch, heads, q_len, _ = query.shape
     output = query.new_empty(batch, q_len, heads, value.shape[3]).transpose(1, 2)
     return output, query.new_empty(batch, heads, q_len), query.new_empty(batch, heads, q_len)
 
 
 def _backward(
-    upstream: Tensor, query: Tensor, key: Tensor, value: Tensor, scale: float, ends: Tensor,
-    output: Tensor, tops: Tensor, sums: Tensor,
-) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
-    query, key, value = in_one_piece(query), in_one_piece(key), in_one_piece(value)
+    upstream: Tensor, query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, ends: Tensor,
+    scale: float, cap: float, is_sigmoid: bool, learns_bias: bool, output: Tensor, tops: Tensor,
+    sums: Tensor,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
+    query, key, value, bias = _in_memory(query, key, value, bias)
     found = Weighed(in_one_piece(output), tops.contiguous(), sums.contiguous())
-    spans = counted(ends, query)
-    dq, dk, dv = blocked.backward(upstream, query, key, value, found, scale, spans)
-    return dq.contiguous(), dk.contiguous(), dv.contiguous()
+    dq, dk, dv, dbias = blocked.backward(
+        upstream, query, key, value, bias, found, Between(scale, cap, is_sigmoid),
+        counted(ends, query), learns_bias,
+    )  # fmt: skip
+    dbias = query.new_empty(0) if dbias is None else dbias
+    return dq.contiguous(), dk.contiguous(), dv.contiguous(), dbias.contiguous()
 
 
-_operation = operation("blocked", _forward, _backward, _shapes, gradients=(0, 1, 2), kept=(0, 1, 2))
+def _shapes_of_gradients(
+    upstream: Tensor, query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, *rest: Any
+) -> tuple[Tensor, ...]:
+    learns_bias = rest[4]
+    dbias = query.new_empty(bias.shape if bias is not None and learns_bias else 0)
+    return (*(query.new_empty(x.shape) for x in (query, key, value)), dbias)
+
+
+_operation = operation(
+    "blocked", _forward, _backward, _shapes, gradients=(0, 1, 2, 3), kept=(0, 1, 2),
+    shapes_of_gradients=_shapes_of_gradients,
+)  # fmt: skip
 
 
 def attend_recorded(
-    query: Tensor, key: Tensor, value: Tensor, scale: float, ends: Tensor
+    query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, ends: Tensor, between: Between
 ) -> Tensor:
     """The output of a call that is recorded; `ends` is as `Spans` has it."""
-    output: Tensor = _operation(query, key, value, scale, ends)[0]
+    learns_bias = bias is not None and bias.requires_grad
+    output: Tensor = _operation(query, key, value, bias, ends, *between, learns_bias)[0]
     return output

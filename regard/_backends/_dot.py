@@ -15,6 +15,7 @@ from regard._backends._rates import Rates
 from regard._backends._rewriting import dot_form, is_dot
 from regard._backends._structure import is_softmax, temperature
 from regard._torch_private import is_static, is_traced, is_transformed, needs_definition
+from regard._typing import Normalizer
 
 NO_TRANSFORM = (
     "it is called under vmap, in forward mode or inside of another derivative, and its kernel has "
@@ -25,12 +26,17 @@ NO_TRANSFORM = (
 BLOCK = 1000  # scores: as long as it takes the kernel to begin with a block of queries
 
 
-def refusals(call: Call) -> Iterator[str]:
-    """Not a dot product, not a softmax, or a transform that these kernels do not know."""
+def refusals(call: Call, also: Normalizer | None = None) -> Iterator[str]:
+    """Not a dot product, not a softmax, or a transform that these kernels do not know.
+
+    Args:
+        also: a normalizer that is served beside softmax.
+    """
     if not is_dot(call):
         yield f"{label(call.score)} is not a dot product, nor one in disguise"
-    if not is_softmax(call.normalizer):
-        yield f"it normalizes by softmax only, not by {label(call.normalizer)}"
+    if not is_softmax(call.normalizer) and call.normalizer is not also:
+        those = "softmax" if also is None else f"softmax and {label(also)}"
+        yield f"it normalizes by {those} only, not by {label(call.normalizer)}"
     if is_transformed_too_far(call):
         yield NO_TRANSFORM
 

@@ -1,7 +1,8 @@
-"""Plain softmax on a CPU, by loops of our own over blocks of queries and keys.
+"""Softmax and sigmoid on a CPU, by loops of our own over blocks of queries and keys.
 
-Every dot-product score, and every mask that permits each query one run of keys: blocks of keys that
-no query of a block sees are not met. `_kernels/blocked.py` has the loops.
+Every dot-product score, capped or not, with a bias by distance or a tensor of biases (`_added.py`),
+and every mask that permits each query one run of keys: blocks of keys that no query of a block sees
+are not met. `_kernels/blocked.py` has the loops.
 """
 
 from collections.abc import Iterator
@@ -11,17 +12,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from regard._backends import _dot
+from regard._backends import _added, _dot
 from regard._backends._blocked_grad import attend, attend_recorded, counted
 from regard._backends._call import Call, Kernel, label
 from regard._backends._cost import Cost, fused_cost, score_work
 from regard._backends._intervals import clipped, ends_of, interval_of
 from regard._backends._rates import Rates, rates_of
-from regard._backends._rewriting import AS_THEY_ARE, dot_form
+from regard._backends._rewriting import AS_THEY_ARE, LEAVES_OUT_QUERY, dot_form
 from regard._backends._structure import conjuncts, follows_from_numbers, leaves, temperature
+from regard._kernels.blocked import Between
 from regard._kernels.installed import has_loops, why_no_loops
 from regard._torch_private import are_plain, is_jit_traced, is_static, is_traced, is_under_transform
 from regard.masks import Document, Padding, Prefix
+from regard.normalizers import sigmoid
 
 masks_first = False
 uses_dot_form = True
@@ -34,6 +37,9 @@ PANEL = 32
 WEIGHT, TURNED = 40, 50
 """Operations of a product that take as long as a weight, and as a number of a query turned."""
 
+SQUASHED, CAPPED, NEAR, PAIRED = 6, 40, 15, 100
+"""The same that a sigmoid takes more than softmax, a cap, a bias by distance and one by pairs."""
+
 LEAST = 1 << 25
 """Operations of all pairs below which no call is worth compiling loops for."""
 
@@ -45,10 +51,15 @@ LONG = 1 << 14
 
 
 def refusals(call: Call) -> Iterator[str]:
-    """Not a dot product under softmax in float32 or half, or gaps between keys, or no CPU."""
-    yield from _dot.refusals(call)
-    if call.score_mod is not None:
-        yield f"it adds no bias, such as score_mod {label(call.score_mod)}"
+    """Another score, normalizer or score_mod, float64, gaps between keys, or no CPU."""
+    yield from _dot.refusals(call, also=sigmoid)
+    if call.score_mod is not None and (reason := _added.why_not(call)) is not None:
+        yield reason
+    if type(call.score) in LEAVES_OUT_QUERY and _sees_query_term(call):
+        yield (
+            f"the rewriting of {label(call.score)} leaves out a term of the query alone, which "
+            f"only a softmax of scores that have no cap does not see"
+        )
     if call.dropout > 0:
         yield "it drops no weights"
     if call.query.dtype == torch.float64:
@@ -59,7 +70,7 @@ def refusals(call: Call) -> Iterator[str]:
         yield "its loops read plain tensors in memory, not subclasses of them"
     if is_jit_traced():
         yield "torch.jit.trace cannot record its loops"
-    elif is_under_transform() and next(_dot.refusals(call), None) is None:
+    elif is_under_transform() and next(_dot.refusals(call, also=sigmoid), None) is None:
         yield _dot.NO_TRANSFORM
     if not has_loops():
         yield why_no_loops()
@@ -70,8 +81,16 @@ def refusals(call: Call) -> Iterator[str]:
             )
 
 
+def _sees_query_term(call: Call) -> bool:
+    """Whether weights change with what is added to all scores of a query."""
+    return call.normalizer is sigmoid or _added.soft_cap_of(call.score_mod) is not None
+
+
 def reservations(call: Call) -> Iterator[str]:
     """So little work that compiling the loops would take longer than all that they save."""
+    if is_traced():
+        yield "a recorded graph holds it only where it is asked for by name"
+        return
     width = call.query.shape[-1] + call.value.shape[-1]
     pairs = call.lead * _whole(call.q_len) * call.k_len
     if rates_of(call) is not None and 2 * width * pairs < LEAST:
@@ -86,9 +105,20 @@ def seconds(call: Call, rates: Rates) -> float:
         numbers += 2 * call.query.numel() + call.key.numel() + call.value.numel()
     pairs, width = _pairs(call), call.query.shape[-1] + call.value.shape[-1]
     turned = call.lead * _whole(call.q_len) * width
+    weight, steps = WEIGHT + _between(call), steps + 12 * len(_added.added_of(call.score_mod))
     return rates.seconds(
-        steps, tiles=pairs * (2 * width + WEIGHT) + turned * TURNED, numbers=numbers
+        steps, tiles=pairs * (2 * width + weight) + turned * TURNED, numbers=numbers
     )
+
+
+def _between(call: Call) -> int:
+    """Operations of a product that take as long as what is done to a score."""
+    found = SQUASHED if call.normalizer is sigmoid else 0
+    if _added.soft_cap_of(call.score_mod) is not None:
+        found += CAPPED
+    if _added.added_of(call.score_mod):
+        found += NEAR if _added.is_by_distance(call.score_mod) else PAIRED
+    return found
 
 
 def _documents(call: Call) -> list[Document]:
@@ -140,10 +170,15 @@ def run(call: Call) -> Tensor:
     if isinstance(scale, Tensor) or not is_static(scale) or scale <= 0:
         query, scale = query.to(torch.float32) * scale, 1.0  # the loops want a number above zero
     query, key, value = (x.to(torch.float32) for x in (query, key, call.value))
+    bias, between = (
+        _added.bias_of(call),
+        Between(scale, _added.cap_of(call), call.normalizer is sigmoid),
+    )
     if is_traced():
-        output = attend_recorded(query, key, value, scale, ends_of(call, recorded=True))
+        output = attend_recorded(query, key, value, bias, ends_of(call, recorded=True), between)
     else:
-        output = attend(query, key, value, scale, counted(ends_of(call), query))
+        spans = counted(ends_of(call), query)
+        output = attend(query, key, value, bias, between=between, spans=spans)
     return output if output.dtype == call.query.dtype else output.to(call.query.dtype)
 
 
@@ -155,8 +190,7 @@ def prepared(call: Call) -> Kernel | None:
     scale = dot_form(call).scale / temperature(call.normalizer)
     if isinstance(scale, Tensor) or scale <= 0 or isinstance(call.q_offset, Tensor):
         return None
-    return (
-        partial(attend, scale=scale, spans=counted(ends_of(call), call.query))
-        if from_numbers
-        else None
-    )
+    if not from_numbers or _added.added_of(call.score_mod):
+        return None
+    between = Between(scale, _added.cap_of(call), call.normalizer is sigmoid)
+    return partial(attend, between=between, spans=counted(ends_of(call), call.query))

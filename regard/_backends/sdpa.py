@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from regard._backends import _dot, _wide_values
+from regard._backends._added import by_pair
 from regard._backends._call import Call, Kernel, label
 from regard._backends._cost import Cost, fused_cost, mask_work
 from regard._backends._rates import Rates
@@ -93,9 +94,7 @@ def _written_out(call: Call) -> Tensor | None:
     mod = call.score_mod
     if type(mod) is not Bias or isinstance(mod.first_query, Tensor):
         return None
-    tensor = mod.tensor.reshape((1,) * (4 - mod.tensor.ndim) + tuple(mod.tensor.shape))
-    # What is bound begins with the call's first query, and may go beyond its last one.
-    return tensor[:, :, : call.q_len, : call.k_len].to(call.exact)
+    return by_pair(call, mod)
 
 
 SMALL = 1 << 13  # pairs up to which a mask that follows from numbers is kept

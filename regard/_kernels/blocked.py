@@ -1,4 +1,6 @@
-"""Softmax attention on a CPU by blocks of queries and keys, in float32, forward and backward.
+"""Attention on a CPU by blocks of queries and keys, in float32, forward and backward.
+
+The weights are a softmax of the scores, or a sigmoid of each; scores may be capped, then biased.
 
 The loops are compiled by Numba (`pip install "regard[cpu]"`) when they are first needed. A task is
 a block of queries, or a piece of a head, whatever the number of threads: so the result is the same.
@@ -42,6 +44,24 @@ class Spans(NamedTuple):
         return cls(ends, int(np.maximum(high - low, 0).sum(dtype=np.int64)) * alike)
 
 
+class Between(NamedTuple):
+    """What becomes of a dot product before it is a weight, but for a bias.
+
+    It is multiplied by a scale above zero; where there is a cap above zero, `cap tanh(score / cap)`
+    is the score; and weights are a softmax, or a sigmoid.
+    """
+
+    scale: float
+    cap: float = 0.0
+    is_sigmoid: bool = False
+
+    @property
+    def numbers(self) -> tuple[float, float, float]:
+        """The scale, and what is multiplied by within the cap and by the cap, in powers of two."""
+        within = self.scale / self.cap if self.cap else 0.0
+        return self.scale * _LOG2_E, within, self.cap * _LOG2_E
+
+
 class Weighed(NamedTuple):
     """The output, and what tells its weights: each query's largest score and their sum."""
 
@@ -50,10 +70,16 @@ class Weighed(NamedTuple):
     sums: Tensor
 
 
-def forward(query: Tensor, key: Tensor, value: Tensor, scale: float, spans: Spans) -> Weighed:
-    """`softmax(scale q k^T) v` over the keys that each query sees.
+def forward(
+    query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, between: Between, spans: Spans
+) -> Weighed:
+    """`softmax(scale q k^T + bias) v` over the keys that each query sees.
 
-    Vectors are in one piece, and the scale is above zero.
+    Vectors are in one piece.
+
+    Args:
+        bias: float32, `[B or 1, H or 1, Q or 1, K]` by pairs with its rows in one piece, or
+            `[B or 1, H or 1, Q + K - 1]` by distance, from `q - k = 1 - K` on.
     """
     batch, heads, q_len, width = query.shape
     value_width = value.shape[3]
@@ -61,22 +87,23 @@ def forward(query: Tensor, key: Tensor, value: Tensor, scale: float, spans: Span
     tops, sums = (query.new_empty(batch, heads, q_len) for _ in range(2))
     ends = spans.ends.expand(2, batch, q_len)
     strides = _strides(query, key, value, output, ends)
-    sizes = [*_sizes(query, key, value), *strides]
+    added = _read(bias, batch, heads, q_len)
+    sizes = [*_sizes(query, key, value), *strides, between.is_sigmoid, *_form(added)]
     in_slices(
         loops("blocked_forward").forward,
-        output.data_ptr(), tops.data_ptr(), sums.data_ptr(), query.data_ptr(),
-        key.data_ptr(), value.data_ptr(), (c_int64 * len(sizes))(*sizes), ends.data_ptr(),
-        scale * _LOG2_E, outputs=batch * heads * -(-q_len // QUERIES),
+        output.data_ptr(), tops.data_ptr(), sums.data_ptr(), query.data_ptr(), key.data_ptr(),
+        value.data_ptr(), _address(added), (c_int64 * len(sizes))(*sizes), ends.data_ptr(),
+        *between.numbers, outputs=batch * heads * -(-q_len // QUERIES),
         size=2 * heads * spans.pairs * (width + value_width) // _PER_BYTE,
     )  # fmt: skip
     return Weighed(output, tops, sums)
 
 
 def backward(
-    upstream: Tensor, query: Tensor, key: Tensor, value: Tensor, found: Weighed, scale: float,
-    spans: Spans,
-) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
-    """The gradients to query, key and value."""
+    upstream: Tensor, query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None,
+    found: Weighed, between: Between, spans: Spans, learns_bias: bool,
+) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:  # fmt: skip
+    """The gradients to query, key, value, and to a bias by distance that learns, without a cap."""
     loop, columns = loops("blocked_backward").backward, loops("tiles").COLUMNS
     batch, heads, q_len, width = query.shape
     k_len, value_width = value.shape[2:]
@@ -88,17 +115,51 @@ def backward(
         query.new_zeros(batch, heads, pieces, k_len, -(-columns_of // columns) * columns)
         for columns_of in (width, value_width)
     )
+    margin = loops("vectors").LANES  # on both sides of the distances that there are
+    distances = -(-q_len // QUERIES) * QUERIES + k_len + 2 * margin if learns_bias else 0
+    diagonals = query.new_zeros(batch, heads, pieces, distances)
     ends = spans.ends.expand(2, batch, q_len)
     strides = _strides(query, key, value, upstream, found.output, dq, ends)
-    sizes = [*_sizes(query, key, value), *strides, pieces]
+    added = _read(bias, batch, heads, q_len)
+    sizes = [
+        *_sizes(query, key, value), *strides, pieces, between.is_sigmoid, *_form(added), distances
+    ]  # fmt: skip
+    scale, *cap = between.numbers
     in_slices(
-        loop, dq.data_ptr(), dk.data_ptr(), dv.data_ptr(), upstream.data_ptr(),
-        found.output.data_ptr(), found.tops.data_ptr(), found.sums.data_ptr(), query.data_ptr(),
-        key.data_ptr(), value.data_ptr(), (c_int64 * len(sizes))(*sizes), ends.data_ptr(),
-        scale * _LOG2_E, scale, outputs=tasks * pieces,
+        loop, dq.data_ptr(), dk.data_ptr(), dv.data_ptr(), diagonals.data_ptr(),
+        upstream.data_ptr(), found.output.data_ptr(), found.tops.data_ptr(), found.sums.data_ptr(),
+        query.data_ptr(), key.data_ptr(), value.data_ptr(), _address(added),
+        (c_int64 * len(sizes))(*sizes), ends.data_ptr(), scale, between.scale, *cap,
+        outputs=tasks * pieces,
         size=5 * heads * spans.pairs * (width + value_width) // _PER_BYTE,
     )  # fmt: skip
-    return dq, summed(dk, key), summed(dv, value)
+    dbias = None
+    if bias is not None and learns_bias:
+        dbias = diagonals.sum(2)[..., margin : margin + bias.shape[-1]].sum_to_size(bias.shape)
+    return dq, summed(dk, key), summed(dv, value), dbias
+
+
+def _read(bias: Tensor | None, batch: int, heads: int, q_len: int) -> Tensor | None:
+    """A bias for every head; by distance with zeros behind, for as far as a panel is read."""
+    if bias is None:
+        return None
+    if bias.ndim == 3:
+        bias = torch.nn.functional.pad(bias, (0, -q_len % QUERIES))
+        return bias.expand(batch, heads, -1)
+    return bias.expand(batch, heads, q_len, -1)
+
+
+def _form(bias: Tensor | None) -> list[int]:
+    """What kind of bias it is, and its strides."""
+    kinds = loops("between")
+    if bias is None:
+        return [kinds.NO_BIAS, 0, 0, 0]
+    kind = kinds.BY_DISTANCE if bias.ndim == 3 else kinds.BY_PAIR
+    return [kind, *bias.stride()[:2], bias.stride(2)]
+
+
+def _address(bias: Tensor | None) -> int:
+    return 0 if bias is None else bias.data_ptr()
 
 
 def _empty_like(vectors: Tensor) -> Tensor:

@@ -1,14 +1,23 @@
-"""The gradients of `softmax(scale q k^T) v`, its scores computed again, in one pass over the keys.
+"""The gradients of `softmax(scale q k^T + bias) v` in one pass over the keys, scores taken again.
 
-    P = exp(scale q k^T - top)      dP = dO v^T       dS = P * (dP - sum(dO * O))
-    dq = scale dS k      dk = scale dS^T q      dv = P^T dO
+    P = exp(scale q k^T + bias - top)      dP = dO v^T       dS = P * (dP - sum(dO * O))
+    dq = scale dS k      dk = scale dS^T q      dv = P^T dO      dbias = dS
 
-What P is to be divided by, dO is divided by instead, once for each query.
+What P is to be divided by, dO is divided by instead, once for each query. Of a sigmoid dS is
+`P * (1 - P) * dP`; of scores that were capped it is multiplied by the slope of the cap.
 """
 
 import numpy as np
 from numba import carray, types  # type: ignore[attr-defined]
 
+from regard._kernels.between import (
+    add_bias,
+    bias_of,
+    cap_and_slope,
+    squash_again,
+    sum_diagonals,
+    weigh_again,
+)
 from regard._kernels.by_address import by_address
 from regard._kernels.panels import (
     KEYS,
@@ -21,40 +30,22 @@ from regard._kernels.panels import (
     turn_back,
     turn_panel,
 )
-from regard._kernels.tiles import COLUMNS, multiply, multiply_add
-from regard._kernels.vectors import (
-    LANES,
-    at,
-    exp2,
-    fma,
-    in_loops,
-    load,
-    minus,
-    numbers_of,
-    spread,
-    store,
-    times,
-)
+from regard._kernels.tiles import COLUMNS, multiply, multiply_add, multiply_then_add
+from regard._kernels.vectors import LANES, at, numbers_of
 
 _F = np.float32
+ROW = QUERIES + LANES
+"""Of a tile of all queries: they and zeros, which diagonals may run into."""
 
-
-@in_loops
-def _change(p, dp, rows, top, inner, scale):  # type: ignore[no-untyped-def]
-    """Scores become weights again, and changes of weights become changes of scores."""
-    by, zero = spread(_F(scale)), spread(_F(0))
-    for j in range(0, COLUMNS, LANES):
-        less, mean = minus(zero, load(at(top, j))), load(at(inner, j))
-        for k in range(j, j + rows * QUERIES, QUERIES):
-            weight = exp2(fma(load(at(p, k)), by, less))
-            store(weight, at(p, k))
-            store(times(weight, minus(load(at(dp, k)), mean)), at(dp, k))
+_HIGHEST = _F(3e38)
+"""What is taken off the scores of queries that are not there, so that they have no weight."""
 
 
 def _backward(  # type: ignore[no-untyped-def]
     dq,
     dk,
     dv,
+    diagonals,
     upstream,
     out,
     tops,
@@ -62,39 +53,49 @@ def _backward(  # type: ignore[no-untyped-def]
     query,
     key,
     value,
+    bias,
     sizes,
     spans,
     scale,
     factor,
+    cap_by,
+    cap_onto,
     first,
     last,
 ):
-    """The gradients of some pieces of heads; `dk` and `dv` have a part for each, zero at first."""
+    """The gradients of some pieces of heads; what has keys has a part for each, zero at first."""
     n = sizes
     heads, groups, q_len, k_len, width, value_width = n[0], n[1], n[2], n[3], n[4], n[5]
     q_row, k_row, v_row, up_row, out_row, dq_row = n[8], n[11], n[14], n[17], n[20], n[23]
     span_row, pieces, blocks = n[26], n[27], (q_len + QUERIES - 1) // QUERIES
+    is_sigmoid, bias_kind, bias_row, diagonal_row = n[28], n[29], n[32], n[33]
+    rest = _F(scale) if cap_onto == 0 and bias_kind == 0 else _F(1)  # what is left to multiply by
     wide = (width + COLUMNS - 1) // COLUMNS * COLUMNS
     value_wide = (value_width + COLUMNS - 1) // COLUMNS * COLUMNS
-    numbers = 2 * KEYS + 2 * width + value_width + wide + value_wide + 4
-    space = np.empty(LANES + QUERIES * numbers, np.float32)
+    numbers = 2 * width + value_width + wide + value_wide + 5
+    tiles = LANES + 2 * KEYS * ROW + KEYS * COLUMNS
+    space = np.zeros(LANES + tiles + QUERIES * numbers, np.float32)
     weights = numbers_of(space)
-    changes = at(weights, KEYS * QUERIES)
-    turned = at(changes, KEYS * QUERIES)
+    changes = at(weights, LANES + KEYS * ROW)
+    room = at(changes, KEYS * ROW)
+    turned = at(room, KEYS * COLUMNS)
     grown = at(turned, QUERIES * width)
     turned_up = at(grown, QUERIES * width)
     rows_q = at(turned_up, QUERIES * value_width)
     rows_up = at(rows_q, QUERIES * wide)
     top = at(rows_up, QUERIES * value_wide)
     inner, inverse, factors = at(top, QUERIES), at(top, 2 * QUERIES), at(top, 3 * QUERIES)
+    # What is left to take off the changes of weights: capping them has done that.
+    mean = inner if cap_onto == 0 else at(top, 4 * QUERIES)
     edges = np.empty((QUERIES // COLUMNS, 4), np.int64)
     all_grown = carray(grown, (QUERIES * width,))
-    of_queries = carray(top, (4, QUERIES))
+    of_queries = carray(top, (5, QUERIES))
     for task in range(first, last):
         lead, piece = task // pieces, task % pieces
         b, h = lead // heads, lead % heads
         g = h // groups
         k, v = at(key, b * n[9] + g * n[10]), at(value, b * n[12] + g * n[13])
+        biases = at(bias, b * n[30] + h * n[31])
         to_k, to_v = at(dk, task * k_len * wide), at(dv, task * k_len * value_wide)
         for q0 in range(
             blocks * piece // pieces * QUERIES,
@@ -111,6 +112,7 @@ def _backward(  # type: ignore[no-untyped-def]
             to_q = at(dq, b * n[21] + h * n[22] + q0 * dq_row)
             all_grown[:] = 0
             of_queries[:] = 0
+            of_queries[0, count:] = _HIGHEST
             of_queries[3, :] = factor
             for i in range(count):
                 total = sums[lead * q_len + q0 + i]
@@ -118,7 +120,7 @@ def _backward(  # type: ignore[no-untyped-def]
                 of_queries[2, i] = _F(1) / total if total != 0 else _F(0)
             read_rows(rows_up, value_wide, up, up_row, value_width, inverse, count)
             read_rows(rows_q, wide, q, q_row, width, factors, count)
-            for i in range(count):
+            for i in range(0 if is_sigmoid else count):
                 of_queries[1, i] = product(
                     at(rows_up, i * value_wide), at(o, i * out_row), value_width
                 )
@@ -146,34 +148,53 @@ def _backward(  # type: ignore[no-untyped-def]
                     if near >= far:
                         near, far = k0, k0
                     p, dp = at(weights, here), at(changes, here)
-                    clear(p, QUERIES, near - k0, far - k0, rows)
-                    clear(dp, QUERIES, near - k0, far - k0, rows)
+                    clear(p, ROW, near - k0, far - k0, rows)
+                    clear(dp, ROW, near - k0, far - k0, rows)
                     if near == far:
                         continue
-                    p, dp = at(p, (near - k0) * QUERIES), at(dp, (near - k0) * QUERIES)
+                    p, dp = at(p, (near - k0) * ROW), at(dp, (near - k0) * ROW)
                     queries, ups = at(turned, here * width), at(turned_up, here * value_width)
                     ks, vs = at(k, near * k_row), at(v, near * v_row)
-                    multiply(p, QUERIES, ks, k_row, 1, far - near, queries, COLUMNS, width)
-                    multiply(dp, QUERIES, vs, v_row, 1, far - near, ups, COLUMNS, value_width)
+                    multiply(p, ROW, ks, k_row, 1, far - near, queries, COLUMNS, width)
+                    multiply(dp, ROW, vs, v_row, 1, far - near, ups, COLUMNS, value_width)
+                    if cap_onto != 0:
+                        cap_and_slope(p, dp, ROW, far - near, cap_by, cap_onto, at(inner, here))
+                    if bias_kind:
+                        added, step = bias_of(
+                            bias_kind, biases, bias_row, q0 + here, near, k_len, count - here,
+                            far - near, room,
+                        )  # fmt: skip
+                        add_bias(p, ROW, far - near, scale if cap_onto == 0 else 1, added, step)
                     if near < edge[2] or far > edge[3]:
                         hide(
-                            p, QUERIES, far - near, near, spans, lows + here * span_row,
+                            p, ROW, far - near, near, spans, lows + here * span_row,
                             highs + here * span_row, span_row, count - here,
                         )  # fmt: skip
-                    _change(p, dp, far - near, at(top, here), at(inner, here), scale)
-                    multiply_add(
-                        at(grown, here * width), COLUMNS, ks, 1, k_row, width, dp, QUERIES,
+                    if is_sigmoid:
+                        squash_again(p, dp, ROW, far - near, rest)
+                    else:
+                        weigh_again(p, dp, ROW, far - near, at(top, here), at(mean, here), rest)
+                    multiply_then_add(
+                        at(grown, here * width), COLUMNS, ks, 1, k_row, width, dp, ROW,
                         far - near,
                     )  # fmt: skip
                 for d in range(0, value_wide, COLUMNS):
                     multiply_add(
-                        at(to_v, k0 * value_wide + d), value_wide, at(weights, start), QUERIES, 1,
+                        at(to_v, k0 * value_wide + d), value_wide, at(weights, start), ROW, 1,
                         rows, at(rows_up, start * value_wide + d), value_wide, stop - start,
                     )  # fmt: skip
                 for d in range(0, wide, COLUMNS):
                     multiply_add(
-                        at(to_k, k0 * wide + d), wide, at(changes, start), QUERIES, 1,
+                        at(to_k, k0 * wide + d), wide, at(changes, start), ROW, 1,
                         rows, at(rows_q, start * wide + d), wide, stop - start,
+                    )  # fmt: skip
+                if diagonal_row:
+                    for here in range(0, QUERIES, COLUMNS):
+                        if here < start or here >= stop:
+                            clear(at(changes, here), ROW, 0, 0, rows)
+                    sum_diagonals(
+                        at(diagonals, task * diagonal_row + LANES + q0 - k0 + k_len - 1), changes,
+                        ROW, rows, QUERIES,
                     )  # fmt: skip
             for here in range(0, count, COLUMNS):
                 turn_back(
@@ -183,5 +204,5 @@ def _backward(  # type: ignore[no-untyped-def]
     space[0] = 0  # so that it is there until here
 
 
-_TENSORS = [*[types.float32] * 10, types.int64, types.int32]
-backward = by_address(_backward, _TENSORS, 2, numbers=2)
+_TENSORS = [*[types.float32] * 12, types.int64, types.int32]
+backward = by_address(_backward, _TENSORS, 2, numbers=4)

@@ -1,8 +1,12 @@
-"""`softmax(scale q k^T) v`, a block of queries at a time, the maximum found as keys go by."""
+"""`softmax(scale q k^T + bias) v`, a block of queries at a time, the maximum found as keys go by.
+
+Scores may be capped before the bias, and be squashed by a sigmoid instead of a softmax.
+"""
 
 import numpy as np
 from numba import carray, types  # type: ignore[attr-defined]
 
+from regard._kernels.between import add_bias, bias_of, cap, squash
 from regard._kernels.by_address import by_address
 from regard._kernels.panels import (
     KEYS,
@@ -14,23 +18,26 @@ from regard._kernels.panels import (
     turn_panel,
     weigh,
 )
-from regard._kernels.tiles import COLUMNS, multiply, multiply_add
+from regard._kernels.tiles import COLUMNS, multiply, multiply_then_add
 from regard._kernels.vectors import LANES, at, numbers_of
 
 _F = np.float32
 
 
 def _forward(  # type: ignore[no-untyped-def]
-    out, tops, sums, query, key, value, sizes, spans, scale, first, last
+    out, tops, sums, query, key, value, bias, sizes, spans, scale, cap_by, cap_onto, first, last
 ):
-    """Output, largest scaled scores and sums of some blocks; the scale is of powers of two."""
+    """Output, largest scores and sums of some blocks; scores are of powers of two."""
     n = sizes
-    heads, groups, q_len, width, value_width = n[0], n[1], n[2], n[4], n[5]
+    heads, groups, q_len, k_len, width, value_width = n[0], n[1], n[2], n[3], n[4], n[5]
     q_row, k_row, v_row, out_row, span_row = n[8], n[11], n[14], n[17], n[20]
+    is_sigmoid, bias_kind, bias_row = n[21], n[22], n[25]
+    rest = _F(scale) if cap_onto == 0 and bias_kind == 0 else _F(1)  # what is left to multiply by
     blocks = (q_len + QUERIES - 1) // QUERIES
-    space = np.empty(LANES + KEYS * COLUMNS + QUERIES * (width + value_width + 2), np.float32)
+    space = np.empty(LANES + 2 * KEYS * COLUMNS + QUERIES * (width + value_width + 2), np.float32)
     scores = numbers_of(space)
-    turned = at(scores, KEYS * COLUMNS)
+    room = at(scores, KEYS * COLUMNS)
+    turned = at(room, KEYS * COLUMNS)
     output = at(turned, QUERIES * width)
     top = at(output, QUERIES * value_width)
     total = at(top, QUERIES)
@@ -47,12 +54,17 @@ def _forward(  # type: ignore[no-untyped-def]
         q = at(query, b * n[6] + h * n[7] + q0 * q_row)
         k, v = at(key, b * n[9] + g * n[10]), at(value, b * n[12] + g * n[13])
         to = at(out, b * n[15] + h * n[16] + q0 * out_row)
+        biases = at(bias, b * n[23] + h * n[24])
         lows = b * n[19] + q0 * span_row
         highs = lows + n[18]
         block_first, block_last = reach(edges, spans, lows, highs, span_row, count)
         outputs[:] = 0
         all_tops[:] = LOWEST
         totals[:] = 0
+        if is_sigmoid:  # each weight is what it is, if there is any
+            for i in range(count):
+                seen = spans[lows + i * span_row] < spans[highs + i * span_row]
+                totals[i] = _F(1) if seen else _F(0)
         for here in range(0, count, COLUMNS):
             turn_panel(at(turned, here * width), at(q, here * q_row), q_row, count - here, width)
         for k0 in range(block_first, block_last, KEYS):
@@ -67,13 +79,24 @@ def _forward(  # type: ignore[no-untyped-def]
                 multiply(
                     scores, COLUMNS, at(k, near * k_row), k_row, 1, rows, queries, COLUMNS, width
                 )
+                if cap_onto != 0:
+                    cap(scores, COLUMNS, rows, cap_by, cap_onto)
+                if bias_kind:
+                    added, step = bias_of(
+                        bias_kind, biases, bias_row, q0 + here, near, k_len, count - here, rows,
+                        room,
+                    )  # fmt: skip
+                    add_bias(scores, COLUMNS, rows, scale if cap_onto == 0 else 1, added, step)
                 if near < edge[2] or far > edge[3]:
                     hide(
                         scores, COLUMNS, rows, near, spans, lows + here * span_row,
                         highs + here * span_row, span_row, count - here,
                     )  # fmt: skip
-                weigh(scores, rows, at(top, here), at(total, here), sums_of, value_width, scale)
-                multiply_add(
+                if is_sigmoid:
+                    squash(scores, COLUMNS, rows, rest)
+                else:
+                    weigh(scores, rows, at(top, here), at(total, here), sums_of, value_width, rest)
+                multiply_then_add(
                     sums_of, COLUMNS, at(v, near * v_row), 1, v_row, value_width,
                     scores, COLUMNS, rows,
                 )  # fmt: skip
@@ -89,5 +112,5 @@ def _forward(  # type: ignore[no-untyped-def]
     space[0] = 0  # so that it is there until here
 
 
-_TENSORS = [*[types.float32] * 6, types.int64, types.int32]
-forward = by_address(_forward, _TENSORS, 2, numbers=1)
+_TENSORS = [*[types.float32] * 7, types.int64, types.int32]
+forward = by_address(_forward, _TENSORS, 2, numbers=3)

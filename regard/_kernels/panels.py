@@ -135,14 +135,16 @@ def weigh(s, rows, top, total, output, width, scale):  # type: ignore[no-untyped
             store(times(load(at(output, d)), shrink0), at(output, d))
             store(times(load(at(output, d + LANES)), shrink1), at(output, d + LANES))
     less0, less1 = minus(zero, new0), minus(zero, new1)
+    # Those of these keys by themselves: beside the sum of all, small ones would be nothing.
+    some0, some1 = zero, zero
     for k in range(0, rows * COLUMNS, COLUMNS):
         w0 = exp2(fma(load(at(s, k)), by, less0))
         w1 = exp2(fma(load(at(t, k)), by, less1))
         store(w0, at(s, k))
         store(w1, at(t, k))
-        total0, total1 = plus(total0, w0), plus(total1, w1)
-    store(total0, total)
-    store(total1, at(total, LANES))
+        some0, some1 = plus(some0, w0), plus(some1, w1)
+    store(plus(total0, some0), total)
+    store(plus(total1, some1), at(total, LANES))
 
 
 @in_loops

@@ -30,15 +30,20 @@ ROWS = 8 if LANES == 16 else 6
 """Of a tile: of 32 registers, and of 16, half or more are sums."""
 
 
-def _tile(rows: int, adds: bool) -> Any:
-    """`c[i, :] (+)= sum_k a[i a_row + k a_step] b[k b_row, :]` for so many rows."""
+def _tile(rows: int, adds: str = "") -> Any:
+    """`c[i, :] (+)= sum_k a[i a_row + k a_step] b[k b_row, :]` for so many rows.
+
+    What is there is added "first", which is sooner, or "last", so that a sum of many numbers is one
+    of sums of few, and loses less.
+    """
 
     def write(  # type: ignore[no-untyped-def]
         builder, c, c_row, a, a_row, a_step, b, b_row, depth
     ) -> None:
         tile = [(i, j) for i in range(rows) for j in range(VECTORS)]
         places = [place(builder, c, builder.mul(c_row, SIZE(i)), SIZE(j * LANES)) for i, j in tile]
-        before = [builder.load(one, align=4) if adds else constant(0.0) for one in places]
+        first = adds == "first"
+        before = [builder.load(one, align=4) if first else constant(0.0) for one in places]
         sums = [cgutils.alloca_once_value(builder, one) for one in before]  # registers in the end
         with cgutils.for_range(builder, depth) as loop:
             row = builder.gep(b, [builder.mul(loop.index, b_row)])
@@ -52,14 +57,17 @@ def _tile(rows: int, adds: bool) -> Any:
                 for total, vector in zip(sums[i * VECTORS :], right, strict=False):
                     builder.store(written_fma(builder, left, vector, builder.load(total)), total)
         for one, total in zip(places, sums, strict=True):
-            builder.store(builder.load(total), one, align=4)
+            found = builder.load(total)
+            if adds == "last":
+                found = builder.fadd(builder.load(one, align=4), found)
+            builder.store(found, one, align=4)
 
     size = types.intp
     return instruction(write, types.void, NUMBERS, size, NUMBERS, size, size, NUMBERS, size, size)
 
 
-_tile_set, _tile_added = _tile(ROWS, False), _tile(ROWS, True)
-_row_set, _row_added = _tile(1, False), _tile(1, True)
+_tile_set, _tile_first, _tile_last = (_tile(ROWS, adds) for adds in ("", "first", "last"))
+_row_set, _row_first, _row_last = (_tile(1, adds) for adds in ("", "first", "last"))
 
 
 @in_loops
@@ -77,9 +85,19 @@ def multiply(c, c_row, a, a_row, a_step, rows, b, b_row, depth):  # type: ignore
 
 @in_loops
 def multiply_add(c, c_row, a, a_row, a_step, rows, b, b_row, depth):  # type: ignore[no-untyped-def]
+    """The same, to which what is there is the start."""
+    whole = rows - rows % ROWS
+    for i in range(0, whole, ROWS):
+        _tile_first(at(c, i * c_row), c_row, at(a, i * a_row), a_row, a_step, b, b_row, depth)
+    for i in range(whole, rows):
+        _row_first(at(c, i * c_row), c_row, at(a, i * a_row), a_row, a_step, b, b_row, depth)
+
+
+@in_loops
+def multiply_then_add(c, c_row, a, a_row, a_step, rows, b, b_row, depth):  # type: ignore[no-untyped-def]
     """The same, added to what is there."""
     whole = rows - rows % ROWS
     for i in range(0, whole, ROWS):
-        _tile_added(at(c, i * c_row), c_row, at(a, i * a_row), a_row, a_step, b, b_row, depth)
+        _tile_last(at(c, i * c_row), c_row, at(a, i * a_row), a_row, a_step, b, b_row, depth)
     for i in range(whole, rows):
-        _row_added(at(c, i * c_row), c_row, at(a, i * a_row), a_row, a_step, b, b_row, depth)
+        _row_last(at(c, i * c_row), c_row, at(a, i * a_row), a_row, a_step, b, b_row, depth)

@@ -84,13 +84,21 @@ _POWERS = (
 
 def _power(builder: Any, shifted: Any, rest: Any) -> Any:
     """Two to a whole number, in the last bits of `shifted`, and the rest."""
+    return builder.fmul(_series(builder, rest, _POWERS), _octaves(builder, shifted))
+
+
+def _series(builder: Any, x: Any, factors: tuple[float, ...]) -> Any:
+    total = constant(factors[0])
+    for factor in factors[1:]:
+        total = written_fma(builder, total, x, constant(factor))
+    return total
+
+
+def _octaves(builder: Any, shifted: Any) -> Any:
+    """Two to the whole number in the last bits."""
     shift, bias = (ir.Constant(_WHOLE, [n] * LANES) for n in (23, 127 << 23))
-    total = constant(_POWERS[0])
-    for factor in _POWERS[1:]:
-        total = written_fma(builder, total, rest, constant(factor))
     exponent = builder.shl(builder.bitcast(shifted, _WHOLE), shift)
-    power = builder.bitcast(builder.add(exponent, bias), REGISTER)
-    return builder.fmul(total, power)
+    return builder.bitcast(builder.add(exponent, bias), REGISTER)
 
 
 def _exp2(builder: Any, x: Any) -> Any:
@@ -104,15 +112,38 @@ _TWICE, _TWICE_REST = 2.885390043258667, 3.851925e-08
 """`2 / log 2` in two parts."""
 
 
-def _exp_twice(builder: Any, x: Any) -> Any:
-    for sign, limit in (("<", constant(43.5)), (">", constant(-43.5))):
-        x = builder.select(builder.fcmp_ordered(sign, x, limit), x, limit)
+def _octaves_twice(builder: Any, x: Any) -> tuple[Any, Any]:
+    """`2x / log 2` as a whole number, in the last bits of the first, and what is left of it."""
     twice, rounds = constant(_TWICE), constant(_ROUNDS)
     shifted = written_fma(builder, x, twice, rounds)
     whole = builder.fsub(shifted, rounds)
     rest = written_fma(builder, x, twice, builder.fneg(whole))
-    rest = written_fma(builder, x, constant(_TWICE_REST), rest)
-    return _power(builder, shifted, rest)
+    return shifted, written_fma(builder, x, constant(_TWICE_REST), rest)
+
+
+def _exp_twice(builder: Any, x: Any) -> Any:
+    for sign, limit in (("<", constant(43.5)), (">", constant(-43.5))):
+        x = builder.select(builder.fcmp_ordered(sign, x, limit), x, limit)
+    return _power(builder, *_octaves_twice(builder, x))
+
+
+def _tanh(builder: Any, x: Any) -> Any:
+    """`E / (E + 2)` with `E = e^2x - 1`, of which no digit is lost where x is small."""
+    for sign, limit in ((">", constant(43.5)), ("<", constant(-43.5))):
+        x = builder.select(builder.fcmp_ordered(sign, x, limit), limit, x)
+    shifted, rest = _octaves_twice(builder, x)
+    less = builder.fmul(_series(builder, rest, _POWERS[:-1]), rest)
+    octaves = _octaves(builder, shifted)
+    less = written_fma(builder, octaves, less, builder.fsub(octaves, constant(1.0)))
+    return builder.fdiv(less, builder.fadd(less, constant(2.0)))
+
+
+def _logistic2(builder: Any, x: Any) -> Any:
+    """`1 / (1 + t)` or `t / (1 + t)` with t at most 1, so that nothing overflows."""
+    negative = builder.fcmp_ordered("<", x, constant(0.0))
+    t = _exp2(builder, builder.select(negative, x, builder.fneg(x)))
+    above = builder.select(negative, t, constant(1.0))
+    return builder.fdiv(above, builder.fadd(constant(1.0), t))
 
 
 def _any_larger(builder: Any, a: Any, b: Any) -> Any:
@@ -194,6 +225,12 @@ exp2 = instruction(_exp2, VECTOR, VECTOR)
 
 exp_twice = instruction(_exp_twice, VECTOR, VECTOR)
 """`e^2x` as near; of numbers beyond 43.5 and of what is none, that of 43.5."""
+
+tanh = instruction(_tanh, VECTOR, VECTOR)
+"""Off by three units of the last place; NaN stays what it is."""
+
+logistic2 = instruction(_logistic2, VECTOR, VECTOR)
+"""`1 / (1 + 2^-x)`; 0 below -126, and NaN stays what it is."""
 
 any_larger = instruction(_any_larger, types.boolean, VECTOR, VECTOR)
 """Whether any number is larger than the other one in its place."""

@@ -192,7 +192,7 @@ OWN_LOOPS: list[tuple[str, dict[str, Any]]] = [
     ("blocked", {"mask": Padding(torch.tensor([512, 100])) & Causal()}),
     ("blocked", {"score": Cosine()}),
     ("sdpa", {"dropout": 0.1}),
-    ("sdpa", {"score_mod": ALiBi(4)}),
+    ("blocked", {"score_mod": ALiBi(4)}),
     ("blocked", {"mask": SlidingWindow(16)}),
     ("blocked", {"mask": Document(torch.arange(512) // 100)}),
     ("blocked", {"mask": Padding(keep=torch.arange(512) < torch.tensor([[512], [300]]))}),

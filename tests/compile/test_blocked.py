@@ -1,5 +1,9 @@
 """Attention by blocks in recorded graphs: one opaque node with its gradients, at any length."""
 
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
@@ -7,6 +11,8 @@ from torch import Tensor
 import regard
 from regard._kernels.installed import has_loops
 from regard.masks import Block, Causal, Padding, Prefix, SlidingWindow
+from regard.normalizers import sigmoid
+from regard.score_mods import ALiBi, Bias, RelativeBias, SoftCap
 
 pytestmark = pytest.mark.skipif(not has_loops(), reason="Numba is not installed")
 
@@ -17,10 +23,25 @@ MASKS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("mask", MASKS, ids=str)
-def test_one_graph_serves_every_length_with_gradients(mask: object) -> None:
+def some_bias() -> Bias:
+    return Bias(torch.linspace(-1.0, 1.0, 8).view(2, 4, 1, 1))
+
+
+# Numbers of parts that are made outside may vary, where a graph is for many lengths.
+CALLS: dict[str, Callable[[], dict[str, Any]]] = {
+    **{str(mask): partial(dict, mask=mask) for mask in MASKS},
+    "alibi": lambda: {"mask": Causal(), "score_mod": ALiBi(4)},
+    "cap": lambda: {"mask": Causal(), "score_mod": SoftCap(2.0)},
+    "sigmoid": lambda: {"normalizer": sigmoid, "score_mod": some_bias()},
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_one_graph_serves_every_length_with_gradients(name: str) -> None:
+    parts = CALLS[name]
+
     def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        return regard.attention(q, k, v, mask=mask, backend="blocked")
+        return regard.attention(q, k, v, **parts(), backend="blocked")
 
     compiled = torch.compile(attend, backend="aot_eager", fullgraph=True, dynamic=True)
     for length in (5, 33, 70):
@@ -32,6 +53,21 @@ def test_one_graph_serves_every_length_with_gradients(mask: object) -> None:
             results.append([output, *torch.autograd.grad(output.sin().sum(), leaves)])
         for found, wanted in zip(*results, strict=True):
             torch.testing.assert_close(found, wanted)
+
+
+def test_a_table_gets_its_gradient_through_a_graph() -> None:
+    bias = RelativeBias(4, 8, 20)
+
+    def attend(x: Tensor) -> Tensor:
+        return regard.attention(x, x, x, score_mod=bias, backend="blocked")
+
+    compiled = torch.compile(attend, backend="aot_eager", fullgraph=True, dynamic=True)
+    for length in (9, 40):
+        x = torch.randn(2, 4, length, 8)
+        found, wanted = (
+            torch.autograd.grad(run(x).sin().sum(), bias.weight) for run in (compiled, attend)
+        )
+        torch.testing.assert_close(found, wanted)
 
 
 def test_it_is_exported_with_a_dynamic_length() -> None:
@@ -50,7 +86,11 @@ def test_the_operations_are_what_pytorch_asks_of_one() -> None:
     inputs = [torch.randn(2, 3, n, 8, requires_grad=True) for n in (5, 7, 7)]
     for shape in ((2, 2, 5), (2, 1, 1)):
         ends = torch.tensor([1, 6], dtype=torch.int32).view(2, 1, 1).expand(shape).contiguous()
-        torch.library.opcheck(torch.ops.regard.blocked, (*inputs, 0.3, ends))
+        for bias in (None, torch.randn(1, 3, 11, requires_grad=True)):
+            for between in ((0.3, 0.0, False), (0.3, 0.0, True)):
+                given = (*inputs, bias, ends, *between)
+                torch.library.opcheck(torch.ops.regard.blocked, given)
+        torch.library.opcheck(torch.ops.regard.blocked, (*inputs, None, ends, 0.3, 2.0, False))
 
 
 def test_the_planner_leaves_a_graph_to_pytorch() -> None:

@@ -7,12 +7,15 @@ import torch
 
 import regard
 from regard._kernels.installed import has_loops
-from regard.normalizers import TopK, hard, sparsemax
-from regard.score_mods import Bias
+from regard.normalizers import TopK, hard, sigmoid, sparsemax
+from regard.score_mods import ALiBi, Bias, SoftCap
 from regard.scores import Additive, GATv2
 
 CALLS: dict[str, dict[str, Any]] = {
     "blocked": {"backend": "blocked"},
+    "blocked sigmoid": {"normalizer": sigmoid, "backend": "blocked"},
+    "blocked cap": {"score_mod": SoftCap(2.0), "backend": "blocked"},
+    "blocked bias": {"score_mod": ALiBi(2), "backend": "blocked"},
     "sparsemax": {"normalizer": sparsemax, "backend": "sparse"},
     "hard": {"normalizer": hard, "backend": "sparse"},
     "top-k": {"normalizer": TopK(3), "backend": "sparse"},
@@ -34,7 +37,7 @@ def parts(request: pytest.FixtureRequest) -> dict[str, Any]:
 
 @pytest.mark.parametrize("q_len", [2, 20])
 def test_a_negated_view_is_read_with_its_sign(parts: dict[str, Any], q_len: int) -> None:
-    q_len = 20 if parts.get("score_mod") else q_len
+    q_len = 20 if type(parts.get("score_mod")) is Bias else q_len
     inputs = [torch.randn(1, 2, length, 6) for length in (q_len, 20, 20)]
     leaves = [x.clone().requires_grad_() for x in inputs]
     wanted = regard.attention(*leaves, **parts)

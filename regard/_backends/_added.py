@@ -1,0 +1,120 @@
+"""What a score_mod does to scores, as loops over tiles read it: a cap first, then a bias.
+
+A bias that depends on the distance of query and key alone, as ALiBi's and T5's, is a vector with a
+number for each distance, so that nothing has the size of all pairs, its gradient neither. It is
+asked of the score_mod itself, from whose answer autograd goes on.
+"""
+
+import torch
+from torch import Tensor
+
+from regard._backends._call import Call, label
+from regard._backends._structure import temperature
+from regard._torch_private import is_static
+from regard._typing import ScoreMod
+from regard.score_mods import ALiBi, Bias, Chain, RelativeBias, SoftCap
+
+
+def links(mod: ScoreMod | None) -> tuple[ScoreMod, ...]:
+    """The score_mods that follow one another."""
+    if mod is None:
+        return ()
+    return mod.mods if type(mod) is Chain else (mod,)
+
+
+def soft_cap_of(mod: ScoreMod | None) -> SoftCap | None:
+    """What caps the scores before anything is added."""
+    first = links(mod)[:1]
+    return first[0] if first and type(first[0]) is SoftCap else None
+
+
+def added_of(mod: ScoreMod | None) -> tuple[ScoreMod, ...]:
+    """What is added after that."""
+    return links(mod)[soft_cap_of(mod) is not None :]
+
+
+def why_not(call: Call) -> str | None:
+    """Why the score_mod of this call cannot be read so; None where it can."""
+    mod, cap, added = call.score_mod, soft_cap_of(call.score_mod), added_of(call.score_mod)
+    if cap is not None and (isinstance(cap.cap, Tensor) or not is_static(cap.cap)):
+        return f"its cap is a number that is known, and that of {label(cap)} is not"
+    if cap is not None and isinstance(temperature(call.normalizer), Tensor):
+        return f"it divides what {label(cap)} caps by a number, not by a tensor"
+    if not (is_by_distance(mod) or (len(added) == 1 and type(added[0]) is Bias)):
+        return f"it caps and then adds a bias of distances, or one Bias, and no {label(mod)}"
+    if (cap is not None or not is_by_distance(mod)) and any(map(_learns, added)):
+        return f"it has a gradient to biases of distances alone, uncapped, and not to {label(mod)}"
+    if not is_by_distance(mod) and _begins_elsewhere(added[0], call):
+        return f"sequences begin at rows of their own in {label(mod)}"
+    return None
+
+
+def _learns(mod: ScoreMod) -> bool:
+    """Whether a bias holds a tensor that wants a gradient."""
+    if isinstance(mod, RelativeBias):
+        return mod.weight.requires_grad
+    return isinstance(mod, Bias) and mod.tensor.requires_grad
+
+
+def _begins_elsewhere(mod: ScoreMod, call: Call) -> bool:
+    """Whether row 0 of a `Bias` is not the first query of every sequence."""
+    assert type(mod) is Bias
+    return isinstance(mod.first_query, Tensor) and mod.first_query is not call.q_offset
+
+
+def cap_of(call: Call) -> float:
+    """What scores over the temperature are capped at; 0 where they are not."""
+    cap, divisor = soft_cap_of(call.score_mod), temperature(call.normalizer)
+    if cap is None:
+        return 0.0
+    assert not isinstance(cap.cap, Tensor) and not isinstance(divisor, Tensor)
+    return cap.cap / divisor
+
+
+def is_by_distance(mod: ScoreMod | None) -> bool:
+    """Whether all that is added depends on head, sequence and distance only."""
+    return all(map(_is_by_distance, added_of(mod)))
+
+
+def _is_by_distance(mod: ScoreMod) -> bool:
+    if type(mod) is Bias:
+        return mod.tensor.shape[-2:] == (1, 1)
+    return type(mod) in (ALiBi, RelativeBias)
+
+
+def bias_of(call: Call) -> Tensor | None:
+    """What is added, over the temperature, in the exact dtype; None where nothing is.
+
+    `[B or 1, H or 1, Q + K - 1]` from the distance `q - k` of the last key and the first query on,
+    or `[B or 1, H or 1, Q or 1, K]`.
+    """
+    added = added_of(call.score_mod)
+    if not added:
+        return None
+    if is_by_distance(call.score_mod):
+        bias = _by_distance(call, added)
+    else:
+        bias = by_pair(call, added[0]).expand(-1, -1, -1, call.k_len)
+    divisor = temperature(call.normalizer)
+    return bias / divisor if isinstance(divisor, Tensor) or divisor != 1 else bias
+
+
+def _by_distance(call: Call, added: tuple[ScoreMod, ...]) -> Tensor:
+    device, (batch, heads) = call.query.device, call.query.shape[:2]
+    count = torch.arange(call.q_len + call.k_len, device=device)[:-1]
+    distances = (count + (1 - call.k_len)).view(1, 1, 1, -1)
+    b = torch.arange(batch, device=device).view(-1, 1, 1, 1)
+    h = torch.arange(heads, device=device).view(1, -1, 1, 1)
+    q, k = distances + call.first_position, torch.zeros_like(b[:1])
+    found = torch.zeros((1, 1, 1, 1), dtype=call.exact, device=device)
+    for mod in added:
+        found = mod(found, b, h, q, k)
+    return found.expand(-1, -1, -1, distances.shape[3]).squeeze(2)
+
+
+def by_pair(call: Call, mod: ScoreMod) -> Tensor:
+    """The tensor of a `Bias` as it is, whose entries are then not looked up one by one."""
+    assert type(mod) is Bias
+    tensor = mod.tensor.reshape((1,) * (4 - mod.tensor.ndim) + tuple(mod.tensor.shape))
+    # What is bound begins with the call's first query, and may go beyond its last one.
+    return tensor[:, :, : call.q_len, : call.k_len].to(call.exact)
