@@ -16,7 +16,7 @@ from ctypes import c_int64
 
 import torch
 import torch.nn.functional as F
-from numba import carray
+from numba import carray, types
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor
@@ -24,7 +24,7 @@ from torch import Tensor
 import regard
 from benchmarks.measure import peak_bytes, save, side_by_side
 from regard._backends import _plan
-from regard._kernels.panels import by_address
+from regard._kernels.by_address import by_address
 from regard._kernels.tiles import COLUMNS, multiply
 from regard._kernels.vectors import LANES, at, exp2, load, store
 from regard.masks import Causal
@@ -57,7 +57,9 @@ def rates() -> dict[str, float]:
     """What one core can do: of ours and of PyTorch's."""
     a, b, c = torch.randn(64, 64), torch.randn(64, COLUMNS), torch.empty(64, COLUMNS)
     x, y, size = -torch.rand(4096), torch.empty(4096), (c_int64 * 1)(4096)
-    products, exponentials = by_address(_products, 3, 0), by_address(_exponentials, 2, 0)
+    number, size_of = types.float32, types.int64
+    products = by_address(_products, [number, number, number, size_of], 2)
+    exponentials = by_address(_exponentials, [number, number, size_of], 2)
     q, k, scores = torch.randn(256, 64), torch.randn(2048, 64), torch.empty(256, 2048)
     large, copy = torch.randn(1 << 25), torch.empty(1 << 25)
     times = 2000

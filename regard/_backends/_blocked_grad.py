@@ -12,7 +12,8 @@ from regard._backends import _definition, chunked
 from regard._backends._call import Call
 from regard._backends._operation import operation
 from regard._kernels import blocked
-from regard._kernels.blocked import Between, Spans, Weighed
+from regard._kernels.blocked import Between as Between
+from regard._kernels.blocked import Spans, Weighed
 from regard._kernels.in_memory import in_memory, in_one_piece
 from regard.masks import KeyCounts
 from regard.normalizers import sigmoid, softmax

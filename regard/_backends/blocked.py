@@ -13,14 +13,13 @@ import torch
 from torch import Tensor
 
 from regard._backends import _added, _dot
-from regard._backends._blocked_grad import attend, attend_recorded, counted
+from regard._backends._blocked_grad import Between, attend, attend_recorded, counted
 from regard._backends._call import Call, Kernel, label
 from regard._backends._cost import Cost, fused_cost, score_work
 from regard._backends._intervals import clipped, ends_of, interval_of
 from regard._backends._rates import Rates, rates_of
 from regard._backends._rewriting import AS_THEY_ARE, LEAVES_OUT_QUERY, dot_form
 from regard._backends._structure import conjuncts, follows_from_numbers, leaves, temperature
-from regard._kernels.blocked import Between
 from regard._kernels.installed import has_loops, why_no_loops
 from regard._torch_private import are_plain, is_jit_traced, is_static, is_traced, is_under_transform
 from regard.masks import Document, Padding, Prefix

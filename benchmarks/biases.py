@@ -1,0 +1,208 @@
+"""How fast are biases, soft caps and sigmoid weights on a CPU, and how far from what it could do?
+
+Our own loops against the same written out in PyTorch, and against its fused kernel with the bias
+made and given as a mask, forward and with backward, learned tables included; beside each the floor
+of `benchmarks.softmax`, to which one exponential for each score is added where there is a cap. One
+thread, by the clock of the process. Correctness comes before timing.
+
+    python -m benchmarks.biases [--seconds 2] [--dry-run]
+"""
+
+import argparse
+import os
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+import regard
+from benchmarks.measure import peak_bytes, save, side_by_side
+from benchmarks.softmax import floor, rates
+from regard.masks import Causal, SlidingWindow
+from regard.normalizers import sigmoid
+from regard.score_mods import ALiBi, Bias, RelativeBias, SoftCap
+
+Row = dict[str, Any]
+HEADS, WIDTH = 8, 64
+SHAPES = ((8, 512), (1, 2048))
+"""Batch and tokens."""
+CAP = 30.0
+MASKS: dict[str, Any] = {"all": None, "causal": Causal(), "window": SlidingWindow(128, 128)}
+
+
+class Case(NamedTuple):
+    """A mechanism: our parts, and what is written out: what is added, and what weighs."""
+
+    parts: dict[str, Any]
+    added: Callable[[int], Tensor] | None = None
+    cap: float = 0.0
+    weigh: Callable[[Tensor], Tensor] = lambda scores: scores.softmax(-1)
+    learned: tuple[Tensor, ...] = ()
+
+
+def cases(length: int) -> dict[str, Case]:
+    """Every mechanism, for so many tokens."""
+    torch.manual_seed(0)
+    table, dense = RelativeBias(HEADS), torch.randn(HEADS, length, length)
+    torch.nn.init.normal_(table.weight)
+    return {
+        "alibi": Case({"score_mod": ALiBi(HEADS)}, _alibi),
+        "T5": Case(
+            {"score_mod": table}, lambda n: _table(table, n), learned=tuple(table.parameters())
+        ),
+        "bias of all pairs": Case({"score_mod": Bias(dense[None])}, lambda n: dense),
+        "soft cap": Case({"score_mod": SoftCap(CAP)}, cap=CAP),
+        "sigmoid": Case({"normalizer": sigmoid}, weigh=torch.sigmoid),
+    }
+
+
+def _distances(length: int) -> Tensor:
+    places = torch.arange(length)
+    return places - places[:, None]
+
+
+def _alibi(length: int) -> Tensor:
+    slopes = 2.0 ** -torch.arange(1.0, HEADS + 1)
+    return -slopes[:, None, None] * _distances(length).abs()
+
+
+def _table(mod: RelativeBias, length: int) -> Tensor:
+    return mod.weight[mod.bucket(_distances(length))].permute(2, 0, 1)
+
+
+def compared(seconds: float, known: dict[str, float]) -> Iterator[Row]:
+    """Every case at every length under every mask, forward and with backward."""
+    for batch, length in SHAPES:
+        for what, case in cases(length).items():
+            for where, mask in MASKS.items():
+                for learns in (False, True):
+                    yield from one(batch, length, what, case, where, mask, learns, seconds, known)
+
+
+def one(
+    batch: int, length: int, what: str, case: Case, where: str, mask: Any, learns: bool,
+    seconds: float, known: dict[str, float],
+) -> Iterator[Row]:  # fmt: skip
+    """Our own way beside each of the others, of which the kernel has neither cap nor sigmoid."""
+    shape = (batch, HEADS, length, WIDTH)
+    q, k, v = (torch.randn(shape, requires_grad=learns) for _ in range(3))
+    permitted = None if mask is None else _permitted(mask, length)
+    others = {"written out": lambda: _written_out(q, k, v, case, permitted)}
+    if case.added is not None:
+        others["SDPA"] = lambda: _fused(q, k, v, case, permitted)
+    leaves, upstream = [q, k, v, *case.learned], torch.randn(shape)
+    run = lambda: regard.attention(q, k, v, mask=mask, **case.parts, backend="blocked")  # noqa: E731
+    work = _floor(shape, where, learns, case, known)
+    plan = regard.plan(q, k, v, mask=mask, **case.parts)
+    for name, other in others.items():
+        ours, theirs = run, other
+        if learns:
+            _agree([torch.autograd.grad(f(), leaves, upstream) for f in (ours, theirs)])
+            ours, theirs = (_backward(f, upstream) for f in (ours, theirs))
+        else:
+            with torch.no_grad():
+                _agree([[f()] for f in (ours, theirs)])
+            ours, theirs = (torch.no_grad()(f) for f in (ours, theirs))
+        row = side_by_side(ours, theirs, seconds, time.process_time)
+        passes = "forward+backward" if learns else "forward"
+        yield {
+            "what": f"{what}, {where}, {passes}", "shape": shape, "other": name, **row,
+            "floor_s": work, "over_floor": row["ours_s"] / work, "chosen": plan.backend,
+        }  # fmt: skip
+
+
+def _permitted(mask: Any, length: int) -> Tensor:
+    q, k = torch.arange(length)[:, None], torch.arange(length)
+    return mask(torch.tensor(0), torch.tensor(0), q, k)
+
+
+def _written_out(q: Tensor, k: Tensor, v: Tensor, case: Case, permitted: Tensor | None) -> Tensor:
+    scores = (q * WIDTH**-0.5) @ k.mT
+    if case.cap:
+        scores = case.cap * torch.tanh(scores / case.cap)
+    if case.added is not None:
+        scores = scores + case.added(q.shape[2])
+    if permitted is not None:
+        scores = scores.masked_fill(~permitted, -torch.inf)
+    return case.weigh(scores) @ v
+
+
+def _fused(q: Tensor, k: Tensor, v: Tensor, case: Case, permitted: Tensor | None) -> Tensor:
+    assert case.added is not None
+    bias = case.added(q.shape[2])
+    if permitted is not None:
+        bias = bias.masked_fill(~permitted, -torch.inf)
+    return F.scaled_dot_product_attention(q, k, v, bias[None])
+
+
+def _backward(run: Callable[[], Tensor], upstream: Tensor) -> Callable[[], None]:
+    return lambda: run().backward(upstream)
+
+
+def _agree(found: list[Any]) -> None:
+    for one, two in zip(*found, strict=True):
+        torch.testing.assert_close(one, two, rtol=1e-3, atol=1e-3)
+
+
+def _floor(
+    shape: tuple[int, ...], where: str, learns: bool, case: Case, known: dict[str, float]
+) -> float:
+    batch, heads, length, _ = shape
+    seen = length
+    if where == "window":
+        seen = int(_permitted(MASKS[where], length).sum()) / length
+    passes = "forward+backward" if learns else "forward"
+    work = floor(shape, where == "causal", passes, known) * seen / length
+    if not case.cap:
+        return work
+    pairs = batch * heads * length * (length / 2 if where == "causal" else seen)
+    return work + pairs * (2 if learns else 1) / known["exponentials"]
+
+
+def work(length: int, backend: str) -> Callable[[], None]:
+    """Forward and backward of T5's attention, for the measurement of memory."""
+    mod = RelativeBias(HEADS)
+    x, few = (torch.randn(1, HEADS, n, WIDTH, requires_grad=True) for n in (length, 8))
+    attend = lambda y: regard.attention(y, y, y, score_mod=mod, backend=backend)  # noqa: E731
+    attend(few).sum().backward()  # loads the loops, and Numba
+    return lambda: attend(x).sum().backward()
+
+
+def memory() -> Iterator[Row]:
+    """Bytes held at the peak, the inputs not counted."""
+    for length in (1024, 2048):
+        held = {name: peak_bytes(work, length, name) for name in ("blocked", "sdpa")}
+        yield {
+            "what": "T5, peak bytes, forward+backward", "shape": (1, HEADS, length, WIDTH),
+            **{f"{name}_bytes": size for name, size in held.items()},
+        }  # fmt: skip
+
+
+def main() -> None:
+    """Measure, show and keep."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=float, default=2.0, help="per comparison")
+    parser.add_argument("--dry-run", action="store_true", help="do not write the results")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    known, rows = rates(), []
+    for row in compared(options.seconds, known):
+        rows.append(row)
+        times = f"{row['ours_s'] * 1e3:.2f} ms, {row['other']} {row['theirs_s'] * 1e3:.2f} ms"
+        print(
+            f"{row['what']} {row['shape'][0]}×{row['shape'][2]}: {times}, {row['ratio']:.2f}×, "
+            f"{row['over_floor']:.2f} floors, {row['chosen']}",
+            flush=True,
+        )
+    for row in memory():
+        rows.append(row)
+        print(row, flush=True)
+    if not options.dry_run:
+        print(f"written to {save('biases', rows, rates=known, load=os.getloadavg())}")
+
+
+if __name__ == "__main__":
+    main()
