@@ -110,7 +110,7 @@ def assert_equals_reference(backend: str, sizes: Sizes, **named: Any) -> None:
 
 
 @pytest.mark.usefixtures("tiny_chunks")
-@pytest.mark.parametrize("normalizer", NORMALIZERS)
+@all_in_one("normalizer", NORMALIZERS)
 @pytest.mark.parametrize("score", ["ScaledDot", "FeatureMapDot", "Additive"])
 def test_chunks_equal_the_whole_for_every_normalizer(score: str, normalizer: str) -> None:
     if suits(score, normalizer):
@@ -126,7 +126,7 @@ def test_chunks_equal_the_whole_for_every_score(score: str) -> None:
 
 
 @pytest.mark.usefixtures("tiny_chunks")
-@pytest.mark.parametrize(("mask", "mod"), MASKS_AND_MODS)
+@all_in_one(("mask", "mod"), MASKS_AND_MODS)
 def test_chunks_equal_the_whole_for_every_mask_and_score_mod(
     mask: str | None, mod: str | None
 ) -> None:
@@ -157,9 +157,7 @@ def test_sdpa_equals_the_reference_for_every_dot_product(score: str, normalizer:
         assert_equals_reference("sdpa", Sizes(1, 2, 2, 5, 5, 6, 2), **named)
 
 
-@pytest.mark.parametrize(
-    ("mask", "mod"), [pair for pair in MASKS_AND_MODS if "cap" not in str(pair[1]).lower()]
-)
+@all_in_one(("mask", "mod"), [pair for pair in MASKS_AND_MODS if "cap" not in str(pair[1]).lower()])
 def test_sdpa_equals_the_reference_for_every_mask_and_bias(
     mask: str | None, mod: str | None
 ) -> None:
@@ -344,7 +342,7 @@ def test_linear_serves_dot_products_whose_weights_may_be_negative(
 
 
 @pytest.mark.usefixtures("eager_flex")
-@pytest.mark.parametrize(("mask", "mod"), MASKS_AND_MODS)
+@all_in_one(("mask", "mod"), MASKS_AND_MODS)
 def test_flex_equals_the_reference_for_every_mask_and_score_mod(
     mask: str | None, mod: str | None
 ) -> None:

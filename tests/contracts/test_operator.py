@@ -61,7 +61,7 @@ def allowed(mask: Any, q_len: int = 5, k_len: int = 6) -> Tensor:
 # 1 and 2: what may be seen, exactly
 
 
-@pytest.mark.parametrize(("backend", "mask"), SERVED)
+@all_in_one(("backend", "mask"), SERVED)
 def test_exactly_the_permitted_values_reach_the_output(backend: str, mask: str) -> None:
     query, key, _ = qkv()
     spelled = torch.eye(6, dtype=torch.float64).expand(2, 2, 6, 6)
@@ -102,7 +102,7 @@ def test_what_lies_under_the_mask_never_comes_out(backend: str, mask: str, garba
 
 
 @pytest.mark.parametrize("garbage", [math.nan, math.inf, -math.inf])
-@pytest.mark.parametrize(("backend", "mask"), SERVED)
+@all_in_one(("backend", "mask"), SERVED)
 def test_a_bad_key_reaches_the_queries_that_see_it_and_no_other(
     backend: str, mask: str, garbage: float
 ) -> None:

@@ -26,6 +26,7 @@ from regard.masks import Causal, Dense, Document, Padding, Prefix
 from regard.normalizers import GumbelSoftmax, LocalGaussian, Softmax, divide_by_sum, softmax
 from regard.score_mods import Bias, Chain, RelativeBias, SoftCap
 from regard.scores import Additive, Cosine, FeatureMapDot, ScaledDot
+from tests.one_by_one import all_in_one
 
 BATCH, LENGTH, WIDTH, HEADS = 3, 4, 8, 2
 
@@ -102,7 +103,7 @@ HOLDERS: dict[str, tuple[Callable[[Attend], nn.Module], str]] = {
     "CrossAttention": (lambda attend: CrossAttention(WIDTH, HEADS, attend), "heads.attend."),
 }
 every_part = pytest.mark.parametrize("part", PARTS)
-every_holder = pytest.mark.parametrize("holder", HOLDERS)
+every_holder = all_in_one("holder", HOLDERS)
 
 
 def build(part: str, holder: str) -> tuple[nn.Module, list[str]]:

@@ -10,6 +10,7 @@ from torch.nn.attention import flex_attention as flex
 import regard
 from regard.masks import Causal, SlidingWindow
 from tests.contracts.test_masks import MASKS
+from tests.one_by_one import all_in_one
 from tests.parts import MASKS_AND_MODS, Sizes, mask_and_rule, mod_and_rule, tensors
 from tests.probe import assert_same, run_flex_eagerly
 
@@ -24,8 +25,8 @@ def _bound(part: Any, offset: int) -> Any:
 
 
 @pytest.mark.parametrize("backend", ["reference", "flex"])
-@pytest.mark.parametrize("q_offset", [0, 2])
-@pytest.mark.parametrize(("mask", "mod"), MASKS_AND_MODS[::3])
+@all_in_one("q_offset", [0, 2])
+@all_in_one(("mask", "mod"), MASKS_AND_MODS[::3])
 def test_the_operator_equals_flex_attention_called_by_hand(
     mask: str | None, mod: str | None, q_offset: int, backend: str
 ) -> None:
@@ -53,7 +54,7 @@ def test_the_operator_equals_flex_attention_called_by_hand(
     assert_same({"output": found}, {"output": wanted}, 1e-5)
 
 
-@pytest.mark.parametrize("name", MASKS)
+@all_in_one("name", MASKS)
 def test_the_support_of_the_weights_is_the_mask_of_torch(name: str) -> None:
     sizes = Sizes(2, 3, 3, 6, 6)
     query, key, _ = tensors(sizes)
@@ -63,7 +64,7 @@ def test_the_support_of_the_weights_is_the_mask_of_torch(name: str) -> None:
 
 
 @pytest.mark.parametrize("backend", ["reference", "chunked", "sdpa", "banded", "flex"])
-@pytest.mark.parametrize("left", [0, 1, 126, 127, 128, 129])
+@all_in_one("left", [0, 1, 126, 127, 128, 129])
 def test_c3_a_window_shows_exactly_its_keys(left: int, backend: str) -> None:
     query, key = torch.randn(1, 1, 260, 4), torch.randn(1, 1, 260, 4)
     with torch.no_grad():

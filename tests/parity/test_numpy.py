@@ -70,7 +70,7 @@ def test_the_reference_equals_the_formula_for_every_score_and_normalizer(
         check(Sizes(2, 4, 2, 2, 5, 3, 1), score, normalizer, mask="Dense")
 
 
-@pytest.mark.parametrize(("mask", "mod"), MASKS_AND_MODS)
+@all_in_one(("mask", "mod"), MASKS_AND_MODS)
 def test_the_reference_equals_the_formula_for_every_mask_and_score_mod(
     mask: str | None, mod: str | None
 ) -> None:

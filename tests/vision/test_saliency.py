@@ -26,14 +26,17 @@ def test_intensity_is_what_the_formulas_say() -> None:
 
 
 @pytest.mark.parametrize("kind", ["colour", "orientation"])
-def test_the_odd_one_holds_the_maximum(kind: str) -> None:
+@pytest.mark.parametrize(
+    ("displays", "least"), [(10, 9), pytest.param(40, 38, marks=pytest.mark.slow)]
+)
+def test_the_odd_one_holds_the_maximum(kind: str, displays: int, least: int) -> None:
     saliency, found = Saliency(), 0
     with torch.inference_mode():
-        for seed in range(40):
+        for seed in range(displays):
             shown = display(kind, seed)
             place = (scanpath(saliency(shown.image[None]), 1)[0, 0] + 0.5) * 16
             found += shown.holds(*place.tolist())
-    assert found >= 38
+    assert found >= least
 
 
 def test_as_printed_opposite_colours_do_not_stand_out() -> None:
