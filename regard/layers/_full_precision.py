@@ -1,4 +1,4 @@
-"""Kernels that are written for one dtype, under autocast, which would mix two."""
+"""Kernels written for a single dtype, under autocast, which would mix two."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from regard._backends._bind import autocast_is_on
 
 
 def without_mixed_precision(weight: Tensor, *tensors: Tensor | None) -> tuple[Any, ...]:
-    """The tensors in the dtype of the weight where autocast is on; as they are where it is off.
+    """The tensors, cast to the dtype of the weight under autocast; unchanged otherwise.
 
     >>> import torch
     >>> with torch.autocast("cpu", torch.bfloat16):

@@ -32,4 +32,4 @@ IN_PLACE: dict[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]] = {
     F.relu: F.relu_,
     F.silu: partial(F.silu, inplace=True),
 }
-"""Function → the same, written over what it is given."""
+"""Function → its in-place version."""

@@ -1,4 +1,4 @@
-"""The operator with its parts chosen: what a layer calls on its heads."""
+"""The operator with its parts chosen: what a layer calls for its heads."""
 
 from typing import Any
 
@@ -19,9 +19,9 @@ OptionalMask = MaskMod | Bool[Tensor, "..."] | None
 class Attend(nn.Module):
     """`regard.attention` with score, score_mod, mask, normalizer, dropout and backend filled in.
 
-    The tensors of its parts are this module's, so the layer that holds it trains, moves and saves
-    them: a module's weights, and a part's fields as `PartModule` registers them. A stack copies it
-    for each of its layers.
+    The tensors of its parts belong to this module, so the layer that holds it trains, moves and
+    saves them: a module's weights, and a part's fields as `PartModule` registers them. A stack
+    copies it for each of its layers.
 
     Args:
         mask: applies to every call, joined with the call's own mask by `&`.
@@ -72,10 +72,10 @@ class Attend(nn.Module):
         normalizer: Normalizer | None = None,
         q_offset: int | Tensor | None = None,
     ) -> Float[Tensor, "batch heads q_len value_dim"]:
-        """The outputs; `q_offset` is that of `regard.attention`.
+        """The outputs; `q_offset` is as in `regard.attention`.
 
-        For this call alone, `mask` is joined with the module's own, and `score_mod` and
-        `normalizer` stand in the place of the module's.
+        For this call only, `mask` is joined with the module's own, and `score_mod` and
+        `normalizer` replace the module's.
         """
         return attention(
             query,
@@ -102,7 +102,7 @@ class Attend(nn.Module):
         normalizer: Normalizer | None = None,
         q_offset: int | Tensor | None = None,
     ) -> Float[Tensor, "batch some_heads some_rows k_len"]:
-        """The exact weights of the same call, before dropout: all of them or some."""
+        """The exact weights of the same call, before dropout: all or some."""
         return attention_weights(
             query,
             key,

@@ -1,4 +1,4 @@
-"""Attention pooling: a sequence becomes one vector, or a few, by looking at what matters in it."""
+"""Attention pooling: a sequence becomes one vector, or a few, by attending to what matters."""
 
 import torch
 from einops import rearrange, repeat
@@ -11,27 +11,27 @@ from regard.scores import Bilinear, Dot
 
 
 class AttentionPool(nn.Module):
-    """Sum a sequence with the weights that learned queries, or one query given per row, ask for.
+    """Sum a sequence with the attention weights of learned queries, or of one given query per row.
 
         output_i = sum_j w_ij x_j      w_i = normalizer_j(score(u_i, key(x_j)))
 
     With `key = Linear + tanh` and the default score, the dot product, this is the pooling of
     hierarchical attention networks (one query) and of self-attentive sentence embeddings (several,
-    see `orthogonality_penalty`). With `query_dim` the query comes from outside, such as the state
-    of a decoder or a user, and the default score is Luong's *general* one, `u W key(x_j)`.
+    see `orthogonality_penalty`). With `query_dim` the query is passed in, such as a decoder state
+    or a user vector, and the default score is Luong's *general*, `u W key(x_j)`.
 
     A row without a permitted position gives zeros.
 
     Args:
-        embed_dim: width of the sequence and of what comes out.
-        attend: score, normalizer and what else the operator takes.
-        queries: how many learned queries there are; 1 where the query is given.
+        embed_dim: width of the sequence and of the output.
+        attend: score, normalizer and the operator's other parts.
+        queries: number of learned queries; 1 where the query is given.
         query_dim: width of the given query; None learns the queries.
-        key: what the score sees of `x`, position by position; None is `x` itself.
+        key: computes the keys from `x`, position by position; None uses `x` itself.
 
     Raises:
-        ValueError: a width or number is not positive, several queries are asked for and yet given,
-            or a call has a query where it is learned or lacks one where it is not.
+        ValueError: a width or number is not positive, `queries` is above 1 with `query_dim`, or a
+            call passes a query where it is learned or lacks one where it is not.
 
     Example:
         >>> from regard.masks import Padding
@@ -77,7 +77,7 @@ class AttentionPool(nn.Module):
         mask: OptionalMask = None,
         query: Float[Tensor, "batch query_dim"] | None = None,
     ) -> Float[Tensor, "batch queries embed_dim"]:
-        """The summaries; `mask` as in the operator, with queries and one head."""
+        """The pooled vectors; `mask` as in the operator, for these queries and one head."""
         values = rearrange(x, "batch k_len width -> batch 1 k_len width")
         found = self.attend(*self._pair(x, query), values, mask)
         return rearrange(found, "batch 1 queries width -> batch queries width")
@@ -88,7 +88,7 @@ class AttentionPool(nn.Module):
         mask: OptionalMask = None,
         query: Float[Tensor, "batch query_dim"] | None = None,
     ) -> Float[Tensor, "batch queries k_len"]:
-        """How much each query looks at each position: the exact weights of the same call."""
+        """How much each query attends to each position: the exact weights of the same call."""
         found = self.attend.weights(*self._pair(x, query), mask)
         return rearrange(found, "batch 1 queries k_len -> batch queries k_len")
 
@@ -106,9 +106,10 @@ class AttentionPool(nn.Module):
 
 
 def orthogonality_penalty(weights: Float[Tensor, "batch queries k_len"]) -> Float[Tensor, " batch"]:
-    """How much the queries of a row look at the same places, `||A A^T - I||_F^2`.
+    """How much the queries of a row attend to the same positions, `||A A^T - I||_F^2`.
 
-    Added to the loss it spreads them. It is 0 where every query looks at one place of its own.
+    Added to the loss, it spreads them out. It is 0 where each query attends to one position of its
+    own.
 
     >>> orthogonality_penalty(torch.eye(3).unsqueeze(0))
     tensor([0.])

@@ -1,4 +1,4 @@
-"""Auxiliary losses: what teaches a network beside its labels, without being in the loss."""
+"""Auxiliary losses: training signals besides the labels, not part of the reported loss."""
 
 from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
@@ -12,22 +12,22 @@ from regard.layers.sampling import Sampled
 
 @runtime_checkable
 class AuxLoss(Protocol):
-    """What a network gives beside its logits (`forward_sampled`), to be added to the loss.
+    """What a network returns besides its logits (`forward_sampled`), to be added to the loss.
 
-    Its value is zero, so that the loss that is reported stays that of the labels; its gradient
-    teaches what a label does not say, such as where to look or when to stop.
+    Its value is zero, so that the reported loss remains that of the labels; its gradient teaches
+    what labels do not, such as where to attend or when to stop.
     """
 
     def __call__(
         self, nll: Float[Tensor, " batch"], known: Bool[Tensor, " batch"] | None = None
     ) -> Float[Tensor, " batch"]:
-        """Zeros; rows that are not `known`, those without a label, teach nothing."""
+        """Zeros; rows that are not `known`, those without a label, contribute no gradient."""
         ...
 
 
 @dataclass(frozen=True, eq=False)
 class ReinforceLoss:
-    """What a hard attention has drawn, to be judged by the loss it led to (see `Reinforce`).
+    """The sample of a hard attention, rewarded by the loss it led to (see `Reinforce`).
 
     >>> import torch
     >>> sampled = Sampled(torch.tensor([-1.0, -2.0], requires_grad=True), torch.zeros(2))
@@ -47,7 +47,7 @@ class ReinforceLoss:
 
 @runtime_checkable
 class AwaitsReward(Protocol):
-    """An auxiliary loss that must know what the answers were worth before it can teach."""
+    """An auxiliary loss that needs the reward of the answers before it can be computed."""
 
     def rewarded(self, reward: Float[Tensor, " batch"]) -> AuxLoss:
         """The loss of answers that earned this much."""
@@ -56,18 +56,18 @@ class AwaitsReward(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class BaselineReinforceLoss:
-    r"""REINFORCE of several draws one behind the other, with a baseline that each one has learned.
+    r"""REINFORCE over successive samples, each with its own learned baseline.
 
         term = 1/T Σ_t (R - b_t)² - weight Σ_t (R - b_t) log π_t
 
-    where b_t is no more than a number to the second sum, and the reward R, 1 where an answer is
-    right, comes by `rewarded` when that is known. A baseline that does not depend on its draw
-    leaves the mean of the gradient alone.
+    where b_t is detached in the second sum, and the reward R, 1 where an answer is correct, is set
+    by `rewarded` once it is known. A baseline that does not depend on its own sample leaves the
+    expected gradient unchanged.
 
     Args:
-        log_prob: of each draw of a row, with gradients to what it was drawn from.
-        baseline: what was expected before each draw, with gradients to what expects it.
-        weight: what the draws count beside the baselines.
+        log_prob: of each sample of a row, with gradients to its distribution.
+        baseline: the reward predicted before each sample, with gradients to its predictor.
+        weight: weight of the policy term relative to the baseline term.
 
     >>> import torch
     >>> log_prob, baseline = torch.zeros(1, 2, requires_grad=True), torch.tensor([[0.5, 0.0]])
@@ -93,7 +93,7 @@ class BaselineReinforceLoss:
     def __call__(
         self, nll: Float[Tensor, " batch"], known: Bool[Tensor, " batch"] | None = None
     ) -> Float[Tensor, " batch"]:
-        """Raises `ValueError` as long as there is no reward."""
+        """Raises `ValueError` until there is a reward."""
         if self.reward is None:
             raise ValueError(
                 "the draws have no reward yet: say rewarded(reward), 1 for each row whose answer "
@@ -108,7 +108,7 @@ class BaselineReinforceLoss:
 
 @dataclass(frozen=True, eq=False)
 class PonderLoss:
-    """What each row pays for its computation, whatever its loss (see `ACTOutput.ponder_loss`).
+    """The cost of each row's computation, whatever its loss (see `ACTOutput.ponder_loss`).
 
     >>> import torch
     >>> cost = torch.tensor([0.25, 0.5], requires_grad=True)
@@ -128,12 +128,12 @@ class PonderLoss:
 
 @dataclass(frozen=True, eq=False)
 class CoverageLoss:
-    """What it costs that a row's queries do not look once, all together, at each key.
+    """Penalty on keys whose weights, summed over a row's queries, differ from 1.
 
         lambda sum_i (1 - sum_t alpha_ti)^2
 
     Args:
-        looked: `sum_t alpha_ti`, how much all queries of a row together look at each key.
+        looked: `sum_t alpha_ti`, the weights on each key, summed over the queries of a row.
         penalty: lambda.
 
     >>> import torch

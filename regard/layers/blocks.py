@@ -13,11 +13,11 @@ from regard.layers.residual import PostNorm, PreNorm
 from regard.layers.self_attention import SelfAttention
 
 Residual = Callable[[], PostNorm | PreNorm]
-"""Makes a residual connection; a block has one for each of its layers."""
+"""Makes a residual connection; a block has one around each of its sublayers."""
 
 
 class EncoderBlock(nn.Module):
-    """Self-attention, then feed-forward; with a causal mask also the layer of a language model.
+    """Self-attention, then feed-forward; with a causal mask, the layer of a language model.
 
     Example:
         >>> import torch
@@ -55,22 +55,22 @@ class EncoderBlock(nn.Module):
 
 @dataclass(frozen=True, eq=False)
 class DecoderCache:
-    """What a decoder block keeps: its own past, and the memory's keys and values."""
+    """A decoder block's cache: its own past, and the memory's keys and values."""
 
     past: Past
     memory: StaticKVCache = field(metadata=BY_SOURCE)
 
     @property
     def length(self) -> int:
-        """How many positions of its own past are kept."""
+        """The number of cached positions of its own past."""
         return self.past.length
 
     def copy(self) -> "DecoderCache":
-        """A cache that begins with the same past."""
+        """A cache that starts with the same past."""
         return DecoderCache(self.past.copy(), self.memory)
 
     def reorder(self, rows: Int[Tensor, " rows"]) -> "DecoderCache":
-        """The past of these rows; the memory belongs to sentences and stays."""
+        """The past of these rows; the memory is per source sentence and unchanged."""
         return DecoderCache(self.past.reorder(rows), self.memory)
 
 
@@ -107,14 +107,14 @@ class DecoderBlock(nn.Module):
         memory_mask: MaskMod | Bool[Tensor, "..."] | None = None,
         cache: DecoderCache | None = None,
     ) -> Float[Tensor, "rows q_len embed_dim"]:
-        """Without a cache `memory` is needed, with one it is not read."""
+        """Without a cache `memory` is required, with one it is ignored."""
         past, known = (None, None) if cache is None else (cache.past, cache.memory)
         x = self.attention_residual(x, lambda x: self.attention(x, mask, past))
         x = self.cross_residual(x, lambda x: self.cross_attention(x, memory, memory_mask, known))
         return self.feed_forward_residual(x, self.feed_forward)
 
     def precompute_kv(self, memory: Float[Tensor, "batch k_len embed_dim"]) -> DecoderCache:
-        """The cache to begin with."""
+        """The cache to start with."""
         return DecoderCache(KVCache(), self.cross_attention.precompute_kv(memory))
 
     def weights(

@@ -1,4 +1,4 @@
-"""Weights laid out for products with single vectors, as in writing token by token."""
+"""Weights laid out for matrix-vector products, as in token-by-token decoding."""
 
 from copy import deepcopy
 from typing import TypeVar
@@ -12,12 +12,13 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 def by_columns(model: Network) -> Network:
-    """The network with the weights of its widening layers stored column by column.
+    """The network with the weights of its widening layers stored in column-major order.
 
-    Names, shapes and values are the same. A product with one vector reads each weight once, so its
-    time is that of reading; PyTorch's kernels read a layer with more outputs than inputs 1.1 to 1.8
-    times as fast by columns, and one with fewer not. Where Numba is installed (the extra `cpu`) it
-    is not needed: up to four tokens are read by rows, and faster. The other network stays as it is.
+    Names, shapes and values are the same. A matrix-vector product reads each weight once, so it is
+    bound by memory bandwidth; PyTorch's kernels read a layer with more outputs than inputs 1.1 to
+    1.8 times as fast in column-major order, but not one with fewer. With Numba installed (the
+    extra `cpu`) this is not needed: up to four tokens are read by rows, faster still. The original
+    network is unchanged.
 
     >>> layer = nn.Linear(2, 6)
     >>> other, x = by_columns(layer), torch.randn(1, 2)

@@ -1,4 +1,4 @@
-"""Keys and values that are kept between calls, so that writing a token costs one token."""
+"""Keys and values cached between calls, so that decoding a token costs one token."""
 
 from dataclasses import dataclass
 from typing import TypeVar
@@ -14,10 +14,10 @@ from regard._pairwise import Count
 from regard._torch_private import can_look_at, is_traced
 
 BY_SOURCE = {"by": "source"}
-"""Metadata of a field with one row for each source, and not for each of its beams."""
+"""Metadata of a field with one row per source rather than per beam."""
 
 LEAST = 16
-"""Places that a new room has at least."""
+"""Minimum capacity of a new buffer, in positions."""
 
 Cache = TypeVar("Cache", bound="Past")
 
@@ -64,16 +64,16 @@ class _Room:
 
 
 class Past:
-    """The base: what self-attention keeps of what it has read, in memory that grows by doubling.
+    """Base class: the cache of self-attention, in memory that grows by doubling.
 
-    Where a graph is recorded, appending replaces the tensors and writes into none. Either way a
-    `copy` goes its own way and costs nothing.
+    Where a graph is recorded, appending replaces the tensors instead of writing to them in place.
+    Either way, a `copy` is independent and costs nothing.
 
     Args:
-        starts: how many places of padding stand in front of each row; no query sees them. None
-            where there are none.
+        starts: number of padding positions before each row; no query sees them. None if there are
+            none.
 
-    `length` is how many positions have been read, padding among them.
+    `length` is the number of positions read, including padding.
     """
 
     def __init__(self, starts: Int[Tensor, " batch"] | None = None) -> None:
@@ -99,7 +99,7 @@ class Past:
         Float[Tensor, "batch kv_heads k_len head_dim"],
         Float[Tensor, "batch kv_heads k_len value_dim"],
     ]:
-        """Keep the new positions and return what their queries may see, old and new.
+        """Append the new positions and return what their queries may see, old and new.
 
         Raises `ValueError` when the batch is not that of the positions kept.
         """
@@ -117,7 +117,7 @@ class Past:
     def keys(
         self, key: Float[Tensor, "batch kv_heads new head_dim"]
     ) -> Float[Tensor, "batch kv_heads k_len head_dim"]:
-        """The keys that queries of these would see, which are not kept.
+        """The keys that queries at these positions would see, without appending them.
 
         Raises `ValueError` when the batch is not that of the positions kept.
         """
@@ -127,7 +127,7 @@ class Past:
     def real(
         self, key: Float[Tensor, "batch kv_heads new head_dim"]
     ) -> Bool[Tensor, "batch k_len"] | None:
-        """Which keys there are, once these new ones are appended; None means all."""
+        """Which keys are real once these are appended; None means all."""
         if self.starts is None:
             return None
         first = self.length - (self._end - self._begin)
@@ -136,18 +136,18 @@ class Past:
 
     @property
     def first_query(self) -> int | None:
-        """Which of the keys that come back stands where the next query does; None: the usual."""
+        """The index, among the returned keys, of the next query's position; None: the default."""
         return None
 
     def copy(self: Cache) -> Cache:
-        """A cache that begins with the same positions."""
+        """A cache that starts with the same positions."""
         other = self._empty(self.starts)
         other._room, other._begin, other._end = self._room, self._begin, self._end
         other.length = self.length
         return other
 
     def reorder(self: Cache, rows: Int[Tensor, " rows"]) -> Cache:
-        """The cache of these rows of the batch, as a beam search continues them."""
+        """The cache of these rows of the batch, as continued by a beam search."""
         if can_look_at(rows) and self._keeps_order(rows):
             return self.copy()
         other = self._empty(None if self.starts is None else self.starts[rows])
@@ -253,9 +253,9 @@ class KVCache(Past):
 class WindowKVCache(Past):
     """Keys and values of the last `window` positions, what `SlidingWindow(window)` still sees.
 
-    It needs such a mask, or a narrower one, in the layers that read it: in a call of several
-    queries each sees its own window. Positions are counted on (`length`), so that RoPE and learned
-    ones stay right.
+    The layers that read it need such a mask, or a narrower one: in a call with several queries,
+    each sees its own window. Positions keep counting (`length`), so that RoPE and learned
+    positions stay correct.
 
     Raises `ValueError` for a window below 1.
 
@@ -286,12 +286,12 @@ class WindowKVCache(Past):
 
 
 class FixedKVCache(Past):
-    """Keys and values of everything read, in memory for `places` positions that is taken at once.
+    """Keys and values of everything read, in memory preallocated for `places` positions.
 
-    All places come back from every call, so that no shape changes from token to token, as compiled
-    steps like it; those that nothing was written to are seen by no query.
+    Every call returns all places, so that no shape changes from token to token, which compiled
+    steps need; no query sees places that have not been written.
 
-    Raises `ValueError` for fewer than one place, and where more is appended than there are places.
+    Raises `ValueError` for fewer than one place, and when more is appended than fits.
 
     Example:
         >>> cache, x = FixedKVCache(9), torch.randn(2, 4, 3, 8)

@@ -1,4 +1,4 @@
-"""Cross-attention: tokens of one sequence look at another."""
+"""Cross-attention: tokens of one sequence attend to another."""
 
 from einops import rearrange
 from jaxtyping import Bool, Float
@@ -16,16 +16,16 @@ from regard.layers.multi_head import Join, MultiHeadAttention, Rotation
 
 
 class CrossAttention(nn.Module):
-    """`MultiHeadAttention` with queries from `x`, keys and values from `memory`; its arguments.
+    """`MultiHeadAttention` with queries from `x`, keys and values from `memory`; same arguments.
 
     `kv_dim` is the width of the memory, `embed_dim` if None. With `value_dim` the values come from
-    other tokens than the keys, `value`, one for each position of the memory.
+    a separate input, `value`, with one token per position of the memory.
 
-    `x` may hold several rows for each row of the memory, one after the other, as the beams of a
-    sentence do: they become queries of the same keys, and nothing is copied. Masks and score mods
-    that speak of query positions are not for that case.
+    `x` may hold several consecutive rows for each row of the memory, such as the beams of a
+    sentence: they become queries of the same keys, and nothing is copied. Masks and score mods
+    that depend on query positions cannot be used in that case.
 
-    Raises `ValueError` when the rows of `x` are no multiple of those of the memory, or neither
+    Raises `ValueError` when the number of rows of `x` is not a multiple of the memory's, or neither
     memory nor cache is given.
 
     Example:
@@ -72,7 +72,7 @@ class CrossAttention(nn.Module):
         *,
         value: Float[Tensor, "batch k_len value_dim"] | None = None,
     ) -> Float[Tensor, "rows q_len output_dim"]:
-        """Look at `memory`, or at the memory in `cache`, which is then all that is needed."""
+        """Attend to `memory`, or to the memory in `cache`, in which case `memory` is not needed."""
         batch = _batch(memory, cache)
         # Under jit.trace a length is a tensor, and asking it would end in the graph.
         if is_jit_traced() or x.shape[0] == batch:
@@ -90,7 +90,7 @@ class CrossAttention(nn.Module):
         rows: Chosen = None,
         heads: Chosen = None,
     ) -> Float[Tensor, "batch some_heads some_rows some_keys"]:
-        """The exact weights of the same call, with as many rows as the memory has."""
+        """The exact weights of the same call, with the batch size of the memory."""
         _batch(memory, cache)
         return self.heads.weights(x, memory, mask, cache, rows, heads)
 

@@ -1,4 +1,4 @@
-"""Linear layers that multiply bytes: weights rounded once, inputs token by token."""
+"""Linear layers in int8: weights quantized once, inputs dynamically per token."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -25,27 +25,27 @@ from regard.layers.prepacked_linear import is_plain
 Network = TypeVar("Network", bound=nn.Module)
 
 MOST = 127
-"""Steps from 0 to the greatest number of a row."""
+"""Quantization steps from 0 to the largest magnitude of a row."""
 
 ROUNDED = 1 << 17
-"""Numbers that are rounded in one go, so that a core's cache holds them from step to step."""
+"""Elements quantized at a time, so that they stay in a core's cache between steps."""
 
 MULTIPLIED = 512
-"""Tokens that are multiplied in one go: enough for the kernel, few enough for the next step."""
+"""Tokens multiplied at a time: enough for the kernel, few enough for the next step's cache."""
 
 
 class DynamicInt8Linear(nn.Module):
-    """A linear layer in whole numbers of 8 bits, for many tokens at once.
+    """A linear layer in 8-bit integers, for many tokens at once.
 
         y_io = s_i t_o sum_j round(x_ij / s_i) round(W_oj / t_o) + b_o
 
-    with a step t for each row of W, taken once, and a step s for each token, taken as it comes:
-    the greatest number there over 127. Sums are exact, so what becomes of a token does not depend
-    on those beside it. It is for evaluation: nothing flows back through it.
+    with a step t for each row of W, computed once, and a step s for each token, computed on the
+    fly: the largest magnitude divided by 127. Sums are exact, so the result for a token does not
+    depend on the rest of the batch. It is for inference only: it has no gradient.
 
-    On a CPU with instructions for bytes (VNNI) and PyTorch's kernel for them the weights are kept
+    On a CPU with int8 instructions (VNNI) and PyTorch's kernel for them, the weights are stored
     twice, once in the kernel's order. Elsewhere, and where a graph is recorded, the same numbers
-    come from a product in float32, which saves no time.
+    come from a float32 product, which saves no time.
 
     Raises `ValueError` for weights that are not finite, `RuntimeError` where a gradient would be
     recorded.
@@ -78,7 +78,7 @@ class DynamicInt8Linear(nn.Module):
 
     @classmethod
     def of(cls, layer: nn.Linear) -> "DynamicInt8Linear":
-        """The layer with rounded weights; it shares no memory with the other."""
+        """The layer with quantized weights; it shares no memory with the original."""
         weight = layer.weight.detach().float()
         if not bool(weight.isfinite().all()):
             raise ValueError("weights that are not finite cannot be rounded to 8 bits")
@@ -147,18 +147,18 @@ class DynamicInt8Linear(nn.Module):
 
 
 def round_linear(model: Network, keep: Iterable[str] = ()) -> Network:
-    """Put a `DynamicInt8Linear` in the place of every linear layer of a network: it is changed.
+    """Replace every linear layer of a network with a `DynamicInt8Linear`, in place.
 
     Layers that share their weights with another module, such as an output tied to the embedding,
-    stay as they are; so do subclasses of `nn.Linear`, and the `tables` of a module, names of layers
-    that are not called and whose weights are read. All that is left is frozen, and a rounded
-    network has no published layout: save the one that it is made from (`copy.deepcopy` keeps it).
+    are left alone; so are subclasses of `nn.Linear`, and the `tables` of a module, names of layers
+    whose weights are read directly. All remaining parameters are frozen. A quantized network has
+    no published format: save the original instead (`copy.deepcopy` keeps it).
 
     Args:
-        keep: names of modules that stay as they are, with all that is in them, such as `"output"`.
+        keep: names of modules to leave alone, with everything inside them, such as `"output"`.
 
     Returns:
-        The same network, for evaluation.
+        The same network, for inference.
 
     Raises `ValueError` for a name in `keep` that no module has.
 

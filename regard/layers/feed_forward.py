@@ -17,7 +17,7 @@ Activation = Callable[[Tensor], Tensor]
 
 
 class FeedForward(nn.Module):
-    """A hidden layer for each token, `W_2 dropout(f(W_1 x + b_1)) + b_2`, with f = ReLU or another.
+    """A hidden layer per token, `W_2 dropout(f(W_1 x + b_1)) + b_2`, with f = ReLU or another.
 
     Raises `ValueError` unless 0 <= dropout < 1 and the widths are at least 1.
 
@@ -68,7 +68,7 @@ class FeedForward(nn.Module):
 
 
 class GatedFeedForward(nn.Module):
-    """A hidden layer under a gate, `W_2 dropout(f(W_g x) * W_1 x)`; SwiGLU with f = SiLU.
+    """A gated hidden layer, `W_2 dropout(f(W_g x) * W_1 x)`; SwiGLU with f = SiLU.
 
     Raises `ValueError` unless 0 <= dropout < 1 and the widths are at least 1.
 

@@ -1,4 +1,4 @@
-"""The gated recurrent unit over a whole sequence, its gradient written out, and its weights."""
+"""The gated recurrent unit over a whole sequence, with a hand-written gradient, and its weights."""
 
 from typing import Any
 
@@ -26,17 +26,17 @@ def gru(
     candidate_weight: Float[Tensor, "cells width width"],
     keep: Float[Tensor, "cells steps rows 1"] | None = None,
 ) -> Float[Tensor, "cells steps rows width"]:
-    """Run several GRUs of one width side by side and return their states after every step.
+    """Run several GRUs of equal width side by side and return their states after every step.
 
     `[r, z] = sigmoid(gates + s U_g)`, `c = tanh(candidates + (r s) U_c)`, `s' = (1 - z) s + z c`,
-    where `gates` and `candidates` are what the input contributes, projected beforehand for all
+    where `gates` and `candidates` are the contribution of the input, projected beforehand for all
     steps at once. The reset gate acts before the product, as in the papers; `torch.nn.GRU` and
-    cuDNN apply it after. Where `keep` is 0 the update gate is shut and the state stays as it was,
-    so that steps which are padding do not exist.
+    cuDNN apply it after. Where `keep` is 0, the update gate is closed and the state is unchanged,
+    so that padding steps have no effect.
 
-    One autograd node instead of ten per step, and buffers that are written in place: about 2.5
-    times as fast as the same loop under autograd on two CPU cores. First derivatives only. Autocast
-    does not reach into it: it runs in the dtype of its weights.
+    One autograd node instead of ten per step, and buffers written in place: about 2.5 times as fast
+    as the same loop under autograd on two CPU cores. First derivatives only. It ignores autocast
+    and runs in the dtype of its weights.
 
     >>> gates, candidates = torch.zeros(1, 5, 2, 6), torch.ones(1, 5, 2, 3)
     >>> start, no_weights = torch.zeros(1, 2, 3), (torch.zeros(1, 3, 6), torch.zeros(1, 3, 3))
@@ -157,7 +157,7 @@ class GRU(nn.Module):
                 nn.init.orthogonal_(square)
 
     def project(self, inputs: Float[Tensor, "cells steps rows input_dim"]) -> tuple[Tensor, Tensor]:
-        """What the inputs contribute to gates and candidates, for all steps at once."""
+        """The inputs' contribution to gates and candidates, for all steps at once."""
         flat = rearrange(inputs, "cells steps rows width -> cells (steps rows) width")
         gates = torch.baddbmm(self.gate_bias, flat, self.gate_input)
         candidates = torch.baddbmm(self.candidate_bias, flat, self.candidate_input)
@@ -172,5 +172,5 @@ class GRU(nn.Module):
         state: Float[Tensor, "cells rows width"],
         keep: Float[Tensor, "cells steps rows 1"] | None = None,
     ) -> Float[Tensor, "cells steps rows width"]:
-        """The states after every step, from what `project` gave."""
+        """The states after every step, from the result of `project`."""
         return gru(gates, candidates, state, self.gate_weight, self.candidate_weight, keep)

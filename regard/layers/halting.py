@@ -21,9 +21,9 @@ from regard.masks import Padding
 
 @dataclass(frozen=True, eq=False)
 class ACTOutput:
-    """What came out, after how many blocks at each position, and the weight of the last of them.
+    """The output, the number of blocks run at each position, and the weight of the last of them.
 
-    Padding has taken no step and comes out as zeros.
+    Padding takes no step; its output is zero.
     """
 
     output: Float[Tensor, "batch q_len embed_dim"]
@@ -32,26 +32,26 @@ class ACTOutput:
 
     @property
     def ponder_cost(self) -> Float[Tensor, "batch q_len"]:
-        """Graves' `N + R`; the gradient goes through the remainder alone."""
+        """Graves' `N + R`; only the remainder has a gradient."""
         return self.steps + self.remainder
 
     def ponder_loss(self, price: float) -> PonderLoss:
-        """Each row pays `price` times the mean ponder cost of its positions, without padding."""
+        """`price` times the mean ponder cost of each row's positions, without padding."""
         real = (self.steps > 0).sum(1)
         return PonderLoss(price * self.ponder_cost.sum(1) / real.clamp(min=1))
 
 
 class Halting(nn.Module):
-    """A stack that every position leaves when it has thought enough.
+    """A stack that each position leaves when its halting probabilities sum to 1 - epsilon.
 
         h_n = sigmoid(w s_n + b)              s_n = block_n(s_{n-1}), the state after n blocks
         N = the first n with h_1 + ... + h_n >= 1 - epsilon, or the last block
         p_n = h_n for n < N,    p_N = R = 1 - (h_1 + ... + h_{N-1})
         output = p_1 s_1 + ... + p_N s_N
 
-    The state of a position that has halted stays as it is, and others go on looking at it. When
-    all have halted, the blocks that are left are not run. What a `Padding` in the mask hides never
-    ponders. `b` starts at 1, so that thinking begins short.
+    The state of a halted position is frozen, and others continue to attend to it. When all have
+    halted, the remaining blocks are not run. Positions masked by a `Padding` never ponder. `b`
+    starts at 1, so that few steps are taken at first.
 
     Args:
         stack: blocks; the Universal Transformer's are `universal(block, steps)`.
@@ -96,7 +96,7 @@ class Halting(nn.Module):
         mask: MaskMod | Bool[Tensor, "..."] | None = None,
         **named: Any,
     ) -> Float[Tensor, "batch q_len embed_dim"]:
-        """What is named goes to each block, as in `Stack`."""
+        """Keyword arguments are passed to each block, as in `Stack`."""
         return self.forward_act(x, mask, **named).output
 
     def forward_act(
@@ -105,7 +105,7 @@ class Halting(nn.Module):
         mask: MaskMod | Bool[Tensor, "..."] | None = None,
         **named: Any,
     ) -> ACTOutput:
-        """The same, with how long each position took."""
+        """The same, with the number of steps of each position."""
         running = _real(x, mask)
         output, spent = torch.zeros_like(x), x.new_zeros(x.shape[:2])
         steps, remainder = torch.zeros_like(running, dtype=torch.int64), torch.zeros_like(spent)
@@ -129,7 +129,7 @@ class Halting(nn.Module):
         mask: MaskMod | Bool[Tensor, "..."] | None = None,
         **named: Any,
     ) -> Float[Tensor, "layers batch heads q_len k_len"]:
-        """The exact weights of each block in the same call; who has halted keeps his last ones."""
+        """The exact weights of each block in the same call; halted positions keep their last."""
         found: list[Tensor] = []
         steps = self.forward_act(x, mask, **named).steps
         for number, block in enumerate(self.stack, 1):

@@ -1,4 +1,4 @@
-"""Hard attention pooling: look at one place, learning where by drawing."""
+"""Hard attention pooling: attend to one position, learned by sampling."""
 
 from einops import rearrange
 from jaxtyping import Float
@@ -14,23 +14,23 @@ ESTIMATORS = ("reinforce", "gumbel")
 
 
 class HardPool(nn.Module):
-    """An `AttentionPool` whose every query looks at one place: the likeliest.
+    """An `AttentionPool` in which each query attends to one position, the most likely.
 
         output_i = x_j      j = argmax_j w_ij
 
-    The arg max teaches nothing, so training goes through `forward_sampled`, which draws j with the
-    probabilities w_i. How the draw teaches the scores is the estimator's business: `reinforce`
-    returns the `Sampled`, for `Reinforce` to weigh with the loss it led to; `gumbel` draws with
-    Gumbel noise and borrows the gradient of `softmax((log w + noise) / tau)` (straight through).
+    The arg max has no gradient, so training uses `forward_sampled`, which draws j with the
+    probabilities w_i. The estimator defines the gradient: `reinforce` returns the `Sampled`, which
+    `Reinforce` weights by the loss it led to; `gumbel` samples with Gumbel noise and uses the
+    gradient of `softmax((log w + noise) / tau)` (straight-through).
 
     Args:
-        pool: what gives the probabilities, its weights.
-        estimator: where the gradient comes from.
-        tau: temperature of the borrowed gradient: the smaller, the less bias and more variance. A
-            parameter is learned.
+        pool: its weights are the probabilities.
+        estimator: the gradient estimator.
+        tau: temperature of the straight-through gradient: the smaller, the less bias and the more
+            variance. A parameter is learned.
 
     Raises:
-        ValueError: the estimator is another word, or tau is not positive.
+        ValueError: the estimator is unknown, or tau is not positive.
 
     Example:
         >>> import torch
@@ -63,7 +63,7 @@ class HardPool(nn.Module):
         mask: OptionalMask = None,
         query: Float[Tensor, "batch query_dim"] | None = None,
     ) -> Float[Tensor, "batch queries embed_dim"]:
-        """What stands at the likeliest places, without a draw."""
+        """The vectors at the most likely positions, without sampling."""
         probabilities = self.pool.weights(x, mask, query)
         return _at(hard(closed_log(probabilities)), x, probabilities)
 
@@ -73,7 +73,7 @@ class HardPool(nn.Module):
         mask: OptionalMask = None,
         query: Float[Tensor, "batch query_dim"] | None = None,
     ) -> Float[Tensor, "batch queries k_len"]:
-        """One at the likeliest places; zeros in a row without a permitted one."""
+        """One at the most likely positions; zeros in a row without a permitted one."""
         return hard(closed_log(self.pool.weights(x, mask, query)))
 
     def forward_sampled(
@@ -82,7 +82,7 @@ class HardPool(nn.Module):
         mask: OptionalMask = None,
         query: Float[Tensor, "batch query_dim"] | None = None,
     ) -> tuple[Float[Tensor, "batch queries embed_dim"], Sampled | None]:
-        """What stands at the drawn places, and what `Reinforce` has to teach them by."""
+        """The vectors at the sampled positions, and the sample for `Reinforce`."""
         probabilities = self.pool.weights(x, mask, query)
         if self.estimator == "gumbel":
             return _at(self.gumbel(closed_log(probabilities)), x, probabilities), None

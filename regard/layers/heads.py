@@ -1,4 +1,4 @@
-"""How many heads an attention layer has, and how wide they are."""
+"""The number of heads of an attention layer, and their width."""
 
 from dataclasses import dataclass
 
@@ -12,12 +12,12 @@ class Heads:
 
     Args:
         num_heads: query heads.
-        kv_heads: key/value heads, as many as query heads if None; fewer are shared by groups of
+        kv_heads: key/value heads, the number of query heads if None; fewer are shared by groups of
             query heads (grouped-query attention), 1 by all of them (multi-query).
         head_dim: width of a head; `embed_dim / num_heads` if None.
 
     Raises:
-        ValueError: a number is below 1, or `num_heads` is no multiple of `kv_heads`.
+        ValueError: a number is below 1, or `num_heads` is not a multiple of `kv_heads`.
 
     Example:
         >>> Heads(8, kv_heads=2).sizes(embed_dim=64)
@@ -44,7 +44,7 @@ class Heads:
             )
 
     def sizes(self, embed_dim: int) -> tuple[int, int, int]:
-        """The numbers of query and key/value heads and their width, in a layer of this width.
+        """The numbers of query and key/value heads and the head width, in a layer of this width.
 
         Raises `ValueError` when no width was given and `embed_dim` is not divisible.
         """

@@ -1,4 +1,4 @@
-"""Words make sentences, sentences make documents: encode and pool, level by level, all ragged."""
+"""Words form sentences, sentences form documents: encode and pool each ragged level."""
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,14 +20,14 @@ WASTE, SLACK = 0.3, 3
 class Level(nn.Module):
     """Groups of items, such as the words of sentences: each group is encoded and pooled.
 
-    Groups of similar length are padded together, so that a long one costs the short ones little:
-    of a group's cells at most 3, or 30 in 100, are padding. The result does not depend on it. A
-    group without an item gives zeros.
+    Groups of similar length are padded together, so that a long group costs the short ones little:
+    at most 3 positions of a group, or 30 %, are padding. The result does not depend on this. An
+    empty group gives zeros.
 
     Args:
-        encoder: called with `[groups, items, width]` and the lengths `[groups]`; None takes the
-            items as they are. What it makes of padding is not looked at, but must be finite.
-        pool: such as `AttentionPool` or `MeanPool`; the vectors of several queries go side by side.
+        encoder: called with `[groups, items, width]` and the lengths `[groups]`; None uses the
+            items as they are. Its output at padding is ignored, but must be finite.
+        pool: such as `AttentionPool` or `MeanPool`; vectors of several queries are concatenated.
 
     Example:
         >>> from regard.layers import AttentionPool
@@ -49,7 +49,7 @@ class Level(nn.Module):
         """Raises `ValueError` unless the lengths say how many items there are.
 
         Args:
-            most: no group has more items; an exported program pads all to so many.
+            most: an upper bound on the items of a group, to which an exported program pads.
         """
         found, order = [], []
         for groups, _, x, mask in self._encoded(values, lengths, most):
@@ -63,7 +63,7 @@ class Level(nn.Module):
     def weights(
         self, values: Float[Tensor, "items width"], lengths: Int[Tensor, " groups"]
     ) -> Float[Tensor, "items queries"]:
-        """How much each item counts in its group."""
+        """The weight of each item in its group."""
         found, order = [], []
         for _, items, x, mask in self._encoded(values, lengths):
             weights = self.pool.weights(x, mask)
@@ -110,19 +110,20 @@ class Level(nn.Module):
 
 
 class Hierarchical(nn.Module):
-    """Levels one on top of the other: what a group becomes is an item of the next level.
+    """Stacked levels: the vector of a group is an item of the next level.
 
         s = pool(encode(words of a sentence))        d = pool(encode(sentences of a document))
 
-    Any number of levels. Nothing is padded to the longest: neither sentences to the longest
-    sentence nor documents to the one with most sentences. `sentences` cuts rows of tokens.
+    Any number of levels. Nothing is padded to the maximum: neither sentences to the longest
+    sentence nor documents to the one with the most sentences. `split_sentences` splits rows of
+    tokens.
 
     Args:
         levels: from the smallest items up, such as words, then sentences.
 
     Raises:
-        ValueError: there is no level, a call has not the lengths of every level, or these do not
-            fit together.
+        ValueError: there is no level, a call lacks the lengths of some level, or they do not fit
+            together.
 
     Example:
         >>> from regard.layers import AttentionPool
@@ -154,10 +155,10 @@ class Hierarchical(nn.Module):
         lengths: Sequence[Int[Tensor, " _"]],
         most: int | None = None,
     ) -> Float[Tensor, "groups pooled_width"]:
-        """The vector of each group of the last level; `lengths` are those of every level.
+        """The vector of each group of the last level; `lengths` has those of every level.
 
         Args:
-            most: no group has more items, on any level; an exported program pads all to so many.
+            most: an upper bound on the items of any group, to which an exported program pads.
         """
         for level, sizes in zip(self, self._checked(lengths), strict=True):
             values = level(values, sizes, most)
@@ -166,7 +167,7 @@ class Hierarchical(nn.Module):
     def weights(
         self, values: Float[Tensor, "items width"], lengths: Sequence[Int[Tensor, " _"]]
     ) -> tuple[Float[Tensor, "_ _"], ...]:
-        """For each level, how much each item counts in its group, `[items, queries]`."""
+        """For each level, the weight of each item in its group, `[items, queries]`."""
         found: list[Tensor] = []
         for level, sizes in zip(self, self._checked(lengths), strict=True):
             found.append(level.weights(values, sizes))
@@ -180,7 +181,7 @@ class Hierarchical(nn.Module):
 
 
 def of_similar_length(lengths: Int[Tensor, " groups"]) -> list[Int[Tensor, " _"]]:
-    """The numbers of the groups, those together that waste little when padded to one length.
+    """The indices of the groups, batched so that padding each batch to one length wastes little.
 
     >>> of_similar_length(torch.tensor([2, 50, 1, 40, 3]))
     [tensor([1, 3]), tensor([4, 0, 2])]

@@ -1,4 +1,4 @@
-"""Tables of embeddings in eight bits, and whole networks in them, for writing."""
+"""8-bit embedding tables, and whole 8-bit networks, for decoding."""
 
 from copy import deepcopy
 from typing import TypeVar
@@ -13,7 +13,7 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 class Int8Embedding(nn.Module):
-    """Vectors of tokens in whole numbers of eight bits, with a step for each: `s_i W_i`.
+    """Token embeddings in 8-bit integers, with a step for each: `s_i W_i`.
 
     Example:
         >>> import torch
@@ -38,12 +38,12 @@ class Int8Embedding(nn.Module):
 
     @property
     def num_embeddings(self) -> int:
-        """Tokens that have a vector."""
+        """The vocabulary size."""
         return len(self.weight)
 
     @property
     def embedding_dim(self) -> int:
-        """Width of a vector."""
+        """The width of a vector."""
         return self.weight.shape[1]
 
     def forward(self, tokens: Int[Tensor, "*batch"]) -> Float[Tensor, "*batch width"]:
@@ -51,10 +51,10 @@ class Int8Embedding(nn.Module):
 
 
 def int8(model: Network) -> Network:
-    """The network with all its linear layers in eight bits (`DynamicInt8Linear`), for writing.
+    """The network with all its linear layers in 8 bits (`DynamicInt8Linear`), for decoding.
 
-    That is a quarter of the memory and, token by token, of the time to read it. An output layer
-    that is tied to the embedding stays one table with it. The other network stays as it is.
+    This takes a quarter of the memory and, token by token, of the time to read it. An output layer
+    tied to the embedding remains one table with it. The original network is unchanged.
 
     >>> table, output = nn.Embedding(9, 8), nn.Linear(8, 9)
     >>> output.weight = table.weight

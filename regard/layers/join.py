@@ -8,7 +8,7 @@ from torch import Tensor
 def concat_heads(
     heads: Float[Tensor, "batch heads q_len value_dim"],
 ) -> Float[Tensor, "batch q_len joined_dim"]:
-    """Heads side by side, the usual way.
+    """Concatenate the heads, as is usual.
 
     >>> import torch
     >>> concat_heads(torch.randn(2, 4, 5, 8)).shape

@@ -1,4 +1,4 @@
-"""Token numbers that an embedding has no row for, said by name."""
+"""A clear error for token ids without a row in the embedding."""
 
 from torch import Tensor
 
@@ -6,7 +6,7 @@ from regard._torch_private import can_look_at
 
 
 def require_known(ids: Tensor, vocab: int, name: str = "vocab") -> None:
-    """Raise `ValueError` for a number outside an embedding, where looking is free: on the CPU.
+    """Raise `ValueError` for an id outside an embedding, where checking is free: on the CPU.
 
     >>> import torch
     >>> require_known(torch.tensor([[3, 9]]), vocab=8)

@@ -19,10 +19,10 @@ def linear_cross_entropy(
 ) -> Float[Tensor, ""]:
     """Cross-entropy between `softmax(W x + b)` and smoothed labels, summed over rows, in nats.
 
-    A label has the share `1 - smoothing` of the probability, and `smoothing` is spread evenly over
-    the whole vocabulary (as `torch.nn.functional.cross_entropy` has it). The gradient is computed
-    with the value, a few hundred rows at a time, so that `rows x vocab` logits never exist at once:
-    what is saved are gradients of the size of `features` and `weight`. First derivatives only.
+    A label has probability `1 - smoothing`, and `smoothing` is spread evenly over the whole
+    vocabulary (as in `torch.nn.functional.cross_entropy`). The gradient is computed with the
+    value, a few hundred rows at a time, so that `rows x vocab` logits never exist at once: what is
+    saved are gradients of the size of `features` and `weight`. First derivatives only.
 
     Raises `ValueError` for a smoothing outside [0, 1).
 

@@ -1,4 +1,4 @@
-"""Long short-term memory over a whole sequence, with its gradient written out."""
+"""Long short-term memory over a whole sequence, with a hand-written gradient."""
 
 from typing import Any
 
@@ -25,12 +25,12 @@ def lstm(
     """Run an LSTM and return hidden states and memory cells after every step.
 
     `[i, f, o, g] = gates + h U`, `c' = sigmoid(f) c + sigmoid(i) tanh(g)`,
-    `h' = sigmoid(o) tanh(c')`, where `gates` is what the input contributes, projected beforehand
-    for all steps at once. Rows do not see each other and no step sees a later one: where a row is
-    padded at its end, take its states at its last real step.
+    `h' = sigmoid(o) tanh(c')`, where `gates` is the contribution of the input, projected beforehand
+    for all steps at once. Rows are independent and no step sees a later one: where a row is padded
+    at its end, take its states at its last real step.
 
-    One autograd node for the whole sequence and buffers that are written in place. First
-    derivatives only. Autocast does not reach into it: it runs in the dtype of its weights.
+    One autograd node for the whole sequence, and buffers written in place. First derivatives only.
+    It ignores autocast and runs in the dtype of its weights.
 
     >>> hidden, cells = lstm(torch.zeros(3, 2, 8), torch.zeros(2, 2), torch.ones(2, 2),
     ...                      torch.zeros(2, 8))

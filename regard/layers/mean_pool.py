@@ -1,4 +1,4 @@
-"""The mean of what is not padding."""
+"""The mean over all positions but padding."""
 
 import torch
 from einops import rearrange
@@ -9,7 +9,7 @@ from regard.masks import Padding
 
 
 class MeanPool(nn.Module):
-    """The mean of a sequence, where `AttentionPool` would weigh: every position alike.
+    """The mean of a sequence: `AttentionPool` with equal weights.
 
     >>> MeanPool()(torch.tensor([[[1.0], [3.0], [9.0]]]), Padding(torch.tensor([2])))
     tensor([[[2.]]])
@@ -28,7 +28,7 @@ class MeanPool(nn.Module):
     def weights(
         self, x: Float[Tensor, "batch k_len embed_dim"], mask: Padding | None = None
     ) -> Float[Tensor, "batch 1 k_len"]:
-        """One over the length; zeros for padding."""
+        """1 / length; zero for padding."""
         if mask is None:
             return x.new_full((len(x), 1, x.shape[1]), 1 / max(1, x.shape[1]))
         batch, place = (torch.arange(size, device=x.device) for size in x.shape[:2])

@@ -27,33 +27,33 @@ Join = Callable[[Tensor], Tensor]
 
 @runtime_checkable
 class Rotation(Protocol):
-    """Turns queries and keys by their position, as `regard.positions.RoPE` does."""
+    """Rotates queries and keys by their position, as `regard.positions.RoPE` does."""
 
     def __call__(self, x: Tensor, *, offset: int) -> Tensor: ...
 
 
 class MultiHeadAttention(nn.Module):
-    """Project to heads, attend in each, join them, project back.
+    """Project to heads, attend in each, join them, project the result.
 
         head_i = attend(query W_i^Q, key W_i^K, value W_i^V)
         output = join(head_1 ... head_h) W^O
 
-    Initial weights are those of torch and fairseq (Xavier, biases zero). Every projection is an
-    `nn.Linear` that is called: `input`, or those inside `input`, and `output`.
+    Weights are initialized as in torch and fairseq (Xavier, zero biases). Every projection is an
+    `nn.Linear` called as a module: `input`, or those inside `input`, and `output`.
 
     Args:
-        heads: how many, or `Heads` for grouped ones or a width of their own.
+        heads: the number of heads, or `Heads` for grouped heads or an explicit head width.
         attend: score, normalizer, masks and so on; scaled dot product and softmax if None.
-        positions: turns queries and keys before they meet, such as `RoPE()`.
+        positions: rotates queries and keys before scoring, such as `RoPE()`.
         join: `concat_heads` or `mean_heads`.
-        bias: of all projections.
-        kv_dim: width of key and value where they are other tokens than the query.
-        value_dim: width of the value where it is other tokens than the key, which then have a
-            projection each.
+        bias: whether the projections have biases.
+        kv_dim: width of key and value if they are a different input than the query.
+        value_dim: width of the value if it is a different input than the key; each then has a
+            projection of its own.
 
     Raises:
-        ValueError: widths or numbers of heads that do not fit together, or a call's tensors that
-            do not fit them or one another.
+        ValueError: widths or numbers of heads do not fit together, or a call's tensors do not fit
+            them or one another.
 
     Example:
         >>> layer = MultiHeadAttention(16, Heads(4, kv_heads=2))
@@ -106,13 +106,13 @@ class MultiHeadAttention(nn.Module):
 
     @classmethod
     def from_torch(cls, module: nn.MultiheadAttention) -> "MultiHeadAttention":
-        """A layer with the weights of torch's, which gives the same outputs.
+        """A layer with the weights of torch's and the same outputs.
 
-        Ours is batch-first always, and its masks say True for what may be attended to. Where torch
-        adds a key of zeros (`add_zero_attn`) the normalizer is `softmax_one`, which is the same.
+        Ours is always batch-first, and True in its masks means may attend. Where torch appends a
+        zero key (`add_zero_attn`) the normalizer is `softmax_one`, which is equivalent.
 
         Raises:
-            TypeError: it is another module.
+            TypeError: `layer` is a different module.
             ValueError: torch's layer was built with `add_bias_kv`.
 
         >>> theirs, x = nn.MultiheadAttention(8, 2, batch_first=True), torch.randn(1, 3, 8)
@@ -130,9 +130,9 @@ class MultiHeadAttention(nn.Module):
         """Torch's layer with the weights of this one.
 
         Raises:
-            ValueError: this layer is or has what torch's cannot: grouped heads, a head width or a
-                join of its own, positions, wrapped projections, or other parts than
-                scaled dot product and `softmax` (or `softmax_one`).
+            ValueError: this layer has something torch's cannot represent: grouped heads, an
+                explicit head width, another join, positions, wrapped projections, or parts other
+                than scaled dot product and `softmax` (or `softmax_one`).
 
         >>> MultiHeadAttention(8, 2, bias=False).to_torch().in_proj_weight.shape
         torch.Size([24, 8])
@@ -147,10 +147,10 @@ class MultiHeadAttention(nn.Module):
         mask: MaskMod | Bool[Tensor, "..."] | None = None,
         cache: Past | StaticKVCache | None = None,
     ) -> Float[Tensor, "batch q_len output_dim"]:
-        """Attend to `key` and `value` (the query itself, and the key, where they are None).
+        """Attend to `key` and `value` (by default the query and the key).
 
-        A cache of the past (`KVCache` and its like) first takes in the new keys and values, and all
-        it holds are attended to; a `StaticKVCache` one stands in for them.
+        A cache of the past (such as `KVCache`) first appends the new keys and values, and all it
+        holds are attended to; a `StaticKVCache` replaces them.
         """
         if not isinstance(cache, StaticKVCache):
             key = query if key is None else key
@@ -171,7 +171,7 @@ class MultiHeadAttention(nn.Module):
         rows: Chosen = None,
         heads: Chosen = None,
     ) -> Float[Tensor, "batch some_heads some_rows all_keys"]:
-        """The exact weights of the same call, of all heads and queries or some; no cache grows."""
+        """The exact weights of the same call, of all heads and queries or some, without caching."""
         q, k, _ = self._heads(query, query if key is None else key, None, cache)
         if not isinstance(cache, Past):
             return self.attend.weights(q, k, mask, rows, heads)

@@ -1,4 +1,4 @@
-"""PyTorch's recurrent layers over padded sequences, without packing them."""
+"""PyTorch's recurrent layers over padded sequences, without packing."""
 
 import torch
 from einops import rearrange
@@ -18,13 +18,13 @@ def padded_rnn(
     x: Float[Tensor, "batch k_len embed_dim"],
     lengths: Int[Tensor, " batch"] | None = None,
 ) -> Float[Tensor, "batch k_len width"]:
-    """The states of a batch-first `nn.LSTM` or `nn.GRU`, as if every sequence were alone.
+    """The states of a batch-first `nn.LSTM` or `nn.GRU`, unaffected by padding.
 
     A packed sequence keeps PyTorch from using its fused kernel on a CPU: an LSTM over documents
-    takes seven to ten times as long, a GRU twice. Padding does not disturb the direction that
-    reads forwards; for the other one each sequence is turned around within its own length. What
-    stands at the places of padding is not said. A module that is not PyTorch's own any more
-    (adapted, quantized, hooked) is called with a packed sequence.
+    takes seven to ten times as long, a GRU twice. Padding does not affect the forward direction;
+    for the backward direction, each sequence is reversed within its own length. The states at
+    padding are unspecified. A module that is no longer plain PyTorch (adapted, quantized, hooked)
+    is called with a packed sequence.
 
     >>> rnn, x = nn.LSTM(3, 4, batch_first=True, bidirectional=True), torch.randn(2, 5, 3)
     >>> states = padded_rnn(rnn, x, torch.tensor([5, 2]))

@@ -1,4 +1,4 @@
-"""Who owns the tensors of a part: a module around it, which trains, moves and saves them."""
+"""Ownership of a part's tensors: a module around it, which trains, moves and saves them."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
@@ -17,8 +17,8 @@ _FUNCTIONS = (type, FunctionType, MethodType, BuiltinFunctionType)
 def own(part: Any) -> Any:
     """The part itself, or a `PartModule` around it where a field holds a tensor or a module.
 
-    Modules and parts without tensors stay what they are. A function's closure is not looked into:
-    what it closes over belongs to whoever made it.
+    Modules and parts without tensors are returned unchanged. A function's closure is not
+    inspected: what it captures belongs to its author.
 
     Raises:
         TypeError: an object that is neither a dataclass nor a module holds a tensor, which no
@@ -33,18 +33,18 @@ def own(part: Any) -> Any:
 
 
 def unwrapped(part: Any) -> Any:
-    """The part that a `PartModule` stands for; anything else as it is."""
+    """The part inside a `PartModule`; anything else unchanged."""
     return part.part if isinstance(part, PartModule) else part
 
 
 class PartModule(nn.Module):
-    """A part without weights of its own class, whose tensors belong to this module.
+    """A module that owns the tensors of a part that is not a module itself.
 
     A frozen dataclass such as `Bias(tensor)` or `ScaledDot(scale)` may hold tensors, also in parts
-    of parts (`mask.left.tensor`). Here each `nn.Parameter` of it is a parameter and every other
+    of parts (`mask.left.tensor`). Here each `nn.Parameter` in it is a parameter and every other
     tensor a persistent buffer, under the names of the fields; modules in it are submodules.
-    `part` is the dataclass with the tensors as they are now: moved, loaded or swapped. Called, the
-    module answers as the part does, and the part's other attributes are its own.
+    `part` is the dataclass with the current tensors: moved, loaded or swapped. Calling the module
+    calls the part, and the part's other attributes are forwarded.
 
     A tensor that two fields share is registered once, under the first of them, and stays shared.
 
@@ -57,7 +57,7 @@ class PartModule(nn.Module):
     """
 
     holds_part: ClassVar[bool] = True
-    """How the operator knows that it should take `part` instead."""
+    """Tells the operator to use `part` instead."""
 
     def __init__(self, part: Any) -> None:
         super().__init__()
@@ -69,7 +69,7 @@ class PartModule(nn.Module):
 
     @property
     def part(self) -> Any:
-        """The part, made of the tensors and modules registered now."""
+        """The part, built from the currently registered tensors and modules."""
         held = [unwrapped(_at(self, path)) for path in self._places]
         if is_traced():
             return _made(self._recipe, iter(held))

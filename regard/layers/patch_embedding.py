@@ -1,4 +1,4 @@
-"""Images as tokens that know their place: the first layer of a vision transformer."""
+"""Images as tokens with positions: the first layer of a vision transformer."""
 
 import torch
 import torch.nn.functional as F
@@ -14,19 +14,19 @@ Size = tuple[int, int]
 
 
 class PatchEmbedding(nn.Module):
-    """The patches of an image, each a token, behind one token that is of no patch.
+    """The patches of an image as tokens, after a class token.
 
         output = dropout([c; W patch_1 + b; W patch_2 + b; ...] + P)
 
-    Patches stand in the order of reading, their numbers by channel, row and column. What is left of
-    an image beside whole patches is not read. Images become of the weights' type.
+    Patches are in reading order, their values by channel, row and column. Pixels that do not fill
+    a whole patch are ignored. Images are cast to the dtype of the weights.
 
     Args:
-        image_size: height and width that there are positions for.
+        image_size: height and width covered by the position embedding.
         patch_size: height and width of a patch.
 
-    Raises `ValueError` for images of another size or number of channels, and `TypeError` for those
-    that are no floating-point numbers.
+    Raises `ValueError` for images of another size or number of channels, and `TypeError` for
+    images that are not floating-point.
 
     Example:
         >>> layer = PatchEmbedding(6, image_size=(8, 8), patch_size=(4, 4))
@@ -63,13 +63,13 @@ class PatchEmbedding(nn.Module):
         self.dropout = Dropout(dropout)
 
     def grid(self, size: Size) -> Size:
-        """How many rows and columns of patches an image of this size has."""
+        """The number of rows and columns of patches in an image of this size."""
         return size[0] // self.patch_size[0], size[1] // self.patch_size[1]
 
     def forward(
         self, images: Float[Tensor, "batch channels height width"], interpolate: bool = False
     ) -> Float[Tensor, "batch tokens embed_dim"]:
-        """With `interpolate`, images of any size are read: positions are bicubic between known."""
+        """With `interpolate`, images may have any size: positions are interpolated bicubically."""
         self._require_fit(images, interpolate)
         (height, width), (rows, columns) = (
             self.patch_size,

@@ -1,4 +1,4 @@
-"""What turns sequences into vectors."""
+"""The protocol of pooling layers."""
 
 from typing import Protocol, runtime_checkable
 
@@ -10,10 +10,10 @@ from regard.masks import Padding
 
 @runtime_checkable
 class Pool(Protocol):
-    """Sequences to one vector or a few: `AttentionPool`, `HardPool`, `MeanPool`, or yours.
+    """Turns a sequence into one vector or a few: `AttentionPool`, `HardPool`, `MeanPool`, or yours.
 
-    `pool(x, mask)` is `pool.weights(x, mask) @ x` when nothing is drawn or dropped: zeros where
-    there is nothing to pool.
+    `pool(x, mask)` is `pool.weights(x, mask) @ x` without sampling or dropout: zeros where there
+    is nothing to pool.
     """
 
     def __call__(

@@ -1,4 +1,4 @@
-"""Linear layers whose weights stand in the order in which a CPU's kernel reads them."""
+"""Linear layers with a copy of their weights in a CPU kernel's layout."""
 
 from typing import Any, TypeGuard, TypeVar
 
@@ -19,13 +19,13 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 class PrepackedLinear(nn.Linear):
-    """A linear layer that keeps its weights a second time, ready for the kernel.
+    """A linear layer with a second copy of its weights, prepacked for the kernel.
 
-    A product of matrices begins by putting blocks of the weights side by side; done once, and not
-    at every call, 8 tokens take half the time and 2,000 take four fifths. Numbers change in their
-    last bits. The order is made anew where the weights have changed, and left alone where it does
-    not serve: with gradients, in other dtypes than float32, on other devices, or where a graph is
-    recorded. There it is `nn.Linear`, and everywhere it has the same weights under the same names.
+    A matrix product starts by packing blocks of the weights; done once instead of at every call,
+    8 tokens take half the time and 2,000 take four fifths. Results change in their last bits. The
+    copy is rebuilt when the weights change, and not used where it does not apply: with gradients,
+    in dtypes other than float32, on other devices, or where a graph is recorded. There it behaves
+    as `nn.Linear`; it always has the same weights under the same names.
 
     Example:
         >>> layer, x = nn.Linear(64, 8), torch.randn(9, 64)
@@ -68,16 +68,16 @@ class PrepackedLinear(nn.Linear):
 
 
 def is_plain(part: nn.Module) -> TypeGuard[nn.Linear]:
-    """Whether this is a linear layer and nothing more, so that another may stand in its place."""
+    """Whether this is a plain linear layer, so that another may replace it."""
     return type(part) in (nn.Linear, PrepackedLinear)
 
 
 def prepacked(model: Network) -> Network:
-    """Let every linear layer of a network keep its weights ready for the CPU's kernel.
+    """Prepack the weights of every linear layer of a network for the CPU's kernel, in place.
 
     The network is changed and returned: its linear layers become `PrepackedLinear`s, with the same
-    weights, names and hooks, and take twice the memory once they were called without gradients.
-    What is no plain `nn.Linear` stays as it is.
+    weights, names and hooks, and take twice the memory once called without gradients. Anything
+    that is not a plain `nn.Linear` is left alone.
 
     >>> from regard.layers import FeedForward
     >>> type(prepacked(FeedForward(16, 64)).hidden).__name__

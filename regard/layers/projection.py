@@ -1,7 +1,7 @@
 """From tokens to the queries, keys and values of each head.
 
-A projection says how; the `nn.Linear`s that it calls belong to the layer, so that whatever wraps or
-replaces one (an adapter, a quantizer, a hook) finds it and is called.
+A projection defines how; the `nn.Linear`s that it calls belong to the layer, so that anything that
+wraps or replaces one (an adapter, a quantizer, a hook) finds it and is called.
 """
 
 from dataclasses import dataclass
@@ -15,19 +15,19 @@ from torch import Tensor, nn
 from regard.layers.through import through
 
 _FUSED = 0.5**0.5
-"""Gain of the three input projections: torch and fairseq start them as one matrix of three."""
+"""Gain of the three input projections: torch and fairseq initialize them as one stacked matrix."""
 
 CutHeads = tuple[Tensor, Tensor, Tensor | None]
-"""Queries, keys and values, cut into heads."""
+"""Queries, keys and values, split into heads."""
 
 
 @dataclass(frozen=True)
 class Fused:
-    """Queries, keys and values from tokens of one width, by one layer.
+    """Queries, keys and values from tokens of one width, by a single layer.
 
     Where query, key and value are the same tensor it is one product instead of three. Where they
-    are not, the layer is called for each and the slice that is meant is taken: its weight is not
-    cut, since then nothing that wraps the layer would be called.
+    are not, the layer is called for each and its output is sliced: slicing its weight instead
+    would bypass anything that wraps the layer.
     """
 
     embed_dim: int
@@ -37,12 +37,12 @@ class Fused:
 
     @property
     def widths(self) -> list[int]:
-        """What the layer gives: widths of the queries, keys and values side by side."""
+        """The layer's output: widths of the concatenated queries, keys and values."""
         width = self.kv_heads * self.head_dim
         return [self.heads * self.head_dim, width, width]
 
     def layers(self, bias: bool) -> nn.Linear:
-        """The layer, as it starts."""
+        """The layer, initialized."""
         # On meta first, so that no random numbers are drawn for weights that are drawn again.
         layer = nn.Linear(self.embed_dim, sum(self.widths), bias, device="meta")
         layer.weight = nn.Parameter(torch.empty(layer.weight.shape))
@@ -73,7 +73,7 @@ class Fused:
 
 @dataclass(frozen=True)
 class Separate:
-    """Queries from one kind of tokens, keys and values from another (two products, not three)."""
+    """Queries from one input, keys and values from another (two products, not three)."""
 
     embed_dim: int
     kv_dim: int
@@ -82,7 +82,7 @@ class Separate:
     head_dim: int
 
     def layers(self, bias: bool) -> nn.Module:
-        """The two layers, as they start."""
+        """The two layers, initialized."""
         inputs, width = nn.Module(), self.kv_heads * self.head_dim
         inputs.query_input = nn.Linear(self.embed_dim, self.heads * self.head_dim, bias)
         inputs.key_value_input = nn.Linear(self.kv_dim, 2 * width, bias)
@@ -98,7 +98,7 @@ class Separate:
         return split_heads(through(inputs.query_input, query), self.heads)
 
     def key_value(self, inputs: Any, key: Tensor, value: Tensor | None) -> tuple[Tensor, Tensor]:
-        """The keys and values alone, by one product where they come from one tensor."""
+        """The keys and values alone, by one product if they come from the same tensor."""
         k, v = through(inputs.key_value_input, key).chunk(2, dim=-1)
         if value is not None and value is not key:
             _, v = through(inputs.key_value_input, value).chunk(2, dim=-1)
@@ -107,7 +107,7 @@ class Separate:
 
 @dataclass(frozen=True)
 class Apart:
-    """Queries, keys and values from three kinds of tokens, each by a layer of its own."""
+    """Queries, keys and values from three inputs, each by a layer of its own."""
 
     embed_dim: int
     kv_dim: int
@@ -117,7 +117,7 @@ class Apart:
     head_dim: int
 
     def layers(self, bias: bool) -> nn.Module:
-        """The three layers, as they start."""
+        """The three layers, initialized."""
         inputs, width = nn.Module(), self.kv_heads * self.head_dim
         inputs.query_input = nn.Linear(self.embed_dim, self.heads * self.head_dim, bias)
         inputs.key_input = nn.Linear(self.kv_dim, width, bias)
@@ -144,13 +144,13 @@ class Apart:
 
 
 Projection = Fused | Separate | Apart
-"""How tokens become heads; `inputs` is what its `layers` made, or what has replaced it."""
+"""How tokens become heads; `inputs` is the result of its `layers`, or what has replaced it."""
 
 
 def split_heads(
     x: Float[Tensor, "batch len joined_dim"], heads: int
 ) -> Float[Tensor, "batch heads len head_dim"]:
-    """Cut each vector into heads."""
+    """Split each vector into heads."""
     return rearrange(x, "batch len (heads width) -> batch heads len width", heads=heads)
 
 

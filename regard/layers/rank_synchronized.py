@@ -1,4 +1,4 @@
-"""Buffers that every rank of a training run moves alike."""
+"""Buffers that are updated identically on every rank."""
 
 import torch
 import torch.distributed as dist
@@ -6,11 +6,11 @@ from torch import Tensor, nn
 
 
 class RankSynchronized(nn.Module):
-    """A module whose own buffers are the same on every rank, as those of SyncBatchNorm are.
+    """A module whose own buffers are the same on every rank, like those of SyncBatchNorm.
 
-    They move by what `over_ranks` gives. Every rank must then call the module equally often; one
-    that takes part with a batch which is not to be learned from sets `spare` for so long: it adds
-    nothing, and moves as the others do.
+    They are updated from the result of `over_ranks`. Every rank must then call the module equally
+    often; a rank that joins with a batch it must not learn from sets `spare` meanwhile: it
+    contributes nothing, and is updated like the others.
 
     Example:
         >>> RankSynchronized().over_ranks(torch.tensor([1.5, 2.0]))
@@ -20,7 +20,7 @@ class RankSynchronized(nn.Module):
     spare = False
 
     def over_ranks(self, numbers: Tensor) -> Tensor:
-        """The sum of the numbers over all ranks, and the numbers themselves where there is one."""
+        """The sum of the numbers over all ranks; with a single rank, the numbers themselves."""
         numbers = torch.zeros_like(numbers) if self.spare else numbers.detach().clone()
         if dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1:
             dist.all_reduce(numbers)

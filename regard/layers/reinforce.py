@@ -1,4 +1,4 @@
-"""REINFORCE: the gradient that teaches a hard attention where to look."""
+"""REINFORCE: the gradient that teaches hard attention where to look."""
 
 import torch
 from jaxtyping import Bool, Float
@@ -9,21 +9,21 @@ from regard.layers.sampling import Sampled
 
 
 class Reinforce(RankSynchronized):
-    """Teach a hard attention with the losses that its draws led to (Williams, 1992).
+    """Train hard attention on the losses that its samples led to (Williams, 1992).
 
         term = (nll - baseline) log_prob - bonus entropy
         baseline <- decay baseline + (1 - decay) mean(nll)
 
-    Add it to the negative log-likelihoods. Its value is 0, so that a loss stays the loss; its
-    gradient is that of `term`, whose mean over draws is the gradient of the mean loss with respect
-    to the scores. The baseline, which follows the loss of earlier batches, leaves that mean alone
-    and lowers the variance; the bonus keeps the attention from closing its eyes too early. The
-    baseline moves only in training with gradients, and not for a batch whose mean is no finite
-    number; it is the same on every rank and follows the mean over all of them.
+    Add it to the negative log-likelihoods. Its value is 0, so that the loss is unchanged; its
+    gradient is that of `term`, whose expectation is the gradient of the expected loss with respect
+    to the scores. The baseline, a moving average of earlier losses, leaves that expectation
+    unchanged and lowers the variance; the bonus keeps the attention from collapsing too early. The
+    baseline is updated only in training with gradients, and not for a batch whose mean is not
+    finite; it is the same on every rank and follows the mean over all of them.
 
     Args:
-        decay: how much of the baseline a batch leaves; the paper's is 0.9.
-        bonus: nats of loss that one nat of entropy is worth; the paper's is 0.002.
+        decay: decay of the moving average; the paper's is 0.9.
+        bonus: weight of the entropy, in nats of loss per nat; the paper's is 0.002.
 
     Raises:
         ValueError: decay is not in [0, 1), or bonus is negative.
@@ -60,7 +60,7 @@ class Reinforce(RankSynchronized):
         sampled: Sampled,
         known: Bool[Tensor, " batch"] | None = None,
     ) -> Float[Tensor, " batch"]:
-        """`known` are the rows that have a label, all if None: others teach and move nothing."""
+        """`known` marks the rows with a label, all if None: the others are ignored."""
         cost = nll.detach()
         known = torch.ones_like(cost, dtype=torch.bool) if known is None else known
         term = (cost - self.baseline) * sampled.log_prob - self.bonus * sampled.entropy

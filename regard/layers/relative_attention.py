@@ -1,4 +1,4 @@
-"""Attention whose scores know how far apart query and key stand, and whether in one segment."""
+"""Attention whose scores depend on the distance of query and key, and on their segments."""
 
 from dataclasses import dataclass
 
@@ -14,12 +14,12 @@ from regard.score_mods import Bias, Chain
 from regard.sequences import Packed
 
 BLOCK = 64
-"""Queries whose products with distances are made together."""
+"""Queries whose products with distances are computed together."""
 
 
 @dataclass(frozen=True, eq=False)
 class RelativeKeys:
-    """What is attended to, projected once for all streams of queries."""
+    """Keys and values, projected once for all query streams."""
 
     key: Float[Tensor, "batch heads k_len head_dim"]
     value: Float[Tensor, "batch heads k_len head_dim"]
@@ -28,16 +28,16 @@ class RelativeKeys:
 
 @dataclass(frozen=True, eq=False)
 class Pairs:
-    """How a stream of queries stands to the keys: the same in every layer.
+    """How the queries of a stream relate to the keys: the same in every layer.
 
     Args:
-        present: how many of the keys, the last ones, are of the present segment.
+        present: how many keys, the last ones, are from the present segment rather than the memory.
         mask: which keys each query may see.
-        places: which token of the present segment each query stands at; None where query i is
+        places: the token of the present segment at which each query is; None if query i is at
             token i.
-        differs: whether query and key are of different segments; None where there are none.
-        backward: which rows are read from right to left; None where none is.
-        packed: how the queries are packed; None where they are in rows.
+        differs: whether query and key are in different segments; None without segments.
+        backward: which rows are read from right to left; None if none is.
+        packed: how the queries are packed; None if they are in rows.
     """
 
     present: int
@@ -53,14 +53,14 @@ class RelativeAttention(nn.Module):
 
         score = ((q + u) · k + (q + v) · r[i - j] + (q + w) · s[different]) / sqrt(d)
 
-    with q, k and r = W_r R[i - j] projected for each head, u, v and w learned for each head, and s
-    a vector for keys of the query's own segment and one for those of another. No projection has a
-    bias. The first term is a dot product with `q + u` for a query, so that any score may stand in
-    its place; the other two are added to it.
+    with q, k and r = W_r R[i - j] projected per head, u, v and w learned per head, and s one
+    vector for keys of the query's own segment and one for those of another. No projection has a
+    bias. The first term is a dot product with `q + u` as the query, so that any score may replace
+    it; the other two are added to it.
 
-    What is added has the size of the scores and is written once. The products with distances are
-    made for a block of queries at a time, which needs but little more of them than there are keys,
-    and the shift from distances to keys is a view of these.
+    The added bias has the size of the scores and is written once. The products with distances are
+    computed for a block of queries at a time, which needs only slightly more distances than there
+    are keys, and the shift from distances to keys is a view of them.
 
     Args:
         attend: score, normalizer and so on; scaled dot product and softmax if None.
@@ -94,7 +94,7 @@ class RelativeAttention(nn.Module):
         self.segments = nn.Parameter(torch.zeros(2, num_heads, head_dim))
 
     def vectors(self) -> tuple[nn.Parameter, ...]:
-        """What is learned for each head beside the projections."""
+        """The vectors learned for each head besides the projections."""
         return self.content_bias, self.distance_bias, self.segment_bias, self.segments
 
     def keys(
@@ -104,9 +104,9 @@ class RelativeAttention(nn.Module):
         memory: Float[Tensor, "rows past embed_dim"] | None = None,
         packed: Packed | None = None,
     ) -> RelativeKeys:
-        """Project what is attended to: the memory, then the tokens, and every distance.
+        """Project the keys and values (the memory, then the tokens) and every distance.
 
-        `positions` are the embedded distances from the number of keys down.
+        `positions` are the embedded distances, in descending order from the number of keys.
         """
         pair = self.key_value(x)
         pair = pair if packed is None else packed.rows(pair)
@@ -185,13 +185,12 @@ def _products(query: Tensor, distance: Tensor, backward: Tensor | None) -> Tenso
 def relative_shift(
     scores: Float[Tensor, "batch heads q_len distances"], k_len: int
 ) -> Float[Tensor, "batch heads q_len k_len"]:
-    """From scores of distances to scores of keys, as a view.
+    """Turn scores per distance into scores per key, as a view.
 
     Column c is the distance `k_len - c`, so that query i, the one at key `k_len - q_len + i`, finds
-    key j in column `q_len - i + j`: each row begins one column earlier than the one above it. Rows
-    of one column less, read from the same memory, have it so. Where the distances end with 0,
-    behind which there are keys to come, what stands there belongs to other queries, and a mask has
-    to hide it.
+    key j in column `q_len - i + j`: each row starts one column earlier than the one above it.
+    Reading the same memory with rows one column shorter gives exactly that. Where the distances
+    end with 0, entries for later keys belong to other queries, and a mask has to hide them.
 
     >>> relative_shift(torch.tensor([[[[2.0, 1.0, 0.0, -1.0], [2.0, 1.0, 0.0, -1.0]]]]), 2)
     tensor([[[[ 0., -1.],
@@ -210,7 +209,7 @@ def distances_at(
     present: int,
     k_len: int,
 ) -> Float[Tensor, "batch heads q_len k_len"]:
-    """The same for queries at any places among the present tokens: column `present - place + j`."""
+    """The same for queries at any place among the present tokens: column `present - place + j`."""
     first = rearrange(present - places, "batch q -> batch 1 q 1")
     column = (first + torch.arange(k_len, device=scores.device)).clamp(max=scores.shape[-1] - 1)
     return scores.gather(-1, column.expand(-1, scores.shape[1], -1, -1))

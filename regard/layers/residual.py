@@ -1,4 +1,4 @@
-"""Where the normalization stands in a residual connection."""
+"""Where the normalization goes in a residual connection."""
 
 from collections.abc import Callable
 
@@ -42,7 +42,7 @@ class PostNorm(nn.Module):
 class PreNorm(nn.Module):
     """The layer's input is normalized, and the sum is not: `x + dropout(layer(norm(x)))`.
 
-    A stack of these needs a last normalization behind it.
+    A stack of these needs a final normalization.
 
     Args:
         norm: such as `nn.LayerNorm(embed_dim)`.

@@ -1,4 +1,4 @@
-"""Hard attention in training: one key drawn for each query."""
+"""Hard attention in training: one key sampled for each query."""
 
 from dataclasses import dataclass
 
@@ -11,10 +11,10 @@ from regard.normalizers import Sample
 
 @dataclass(frozen=True, eq=False)
 class Sampled:
-    """What a hard attention drew for each row of a batch.
+    """The samples of hard attention for each row of a batch.
 
-    `log_prob` is the log-probability of what was drawn and `entropy` that of the distribution it
-    was drawn from, both in nats, summed over the draws of a row, with gradients to the scores.
+    `log_prob` is the log-probability of the samples and `entropy` that of their distributions, both
+    in nats, summed over the samples of a row, with gradients to the scores.
     """
 
     log_prob: Float[Tensor, " batch"]
@@ -28,11 +28,11 @@ class Sampled:
 def sample_keys(
     probabilities: Float[Tensor, "batch queries k_len"],
 ) -> tuple[Float[Tensor, "batch queries k_len"], Sampled]:
-    """Draw one key for each query: one-hot weights, and the `Sampled` that teaches them.
+    """Sample one key for each query: one-hot weights, and the `Sampled` to train them with.
 
-    The probabilities are the weights of a soft attention, such as `AttentionPool.weights`; those
-    of a normalizer that does not sum to 1 are divided by their sum. A query without a permitted
-    key draws nothing: its weights, log-probability and entropy are 0.
+    The probabilities are soft attention weights, such as `AttentionPool.weights`; those of a
+    normalizer that does not sum to 1 are divided by their sum. A query without a permitted key
+    samples nothing: its weights, log-probability and entropy are 0.
 
     >>> weights, sampled = sample_keys(torch.tensor([[[0.5, 0.5, 0.0]], [[0.0, 0.0, 0.0]]]))
     >>> weights.sum(-1), sampled.log_prob

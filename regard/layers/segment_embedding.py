@@ -1,4 +1,4 @@
-"""Tokens as vectors that know their place and their segment, normalized: BERT's first layer."""
+"""Token, position and segment embeddings, normalized: BERT's first layer."""
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -10,17 +10,17 @@ from regard.sequences import Packed, Sequences
 
 
 class SegmentEmbedding(nn.Module):
-    """The sum of three tables, normalized, then dropout.
+    """The sum of three embeddings, normalized, then dropout.
 
         output = dropout(norm(E[token] + P[position] + S[segment]))
 
-    Where a batch has no segments, every token is of the first one.
+    If a batch has no segments, every token is in the first one.
 
     Args:
         max_length: number of positions.
         segments: number of kinds of text, such as a question and a passage.
 
-    Raises `ValueError` for a token that is not in the table, and a sequence beyond the positions.
+    Raises `ValueError` for a token outside the vocabulary, and a sequence beyond the positions.
 
     Example:
         >>> SegmentEmbedding(9, 4, max_length=5)(Sequences.of([[4, 8, 5], [6]])).shape

@@ -1,4 +1,4 @@
-"""Self-attention: every token looks at its own sequence."""
+"""Self-attention: every token attends to its own sequence."""
 
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
@@ -14,10 +14,10 @@ from regard.layers.multi_head import Join, MultiHeadAttention, Rotation
 
 
 class SelfAttention(nn.Module):
-    """`MultiHeadAttention` whose query, key and value are one input; its arguments, but no widths.
+    """`MultiHeadAttention` of one input; same arguments, without `kv_dim` and `value_dim`.
 
-    With a cache, `x` continues what the cache holds: absolute positions go on, and the new keys
-    and values are appended.
+    With a cache, `x` continues what the cache holds: absolute positions continue from there, and
+    the new keys and values are appended.
 
     Example:
         >>> import torch
@@ -64,5 +64,5 @@ class SelfAttention(nn.Module):
         rows: Chosen = None,
         heads: Chosen = None,
     ) -> Float[Tensor, "batch some_heads some_rows k_len"]:
-        """The exact weights of the same call; the cache stays as it is."""
+        """The exact weights of the same call; the cache is unchanged."""
         return self.heads.weights(x, None, mask, cache, rows, heads)

@@ -1,4 +1,4 @@
-"""Rows of tokens, cut where sentences end."""
+"""Rows of tokens, split where sentences end."""
 
 from dataclasses import dataclass
 
@@ -10,12 +10,12 @@ from torch import Tensor
 
 @dataclass(frozen=True, eq=False)
 class SentenceSplit:
-    """The words of a batch of documents in order, and how they make sentences and documents.
+    """The words of a batch of documents in order, and how they form sentences and documents.
 
-    SentenceSplit without a word do not exist; a document may be without a sentence.
+    There are no empty sentences; a document may have no sentence.
 
     Args:
-        words: which tokens of the batch are words, neither ends of sentences nor padding.
+        words: which tokens of the batch are words, neither sentence ends nor padding.
         lengths: words of each sentence.
         documents: sentences of each document.
     """
@@ -25,11 +25,11 @@ class SentenceSplit:
     documents: Int[Tensor, " batch"]
 
     def of(self, tokens: Shaped[Tensor, "batch k_len"]) -> Shaped[Tensor, " words"]:
-        """Only the words, one behind the other."""
+        """Only the words, concatenated."""
         return tokens[self.words]
 
     def spread(self, values: Float[Tensor, " words"]) -> Float[Tensor, "batch k_len"]:
-        """What belongs to words back where they stand, zeros elsewhere."""
+        """Values of words scattered back to their positions, zeros elsewhere."""
         whole = values.new_zeros(self.words.shape)
         return whole.masked_scatter(self.words, values)
 
@@ -40,7 +40,7 @@ def split_sentences(
     *,
     end: int,
 ) -> SentenceSplit:
-    """Cut documents of these lengths behind every token `end`; what stands last needs none.
+    """Split documents of these lengths after every token `end`; the last sentence needs none.
 
     >>> tokens = torch.tensor([[7, 8, 3, 3, 9], [5, 3, 0, 0, 0]])
     >>> cut = split_sentences(tokens, torch.tensor([5, 2]), end=3)

@@ -1,4 +1,4 @@
-"""Layers one after the other."""
+"""Layers applied in sequence."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -12,11 +12,11 @@ from regard._numbers import count
 
 
 class Stack(nn.Module):
-    """Blocks in order; what is given beside x goes to each of them, and each has its own cache.
+    """Blocks in sequence; other arguments go to each of them, and each has its own cache.
 
-    The same block several times (`Stack.shared`) has its weights once and, in decoding, a cache
-    for each time, which is ALBERT's way. With `recompute` set, training keeps only what passes
-    between blocks and computes the rest again in the backward pass, with the same random numbers.
+    A block used several times (`Stack.shared`) has one set of weights and, in decoding, one cache
+    per use, as in ALBERT. With `recompute` set, training saves only the activations between blocks
+    and recomputes the rest in the backward pass, with the same random numbers.
 
     Example:
         >>> import torch
@@ -40,7 +40,7 @@ class Stack(nn.Module):
 
     @classmethod
     def shared(cls, block: nn.Module, times: int) -> "Stack":
-        """One block, so many times: one set of weights, whose gradient is the sum over its uses.
+        """One block, used `times` times: one set of weights, with gradients summed over its uses.
 
         Raises `ValueError` unless `times` is at least 1.
         """
@@ -60,7 +60,7 @@ class Stack(nn.Module):
         caches: Sequence[Any] | None = None,
         **named: Any,
     ) -> Float[Tensor, "batch q_len embed_dim"]:
-        """Raises `ValueError` unless there is one cache a block, or none at all."""
+        """Raises `ValueError` unless there is one cache per block, or none at all."""
         if caches is None:
             for block in self.blocks:
                 x = self.through(block, x, *given, **named)
@@ -74,7 +74,7 @@ class Stack(nn.Module):
     def states(
         self, x: Float[Tensor, "batch q_len embed_dim"], *given: Any, **named: Any
     ) -> list[Tensor]:
-        """What each block makes of the same call, the last of which is what `forward` returns."""
+        """The output of each block in the same call, the last of which `forward` returns."""
         found: list[Tensor] = []
         for block in self.blocks:
             x = self.through(block, x, *given, **named)
@@ -96,7 +96,7 @@ class Stack(nn.Module):
     def weights(
         self, x: Float[Tensor, "batch q_len embed_dim"], *given: Any, **named: Any
     ) -> Float[Tensor, "layers batch heads q_len k_len"]:
-        """What `weights` of each block says in the same call, one above the other."""
+        """The `weights` of each block in the same call, stacked."""
         found: list[Tensor] = []
         for block in self:
             found.append(block.weights(x, *given, **named))

@@ -1,4 +1,4 @@
-"""LSTMs one over the other, and what they remember."""
+"""Stacked LSTMs and their state."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,12 +13,12 @@ from regard.layers.dropout import Dropout
 from regard.layers.lstm import lstm
 
 STATES = 3.0
-"""What reads an LSTM's states starts so much larger: they are that much smaller than its inputs."""
+"""Initial gain of layers that read LSTM states: those are that much smaller than the inputs."""
 
 
 @dataclass(frozen=True, eq=False)
 class LSTMState:
-    """What every layer of a stack remembers of every row."""
+    """The state of every layer of a stack for every row."""
 
     hidden: Float[Tensor, "layers rows width"]
     cell: Float[Tensor, "layers rows width"]
@@ -30,7 +30,7 @@ class LSTMLayer(nn.Module):
     Args:
         input_dim: width of the inputs.
         width: of the states.
-        gain: by how much the weights of the inputs start larger than Xavier's.
+        gain: factor on Xavier's initialization of the input weights.
     """
 
     def __init__(self, input_dim: int, width: int, gain: float = 1.0) -> None:
@@ -47,7 +47,7 @@ class LSTMLayer(nn.Module):
     def project(
         self, inputs: Float[Tensor, "steps rows input_dim"]
     ) -> Float[Tensor, "steps rows four_widths"]:
-        """What the inputs contribute to the gates, for all steps at once."""
+        """The inputs' contribution to the gates, for all steps at once."""
         steps, rows, _ = inputs.shape
         flat = rearrange(inputs, "steps rows width -> (steps rows) width")
         gates = torch.addmm(self.bias, flat, self.input_weight)
@@ -64,13 +64,13 @@ class LSTMLayer(nn.Module):
 
 
 class StackedLSTM(nn.Module):
-    """LSTMs one over the other; what a layer passes up is dropped out, what it remembers is not.
+    """Stacked LSTMs; dropout applies between layers, not to the recurrent state.
 
     Args:
         input_dim: width of the inputs.
         width: of every layer.
-        num_layers: how many there are.
-        dropout: probability of dropping what goes from one layer to the next, while training.
+        num_layers: number of layers.
+        dropout: dropout probability between layers, while training.
 
     >>> x = torch.randn(7, 2, 3)
     >>> outputs, state = StackedLSTM(3, 5, num_layers=2)(x, lengths=torch.tensor([7, 4]))
@@ -101,13 +101,13 @@ class StackedLSTM(nn.Module):
         state: LSTMState | None = None,
         lengths: Int[Tensor, " rows"] | None = None,
     ) -> tuple[Float[Tensor, "steps rows width"], LSTMState]:
-        """The top layer's states after every step, and all layers' after each row's last."""
+        """The top layer's states after every step, and all layers' states after each row's last."""
         return self.advance(self.project(inputs), state, lengths)
 
     def project(
         self, inputs: Float[Tensor, "steps rows input_dim"]
     ) -> Float[Tensor, "steps rows four_widths"]:
-        """What the inputs contribute to the gates of the first layer."""
+        """The inputs' contribution to the gates of the first layer."""
         return self.layers[0].project(inputs)
 
     def advance(
@@ -116,7 +116,7 @@ class StackedLSTM(nn.Module):
         state: LSTMState | None = None,
         lengths: Int[Tensor, " rows"] | None = None,
     ) -> tuple[Float[Tensor, "steps rows width"], LSTMState]:
-        """The same from what `project` gave."""
+        """The same from the result of `project`."""
         if state is None:
             zeros = gates.new_zeros(len(self.layers), gates.shape[1], self.width)
             state = LSTMState(zeros, zeros)

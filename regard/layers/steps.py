@@ -1,4 +1,4 @@
-"""One step after the other, each with the state that the one before left."""
+"""A loop over steps that passes the state from each to the next."""
 
 from collections.abc import Callable
 
@@ -9,17 +9,17 @@ from regard._torch_private import is_open, scan
 
 Tensors = tuple[Tensor, ...]
 Step = Callable[[Tensors, Tensors], tuple[Tensors, Tensors]]
-"""A state and one step's inputs → the state after it, and what the step gives."""
+"""A state and one step's inputs → the next state, and the step's output."""
 
 
 def over_steps(step: Step, state: Tensors, inputs: Tensors) -> tuple[Tensors, Tensors]:
-    """The state after all steps, and what each gave, along a new first axis.
+    """The state after all steps, and the output of each, along a new first axis.
 
-    In an exported program whose number of steps is open this is one node; everywhere else a loop.
-    There must be a step.
+    In an exported program with a dynamic number of steps this is one node; elsewhere, a loop.
+    There must be at least one step.
 
     Args:
-        step: is given the state and the inputs of one step; the state it returns is new.
+        step: called with the state and the inputs of one step; must return a new state.
         state: before the first step.
         inputs: with all steps along the first axis.
 

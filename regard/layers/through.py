@@ -1,4 +1,4 @@
-"""A linear layer applied, at the speed of memory where one token goes through it."""
+"""Applying a linear layer at memory bandwidth when it gets a single token."""
 
 from typing import Any
 
@@ -10,10 +10,10 @@ from regard._torch_private import is_hooked
 
 
 def through(layer: Any, x: Float[Tensor, "*batch inputs"]) -> Float[Tensor, "*batch outputs"]:
-    """`layer(x)`: up to 4 tokens against a large matrix by a loop of our own, where there is one.
+    """`layer(x)`: up to 4 tokens times a large matrix by our own kernel, where available.
 
-    Only a plain `nn.Linear` that nothing watches is meant; whatever wraps or replaces one is called
-    as ever.
+    This applies only to a plain `nn.Linear` without hooks; anything that wraps or replaces one is
+    called as usual.
 
     >>> import torch
     >>> layer, x = nn.Linear(6, 3), torch.randn(2, 6)

@@ -1,4 +1,4 @@
-"""Tokens as vectors that know where they stand."""
+"""Token embeddings with positions."""
 
 import torch
 from jaxtyping import Float, Int
@@ -12,15 +12,15 @@ from regard.sequences import Packed, Sequences
 
 
 class TokenEmbedding(nn.Module):
-    """Tokens as vectors, the vectors of their positions added, then dropout.
+    """Token embeddings plus position embeddings, then dropout.
 
         output = dropout(scale E[token] + P[position])
 
-    E starts as N(0, 1 / embed_dim).
+    E is initialized from N(0, 1 / embed_dim).
 
     Args:
-        vocab: number of tokens.
-        positions: what P is; None where attention itself is told the positions.
+        vocab: vocabulary size.
+        positions: P; None where attention itself handles the positions.
         scale: the paper's is sqrt(embed_dim); BERT and GPT have none.
 
     Raises `ValueError` when a size is below 1, or there are fewer learned positions than tokens.
@@ -65,10 +65,10 @@ class TokenEmbedding(nn.Module):
         offset: int = 0,
         positions: Int[Tensor, "#batch q_len"] | None = None,
     ) -> Float[Tensor, "batch q_len embed_dim"]:
-        """Embed tokens, the first of which stands at position `offset`, or each at its own.
+        """Embed tokens, the first of which is at position `offset`, or each at its own.
 
         Args:
-            positions: all below `offset + q_len`; None where they go on from `offset`.
+            positions: all below `offset + q_len`; None if they are consecutive from `offset`.
         """
         x = self.tokens(tokens)
         if positions is not None:
@@ -80,7 +80,7 @@ class TokenEmbedding(nn.Module):
         return self._sum(x, None)
 
     def read(self, source: Sequences | Packed) -> Float[Tensor, "batch q_len embed_dim"]:
-        """Embed sequences, each of which begins at position 0."""
+        """Embed sequences, each of which starts at position 0."""
         if isinstance(source, Sequences):
             return self(source.ids)
         return self(source.ids, positions=source.positions)

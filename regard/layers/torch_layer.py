@@ -1,4 +1,4 @@
-"""`torch.nn.MultiheadAttention` and our layer: the same weights under other names."""
+"""`torch.nn.MultiheadAttention` and our layer: the same weights under different names."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ _FUSED, _APART = "in_proj_weight", ("q_proj_weight", "k_proj_weight", "v_proj_we
 
 
 def read_torch(module: nn.MultiheadAttention) -> tuple[dict[str, Any], Attend, dict[str, Tensor]]:
-    """The arguments, the parts and the weights that make our layer what torch's is."""
+    """The arguments, parts and weights that make our layer equivalent to torch's."""
     if not isinstance(module, nn.MultiheadAttention):
         raise TypeError(f"give an nn.MultiheadAttention, not {type(module).__name__}")
     if module.bias_k is not None or module.bias_v is not None:
@@ -55,7 +55,7 @@ def read_torch(module: nn.MultiheadAttention) -> tuple[dict[str, Any], Attend, d
 
 
 def write_torch(layer: "MultiHeadAttention", batch_first: bool) -> nn.MultiheadAttention:
-    """Torch's layer, with what is in ours."""
+    """Torch's layer, with the weights of ours."""
     lacking = _lacking(layer)
     if lacking:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""The Universal Transformer: one block, used again and again, that knows which time it is."""
+"""The Universal Transformer: one block applied repeatedly, with an embedding of the step."""
 
 from typing import Any
 
@@ -11,12 +11,12 @@ from regard.positions import Sinusoidal
 
 
 def universal(block: nn.Module, steps: int) -> Stack:
-    """A block that shares its weights over all steps and is told position and step before each.
+    """A block shared over all steps, with position and step embeddings added before each.
 
         x_t = block(x_{t-1} + P_t)      P_t[i] = sinusoid(i) + sinusoid(t)      i, t from 1
 
-    The input needs no positions of its own. Every step has its own cache. With `Halting` around it
-    each position decides how many steps it takes.
+    The input needs no other positions. Every step has its own cache. Wrapped in `Halting`, each
+    position decides how many steps it takes.
 
     Args:
         block: such as `EncoderBlock` or `DecoderBlock`; the paper's normalize last (`PostNorm`).
@@ -40,7 +40,7 @@ def universal(block: nn.Module, steps: int) -> Stack:
 
 
 class Coordinates(nn.Module):
-    """Add where and when: `x_i + sinusoid(i) + sinusoid(step)`, positions counted from 1.
+    """Add position and step: `x_i + sinusoid(i) + sinusoid(step)`, positions counted from 1.
 
     >>> import torch
     >>> Coordinates()(torch.zeros(1, 1, 4), step=1)
@@ -58,11 +58,11 @@ class Coordinates(nn.Module):
         offset: int = 0,
         positions: Int[Tensor, "batch q_len"] | None = None,
     ) -> Float[Tensor, "batch q_len embed_dim"]:
-        """`offset` is how many positions stand before the first of `x`.
+        """`offset` is the number of positions before the first of `x`.
 
         Args:
-            positions: counted from 0, all below `offset + q_len`, where they are not those of the
-                rows (`Packed`, or a batch with padding in front).
+            positions: counted from 0, all below `offset + q_len`; given if they are not
+                consecutive in the rows (`Packed`, or a left-padded batch).
         """
         if positions is None:
             where = self.waves(x, offset=offset + 1)
@@ -73,7 +73,7 @@ class Coordinates(nn.Module):
 
 
 class UniversalStep(nn.Module):
-    """A block at one step of its repetition; it answers as the block does."""
+    """A block at one step of its repetition, with the interface of the block."""
 
     def __init__(self, block: nn.Module, number: int, coordinates: Coordinates) -> None:
         super().__init__()
@@ -95,7 +95,7 @@ class UniversalStep(nn.Module):
         return self.block(x, *given, cache=cache, **named)
 
     def precompute_kv(self, memory: Float[Tensor, "batch k_len embed_dim"]) -> Any:
-        """The cache that a decoder block begins with."""
+        """The cache that a decoder block starts with."""
         return self.block.precompute_kv(memory)
 
     def weights(

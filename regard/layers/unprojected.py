@@ -1,4 +1,4 @@
-"""Attention without weights: the formula itself."""
+"""Attention without learned weights: the formula itself."""
 
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
@@ -13,16 +13,16 @@ from regard.layers.projection import split_heads
 
 
 class UnprojectedAttention(nn.Module):
-    """Tokens attend to tokens as they are; heads are slices of them.
+    """Attention over unprojected tokens; heads are slices of them.
 
         output = softmax(x x^T / sqrt(d)) x        with one head
 
     Args:
-        num_heads: how many slices of the same width each token is cut into.
+        num_heads: number of equal slices each token is split into.
         attend: score, normalizer, masks and so on; scaled dot product and softmax if None.
 
     Raises:
-        ValueError: `num_heads` is below 1, or a call's width is no multiple of it.
+        ValueError: `num_heads` is below 1, or a call's width is not a multiple of it.
 
     Example:
         >>> import torch
@@ -44,7 +44,7 @@ class UnprojectedAttention(nn.Module):
         value: Float[Tensor, "batch k_len value_dim"] | None = None,
         mask: MaskMod | Bool[Tensor, "..."] | None = None,
     ) -> Float[Tensor, "batch q_len value_dim"]:
-        """Attend to `key` and `value` (the query itself, and the key, where they are None)."""
+        """Attend to `key` and `value` (by default the query and the key)."""
         key = query if key is None else key
         value = key if value is None else value
         heads = (self._cut(x) for x in (query, key, value))

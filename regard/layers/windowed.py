@@ -1,4 +1,4 @@
-"""A block in which a token sees a window of what it would see."""
+"""A block limited to a sliding window."""
 
 from typing import Any
 
@@ -13,9 +13,9 @@ from regard.masks import SlidingWindow
 
 
 class Windowed(nn.Module):
-    """A block whose attention reaches `window` tokens back and no further, whatever its mask is.
+    """A block whose attention reaches at most `window` tokens back, whatever its mask.
 
-    Among dense blocks it is the banded layer of sparse Transformers.
+    Alternated with dense blocks, it is the banded layer of sparse Transformers.
 
     Example:
         >>> import torch

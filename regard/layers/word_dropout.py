@@ -1,4 +1,4 @@
-"""Word dropout: read some of the words as unknown ones while training."""
+"""Word dropout: replace some words by the unknown token while training."""
 
 import torch
 from jaxtyping import Int
@@ -9,8 +9,8 @@ class WordDropout(nn.Module):
     """Replace tokens by `<unk>` at random while training, so that no single word decides.
 
     Args:
-        probability: of each token to be replaced.
-        unknown: the number of `<unk>`.
+        probability: probability that a token is replaced.
+        unknown: the id of `<unk>`.
 
     Raises `ValueError` unless the probability is at least 0 and below 1.
 
