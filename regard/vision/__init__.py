@@ -1,4 +1,4 @@
-"""Attention on feature maps: blocks `f(g(x), x)` from maps to maps of the same shape.
+"""Attention on feature maps: blocks `f(g(x), x)` that preserve the shape of their input.
 
 Example:
     >>> import torch

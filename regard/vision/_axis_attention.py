@@ -1,4 +1,4 @@
-"""Multi-head self-attention of a video along some of its axes, as several blocks share it."""
+"""Multi-head self-attention along some axes of a video, shared by several blocks."""
 
 from typing import ClassVar, Literal
 
@@ -17,7 +17,7 @@ TOKENS = {
     "space": "batch time (height width) channels",
     "both": "batch 1 (time height width) channels",
 }
-"""Which tokens attend to each other: those of one group, `batch groups tokens channels`."""
+"""The layout in which the tokens of a group attend to each other."""
 WEIGHTS = {
     "time": "(batch height width) heads time keys",
     "space": "(batch time) heads (height width) keys",
@@ -30,7 +30,7 @@ QUERIES = "batch heads (time height width) keys"
 class AxisAttention(nn.Module):
     """What a residual adds: `W_o softmax(Q Kᵀ / sqrt(head_dim)) V` of the tokens' layer norm.
 
-    W_o starts at zero, so a new one adds nothing. Keys have no bias, which softmax would not see.
+    W_o is initialized to zero, so a new one adds nothing. Keys have no bias, which softmax cancels.
     """
 
     def __init__(self, block: str, channels: int, num_heads: int, axes: Axes) -> None:
@@ -49,7 +49,7 @@ class AxisAttention(nn.Module):
     def weights(
         self, x: Float[Tensor, "batch channels time height width"], rows: Chosen = None
     ) -> Float[Tensor, "batch heads some_places keys"]:
-        """What each place of each frame, or each that `rows` names, takes from its group."""
+        """The weights of each place of each frame, or of those in `rows`, over its group."""
         tokens = rearrange(x, f"{VIDEO} -> {TOKENS[self.axes]}")
         if rows is not None:
             return self._weights_of(tokens, rows)
@@ -89,7 +89,7 @@ class AxisAttention(nn.Module):
 
 
 class AxisBlock(nn.Module):
-    """What the blocks of a video are but for their axes: `output = x + AxisAttention(x)`."""
+    """The base of video blocks, which differ in their axes: `output = x + AxisAttention(x)`."""
 
     starts_as_identity = True
     axes: ClassVar[Axes]
@@ -102,7 +102,7 @@ class AxisBlock(nn.Module):
     def weights(
         self, x: Float[Tensor, "batch channels time height width"], rows: Chosen = None
     ) -> Float[Tensor, "batch heads some_places keys"]:
-        """The weights of all places of all frames, one after the other, or of those in `rows`."""
+        """The weights of all places of all frames in order, or of those in `rows`."""
         require_maps(type(self).__name__, x, self.channels, dims=3)
         return self.attention.weights(x, rows)
 

@@ -1,4 +1,4 @@
-"""What blocks refuse, in the same words."""
+"""Argument checks of blocks, with common error messages."""
 
 from collections.abc import Collection
 from typing import Any
@@ -10,7 +10,7 @@ from regard._torch_private import quiet_trace
 
 
 def hidden_channels(channels: int, reduction: int, at_least: int = 1) -> int:
-    """Channels of a bottleneck: `channels // reduction`, and never none.
+    """Channels of a bottleneck: `channels // reduction`, at least one.
 
     >>> hidden_channels(64, 16), hidden_channels(8, 16)
     (4, 1)
@@ -19,20 +19,20 @@ def hidden_channels(channels: int, reduction: int, at_least: int = 1) -> int:
 
 
 def require_counts(block: str, **counts: Count) -> None:
-    """Raise `ValueError` for one that is no whole number of at least 1."""
+    """Raise `ValueError` for anything but an integer of at least 1."""
     for name, count in counts.items():
         if isinstance(count, bool) or not isinstance(count, int) or count < 1:
             raise ValueError(f"{block} needs a whole {name} of at least 1, got {count!r}")
 
 
 def require_choice(block: str, name: str, value: Any, choices: Collection[Any]) -> None:
-    """Raise `ValueError` for one that is none of the choices."""
+    """Raise `ValueError` for a value that is not one of the choices."""
     if not any(type(value) is type(choice) and value == choice for choice in choices):
         raise ValueError(f"{block} needs {name} to be one of {[*choices]}, got {value!r}")
 
 
 def require_divisible(block: str, channels: int, by: str, count: int) -> None:
-    """Raise `ValueError` for channels that cannot be shared out evenly."""
+    """Raise `ValueError` for channels that cannot be divided evenly."""
     if channels % count:
         raise ValueError(
             f"{block} shares its channels out evenly and cannot do so with {channels} channels and "
@@ -41,11 +41,11 @@ def require_divisible(block: str, channels: int, by: str, count: int) -> None:
 
 
 def require_values(block: str, norm: nn.Module, values: Tensor) -> None:
-    """Raise `ValueError` where a batch norm in training has a single value for each channel.
+    """Raise `ValueError` where a batch norm in training has a single value per channel.
 
-    One value is its own mean, and its variance 0: the norm would give zeros whatever it is given.
-    Blocks say so, and never take the running statistics in their stead: what is learned must not
-    hang on how many images came together. `nn.SyncBatchNorm` counts those of all processes itself.
+    A single value is its own mean, with variance 0: the norm would return zeros for any input.
+    Blocks raise rather than fall back to the running statistics: what is learned must not depend
+    on the batch size. `nn.SyncBatchNorm` counts the values of all processes itself.
     """
     if not (isinstance(norm, BATCH_NORMS) and norm.training):
         return
@@ -60,7 +60,7 @@ BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
 def require_odd(block: str, name: str, size: int) -> None:
-    """Raise `ValueError` for a kernel that has no middle."""
+    """Raise `ValueError` for an even kernel size."""
     require_counts(block, **{name: size})
     if size % 2 == 0:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Arithmetic of feature maps, whatever number of places they have: rows, images, volumes."""
+"""Arithmetic on feature maps of any number of spatial dimensions: sequences, images, volumes."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,7 @@ NORMS: dict[int, type[nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d]] = {
     2: nn.BatchNorm2d,
     3: nn.BatchNorm3d,
 }
-"""By the number of directions: 1 for sequences, 2 for images, 3 for volumes and videos."""
+"""By the number of spatial dimensions: 1 for sequences, 2 for images, 3 for volumes and videos."""
 
 
 def means_of(x: Float[Tensor, "batch channels *places"]) -> Float[Tensor, "batch channels"]:
@@ -27,7 +27,7 @@ def means_of(x: Float[Tensor, "batch channels *places"]) -> Float[Tensor, "batch
 
 
 def largest(x: Float[Tensor, "*shape"], dim: int) -> Float[Tensor, "*rest"]:
-    """The maximum along a dimension; the first of equal ones gets the gradient.
+    """The maximum along a dimension; the first of equal values gets the gradient.
 
     Where there will be one, maxima are taken with their indices: `amax` looks for them afterwards,
     and takes three times as long in all. A graph that is traced is the same with and without.
@@ -39,7 +39,7 @@ def largest(x: Float[Tensor, "*shape"], dim: int) -> Float[Tensor, "*rest"]:
 def over_places(
     gates: Float[Tensor, "batch channels"], x: Float[Tensor, "batch channels *places"]
 ) -> Float[Tensor, "batch channels *ones"]:
-    """A number for each channel, with as many dimensions as the maps: `[batch, channels, 1, ...]`.
+    """A number per channel, with as many dimensions as the maps: `[batch, channels, 1, ...]`.
 
     >>> over_places(torch.zeros(2, 8), torch.zeros(2, 8, 5, 7)).shape
     torch.Size([2, 8, 1, 1])
@@ -65,7 +65,7 @@ def weighed(
     maps: Sequence[Float[Tensor, "batch channels *places"]],
     shares: Float[Tensor, "batch splits channels *ones"],
 ) -> Float[Tensor, "batch channels *places"]:
-    """The sum of several maps, each by its own share of every channel.
+    """The sum of several maps, each weighted per channel.
 
     >>> halves = torch.full((2, 3, 8, 1, 1), 0.5)
     >>> weighed([torch.ones(2, 8, 5, 7)] * 3, halves).unique()
@@ -78,5 +78,5 @@ def weighed(
 
 
 def widened(x: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-    """16 bits as 32, for what is squared: 256 squared is no number of float16 any more."""
+    """Cast 16 bits to 32 before squaring: 256 squared overflows float16."""
     return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x

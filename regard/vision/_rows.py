@@ -1,4 +1,4 @@
-"""Maps as the operator reads them: places in rows, one head, and back."""
+"""Conversion between maps and the operator's layout: places in rows, one head."""
 
 import torch
 from einops import rearrange
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 def rows_of(
     x: Float[Tensor, "batch channels *places"],
 ) -> Float[Tensor, "batch all_places channels"]:
-    """A row of channels for each place.
+    """One row of channels per place.
 
     >>> import torch
     >>> rows_of(torch.zeros(2, 8, 4, 5)).shape
@@ -21,7 +21,7 @@ def rows_of(
 def map_of(
     rows: Float[Tensor, "batch all_places width"], like: Float[Tensor, "batch channels *places"]
 ) -> Float[Tensor, "batch width *places"]:
-    """Rows as a map of the same places as another one."""
+    """Rows as a map with the spatial shape of another one."""
     maps = rearrange(rows, "batch places width -> batch width places")
     return maps.reshape(*maps.shape[:2], *like.shape[2:])
 
@@ -29,12 +29,12 @@ def map_of(
 def one_head(
     rows: Float[Tensor, "batch length width"],
 ) -> Float[Tensor, "batch 1 length width"]:
-    """Rows with the axis of heads that the operator wants."""
+    """Rows with the head axis that the operator expects."""
     return rearrange(rows, "batch length width -> batch 1 length width")
 
 
 def laid_out(x: Float[Tensor, "batch channels *places"]) -> torch.memory_format:
-    """How a map lies in memory: with the channels of a place side by side, or place by place."""
+    """The memory format of a map: channels last, or contiguous."""
     last = {4: torch.channels_last, 5: torch.channels_last_3d}.get(x.ndim)
     if last is not None and x.is_contiguous(memory_format=last) and not x.is_contiguous():
         return last

@@ -1,4 +1,4 @@
-"""Two stages of a network fused: places of the later one look at anchors of the earlier one."""
+"""Fusion of two stages of a network: places of the later one attend to anchors of the earlier."""
 
 from collections.abc import Sequence
 
@@ -20,25 +20,25 @@ from regard.vision.asymmetric_non_local import (
 
 
 class AsymmetricFusion(nn.Module):
-    """Every place of a high-level map takes from averages of a low-level one (AFNB).
+    """Every place of a high-level map attends to averages of a low-level one (AFNB).
 
         θ = relu(norm(W_q high))        φ = relu(norm(W_k low))
         y = softmax(θ pyramid(φ)ᵀ / sqrt(inner)) pyramid(W_v low)
         output = dropout(relu(norm(W [W_z y; high])))
 
-    The maps may differ in size: what comes out has the places and channels of the high-level one.
-    W_z starts at zero.
+    The maps may differ in size: the output has the size and channels of the high-level one. W_z is
+    initialized to zero.
 
     Args:
-        low_channels: of the map that is looked at, 1024 in the paper (stage 4 of a ResNet).
-        high_channels: of the map that looks, 2048 in the paper (stage 5).
+        low_channels: of the map that provides keys, 1024 in the paper (stage 4 of a ResNet).
+        high_channels: of the map that provides queries, 2048 in the paper (stage 5).
         inner: width of queries, keys and values.
-        sizes: of the pyramid, along every axis.
+        sizes: of the pyramid, along each axis.
         dropout: probability of dropping a channel.
 
     Raises:
-        ValueError: a count below 1, maps of another number of channels, or a batch of one value for
-            each channel in training.
+        ValueError: a count below 1, maps with another number of channels, or a batch of one value
+            per channel in training.
 
     Example:
         >>> fusion = AsymmetricFusion(low_channels=16, high_channels=32, inner=8)
@@ -78,7 +78,7 @@ class AsymmetricFusion(nn.Module):
         high: Float[Tensor, "batch high_channels *places"],
         rows: Chosen = None,
     ) -> Float[Tensor, "batch 1 some_places anchors"]:
-        """What each place of `high`, or each that `rows` names, takes from the anchors of `low`."""
+        """The weights of each place of `high`, or of those in `rows`, over the anchors of `low`."""
         self._check(low, high)
         query = self.query(rows_of(high))
         key = anchors(map_of(self.key(rows_of(low)), low), self.sizes)

@@ -1,4 +1,4 @@
-"""A non-local block whose places attend to a few pooled anchors instead of to all places."""
+"""A non-local block whose places attend to a few pooled anchors instead of all places."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -25,25 +25,27 @@ JOINS = ("concat", "sum")
 
 
 class AsymmetricNonLocal(nn.Module):
-    """Every place takes from a pyramid of averages of the map (APNB).
+    """Every place attends to a pyramid of averages of the map (APNB).
 
         θ = φ = relu(norm(W_k x))
         y = softmax(θ pyramid(φ)ᵀ / sqrt(inner)) pyramid(W_v x)
         output = dropout(relu(norm(W [W_z y; x])))          join="concat"
         output = x + W_z y                                  join="sum"
 
-    The pyramid of sizes 1, 3, 6 and 8 averages a map to 1 + 9 + 36 + 64 = 110 anchors, whatever its
-    size. Maps of one kind of places have 18 anchors, of three kinds 756. W_z starts at zero.
+    The pyramid of sizes 1, 3, 6 and 8 pools a map to 1 + 9 + 36 + 64 = 110 anchors, whatever its
+    size. Maps with one spatial dimension have 18 anchors, with three 756. W_z is initialized to
+    zero.
 
     Args:
-        reduction: the inner width is `channels / reduction`, and at least one.
-        sizes: of the pyramid, along every axis.
-        join: how what was taken meets the map; the sum starts as identity, and is not published.
+        reduction: the inner width is `channels / reduction`, at least one.
+        sizes: of the pyramid, along each axis.
+        join: how the result is combined with the map; the sum starts as the identity, and is not
+            published.
         dropout: probability of dropping a channel, for `join="concat"`.
 
     Raises:
-        ValueError: an unknown word, a count below 1, maps of another number of channels, or a batch
-            of one value for each channel in training.
+        ValueError: an unknown option, a count below 1, maps with another number of channels, or a
+            batch of one value per channel in training.
 
     Example:
         >>> block, x = AsymmetricNonLocal(32), torch.randn(2, 32, 12, 15)
@@ -83,7 +85,7 @@ class AsymmetricNonLocal(nn.Module):
     def weights(
         self, x: Float[Tensor, "batch channels *places"], rows: Chosen = None
     ) -> Float[Tensor, "batch 1 some_places anchors"]:
-        """What each place, or each that `rows` names, takes from every anchor."""
+        """The weights of each place, or of those in `rows`, over the anchors."""
         self._check(x)
         query = self.key(rows_of(x))
         key = anchors(map_of(query, x), self.sizes)
@@ -117,7 +119,7 @@ class AsymmetricNonLocal(nn.Module):
 def anchors(
     x: Float[Tensor, "batch channels *places"], sizes: tuple[int, ...]
 ) -> Float[Tensor, "batch anchors channels"]:
-    """The averages of a pyramid: of the whole map, of three parts along every axis, and so on.
+    """The averages of a pyramid: of the whole map, of three parts along each axis, and so on.
 
     >>> anchors(torch.ones(2, 8, 12, 15), (1, 3, 6, 8)).shape
     torch.Size([2, 110, 8])
@@ -128,7 +130,7 @@ def anchors(
 
 
 def pyramid_sizes(block: str, sizes: Sequence[int]) -> tuple[int, ...]:
-    """The sizes of a pyramid, if there are any and all are whole numbers of at least 1."""
+    """The sizes of a pyramid; there must be some, and all integers of at least 1."""
     if isinstance(sizes, str) or not isinstance(sizes, Sequence) or not sizes:
         raise ValueError(f"{block} needs sizes such as (1, 3, 6, 8), got {sizes!r}")
     for n, size in enumerate(sizes):
@@ -137,13 +139,13 @@ def pyramid_sizes(block: str, sizes: Sequence[int]) -> tuple[int, ...]:
 
 
 def require_poolable(block: str, x: Tensor) -> None:
-    """Raise `ValueError` for more than three kinds of places."""
+    """Raise `ValueError` for more than three spatial dimensions."""
     if x.ndim > 5:
         raise ValueError(f"{block} pools at most three kinds of places, got {[*x.shape]}")
 
 
 def zero_linear(inputs: int, outputs: int) -> nn.Linear:
-    """A layer that starts by answering zero."""
+    """A linear layer initialized to zero."""
     layer = nn.Linear(inputs, outputs)
     nn.init.zeros_(layer.weight)
     nn.init.zeros_(layer.bias)

@@ -1,4 +1,4 @@
-"""Which places of a fine map matter, to what a coarser one has understood?"""
+"""Which places of a fine map matter, given a coarser one?"""
 
 import torch
 from jaxtyping import Float
@@ -19,26 +19,26 @@ LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}
 
 
 class AttentionGate(nn.Module):
-    """A gate for each place of x, from x and a coarser map g: what a U-Net's skip passes on.
+    """A gate for each place of x, from x and a coarser map g, for the skips of a U-Net.
 
         g(x) = sigmoid(psi . relu(W_x x + W_g g + b_g) + b_psi)        output = g(x) * x
 
-    W_x takes windows of `stride` places in each direction and steps by as many; W_g is of size 1.
-    Its result is interpolated linearly to the places of the former, and the gates to those of x.
-    The authors' code has a convolution of size 1 and a batch norm behind the product.
+    W_x is a convolution with kernel size and stride `stride`; W_g has kernel size 1. Its result is
+    interpolated linearly to the size of the former, and the gates to that of x. The authors' code
+    has a convolution of size 1 and a batch norm after the product.
 
     Args:
         channels: of x.
-        gating_channels: of g, which may have any number of places.
-        hidden: width of the sum; None is `channels / 2`, and at least one.
-        stride: by how much the gates are coarser than x; with 1 there is one for each place.
+        gating_channels: of g, which may have any size.
+        hidden: width of the sum; None is `channels / 2`, at least one.
+        stride: factor by which the gates are coarser than x; with 1 there is one per place.
         variant: "paper" or "official".
         dims: 1 for sequences, 2 for images, 3 for volumes.
 
     Raises:
-        ValueError: a count below 1, another variant, maps of other channels or directions, two
-            batches of different sizes, an x smaller than the stride, or, in the official variant
-            in training, a single place of a single image.
+        ValueError: a count below 1, an unknown variant, maps with other channels or spatial
+            dimensions, two batches of different sizes, an x smaller than the stride, or, in the
+            official variant in training, a single place of a single image.
 
     Example:
         >>> gate = AttentionGate(channels=16, gating_channels=32)

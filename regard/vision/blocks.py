@@ -36,16 +36,16 @@ BLOCKS = {
     "split": "regard.vision.split_attention:SplitAttention",
     "temporal": "regard.vision.temporal_attention:TemporalAttention",
 }
-"""Names, as command line, TOML, plans and Python say them."""
+"""Names, as used on the command line, in TOML, in plans and in Python."""
 MOST = 2**20
-"""Of a whole number in a block's name."""
+"""Upper bound of an integer in a block's name."""
 
 
 def block(name: str, channels: int) -> Any:
-    """A new block of that name for maps of so many channels.
+    """Build the block of that name for maps with this number of channels.
 
-    Raises `ValueError` with the nearest names for one that is not there, and with what the block
-    itself says of numbers that do not fit.
+    Raises `ValueError` with the nearest names for an unknown one, and with the block's own message
+    for arguments that do not fit.
 
     >>> block("se(reduction=8)", 64)
     SqueezeExcitation(
@@ -72,9 +72,9 @@ def block(name: str, channels: int) -> Any:
 
 
 def spell(made: nn.Module) -> str:
-    """The name of a block, the inverse of `block`: without what is usual.
+    """The name of a block, the inverse of `block`, without default arguments.
 
-    Raises `ValueError` for one that is in no table.
+    Raises `ValueError` for one without a name.
 
     >>> spell(block("se(reduction=8)", 64)), spell(block("se(16)", 64))
     ('se(reduction=8)', 'se')

@@ -1,4 +1,4 @@
-"""Which channels and which places matter? Asked side by side, at the bottlenecks of a network."""
+"""Channel and spatial attention side by side, at the bottlenecks of a network."""
 
 import torch
 from jaxtyping import Float
@@ -17,26 +17,27 @@ VARIANTS = ("official", "paper")
 
 
 class BottleneckAttention(nn.Module):
-    """One gate for each channel of each place, made of a score of the channel and one of the place.
+    """A gate for each channel of each place, from a channel score and a place score.
 
         g(x) = sigmoid(s_channel + s_place)        output = x + g(x) * x
         s_channel = norm(W_2 relu(W_1 mean(x)))
         s_place = norm(c_3 relu(c_2 relu(c_1 relu(c_0 x))))
 
-    c_0 and c_3 are convolutions of size 1, c_1 and c_2 of size 3 and dilated. The authors' code, of
-    which the published weights are, multiplies the two scores instead, and has its batch norms in
-    front of every ReLU instead of at the ends. The equations of the paper name no function between
-    its layers; here it is the code's ReLU.
+    c_0 and c_3 are convolutions of size 1, c_1 and c_2 of size 3 and dilated. The authors' code,
+    from which the published weights are, multiplies the two scores instead, and has batch norms
+    before every ReLU instead of at the ends. The paper's equations name no activation between the
+    layers; here it is the code's ReLU.
 
     Args:
-        reduction: the hidden layers have `channels / reduction` units, and at least one.
+        reduction: the hidden layers have `channels / reduction` units, at least one.
         dilation: of the two convolutions of size 3.
         variant: "official" or "paper".
         dims: 1 for sequences, 2 for images, 3 for volumes.
 
     Raises:
-        ValueError: a count below 1, another variant, maps of other channels or directions, or a
-            single image in training: the norm of the channels' scores is over the batch alone.
+        ValueError: a count below 1, an unknown variant, maps with other channels or spatial
+            dimensions, or a single image in training: channel scores are normalized over the batch
+            alone.
 
     Example:
         >>> block = BottleneckAttention(32)

@@ -1,4 +1,4 @@
-"""Which channels matter, and then: which places? Both asked of means and maxima."""
+"""Channel attention, then spatial attention, both from means and maxima."""
 
 import torch
 from jaxtyping import Float
@@ -18,16 +18,16 @@ VARIANTS = ("official", "paper")
 
 
 class CBAMChannel(nn.Module):
-    """A gate for each channel, from the means and the maxima of all.
+    """A gate for each channel, from the means and maxima of all channels.
 
         g(x) = sigmoid(MLP(mean(x)) + MLP(max(x)))        output = g(x) * x
         MLP(v) = W_2 relu(W_1 v + b_1) + b_2
 
     Args:
-        reduction: the hidden layer has `channels / reduction` units, and at least one.
+        reduction: the hidden layer has `channels / reduction` units, at least one.
 
     Raises:
-        ValueError: a count below 1, or maps of another number of channels.
+        ValueError: a count below 1, or maps with another number of channels.
 
     Example:
         >>> CBAMChannel(32).weights(torch.randn(2, 32, 7, 5)).shape
@@ -67,21 +67,21 @@ class CBAMChannel(nn.Module):
 
 
 class CBAMSpatial(nn.Module):
-    """A gate for each place, from the maxima and the means over the channels around it.
+    """A gate for each place, from the channels' maxima and means in its neighborhood.
 
         g(x) = sigmoid(convolution of [max(x), mean(x)])        output = g(x) * x
 
-    The authors' code puts a batch norm with momentum 0.01 behind the convolution and lets its scale
-    begin at 0, so that every gate begins at one half. The published weights are of that code.
+    The authors' code adds a batch norm with momentum 0.01 after the convolution and initializes
+    its scale to 0, so that every gate starts at one half. The published weights are from that code.
 
     Args:
-        kernel_size: of the convolution in every direction, odd.
+        kernel_size: of the convolution in each dimension, odd.
         variant: "official" has the batch norm, "paper" has none.
         dims: 1 for sequences, 2 for images, 3 for volumes.
 
     Raises:
-        ValueError: an even kernel, another variant, or maps of other channels or directions; in
-            training, a batch of a single place.
+        ValueError: an even kernel, an unknown variant, or maps with other channels or spatial
+            dimensions; in training, a batch of a single place.
 
     Example:
         >>> CBAMSpatial(32).weights(torch.randn(2, 32, 7, 5)).shape
@@ -129,21 +129,21 @@ class CBAMSpatial(nn.Module):
 
 
 class ConvolutionalBlockAttention(nn.Module):
-    """Gates for channels (`CBAMChannel`), then gates for places (`CBAMSpatial`) of what is left.
+    """Gates for channels (`CBAMChannel`), then gates for places (`CBAMSpatial`) of the result.
 
         y = g_channels(x) * x        output = g_places(y) * y
 
-    Nothing is added to it: the block is put before the sum of a residual connection.
+    There is no residual inside: the block goes before the sum of a residual connection.
 
     Args:
         reduction: the hidden layer of the channels' gate has `channels / reduction` units.
-        kernel_size: of the convolution of the places' gate in every direction, odd.
-        variant: "official" has a batch norm behind that convolution, "paper" has none.
+        kernel_size: of the convolution of the places' gate in each dimension, odd.
+        variant: "official" has a batch norm after that convolution, "paper" has none.
         dims: 1 for sequences, 2 for images, 3 for volumes.
 
     Raises:
-        ValueError: an even kernel, a count below 1, another variant, or maps of other channels or
-            directions; in training, a batch of a single place.
+        ValueError: an even kernel, a count below 1, an unknown variant, or maps with other channels
+            or spatial dimensions; in training, a batch of a single place.
 
     Example:
         >>> block = ConvolutionalBlockAttention(32)

@@ -1,4 +1,4 @@
-"""Which rows and which columns matter here, for each channel?"""
+"""Which rows and which columns matter, for each channel?"""
 
 import torch
 from jaxtyping import Float
@@ -11,20 +11,20 @@ AT_LEAST = 8
 
 
 class CoordinateAttention(nn.Module):
-    """A gate for each row and one for each column, for each channel, from the means along them.
+    """A gate for each row and each column of each channel, from the means along them.
 
         [f_rows, f_columns] = hardswish(norm(W [row means, column means]))
         g_rows = sigmoid(W_rows f_rows)        g_columns = sigmoid(W_columns f_columns)
         output = g_rows * g_columns * x
 
-    W, shared by rows and columns, has a bias that only evaluation sees: the norm takes it away in
-    training. It is there because the published weights have it.
+    W, shared by rows and columns, has a bias that matters only in evaluation: in training, the
+    norm cancels it. It is kept because the published weights have it.
 
     Args:
-        reduction: W has `channels / reduction` units, and at least 8.
+        reduction: W has `channels / reduction` units, at least 8.
 
     Raises:
-        ValueError: a count below 1, or maps that are no images of so many channels.
+        ValueError: a count below 1, or maps that are not images with this number of channels.
 
     Example:
         >>> block = CoordinateAttention(32)

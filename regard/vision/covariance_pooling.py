@@ -1,4 +1,4 @@
-"""How do the channels vary together? One vector for a whole map, in the place of its means."""
+"""Covariance pooling: a vector per map from how its channels vary together, instead of means."""
 
 import torch
 from jaxtyping import Float
@@ -10,9 +10,9 @@ from regard.vision._maps import widened
 
 
 def covariance(x: Float[Tensor, "batch rows values"]) -> Float[Tensor, "batch rows rows"]:
-    """Of every two rows over their values, divided by the number of values.
+    """The covariance of every two rows, divided by the number of values.
 
-    Never in fewer than 32 bits, which squares of activations would leave.
+    At least float32, because squares of activations overflow 16 bits.
 
     >>> covariance(torch.tensor([[[0.0, 2.0], [3.0, -3.0]]]))
     tensor([[[ 1., -3.],
@@ -27,12 +27,12 @@ def covariance(x: Float[Tensor, "batch rows values"]) -> Float[Tensor, "batch ro
 def square_root(
     matrix: Float[Tensor, "batch rows rows"], iterations: int
 ) -> Float[Tensor, "batch rows rows"]:
-    """Approximately the matrix whose square a covariance is, by Newton's and Schulz's iterations.
+    """The approximate matrix square root of a covariance, by Newton–Schulz iterations.
 
         Y_0 = A / trace(A), Z_0 = I        T = (3 I - Z Y) / 2, Y <- Y T, Z <- T Z
         sqrt(A) ~ sqrt(trace(A)) Y
 
-    It is made of products alone, so that a GPU is fast at it and gradients stay finite where
+    It uses only matrix products, so it is fast on a GPU and gradients stay finite where
     eigenvalues coincide. The root of zeros is zeros.
 
     >>> square_root(torch.diag(torch.tensor([4.0, 9.0]))[None], 20).round(decimals=4)
@@ -54,14 +54,14 @@ class CovariancePooling(nn.Module):
 
         A = (x - mean)(x - mean)^T / places        output = upper(sqrt(A))
 
-    In the place of the mean over places in front of a network's last layer, which it makes wider:
-    `channels * (channels + 1) / 2` numbers. There are no weights.
+    Replaces global average pooling before a network's last layer, whose input it widens to
+    `channels * (channels + 1) / 2` numbers. It has no parameters.
 
     Args:
-        iterations: of `square_root`; the paper takes 5, and GSoP-Net2 3.
+        iterations: of `square_root`; the paper uses 5, GSoP-Net2 3.
 
     Raises:
-        ValueError: a count below 1, or maps of another number of channels.
+        ValueError: a count below 1, or maps with another number of channels.
 
     Example:
         >>> pool = CovariancePooling(32)

@@ -9,20 +9,20 @@ from regard.vision._checks import require_maps
 
 
 class DividedSpaceTimeAttention(nn.Module):
-    """A place attends to itself in all frames, and then to all places of its own frame.
+    """A place attends to itself in all frames, then to all places of its own frame.
 
         y = x + attention(x)             over the frames of each place
         output = y + attention(y)        over the places of each frame
 
-    Each has its layer norm, its projections and its residual. The authors' network has a class
-    token, which attends in every frame, and a perceptron behind; here are the two attentions. Both
-    start at zero, not the first alone, so that a new block returns its input.
+    Each has its own layer norm, projections and residual. The authors' network also has a class
+    token, which attends in every frame, and an MLP after them; this block is the two attentions.
+    Both start at zero, not only the first, so that a new block returns its input.
 
     Args:
         num_heads: a divisor of the channels.
 
     Raises:
-        ValueError: counts that do not fit, or maps that are no video of so many channels.
+        ValueError: counts that do not fit, or maps that are not videos with so many channels.
 
     Example:
         >>> import torch

@@ -1,4 +1,4 @@
-"""DANet's attention to places and to channels, together."""
+"""DANet's position and channel attention combined."""
 
 from typing import Literal
 
@@ -12,19 +12,19 @@ from regard.vision.dual_position import DualPositionAttention
 
 
 class DualAttention(nn.Module):
-    """Attention to places and to channels, side by side on the same map.
+    """Position and channel attention side by side on the same map.
 
         output = x + α position(x) + β channel(x)
 
-    DANet's head has convolutions before each branch and behind it, and sums what these return;
-    those belong to a network. Here the map itself enters both, and is added once.
+    DANet's head has convolutions before and after each branch, and sums their results; those
+    belong to the network. Here both branches read the map itself, which is added once.
 
     Args:
-        reduction: that of `DualPositionAttention`.
-        variant: that of `DualChannelAttention`.
+        reduction: as in `DualPositionAttention`.
+        variant: as in `DualChannelAttention`.
 
     Raises:
-        ValueError: an unknown variant, a count below 1, or maps of another number of channels.
+        ValueError: an unknown variant, a count below 1, or maps with another number of channels.
 
     Example:
         >>> import torch
@@ -56,7 +56,7 @@ class DualAttention(nn.Module):
     def weights(
         self, x: Float[Tensor, "batch channels *places"], rows: Chosen = None
     ) -> dict[str, Tensor]:
-        """The weights of both, by name; `rows` names places."""
+        """The weights of both, by name; `rows` selects places."""
         require_maps("DualAttention", x, self.channels)
         return {"position": self.position.weights(x, rows), "channel": self.channel.weights(x)}
 

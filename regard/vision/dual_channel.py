@@ -1,4 +1,4 @@
-"""Which channels go together? DANet's attention to channels."""
+"""DANet's channel attention: which channels go together?"""
 
 from typing import Literal
 
@@ -16,18 +16,18 @@ VARIANTS = ("official", "paper")
 
 
 class DualChannelAttention(nn.Module):
-    """Every channel takes from the channels that respond in the same places, or in others.
+    """Every channel attends to channels that respond in the same places, or in different ones.
 
         weights = softmax(E)  or  softmax(max(E) - E)    E = X Xᵀ    output = x + β weights X
 
-    Nothing is projected: a row of X is a channel's values at all places. β starts at 0.
+    There are no projections: a row of X is a channel's values at all places. β starts at 0.
 
     Args:
-        variant: the authors' code, and with it the published weights, has `max(E) - E`, by which a
-            channel takes from those that are least like it; the paper has E.
+        variant: the authors' code, and so the published weights, uses `max(E) - E`, so that a
+            channel attends to those least similar to it; the paper uses E.
 
     Raises:
-        ValueError: an unknown variant, a count below 1, or maps of another number of channels.
+        ValueError: an unknown variant, a count below 1, or maps with another number of channels.
 
     Example:
         >>> block = DualChannelAttention(32)
@@ -54,7 +54,7 @@ class DualChannelAttention(nn.Module):
     def weights(
         self, x: Float[Tensor, "batch channels *places"], rows: Chosen = None
     ) -> Float[Tensor, "batch 1 some_channels channels"]:
-        """What each channel, or each that `rows` names, takes from every channel."""
+        """The weights of each channel, or of those in `rows`, over all channels."""
         require_maps("DualChannelAttention", x, self.channels)
         channels = one_head(x.flatten(2))
         return attention_weights(channels, channels, score=self.score, rows=rows)

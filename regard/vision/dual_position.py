@@ -1,4 +1,4 @@
-"""Which places go together? DANet's attention to positions."""
+"""DANet's position attention: which places go together?"""
 
 import torch
 from jaxtyping import Float
@@ -12,17 +12,17 @@ from regard.vision._rows import map_of, one_head, rows_of
 
 
 class DualPositionAttention(nn.Module):
-    """Every place takes from the places that are like it.
+    """Every place attends to similar places.
 
         weights = softmax((W_q x)ᵀ (W_k x))        output = x + α Σ_j weights_ij (W_v x_j)
 
-    The products are not scaled, and α starts at 0. W_k has no bias, which softmax would not see.
+    The products are not scaled, and α starts at 0. W_k has no bias: softmax would cancel it.
 
     Args:
-        reduction: queries and keys have `channels / reduction` numbers, and at least one.
+        reduction: queries and keys have width `channels / reduction`, at least one.
 
     Raises:
-        ValueError: a count below 1, or maps of another number of channels.
+        ValueError: a count below 1, or maps with another number of channels.
 
     Example:
         >>> block = DualPositionAttention(32)
@@ -50,7 +50,7 @@ class DualPositionAttention(nn.Module):
     def weights(
         self, x: Float[Tensor, "batch channels *places"], rows: Chosen = None
     ) -> Float[Tensor, "batch 1 some_places all_places"]:
-        """What each place, or each that `rows` names, takes from every place."""
+        """The weights of each place, or of those in `rows`, over all places."""
         require_maps("DualPositionAttention", x, self.channels)
         places = one_head(rows_of(x))
         return attention_weights(self.query(places), self.key(places), score=Dot(), rows=rows)

@@ -1,4 +1,4 @@
-"""Which channels matter here? Each asks only its neighbours."""
+"""Which channels matter here? Each gate sees only neighboring channels."""
 
 from math import log2
 
@@ -11,7 +11,7 @@ from regard.vision._maps import means_of, over_places
 
 
 def kernel_size_for(channels: int) -> int:
-    """How many neighbours the paper asks: t = |(log2(channels) + 1) / 2| cut, plus 1 if even.
+    """The paper's kernel size: t = |(log2(channels) + 1) / 2| truncated, plus 1 if even.
 
     >>> [kernel_size_for(channels) for channels in (64, 128, 256, 512, 1024, 2048)]
     [3, 5, 5, 5, 5, 7]
@@ -21,19 +21,19 @@ def kernel_size_for(channels: int) -> int:
 
 
 class EfficientChannelAttention(nn.Module):
-    """A gate for each channel, from the means of those beside it: a handful of weights in all.
+    """A gate for each channel, from the means of neighboring channels: a handful of weights in all.
 
         g(x) = sigmoid(convolution of mean(x) along the channels)        output = g(x) * x
 
     Channels outside the map count as zero.
 
     Args:
-        kernel_size: channels that a gate is made of, an odd number; None is the paper's formula.
-            The published ResNets have one size a stage instead: 3, 5, 7, 7 in ResNet-18, 3, 3, 5,
+        kernel_size: channels that a gate sees, an odd number; None is the paper's formula. The
+            published ResNets have one size per stage instead: 3, 5, 7, 7 in ResNet-18, 3, 3, 5,
             7 in ResNet-34, 3, 5, 5, 7 in ResNet-50, 3, 3, 5, 7 in ResNet-101 and -152.
 
     Raises:
-        ValueError: an even kernel, a count below 1, or maps of another number of channels.
+        ValueError: an even kernel, a count below 1, or maps with another number of channels.
 
     Example:
         >>> block = EfficientChannelAttention(64)

@@ -1,4 +1,4 @@
-"""Which places matter here? Two views of a few channels each say where the other should look."""
+"""Which places matter here? Two views of a channel group each tell the other where to attend."""
 
 import torch
 from jaxtyping import Float
@@ -14,16 +14,16 @@ class EfficientMultiScaleAttention(nn.Module):
         y_2 = convolution of size 3 of x
         g(x) = sigmoid(softmax(mean(y_1)) . y_2 + softmax(mean(y_2)) . y_1)        output = g(x) * x
 
-    All of it for the channels of one group at a time and with the same weights for every group; the
-    softmax and the products are over its channels. The norm is of each channel over its places, so
-    that the mean of y_1 is its bias, whatever the input: it is taken from there.
+    Each group of channels is processed separately, with the same weights; the softmax and the
+    products are over its channels. The norm is per channel over its places, so that the mean of
+    y_1 is the norm's bias, whatever the input: it is taken from there.
 
     Args:
-        groups: that the channels are shared out into; a divisor of their number.
+        groups: number of channel groups; a divisor of the number of channels.
 
     Raises:
-        ValueError: groups that do not divide the channels, a count below 1, or maps that are no
-            images of so many channels.
+        ValueError: groups that do not divide the channels, a count below 1, or maps that are not
+            images with this number of channels.
 
     Example:
         >>> block = EfficientMultiScaleAttention(32, groups=8)

@@ -1,4 +1,4 @@
-"""What else is in this frame? Attention along height and width."""
+"""Attention within each frame, over height and width."""
 
 from regard.vision._axis_attention import AxisBlock
 
@@ -15,7 +15,7 @@ class FrameAttention(AxisBlock):
         num_heads: a divisor of the channels.
 
     Raises:
-        ValueError: counts that do not fit, or maps that are no video of so many channels.
+        ValueError: counts that do not fit, or maps that are not videos with so many channels.
 
     Example:
         >>> import torch

@@ -1,4 +1,4 @@
-"""Any block, begun as the identity: a network does not notice that it is there until it learns."""
+"""Any block, initialized as the identity: it changes no output until it is trained."""
 
 from typing import Any
 
@@ -12,8 +12,8 @@ class FromIdentity(nn.Module):
 
         output = x + gamma * (f(x) - x),  gamma = 0 at first
 
-    A new one returns its input to the bit, signed zeros and infinities included, and NaN as NaN,
-    whatever f computes; the gradient reaches gamma from the first step on, and f from the second.
+    A new one returns its input bit for bit, including signed zeros and infinities, and NaN as NaN,
+    whatever f computes; gradients reach gamma from the first step, and f from the second.
 
     Args:
         block: f, from maps to maps of the same shape.
@@ -37,11 +37,11 @@ class FromIdentity(nn.Module):
 
     @property
     def channels(self) -> Any:
-        """Of the maps that the block reads."""
+        """The channels of the block's input."""
         return self.block.channels
 
     def weights(self, x: Float[Tensor, "batch channels *places"]) -> Any:
-        """The attention of the block, as if it were there whole."""
+        """The attention of the block, as if fully faded in."""
         weights: Any = self.block.weights
         return weights(x)
 

@@ -1,4 +1,4 @@
-"""What does the whole map say? One context, pooled by attention, is added to every place."""
+"""Global context: one vector, pooled by attention, is added to every place."""
 
 import torch
 from jaxtyping import Float
@@ -12,23 +12,23 @@ AT_LEAST = 4
 
 
 class GlobalContext(nn.Module):
-    """Attention over all places, the same for every query, and what it saw added to each place.
+    """Attention over all places, shared by all queries; its context is added to every place.
 
         g(x) = softmax over places of (w . x)        context = sum over places of g(x) * x
         output = x + T(context)        T(c) = W_2 relu(norm(W_1 c + b_1)) + b_2
 
-    The norm is over the units of the hidden layer and knows no batch. W_2 and b_2 are zero at
-    first, so that a new block adds nothing. The authors' code can also scale by sigmoid(T(context))
-    instead of adding, or scale and then add, each with a T of its own; it has a bias beside w,
-    which the softmax takes away, and which is not here.
+    The norm is a layer norm over the hidden units. W_2 and b_2 are initialized to zero, so that a
+    new block adds nothing. The authors' code can also scale by sigmoid(T(context)) instead of
+    adding, or scale and then add, each with its own T; its bias besides w, which the softmax
+    cancels, is omitted here.
 
     Args:
-        reduction: the hidden layer has `channels / reduction` units, and at least 4: the norm of
-            one would be zero, and the norm of two little more than a sign.
-        fusion: "add", "scale" or "both". One that scales is one half at first, and no identity.
+        reduction: the hidden layer has `channels / reduction` units, at least 4: the norm of one
+            would be zero, and the norm of two little more than a sign.
+        fusion: "add", "scale" or "both". A scale starts at one half, not as the identity.
 
     Raises:
-        ValueError: a count below 1, another fusion, or maps of another number of channels.
+        ValueError: a count below 1, an unknown fusion, or maps with another number of channels.
 
     Example:
         >>> block, x = GlobalContext(32), torch.randn(2, 32, 7, 5)
@@ -53,11 +53,11 @@ class GlobalContext(nn.Module):
 
     @property
     def starts_as_identity(self) -> bool:
-        """Where nothing is scaled."""
+        """True where nothing is scaled."""
         return self.scaled is None
 
     def weights(self, x: Float[Tensor, "batch channels *places"]) -> Tensor:
-        """What the context is made of: `[batch, 1, *places]`, 1 in sum over the places."""
+        """The weights of the context: `[batch, 1, *places]`, summing to 1 over the places."""
         require_maps("GlobalContext", x, self.channels)
         scores = at_each_place(self.score, x)
         return torch.softmax(scores.flatten(2), 2).reshape(scores.shape)

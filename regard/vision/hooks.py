@@ -1,4 +1,4 @@
-"""What hangs on a module that a block was put behind, and what watches over it."""
+"""The hooks that run an inserted block, and those that check it is still in place."""
 
 import sys
 from dataclasses import dataclass
@@ -18,9 +18,9 @@ NO_SCRIPT = (
 
 
 class Behind:
-    """A forward hook: what the module gives goes through the block that is its child.
+    """A forward hook: the module's output goes through the block that is its child.
 
-    It holds no tensor, and a module that is copied or pickled takes it along.
+    It holds no tensor, and is copied or pickled with its module.
     """
 
     def __init__(self, place: Place, guard: "Guard | None") -> None:
@@ -30,7 +30,7 @@ class Behind:
         return _applied(self.block_of(module), output)
 
     def block_of(self, module: nn.Module) -> Any:
-        """The block; raises `RuntimeError` where copying or fusing tore it off."""
+        """The block; raises `RuntimeError` if copying or fusing detached it."""
         block = getattr(module, self.place.name, None)
         if block is None:
             raise RuntimeError(gone(self.place))
@@ -53,7 +53,7 @@ class Behind:
 
 
 class InFront(Behind):
-    """A forward pre-hook: what the module is given goes through the block that is its child."""
+    """A forward pre-hook: the module's input goes through the block that is its child."""
 
     def __call__(self, module: nn.Module, args: Any) -> Any:  # type: ignore[override]
         return (_applied(self.block_of(module), args[0]), *args[1:])
@@ -70,7 +70,7 @@ def _applied(block: Any, x: Any) -> Any:
 
 @dataclass(frozen=True)
 class Watched:
-    """A place as seen from the module that watches over it."""
+    """A place relative to the module that guards it."""
 
     place: Place
     path: tuple[str, ...]
@@ -78,9 +78,9 @@ class Watched:
 
 
 class Guard:
-    """A forward pre-hook of a module around places: their blocks are where they were put.
+    """A forward pre-hook of an enclosing module that checks that blocks are still in place.
 
-    A forward hook is lost without a sound where its module is replaced by another, as fusing does.
+    A forward hook is silently lost when its module is replaced by another, as fusing does.
     """
 
     def __init__(self) -> None:
@@ -114,7 +114,7 @@ def forget_compiled() -> None:
 
 
 def gone(place: Place) -> str:
-    """The sentence for a block that is not where it was put."""
+    """The error message for a block that is no longer in place."""
     return (
         f"the block {place.name!r} {place.where} {place.module} is gone: the module was replaced, "
         "as fusing it with its neighbors does; regard.remove(model) before, and insert the block "

@@ -1,4 +1,4 @@
-"""Put blocks into a network that is there, and take them out again, without renaming anything."""
+"""Insert blocks into an existing network, and remove them again, without renaming anything."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -27,13 +27,13 @@ def insert(
     name: str | None = None,
     dry_run: bool = False,
 ) -> Plan:
-    """Put a block behind modules of a network, or in front of them, in place.
+    """Insert a block after modules of a network, or before them, in place.
 
         output of the module → block(output of the module)
 
-    The block becomes a child of the module and acts through a forward hook, so that every tensor of
-    the network keeps its name: `load_state_dict(old, strict=False)` loses none. What was done is a
-    `Plan`, to be printed, kept, and applied to a network that is built anew.
+    The block becomes a child of the module and acts through a forward hook, so that every tensor
+    of the network keeps its name: `load_state_dict(old, strict=False)` loses none. The result is a
+    `Plan`, which can be printed, saved, and applied to a newly built network.
 
     One pass of the network shows which modules are called, with how many channels. It changes
     nothing: evaluation mode, no gradients; buffers, attributes, flags and random numbers are put
@@ -47,21 +47,21 @@ def insert(
         block: its name, such as `cbam(reduction=8)`, or a function from a number of channels to a
             module.
         after: `"layer*.*.conv3"`, a pattern of names (`*` within one name, `**` over several);
-            a class or its name; `"stage"`, the last module of each resolution;
-            `"after_conv1"`, `2`, `3`: mmdetection's positions in a residual block, behind that
+            a class or its name; `"stage"`, the last module at each resolution;
+            `"after_conv1"`, `2`, `3`: mmdetection's positions in a residual block, after that
             convolution's norm and activation; or a list of these.
         before: the same for the input of a module; `"sum"`, the end of each residual branch.
-        example: what the network is called with: a tensor, a tuple of arguments, a dict of named
-            ones. Without it images of several sizes are tried.
-        identity_start: begin as x + gamma (f(x) - x) with gamma 0, where the block does not begin
-            as the identity by itself: the network's outputs are unchanged, to the bit.
-        name: of the block among the module's children; by itself the block's own.
+        example: the network's input: a tensor, a tuple of arguments, a dict of keyword arguments.
+            Without it, images of several sizes are tried.
+        identity_start: start as x + gamma (f(x) - x) with gamma 0, unless the block itself starts
+            as the identity: the network's outputs are unchanged, bit for bit.
+        name: of the block among the module's children; by default the block's own.
         dry_run: find the places, change nothing.
 
     Raises:
-        ValueError: no module that matches (with the nearest names), a module that gives no map or
-            maps with several numbers of channels, a name that is taken, a network that is scripted
-            or wrapped already.
+        ValueError: no matching module (with the nearest names), a module that returns no feature
+            map or maps with different numbers of channels, a name that is taken, a network that is
+            already scripted or wrapped.
 
     Example:
         >>> net = nn.Sequential(nn.Conv2d(3, 16, 3), nn.BatchNorm2d(16), nn.ReLU()).eval()
@@ -98,13 +98,13 @@ def insert(
 
 
 def remove(model: nn.Module, place: str | None = None, name: str | None = None) -> Plan:
-    """Take blocks out of a network: all, or those at modules that match, or of one name.
+    """Remove blocks from a network: all, or those at matching modules, or those of one name.
 
     The network is then what it was before they were put in, with what it has learned since. What
     was removed is the plan that puts it back. Blocks within a block go with it.
 
     Raises:
-        ValueError: no block there, with the places that have one.
+        ValueError: no such block, with the places that have one.
 
     Example:
         >>> net = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 3))

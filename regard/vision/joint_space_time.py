@@ -1,4 +1,4 @@
-"""What else is in this video? Attention along all axes at once."""
+"""Attention over all axes of a video at once."""
 
 from regard.vision._axis_attention import AxisBlock
 
@@ -8,14 +8,14 @@ class JointSpaceTimeAttention(AxisBlock):
 
         output = x + W_o softmax(Q Kᵀ / sqrt(head_dim)) V        over all places of all frames
 
-    Q, K and V are linear in the layer norm of x, and W_o starts at zero. The matrix of all pairs is
-    never held.
+    Q, K and V are linear in the layer norm of x, and W_o starts at zero. The matrix of all pairs
+    is never materialized.
 
     Args:
         num_heads: a divisor of the channels.
 
     Raises:
-        ValueError: counts that do not fit, or maps that are no video of so many channels.
+        ValueError: counts that do not fit, or maps that are not videos with so many channels.
 
     Example:
         >>> import torch

@@ -1,4 +1,4 @@
-"""What do all other places hold that is like this one? The non-local block."""
+"""The non-local block: every place attends to all places."""
 
 from typing import Literal
 
@@ -26,7 +26,7 @@ VARIANTS = ("official", "paper")
 
 
 class NonLocal(nn.Module):
-    """A place takes from every place what a function of the pair says.
+    """A place attends to every place, weighted by a pairwise function.
 
         y_i = Σ_j f(x_i, x_j) g(x_j) / C(x)        output = x + norm(W_z y)
 
@@ -35,23 +35,23 @@ class NonLocal(nn.Module):
         dot                  f = θ(x_i) · φ(x_j)        C = N
         concatenation        f = relu(w · [θ(x_i); φ(x_j)])    C = N
 
-    θ, φ, g and W_z are linear in the channels of a place, so that maps may have any number of
-    places and of their kinds. The matrix of all pairs is never held: softmax runs in a fused
-    kernel, the dot product of N² pairs is one of `inner²` sums, concatenation goes by chunks. φ
-    has no bias where softmax follows, which would not see it.
+    θ, φ, g and W_z are linear in the channels of a place, so that maps may have any size and
+    number of spatial dimensions. The matrix of all pairs is never materialized: softmax runs in a
+    fused kernel, the dot product of N² pairs becomes one of `inner²` sums, concatenation runs in
+    chunks. φ has no bias where softmax follows, which would cancel it.
 
     Args:
-        pair: what f is.
-        reduction: the inner width is `channels / reduction`, and at least one.
-        subsample: take keys and values from maps pooled by two in height and width.
-        norm: a batch norm behind W_z, whose scale starts at zero; without, W_z does.
-        variant: the authors' code, and with it the published weights, divides θ·φ by the square
-            root of the inner width ("embedded_gaussian") and pools before φ and g; the paper does
-            not divide, and pools behind them.
+        pair: the pairwise function f.
+        reduction: the inner width is `channels / reduction`, at least one.
+        subsample: take keys and values from maps max-pooled by two in height and width.
+        norm: a batch norm after W_z, whose scale starts at zero; without it, W_z does.
+        variant: the authors' code, and so the published weights, divides θ·φ by the square root of
+            the inner width ("embedded_gaussian") and pools before φ and g; the paper does not
+            divide, and pools after them.
 
     Raises:
-        ValueError: an unknown word, a count below 1, maps of another number of channels, or a batch
-            of one value for each channel in training.
+        ValueError: an unknown option, a count below 1, maps with another number of channels, or a
+            batch of one value per channel in training.
 
     Example:
         >>> import torch
@@ -112,7 +112,7 @@ class NonLocal(nn.Module):
     def weights(
         self, x: Float[Tensor, "batch channels *places"], rows: Chosen = None
     ) -> Float[Tensor, "batch 1 some_places keys"]:
-        """`f(x_i, x_j) / C(x)` of all places i, or of those that are named by `rows`."""
+        """`f(x_i, x_j) / C(x)` of all places i, or of those in `rows`."""
         require_maps("NonLocal", x, self.channels)
         normalizer = _normalizer(self.pair)
         query, key = self._query(x), self._key(x)
@@ -153,7 +153,7 @@ class NonLocal(nn.Module):
 
 
 def halved(x: Float[Tensor, "batch channels *places"]) -> Float[Tensor, "batch channels *fewer"]:
-    """The largest value of every two by two places; frames stay, and so does an axis of one."""
+    """2 × 2 max pooling of height and width; frames are kept, and so is an axis of one."""
     sizes = x.shape[2:]
     steps = [1 if size == 1 or (len(sizes) == 3 and n == 0) else 2 for n, size in enumerate(sizes)]
     if len(sizes) == 1:  # pooling of one dimension would bind an exported graph to a length

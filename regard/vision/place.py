@@ -1,20 +1,20 @@
-"""One place of a network with a block: plain data."""
+"""A place in a network that has a block: plain data."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """A block that a network has, or is to have, behind one of its modules or in front of it.
+    """A block that a network has, or is to have, after or before one of its modules.
 
     Args:
-        module: its name in the network, as `named_modules` has it.
+        module: its name in the network, as in `named_modules`.
         where: "after" or "before".
-        name: what the block is called, as a child of the module.
-        block: as `regard.vision.block` reads it.
-        channels: of the maps there.
-        identity_start: whether `FromIdentity` is around the block.
-        norm: the batch norm that reads what the module gives, and with which it could be fused.
+        name: the block's name as a child of the module.
+        block: as `regard.vision.block` takes it.
+        channels: of the feature maps there.
+        identity_start: whether the block is wrapped in `FromIdentity`.
+        norm: the batch norm that reads the module's output, and with which it could be fused.
 
     >>> Place(module="layer1.0.conv2", name="se", block="se(reduction=8)", channels=64).key
     'layer1.0.conv2.se'
@@ -35,5 +35,5 @@ class Place:
 
     @property
     def is_behind(self) -> bool:
-        """Whether the block reads what the module gives, and not what it is given."""
+        """Whether the block reads the module's output rather than its input."""
         return self.where == "after"

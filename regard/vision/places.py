@@ -1,4 +1,4 @@
-"""Which modules of a network `after=` and `before=` mean, and whether a block can stand there."""
+"""Which modules of a network `after=` and `before=` select, and whether a block can go there."""
 
 import re
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -26,14 +26,14 @@ Wanted = str | type[nn.Module] | Sequence[str | type[nn.Module]]
 
 STAGE, SUM = "stage", "sum"
 AFTER_CONVOLUTION = re.compile(r"after_conv([1-9])")
-"""mmdetection's words for the places in a residual block."""
+"""mmdetection's names of the places in a residual block."""
 MOST_SAID = 3
-"""Places that a message names."""
+"""How many places a message lists."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """A place where a block can stand: what is known of it from one pass of the network."""
+    """A place where a block can go: what one forward pass shows about it."""
 
     module: str
     where: str
@@ -127,7 +127,7 @@ def _meant(
 
 
 def matching(model: nn.Module, wanted: str | type[nn.Module]) -> list[str]:
-    """The modules that a pattern or a class means; raises `ValueError` where there is none.
+    """The modules that a pattern or a class selects; raises `ValueError` if there is none.
 
     In a pattern `*` stands for anything but a dot, `**` for any number of names, `[*]` for `*`.
     Blocks that were inserted, and what is in them, are meant where nothing else matches.

@@ -1,4 +1,4 @@
-"""What was put into a network, as plain data: to print, to keep, and to do again."""
+"""What was inserted into a network, as plain data: to print, to save, and to apply again."""
 
 import json
 from collections import Counter
@@ -24,19 +24,19 @@ FORMAT = "regard-blocks-1"
 MOST_PLACES = 10_000
 MOST_CHANNELS = 2**20
 Make = Callable[[int], nn.Module]
-"""A block of one's own: from a number of channels to a module."""
+"""A user-defined block: from a number of channels to a module."""
 
 
 @dataclass(frozen=True)
 class Plan:
     """Blocks and their places in a network: what `insert` did, or would do.
 
-    It prints as what it is, compares as a value, and is kept as JSON. Nothing of a network's
-    weights is in it, and nothing that runs.
+    It prints readably, compares by value, and is saved as JSON. It contains neither weights nor
+    code.
 
     Args:
         places: in the network's order.
-        remarks: what was noticed; not part of what is kept.
+        remarks: what was noticed; not saved.
 
     Example:
         >>> import regard
@@ -70,14 +70,14 @@ class Plan:
         return "\n".join([*lines, *self.remarks])
 
     def apply(self, model: nn.Module, blocks: Mapping[str, Make] | None = None) -> "Plan":
-        """Put the blocks into a network that was built anew; all of them or, on an error, none.
+        """Insert the blocks into a newly built network: all of them or, on an error, none.
 
-        `blocks` makes those that are not in `regard.vision.BLOCKS`, by the names that they have
-        here. The network is not run.
+        `blocks` makes those that are not in `regard.vision.BLOCKS`, by their names in this plan.
+        The network is not run.
 
         Raises:
-            ValueError: a place that the network lacks, has a block of that name already, or has
-                another number of channels; a block that cannot be made.
+            ValueError: a place that the network lacks, that already has a block of that name, or
+                that has another number of channels; a block that cannot be made.
         """
         require_plain(model)
         keys = Counter(place.key for place in self.places)
@@ -92,7 +92,7 @@ class Plan:
         return self
 
     def save(self, path: str | Path) -> None:
-        """Write the plan as JSON, whole or not at all."""
+        """Write the plan as JSON, atomically."""
         write_whole(Path(path), self.json().encode())
 
     def json(self) -> str:
@@ -102,7 +102,7 @@ class Plan:
 
     @staticmethod
     def load(path: str | Path) -> "Plan":
-        """Read a plan; raises `ValueError` that names the file and what in it is no plan."""
+        """Read a plan; raises `ValueError` that names the file and what is wrong with it."""
         content = read_file(Path(path))
         try:
             return Plan.of_json(content)
@@ -111,7 +111,7 @@ class Plan:
 
     @staticmethod
     def of_json(text: str | bytes) -> "Plan":
-        """Read JSON strictly: no key that is not known, no value of another type."""
+        """Read JSON strictly: no unknown key, no value of another type."""
         found = read_json(text)
         if not isinstance(found, dict) or found.get("format") != FORMAT:
             raise ValueError(f"it has no format {FORMAT!r}")
@@ -123,13 +123,13 @@ class Plan:
 
     @staticmethod
     def of(model: nn.Module) -> "Plan":
-        """What is in a network now, wherever it was moved to within another one."""
+        """The blocks now in a network, even if it has become part of another one."""
         return Plan(tuple(place for place, _, _ in inserted(model)))
 
     def load_weights(self, model: nn.Module, state_dict: Mapping[str, Tensor]) -> "Transferred":
-        """Load what fits of weights from before or after the insertion, and say what that was.
+        """Load the matching weights, from before or after the insertion, and report what matched.
 
-        Nothing is renamed: every tensor of the old network has its old name.
+        Nothing is renamed: every tensor of the old network keeps its old name.
         """
         mine = model.state_dict()
         fits = {
@@ -143,7 +143,7 @@ class Plan:
     def transferred(
         self, model: nn.Module, state_dict: Mapping[str, Tensor], loaded: Mapping[str, Tensor]
     ) -> "Transferred":
-        """What of the weights was loaded, and what is new."""
+        """Which weights were loaded, and which are new."""
         mine = model.state_dict()
         prefixes = tuple(f"{place.key}." for place in self.places)
         left = [name for name in mine if name not in loaded]
@@ -157,13 +157,13 @@ class Plan:
 
 @dataclass(frozen=True)
 class Transferred:
-    """What became of weights that were loaded into a network with blocks.
+    """The result of loading weights into a network with blocks.
 
     Args:
-        total: tensors that there were to load.
-        lost: those that the network has not, or in another shape.
+        total: number of tensors to load.
+        lost: those the network lacks, or has in another shape.
         missing: tensors of the network that were not among them, outside of the blocks.
-        new: the same of the blocks, which stay as they start.
+        new: the same within the blocks, which keep their initial values.
 
     >>> print(Transferred(320, new=("layer1.0.se.squeeze.weight",)))
     transferred 320 of 320 tensors; 1 of blocks is new
@@ -254,7 +254,7 @@ def _module_of(model: nn.Module, place: Place, made: Mapping[str, nn.Module]) ->
 
 
 def inserted(model: nn.Module) -> Iterator[tuple[Place, nn.Module, int]]:
-    """Each place of a network, by the names of now, with its module and the hook's number."""
+    """Each place of a network, by its current names, with its module and the hook's id."""
     for name, module in model.named_modules():
         hooks = [*forward_hooks(module).items(), *forward_pre_hooks(module).items()]
         for number, hook in hooks:
@@ -263,7 +263,7 @@ def inserted(model: nn.Module) -> Iterator[tuple[Place, nn.Module, int]]:
 
 
 def renamed(place: Place, name: str) -> Place:
-    """A place as it is called in the network of now, where that one was put into another."""
+    """A place by its current name, if its network has become part of another one."""
     norm = place.norm
     if norm is not None and name != place.module:
         longer = name.removesuffix(place.module)
@@ -298,7 +298,7 @@ def _attach(model: nn.Module, place: Place, new: nn.Module) -> None:
 
 
 def require_plain(model: nn.Module) -> None:
-    """Raise for what blocks cannot be put into, with what to do instead."""
+    """Raise for networks that cannot take blocks, with what to do instead."""
     if not isinstance(model, nn.Module):
         raise TypeError(f"blocks go into an nn.Module, got {shown(type(model).__name__)}")
     if isinstance(model, torch.jit.ScriptModule):
@@ -358,14 +358,14 @@ def _is_short_text(text: Any) -> bool:
 
 
 def require_name(name: str) -> None:
-    """Raise `ValueError` for what cannot be the name of a block as a child of a module."""
+    """Raise `ValueError` for a name that a child of a module cannot have."""
     taken = isinstance(name, str) and hasattr(nn.Module(), name)
     if not isinstance(name, str) or not name.isidentifier() or name.startswith("_") or taken:
         raise ValueError(f"{shown(name)} cannot be the name of a block: say a word such as 'se'")
 
 
 def own_name(make: Any) -> str:
-    """What a plan calls a block of one's own: by its class or function."""
+    """The name of a user-defined block in a plan: that of its class or function."""
     name = getattr(make, "__name__", "")
     if not name.isidentifier():
         raise ValueError("a block of your own needs a name: a class, or a function with def")

@@ -1,4 +1,4 @@
-"""One forward pass of a network, looked at: which module gives which tensor, made of which."""
+"""Tracing one forward pass: which module returns which tensor, computed from which."""
 
 import random
 import sys
@@ -18,22 +18,22 @@ from torch.overrides import TorchFunctionMode
 from regard._printable import shortened
 
 SIZES = {1: (224, 64, 1024), 2: (224, 64, 32, 512), 3: (32, 64, 112)}
-"""Lengths of the sides of the images that are tried, by their number of dimensions."""
+"""Side lengths of the images that are tried, by their number of dimensions."""
 TURNING = frozenset("permute transpose swapaxes swapdims movedim moveaxis t __get__".split())
-"""Functions of PyTorch that put axes into another order; `x.T` is a `__get__`."""
+"""PyTorch functions that permute axes; `x.T` is a `__get__`."""
 REARRANGING = TURNING | frozenset(
     "view reshape flatten unflatten view_as reshape_as squeeze unsqueeze unfold as_strided".split()
 )
-"""Functions after which axes may stand for something else."""
+"""Functions after which axes may mean something else."""
 
 
 @dataclass(frozen=True)
 class Node:
-    """A tensor as it was after one operation; an edit in place makes another one.
+    """A tensor as it was after one operation; an in-place edit makes another one.
 
     Args:
-        depth: the most operations that lead to it.
-        by: the function that gave it.
+        depth: the largest number of operations that lead to it.
+        by: the function that returned it.
     """
 
     number: int
@@ -48,7 +48,7 @@ class Frame:
     """One call of a module.
 
     Args:
-        start: the number of the first node that was made within.
+        start: the index of the first node created within.
         inputs, outputs: nodes of its tensors.
         around: the frame that called it.
         leads: whether its first argument is a tensor.
@@ -69,7 +69,7 @@ class Frame:
 
     @property
     def frames(self) -> Iterator["Frame"]:
-        """This one, and those around it."""
+        """This frame and the enclosing ones."""
         frame: Frame | None = self
         while frame is not None:
             yield frame
@@ -78,7 +78,7 @@ class Frame:
 
 @dataclass(frozen=True)
 class Operation:
-    """A function of PyTorch that was called with tensors."""
+    """A PyTorch function that was called with tensors."""
 
     name: str
     inputs: tuple[int, ...]
@@ -87,7 +87,7 @@ class Operation:
 
 
 class Trace(TorchFunctionMode):
-    """What a forward pass did; no tensor is kept alive by it."""
+    """The record of a forward pass; it keeps no tensor alive."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
@@ -102,7 +102,7 @@ class Trace(TorchFunctionMode):
         self._own = {id(tensor) for tensor in chain(model.parameters(), model.buffers())}
 
     def node(self, tensor: Tensor) -> int:
-        """The node of a tensor as it is now."""
+        """The node of a tensor in its current state."""
         known = self._known.get(id(tensor))
         if known is not None and known[0]() is tensor:
             if known[1] == _version(tensor):
@@ -185,8 +185,8 @@ class Trace(TorchFunctionMode):
     def maps(self) -> dict[int, tuple[int, ...]]:
         """Nodes that are feature maps of the image → height, width, ..., without padding.
 
-        What is rearranged is one again where it has the places of a former one, and is not a map
-        with its axes turned, which in a square one of as many channels would not show.
+        A rearranged tensor is one again if it has the places of an earlier one, unless it is a map
+        with permuted axes, which would not show in a square map with as many channels.
         """
         given = [self.nodes[number] for number in self.frames[0].inputs]
         axes = next((len(node.shape) for node in given if 3 <= len(node.shape) <= 5), 4)
@@ -213,7 +213,7 @@ class Trace(TorchFunctionMode):
         return found
 
     def giver(self, node: int, within: Frame | None = None) -> str | None:
-        """The module whose output a tensor is: of several within each other, the outermost.
+        """The module whose output a tensor is: of several nested ones, the outermost.
 
         One that was called more than once gives other tensors too, and is none; neither is the
         network, nor what is around `within`, nor what can have no block.
@@ -238,7 +238,7 @@ def _version(tensor: Tensor) -> int:
 
 
 def tensors_in(value: Any) -> Iterator[Tensor]:
-    """The tensors of lists, tuples and tables, in order."""
+    """The tensors in lists, tuples and dicts, in order."""
     if isinstance(value, Tensor):
         yield value
     elif isinstance(value, Mapping):
@@ -250,7 +250,7 @@ def tensors_in(value: Any) -> Iterator[Tensor]:
 
 
 def call(model: nn.Module, example: Any) -> Any:
-    """The network's answer: a tuple is its arguments, a table those with names."""
+    """The network's output: a tuple holds positional arguments, a dict keyword arguments."""
     if isinstance(example, tuple):
         return model(*example)
     if isinstance(example, Mapping):
@@ -260,7 +260,7 @@ def call(model: nn.Module, example: Any) -> Any:
 
 @contextmanager
 def unchanged(model: nn.Module) -> Iterator[None]:
-    """Evaluate a network, and leave no trace of it.
+    """Run a network in evaluation mode, without side effects.
 
     Within, it is in evaluation mode without gradients, and what was compiled of it is not used: the
     code that is there calls no hooks. Afterwards all that hangs on its modules is
@@ -322,9 +322,9 @@ def _tables(module: nn.Module) -> Iterator[dict[Any, Any]]:
 
 
 def traced(model: nn.Module, example: Any = None) -> tuple[Trace, Any, str]:
-    """What one forward pass does, what it was given, and that in words.
+    """The trace of one forward pass, its input, and a description of the input.
 
-    Raises `ValueError` where no image that is tried goes through.
+    Raises `ValueError` if none of the images tried is accepted.
     """
     if example is not None:
         given = f"an example of {_shapes(example)}"
@@ -362,7 +362,7 @@ def _traced(model: nn.Module, example: Any) -> Trace:
 
 
 def images(model: nn.Module) -> Iterator[Tensor]:
-    """Images that a network may take, as its first convolution has it; the same in every call."""
+    """Images the network may accept, judging by its first convolution; the same in every call."""
     first = next((m for m in model.modules() if isinstance(m, CONVOLUTIONS)), None)
     if first is None:
         raise ValueError(

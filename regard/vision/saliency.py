@@ -1,4 +1,4 @@
-"""Where does the eye go first? Attention before learning: contrast, at several scales."""
+"""Bottom-up saliency without learning: contrast, at several scales."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -12,38 +12,38 @@ from torch import Tensor, nn
 from regard.vision._checks import require_counts
 
 ANGLES = (0, 45, 90, 135)
-"""Degrees of the orientations, that of a bar from the horizontal, counter-clockwise."""
+"""Orientations in degrees: the angle of a bar from the horizontal, counterclockwise."""
 
 Pyramid = list[Tensor]
 Contrasts = Callable[[Tensor, Tensor], list[Tensor]]
-"""What differs between a centre and what is around it."""
+"""The features compared between a center and its surround."""
 
 
 class Saliency(nn.Module):
-    """The saliency map of an image: where intensity, colour or orientation differ from around.
+    """The saliency map of an image: where intensity, color or orientation differ from the surround.
 
         F(c, s) = |F(c) - F(s)|                     c in {2, 3, 4},  s = c + {3, 4}
         S = (N(I) + N(C) + N(O)) / 3                each a sum of N(F(c, s)) at the scale of 4
 
     `F(c)` is a feature at scale `c` of a pyramid, 1 / 2^c of the image: intensity, red against
     green, blue against yellow, and the energy of Gabor filters of four angles, 42 maps in all. `N`
-    lets maps with one peak win: from 0 to 1, times `(1 - m)^2`, `m` the mean of the peaks beside
-    the highest. Peaks are places above their eight neighbours that reach a tenth of the highest, as
-    in the authors' code; the paper has no such bound. What it says of an image is differentiable
-    almost everywhere.
+    favors maps with a single peak: scaled to 0 to 1, times `(1 - m)^2`, `m` the mean of all peaks
+    but the highest. Peaks are places above their eight neighbors that reach a tenth of the highest,
+    as in the authors' code; the paper has no such threshold. The map is differentiable almost
+    everywhere.
 
     Args:
-        centers: scales that see the thing.
-        deltas: how much coarser those are that see what is around it.
-        variant: "paper" takes opponents as they are printed, `|(R - G)(c) - (G - R)(s)|`, a sum in
-            which one red thing among green ones differs from none of them; "signed", as usual
-            here, takes `(R - G)(c) - (R - G)(s)`, what is above and what is below 0 each on its
-            own, so that it does.
+        centers: scales of the center.
+        deltas: how much coarser the scales of the surround are.
+        variant: "paper" takes color opponency as printed, `|(R - G)(c) - (G - R)(s)|`, a sum by
+            which a red object among green ones does not stand out; "signed", the default, takes
+            the positive and the negative part of `(R - G)(c) - (R - G)(s)` separately, so that it
+            does.
 
     Raises:
         ValueError: images that are not `[batch, 3, height, width]`, or smaller than the coarsest
-            scale, 256 places in height and width.
-        TypeError: images that are no floating-point numbers.
+            scale, 256 pixels in height and width.
+        TypeError: images that are not floating-point.
 
     Example:
         >>> image = torch.full((1, 3, 256, 256), 0.5)
@@ -82,12 +82,12 @@ class Saliency(nn.Module):
     def forward(
         self, images: Float[Tensor, "batch 3 height width"]
     ) -> Float[Tensor, "batch 1 rows columns"]:
-        """The map, at the coarsest of the scales of `centers`; of images from 0 to 1."""
+        """The map, at the coarsest scale of `centers`; images range from 0 to 1."""
         maps = [_promoted(each) for each in self.conspicuity(images).values()]
         return torch.stack(maps).mean(0)
 
     def conspicuity(self, images: Float[Tensor, "batch 3 height width"]) -> dict[str, Tensor]:
-        """What stands out in `intensity`, in `colour` and in `orientation`, a map of each."""
+        """The conspicuity maps of `intensity`, `colour` and `orientation`."""
         self._require_fit(images)
         red, green, blue = images.unbind(1)
         intensity = images.mean(1, keepdim=True)
@@ -162,10 +162,10 @@ class Saliency(nn.Module):
 def scanpath(
     saliency: Float[Tensor, "batch 1 rows columns"], count: int, radius: float = 1 / 6
 ) -> Tensor:
-    """The places that are looked at one after the other, `[batch, count, 2]` rows and columns.
+    """The places fixated in sequence, `[batch, count, 2]` rows and columns.
 
-    The most salient place wins; what lies within `radius`, a share of the map's smaller side, is
-    not returned to.
+    The most salient place wins; places within `radius`, a fraction of the map's smaller side, are
+    then inhibited.
 
     >>> scanpath(torch.tensor([[[[0.0, 0.9, 1.0], [0.0, 0.0, 0.0], [0.5, 0.0, 0.0]]]]), 2, 0.4)
     tensor([[[0, 2],
@@ -190,9 +190,9 @@ def scanpath(
 
 
 def gabor_filters(wavelength: float = 4.0, width: float = 2.0) -> Float[Tensor, "filters 1 h w"]:
-    """Even filters of each angle, then odd ones: a wave across a bar, faded out around.
+    """Even filters of each angle, then odd ones: a wave across a bar, under a Gaussian envelope.
 
-    An even filter's mean is taken off, so that what is equally bright everywhere has no answer.
+    Even filters have their mean subtracted, so that uniform brightness gives no response.
     """
     reach = math.ceil(3 * width)
     line = torch.arange(-reach, reach + 1, dtype=torch.float64)

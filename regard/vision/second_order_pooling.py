@@ -1,4 +1,4 @@
-"""Which channels, or places, matter here? Asked of how they vary together, all with all."""
+"""Which channels, or places, matter here? Gates from their covariances."""
 
 import torch
 from jaxtyping import Float
@@ -30,19 +30,19 @@ class _Rows(nn.Module):
 
 
 class GlobalSecondOrderPooling(nn.Module):
-    """A gate for each channel, from the covariance of what the channels are reduced to.
+    """A gate for each channel, from the covariance of the reduced channels.
 
         y = relu(norm(W relu(x) + b))        A = (y - mean)(y - mean)^T / places
         g(x) = sigmoid(W_2 rows(norm(A)) + b_2)        output = g(x) * x
 
-    Every row of A has a norm and 4 vectors of weights of its own, so that rows makes 4 numbers of
-    it. As in the authors' code: no function between the two layers, and the ReLU of x in front.
+    Every row of A has its own norm and 4 weight vectors, by which rows maps it to 4 numbers. As in
+    the authors' code, there is no activation between the two layers, and a ReLU of x before them.
 
     Args:
-        dim: what the channels are reduced to.
+        dim: number of reduced channels.
 
     Raises:
-        ValueError: a count below 1, maps of another number of channels, or a single place of a
+        ValueError: a count below 1, maps with another number of channels, or a single place of a
             single image in training.
 
     Example:
@@ -85,7 +85,7 @@ class GlobalSecondOrderPooling(nn.Module):
 
 
 class SpatialSecondOrderPooling(nn.Module):
-    """A gate for each place, from the covariance of the places of a small copy of the map.
+    """A gate for each place, from the covariance of the places of a downsampled map.
 
         y = the means of norm(W relu(x) + b) in `size * size` windows
         A = (y - mean)^T (y - mean) / dim
@@ -93,16 +93,16 @@ class SpatialSecondOrderPooling(nn.Module):
         output = g(x) * x
 
     `GlobalSecondOrderPooling` for places. A place between two windows takes the mean of their
-    gates, as the pooling of the authors' code does. Their code applies a ReLU to the output, which
-    is the residual unit's business and not done here.
+    gates, as the pooling in the authors' code does. Their code also applies a ReLU to the output,
+    which is left to the residual unit here.
 
     Args:
-        dim: what the channels are reduced to.
-        size: rows and columns of the small copy.
+        dim: number of reduced channels.
+        size: rows and columns of the downsampled map.
 
     Raises:
-        ValueError: a count below 1, maps that are no images of so many channels, or a single place
-            of a single image in training.
+        ValueError: a count below 1, maps that are not images with this number of channels, or a
+            single place of a single image in training.
 
     Example:
         >>> block = SpatialSecondOrderPooling(32, dim=16, size=4)

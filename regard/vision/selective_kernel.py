@@ -1,4 +1,4 @@
-"""How far should each channel look? Convolutions of several sizes, and a choice between them."""
+"""Which receptive field suits each channel? Attention over convolutions of several sizes."""
 
 import torch
 from jaxtyping import Float
@@ -15,22 +15,23 @@ from regard.vision._maps import CONVOLUTIONS, NORMS, means_of, weighed
 
 
 class SelectiveKernel(nn.Module):
-    """Several convolutions of the maps, weighed against each other for each channel.
+    """Several convolutions of the maps, weighted against each other per channel.
 
         u_i = relu(norm(convolution of size 3, dilated by i, of x))        i = 1 ... branches
         z = relu(norm(W mean(u_1 + u_2 + ...)))
         g(x) = softmax over i of (A_i z)        output = sum over i of g_i(x) * u_i
 
     Args:
-        branches: how many convolutions.
+        branches: number of convolutions.
         groups: of each convolution; a divisor of the number of channels.
-        reduction: z has `channels / reduction` numbers, and at least `at_least`.
-        at_least: see there.
+        reduction: z has width `channels / reduction`, at least `at_least`.
+        at_least: the minimum width of z.
         dims: 1 for sequences, 2 for images, 3 for volumes.
 
     Raises:
-        ValueError: groups that do not divide the channels, a count below 1, maps of other channels
-            or directions, or a single image in training: the norm of z is over the batch alone.
+        ValueError: groups that do not divide the channels, a count below 1, maps with other
+            channels or spatial dimensions, or a single image in training: the norm of z is over
+            the batch alone.
 
     Example:
         >>> block = SelectiveKernel(64)
@@ -78,7 +79,7 @@ class SelectiveKernel(nn.Module):
         self.select = nn.Linear(hidden, branches * channels, bias=False)
 
     def weights(self, x: Float[Tensor, "batch channels *places"]) -> Tensor:
-        """Each branch's share in each channel: `[batch, branches, channels, 1, ...]`."""
+        """Each branch's weight in each channel: `[batch, branches, channels, 1, ...]`."""
         return self._shares(self._looked(x))
 
     def forward(

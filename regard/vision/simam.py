@@ -1,4 +1,4 @@
-"""Which values matter here? Those that stand out from their channel, with no weight to learn."""
+"""Which values matter here? Those that stand out from their channel, without parameters."""
 
 from math import prod
 from typing import Any
@@ -16,14 +16,14 @@ class SimAM(nn.Module):
 
         g(x) = sigmoid((x - mean)^2 / (4 (variance + ridge)) + 1 / 2)        output = g(x) * x
 
-    The variance is of the channel's places and divided by their number less one; that of a single
-    place is 0. What 16 bits hold is squared in 32.
+    The variance is over the channel's places, divided by their number minus one; that of a single
+    place is 0. 16-bit inputs are squared in float32.
 
     Args:
         ridge: added to the variance; the published ResNets for ImageNet have 0.1.
 
     Raises:
-        ValueError: a ridge that is not above 0, or maps of another number of channels.
+        ValueError: a ridge that is not above 0, or maps with another number of channels.
 
     Example:
         >>> SimAM(32).weights(torch.randn(2, 32, 7, 5)).shape

@@ -1,4 +1,4 @@
-"""Which channels and which places matter here? Asked at once, and both answers applied to x."""
+"""Channel and spatial gates in parallel, both applied to x."""
 
 import torch
 from jaxtyping import Float
@@ -11,7 +11,7 @@ VARIANTS = ("paper", "official")
 
 
 class SpatialChannelSqueezeExcitation(nn.Module):
-    """A gate for each channel, from the means of all, and one for each place, from its channels.
+    """A gate for each channel, from all means, and a gate for each place, from its channels.
 
         g_channels(x) = sigmoid(W_2 relu(W_1 mean(x) + b_1) + b_2)
         g_places(x) = sigmoid(w . x + b)
@@ -20,11 +20,11 @@ class SpatialChannelSqueezeExcitation(nn.Module):
     The authors' code takes the larger of the two products instead of their sum.
 
     Args:
-        reduction: the bottleneck has `channels / reduction` units, and at least one.
+        reduction: the bottleneck has `channels / reduction` units, at least one.
         variant: "paper" or "official".
 
     Raises:
-        ValueError: a count below 1, another variant, or maps of another number of channels.
+        ValueError: a count below 1, an unknown variant, or maps with another number of channels.
 
     Example:
         >>> block = SpatialChannelSqueezeExcitation(32)

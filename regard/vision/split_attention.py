@@ -1,4 +1,4 @@
-"""Which of several views should each channel come from?"""
+"""Which of several splits should each channel come from?"""
 
 from math import ceil
 
@@ -20,25 +20,26 @@ AT_LEAST = 32
 
 
 class SplitAttention(nn.Module):
-    """Splits that each see some of the channels, weighed against each other for each channel.
+    """Splits that each see some of the channels, weighted against each other per channel.
 
         [u_1 ... u_radix] = relu(norm(grouped convolution of size 3 of x))
         z = relu(norm(W_1 mean(u_1 + u_2 + ...) + b_1))
         g(x) = softmax over i of (W_2 z + b_2)        output = sum over i of g_i(x) * u_i
 
-    With a radix of 1 there is nothing to choose from, and g is a sigmoid. b_1 is seen in evaluation
-    only, for the norm takes it away in training: it is there because published weights have it.
+    With a radix of 1 there is nothing to choose from, and g is a sigmoid. b_1 matters only in
+    evaluation, since the norm cancels it in training; it is kept because published weights have it.
 
     Args:
-        radix: how many splits.
-        groups: in which W_1, W_2 and each split work; `groups * radix` must divide the channels.
-        reduction: z has `radix * channels / reduction` numbers, and at least 32; one for each group
-            more where they would not come out even.
+        radix: number of splits.
+        groups: of W_1, W_2 and each split; `groups * radix` must divide the channels.
+        reduction: z has width `radix * channels / reduction`, at least 32, rounded up to a multiple
+            of the groups.
         dims: 1 for sequences, 2 for images, 3 for volumes.
 
     Raises:
-        ValueError: channels that cannot be shared out, a count below 1, maps of other channels or
-            directions, or a single image in training: the norm of z is over the batch alone.
+        ValueError: channels that cannot be divided, a count below 1, maps with other channels or
+            spatial dimensions, or a single image in training: the norm of z is over the batch
+            alone.
 
     Example:
         >>> block = SplitAttention(32)
@@ -77,7 +78,7 @@ class SplitAttention(nn.Module):
         self.select = nn.Conv1d(hidden, channels * radix, 1, groups=groups)
 
     def weights(self, x: Float[Tensor, "batch channels *places"]) -> Tensor:
-        """Each split's share in each channel: `[batch, radix, channels, 1, ...]`."""
+        """Each split's weight in each channel: `[batch, radix, channels, 1, ...]`."""
         return self._shares(self._split(x))
 
     def forward(

@@ -1,4 +1,4 @@
-"""Which channels matter here? Asked of what each holds on average."""
+"""Which channels matter here? Gates from their means."""
 
 import torch
 from jaxtyping import Float
@@ -9,15 +9,15 @@ from regard.vision._maps import means_of, over_places
 
 
 class SqueezeExcitation(nn.Module):
-    """A gate for each channel, from the means of all.
+    """A gate for each channel, from the means of all channels.
 
         g(x) = sigmoid(W_2 relu(W_1 mean(x) + b_1) + b_2)        output = g(x) * x
 
     Args:
-        reduction: the bottleneck has `channels / reduction` units, and at least one.
+        reduction: the bottleneck has `channels / reduction` units, at least one.
 
     Raises:
-        ValueError: a count below 1, or maps of another number of channels.
+        ValueError: a count below 1, or maps with another number of channels.
 
     Example:
         >>> block = SqueezeExcitation(32, reduction=8)

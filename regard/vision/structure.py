@@ -1,4 +1,4 @@
-"""Where a network's stages end and what its residual blocks add, by what one pass did."""
+"""Where a network's stages end and what its residual blocks add, from one traced forward pass."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,11 +23,11 @@ class Ends:
 def stage_ends(trace: Trace) -> Ends:
     """The last module of each resolution: ("after", name), or what follows: ("before", name).
 
-    Looked for are functions whose map comes out smaller or larger, by half at least, or as no map
-    at all. The outermost module around one that makes the same step is what follows the stage, and
-    what it is given ends it. What the network returns as a map ends one, too. Where a module that
-    is called elsewhere, such as the only activation there is, gives the last map, the place is in
-    front of what follows.
+    A stage ends at a function whose output is smaller or larger than its input map, by half at
+    least, or is no map at all. The outermost module around it that takes the same step is what
+    follows the stage, and its input ends the stage. A map that the network returns ends one, too.
+    If the last map comes from a module that is also called elsewhere, such as a shared activation,
+    the place is before what follows.
     """
     ends: dict[int, str | None] = {}
     for op in trace.operations:
@@ -108,7 +108,7 @@ class Residual:
     """An addition `shortcut + branch(x)`.
 
     Args:
-        block: the call of the module that both begin in.
+        block: the call of the module in which both start.
         branch, shortcut: the tensors that are added.
     """
 
@@ -118,7 +118,7 @@ class Residual:
 
 
 def residuals(trace: Trace) -> Iterator[Residual]:
-    """Additions of two maps that come from one, on ways of different lengths."""
+    """Additions of two maps that come from the same map by paths of different lengths."""
     for op in trace.operations:
         maps = [node for node in op.inputs if node in trace.maps]
         if op.name not in ADDITIONS or len(maps) != 2 or op.frame is None:

@@ -1,4 +1,4 @@
-"""What was here before, and what comes after? Attention along time."""
+"""Attention along time."""
 
 from regard.vision._axis_attention import AxisBlock
 
@@ -15,7 +15,7 @@ class TemporalAttention(AxisBlock):
         num_heads: a divisor of the channels.
 
     Raises:
-        ValueError: counts that do not fit, or maps that are no video of so many channels.
+        ValueError: counts that do not fit, or maps that are not videos with so many channels.
 
     Example:
         >>> import torch

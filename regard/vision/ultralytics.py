@@ -1,4 +1,4 @@
-"""Blocks in a detector that Ultralytics' trainer builds anew from its description.
+"""Blocks in a detector that Ultralytics' trainer rebuilds from its configuration.
 
     class Trainer(TrainsWithBlocks, DetectionTrainer):     # ultralytics.models.yolo.detect
         plan = Plan.load("blocks.json")
@@ -7,7 +7,7 @@
     yolo.train(trainer=Trainer, data="coco8.yaml", epochs=3)
     print(yolo.trainer.transferred)                        # transferred 499 of 499 tensors; ...
 
-The package is not needed here: what is used of it is that a trainer's `get_model` builds a network
+The package is not imported here: all that matters is that a trainer's `get_model` builds a network
 and loads weights into it with the network's own `load`.
 """
 
@@ -20,15 +20,15 @@ from regard.vision.plan import Plan, Transferred
 
 
 class TrainsWithBlocks:
-    """A trainer's first base: `get_model` puts the blocks in between building and loading.
+    """The first base class of a trainer: `get_model` inserts blocks between building and loading.
 
-    Weights from before the insertion keep their names, and those of a checkpoint with blocks find
-    theirs, so that fine-tuning and resuming are one. Derive from it in a module that can be
-    imported, which training on several devices needs.
+    Weights from before the insertion keep their names, and checkpoints with blocks match theirs,
+    so that fine-tuning and resuming work alike. Derive from it in an importable module, which
+    training on several devices needs.
 
     Attributes:
-        plan: of the blocks, as `regard.insert(yolo.model, ...)` made it.
-        transferred: what the weights became, once there were some.
+        plan: of the blocks, as returned by `regard.insert(yolo.model, ...)`.
+        transferred: the result of loading weights, once some were loaded.
 
     Example:
         >>> class Builds:
@@ -47,7 +47,7 @@ class TrainsWithBlocks:
     transferred: Transferred | None = None
 
     def get_model(self, cfg: Any = None, weights: Any = None, verbose: bool = True) -> nn.Module:
-        """The network of the description with its blocks, and with the weights that are given."""
+        """The configured network with its blocks, and with the given weights."""
         built: Any = super().get_model(cfg=cfg, weights=None, verbose=verbose)  # type: ignore[misc]
         self.plan.apply(built)
         if weights is not None:
