@@ -1,9 +1,9 @@
-"""What weights say of a network: pure functions from weights to numbers with named axes.
+"""Analysis of attention weights: pure functions from weights to numbers with named axes.
 
 They take the weights of all layers, `[layers, batch, heads, q_len, k_len]`, or a sequence with
-`[batch, heads, q_len, k_len]` of each: tensors, what `regard.capture` gives, or one another's
-results. Nothing is drawn. Those that need the network (`head_effects`, `value_zeroing`) take it and
-a call of it, whatever network it is.
+`[batch, heads, q_len, k_len]` for each: tensors, the maps of `regard.capture`, or one another's
+results. Nothing is plotted. Those that need the network (`head_effects`, `value_zeroing`) take it
+and a function that calls it, whatever network it is.
 
 Example:
     >>> import torch

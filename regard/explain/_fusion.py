@@ -1,4 +1,4 @@
-"""The heads of a layer made one, and the residual beside it."""
+"""Fusing the heads of a layer, and adding the residual connection."""
 
 from typing import Literal
 
@@ -12,7 +12,7 @@ FUSIONS = ("mean", "max", "min")
 
 
 def require_fusion(owner: str, heads: str) -> None:
-    """Raise `ValueError` for a word that names no fusion of heads."""
+    """Raise `ValueError` for an unknown fusion of heads."""
     if heads not in FUSIONS:
         raise ValueError(f'{owner} fuses heads by "mean", "max" or "min", got {heads!r}.')
 
@@ -39,9 +39,9 @@ def _without_lowest(one: Tensor, share: float) -> Tensor:
 
 
 def beside_residual(one: Tensor, residual: float) -> Tensor:
-    """`residual I + (1 - residual) A`; a query that sees nothing is its residual alone.
+    """`residual I + (1 - residual) A`; a query that sees nothing is only its residual.
 
-    Where there are other queries than keys there is no residual, and `A` is all.
+    Where queries and keys differ in number there is no residual, only `A`.
     """
     if one.shape[-1] != one.shape[-2]:
         return one

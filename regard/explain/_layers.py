@@ -1,4 +1,4 @@
-"""The weights of a network as every explanation takes them, checked once and in the same words."""
+"""Reading and checking the weights of a network, in one place for all explanations."""
 
 from collections.abc import Iterable, Sequence
 from functools import reduce
@@ -13,19 +13,19 @@ HEADS = ("batch", "head", "query", "key")
 """The axes of one layer's weights."""
 
 TOLERANCE, HALF_TOLERANCE = 1e-3, 2e-2
-"""How far from one the sum of a row may be: in 32 bits or more, and in half precision."""
+"""How far a row's sum may be from one: in 32 bits or more, and in half precision."""
 
 
 @runtime_checkable
 class HasWeights(Protocol):
-    """Whatever gives its weights `[batch, heads, q_len, k_len]`, as a captured map does."""
+    """Anything with weights `[batch, heads, q_len, k_len]`, such as a captured map."""
 
     def weights(self) -> Tensor: ...
 
 
 Layers = Tensor | Iterable[Any]
-"""`[layers, batch, heads, q_len, k_len]`, or `[batch, heads, q_len, k_len]` of each layer: tensors,
-explanations with these axes, or whatever `HasWeights`."""
+"""`[layers, batch, heads, q_len, k_len]`, or `[batch, heads, q_len, k_len]` for each layer:
+tensors, explanations with these axes, or anything that `HasWeights`."""
 
 
 def read_layers(
@@ -36,15 +36,15 @@ def read_layers(
     signed: bool = False,
     normalized: bool = False,
 ) -> list[Tensor]:
-    """A tensor of each layer, in at least float32.
+    """One tensor per layer, in at least float32.
 
     Args:
-        owner: the function that asks, and `name` its argument, for the messages.
-        signed: they may be negative, as gradients are.
-        normalized: every row sums to one, or is zero, which is a query that sees nothing.
+        owner: the calling function, and `name` its argument, for error messages.
+        signed: whether they may be negative, like gradients.
+        normalized: whether every row must sum to one, or be zero for a query that sees nothing.
 
     Raises:
-        ValueError, TypeError: they are not that; it says which layer, and where in it.
+        ValueError, TypeError: they are not; the message says which layer, and where in it.
 
     >>> [layer.shape for layer in read_layers("rollout", torch.ones(2, 1, 1, 3, 3))]
     [torch.Size([1, 1, 3, 3]), torch.Size([1, 1, 3, 3])]
@@ -80,7 +80,7 @@ def read_layers(
 
 
 def alike(*stacks: list[Tensor]) -> list[list[Tensor]]:
-    """The same stacks, all in one dtype: the widest of theirs, of at least 32 bits.
+    """The same stacks in one dtype: the widest of theirs, at least 32 bits.
 
     >>> [[one], [other]] = alike([torch.ones(1).bfloat16()], [torch.ones(1).half()])
     >>> one.dtype, other.dtype
@@ -92,7 +92,7 @@ def alike(*stacks: list[Tensor]) -> list[list[Tensor]]:
 
 
 def read_layer(owner: str, layer: Any, **kinds: Any) -> Tensor:
-    """The same of a single layer, `[batch, heads, q_len, k_len]`."""
+    """The same for a single layer, `[batch, heads, q_len, k_len]`."""
     if isinstance(layer, Tensor) and layer.ndim == 5:
         raise ValueError(
             f"{owner} reads one layer, [batch, heads, q_len, k_len], got {[*layer.shape]}; "
@@ -169,7 +169,7 @@ def where(bad: Tensor) -> str:
 def require_same_shapes(
     owner: str, first: Sequence[Tensor], second: Sequence[Tensor], names: tuple[str, str]
 ) -> None:
-    """Raise `ValueError` where two networks' tensors are not of the same layers and shapes."""
+    """Raise `ValueError` if two networks' tensors differ in layers or shapes."""
     if len(first) != len(second):
         raise ValueError(
             f"{owner} needs {names[0]} and {names[1]} of the same layers, got {len(first)} and "
@@ -184,7 +184,7 @@ def require_same_shapes(
 
 
 def require_chain(owner: str, layers: Sequence[Tensor], name: str = "weights") -> None:
-    """Raise `ValueError` where a layer does not read as many tokens as the one below it gives."""
+    """Raise `ValueError` if a layer does not read as many tokens as the one below it outputs."""
     for number, (below, layer) in enumerate(zip(layers, layers[1:], strict=False), 1):
         if layer.shape[3] != below.shape[2]:
             raise ValueError(
@@ -195,7 +195,7 @@ def require_chain(owner: str, layers: Sequence[Tensor], name: str = "weights") -
 
 
 def require_pairs(owner: str, selves: list[Tensor], crosses: list[Tensor]) -> None:
-    """Raise `ValueError` where self- and cross-attention are not of the same layers."""
+    """Raise `ValueError` if self- and cross-attention are not from the same layers."""
     if len(selves) != len(crosses):
         raise ValueError(
             f"{owner} needs decoder and cross of the same layers, got {len(selves)} and "
@@ -211,7 +211,7 @@ def require_pairs(owner: str, selves: list[Tensor], crosses: list[Tensor]) -> No
 
 
 def require_source(owner: str, crosses: list[Tensor], below: Tensor) -> None:
-    """Raise `ValueError` where cross-attention does not read what the encoder gives."""
+    """Raise `ValueError` if cross-attention does not read the encoder's output."""
     for number, other in enumerate(crosses):
         if (other.shape[0], other.shape[3]) != (below.shape[0], below.shape[1]):
             raise ValueError(
@@ -222,14 +222,14 @@ def require_source(owner: str, crosses: list[Tensor], below: Tensor) -> None:
 
 
 def require_share(owner: str, name: str, share: float) -> float:
-    """A number from 0 up to, but not including, 1; it raises `ValueError` for another."""
+    """A number from 0 up to, but not including, 1; raises `ValueError` for any other."""
     if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0.0 <= share < 1.0:
         raise ValueError(f"{owner} needs {name} from 0 up to, but not including, 1, got {share!r}.")
     return float(share)
 
 
 def positions_in(owner: str, name: str, places: Iterable[int], size: int) -> list[int]:
-    """Places along an axis of `size`, counted from its front; negative ones from its end.
+    """Indices along an axis of `size`, counted from its start; negative ones from its end.
 
     >>> positions_in("sink_mass", "keys", [0, -1], 5)
     [0, 4]

@@ -1,21 +1,21 @@
-"""The maximum flow through a stack of layers, from one node of the top to one of the bottom."""
+"""The maximum flow through a stack of layers, from a node at the top to one at the bottom."""
 
 import numpy as np
 from jaxtyping import Float
 
 TINY = 1e-12
-"""What counts as nothing, of capacities up to one."""
+"""The threshold below which a flow counts as zero; capacities are at most one."""
 
 Numbers = np.ndarray
 
 
 def max_flow(capacity: Float[Numbers, "layers above below"], source: int, target: int) -> float:
-    """How much can flow from `source`, above the last layer, to `target`, below the first.
+    """The maximum flow from `source`, above the last layer, to `target`, below the first.
 
-    `capacity[l, i, j]` is that of the edge from node i above layer l to node j below it. Push and
-    relabel (Goldberg & Tarjan, 1988): what a node was sent waits there as its excess and goes on to
-    nodes that are one step nearer to the target, also back up an edge that has a flow; when all has
-    moved that can, the distances are taken anew. Exact but for rounding.
+    `capacity[l, i, j]` is that of the edge from node i above layer l to node j below it. Push–
+    relabel (Goldberg & Tarjan, 1988): flow that reaches a node waits there as its excess and moves
+    on to nodes one step closer to the target, possibly back up an edge that has a flow; when
+    nothing can move, distances are recomputed. Exact up to rounding.
 
     >>> max_flow(np.array([[[0.75, 0.25], [0.5, 0.5]], [[0.9, 0.1], [0.5, 0.5]]]), 1, 0)
     1.0

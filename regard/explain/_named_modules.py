@@ -1,4 +1,4 @@
-"""Modules of a network by their names."""
+"""Modules of a network by name."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ NUMBERS_OF_HEADS = (
     "encoder_attention_heads",
     "heads",
 )
-"""What modules, and the configurations that they hold, call their number of heads."""
+"""Attributes of modules, and of their configurations, that hold the number of heads."""
 
 OUTPUTS = (
     "out_proj",
@@ -31,11 +31,11 @@ OUTPUTS = (
     "proj",
     "dense",
 )
-"""What modules call the projection that reads their heads, the least mistakable first."""
+"""Names of the projection that reads the heads, the least ambiguous first."""
 
 
 def module_named(owner: str, model: nn.Module, name: str) -> nn.Module:
-    """The module of this name in `named_modules()`; `ValueError` with the nearest ones if none.
+    """The module of this name in `named_modules()`; `ValueError` with the nearest names if none.
 
     >>> module_named("ablated", nn.Sequential(nn.Linear(2, 3)), "0")
     Linear(in_features=2, out_features=3, bias=True)
@@ -50,7 +50,7 @@ def module_named(owner: str, model: nn.Module, name: str) -> nn.Module:
 
 
 def require_eval(owner: str, model: nn.Module) -> None:
-    """Raise `ValueError` for a network in training, whose runs differ by their dropout."""
+    """Raise `ValueError` for a network in training mode, where dropout makes runs differ."""
     if model.training:
         raise ValueError(
             f"{owner} compares runs of the model, which is in training mode, where dropout makes "
@@ -59,10 +59,10 @@ def require_eval(owner: str, model: nn.Module) -> None:
 
 
 def output_projection(owner: str, model: nn.Module, name: str) -> tuple[str, nn.Module]:
-    """The linear module that reads the heads of a module that attends, and its name.
+    """The linear module that reads the heads of an attention module, and its name.
 
-    It is the module itself where that has a matrix and no children; else the one inside it, or else
-    beside it, that has one of the names in `OUTPUTS`.
+    It is the module itself if that has a matrix and no children; otherwise the one inside it, or
+    else next to it, with a name in `OUTPUTS`.
     """
     module = module_named(owner, model, name)
     if _is_linear(module):
@@ -85,7 +85,7 @@ def output_projection(owner: str, model: nn.Module, name: str) -> tuple[str, nn.
 
 
 def number_of_heads(owner: str, model: nn.Module, name: str) -> int:
-    """How many heads the module says that it has, or the nearest one around it that says so."""
+    """The number of heads according to the module, or to the closest enclosing one that has it."""
     while True:
         module = module_named(owner, model, name)
         for holder in (module, getattr(module, "config", None)):
@@ -99,7 +99,7 @@ def number_of_heads(owner: str, model: nn.Module, name: str) -> int:
 
 
 def first_tensor(output: Any) -> Tensor:
-    """The tensor that a module gives, or the first of several.
+    """The tensor that a module returns, or the first of several.
 
     >>> first_tensor((nn.Parameter(Tensor([1.0])), None)).shape
     torch.Size([1])

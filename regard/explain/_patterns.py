@@ -1,4 +1,4 @@
-"""What a head may be seen to do, each as a number from 0 to 1."""
+"""Patterns of attention heads, each scored from 0 to 1."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,14 +10,14 @@ from torch import Tensor
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """One item of one layer, and what is known of its tokens.
+    """One item of one layer, and what is known about its tokens.
 
     Args:
         weights: `[heads, q_len, k_len]`.
-        tokens: a number for each token, the same for equal ones; None where they are not known.
-        separators: the places of tokens that part others.
-        segments: a number for each token, the same for those of one segment.
-        sinks: the places of keys that may be sinks.
+        tokens: a number for each token, the same for equal ones; None if unknown.
+        separators: the positions of separator tokens.
+        segments: a number for each token, the same within a segment.
+        sinks: the positions of keys that may be sinks.
     """
 
     weights: Tensor
@@ -28,7 +28,7 @@ class Seen:
 
     @property
     def is_square(self) -> bool:
-        """Whether queries and keys are as many, so that they may be the same tokens."""
+        """Whether there are as many queries as keys, so that they may be the same tokens."""
         return self.weights.shape[1] == self.weights.shape[2]
 
     @property
@@ -38,45 +38,45 @@ class Seen:
 
 
 Score = Tensor | None
-"""A number of each head; None where a pattern cannot be there."""
+"""A score for each head; None where a pattern cannot occur."""
 
 
 def previous(seen: Seen) -> Score:
-    """The mean weight of the token before."""
+    """The mean weight on the previous token."""
     return _shifted(seen, -1)
 
 
 def following(seen: Seen) -> Score:
-    """The mean weight of the next token."""
+    """The mean weight on the next token."""
     return _shifted(seen, 1)
 
 
 def own(seen: Seen) -> Score:
-    """The mean weight of the token itself; the first, which may see nothing else, is left out."""
+    """The mean weight on the token itself; the first, which may see nothing else, is left out."""
     if not seen.is_square or seen.weights.shape[1] < 2:
         return None
     return seen.weights.diagonal(dim1=1, dim2=2)[:, 1:].mean(-1)
 
 
 def sink(seen: Seen) -> Score:
-    """The mean weight that others put on the sinks."""
+    """The mean weight that other tokens put on the sinks."""
     return _on(seen, seen.sinks)
 
 
 def separator(seen: Seen) -> Score:
-    """The mean weight that others put on separators."""
+    """The mean weight that other tokens put on separators."""
     return _on(seen, seen.separators)
 
 
 def broad(seen: Seen) -> Score:
-    """The mean entropy, as a share of that of equal weights; where two keys or more are seen."""
+    """The mean entropy, relative to that of equal weights; of queries that see at least two keys."""
     return _mean_over(_spread(seen.weights, seen.allowed), seen.allowed.sum(-1) > 1)
 
 
 def block(seen: Seen) -> Score:
     """The mean weight within the query's own segment, times how evenly it is spread there.
 
-    Of queries that see two keys or more in their segment, and others outside of it.
+    For queries that see at least two keys in their segment, and others outside of it.
     """
     if seen.segments is None or not seen.is_square:
         return None
@@ -90,7 +90,7 @@ def block(seen: Seen) -> Score:
 
 
 def induction(seen: Seen) -> Score:
-    """The mean weight of tokens that came after an earlier occurrence of the query's token."""
+    """The mean weight on tokens that followed an earlier occurrence of the query's token."""
     if seen.tokens is None or not seen.is_square:
         return None
     after = torch.zeros(len(seen.tokens), len(seen.tokens), dtype=torch.bool)
@@ -99,7 +99,7 @@ def induction(seen: Seen) -> Score:
 
 
 def duplicate(seen: Seen) -> Score:
-    """The mean weight of earlier occurrences of the query's own token."""
+    """The mean weight on earlier occurrences of the query's own token."""
     if seen.tokens is None or not seen.is_square:
         return None
     return _on_earlier(seen, seen.tokens[:, None] == seen.tokens[None, :])

@@ -1,4 +1,4 @@
-"""Where functions meet values: at PyTorch's kernel, or in a product with what a softmax gave."""
+"""Where values are used: in PyTorch's kernel, or in a product with the output of a softmax."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,15 +9,15 @@ from torch.overrides import TorchFunctionMode
 
 PRODUCTS = {"matmul", "bmm", "__matmul__"}
 TURNS = {"transpose", "permute", "swapaxes", "swapdims", "movedim", "t", "__get__"}
-"""After which the last axis may be another one."""
+"""Functions after which the last axis may be a different one."""
 
 
 class ValuesInUse(TorchFunctionMode):
-    """Changes the values of attention, whoever computes it, while `is_on()`.
+    """Changes the values of attention, whatever computes it, while `is_on()`.
 
-    `change(value, axis)` is asked for the values as they are used, and for the axis of the keys.
-    Attention that is written out is known by its softmax, followed through casts, dropout and
-    views until it is multiplied with something: `softmax(...) @ value`, by `matmul`, `bmm` or
+    `change(value, axis)` is called with the values as they are used, and with the axis of the keys.
+    Hand-written attention is recognized by its softmax, which is followed through casts, dropout
+    and views until it is multiplied with something: `softmax(...) @ value`, by `matmul`, `bmm` or
     `einsum`.
     """
 
@@ -26,7 +26,7 @@ class ValuesInUse(TorchFunctionMode):
         self.weights: list[Tensor] = []
 
     def forget(self, *_: Any) -> None:
-        """Let go of the weights that were followed."""
+        """Release the tracked weights."""
         self.weights.clear()
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

@@ -7,9 +7,9 @@ Numbers = np.ndarray
 
 
 def cheapest_path(cost: Float[Numbers, "rows columns"]) -> list[tuple[int, int]]:
-    """The path from the first corner to the last, down, right or both, whose costs sum to least.
+    """The path of least cost from the first corner to the last, in steps down, right or diagonal.
 
-    Among equals, the one that goes both ways is taken, then the one that goes down.
+    Ties go to the diagonal step, then to the step down.
 
     >>> cheapest_path(np.array([[0.0, 1.0, 5.0], [5.0, 0.0, 0.0]]))
     [(0, 0), (1, 1), (1, 2)]

@@ -1,4 +1,4 @@
-"""One token's value made zero, in every way that a module has its values."""
+"""Zeroing one token's value, for every way in which a module obtains its values."""
 
 from typing import Any
 
@@ -12,10 +12,10 @@ from regard.layers import Attend
 
 
 class Zeroing:
-    """While it is active, the value of the token `key` is zero wherever `module` has values.
+    """While active, the value of the token `key` is zero wherever `module` uses values.
 
-    As a context it hangs on the modules. `lengths` are those of the values that were seen while
-    there was no key.
+    As a context manager it registers hooks. `lengths` are those of the values seen while no key
+    was set.
     """
 
     def __init__(self, module: nn.Module) -> None:
@@ -27,11 +27,11 @@ class Zeroing:
 
     @property
     def is_inside(self) -> bool:
-        """Whether values that are seen now are those of the module."""
+        """Whether the values seen now belong to the module."""
         return self.active and self.depth > 0
 
     def length(self, block: str) -> int:
-        """How many keys there are; it raises unless values were seen exactly once."""
+        """The number of keys; raises unless values were seen exactly once."""
         if not self.lengths:
             raise ValueError(
                 f"value_zeroing saw no values in {block!r}: it calls no kernel of PyTorch's, and "
@@ -46,7 +46,7 @@ class Zeroing:
         return self.lengths[0]
 
     def zeroed(self, value: Tensor, axis: int) -> Tensor:
-        """The values with zeros for the token, which stands along `axis`."""
+        """The values with zeros for the token along `axis`."""
         if self.key is None:
             self.lengths.append(value.shape[axis])
             return value
@@ -69,12 +69,12 @@ class Zeroing:
             handle.remove()
 
     def hang(self) -> None:
-        """Hang on the modules; `handles` takes what has a `remove`."""
+        """Register hooks on the modules; `handles` collects objects with a `remove`."""
         raise NotImplementedError
 
 
 class OfProjection(Zeroing):
-    """What the module gives are the values, `[batch, k_len, width]`."""
+    """The module's output is the values, `[batch, k_len, width]`."""
 
     def hang(self) -> None:
         def zero(_: nn.Module, args: Any, output: Any) -> Any:
@@ -91,7 +91,7 @@ class OfProjection(Zeroing):
 
 
 class OfAttend(Zeroing):
-    """What our operator is called with while the module runs, whatever parts it has."""
+    """The arguments of our operator while the module runs, whatever its parts."""
 
     def __init__(self, module: nn.Module, attend: Attend) -> None:
         super().__init__(module)
@@ -109,9 +109,9 @@ class OfAttend(Zeroing):
 
 
 class OfMultihead(Zeroing):
-    """PyTorch's own module, which calls no projection.
+    """PyTorch's own module, which does not call its projections as modules.
 
-    What the token brings is taken from its output, which is linear in the values:
+    The token's contribution is subtracted from its output, which is linear in the values:
     `output - Σ_h w_hqk v_hk W^O_h`.
     """
 
@@ -149,7 +149,7 @@ class OfMultihead(Zeroing):
 
 
 class OfFunctions(Zeroing):
-    """What `scaled_dot_product_attention`, or a product with a softmax, is called with."""
+    """The arguments of `scaled_dot_product_attention`, or of a product with a softmax."""
 
     def hang(self) -> None:
         self.mode = ValuesInUse(lambda: self.is_inside, self.zeroed)
@@ -168,7 +168,7 @@ _MULTIHEAD = (
 
 
 def zeroing_in(model: nn.Module, block: str, attention: str | None, value: str | None) -> Zeroing:
-    """What zeroes the values in this block: by name, in a module known here, or at functions."""
+    """How to zero the values in this block: by name, in a known module, or at functions."""
     owner = "value_zeroing"
     if value is not None:
         return OfProjection(module_named(owner, model, value))

@@ -1,4 +1,4 @@
-"""Heads taken out of a network while it runs, and what becomes of its answer then."""
+"""Ablating heads of a network while it runs."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -15,7 +15,7 @@ from regard.layers import Attend
 
 @dataclass(frozen=True)
 class Ablation:
-    """What is taken out, and how often each of these modules was called since.
+    """What is ablated, and how often each of these modules has been called since.
 
     Args:
         heads: the name of a module → its heads.
@@ -33,30 +33,30 @@ class Ablation:
 def ablated(
     model: nn.Module, heads: Mapping[str, Iterable[int]], *, of: int | None = None
 ) -> Iterator[Ablation]:
-    """Run a network without some of its heads: what they bring is zero.
+    """Run a network without some of its heads: their contribution is zero.
 
         with ablated(model, {"decoder.layers.0.self_attn": [3, 5]}): model(x)
 
-    The heads' outputs stand side by side in what the output projection reads, head after head; a
-    hook in front of it sets the columns of these heads to zero. So it works in every module that
-    calls such a projection, whatever kernel attends, with gradients. `nn.MultiheadAttention`
-    multiplies with its projection's matrix without calling it: there the matrix has zeros in these
-    columns while the module runs. Of our own layers, it is the operator's output, so that heads
-    need not stand side by side. No parameter is changed, and all is put back at the end.
+    The output projection reads the concatenated outputs of the heads; a pre-hook sets the columns
+    of these heads to zero. This works in every module that calls such a projection, under any
+    kernel, with gradients. `nn.MultiheadAttention` uses its projection's matrix without calling the
+    projection: there the matrix has zeros in these columns while the module runs. In our own
+    layers, the operator's output is changed, so that heads need not be concatenated. No parameter
+    is changed, and everything is restored at the end.
 
     Args:
-        heads: the name in `named_modules()` of a module that attends, or of the projection itself,
-            and which of its heads. The projection is looked for inside the module, then beside it,
-            by the names that it usually has.
-        of: how many heads there are, where neither the module nor one around it says so.
+        heads: the name in `named_modules()` of an attention module, or of the projection itself,
+            and which of its heads. The projection is searched for inside the module, then next to
+            it, by its usual names.
+        of: the number of heads, if neither the module nor an enclosing one says so.
 
     Yields:
         An `Ablation`, which counts the calls.
 
     Raises:
         ValueError, TypeError, IndexError: no such module (with the nearest names) or head, no
-            projection that could be found, or a width that is no multiple of the heads.
-        RuntimeError: at the end, where a module was not called; compiled code does not see hooks.
+            projection found, or a width that is not a multiple of the heads.
+        RuntimeError: at exit, if a module was not called; compiled code does not see hooks.
 
     Example:
         >>> from regard.layers import MultiHeadAttention

@@ -1,18 +1,18 @@
-"""Attention times gradient: the weights, each by how much the answer hangs on it."""
+"""Attention times gradient: each weight times the sensitivity of a score to it."""
 
 from regard.explain._layers import HEADS, Layers, read_layers, require_same_shapes
 from regard.explain.explanation import ByLayer
 
 
 def attention_times_gradient(weights: Layers, gradients: Layers) -> ByLayer:
-    """Each weight times the derivative of a score by it: `w_qk ∂s/∂w_qk`.
+    """Each weight times the derivative of a score with respect to it: `w_qk ∂s/∂w_qk`.
 
     To first order, what the score would lose without this weight: positive where the attention
-    speaks for it, negative where against.
+    supports it, negative where it opposes it.
 
     Args:
-        weights: `[layers, batch, heads, q_len, k_len]`, or one of these of each layer.
-        gradients: of a score, by these weights; as `torch.autograd.grad(score, weights)` has them.
+        weights: `[layers, batch, heads, q_len, k_len]`, or one tensor per layer.
+        gradients: of a score with respect to these weights, `torch.autograd.grad(score, weights)`.
 
     Returns:
         `[batch, head, query, key]` of each layer.

@@ -14,8 +14,8 @@ from regard.explain.relevance import eye, step
 class Bimodal:
     """The relevance of two streams of tokens that attend to themselves and to each other.
 
-    `r_ab` is how relevant the inputs of b are to the tokens of a. Begin with `Bimodal.begin`, then
-    tell it of each attention in the order in which the network runs them: each gives a new one.
+    `r_ab` is how relevant the inputs of b are to the tokens of a. Start with `Bimodal.begin`, then
+    apply each attention in the order in which the network runs them: each returns a new `Bimodal`.
 
         a attends to a:   r_aa += Ā r_aa,   r_ab += Ā r_ab
         a attends to b:   r_ab += n(r_aa)ᵀ Ā n(r_bb),   r_aa += Ā r_ba    (of the r before)
@@ -44,7 +44,7 @@ class Bimodal:
 
     @classmethod
     def begin(cls, batch: int, first: int, second: int, like: Tensor | None = None) -> "Bimodal":
-        """Before any attention: every token is its own, of `first` and of `second` tokens.
+        """Before any attention: each of `first` and `second` tokens is relevant only to itself.
 
         `like` is a tensor with their dtype and device.
         """
@@ -67,7 +67,7 @@ class Bimodal:
         return Bimodal(self.r_aa + each @ self.r_ba, self.r_ab + across, self.r_ba, self.r_bb)
 
     def turned(self) -> "Bimodal":
-        """The same with the second stream as the first: what it attends to is told this way."""
+        """The same with the streams swapped, to apply what the second attends to."""
         return Bimodal(self.r_bb, self.r_ba, self.r_ab, self.r_aa)
 
     def _step(self, weights: Tensor, gradients: Tensor, reads: Tensor, read: Tensor) -> Tensor:

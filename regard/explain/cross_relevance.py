@@ -37,13 +37,13 @@ def cross_relevance(
 ) -> CrossRelevance:
     """Relevance through an encoder and a decoder, each of whose layers attends to both.
 
-    `Bimodal`, told of the encoder's layers and then, layer by layer, of the decoder's
+    `Bimodal`, applied to the encoder's layers and then, layer by layer, to the decoder's
     self-attention and cross-attention.
 
     Args:
-        encoder: its weights and their gradients; None takes what it gives as the inputs.
-        decoder: those of each layer's self-attention.
-        cross: those of each layer's cross-attention.
+        encoder: its weights and their gradients; None treats its outputs as the inputs.
+        decoder: the same for each layer's self-attention.
+        cross: the same for each layer's cross-attention.
 
     Raises:
         ValueError, TypeError: as `relevance`; or layers and lengths that do not fit together.

@@ -19,7 +19,7 @@ from regard.explain.rollout import QUERY_KEY, rolled, step
 
 @dataclass(frozen=True)
 class CrossRollout:
-    """What the tokens of a decoder are made of; both rows of one query together sum to one.
+    """What the tokens of a decoder are made of; the two rows of a query together sum to one.
 
     Args:
         source: of the encoder's inputs, `[batch, query, key]`.
@@ -43,14 +43,14 @@ def cross_rollout(
         T <- D_l T,  S <- D_l S                        self-attention, D_l = r I + (1 - r) A_l
         T <- r T,    S <- r S + (1 - r) C_l E          cross-attention, E the encoder's rollout
 
-    with `T = I`, `S = 0` before the first layer. (The paper has encoders alone; this is its rule
-    for a sum of two parts.) Where a query sees nothing of the source, all of it is residual.
+    with `T = I`, `S = 0` before the first layer. (The paper covers only encoders; this is its rule
+    for a sum of two parts.) A query that sees nothing of the source is all residual.
 
     Args:
-        encoder: the encoder's weights; None takes what it gives as the source, `E = I`.
-        decoder: the self-attention of each layer of the decoder.
-        cross: the cross-attention of each of them, `[batch, heads, q_len, source_len]`.
-        residual: the share that stays, `r`, in both.
+        encoder: the encoder's weights; None treats its outputs as the source, `E = I`.
+        decoder: the self-attention of each decoder layer.
+        cross: the cross-attention of each, `[batch, heads, q_len, source_len]`.
+        residual: the residual's share, `r`, in both.
 
     Raises:
         ValueError, TypeError: as `rollout`; or layers and lengths that do not fit together.

@@ -7,10 +7,10 @@ from regard.explain.explanation import ByLayer
 
 
 def difference(first: Layers, second: Layers) -> ByLayer:
-    """The first minus the second, with its sign: `w_qk - u_qk`.
+    """The first minus the second, signed: `w_qk - u_qk`.
 
-    Of two runs, two inputs of the same length, or two epochs; of two heads, give `w[:, :, [3]]` and
-    `w[:, :, [5]]`.
+    For two runs, two inputs of the same length, or two epochs; for two heads, pass
+    `w[:, :, [3]]` and `w[:, :, [5]]`.
 
     Returns:
         `[batch, head, query, key]` of each layer.
@@ -29,7 +29,7 @@ def difference(first: Layers, second: Layers) -> ByLayer:
 
 
 def total_variation(first: Layers, second: Layers) -> ByLayer:
-    """How much weight each query has elsewhere: `½ Σ_k |w_qk - u_qk|`, from 0 to 1.
+    """How much weight each query has moved: `½ Σ_k |w_qk - u_qk|`, from 0 to 1.
 
     Returns:
         `[batch, head, query]` of each layer.

@@ -1,4 +1,4 @@
-"""How far a query looks."""
+"""How far a query attends."""
 
 import torch
 from jaxtyping import Float
@@ -11,21 +11,21 @@ from regard.explain.explanation import ByLayer
 def mean_distance(
     weights: Layers, positions: Float[Tensor, " k_len"] | Float[Tensor, "k_len dims"] | None = None
 ) -> ByLayer:
-    """How far each query looks on average: `Σ_k w_qk |p_q - p_k|`.
+    """How far each query attends on average: `Σ_k w_qk |p_q - p_k|`.
 
-    With fewer queries than keys the last query stands at the last key, as with a cache. A query
-    that sees nothing has 0.
+    With fewer queries than keys the last query is at the last key, as with a cache. A query that
+    sees nothing has 0.
 
     Args:
-        positions: where the keys stand, `[k_len]` or, as patches do, `[k_len, dims]`, of which the
-            Euclidean distance is taken; one after the other if None.
+        positions: positions of the keys, `[k_len]` or, for patches, `[k_len, dims]`, between which
+            the distance is Euclidean; consecutive if None.
 
     Returns:
         `[batch, head, query]` of each layer.
 
     Raises:
         ValueError, TypeError: not weights, rows that do not sum to one, more queries than keys, or
-            another number of positions than of keys.
+            a number of positions other than that of the keys.
 
     Example:
         >>> import torch

@@ -13,11 +13,12 @@ from regard.explain.explanation import ByLayer
 def entropy(weights: Layers, unit: Literal["nats", "bits", "share"] = "nats") -> ByLayer:
     """The entropy of each query's weights: `-Σ_k w_qk ln w_qk`, with `0 ln 0 = 0`.
 
-    Zero where one key has all; `ln n` where n keys have the same. A query that sees nothing has 0.
+    Zero if one key has all the weight; `ln n` if n keys share it equally. A query that sees nothing
+    has 0.
 
     Args:
-        unit: "share" divides by what is possible, `ln` of the number of keys that have a weight in
-            any head (all that a mask permits, under softmax); it is 0 where there is one alone.
+        unit: "share" divides by the maximum, `ln` of the number of keys that have weight in any
+            head (all that a mask permits, under softmax); it is 0 if there is only one.
 
     Returns:
         `[batch, head, query]` of each layer.

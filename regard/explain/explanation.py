@@ -1,4 +1,4 @@
-"""What every explanation is: numbers with names to their axes."""
+"""The result of every explanation: numbers with named axes."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,11 +11,11 @@ from regard._nearest import nearest
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Explanation:
-    """A tensor whose axes have names: `layer`, `batch`, `head`, `query`, `key` and their like.
+    """A tensor with named axes: `layer`, `batch`, `head`, `query`, `key` and so on.
 
     Args:
         values: the numbers.
-        axes: a name for each dimension of them.
+        axes: a name for each dimension.
 
     Raises:
         ValueError: another number of names than of dimensions.
@@ -35,7 +35,7 @@ class Explanation:
         _require_names(self.values, self.axes)
 
     def at(self, **places: int) -> "Explanation":
-        """What stands at these places, without their axes; `ValueError` for an axis it has not."""
+        """The values at these indices, without their axes; `ValueError` for an unknown axis."""
         found, axes = self.values, list(self.axes)
         for name, place in places.items():
             found = found.select(_place_of(name, axes), place)
@@ -43,7 +43,7 @@ class Explanation:
         return Explanation(found, tuple(axes))
 
     def mean(self, *names: str) -> "Explanation":
-        """The mean over these axes; `ValueError` for an axis that it has not."""
+        """The mean over these axes; `ValueError` for an unknown axis."""
         dims = [_place_of(name, self.axes) for name in names]
         kept = tuple(axis for axis in self.axes if axis not in names)
         return Explanation(self.values.mean(dims), kept)
@@ -54,11 +54,11 @@ class Explanation:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ByLayer:
-    """An explanation of each layer, which may differ in their numbers of heads and tokens.
+    """An explanation per layer; layers may differ in their numbers of heads and tokens.
 
     Args:
-        values: a tensor of each layer, the first layer first.
-        axes: the names of each one's axes.
+        values: one tensor per layer, the first layer first.
+        axes: the names of the axes of each.
 
     Raises:
         ValueError: another number of names than of dimensions.
@@ -88,13 +88,13 @@ class ByLayer:
         return (self[layer] for layer in range(len(self)))
 
     def mean(self, *names: str) -> "ByLayer":
-        """The mean over these axes of each layer; `ValueError` for an axis that it has not."""
+        """The mean over these axes of each layer; `ValueError` for an unknown axis."""
         means = [layer.mean(*names) for layer in self]
         kept = tuple(axis for axis in self.axes if axis not in names)
         return ByLayer(tuple(each.values for each in means), kept)
 
     def stacked(self) -> Explanation:
-        """One tensor with `layer` as its first axis; `ValueError` where layers differ in size."""
+        """One tensor with `layer` as its first axis; `ValueError` if layers differ in size."""
         for number, layer in enumerate(self.values):
             if layer.shape != self.values[0].shape:
                 raise ValueError(

@@ -1,4 +1,4 @@
-"""Attention flow: how much of a token can reach another through the whole network."""
+"""Attention flow: how much of one token can reach another through the whole network."""
 
 from collections.abc import Iterable
 
@@ -28,23 +28,23 @@ def flow(
     """The maximum flow from each query of the last layer to each key of the first.
 
     Tokens are nodes, and between the tokens above and below a layer there are edges with the
-    capacities `r I + (1 - r) A_l`, whose rows sum to one. Where rollout shares out, a flow may take
-    any way that has room: it is never below rollout, at most one, and its rows sum to more than
-    one. Each pair is a problem of its own: at 12 layers and 64 tokens a row of 64 pairs takes
-    seconds, so that one asks for the queries that matter.
+    capacities `r I + (1 - r) A_l`, whose rows sum to one. Where rollout divides flow in fixed
+    shares, a maximum flow may take any path with capacity left: it is never below rollout, at most
+    one, and its rows sum to more than one. Each pair is a separate problem: with 12 layers and 64
+    tokens, a row of 64 pairs takes seconds, so request only the queries that matter.
 
     Args:
-        weights: as `rollout` takes them.
-        queries: which of the last layer; all if None. Negative ones count from the end.
-        keys: which of the first layer; all if None.
-        residual: the share of a token that stays itself, `r`.
-        heads: how those of a layer become one matrix.
+        weights: as in `rollout`.
+        queries: indices in the last layer; all if None. Negative ones count from the end.
+        keys: indices in the first layer; all if None.
+        residual: the residual's share, `r`.
+        heads: how the heads of a layer are fused into one matrix.
 
     Returns:
-        `[batch, query, key]`, of those that were asked for.
+        `[batch, query, key]`, of those requested.
 
     Raises:
-        ValueError, TypeError, IndexError: as `rollout`; or a query or key that there is not.
+        ValueError, TypeError, IndexError: as `rollout`; or a query or key that does not exist.
 
     Example:
         >>> A = torch.tensor([[1.0, 0.0], [0.5, 0.5]]).expand(2, 1, 1, 2, 2)

@@ -1,4 +1,4 @@
-"""What becomes of a network's answer without each of its heads."""
+"""The effect of each head on a network's output."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ from regard.explain.ablation import ablated
 
 @dataclass(frozen=True, eq=False)
 class HeadEffect:
-    """What became of the answer without one head.
+    """How the output changed without one head.
 
     Args:
-        layer: the module that attends.
+        layer: the attention module.
         head: which of its heads.
-        change: of the score, without the head minus with it: below 0 where the head speaks for it.
+        change: of the score, without the head minus with it: negative if the head supports it.
         distance: how far each state has turned, `1 - cos`, from 0 to 2; `[batch, query]` where the
             states are `[batch, query, width]`.
     """
@@ -40,16 +40,16 @@ def head_effects(
     state: Callable[[Any], Tensor] = first_tensor,
     of: int | None = None,
 ) -> tuple[HeadEffect, ...]:
-    """Take out one head after the other, and say what it does to a score and to the states.
+    """Ablate one head at a time, and return its effect on a score and on the hidden states.
 
     It runs the network once, and once more for each head, without gradients.
 
     Args:
-        run: calls the network, on whatever it is to be called: `lambda: model(x)`.
-        score: a number of what `run` returns, or one of each item: a logit, a loss.
-        heads: the name of a module that attends → which of its heads, None for all.
-        state: the states of what `run` returns, vectors along the last axis.
-        of: as `ablated` takes it.
+        run: calls the network on its input: `lambda: model(x)`.
+        score: maps the result of `run` to a number, or one per item: a logit, a loss.
+        heads: the name of an attention module → which of its heads, None for all.
+        state: maps the result of `run` to the states, vectors along the last axis.
+        of: as in `ablated`.
 
     Raises:
         ValueError, TypeError, IndexError, RuntimeError: as `ablated`; or a network in training.
@@ -81,7 +81,7 @@ def head_effects(
 
 
 def turned(before: Tensor, after: Tensor) -> Tensor:
-    """How far vectors have turned: `1 - cos` of the angle; 0 between two that are zero, else 1.
+    """How far vectors have turned: `1 - cos` of the angle; 0 if both are zero, 1 if one is.
 
     >>> turned(torch.tensor([1.0, 0.0]), torch.tensor([0.0, 2.0]))
     tensor(1.)

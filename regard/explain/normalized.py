@@ -7,10 +7,10 @@ from regard.explain.explanation import ByLayer
 
 
 def normalized(weights: Layers) -> ByLayer:
-    """Each row divided by its sum: `w_qk / Σ_j w_qj`; a row of zeros stays one.
+    """Each row divided by its sum: `w_qk / Σ_j w_qj`; a row of zeros stays zero.
 
-    What rollout and flow ask for, of weights that do not sum to one by themselves: those of a
-    sigmoid, of a softmax with a sink of its own, or after dropout.
+    As rollout and flow require, for weights that do not sum to one by themselves: those of a
+    sigmoid, of a softmax with its own sink, or after dropout.
 
     Returns:
         `[batch, head, query, key]` of each layer.
@@ -29,6 +29,6 @@ def normalized(weights: Layers) -> ByLayer:
 
 
 def rows_of_one(weights: Tensor) -> Tensor:
-    """Rows over the last axis divided by their sums; zeros stay zeros, also in the gradient."""
+    """Rows along the last axis divided by their sums; zeros stay zeros, also in the gradient."""
     sums = weights.sum(-1, keepdim=True)
     return weights / sums.where(sums > 0, sums.new_ones(()))

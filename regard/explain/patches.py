@@ -1,4 +1,4 @@
-"""Tokens of a picture put back where they came from."""
+"""Values of image tokens arranged as the image."""
 
 import math
 from dataclasses import dataclass
@@ -10,16 +10,16 @@ from torch import Tensor
 
 Pair = tuple[int, int]
 MOST_SPECIAL = 8
-"""Greatest number of class and register tokens in front of a square of patches."""
+"""Maximum number of class and register tokens before a square of patches."""
 
 
 @dataclass(frozen=True, eq=False)
 class PatchGrid:
-    """Numbers of patches as they lie in the picture, and those of the tokens in front of them.
+    """Values of patches as they lie in the image, and those of the tokens before them.
 
     Args:
         patches: `[..., rows, columns]`.
-        special: of class and register tokens, `[..., count]`.
+        special: values of class and register tokens, `[..., count]`.
     """
 
     patches: Float[Tensor, "*batch rows columns"]
@@ -29,15 +29,15 @@ class PatchGrid:
 def patch_grid(
     values: Float[Tensor, "*batch tokens"], size: Pair | None = None, *, special: int | None = None
 ) -> PatchGrid:
-    """The last axis, a number of each token, as a picture: row after row, from the upper left.
+    """The last axis, one value per token, as an image: row by row, from the upper left.
 
     Args:
-        values: such as a row of weights, `weights[..., 0, :]`: what the class token looks at.
-        size: rows and columns of patches; if None they are as many, which needs `special`.
-        special: how many tokens stand in front of the patches; what `size` leaves if None.
+        values: such as a row of weights, `weights[..., 0, :]`: what the class token attends to.
+        size: rows and columns of patches; None for a square, which needs `special`.
+        special: number of tokens before the patches; if None, the tokens left over by `size`.
 
     Raises:
-        ValueError, TypeError: tokens that make no such picture.
+        ValueError, TypeError: tokens that do not form such an image.
 
     Example:
         >>> import torch
@@ -64,15 +64,15 @@ def patch_grid(
 def placed(
     owner: str, name: str, tokens: int, size: Pair | None, special: int | None
 ) -> tuple[int, int, int]:
-    """Rows, columns, and how many tokens stand in front, of so many tokens.
+    """Rows, columns, and the number of special tokens, for this many tokens.
 
     Args:
-        owner, name: whose argument the size is, for messages.
+        owner, name: whose argument the size is, for error messages.
         size: None for a square.
-        special: None for what the patches leave; of a square no more than eight.
+        special: None for what the patches leave over; at most eight for a square.
 
     Raises:
-        ValueError: tokens that have no such patches.
+        ValueError: tokens that do not form such patches.
 
     Example:
         >>> placed("a", "size", 197, None, None), placed("a", "size", 12, (2, 5), 1)
@@ -102,10 +102,10 @@ def _no_patches(owner: str, name: str, tokens: int, size: Pair, special: int | N
 
 
 def grid_size(image: Pair, patch: int | Pair) -> Pair:
-    """Rows and columns of patches in a picture of (height, width); what is left over is cut off.
+    """Rows and columns of patches in an image of (height, width); the remainder is cut off.
 
     Raises:
-        ValueError: a patch that is larger than the picture.
+        ValueError: a patch that is larger than the image.
 
     Example:
         >>> grid_size((224, 160), 16)
@@ -125,13 +125,13 @@ def to_pixels(
     size: Pair,
     method: Literal["nearest", "bilinear"] = "nearest",
 ) -> Float[Tensor, "*batch height width"]:
-    """A number for each pixel of a picture of (height, width).
+    """A value for each pixel of an image of (height, width).
 
-    "nearest" shows the patches as they are, each pixel that of the patch it lies in; "bilinear"
-    goes from the middle of one patch to that of the next.
+    "nearest" gives each pixel the value of its patch; "bilinear" interpolates between the centers
+    of patches.
 
     Raises:
-        ValueError: patches without rows and columns, no size, or another method.
+        ValueError: patches without rows and columns, no size, or an unknown method.
 
     Example:
         >>> import torch
@@ -154,7 +154,7 @@ def to_pixels(
 
 
 def pair_of(owner: str, name: str, pair: Pair) -> Pair:
-    """Two whole numbers of at least 1; it raises `ValueError` for anything else."""
+    """Two integers of at least 1; raises `ValueError` for anything else."""
     whole = isinstance(pair, (tuple, list)) and len(pair) == 2
     if not whole or any(isinstance(n, bool) or not isinstance(n, int) or n < 1 for n in pair):
         raise ValueError(f"{owner} needs {name} as two whole numbers of at least 1, got {pair!r}.")

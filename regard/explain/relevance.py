@@ -1,4 +1,4 @@
-"""Relevance: rollout in which a weight counts by its gradient."""
+"""Relevance: rollout with weights multiplied by their gradients."""
 
 import torch
 from torch import Tensor
@@ -9,24 +9,24 @@ from regard.explain.rollout import QUERY_KEY
 
 
 def relevance(weights: Layers, gradients: Layers) -> Explanation:
-    """How relevant each input is to each token, for the score whose gradients these are.
+    """How relevant each input is to each token, for the score that was differentiated.
 
         R_0 = I,   R_l = R_{l-1} + Ā_l R_{l-1},   Ā_l = mean over heads of max(∇A_l ⊙ A_l, 0)
 
-    Rows do not sum to one. The relevance of an input to itself holds the 1 with which it begins, so
-    that it is often left out where a row is drawn.
+    Rows do not sum to one. The relevance of an input to itself includes the 1 from the identity,
+    so it is often left out of plots.
 
     Args:
-        weights: `[layers, batch, heads, len, len]`, or one of these of each layer, the first layer
-            first.
-        gradients: of a score, by these weights; of a batch, of the sum of all items' scores.
+        weights: `[layers, batch, heads, len, len]`, or one tensor per layer, the first layer first.
+        gradients: of a score with respect to these weights; for a batch, of the sum of all items'
+            scores.
 
     Returns:
         `[batch, query, key]`.
 
     Raises:
         ValueError, TypeError: not weights, non-finite numbers, shapes that differ, or layers with
-            other queries than keys.
+            different numbers of queries and keys.
 
     Example:
         >>> A = torch.full((1, 1, 1, 2, 2), 0.5)
@@ -66,5 +66,5 @@ def step(layer: Tensor, slope: Tensor) -> Tensor:
 
 
 def eye(like: Tensor) -> Tensor:
-    """The identity of each item, `[batch, n, n]`, like a tensor of this shape."""
+    """An identity matrix per item, `[batch, n, n]`, with the dtype and device of a tensor."""
     return torch.eye(like.shape[-1], dtype=like.dtype, device=like.device).expand(len(like), -1, -1)

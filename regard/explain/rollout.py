@@ -12,35 +12,35 @@ QUERY_KEY = ("batch", "query", "key")
 def rollout(
     weights: Layers, *, residual: float = 0.5, heads: Fusion = "mean", discard: float = 0.0
 ) -> Explanation:
-    """Follow attention down through all layers, the residuals beside it included.
+    """Propagate attention through all layers, including the residual connections.
 
         R_0 = I,   R_l = (r I + (1 - r) A_l) R_{l-1},   A_l = fusion of the heads of layer l
 
-    Every `A_l` is divided by the sums of its rows over the keys that a query may see, so that each
-    row of the result sums to one, under any mask: a causal network's rollout is causal. That is
-    checked of what is given, and the error says in which layer a row does not. A query that sees
-    nothing is its residual alone.
+    Every `A_l` is normalized over the keys that a query may see, so that each row of the result
+    sums to one, under any mask: a causal network's rollout is causal. The input is checked for
+    this, and the error says in which layer a row does not. A query that sees nothing is only its
+    residual.
 
-    In a causal network early tokens win, whatever it does: weight only ever moves to the front, and
-    the first token has nowhere to send it. Equal weights too give it 0.8 of the last of 16 tokens
-    after 12 layers. `rollout_over_uniform` says what is more than that; of `without_sink` the
-    first token is left out.
+    In a causal network early tokens win, whatever it does: weight only ever moves toward the
+    start, and the first token has nowhere to send it. Even equal weights give it 0.8 of the last
+    of 16 tokens after 12 layers. `rollout_over_uniform` shows what exceeds that; `without_sink`
+    leaves the first token out.
 
     Args:
-        weights: `[layers, batch, heads, q_len, k_len]`, or one of these of each layer, the first
-            layer first. Where a layer has other queries than keys (pooling), no residual is there.
-        residual: the share of a token that stays itself, `r`; half, in the paper.
-        heads: how those of a layer become one matrix.
-        discard: the share of each row's weights that are set to zero, the lowest first. (The code
-            from which the idea comes took it of the whole matrix, of the first item of the batch,
-            which empties the late rows of a causal network.)
+        weights: `[layers, batch, heads, q_len, k_len]`, or one tensor per layer, the first layer
+            first. Where a layer has different queries than keys (pooling), there is no residual.
+        residual: the residual's share, `r`; half, in the paper.
+        heads: how the heads of a layer are fused into one matrix.
+        discard: the fraction of each row's weights that are set to zero, the lowest first. (The
+            code in which the idea originated applies it to the whole matrix, for the first item of
+            the batch, which empties the late rows of a causal network.)
 
     Returns:
-        `[batch, query, key]`: of the last layer's queries, of the first layer's keys.
+        `[batch, query, key]`: the last layer's queries over the first layer's keys.
 
     Raises:
-        ValueError, TypeError: not weights, rows that do not sum to one, layers that do not follow
-            one another, or shares that are none.
+        ValueError, TypeError: not weights, rows that do not sum to one, layers that do not fit one
+            another, or an invalid share.
 
     Example:
         >>> import torch
@@ -61,15 +61,15 @@ def rollout(
 def rollout_over_uniform(
     weights: Layers, *, residual: float = 0.5, heads: Fusion = "mean", discard: float = 0.0
 ) -> Explanation:
-    """Rollout divided by that of equal weights: what a token gets beyond what its place gives it.
+    """Rollout divided by that of equal weights: what a token gets beyond its position's share.
 
         R_qk / U_qk,   U the rollout with every A_l even over the keys that a query may see
 
-    1 is what any network with this mask and depth would give. A key counts as one that a query may
-    see where any head has a weight on it. Arguments, errors and sources are those of `rollout`.
+    1 is what uniform attention with this mask and depth gives. A key counts as visible to a query
+    if any head has weight on it. Arguments, errors and references are those of `rollout`.
 
     Returns:
-        `[batch, query, key]`; 0 where nothing can come from.
+        `[batch, query, key]`; 0 where nothing can flow.
 
     Example:
         >>> import torch
@@ -100,7 +100,7 @@ def rolled(
 
 
 def step(owner: str, layer: Tensor, residual: float, heads: Fusion, discard: float) -> Tensor:
-    """`r I + (1 - r) A` of one layer; `ValueError` for shares and fusions that are none."""
+    """`r I + (1 - r) A` of one layer; `ValueError` for an invalid share or fusion."""
     require_fusion(owner, heads)
     share = require_share(owner, "residual", residual)
     one = fused(layer, heads, require_share(owner, "discard", discard))

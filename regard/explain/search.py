@@ -1,4 +1,4 @@
-"""Which head looks from here to there?"""
+"""Which head attends from here to there?"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -25,12 +25,12 @@ def heads_where(
     Args:
         queries: the rows; negative ones count from the end.
         keys: the columns.
-        item: which of the batch.
-        top: at most so many.
+        item: index in the batch.
+        top: maximum number of heads.
 
     Raises:
-        ValueError, TypeError, IndexError: not weights; no queries or keys, or ones that there are
-            not; no such item.
+        ValueError, TypeError, IndexError: not weights; no queries or keys, or ones that do not
+            exist; no such item.
 
     Example:
         >>> import torch

@@ -1,4 +1,4 @@
-"""Attention sinks: what goes to a key whatever is asked, and the weights without it."""
+"""Attention sinks: weight that goes to a key whatever the query, and the weights without it."""
 
 from collections.abc import Iterable
 
@@ -10,11 +10,11 @@ from regard.explain.normalized import rows_of_one
 def sink_mass(weights: Layers, keys: Iterable[int] = (0,)) -> ByLayer:
     """How much of each query's weight some keys get: `Σ_{k in keys} w_qk`.
 
-    By default that of the first key. Softmax has to put its weight somewhere; a head that has
-    nothing to say puts it on a token that every query sees, whose value is small.
+    By default, that of the first key. Softmax has to put its weight somewhere; a head with nothing
+    to contribute puts it on a token that every query sees and whose value is small.
 
     Args:
-        keys: which; negative ones count from the end.
+        keys: indices; negative ones count from the end.
 
     Returns:
         `[batch, head, query]` of each layer.
@@ -45,13 +45,13 @@ def sink_mass(weights: Layers, keys: Iterable[int] = (0,)) -> ByLayer:
 
 
 def without_sink(weights: Layers, keys: Iterable[int] = (0,)) -> ByLayer:
-    """The weights as if some keys were not there: theirs are zero, each row sums to one again.
+    """The weights as if some keys did not exist: theirs are zero, each row sums to one again.
 
-    Of a softmax these are exactly the weights with these keys masked. A query that saw nothing
-    else has a row of zeros then.
+    For a softmax these are exactly the weights with these keys masked. A query that saw nothing
+    else then has a row of zeros.
 
     Args:
-        keys: which, by default the first; negative ones count from the end.
+        keys: indices, by default the first; negative ones count from the end.
 
     Returns:
         `[batch, head, query, key]` of each layer; `rollout` and all others take it as they take

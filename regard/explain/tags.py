@@ -1,4 +1,4 @@
-"""What each head is seen to do: tags with numbers, to find the head that one looks for."""
+"""Tags for heads by what they attend to, with scores, to find the head you are looking for."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,13 +25,13 @@ THRESHOLDS: Mapping[str, float] = MappingProxyType(
         "duplicate": 0.4,
     }
 )
-"""From which score on a head has a tag. They are ours: far above what equal weights give on some
-ten tokens or more (0.8 of `broad` excepted, which is equal weights), and a matter of taste."""
+"""The score at which a head gets a tag. Our choice, and a matter of taste: far above what equal
+weights give on ten tokens or more (except 0.8 for `broad`, which is about equal weights)."""
 
 
 @dataclass(frozen=True)
 class TaggedHead:
-    """A head, its score for each pattern that could be there, and its tags, the surest first."""
+    """A head, its score for each pattern that can occur, and its tags, the highest score first."""
 
     layer: int
     head: int
@@ -47,14 +47,14 @@ class HeadTags:
     thresholds: Mapping[str, float]
 
     def of(self, layer: int, head: int) -> TaggedHead:
-        """One head; `IndexError` if there is no such."""
+        """One head; `IndexError` if there is none."""
         for each in self.heads:
             if (each.layer, each.head) == (layer, head):
                 return each
         raise IndexError(f"there is no head {head} in layer {layer}.")
 
     def named(self, tag: str) -> tuple[TaggedHead, ...]:
-        """The heads with this tag, the surest first; `ValueError` for one that there is not."""
+        """The heads with this tag, the highest score first; `ValueError` for an unknown tag."""
         _require_tag(tag)
         found = [each for each in self.heads if tag in each.tags]
         return tuple(sorted(found, key=lambda each: -each.scores[tag]))
@@ -71,41 +71,39 @@ def head_tags(
     length: int | None = None,
     thresholds: Mapping[str, float] = THRESHOLDS,
 ) -> HeadTags:
-    """Say of each head what it does with one text, each a number from 0 to 1.
+    """Score each head's behavior on one text, each pattern from 0 to 1.
 
     ============ ==================================================================================
-    `previous`   mean weight of the token before
-    `next`       mean weight of the token behind
-    `self`       mean weight of the token itself, the first one left out
+    `previous`   mean weight on the previous token
+    `next`       mean weight on the next token
+    `self`       mean weight on the token itself, the first one left out
     `sink`       mean weight that other tokens put on the sinks
     `separator`  mean weight that other tokens put on separators
-    `broad`      mean entropy, as a share of that of equal weights on all that a query may see
-    `block`      mean weight in the query's own segment, times its entropy there as such a share
-    `induction`  mean weight of the tokens after earlier occurrences of the query's token
-    `duplicate`  mean weight of the earlier occurrences themselves
+    `broad`      mean entropy, relative to that of equal weights on all that a query may see
+    `block`      mean weight in the query's own segment, times its relative entropy there
+    `induction`  mean weight on the tokens after earlier occurrences of the query's token
+    `duplicate`  mean weight on the earlier occurrences themselves
     ============ ==================================================================================
 
     A query may see the keys on which any head of the layer has a weight: under softmax, those that
-    the mask permits. Means are over the queries for which there is such a key; where there is none,
-    or what is needed is not known (tokens, segments, as many queries as keys), the score is left
-    out. A text that
-    says something twice shows `induction`; some random tokens, and then the same once more, show it
-    best.
+    the mask permits. Means are over the queries that have such a key; if there is none, or
+    something required is missing (tokens, segments, as many queries as keys), the score is left
+    out. Text that repeats itself shows `induction`; random tokens followed by the same tokens again
+    show it best.
 
     Args:
-        weights: `[layers, batch, heads, q_len, k_len]`, or one of these of each layer.
+        weights: `[layers, batch, heads, q_len, k_len]`, or one tensor per layer.
         tokens: of the keys, as strings or numbers.
-        separators: tokens, as they stand in `tokens`, that part segments.
-        segments: a number for each token; if None, what separators part, each with the one at its
-            end.
-        sinks: places of keys that may be sinks.
-        item: which of the batch.
-        length: how many of its tokens are no padding.
-        thresholds: from which score on a head has a tag; those left out stay as in `THRESHOLDS`.
+        separators: tokens, as in `tokens`, that separate segments.
+        segments: a number for each token; if None, segments end with each separator.
+        sinks: positions of keys that may be sinks.
+        item: index in the batch.
+        length: how many of its tokens are not padding.
+        thresholds: the score at which a head gets a tag; defaults are in `THRESHOLDS`.
 
     Raises:
         ValueError, TypeError, IndexError: not weights, rows that do not sum to one, tokens or
-            segments of another length, an item or tag that there is not.
+            segments of another length, an item or tag that does not exist.
 
     Example:
         >>> before = torch.eye(6).roll(1, 0).index_fill(0, torch.tensor([0]), 0.0)

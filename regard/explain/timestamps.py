@@ -1,4 +1,4 @@
-"""When each token was said: its path through the weights on a recording's frames."""
+"""When each token was spoken: its path through the weights on a recording's frames."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,11 +16,11 @@ from regard.explain.words import Words
 
 @dataclass(frozen=True)
 class TokenTimes:
-    """When each token begins and ends, in seconds.
+    """When each token starts and ends, in seconds.
 
     Args:
         starts: of each token.
-        ends: of each token; that of a token is where the next one begins.
+        ends: of each token; a token ends where the next one starts.
         path: (token, frame), from the first of both to the last.
     """
 
@@ -29,7 +29,7 @@ class TokenTimes:
     path: tuple[tuple[int, int], ...]
 
     def of_words(self, words: Words) -> tuple[tuple[float, float], ...]:
-        """(start, end) of each word; `ValueError` where they have another number of tokens."""
+        """(start, end) of each word; `ValueError` if the numbers of tokens differ."""
         if words.tokens != len(self.starts):
             raise ValueError(
                 f"these words have {words.tokens} tokens, and {len(self.starts)} were timed; give "
@@ -48,30 +48,30 @@ def token_times(
     median: int = 7,
     item: int = 0,
 ) -> TokenTimes:
-    """Tell from cross-attention when each token of a transcript was said.
+    """Determine from cross-attention when each token of a transcript was spoken.
 
-        a = w over the first `frames` keys, each row to sum 1
+        a = w over the first `frames` keys, each row summing to 1
         z_hqk = (a_hqk - mean_q a_hqk) / std_q a_hqk          each frame over all tokens
         m_qk = mean over the heads of median filter(z_hq·)    along the frames
         path = the monotone path through m with the largest sum, from first to last of both
 
-    A token begins with the first frame of its row in the path. In a decoder, the row that has
-    looked at a token's sound is the one that predicts it: that of the token before.
+    A token starts at the first frame of its row in the path. In a decoder, the row that attends to
+    a token's sound is the one that predicts it: that of the previous token.
 
     Args:
         weights: of the decoder's cross-attention, `[layers, batch, heads, q_len, frames]`, or one
-            of these of each layer.
+            tensor per layer.
         heads: (layer, head) of those that follow the sound; all heads if None, which is coarse.
         seconds_per_frame: 0.02 for Whisper.
-        queries: the rows to be timed, in their order; all if None. Those that are left out (prompt
-            and end) still take part in mean and deviation.
-        frames: how many keys are sound and not silence added behind it; all if None.
-        median: how wide the filter is, an odd number; 1 for none.
-        item: which of the batch.
+        queries: the rows to time, in order; all if None. The others (prompt and end) still count
+            toward mean and deviation.
+        frames: how many keys are sound rather than trailing silence; all if None.
+        median: width of the filter, an odd number; 1 for none.
+        item: index in the batch.
 
     Raises:
-        ValueError, TypeError, IndexError: not weights, layers with other tokens or frames, heads,
-            queries, frames or items that there are not, or an even filter.
+        ValueError, TypeError, IndexError: not weights, layers that differ in tokens or frames,
+            heads, queries, frames or items that do not exist, or an even filter.
 
     Example:
         >>> said = torch.tensor([[0.9, 0.1, 0.0, 0.0], [0.0, 0.1, 0.45, 0.45]])
@@ -110,9 +110,9 @@ def token_times(
 def median_filter(
     values: Float[Tensor, "*batch frames"], width: int
 ) -> Float[Tensor, "*batch frames"]:
-    """The median of each number and its neighbours, `width` in all; ends are mirrored.
+    """The median of each number and its neighbors, `width` in all; ends are mirrored.
 
-    Fewer numbers than half a width have nothing to mirror, and stay as they are.
+    Fewer numbers than half the width have nothing to mirror, and are unchanged.
 
     >>> median_filter(torch.tensor([0.0, 9.0, 1.0, 2.0]), 3)
     tensor([9., 1., 2., 1.])

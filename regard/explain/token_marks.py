@@ -1,4 +1,4 @@
-"""Which tokens make a word together, by the marks that tokenizers leave."""
+"""Which tokens form a word, by the marks that tokenizers leave."""
 
 from collections.abc import Sequence
 
@@ -10,10 +10,10 @@ _ENDS = "</w>"
 
 
 def words_of_tokens(tokens: Sequence[str]) -> Words | None:
-    """The words of tokens as they are written; None where these bear no marks of words.
+    """The words of tokens, by their spelling; None if the tokens carry no word marks.
 
-    Marks are WordPiece's `##`, BPE's `</w>`, and `Ġ` or `▁` in front of a word, if no less than an
-    eighth of the tokens have it. `word_ids` and `offsets` of a tokenizer know more.
+    Marks are WordPiece's `##`, BPE's `</w>`, and `Ġ` or `▁` before a word, if at least an eighth of
+    the tokens have it. A tokenizer's `word_ids` and `offsets` are more reliable.
 
     Raises:
         TypeError: a text instead of its tokens.
@@ -42,7 +42,7 @@ def words_of_tokens(tokens: Sequence[str]) -> Words | None:
 
 
 def is_special(token: str) -> bool:
-    """Whether a token is none of the text: `[CLS]`, `</s>`, `<|endoftext|>`.
+    """Whether a token is a special token: `[CLS]`, `</s>`, `<|endoftext|>`.
 
     >>> [is_special(token) for token in ("[SEP]", "<pad>", "<", "[ab")]
     [True, True, False, False]

@@ -1,4 +1,4 @@
-"""Weights by the length of what they bring: a weight on a vector near zero brings nothing."""
+"""Weights times the norm of their values: a weight on a vector near zero contributes nothing."""
 
 from typing import Any
 
@@ -15,13 +15,13 @@ def value_norm(
     value: Float[Tensor, "batch kv_heads k_len value_dim"],
     output: Float[Tensor, "embed_dim joined_dim"] | None = None,
 ) -> Explanation:
-    """The length of what each key adds to each query: `‖w_qk f(x_k)‖ = w_qk ‖v_k W^O‖`, by head.
+    """The norm of each key's contribution to each query: `‖w_qk f(x_k)‖ = w_qk ‖v_k W^O‖`, by head.
 
     Args:
         weights: of one layer, `[batch, heads, q_len, k_len]`.
         value: its values, before they are summed; grouped heads as `repeat_interleave`.
-        output: the weight of its output projection as `nn.Linear` holds it, of which each head has
-            its columns; without it the length is that of the value.
+        output: the weight of its output projection, as in `nn.Linear`, in which each head has its
+            columns; without it the norm is that of the value.
 
     Returns:
         `[batch, head, query, key]`.
@@ -47,10 +47,10 @@ def value_norm_of_heads(
     value: Float[Tensor, "batch kv_heads k_len value_dim"],
     output: Float[Tensor, "embed_dim joined_dim"] | None = None,
 ) -> Explanation:
-    """The length of what each key adds to each query through all heads: `‖Σ_h w_hqk v_hk W^O_h‖`.
+    """The norm of each key's contribution through all heads: `‖Σ_h w_hqk v_hk W^O_h‖`.
 
-    Heads that bring opposite vectors cancel. Arguments, errors and source are those of
-    `value_norm`; without `output` heads write side by side, so that their squares add up.
+    Heads that contribute opposite vectors cancel. Arguments, errors and reference are those of
+    `value_norm`; without `output`, heads are concatenated, so that their squares add up.
 
     Returns:
         `[batch, query, key]`.

@@ -1,4 +1,4 @@
-"""Value zeroing: how much a state changes when one token brings nothing."""
+"""Value zeroing: how much a hidden state changes when one token contributes nothing."""
 
 import copy
 from collections.abc import Callable, Iterable
@@ -24,32 +24,32 @@ def value_zeroing(
     keys: Iterable[int] | None = None,
     state: Callable[[Any], Tensor] = first_tensor,
 ) -> Explanation:
-    """How far each token's state behind a block turns when a token's value vector is zero in it.
+    """How far each token's state after a block turns when a token's value vector is zeroed in it.
 
         c_qk = 1 - cos(x_q, x_q without v_k)
 
-    Weights, queries and keys stay as they are; all else of the block, its residual and what follows
-    the attention, takes part, which weights alone do not show. While `run` runs, the block is
-    called once more for each key, with what it was called with; all heads' values are zeroed.
+    Weights, queries and keys are unchanged; the rest of the block, its residual and what follows
+    the attention, is included, unlike in the weights alone. While `run` runs, the block is called
+    once more for each key, with the same arguments; all heads' values are zeroed.
 
     Args:
-        run: calls the network, on whatever it is to be called: `lambda: model(x)`. Of several calls
-            of the block the first counts. A cache that it is given is copied for each call.
-        block: the name in `named_modules()` of what gives the states, such as a layer.
-        attention: the name of the module in it that attends, where several do.
-        value: the name of the linear module that makes the values alone, `[batch, k_len, width]`.
-            Without it the values are those that our operator, `nn.MultiheadAttention` or
-            `scaled_dot_product_attention` is called with, or that are multiplied with a softmax.
-        keys: which; all if None.
-        state: the states of what the block returns, `[batch, q_len, width]`.
+        run: calls the network on its input: `lambda: model(x)`. Of several calls of the block, the
+            first counts. A cache passed to it is copied for each call.
+        block: the name in `named_modules()` of the module that outputs the states, such as a layer.
+        attention: the name of the attention module in it, if there are several.
+        value: the name of the linear module that computes only the values,
+            `[batch, k_len, width]`. Without it the values are those passed to our operator,
+            `nn.MultiheadAttention` or `scaled_dot_product_attention`, or multiplied with a softmax.
+        keys: indices; all if None.
+        state: maps the block's output to the states, `[batch, q_len, width]`.
 
     Returns:
         `[batch, query, key]`. The paper divides each row by its sum.
 
     Raises:
         ValueError, TypeError, IndexError: no such module (with the nearest names) or key, a network
-            in training mode, no value that could be found, or more than one.
-        RuntimeError: the block was not called, or gives something else when it is called again.
+            in training mode, no value found, or more than one.
+        RuntimeError: the block was not called, or returns something else when called again.
 
     Example:
         >>> layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True).eval()

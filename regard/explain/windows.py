@@ -1,4 +1,4 @@
-"""Attention within windows, put back on the whole map."""
+"""Attention within windows, mapped back to the whole feature map."""
 
 from collections.abc import Iterable
 
@@ -18,25 +18,25 @@ def window_map(
     shift: int | Pair = 0,
     queries: Iterable[int] | None = None,
 ) -> Float[Tensor, "batch heads queries places"]:
-    """Weights within windows as weights on the whole map; 0 outside of a query's window.
+    """Weights within windows as weights over the whole map; 0 outside of a query's window.
 
-    The windows are those of Swin: a map of rows × columns places, with places added to the right
-    and below until windows fit, is rolled up and to the left by `shift` and cut into windows, row
-    after row. What was added is left out again.
+    The windows are those of Swin: a map of rows × columns places, padded on the right and at the
+    bottom until windows fit, is rolled up and to the left by `shift` and split into windows, row
+    by row. The padding is removed again.
 
     Args:
-        weights: `[batch × windows, heads, slots, slots]`, all windows of an item one after another.
+        weights: `[batch × windows, heads, slots, slots]`, all windows of an item consecutively.
         size: rows and columns of the map.
-        window: rows and columns of a window, or both in one.
-        shift: by how much it was rolled; 0 in every other layer, and where one window holds all.
-        queries: places, `row × columns + column`, whose rows are wanted; all if None, which is
-            places² numbers for each head.
+        window: rows and columns of a window, or one number for both.
+        shift: by how much it was rolled; 0 in every other layer, and if one window covers all.
+        queries: places, `row × columns + column`, whose rows to return; all if None, which is
+            places² numbers per head.
 
     Returns:
         `[batch, heads, queries, places]`.
 
     Raises:
-        ValueError, IndexError: windows that do not make such a map, or a place that there is not.
+        ValueError, IndexError: windows that do not form such a map, or a place that does not exist.
 
     Example:
         >>> w = torch.eye(2).expand(2, 1, 2, 2)

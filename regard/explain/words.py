@@ -1,4 +1,4 @@
-"""From pieces of words to words."""
+"""From sub-words to words."""
 
 import re
 from collections.abc import Sequence
@@ -16,12 +16,12 @@ Span = tuple[int, int]
 
 @dataclass(frozen=True)
 class Words:
-    """Which tokens are one word: the first token of each, and the one behind its last.
+    """Which tokens form each word: its first token, and the one after its last.
 
-    Every token belongs to a word; one of no word, such as `[CLS]`, is a word of its own.
+    Every token belongs to a word; a special token, such as `[CLS]`, is a word of its own.
 
     Raises:
-        ValueError: spans that do not follow one another from token 0 on.
+        ValueError: spans that are not contiguous from token 0.
 
     Example:
         >>> Words(((0, 1), (1, 4))).tokens
@@ -42,12 +42,12 @@ class Words:
 
     @property
     def tokens(self) -> int:
-        """How many tokens they are made of."""
+        """The number of tokens."""
         return self.spans[-1][1] if self.spans else 0
 
     @property
     def of_each(self) -> list[int]:
-        """The number of the word of each token."""
+        """The index of the word of each token."""
         return [n for n, (start, stop) in enumerate(self.spans) for _ in range(start, stop)]
 
     def __len__(self) -> int:
@@ -55,10 +55,10 @@ class Words:
 
 
 def words_of_ids(word_ids: Sequence[int | None]) -> Words:
-    """The words of a tokenizer's `word_ids`: neighbours with the same number are one.
+    """The words of a tokenizer's `word_ids`: adjacent tokens with the same id form one.
 
     Raises:
-        TypeError: something else than whole numbers and None.
+        TypeError: anything other than integers and None.
 
     Example:
         >>> words_of_ids([None, 0, 1, 1, None, 0]).spans
@@ -76,14 +76,14 @@ def words_of_ids(word_ids: Sequence[int | None]) -> Words:
 
 
 def words_of_offsets(text: str, offsets: Sequence[Span]) -> Words:
-    """The words of a text between spaces, by what each token covers, `(start, stop)` in characters.
+    """The space-separated words of a text, by each token's offsets, `(start, stop)` in characters.
 
-    A token belongs to the word of its first character that is no space, so that those which begin
-    with one, as byte-level tokens do, are right. One that covers nothing, or spaces alone, is a
-    word of its own.
+    A token belongs to the word of its first non-space character, so that tokens with a leading
+    space, as in byte-level BPE, are handled correctly. A token that covers nothing, or only
+    spaces, is a word of its own.
 
     Raises:
-        ValueError: a token that covers what is not in the text.
+        ValueError: a token whose offsets are outside the text.
 
     Example:
         >>> words_of_offsets("un do it", [(0, 0), (0, 1), (1, 2), (2, 5), (5, 8)]).spans
@@ -113,20 +113,20 @@ def merge_words(
 
         m_ab = 1 / |a| Σ_{q in a} Σ_{k in b} w_qk
 
-    So a row that summed to one still does.
+    A row that summed to one still does.
 
     Args:
-        weights: of one layer or item or of several, all with these words; or an `Explanation` whose
+        weights: of one or several layers or items, all with these words; or an `Explanation` whose
             last axes are `query` and `key`.
-        queries: the words of the rows; None leaves them as they are.
-        keys: those of the columns, likewise.
+        queries: the words of the rows; None leaves the rows unmerged.
+        keys: the words of the columns, likewise.
 
     Returns:
-        With the axes `query` and `key` last; those before keep their names, or are called
-        `batch_0` and so on.
+        With the axes `query` and `key` last; the others keep their names, or are named `batch_0`
+        and so on.
 
     Raises:
-        ValueError, TypeError: no matrix, or words of another number of tokens.
+        ValueError, TypeError: not a matrix, or words with another number of tokens.
 
     Example:
         >>> w = torch.tensor([[0.2, 0.3, 0.5], [0.0, 0.6, 0.4], [1.0, 0.0, 0.0]])
@@ -167,5 +167,5 @@ def _members(words: Words, like: Tensor, axis: str, size: int) -> Tensor:
 
 
 def words_of_starts(starts: Sequence[int], count: int) -> Words:
-    """The words of so many tokens, by the first token of each."""
+    """The words of this many tokens, by the first token of each."""
     return Words(tuple(zip(starts, [*starts[1:], count], strict=False)))
