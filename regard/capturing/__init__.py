@@ -1,4 +1,4 @@
-"""See it: the attention of any model, captured in one unchanged call."""
+"""Capture the attention of any model around one unchanged call."""
 
 from regard.capturing.attention_map import AttentionMap
 from regard.capturing.capture import capture

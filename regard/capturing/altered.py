@@ -1,4 +1,4 @@
-"""Scores and weights with other numbers: masked, biased, scaled, cast."""
+"""Scores and weights with changed values: masked, biased, scaled, cast."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -78,7 +78,7 @@ def written(trail: Trail, name: str, args: Any, kwargs: Mapping[str, Any], out: 
 
 
 def cast(trail: Trail, name: str, args: Any, kwargs: Mapping[str, Any], out: Any) -> None:
-    """The same in another type; weights are shown as they were before they lost digits."""
+    """The same in another dtype; weights are shown as they were before they lost precision."""
     if args and isinstance(args[0], nn.Parameter) and out is not args[0]:
         trail.known.note(out, OfParameters())
     elif args and isinstance(out, Tensor) and out is not args[0]:

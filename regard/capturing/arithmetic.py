@@ -1,4 +1,4 @@
-"""What hand-written weights were computed from, as far as it could be followed."""
+"""What hand-written weights were computed from, as far as it could be traced."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ from regard.capturing.source import tensors_in
 from regard.capturing.whole import Whole
 
 KNOWN = frozenset(("softmax", "sigmoid", "sparsemax", "entmax"))
-"""Normalizers that a row of scores and their numbers say all of."""
+"""Normalizers fully determined by a row of scores and their parameters."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """Which axes of weights are in front, which are queries, and which are keys."""
+    """Which axes of weights are leading, which are queries, and which are keys."""
 
     lead: Sequence[int]
     queries: Sequence[int]
@@ -30,7 +30,7 @@ class Place:
 def with_arithmetic(
     four: Tensor, node: Weights, weights: Tensor, place: Place, met: Product | None, unknown: str
 ) -> tuple[WrittenOut | Whole, str]:
-    """Weights `[B, H, Q, K]` with what they were computed from, or alone and why."""
+    """Weights `[B, H, Q, K]` with what they were computed from, or without it and why."""
     scores = node.scores
     unknown = unknown or node.unknown or ("score" if scores is None else "")
     if unknown or scores is None or scores.factors is None:

@@ -1,4 +1,4 @@
-"""One attention that was captured: its name, its mechanism, and its weights on request."""
+"""One captured attention: its name, its mechanism, and its weights on request."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ from regard.errors import UsageError
 
 @dataclass(frozen=True, eq=False)
 class Computed:
-    """Weights that were computed at once, for the heads and rows that were asked for."""
+    """Weights that were computed immediately, for the requested heads and rows."""
 
     kept: Tensor
     whole: Shape
@@ -59,16 +59,16 @@ def _places(index: Tensor, there: tuple[int, ...] | None, word: str) -> Tensor:
 
 @dataclass(eq=False)
 class AttentionMap:
-    """The weights of one call, `[batch, heads, q_len, k_len]`, computed when they are read.
+    """The weights of one call, `[batch, heads, q_len, k_len]`, computed when read.
 
     Args:
-        name: the module that called, as in `named_modules()`.
+        name: the calling module, as in `named_modules()`.
         call: 0 for the first call of the module in one pass, and so on.
-        step: the pass; a text that is generated takes one for each token.
-        kind: "self", "cross", "pool" (one query looks at all), "gate" (a vision block's weights).
+        step: the pass; generating text takes one per token.
+        kind: "self", "cross", "pool" (one query attends to all), "gate" (a vision block's weights).
         shape: batch, heads, queries, keys of the call.
-        mechanism: what the steps were: score, normalizer, and mask and score_mod where there are.
-        provenance: how the weights are come by.
+        mechanism: the steps: score, normalizer, and mask and score_mod if there are any.
+        provenance: how the weights are obtained.
         heads, rows: which were kept; None is all.
 
     Example:
@@ -103,7 +103,7 @@ class AttentionMap:
         return (self._name or self._named())[1]
 
     def settle(self) -> None:
-        """Give the map its name for good, so that it holds on to no module."""
+        """Fix the map's name, so that it holds no reference to a module."""
         self._name = self._named()
         self._named = _settled
 
@@ -112,17 +112,17 @@ class AttentionMap:
 
         Args:
             heads, rows: an index, a slice or several indices, counted as in the call; None is all
-                that the capture asked for.
-            item: one entry of the batch; the axis stays.
+                that were captured.
+            item: one entry of the batch; the axis is kept.
 
         Raises:
-            IndexError: a head, row or item that there is not.
+            IndexError: a head, row or item that does not exist.
             UsageError: one that was not kept, or tensors that were changed in place since.
         """
         return self._read(lambda source, chosen: source.weights(*chosen), heads, rows, item)
 
     def parts(self, item: int = 0) -> Parts | None:
-        """What the weights of one item were computed from; None where that is not known."""
+        """What the weights of one item were computed from; None if unknown."""
         self._check_item(item)
         require_unchanged(self.name, self._guards)
         with undisturbed():
@@ -130,25 +130,25 @@ class AttentionMap:
 
     @property
     def unknown(self) -> str:
-        """Why `parts` is None for what a module computed by itself: the step that is not known."""
+        """Why `parts` is None for hand-written attention: the step that is not understood."""
         return UNKNOWN.get(self.unknown_step, "")
 
     @property
     def unknown_step(self) -> str:
-        """That step in a word, as a page names it."""
+        """That step in one word, as pages show it."""
         return str(self.extra.get("unknown", ""))
 
     def gradient(
         self, heads: Chosen = None, rows: Chosen = None, item: int | None = None
     ) -> Tensor:
-        """What the loss says of each weight, `[batch, heads, rows, k_len]`, after `backward()`.
+        """The gradient of the loss, `[batch, heads, rows, k_len]`, after `backward()`.
 
             ∂loss/∂weights = ∂loss/∂output · valueᵀ
 
-        This is so whatever kernel ran. With dropout it is the gradient of the dropped weights.
+        This holds whatever kernel ran. With dropout it is the gradient of the dropped weights.
 
         Raises:
-            UsageError: captured without `gradients=True`, or no backward pass came by.
+            UsageError: captured without `gradients=True`, or there was no backward pass.
         """
         if self._gradient is None:
             raise UsageError(

@@ -1,4 +1,4 @@
-"""`with regard.capture() as maps`: the exact attention of whatever runs inside."""
+"""`with regard.capture() as maps`: the exact attention of everything that runs inside."""
 
 from collections.abc import Iterable
 from contextlib import ExitStack
@@ -20,30 +20,29 @@ from regard.capturing.watch import Watch
 
 
 class capture:  # noqa: N801  - it reads as a verb: `with regard.capture() as maps`
-    """See the attention of any model in one unchanged call, whatever kernels it runs on.
+    """Capture the attention of any model around one unchanged call, whatever kernels it runs on.
 
-    Seen are `regard.attention`, `F.scaled_dot_product_attention`, `nn.MultiheadAttention` and
-    `nn.TransformerEncoder` with their fast paths, `flex_attention`, and attention written by hand:
-    a softmax that is multiplied with values. Outputs are those without the capture, to the bit:
-    fused kernels stay on, and weights are computed again from query and key when they are read, for
-    the heads and rows that are asked for. Training, dropout and the backward pass go on as they
-    were.
+    It sees `regard.attention`, `F.scaled_dot_product_attention`, `nn.MultiheadAttention` and
+    `nn.TransformerEncoder` with their fast paths, `flex_attention`, and hand-written attention: a
+    softmax that is multiplied with values. Outputs are bit-identical to those without the capture:
+    fused kernels stay on, and weights are recomputed from query and key when they are read, for
+    the requested heads and rows. Training, dropout and the backward pass are unaffected.
 
-    Of the calls of this thread only; what is compiled runs uncompiled meanwhile, what is recomputed
-    for a backward pass is not seen twice, and nothing is seen within a `torch.func` transform.
+    Only calls from this thread are seen; compiled code runs uncompiled meanwhile, recomputation in
+    a backward pass is not seen again, and nothing is seen inside a `torch.func` transform.
 
     Args:
-        model: gives the maps their names; None names them within what is called.
-        layers: which attentions are kept: numbers in the order of first calls (-1 is the last),
-            names of modules or of those around them, with `*` and `?`.
-        heads, rows: which are kept: an index, a slice, or several. Rows count within each call.
-        ops: kernels that nobody knows: see `Opaque`.
-        max_bytes: of tensors that are kept in memory; 4 GiB.
-        spill: a folder for what would not fit; its files go when the maps go.
+        model: gives the maps their names; None names them relative to the module called.
+        layers: which attentions to keep: indices in the order of first calls (-1 is the last),
+            or names of modules or of enclosing ones, with `*` and `?`.
+        heads, rows: which to keep: an index, a slice, or several. Rows count within each call.
+        ops: kernels of your own: see `Opaque`.
+        max_bytes: limit on tensors kept in memory; 4 GiB.
+        spill: a folder for what would not fit; its files are deleted with the maps.
         gradients: keep what `AttentionMap.gradient` needs.
 
     Raises:
-        UsageError: more would be kept than `max_bytes` allows, or layers that do not exist.
+        UsageError: more would be kept than `max_bytes` allows, or layers do not exist.
 
     Example:
         >>> import torch, regard

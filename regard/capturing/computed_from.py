@@ -1,4 +1,4 @@
-"""Weights that a module computed by itself, with what it computed them from."""
+"""Weights that a module computed itself, with what it computed them from."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -18,12 +18,12 @@ HIDDEN = -1e4
 class WrittenOut:
     """Weights that the module computed itself, and the tensors that it computed them from.
 
-        weights = normalizer(given),   given = scale * query @ key.mT + whatever was added
+        weights = normalizer(given),   given = scale * query @ key.mT + any added terms
 
     Args:
         computed: `[B, H, Q, K]`.
-        query, key, values: `[B, H, Q, D]`, `[B, H, K, D]` and `[B, H, K, Dv]`; 1 for axes that one
-            is for all.
+        query, key, values: `[B, H, Q, D]`, `[B, H, K, D]` and `[B, H, K, Dv]`; shared axes have
+            size 1.
         given: the scores that were normalized, like `computed`; None if only scaled.
     """
 

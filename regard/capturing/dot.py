@@ -1,4 +1,4 @@
-"""A scaled dot product as other libraries call it, weighed again for what is asked."""
+"""A scaled dot product as other libraries call it, with weights recomputed on request."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,17 +17,17 @@ MaskMod = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 class Dot:
     """`softmax(scale * query @ key.mT + bias, where allowed)`, as a fused kernel computes it.
 
-    A query that may see no key has weights of zero, as the kernels have it.
+    A query that may see no key has zero weights, as in the kernels.
 
     Args:
         query: `[B, H, Q, D]`.
-        key: `[B, G, K, D]`, each for `H / G` neighbouring heads.
+        key: `[B, G, K, D]`, each for `H / G` adjacent heads.
         value: `[B, G, K, Dv]`, or None.
-        bias: added to the scaled scores, each axis that of the pairs or 1; -inf hides.
+        bias: added to the scaled scores, broadcastable to the pairs; -inf masks.
         allowed: True = may attend, likewise.
         is_causal: query i sees the keys up to i, counted from the first of both.
-        score_mod, mask_mod: FlexAttention's functions, of one pair at a time.
-        first: the number of the first query, where rows were picked before.
+        score_mod, mask_mod: FlexAttention's functions of one pair.
+        first: the index of the first query, if rows were selected before.
     """
 
     query: Tensor
@@ -53,7 +53,7 @@ class Dot:
         return self.at(heads, rows, item)
 
     def at(self, heads: Index, rows: Index, item: int | None, at: Tensor | None = None) -> Tensor:
-        """The weights; `at` says which rows of the call the queries are, where they are not all."""
+        """The weights; `at` gives the queries' rows in the call, if not all."""
         batch, every_head, q_len, k_len = self.shape
         exact = torch.promote_types(self.query.dtype, torch.float32)
         query = picked(picked(one_item(self.query, item), 1, heads), 2, rows).to(exact)
@@ -119,7 +119,7 @@ class Dot:
 
 
 def softmax_or_zeros(scores: Tensor) -> Tensor:
-    """Softmax over the last axis; zeros where everything is hidden."""
+    """Softmax over the last axis; zeros where everything is masked."""
     weights = scores.softmax(-1)
     hidden = (scores == -torch.inf).all(-1, keepdim=True)
     return weights.masked_fill(hidden, 0.0)
@@ -133,7 +133,7 @@ def of_each_pair(
     q: Tensor,
     k: Tensor,
 ) -> Tensor:
-    """What a function of one pair says of all, `[B, H, Q, K]`."""
+    """A function of one pair evaluated for all pairs, `[B, H, Q, K]`."""
     own = 0 if scores is not None else None
     for indices in (
         (None, None, None, 0),

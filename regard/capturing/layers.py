@@ -1,4 +1,4 @@
-"""Which of the attentions are kept: by their place in the order of calls, or by name."""
+"""Which attentions are kept: by their index in call order, or by name."""
 
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
@@ -14,10 +14,10 @@ Layers = int | str | Iterable[int | str] | None
 
 
 class Wanted:
-    """What `layers=` asks for.
+    """What `layers=` selects.
 
-    Numbers count the attentions in the order in which each is first called, from the last where
-    they are negative. A name is a module's, or that of one around it; `*` and `?` stand for others.
+    Numbers index the attentions in the order in which each is first called; negative ones count
+    from the last. A name is a module's, or an enclosing one's; `*` and `?` are wildcards.
     """
 
     def __init__(self, layers: Layers, model: nn.Module | None) -> None:

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 class Maps(Sequence[AttentionMap]):
-    """The attentions that were captured, as a sequence in call order.
+    """The captured attentions, as a sequence in call order.
 
     `maps[0]` is the first, `maps["decoder.layers.0.self_attn"]` that of a module, `maps[:4]` the
     first four as a list. While the `with` block runs, the maps are those seen so far.
 
     Raises:
-        UsageError: there is no map: what was seen instead, and what to pass; a layer asked for that
-            was not seen; a name that is none, or that of several calls.
+        UsageError: there is no map (with what was seen instead, and what to pass), a requested
+            layer was not seen, or a name is unknown or belongs to several calls.
 
     Example:
         >>> import torch, regard
@@ -86,23 +86,23 @@ class Maps(Sequence[AttentionMap]):
         return found[0]
 
     def calls(self, name: str) -> list[AttentionMap]:
-        """The attentions of one module, in the order of its calls."""
+        """The attentions of one module, in call order."""
         found = [each for each in self._settled() if each.name == name]
         if not found:
             raise UsageError(f"there is no map {shown(name)}: {nearest(name, self.names)}")
         return found
 
     def stitched(self, beams: Tensor | None = None) -> list[AttentionMap]:
-        """One map for each attention of a text that was generated: outputs × all there was.
+        """One map for each attention of a generated text: outputs × everything before them.
 
-        The calls of a module are joined in order: the prompt's queries, then those of each step,
-        with weight 0 for keys that were not there yet. So are the steps of a decoder that runs them
-        within one pass. What was called once stays as it is.
+        The calls of a module are concatenated in order: the prompt's queries, then those of each
+        step, with weight 0 for keys that did not exist yet. So are the steps of a decoder that runs
+        them within one pass. Modules that were called once are unchanged.
 
         Args:
-            beams: of a beam search, `[sequences, steps]`, the entry of the batch that each
-                sequence was at each step (`beam_indices` of `transformers`), -1 where it had ended;
-                without it entry b of every step stands in row b, whichever sequence that was.
+            beams: of a beam search, `[sequences, steps]`, the batch index of each sequence at each
+                step (`beam_indices` in `transformers`), -1 where it had ended; without it, entry b
+                of every step goes to row b, whichever sequence that was.
 
         Raises:
             UsageError: calls whose batch or heads differ, or that were captured with `rows=`.
@@ -124,12 +124,12 @@ class Maps(Sequence[AttentionMap]):
         """A `View` of one input: `.save("a.html")`, a notebook's cell, a terminal, a figure.
 
         Args:
-            tokens: one for each position that is looked at.
-            queries: what looks, where that is something else, such as the outputs of a decoder.
-            how: what else a view takes: `item` of a batch, `image`, and so on.
+            tokens: one for each key position.
+            queries: tokens of the queries, if different, such as the outputs of a decoder.
+            how: a view's other arguments: `item` of a batch, `image`, and so on.
 
         Raises:
-            UsageError: nothing was captured. ValueError: tokens are not as many as positions.
+            UsageError: nothing was captured. ValueError: numbers of tokens and positions differ.
         """
         from regard.view.attention_view import View
 
@@ -142,12 +142,12 @@ class Maps(Sequence[AttentionMap]):
 
     @property
     def bytes(self) -> int:
-        """What is kept in memory that would be gone without the capture."""
+        """Memory held that would be freed without the capture."""
         return self._session.store.bytes
 
     @property
     def spilled_bytes(self) -> int:
-        """What lies in files."""
+        """Bytes in files."""
         return self._session.spilled_bytes
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""Kernels that nobody knows: attention is linear in its values, so the values read the weights."""
+"""Unknown kernels: attention is linear in its values, so chosen values reveal the weights."""
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,18 +22,18 @@ Layout = Literal["bhld", "blhd"]
 
 @dataclass(frozen=True)
 class Opaque:
-    """An attention kernel of the user's own, for `regard.capture(ops=[...])`.
+    """A user-defined attention kernel, for `regard.capture(ops=[...])`.
 
         weights[:, j] = op(query, key, values with a one at key j, and zeros elsewhere)
 
-    The same operator is called again with blocks of the identity in the place of the values, as
-    often as the keys are more than a value is wide. That is exact to the operator's own rounding,
-    and is checked against the output that it gave.
+    The operator is called again with blocks of the identity instead of the values, once per
+    `value_dim` keys. This is exact up to the operator's own rounding, and is checked against its
+    original output.
 
     Args:
         op: of `torch.ops`, an `autograd.Function`, or a function that is called by its name in a
-            module (one that is kept elsewhere, such as in an attribute, is not heard).
-        value: which argument holds the values, by name or by its place; the third tensor else.
+            module (calls through other references, such as an attribute, are not seen).
+        value: the argument that holds the values, by name or position; by default the third tensor.
         layout: of query, key, value and output: "bhld", or "blhd" with the length before the heads.
 
     Example:
@@ -63,7 +63,7 @@ class Opaque:
         return getattr(self.op, "__name__", None) or str(self.op)
 
     def seen(self, args: Sequence[Any], kwargs: Mapping[str, Any], output: Any) -> Seen:
-        """The call as it may be asked again; raises `UsageError` where it can not be attention."""
+        """The call in repeatable form; raises `UsageError` if it cannot be attention."""
         first = output[0] if isinstance(output, (tuple, list)) and output else output
         if not isinstance(first, Tensor) or first.ndim != 4:
             raise UsageError(
@@ -115,7 +115,7 @@ class Opaque:
 
 @dataclass(frozen=True, eq=False)
 class Through:
-    """A call of an opaque kernel, to be asked again with other values."""
+    """A call of an opaque kernel, to be repeated with other values."""
 
     opaque: Opaque
     args: tuple[Any, ...]
@@ -203,7 +203,7 @@ class Through:
 
 
 def opaque(op: Any) -> Opaque:
-    """What `ops=` holds, each as an `Opaque`."""
+    """The entries of `ops=`, each as an `Opaque`."""
     return op if isinstance(op, Opaque) else Opaque(op)
 
 

@@ -1,4 +1,4 @@
-"""What the weights of one item were computed from, for whoever wants to do the arithmetic again."""
+"""What the weights of one item were computed from, to redo the arithmetic."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,14 +14,14 @@ class Parts:
 
     Args:
         query: `[H, Q, D]`.
-        key: `[G, K, D]`; each serves `H / G` heads that stand next to each other.
-        value: `[G, K, Dv]`; None where none was kept.
-        scale: what the products are multiplied by; 1 where the score is no product.
+        key: `[G, K, D]`; each serves `H / G` adjacent heads.
+        value: `[G, K, Dv]`; None if not kept.
+        scale: factor on the products; 1 if the score is not a product.
         bias: added to the scores, broadcastable to `[H, Q, K]`.
         allowed: True = may attend, broadcastable likewise.
         score, normalizer: their names.
         parameters: tensors of the score by name (`v` of an additive one).
-        numbers: what score and normalizer hold, by name (`alpha`, `temperature`).
+        numbers: parameters of score and normalizer, by name (`alpha`, `temperature`).
     """
 
     query: Tensor

@@ -1,4 +1,4 @@
-"""The steps of a generated text as one map: each output looks at all there was."""
+"""The steps of a generated text as one map: each output attends to everything before it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,11 +14,11 @@ from regard.errors import UsageError
 
 @dataclass(frozen=True, eq=False)
 class Stitched:
-    """Calls one below the other; keys that a call did not have yet have weight 0.
+    """Calls stacked row by row; keys that a call did not have yet have weight 0.
 
     Args:
-        beams: `[sequences, steps]`, which entry of the batch each sequence was in each of the last
-            steps, -1 where it had ended; None where entry b is sequence b all along.
+        beams: `[sequences, steps]`, the batch index of each sequence at each of the last steps, -1
+            where it had ended; None if entry b is sequence b throughout.
     """
 
     calls: tuple[AttentionMap, ...]

@@ -1,7 +1,7 @@
-"""One sequence on many processes: each has some of its queries, keys and values.
+"""One sequence on many processes: each holds some of its queries, keys and values.
 
-`context_parallel` attends as if all of them were in one place. `zig_zag` says which places a rank
-takes so that a causal mask gives all ranks the same work; `shard` and `unshard` cut and join.
+`context_parallel` attends as if all of them were in one place. `zig_zag` assigns positions to a
+rank so that a causal mask gives all ranks the same work; `shard` and `unshard` split and gather.
 """
 
 from regard.context.parallel import context_parallel

@@ -1,4 +1,4 @@
-"""Softmax attention over a sequence whose parts lie on many processes."""
+"""Softmax attention over a sequence that is split over many processes."""
 
 from typing import Any
 
@@ -36,28 +36,28 @@ def context_parallel(
     normalizer: Normalizer = softmax,
     q_offset: int | None = None,
 ) -> Float[Tensor, "batch heads q_len value_dim"]:
-    """`attention` over the sequence of all ranks: each gives its own part, and gets its own output.
+    """`attention` over the sequence of all ranks: each passes its part and gets its own output.
 
-    Keys and values go from rank to rank while those that are there are attended to; contributions
-    are joined by their log-sum-exp, and the backward pass sends gradients back the same way. A rank
-    holds two others' keys at a time, never all. Keys that no query of a rank may see are not sent
-    to it: of a window only those at the border, of a causal mask none that come later.
+    Keys and values travel from rank to rank while those already received are attended to; partial
+    results are merged by their log-sum-exp, and the backward pass sends gradients back the same
+    way. A rank holds two others' keys at a time, never all. Keys that no query of a rank may see
+    are not sent to it: for a window only those at the border, for a causal mask no later ones.
 
-    Every rank of the group calls it, with tensors that differ in length alone and with the same
-    parts, and goes backward if one does. A length may be 0. Masks, score mods and the tensors in
-    them mean the whole sequence, wherever a rank's part of it stands. Gradients of tensors in parts
-    are this rank's share; summed over the ranks, as DDP does, they are those of one process.
+    Every rank of the group must call it, with tensors that differ only in length and with the same
+    parts, and run backward if one does. A length may be 0. Masks, score mods and the tensors in
+    them refer to the whole sequence, wherever a rank's part is. Gradients of tensors in parts are
+    this rank's share; summed over the ranks, as DDP does, they are those of one process.
 
     Args:
-        group: the processes, all of them if None; its backend has to serve the tensors' device.
-        spans: the places (start, length) that this rank's queries and keys have in the sequence,
-            such as `regard.context.zig_zag` gives; None is one rank after the other.
-        normalizer: `softmax` or a `Softmax(temperature)`; no other is a sum over keys.
-        q_offset: the keys of all ranks before the first query of all; the default aligns the last
-            query with the last key.
+        group: the processes, all of them if None; its backend has to support the tensors' device.
+        spans: the positions (start, length) of this rank's queries and keys in the sequence, such
+            as those of `regard.context.zig_zag`; None is one rank after the other.
+        normalizer: `softmax` or `Softmax(temperature)`; no other decomposes into sums over keys.
+        q_offset: the number of keys, over all ranks, before the first query of all; the default
+            aligns the last query with the last key.
 
     Returns:
-        The output of this rank's queries, in their dtype. It has derivatives of first order.
+        The output of this rank's queries, in their dtype. It has first derivatives only.
 
     Raises:
         ValueError, TypeError: on every rank, as `attention`, and where ranks disagree.

@@ -1,4 +1,4 @@
-"""Which places of a sequence a rank has: runs of neighbours, each from where to how many."""
+"""Which positions of a sequence a rank has: contiguous runs, each a start and a length."""
 
 from collections.abc import Sequence
 
@@ -8,14 +8,15 @@ from jaxtyping import Shaped
 from torch import Tensor
 
 Spans = Sequence[tuple[int, int]]
-"""Runs of neighbouring places, (start, length), in the order in which a rank holds them."""
+"""Contiguous runs of positions, (start, length), in the order in which a rank holds them."""
 
 
 def zig_zag(length: int, rank: int, world: int) -> list[tuple[int, int]]:
-    """The places of a rank that give all ranks the same work under a causal mask.
+    """The positions of a rank that balance the work of all ranks under a causal mask.
 
-    The sequence is cut into twice as many runs as there are ranks; rank r takes the r-th from the
-    front and the r-th from the back, so that early queries, which see few keys, go with late ones.
+    The sequence is split into twice as many runs as there are ranks; rank r takes the r-th from
+    the front and the r-th from the back, pairing early queries, which see few keys, with late
+    ones.
 
     >>> [zig_zag(16, rank, 2) for rank in range(2)]
     [[(0, 4), (12, 4)], [(4, 4), (8, 4)]]
@@ -36,7 +37,7 @@ def zig_zag(length: int, rank: int, world: int) -> list[tuple[int, int]]:
 
 
 def shard(tensor: Shaped[Tensor, "..."], spans: Spans, dim: int = 2) -> Shaped[Tensor, "..."]:
-    """The places of some spans, out of a tensor that holds all of them.
+    """Select the positions of some spans from a tensor of the whole sequence.
 
     >>> shard(torch.arange(8), zig_zag(8, 0, 2), dim=0)
     tensor([0, 1, 6, 7])
@@ -60,9 +61,9 @@ def unshard(
     group: dist.ProcessGroup | None = None,
     dim: int = 2,
 ) -> Shaped[Tensor, "..."]:
-    """The tensor of the whole sequence, on every rank, from what each has; without a gradient.
+    """Gather the tensor of the whole sequence, on every rank; without a gradient.
 
-    Every rank calls it, with its own spans, which have to cover the `length` places together.
+    Every rank must call it, with its own spans, which together have to cover `length` positions.
     """
     places = torch.cat([torch.arange(s, s + n) for s, n in spans] or [torch.arange(0)])
     if len(places) != tensor.shape[dim]:

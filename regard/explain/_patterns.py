@@ -69,7 +69,7 @@ def separator(seen: Seen) -> Score:
 
 
 def broad(seen: Seen) -> Score:
-    """The mean entropy, relative to that of equal weights; of queries that see at least two keys."""
+    """The mean entropy, relative to that of equal weights; of queries that see two or more keys."""
     return _mean_over(_spread(seen.weights, seen.allowed), seen.allowed.sum(-1) > 1)
 
 

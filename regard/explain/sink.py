@@ -54,8 +54,8 @@ def without_sink(weights: Layers, keys: Iterable[int] = (0,)) -> ByLayer:
         keys: indices, by default the first; negative ones count from the end.
 
     Returns:
-        `[batch, head, query, key]` of each layer; `rollout` and all others take it as they take
-        weights.
+        `[batch, head, query, key]` of each layer; `rollout` and all others accept it
+        as weights.
 
     Raises:
         ValueError, TypeError, IndexError: not weights, no key, or one that there is not.

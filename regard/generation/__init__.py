@@ -1,4 +1,4 @@
-"""Writing with any model that answers a token with logits: decoding, filters, beam search."""
+"""Decoding with any model that maps a token to logits: sampling, filters, beam search."""
 
 from regard.generation.beam import NextBeams, beam_search
 from regard.generation.decode import NextTokens, decode, greedy, most_probable, sample

@@ -1,4 +1,4 @@
-"""Beam search with any model that answers a token with logits."""
+"""Beam search with any model that maps a token to logits."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -19,12 +19,12 @@ from regard.generation.state import count_rows, rows_of_beams, rows_of_sources, 
 
 @dataclass(frozen=True, eq=False)
 class NextBeams:
-    """What one step of a search wrote: for each beam the one that it goes on from, and its token.
+    """The result of one search step: for each beam, the beam it continues, and its token.
 
     Args:
-        sources: the sources that are still searched for.
-        parent: which of the beams before each goes on from.
-        tokens: of a beam that was finished before, one that says nothing.
+        sources: the sources still being searched.
+        parent: the previous beam that each continues.
+        tokens: the new tokens; meaningless for a beam that was already finished.
     """
 
     sources: Int[Tensor, " some"]
@@ -33,7 +33,7 @@ class NextBeams:
 
 
 FinishedBeams = Callable[[NextBeams], Sequence[Sequence[bool]]]
-"""Says of each beam of a step whether it is finished with it, whatever its token is."""
+"""Tells for each beam of a step whether it is finished, whatever its token."""
 
 
 @torch.no_grad()
@@ -49,20 +49,20 @@ def beam_search(
     length_penalty: float | None = None,
     finished: FinishedBeams | None = None,
 ) -> list[list[Hypothesis]]:
-    """The best answers that `beams` parallel searches find, best first, for every source.
+    """The best answers found with `beams` beams, best first, for every source.
 
-    Answers are ranked by log-probability per token (`end` counted), so that a long one does not
-    lose for its length alone, or by `log p / ((5 + n) / 6)^length_penalty` for n tokens. A finished
-    answer keeps its place among the beams until better ones push it out; the search for a source
-    ends when none of its beams is unfinished, or at `max_length` tokens.
+    Answers are ranked by log-probability per token (including `end`), so that long ones are not
+    penalized for their length, or by `log p / ((5 + n) / 6)^length_penalty` for n tokens. A
+    finished answer keeps its beam until better ones displace it; the search for a source ends when
+    all of its beams are finished, or at `max_length` tokens.
 
     Args:
-        encoded, begin, end, max_length: as `regard.generation.decode` takes them.
-        filters: what becomes of the log-probabilities of the next token, before what is there is
-            added to them; their sums are what answers are ranked by.
-        beams: number of parallel searches, of which each source gets at most that many answers.
-        length_penalty: None ranks by the mean; 0.0 by log p alone; the Transformer paper has 0.6.
-        finished: is asked after each step.
+        encoded, begin, end, max_length: as in `regard.generation.decode`.
+        filters: applied to the log-probabilities of the next token before they are added to those
+            of the beam; answers are ranked by these sums.
+        beams: number of beams, and maximum number of answers per source.
+        length_penalty: None ranks by the mean; 0.0 by log p alone; the Transformer paper uses 0.6.
+        finished: called after each step.
 
     Raises `ValueError` for fewer than one beam or token, or a negative penalty.
 

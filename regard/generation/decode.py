@@ -1,4 +1,4 @@
-"""Writing token by token: drawn, or the most probable one at each step."""
+"""Decoding token by token: sampled, or greedy."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ from regard.generation.row_seeds import RowSeeds
 from regard.generation.state import count_rows, device_of_state, take
 
 PerSource = int | Int[Tensor, " batch"]
-"""A number for all sources, or one for each."""
+"""One number for all sources, or one for each."""
 
 
 @dataclass(frozen=True, eq=False)
 class NextTokens:
-    """What one step wrote: the next token of every row that was not finished before it.
+    """The result of one step: the next token of every row that was not yet finished.
 
-    `log_probability` is the model's own, whatever filters made of it.
+    `log_probability` is the model's own, before filters.
     """
 
     rows: Int[Tensor, " rows"]
@@ -32,7 +32,7 @@ class NextTokens:
 
 
 Finished = Callable[[NextTokens], Sequence[bool]]
-"""Says of each row of a step whether it is finished with it, whatever its token is."""
+"""Tells for each row of a step whether it is finished, whatever its token."""
 
 
 def decode(
@@ -46,23 +46,23 @@ def decode(
     generator: torch.Generator | RowSeeds | None = None,
     finished: Finished | None = None,
 ) -> Iterator[NextTokens]:
-    """Write an answer to every source, step by step, each token drawn from the model's softmax.
+    """Decode an answer to every source step by step, sampling from the model's softmax.
 
-    A row is finished when it has written `end`, or `max_length` tokens, or when `finished` says so;
-    later steps are without it.
+    A row is finished after `end`, after `max_length` tokens, or when `finished` says so; later
+    steps omit it.
 
     Args:
-        encoded: what the model made of its input.
-        filters: what becomes of the logits before a token is drawn, such as
-            `(Temperature(0.8), KeepTopP(0.9))`; they are told the tokens before, which are those
-            that `encoded` says it has read (`encoded.read`), or else `begin`.
+        encoded: the model's encoding of its input.
+        filters: applied to the logits before sampling, such as
+            `(Temperature(0.8), KeepTopP(0.9))`; they also get the preceding tokens, which are those
+            that `encoded` has read (`encoded.read`), or else `begin`.
         begin: the token before the first; one for each source if they differ.
         end: the token after the last, or several; None if there is no such token.
-        max_length: greatest number of tokens, `end` counted; one for each source if they differ.
-        generator: of all rows together, or `RowSeeds`, with which no row depends on the others.
-        finished: is asked after each step.
+        max_length: maximum number of tokens, including `end`; one for each source if they differ.
+        generator: shared by all rows, or `RowSeeds`, with which no row depends on the others.
+        finished: called after each step.
 
-    Raises `ValueError` for a greatest length below 1.
+    Raises `ValueError` for a maximum length below 1.
 
     >>> class Counts:
     ...     def start(self, encoded, beams):
@@ -144,9 +144,9 @@ def sample(
 def first_tokens(
     encoded: Any, begin: PerSource, max_length: PerSource
 ) -> tuple[Int[Tensor, " batch"], Int[Tensor, " batch"]]:
-    """The token that every source begins with, and its greatest length.
+    """The token that every source starts with, and its maximum length.
 
-    Raises `ValueError` for a greatest length below 1.
+    Raises `ValueError` for a maximum length below 1.
     """
     limit = torch.as_tensor(max_length)
     if limit.numel() and int(limit.min()) < 1:

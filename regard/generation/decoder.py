@@ -1,4 +1,4 @@
-"""What writing needs of a model."""
+"""The protocol of models that can decode."""
 
 from typing import Any, Protocol, runtime_checkable
 
@@ -8,11 +8,11 @@ from torch import Tensor
 
 @runtime_checkable
 class Decoder(Protocol):
-    """A model that answers a token with the logits of the next one.
+    """A model that maps a token to the logits of the next one.
 
-    `encoded` is what the model made of its input, with a row for each source. A state has a row for
-    each beam, those of one source one after the other; what it keeps once for each source is
-    marked `BY_SOURCE`. Both are tensors, tuples of tensors or dataclasses of tensors (see `take`).
+    `encoded` is the model's encoding of its input, with one row per source. A state has one row
+    per beam, those of a source consecutively; fields with one row per source are marked
+    `BY_SOURCE`. Both are tensors, tuples of tensors or dataclasses of tensors (see `take`).
     """
 
     def start(self, encoded: Any, beams: int) -> Any:
@@ -22,5 +22,5 @@ class Decoder(Protocol):
     def step(
         self, encoded: Any, state: Any, token: Int[Tensor, " rows"]
     ) -> tuple[Float[Tensor, "rows vocab"], Any]:
-        """Logits of what follows `token`, and the state after it; `state` stays valid."""
+        """Logits of the token after `token`, and the state after it; `state` stays valid."""
         ...

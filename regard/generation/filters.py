@@ -1,8 +1,8 @@
-"""Filters: what becomes of the logits before a token is drawn.
+"""Filters: transforms of the logits before a token is sampled.
 
-A filter is called with the logits of each row and the tokens before, those of the prompt and those
-that were written, and gives other logits; -inf is a token that is never drawn. Filters one after
-the other are a tuple.
+A filter is called with the logits of each row and the preceding tokens, of the prompt and of the
+answer so far, and returns new logits; -inf is a token that is never sampled. Several filters are a
+tuple.
 """
 
 from collections.abc import Callable
@@ -26,7 +26,7 @@ Probability = Annotated[float, Between(above=0.0, below=1.0)]
 
 @dataclass(frozen=True)
 class Temperature(Config):
-    """Divide the logits, in float32: below 1 the likely becomes likelier, above 1 less so.
+    """Divide the logits, in float32: below 1 sharpens the distribution, above 1 flattens it.
 
     >>> Temperature(0.5)(torch.tensor([[1.0, 2.0]]), torch.zeros(1, 0, dtype=torch.long))
     tensor([[2., 4.]])
@@ -59,7 +59,7 @@ class KeepTopK(Config):
 
 @dataclass(frozen=True)
 class KeepTopP(Config):
-    """Keep the fewest tokens that together have a probability of at least `p` (nucleus sampling).
+    """Keep the fewest tokens whose total probability is at least `p` (nucleus sampling).
 
     >>> logits = torch.tensor([[0.5, 0.3, 0.2]]).log()
     >>> KeepTopP(0.7)(logits, torch.zeros(1, 0, dtype=torch.long)).exp()
@@ -103,10 +103,10 @@ class KeepMinP(Config):
 
 @dataclass(frozen=True)
 class RepetitionPenalty(Config):
-    """Divide the logits of tokens that the row has by `penalty`, multiply negative ones.
+    """Divide the logits of tokens already in the row by `penalty`, multiply negative ones by it.
 
-    Above 1 what was there becomes less probable: in the prompt or in what was written, once or
-    several times. What only an encoder has read does not count.
+    Above 1, tokens that occurred in the prompt or in the answer, once or several times, become
+    less probable. Tokens that only an encoder has read do not count.
 
     >>> RepetitionPenalty(2.0)(torch.tensor([[1.0, -1.0, 3.0]]), torch.tensor([[0, 1, 1]]))
     tensor([[ 0.5000, -2.0000,  3.0000]])
@@ -126,7 +126,7 @@ class RepetitionPenalty(Config):
 
 @dataclass(frozen=True)
 class ForceFirst(Config):
-    """The first token behind `begin` is this one, such as that of a language to translate into.
+    """Force the first token after `begin`, such as that of the target language.
 
     >>> begin = torch.zeros(1, 1, dtype=torch.long)
     >>> ForceFirst(1)(torch.tensor([[1.0, 2.0]]), begin)
@@ -144,7 +144,7 @@ class ForceFirst(Config):
 
 
 def filtered(filters: Filters, logits: Logits, written: Written) -> Logits:
-    """The logits after a filter, or after several one after the other.
+    """The logits after a filter, or after several in order.
 
     >>> none = torch.zeros(1, 0, dtype=torch.long)
     >>> filtered((Temperature(0.5), KeepTopK(1)), torch.tensor([[1.0, 2.0]]), none)

@@ -1,18 +1,18 @@
-"""A finished answer of a search."""
+"""A finished answer of a beam search."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 Ends = int | Sequence[int] | None
-"""The token after the last one, several of which any is, or None where there is no such token."""
+"""The end token, several alternatives, or None if there is no such token."""
 
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """One answer: its tokens without `</s>`, and how probable it is.
+    """One answer: its tokens without `</s>`, and its log-probability.
 
     `log_probability` is the sum over the tokens and `</s>`, in nats; `finished` is False for an
-    answer that was cut off at the greatest length allowed.
+    answer that was cut off at the maximum length.
     """
 
     tokens: tuple[int, ...]
@@ -21,7 +21,7 @@ class Hypothesis:
 
     @classmethod
     def of(cls, written: Sequence[int], log_probability: float, end: Ends) -> "Hypothesis":
-        """What was written up to the first `end`, or the first of several.
+        """The tokens up to the first `end`, or the first of several.
 
         >>> Hypothesis.of([5, 6, 3, 3], -1.5, end=3)
         Hypothesis(tokens=(5, 6), log_probability=-1.5, finished=True)

@@ -1,4 +1,4 @@
-"""Random numbers of which each row has its own."""
+"""Independent random numbers for each row."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,11 +12,11 @@ Drawing = Callable[[Float[Tensor, "rows vocab"], Int[Tensor, " rows"]], Int[Tens
 
 @dataclass(frozen=True)
 class RowSeeds:
-    """A seed for each source: what a row draws depends on its own weights and seed alone.
+    """A seed for each source: what a row samples depends only on its own weights and seed.
 
-    The same seed gives the same text, whatever else is in the batch, and on every device: each step
-    takes one number u, uniform below 1, and the first token up to which the weights sum up to more
-    than u.
+    The same seed gives the same text, whatever else is in the batch, and on every device: each
+    step takes one number u, uniform in [0, 1), and the first token at which the cumulative
+    weight exceeds u.
 
     >>> weights = torch.tensor([[0.5, 0.5]] * 2)
     >>> draw = RowSeeds((1, 1)).drawing()
@@ -28,7 +28,7 @@ class RowSeeds:
     seeds: tuple[int, ...]
 
     def drawing(self) -> Drawing:
-        """What draws a token for each of these rows, anew from the first step."""
+        """A function that samples a token for each of these rows, restarted at the first step."""
         generators = [torch.Generator().manual_seed(seed) for seed in self.seeds]
 
         def draw(weights: Tensor, rows: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Which rows of a decoder's state go on: one function for every state that is made of tensors."""
+"""Selecting rows of a decoder's state, for any state made of tensors."""
 
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass, replace
@@ -15,9 +15,9 @@ State = TypeVar("State")
 
 
 def along(axis: int) -> dict[str, int]:
-    """Metadata of a field whose rows lie along this axis and not along the first.
+    """Metadata of a field whose rows are along this axis instead of the first.
 
-    A dataclass in such a field has its rows there too.
+    A dataclass in such a field has its rows there, too.
     """
     return {"axis": axis}
 
@@ -28,9 +28,9 @@ def take(
     """The state of these rows: of every tensor in a dataclass, in tuples, or with a `reorder`.
 
     Args:
-        rows: of what has a row for each beam.
-        sources: of what has a row for each source (`BY_SOURCE` of `regard.layers.cache`); None
-            leaves that as it is.
+        rows: of tensors with one row per beam.
+        sources: of tensors with one row per source (`BY_SOURCE` of `regard.layers.cache`); None
+            leaves them unchanged.
 
     >>> from dataclasses import dataclass, field
     >>> @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def take(
 
 
 def count_rows(state: Any) -> int:
-    """How many rows the first tensor of a state or of an encoded source has.
+    """The number of rows of the first tensor of a state or of an encoded source.
 
     Raises `ValueError` when there is no tensor in it.
 
@@ -58,7 +58,7 @@ def count_rows(state: Any) -> int:
 
 
 def device_of_state(state: Any) -> torch.device:
-    """Where the first tensor of a state or of an encoded source is."""
+    """The device of the first tensor of a state or of an encoded source."""
     return _first_tensor(state)[0].device
 
 

@@ -1,4 +1,4 @@
-"""Tokens to text as they come: no piece ends within a character or in half of a stop string."""
+"""Streaming tokens to text: no piece ends within a character or a stop string."""
 
 from collections.abc import Sequence
 from copy import copy
@@ -7,35 +7,35 @@ from typing import Any, Protocol, runtime_checkable
 from regard._printable import shown
 
 BROKEN = "\ufffd"
-"""What decoders put where bytes are no character, such as the first of several."""
+"""The replacement character for incomplete characters, such as the first of several bytes."""
 CONTEXT = 16
-"""Tokens before the new ones that are decoded with them, at least."""
+"""Minimum number of preceding tokens that are decoded along with new ones."""
 
 
 @runtime_checkable
 class Tokenizes(Protocol):
-    """What writing needs of a tokenizer, such as `regard.data.encoding.tokenizer.Tokenizer`."""
+    """The tokenizer protocol of decoding, met by `regard.data.encoding.tokenizer.Tokenizer`."""
 
     def encode(self, texts: Sequence[str]) -> Any:
-        """The numbers of each text."""
+        """The token ids of each text."""
         ...
 
     def decode(self, numbers: Sequence[int]) -> str:
-        """The text of these numbers."""
+        """The text of these ids."""
         ...
 
 
 class TextPieces:
-    """The text of tokens that come one after the other, in pieces that stay as they are.
+    """The text of successive tokens, in pieces that are final.
 
-    All pieces together are the text of all tokens, up to the first stop string. Tokens are decoded
-    behind some that came before, so that a word knows of its space.
+    Joined, the pieces are the text of all tokens, up to the first stop string. Tokens are decoded
+    together with some preceding ones, so that spaces between words come out right.
 
     Args:
-        before: the tokens that they follow, whose text is known.
-        stop: strings before the first of which the text ends.
+        before: the preceding tokens, whose text is known.
+        stop: strings; the text ends before the first of them.
 
-    Raises `ValueError` for a stop string of nothing.
+    Raises `ValueError` for an empty stop string.
 
     >>> class Letters:
     ...     def decode(self, numbers):
@@ -62,13 +62,13 @@ class TextPieces:
         self._broken = self._held = ""
 
     def copy(self) -> "TextPieces":
-        """The same text so far, which goes on by itself."""
+        """An independent copy with the same text so far."""
         found = copy(self)
         found._tokens = list(self._tokens)
         return found
 
     def push(self, token: int) -> str:
-        """What is certain of the text with one more token, and was not before."""
+        """The text that has become final with one more token."""
         if self.stopped:
             return ""
         self._tokens.append(token)
@@ -82,7 +82,7 @@ class TextPieces:
         return self._up_to_stop(new)
 
     def rest(self) -> str:
-        """What was kept back, because a character or a stop string might have come of it."""
+        """The text held back because it could have become a character or a stop string."""
         if self.stopped:
             return ""
         rest, self._held, self._broken = self._held + self._broken, "", ""

@@ -1,4 +1,4 @@
-"""Texts continued as texts: at once (`write`) or piece by piece (`stream`)."""
+"""Text continuation: all at once (`write`) or streamed (`stream`)."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,10 +16,10 @@ from regard.sequences import Sequences
 
 @dataclass(frozen=True)
 class Greedy:
-    """The most probable token at each step.
+    """Greedy decoding: the most probable token at each step.
 
     Args:
-        filters: what becomes of the logits before, such as `RepetitionPenalty(1.2)`.
+        filters: applied to the logits first, such as `RepetitionPenalty(1.2)`.
     """
 
     filters: Filters = ()
@@ -27,11 +27,11 @@ class Greedy:
 
 @dataclass(frozen=True)
 class Sample:
-    """Tokens drawn from what the filters make of the logits.
+    """Tokens sampled from the filtered logits.
 
     Args:
         filters: such as `(Temperature(0.8), KeepTopP(0.9))`.
-        seed: of every text, so that one comes out the same alone and among others; or one for each.
+        seed: shared by all texts, so that each is the same alone and in a batch; or one for each.
     """
 
     filters: Filters = ()
@@ -40,7 +40,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Beams:
-    """The best text that several parallel searches find (see `beam_search`)."""
+    """The best text found by beam search (see `beam_search`)."""
 
     beams: int = 4
     length_penalty: float | None = None
@@ -57,20 +57,19 @@ def write(
     stop: Sequence[str] = (),
     end: Ends = None,
 ) -> list[str]:
-    """Continue texts, and return what was written behind each.
+    """Continue texts, and return the continuations.
 
-    Texts of different lengths are written to in one batch; what comes of one does not depend on the
-    others.
+    Texts of different lengths are batched; the result for one does not depend on the others.
 
     Args:
         model: a network that continues texts, such as `GptLM`.
         tokenizer: its tokenizer.
-        how: the most probable tokens, drawn ones, or a beam search.
-        max_new_tokens: greatest number of tokens, the end counted.
-        stop: strings before the first of which a text ends.
+        how: greedy decoding, sampling, or beam search.
+        max_new_tokens: maximum number of tokens, including the end token.
+        stop: strings; a text ends before the first of them.
         end: the tokens that end a text; those of the network's configuration if None.
 
-    Raises `ValueError` for an empty prompt and no token to write.
+    Raises `ValueError` for an empty prompt, and for no tokens to generate.
 
     >>> from regard.data.encoding.tokenizer import Tokenizer
     >>> from regard.models.gpt import GptLM, GptLMConfig
@@ -114,9 +113,9 @@ def stream(
     stop: Sequence[str] = (),
     end: Ends = None,
 ) -> Iterator[str]:
-    """Continue a text, piece by piece: together they are what `write` returns.
+    """Continue a text, yielding pieces that together are what `write` returns.
 
-    No piece ends within a character, and none holds the beginning of a stop string.
+    No piece ends within a character, and none contains the beginning of a stop string.
 
     >>> from regard.data.encoding.tokenizer import Tokenizer
     >>> from regard.models.gpt import GptLM, GptLMConfig

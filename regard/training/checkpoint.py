@@ -1,10 +1,10 @@
-"""Checkpoints of a run: each is whole or is not there, and no older one goes before it is verified.
+"""Checkpoints of a run, written atomically; older ones go only after the new one is verified.
 
     checkpoints/step-000001000/    model.safetensors  optimizer.safetensors  state.json
                                    manifest.json      sizes and digests of the others, sealed
 
-A folder is written under a temporary name, flushed to the disk, renamed, read again; only then are
-older ones removed. What counts is the step in the manifest, never a clock.
+A folder is written under a temporary name, flushed to disk, renamed, and read back; only then are
+older ones removed. Order is by the step in the manifest, never by a clock.
 """
 
 import errno
@@ -40,12 +40,12 @@ from regard.training.tensor_file import read_shapes, read_tensors, size
 
 
 class CheckpointError(RegardError, OSError):
-    """A checkpoint that could not be written or read; the message says why and what is left."""
+    """A checkpoint that could not be written or read; the message says why and what remains."""
 
 
 @dataclass(frozen=True)
 class Saved:
-    """What a save cost; `bytes` is 0 when the very step was there already."""
+    """The cost of a save; `bytes` is 0 if the step was already saved."""
 
     path: Path
     bytes: int
@@ -63,7 +63,7 @@ class Checkpoint:
     skipped: list[str] = field(default_factory=list)
 
     def read(self, group: str) -> dict[str, Tensor]:
-        """Read the tensors of a group, tied ones as one; all of them or none.
+        """Read the tensors of a group, keeping ties; all of them or none.
 
         Raises `KeyError` for a group that was not saved, `CheckpointError` when the file changed.
         """
@@ -79,7 +79,7 @@ class Checkpoint:
             raise CheckpointError(f"{self.path} cannot be read: {error}") from None
 
     def shapes(self, group: str) -> dict[str, list[int]]:
-        """The names and shapes of what `read` gives, from the file's header alone."""
+        """The names and shapes of what `read` returns, from the file's header alone."""
         if group not in self.groups:
             raise KeyError(f"it has no {group}")
         shapes = read_shapes(self.path / f"{group}{TENSORS}")
@@ -99,17 +99,18 @@ def save_checkpoint(
 ) -> Saved:
     """Save a step, then remove all but the `keep` newest checkpoints that verify.
 
-    A verified checkpoint of the same step stays as it is.
+    A verified checkpoint of the same step is left alone.
 
     Args:
-        folder: where the checkpoints of the run are; made if it is missing.
+        folder: the folder of the run's checkpoints; created if missing.
         step: number of updates so far.
         tensors: group (`model`, `optimizer`) → name → tensor. Tied tensors are stored once.
         state: everything else, as JSON holds it.
         keep: 2 or more.
         protect: steps that are never removed.
 
-    Raises `CheckpointError` when it cannot be written: nothing is removed then, and no part stays.
+    Raises `CheckpointError` when it cannot be written: then nothing is removed, and no partial
+    checkpoint remains.
     """
     return write(folder, step, tensors, encode(state), keep, protect)
 
@@ -117,8 +118,8 @@ def save_checkpoint(
 def encode(state: Mapping[str, object]) -> bytes:
     """Write a state as JSON that reads back equal.
 
-    Raises `ValueError` for NaN, for keys that are no text and for more than may be read back,
-    `TypeError` for what JSON has no word for.
+    Raises `ValueError` for NaN, for keys that are not strings and for more than may be read back,
+    `TypeError` for values that JSON cannot represent.
     """
     content = json.dumps(state, ensure_ascii=False, allow_nan=False).encode()
     if len(content) > MAX_JSON_BYTES:
@@ -136,7 +137,7 @@ def write(
     keep: int,
     protect: Collection[int],
 ) -> Saved:
-    """Save with a state that is encoded already; see `save_checkpoint`."""
+    """Save with an already encoded state; see `save_checkpoint`."""
     if keep < 2 or step < 0:
         raise ValueError(f"keep must be 2 or more and step 0 or more, got {keep} and {step}")
     for group in tensors:
@@ -175,9 +176,8 @@ def write(
 def newest(folder: Path, mend: bool = True, below: float = math.inf) -> Checkpoint | None:
     """Find the newest checkpoint that verifies, of a step `below` one; None when there is none.
 
-    Damaged ones that are newer are renamed to `.corrupt`, and what killed processes left half
-    written is removed; with `mend=False` (for a run that another process may be writing) nothing
-    is touched.
+    Newer damaged ones are renamed to `.corrupt`, and partial ones left by killed processes are
+    removed; with `mend=False` (for a run that another process may be writing) nothing is touched.
     """
     if mend:
         sweep(folder)
@@ -185,7 +185,7 @@ def newest(folder: Path, mend: bool = True, below: float = math.inf) -> Checkpoi
 
 
 def verified(folder: Path) -> list[Checkpoint]:
-    """List the checkpoints that verify, the oldest first; nothing is touched."""
+    """List the checkpoints that verify, oldest first; nothing is touched."""
     return list(_descending(folder, mend=False))[::-1]
 
 

@@ -13,40 +13,41 @@ Updates = Annotated[int, Between(least=1)]
 class TrainConfig(Config):
     """How long, how fast and by which rule to learn.
 
-    With `epochs` or `steps` a run is repeatable; with `seconds` it depends on the machine's speed.
-    The budget that is spent first ends the run.
+    With `epochs` or `steps` a run is reproducible; with `seconds` it depends on the machine's
+    speed. The budget that runs out first ends the run.
 
     Args:
-        start: a run, or the folder of a model, whose best weights the network begins with.
+        start: a run, or the folder of a model, whose best weights initialize the network.
         epochs: budget of passes through the data.
-        least_steps: updates before which `epochs` end no run: an epoch of little data is one or
-            two.
+        least_steps: minimum number of updates before `epochs` may end a run: an epoch of little
+            data is one or two.
         steps: budget of updates.
-        seconds: budget of wall time, everything included; the clock never halts.
+        seconds: budget of wall time, everything included; the clock never stops.
         optimizer: `adamw`, `muon` for the matrices inside the network and AdamW for the rest, or
             `sgd`, gradient descent with momentum.
-        learning_rate: the greatest one.
-        schedule: after the warm-up the learning rate falls to `floor` times the greatest along a
-            cosine over the budget, or as 1/sqrt(step) (Vaswani et al. 2017), or stays.
-        warmup: updates in which the learning rate rises; below 1, a part of the budget.
+        learning_rate: the peak learning rate.
+        schedule: after the warm-up the learning rate falls to `floor` times the peak along a
+            cosine over the budget, or as 1/sqrt(step) (Vaswani et al. 2017), or stays constant.
+        warmup: updates over which the learning rate rises; below 1, a fraction of the budget.
         floor: see `schedule`.
-        beta2: of Adam, the decay of the squared gradients' mean.
-        momentum: of `sgd` alone, the share of the last step that is made again; 0.9 if None.
-        weight_decay: on matrices and kernels only; as in AdamW, per unit of learning rate, and with
-            `sgd` as a part of the gradient, so that momentum counts it, too.
-        clip: greatest norm of the gradient.
-        accumulate: micro-batches to one update, over all processes together.
+        beta2: Adam's decay of the second-moment estimate.
+        momentum: for `sgd` only; 0.9 if None.
+        weight_decay: on matrices and kernels only; decoupled, as in AdamW, and with `sgd` added to
+            the gradient, so that momentum includes it.
+        clip: maximum norm of the gradient.
+        accumulate: micro-batches per update, over all processes together.
         precision: `bf16` is autocast; weights stay float32.
         compile: run the loss through `torch.compile`.
-        recompute: keep no activations inside the blocks of a stack, compute them again.
-        evaluate_every: updates between evaluations on the validation data; 0 is once an epoch.
+        recompute: recompute the activations inside the blocks of a stack instead of saving them.
+        evaluate_every: updates between evaluations on the validation data; 0 is once per epoch.
         patience: evaluations without improvement after which the run ends; 0 is never.
-        patience_steps: updates since the best evaluation before which `patience` ends no run.
-        average: the weights of the last so many evaluations are averaged at the end, and kept if
+        patience_steps: minimum number of updates since the best evaluation before `patience` may
+            end the run.
+        average: the weights of this many last evaluations are averaged at the end, and kept if
             better.
-        save_every_minutes: between checkpoints, beside the one at every evaluation.
-        max_skips: updates in a row that may be left out because loss or gradient is not finite.
-        seed: of weights, order, dropout and everything else that is drawn.
+        save_every_minutes: between checkpoints, in addition to those at every evaluation.
+        max_skips: consecutive updates that may be skipped because loss or gradient is not finite.
+        seed: of weights, order, dropout and everything else that is random.
 
     Raises `ValueError` when there is no budget or a value is out of bounds, `TypeError` for one of
     another type.
@@ -93,7 +94,7 @@ class TrainConfig(Config):
             )
 
     def spent(self, *, epochs: float, steps: int, seconds: float) -> float:
-        """The part of the budget that is spent, 1 when it is all gone.
+        """The fraction of the budget that is spent, 1 when it has run out.
 
         >>> TrainConfig(epochs=4.0, steps=100).spent(epochs=1.0, steps=50, seconds=3.0)
         0.5
@@ -107,7 +108,7 @@ class TrainConfig(Config):
         return min(1.0, max(shares))
 
     def patience_is_spent(self, *, evaluations: int, updates: int) -> bool:
-        """Whether so many evaluations, and updates, without improvement end the run.
+        """Whether this many evaluations, and updates, without improvement end the run.
 
         >>> config = TrainConfig(epochs=9.0, patience=3)
         >>> [config.patience_is_spent(evaluations=3, updates=n) for n in (6, 50)]
@@ -116,7 +117,7 @@ class TrainConfig(Config):
         return 0 < self.patience <= evaluations and updates >= self.patience_steps
 
     def learning_rate_at(self, step: int, spent: float) -> float:
-        """The learning rate of update `step` (from 1) when this part of the budget is spent.
+        """The learning rate of update `step` (from 1) when this fraction of the budget is spent.
 
         >>> config = TrainConfig(steps=9, schedule="inverse_sqrt", warmup=100.0, learning_rate=1.0)
         >>> [round(config.learning_rate_at(step, 0.0), 2) for step in (1, 50, 100, 400, 10_000)]

@@ -14,17 +14,18 @@ from regard.training.ranks import Ranks
 
 
 def scored(task: Task, split: str, records: Sequence[Record]) -> dict[str, float]:
-    """The metrics of a split's records; empty where there are none."""
+    """The metrics of a split's records; empty if there are none."""
     return task.score(split, records) if records else {}
 
 
 def split_records(
     task: Task, wrapped: nn.Module, ranks: Ranks, split: str, beams: int = 1
 ) -> list[Record]:
-    """The records of all examples of a split, in their order; none where there is no split.
+    """The records of all examples of a split, in order; none if there is no split.
 
-    Each process examines its share of the examples and receives the records of all. Where the
-    weights are sharded, every process examines all of them, because they only compute together.
+    Each process evaluates its share of the examples and receives the records of all. If the
+    weights are sharded, every process evaluates all of them, because processes can then only
+    compute together.
     """
     size = task.size(split)
     if not size:
@@ -42,7 +43,7 @@ def split_records(
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """The model in evaluation mode and without gradients, and as it was afterwards."""
+    """The model in evaluation mode and without gradients, restored afterwards."""
     was_training = model.training
     model.eval()
     try:

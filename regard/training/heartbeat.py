@@ -1,4 +1,4 @@
-"""How the other processes know that the main one, which they wait for, is alive."""
+"""How the other processes know that the main one they wait for is alive."""
 
 import threading
 import time
@@ -11,11 +11,11 @@ from regard._torch_private import store_of_all_ranks
 
 
 class Heartbeat:
-    """Lets the other processes wait for a message of rank 0 for as long as its heart beats.
+    """Lets the other processes wait for a message of rank 0 as long as its heart beats.
 
-    What only one process does, such as reading data or waiting for a disk, may take longer than the
-    others would wait for an answer. So a thread of it counts in the store that all share: it stops
-    when the process dies, and when it is stopped.
+    Work done by only one process, such as reading data or waiting for a disk, may exceed the
+    others' timeout. So a thread of it increments a counter in the shared store: it stops when the
+    process dies, or when it is stopped.
 
     Args:
         beats: whether this is rank 0.
@@ -31,7 +31,7 @@ class Heartbeat:
             threading.Thread(target=self._beat, args=(self.store.clone(),), daemon=True).start()
 
     def ready(self) -> None:
-        """On rank 0, say that its next message comes; on the others, wait for that.
+        """On rank 0, announce its next message; on the others, wait for that.
 
         Raises `RuntimeError` when the beats end first.
         """

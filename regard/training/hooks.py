@@ -1,4 +1,4 @@
-"""What the caller of a training is asked and told while it lasts."""
+"""The callbacks of a training run."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ class Evaluation:
         step: updates made.
         epoch: passes through the data.
         scores: the metrics; empty where there is no such split.
-        can_predict: whether the task's predictor can be asked: not where its weights are sharded.
-        records: what is known of each example, as the task's `ask` gave it.
+        can_predict: whether the task's predictor can be used: not if its weights are sharded.
+        records: the record of each example, as returned by the task's `ask`.
         best: whether they are the best so far.
-        train_loss: the mean loss of training since the evaluation before; None where nothing was
+        train_loss: the mean training loss since the previous evaluation; None if nothing was
             learned.
-        remarks: what the task finds odd about the answers, a sentence each.
+        remarks: what the task finds odd about the answers, one sentence each.
     """
 
     split: str
@@ -37,12 +37,11 @@ class Evaluation:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainerHooks:
-    """Functions of the caller that a `Trainer` calls; what shows a run to people is in them.
+    """Callbacks of a `Trainer`; everything that displays a run is in them.
 
     Args:
         stop_requested: the signal that requested a stop, or None; asked before every update.
-        check: called before every epoch and every evaluation; raises when the data is not what it
-            was.
+        check: called before every epoch and every evaluation; raises if the data has changed.
         on_report: called by every process with its progress and the latest metrics.
         report_every: seconds between reports.
         on_evaluation: called by the main process after every evaluation, once the log and the best

@@ -1,4 +1,4 @@
-"""Several processes for one training: `torchrun` started for the user, and its noise kept away."""
+"""Several processes for one training run: starts `torchrun` for the user and hides its noise."""
 
 import logging
 import os
@@ -17,10 +17,10 @@ from regard.training.signals import graceful
 
 
 def launch(devices: int, arguments: Sequence[str], module: str = "regard") -> int:
-    """Run `python -m regard ARGUMENTS` in as many processes as there are devices.
+    """Run `python -m regard ARGUMENTS` in one process per device.
 
-    Only rank 0 is heard; the last line of another rank is shown when that one failed first. A
-    first SIGINT or SIGTERM is passed on, a second one kills all of them.
+    Only the output of rank 0 is shown; the last line of another rank is shown if that one failed
+    first. A first SIGINT or SIGTERM is forwarded, a second one kills all of them.
 
     Returns the exit code: that of the first rank that failed, 128 + number after a signal.
     """

@@ -14,11 +14,11 @@ _HELD: set[Path] = set()
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold a run folder; the system lets go of it when this process ends, however it ends.
+    """Lock a run folder; the system releases it when this process ends, however it ends.
 
-    The file stays, with the process id of the last holder; its presence alone means nothing.
+    The lock file remains, with the process id of the last holder; its presence alone means nothing.
 
-    Raises `BlockingIOError` with that id while another process holds the folder.
+    Raises `BlockingIOError` with that id while another process holds the lock.
     """
     place = folder.resolve()
     if place in _HELD:

@@ -1,4 +1,4 @@
-"""The training loop: draw, compute the loss, step, report, evaluate, save, until all is spent."""
+"""The training loop: fetch, compute the loss, step, report, evaluate, save, until it is over."""
 
 import json
 import math
@@ -41,20 +41,20 @@ from regard.training.trainer_state import Progress, TrainerState, UpdatePlan
 
 
 class Trainer:
-    """Trains a task until the budget is spent, evaluating it on its validation data now and then.
+    """Trains a task until the budget is spent, with periodic evaluation on validation data.
 
     One update: take this process's micro-batches of the step, sum their losses and divide by the
-    number of targets of all processes, so that every target weighs the same; refuse what is not
-    finite before a weight moves; step. The main process alone writes.
+    number of targets of all processes, so that every target has the same weight; skip the update
+    if loss or gradient is not finite; step. Only the main process writes.
 
     Args:
         task: what is learned.
-        config: how long, how fast and by which rule.
-        folder: of the run, which exists.
+        config: budget, learning rate and optimizer.
+        folder: the existing folder of the run.
         ranks: the processes that train together.
-        shard: spread the weights over them (FSDP2) instead of copying them (DDP).
-        workers: processes of each rank that prepare batches; 0 is none.
-        hooks: what the caller is asked and told while training lasts.
+        shard: shard the weights over them (FSDP2) instead of replicating them (DDP).
+        workers: data-loading processes per rank; 0 is none.
+        hooks: the caller's callbacks.
     """
 
     def __init__(
@@ -89,13 +89,13 @@ class Trainer:
         self.averaged: list[int] = []
 
     def resume(self, found: Checkpoint) -> None:
-        """Resume from a checkpoint, with as many micro-batches to an update as it had.
+        """Resume from a checkpoint, with as many micro-batches per update as it had.
 
-        So it does not matter how many processes resume: the order of the examples and what is
-        summed up in an update stay the same.
+        So the number of processes that resume does not matter: the order of the examples and what
+        is summed in an update remain the same.
 
-        Raises `UnusableCheckpoint` for one of another network or that is not understood, and
-        nothing has changed then; `ValueError` when the data or the processes are others.
+        Raises `UnusableCheckpoint` for one of another network or that is not understood, in which
+        case nothing has changed; `ValueError` if the data or the processes differ.
         """
         content = content_of(found)
         place = self._own_place(found, content)
@@ -118,7 +118,7 @@ class Trainer:
         self._event("resumed", f"from step {self.state.step}")
 
     def train(self) -> int | None:
-        """Train to the end of the budget; returns the signal that ended it earlier, or None."""
+        """Train until the budget is spent; returns the signal that ended it earlier, or None."""
         if self.ranks.is_main and self.state.step == 0:
             self.writer.journal.rewind(0)
         self.model.train()
@@ -195,7 +195,7 @@ class Trainer:
         self._tell("valid", self.scores, records, is_best)
 
     def test(self, beams: int) -> dict[str, float]:
-        """The metrics of the best model on the test data; empty where there is none."""
+        """The metrics of the best model on the test data; empty if there is none."""
         self.writer.load_best()
         scores, records = self._scores("test", beams)
         self.writer.scores("test", self.state, scores)

@@ -1,4 +1,4 @@
-"""Which examples made a loss that is not finite."""
+"""Which examples caused a loss that is not finite."""
 
 import json
 import math
@@ -23,10 +23,10 @@ def nonfinite_examples(
     accumulate: int,
     losses: Float[Tensor, " batches"],
 ) -> str:
-    """Name the rows of a step whose own loss is not finite, or else all that may be to blame.
+    """Name the rows of a step whose own loss is not finite, or else all that may be the cause.
 
-    Every process must ask; all get the same sentence. Rows count from 0, without those that were
-    left out because they are too long.
+    Every process must call it; all get the same sentence. Rows count from 0, without those that
+    were dropped as too long.
 
     Args:
         accumulate: micro-batches of the step over all processes.

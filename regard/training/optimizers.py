@@ -1,4 +1,4 @@
-"""Which rule moves which weights, and its state as named tensors."""
+"""Which optimizer updates which weights, and its state as named tensors."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,16 +10,17 @@ from torch.optim import Optimizer
 from regard.training.config import TrainConfig
 
 MOMENTUM = 0.9
-"""Of SGD, where none is said."""
+"""The default of SGD."""
 
 
 def optimizers(model: nn.Module, config: TrainConfig) -> list[Optimizer]:
-    """AdamW or SGD for all weights, or Muon for the matrices inside and AdamW for the rest.
+    """AdamW or SGD for all weights, or Muon for the inner matrices and AdamW for the rest.
 
-    Only matrices decay: a bias or a gain has no direction in which it could grow without meaning.
-    Embeddings and the output layer, whose rows belong to single tokens, are never Muon's.
+    Only matrices have weight decay: a bias or a gain has no direction in which it could grow
+    without effect. Muon never updates embeddings and the output layer, whose rows belong to single
+    tokens.
 
-    Raises `ValueError` for Muon over sharded weights, of which it would see a part only.
+    Raises `ValueError` for Muon with sharded weights, of which it would see only a part.
 
     References:
         Loshchilov & Hutter. Decoupled Weight Decay Regularization. 2019.
@@ -77,7 +78,7 @@ def _hidden_matrices(model: nn.Module) -> list[nn.Parameter]:
 
 
 def optimizer_tensors(model: nn.Module, found: list[Optimizer]) -> dict[str, Tensor]:
-    """The state of the optimizers, `<what>/<parameter>` → whole tensor; every rank must ask."""
+    """The state of the optimizers, `<what>/<parameter>` → full tensor; call it on every rank."""
     names = {id(p): name for name, p in model.named_parameters()}
     return {
         f"{what}/{names[id(p)]}": whole(value)
@@ -91,7 +92,7 @@ def optimizer_tensors(model: nn.Module, found: list[Optimizer]) -> dict[str, Ten
 def restore_optimizers(
     model: nn.Module, found: list[Optimizer], tensors: Mapping[str, Tensor]
 ) -> None:
-    """Put back what `optimizer_tensors` gave.
+    """Restore the state returned by `optimizer_tensors`.
 
     Raises `ValueError` when a tensor belongs to no parameter or has another shape.
     """

@@ -1,4 +1,4 @@
-"""Processes that end when the one that started them does."""
+"""Processes that end with the process that started them."""
 
 import ctypes
 import os
@@ -8,17 +8,17 @@ import threading
 import time
 
 CHILD = "REGARD_CHILD"
-"""Set in the environment of processes that `launch` starts: they do not outlive it."""
+"""Environment variable of processes that `launch` starts: they do not outlive it."""
 PARENT = "REGARD_PARENT"
-"""Set beside it, to the number of the process that such a process does not outlive."""
+"""Environment variable with the id of the process that such a process does not outlive."""
 _PR_SET_PDEATHSIG = 1
 
 
 def die_with_parent(number: int = signal.SIGKILL, look_every: float = 0.5) -> int:
-    """Receive a signal when the parent process ends, also when it has ended already.
+    """Receive a signal when the parent process ends, even if it has already ended.
 
-    Linux is asked for it; elsewhere a thread looks now and then who the parent is. Returns the
-    number that the parent has, or had.
+    Linux delivers it; elsewhere a thread polls the parent's id. Returns the id that the parent
+    has, or had.
     """
     parent = int(os.environ.get(PARENT, os.getppid()))
     if sys.platform != "linux":

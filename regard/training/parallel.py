@@ -1,4 +1,4 @@
-"""The loss as one module, alone, on many processes, or with its weights spread over them."""
+"""The loss as one module, on one process, replicated over many, or sharded."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from regard.training.ranks import Ranks
 
 
 class Objective(nn.Module):
-    """A task's loss as a module, so that whatever wraps a module wraps the whole step."""
+    """A task's loss as a module, so that anything that wraps a module wraps the whole step."""
 
     def __init__(self, task: Task) -> None:
         super().__init__()
@@ -30,11 +30,11 @@ class Objective(nn.Module):
 
 
 def distributed(objective: Objective, ranks: Ranks, shard: bool) -> nn.Module:
-    """The objective on this rank: itself where there is one, else replicated (DDP) or sharded.
+    """The objective on this rank: itself if there is only one, else replicated (DDP) or sharded.
 
-    Sharded (FSDP2), a rank keeps its part of every weight, gradient and optimizer state, and of the
-    blocks of each `Stack` only the one at work is whole. A block that is used again and again is
-    whole for as long as a step lasts, as the layers outside of stacks are.
+    Sharded (FSDP2), a rank keeps its shard of every weight, gradient and optimizer state, and of
+    the blocks of each `Stack` only the running one is gathered. A block that is used repeatedly is
+    gathered for the whole step, like the layers outside of stacks.
     """
     if ranks.world == 1:
         return objective
@@ -57,9 +57,9 @@ def _apart(objective: nn.Module) -> list[nn.Module]:
 
 @contextmanager
 def buffers_unchanged(model: nn.Module, on: bool) -> Iterator[None]:
-    """Let a batch leave no trace in a model's buffers, such as running means, if `on`.
+    """Keep a batch from changing a model's buffers, such as running means, if `on`.
 
-    Buffers that all ranks move alike move as on the others, without hearing of this batch.
+    Rank-synchronized buffers are updated as on the other ranks, without this batch.
     """
     if not on:
         yield
@@ -76,7 +76,7 @@ def buffers_unchanged(model: nn.Module, on: bool) -> Iterator[None]:
 
 
 def save_buffers(model: nn.Module) -> list[tuple[Tensor, Tensor]]:
-    """A model's buffers and copies of them as they are now."""
+    """A model's buffers and copies of their current values."""
     return [(buffer, buffer.clone()) for buffer in model.buffers()]
 
 
@@ -101,9 +101,9 @@ def synchronized(wrapped: nn.Module, last: bool) -> Iterator[None]:
 
 @contextmanager
 def readable(wrapped: nn.Module) -> Iterator[None]:
-    """Let parts of the model be called by themselves, as an evaluation does.
+    """Allow parts of the model to be called on their own, as in evaluation.
 
-    A search calls parts of blocks, which gather no weights: for so long every process has them all.
+    Decoding calls parts of blocks, which do not gather weights: meanwhile every process has all.
     """
     if not isinstance(wrapped, FSDPModule):
         yield
@@ -121,22 +121,22 @@ def readable(wrapped: nn.Module) -> Iterator[None]:
 
 
 def is_sharded(wrapped: nn.Module) -> bool:
-    """Has this rank only a part of the weights?"""
+    """Whether this rank has only a shard of the weights."""
     return isinstance(wrapped, FSDPModule)
 
 
 def recompute(model: nn.Module, on: bool) -> None:
-    """Let every stack keep its blocks' activations, or compute them again."""
+    """Make every stack save its blocks' activations, or recompute them."""
     for module in model.modules():
         if isinstance(module, Stack):
             module.recompute = on
 
 
 def seed_micro_batch(seed: int, *numbers: int) -> None:
-    """Seed every draw of one micro-batch by its place in the run.
+    """Seed all randomness of one micro-batch by its place in the run.
 
-    What is drawn then depends on nothing that came before, nor on which process draws it: there is
-    no state of a random generator to save, and a resumed run draws what the uninterrupted one did.
+    It then depends neither on what came before nor on the process: there is no random generator
+    state to save, and a resumed run draws the same numbers as an uninterrupted one.
     """
     mixed = 0
     for number in (seed, *numbers):

@@ -1,6 +1,6 @@
-"""The processes that train together, and the little that they send each other.
+"""The processes that train together, and the small messages they exchange.
 
-Nothing waits without end: a rank that died or hangs makes the others raise within the timeout.
+Nothing waits forever: a rank that died or hangs makes the others raise within the timeout.
 """
 
 import os
@@ -21,12 +21,12 @@ _SIGNS = ("gloo", "Connection closed", "Connection reset", "Timed out", "Broken 
 
 
 class LostRank(RegardError, RuntimeError):
-    """Another process of this training has died or does not answer."""
+    """Another process of this training run has died or does not respond."""
 
 
 @dataclass(frozen=True)
 class Ranks:
-    """This process among those that train together; one alone needs no process group.
+    """This process among those that train together; a single one needs no process group.
 
     >>> alone = Ranks()
     >>> alone.sum(torch.tensor([1.0, 2.0])), alone.gather("hello"), alone.is_main
@@ -47,9 +47,9 @@ class Ranks:
 
     @contextmanager
     def raising_lost_rank(self) -> Iterator[None]:
-        """Raise `LostRank`, in one sentence, where the block failed because another rank is lost.
+        """Raise `LostRank`, in one sentence, if the block failed because another rank is lost.
 
-        Other errors pass as they are.
+        Other errors pass through.
         """
         try:
             yield
@@ -62,7 +62,7 @@ class Ranks:
             ) from error
 
     def sum(self, tensor: Tensor) -> Tensor:
-        """Add a tensor up over all ranks; the given one stays as it is."""
+        """Sum a tensor over all ranks; the given one is unchanged."""
         total = tensor.detach().to(self.device, copy=True)
         if self.world > 1:
             with self.raising_lost_rank():
@@ -74,7 +74,7 @@ class Ranks:
         self.sum(torch.zeros(1))
 
     def broadcast(self, text: str = "") -> str:
-        """The text of rank 0, which may come late: it does what only one process does.
+        """The text of rank 0, which may be late, since it does single-process work.
 
         Raises `LostRank` on the others when it has died or hangs, after the timeout.
         """
@@ -91,7 +91,7 @@ class Ranks:
         return content[: int(length)].numpy().tobytes().decode()
 
     def gather(self, text: str) -> list[str]:
-        """The texts of all ranks, on every rank, in the order of ranks."""
+        """The texts of all ranks, on every rank, in rank order."""
         content = text.encode("utf-8", "surrogatepass")
         lengths = torch.zeros(self.world, dtype=torch.int64)
         lengths[self.rank] = len(content)
@@ -123,14 +123,14 @@ class Ranks:
 
 
 def join(timeout_s: float = 60.0, device: str | None = None) -> Ranks:
-    """Join the other processes if torchrun started this one, otherwise be alone.
+    """Join the other processes if torchrun started this one, otherwise run alone.
 
     Args:
         timeout_s: how long to wait for another rank, here and in every exchange.
-        device: `cpu` or `cuda`; by default a GPU where there is one.
+        device: `cpu` or `cuda`; by default a GPU if there is one.
 
-    Raises `ValueError` when the environment is no torchrun's, `LostRank` when the others do not
-    come.
+    Raises `ValueError` when the environment is not torchrun's, `LostRank` when the others do not
+    join.
     """
     kind = device or ("cuda" if torch.cuda.is_available() else "cpu")
     rank, world, local = _environment()
@@ -151,7 +151,7 @@ def join(timeout_s: float = 60.0, device: str | None = None) -> Ranks:
 
 
 def leave() -> None:
-    """Leave the other processes; may be called in any state, after an error too."""
+    """Leave the other processes; may be called in any state, even after an error."""
     if dist.is_available() and dist.is_initialized():
         dist.destroy_process_group()
 

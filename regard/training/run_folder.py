@@ -1,4 +1,4 @@
-"""The folder of a run: never one that is another's, and logs that survive a crash."""
+"""The folder of a run, never another run's, and logs that survive a crash."""
 
 import json
 import math
@@ -15,9 +15,9 @@ METRICS, SAMPLES, CONFUSION = "metrics.jsonl", "samples.jsonl", "confusion.json"
 
 
 def new_run_folder(wanted: Path) -> Path:
-    """Make the folder `wanted`, or the first free of `wanted-2`, `wanted-3` and so on.
+    """Create the folder `wanted`, or the first free one of `wanted-2`, `wanted-3` and so on.
 
-    A folder that exists is another run's and stays untouched, an empty one too.
+    An existing folder is another run's and stays untouched, even if empty.
     """
     wanted.parent.mkdir(parents=True, exist_ok=True)
     for number in count(1):
@@ -33,7 +33,7 @@ def new_run_folder(wanted: Path) -> Path:
 class Journal:
     """`metrics.jsonl` and `samples.jsonl` of a run, one line of JSON at a time.
 
-    A number that is not finite is written as null, because JSON has no other word for it.
+    A number that is not finite is written as null, because JSON cannot represent it.
 
     Args:
         folder: of the run, or None to write nothing (on all processes but the main one).
@@ -53,7 +53,7 @@ class Journal:
     def confusion(
         self, split: str, step: int, labels: Sequence[str], counts: Sequence[Sequence[int]]
     ) -> None:
-        """Put the confusions of a split's labels in the place of earlier ones.
+        """Replace the confusions of a split's labels.
 
         `confusion.json` has the latest of each split, each count as [label, answer, count].
         """
@@ -71,7 +71,7 @@ class Journal:
             write_whole(path, (json.dumps(whole) + "\n").encode())
 
     def rewind(self, step: int) -> None:
-        """Drop what was written after this step, and a last line that a crash cut off."""
+        """Drop what was written after this step, and a last line truncated by a crash."""
         if self.folder is None:
             return
         for name in (METRICS, SAMPLES):

@@ -1,4 +1,4 @@
-"""What a run leaves behind: its log, the best model, and checkpoints to resume from."""
+"""What a run writes: its log, the best model, and checkpoints to resume from."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import asdict
@@ -33,7 +33,7 @@ from regard.training.trainer_state import Progress, TrainerState
 
 
 def require_best(folder: Path) -> None:
-    """Raise `UsageError` when the best model of a run is there and is not as it was written."""
+    """Raise `UsageError` when a run's best model exists but is not as it was written."""
     best = folder / BEST
     if best.exists():
         try:
@@ -47,11 +47,11 @@ def require_best(folder: Path) -> None:
 
 
 class RunWriter:
-    """Writes to a run's folder; the main process does, the others give what they have of weights.
+    """Writes to a run's folder; the main process writes, the others contribute their shards.
 
     Args:
-        predictor: what is kept as the best model.
-        folder: of the run, which exists.
+        predictor: what is saved as the best model.
+        folder: the existing folder of the run.
         ranks: the processes that train together.
     """
 
@@ -64,7 +64,7 @@ class RunWriter:
         self._renamed, self._unsaved = RENAMED.get(tag, {}), UNSAVED.get(tag, "")
 
     def has_best(self) -> bool:
-        """Is there a best model? The same answer for all processes."""
+        """Whether there is a best model; the same on all processes."""
         return bool(self.ranks.broadcast("yes" if (self.folder / BEST).exists() else ""))
 
     def keep_best(self) -> None:
@@ -81,7 +81,7 @@ class RunWriter:
             write_manifest(folder, sorted(path.name for path in folder.iterdir()))
 
     def load_best(self) -> None:
-        """Take over the weights of `best/`; raises `UsageError` when they are damaged."""
+        """Load the weights of `best/`; raises `UsageError` when they are damaged."""
         require_best(self.folder)
         weights = self._of_today(load_file(self.folder / BEST / WEIGHTS))
         for name, first in shared_names(self.model).items():
@@ -89,9 +89,9 @@ class RunWriter:
         self.load(weights)
 
     def evaluated_steps(self, up_to: int) -> list[int]:
-        """The steps whose checkpoint was written after an evaluation, the oldest first.
+        """The steps whose checkpoint was written after an evaluation, oldest first.
 
-        One that a signal or the clock wrote is none of them: it depends on more than steps.
+        Those written on a signal or by the clock are excluded: they depend on more than steps.
         """
         found = verified(self.saver.folder)
         return [
@@ -105,10 +105,10 @@ class RunWriter:
         more: Mapping[str, Any],
         protect: Collection[int] = (),
     ) -> None:
-        """Write a checkpoint beside the training; `more` is what else is not a tensor.
+        """Write a checkpoint in the background; `more` is additional non-tensor state.
 
         Args:
-            protect: steps whose checkpoints stay.
+            protect: steps whose checkpoints are kept.
         """
         tensors = {"model": self.weights(), "optimizer": optimizer}
         if self.ranks.is_main:
@@ -144,7 +144,7 @@ class RunWriter:
         return beside | renamed_weights(weights, self._renamed)
 
     def optimizer_in(self, checkpoint: Checkpoint) -> dict[str, Tensor]:
-        """What the optimizers know of each weight (`exp_avg/NAME`), likewise."""
+        """The optimizers' state of each weight (`exp_avg/NAME`), likewise."""
         return self._moments_of_today(checkpoint.read("optimizer"))
 
     def _moments_of_today(self, found: Mapping[str, Value]) -> dict[str, Value]:
@@ -153,9 +153,9 @@ class RunWriter:
         return renamed_weights(found, renamed)
 
     def load_mean(self, steps: Collection[int]) -> int:
-        """Take over the mean of the weights that these steps left; returns how many there are.
+        """Load the mean of the weights of these steps; returns how many there are.
 
-        What holds whole numbers, such as the features of items, stays what it is.
+        Integer tensors, such as the features of items, are unchanged.
         """
         self.ranks.broadcast()
         own = self.weights()
@@ -173,28 +173,28 @@ class RunWriter:
         return len(found)
 
     def weights(self) -> dict[str, Tensor]:
-        """All weights, whole, on the CPU; every process must ask."""
+        """All weights, gathered, on the CPU; call it on every process."""
         return {name: whole(tensor) for name, tensor in self.model.state_dict().items()}
 
     def load(self, weights: Mapping[str, Tensor]) -> None:
-        """Take over these weights, whole ones, wherever and however the model's are kept."""
+        """Load these full weights, wherever and however the model's are stored."""
         own = self.model.state_dict()
         self.model.load_state_dict(
             {name: like(t, own[name]) for name, t in weights.items() if name in own}
         )
 
     def event(self, state: TrainerState, event: str, text: str) -> None:
-        """Write down that something happened."""
+        """Log an event."""
         self.journal.log("event", step=state.step, event=event, text=text)
 
     def scores(self, kind: str, state: TrainerState, scores: Mapping[str, float]) -> None:
-        """Write down the metrics of a split."""
+        """Log the metrics of a split."""
         if scores:
             about = {"step": state.step, "epoch": state.epoch, "seconds": state.seconds}
             self.journal.log(kind, **about, **scores)
 
     def progress(self, progress: Progress) -> None:
-        """Write down how training goes."""
+        """Log the progress of training."""
         self.journal.log("train", **asdict(progress))
 
 

@@ -1,4 +1,4 @@
-"""Saving beside the training: the pause is one copy, the disk is waited for in another thread."""
+"""Saving in the background: training pauses for one copy, another thread waits for the disk."""
 
 import threading
 import time
@@ -14,14 +14,14 @@ from regard.training.tensor_file import aliases
 
 
 class Saver:
-    """Saves as `checkpoint.save` does, while training goes on.
+    """Saves like `save_checkpoint`, while training continues.
 
-    Costs the memory of one copy of what is saved, kept from save to save. One save runs at a time;
-    the next waits for it.
+    Costs the memory of one copy of what is saved, reused from save to save. One save runs at a
+    time; the next waits for it.
 
     Args:
-        folder: where the checkpoints of the run are.
-        keep: how many stay, 2 or more.
+        folder: the folder of the run's checkpoints.
+        keep: how many are kept, 2 or more.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder, Saver(Path(folder)) as saver:
@@ -62,9 +62,9 @@ class Saver:
         state: Mapping[str, object],
         protect: Collection[int] = (),
     ) -> None:
-        """Copy everything, then write it in the background; `pause` is how long this took.
+        """Copy everything, then write it in the background; `pause` is the time of the copy.
 
-        Raises `CheckpointError` when the save before this one failed; this one is not begun then.
+        Raises `CheckpointError` when the previous save failed; this one is then not started.
         """
         began = time.monotonic()
         self.wait()
@@ -77,7 +77,7 @@ class Saver:
         self.pause = time.monotonic() - began
 
     def wait(self) -> Saved | None:
-        """Wait for the save that runs; returns the last one that was done.
+        """Wait for the running save; returns the last one that completed.
 
         Raises `CheckpointError` once when it failed.
         """

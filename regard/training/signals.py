@@ -36,9 +36,9 @@ class StopRequest:
 
 @contextmanager
 def graceful() -> Iterator[StopRequest]:
-    """Collect SIGINT and SIGTERM while the block runs, so that it can end where it likes.
+    """Collect SIGINT and SIGTERM while the block runs, so that it can end at a point of its choice.
 
-    In a thread other than the main one no signal can be received; `number` then stays None.
+    Threads other than the main one cannot receive signals; `number` then stays None.
     """
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():

@@ -1,7 +1,7 @@
-"""A folder that is replaced as a whole, and read as a whole by others who write nothing.
+"""A folder that is replaced atomically, and read consistently by others.
 
-Beside `best/`, which is read, `.best-filling/` is the next one while it is written, `.best-new/`
-the next one when it is whole, and `.best-old/` the one before while it is removed.
+Besides `best/`, which is read, `.best-filling/` is the next one while it is written, `.best-new/`
+the next one when it is complete, and `.best-old/` the previous one while it is removed.
 """
 
 import os
@@ -20,10 +20,10 @@ LOOKS = 3
 
 
 def replace_folder(target: Path, write: Callable[[Path], None]) -> None:
-    """Let `write` fill a new folder, then put it in the place of `target`.
+    """Let `write` fill a new folder, then replace `target` with it.
 
-    One process at a time may. A crash leaves the old one, the new one, or (between two renames)
-    the new one under the name that `settle` and readers look for.
+    Only one process at a time may do so. A crash leaves the old one, the new one, or (between two
+    renames) the new one under the name that `settle` and readers look for.
     """
     filling, new, old = (_beside(target, name) for name in ("filling", "new", "old"))
     settle(target)
@@ -42,7 +42,7 @@ def replace_folder(target: Path, write: Callable[[Path], None]) -> None:
 
 
 def settle(target: Path) -> None:
-    """Finish what a crash interrupted in `replace_folder`; only who may write may."""
+    """Finish what a crash interrupted in `replace_folder`; only for the process that may write."""
     for name in ("new", "old"):
         left = _beside(target, name)
         if left.is_dir() and not target.exists():
@@ -53,23 +53,23 @@ def settle(target: Path) -> None:
 
 
 def standing(target: Path) -> Path | None:
-    """Where the folder is now, which may be between two names; None where there is none."""
+    """The folder's current path, which may be between two names; None if there is none."""
     return next((place for place in _places(target) if place.is_dir()), None)
 
 
 def holds(target: Path, *names: str) -> bool:
-    """Whether the folder, wherever it is now, has one of these files."""
+    """Whether the folder, at its current path, has one of these files."""
     return any((place / name).exists() for place in _places(target) for name in names)
 
 
 def read_folder(target: Path, read: Callable[[Path], Found], seconds: float = 60.0) -> Found:
-    """What `read` makes of the folder, which another process may replace meanwhile.
+    """The result of `read` on the folder, which another process may replace meanwhile.
 
-    It is called again until nothing was replaced while it read, so that it saw one folder, whole;
-    `seconds` is how long that is tried. Nothing is written.
+    It is retried until nothing was replaced while it read, so that it saw one complete folder, for
+    up to `seconds`. Nothing is written.
 
     Raises `FileNotFoundError` when there is no folder, `RuntimeError` when it is replaced faster
-    than it can be read, and what `read` raises of a folder that stayed.
+    than it can be read, and what `read` raises for a folder that was not replaced.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:

@@ -1,7 +1,7 @@
-"""Safetensors files of any dtype, written piece by piece and read with suspicion.
+"""Safetensors files of any dtype, written piece by piece and read without trust.
 
-A writer of our own knows the size before the first byte and never holds a second copy of the
-tensors; a reader of our own checks the header and the digest of the very bytes it returns.
+Our own writer knows the size before the first byte and never holds a second copy of the tensors;
+our own reader checks the header and the digest of the very bytes it returns.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ _NAMES = {dtype: name for name, dtype in DTYPES.items()}
 
 
 def aliases(tensors: Mapping[str, Tensor]) -> dict[str, str]:
-    """Name → the name before it that is the very same memory, for tensors tied to each other.
+    """Name → the earlier name that shares the same memory, for tied tensors.
 
     >>> weight = torch.ones(2, 3)
     >>> aliases({"embed": weight, "other": weight.T, "out": weight})
@@ -92,7 +92,7 @@ def write_new(path: Path, contents: Iterable[memoryview]) -> dict[str, int | str
 def read_tensors(path: Path, sha256: str) -> dict[str, Tensor]:
     """Read every tensor of a file whose digest is known.
 
-    Raises `ValueError` when the header lies or the digest is another one; nothing is returned then.
+    Raises `ValueError` when the header is wrong or the digest differs; nothing is returned then.
     """
     digest = hashlib.sha256()
     with open(path, "rb") as file:
@@ -109,7 +109,7 @@ def read_tensors(path: Path, sha256: str) -> dict[str, Tensor]:
 
 
 def read_shapes(path: Path) -> dict[str, list[int]]:
-    """The names and shapes of the tensors in a file; raises `ValueError` when the header lies."""
+    """The names and shapes of the tensors in a file; raises `ValueError` for a wrong header."""
     with open(path, "rb") as file:
         total = os.fstat(file.fileno()).st_size
         length = header_length(file.read(8), total)

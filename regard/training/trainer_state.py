@@ -1,4 +1,4 @@
-"""How far a run has come, and what is said about it while it lasts."""
+"""The progress of a run, and what is reported about it."""
 
 import math
 from collections.abc import Mapping
@@ -6,24 +6,24 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 _RENAMED = {"looked": "evaluated_step", "worse": "evaluations_without_improvement"}
-"""What checkpoints of version 0.1 call a field → its name now."""
+"""Field names in checkpoints of version 0.1 → their current names."""
 
 
 @dataclass(kw_only=True)
 class TrainerState:
-    """What a checkpoint holds beside tensors and the place in the data.
+    """What a checkpoint holds besides tensors and the position in the data.
 
     Args:
         step: updates made.
         epoch: passes through the data.
-        seconds: of training, all sessions together.
+        seconds: of training, over all sessions.
         best: the best value of the task's metric so far.
         best_step: when that was.
         evaluated_step: the step of the latest evaluation.
         evaluations_without_improvement: since the best one.
-        skips: updates left out in a row, because loss or gradient was not finite.
-        unlabelled: updates left out because their examples had no target to learn from.
-        finished: did `patience` end the run, before its budget did?
+        skips: consecutive updates skipped because loss or gradient was not finite.
+        unlabelled: updates skipped because their examples had no target to learn from.
+        finished: whether `patience` ended the run before its budget did.
     """
 
     step: int = 0
@@ -39,7 +39,7 @@ class TrainerState:
 
     @classmethod
     def from_entries(cls, entries: Mapping[str, Any]) -> "TrainerState":
-        """What a checkpoint has of it, written by this version or by 0.1.
+        """Read it from a checkpoint, written by this version or by 0.1.
 
         Raises `ValueError` for names that neither knows, and for values of another type.
 
@@ -88,9 +88,9 @@ _MOST = 2**53
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a run stands; loss, pace and padding are means since the last report.
+    """The progress of a run; loss, pace and padding are means since the last report.
 
-    `unit` is what the pace counts.
+    `unit` is the unit of the pace.
     """
 
     step: int
@@ -114,8 +114,8 @@ class Progress:
 class UpdatePlan:
     """What all processes agree on before an update.
 
-    The counts are sums over the processes, `rounds` is the most micro-batches that one of them has,
-    and what is spent is by the main process's clock.
+    The counts are sums over the processes, `rounds` is the largest number of micro-batches of any
+    of them, and the budget spent is by the main process's clock.
     """
 
     num_targets: float
