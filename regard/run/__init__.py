@@ -1,1 +1,1 @@
-"""A run: from a file to a trained network in a folder, and one class in front of that folder."""
+"""A run: from a data file to a trained network in a folder, and a class to use that folder."""

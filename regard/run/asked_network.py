@@ -1,4 +1,4 @@
-"""What a network is called with to answer an input, and the names of what it reads and writes."""
+"""How a network is called to answer an input, and the names of its tokens."""
 
 import io
 from collections.abc import Callable, Iterator, Sequence
@@ -29,20 +29,20 @@ from regard.tasks.predictor import Predictor
 from regard.tasks.writing import TranslatesSomewhere, write_answers
 
 MOST_WRITTEN = 64
-"""Tokens that a network without a task writes."""
+"""Number of tokens that a network without a task generates."""
 
 
 @dataclass(frozen=True, eq=False)
 class AskedNetwork:
-    """A network with the one call of it that shows how it answers an input.
+    """A network with the one call that shows how it answers an input.
 
     Args:
         model: the network.
-        args: of its call: what it reads and, where it writes, what it wrote.
-        names: for each of these that is tokens, what they are called.
-        inputs, outputs, weights: the matrix of weights that the answer has, if any, and its names.
-        answer: what it answered.
-        picture: what it saw of a picture, as a PNG file.
+        args: of its call: its input and, if it generates, its output.
+        names: the token strings of each argument that is tokens.
+        inputs, outputs, weights: the answer's matrix of weights, if any, and its labels.
+        answer: its answer.
+        picture: what it saw of an image, as a PNG file.
     """
 
     model: Any
@@ -56,17 +56,17 @@ class AskedNetwork:
 
     @torch.no_grad()
     def __call__(self) -> Any:
-        """What the network gives in that call."""
+        """The network's output in that call."""
         return self.model(*self.args)
 
 
 @dataclass(frozen=True, eq=False)
 class OpenNetwork:
-    """A network that was read once, to be asked often.
+    """A network that is loaded once, to be queried often.
 
     Args:
-        ask: asks it about an input, as `asked_network` does.
-        of_pictures: its inputs are pictures, not texts.
+        ask: queries it about an input, as `asked_network` does.
+        of_pictures: its inputs are images, not texts.
         languages: of which each text names one, as in `<fr> ...`.
     """
 
@@ -76,21 +76,21 @@ class OpenNetwork:
 
 
 def asked_network(path: str | Path, given: Any) -> AskedNetwork:
-    """A run, a model folder, a folder of Hugging Face's or a GGUF file, asked about an input.
+    """A run, a model folder, a Hugging Face folder or a GGUF file, queried about an input.
 
-    Where there is a task, it answers, and the call is that of the network with its own answer. A
-    network that no task is known of reads the text; one that translates writes up to 64 tokens.
+    If there is a task, it answers, and the call is that of the network with its own answer. A
+    network without a known task reads the text; one that translates generates up to 64 tokens.
 
     Args:
-        given: a text as the command line takes it, or the path of a picture.
+        given: a text as on the command line, or the path of an image.
 
-    Raises `UsageError` for an input or a network that cannot be asked, and what `regard.load` does.
+    Raises `UsageError` for an input or a network that cannot be queried, and as `regard.load`.
     """
     return open_network(path).ask(given)
 
 
 def open_network(path: str | Path) -> OpenNetwork:
-    """The network of `asked_network`, read; raises what `regard.load` does."""
+    """The network of `asked_network`, loaded; raises as `regard.load`."""
     if is_gguf(Path(path)):
         model, tokenizer = load_gguf(Path(path)), load_tokenizer(Path(path))
         return OpenNetwork(partial(_of_text, model, tokenizer))
@@ -128,7 +128,7 @@ def _of_picture(model: Any, coder: PictureCoder, given: Any) -> AskedNetwork:
 
 
 def of_predictor(predictor: Predictor, given: Any) -> AskedNetwork:
-    """A trained network asked about an input; texts are read as the command line reads them."""
+    """A trained network queried about an input; texts are parsed as on the command line."""
     try:
         told = predictor.input_of(given) if isinstance(given, str) else given
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""A trained network on data with answers: how good it is, and where it is wrong."""
+"""Evaluation of a trained network on labeled data: how good it is, and where it is wrong."""
 
 import tempfile
 from collections.abc import Sequence
@@ -23,15 +23,15 @@ from regard.tasks.task import Record, Task
 
 @dataclass(frozen=True)
 class Examination:
-    """What an evaluation found.
+    """The result of an evaluation.
 
     Args:
-        split: that was evaluated.
-        examples: how many it has.
+        split: the evaluated split.
+        examples: its number of examples.
         metrics: by name.
-        details: what is behind them.
-        notes: rows that were not judged, and why.
-        remarks: of the task on the whole evaluation.
+        details: per-class tables, the worst examples and so on.
+        notes: rows that were not evaluated, and why.
+        remarks: the task's remarks on the whole evaluation.
     """
 
     split: str
@@ -51,7 +51,7 @@ def examined(
     num_answers: int,
     worst: int,
 ) -> Examination:
-    """Evaluate on the run's own data, or on all of some other data (see `Run.examination`)."""
+    """Evaluate on the run's own data, or on all of another data set (see `Run.examination`)."""
     if data is not None and settings.data is not None:
         other = replace(settings.data, path=str(data), encoding=AUTO)
         settings = replace(settings, data=other)

@@ -1,4 +1,4 @@
-"""A trained network as a file that other programs run: ONNX, a PyTorch program, or its weights."""
+"""Exporting a trained network for other programs: ONNX, a PyTorch program, or its weights."""
 
 import logging
 import os
@@ -23,22 +23,22 @@ from regard.run.plain import PlainNetwork, examples, inputs_of
 from regard.tasks.predictor import Predictor
 
 FORMATS = {"onnx": "model.onnx", "torch-export": "model.pt2", "safetensors": "model"}
-"""The formats, and what a file or folder of each is called."""
+"""The formats, and the file or folder name of each."""
 CLOSE = 1e-4
-"""How much of its greatest output an exported program may differ by."""
+"""The largest difference of an exported program, relative to its largest output."""
 
 
 @dataclass(frozen=True)
 class Exported:
-    """What was exported, and how far its answers are from those of the network.
+    """What was exported, and how far its outputs are from those of the network.
 
     Args:
         path: the file, or the folder of weights.
         form: `onnx`, `torch-export` or `safetensors`.
-        difference: the greatest between two outputs; None where nothing was compared.
-        relative: the same as a share of the greatest output.
-        compared: batches that were compared.
-        unchecked: why nothing was compared, "" where something was.
+        difference: the largest between two outputs; None if nothing was compared.
+        relative: the same relative to the largest output.
+        compared: number of batches compared.
+        unchecked: why nothing was compared, "" if something was.
     """
 
     path: Path
@@ -50,25 +50,25 @@ class Exported:
 
     @property
     def is_close(self) -> bool:
-        """Whether the outputs are the same but for rounding, as far as they were compared."""
+        """Whether the outputs are equal up to rounding, as far as they were compared."""
         return self.relative is None or self.relative <= CLOSE
 
 
 def export(
     predictor: Predictor, source: Path, form: str, out: Path | None = None, check: bool = True
 ) -> Exported:
-    """Write the network of a model folder in another form, and compare what it answers.
+    """Export the network of a model folder, and compare the outputs.
 
-    Beside a program stand `FILE.json`, which says what it takes and gives, and the folder
+    Next to a program are `FILE.json`, which describes its inputs and outputs, and the folder
     `NAME-files` with the tokens and labels of the task (see `regard.run.export_note`).
 
     Args:
         source: the model folder.
-        out: the file; in the folder `export` of the run if None.
-        check: run what was written on examples of several lengths and batch sizes.
+        out: the file; in the run's folder `export` if None.
+        check: run the exported program on examples of several lengths and batch sizes.
 
-    Raises `UsageError` for a network that cannot be exported and names the part, and for a file
-    that is there already; `ImportError` without the packages that a format needs.
+    Raises `UsageError` for a network that cannot be exported, naming the part, and for a file that
+    already exists; `ImportError` without the packages that a format needs.
     """
     if form not in FORMATS:
         raise UsageError(f"there is no format {form!r}; there are {', '.join(FORMATS)}")

@@ -1,7 +1,7 @@
-"""Beginning with a published network: what it can learn, and the settings that it learns well with.
+"""Starting from a published network: what it can be fine-tuned for, and with which settings.
 
-The folder is one of Hugging Face's. Its body becomes that of a network for the task, its tokens
-are read as it was trained to read them, and what stands upon the body starts new.
+The folder is a Hugging Face one. Its body becomes that of a network for the task, with its own
+tokenizer, and the head on top of the body is newly initialized.
 """
 
 from dataclasses import dataclass, replace
@@ -48,7 +48,7 @@ NETWORKS = {
     "permutation_lm": ("{}_lm",),
     "span_corruption": ("t5",),
 }
-"""Task → the networks that learn it; `{}` is what the family calls its body."""
+"""Task → the networks that learn it; `{}` is the family's name of its body."""
 
 TRAIN = {
     "epochs": 3.0,
@@ -58,13 +58,13 @@ TRAIN = {
     "weight_decay": 0.01,
     "beta2": 0.999,
 }
-"""As BERT was fine-tuned: three passes at a small learning rate that rises first."""
+"""As BERT was fine-tuned: three epochs at a small learning rate with warm-up."""
 
 BY_NAME = ("permutation_lm", "span_corruption")
 """Tasks that are learned only where they are asked for: with them pre-training goes on."""
 
 FASTER = {"t5": {"learning_rate": 3e-4}}
-"""Network → what it learns with instead: T5's numbers are larger, and its steps have to be, too."""
+"""Network → its own settings: T5's weights are larger, and its steps have to be, too."""
 
 TASK_SETTINGS: dict[str, dict[str, Any]] = {
     "classify": {"batch_tokens": 1024},
@@ -81,18 +81,18 @@ TASK_SETTINGS: dict[str, dict[str, Any]] = {
     "permutation_lm": {"block": 256, "batch_size": 8},
     "span_corruption": {},
 }
-"""Task → its settings: about 32 short texts to an update, and texts as long as is usual."""
+"""Task → its settings: about 32 short texts per update, and the usual maximum lengths."""
 
 LENGTHS = ("longest", "block", "length")
 """What the settings of a task call the tokens that are read at once, one of these."""
 
 SAID = ("prefix",)
-"""Settings of a task that say what is to be done: those of a recipe hold here, too."""
+"""Settings that define a task: those of a recipe apply here, too."""
 
 
 @dataclass(frozen=True, eq=False)
 class Published:
-    """A Hugging Face folder that a run begins with.
+    """A Hugging Face folder that a run starts from.
 
     Args:
         path: as it was given.
@@ -104,19 +104,19 @@ class Published:
 
     @cached_property
     def sections(self) -> dict[str, dict[str, Any]]:
-        """The settings that it was trained with, of which nothing is known."""
+        """The settings that it was trained with: unknown."""
         return {"data": {}, "task": {}, "model": {}}
 
     @cached_property
     def digest(self) -> str:
-        """Of what texts are read with: its tokens and sizes."""
+        """Digest of what encoding depends on: its tokens and sizes."""
         files = (CONFIG, GENERATION, WHOLE, LINES, OPTIONS, PREPROCESSOR)
         names = (name for name in files if (self.folder / name).exists())
         return sha256(b"".join(read_file(self.folder / name) for name in names)).hexdigest()
 
     @cached_property
     def config(self) -> Any:
-        """Of the network in the folder."""
+        """The configuration of the network in the folder."""
         return self._configuration()
 
     def _configuration(self, network: str | None = None) -> Any:
@@ -124,14 +124,14 @@ class Published:
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
-        """The folder's."""
+        """The folder's tokenizer."""
         return read_tokenizer(self.folder)
 
     def require_tokens(self) -> None:
         """Raise `ValueError` or `FileNotFoundError` unless the folder has its network's tokens.
 
-        An embedding may have more rows than there are tokens: many are filled up to a round number.
-        What reads pictures has no tokens.
+        An embedding may have more rows than there are tokens: many are padded to a round number.
+        Networks for images have no tokens.
         """
         if self.reads_pictures:
             return
@@ -149,24 +149,24 @@ class Published:
 
     @property
     def positions(self) -> int | None:
-        """The longest sequence that it has positions for; None where that does not matter."""
+        """The longest sequence that it has positions for; None if unlimited."""
         has = "max_length" in type(self.config).from_data
         return self.config.max_length if has else None
 
     @property
     def reads_pictures(self) -> bool:
-        """Whether it reads pictures, and no texts."""
+        """Whether it reads images rather than text."""
         return "channels" in type(self.config).from_data
 
     def base(self, task: str, model: str | None, recipe: Table) -> dict[str, dict[str, Any]]:
-        """The settings that fine-tuning begins from.
+        """The settings that fine-tuning starts from.
 
         Args:
-            task: what is to be learned.
-            model: the network that was asked for, if one was.
-            recipe: that was asked for, whose data is learned from where none is given.
+            task: the task to learn.
+            model: the requested network, if any.
+            recipe: the requested recipe, whose data is used if none is given.
 
-        Raises `UsageError` for a task that no network of the family learns, and for another one.
+        Raises `UsageError` for a task that no network of the family learns, or another network.
         """
         network = self.network(task)
         for named in (model, recipe.get("model", {}).get("name")):
@@ -186,7 +186,7 @@ class Published:
         }
 
     def network(self, task: str) -> str:
-        """The network that learns a task upon this body."""
+        """The network that learns a task on top of this body."""
         if task not in self.able:
             raise UsageError(
                 f"the network in {self.path} is a {self._family.model_type}, which learns "
@@ -196,7 +196,7 @@ class Published:
 
     @cached_property
     def able(self) -> dict[str, str]:
-        """What can be learned upon this body, and by which network."""
+        """What can be learned on top of this body, and by which network."""
         known = list(self._family.networks.values())
         named = {
             task: [name.format(known[0]) for name in names]
@@ -233,7 +233,7 @@ class Published:
     def require_same(self, entries: Table) -> None:
         """Raise `UsageError` for a setting that the network or its tokens do not have.
 
-        The parts of its attention may be others: what they have to learn starts new.
+        The parts of its attention may differ: their weights are newly initialized.
         """
         said = entries["task"]
         known = getattr(self.config, "image_size", None)
@@ -258,7 +258,7 @@ class Published:
     def coder(self, kind: type[Task], corpus: Any, settings: Any) -> Any:
         """The coder of a corpus, with the tokens of the folder.
 
-        Raises `ValueError` for texts that are longer than the positions reach.
+        Raises `ValueError` for texts that are longer than its positions.
         """
         if self.reads_pictures:
             learned = kind.learn(corpus, settings)
@@ -286,7 +286,7 @@ class Published:
 
     @cached_property
     def names(self) -> dict[str, tuple[str, ...]]:
-        """The names of what its sizes count."""
+        """The names of the entries that its sizes count."""
         labels = labels_of(self.folder)
         return {"classes": labels} if labels else {}
 

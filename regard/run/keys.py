@@ -1,4 +1,4 @@
-"""Every setting of a recipe, with its value and what it is: the keys of `--set`."""
+"""Every setting of a recipe, with its value and description: the keys of `--set`."""
 
 import inspect
 import re
@@ -10,7 +10,7 @@ from regard.run.recipes import recipe
 from regard.run.settings import SECTIONS, defaults, kinds_of
 
 Key = tuple[str, str, str]
-"""The path of a setting, its value in the recipe or by default, and a sentence."""
+"""The path of a setting, its value in the recipe or by default, and its description."""
 
 
 def listed_settings(name: str) -> Iterator[Key]:
@@ -18,7 +18,7 @@ def listed_settings(name: str) -> Iterator[Key]:
 
     >>> found = {path: (value, what) for path, value, what in listed_settings("lstm")}
     >>> found["train.clip"]
-    ('1.0', 'greatest norm of the gradient.')
+    ('1.0', 'maximum norm of the gradient.')
     """
     table = recipe(name)
     kinds = kinds_of(table["task"]["name"], table["model"]["name"])

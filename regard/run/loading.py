@@ -1,4 +1,4 @@
-"""Trained networks and predictors, from the folders that training left behind."""
+"""Loading trained networks and predictors from the folders of runs."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -23,10 +23,10 @@ Found = TypeVar("Found")
 
 
 def read_model(path: Path, read: Callable[[Path], Found]) -> Found:
-    """What `read` makes of the best network of a run: of `best/`, or of the folder itself.
+    """The result of `read` on a run's best network: on `best/`, or on the folder itself.
 
-    A training may replace it meanwhile: what is read is the old one or the new one, whole, and
-    nothing is written.
+    A training run may replace it meanwhile: either the old or the new one is read, never a mix,
+    and nothing is written.
 
     Raises `FileNotFoundError` when there is none.
     """
@@ -44,10 +44,10 @@ def load_predictor(
 ) -> Predictor:
     """The predictor in a model folder.
 
-    A Hugging Face folder with a head for labels answers as it is (see `published_predictor`).
+    A Hugging Face folder with a classification head works as is (see `published_predictor`).
 
-    Raises `FileNotFoundError` when a file is missing, `ValueError` (`CheckpointMismatch` among
-    them) when one is damaged or they do not belong to one network.
+    Raises `FileNotFoundError` when a file is missing, `ValueError` (including
+    `CheckpointMismatch`) when one is damaged or they do not belong to the same network.
     """
     if model is None and is_bare(folder):
         return published_predictor(folder, attend)
@@ -69,7 +69,7 @@ def load_predictor(
 
 
 def is_bare(folder: Path) -> bool:
-    """Whether this is a Hugging Face folder, which does not say what is to be done with it."""
+    """Whether this is a Hugging Face folder, which does not name a task."""
     bare = not (folder / TASK).exists() and (folder / CONFIG).exists()
     return bare and is_published(read_entries(folder))
 
@@ -85,18 +85,18 @@ def _require_network_of_ours(folder: Path) -> None:
 
 
 def load(path: str | Path, attend: Attends = None, model: nn.Module | None = None) -> Any:
-    """The trained network of a run, of a folder with a model, or of a GGUF file, for evaluation.
+    """Load the trained network of a run, of a model folder, or of a GGUF file, in eval mode.
 
-    Its parts are those that it was trained with. A folder may be in the layout of this library or
-    in that of Hugging Face (`config.json`, `model.safetensors` or its shards); `hf:owner/name` is
-    downloaded from the Hub, and nothing else ever is.
+    Its parts are those that it was trained with. A folder may be in this library's format or in
+    that of Hugging Face (`config.json`, `model.safetensors` or its shards); only `hf:owner/name`
+    is ever downloaded, from the Hub.
 
     Args:
-        attend: the parts again, where they are your own and have no name.
-        model: the network, where that is your own; the weights are read into it.
+        attend: the parts, if they are your own and have no name.
+        model: the network, if it is your own; the weights are loaded into it.
 
-    Raises `FileNotFoundError` when there is none, `CheckpointMismatch` when the weights are not
-    those of the configuration, `ValueError` when a file is damaged or a part has to be given.
+    Raises `FileNotFoundError` when there is none, `CheckpointMismatch` when the weights do not
+    match the configuration, `ValueError` when a file is damaged or a part has to be given.
 
     >>> import tempfile, regard
     >>> from regard.models.lstm import LSTMClassifier, LSTMConfig

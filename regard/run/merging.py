@@ -1,4 +1,4 @@
-"""From what was asked for to the settings of a run: merged once, in one place."""
+"""From a request to the settings of a run: merged once, in one place."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -71,15 +71,15 @@ RENAMED = {
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked for.
+    """A request for a run.
 
     Args:
         recipe: the name of a recipe or of a task.
         tables: whole sections, from files; later ones win.
-        given: single settings, by their names or with the section (`model.norm`), in their order;
-            they win over tables. `attention` and `normalizer` are those of the network, wherever it
-            has them; values are Python's, or text as a command line has it.
-        resumes: the first of the tables is that of the run that is resumed.
+        given: single settings, by name or with their section (`model.norm`), in order; they
+            override tables. `attention` and `normalizer` are those of the network, wherever it has
+            them; values are Python's, or text as on the command line.
+        resumes: whether the first of the tables is that of the run being resumed.
     """
 
     recipe: str | None = None
@@ -88,11 +88,11 @@ class Request:
     resumes: bool = False
 
     def named(self, section: str) -> str | None:
-        """The task or the network that was asked for by name."""
+        """The task or the network requested by name."""
         return self.value(section, "name")
 
     def value(self, section: str, name: str) -> Any:
-        """What was asked of one setting, None if nothing was."""
+        """The requested value of one setting, None if there is none."""
         found = self.in_tables(section, name)
         for key, value in self.given:
             if ALIASES.get(key, key) == f"{section}.{name}":
@@ -100,29 +100,29 @@ class Request:
         return found
 
     def in_tables(self, section: str, name: str) -> Any:
-        """What the tables say of one setting, None if nothing."""
+        """The value of one setting in the tables, None if there is none."""
         found = None
         for table in self.tables:
             found = table.get(section, {}).get(name, found)
         return found
 
     def gives(self, section: str, name: str) -> bool:
-        """Whether a setting was given by itself."""
+        """Whether a setting was given individually."""
         return any(ALIASES.get(key, key) in (name, f"{section}.{name}") for key, _ in self.given)
 
 
 def settings_for(
     request: Request, cache: Path | None, peek: bool = False, kept: Corpus | None = None
 ) -> tuple[Settings, Corpus | None]:
-    """The settings of a run, what the data decides among them, and the data.
+    """The settings of a run, including those determined by the data, and the data.
 
     Args:
-        cache: where the data is kept as it was read.
-        peek: read the first rows alone of what is large.
-        kept: the data, where it is not to be read.
+        cache: where the data is cached.
+        peek: of large data, read only the first rows.
+        kept: the data, if it is not to be read.
 
-    Raises `UsageError` for a setting that no one reads, with the nearest names, and for data that
-    cannot be read, with file and line.
+    Raises `UsageError` for an unused setting, with the nearest names, and for data that cannot be
+    read, with file and line.
     """
     base = recipe(request.recipe) if request.recipe else {}
     _check_names(request)
@@ -262,7 +262,7 @@ def _assigned(key: str, value: Any, kinds: Mapping[str, type[Config]]) -> list[t
 
 
 def seconds_in(minutes: Any) -> float:
-    """The setting `minutes` as `seconds`; raises `UsageError` for what is no number above 0."""
+    """The setting `minutes` as `seconds`; raises `UsageError` unless it is a number above 0."""
     try:
         return 60 * float(checked("minutes", minutes, Positive))
     except (ValueError, TypeError) as error:

@@ -28,9 +28,9 @@ from regard.training.run_folder import BEST, ENVIRONMENT
 TOKENS, PREPARED = "tokens", "prepared.json"
 GENERATED = "generated"
 FORMAT = 3
-"""Of what is prepared; 2 has no digests, 1 no number, and lacks what task and data decide."""
+"""Version of prepared data; 2 has no digests, 1 no number, and lacks what task and data decide."""
 HEAD, EVALUATED = 100_000, 1000
-"""Rows of a stream that tokens are learned from, and that each evaluation asks."""
+"""Rows of a stream that tokens are learned from, and that each evaluation uses."""
 POOL = 10_000
 """Rows of a stream that are sorted into batches at a time."""
 
@@ -42,10 +42,10 @@ def task_of(
     ranks: Ranks,
     origin: Origin | Published | None = None,
 ) -> Task:
-    """What is to be learned, its data prepared and its network new.
+    """The task to learn, with prepared data and a new network.
 
     Args:
-        origin: whose tokens are used.
+        origin: the network whose tokens are used.
     """
     kind = task_class(settings.task_name)
     seed = settings.train.seed
@@ -66,10 +66,10 @@ def task_of(
 def task_of_trained(
     predictor: Any, settings: Settings, corpus: Corpus | None, place: Path, everything: bool
 ) -> Task:
-    """The task of a trained predictor: its own coder reads the data, nothing is learned.
+    """The task of a trained predictor: its own coder encodes the data, nothing is learned.
 
     Args:
-        everything: data without a test part is one as a whole.
+        everything: data without a test split is used as one as a whole.
     """
     kind = task_class(settings.task_name)
     if corpus is None:
@@ -84,7 +84,7 @@ def task_of_trained(
 
 
 def head(corpus: Corpus) -> Corpus:
-    """A streamed corpus's beginnings as data in memory: to learn tokens from and to evaluate on.
+    """The beginning of a streamed corpus in memory: to learn tokens from and to evaluate on.
 
     Raises `UsageError` when nothing is left to evaluate.
     """
@@ -100,7 +100,7 @@ def head(corpus: Corpus) -> Corpus:
 
 
 def trained_on(folder: Path) -> str | None:
-    """The fingerprint of the data that a run has learned from, None where that is not known."""
+    """The fingerprint of the data that a run was trained on, None if unknown."""
     known = _noted(folder / TOKENS / PREPARED, "fingerprint") or _noted(
         folder / ENVIRONMENT, "data"
     )

@@ -1,4 +1,4 @@
-"""The Python API of the workbench: `train` makes a run, `Run` is one."""
+"""The Python API of the workbench: `train` creates a run, `Run` is one."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -49,10 +49,10 @@ class Run:
     r"""A run in its folder.
 
     Args:
-        path: the folder, of a run or of a model alone.
-        attend: the parts of the network again, where they are your own (see `regard.load`).
-        model: the network, where that is your own; the best weights are read into it.
-        signal: that ended the training before its end, None if none did.
+        path: the folder of a run, or of a model only.
+        attend: the parts of the network, if they are your own (see `regard.load`).
+        model: the network, if it is your own; the best weights are loaded into it.
+        signal: the signal that ended the training early, None if none did.
 
     Raises `FileNotFoundError` when there is no such folder.
 
@@ -94,19 +94,19 @@ class Run:
 
     @cached_property
     def predictor(self) -> Predictor:
-        """The best network with what turns text into numbers and back."""
+        """The best network with its encoding and decoding."""
         return read_model(
             self.path, lambda folder: load_predictor(folder, self.attend, self._model)
         )
 
     @property
     def model(self) -> Any:
-        """The best network, its parts as trained."""
+        """The best network, with the parts it was trained with."""
         return self.predictor.model
 
     @property
     def settings(self) -> Settings:
-        """All that defines the run; raises `UsageError` for a folder of a model alone."""
+        """Everything that defines the run; raises `UsageError` for a folder of a model only."""
         for folder in (self.path, self.path.parent):
             if (folder / CONFIG).is_file():
                 return settings_in(folder)
@@ -114,14 +114,14 @@ class Run:
 
     @property
     def history(self) -> list[dict[str, Any]]:
-        """Every line of `metrics.jsonl`: what was logged of training, validation and test."""
+        """Every line of `metrics.jsonl`: the log of training, validation and test."""
         return logged(self.path / METRICS)
 
     @property
     def metrics(self) -> dict[str, dict[str, int | float]]:
-        """The numbers of the best evaluation on validation data, of the test, and of training.
+        """The metrics of the best evaluation on validation data, of the test, and of training.
 
-        A split without any is not there.
+        Splits without metrics are omitted.
         """
         found: dict[str, dict[str, int | float]] = {}
         metric = self._metric()
@@ -135,13 +135,13 @@ class Run:
         return found
 
     def predict(self, inputs: Sequence[Any], num_answers: int = 1) -> list[Answer]:
-        """An answer to each input, with the weights of the attention behind it.
+        """Predict an answer for each input, with the attention weights behind it.
 
-        Inputs are what the task reads: texts, pairs of texts, lists of items; a text that stands
-        for one, as on the command line, will do.
+        Inputs are what the task reads: texts, pairs of texts, lists of items; or a text that
+        represents one, as on the command line.
 
-        Raises `ValueError` for one that cannot be read, and `TypeError` for a text in the place of
-        several, and for what is no text.
+        Raises `ValueError` for an input that cannot be read, and `TypeError` for a single text
+        instead of several, and for anything that is not a text.
         """
         if isinstance(inputs, str):
             raise TypeError(f"inputs must be a list, such as [{shown(inputs, 40)}], got a text")
@@ -156,11 +156,11 @@ class Run:
     def view(self, given: Any, *, layers: Layers = None, storage: Storage = Storage()) -> View:
         """The attention of every layer while the best network answers an input.
 
-        In a notebook it shows itself, printed it is a picture of text, `save("a.html")` writes a
-        page. `layers` are those that `regard.capture` takes.
+        It renders in a notebook, prints as a text picture, and `save("a.html")` writes a page.
+        `layers` is as in `regard.capture`.
 
-        Raises `UsageError` for an input that cannot be asked, layers that are not there, and a
-        network that does not attend.
+        Raises `UsageError` for an input that cannot be used, layers that do not exist, and a
+        network without attention.
         """
         name = self.path.resolve().name
         return view_of(of_predictor(self.predictor, given), name, layers=layers, storage=storage)
@@ -173,7 +173,7 @@ class Run:
         as_text: bool = False,
         compare: bool = False,
     ) -> Asker:
-        """What makes inputs of the rows of files: see `predict_file` and `regard.run.askers`.
+        """The reader of inputs from rows of files: see `predict_file` and `regard.run.askers`.
 
         Raises `ValueError` for a role that the task does not have, and for an unknown encoding.
         """
@@ -200,18 +200,18 @@ class Run:
         compare: bool = False,
         force: bool = False,
     ) -> Predicted:
-        """Answer every row of a file of any format that is trained on, each in its place.
+        """Predict every row of a file, in order, in any format that training reads.
 
-        The columns that are asked are those that the run was trained on; a text file is asked line
-        by line. Rows that are empty or cannot be read have no answer, and shift no other.
+        The input columns are those that the run was trained on; a text file is read line by line.
+        Rows that are empty or cannot be read have no answer, and shift no others.
 
         Args:
-            out: a file to write, as its ending says: `.csv`, `.tsv`, `.jsonl` or `.parquet` with
-                the rows and their answers, or `.txt` with the answers alone. It is there when all
-                is answered; nothing is kept in memory meanwhile.
-            columns: that play other roles than in training, such as `{"text": "title,body"}`.
-            compare: count the answers that are those of the file's own column of answers.
-            force: write over a file that is there.
+            out: a file to write, in the format of its extension: `.csv`, `.tsv`, `.jsonl` or
+                `.parquet` with the rows and their answers, or `.txt` with the answers only. It
+                appears when everything is answered; nothing is kept in memory meanwhile.
+            columns: roles that differ from those in training, such as `{"text": "title,body"}`.
+            compare: count the answers that match the file's own column of answers.
+            force: overwrite an existing file.
 
         Raises `UsageError` when a file cannot be read or written.
         """
@@ -224,21 +224,21 @@ class Run:
     def evaluate(
         self, data: str | Path | None = None, split: str | None = None, num_answers: int = 4
     ) -> dict[str, float]:
-        """The metrics on the run's own test data, or on all of some other data.
+        """The metrics on the run's own test data, or on all of another data set.
 
         Args:
-            data: other data, in the place of the run's own.
-            split: `valid` or `test`; the test part if there is one.
-            num_answers: answers that are searched for each example.
+            data: other data, instead of the run's own.
+            split: `valid` or `test`; the test split if there is one.
+            num_answers: answers to search for each example.
 
-        Raises `UsageError` when the data cannot be read or has no such part.
+        Raises `UsageError` when the data cannot be read or has no such split.
         """
         return self.evaluation(data, split, num_answers)[2]
 
     def evaluation(
         self, data: str | Path | None = None, split: str | None = None, num_answers: int = 4
     ) -> tuple[str, int, dict[str, float]]:
-        """The split that was evaluated, how many examples it has, and the metrics."""
+        """The evaluated split, its number of examples, and the metrics."""
         found = self.examination(data, split, num_answers, worst=0)
         return found.split, found.examples, found.metrics
 
@@ -249,13 +249,13 @@ class Run:
         num_answers: int = 4,
         worst: int = 5,
     ) -> Examination:
-        """The metrics with what is behind them: tables by class, the worst examples, remarks.
+        """The metrics with details: per-class tables, the worst examples, remarks.
 
         Args:
-            data, split, num_answers: as `evaluate` takes them.
-            worst: examples with the greatest losses that are wanted.
+            data, split, num_answers: as in `evaluate`.
+            worst: number of examples with the largest losses to return.
 
-        Raises `UsageError` when the data cannot be read, has no such part or no column to compare
+        Raises `UsageError` when the data cannot be read, has no such split or no column to compare
         with.
         """
         self.predictor.model.eval()
@@ -264,12 +264,12 @@ class Run:
     def export(
         self, form: str = "onnx", out: str | Path | None = None, *, check: bool = True
     ) -> Exported:
-        """Write the best network in a form that other programs run, and compare what it answers.
+        """Export the best network for other programs, and compare the outputs.
 
         Args:
             form: `onnx`, `torch-export` or `safetensors`.
-            out: the file; in the folder `export` of the run if None.
-            check: run what was written on examples of several lengths and batch sizes.
+            out: the file; in the run's folder `export` if None.
+            check: run the exported program on examples of several lengths and batch sizes.
 
         Raises `UsageError` for a network that cannot be exported, and names the part;
         `ImportError` without the packages that a format needs.
@@ -279,7 +279,7 @@ class Run:
         return export(self.predictor, folder, form, place, check)
 
     def resume(self, **settings: Any) -> "Run":
-        """Train on, with a longer budget or options that change no update: `epochs=6`.
+        """Continue training, with a longer budget or options that change no update: `epochs=6`.
 
         Raises `UsageError` for a setting that may not change.
         """
@@ -298,7 +298,7 @@ class Run:
 
     @property
     def summary(self) -> str:
-        """What was said at the end of the run, a sentence on each line; empty before that."""
+        """The summary printed at the end of the run, one sentence per line; empty before that."""
         found = read_summary(self.path)
         return "\n".join(found.sentences) if found else ""
 
@@ -322,28 +322,28 @@ def train(
     options: Options = Options(),
     **settings: Any,
 ) -> Run:
-    r"""Train a network on data of yours; the run is kept in a folder, and returned.
+    r"""Train a network on your data; the run is saved in a folder, and returned.
 
     Args:
         data: a file, a folder, `hf:owner/name` or `synthetic:NAME`; a recipe may bring its own.
-        task: what the data is read as, where that is not plain; or a `Task` object, which has its
-            data and a network of any kind.
-        recipe: where the settings come from that are not given; see `regard recipes ls`. The
-            task's usual one if None.
+        task: what to read the data as, if that is ambiguous; or a `Task` object, with its own data
+            and a network of any kind.
+        recipe: the source of settings that are not given; see `regard recipes ls`. The task's
+            default recipe if None.
         out: the run's folder; `runs/NAME` after the data if None.
-        resume: `auto` resumes a run with the same settings if the folder has one, `never` makes a
+        resume: `auto` resumes a run with the same settings if the folder has one, `never` starts a
             new one, a folder resumes that run.
         config: a TOML file with further settings.
-        options: how the run is carried out.
+        options: how the run is executed.
         settings: any setting by its name, such as `model="lstm"`, `normalizer="entmax(1.3)"`,
             `epochs=3`, `dropout=0.2`, `tokens={"size": 4000}`; `attention=` and `normalizer=` take
             names, or objects of your own. `start=` is a run, or the folder of a model, whose best
-            weights the network begins with; its tokens and sizes are that network's.
+            weights initialize the network, with the tokens and sizes of that network.
 
     Under `torchrun` the processes train together. Ctrl-C ends a run early and saves it.
 
-    Raises `UsageError` with one sentence for a setting that nothing reads, data that cannot be
-    read, and a folder of another run.
+    Raises `UsageError` with one sentence for an unused setting, data that cannot be read, and the
+    folder of another run.
 
     >>> import tempfile, regard
     >>> from pathlib import Path

@@ -1,4 +1,4 @@
-"""All settings of a run: where they stand, how they are laid over each other, what they become."""
+"""All settings of a run: where they are, how they override each other, what they become."""
 
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,24 +26,24 @@ SECTIONS = ("data", "task", "model", "train")
 MAX_TOML_BYTES = 2**20
 BUDGETS = ("epochs", "steps", "seconds")
 ENDINGS = ("patience", "patience_steps", "least_steps")
-"""Settings that say, beside a budget, when a run ends."""
+"""Settings other than a budget that determine when a run ends."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DataSettings(Config):
-    """What is learned from.
+    """The data to learn from.
 
     Args:
         path: a file, a folder, a pattern (`reviews/*.csv`), `hf:owner/name` or `synthetic:NAME`;
-            several files stand on a line each.
+            several files are one per line.
         source, target: languages, or the two columns of a task with two.
         text, label, left, right, user, item, rating, time, category, context, question, answer,
             support, start, answers, image, masks, caption, boxes: the columns of a table that play
-            these roles; several of texts have commas between them and are joined.
-        encoding: of text files; `auto` finds it by their bytes.
-        labels: `merged` makes one of those that differ in case or spaces alone, `exact` keeps all.
-        hold_out: where nothing is given to validate on, hold out as large a share of each `label`
-            as can be, or of all rows together by their `hash`.
+            these roles; several text columns are separated by commas and joined.
+        encoding: of text files; `auto` detects it from their bytes.
+        labels: `merged` merges those that differ only in case or spaces, `exact` keeps all.
+        hold_out: if there is no validation data, hold out an equal share of each `label`, or of
+            all rows by their `hash`.
         streaming: read while training, for data larger than the disk.
     """
 
@@ -78,13 +78,13 @@ class DataSettings(Config):
 
     @property
     def columns(self) -> dict[str, str]:
-        """The columns that were said to play roles."""
+        """The columns that were assigned roles."""
         return {role: name for role in ROLES if (name := getattr(self, role))}
 
 
 _NO_ROLES = ("path", "encoding", "labels", "hold_out", "streaming")
 ROLES = tuple(name for name in fields_of(DataSettings) if name not in _NO_ROLES)
-"""The settings that say which column plays a role."""
+"""The settings that assign roles to columns."""
 
 
 @dataclass(frozen=True)
@@ -92,10 +92,10 @@ class Settings:
     """Everything that defines a run.
 
     Args:
-        data: what is learned from; None where the task makes its own.
+        data: the data to learn from; None if the task generates its own.
         task_name, task: the task and its options.
-        model_name, model: the network and its options, without those that the data decides.
-        train: how long, how fast and by which rule.
+        model_name, model: the network and its options, without those determined by the data.
+        train: budget, learning rate and optimizer.
     """
 
     data: DataSettings | None
@@ -122,7 +122,7 @@ class Settings:
         return as_toml(self.entries())
 
     def network(self, sizes: Mapping[str, Any]) -> Any:
-        """The network, new, with the sizes that the data decides.
+        """A new network, with the sizes determined by the data.
 
         Raises `UsageError` for options that do not fit together.
         """
@@ -148,7 +148,7 @@ class OwnSettings:
 
     @property
     def model_name(self) -> str:
-        """The network, by its class where it is not one of ours."""
+        """The network, by its class if it is not one of ours."""
         config = getattr(self.task.model, "config", None)
         tag = getattr(config, "tag", None)
         return tag if tag in MODELS else type(self.task.model).__name__
@@ -168,7 +168,7 @@ class OwnSettings:
 
 @runtime_checkable
 class AnySettings(Protocol):
-    """What defines a run, whether its task was made here or given."""
+    """What defines a run, whether its task was built here or passed in."""
 
     @property
     def task_name(self) -> str: ...
@@ -185,7 +185,7 @@ class AnySettings(Protocol):
 
 
 def kinds_of(task: str, model: str) -> dict[str, type[Config]]:
-    """What each section may hold."""
+    """The type of each section."""
     found = task_class(task)
     data = {} if found.schema is None else {"data": DataSettings}
     return {
@@ -197,7 +197,7 @@ def kinds_of(task: str, model: str) -> dict[str, type[Config]]:
 
 
 def settings_of(entries: Table) -> Settings:
-    """The settings that whole sections give, `task.name` and `model.name` among them.
+    """The settings from whole sections, including `task.name` and `model.name`.
 
     Raises `UsageError` for an unknown section or key, with the nearest names, and a wrong value.
     """
@@ -227,7 +227,7 @@ def settings_of(entries: Table) -> Settings:
 
 
 def without_name(section: str, entries: Mapping[str, Any]) -> dict[str, Any]:
-    """A section's settings; the name of a task or a network is none of them."""
+    """A section's settings, without the name of the task or network."""
     named = section in ("task", "model")
     return {key: value for key, value in entries.items() if not (named and key == "name")}
 
@@ -265,9 +265,9 @@ def defaults(kind: type[Config]) -> dict[str, Any]:
 
 
 def laid(kind: type[Config], old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-    """Entries with others laid over them, also within what has fields of its own.
+    """Entries overridden by others, recursively.
 
-    Another alternative replaces what was said of the one before; the same one keeps it.
+    A different alternative replaces the previous one's settings; the same one keeps them.
     """
     merged = dict(old)
     for key, value in new.items():
@@ -342,7 +342,7 @@ def _as_entries(name: str, value: Any, options: Sequence[type[Config]]) -> dict[
 
 
 def nested(path: Place, value: Any) -> dict[str, Any]:
-    """A value at a path, as tables within tables.
+    """A value at a path, as nested tables.
 
     >>> nested(("model", "pooling", "normalizer"), "sparsemax")
     {'model': {'pooling': {'normalizer': 'sparsemax'}}}
@@ -353,7 +353,7 @@ def nested(path: Place, value: Any) -> dict[str, Any]:
 
 
 def places(kinds: Mapping[str, type[Config]]) -> Iterator[Place]:
-    """The path of every setting, its section first; `name` of task and model among them."""
+    """The path of every setting, its section first; includes `name` of task and model."""
     for section in SECTIONS:
         if section in ("task", "model"):
             yield (section, "name")
@@ -380,7 +380,7 @@ def flat(entries: Mapping[str, Any], path: Place = ()) -> dict[str, Any]:
 
 
 def differences(old: Table, new: Table) -> list[str]:
-    """Every setting that is not the same, as `key is OLD in the run and NEW now`."""
+    """Every setting that differs, as `key is OLD in the run and NEW now`."""
     was, now = flat(old), flat(new)
     return [
         f"{key} is {shown(was.get(key))} in the run and {shown(now.get(key))} now"

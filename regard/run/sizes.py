@@ -1,4 +1,4 @@
-"""One dial for how large a Transformer is: width, layers, heads, rate and budget together."""
+"""One setting for the size of a Transformer: width, layers, heads, learning rate and budget."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -28,17 +28,17 @@ SIZES: dict[str, dict[str, int | float]] = {
 }
 """Devlin et al.'s and Turc et al.'s sizes; hidden layers are four times as wide as a token.
 
-`steps` says how many times as many updates are made as the recipe makes, where it counts them: of
-running text each of them reads more, while epochs over the same examples stay as many.
+`steps` multiplies the recipe's number of updates, if it counts them: on running text each update
+reads more, while the number of epochs over the same examples is unchanged.
 """
 
 WIDTHS = ("embed_dim", "layers", "num_heads", "ff_dim")
 
 
 def size_asked(given: Sequence[tuple[str, Any]]) -> str | None:
-    """The size that was asked for, if one was; a number is that of a vocabulary.
+    """The requested size, if any; a number is a vocabulary size.
 
-    Raises `UsageError` with the nearest names for one that is not there.
+    Raises `UsageError` with the nearest names for an unknown one.
     """
     asked = [value for key, value in given if key == DIAL and not _is_number(value)]
     if not asked:
@@ -49,7 +49,7 @@ def size_asked(given: Sequence[tuple[str, Any]]) -> str | None:
 
 
 def is_dial(key: str, value: Any) -> bool:
-    """Whether a setting is the dial."""
+    """Whether a setting is `size`."""
     return key == DIAL and not _is_number(value)
 
 
@@ -71,7 +71,7 @@ def sized(size: str, base: Table) -> dict[str, dict[str, Any]]:
 
 
 def told(size: str, entries: Table) -> str:
-    """What a size has set, as a sentence; what was given by itself is as it was given."""
+    """What a size has set, as a sentence; explicitly given settings are as given."""
     names = {"model": WIDTHS, "train": ("learning_rate", "steps", "epochs")}
     found = [
         f"{name} {entries[part][name]}"

@@ -1,8 +1,8 @@
-"""A new run that begins with the weights of another: what is kept of it, and what is new.
+"""A new run that starts from the weights of another: what is kept, and what is new.
 
-The network and its tokens are those of the other run. What its sizes count by name (labels, items,
-words of stories) is the new data's, and each name that both know keeps its weights, whatever its
-number is in either.
+The network and its tokens are those of the other run. Named entries that its sizes count (labels,
+items, words of stories) are those of the new data, and each name that both share keeps its weights,
+whatever its index in either.
 """
 
 from collections.abc import Mapping, Sequence
@@ -35,16 +35,16 @@ from regard.tasks.task import Task
 
 SETTINGS = "config.toml"
 LEARNED = ("tokens", "joint", "sentences", "languages")
-"""Settings of tasks that say what texts are cut into, which the weights depend on."""
+"""Settings of tasks that define the tokenization, on which the weights depend."""
 COUNTED = {"classes": "classes", "vocab": "words", "items": "items", "values": "values"}
 """Sizes that are numbers of things with names → what these are called."""
 MOST_NAMED = 6
-"""Tensors that are named where some are not taken over."""
+"""How many tensors a message lists if some are not taken over."""
 
 
 @dataclass(frozen=True, eq=False)
 class Origin:
-    """What a run begins with.
+    """What a run starts from.
 
     Args:
         path: as it was given.
@@ -68,12 +68,12 @@ class Origin:
 
     @cached_property
     def digest(self) -> str:
-        """Of the network with all that belongs to it."""
+        """Digest of the network with everything that belongs to it."""
         return sha256((self.folder / MANIFEST).read_bytes()).hexdigest()
 
     @cached_property
     def sections(self) -> dict[str, dict[str, Any]]:
-        """The settings that it was trained with, as far as they are known; the network's are."""
+        """The settings that it was trained with, as far as known; the network's always are."""
         known: dict[str, dict[str, Any]] = {}
         for folder in (self.folder, self.folder.parent):
             if not known and (folder / SETTINGS).is_file():
@@ -104,7 +104,7 @@ class Origin:
                 )
 
     def coder(self, kind: type[Task], corpus: Any, settings: Any) -> Any:
-        """The coder of another corpus, with the tokens of this one, or its measure of colours."""
+        """The coder of another corpus, with the tokens or color statistics of this one."""
         own = self.predictor.coder
         found = kind.learn(corpus, WithTokens(settings, tokenizers_of(own)))
         return replace(found, colors=own.colors) if isinstance(own, PictureCoder) else found
@@ -115,12 +115,12 @@ class Origin:
 
     @property
     def names(self) -> dict[str, tuple[str, ...]]:
-        """The names of what its sizes count."""
+        """The names of the entries that its sizes count."""
         return names_of(self.predictor.coder)
 
 
 def origin_of(path: str) -> Origin | Published:
-    """A run or the folder of a model to begin with; raises `UsageError` where that is none.
+    """A run or model folder to start from; raises `UsageError` if it is neither.
 
     A Hugging Face folder is one, too, and `hf:owner/name`.
     """
@@ -150,7 +150,7 @@ def tokenizers_of(coder: Any) -> list[Tokenizer]:
 
 
 def begin_with(origin: Origin | Published, task: Task, settings: Settings) -> list[str]:
-    """Take over the weights into a task's network; returns what is to be said of it."""
+    """Load the weights into a task's network; returns what to report about it."""
     new, was = task.model, origin.names
     old = origin.held(new)
     own = {k: v for k, v in new.state_dict().items() if v.is_floating_point()}
@@ -207,7 +207,7 @@ def _counting(settings: Settings, coder: Any) -> dict[str, dict[int, str]]:
 
 
 def names_of(coder: Any) -> dict[str, tuple[str, ...]]:
-    """The names of what a coder's sizes count, by size."""
+    """The names of the entries that a coder's sizes count, by size."""
     words = getattr(getattr(coder, "vocabulary", None), "tokens", ())
     catalogue = getattr(coder, "catalogue", None)
     held = {

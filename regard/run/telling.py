@@ -1,4 +1,4 @@
-"""What is said of a run in words: its budget, what it does not read, why it ended, what next."""
+"""What is reported about a run: its budget, what it does not read, why it ended, what is next."""
 
 import shlex
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ from regard.training.config import TrainConfig
 from regard.training.trainer_state import TrainerState
 
 SHORT = 80
-"""Characters of an input that are shown in a command, where there may be more."""
+"""Maximum characters of an input shown in a command."""
 
 
 def budget_of(train: TrainConfig) -> str:
@@ -36,10 +36,10 @@ def budget_of(train: TrainConfig) -> str:
 
 
 def budget_for(task: Task, train: TrainConfig, accumulate: int) -> str:
-    """The budget, and what it is in the other unit with this data.
+    """The budget, and its equivalent in the other unit for this data.
 
     Args:
-        accumulate: micro-batches to one update.
+        accumulate: micro-batches per update.
     """
     said = [budget_of(train)]
     if task.stream is None:
@@ -64,12 +64,12 @@ def budget_for(task: Task, train: TrainConfig, accumulate: int) -> str:
 
 
 def too_long_for(task: Task) -> list[str]:
-    """What of a task's data is cut or left out for its length; nothing where it makes its own."""
+    """What of a task's data is truncated or dropped as too long; nothing if it generates data."""
     return too_long(getattr(getattr(task, "data", None), "examples", {}), task.settings)
 
 
 def too_long(examples: Mapping[str, Any], settings: Any) -> list[str]:
-    """What of the data is cut or left out for its length, a sentence for each part."""
+    """What of the data is truncated or dropped as too long, a sentence for each split."""
     found = []
     for split, some in examples.items():
         cut, dropped = getattr(some, "cut", 0), getattr(some, "dropped", 0)
@@ -91,7 +91,7 @@ def too_long(examples: Mapping[str, Any], settings: Any) -> list[str]:
 
 
 def best_of(history: Sequence[dict[str, Any]], state: TrainerState) -> list[str]:
-    """The best validation scores with the step they were at, and what was odd about the answers."""
+    """The best validation scores with their step, and what was odd about the answers."""
     lines = [e for e in history if e["kind"] == "valid" and e["step"] == state.best_step]
     if not lines or state.best is None:
         return ["There was no score on validation data."]
@@ -110,7 +110,7 @@ def best_of(history: Sequence[dict[str, Any]], state: TrainerState) -> list[str]
 
 
 def why_ended(state: TrainerState, train: TrainConfig, metric: str) -> str:
-    """Why a run ended that no signal ended."""
+    """Why a run ended, if not by a signal."""
     if not state.finished:
         off = (
             ""
@@ -127,7 +127,7 @@ def why_ended(state: TrainerState, train: TrainConfig, metric: str) -> str:
 
 
 def longer(folder: Path, train: TrainConfig, state: TrainerState, by_patience: bool) -> str:
-    """The commands that train on."""
+    """The commands that continue training."""
     run = shlex.quote(str(folder))
     name = next(name for name in BUDGETS if getattr(train, name) is not None)
     done = {"epochs": state.epoch, "steps": state.step, "seconds": state.seconds}[name]
@@ -144,7 +144,7 @@ def longer(folder: Path, train: TrainConfig, state: TrainerState, by_patience: b
 
 
 def ask_it(folder: Path, task: Task) -> str:
-    """The command that asks the network, with an input of the task's kind."""
+    """The command that queries the network, with an example input of the task."""
     given = [each for each, _ in getattr(task, "fixed", ())]
     texts = [
         each[:SHORT] if isinstance(each, str) else task.predictor.typed(each) for each in given
@@ -155,7 +155,7 @@ def ask_it(folder: Path, task: Task) -> str:
 
 
 def quoted(text: str) -> str | None:
-    r"""A text as one word of a shell; None for one that cannot be typed.
+    r"""A text quoted as one shell word; None for one that cannot be typed.
 
     >>> print(quoted("it's late"), quoted("one"), quoted("one\tother"))
     "it's late" one $'one\tother'

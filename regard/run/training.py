@@ -1,4 +1,4 @@
-"""Carrying a training out: its folder, its task, the loop, and what is said meanwhile."""
+"""Executing a training run: its folder, its task, the loop, and what is reported meanwhile."""
 
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -52,16 +52,16 @@ from regard.training.signals import graceful
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """How a run is carried out, which changes nothing that it learns.
+    """How a run is executed; nothing here changes what it learns.
 
     Args:
-        shard: spread the weights over the processes (FSDP2) instead of copying them.
-        workers: processes that prepare batches, for each that trains.
+        shard: shard the weights over the processes (FSDP2) instead of replicating them.
+        workers: data-loading processes per training process.
         timeout: seconds to wait for a lost process.
-        progress: say how it goes; True also in a notebook.
-        num_answers: answers that are searched in the last evaluation, on test data.
-        data_as_trained: resume with the copy of the data that the run began with, whatever has
-            become of the data.
+        progress: print the progress; True also in a notebook.
+        num_answers: answers to search in the final evaluation, on test data.
+        data_as_trained: resume with the copy of the data that the run started with, even if the
+            data has changed.
     """
 
     shard: bool = False
@@ -74,14 +74,14 @@ class Options:
 
 @dataclass(frozen=True)
 class Job:
-    """What is to be trained, where, and how often that was begun before.
+    """What to train, where, and how often it was started before.
 
     Args:
-        make: the task, whose data is prepared and whose network is new, with the tokens of what
-            it begins with, if it does not begin with nothing.
-        task: one that is there already.
-        told: what else is said before the training, if anything.
-        corpus: the data, None where the task has or makes its own.
+        make: builds the task, with prepared data and a new network, and with the tokens of what it
+            starts from, if anything.
+        task: an existing task.
+        told: what else to report before training, if anything.
+        corpus: the data, None if the task has or generates its own.
     """
 
     folder: Path
@@ -96,7 +96,7 @@ class Job:
 def of_request(
     request: Request, out: str | Path | None, resume: str, ranks: Ranks, as_trained: bool = False
 ) -> Job:
-    """The job that was asked for; the main process makes its folder, the others follow."""
+    """The requested job; the main process creates its folder, the others follow."""
 
     def settled(folder: Path | None) -> tuple[Path, Settings, Corpus | None]:
         place = folder or _named_folder(request, out, resume)
@@ -123,7 +123,7 @@ def of_request(
 def of_task(
     task: Task, out: str | Path | None, resume: str, given: Mapping[str, Any], ranks: Ranks
 ) -> Job:
-    """The job of a task that is there already."""
+    """The job of an existing task."""
     settings = _settings_of_task(task, given)
     name = f"{task.name}-{type(task.model).__name__.lower()}"
 
@@ -141,11 +141,10 @@ def of_task(
 def carry_out(job: Job, options: Options, ranks: Ranks, console: Console) -> tuple[int | None, Any]:
     """Train and evaluate on the test data.
 
-    Returns the signal that ended it early, or None, and the network that was trained. A run that
-    is finished is left as it is; that of a task of the user's own gets its weights where they are
-    asked for.
+    Returns the signal that ended it early, or None, and the trained network. A finished run is
+    left as it is; for a task of the user's own, its weights are loaded when requested.
 
-    Raises `UsageError` when the data is not what the run has learned from.
+    Raises `UsageError` when the data is not what the run was trained on.
     """
     folder, settings = job.folder, job.settings
     told = finished_already(folder, settings, job.corpus) if ranks.is_main else None

@@ -1,4 +1,4 @@
-"""The attention of a trained network on one input, as a page, a terminal's picture or a figure."""
+"""The attention of a trained network on one input, as a page, in a terminal, or as a figure."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ from regard.view.patches import Patches
 from regard.view.tiers import Storage
 
 Names = tuple[Sequence[str], Sequence[str] | None]
-"""Of what is looked at, and of what looks where that is something else."""
+"""Token names of the keys, and of the queries if different."""
 
 
 def view(
@@ -31,13 +31,13 @@ def view(
     """The attention of every layer while a network answers an input.
 
     Args:
-        path: a run, a model folder, a folder of Hugging Face's, `hf:owner/name` or a GGUF file.
-        given: a text as the command line takes it, or the path of a picture.
-        layers: which attentions, as `regard.capture` takes them; all if None.
+        path: a run, a model folder, a Hugging Face folder, `hf:owner/name` or a GGUF file.
+        given: a text as on the command line, or the path of an image.
+        layers: which attentions, as in `regard.capture`; all if None.
         storage: how large the page may be.
 
-    Raises `UsageError` for an input that cannot be asked, layers that are not there, and a network
-    that does not attend; and what `regard.load` raises of the folder.
+    Raises `UsageError` for an input that cannot be used, layers that do not exist, and a network
+    without attention; and as `regard.load`.
     """
     return view_of(asked_network(path, given), Path(path).name, layers=layers, storage=storage)
 
@@ -45,7 +45,7 @@ def view(
 def view_of(
     asked: AskedNetwork, name: str, *, layers: Layers = None, storage: Storage = Storage()
 ) -> View:
-    """The same of a network that was asked; `name` is what the page calls it."""
+    """The same for a network that was queried; `name` is its name on the page."""
     with capture(asked.model, layers=layers) as maps:
         asked()
     found = _found(asked, maps)
@@ -68,7 +68,7 @@ def _found(asked: AskedNetwork, maps: Maps) -> list[CapturedMap]:
 
 @dataclass(frozen=True, eq=False)
 class Told:
-    """The weights that a network tells of attention that sums no values, such as ABCNN's."""
+    """Weights that a network itself reports for attention without values, such as ABCNN's."""
 
     name: str
     matrix: Tensor
@@ -90,7 +90,7 @@ class Told:
         return torch.as_tensor(self.matrix).float()[rows][None, None]
 
     def parts(self, item: int = 0) -> None:
-        """It says no more."""
+        """None: no more is known."""
 
 
 def _names(asked: AskedNetwork, maps: Sequence[CapturedMap]) -> Names:
