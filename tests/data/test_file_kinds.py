@@ -438,6 +438,9 @@ SQUAD = {
 }
 
 
+TARRED = b"a.csv".ljust(257, b"\0") + b"ustar\0" + b"\0" * 300
+
+
 def test_pictures_are_not_read_for_a_task_of_texts(tmp_path: Path) -> None:
     entries = [{"image": {"bytes": bytes([n]), "path": "x"}, "label": n % 2} for n in range(30)]
     parquet.write_table(arrow.Table.from_pylist(entries), tmp_path / "a.parquet")
@@ -471,8 +474,8 @@ def test_pictures_are_not_read_for_a_task_of_texts(tmp_path: Path) -> None:
         ("b.tex", "% my thesis\n\\documentclass{article}\n", "LaTeX source"),
         ("a.pkl", b"\x80\x02]q\x00(K\x01K\x02e.", "a pickle, which could run anything"),
         ("a.feather", b"ARROW1\0\0\xff\xff", "an Arrow file"),
-        ("a.tar", b"a.csv".ljust(257, b"\0") + b"ustar\0" + b"\0" * 300, "a tar archive"),
-        ("a.tgz", gzip.compress(b"a".ljust(257, b"\0") + b"ustar" + b"\0" * 300, mtime=0), "a tar archive"),
+        ("a.tar", TARRED, "a tar archive"),
+        ("a.tgz", gzip.compress(TARRED, mtime=0), "a tar archive"),
         ("a.txt", zipped("word/document.xml"), "a zip archive or an Office file"),
         ("a.sql", "-- dump\nCREATE TABLE r (t TEXT);\n", "is SQL"),
         ("a.ini", "; mine\n[a]\nx = 1\n", "a file of settings"),
