@@ -116,7 +116,7 @@ def _forward(
     return output, tops, sums
 
 
-def _shapes(query: Tensor, key: Tensor, value: Tensor, *_: Any) -> tuple[Tensor, Tensor, Tensor]:
+def _shapes(query: Tensor, key: Tensor, value: Tensor, *rest: Any) -> tuple[Tensor, Tensor, Tensor]:
     batch, heads, q_len, _ = query.shape
     output = query.new_empty(batch, q_len, heads, value.shape[3]).transpose(1, 2)
     return output, query.new_empty(batch, heads, q_len), query.new_empty(batch, heads, q_len)

@@ -35,7 +35,8 @@ def stage_ends(trace: Trace) -> Ends:
             ends[node] = ends.get(node) or follower
     network = trace.frames[0]
     ends |= {node: None for node in network.outputs if max(trace.maps.get(node, (1,))) > 1}
-    places, placed, without = [], [], []
+    places, placed = [], []
+    without: list[tuple[int, ...]] = []
     for node, follower in sorted(ends.items()):
         if node in network.inputs:
             continue

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 import regard
+from regard._backends import _blocked_grad
 from regard._kernels.installed import has_loops
 from regard.masks import Block, Causal, Padding, Prefix, SlidingWindow
 from regard.normalizers import sigmoid
@@ -88,9 +89,11 @@ def test_the_operations_are_what_pytorch_asks_of_one() -> None:
         ends = torch.tensor([1, 6], dtype=torch.int32).view(2, 1, 1).expand(shape).contiguous()
         for bias in (None, torch.randn(1, 3, 11, requires_grad=True)):
             for between in ((0.3, 0.0, False), (0.3, 0.0, True)):
-                given = (*inputs, bias, ends, *between)
-                torch.library.opcheck(torch.ops.regard.blocked, given)
-        torch.library.opcheck(torch.ops.regard.blocked, (*inputs, None, ends, 0.3, 2.0, False))
+                given = (*inputs, bias, ends, *between, bias is not None)
+                torch.library.opcheck(_blocked_grad._operation, given)
+        torch.library.opcheck(
+            torch.ops.regard.blocked, (*inputs, None, ends, 0.3, 2.0, False, False)
+        )
 
 
 def test_the_planner_leaves_a_graph_to_pytorch() -> None:
