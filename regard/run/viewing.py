@@ -48,21 +48,26 @@ def view_of(
     """The same for a network that was queried; `name` is its name on the page."""
     with capture(asked.model, layers=layers) as maps:
         asked()
-    found = _found(asked, maps)
     tag = getattr(getattr(asked.model, "config", None), "tag", type(asked.model).__name__)
+    found = _found(asked, maps, f"{name} ({tag})")
     tokens, queries = _names(asked, found)
     image = None if asked.picture is None else _patches(asked.picture, found, tokens)
     about = About(model=f"{name} ({tag})", answer=asked.answer)
     return View(found, tokens, queries, item=0, image=image, about=about, storage=storage)
 
 
-def _found(asked: AskedNetwork, maps: Maps) -> list[CapturedMap]:
+def _found(asked: AskedNetwork, maps: Maps, name: str) -> list[CapturedMap]:
     """What was captured, the steps of a decoder as one; else what the network says of itself."""
     try:
         return list(maps.stitched())
     except UsageError:
-        if maps.has_seen or asked.weights is None:
+        if maps.has_seen:
             raise
+        if asked.weights is None:
+            raise UsageError(
+                f"no attention was seen in {name}: this network attends to nothing, so that there "
+                "is none to show; train one that does"
+            ) from None
     return [Told("attention_weights", asked.weights)]
 
 

@@ -8,6 +8,7 @@ import regard
 from regard.cli import main
 from regard.cli.parser import _layers
 from regard.run.training import Options
+from tests.pictures import drawn_file
 
 
 @pytest.fixture(autouse=True)
@@ -24,6 +25,20 @@ def test_a_page_is_written_and_said(capsys: pytest.CaptureFixture[str]) -> None:
     assert said.startswith("answer: ") and said.endswith("page: attention.html\n")
     page = Path("attention.html").read_text()
     assert "Content-Security-Policy" in page and "http://" not in page.replace("http://www.w3", "")
+
+
+def test_a_network_that_attends_to_nothing_is_said_in_words_of_the_command_line(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for number in range(8):
+        path = Path("pets", "cat" if number % 2 else "dog", f"{number}.png")
+        drawn_file((50, 9 * number, 9), path=path)
+    settings = {"size": 16, "short_side": 16, "steps": 1}
+    regard.train("pets", model="resnet", out="plain", options=Options(progress=False), **settings)
+    assert main(["view", "plain", str(path)]) == 2
+    said = capsys.readouterr().err
+    assert "no attention was seen in plain (resnet): this network attends to nothing" in said
+    assert "regard.capture" not in said and not Path("attention.html").exists()
 
 
 @pytest.mark.parametrize(

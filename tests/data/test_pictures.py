@@ -182,7 +182,7 @@ def test_pictures_of_different_sizes_are_kept_and_found_again(tmp_path: Path) ->
 
 
 LAYOUTS = {
-    "folders": ("cat/1.png", "cat/2.JPG", "dog/1.png", "dog/deep/er/2.png"),
+    "folders": ("cat/1.png", "cat/2.JPG", "dog/1.jfif", "dog/deep/er/2.png"),
     "splits": ("train/cat/1.png", "train/dog/2.png", "test/cat/3.png", "val/dog/4.png"),
     "within": ("pets/train/cat/1.png", "pets/train/dog/2.png", "pets/test/dog/3.png"),
 }

@@ -6,7 +6,7 @@ from typing import Any
 from regard.data.reading.paths import not_there
 
 PICTURE_ENDINGS = (
-    *(".png", ".jpg", ".jpeg", ".jpe", ".gif", ".bmp", ".webp"),
+    *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".gif", ".bmp", ".webp"),
     *(".tif", ".tiff", ".ppm", ".pgm", ".pbm"),
 )
 """Endings of files that are pictures by their name."""
