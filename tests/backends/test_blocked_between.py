@@ -12,13 +12,15 @@ import torch
 from torch import Tensor, nn
 
 import regard
-from regard._backends import _rates
+from regard._backends import _memo, _rates, blocked
 from regard._kernels.installed import has_loops
 from regard._kernels.slices import LEAST
 from regard.masks import Causal, Document, Padding, Prefix, SlidingWindow
+from regard.models.t5 import T5Encoder, T5EncoderConfig
 from regard.normalizers import Softmax, sigmoid, softmax
 from regard.score_mods import ALiBi, Bias, Chain, RelativeBias, SoftCap
 from regard.scores import Cosine, NegativeSquaredDistance
+from regard.sequences import Sequences
 from tests.backends.test_memory import Largest
 from tests.parts import Sizes, tensors
 from tests.probe import assert_same, evaluate
@@ -457,6 +459,32 @@ def test_the_planner_takes_the_loops_where_they_were_measured_to_be_faster(
     monkeypatch.setattr(_rates, "rates_of_cpu", lambda: _rates.RATES["AuthenticAMD AVX2"])
     for parts in calls:
         assert regard.plan(x, x, x, **parts).backend != "blocked"
+
+
+def test_t5_is_served_with_its_table_learning(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = T5EncoderConfig(vocab=50, embed_dim=512, layers=2, num_heads=8)
+    network = T5Encoder(config).eval()  # in training it drops weights, which the loops do not
+    ids = torch.randint(1, 50, (1, 512))
+    ran: list[bool] = []
+    attend = blocked.attend
+
+    def counted(*given: Any, **named: Any) -> Tensor:
+        ran.append(given[3] is not None)
+        return attend(*given, **named)
+
+    monkeypatch.setattr(blocked, "attend", counted)
+    found = []
+    for kind in ("AuthenticAMD AVX2", "AuthenticAMD AVX512"):
+        monkeypatch.setattr(_rates, "rates_of_cpu", lambda kind=kind: _rates.RATES[kind])
+        _memo.forget()
+        network.zero_grad()
+        output = network(Sequences(ids))
+        output.square().sum().backward()
+        found.append([output, *(x.grad for x in network.parameters())])
+        assert ran == ([] if kind.endswith("AVX2") else [True, True])
+    _memo.forget()
+    for one, two in zip(*found, strict=True):
+        torch.testing.assert_close(one, two, rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.slow
