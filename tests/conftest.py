@@ -3,9 +3,10 @@
 Nothing here may import `regard` at module level: the jaxtyping hook must come first.
 """
 
+import gc
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import hypothesis
@@ -31,6 +32,18 @@ hypothesis.settings.register_profile("ci", max_examples=200, derandomize=True, *
 hypothesis.settings.register_profile("quick", max_examples=20, derandomize=True, **_SHARED)
 hypothesis.settings.register_profile("nightly", max_examples=2000, **_SHARED)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Look for no garbage in what is imported and collected: it stays, and there is much of it."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.collect()
+        gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -243,14 +243,14 @@ def test_what_is_added_to_a_map_can_lessen_it(name: str, bottleneck: bool) -> No
 @pytest.mark.parametrize("name", [name for name in BLOCKS if name not in OF_VIDEO])
 def test_every_block_of_pictures_learns_in_its_place(name: str) -> None:
     torch.manual_seed(0)
-    model = ResNet(ResNetConfig(classes=3, block=name, shape=Cifar(depth=14, width=32)))
+    model = ResNet(ResNetConfig(classes=3, block=name, shape=Cifar(depth=8, width=32)))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
     images = torch.randn(4, 3, 16, 15)
     for _ in range(2):  # Those that start as the identity move their inner weights then.
         optimizer.zero_grad()
         model(images).square().sum().backward()
         optimizer.step()
-    own = {k for k in model.state_dict() if k not in ResNet(cifar(14, classes=3)).state_dict()}
+    own = {k for k in model.state_dict() if k not in ResNet(cifar(8, classes=3)).state_dict()}
     assert own or name == "simam" or place_of(name) == "instead"
     still = [key for key, p in model.named_parameters() if p.grad is None or not p.grad.any()]
     assert not still
