@@ -16,23 +16,23 @@ def sentence(call: Callable[[], Any], seconds: float = SECONDS) -> str | None:
     It must be a `ValueError` or a `FileNotFoundError` (whatever else comes is passed on), short,
     of characters that can be seen, and there in no time.
     """
-    begun = time.perf_counter()
+    begun = time.process_time()
     try:
         call()
         said = None
     except (ValueError, FileNotFoundError) as error:
         said = str(error)
         assert not isinstance(error, UnicodeError), said
-    took = time.perf_counter() - begun
+    took = time.process_time() - begun
     if took > seconds:
         # Not what others left behind, nor the first call of something.
         gc.collect()
-        begun = time.perf_counter()
+        begun = time.process_time()
         try:
             call()
         except (ValueError, FileNotFoundError):
             pass
-        took = time.perf_counter() - begun
+        took = time.process_time() - begun
     assert took <= seconds, f"it took {took:.1f} seconds"
     if said is not None:
         require_sentence(said)
