@@ -16,6 +16,8 @@ _LIMIT = np.float32(87)  # below and above it float32 has no normal numbers for 
 _PER_OCTAVE = np.float32(1.44269504)
 _OCTAVE, _REST = np.float32(0.693359375), np.float32(-2.12194440e-4)
 _LIMIT_OF_ROWS = np.float32(43.5)
+FLAT = np.float32(1e-18)
+"""A quarter of a slope of tanh up to which far from zero there is none."""
 _P0, _P1, _P2 = (
     np.float32(1.9875691500e-4),
     np.float32(1.3981999507e-3),

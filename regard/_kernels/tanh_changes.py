@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from regard._kernels.exponentials import exp_twice
+from regard._kernels.exponentials import FLAT, exp_twice
 from regard._kernels.panels import QUERIES, turn_back
 from regard._kernels.tanh_panels import TWICE
 from regard._kernels.tiles import COLUMNS
@@ -84,7 +84,8 @@ def add_far(to_k, to_q, to_v, ds, row, q, far_q, k, far_k, near, powers):  # typ
                 exp_twice(near, powers, q[i], k[j], 1)
                 for d in range(len(near)):
                     r = _F(1) / (_F(1) + near[d])
-                    found = change * r * (near[d] * r)
+                    slope = r * (near[d] * r)
+                    found = change * slope if slope > FLAT else _F(0)
                     to_v[d] += change * r
                     to_q[d * COLUMNS + i] += found
                     to_k[d * COLUMNS + j] += found

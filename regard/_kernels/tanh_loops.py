@@ -13,7 +13,7 @@ import numpy as np
 from numba import carray, types  # type: ignore[attr-defined]
 
 from regard._kernels.by_address import SUMS, by_address, inner
-from regard._kernels.exponentials import exp_twice
+from regard._kernels.exponentials import FLAT, exp_twice
 
 _GREATEST = np.float32(1e18)
 _QUERIES, _KEYS, _WIDTH = 32, 32, 512
@@ -89,6 +89,24 @@ def _add_gradients_of(to_q, to_v, to_f, to_g, e, f, g, by_f, by_g):  # type: ign
 _add_gradients = inner(_add_gradients_of, are_apart=True, fastmath=SUMS)
 
 
+def _add_far_gradients_of(to_q, to_v, to_f, near, by):  # type: ignore[no-untyped-def]
+    """The same of one pair with its own exponentials, where a unit that is saturated has none.
+
+    What float32 leaves of such a unit's slope is not nothing, times a vector of 1e38.
+    """
+    one, half, least = np.float32(1), np.float32(0.5), np.float32(FLAT)
+    for i in range(len(near)):
+        r = one / (one + near[i])
+        slope = r * (near[i] * r)
+        found = by * slope if slope > least else np.float32(0)
+        to_v[i] += by * (half - r)
+        to_q[i] += found
+        to_f[i] += found
+
+
+_add_far_gradients = inner(_add_far_gradients_of, are_apart=True, fastmath=SUMS)
+
+
 def _move_of(to, row, by):  # type: ignore[no-untyped-def]
     """Add the product of two rows, in the precision of the second, and leave zeros in the first."""
     for i in range(len(to)):
@@ -118,8 +136,7 @@ def _gradients(  # type: ignore[no-untyped-def]
         by_v[i] = np.float32(4) * v[i]
     of_keys, of_query = np.zeros((_KEYS, _WIDTH), np.float32), np.zeros(_WIDTH, np.float32)
     of_v, spare = np.zeros(_WIDTH, np.float32), np.zeros(_WIDTH, np.float32)
-    powers, ones = np.empty(_WIDTH, np.int32), np.ones(_WIDTH, np.float32)
-    near, nothing = np.empty(_WIDTH, np.float32), np.float32(0)
+    powers, near, nothing = np.empty(_WIDTH, np.int32), np.empty(_WIDTH, np.float32), np.float32(0)
     blocks = (width + _WIDTH - 1) // _WIDTH
     for item in range(first, last):
         n, low = item // blocks, item % blocks * _WIDTH
@@ -143,9 +160,7 @@ def _gradients(  # type: ignore[no-untyped-def]
                                     near[:size], powers[:size], raw[n, i, low:high],
                                     all_raw[n, here, low:high], 1,
                                 )  # fmt: skip
-                                _add_gradients(
-                                    of_query, of_v, to, spare, near[:size], ones, ones, by, nothing
-                                )
+                                _add_far_gradients(of_query, of_v, to, near[:size], by)
                         else:
                             _add_gradients(
                                 of_query, of_v, to_f, to_g, queries[n, i, low:high],

@@ -1,5 +1,6 @@
 """Additive scores by loops: every other part, dead rows, garbage, and what it refuses."""
 
+import copy
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import regard
 from regard._backends import additive, chunked
 from regard._kernels.installed import has_loops
 from regard.masks import Dense, Padding
+from regard.normalizers import softmax, sparsemax
 from regard.scores import Additive, ConcatTanhSum, GATv2, LuongConcat, ScaledDot
 from tests.parts import (
     MASKS_AND_MODS,
@@ -96,6 +98,27 @@ def test_what_the_mask_hides_reaches_neither_output_nor_gradient(kind: Any, bad:
     key[1, :, 3:], value[1, :, 3:] = bad, bad
     found = evaluate(query, key, value, score=score, mask=mask, backend="additive")
     assert_same(found, wanted, 1e-5)
+
+
+@pytest.mark.parametrize("normalizer", [softmax, sparsemax])
+@pytest.mark.parametrize("q_len", [1, 5, 40])
+@pytest.mark.parametrize("kind", [Additive, LuongConcat, ConcatTanhSum, GATv2])
+def test_a_permitted_number_near_the_largest_spoils_no_gradient(
+    kind: Any, q_len: int, normalizer: Any
+) -> None:
+    score = kind(6, 6, 5)
+    query, key, value = (torch.randn(1, 2, n, 6) for n in (q_len, 40, 40))
+    key[0, 1, 3, 2] = 1e38
+    found = []
+    for backend, dtype in (("reference", torch.float64), ("additive", torch.float32)):
+        part = copy.deepcopy(score).to(dtype)
+        leaves = [x.to(dtype).requires_grad_() for x in (query, key, value)]
+        output = regard.attention(*leaves, score=part, normalizer=normalizer, backend=backend)
+        wanted = [*leaves, *part.parameters()]
+        found.append(torch.autograd.grad(output.square().sum(), wanted))
+    for exact, one in zip(*found, strict=True):
+        assert one.isfinite().all() == exact.isfinite().all()
+        torch.testing.assert_close(one, exact.float(), rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("kind", [Additive, GATv2])
