@@ -3,6 +3,7 @@
 Eager calls are an autograd function; a graph holds an opaque operation, which costs 20 µs more.
 """
 
+import math
 from typing import Any
 
 import torch
@@ -38,9 +39,13 @@ def attend(
         or value.requires_grad
         or (bias is not None and bias.requires_grad)
     ):
-        recorded: Tensor = _Blocked.apply(query, key, value, bias, between, spans)
-        return recorded
-    return blocked.forward(query, key, value, bias, between, spans).output
+        output: Tensor = _Blocked.apply(query, key, value, bias, between, spans)
+    else:
+        output = blocked.forward(query, key, value, bias, between, spans).output
+    # A product may overflow before it is scaled, and not after.
+    if math.isfinite(torch.linalg.vector_norm(output.detach()).item()):
+        return output
+    return chunked.run(_definition_of(query, key, value, bias, between, spans.ends))
 
 
 def _in_memory(
@@ -83,19 +88,24 @@ def _recorded(
     ends: Tensor,
 ) -> tuple[Tensor | None, ...]:  # fmt: skip
     """The gradients through the definition, recorded on the way."""
-    query, key, value, bias = inputs
-    low, high = (KeyCounts(end).aligned(0) for end in ends)
-    normalizer = sigmoid if between.is_sigmoid else softmax
 
     def output() -> Tensor:
-        mods: list[Any] = [SoftCap(between.cap)] if between.cap else []
-        if bias is not None:
-            mods.append(Bias(_by_pair(bias, query.shape[2], key.shape[2]), first_query=0))
-        mod = Chain(*mods) if mods else None
-        score = ScaledDot(between.scale)
-        return chunked.run(Call(query, key, value, score, mod, high & ~low, normalizer, 0.0, 0))
+        return chunked.run(_definition_of(*inputs, between, ends))
 
     return _definition.gradients(output, inputs, upstream)
+
+
+def _definition_of(
+    query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, between: Between, ends: Tensor
+) -> Call:
+    low, high = (KeyCounts(end).aligned(0) for end in ends)
+    normalizer = sigmoid if between.is_sigmoid else softmax
+    mods: list[Any] = [SoftCap(between.cap)] if between.cap else []
+    if bias is not None:
+        mods.append(Bias(_by_pair(bias, query.shape[2], key.shape[2]), first_query=0))
+    mod = Chain(*mods) if mods else None
+    score = ScaledDot(between.scale)
+    return Call(query, key, value, score, mod, high & ~low, normalizer, 0.0, 0)
 
 
 def _by_pair(bias: Tensor, q_len: int, k_len: int) -> Tensor:
