@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from regard._backends import _definition, chunked
-from regard._backends._call import Call
+from regard._backends._call import Call, repeat_heads
 from regard._backends._held import tensors_of
 from regard._backends._rewriting import is_additive
 from regard._backends._spans import Piece, intervals, pieces
@@ -119,6 +119,15 @@ def run(query: Tensor, key: Tensor, value: Tensor, asked: Asked) -> Tensor:
         output: Tensor = FewKeys.apply(query, key, value, asked, *held)
         return output
     return forward(query, key, value, asked, keeps=False)[0]
+
+
+def marked(output: Tensor, value: Tensor) -> Tensor:
+    """NaN wherever a key that all see has a value that is not finite: times zero it is NaN."""
+    value = value.detach()
+    if bool(value.sum(dtype=torch.float64).isfinite()):
+        return output
+    bad = ~value.isfinite().all(2, keepdim=True)
+    return output.masked_fill(repeat_heads(bad, output.shape[1] // value.shape[1]), torch.nan)
 
 
 class FewKeys(torch.autograd.Function):

@@ -69,7 +69,8 @@ def _forward(
         return _shapes(query, key, value).zero_()
     asked = _asked(query, key, value, scale, alpha, most, ends, mask, bias)
     query, key, value = in_memory(query), in_memory(key), in_memory(value)
-    return _few_keys.forward(query, key, value, asked, keeps=False)[0]
+    output = _few_keys.forward(query, key, value, asked, keeps=False)[0]
+    return output if asked.call.mask is not None else _few_keys.marked(output, value)
 
 
 def _shapes(query: Tensor, key: Tensor, value: Tensor, *_: object) -> Tensor:

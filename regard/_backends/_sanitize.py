@@ -8,6 +8,8 @@ them in:
 - any other non-finite vector is set to zero too, and the queries it really reaches become NaN;
 - finite numbers that overflow go to a backend that masks scores before it uses them.
 
+A backend that meets no forbidden pair serves a call first, and its output tells whether to do so.
+
 On another device asking would wait for it, and under a transform nothing can be asked. There the
 first two are always done, by arithmetic on the device. In a compiled graph only padding is set to
 zero, so that the graph stays what SDPA's would be.
@@ -61,7 +63,11 @@ def run(call: Call, backend: str, asked: str | None) -> Tensor:
 
     apart = getattr(chosen, "keeps_apart", None)
     if apart is not None and apart(call):
-        return serve(call)
+        output = serve(call)
+        # An infinite key may have a score of minus infinity, so that nothing of it comes out.
+        shown = (output, call.key) if chosen.uses_dot_form else (output,)
+        if not can_look_at(call.query) or _are_finite(*shown):
+            return output
     return guard(call, serve, serve_hidden)
 
 

@@ -142,6 +142,8 @@ def run(call: Call) -> torch.Tensor:
         return _dot.attend(query, key, value, scale, grouped=True).to(call.query.dtype)
     asked = _few_keys.Asked.of(call, scale, Rule.of(*numbers))
     output = _few_keys.run(in_memory(query), in_memory(key), in_memory(value), asked)
+    if call.mask is None:  # else whoever sees such a key was marked before
+        output = _few_keys.marked(output, value)
     return output.to(call.query.dtype)
 
 

@@ -128,8 +128,12 @@ def _hard_rows(scores, places, counts, alpha, rows, width, first, last):  # type
         top, odd = find_peaks(bits[r], peaks)
         best = as_number(top, space)
         at[r, 0], found[r] = 0, 0 if best == -np.inf else 1
-        if odd > INFINITY:
-            found[r], x[r, 0] = 1, np.nan
+        if odd > INFINITY:  # NaN counts as more than any number
+            found[r], x[r, 0], i = 1, 1.0, 0
+            row = bits[r]
+            while (row[i] & 0x7FFFFFFF) <= INFINITY:
+                i += 1
+            at[r, 0] = i
             continue
         block = 0
         while found[r] and as_number(peaks[block], space) != best:
