@@ -110,6 +110,21 @@ def is_static(number: Any) -> bool:
     return has_static_value(number)
 
 
+def likely(number: Any) -> int:
+    """What a length was when a graph was recorded, which the graph is not bound to; else itself.
+
+    0 where that cannot be told: under `torch.jit.trace`, and by a PyTorch that has no such hints.
+    """
+    if isinstance(number, Tensor):
+        return 0
+    if is_static(number) and not isinstance(number, torch.SymInt):
+        return int(number)
+    from torch.fx.experimental import symbolic_shapes
+
+    hint = getattr(symbolic_shapes, "optimization_hint", None)
+    return 0 if hint is None else int(hint(number, 0))
+
+
 def is_exporting() -> bool:
     """Whether this is recorded as a program for others to run."""
     return torch.compiler.is_exporting()

@@ -62,6 +62,18 @@ def test_transforms_are_noticed_with_what_they_need(run: Any, needs: bool) -> No
     test_a_plain_call_is_ordinary()
 
 
+def test_a_transform_is_noticed_also_where_both_are_recorded() -> None:
+    seen: list[bool] = []
+
+    def keep(x: torch.Tensor) -> torch.Tensor:
+        seen.append(private.is_under_transform())
+        return (x * x).sum()
+
+    keep(torch.ones(3))
+    torch.func.grad(keep)(torch.ones(3))
+    assert seen == [False, True] and not private.is_under_transform()
+
+
 def test_forward_mode_is_noticed() -> None:
     with forward_ad.dual_level():
         assert private.is_forward_mode()
@@ -109,6 +121,7 @@ def test_lengths_are_tensors_under_jit_trace_and_nothing_warns() -> None:
 def test_outside_of_a_graph_every_number_is_known() -> None:
     assert private.surely(3 < 5) and not private.surely(5 < 3)
     assert private.is_static(3) and private.is_static(0.5)
+    assert private.likely(3) == 3 and private.likely(torch.tensor(3)) == 0
 
 
 def test_a_scan_is_a_loop_also_where_a_state_has_two_names_and_is_shown() -> None:

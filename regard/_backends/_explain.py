@@ -78,13 +78,15 @@ def explain(call: Call, asked: str | None) -> Plan:
     rates = rates_of(call)
     refused, costs, seconds = {}, {}, {}
     for name, backend in BACKENDS.items():
-        reasons = list(backend.refusals(call))
-        if not reasons:
+        refused[name] = list(backend.refusals(call))
+        if not refused[name]:
             costs[name] = backend.cost(call)
             if rates is not None and math.isfinite(took := backend.seconds(call, rates)):
                 seconds[name] = took
-        if name != chosen:
-            refused[name] = reasons or [_why_not(name, call, asked, costs[name], seconds)]
+    del refused[chosen]
+    for name, reasons in refused.items():
+        if not reasons:
+            reasons.append(_why_not(name, call, asked, costs[name], seconds))
     own = getattr(BACKENDS[chosen], "rewriting", None)
     dots = _rewriting.why(call) if BACKENDS[chosen].uses_dot_form else ""
     rewriting = dots if own is None else own(call)

@@ -11,6 +11,7 @@ from functools import cache
 from math import inf
 
 import torch
+from torch.compiler import assume_constant_result
 
 from regard._backends import _machine
 from regard._backends._call import Call
@@ -111,6 +112,13 @@ def rates_of_cpu() -> Mapping[torch.dtype, Rates]:
     if (known := RATES.get(_machine.kind())) is not None:
         return known
     return {dtype: replace(one, tiles=0.0) for dtype, one in RATES[OTHERWISE].items()}
+
+
+@assume_constant_result  # type: ignore[untyped-decorator]
+def has_faster_tiles(dtype: torch.dtype) -> bool:
+    """Whether the products of our own loops are faster here than those of PyTorch's kernel."""
+    rates = rates_of_cpu().get(dtype)
+    return rates is not None and rates.tiles > rates.fused
 
 
 def kernel_dtype(call: Call) -> torch.dtype:
