@@ -17,11 +17,19 @@ from regard._backends._blocked_grad import Between, attend, attend_recorded, cou
 from regard._backends._call import Call, Kernel, label
 from regard._backends._cost import Cost, fused_cost, score_work
 from regard._backends._intervals import clipped, ends_of, interval_of
-from regard._backends._rates import Rates, rates_of
+from regard._backends._rates import Rates, has_faster_tiles, kernel_dtype, rates_of
 from regard._backends._rewriting import AS_THEY_ARE, LEAVES_OUT_QUERY, dot_form
 from regard._backends._structure import conjuncts, follows_from_numbers, leaves, temperature
 from regard._kernels.installed import has_loops, why_no_loops
-from regard._torch_private import are_plain, is_jit_traced, is_static, is_traced, is_under_transform
+from regard._torch_private import (
+    are_plain,
+    is_exporting,
+    is_jit_traced,
+    is_static,
+    is_traced,
+    is_under_transform,
+    likely,
+)
 from regard.masks import Document, Padding, Prefix
 from regard.normalizers import sigmoid
 
@@ -87,13 +95,15 @@ def _sees_query_term(call: Call) -> bool:
 
 def reservations(call: Call) -> Iterator[str]:
     """So little work that compiling the loops would take longer than all that they save."""
-    if is_traced():
-        yield "a recorded graph holds it only where it is asked for by name"
-        return
     width = call.query.shape[-1] + call.value.shape[-1]
     pairs = call.lead * _whole(call.q_len) * call.k_len
-    if rates_of(call) is not None and 2 * width * pairs < LEAST:
+    if 2 * width * likely(pairs) < LEAST:
         yield "so small a call is not worth compiling loops for"
+    if rates_of(call) is None:  # else `seconds` tells
+        if not has_faster_tiles(kernel_dtype(call)):
+            yield "its loops were not measured to be faster on this kind of processor"
+        if is_exporting():
+            yield "an exported program would need its loops wherever it runs: name it to have that"
 
 
 def seconds(call: Call, rates: Rates) -> float:
