@@ -78,13 +78,13 @@ class Backend(Protocol):
 
 BACKENDS: dict[str, Backend] = {
     "linear": linear,
+    "blocked": blocked,
     "banded": banded,
     "packed": packed,
     "flex": flex,
     "sdpa": sdpa,
     "additive": additive,
     "triton": triton,
-    "blocked": blocked,
     "sparse": sparse,
     "chunked": chunked,
     "reference": reference,

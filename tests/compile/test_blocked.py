@@ -1,15 +1,17 @@
 """Attention by blocks in recorded graphs: one opaque node with its gradients, at any length."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
+from torch._dynamo.testing import CompileCounterWithBackend
 
 import regard
-from regard._backends import _blocked_grad
+from regard._backends import _blocked_grad, _rates
 from regard._kernels.installed import has_loops
 from regard.masks import Block, Causal, Padding, Prefix, SlidingWindow
 from regard.normalizers import sigmoid
@@ -71,16 +73,24 @@ def test_a_table_gets_its_gradient_through_a_graph() -> None:
         torch.testing.assert_close(found, wanted)
 
 
-def test_it_is_exported_with_a_dynamic_length() -> None:
-    class Attends(torch.nn.Module):
-        def forward(self, x: Tensor) -> Tensor:
-            return regard.attention(x, x, x, mask=Causal(), backend="blocked")
+class Attends(torch.nn.Module):
+    """Attention of an input to itself, as somebody exports it."""
 
+    def __init__(self, backend: str | None) -> None:
+        super().__init__()
+        self.backend = backend
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Attend under a causal mask."""
+        return regard.attention(x, x, x, mask=Causal(), backend=self.backend)
+
+
+def test_it_is_exported_with_a_dynamic_length() -> None:
     x = torch.randn(2, 2, 9, 8)
     length = torch.export.Dim("length", min=2, max=4096)
-    program = torch.export.export(Attends(), (x,), dynamic_shapes=({2: length},))
+    program = torch.export.export(Attends("blocked"), (x,), dynamic_shapes=({2: length},))
     longer = torch.randn(2, 2, 77, 8)
-    torch.testing.assert_close(program.module()(longer), Attends()(longer))
+    torch.testing.assert_close(program.module()(longer), Attends("blocked")(longer))
 
 
 def test_the_operations_are_what_pytorch_asks_of_one() -> None:
@@ -96,14 +106,48 @@ def test_the_operations_are_what_pytorch_asks_of_one() -> None:
         )
 
 
-def test_the_planner_leaves_a_graph_to_pytorch() -> None:
-    seen = []
+@pytest.fixture(params=[True, False], ids=["measured", "not measured"])
+def is_measured(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Say whether a rate of our loops is known, and stand for a machine where that is so."""
+    tiles = 3e11 if request.param else 0.0
+    known = {torch.float32: replace(_rates.RATES[_rates.OTHERWISE][torch.float32], tiles=tiles)}
+    monkeypatch.setattr(_rates, "rates_of_cpu", lambda: known)
+    return bool(request.param)
+
+
+@pytest.mark.parametrize("mask", [None, Causal(), SlidingWindow(20, 20)], ids=str)
+def test_the_planner_takes_it_for_long_calls_where_it_is_faster(
+    mask: object, is_measured: bool
+) -> None:
+    seen: list[str] = []
 
     def keep(graph: torch.fx.GraphModule, _: object) -> object:
         seen.extend(str(node.target) for node in graph.graph.nodes)
         return graph.forward
 
-    x = torch.randn(1, 8, 512, 64)
-    torch.compile(lambda y: regard.attention(y, y, y), backend=keep, fullgraph=True)(x)
-    assert any("scaled_dot_product" in name for name in seen)
-    assert not any("blocked" in name for name in seen)
+    def attend(x: Tensor) -> Tensor:
+        return regard.attention(x, x, x, mask=mask)
+
+    for dynamic in (False, True):
+        for length, is_long in ((40, False), (512, True)):
+            torch._dynamo.reset()
+            seen.clear()
+            x = torch.randn(1, 8, length, 64)
+            found = torch.compile(attend, backend=keep, fullgraph=True, dynamic=dynamic)(x)
+            assert any("blocked" in name for name in seen) == (is_long and is_measured)
+            torch.testing.assert_close(found, attend(x), rtol=1e-4, atol=1e-5)
+
+
+def test_a_graph_that_took_it_serves_every_length_and_is_exported_without_it() -> None:
+    counter = CompileCounterWithBackend("eager")
+
+    def attend(x: Tensor) -> Tensor:
+        return regard.attention(x, x, x, mask=Causal())
+
+    compiled = torch.compile(attend, backend=counter, fullgraph=True, dynamic=True)
+    for length in (700, 512, 40, 5, 900):
+        x = torch.randn(1, 8, length, 64)
+        torch.testing.assert_close(compiled(x), attend(x), rtol=1e-4, atol=1e-5)
+    assert counter.frame_count == 1
+    program = torch.export.export(Attends(None), (torch.randn(1, 8, 600, 64),))
+    assert "blocked" not in str(program.graph)
