@@ -19,6 +19,7 @@ from torch import Tensor
 from regard._backends import _definition, chunked
 from regard._backends._call import Call, repeat_heads
 from regard._backends._held import tensors_of
+from regard._backends._rates import has_faster_tiles
 from regard._backends._rewriting import is_additive
 from regard._backends._spans import Piece, intervals, pieces
 from regard._backends._structure import follows_from_numbers
@@ -163,7 +164,15 @@ def forward(
     """The output, and what has weight, if that is to be kept, of what `run` is given."""
     q, k, v = _by_key_heads(query.detach(), key.detach(), value.detach())
     output, kept = sparse_rows.attended(
-        q, k, v, asked.scale, asked.pieces, asked.rule, asked.finish(), keeps
+        q,
+        k,
+        v,
+        asked.scale,
+        asked.pieces,
+        asked.rule,
+        asked.finish(),
+        keeps,
+        has_faster_tiles(torch.float32),
     )
     return output.view(*query.shape[:3], value.shape[-1]), kept
 

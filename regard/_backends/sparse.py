@@ -116,7 +116,8 @@ def seconds(call: Call, rates: Rates) -> float:
         steps, scores = steps + 10, scores + 4
     numbers += int(lead * (pairs * scores + call.q_len * search.row)) + 2 * call.query.numel()
     products = 2 * lead * pairs * call.query.shape[-1]
-    return rates.seconds(30 + once + goes * steps, matmul=products, numbers=numbers)
+    kind = "tiles" if rates.tiles > rates.fused else "matmul"
+    return rates.seconds(30 + once + goes * steps, numbers=numbers, **{kind: products})
 
 
 def cost(call: Call) -> Cost:

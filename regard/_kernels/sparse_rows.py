@@ -1,6 +1,6 @@
 """Weighted sums over the few keys that get weight, and their gradients, by loops of our own.
 
-Scores of some queries are made by PyTorch's product and stay in the processor's cache while the
+Scores of some queries are made by one product and stay in the processor's cache while the
 keys with weight are found. These are kept, and all that follows touches them only. Each sum is
 taken by one thread in one order, so that the result does not depend on how many there are.
 """
@@ -16,6 +16,9 @@ from regard._kernels.slices import in_slices
 
 SCORES = 1 << 20
 """Scores of so many pairs at once: what stays in the cache, yet is worth a call."""
+
+_PER_BYTE = 4
+"""Operations that take as long as reading a byte."""
 
 Piece = tuple[int, int, int, int]
 """Queries `start..stop`, and the keys `first..last` that they meet."""
@@ -50,12 +53,12 @@ class Kept(NamedTuple):
 
 def attended(
     query: Tensor, key: Tensor, value: Tensor, scale: float, pieces: Sequence[Piece], rule: Rule,
-    finish: Finish, keeps: bool,
+    finish: Finish, keeps: bool, by_tiles: bool,
 ) -> tuple[Tensor, Kept]:  # fmt: skip
     """The output `[heads, shared, Q, V]` of queries `[heads, shared, Q, D]`, and what has weight.
 
     Keys are `[heads, K, D]`, values `[heads, K, V]`: contiguous and float32, as are the queries.
-    Nothing has weight where that is not asked for.
+    Nothing has weight where that is not asked for; the scores' product is PyTorch's or our own.
     """
     heads, shared, q_len, _ = query.shape
     output = query.new_zeros(heads, shared, q_len, value.shape[-1])
@@ -70,7 +73,7 @@ def attended(
         step = max(1, SCORES // (shared * rows * width))
         for begin in range(0, heads, step):
             some = slice(begin, min(begin + step, heads))
-            scores = _scores(query[some, :, start:stop], key[some, first:last], scale)
+            scores = _scores(query[some, :, start:stop], key[some, first:last], scale, by_tiles)
             scores = finish(scores, some, piece).contiguous()
             places = torch.empty(scores.shape, dtype=torch.int32)
             many = torch.empty(scores.shape[:-1], dtype=torch.int64)
@@ -98,12 +101,22 @@ def attended(
     return output, Kept(weights, at, starts, counts)
 
 
-def _scores(query: Tensor, key: Tensor, scale: float) -> Tensor:
+def _scores(query: Tensor, key: Tensor, scale: float, by_tiles: bool) -> Tensor:
     """`scale q k^T`, of the queries `[heads, shared, rows, D]` that share keys."""
-    heads, shared, rows, _ = query.shape
-    found = query.new_empty(heads, shared * rows, key.shape[1])
+    heads, shared, rows, width = query.shape
+    keys = key.shape[1]
+    found = query.new_empty(heads, shared * rows, keys)
+    # The scale is applied afterwards: rounded queries would be other ones.
+    if by_tiles:
+        query = query.flatten(1, 2).contiguous()
+        in_slices(
+            loops("sparse_scores").scores, found.data_ptr(), query.data_ptr(), key.data_ptr(),
+            scale, shared * rows, keys, query.stride(0), key.stride(0), width,
+            outputs=heads * -(-keys // loops("tiles").COLUMNS),
+            size=found.numel() * width // _PER_BYTE,
+        )  # fmt: skip
+        return found.view(heads, shared, rows, -1)
     torch.bmm(query.flatten(1, 2), key.mT, out=found)
-    # Not before, nor inside of the product: the rounded queries would be other ones.
     return (found if scale == 1.0 else found.mul_(scale)).view(heads, shared, rows, -1)
 
 

@@ -73,6 +73,16 @@ def test_it_is_as_exact_as_the_definition(normalizer: Any, shape: tuple[int, ...
         check(drawn(shape, size, torch.float32), normalizer=normalizer, mask=Causal())
 
 
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_either_product_of_scores_is_as_exact(
+    shape: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for by_tiles in (False, True):
+        monkeypatch.setattr("regard._backends._few_keys.has_faster_tiles", lambda _, b=by_tiles: b)
+        for parts in ({}, {"mask": Causal()}, {"mask": SlidingWindow(20, 9)}):
+            check(drawn(shape, 1.0, torch.float32), normalizer=sparsemax, **parts)
+
+
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
 @pytest.mark.parametrize("normalizer", SMOOTH, ids=shown)
 def test_half_precision_is_float32_inside(normalizer: Any, dtype: torch.dtype) -> None:
