@@ -6,7 +6,7 @@ softmax against SDPA with a dense mask, with backward; every other normalizer an
 in documents or causal against the same without looking at the mask, and how it grows with the
 length. The floor of a row is its products at the measured rate of a product.
 
-    python -m benchmarks.sparse [--seconds 2]
+    python -m benchmarks.sparse [--seconds 2] [--products]
 """
 
 import argparse
@@ -24,7 +24,7 @@ from torch import Tensor
 import regard
 from benchmarks.measure import median_seconds, peak_bytes, save, side_by_side
 from benchmarks.operator import agree, backward, inputs
-from regard._backends import chunked
+from regard._backends import _few_keys, chunked
 from regard._backends._tuning import matmul_rate
 from regard.masks import Causal, Document, SlidingWindow
 from regard.normalizers import Entmax, TopK, hard, sigmoid, softmax, sparsemax
@@ -142,6 +142,29 @@ def memory() -> list[Row]:
     ]
 
 
+def products(seconds: float) -> list[Row]:
+    """Our own tiles against PyTorch's product, in whole calls."""
+    rows = []
+    for name in ("sparsemax", "hard", "top 64"):
+        for width in (32, 64, 128):
+            q, k, v = inputs(1, HEADS, 2048, width)
+            run = lambda q=q, k=k, v=v, n=FEW[name][0]: regard.attention(  # noqa: E731
+                q, k, v, normalizer=n, backend="sparse"
+            )
+            ours, theirs = _by_tiles(run, True), _by_tiles(run, False)
+            what = f"{name}, width {width}, tiles / PyTorch's product"
+            rows.append(compared(what, ours, theirs, False, seconds, 0.0))
+    return rows
+
+
+def _by_tiles(run: Run, are_faster: bool) -> Run:
+    def chosen() -> Tensor:
+        _few_keys.has_faster_tiles = lambda dtype: are_faster
+        return run()
+
+    return chosen
+
+
 def show(rows: list[Row]) -> None:
     """Print the rows as a table."""
     table = Table("what", "ours", "theirs", "ratio", "floor")
@@ -160,8 +183,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=2.0, help="per comparison")
     parser.add_argument("--dry-run", action="store_true", help="do not write the results")
+    parser.add_argument("--products", action="store_true", help="only our tiles or PyTorch's")
     options = parser.parse_args()
     torch.set_num_threads(1)
+    if options.products:
+        show(rows := products(options.seconds))
+        if not options.dry_run:
+            print(f"written to {save('sparse_products', rows)}")
+        return
     rate = matmul_rate(torch.float32)
     rows = few_keys(options.seconds, rate) + window(options.seconds, rate)
     rows += narrow(options.seconds) + memory()
