@@ -32,12 +32,12 @@ MOST_VALUES = 65_536
 """Of a field that holds several."""
 LONGEST_WORD = 200
 KIND = "kind"
-"""The key that says which of several alternatives an entry is."""
+"""The key that names which of several alternatives an entry is."""
 
 
 @dataclass(frozen=True)
 class Between:
-    """The numbers from `least` to `most`; `above` and `below` leave the ends out."""
+    """The numbers from `least` to `most`; `above` and `below` exclude the ends."""
 
     least: int | float = -math.inf
     most: int | float = math.inf
@@ -64,7 +64,7 @@ class Between:
 
 @runtime_checkable
 class Conversion(Protocol):
-    """A mark of a field that makes its value from what was given."""
+    """An annotation of a field that converts the given value."""
 
     def converted(self, name: str, value: Any) -> Any:
         """The value; raises `ValueError` or `TypeError` with the field's name."""
@@ -80,16 +80,16 @@ NonNegative = Annotated[float, Between(least=0.0, below=math.inf)]
 
 
 class Config:
-    """The base of frozen dataclasses of options.
+    """The base class of frozen dataclasses of options.
 
-    A field is a truth value, a number with bounds (`Count`, `Share`, ...), a word of a `Literal`,
-    a text, a part by its name (see `regard.parts`), a tuple of one of these, another Config, one of
+    A field is a boolean, a number with bounds (`Count`, `Share`, ...), a value of a `Literal`, a
+    string, a part by its name (see `regard.parts`), a tuple of one of these, another Config, one of
     several Configs (the entry says which by `kind`), or any of them or None. Every value is checked
-    when the object is made. From a file or a command line (`from_entries`) what has fields of its
-    own may come as text: `pooling = "hard(estimator=gumbel)"`.
+    when the object is created. In a file or on a command line (`from_entries`), nested Configs may
+    be given as text: `pooling = "hard(estimator=gumbel)"`.
 
     Raises `TypeError` for a value of another type and `ValueError` for one out of bounds, with the
-    field's name, the value and what there is.
+    field's name, the value and what is allowed.
 
     >>> @dataclass(frozen=True, kw_only=True)
     ... class Mean(Config):
@@ -110,9 +110,9 @@ class Config:
     """
 
     tag: ClassVar[str]
-    """What text calls this alternative; the class's name in lower case if not said."""
+    """The name of this alternative in text; by default, the class's name in lower case."""
     from_data: ClassVar[tuple[str, ...]] = ()
-    """The fields that the data decides, which nobody types."""
+    """The fields that the data determines, rather than the user."""
 
     def __init_subclass__(cls) -> None:
         if "tag" not in cls.__dict__:
@@ -123,16 +123,15 @@ class Config:
             object.__setattr__(self, name, checked(name, getattr(self, name), kind))
 
     def to_entries(self) -> dict[str, Any]:
-        """All fields as plain values that fit into JSON and TOML."""
+        """All fields as plain values for JSON and TOML."""
         kinds = fields_of(type(self))
         return {name: plain(getattr(self, name), kinds[name]) for name in kinds}
 
     @classmethod
     def from_entries(cls: type[Self], entries: Mapping[str, Any]) -> Self:
-        """What `to_entries` gave, or some of it where the rest has defaults.
+        """The inverse of `to_entries`; fields with defaults may be missing.
 
-        Raises `ValueError` with the nearest names for a key that is not there, and for one that is
-        missing.
+        Raises `ValueError` with the nearest names for an unknown key, and for a missing one.
         """
         known = fields_of(cls)
         for key in entries:
@@ -146,7 +145,7 @@ class Config:
         return cls(**{name: checked(name, value, known[name]) for name, value in entries.items()})
 
     def spelled(self) -> str:
-        """The object as text, without what is as it usually is: `window(width=5)`."""
+        """The object as text, without default values: `window(width=5)`."""
         return str(_spelled(self))
 
 
@@ -157,7 +156,7 @@ def to_json(config: Config, **more: Any) -> str:
 
 
 def from_json(text: str, kind: type[Self]) -> Self:
-    """What `to_json` wrote; raises `ValueError` for another model's configuration."""
+    """The inverse of `to_json`; raises `ValueError` for another model's configuration."""
     entries = read_json(text)
     if not isinstance(entries, dict) or entries.pop("model_type", None) != kind.tag:
         raise ValueError(f'this is not the configuration of a "{kind.tag}" model')
@@ -165,7 +164,7 @@ def from_json(text: str, kind: type[Self]) -> Self:
 
 
 def fields_of(kind: Any) -> dict[str, Any]:
-    """The names of a Config's fields and what each may hold."""
+    """The names of a Config's fields and their types."""
     return _fields_of(kind)
 
 
@@ -176,13 +175,13 @@ def _fields_of(kind: Any) -> dict[str, Any]:
 
 
 def alternatives(kind: Any) -> tuple[type[Config], ...]:
-    """The Configs that a field may hold; none where it holds plain values."""
+    """The Configs that a field may hold; none if it holds plain values."""
     options = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
     return tuple(each for each in options if isinstance(each, type) and issubclass(each, Config))
 
 
 def walk(kind: type[Config], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Every field with its path, of all alternatives too: `("pooling", "estimator")`."""
+    """Every field with its path, including all alternatives: `("pooling", "estimator")`."""
     for name, held in fields_of(kind).items():
         yield (*path, name), held
         for option in alternatives(held):
@@ -190,7 +189,7 @@ def walk(kind: type[Config], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple
 
 
 def checked(name: str, value: Any, kind: Any) -> Any:
-    """The value as its field holds it; raises `TypeError` or `ValueError` where it does not fit."""
+    """The value as its field holds it; raises `TypeError` or `ValueError` if it does not fit."""
     if get_origin(kind) is Annotated:
         base, *marks = get_args(kind)
         for mark in marks:
@@ -290,7 +289,7 @@ def _chosen(name: str, value: Any, options: tuple[type[Config], ...]) -> Config:
 
 
 def plain(value: Any, kind: Any) -> Any:
-    """A field's value as it stands in a file."""
+    """A field's value as it is written to a file."""
     if isinstance(value, Config):
         tagged = len(alternatives(kind)) > 1 or NoneType in get_args(kind)
         return {**({KIND: value.tag} if tagged else {}), **value.to_entries()}

@@ -1,7 +1,7 @@
-"""Parts by name, both ways: `entmax(1.3)` is `Entmax(1.3)`, and the other way round.
+"""Parts by name: `entmax(1.3)` is `Entmax(1.3)`, and vice versa.
 
-The tables are plain, and the only ones: command line, TOML, `config.json` and Python say the same
-names. Nothing here imports what a file names.
+These tables are the only ones: command line, TOML, `config.json` and Python use the same names.
+Nothing here imports what a file names.
 """
 
 import inspect
@@ -95,7 +95,7 @@ MASKS: dict[str, Any] = {
     "prefix": Prefix,
 }
 MOST = 2**24
-"""Of a whole number in a part's name: positions, keys, widths."""
+"""Upper bound of an integer in a part's name: positions, keys, widths."""
 MOST_WEIGHTS = 2**28
 """Of a part, whatever its numbers are one by one."""
 
@@ -105,10 +105,10 @@ ROLES: dict[str, dict[str, Any]] = {
     "score_mod": SCORE_MODS,
     "mask": MASKS,
 }
-"""Role → name → what makes the part, or the part itself where it is a function."""
+"""Role → name → the factory of the part, or the part itself if it is a function."""
 
 WITH_NUMBERS: dict[Any, Any] = {softmax: Softmax, hard: Hard}
-"""What a function becomes when its name has arguments."""
+"""The class that replaces a function when its name has arguments."""
 
 SYNONYMS = {
     "bahdanau": "additive",
@@ -120,16 +120,16 @@ SYNONYMS = {
     "t5": "relative_bias",
     "window": "sliding_window",
 }
-"""What people also call them; a message points to the name that is there."""
+"""Other common names; an error message points to the right one."""
 
 
 @dataclass(frozen=True)
 class Dims:
-    """The widths and numbers that a model gives to the parts it makes, by their names.
+    """The widths and numbers that a model gives to the parts it builds, by their names.
 
     Args:
-        projected: the keys come projected to `hidden_dim`, so a score that could do without a
-            projection of its own makes none.
+        projected: the keys are already projected to `hidden_dim`, so a score whose own projection
+            is optional has none.
     """
 
     query_dim: int
@@ -140,7 +140,7 @@ class Dims:
     projected: bool = False
 
     def given(self, name: str, default: Any) -> Any:
-        """The value for a parameter of this name, None where there is none to give."""
+        """The value for a parameter of this name, None if there is none."""
         if name == "key_dim" and self.projected and default is None:
             return None
         if name == "hidden_dims":
@@ -149,7 +149,7 @@ class Dims:
 
 
 class Own(str):
-    """The name of a part that stands in no table; `part` is None where it was only read.
+    """The name of a part that is in no table; `part` is None if only its name was read.
 
     >>> Own("my_score", len).part is len
     True
@@ -164,20 +164,20 @@ class Own(str):
         return made
 
     def to_plain(self) -> dict[str, str]:
-        """How a file says that a part has to be given again."""
+        """How a file records that a part has to be given again."""
         return {"own": str(self)}
 
 
 @dataclass(frozen=True)
 class PartOf:
-    """What a field of a `Config` holds: a part of this role, by its name."""
+    """The type of a `Config` field that holds a part of this role, by its name."""
 
     role: str
 
     def converted(self, name: str, value: Any) -> str:
-        """The name as it is written everywhere, once it is known to make a part.
+        """The canonical name, after checking that it makes a part.
 
-        An object is given its name; one that has none is kept as it is (`Own`).
+        An object is replaced by its name; one without a name is kept (`Own`).
         """
         if isinstance(value, Own):
             return value
@@ -200,10 +200,10 @@ MaskName = Annotated[str, PartOf("mask")]
 
 
 def part(role: str, name: str, dims: Dims | None = None) -> Any:
-    """The part of a name: numbers as they are written, widths as `dims` says.
+    """Build the part of a name: numbers as written, widths from `dims`.
 
-    Raises `ValueError` with the nearest names for one that is not there, and with what the part
-    itself says of numbers that do not fit.
+    Raises `ValueError` with the nearest names for an unknown one, and with the part's own message
+    for numbers that do not fit.
 
     >>> part("normalizer", "entmax(1.3)")
     Entmax(alpha=1.3)
@@ -218,9 +218,9 @@ def part(role: str, name: str, dims: Dims | None = None) -> Any:
 
 
 def part_at(text: str, role: str) -> Own:
-    """A part of the user's own, `module:name` or `module:name(1, width=2)`, imported and made.
+    """Import and build a user-defined part, `module:name` or `module:name(1, width=2)`.
 
-    For what a user types, never for what stands in a file: importing runs the module.
+    Only for what a user types, never for the contents of a file: importing runs the module.
 
     Raises `ValueError` when there is no such module or name.
     """
@@ -235,7 +235,7 @@ def part_at(text: str, role: str) -> Own:
 
 
 def canonical(role: str, text: str) -> str:
-    """A name as `spell` writes it; raises `ValueError` unless it names a part.
+    """A name as written by `spell`; raises `ValueError` unless it names a part.
 
     >>> canonical("normalizer", "entmax( 1.3 )")
     'entmax(1.3)'
@@ -245,7 +245,7 @@ def canonical(role: str, text: str) -> str:
 
 
 def spell(role: str, part: Any, dims: Dims | None = None) -> str:
-    """The name of a part, the inverse of `part`: without what is usual or what `dims` gives.
+    """The name of a part, the inverse of `part`, without defaults and what `dims` gives.
 
     Raises `ValueError` for a part that has no name: a closure, or one that holds a tensor.
 
@@ -256,7 +256,7 @@ def spell(role: str, part: Any, dims: Dims | None = None) -> str:
 
 
 def described(role: str) -> str:
-    """The names of a role, for people to choose from."""
+    """The names of a role, for display."""
     return ", ".join(ROLES[role])
 
 

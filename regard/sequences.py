@@ -1,4 +1,4 @@
-"""Sequences of different lengths as one value, padded (`Sequences`) or end to end (`Packed`)."""
+"""Batches of sequences of different lengths, padded (`Sequences`) or concatenated (`Packed`)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,13 +15,13 @@ from regard.masks import Document, Padding
 
 @dataclass(frozen=True, eq=False)
 class Sequences:
-    """A batch of sequences, one a row, with padding behind the shorter ones.
+    """A batch of sequences, one per row, right-padded.
 
     Args:
-        ids: token numbers; what stands behind a row's end is never looked at.
-        lengths: how many tokens each row has; None where no row is padded.
-        segments: which part of its row each token belongs to, such as the first text of a pair or
-            the second, for networks that are told; None where there is one part.
+        ids: token ids; padding may have any value.
+        lengths: number of tokens in each row; None if no row is padded.
+        segments: the segment id of each token, such as 0 and 1 for the two texts of a pair, for
+            networks that use it; None if there is only one segment.
 
     >>> batch = Sequences.of([[7, 8, 9], [5]])
     >>> batch.ids, batch.lengths, batch.num_tokens, batch.num_cells
@@ -35,7 +35,7 @@ class Sequences:
 
     @classmethod
     def of(cls, rows: Sequence[Sequence[int]], pad: int = 0) -> "Sequences":
-        """Pad lists of numbers to the longest."""
+        """Pad lists of ids to the longest."""
         longest = max((len(row) for row in rows), default=0)
         filled = [[*row, *[pad] * (longest - len(row))] for row in rows]
         ids = torch.tensor(filled, dtype=torch.long)
@@ -49,12 +49,12 @@ class Sequences:
         real: Bool[Tensor, "batch len"],
         segments: Int[Tensor, "batch len"] | None = None,
     ) -> "Sequences":
-        """The tokens that are `real`, wherever the padding stands: behind, in front or between.
+        """The tokens that are `real`, wherever the padding is: right, left or in between.
 
-        Positions count the tokens alone, so that padding on the left changes nothing. What a
-        network says of them is put back into the old places by `Sequences.back`.
+        Positions count only the tokens, so that left padding changes nothing. `Sequences.back`
+        puts a network's outputs back into the original places.
 
-        Raises `TypeError` for what is no truth value, such as 0 and 1.
+        Raises `TypeError` for a mask that is not boolean, such as 0 and 1.
 
         >>> ids = torch.tensor([[0, 0, 7], [4, 5, 6]])
         >>> batch = Sequences.where(ids, ids != 0)
@@ -78,9 +78,9 @@ class Sequences:
     def back(
         x: Shaped[Tensor, "batch len *more"], real: Bool[Tensor, "batch len"]
     ) -> Shaped[Tensor, "batch len *more"]:
-        """What stands at the tokens of `Sequences.where`, at the places that they came from.
+        """Values at the tokens of `Sequences.where`, put back where the tokens came from.
 
-        Zeros stand where nothing was real.
+        Padding gets zeros.
         """
         place = (real.cumsum(1) - 1).clamp(min=0)
         index = place.reshape(*place.shape, *[1] * (x.ndim - 2)).expand_as(x)
@@ -89,10 +89,10 @@ class Sequences:
 
     @classmethod
     def joined(cls, left: "Sequences", right: "Sequences", told: bool = True) -> "Sequences":
-        """Each row of `left` with that of `right` behind it.
+        """Each row of `left` followed by that of `right`.
 
         Args:
-            told: the tokens of the left are of segment 0, those of the right of segment 1.
+            told: whether to give the left tokens segment 0 and the right ones segment 1.
 
         >>> both = Sequences.joined(Sequences.of([[7, 8], [5]]), Sequences.of([[3], [4, 6]]))
         >>> both.ids, both.segments
@@ -123,7 +123,7 @@ class Sequences:
 
     @property
     def mask(self) -> Padding | None:
-        """What hides the padding; None where there is none, as far as that is free to know."""
+        """The padding mask; None without padding, if that is known without a device sync."""
         if self.lengths is None:
             return None
         if can_look_at(self.lengths) and bool((self.lengths >= self.ids.shape[1]).all()):
@@ -132,7 +132,7 @@ class Sequences:
 
     @property
     def counts(self) -> Int[Tensor, " batch"]:
-        """The lengths, also where nothing is padded."""
+        """The lengths, even if nothing is padded."""
         if self.lengths is not None:
             return self.lengths
         return torch.full((len(self),), self.ids.shape[1], device=self.device)
@@ -144,17 +144,17 @@ class Sequences:
 
     @property
     def positions(self) -> Int[Tensor, "1 len"]:
-        """Where in its sequence each place is, from 0."""
+        """The position of each place in its sequence, from 0."""
         return rearrange(torch.arange(self.ids.shape[1], device=self.device), "len -> 1 len")
 
     @property
     def num_tokens(self) -> int:
-        """Tokens, without padding."""
+        """Number of tokens, without padding."""
         return self.num_cells if self.lengths is None else int(self.lengths.sum())
 
     @property
     def num_cells(self) -> int:
-        """Places, with padding."""
+        """Number of places, including padding."""
         return self.ids.numel()
 
     def to(self, device: torch.device) -> "Sequences":
@@ -168,7 +168,7 @@ class Sequences:
         return Sequences(self.ids[rows], lengths, segments)
 
     def rows(self, x: Shaped[Tensor, "batch len *more"]) -> Shaped[Tensor, "batch len *more"]:
-        """What stands at the tokens, a row for each sequence: as it is."""
+        """Values at the tokens, one row per sequence: unchanged."""
         return x
 
     def zero_padding(self, x: Float[Tensor, "batch len width"]) -> Float[Tensor, "batch len width"]:
@@ -202,14 +202,14 @@ class Sequences:
 
 @dataclass(frozen=True, eq=False)
 class Packed:
-    """Sequences end to end in one row, without padding; it answers as `Sequences` does.
+    """Sequences concatenated in one row, without padding, with the interface of `Sequences`.
 
-    What sees only its own sequence is said by the mask, and positions begin anew with each.
+    The mask confines attention to a token's own sequence, and positions restart with each.
 
     Args:
         ids: the tokens of all sequences.
-        lengths: how many each has.
-        segments: as those of `Sequences`.
+        lengths: number of tokens in each.
+        segments: as in `Sequences`.
 
     >>> packed = Packed.of(Sequences.of([[7, 8, 9], [5]]))
     >>> packed.ids, packed.positions
@@ -233,11 +233,11 @@ class Packed:
         return cls(rearrange(padded.ids[real], "total -> 1 total"), padded.counts, segments)
 
     def split(self, x: Shaped[Tensor, "1 total *more"]) -> list[Tensor]:
-        """What stands at the tokens of each sequence."""
+        """Values at the tokens of each sequence."""
         return list(x[0].split(self.lengths.tolist()))
 
     def rows(self, x: Shaped[Tensor, "1 total *more"]) -> Shaped[Tensor, "batch longest *more"]:
-        """What stands at the tokens, a row for each sequence; behind its end stands anything."""
+        """Values at the tokens, one row per sequence; padding may have any value."""
         longest = int(self.lengths.max()) if len(self) else 0
         place = rearrange(self.starts, "batch -> batch 1") + torch.arange(
             longest, device=self.device
@@ -246,7 +246,7 @@ class Packed:
         return x[0].index_select(0, place.flatten()).unflatten(0, place.shape)
 
     def joined(self, x: Shaped[Tensor, "batch longest *more"]) -> Shaped[Tensor, "1 total *more"]:
-        """What stands in such rows at the tokens, end to end again."""
+        """Values at the tokens of such rows, concatenated again."""
         place = self.owner * x.shape[1] + self.positions[0]
         return x.flatten(0, 1).index_select(0, place).unsqueeze(0)
 
@@ -266,12 +266,12 @@ class Packed:
 
     @property
     def starts(self) -> Int[Tensor, " batch"]:
-        """Where each sequence begins."""
+        """Where each sequence starts."""
         return self.lengths.cumsum(0) - self.lengths
 
     @property
     def mask(self) -> Document:
-        """What keeps every token within its own sequence."""
+        """The mask that confines every token to its own sequence."""
         return Document(rearrange(self.owner, "total -> 1 total"))
 
     @property
@@ -286,18 +286,18 @@ class Packed:
 
     @property
     def positions(self) -> Int[Tensor, "1 total"]:
-        """Where in its sequence each token is, from 0."""
+        """The position of each token in its sequence, from 0."""
         place = torch.arange(self.ids.shape[1], device=self.device)
         return rearrange(place - self.starts[self.owner], "total -> 1 total")
 
     @property
     def num_tokens(self) -> int:
-        """Tokens."""
+        """Number of tokens."""
         return self.ids.numel()
 
     @property
     def num_cells(self) -> int:
-        """Places: as many as tokens."""
+        """Number of places: that of the tokens."""
         return self.ids.numel()
 
     def to(self, device: torch.device) -> "Packed":
@@ -306,7 +306,7 @@ class Packed:
         return Packed(self.ids.to(device), self.lengths.to(device), segments)
 
     def zero_padding(self, x: Float[Tensor, "1 total width"]) -> Float[Tensor, "1 total width"]:
-        """The vectors as they are: there is no padding."""
+        """The vectors unchanged: there is no padding."""
         return x
 
     def mean(self, x: Float[Tensor, "1 total width"]) -> Float[Tensor, "batch width"]:

@@ -1,4 +1,4 @@
-"""A decoder's body with an output layer upon it: what GPT and LLaMA say the next token with."""
+"""A decoder with a language-modeling head: the base of GPT's and LLaMA's language models."""
 
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -14,10 +14,10 @@ from regard.sequences import Packed, Sequences
 
 
 class BodyLM(Continuing):
-    """The base: `p(next) = softmax(W body(x))`, with W the embedding's where it is tied.
+    """The base: `p(next) = softmax(W body(x))`, with W that of the embedding if tied.
 
-    A family's body takes its configuration, gives the states of tokens (`forward`), of those behind
-    what caches hold (`after`), and its `weights`; its layers are its `decoder`.
+    A family's body takes its configuration, returns the states of tokens (`forward`), of those
+    after the cached ones (`after`), and its `weights`; its layers are its `decoder`.
     """
 
     body_type: ClassVar[Any]
@@ -35,13 +35,13 @@ class BodyLM(Continuing):
     def forward(
         self, tokens: Int[Tensor, "batch q_len"] | Sequences | Packed
     ) -> Float[Tensor, "batch q_len vocab"]:
-        """Logits of the token after each; zeros where there is none."""
+        """Logits of the token after each; zeros at padding."""
         return self.output(self.features(tokens))
 
     def features(
         self, tokens: Int[Tensor, "batch q_len"] | Sequences | Packed
     ) -> Float[Tensor, "batch q_len width"]:
-        """What the output layer reads."""
+        """The input of the output layer."""
         return self.body(tokens)
 
     def features_after(
@@ -50,17 +50,17 @@ class BodyLM(Continuing):
         caches: Sequence[Past],
         positions: Int[Tensor, "rows new"] | None = None,
     ) -> Float[Tensor, "rows new width"]:
-        """What the output layer reads for tokens behind what the caches hold."""
+        """The input of the output layer for tokens after those in the caches."""
         return self.body.after(tokens, caches, positions)
 
     @property
     def decoder(self) -> Any:
-        """The layers, each of which has a cache."""
+        """The layers, one cache each."""
         return self.body.decoder
 
     @property
     def longest(self) -> int:
-        """The greatest number of tokens that are attended to."""
+        """The maximum number of tokens attended to."""
         return int(self.config.max_length)
 
     def weights(

@@ -1,4 +1,4 @@
-"""A model as a folder: `config.json`, which says sizes and parts, and `model.safetensors`."""
+"""A model as a folder: `config.json`, with sizes and parts, and `model.safetensors`."""
 
 from pathlib import Path
 from typing import Any
@@ -25,20 +25,20 @@ from regard.models.weights import Undrawn, at_most, count_weights, read_weights,
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 FORMAT = 2
-"""Of `config.json`; 1 had no parts."""
+"""Format version of `config.json`; 1 had no parts."""
 
 
 def save(model: Any, path: str | Path) -> None:
     """Write a network of `regard.models` as a folder: `config.json` and `model.safetensors`.
 
-    One of a published family is written as Hugging Face's `transformers` reads it, as long as its
-    options and parts have words there; anything else in the layout of this library.
+    A network of a published family is written in the Hugging Face format, as long as that can
+    express its options and parts; anything else in the format of this library.
 
-    The configuration says the parts of the attention, too. A part of your own that has no name is
-    written as one: who loads the network has to give it again.
+    The configuration also names the parts of the attention. A part of your own without a name is
+    marked as such: it has to be passed again when the network is loaded.
 
-    Raises `TypeError` for a network without a configuration of this library, `ValueError` for one
-    in eight bits.
+    Raises `TypeError` for a network without a configuration of this library, `ValueError` for an
+    8-bit one.
 
     >>> import tempfile, regard
     >>> from regard.models.lstm import LSTMClassifier, LSTMConfig
@@ -63,7 +63,7 @@ def save(model: Any, path: str | Path) -> None:
 
 
 def save_own(model: Any, folder: Path) -> None:
-    """Write a network in the layout of this library, which can say all of it."""
+    """Write a network in the format of this library, which can express all of it."""
     write_weights(model, folder / WEIGHTS)
     write_config(model, folder)
 
@@ -74,14 +74,14 @@ def write_config(model: Any, folder: Path) -> None:
 
 
 def load_network(folder: Path, attend: Attends = None) -> nn.Module:
-    """The model in a folder as it was saved, its parts included, ready for evaluation.
+    """Load the model in a folder as it was saved, including its parts, in eval mode.
 
     Args:
-        attend: the parts again, where they are the user's own; otherwise instead of those saved.
+        attend: the parts, if they are the user's own; otherwise they replace those saved.
 
-    Raises `FileNotFoundError` when a file is missing, `CheckpointMismatch` when the weights are not
-    those of the configuration, and `ValueError` when a file is damaged or foreign, or when a part
-    has to be given.
+    Raises `FileNotFoundError` when a file is missing, `CheckpointMismatch` when the weights do not
+    match the configuration, and `ValueError` when a file is damaged or foreign, or when a part has
+    to be given.
     """
     path = folder / CONFIG
     if is_published(read_entries(folder)):
@@ -100,7 +100,7 @@ def load_network(folder: Path, attend: Attends = None) -> nn.Module:
 
 
 def read_config(folder: Path) -> tuple[Any, Any]:
-    """A model's class and its configuration; raises `ValueError` for one that is not known."""
+    """A model's class and its configuration; raises `ValueError` for an unknown one."""
     path = folder / CONFIG
     entries = read_json_file(path)
     if not isinstance(entries, dict):

@@ -1,4 +1,4 @@
-"""Continuing texts: what every network that writes behind what it has read has in common."""
+"""Continuing texts: what all decoder-only networks have in common."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,12 +21,12 @@ NewCache = Callable[..., Past]
 
 @dataclass(frozen=True, eq=False)
 class Prompt:
-    """Texts to continue, which all end in the last column; decoding begins with it, `last`.
+    """Texts to continue, left-padded to end in the last column; decoding starts from it, `last`.
 
     Args:
-        tokens: with padding in front of the shorter texts.
-        starts: how much; None where there is none.
-        cache: what keys and values are kept in; `KVCache` if None.
+        tokens: with padding before the shorter texts.
+        starts: how much padding; None if there is none.
+        cache: the cache of keys and values; `KVCache` if None.
     """
 
     tokens: Int[Tensor, "batch len"]
@@ -40,7 +40,7 @@ class Prompt:
 
     @property
     def read(self) -> Int[Tensor, "batch len"]:
-        """The tokens of each, its last one in the place of padding: none that it does not have."""
+        """The tokens of each, with its last one instead of padding: no token it does not have."""
         if self.starts is None:
             return self.tokens
         place = torch.arange(self.tokens.shape[1], device=self.tokens.device)
@@ -50,7 +50,7 @@ class Prompt:
 
 @dataclass(frozen=True, eq=False)
 class Continued:
-    """What was read and written so far, with the padding of the prompt."""
+    """What was read and generated so far, with the padding of the prompt."""
 
     tokens: Int[Tensor, "rows len"]
     caches: tuple[Past, ...]
@@ -58,19 +58,19 @@ class Continued:
 
     @property
     def starts(self) -> Int[Tensor, " rows"] | None:
-        """How much padding stands in front of each row."""
+        """The amount of padding before each row."""
         return self.caches[0].starts
 
 
 class Continuing(nn.Module):
-    """The base of decoders: `encode`, `start` and `step`, which `regard.generation` writes with.
+    """The base of decoders: `encode`, `start` and `step`, which `regard.generation` uses.
 
-    Texts of different lengths are written to in one batch: they end in one column, the padding in
-    front is seen by no query, and positions count from each text's own beginning. Where learned
-    positions run out, the older half of a text is dropped, whatever the others of the batch do.
+    Texts of different lengths are continued in one batch: they end in the same column, no query
+    sees the padding before them, and positions count from each text's own beginning. When learned
+    positions run out, the older half of a text is dropped, independently of the rest of the batch.
 
-    A network says `features_after` and has its layers in `decoder` (or says `new_caches`) and a
-    linear layer `output`; with a table of positions also `longest`.
+    A network implements `features_after`, has its layers in `decoder` (or implements `new_caches`)
+    and a linear layer `output`; with a position table, also `longest`.
     """
 
     decoder: Any
@@ -82,11 +82,11 @@ class Continuing(nn.Module):
         caches: Sequence[Past],
         positions: Int[Tensor, "rows new"] | None = None,
     ) -> Float[Tensor, "rows new width"]:
-        """What `output` reads for new tokens that stand behind what the caches hold, and join it.
+        """The input of `output` for new tokens that follow those in the caches, and are appended.
 
         Args:
-            positions: where each token stands in its own text, 0 for padding; None where that is
-                `caches[0].length` and on.
+            positions: the position of each token in its own text, 0 for padding; None if they
+                continue from `caches[0].length`.
         """
         raise NotImplementedError
 
@@ -107,7 +107,7 @@ class Continuing(nn.Module):
 
     @property
     def longest(self) -> int | None:
-        """The greatest number of tokens that have a position; None where there is no limit."""
+        """The maximum number of positions; None if there is no limit."""
         return None
 
     def new_caches(
@@ -122,10 +122,10 @@ class Continuing(nn.Module):
         tokens: Int[Tensor, "batch len"] | Sequences | Packed,
         cache: NewCache | None = None,
     ) -> Prompt:
-        """Texts to continue, of one length or of several. Raises `ValueError` for one of no token.
+        """Texts to continue, of equal or different lengths. Raises `ValueError` for an empty one.
 
         Args:
-            cache: what to keep keys and values in, such as `partial(FixedKVCache, 1024)`.
+            cache: the cache of keys and values, such as `partial(FixedKVCache, 1024)`.
         """
         source = texts(tokens)
         if isinstance(source, Packed):
@@ -141,7 +141,7 @@ class Continuing(nn.Module):
         return Prompt(ids, starts, cache)
 
     def start(self, prompt: Prompt, beams: int) -> Continued:
-        """The state in which all of the prompt but its last token has been read."""
+        """The state after reading all of the prompt but its last token."""
         state = self._read(prompt.tokens[:, :-1], prompt.starts, prompt.cache)
         if beams == 1:
             return state
@@ -153,7 +153,7 @@ class Continuing(nn.Module):
     def step(
         self, prompt: Prompt, state: Continued, token: Int[Tensor, " rows"]
     ) -> tuple[Float[Tensor, "rows vocab"], Continued]:
-        """Logits of what follows `token`, and the state after it; `state` stays valid."""
+        """Logits of the token after `token`, and the state after it; `state` stays valid."""
         if self._is_full(state):
             state = self._read(state.tokens, state.starts, state.cache)
         caches = tuple(cache.copy() for cache in state.caches)
@@ -191,14 +191,14 @@ class Continuing(nn.Module):
 
 
 def texts(tokens: Tensor | Sequences | Packed) -> Sequences | Packed:
-    """What a network reads, also where it is given as bare numbers, which have no padding."""
+    """The network's input as sequences; plain ids have no padding."""
     return Sequences(tokens) if isinstance(tokens, Tensor) else tokens
 
 
 def only_before(source: Sequences | Packed) -> Any:
-    """What lets a token see itself and those before it in its own text.
+    """The mask that lets a token see itself and the preceding tokens of its own text.
 
-    Padding stands behind the tokens, so that none of them sees it anyway.
+    Padding comes after the tokens, so none of them sees it anyway.
     """
     return both(source.mask, Causal()) if isinstance(source, Packed) else Causal()
 

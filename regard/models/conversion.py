@@ -1,7 +1,7 @@
-"""How a published family's tensors and configuration become ours, and ours theirs again: as data.
+"""Two-way conversion between a published family's tensors and configuration and ours, as data.
 
-A family's `convert.py` has two tables. `Word`s say which word of theirs is which of our options,
-`Rule`s which tensors of theirs make up which of ours. `load` reads both forwards, `save` backwards.
+A family's `convert.py` has two tables. `Word`s map their options to ours, `Rule`s their tensors to
+ours. `load` applies both forward, `save` in reverse.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -17,7 +17,7 @@ from regard.config import Config
 
 @runtime_checkable
 class Edit(Protocol):
-    """How several tensors of theirs become one of ours, and that one theirs again."""
+    """How several of their tensors become one of ours, and the reverse."""
 
     def join(self, theirs: Sequence[Tensor]) -> Tensor: ...
 
@@ -39,7 +39,7 @@ class Same:
 
 @dataclass(frozen=True)
 class Stacked:
-    """Ours is several of theirs one below the other: queries, keys and values by one product.
+    """Ours is several of theirs stacked by rows: queries, keys and values by one product.
 
     Args:
         sizes: how many rows each has.
@@ -48,30 +48,30 @@ class Stacked:
     sizes: tuple[int, ...]
 
     def join(self, theirs: Sequence[Tensor]) -> Tensor:
-        """One below the other."""
+        """Stack by rows."""
         return torch.cat(list(theirs))
 
     def split(self, ours: Tensor) -> Sequence[Tensor]:
-        """Cut apart."""
+        """Split by rows."""
         return ours.split(list(self.sizes))
 
 
 @dataclass(frozen=True)
 class Transposed:
-    """Theirs has a row for each input: GPT-2's layers, which are written as convolutions."""
+    """Theirs is transposed: GPT-2's layers, which are written as convolutions."""
 
     def join(self, theirs: Sequence[Tensor]) -> Tensor:
-        """Turned."""
+        """Transpose."""
         return theirs[0].mT
 
     def split(self, ours: Tensor) -> Sequence[Tensor]:
-        """Turned back."""
+        """Transpose back."""
         return [ours.mT]
 
 
 @dataclass(frozen=True)
 class Reshaped:
-    """Theirs has the same numbers in another shape, such as a convolution whose patches are apart.
+    """Theirs has the same values in another shape, such as a non-overlapping patch convolution.
 
     Args:
         ours: our shape.
@@ -92,7 +92,7 @@ class Reshaped:
 
 @dataclass(frozen=True)
 class First:
-    """Ours is the first of theirs, and the others are copies that nothing is computed from."""
+    """Ours is the first of theirs, and the others are unused copies."""
 
     copies: int = 1
 
@@ -101,7 +101,7 @@ class First:
         return theirs[0]
 
     def split(self, ours: Tensor) -> Sequence[Tensor]:
-        """The same several times."""
+        """Repeat it."""
         return [ours] * (1 + self.copies)
 
 
@@ -111,7 +111,7 @@ class Rule:
 
     Args:
         ours: its name.
-        theirs: their names, in the order that `edit` takes them.
+        theirs: their names, in the order `edit` takes them.
     """
 
     ours: str
@@ -120,7 +120,7 @@ class Rule:
 
 
 def same(ours: str, theirs: str, *leaves: str) -> list[Rule]:
-    """Rules for tensors that are the same: of a layer its `weight` and `bias`, or other leaves.
+    """Rules for identical tensors: a layer's `weight` and `bias`, or other leaves.
 
     >>> [rule.theirs for rule in same("norm", "LayerNorm")]
     [('LayerNorm.weight',), ('LayerNorm.bias',)]
@@ -136,7 +136,7 @@ class Word:
     Args:
         theirs: its name in their `config.json`.
         ours: the path of ours, with dots.
-        usual: what it is where they do not say it.
+        usual: the default if they omit it.
         values: their values → ours, where they differ.
     """
 
@@ -146,7 +146,7 @@ class Word:
     values: Mapping[Any, Any] | None = None
 
     def read(self, entries: Mapping[str, Any]) -> Any:
-        """Our value; raises `ValueError` for one of theirs that is not known."""
+        """Our value; raises `ValueError` for an unknown one of theirs."""
         value = entries.get(self.theirs, self.usual)
         if self.values is None:
             return value
@@ -162,20 +162,20 @@ class Word:
         return next(theirs for theirs, ours in self.values.items() if ours == value)
 
     def says(self, value: Any) -> bool:
-        """Whether they have a word for it."""
+        """Whether their format can express it."""
         return self.values is None or value in self.values.values()
 
 
 @dataclass(frozen=True)
 class CountOfLabels(Word):
-    """How many labels there are: they name each, and older files count them, too."""
+    """The number of labels: they name each, and older files also count them."""
 
     theirs: str = "id2label"
     ours: str = "classes"
     usual: Any = 2
 
     def read(self, entries: Mapping[str, Any]) -> Any:
-        """The number said, or else that of the names."""
+        """The stated number, or else that of the names."""
         named = entries.get(self.theirs)
         said = entries.get("num_labels")
         return said or (len(named) if isinstance(named, dict) else self.usual)
@@ -186,7 +186,7 @@ class CountOfLabels(Word):
 
 
 def numbered(count: int) -> tuple[str, ...]:
-    """What labels are called that have no names.
+    """The names of unnamed labels.
 
     >>> numbered(2)
     ('LABEL_0', 'LABEL_1')
@@ -195,7 +195,7 @@ def numbered(count: int) -> tuple[str, ...]:
 
 
 def label_names(theirs: Mapping[str, Any], count: Any) -> tuple[str, ...]:
-    """The names of so many labels; none where all are numbered, or there is no such number.
+    """The names of this many labels; none if all are just numbered, or the number differs.
 
     >>> label_names({"id2label": {"1": "good"}}, 2)
     ('LABEL_0', 'good')
@@ -217,23 +217,23 @@ class EndTokens(Word):
     usual: Any = None
 
     def read(self, entries: Mapping[str, Any]) -> Any:
-        """All of them; raises `ValueError` for what is no number."""
+        """All of them; raises `ValueError` for anything but numbers."""
         value = entries.get(self.theirs, self.usual)
         found = value if isinstance(value, list) else [value]
         tokens = [_token(self.theirs, each) for each in found]
         return tuple(token for token in tokens if token is not None)
 
     def written(self, value: Any) -> Any:
-        """The only one as a number."""
+        """A single one as a number."""
         return list(value) if len(value) > 1 else next(iter(value), None)
 
 
 @dataclass(frozen=True)
 class OneToken(Word):
-    """A token by its number, or none; old files say -1 for none."""
+    """A token id, or none; old files use -1 for none."""
 
     def read(self, entries: Mapping[str, Any]) -> Any:
-        """The number; raises `ValueError` for what is none."""
+        """The id; raises `ValueError` for anything else."""
         return _token(self.theirs, entries.get(self.theirs, self.usual))
 
 
@@ -250,7 +250,7 @@ TOKEN_WORDS = (
     "decoder_start_token_id",
     "forced_bos_token_id",
 )
-"""Tokens that writing needs, which a folder may say in `generation_config.json`, too."""
+"""Tokens that decoding needs, which may also be in `generation_config.json`."""
 PAD = OneToken("pad_token_id", "pad", None)
 
 
@@ -266,7 +266,7 @@ ACTIVATION_WORDS = {
     "swish": "silu",
     "tanh": "tanh",
 }
-"""What Hugging Face calls the activations."""
+"""Hugging Face's names of the activations."""
 
 IGNORED = frozenset(
     """
@@ -285,7 +285,7 @@ IGNORED = frozenset(
     initializer_factor use_mems_eval use_mems_train
     """.split()
 )
-"""What `config.json` says that changes no number of the network: training, writing, bookkeeping."""
+"""Keys of `config.json` that do not affect the network: training, generation, bookkeeping."""
 
 
 @dataclass(frozen=True)
@@ -293,27 +293,27 @@ class Family:
     """One published family.
 
     Args:
-        model_type: what its `config.json` calls it.
-        networks: their architectures → our networks, the body first; of each of ours the first one
-            is written.
+        model_type: its name in `config.json`.
+        networks: their architectures → our networks, the body first; if several map to the same,
+            the first one is written.
         words: their options as ours.
-        only: options of theirs with the values that are computed here; any other is an error.
-        prefix: what stands before the names of the body's tensors where a head is upon it.
-        prefixes: network of ours → what stands there instead.
+        only: options of theirs with the values supported here; any other is an error.
+        prefix: prefix of the names of the body's tensors in networks with a head.
+        prefixes: network of ours → a different prefix.
         rules: the tensors of a network with this configuration, of the body under this prefix.
-        dropped: ends of names that are no weights of ours, such as buffers of old files.
-        renamed: how names ended in old files, and how they do today.
-        ignored: options of theirs that change no number here, besides those of all families.
-        head_words: their options that single networks have beside these.
-        implied: architecture → options of ours that its name alone says.
-        heads: how the names begin of what stands upon the body, and may be there unasked.
-        always: options of ours that the family's name alone says.
-        told: what the names of the tensors say of our options beside `config.json`.
-        copies: names that some files have again → the tensor that they are a copy of.
-        aside: network of ours → how the names begin of what it leaves aside.
-        optional: network of ours → what it may lack, an option that is false then, and a part of
-            the names of the tensors without which it does.
-        beside: options of ours that the files of its tokens say.
+        dropped: suffixes of names that are not weights of ours, such as buffers of old files.
+        renamed: suffixes in old files, and their current form.
+        ignored: options of theirs that have no effect here, besides those of all families.
+        head_words: additional options of theirs for individual networks.
+        implied: architecture → options of ours implied by its name.
+        heads: name prefixes of heads, which may be present without being used.
+        always: options of ours implied by the family.
+        told: options of ours inferred from tensor names, besides `config.json`.
+        copies: duplicate names in some files → the tensor that they are a copy of.
+        aside: network of ours → name prefixes of what it ignores.
+        optional: network of ours → what it may lack, an option that is then false, and a part of
+            the names of the tensors whose absence shows it.
+        beside: options of ours that are in its tokenizer files.
     """
 
     model_type: str
@@ -343,7 +343,7 @@ class Family:
         return all(getattr(config, key) == value for key, value in self.always.items())
 
     def prefix_of(self, network: str) -> str:
-        """What stands before the names of the body's tensors in this network of ours."""
+        """The prefix of the body's tensors in this network of ours."""
         if network == next(iter(self.networks.values())):
             return ""
         return self.prefixes.get(network, self.prefix)
@@ -353,7 +353,7 @@ class Family:
         return [*self.words, *self.head_words.get(network, ())]
 
     def entries(self, theirs: Mapping[str, Any], architecture: str) -> dict[str, Any]:
-        """Our configuration's entries; raises `ValueError` for what is not computed here."""
+        """Our configuration's entries; raises `ValueError` for what is not supported here."""
         network = self.networks[architecture]
         for name, values in self.only.items():
             if name in theirs and theirs[name] not in values:
@@ -374,7 +374,7 @@ class Family:
         return {**found, **self.always, **self.implied.get(architecture, {})}
 
     def lacking(self, network: str, names: Collection[str]) -> dict[str, bool]:
-        """What a folder with these tensors lacks, of what a network of ours may be without."""
+        """The optional parts of a network of ours that a folder with these tensors lacks."""
         parts = self.optional.get(network, {}) if names else {}
         absent = {
             option for option, part in parts.items() if not any(part in name for name in names)
@@ -382,12 +382,12 @@ class Family:
         return dict.fromkeys(absent, False)
 
     def unknown(self, theirs: Mapping[str, Any], network: str) -> list[str]:
-        """What their `config.json` says that nobody here reads."""
+        """The keys of their `config.json` that are not read here."""
         read = {word.theirs for word in self.words_of(network)}
         return sorted(set(theirs) - read - set(self.only) - IGNORED - self.ignored)
 
     def architecture(self, config: Any) -> str:
-        """What they call a network of this configuration."""
+        """Their name of a network with this configuration."""
         fits = [theirs for theirs, ours in self.networks.items() if ours == config.tag]
         said = [
             name
@@ -398,7 +398,7 @@ class Family:
         return (said or [name for name in fits if name not in self.implied])[0]
 
     def unsaid(self, config: Any) -> list[str]:
-        """Our options that their words cannot say, and that are not as usual."""
+        """Our options that their format cannot express, and that are not the default."""
         words = {word.ours: word for word in self.words_of(config.tag)}
         alone = {key for each in self.implied.values() for key in each}
         found = [key for key, value in self.always.items() if getattr(config, key) != value]

@@ -4,8 +4,8 @@
         ── torch.load(weights_only=True), and nothing else ──>  config.json, model.safetensors
     model.gguf ── weights of few bits made float32 ──>  config.json, model.safetensors, tokenizer
 
-A pickle is a program. PyTorch's `weights_only` reader runs none of it and makes tensors alone; what
-it refuses is refused here, and there is no second try. This is the one module that opens a pickle.
+A pickle is a program. PyTorch's `weights_only` reader does not run it and builds only tensors; what
+it refuses is refused here, without a fallback. This is the only module that opens a pickle.
 """
 
 import json
@@ -52,22 +52,22 @@ COPIED = (
     *("vocab.txt", "vocab.json", "merges.txt", "spiece.model", "sentencepiece.bpe.model"),
     *("generation_config.json", "preprocessor_config.json"),
 )
-"""Files that are taken along as they are."""
+"""Files that are copied unchanged."""
 MOST_COPIED = 256 * 2**20
 MOST_AGAIN = 4
-"""How many times as large as the pickles the tensors may be: shared ones are written apart."""
+"""How much larger than the pickles the tensors may be: shared ones are written separately."""
 
 
 @dataclass(frozen=True)
 class Converted:
-    """What came of it.
+    """The result of a conversion.
 
     Args:
         folder: the new folder.
-        network: what is in it, as this library calls it.
-        tensors: how many.
-        guessed: what the old configuration did not say and the names of the tensors did.
-        copied: files that were taken along.
+        network: its network, by this library's name.
+        tensors: their number.
+        guessed: what was inferred from tensor names because the old configuration lacked it.
+        copied: files that were copied.
     """
 
     folder: Path
@@ -78,7 +78,7 @@ class Converted:
 
 
 def convert(source: str | Path, target: str | Path, family: str | None = None) -> Converted:
-    """Make a folder of safetensors of one of pickles, and read it once to know that it is right.
+    """Convert a folder of pickles to safetensors, and load it once to verify it.
 
     Of a GGUF file the weights become float32 and its tokens `tokenizer.json`.
 
@@ -183,9 +183,9 @@ def _write_tensors(pickles: list[Path], folder: Path) -> list[str]:
 
 
 def read_pickle(path: Path) -> dict[str, Tensor]:
-    """The tensors in a pickle that holds names and tensors alone.
+    """The tensors in a pickle that holds only names and tensors.
 
-    Raises `ValueError` for anything else that may be in it, none of which has been run.
+    Raises `ValueError` for anything else in it, none of which has been executed.
     """
     size = path.stat().st_size
     try:

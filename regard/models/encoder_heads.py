@@ -1,4 +1,4 @@
-"""What is put upon an encoder to label texts or tokens, and to find answers: the same for all."""
+"""Heads that all encoders share: text and token classification, and question answering."""
 
 from typing import Any, ClassVar
 
@@ -14,10 +14,10 @@ from regard.sequences import Packed, Sequences
 
 
 class EncoderHead(nn.Module):
-    """The base: an encoder of a family, and a linear layer.
+    """The base: a family's encoder, and a linear layer.
 
-    A family's encoder takes its configuration, gives the states of tokens (`forward`), one vector
-    for each text (`summary`), and its `weights`.
+    A family's encoder takes its configuration and returns the states of tokens (`forward`), one
+    vector per text (`summary`), and its `weights`.
     """
 
     encoder_type: ClassVar[Any]
@@ -39,19 +39,19 @@ class EncoderHead(nn.Module):
         return self.encoder.weights(source)
 
     def last_weights(self, source: Sequences | Packed) -> Float[Tensor, "batch q_len k_len"]:
-        """Those of the last layer, the mean over its heads."""
+        """The weights of the last layer, averaged over its heads."""
         last = self.weights(source)[-1]
         return reduce(last, "batch heads q_len k_len -> batch q_len k_len", "mean")
 
     def joined(self, left: Sequences | Packed, right: Sequences) -> Sequences:
-        """Both texts of each pair as one, told apart by segments where the network has several."""
+        """Both texts of each pair as one, distinguished by segments if the network has several."""
         if isinstance(left, Packed):
             raise TypeError("pairs are read as two Sequences, got a Packed")
         return Sequences.joined(left, right, told=getattr(self.config, "segments", 1) > 1)
 
 
 class EncoderClassifier(EncoderHead):
-    """A label for each text: `softmax(W summary(x) + b)`; of a pair, both are read as one text."""
+    """Text classification: `softmax(W summary(x) + b)`; a pair is read as one text."""
 
     summarizes = True
 
@@ -68,7 +68,7 @@ class EncoderClassifier(EncoderHead):
     def features(
         self, source: Sequences | Packed, right: Sequences | None = None
     ) -> Float[Tensor, "rows width"]:
-        """What the output layer reads: one vector for each text or pair."""
+        """The input of the output layer: one vector per text or pair."""
         read = source if right is None else self.joined(source, right)
         return self.dropout(self.encoder.summary(self.encoder(read), read))
 
@@ -76,9 +76,9 @@ class EncoderClassifier(EncoderHead):
     def attention_weights(
         self, source: Sequences, right: Sequences | None = None
     ) -> Float[Tensor, "batch *rows k_len"]:
-        """How much each token counted to the one that sums up: the last layer, heads alike.
+        """How much the summary token attended to each: the last layer, averaged over heads.
 
-        Of pairs, how much each token of the right attended to each of the left.
+        For pairs, how much each token of the right attended to each of the left.
         """
         if right is None:
             return self.encoder.summarizing(self.last_weights(source), source)
@@ -91,14 +91,14 @@ class EncoderClassifier(EncoderHead):
 
 
 class EncoderTagger(EncoderHead):
-    """A label for each token: `softmax(W x_j + b)`."""
+    """Token classification: `softmax(W x_j + b)`."""
 
     def __init__(self, config: Any, attend: Attends = None) -> None:
         super().__init__(config, attend, config.classes)
         self.dropout = _output_dropout(config)
 
     def forward(self, source: Sequences | Packed) -> Float[Tensor, "batch len classes"]:
-        """Logits of each token's label, zeros where there is no token."""
+        """Logits of each token's label, zeros at padding."""
         return source.zero_padding(self.output(self.dropout(self.encoder(source))))
 
     @torch.no_grad()
@@ -108,7 +108,7 @@ class EncoderTagger(EncoderHead):
 
 
 class EncoderSpans(EncoderHead):
-    """Where an answer begins and ends: two numbers for each token.
+    """Extractive question answering: start and end logits for each token.
 
     A passage and a question about it are read as one text, the question first.
     """
@@ -119,10 +119,10 @@ class EncoderSpans(EncoderHead):
     def forward(
         self, source: Sequences | Packed, question: Sequences | None = None
     ) -> Float[Tensor, "batch 2 len"]:
-        """Logits of each token's being the first and the last of the answer, zeros elsewhere.
+        """Logits of each token being the first and the last of the answer, zeros elsewhere.
 
-        With a question about each passage, the passage's tokens alone count, from 1; place 0, the
-        first token of all, stands for "there is no answer".
+        With a question about each passage, only the passage's tokens count, from 1; index 0, the
+        first token of all, means "no answer".
         """
         read = source if question is None else self.joined(question, _one_a_row(source))
         ends = read.zero_padding(self.output(self.encoder(read)))

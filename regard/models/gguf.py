@@ -1,7 +1,7 @@
-"""LLaMA from a GGUF file, as llama.cpp and its kin keep it: weights of few bits, made float32.
+"""LLaMA from a GGUF file, as written for llama.cpp: quantized weights, converted to float32.
 
-Two things differ from Hugging Face's layout: names, and the rows of queries and keys, in which the
-two numbers of each pair that is turned together are neighbors. Here they are half a head apart.
+Two things differ from the Hugging Face format: names, and the rows of queries and keys, in which
+the two elements of each rotated pair are adjacent. Here they are half a head apart.
 """
 
 import re
@@ -29,12 +29,12 @@ from regard.models.weights import Undrawn, at_most, shared_names
 
 @dataclass(frozen=True)
 class Needed(Word):
-    """An option that a file has to say."""
+    """An option that a file must have."""
 
     usual: Any = None
 
     def read(self, entries: Mapping[str, Any]) -> Any:
-        """Its value; raises `ValueError` where it is not said."""
+        """Its value; raises `ValueError` if it is missing."""
         if self.theirs not in entries:
             raise ValueError(f"it does not say {self.theirs}")
         return super().read(entries)
@@ -58,10 +58,10 @@ ONLY = {
     "llama.expert_count": (0,),
     "llama.attention.causal": (True,),
 }
-"""Options with the values that are computed here; any other is an error."""
+"""Options with the values supported here; any other is an error."""
 CHECKED = ("llama.vocab_size", "llama.rope.dimension_count", "llama.attention.value_length")
 ENDS = ("eos", "eot")
-"""Roles of tokens that end a text: of the text itself, and of a turn in a conversation."""
+"""Roles of tokens that end a text: of the text itself, and of a conversation turn."""
 NAMES = {
     "embed_tokens": "token_embd",
     "norm": "output_norm",
@@ -76,11 +76,11 @@ NAMES = {
     "mlp.up_proj": "ffn_up",
     "mlp.down_proj": "ffn_down",
 }
-"""What Hugging Face calls a layer, and what GGUF does."""
+"""Hugging Face's name of a layer, and GGUF's."""
 
 
 def is_gguf(path: Path) -> bool:
-    """Whether this is a file of that name, and no folder.
+    """Whether this is a file with that extension, not a folder.
 
     >>> is_gguf(Path("nowhere.gguf"))
     True
@@ -89,14 +89,14 @@ def is_gguf(path: Path) -> bool:
 
 
 def load_gguf(path: Path, attend: Attends = None) -> LlamaLM:
-    """The network of a GGUF file, its weights in float32, ready for evaluation.
+    """Load the network of a GGUF file, with float32 weights, in eval mode.
 
     Args:
-        attend: what every attention is made of instead of the published parts.
+        attend: replaces the published attention parts.
 
-    Raises `FileNotFoundError` when there is none, `ValueError` when it is damaged or of another
-    kind than LLaMA's, and `CheckpointMismatch` with every offender when the tensors are not those
-    of the sizes that it says. No tensor has been read then.
+    Raises `FileNotFoundError` when there is none, `ValueError` when it is damaged or not a LLaMA
+    model, and `CheckpointMismatch` with every mismatch when the tensors do not match the stated
+    sizes. No tensor has been read then.
     """
     file = read_gguf(path)
     try:
@@ -119,7 +119,7 @@ def load_gguf(path: Path, attend: Attends = None) -> LlamaLM:
 
 
 def load_tokenizer(path: Path) -> Tokenizer:
-    """The tokenizer of a GGUF file; raises what `load_gguf` does."""
+    """The tokenizer of a GGUF file; raises as `load_gguf`."""
     file = read_gguf(path)
     try:
         return tokenizer_of(file.values)
@@ -215,7 +215,7 @@ def _joined(file: GGUF, rule: Rule, names: list[str], config: Any) -> Tensor:
 
 
 def halves(rows: Tensor, heads: int) -> Tensor:
-    """Rows of heads in which the two of a pair are neighbors, with them half a head apart.
+    """Reorder rows of heads from adjacent pairs to pairs half a head apart.
 
     >>> halves(torch.arange(8), heads=2)
     tensor([0, 2, 1, 3, 4, 6, 5, 7])

@@ -1,4 +1,4 @@
-"""How a sequence of states becomes one vector: the choices, and what they are made of."""
+"""How a sequence of states becomes one vector: the options, and their layers."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -13,7 +13,7 @@ from regard.parts import Dims, ScoreName
 
 @dataclass(frozen=True, kw_only=True)
 class Last(Config):
-    """The last state, of each direction the one that has read everything."""
+    """The last state: in each direction, the one that has read everything."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +23,7 @@ class Mean(Config):
 
 @dataclass(frozen=True, kw_only=True)
 class Max(Config):
-    """The greatest value of each unit."""
+    """The maximum of each unit."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,12 +42,12 @@ class AttentionPooling(Parts):
 
 @dataclass(frozen=True, kw_only=True)
 class HardPooling(Parts):
-    """The one state that attention chooses: the likeliest, or while it learns a drawn one.
+    """The one state that attention selects: the most likely, or in training a sampled one.
 
     Args:
         attention_dim: as in `AttentionPooling`.
-        estimator: what teaches it, see `regard.layers.HardPool`.
-        temperature: of the gradient that `gumbel` borrows.
+        estimator: the gradient estimator, see `regard.layers.HardPool`.
+        temperature: of the straight-through gradient of `gumbel`.
     """
 
     tag = "hard"
@@ -60,10 +60,10 @@ class HardPooling(Parts):
 
 @dataclass(frozen=True, kw_only=True)
 class GuidedPooling(Parts):
-    """The sum weighted by attention that a sentence vector asks for.
+    """The sum weighted by attention, with a sentence vector as the query.
 
     Args:
-        hidden_dim: width of the LSTM that makes the sentence vector.
+        hidden_dim: width of the LSTM that computes the sentence vector.
     """
 
     tag = "guided"
@@ -73,7 +73,7 @@ class GuidedPooling(Parts):
 
 
 def pool_dims(config: AttentionPooling | HardPooling) -> Dims:
-    """The widths of a learned query and of what it is compared with."""
+    """The widths of a learned query and of the keys."""
     return Dims(config.attention_dim, config.attention_dim, config.attention_dim)
 
 

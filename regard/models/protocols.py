@@ -1,4 +1,4 @@
-"""What a task asks of a network: one small protocol each, which a network of anybody's can meet."""
+"""What a task requires of a network: one small protocol each, which any network can implement."""
 
 from typing import Any, Protocol, runtime_checkable
 
@@ -31,28 +31,28 @@ class Tags(Protocol):
     """
 
     def forward(self, source: Sequences) -> Float[Tensor, "batch len classes"]:
-        """Logits of the tags of each word; those behind a sentence's end are not looked at."""
+        """Logits of the tags of each word; those at padding are ignored."""
         ...
 
 
 @runtime_checkable
 class Encodes(Protocol):
-    """A network that makes a vector of each token, which others are put upon."""
+    """An encoder of tokens, on top of which heads are put."""
 
     def forward(self, source: Sequences) -> Float[Tensor, "batch len width"]:
-        """The vectors of the tokens, zeros where there is none."""
+        """The vectors of the tokens, zeros at padding."""
         ...
 
     def summary(
         self, states: Float[Tensor, "batch len width"], source: Sequences
     ) -> Float[Tensor, "batch width"]:
-        """One vector for each text, from those of its tokens."""
+        """One vector per text, from those of its tokens."""
         ...
 
 
 @runtime_checkable
 class EncodesImages(Protocol):
-    """A network that makes a vector of each patch of an image, which others are put upon."""
+    """An encoder of image patches, on top of which heads are put."""
 
     def forward(
         self, images: Float[Tensor, "batch channels height width"]
@@ -63,13 +63,13 @@ class EncodesImages(Protocol):
     def summary(
         self, states: Float[Tensor, "batch tokens width"]
     ) -> Float[Tensor, "batch summary_dim"]:
-        """One vector for each image, from those of its tokens."""
+        """One vector per image, from those of its tokens."""
         ...
 
 
 @runtime_checkable
 class ClassifiesImages(Protocol):
-    """A network that labels images, as `regard.tasks.image_classify` trains it.
+    """A network that classifies images, as `regard.tasks.image_classify` trains it.
 
     One that has `attention_weights(images)` of `[batch, rows, columns]` shows how much each patch
     counted; one that has `forward_sampled` is trained by it.
@@ -84,10 +84,10 @@ class ClassifiesImages(Protocol):
 
 @runtime_checkable
 class Segments(Protocol):
-    """A network that labels each pixel, as `regard.tasks.segment` trains it.
+    """A network that classifies each pixel, as `regard.tasks.segment` trains it.
 
-    One that has `forward_branches(images)`, a pair of the logits and a list of further ones with
-    what the loss of each counts, is trained by all of them.
+    One that has `forward_branches(images)`, a pair of the logits and a list of further logits with
+    loss weights, is trained by all of them.
     """
 
     def forward(
@@ -99,12 +99,12 @@ class Segments(Protocol):
 
 @runtime_checkable
 class Captions(Decoder, Protocol):
-    """A network that writes about images, as `regard.tasks.caption` trains it.
+    """A network that captions images, as `regard.tasks.caption` trains it.
 
     One that has `attention_weights(images, target)` of `[batch, q_len, rows, columns]` shows where
-    in the image it looked for each output. One that has `features(images, target)` of
+    in the image it attended for each output. One that has `features(images, target)` of
     `[batch, q_len, width]` and `features_sampled(images, target, lengths)`, a pair of them and an
-    `AuxLoss` or None, is trained by these, which its `output` makes logits of.
+    `AuxLoss` or None, is trained through these, which its `output` turns into logits.
     """
 
     def forward(
@@ -122,31 +122,31 @@ class Captions(Decoder, Protocol):
 
 @runtime_checkable
 class FillsIn(Protocol):
-    """A network that says what stands behind a mask, as `regard.tasks.masked_lm` trains it."""
+    """A masked language model, as `regard.tasks.masked_lm` trains it."""
 
     def forward(self, source: Sequences) -> Float[Tensor, "batch len vocab"]:
         """Logits of the token at each place."""
         ...
 
     def features(self, source: Sequences) -> Float[Tensor, "batch len width"]:
-        """What its `output`, an `nn.Linear`, makes logits of."""
+        """The input of its `output`, an `nn.Linear` that returns logits."""
         ...
 
 
 @runtime_checkable
 class SaysInOrder(Protocol):
-    """A network that reads in any order, as `regard.tasks.permutation_lm` trains it.
+    """A permutation language model, as `regard.tasks.permutation_lm` trains it.
 
-    One that has `features` and an `output` layer is trained without keeping the logits; one that
-    has `attention_weights(source, order)` of `[batch, targets, len]` shows what each knew.
+    One that has `features` and an `output` layer is trained without storing the logits; one that
+    has `attention_weights(source, order)` of `[batch, targets, len]` shows what each attended to.
     """
 
     def forward(
         self, source: Sequences, order: Int[Tensor, "batch len"]
     ) -> Float[Tensor, "batch targets vocab"]:
-        """Logits of the tokens that have a number in the order, -1 being none, by their number.
+        """Logits of the tokens with an index in the order, -1 being none, by index.
 
-        What is said of a token must depend on those without a number and with a lower one alone.
+        They may depend only on tokens without an index or with a lower one.
         """
         ...
 
@@ -156,18 +156,18 @@ class FindsSpans(Protocol):
     """A network that reads a question and a passage as one text and points into it."""
 
     def forward(self, source: Sequences) -> Float[Tensor, "batch 2 len"]:
-        """Logits of each token's being the first and the last of the answer."""
+        """Logits of each token being the first and the last of the answer."""
         ...
 
 
 @runtime_checkable
 class Translates(Decoder, Protocol):
-    """A network that reads one sequence and writes another, as `regard.tasks.translate` trains it.
+    """A sequence-to-sequence network, as `regard.tasks.translate` trains it.
 
     One that has `attention_weights(source, target)` of `[batch, q_len, k_len]` shows which inputs
     each output came from. One that has `features(source, target)` of `[batch, q_len, width]`, which
-    its `output`, an `nn.Linear`, makes logits of, is trained without keeping these logits. One that
-    has an auxiliary loss gives it with either: `forward_sampled`, and `features_sampled` if it has
+    its `output`, an `nn.Linear`, turns into logits, is trained without storing these. One that has
+    an auxiliary loss returns it with either: `forward_sampled`, and `features_sampled` if it has
     `features`, return a pair of what they are named after and an `AuxLoss` or None.
     """
 
@@ -184,25 +184,25 @@ class Translates(Decoder, Protocol):
 
 @runtime_checkable
 class Continues(Decoder, Protocol):
-    """A network that continues texts, as `regard.tasks.language_model` trains it.
+    """A causal language model, as `regard.tasks.language_model` trains it.
 
     One that has `attention_weights(tokens)` of `[batch, q_len, q_len]` shows which tokens each one
-    knew. One that has `features(tokens)` of `[batch, q_len, width]`, which its `output`, an
-    `nn.Linear`, makes logits of, is trained without keeping these logits.
+    attended to. One that has `features(tokens)` of `[batch, q_len, width]`, which its `output`, an
+    `nn.Linear`, turns into logits, is trained without storing these.
     """
 
     def forward(self, tokens: Int[Tensor, "batch q_len"]) -> Float[Tensor, "batch q_len vocab"]:
-        """Logits of what follows each token, which must not know of those behind it."""
+        """Logits of the token after each, which must not depend on later tokens."""
         ...
 
     def encode(self, tokens: Int[Tensor, "batch q_len"]) -> Any:
-        """What `start` and `step` need of the texts; the last token of each begins the answer."""
+        """What `start` and `step` need of the texts; the last token of each starts the answer."""
         ...
 
 
 @runtime_checkable
 class Matches(Protocol):
-    """A network that labels pairs of texts, as `regard.tasks.match` trains it.
+    """A network that classifies pairs of texts, as `regard.tasks.match` trains it.
 
     One that has `attention_weights(left, right)` of `[batch, right_len, left_len]` shows which
     words of the left belong to each of the right; one that has `forward_sampled` is trained by it.
@@ -224,7 +224,7 @@ class Answers(Protocol):
     def forward(self, story: Sequences, question: Sequences) -> Float[Tensor, "batch vocab"]:
         """Logits of the words that may be the answer.
 
-        A story is its words, with the number `end` behind every sentence.
+        A story is its words, with the id `end` after every sentence.
         """
         ...
 
@@ -234,27 +234,26 @@ class Extracts(Protocol):
     """A network that finds answers in passages, as `regard.tasks.extract` trains it."""
 
     def forward(self, passage: Sequences, question: Sequences) -> Float[Tensor, "batch 2 places"]:
-        """Logits of where the answer begins and where it ends.
+        """Logits of where the answer starts and where it ends.
 
-        Place 0 is "there is no answer", and the words of the passage count from 1; what is behind a
-        passage's end is not looked at.
+        Index 0 is "no answer", and the words of the passage count from 1; padding is ignored.
         """
         ...
 
 
 @runtime_checkable
 class StartsLinear(Protocol):
-    """A network that is trained without its softmax at first, for as many examples as is told."""
+    """A network that is trained without its softmax for a given number of examples at first."""
 
     linear: Tensor
-    """How many examples are left until the softmax is put in, 0 when that is done."""
+    """The number of examples left until the softmax is used, 0 afterwards."""
 
     def start_linear(self, questions: int) -> None:
-        """Leave the softmax out for so many examples."""
+        """Leave the softmax out for this many examples."""
         ...
 
     def learned(self, questions: int) -> None:
-        """Count examples that are being learned from, on all ranks."""
+        """Count training examples, over all ranks."""
         ...
 
 
@@ -263,13 +262,13 @@ class Recommends(Protocol):
     """A network that scores items for users, as `regard.tasks.recommend` trains it.
 
     One that has `attention_weights(history, candidate)` of `[batch, n, items of the history]`
-    shows what of the history counted.
+    shows which items of the history counted.
     """
 
     def forward(
         self, history: Sequences, candidate: Int[Tensor, "batch n"]
     ) -> Float[Tensor, "batch n"]:
-        """The scores of each user's candidates; a history is the numbers of items, oldest first."""
+        """The scores of each user's candidates; a history is item ids, oldest first."""
         ...
 
 
@@ -277,7 +276,7 @@ class Recommends(Protocol):
 class TwoTower(Protocol):
     """A recommender whose scores are inner products of a user's vector and an item's.
 
-    It can be trained by a softmax over all items, because a user's vector is needed only once.
+    It can be trained with a softmax over all items, because a user's vector is computed only once.
     """
 
     def user(self, history: Sequences) -> Float[Tensor, "batch width"]:
@@ -292,18 +291,18 @@ class TwoTower(Protocol):
 
 @runtime_checkable
 class EmbedsItems(Protocol):
-    """A recommender with a vector for each item of a history, which `l2` keeps small."""
+    """A recommender with item embeddings, which `l2` regularizes."""
 
     @property
     def item_table(self) -> Float[Tensor, "items embed_dim"]:
-        """The vectors by the numbers of the items."""
+        """The embedding table, by item id."""
         ...
 
 
 @runtime_checkable
 class DescribesItems(Protocol):
-    """A recommender that reads the side features of items: their category, their brand ..."""
+    """A recommender that uses side features of items: their category, their brand ..."""
 
     def set_item_features(self, features: Int[Tensor, "items columns"]) -> None:
-        """Know these features of the items, each a number."""
+        """Set these features of the items, each an id."""
         ...

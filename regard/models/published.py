@@ -1,10 +1,10 @@
-"""Networks in the layout of Hugging Face: a folder with `config.json` and `model.safetensors`.
+"""Networks in the Hugging Face format: a folder with `config.json` and `model.safetensors`.
 
     config.json ── words ──> our configuration ──> a network on `meta`, whose names and shapes say
     what the files must hold ── rules ──> headers compared ──> tensors read, joined, put in place
 
-Nothing of a file's tensors is read before all names, shapes and types of all files are known to be
-right, and nothing is ever executed: pickles are not opened (see `regard convert`).
+No tensor is read before all names, shapes and dtypes of all files have been checked, and nothing is
+ever executed: pickles are not opened (see `regard convert`).
 """
 
 import json
@@ -41,15 +41,15 @@ FAMILIES = {
     "llama": "regard.models.llama.convert:FAMILY",
     "t5": "regard.models.t5.convert:FAMILY",
 }
-"""`model_type` in a Hugging Face folder → what is known of the family."""
+"""`model_type` in a Hugging Face folder → the family."""
 
 CONFIG, GENERATION = "config.json", "generation_config.json"
 THEIR_WORDS = ("architectures", "transformers_version", "hidden_size", "n_embd", "d_model")
-"""One of which stands in every `config.json` of Hugging Face, also in old ones of no model_type."""
+"""At least one is in every Hugging Face `config.json`, even in old ones without model_type."""
 
 
 def family_named(model_type: Any) -> Family:
-    """The family; raises `ValueError` with the nearest names for one that is not known."""
+    """The family; raises `ValueError` with the nearest names for an unknown one."""
     if not isinstance(model_type, str) or model_type not in FAMILIES:
         hint = nearest(str(model_type), FAMILIES)
         raise ValueError(f"its model_type is {shown(model_type)}, which is not known; {hint}")
@@ -59,7 +59,7 @@ def family_named(model_type: Any) -> Family:
 
 
 def family_of(config: Any) -> Family | None:
-    """The family that a network of this configuration belongs to, if it is published."""
+    """The family of a network with this configuration, if it is a published one."""
     for model_type in FAMILIES:
         found = family_named(model_type)
         if found.fits(config):
@@ -68,7 +68,7 @@ def family_of(config: Any) -> Family | None:
 
 
 def is_published(entries: Any) -> bool:
-    """Whether a `config.json` is Hugging Face's: ours says its format, and theirs does not."""
+    """Whether a `config.json` is Hugging Face's: ours states its format, theirs does not."""
     return (
         isinstance(entries, dict)
         and "format" not in entries
@@ -77,7 +77,7 @@ def is_published(entries: Any) -> bool:
 
 
 def read_entries(folder: Path) -> Any:
-    """What `config.json` says; raises `ValueError` with its path when it is damaged."""
+    """The contents of `config.json`; raises `ValueError` with its path when it is damaged."""
     path = folder / CONFIG
     try:
         content = read_file(path)
@@ -92,11 +92,11 @@ def read_entries(folder: Path) -> Any:
 def configuration(
     folder: Path, network: str | None = None, names: Collection[str] = (), **changes: Any
 ) -> Any:
-    """Our configuration of a folder's network, or of another `network` upon the same body.
+    """Our configuration of a folder's network, or of another `network` with the same body.
 
-    `names` are those of the folder's tensors, which may say what `config.json` does not.
+    `names` are those of the folder's tensors, which may reveal what `config.json` does not state.
 
-    Raises `ValueError` with the file for a family or an option that is not known here.
+    Raises `ValueError` with the file for an unknown family or option.
     """
     path = folder / CONFIG
     entries = read_entries(folder)
@@ -159,17 +159,17 @@ def _named(family: Family, network: str) -> str:
 def load_published(
     folder: Path, attend: Attends = None, network: str | None = None, **changes: Any
 ) -> Any:
-    """The network of a Hugging Face folder, ready for evaluation, in the types of its files.
+    """Load the network of a Hugging Face folder, in eval mode, in the dtypes of its files.
 
     Args:
-        attend: what every attention is made of instead of the published parts.
-        network: one of ours to read the body into, such as `bert_classifier`; what the folder's
-            files lack of its head starts as drawn.
+        attend: replaces the published attention parts.
+        network: one of ours to load the body into, such as `bert_classifier`; weights of its head
+            that the files lack keep their random initialization.
         changes: options of ours to set, such as `classes`.
 
     Raises `FileNotFoundError` when a file is missing, `ValueError` when one is damaged, foreign or
-    no safetensors, and `CheckpointMismatch` with every offender when the tensors are not those of
-    the configuration. No tensor has been read then.
+    not safetensors, and `CheckpointMismatch` with every mismatch when the tensors do not match the
+    configuration. No tensor has been read then.
     """
     stored = stored_tensors(folder)
     config = configuration(folder, network, stored, **changes)
@@ -187,9 +187,9 @@ def load_published(
 
 
 def published_tensors(folder: Path, network: str) -> dict[str, Tensor]:
-    """What a folder's files hold of one of our networks, by our names.
+    """The tensors of one of our networks in a folder's files, by our names.
 
-    What they lack of its head is left out. Raises as `load_published`.
+    Missing weights of its head are left out. Raises as `load_published`.
     """
     stored = stored_tensors(folder)
     config = configuration(folder, network, stored)
@@ -198,9 +198,9 @@ def published_tensors(folder: Path, network: str) -> dict[str, Tensor]:
 
 
 def labels_of(folder: Path) -> tuple[str, ...]:
-    """The names of the labels that a folder's network answers with; none where it has no such.
+    """The label names of a folder's network; none if it has no labels.
 
-    Those that it does not say are `LABEL_0`, `LABEL_1` and so on.
+    Unnamed ones are `LABEL_0`, `LABEL_1` and so on.
     """
     config = configuration(folder)
     return getattr(config, "labels", ()) or numbered(getattr(config, "classes", 0))
@@ -249,10 +249,10 @@ def _type(folder: Path) -> Any:
 def rules_of(
     family: Family, config: Any, stored: Iterable[str]
 ) -> tuple[list[Rule], dict[str, str]]:
-    """The rules of this network, and what their names are called in the files.
+    """The rules of this network, and their names in the files.
 
-    A body is stored with its prefix or without, whatever its architecture says, and old files have
-    old endings.
+    A body is stored with or without its prefix, whatever its architecture says, and old files have
+    old suffixes.
     """
     today = {}
     for name in stored:
@@ -369,15 +369,15 @@ def _drawn(like: Tensor, std: float) -> Tensor:
 
 
 def says_all(model: Any) -> bool:
-    """Whether a network's configuration can be said in Hugging Face's words."""
+    """Whether the Hugging Face format can express a network's configuration."""
     family = family_of(model.config)
     return family is not None and not family.unsaid(model.config)
 
 
 def save_published(model: nn.Module, folder: Path) -> None:
-    """Write a network as Hugging Face's `transformers` reads it.
+    """Write a network in the Hugging Face format, which `transformers` reads.
 
-    Raises `ValueError` for a network whose parts or options have no words there.
+    Raises `ValueError` for a network whose parts or options that format cannot express.
     """
     config: Any = model.config
     family = family_of(config)

@@ -24,7 +24,7 @@ class SegmentEncoder(nn.Module):
         """What the first block reads."""
 
     def forward(self, source: Sequences | Packed) -> Float[Tensor, "batch len embed_dim"]:
-        """What becomes of each token; zeros where there is none."""
+        """The final state of each token; zeros at padding."""
         return source.zero_padding(self.encoder(self.embedded(source), source.mask))
 
     def summary(
@@ -37,7 +37,7 @@ class SegmentEncoder(nn.Module):
     def summarizing(
         self, x: Float[Tensor, "batch len width"], source: Sequences
     ) -> Float[Tensor, "batch width"]:
-        """Of each text the row of the token that `summary` reads."""
+        """The index, in each text, of the token that `summary` reads."""
         return source.first(x)
 
     def states(self, source: Sequences | Packed) -> list[Tensor]:

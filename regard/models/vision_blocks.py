@@ -1,4 +1,4 @@
-"""Blocks of `regard.vision` as options of networks, by their names."""
+"""Blocks of `regard.vision` as options of networks, by name."""
 
 from typing import Annotated, Any
 

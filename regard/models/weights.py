@@ -1,4 +1,4 @@
-"""model.safetensors, checked against the model before a byte of it becomes a number.
+"""model.safetensors, checked against the model before any tensor is read.
 
 The header is read here first and compared with what the model expects - names, shapes, dtypes, and
 every byte accounted for - so that a wrong or hostile file costs neither memory nor trust.
@@ -27,19 +27,19 @@ from regard.errors import CheckpointMismatch
 Value = TypeVar("Value")
 
 SHARED = "shared"
-"""In the file's metadata: further names of weights, each with the first one."""
+"""Metadata key of tied weights: further names, each with the first one."""
 
 
 def write_weights(
     module: nn.Module, path: Path, weights: Mapping[str, Tensor] | None = None
 ) -> None:
-    """Write all weights of a module, whole or not at all; a shared one under its first name.
+    """Write all weights of a module, atomically; a tied one under its first name.
 
-    The file says who shares what, so that parts which a module was given to share are still shared
-    in a module that would make its own.
+    The file records what is tied, so that parts which a module shared are still shared in a module
+    that would otherwise create its own.
 
-    `weights` are written in place of the module's own where those are only a part, as sharded
-    ones are.
+    `weights` are written instead of the module's own if those are only a part, such as sharded
+    ones.
     """
     again = shared_names(module)
     named = module.state_dict() if weights is None else weights
@@ -58,8 +58,8 @@ def read_weights(
     """Fill a module, which may be on the `meta` device, with the weights in a file.
 
     Args:
-        renamed: how names in the file may begin, and how the module's own then do.
-        beside: tensors of the module that stand elsewhere and not in the file.
+        renamed: prefixes of names in the file → those of the module.
+        beside: tensors of the module that are stored elsewhere, not in the file.
 
     Raises `CheckpointMismatch` with every missing, unexpected and wrong-shaped tensor, or
     `ValueError` when the file is damaged; the module is then unchanged.
@@ -87,16 +87,16 @@ def read_weights(
 
 
 def count_weights(path: Path) -> int:
-    """How many tensors a file says that it has; raises `ValueError` when it is damaged."""
+    """The number of tensors according to a file; raises `ValueError` when it is damaged."""
     with _naming(path):
         head, total = read_head(path)
         return len(header(head[8:], total - len(head)))
 
 
 def read_head(path: Path) -> tuple[bytes, int]:
-    """What stands before the tensors of a file, and how many bytes the file has.
+    """The header of a file, and its size in bytes.
 
-    Raises `ValueError` when no header can be there; the tensors are not looked at.
+    Raises `ValueError` when there can be no header; the tensors are not read.
     """
     with open_file(path) as file:
         total = os.fstat(file.fileno()).st_size
@@ -106,7 +106,7 @@ def read_head(path: Path) -> tuple[bytes, int]:
 
 @contextmanager
 def at_most(count: int) -> Iterator[None]:
-    """Let no more than so many weights be made here, those that others replace among them.
+    """Limit the number of weights created here, including those that others replace.
 
     Raises `ValueError` at the first one too many.
     """
@@ -128,9 +128,10 @@ def at_most(count: int) -> Iterator[None]:
 
 
 class Undrawn(TorchFunctionMode):
-    """Leaves first weights undrawn here, because others are put in their place.
+    """Skips initialization here, because the weights are replaced anyway.
 
-    On `meta` a draw would change nothing, and cost the import of PyTorch's compiler: seconds.
+    On `meta`, initialization would change nothing, and cost the import of PyTorch's compiler:
+    seconds.
 
     >>> import torch
     >>> with torch.device("meta"), Undrawn():
@@ -175,7 +176,7 @@ def _in_order(content: bytes) -> bytes:
 
 
 def shared_names(module: nn.Module) -> dict[str, str]:
-    """For each further name of a parameter that has several: its first one.
+    """For each further name of a tied parameter: its first one.
 
     >>> one, other = nn.Linear(2, 2), nn.Linear(2, 2, bias=False)
     >>> other.weight = one.weight
@@ -214,8 +215,8 @@ def weight_shapes(
     """Name and shape of every tensor in a safetensors file.
 
     Args:
-        content: the file, or what stands before its tensors.
-        integers: the tensors that hold whole numbers or truth values; all others are weights.
+        content: the file, or its header.
+        integers: the integer and boolean tensors; all others are weights.
         total: bytes of the file; those of `content` if None.
 
     Raises `ValueError` unless the tensors cover the rest of the file exactly, in some order and
@@ -233,10 +234,10 @@ def weight_shapes(
 
 
 def renamed_weights(named: Mapping[str, Value], renamed: Mapping[str, str]) -> dict[str, Value]:
-    """The same under the names that they have today.
+    """The same under their current names.
 
     Args:
-        renamed: how names may begin, and how they then do today.
+        renamed: old prefixes → current ones.
 
     >>> renamed_weights({"score.v": 1, "output.bias": 2}, {"score.": "attend.score."})
     {'attend.score.v': 1, 'output.bias': 2}

@@ -10,7 +10,7 @@ from regard.layers import Attend
 from regard.models.abcnn.columns import Columns, match
 
 WORDS_GAIN = 4.0
-"""What the filters of words are multiplied by where there is an attention feature beside them.
+"""Initial gain of the word filters if there is also an attention feature.
 
 With unit embeddings their sums stay below 0.2, where tanh is linear, and the mean of what a linear
 filter finds is that of a bag of words: a new network would see a hundredth of the order.
@@ -24,18 +24,18 @@ class ABCNNBlock(nn.Module):
         a_{0,i} = sum_j A'_ij, a_{1,j} = sum_i A'_ij,                    A'_ij = match(F'_0i, F'_1j)
         w-ap: F''_j = sum_{k=j}^{j+w-1} a_k F'_k              all-ap: sum_k a_k F'_k
 
-    Without attention at the input there is no `F_a`, without attention in the pooling both sums are
-    means. The convolution is wide: a sentence of n columns has n + w - 1 after it and, by w-ap, n
-    again. The matrices A are computed once and used in both directions.
+    Without attention at the input there is no `F_a`; without attention in the pooling, both sums
+    are means. The convolution is wide: a sentence of n columns has n + w - 1 after it and, by w-ap,
+    n again. The matrices A are computed once and used in both directions.
 
     Args:
-        input_dim: number of rows of a column, before attention adds as many.
+        input_dim: number of rows of a column, before attention doubles it.
         hidden_dim: number of filters.
         width: w, of filters and pooling windows.
         attend: its weights are `match`.
         places: number of columns of W_0 and W_1, None for no attention at the input.
-        weighted: attention in the pooling.
-        shared: W_0 and W_1 are one, as in the authors' experiments.
+        weighted: whether there is attention in the pooling.
+        shared: whether W_0 and W_1 are the same, as in the authors' experiments.
 
     Raises `ValueError` for a sentence longer than `places`.
     """
@@ -85,7 +85,7 @@ class ABCNNBlock(nn.Module):
         return self._windows(left), self._windows(right), *vectors
 
     def convolve(self, left: Columns, right: Columns) -> tuple[Columns, Columns]:
-        """What the pooling sees of both: `width - 1` columns more than there were."""
+        """The input of the pooling for both: `width - 1` columns more than before."""
         one, other = left.values, right.values
         if self.left_places is not None and self.right_places is not None:
             _check(max(one.shape[1], other.shape[1]), len(self.left_places))

@@ -1,4 +1,4 @@
-"""One side of a batch of sentence pairs, and how well the two sides match, column by column."""
+"""One side of a batch of sentence pairs, and the match of the two sides, column by column."""
 
 from dataclasses import dataclass
 
@@ -12,9 +12,9 @@ from regard.layers import Attend
 
 @dataclass(frozen=True, eq=False)
 class Columns:
-    """Columns of one side (words, or what a layer made of them), all zero where there is padding.
+    """Columns of one side (words, or a layer's output), zero at padding.
 
-    `lengths` are the numbers of columns that are no padding, None where none is.
+    `lengths` are the numbers of real columns, None without padding.
 
     >>> Columns.of(torch.ones(2, 3, 1), torch.tensor([3, 1])).values[1].T
     tensor([[1., 0., 0.]])
@@ -25,7 +25,7 @@ class Columns:
 
     @classmethod
     def of(cls, values: Tensor, lengths: Tensor | None) -> "Columns":
-        """Columns whose padding may hold anything yet."""
+        """Columns whose padding may still hold anything."""
         if lengths is None:
             return cls(values, None)
         hidden = rearrange(~cls(values, lengths).real, "batch len -> batch len 1")
@@ -33,7 +33,7 @@ class Columns:
 
     @property
     def real(self) -> Bool[Tensor, "batch len"]:
-        """Which columns are no padding."""
+        """Which columns are not padding."""
         batch, length = self.values.shape[:2]
         place = torch.arange(length, device=self.values.device)
         if self.lengths is None:
@@ -57,7 +57,7 @@ def match(
 ) -> Float[Tensor, "batch left_len right_len"]:
     """The attention matrix: how well each column of the left matches each of the right.
 
-    0 where either is padding; nothing is normalized if `attend` does not do it.
+    0 where either is padding; normalized only if `attend` does so.
     """
     mask = None
     if left.lengths is not None or right.lengths is not None:

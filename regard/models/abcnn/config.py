@@ -1,4 +1,4 @@
-"""The sizes and choices of an ABCNN."""
+"""The configuration of an ABCNN."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -8,25 +8,25 @@ from regard.config import Config, Count, LargeCount, Share
 
 @dataclass(frozen=True, kw_only=True)
 class ABCNNConfig(Config):
-    """What defines an ABCNN: sizes, where it attends, and what the last layer reads.
+    """The configuration of an ABCNN: sizes, where it attends, and the input of the last layer.
 
-    The paper's have embeddings of 300, 50 filters of width 4 (3 for textual entailment), and one or
-    two layers.
+    The paper's have embeddings of width 300, 50 filters of width 4 (3 for textual entailment), and
+    one or two layers.
 
     Args:
         vocab: number of different tokens, the same for both sentences.
-        classes: number of different answers.
-        max_length: the longest sentence. Only attention at the input has weights for each place.
+        classes: number of classes.
+        max_length: the longest sentence. Only attention at the input has weights per position.
         embed_dim: width of the embeddings.
         hidden_dim: number of filters of each layer.
         layers: number of blocks of convolution and pooling.
-        width: how many neighbouring columns a filter sees, and a window of the pooling.
+        width: width of the filters and of the pooling windows, in columns.
         attention: at the `input` (ABCNN-1), in the `pooling` (ABCNN-2), `both` (ABCNN-3), or `none`
             (BCNN).
-        places: where it attends at the input, one matrix W of both sentences (`shared`, as in the
-            authors' experiments), or each its `own`.
-        similarity: what the logistic layer reads of each layer's two sentence vectors: their
-            `cosine`, as the authors' code, the inverse `distance` 1 / (1 + ‖x - y‖), or `both`.
+        places: for attention at the input, one matrix W `shared` by both sentences, as in the
+            authors' experiments, or each its `own`.
+        similarity: the logistic layer's feature from each layer's two sentence vectors: their
+            `cosine`, as in the authors' code, the inverse `distance` 1 / (1 + ‖x - y‖), or `both`.
         variant: `official` adds 1e-10 under the root of every distance between words and 1e-20
             between sentences, as the authors' code does; `paper` adds nothing.
         dropout: of the embeddings; the paper has none.

@@ -1,4 +1,4 @@
-"""ABCNN: two sentences through one convolutional network, and how alike they are in every layer."""
+"""ABCNN: two sentences through one convolutional network, and their similarity in every layer."""
 
 from typing import Any, ClassVar
 
@@ -17,26 +17,25 @@ from regard.scores import Cosine, InverseDistance
 from regard.sequences import Sequences
 
 SHARP = 10.0
-"""What similarities are multiplied by for the last layer.
+"""Factor on similarities for the last layer.
 
 They differ little, so its weights have to become large, which takes a tenth of the steps this way.
 """
 
 
 class ABCNN(nn.Module):
-    """Judge a pair of sentences that go through the same filters, each knowing of the other.
+    """Classify a pair of sentences that pass the same filters and attend to each other.
 
         match(x, y) = 1 / (1 + ‖x - y‖)
         p(class) = softmax(W [sim(mean of the embeddings), sim(all-ap_1), ..., sim(all-ap_layers)])
 
-    Attention comes before the convolution (`input`: ABCNN-1), in the pooling behind it (`pooling`:
-    ABCNN-2), in both places (ABCNN-3) or nowhere (BCNN); see `ABCNNBlock`. It differs from the
-    paper in that padding takes no part: there all sentences are filled up to one length and the
-    filling is convolved, matched and averaged like words (the authors' code leaves it out, as
-    here).
+    Attention is before the convolution (`input`: ABCNN-1), in the pooling after it (`pooling`:
+    ABCNN-2), in both places (ABCNN-3) or nowhere (BCNN); see `ABCNNBlock`. Unlike in the paper,
+    padding has no effect: there, all sentences are padded to one length and the padding is
+    convolved, matched and averaged like words (the authors' code leaves it out, as here).
 
-    Raises `ValueError` for a sentence longer than `max_length`, where attention at the input has
-    weights for each place.
+    Raises `ValueError` for a sentence longer than `max_length`, if attention at the input has
+    weights per position.
 
     >>> config = ABCNNConfig(vocab=9, classes=2, embed_dim=6, hidden_dim=5)
     >>> left, right = Sequences.of([[4, 8, 5], [6]]), Sequences.of([[5, 4], [7, 8]])
@@ -89,13 +88,13 @@ class ABCNN(nn.Module):
     def attention_weights(
         self, left: Sequences, right: Sequences
     ) -> Float[Tensor, "batch right_len left_len"]:
-        """Which words of the left match each word of the right: shares that sum to 1.
+        """Which words of the left match each word of the right: weights that sum to 1.
 
-        They are those of the first block's attention matrix: at the input between words; in the
-        pooling between windows, of which those count in which both words stand at the same place.
-        Without attention they are the match of the embeddings, which nothing in the network asks.
-        What belongs together matches best only if training brings it together: a last layer that
-        takes likeness against a class can as well learn to set it far apart.
+        They are from the first block's attention matrix: at the input between words; in the
+        pooling between windows that have both words at the same offset. Without attention they are
+        the match of the embeddings, which the network itself does not use. Related words match
+        best only if training makes them: a last layer that counts similarity against a class can
+        equally learn to push them apart.
         """
         one, other = self.embed(left), self.embed(right)
         first: Any = self.blocks[0]

@@ -1,4 +1,4 @@
-"""ALBERT (Lan et al., 2020), and what is put upon it."""
+"""ALBERT (Lan et al., 2020), and its heads."""
 
 from regard.models.albert.config import (
     AlbertClassifierConfig,

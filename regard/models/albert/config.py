@@ -1,4 +1,4 @@
-"""The sizes of ALBERT and of what is put upon it."""
+"""The configuration of ALBERT and of its heads."""
 
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar
@@ -16,23 +16,23 @@ class AlbertSizes(Config):
     """An encoder as Lan et al. published it.
 
     Args:
-        vocab: number of different tokens.
-        max_length: the longest sequence, for which there are positions.
-        segments: number of kinds of text that tokens are told to belong to.
-        token_dim: width of the tables of tokens, positions and segments.
-        embed_dim: width of a token in the blocks.
-        layers: number of layers that a token passes.
-        groups: number of layers that have weights of their own; as many neighbours share each.
+        vocab: vocabulary size.
+        max_length: maximum sequence length, the number of positions.
+        segments: number of segment types.
+        token_dim: width of the token, position and segment embeddings.
+        embed_dim: hidden size of the blocks.
+        layers: number of layers.
+        groups: number of distinct sets of weights, each shared by equally many adjacent layers.
         blocks: number of blocks in a layer.
         num_heads: number of heads, each `embed_dim / num_heads` wide.
-        ff_dim: width of the hidden layer for each token.
+        ff_dim: width of the feed-forward hidden layer.
         activation: of the hidden layer.
         attention: the parts of every attention, and the dropout on its weights.
         dropout: after each layer and on the embeddings.
-        norm_eps: what is added to the variance under the root.
-        init_std: of the first weights.
+        norm_eps: epsilon of the layer norms.
+        init_std: standard deviation of the initial weights.
 
-    Raises `ValueError` for one out of bounds and values that do not fit together.
+    Raises `ValueError` for a value out of bounds and for values that do not fit together.
     """
 
     from_data: ClassVar[tuple[str, ...]] = ("vocab", "max_length")
@@ -71,10 +71,10 @@ class AlbertSizes(Config):
         return Dims(width, width, width, self.num_heads)
 
     def group(self, layer: int) -> int:
-        """Whose weights a layer has.
+        """The group whose weights a layer uses.
 
-        Where the layers are no multiple of the groups, the rounding is that of the published code:
-        36 layers in 14 groups have the 18th in group 6, though 18 * 14 / 36 = 7.
+        If the layers are not a multiple of the groups, rounding follows the published code: 36
+        layers in 14 groups have the 18th in group 6, though 18 * 14 / 36 = 7.
 
         >>> [AlbertConfig(vocab=9, layers=5, groups=2).group(layer) for layer in range(5)]
         [0, 0, 0, 1, 1]
@@ -87,8 +87,8 @@ class AlbertConfig(AlbertSizes):
     """ALBERT's encoder alone (see `AlbertSizes`).
 
     Args:
-        pooler: whether a layer reads the first token's state where it sums up a text. Published
-            folders may lack it: the state itself is the summary then.
+        pooler: whether a pooler layer is applied to the first token's state. Published folders may
+            lack it: then the state itself is the summary.
 
     >>> AlbertConfig(vocab=30_000).token_dim
     128
@@ -101,12 +101,12 @@ class AlbertConfig(AlbertSizes):
 
 @dataclass(frozen=True, kw_only=True)
 class AlbertClassifierConfig(AlbertSizes):
-    """ALBERT with a label for each text (see `AlbertSizes`).
+    """ALBERT for text classification (see `AlbertSizes`).
 
     Args:
-        classes: number of different labels.
-        labels: their names, where these are known.
-        output_dropout: on what the output layer reads.
+        classes: number of labels.
+        labels: their names, if known.
+        output_dropout: on the input of the output layer.
     """
 
     tag = "albert_classifier"
@@ -119,12 +119,12 @@ class AlbertClassifierConfig(AlbertSizes):
 
 @dataclass(frozen=True, kw_only=True)
 class AlbertTaggerConfig(AlbertSizes):
-    """ALBERT with a label for each token (see `AlbertSizes`).
+    """ALBERT for token classification (see `AlbertSizes`).
 
     Args:
-        classes: number of different labels.
-        labels: their names, where these are known.
-        output_dropout: on what the output layer reads.
+        classes: number of labels.
+        labels: their names, if known.
+        output_dropout: on the input of the output layer.
     """
 
     tag = "albert_tagger"
@@ -137,17 +137,17 @@ class AlbertTaggerConfig(AlbertSizes):
 
 @dataclass(frozen=True, kw_only=True)
 class AlbertSpansConfig(AlbertSizes):
-    """ALBERT that finds where an answer begins and ends (see `AlbertSizes`)."""
+    """ALBERT for extractive question answering (see `AlbertSizes`)."""
 
     tag = "albert_spans"
 
 
 @dataclass(frozen=True, kw_only=True)
 class AlbertMaskedLMConfig(AlbertSizes):
-    """ALBERT that fills in what is masked (see `AlbertSizes`).
+    """ALBERT for masked language modeling (see `AlbertSizes`).
 
     Args:
-        tied: the output layer has the weights of the embedding.
+        tied: whether the output layer shares the weights of the embedding.
     """
 
     tag = "albert_masked_lm"
@@ -157,10 +157,10 @@ class AlbertMaskedLMConfig(AlbertSizes):
 
 @dataclass(frozen=True, kw_only=True)
 class AlbertPretrainingConfig(AlbertMaskedLMConfig):
-    """ALBERT that also tells whether two texts are in their order (see `AlbertMaskedLMConfig`).
+    """ALBERT with sentence-order prediction, too (see `AlbertMaskedLMConfig`).
 
     Args:
-        output_dropout: on what tells the order.
+        output_dropout: on the input of the sentence-order head.
     """
 
     tag = "albert_pretraining"
@@ -199,8 +199,8 @@ def xxlarge(vocab: int = 30_000, **changes: Any) -> AlbertConfig:
 def base_v1(vocab: int = 30_000, **changes: Any) -> AlbertConfig:
     """The base model in its first version.
 
-    The authors' code has the approximation of GELU in both versions. A folder that says `gelu` is
-    computed with the exact function all the same, as `transformers` does.
+    The authors' code uses the approximate GELU in both versions. A folder that says `gelu` is
+    computed with the exact function nonetheless, as `transformers` does.
     """
     return _with_dropout(base(vocab), changes)
 

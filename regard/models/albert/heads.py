@@ -1,4 +1,4 @@
-"""ALBERT with labels for texts or tokens, with answers in a passage, and with masked words."""
+"""ALBERT for text and token classification, question answering and masked language modeling."""
 
 from typing import Any, ClassVar
 
@@ -21,7 +21,7 @@ from regard.sequences import Packed, Sequences
 
 
 class AlbertClassifier(EncoderClassifier):
-    """ALBERT that answers with one of several labels, read from its first token.
+    """ALBERT for text classification, from its first token.
 
     >>> config = AlbertClassifierConfig(vocab=9, classes=3, embed_dim=8, num_heads=2, layers=1)
     >>> AlbertClassifier(config)(Sequences.of([[4, 8, 5], [6]])).shape
@@ -32,24 +32,24 @@ class AlbertClassifier(EncoderClassifier):
 
 
 class AlbertTagger(EncoderTagger):
-    """ALBERT that answers with a label for each token."""
+    """ALBERT for token classification."""
 
     encoder_type, config_type = Albert, AlbertTaggerConfig
 
 
 class AlbertSpans(EncoderSpans):
-    """ALBERT that says where an answer begins and where it ends."""
+    """ALBERT for extractive question answering."""
 
     encoder_type, config_type = Albert, AlbertSpansConfig
 
 
 class AlbertMaskedLM(nn.Module):
-    """ALBERT that says which token stands at each place.
+    """ALBERT with a masked-language-modeling head.
 
-        p(token) = softmax(E norm(gelu(W x + b)) + c),  W back to the width of the tables
+        p(token) = softmax(E norm(gelu(W x + b)) + c),  W back to the embedding width
 
     Args:
-        attend: what every attention is made of instead of the parts that the configuration names.
+        attend: replaces the attention parts named in the configuration.
 
     >>> config = AlbertMaskedLMConfig(vocab=9, embed_dim=8, num_heads=2, layers=1)
     >>> AlbertMaskedLM(config)(Sequences.of([[4, 8, 5], [6]])).shape
@@ -73,11 +73,11 @@ class AlbertMaskedLM(nn.Module):
             self.output.weight = self.encoder.embedding.tokens.weight
 
     def forward(self, source: Sequences | Packed) -> Float[Tensor, "batch len vocab"]:
-        """Logits of the token at each place; zeros where there is none."""
+        """Logits of the token at each place; zeros at padding."""
         return source.zero_padding(self.output(self.features(source)))
 
     def features(self, source: Sequences | Packed) -> Float[Tensor, "batch len token_dim"]:
-        """What the output layer reads."""
+        """The input of the output layer."""
         return self.norm(self.activation(self.transform(self.encoder(source))))
 
     def weights(
@@ -88,7 +88,7 @@ class AlbertMaskedLM(nn.Module):
 
 
 class AlbertPretraining(AlbertMaskedLM):
-    """ALBERT with all that it was trained on: masked words, and the order of two texts (`order`).
+    """ALBERT with its pre-training heads: masked tokens, and the order of two texts (`order`).
 
     >>> config = AlbertPretrainingConfig(vocab=9, embed_dim=8, num_heads=2, layers=1)
     >>> AlbertPretraining(config).order(Sequences.of([[4, 8, 5], [6]])).shape
@@ -105,6 +105,6 @@ class AlbertPretraining(AlbertMaskedLM):
         start_normal(self.sentence_order, config.init_std)
 
     def order(self, source: Sequences | Packed) -> Float[Tensor, "rows 2"]:
-        """Logits of two texts being in their order, and of their having been exchanged."""
+        """Logits of two texts being in order, and of their having been swapped."""
         summary = self.encoder.summary(self.encoder(source), source)
         return self.sentence_order(self.dropout(summary))

@@ -1,4 +1,4 @@
-"""ALBERT (Lan et al., 2020): an encoder with narrow tables whose layers share their weights."""
+"""ALBERT (Lan et al., 2020): an encoder with factorized embeddings and shared layers."""
 
 from dataclasses import replace
 from typing import Any, ClassVar
@@ -23,17 +23,17 @@ from regard.sequences import Packed, Sequences
 
 
 class Albert(SegmentEncoder):
-    """Read texts in both directions at once, by one layer again and again.
+    """A bidirectional encoder that applies one layer repeatedly.
 
         x = W norm(E[token] + P[position] + S[segment]) + b
         x <- norm(x + attend(x, x));  x <- norm(x + W_2 gelu(W_1 x)),  the same weights each time
 
-    What differs from `Bert`: the tables are `token_dim` wide, the layers of a group are one, and
-    the GELU is its approximation by tanh. Batches may be padded or packed.
+    Differences from `Bert`: embeddings are `token_dim` wide, the layers of a group share weights,
+    and the GELU is the tanh approximation. Batches may be padded or packed.
 
     Args:
-        attend: what every attention is made of instead of the parts that the configuration names;
-            one `Attend` is shared by all layers, a function makes one for each that has weights.
+        attend: replaces the attention parts named in the configuration; one `Attend` is shared by
+            all layers, a function makes one for each that has weights.
 
     >>> config = AlbertConfig(vocab=9, embed_dim=8, num_heads=2, ff_dim=16, layers=6)
     >>> model, texts = Albert(config).eval(), Sequences.of([[4, 8, 5], [6]])
@@ -73,7 +73,7 @@ class Albert(SegmentEncoder):
         start_normal(self, config.init_std)
 
     def embedded(self, source: Sequences | Packed) -> Float[Tensor, "batch len embed_dim"]:
-        """The tokens as vectors that know their place and their segment."""
+        """The embeddings of tokens, positions and segments."""
         return self.widening(self.embedding(source))
 
 

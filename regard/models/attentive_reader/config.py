@@ -1,4 +1,4 @@
-"""The sizes and choices of an attentive reader."""
+"""The configuration of an attentive reader."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -25,25 +25,25 @@ class Alignment(CrossParts):
 
 @dataclass(frozen=True, kw_only=True)
 class AttentiveReaderConfig(Config):
-    """What defines an attentive reader: sizes, and how passage and question know of each other.
+    """The configuration of an attentive reader: sizes, and how passage and question interact.
 
-    The paper has embeddings of 300 and three layers of 128 in each direction.
+    The paper has embeddings of width 300 and three layers of 128 in each direction.
 
     Args:
-        vocab: number of different words, of passage and question alike.
-        unknown: the number of `<unk>`, as which words are read that are dropped.
+        vocab: vocabulary size, shared by passage and question.
+        unknown: the id of `<unk>`, which replaces dropped words.
         embed_dim: width of the embeddings.
         hidden_dim: width of the states, of each direction.
-        layers: number of recurrent layers, one on top of the other.
-        cell: what the layers are made of.
-        bidirectional: read backwards too.
-        alignment: what a word of the passage knows of the question before it is read: what it
-            attends to there (`align`), or nothing (`none`).
-        matching: whether each word of the passage is told that it stands in the question.
-        pooling: what becomes of the question's states: their sum weighted by `attention`, or their
+        layers: number of stacked recurrent layers.
+        cell: the type of the recurrent layers.
+        bidirectional: whether to read backward, too.
+        alignment: the input to each word of the passage from the question: what it attends to
+            there (`align`), or nothing (`none`).
+        matching: whether each word of the passage has a feature for occurring in the question.
+        pooling: how the question's states are pooled: their sum weighted by `attention`, or their
             `mean`.
         dropout: of embeddings, between layers, and of the states that are compared.
-        word_dropout: share of the words that are read as `<unk>` while training.
+        word_dropout: fraction of the words replaced by `<unk>` while training.
 
     Raises `TypeError` for a value of another type and `ValueError` for one out of bounds.
 
@@ -74,12 +74,12 @@ class AttentiveReaderConfig(Config):
 
     @property
     def read_dim(self) -> int:
-        """The width of what is known of a word of the passage before it is read."""
+        """The width of the input for a word of the passage."""
         aligned = isinstance(self.alignment, Alignment)
         return self.embed_dim * (2 if aligned else 1) + self.matching
 
     @property
     def dims(self) -> Dims:
-        """The widths of what the alignment compares."""
+        """The widths of the vectors that the alignment compares."""
         width = getattr(self.alignment, "attention_dim", 1)
         return Dims(width, width, width)

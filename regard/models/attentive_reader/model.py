@@ -1,4 +1,4 @@
-"""An attentive reader: two pointers into a passage, at the first and the last word of an answer."""
+"""An attentive reader: two pointers into a passage, to the first and last word of an answer."""
 
 from dataclasses import replace
 from typing import ClassVar
@@ -19,7 +19,7 @@ from regard.sequences import Sequences
 
 
 class AttentiveReader(nn.Module):
-    """Read a question and a passage, and say where in the passage the answer begins and ends.
+    """Read a question and a passage, and predict where in the passage the answer starts and ends.
 
         a_i = sum_j w_ij E q_j          w_i = softmax_j(relu(A E p_i) . relu(A E q_j))
         p_1 ... p_n = cells([E p_i ; a_i ; 1 if p_i is a word of the question else 0])
@@ -27,16 +27,16 @@ class AttentiveReader(nn.Module):
         q = sum_j b_j q_j               b = softmax(u . tanh(V q_j + c))
         P_first = softmax([z_1 ; q W_1 p_i ...]),   P_last = softmax([z_2 ; q W_2 p_i ...])
 
-    These are the document reader of DrQA without what it knows beforehand (word vectors, parts of
+    This is the document reader of DrQA without its pretrained inputs (word vectors, parts of
     speech, frequencies), and with a hidden layer in the pooling of the question. The learned scores
-    z stand for "there is no answer" (Levy et al.). Pointing by attention is from pointer networks.
+    z mean "there is no answer" (Levy et al.). Pointing by attention is from pointer networks.
 
     Args:
-        attend: what alignment and pooling are made of instead of the parts that the configuration
-            names: one for both, or what makes one for each. The alignment takes no mask or
-            score_mod from it, because they speak of positions in one sequence.
+        attend: replaces the attention parts named in the configuration, in alignment and pooling:
+            one for both, or a function that makes one for each. The alignment takes no mask or
+            score_mod from it, because these refer to positions in one sequence.
 
-    Raises `ValueError` when parts are given and nothing attends.
+    Raises `ValueError` when parts are given but the network has no attention.
 
     >>> config = AttentiveReaderConfig(vocab=9, embed_dim=6, hidden_dim=5)
     >>> passage, question = Sequences.of([[4, 8, 5], [6]]), Sequences.of([[5, 4], [7, 8]])
@@ -85,9 +85,9 @@ class AttentiveReader(nn.Module):
         self.no_answer = nn.Parameter(torch.zeros(2))
 
     def forward(self, passage: Sequences, question: Sequences) -> Float[Tensor, "batch 2 places"]:
-        """Logits of the first and the last word; place 0 is "no answer", words count from 1.
+        """Logits of the first and the last word; index 0 is "no answer", words count from 1.
 
-        They are zeros where there is no word.
+        They are zeros at padding.
         """
         states = self.dropout(self.encode(passage, question))
         asked = self.pointers(self.asked(question))
@@ -109,12 +109,12 @@ class AttentiveReader(nn.Module):
 
     @torch.no_grad()
     def question_weights(self, question: Sequences) -> Float[Tensor, "batch q_len"]:
-        """How much each word of the question counts in what is asked."""
+        """The weight of each word of the question in the question vector."""
         found = self.pool.weights(self._asked_states(question), question.mask)
         return rearrange(found, "batch 1 q_len -> batch q_len")
 
     def encode(self, passage: Sequences, question: Sequences) -> Float[Tensor, "batch k_len width"]:
-        """The states of the passage, which know of the question; zeros where there is no word."""
+        """The states of the passage, which know of the question; zeros at padding."""
         told, asked = self._embedded(passage), self._embedded(question)
         known = [told]
         if self.align is not None:
@@ -127,7 +127,7 @@ class AttentiveReader(nn.Module):
         return passage.zero_padding(states)
 
     def asked(self, question: Sequences) -> Float[Tensor, "batch width"]:
-        """What is asked, as one vector; zeros for a question without a word."""
+        """The question as one vector; zeros for an empty question."""
         pooled = self.pool(self._asked_states(question), question.mask)
         return self.dropout(rearrange(pooled, "batch 1 width -> batch width"))
 
@@ -144,7 +144,7 @@ class AttentiveReader(nn.Module):
 
 
 def stands_in(passage: Sequences, question: Sequences) -> Float[Tensor, "batch k_len 1"]:
-    """Which words of each passage stand in its question, as ones and zeros.
+    """Which words of each passage occur in its question, as ones and zeros.
 
     >>> stands_in(Sequences.of([[4, 8, 4]]), Sequences.of([[5, 4]]))[0, :, 0]
     tensor([1., 0., 1.])

@@ -1,4 +1,4 @@
-"""BERT (Devlin et al., 2019), and what is put upon it."""
+"""BERT (Devlin et al., 2019), and its heads."""
 
 from regard.models.bert.config import (
     BertClassifierConfig,

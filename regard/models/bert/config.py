@@ -1,4 +1,4 @@
-"""The sizes of BERT and of what is put upon it."""
+"""The configuration of BERT and of its heads."""
 
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
@@ -16,20 +16,20 @@ class BertSizes(Config):
     """An encoder as Devlin et al. published it.
 
     Args:
-        vocab: number of different tokens.
-        max_length: the longest sequence, for which there are positions.
-        segments: number of kinds of text that tokens are told to belong to.
-        embed_dim: width of a token.
+        vocab: vocabulary size.
+        max_length: maximum sequence length, the number of positions.
+        segments: number of segment types.
+        embed_dim: hidden size.
         layers: number of blocks.
         num_heads: number of heads, each `embed_dim / num_heads` wide.
-        ff_dim: width of the hidden layer for each token.
+        ff_dim: width of the feed-forward hidden layer.
         activation: of the hidden layer.
         attention: the parts of every attention, and the dropout on its weights.
         dropout: after each layer and on the embeddings.
-        norm_eps: what is added to the variance under the root.
-        init_std: of the first weights.
+        norm_eps: epsilon of the layer norms.
+        init_std: standard deviation of the initial weights.
 
-    Raises `ValueError` for one out of bounds and values that do not fit together.
+    Raises `ValueError` for a value out of bounds and for values that do not fit together.
     """
 
     from_data: ClassVar[tuple[str, ...]] = ("vocab", "max_length")
@@ -66,8 +66,8 @@ class BertConfig(BertSizes):
     """BERT's encoder alone (see `BertSizes`).
 
     Args:
-        pooler: whether a layer reads the first token's state where it sums up a text. Published
-            folders may lack it: the state itself is the summary then.
+        pooler: whether a pooler layer is applied to the first token's state. Published folders may
+            lack it: then the state itself is the summary.
 
     >>> BertConfig(vocab=30_522).ff_dim
     3072
@@ -80,12 +80,12 @@ class BertConfig(BertSizes):
 
 @dataclass(frozen=True, kw_only=True)
 class BertClassifierConfig(BertSizes):
-    """BERT with a label for each text (see `BertSizes`).
+    """BERT for text classification (see `BertSizes`).
 
     Args:
-        classes: number of different labels.
-        labels: their names, where these are known.
-        output_dropout: on what the output layer reads; `dropout` if None.
+        classes: number of labels.
+        labels: their names, if known.
+        output_dropout: on the input of the output layer; `dropout` if None.
     """
 
     tag = "bert_classifier"
@@ -98,12 +98,12 @@ class BertClassifierConfig(BertSizes):
 
 @dataclass(frozen=True, kw_only=True)
 class BertTaggerConfig(BertSizes):
-    """BERT with a label for each token (see `BertSizes`).
+    """BERT for token classification (see `BertSizes`).
 
     Args:
-        classes: number of different labels.
-        labels: their names, where these are known.
-        output_dropout: on what the output layer reads; `dropout` if None.
+        classes: number of labels.
+        labels: their names, if known.
+        output_dropout: on the input of the output layer; `dropout` if None.
     """
 
     tag = "bert_tagger"
@@ -116,18 +116,18 @@ class BertTaggerConfig(BertSizes):
 
 @dataclass(frozen=True, kw_only=True)
 class BertSpansConfig(BertSizes):
-    """BERT that finds where an answer begins and ends (see `BertSizes`)."""
+    """BERT for extractive question answering (see `BertSizes`)."""
 
     tag = "bert_spans"
 
 
 @dataclass(frozen=True, kw_only=True)
 class BertMaskedLMConfig(BertSizes):
-    """BERT that fills in what is masked (see `BertSizes`).
+    """BERT for masked language modeling (see `BertSizes`).
 
     Args:
-        tied: the output layer has the weights of the embedding.
-        next_sentence: it also says whether the second text follows the first.
+        tied: whether the output layer shares the weights of the embedding.
+        next_sentence: whether it also has a next-sentence head.
     """
 
     tag = "bert_masked_lm"

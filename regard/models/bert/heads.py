@@ -1,4 +1,4 @@
-"""BERT with a label for each text or token, with answers in a passage, and with masked words."""
+"""BERT for text and token classification, question answering and masked language modeling."""
 
 from typing import ClassVar
 
@@ -22,7 +22,7 @@ from regard.sequences import Packed, Sequences
 
 
 class BertClassifier(EncoderClassifier):
-    """BERT that answers with one of several labels, read from its first token.
+    """BERT for text classification, from its first token.
 
     >>> config = BertClassifierConfig(vocab=9, classes=3, embed_dim=8, num_heads=2, layers=1)
     >>> BertClassifier(config)(Sequences.of([[4, 8, 5], [6]])).shape
@@ -33,27 +33,27 @@ class BertClassifier(EncoderClassifier):
 
 
 class BertTagger(EncoderTagger):
-    """BERT that answers with a label for each token."""
+    """BERT for token classification."""
 
     encoder_type, config_type = Bert, BertTaggerConfig
 
 
 class BertSpans(EncoderSpans):
-    """BERT that says where an answer begins and where it ends."""
+    """BERT for extractive question answering."""
 
     encoder_type, config_type = Bert, BertSpansConfig
 
 
 class BertMaskedLM(nn.Module):
-    """BERT that says which token stands at each place.
+    """BERT with a masked-language-modeling head.
 
         p(token) = softmax(E norm(gelu(W x + b)) + c)
 
-    With `next_sentence` it also says whether the second text follows the first
-    (`follows`), as in the paper's pre-training.
+    With `next_sentence` it also predicts whether the second text follows the first (`follows`), as
+    in the paper's pre-training.
 
     Args:
-        attend: what every attention is made of instead of the parts that the configuration names.
+        attend: replaces the attention parts named in the configuration.
 
     >>> config = BertMaskedLMConfig(vocab=9, embed_dim=8, num_heads=2, layers=1)
     >>> BertMaskedLM(config)(Sequences.of([[4, 8, 5], [6]])).shape
@@ -78,16 +78,16 @@ class BertMaskedLM(nn.Module):
             self.output.weight = self.encoder.embedding.tokens.weight
 
     def forward(self, source: Sequences | Packed) -> Float[Tensor, "batch len vocab"]:
-        """Logits of the token at each place; zeros where there is none."""
+        """Logits of the token at each place; zeros at padding."""
         return source.zero_padding(self.output(self.features(source)))
 
     def features(self, source: Sequences | Packed) -> Float[Tensor, "batch len width"]:
-        """What the output layer reads."""
+        """The input of the output layer."""
         x = self.transform(self.encoder(source))
         return self.norm(self.activation(x))
 
     def follows(self, source: Sequences | Packed) -> Float[Tensor, "rows 2"]:
-        """Logits of the second text's following the first, and of its being from elsewhere.
+        """Logits of the second text following the first, and of its being from elsewhere.
 
         Raises `ValueError` for a network without `next_sentence`.
         """
@@ -103,7 +103,7 @@ class BertMaskedLM(nn.Module):
 
     @torch.no_grad()
     def attention_weights(self, source: Sequences) -> Float[Tensor, "batch len len"]:
-        """How much each token attended to each: the last layer, the mean over its heads."""
+        """How much each token attended to each: the last layer, averaged over its heads."""
         last = self.weights(source)[-1]
         mean = reduce(last, "batch heads q_len k_len -> batch q_len k_len", "mean")
         return source.zero_padding(mean)

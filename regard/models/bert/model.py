@@ -1,4 +1,4 @@
-"""BERT (Devlin et al., 2019): a Transformer's encoder that is told segments."""
+"""BERT (Devlin et al., 2019): a Transformer encoder with segment embeddings."""
 
 from dataclasses import replace
 from typing import Any, ClassVar
@@ -23,16 +23,16 @@ from regard.sequences import Packed, Sequences
 
 
 class Bert(SegmentEncoder):
-    """Read texts in both directions at once.
+    """BERT's bidirectional encoder.
 
         x = norm(E[token] + P[position] + S[segment])
         x <- norm(x + attend(x, x));  x <- norm(x + W_2 gelu(W_1 x))
 
-    Batches may be padded or packed; of packed ones no padding is computed.
+    Batches may be padded or packed; packed ones spend nothing on padding.
 
     Args:
-        attend: what every attention is made of instead of the parts that the configuration names;
-            one `Attend` is shared by all layers, a function makes one for each.
+        attend: replaces the attention parts named in the configuration; one `Attend` is shared by
+            all layers, a function makes one for each.
 
     >>> config = BertConfig(vocab=9, embed_dim=8, num_heads=2, ff_dim=16, layers=2)
     >>> model, texts = Bert(config).eval(), Sequences.of([[4, 8, 5], [6]])
@@ -66,7 +66,7 @@ class Bert(SegmentEncoder):
         start_normal(self, config.init_std)
 
     def embedded(self, source: Sequences | Packed) -> Float[Tensor, "batch len embed_dim"]:
-        """The tokens as vectors that know their place and their segment."""
+        """The embeddings of tokens, positions and segments."""
         return self.embedding(source)
 
 

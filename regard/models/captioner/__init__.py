@@ -1,4 +1,4 @@
-"""Show, Attend and Tell (Xu et al., 2015): sentences about images, word by word with a look."""
+"""Show, Attend and Tell (Xu et al., 2015): image captions, with attention at each word."""
 
 from regard.models.captioner.config import CaptionerConfig, HardAttention, SoftAttention
 from regard.models.captioner.model import Captioner

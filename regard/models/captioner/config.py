@@ -1,4 +1,4 @@
-"""The sizes of a network that captions images."""
+"""The configuration of a network that captions images."""
 
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
@@ -12,15 +12,15 @@ from regard.parts import NormalizerName, ScoreName
 
 @dataclass(frozen=True, kw_only=True)
 class SoftAttention(Config):
-    """Before each word the decoder sees the mean of all annotations, weighted by attention.
+    """Before each word the decoder sees all annotations, averaged with attention weights.
 
     Args:
-        score: how well a place fits what is to be said next.
-        normalizer: scores to weights.
-        attention_dim: width that annotations are projected to, once for each image, and of the
-            hidden layer that scores them.
-        penalty: what it costs that a sentence does not look once, all words together, at each
-            place: the paper's lambda.
+        score: how relevant a place is to the next word.
+        normalizer: turns scores into weights.
+        attention_dim: width that annotations are projected to, once per image, and of the hidden
+            layer that scores them.
+        penalty: weight of the doubly stochastic penalty on places whose weights, summed over all
+            words, differ from 1: the paper's lambda.
     """
 
     tag = "soft"
@@ -33,11 +33,11 @@ class SoftAttention(Config):
 
 @dataclass(frozen=True, kw_only=True)
 class HardAttention(Config):
-    """Before each word the decoder sees one annotation: the likeliest, in training a drawn one.
+    """Before each word the decoder sees one annotation: the most likely, in training a sample.
 
     Args:
         score, attention_dim: as in `SoftAttention`.
-        expectation: share of the sentences that are learned with the weighted mean instead.
+        expectation: fraction of the sentences that are trained with the weighted mean instead.
     """
 
     tag = "hard"
@@ -49,13 +49,13 @@ class HardAttention(Config):
 
 @dataclass(frozen=True, kw_only=True)
 class CaptionerConfig(Config):
-    """What defines a captioner: what it sees with, how it attends, and how it writes.
+    """The configuration of a captioner: image encoder, attention, and decoder.
 
     Args:
-        channels: numbers of a pixel.
-        target_vocab: number of different tokens.
-        shape: of the stages of the residual network whose last maps are the annotations.
-        block: of `regard.vision`, in that network (see `ResNetConfig`).
+        channels: channels of an image.
+        target_vocab: vocabulary size.
+        shape: stages of the residual network whose last feature maps are the annotations.
+        block: a block of `regard.vision` in that network (see `ResNetConfig`).
         embed_dim: width of the embeddings, and of the deep output.
         hidden_dim: width of the decoder's state.
         attention: `soft` or `hard`.

@@ -1,4 +1,4 @@
-"""Show, Attend and Tell: a network that tells an image and looks at a place for each word."""
+"""Show, Attend and Tell: a captioning network that attends to the image for each word."""
 
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -35,7 +35,8 @@ Rows = Float[Tensor, "rows hidden_dim"]
 class Places:
     """What the decoder needs of a batch of images, computed once.
 
-    `keys` are the values projected for the score; `hidden` and `cell` are the decoder's first.
+    `keys` are the values projected for the score; `hidden` and `cell` are the decoder's first
+    state.
     """
 
     values: Float[Tensor, "batch 1 k_len annotation_dim"]
@@ -46,7 +47,7 @@ class Places:
 
 @dataclass(frozen=True, eq=False)
 class Memory:
-    """The decoder's state of every beam, those of one image one after the other."""
+    """The decoder's state of every beam, those of an image consecutively."""
 
     hidden: Rows
     cell: Rows
@@ -54,9 +55,9 @@ class Memory:
 
 @dataclass(frozen=True, eq=False)
 class Told:
-    """What was found on the way along the words of a batch, all `[batch, q_len, ...]`.
+    """Intermediate results along the words of a batch, all `[batch, q_len, ...]`.
 
-    `before` and `after` are the states around each step, `contexts` what was seen in it.
+    `before` and `after` are the states around each step, `contexts` its attention contexts.
     """
 
     before: Float[Tensor, "batch q_len hidden_dim"]
@@ -64,28 +65,28 @@ class Told:
     contexts: Float[Tensor, "batch q_len annotation_dim"]
     embedded: Float[Tensor, "batch q_len embed_dim"]
     more: tuple[Tensor, ...] = ()
-    """What a step that learns to look gives beside: its weights, or its draw."""
+    """What a training step also returns: its weights, or its sample."""
 
 
 class Captioner(nn.Module):
-    """See an image by a residual network, then tell it, looking at some place before each word.
+    """Encode an image by a residual network, then caption it, attending before each word.
 
-        a_1 .. a_L = the last maps of the network, place by place
+        a_1 .. a_L = the last feature maps of the network, place by place
         h_0 = tanh(W_h mean(a) + b_h);   c_0 = tanh(W_c mean(a) + b_c)
         e_ti = v^T tanh(W_a a_i + W_d h_{t-1} + b)         one attention call
         z_t = sigmoid(w_b h_{t-1} + b_b) sum_i softmax_i(e_ti) a_i
         h_t, c_t = LSTM([E y_{t-1} ; z_t], h_{t-1}, c_{t-1})
         p(y_t) = softmax(L_o (E y_{t-1} + L_h h_t + L_z z_t))
 
-    Soft attention is taught besides by lambda sum_i (1 - sum_t alpha_ti)^2, so that a sentence
-    looks everywhere. Hard attention sees one a_i: while training it is drawn and taught by
-    REINFORCE, a share of the sentences seeing the weighted mean; else it is the likeliest. It
-    differs from the paper in its first layers (residual, learned with the rest), in its initial
-    weights, and in that the score's constant, which a softmax takes away, is left out.
+    Soft attention has the additional loss lambda sum_i (1 - sum_t alpha_ti)^2, so that a sentence
+    attends everywhere. Hard attention sees one a_i: in training it is sampled and learned by
+    REINFORCE, with a fraction of the sentences seeing the weighted mean; otherwise it is the most
+    likely. It differs from the paper in its encoder (residual, trained with the rest), in its
+    initial weights, and in omitting the score's constant, which a softmax cancels.
 
     Args:
-        attend: what compares a state with projected annotations, instead of the parts that the
-            configuration names.
+        attend: compares a state with projected annotations, instead of the parts named in the
+            configuration.
 
     >>> from regard.models.resnet import Cifar
     >>> model = Captioner(CaptionerConfig(target_vocab=7, shape=Cifar(depth=8, width=4))).eval()
@@ -134,13 +135,13 @@ class Captioner(nn.Module):
     def forward(
         self, images: Images, target: Int[Tensor, "batch q_len"]
     ) -> Float[Tensor, "batch q_len vocab"]:
-        """Logits for each output, given the outputs before it (`target` starts with `<s>`)."""
+        """Logits of each output, given the previous outputs (`target` starts with `<s>`)."""
         return self.output(self.features(images, target))
 
     def features(
         self, images: Images, target: Int[Tensor, "batch q_len"]
     ) -> Float[Tensor, "batch q_len embed_dim"]:
-        """What the output layer reads."""
+        """The input of the output layer."""
         return self._read(self._tell(self.encode(images), target))
 
     def features_sampled(
@@ -149,10 +150,10 @@ class Captioner(nn.Module):
         target: Int[Tensor, "batch q_len"],
         lengths: Int[Tensor, " batch"] | None = None,
     ) -> tuple[Float[Tensor, "batch q_len embed_dim"], AuxLoss | None]:
-        """The same with what teaches the attention while training.
+        """The same with the auxiliary loss of the attention in training.
 
         Args:
-            lengths: of the rows of `target`, all of it if None; what is behind teaches nothing.
+            lengths: of the rows of `target`, all of it if None; padding is not learned from.
         """
         encoded = self.encode(images)
         if not self.training or not target.shape[1] or not self._teaches:
@@ -175,7 +176,7 @@ class Captioner(nn.Module):
     def attention_weights(
         self, images: Images, target: Int[Tensor, "batch q_len"]
     ) -> Float[Tensor, "batch q_len map_height map_width"]:
-        """How much each output looked at each place of the image: maps of exact weights."""
+        """How much each output attended to each place of the image: maps of exact weights."""
         maps = self._maps(images)
         encoded = self._encoded(maps)
         states = self._tell(encoded, target).before
@@ -185,7 +186,7 @@ class Captioner(nn.Module):
         return rearrange(weights, "b 1 q_len (height width) -> b q_len height width", **shape)
 
     def encode(self, images: Images) -> Places:
-        """Annotate the images."""
+        """Compute the annotations of the images."""
         return self._encoded(self._maps(images))
 
     def start(self, encoded: Places, beams: int) -> Memory:

@@ -1,4 +1,4 @@
-"""Convolutional text classifiers (Kim, 2014), whose pooling of the features is one setting."""
+"""Convolutional text classifiers (Kim, 2014) with configurable pooling."""
 
 from regard.models.cnn.config import CNNConfig
 from regard.models.cnn.model import CNNClassifier

@@ -1,4 +1,4 @@
-"""The sizes of a convolutional text classifier."""
+"""The configuration of a convolutional text classifier."""
 
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
@@ -11,23 +11,22 @@ Width = Annotated[int, Between(least=1, most=1000)]
 
 @dataclass(frozen=True, kw_only=True)
 class CNNConfig(Config):
-    """What defines a convolutional text classifier: sizes, and what it makes of its features.
+    """The configuration of a convolutional text classifier: sizes, and pooling.
 
-    The paper's have embeddings of 300, 100 filters each of the widths 3, 4 and 5, the `max` and a
-    dropout of a half before the last layer.
+    The paper's have embeddings of width 300, 100 filters each of widths 3, 4 and 5, `max` pooling
+    and a dropout of 0.5 before the last layer.
 
     Args:
-        vocab: number of different tokens.
-        classes: number of different answers.
-        unknown: the number of `<unk>`, as which words are read that are dropped.
+        vocab: vocabulary size.
+        classes: number of classes.
+        unknown: the id of `<unk>`, which replaces dropped words.
         embed_dim: width of the embeddings.
         filters: number of filters of each width.
-        widths: how many neighbouring tokens the filters see.
-        pooling: what the answer is read from: of each filter the `max`, the `mean`, or the sum of
-            all positions weighted by `attention` or by attention `guided` by the sentence vector of
-            an LSTM.
+        widths: how many adjacent tokens the filters see.
+        pooling: of each filter over all positions: the `max`, the `mean`, or the sum weighted by
+            `attention`, or by attention `guided` by the sentence vector of an LSTM.
         dropout: of the pooled vector.
-        word_dropout: share of the tokens that are read as `<unk>` while training.
+        word_dropout: fraction of the tokens replaced by `<unk>` while training.
 
     Raises `TypeError` for a value of another type and `ValueError` for one out of bounds.
 

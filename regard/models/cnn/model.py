@@ -1,4 +1,4 @@
-"""A convolutional text classifier whose pooling of the features is one setting."""
+"""A convolutional text classifier with configurable pooling."""
 
 from dataclasses import replace
 from typing import Any, ClassVar
@@ -26,7 +26,7 @@ from regard.sequences import Sequences
 
 
 class CNNClassifier(nn.Module):
-    """Read a text with filters of several widths, pool their features, answer with one class.
+    """Read a text with filters of several widths, pool their features, predict a class.
 
         c_j = relu(W_h [x_{j - (h-1)//2} ; ... ; x_{j + h//2}] + b_h)     for each width h
         p(class) = softmax(W pool(c) + b)
@@ -36,14 +36,14 @@ class CNNClassifier(nn.Module):
         attention   sum_j w_j c_j                      w = softmax_j(u . tanh(V c_j + d))
         guided      sum_j w_j c_j                      w = softmax_j(s U c_j), s = LSTM(x)
 
-    Filters are centred on every token, with zeros beyond both ends, so that a text may be shorter
-    than they are and each feature has a token of its own; the paper places only those that lie
-    inside the text. It leaves out the paper's limit on the norm of W.
+    Filters are centered on every token, with zero padding at both ends, so that a text may be
+    shorter than they are and each feature belongs to a token; the paper places only those that lie
+    inside the text. The paper's constraint on the norm of W is omitted.
 
     Args:
-        attend: what the attention is made of instead of the parts that the configuration names.
+        attend: replaces the attention parts named in the configuration.
 
-    Raises `ValueError` when parts are given and nothing attends.
+    Raises `ValueError` when parts are given but the network has no attention.
 
     >>> config = CNNConfig(vocab=9, classes=3, embed_dim=6, filters=4)
     >>> CNNClassifier(config)(Sequences.of([[4, 8, 5], [6]])).shape
@@ -84,7 +84,7 @@ class CNNClassifier(nn.Module):
 
     @torch.no_grad()
     def attention_weights(self, source: Sequences) -> Float[Tensor, "batch k_len"]:
-        """How much each token counted: the weight of the filters that are centred on it.
+        """How much each token counted: the weight of the filters centered on it.
 
         For the `max` see `WindowMaxPool.weights`.
         """
@@ -94,7 +94,7 @@ class CNNClassifier(nn.Module):
     def features(
         self, embedded: Float[Tensor, "batch k_len embed_dim"], source: Sequences
     ) -> Float[Tensor, "batch k_len width"]:
-        """What all filters find around each token, zeros around padding."""
+        """The features of all filters around each token, zeros around padding."""
         if embedded.shape[1] == 0:
             return embedded.new_zeros(len(embedded), 0, len(self.bias))
         channels = rearrange(embedded, "batch k_len width -> batch width k_len")

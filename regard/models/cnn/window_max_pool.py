@@ -1,4 +1,4 @@
-"""The maximum over all positions, and which tokens it was found in."""
+"""Max pooling over all positions, and which tokens the maxima came from."""
 
 import torch
 from einops import rearrange
@@ -11,10 +11,10 @@ from regard.masks import Padding
 
 
 class WindowMaxPool(nn.Module):
-    """The greatest value of each filter over all positions; zeros for an empty sequence.
+    """The maximum of each filter over all positions; zeros for an empty sequence.
 
     Args:
-        widths: how many neighbouring tokens the filters see, for each group of filters.
+        widths: how many adjacent tokens the filters see, for each group of filters.
         filters: number of filters of each width.
 
     >>> x = torch.tensor([[[1.0], [5.0], [0.0], [0.0]]])
@@ -37,10 +37,10 @@ class WindowMaxPool(nn.Module):
     def weights(
         self, x: Float[Tensor, "batch k_len width"], mask: Padding | None = None
     ) -> Float[Tensor, "batch 1 k_len"]:
-        """The share of the filters that found their maximum in a window with the token.
+        """The share of the filters whose maximum is in a window that contains the token.
 
-        Each filter is shared out among its window's tokens. Filters that found nothing do not
-        count; if none did find anything, all tokens count alike.
+        Each filter is divided among its window's tokens. Filters with a maximum of zero do not
+        count; if all are zero, all tokens count equally.
         """
         even = self.even.weights(x, mask).squeeze(1)
         peak, place = pad(x, (0, 0, 0, 1)).max(1)

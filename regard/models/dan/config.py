@@ -1,4 +1,4 @@
-"""The sizes of a deep averaging network."""
+"""The configuration of a deep averaging network."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -9,18 +9,19 @@ from regard.models.pooling import AttentionPooling, Mean
 
 @dataclass(frozen=True, kw_only=True)
 class DANConfig(Config):
-    """What defines a deep averaging network; the paper's has embeddings and layers of 300.
+    """The configuration of a deep averaging network; in the paper, all widths are 300.
 
     Args:
-        vocab: number of different tokens.
-        classes: number of different answers.
-        unknown: the number of `<unk>`, as which words are read that are dropped.
+        vocab: vocabulary size.
+        classes: number of classes.
+        unknown: the id of `<unk>`, which replaces dropped words.
         embed_dim: width of the embeddings.
-        hidden_dim: width of the layers behind the pooled vector.
-        layers: how many of them there are.
-        pooling: the `mean` of the embeddings, the paper's, or their sum weighted by `attention`.
-        dropout: of the pooled vector and behind each layer.
-        word_dropout: share of the tokens that are read as `<unk>` while training.
+        hidden_dim: width of the layers after the pooling.
+        layers: number of these layers.
+        pooling: the `mean` of the embeddings, as in the paper, or their sum weighted by
+            `attention`.
+        dropout: of the pooled vector and after each layer.
+        word_dropout: fraction of the tokens replaced by `<unk>` while training.
 
     Raises `TypeError` for a value of another type and `ValueError` for one out of bounds.
 

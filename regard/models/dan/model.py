@@ -16,15 +16,15 @@ from regard.sequences import Sequences
 
 
 class DAN(nn.Module):
-    """Average the words of a text, send that through a few layers, answer with one of the classes.
+    """Average the words of a text, apply a few layers, predict one of the classes.
 
         v = mean_j E x_j        z_i = relu(W_i z_{i-1} + b_i),  z_0 = v
         p(class) = softmax(W z_layers + b)
 
-    With attention pooling the words are weighed before they are summed.
+    With attention pooling, the words are weighted before they are summed.
 
     Args:
-        attend: what the attention is made of instead of the parts that the configuration names.
+        attend: replaces the attention parts named in the configuration.
 
     >>> DAN(DANConfig(vocab=9, classes=3))(Sequences.of([[4, 8, 5], [6]])).shape
     torch.Size([2, 3])
@@ -66,6 +66,6 @@ class DAN(nn.Module):
 
     @torch.no_grad()
     def attention_weights(self, source: Sequences) -> Float[Tensor, "batch k_len"]:
-        """How much each word counts in the pooled vector."""
+        """The weight of each word in the pooled vector."""
         weights = self.pool.weights(self.embedding(source.ids), source.mask)
         return rearrange(weights, "batch 1 k_len -> batch k_len")

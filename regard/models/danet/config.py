@@ -1,4 +1,4 @@
-"""The sizes of DANet."""
+"""The configuration of DANet."""
 
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
@@ -9,19 +9,19 @@ from regard.models.resnet.config import Cifar, ImageNet
 
 @dataclass(frozen=True, kw_only=True)
 class DANetConfig(Config):
-    """A residual network that gives each pixel a class, with attention to places and channels.
+    """A residual network for semantic segmentation, with position and channel attention.
 
     Args:
-        channels: numbers of a pixel.
-        classes: number of different classes.
+        channels: channels of an image.
+        classes: number of classes.
         shape: of the residual network; the paper's is ImageNet's with 101 layers.
-        dilated: how many of its last stages are dilated instead of smaller: with 2 of ImageNet's
-            the last maps are 8 times smaller than the image, not 32 times.
-        position: whether places attend to places; the convolutions of that branch are there anyway.
+        dilated: number of last stages that are dilated instead of strided: with 2 of ImageNet's,
+            the output stride is 8 instead of 32.
+        position: whether places attend to places; the convolutions of that branch are kept anyway.
         channel: whether channels attend to channels, likewise.
-        position_loss: what the classes that this branch alone would give count in the loss.
-        channel_loss: the same for the other branch; those of the sum count 1.
-        dropout: share of the channels that are left out before classes are read from them.
+        position_loss: weight in the loss of the classes predicted by this branch alone.
+        channel_loss: the same for the other branch; those of the sum have weight 1.
+        dropout: channel dropout before the classifier.
 
     Raises `ValueError` for one out of bounds, and for more dilated stages than have a stride.
 
@@ -53,6 +53,6 @@ class DANetConfig(Config):
 
     @property
     def head_width(self) -> int:
-        """The channels of each branch: a quarter of those of the last maps, and at least one."""
+        """The channels of each branch: a quarter of those of the last maps, at least one."""
         last = self.shape.width * 2 ** (len(self.shape.blocks) - 1)
         return max(1, last * (4 if self.shape.bottleneck else 1) // 4)

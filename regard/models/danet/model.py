@@ -17,12 +17,12 @@ Maps = Float[Tensor, "batch _ height width"]
 
 
 class Branch(nn.Module):
-    """A convolution of 3 by 3 in front of an attention, and one behind it.
+    """A 3 × 3 convolution before an attention block, and one after it.
 
         output = relu(norm(W_2 * attention(relu(norm(W_1 * x)))))
 
     Args:
-        attention: a block of so many channels, or `nn.Identity` where it is left out.
+        attention: a block of that many channels, or `nn.Identity` if omitted.
     """
 
     def __init__(self, channels: int, width: int, attention: nn.Module) -> None:
@@ -34,18 +34,18 @@ class Branch(nn.Module):
         return relu(self.behind(self.attention(self.read(x))))
 
     def read(self, x: Maps) -> Maps:
-        """What the attention is given."""
+        """The input of the attention."""
         return relu(self.before(x))
 
 
 class DANet(nn.Module):
-    """Classes of pixels from a dilated residual network and two branches of attention, summed.
+    """Semantic segmentation by a dilated residual network and two summed attention branches.
 
         p, c = position(x), channel(x)         logits = upsample(W (p + c) + b)
 
-    While it is trained, p and c have classes of their own, too (`forward_branches`). Maps become
-    as large as the image by bilinear interpolation of pixels as areas, where the first version of
-    the authors' code has the corners' middles aligned. Images become of the weights' type.
+    In training, p and c also have classifiers of their own (`forward_branches`). Maps are
+    upsampled bilinearly to the image's size with `align_corners=False`, where the first version of
+    the authors' code aligns corners. Images are cast to the dtype of the weights.
 
     >>> from regard.models.resnet import ImageNet
     >>> model = DANet(DANetConfig(classes=3, shape=ImageNet(depth=18, width=4)))
@@ -83,7 +83,7 @@ class DANet(nn.Module):
     def forward_branches(
         self, images: Float[Tensor, "batch channels height width"]
     ) -> tuple[Float[Tensor, "batch classes height width"], list[tuple[Tensor, float]]]:
-        """The logits, and those of each branch alone with what their loss counts.
+        """The logits, and those of each branch alone with the weight of their loss.
 
         Raises `ValueError` for images of another number of channels.
         """
@@ -98,10 +98,10 @@ class DANet(nn.Module):
     def weights(
         self, images: Float[Tensor, "batch channels height width"], rows: Chosen = None
     ) -> dict[str, Tensor]:
-        """What places and channels attend to, by name, of those attentions that are there.
+        """The weights of places and channels, by name, for the attentions that are present.
 
         Args:
-            rows: the places of the last maps, counted row by row, whose weights are wanted.
+            rows: the places of the last maps, counted row by row, whose weights to return.
         """
         x, found = self.backbone.maps(images)[-1], dict[str, Tensor]()
         places, channels = self.position.attention, self.channel.attention

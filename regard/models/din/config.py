@@ -1,4 +1,4 @@
-"""The sizes of a Deep Interest Network."""
+"""The configuration of a Deep Interest Network."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -11,13 +11,13 @@ from regard.parts import ScoreName
 
 @dataclass(frozen=True, kw_only=True)
 class ActivationUnit(Parts):
-    """The sum of the history, each item weighted by how it goes with the candidate.
+    """The sum of the history, each item weighted by its match with the candidate.
 
     Args:
-        score: a perceptron on candidate and item. That of the authors' code is `mlp`, layers of 80
-            and 40 units; the paper's `mlp(hidden_dims=(36,), variant=paper)`.
-        normalizer: the authors' code has a softmax; the paper's weights are the scores themselves,
-            `unnormalized`.
+        score: a perceptron on candidate and item. That of the authors' code is `mlp`, with layers
+            of 80 and 40 units; the paper's is `mlp(hidden_dims=(36,), variant=paper)`.
+        normalizer: the authors' code uses a softmax; the paper's weights are the scores
+            themselves, `unnormalized`.
     """
 
     tag = "attention"
@@ -27,21 +27,21 @@ class ActivationUnit(Parts):
 
 @dataclass(frozen=True, kw_only=True)
 class DINConfig(Config):
-    """What defines a Deep Interest Network; the defaults are for tens of thousands of interactions.
+    """The configuration of a DIN; the defaults are for tens of thousands of interactions.
 
-    `DINConfig.paper` is that of the paper, without what the authors' code has besides.
+    `DINConfig.paper` is the paper's, without the additions of the authors' code.
 
     Args:
-        items: how many items there are, padding and the unknown one included.
-        values: how many numbers the items' side features have; 1 where there are none.
-        feature_columns: how many side features each item has.
+        items: number of items, including padding and the unknown one.
+        values: number of distinct side-feature values; 1 if there are none.
+        feature_columns: number of side features per item.
         embed_dim: width of one embedding.
-        hidden_dim, second_dim: widths of the layers behind pooling.
-        pooling: how the history becomes one vector: by an `attention` that the candidate asks, or
-            the `mean`, for the same network without it.
+        hidden_dim, second_dim: widths of the layers after the pooling.
+        pooling: how the history becomes one vector: by `attention` with the candidate as the
+            query, or the `mean`, for the same network without it.
         interest_layer: a linear layer on the pooled vector, as in the authors' code.
-        item_bias: a number for each item that is added to its logit, as in the authors' code.
-        activation: of the layers behind pooling.
+        item_bias: a learned bias per item, added to its logit, as in the authors' code.
+        activation: of the layers after the pooling.
 
     Raises `TypeError` for a value of another type and `ValueError` for one out of bounds.
 

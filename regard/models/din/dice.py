@@ -1,4 +1,4 @@
-"""Dice: a PReLU whose turning point follows the data."""
+"""Dice: a PReLU whose rectification point follows the data."""
 
 import torch
 from jaxtyping import Float
@@ -6,14 +6,14 @@ from torch import Tensor, nn
 
 
 class Dice(nn.Module):
-    """The data adaptive activation of DIN.
+    """The data-adaptive activation of DIN.
 
         f(s) = p(s) s + (1 - p(s)) α s        p(s) = 1 / (1 + exp(-(s - E[s]) / sqrt(Var[s] + ε)))
 
-    Mean and variance are those of the batch while training, moving averages of them (0.9 old, 0.1
-    new) otherwise; α is learned for each unit. With E = 0 and Var = 0 it comes near PReLU. The
-    authors' code takes statistics from a normalisation that never learns them, which leaves a
-    Swish with a learned slope; this is the paper's equation.
+    Mean and variance are those of the batch in training, their moving averages (0.9 old, 0.1 new)
+    otherwise; α is learned per unit. With E = 0 and Var = 0 it approaches PReLU. The authors' code
+    takes statistics from a normalization that never updates them, which leaves a Swish with a
+    learned slope; this is the paper's equation.
 
     >>> dice = Dice(4)
     >>> dice(torch.randn(3, 5, 4)).shape

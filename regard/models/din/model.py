@@ -1,4 +1,4 @@
-"""DIN: what of a user's past matters depends on what is offered."""
+"""DIN: which part of a user's history matters depends on the candidate."""
 
 from dataclasses import replace
 from typing import ClassVar
@@ -18,21 +18,21 @@ from regard.sequences import Sequences
 
 
 class DIN(nn.Module):
-    """Weigh the history by the candidate, add it up, and say how likely a click is.
+    """Weight the history by the candidate, sum it, and predict the probability of a click.
 
-        v(c) = Σ_j a(e_c, e_j) e_j                    one attention call, the candidate asks
+        v(c) = Σ_j a(e_c, e_j) e_j                    one attention call, c is the query
         logit(c) = w^T f(W_2 f(W_1 [v(c) ; e_c]))     f = Dice
 
-    The paper's weights `a` are scores and not normalized, so that a strong interest adds up to more
-    than a weak one; the authors' code has a softmax. The two outputs of the paper's softmax are one
-    logit here. The code's batch normalisations are left out, which never learn their statistics and
-    are affine maps in front of a linear layer.
+    The paper's weights `a` are unnormalized scores, so that a strong interest adds up to more than
+    a weak one; the authors' code uses a softmax. The two outputs of the paper's softmax are one
+    logit here. The code's batch norms are omitted: they never update their statistics and are
+    affine maps before a linear layer.
 
     Without history the pooled vector is zero.
 
     Args:
-        config: the sizes.
-        attend: what the attention is made of instead of the parts that the configuration names.
+        config: the configuration.
+        attend: replaces the attention parts named in the configuration.
 
     >>> model = DIN(DINConfig(items=9, embed_dim=4, hidden_dim=6, second_dim=3))
     >>> model(Sequences.of([[4, 8, 5], [6]]), torch.tensor([[2, 3], [7, 4]])).shape
@@ -76,7 +76,7 @@ class DIN(nn.Module):
         return self.embedding.item.weight
 
     def set_item_features(self, features: Int[Tensor, "items columns"]) -> None:
-        """Know these side features; raises `ValueError` for a table of another size."""
+        """Set the side features; raises `ValueError` for a table of another size."""
         self.embedding.set_features(features)
 
     def forward(
@@ -94,7 +94,7 @@ class DIN(nn.Module):
     def pooled(
         self, history: Sequences, offered: Float[Tensor, "batch n width"]
     ) -> Float[Tensor, "batch n width"]:
-        """What of the past belongs to each candidate."""
+        """The pooled history for each candidate."""
         past = self.embedding(history.ids)
         if self.attend is None:
             mean = self.mean(past, history.mask)

@@ -1,4 +1,4 @@
-"""The sizes of GPT-1, GPT-2 and GPT-3, and of what is put upon them."""
+"""The configuration of GPT-1, GPT-2 and GPT-3, and of their heads."""
 
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
@@ -16,27 +16,27 @@ class GptConfig(Config):
     """A decoder as Radford et al. (GPT-1, GPT-2) and Brown et al. (GPT-3) published it.
 
     Args:
-        vocab: number of different tokens.
-        max_length: the longest sequence, for which there are positions.
-        embed_dim: width of a token.
+        vocab: vocabulary size.
+        max_length: maximum sequence length, the number of positions.
+        embed_dim: hidden size.
         layers: number of blocks.
         num_heads: number of heads.
         head_dim: width of a head; `embed_dim / num_heads` if None.
-        ff_dim: width of the hidden layer for each token; `4 embed_dim` if None.
+        ff_dim: width of the feed-forward hidden layer; `4 embed_dim` if None.
         activation: of the hidden layer.
-        norm: `pre`, before each layer and behind the last one, or GPT-1's `post`, after each sum.
+        norm: `pre`, before each layer and after the last one, or GPT-1's `post`, after each sum.
         attention: the parts of every attention, and the dropout on its weights.
-        scale_by_layer: the scores of layer n, from 1, are divided by n.
-        band: how many tokens before itself a token sees in every second layer, which is GPT-3's
-            way; all of them if None.
+        scale_by_layer: whether the scores of layer n, from 1, are divided by n.
+        band: how many preceding tokens a token sees in every second layer, as in GPT-3; all if
+            None.
         dropout: after each layer.
         embed_dropout: on the embeddings.
-        norm_eps: what is added to the variance under the root.
-        init_std: of the first weights; those that end a layer have `init_std / sqrt(2 layers)`
-            where norms stand before layers.
-        pad: the token that fills up short texts, where there is one. Nothing is computed from it.
+        norm_eps: epsilon of the layer norms.
+        init_std: standard deviation of the initial weights; with pre-norm, `init_std / sqrt(2
+            layers)` for the output layers of residual branches.
+        pad: the padding token, if there is one. Nothing is computed from it.
 
-    Raises `ValueError` for one out of bounds and values that do not fit together.
+    Raises `ValueError` for a value out of bounds and for values that do not fit together.
 
     >>> GptConfig(vocab=50_257).hidden_dim
     3072
@@ -73,7 +73,7 @@ class GptConfig(Config):
 
     @property
     def heads(self) -> Heads:
-        """How many there are, and how wide."""
+        """The number of heads, and their width."""
         return Heads(self.num_heads, head_dim=self.head_dim)
 
     @property
@@ -90,12 +90,12 @@ class GptConfig(Config):
 
 @dataclass(frozen=True, kw_only=True)
 class GptLMConfig(GptConfig):
-    """GPT that says which token comes next (see `GptConfig`).
+    """GPT with a language-modeling head (see `GptConfig`).
 
     Args:
-        tied: the output layer has the weights of the embedding.
-        begin: the token before a text, where there is one.
-        ends: the tokens that end a text, where it writes one.
+        tied: whether the output layer shares the weights of the embedding.
+        begin: the token that begins a text, if there is one.
+        ends: the tokens that end a generated text.
     """
 
     tag = "gpt_lm"
@@ -107,12 +107,12 @@ class GptLMConfig(GptConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class GptClassifierConfig(GptConfig):
-    """GPT with a label for each text, read from its last token (see `GptConfig`).
+    """GPT for text classification, from the last token (see `GptConfig`).
 
     Args:
-        classes: number of different labels.
-        labels: their names, where these are known.
-        output_dropout: on what the output layer reads.
+        classes: number of labels.
+        labels: their names, if known.
+        output_dropout: on the input of the output layer.
     """
 
     tag = "gpt_classifier"
@@ -125,12 +125,12 @@ class GptClassifierConfig(GptConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class GptTaggerConfig(GptConfig):
-    """GPT with a label for each token (see `GptConfig`).
+    """GPT for token classification (see `GptConfig`).
 
     Args:
-        classes: number of different labels.
-        labels: their names, where these are known.
-        output_dropout: on what the output layer reads.
+        classes: number of labels.
+        labels: their names, if known.
+        output_dropout: on the input of the output layer.
     """
 
     tag = "gpt_tagger"
@@ -143,13 +143,13 @@ class GptTaggerConfig(GptConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class GptSpansConfig(GptConfig):
-    """GPT that finds where an answer begins and ends (see `GptConfig`)."""
+    """GPT for extractive question answering (see `GptConfig`)."""
 
     tag = "gpt_spans"
 
 
 def gpt1(vocab: int = 40_478, **changes: Any) -> GptLMConfig:
-    """The first GPT: 12 layers of 768, norms behind the sums.
+    """GPT-1: 12 layers of 768, post-norm.
 
     References:
         Radford, Narasimhan, Salimans & Sutskever. Improving Language Understanding by Generative
@@ -189,7 +189,7 @@ def gpt2_xl(vocab: int = 50_257, **changes: Any) -> GptLMConfig:
 
 
 def gpt3_small(vocab: int = 50_257, **changes: Any) -> GptLMConfig:
-    """GPT-3 with 125 million weights; the paper does not say how wide the bands of its sizes are.
+    """GPT-3 with 125 million weights; the paper does not give the width of the bands.
 
     References:
         Brown et al. Language Models are Few-Shot Learners. 2020. https://arxiv.org/abs/2005.14165

@@ -1,4 +1,4 @@
-"""GPT that continues texts, and with a label for each text or token."""
+"""GPT for language modeling, and for text and token classification."""
 
 from jaxtyping import Int
 from torch import Tensor
@@ -17,10 +17,10 @@ from regard.models.gpt.model import Gpt
 
 
 class GptLM(BodyLM):
-    """GPT that says which token comes next: `p(next) = softmax(W x)`.
+    """GPT with a language-modeling head: `p(next) = softmax(W x)`.
 
     Args:
-        attend: what every attention is made of instead of the parts that the configuration names.
+        attend: replaces the attention parts named in the configuration.
 
     >>> import torch
     >>> config = GptLMConfig(vocab=9, embed_dim=8, num_heads=2, layers=2, max_length=5)
@@ -38,7 +38,7 @@ class GptLM(BodyLM):
     def new_caches(
         self, starts: Int[Tensor, " rows"] | None = None, cache: NewCache | None = None
     ) -> tuple[Past, ...]:
-        """An empty cache for each layer; one that sees a band keeps no more than that."""
+        """An empty cache for each layer; a banded layer caches only its band."""
         made = super().new_caches(starts, cache)
         if cache is not None:
             return made
@@ -49,7 +49,7 @@ class GptLM(BodyLM):
 
 
 class GptClassifier(EncoderClassifier):
-    """GPT that answers with one of several labels: `softmax(W x)` of a text's last token.
+    """GPT for text classification: `softmax(W x)` of a text's last token.
 
     >>> from regard.sequences import Sequences
     >>> config = GptClassifierConfig(vocab=9, classes=3, embed_dim=8, num_heads=2, layers=1)
@@ -61,12 +61,12 @@ class GptClassifier(EncoderClassifier):
 
 
 class GptTagger(EncoderTagger):
-    """GPT that answers with a label for each token, knowing those before it."""
+    """GPT for token classification, with causal attention."""
 
     encoder_type, config_type = Gpt, GptTaggerConfig
 
 
 class GptSpans(EncoderSpans):
-    """GPT that finds an answer: what stands before a token, the question too, decides."""
+    """GPT for extractive question answering, with causal attention: the question comes first."""
 
     encoder_type, config_type = Gpt, GptSpansConfig

@@ -1,4 +1,4 @@
-"""GPT (Radford et al., 2018, 2019; Brown et al., 2020): a Transformer's decoder alone."""
+"""GPT (Radford et al., 2018, 2019; Brown et al., 2020): a decoder-only Transformer."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -33,18 +33,18 @@ from regard.sequences import Packed, Sequences
 
 
 class Gpt(nn.Module):
-    """Read texts from left to right: each token knows itself and those before it.
+    """A causal decoder: each token sees itself and the preceding ones.
 
         x = E[token] + P[position]
         GPT-2:  x <- x + attend(norm(x), norm(x));  x <- x + W_2 gelu(W_1 norm(x));  norm at last
         GPT-1:  x <- norm(x + attend(x, x));  x <- norm(x + W_2 gelu(W_1 x))
         GPT-3:  as GPT-2, and every second layer sees a band of the text
 
-    Batches may be padded or packed, or bare numbers; of packed ones no padding is computed.
+    Batches may be padded or packed, or plain ids; packed ones spend nothing on padding.
 
     Args:
-        attend: what every attention is made of instead of the parts that the configuration names;
-            one `Attend` is shared by all layers, a function makes one for each.
+        attend: replaces the attention parts named in the configuration; one `Attend` is shared by
+            all layers, a function makes one for each.
 
     >>> config = GptConfig(vocab=9, embed_dim=8, num_heads=2, layers=2, max_length=5)
     >>> model, read = Gpt(config).eval(), Sequences.of([[4, 8, 5], [6]])
@@ -81,7 +81,7 @@ class Gpt(nn.Module):
     def forward(
         self, source: Int[Tensor, "batch len"] | Sequences | Packed
     ) -> Float[Tensor, "batch len embed_dim"]:
-        """What becomes of each token; zeros where there is none."""
+        """The final state of each token; zeros at padding."""
         source = texts(source)
         x = self.decoder(self._embedded(source), only_before(source))
         return source.zero_padding(self.norm(x))
@@ -92,10 +92,10 @@ class Gpt(nn.Module):
         caches: Sequence[Past],
         positions: Int[Tensor, "rows new"] | None = None,
     ) -> Float[Tensor, "rows new embed_dim"]:
-        """The same of tokens that stand behind what the caches hold, and join it.
+        """The same for tokens that follow those in the caches, and are appended to them.
 
         Args:
-            positions: where each token stands in its own text, if that is not the same for all.
+            positions: the position of each token in its own text, if not the same for all.
         """
         require_known(tokens, self.config.vocab)
         x = self.embedding(tokens, offset=caches[0].length, positions=positions)
@@ -105,17 +105,17 @@ class Gpt(nn.Module):
     def summary(
         self, states: Float[Tensor, "batch len embed_dim"], source: Sequences | Packed
     ) -> Float[Tensor, "rows embed_dim"]:
-        """One vector for each text: that of its last token, which alone has read all of it."""
+        """One vector per text: that of its last token, the only one that has seen all of it."""
         return source.last(states)
 
     def summarizing(
         self, x: Float[Tensor, "batch len width"], source: Sequences
     ) -> Float[Tensor, "batch width"]:
-        """Of each text the row of the token that `summary` reads."""
+        """The index, in each text, of the token that `summary` reads."""
         return source.last(x)
 
     def states(self, source: Int[Tensor, "batch len"] | Sequences | Packed) -> list[Tensor]:
-        """The embedded tokens, then what each layer makes of them; the last is normalized."""
+        """The embedded tokens, then the output of each layer; the last is normalized."""
         source = texts(source)
         x = self._embedded(source)
         *between, last = self.decoder.states(x, only_before(source))

@@ -1,4 +1,4 @@
-"""The sizes of a hierarchical attention network."""
+"""The configuration of a hierarchical attention network."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -9,23 +9,23 @@ from regard.models.pooling import AttentionPooling, Mean
 
 @dataclass(frozen=True, kw_only=True)
 class HANConfig(Config):
-    """What defines a hierarchical attention network: sizes, and how each level is pooled.
+    """The configuration of a hierarchical attention network: sizes, and pooling at each level.
 
-    The paper's are embeddings of 200, 50 hidden units in each direction and 100 for the attention
-    on both levels, without dropout. Its HN-AVE has `mean` on both.
+    The paper's has embeddings of width 200, 50 hidden units in each direction and 100 for the
+    attention at both levels, without dropout. Its HN-AVE has `mean` at both.
 
     Args:
-        vocab: number of different tokens.
-        classes: number of different answers.
-        unknown: the number of `<unk>`, as which words are read that are dropped.
-        end: the number of `</s>`, which ends a sentence.
+        vocab: vocabulary size.
+        classes: number of classes.
+        unknown: the id of `<unk>`, which replaces dropped words.
+        end: the id of `</s>`, which ends a sentence.
         embed_dim: width of the embeddings.
-        hidden_dim: width of the encoders, of each direction; a sentence has twice as much.
-        word_pooling: what a sentence is made of: the `mean` of its words' states, or their sum
-            weighted by `attention`.
-        sentence_pooling: the same of a document and its sentences.
+        hidden_dim: width of the encoders in each direction; a sentence vector is twice as wide.
+        word_pooling: how words form a sentence: the `mean` of their states, or their sum weighted
+            by `attention`.
+        sentence_pooling: the same for sentences and a document.
         dropout: of embeddings, sentences and the document.
-        word_dropout: share of the words that are read as `<unk>` while training.
+        word_dropout: fraction of the words replaced by `<unk>` while training.
 
     Raises `TypeError` for a value of another type and `ValueError` for one out of bounds.
 

@@ -1,4 +1,4 @@
-"""What reads the words of a sentence, and the sentences of a document."""
+"""The encoder of words in a sentence, and of sentences in a document."""
 
 import torch
 from einops import rearrange
@@ -9,7 +9,7 @@ from regard.layers import GRU, Dropout
 
 
 class BothWays(nn.Module):
-    """A GRU forwards and one backwards over sequences, and dropout; padding does not exist.
+    """A bidirectional GRU over sequences, and dropout; padding has no effect.
 
     The reset gate acts before the product with the state, as in Cho et al. (2014).
 

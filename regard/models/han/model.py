@@ -27,21 +27,21 @@ PerWord = Float[Tensor, "batch k_len"]
 
 
 class HAN(nn.Module):
-    """Read the words of each sentence, then the sentences, and answer with one of several classes.
+    """Encode the words of each sentence, then the sentences, and predict one of several classes.
 
         h_it = [->GRU ; <-GRU](E x_i1, ..., E x_iT)                  words of sentence i
         u_it = tanh(W_w h_it + b_w),    s_i = sum_t softmax_t(u_it . u_w) h_it
         h_i  = [->GRU ; <-GRU](s_1, ..., s_L),    v = the same sum over sentences, with u_s
         p(class) = softmax(W_c v + b_c)
 
-    A document is a row of tokens in which `</s>` ends each sentence; a sentence without a word does
-    not exist. `Hierarchical` pads sentences of similar length together.
+    A document is a row of tokens in which `</s>` ends each sentence; empty sentences are ignored.
+    `Hierarchical` pads sentences of similar length together.
 
     Args:
-        attend: what both attentions are made of instead of the parts that the configuration names:
-            one for both, or what makes one for each.
+        attend: replaces the attention parts named in the configuration: one for both levels, or a
+            function that makes one for each.
 
-    Raises `ValueError` when parts are given and nothing attends.
+    Raises `ValueError` when parts are given but the network has no attention.
 
     >>> config = HANConfig(vocab=9, classes=3, embed_dim=6, hidden_dim=5)
     >>> HAN(config)(Sequences.of([[4, 8, 3, 5, 3], [6, 3]])).shape
@@ -89,7 +89,7 @@ class HAN(nn.Module):
 
     @torch.no_grad()
     def weights_by_level(self, source: Sequences) -> tuple[PerWord, PerWord]:
-        """For each word its weight in its sentence, and the weight of that sentence."""
+        """For each word, its weight in its sentence, and the weight of that sentence."""
         cut = self._cut(source)
         sizes = (cut.lengths, cut.documents)
         of_words, of_sentences = self.document.weights(self._embedded(source, cut), sizes)

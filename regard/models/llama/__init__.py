@@ -1,4 +1,4 @@
-"""LLaMA (Touvron et al., 2023), and the many that are built like it."""
+"""LLaMA (Touvron et al., 2023) and models with the same architecture."""
 
 from regard.models.llama.config import (
     Llama3,

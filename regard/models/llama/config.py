@@ -1,4 +1,4 @@
-"""The sizes of LLaMA and of what is built like it."""
+"""The configuration of LLaMA and of models with the same architecture."""
 
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
@@ -14,12 +14,12 @@ Layers = Annotated[int, Between(least=1, most=1000)]
 
 @dataclass(frozen=True, kw_only=True)
 class Llama3(Config):
-    """Turns stretched by their wavelength, as in Llama 3.1 (see `regard.positions.Llama3`).
+    """Rotary frequencies scaled by wavelength, as in Llama 3.1 (see `regard.positions.Llama3`).
 
     Args:
-        factor: by how much texts are longer than `trained` tokens.
-        trained: tokens of the texts before the stretching.
-        low, high: turns within these, up to which a pair is stretched, and from which it is not.
+        factor: how many times longer than `trained` tokens texts may be.
+        trained: context length, in tokens, before scaling.
+        low, high: rotations within it, up to which a pair is scaled, and from which it is not.
     """
 
     factor: Positive = 8.0
@@ -38,11 +38,11 @@ class YaRN(Config):
     """Turns stretched by their order, and longer vectors (see `regard.positions.YaRN`).
 
     Args:
-        factor: by how much texts are longer than `trained` tokens.
-        trained: tokens of the texts before the stretching.
-        fast, slow: turns within these, from which a pair is not stretched, and up to which it is.
-        whole: the ends of the ramp between are rounded to whole pairs.
-        amplitude: by how much turned vectors are longer; `0.1 ln factor + 1` if None.
+        factor: how many times longer than `trained` tokens texts may be.
+        trained: context length, in tokens, before scaling.
+        fast, slow: rotations within it, from which a pair is not scaled, and up to which it is.
+        whole: whether the ends of the ramp are rounded to whole pairs.
+        amplitude: factor on the length of rotated vectors; `0.1 ln factor + 1` if None.
     """
 
     tag = "yarn"
@@ -66,26 +66,26 @@ class LlamaConfig(Config):
     """A decoder as Touvron et al. published it, with what later ones changed.
 
     Args:
-        vocab: number of different tokens.
-        max_length: the longest sequence that is read. No weight depends on it.
-        embed_dim: width of a token.
+        vocab: vocabulary size.
+        max_length: maximum sequence length. No weight depends on it.
+        embed_dim: hidden size.
         layers: number of blocks.
         num_heads: number of heads.
-        kv_heads: number of key/value heads, each of which serves as many query heads as the
-            others; `num_heads` if None.
+        kv_heads: number of key/value heads, each shared by equally many query heads; `num_heads`
+            if None.
         head_dim: width of a head; `embed_dim / num_heads` if None.
-        ff_dim: width of the hidden layer for each token.
+        ff_dim: width of the feed-forward hidden layer.
         activation: of the gate; `silu` makes it SwiGLU.
-        rope_base: the slowest turn of queries and keys takes about this many tokens.
-        rope_scaling: how turns are stretched for longer texts, `llama3` or `yarn`; not if None.
+        rope_base: the base of the rotary frequencies.
+        rope_scaling: scaling of the frequencies for longer texts, `llama3` or `yarn`; none if None.
         attention: the parts of every attention, and the dropout on its weights.
-        attention_bias: do the layers around the attention have biases?
-        ff_bias: do the feed-forward layers have biases?
-        norm_eps: what is added to the mean square under the root.
-        init_std: of the first weights.
-        pad: the token that fills up short texts, where there is one. Nothing is computed from it.
+        attention_bias: whether the attention's projections have biases.
+        ff_bias: whether the feed-forward layers have biases.
+        norm_eps: epsilon of the RMS norms.
+        init_std: standard deviation of the initial weights.
+        pad: the padding token, if there is one. Nothing is computed from it.
 
-    Raises `ValueError` for one out of bounds and values that do not fit together.
+    Raises `ValueError` for a value out of bounds and for values that do not fit together.
 
     >>> LlamaConfig(vocab=32_000).width
     128
@@ -130,7 +130,7 @@ class LlamaConfig(Config):
 
     @property
     def width(self) -> int:
-        """Of a head."""
+        """The width of a head."""
         return self.embed_dim // self.num_heads if self.head_dim is None else self.head_dim
 
     @property
@@ -141,12 +141,12 @@ class LlamaConfig(Config):
 
 @dataclass(frozen=True, kw_only=True)
 class LlamaLMConfig(LlamaConfig):
-    """LLaMA that says which token comes next (see `LlamaConfig`).
+    """LLaMA with a language-modeling head (see `LlamaConfig`).
 
     Args:
-        tied: the output layer has the weights of the embedding.
-        begin: the token before a text, where there is one.
-        ends: the tokens that end a text, where it writes one.
+        tied: whether the output layer shares the weights of the embedding.
+        begin: the token that begins a text, if there is one.
+        ends: the tokens that end a generated text.
     """
 
     tag = "llama_lm"
@@ -158,12 +158,12 @@ class LlamaLMConfig(LlamaConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class LlamaClassifierConfig(LlamaConfig):
-    """LLaMA with a label for each text, read from its last token (see `LlamaConfig`).
+    """LLaMA for text classification, from the last token (see `LlamaConfig`).
 
     Args:
-        classes: number of different labels.
-        labels: their names, where these are known.
-        output_dropout: on what the output layer reads.
+        classes: number of labels.
+        labels: their names, if known.
+        output_dropout: on the input of the output layer.
     """
 
     tag = "llama_classifier"
@@ -176,12 +176,12 @@ class LlamaClassifierConfig(LlamaConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class LlamaTaggerConfig(LlamaConfig):
-    """LLaMA with a label for each token, which knows those before it (see `LlamaConfig`).
+    """LLaMA for token classification, with causal attention (see `LlamaConfig`).
 
     Args:
-        classes: number of different labels.
-        labels: their names, where these are known.
-        output_dropout: on what the output layer reads.
+        classes: number of labels.
+        labels: their names, if known.
+        output_dropout: on the input of the output layer.
     """
 
     tag = "llama_tagger"
@@ -194,7 +194,7 @@ class LlamaTaggerConfig(LlamaConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class LlamaSpansConfig(LlamaConfig):
-    """LLaMA that finds where an answer begins and ends (see `LlamaConfig`)."""
+    """LLaMA for extractive question answering (see `LlamaConfig`)."""
 
     tag = "llama_spans"
 
@@ -228,7 +228,7 @@ def llama_65b(vocab: int = 32_000, **changes: Any) -> LlamaLMConfig:
 
 
 def smollm2_135m(vocab: int = 49_152, **changes: Any) -> LlamaLMConfig:
-    """SmolLM2's 30 layers of 576, nine heads that share three of keys and values.
+    """SmolLM2's 30 layers of 576, with nine query heads and three key/value heads.
 
     >>> smollm2_135m().kv_heads
     3

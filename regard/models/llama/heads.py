@@ -1,4 +1,4 @@
-"""LLaMA that continues texts, and with a label for each text or token."""
+"""LLaMA for language modeling, and for text and token classification."""
 
 from regard.models.body_lm import BodyLM
 from regard.models.encoder_heads import EncoderClassifier, EncoderSpans, EncoderTagger
@@ -12,12 +12,12 @@ from regard.models.llama.model import Llama
 
 
 class LlamaLM(BodyLM):
-    """Continue a text: `p(next) = softmax(W x)`, with W the embedding's where it is tied.
+    """LLaMA with a language-modeling head: `p(next) = softmax(W x)`, W the embedding's if tied.
 
-    What is written may be longer than `max_length`: the older half of the text is then forgotten.
+    Generated text may be longer than `max_length`: the older half of the text is then dropped.
 
     Args:
-        attend: what every attention is made of instead of the parts that the configuration names.
+        attend: replaces the attention parts named in the configuration.
 
     >>> from regard.sequences import Sequences
     >>> config = LlamaLMConfig(vocab=9, embed_dim=8, num_heads=2, ff_dim=16, layers=2)
@@ -29,7 +29,7 @@ class LlamaLM(BodyLM):
 
 
 class LlamaClassifier(EncoderClassifier):
-    """LLaMA that answers with one of several labels: `softmax(W x)` of a text's last token.
+    """LLaMA for text classification: `softmax(W x)` of a text's last token.
 
     >>> from regard.sequences import Sequences
     >>> config = LlamaClassifierConfig(
@@ -43,12 +43,12 @@ class LlamaClassifier(EncoderClassifier):
 
 
 class LlamaTagger(EncoderTagger):
-    """LLaMA that answers with a label for each token, knowing those before it."""
+    """LLaMA for token classification, with causal attention."""
 
     encoder_type, config_type = Llama, LlamaTaggerConfig
 
 
 class LlamaSpans(EncoderSpans):
-    """LLaMA that finds an answer: what stands before a token, the question too, decides."""
+    """LLaMA for extractive question answering, with causal attention: the question comes first."""
 
     encoder_type, config_type = Llama, LlamaSpansConfig

@@ -1,4 +1,4 @@
-"""LLaMA (Touvron et al., 2023): a decoder with rotary positions and a gated hidden layer."""
+"""LLaMA (Touvron et al., 2023): a decoder with rotary positions and gated feed-forward layers."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -31,19 +31,19 @@ from regard.sequences import Packed, Sequences
 
 
 class Llama(nn.Module):
-    """Read texts from left to right.
+    """LLaMA's causal decoder.
 
         x = E[token];  norm(x) = g x / sqrt(mean(x²) + eps)
         x <- x + attend(turn(W_q norm(x)), turn(W_k norm(x)), W_v norm(x)), causal
         x <- x + W_2 (silu(W_g norm(x)) * W_1 norm(x))
 
-    Batches may be padded or packed; of packed ones no padding is computed.
+    Batches may be padded or packed; packed ones spend nothing on padding.
 
     Args:
-        attend: what every attention is made of instead of the parts that the configuration names;
-            one `Attend` is shared by all layers, a function makes one for each.
+        attend: replaces the attention parts named in the configuration; one `Attend` is shared by
+            all layers, a function makes one for each.
 
-    Raises `ValueError` for a sequence longer than `max_length` and for a token without a vector.
+    Raises `ValueError` for a sequence longer than `max_length` and for a token id out of range.
 
     >>> config = LlamaConfig(vocab=9, embed_dim=8, num_heads=2, kv_heads=1, ff_dim=16, layers=2)
     >>> model, texts = Llama(config).eval(), Sequences.of([[4, 8, 5], [6]])
@@ -73,7 +73,7 @@ class Llama(nn.Module):
     def forward(
         self, source: Int[Tensor, "batch len"] | Sequences | Packed
     ) -> Float[Tensor, "batch len embed_dim"]:
-        """What becomes of each token; zeros where there is none."""
+        """The final state of each token; zeros at padding."""
         source = texts(source)
         x = self.decoder(self._embedded(source), causal(source))
         return source.zero_padding(self.norm(x))
@@ -84,10 +84,10 @@ class Llama(nn.Module):
         caches: Sequence[Past],
         positions: Int[Tensor, "rows new"] | None = None,
     ) -> Float[Tensor, "rows new embed_dim"]:
-        """The same of tokens that stand behind what the caches hold, and join it.
+        """The same for tokens that follow those in the caches, and are appended to them.
 
-        Where their texts begin (`positions`) does not matter: turned queries and keys know their
-        distance alone.
+        Where their texts begin (`positions`) does not matter: rotated queries and keys encode only
+        their distance.
         """
         require_known(tokens, self.config.vocab)
         mask = Causal() if tokens.shape[1] > 1 else None
@@ -96,17 +96,17 @@ class Llama(nn.Module):
     def summary(
         self, states: Float[Tensor, "batch len embed_dim"], source: Sequences | Packed
     ) -> Float[Tensor, "rows embed_dim"]:
-        """One vector for each text, that of its last token, which alone has seen all of it."""
+        """One vector per text: that of its last token, the only one that has seen all of it."""
         return source.last(states)
 
     def summarizing(
         self, x: Float[Tensor, "batch len width"], source: Sequences
     ) -> Float[Tensor, "batch width"]:
-        """Of each text the row of the token that `summary` reads."""
+        """The index, in each text, of the token that `summary` reads."""
         return source.last(x)
 
     def states(self, source: Int[Tensor, "batch len"] | Sequences | Packed) -> list[Tensor]:
-        """The embedded tokens, then what each layer makes of them, that of the last normalized."""
+        """The embedded tokens, then the output of each layer, that of the last normalized."""
         source = texts(source)
         x = self._embedded(source)
         *inner, last = self.decoder.states(x, causal(source))
@@ -127,7 +127,7 @@ class Llama(nn.Module):
 
 
 def causal(source: Sequences | Packed) -> Any:
-    """What lets each token see itself and those before it in its own sequence."""
+    """The mask that lets each token see itself and the preceding ones of its own sequence."""
     return Causal() if source.mask is None else And(Causal(), source.mask)
 
 

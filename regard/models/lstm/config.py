@@ -1,4 +1,4 @@
-"""The sizes of a recurrent text classifier, and of a tagger."""
+"""The configuration of a recurrent text classifier, and of a tagger."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -11,22 +11,22 @@ from regard.parts import Dims
 
 @dataclass(frozen=True, kw_only=True)
 class LSTMConfig(Config):
-    """What defines a recurrent text classifier: sizes, and what it makes of its states.
+    """The configuration of a recurrent text classifier: sizes, and pooling.
 
     Args:
-        vocab: number of different tokens.
-        classes: number of different answers.
-        unknown: the number of `<unk>`, as which words are read that are dropped.
+        vocab: vocabulary size.
+        classes: number of classes.
+        unknown: the id of `<unk>`, which replaces dropped words.
         embed_dim: width of the embeddings.
         hidden_dim: width of the states, of each direction.
-        layers: number of recurrent layers, one on top of the other.
-        cell: what the layers are made of.
-        bidirectional: read backwards too.
-        pooling: what the answer is read from: the `last` state (of each direction the one that
-            has read everything), the `mean` of all, their sum weighted by `attention`, or the
-            one state that a `hard` attention chooses.
+        layers: number of stacked recurrent layers.
+        cell: the type of the recurrent layers.
+        bidirectional: whether to read backward, too.
+        pooling: of the states: the `last` one (in each direction, the one that has read
+            everything), the `mean` of all, their sum weighted by `attention`, or the one that
+            `hard` attention selects.
         dropout: of embeddings, between layers, and of the pooled vector.
-        word_dropout: share of the tokens that are read as `<unk>` while training.
+        word_dropout: fraction of the tokens replaced by `<unk>` while training.
 
     Raises `TypeError` for a value of another type and `ValueError` for one out of bounds.
 
@@ -65,21 +65,21 @@ class SelfAttending(Parts):
 
 @dataclass(frozen=True, kw_only=True)
 class LSTMTaggerConfig(Config):
-    """What defines a recurrent tagger: sizes, and what its states know of each other.
+    """The configuration of a recurrent tagger: sizes, and attention between its states.
 
     Args:
-        vocab: number of different words.
-        classes: number of different tags.
-        unknown: the number of `<unk>`, as which words are read that are dropped.
+        vocab: vocabulary size.
+        classes: number of tags.
+        unknown: the id of `<unk>`, which replaces dropped words.
         embed_dim: width of the embeddings.
         hidden_dim: width of the states, of each direction.
-        layers: number of recurrent layers, one on top of the other.
-        cell: what the layers are made of.
-        bidirectional: read backwards too.
-        attention: what a tag is read from beside its word's state: what this state attends to
-            (`self`), or nothing (`none`).
-        dropout: of embeddings, between layers, and of what a tag is read from.
-        word_dropout: share of the words that are read as `<unk>` while training.
+        layers: number of stacked recurrent layers.
+        cell: the type of the recurrent layers.
+        bidirectional: whether to read backward, too.
+        attention: the input of the output layer besides the word's state: what this state attends
+            to (`self`), or nothing (`none`).
+        dropout: of embeddings, between layers, and of the input of the output layer.
+        word_dropout: fraction of the words replaced by `<unk>` while training.
 
     Raises `TypeError` for a value of another type and `ValueError` for one out of bounds or heads
     that cannot share the width of a state.

@@ -1,4 +1,4 @@
-"""A recurrent text classifier whose pooling of the states is one setting."""
+"""A recurrent text classifier with configurable pooling."""
 
 from dataclasses import replace
 from typing import ClassVar
@@ -19,7 +19,7 @@ from regard.sequences import Sequences
 
 
 class LSTMClassifier(nn.Module):
-    """Read a text with an LSTM or a GRU, pool its states, and answer with one of the classes.
+    """Read a text with an LSTM or a GRU, pool its states, and predict one of the classes.
 
         h_1 ... h_n = cells(E x_1, ..., E x_n)      both directions side by side
         p(class) = softmax(W pool(h) + b)
@@ -27,13 +27,13 @@ class LSTMClassifier(nn.Module):
         last        [->h_n ; <-h_1]
         mean        sum_j h_j / n
         attention   sum_j w_j h_j                   w = softmax(u . tanh(V h_j + c))
-        hard        h_j                             j = argmax w; drawn from w while training
+        hard        h_j                             j = argmax w; sampled from w in training
 
-    The result does not depend on padding. Its cells are `torch.nn.LSTM`, with the bias of the
-    forget gate 1 at first, and `torch.nn.GRU`.
+    The result does not depend on padding. The cells are `torch.nn.LSTM`, with the forget-gate bias
+    initialized to 1, and `torch.nn.GRU`.
 
     Args:
-        attend: what the attention is made of instead of the parts that the configuration names.
+        attend: replaces the attention parts named in the configuration.
 
     >>> config = LSTMConfig(vocab=9, classes=3, embed_dim=6, hidden_dim=5)
     >>> LSTMClassifier(config)(Sequences.of([[4, 8, 5], [6]])).shape
@@ -78,7 +78,7 @@ class LSTMClassifier(nn.Module):
     def forward_sampled(
         self, source: Sequences
     ) -> tuple[Float[Tensor, "batch classes"], AuxLoss | None]:
-        """The logits, and what teaches a hard attention by what it drew for them."""
+        """The logits, and the samples from which hard attention learns."""
         states, sampled = self.encode(source), None
         if self.pool is None:
             pooled = self._fixed_pool(states, source)
@@ -93,14 +93,14 @@ class LSTMClassifier(nn.Module):
 
     @torch.no_grad()
     def attention_weights(self, source: Sequences) -> Float[Tensor, "batch k_len"]:
-        """How much each token's state counts; half and half where it is the last of two ways."""
+        """The weight of each token's state; one half each for the last states of two directions."""
         if self.pool is None:
             return self._fixed_weights(source).mean(1)
         found = self.pool.weights(self.encode(source), source.mask)
         return rearrange(found, "batch 1 k_len -> batch k_len")
 
     def encode(self, source: Sequences) -> Float[Tensor, "batch k_len width"]:
-        """The states of the last layer, zeros where there is no token."""
+        """The states of the last layer, zeros at padding."""
         embedded = self.dropout(self.embedding(self.words(source.ids)))
         return source.zero_padding(padded_rnn(self.encoder, embedded, source.lengths))
 

@@ -18,19 +18,19 @@ from regard.sequences import Sequences
 
 
 class LSTMTagger(nn.Module):
-    """Read a sentence with an LSTM or a GRU, and answer with a tag for each word.
+    """Read a sentence with an LSTM or a GRU, and predict a tag for each word.
 
         h_1 ... h_n = cells(E x_1, ..., E x_n)      both directions side by side
         p(tag_j) = softmax(W h_j + b)                                       none
         p(tag_j) = softmax(W [h_j ; attend(h_j, h_1 ... h_n)] + b)          self
 
-    Here `attend` is a layer of self-attention with its projections. The result does not depend on
-    padding. There is no conditional random field over the tags, as Huang et al. have one.
+    Here `attend` is a self-attention layer with projections. The result does not depend on
+    padding. Unlike in Huang et al., there is no conditional random field over the tags.
 
     Args:
-        attend: what the attention is made of instead of the parts that the configuration names.
+        attend: replaces the attention parts named in the configuration.
 
-    Raises `ValueError` when parts are given and nothing attends.
+    Raises `ValueError` when parts are given but the network has no attention.
 
     >>> config = LSTMTaggerConfig(vocab=9, classes=3, embed_dim=6, hidden_dim=5)
     >>> LSTMTagger(config)(Sequences.of([[4, 8, 5], [6]])).shape
@@ -63,7 +63,7 @@ class LSTMTagger(nn.Module):
         self.output = nn.Linear(width * (1 if self.attention is None else 2), config.classes)
 
     def forward(self, source: Sequences) -> Float[Tensor, "batch len classes"]:
-        """Logits of each word's tag, zeros where there is no word."""
+        """Logits of each word's tag, zeros at padding."""
         states = self.encode(source)
         if self.attention is not None:
             states = torch.cat([states, self.attention(states, source.mask)], dim=-1)
@@ -71,7 +71,7 @@ class LSTMTagger(nn.Module):
 
     @torch.no_grad()
     def attention_weights(self, source: Sequences) -> Float[Tensor, "batch len len"]:
-        """How much each word attended to each, the mean over heads; zeros where nothing attends."""
+        """How much each word attended to each, averaged over heads; zeros without attention."""
         if self.attention is None:
             return self.embedding.weight.new_zeros(*source.ids.shape, source.ids.shape[1])
         found = self.attention.weights(self.encode(source), source.mask)
@@ -79,6 +79,6 @@ class LSTMTagger(nn.Module):
         return source.zero_padding(mean)
 
     def encode(self, source: Sequences) -> Float[Tensor, "batch len width"]:
-        """The states of the last layer, zeros where there is no word."""
+        """The states of the last layer, zeros at padding."""
         embedded = self.dropout(self.embedding(self.words(source.ids)))
         return source.zero_padding(padded_rnn(self.encoder, embedded, source.lengths))

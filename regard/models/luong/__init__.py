@@ -1,4 +1,4 @@
-"""Luong, Pham & Manning's network (2015): attention where the decoder already is."""
+"""Luong, Pham & Manning's network (2015): attention after the decoder's step."""
 
 from regard.models.luong.attention import LuongAttention
 from regard.models.luong.config import Global, LocalM, LocalP, LuongConfig

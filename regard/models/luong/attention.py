@@ -1,4 +1,4 @@
-"""Luong's attention: any score, everywhere or near a place."""
+"""Luong's attention: any score, global or local."""
 
 from dataclasses import replace
 
@@ -19,7 +19,7 @@ Keys = Float[Tensor, "batch 1 k_len hidden_dim"]
 
 
 class LuongAttention(nn.Module):
-    """What a decoder's state h finds among the encoder's states: all of them, or a window.
+    """Attention of a decoder state h over the encoder's states: all of them, or a window.
 
         score = h . s        h^T W s        v^T tanh(W [h; s])        w_s . h
                 dot          general        luong_concat              location
@@ -29,20 +29,19 @@ class LuongAttention(nn.Module):
         local_p    the same around p = S sigmoid(v_p^T tanh(W_p h)), and then each weight times
                    exp(-(s - p)^2 / (2 sigma^2)), sigma = window / 2, not renormalized
 
-    S is the row's own number of keys; places count from 0. `variant="official"` is the authors'
-    code: p reaches the last key and no further, (S - 1) sigmoid(...), and the window is around p
-    rounded down. Their concat leaves s as it is: here that is the score `additive`. A local window
-    holds no key for an output further than `window` beyond the end of the source: it finds a
-    context of zeros. The location score is of the key's place in the whole source, also under a
-    window.
+    S is the row's own number of keys; positions count from 0. `variant="official"` is the authors'
+    code: p reaches at most the last key, (S - 1) sigmoid(...), and the window is around p rounded
+    down. Their concat does not project s: here that is the score `additive`. A local window
+    contains no key for an output more than `window` beyond the end of the source: its context is
+    zero. The location score uses the key's position in the whole source, even under a window.
 
-    The half of `luong_concat` that only knows s is computed once for each sentence, by `key`.
+    The half of `luong_concat` that depends only on s is computed once per sentence, by `key`.
 
     Args:
         width: of states and keys.
         where: which of the forms, and its parts by name.
         num_keys: the largest number of keys, for the location score.
-        attend: the parts instead of those that `where` names.
+        attend: replaces the parts named in `where`.
 
     Raises `ValueError` when a normalizer is given for local_p, which has its own.
     """
@@ -79,12 +78,12 @@ class LuongAttention(nn.Module):
         counts: Int[Tensor, " batch"],
         position: Int[Tensor, " q_len"],
     ) -> Queries:
-        """The contexts of outputs at these places.
+        """The contexts of outputs at these positions.
 
         Args:
-            keys: what `self.key` made of the values.
-            mask: hides padding.
-            counts: how many keys each sentence has.
+            keys: the result of `self.key` on the values.
+            mask: the padding mask.
+            counts: number of keys per sentence.
         """
         near, normalizer = self._near(query, keys, mask, counts, position)
         return self.attend(query, keys, values, near, normalizer=normalizer)
@@ -104,7 +103,7 @@ class LuongAttention(nn.Module):
     def predicted(
         self, query: Queries, counts: Int[Tensor, " batch"]
     ) -> Float[Tensor, "batch 1 q_len"]:
-        """The place p that each state predicts."""
+        """The position p that each state predicts."""
         share = torch.sigmoid(self.place(torch.tanh(self.place_hidden(query))).squeeze(-1))
         share = share.to(torch.promote_types(share.dtype, torch.float32))
         last = 1 if isinstance(self.where, LocalP) and self.where.variant == "official" else 0

@@ -1,4 +1,4 @@
-"""The sizes of Luong's network, and which of its forms it is."""
+"""The configuration of Luong's network, and which of its forms it is."""
 
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
@@ -10,13 +10,13 @@ from regard.parts import ScoreName
 
 @dataclass(frozen=True, kw_only=True)
 class Global(CrossParts):
-    """The decoder looks at all keys.
+    """The decoder attends to all keys.
 
     The paper's scores are `general`, `dot`, `luong_concat` and `location`.
 
     Args:
         score, normalizer, dropout: as in `CrossParts`.
-        input_feeding: give each step what the step before it found.
+        input_feeding: feed each step the previous step's attentional state.
     """
 
     score: ScoreName = "general"
@@ -25,11 +25,11 @@ class Global(CrossParts):
 
 @dataclass(frozen=True, kw_only=True)
 class LocalM(CrossParts):
-    """It looks near the key that stands where the output stands.
+    """The decoder attends near the key at the output's own position.
 
     Args:
         score, normalizer, dropout: as in `CrossParts`.
-        window: how many keys to each side it sees.
+        window: number of keys visible on each side.
         input_feeding: as in `Global`.
     """
 
@@ -42,11 +42,11 @@ class LocalM(CrossParts):
 
 @dataclass(frozen=True, kw_only=True)
 class LocalP(Config):
-    """It looks near a place that it predicts; keys count less the further from it they are.
+    """The decoder attends near a position that it predicts; farther keys count less.
 
     Args:
-        score: how alike are query and key?
-        window: how many keys to each side it sees.
+        score: the similarity of query and key.
+        window: number of keys visible on each side.
         variant: `paper`, or the `official` code where it differs, see `LuongAttention`.
         input_feeding: as in `Global`.
     """
@@ -61,26 +61,25 @@ class LocalP(Config):
 
 @dataclass(frozen=True, kw_only=True)
 class LuongConfig(Config):
-    """What defines a network of Luong, Pham & Manning.
+    """The configuration of the network of Luong, Pham & Manning.
 
-    The paper's have 50 000 words on both sides, four layers, everything 1000 wide, a window of 10
-    keys to each side, and dropout of 0.2.
+    The paper's have 50 000 words on both sides, four layers, all widths 1000, a window of 10 keys
+    on each side, and dropout of 0.2.
 
     Args:
-        source_vocab: number of different source tokens.
-        target_vocab: number of different target tokens.
-        max_source_length: the largest number of source tokens, which the `location` score has to
-            know.
+        source_vocab: source vocabulary size.
+        target_vocab: target vocabulary size.
+        max_source_length: the largest number of source tokens, needed by the `location` score.
         embed_dim: width of the embeddings.
-        hidden_dim: width of every layer of both LSTMs, and of what the output layer reads.
-        layers: how many LSTMs stand one over the other, in the encoder and in the decoder.
-        attention: where to look: at all keys (`global`), near the key that stands where the output
-            stands (`local_m`), near a place that the decoder predicts (`local_p`), or nowhere
-            (`none`, the encoder-decoder that attention was invented against).
-        dropout: of embeddings, between layers and of what the output layer reads.
+        hidden_dim: width of every layer of both LSTMs, and of the output layer's input.
+        layers: number of stacked LSTMs, in the encoder and in the decoder.
+        attention: to all keys (`global`), near the key at the output's own position (`local_m`),
+            near a position that the decoder predicts (`local_p`), or none (`none`, the plain
+            encoder-decoder).
+        dropout: of embeddings, between layers and of the output layer's input.
 
     Raises `TypeError` for a value of another type and `ValueError` for one out of bounds, and for a
-    location score that does not know the largest number of source tokens.
+    location score without the largest number of source tokens.
 
     >>> LuongConfig(source_vocab=50_000, target_vocab=50_000, embed_dim=1000, hidden_dim=1000,
     ...             layers=4, attention=LocalP(), dropout=0.2).attention.window
@@ -110,5 +109,5 @@ class LuongConfig(Config):
 
     @property
     def input_feeding(self) -> bool:
-        """Is each step given what the step before it found? Without attention nothing is."""
+        """Whether each step gets the previous attentional state; never without attention."""
         return getattr(self.attention, "input_feeding", False)

@@ -26,8 +26,8 @@ TopStates = Float[Tensor, "batch q_len hidden_dim"]
 class StackedAnnotations:
     """What the decoder needs of a batch of source sentences, computed once.
 
-    `keys` are the values as the score wants them, `state` is that of every layer after a sentence's
-    last word, `mask` hides padding and is None where there is none, `counts` are the lengths.
+    `keys` are the values as the score needs them, `state` is that of every layer after a sentence's
+    last word, `mask` is the padding mask, None without padding, `counts` are the lengths.
     """
 
     values: Float[Tensor, "batch 1 k_len hidden_dim"]
@@ -39,7 +39,7 @@ class StackedAnnotations:
 
 @dataclass(frozen=True, eq=False)
 class FedState:
-    """Where the decoder stands: its memory, what its last step found, and how many it has made."""
+    """The decoder's state: LSTM states, the last attentional state, and the number of steps."""
 
     memory: LSTMState = field(metadata=along(1))
     found: Float[Tensor, "rows hidden_dim"]
@@ -47,24 +47,24 @@ class FedState:
 
 
 class Luong(nn.Module):
-    """Read a sentence with stacked LSTMs and write with others, each state looking back.
+    """Encode a sentence with stacked LSTMs and decode with others, attending at each step.
 
         s_1 .. s_n = LSTMs(E x_1 .. E x_n)                 annotations: the top layer's states
-        h_t = LSTMs(h_{t-1}, [E y_{t-1} ; h~_{t-1}])       begins where the encoder ended
+        h_t = LSTMs(h_{t-1}, [E y_{t-1} ; h~_{t-1}])       starts from the encoder's last state
         c_t = attention(h_t, s, s)                         see `LuongAttention`
         h~_t = tanh(W_c [c_t ; h_t])
         p(y_t) = softmax(W_o h~_t)
 
     Attention comes after the step, so that without input feeding (h~ in the second line) all
-    outputs look back in one call. Without attention h~ is h. It differs from the paper in its
-    initial weights (orthogonal and Xavier, forget gates open, larger where states are read,
-    instead of uniform ones) and in the bias of W_o.
+    outputs attend in one call. Without attention h~ is h. It differs from the paper in its initial
+    weights (orthogonal and Xavier, forget gates open, larger for layers that read states, instead
+    of uniform) and in the bias of W_o.
 
     Args:
-        attend: what compares a state with annotations, instead of the parts that the configuration
-            names; local_p has its own normalizer.
+        attend: compares a state with annotations, instead of the parts named in the configuration;
+            local_p has its own normalizer.
 
-    Raises `ValueError` when parts are given and nothing attends.
+    Raises `ValueError` when parts are given but the network has no attention.
 
     >>> config = LuongConfig(source_vocab=9, target_vocab=7, embed_dim=6, hidden_dim=5)
     >>> source, target = Sequences.of([[4, 8, 5], [6]]), torch.tensor([[2, 5], [2, 4]])
@@ -108,11 +108,11 @@ class Luong(nn.Module):
     def forward(
         self, source: Sequences, target: Int[Tensor, "batch q_len"]
     ) -> Float[Tensor, "batch q_len vocab"]:
-        """Logits for each output, given the outputs before it (`target` starts with `<s>`)."""
+        """Logits of each output, given the previous outputs (`target` starts with `<s>`)."""
         return self.output(self.features(source, target))
 
     def features(self, source: Sequences, target: Int[Tensor, "batch q_len"]) -> TopStates:
-        """What the output layer reads."""
+        """The input of the output layer."""
         _, found = self.follow(self.encode(source), target)
         return self.dropout(found)
 
@@ -120,7 +120,7 @@ class Luong(nn.Module):
     def attention_weights(
         self, source: Sequences, target: Int[Tensor, "batch q_len"]
     ) -> Float[Tensor, "batch q_len k_len"]:
-        """How much each output looked at each input: the exact weights, or zeros without any."""
+        """How much each output attended to each input: exact weights, or zeros without any."""
         encoded = self.encode(source)
         if self.attention is None or target.shape[1] == 0:
             return encoded.keys.new_zeros(*target.shape, encoded.keys.shape[2])
@@ -131,7 +131,7 @@ class Luong(nn.Module):
         return rearrange(weights, "batch 1 q_len k_len -> batch q_len k_len")
 
     def encode(self, source: Sequences) -> StackedAnnotations:
-        """Read the source."""
+        """Encode the source."""
         words = rearrange(source.ids, "batch k_len -> k_len batch")
         embedded = self.dropout(self.source_embedding(words))
         states, last = self.encoder(embedded, lengths=source.lengths)
@@ -142,7 +142,7 @@ class Luong(nn.Module):
     def follow(
         self, encoded: StackedAnnotations, target: Int[Tensor, "batch q_len"]
     ) -> tuple[TopStates, TopStates]:
-        """For each output the top state h, and h~: what it is once it has looked."""
+        """For each output, the top state h, and the attentional state h~."""
         words = rearrange(target, "batch q_len -> q_len batch")
         gates = self.decoder.project(self.dropout(self.target_embedding(words)))
         if self.feed is None:

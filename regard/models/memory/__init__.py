@@ -1,4 +1,4 @@
-"""End-to-end memory networks (Sukhbaatar et al., 2015): attention that hops from fact to fact."""
+"""End-to-end memory networks (Sukhbaatar et al., 2015): attention in several hops."""
 
 from regard.models.memory.config import (
     BagOfWords,

@@ -1,4 +1,4 @@
-"""The sizes and choices of a memory network."""
+"""The configuration of a memory network."""
 
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
@@ -19,11 +19,11 @@ class SoftReading(Parts):
 
 @dataclass(frozen=True, kw_only=True)
 class HardReading(ScoreParts):
-    """A hop reads one sentence: the likeliest, or while it learns one drawn by a softmax.
+    """A hop reads one sentence: the most likely, or in training one sampled by a softmax.
 
     Args:
-        estimator: what teaches it: `reinforce`, or `gumbel` (straight-through).
-        temperature: of the gradient that `gumbel` borrows.
+        estimator: the gradient estimator: `reinforce`, or `gumbel` (straight-through).
+        temperature: of the straight-through gradient of `gumbel`.
     """
 
     tag = "hard"
@@ -35,17 +35,17 @@ class HardReading(ScoreParts):
 
 @dataclass(frozen=True, kw_only=True)
 class PositionEncoding(Config):
-    """Words weigh by their places: between 0 and 1, by the number of words of the sentence."""
+    """Words are weighted by position: between 0 and 1, relative to the sentence's length."""
 
     tag = "position"
 
 
 @dataclass(frozen=True, kw_only=True)
 class OfficialPositionEncoding(Config):
-    """Words weigh by their places as in the authors' code: around 1, in sentences of any length.
+    """Words are weighted by position as in the authors' code: around 1, for any sentence length.
 
     Args:
-        max_words: words of the longest sentence and one more.
+        max_words: words of the longest sentence, plus one.
     """
 
     tag = "official_position"
@@ -55,29 +55,29 @@ class OfficialPositionEncoding(Config):
 
 @dataclass(frozen=True, kw_only=True)
 class BagOfWords(Config):
-    """All words weigh alike."""
+    """All words have equal weight."""
 
     tag = "bag"
 
 
 @dataclass(frozen=True, kw_only=True)
 class MemoryConfig(Config):
-    """What defines a memory network; the paper's for one bAbI task are the defaults.
+    """The configuration of a memory network; the defaults are the paper's for one bAbI task.
 
     Args:
-        vocab: number of different words, those that only answer among them.
-        end: the number that stands behind every sentence of a story.
-        embed_dim: width of the embeddings; the paper's is 20, 50 for all tasks together.
-        hops: how often the network looks at the story.
-        memory_size: sentences that it remembers, the latest of the story; the paper's are 50.
-        tying: `adjacent`: what a hop read as values, the next one reads as keys, the question is
-            read as the first keys and the answer from the last values; `layerwise`: all hops have
-            the same keys and values, and a matrix between them.
-        encoding: how the words of a sentence weigh: by their `position`, by `official_position`,
-            or as a `bag`.
+        vocab: vocabulary size, including words that occur only as answers.
+        end: the id that ends every sentence of a story.
+        embed_dim: width of the embeddings; the paper's is 20, or 50 for all tasks together.
+        hops: how often the network attends to the story.
+        memory_size: sentences in the memory, the latest of the story; the paper's is 50.
+        tying: `adjacent`: a hop's value embedding is the next hop's key embedding, the question
+            uses the first key embedding and the answer the last value embedding; `layerwise`: all
+            hops have the same keys and values, with a matrix between them.
+        encoding: how the words of a sentence are weighted: by `position`, by `official_position`,
+            or equally, as a `bag`.
         attention: of a hop: `soft` reads all sentences, `hard` one.
-        noise: while training up to this part of the story's length is added as empty sentences, so
-            that the times of the others are not learned by heart.
+        noise: in training, empty sentences of up to this fraction of the story's length are
+            added, so that the times of the others are not memorized.
         dropout: of the vectors of the sentences; the paper has none.
 
     Raises `TypeError` for a value of another type and `ValueError` for one out of bounds.

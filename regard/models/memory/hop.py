@@ -1,4 +1,4 @@
-"""One look at the memory: what in it is like the state, and what stands there."""
+"""One hop over the memory: keys are compared with the state, values are read."""
 
 from einops import rearrange
 from jaxtyping import Float
@@ -19,10 +19,10 @@ def read_all(
     mask: Padding,
     normalizer: Normalizer | None = None,
 ) -> Float[Tensor, "batch embed_dim"]:
-    """The sum of what stands in all sentences, weighted by how alike they are to the state.
+    """The sum of the values of all sentences, weighted by their match with the state.
 
     Args:
-        normalizer: in the place of the operator's own.
+        normalizer: replaces the operator's own.
     """
     query = rearrange(state, "batch dim -> batch 1 1 dim")
     found = attend(query, key, value, mask, normalizer=normalizer)
@@ -36,7 +36,7 @@ def read_drawn(
     value: Memories,
     mask: Padding,
 ) -> tuple[Float[Tensor, "batch embed_dim"], Sampled]:
-    """What stands in one sentence, drawn by the weights, and what teaches them by it."""
+    """The value of one sampled sentence, and the sample to train the weights with."""
     weights, sampled = sample_keys(
         rearrange(hop_weights(attend, state, key, mask), "batch sentences -> batch 1 sentences")
     )
@@ -51,7 +51,7 @@ def hop_weights(
     mask: Padding,
     normalizer: Normalizer | None = None,
 ) -> Float[Tensor, "batch sentences"]:
-    """How much each sentence counts when nothing is drawn."""
+    """The weight of each sentence without sampling."""
     query = rearrange(state, "batch dim -> batch 1 1 dim")
     weights = attend.weights(query, key, mask, normalizer=normalizer)
     return rearrange(weights, "batch 1 1 sentences -> batch sentences")

@@ -1,4 +1,4 @@
-"""The end-to-end memory network: a question looks at a story again and again, then is answered."""
+"""The end-to-end memory network: a question attends to a story in several hops."""
 
 from dataclasses import replace
 from functools import reduce
@@ -41,25 +41,24 @@ class MemoryNetwork(RankSynchronized):
 
         m_i = sum_j l_j * A x_ij + T_A(i)      c_i = sum_j l_j * C x_ij + T_C(i)
         u = sum_j l_j * B q_j                  p_i = softmax_i(u . m_i)
-        u <- u + sum_i p_i c_i                 one attention call a hop (layerwise: H u + ...)
+        u <- u + sum_i p_i c_i                 one attention call per hop (layerwise: H u + ...)
         p(answer) = softmax(W u)
 
-    Adjacent tying: A of a hop is C of the one before, B the first A, and W the last C, so answers
-    are words of the vocabulary. `l_j` is the place of a word in its sentence, T(i) how long ago the
-    sentence was told, both if the configuration says so. A question about an empty story is
-    answered from the question alone.
+    Adjacent tying: A of a hop is C of the previous one, B the first A, and W the last C, so answers
+    are words of the vocabulary. `l_j` encodes the position of a word in its sentence, T(i) the age
+    of the sentence, both as configured. A question about an empty story is answered from the
+    question alone.
 
-    Linear start: until as many questions have been learned from as `start_linear` was told,
-    the softmax of the hops is left out. The count is a buffer, so a checkpoint knows it; whoever
-    trains counts with `learned`, and every rank knows what all have learned from.
+    Linear start: the softmax of the hops is left out for as many training questions as
+    `start_linear` was given. The count is a buffer, so checkpoints include it; the training loop
+    counts with `learned`, over all ranks.
 
-    Hard attention reads one sentence a hop: the likeliest, or while it learns a drawn one. Its
-    start is the same linear one, without which two hops are not learned.
+    Hard attention reads one sentence per hop: the most likely, or in training a sampled one. It
+    uses the same linear start, without which two hops are not learned.
 
     Args:
-        config: sizes and choices.
-        attend: what a hop is made of, the same in all, instead of the parts that the configuration
-            names.
+        config: the configuration.
+        attend: replaces the attention parts named in the configuration, the same in all hops.
 
     >>> network = MemoryNetwork(MemoryConfig(vocab=9, embed_dim=4, hops=2)).eval()
     >>> story = Sequences.of([[4, 5, 6, 3, 7, 5, 3], [4, 8, 3]])
@@ -104,23 +103,23 @@ class MemoryNetwork(RankSynchronized):
         self.register_buffer("linear", torch.zeros(()))
 
     def start_linear(self, questions: int) -> None:
-        """Leave the softmax out, or the draws of hard attention, for so many questions."""
+        """Leave out the softmax, or the sampling of hard attention, for this many questions."""
         self.linear.fill_(float(questions))
 
     def learned(self, questions: int) -> None:
-        """Count questions that are being learned from, on all ranks."""
+        """Count training questions, over all ranks."""
         if torch.is_grad_enabled():
             asked = self.over_ranks(torch.full_like(self.linear, questions))
             self.linear.sub_(asked).clamp_(min=0.0)
 
     def forward(self, story: Sequences, question: Sequences) -> Float[Tensor, "batch vocab"]:
-        """Logits of the answers; a story has the number `end` behind every sentence."""
+        """Logits of the answers; a story has the id `end` after every sentence."""
         return self.forward_sampled(story, question)[0]
 
     def forward_sampled(
         self, story: Sequences, question: Sequences
     ) -> tuple[Float[Tensor, "batch vocab"], AuxLoss | None]:
-        """Logits, and what teaches a hard attention by what it drew for them."""
+        """Logits, and the samples from which hard attention learns."""
         grid = self._grid(story)
         state, _, sampled = self._hops(grid, question, weighing=False)
         logits = self.output(state)
@@ -132,9 +131,9 @@ class MemoryNetwork(RankSynchronized):
     def attention_weights(
         self, story: Sequences, question: Sequences
     ) -> Float[Tensor, "batch hops sentences"]:
-        """How much each hop attends to each sentence: weights that sum to 1, 0 where forgotten.
+        """How much each hop attends to each sentence: weights that sum to 1, 0 if not in memory.
 
-        During a linear start they are what the softmax makes of the scores.
+        During a linear start they are the softmax of the scores.
         """
         grid = self._grid(story)
         _, weights, _ = self._hops(grid, question, weighing=True)

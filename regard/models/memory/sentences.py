@@ -1,4 +1,4 @@
-"""Stories as sentences, and sentences as vectors: words by their places, and when it was told."""
+"""Stories as sentences, and sentences as vectors: words by position, sentences by age."""
 
 from dataclasses import dataclass
 from math import prod
@@ -13,13 +13,13 @@ from regard.sequences import Sequences
 
 @dataclass(frozen=True, eq=False)
 class StoryGrid:
-    """The last sentences of stories, each on a row of its own.
+    """The last sentences of stories, one per row.
 
     Args:
-        words: token numbers; what stands where there is no word is not looked at.
-        real: which places hold a word.
-        counts: how many sentences of each story are here.
-        earlier: how many each story had before them.
+        words: token ids; padding is ignored.
+        real: which positions hold a word.
+        counts: number of sentences of each story included here.
+        earlier: number of sentences of each story before them.
     """
 
     words: Int[Tensor, "batch sentences words"]
@@ -29,9 +29,9 @@ class StoryGrid:
 
 
 def story_grid(story: Sequences, end: int, memory_size: int) -> StoryGrid:
-    """The last `memory_size` sentences of each story, cut behind every `end`.
+    """The last `memory_size` sentences of each story, split after every `end`.
 
-    A sentence may be without a word; what stands last needs no `end`.
+    A sentence may be empty; the last one needs no `end`.
 
     >>> story = Sequences.of([[7, 3, 8, 9, 3], [3], []])
     >>> grid = story_grid(story, end=3, memory_size=1)
@@ -101,13 +101,12 @@ def position_weights(
     dtype: torch.dtype,
     max_words: int | None = None,
 ) -> Float[Tensor, "*sentences words {embed_dim}"]:
-    """How much word j counts in component k, for j and k from 1, J words and d components.
+    """The weight of word j in component k, for j and k from 1, J words and d components.
 
         paper     l_kj = (1 - j/J) - (k/d) (1 - 2j/J)
         official  l_kj = 1 + 4 (k - (d + 1)/2) (j - (J + 1)/2) / (d J)        J = max_words
 
-    Words stand in front; where there is none the weight is 0. With `max_words` it is the official
-    variant.
+    Words come first; padding has weight 0. With `max_words` it is the official variant.
 
     >>> position_weights(torch.tensor([True, True, False]), 2, torch.float32)
     tensor([[0.5000, 0.5000],
@@ -127,10 +126,10 @@ def position_weights(
 
 
 class SentenceTable(nn.Module):
-    """The vector of a sentence: `sum_j l_j * E x_j + T(time)`, a table for words, one for time.
+    """The vector of a sentence: `sum_j l_j * E x_j + T(time)`, embeddings of words and of time.
 
     Args:
-        vocab: number of words.
+        vocab: vocabulary size.
         embed_dim: width of the vectors.
         memory_size: number of times, 0 the latest.
     """
@@ -164,10 +163,10 @@ def sum_of_words(
 def sentence_ages(
     lengths: Int[Tensor, " batch"], sentences: int, noise: float = 0.0
 ) -> Int[Tensor, "batch {sentences}"]:
-    """How many sentences ago each was told, 0 for the last; what is behind a story has 0, too.
+    """The age of each sentence, 0 for the last; padding has 0, too.
 
-    With noise, up to `ceil(noise * length)` empty sentences are put between the real ones, as many
-    and where torch's generator says, so that the real ones seem to be longer ago.
+    With noise, up to `ceil(noise * length)` empty sentences are inserted between the real ones, in
+    number and place drawn from torch's generator, so that the real ones seem older.
 
     >>> sentence_ages(torch.tensor([3, 1]), 3)
     tensor([[2, 1, 0],

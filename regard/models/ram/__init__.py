@@ -1,4 +1,4 @@
-"""Recurrent attention (Mnih et al., 2014): a few glimpses of a picture, one behind the other."""
+"""Recurrent attention (Mnih et al., 2014): a sequence of glimpses of an image."""
 
 from regard.models.ram.config import RAMConfig
 from regard.models.ram.glimpse import patches

@@ -1,4 +1,4 @@
-"""The sizes of the recurrent attention model."""
+"""The configuration of the recurrent attention model."""
 
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
@@ -8,24 +8,24 @@ from regard.config import Between, Config, Count, NonNegative, Positive
 
 @dataclass(frozen=True, kw_only=True)
 class RAMConfig(Config):
-    """A network that labels pictures by a few glimpses of them.
+    """An image classifier that sees a few glimpses.
 
     Args:
-        channels: numbers of a pixel.
-        classes: number of different labels.
+        channels: channels of an image.
+        classes: number of labels.
         patch_size: pixels along each side of a patch.
-        patches: how many lie around one place, each of `scale` times the one before and as coarse.
-        scale: how many times larger each patch is than the one within it.
-        glimpses: how often the network looks.
-        hidden_dim: width of what is made of the patches, and of what is made of their place.
+        patches: number of concentric patches, each `scale` times as wide and coarse as the last.
+        scale: ratio between the widths of successive patches.
+        glimpses: number of glimpses.
+        hidden_dim: width of the patch features, and of the location features.
         embed_dim: width of a glimpse, and of the states.
-        std: deviation of the places that are drawn around the mean, where a picture is from -1 to
-            1; the authors' was searched, and widely used code has 0.05.
-        first: where the first glimpse is while training: `anywhere` at random, or in the `middle`,
-            where it always is afterwards.
-        reinforce: what the drawn places count in the loss.
-        samples: how many ways of looking are drawn when it is asked, whose answers are averaged; 0
-            for the one that looks at the means.
+        std: standard deviation of the sampled locations, in an image from -1 to 1; the authors
+            tuned theirs, and widely used code has 0.05.
+        first: location of the first glimpse in training: `anywhere` at random, or in the `middle`,
+            where it always is in evaluation.
+        reinforce: weight of the REINFORCE loss.
+        samples: number of sampled trajectories whose predictions are averaged in evaluation; 0
+            uses the mean locations.
 
     Raises `TypeError` for a value of another type and `ValueError` for one out of bounds.
 
@@ -51,5 +51,5 @@ class RAMConfig(Config):
 
     @property
     def reads(self) -> int:
-        """The numbers of one glimpse."""
+        """The number of values in one glimpse."""
         return self.channels * self.patches * self.patch_size**2

@@ -1,4 +1,4 @@
-"""What is seen of a picture around a place: patches, the wider ones coarser."""
+"""A glimpse of an image around a location: patches, the wider ones coarser."""
 
 import torch
 from einops import rearrange
@@ -14,13 +14,13 @@ def patches(
     count: int = 1,
     scale: int = 2,
 ) -> Float[Tensor, "batch count channels size size"]:
-    """Patches around a place of each image, each `scale` times as wide as the one before.
+    """Patches around a location in each image, each `scale` times as wide as the last.
 
-    All have `size` pixels a side; those of a wider one are means of as many of the image. Between
-    pixels is what is between their values, and outside of the image is zero.
+    All have `size` pixels per side; pixels of wider ones are averages over the image. Locations
+    between pixels are interpolated, and everything outside of the image is zero.
 
     Args:
-        places: row and column of the middles, from -1 (the upper or left edge) to 1.
+        places: row and column of the centers, from -1 (the upper or left edge) to 1.
 
     >>> image = torch.arange(16.0).reshape(1, 1, 4, 4)
     >>> patches(image, torch.zeros(1, 2), size=2, count=2)
@@ -45,7 +45,7 @@ def patches(
 def filters(
     places: Float[Tensor, " batch"], length: int, size: int, step: int
 ) -> Float[Tensor, "batch size length"]:
-    """How much each of `length` pixels counts for each of `size` pixels of a patch around a place.
+    """The weights of `length` image pixels for each of `size` pixels of a patch.
 
         1/step Σ_s max(0, 1 - |pixel - (middle + offset_s)|)
 
@@ -64,7 +64,7 @@ def filters(
 
 
 class GlimpseNetwork(nn.Module):
-    """What was seen and where, as one vector: `relu(W_1 relu(W_p p) + W_2 relu(W_l l))`."""
+    """Glimpse and location as one vector: `relu(W_1 relu(W_p p) + W_2 relu(W_l l))`."""
 
     def __init__(self, reads: int, hidden_dim: int, embed_dim: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Recurrent attention (Mnih et al., 2014): a few glimpses of a picture, one behind the other."""
+"""Recurrent attention (Mnih et al., 2014): a sequence of glimpses of an image."""
 
 import math
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from regard.models.ram.glimpse import GlimpseNetwork, filters, patches
 
 @dataclass(frozen=True, eq=False)
 class Walk:
-    """Where was looked, and what came of it."""
+    """The locations of the glimpses, and the resulting states."""
 
     state: Float[Tensor, "batch embed_dim"]
     locations: Float[Tensor, "batch glimpses 2"]
@@ -26,17 +26,17 @@ class Walk:
 
 
 class RAM(nn.Module):
-    """Labels of pictures from a few glimpses, the place of each of which the last ones decide.
+    """Image classification from a few glimpses, each located by the previous ones.
 
         g_t = glimpse(patches around l_t, l_t)            h_t = relu(W_h h_{t-1} + W_g g_t)
         l_{t+1} ~ N(tanh(W_l h_t), std²)                  logits = W h_T + b
 
-    A place is no function that has a gradient; it is learned by REINFORCE, with 1 as the reward of
-    a right answer and 0 of a wrong one, and a baseline that is learned from each state. Neither
-    that nor the places teaches the states. When it is asked, it looks at the means. Images of any
-    size are read, and become of the weights' type.
+    Locations are sampled and have no gradient; they are learned by REINFORCE, with reward 1 for a
+    correct answer and 0 for a wrong one, and a baseline learned from each state. Neither of these
+    trains the states. In evaluation, it uses the mean locations. Images may have any size, and are
+    cast to the dtype of the weights.
 
-    The place that the last state would look at next is not drawn: no answer depends on it.
+    The location after the last state is not sampled: no answer depends on it.
 
     >>> model = RAM(RAMConfig(classes=3, patch_size=4, glimpses=5, embed_dim=16)).eval()
     >>> images = torch.randn(2, 3, 20, 24)
@@ -64,7 +64,7 @@ class RAM(nn.Module):
     def forward(
         self, images: Float[Tensor, "batch channels height width"]
     ) -> Float[Tensor, "batch classes"]:
-        """Logits of the labels; of several ways of looking the logarithm of the mean."""
+        """Logits of the labels; with several trajectories, the log of the mean probability."""
         if self.training or not self.config.samples:
             return self.forward_sampled(images)[0]
         images = self._read(images)
@@ -79,7 +79,7 @@ class RAM(nn.Module):
     def forward_sampled(
         self, images: Float[Tensor, "batch channels height width"]
     ) -> tuple[Float[Tensor, "batch classes"], AuxLoss | None]:
-        """The logits, and while training what teaches where to look by what was drawn for them."""
+        """The logits, and in training the REINFORCE loss of the sampled locations."""
         images = self._read(images)
         if not self.training:
             return self.output(self._walk(images, None).state), None
@@ -95,16 +95,16 @@ class RAM(nn.Module):
     def locations(
         self, images: Float[Tensor, "batch channels height width"]
     ) -> Float[Tensor, "batch glimpses 2"]:
-        """Where it looks if it looks at the means: rows and columns, from -1 to 1."""
+        """The mean locations of the glimpses: rows and columns, from -1 to 1."""
         return self._walk(self._read(images), None).locations
 
     @torch.no_grad()
     def attention_weights(
         self, images: Float[Tensor, "batch channels height width"]
     ) -> Float[Tensor, "batch height width"]:
-        """How much each pixel counted in the finest patches of all glimpses, which count alike.
+        """How much each pixel counted in the finest patches of all glimpses, equally weighted.
 
-        Those of a picture sum to 1, less what lies outside of it.
+        The weights of an image sum to 1, minus what lies outside of it.
         """
         size, places = self.config.patch_size, self.locations(images)
         seen = [

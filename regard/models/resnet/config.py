@@ -1,4 +1,4 @@
-"""The shapes of residual networks."""
+"""The configuration of residual networks."""
 
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
@@ -21,13 +21,13 @@ STAGES: dict[int, tuple[tuple[int, ...], bool]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Cifar(Config):
-    """For pictures of 32 by 32: three stages of as many blocks each, and no pooling in front.
+    """For 32 × 32 images: three stages with equally many blocks, and no initial pooling.
 
     Args:
         depth: 6n + 2: 20, 32, 44, 56 and 110 are published.
         width: channels of the first stage; each further one has twice as many.
-        shortcut: how a block's input is added to more channels than it has: with zeros for the
-            others (the paper's option A), or after a projection (option B).
+        shortcut: how a block's input is added to more channels than it has: zero-padded (the
+            paper's option A), or projected (option B).
 
     Raises `ValueError` for another depth.
     """
@@ -60,11 +60,11 @@ class Cifar(Config):
 
 @dataclass(frozen=True, kw_only=True)
 class ImageNet(Config):
-    """For pictures of 224 by 224: the first layers make them four times smaller; four stages.
+    """For 224 × 224 images: a stem that reduces them by a factor of 4, then four stages.
 
     Args:
         depth: 18 and 34 of blocks of two layers, 50, 101 and 152 of bottlenecks.
-        width: channels of the first stage, of bottlenecks a quarter of them.
+        width: channels of the first stage; of bottlenecks, a quarter of them.
 
     Raises `ValueError` for another depth.
     """
@@ -98,18 +98,18 @@ class ImageNet(Config):
 
 @dataclass(frozen=True, kw_only=True)
 class ResNetConfig(Config):
-    """A residual network that labels pictures.
+    """A residual network for image classification.
 
     Args:
-        channels: numbers of a pixel.
-        classes: number of different labels.
-        labels: their names, where these are known.
+        channels: channels of an image.
+        classes: number of labels.
+        labels: their names, if known.
         shape: of its stages.
-        block: of `regard.vision`, which stands where its paper has it (see `regard.models.resnet.
+        block: a block of `regard.vision`, where its paper puts it (see `regard.models.resnet.
             places`): `se`, `cbam`, `eca` in each residual block before the sum, `bam` between
-            stages, `sk` in the place of a 3 by 3 convolution.
+            stages, `sk` instead of a 3 × 3 convolution.
 
-    Raises `ValueError` for one out of bounds and a block that is not there, or of video.
+    Raises `ValueError` for a value out of bounds and an unknown block, or one for video.
 
     >>> imagenet(50, classes=10).shape.blocks, cifar(56, classes=10, block="se").block
     ((3, 4, 6, 3), 'se')
@@ -131,7 +131,7 @@ class ResNetConfig(Config):
 
 
 def cifar(depth: int = 20, *, classes: int = 10, **changes: Any) -> ResNetConfig:
-    """The paper's networks for pictures of 32 by 32: 20, 32, 44, 56 or 110 layers."""
+    """The paper's networks for 32 × 32 images: 20, 32, 44, 56 or 110 layers."""
     return ResNetConfig(classes=classes, shape=Cifar(depth=depth), **changes)
 
 

@@ -15,7 +15,7 @@ Made = Callable[[int], nn.Module]
 
 
 class UncountedNorm(nn.BatchNorm2d):
-    """A batch norm that does not count its batches, on which no number depends.
+    """A batch norm without a batch counter, which has no effect.
 
     >>> sorted(UncountedNorm(2).state_dict())
     ['bias', 'running_mean', 'running_var', 'weight']
@@ -36,8 +36,7 @@ class UncountedNorm(nn.BatchNorm2d):
 class ConvNorm(nn.Module):
     """A convolution and a batch norm: `norm(W * x)`.
 
-    Raises `ValueError` while training for a batch of one value in each channel, of which there is
-    no deviation.
+    Raises `ValueError` in training for a batch of one value per channel, which has no variance.
 
     >>> ConvNorm(3, 8, 3, stride=2)(torch.randn(2, 3, 7, 6)).shape
     torch.Size([2, 8, 4, 3])
@@ -63,7 +62,7 @@ class ConvNorm(nn.Module):
 
 
 class ZeroPadded(nn.Module):
-    """A shortcut without weights: every `stride`-th place, and zeros for the other channels.
+    """A shortcut without weights: every `stride`-th place, and zeros for the additional channels.
 
     >>> ZeroPadded(3, stride=2)(torch.ones(1, 2, 3, 3)).flatten(2).sum(2)
     tensor([[4., 4., 0., 0., 0.]])
@@ -81,7 +80,7 @@ class ZeroPadded(nn.Module):
 
 
 class Instead(nn.Module):
-    """A block in the place of a 3 by 3 convolution: of its output every `stride`-th place."""
+    """A block that replaces a 3 × 3 convolution: every `stride`-th place of its output."""
 
     def __init__(self, block: nn.Module, stride: int) -> None:
         super().__init__()
@@ -92,23 +91,22 @@ class Instead(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """Two or three layers, and the input added to what they make of it.
+    """Two or three layers with a residual connection.
 
         output = relu(attention(layers(x)) + shortcut(x))
 
-    A bottleneck's stride is in its 3 by 3 convolution, as Torch's authors moved it from the first
-    one, and all published weights have it.
+    A bottleneck's stride is in its 3 × 3 convolution, not in the first one as in the paper; all
+    published weights have it there.
 
     Args:
         channels: of the input.
         width: of the middle layers; of a bottleneck the output is four times as wide.
-        dilation: places from one row of a 3 by 3 kernel to the next: of the one that has the
-            stride, and of the second of two.
-        padded: whether the shortcut to more channels has zeros, and no projection.
-        attention: makes what stands before the sum.
-        instead: makes what stands in the place of the 3 by 3 convolution, of two the first, as timm
-            has it: such a block ends with a ReLU, and what is added to the input must be able to
-            lessen it. Where channels grow they do so in the second.
+        dilation: of the 3 × 3 kernels: of the strided one, and of the second of two.
+        padded: whether the shortcut to more channels is zero-padded rather than projected.
+        attention: builds the block before the sum.
+        instead: builds the block that replaces the 3 × 3 convolution, the first if there are two,
+            as in timm: such a block ends with a ReLU, and what is added to the input must be able
+            to be negative. If channels grow, they do so in the second.
 
     >>> block = ResidualBlock(16, 8, stride=2, bottleneck=True)
     >>> block(torch.randn(2, 16, 6, 6)).shape
@@ -164,11 +162,11 @@ class ResidualBlock(nn.Module):
 
 
 class Stage(nn.Module):
-    """Residual blocks, with a block of attention before the last of them and one behind all.
+    """Residual blocks, with an attention block before the last of them and one after all.
 
     Args:
-        inside: what stands before the last block.
-        behind: what stands behind all.
+        inside: the block before the last residual block.
+        behind: the block after all.
     """
 
     def __init__(

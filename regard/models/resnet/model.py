@@ -1,4 +1,4 @@
-"""Residual networks (He et al., 2016) that label pictures."""
+"""Residual networks (He et al., 2016) for image classification."""
 
 from typing import ClassVar
 
@@ -10,11 +10,11 @@ from regard.models.resnet.stages import ResidualStages
 
 
 class ResNet(ResidualStages):
-    """Stages of residual blocks, each with half the places and twice the channels of the last.
+    """Stages of residual blocks, each with half the resolution and twice the channels of the last.
 
         x = relu(norm(W * images));  x = stage_n(... stage_1(x));  logits = W mean(x) + b
 
-    Images become of the weights' type.
+    Images are cast to the dtype of the weights.
 
     >>> import torch
     >>> from regard.models.resnet import cifar
@@ -43,5 +43,5 @@ class ResNet(ResidualStages):
     def features(
         self, images: Float[Tensor, "batch channels height width"]
     ) -> Float[Tensor, "batch features"]:
-        """What the output layer reads: the mean over the places of the last maps."""
+        """The input of the output layer: the mean over the places of the last maps."""
         return self.maps(images)[-1].mean((2, 3))

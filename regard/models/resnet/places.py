@@ -1,4 +1,4 @@
-"""Where in a residual network a block of `regard.vision` stands: as its paper has it."""
+"""Where in a residual network a block of `regard.vision` goes, according to its paper."""
 
 from typing import Literal
 
@@ -16,7 +16,7 @@ PLACES: dict[str, Place] = {
     "sk": "instead",
     "split": "instead",
 }
-"""Name → its place where that is another than in each residual block, before the sum.
+"""Name → its place, if that is not in each residual block, before the sum.
 
 `behind` is behind each stage but the last (Park et al. 2018), `last` behind the last one (Fu et al.
 2019), `inside` in front of the last block of the last stage but one, behind that of ResNet-50's
@@ -24,11 +24,11 @@ res4 which is the last but one (Wang et al. 2018), `instead` in the place of a b
 convolution, of two the first (Li et al. 2019, Zhang et al. 2020).
 """
 OF_VIDEO = ("divided_space_time", "frame", "joint_space_time", "temporal")
-"""Blocks that read several pictures, one behind the other."""
+"""Blocks that read sequences of images."""
 
 
 def place_of(block: str) -> Place:
-    """Where a block of this name stands; raises `ValueError` for one that has no place here.
+    """Where a block of this name goes; raises `ValueError` for one that has no place here.
 
     >>> place_of("se(reduction=8)"), place_of("bam")
     ('before_sum', 'behind')

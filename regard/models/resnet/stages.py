@@ -1,4 +1,4 @@
-"""The stages of a residual network, which make maps of pictures for whatever stands on them."""
+"""The stages of a residual network, a backbone for any head."""
 
 from collections.abc import Iterator
 
@@ -13,19 +13,19 @@ from regard.vision import block as vision_block
 
 
 class ResidualStages(nn.Module):
-    """The first layers and the stages of a residual network, without what answers.
+    """The stem and the stages of a residual network, without the head.
 
-    Stages that are dilated have no stride. Their kernels, and all behind, read places that are
-    farther apart instead, so that every so many of the places hold what they would with strides,
-    and those between are as good.
+    Dilated stages have no stride. Their kernels, and all later ones, are dilated instead, so that
+    the values at the strided positions are what they would be with strides, and those in between
+    are equally good.
 
     Args:
         channels: numbers of a pixel.
         shape: of the stages.
-        block: of `regard.vision`, in the place that its paper has.
-        dilated: how many of the last stages have a dilation in place of a stride.
+        block: a block of `regard.vision`, where its paper puts it.
+        dilated: how many of the last stages have a dilation instead of a stride.
 
-    Raises `ValueError` where as many stages have no stride that could be replaced.
+    Raises `ValueError` if that many stages have no stride to replace.
 
     >>> import torch
     >>> stages = ResidualStages(3, ImageNet(depth=18, width=4), dilated=2)
@@ -53,7 +53,7 @@ class ResidualStages(nn.Module):
         self.width = shape.width * 2**most * (4 if shape.bottleneck else 1)
 
     def maps(self, images: Float[Tensor, "batch channels height width"]) -> list[Tensor]:
-        """What each stage makes of the images, each `[batch, channels, height, width]`.
+        """The output of each stage, `[batch, channels, height, width]`.
 
         Raises `ValueError` for images of another number of channels.
         """

@@ -1,4 +1,4 @@
-"""RNNsearch (Bahdanau, Cho & Bengio, 2014): the first network that learned where to look."""
+"""RNNsearch (Bahdanau, Cho & Bengio, 2014): the network that introduced attention."""
 
 from regard.models.rnnsearch.config import RNNsearchConfig, Search
 from regard.models.rnnsearch.model import RNNsearch

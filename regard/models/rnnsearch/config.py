@@ -1,4 +1,4 @@
-"""The sizes of an RNNsearch network."""
+"""The configuration of an RNNsearch network."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -10,11 +10,11 @@ from regard.parts import ScoreName
 
 @dataclass(frozen=True, kw_only=True)
 class Search(CrossParts):
-    """The decoder looks at all annotations before each output.
+    """The decoder attends to all annotations before each output.
 
     Args:
         score, normalizer, dropout: as in `CrossParts`.
-        attention_dim: width that annotations are projected to, once for each sentence, and of the
+        attention_dim: width that annotations are projected to, once per sentence, and of the
             hidden layer that scores them.
     """
 
@@ -24,20 +24,20 @@ class Search(CrossParts):
 
 @dataclass(frozen=True, kw_only=True)
 class RNNsearchConfig(Config):
-    """What defines an RNNsearch network: sizes, and how much of it is left out while training.
+    """The configuration of an RNNsearch network: sizes, attention and dropout.
 
-    The paper's are 30 000 words on both sides, embeddings of 620, 1000 hidden units each in both
-    directions, in the decoder and in the alignment, and 500 maxout units.
+    The paper's has 30 000 words on both sides, embeddings of width 620, 1000 hidden units each in
+    both directions, in the decoder and in the alignment, and 500 maxout units.
 
     Args:
-        source_vocab: number of different source tokens.
-        target_vocab: number of different target tokens.
+        source_vocab: source vocabulary size.
+        target_vocab: target vocabulary size.
         embed_dim: width of the embeddings.
-        hidden_dim: width of the encoder, of each direction, and of the decoder's state; an
-            annotation has twice as much.
+        hidden_dim: width of the encoder in each direction, and of the decoder's state; an
+            annotation is twice as wide.
         maxout_dim: width of the deep output, after the maximum over pairs.
-        attention: `search`, or `none` for the encoder-decoder that it was invented against: the
-            decoder sees one vector, the last states of both directions, at every step.
+        attention: `search`, or `none` for the plain encoder-decoder: the decoder sees one vector,
+            the last states of both directions, at every step.
         dropout: of embeddings, annotations and the deep output; the paper has none.
 
     Raises `TypeError` for a value of another type and `ValueError` for one out of bounds.

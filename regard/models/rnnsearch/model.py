@@ -19,7 +19,7 @@ from regard.parts import Dims
 from regard.sequences import Sequences
 
 States = Float[Tensor, "rows hidden_dim"]
-"""The decoder's state of every beam, those of one sentence one after the other."""
+"""The decoder's state of every beam, those of a sentence consecutively."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,8 +27,8 @@ class Annotations:
     """What the decoder needs of a batch of source sentences, computed once.
 
     `keys` are the values projected for the alignment (`U_a h`), `state` is the decoder's first
-    state, `mask` hides padding and is None where there is none. Without attention `summary` is what
-    the decoder sees, and nothing is projected.
+    state, `mask` is the padding mask, None without padding. Without attention the decoder sees
+    `summary`, and nothing is projected.
     """
 
     values: Float[Tensor, "batch 1 k_len annotation_dim"]
@@ -39,7 +39,7 @@ class Annotations:
 
 
 class RNNsearch(nn.Module):
-    """Read a sentence in both directions, then write while looking back at it.
+    """Encode a sentence in both directions, then decode while attending to it.
 
         h_j = [->h_j ; <-h_j]                              annotations, two GRUs
         e_ij = v_a^T tanh(W_a s_{i-1} + U_a h_j)           how well does input j match output i
@@ -54,10 +54,10 @@ class RNNsearch(nn.Module):
     both languages.
 
     Args:
-        attend: what compares a state with projected annotations, instead of the parts that the
-            configuration names.
+        attend: compares a state with projected annotations, instead of the parts named in the
+            configuration.
 
-    Raises `ValueError` when parts are given and nothing attends.
+    Raises `ValueError` when parts are given but the network has no attention.
 
     >>> config = RNNsearchConfig(source_vocab=9, target_vocab=7, embed_dim=6, hidden_dim=5)
     >>> source, target = Sequences.of([[4, 8, 5], [6]]), torch.tensor([[2, 5], [2, 4]])
@@ -100,20 +100,20 @@ class RNNsearch(nn.Module):
     def forward(
         self, source: Sequences, target: Int[Tensor, "batch q_len"]
     ) -> Float[Tensor, "batch q_len vocab"]:
-        """Logits for each output, given the outputs before it (`target` starts with `<s>`)."""
+        """Logits of each output, given the previous outputs (`target` starts with `<s>`)."""
         return self.output(self.features(source, target))
 
     def features(
         self, source: Sequences, target: Int[Tensor, "batch q_len"]
     ) -> Float[Tensor, "batch q_len maxout_dim"]:
-        """What the output layer reads."""
+        """The input of the output layer."""
         return self.maxout(*self.follow(self.encode(source), target))
 
     @torch.no_grad()
     def attention_weights(
         self, source: Sequences, target: Int[Tensor, "batch q_len"]
     ) -> Float[Tensor, "batch q_len k_len"]:
-        """How much each output looked at each input: the exact weights, or zeros without any."""
+        """How much each output attended to each input: exact weights, or zeros without any."""
         encoded = self.encode(source)
         if self.attend is None:
             return encoded.keys.new_zeros(*target.shape, encoded.keys.shape[2])
@@ -123,7 +123,7 @@ class RNNsearch(nn.Module):
         return rearrange(weights, "batch 1 q_len k_len -> batch q_len k_len")
 
     def encode(self, source: Sequences) -> Annotations:
-        """Annotate the source."""
+        """Compute the annotations of the source."""
         words = rearrange(source.ids, "batch k_len -> k_len batch")
         both = torch.stack([words, words.flip(0)])
         gates, candidates = self.encoder.project(self.dropout(self.source_embedding(both)))
@@ -149,7 +149,7 @@ class RNNsearch(nn.Module):
         Float[Tensor, "batch q_len annotation_dim"],
         Float[Tensor, "batch q_len embed_dim"],
     ]:
-        """Before each output: the state, the context it finds, and the last output, embedded."""
+        """Before each output: the state, its context, and the embedded last output."""
         inputs = rearrange(target, "batch q_len -> 1 q_len batch")
         embedded = self.dropout(self.target_embedding(inputs))
         gates, candidates = self.decoder.project(embedded)
@@ -196,7 +196,7 @@ class RNNsearch(nn.Module):
         context: Float[Tensor, "*rows annotation_dim"],
         embedded: Float[Tensor, "*rows embed_dim"],
     ) -> Float[Tensor, "*rows maxout_dim"]:
-        """The deep output before the logits: a layer of pairs of units, the greater of each."""
+        """The deep output before the logits: the maximum of each pair of units."""
         pairs = self.readout(torch.cat([state, context, embedded], dim=-1))
         return self.dropout(rearrange(pairs, "... (width pair) -> ... width pair", pair=2).amax(-1))
 

@@ -1,4 +1,4 @@
-"""The sizes of T5, version 1.0 and 1.1, and of its encoder alone."""
+"""The configuration of T5, version 1.0 and 1.1, and of its encoder alone."""
 
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
@@ -24,7 +24,7 @@ class Plain(Config):
 
 @dataclass(frozen=True, kw_only=True)
 class Gated(Config):
-    """A hidden layer under a gate, `W_2 (f(W_g x) * W_1 x)`, as in version 1.1.
+    """A gated hidden layer, `W_2 (f(W_g x) * W_1 x)`, as in version 1.1.
 
     Args:
         activation: what f is.
@@ -35,7 +35,7 @@ class Gated(Config):
 
 @dataclass(frozen=True, kw_only=True)
 class UnscaledParts(Parts):
-    """The parts of T5's attention, whose scores are products that nothing divides (see `Parts`)."""
+    """The parts of T5's attention, whose scores are unscaled dot products (see `Parts`)."""
 
     score: ScoreName = "dot"
     dropout: Share = 0.1
@@ -46,24 +46,23 @@ class T5EncoderConfig(Config):
     """T5's encoder.
 
     Args:
-        vocab: number of different tokens.
-        embed_dim: width of a token.
+        vocab: vocabulary size.
+        embed_dim: hidden size.
         layers: number of blocks.
         num_heads: number of heads.
-        head_dim: width of a head, whatever `embed_dim` is.
-        ff_dim: width of the hidden layer for each token.
+        head_dim: width of a head, independent of `embed_dim`.
+        ff_dim: width of the feed-forward hidden layer.
         feed_forward: `plain` (1.0) or `gated` (1.1).
-        buckets: number of kinds of distance between two tokens that attention is told; in the
-            encoder each direction has half of them.
-        max_distance: distances from here on are of one kind.
+        buckets: number of relative position buckets; in the encoder each direction has half.
+        max_distance: distances from here on share a bucket.
         attention: the parts of every attention, and the dropout on its weights. A `score_mod` acts
-            after the bias of the distance is added.
+            after the relative position bias is added.
         dropout: after each layer, within the hidden one, on the embeddings and the output.
-        norm_eps: what is added to the mean square under the root.
-        init_factor: by how much the first weights are larger.
-        pad: the token that fills up short texts, where there is one. Nothing is computed from it.
+        norm_eps: epsilon of the RMS norms.
+        init_factor: factor on the initial weights.
+        pad: the padding token, if there is one. Nothing is computed from it.
 
-    Raises `ValueError` for one out of bounds and values that do not fit together.
+    Raises `ValueError` for a value out of bounds and for values that do not fit together.
 
     >>> T5EncoderConfig(vocab=32_128, embed_dim=768, num_heads=12).head_dim
     64
@@ -109,15 +108,15 @@ class T5EncoderConfig(Config):
 
 @dataclass(frozen=True, kw_only=True)
 class T5Config(T5EncoderConfig):
-    """T5, which reads a text and writes another (see `T5EncoderConfig`).
+    """T5's encoder-decoder (see `T5EncoderConfig`).
 
     Args:
         decoder_layers: number of the decoder's blocks; `layers` if None.
         tied: the output layer has the weights of the embedding (1.0).
-        scaled: what the output layer reads is multiplied by `embed_dim ** -0.5` (1.0).
-        begin: the token before the first that is written; as published it is the padding's.
-        ends: the tokens that end what is written.
-        first: the token that is always the first to be written, where there is one.
+        scaled: whether the output layer's input is multiplied by `embed_dim ** -0.5` (1.0).
+        begin: the decoder's start token; as published, the padding token.
+        ends: the tokens that end the output.
+        first: a forced first output token, if there is one.
     """
 
     tag = "t5"

@@ -1,4 +1,4 @@
-"""T5's encoder, and the layers that its decoder is made of, too."""
+"""T5's encoder, and the layers it shares with the decoder."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -31,20 +31,20 @@ from regard.sequences import Packed, Sequences
 
 
 class T5Encoder(nn.Module):
-    """Read texts in both directions at once, told how far apart two tokens are.
+    """T5's bidirectional encoder with relative position biases.
 
         scores of head h = q k + b[bucket(k - q), h],  one b for all layers
         x <- x + attend(rms(x), rms(x));  x <- x + W_2 f(W_1 rms(x));  last, rms(x)
 
-    Scores are not divided by the root of the width: the first weights of the queries are that much
-    smaller instead. There are no other biases. Batches may be padded or packed; of packed ones no
-    padding is computed.
+    Scores are not divided by the square root of the width: the initial weights of the queries are
+    smaller by that factor instead. There are no other biases. Batches may be padded or packed;
+    packed ones spend nothing on padding.
 
-    In float16 hidden layers of published sizes overflow; bfloat16 and float32 hold them.
+    In float16, hidden layers of published sizes overflow; bfloat16 and float32 do not.
 
     Args:
-        attend: what every attention is made of instead of the parts that the configuration names;
-            one `Attend` is shared by all layers, a function makes one for each. The bias of the
+        attend: replaces the attention parts named in the configuration; one `Attend` is shared by
+            all layers, a function makes one for each. The bias of the
             distances is added before its own score_mod.
 
     >>> config = T5EncoderConfig(vocab=9, embed_dim=8, num_heads=2, head_dim=3, ff_dim=16, layers=2)
@@ -79,17 +79,17 @@ class T5Encoder(nn.Module):
         start(self, config)
 
     def forward(self, source: Sequences | Packed) -> Float[Tensor, "batch len embed_dim"]:
-        """What becomes of each token; zeros where there is none."""
+        """The final state of each token; zeros at padding."""
         return source.zero_padding(self.finished(self.stack(self.embedded(source), source.mask)))
 
     def summary(
         self, states: Float[Tensor, "batch len embed_dim"], source: Sequences | Packed
     ) -> Float[Tensor, "rows embed_dim"]:
-        """One vector for each text, the mean of its tokens."""
+        """One vector per text, the mean of its tokens."""
         return source.mean(states)
 
     def states(self, source: Sequences | Packed) -> list[Tensor]:
-        """The embedded tokens, then what each layer makes of them, the last one normalized."""
+        """The embedded tokens, then the output of each layer, the last one normalized."""
         x = self.embedded(source)
         found = [x, *self.stack.states(x, source.mask)]
         return [*found[:-1], self.finished(found[-1])]
@@ -101,19 +101,19 @@ class T5Encoder(nn.Module):
         return self.stack.weights(self.embedded(source), source.mask)
 
     def embedded(self, source: Sequences | Packed) -> Float[Tensor, "batch len embed_dim"]:
-        """The vectors of tokens; raises `ValueError` for one that is not in the table."""
+        """The token embeddings; raises `ValueError` for an id out of range."""
         require_known(source.ids, self.tokens.num_embeddings)
         return self.dropout(self.tokens(source.ids))
 
     def finished(
         self, x: Float[Tensor, "batch len embed_dim"]
     ) -> Float[Tensor, "batch len embed_dim"]:
-        """What the last layer's sum becomes."""
+        """The final norm and dropout of the last layer's sum."""
         return self.dropout(self.norm(x))
 
 
 def biased(attend: Attend, bias: RelativeBias) -> Attend:
-    """The same parts, with the bias added to the scores before anything else changes them."""
+    """The same parts, with the bias added to the scores before any other modification."""
     own = unwrapped(attend.score_mod)
     return Attend(
         score=attend.score,
@@ -126,17 +126,17 @@ def biased(attend: Attend, bias: RelativeBias) -> Attend:
 
 
 def self_attention(config: T5EncoderConfig, attend: Attend) -> SelfAttention:
-    """A layer of attention within one text."""
+    """A self-attention layer."""
     return SelfAttention(config.embed_dim, _heads(config), attend, bias=False)
 
 
 def cross_attention(config: T5EncoderConfig, attend: Attend) -> CrossAttention:
-    """A layer of attention from what is written to what was read."""
+    """A cross-attention layer from output to input."""
     return CrossAttention(config.embed_dim, _heads(config), attend, bias=False)
 
 
 def feed_forward(config: T5EncoderConfig) -> nn.Module:
-    """A hidden layer for each token."""
+    """A feed-forward layer."""
     kind: Callable[..., nn.Module]
     kind = GatedFeedForward if isinstance(config.feed_forward, Gated) else FeedForward
     activation = ACTIVATIONS[config.feed_forward.activation]
@@ -144,17 +144,17 @@ def feed_forward(config: T5EncoderConfig) -> nn.Module:
 
 
 def rms(config: T5EncoderConfig) -> nn.RMSNorm:
-    """A normalization by the root of the mean square, of which nothing is subtracted."""
+    """An RMS norm."""
     return nn.RMSNorm(config.embed_dim, eps=config.norm_eps)
 
 
 def residual(config: T5EncoderConfig) -> PreNorm:
-    """What goes around a layer."""
+    """The residual connection around a layer."""
     return PreNorm(rms(config), config.dropout)
 
 
 def distances(config: T5EncoderConfig, bidirectional: bool) -> RelativeBias:
-    """The bias of a stack, as it starts."""
+    """The relative position bias of a stack, initialized."""
     sizes = config.num_heads, config.buckets, config.max_distance
     bias = RelativeBias(*sizes, bidirectional=bidirectional)
     nn.init.normal_(bias.weight, std=config.init_factor * config.embed_dim**-0.5)
@@ -162,10 +162,10 @@ def distances(config: T5EncoderConfig, bidirectional: bool) -> RelativeBias:
 
 
 def start(module: nn.Module, config: T5EncoderConfig) -> None:
-    """Draw the weights as T5's are drawn, in place; those of the attention's own parts stay.
+    """Initialize the weights as in T5, in place; those of the attention's own parts are kept.
 
-    A token has numbers of size 1, and each layer keeps the size of what it reads; queries are
-    smaller by the root of a head's width, because scores are not divided by it.
+    Token embeddings have unit variance, and each layer preserves the variance of its input;
+    queries are smaller by the root of the head width, because scores are not divided by it.
     """
     factor = config.init_factor
     for part in module.modules():

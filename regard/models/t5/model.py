@@ -1,4 +1,4 @@
-"""T5 (Raffel et al., 2020): read a text, write another."""
+"""T5 (Raffel et al., 2020): an encoder-decoder for text-to-text tasks."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -33,7 +33,7 @@ from regard.sequences import Packed, Sequences
 
 @dataclass(frozen=True, eq=False)
 class EncodedSource:
-    """A batch of texts, read; `mask` hides padding and is None where there is none."""
+    """A batch of encoded texts; `mask` is the padding mask, None without padding."""
 
     memory: Float[Tensor, "batch k_len embed_dim"]
     mask: Padding | None
@@ -41,23 +41,23 @@ class EncodedSource:
 
 @dataclass(frozen=True, eq=False)
 class DecoderState:
-    """What was written so far, as each decoder block keeps it."""
+    """The caches of the decoder blocks."""
 
     caches: tuple[DecoderCache, ...]
 
 
 class T5(nn.Module):
-    """Read a text in both directions at once; write another, attending to both.
+    """T5's encoder and causal decoder.
 
         decoder block:  as the encoder's (`T5Encoder`), but causal, with a bias of the distances of
                         its own, and x <- x + attend(rms(x), memory), which has none, between
         p(y_i) = softmax(W x_i / sqrt(embed_dim)), W the embedding;  not divided and W apart in 1.1
 
-    What is written begins with the number of the padding, as published.
+    The output starts with the padding token, as published.
 
     Args:
-        attend: what every attention is made of instead of the parts that the configuration names;
-            one `Attend` is shared by all layers, a function makes one for each. The bias of the
+        attend: replaces the attention parts named in the configuration; one `Attend` is shared by
+            all layers, a function makes one for each. The bias of the
             distances is added before its own score_mod. Cross-attention takes no mask or score_mod
             from it, because they speak of positions in one sequence.
 
@@ -102,25 +102,25 @@ class T5(nn.Module):
     def forward(
         self, source: Sequences | Packed, target: Int[Tensor, "batch q_len"]
     ) -> Float[Tensor, "batch q_len vocab"]:
-        """Logits for each output, given the outputs before it."""
+        """Logits of each output, given the previous outputs."""
         return self.output(self.features(source, target))
 
     def features(
         self, source: Sequences | Packed, target: Int[Tensor, "batch q_len"]
     ) -> Float[Tensor, "batch q_len width"]:
-        """What the output layer reads."""
+        """The input of the output layer."""
         return self.scale * self.states(source, target)[-1]
 
     def states(
         self, source: Sequences | Packed, target: Int[Tensor, "batch q_len"]
     ) -> list[Tensor]:
-        """The embedded outputs, then what each decoder layer makes of them, the last normalized."""
+        """The embedded outputs, then the output of each decoder layer, the last normalized."""
         encoded, x = self.encode(source), self._embedded(target)
         found = [x, *self.decoder.states(x, encoded.memory, Causal(), encoded.mask)]
         return [*found[:-1], self._finished(found[-1])]
 
     def encode(self, source: Sequences | Packed) -> EncodedSource:
-        """Read the source; packed texts are read without padding and put in rows then."""
+        """Encode the source; packed texts are encoded without padding, then put in rows."""
         memory = self.encoder(source)
         if isinstance(source, Packed):
             memory = pad_sequence(source.split(memory), batch_first=True)
@@ -146,7 +146,7 @@ class T5(nn.Module):
     def self_weights(
         self, source: Sequences | Packed, target: Int[Tensor, "batch q_len"]
     ) -> Float[Tensor, "layers batch heads q_len q_len"]:
-        """The exact weights of the decoder's self-attention; the encoder says its own."""
+        """The exact weights of the decoder's self-attention; the encoder has its own."""
         entering = self.states(source, target)[:-1]
         found = [
             block.attention.weights(block.attention_residual.entering(x), Causal())
@@ -163,8 +163,8 @@ class T5(nn.Module):
     ) -> tuple[Float[Tensor, "rows vocab"], DecoderState]:
         """Logits of the next output after `token`, and the state after it; `state` stays valid.
 
-        The beams of a text stand one after the other. They are queries of the same cached memory;
-        nothing is copied for a beam.
+        The beams of a text are consecutive. They are queries of the same cached memory; nothing is
+        copied per beam.
         """
         logits, state = self.continued(encoded, state, rearrange(token, "rows -> rows 1"))
         return rearrange(logits, "rows 1 vocab -> rows vocab"), state

@@ -1,4 +1,4 @@
-"""The Transformer (Vaswani et al., 2017): encoder–decoder, either alone, a tagger."""
+"""The Transformer (Vaswani et al., 2017): encoder–decoder, classifier, tagger, language model."""
 
 from regard.models.transformer.classifier import TransformerClassifier
 from regard.models.transformer.config import (

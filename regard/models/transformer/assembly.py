@@ -1,4 +1,4 @@
-"""What the forms of the Transformer are put together from."""
+"""The building blocks shared by the forms of the Transformer."""
 
 from collections.abc import Callable
 from typing import Any
@@ -34,14 +34,13 @@ from regard.models.transformer.config import (
 from regard.positions import Learned, RoPE, Sinusoidal
 
 Make = Callable[[], Attend]
-"""What each attention is given: one of its own or one that is shared."""
+"""The operator of each attention: its own, or a shared one."""
 
 
 def token_embedding(vocab: int, config: Blocks) -> TokenEmbedding:
-    """Tokens and positions; E and learned positions start as N(0, 1 / embed_dim).
+    """Tokens and positions; E and learned positions are initialized from N(0, 1 / embed_dim).
 
-    Blocks that are told the step are told the position too (`universal`), and the embedding does
-    not say it.
+    With step embeddings (`universal`), the blocks add positions, too, and the embedding does not.
     """
     width, dropout = config.embed_dim, config.dropout
     if isinstance(config.positions, LearnedPositions):
@@ -66,7 +65,7 @@ def decoder(config: Blocks, layers: int, make: Make) -> Stack:
 
 
 def last_norm(config: Blocks) -> nn.Module:
-    """What stands behind a stack: blocks that normalize first leave a sum that nobody did."""
+    """The final norm of a stack: pre-norm blocks leave an unnormalized sum."""
     return nn.LayerNorm(config.embed_dim) if config.norm == "pre" else nn.Identity()
 
 

@@ -14,14 +14,14 @@ from regard.sequences import Packed, Sequences
 
 
 class TransformerClassifier(EncoderWithOutput):
-    """Read a text with self-attention and answer with one of several classes.
+    """Encode a text with self-attention and predict one of several classes.
 
-    `p(class) = softmax(W pool(x_1 ... x_n) + b)`; the mean is taken over what is not padding.
-    Several texts may stand in one row (`Packed`), so that no padding is computed.
+    `p(class) = softmax(W pool(x_1 ... x_n) + b)`; the mean excludes padding. Several texts may be
+    packed in one row (`Packed`), so that padding costs nothing.
 
     Args:
-        attend: what every attention is made of instead of the parts that the configuration names;
-            one `Attend` is shared by all layers, a function makes one for each.
+        attend: replaces the attention parts named in the configuration; one `Attend` is shared by
+            all layers, a function makes one for each.
 
     >>> config = TransformerClassifierConfig(vocab=9, classes=3, embed_dim=8, ff_dim=16)
     >>> TransformerClassifier(config)(Sequences.of([[4, 8, 5], [6]])).shape
@@ -42,7 +42,7 @@ class TransformerClassifier(EncoderWithOutput):
     def forward_sampled(
         self, source: Sequences | Packed
     ) -> tuple[Float[Tensor, "batch classes"], AuxLoss | None]:
-        """The logits, and what each text pays for its steps where they are its own choice."""
+        """The logits, and the ponder loss of each text with adaptive computation time."""
         sharing = self.config.sharing
         if not isinstance(self.encoder, Halting) or not isinstance(sharing, Adaptive):
             return self(source), None
@@ -59,7 +59,7 @@ class TransformerClassifier(EncoderWithOutput):
 
     @torch.no_grad()
     def attention_weights(self, source: Sequences) -> Float[Tensor, "batch k_len"]:
-        """How much each token counted in what the output layer saw: the last layer, heads alike."""
+        """How much each token counted in the pooled vector: the last layer, averaged over heads."""
         last = self.weights(source)[-1]
         mean = reduce(last, "batch heads q_len k_len -> batch q_len k_len", "mean")
         return self._pooled(mean, source)

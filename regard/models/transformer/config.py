@@ -1,4 +1,4 @@
-"""The sizes of Transformers, in their four forms."""
+"""The configuration of Transformers, in their four forms."""
 
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
@@ -19,21 +19,21 @@ class SinusoidalPositions(Config):
 
 @dataclass(frozen=True, kw_only=True)
 class LearnedPositions(Config):
-    """A vector for each position, as many as the data's longest sequence, is added."""
+    """A learned vector is added for each position, up to the longest sequence in the data."""
 
     tag = "learned"
 
 
 @dataclass(frozen=True, kw_only=True)
 class RotaryPositions(Config):
-    """Queries and keys are turned by their positions (`regard.positions.RoPE`)."""
+    """Queries and keys are rotated by their positions (`regard.positions.RoPE`)."""
 
     tag = "rope"
 
 
 @dataclass(frozen=True, kw_only=True)
 class NoPositions(Config):
-    """Nothing is said of positions but by the parts of the attention."""
+    """No positions, except those in the parts of the attention."""
 
     tag = "none"
 
@@ -58,18 +58,17 @@ class Shared(Config):
 
 @dataclass(frozen=True, kw_only=True)
 class Universal(Config):
-    """One block, told position and step before each use (Universal Transformer)."""
+    """One block, with position and step added before each use (Universal Transformer)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Adaptive(Config):
     """A Universal Transformer with adaptive computation time: positions halt on their own.
 
-    `layers` is the greatest number of steps.
+    `layers` is the maximum number of steps.
 
     Args:
-        ponder_cost: what a step adds to the loss of a sequence, the mean over its tokens of
-            Graves' `N + R`.
+        ponder_cost: weight in the loss of the mean over a sequence's tokens of Graves' `N + R`.
     """
 
     ponder_cost: NonNegative = 0.01
@@ -80,17 +79,17 @@ Positions = SinusoidalPositions | LearnedPositions | RotaryPositions | NoPositio
 
 @dataclass(frozen=True, kw_only=True)
 class Blocks(Config):
-    """What the forms have in common: the shape of a block.
+    """The options common to all forms: the shape of a block.
 
     Args:
-        embed_dim: width of a token.
+        embed_dim: hidden size.
         num_heads: number of heads, each `embed_dim / num_heads` wide.
         kv_heads: number of key/value heads; `num_heads` if None.
-        ff_dim: width of the hidden layer for each token.
-        attention: the parts of every attention; score_mod and mask are left out where two
-            sequences meet, because they speak of positions in one.
+        ff_dim: width of the feed-forward hidden layer.
+        attention: the parts of every attention; score_mod and mask are not used in
+            cross-attention, because they refer to positions in one sequence.
         norm: `post` as published, after each residual sum, or `pre`, before each layer.
-        activation: of the hidden layer; `swiglu` has a gate and half as many weights again.
+        activation: of the hidden layer; `swiglu` has a gate, and 1.5 times the weights.
         positions: `sinusoidal`, `learned`, `rope` or `none`.
         max_length: the longest sequence, for learned positions.
         dropout: after each layer and on the embeddings, as in the paper.
@@ -138,12 +137,12 @@ class Blocks(Config):
 
     @property
     def shares(self) -> Any:
-        """Which weights the blocks share, as each form's field `sharing` says."""
+        """Which weights the blocks share, by each form's field `sharing`."""
         return getattr(self, "sharing", UNSHARED)
 
     @property
     def tells_the_step(self) -> bool:
-        """Are position and step added before each block, and not to the embeddings?"""
+        """Whether position and step are added before each block instead of to the embeddings."""
         return isinstance(self.shares, (Universal, Adaptive))
 
     @property
@@ -155,18 +154,18 @@ class Blocks(Config):
 
 @dataclass(frozen=True, kw_only=True)
 class TransformerConfig(Blocks):
-    """An encoder and a decoder (see `Blocks` for what they are built of).
+    """An encoder and a decoder (see `Blocks` for their shape).
 
     Args:
-        source_vocab: number of different source tokens.
-        target_vocab: number of different target tokens.
-        joint_vocab: a number stands for the same token on both sides.
+        source_vocab: source vocabulary size.
+        target_vocab: target vocabulary size.
+        joint_vocab: whether both sides share a vocabulary.
         layers: of the encoder, and of the decoder if `decoder_layers` is None.
         decoder_layers: of the decoder.
         sharing: `none`, `all`, `universal`, or `adaptive` in the encoder and universal in the
             decoder, because halting keeps no caches.
-        tied: `output` uses the target embedding as the output layer, `all` the source embedding
-            too where both sides have one vocabulary, as in the paper.
+        tied: `output` shares the target embedding with the output layer, `all` also with the
+            source embedding if both sides have one vocabulary, as in the paper.
 
     >>> TransformerConfig(source_vocab=8000, target_vocab=8000, layers=6).norm
     'post'
@@ -187,21 +186,21 @@ class TransformerConfig(Blocks):
 
     @property
     def ties_source(self) -> bool:
-        """Is the source embedding the target's?"""
+        """Whether the source embedding is the target's."""
         one = self.joint_vocab and self.source_vocab == self.target_vocab
         return self.tied == "all" and one
 
 
 @dataclass(frozen=True, kw_only=True)
 class TransformerClassifierConfig(Blocks):
-    """An encoder that answers with one of several classes (see `Blocks`).
+    """A text classifier with an encoder (see `Blocks`).
 
     Args:
-        vocab: number of different tokens.
-        classes: number of different answers.
+        vocab: vocabulary size.
+        classes: number of classes.
         layers: number of blocks.
         sharing: `none`, `all`, `universal` or `adaptive`.
-        pooling: which token the answer is read from: the `first`, or the `mean` of all.
+        pooling: the `first` token, or the `mean` of all.
 
     >>> TransformerClassifierConfig(vocab=8000, classes=4).pooling
     'mean'
@@ -219,11 +218,11 @@ class TransformerClassifierConfig(Blocks):
 
 @dataclass(frozen=True, kw_only=True)
 class TransformerTaggerConfig(Blocks):
-    """An encoder that answers with a tag for each word (see `Blocks`).
+    """A tagger with an encoder (see `Blocks`).
 
     Args:
-        vocab: number of different words.
-        classes: number of different tags.
+        vocab: vocabulary size.
+        classes: number of tags.
         layers: number of blocks.
         sharing: `none`, `all`, `universal` or `adaptive`.
 
@@ -242,13 +241,13 @@ class TransformerTaggerConfig(Blocks):
 
 @dataclass(frozen=True, kw_only=True)
 class TransformerLMConfig(Blocks):
-    """A decoder without an encoder, which continues a text (see `Blocks`).
+    """A decoder-only language model (see `Blocks`).
 
     Args:
-        vocab: number of different tokens.
+        vocab: vocabulary size.
         layers: number of blocks.
         sharing: `none`, `all` or `universal`.
-        tied: `output` uses the embedding as the output layer.
+        tied: `output` shares the embedding with the output layer.
 
     >>> TransformerLMConfig(vocab=65, positions=LearnedPositions(), max_length=64).max_length
     64

@@ -1,4 +1,4 @@
-"""What a classifier and a tagger are made of: a Transformer's encoder, and one linear layer."""
+"""The base of classifier and tagger: a Transformer encoder, and one linear layer."""
 
 from dataclasses import replace
 from typing import Any
@@ -23,10 +23,10 @@ EncoderConfig = TransformerClassifierConfig | TransformerTaggerConfig
 
 
 class EncoderWithOutput(nn.Module):
-    """The base of networks that read with an encoder and answer by a linear layer with a bias.
+    """The base of networks with an encoder and a linear output layer with a bias.
 
     Args:
-        attend: what every attention is made of instead of the parts that the configuration names.
+        attend: replaces the attention parts named in the configuration.
     """
 
     def __init__(self, config: EncoderConfig, attend: Attends = None) -> None:

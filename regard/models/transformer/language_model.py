@@ -1,4 +1,4 @@
-"""The decoder of a Transformer alone: a language model."""
+"""A decoder-only Transformer: a language model."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -23,13 +23,13 @@ from regard.sequences import Packed, Sequences
 
 
 class TransformerLM(Continuing):
-    """Continue a text: each token attends to itself and those before it.
+    """A causal language model: each token attends to itself and the preceding ones.
 
         x <- norm(x + attend(x, x)), causal;  x <- norm(x + FF(x));  p(next) = softmax(W x)
 
     Args:
-        attend: what every attention is made of instead of the parts that the configuration names;
-            one `Attend` is shared by all layers, a function makes one for each.
+        attend: replaces the attention parts named in the configuration; one `Attend` is shared by
+            all layers, a function makes one for each.
 
     >>> import torch
     >>> config = TransformerLMConfig(vocab=9, embed_dim=8, ff_dim=16, layers=2)
@@ -58,13 +58,13 @@ class TransformerLM(Continuing):
     def forward(
         self, tokens: Int[Tensor, "batch q_len"] | Sequences | Packed
     ) -> Float[Tensor, "batch q_len vocab"]:
-        """Logits of the token after each; zeros where there is none."""
+        """Logits of the token after each; zeros at padding."""
         return texts(tokens).zero_padding(self.output(self.features(tokens)))
 
     def features(
         self, tokens: Int[Tensor, "batch q_len"] | Sequences | Packed
     ) -> Float[Tensor, "batch q_len width"]:
-        """What the output layer reads."""
+        """The input of the output layer."""
         source = texts(tokens)
         x = self.embedding.read(source)
         return self.decoder_norm(self.decoder(x, only_before(source), **self._told(source)))
@@ -93,7 +93,7 @@ class TransformerLM(Continuing):
 
     @property
     def longest(self) -> int | None:
-        """The greatest number of tokens that have a position; None where there is no limit."""
+        """The maximum number of positions; None if there is no limit."""
         learned = isinstance(self.config.positions, LearnedPositions)
         return self.config.max_length if learned else None
 

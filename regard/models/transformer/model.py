@@ -1,4 +1,4 @@
-"""The Transformer: a network of attention alone."""
+"""The Transformer: an encoder-decoder of attention and feed-forward layers."""
 
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -26,7 +26,7 @@ from regard.sequences import Sequences
 
 @dataclass(frozen=True, eq=False)
 class EncodedSource:
-    """A batch of source sentences, read; `mask` hides padding and is None where there is none."""
+    """A batch of encoded source sentences; `mask` is the padding mask, None without padding."""
 
     memory: Float[Tensor, "batch k_len embed_dim"]
     mask: Padding | None
@@ -34,13 +34,13 @@ class EncodedSource:
 
 @dataclass(frozen=True, eq=False)
 class DecoderState:
-    """What was written so far, as each decoder block keeps it."""
+    """The caches of the decoder blocks."""
 
     caches: tuple[DecoderCache, ...]
 
 
 class Transformer(nn.Module):
-    """Read a sentence with self-attention; write another, attending to both.
+    """Encode a sentence with self-attention; decode another, attending to both.
 
         encoder block:  x <- norm(x + FF(x)) after x <- norm(x + attend(x, x))
         decoder block:  the same, with x <- norm(x + attend(x, memory)) between, and causal
@@ -49,9 +49,9 @@ class Transformer(nn.Module):
     Sizes and variants are in `TransformerConfig`.
 
     Args:
-        attend: what every attention is made of instead of the parts that the configuration names;
-            one `Attend` is shared by all layers, a function makes one for each. Cross-attention
-            takes no mask or score_mod from it, because they speak of positions in one sequence.
+        attend: replaces the attention parts named in the configuration; one `Attend` is shared by
+            all layers, a function makes one for each. Cross-attention
+            takes no mask or score_mod from it, because these refer to positions in one sequence.
 
     >>> config = TransformerConfig(source_vocab=9, target_vocab=7, embed_dim=8, layers=2)
     >>> source, target = Sequences.of([[4, 8, 5], [6]]), torch.tensor([[2, 5], [2, 4]])
@@ -83,19 +83,19 @@ class Transformer(nn.Module):
     def forward(
         self, source: Sequences, target: Int[Tensor, "batch q_len"]
     ) -> Float[Tensor, "batch q_len vocab"]:
-        """Logits for each output, given the outputs before it (`target` starts with `<s>`)."""
+        """Logits of each output, given the previous outputs (`target` starts with `<s>`)."""
         return self.output(self.features(source, target))
 
     def features(
         self, source: Sequences, target: Int[Tensor, "batch q_len"]
     ) -> Float[Tensor, "batch q_len width"]:
-        """What the output layer reads."""
+        """The input of the output layer."""
         return self._written(self.encode(source), target)
 
     def features_sampled(
         self, source: Sequences, target: Int[Tensor, "batch q_len"]
     ) -> tuple[Float[Tensor, "batch q_len width"], AuxLoss | None]:
-        """The same, and what each sentence pays for the steps that its reading takes."""
+        """The same, and the ponder loss of each encoded sentence."""
         sharing = self.config.sharing
         if not isinstance(self.encoder, Halting) or not isinstance(sharing, Adaptive):
             return self.features(source, target), None
@@ -104,7 +104,7 @@ class Transformer(nn.Module):
         return self._written(encoded, target), found.ponder_loss(sharing.ponder_cost)
 
     def encode(self, source: Sequences) -> EncodedSource:
-        """Read the source."""
+        """Encode the source."""
         memory = self.encoder(self.source.read(source), source.mask)
         return EncodedSource(self.encoder_norm(memory), source.mask)
 
@@ -133,8 +133,8 @@ class Transformer(nn.Module):
     ) -> tuple[Float[Tensor, "rows vocab"], DecoderState]:
         """Logits of the next output after `token`, and the state after it; `state` stays valid.
 
-        The beams of a sentence stand one after the other. They are queries of the same cached
-        memory; nothing is copied for a beam.
+        The beams of a sentence are consecutive. They are queries of the same cached memory;
+        nothing is copied per beam.
         """
         caches = tuple(cache.copy() for cache in state.caches)
         rows = rearrange(token, "rows -> rows 1")

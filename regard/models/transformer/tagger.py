@@ -14,13 +14,13 @@ from regard.sequences import Sequences
 
 
 class TransformerTagger(EncoderWithOutput):
-    """Read a sentence with self-attention and answer with a tag for each word.
+    """Encode a sentence with self-attention and predict a tag for each word.
 
-    `p(tag_j) = softmax(W x_j + b)`, where `x_j` is what the encoder makes of word j.
+    `p(tag_j) = softmax(W x_j + b)`, where `x_j` is the encoder's output for word j.
 
     Args:
-        attend: what every attention is made of instead of the parts that the configuration names;
-            one `Attend` is shared by all layers, a function makes one for each.
+        attend: replaces the attention parts named in the configuration; one `Attend` is shared by
+            all layers, a function makes one for each.
 
     >>> config = TransformerTaggerConfig(vocab=9, classes=3, embed_dim=8, ff_dim=16)
     >>> TransformerTagger(config)(Sequences.of([[4, 8, 5], [6]])).shape
@@ -35,13 +35,13 @@ class TransformerTagger(EncoderWithOutput):
     config: TransformerTaggerConfig
 
     def forward(self, source: Sequences) -> Float[Tensor, "batch len classes"]:
-        """Logits of each word's tag, zeros where there is no word."""
+        """Logits of each word's tag, zeros at padding."""
         return self._tagged(self.encoder(self.source.read(source), source.mask), source)
 
     def forward_sampled(
         self, source: Sequences
     ) -> tuple[Float[Tensor, "batch len classes"], AuxLoss | None]:
-        """The logits, and what each sentence pays for its steps where they are its own choice."""
+        """The logits, and the ponder loss of each sentence with adaptive computation time."""
         sharing = self.config.sharing
         if not isinstance(self.encoder, Halting) or not isinstance(sharing, Adaptive):
             return self(source), None
@@ -50,7 +50,7 @@ class TransformerTagger(EncoderWithOutput):
 
     @torch.no_grad()
     def attention_weights(self, source: Sequences) -> Float[Tensor, "batch len len"]:
-        """How much each word attended to each: the last layer, the mean over its heads."""
+        """How much each word attended to each: the last layer, averaged over its heads."""
         last = self.weights(source)[-1]
         mean = reduce(last, "batch heads q_len k_len -> batch q_len k_len", "mean")
         return source.zero_padding(mean)

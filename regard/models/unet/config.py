@@ -1,4 +1,4 @@
-"""The sizes of the U-Net."""
+"""The configuration of the U-Net."""
 
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
@@ -8,14 +8,14 @@ from regard.config import Between, Config, Count
 
 @dataclass(frozen=True, kw_only=True)
 class UNetConfig(Config):
-    """A U-Net that gives each pixel a class.
+    """A U-Net for semantic segmentation.
 
     Args:
-        channels: numbers of a pixel.
-        classes: number of different classes.
-        depth: how often the maps become half as large; the paper's is 4.
-        width: channels of the largest maps, twice as many of each smaller one; the paper's is 64.
-        gates: whether what skips the smaller maps passes attention gates.
+        channels: channels of an image.
+        classes: number of classes.
+        depth: number of downsampling steps; the paper's is 4.
+        width: channels of the largest maps, doubled at each step; the paper's is 64.
+        gates: whether the skip connections have attention gates.
 
     >>> UNetConfig(classes=3, depth=2).widths
     (64, 128, 256)

@@ -1,4 +1,4 @@
-"""The U-Net (Ronneberger et al., 2015), with attention gates (Oktay et al., 2018) or without."""
+"""The U-Net (Ronneberger et al., 2015), optionally with attention gates (Oktay et al., 2018)."""
 
 from typing import Any, ClassVar
 
@@ -16,7 +16,7 @@ Maps = Float[Tensor, "batch _ _ _"]
 
 
 class Convolutions(nn.Module):
-    """Twice `relu(norm(W * x))`, of 3 by 3."""
+    """Two 3 × 3 convolutions, each `relu(norm(W * x))`."""
 
     def __init__(self, channels: int, wider: int) -> None:
         super().__init__()
@@ -27,13 +27,13 @@ class Convolutions(nn.Module):
 
 
 class Upwards(nn.Module):
-    """Maps twice as large, beside those of this size from the way down, and both convolved.
+    """Upsampled maps concatenated with the skip connection, then convolved.
 
         output = convolutions([gate(skipped, x); W ^ x])
 
     Args:
-        channels: of x, twice those of what skipped.
-        gated: whether what skipped passes a gate that x decides.
+        channels: of x, twice those of the skip connection.
+        gated: whether the skip connection has an attention gate with x as the gating signal.
     """
 
     def __init__(self, channels: int, gated: bool) -> None:
@@ -49,11 +49,11 @@ class Upwards(nn.Module):
 
 
 class UNet(nn.Module):
-    """Maps smaller and smaller, then larger and larger, each beside what it was on the way down.
+    """A contracting and an expanding path with skip connections between equal sizes.
 
-    Convolutions are padded, so that there is a class for each pixel, and normalized by batch,
-    where the paper's are neither. Images whose sides are no multiples of `2^depth` have zeros
-    behind them for so long. Images become of the weights' type.
+    Convolutions are padded, so that every pixel gets a class, and batch-normalized, unlike in the
+    paper. Images whose sides are not multiples of `2^depth` are zero-padded temporarily. Images
+    are cast to the dtype of the weights.
 
     >>> config = UNetConfig(classes=3, depth=2, width=4)
     >>> UNet(config)(torch.randn(2, 3, 10, 13)).shape
@@ -85,7 +85,7 @@ class UNet(nn.Module):
     def features(
         self, images: Float[Tensor, "batch channels height width"]
     ) -> Float[Tensor, "batch features height width"]:
-        """What the last layer reads of each pixel.
+        """The input of the last layer for each pixel.
 
         Raises `ValueError` for images of another number of channels.
         """
@@ -96,9 +96,9 @@ class UNet(nn.Module):
 
     @torch.no_grad()
     def gates(self, images: Float[Tensor, "batch channels height width"]) -> list[Tensor]:
-        """What the gates pass of each size of maps, `[batch, 1, height, width]`, smallest first.
+        """The gates at each resolution, `[batch, 1, height, width]`, smallest first.
 
-        Nothing where there are no gates.
+        Empty without gates.
         """
         *skipped, x = self._down(images)
         found: list[Tensor] = []

@@ -1,4 +1,4 @@
-"""The vision transformer (Dosovitskiy et al., 2021), and a label for each image upon it."""
+"""The vision transformer (Dosovitskiy et al., 2021), and its classification head."""
 
 from regard.models.vit.config import (
     ViTClassifierConfig,

@@ -1,4 +1,4 @@
-"""The sizes of the vision transformer."""
+"""The configuration of the vision transformer."""
 
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
@@ -13,28 +13,28 @@ Layers = Annotated[int, Between(least=1, most=1000)]
 
 @dataclass(frozen=True, kw_only=True)
 class ViTConfig(Config):
-    """An encoder of images as Dosovitskiy et al. published it.
+    """An image encoder as published by Dosovitskiy et al.
 
     Args:
-        image_size: height and width of the images, for which there are positions.
+        image_size: height and width of the images covered by the position embedding.
         patch_size: height and width of a patch.
-        channels: numbers of a pixel.
-        embed_dim: width of a token.
+        channels: channels of an image.
+        embed_dim: hidden size.
         layers: number of blocks.
         num_heads: number of heads, each `embed_dim / num_heads` wide.
-        ff_dim: width of the hidden layer for each token.
+        ff_dim: width of the feed-forward hidden layer.
         activation: of the hidden layer.
-        input_bias: whether the layers that make queries, keys and values have a bias.
+        input_bias: whether the query, key and value projections have biases.
         attention: the parts of every attention, and the dropout on its weights.
         dropout: after each layer and on the embeddings.
-        norm_eps: what is added to the variance under the root.
-        init_std: of the first weights.
-        summary_dim: width of the vector that sums an image up; `embed_dim` if None.
+        norm_eps: epsilon of the layer norms.
+        init_std: standard deviation of the initial weights.
+        summary_dim: width of the summary vector of an image; `embed_dim` if None.
         summary_activation: of that vector.
-        pooler: whether a layer makes it. Published folders may lack that: the first token's state
-            itself is the summary then.
+        pooler: whether a pooler layer computes it. Published folders may lack it: then the first
+            token's state is the summary.
 
-    Raises `ValueError` for one out of bounds and values that do not fit together.
+    Raises `ValueError` for a value out of bounds and for values that do not fit together.
 
     >>> ViTConfig(image_size=(224, 224)).patch_size
     (16, 16)
@@ -81,14 +81,14 @@ class ViTConfig(Config):
 
 @dataclass(frozen=True, kw_only=True)
 class ViTClassifierConfig(ViTConfig):
-    """A vision transformer that reads a label from its first token (see `ViTConfig`).
+    """A vision transformer for classification, from its first token (see `ViTConfig`).
 
     Args:
-        classes: number of different labels.
-        labels: their names, where these are known.
+        classes: number of labels.
+        labels: their names, if known.
 
-    Raises `ValueError` for `summary_dim`, `summary_activation` and `pooler`, too, which it has no
-    use for.
+    Also raises `ValueError` for `summary_dim`, `summary_activation` and `pooler`, which it does not
+    use.
     """
 
     tag = "vit_classifier"
@@ -107,17 +107,17 @@ class ViTClassifierConfig(ViTConfig):
 
 
 def tiny(image_size: int = 224, patch_size: int = 16, **changes: Any) -> ViTConfig:
-    """12 layers of 192, as Touvron et al. have it."""
+    """12 layers of 192, as in Touvron et al."""
     return _sized(image_size, patch_size, 12, 192, 3, **changes)
 
 
 def small(image_size: int = 224, patch_size: int = 16, **changes: Any) -> ViTConfig:
-    """12 layers of 384, as Touvron et al. have it; there are patches of 16 and 32."""
+    """12 layers of 384, as in Touvron et al., with patches of 16 or 32."""
     return _sized(image_size, patch_size, 12, 384, 6, **changes)
 
 
 def base(image_size: int = 224, patch_size: int = 16, **changes: Any) -> ViTConfig:
-    """The paper's base model, 12 layers of 768; there are patches of 16 and 32.
+    """The paper's base model, 12 layers of 768, with patches of 16 or 32.
 
     >>> base().num_heads, base(384, patch_size=32).image_size
     (12, (384, 384))
@@ -132,12 +132,12 @@ def base(image_size: int = 224, patch_size: int = 16, **changes: Any) -> ViTConf
 
 
 def large(image_size: int = 224, patch_size: int = 16, **changes: Any) -> ViTConfig:
-    """The paper's large model, 24 layers of 1024; there are patches of 16 and 32."""
+    """The paper's large model, 24 layers of 1024, with patches of 16 or 32."""
     return _sized(image_size, patch_size, 24, 1024, 16, **changes)
 
 
 def huge(image_size: int = 224, patch_size: int = 14, **changes: Any) -> ViTConfig:
-    """The paper's huge model, 32 layers of 1280 over patches of 14."""
+    """The paper's huge model, 32 layers of 1280, with patches of 14."""
     return _sized(image_size, patch_size, 32, 1280, 16, **changes)
 
 

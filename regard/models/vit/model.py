@@ -23,17 +23,17 @@ from regard.models.vit.config import ViTClassifierConfig, ViTConfig
 
 
 class ViT(nn.Module):
-    """Look at all patches of an image at once, and at a token that sums it up.
+    """A vision transformer: a Transformer encoder over patches and a class token.
 
         x = [c; W patch_1 + b; ...] + P
         x <- x + attend(norm(x), norm(x));  x <- x + W_2 gelu(W_1 norm(x));  at last norm(x)
 
-    Images are of the size that there are positions for; others are read when asked for,
-    `interpolate=True`, with positions between the known ones.
+    Images must have the size of the position embedding; with `interpolate=True` they may have
+    another, and positions are interpolated.
 
     Args:
-        attend: what every attention is made of instead of the parts that the configuration names;
-            one `Attend` is shared by all layers, a function makes one for each.
+        attend: replaces the attention parts named in the configuration; one `Attend` is shared by
+            all layers, a function makes one for each.
 
     >>> config = ViTConfig(image_size=(8, 8), patch_size=(4, 4), embed_dim=8, num_heads=2, layers=2)
     >>> model, images = ViT(config).eval(), torch.randn(3, 3, 8, 8)
@@ -71,20 +71,20 @@ class ViT(nn.Module):
     def forward(
         self, images: Float[Tensor, "batch channels height width"], interpolate: bool = False
     ) -> Float[Tensor, "batch tokens embed_dim"]:
-        """What becomes of the first token and of each patch, row by row."""
+        """The final states of the first token and of each patch, row by row."""
         return self.norm(self.encoder(self.embedding(images, interpolate)))
 
     def summary(
         self, states: Float[Tensor, "batch tokens embed_dim"]
     ) -> Float[Tensor, "batch summary_dim"]:
-        """One vector for each image, `tanh(W x_1 + b)` of its first token, or that token."""
+        """One vector per image, `tanh(W x_1 + b)` of its first token, or that token."""
         first = states[:, 0]
         return first if self.pooler is None else self.activation(self.pooler(first))
 
     def states(
         self, images: Float[Tensor, "batch channels height width"], interpolate: bool = False
     ) -> list[Tensor]:
-        """The embedded patches, then what each layer makes of them, before the last norm."""
+        """The embedded patches, then the output of each layer, before the last norm."""
         x = self.embedding(images, interpolate)
         return [x, *self.encoder.states(x)]
 
@@ -96,7 +96,7 @@ class ViT(nn.Module):
 
 
 class ViTClassifier(nn.Module):
-    """A vision transformer with a label for each image: `softmax(W norm(x_1) + b)`.
+    """A vision transformer for image classification: `softmax(W norm(x_1) + b)`.
 
     >>> config = ViTClassifierConfig(image_size=(8, 8), patch_size=(4, 4), classes=3, embed_dim=8,
     ...                              num_heads=2, layers=1)
@@ -123,7 +123,7 @@ class ViTClassifier(nn.Module):
     def features(
         self, images: Float[Tensor, "batch channels height width"], interpolate: bool = False
     ) -> Float[Tensor, "batch embed_dim"]:
-        """What the output layer reads: one vector for each image."""
+        """The input of the output layer: one vector per image."""
         return self.encoder.summary(self.encoder(images, interpolate))
 
     def weights(
@@ -136,7 +136,7 @@ class ViTClassifier(nn.Module):
     def attention_weights(
         self, images: Float[Tensor, "batch channels height width"], interpolate: bool = False
     ) -> Float[Tensor, "batch rows columns"]:
-        """How much each patch counted to the first token: the last layer, the mean of its heads."""
+        """How much the first token attended to each patch: the last layer, averaged over heads."""
         last = self.weights(images, interpolate)[-1]
         mean = reduce(last, "batch heads q_len k_len -> batch q_len k_len", "mean")[:, 0, 1:]
         rows, _ = self.encoder.embedding.grid((images.shape[2], images.shape[3]))

@@ -1,4 +1,4 @@
-"""XLNet (Yang et al., 2019), and what is put upon it."""
+"""XLNet (Yang et al., 2019), and its heads."""
 
 from regard.models.xlnet.config import (
     XLNetClassifierConfig,

@@ -12,13 +12,13 @@ from regard.sequences import Packed
 
 @dataclass(frozen=True, eq=False)
 class Streams:
-    """What every layer of a call is told.
+    """What every layer of a call receives.
 
     Args:
-        distances: the embedded distances from the number of keys down.
-        content: how the tokens stand to the keys.
-        query: how the queries stand to them; None where nothing is asked for.
-        packed: how the tokens are packed; None where they are in rows.
+        distances: the embedded distances, in descending order from the number of keys.
+        content: how the tokens relate to the keys.
+        query: how the queries relate to them; None without queries.
+        packed: how the tokens are packed; None if they are in rows.
     """
 
     distances: Float[Tensor, "directions distances embed_dim"]
@@ -28,12 +28,12 @@ class Streams:
 
 
 class TwoStreamBlock(nn.Module):
-    """Both streams attend to the content, then each of their vectors passes the same hidden layer.
+    """Both streams attend to the content, then pass the same feed-forward layer.
 
         h <- norm(h + attend(h, [memory, h]));  h <- norm(h + W_2 gelu(W_1 h))
         g <- norm(g + attend(g, [memory, h]));  g <- norm(g + W_2 gelu(W_1 g))
 
-    The content h of a token sees the token, the query g that stands at its place does not.
+    The content stream h of a token sees the token, the query stream g at its position does not.
 
     References:
         Yang et al. XLNet: Generalized Autoregressive Pretraining for Language Understanding. 2019.
@@ -53,7 +53,7 @@ class TwoStreamBlock(nn.Module):
     def keys(
         self, content: Float[Tensor, "batch len embed_dim"], memory: Tensor | None, told: Streams
     ) -> RelativeKeys:
-        """What both streams attend to."""
+        """The keys and values of both streams."""
         return self.attention.keys(content, told.distances, memory, told.packed)
 
     def through(

@@ -1,4 +1,4 @@
-"""The sizes of XLNet and of what is put upon it."""
+"""The configuration of XLNet and of its heads."""
 
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
@@ -14,29 +14,29 @@ Layers = Annotated[int, Between(least=1, most=1000)]
 
 @dataclass(frozen=True, kw_only=True)
 class XLNetConfig(Config):
-    """Two streams over one text, as Yang et al. published them.
+    """Two-stream self-attention, as published by Yang et al.
 
     Args:
-        vocab: number of different tokens.
-        embed_dim: width of a token, an even number.
+        vocab: vocabulary size.
+        embed_dim: hidden size, an even number.
         layers: number of blocks.
         num_heads: number of heads, each `embed_dim / num_heads` wide.
-        ff_dim: width of the hidden layer for each token.
+        ff_dim: width of the feed-forward hidden layer.
         activation: of the hidden layer.
         attention: the parts of every attention, and the dropout on its weights.
-        dropout: after and within each layer, on the embeddings and on the states at last.
-        norm_eps: what is added to the variance under the root.
-        init_std: of the first weights.
-        causal: every token sees those before it only.
-        same_length: and of those as many as the memory holds.
-        clamp_length: distances beyond it count as it; None for no such length.
-        memory_length: how many states are remembered; all of them if None.
-        reuse_length: of a segment only so many, its first ones; all of them if None.
-        backward_half: the second half of the rows of a batch runs from right to left where nothing
-            else is said, as in the published training.
-        alone: tokens that are of a segment of their own, whatever is said of segments: `<cls>`.
+        dropout: after and within each layer, on the embeddings and on the final states.
+        norm_eps: epsilon of the layer norms.
+        init_std: standard deviation of the initial weights.
+        causal: whether every token sees only the preceding ones.
+        same_length: whether it sees only as many of them as the memory holds.
+        clamp_length: larger distances are clamped to it; None for no limit.
+        memory_length: number of states in the memory; unlimited if None.
+        reuse_length: how many states of a segment are remembered, its first ones; all if None.
+        backward_half: whether the second half of the rows of a batch runs from right to left by
+            default, as in the published training.
+        alone: tokens that are always a segment of their own: `<cls>`.
 
-    Raises `ValueError` for one out of bounds and values that do not fit together.
+    Raises `ValueError` for a value out of bounds and for values that do not fit together.
 
     >>> XLNetConfig(vocab=32_000).ff_dim
     3072
@@ -87,10 +87,10 @@ class XLNetConfig(Config):
 
 @dataclass(frozen=True, kw_only=True)
 class XLNetLMConfig(XLNetConfig):
-    """XLNet that says which token stands at a place (see `XLNetConfig`).
+    """XLNet with a language-modeling head (see `XLNetConfig`).
 
     Args:
-        tied: the output layer has the weights of the embedding.
+        tied: whether the output layer shares the weights of the embedding.
     """
 
     tag = "xlnet_lm"
@@ -100,15 +100,15 @@ class XLNetLMConfig(XLNetConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class XLNetClassifierConfig(XLNetConfig):
-    """XLNet with a label for each text (see `XLNetConfig`).
+    """XLNet for text classification (see `XLNetConfig`).
 
     Args:
-        classes: number of different labels.
-        labels: their names, where these are known.
-        summary: which token's state sums up a text, or the mean of all.
-        summary_projection: whether a linear layer reads it.
-        summary_activation: what comes next.
-        output_dropout: on what the output layer reads.
+        classes: number of labels.
+        labels: their names, if known.
+        summary: which token's state is the summary of a text, or the mean of all.
+        summary_projection: whether a linear layer is applied to it.
+        summary_activation: the activation after that.
+        output_dropout: on the input of the output layer.
     """
 
     tag = "xlnet_classifier"
@@ -124,11 +124,11 @@ class XLNetClassifierConfig(XLNetConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class XLNetTaggerConfig(XLNetConfig):
-    """XLNet with a label for each token (see `XLNetConfig`).
+    """XLNet for token classification (see `XLNetConfig`).
 
     Args:
-        classes: number of different labels.
-        labels: their names, where these are known.
+        classes: number of labels.
+        labels: their names, if known.
     """
 
     tag = "xlnet_tagger"
@@ -141,7 +141,7 @@ class XLNetTaggerConfig(XLNetConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class XLNetSpansConfig(XLNetConfig):
-    """XLNet that finds where an answer begins and ends (see `XLNetConfig`)."""
+    """XLNet for extractive question answering (see `XLNetConfig`)."""
 
     tag = "xlnet_spans"
     output_dropout: ClassVar[float] = 0.0

@@ -1,4 +1,4 @@
-"""The vectors that tell distances."""
+"""The encodings of distances."""
 
 import torch
 from einops import rearrange
@@ -10,16 +10,16 @@ from regard.positions import sinusoidal
 
 
 class Distances(nn.Module):
-    """Sines and cosines of distances, from the number of keys down.
+    """Sines and cosines of distances, in descending order from the number of keys.
 
         R[d] = [sin(d w_1), ..., sin(d w_n), cos(d w_1), ..., cos(d w_n)],  w_i = 10000^(-2i / n)
 
     They end with the distance from the first token to the last one, `1 - present`, or with 0 in a
-    causal network. What was made for the last call is kept for the next one.
+    causal network. The result of the last call is cached.
 
     Args:
         width: of a vector, an even number.
-        clamp: distances beyond it count as it.
+        clamp: larger distances are clamped to it.
 
     >>> Distances(2)(present=2, length=2, like=torch.ones(())).shape
     torch.Size([1, 4, 2])
@@ -37,9 +37,9 @@ class Distances(nn.Module):
     def forward(
         self, present: int, length: int, like: Tensor, directions: bool = False
     ) -> Float[Tensor, "directions distances width"]:
-        """For so many tokens, and so many keys with those remembered, in the dtype of `like`.
+        """For this many tokens, and this many keys including memory, in the dtype of `like`.
 
-        With `directions` the second row is that of a text that runs backward.
+        With `directions` the second row is for texts that run backward.
         """
         form = (present, length, directions, like.dtype, like.device)
         if is_traced():

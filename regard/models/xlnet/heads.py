@@ -1,4 +1,4 @@
-"""XLNet with a label for each text or token, with answers in a passage, with words to fill in."""
+"""XLNet for text and token classification, question answering and language modeling."""
 
 from typing import ClassVar
 
@@ -21,7 +21,7 @@ from regard.sequences import Packed, Sequences
 
 
 class XLNetClassifier(EncoderClassifier):
-    """XLNet that answers with one of several labels, read from its last token.
+    """XLNet for text classification, from its last token.
 
     >>> config = XLNetClassifierConfig(vocab=9, classes=3, embed_dim=8, num_heads=2, layers=1)
     >>> XLNetClassifier(config)(Sequences.of([[4, 8, 5], [6]])).shape
@@ -32,24 +32,24 @@ class XLNetClassifier(EncoderClassifier):
 
 
 class XLNetTagger(EncoderTagger):
-    """XLNet that answers with a label for each token."""
+    """XLNet for token classification."""
 
     encoder_type, config_type = XLNet, XLNetTaggerConfig
 
 
 class XLNetSpans(EncoderSpans):
-    """XLNet that says where an answer begins and where it ends."""
+    """XLNet for extractive question answering."""
 
     encoder_type, config_type = XLNet, XLNetSpansConfig
 
 
 class XLNetLM(nn.Module):
-    """XLNet that says which token stands at a place.
+    """XLNet with a language-modeling head.
 
         p(token) = softmax(E g + c)
 
     Args:
-        attend: what every attention is made of instead of the parts that the configuration names.
+        attend: replaces the attention parts named in the configuration.
 
     >>> config = XLNetLMConfig(vocab=9, embed_dim=8, num_heads=2, layers=1)
     >>> asked = Given(places=torch.tensor([[2], [0]]))
@@ -71,10 +71,10 @@ class XLNetLM(nn.Module):
     def forward(
         self, source: Sequences | Packed, order: Int[Tensor, "batch len"] | None = None
     ) -> Float[Tensor, "batch targets vocab"]:
-        """Logits of the tokens that have a number in an order of factorization, by their number.
+        """Logits of the tokens with an index in a factorization order, by index.
 
-        Without an order those of each token from its content, which knows it, as the published
-        network says where nothing is asked for; zeros where there is none.
+        Without an order, those of each token from its content stream, which sees it, as the
+        published network does without queries; zeros at padding.
         """
         logits = self.output(self.features(source, order))
         return source.zero_padding(logits) if order is None else logits
@@ -82,7 +82,7 @@ class XLNetLM(nn.Module):
     def features(
         self, source: Sequences | Packed, order: Int[Tensor, "batch len"] | None = None
     ) -> Float[Tensor, "batch targets width"]:
-        """What the output layer reads."""
+        """The input of the output layer."""
         if order is None:
             return self.encoder(source)
         return self.read(source, in_order(order)).states
@@ -90,25 +90,25 @@ class XLNetLM(nn.Module):
     def answers(
         self, source: Sequences | Packed, given: Given
     ) -> Float[Tensor, "batch targets vocab"]:
-        """Logits of the token at each of the given places, which the query there has not seen."""
+        """Logits of the token at each given position, which the query there has not seen."""
         return self.output(self.read(source, given).states)
 
     @torch.no_grad()
     def attention_weights(
         self, source: Sequences, order: Int[Tensor, "batch len"] | None = None
     ) -> Float[Tensor, "batch targets len"]:
-        """How much each target, or each token, attended to each token: the last layer's mean."""
+        """How much each target, or each token, attended to each: the last layer's mean."""
         given = NOTHING if order is None else in_order(order)
         last = self.weights(source, given)[-1]
         mean = reduce(last, "batch heads q_len k_len -> batch q_len k_len", "mean")
         return source.zero_padding(mean) if order is None else mean
 
     def read(self, source: Sequences | Packed, given: Given = NOTHING) -> Reading:
-        """The same, and what is remembered for the segment after this one."""
+        """The same, and the memory for the next segment."""
         return self.encoder.read(source, given)
 
     def weights(
         self, source: Sequences | Packed, given: Given = NOTHING
     ) -> Float[Tensor, "layers batch heads q_len k_len"]:
-        """The exact weights of the queries where places are given, else of the tokens."""
+        """The exact weights of the queries if positions are given, else of the tokens."""
         return self.encoder.weights(source, given)

@@ -1,4 +1,4 @@
-"""What is remembered of a text's segments so far: the states that entered each layer."""
+"""The memory of a text's previous segments: the inputs of each layer."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ from regard.sequences import Packed, Sequences
 
 @dataclass(frozen=True, eq=False)
 class Memory:
-    """The states of tokens before the present segment, the last of which stands at the end.
+    """The states of tokens before the present segment, aligned at the end.
 
-    So a memory of fewer tokens than another row's has what is no state in front, and each state is
-    as far from the tokens that come as it was in the text.
+    So a row with a shorter memory is padded at the start, and each state is as far from the coming
+    tokens as it was in the text.
 
     Args:
-        states: for each layer what entered it. No gradient leads back.
-        lengths: how many of the states of each row are there; None where all are.
+        states: the input of each layer, detached.
+        lengths: number of real states per row; None if all are.
     """
 
     states: tuple[Float[Tensor, "batch past embed_dim"], ...]
@@ -28,17 +28,17 @@ class Memory:
 
     @property
     def length(self) -> int:
-        """How many states there are in the longest row."""
+        """The number of states in the longest row."""
         return self.states[0].shape[1]
 
     def counts(self, rows: int, device: torch.device) -> Int[Tensor, " batch"]:
-        """How many of the states of each row are there."""
+        """The number of real states per row."""
         if self.lengths is not None:
             return self.lengths
         return torch.full((rows,), self.length, device=device)
 
     def take(self, rows: Int[Tensor, " some"]) -> "Memory":
-        """The memories of these rows, such as those of the beams that are kept."""
+        """The memories of these rows, such as those of the surviving beams."""
         lengths = None if self.lengths is None else self.lengths[rows]
         return Memory(tuple(each[rows] for each in self.states), lengths)
 
@@ -53,9 +53,9 @@ def remembered(
     """The memory after a segment.
 
     Args:
-        entered: for each layer the states of the segment's tokens that entered it.
-        past: what was remembered before it.
-        most: how many states are kept of each row; None for all.
+        entered: the input of each layer for the segment's tokens.
+        past: the memory before it.
+        most: maximum number of states per row; None for all.
         reuse: how many of the segment's tokens are kept, its first ones; None for all.
     """
     rows = [source.rows(each.detach()) for each in entered]

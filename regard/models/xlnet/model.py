@@ -24,13 +24,14 @@ from regard.sequences import Packed, Sequences
 
 @dataclass(frozen=True, eq=False)
 class Given:
-    """What may be told of a text beside its tokens.
+    """Optional inputs besides the tokens of a text.
 
     Args:
-        places: where in its row something is asked for, one query each; -1 where there is no query.
-        permitted: True where the first token may see the second, as `before` an order says. Every
-            token's content sees itself all the same, and no query sees the token at its place.
-        memory: what is remembered of the segment before this one.
+        places: the positions of the queries in each row; -1 for no query.
+        permitted: True where the first token may see the second, such as `before` of an order.
+            Every token's content stream sees itself anyway, and no query sees the token at its
+            position.
+        memory: the memory of the previous segment.
         backward: which rows run from right to left, as half of the published training data did.
     """
 
@@ -42,14 +43,14 @@ class Given:
 
 NOTHING = Given()
 ALONE = -1
-"""The segment of tokens that have one of their own, which no text has."""
+"""The segment id of tokens with a segment of their own."""
 
 
 def in_order(order: Int[Tensor, "batch len"]) -> Given:
-    """Ask for the tokens that have a number in an order of factorization, by their number.
+    """Query the tokens with an index in a factorization order, by index.
 
     Args:
-        order: the number of each token; -1 where it is given.
+        order: the index of each token; -1 if it is given.
 
     >>> in_order(torch.tensor([[1, -1, 0], [-1, -1, 0]])).places
     tensor([[ 2,  0],
@@ -62,11 +63,11 @@ def in_order(order: Int[Tensor, "batch len"]) -> Given:
 
 @dataclass(frozen=True, eq=False)
 class Reading:
-    """What becomes of a segment.
+    """The result of encoding a segment.
 
     Args:
-        states: of the queries, where places were given, or else of the tokens.
-        memory: what is remembered for the segment after it.
+        states: of the queries if positions were given, else of the tokens.
+        memory: the memory for the next segment.
     """
 
     states: Float[Tensor, "batch len embed_dim"]
@@ -79,19 +80,19 @@ class XLNet(nn.Module):
         h = E[token],  g = m
         h <- layer(h; h),  g <- layer(g; h)
 
-    Content h sees itself and what is permitted; a query g, which begins as one learned vector and
-    knows its place alone, sees what is permitted and not its own token. Positions are told by
-    distances (`RelativeAttention`), so that there is no longest text, and a `Memory` of states
-    continues it to the left.
+    The content stream h sees itself and what is permitted; the query stream g, which starts as one
+    learned vector and has only its position, sees what is permitted but not its own token.
+    Positions are relative (`RelativeAttention`), so that there is no maximum length, and a `Memory`
+    of states extends the text to the left.
 
-    Batches may be padded or packed; of packed ones no padding is computed but in the attention.
-    Dropout on the distances' vectors is drawn once for all rows. A query that may see nothing
-    attends to nothing, where the published code takes the mean of what it must not see.
+    Batches may be padded or packed; packed ones spend nothing on padding except in the attention.
+    Dropout on the distance encodings is sampled once for all rows. A query that may see nothing
+    attends to nothing, whereas the published code averages what it must not see.
 
     Args:
-        attend: what every attention is made of instead of the parts that the configuration names;
-            one `Attend` is shared by all layers, a function makes one for each.
-        summarizes: whether it has what `XLNetClassifierConfig` says of summaries.
+        attend: replaces the attention parts named in the configuration; one `Attend` is shared by
+            all layers, a function makes one for each.
+        summarizes: whether it has the summary of `XLNetClassifierConfig`.
 
     >>> from regard.models.xlnet import before
     >>> config = XLNetConfig(vocab=9, embed_dim=8, num_heads=2, ff_dim=16, layers=2)
@@ -129,17 +130,17 @@ class XLNet(nn.Module):
                 nn.init.normal_(weight, std=config.init_std)
 
     def forward(self, source: Sequences | Packed) -> Float[Tensor, "batch len embed_dim"]:
-        """What becomes of each token; zeros where there is none."""
+        """The final state of each token; zeros at padding."""
         # One after the other, so that no layer's states outlive the next layer.
         for content, _ in self._states(source, NOTHING):
             last = content
         return source.zero_padding(self.dropout(last))
 
     def read(self, source: Sequences | Packed, given: Given = NOTHING) -> Reading:
-        """What becomes of each token, or of each query where places are given.
+        """The final state of each token, or of each query if positions are given.
 
-        Raises `ValueError` for a memory of other rows or layers, and for what does not fit the
-        tokens.
+        Raises `ValueError` for a memory with other rows or layers, and for inputs that do not fit
+        the tokens.
         """
         entered = list(self._states(source, given))
         content, query = entered.pop()
@@ -153,15 +154,15 @@ class XLNet(nn.Module):
     def states(
         self, source: Sequences | Packed, given: Given = NOTHING
     ) -> list[tuple[Tensor, Tensor | None]]:
-        """The contents and the queries that enter the first layer, then what each makes of them."""
+        """The content and query streams: the input of the first layer, then each layer's output."""
         return list(self._states(source, given, whole=True))
 
     def weights(
         self, source: Sequences | Packed, given: Given = NOTHING
     ) -> Float[Tensor, "layers batch heads q_len k_len"]:
-        """The exact weights of what is asked for: the queries where places are given, else tokens.
+        """The exact weights of the queries if positions are given, else of the tokens.
 
-        Of packed texts they have a row for each.
+        Packed texts have a row each.
         """
         told, past = self._told(source, given), given.memory
         entering = self._states(source, given)
@@ -177,13 +178,13 @@ class XLNet(nn.Module):
     def summary(
         self, states: Float[Tensor, "batch len embed_dim"], source: Sequences | Packed
     ) -> Float[Tensor, "rows embed_dim"]:
-        """One vector for each text: of its last token, `<cls>`, unless the summary is another."""
+        """One vector per text: of its last token, `<cls>`, unless configured otherwise."""
         return source.last(states) if self.summarizer is None else self.summarizer(states, source)
 
     def summarizing(
         self, x: Float[Tensor, "batch len width"], source: Sequences
     ) -> Float[Tensor, "batch width"]:
-        """Of each text the row of the token that `summary` reads, or the mean of all."""
+        """The index, in each text, of the token that `summary` reads, or the mean of all."""
         return source.last(x) if self.summarizer is None else self.summarizer.picked(x, source)
 
     def _states(

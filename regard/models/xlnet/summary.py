@@ -1,4 +1,4 @@
-"""One vector for each text."""
+"""The summary vector of a text."""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,10 +18,10 @@ _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 class Summary(nn.Module):
-    """`tanh(W x + b)` of a text's last token, or as the configuration says.
+    """`tanh(W x + b)` of a text's last token, or as configured.
 
-    A text's last token is `<cls>` in the published layout, which has padding on the left; here it
-    is the last one that is no padding.
+    A text's last token is `<cls>` in the published, left-padded layout; here it is the last one
+    that is not padding.
 
     Args:
         config: an `XLNetClassifierConfig`.
@@ -42,6 +42,6 @@ class Summary(nn.Module):
     def picked(
         self, x: Float[Tensor, "batch len width"], source: Sequences | Packed
     ) -> Float[Tensor, "rows width"]:
-        """What stands at the token that is read, or the mean of all."""
+        """The state of the summary token, or the mean of all."""
         take = {"last": source.last, "first": source.first, "mean": source.mean}
         return take[self.which](x)

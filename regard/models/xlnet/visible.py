@@ -12,10 +12,10 @@ from regard.sequences import Packed, Sequences
 
 
 def before(order: Int[Tensor, "batch len"]) -> Bool[Tensor, "batch len len"]:
-    """What each token may see in an order of factorization: those that have a lower number.
+    """What each token may see in a factorization order: those with a lower index.
 
-    Tokens of the lowest number, -1, are given and see one another. What a token's own place holds
-    only its content knows: that a query must not see it is seen to by the network.
+    Tokens with index -1 are given and see one another. Only a token's content stream sees the token
+    itself: the network keeps its query from seeing it.
 
     >>> before(torch.tensor([[-1, 1, 0]]))[0].int()
     tensor([[1, 0, 0],
@@ -35,7 +35,7 @@ def content_mask(
     causal: bool,
     same_length: bool,
 ) -> MaskMod | None:
-    """What the content of each token sees: what is permitted, and always itself."""
+    """What the content stream of each token sees: what is permitted, and always itself."""
     ragged = memory is not None and memory.lengths is not None
     if permitted is None and not causal and not ragged:
         if isinstance(source, Packed):
@@ -58,7 +58,7 @@ def query_mask(
     causal: bool,
     same_length: bool,
 ) -> Dense:
-    """What a query at each place sees: what is permitted, and never the token that stands there."""
+    """What the query at each position sees: what is permitted, and never the token there."""
     seen = _seen(source, memory, permitted, causal, same_length) & _keys(source, memory)
     past = 0 if memory is None else memory.length
     key = torch.arange(seen.shape[-1], device=seen.device)

@@ -1,4 +1,4 @@
-"""YouTube's candidate generator (Covington et al., 2016): the nearest items to a pooled past."""
+"""YouTube's candidate generator (Covington et al., 2016): items nearest to a pooled history."""
 
 from regard.models.youtube_dnn.config import QueryPooling, YouTubeDNNConfig
 from regard.models.youtube_dnn.model import Retrieved, YouTubeDNN

@@ -1,4 +1,4 @@
-"""The sizes of a YouTube candidate generator."""
+"""The configuration of a YouTube candidate generator."""
 
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
@@ -17,15 +17,15 @@ class QueryPooling(Parts):
 
 @dataclass(frozen=True, kw_only=True)
 class YouTubeDNNConfig(Config):
-    """What defines a YouTube candidate generator; the defaults are for thousands of interactions.
+    """A YouTube candidate generator; the defaults are for thousands of interactions.
 
     Args:
-        items: how many items there are, padding and the unknown one included.
-        values: how many numbers the items' side features have; 1 where there are none.
-        feature_columns: how many side features each item has.
-        first_item: the number of the first item; those below it are never recommended.
-        embed_dim: width of one watch embedding, of the user's vector and of an item's output; the
-            paper's is 256.
+        items: number of items, including padding and the unknown one.
+        values: number of distinct side-feature values; 1 if there are none.
+        feature_columns: number of side features per item.
+        first_item: the id of the first item; lower ones are never recommended.
+        embed_dim: width of a watch embedding, of the user's vector and of an item's output
+            embedding; the paper's is 256.
         layers: of the tower; the last has `embed_dim` units, each one before it twice as many as
             the next, as in the paper's 1024, 512, 256.
         pooling: of the watches: the `mean`, as in the paper, or `attention` with a learned query.

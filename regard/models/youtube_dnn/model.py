@@ -1,4 +1,4 @@
-"""YouTube's candidate generator: a user's past as one vector, near which the next item lies."""
+"""YouTube's candidate generator: a user's history as one vector, close to the next item's."""
 
 from dataclasses import replace
 from typing import ClassVar, NamedTuple
@@ -18,26 +18,25 @@ from regard.sequences import Sequences
 
 
 class Retrieved(NamedTuple):
-    """The best items of each user, best first, and their inner products."""
+    """The top items of each user, best first, and their inner products."""
 
     items: Int[Tensor, "batch k"]
     scores: Float[Tensor, "batch k"]
 
 
 class YouTubeDNN(nn.Module):
-    """Pool what was watched, send it through a tower, and take the nearest items.
+    """Pool the watched items, apply a tower, and retrieve the nearest items.
 
         u = relu(W_3 relu(W_2 relu(W_1 Σ_j a_j e_j)))        a_j = 1/n, or attention
         p(i) = softmax_i(u · o_i)
 
-    It is trained by sampled softmax, its items numbered from the most frequent on; asked, it finds
-    the items of the greatest inner products, all of them compared. The paper's user features and
-    the age of an example are not there. Without history the pooled vector is zero, and what is left
-    is the tower's opinion on everybody.
+    It is trained with sampled softmax, with items numbered by descending frequency; retrieval is
+    an exact search over all inner products. The paper's user features and example age are omitted.
+    Without a history the pooled vector is zero, and every user gets the same ranking.
 
     Args:
-        config: the sizes.
-        attend: what the attention is made of instead of the parts that the configuration names.
+        config: the configuration.
+        attend: replaces the attention parts named in the configuration.
 
     >>> model = YouTubeDNN(YouTubeDNNConfig(items=9, embed_dim=4))
     >>> model.retrieve(Sequences.of([[4, 8, 5], [6]]), 2).items.shape
@@ -74,16 +73,16 @@ class YouTubeDNN(nn.Module):
 
     @property
     def item_table(self) -> Float[Tensor, "items embed_dim"]:
-        """The items' own vectors where they have been watched."""
+        """The embeddings of watched items."""
         return self.embedding.item.weight
 
     @property
     def item_vectors(self) -> Float[Tensor, "items embed_dim"]:
-        """The items' vectors where they are offered."""
+        """The output embeddings of items."""
         return self.output.weight
 
     def set_item_features(self, features: Int[Tensor, "items columns"]) -> None:
-        """Know these side features; raises `ValueError` for a table of another size."""
+        """Set the side features; raises `ValueError` for a table of another size."""
         self.embedding.set_features(features)
 
     def user(self, history: Sequences) -> Float[Tensor, "batch embed_dim"]:
@@ -97,7 +96,7 @@ class YouTubeDNN(nn.Module):
     def forward(
         self, history: Sequences, candidate: Int[Tensor, "batch n"]
     ) -> Float[Tensor, "batch n"]:
-        """The inner product of each user and each of the user's candidates."""
+        """The inner product of each user and each of their candidates."""
         offered = self.item_vectors[candidate]
         return torch.einsum("bd,bnd->bn", self.user(history), offered)
 
@@ -105,14 +104,14 @@ class YouTubeDNN(nn.Module):
     def attention_weights(
         self, history: Sequences, candidate: Int[Tensor, "batch n"]
     ) -> Float[Tensor, "batch n k_len"]:
-        """How much each item of the history counted, the same for all candidates."""
+        """The weight of each item of the history, the same for all candidates."""
         weights = self.pool.weights(self.embedding(history.ids), history.mask)
         return repeat(weights, "batch 1 k_len -> batch n k_len", n=candidate.shape[1])
 
     def retrieve(self, history: Sequences, k: int) -> Retrieved:
-        """The `k` items of the greatest inner product with each user.
+        """The `k` items with the largest inner product for each user.
 
-        Raises `ValueError` when there are not so many.
+        Raises `ValueError` when there are fewer.
         """
         first = self.config.first_item
         count = self.config.items - first
