@@ -1,4 +1,4 @@
-"""Predictors: a trained network with what turns input into numbers and numbers into answers."""
+"""Predictors: a trained network with its encoding of inputs and decoding of answers."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,11 +21,11 @@ Self = TypeVar("Self", bound="Predictor")
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Answer:
-    """What a predictor says to one input: the answers found, best first, and the weights.
+    """A prediction for one input: the answers found, best first, and the weights.
 
     `answers` are pairs of an answer and its log-probability. `inputs` and `outputs` are the tokens
-    that the columns and rows of `weights` belong to; `weights` is None where the network has no
-    attention. `unknown` names characters of the text that the network has never seen.
+    of the columns and rows of `weights`; `weights` is None if the network has no attention.
+    `unknown` lists characters of the text that the network has never seen.
     """
 
     text: str
@@ -49,33 +49,33 @@ class Answer:
 
 @runtime_checkable
 class Coder(Protocol):
-    """What a task learns from its training data beside the network: tokenizers, labels, items.
+    """What a task learns from its training data besides the network: tokenizers, labels, items.
 
-    It stands between what is written and the numbers that a network reads, in both directions, and
-    is kept beside the network's weights.
+    It converts between data and a network's numbers, in both directions, and is saved next to the
+    network's weights.
     """
 
     @property
     def sizes(self) -> Mapping[str, Any]:
-        """What the data decides of a network: `vocab`, `classes`, `unknown` ... by name."""
+        """The network sizes determined by the data: `vocab`, `classes`, `unknown` ... by name."""
 
     def encode(self, splits: Mapping[str, Any], place: Path) -> Mapping[str, Any]:
-        """Every split as numbers, written into folders under `place` and opened there."""
+        """Encode every split into folders under `place`, and open them."""
 
     def opened(self, splits: Mapping[str, Any], place: Path) -> Mapping[str, Any]:
-        """What `encode` wrote."""
+        """Open what `encode` wrote."""
 
     def encode_rows(self, rows: Sequence[Mapping[str, Any]]) -> Any:
-        """Some rows of a stream as numbers, in memory."""
+        """Encode some rows of a stream, in memory."""
 
     def collate(self, examples: Any, rows: np.ndarray) -> Any:
-        """These examples of what was encoded as a batch."""
+        """These encoded examples as a batch."""
 
     def save(self, folder: Path) -> list[str]:
-        """Write the files into a folder and name them."""
+        """Write the files into a folder and return their names."""
 
     def entries(self) -> dict[str, Any]:
-        """What `task.json` says of it; together with the files it is all that `load` needs."""
+        """Its entries in `task.json`; together with the files they are all that `load` needs."""
 
 
 class Predictor(ABC):
@@ -83,40 +83,40 @@ class Predictor(ABC):
 
     Args:
         model: the network.
-        coder: what it was trained with.
+        coder: the coder it was trained with.
     """
 
     task: ClassVar[str]
-    """The name of the task, as `task.json` says it."""
+    """The name of the task, as in `task.json`."""
     asked: ClassVar[str] = '"a text"'
-    """An input, as it is typed on a command line."""
+    """An example input, as typed on a command line."""
 
     def __init__(self, model: Any, coder: Any) -> None:
         self.model, self.coder = model, coder
 
     @abstractmethod
     def predict(self, inputs: Sequence[Any], num_answers: int = 1) -> list[Answer]:
-        """An answer to each input, each for itself; raises `ValueError` for one it cannot read."""
+        """Predict each input independently; raises `ValueError` for one it cannot read."""
 
     @classmethod
     @abstractmethod
     def load_coder(cls, folder: Path, entries: Mapping[str, Any]) -> Any:
-        """The coder that `save` wrote; raises `ValueError` for a damaged file."""
+        """Load the coder that `save` wrote; raises `ValueError` for a damaged file."""
 
     @staticmethod
     def parse(text: str) -> Any:
-        """The input that a text on a command line stands for."""
+        """The input that a command-line text represents."""
         return text
 
     @staticmethod
     def typed(given: Any) -> str:
-        """The text that stands for an input on a command line: what `parse` reads."""
+        """The command-line text of an input: the inverse of `parse`."""
         return str(given)
 
     def input_of(self, text: str) -> Any:
-        """The input that a text stands for, by what this network knows; usually as `parse` has it.
+        """The input that a text represents for this network; usually the same as `parse`.
 
-        Raises `ValueError` for a text that stands for none.
+        Raises `ValueError` for a text that represents none.
         """
         return self.parse(text)
 
@@ -134,11 +134,11 @@ class Predictor(ABC):
         attend: Attends = None,
         model: nn.Module | None = None,
     ) -> Self:
-        """What `save` wrote; raises `ValueError` when network and coder do not fit together.
+        """Load what `save` wrote; raises `ValueError` when network and coder do not fit together.
 
         Args:
-            entries: what `task.json` says.
-            attend, model: as `regard.load` takes them.
+            entries: the contents of `task.json`.
+            attend, model: as in `regard.load`.
         """
         coder = cls.load_coder(folder, entries)
         network = load_model(folder, attend, model)
@@ -147,7 +147,7 @@ class Predictor(ABC):
 
 
 def require_same(folder: Path, model: Any, coder: Any) -> None:
-    """Raise `ValueError` unless the network has the sizes that the coder's files say."""
+    """Raise `ValueError` unless the network's sizes match the coder's files."""
     config = getattr(model, "config", None)
     for name in getattr(config, "from_data", ()):
         wanted, found = getattr(config, name), coder.sizes.get(name)
@@ -162,13 +162,13 @@ def require_same(folder: Path, model: Any, coder: Any) -> None:
 
 @runtime_checkable
 class HasParameters(Protocol):
-    """A network, as far as `device_of` needs to know it."""
+    """The part of a network's interface that `device_of` needs."""
 
     def parameters(self) -> Iterator[Tensor]: ...
 
 
 def device_of(model: HasParameters) -> torch.device:
-    """Where a model's inputs must be: with its first parameter, on the CPU where it has none.
+    """The device of a model's inputs: that of its first parameter, or the CPU if it has none.
 
     >>> device_of(torch.nn.Linear(2, 3)), device_of(torch.nn.ReLU())
     (device(type='cpu'), device(type='cpu'))

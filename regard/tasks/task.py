@@ -1,7 +1,7 @@
-"""What a task is: data, network, loss, metric and what to show, behind one small interface.
+"""The base of tasks: data, network, loss, metric and samples to show, behind a small interface.
 
-A task is trained by `regard.train`, which knows nothing else of it. What it leaves behind is a
-predictor: the network with what turns input into numbers and back.
+A task is trained by `regard.train`, which knows only this interface. The result is a predictor: the
+network with its encoding and decoding.
 """
 
 import tempfile
@@ -30,23 +30,23 @@ from regard.tasks.details import Details
 from regard.tasks.predictor import Answer, Coder, Predictor, device_of
 
 Record = dict[str, Any]
-"""What is known of one example after an evaluation: plain values that fit into JSON."""
+"""The evaluation result of one example: plain values for JSON."""
 
 Confusion = tuple[Sequence[str], Sequence[Sequence[int]]]
-"""Labels, and how often each (rows) was answered with each (columns)."""
+"""Labels, and the confusion matrix of true (rows) and predicted (columns) ones."""
 
 AT_ONCE = 64
-"""Examples that are asked together."""
+"""Examples predicted together."""
 
 
 @dataclass(frozen=True, eq=False)
 class Encoded:
-    """A corpus as numbers, with what was learned from its training part.
+    """An encoded corpus, with what was learned from its training split.
 
     Args:
-        coder: stands between what is written and the numbers.
-        examples: the numbers of each split.
-        texts: the splits as they were written, with the columns of the task's schema.
+        coder: converts between text and numbers.
+        examples: the encoded splits.
+        texts: the original splits, with the columns of the task's schema.
     """
 
     coder: Any
@@ -56,14 +56,14 @@ class Encoded:
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """The examples of one epoch, as a feed takes them."""
+    """The examples of one epoch."""
 
     coder: Coder
     examples: Any
 
     @property
     def lengths(self) -> np.ndarray:
-        """The lengths that batches are planned by, `[n columns]`."""
+        """The lengths for batch planning, `[n columns]`."""
         return self.examples.lengths
 
     def batch(self, rows: np.ndarray) -> Any:
@@ -72,30 +72,30 @@ class Part:
 
 
 class Task(ABC):
-    """The base of tasks: learn from a corpus, be evaluated, answer.
+    """The base of tasks: learn from a corpus, evaluate, predict.
 
     Args:
-        data: a corpus, what `prepare` made of one, or whatever `regard.data` can read; None for a
-            task that makes its own.
-        model: a network that meets the task's protocol (see `regard.models.protocols`), or what
-            makes one from the sizes that the data decides, such as `lambda vocab, classes, **_:
-            Mine(vocab, classes)`.
+        data: a corpus, the result of `prepare`, or anything `regard.data` can read; None for a task
+            that generates its own.
+        model: a network that implements the task's protocol (see `regard.models.protocols`), or a
+            factory that takes the sizes determined by the data, such as `lambda vocab, classes,
+            **_: Mine(vocab, classes)`.
         settings: of the task; its defaults if None.
-        seed: of what is drawn from the data.
-        fixed: how many validation examples are shown again and again while training lasts.
+        seed: of everything sampled from the data.
+        fixed: number of fixed validation examples shown throughout training.
     """
 
     name: ClassVar[str]
     metric: str
-    """The number of `score` by which the best network is chosen (see `metric_with`)."""
+    """The metric of `score` that selects the best network (see `metric_with`)."""
     schema: ClassVar[Schema | None] = None
     """The columns it reads; None for one that reads no data."""
     settings_type: ClassVar[type[Config]]
     predictor_type: ClassVar[type[Predictor]]
     unit: ClassVar[str] = "tokens"
-    """What batches count as their tokens."""
+    """What batches count as tokens."""
     evaluates_training_part: ClassVar[bool] = False
-    """Whether what is asked in an evaluation may be held out of the training part itself."""
+    """Whether evaluation examples may be held out from the training split."""
 
     def __init__(
         self,
@@ -124,7 +124,7 @@ class Task(ABC):
     @classmethod
     @abstractmethod
     def learn(cls, corpus: Corpus, settings: Any) -> Any:
-        """The coder for a corpus: tokens, labels and so on of its training part."""
+        """The coder for a corpus: tokens, labels and so on of its training split."""
 
     @abstractmethod
     def loss(self, batch: Any) -> Float[Tensor, ""]:
@@ -132,46 +132,46 @@ class Task(ABC):
 
     @abstractmethod
     def ask(self, split: str, rows: np.ndarray, num_answers: int) -> list[Record]:
-        """A record for each of these examples, few enough for one batch."""
+        """An evaluation record for each of these examples, few enough for one batch."""
 
     @abstractmethod
     def score(self, split: str, records: Sequence[Record]) -> dict[str, float]:
         """The metrics of a whole split, from the records of all its examples."""
 
     def confusion(self, records: Sequence[Record]) -> Confusion | None:
-        """How often each label was answered with each; None where there is nothing to confuse."""
+        """The confusion matrix; None if the task has no labels."""
         return None
 
     def remarks(self, split: str, records: Sequence[Record]) -> list[str]:
-        """What an evaluation shows that its metrics do not: a sentence each, for the user to read.
+        """Observations beyond the metrics of an evaluation, one sentence each, for the user.
 
         Args:
-            split: that was evaluated.
+            split: the evaluated split.
             records: of all its examples.
         """
         return []
 
     @classmethod
     def longest_within(cls, positions: int) -> int:
-        """How long each text may be for what is read at once to have so many positions."""
+        """How long each text may be if the network's input has this many positions."""
         return positions
 
     @classmethod
     def metric_with(cls, settings: Any) -> str:
-        """The number of `score` by which the best network is chosen with these settings."""
+        """The metric of `score` that selects the best network with these settings."""
         return cls.metric
 
     def details(self, split: str, records: Sequence[Record], worst: int = 5) -> Details:
-        """What else the records of a whole split tell: tables, the worst examples, remarks.
+        """Details from the records of a whole split: tables, the worst examples, remarks.
 
-        A task that says nothing of its own tells nothing.
+        Empty unless overridden.
         """
         return Details()
 
     def written(self, split: str, place: int) -> tuple[str, str]:
-        """An example of a split as it stands in the data: what is asked, and the answer.
+        """An example of a split as in the data: the input, and the answer.
 
-        The last column that must be there is the answer; several before it have tabs between.
+        The last required column is the answer; several before it are separated by tabs.
         """
         assert self.schema is not None, "a task that makes its own data writes its own"
         row = self.data.texts[split][int(self.data.examples[split].rows[place])]
@@ -179,9 +179,9 @@ class Task(ABC):
         return "\t".join(asked), answer
 
     def shown(self, count: int) -> list[tuple[Any, str | None]]:
-        """Some examples to show while training lasts: an input, and the answer that is right.
+        """Some examples to show during training: an input, and the right answer.
 
-        The last column that must be there is the answer; several before it are one input.
+        The last required column is the answer; several before it form one input.
         """
         if self.schema is None or "valid" not in self.data.texts:
             return []
@@ -191,7 +191,7 @@ class Task(ABC):
         return list(zip(asked, map(str, answers), strict=True))
 
     def notes(self) -> list[str]:
-        """What of the training data cannot be learned, a sentence each; usually nothing."""
+        """Which training data cannot be learned from, a sentence each; usually none."""
         return []
 
     @classmethod
@@ -202,12 +202,12 @@ class Task(ABC):
         place: Path | None = None,
         coder: Any = None,
     ) -> Encoded:
-        """Learn the coder from the training part, and write every split as numbers.
+        """Learn the coder from the training split, and encode every split.
 
         Args:
-            data: a corpus, or what `regard.data` can read as this task's.
-            place: a folder for the numbers; a temporary one that goes with them if None.
-            coder: one that was learned from this data before; nothing is learned then.
+            data: a corpus, or anything `regard.data` can read for this task.
+            place: a folder for the encoded data; a temporary one, deleted with it, if None.
+            coder: one that was already learned from this data; then nothing is learned.
         """
         if cls.schema is None or data is None:
             raise ValueError(f"{cls.name} learns from data; give a corpus, or where it is")
@@ -224,48 +224,48 @@ class Task(ABC):
 
     @classmethod
     def opened(cls, corpus: Corpus, settings: Any, place: Path) -> Encoded:
-        """What `prepare` wrote into `place` for the same corpus and settings."""
+        """Open what `prepare` wrote into `place` for the same corpus and settings."""
         coder = cls.predictor_type.load_coder(place, cls.learned_entries(settings))
         return Encoded(coder, coder.opened(corpus.splits, place), corpus.splits)
 
     @classmethod
     def learned_entries(cls, settings: Any) -> dict[str, Any]:
-        """What the settings say of the coder, as `task.json` would (see `Coder.entries`)."""
+        """The coder's entries set by the settings, as in `task.json` (see `Coder.entries`)."""
         return {name: getattr(settings, name) for name in fields_of(cls.settings_type)}
 
     @classmethod
     def of(
         cls, predictor: Any, splits: Mapping[str, Any], place: Path, settings: Any = None
     ) -> "Task":
-        """The task of a trained predictor, which reads these splits as it has learned to."""
+        """The task of a trained predictor, which encodes these splits with its own coder."""
         examples = predictor.coder.encode(splits, place)
         return cls(Encoded(predictor.coder, examples, splits), predictor.model, settings, fixed=0)
 
     def part(self, epoch: int) -> Any:
-        """The training examples of one epoch, the same at every call."""
+        """The training examples of one epoch, the same in every call."""
         if self.stream is not None:
             return self.stream(epoch)
         return Part(self.coder, self.data.examples["train"])
 
     def stream_part(self, rows: Sequence[Mapping[str, Any]]) -> Part:
-        """Examples as they come from a stream."""
+        """Examples from a stream."""
         return Part(self.coder, self.coder.encode_rows(rows))
 
     def plan(self, lengths: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
-        """The micro-batches of an epoch: row numbers."""
+        """The micro-batches of an epoch: row indices."""
         return by_tokens(lengths, self.settings.batch_tokens, rng)
 
     def size(self, split: str) -> int:
-        """The number of examples in a split, 0 where there is no such split."""
+        """The number of examples in a split, 0 if there is no such split."""
         return len(self.data.examples[split]) if split in self.data.examples else 0
 
     def batch(self, split: str, rows: np.ndarray) -> Any:
-        """These examples of a split as a batch, where the network is."""
+        """These examples of a split as a batch, on the network's device."""
         return self.coder.collate(self.data.examples[split], rows).to(device_of(self.model))
 
     @torch.no_grad()
     def examine(self, split: str, rows: np.ndarray, num_answers: int = 1) -> list[Record]:
-        """Ask these examples: one record for each, in their order."""
+        """Evaluate these examples: one record for each, in order."""
         records: list[Record] = [{} for _ in rows]
         lengths = self.data.examples[split].lengths
         order = np.argsort(lengths[rows].sum(1), kind="stable")
@@ -278,14 +278,14 @@ class Task(ABC):
 
     @property
     def at_once(self) -> int:
-        """How many examples are asked together."""
+        """The batch size of predictions."""
         return AT_ONCE
 
 
 def better(metric: str, new: float, old: float | None) -> bool:
-    """Is a metric's new value better than the old one (None: there is none yet)?
+    """Whether a metric's new value is better than the old one (None: there is none yet).
 
-    What is not finite is never better.
+    A value that is not finite is never better.
 
     >>> better("loss", 1.0, 2.0), better("bleu", 30.0, None), better("bleu", 30.0, 31.0)
     (True, True, False)

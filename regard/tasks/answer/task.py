@@ -1,4 +1,4 @@
-"""Questions about stories: an answer to each, and the sentences that were attended to for it."""
+"""Question answering about stories: an answer, and the sentences attended to for it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -28,12 +28,12 @@ from regard.tasks.task import Record, Task
 
 @dataclass(frozen=True, kw_only=True)
 class AnswerSettings(Config):
-    """The options of answering questions about stories.
+    """The settings of question answering about stories.
 
     Args:
-        batch_size: questions of a micro-batch.
-        linear_epochs: passes through the data before the hops of a memory network get their
-            softmax; for networks that can start so (see `regard.models.protocols.StartsLinear`).
+        batch_size: questions per micro-batch.
+        linear_epochs: epochs before the hops of a memory network get their softmax; for networks
+            with a linear start (see `regard.models.protocols.StartsLinear`).
     """
 
     tag = "answer"
@@ -45,12 +45,12 @@ class AnswerSettings(Config):
 class AnswerQuestions(Task):
     r"""The task: answer questions about stories.
 
-    The network takes the words of stories and questions as `Sequences`, the number `end` behind
-    every sentence of a story, and returns logits of the words that may answer (see
-    `regard.models.protocols.Answers`). One that has `attention_weights` is judged by whether it
-    attends to the supporting sentences.
+    The network takes the words of stories and questions as `Sequences`, with the id `end` after
+    every sentence of a story, and returns logits of the words that may be the answer (see
+    `regard.models.protocols.Answers`). One that has `attention_weights` is also evaluated by
+    whether it attends to the supporting sentences.
 
-    Raises `ValueError` for `linear_epochs` of a network that cannot start so.
+    Raises `ValueError` for `linear_epochs` of a network without a linear start.
 
     >>> import json, tempfile, torch
     >>> class Bags(torch.nn.Module):
@@ -91,7 +91,7 @@ class AnswerQuestions(Task):
 
     @classmethod
     def learn(cls, corpus: Corpus, settings: Any) -> StoriesAndAnswers:
-        """All words of the training part."""
+        """The vocabulary of the training split."""
         train = corpus.splits["train"]
         columns = (texts_of(train, name) for name in ("story", "question", "answer"))
         return StoriesAndAnswers(learn_words(*columns))
@@ -100,12 +100,12 @@ class AnswerQuestions(Task):
     def of(
         cls, predictor: Any, splits: Mapping[str, Any], place: Path, settings: Any = None
     ) -> Task:
-        """The task of a trained predictor, whose start is behind it."""
+        """The task of a trained predictor, whose linear start is over."""
         known = cls.settings_type() if settings is None else settings
         return super().of(predictor, splits, place, replace(known, linear_epochs=0.0))
 
     def plan(self, lengths: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
-        """As many questions in each micro-batch."""
+        """Micro-batches with equally many questions."""
         order, size = rng.permutation(len(lengths)), self.settings.batch_size
         return [order[n : n + size] for n in range(0, len(order), size)]
 
@@ -118,10 +118,10 @@ class AnswerQuestions(Task):
         return with_auxiliary_loss(nll, aux, batch.label >= 0).sum()
 
     def ask(self, split: str, rows: np.ndarray, num_answers: int) -> list[Record]:
-        """For each question: the answer, the one given, what that costs, and what it attended to.
+        """For each question: the right answer, the predicted one, the loss, and the attention.
 
-        `looked` is the number of the sentence that each hop weighs most, None where the network
-        does not tell, `support` those that it should weigh; sentences count from 1.
+        `looked` is the sentence with the largest weight in each hop, None if the network does not
+        report weights, `support` the supporting sentences; sentences count from 1.
         """
         batch = self.batch(split, rows)
         inputs = (batch.story, batch.question)
@@ -146,14 +146,14 @@ class AnswerQuestions(Task):
         ]
 
     def score(self, split: str, records: Sequence[Record]) -> dict[str, float]:
-        """Loss of the questions whose answer is known, accuracy and error of all.
+        """Loss of the questions whose answer is in the vocabulary, accuracy and error of all.
 
-        Of validation data there is no accuracy during a linear start, so that the best
-        network is one that had its start behind it.
+        During a linear start, validation has no accuracy, so that the best network is one from
+        after the start.
 
-        `pointing` is the share of those with a known support in which every supporting sentence is
-        what some hop weighs most, `unknown` that of answers the network cannot give, where there
-        are any.
+        `pointing` is the share of questions with known support in which every supporting sentence
+        has the largest weight in some hop, `unknown` that of answers the network cannot give, if
+        there are any.
         """
         starts = split == "valid" and isinstance(self.model, StartsLinear)
         return answer_scores(records, starting=starts and float(self.model.linear) > 0)

@@ -1,4 +1,4 @@
-"""Captions of pictures: sentences to learn from, BLEU against all of a picture to judge by."""
+"""Image captioning, evaluated by BLEU against all captions of an image."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,24 +29,23 @@ from regard.tasks.task import Record
 
 @dataclass(frozen=True, kw_only=True)
 class CaptionSettings(Config):
-    """The options of captioning.
+    """The settings of captioning.
 
     Args:
-        size: height and width of what the network reads, the middle of each picture.
-        short_side: pixels that the shorter side of a picture has before its middle is taken; 0 for
-            as many as `size`.
-        colors: what colours are measured by: the mean and deviation of the training `data`, those
-            of `imagenet`, or a `half` each.
-        augment: how pictures are changed at random while they are learned; a mirrored one makes a
-            lie of "left".
-        tokens: how captions are cut.
-        longest: tokens of a caption to learn from; longer ones are left out.
-        batch_size: captions of a micro-batch.
-        smoothing: of the tokens to be written.
-        max_tokens: that an answer may have.
+        size: height and width of the network's input, a center crop of each image.
+        short_side: length of an image's shorter side, in pixels, before the center crop; 0 for
+            `size`.
+        colors: how colors are normalized: by the mean and standard deviation of the training
+            `data`, those of `imagenet`, or a `half` each.
+        augment: random augmentation of the training images; flipping them makes "left" wrong.
+        tokens: how captions are tokenized.
+        longest: maximum tokens of a training caption; longer ones are dropped.
+        batch_size: captions per micro-batch.
+        smoothing: label smoothing.
+        max_tokens: maximum tokens of an answer.
         length_penalty: of a beam search, the exponent of ((5 + length) / 6).
 
-    Raises `ValueError` where `short_side` is less than `size`.
+    Raises `ValueError` if `short_side` is less than `size`.
     """
 
     tag = "caption"
@@ -69,11 +68,11 @@ class CaptionSettings(Config):
 
 
 class Caption(PictureTask):
-    r"""The task: learn what is said of pictures.
+    r"""The task: learn captions of images.
 
-    The network takes images `[batch, 3, size, size]` and the tokens already written
-    `[batch, q_len]`, and returns logits of the next ones; to write captions of its own it also
-    needs `encode`, `start` and `step` (see `regard.models.protocols.Captions`).
+    The network takes images `[batch, 3, size, size]` and the tokens generated so far
+    `[batch, q_len]`, and returns logits of the next ones; to generate captions it also needs
+    `encode`, `start` and `step` (see `regard.models.protocols.Captions`).
 
     >>> import tempfile, torch
     >>> from pathlib import Path
@@ -105,7 +104,7 @@ class Caption(PictureTask):
 
     @classmethod
     def learn(cls, corpus: Corpus, settings: Any) -> PicturesAndCaptions:
-        """Colours of the training pictures, tokens of their captions."""
+        """Color statistics of the training images, tokens of their captions."""
         train, short = corpus.splits["train"], settings.short_side or settings.size
         return PicturesAndCaptions(
             colors_learned(settings.colors, train, short),
@@ -118,11 +117,11 @@ class Caption(PictureTask):
         )
 
     def loss(self, batch: CaptionedPictures) -> Float[Tensor, ""]:
-        """The summed cross-entropy of the tokens to be written, an auxiliary loss included."""
+        """The summed cross-entropy of the target tokens, including an auxiliary loss."""
         return caption_loss(self.model, batch, self.settings.smoothing)
 
     def ask(self, split: str, rows: np.ndarray, num_answers: int) -> list[Record]:
-        """For each caption: the answer to its picture, its cost, and which words looked right."""
+        """For each caption: the image's predicted caption, its loss, and the pointing accuracy."""
         examples, batch = self.data.examples[split], self.batch(split, rows)
         pictures = examples.pictures_of(rows)
         once, first, place = np.unique(pictures, return_index=True, return_inverse=True)
@@ -144,11 +143,11 @@ class Caption(PictureTask):
         ]
 
     def score(self, split: str, records: Sequence[Record]) -> dict[str, float]:
-        """Loss and perplexity per token, BLEU, word accuracy, and `pointing` where it is known."""
+        """Loss and perplexity per token, BLEU, word accuracy, and `pointing` if known."""
         return caption_scores(records, self._captions(split))
 
     def details(self, split: str, records: Sequence[Record], worst: int = 5) -> Details:
-        """The captions whose answers have the fewest of their words at the same place."""
+        """The captions whose predictions have the fewest words right, position by position."""
         captions = self._captions(split)
         both = zip(records, captions, strict=True)
         apart = [1 - same_words(record["answer"], caption) for record, caption in both]
@@ -161,12 +160,12 @@ class Caption(PictureTask):
         return Details(worst=worst_of(apart, worst, example))
 
     def written(self, split: str, place: int) -> tuple[str, str]:
-        """The name of a picture, and a caption as it stands in the data."""
+        """The name of an image, and its caption as in the data."""
         row = self.data.texts[split][int(self.data.examples[split].rows[place])]
         return PictureCell(row["image"]).name, str(row["caption"])
 
     def shown(self, count: int) -> list[tuple[Any, str | None]]:
-        """Some pictures of the validation data, each once, with their first captions."""
+        """Some images of the validation data, each once, with their first captions."""
         if "valid" not in self.data.texts:
             return []
         _, firsts = np.unique(self.data.examples["valid"].which, return_index=True)

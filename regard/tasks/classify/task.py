@@ -1,4 +1,4 @@
-"""Classification of texts: a label to each, accuracy and F1 to judge by."""
+"""Text classification, evaluated by accuracy and F1."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,16 +26,16 @@ from regard.tasks.task import Confusion, Record
 
 @dataclass(frozen=True, kw_only=True)
 class ClassifySettings(Config):
-    """The options of classification.
+    """The settings of text classification.
 
     Args:
-        tokens: how texts are cut.
+        tokens: how texts are tokenized.
         sentences: mark the end of every sentence, for networks that read documents.
-        longest: tokens that are read of a text; longer ones are cut.
-        batch_tokens: tokens of a micro-batch, padding included.
-        smoothing: of the labels.
-        class_weights: what the examples of each label count while training: `none` (all the same),
-            `balanced` (all labels the same), or a number for each label, such as `ham=1,spam=20`.
+        longest: maximum tokens of a text; longer ones are truncated.
+        batch_tokens: tokens per micro-batch, including padding.
+        smoothing: label smoothing.
+        class_weights: weights of the labels in the training loss: `none` (all examples equal),
+            `balanced` (all labels equal), or a number for each label, such as `ham=1,spam=20`.
             The best network is then chosen by its balanced accuracy.
     """
 
@@ -52,8 +52,8 @@ class ClassifySettings(Config):
 class Classify(LabelTask):
     r"""The task: learn the labels of texts.
 
-    The network takes `Sequences` and returns logits `[batch, classes]`; one that has
-    `attention_weights` is shown with them, one that has `forward_sampled` is trained by it (see
+    The network takes `Sequences` and returns logits `[batch, classes]`; with `attention_weights`,
+    these are displayed; with `forward_sampled`, it is trained by that (see
     `regard.models.protocols.Classifies`).
 
     >>> import tempfile, torch
@@ -87,22 +87,22 @@ class Classify(LabelTask):
         return TextsAndLabels(tokenizer, corpus.labels, settings.longest, settings.sentences)
 
     def loss(self, batch: LabelledTexts) -> Float[Tensor, ""]:
-        """The summed cross-entropy of the labels, an auxiliary loss included."""
+        """The summed cross-entropy of the labels, including an auxiliary loss."""
         smoothing = self.settings.smoothing
         return label_loss(self.model, (batch.source,), batch.label, smoothing, self.weights)
 
     def ask(self, split: str, rows: np.ndarray, num_answers: int) -> list[Record]:
-        """For each text: the label, the answer, and the label's negative log-likelihood."""
+        """For each text: the label, the prediction, and the label's negative log-likelihood."""
         batch = self.batch(split, rows)
         scores = self.model(batch.source).float().log_softmax(-1).cpu()
         return [label_record(s, n) for s, n in zip(scores, batch.label.tolist(), strict=True)]
 
     def score(self, split: str, records: Sequence[Record]) -> dict[str, float]:
-        """Loss, accuracy and F1 averaged over labels; texts without a known label do not count."""
+        """Loss, accuracy and macro F1; texts without a known label do not count."""
         return label_scores(records)
 
     def confusion(self, records: Sequence[Record]) -> Confusion | None:
-        """How often each label was answered with each, of those whose label is known."""
+        """The confusion matrix, of examples whose label is known."""
         return label_confusion(records, self.coder.labels)
 
     def details(self, split: str, records: Sequence[Record], worst: int = 5) -> Details:

@@ -1,4 +1,4 @@
-"""Dates in every language to ISO 8601: made while training, so there is no data to read."""
+"""Dates in every language to ISO 8601: synthetic data, generated while training."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,26 +25,25 @@ from regard.tasks.seq2seq import Seq2SeqBatch, seq2seq_loss
 from regard.tasks.task import Record, Task
 
 SHOWN_LANGUAGES = ("fr", "ar", "zh")
-"""Languages whose alignments are shown, if they are learned: three scripts, three orders."""
+"""Languages whose alignments are shown, if they are trained on: three scripts, three orders."""
 
 NOTHING_TO_READ = "dates are made while training, so there is nothing to read: give None as data"
 
 
 @dataclass(frozen=True, kw_only=True)
 class DatesSettings(Config):
-    """The options of reading dates.
+    """The settings of date normalization.
 
     Args:
-        languages: tags of CLDR; all of Babel's where there are none.
-        examples_per_epoch: so many are drawn at a time and sorted by length.
-        batch_size: dates of a micro-batch. Half as many as usual would teach more by each example,
-            but not in each second.
-        valid_questions: dates of an evaluation while training lasts, in all languages together; two
-            in each at least.
-        test_questions: dates of the last evaluation; 40 in each language at least.
-        eval_batch_size: dates that are evaluated at once.
-        longest: characters that are read of a text.
-        max_length: characters that are written.
+        languages: CLDR tags; all of Babel's if there are none.
+        examples_per_epoch: number sampled at a time and sorted by length.
+        batch_size: dates per micro-batch. Half as many would teach more per example, but not per
+            second.
+        valid_questions: dates per validation, in all languages together; at least two in each.
+        test_questions: dates in the final evaluation; at least 40 in each language.
+        eval_batch_size: dates per evaluation batch.
+        longest: maximum characters of an input.
+        max_length: maximum characters of an output.
     """
 
     tag = "dates"
@@ -63,9 +62,9 @@ class Dates(Task):
     """The task for some languages.
 
     A training example is a language, one of its four formats and a day of the training split, each
-    drawn uniformly; an epoch's are drawn from the seed and the epoch's number. Days of the other
-    splits are never trained on, in no language. The network is one that can translate (see
-    `regard.models.protocols.Translates`); in the place of data there is None.
+    sampled uniformly, depending only on the seed and the epoch. Days of the other splits are never
+    trained on, in any language. The network is a sequence-to-sequence one (see
+    `regard.models.protocols.Translates`); the data is None.
 
     Raises `ImportError` without Babel, and `ValueError` for data.
 
@@ -114,14 +113,14 @@ class Dates(Task):
 
     @classmethod
     def opened(cls, corpus: Corpus, settings: Any, place: Path) -> MadeDates:
-        """What `prepare` makes of the same settings."""
+        """The result of `prepare` for the same settings."""
         return cls.prepare(None, settings)
 
     @classmethod
     def of(cls, predictor: Any, splits: Any, place: Path, settings: Any = None) -> "Dates":
-        """The task of a trained predictor, in the languages that it knows.
+        """The task of a trained predictor, in its own languages.
 
-        Raises `ValueError` where the settings name others.
+        Raises `ValueError` if the settings name others.
         """
         coder = predictor.coder
         known = DatesSettings(languages=coder.languages) if settings is None else settings
@@ -144,15 +143,15 @@ class Dates(Task):
         return self.data.drawn(self.settings.examples_per_epoch, rng)
 
     def plan(self, lengths: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
-        """So many dates to a micro-batch."""
+        """Micro-batches with equally many dates."""
         return by_rows(lengths[:, :1], self.settings.batch_size, rng)
 
     def loss(self, batch: Seq2SeqBatch) -> Float[Tensor, ""]:
-        """The summed cross-entropy of the answers' characters, `</s>` included."""
+        """The summed cross-entropy of the answers' characters, including `</s>`."""
         return seq2seq_loss(self.model, batch)
 
     def ask(self, split: str, rows: np.ndarray, num_answers: int) -> list[Record]:
-        """For each question: its language, the answer, and the one that is right."""
+        """For each question: its language, the prediction, and the right answer."""
         asked, target = self.data.examples[split], self.coder.target
         texts = asked.texts.take(rows)
         found = self.predictor.write(texts, num_answers, self.settings.eval_batch_size)
@@ -168,11 +167,11 @@ class Dates(Task):
         ]
 
     def score(self, split: str, records: Sequence[Record]) -> dict[str, float]:
-        """The share of answers that are wholly right, and that share in common languages."""
+        """The share of answers that are exactly right, and that share in common languages."""
         return date_scores(records)
 
     def details(self, split: str, records: Sequence[Record], worst: int = 5) -> Details:
-        """How many dates are read rightly in the languages with the most mistakes, and the worst.
+        """The accuracy in the languages with the most mistakes, and the worst mistakes.
 
         Of two wrong answers the one with more wrong characters is worse.
         """
@@ -197,7 +196,7 @@ class Dates(Task):
         return Details((table,), tuple(each for each in found if each.loss))
 
     def shown(self, count: int) -> list[tuple[Any, str | None]]:
-        """One day of the test split, written in full in three languages at most, and its name."""
+        """One day of the test split, written in full in at most three languages, and its name."""
         tags = dict.fromkeys(
             [*(tag for tag in SHOWN_LANGUAGES if tag in self.languages), *self.languages]
         )
@@ -212,7 +211,7 @@ class Dates(Task):
 
     @property
     def at_once(self) -> int:
-        """How many dates are asked together."""
+        """The batch size of predictions."""
         return self.settings.eval_batch_size
 
 

@@ -1,4 +1,4 @@
-"""Reading: questions that a part of a passage answers, exact match and F1 to judge by."""
+"""Extractive question answering, evaluated by exact match and F1."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,23 +30,22 @@ from regard.tasks.extract.schema import SCHEMA
 from regard.tasks.task import Record, Task
 
 LEAST, BUCKETS = 2, 500
-"""How often a word must come to be known by itself, and numbers of others, if nothing is said."""
+"""Defaults: the minimum count of a word in the vocabulary, and the buckets of rarer ones."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExtractSettings(Config):
-    """The options of reading.
+    """The settings of extractive question answering.
 
     Args:
-        tokens: how texts are cut into sub-words, for networks that read question and passage as
-            one; the words themselves are learned if None.
-        least: how often a word must come in the training part to be known by itself; in a passage
-            about which several questions are asked it counts once. Twice if None; sub-words have
-            none.
-        buckets: numbers that rarer words share, by their hash; 500 if None, and none for sub-words.
-        longest: words, or tokens of them, that are read of a passage; longer ones are cut.
-        longest_answer: the same that an answer is given at most.
-        batch_tokens: words of a micro-batch, padding included.
+        tokens: how texts are split into sub-words, for networks that read question and passage as
+            one; whole words if None.
+        least: minimum count of a word in the training split to be in the vocabulary; a passage
+            with several questions counts once. 2 if None; not for sub-words.
+        buckets: ids shared by rarer words, by their hash; 500 if None, and none for sub-words.
+        longest: maximum words, or sub-words, of a passage; longer ones are truncated.
+        longest_answer: the same for a predicted answer.
+        batch_tokens: words per micro-batch, including padding.
     """
 
     tag = "extract"
@@ -67,11 +66,11 @@ class Extract(Task):
     r"""The task: find the answer to a question in a passage, or that there is none (SQuAD).
 
     The network takes the words of passages and questions as `Sequences` and returns logits
-    `[batch, 2, 1 + words]` of the answer's first and last word, behind those of "no answer" (see
+    `[batch, 2, 1 + words]` of the answer's first and last word, after those of "no answer" (see
     `regard.models.protocols.Extracts`).
 
-    An answer that does not stand in its passage, or not in the `longest` words that are read of it,
-    is not learned, and counts as wrong if the network does not find it all the same.
+    An answer that is not in its passage, or not within its first `longest` words, is not trained
+    on, and counts as wrong unless the network finds it anyway.
 
     >>> from datasets import Dataset
     >>> class Bags(torch.nn.Module):
@@ -100,12 +99,12 @@ class Extract(Task):
 
     @classmethod
     def longest_within(cls, positions: int) -> int:
-        """How long a passage may be, for a question may be read with it as one text."""
+        """How long a passage may be, since a question may be read with it as one text."""
         return max(positions - LONGEST_QUESTION, positions // 2)
 
     @classmethod
     def learn(cls, corpus: Corpus, settings: Any) -> AnswerCoder:
-        """The words of the training part, and whether there all questions have an answer."""
+        """The words of the training split, and whether all its questions have an answer."""
         train = corpus.splits["train"]
         passages = dict.fromkeys(texts_of(train, "context"))
         texts = chain(passages, texts_of(train, "question"))
@@ -134,14 +133,14 @@ class Extract(Task):
         ]
 
     def loss(self, batch: QuestionsAboutPassages) -> Float[Tensor, ""]:
-        """The summed -log p(first word) - log p(last word), an auxiliary loss included."""
+        """The summed -log p(first word) - log p(last word), including an auxiliary loss."""
         logits, aux = forward_sampled(self.model, batch.passage, batch.question)
         there = self.coder.answerable(batch.passage)
         nll = self._costs(log_probs(logits, there, self.coder.unanswerable), batch.span)
         return with_auxiliary_loss(nll, aux, batch.span[:, 0] >= 0).sum()
 
     def ask(self, split: str, rows: np.ndarray, num_answers: int) -> list[Record]:
-        """For each question: the right answers, the answer given, and what the first costs."""
+        """For each question: the right answers, the predicted one, and the loss of the first."""
         batch, coder = self.batch(split, rows), self.coder
         logits = self.model(batch.passage, batch.question)
         there = coder.answerable(batch.passage)
@@ -161,7 +160,7 @@ class Extract(Task):
         return records
 
     def score(self, split: str, records: Sequence[Record]) -> dict[str, float]:
-        """Loss, exact match and F1, each as SQuAD's own script has it."""
+        """Loss, exact match and F1, as in SQuAD's own script."""
         return answer_scores(records)
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""Classification of pictures: a label to each, accuracy and F1 to judge by."""
+"""Image classification, evaluated by accuracy and F1."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,22 +30,22 @@ from regard.tasks.task import Confusion, Record
 
 @dataclass(frozen=True, kw_only=True)
 class ImageClassifySettings(Config):
-    """The options of classification of pictures.
+    """The settings of image classification.
 
     Args:
-        size: height and width of what the network reads, the middle of each picture.
-        short_side: pixels that the shorter side of a picture has before its middle is taken; 0 for
-            as many as `size`.
-        colors: what colours are measured by: the mean and deviation of the training `data`, those
-            of `imagenet`, or a `half` each, with which vision transformers were published.
-        augment: how pictures are changed at random while they are learned.
-        batch_size: pictures of a micro-batch.
-        smoothing: of the labels.
-        class_weights: what the examples of each label count while training: `none` (all the same),
-            `balanced` (all labels the same), or a number for each label, such as `cat=1,dog=20`.
+        size: height and width of the network's input, a center crop of each image.
+        short_side: length of an image's shorter side, in pixels, before the center crop; 0 for
+            `size`.
+        colors: how colors are normalized: by the mean and standard deviation of the training
+            `data`, those of `imagenet`, or a `half` each, as for published vision transformers.
+        augment: random augmentation of the training images.
+        batch_size: images per micro-batch.
+        smoothing: label smoothing.
+        class_weights: weights of the labels in the training loss: `none` (all examples equal),
+            `balanced` (all labels equal), or a number for each label, such as `cat=1,dog=20`.
             The best network is then chosen by its balanced accuracy.
 
-    Raises `ValueError` where `short_side` is less than `size`.
+    Raises `ValueError` if `short_side` is less than `size`.
     """
 
     tag = "image_classify"
@@ -65,10 +65,10 @@ class ImageClassifySettings(Config):
 
 
 class ImageClassify(PictureTask, LabelTask):
-    r"""The task: learn the labels of pictures.
+    r"""The task: learn the labels of images.
 
-    The network takes images `[batch, 3, size, size]` and returns logits `[batch, classes]`; one
-    that has `attention_weights` is shown with them (see `regard.models.protocols`).
+    The network takes images `[batch, 3, size, size]` and returns logits `[batch, classes]`; with
+    `attention_weights`, these are displayed (see `regard.models.protocols`).
 
     >>> import tempfile, torch
     >>> from pathlib import Path
@@ -97,29 +97,29 @@ class ImageClassify(PictureTask, LabelTask):
 
     @classmethod
     def learn(cls, corpus: Corpus, settings: Any) -> PicturesAndLabels:
-        """Colours of the training pictures, labels of all."""
+        """Color statistics of the training images, labels of all."""
         require_labels(corpus)
         short = settings.short_side or settings.size
         colors = colors_learned(settings.colors, corpus.splits["train"], short)
         return PicturesAndLabels(colors, settings.size, short, corpus.labels)
 
     def loss(self, batch: LabelledPictures) -> Float[Tensor, ""]:
-        """The summed cross-entropy of the labels, an auxiliary loss included."""
+        """The summed cross-entropy of the labels, including an auxiliary loss."""
         smoothing = self.settings.smoothing
         return label_loss(self.model, (batch.images,), batch.label, smoothing, self.weights)
 
     def ask(self, split: str, rows: np.ndarray, num_answers: int) -> list[Record]:
-        """For each picture: the label, the answer, and the label's negative log-likelihood."""
+        """For each image: the label, the prediction, and the label's negative log-likelihood."""
         batch = self.batch(split, rows)
         scores = self.model(batch.images).float().log_softmax(-1).cpu()
         return [label_record(s, n) for s, n in zip(scores, batch.label.tolist(), strict=True)]
 
     def score(self, split: str, records: Sequence[Record]) -> dict[str, float]:
-        """Loss, accuracy, and F1 averaged over labels; pictures of no known label do not count."""
+        """Loss, accuracy and macro F1; images without a known label do not count."""
         return label_scores(records)
 
     def confusion(self, records: Sequence[Record]) -> Confusion | None:
-        """How often each label was answered with each, of those whose label is known."""
+        """The confusion matrix, of examples whose label is known."""
         return label_confusion(records, self.coder.labels)
 
     def details(self, split: str, records: Sequence[Record], worst: int = 5) -> Details:
@@ -129,12 +129,12 @@ class ImageClassify(PictureTask, LabelTask):
         )
 
     def written(self, split: str, place: int) -> tuple[str, str]:
-        """The name of a picture, and its label as it stands in the data."""
+        """The name of an image, and its label as in the data."""
         row = self.data.texts[split][int(self.data.examples[split].rows[place])]
         return PictureCell(row["image"]).name, str(row["label"])
 
     def shown(self, count: int) -> list[tuple[Any, str | None]]:
-        """Some pictures of the validation data, with their labels."""
+        """Some images of the validation data, with their labels."""
         if "valid" not in self.data.texts:
             return []
         rows = self.data.texts["valid"][:count]

@@ -82,7 +82,7 @@ class TextCoder(Tables):
     """The tokenizer of a text, and how much of it is read and written at once.
 
     Args:
-        block: tokens that are read at once.
+        block: tokens per block.
         length: tokens that are written to continue a text.
         temperature: divides the logits; the smaller, the safer the choice.
     """

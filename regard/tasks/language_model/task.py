@@ -1,4 +1,4 @@
-"""Language modelling: what comes next? Perplexity to judge by."""
+"""Language modeling, evaluated by perplexity."""
 
 import math
 from collections.abc import Sequence
@@ -23,14 +23,14 @@ from regard.tasks.task import Part, Record, Task
 
 @dataclass(frozen=True, kw_only=True)
 class LanguageModelSettings(Config):
-    """The options of language modelling.
+    """The settings of language modeling.
 
     Args:
-        tokens: how the text is cut.
-        block: tokens that are read at once.
-        batch_size: blocks of a micro-batch.
-        length: tokens that a trained network writes to continue a text.
-        temperature: of what it draws: the smaller, the safer the choice.
+        tokens: how the text is tokenized.
+        block: tokens per block.
+        batch_size: blocks per micro-batch.
+        length: tokens that a trained network generates to continue a text.
+        temperature: sampling temperature.
     """
 
     tag = "language_model"
@@ -45,10 +45,9 @@ class LanguageModelSettings(Config):
 class LanguageModel(Task):
     """The task: predict the next token of a text.
 
-    The network takes token numbers `[batch, len]` and returns logits `[batch, len, vocab]`; to
-    continue a text it also needs `encode`, `start` and `step` (see
-    `regard.models.protocols.Continues`). An epoch cuts the text into blocks from a random place
-    on, so that no two epochs have the same ones.
+    The network takes token ids `[batch, len]` and returns logits `[batch, len, vocab]`; to continue
+    a text it also needs `encode`, `start` and `step` (see `regard.models.protocols.Continues`).
+    Each epoch splits the text into blocks at a random offset, so that no two epochs have the same.
 
     >>> import tempfile, torch
     >>> with tempfile.NamedTemporaryFile("w", suffix=".txt", delete=False) as file:
@@ -74,14 +73,14 @@ class LanguageModel(Task):
         return TextCoder(tokenizer, settings.block, settings.length, settings.temperature)
 
     def part(self, epoch: int) -> Any:
-        """The blocks of one epoch, from a place on that the seed and the epoch decide."""
+        """The blocks of one epoch, at an offset determined by seed and epoch."""
         if self.stream is not None:
             return self.stream(epoch)
         shift = int(np.random.default_rng([self.seed, epoch]).integers(self.coder.block))
         return Part(self.coder, self.data.examples["train"].shifted(shift))
 
     def plan(self, lengths: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
-        """So many blocks to a micro-batch."""
+        """Micro-batches with equally many blocks."""
         return by_rows(lengths, self.settings.batch_size, rng)
 
     def loss(self, batch: TextBlocks) -> Float[Tensor, ""]:

@@ -1,4 +1,4 @@
-"""Masked language modelling: which words are hidden? Perplexity and accuracy to judge by."""
+"""Masked language modeling, evaluated by perplexity and accuracy."""
 
 import math
 from collections.abc import Sequence
@@ -21,19 +21,19 @@ from regard.tasks.masked_lm.schema import SCHEMA
 from regard.tasks.task import Part, Record, Task
 
 SHOWN = 24
-"""Tokens of the text that is shown while training lasts, one of them hidden."""
+"""Tokens of the sample text shown during training, one of them masked."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class MaskedLMSettings(Config):
-    """The options of masked language modelling.
+    """The settings of masked language modeling.
 
     Args:
-        tokens: how the text is cut; they need one that stands for what is hidden, as `bert` has.
-        block: tokens that are read at once, those around a text included.
-        batch_size: blocks of a micro-batch.
-        share: of the tokens that is chosen to be found.
-        whole_words: choose all tokens of a word together.
+        tokens: how the text is tokenized; there must be a mask token, as in `bert`.
+        block: tokens per block, including special tokens.
+        batch_size: blocks per micro-batch.
+        share: fraction of the tokens selected for prediction.
+        whole_words: select all tokens of a word together.
     """
 
     tag = "masked_lm"
@@ -46,15 +46,15 @@ class MaskedLMSettings(Config):
 
 
 class MaskedLM(Task):
-    """The task: find the tokens of a text that are hidden.
+    """The task: predict the masked tokens of a text.
 
-    Of each block so many are chosen as `share` says; 80 % of them are masked, 10 % are exchanged
-    for any other, 10 % stay, and only what was chosen counts. Each epoch cuts the text at other
-    places and hides other tokens.
+    In each block, a fraction `share` of the tokens is selected; 80 % of them are masked, 10 % are
+    replaced by random tokens, 10 % are unchanged, and only selected tokens count. Each epoch splits
+    the text differently and masks different tokens.
 
     The network takes `Sequences` and returns logits `[batch, len, vocab]` (see
-    `regard.models.protocols.FillsIn`); one that has `features` and a linear `output` never makes
-    the logits of what was not chosen.
+    `regard.models.protocols.FillsIn`); one that has `features` and a linear `output` never computes
+    the logits of unselected tokens.
 
     >>> import tempfile, torch
     >>> with tempfile.NamedTemporaryFile("w", suffix=".txt", delete=False) as file:
@@ -77,7 +77,7 @@ class MaskedLM(Task):
 
     @classmethod
     def learn(cls, corpus: Corpus, settings: Any) -> MaskedTextCoder:
-        """The tokens of the training text; raises `ValueError` where none stands for others."""
+        """The tokens of the training text; raises `ValueError` without a mask token."""
         tokenizer = settings.tokens.learned(texts_of(corpus.splits["train"], "text"), running=True)
         if tokenizer.specials.mask is None:
             raise ValueError(
@@ -87,7 +87,7 @@ class MaskedLM(Task):
         return MaskedTextCoder(tokenizer, settings.block, settings.share, settings.whole_words)
 
     def part(self, epoch: int) -> Any:
-        """The blocks of one epoch, from a place on that the seed and the epoch decide."""
+        """The blocks of one epoch, at an offset determined by seed and epoch."""
         if self.stream is not None:
             return self.stream(epoch)
         text: HiddenText = self.data.examples["train"]
@@ -96,16 +96,16 @@ class MaskedLM(Task):
         return Part(self.coder, text.of_epoch((self.seed, epoch + 1), shift))
 
     def plan(self, lengths: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
-        """So many blocks to a micro-batch."""
+        """Micro-batches with equally many blocks."""
         return by_rows(lengths, self.settings.batch_size, rng)
 
     def loss(self, batch: MaskedTexts) -> Float[Tensor, ""]:
-        """The summed cross-entropy of the chosen tokens."""
+        """The summed cross-entropy of the selected tokens."""
         where = batch.targets >= 0
         return summed_cross_entropy(self.model, (batch.source,), batch.targets, where)
 
     def ask(self, split: str, rows: np.ndarray, num_answers: int) -> list[Record]:
-        """For each block: what its chosen tokens cost, and how many were found."""
+        """For each block: the loss of its selected tokens, and how many were right."""
         batch = self.batch(split, rows)
         where = batch.targets >= 0
         if has_plain_output(self.model):
@@ -121,7 +121,7 @@ class MaskedLM(Task):
         ]
 
     def score(self, split: str, records: Sequence[Record]) -> dict[str, float]:
-        """Loss and perplexity per chosen token, and the share of them that was found."""
+        """Loss and perplexity per selected token, and their accuracy."""
         count = sum(r["targets"] for r in records)
         loss = sum(r["nll"] for r in records) / count
         return {
@@ -132,11 +132,11 @@ class MaskedLM(Task):
 
     @property
     def at_once(self) -> int:
-        """How many blocks are asked together."""
+        """The batch size of predictions."""
         return self.settings.batch_size
 
     def shown(self, count: int) -> list[tuple[Any, str | None]]:
-        """The beginning of the validation text, a word in its middle hidden."""
+        """The beginning of the validation text, with a word in the middle masked."""
         text: HiddenText = self.data.examples["valid"]
         start = text.text.stream.blocks(np.array([0]), min(SHOWN, text.text.block))[0]
         words = self.coder.tokenizer.decode(start.tolist()).split() or [""]

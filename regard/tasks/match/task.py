@@ -1,4 +1,4 @@
-"""Matching of sentences: a label to each pair, accuracy and ranking to judge by."""
+"""Sentence-pair classification, evaluated by accuracy and ranking."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,15 +28,15 @@ from regard.tasks.task import Confusion, Record
 
 @dataclass(frozen=True, kw_only=True)
 class MatchSettings(Config):
-    """The options of matching.
+    """The settings of sentence-pair classification.
 
     Args:
-        tokens: how sentences are cut.
-        longest: tokens that are read of a sentence; longer ones are cut.
-        batch_tokens: tokens of a micro-batch, padding included.
-        smoothing: of the labels.
-        class_weights: what the examples of each label count while training: `none` (all the same),
-            `balanced` (all labels the same), or a number for each label, such as `ham=1,spam=20`.
+        tokens: how sentences are tokenized.
+        longest: maximum tokens of a sentence; longer ones are truncated.
+        batch_tokens: tokens per micro-batch, including padding.
+        smoothing: label smoothing.
+        class_weights: weights of the labels in the training loss: `none` (all examples equal),
+            `balanced` (all labels equal), or a number for each label, such as `ham=1,spam=20`.
             The best network is then chosen by its balanced accuracy.
     """
 
@@ -52,13 +52,13 @@ class MatchSettings(Config):
 class Match(LabelTask):
     r"""The task: learn the labels of pairs of sentences.
 
-    Where there are two labels, the second says that a pair belongs together (`yes` behind `no`, `1`
-    behind `0`), and pairs with the same left sentence are candidates that are ranked by it.
+    If there are two labels, the second means a match (`yes` after `no`, `1` after `0`), and pairs
+    with the same left sentence are candidates that are ranked by its probability.
 
-    The network takes two `Sequences` and returns logits `[batch, classes]`; one that has
-    `attention_weights` is shown with them (see `regard.models.protocols.Matches`).
+    The network takes two `Sequences` and returns logits `[batch, classes]`; with
+    `attention_weights`, these are displayed (see `regard.models.protocols.Matches`).
 
-    Raises `ValueError` for a pair without a word on one side.
+    Raises `ValueError` for a pair with an empty side.
 
     >>> import tempfile, torch
     >>> from pathlib import Path
@@ -86,7 +86,7 @@ class Match(LabelTask):
 
     @classmethod
     def longest_within(cls, positions: int) -> int:
-        """How long each side may be, for both may be read as one."""
+        """How long each side may be, since both may be read as one text."""
         return positions // 2
 
     @classmethod
@@ -97,12 +97,12 @@ class Match(LabelTask):
         return PairsAndLabels(settings.tokens.learned(texts), corpus.labels, settings.longest)
 
     def loss(self, batch: LabelledPairs) -> Float[Tensor, ""]:
-        """The summed cross-entropy of the labels, an auxiliary loss included."""
+        """The summed cross-entropy of the labels, including an auxiliary loss."""
         sides = (batch.left, batch.right)
         return label_loss(self.model, sides, batch.label, self.settings.smoothing, self.weights)
 
     def ask(self, split: str, rows: np.ndarray, num_answers: int) -> list[Record]:
-        """For each pair: the label, the answer, what the label costs; and what ranks the pair."""
+        """For each pair: the label, the prediction, the label's loss, and the ranking score."""
         batch = self.batch(split, rows)
         scores = self.model(batch.left, batch.right).float().log_softmax(-1).cpu()
         records = [label_record(s, n) for s, n in zip(scores, batch.label.tolist(), strict=True)]
@@ -113,14 +113,14 @@ class Match(LabelTask):
         return records
 
     def score(self, split: str, records: Sequence[Record]) -> dict[str, float]:
-        """Loss, accuracy, F1 averaged over labels; MAP and MRR where candidates can be ranked.
+        """Loss, accuracy, macro F1; MAP and MRR if candidates can be ranked.
 
         Pairs without a known label do not count.
         """
         return label_scores(records) | ranked_records(records)
 
     def confusion(self, records: Sequence[Record]) -> Confusion | None:
-        """How often each label was answered with each, of those whose label is known."""
+        """The confusion matrix, of examples whose label is known."""
         return label_confusion(records, self.coder.labels)
 
     def details(self, split: str, records: Sequence[Record], worst: int = 5) -> Details:

@@ -1,4 +1,4 @@
-"""Several labels at once: those that a text has, each judged for itself."""
+"""Multilabel classification: any number of labels per text."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -36,14 +36,14 @@ Probability = Annotated[float, Between(above=0.0, below=1.0)]
 
 @dataclass(frozen=True, kw_only=True)
 class MultilabelSettings(Config):
-    """The options of labelling with several labels.
+    """The settings of multilabel classification.
 
     Args:
-        tokens: how texts are cut.
+        tokens: how texts are tokenized.
         sentences: mark the end of every sentence, for networks that read documents.
-        longest: tokens that are read of a text; longer ones are cut.
-        batch_tokens: tokens of a micro-batch, padding included.
-        threshold: what a label's probability must be above for the label to be answered.
+        longest: maximum tokens of a text; longer ones are truncated.
+        batch_tokens: tokens per micro-batch, including padding.
+        threshold: labels with a higher probability are predicted.
     """
 
     tag = "multilabel"
@@ -56,10 +56,10 @@ class MultilabelSettings(Config):
 
 
 class Multilabel(Task):
-    r"""The task: learn which of many labels a text has; it may have any number of them, or none.
+    r"""The task: learn which of many labels a text has; it may have any number, or none.
 
-    The network is one of classification (see `regard.models.protocols.Classifies`), whose logits
-    are each a probability by a sigmoid of their own. The labels are those of the training data.
+    The network is a classifier (see `regard.models.protocols.Classifies`) whose logits go through
+    a sigmoid each. The labels are those of the training data.
 
     >>> import datasets, torch
     >>> class Bag(torch.nn.Module):
@@ -88,7 +88,7 @@ class Multilabel(Task):
 
     @classmethod
     def learn(cls, corpus: Corpus, settings: Any) -> TextsAndLabelLists:
-        """Tokens and labels of the training part."""
+        """Tokens and labels of the training split."""
         train = corpus.splits["train"]
         labels = learned_labels(train)
         tokenizer = settings.tokens.learned(texts_of(train, "text"))
@@ -97,16 +97,16 @@ class Multilabel(Task):
         )
 
     def shown(self, count: int) -> list[tuple[Any, str | None]]:
-        """Some examples to show while training lasts, with their labels as an answer has them."""
+        """Some examples to show during training, with their labels formatted like an answer."""
         found = super().shown(count)
         return [(text, joined(sorted(labels_in(cell or ""), key=natural))) for text, cell in found]
 
     def loss(self, batch: MultilabelledTexts) -> Float[Tensor, ""]:
-        """The summed binary cross-entropies of all labels, an auxiliary loss included."""
+        """The summed binary cross-entropies of all labels, including an auxiliary loss."""
         return multilabel_loss(self.model, (batch.source,), batch.labels)
 
     def ask(self, split: str, rows: np.ndarray, num_answers: int) -> list[Record]:
-        """For each text: its labels, the answered ones, how many are unknown, what they cost."""
+        """For each text: its labels, the predicted ones, how many are unknown, and the loss."""
         batch = self.batch(split, rows)
         logits = self.model(batch.source).float()
         costs = binary_cross_entropy_with_logits(logits, batch.labels, reduction="none").sum(-1)
@@ -123,11 +123,11 @@ class Multilabel(Task):
         ]
 
     def score(self, split: str, records: Sequence[Record]) -> dict[str, float]:
-        """The loss of `loss` for each text, F1 and the share of sets that are right as a whole."""
+        """The mean loss per text, F1 and exact-set accuracy."""
         return multilabel_scores(records, len(self.coder.labels))
 
     def details(self, split: str, records: Sequence[Record], worst: int = 5) -> Details:
-        """Precision and recall of each label, and the texts whose labels cost the most."""
+        """Precision and recall of each label, and the texts with the largest losses."""
         wanted, given, both = (Counter[int]() for _ in range(3))
         for record in records:
             wanted.update(record["target"])
@@ -144,7 +144,7 @@ class Multilabel(Task):
         return Details((table,), worst_of([r["nll"] for r in records], worst, example))
 
     def remarks(self, split: str, records: Sequence[Record]) -> list[str]:
-        """That every answer is the same, and which labels the training data does not have."""
+        """Whether all predictions are the same, and which labels the training data lacks."""
         unknown: set[str] = set()
         for row, record in enumerate(records):
             if record["unknown"]:

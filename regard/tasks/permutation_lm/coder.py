@@ -38,7 +38,7 @@ class OrderCoder(DrawnTextCoder):
     """The tokenizer of a text, and how much of it is read and asked for at once.
 
     Args:
-        block: tokens that are read at once.
+        block: tokens per block.
         one_in: of every so many one is to be said.
         spans: whether these stand together in spans.
     """

@@ -1,4 +1,4 @@
-"""Permutation language modelling: say tokens of a text in any order. Perplexity to judge by."""
+"""Permutation language modeling, evaluated by perplexity."""
 
 import math
 from collections.abc import Sequence
@@ -22,19 +22,19 @@ from regard.tasks.permutation_lm.schema import SCHEMA
 from regard.tasks.task import Part, Record, Task
 
 SHOWN = 32
-"""Tokens of the text that is shown while training lasts, one of which is to be found."""
+"""Tokens of the sample text shown during training, one of which is predicted."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PermutationLMSettings(Config):
-    """The options of permutation language modelling.
+    """The settings of permutation language modeling.
 
     Args:
-        tokens: how the text is cut.
-        block: tokens that are read at once.
-        batch_size: blocks of a micro-batch.
-        one_in: of every so many tokens one is to be said, the paper's K.
-        spans: whether these stand together, one to five tokens long, as published.
+        tokens: how the text is tokenized.
+        block: tokens per block.
+        batch_size: blocks per micro-batch.
+        one_in: one in this many tokens is predicted, the paper's K.
+        spans: whether they form spans of one to five tokens, as published.
     """
 
     tag = "permutation_lm"
@@ -47,14 +47,14 @@ class PermutationLMSettings(Config):
 
 
 class PermutationLM(Task):
-    """The task: say the last tokens of an order that is drawn for each block of a text.
+    """The task: predict the last tokens of a factorization order sampled for each block of a text.
 
-    A token that is asked for is said knowing all that comes before it in the order, wherever that
-    stands in the text (see `PartialOrder`). The network takes `Sequences` and the order, the number
-    of each token or -1 where it is given, and returns logits for the numbered ones by their number
-    (see `regard.models.protocols.SaysInOrder`). An epoch cuts the text into blocks from a random
-    place on and draws other orders than the last; in validation they are always the same. Blocks
-    are read alone: nothing is remembered from one to the next.
+    A target token is predicted from all tokens before it in the order, wherever they are in the
+    text (see `PartialOrder`). The network takes `Sequences` and the order, the index of each token
+    or -1 if it is given, and returns logits for the targets by index (see
+    `regard.models.protocols.SaysInOrder`). Each epoch splits the text into blocks at a random
+    offset and samples new orders; in validation they are always the same. Blocks are read
+    independently: there is no memory from one to the next.
 
     >>> import tempfile, torch
     >>> class Bigrams(torch.nn.Module):
@@ -89,7 +89,7 @@ class PermutationLM(Task):
         return OrderCoder(tokens, settings.block, settings.one_in, settings.spans)
 
     def part(self, epoch: int) -> Any:
-        """The blocks of one epoch and their orders, as the seed and the epoch decide."""
+        """The blocks of one epoch and their orders, determined by seed and epoch."""
         if self.stream is not None:
             return self.stream(epoch)
         shift = int(np.random.default_rng([self.seed, epoch]).integers(self.coder.block))
@@ -97,15 +97,15 @@ class PermutationLM(Task):
         return Part(self.coder, text.drawn(self.seed, epoch, shift=shift))
 
     def plan(self, lengths: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
-        """So many blocks to a micro-batch."""
+        """Micro-batches with equally many blocks."""
         return by_rows(lengths, self.settings.batch_size, rng)
 
     def loss(self, batch: OrderedTexts) -> Float[Tensor, ""]:
-        """The summed cross-entropy of what is to be said."""
+        """The summed cross-entropy of the target tokens."""
         return summed_cross_entropy(self.model, (batch.source, batch.order), _targets(batch))
 
     def ask(self, split: str, rows: np.ndarray, num_answers: int) -> list[Record]:
-        """For each block: the negative log-likelihood of what is to be said."""
+        """For each block: the negative log-likelihood of the target tokens."""
         batch = self.batch(split, rows)
         logits, targets = self.model(batch.source, batch.order).float(), _targets(batch)
         nll = cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none")
@@ -113,12 +113,12 @@ class PermutationLM(Task):
         return [{"nll": each, "targets": targets.shape[1]} for each in sums]
 
     def score(self, split: str, records: Sequence[Record]) -> dict[str, float]:
-        """Loss and perplexity per token that is to be said."""
+        """Loss and perplexity per target token."""
         loss = sum(r["nll"] for r in records) / sum(r["targets"] for r in records)
         return {"loss": loss, "perplexity": math.exp(min(loss, 700.0))}
 
     def shown(self, count: int) -> list[tuple[Any, str | None]]:
-        """The beginnings of the first blocks of the validation text, a token in the middle gone."""
+        """The beginnings of the first validation blocks, with a token in the middle missing."""
         if "valid" not in self.data.examples:
             return []
         text: DrawnText = self.data.examples["valid"]

@@ -1,4 +1,4 @@
-"""Recommendation: what a user chooses next, judged by where it stands in a ranking."""
+"""Recommendation: what a user chooses next, evaluated by its rank."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -38,20 +38,20 @@ USUALLY_RANKED = 100
 
 @dataclass(frozen=True, kw_only=True)
 class RecommendSettings(Config):
-    """The options of recommendation.
+    """The settings of recommendation.
 
     Args:
-        longest: items of a history that are read, the last ones.
-        batch_tokens: cells of a micro-batch, padding included.
-        loss: `binary` judges each item by itself, `sampled_softmax` all together; None is a softmax
-            for networks that have vectors of users and items, and binary for others.
-        l2: mini-batch-aware regularisation of the items' vectors (see `occurring_l2`), added to the
+        longest: maximum items of a history, the last ones.
+        batch_tokens: positions per micro-batch, including padding.
+        loss: `binary` scores each item independently, `sampled_softmax` all together; None is a
+            softmax for networks with user and item vectors, and binary for others.
+        l2: mini-batch-aware regularization of the item vectors (see `occurring_l2`), added to the
             mean loss.
-        top_k: how many items are recommended, and how far down a ranking counts.
-        candidates: how many items an evaluation ranks: the chosen one among so many less one, drawn
-            for each example once and for all; 0 is all items; None is all of up to 10 000, and 100
-            of more.
-        impressions: items drawn for the AUC of each example, beside the chosen one.
+        top_k: number of items recommended, and the cutoff of ranking metrics.
+        candidates: number of items ranked in evaluation: the chosen one and this many minus one,
+            sampled once and for all per example; 0 is all items; None is all if there are up to
+            10 000, else 100.
+        impressions: items sampled for the AUC of each example, besides the chosen one.
     """
 
     tag = "recommend"
@@ -71,14 +71,14 @@ class RecommendSettings(Config):
 
 
 class Recommend(Task):
-    r"""The task: learn from histories what comes next.
+    r"""The task: learn from histories which item comes next.
 
-    The network takes histories as `Sequences` and candidates `[batch, n]`, all numbers of items,
-    and returns scores `[batch, n]` (see `regard.models.protocols.Recommends`). One that
-    `DescribesItems` is given the side features of the items.
+    The network takes histories as `Sequences` and candidates `[batch, n]`, all of item ids, and
+    returns scores `[batch, n]` (see `regard.models.protocols.Recommends`). One that
+    `DescribesItems` gets the side features of the items.
 
-    Raises `ValueError` for fewer than two items, for a loss that the network cannot be trained by,
-    and for `l2` of a network that does not say which its vectors of items are.
+    Raises `ValueError` for fewer than two items, for a loss that the network cannot be trained
+    with, and for `l2` of a network that does not expose its item vectors.
 
     >>> import tempfile
     >>> from pathlib import Path
@@ -140,18 +140,18 @@ class Recommend(Task):
 
     @classmethod
     def learn(cls, corpus: Corpus, settings: Any) -> ItemCoder:
-        """The items of the training part; raises `ValueError` where no user chose enough."""
+        """The items of the training split; raises `ValueError` if no user chose enough."""
         found = histories_in(corpus.splits["train"])
         require_examples(found, held_out="valid" not in corpus.splits)
         return ItemCoder(found.catalogue, settings.longest, settings.top_k)
 
     @classmethod
     def learned_entries(cls, settings: Any) -> dict[str, Any]:
-        """What is not learned but said."""
+        """What is configured rather than learned."""
         return {"longest": settings.longest, "top_k": settings.top_k}
 
     def part(self, epoch: int) -> Offered | Part:
-        """The training examples of one epoch, with items drawn for it if the loss needs some."""
+        """The training examples of one epoch, with sampled negatives if the loss needs them."""
         if self.chosen is None:
             raise ValueError("there are no examples to train on")
         train, rng = self.data.examples["train"], np.random.default_rng([self.seed, epoch])
@@ -159,7 +159,7 @@ class Recommend(Task):
         return Offered(self.coder, train, drawn)
 
     def loss(self, batch: Offers) -> Float[Tensor, ""]:
-        """The summed costs of what was chosen, and of what was not; `l2` for each item offered."""
+        """The summed losses of chosen and unchosen items; `l2` for each candidate."""
         nll = self._nll(batch).sum()
         if not self.settings.l2 or self.chosen is None:
             return nll
@@ -175,15 +175,14 @@ class Recommend(Task):
 
     @property
     def at_once(self) -> int:
-        """How many examples are asked together: fewer of many items."""
+        """The batch size of predictions: smaller for many items."""
         return max(1, min(AT_ONCE, SCORED_AT_ONCE // (self.candidates or len(self.items))))
 
     def ask(self, split: str, rows: np.ndarray, num_answers: int) -> list[Record]:
-        """For each example where its item stands, and the scores of the items drawn beside it.
+        """For each example, the rank of its item, and the scores of the items sampled with it.
 
-        What a history holds is not ranked again, unless it is the chosen item. An item that scores
-        as high as the chosen one stands before it. An item that no training history holds cannot
-        be found: its rank is None.
+        Items in the history are not ranked, unless chosen again. Ties count against the chosen
+        item. An item in no training history cannot be found: its rank is None.
         """
         part = self.data.examples[split]
         held = [set(history.tolist()) for history in part.take(rows)]
@@ -232,15 +231,15 @@ class Recommend(Task):
         return scores[:, :1], every, scores[:, 1:]
 
     def score(self, split: str, records: Sequence[Record]) -> dict[str, float]:
-        """The mean loss, hit rate and NDCG of the rankings, AUC and GAUC beside the drawn items.
+        """The mean loss, hit rate and NDCG of the rankings, AUC and GAUC against sampled items.
 
-        An item that cannot be found is a miss, and counts in nothing else; `unknown` is the share
-        of such items, where there are any.
+        An item that cannot be found is a miss, and does not count otherwise; `unknown` is the share
+        of such items, if there are any.
         """
         return ranking_scores(records, self.coder.top_k, 1 + self.trained_by.negatives)
 
     def details(self, split: str, records: Sequence[Record], worst: int = 5) -> Details:
-        """How far down the chosen items stand, and the histories that they are furthest from."""
+        """The distribution of the chosen items' ranks, and the histories with the worst ones."""
         examples, known = self.data.examples[split], self.coder.catalogue
         found = [n for n, record in enumerate(records) if record["rank"] is not None]
         losses = [float(records[n]["rank"]) for n in found]

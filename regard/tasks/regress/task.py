@@ -1,4 +1,4 @@
-"""Regression of texts: a number to each, and how far off it is."""
+"""Text regression: a number for each text."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,13 +24,13 @@ from regard.tasks.task import Record, Task
 
 @dataclass(frozen=True, kw_only=True)
 class RegressSettings(Config):
-    """The options of regression.
+    """The settings of regression.
 
     Args:
-        tokens: how texts are cut.
+        tokens: how texts are tokenized.
         sentences: mark the end of every sentence, for networks that read documents.
-        longest: tokens that are read of a text; longer ones are cut.
-        batch_tokens: tokens of a micro-batch, padding included.
+        longest: maximum tokens of a text; longer ones are truncated.
+        batch_tokens: tokens per micro-batch, including padding.
     """
 
     tag = "regress"
@@ -44,9 +44,8 @@ class RegressSettings(Config):
 class Regress(Task):
     r"""The task: learn a number for each text.
 
-    The network is one of classification with a single output (see
-    `regard.models.protocols.Classifies`): the number in standard deviations from the mean of the
-    training data.
+    The network is a classifier with a single output (see `regard.models.protocols.Classifies`):
+    the number, standardized by mean and standard deviation of the training data.
 
     >>> import tempfile, torch
     >>> from pathlib import Path
@@ -74,25 +73,25 @@ class Regress(Task):
 
     @classmethod
     def learn(cls, corpus: Corpus, settings: Any) -> TextsAndNumbers:
-        """Tokens and scale of the training part."""
+        """Tokens and scale of the training split."""
         train = corpus.splits["train"]
         scale = Scale.of(numbers_of(train))
         tokenizer = settings.tokens.learned(texts_of(train, "text"))
         return TextsAndNumbers(tokenizer, scale, settings.longest, settings.sentences)
 
     def loss(self, batch: NumberedTexts) -> Float[Tensor, ""]:
-        """The summed squared errors in squared deviations, an auxiliary loss included."""
+        """The summed squared errors of standardized numbers, including an auxiliary loss."""
         return number_loss(self.model, (batch.source,), batch.number)
 
     def ask(self, split: str, rows: np.ndarray, num_answers: int) -> list[Record]:
-        """For each text its number and the answer, both as they are written in the data."""
+        """For each text, its number and the prediction, both on the scale of the data."""
         batch = self.batch(split, rows)
         return number_records(self.model(batch.source), batch.number, self.coder.scale)
 
     def score(self, split: str, records: Sequence[Record]) -> dict[str, float]:
-        """The loss of `loss` for each text, and the metrics of `number_scores`."""
+        """The mean loss per text, and the metrics of `number_scores`."""
         return scores_of_records(records, self.coder.scale)
 
     def details(self, split: str, records: Sequence[Record], worst: int = 5) -> Details:
-        """Whether answers are right on average, and the largest errors."""
+        """Whether predictions are unbiased, and the largest errors."""
         return number_details(records, partial(self.written, split), worst)

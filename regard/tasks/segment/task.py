@@ -1,4 +1,4 @@
-"""Segmentation of pictures: a class to each pixel, and the overlap of areas to judge by."""
+"""Semantic segmentation, evaluated by the overlap of areas."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,21 +26,21 @@ from regard.tasks.task import Record
 
 @dataclass(frozen=True, kw_only=True)
 class SegmentSettings(Config):
-    """The options of segmentation.
+    """The settings of segmentation.
 
     Args:
-        size: height and width of what is learned from, the middle of each picture.
-        short_side: pixels that the shorter side of a picture has before its middle is taken; 0 for
-            as many as `size`.
-        colors: what colours are measured by: the mean and deviation of the training `data`, those
-            of `imagenet`, or a `half` each.
-        augment: how pictures and their masks are changed at random while they are learned.
-        batch_size: pictures of a micro-batch.
-        ignored: the class of pixels that are not judged, a number such as `255`, or a colour such
-            as `#ffffff`.
-        dice: what the overlap of areas counts in the loss, beside the cross-entropy of the pixels.
+        size: height and width of the training images, a center crop of each image.
+        short_side: length of an image's shorter side, in pixels, before the center crop; 0 for
+            `size`.
+        colors: how colors are normalized: by the mean and standard deviation of the training
+            `data`, those of `imagenet`, or a `half` each.
+        augment: random augmentation of the training images and their masks.
+        batch_size: images per micro-batch.
+        ignored: the class of pixels excluded from loss and metrics, a number such as `255`, or a
+            color such as `#ffffff`.
+        dice: weight of the overlap loss, in addition to the cross-entropy of the pixels.
 
-    Raises `ValueError` where `short_side` is less than `size`.
+    Raises `ValueError` if `short_side` is less than `size`.
     """
 
     tag = "segment"
@@ -64,7 +64,7 @@ class Segment(PictureTask):
 
     The network takes images `[batch, 3, height, width]` of any size and returns logits
     `[batch, classes, height, width]` (see `regard.models.protocols.Segments`). Classes are the
-    numbers in masks, or their colours.
+    numbers in masks, or their colors.
 
     >>> import tempfile, torch
     >>> from pathlib import Path
@@ -90,16 +90,16 @@ class Segment(PictureTask):
 
     @classmethod
     def learn(cls, corpus: Corpus, settings: Any) -> PicturesAndMasks:
-        """Colours of the training pictures, classes of all masks."""
+        """Color statistics of the training images, classes of all masks."""
         labels = classes_of(corpus.splits, settings.ignored)
         short = settings.short_side or settings.size
         colors = colors_learned(settings.colors, corpus.splits["train"], short)
         return PicturesAndMasks(colors, settings.size, short, labels)
 
     def loss(self, batch: MaskedPictures) -> Float[Tensor, ""]:
-        """The mean cross-entropy of the pixels of each picture, and its areas' loss, summed.
+        """The mean cross-entropy of the pixels of each image plus its overlap loss, summed.
 
-        Its gradient is that of the loss of branches, too, where a network has some.
+        Its gradient includes the losses of branches, if a network has some.
         """
         if not hasattr(self.model, "forward_branches"):
             return self._losses(self.model(batch.images), batch.mask).sum()
@@ -111,7 +111,7 @@ class Segment(PictureTask):
         return found.sum()
 
     def ask(self, split: str, rows: np.ndarray, num_answers: int) -> list[Record]:
-        """For each picture: its loss, and of each class how many pixels are right."""
+        """For each image: its loss, and the number of correct pixels per class."""
         batch = self.batch(split, rows)
         logits = self.model(batch.images).float()
         losses = self._losses(logits, batch.mask).tolist()
@@ -120,17 +120,17 @@ class Segment(PictureTask):
         return [mask_record(scores, mask, loss) for scores, mask, loss in both]
 
     def score(self, split: str, records: Sequence[Record]) -> dict[str, float]:
-        """Loss, accuracy of the pixels, and the overlap of areas averaged over classes."""
+        """Loss, pixel accuracy, and the overlap of areas averaged over classes."""
         return mask_scores(records)
 
     def details(self, split: str, records: Sequence[Record], worst: int = 5) -> Details:
-        """The overlap of each class, and the pictures that cost most."""
+        """The overlap of each class, and the images with the largest losses."""
         rows = self.data.texts[split]
         names = [PictureCell(cell).name for cell in rows["image"]]
         return mask_details(records, self.coder.labels, names, worst)
 
     def shown(self, count: int) -> list[tuple[Any, str | None]]:
-        """Some pictures of the validation data, with how large a part each class is."""
+        """Some images of the validation data, with the share of each class."""
         if "valid" not in self.data.texts:
             return []
         rows = self.data.texts["valid"][:count]

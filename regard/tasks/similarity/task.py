@@ -1,4 +1,4 @@
-"""Similarity of sentences: a number to each pair, judged by its correlation with the right ones."""
+"""Sentence similarity: a number for each pair, evaluated by correlation with the right ones."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,12 +25,12 @@ from regard.tasks.task import Record, Task
 
 @dataclass(frozen=True, kw_only=True)
 class SimilaritySettings(Config):
-    """The options of similarity.
+    """The settings of similarity.
 
     Args:
-        tokens: how sentences are cut.
-        longest: tokens that are read of a sentence; longer ones are cut.
-        batch_tokens: tokens of a micro-batch, padding included.
+        tokens: how sentences are tokenized.
+        longest: maximum tokens of a sentence; longer ones are truncated.
+        batch_tokens: tokens per micro-batch, including padding.
     """
 
     tag = "similarity"
@@ -41,12 +41,12 @@ class SimilaritySettings(Config):
 
 
 class Similarity(Task):
-    r"""The task: learn a number for each pair of sentences, such as how alike they are.
+    r"""The task: learn a number for each pair of sentences, such as their similarity.
 
-    The network is one of matching with a single output (see `regard.models.protocols.Matches`): the
-    number in standard deviations from the mean of the training data.
+    The network is a pair classifier with a single output (see `regard.models.protocols.Matches`):
+    the number, standardized by mean and standard deviation of the training data.
 
-    Raises `ValueError` for a pair without a word on one side.
+    Raises `ValueError` for a pair with an empty side.
 
     >>> import tempfile, torch
     >>> from pathlib import Path
@@ -75,32 +75,32 @@ class Similarity(Task):
 
     @classmethod
     def longest_within(cls, positions: int) -> int:
-        """How long each side may be, for both may be read as one."""
+        """How long each side may be, since both may be read as one text."""
         return positions // 2
 
     @classmethod
     def learn(cls, corpus: Corpus, settings: Any) -> PairsAndNumbers:
-        """Tokens and scale of the training part."""
+        """Tokens and scale of the training split."""
         train = corpus.splits["train"]
         scale = Scale.of(numbers_of(train))
         tokenizer = settings.tokens.learned(texts_of(train, "left", "right"))
         return PairsAndNumbers(tokenizer, scale, settings.longest)
 
     def loss(self, batch: NumberedPairs) -> Float[Tensor, ""]:
-        """The summed squared errors in squared deviations, an auxiliary loss included."""
+        """The summed squared errors of standardized numbers, including an auxiliary loss."""
         return number_loss(self.model, (batch.left, batch.right), batch.number)
 
     def ask(self, split: str, rows: np.ndarray, num_answers: int) -> list[Record]:
-        """For each pair its number and the answer, both as they are written in the data."""
+        """For each pair, its number and the prediction, both on the scale of the data."""
         batch = self.batch(split, rows)
         return number_records(self.model(batch.left, batch.right), batch.number, self.coder.scale)
 
     def score(self, split: str, records: Sequence[Record]) -> dict[str, float]:
-        """The loss of `loss` for each pair, the correlations, and the mean squared error."""
+        """The mean loss per pair, the correlations, and the mean squared error."""
         found = scores_of_records(records, self.coder.scale)
         chosen = {name: found[name] for name in ("loss", "pearson", "spearman")}
         return {**chosen, "mse": found["rmse"] ** 2}
 
     def details(self, split: str, records: Sequence[Record], worst: int = 5) -> Details:
-        """Whether answers are right on average, and the largest errors."""
+        """Whether predictions are unbiased, and the largest errors."""
         return number_details(records, partial(self.written, split), worst)

@@ -1,4 +1,4 @@
-"""Span corruption, T5's pre-training: read a text with gaps, write what stood there."""
+"""Span corruption, T5's pre-training: reconstruct the spans removed from a text."""
 
 import math
 from collections.abc import Sequence
@@ -23,16 +23,16 @@ from regard.tasks.task import Part, Record, Task
 
 @dataclass(frozen=True, kw_only=True)
 class SpanCorruptionSettings(Config):
-    """The options of span corruption.
+    """The settings of span corruption.
 
     Args:
-        tokens: how the text is cut.
-        length: tokens that are read at once, the marks of gaps and `</s>` counted.
-        density: share of the tokens that are left out.
-        span: tokens of a gap, on average.
-        sentinels: how many marks of gaps there are.
-        batch_size: blocks of a micro-batch.
-        smoothing: of the labels.
+        tokens: how the text is tokenized.
+        length: tokens per input, including sentinel tokens and `</s>`.
+        density: fraction of the tokens that are removed.
+        span: mean length of a removed span, in tokens.
+        sentinels: number of sentinel tokens.
+        batch_size: blocks per micro-batch.
+        smoothing: label smoothing.
     """
 
     tag = "span_corruption"
@@ -47,14 +47,14 @@ class SpanCorruptionSettings(Config):
 
 
 class SpanCorruption(Task):
-    """The task: of a text from which spans are left out, write the spans.
+    """The task: generate the spans removed from a text.
 
         read     Thank you <extra_id_0> me to your party <extra_id_1> week </s>
         written  <extra_id_0> for inviting <extra_id_1> last </s>
 
-    The network is one that translates (`regard.models.protocols.Translates`). An epoch cuts the
-    text into blocks from a random place on and leaves out other spans than the last; in validation
-    they are always the same. A block is as long as makes what is read `length` tokens.
+    The network is a sequence-to-sequence one (`regard.models.protocols.Translates`). Each epoch
+    splits the text into blocks at a random offset and removes different spans; in validation they
+    are always the same. A block is as long as it takes for the input to have `length` tokens.
 
     >>> import tempfile, torch
     >>> from regard.data.encoding.token_settings import Characters
@@ -93,7 +93,7 @@ class SpanCorruption(Task):
         )
 
     def part(self, epoch: int) -> Any:
-        """The blocks of one epoch and their gaps, as the seed and the epoch decide."""
+        """The blocks of one epoch and their spans, determined by seed and epoch."""
         if self.stream is not None:
             return self.stream(epoch)
         rng = np.random.default_rng([self.seed, epoch])
@@ -102,26 +102,26 @@ class SpanCorruption(Task):
         return Part(self.coder, text.drawn(self.seed, epoch, shift=shift))
 
     def plan(self, lengths: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
-        """So many blocks to a micro-batch."""
+        """Micro-batches with equally many blocks."""
         return by_rows(lengths, self.settings.batch_size, rng)
 
     def loss(self, batch: Seq2SeqBatch) -> Float[Tensor, ""]:
-        """The summed cross-entropy of what is to be written."""
+        """The summed cross-entropy of the target tokens."""
         return seq2seq_loss(self.model, batch, self.settings.smoothing)
 
     def ask(self, split: str, rows: np.ndarray, num_answers: int) -> list[Record]:
-        """For each block: the negative log-likelihood of what is to be written."""
+        """For each block: the negative log-likelihood of the target tokens."""
         batch = self.batch(split, rows)
         count = batch.target.ids.shape[1]
         return [{"nll": each, "targets": count} for each in seq2seq_nll(self.model, batch).tolist()]
 
     def score(self, split: str, records: Sequence[Record]) -> dict[str, float]:
-        """Loss and perplexity per token that is written, marks and `</s>` among them."""
+        """Loss and perplexity per target token, including sentinel tokens and `</s>`."""
         loss = sum(r["nll"] for r in records) / sum(r["targets"] for r in records)
         return {"loss": loss, "perplexity": math.exp(min(loss, 700.0))}
 
     def shown(self, count: int) -> list[tuple[Any, str | None]]:
-        """The first blocks of the validation text with their gaps, and without."""
+        """The first blocks of the validation text with spans removed, and the original."""
         if "valid" not in self.data.examples:
             return []
         text: DrawnText = self.data.examples["valid"]

@@ -1,4 +1,4 @@
-"""Tagging of words: a tag to each, and F1 of what the tags mark to judge by."""
+"""Sequence tagging: a tag for each word, evaluated by entity F1 or accuracy."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,21 +23,21 @@ from regard.tasks.tag.schema import SCHEMA
 from regard.tasks.task import Record, Task
 
 LEAST = 2
-"""How often a word must come to be known by itself, if nothing else is said."""
+"""The default minimum count of a word in the vocabulary."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TagSettings(Config):
-    """The options of tagging.
+    """The settings of tagging.
 
     Args:
-        tokens: how words are cut into sub-words, the first of which has the tag; the words
-            themselves are learned if None.
-        least: how often a word must come in the training part to be known by itself; rarer ones
-            are read by how they are spelled (see `regard.data.encoding.signatures`); twice if
-            None. Sub-words have none.
-        longest: words, or tokens of them, that are read of a sentence; longer ones are cut.
-        batch_tokens: the same of a micro-batch, padding included.
+        tokens: how words are split into sub-words, the first of which has the tag; whole words if
+            None.
+        least: minimum count of a word in the training split to be in the vocabulary; rarer ones
+            are represented by their spelling (see `regard.data.encoding.signatures`); 2 if None.
+            Not for sub-words.
+        longest: maximum words, or sub-words, of a sentence; longer ones are truncated.
+        batch_tokens: the same per micro-batch, including padding.
     """
 
     tag = "tag"
@@ -55,10 +55,10 @@ class TagSettings(Config):
 class Tag(Task):
     r"""The task: learn the tags of words, such as parts of speech or names (CoNLL).
 
-    The network takes `Sequences` of words and returns logits `[batch, words, classes]`; one that
-    has `attention_weights` is shown with them (see `regard.models.protocols.Tags`).
+    The network takes `Sequences` of words and returns logits `[batch, words, classes]`; with
+    `attention_weights`, these are displayed (see `regard.models.protocols.Tags`).
 
-    Raises `ValueError` for a row whose words and tags are not as many.
+    Raises `ValueError` for a row with different numbers of words and tags.
 
     >>> import torch
     >>> from regard.data.reading.corpus import Corpus
@@ -85,7 +85,7 @@ class Tag(Task):
 
     @classmethod
     def learn(cls, corpus: Corpus, settings: Any) -> WordsAndTags | PiecesAndTags:
-        """Words and tags of the training part; raises `ValueError` where all tags are the same."""
+        """Words and tags of the training split; raises `ValueError` if all tags are the same."""
         train = corpus.splits["train"]
         tags = {tag for text in texts_of(train, "tags") for tag in cells_of(text)}
         if len(tags) < 2:
@@ -111,15 +111,15 @@ class Tag(Task):
         return [(cells_of(words), " ".join(cells_of(tags))) for words, tags in both if words]
 
     def loss(self, batch: TaggedSentences) -> Float[Tensor, ""]:
-        """The summed cross-entropy of the tags, an auxiliary loss included."""
+        """The summed cross-entropy of the tags, including an auxiliary loss."""
         logits, aux = forward_sampled(self.model, batch.source)
         nll = _costs(logits, batch.tags).sum(1)
         return with_auxiliary_loss(nll, aux, (batch.tags >= 0).any(1)).sum()
 
     def ask(self, split: str, rows: np.ndarray, num_answers: int) -> list[Record]:
-        """For each sentence: its tags, those answered, what they cost, and how many could be known.
+        """For each sentence: its tags, the predicted ones, the loss, and how many are known.
 
-        A word behind the `longest` first ones is answered by nothing, which is wrong.
+        A word beyond the first `longest` ones has no prediction, which counts as wrong.
         """
         batch, names = self.batch(split, rows), self.coder.labels
         logits = self.model(batch.source)
@@ -137,11 +137,11 @@ class Tag(Task):
         return records
 
     def score(self, split: str, records: Sequence[Record]) -> dict[str, float]:
-        """Loss and accuracy of the words, and F1 of what the tags mark.
+        """Loss and word accuracy, and F1 of entities.
 
-        Tags in the style of BIO, IOB1, BIOES or BILOU mark entities, and of them there are
-        precision, recall and F1, as `conlleval` counts. Others mark single words, whose F1 is their
-        accuracy: `f1` is there for both, and chooses the best network.
+        Tags in the BIO, IOB1, BIOES or BILOU scheme mark entities, which have precision, recall and
+        F1, as counted by `conlleval`. Others mark single words, whose F1 is their accuracy: `f1`
+        exists for both, and selects the best network.
         """
         return tag_scores(records, are_chunks(self.coder.labels))
 

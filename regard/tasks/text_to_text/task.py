@@ -1,4 +1,4 @@
-"""Text to text: pairs to learn from, a prefix that says what to do, ROUGE to judge by."""
+"""Text-to-text: pairs of texts, with a prefix that names the task, evaluated by ROUGE."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,16 +23,16 @@ UNREAD = 0.2
 
 @dataclass(frozen=True, kw_only=True)
 class TextToTextSettings(Config):
-    """The options of text to text.
+    """The settings of text-to-text.
 
     Args:
-        tokens: how texts are cut, those that are read and those that are written alike.
-        prefix: what is put in front of every text that is read, such as "summarize: ".
-        longest: tokens of a text to learn from; longer pairs are left out.
-        batch_tokens: tokens of a micro-batch, padding included, both texts together.
-        eval_batch_size: pairs that are evaluated at once.
-        smoothing: of the labels.
-        extra_length: tokens that an answer may have more than what is read.
+        tokens: how texts are tokenized, inputs and outputs alike.
+        prefix: prepended to every input, such as "summarize: ".
+        longest: maximum tokens of a training text; longer pairs are dropped.
+        batch_tokens: tokens per micro-batch, including padding, both texts together.
+        eval_batch_size: pairs per evaluation batch.
+        smoothing: label smoothing.
+        extra_length: how many tokens an answer may be longer than its input.
         length_penalty: of a beam search, the exponent of ((5 + length) / 6).
     """
 
@@ -49,10 +49,10 @@ class TextToTextSettings(Config):
 
 
 class TextToText(Translate):
-    r"""The task: learn from pairs of texts, one of which is an answer to the other.
+    r"""The task: learn from pairs of input and output texts.
 
-    It is that of translation, but that both texts have the same tokens, what is read begins with a
-    prefix and ends with `</s>`, as T5 reads it, and ROUGE judges.
+    It is that of translation, except that both texts share a vocabulary, inputs start with a prefix
+    and end with `</s>`, as in T5, and the metric is ROUGE.
 
     >>> import tempfile, torch
     >>> from regard.data.encoding.token_settings import Characters
@@ -84,7 +84,7 @@ class TextToText(Translate):
 
     @classmethod
     def learn(cls, corpus: Corpus, settings: Any) -> PrefixedPairs:
-        """The tokens of the training texts, of the prefix too."""
+        """The tokens of the training texts, including the prefix."""
         texts = [settings.prefix, *texts_of(corpus.splits["train"], "input", "output")]
         tokens = settings.tokens.learned(text for text in texts if text)
         return PrefixedPairs(
@@ -97,7 +97,7 @@ class TextToText(Translate):
         )
 
     def score(self, split: str, records: Sequence[Record]) -> dict[str, float]:
-        """Loss and perplexity per token, ROUGE of the answers, and how many are as wanted."""
+        """Loss and perplexity per token, ROUGE of the answers, and exact-match accuracy."""
         loss = sum(r["nll"] for r in records) / sum(r["targets"] for r in records)
         return {
             "loss": loss,
@@ -106,7 +106,7 @@ class TextToText(Translate):
         }
 
     def remarks(self, split: str, records: Sequence[Record]) -> list[str]:
-        """That ROUGE does not read the script of the texts, where that is so."""
+        """A warning if ROUGE does not support the script of the texts."""
         share = unread_share(self._wanted(split, records))
         if share <= UNREAD:
             return []
@@ -116,7 +116,7 @@ class TextToText(Translate):
         ]
 
     def details(self, split: str, records: Sequence[Record], worst: int = 5) -> Details:
-        """The texts whose answers have the least ROUGE-L."""
+        """The texts whose answers have the lowest ROUGE-L."""
         wanted = self._wanted(split, records)
         apart = [100.0 - rouge_l(r["answer"], t) for r, t in zip(records, wanted, strict=True)]
 

@@ -37,7 +37,7 @@ class TextPairs:
     Args:
         longest: greatest number of tokens of a text to learn from; longer pairs are left out. None
             where that is not known.
-        extra_length: tokens that an answer may have more than what is read.
+        extra_length: how many tokens an answer may be longer than its input.
         length_penalty: of a beam search, the exponent of ((5 + length) / 6).
     """
 

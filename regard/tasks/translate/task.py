@@ -1,4 +1,4 @@
-"""Translation, or any other text to text: pairs to learn from, BLEU and chrF to judge by."""
+"""Translation, or any other sequence-to-sequence task, evaluated by BLEU and chrF."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,16 +22,16 @@ from regard.tasks.translate.schema import SCHEMA
 
 @dataclass(frozen=True, kw_only=True)
 class TranslateSettings(Config):
-    """The options of translation.
+    """The settings of translation.
 
     Args:
-        tokens: how texts are cut.
-        joint: both languages have the same tokens.
-        longest: tokens of a text to learn from; longer pairs are left out.
-        batch_tokens: tokens of a micro-batch, padding included, both languages together.
-        eval_batch_size: pairs that are evaluated at once.
-        smoothing: of the labels.
-        extra_length: tokens that an answer may have more than what is read.
+        tokens: how texts are tokenized.
+        joint: whether both languages share a vocabulary.
+        longest: maximum tokens of a training text; longer pairs are dropped.
+        batch_tokens: tokens per micro-batch, including padding, both languages together.
+        eval_batch_size: pairs per evaluation batch.
+        smoothing: label smoothing.
+        extra_length: how many tokens an answer may be longer than its input.
         length_penalty: of a beam search, the exponent of ((5 + length) / 6).
     """
 
@@ -50,9 +50,9 @@ class TranslateSettings(Config):
 class Translate(Task):
     r"""The task: learn from pairs of texts.
 
-    The network takes `Sequences` and the tokens already written `[batch, q_len]`, and returns
-    logits of the next ones; to write texts of its own it also needs `encode`, `start` and `step`
-    (see `regard.models.protocols.Translates`).
+    The network takes `Sequences` and the tokens generated so far `[batch, q_len]`, and returns
+    logits of the next ones; to generate texts it also needs `encode`, `start` and `step` (see
+    `regard.models.protocols.Translates`).
 
     >>> import tempfile, torch
     >>> from regard.data.encoding.token_settings import Characters
@@ -90,11 +90,11 @@ class Translate(Task):
         )
 
     def loss(self, batch: Seq2SeqBatch) -> Float[Tensor, ""]:
-        """The summed cross-entropy of the tokens to be written, an auxiliary loss included."""
+        """The summed cross-entropy of the target tokens, including an auxiliary loss."""
         return seq2seq_loss(self.model, batch, self.settings.smoothing)
 
     def ask(self, split: str, rows: np.ndarray, num_answers: int) -> list[Record]:
-        """For each pair: the answer, and the negative log-likelihood of the right one's tokens."""
+        """For each pair: the prediction, and the negative log-likelihood of the target tokens."""
         sources, targets = self.data.examples[split].take(rows)
         found = self.predictor.write(sources, num_answers)
         nll = seq2seq_nll(self.model, self.batch(split, rows)).tolist()
@@ -119,7 +119,7 @@ class Translate(Task):
         }
 
     def details(self, split: str, records: Sequence[Record], worst: int = 5) -> Details:
-        """The sentences whose answers have the least chrF, and how BLEU cuts into words."""
+        """The sentences whose answers have the lowest chrF, and BLEU's tokenization."""
         targets = [self.written(split, n)[1] for n in range(len(records))]
         apart = [100.0 - chrf(each["answer"], t) for each, t in zip(records, targets, strict=True)]
 
@@ -133,5 +133,5 @@ class Translate(Task):
 
     @property
     def at_once(self) -> int:
-        """How many pairs are asked together."""
+        """The batch size of predictions."""
         return self.settings.eval_batch_size
