@@ -1,4 +1,4 @@
-"""What may be typed, and what is said when it was mistyped."""
+"""The command line's arguments, and the messages for mistyped ones."""
 
 import argparse
 import sys
@@ -18,10 +18,10 @@ from regard.tasks import TASKS
 Command = Callable[[], int]
 
 LONGEST = 200
-"""Characters of a word that are compared with those there are."""
+"""Maximum characters of a word that are compared with known ones."""
 
 MOST_LAYERS = 10_000
-"""Layers that `--layers A-B` may name."""
+"""Maximum number of layers in `--layers A-B`."""
 
 EXAMPLES = """\
 examples:
@@ -29,7 +29,7 @@ examples:
   regard train --data pairs.tsv                        learn to translate from your own pairs
   regard train rnnsearch --data corpus/ --normalizer sparsemax
   regard train --data novel.txt --steps 2000
-  regard train memory --set hops=2                     answer questions; brings its own data
+  regard train memory --set hops=2                     answer questions, on synthetic data
   regard predict runs/pairs "A man rides a bicycle." --answers 4
   regard view runs/pairs "A man rides a bicycle."      the attention of every layer, as a page
   regard eval runs/pairs --worst 10                    metrics, and where it is wrong
@@ -39,25 +39,25 @@ examples:
   regard bench additive "entmax(1.5)" --lengths 1024   how fast, how exact, how much memory
 
 verbs:
-  demo      train a small network on dates, here and now, without a download
+  demo      train a small network on dates, right away, without a download
   train     train on your own data: translate, classify, regress, match, answer, recommend, continue
-  predict   ask a trained model, and see where it attended
+  predict   run a trained model, and see where it attended
   view      write a page with the attention of every layer on one input
-  serve     ask a network on a page of this machine, and take heads out of it
-  eval      measure a trained model
+  serve     query a network on a local page, and ablate its heads
+  eval      evaluate a trained model
   compare   put runs side by side, as a table and a page
   export    write a trained network as ONNX, as a PyTorch program, or its weights
   convert   make safetensors of an old model folder of pickles, or of a GGUF file
   recipes   list the settings known to work, print or copy them
   bench     measure speed, memory and error of mechanisms on this machine
-  doctor    say what this machine and installation can do
+  doctor    report what this machine and installation can do
 
 `regard VERB --help` lists the options of a verb.
 """
 
 ROLES = {
-    "text": "texts; several columns with commas between are joined",
-    "label": "what is to be learned: a label, several, or a number",
+    "text": "texts; several columns, separated by commas, are joined",
+    "label": "the target: a label, several, or a number",
     "left": "the first text of a pair",
     "right": "the second text of a pair",
     "context": "what a question is about: a passage or a story",
@@ -66,48 +66,48 @@ ROLES = {
     "support": "the sentences that support the answers",
     "start": "where in the context the answers begin",
     "answers": "all right answers",
-    "image": "pictures: their bytes, or the paths of their files",
-    "masks": "masks of pictures, with a class for each pixel",
-    "caption": "what is said of pictures",
-    "boxes": "where the things are that words of captions name",
-    "user": "who chose",
-    "item": "what was chosen",
-    "rating": "how it was liked",
-    "time": "when",
-    "category": "what kind of item it is",
+    "image": "images: their bytes, or the paths of their files",
+    "masks": "masks of images, with a class for each pixel",
+    "caption": "captions of images",
+    "boxes": "bounding boxes of words in captions",
+    "user": "the users",
+    "item": "the items chosen",
+    "rating": "the ratings",
+    "time": "the timestamps",
+    "category": "the categories of the items",
 }
-"""The options that name the columns of a table, and what these hold."""
+"""The options that name the columns of a table, and their contents."""
 
 ASKED = (
     *("text", "left", "right", "context", "question", "image", "user", "item"),
     *("label", "answer"),
 )
-"""Those of what a trained network is asked, and of what its answers are compared with."""
+"""The roles of a trained network's inputs, and of the answers to compare with."""
 
 PART_OPTIONS = {
-    "score": "how alike query and key are, such as additive",
-    "score_mod": "what changes a score, such as alibi",
-    "mask": 'which keys are seen, such as "causal & sliding_window(128)"',
-    "normalizer": 'scores to weights, such as "entmax(1.5)"',
-    "backend": "which kernel, such as chunked",
+    "score": "the score, such as additive",
+    "score_mod": "the score modification, such as alibi",
+    "mask": 'the mask, such as "causal & sliding_window(128)"',
+    "normalizer": 'the normalizer, such as "entmax(1.5)"',
+    "backend": "the backend, such as chunked",
 }
 """The options of `regard bench` that name parts."""
 
 RESUME = (
-    "auto resumes a run of the same settings if there is one, never makes a new one, a folder "
+    "auto resumes a run with the same settings if there is one, never starts a new one, a folder "
     "resumes that run (default: auto)"
 )
 
 
 def command_of(arguments: Sequence[str]) -> Command:
-    """The command that these arguments ask for, ready to be called; raises `UsageError`."""
+    """The command for these arguments, ready to be called; raises `UsageError`."""
     top = _Parser("regard")
     top.usage = "regard VERB [options]"
     top.description = (
         "Attention, all of it: train a network on your data, and see what it attends to."
     )
     top.epilog = EXAMPLES
-    top.add_argument("--version", action="store_true", help="print the version and leave")
+    top.add_argument("--version", action="store_true", help="print the version and exit")
     verb = arguments[0] if arguments else "--help"
     if verb in VERBS:
         return _parse_verb(verb, arguments[1:])
@@ -130,7 +130,7 @@ def _parse_verb(verb: str, arguments: Sequence[str]) -> Command:
 
 
 def _arguments(options: argparse.Namespace) -> dict[str, Any]:
-    """The options as a verb takes them; those called `TABLE:NAME` in a table."""
+    """The options as a verb takes them; those named `TABLE:NAME` in a table."""
     found: dict[str, Any] = {}
     for name, value in vars(options).items():
         table, dot, key = name.partition(":")
@@ -146,10 +146,10 @@ def _arguments(options: argparse.Namespace) -> dict[str, Any]:
 def _demo(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Train RNNsearch (Bahdanau, Cho & Bengio, 2014) to turn dates in every language that "
-        "Unicode knows into ISO 8601, then show what it learned and where it looks."
+        "Unicode covers into ISO 8601, then show what it learned and where it attends."
     )
     parser.add_argument(
-        "--languages", type=_list, metavar="TAGS", help="such as en,fr,zh; all of them if not given"
+        "--languages", type=_list, metavar="TAGS", help="such as en,fr,zh (default: all)"
     )
     parser.add_argument(
         "--seconds", type=_positive, default=120.0, help="time to train (default: %(default)g)"
@@ -158,8 +158,7 @@ def _demo(parser: argparse.ArgumentParser) -> None:
         "--out",
         type=Path,
         default=Path("runs/dates"),
-        help="folder of the run; if it exists it is kept and a number is added (default: "
-        "%(default)s)",
+        help="folder of the run; if it exists, a number is added (default: %(default)s)",
     )
     parser.add_argument(
         "--seed", type=_natural, default=0, help="of weights and data (default: %(default)s)"
@@ -167,17 +166,17 @@ def _demo(parser: argparse.ArgumentParser) -> None:
 
 
 def _predict(parser: argparse.ArgumentParser) -> None:
-    parser.description = "Ask a trained model, and see where it attended."
+    parser.description = "Run a trained model, and see where it attended."
     parser.add_argument("run", type=Path, metavar="RUN", help="folder of a run, such as runs/dates")
     parser.add_argument(
         "texts",
         nargs="+",
         metavar="TEXT",
-        help="a text, a file of any format that is trained on, whose rows are answered line for "
-        "line, or - for standard input; dates begin with a "
+        help="a text, a file in any format that training reads, which is answered row by row, or "
+        "- for standard input; dates start with a "
         'language tag, as in "<fr> mardi 3 mars 2026", a pair has a tab between its sentences, a '
-        "story ends in its question, and items that were chosen have commas between them, those "
-        "with a comma quotes around; a text or line that is a JSON object with the run's columns "
+        "story ends with its question, and chosen items are separated by commas, quoted if they "
+        "contain one; a text or line that is a JSON object with the run's columns "
         """or roles as keys, {"left": "...", "right": "..."}, is that row""",
     )
     _answers(parser, 1)
@@ -199,13 +198,13 @@ def _view(parser: argparse.ArgumentParser) -> None:
         help="folder of a run or a model, one of Hugging Face's, hf:owner/name, or a .gguf file",
     )
     parser.add_argument(
-        "given", metavar="TEXT", help="a text as `regard predict` takes it, or a picture's path"
+        "given", metavar="TEXT", help="a text as for `regard predict`, or the path of an image"
     )
     parser.add_argument(
         "--layers",
         type=_layers,
         metavar="LAYERS",
-        help='which attentions, such as 0-3, -1 for the last, or names with * ("decoder.*"); all',
+        help='such as 0-3, -1 for the last, or names with * ("decoder.*") (default: all)',
     )
     parser.add_argument(
         "--out",
@@ -215,15 +214,18 @@ def _view(parser: argparse.ArgumentParser) -> None:
         help="the page (default: attention.html)",
     )
     parser.add_argument(
-        "--lang", choices=("en", "zh"), default="", help="the page's language; the browser's"
+        "--lang",
+        choices=("en", "zh"),
+        default="",
+        help="language of the page (default: the browser's)",
     )
     parser.add_argument("--open", dest="opened", action="store_true", help="open it in a browser")
 
 
 def _serve(parser: argparse.ArgumentParser) -> None:
     parser.description = (
-        "Serve a network on this machine: type texts or drop pictures on its page, see what it "
-        "attends to, and take heads out of it. The page's address ends in a secret."
+        "Serve a network on this machine: type texts or drop images on its page, see what it "
+        "attends to, and ablate its heads. The page's address ends in a secret."
     )
     parser.epilog = "example:\n  regard serve runs/pairs --port 8000 --open"
     parser.add_argument(
@@ -234,8 +236,7 @@ def _serve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--host",
         default="127.0.0.1",
-        help="another address of this machine, for who may reach it (default: %(default)s, this "
-        "machine alone)",
+        help="address to listen on (default: %(default)s, reachable from this machine only)",
     )
     parser.add_argument(
         "--port", type=_port, default=0, help="0 takes a free one (default: %(default)s)"
@@ -244,7 +245,7 @@ def _serve(parser: argparse.ArgumentParser) -> None:
 
 
 def _layers(text: str) -> list[int | str]:
-    """`0-3,-1,decoder.*` as what `regard.capture` takes."""
+    """`0-3,-1,decoder.*` as for `regard.capture`."""
     found: list[int | str] = []
     for each in _list(text):
         first, dash, last = each.partition("-") if each[:1].isdigit() else (each, "", "")
@@ -261,35 +262,35 @@ def _layers(text: str) -> list[int | str]:
 
 
 def _files(files: argparse._ArgumentGroup) -> None:
-    """How a file of what is asked is read, and where the answers are written."""
+    """How an input file is read, and where the answers are written."""
     files.add_argument(
         "--out",
         dest="writing:out",
         metavar="FILE",
-        help="write all rows and columns with answer and probability (and answers, where there "
-        "are several) as FILE says, .csv, .tsv, .jsonl or .parquet, or the answers alone as .txt; "
-        r"in .tsv and .txt tabs and ends of lines are written \t and \n; - is standard output",
+        help="write all rows and columns with answer and probability (and answers, if there are "
+        "several) in the format of FILE, .csv, .tsv, .jsonl or .parquet, or only the answers as "
+        r".txt; in .tsv and .txt tabs and newlines are written \t and \n; - is standard output",
     )
     files.add_argument(
-        "--force", dest="writing:force", action="store_true", help="write over FILE if it is there"
+        "--force", dest="writing:force", action="store_true", help="overwrite FILE if it exists"
     )
     files.add_argument(
         "--compare",
         dest="reading:compare",
         action="store_true",
-        help="say how many answers are those that the file's own column of labels has",
+        help="report how many answers match the file's own column of labels",
     )
     files.add_argument(
         "--encoding",
         dest="reading:encoding",
         metavar="NAME",
-        help="of text files and of standard input (default: found by the bytes, utf-8)",
+        help="of text files and standard input (default: detected for files, utf-8 for input)",
     )
     files.add_argument(
         "--as-text",
         dest="reading:as_text",
         action="store_true",
-        help="TEXT is what it is, no file, and a line no JSON object",
+        help="take TEXT literally, not as a file, and lines not as JSON objects",
     )
     for role in ("source", "target", *ASKED):
         what = ROLES.get(role, f"column of the {role} texts or language")
@@ -303,8 +304,7 @@ def _answers(parser: argparse.ArgumentParser, usual: int) -> None:
         type=_positive_integer,
         default=usual,
         metavar="N",
-        help="answers to look for; of a text that is written, the width of the beam search "
-        "(default: %(default)s)",
+        help="number of answers; for generated text, the beam size (default: %(default)s)",
     )
 
 
@@ -323,7 +323,7 @@ def _train(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="PATH",
-        help="what to learn from; a pattern such as 'reviews/*.csv', or given again, for several",
+        help="the training data; a pattern such as 'reviews/*.csv', or repeated, for several",
     )
     data.add_argument(
         "--task", dest="given:task.name", metavar="TASK", help=f"what to read it as: {_TASKS}"
@@ -332,13 +332,13 @@ def _train(parser: argparse.ArgumentParser) -> None:
         "--source",
         dest="given:data.source",
         metavar="COLUMN",
-        help="language that is read, or the first of two columns",
+        help="the source language, or the first of two columns",
     )
     data.add_argument(
         "--target",
         dest="given:data.target",
         metavar="COLUMN",
-        help="language that is written, or the second of two columns",
+        help="the target language, or the second of two columns",
     )
     for role, what in ROLES.items():
         data.add_argument(f"--{role}", dest=f"given:data.{role}", metavar="COLUMN", help=what)
@@ -346,7 +346,7 @@ def _train(parser: argparse.ArgumentParser) -> None:
         "--encoding",
         dest="given:data.encoding",
         metavar="NAME",
-        help="of text files, such as cp1252 (default: found by their bytes)",
+        help="of text files, such as cp1252 (default: detected)",
     )
     data.add_argument(
         "--streaming",
@@ -355,7 +355,7 @@ def _train(parser: argparse.ArgumentParser) -> None:
         default=None,
         help="read texts while training, for data larger than the disk",
     )
-    data.add_argument("--dry-run", action="store_true", help="say how the data is read, and stop")
+    data.add_argument("--dry-run", action="store_true", help="print how the data is read, and stop")
     model = parser.add_argument_group("model")
     model.add_argument("--model", dest="given:model.name", metavar="MODEL", help=_MODELS)
     model.add_argument(
@@ -374,8 +374,8 @@ def _train(parser: argparse.ArgumentParser) -> None:
         "--size",
         dest="given:size",
         metavar="SIZE",
-        help="tiny, mini, small, medium, base or large: width, layers, heads, rate and budget of a "
-        "Transformer together (default: the recipe's)",
+        help="tiny, mini, small, medium, base or large: width, layers, heads, learning rate and "
+        "budget of a Transformer together (default: the recipe's)",
     )
     train = parser.add_argument_group("training")
     budget = "%s (default: the recipe's budget)"
@@ -387,21 +387,21 @@ def _train(parser: argparse.ArgumentParser) -> None:
     number("--minutes", dest="given:minutes", metavar="N", type=_positive,
            help=budget % "wall time")  # fmt: skip
     number("--lr", dest="given:train.learning_rate", type=_positive, metavar="RATE",
-           help="the greatest learning rate (default: the recipe's)")  # fmt: skip
+           help="the peak learning rate (default: the recipe's)")  # fmt: skip
     number("--batch", dest="given:batch", type=_positive_integer, metavar="TOKENS",
-           help="tokens of a micro-batch, padding included (default: the recipe's)")  # fmt: skip
+           help="tokens per micro-batch, including padding (default: the recipe's)")  # fmt: skip
     number("--precision", dest="given:train.precision", choices=("fp32", "bf16"),
            help="bf16 is autocast, weights stay float32 (default: fp32)")  # fmt: skip
     number("--compile", dest="given:train.compile", action="store_true", default=None,
            help="run the loss through torch.compile (default: no)")  # fmt: skip
     number("--seed", dest="given:train.seed", metavar="N", type=_natural,
-           help="of weights, order and all that is drawn (default: 0)")  # fmt: skip
+           help="of weights, order and everything random (default: 0)")  # fmt: skip
     train.add_argument(
         "--from",
         dest="given:train.start",
         metavar="DIR",
-        help="begin with the best weights of this run, or of the folder of a model; one of Hugging "
-        "Face is fine-tuned",
+        help="start from the best weights of this run or model folder; a Hugging Face one is "
+        "fine-tuned",
     )
     train.add_argument(
         "--config", type=Path, metavar="FILE.toml", help="settings from a file (default: none)"
@@ -412,25 +412,23 @@ def _train(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="KEY=VALUE",
-        help="any setting, such as dropout=0.2 or pooling=hard(estimator=gumbel); all of them: "
+        help="any setting, such as dropout=0.2 or pooling=hard(estimator=gumbel); to list them: "
         "regard recipes keys NAME",
     )
     _run(parser.add_argument_group("the run"))
 
 
 def _run(run: argparse._ArgumentGroup) -> None:
-    """Where a run is kept, and on what it is made."""
+    """Where a run is saved, and on what hardware it runs."""
     run.add_argument("--out", type=Path, metavar="DIR", help="its folder (default: runs/NAME)")
     run.add_argument("--resume", default="auto", metavar="auto|DIR|never", help=RESUME)
     run.add_argument(
         "--data-as-trained",
         dest="machine:data_as_trained",
         action="store_true",
-        help="resume with the copy of the data that the run began with, if the data has changed",
+        help="resume with the copy of the data that the run started with, if the data has changed",
     )
-    run.add_argument(
-        "--quiet", dest="machine:quiet", action="store_true", help="say nothing but what is wrong"
-    )
+    run.add_argument("--quiet", dest="machine:quiet", action="store_true", help="print only errors")
     run.add_argument(
         "--devices",
         dest="machine:devices",
@@ -443,7 +441,7 @@ def _run(run: argparse._ArgumentGroup) -> None:
         "--shard",
         dest="machine:shard",
         action="store_true",
-        help="spread the weights over the processes (FSDP2)",
+        help="shard the weights over the processes (FSDP2)",
     )
     run.add_argument(
         "--workers",
@@ -451,14 +449,14 @@ def _run(run: argparse._ArgumentGroup) -> None:
         metavar="N",
         type=_natural,
         default=0,
-        help="processes that prepare batches (default: 0)",
+        help="data-loading processes (default: 0)",
     )
     run.add_argument(
         "--threads",
         dest="machine:threads",
         metavar="N",
         type=_positive_integer,
-        help="of this process (default: as PyTorch chooses)",
+        help="CPU threads of this process (default: PyTorch's choice)",
     )
     run.add_argument(
         "--timeout",
@@ -482,7 +480,7 @@ def _recipes(parser: argparse.ArgumentParser) -> None:
 def _eval(parser: argparse.ArgumentParser) -> None:
     parser.description = "Measure a trained model on its test data, or on other data."
     parser.add_argument("run", type=Path, metavar="RUN", help="folder of a run")
-    parser.add_argument("--data", metavar="PATH", help="other data, all of it")
+    parser.add_argument("--data", metavar="PATH", help="evaluate on all of this data instead")
     parser.add_argument(
         "--split", choices=("valid", "test"), help="(default: test if there is one)"
     )
@@ -493,7 +491,7 @@ def _eval(parser: argparse.ArgumentParser) -> None:
         type=_natural,
         metavar="N",
         default=5,
-        help="examples with the greatest losses to show (default: %(default)s)",
+        help="number of examples with the largest losses to show (default: %(default)s)",
     )
     parser.add_argument("--json", action="store_true", help="one JSON object instead")
 
@@ -509,9 +507,9 @@ def _compare(parser: argparse.ArgumentParser) -> None:
 
 def _export(parser: argparse.ArgumentParser) -> None:
     parser.description = (
-        "Write a trained network for other programs, from token numbers to its answer, and compare "
-        "what the file answers with what the network does. Beside it stands a .json file that says "
-        "what goes in and what comes out."
+        "Export a trained network for other programs, from token ids to its answer, and compare "
+        "the file's outputs with the network's. A .json file next to it describes the inputs and "
+        "outputs."
     )
     parser.add_argument("run", type=Path, metavar="RUN", help="folder of a run")
     parser.add_argument(
@@ -519,7 +517,7 @@ def _export(parser: argparse.ArgumentParser) -> None:
         dest="form",
         choices=("onnx", "torch-export", "safetensors"),
         default="onnx",
-        help="an ONNX file, a program of torch.export, or the folder of weights and configuration "
+        help="an ONNX file, a torch.export program, or a folder of weights and configuration "
         "(default: %(default)s)",
     )
     parser.add_argument(
@@ -529,7 +527,7 @@ def _export(parser: argparse.ArgumentParser) -> None:
         "--check",
         action=argparse.BooleanOptionalAction,
         default=True,
-        help="run what was written and print the greatest difference (default: --check)",
+        help="run the exported file and print the largest difference (default: --check)",
     )
 
 
@@ -545,15 +543,15 @@ def _convert(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--family",
         metavar="NAME",
-        help="such as bert, where config.json has no model_type (default: by the tensors' names)",
+        help="such as bert, if config.json has no model_type (default: from the tensor names)",
     )
 
 
 def _bench(parser: argparse.ArgumentParser) -> None:
     parser.description = (
-        "Measure how fast mechanisms are on this machine, how much memory they hold and how exact "
-        "they are, beside PyTorch's kernel or the definition and beside what the machine can do at "
-        "most. Each is compared with float64 before it is timed; all take turns."
+        "Measure speed, memory and accuracy of mechanisms on this machine, next to PyTorch's "
+        "kernel or the definition and next to the machine's lower bound. Each is compared with "
+        "float64 before it is timed; timings alternate."
     )
     parser.epilog = (
         "examples:\n"
@@ -566,8 +564,8 @@ def _bench(parser: argparse.ArgumentParser) -> None:
         "mechanisms",
         nargs="*",
         metavar="MECHANISM",
-        help="parts by name with + between them, or a vision block; what is not named is as usual "
-        "(default: six that differ)",
+        help="names of parts joined by +, or a vision block; other parts are the defaults "
+        "(default: six different mechanisms)",
     )
     for name, what in PART_OPTIONS.items():
         parser.add_argument(
@@ -576,7 +574,7 @@ def _bench(parser: argparse.ArgumentParser) -> None:
             action="append",
             default=[],
             metavar="NAME",
-            help=f"{what}; given again, every combination is measured",
+            help=f"{what}; if repeated, every combination is measured",
         )
     sizes = parser.add_argument_group("sizes")
     sizes.add_argument(
@@ -584,15 +582,14 @@ def _bench(parser: argparse.ArgumentParser) -> None:
         type=_lengths,
         default=[512, 1024, 2048],
         metavar="N,N",
-        help="keys, and queries as many; a block sees the square map of as many places (default: "
-        "512,1024,2048)",
+        help="keys, and queries; for a block, the places of a square map (default: 512,1024,2048)",
     )
     for name, usual, what in (
         ("batch", 1, "sequences"),
-        ("heads", 8, "of queries"),
-        ("kv_heads", None, "of keys and values, a divisor of --heads (default: as many)"),
-        ("queries", None, "of a call, 1 as in decoding (default: as many as keys)"),
-        ("width", 64, "of a head"),
+        ("heads", 8, "query heads"),
+        ("kv_heads", None, "key/value heads, a divisor of --heads (default: the same)"),
+        ("queries", None, "queries of a call, 1 as in decoding (default: as many as keys)"),
+        ("width", 64, "width of a head"),
     ):
         sizes.add_argument(
             f"--{name.replace('_', '-')}",
@@ -620,19 +617,19 @@ def _bench(parser: argparse.ArgumentParser) -> None:
         "--backward", action="store_true", help="measure forward and backward together, too"
     )
     parser.add_argument(
-        "--threads", type=_positive_integer, metavar="N", help="(default: as PyTorch chooses)"
+        "--threads", type=_positive_integer, metavar="N", help="(default: PyTorch's choice)"
     )
     parser.add_argument(
         "--seconds",
         type=_positive,
-        help="time to measure; a call that would use it up is left out (default: 20, with --tune "
+        help="time to measure; a call that would exceed it is skipped (default: 20, with --tune "
         "60)",
     )
     parser.add_argument(
         "--tune",
         action="store_true",
-        help="measure how fast this machine is at what kernels are made of, and keep it: from then "
-        "on the planner chooses by these rates",
+        help="measure this machine's rates for the operations that kernels consist of, and save "
+        "them: from then on the planner uses these rates",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers")
     parser.add_argument("--chart", type=Path, metavar="FILE", help="draw them, such as bench.svg")
@@ -663,7 +660,7 @@ _MODELS = ", ".join(MODELS)
 
 
 class _Parser(argparse.ArgumentParser):
-    """An argument parser that raises instead of printing its usage and leaving."""
+    """An argument parser that raises instead of printing its usage and exiting."""
 
     def __init__(self, prog: str) -> None:
         formatter = argparse.RawDescriptionHelpFormatter
