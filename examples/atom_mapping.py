@@ -1,16 +1,16 @@
-"""Which atom goes where: the attention of an ALBERT that read a million reactions knows.
+"""Atom mapping from the attention of an ALBERT trained on a million reactions.
 
-It was trained to fill in masked tokens of reactions, as they are written in SMILES, and nothing
-else. In its layer 10, head 5, counted from 0, each atom of the product attends to the atom of the
-reactants that it was before, and back (Schwaller, Hoover, Reymond, Strobelt & Laino. Extraction of
-organic chemistry grammar from unsupervised learning of chemical reactions. 2021).
+It was trained only on masked language modeling of reactions in SMILES notation. In its layer 10,
+head 5, counted from 0, each atom of the product attends to the reactant atom it came from, and vice
+versa (Schwaller, Hoover, Reymond, Strobelt & Laino. Extraction of organic chemistry grammar from
+unsupervised learning of chemical reactions. 2021).
 
     pip install --no-deps rxnmapper==0.4.3
     python examples/atom_mapping.py
     python examples/atom_mapping.py "CCO.BrCC>>CCOCC"
 
-Two pages are written: the atoms with what each was, and the attention of all layers and heads, in
-which head 5 of layer 10 can be held against the answer.
+Two pages are written: the atom mapping, and the attention of all layers and heads, in which head 5
+of layer 10 can be compared with the answer.
 """
 
 import math
@@ -37,20 +37,20 @@ from regard.view.page import page
 REACTION = "CC(C)S.CN(C)C=O.Fc1cccnc1F.O=C([O-])[O-].[K+].[K+]>>CC(C)Sc1ncccc1F"
 LAYER, HEAD = 10, 5
 NEIGHBORS = 90.0
-"""How much likelier neighbors of mapped atoms are to become neighbors."""
+"""How much more likely neighbors of mapped atoms are to be mapped to neighbors."""
 TOKEN = re.compile(r"\[[^\]]+\]|Br|Cl|[BCNOSPFIbcnosp]|>>|%\d\d|[\d().=#+\-\\/:~@?>*$]")
 ELEMENT = re.compile(r"\[?\d*([A-Z][a-z]?|[a-z]+|\*)")
 
 
 @dataclass(frozen=True)
 class Reaction:
-    """A reaction as tokens, and what chemistry says of its atoms.
+    """A reaction as tokens, with its atoms and bonds.
 
     Args:
-        atoms: the places of the atoms among the tokens.
-        elements: what each is.
-        bonded: which atoms are bound to each other.
-        reactants: how many of the atoms stand before the arrow.
+        atoms: the positions of the atoms among the tokens.
+        elements: the element of each.
+        bonded: which atoms are bonded to each other.
+        reactants: the number of atoms before the arrow.
     """
 
     tokens: list[str]
@@ -61,7 +61,7 @@ class Reaction:
 
 
 def read(text: str) -> Reaction:
-    """Read SMILES: `(` is a branch, a digit closes a ring, `.` and `>>` begin another molecule."""
+    """Parse SMILES: `(` is a branch, a digit closes a ring, `.` and `>>` start another molecule."""
     tokens = TOKEN.findall(text)
     if "".join(tokens) != text or tokens.count(">>") != 1:
         raise ValueError(f"{text} is no reaction in SMILES, such as {REACTION}")
@@ -94,7 +94,7 @@ def read(text: str) -> Reaction:
 
 
 def framed(reaction: Reaction) -> list[str]:
-    """The tokens as the network reads them."""
+    """The tokens with the network's special tokens."""
     return ["[CLS]", *reaction.tokens, "[SEP]"]
 
 
@@ -108,7 +108,7 @@ def captured(model: Any, vocabulary: list[str], reaction: Reaction) -> Maps:
 
 
 def attention(maps: Maps, reaction: Reaction) -> Tensor:
-    """How much each atom of the product and of the reactants attend to each other, in sum."""
+    """The summed attention of each product atom and each reactant atom to each other."""
     weights = maps[LAYER].weights(heads=[HEAD], item=0)[0, 0]
     atoms = torch.tensor(reaction.atoms) + 1
     before, after = atoms[: reaction.reactants], atoms[reaction.reactants :]
@@ -116,10 +116,10 @@ def attention(maps: Maps, reaction: Reaction) -> Tensor:
 
 
 def assign(reaction: Reaction, together: Tensor) -> tuple[list[int], list[float], Tensor]:
-    """The atom of the reactants that each of the product was (-1: none), and how sure that is.
+    """The reactant atom of each product atom (-1: none), and its confidence.
 
-    The surest pair is taken first. Then its neighbors are likelier to belong together, its atoms
-    are gone, and the next is looked for. Also returned is the matrix of the first look.
+    The most confident pair is mapped first. Then pairs of its neighbors become more likely, its
+    atoms are removed, and the search repeats. The matrix of the first step is also returned.
     """
     split = reaction.reactants
     before, after = reaction.elements[:split], reaction.elements[split:]
@@ -143,7 +143,7 @@ def assign(reaction: Reaction, together: Tensor) -> tuple[list[int], list[float]
 
 
 def view(maps: Maps, reaction: Reaction, mapped: list[int], title: str, answer: str) -> View:
-    """All heads, the one that knows with a name, and beside them which atom was which."""
+    """All heads, with the atom-mapping head tagged, next to the resulting mapping."""
     right = torch.zeros(len(framed(reaction)), len(framed(reaction)))
     for atom, was in zip(reaction.atoms[reaction.reactants :], mapped, strict=True):
         if was >= 0:
@@ -154,7 +154,7 @@ def view(maps: Maps, reaction: Reaction, mapped: list[int], title: str, answer: 
 
 
 def folder_of_weights() -> Path:
-    """Where the package keeps its network, which is read where it lies."""
+    """The folder of the package's network."""
     found = find_spec("rxnmapper")
     if found is None or not found.submodule_search_locations:
         sys.exit("the weights are in a package: pip install --no-deps rxnmapper==0.4.3")

@@ -1,7 +1,7 @@
-"""An attention block in a network that is trained already: nothing of it is lost or renamed.
+"""Inserting an attention block into a trained network: no weight is lost or renamed.
 
-A small residual network learns to tell which corner of an image is brightest. Blocks then go in at
-the end of each stage, faded in from nothing, and training goes on from where it was.
+A small residual network learns which corner of an image is brightest. Then a block is inserted at
+the end of each stage, initialized as the identity, and training continues.
 """
 
 import torch
@@ -13,7 +13,7 @@ from regard.vision import Plan
 
 
 class Residual(nn.Module):
-    """Two convolutions around which the input goes."""
+    """Two convolutions with a residual connection."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -64,7 +64,7 @@ def main(steps: int = 60) -> tuple[float, float, Plan]:
     print(plan)
     print("outputs unchanged to the bit:", torch.equal(model(x), was))
 
-    # What a trainer does that builds its network anew: the plan goes in again, then the weights.
+    # What a trainer that rebuilds its network does: apply the plan, then load the weights.
     model = network()
     plan.apply(model)
     print(plan.load_weights(model, old))

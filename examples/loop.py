@@ -1,4 +1,4 @@
-"""A language model and its training in one sitting: the operator, PyTorch, and nothing else."""
+"""A language model and its training loop with only the operator and PyTorch."""
 
 import torch
 from torch import Tensor, nn

@@ -15,7 +15,7 @@ from regard.tasks.predictor import Answer
 
 
 class Bag(nn.Module):
-    """A bag of words, weighted by attention; nothing of it is known to the library."""
+    """A bag of words, weighted by attention; the library knows nothing about it."""
 
     def __init__(self, vocab: int, classes: int, width: int = 32) -> None:
         super().__init__()
@@ -24,12 +24,12 @@ class Bag(nn.Module):
         self.output = nn.Linear(width, classes)
 
     def forward(self, source: Sequences) -> Tensor:
-        """Logits of the labels: all that the task asks for."""
+        """Logits of the labels: all that the task requires."""
         pooled = self.pool(self.words(source.ids), source.mask)
         return self.output(pooled.squeeze(1))
 
     def attention_weights(self, source: Sequences) -> Tensor:
-        """How much each word counted: asked for where it is there, to be shown."""
+        """How much each word counted: optional, for display."""
         return self.pool.weights(self.words(source.ids), source.mask).squeeze(1)
 
 
@@ -45,7 +45,7 @@ def main() -> tuple[float, Answer]:
         task = Classify(data, Bag(vocab, classes), settings)
         run = regard.train(task=task, epochs=6, learning_rate=1e-2, out=out)
         accuracy = run.metrics["valid"]["accuracy"]
-        # Its weights are in the folder, its code is yours: give the network to read them into.
+        # The folder has only its weights: pass a network to load them into.
         again = regard.Run(out, model=Bag(vocab, classes))
         answer = again.predict(["after an hour the music became clever"])[0]
     print(f"{accuracy:.1%} of the held-out sentences are labelled correctly.\n")

@@ -12,7 +12,7 @@ from regard.sequences import Sequences
 
 
 def manhattan(query: Tensor, key: Tensor) -> Tensor:
-    """The nearer two vectors in the sum of absolute differences, the more alike."""
+    """Negative L1 distance: the closer two vectors, the higher the score."""
     return -torch.cdist(query, key, p=1.0)
 
 

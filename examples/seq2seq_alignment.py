@@ -1,4 +1,4 @@
-"""RNNsearch learns to write words in reverse order; its alignment is the other diagonal."""
+"""RNNsearch learns to reverse word order; its alignment is the antidiagonal."""
 
 import random
 import tempfile
@@ -7,13 +7,13 @@ from pathlib import Path
 import regard
 from regard.tasks.predictor import Answer
 
-# Many words: of a few, each annotation could name its neighbours too, and any would do.
+# Many words: with few, an annotation could encode its neighbors, and any alignment would do.
 WORDS = """alpha bravo charlie delta echo foxtrot golf hotel india juliett kilo lima mike november
 oscar papa quebec romeo sierra tango uniform victor whiskey xray yankee zulu""".split()
 
 
 def pairs(path: Path, count: int = 6000) -> Path:
-    """Write sentences of 4 to 8 words, and the same in reverse order."""
+    """Write sentences of 4 to 8 words, with their reversals."""
     draw = random.Random(0)
     lines = ["source\ttarget"]
     for _ in range(count):

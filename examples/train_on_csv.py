@@ -1,4 +1,4 @@
-"""From a csv to a trained network: is a film praised, and which word says so?"""
+"""From a CSV file to a trained network: is a film praised, and by which word?"""
 
 import csv
 import random
@@ -22,7 +22,7 @@ SHAPES = [
 
 
 def reviews(path: Path) -> Path:
-    """Write a table of sentences and their labels."""
+    """Write a table of labeled sentences."""
     draw = random.Random(0)
     with open(path, "w", newline="") as file:
         table = csv.writer(file)
@@ -38,8 +38,8 @@ def reviews(path: Path) -> Path:
 def main() -> tuple[float, Answer]:
     with tempfile.TemporaryDirectory() as folder:
         data = reviews(Path(folder) / "reviews.csv")
-        # Filters see one word or three, so attention points to what counts. Each state of an LSTM
-        # (model="lstm") knows the whole sentence: to look at one is as good as at another.
+        # Filters see one word or three, so attention points to the words that count. Each state of
+        # an LSTM (model="lstm") has seen the whole sentence, so attention could go to any of them.
         run = regard.train(
             data,
             model="cnn",
@@ -47,7 +47,7 @@ def main() -> tuple[float, Answer]:
             pooling="attention",
             normalizer="entmax(1.3)",
             epochs=6,
-            batch_tokens=256,  # hardly any data: small batches, so that there are some updates
+            batch_tokens=256,  # little data: small batches, for enough updates
             out=Path(folder) / "run",
         )
         answer = run.predict(["for all i know the plot is not new , but the music is clever"])[0]
