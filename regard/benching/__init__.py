@@ -1,1 +1,1 @@
-"""Speed, memory and error of mechanisms on this machine: what is measured, how, and as what."""
+"""Speed, memory and error of mechanisms on this machine."""

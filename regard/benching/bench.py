@@ -19,12 +19,12 @@ from regard.benching.sizes import Sizes
 LENGTHS = (512, 1024, 2048)
 SECONDS = 20.0
 USUAL = ("scaled_dot", "causal", "causal & sliding_window(128)", "sparsemax", "entmax", "additive")
-"""What is measured where nothing is named."""
+"""The mechanisms measured by default."""
 
 
 @dataclass(frozen=True)
 class Bench:
-    """What was measured: rows, sizes, the machine, and the rates under its floor."""
+    """The measurements: rows, sizes, the machine, and the rates behind its lower bound."""
 
     rows: list[Row]
     sizes: dict[str, Any]
@@ -41,7 +41,7 @@ class Bench:
         return dumps(asdict(self), indent=1)
 
     def svg(self) -> str:
-        """Time and memory over length, as a picture that needs nothing else."""
+        """Time and memory over length, as a self-contained SVG."""
         from regard.benching.chart import svg
 
         return svg(self)
@@ -54,21 +54,21 @@ def bench(
     backward: bool = False,
     seconds: float = SECONDS,
 ) -> Bench:
-    """Measure mechanisms at these lengths: seconds, bytes, error, and the floor under them.
+    """Measure mechanisms at these lengths: seconds, bytes, error, and the lower bound of time.
 
-    Each is compared with float64 before it is timed, and one that is wrong is not timed. All
-    mechanisms of a length and what they are compared with take turns, so that a machine that is
-    busy for a while is so for all of them.
+    Each is compared with float64 before it is timed, and one that is wrong is not timed. Timings
+    of all mechanisms of a length and their baselines alternate, so that temporary load on the
+    machine affects all of them.
 
     Args:
-        mechanisms: names of parts joined by `+`, such as `"additive + causal"`, a backend
-            behind them (`"entmax on chunked"`), or a block's name.
-        lengths: keys of a call, and queries if `sizes` says nothing of them.
+        mechanisms: names of parts joined by `+`, such as `"additive + causal"`, optionally with a
+            backend (`"entmax on chunked"`), or a block's name.
+        lengths: keys of a call, and queries unless `sizes` gives them.
         backward: measure forward and backward together, too.
-        seconds: to measure for, all in all; what one call would use up is left out and named.
+        seconds: total time to measure; calls that would exceed it are skipped and reported.
 
     Raises:
-        ValueError: names that are not there, sizes that make no call.
+        ValueError: unknown names, invalid sizes.
 
     Example:
         >>> import regard

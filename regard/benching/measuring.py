@@ -19,14 +19,14 @@ SLOWEST = 1.0
 
 @dataclass
 class Row:
-    """One pass of one mechanism at one length; what is None was not measured, `fault` says why.
+    """One pass of one mechanism at one length; None was not measured, `fault` says why.
 
     Args:
         seconds: the median; `rival_seconds` that of `rival`, which computes the same.
-        peak_bytes: held at most, beyond query, key and value.
+        peak_bytes: peak memory beyond query, key and value.
         error: the largest difference from float64, of the output or, with a backward pass, of any
-            gradient; `of_naive` is how many times that of the definition in the same dtype.
-        floor_seconds: the least that any computation of it could take here.
+            gradient; `of_naive` is its ratio to that of the definition in the same dtype.
+        floor_seconds: a lower bound for any computation of it on this machine.
     """
 
     mechanism: str

@@ -14,14 +14,14 @@ MOST = 1 << 31
 
 @dataclass(frozen=True)
 class Sizes:
-    """The sizes of a call, all but its length.
+    """The sizes of a call, except its length.
 
     Args:
-        kv_heads: heads of keys and values; None is as many as `heads`.
-        queries: queries of a call, fewer than keys in decoding; None is as many as keys.
-        width: of a head; a block sees `heads * width` channels.
+        kv_heads: key/value heads; None is `heads`.
+        queries: queries of a call, fewer than keys in decoding; None is the number of keys.
+        width: width of a head; a block gets `heads * width` channels.
 
-    Raises `ValueError` for sizes that make no call, and for a device that is not there.
+    Raises `ValueError` for invalid sizes, and for a missing device.
 
     >>> Sizes(heads=8, kv_heads=3)
     Traceback (most recent call last):

@@ -1,1 +1,1 @@
-"""Readers, vocabularies and batching: from text that people write to numbers a model reads."""
+"""Readers, vocabularies and batching: from raw data to a model's inputs."""

@@ -1,4 +1,4 @@
-"""Schema: what the data of a task looks like, so that readers need to know no task."""
+"""Schema: what the data of a task looks like, so that readers need not know any task."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -10,17 +10,17 @@ from typing import Literal
 SPLITS = ("train", "valid", "test")
 
 Cell = str | bytes | float
-"""What one column holds of one example."""
+"""The value of one column for one example."""
 
 
 class ColumnKind(Enum):
-    """What the cells of a column are; most are kept as they are written, and not `FLOAT`.
+    """The type of a column's cells; all but `FLOAT` are kept as written.
 
-    `TEXT`, `LABEL` (one of a few), `BYTES` and `IMAGE` (the name and the bytes of a picture): a row
-    with an empty one is left out and counted.
-    `NAME` (of a user, an item), `NUMBER` and `TIME` (seconds, or a date by ISO 8601): one that is
-    empty or cannot be read is refused with its place. `FLOAT` is kept as a number. `LIST` holds
-    several short values, such as labels or the words of a sentence, with tabs between them.
+    `TEXT`, `LABEL` (one of a few), `BYTES` and `IMAGE` (the name and the bytes of an image): a row
+    with an empty one is dropped and counted.
+    `NAME` (of a user, an item), `NUMBER` and `TIME` (seconds, or an ISO 8601 date): one that is
+    empty or cannot be read is an error with its location. `FLOAT` is kept as a number. `LIST` holds
+    several short values, such as labels or the words of a sentence, separated by tabs.
     """
 
     TEXT = "text"

@@ -20,7 +20,7 @@ from regard.parts import (
 )
 
 Attends = Attend | Callable[[], Attend] | None
-"""What a model takes in the place of named parts: one for all places, or what makes one for each.
+"""What a model accepts instead of named parts: one for all places, or a function for each.
 
 Parts with names are made where they are used, one for each place; an object is shared.
 """
@@ -30,14 +30,14 @@ ROLES = ("score", "score_mod", "mask", "normalizer")
 
 @dataclass(frozen=True, kw_only=True)
 class ScoreParts(Config):
-    """What gives the scores of an attention, by name, such as `soft_cap(30.0)`.
+    """The scoring parts of an attention, by name, such as `soft_cap(30.0)`.
 
-    It is all that can be chosen where a model itself decides what becomes of the scores.
+    These are all that can be chosen if the model itself determines the normalization.
 
     Args:
-        score: how alike are query and key?
-        score_mod: changes a score, knowing its place.
-        mask: which pairs there are, besides those that the model itself leaves out.
+        score: the similarity of query and key.
+        score_mod: changes a score, given its position.
+        mask: which pairs may attend, in addition to the model's own mask.
     """
 
     score: ScoreName = "scaled_dot"
@@ -51,8 +51,8 @@ class Parts(ScoreParts):
 
     Args:
         score, score_mod, mask: as in `ScoreParts`.
-        normalizer: scores to weights.
-        dropout: share of the weights that is left out while training.
+        normalizer: turns scores into weights.
+        dropout: dropout probability of the weights.
     """
 
     normalizer: NormalizerName = "softmax"
@@ -61,12 +61,12 @@ class Parts(ScoreParts):
 
 @dataclass(frozen=True, kw_only=True)
 class CrossParts(Config):
-    """The parts of an attention from one sequence to another, whose positions do not compare.
+    """The parts of cross-attention, where positions of the two sequences are not comparable.
 
     Args:
-        score: how alike are query and key?
-        normalizer: scores to weights.
-        dropout: share of the weights that is left out while training.
+        score: the similarity of query and key.
+        normalizer: turns scores into weights.
+        dropout: dropout probability of the weights.
     """
 
     score: ScoreName = "scaled_dot"
@@ -76,7 +76,7 @@ class CrossParts(Config):
 
 @dataclass(frozen=True, kw_only=True)
 class NoAttention(Config):
-    """Nothing attends: a decoder knows its source by one vector, or by the state it begins with."""
+    """No attention: a decoder sees its source as one vector, or only in its initial state."""
 
     tag = "none"
 
@@ -87,8 +87,8 @@ Kind = TypeVar("Kind", bound=Config)
 def attend_of(parts: Config, dims: Dims) -> Attend:
     """The operator with the named parts.
 
-    Raises `ValueError` for a part of the user's own that was not given again, and for numbers that
-    do not fit the widths.
+    Raises `ValueError` for a user-defined part that was not passed again, and for numbers that do
+    not fit the widths.
     """
     made: dict[str, Any] = {
         role: None if (name := getattr(parts, role)) is None else part(role, name, dims)
@@ -99,14 +99,14 @@ def attend_of(parts: Config, dims: Dims) -> Attend:
 
 
 def maker(parts: Config, dims: Dims, given: Attends) -> Callable[[], Attend]:
-    """What gives each place of a model its operator: of the names, or what was given instead."""
+    """A function that gives each place of a model its operator: from names, or as passed."""
     if given is None:
         return lambda: attend_of(parts, dims)
     return (lambda: given) if isinstance(given, Attend) else given
 
 
 def across(attend: Attend) -> Attend:
-    """The parts for two sequences: masks and score mods speak of positions within one."""
+    """The parts for cross-attention: masks and score mods refer to positions in one sequence."""
     return Attend(
         score=attend.score,
         normalizer=attend.normalizer,
@@ -116,9 +116,9 @@ def across(attend: Attend) -> Attend:
 
 
 def named(parts: Kind, dims: Dims, attend: Attend) -> Kind:
-    """The configuration that says which parts an operator has, so that a saved model is that one.
+    """The configuration that names an operator's parts, so that a saved model is the same one.
 
-    A part without a name is kept as the user's own; who loads the model has to give it again.
+    A part without a name is marked as the user's own; it has to be passed again on loading.
 
     Raises `ValueError` for a part that the configuration has no place for.
     """

@@ -1,4 +1,4 @@
-"""How published networks start."""
+"""Weight initialization of published networks."""
 
 from torch import nn
 
@@ -6,7 +6,7 @@ from regard.positions import Learned
 
 
 def start_normal(module: nn.Module, std: float) -> None:
-    """Draw the weights of linear layers and tables from N(0, std²), biases zero, in place.
+    """Initialize weights of linear layers and embeddings from N(0, std²), biases to 0, in place.
 
     >>> layer = nn.Linear(300, 300)
     >>> start_normal(layer, 0.02)

@@ -1,4 +1,4 @@
-"""Items as vectors: each its own, and those of its side features beside it."""
+"""Item embeddings: an item's own vector, concatenated with those of its side features."""
 
 import torch
 from einops import rearrange
@@ -7,16 +7,16 @@ from torch import Tensor, nn
 
 
 class ItemEmbedding(nn.Module):
-    """An item's vector and one for each of its features, side by side.
+    """An item's vector, concatenated with one for each of its features.
 
         e(i) = [E_item[i] ; E_feature[features[i, 1]] ; E_feature[features[i, 2]] ; ...]
 
     Args:
-        items: how many there are; 0 is padding.
+        items: number of items; 0 is padding.
         embed_dim: width of one embedding; an item has `width = embed_dim · (1 + columns)`.
-        columns: how many features each item has. Which they are is a buffer, 0 for what is not
-            known, until `set_features` says it.
-        values: how many feature numbers there are.
+        columns: number of features per item. Their values are a buffer, 0 for unknown, until
+            `set_features` is called.
+        values: number of distinct feature values.
 
     >>> items = ItemEmbedding(4, 8, columns=1, values=3)
     >>> items.set_features(torch.tensor([[0], [0], [1], [2]]))
@@ -39,7 +39,7 @@ class ItemEmbedding(nn.Module):
 
     @torch.no_grad()
     def set_features(self, features: Int[Tensor, "items columns"]) -> None:
-        """Know these features of the items.
+        """Set the features of the items.
 
         Raises `ValueError` when the table is not of these items, or names a greater number.
         """

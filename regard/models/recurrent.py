@@ -1,4 +1,4 @@
-"""PyTorch's recurrent layers, as the networks here begin with them."""
+"""PyTorch's recurrent layers, as initialized by the networks here."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from torch import nn
 
 
 def recurrent(config: Any, input_dim: int) -> nn.LSTM | nn.GRU:
-    """The layers that a configuration says (`cell`, `hidden_dim`, `layers` ...), batch first.
+    """The layers of a configuration (`cell`, `hidden_dim`, `layers` ...), batch-first.
 
     >>> from regard.models.lstm import LSTMConfig
     >>> recurrent(LSTMConfig(vocab=9, classes=2, hidden_dim=5), input_dim=4)
@@ -25,7 +25,7 @@ def recurrent(config: Any, input_dim: int) -> nn.LSTM | nn.GRU:
 
 @torch.no_grad()
 def initialize(layers: nn.LSTM | nn.GRU) -> None:
-    """Orthogonal recurrences, and memory cells that remember at first."""
+    """Orthogonal recurrent weights, and forget gates that start open."""
     for name, weight in layers.named_parameters():
         if "weight_hh" in name:
             for square in weight.chunk(weight.shape[0] // weight.shape[1]):

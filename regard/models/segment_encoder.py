@@ -1,4 +1,4 @@
-"""What encoders of BERT's kind have in common: a stack behind an embedding, and its first token."""
+"""The base of BERT-like encoders: an embedding, a stack, and a summary of the first token."""
 
 from abc import abstractmethod
 
@@ -11,9 +11,9 @@ from regard.sequences import Packed, Sequences
 
 
 class SegmentEncoder(nn.Module):
-    """The base: `encoder` reads what `embedded` says of the tokens, in both directions at once.
+    """The base: `encoder`, a bidirectional stack, reads the output of `embedded`.
 
-    A network that sums texts up has a `pooler`.
+    A network that summarizes texts has a `pooler`.
     """
 
     encoder: Stack
@@ -21,7 +21,7 @@ class SegmentEncoder(nn.Module):
 
     @abstractmethod
     def embedded(self, source: Sequences | Packed) -> Float[Tensor, "batch len embed_dim"]:
-        """What the first block reads."""
+        """The input of the first block."""
 
     def forward(self, source: Sequences | Packed) -> Float[Tensor, "batch len embed_dim"]:
         """The final state of each token; zeros at padding."""
@@ -30,7 +30,7 @@ class SegmentEncoder(nn.Module):
     def summary(
         self, states: Float[Tensor, "batch len embed_dim"], source: Sequences | Packed
     ) -> Float[Tensor, "rows embed_dim"]:
-        """One vector for each text, `tanh(W x_1 + b)` of its first token (`[CLS]`)."""
+        """One vector per text, `tanh(W x_1 + b)` of its first token (`[CLS]`)."""
         first = source.first(states)
         return first if self.pooler is None else torch.tanh(self.pooler(first))
 
@@ -41,7 +41,7 @@ class SegmentEncoder(nn.Module):
         return source.first(x)
 
     def states(self, source: Sequences | Packed) -> list[Tensor]:
-        """The embedded tokens, then what each block makes of them."""
+        """The embedded tokens, then the output of each block."""
         x = self.embedded(source)
         return [x, *self.encoder.states(x, source.mask)]
 

@@ -1,4 +1,4 @@
-"""A view of captured attention: a file, a notebook's cell, a terminal, a figure."""
+"""A view of captured attention: as a file, in a notebook or terminal, as a figure."""
 
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ MOST_PICTURED = 512
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """The attention of one input, to be looked at.
+    """The attention of one input, for display.
 
         view.save("a.html")     one file, offline, for any browser
         view                    in a notebook
@@ -36,18 +36,18 @@ class View:
         view.figure("a.svg", layer=3, head=5)
 
     Args:
-        maps: what was captured, in the order of the calls.
-        tokens: one for each position that is looked at, special tokens and padding included.
-        queries: what looks, where it is something else: the outputs of a decoder.
-        item: which of a batch.
-        image: the picture whose patches the tokens are.
+        maps: the captured maps, in call order.
+        tokens: one for each key position, including special tokens and padding.
+        queries: tokens of the queries, if different: the outputs of a decoder.
+        item: index in a batch.
+        image: the image whose patches the tokens are.
         about: the names of the network, its weights and its answer.
         findings: tags of heads, effects of their ablation, further matrices.
-        storage: how large a file may be, and what comes first in it.
+        storage: how large a file may be, and what has priority in it.
 
     Raises:
-        ValueError: nothing was captured; tokens are not as many as positions; a batch without
-            `item`; a layer that is not there; a picture of other patches.
+        ValueError: nothing was captured; numbers of tokens and positions differ; a batch without
+            `item`; a layer that does not exist; an image with other patches.
     """
 
     maps: Sequence[CapturedMap]
@@ -78,7 +78,7 @@ class View:
         axes_of(self.maps, self.tokens, self.queries)  # what does not fit is said here
 
     def document(self) -> Document:
-        """What a page reads."""
+        """The data of the page."""
         image = self.image
         if image is not None and not isinstance(image, Patches):
             image = Patches(image)
@@ -98,14 +98,14 @@ class View:
         return attention_page([self.document()], title=self._title, lang=lang)
 
     def save(self, path: str | PathLike[str], lang: str = "") -> Path:
-        """Write the page as one file, whole or not at all.
+        """Write the page as one file, atomically.
 
         Raises `OSError` when it cannot be written.
         """
         return _written(Path(path), self.html(lang).encode("utf-8"))
 
     def compared(self, other: "View", path: str | PathLike[str], lang: str = "") -> Path:
-        """Write one page of both views beside each other, with their signed difference.
+        """Write one page with both views side by side, and their signed difference.
 
         Raises `OSError` when it cannot be written.
         """
@@ -124,8 +124,8 @@ class View:
     ) -> Path:
         """Write the matrix of one head, or the mean of all, as an SVG, PDF or PNG for a paper.
 
-        Raises `ValueError` for another suffix and for a layer or head that is not there, and
-        `ImportError` where matplotlib is not installed, with the line to install it.
+        Raises `ValueError` for another suffix and for a layer or head that does not exist, and
+        `ImportError` if matplotlib is not installed, with the command to install it.
         """
         where = Path(path)
         form = format_of(where)
@@ -184,7 +184,7 @@ def _written(path: Path, content: bytes) -> Path:
 
 
 def save_film(views: Sequence[View], path: str | PathLike[str], lang: str = "") -> Path:
-    """Write one page that goes through the epochs of a training: `About(epoch=...)` of each view.
+    """Write one page that steps through the epochs of training: `About(epoch=...)` of each view.
 
     Raises `ValueError` without views, and `OSError` when it cannot be written.
     """

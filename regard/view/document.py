@@ -1,4 +1,4 @@
-"""Captured maps as one document: what is said of them, and their arrays in blocks.
+"""Captured maps as one document: metadata, and their arrays in blocks.
 
 A page holds one document, two beside each other, or one for each epoch of a training.
 """
@@ -30,15 +30,15 @@ from regard.view.tiers import (
 
 @dataclass(frozen=True)
 class About:
-    """What a page says of where its weights come from.
+    """What a page says about the origin of its weights.
 
     Args:
-        title: what is looked at; the tokens themselves if empty.
-        model: the network, as it shall be called.
+        title: the title; the tokens themselves if empty.
+        model: the name of the network.
         checkpoint: which weights, such as a digest of the file.
-        answer: what the network answered.
-        wanted: what it should have answered.
-        epoch, step: of the training, for a film.
+        answer: the network's answer.
+        wanted: the right answer.
+        epoch, step: of training, for a film.
     """
 
     title: str = ""
@@ -52,12 +52,12 @@ class About:
 
 @dataclass(frozen=True)
 class Findings:
-    """What was found out about the maps elsewhere, shown beside them.
+    """Other findings about the maps, shown next to them.
 
     Args:
-        tags: words for heads, by layer and head: `{(3, 5): ("previous token",)}`.
+        tags: tags of heads, by layer and head: `{(3, 5): ("previous token",)}`.
         effects: how much the result changes without each head, `[layers, heads]`.
-        effect: what `effects` are, in a few words.
+        effect: a short description of `effects`.
         matrices: more matrices by name, `[q, k]` on the axes of the first map, such as attention
             times gradient.
     """

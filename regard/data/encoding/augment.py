@@ -1,6 +1,6 @@
-"""Pictures changed at random while they are learned, so that none is seen twice alike.
+"""Random augmentation of training images, so that none is seen twice in the same form.
 
-What has one number for each pixel is a mask, and is changed as its picture is by the same draws.
+An array with one number per pixel is a mask, and is changed like its image, by the same draws.
 """
 
 import math
@@ -17,12 +17,12 @@ from regard.data.encoding.masks import resized_mask
 Area = Annotated[float, Between(above=0.0, most=1.0)]
 Ratio = Annotated[float, Between(least=1.0, most=16.0)]
 TRIES = 10
-"""Draws of a part of a picture, before its middle is taken."""
+"""Attempts to draw a crop before falling back to the center crop."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Unchanged(Config):
-    """The middle of each picture, as in an evaluation."""
+    """The center crop of each image, as in evaluation."""
 
     tag = "none"
 
@@ -33,10 +33,10 @@ class Unchanged(Config):
 
 @dataclass(frozen=True, kw_only=True)
 class CropFlip(Config):
-    """The middle moved by up to `padding` pixels, what comes in being of the mean colour.
+    """The center crop, shifted by up to `padding` pixels, and padded with the mean color.
 
     Args:
-        padding: pixels at most, up, down and to either side.
+        padding: maximum shift in pixels, in every direction.
         flip: mirror every second picture, left and right.
 
     References:
@@ -63,11 +63,11 @@ class CropFlip(Config):
 
 @dataclass(frozen=True, kw_only=True)
 class ResizedCrop(Config):
-    """A part of each picture of any size and near any shape, resized.
+    """A random resized crop: a part of each image of random area and aspect ratio, resized.
 
     Args:
-        least_area: share of the picture that the part has at least.
-        most_ratio: how many times as long as wide the part is at most, either way.
+        least_area: minimum area of the crop, as a fraction of the image.
+        most_ratio: maximum aspect ratio of the crop, either way.
         flip: mirror every second picture, left and right.
 
     References:

@@ -13,13 +13,13 @@ SAID = {
     "strip_accents": "strip_accents",
     "tokenize_chinese_chars": "handle_chinese_chars",
 }
-"""What `tokenizer_config.json` says of `vocab.txt` → the options of BERT's tokenizer."""
+"""Options in `tokenizer_config.json` for `vocab.txt` → those of BERT's tokenizer."""
 
 
 def read_tokenizer(folder: str | Path) -> Tokenizer:
-    """The tokenizer of a folder.
+    """Load the tokenizer of a folder.
 
-    Raises `FileNotFoundError` where there is none, `ValueError` naming the file for a damaged one.
+    Raises `FileNotFoundError` if there is none, `ValueError` naming the file for a damaged one.
     """
     folder = Path(folder)
     if (folder / WHOLE).exists():

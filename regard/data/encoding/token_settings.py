@@ -1,4 +1,4 @@
-"""How text is cut into tokens: the options of a tokenizer that is to be learned."""
+"""How text is tokenized: the options of a tokenizer to train."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ class TokenSettings(Config):
     """What all tokenizers have in common.
 
     Args:
-        lowercase: read and write without case.
+        lowercase: lowercase all text.
     """
 
     lowercase: bool = False
@@ -51,7 +51,7 @@ class SizedTokens(TokenSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class Words(SizedTokens):
-    """Whole words and punctuation marks; those that are not among the most frequent are `<unk>`."""
+    """Whole words and punctuation marks; all but the most frequent are `<unk>`."""
 
     tag = "words"
 
@@ -79,7 +79,7 @@ class Unigram(SizedTokens):
 
 @dataclass(frozen=True, kw_only=True)
 class Bert(SizedTokens):
-    """WordPiece as BERT has it, of letters, with `[CLS]` in front of a text and `[SEP]` behind."""
+    """WordPiece as in BERT, on characters, with `[CLS]` before a text and `[SEP]` after it."""
 
     tag = "bert"
 
@@ -88,7 +88,7 @@ class Bert(SizedTokens):
 
 @dataclass(frozen=True, kw_only=True)
 class Given(Config):
-    """The tokens of the network that a run begins with (`start`)."""
+    """The tokens of the network that a run starts from (`start`)."""
 
     tag = "given"
 
@@ -98,11 +98,11 @@ class Given(Config):
 
 
 Tokens = BPE | WordPiece | Unigram | Words | Characters | Bert | Given
-"""How text is cut: a setting of every task that reads text."""
+"""How text is tokenized: a setting of every task that reads text."""
 
 
 def require_words(tokens: Any, **given: Any) -> None:
-    """Raise `ValueError` for a setting of whole words beside tokens that cut these up.
+    """Raise `ValueError` for a setting of whole words combined with sub-word tokens.
 
     >>> require_words(Bert(), least=None)
     """

@@ -1,4 +1,4 @@
-"""Tokenizer: text to numbers and back, learned from text, kept in one `tokenizer.json`."""
+"""Tokenizer: text to ids and back, trained on text, saved in one `tokenizer.json`."""
 
 import json
 import multiprocessing
@@ -38,23 +38,23 @@ _SPACE = re.compile(r"\s")
 ALONE = 2
 """The segment of tokens that belong to neither of two texts, 0 and 1."""
 ENCODED_AT_ONCE = 1000
-"""Texts that are encoded at a time."""
+"""Texts encoded at a time."""
 
 
 class Tokenizer:
-    """A trained tokenizer, of the package `tokenizers`.
+    """A trained tokenizer, from the package `tokenizers`.
 
-    The numbers `pad`, `unknown_id`, `begin` and `end` are those of its special tokens, whatever
-    they are called (`[PAD]`, `[CLS]`, `<|endoftext|>` ...); no text is ever read as one of them,
-    and one that is needed and not there is a `ValueError`; for `pad` any number does. Those that
-    `train` makes are `<pad>`, `<unk>`, `<s>` and `</s>`, numbered 0 to 3 as in `Vocabulary`.
+    The ids `pad`, `unknown_id`, `begin` and `end` are those of its special tokens, whatever their
+    names (`[PAD]`, `[CLS]`, `<|endoftext|>` ...); text is never encoded as one of them, and a
+    missing one that is needed is a `ValueError`; for `pad` any id will do. Those created by `train`
+    are `<pad>`, `<unk>`, `<s>` and `</s>`, with ids 0 to 3 as in `Vocabulary`.
 
     Of the kinds of `train`, `bpe`, `wordpiece` and `unigram` work on the bytes of the text in
-    Unicode's composed form (NFC), a space put in front of it: nothing is unknown to them, the first
-    word of a text is the same token as inside it, and `decode` gives back the text exactly. `words`
-    are runs of letters and digits, or of other signs; `decode` puts a space between any two. `bert`
-    is WordPiece as BERT has it, of letters: its special tokens are `[PAD]`, `[UNK]`, `[CLS]`,
-    `[SEP]` and `[MASK]`, and its `frame` is what it puts around texts.
+    Unicode's composed form (NFC), with a leading space: nothing is unknown to them, the first word
+    of a text has the same tokens as elsewhere, and `decode` restores the text exactly. `words` are
+    runs of letters and digits, or of other characters; `decode` puts a space between any two.
+    `bert` is WordPiece as in BERT, on characters: its special tokens are `[PAD]`, `[UNK]`, `[CLS]`,
+    `[SEP]` and `[MASK]`, and its `frame` is what it adds around texts.
 
     >>> tokenizer = Tokenizer.train(["ein Hund", "ein Haus"], "characters")
     >>> tokenizer.decode(tokenizer.encode(["du"]).values.tolist()), tokenizer.unknown("aber")
@@ -75,16 +75,16 @@ class Tokenizer:
         lowercase: bool = False,
         running: bool = False,
     ) -> "Tokenizer":
-        """Learn at most `size` tokens from these texts; the same texts give the same tokens.
+        """Train a tokenizer of at most `size` tokens; the same texts give the same tokens.
 
-        One exception: the package learns `unigram` with sums in random order, so that its numbers
-        are not the same each time; the saved file is what counts.
+        One exception: the package trains `unigram` with sums in random order, so that its scores
+        are not reproducible; the saved file is what counts.
 
-        `running` texts follow one upon another (the lines of a book): none gets a space in front,
-        so that decoding all of them, joined, gives the whole. Of `characters` every one is kept,
-        whatever `size` says.
+        `running` texts are consecutive (the lines of a book): none gets a leading space, so that
+        decoding all of them, joined, restores the whole. `characters` keeps every character,
+        whatever `size`.
 
-        Raises `ValueError` for an unknown kind, a size too small, and texts without any character.
+        Raises `ValueError` for an unknown kind, a size too small, and empty texts.
         """
         from regard.data.encoding.tokenizer_kinds import train_tokenizer
 
@@ -95,7 +95,7 @@ class Tokenizer:
 
     @classmethod
     def load(cls, path: Path) -> "Tokenizer":
-        """Read what `save` wrote, or any other `tokenizer.json` with one of these models.
+        """Load what `save` wrote, or any other `tokenizer.json` with one of these models.
 
         Raises `ValueError` naming the file when it is damaged.
         """
@@ -116,7 +116,7 @@ class Tokenizer:
         return cls(inner)
 
     def save(self, path: Path) -> None:
-        """Write `tokenizer.json`, whole or not at all."""
+        """Write `tokenizer.json`, atomically."""
         write_whole(Path(path), self.json().encode())
 
     def json(self) -> str:
@@ -140,35 +140,35 @@ class Tokenizer:
 
     @property
     def pad(self) -> int:
-        """The number that fills up short sequences: any, where there is no token for it.
+        """The padding id; any id if there is no padding token.
 
-        What stands behind the end of a row is never read.
+        Padding is never read.
         """
         return 0 if self.specials.pad is None else self.specials.pad
 
     @property
     def unknown_id(self) -> int:
-        """The number of what is not known."""
+        """The id of the unknown token."""
         return self.specials.require("unknown")
 
     @property
     def begin(self) -> int:
-        """The number before the first output."""
+        """The id before the first output."""
         return self.specials.require("begin")
 
     @property
     def end(self) -> int:
-        """The number after the last output."""
+        """The id after the last output."""
         return self.specials.require("end")
 
     @property
     def mask(self) -> int:
-        """The number that stands for a token that is to be found."""
+        """The id of the mask token."""
         return self.specials.require("mask")
 
     @cached_property
     def frame(self) -> Frame:
-        """What is put around texts, by what reads them for a network that wants it (`Framed`)."""
+        """The special tokens added around texts for networks that need them (`Framed`)."""
         with refused_as_value_error():
             found = Frame.of(self._inner)
         outside = [n for n in (*found.before, *found.between, *found.behind) if n >= len(self)]
@@ -180,10 +180,10 @@ class Tokenizer:
         return found
 
     def sequences(self, texts: Sequence[str], longest: int | None = None) -> Sequences:
-        """Texts as a network reads them, with the tokens around each that the tokenizer puts there.
+        """Encode texts as a network's input, with the tokenizer's special tokens around each.
 
         Args:
-            longest: how many tokens of each are read, those around it among them; all if None.
+            longest: maximum tokens of each, including special tokens; all if None.
 
         >>> tokenizer = Tokenizer.train(["low lower"] * 9, "bert", size=60)
         >>> batch = tokenizer.sequences(["low", "lower"])
@@ -199,7 +199,7 @@ class Tokenizer:
 
     @cached_property
     def begins_word(self) -> np.ndarray:
-        """Whether each number begins a word, as far as the tokens say it themselves.
+        """Whether each id starts a word, as far as the tokens themselves show it.
 
         >>> tokenizer = Tokenizer.train(["low bits"] * 9, "bert", size=60)
         >>> numbers = tokenizer.encode(["lows"]).values
@@ -214,12 +214,12 @@ class Tokenizer:
 
     @classmethod
     def of_bert(cls, pieces: Sequence[str], **options: Any) -> "Tokenizer":
-        """The tokenizer of a `vocab.txt`, whose lines are the tokens in their order.
+        """The tokenizer of a `vocab.txt`, whose lines are the tokens in order.
 
         Args:
             options: `lowercase`, `strip_accents` and `handle_chinese_chars` of BERT's normalizer.
 
-        Raises `ValueError` for a token that comes twice, and a special one that is missing.
+        Raises `ValueError` for a duplicate token, and a missing special token.
         """
         from regard.data.encoding.tokenizer_kinds import bert_tokenizer
 
@@ -227,14 +227,14 @@ class Tokenizer:
             return cls(bert_tokenizer(pieces, **options))
 
     def encode(self, texts: Sequence[str], longest: int | None = None) -> Ragged:
-        """The numbers of each text, int32, without any special one.
+        """The ids of each text, int32, without special tokens.
 
         Args:
-            longest: how many of each are wanted, the first ones, all if None. What stands far
-                behind them in a text is not looked at.
+            longest: return only this many first tokens of each, all if None. Text far beyond them
+                is not processed.
 
-        Raises `ValueError` for a text that is none: with half of a character in it, such as stands
-        for a byte that is not UTF-8.
+        Raises `ValueError` for invalid text: with a lone surrogate, such as represents a byte that
+        is not UTF-8.
         """
         for text in texts:
             require_characters(text)
@@ -258,7 +258,7 @@ class Tokenizer:
         return [each.ids for each in encoded]
 
     def spans(self, text: str) -> list[tuple[int, int]]:
-        """Which characters each token of a text stands for, the space in front left out.
+        """The characters of each token of a text, without leading spaces.
 
         >>> Tokenizer.train(["It rains"], "bert", size=30).spans("It  rains")
         [(0, 2), (4, 9)]
@@ -269,14 +269,14 @@ class Tokenizer:
         return [(stop - len(text[start:stop].lstrip()), stop) for start, stop in found]
 
     def decode(self, numbers: Sequence[int]) -> str:
-        """The text of these numbers, without the special ones."""
+        """The text of these ids, without special tokens."""
         with refused_as_value_error():
             return self._inner.decode(list(numbers), skip_special_tokens=True)
 
     def tokens(self, numbers: Sequence[int]) -> list[str]:
-        """Each number as a piece to look at: `▁` marks a word's beginning, `<e2>` part of a letter.
+        """Each id as a readable piece: `▁` marks the start of a word, `<e2>` part of a letter.
 
-        A number that no token has is shown as itself, `<32101>`.
+        An id without a token is shown as `<32101>`.
 
         >>> tokenizer = Tokenizer.train(["so so"], size=300)
         >>> tokenizer.tokens(tokenizer.encode(["so é"]).values.tolist())
@@ -286,7 +286,7 @@ class Tokenizer:
         return [readable_piece(piece) for piece in pieces] if self._is_of_bytes else pieces
 
     def unknown(self, text: str, longest: int | None = None) -> list[str]:
-        """The distinct parts of a text that are read as unknown, sorted.
+        """The distinct unknown parts of a text, sorted.
 
         Args:
             longest: as in `encode`.
@@ -307,12 +307,12 @@ class Tokenizer:
 
 
 def beginning(text: str, longest: int, known: int = 0) -> str:
-    """So much of a text that its first `longest` tokens are those of the whole, as a rule.
+    """A prefix of a text whose first `longest` tokens are usually those of the whole.
 
-    It ends before a space, or where there is none for long, somewhere.
+    It ends before a space, or anywhere if there is none for long.
 
     Args:
-        known: characters of a beginning that had too few tokens; this one is twice as long.
+        known: length of a prefix that had too few tokens; this one is twice as long.
     """
     least = max(LETTERS * longest + SLACK, 2 * known)
     if len(text) <= 2 * least:

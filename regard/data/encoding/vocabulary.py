@@ -1,4 +1,4 @@
-"""Vocabulary: tokens to numbers and back."""
+"""Vocabulary: tokens to ids and back."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ MAX_TOKENS = 1_000_000
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """A list of distinct tokens; a token's number is its place in the list.
+    """A list of distinct tokens; a token's id is its index in the list.
 
-    The first four are always padding, the unknown token, the beginning and the end of a sequence.
-    A token that is not in the list is read as `<unk>`. Nothing in training shows the model that
-    token, so an answer about a text with unknown characters is a guess; `unknown` names them.
+    The first four are always padding, the unknown token, and the beginning and end of a sequence.
+    A token that is not in the list becomes `<unk>`. The model never sees that token in training, so
+    an answer for a text with unknown characters is a guess; `unknown` lists them.
 
-    Raises `ValueError` when the specials are not in front or a token stands twice.
+    Raises `ValueError` when the special tokens do not come first or a token is duplicated.
 
     >>> letters = Vocabulary.build("abca")
     >>> letters.encode("cab?")
@@ -50,12 +50,12 @@ class Vocabulary:
 
     @classmethod
     def build(cls, tokens: Iterable[str]) -> "Vocabulary":
-        """The vocabulary of these tokens, sorted, behind the specials."""
+        """The vocabulary of these tokens, sorted, after the special tokens."""
         return cls(SPECIAL_TOKENS + tuple(sorted(set(tokens) - set(SPECIAL_TOKENS))))
 
     @classmethod
     def of(cls, found: Any) -> "Vocabulary":
-        """The vocabulary whose tokens stand in a list that a file holds, in their order."""
+        """The vocabulary of a token list from a file, in order."""
         if not isinstance(found, list):
             raise ValueError(f"its tokens must be a list, got {shown(found)}")
         return cls(tuple(found))
@@ -72,31 +72,31 @@ class Vocabulary:
 
     @property
     def pad(self) -> int:
-        """The number that fills up short sequences."""
+        """The padding id."""
         return self._numbers[PAD_TOKEN]
 
     @property
     def unknown_id(self) -> int:
-        """The number of what is not in the list."""
+        """The id of the unknown token."""
         return self._numbers[UNKNOWN_TOKEN]
 
     @property
     def begin(self) -> int:
-        """The number before the first output."""
+        """The id before the first output."""
         return self._numbers[BEGIN_TOKEN]
 
     @property
     def end(self) -> int:
-        """The number after the last output."""
+        """The id after the last output."""
         return self._numbers[END_TOKEN]
 
     def encode(self, tokens: Iterable[str]) -> list[int]:
-        """Tokens to numbers."""
+        """Tokens to ids."""
         unknown = self.unknown_id
         return [self._numbers.get(token, unknown) for token in tokens]
 
     def decode(self, numbers: Sequence[int]) -> list[str]:
-        """Numbers to tokens."""
+        """Ids to tokens."""
         return [self.tokens[number] for number in numbers]
 
     def unknown(self, tokens: Iterable[str]) -> list[str]:

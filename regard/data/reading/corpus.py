@@ -1,4 +1,4 @@
-"""Corpus: a user's data as it was read, and what the user is told about it."""
+"""Corpus: a user's data as read, and its description for the user."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -35,12 +35,12 @@ class Read:
 
 @dataclass(frozen=True, eq=False)
 class Corpus:
-    """Examples of one task: `splits` holds `datasets.Dataset`s called train, valid and test.
+    """Examples of one task: `splits` holds `datasets.Dataset`s named train, valid and test.
 
-    Their columns are those of the `schema`, where the rows of a running text, joined, are the text.
-    `names` is what the columns are called in the data, or their two languages; `labels` are all
-    labels, sorted. The `fingerprint` is that of the files' names and contents. The `description`
-    is for the user to read.
+    Their columns are those of the `schema`; the rows of a running text, joined, are the text.
+    `names` are the columns' names in the data, or their two languages; `labels` are all labels,
+    sorted. The `fingerprint` covers the files' names and contents. The `description` is for the
+    user.
     """
 
     schema: Schema
@@ -51,10 +51,10 @@ class Corpus:
     labels: tuple[str, ...] = ()
     files: tuple[Read, ...] = field(default=(), repr=False)
     columns: tuple[str, ...] = ()
-    """The columns of the data that play the roles, where it is a table; "" for one that is not."""
+    """The columns of the data that play the roles, if it is a table; "" for a missing one."""
     encoding: str = AUTO
     left_out: Mapping[str, int] = field(default_factory=dict)
-    """What was left out or mended, and how many rows of it."""
+    """What was dropped or repaired, with the number of rows."""
 
     @property
     def task(self) -> str:
@@ -62,7 +62,7 @@ class Corpus:
         return self.schema.task
 
     def check(self) -> None:
-        """Raise `ValueError` when a file is not what it was when it was read."""
+        """Raise `ValueError` when a file has changed since it was read."""
         for file in self.files:
             if not file.path.exists():
                 raise ValueError(f"{file.path} was there when the data was read and is gone")
@@ -101,7 +101,7 @@ def describe_corpus(
     notes: Sequence[str],
     examples: Sequence[Sequence[Cell]],
 ) -> str:
-    """What was read, line by line."""
+    """A description of what was read, line by line."""
     plain = [one_line(name.split(".")[-1]) for name in names]
     columns = schema.between.join(plain)
     # What is said of data may hold names of it.

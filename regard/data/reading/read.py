@@ -1,4 +1,4 @@
-"""From a path that a user names to a corpus."""
+"""From a user's path to a corpus."""
 
 import shutil
 import tempfile
@@ -33,18 +33,18 @@ def read(
     streaming: bool = False,
     peek: bool = False,
 ) -> Corpus:
-    r"""Read a file, a folder, `hf:owner/name[:config]` of the Hugging Face hub or `synthetic:NAME`.
+    r"""Read a file, a folder, `hf:owner/name[:config]` from the Hub or `synthetic:NAME`.
 
-    What is not said in the request is inferred: the task, among those that it knows, from the
-    files' names and columns; the direction (of columns as they stand; of files English first, else
-    by the alphabet). Without a file to validate on, a part is held out.
+    Whatever the request leaves open is inferred: the task, among the known ones, from file names
+    and columns; the translation direction (columns in order; of files English first, else
+    alphabetically). Without a validation file, a part is held out.
 
-    The rows go into Arrow files in `cache`, where the next call finds them while the files are the
-    same; without `cache` they are gone with the corpus. With `streaming` nothing is stored. To
-    `peek` is to read the first rows alone of what is large.
+    The rows go into Arrow files in `cache`, where the next call finds them if the files are
+    unchanged; without `cache` they are deleted with the corpus. With `streaming` nothing is stored.
+    With `peek`, only the first rows of large data are read.
 
-    Raises `ValueError` that names file and line for whatever cannot be read or can be read in
-    several ways, `FileNotFoundError` with the nearest names, `ImportError` without the extra.
+    Raises `ValueError` with file and line for anything that cannot be read or is ambiguous,
+    `FileNotFoundError` with the nearest names, `ImportError` without the extra.
 
     >>> from regard.data.schema import Column, Schema
     >>> tag = Schema("tag", (Column("words", ("tokens",)), Column("tags")))

@@ -1,4 +1,4 @@
-"""What is asked of a path, and what is found there."""
+"""A request to read a path, and the layout found there."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -39,20 +39,19 @@ class Layout:
 
 @dataclass(frozen=True)
 class DataRequest:
-    """The tasks that a caller knows, and what was said about the data, None for what was not.
+    """The tasks a caller knows, and what was specified about the data; None for the rest.
 
     Args:
-        asked: pairs of a role and the columns that play it, with commas between several; `source`
-            and `target` are the two of any task with two, or two languages.
-        encoding: of text; `auto` finds it by the bytes of each file.
-        as_trained: the columns are those of a trained run, so that one may be missing which that
-            task can do without.
-        merged: labels of several spellings are one.
-        by_label: where nothing is given to validate on, as large a share of each label as can be
-            is held out.
-        known: labels whose spelling is settled.
+        asked: pairs of a role and its columns, separated by commas; `source` and `target` are the
+            two of any task with two, or two languages.
+        encoding: of text; `auto` detects it from the bytes of each file.
+        as_trained: whether the columns are those of a trained run, so that optional ones may be
+            missing.
+        merged: whether different spellings of a label are merged.
+        by_label: whether a missing validation split is held out stratified by label.
+        known: labels whose spelling is fixed.
 
-    Raises `ValueError` for a task that is not known, and two of one name.
+    Raises `ValueError` for an unknown task, and two with the same name.
     """
 
     schemas: tuple[Schema, ...]
