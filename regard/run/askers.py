@@ -1,4 +1,4 @@
-"""How a trained run is asked: which columns it reads, and what it knows of its users."""
+"""How a trained run reads its inputs: which columns, and what it knows about its users."""
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +21,7 @@ from regard.tasks.predictor import Predictor
 
 
 def schema_asked(task: str) -> Schema:
-    """The schema of a task; of one that reads no data a column of texts."""
+    """The schema of a task; a single column of texts for one that reads no data."""
     found: Schema | None = task_class(task).schema
     return Schema(task, (Column(TEXT),)) if found is None else found
 
@@ -35,12 +35,12 @@ def asker(
     as_text: bool = False,
     compare: bool = False,
 ) -> Asker:
-    """What makes inputs of this predictor from files and texts.
+    """The reader of this predictor's inputs from files and texts.
 
     Args:
-        settings: of the run; None for a model folder alone, which does not say what columns it was
-            trained on.
-        columns: that the caller named, by role.
+        settings: of the run; None for a model folder only, which does not record the columns it
+            was trained on.
+        columns: those named by the caller, by role.
 
     Raises `ValueError` for a role that the task does not have.
     """

@@ -1,4 +1,4 @@
-"""What a call asks for, as a request: from its words, a file and the settings of a run."""
+"""A call as a request: from its arguments, a file and the settings of a run."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,7 +21,7 @@ def asked(
     config: Path | None,
     settings: Mapping[str, Any],
 ) -> Request:
-    """What a call of `train` asks for, `data` and `task` among the settings."""
+    """The request of a call of `train`, with `data` and `task` among the settings."""
     tables: list[Any] = []
     if resume not in ("auto", "never"):
         tables.append(run_settings(Path(resume)))

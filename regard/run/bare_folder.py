@@ -1,4 +1,4 @@
-"""A Hugging Face folder asked as it is: its head says the task, its files the labels and tokens."""
+"""A Hugging Face folder used as is: its head gives the task, its files the labels and tokens."""
 
 from pathlib import Path
 from typing import Any
@@ -20,20 +20,19 @@ CODERS: dict[str, tuple[str, Any]] = {
     "classifier": ("classify", TextsAndLabels),
     "tagger": ("tag", PiecesAndTags),
 }
-"""End of a network's name → the task that its head is for, and what its texts are read by."""
+"""Suffix of a network's name → the task of its head, and the reader of its texts."""
 ONE_LABEL = "single_label_classification"
 LONGEST = 512
-"""Tokens that are read of a text, where positions do not limit them."""
+"""Maximum tokens of a text, if positions do not limit them."""
 
 
 def published_predictor(folder: Path, attend: Attends = None) -> Predictor:
-    """What answers with the head of a folder that nothing was trained in here.
+    """The predictor of a published folder's head, without training.
 
-    Labels without names are called `LABEL_0` and so on.
+    Unnamed labels are `LABEL_0` and so on.
 
-    Raises `ValueError` for a network that has no labels to answer with, for one whose labels or
-    tokens are not those of its sizes, `FileNotFoundError` where there are no tokens, and what
-    `regard.load` raises of such a folder.
+    Raises `ValueError` for a network without labels, for one whose labels or tokens do not match
+    its sizes, `FileNotFoundError` if there are no tokens, and as `regard.load` for the folder.
     """
     task, coder_type = _coder_of(folder, configuration(folder))
     if task == "image_classify":
@@ -54,7 +53,7 @@ def published_predictor(folder: Path, attend: Attends = None) -> Predictor:
 
 
 def told_by(folder: Path, tokenizer: Tokenizer) -> dict[str, Any]:
-    """What the tokens say of the network: those of a segment of their own."""
+    """What the tokens imply for the network: tokens with a segment of their own."""
     knows = "alone" in type(configuration(folder)).from_data
     return {"alone": tokenizer.frame.alone} if knows else {}
 
@@ -66,7 +65,7 @@ def _of_pictures(folder: Path, attend: Attends) -> Predictor:
 
 
 def picture_coder(folder: Path, config: Any) -> PicturesAndLabels:
-    """What reads pictures for the network of a folder, and the names of its labels."""
+    """The coder of images for the network of a folder, and the names of its labels."""
     return PicturesAndLabels(published_colors(folder), *published_sizes(folder, config),
                              _labels(folder))  # fmt: skip
 

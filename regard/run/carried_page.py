@@ -1,4 +1,4 @@
-"""The page in which a trained network itself runs, to be asked without Python."""
+"""A page in which a trained network runs, without Python."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,10 +19,9 @@ SCORE, NORMALIZER = "additive", "softmax"
 
 
 def carried_network(predictor: Predictor, examples: Sequence[str]) -> CarriedNetwork | None:
-    """A network for a page, where the page has code for it: RNNsearch that reads dates.
+    """A network for a page, if the page has code for it: RNNsearch for dates.
 
-    None for every other network, and where it attends otherwise than by the additive score and
-    softmax.
+    None for every other network, and if its attention is not the additive score with softmax.
     """
     model: Any = predictor.model
     if not isinstance(predictor, DateReader) or not isinstance(model, RNNsearch):
@@ -46,9 +45,9 @@ def carried_network(predictor: Predictor, examples: Sequence[str]) -> CarriedNet
 
 
 def carried_page(predictor: Predictor, examples: Sequence[str], name: str = "") -> str:
-    """A page that shows how the network answers the first example, and answers what is typed.
+    """A page that shows the network's answer to the first example, and answers typed input.
 
-    Where a page cannot run the network, it shows the first example alone.
+    If a page cannot run the network, it shows only the first example.
     """
     made = view_of(of_predictor(predictor, examples[0]), name).document()
     made.head["about"]["title"] = examples[0]
@@ -61,7 +60,7 @@ def carried_page(predictor: Predictor, examples: Sequence[str], name: str = "") 
 def save_carried_page(
     path: Path, predictor: Predictor, examples: Sequence[str], name: str = ""
 ) -> None:
-    """Write the page as one file, whole or not at all; raises `OSError` if it cannot be."""
+    """Write the page as one file, atomically; raises `OSError` if it cannot be written."""
     content = carried_page(predictor, examples, name).encode("utf-8")
     with writing(path):
         write_whole(path, content)

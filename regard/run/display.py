@@ -1,4 +1,4 @@
-"""Progress on the screen: a bar where there is a terminal, plain lines where there is none."""
+"""Progress on the screen: a bar in a terminal, plain lines elsewhere."""
 
 import os
 import sys
@@ -15,20 +15,20 @@ from regard.training.trainer_state import Progress
 
 
 class Screen(Console):
-    """A console whose reader may leave (`| head`): the work goes on, and nobody is told of it."""
+    """A console that tolerates a broken pipe (`| head`): the work continues silently."""
 
     def on_broken_pipe(self) -> None:
-        """Write to nowhere from here on, where Rich would end the program."""
+        """Discard further output, where Rich would end the program."""
         self.quiet = True
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class Display:
-    """Shows reports of a run while it lasts.
+    """Shows the progress of a run.
 
     Args:
-        console: where to.
-        every: seconds between the lines that are written where there is no terminal.
+        console: the console to print to.
+        every: seconds between lines without a terminal.
     """
 
     def __init__(self, console: Console, every: float = 5.0) -> None:
@@ -55,7 +55,7 @@ class Display:
             self._write(*self.last)
 
     def evaluated(self, evaluation: Evaluation) -> None:
-        """Write the line of one on validation data, above the bar, where it stays."""
+        """Print the line of a validation above the bar, permanently."""
         if evaluation.split != "valid":
             return
         self.last, self.evaluated_step = None, evaluation.step

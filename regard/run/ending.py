@@ -1,4 +1,4 @@
-"""How a run ended: said at its end, kept in `summary.json`, and said again when it is started."""
+"""How a run ended: printed at its end, saved in `summary.json`, and printed again on restart."""
 
 import json
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ SUMMARY = "summary.json"
 
 @dataclass(frozen=True)
 class Summary:
-    """What is said of a run at its end, and at which step that was."""
+    """The summary printed at the end of a run, and its step."""
 
     step: int
     sentences: tuple[str, ...]
@@ -40,7 +40,7 @@ def summary_of(
     state: TrainerState,
     scores: Mapping[str, float],
 ) -> Summary:
-    """What there is to say of a run that has ended and been tested."""
+    """The summary of a run that has ended and been tested."""
     history = [read_json(line) for line in (folder / METRICS).read_text("utf-8").splitlines()]
     if scores:
         tested = f"On test data: {metrics_line(scores)}."
@@ -63,14 +63,14 @@ def summary_of(
 
 
 def write_summary(folder: Path, summary: Summary) -> None:
-    """Keep it, which makes the run a finished one."""
+    """Save it, which marks the run as finished."""
     entry = {"step": summary.step, "sentences": summary.sentences}
     with writing(folder / SUMMARY) as path:
         write_whole(path, (json.dumps(entry, ensure_ascii=False, indent=2) + "\n").encode())
 
 
 def read_summary(folder: Path) -> Summary | None:
-    """What was kept; None where nothing is, or nothing that can be read."""
+    """The saved summary; None if there is none, or none that can be read."""
     try:
         entry = read_json((folder / SUMMARY).read_bytes())
         return Summary(int(entry["step"]), tuple(map(str, entry["sentences"])))
@@ -79,7 +79,7 @@ def read_summary(folder: Path) -> Summary | None:
 
 
 def finished_already(folder: Path, settings: AnySettings, corpus: Corpus | None) -> str | None:
-    """What is said of a run that has nothing left to do; None where it has."""
+    """The message for a run with nothing left to do; None otherwise."""
     summary, found = read_summary(folder), newest(folder / CHECKPOINTS, mend=False)
     if summary is None or found is None:
         return None
@@ -106,7 +106,7 @@ def finished_already(folder: Path, settings: AnySettings, corpus: Corpus | None)
 
 
 def other_data(folder: Path, corpus: Corpus, path: str) -> str | None:
-    """The choices there are when the data is not what was learned from; None when it is."""
+    """The user's options if the data has changed since training; None if it has not."""
     begun = (folder / CHECKPOINTS).is_dir() or (folder / BEST).exists()
     if not begun or _as_it_was(folder, corpus) in (None, True):
         return None

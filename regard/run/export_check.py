@@ -1,4 +1,4 @@
-"""What an exported file answers, beside what the network does."""
+"""The outputs of an exported file, compared with the network's."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,9 +12,9 @@ Answers = Callable[[tuple[Tensor, ...]], Tensor]
 
 
 def reopened(form: str, path: Path, names: list[str]) -> Answers:
-    """The written program, ready to be called with a batch of tensors of these names.
+    """The exported program, callable with a batch of tensors of these names.
 
-    Raises `ImportError` where nothing is installed that runs it.
+    Raises `ImportError` if nothing is installed that can run it.
     """
     if form == "torch-export":
         module = torch.export.load(path).module()
@@ -31,9 +31,9 @@ def reopened(form: str, path: Path, names: list[str]) -> Answers:
 
 
 def differences(found: Tensor, wanted: Tensor) -> tuple[float, float]:
-    """The greatest difference, and its share of the greatest wanted number.
+    """The largest difference, and its ratio to the largest expected number.
 
-    What is infinite or no number in one must be in the other.
+    Infinities and NaNs must be in the same places.
 
     >>> apart, share = differences(torch.tensor([1.0, 3.5]), torch.tensor([1.0, 4.0]))
     >>> apart, share

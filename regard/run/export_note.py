@@ -1,4 +1,4 @@
-"""What stands beside an exported program, so that it can be used without regard."""
+"""The files next to an exported program, so that it can be used without regard."""
 
 import json
 import shutil
@@ -17,7 +17,7 @@ SPECIAL = {"pad": "pad", "unknown": "unknown_id", "begin": "begin", "end": "end"
 
 
 def write_note(path: Path, form: str, predictor: Predictor, inputs: Sequence[PlainInput]) -> None:
-    """Write `FILE.json`, and `NAME-files` with what the task has learned of tokens and labels."""
+    """Write `FILE.json`, and `NAME-files` with the task's tokens and labels."""
     folder = path.with_name(f"{path.stem}-files")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
@@ -85,7 +85,7 @@ def _output(predictor: Predictor, inputs: Sequence[PlainInput]) -> dict[str, Any
 
 
 def special_tokens(coder: Any) -> dict[str, dict[str, int]]:
-    """The numbers of the special tokens of every tokenizer that a coder has, by its name there.
+    """The ids of the special tokens of every tokenizer of a coder, by its name there.
 
     >>> from regard.tasks.answer.coder import StoriesAndAnswers
     >>> special_tokens(StoriesAndAnswers(Vocabulary.build("ab")))

@@ -1,4 +1,4 @@
-"""A run's folder: made, or found to belong to a run with these very settings."""
+"""A run's folder: created, or that of a run with exactly these settings."""
 
 import json
 import platform
@@ -38,17 +38,17 @@ from regard.training.run_writer import require_best
 from regard.training.swapped_folder import settle
 
 CACHE = ".data"
-"""Where the data is kept as it was read, beside the runs that use it."""
+"""The data cache, next to the runs that use it."""
 MOST_NAMED = 4
-"""Settings that are named when those of a run are others."""
+"""How many differing settings a message lists."""
 FAILED = "failed"
-"""What the main process says instead of a step."""
+"""What the main process sends instead of a step."""
 CHANGEABLE = ("max_skips", "save_every_minutes", "patience", "patience_steps")
-"""Settings that a resumed run may have otherwise: no update that is made depends on them."""
+"""Settings that a resumed run may change: past updates do not depend on them."""
 
 
 def folder_of(out: Path | None, resume: str, path: str, recipe: str | None) -> Path:
-    """The folder of a run: as said, or `runs/NAME` after its data and its recipe.
+    """The folder of a run: as given, or `runs/NAME` after its data and its recipe.
 
     Raises `UsageError` for two folders.
     """
@@ -63,7 +63,7 @@ def folder_of(out: Path | None, resume: str, path: str, recipe: str | None) -> P
 
 
 def require_place(folder: Path) -> None:
-    """Raise `UsageError` unless a folder can be made where the run is to be; nothing stays."""
+    """Raise `UsageError` unless the run's folder can be created; leaves nothing behind."""
     place = next(above for above in folder.absolute().parents if above.exists())
     try:
         remove_leftovers(place)
@@ -76,7 +76,7 @@ def require_place(folder: Path) -> None:
 
 
 def claimed(folder: Path, settings: AnySettings, resume: str) -> Path:
-    """The folder, made or found to belong to a run with these very settings."""
+    """The folder, created, or that of a run with exactly these settings."""
     if folder.name in ("", ".."):
         raise UsageError(
             f"the run's folder (--out {folder}) cannot be made: it has no name of its own; give "
@@ -198,7 +198,7 @@ def resume_from(
     ranks: Ranks,
     say: Callable[[str], Any],
 ) -> None:
-    """Resume from a checkpoint, or from one before it where that one is not of this run."""
+    """Resume from a checkpoint, or from an earlier one if that is not of this run."""
     folder = trainer.folder
     while found is not None:
         try:
@@ -227,7 +227,7 @@ def _require_nothing_lost(folder: Path, resume: str) -> None:
 def write_about(
     folder: Path, settings: AnySettings, task: Task, corpus: Corpus | None, ranks: Ranks
 ) -> None:
-    """Write down what the run is, which a longer budget may have changed, and where it is made."""
+    """Write the description of the run, which a longer budget may have changed, and its machine."""
     environment = {
         "regard": sys.modules["regard"].__version__,
         "python": platform.python_version(),
@@ -249,7 +249,7 @@ def write_about(
 
 
 def attention_of(model: Any) -> str:
-    """How a network attends, in a few words: what its configuration says of it."""
+    """A short description of a network's attention, from its configuration."""
     config = getattr(model, "config", None)
     said: Sequence[str] = ("attention", "pooling", "word_pooling", "sentence_pooling", "hops")
     found = []

@@ -1,4 +1,4 @@
-"""Settings of a task whose tokens are known, where otherwise they would be learned."""
+"""Settings of a task with known tokens instead of learned ones."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -7,7 +7,7 @@ from regard.data.encoding.tokenizer import Tokenizer
 
 
 class WithTokens:
-    """Settings of a task with tokens that are known, where otherwise they would be learned."""
+    """Settings of a task with known tokens instead of learned ones."""
 
     def __init__(self, settings: Any, known: Sequence[Tokenizer]) -> None:
         self._settings, self.tokens = settings, _Known(iter(known))

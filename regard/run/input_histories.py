@@ -1,4 +1,4 @@
-"""Histories of items as inputs: in a row, up to a row, or of a user whom the run knows."""
+"""Histories of items as inputs: from a row, up to a row, or of a user known to the run."""
 
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
@@ -20,18 +20,17 @@ Known = Callable[[], Mapping[str, Sequence[str]]]
 
 @dataclass(frozen=True)
 class HistoryRoles(InputRoles):
-    """Inputs that are names of items, oldest first.
+    """Inputs that are item names, oldest first.
 
-    A cell with several items is a history. One with a single item, beside a user, is the last of
-    what this user chose in the rows up to there. A user alone is asked for with what they chose
-    in the run's own data.
+    A cell with several items is a history. A single item together with a user is the latest of
+    what that user chose in the rows so far. A user alone has the history in the run's own data.
 
     Args:
         schema: of the task.
-        columns: of the run, and those that the caller named.
+        columns: of the run, and those named by the caller.
         split: the items that a text names.
         known: see `Known`.
-        longest: items of a history that are read, the last ones.
+        longest: maximum items of a history, the last ones.
     """
 
     schema: Schema

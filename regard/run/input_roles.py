@@ -1,4 +1,4 @@
-"""Inputs of a network made from the values of a row: what plays the roles of its task."""
+"""Inputs of a network from the values of a row, by the roles of its task."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -13,41 +13,41 @@ from regard.data.reading.tables import Table, called
 from regard.data.schema import Cell, Column, ColumnKind, Schema
 
 RowInput = Callable[[EveryRow], Any]
-"""A row → the input; None where the row is empty. Raises `ValueError` where it is none."""
+"""A row → the input; None if the row is empty. Raises `ValueError` for an invalid one."""
 
 
 class InputRoles(ABC):
-    """The base of what makes inputs from rows."""
+    """The base of readers of inputs from rows."""
 
     @abstractmethod
     def of_table(self, table: Table, where: str) -> tuple[RowInput, tuple[str, ...]]:
-        """What makes an input from each row of a table, and what is to be said of its columns.
+        """A function from each row of a table to an input, and a note about its columns.
 
-        Raises `ValueError` where a column is missing.
+        Raises `ValueError` if a column is missing.
         """
 
     @abstractmethod
     def of_object(self, values: Mapping[str, Any], where: str) -> RowInput | None:
-        """What makes an input from an object, None for one with other keys than those of roles.
+        """The input from an object, None for one whose keys are not those of roles.
 
-        Raises `ValueError` where one of several is missing.
+        Raises `ValueError` if one of several is missing.
         """
 
 
 @dataclass(frozen=True)
 class CellRoles(InputRoles):
-    """Inputs that are the cell of one role, or those of several.
+    """Inputs that are the cell of one role, or the cells of several.
 
     Args:
         schema: of the task.
-        columns: of the run, and those that the caller named.
+        columns: of the run, and those named by the caller.
     """
 
     schema: Schema
     columns: RoleColumns
 
     def of_table(self, table: Table, where: str) -> tuple[RowInput, tuple[str, ...]]:
-        """By the names in training, by what the caller said, else by names and contents."""
+        """By the names in training, by the caller's choice, else by names and contents."""
         roles, notes = input_bounds(table, where, self.schema, self.columns)
         folder = table.path.parent if table.path else Path()
         makers = [RoleCell(role, bound, folder) for role, bound in roles]
@@ -90,7 +90,7 @@ def _input(makers: Sequence[RoleCell], row: EveryRow) -> Any:
 def keys_of(
     values: Mapping[str, Any], columns: RoleColumns, role: Column, place: int
 ) -> tuple[str, ...]:
-    """The keys of an object that play a role: as in training, or called as the role is."""
+    """The keys of an object that play a role: those in training, or the name of the role."""
     said, _ = columns.of(role, place)
     for names in ([said], said.split(","), [role.asked], [role.name]):
         keys = [called(name, tuple(values)) if name else None for name in names]

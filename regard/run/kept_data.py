@@ -1,7 +1,7 @@
-"""The data of a run as it was when the run began, so that it can go on when the data has changed.
+"""The data of a run as of its start, so that it can resume if the data has changed.
 
-The rows stand beside their numbers in `tokens/rows/`. On most disks they take no room: they are the
-files of the data cache under a second name.
+The rows are next to their encoded form in `tokens/rows/`. On most disks they take no space: they
+are hard links to the files of the data cache.
 """
 
 import json
@@ -20,7 +20,7 @@ ROWS, ABOUT = "rows", "corpus.json"
 
 
 def keep_rows(corpus: Corpus, place: Path) -> None:
-    """Keep the rows of a corpus in a folder; those of a stream, which are in no file, are not."""
+    """Keep the rows of a corpus in a folder, except those of a stream, which are in no file."""
     files = {split: path for split, rows in corpus.splits.items() if (path := _file_of(rows))}
     if len(files) < len(corpus.splits):
         return
@@ -51,12 +51,12 @@ def keep_rows(corpus: Corpus, place: Path) -> None:
 
 
 def has_rows(place: Path) -> bool:
-    """Whether the rows are kept in a folder."""
+    """Whether a folder has the rows."""
     return (place / ROWS / ABOUT).is_file()
 
 
 def kept_corpus(place: Path, schema: Any) -> Corpus:
-    """The corpus that was kept in a folder; raises `UsageError` where none is, or not all of it."""
+    """The corpus kept in a folder; raises `UsageError` if it is missing or incomplete."""
     folder = place / ROWS
     if not has_rows(place):
         raise UsageError(

@@ -11,7 +11,7 @@ from regard.tasks import task_class
 Table = dict[str, dict[str, Any]]
 
 FORMS = {"classify": "transformer_classifier", "language_model": "transformer_lm"}
-"""Task → what the network was, where it was called `transformer`."""
+"""Task → the network that was named `transformer`."""
 OF_TASK = ("longest", "batch_tokens", "batch_size", "block", "smoothing", "languages")
 READ_BY = {
     "translate": ("longest", "batch_tokens", "smoothing"),
@@ -22,18 +22,18 @@ READ_BY = {
     "language_model": ("block", "batch_size"),
     "dates": ("languages",),
 }
-"""Task → which of the settings that stood under [data] it read."""
+"""Task → the settings under [data] that it used."""
 READ_BEFORE = {"labels": "exact", "hold_out": "hash"}
-"""How data was read before it was written down."""
+"""How data was read before that was recorded."""
 MODEL_OF_DATES = {"embed_dim": 64, "hidden_dim": 96, "align_dim": 32, "maxout_dim": 48}
-"""What dates were learned with, whatever the settings said and wrote down."""
+"""What dates were trained with, whatever the recorded settings."""
 OF_LUONG = {"luong_concat": "concat"}
 TOKENS = ("kind", "size", "lowercase")
 WITH_TOKENS = ("translate", "classify", "match", "language_model")
 
 
 def upgraded_sections(entries: Mapping[str, Mapping[str, Any]]) -> Table:
-    """The sections as they would be written today; those that are, as they are."""
+    """The sections in their current form; current ones are unchanged."""
     found: Table = {section: dict(given) for section, given in entries.items()}
     if "data" in found:
         # Data is divided and its labels are spelled as they were when the run began.

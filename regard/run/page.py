@@ -1,4 +1,4 @@
-"""What a run shows of itself while it lasts: answers, confusions of labels, and its page."""
+"""What a run displays during training: predictions, confusion matrices, and its page."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ class RunPage:
     """Writes `samples.jsonl`, `confusion.json` and `report.html` after every evaluation.
 
     Args:
-        task: whose predictor answers the fixed examples.
+        task: its predictor answers the fixed examples.
         folder: of the run.
     """
 
@@ -24,9 +24,9 @@ class RunPage:
         self.task, self.folder, self.journal = task, folder, Journal(folder)
 
     def on_evaluation(self, evaluation: Evaluation) -> None:
-        """Answer the fixed examples, if it was on validation data, and draw the page anew.
+        """Answer the fixed examples, after a validation, and redraw the page.
 
-        Where the task has labels, how often each was answered with each is written down too.
+        If the task has labels, the confusion matrix is written, too.
         """
         if evaluation.split == "valid" and evaluation.can_predict:
             self._write_samples(evaluation)
@@ -36,7 +36,7 @@ class RunPage:
         self.draw()
 
     def draw(self) -> None:
-        """Draw the page of the run as it is now."""
+        """Draw the current page of the run."""
         with writing(self.folder / PAGE) as path:
             write_whole(path, report(read_run(self.folder)).encode())
 

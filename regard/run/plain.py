@@ -15,7 +15,7 @@ from regard.sequences import Packed, Sequences
 
 LENGTHS = "_lengths"
 WIDEST = 33
-"""Tokens of the longest example that a network is called with, where it takes so many."""
+"""Tokens of the longest example that a network is called with, if it accepts that many."""
 
 
 @dataclass(frozen=True)
@@ -24,10 +24,10 @@ class PlainInput:
 
     Args:
         name: of the argument.
-        ragged: it is `Sequences`: numbers, and behind them the lengths of the rows.
-        vocab: how many numbers there are.
-        longest: the greatest number of columns, None where any will do.
-        image: channels, height and width of what is no numbers but pictures.
+        ragged: whether it is `Sequences`: ids, followed by the lengths of the rows.
+        vocab: the number of ids.
+        longest: maximum number of columns, None for any.
+        image: channels, height and width, if it is images rather than ids.
     """
 
     name: str
@@ -38,21 +38,21 @@ class PlainInput:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The tensors that stand for it."""
+        """The tensors that represent it."""
         return (self.name, self.name + LENGTHS) if self.ragged else (self.name,)
 
     @property
     def free(self) -> tuple[tuple[int, ...], ...]:
-        """The dimensions of each tensor that may be of any size; of pictures their number."""
+        """The dynamic dimensions of each tensor; for images, the batch."""
         if self.image:
             return ((0,),)
         return ((0, 1), (0,)) if self.ragged else ((0, 1),)
 
 
 class PlainNetwork(nn.Module):
-    """A network that takes numbers `[batch, length]`, and lengths `[batch]` where rows are ragged.
+    """A network that takes ids `[batch, length]`, and lengths `[batch]` if rows are ragged.
 
-    One of pictures takes these, `[batch, channels, height, width]`.
+    An image network takes `[batch, channels, height, width]`.
 
     >>> from regard.models.dan import DAN, DANConfig
     >>> network = DAN(DANConfig(vocab=9, classes=2, embed_dim=4)).eval()
@@ -66,7 +66,7 @@ class PlainNetwork(nn.Module):
         self.network, self.inputs = network, inputs
 
     def forward(self, *tensors: Tensor) -> Float[Tensor, "..."]:
-        """What the network answers."""
+        """The network's output."""
         rest = iter(tensors)
         return self.network(
             *(
@@ -80,9 +80,9 @@ def inputs_of(network: nn.Module, sizes: Mapping[str, Any]) -> tuple[PlainInput,
     """The arguments of a network's `forward`, by its annotations.
 
     Args:
-        sizes: what the coder knows: `vocab`, `source_vocab`, `items`, `max_length`, `channels` ...
+        sizes: the coder's sizes: `vocab`, `source_vocab`, `items`, `max_length`, `channels` ...
 
-    Raises `UsageError` for an argument that is none of `Sequences`, numbers and pictures.
+    Raises `UsageError` for an argument that is not `Sequences`, ids or images.
     """
     found = []
     for name, parameter in inspect.signature(type(network).forward).parameters.items():
@@ -122,10 +122,10 @@ def _first(sizes: Mapping[str, Any], *names: str) -> int | None:
 def examples(
     inputs: tuple[PlainInput, ...], end: int | None, seed: int = 0
 ) -> Iterator[tuple[Tensor, ...]]:
-    """Batches of one and of several, of short and long rows, ragged where they may be.
+    """Batches of one and of several, of short and long rows, ragged where allowed.
 
     Args:
-        end: the number that ends a sentence; every fifth token is one, and the last.
+        end: the id that ends a sentence; every fifth token is one, and the last.
     """
     draw = torch.Generator().manual_seed(seed)
     shapes = [(3, 7), (1, 1), (1, 12), (2, 2), (5, 5), (4, WIDEST)]

@@ -1,4 +1,4 @@
-"""What becomes of the rows of a file that a trained network is asked."""
+"""The predictions for the rows of a file."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from regard.run.replies import Reply, Tally, replies
 
 @dataclass(frozen=True)
 class Predicted:
-    """How many rows there are, and how many of them were answered.
+    """The number of rows, and how many of them were answered.
 
     Args:
-        notes: what is to be said: how the file was read, which rows have no answer.
-        answers: the best answer to each row, None for a row without one; none of them where they
-            were written into a file.
+        notes: what to report: how the file was read, which rows have no answer.
+        answers: the best answer for each row, None for a row without one; empty if they were
+            written to a file.
     """
 
     rows: int
@@ -29,9 +29,10 @@ class Predicted:
 def predicted(
     asker: Asker, path: Path, out: Path | None, num_answers: int, force: bool
 ) -> Predicted:
-    """Ask a network the rows of a file, and write them with the answers where that is asked for.
+    """Predict the rows of a file, and optionally write them with the answers.
 
-    Raises `ValueError` when the file cannot be read, nothing in it, or the other not be written.
+    Raises `ValueError` when the file, or every row in it, cannot be read, or the output cannot be
+    written.
     """
     if out:
         check_out(out, force)
@@ -49,7 +50,7 @@ def predicted(
 
 
 def counted(found: Iterable[Reply], tally: Tally) -> Iterator[Reply]:
-    """The replies, each counted when it comes.
+    """The replies, counted as they come.
 
     Raises `ValueError` at the end when no row could be read.
     """

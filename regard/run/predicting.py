@@ -1,4 +1,4 @@
-"""The rows of a file with the answers of a trained network beside them."""
+"""The rows of a file with the answers of a trained network."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -21,12 +21,12 @@ ANSWER, PROBABILITY, ANSWERS = "answer", "probability", "answers"
 
 @dataclass(frozen=True)
 class AnswerColumns:
-    """The columns of a table of answers: those of the rows, and those that are added.
+    """The columns of a table of answers: those of the rows, and those added.
 
     Args:
         kept: of the rows.
-        added: `answer` and so on → what they are called, for a row may have an `answer` already.
-        num_answers: answers that are asked for.
+        added: `answer` and so on → their names, since a row may already have an `answer`.
+        num_answers: number of answers per row.
     """
 
     kept: tuple[str, ...]
@@ -35,7 +35,7 @@ class AnswerColumns:
 
     @classmethod
     def of(cls, questions: Questions, schema: Schema, num_answers: int) -> "AnswerColumns":
-        """The columns of these rows, and what a task says of them."""
+        """The columns of these rows, and those that a task adds."""
         kept = kept_columns(questions.table) if questions.table else (TEXT,)
         wanted = [ANSWER]
         if has_probability(schema):
@@ -49,17 +49,17 @@ class AnswerColumns:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """All columns in their order."""
+        """All columns in order."""
         return (*self.kept, *self.added.values())
 
     def renamed(self) -> list[str]:
-        """What is to be said where the rows have a column `answer` already."""
+        """A note if the rows already have a column `answer`."""
         if self.added[ANSWER] == ANSWER:
             return []
         return [f"the answers are in {self.added[ANSWER]!r}: the rows have such a column already"]
 
     def row(self, reply: Reply) -> dict[str, Any]:
-        """A row with what is said to it."""
+        """A row with its reply."""
         answer = reply.answer
         said: dict[str, Any] = dict.fromkeys((ANSWER, PROBABILITY, ANSWERS))
         if answer is not None:
@@ -69,7 +69,7 @@ class AnswerColumns:
         return {**reply.question.kept, **{name: said[key] for key, name in self.added.items()}}
 
     def arrow_schema(self, questions: Questions) -> Any:
-        """What all columns hold: as in a Parquet file, text in files of text, else by all rows."""
+        """The type of all columns: as in a Parquet file, text in text files, else by all rows."""
         arrow, table = extra("pyarrow"), questions.table
         if isinstance(table, Parquet):
             with parquet_file(table.path) as file:
@@ -87,14 +87,14 @@ class AnswerColumns:
 
 
 def has_probability(schema: Schema) -> bool:
-    """Whether an answer's probability means something: not of a number, nor of what was drawn."""
+    """Whether an answer's probability is meaningful: not for numbers, nor for samples."""
     return not schema.running_text and schema.required[-1].kind is not ColumnKind.FLOAT
 
 
 def write_replies(
     path: Path, questions: Questions, columns: AnswerColumns, found: Iterable[Reply], force: bool
 ) -> None:
-    """Write all rows with what is said to them; nothing is there before all are.
+    """Write all rows with their replies, atomically.
 
     Raises `ValueError` for a file that cannot be written.
     """

@@ -1,4 +1,4 @@
-"""What a trained network is asked, row by row: of files, of standard input, of what is typed."""
+"""The inputs of a trained network, row by row: from files, standard input, or typed."""
 
 from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -24,18 +24,18 @@ from regard.run.input_roles import InputRoles, RoleCell, RowInput
 from regard.tasks.predictor import Predictor
 
 TEXT = "text"
-"""What the lines of plain text are called where they are a column."""
+"""The column name of lines of plain text."""
 TAB = "\t"
 
 
 @dataclass(frozen=True)
 class Question:
-    """A row: where it stands, what it holds, what is asked by it, or why it cannot be read.
+    """A row: its location, its values, its input, or why it cannot be read.
 
     Args:
-        kept: its values by the columns of the file, as they are kept.
+        kept: its values by the columns of the file, as written.
         asked: the input of the network; None for a row that is empty or cannot be read.
-        right: what the answer is compared with.
+        right: the right answer, to compare with.
     """
 
     where: str
@@ -46,18 +46,18 @@ class Question:
 
     @property
     def text(self) -> str | None:
-        """The line that was typed; None for a row of a table, and for one that cannot be read."""
+        """The typed line; None for a row of a table, and for one that cannot be read."""
         found = self.kept.get(TEXT) if len(self.kept) == 1 else None
         return found if isinstance(found, str) else None
 
 
 @dataclass(frozen=True)
 class Questions:
-    """Rows that can be read any number of times, but for those of standard input.
+    """Rows that can be read any number of times, except those of standard input.
 
     Args:
-        notes: what is to be said of how they are read.
-        table: that they stand in, None for lines of text.
+        notes: what to report about how they are read.
+        table: their table, None for lines of text.
     """
 
     rows: Callable[[], Iterator[Question]]
@@ -66,7 +66,7 @@ class Questions:
 
 
 class Begun:
-    """A stream of bytes of which the first line was read already."""
+    """A byte stream whose first line has already been read."""
 
     def __init__(self, first: bytes, file: BinaryIO) -> None:
         self._first, self._file = first, file
@@ -82,16 +82,16 @@ class Begun:
 
 @dataclass(frozen=True)
 class Asker:
-    """Makes inputs of a predictor from rows.
+    """Reads inputs of a predictor from rows.
 
     Args:
         schema: of the predictor's task; one column of texts for a task that reads no data.
-        columns: of the run, and those that the caller named.
-        roles: makes inputs of rows.
+        columns: of the run, and those named by the caller.
+        roles: turns rows into inputs.
         encoding: of text.
-        as_text: a line that is a JSON object is a text as well.
-        compare: what is right is read too.
-        exact: labels that differ in case alone are different.
+        as_text: take a line that is a JSON object as text.
+        compare: read the right answers, too.
+        exact: whether labels that differ only in case are different.
     """
 
     predictor: Predictor
@@ -109,11 +109,11 @@ class Asker:
 
     @property
     def reads_pictures(self) -> bool:
-        """Whether what is asked is a picture, which the path of its file stands for."""
+        """Whether the inputs are images, given by the paths of their files."""
         return self.schema.inputs[0].kind is ColumnKind.IMAGE
 
     def of_file(self, path: Path) -> Questions:
-        """The rows of a file; raises `ValueError` for one that cannot be read or is not there."""
+        """The rows of a file; raises `ValueError` for one that cannot be read or does not exist."""
         if path.is_dir():
             raise ValueError(f"{path} is a folder; give one of its files")
         if not path.exists():
@@ -136,9 +136,9 @@ class Asker:
         return Questions(lambda: self._of_table(table, str(path), right), (*said, *notes), table)
 
     def of_stream(self, file: BinaryIO, name: str) -> Questions:
-        """Lines as they come, such as those of standard input; or a table, once all of it is there.
+        """Lines as they arrive, such as those of standard input; or a table, once it is complete.
 
-        It is a table if its first line names the columns of what is asked.
+        It is a table if its first line names the input columns.
         """
         encoding = "utf-8" if self.encoding == AUTO else self.encoding
         first = file.readline(MAX_LINE_BYTES + 2)
@@ -149,7 +149,7 @@ class Asker:
         return Questions(lambda: self._of_lines(every_line(stream, name, encoding), name))
 
     def of_pipe(self, path: Path) -> Questions:
-        """What comes through a pipe with a name, once, as what comes on standard input."""
+        """The rows of a named pipe, once, like those of standard input."""
         return self.of_stream(open(path, "rb"), str(path))
 
     def _mark(self, first: bytes, encoding: str) -> str | None:
@@ -190,7 +190,7 @@ class Asker:
         return questions
 
     def of_texts(self, texts: Sequence[str]) -> Questions:
-        """Texts that were typed."""
+        """Typed texts."""
         return Questions(
             lambda: (self._of_text(text, f"text {n}") for n, text in enumerate(texts, 1))
         )

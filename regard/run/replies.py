@@ -1,4 +1,4 @@
-"""A trained network asked row by row, and what is counted of its answers."""
+"""Predictions of a trained network row by row, and their statistics."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -12,14 +12,14 @@ from regard.tasks.predictor import Answer, Predictor
 from regard.view.terminal import visible
 
 AT_ONCE = 64
-"""Rows that are asked together."""
+"""Rows predicted together."""
 NAMED = 3
-"""Rows that cannot be read which are named."""
+"""How many unreadable rows a message lists."""
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What is said to a row: an answer, or nothing, and why that is if the row is not empty."""
+    """The reply to a row: an answer, or none, with the reason if the row is not empty."""
 
     row: int
     question: Question
@@ -35,9 +35,9 @@ def replies(
     at_once: int = AT_ONCE,
     strict: bool = False,
 ) -> Iterator[Reply]:
-    """A reply to each row, in their order; as many rows are read ahead as are asked `at_once`.
+    """A reply to each row, in order; `at_once` rows are read ahead and predicted together.
 
-    Raises `ValueError` for a row that cannot be read where it is `strict`.
+    Raises `ValueError` for a row that cannot be read if `strict`.
     """
     left, number = iter(questions), 0
     while some := list(islice(left, at_once)):
@@ -82,11 +82,11 @@ def _alone(predictor: Predictor, question: Question, num_answers: int) -> _Said:
 
 @dataclass
 class Tally:
-    """What is counted of replies.
+    """Statistics of replies.
 
     Args:
-        schema: of the task, which says what is right.
-        exact: labels that differ in case are different.
+        schema: of the task, which defines the right answers.
+        exact: whether labels that differ in case are different.
     """
 
     schema: Schema
@@ -95,7 +95,7 @@ class Tally:
     empty: int = 0
     unread: int = 0
     why: list[str] = field(default_factory=list)
-    """Why the first rows are not read that cannot be."""
+    """The reasons for the first unreadable rows."""
     strange: int = 0
     """Rows with something that the network has never seen."""
     seen_never: str = ""
@@ -145,7 +145,7 @@ class Tally:
         return text if self.exact else text.casefold()
 
     def lines(self, strange: bool = True) -> list[str]:
-        """What is to be said when all rows are answered, what is `strange` about them too."""
+        """The report after all rows are answered, including what is `strange` about them."""
         said = []
         if self.unread:
             more = f", and {self.unread - len(self.why):,} more" if self.unread > NAMED else ""

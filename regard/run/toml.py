@@ -1,4 +1,4 @@
-"""Settings as TOML; Python reads it and does not write it."""
+"""Writing settings as TOML, which Python itself only reads."""
 
 import json
 import re
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def as_toml(tables: Mapping[str, Mapping[str, Any]]) -> str:
-    r"""Tables of numbers, texts, truth values, lists and tables within; None is left out.
+    r"""Nested tables of numbers, strings, booleans and lists; None is left out.
 
     >>> print(as_toml({"data": {"path": 'a "b"\n', "size": 3, "tied": True, "gone": None}}), end="")
     [data]
