@@ -1,4 +1,4 @@
-"""Tasks by name. A task is a folder that reads, encodes, learns, judges and answers.
+"""Tasks by name. A task is a folder that reads, encodes, trains, evaluates and predicts.
 
 The table holds import paths and imports nothing, so that names can be listed without PyTorch.
 """
@@ -32,7 +32,7 @@ TASKS = {
 
 
 def task_class(name: str) -> Any:
-    """The class of a task, imported now; raises `ValueError` for a name that is not there.
+    """The class of a task, imported on demand; raises `ValueError` for an unknown name.
 
     >>> task_class("classify").metric
     'accuracy'

@@ -1,4 +1,4 @@
-"""Losses of networks that learn more from an example than its label says."""
+"""Auxiliary losses of networks."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from regard.layers import AuxLoss
 
 
 def forward_sampled(model: Any, *inputs: Any) -> tuple[Tensor, AuxLoss | None]:
-    """The logits of any network, and the auxiliary loss of one that has some.
+    """The logits of any network, and its auxiliary loss, if it has one.
 
     >>> from torch import nn, ones
     >>> forward_sampled(nn.Identity(), ones(2))
@@ -25,9 +25,9 @@ def with_auxiliary_loss(
     aux: AuxLoss | None,
     known: Bool[Tensor, " batch"] | None = None,
 ) -> Float[Tensor, " batch"]:
-    """The loss of each example, whose value stays `nll` and whose gradient knows the rest.
+    """The loss of each example: its value is `nll`, its gradient includes the auxiliary loss.
 
     Args:
-        known: the examples that have a label, all if None; others learn nothing.
+        known: the examples that have a label, all if None; others are ignored.
     """
     return nll if aux is None else nll + aux(nll, known)

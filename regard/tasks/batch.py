@@ -1,4 +1,4 @@
-"""Batches: examples as tensors, which know their device and how much of them is padding."""
+"""Batches: examples as tensors, with their device and amount of padding."""
 
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
@@ -17,8 +17,8 @@ Self = TypeVar("Self", bound="Batch")
 class Batch:
     """The base of dataclasses of sequences and tensors.
 
-    A batch says how many targets its loss sums over (`num_targets`); how many tokens are read and
-    written, with and without padding, is counted here over all its sequences.
+    A batch defines how many targets its loss sums over (`num_targets`); tokens, with and without
+    padding, are counted here over all its sequences.
     """
 
     @property
@@ -28,12 +28,12 @@ class Batch:
 
     @property
     def num_tokens(self) -> int:
-        """Tokens read and written."""
+        """The number of input and output tokens."""
         return sum(each.num_tokens for each in self._sequences())
 
     @property
     def num_padded_tokens(self) -> int:
-        """The same with padding."""
+        """The same including padding."""
         return sum(each.num_cells for each in self._sequences())
 
     def to(self: Self, device: torch.device) -> Self:
@@ -51,7 +51,7 @@ class Batch:
 
 
 def sequences_of(rows: Ragged, pad: int) -> Sequences:
-    """Rows of numbers as padded sequences; lengths are None where all are the same.
+    """Rows of ids as padded sequences; lengths are None if all are the same.
 
     >>> sequences_of(Ragged.of([[7, 8], [9]]), pad=0)
     Sequences(ids=tensor([[7, 8],

@@ -1,4 +1,4 @@
-"""Colours as numbers: in deviations from a mean for each of red, green and blue."""
+"""Color normalization: by mean and standard deviation for each of red, green and blue."""
 
 import json
 from collections.abc import Iterable
@@ -18,19 +18,19 @@ from regard.config import Between, Count, Positive, Share, checked
 COLORS, PREPROCESSOR = "colors.json", "preprocessor_config.json"
 NAMES = ("red", "green", "blue")
 USUAL = 224
-"""Height and width of the pictures that networks are published for."""
+"""Height and width of the images of most published networks."""
 Part = Annotated[float, Between(above=0.0, most=1.0)]
 LEAST = 1 / 255
-"""A deviation of a colour that is the same everywhere."""
+"""The standard deviation of a constant color."""
 
 Three = tuple[float, float, float]
 ColorsOf = Literal["data", "imagenet", "half"]
-"""Of the training data, of ImageNet, or a half each, so that colours go from -1 to 1."""
+"""Those of the training data, of ImageNet, or 0.5 each, so that colors range from -1 to 1."""
 
 
 @dataclass(frozen=True)
 class Colors:
-    """Mean and deviation of each colour, where black is 0 and white is 1.
+    """Mean and standard deviation of each color, where black is 0 and white is 1.
 
     >>> colors = Colors.of([np.array([[[0, 0, 0], [255, 0, 0]]], np.uint8)])
     >>> colors.mean, colors.fill.tolist()
@@ -42,7 +42,7 @@ class Colors:
 
     @classmethod
     def of(cls, pictures: Iterable[np.ndarray]) -> "Colors":
-        """Of all pixels of these pictures."""
+        """The statistics of all pixels of these images."""
         sums, squares, count = np.zeros(3), np.zeros(3), 0
         for each in pictures:
             pixels = each.reshape(-1, 3).astype(np.float64) / 255
@@ -54,25 +54,25 @@ class Colors:
 
     @property
     def fill(self) -> UInt8[np.ndarray, " 3"]:
-        """The mean colour, as a picture has it."""
+        """The mean color as a pixel value."""
         return np.array([int(255 * each + 0.5) for each in self.mean], dtype=np.uint8)
 
     def scaled(
         self, pictures: UInt8[np.ndarray, "batch height width 3"]
     ) -> Float[Tensor, "batch 3 height width"]:
-        """Pictures as a network reads them."""
+        """Normalized images."""
         mean, deviation = (torch.tensor(each) * 255 for each in (self.mean, self.deviation))
         found = (torch.from_numpy(pictures).float() - mean) / deviation
         return found.permute(0, 3, 1, 2).contiguous()
 
     def save(self, folder: Path) -> list[str]:
-        """Write the file, and name it."""
+        """Write the file, and return its name."""
         write_whole(folder / COLORS, json.dumps(asdict(self)).encode())
         return [COLORS]
 
     @classmethod
     def load(cls, folder: Path) -> "Colors":
-        """What `save` wrote; raises `ValueError` when the file is damaged."""
+        """Load what `save` wrote; raises `ValueError` when the file is damaged."""
         path = folder / COLORS
         held: Any = read_json_file(path)
         try:
@@ -90,9 +90,9 @@ class Colors:
 
 
 def published_colors(folder: Path) -> Colors:
-    """What a published network reads colours by, as `preprocessor_config.json` says; else a half.
+    """A published network's color normalization, from `preprocessor_config.json`; else 0.5.
 
-    Raises `ValueError` for what are no colours.
+    Raises `ValueError` for invalid values.
     """
     path = folder / PREPROCESSOR
     entries: Any = read_json_file(path) if path.is_file() else {}
@@ -113,11 +113,11 @@ def published_colors(folder: Path) -> Colors:
 
 
 def published_sizes(folder: Path, config: Any) -> tuple[int, int]:
-    """What a published network reads: the size of the middle, and of the shorter side before.
+    """A published network's input size, and that of the shorter side before the center crop.
 
-    Positions say it, or else `preprocessor_config.json`; 224 where nothing does.
+    From its positions, or else `preprocessor_config.json`; 224 by default.
 
-    Raises `ValueError` for a network of others than squares, and for what is no size.
+    Raises `ValueError` for a network with non-square inputs, and for an invalid size.
     """
     known = getattr(config, "image_size", None)
     if known is not None:
@@ -144,7 +144,7 @@ KNOWN = {
     "imagenet": Colors((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
     "half": Colors((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
 }
-"""What published networks were trained with: most with ImageNet's, vision transformers with 0.5."""
+"""Color normalization of published networks: mostly ImageNet's, 0.5 for vision transformers."""
 
 
 def _three(numbers: np.ndarray) -> Three:

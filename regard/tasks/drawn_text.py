@@ -79,7 +79,7 @@ class DrawnTextCoder(Tables):
         return self.opened(splits, place)
 
     def opened(self, splits: Mapping[str, Any], place: Path) -> dict[str, DrawnText]:
-        """What `encode` wrote."""
+        """Open what `encode` wrote."""
         return {split: self._text(split, TokenStream.load(place / split)) for split in splits}
 
     def encode_rows(self, rows: Sequence[Mapping[str, str]]) -> DrawnText:
@@ -93,12 +93,12 @@ class DrawnTextCoder(Tables):
         return [TOKENIZER, *self.save_tables(folder)]
 
     def entries(self) -> dict[str, Any]:
-        """What `task.json` says."""
+        """The entries of `task.json`."""
         return {name: getattr(self, name) for name in self.kinds}
 
     @classmethod
     def load(cls: type[Coder], folder: Path, entries: Mapping[str, Any]) -> Coder:
-        """What `save` wrote; raises `ValueError` when a file is damaged."""
+        """Load what `save` wrote; raises `ValueError` when a file is damaged."""
         known = said(folder, entries, cls.kinds, list(cls.kinds))
         tokenizer = Tokenizer.load(folder / TOKENIZER)
         return cls(tokenizer, **known, **load_tables(folder))  # type: ignore[call-arg, arg-type]

@@ -1,4 +1,4 @@
-"""The cross-entropy of a network's next tokens, its last layer and the loss in one pass."""
+"""The cross-entropy of a network's next tokens, with its last layer and the loss fused."""
 
 from typing import Any
 
@@ -16,11 +16,11 @@ def summed_cross_entropy(
     where: Bool[Tensor, "batch q_len"] | None = None,
     smoothing: float = 0.0,
 ) -> Float[Tensor, ""]:
-    """The summed cross-entropy of what a network called with `inputs` says of the targets.
+    """The summed cross-entropy of the targets under a network called with `inputs`.
 
-    A network that has `features` and a plain linear layer `output` behind them never makes the
-    logits (see `linear_cross_entropy`); with any other the logits are what it returns, so that an
-    adapter on its last layer, or a layer of another kind, is not passed by.
+    A network that has `features` followed by a plain linear layer `output` never materializes the
+    logits (see `linear_cross_entropy`); with any other, its returned logits are used, so that an
+    adapter on its last layer, or another kind of layer, is not bypassed.
 
     Args:
         where: which targets count; all if None.
@@ -36,7 +36,7 @@ def summed_cross_entropy(
 
 
 def has_plain_output(model: Any) -> bool:
-    """Whether the last layer is a linear one, and nothing else, behind `features`.
+    """Whether the last layer, after `features`, is a plain linear one.
 
     >>> has_plain_output(nn.Linear(2, 3))
     False
@@ -47,5 +47,5 @@ def has_plain_output(model: Any) -> bool:
 
 
 def chosen(x: Tensor, where: Tensor | None) -> Tensor:
-    """The rows that count, one behind the other."""
+    """The rows that count, concatenated."""
     return x.flatten(0, 1) if where is None else x[where]

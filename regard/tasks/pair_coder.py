@@ -1,4 +1,4 @@
-"""What turns pairs of texts into numbers, for every task that judges a pair."""
+"""The base of coders of text pairs."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,14 +14,14 @@ from regard.tasks.row_coder import TokenCoder
 
 
 class PairCoder(TokenCoder):
-    """The base of coders whose rows hold two texts, in the columns `left` and `right`."""
+    """The base of coders whose rows have two texts, in the columns `left` and `right`."""
 
     @property
     def sides(self) -> dict[str, ReadsText]:
-        """What makes numbers of the two texts.
+        """The encoders of the two texts.
 
-        A tokenizer that puts special tokens around a pair, as BERT's does, does so here: what
-        stands between the texts ends the left one.
+        A tokenizer that adds special tokens around a pair, as BERT's does, does so here: the
+        separator between the texts ends the left one.
         """
         frame, read = self.tokenizer.frame, self.tokenizer
         if not frame:
@@ -33,12 +33,12 @@ class PairCoder(TokenCoder):
 
     @property
     def reach(self) -> int:
-        """The longest sequence that the network reads: both texts, where they are read as one."""
+        """The longest sequence that the network reads: both texts, if they are read as one."""
         joined = bool(self.tokenizer.frame) or self.positions is not None
         return 2 * self.longest if joined else self.longest
 
     def encode(self, splits: Mapping[str, Any], place: Path) -> dict[str, Examples]:
-        """Every split as numbers; raises `ValueError` for a pair without a word on one side."""
+        """Encode every split; raises `ValueError` for a pair with an empty side."""
         found = super().encode(splits, place)
         for split, examples in found.items():
             require_words(split, examples)

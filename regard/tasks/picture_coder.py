@@ -1,4 +1,4 @@
-"""What turns pictures into numbers, for every task that reads them."""
+"""The base of coders of images."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,37 +25,37 @@ from regard.tasks.colors import KNOWN, Colors
 from regard.tasks.exchange import said
 
 LOOKED_AT = 2000
-"""Training pictures whose colours are looked at."""
+"""Maximum number of training images for the color statistics."""
 ENTRIES = {"size": Count, "short_side": Count}
-"""What `task.json` says of every such coder."""
+"""The entries of every such coder in `task.json`."""
 
 
 @dataclass(frozen=True, eq=False)
 class PictureBatch(Batch):
-    """The base of batches of pictures, which count as one token each."""
+    """The base of batches of images, which count as one token each."""
 
     images: Float[Tensor, "batch 3 height width"]
 
     @property
     def num_tokens(self) -> int:
-        """Number of pictures."""
+        """Number of images."""
         return len(self.images)
 
     @property
     def num_padded_tokens(self) -> int:
-        """The same: nothing is padding."""
+        """The same: there is no padding."""
         return len(self.images)
 
 
 @dataclass(frozen=True, eq=False)
 class PictureCoder(ABC):
-    """The base of coders of pictures.
+    """The base of coders of images.
 
-    A picture is kept with its shorter side `short_side` pixels long; a network reads its middle,
-    `size` by `size`.
+    An image is stored with its shorter side `short_side` pixels long; a network reads its center
+    crop, `size` by `size`.
 
     Args:
-        colors: what each colour is measured by.
+        colors: the normalization of colors.
     """
 
     colors: Colors
@@ -64,17 +64,17 @@ class PictureCoder(ABC):
 
     @property
     def sizes(self) -> dict[str, Any]:
-        """What the data decides of a network."""
+        """The network sizes determined by the data."""
         return {"channels": 3, "image_size": self.shape}
 
     @property
     def shape(self) -> Size:
-        """Height and width of what a network reads."""
+        """Height and width of the network's input."""
         return self.size, self.size
 
     @abstractmethod
     def kept(self, rows: Mapping[str, Any]) -> dict[str, list[np.ndarray]]:
-        """What is kept of some rows, `pictures` among it."""
+        """What is stored for some rows, including `pictures`."""
 
     @abstractmethod
     def numbers(self, rows: Mapping[str, Any], judged: bool) -> list[int]:
@@ -82,10 +82,10 @@ class PictureCoder(ABC):
 
     @abstractmethod
     def collate(self, examples: Any, rows: np.ndarray) -> Any:
-        """These examples as a batch, as they are in an evaluation."""
+        """These examples as a batch, as in evaluation."""
 
     def encode(self, splits: Mapping[str, Any], place: Path) -> dict[str, PictureExamples]:
-        """Every split as numbers, in folders under `place`.
+        """Encode every split, in folders under `place`.
 
         Raises `ValueError` with the name of a picture that cannot be read.
         """
@@ -98,15 +98,15 @@ class PictureCoder(ABC):
         }
 
     def opened(self, splits: Mapping[str, Any], place: Path) -> dict[str, PictureExamples]:
-        """What `encode` wrote."""
+        """Open what `encode` wrote."""
         return {split: open_pictures(place / split) for split in splits}
 
     def middle_of(self, picture: RGB) -> RGB:
-        """What a network reads of a picture of any size."""
+        """The network's center crop of an image of any size."""
         return middle(with_short_side(in_proportion(picture), self.short_side), self.shape)
 
     def read(self, pictures: Sequence[RGB]) -> Float[Tensor, "batch 3 height width"]:
-        """Pictures of the network's size as it reads them."""
+        """Images of the network's size, normalized."""
         whole = np.stack(pictures) if pictures else np.zeros((0, *self.shape, 3), dtype=np.uint8)
         return self.colors.scaled(whole)
 
@@ -115,16 +115,16 @@ class PictureCoder(ABC):
         return self.colors.save(folder)
 
     def entries(self) -> dict[str, Any]:
-        """What `task.json` says."""
+        """The entries of `task.json`."""
         return {"size": self.size, "short_side": self.short_side}
 
 
 @dataclass(frozen=True, eq=False)
 class EpochOfPictures:
-    """The training pictures of one epoch, changed at random, the same each time it is asked.
+    """The training images of one epoch, augmented at random but reproducibly.
 
     Args:
-        key: seed and epoch, which with a picture's row decide how it is changed.
+        key: seed and epoch, which with an image's row determine its augmentation.
     """
 
     coder: Any
@@ -134,25 +134,25 @@ class EpochOfPictures:
 
     @property
     def lengths(self) -> np.ndarray:
-        """One for each picture."""
+        """One for each image."""
         return self.examples.lengths
 
     def batch(self, rows: np.ndarray) -> Any:
-        """These pictures, in whatever process and company they are asked for."""
+        """These images, the same in any process and any batch."""
         return self.coder.collate(self.examples, rows, self.augment, self.key)
 
 
 def changes(key: tuple[int, int], row: int) -> np.random.Generator:
-    """What decides how a picture is changed in an epoch."""
+    """The random generator of an image's augmentation in an epoch."""
     return np.random.default_rng([*key, row])
 
 
 def colors_learned(which: str, rows: Any, side: int) -> Colors:
-    """The colours of the training pictures, a part of them if they are many, or known ones.
+    """The color statistics of the training images, or of a sample of many, or known ones.
 
     Args:
-        rows: of the training part, with a column `image`.
-        side: of the pictures as they are kept.
+        rows: of the training split, with a column `image`.
+        side: of the images as stored.
     """
     return KNOWN[which] if which in KNOWN else Colors.of(_some_pictures(rows, side))
 
@@ -165,9 +165,9 @@ def _some_pictures(rows: Any, side: int) -> Iterator[RGB]:
 
 
 def coder_entries(folder: Path, entries: Mapping[str, Any]) -> dict[str, int]:
-    """`size` and `short_side` of `task.json`, or of settings, where 0 stands for the size.
+    """`size` and `short_side` from `task.json`, or from settings, where 0 means the size.
 
-    Raises `ValueError` where one is missing, or the shorter side is less than the size.
+    Raises `ValueError` if one is missing, or the shorter side is less than the size.
     """
     short = entries.get("short_side") or entries.get("size")
     found = said(folder, {**entries, "short_side": short}, ENTRIES, list(ENTRIES))
@@ -176,7 +176,7 @@ def coder_entries(folder: Path, entries: Mapping[str, Any]) -> dict[str, int]:
 
 
 def require_short_side(size: int, short_side: int) -> None:
-    """Raise `ValueError` where pictures are kept smaller than they are read."""
+    """Raise `ValueError` if images are stored smaller than the network's input."""
     if short_side < size:
         raise ValueError(
             f"short_side {short_side} is less than size {size}: pictures would be kept smaller "

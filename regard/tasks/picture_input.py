@@ -1,4 +1,4 @@
-"""What a network that reads pictures may be asked by: paths, bytes, arrays, Pillow's images."""
+"""Accepted image inputs: paths, bytes, arrays, Pillow images."""
 
 from collections.abc import Sequence
 from io import BytesIO
@@ -13,15 +13,15 @@ from regard.data.reading.paths import not_there
 from regard.data.reading.pictures import PictureCell, checked_picture, read_picture
 
 MOST_SAID = 400
-"""Characters of what is said of a path where no picture is."""
+"""Maximum characters of a path in the message about a missing image."""
 
 
 def picture_of(given: Any, where: str = "the picture") -> tuple[str, RGB]:
-    """The name and the pixels of what stands for a picture.
+    """The name and the pixels of an image input.
 
     Raises `ValueError` or `FileNotFoundError` for a file that cannot be read, and `TypeError` for
-    what is none of a path, bytes, an array `[height, width]` or `[height, width, 3]` of whole
-    numbers from 0 to 255, or an image of Pillow's.
+    anything but a path, bytes, an array `[height, width]` or `[height, width, 3]` of integers from
+    0 to 255, or a Pillow image.
 
     >>> name, picture = picture_of(np.zeros((2, 3), np.uint8))
     >>> name, picture.shape

@@ -1,4 +1,4 @@
-"""What the tasks on pictures have in common: pictures changed anew in every epoch."""
+"""The base of image tasks: images augmented anew in every epoch."""
 
 from typing import Any
 
@@ -10,12 +10,12 @@ from regard.tasks.task import Task
 
 
 class PictureTask(Task):
-    """A task whose examples are pictures; its settings have `augment` and `batch_size`."""
+    """A task whose examples are images; its settings have `augment` and `batch_size`."""
 
     settings: Any
 
     def part(self, epoch: int) -> Any:
-        """The training pictures of one epoch, changed as the seed and the epoch decide."""
+        """The training images of one epoch, with augmentation determined by seed and epoch."""
         key = (self.seed, epoch)
         if self.stream is not None:
             part = self.stream(epoch)
@@ -24,10 +24,10 @@ class PictureTask(Task):
         return EpochOfPictures(self.coder, train, self.settings.augment, key)
 
     def plan(self, lengths: np.ndarray, rng: np.random.Generator) -> list[np.ndarray]:
-        """So many examples to a micro-batch."""
+        """Micro-batches with equally many examples."""
         return evenly(len(lengths), self.settings.batch_size, rng)
 
     @property
     def at_once(self) -> int:
-        """How many examples are asked together."""
+        """The batch size of predictions."""
         return self.settings.batch_size

@@ -1,4 +1,4 @@
-"""What turns rows with columns of text into numbers, for every task that judges texts."""
+"""The base of coders of rows with text columns."""
 
 import json
 from abc import ABC, abstractmethod
@@ -29,9 +29,9 @@ TABLES = {"positions": LargeCount, "embedded": LargeCount, "before": Natural}
 
 
 class RowCoder(ABC):
-    """The base of coders that are dataclasses of what is known of the columns of rows.
+    """The base of coders that are dataclasses of the encoders of columns.
 
-    Of a text the first `longest` tokens are read; those behind are cut.
+    Texts are truncated to `longest` tokens.
     """
 
     longest: int
@@ -39,7 +39,7 @@ class RowCoder(ABC):
     @property
     @abstractmethod
     def readers(self) -> dict[str, Reader]:
-        """What makes numbers of each column."""
+        """The encoder of each column."""
 
     @abstractmethod
     def collate(self, examples: Examples, rows: np.ndarray) -> Batch:
@@ -50,9 +50,9 @@ class RowCoder(ABC):
         """Write the files of the coder and name them."""
 
     def encode(self, splits: Mapping[str, Any], place: Path) -> dict[str, Examples]:
-        """Every split as numbers, in folders under `place`.
+        """Encode every split, in folders under `place`.
 
-        Where there is no part to learn from, labels may be unknown ones.
+        Without a training split, labels may be unknown.
         """
         judged = "train" not in splits
         return {
@@ -61,34 +61,33 @@ class RowCoder(ABC):
         }
 
     def opened(self, splits: Mapping[str, Any], place: Path) -> dict[str, Examples]:
-        """What `encode` wrote."""
+        """Open what `encode` wrote."""
         return {split: load_examples(place / split) for split in splits}
 
     def encode_rows(self, rows: Sequence[Mapping[str, Any]]) -> Examples:
-        """Rows of a stream, those that are not too long."""
+        """Encode rows of a stream, except those that are too long."""
         return encoded(rows, self.readers, self.longest)
 
     def entries(self) -> dict[str, Any]:
-        """What `task.json` says."""
+        """The entries of `task.json`."""
         return {"longest": self.longest}
 
 
 @dataclass(frozen=True, eq=False)
 class Tables:
-    """What the coder of a network that was there before knows of its tables.
+    """What the coder of a pretrained network knows about its embeddings.
 
     Args:
-        positions: the longest sequence that the network has positions for; as long as what is read
-            at once if None.
-        embedded: rows of its embedding, of which those behind the tokens stand for none; as many
-            as there are tokens if None.
+        positions: the network's number of positions; the maximum input length if None.
+        embedded: rows of its embedding, some of which may be beyond the tokens; the number of
+            tokens if None.
     """
 
     positions: int | None = field(default=None, kw_only=True)
     embedded: int | None = field(default=None, kw_only=True)
 
     def save_tables(self, folder: Path) -> list[str]:
-        """Write their sizes, those that are known, and name the file."""
+        """Write the known sizes, and return the file's name."""
         known = {name: getattr(self, name, None) for name in TABLES}
         known = {name: size for name, size in known.items() if size is not None}
         if not known:
@@ -98,7 +97,7 @@ class Tables:
 
 
 def load_tables(folder: Path) -> dict[str, Any]:
-    """What `save_tables` wrote; raises `ValueError` when the file is damaged."""
+    """Load what `save_tables` wrote; raises `ValueError` when the file is damaged."""
     path = folder / TABLES_FILE
     if not path.exists():
         return {}
@@ -114,7 +113,7 @@ def load_tables(folder: Path) -> dict[str, Any]:
 
 
 class TokenCoder(RowCoder, Tables):
-    """The base of coders whose texts are cut by one tokenizer."""
+    """The base of coders with a single tokenizer."""
 
     tokenizer: Tokenizer
 
@@ -125,7 +124,7 @@ class TokenCoder(RowCoder, Tables):
 
     @property
     def sizes(self) -> dict[str, Any]:
-        """What the data decides of a network."""
+        """The network sizes determined by the data."""
         tokenizer = self.tokenizer
         return {
             "vocab": self.embedded or len(tokenizer),
@@ -142,21 +141,21 @@ class TokenCoder(RowCoder, Tables):
 
 
 class OneText(TokenCoder):
-    """The base of coders whose rows hold one text, in the column `text`.
+    """The base of coders whose rows have one text, in the column `text`.
 
     With `sentences` the end of every sentence is marked, for networks that read documents. A
-    tokenizer that puts special tokens around texts, as BERT's does, does so here.
+    tokenizer that adds special tokens around texts, as BERT's does, does so here.
     """
 
     sentences: bool
 
     @property
     def texts(self) -> ReadsText:
-        """What reads the texts."""
+        """The encoder of the texts."""
         reader = DocumentCoder(self.tokenizer) if self.sentences else self.tokenizer
         frame = self.tokenizer.frame
         return Framed(reader, frame.before, frame.behind) if frame else reader
 
     def entries(self) -> dict[str, Any]:
-        """What `task.json` says."""
+        """The entries of `task.json`."""
         return {**super().entries(), "sentences": self.sentences}

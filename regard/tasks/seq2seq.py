@@ -1,4 +1,4 @@
-"""Sequences that are read and sequences that are written: batches of both, and what they cost."""
+"""Source and target sequences: batches of both, and their loss."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -22,10 +22,10 @@ from regard.tasks.fused_loss import chosen, has_plain_output
 
 @dataclass(frozen=True, eq=False)
 class Seq2SeqBatch(Batch):
-    """Sequences to read, and sequences to write with `</s>` behind each.
+    """Source sequences, and target sequences that end with `</s>`.
 
     Args:
-        begin: the number of what stands before the first token, `<s>` as a rule.
+        begin: the id of the start token, usually `<s>`.
     """
 
     source: Sequences
@@ -40,17 +40,17 @@ class Seq2SeqBatch(Batch):
         tokens: Tokenizer | Vocabulary,
         begin: int | None = None,
     ) -> "Seq2SeqBatch":
-        """Pad what is read, and what is written in these tokens with its end.
+        """Pad the sources, and the targets, to which the end of these tokens is appended.
 
         Args:
-            begin: what stands before the first token that is written; their `<s>` if None.
+            begin: the start token of the target; their `<s>` if None.
         """
         begin = tokens.begin if begin is None else begin
         return cls(sequences_of(sources, tokens.pad), with_end(targets, tokens), begin)
 
     @property
     def num_targets(self) -> int:
-        """Tokens to be written, `</s>` counted."""
+        """The number of target tokens, including `</s>`."""
         return self.target.num_tokens
 
     @property
@@ -60,12 +60,12 @@ class Seq2SeqBatch(Batch):
 
     @property
     def where(self) -> Bool[Tensor, "batch q_len"] | None:
-        """Which targets are no padding; None where there is none."""
+        """Which targets are not padding; None without padding."""
         return None if self.target.lengths is None else self.target.real
 
 
 def with_end(targets: Ragged, tokens: Tokenizer | Vocabulary) -> Sequences:
-    """What is to be written in these tokens, padded, with `</s>` behind each."""
+    """The targets in these tokens, padded, with `</s>` appended to each."""
     lengths, width = targets.lengths, int(targets.lengths.max(initial=0))
     ended = np.full((len(targets), width + 1), tokens.pad)
     ended[:, :-1] = targets.padded(tokens.pad)
@@ -89,8 +89,8 @@ def written_before(target: Sequences, begin: int) -> Int[Tensor, "batch q_len"]:
 def seq2seq_loss(model: Any, batch: Seq2SeqBatch, smoothing: float = 0.0) -> Float[Tensor, ""]:
     """The summed cross-entropy of all targets, in nats, with the gradient of an auxiliary loss.
 
-    A network that has `features` and a plain linear layer `output` behind them never makes the
-    logits, unless its auxiliary loss asks what each sequence costs. Padding is not computed.
+    A network that has `features` followed by a plain linear layer `output` never materializes the
+    logits, unless its auxiliary loss needs the loss of each sequence. Padding is not computed.
     """
     features, aux = _features(model, batch)
     where, labels = batch.where, batch.target.ids
@@ -128,7 +128,7 @@ def _features(model: Any, batch: Seq2SeqBatch) -> tuple[Tensor | None, AuxLoss |
 def target_nll(
     logits: Float[Tensor, "tokens vocab"], target: Sequences, smoothing: float = 0.0
 ) -> Float[Tensor, " batch"]:
-    """What the logits of the targets that are no padding cost, summed over each sequence."""
+    """The negative log-likelihood of the targets other than padding, summed over each sequence."""
     labels = chosen(target.ids, None if target.lengths is None else target.real)
     wide = logits.to(torch.promote_types(logits.dtype, torch.float32))
     cost = cross_entropy(wide, labels, reduction="none", label_smoothing=smoothing)

@@ -1,4 +1,4 @@
-"""Writing an answer to each sequence that is read, and what was attended to for it."""
+"""Decoding an answer for each source sequence, with its attention."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol, runtime_checkable
@@ -20,7 +20,7 @@ from regard.tasks.predictor import HasParameters, device_of
 
 @runtime_checkable
 class TranslatesSomewhere(Translates, HasParameters, Protocol):
-    """A network that translates, and is on the device of its parameters."""
+    """A sequence-to-sequence network on the device of its parameters."""
 
 
 @torch.no_grad()
@@ -35,14 +35,14 @@ def write_answers(
     length_penalty: float | None = None,
     batch_size: int = 64,
 ) -> list[list[Hypothesis]]:
-    """The answers to each sequence, best first: one by greedy search, several by a beam as wide.
+    """The answers for each sequence, best first: one by greedy decoding, several by beam search.
 
     Args:
-        tokens: what is written in.
-        begin: the token before the first that is written; their `<s>` if None.
-        max_length: greatest number of tokens of each answer, `</s>` counted.
+        tokens: the output tokens.
+        begin: the start token of the output; their `<s>` if None.
+        max_length: maximum tokens of each answer, including `</s>`.
         length_penalty: of a beam search, see `regard.generation.beam_search`.
-        batch_size: sequences that are read at once.
+        batch_size: sequences per batch.
     """
     device = device_of(model)
     found: list[list[Hypothesis]] = [[] for _ in range(len(sources))]
@@ -74,9 +74,9 @@ def written_from(
     num_answers: int = 1,
     length_penalty: float | None = None,
 ) -> list[list[Hypothesis]]:
-    """The answers to each row of what a network encoded, best first.
+    """The answers for each row of a network's encoding, best first.
 
-    One is found by greedy search, several by a beam as wide (see `write_answers`).
+    One by greedy decoding, several by beam search (see `write_answers`).
     """
     first = getattr(getattr(model, "config", None), "first", None)
     filters = () if first is None else (ForceFirst(first),)
@@ -98,10 +98,10 @@ def written_from(
 def weights_of(
     model: Any, source: Sequence[int], answer: Sequence[int], begin: int
 ) -> Float[Tensor, "q_len k_len"] | None:
-    """How much of each token that was read is in each that was written; None where nothing attends.
+    """How much each output token attended to each input token; None without attention.
 
     Args:
-        begin: the token before the first that is written.
+        begin: the start token of the output.
     """
     if not hasattr(model, "attention_weights"):
         return None

@@ -1,4 +1,4 @@
-"""Questions about stories: an answer to each, and the sentences that support it."""
+"""Question answering about stories, with supporting sentences."""
 
 from regard.tasks.answer.predictor import Answerer
 from regard.tasks.answer.task import AnswerQuestions, AnswerSettings

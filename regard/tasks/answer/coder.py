@@ -54,7 +54,7 @@ class StoriesAndAnswers:
 
     @property
     def sizes(self) -> dict[str, Any]:
-        """What the data decides of a network."""
+        """The network sizes determined by the data."""
         words = self.vocabulary
         return {
             "vocab": len(words),
@@ -65,7 +65,7 @@ class StoriesAndAnswers:
 
     @property
     def readers(self) -> dict[str, Reader]:
-        """What makes numbers of each column."""
+        """The encoder of each column."""
         return {
             "story": StoryCoder(self.vocabulary),
             "question": QuestionCoder(self.vocabulary),
@@ -74,18 +74,18 @@ class StoriesAndAnswers:
         }
 
     def encode(self, splits: Mapping[str, Any], place: Path) -> dict[str, Examples]:
-        """Every split as numbers, in folders under `place`."""
+        """Encode every split, in folders under `place`."""
         return {
             split: encode_examples(rows, self.readers, place / split)
             for split, rows in splits.items()
         }
 
     def opened(self, splits: Mapping[str, Any], place: Path) -> dict[str, Examples]:
-        """What `encode` wrote."""
+        """Open what `encode` wrote."""
         return {split: load_examples(place / split) for split in splits}
 
     def encode_rows(self, rows: Sequence[Mapping[str, str]]) -> Examples:
-        """Some rows, in memory."""
+        """Encode some rows, in memory."""
         return encoded(rows, self.readers)
 
     def collate(self, examples: Examples, rows: np.ndarray) -> QuestionBatch:
@@ -97,18 +97,18 @@ class StoriesAndAnswers:
         return QuestionBatch(sequences_of(stories, pad), sequences_of(questions, pad), label)
 
     def save(self, folder: Path) -> list[str]:
-        """Write the file into a folder that exists."""
+        """Write the file into an existing folder."""
         text = json.dumps(self.vocabulary.tokens, ensure_ascii=False, indent=0)
         write_whole(folder / WORDS_FILE, text.encode())
         return [WORDS_FILE]
 
     def entries(self) -> dict[str, Any]:
-        """What `task.json` says: nothing more."""
+        """The entries of `task.json`: none."""
         return {}
 
     @classmethod
     def load(cls, folder: Path) -> "StoriesAndAnswers":
-        """What `save` wrote; raises `ValueError` when the file is damaged."""
+        """Load what `save` wrote; raises `ValueError` when the file is damaged."""
         path = folder / WORDS_FILE
         found = read_json_file(path)
         try:

@@ -1,4 +1,4 @@
-"""A trained network that answers questions about stories, and which sentences it attended to."""
+"""The predictor of answers to questions about stories, with the sentences attended to."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,25 +15,25 @@ from regard.tasks.classify.predictor import likeliest
 from regard.tasks.predictor import Answer, Predictor, device_of
 
 MOST_WORDS = 100_000
-"""Of a story and its question; a network remembers some dozens of sentences."""
+"""Maximum length of a story and its question; a network remembers a few dozen sentences."""
 
 Asked = tuple[str | Sequence[str], str]
 """A story, as a text or as its sentences, and a question about it."""
 
 
 class Answerer(Predictor):
-    """A network that answers questions about stories, with the words it knows."""
+    """A network that answers questions about stories, with its vocabulary."""
 
     task = "answer"
     coder: StoriesAndAnswers
 
     def predict(self, inputs: Sequence[Asked], num_answers: int = 1) -> list[Answer]:
-        """Answer each question about its story; the likeliest answers.
+        """The most likely answers to each question about its story.
 
-        A question about an empty story is answered, too, as one that the story does not help with.
-        The columns of an answer's weights are the sentences of the story.
+        A question about an empty story is answered, too, from the question alone. The columns of an
+        answer's weights are the sentences of the story.
 
-        Raises `ValueError` for a question without a word, and for a story as long as a book.
+        Raises `ValueError` for an empty question, and for a story that is far too long.
         """
         for number, (_, question) in enumerate(inputs, 1):
             if not words(question):
@@ -45,10 +45,10 @@ class Answerer(Predictor):
 
     @staticmethod
     def parse(text: str) -> Asked:
-        """The story of a text and the question at its end.
+        """The story in a text and the question at its end.
 
-        A text is sentences on a line of their own each, or one behind the other. Raises
-        `ValueError` when the last one is not a question.
+        The sentences of a text are on separate lines, or consecutive. Raises `ValueError` when the
+        last one is not a question.
 
         >>> Answerer.parse("Mary went home. Where is Mary?")
         (['Mary went home.'], 'Where is Mary?')
@@ -67,7 +67,7 @@ class Answerer(Predictor):
 
     @staticmethod
     def typed(given: Asked) -> str:
-        """The sentences of the story and the question, on lines of their own."""
+        """The sentences of the story and the question, on separate lines."""
         story, question = given
         return "\n".join([story] if isinstance(story, str) else [*story]) + f"\n{question}"
 

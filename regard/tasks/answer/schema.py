@@ -1,4 +1,4 @@
-"""What the data of this task looks like: stories, questions, answers, and what supports them."""
+"""The schema of this task: stories, questions, answers, and what supports them."""
 
 from regard.data.schema import ByHash, Column, ColumnKind, Schema
 

@@ -1,4 +1,4 @@
-"""A sentence about each picture."""
+"""Image captioning."""
 
 from regard.tasks.caption.coder import CaptionedPictures, PicturesAndCaptions
 from regard.tasks.caption.predictor import PictureCaptioner

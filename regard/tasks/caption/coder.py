@@ -1,4 +1,4 @@
-"""What captioning learns from its data: colours, and the tokens of the captions."""
+"""The coder of captioning: color statistics, and the tokens of the captions."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -39,10 +39,10 @@ KINDS = {"longest": LargeCount, "max_tokens": Count, "length_penalty": NonNegati
 
 @dataclass(frozen=True, eq=False)
 class CaptionedPictures(PictureBatch):
-    """Pictures, and the tokens to be written about each with `</s>` behind.
+    """Images, and the target tokens of each, ending with `</s>`.
 
     Args:
-        begin: the number of what stands before the first token.
+        begin: the id of the start token.
     """
 
     target: Sequences
@@ -50,7 +50,7 @@ class CaptionedPictures(PictureBatch):
 
     @property
     def num_targets(self) -> int:
-        """Tokens to be written, `</s>` counted."""
+        """The number of target tokens, including `</s>`."""
         return self.target.num_tokens
 
     @property
@@ -61,11 +61,11 @@ class CaptionedPictures(PictureBatch):
 
 @dataclass(frozen=True, eq=False)
 class PicturesAndCaptions(PictureCoder):
-    """The colours of the pictures and the tokens of the captions.
+    """The color statistics of the images and the tokens of the captions.
 
     Args:
-        longest: greatest number of tokens of a caption to learn from; longer ones are left out.
-        max_tokens: that an answer may have.
+        longest: maximum tokens of a training caption; longer ones are dropped.
+        max_tokens: maximum tokens of an answer.
         length_penalty: of a beam search, the exponent of ((5 + length) / 6).
     """
 
@@ -76,7 +76,7 @@ class PicturesAndCaptions(PictureCoder):
 
     @property
     def sizes(self) -> dict[str, Any]:
-        """What the data decides of a network."""
+        """The network sizes determined by the data."""
         most = max(self.longest, self.max_tokens) + 1
         return {**super().sizes, "target_vocab": len(self.tokenizer), "max_length": most}
 
@@ -89,10 +89,10 @@ class PicturesAndCaptions(PictureCoder):
         return [-1] * len(rows["image"])
 
     def encode(self, splits: Mapping[str, Any], place: Path) -> Any:
-        """Every split as numbers, in folders under `place`.
+        """Encode every split, in folders under `place`.
 
-        Every caption is asked; only training leaves out what is too long. Raises `ValueError` with
-        the name of a picture that cannot be read.
+        Every caption is evaluated; only training drops those that are too long. Raises `ValueError`
+        with the name of an image that cannot be read.
         """
         found = {}
         for split, rows in splits.items():
@@ -112,11 +112,11 @@ class PicturesAndCaptions(PictureCoder):
         return found
 
     def opened(self, splits: Mapping[str, Any], place: Path) -> Any:
-        """What `encode` wrote."""
+        """Open what `encode` wrote."""
         return {split: open_captions(place / split) for split in splits}
 
     def encode_rows(self, rows: Sequence[Mapping[str, Any]]) -> CaptionExamples:
-        """Rows of a stream, those that are not too long."""
+        """Encode rows of a stream, except those that are too long."""
         pictures = Pictures.of([kept_picture(row["image"], self.short_side) for row in rows])
         captions = encoded(rows, {"caption": self.tokenizer}, self.longest)
         return CaptionExamples(pictures, captions, np.arange(len(rows)), NONE)
@@ -128,7 +128,7 @@ class PicturesAndCaptions(PictureCoder):
         augment: Augment = Unchanged(),
         key: tuple[int, int] = (0, 0),
     ) -> CaptionedPictures:
-        """These examples as a batch, changed as in an epoch if that is said."""
+        """These examples as a batch, augmented for an epoch if one is given."""
         fill = self.colors.fill
         found = [
             augment.changed(examples.pictures[number], self.shape, fill, changes(key, int(row)))
@@ -144,12 +144,12 @@ class PicturesAndCaptions(PictureCoder):
         return [*super().save(folder), TOKENIZER]
 
     def entries(self) -> dict[str, Any]:
-        """What `task.json` says."""
+        """The entries of `task.json`."""
         return {**super().entries(), **{name: getattr(self, name) for name in KINDS}}
 
     @classmethod
     def load(cls, folder: Path, entries: Mapping[str, Any]) -> "PicturesAndCaptions":
-        """What `save` wrote; raises `ValueError` when a file is damaged."""
+        """Load what `save` wrote; raises `ValueError` when a file is damaged."""
         known = coder_entries(folder, entries)
         tokenizer = Tokenizer.load(folder / TOKENIZER)
         others = said(folder, entries, KINDS, list(KINDS))

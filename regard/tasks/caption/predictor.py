@@ -1,4 +1,4 @@
-"""A trained captioner: what it says of each picture, and where it looked for each token."""
+"""The predictor of image captions, with where it attended for each token."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,28 +19,28 @@ from regard.tasks.writing import written_from
 
 
 class PictureCaptioner(Predictor):
-    """A network that writes about pictures, with their colours and the tokens of captions."""
+    """A network that captions images, with their color statistics and its tokens."""
 
     task, asked = "caption", "PICTURE.png"
     coder: PicturesAndCaptions
 
     def predict(self, inputs: Sequence[Any], num_answers: int = 1) -> list[Answer]:
-        """A caption of the middle of each picture, found by greedy search, or several by a beam.
+        """A caption of each image's center crop, by greedy decoding, or several by beam search.
 
-        The weights, where the network has any, are those of the parts of the middle, row by row,
-        for each token of the best caption; `maps` has them as maps.
+        The weights, if the network has any, are over the parts of the crop, row by row, for each
+        token of the best caption; `maps` returns them as maps.
 
-        Raises `ValueError` for a picture that cannot be read, `TypeError` for what is none.
+        Raises `ValueError` for an image that cannot be read, `TypeError` for anything else.
         """
         return [self._answer(name, each, num_answers) for name, each in pictures_of(inputs)]
 
     def maps(
         self, inputs: Sequence[Any]
     ) -> list[tuple[tuple[str, ...], Float[Tensor, "q_len rows columns"]]]:
-        """The tokens of the caption of each picture, and where in its middle it looked for them.
+        """The tokens of each image's caption, and where in its center crop it attended for them.
 
-        Raises `ValueError` for a picture that cannot be read, and where nothing attends, and
-        `TypeError` for what is no picture.
+        Raises `ValueError` for an image that cannot be read, and for a network without attention,
+        and `TypeError` for anything but an image.
         """
         if not hasattr(self.model, "attention_weights"):
             raise ValueError(f"{type(self.model).__name__} has no attention_weights to be shown")
@@ -56,7 +56,7 @@ class PictureCaptioner(Predictor):
     def write(
         self, images: Float[Tensor, "batch 3 height width"], num_answers: int = 1
     ) -> list[list[Hypothesis]]:
-        """The captions of images as the network reads them, best first."""
+        """The captions of preprocessed images, best first."""
         return written_from(
             self.model,
             self.model.encode(images),
@@ -96,15 +96,15 @@ class PictureCaptioner(Predictor):
 
     @staticmethod
     def parse(text: str) -> Any:
-        """The path that a text on a command line is."""
+        """The path in a command-line text."""
         return PictureClassifier.parse(text)
 
     @staticmethod
     def typed(given: Any) -> str:
-        """The path of a picture where it has one; else what stands for one."""
+        """The path of an image if it has one; else a placeholder."""
         return PictureClassifier.typed(given)
 
     @classmethod
     def load_coder(cls, folder: Path, entries: Mapping[str, Any]) -> PicturesAndCaptions:
-        """Colours and tokens of a folder."""
+        """Color statistics and tokens of a folder."""
         return PicturesAndCaptions.load(folder, entries)

@@ -1,4 +1,4 @@
-"""What the data of this task looks like: pictures, and sentences about them."""
+"""The schema of this task: pictures, and sentences about them."""
 
 from regard.data.schema import Column, ColumnKind, Schema
 from regard.tasks.image_classify.schema import IMAGE_WORDS

@@ -1,4 +1,4 @@
-"""Classification of texts."""
+"""Text classification."""
 
 from regard.tasks.classify.predictor import Classifier
 from regard.tasks.classify.task import Classify, ClassifySettings

@@ -1,4 +1,4 @@
-"""Class weights: how much the examples of each label count, where some labels are rare."""
+"""Class weights: weights of the labels in the loss, for rare labels."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ from regard._nearest import nearest
 
 @dataclass(frozen=True)
 class ClassWeights:
-    """What the example of a label counts: 1, what makes all labels count the same, or as given.
+    """The weight of each label's examples: 1, balanced over labels, or as given.
 
-    Labels that are not `given` a number have 1; only the proportions matter (see `label_weights`).
+    Labels without a `given` number have 1; only the proportions matter (see `label_weights`).
 
     >>> ClassWeights.of("ham=1, spam=20")
     ClassWeights(kind='given', given=(('ham', 1.0), ('spam', 20.0)))
@@ -30,9 +30,9 @@ class ClassWeights:
 
     @classmethod
     def of(cls, value: Any) -> "ClassWeights":
-        """From `none`, `balanced`, a table of labels and numbers, or that as text.
+        """From `none`, `balanced`, a table of labels and numbers, or its text form.
 
-        Raises `ValueError` for a number that is no weight, and `TypeError` for anything else.
+        Raises `ValueError` for a number that is not a weight, and `TypeError` for anything else.
         """
         if isinstance(value, ClassWeights):
             return value
@@ -49,7 +49,7 @@ class ClassWeights:
         return cls("given", weights)
 
     def to_plain(self) -> Any:
-        """What `of` makes the same object from, in JSON and TOML."""
+        """The inverse of `of`, for JSON and TOML."""
         return dict(self.given) if self.kind == "given" else self.kind
 
 
@@ -67,26 +67,26 @@ class _Converted:
 _SAID = "must be none, balanced, or a number for each label, such as ham=1,spam=20"
 
 Weighing = Annotated[ClassWeights, _Converted()]
-"""A setting of a task: how much the examples of each label count."""
+"""A setting of a task: the weights of the labels."""
 
 
 def label_weights(
     weights: ClassWeights, labels: Sequence[str], numbers: Int[np.ndarray, " n"]
 ) -> Float[Tensor, " classes"] | None:
-    r"""What an example of each label counts, None where all count 1.
+    r"""The weight of an example of each label, None if all are 1.
 
         w_c = n / (classes · n_c)  where they are balanced, else as given, times what makes
         1/n Σ_i w_{label i} = 1
 
     for the n training examples, n_c of them with label c. So the loss of an update, the weighted
-    sum over its targets divided by their number, has the size that it has without weights, and its
-    expectation is the weighted mean over all examples, however they are divided into micro-batches
+    sum over its targets divided by their number, has the same scale as without weights, and its
+    expectation is the weighted mean over all examples, however they are split into micro-batches
     and among processes.
 
     Args:
-        numbers: the labels of the training examples; below 0 for one that is not known.
+        numbers: the labels of the training examples; below 0 for unknown ones.
 
-    Raises `ValueError` for a weight of a label that is not there.
+    Raises `ValueError` for a weight of an unknown label.
 
     >>> label_weights(ClassWeights("balanced"), ("ham", "spam"), np.array([0, 0, 0, 1]))
     tensor([0.6667, 2.0000])

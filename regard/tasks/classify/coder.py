@@ -60,7 +60,7 @@ class LabelCoder(TokenCoder):
 
     @property
     def sizes(self) -> dict[str, Any]:
-        """What the data decides of a network."""
+        """The network sizes determined by the data."""
         return {**super().sizes, "classes": len(self.labels), "labels": self.labels}
 
     def save(self, folder: Path) -> list[str]:
@@ -81,7 +81,7 @@ class TextsAndLabels(OneText, LabelCoder):
 
     @property
     def readers(self) -> dict[str, Reader]:
-        """What makes numbers of each column."""
+        """The encoder of each column."""
         return {"text": self.texts, "label": self.labels}
 
     def collate(self, examples: Examples, rows: np.ndarray) -> LabelledTexts:
@@ -91,7 +91,7 @@ class TextsAndLabels(OneText, LabelCoder):
 
     @classmethod
     def load(cls, folder: Path, entries: Mapping[str, Any]) -> "TextsAndLabels":
-        """What `save` wrote; raises `ValueError` when a file is damaged."""
+        """Load what `save` wrote; raises `ValueError` when a file is damaged."""
         known = said(folder, entries, {"longest": LargeCount, "sentences": bool}, ["longest"])
         tokenizer, labels = Tokenizer.load(folder / TOKENIZER), load_labels(folder)
         return cls(tokenizer, labels, **known, **load_tables(folder))

@@ -1,4 +1,4 @@
-"""A trained classifier: the label of a text, and what it attended to."""
+"""The predictor of text classification, with what it attended to."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ from regard.tasks.text_predictor import TextPredictor
 
 
 class Classifier(TextPredictor):
-    """A network that labels texts, with their tokenizer and the names of the labels."""
+    """A network that classifies texts, with its tokenizer and label names."""
 
     task = "classify"
     coder: TextsAndLabels
@@ -20,7 +20,7 @@ class Classifier(TextPredictor):
     def answers(
         self, output: Float[Tensor, " classes"], count: int
     ) -> tuple[tuple[str, float], ...]:
-        """The likeliest labels."""
+        """The most likely labels."""
         return likeliest(output.log_softmax(-1), self.coder.labels, count)
 
     @classmethod
@@ -32,7 +32,7 @@ class Classifier(TextPredictor):
 def likeliest(
     scores: Float[Tensor, " classes"], names: Sequence[str], count: int
 ) -> tuple[tuple[str, float], ...]:
-    """The best names and their log-probabilities, best first, one at least.
+    """The best names and their log-probabilities, best first, at least one.
 
     >>> import torch
     >>> likeliest(torch.tensor([-2.0, -0.5, -1.0]), ("a", "b", "c"), 2)

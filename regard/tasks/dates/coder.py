@@ -40,7 +40,7 @@ class DateCoder:
 
     @property
     def sizes(self) -> dict[str, Any]:
-        """What the data decides of a network."""
+        """The network sizes determined by the data."""
         return {
             "source_vocab": len(self.source),
             "target_vocab": len(self.target),
@@ -90,12 +90,12 @@ class DateCoder:
         return [VOCABULARY]
 
     def entries(self) -> dict[str, Any]:
-        """What `task.json` says."""
+        """The entries of `task.json`."""
         return {"longest": self.longest, "max_length": self.max_length}
 
     @classmethod
     def load(cls, folder: Path, entries: Mapping[str, Any]) -> "DateCoder":
-        """What `save` wrote; raises `ValueError` when the file is damaged."""
+        """Load what `save` wrote; raises `ValueError` when the file is damaged."""
         path = folder / VOCABULARY
         lists = read_json_file(path)
         try:

@@ -1,4 +1,4 @@
-"""A trained date reader: from `<fr> mardi 3 mars 2026` to `2026-03-03`, and where it looked."""
+"""The predictor of dates: from `<fr> mardi 3 mars 2026` to `2026-03-03`, with its alignment."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,14 +15,14 @@ from regard.tasks.writing import weights_of, write_answers
 
 
 class DateReader(Predictor):
-    """A network that writes dates, and the characters that it reads and writes."""
+    """A network that normalizes dates, with its input and output characters."""
 
     task = "dates"
     coder: DateCoder
 
     @torch.no_grad()
     def predict(self, inputs: Sequence[str], num_answers: int = 1) -> list[Answer]:
-        """Read texts, each of which begins with the tag of its language.
+        """Read texts, each of which starts with the tag of its language.
 
         Raises `ValueError` with the fix for a text that cannot be read.
         """

@@ -1,4 +1,4 @@
-"""Reading: the answer to a question is a span of the passage that it is asked about."""
+"""Extractive question answering: the answer is a span of the passage."""
 
 from regard.tasks.extract.predictor import Extractor
 from regard.tasks.extract.task import Extract, ExtractSettings

@@ -68,7 +68,7 @@ class AnswerCoder(RowCoder):
     @property
     @abstractmethod
     def pad(self) -> int:
-        """The number that fills up short texts."""
+        """The padding id."""
 
     @abstractmethod
     def places(self, context: str) -> list[Span]:
@@ -91,7 +91,7 @@ class AnswerCoder(RowCoder):
         return found
 
     def encode_rows(self, rows: Sequence[Mapping[str, Any]]) -> Examples:
-        """Rows of a stream, those that are not too long."""
+        """Encode rows of a stream, except those that are too long."""
         columns = {name: [row[name] for row in rows] for name in ("context", "answer", "start")}
         spans = with_spans(columns, 0, self.places)["span"]
         told = [{**row, "span": span} for row, span in zip(rows, spans, strict=True)]
@@ -152,19 +152,19 @@ class PassagesAndSpans(AnswerCoder):
 
     @property
     def sizes(self) -> dict[str, Any]:
-        """What the data decides of a network."""
+        """The network sizes determined by the data."""
         known = self.words.vocabulary
         sizes = {"vocab": len(self.words), "unknown": known.unknown_id, "end": known.end}
         return {**sizes, "max_length": self.longest}
 
     @property
     def readers(self) -> dict[str, Reader]:
-        """What makes numbers of each column."""
+        """The encoder of each column."""
         return {"context": self.words, "question": self.words, "span": SpanNumbers()}
 
     @property
     def pad(self) -> int:
-        """The number that fills up short texts."""
+        """The padding id."""
         return self.words.vocabulary.pad
 
     def places(self, context: str) -> list[Span]:
@@ -187,12 +187,12 @@ class PassagesAndSpans(AnswerCoder):
         return [WORDS_FILE]
 
     def entries(self) -> dict[str, Any]:
-        """What `task.json` says."""
+        """The entries of `task.json`."""
         return {**super().entries(), "longest_answer": self.longest_answer}
 
     @classmethod
     def load(cls, folder: Path, entries: Mapping[str, Any]) -> "PassagesAndSpans":
-        """What `save` wrote; raises `ValueError` when the file is damaged."""
+        """Load what `save` wrote; raises `ValueError` when the file is damaged."""
         path = folder / WORDS_FILE
         try:
             entry = read_json(read_file(path))
@@ -231,7 +231,7 @@ class PassagesAndPieces(AnswerCoder, TokenCoder):
 
     @property
     def pad(self) -> int:
-        """The number that fills up short texts."""
+        """The padding id."""
         return self.tokenizer.pad
 
     @property
@@ -241,7 +241,7 @@ class PassagesAndPieces(AnswerCoder, TokenCoder):
 
     @property
     def readers(self) -> dict[str, Reader]:
-        """What makes numbers of each column."""
+        """The encoder of each column."""
         frame, read = self.tokenizer.frame, self.tokenizer
         return {
             "context": Framed(read, (), frame.behind),
@@ -264,12 +264,12 @@ class PassagesAndPieces(AnswerCoder, TokenCoder):
         return [*super().save(folder), QUESTIONS_FILE]
 
     def entries(self) -> dict[str, Any]:
-        """What `task.json` says."""
+        """The entries of `task.json`."""
         return {**super().entries(), "longest_answer": self.longest_answer}
 
     @classmethod
     def load(cls, folder: Path, entries: Mapping[str, Any]) -> "PassagesAndPieces":
-        """What `save` wrote; raises `ValueError` when a file is damaged."""
+        """Load what `save` wrote; raises `ValueError` when a file is damaged."""
         path = folder / QUESTIONS_FILE
         entry = read_json_file(path)
         unanswerable = entry.get("unanswerable") if isinstance(entry, dict) else None

@@ -1,4 +1,4 @@
-"""A trained network that answers questions from a passage, and where it points."""
+"""The predictor of extractive question answering, with where it points."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,29 +13,29 @@ from regard.tasks.extract.decoding import Candidate, best_spans, log_probs
 from regard.tasks.predictor import Answer, Predictor, device_of
 
 BETWEEN = "\t"
-"""What stands between passage and question where they are written as one text."""
+"""The separator of passage and question in one text."""
 MORE = 8
-"""Spans that are looked at for each answer wanted, for several are the same words."""
+"""Candidate spans per requested answer, since several may be the same words."""
 
 Asked = tuple[str, str]
 """A passage and a question about it."""
 
 
 class Extractor(Predictor):
-    """A network that finds answers in passages, with the words that it knows."""
+    """A network that finds answers in passages, with its vocabulary."""
 
     task = "extract"
     coder: AnswerCoder
 
     def predict(self, inputs: Sequence[Asked], num_answers: int = 1) -> list[Answer]:
-        """Answer each question by a part of its passage, letter by letter; the likeliest answers.
+        """The most likely answers to each question, verbatim parts of its passage.
 
-        An answer is empty where the network finds none, which it does only if it was trained on
-        such questions. The rows of an answer's weights are the probabilities that its first and
-        its last word stand at each word of the passage; what is missing to 1 is "no answer". Of a
-        passage the first `longest` words are read.
+        An answer is empty if the network finds none, which happens only if it was trained on such
+        questions. The rows of an answer's weights are the probabilities of each word of the passage
+        being its first and its last word; the rest to 1 is "no answer". The first `longest` words
+        of a passage are read.
 
-        Raises `ValueError` for a passage or a question without a word.
+        Raises `ValueError` for an empty passage or question.
         """
         for number, sides in enumerate(inputs, 1):
             for what, side in zip(("passage", "question"), sides, strict=True):
@@ -48,12 +48,12 @@ class Extractor(Predictor):
 
     @staticmethod
     def typed(given: Asked) -> str:
-        """The passage and the question with a tab between."""
+        """The passage and the question, separated by a tab."""
         return BETWEEN.join(given)
 
     @staticmethod
     def parse(text: str) -> Asked:
-        r"""The passage and the question of a text: a tab between them, or the question at the end.
+        r"""The passage and the question in a text: tab-separated, or with the question at the end.
 
         Raises `ValueError` for a text without a question.
 
@@ -103,7 +103,7 @@ class Extractor(Predictor):
 
 
 def first_words(text: str, count: int) -> str:
-    """The beginning of a text up to the end of so many words.
+    """The beginning of a text, up to this many words.
 
     >>> first_words("It rains in Rome.", 2), first_words("It rains", 9)
     ('It rains', 'It rains')
@@ -113,7 +113,7 @@ def first_words(text: str, count: int) -> str:
 
 
 def span_text(context: str, spans: Sequence[tuple[int, int]], found: Candidate) -> str:
-    """The part of a passage that a candidate stands for, as it is written there.
+    """The part of a passage that a candidate represents, verbatim.
 
     >>> span_text("In New  York.", [(0, 2), (3, 6), (8, 12), (12, 13)], (-0.1, 2, 3))
     'New  York'

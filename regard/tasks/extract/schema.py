@@ -1,4 +1,4 @@
-"""What the data of this task looks like: passages, questions, and answers that stand in them."""
+"""The schema of this task: passages, questions, and answers that stand in them."""
 
 from regard.data.schema import Column, ColumnKind, Schema
 

@@ -1,4 +1,4 @@
-"""Labels of pictures."""
+"""Image classification."""
 
 from regard.tasks.image_classify.coder import LabelledPictures, PicturesAndLabels
 from regard.tasks.image_classify.predictor import PictureClassifier

@@ -36,7 +36,7 @@ class PicturesAndLabels(PictureCoder):
 
     @property
     def sizes(self) -> dict[str, Any]:
-        """What the data decides of a network."""
+        """The network sizes determined by the data."""
         return {**super().sizes, "classes": len(self.labels), "labels": self.labels}
 
     def kept(self, rows: Mapping[str, Any]) -> dict[str, list[np.ndarray]]:
@@ -55,7 +55,7 @@ class PicturesAndLabels(PictureCoder):
         return [places.get(label, -1) for label in rows["label"]]
 
     def encode_rows(self, rows: Sequence[Mapping[str, Any]]) -> PictureExamples:
-        """Rows of a stream."""
+        """Encode rows of a stream."""
         columns = {name: [row[name] for row in rows] for name in ("image", "label")}
         labels = np.array(self.numbers(columns, judged=False), dtype=np.int32)
         return PictureExamples(Pictures.of(self.kept(columns)["pictures"]), labels)
@@ -67,7 +67,7 @@ class PicturesAndLabels(PictureCoder):
         augment: Augment = Unchanged(),
         key: tuple[int, int] = (0, 0),
     ) -> LabelledPictures:
-        """These examples as a batch, changed as in an epoch if that is said."""
+        """These examples as a batch, augmented for an epoch if one is given."""
         fill = self.colors.fill
         found = [
             augment.changed(examples.pictures[row], self.shape, fill, changes(key, int(row)))
@@ -82,6 +82,6 @@ class PicturesAndLabels(PictureCoder):
 
     @classmethod
     def load(cls, folder: Path, entries: Mapping[str, Any]) -> "PicturesAndLabels":
-        """What `save` wrote; raises `ValueError` when a file is damaged."""
+        """Load what `save` wrote; raises `ValueError` when a file is damaged."""
         known = coder_entries(folder, entries)
         return cls(Colors.load(folder), **known, labels=load_labels(folder))

@@ -1,4 +1,4 @@
-"""A trained classifier of pictures: the label of each, and where it looked."""
+"""The predictor of image classification, with where it attended."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,18 +15,18 @@ from regard.tasks.predictor import Answer, Predictor, device_of
 
 
 class PictureClassifier(Predictor):
-    """A network that labels pictures, with their colours and the names of the labels."""
+    """A network that classifies images, with their color statistics and label names."""
 
     task, asked = "image_classify", "PICTURE.png"
     coder: PicturesAndLabels
 
     def predict(self, inputs: Sequence[Any], num_answers: int = 1) -> list[Answer]:
-        """The label of each picture, by its middle.
+        """The label of each image, from its center crop.
 
-        The weights, where the network has any, are those of the parts of the middle, from the left
-        to the right and each from the top down: so they are drawn as they lie in the picture.
+        The weights, if the network has any, are over the parts of the crop, column by column from
+        the left and each from the top down, so that they are drawn as they lie in the image.
 
-        Raises `ValueError` for a picture that cannot be read, `TypeError` for what is none.
+        Raises `ValueError` for an image that cannot be read, `TypeError` for anything else.
         """
         return [self._answer(name, each, num_answers) for name, each in pictures_of(inputs)]
 
@@ -43,16 +43,16 @@ class PictureClassifier(Predictor):
 
     @staticmethod
     def parse(text: str) -> Any:
-        """The path that a text on a command line is."""
+        """The path in a command-line text."""
         return Path(text)
 
     @staticmethod
     def typed(given: Any) -> str:
-        """The path of a picture where it has one; else what stands for one."""
+        """The path of an image if it has one; else a placeholder."""
         name = given.name if isinstance(given, PictureCell) else str(given)
         return name if Path(name).is_file() else PictureClassifier.asked
 
     @classmethod
     def load_coder(cls, folder: Path, entries: Mapping[str, Any]) -> PicturesAndLabels:
-        """Colours and labels of a folder."""
+        """Color statistics and labels of a folder."""
         return PicturesAndLabels.load(folder, entries)

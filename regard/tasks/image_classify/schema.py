@@ -1,4 +1,4 @@
-"""What the data of this task looks like: pictures, and a label for each."""
+"""The schema of this task: pictures, and a label for each."""
 
 from regard.data.schema import Column, ColumnKind, Schema
 from regard.tasks.classify.schema import LABELS

@@ -1,4 +1,4 @@
-"""Language modelling."""
+"""Language modeling."""
 
 from regard.tasks.language_model.predictor import TextGenerator
 from regard.tasks.language_model.task import LanguageModel, LanguageModelSettings

@@ -94,7 +94,7 @@ class TextCoder(Tables):
 
     @property
     def sizes(self) -> dict[str, Any]:
-        """What the data decides of a network."""
+        """The network sizes determined by the data."""
         return {
             "vocab": self.embedded or len(self.tokenizer),
             "max_length": self.positions or self.block,
@@ -121,7 +121,7 @@ class TextCoder(Tables):
         return found
 
     def opened(self, splits: Mapping[str, Any], place: Path) -> dict[str, RunningText]:
-        """What `encode` wrote."""
+        """Open what `encode` wrote."""
         characters = read_json_file(place / CHARACTERS)
         return {
             split: self._text(split, TokenStream.load(place / split), characters[split])
@@ -146,12 +146,12 @@ class TextCoder(Tables):
         return [TOKENIZER, *self.save_tables(folder)]
 
     def entries(self) -> dict[str, Any]:
-        """What `task.json` says."""
+        """The entries of `task.json`."""
         return {"block": self.block, "length": self.length, "temperature": self.temperature}
 
     @classmethod
     def load(cls, folder: Path, entries: Mapping[str, Any]) -> "TextCoder":
-        """What `save` wrote; raises `ValueError` when a file is damaged."""
+        """Load what `save` wrote; raises `ValueError` when a file is damaged."""
         kinds = {"block": LargeCount, "length": LargeCount, "temperature": Positive}
         known = said(folder, entries, kinds, list(kinds))
         return cls(Tokenizer.load(folder / TOKENIZER), **known, **load_tables(folder))

@@ -1,4 +1,4 @@
-"""A trained language model: it continues a text."""
+"""The predictor of language modeling: it continues a text."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,9 +12,9 @@ from regard.tasks.language_model.coder import TextCoder
 from regard.tasks.predictor import Answer, Predictor, device_of
 
 TIMES_LONGER, LEAST_READ = 4, 1000
-"""A text may have so many times the tokens of a block, and always so many."""
+"""Limits on the length of a text: a multiple of the block size, and a number always allowed."""
 SHOWN = 48
-"""Tokens, the last ones, whose attention is shown."""
+"""The number of last tokens whose attention is shown."""
 
 
 class TextGenerator(Predictor):
@@ -25,15 +25,15 @@ class TextGenerator(Predictor):
 
     @torch.no_grad()
     def predict(self, inputs: Sequence[str], num_answers: int = 1) -> list[Answer]:
-        """Continue each text, drawing `num_answers` continuations, the likeliest first.
+        """Sample `num_answers` continuations of each text, the most likely first.
 
-        A text ends at the tokens that the network's configuration calls its ends, if there are any.
+        A text ends at the end tokens of the network's configuration, if there are any.
 
-        The draws depend on the text's number and nothing else. The weights are those of the end of
-        the text and what was written.
+        Samples depend only on the text's index. The weights are those of the end of the text and
+        of the continuation.
 
-        Raises `ValueError` for an empty text, and for one that is many times longer than what the
-        network was trained to read at once.
+        Raises `ValueError` for an empty text, and for one many times longer than the network's
+        training blocks.
         """
         most = max(TIMES_LONGER * self.coder.block, LEAST_READ)
         sources = self.coder.tokenizer.encode(inputs, most + 1)

@@ -1,4 +1,4 @@
-"""Filling in what is masked."""
+"""Masked language modeling."""
 
 from regard.tasks.masked_lm.predictor import GapFiller
 from regard.tasks.masked_lm.task import MaskedLM, MaskedLMSettings

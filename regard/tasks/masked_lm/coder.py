@@ -77,7 +77,7 @@ class MaskedTextCoder(Tables):
 
     @property
     def sizes(self) -> dict[str, Any]:
-        """What the data decides of a network."""
+        """The network sizes determined by the data."""
         return {
             "vocab": self.embedded or len(self.tokenizer),
             "max_length": self.positions or self.block,
@@ -118,7 +118,7 @@ class MaskedTextCoder(Tables):
         return self._hidden(self.texts.encode(splits, place))
 
     def opened(self, splits: Mapping[str, Any], place: Path) -> dict[str, HiddenText]:
-        """What `encode` wrote."""
+        """Open what `encode` wrote."""
         return self._hidden(self.texts.opened(splits, place))
 
     def encode_rows(self, rows: Sequence[Mapping[str, str]]) -> HiddenText:
@@ -144,12 +144,12 @@ class MaskedTextCoder(Tables):
         return [TOKENIZER, *self.save_tables(folder)]
 
     def entries(self) -> dict[str, Any]:
-        """What `task.json` says."""
+        """The entries of `task.json`."""
         return {"block": self.block, "share": self.share, "whole_words": self.whole_words}
 
     @classmethod
     def load(cls, folder: Path, entries: Mapping[str, Any]) -> "MaskedTextCoder":
-        """What `save` wrote; raises `ValueError` when a file is damaged."""
+        """Load what `save` wrote; raises `ValueError` when a file is damaged."""
         kinds = {"block": LargeCount, "share": Share, "whole_words": bool}
         known = said(folder, entries, kinds, list(kinds))
         tokenizer = Tokenizer.load(folder / TOKENIZER)

@@ -1,4 +1,4 @@
-"""Which tokens of a text are hidden, and what stands in their places."""
+"""Which tokens of a text are masked, and what replaces them."""
 
 from dataclasses import dataclass
 from zlib import crc32
@@ -7,26 +7,26 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 NOT_CHOSEN = -1
-"""In the place of what is to be found: nothing."""
+"""The target of unselected tokens: none."""
 MASKED, REPLACED = 0.8, 0.1
-"""Of the tokens that are chosen, the shares that are masked, and exchanged for any other."""
+"""Of the selected tokens, the fractions that are masked, and replaced by random tokens."""
 
 
 @dataclass(frozen=True, eq=False)
 class Masking:
-    """How tokens are hidden: a share of them is chosen, to be found by the network.
+    """How tokens are masked: a fraction of them is selected for prediction.
 
         chosen = max(1, round(share · n)) tokens of n
-        each of them becomes [MASK] (80 %), any token (10 %), or stays what it is (10 %)
+        each of them becomes [MASK] (80 %), a random token (10 %), or is unchanged (10 %)
 
-    With `begins_word` all tokens of a word are chosen together, as many words as fit into that
-    number. What is drawn depends on the key and the text alone.
+    With `begins_word` all tokens of a word are selected together, as many words as fit into that
+    number. The selection depends only on the key and the text.
 
     Args:
-        share: of the tokens of a text.
-        mask: the number of `[MASK]`.
-        ordinary: the numbers that may stand for another.
-        begins_word: whether each number begins a word; None where tokens are chosen by themselves.
+        share: fraction of the tokens of a text.
+        mask: the id of `[MASK]`.
+        ordinary: the ids of random replacements.
+        begins_word: whether each id starts a word; None to select tokens individually.
 
     >>> masking = Masking(0.25, 4, np.arange(5, 10))
     >>> ids, targets = masking.masked(np.array([5, 6, 7, 8]), (0, 0))
@@ -46,10 +46,10 @@ class Masking:
     def masked(
         self, text: Int[np.ndarray, " n"], key: tuple[int, int]
     ) -> tuple[Int[np.ndarray, " n"], Int[np.ndarray, " n"]]:
-        """What is read in the place of a text, and what is to be found there.
+        """The masked text, and the targets.
 
         Args:
-            key: such as the seed and the epoch; other ones hide other tokens.
+            key: such as the seed and the epoch; different keys select different tokens.
         """
         content = np.ascontiguousarray(text, dtype="<i4").tobytes()
         rng = np.random.default_rng([*key, crc32(content)])

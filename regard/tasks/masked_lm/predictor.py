@@ -1,4 +1,4 @@
-"""A trained network that fills in what is masked, and what it looked at."""
+"""The predictor of masked tokens, with what it attended to."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -14,23 +14,23 @@ from regard.tasks.masked_lm.coder import MaskedTextCoder
 from regard.tasks.predictor import Answer, Predictor, device_of
 
 MASK = re.compile(r"\[MASK\]|<mask>")
-"""How a text says that something is to be filled in, whatever the tokenizer calls that."""
+"""The marker of a gap in a text, whatever the tokenizer's mask token."""
 
 Filling = tuple[tuple[int, ...], float]
-"""Tokens for the gaps, in their order, and their log-probability together."""
+"""Tokens for the gaps, in order, and their joint log-probability."""
 
 
 class GapFiller(Predictor):
-    """A network that says which tokens are hidden, with their tokenizer."""
+    """A masked language model, with its tokenizer."""
 
     task = "masked_lm"
     coder: MaskedTextCoder
 
     def predict(self, inputs: Sequence[str], num_answers: int = 1) -> list[Answer]:
-        """Fill in every `[MASK]` of each text, in the likeliest ways; each is one token.
+        """The most likely ways to fill in every `[MASK]` of each text, with one token each.
 
         The rows of an answer's weights are the gaps, the columns the tokens of the text: the last
-        layer, the mean over its heads.
+        layer, averaged over its heads.
 
         Raises `ValueError` for a text without a gap, and one longer than the network reads.
         """
@@ -51,7 +51,7 @@ class GapFiller(Predictor):
         return [self._filled(text, row, max(1, num_answers)) for text, row in both]
 
     def read(self, text: str) -> list[int]:
-        """The numbers of a text, its gaps and what stands around it among them."""
+        """The ids of a text, including its gaps and special tokens."""
         tokenizer = self.coder.tokenizer
         before, behind = tokenizer.frame.single
         numbers: list[int] = []
@@ -92,7 +92,7 @@ class GapFiller(Predictor):
 
 
 def likeliest_fillings(scores: Float[Tensor, "gaps vocab"], count: int) -> list[Filling]:
-    """The likeliest ways to fill all gaps, each for itself, best first.
+    """The most likely ways to fill all gaps independently, best first.
 
     >>> scores = torch.tensor([[0.1, 0.9], [0.6, 0.4]]).log()
     >>> [numbers for numbers, _ in likeliest_fillings(scores, 3)]

@@ -1,4 +1,4 @@
-"""Matching: do two sentences belong together?"""
+"""Sentence-pair classification and matching."""
 
 from regard.tasks.match.predictor import Matcher
 from regard.tasks.match.task import Match, MatchSettings

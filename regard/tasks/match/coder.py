@@ -40,7 +40,7 @@ class PairsAndLabels(PairCoder, LabelCoder):
 
     @property
     def readers(self) -> dict[str, Reader]:
-        """What makes numbers of each column."""
+        """The encoder of each column."""
         return {**self.sides, "label": self.labels}
 
     def collate(self, examples: Examples, rows: np.ndarray) -> LabelledPairs:
@@ -49,7 +49,7 @@ class PairsAndLabels(PairCoder, LabelCoder):
 
     @classmethod
     def load(cls, folder: Path, entries: Mapping[str, Any]) -> "PairsAndLabels":
-        """What `save` wrote; raises `ValueError` when a file is damaged."""
+        """Load what `save` wrote; raises `ValueError` when a file is damaged."""
         known = said(folder, entries, {"longest": LargeCount}, ["longest"])
         tokenizer, labels = Tokenizer.load(folder / TOKENIZER), load_labels(folder)
         return cls(tokenizer, labels, **known, **load_tables(folder))

@@ -1,4 +1,4 @@
-"""A trained network that labels pairs of sentences, and which words it thought alike."""
+"""The predictor of sentence-pair classification, with the words it matched."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +13,7 @@ from regard.tasks.pair_predictor import PairPredictor
 
 
 class Matcher(PairPredictor):
-    """A network that labels pairs of sentences, with their tokenizer and the labels' names."""
+    """A network that classifies pairs of sentences, with its tokenizer and label names."""
 
     task = "match"
     coder: PairsAndLabels
@@ -21,7 +21,7 @@ class Matcher(PairPredictor):
     def answers(
         self, output: Float[Tensor, " classes"], count: int
     ) -> tuple[tuple[str, float], ...]:
-        """The likeliest labels."""
+        """The most likely labels."""
         return likeliest(output.log_softmax(-1), self.coder.labels, count)
 
     @classmethod

@@ -1,4 +1,4 @@
-"""What the data of this task looks like: two columns of sentences and one of labels."""
+"""The schema of this task: two columns of sentences and one of labels."""
 
 from regard.data.schema import Column, ColumnKind, Schema
 

@@ -1,4 +1,4 @@
-"""Several labels at once to each text."""
+"""Multilabel classification."""
 
 from regard.tasks.multilabel.predictor import MultilabelPredictor
 from regard.tasks.multilabel.task import Multilabel, MultilabelSettings

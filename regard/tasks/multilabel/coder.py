@@ -72,7 +72,7 @@ class TextsAndLabelLists(OneText, LabelCoder):
 
     @property
     def readers(self) -> dict[str, Reader]:
-        """What makes numbers of each column."""
+        """The encoder of each column."""
         return {"text": self.texts, "labels": LabelLists(self.labels)}
 
     def collate(self, examples: Examples, rows: np.ndarray) -> MultilabelledTexts:
@@ -86,12 +86,12 @@ class TextsAndLabelLists(OneText, LabelCoder):
         return MultilabelledTexts(sequences_of(sources, self.tokenizer.pad), labels)
 
     def entries(self) -> dict[str, Any]:
-        """What `task.json` says."""
+        """The entries of `task.json`."""
         return {**super().entries(), "threshold": self.threshold}
 
     @classmethod
     def load(cls, folder: Path, entries: Mapping[str, Any]) -> "TextsAndLabelLists":
-        """What `save` wrote; raises `ValueError` when a file is damaged."""
+        """Load what `save` wrote; raises `ValueError` when a file is damaged."""
         tokenizer, labels = Tokenizer.load(folder / TOKENIZER), load_labels(folder)
         kinds = {"longest": LargeCount, "sentences": bool, "threshold": Share}
         known = said(folder, entries, kinds, list(kinds))

@@ -1,4 +1,4 @@
-"""A trained network that gives a text any number of labels, and what it attended to."""
+"""The predictor of multilabel classification, with what it attended to."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +13,7 @@ from regard.tasks.text_predictor import TextPredictor
 
 
 class MultilabelPredictor(TextPredictor):
-    """A network that labels texts, with their tokenizer, the labels' names and the threshold."""
+    """A multilabel network, with its tokenizer, label names and threshold."""
 
     task = "multilabel"
     coder: TextsAndLabelLists
@@ -21,10 +21,10 @@ class MultilabelPredictor(TextPredictor):
     def answers(
         self, output: Float[Tensor, " classes"], count: int
     ) -> tuple[tuple[str, float], ...]:
-        """All labels above the threshold as one text, `red, round`; `(none)` where none is.
+        """All labels above the threshold as one text, `red, round`; `(none)` if there are none.
 
-        Its log-probability is that of exactly these labels. Where more answers are asked for, the
-        likeliest labels follow, each by itself, whether above the threshold or not.
+        Its log-probability is that of exactly these labels. If more answers are requested, the most
+        likely labels follow individually, whether above the threshold or not.
         """
         chosen = output.sigmoid() > self.coder.threshold
         names = [name for name, yes in zip(self.coder.labels, chosen, strict=True) if yes]

@@ -1,4 +1,4 @@
-"""Permutation language modelling."""
+"""Permutation language modeling."""
 
 from regard.tasks.permutation_lm.order import PartialOrder
 from regard.tasks.permutation_lm.predictor import OrderedGapFiller

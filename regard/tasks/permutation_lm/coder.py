@@ -53,7 +53,7 @@ class OrderCoder(DrawnTextCoder):
 
     @property
     def sizes(self) -> dict[str, Any]:
-        """What the data decides of a network."""
+        """The network sizes determined by the data."""
         tokenizer = self.tokenizer
         return {
             "vocab": self.embedded or len(tokenizer),

@@ -1,4 +1,4 @@
-"""In which order the tokens of a text are read, and which of them are to be said."""
+"""Factorization orders: in which order tokens are read, and which of them are predicted."""
 
 from dataclasses import dataclass
 
@@ -7,24 +7,23 @@ from jaxtyping import Bool, Int
 
 LONGEST_SPAN = 5
 GIVEN = -1
-"""The number of what is not asked for, and known from the beginning."""
+"""The index of given tokens, which are not predicted."""
 
 
 @dataclass(frozen=True)
 class PartialOrder:
-    """Draw a factorization order whose last tokens, one in K, are to be said.
+    """Sample a factorization order whose last tokens, one in K, are predicted.
 
         p(x) = prod_t p(x_{z_t} | x_{z_<t}),  of which the last n / K factors are learned
 
-    What comes before them is given, and in no order of its own: all of it sees all of it. With
-    `spans` what is asked for stands together: a span of 1 to 5 tokens, drawn with probabilities
-    in the ratio 1 : 1/2 : ... : 1/5, stands somewhere in a piece of the text of K times its length,
-    and one piece follows upon the other. The order among the tokens that are asked for is drawn
-    anew, spans or not.
+    The tokens before them are given, without an order: they all see one another. With `spans` the
+    targets form spans: a span of 1 to 5 tokens, sampled with probabilities in the ratio
+    1 : 1/2 : ... : 1/5, lies somewhere in a piece of the text of K times its length, and pieces are
+    consecutive. The order among the targets is sampled afresh, with or without spans.
 
     Args:
         one_in: K.
-        spans: whether tokens are asked for in spans.
+        spans: whether the targets form spans.
 
     >>> order = PartialOrder(3).drawn(6, np.random.default_rng(0))
     >>> sorted(order.tolist())
@@ -39,11 +38,11 @@ class PartialOrder:
     spans: bool = True
 
     def count(self, length: int) -> int:
-        """How many tokens of so many are asked for: one at least."""
+        """The number of targets among this many tokens: at least one."""
         return max(1, length // self.one_in)
 
     def drawn(self, length: int, rng: np.random.Generator) -> Int[np.ndarray, " length"]:
-        """The number of each token in the order, -1 for what is given."""
+        """The index of each token in the order, -1 if given."""
         asked = self._in_spans(length, rng) if self.spans else np.zeros(length, dtype=bool)
         rest = rng.permutation(np.flatnonzero(~asked))
         asked[rest[: self.count(length) - int(asked.sum())]] = True

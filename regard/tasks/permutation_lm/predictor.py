@@ -1,4 +1,4 @@
-"""A network that fills the gaps of a text, one after the other."""
+"""The predictor of gaps in a text, filled one by one."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,28 +12,28 @@ from regard.tasks.permutation_lm.coder import GAP, OrderCoder
 from regard.tasks.predictor import Answer, Predictor, device_of
 
 TIMES_LONGER, LEAST_READ = 4, 1000
-"""A text may have so many times the tokens of a block, and always so many."""
+"""Limits on the length of a text: a multiple of the block size, and a number always allowed."""
 
 Filling = tuple[tuple[int, ...], float]
 """Tokens for the gaps so far, and their log-probability."""
 
 
 class OrderedGapFiller(Predictor):
-    """A network that reads in any order, with its tokenizer."""
+    """A permutation language model, with its tokenizer."""
 
     task = "permutation_lm"
     coder: OrderCoder
 
     @torch.no_grad()
     def predict(self, inputs: Sequence[str], num_answers: int = 1) -> list[Answer]:
-        """The texts with their gaps, `<mask>` each, filled: a token for each, from left to right.
+        """The texts with every gap, `<mask>`, filled by one token, from left to right.
 
-        Each gap is filled knowing the whole text and the gaps before it, so that the probability of
-        an answer is that of all its tokens together; as many answers are kept on the way as are
-        asked for. The weights are those of the gaps, in the last layer, its heads alike.
+        Each gap is conditioned on the whole text and the gaps before it, so that the probability of
+        an answer is the joint one of all its tokens; the search keeps as many beams as answers are
+        requested. The weights are those of the gaps, in the last layer, averaged over its heads.
 
-        Raises `ValueError` for a text without a gap, and for one that is many times longer than
-        what the network was trained to read at once.
+        Raises `ValueError` for a text without a gap, and for one many times longer than the
+        network's training blocks.
         """
         return [
             self._filled(text, *self._read(number, text, inputs), max(1, num_answers))

@@ -1,4 +1,4 @@
-"""What the data of this task looks like: a running text."""
+"""The schema of this task: a running text."""
 
 from regard.data.schema import AtEnd, Column, Schema
 

@@ -62,7 +62,7 @@ class ItemCoder:
 
     @property
     def sizes(self) -> dict[str, Any]:
-        """What the data decides of a network."""
+        """The network sizes determined by the data."""
         known = self.catalogue
         return {
             "items": len(known),
@@ -108,17 +108,17 @@ class ItemCoder:
         return Offers(history, torch.from_numpy(candidate.astype(np.int64)))
 
     def save(self, folder: Path) -> list[str]:
-        """Write the file into a folder that exists."""
+        """Write the file into an existing folder."""
         self.catalogue.save(folder / CATALOGUE)
         return [CATALOGUE]
 
     def entries(self) -> dict[str, Any]:
-        """What `task.json` says."""
+        """The entries of `task.json`."""
         return {"longest": self.longest, "top_k": self.top_k, "loss": self.loss}
 
     @classmethod
     def load(cls, folder: Path, entries: Mapping[str, Any]) -> "ItemCoder":
-        """What `save` wrote; raises `ValueError` when the file is damaged."""
+        """Load what `save` wrote; raises `ValueError` when the file is damaged."""
         kinds = {"longest": LargeCount, "top_k": Count, "loss": Literal[*LOSSES] | None}
         # Version 0.1 called it `top`, and knew no choice of loss.
         entries = {"top_k": entries["top"], **entries} if "top" in entries else entries

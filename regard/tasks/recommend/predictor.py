@@ -1,4 +1,4 @@
-"""A trained recommender: from the names of items to the names of others."""
+"""The predictor of recommendation: from the names of items to the names of others."""
 
 import csv
 from collections.abc import Mapping, Sequence
@@ -16,34 +16,34 @@ from regard.tasks.recommend.coder import ItemCoder
 from regard.tasks.recommend.losses import LOSSES, loss_for
 
 SCORED_AT_ONCE = 16_384
-"""Pairs of user and item that are scored together."""
+"""User–item pairs scored together."""
 
 
 class Recommender(Predictor):
-    """A network that ranks items, and the items."""
+    """A network that ranks items, with its items."""
 
     task = "recommend"
     coder: ItemCoder
 
     def predict(self, inputs: Sequence[Sequence[str]], num_answers: int = 1) -> list[Answer]:
-        """For each history the best items it does not hold: `top_k`, or `num_answers` if more.
+        """For each history, the best items not in it: `top_k`, or `num_answers` if larger.
 
-        A history is the names of items, oldest first. An item that is not known is left out of it
-        and named in `unknown`. To an empty history the answer is what the network recommends to
-        everybody. The scores are log-probabilities: of a click on each item by itself, or, of a
-        network trained by a softmax, among all items. The weights are the share each item of the
-        history has in the sum of their absolute values.
+        A history is item names, oldest first. An unknown item is dropped from it and listed in
+        `unknown`. For an empty history the network's general recommendations are returned. Scores
+        are log-probabilities: of a click on each item independently, or, for a network trained with
+        a softmax, among all items. The weights are each history item's share in the sum of their
+        absolute values.
 
-        Raises `ValueError` for a history that holds every item.
+        Raises `ValueError` for a history that contains every item.
         """
         count = max(self.coder.top_k, num_answers)
         return [self._answer(list(names), count) for names in inputs]
 
     @staticmethod
     def parse(text: str) -> list[str]:
-        r"""The names in a text: between tabs, else between commas, else between spaces.
+        r"""The names in a text: separated by tabs, else by commas, else by spaces.
 
-        A name with a comma or a space in it stands between quotes, as in CSV.
+        A name that contains a comma or a space is quoted, as in CSV.
 
         >>> Recommender.parse("The Matrix, Alien"), Recommender.parse("tea bread")
         (['The Matrix', 'Alien'], ['tea', 'bread'])
@@ -61,13 +61,13 @@ class Recommender(Predictor):
         return [name.strip() for name in names if name.strip()]
 
     def input_of(self, text: str) -> list[str]:
-        """The names in a text, which may also be that of one item, commas and spaces included."""
+        """The names in a text, which may also be a single name with commas and spaces."""
         known = self.coder.catalogue.encode([text.strip()]) != [UNKNOWN_ITEM]
         return [text.strip()] if known else self.parse(text)
 
     @staticmethod
     def typed(given: Sequence[str]) -> str:
-        r"""The names with commas between, or tabs where that would not be read as it is meant.
+        r"""The names separated by commas, or by tabs if commas would be ambiguous.
 
         >>> Recommender.typed(["tea", "bread"]), Recommender.typed(["a, b", "c"])
         ('tea,bread', 'a, b\tc')
@@ -106,7 +106,7 @@ class Recommender(Predictor):
         )
 
     def scores(self, history: Sequences) -> Float[Tensor, "batch items"]:
-        """The scores of all items that can be recommended, the first of them `first_item`."""
+        """The scores of all items that can be recommended, starting with `first_item`."""
         catalogue = self.coder.catalogue
         every = torch.arange(catalogue.first_item, len(catalogue), device=history.device)
         some = max(1, SCORED_AT_ONCE // len(history))
@@ -114,7 +114,7 @@ class Recommender(Predictor):
         return torch.cat(parts, dim=1)
 
     def log_probability(self, scores: Float[Tensor, "batch items"]) -> Float[Tensor, "batch items"]:
-        """The logarithms of the probabilities that scores stand for."""
+        """The log-probabilities of scores."""
         chosen = None if self.coder.loss is None else LOSSES[self.coder.loss]()
         return loss_for(self.model, chosen).log_probability(scores)
 
@@ -125,7 +125,7 @@ class Recommender(Predictor):
 
 
 def as_text(names: Sequence[str]) -> str:
-    """Names as one text that `Recommender.parse` takes apart again.
+    """Names as one text, the inverse of `Recommender.parse`.
 
     >>> as_text(["tea", "bread"]), as_text(["Tea, green"])
     ('tea, bread', '"Tea, green"')

@@ -1,4 +1,4 @@
-"""What the data of this task looks like: who chose what, and when."""
+"""The schema of this task: who chose what, and when."""
 
 from regard.data.schema import ByTask, Column, ColumnKind, Schema
 

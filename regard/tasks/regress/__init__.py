@@ -1,4 +1,4 @@
-"""Regression: a number to each text."""
+"""Text regression."""
 
 from regard.tasks.regress.predictor import Regressor
 from regard.tasks.regress.task import Regress, RegressSettings

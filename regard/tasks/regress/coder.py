@@ -105,7 +105,7 @@ class TextsAndNumbers(OneText, NumberCoder):
 
     @property
     def readers(self) -> dict[str, Reader]:
-        """What makes numbers of each column."""
+        """The encoder of each column."""
         return {"text": self.texts, "number": self.scale}
 
     def collate(self, examples: Examples, rows: np.ndarray) -> NumberedTexts:
@@ -117,7 +117,7 @@ class TextsAndNumbers(OneText, NumberCoder):
 
     @classmethod
     def load(cls, folder: Path, entries: Mapping[str, Any]) -> "TextsAndNumbers":
-        """What `save` wrote; raises `ValueError` when a file is damaged."""
+        """Load what `save` wrote; raises `ValueError` when a file is damaged."""
         kinds = {"longest": LargeCount, "sentences": bool}
         known = said(folder, entries, kinds, list(kinds))
         tokenizer, scale = Tokenizer.load(folder / TOKENIZER), load_scale(folder / SCALE)

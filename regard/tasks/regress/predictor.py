@@ -1,4 +1,4 @@
-"""A trained regressor: the number of a text, and what it attended to."""
+"""The predictor of text regression, with what it attended to."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,13 +12,13 @@ from regard.tasks.text_predictor import TextPredictor
 
 
 class Regressor(TextPredictor):
-    """A network that gives numbers to texts, with their tokenizer and the numbers' scale."""
+    """A regression network, with its tokenizer and the scale of its numbers."""
 
     task = "regress"
     coder: TextsAndNumbers
 
     def answers(self, output: Float[Tensor, " 1"], count: int) -> tuple[tuple[str, float], ...]:
-        """The number; there is no other."""
+        """The number, the only answer."""
         return number_answer(output, self.coder.scale)
 
     @classmethod
@@ -28,7 +28,7 @@ class Regressor(TextPredictor):
 
 
 def number_answer(output: Float[Tensor, " 1"], scale: Scale) -> tuple[tuple[str, float], ...]:
-    """The number as it is written in the data; there is no other, so its log-probability is 0.
+    """The number formatted as in the data; the only answer, so its log-probability is 0.
 
     >>> import torch
     >>> number_answer(torch.tensor([-1.0]), Scale(mean=3.0, deviation=0.5))

@@ -1,4 +1,4 @@
-"""A class for each pixel of a picture."""
+"""Semantic segmentation."""
 
 from regard.tasks.segment.coder import MaskedPictures, PicturesAndMasks
 from regard.tasks.segment.predictor import Segmenter

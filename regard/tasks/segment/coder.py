@@ -54,7 +54,7 @@ class PicturesAndMasks(PictureCoder):
 
     @property
     def sizes(self) -> dict[str, Any]:
-        """What the data decides of a network."""
+        """The network sizes determined by the data."""
         return {**super().sizes, "classes": len(self.labels), "labels": self.labels}
 
     def kept(self, rows: Mapping[str, Any]) -> dict[str, list[np.ndarray]]:
@@ -80,7 +80,7 @@ class PicturesAndMasks(PictureCoder):
         return [-1] * len(rows["image"])
 
     def encode_rows(self, rows: Sequence[Mapping[str, Any]]) -> PictureExamples:
-        """Rows of a stream."""
+        """Encode rows of a stream."""
         columns = {name: [row[name] for row in rows] for name in ("image", "mask")}
         kept = self.kept(columns)
         labels = np.full(len(rows), -1, dtype=np.int32)
@@ -93,7 +93,7 @@ class PicturesAndMasks(PictureCoder):
         augment: Augment = Unchanged(),
         key: tuple[int, int] = (0, 0),
     ) -> MaskedPictures:
-        """These examples as a batch, changed as in an epoch if that is said."""
+        """These examples as a batch, augmented for an epoch if one is given."""
         assert examples.masks is not None, "pictures of this task have masks"
         fill, unknown = self.colors.fill, np.array([UNKNOWN], dtype=np.uint8)
         pictures, masks = list[np.ndarray](), list[np.ndarray]()
@@ -115,7 +115,7 @@ class PicturesAndMasks(PictureCoder):
 
     @classmethod
     def load(cls, folder: Path, entries: Mapping[str, Any]) -> "PicturesAndMasks":
-        """What `save` wrote; raises `ValueError` when a file is damaged."""
+        """Load what `save` wrote; raises `ValueError` when a file is damaged."""
         known = coder_entries(folder, entries)
         return cls(Colors.load(folder), **known, labels=load_labels(folder))
 

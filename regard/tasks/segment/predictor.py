@@ -19,22 +19,22 @@ from regard.tasks.segment.metrics import shares_said
 
 
 class Segmenter(Predictor):
-    """A network that gives pixels a class, with the colours of pictures and the classes."""
+    """A segmentation network, with color statistics and class names."""
 
     task, asked = "segment", "PICTURE.png"
     coder: PicturesAndMasks
 
     def predict(self, inputs: Sequence[Any], num_answers: int = 1) -> list[Answer]:
-        """How large a part of each picture the classes are; `masks` says where.
+        """The share of each class in each image; `masks` returns where they are.
 
-        There is one answer; its log-probability is the mean over the pixels.
+        There is a single answer; its log-probability is the mean over the pixels.
 
         Raises `ValueError` for a picture that cannot be read, `TypeError` for what is none.
         """
         return [self._answer(name, picture) for name, picture in pictures_of(inputs)]
 
     def masks(self, inputs: Sequence[Any]) -> list[Int[np.ndarray, "height width"]]:
-        """The number of the class of each pixel, of pictures of any size; see `coder.labels`.
+        """The class index of each pixel, for images of any size; see `coder.labels`.
 
         Raises `ValueError` for a picture that cannot be read, `TypeError` for what is none.
         """
@@ -58,15 +58,15 @@ class Segmenter(Predictor):
 
     @staticmethod
     def parse(text: str) -> Any:
-        """The path that a text on a command line is."""
+        """The path in a command-line text."""
         return PictureClassifier.parse(text)
 
     @staticmethod
     def typed(given: Any) -> str:
-        """The path of a picture where it has one; else what stands for one."""
+        """The path of an image if it has one; else a placeholder."""
         return PictureClassifier.typed(given)
 
     @classmethod
     def load_coder(cls, folder: Path, entries: Mapping[str, Any]) -> PicturesAndMasks:
-        """Colours and classes of a folder."""
+        """Color statistics and classes of a folder."""
         return PicturesAndMasks.load(folder, entries)

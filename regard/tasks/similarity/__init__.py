@@ -1,4 +1,4 @@
-"""Similarity: a number to each pair of sentences."""
+"""Sentence similarity."""
 
 from regard.tasks.similarity.predictor import SimilarityPredictor
 from regard.tasks.similarity.task import Similarity, SimilaritySettings

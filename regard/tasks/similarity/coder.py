@@ -40,7 +40,7 @@ class PairsAndNumbers(PairCoder, NumberCoder):
 
     @property
     def readers(self) -> dict[str, Reader]:
-        """What makes numbers of each column."""
+        """The encoder of each column."""
         return {**self.sides, "number": self.scale}
 
     def collate(self, examples: Examples, rows: np.ndarray) -> NumberedPairs:
@@ -49,7 +49,7 @@ class PairsAndNumbers(PairCoder, NumberCoder):
 
     @classmethod
     def load(cls, folder: Path, entries: Mapping[str, Any]) -> "PairsAndNumbers":
-        """What `save` wrote; raises `ValueError` when a file is damaged."""
+        """Load what `save` wrote; raises `ValueError` when a file is damaged."""
         tokenizer, scale = Tokenizer.load(folder / TOKENIZER), load_scale(folder / SCALE)
         known = said(folder, entries, {"longest": LargeCount}, ["longest"])
         return cls(tokenizer, scale, **known, **load_tables(folder))

@@ -1,4 +1,4 @@
-"""A trained network that says how alike two sentences are, and which words it thought alike."""
+"""The predictor of sentence similarity, with the words it matched."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,13 +13,13 @@ from regard.tasks.similarity.coder import PairsAndNumbers
 
 
 class SimilarityPredictor(PairPredictor):
-    """A network that gives numbers to pairs of sentences, with tokenizer and scale."""
+    """A pair-regression network, with its tokenizer and the scale of its numbers."""
 
     task = "similarity"
     coder: PairsAndNumbers
 
     def answers(self, output: Float[Tensor, " 1"], count: int) -> tuple[tuple[str, float], ...]:
-        """The number; there is no other."""
+        """The number, the only answer."""
         return number_answer(output, self.coder.scale)
 
     @classmethod

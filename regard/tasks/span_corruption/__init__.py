@@ -1,4 +1,4 @@
-"""Span corruption: spans of a text are left out, and written by a network that reads the rest."""
+"""Span corruption: a network reconstructs the spans removed from a text."""
 
 from regard.tasks.span_corruption.corruption import Corruption, corrupted, restored
 from regard.tasks.span_corruption.predictor import GapFiller

@@ -1,4 +1,4 @@
-"""Spans of a text left out: what is read instead, what is to be written, and the text again."""
+"""Removing spans of a text: the corrupted input, the target, and the restored text."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,18 +9,18 @@ from jaxtyping import Bool, Int
 
 @dataclass(frozen=True)
 class Corruption:
-    """How much of a text is left out, and in how many pieces.
+    """How much of a text is removed, and in how many spans.
 
     Args:
-        density: share of the tokens that are left out.
-        span: tokens of a span, on average.
+        density: fraction of the tokens that are removed.
+        span: mean length of a span, in tokens.
     """
 
     density: float = 0.15
     span: float = 3.0
 
     def counts(self, length: int) -> tuple[int, int]:
-        """How many tokens of so many are left out, and in how many spans.
+        """How many tokens of this many are removed, and in how many spans.
 
         >>> Corruption().counts(568)
         (85, 28)
@@ -30,16 +30,16 @@ class Corruption:
         return left_out, spans
 
     def lengths(self, length: int) -> tuple[int, int]:
-        """How long a text of so many tokens is to read and to write, an end behind each."""
+        """The input and target lengths for a text of this many tokens, including `</s>`."""
         left_out, spans = self.counts(length)
         return length - left_out + spans + 1, left_out + spans + 1
 
     def length_for(self, read: int) -> int:
-        """How long a text may be of which at most `read` tokens are read.
+        """The maximum length of a text whose input has at most `read` tokens.
 
-        Of 512 tokens to read there are 568 of the text, and 114 to write, as published.
+        An input of 512 tokens corresponds to 568 tokens of text, and a target of 114, as published.
 
-        Raises `ValueError` where fewer than 2 would be left.
+        Raises `ValueError` if fewer than 2 would be left.
 
         >>> Corruption().length_for(512), Corruption().lengths(568)
         (568, (512, 114))
@@ -57,10 +57,10 @@ class Corruption:
         return length
 
     def mask(self, length: int, rng: np.random.Generator) -> Bool[np.ndarray, " length"]:
-        """Which of so many tokens are left out: spans with something kept before each.
+        """Which of this many tokens are removed: spans, each preceded by kept tokens.
 
-        How many tokens there are in each span, and between two, is drawn evenly from all ways to
-        cut them into so many pieces.
+        The lengths of the spans, and of the gaps between them, are sampled uniformly from all ways
+        to split the tokens into this many pieces.
         """
         left_out, spans = self.counts(length)
         kept, gone = (_pieces(total, spans, rng) for total in (length - left_out, left_out))
@@ -73,9 +73,9 @@ def corrupted(
     mask: Bool[np.ndarray, " length"],
     sentinels: Int[np.ndarray, " most"],
 ) -> tuple[Int[np.ndarray, " read"], Int[np.ndarray, " written"]]:
-    """What is read, a sentinel in the place of each span, and what is to be written.
+    """The input, with a sentinel token in place of each span, and the target.
 
-    Written is each span behind the sentinel that stands for it.
+    The target is each span after its sentinel token.
 
     >>> tokens, mask = np.arange(6), np.array([False, True, True, False, False, True])
     >>> corrupted(tokens, mask, np.array([99, 98]))
@@ -90,10 +90,9 @@ def corrupted(
 
 
 def restored(read: Sequence[int], written: Sequence[int], sentinels: Sequence[int]) -> list[int]:
-    """The text again: in the place of each sentinel what is written behind it.
+    """The restored text: each sentinel token replaced by the output after it.
 
-    A sentinel that nothing is written behind leaves no trace, and what is written before the first
-    one is left out.
+    A sentinel token without output is removed, and output before the first one is ignored.
 
     >>> restored([0, 99, 3, 4, 98], [99, 1, 2, 98, 5], [99, 98])
     [0, 1, 2, 3, 4, 5]

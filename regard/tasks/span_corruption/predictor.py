@@ -1,4 +1,4 @@
-"""A network that fills the gaps of a text."""
+"""The predictor of gaps in a text."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,23 +15,23 @@ from regard.tasks.span_corruption.corruption import restored
 from regard.tasks.writing import weights_of, write_answers
 
 TIMES_LONGER = 2
-"""A text may have so many times the tokens that were read at once."""
+"""Maximum length of a text, as a multiple of the training input length."""
 
 
 class GapFiller(Predictor):
-    """A network that writes what is left out of a text, with its tokenizer."""
+    """A span-corruption network, with its tokenizer."""
 
     task = "span_corruption"
     coder: SpanCoder
 
     @torch.no_grad()
     def predict(self, inputs: Sequence[str], num_answers: int = 1) -> list[Answer]:
-        """The texts with their gaps, `<extra_id_0>` and so on, filled; one without stays as it is.
+        """The texts with their gaps, `<extra_id_0>` and so on, filled; others are unchanged.
 
-        One answer is found by greedy search, several by a beam search of that width; the weights
-        are those of what was written for the gaps.
+        One answer by greedy decoding, several by a beam search of that size; the weights are those
+        of the output for the gaps.
 
-        Raises `ValueError` for an empty text and one much longer than what was read at once.
+        Raises `ValueError` for an empty text and one much longer than the training inputs.
         """
         rows = [self._read(number, text, inputs) for number, text in enumerate(inputs, 1)]
         found = write_answers(

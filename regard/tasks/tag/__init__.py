@@ -1,4 +1,4 @@
-"""Tagging: a tag to each word of a sentence."""
+"""Sequence tagging."""
 
 from regard.tasks.tag.predictor import Tagger
 from regard.tasks.tag.task import Tag, TagSettings

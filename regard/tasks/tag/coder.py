@@ -59,7 +59,7 @@ class WordsAndTags(RowCoder):
 
     @property
     def sizes(self) -> dict[str, Any]:
-        """What the data decides of a network."""
+        """The network sizes determined by the data."""
         known = self.words.vocabulary
         return {
             "vocab": len(known),
@@ -72,7 +72,7 @@ class WordsAndTags(RowCoder):
 
     @property
     def readers(self) -> dict[str, Reader]:
-        """What makes numbers of each column."""
+        """The encoder of each column."""
         return {"words": self.words, "tags": TagNumbers(self.labels)}
 
     def firsts(self, words: Sequence[str]) -> list[int]:
@@ -115,7 +115,7 @@ class WordsAndTags(RowCoder):
 
     @classmethod
     def load(cls, folder: Path, entries: Mapping[str, Any]) -> "WordsAndTags":
-        """What `save` wrote; raises `ValueError` when a file is damaged."""
+        """Load what `save` wrote; raises `ValueError` when a file is damaged."""
         words = SignedWords(load_vocabulary(folder / WORDS_FILE))
         known = said(folder, entries, {"longest": LargeCount}, ["longest"])
         return cls(words, load_labels(folder), **known)
@@ -142,12 +142,12 @@ class PiecesAndTags(TokenCoder):
 
     @property
     def sizes(self) -> dict[str, Any]:
-        """What the data decides of a network."""
+        """The network sizes determined by the data."""
         return {**super().sizes, "classes": len(self.labels), "labels": self.labels}
 
     @property
     def readers(self) -> dict[str, Reader]:
-        """What makes numbers of each column."""
+        """The encoder of each column."""
         tags = FirstPieceTags(self.words, TagNumbers(self.labels))
         return {"words": self.words, "tags": tags}
 
@@ -203,7 +203,7 @@ class PiecesAndTags(TokenCoder):
 
     @classmethod
     def load(cls, folder: Path, entries: Mapping[str, Any]) -> "PiecesAndTags":
-        """What `save` wrote; raises `ValueError` when a file is damaged."""
+        """Load what `save` wrote; raises `ValueError` when a file is damaged."""
         known = said(folder, entries, {"longest": LargeCount}, ["longest"])
         tokenizer, labels = Tokenizer.load(folder / TOKENIZER), load_labels(folder)
         return cls(tokenizer, labels, **known, **load_tables(folder))

@@ -1,4 +1,4 @@
-"""A trained network that tags the words of sentences, and what each word attended to."""
+"""The predictor of sequence tagging, with what each word attended to."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,24 +16,24 @@ Sentence = str | Sequence[str]
 """A text, or its words."""
 
 TIMES_LONGER, LEAST_READ = 4, 1000
-"""How much longer than in training a sentence may be, and the words that may always be read."""
+"""How much longer than in training a sentence may be, and a number of words always allowed."""
 
 
 class Tagger(Predictor):
-    """A network that tags words, with the words that it knows and the names of the tags."""
+    """A network that tags words, with its vocabulary and tag names."""
 
     task = "tag"
     coder: WordsAndTags | PiecesAndTags
 
     def predict(self, inputs: Sequence[Sentence], num_answers: int = 1) -> list[Answer]:
-        """The tags of each sentence, with spaces between them, whatever `num_answers`.
+        """The tags of each sentence, separated by spaces, whatever `num_answers`.
 
-        A text is cut at tabs where it has some, else at spaces and punctuation; give a list of
-        words where that matters. A sentence longer than `longest` words is tagged in pieces. The
-        rows of an answer's weights are the words with their tags, the columns the words, or the
-        sub-words where the network reads these.
+        A text is split at tabs if it has any, else at spaces and punctuation; pass a list of words
+        if that matters. A sentence longer than `longest` words is tagged in pieces. The rows of an
+        answer's weights are the words with their tags, the columns the words, or the sub-words if
+        the network reads these.
 
-        Raises `ValueError` for a sentence without a word, and for one far beyond those of training.
+        Raises `ValueError` for an empty sentence, and for one far longer than those in training.
         """
         most = max(TIMES_LONGER * self.coder.longest, LEAST_READ)
         sentences = [words_of(each) if isinstance(each, str) else list(each) for each in inputs]
@@ -53,7 +53,7 @@ class Tagger(Predictor):
 
     @staticmethod
     def parse(text: str) -> list[str]:
-        """The words of a text, as `predict` finds them."""
+        """The words of a text, as split by `predict`."""
         return words_of(text)
 
     @torch.no_grad()

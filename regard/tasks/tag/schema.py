@@ -1,4 +1,4 @@
-"""What the data of this task looks like: a list of words and a list of their tags in each row."""
+"""The schema of this task: a list of words and a list of their tags in each row."""
 
 from regard.data.schema import Column, ColumnKind, Schema
 

@@ -1,4 +1,4 @@
-"""Any text to any text: what is to be done may be said in front of it."""
+"""Text-to-text, with an optional task prefix."""
 
 from regard.tasks.text_to_text.metrics import rouge
 from regard.tasks.text_to_text.predictor import TextWriter

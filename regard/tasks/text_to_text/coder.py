@@ -60,7 +60,7 @@ class PrefixedPairs(TextPairs, Tables):
 
     @property
     def sizes(self) -> dict[str, Any]:
-        """What the data decides of a network."""
+        """The network sizes determined by the data."""
         return {
             **super().sizes,
             "vocab": self.embedded or len(self.source),
@@ -69,7 +69,7 @@ class PrefixedPairs(TextPairs, Tables):
         }
 
     def entries(self) -> dict[str, Any]:
-        """What `task.json` says."""
+        """The entries of `task.json`."""
         return {**super().entries(), "prefix": self.prefix}
 
     def save(self, folder: Path) -> list[str]:
@@ -78,7 +78,7 @@ class PrefixedPairs(TextPairs, Tables):
 
     @classmethod
     def load(cls, folder: Path, entries: Mapping[str, Any]) -> "PrefixedPairs":
-        """What `save` wrote; raises `ValueError` when a file is damaged."""
+        """Load what `save` wrote; raises `ValueError` when a file is damaged."""
         tokens = Tokenizer.load(folder / SOURCE)
         kinds = {
             "longest": LargeCount | None,

@@ -1,4 +1,4 @@
-"""A trained network that answers a text by a text."""
+"""The predictor of text-to-text."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,7 +9,7 @@ from regard.tasks.translate.predictor import Translator
 
 
 class TextWriter(Translator):
-    """A network that reads a text and writes another; its prefix is put in front of every one."""
+    """A text-to-text network, which prepends its prefix to every input."""
 
     task = "text_to_text"
     coder: PrefixedPairs

@@ -1,4 +1,4 @@
-"""Translation, or any other text to text."""
+"""Translation, or any other sequence-to-sequence task."""
 
 from regard.tasks.translate.metrics import text_scores
 from regard.tasks.translate.predictor import Translator

@@ -70,7 +70,7 @@ class TextPairs:
         }
 
     def encode(self, splits: Mapping[str, Any], place: Path) -> dict[str, Examples]:
-        """Every split as numbers, in folders under `place`.
+        """Encode every split, in folders under `place`.
 
         Every example is asked; only training leaves out what is too long.
         """
@@ -81,7 +81,7 @@ class TextPairs:
         }
 
     def opened(self, splits: Mapping[str, Any], place: Path) -> dict[str, Examples]:
-        """What `encode` wrote."""
+        """Open what `encode` wrote."""
         return {split: load_examples(place / split) for split in splits}
 
     def encode_rows(self, rows: Sequence[Mapping[str, str]]) -> Examples:
@@ -102,7 +102,7 @@ class TextPairs:
         return [SOURCE, TARGET]
 
     def entries(self) -> dict[str, Any]:
-        """What `task.json` says."""
+        """The entries of `task.json`."""
         return {
             "longest": self.longest,
             "extra_length": self.extra_length,
@@ -111,7 +111,7 @@ class TextPairs:
 
     @classmethod
     def load(cls, folder: Path, entries: Mapping[str, Any]) -> "TextPairs":
-        """What `save` wrote; raises `ValueError` when a file is damaged."""
+        """Load what `save` wrote; raises `ValueError` when a file is damaged."""
         source = Tokenizer.load(folder / SOURCE)
         target = Tokenizer.load(folder / TARGET) if (folder / TARGET).exists() else source
         kinds = {

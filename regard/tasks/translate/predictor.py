@@ -1,4 +1,4 @@
-"""A trained translator: the answers to a text, and where each of their words came from."""
+"""The predictor of translations, with their alignments."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,22 +13,22 @@ from regard.tasks.translate.coder import TextPairs
 from regard.tasks.writing import weights_of, write_answers
 
 TIMES_LONGER, LEAST_READ = 4, 1000
-"""A text may have so many times the tokens of the longest in training, and always so many."""
+"""Limits on the length of a text: a multiple of the longest in training, and a number always
+allowed."""
 
 
 class Translator(Predictor):
-    """A network that reads one language and writes another, with the tokenizers of both."""
+    """A translation network, with the tokenizers of both languages."""
 
     task = "translate"
     coder: TextPairs
 
     def predict(self, inputs: Sequence[str], num_answers: int = 1) -> list[Answer]:
-        """Translate texts, each with the alignment of its best translation.
+        """Translate texts, with the alignment of each best translation.
 
-        One translation is found by greedy search, several by a beam search of that width.
+        One translation by greedy decoding, several by a beam search of that size.
 
-        Raises `ValueError` for an empty text, and for one that is many times longer than any that
-        the network was trained on.
+        Raises `ValueError` for an empty text, and for one many times longer than any in training.
         """
         empty = [number for number, text in enumerate(inputs, 1) if not text.strip()]
         if empty:

@@ -1,4 +1,4 @@
-"""What the data of this task looks like: two columns of text."""
+"""The schema of this task: two columns of text."""
 
 from regard.data.schema import Column, Schema
 
