@@ -99,7 +99,7 @@ def most_probable(
     max_length: PerSource,
     finished: Finished | None = None,
 ) -> Iterator[NextTokens]:
-    """The steps of `decode` with the most probable token in the place of a drawn one."""
+    """The steps of `decode`, with the most probable token instead of a sampled one."""
     first = first_tokens(encoded, begin, max_length)
     return _steps(model, encoded, filters, _best, *first, end, finished)
 
@@ -113,7 +113,7 @@ def greedy(
     end: Ends = None,
     max_length: PerSource,
 ) -> list[Hypothesis]:
-    """The most probable token at each step, one answer to every source; see `decode`."""
+    """Greedy decoding, one answer for every source; see `decode`."""
     steps = most_probable(model, encoded, filters, begin=begin, end=end, max_length=max_length)
     return _answers(count_rows(encoded), steps, end)
 
@@ -128,7 +128,7 @@ def sample(
     max_length: PerSource,
     generator: torch.Generator | RowSeeds | None = None,
 ) -> list[Hypothesis]:
-    """What `decode` draws, one answer to every source; `log_probability` is without filters."""
+    """The answer sampled by `decode` for every source; `log_probability` is without filters."""
     steps = decode(
         model,
         encoded,
@@ -156,7 +156,7 @@ def first_tokens(
 
 
 def tokens_before(encoded: Any, first: Int[Tensor, " batch"]) -> Int[Tensor, "batch len"]:
-    """What stands before the first token that is written: the prompt, or the token `first`."""
+    """The tokens before the first generated one: the prompt, or the token `first`."""
     read = getattr(encoded, "read", None)
     return first.unsqueeze(1) if read is None else read
 

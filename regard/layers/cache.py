@@ -42,7 +42,7 @@ class _Room:
 
     @classmethod
     def like(cls, key: Tensor, value: Tensor, places: int) -> "_Room":
-        """Places for more of these; what nobody has written is no number to rely on."""
+        """A buffer for more of these; unwritten places have arbitrary values."""
         made, also = (x.new_empty(*x.shape[:2], places, x.shape[3]) for x in (key, value))
         return cls(made, also, 0)
 

@@ -143,7 +143,7 @@ class Halting(nn.Module):
 
 
 def _real(x: Tensor, mask: MaskMod | Bool[Tensor, "..."] | None) -> Bool[Tensor, "batch q_len"]:
-    """Which positions are no padding, as far as the mask says."""
+    """Which positions are not padding, according to the mask."""
     real = torch.ones(x.shape[:2], dtype=torch.bool, device=x.device)
     row = rearrange(torch.arange(x.shape[0], device=x.device), "batch -> batch 1")
     place = torch.arange(x.shape[1], device=x.device)

@@ -94,6 +94,6 @@ class HardPool(nn.Module):
 
 
 def _at(weights: Tensor, x: Tensor, probabilities: Tensor) -> Tensor:
-    """What stands at these places; what cannot be chosen is not read, since 0 x NaN is NaN."""
+    """The vectors at these positions; others are not read, since 0 x NaN is NaN."""
     closed = rearrange((probabilities == 0).all(1), "batch k_len -> batch k_len 1")
     return weights @ x.masked_fill(closed, 0.0)

@@ -64,7 +64,7 @@ MODELS = {
 
 
 def model_class(name: str) -> Any:
-    """The class of a network, imported now; raises `ValueError` for a name that is not there.
+    """The class of a network, imported on demand; raises `ValueError` for an unknown name.
 
     >>> model_class("lstm").config_type.tag
     'lstm'

@@ -1,4 +1,4 @@
-"""The tensors in a folder's files: which there are, none of which has been read."""
+"""The tensors in a folder's files, from their headers only."""
 
 import re
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ MOST_SHARDS = 1000
 
 @dataclass(frozen=True)
 class Stored:
-    """Where a tensor lies, and what it is."""
+    """The location of a tensor, with its shape and dtype."""
 
     path: Path
     dtype: torch.dtype
@@ -27,10 +27,10 @@ class Stored:
 
 
 def stored_tensors(folder: Path) -> dict[str, Stored]:
-    """Every tensor in a folder's files, none of which has been read.
+    """Every tensor in a folder's files, from their headers only.
 
     Raises `FileNotFoundError` when there is no file, `ValueError` for a damaged one, for a name
-    that stands in two, for an index that names something else than files beside it, and for a
+    that occurs in two files, for an index that names anything but files next to it, and for a
     folder of pickles.
     """
     if (folder / INDEX).exists():
@@ -70,10 +70,10 @@ def stored_tensors(folder: Path) -> dict[str, Stored]:
 
 
 def indexed_files(folder: Path, index: str, ending: str = SAFETENSORS) -> dict[str, str]:
-    """Where an index says each tensor is, in files beside it whose names end so.
+    """The file of each tensor according to an index, with this suffix and next to the index.
 
-    Raises `FileNotFoundError` for files that are not there, and `ValueError` for an index that is
-    damaged or names something else.
+    Raises `FileNotFoundError` for missing files, and `ValueError` for an index that is damaged or
+    names anything else.
     """
     path, known = folder / index, re.compile(rf"[A-Za-z0-9._-]+{re.escape(ending)}")
     what = "file" if ending == SAFETENSORS else f"{ending} file"
@@ -103,9 +103,9 @@ def indexed_files(folder: Path, index: str, ending: str = SAFETENSORS) -> dict[s
 
 
 def leads_elsewhere(folder: Path, place: Path) -> bool:
-    """Whether what stands in a folder is a link out of it.
+    """Whether an entry of a folder is a link out of it.
 
-    The Hub's own cache links files to a store two folders up, which is followed.
+    The Hub's own cache links files to a store two folders up; these links are followed.
     """
     inside = place.resolve().parent == folder.resolve()
     return place.exists() and not inside and not _in_hub_cache(folder, place)

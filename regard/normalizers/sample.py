@@ -16,7 +16,7 @@ from regard.normalizers.hard import hard
 
 @dataclass(frozen=True)
 class Sample(Seeded):
-    """All weight on one key, drawn with the probabilities that softmax would give.
+    """All weight on one key, sampled with softmax's probabilities.
 
         weights = one_hot(j)      j ~ softmax(scores)
 
@@ -66,7 +66,7 @@ class Sample(Seeded):
         scores: Float[Tensor, "*rows k_len"],
         where: Bool[Tensor, "..."] | None = None,
     ) -> Float[Tensor, "*rows"]:
-        """Log-probability of the drawn keys under these scores, with a gradient to the scores."""
+        """Log-probability of the sampled keys under these scores, with a gradient to the scores."""
         filled, closed = close(scores, where)
         log_probs = torch.log_softmax(filled, dim=-1).masked_fill(closed, 0.0)
         return in_dtype_of(scores, (weights.detach() * log_probs).sum(dim=-1))

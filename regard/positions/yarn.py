@@ -81,5 +81,5 @@ class YaRN:
         return (1.0 - stretched) * frequencies + stretched * frequencies / self.factor
 
     def _pair(self, turns: float, width: int, base: float) -> float:
-        """Which pair turns so many times within the texts of the training."""
+        """The pair that rotates this many times within the training length."""
         return width * math.log(self.trained / (2.0 * math.pi * turns)) / (2.0 * math.log(base))

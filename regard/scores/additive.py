@@ -1,4 +1,4 @@
-"""The additive score of Bahdanau, Cho and Bengio, which started it all."""
+"""The additive score of Bahdanau, Cho and Bengio, the first attention score."""
 
 import torch
 from einops import rearrange

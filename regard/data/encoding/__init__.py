@@ -1,1 +1,1 @@
-"""From text to numbers: tokenizers, vocabularies, encoded examples."""
+"""Encoding: tokenizers, vocabularies, encoded examples."""

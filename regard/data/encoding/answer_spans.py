@@ -1,4 +1,4 @@
-"""Answers as places in their passages, the words of which count from 1."""
+"""Answers as positions in their passages, whose words count from 1."""
 
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
@@ -8,15 +8,15 @@ from regard.data.encoding.hashed_words import Span, word_spans
 from regard.data.encoding.ragged import Ragged
 
 SpansOf = Callable[[str], Sequence[Span]]
-"""What says which characters of a text each of its places is."""
+"""A function that returns the characters of each position of a text."""
 NO_ANSWER = 0
-"""The place that stands for "there is no answer"."""
+"""The position that means "no answer"."""
 
 
 def found_at(context: str, answer: str, start: str) -> int | None:
-    """Where an answer stands in its context: nearest to the character `start`, counted from 0.
+    """The position of an answer in its context: closest to the character `start`, from 0.
 
-    Where that is empty it stands where it comes first. None where the context does not have it.
+    If that is empty, its first occurrence. None if the context does not contain it.
 
     >>> [found_at("to be or not to be", "be", start) for start in ("16", "15", "")]
     [16, 16, 3]
@@ -33,7 +33,7 @@ def found_at(context: str, answer: str, start: str) -> int | None:
 
 
 def words_in(spans: Sequence[Span], first: int, stop: int) -> Span | None:
-    """The numbers, from 1, of the first and last word that these characters touch.
+    """The indices, from 1, of the first and last word that overlap these characters.
 
     >>> words_in([(0, 2), (3, 5), (5, 6)], 3, 6), words_in([(0, 2), (3, 5)], 2, 3)
     ((2, 3), None)
@@ -44,12 +44,12 @@ def words_in(spans: Sequence[Span], first: int, stop: int) -> Span | None:
 
 
 def span_of(context: str, answer: str, start: str, places: SpansOf = word_spans) -> list[int]:
-    """First and last word of an answer, two zeros for none, nothing where it cannot be found.
+    """First and last word of an answer, two zeros for no answer, empty if it cannot be found.
 
-    Spaces around the answer do not count.
+    Spaces around the answer are ignored.
 
     Args:
-        places: what says which characters each place is; the words of the context.
+        places: returns the characters of each position; by default, the words of the context.
 
     >>> span_of("Ada lives in  New York.", "New York", ""), span_of("Ada left.", "", "")
     ([4, 5], [0, 0])
@@ -68,7 +68,7 @@ def span_of(context: str, answer: str, start: str, places: SpansOf = word_spans)
 def with_spans(
     batch: Mapping[str, list[Any]], first: int, places: SpansOf = word_spans
 ) -> Mapping[str, list[Any]]:
-    """Rows with one column more: the `span` of each answer."""
+    """Rows with an additional column: the `span` of each answer."""
     columns = (batch[name] for name in ("context", "answer", "start"))
     rows = zip(*columns, strict=True)
     spans = [span_of(context, answer, start, places) for context, answer, start in rows]

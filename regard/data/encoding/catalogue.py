@@ -1,4 +1,4 @@
-"""What can be recommended: the items, numbered, and what is known of each."""
+"""The items that can be recommended, with their features."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,7 +20,7 @@ MAX_ITEMS = 1_000_000
 
 @dataclass(frozen=True, eq=False)
 class Catalogue:
-    """Items in the order of their numbers, most frequent first, behind `<pad>` and `<unk>`.
+    """Items by id, most frequent first, after `<pad>` and `<unk>`.
 
     Args:
         items: their names.
@@ -28,7 +28,7 @@ class Catalogue:
             ...), 0 where it is not known. The numbers run through all columns.
         values: the names of these numbers, `column=value`, the first of them for 0.
 
-    Raises `ValueError` for names that are empty or stand twice, and tables of another size.
+    Raises `ValueError` for names that are empty or duplicated, and tables of another size.
 
     >>> catalogue = Catalogue.build({"bread": 2, "tea": 5}, {"tea": ("drink",)})
     >>> catalogue.encode(["bread", "wine"]), catalogue.decode([2])
@@ -69,7 +69,7 @@ class Catalogue:
     def build(
         cls, counts: Mapping[str, int], features: Mapping[str, Sequence[str]] | None = None
     ) -> "Catalogue":
-        """The items of these counts; `features` gives what is known of an item, "" for nothing."""
+        """The items of these counts; `features` maps an item to its features, "" for none."""
         names = sorted(set(counts) - set(SPECIAL_ITEMS), key=lambda item: (-counts[item], item))
         features = features or {}
         width = max(map(len, features.values()), default=0)
@@ -87,7 +87,7 @@ class Catalogue:
 
     @property
     def first_item(self) -> int:
-        """The number of the first item; those below it stand for none."""
+        """The id of the first item; lower ones are not items."""
         return len(SPECIAL_ITEMS)
 
     @cached_property
@@ -95,11 +95,11 @@ class Catalogue:
         return {item: number for number, item in enumerate(self.items)}
 
     def encode(self, names: Iterable[str]) -> list[int]:
-        """Names to numbers, `<unk>` for one that is not there."""
+        """Names to ids, `<unk>` for an unknown one."""
         return [max(UNKNOWN_ITEM, self._numbers.get(name, UNKNOWN_ITEM)) for name in names]
 
     def decode(self, numbers: Iterable[int]) -> list[str]:
-        """Numbers to names."""
+        """Ids to names."""
         return [self.items[number] for number in numbers]
 
     def save(self, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Pictures as numbers: what is in a file as red, green and blue, 0 to 255, the right way up."""
+"""Decoding image files to RGB, 0 to 255, upright."""
 
 import warnings
 from collections.abc import Iterator
@@ -14,27 +14,27 @@ from regard._printable import shortened
 
 RGB = UInt8[np.ndarray, "_ _ 3"]
 Picture = UInt8[np.ndarray, "_ _ channels"]
-"""Colours, or the classes of a mask."""
+"""Colors, or the classes of a mask."""
 Fill = UInt8[np.ndarray, " channels"]
-"""What stands beside a picture."""
+"""The color of padding around an image."""
 Size = tuple[int, int]
 """Height and width."""
 
 _WIDE = ("I;16", "I;16L", "I;16B", "I;16N", "I")
-"""Pillow's names of greys of more than 8 bits."""
+"""Pillow's modes of grayscale with more than 8 bits."""
 _CLEAR = ("RGBA", "LA", "PA", "La", "RGBa")
-"""Pillow's names of colours with an opacity."""
+"""Pillow's modes of colors with an alpha channel."""
 
 
 def decoded(content: bytes, name: str) -> RGB:
-    """A picture as it is meant to be seen, of whatever format and colours.
+    """Decode an image of any format and color mode to RGB.
 
-    It is turned as its EXIF says. Greys become three equal colours, those of 16 bits lose their
-    lower 8; palettes, CMYK and other colours become red, green and blue; what is transparent lies
-    on white. Of several frames the first is taken.
+    EXIF orientation is applied. Grayscale becomes three equal channels, 16-bit values lose their
+    lower 8 bits; palettes, CMYK and other modes become RGB; transparency is composited on white.
+    Of several frames the first is used.
 
-    Raises `ValueError` with the name for a picture that is damaged, cut off or too large, and for
-    one whose numbers do not say what is white; `ImportError` without the extra `image`.
+    Raises `ValueError` with the name for an image that is damaged, truncated or too large, and for
+    one whose value range does not define white; `ImportError` without the extra `image`.
     """
     with refused(name):
         with extra("PIL.Image").open(BytesIO(content)) as opened:
@@ -44,7 +44,7 @@ def decoded(content: bytes, name: str) -> RGB:
 
 
 def resized(picture: RGB, size: Size, box: tuple[int, int, int, int] | None = None) -> RGB:
-    """A picture of another size, or a part of it: each pixel a weighted mean of those it covers.
+    """A resized image, or part of it: each pixel a weighted mean of those it covers.
 
     Args:
         box: left, top, right and bottom of the part.
@@ -61,7 +61,7 @@ def resized(picture: RGB, size: Size, box: tuple[int, int, int, int] | None = No
 
 
 def short_side_size(picture: np.ndarray, side: int) -> Size:
-    """The size of a picture with its shorter side so long, and its proportions kept.
+    """The size of an image with this shorter side and the same aspect ratio.
 
     >>> short_side_size(np.zeros((4, 6, 3)), 8)
     (8, 12)
@@ -72,12 +72,12 @@ def short_side_size(picture: np.ndarray, side: int) -> Size:
 
 
 def with_short_side(picture: RGB, side: int) -> RGB:
-    """The picture with its shorter side so long, and its proportions kept."""
+    """The image resized to this shorter side, with the same aspect ratio."""
     return resized(picture, short_side_size(picture, side))
 
 
 def middle(picture: Picture, size: Size) -> Picture:
-    """The middle of a picture, which must be as large.
+    """The center crop of an image, which must be at least as large.
 
     >>> middle(np.arange(12, dtype=np.uint8).reshape(2, 2, 3), (1, 2)).shape
     (1, 2, 3)
@@ -112,7 +112,7 @@ def _as_rgb(opened: Any, name: str) -> Any:
 
 @contextmanager
 def refused(name: str) -> Iterator[None]:
-    """Turn what Pillow says of a picture that it cannot read into `ValueError` with its name."""
+    """Turn Pillow's errors about an unreadable image into `ValueError` with its name."""
     image = extra("PIL.Image")
     try:
         with warnings.catch_warnings():

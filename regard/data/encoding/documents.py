@@ -1,4 +1,4 @@
-"""Documents as tokens, the end of every sentence marked."""
+"""Documents as tokens, with the end of every sentence marked."""
 
 import re
 from collections.abc import Sequence
@@ -15,10 +15,10 @@ _END = re.compile(r"(?<=[.!?…。！？])[\"'”’)\]]*\s+|\n")
 
 @dataclass(frozen=True, eq=False)
 class DocumentCoder:
-    """A tokenizer that writes `</s>` after every sentence.
+    """A tokenizer that adds `</s>` after every sentence.
 
-    A document of several lines has one sentence on each; one of a single line is cut after `.`, `!`
-    and `?`, which is a guess.
+    A document of several lines has one sentence per line; one of a single line is split after `.`,
+    `!` and `?`, heuristically.
 
     >>> tokenizer = Tokenizer.train(["ab. c"], "characters")
     >>> coder = DocumentCoder(tokenizer)
@@ -29,7 +29,7 @@ class DocumentCoder:
     tokenizer: Tokenizer
 
     def encode(self, texts: Sequence[str], longest: int | None = None) -> Ragged:
-        """The numbers of each document; of a long one the first, `longest` and some more."""
+        """The ids of each document; of a long one, slightly more than the first `longest`."""
         cut = [_first(sentences_of(text), longest) for text in texts]
         encoded = self.tokenizer.encode(list(chain.from_iterable(cut)), longest)
         sizes = encoded.lengths
@@ -41,11 +41,11 @@ class DocumentCoder:
         return Ragged(values, np.concatenate([[0], np.cumsum(lengths.astype(np.int64))]))
 
     def tokens(self, numbers: Sequence[int]) -> list[str]:
-        """Each number as a piece to look at."""
+        """Each id as a readable piece."""
         return self.tokenizer.tokens(numbers)
 
     def unknown(self, text: str, longest: int | None = None) -> list[str]:
-        """The distinct parts of a text that are read as `<unk>`, sorted."""
+        """The distinct parts of a text that become `<unk>`, sorted."""
         return self.tokenizer.unknown(text, longest)
 
 
@@ -55,7 +55,7 @@ def _first(sentences: list[str], longest: int | None) -> list[str]:
 
 
 def sentences_of(text: str) -> list[str]:
-    r"""The sentences of a document, none of them blank.
+    r"""The non-blank sentences of a document.
 
     >>> sentences_of("It rains. Stay in!"), sentences_of("it rains . stay in !\nor not .")
     (['It rains.', 'Stay in!'], ['it rains . stay in !', 'or not .'])

@@ -1,4 +1,4 @@
-"""Examples as numbers, in files that are read through memory and may be larger than it."""
+"""Encoded examples, in memory-mapped files that may be larger than memory."""
 
 import json
 import os
@@ -19,44 +19,44 @@ from regard.data.encoding.tokenizer import ENCODED_AT_ONCE
 
 @runtime_checkable
 class EncodesText(Protocol):
-    """What reads texts: a `Tokenizer`, or something around one."""
+    """An encoder of texts: a `Tokenizer`, or a wrapper of one."""
 
     def encode(self, texts: Sequence[str]) -> Ragged: ...
 
 
 @runtime_checkable
 class CutsText(Protocol):
-    """What reads texts and ends each with something that stays where a text is cut."""
+    """An encoder of texts that keeps the end of each when truncating it."""
 
     def cut(self, rows: Ragged, longest: int) -> Ragged: ...
 
 
 @runtime_checkable
 class ScalesNumbers(Protocol):
-    """What puts the numbers of a column on the scale that a network learns them on."""
+    """A scaler of the numbers of a column for training."""
 
     def scaled(self, numbers: np.ndarray) -> np.ndarray: ...
 
 
 @runtime_checkable
 class NumbersLists(Protocol):
-    """What makes numbers of the several values in each cell of a column."""
+    """An encoder of the several values in each cell of a column."""
 
     def members(self, cells: Sequence[str]) -> Ragged: ...
 
 
 Reader = EncodesText | ScalesNumbers | NumbersLists | Sequence[str]
-"""What makes numbers of a column: a coder, a scale, or the labels in the order of their numbers."""
+"""The encoder of a column: a coder, a scale, or the labels in order of their indices."""
 
 
 @dataclass(frozen=True, eq=False)
 class Examples:
-    """The numbers of a split's rows: for each text column a `Ragged`, for another one number.
+    """The encoded rows of a split: a `Ragged` for each text column, one number for others.
 
-    A column of lists is a `Ragged` in `lists`, of which nothing is cut.
+    A column of lists is a `Ragged` in `lists`, which is never truncated.
 
-    `lengths[n, c]` is how long text column `c` of row `n` is. `rows[n]` says which row of the data
-    it was, for the rows that are too long may be missing: `dropped` of them are, `cut` were cut.
+    `lengths[n, c]` is the length of text column `c` of row `n`. `rows[n]` is its row in the data,
+    since rows that are too long may be missing: `dropped` were dropped, `cut` were truncated.
     """
 
     columns: tuple[Ragged, ...]
@@ -71,14 +71,14 @@ class Examples:
         return len(self.rows)
 
     def take(self, rows: np.ndarray) -> tuple[Ragged, ...]:
-        """These rows, one `Ragged` for each text column."""
+        """These rows, one `Ragged` per text column."""
         return tuple(column.take(rows) for column in self.columns)
 
 
 def encoded(
     rows: Sequence[Mapping[str, Any]], readers: Mapping[str, Reader], max_length: int | None = None
 ) -> Examples:
-    """Some rows as numbers, in memory; those with more than `max_length` tokens are dropped.
+    """Encode some rows in memory; those with more than `max_length` tokens are dropped.
 
     Raises `ValueError` as `encode_examples`.
     """
@@ -113,13 +113,13 @@ def encode_examples(
     longer: str = "drop",
     open_labels: bool = False,
 ) -> Examples:
-    """Write the numbers of these columns into the folder `path` and open it.
+    """Encode these columns into the folder `path` and open it.
 
     A row with a text of more than `max_length` tokens is dropped, or with `longer="cut"` its texts
-    are cut. A few thousand rows are in memory at a time. What was at `path` is replaced.
+    are truncated. A few thousand rows are in memory at a time. `path` is replaced.
 
-    Raises `ValueError` for a label that is not known, and when no row is left. With `open_labels`
-    one that is not known is -1.
+    Raises `ValueError` for an unknown label, and when no row is left. With `open_labels` an unknown
+    one is -1.
     """
     if longer not in ("drop", "cut"):
         raise ValueError(f"longer must be 'drop' or 'cut', got {longer!r}")
@@ -143,7 +143,7 @@ def encode_examples(
 
 
 def load_examples(path: Path) -> Examples:
-    """Open what `encode_examples` wrote; raises `ValueError` when it is not all there."""
+    """Open what `encode_examples` wrote; raises `ValueError` when it is incomplete."""
     try:
         entry = read_json_file(path / "examples.json")
         sizes: dict[str, int] = entry["bytes"]

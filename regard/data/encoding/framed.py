@@ -1,4 +1,4 @@
-"""The special tokens that a tokenizer puts around a text and around a pair, such as `[CLS]`."""
+"""The special tokens that a tokenizer adds around a text or a pair, such as `[CLS]`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ PROBE = "a"
 
 @dataclass(frozen=True)
 class Frame:
-    """What stands in front of a text, behind the first text of a pair, and at the end.
+    """The special tokens before a text, between the texts of a pair, and at the end.
 
-    A pair is read as `before left between right behind`, a single text as `before text behind`.
+    A pair is encoded as `before left between right behind`, a text as `before text behind`.
 
     Args:
-        alone: those that are of a segment of their own, neither of the texts', as XLNet's `<cls>`.
+        alone: those with a segment of their own, such as XLNet's `<cls>`.
 
     >>> Frame((101,), (102,), (102,)).size
     2
@@ -33,7 +33,7 @@ class Frame:
 
     @classmethod
     def of(cls, inner: Any) -> "Frame":
-        """That of a tokenizer of the package, as it frames a pair; an empty one if it does not."""
+        """The frame of a tokenizer of the package, as it frames a pair; empty if it does not."""
         encoding = inner.encode(PROBE, PROBE, add_special_tokens=True)
         marked = zip(encoding.ids, encoding.special_tokens_mask, strict=True)
         runs = [(mark, [n for n, _ in run]) for mark, run in groupby(marked, lambda each: each[1])]
@@ -54,12 +54,12 @@ class Frame:
 
     @property
     def single(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """What stands in front of a single text, and behind it."""
+        """The special tokens before and after a single text."""
         return self.before, self.behind
 
     @property
     def size(self) -> int:
-        """Special tokens around a single text."""
+        """The number of special tokens around a single text."""
         return len(self.before) + len(self.behind)
 
     def __bool__(self) -> bool:
@@ -68,7 +68,7 @@ class Frame:
 
 @runtime_checkable
 class ReadsText(Protocol):
-    """A `Tokenizer`, or something around one."""
+    """A `Tokenizer`, or a wrapper of one."""
 
     def encode(self, texts: Sequence[str], longest: int | None = None) -> Ragged: ...
 
@@ -79,10 +79,10 @@ class ReadsText(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Framed:
-    """What reads texts, and puts these tokens around each; a text without a token stays empty.
+    """An encoder that adds these special tokens around each text; empty texts stay empty.
 
     Args:
-        most: tokens of a row, whatever else may be longer.
+        most: maximum tokens of a row, including special tokens.
 
     >>> from regard.data.encoding.tokenizer import Tokenizer
     >>> reader = Framed(Tokenizer.train(["abc"], "characters"), (2,), (3,))
@@ -96,7 +96,7 @@ class Framed:
     most: int | None = None
 
     def encode(self, texts: Sequence[str], longest: int | None = None) -> Ragged:
-        """The numbers of each text; of a long one the beginning, its end marked all the same."""
+        """The ids of each text; a long one is truncated, but keeps its end tokens."""
         rows = self.inner.encode(texts, longest)
         before, behind = (np.array(each, dtype=np.int32) for each in (self.before, self.behind))
         empty = np.zeros(0, dtype=np.int32)
@@ -109,9 +109,9 @@ class Framed:
         return found if longest is None else self.cut(found, longest)
 
     def cut(self, rows: Ragged, longest: int) -> Ragged:
-        """Rows without what is behind the first tokens, but with what ends every row.
+        """Truncated rows, with the end tokens of every row.
 
-        Raises `ValueError` where no token of the text would be left.
+        Raises `ValueError` if no token of the text would be left.
         """
         longest = longest if self.most is None else min(longest, self.most)
         around = len(self.before) + len(self.behind)
@@ -123,9 +123,9 @@ class Framed:
         return rows.cut(longest, len(self.behind))
 
     def tokens(self, numbers: Sequence[int]) -> list[str]:
-        """Each number as a piece to look at."""
+        """Each id as a readable piece."""
         return self.inner.tokens(numbers)
 
     def unknown(self, text: str, longest: int | None = None) -> list[str]:
-        """The distinct parts of a text that are read as unknown, sorted."""
+        """The distinct unknown parts of a text, sorted."""
         return self.inner.unknown(text, longest)

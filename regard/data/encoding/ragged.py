@@ -1,4 +1,4 @@
-"""Ragged: many sequences of numbers of different lengths in one flat array."""
+"""Ragged: many sequences of different lengths in one flat array."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class Ragged:
 
     @property
     def lengths(self) -> np.ndarray:
-        """How long each sequence is."""
+        """The length of each sequence."""
         return np.diff(self.offsets)
 
     def __iter__(self) -> Iterator[np.ndarray]:
@@ -41,14 +41,14 @@ class Ragged:
         return (self.values[start:stop] for start, stop in pairwise(self.offsets))
 
     def take(self, rows: np.ndarray) -> "Ragged":
-        """These sequences, in this order; a sequence may be taken any number of times."""
+        """These sequences, in this order; a sequence may occur any number of times."""
         lengths = self.lengths[rows]
         offsets = np.concatenate([[0], np.cumsum(lengths)])
         shift = np.repeat(self.offsets[rows] - offsets[:-1], lengths)
         return Ragged(self.values[np.arange(offsets[-1]) + shift], offsets)
 
     def cut(self, length: int, kept: int = 0) -> "Ragged":
-        """Every sequence at most `length` numbers long: its first ones, and its `kept` last.
+        """Truncate every sequence to `length` numbers: its first ones, and its `kept` last.
 
         >>> Ragged.of([[1, 2, 3, 9], [4, 9]]).cut(3, kept=1).values
         array([1, 2, 9, 4, 9])
@@ -61,13 +61,13 @@ class Ragged:
         return Ragged(self.values[place + np.repeat(self.offsets[:-1], lengths)], offsets)
 
     def joined(self, count: int) -> "Ragged":
-        """Every `count` sequences in a row made one."""
+        """Concatenate every `count` consecutive sequences."""
         if len(self) % count:
             raise ValueError(f"{len(self)} sequences cannot be joined by {count}")
         return Ragged(self.values, self.offsets[::count])
 
     def padded(self, pad: int) -> np.ndarray:
-        """One matrix, as wide as the longest sequence, `pad` behind the shorter ones."""
+        """One matrix, as wide as the longest sequence, right-padded with `pad`."""
         lengths = self.lengths
         width = int(lengths.max(initial=0))
         matrix = np.full((len(self), width), pad, dtype=self.values.dtype)

@@ -1,4 +1,4 @@
-"""The special tokens of a tokenizer, found by what libraries call them."""
+"""The special tokens of a tokenizer, found by their common names."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ CALLED = {
     "end": ("</s>", "[SEP]", "<|end_of_text|>", "<eos>", "<sep>", "<|endoftext|>"),
     "mask": ("[MASK]", "<mask>"),
 }
-"""Role → the tokens that play it, the first one there is."""
+"""Role → its possible tokens, in order of preference."""
 
 
 @dataclass(frozen=True)
 class SpecialTokens:
-    """The number of each special token, None for one that the tokenizer does not have.
+    """The id of each special token, None for one that the tokenizer lacks.
 
     >>> gpt2 = SpecialTokens.find({"<|endoftext|>": 50256}.get)
     >>> gpt2.end, gpt2.pad
@@ -30,7 +30,7 @@ class SpecialTokens:
 
     @classmethod
     def find(cls, number_of: Callable[[str], int | None]) -> "SpecialTokens":
-        """Look each one up by its names; `number_of` answers None for a token that is not there."""
+        """Look each one up by its names; `number_of` returns None for an unknown token."""
         found = {
             role: next((n for n in map(number_of, tokens) if n is not None), None)
             for role, tokens in CALLED.items()
@@ -38,7 +38,7 @@ class SpecialTokens:
         return cls(**found)
 
     def require(self, role: str) -> int:
-        """The number of the token of a role; raises `ValueError` naming it where there is none.
+        """The id of the token of a role; raises `ValueError` naming it if there is none.
 
         >>> SpecialTokens.find({"[PAD]": 0}.get).require("pad")
         0

@@ -1,4 +1,4 @@
-"""TokenStream: one long text as numbers, of which a language model reads blocks."""
+"""TokenStream: one long encoded text, of which a language model reads blocks."""
 
 import os
 import tempfile
@@ -15,7 +15,7 @@ from regard.data.encoding.tokenizer import ENCODED_AT_ONCE, Tokenizer
 
 @dataclass(frozen=True, eq=False)
 class TokenStream:
-    """The numbers of a text, one after the other.
+    """The ids of a text as one stream.
 
     >>> TokenStream(np.arange(9)).blocks(np.array([0, 5]), 3)
     array([[0, 1, 2],
@@ -26,9 +26,9 @@ class TokenStream:
 
     @classmethod
     def encode(cls, texts: Iterable[str], tokenizer: Tokenizer, path: Path) -> "TokenStream":
-        """Write the numbers of these texts, joined, into the file `path` and map it.
+        """Write the ids of these texts, joined, to the file `path` and memory-map it.
 
-        The tokenizer should be one of `running` texts. Raises `ValueError` for no text at all.
+        The tokenizer should be one of `running` texts. Raises `ValueError` if there is no text.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
         rows = iter(texts)
@@ -46,7 +46,7 @@ class TokenStream:
 
     @classmethod
     def load(cls, path: Path) -> "TokenStream":
-        """Map what `encode` wrote."""
+        """Memory-map what `encode` wrote."""
         size = path.stat().st_size
         if not size or size % 4:
             raise ValueError(f"{path} holds no stream of tokens: it has {size} bytes")
@@ -58,9 +58,9 @@ class TokenStream:
     def blocks(
         self, offsets: Int[np.ndarray, " batch"], length: int
     ) -> Int[np.ndarray, "batch {length}"]:
-        """The `length` numbers from each offset on.
+        """The `length` ids from each offset.
 
-        Raises `ValueError` when a block would begin before the text or end behind it.
+        Raises `ValueError` when a block would start before the text or end after it.
         """
         last = len(self) - length
         if length < 1 or len(offsets) and not 0 <= offsets.min() <= offsets.max() <= last:

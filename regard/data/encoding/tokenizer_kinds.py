@@ -1,4 +1,4 @@
-"""The kinds of tokenizer, and how each is learned.
+"""The kinds of tokenizer, and how each is trained.
 
 References:
     Sennrich, Haddow, Birch. Neural Machine Translation of Rare Words with Subword Units. 2016.
@@ -31,7 +31,7 @@ MOST_LETTERS = 1000
 def train_tokenizer(
     texts: Iterable[str], kind: str, size: int, lowercase: bool, running: bool
 ) -> Any:
-    """A tokenizer of the package, learned from these texts."""
+    """A tokenizer of the package, trained on these texts."""
     if kind == "characters":
         return _characters(texts, lowercase)
     if kind == "words":
