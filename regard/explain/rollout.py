@@ -66,7 +66,7 @@ def rollout_over_uniform(
         R_qk / U_qk,   U the rollout with every A_l even over the keys that a query may see
 
     1 is what uniform attention with this mask and depth gives. A key counts as visible to a query
-    if any head has weight on it. Arguments, errors and references are those of `rollout`.
+    if any head has weight on it. Arguments, errors and sources are those of `rollout`.
 
     Returns:
         `[batch, query, key]`; 0 where nothing can flow.

@@ -49,7 +49,7 @@ def value_norm_of_heads(
 ) -> Explanation:
     """The norm of each key's contribution through all heads: `‖Σ_h w_hqk v_hk W^O_h‖`.
 
-    Heads that contribute opposite vectors cancel. Arguments, errors and reference are those of
+    Heads that contribute opposite vectors cancel. Arguments, errors and source are those of
     `value_norm`; without `output`, heads are concatenated, so that their squares add up.
 
     Returns:
