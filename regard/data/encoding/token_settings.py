@@ -39,7 +39,7 @@ class SizedTokens(TokenSettings):
     """What all tokenizers have in common that choose among many possible tokens.
 
     Args:
-        size: of the vocabulary, at most.
+        size: maximum vocabulary size.
     """
 
     size: LargeCount = 8000
