@@ -10,13 +10,19 @@ most of the words that it is asked here it has seen.
 An answer is judged by the nearest of the pronunciations that the dictionary has of a word. Errors
 are shares of phonemes (edits over phonemes of that pronunciation) and of words, by length of word.
 
-    python -m benchmarks.phonemes [--seeds 1] [--epochs 10]
+    python -m benchmarks.phonemes [--seeds 1] [--epochs 10] [--yoyodyne PYTHON]
+
+Where a Python is named that has yoyodyne 0.5 (it needs lightning and much else, and is no peer of
+the tests), its attentive LSTM of the same widths is trained on the same words for as many seconds
+of the processor as ours with attention took (`phonemes_yoyodyne.py`).
 """
 
 import argparse
 import hashlib
 import re
+import subprocess
 import tempfile
+import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from importlib.metadata import files
@@ -65,6 +71,24 @@ def written(words: Dictionary, folder: Path) -> Path:
     for split, lines in rows.items():
         (folder / f"{split}.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return folder
+
+
+def by_yoyodyne(
+    python: str, words: Dictionary, folder: Path, seconds: float
+) -> dict[str, dict[str, Any]]:
+    """The errors of yoyodyne's network, trained for so long on the same pairs."""
+    asked = sorted(word for word in words if split_of(word) == "test")
+    data, folder = folder, folder.with_name("yoyodyne")
+    folder.mkdir(exist_ok=True)
+    for split in ("train", "valid"):
+        text = (data / f"{split}.tsv").read_text(encoding="utf-8").partition("\n")[2]
+        (folder / f"{split}_rows.tsv").write_text(text, encoding="utf-8")
+    rows = "".join(f"{' '.join(word)}\tAH0\n" for word in asked)
+    (folder / "asked.tsv").write_text(rows, encoding="utf-8")
+    script, out = Path(__file__).with_name("phonemes_yoyodyne.py"), folder / "answered.txt"
+    subprocess.run([python, "-P", str(script), str(folder), str(seconds), str(out)], check=True)
+    said = out.read_text(encoding="utf-8").splitlines()
+    return errors(words, dict(zip(asked, said, strict=True)))
 
 
 class G2p(nn.Module):
@@ -132,7 +156,7 @@ def trained(data: Path, out: Path, attention: str, seed: int, epochs: float) -> 
         epochs=epochs,
         seed=seed,
         smoothing=0.1,
-        batch_tokens=8192,
+        batch_tokens=2048,
     )
 
 
@@ -140,8 +164,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--epochs", type=float, default=10.0)
+    parser.add_argument("--yoyodyne", metavar="PYTHON", help="a Python that has it")
     parser.add_argument("--runs", type=Path, help="where runs are kept, and gone on with")
     asked = parser.parse_args()
+    torch.set_num_threads(1)
     words = dictionary()
     test = sorted(word for word in words if split_of(word) == "test")
     print(f"{len(words):,} words, {len(test):,} of them asked")
@@ -155,13 +181,19 @@ def main() -> None:
         data = written(words, folder / "data")
         for seed in range(asked.seeds):
             for attention in ("search", "none"):
+                begun = time.process_time()
                 run = trained(data, folder / f"{attention}-{seed}", attention, seed, asked.epochs)
+                seconds = time.process_time() - begun
                 found = run.predict([" ".join(word) for word in test])
                 answers = {w: a.best for w, a in zip(test, found, strict=True)}
-                rows.append(
-                    {"row": attention, "seed": seed, **facts(run), **errors(words, answers)}
-                )
-                print(rows[-1])
+                row = {"row": attention, "seed": seed, "processor_seconds": seconds}
+                rows.append({**row, **facts(run), **errors(words, answers)})
+                print(rows[-1], flush=True)
+                save("phonemes", rows, epochs=asked.epochs)
+                if asked.yoyodyne and attention == "search" and seed == 0:
+                    row = {"row": "yoyodyne", "processor_seconds": seconds}
+                    rows.append({**row, **by_yoyodyne(asked.yoyodyne, words, data, seconds)})
+                    print(rows[-1], flush=True)
     save("phonemes", rows, epochs=asked.epochs)
 
 
