@@ -198,29 +198,39 @@ def resume_from(
     ranks: Ranks,
     say: Callable[[str], Any],
 ) -> None:
-    """Resume from a checkpoint, or from an earlier one if that is not of this run."""
+    """Resume from a checkpoint, or from an earlier one if that is not of this run.
+
+    What is not of this run is set aside only once it is known where training begins: where nothing
+    can be resumed from, the settings may be what is wrong, and the checkpoints right.
+    """
     folder = trainer.folder
+    other: list[tuple[Path, UnusableCheckpoint]] = []
     while found is not None:
         try:
             trainer.resume(found)
-            return
+            break
         except UnusableCheckpoint as error:
             ranks.broadcast()  # The others have read it too.
-            if ranks.is_main:
-                say(f"passed over: {error}; it is now {set_aside(found.path).name}")
-        ranks.broadcast()
+            other.append((found.path, error))
         found = newest(folder / CHECKPOINTS, mend=False, below=found.step)
-        if found is None:
-            _require_nothing_lost(folder, resume)
+    if found is None and other:
+        _require_nothing_lost(folder, resume, other[0][1])
+    if ranks.is_main:
+        for path, why in other:
+            say(f"passed over: {why}; it is now {set_aside(path).name}")
+    ranks.broadcast()
 
 
-def _require_nothing_lost(folder: Path, resume: str) -> None:
+def _require_nothing_lost(folder: Path, resume: str, error: Exception | None = None) -> None:
     """Begin at step 0 only where nothing is left that a new beginning would write over."""
     damaged = sorted(path.name for path in (folder / CHECKPOINTS).glob("step-*"))
     if resume not in ("auto", "never") or (damaged and (folder / BEST).exists()):
         seen = f" ({', '.join(damaged)} damaged)" if damaged else ""
         raise UsageError(
             f"{folder} has no valid checkpoint{seen}; to begin anew beside it, say --resume never"
+            if error is None
+            else f"{folder} has no checkpoint that its settings can resume: {error}; if {CONFIG} "
+            "was changed since, change it back; to begin anew beside it, say --resume never"
         )
 
 

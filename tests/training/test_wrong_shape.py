@@ -14,7 +14,7 @@ from regard.run.folder import newest_of, resume_from
 from regard.training.checkpoint_folder import STATE
 from regard.training.loop import Trainer
 from regard.training.ranks import Ranks
-from regard.training.run_folder import BEST, CHECKPOINTS
+from regard.training.run_folder import CHECKPOINTS
 from tests.training.marks import slow
 from tests.training.test_resume import session
 from tests.training.tiny import Tiny, config
@@ -117,6 +117,10 @@ def test_nothing_is_begun_anew_where_no_checkpoint_is_of_this_run(
     done: Path, tmp_path: Path
 ) -> None:
     folder = copied(done, tmp_path / "run")
-    with pytest.raises(UsageError, match=r"run has no valid checkpoint \(step-.*damaged\)"):
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    with pytest.raises(
+        UsageError, match=r"its settings can resume: .*; if config.toml was changed"
+    ):
         resumed(folder, Tiny(layers="early"))
-    assert (folder / BEST / "model.safetensors").read_bytes()
+    assert before == {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    assert resumed(folder) == (14, [])
