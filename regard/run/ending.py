@@ -87,7 +87,7 @@ def finished_already(folder: Path, settings: AnySettings, corpus: Corpus | None)
         state = state_in(found)
     except ValueError:
         return None
-    train = settings.train
+    train, path = settings.train, settings.entries().get("data", {}).get("path", "")
     by_patience = state.finished and train.patience_is_spent(
         evaluations=state.evaluations_without_improvement, updates=state.step - state.best_step
     )
@@ -98,10 +98,12 @@ def finished_already(folder: Path, settings: AnySettings, corpus: Corpus | None)
         read_about(folder / BEST)
     except (OSError, ValueError):
         return None
-    data = _as_it_was(folder, corpus)
     said = [f"{folder} is finished already; nothing was trained now.", *summary.sentences]
-    if data is not None:
-        said.append("The data is the same." if data else "The data has changed since.")
+    if corpus is not None and (other := other_data(folder, corpus, path)):
+        # To train it longer would be refused with these very words.
+        return "\n".join([*said, f"{other}."])
+    if _as_it_was(folder, corpus):
+        said.append("The data is the same.")
     return "\n".join([*said, longer(folder, train, state, by_patience)])
 
 

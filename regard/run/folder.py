@@ -1,11 +1,14 @@
 """A run's folder: created, or that of a run with exactly these settings."""
 
 import json
+import math
+import os
 import platform
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import torch
@@ -113,6 +116,7 @@ def _require_same(folder: Path, settings: AnySettings, resume: str) -> None:
     """Raise `UsageError` for settings that are not those of the run, but for what may change."""
     old = entries_in(folder)
     _forget_unsaid(old, now := settings.entries())
+    _forget_spelling(old.get("data", {}), now.get("data", {}))
     free = set(CHANGEABLE)
     if resume != "auto":
         # Who names the run may give it a longer budget; whoever did not may have meant another run.
@@ -127,12 +131,13 @@ def _require_same(folder: Path, settings: AnySettings, resume: str) -> None:
         if old["train"] != now["train"]:
             _require_unspent(folder, settings)
         return
+    longer = _or_longer(folder, changed, old["train"], now["train"])
     more = len(changed) - MOST_NAMED
     if more > 0:
         changed = [*changed[:MOST_NAMED], f"and {more} more"]
     raise UsageError(
-        f"{folder} has a run with other settings: {'; '.join(changed)}; give the old values to "
-        "resume it, another folder (--out), or --resume never for a new run"
+        f"{folder} has a run with other settings: {'; '.join(changed)}; {longer}give the old "
+        "values to resume it, another folder (--out), or --resume never for a new run"
     )
 
 
@@ -145,6 +150,26 @@ def _forget_unsaid(old: dict[str, dict[str, Any]], now: dict[str, dict[str, Any]
             given.pop(role, None)
     if {was.get("encoding"), given.get("encoding")} == {"utf-8", AUTO}:
         given["encoding"] = was["encoding"]
+
+
+def _forget_spelling(was: dict[str, Any], given: dict[str, Any]) -> None:
+    """Give a path that is written in another way, such as `./reviews.csv`, as the run has it."""
+    paths = [str(data.get("path", "")) for data in (was, given)]
+    # What is read is compared by its contents, so that only the place is a matter here.
+    if all(paths) and len({os.path.abspath(path) for path in paths}) == 1:
+        given["path"] = was["path"]
+
+
+def _or_longer(
+    folder: Path, changed: Sequence[str], was: Mapping[str, Any], now: Mapping[str, Any]
+) -> str:
+    """How a run is trained longer, where a larger budget is all that differs."""
+    raised = [name for name in BUDGETS if (was.get(name) or math.inf) < (now.get(name) or 0)]
+    if len(changed) != 1 or not raised:
+        return ""
+    value = now[raised[0]] / 60 if raised == ["seconds"] else now[raised[0]]
+    option = f"--{'minutes' if raised == ['seconds'] else raised[0]} {value:.15g}"
+    return f"to train it longer, say --resume {quote(str(folder))} {option}; "
 
 
 def _require_unspent(folder: Path, settings: AnySettings) -> None:

@@ -69,6 +69,10 @@ RENAMED = {
 """What settings were called in version 0.1; a message points to the name of now."""
 
 
+class UnreadData(UsageError):
+    """Data that cannot be read."""
+
+
 @dataclass(frozen=True)
 class Request:
     """A request for a run.
@@ -454,12 +458,12 @@ def _corpus(
     try:
         return read_corpus(data, task, cache, schemas, peek)
     except (OSError, ImportError) as error:
-        raise UsageError(str(error)) from None
+        raise UnreadData(str(error)) from None
     except ValueError as error:
         if request.recipe in (None, task) or request.named("task") is not None:
-            raise UsageError(str(error)) from None
+            raise UnreadData(str(error)) from None
         recipe_name = resolved(str(request.recipe))
-        raise UsageError(
+        raise UnreadData(
             f"{error} (read for {task}, because that is what the recipe {recipe_name} is for; "
             f"another recipe, or none, if {data.path} is something else)"
         ) from None

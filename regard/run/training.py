@@ -26,8 +26,8 @@ from regard.run.folder import (
     resume_from,
     write_about,
 )
-from regard.run.kept_data import kept_corpus
-from regard.run.merging import ALIASES, Request, seconds_in, settings_for
+from regard.run.kept_data import has_rows, kept_corpus
+from regard.run.merging import ALIASES, Request, UnreadData, seconds_in, settings_for
 from regard.run.page import RunPage
 from regard.run.preparing import TOKENS, task_of
 from regard.run.recipes import recipe
@@ -105,7 +105,14 @@ def of_request(
         read_as = read_before(place) if resume == "auto" else []
         told = replace(request, given=(*read_as, *request.given))
         kept = _kept(place, resume) if as_trained else None
-        settings, corpus = settings_for(told, place.parent / CACHE, kept=kept)
+        try:
+            settings, corpus = settings_for(told, place.parent / CACHE, kept=kept)
+        except UnreadData as error:
+            if kept is None and resume not in ("auto", "never") and has_rows(place / TOKENS):
+                raise UsageError(
+                    f"{error}; --data-as-trained goes on with the copy that the run in {place} has"
+                ) from None
+            raise
         return (place if folder else claimed(place, settings, resume)), settings, corpus
 
     folder, settings, corpus = _first_then_others(ranks, settled)

@@ -11,6 +11,7 @@ import regard
 from regard.errors import UsageError
 from regard.run.run import Run
 from regard.run.training import Options
+from regard.view.run_log import read_run
 from tests.cli.small import put
 from tests.run.tiny import SMALL, data_of
 
@@ -144,9 +145,45 @@ def test_a_finished_run_says_so_and_nothing_is_written(capsys: pytest.CaptureFix
         assert "regard train --from run" in said
     grown(data)
     again = trained("lstm", data, steps=4, options=Options())
-    assert "The data has changed since." in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "has changed since the run in run began to learn from it; --data-as-trained" in said
+    assert "--from run a new one with its weights." in said and "To train it longer" not in said
     assert files(run.path) == before and equal(again, run)
     assert run.summary.startswith("Best on validation data: ")
+
+
+def test_a_path_may_be_written_in_another_way_and_a_larger_budget_says_how() -> None:
+    data = copied("lstm")
+    run = trained("lstm", data, steps=2)
+    before = files(run.path)
+    for path in (Path.cwd() / data, f"./{data}", f"run/../{data}"):
+        again = regard.train(
+            str(path), recipe="lstm", out="run", **SMALL["lstm"], steps=2, evaluate_every=2
+        )
+        assert equal(again, run) and files(run.path) == before
+    with pytest.raises(UsageError, match="to train it longer, say --resume run --steps 4; give"):
+        trained("lstm", data, steps=4)
+    with pytest.raises(UsageError, match="steps is 2 in the run and 1 now; give the old values"):
+        trained("lstm", data, steps=1)
+
+
+@pytest.mark.parametrize("damage", ["gone", "renamed column", "another encoding"])
+def test_data_that_cannot_be_read_any_more_leaves_the_copy_of_it(damage: str) -> None:
+    data = copied("lstm")
+    run = trained("lstm", data, steps=2)
+    text = data.read_text()
+    if damage == "gone":
+        data.unlink()
+    elif damage == "renamed column":
+        data.write_text(text.replace("label", "stars", 1))
+    else:
+        data.write_text(text, "utf-16")
+    before = files(run.path)
+    with pytest.raises(UsageError, match="; --data-as-trained goes on with the copy that the run"):
+        regard.train(resume="run", steps=4, options=QUIET)
+    assert files(run.path) == before
+    regard.train(resume="run", steps=4, options=AS_TRAINED)
+    assert read_run(Path("run")).steps == 4
 
 
 def test_a_run_that_was_not_tested_before_it_ended_is_not_finished(
