@@ -203,8 +203,34 @@ def test_an_empty_list_in_every_row_is_nothing(tmp_path: Path) -> None:
 
 
 def test_other_parts_of_a_document_are_said(tmp_path: Path) -> None:
-    corpus = reading(tmp_path, "a.json", json.dumps({"train": ENTRIES, "test": ENTRIES[:9]}))
-    assert "the objects in 'train', and not those in 'test'" in corpus.description
+    corpus = reading(tmp_path, "a.json", json.dumps({"rows": ENTRIES, "more": ENTRIES[:9]}))
+    assert "the objects in 'rows', and not those in 'more'" in corpus.description
+
+
+@pytest.mark.parametrize("valid", ["validation", "valid", "dev"])
+@pytest.mark.parametrize("indent", [None, 1])
+def test_the_parts_in_one_document_are_the_parts_of_the_data(
+    tmp_path: Path, valid: str, indent: int | None
+) -> None:
+    parts = {"v": 1, "test": ENTRIES[:5], "train": ENTRIES[5:26], valid: ENTRIES[26:]}
+    content = json.dumps({**parts, "notes": ENTRIES[:2]}, indent=indent)
+    corpus = reading(tmp_path, "a.json", content)
+    assert {split: len(rows) for split, rows in corpus.splits.items()} == {
+        **{"train": 21, "valid": 4, "test": 5},
+    }
+    said = f"'train' and '{valid}' and 'test' in it are the parts of the data; 'notes' left out"
+    assert said in corpus.description
+    wrapped = reading(tmp_path, "b.json", json.dumps({"data": parts}, indent=indent))
+    assert wrapped.splits["test"][0] == corpus.splits["test"][0]
+
+
+def test_texts_with_brats_notes_beside_them_are_not_read_as_texts_alone(tmp_path: Path) -> None:
+    for n in range(5):
+        (tmp_path / f"{n}.txt").write_text(f"Anna is at place {n}.\n")
+        (tmp_path / f"{n}.ann").write_text("T1\tPER 0 4\tAnna\n" if n else "")
+    with pytest.raises(ValueError, match=r"brat's notes beside them \(0.ann beside 0.txt\).*CoNLL"):
+        read(str(tmp_path))
+    assert read(str(tmp_path), "language_model").splits["train"][0]["text"].startswith("Anna")
 
 
 def test_true_false_and_null_are_labels_and_none(tmp_path: Path) -> None:

@@ -347,3 +347,50 @@ def test_objects_may_follow_each_other_over_several_lines(tmp_path: Path) -> Non
     objects = [{"text": t, "label": k} for t, k in zip(TEXTS, KINDS, strict=True)]
     corpus = reading(tmp_path, "\n".join(json.dumps(o, indent=1) for o in objects), "a.json")
     assert sum(map(len, corpus.splits.values())) == COUNT
+
+
+@pytest.mark.parametrize(
+    ("yes", "no"), [("x", ""), ("X", ""), ("✓", ""), ("yes", "no"), ("True", "False"), ("Y", "")]
+)
+def test_columns_that_are_crossed_are_labels_each(tmp_path: Path, yes: str, no: str) -> None:
+    crossed = [[yes if n % 7 % k == 0 else no for n in range(40)] for k in (2, 3, 4)]
+    found = reading(
+        tmp_path, lines(["text", "rude", "loud", "odd"], [prose(n) for n in range(40)], *crossed)
+    )
+    assert (found.task, found.names) == ("multilabel", ("text", "rude,loud,odd"))
+    every = {row["labels"] for row in found.splits["train"]}
+    assert every == {"rude\tloud\todd", "rude\tloud", "rude\todd", "rude", "loud", ""}
+
+
+TAGS = ["csv", "python", "regex", "django", "flask"]
+COMBINED = [
+    " ".join(dict.fromkeys((TAGS[n % 5], TAGS[n * 3 % 7 % 5], TAGS[n % 3]))) for n in range(70)
+]
+
+
+@pytest.mark.parametrize("name", ["tags", "labels", "genres", "topics", "categories"])
+def test_tags_with_spaces_between_are_several_labels_where_their_name_says_so(
+    tmp_path: Path, name: str
+) -> None:
+    found = reading(tmp_path, lines(["text", name], [prose(n) for n in range(70)], COMBINED))
+    assert found.task == "multilabel"
+    assert {tag for row in found.splits["train"] for tag in row["labels"].split("\t")} == {*TAGS}
+
+
+@pytest.mark.parametrize("name", ["label", "category"])
+def test_tags_with_spaces_between_are_asked_about_where_their_name_says_one(
+    tmp_path: Path, name: str
+) -> None:
+    content = lines(["text", name], [prose(n) for n in range(140)], COMBINED * 2)
+    with pytest.raises(ValueError, match=rf"(?s)2 ways.*--label {name}.*--label {name}") as told:
+        reading(tmp_path, content)
+    assert "--task classify" in str(told.value) and "--task multilabel" in str(told.value)
+    found = reading(tmp_path, content, task="multilabel")
+    assert {tag for row in found.splits["train"] for tag in row["labels"].split("\t")} == {*TAGS}
+
+
+@pytest.mark.parametrize("name", ["label", "labels"])
+def test_labels_of_several_words_stay_one(tmp_path: Path, name: str) -> None:
+    names = ["very good", "good", "bad", "very bad", "not good"]
+    content = lines(["text", name], [prose(n) for n in range(40)], names * 8)
+    assert reading(tmp_path, content).task == "classify"

@@ -19,7 +19,7 @@ SPACED = " "
 """As a mark: spaces stand between the words of a text, each of which has its tag."""
 EACH = "each"
 """As a mark: every column is one label, which a row has where it says yes."""
-_YES = frozenset("1 1.0 true yes y t x".split())
+_YES = frozenset("1 1.0 true yes y t x ✓ ✔ ☑".split())
 
 
 @dataclass(frozen=True)

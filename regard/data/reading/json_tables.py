@@ -47,13 +47,20 @@ def json_table(path: Path, encoding: str) -> Table:
     refused = not_read_json(path, document)
     if refused:
         raise NotReadError(refused)
-    found = _table_in(document)
+    found = table_in(document)
     if found is None:
         raise ValueError(f"{path}: {_why_not(document)}")
     place, entries = found
-    beside = [name for name in _lists_of(document) if name != place]
+    beside = [name for name in lists_of(document) if name != place]
     without = f", and not those in {', '.join(map(repr, beside))}" if beside else ""
     said = (f"the objects in {place!r}{without}",) if place else ()
+    return table_of(path, place, entries, said)
+
+
+def table_of(
+    path: Path, place: str, entries: Sequence[Mapping[str, Any]], said: tuple[str, ...] = ()
+) -> Table:
+    """The table of the objects at a place in a document."""
     where = f"{path} {place}".rstrip()
 
     def rows(_: Path) -> Iterator[PlacedRow]:
@@ -188,7 +195,7 @@ def _blank(text: str, place: int) -> int:
     return place
 
 
-def _table_in(document: Any, place: str = "") -> tuple[str, list[Any]] | None:
+def table_in(document: Any, place: str = "") -> tuple[str, list[Any]] | None:
     """Where in a document its objects are, and they: the longest list of objects, or columns."""
     if _are_rows(document):
         return place, _named_rows(document)
@@ -207,7 +214,7 @@ def _table_in(document: Any, place: str = "") -> tuple[str, list[Any]] | None:
     rows = next((v for k in ("data", "rows") if _are_rows(v := document.get(k))), None)
     if rows and isinstance(told, list) and len(told) == len(rows[0]):
         return place, [dict(zip(map(str, told), row, strict=True)) for row in rows]
-    inner = [_table_in(v, f"{place}.{k}".lstrip(".")) for k, v in document.items()]
+    inner = [table_in(v, f"{place}.{k}".lstrip(".")) for k, v in document.items()]
     found = [each for each in inner if each]
     if found:
         return max(found, key=lambda each: len(each[1]))
@@ -220,11 +227,11 @@ def _table_in(document: Any, place: str = "") -> tuple[str, list[Any]] | None:
     return None
 
 
-def _lists_of(document: Any) -> list[str]:
+def lists_of(document: Any) -> list[str]:
     """What the tables at the top of a document are called."""
     if not isinstance(document, dict):
         return []
-    return [key for key, value in document.items() if isinstance(value, list) and _table_in(value)]
+    return [key for key, value in document.items() if isinstance(value, list) and table_in(value)]
 
 
 def _are_rows(document: Any) -> bool:

@@ -10,8 +10,10 @@ from regard.data.reading.compression import inner_name, is_packed
 from regard.data.reading.folders import Files, files_in
 from regard.data.reading.formats import open_table
 from regard.data.reading.histories_file import history_table
+from regard.data.reading.json_parts import json_parts
 from regard.data.reading.label_folders import label_folders, text_files_of_labels
 from regard.data.reading.mask_folders import mask_folders
+from regard.data.reading.not_read import not_read_folder
 from regard.data.reading.parquet_tables import saved_dataset
 from regard.data.reading.paths import not_there
 from regard.data.reading.picture_folders import picture_folders
@@ -66,7 +68,13 @@ def _folder(path: Path, request: DataRequest) -> Layout:
     saved = _saved(path, request)
     if saved:
         return saved
+    as_text = request.task is not None and request.first(lambda schema: schema.running_text)
+    refused = None if as_text else not_read_folder(path)
+    if refused:
+        raise ValueError(refused)
     files = sorted(p for p in path.iterdir() if p.is_file() and not p.name.startswith("."))
+    if as_text:
+        files = [p for p in files if p.suffix.lower() != ".ann"]
     pairs = paired(files)
     if pairs:
         return side_by_side(pairs, path, request)
@@ -106,11 +114,18 @@ def _files(files: Files, request: DataRequest) -> Layout:
             raise ValueError(f"{path} is empty")
     first = files["train"][0]
     encoding = _encoding(first, request)
+    parts = json_parts(first, encoding) if [*files.values()] == [(first,)] else None
+    if parts:
+        return _with_notes(tabled(parts, str(first), request, encoding), files, request)
     table = _table(first, encoding, request)
     if table is None:
         return _text(files, request)
     tables = {split: _joined(some, table, first, request) for split, some in files.items()}
-    layout = tabled(tables, str(first), request, encoding)
+    return _with_notes(tabled(tables, str(first), request, encoding), files, request)
+
+
+def _with_notes(layout: Layout, files: Files, request: DataRequest) -> Layout:
+    """The same with what is to be said of the files' encodings."""
     notes = _encoding_notes(files, request)
     return replace(layout, notes=(*notes, *layout.notes)) if notes else layout
 

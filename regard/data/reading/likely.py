@@ -101,7 +101,9 @@ def _is_likely(schema: Schema, roles: Sequence[tuple[Bound, Column]], columns: C
     # A column that is called otherwise has to hold what the role is made of.
     least = 1.5 if len(schema.required) < 3 else 1.8
     return all(
-        known or fit(r, columns.profile(b.columns[0])) >= least
+        known
+        or fit(r, columns.profile(b.columns[0])) >= least
+        or (r.kind is ColumnKind.LIST and b.columns[0] in columns.spaced)
         for known, (b, r) in zip(by_name, roles, strict=False)
     )
 

@@ -118,6 +118,21 @@ def not_read(path: Path, head: bytes) -> str | None:
     return None
 
 
+def not_read_folder(folder: Path) -> str | None:
+    """The same for a folder: whether notes of brat lie beside its texts, `1.ann` beside `1.txt`."""
+    for pattern in ("*.ann", "*/*.ann"):
+        for notes in sorted(folder.glob(pattern)):
+            text = notes.with_suffix(".txt")
+            if text.is_file():
+                where = notes.relative_to(folder).as_posix()
+                return (
+                    f"{folder} holds texts with brat's notes beside them ({where} beside "
+                    f"{text.name}), which are not read; write the words of the texts and their "
+                    "tags, one a line (CoNLL)"
+                )
+    return None
+
+
 def not_read_json(path: Path, document: Any) -> str | None:
     """The same for a whole document of JSON."""
     if not isinstance(document, dict):

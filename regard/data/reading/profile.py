@@ -40,6 +40,8 @@ _SOURCE = re.compile(r"CC-BY|Attribution:")
 """Where a sentence is from, as Tatoeba's pairs say behind each."""
 _DATED = re.compile(r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? .*\d{4}")
 """Dates in words, as servers write them, which are no texts."""
+_CROSSES = frozenset("x X ✓ ✔ ☑".split())
+"""What is put where something holds, and nothing where it does not."""
 _FLAGS = frozenset("0 1 true false yes no y n t f 0.0 1.0".split())
 
 
@@ -119,6 +121,8 @@ def profile(name: str, values: Sequence[Any]) -> Profile:
         return Profile(name, _of_objects(filled), filled=len(filled))
     if sum(isinstance(each, (list, tuple)) for each in filled) >= NEARLY * len(filled):
         return _of_lists(name, [each for each in filled if isinstance(each, (list, tuple))])
+    if len(filled) < len(values) and {str(each).strip() for each in filled} <= _CROSSES:
+        return replace(_of_texts(name, filled), holds=Holds.FLAG)
     return _of_texts(name, filled)
 
 

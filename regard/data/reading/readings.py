@@ -53,6 +53,8 @@ class Columns:
     values: Mapping[str, Sequence[Any]]
     profiles: tuple[Profile, ...]
     asked: Mapping[str, tuple[str, ...]]
+    spaced: frozenset[str] = frozenset()
+    """Those that hold several labels in a cell, with spaces between."""
 
     def profile(self, name: str) -> Profile:
         """What a column holds."""

@@ -1,5 +1,6 @@
 """The columns that each role of a task may have: by what was said, by names, by what they hold."""
 
+import re
 from collections.abc import Mapping
 
 from regard.data.reading.aligned import WRITTEN, same_counts
@@ -17,6 +18,8 @@ ASKED = 10.0
 """What a column counts that the caller named."""
 SURE = 5.0
 """What columns count that can hardly be anything else, whatever they are called."""
+_SPACED = 3.5
+"""What labels with spaces between count, close enough to one label to be asked about."""
 _UNKNOWN_LABELS = ("-", "", "nan", "NaN", "#N/A", "<NA>", "NULL")
 """What says that there is no label: as SNLI, pandas, Excel and databases write it."""
 
@@ -75,7 +78,13 @@ def _told(schema: Schema, place: int, columns: Columns) -> tuple[str, ...]:
 
 def _suits(schema: Schema, place: int, name: str, columns: Columns) -> float:
     """How well what a column holds suits a role of a task, 0 where it cannot be."""
-    suits = fit(schema.columns[place], columns.profile(name))
+    role = schema.columns[place]
+    suits = fit(role, columns.profile(name))
+    if role.kind in (ColumnKind.LABEL, ColumnKind.LIST) and name in columns.spaced:
+        # Each combination is hardly a class of its own, and never where the name is a plural.
+        plural = re.search(r"[^s]s$", name.lower())
+        spaced = 0.0 if schema.aligned else _SPACED
+        suits = spaced if role.kind is ColumnKind.LIST else 0.0 if plural else suits
     return suits or (3.0 if name in _aligned(schema, columns).get(place, {}) else 0.0)
 
 

@@ -5,6 +5,8 @@ from dataclasses import replace
 from itertools import islice, product
 
 from regard.data.reading.cells import Bound
+from regard.data.reading.fits import PARTLY, name_fit
+from regard.data.reading.languages import is_language
 from regard.data.reading.lexicon import suggestion
 from regard.data.reading.likely import suits
 from regard.data.reading.profile import Holds, Profile, profile
@@ -12,10 +14,11 @@ from regard.data.reading.reading_words import nothing_fits, remarks, which_of
 from regard.data.reading.readings import TELLING, Columns, Reading, is_own
 from regard.data.reading.request import DataRequest
 from regard.data.reading.role_choices import ASKED, as_they_stand, choices_of, without_extra
+from regard.data.reading.spaced_tags import are_spaced_tags
 from regard.data.reading.tables import Table, called
 from regard.data.reading.unread_columns import unread
 from regard.data.reading.word_for_word import word_for_word
-from regard.data.schema import Schema
+from regard.data.schema import ColumnKind, Schema
 
 PEEKED = 1000
 """Rows whose values tell what a table is."""
@@ -27,6 +30,9 @@ OPTIONAL = 0.25
 """What a role that may be missing counts."""
 ALTERNATIVES = 24
 """Readings of one task that are looked at."""
+
+_OF_WORDS = (Holds.TEXT, Holds.LABEL, Holds.NAME)
+"""What cells are that may hold several labels with spaces between."""
 
 
 def choose(table: Table, where: str, request: DataRequest) -> Reading:
@@ -70,7 +76,16 @@ def _columns(table: Table, where: str, request: DataRequest) -> Columns:
         for option, text in request.asked
         if not (request.as_trained and option in optional and called(text, table.names) is None)
     }
-    return Columns(where, values, profiles, asked)
+    texts = [c for s in request.schemas for c in s.required if c.kind is ColumnKind.TEXT]
+    spaced = (
+        each.name
+        for each in profiles
+        if each.holds in _OF_WORDS
+        and not is_language(each.name)
+        and not any(name_fit(role, each.name) > PARTLY for role in texts)
+        and are_spaced_tags(values[each.name])
+    )
+    return Columns(where, values, profiles, asked, frozenset(spaced))
 
 
 def _resolved(option: str, text: str, names: Sequence[str], where: str) -> tuple[str, ...]:
