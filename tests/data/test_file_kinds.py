@@ -523,3 +523,60 @@ def test_what_is_not_read_is_named_with_the_way_out(
 ) -> None:
     with pytest.raises(ValueError, match=f"{name}.*({what})"):
         reading(tmp_path, name, content)
+
+
+OPTIONS = {
+    "race": {"article": "It rained.", "question": "Was it dry?", "options": ["yes", "no"]},
+    "arc": {"question": {"stem": "Is it dry?", "choices": [{"text": "yes"}, {"text": "no"}]}},
+    "mmlu": {"question": "Is it dry?", "A": "yes", "B": "no", "C": "maybe"},
+    "swag": {"ctx": "It is dry and", "ending0": "it rains", "ending1": "it does not"},
+    "written": {"question": "Is it dry?", "choices": "['yes', 'no']"},
+}
+
+
+@pytest.mark.parametrize("kind", OPTIONS)
+@pytest.mark.parametrize(
+    ("name", "answers"), [("answer", "AB"), ("answerKey", "AB"), ("label", "01")]
+)
+def test_questions_with_options_are_named_as_not_read(
+    tmp_path: Path, kind: str, name: str, answers: str
+) -> None:
+    entries = [{"n": n, **OPTIONS[kind], name: answers[n % 2]} for n in range(30)]
+    with pytest.raises(ValueError, match=rf"one of several options .*{name}: .*--task match"):
+        reading(tmp_path, "a.jsonl", "".join(json.dumps(e) + "\n" for e in entries))
+
+
+def test_lists_beside_labels_are_no_options(tmp_path: Path) -> None:
+    entries = [{"text": t, "choices": [t, "x"], "label": k} for t, k in TEXTS]
+    found = reading(
+        tmp_path, "a.jsonl", "".join(json.dumps(e) + "\n" for e in entries), task="classify"
+    )
+    assert found.names == ("text", "label")
+
+
+def put_languages(folder: Path, *sides: tuple[str, str]) -> Path:
+    for code, text in sides:
+        (folder / code).mkdir(parents=True)
+        for n in range(9):
+            (folder / code / f"{n}.txt").write_text(text.format(n))
+    return folder
+
+
+def test_the_same_files_in_folders_of_languages_are_asked_about(tmp_path: Path) -> None:
+    folder = put_languages(
+        tmp_path / "docs", ("de", "Haus {0}\nBaum {0}\n"), ("en", "house {0}\ntree {0}\n")
+    )
+    for path in (folder, tmp_path):
+        with pytest.raises(ValueError, match="2 ways.*\n.*translate --source en.*\n.*classify"):
+            read(str(path))
+    found = read(str(folder), "translate")
+    assert ("house 3", "Haus 3") in rows(found) and ("tree 8", "Baum 8") in rows(found)
+    assert read(str(folder), None, source="de", target="en").names == ("de", "en")
+    assert read(str(folder), "classify").splits["train"][0]["label"] in ("de", "en")
+
+
+def test_files_of_other_lengths_in_folders_of_languages_are_a_text_each(tmp_path: Path) -> None:
+    put_languages(tmp_path / "train", ("fr", "maison {0}\narbre\n"), ("en", "house {0}, tree\n"))
+    found = read(str(tmp_path), "translate")
+    assert ("house 3, tree", "maison 3\narbre") in rows(found)
+    assert "each file is one text" in found.description

@@ -14,6 +14,7 @@ from regard.data.reading.json_parts import json_parts
 from regard.data.reading.label_folders import label_folders, text_files_of_labels
 from regard.data.reading.mask_folders import mask_folders
 from regard.data.reading.not_read import not_read_folder
+from regard.data.reading.parallel_folders import parallel_folders
 from regard.data.reading.parquet_tables import saved_dataset
 from regard.data.reading.paths import not_there
 from regard.data.reading.picture_folders import picture_folders
@@ -86,6 +87,9 @@ def _folder(path: Path, request: DataRequest) -> Layout:
     captions = _captions(path, files, request)
     if captions:
         return with_pictures(path, captions)
+    parallel = parallel_folders(path, request)
+    if parallel:
+        return parallel
     labelled = text_files_of_labels(path, files, request) or label_folders(path, request)
     labelled = labelled or mask_folders(path, request) or picture_folders(path, request)
     if labelled:

@@ -9,6 +9,7 @@ from regard.data.reading.fits import PARTLY, name_fit
 from regard.data.reading.languages import is_language
 from regard.data.reading.lexicon import suggestion
 from regard.data.reading.likely import suits
+from regard.data.reading.multiple_choice import multiple_choice
 from regard.data.reading.profile import Holds, Profile, profile
 from regard.data.reading.reading_words import nothing_fits, remarks, which_of
 from regard.data.reading.readings import TELLING, Columns, Reading, is_own
@@ -55,6 +56,9 @@ def choose(table: Table, where: str, request: DataRequest) -> Reading:
     ]
     found.sort(key=lambda reading: -reading.score)
     best = found[0] if found else None
+    options = "" if columns.asked else multiple_choice(columns.values)
+    if options:
+        raise ValueError(f"{where} {options}")
     held, why = ((), "") if columns.asked else unread(columns.values)
     if held and (best is None or best.schema.running_text or {*held} & {*best.columns}):
         raise ValueError(f"{where} {why}")

@@ -82,15 +82,40 @@ class LabelledFiles:
                     notes[EMPTY] += 1
 
     def _texts(self, path: Path, encoding: str) -> Iterator[str]:
-        if not self.whole:
+        if self.whole:
+            yield whole_text(path, encoding)
+        else:
             yield from lines(path, encoding)
-            return
-        size = path.stat().st_size
-        if size > MAX_LINE_BYTES:
-            raise ValueError(
-                f"{path}: {size:,} bytes are more than a text may have ({MAX_LINE_BYTES:,})"
-            )
-        yield "".join(running_text(path, encoding)).removesuffix("\n")
+
+
+def whole_text(path: Path, encoding: str) -> str:
+    """All of a file as one text."""
+    size = path.stat().st_size
+    if size > MAX_LINE_BYTES:
+        raise ValueError(
+            f"{path}: {size:,} bytes are more than a text may have ({MAX_LINE_BYTES:,})"
+        )
+    return "".join(running_text(path, encoding)).removesuffix("\n")
+
+
+@dataclass(frozen=True)
+class ParallelTexts:
+    """One file and the other, each whole as one text."""
+
+    source: Path
+    target: Path
+    encodings: tuple[str, str]
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        return (self.source, self.target)
+
+    def read(self, notes: Counter[str]) -> Iterator[tuple[str, ...]]:
+        one, two = (whole_text(*side) for side in zip(self.files, self.encodings, strict=True))
+        if one.strip() and two.strip():
+            yield one, two
+        else:
+            notes[EMPTY] += 1
 
 
 @dataclass(frozen=True)

@@ -95,7 +95,7 @@ def side_by_side(stems: dict[str, dict[str, Path]], folder: Path, request: DataR
         return labelled_files(
             schema, {split: sorted(paths.items()) for split, paths in splits.items()}, request
         )
-    source, target = _direction(sorted(ends), folder, request)
+    source, target = direction(sorted(ends), folder, request)
     notes: tuple[str, ...] = ()
     if request.source is None and request.target is None:
         notes = (
@@ -170,7 +170,7 @@ def _stems_of_splits(stems: dict[str, dict[str, Path]], folder: Path) -> dict[st
     return {split: stems[found[split][0]] for split in SPLIT_NAMES if split in found}
 
 
-def _direction(ends: list[str], folder: Path, request: DataRequest) -> tuple[str, str]:
+def direction(ends: list[str], folder: Path, request: DataRequest) -> tuple[str, str]:
     """The endings of source and target: as asked, else English first, else by the alphabet."""
     for option, name in (("source", request.source), ("target", request.target)):
         if name is not None and name not in ends:
