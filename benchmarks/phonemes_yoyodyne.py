@@ -1,8 +1,8 @@
 """Yoyodyne's attentive LSTM on the words of `phonemes.py`, for so long as ours was trained.
 
 It runs in any Python that has yoyodyne, which `phonemes.py` is told with `--yoyodyne PYTHON`, and
-needs nothing of this library: it trains on `train_rows.tsv` until its process has had so many seconds of
-the processor, and writes an answer to each word of `asked.tsv`.
+needs nothing of this library: it trains on `train_rows.tsv` until its process has had so many
+seconds of the processor, and writes an answer to each word of `asked.tsv`.
 
     python phonemes_yoyodyne.py FOLDER SECONDS OUT
 """

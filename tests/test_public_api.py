@@ -125,6 +125,7 @@ def test_importing_it_does_not_import_torch(module: str) -> None:
     assert not heavy
 
 
+@pytest.mark.slow  # twenty processes
 def test_every_name_can_be_had_first_of_all() -> None:
     # A child for each module, so that none profits from what another has imported.
     code = textwrap.dedent(

@@ -156,7 +156,7 @@ def _shapes_of_gradients(
 
 
 _operation = operation(
-    "blocked", _forward, _backward, _shapes, gradients=(0, 1, 2, 3), kept=(0, 1, 2),
+    "blocked_attention", _forward, _backward, _shapes, gradients=(0, 1, 2, 3), kept=(0, 1, 2),
     shapes_of_gradients=_shapes_of_gradients,
 )  # fmt: skip
 

@@ -102,7 +102,7 @@ def test_the_operations_are_what_pytorch_asks_of_one() -> None:
                 given = (*inputs, bias, ends, *between, bias is not None)
                 torch.library.opcheck(_blocked_grad._operation, given)
         torch.library.opcheck(
-            torch.ops.regard.blocked, (*inputs, None, ends, 0.3, 2.0, False, False)
+            _blocked_grad._operation, (*inputs, None, ends, 0.3, 2.0, False, False)
         )
 
 

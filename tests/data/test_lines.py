@@ -55,7 +55,9 @@ def test_a_running_text_of_one_long_line_comes_in_pieces(
 def test_a_byte_that_is_no_text_is_named_with_line_and_column(tmp_path: Path, reader) -> None:
     file = tmp_path / "bad.de"
     file.write_bytes("gut\nschön\n".encode("latin-1"))
-    with pytest.raises(ValueError, match=r"bad.de line 2: byte 0xf6 at column 4 is not UTF-8; say"):
+    with pytest.raises(
+        ValueError, match=r"bad.de line 2: byte 0xf6 at column 4 is not UTF-8; mend it"
+    ):
         list(reader(file))
     assert list(lines(file, "latin-1")) == ["gut", "schön"]
 

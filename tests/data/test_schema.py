@@ -234,7 +234,7 @@ def test_text_is_no_picture(tmp_path: Path, name: str, text: str, why: str) -> N
         read(str(tmp_path / name), [PICTURES])
 
 
-@pytest.mark.parametrize("text", ["high", "nan", "inf"])
+@pytest.mark.parametrize("text", ["high", "inf"])
 @pytest.mark.parametrize("ending", [".csv", ".jsonl"])
 def test_a_float_that_is_no_number_is_refused_where_it_stands(
     tmp_path: Path, text: str, ending: str

@@ -48,7 +48,10 @@ def prefixed(task: str, text: str) -> str:
     return begins.get(task, "") + text + (" Where is Mary?" if task == "answer" else "")
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize(
+    "task",
+    [pytest.param(task, marks=[pytest.mark.slow] * (n % 3 > 0)) for n, task in enumerate(TASKS)],
+)
 @all_in_one("text", LONG.values(), ids=LONG)
 def test_a_text_of_a_megabyte_is_read_or_refused_at_once(task: str, text: str) -> None:
     run = regard.Run(folder_of(task))

@@ -519,7 +519,7 @@ MUTANTS = [
     ),
     Mutant(
         "SimAM divides by no others", "vision/simam.py",
-        "torch.sym_max(prod(x.shape[2:]) - 1, 1)", "(prod(x.shape[2:]) - 1)",
+        "torch.sym_max(others, 1)", "others",
         "tests/vision/test_simam.py",
     ),
     Mutant(
