@@ -19,8 +19,11 @@ def nearest(word: str, known: Collection[str], synonyms: Mapping[str, str] | Non
     """
     meant = {name: name for name in known}
     meant |= {word: name for word, name in (synonyms or {}).items() if name in meant}
-    near = [meant[each] for each in get_close_matches(word[:LONGEST], list(meant), 3, 0.4)]
-    return f"did you mean {' or '.join(dict.fromkeys(near))}?" if near else ", ".join(known)
+    # By letters alone, `time` would be nearer to `dim` than `embed_dim` is.
+    near = [meant[each] for each in meant if word in each.split("_")]
+    near += [meant[each] for each in get_close_matches(word[:LONGEST], list(meant), 3, 0.4)]
+    first = list(dict.fromkeys(near))[:3]
+    return f"did you mean {' or '.join(first)}?" if near else ", ".join(known)
 
 
 def class_named(word: str, name: str, table: Mapping[str, str]) -> Any:

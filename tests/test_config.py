@@ -299,6 +299,9 @@ def test_words_of_python_are_words_here() -> None:
 
 def test_near_names_are_offered_and_all_where_none_is_near() -> None:
     assert nearest("prenorm", ["post", "pre"]) == "did you mean pre?"
+    assert nearest("dim", ["time", "item", "ff_dim", "embed_dim"]).startswith(
+        "did you mean ff_dim or embed_dim"
+    )
     assert nearest("xyz", ["post", "pre"]) == "post, pre"
     assert nearest("bahdanau", ["additive", "dot"], {"bahdanau": "additive"}) == (
         "did you mean additive?"

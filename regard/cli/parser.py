@@ -20,6 +20,9 @@ Command = Callable[[], int]
 LONGEST = 200
 """Maximum characters of a word that are compared with known ones."""
 
+MOST = 10**9
+"""Largest number that an option takes."""
+
 MOST_LAYERS = 10_000
 """Maximum number of layers in `--layers A-B`."""
 
@@ -675,7 +678,14 @@ def _refuse(extra: Sequence[str], parser: argparse.ArgumentParser) -> None:
     if extra:
         known = [option for action in parser._actions for option in action.option_strings]
         name = extra[0].split("=")[0]
+        if name in known:
+            raise UsageError(f"what stands behind -- is no option; write {name} before it")
         what = "unknown option" if name.startswith("-") else "unexpected argument"
+        if "--data" in known and Path(name[:LONGEST]).exists():
+            raise UsageError(
+                f"{what} {shown(name)}; several files are one pattern in quotes, such as "
+                "'reviews/*.csv', or follow --data each"
+            )
         raise UsageError(f"{what} {shown(name)}{_nearest(name, known)}; see: {parser.prog} --help")
 
 
@@ -697,8 +707,10 @@ def _lengths(text: str) -> list[int]:
 
 def _positive(text: str) -> float:
     number = _number(text)
-    if not 0 < number <= 1e9:
-        raise argparse.ArgumentTypeError(f"give a number such as 120, got {shown(text)}")
+    if not 0 < number <= MOST:
+        raise argparse.ArgumentTypeError(
+            f"give a number above 0 and at most {MOST:,}, got {shown(text)}"
+        )
     return number
 
 
@@ -719,8 +731,11 @@ def _positive_integer(text: str) -> int:
 
 def _whole(text: str, least: int) -> int:
     number = _number(text)
-    if not (number.is_integer() and least <= number <= 1e9):
-        raise argparse.ArgumentTypeError(f"give a whole number from {least}, got {shown(text)}")
+    if not (number.is_integer() and least <= number <= MOST):
+        most = f" to {MOST:,}" if number > MOST else ""
+        raise argparse.ArgumentTypeError(
+            f"give a whole number from {least}{most}, got {shown(text)}"
+        )
     return int(number)
 
 

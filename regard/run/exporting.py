@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from regard._io.extra import extra
+from regard._io.faults import reason
 from regard.errors import UsageError
 from regard.models.protocols import StartsLinear
 from regard.run.export_check import differences, reopened
@@ -106,7 +107,10 @@ def _place(source: Path, form: str, out: Path | None) -> Path:
     if out is not None:
         if out.exists():
             raise UsageError(f"{out} exists already; remove it, or name another with --out")
-        out.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            out.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(f"{out} cannot be written: {reason(error)}") from None
         return out
     run = source.parent if source.name == "best" else source
     (run / "export").mkdir(exist_ok=True)
@@ -170,10 +174,10 @@ def _refusal(plain: PlainNetwork, form: str, error: Exception) -> str:
     cause: BaseException = error
     while form == "onnx" and cause.__cause__ is not None:
         cause = cause.__cause__
-    reason = " ".join(next(iter(str(cause).strip().splitlines()), "").split())[:160]
+    why = " ".join(next(iter(str(cause).strip().splitlines()), "").split())[:160]
     return (
         f"{type(plain.network).__name__}{part} cannot be exported to {form}: PyTorch says "
-        f"{type(cause).__name__}{': ' + reason if reason else ''}; "
+        f"{type(cause).__name__}{': ' + why if why else ''}; "
         f"its weights can be had with --format safetensors"
     )
 

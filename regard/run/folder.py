@@ -20,6 +20,7 @@ from regard.data.reading.corpus import Corpus
 from regard.data.reading.text_encoding import AUTO
 from regard.errors import UsageError
 from regard.models.attention import Parts
+from regard.run.ending import SUMMARY
 from regard.run.preparing import GENERATED
 from regard.run.saved_settings import CONFIG, entries_in
 from regard.run.settings import (
@@ -165,7 +166,7 @@ def _or_longer(
 ) -> str:
     """How a run is trained longer, where a larger budget is all that differs."""
     raised = [name for name in BUDGETS if (was.get(name) or math.inf) < (now.get(name) or 0)]
-    if len(changed) != 1 or not raised:
+    if len(changed) != 1 or not raised or not changed[0].startswith(f"train.{raised[0]} "):
         return ""
     value = now[raised[0]] / 60 if raised == ["seconds"] else now[raised[0]]
     option = f"--{'minutes' if raised == ['seconds'] else raised[0]} {value:.15g}"
@@ -249,7 +250,9 @@ def resume_from(
 def _require_nothing_lost(folder: Path, resume: str, error: Exception | None = None) -> None:
     """Begin at step 0 only where nothing is left that a new beginning would write over."""
     damaged = sorted(path.name for path in (folder / CHECKPOINTS).glob("step-*"))
-    if resume not in ("auto", "never") or (damaged and (folder / BEST).exists()):
+    # Of a run that was killed early there may be a network and no checkpoint yet.
+    trained = (folder / BEST).exists() and (damaged or (folder / SUMMARY).exists())
+    if resume not in ("auto", "never") or trained:
         seen = f" ({', '.join(damaged)} damaged)" if damaged else ""
         raise UsageError(
             f"{folder} has no valid checkpoint{seen}; to begin anew beside it, say --resume never"

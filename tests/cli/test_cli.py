@@ -81,7 +81,17 @@ def test_the_version_is_printed(done: Call) -> None:
         (["train", "--workers", "-1"], "a whole number from 0, got '-1'"),
         (["demo", "--langauges", "en"], "did you mean --languages"),
         (["demo", "--seconds"], "--seconds: expected one argument"),
-        (["demo", "--seconds", "soon"], "seconds: give a number such as 120, got 'soon'"),
+        (
+            ["demo", "--seconds", "soon"],
+            "seconds: give a number above 0 and at most 1,000,000,000, got",
+        ),
+        (
+            ["train", "--lr", "-1"],
+            "--lr: give a number above 0 and at most 1,000,000,000, got '-1'",
+        ),
+        (["train", "--seed", "9" * 20], "give a whole number from 0 to 1,000,000,000, got '999"),
+        (["train", "--", "a.csv", "--dry-run"], "behind -- is no option; write --dry-run before"),
+        (["train", "a.csv", "."], "unexpected argument '.'; several files are one pattern in"),
         (["demo", "--seconds", "-3"], "got '-3'"),
         (["demo", "--seconds", "nan"], "got 'nan'"),
         (["demo", "--seed", "1.5"], "a whole number from 0, got '1.5'"),

@@ -113,7 +113,7 @@ PARTS: list[Case] = [
     ([*PAIRS, "--attention", "bahdanau"], "did you mean additive"),
     (
         ["luong", *PAIRS, "--attention", "local"],
-        "no attention 'local': did you mean local_p or ",
+        "no attention 'local': did you mean local_m or local_p",
     ),
     ([*PAIRS, "--set", "score_mod=alibbi"], "did you mean alibi"),
     ([*PAIRS, "--set", "mask=window"], "no mask 'window': did you mean sliding_window"),
@@ -234,3 +234,15 @@ def test_a_run_whose_checkpoints_are_all_damaged_is_not_begun_anew(
     assert "run has no valid checkpoint (step-" in said and "--resume never" in said
     assert list(Path("run/checkpoints").iterdir())
     assert Path("run/config.toml").read_text() == config
+
+
+def test_a_finished_run_without_checkpoints_is_not_written_over(
+    tmp_path: Path, done: Call, mistake: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    arguments = train_arguments(put(tmp_path, "labels.csv"), Path("run"))
+    done(*arguments)
+    shutil.rmtree("run/checkpoints")
+    model = Path("run/best/model.safetensors").stat().st_mtime_ns
+    assert "run has no valid checkpoint; to begin anew beside it" in mistake(*arguments)
+    assert Path("run/best/model.safetensors").stat().st_mtime_ns == model

@@ -121,6 +121,8 @@ def test_a_file_that_is_there_is_not_replaced(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"mine\.pt2 exists already; remove it"):
         export(predictor, folder, "torch-export", out)
     assert out.read_text() == "mine"
+    with pytest.raises(UsageError, match=r"pt2/new\.onnx cannot be written: .*xists"):
+        export(predictor, folder, "onnx", out / "new.onnx")
 
 
 class Draws(nn.Module):

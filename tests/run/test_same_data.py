@@ -165,6 +165,8 @@ def test_a_path_may_be_written_in_another_way_and_a_larger_budget_says_how() -> 
         trained("lstm", data, steps=4)
     with pytest.raises(UsageError, match="steps is 2 in the run and 1 now; give the old values"):
         trained("lstm", data, steps=1)
+    with pytest.raises(UsageError, match="learning_rate is 0.004 in the run and 0.5 now; give"):
+        regard.train(resume="run", steps=4, learning_rate=0.5)
 
 
 @pytest.mark.parametrize("damage", ["gone", "renamed column", "another encoding"])
