@@ -99,6 +99,28 @@ def test_names_that_several_files_have_need_their_paths(tmp_path: Path) -> None:
     assert len(pairs(read(str(tmp_path)))) == 25
 
 
+@pytest.mark.parametrize("name", ["caption", "captions"])
+def test_captions_that_come_back_are_captions(tmp_path: Path, name: str) -> None:
+    put(tmp_path / "images", *(f"{n}.png" for n in range(24)))
+    said = [("a red ball", "two dogs", "a blue box on a table")[n % 3] for n in range(24)]
+    rows = "".join(f"{n}.png,{text}\n" for n, text in enumerate(said))
+    (tmp_path / "captions.csv").write_text(f"image,{name}\n" + rows)
+    corpus = read(str(tmp_path))
+    assert corpus.task == "caption" and len(pairs(corpus)) == 24
+    (tmp_path / "captions.csv").write_text("image,text\n" + rows)
+    with pytest.raises(ValueError, match="(?s)2 ways.*--task (caption|image_classify).*--task"):
+        read(str(tmp_path))
+
+
+def test_a_table_beside_one_folder_of_pictures_has_their_labels(tmp_path: Path) -> None:
+    put(tmp_path / "images", *(f"{n}.png" for n in range(24)))
+    rows = "".join(f"{n}.png,{'ab'[n % 2]}\n" for n in range(24))
+    (tmp_path / "labels.csv").write_text("image,label\n" + rows)
+    corpus = read(str(tmp_path))
+    assert corpus.task == "image_classify"
+    assert {row["label"] for row in corpus.splits["train"]} == {"a", "b"}
+
+
 def test_labels_in_a_folder_stay_labels(tmp_path: Path) -> None:
     put(tmp_path, *(f"{color}/{n}.png" for n in range(15) for color in ("red", "blue")))
     (tmp_path / "README.md").write_text("pictures of colours\n")

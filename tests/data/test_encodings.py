@@ -146,3 +146,24 @@ def test_a_stray_nul_makes_no_utf16(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_bytes("".join(f"{text}\n" for text in GERMAN).encode("cp1252")[:-2] + b"\0\n")
     assert not encoding_of(path).startswith("utf-16")
+
+
+SHORT = {
+    "cp1254": ["İstanbul'da yağmur yağıyor", "Garson bize karşı çok kibardı", "Işıklar söndü"],
+    "cp1255": ["שלום לכולם", "היום מזג האוויר יפה", "הספר הזה היה טוב מאוד"],
+    "cp1253": ["Καλημέρα σε όλους", "Το φαγητό ήταν πολύ καλό", "Ο σερβιτόρος ήταν ευγενικός"],
+    "cp1251": ["Привіт усім", "Її п'єса йде щовечора", "Еда была очень вкусной", "все было так"],
+    "koi8_r": ["Привет всем", "Сегодня хорошая погода", "Еда была очень вкусной"],
+    "cp1252": ["Það er gott að sofa", "þú ert góður", "Où êtes-vous", "Más tarde comió"],
+    "euc_kr": ["이 책은 재미없다"],
+    "gb18030": ["今天天气很好", "服务员很有礼貌"],
+    "cp1256": ["الطعام كان لذيذا", "الطقس جميل اليوم"],
+}
+
+
+@pytest.mark.parametrize(
+    ("encoding", "text"), [(name, text) for name, texts in SHORT.items() for text in texts]
+)
+def test_a_short_text_is_read_in_its_alphabet(tmp_path: Path, encoding: str, text: str) -> None:
+    (tmp_path / "a.txt").write_bytes(text.encode(encoding))
+    assert text.encode(encoding).decode(encoding_of(tmp_path / "a.txt")) == text

@@ -394,3 +394,11 @@ def test_labels_of_several_words_stay_one(tmp_path: Path, name: str) -> None:
     names = ["very good", "good", "bad", "very bad", "not good"]
     content = lines(["text", name], [prose(n) for n in range(40)], names * 8)
     assert reading(tmp_path, content).task == "classify"
+
+
+def test_where_nothing_fits_the_nearest_tasks_are_named(tmp_path: Path) -> None:
+    content = lines(["text", "label"], [prose(n) for n in range(40)], [f"n{n}" for n in range(40)])
+    with pytest.raises(ValueError, match=r"text and label \(classify\), or left") as told:
+        reading(tmp_path, content)
+    said = str(told.value).partition("there must be")[2]
+    assert said.count("(") == 3 and "recommend" not in said

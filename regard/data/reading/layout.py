@@ -17,9 +17,10 @@ from regard.data.reading.not_read import not_read_folder
 from regard.data.reading.parallel_folders import parallel_folders
 from regard.data.reading.parquet_tables import saved_dataset
 from regard.data.reading.paths import not_there
-from regard.data.reading.picture_folders import picture_folders
+from regard.data.reading.picture_folders import are_labelled, picture_folders
 from regard.data.reading.pictures import PICTURE_ENDINGS
 from regard.data.reading.request import DataRequest, Layout
+from regard.data.reading.roles import SeveralReadingsError
 from regard.data.reading.rows import Joined, RowSource, Running
 from regard.data.reading.side_by_side import paired, side_by_side
 from regard.data.reading.story_files import require_numbered, story_parts, with_parts
@@ -104,11 +105,13 @@ def _captions(path: Path, files: Sequence[Path], request: DataRequest) -> Layout
         return None
     try:
         found = _files(files_in(path, tables), request)
-    except ValueError:
-        if request.task is None:
+    except ValueError as error:
+        asked = isinstance(error, SeveralReadingsError) and not are_labelled(path)
+        if request.task is None and not asked:
             return None  # Some other file, beside pictures that are in folders of their labels.
         raise
-    return found if found.schema.caption_folders else None
+    of_labels = found.schema.picture_folders and not are_labelled(path)
+    return found if found.schema.caption_folders or of_labels else None
 
 
 def _files(files: Files, request: DataRequest) -> Layout:

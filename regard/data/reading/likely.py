@@ -46,11 +46,21 @@ def suits(
         return False
     if not told and word_for_word(schema, bounds, columns) < 0:
         return False
+    if not told and schema.picture_folders and _is_caption(roles, request):
+        return False
     if not told and schema.any_two and unanswered(columns, request):
         # What has the names of another task is no pair of any two texts.
         if not any(name_fit(role, bound.columns[0]) for bound, role in roles):
             return False
     return _in_order(schema, bounds, columns)
+
+
+def _is_caption(roles: Sequence[tuple[Bound, Column]], request: DataRequest) -> bool:
+    """Whether a column is called what is said of pictures, and so is no label of them."""
+    captions = request.first(lambda schema: schema.caption_folders)
+    names = {spelled(bound.columns[0]) for bound, _ in roles}
+    said = captions.required[-1].name if captions else None
+    return said is not None and bool(names & {said, f"{said}s"})
 
 
 def unanswered(columns: Columns, request: DataRequest) -> tuple[Schema, tuple[str, ...]] | None:

@@ -25,8 +25,8 @@ def multiple_choice(values: Mapping[str, Sequence[Any]]) -> str:
     """What a table of such questions is, and the way out; "" for another table.
 
     >>> asked = {"question": ["2 + 2?"], "options": [["3", "4"]], "answer": ["B"]}
-    >>> multiple_choice(asked)[:57]
-    'asks for one of several options (options; answer: B), which'
+    >>> multiple_choice(asked).partition(", which")[0]
+    'asks for one of several options (options; answer: B)'
     """
     for options, counts in _options(values):
         for name, answers in values.items():

@@ -66,6 +66,18 @@ def holds_pictures(folder: Path) -> bool:
     return _has_pictures(folder)
 
 
+def are_labelled(folder: Path) -> bool:
+    """Whether pictures are in folders of their labels: in several, or in such of a part."""
+    return _root(folder, DEPTH) is not None and not _is_alone(folder)
+
+
+def _is_alone(folder: Path) -> bool:
+    """Whether all pictures are in one folder, within whatever folders."""
+    inner = [each for each in _folders(folder) if _has_pictures(each)]
+    here = any(is_picture_name(p.name) for p in folder.iterdir() if p.is_file())
+    return (here and not inner) or (not here and len(inner) == 1 and _is_alone(inner[0]))
+
+
 def _labelled(root: Path) -> tuple[tuple[str, Path], ...]:
     return tuple((p.name, each) for p in _folders(root) for each in pictures_in(p))
 

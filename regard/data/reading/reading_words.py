@@ -15,6 +15,8 @@ from regard.data.reading.request import DataRequest
 from regard.data.schema import ColumnKind, Schema
 
 _PICTURES = (Holds.PICTURE, Holds.PICTURE_FILE)
+NEAREST = 3
+"""Tasks that are named where a table is of none."""
 SHOWN = 3
 """Examples of each reading that are shown where the caller has to choose."""
 
@@ -90,17 +92,27 @@ def nothing_fits(columns: Columns, request: DataRequest) -> str:
             "as one"
         )
     reasons = [reason for s in request.candidates for reason in _misfits(s, columns)]
+    near = sorted(request.candidates, key=lambda schema: -_nearness(schema, columns))[:NEAREST]
     needed = ", or ".join(
         f"{' and '.join(column.name for column in schema.required)} ({schema.task})"
-        for schema in request.candidates
+        for schema in near
     )
-    options = dict.fromkeys(f"--{c.asked}" for s in request.candidates for c in s.required)
+    options = dict.fromkeys(f"--{c.asked}" for s in near for c in s.required)
     why = f": {reasons[0]}" if reasons else ""
     told = f"{there}{why}; there must be {needed}; say which is which with {', '.join(options)}"
     texts = [each.name for each in columns.profiles if each.holds is Holds.TEXT]
     if running and not request.task and len(texts) == 1:
         told += f"; to learn the texts alone, --task {running.task} --text {quote(texts[0])}"
     return told
+
+
+def _nearness(schema: Schema, columns: Columns) -> float:
+    """The share of a task's roles that some column may play, by its name most of all."""
+    rated = (
+        max(min(fit(role, each), 1.0) + name_fit(role, each.name) for each in columns.profiles)
+        for role in schema.required
+    )
+    return sum(rated) / len(schema.required)
 
 
 def _looks(schema: Schema) -> bool:

@@ -36,6 +36,10 @@ _OF_WORDS = (Holds.TEXT, Holds.LABEL, Holds.NAME)
 """What cells are that may hold several labels with spaces between."""
 
 
+class SeveralReadingsError(ValueError):
+    """The question which of several readings is meant."""
+
+
 def choose(table: Table, where: str, request: DataRequest) -> Reading:
     """What a table is read as.
 
@@ -66,7 +70,7 @@ def choose(table: Table, where: str, request: DataRequest) -> Reading:
         raise ValueError(f"{where} has {nothing_fits(columns, request)}")
     rivals = [each for each in found[1:] if each.score > best.score - MARGIN]
     if rivals:
-        raise ValueError(which_of(where, [best, *rivals][:OFFERED], columns))
+        raise SeveralReadingsError(which_of(where, [best, *rivals][:OFFERED], columns))
     return replace(best, notes=(*best.notes, *remarks(best, columns)))
 
 

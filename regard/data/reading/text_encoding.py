@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from regard._io.extra import extra
+from regard.data.reading.alphabets import spelled_in
 from regard.data.reading.compression import open_plain
 
 AUTO = "auto"
@@ -224,6 +225,11 @@ def _whole_lines(chunk: bytes, start: bool) -> Iterator[bytes]:
 
 @lru_cache(64)
 def _likeliest(sample: bytes) -> str:
+    return spelled_in(sample, _counted(sample))
+
+
+def _counted(sample: bytes) -> str:
+    """What bytes are in by how often letters and pairs of them are."""
     ranked = _ranked(sample, USUAL)
     if not ranked or ranked[0].chaos > _CLEAN:
         ranked = [m for m in _ranked(sample, FURTHER) if m.chaos <= _CLEAN] or ranked

@@ -1,0 +1,93 @@
+"""Which alphabet bytes spell words in, where a text is too short for its letters to be counted."""
+
+import re
+from collections.abc import Sequence
+
+_VOWELS = "аеєиіїоуыэюяё" + "αεηιουωάέήίόύώϊϋΐΰ"
+_ALPHABETS = {
+    "cp1251": re.compile("[а-яёіїєґўА-ЯЁІЇЄҐЎ]+"),
+    "koi8_r": re.compile("[а-яёА-ЯЁ]+"),
+    "cp1253": re.compile("[ΐ-ώΆ-Ω]+"),
+    "cp1255": re.compile("[\u05d0-\u05ea]+"),
+}
+"""Encodings in which words are spelled without ASCII letters, and these words."""
+_ODD = re.compile(
+    "[а-яёіїєґўα-ώ][А-ЯЁІЇЄҐΆ-Ω]"  # a capital behind a small letter
+    "|^[ъьыЪЬЫ]|ς.|.σ$"
+    # Kaf, mem, nun, pe and tsadi as they end words, within one; and within words, at an end.
+    "|[\u05da\u05dd\u05df\u05e3\u05e5].|.[\u05db\u05de\u05e0\u05e6]$"
+)
+"""Letters where they never stand."""
+_ENDS = re.compile("[\u05da\u05dd\u05df\u05e3\u05e5]$")
+_SOUNDS = re.compile(f"[{_VOWELS}]", re.IGNORECASE)
+_SILENT = re.compile(f"[^{_VOWELS}]{{5}}|[{_VOWELS}]{{5}}", re.IGNORECASE)
+_ACCENTED = re.compile("[άέήίόύώΐΰ]")
+_LONG = 4
+"""Letters from which on a word has a vowel."""
+_LEAST = 5
+"""Letters by which an alphabet is known."""
+_TURKISH = frozenset("çğıöşüâîûÇĞİÖŞÜÂÎÛ")
+
+
+def spelled_in(sample: bytes, likely: str) -> str:
+    r"""The encoding in which bytes spell words, `likely` where none does better.
+
+    >>> spelled_in("Привіт усім".encode("cp1251"), "euc_kr")
+    'cp1251'
+    >>> spelled_in("שלום לכולם".encode("cp1255"), "cp1251"), spelled_in(b"caf\xe9 noir", "cp1252")
+    ('cp1255', 'cp1252')
+    """
+    if likely in ("cp1252", "cp1250") and _is_turkish(sample):
+        return "cp1254"
+    words = [word for word in re.split(rb"[^A-Za-z\x80-\xff]+", sample) if _is_foreign(word)]
+    if sum(map(len, words)) < _LEAST:
+        return likely
+    if _is_hebrew(words):
+        return "cp1255"
+    odd = {name: _odd(words, name) for name in _ALPHABETS}
+    best = min(odd, key=lambda name: (odd[name], name != likely))
+    if likely not in odd:
+        # Of two bytes a letter, or of Arabic: overruled where all is spelled well.
+        return best if odd[best] == 0 and len(words) > 1 else likely
+    return best if odd[best] < odd[likely] else likely
+
+
+def _is_foreign(word: bytes) -> bool:
+    """Whether no letter of a word is ASCII, and there are two at least."""
+    return len(word) > 1 and min(word) > 0x7F
+
+
+def _odd(words: Sequence[bytes], encoding: str) -> float:
+    """The share of words that nobody spells so."""
+    odd = sum(_is_odd(word.decode(encoding, "replace"), encoding) for word in words)
+    return odd / len(words)
+
+
+def _is_odd(word: str, encoding: str) -> bool:
+    # Quotes and dashes of Windows stand before and behind words.
+    word = word.strip("«»“”„–—…’\xa0")
+    if not word:
+        return False
+    if not _ALPHABETS[encoding].fullmatch(word) or _ODD.search(word):
+        return True
+    if encoding == "cp1255":
+        return False
+    if encoding == "cp1253" and len(_ACCENTED.findall(word.lower())) > 1:
+        return True
+    return bool(_SILENT.search(word)) or (len(word) >= _LONG and not _SOUNDS.search(word))
+
+
+def _is_hebrew(words: Sequence[bytes]) -> bool:
+    """Whether all words end as Hebrew ones do, so many of them that it is no chance.
+
+    In Russian the same bytes are some of its most frequent letters, anywhere in a word.
+    """
+    letters = sum(map(len, words))
+    ended = any(_ENDS.search(word.decode("cp1255", "replace")) for word in words)
+    return letters >= (8 if ended else 12) and _odd(words, "cp1255") == 0
+
+
+def _is_turkish(sample: bytes) -> bool:
+    """Whether all letters that are not ASCII are Turkish, with some that no other language has."""
+    letters = {one for one in sample.decode("cp1254", "replace") if one.isalpha() and one > "\x7f"}
+    return letters <= _TURKISH and bool(letters & {*"ğĞşŞİ"}) and bool(letters & {*"çüıÇÜ"})
