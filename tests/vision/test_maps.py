@@ -16,13 +16,6 @@ def test_maxima_are_the_same_with_and_without_gradients(dim: int) -> None:
         assert torch.equal(largest(x.clone().requires_grad_(), dim), x.amax(dim))
 
 
-@pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
-def test_a_traced_graph_is_the_same_with_and_without_gradients() -> None:
-    x = torch.randn(2, 3, 5, requires_grad=True)
-    traced = torch.jit.trace(lambda x: largest(x, 1), x)  # traces twice, and compares
-    torch.testing.assert_close(traced(x), largest(x, 1))
-
-
 def test_of_equal_maxima_one_has_the_whole_gradient() -> None:
     x = torch.zeros(2, 3, 5, requires_grad=True)
     (gradient,) = torch.autograd.grad(largest(x, 2).sum(), x)

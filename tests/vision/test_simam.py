@@ -31,15 +31,6 @@ def test_a_single_place_stands_out_from_nothing() -> None:
     assert torch.equal(SimAM(8).weights(x), torch.full_like(x, 0.5).sigmoid())
 
 
-@pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
-def test_a_traced_graph_counts_the_places_of_each_map() -> None:
-    block = SimAM(4)
-    traced = torch.jit.trace(block, torch.randn(2, 4, 5, 6))
-    for places in ((5, 6), (3, 9), (1, 1)):
-        x = torch.randn(2, 4, *places)
-        torch.testing.assert_close(traced(x), block(x))
-
-
 def test_squares_are_taken_in_32_bits() -> None:
     x = 300 * torch.randn(2, 8, 7, 5)
     found = SimAM(8).weights(x.half())
