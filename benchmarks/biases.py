@@ -8,7 +8,6 @@ thread, by the clock of the process. Correctness comes before timing.
     python -m benchmarks.biases [--seconds 2] [--dry-run]
 """
 
-import argparse
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -19,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 import regard
-from benchmarks.measure import peak_bytes, save, side_by_side
+from benchmarks.measure import peak_bytes, save, side_by_side, timing_options
 from benchmarks.softmax import floor, rates
 from regard.masks import Causal, SlidingWindow
 from regard.normalizers import sigmoid
@@ -183,11 +182,7 @@ def memory() -> Iterator[Row]:
 
 def main() -> None:
     """Measure, show and keep."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=float, default=2.0, help="per comparison")
-    parser.add_argument("--dry-run", action="store_true", help="do not write the results")
-    options = parser.parse_args()
-    torch.set_num_threads(1)
+    options = timing_options(__doc__, 2.0)
     known, rows = rates(), []
     for row in compared(options.seconds, known):
         rows.append(row)

@@ -7,7 +7,6 @@ against the same call outside. One thread, by the clock of the process; correctn
     python -m benchmarks.graphs [--seconds 2] [--dry-run]
 """
 
-import argparse
 import os
 import time
 from collections.abc import Callable
@@ -19,7 +18,7 @@ from rich.table import Table
 from torch import Tensor
 
 import regard
-from benchmarks.measure import save, side_by_side
+from benchmarks.measure import save, side_by_side, timing_options
 from benchmarks.operator import agree, backward, inputs
 from regard.masks import Causal, SlidingWindow
 from regard.normalizers import Entmax, TopK, hard, sparsemax
@@ -55,11 +54,7 @@ def compared(name: str, length: int, ours: Callable, theirs: Callable, seconds: 
 
 def main() -> None:
     """Measure, show and keep."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=float, default=2.0, help="per comparison")
-    parser.add_argument("--dry-run", action="store_true", help="do not write the results")
-    options = parser.parse_args()
-    torch.set_num_threads(1)
+    options = timing_options(__doc__, 2.0)
     rows = []
     for name, mask in MASKS.items():
         for length in LENGTHS:

@@ -4,6 +4,7 @@ Machines drift, so the two take turns and the medians are compared; memory is th
 process's high-water mark, the inputs not counted.
 """
 
+import argparse
 import datetime
 import json
 import multiprocessing
@@ -85,6 +86,16 @@ def _high_water() -> int:
     status = Path("/proc/self/status").read_text()
     line = next(line for line in status.splitlines() if line.startswith("VmHWM"))
     return int(line.split()[1]) * 1024
+
+
+def timing_options(doc: str, seconds: float) -> argparse.Namespace:
+    """What a script that compares timings is told; it then runs on one thread."""
+    parser = argparse.ArgumentParser(description=doc.splitlines()[0])
+    parser.add_argument("--seconds", type=float, default=seconds, help="per comparison")
+    parser.add_argument("--dry-run", action="store_true", help="do not write the results")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    return options
 
 
 def forget_high_water() -> None:

@@ -6,7 +6,6 @@ out, forward and with backward, in one thread by the clock of the process. Corre
     python -m benchmarks.runs_of_keys [--seconds 1] [--dry-run]
 """
 
-import argparse
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +15,7 @@ import torch
 from torch import Tensor
 
 import regard
-from benchmarks.measure import save, side_by_side
+from benchmarks.measure import save, side_by_side, timing_options
 from regard.masks import Causal, Document, Padding, Prefix, SlidingWindow
 
 Row = dict[str, object]
@@ -77,11 +76,7 @@ def _agree(given: list[Tensor], mask: Any, other: str, upstream: Tensor) -> None
 
 def main() -> None:
     """Measure, show and keep."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=float, default=1.0, help="per comparison")
-    parser.add_argument("--dry-run", action="store_true", help="do not write the results")
-    options = parser.parse_args()
-    torch.set_num_threads(1)
+    options = timing_options(__doc__, 1.0)
     rows = []
     for row in compared(options.seconds):
         rows.append(row)

@@ -8,7 +8,6 @@ on the machine hardly counts. Correctness comes before timing.
     python -m benchmarks.softmax [--seconds 2] [--dry-run]
 """
 
-import argparse
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -22,7 +21,7 @@ from rich.table import Table
 from torch import Tensor
 
 import regard
-from benchmarks.measure import peak_bytes, save, side_by_side
+from benchmarks.measure import peak_bytes, save, side_by_side, timing_options
 from regard._backends import _plan
 from regard._kernels.by_address import by_address
 from regard._kernels.tiles import COLUMNS, multiply
@@ -191,11 +190,7 @@ def show(known: dict[str, float], rows: list[Row]) -> None:
 
 def main() -> None:
     """Measure, show and keep."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=float, default=2.0, help="per comparison")
-    parser.add_argument("--dry-run", action="store_true", help="do not write the results")
-    options = parser.parse_args()
-    torch.set_num_threads(1)
+    options = timing_options(__doc__, 2.0)
     assert "blocked" in _plan.BACKENDS
     known = rates()
     rows = [*compared(options.seconds, known), *memory()]

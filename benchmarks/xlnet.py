@@ -11,7 +11,6 @@ of a process of its own, in which one of the two runs once.
 import argparse
 import tempfile
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -19,7 +18,7 @@ import transformers
 from torch import Tensor
 
 import regard
-from benchmarks.measure import peak_bytes, rows_of, save, side_by_side
+from benchmarks.measure import forget_high_water, peak_bytes, rows_of, save, side_by_side
 from regard.models.xlnet import Given, before
 from regard.sequences import Sequences
 
@@ -84,7 +83,7 @@ def alone(folder: str, question: str, which: int, sizes: tuple[int, int, int]) -
     torch.set_num_threads(sizes[2])
     pair = networks(folder, question)
     run = runs(question, *pair, *sizes[:2])[which]
-    Path("/proc/self/clear_refs").write_text("5")
+    forget_high_water()
     return run
 
 
