@@ -30,7 +30,6 @@ def suits(
         lost = [each for each in left if each.holds in TELLING and not is_own(each)]
         lost += [each for each in left if _is_answer(each, request)]
         return not lost and (by_name or len(columns.profiles) == 1)
-    roles = list(zip(bounds, schema.columns, strict=True))
     roles = [(b, r) for b, r in zip(bounds, schema.columns, strict=True) if b.columns]
     if request.task and not columns.asked and not columns.unnamed:
         # Columns that are called as those of other tasks are not meant for this one.

@@ -98,17 +98,8 @@ def whole_text(path: Path, encoding: str) -> str:
     return "".join(running_text(path, encoding)).removesuffix("\n")
 
 
-@dataclass(frozen=True)
-class ParallelTexts:
+class ParallelTexts(ParallelFiles):
     """One file and the other, each whole as one text."""
-
-    source: Path
-    target: Path
-    encodings: tuple[str, str]
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        return (self.source, self.target)
 
     def read(self, notes: Counter[str]) -> Iterator[tuple[str, ...]]:
         one, two = (whole_text(*side) for side in zip(self.files, self.encodings, strict=True))
