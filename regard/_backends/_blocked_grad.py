@@ -11,12 +11,12 @@ from torch import Tensor
 
 from regard._backends import _definition, chunked
 from regard._backends._call import Call
+from regard._backends._intervals import between_ends
 from regard._backends._operation import operation
 from regard._kernels import blocked
 from regard._kernels.blocked import Between as Between
 from regard._kernels.blocked import Spans, Weighed
 from regard._kernels.in_memory import in_memory, in_one_piece
-from regard.masks import KeyCounts
 from regard.normalizers import sigmoid, softmax
 from regard.score_mods import Bias, Chain, SoftCap
 from regard.scores import ScaledDot
@@ -98,14 +98,13 @@ def _recorded(
 def _definition_of(
     query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, between: Between, ends: Tensor
 ) -> Call:
-    low, high = (KeyCounts(end).aligned(0) for end in ends)
     normalizer = sigmoid if between.is_sigmoid else softmax
     mods: list[Any] = [SoftCap(between.cap)] if between.cap else []
     if bias is not None:
         mods.append(Bias(_by_pair(bias, query.shape[2], key.shape[2]), first_query=0))
     mod = Chain(*mods) if mods else None
     score = ScaledDot(between.scale)
-    return Call(query, key, value, score, mod, high & ~low, normalizer, 0.0, 0)
+    return Call(query, key, value, score, mod, between_ends(ends), normalizer, 0.0, 0)
 
 
 def _by_pair(bias: Tensor, q_len: int, k_len: int) -> Tensor:

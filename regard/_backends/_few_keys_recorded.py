@@ -12,13 +12,13 @@ from torch import Tensor
 
 from regard._backends import _few_keys
 from regard._backends._call import Call
-from regard._backends._intervals import ends_of, interval_of
+from regard._backends._intervals import between_ends, ends_of, interval_of
 from regard._backends._operation import operation
 from regard._backends._structure import conjuncts
 from regard._kernels.in_memory import in_memory
 from regard._kernels.sparse_rows import Rule
 from regard._typing import MaskMod
-from regard.masks import Dense, KeyCounts
+from regard.masks import Dense
 from regard.normalizers import softmax
 from regard.score_mods import Bias
 from regard.scores import ScaledDot
@@ -50,9 +50,8 @@ def _asked(
 ) -> _few_keys.Asked:  # fmt: skip
     seen: MaskMod | None = None if mask is None else Dense(mask).aligned(0)
     if ends is not None:
-        low, high = (KeyCounts(end).aligned(0) for end in ends)
-        between = high & ~low
-        seen = between if seen is None else between & seen
+        met = between_ends(ends)
+        seen = met if seen is None else met & seen
     call = Call(
         query, key, value, ScaledDot(scale), None if bias is None else Bias(bias).aligned(0), seen,
         softmax, 0.0, 0,

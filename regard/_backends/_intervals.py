@@ -15,7 +15,7 @@ from regard._pairwise import rows_of
 from regard._torch_private import can_look_at
 from regard._typing import MaskMod
 from regard.masks import Block, Causal, Document, KeyCounts, Padding, Prefix, SlidingWindow
-from regard.masks._mask import And, Not, Or
+from regard.masks._mask import And, Mask, Not, Or
 
 Numbers = np.ndarray
 
@@ -60,6 +60,12 @@ def ends_of(call: Call, recorded: bool = False) -> Tensor:
         return torch.from_numpy(np.stack(clipped(found, call)).astype(np.int32))
     pair = [x if isinstance(x, Tensor) else torch.full((1, 1), x) for x in found[:2]]
     return torch.stack(torch.broadcast_tensors(*pair)).clamp(0, call.k_len).to(torch.int32)
+
+
+def between_ends(ends: Tensor) -> Mask:
+    """The mask of the keys between such ends, for a call that begins at its first position."""
+    low, high = (KeyCounts(end).aligned(0) for end in ends)
+    return high & ~low
 
 
 def _interval(mask: MaskMod | None, call: Call, q: Any) -> Interval:
