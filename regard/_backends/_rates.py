@@ -37,6 +37,11 @@ class Rates:
     tiles: float = 0.0
     """FLOP/s of the products in our own loops (`tiles.py`); 0 where they were not measured."""
 
+    @property
+    def has_faster_tiles(self) -> bool:
+        """Whether the products of our own loops are faster than those of PyTorch's kernel."""
+        return self.tiles > self.fused
+
     def seconds(
         self, steps: int, *, fused: float = 0, scores: int = 0, matmul: int = 0, numbers: int = 0,
         tiles: float = 0,
@@ -118,7 +123,7 @@ def rates_of_cpu() -> Mapping[torch.dtype, Rates]:
 def has_faster_tiles(dtype: torch.dtype) -> bool:
     """Whether the products of our own loops are faster here than those of PyTorch's kernel."""
     rates = rates_of_cpu().get(dtype)
-    return rates is not None and rates.tiles > rates.fused
+    return rates is not None and rates.has_faster_tiles
 
 
 def kernel_dtype(call: Call) -> torch.dtype:

@@ -87,9 +87,7 @@ def refusals(call: Call) -> Iterator[str]:
         yield f"score_mod {label(call.score_mod)} changes as it runs"
     if is_traced() and not is_additive(call):
         yield f"a recorded graph cannot ask score_mod {label(call.score_mod)} for single pairs"
-    elif (
-        is_traced() and call.needs_grad and any(x.requires_grad for x in tensors_of(call.score_mod))
-    ):
+    elif is_traced() and call.needs_grad and _learns(call):
         yield f"a recorded graph has no gradient to what score_mod {label(call.score_mod)} learns"
 
 
@@ -116,7 +114,7 @@ def seconds(call: Call, rates: Rates) -> float:
         steps, scores = steps + 10, scores + 4
     numbers += int(lead * (pairs * scores + call.q_len * search.row)) + 2 * call.query.numel()
     products = 2 * lead * pairs * call.query.shape[-1]
-    kind = "tiles" if rates.tiles > rates.fused else "matmul"
+    kind = "tiles" if rates.has_faster_tiles else "matmul"
     return rates.seconds(30 + once + goes * steps, numbers=numbers, **{kind: products})
 
 
