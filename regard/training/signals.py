@@ -1,6 +1,8 @@
 """Ctrl-C and SIGTERM: the first requests a stop, the second forces it."""
 
+import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,6 +36,13 @@ class StopRequest:
             raise SystemExit(128 + number)
 
 
+def _again(number: int) -> None:
+    """Send this process a signal once more, from another thread and a moment later."""
+    later = threading.Timer(0.005, os.kill, (os.getpid(), number))
+    later.daemon = True
+    later.start()
+
+
 @contextmanager
 def graceful() -> Iterator[StopRequest]:
     """Collect SIGINT and SIGTERM while the block runs, so that it can end at a point of its choice.
@@ -46,8 +55,22 @@ def graceful() -> Iterator[StopRequest]:
         return
     numbers = (signal.SIGINT, signal.SIGTERM)
     before = {number: signal.signal(number, request.receive) for number in numbers}
+    report = sys.unraisablehook
+
+    def swallowed(event: "sys.UnraisableHookArgs") -> None:
+        # A signal that comes while a destructor runs raises there, where Python drops what is
+        # raised and prints a traceback: nobody would leave.
+        if isinstance(event.exc_value, KeyboardInterrupt):
+            _again(signal.SIGINT)
+        elif isinstance(event.exc_value, SystemExit):
+            _again(signal.SIGTERM)
+        else:
+            report(event)
+
+    sys.unraisablehook = swallowed
     try:
         yield request
     finally:
+        sys.unraisablehook = report
         for number, handler in before.items():
             signal.signal(number, signal.SIG_DFL if handler is None else handler)

@@ -70,13 +70,34 @@ def test_a_second_signal_ends_it_at_once(first: int, second: int, codes: set[int
     assert process.returncode in codes
 
 
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_within_a_destructor_is_not_lost(number: int, code: int) -> None:
+    script = f"""
+import os, signal, time
+from regard.training.signals import graceful
+class Signalled:
+    def __del__(self):
+        os.kill(os.getpid(), {int(number)})
+        time.sleep(0.05)
+with graceful():
+    os.kill(os.getpid(), {int(number)})
+    Signalled()
+    time.sleep(20)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode in {code, -number}
+    assert "ignored" not in done.stderr
+
+
 def test_the_handlers_are_put_back() -> None:
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    report = sys.unraisablehook
     with graceful() as stop:
         assert signal.getsignal(signal.SIGTERM) not in before
         os.kill(os.getpid(), signal.SIGTERM)
         assert (stop.number, stop.exit_code) == (signal.SIGTERM, 143)
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+    assert sys.unraisablehook is report
     with graceful() as stop:
         assert (stop.number, stop.exit_code) == (None, 0)
 
