@@ -82,14 +82,20 @@ def test_a_second_signal_ends_at_once_and_does_no_damage(
 
 
 def kill_often(warm: Warm, folder: Path, kills: int, longest: float) -> int:
-    """Kill a run so often, each time after less than `longest` seconds; then let it end."""
+    """Kill a run so often, then let it end.
+
+    Each time after less than `longest` seconds, or ten steps on where the machine is fast: the
+    number of kills must not depend on it.
+    """
     rng, hits = random.Random(kills), 0
     for _ in range(kills):
+        found = newest(folder / "run" / CHECKPOINTS, mend=False)
+        far = min(40, (found.step if found else 0) + 10)
         run = warm.start(folder, *training(*HARD))
         began = time.monotonic()
         wait = rng.uniform(0.0, longest)
-        while time.monotonic() - began < wait and not has_steps(folder / "run", 40):
-            time.sleep(0.005)
+        while time.monotonic() - began < wait and not has_steps(folder / "run", far):
+            time.sleep(0.001)
         run.send(signal.SIGKILL)
         hits += run.wait() == -signal.SIGKILL
         if has_steps(folder / "run", 40):
@@ -104,7 +110,7 @@ def test_a_run_that_is_killed_again_and_again_ends_as_the_one_in_one_go(
     warm: Warm, tmp_path: Path, straight: dict[str, Any]
 ) -> None:
     write_pairs(tmp_path)
-    assert kill_often(warm, tmp_path, 4, 1.2) >= 1
+    assert kill_often(warm, tmp_path, 4, 1.2) >= 2
     assert left(tmp_path / "run") == straight
 
 
@@ -114,5 +120,5 @@ def test_a_run_that_is_killed_at_a_dozen_moments_ends_as_the_one_in_one_go(
     warm: Warm, tmp_path: Path, straight: dict[str, Any], seed: int
 ) -> None:
     write_pairs(tmp_path)
-    assert kill_often(warm, tmp_path, 12 + seed, 0.8) >= 5
+    assert kill_often(warm, tmp_path, 12 + seed, 0.8) >= 2
     assert left(tmp_path / "run") == straight
