@@ -53,8 +53,8 @@ class Timed(NamedTuple):
 class Recorder:
     """Stands for `Rates`: the work it is asked to predict is what it answers."""
 
-    def __init__(self, together: float) -> None:
-        self.together = together
+    def __init__(self, together: float, has_faster_tiles: bool = False) -> None:
+        self.together, self.has_faster_tiles = together, has_faster_tiles
 
     def seconds(self, steps: int, **work: float) -> Work:
         return [float({"step": steps, **work}.get(unit, 0)) for unit in UNITS]
@@ -170,18 +170,19 @@ def fitted(rows: list[Timed], dtype: torch.dtype) -> Rates:
     rows = [row for row in rows if kernel_dtype(row.call) == dtype]
     rates = replace(rates_of_cpu()[dtype], matmul=matmul_rate(dtype), together=1.0)
     for _ in range(8):
-        rates = _solved(rows, rates)
+        rates = _solved(rows, rates, dtype)
         rates = replace(rates, together=_together(rows, rates))
     return rates
 
 
-def _solved(rows: list[Timed], rates: Rates) -> Rates:
+def _solved(rows: list[Timed], rates: Rates, dtype: torch.dtype) -> Rates:
     """Least squares, its rows weighted until it is the sum of absolute errors that is least.
 
     What these calls do not tell stays what it is: a unit that none of them uses, or that seems to
     take no time.
     """
-    recorder = Recorder(rates.together)
+    # Which loops were timed follows from the rates that stood while they were.
+    recorder = Recorder(rates.together, rates_of_cpu()[dtype].has_faster_tiles)
     pairs = [(row.call, name, s) for row in rows for name, s in row.seconds.items()]
     work = [_plan.BACKENDS[name].seconds(call, recorder) for call, name, _ in pairs]  # type: ignore[arg-type]
     relative = torch.tensor(work, dtype=torch.float64)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import regard
-from regard._backends import _machine, _memo, _tuning
+from regard._backends import _machine, _memo, _plan, _tuning
 from regard._backends._rates import Rates, rates_of_cpu
 from regard._io.manifest import seal
 
@@ -85,6 +85,30 @@ def test_a_folder_that_cannot_be_made_is_an_error(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("REGARD_CACHE", "/proc/none")
     with pytest.raises(OSError):
         _machine.keep(numbers())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("tiles", [0.0, 3e11])
+def test_rates_are_found_from_the_seconds_they_predict(
+    tiles: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    known = Rates(2e-6, 1e11, 2e9, 9e10, 2.5e9, 4.0, tiles)
+    monkeypatch.setattr(_tuning, "matmul_rate", lambda dtype: known.matmul)
+    monkeypatch.setattr(_tuning, "rates_of_cpu", lambda: {torch.float32: known})
+    rows = []
+    for name, call in _tuning.calls(torch.float32):
+        backends = {
+            each: one.seconds(call, known)  # type: ignore[arg-type]
+            for each in _plan.candidates(call)
+            if (one := _plan.BACKENDS[each]).seconds is not None
+        }
+        rows.append(_tuning.Timed(name, call, backends, min(backends, key=backends.__getitem__)))
+    assert {"blocked", "chunked", "sdpa", "sparse"} <= {
+        each for row in rows for each in row.seconds
+    }
+    found = _tuning.fitted(rows, torch.float32)
+    for unit in NAMES:
+        assert getattr(found, unit) == pytest.approx(getattr(known, unit), rel=0.02), unit
 
 
 @pytest.mark.slow
