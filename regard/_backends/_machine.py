@@ -20,9 +20,10 @@ Numbers = Mapping[str, Mapping[str, float]]
 
 @cache
 def kind() -> str:
-    """Processors of one kind have similar rates: the maker's name and the vectors that it has."""
+    """Processors of one kind have similar rates: the maker, the vectors, and units for matrices."""
     vendor = _told("vendor_id") or platform.machine()
-    return f"{vendor} {torch.backends.cpu.get_cpu_capability()}"
+    units = " AMX" if "amx_bf16" in _told("flags").split() else ""
+    return f"{vendor} {torch.backends.cpu.get_cpu_capability()}{units}"
 
 
 @cache

@@ -69,6 +69,12 @@ RATES: dict[str, dict[torch.dtype, Rates]] = {
         torch.bfloat16: Rates(1.66e-06, 1.02e11, 1.91e09, 1.08e11, 2.84e09, 29.2, 4.25e11),
         torch.float16: Rates(1.61e-06, 5.46e10, 6.37e08, 1.07e11, 2.56e09, 27.5, 4.54e11),
     },
+    "GenuineIntel AVX512 AMX": {  # a Xeon, 2026-11-30
+        torch.float32: Rates(3.27e-06, 1.28e11, 3.78e09, 1.31e11, 1.61e09, 13.7, 1.12e11),
+        torch.float64: Rates(3.82e-06, 6.43e10, 8.39e08, 6.52e10, 8.04e08, 13.4),
+        torch.bfloat16: Rates(4.39e-06, 3.59e12, 2.13e09, 1.28e11, 1.34e09, 140.0, 1.46e11),
+        torch.float16: Rates(4.06e-06, 1.35e11, 2.29e09, 1.16e11, 1.28e09, 18.7, 1.33e11),
+    },
 }
 OTHERWISE = "AuthenticAMD AVX2"
 """Whose rates those are of a processor of a kind that nobody measured."""
