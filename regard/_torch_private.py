@@ -8,12 +8,13 @@ import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.autograd.forward_ad as _forward_ad
 from torch import Tensor
-from torch.compiler import assume_constant_result
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 _interpreters = torch._C._functorch.peek_interpreter_stack
 _dispatch_modes = torch._C._len_torch_dispatch_stack
@@ -25,12 +26,22 @@ MANY = 512
 """Rows that the order of a matrix is chosen for; it serves any number."""
 
 
+def constant_when_compiled(function: _Function) -> _Function:
+    """Let `torch.compile` call a function once, and record its result.
+
+    `torch.compiler.assume_constant_result` does the same, and imports the compiler, which takes
+    a second of every process that only imports this.
+    """
+    function._dynamo_marked_constant = True  # type: ignore[attr-defined]
+    return function
+
+
 def is_transformed() -> bool:
     """Whether a `torch.func` transform is at work, which brings its own differentiation."""
     return not torch.compiler.is_compiling() and _interpreters() is not None
 
 
-@assume_constant_result  # type: ignore[untyped-decorator]
+@constant_when_compiled
 def is_under_transform() -> bool:
     """Whether such a transform is at work, also inside of what `torch.compile` records.
 

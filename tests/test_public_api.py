@@ -4,6 +4,7 @@ import importlib
 import importlib.resources
 import inspect
 import json
+import pkgutil
 import re
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import textwrap
 import pytest
 
 import regard
+from regard import cli
 
 FOLDERS = ["masks", "normalizers", "positions", "score_mods", "scores"]
 
@@ -123,6 +125,14 @@ def test_importing_it_does_not_import_torch(module: str) -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     heavy = {"torch", "numpy", "babel", "numba", "einops"} & set(json.loads(done.stdout))
     assert not heavy
+
+
+def test_no_command_imports_the_compiler_of_pytorch() -> None:
+    # It takes as long to import as all of PyTorch; only what trains needs it, for its optimizer.
+    modules = ", ".join(f"regard.cli.{found.name}" for found in pkgutil.iter_modules(cli.__path__))
+    code = f"import json, sys, {modules}; print(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"torch._dynamo", "torch.distributed.tensor", "sympy"} & set(json.loads(done.stdout))
 
 
 @pytest.mark.slow  # twenty processes

@@ -74,6 +74,15 @@ def test_a_transform_is_noticed_also_where_both_are_recorded() -> None:
     assert seen == [False, True] and not private.is_under_transform()
 
 
+def test_a_constant_is_marked_as_pytorch_marks_one() -> None:
+    def ours() -> int: ...
+    def theirs() -> int: ...
+
+    private.constant_when_compiled(ours)
+    torch.compiler.assume_constant_result(theirs)
+    assert vars(ours) == vars(theirs) != {}
+
+
 def test_forward_mode_is_noticed() -> None:
     with forward_ad.dual_level():
         assert private.is_forward_mode()

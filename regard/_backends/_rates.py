@@ -11,11 +11,11 @@ from functools import cache
 from math import inf
 
 import torch
-from torch.compiler import assume_constant_result
 
 from regard._backends import _machine
 from regard._backends._call import Call
 from regard._backends._rewriting import AS_THEY_ARE
+from regard._torch_private import constant_when_compiled
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def rates_of_cpu() -> Mapping[torch.dtype, Rates]:
     return {dtype: replace(one, tiles=0.0) for dtype, one in RATES[OTHERWISE].items()}
 
 
-@assume_constant_result  # type: ignore[untyped-decorator]
+@constant_when_compiled
 def has_faster_tiles(dtype: torch.dtype) -> bool:
     """Whether the products of our own loops are faster here than those of PyTorch's kernel."""
     rates = rates_of_cpu().get(dtype)

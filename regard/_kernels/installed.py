@@ -5,18 +5,18 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-from torch.compiler import assume_constant_result
+from regard._torch_private import constant_when_compiled
 
 _COMPILED = 'its loops are compiled by Numba, which {}: pip install "regard[cpu]"'
 
 
-@assume_constant_result  # type: ignore[untyped-decorator]
+@constant_when_compiled
 def has_loops() -> bool:
     """Whether Numba is installed and works, which is found out by importing it."""
     return _fault() is None
 
 
-@assume_constant_result  # type: ignore[untyped-decorator]
+@constant_when_compiled
 def why_no_loops() -> str:
     """What a plan says of loops where there are none."""
     return _COMPILED.format(_fault() or "is not installed")

@@ -9,8 +9,9 @@ import torch
 from torch import nn
 
 from regard.tasks.task import Record, Task
-from regard.training.parallel import is_sharded, readable
+from regard.training.parallel import readable
 from regard.training.ranks import Ranks
+from regard.training.sharding import is_sharded
 
 
 def scored(task: Task, split: str, records: Sequence[Record]) -> dict[str, float]:

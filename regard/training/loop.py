@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.distributed.tensor import DTensor
 
 from regard.data.feeding.feed import Feed, StepBatches
 from regard.errors import RegardError
@@ -28,7 +27,6 @@ from regard.training.parallel import (
     Objective,
     buffers_unchanged,
     distributed,
-    is_sharded,
     recompute,
     restore_buffers,
     save_buffers,
@@ -37,6 +35,7 @@ from regard.training.parallel import (
 )
 from regard.training.ranks import Ranks
 from regard.training.run_writer import RunWriter
+from regard.training.sharding import gathered, is_sharded
 from regard.training.trainer_state import Progress, TrainerState, UpdatePlan
 
 
@@ -312,8 +311,7 @@ class Trainer:
             optimizer.zero_grad()
         buffers = save_buffers(self.model)
         losses = self._gradients(step, plan)
-        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
-        norm = norm.full_tensor() if isinstance(norm, DTensor) else norm
+        norm = gathered(nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip))
         loss, size = float(self.ranks.sum(losses.sum()).item()), float(norm.item())
         if not (math.isfinite(loss) and math.isfinite(size)):
             self._skip_nonfinite(step, losses, (loss, size, rate), buffers)

@@ -7,12 +7,12 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.distributed.tensor import DTensor
 
 from regard.data.feeding.feed import StepBatches
 from regard.tasks.task import Task
 from regard.training.config import TrainConfig
 from regard.training.ranks import Ranks
+from regard.training.sharding import is_shard
 
 
 def nonfinite_examples(
@@ -54,7 +54,7 @@ def _alone(
 ) -> tuple[list[int], list[int]]:
     """The rows whose loss is not finite when they are computed one by one, and all that were."""
     rows = [int(row) for row in suspects]
-    if any(isinstance(p, DTensor) for p in task.predictor.model.parameters()):
+    if any(is_shard(p) for p in task.predictor.model.parameters()):
         # Sharded weights compute only when every process does.
         return [], rows
     part = task.part(step.epoch)

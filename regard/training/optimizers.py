@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.optim import Optimizer
 
 from regard.training.config import TrainConfig
+from regard.training.sharding import gathered, is_shard, sharded_like
 
 MOMENTUM = 0.9
 """The default of SGD."""
@@ -32,7 +32,7 @@ def optimizers(model: nn.Module, config: TrainConfig) -> list[Optimizer]:
     muons: dict[int, nn.Parameter] = {}
     if config.optimizer == "muon":
         muons = {id(p): p for p in _hidden_matrices(model) if id(p) in weights}
-        if any(isinstance(p, DTensor) for p in muons.values()):
+        if any(is_shard(p) for p in muons.values()):
             raise ValueError("muon needs whole matrices; use optimizer adamw with sharded weights")
     rest = [p for key, p in weights.items() if key not in muons]
     groups = [
@@ -40,7 +40,7 @@ def optimizers(model: nn.Module, config: TrainConfig) -> list[Optimizer]:
         {"params": [p for p in rest if p.ndim < 2], "weight_decay": 0.0},
     ]
     groups = [group for group in groups if group["params"]]
-    sharded = any(isinstance(p, DTensor) for p in rest)
+    sharded = any(is_shard(p) for p in rest)
     if config.optimizer == "sgd":
         rate, foreach, fused = config.learning_rate, False if sharded else None, not sharded
         momentum = MOMENTUM if config.momentum is None else config.momentum
@@ -127,13 +127,9 @@ def require_moments_of(model: nn.Module, shapes: Mapping[str, Sequence[int]]) ->
 
 def whole(tensor: Tensor) -> Tensor:
     """A tensor with all its shards, on the CPU."""
-    full = tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
-    return full.detach().cpu()
+    return gathered(tensor).detach().cpu()
 
 
 def like(tensor: Tensor, other: Tensor) -> Tensor:
     """A whole tensor, placed and sharded as another one is."""
-    placed = tensor.to(other.device)
-    if isinstance(other, DTensor):
-        return distribute_tensor(placed, other.device_mesh, other.placements)
-    return placed
+    return sharded_like(tensor.to(other.device), other)

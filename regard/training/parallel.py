@@ -8,14 +8,13 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.nn.parallel import DistributedDataParallel
 
 from regard.layers import Stack
 from regard.layers.rank_synchronized import RankSynchronized
 from regard.tasks.task import Task
 from regard.training.ranks import Ranks
+from regard.training.sharding import is_sharded
 
 
 class Objective(nn.Module):
@@ -40,6 +39,9 @@ def distributed(objective: Objective, ranks: Ranks, shard: bool) -> nn.Module:
         return objective
     if not shard:
         return DistributedDataParallel(objective, gradient_as_bucket_view=True)
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import fully_shard
+
     mesh = init_device_mesh(ranks.device.type, (ranks.world,))
     for block in _apart(objective):
         fully_shard(block, mesh=mesh)
@@ -87,9 +89,9 @@ def restore_buffers(saved: list[tuple[Tensor, Tensor]]) -> None:
 
 
 @contextmanager
-def synchronized(wrapped: nn.Module, last: bool) -> Iterator[None]:
+def synchronized(wrapped: Any, last: bool) -> Iterator[None]:
     """Exchange gradients after this backward pass only if it is the step's `last`."""
-    if isinstance(wrapped, FSDPModule):
+    if is_sharded(wrapped):
         wrapped.set_requires_gradient_sync(last)
         yield
     elif isinstance(wrapped, DistributedDataParallel) and not last:
@@ -100,15 +102,15 @@ def synchronized(wrapped: nn.Module, last: bool) -> Iterator[None]:
 
 
 @contextmanager
-def readable(wrapped: nn.Module) -> Iterator[None]:
+def readable(wrapped: Any) -> Iterator[None]:
     """Allow parts of the model to be called on their own, as in evaluation.
 
     Decoding calls parts of blocks, which do not gather weights: meanwhile every process has all.
     """
-    if not isinstance(wrapped, FSDPModule):
+    if not is_sharded(wrapped):
         yield
         return
-    spread = [module for module in wrapped.modules() if isinstance(module, FSDPModule)]
+    spread = [module for module in wrapped.modules() if is_sharded(module)]
     wrapped.set_reshard_after_forward(False)
     for module in spread:
         module.unshard()
@@ -118,11 +120,6 @@ def readable(wrapped: nn.Module) -> Iterator[None]:
         wrapped.set_reshard_after_forward(True)
         for module in spread:
             module.reshard()
-
-
-def is_sharded(wrapped: nn.Module) -> bool:
-    """Whether this rank has only a shard of the weights."""
-    return isinstance(wrapped, FSDPModule)
 
 
 def recompute(model: nn.Module, on: bool) -> None:

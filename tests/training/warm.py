@@ -172,6 +172,7 @@ def _serve() -> None:
     import datasets  # noqa: F401
     import sacrebleu  # noqa: F401
     import tokenizers  # noqa: F401
+    import torch._dynamo  # noqa: F401  # every optimizer imports it
 
     import regard.cli.predict
     import regard.cli.train
