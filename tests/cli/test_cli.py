@@ -6,13 +6,13 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from regard.view.run_log import read_run
+from tests.patience import PATIENCE, until
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "PYTHONUTF8": "1"}
@@ -196,12 +196,12 @@ def test_an_interrupted_demo_saves_what_it_has(
         text=True,
     )
     metrics = tmp_path / "run" / "metrics.jsonl"
-    waited = time.monotonic() + 120
-    while not (metrics.exists() and b"train" in metrics.read_bytes()):
-        assert time.monotonic() < waited and process.poll() is None
-        time.sleep(0.05)
+    until(
+        lambda: metrics.exists() and b"train" in metrics.read_bytes(),
+        lost=lambda: process.poll() is not None,
+    )
     process.send_signal(number)
-    output, errors = process.communicate(timeout=120)
+    output, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == code and errors == ""
     assert "Interrupted at step" in output and "regard train --resume run" in output
     assert done("predict", tmp_path / "run", "<en> March 3, 2026", "--json")

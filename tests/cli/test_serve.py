@@ -15,6 +15,7 @@ import regard
 from regard.cli import main
 from regard.run.training import Options
 from tests.cli.test_cli import ENVIRONMENT
+from tests.patience import PATIENCE
 
 pytest.importorskip("starlette")
 pytest.importorskip("uvicorn")
@@ -49,10 +50,10 @@ def test_it_serves_until_it_is_interrupted(run_in_a_folder: Path, number: signal
             json.dumps({"text": "a good film"}).encode(),
             {"authorization": f"Bearer {found[2]}", "content-type": "application/json"},
         )
-        with urllib.request.urlopen(asked, timeout=30) as reply:
+        with urllib.request.urlopen(asked, timeout=PATIENCE) as reply:
             assert json.loads(reply.read().splitlines()[-1])["answer"] in ("pos", "neg")
         process.send_signal(number)
-        _, errors = process.communicate(timeout=30)
+        _, errors = process.communicate(timeout=PATIENCE)
     finally:
         process.kill()
     assert process.returncode == {signal.SIGINT: 130, signal.SIGTERM: -15}[number]

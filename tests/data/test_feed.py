@@ -16,6 +16,7 @@ import torch
 
 from regard.data.feeding.batching import by_tokens
 from regard.data.feeding.feed import EpochExamples, Feed
+from tests.patience import PATIENCE
 
 
 @dataclass(frozen=True)
@@ -156,15 +157,17 @@ def fail(how: str) -> None:
     if how == "raise":
         raise KeyError("a bad row")
     if how == "hang":
-        time.sleep(600)
+        time.sleep(1000)
     os.kill(os.getpid(), {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}[how])
-    time.sleep(600)
+    time.sleep(1000)
 
 
 @pytest.mark.parametrize("how", ["kill", "hang", "stop", "raise"])
 def test_a_worker_that_fails_ends_the_feed_and_leaves_no_process(how: str) -> None:
     lengths = part(0).lengths
-    made = feed(part=lambda epoch: Failing(lengths, epoch, how), workers=2, timeout=1.0)
+    # A worker that raises is heard at once; the others are given up after this.
+    seconds = PATIENCE if how == "raise" else 1.0
+    made = feed(part=lambda epoch: Failing(lengths, epoch, how), workers=2, timeout=seconds)
     expected = (KeyError, "bad row") if how == "raise" else (RuntimeError, "died or gave none")
     with pytest.raises(expected[0], match=expected[1]):
         steps(made, 100)

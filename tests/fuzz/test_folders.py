@@ -17,6 +17,7 @@ from regard.models.weights import weight_shapes
 from tests.fuzz.fuzzing import fuzz, seconds
 from tests.hostile.folders import asked, copied, files_of, folder_of, put
 from tests.hostile.laws import sentence
+from tests.patience import PATIENCE
 
 FUZZED = ("classify", "translate", "recommend", "regress", "answer", "language_model")
 
@@ -90,7 +91,7 @@ def test_changed_tokenizers(tmp_path: Path) -> None:
         f"from tests.fuzz.test_folders import read_tokenizers; read_tokenizers({str(tmp_path)!r})"
     )
     ran = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=seconds() + 120
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=seconds() + PATIENCE
     )
     last = (tmp_path / "last").read_bytes() if (tmp_path / "last").exists() else b""
     assert ran.returncode == 0, f"{ran.stderr[-3000:]}\nwith {last!r}"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from copy import deepcopy
 from functools import cache
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import regard
@@ -45,11 +45,14 @@ SPELLED: dict[str, str] = {
 MARK = "<<here>>"
 
 
+_made = TemporaryDirectory(prefix="regard-hostile-")
+
+
 @cache
 def folder_of(task: str) -> Path:
     """The folder of a model of this task; it is not to be changed."""
     row = ROWS[task]
-    place = Path(mkdtemp(prefix="regard-hostile-"))
+    place = Path(_made.name, task)
     made = row.made(place / "data", fixed=0)
     folder = place / "model"
     folder.mkdir()

@@ -6,12 +6,14 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 import torch
 
 from regard._kernels import slices
 from regard._kernels.slices import LEAST, in_slices
+from tests.patience import PATIENCE
 
 
 @pytest.fixture(autouse=True)
@@ -53,7 +55,7 @@ def test_an_interruption_waits_for_the_loops_that_run() -> None:
 
     def loop(first: int, last: int) -> None:
         if threading.get_ident() == caller:
-            running.wait(10)
+            running.wait(PATIENCE)
             raise KeyboardInterrupt
         running.set()
         time.sleep(0.2)
@@ -67,18 +69,24 @@ def test_an_interruption_waits_for_the_loops_that_run() -> None:
 def test_a_slice_that_nobody_has_begun_is_left_after_a_fault(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    caller, running, seen = threading.get_ident(), threading.Event(), []
+    caller, seen, wait_for = threading.get_ident(), [], slices._await
+    running, failed = threading.Event(), threading.Event()
 
     def loop(first: int, last: int) -> None:
         seen.append(first)
         if threading.get_ident() == caller:
-            running.wait(10)
+            running.wait(PATIENCE)
             raise ArithmeticError("in a slice")
         running.set()
-        time.sleep(0.2)
+        assert failed.wait(PATIENCE)
+
+    def waiting(helpers: Any) -> None:
+        failed.set()
+        wait_for(helpers)
 
     one = ThreadPoolExecutor(1)
     monkeypatch.setattr(slices, "_threads", lambda count: one)
+    monkeypatch.setattr(slices, "_await", waiting)
     with pytest.raises(ArithmeticError):
         in_slices(loop, outputs=8, size=4 * LEAST)
     one.shutdown()
@@ -104,5 +112,7 @@ threading.Thread(target=late).start()
 
 
 def test_threads_that_outlive_the_main_one_and_exit_handlers_may_call() -> None:
-    told = subprocess.run([sys.executable, "-c", LATE], capture_output=True, text=True, timeout=120)
+    told = subprocess.run(
+        [sys.executable, "-c", LATE], capture_output=True, text=True, timeout=PATIENCE
+    )
     assert told.stdout.split() == ["9", "9", "9"], told.stderr

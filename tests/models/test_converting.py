@@ -2,7 +2,6 @@
 
 import json
 import os
-import time
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from regard.models.albert import Albert, AlbertConfig, AlbertMaskedLM, AlbertMas
 from regard.models.bert import Bert, BertConfig, BertMaskedLM, BertMaskedLMConfig
 from regard.models.converting import convert
 from regard.sequences import Sequences
+from tests.hostile.laws import soon
 
 SIZES: dict[str, Any] = {"vocab": 11, "embed_dim": 8, "num_heads": 2, "ff_dim": 6, "layers": 2}
 TEXTS = Sequences.of([[4, 8, 5], [6]])
@@ -144,9 +144,8 @@ def test_a_pickle_that_would_run_a_command_is_refused(new: bool, tmp_path: Path)
 def test_what_is_no_table_of_tensors_is_refused(content: Any, why: str, tmp_path: Path) -> None:
     pickled("bert", tmp_path / "old")
     torch.save(content, tmp_path / "old" / "pytorch_model.bin")
-    began = time.process_time()
-    assert why in refusal(tmp_path / "old")
-    assert time.process_time() - began < 1
+    with soon():
+        assert why in refusal(tmp_path / "old")
 
 
 @pytest.mark.parametrize("kept", [0, 7, 100, 5000, -1])

@@ -3,7 +3,6 @@
 import json
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +23,7 @@ from regard.serving.gate import Limits
 from regard.serving.server import listening
 from regard.tasks.dates.coder import DateCoder
 from regard.tasks.dates.predictor import DateReader
+from tests.patience import PATIENCE, until
 
 TOKEN = "a-token"  # noqa: S105
 QUESTION = {"text": "<en> 3 May 2026"}
@@ -52,9 +52,11 @@ class Client:
 
     port: int
     answering: Answering
-    address: str = "127.0.0.1"
+    address: str
+    connections: Callable[[], int]
+    """How many the server has now."""
 
-    def send(self, content: bytes, timeout: float = 20.0) -> Reply:
+    def send(self, content: bytes, timeout: float = PATIENCE) -> Reply:
         """What these bytes are answered with; status 0 where the connection is just closed."""
         with socket.create_connection((self.address, self.port), timeout=timeout) as found:
             found.sendall(content)
@@ -88,9 +90,9 @@ class Client:
         return self.send(self.request(path, b"", "GET", **nothing, **named))
 
 
-def received(found: socket.socket) -> Reply:
-    """All that comes until the other side closes."""
-    parts = []
+def received(found: socket.socket, *parts: bytes) -> Reply:
+    """All that comes until the other side closes, behind what has come before."""
+    parts = [*parts]
     try:
         while part := found.recv(65536):
             parts.append(part)
@@ -155,17 +157,15 @@ def serve() -> Iterator[Serve]:
         served = listening(answers, host, limits=limits, token=lambda: TOKEN)
         thread = threading.Thread(target=served.run, daemon=True)
         thread.start()
-        waited = time.monotonic() + 20
-        while not served.server.started:
-            assert time.monotonic() < waited
-            time.sleep(0.01)
+        until(lambda: served.server.started)
         running.append((served, thread))
-        return Client(served.socket.getsockname()[1], answers, host)
+        open_ones = served.server.server_state.connections
+        return Client(served.socket.getsockname()[1], answers, host, lambda: len(open_ones))
 
     yield started
     for served, thread in running:
         served.server.should_exit = True
-        thread.join(10)
+        thread.join(PATIENCE)
         assert not thread.is_alive()
 
 

@@ -5,7 +5,6 @@ import io
 import json
 import socket
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +18,11 @@ from regard.run.asked_network import AskedNetwork, OpenNetwork
 from regard.run.training import Options
 from regard.run.viewing import view, view_of
 from regard.sequences import Sequences
+from regard.serving import app
 from regard.serving.answering import Answering
 from regard.serving.question import question_of
-from tests.serving.conftest import Client, Serve
+from tests.patience import PATIENCE, until
+from tests.serving.conftest import Client, Serve, received
 
 TEXT = "<en> 3 May 2026"
 
@@ -181,15 +182,15 @@ def test_two_are_answered_and_a_third_comes_again(serve: Serve) -> None:
     network, go = encoder(), threading.Event()
 
     def slow(given: Any) -> AskedNetwork:
-        assert go.wait(60)
+        assert go.wait(PATIENCE)
         return network.ask(given)
 
     client = serve(OpenNetwork(slow))
     request = client.request(body={"text": "abc"})
     address = ("127.0.0.1", client.port)
     with (
-        socket.create_connection(address, timeout=60) as one,
-        socket.create_connection(address, timeout=60) as other,
+        socket.create_connection(address, timeout=PATIENCE) as one,
+        socket.create_connection(address, timeout=PATIENCE) as other,
     ):
         for each in (one, other):
             each.sendall(request)
@@ -212,25 +213,27 @@ def test_a_question_whose_client_went_away_does_not_keep_its_place(serve: Serve)
     for _ in range(3):
         with socket.create_connection(("127.0.0.1", client.port)) as found:
             found.sendall(client.request(body={"text": "abc"}))
-        time.sleep(0.3)
-    assert client.ask(body={"text": "abc"}).status == 200
+        until(lambda: client.ask(body={"text": "abc"}).status == 200)
 
 
-def test_who_waits_is_told(serve: Serve) -> None:
-    network = encoder()
+def test_who_waits_is_told(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    network, go, told = encoder(), threading.Event(), b""
 
     def slow(given: Any) -> AskedNetwork:
-        time.sleep(2.5)
+        assert go.wait(PATIENCE)
         return network.ask(given)
 
+    monkeypatch.setattr(app, "SOON", 0.05)
     client = serve(OpenNetwork(slow))
-    with socket.create_connection(("127.0.0.1", client.port), timeout=20) as found:
+    with socket.create_connection(("127.0.0.1", client.port), timeout=PATIENCE) as found:
         found.sendall(client.request(body={"text": "abc"}))
-        started = time.monotonic()
-        assert found.recv(4096).startswith(b"HTTP/1.1 200")
-        assert time.monotonic() - started < 2.2
-    *waiting, answer = client.ask(body={"text": "abc"}).lines
-    assert waiting and all(each == {"progress": [0, 0]} for each in waiting)
+        while told.count(b"progress") < 3:
+            told += found.recv(4096)
+        go.set()
+        reply = received(found, told)
+    *waiting, answer = reply.lines
+    assert reply.status == 200 and len(waiting) >= 3
+    assert all(each == {"progress": [0, 0]} for each in waiting)
     assert answer["document"]
 
 

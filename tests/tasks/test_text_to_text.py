@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from rouge_score import rouge_scorer
 
 from regard.data.reading.read import read
 from regard.data.reading.request import DataRequest
@@ -24,6 +23,8 @@ def test_what_is_read_begins_with_the_prefix_and_ends_with_the_end(tmp_path: Pat
 
 
 def test_rouge_is_googles() -> None:
+    from rouge_score import rouge_scorer  # it takes a second of a process that has another test
+
     answers = ["the cat sat on the mat", "dogs ran", "", "same words"]
     targets = ["a cat sits on mats", "a dog is running fast", "something", "same words"]
     kinds = ["rouge1", "rouge2", "rougeL"]

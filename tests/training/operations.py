@@ -4,7 +4,7 @@ import atexit
 import errno
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -67,6 +67,22 @@ def die_at(number: int, folder: Path, note: Path) -> None:
 
     _at_changes(folder, change)
     atexit.register(lambda: note.write_text(str(seen)))
+
+
+def signal_at(step: int, numbers: Sequence[int]) -> None:
+    """Let this process send itself signals, one after the other, after an update; never undone."""
+    from regard.training.loop import Trainer
+
+    update = Trainer._update
+
+    def signalled(trainer: Trainer, *given: Any) -> None:
+        before = trainer.state.step
+        update(trainer, *given)
+        if before < step == trainer.state.step:
+            for number in numbers:
+                os.kill(os.getpid(), number)
+
+    Trainer._update = signalled  # type: ignore[method-assign]
 
 
 def fail_from(number: int, code: int, folder: Path) -> None:

@@ -13,9 +13,12 @@ import torch
 from regard.training.ranks import LostRank, join, leave
 from regard.training.signals import graceful
 
+PATIENCE = {"hang": 3.0}
+"""Seconds that a rank waits for another: longer than any start, where none hangs."""
+
 
 def behave(kind: str) -> int:
-    ranks = join(timeout_s=3.0, device="cpu")
+    ranks = join(timeout_s=PATIENCE.get(kind, 200.0), device="cpu")
     with graceful() as stop:
         total = ranks.sum(torch.tensor([1.0, ranks.rank]))
         texts = ranks.gather("héllo\n" * ranks.rank)
@@ -34,7 +37,12 @@ def behave(kind: str) -> int:
         while kind == "work" and not ranks.sum(torch.tensor(float(stop.number is not None))):
             time.sleep(0.02)
         if kind == "stubborn":
-            time.sleep(100)
+            while stop.number is None:
+                time.sleep(0.01)
+            ranks.barrier()
+            say("asked\n")
+            sys.stdout.flush()
+            time.sleep(1000)
         ranks.barrier()
         return stop.exit_code
 

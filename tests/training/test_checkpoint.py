@@ -17,6 +17,7 @@ from torch import Tensor
 from regard._io.manifest import seal
 from regard.training import checkpoint, checkpoint_folder
 from regard.training.checkpoint import CheckpointError, newest, save_checkpoint, verified
+from tests.patience import PATIENCE
 
 FILES = ("model.safetensors", "optimizer.safetensors", "state.json", "manifest.json")
 
@@ -404,7 +405,11 @@ def sweep(folder: Path, kills: int) -> list[dict[str, object]]:
     command = [sys.executable, str(script), str(folder), str(kills)]
     root = str(Path(__file__).parents[2])
     done = subprocess.run(
-        command, capture_output=True, text=True, timeout=120, env={**os.environ, "PYTHONPATH": root}
+        command,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        env={**os.environ, "PYTHONPATH": root},
     )
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]

@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import time
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ import pytest
 from regard._io.manifest import NAME, seal, unseal
 from regard.training.checkpoint import newest
 from regard.training.run_folder import BEST, CHECKPOINTS
+from tests.patience import until
 from tests.training.marks import slow
 from tests.training.warm import Run, Warm, training, write_pairs
 
@@ -177,10 +177,7 @@ def test_workers_do_not_outlive_a_run_that_is_killed(warm: Warm, folder: Path) -
     workers = run.until(lambda: run.children if len(run.children) >= 2 else None)
     run.send(signal.SIGKILL)
     run.wait()
-    end = time.monotonic() + 30
-    while any(alive(pid) for pid in workers) and time.monotonic() < end:
-        time.sleep(0.1)
-    assert not any(alive(pid) for pid in workers)
+    until(lambda: not any(alive(pid) for pid in workers))
 
 
 def alive(pid: int) -> bool:

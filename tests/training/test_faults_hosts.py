@@ -10,6 +10,7 @@ from shutil import which
 
 import pytest
 
+from tests.patience import PATIENCE
 from tests.training.warm import ROOT, training, write_pairs
 
 pytestmark = [
@@ -71,7 +72,7 @@ def test_two_hosts_train_together(hosts: list[str], tmp_path: Path) -> None:
                 },
             )
         )
-    said = [process.communicate(timeout=200)[0] for process in started]
+    said = [process.communicate(timeout=PATIENCE)[0] for process in started]
     assert [process.returncode for process in started] == [0, 0], said
     assert sum("read as translate" in text for text in said) == 1, "one process alone speaks"
     assert json.loads((tmp_path / "run" / "environment.json").read_text())["processes"] == 2

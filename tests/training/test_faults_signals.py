@@ -51,13 +51,11 @@ def test_one_signal_saves_once_and_the_run_goes_on(
     warm: Warm, tmp_path: Path, straight: dict[str, Any], number: int, code: int
 ) -> None:
     write_pairs(tmp_path)
-    run = warm.start(tmp_path, *training(*HARD))
-    run.until(lambda: has_steps(tmp_path / "run", 5))
-    run.send(number)
-    assert run.wait() == code
-    assert "Resume it with: regard train --resume run" in run.text
-    step = newest(tmp_path / "run" / CHECKPOINTS).step
-    assert f"Interrupted at step {step}; " in run.text and (tmp_path / "run" / BEST).exists()
+    ended, said = warm.train(tmp_path, *HARD, signal_at=(7, [number]))
+    assert ended == code
+    assert "Resume it with: regard train --resume run" in said
+    assert newest(tmp_path / "run" / CHECKPOINTS).step == 7
+    assert "Interrupted at step 7; " in said and (tmp_path / "run" / BEST).exists()
     again, said = warm.run(tmp_path, "train", "--resume", "run", "--workers", "1")
     assert again == 0, said
     assert left(tmp_path / "run") == straight
@@ -70,13 +68,9 @@ def test_a_second_signal_ends_at_once_and_does_no_damage(
     warm: Warm, tmp_path: Path, straight: dict[str, Any], number: int
 ) -> None:
     write_pairs(tmp_path)
-    run = warm.start(tmp_path, *training(*HARD))
-    run.until(lambda: has_steps(tmp_path / "run", 5))
-    run.send(number)
-    time.sleep(0.002)
-    run.send(number)
-    assert run.wait() == 128 + number
-    assert "Traceback" not in run.text
+    code, said = warm.train(tmp_path, *HARD, signal_at=(7, [number, number]))
+    assert code == 128 + number
+    assert "Traceback" not in said and "Interrupted" not in said
     assert warm.train(tmp_path, *HARD)[0] == 0
     assert left(tmp_path / "run") == straight
 
@@ -84,17 +78,16 @@ def test_a_second_signal_ends_at_once_and_does_no_damage(
 def kill_often(warm: Warm, folder: Path, kills: int, longest: float) -> int:
     """Kill a run so often, then let it end.
 
-    Each time after less than `longest` seconds, or ten steps on where the machine is fast: the
-    number of kills must not depend on it.
+    Each time after less than `longest` seconds, and at the latest after ten more steps: however
+    fast the machine is, the first three kills come before the end.
     """
     rng, hits = random.Random(kills), 0
     for _ in range(kills):
         found = newest(folder / "run" / CHECKPOINTS, mend=False)
-        far = min(40, (found.step if found else 0) + 10)
-        run = warm.start(folder, *training(*HARD))
-        began = time.monotonic()
-        wait = rng.uniform(0.0, longest)
-        while time.monotonic() - began < wait and not has_steps(folder / "run", far):
+        far = (found.step if found else 0) + 10
+        run = warm.start(folder, *training(*HARD), signal_at=(far, [signal.SIGKILL]))
+        end = time.monotonic() + rng.uniform(0.0, longest)
+        while time.monotonic() < end and not run.has_ended():
             time.sleep(0.001)
         run.send(signal.SIGKILL)
         hits += run.wait() == -signal.SIGKILL

@@ -69,7 +69,7 @@ def test_a_process_that_was_forked_does_not_hold_what_its_killed_parent_held(
         "with locked(Path(sys.argv[1])):\n"
         "    child = os.fork()\n"
         "    if child: print(child, flush=True)\n"
-        "    time.sleep(60)\n"
+        "    time.sleep(1000)\n"
     )
     command = [sys.executable, "-c", code, str(tmp_path)]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}

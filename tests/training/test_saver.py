@@ -10,6 +10,7 @@ import torch
 
 from regard.training.checkpoint import CheckpointError, newest
 from regard.training.saver import Saver
+from tests.patience import PATIENCE
 
 
 def test_what_training_changes_after_the_call_is_not_saved(
@@ -18,7 +19,7 @@ def test_what_training_changes_after_the_call_is_not_saved(
     go_on, sync = threading.Event(), os.fsync
 
     def slow(handle: int) -> None:
-        assert go_on.wait(20)
+        assert go_on.wait(PATIENCE)
         sync(handle)
 
     monkeypatch.setattr(os, "fsync", slow)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from regard.training.signals import graceful
+from tests.patience import PATIENCE
 
 WORKER = """
 import sys, time
@@ -49,7 +50,7 @@ def worker(kind: str) -> Iterator[subprocess.Popen[str]]:
 def test_one_signal_lets_the_work_end_with_its_exit_code(number: int, code: int) -> None:
     with worker("willing") as process:
         process.send_signal(number)
-        assert process.communicate(timeout=20)[0] == "saved\n"
+        assert process.communicate(timeout=PATIENCE)[0] == "saved\n"
     assert process.returncode == code
 
 
@@ -66,7 +67,7 @@ def test_a_second_signal_ends_it_at_once(first: int, second: int, codes: set[int
         process.send_signal(first)
         assert process.stdout is not None and process.stdout.readline() == "asked\n"
         process.send_signal(second)
-        assert "saved" not in process.communicate(timeout=20)[0]
+        assert "saved" not in process.communicate(timeout=PATIENCE)[0]
     assert process.returncode in codes
 
 
@@ -82,7 +83,7 @@ class Signalled:
 with graceful():
     os.kill(os.getpid(), {int(number)})
     Signalled()
-    time.sleep(20)
+    time.sleep(1000)
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.returncode in {code, -number}

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from regard.training.swapped_folder import holds, read_folder, replace_folder, settle, standing
+from tests.patience import PATIENCE
 from tests.training.operations import before_each, count, listing
 
 OLD, NEW, NEWER = ("1", "1"), ("2", "2"), ("3", "3")
@@ -90,7 +91,7 @@ def _interleaved(target: Path, stop: int, moment: int) -> tuple[str, str]:
     stopped, go_on = threading.Event(), threading.Event()
 
     def write() -> None:
-        with before_each(lambda n: n == stop and (stopped.set(), go_on.wait(30))):
+        with before_each(lambda n: n == stop and (stopped.set(), go_on.wait(PATIENCE))):
             put(target, "2")
 
     def resume(number: int) -> None:
@@ -100,7 +101,7 @@ def _interleaved(target: Path, stop: int, moment: int) -> tuple[str, str]:
 
     writer = threading.Thread(target=write)
     writer.start()
-    stopped.wait(30)
+    stopped.wait(PATIENCE)
     try:
         with before_each(resume):
             return seen(target)

@@ -11,12 +11,12 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.training.operations import die_at, fail_from
+from tests.patience import until
+from tests.training.operations import die_at, fail_from, signal_at
 
 ROOT = Path(__file__).parents[2]
 TINY = (
@@ -41,29 +41,27 @@ class Run:
     def __init__(self, warm: "Warm", pid: int, log: Path) -> None:
         self.warm, self.pid, self.log = warm, pid, log
 
-    def wait(self, seconds: float = 150.0) -> int:
+    def wait(self) -> int:
         """The exit code, or minus the signal that killed it; fails when it does not end."""
-        end = time.monotonic() + seconds
-        while _state(self.pid) not in ("Z", ""):
-            if time.monotonic() > end:
-                os.killpg(self.pid, signal.SIGKILL)
-                raise AssertionError(f"it did not end in {seconds:g} s:\n{self.text}")
-            time.sleep(0.01)
+        try:
+            until(self.has_ended)
+        except AssertionError:
+            os.killpg(self.pid, signal.SIGKILL)
+            raise AssertionError(f"it does not end:\n{self.text}") from None
         return self.warm.ask({"wait": self.pid})["code"]
 
     def send(self, number: int) -> None:
         os.kill(self.pid, number)
 
-    def until(self, seen: Callable[[], Any], seconds: float = 60.0) -> Any:
+    def has_ended(self) -> bool:
+        return _state(self.pid) in ("Z", "")
+
+    def until(self, seen: Callable[[], Any]) -> Any:
         """Wait until something is seen, and return it."""
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            if found := seen():
-                return found
-            if _state(self.pid) in ("Z", ""):
-                break
-            time.sleep(0.01)
-        raise AssertionError(f"it did not come to that:\n{self.text}")
+        try:
+            return until(seen, self.has_ended)
+        except AssertionError as error:
+            raise AssertionError(f"{error}:\n{self.text}") from None
 
     @property
     def text(self) -> str:
@@ -101,7 +99,8 @@ class Warm:
         Args:
             how: `largest_file` in bytes, `deaf` to give it an output that nobody reads,
                 `environment` to set for it, `die_at` a change of the folder to end before,
-                `fail_from` a change and the error of all from there on.
+                `fail_from` a change and the error of all from there on, `signal_at` a step and the
+                signals that it sends itself then: when others do, it may have ended.
         """
         self.count += 1
         log = folder / f"log-{self.count}.txt"
@@ -162,6 +161,8 @@ def _become(request: dict[str, Any]) -> int:
         die_at(request["die_at"], Path(request["folder"]), Path(request["log"] + ".changes"))
     if "fail_from" in request:
         fail_from(*request["fail_from"], Path(request["folder"]))
+    if "signal_at" in request:
+        signal_at(*request["signal_at"])
     if size := request.get("largest_file"):
         resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
     signal.set_wakeup_fd(-1)

@@ -14,6 +14,7 @@ from regard.run.carried_page import carried_network, carried_page
 from regard.sequences import Sequences
 from regard.tasks.dates import Dates, DatesSettings
 from regard.tasks.dates.predictor import DateReader
+from tests.patience import until
 from tests.view.browser.conftest import Open, colors_in, weights_of
 
 COUNT = 220
@@ -127,8 +128,7 @@ def test_a_typed_date_is_answered_and_its_alignment_drawn(opened: Open) -> None:
     assert "in this page" in page.locator(".facts").text_content()
     for view in ("matrix", "lines"):
         page.locator(f"[data-name={view}]").click()
-        page.wait_for_timeout(50)
-        assert colors_in(page, ".view canvas") > 5
+        until(lambda: colors_in(page, ".view canvas") > 5)
     page.locator(".letters .letter").nth(2).click()
     assert page.locator(".letters .letter[aria-pressed=true]").count() == 1
     assert page.evaluate("document.getElementById('regard').regard.state.q") == 2

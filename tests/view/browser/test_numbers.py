@@ -335,13 +335,12 @@ def test_tags_of_heads_are_those_of_the_library(opened: Open) -> None:
     maps = encoder(said, layers=2, heads=6)
     known = head_tags(torch.stack([each.weights() for each in maps]), said, separators=["[SEP]"])
     page = opened(View(maps, said).html())
-    page.wait_for_timeout(300)
     found = page.evaluate(
-        """() => {
+        """async () => {
           const { regard } = document.getElementById("regard");
-          const doc = regard.model.docs[0];
-          const layers = [...regard.grid.measures.get(doc).values()];
-          return layers.map((layer) => layer.map((head) => head.tags));
+          const measures = () => regard.grid.measures.get(regard.model.docs[0]);
+          while (!(measures()?.size === 2)) await new Promise((done) => setTimeout(done, 5));
+          return [0, 1].map((layer) => measures().get(layer).map((head) => head.tags));
         }"""
     )
     for layer in range(2):

@@ -11,6 +11,7 @@ import torch
 import regard
 from regard.view.attention_view import View
 from regard.view.document import About, Findings
+from tests.patience import until
 from tests.view.browser.conftest import Open, colors_in, settle, state
 from tests.view.recorded import Recorded, encoder, heads_of
 
@@ -131,9 +132,9 @@ def test_a_link_leads_back_to_what_was_seen(opened: Open, html: str) -> None:
     assert (now["layer"], now["head"], now["q"], now["k"]) == ("1", "3", 7, 2)
     assert (now["view"], now["scale"]) == ("matrix", "log")
     settle(page, {"q": 5})
-    page.wait_for_timeout(250)
+    until(lambda: "q=5" in page.evaluate("location.hash"))
     link = page.evaluate("location.hash")
-    assert "q=5" in link and "layer=1" in link
+    assert "layer=1" in link
     assert state(opened(html, link))["q"] == 5
 
 
@@ -198,13 +199,10 @@ def test_heads_are_found_by_tag_and_by_who_looks_at_whom(opened: Open, html: str
     search = page.locator("input[type=search]")
     search.fill("induction")
     search.press("Enter")
-    page.wait_for_timeout(100)
-    assert (state(page)["layer"], state(page)["head"]) == ("1", "2")
+    until(lambda: (state(page)["layer"], state(page)["head"]) == ("1", "2"))
     search.fill("sat -> cat")
     search.press("Enter")
-    page.wait_for_timeout(200)
-    now = state(page)
-    assert (now["q"], now["k"]) == (3, 2)
+    until(lambda: (state(page)["q"], state(page)["k"]) == (3, 2))
     row = page.evaluate("document.getElementById('regard').regard.row()")
     assert row[2] > 0.1
     search.fill("dog -> cat")
@@ -240,8 +238,7 @@ def test_encoder_decoder_and_what_is_between_them_are_one_click_apart(opened: Op
     names = page.locator(".choose .switch button").all_inner_texts()
     assert names == ["Encoder", "Decoder", "Cross"]
     page.locator(".choose .switch button").nth(2).click()
-    page.wait_for_timeout(100)
-    assert state(page)["layer"] == "3"
+    until(lambda: state(page)["layer"] == "3")
     assert len(page.evaluate("document.getElementById('regard').regard.row()")) == len(TOKENS)
 
 
