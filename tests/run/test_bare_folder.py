@@ -1,8 +1,6 @@
 """A Hugging Face folder with labels is asked as it is, and keeps their names on every way."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +8,7 @@ import pytest
 import torch
 
 import regard
+from regard.cli import main
 from regard.data.encoding.tokenizer import Tokenizer
 from regard.run.run import Run
 from tests.parity.hugging_face import random_network, transformers
@@ -54,12 +53,12 @@ def test_a_bare_folder_answers_with_the_labels_and_numbers_of_theirs() -> None:
         assert answer.weights is not None and answer.inputs[0] == "[CLS]"
 
 
-def test_a_bare_folder_is_asked_on_the_command_line() -> None:
+def test_a_bare_folder_is_asked_on_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
     _, folder = bert()
-    asked = [sys.executable, "-m", "regard", "predict", str(folder), TEXTS[0], "--json"]
-    done = subprocess.run(asked, capture_output=True, text=True, check=True)
+    capsys.readouterr()
+    assert main(["predict", str(folder), TEXTS[0], "--json"]) == 0
     best = Run(folder).predict(TEXTS[:1])[0].best
-    assert best in LABELS.values() and json.dumps(best) in done.stdout
+    assert best in LABELS.values() and json.dumps(best) in capsys.readouterr().out
 
 
 def test_gpt2s_label_is_that_of_the_last_token() -> None:

@@ -32,7 +32,7 @@ from tests.run.test_same_data import QUIET, copied, trained
 from tests.run.tiny import SMALL, data_of
 
 LOUD = Options()
-BRIEF = {"steps": 2, "evaluate_every": 1}
+BRIEF = {"steps": 1}
 
 
 @pytest.fixture(autouse=True)

@@ -160,7 +160,7 @@ def test_a_text_is_classified_by_its_last_token_whatever_fills_up() -> None:
 
 
 def test_a_body_that_continues_texts_learns_to_classify_them() -> None:
-    run = tuned(gpt2(), "films.csv", steps=120, evaluate_every=40, learning_rate=1e-2)
+    run = tuned(gpt2(), "films.csv", steps=60, evaluate_every=60, learning_rate=1e-2)
     assert run.evaluate("films.csv")["accuracy"] == 1.0
     assert len(run.model.encoder.embedding.tokens.weight) == len(run.predictor.coder.tokenizer)
     (answer,) = Run("run").predict(["good play abc"])
@@ -212,7 +212,7 @@ def test_t5_learns_to_summarize_with_the_prefix_of_the_recipe() -> None:
 
 def test_t5_learns_and_is_asked_without_the_folder() -> None:
     folder = t5()
-    run = tuned(folder, "pairs.tsv", steps=300, evaluate_every=300, learning_rate=1e-2, warmup=10.0)
+    run = tuned(folder, "pairs.tsv", steps=100, evaluate_every=100, learning_rate=2e-2, warmup=10.0)
     assert run.evaluate("pairs.tsv")["exact_match"] > 0.7
     shutil.rmtree(folder)
     again = Run("run")

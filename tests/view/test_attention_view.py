@@ -1,7 +1,6 @@
 """A view in a terminal, a notebook and a paper."""
 
 import builtins
-import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
 from base64 import b64decode
@@ -117,8 +116,3 @@ def test_comparisons_and_films_are_single_files(view: View, tmp_path: Path) -> N
     compared = view.compared(view, tmp_path / "b.html").read_text()
     film = save_film([view, view], tmp_path / "c.html").read_text()
     assert '"kind":"compare"' in compared and '"kind":"film"' in film
-
-
-def test_looking_needs_no_matplotlib_until_a_figure_is_drawn() -> None:
-    code = "import sys, regard.view.attention_view; assert 'matplotlib' not in sys.modules"
-    subprocess.run([sys.executable, "-c", code], check=True)
