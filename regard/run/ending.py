@@ -1,6 +1,7 @@
 """How a run ended: printed at its end, saved in `summary.json`, and printed again on restart."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from shlex import quote
 from regard._io.faults import writing
 from regard._io.files import read_json, write_whole
 from regard.data.reading.corpus import Corpus
+from regard.data.reading.unreadable import unreadable_notes
 from regard.run.display import metrics_line
 from regard.run.kept_data import has_rows
 from regard.run.page import PAGE
@@ -39,6 +41,7 @@ def summary_of(
     settings: AnySettings,
     state: TrainerState,
     scores: Mapping[str, float],
+    corpus: Corpus | None = None,
 ) -> Summary:
     """The summary of a run that has ended and been tested."""
     history = [read_json(line) for line in (folder / METRICS).read_text("utf-8").splitlines()]
@@ -50,12 +53,14 @@ def summary_of(
             f"other is measured by: regard eval {quote(str(folder))} --data FILE"
         )
     remarks = [e["text"].rstrip(".") for e in history if e.get("event") == "remark_test"]
+    unreadable = unreadable_notes(Counter(corpus.left_out)) if corpus is not None else {}
     said = (
         *best_of(history, state),
         why_ended(state, settings.train, task.metric),
         tested,
         *(f"On test data, {remark}." for remark in dict.fromkeys(remarks)),
         *(f"{sentence}." for sentence in too_long_for(task)),
+        *(f"{number:,} {what}." for what, number in unreadable.items()),
         f"The run is in {folder}, its page is {folder / PAGE}.",
         ask_it(folder, task),
     )

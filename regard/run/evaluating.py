@@ -1,6 +1,7 @@
 """Evaluation of a trained network on labeled data: how good it is, and where it is wrong."""
 
 import tempfile
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from regard._io.faults import sentence
 from regard.data.reading.corpus import Corpus
 from regard.data.reading.row_check import rows_without
 from regard.data.reading.text_encoding import AUTO
+from regard.data.reading.unreadable import unreadable_notes
 from regard.errors import UsageError
 from regard.run.merging import read_corpus
 from regard.run.preparing import task_of_trained
@@ -121,11 +123,13 @@ def _left_out(corpus: Corpus | None, judged: int) -> tuple[str, ...]:
     """Rows that lack what is compared or asked, by the name of what they lack."""
     if corpus is None:
         return ()
+    unreadable = unreadable_notes(Counter(corpus.left_out))
     names = sorted(column.name for column in corpus.schema.columns)
     left_out = {name: corpus.left_out.get(rows_without(name), 0) for name in names}
-    total = judged + sum(left_out.values())
-    return tuple(
+    total = judged + sum(left_out.values()) + unreadable.total()
+    lacking = (
         f"{number:,} of {total:,} rows have no {name} and are not judged"
         for name, number in left_out.items()
         if number
     )
+    return (*lacking, *(f"{number:,} {what}" for what, number in unreadable.items()))

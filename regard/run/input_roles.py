@@ -9,6 +9,7 @@ from typing import Any
 from regard.data.reading.cells import Bound, Converted, converter
 from regard.data.reading.every_row import EveryRow
 from regard.data.reading.input_columns import RoleColumns, input_bounds
+from regard.data.reading.pictures import checked_picture
 from regard.data.reading.tables import Table, called
 from regard.data.schema import Cell, Column, ColumnKind, Schema
 
@@ -77,7 +78,8 @@ class RoleCell:
         self._convert: Converted = converter(role, bound, folder)
 
     def __call__(self, row: EveryRow) -> Cell:
-        return self._convert([row.values.get(name) for name in self._names], row.where)
+        values = [row.values.get(name) for name in self._names]
+        return checked_picture(self._convert(values, row.where))
 
 
 def _input(makers: Sequence[RoleCell], row: EveryRow) -> Any:

@@ -14,7 +14,7 @@ from regard.data.reading.corpus import Corpus
 from regard.data.reading.read import read
 from regard.data.reading.request import DataRequest
 from regard.data.reading.text_encoding import AUTO
-from regard.data.schema import Schema
+from regard.data.schema import ColumnKind, Schema
 from regard.errors import UsageError
 from regard.models import MODELS, model_class
 from regard.parts import SCORES, SYNONYMS, PartOf, part_at
@@ -493,27 +493,32 @@ def read_corpus(
         merged=data.labels == "merged",
         by_label=data.hold_out == "label",
         known=tuple(known),
+        readable=data.unreadable == "leave_out",
     )
     return read(data.path, request, cache=cache, streaming=data.streaming, peek=peek)
 
 
-def _require_labels(schema: Schema, request: Request) -> None:
-    """Raise `UsageError` for a setting of what is done with labels where the task does not."""
-    acts = {"labels": schema.label is not None, "hold_out": schema.divides_labels}
-    for name in (name for name, has_labels in acts.items() if not has_labels):
+def _require_acting(schema: Schema, request: Request) -> None:
+    """Raise `UsageError` for a setting of labels or pictures where the task's data has none."""
+    idle: dict[str, str] = {}
+    if schema.label is None:
+        idle["labels"] = "is for labels, and the task {} has none"
+    if not schema.divides_labels:
+        lacks = "has none" if schema.label is None else "divides its data without them"
+        idle["hold_out"] = f"is for labels, and the task {{}} {lacks}"
+    if all(column.kind is not ColumnKind.IMAGE for column in schema.columns):
+        idle["unreadable"] = "is for pictures, and the task {} has none"
+    for name, why in idle.items():
         in_tables = request.in_tables("data", name)
         other = in_tables not in (None, getattr(DataSettings, name)) and not request.resumes
         if other or request.gives("data", name):
-            none = "has none" if schema.label is None else "divides its data without them"
-            raise UsageError(
-                f"data.{name} is for labels, and the task {schema.task} {none}; leave it out"
-            )
+            raise UsageError(f"data.{name} {why.format(schema.task)}; leave it out")
 
 
 def _decided(entries: Any, corpus: Corpus, request: Request) -> Any:
     """The settings with what the data itself decides."""
     schema = task_class(corpus.task).schema
-    _require_labels(schema, request)
+    _require_acting(schema, request)
     if schema.parallel:
         source, target = corpus.names[:2]
         entries["data"] |= {"source": source, "target": target}

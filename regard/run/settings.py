@@ -44,6 +44,8 @@ class DataSettings(Config):
         labels: `merged` merges those that differ only in case or spaces, `exact` keeps all.
         hold_out: if there is no validation data, hold out an equal share of each `label`, or of
             all rows by their `hash`.
+        unreadable: what becomes of images that are damaged or none: `stop` with the name of the
+            first one, or `leave_out` their rows, which are counted and named.
         streaming: read while training, for data larger than the disk.
     """
 
@@ -74,6 +76,7 @@ class DataSettings(Config):
     encoding: str = AUTO
     labels: Literal["merged", "exact"] = "merged"
     hold_out: Literal["label", "hash"] = "label"
+    unreadable: Literal["stop", "leave_out"] = "stop"
     streaming: bool = False
 
     @property
@@ -82,7 +85,7 @@ class DataSettings(Config):
         return {role: name for role in ROLES if (name := getattr(self, role))}
 
 
-_NO_ROLES = ("path", "encoding", "labels", "hold_out", "streaming")
+_NO_ROLES = ("path", "encoding", "labels", "hold_out", "unreadable", "streaming")
 ROLES = tuple(name for name in fields_of(DataSettings) if name not in _NO_ROLES)
 """The settings that assign roles to columns."""
 

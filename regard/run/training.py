@@ -245,7 +245,7 @@ def _train(
     with within_memory(settings, folder), ranks.raising_lost_rank():
         scores = trainer.test(options.num_answers)
     if ranks.is_main:
-        summary = summary_of(folder, task, settings, trainer.state, scores)
+        summary = summary_of(folder, task, settings, trainer.state, scores, job.corpus)
         write_summary(folder, summary)
         console.print("\n".join(summary.sentences))
     return None

@@ -10,7 +10,12 @@ import numpy as np
 from regard._printable import shortened, shown
 from regard.data.encoding.decoded import RGB, decoded
 from regard.data.reading.paths import not_there
-from regard.data.reading.pictures import PictureCell, checked_picture, read_picture
+from regard.data.reading.pictures import (
+    PictureCell,
+    checked_picture,
+    picture_cell,
+    read_picture,
+)
 
 MOST_SAID = 400
 """Maximum characters of a path in the message about a missing image."""
@@ -30,10 +35,10 @@ def picture_of(given: Any, where: str = "the picture") -> tuple[str, RGB]:
     if isinstance(given, PictureCell):
         return given.name, decoded(given.content, given.name)
     if isinstance(given, (str, Path)):
-        cell = read_picture(_file(given, where))
+        cell = checked_picture(read_picture(_file(given, where)))
         return cell.name, decoded(cell.content, cell.name)
     if isinstance(given, (bytes, bytearray)):
-        cell = checked_picture(where, bytes(given), where)
+        cell = checked_picture(picture_cell(where, bytes(given), where))
         return cell.name, decoded(cell.content, where)
     if isinstance(given, np.ndarray):
         return _named(_of_array(given, where))

@@ -1,18 +1,36 @@
 """The base of image tasks: images augmented anew in every epoch."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from regard.data.feeding.batching import evenly
+from regard.data.reading.corpus import Corpus
+from regard.data.reading.pictures import UnreadablePictureError
+from regard.data.reading.unreadable import INSTEAD
 from regard.tasks.picture_coder import EpochOfPictures
-from regard.tasks.task import Task
+from regard.tasks.task import Encoded, Task
 
 
 class PictureTask(Task):
     """A task whose examples are images; its settings have `augment` and `batch_size`."""
 
     settings: Any
+
+    @classmethod
+    def prepare(
+        cls,
+        data: Corpus | str | None,
+        settings: Any = None,
+        place: Path | None = None,
+        coder: Any = None,
+    ) -> Encoded:
+        """As for any task; the error about a damaged image says how to leave such images out."""
+        try:
+            return super().prepare(data, settings, place, coder)
+        except UnreadablePictureError as error:
+            raise ValueError(f"{error}; {INSTEAD}") from None
 
     def part(self, epoch: int) -> Any:
         """The training images of one epoch, with augmentation determined by seed and epoch."""

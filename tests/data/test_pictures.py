@@ -9,7 +9,12 @@ import pytest
 from regard._io.extra import extra
 from regard.data.encoding.decoded import decoded, middle, resized, with_short_side
 from regard.data.encoding.pictures import Pictures, in_proportion, open_pictures, write_pictures
-from regard.data.reading.pictures import PictureCell, checked_picture, picture_format
+from regard.data.reading.pictures import (
+    PictureCell,
+    checked_picture,
+    picture_cell,
+    picture_format,
+)
 from tests.data.any_task import read
 from tests.pictures import drawn, drawn_file, encoded, png
 
@@ -320,4 +325,4 @@ def test_a_cell_keeps_the_name_and_the_bytes() -> None:
     again = PictureCell(bytes(cell))
     assert (again.name, again.content) == ("ä/1.png", b"\x89PNG\0\0")
     with pytest.raises(ValueError, match="x is empty"):
-        checked_picture("a", b"", "x")
+        checked_picture(picture_cell("a", b"", "x"))

@@ -156,7 +156,7 @@ def test_empty_pairs_are_left_out_and_counted(tmp_path: Path) -> None:
         ({"a__tsv": "\n\n"}, "a.tsv has no row"),
         ({"a__jsonl": "\n"}, "a.jsonl has no column"),
         ({"a__json": "[{}, {}]"}, "a.json has no column"),
-        ({"train__en": "\n\n", "train__de": "\n\n"}, "0 usable examples"),
+        ({"train__en": "\n\n", "train__de": "\n\n"}, "no usable line; every one of them is"),
         ({"a__csv": "x,y", "b__csv": "x,y"}, "holds a.csv, b.csv: which"),
         ({"train__en": "a", "train__de": "b", "train__fr": "c"}, "ending in de, en, fr; say with"),
         (

@@ -11,6 +11,7 @@ from jaxtyping import UInt8
 
 from regard._io.extra import extra
 from regard._printable import shortened
+from regard.data.reading.pictures import UnreadablePictureError
 
 RGB = UInt8[np.ndarray, "_ _ 3"]
 Picture = UInt8[np.ndarray, "_ _ channels"]
@@ -33,8 +34,9 @@ def decoded(content: bytes, name: str) -> RGB:
     lower 8 bits; palettes, CMYK and other modes become RGB; transparency is composited on white.
     Of several frames the first is used.
 
-    Raises `ValueError` with the name for an image that is damaged, truncated or too large, and for
-    one whose value range does not define white; `ImportError` without the extra `image`.
+    Raises `UnreadablePictureError` with the name for an image that is damaged, truncated or too
+    large, `ValueError` for one whose value range does not define white, and `ImportError` without
+    the extra `image`.
     """
     with refused(name):
         with extra("PIL.Image").open(BytesIO(content)) as opened:
@@ -112,7 +114,7 @@ def _as_rgb(opened: Any, name: str) -> Any:
 
 @contextmanager
 def refused(name: str) -> Iterator[None]:
-    """Turn Pillow's errors about an unreadable image into `ValueError` with its name."""
+    """Turn Pillow's errors about an unreadable image into one that names it."""
     image = extra("PIL.Image")
     try:
         with warnings.catch_warnings():
@@ -120,7 +122,7 @@ def refused(name: str) -> Iterator[None]:
             warnings.simplefilter("error", image.DecompressionBombWarning)
             yield
     except (image.DecompressionBombWarning, image.DecompressionBombError):
-        raise ValueError(
+        raise UnreadablePictureError(
             f"{name} has more pixels than are read, {image.MAX_IMAGE_PIXELS:,}; make it smaller"
         ) from None
     except (ImportError, MemoryError):
@@ -128,7 +130,7 @@ def refused(name: str) -> Iterator[None]:
     except Exception as error:  # each format has errors of its own, `struct.error` among them
         if isinstance(error, ValueError) and str(error).startswith(name):
             raise
-        raise ValueError(_said(name, error)) from None
+        raise UnreadablePictureError(_said(name, error)) from None
 
 
 def _said(name: str, error: Exception) -> str:

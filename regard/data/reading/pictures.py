@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from regard.data.reading.paths import not_there
+from regard.data.schema import Cell
 
 PICTURE_ENDINGS = (
     *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".gif", ".bmp", ".webp"),
@@ -44,6 +45,23 @@ class PictureCell(bytes):
         return self.partition(b"\0")[2]
 
 
+class UnreadablePictureError(ValueError):
+    """A picture that is empty, damaged, truncated or too large, or bytes that are no picture."""
+
+
+class NoPicture(PictureCell):
+    """The cell of bytes that begin as no picture does, or of too many bytes, and why it is none."""
+
+    why: str
+
+    @classmethod
+    def because(cls, name: str, content: bytes, why: str) -> "NoPicture":
+        """The cell, with a sentence that names the place."""
+        found = cls(cls.of(name, content))
+        found.why = why
+        return found
+
+
 def picture_format(head: bytes) -> str | None:
     """What format of pictures some first bytes begin, None for something else.
 
@@ -72,32 +90,41 @@ def is_picture_file(path: Path) -> bool:
 
 
 def read_picture(path: Path) -> PictureCell:
-    """The picture in a file, called by its path; raises `ValueError` where it is none."""
+    """The picture in a file, called by its path; `NoPicture` where it is none."""
     size = path.stat().st_size
     if size > MAX_BYTES:
-        raise ValueError(f"{path} has {size:,} bytes, more than a picture may ({MAX_BYTES:,})")
-    return checked_picture(str(path), path.read_bytes(), str(path))
+        why = f"{path} has {size:,} bytes, more than a picture may ({MAX_BYTES:,})"
+        return NoPicture.because(str(path), b"", why)
+    return picture_cell(str(path), path.read_bytes(), str(path))
 
 
-def checked_picture(name: str, content: bytes, where: str) -> PictureCell:
-    """A picture of these bytes; raises `ValueError` where they begin as none does."""
+def picture_cell(name: str, content: bytes, where: str) -> PictureCell:
+    """A picture of these bytes; `NoPicture` where they begin as none does."""
     if not content:
-        raise ValueError(f"{where} is empty; it should be a picture")
+        return NoPicture.because(name, content, f"{where} is empty; it should be a picture")
     if picture_format(content[:16]) is None:
-        raise ValueError(
+        why = (
             f"{where} is no picture: it begins with {content[:8]!r}; read are PNG, JPEG, GIF, BMP, "
             "WebP, TIFF and PNM"
         )
+        return NoPicture.because(name, content, why)
     return PictureCell.of(name, content)
+
+
+def checked_picture(cell: Cell) -> Any:
+    """The cell itself; raises `UnreadablePictureError` for `NoPicture`."""
+    if isinstance(cell, NoPicture):
+        raise UnreadablePictureError(cell.why)
+    return cell
 
 
 def picture_in(value: Any, where: str, column: str, folder: Path) -> bytes:
     """The picture that a value of a table is: bytes, a struct of the Hub's, or the path of a file.
 
     A relative path is one from the table's folder, or else from the working directory. Nothing
-    gives b"".
+    gives b"", and bytes that are no picture `NoPicture`.
 
-    Raises `ValueError` with the place for what is no picture, and for a file that is not there.
+    Raises `ValueError` with the place for any other value, and for a file that is not there.
     """
     if isinstance(value, dict):
         content, path = value.get("bytes"), value.get("path")
@@ -109,7 +136,7 @@ def picture_in(value: Any, where: str, column: str, folder: Path) -> bytes:
     if value is None or value == "" or value == b"":
         return b""
     if isinstance(value, (bytes, bytearray)):
-        return checked_picture(name, bytes(value), f"{where}: {column!r}")
+        return picture_cell(name, bytes(value), f"{where}: {column!r}")
     if isinstance(value, str):
         return _at(value.strip(), where, folder) if value.strip() else b""
     raise ValueError(

@@ -22,6 +22,7 @@ from regard.data.reading.peek import first_rows_of
 from regard.data.reading.request import DataRequest, Layout
 from regard.data.reading.rows import RowSource
 from regard.data.reading.store import stored_corpus, streamed
+from regard.data.reading.unreadable import readable
 from regard.data.schema import Cell
 
 
@@ -62,6 +63,7 @@ def read(
             by_label=request.by_label,
             known=request.known,
         )
+        found = readable(found, request.readable)
         return _read(path, found, request, cache, streaming, peek)
 
 
@@ -143,7 +145,10 @@ def _streamed(found: Layout, request: DataRequest, files: tuple[Read, ...], dige
         for split, rows in found.splits.items()
     }
     examples = list(islice(found.splits["train"].read(Counter()), 3))
-    told = describe_corpus(found.schema, found.names, ["streamed"], found.notes, examples)
+    notes = list(found.notes)
+    if found.readable:
+        notes.append("rows whose picture cannot be read are left out as they come")
+    told = describe_corpus(found.schema, found.names, ["streamed"], notes, examples)
     return Corpus(
         found.schema,
         splits,

@@ -33,6 +33,8 @@ class Layout:
     """Whether labels that differ in case or spaces alone are one."""
     by_label: bool = True
     """Whether what is held out is a share of each label."""
+    readable: bool = False
+    """Whether rows are left out whose pictures cannot be read."""
     known: tuple[str, ...] = ()
     """Labels whose spelling is settled."""
 
@@ -50,6 +52,7 @@ class DataRequest:
         merged: whether different spellings of a label are merged.
         by_label: whether a missing validation split is held out stratified by label.
         known: labels whose spelling is fixed.
+        readable: whether rows are left out whose pictures cannot be read, instead of refused.
 
     Raises `ValueError` for an unknown task, and two with the same name.
     """
@@ -62,6 +65,7 @@ class DataRequest:
     merged: bool = True
     by_label: bool = True
     known: tuple[str, ...] = ()
+    readable: bool = False
 
     def __post_init__(self) -> None:
         names = self.tasks

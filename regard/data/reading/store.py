@@ -32,7 +32,7 @@ def stored_corpus(
     Raises `ValueError` naming the place of what cannot be read.
     """
     kinds = [(column.name, column.kind.value) for column in found.schema.columns]
-    rules = (encoding, found.merged, found.by_label, found.known)
+    rules = (encoding, found.merged, found.by_label, found.known, found.readable)
     read_as = (found.names, found.columns, found.notes, rules)
     known = (CORPUS_FORMAT, digest, found.schema.task, kinds, *read_as)
     place = folder / sha256(repr(known).encode()).hexdigest()[:32]

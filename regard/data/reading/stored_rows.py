@@ -13,6 +13,7 @@ from regard.data.reading.natural import natural
 from regard.data.reading.request import Layout
 from regard.data.reading.seen import Seen
 from regard.data.reading.survey import held_by_label, respelling
+from regard.data.reading.unreadable import unreadable_notes
 from regard.data.reading.written import (
     LabelNumbers,
     Written,
@@ -26,6 +27,8 @@ from regard.data.reading.written import (
 from regard.data.schema import AtEnd, ByHash, ByTask, Column
 
 MAX_LABELS = 10_000
+NAMED = 5
+"""Files that are named where there is nothing in them."""
 LEAST_COPIES = 100
 """Examples of which copies are held out, where no label has two texts."""
 
@@ -64,11 +67,14 @@ def stored_rows(found: Layout, folder: Path) -> dict[str, Any]:
     store.labels = list(known.numbers)
     require_few(store.labels, found)
     counts = _respell(store)
-    _divide(store)
     _require_rows(store, left)
+    _divide(store)
     seen = _seen(store)
-    # What is left out of a file to validate on is not worth a word.
-    told = sum((left[split] for split in left if split != "valid"), Counter[str]())
+    # What is left out of a file to validate on is not worth a word, but for files that are damaged.
+    told = sum(
+        (n if split != "valid" else unreadable_notes(n) for split, n in left.items()),
+        Counter[str](),
+    )
     return {
         "splits": {split: _size(store, part) for split, part in store.parts.items()},
         "notes": [
@@ -161,9 +167,11 @@ def _held(found: Layout, train: Written, where: str) -> tuple[np.ndarray, str]:
 def _require_rows(store: _Store, left: dict[str, Counter[str]]) -> None:
     for split, part in store.parts.items():
         if not part.size.rows:
-            of = split if split in store.found.splits else "train"
-            names = " and ".join(str(path) for path in store.found.splits[of].files)
-            lack = "every one of them is empty" if left[of] else "there is no data in it"
+            files = store.found.splits[split].files
+            names = " and ".join(map(str, files[:NAMED])) + (" and others" * (len(files) > NAMED))
+            lack = "every one of them is empty" if left[split] else "there is no data in it"
+            if unreadable_notes(left[split]):
+                lack = "; ".join(f"{n:,} {what}" for what, n in left[split].items())
             raise ValueError(f"{names}: no usable line; {lack}")
 
 
