@@ -24,6 +24,7 @@ from torch import Tensor
 
 from regard._io.files import read_file, write_whole, written_whole
 from regard._io.leftovers import temporary_name
+from regard._io.unwrapping import tables_in, without_wrappers
 from regard._nearest import nearest
 from regard._printable import shortened, shown
 from regard.models import model_class
@@ -183,7 +184,9 @@ def _write_tensors(pickles: list[Path], folder: Path) -> list[str]:
 
 
 def read_pickle(path: Path) -> dict[str, Tensor]:
-    """The tensors in a pickle that holds only names and tensors.
+    """The tensors in a pickle that holds only names and tensors, or one table of them in another.
+
+    What a wrapped network puts into all names (`module.`, `_orig_mod.`) is taken out.
 
     Raises `ValueError` for anything else in it, none of which has been executed.
     """
@@ -195,6 +198,12 @@ def read_pickle(path: Path) -> dict[str, Tensor]:
         raise ValueError(
             f"{path} is not a pickle of tensors alone, and nothing else is opened: {reason}"
         ) from None
+    tables = tables_in(found)
+    if len(tables) > 1 and () not in tables:
+        named = ", ".join(shown("/".join(keys)) for keys in list(tables)[:5])
+        raise ValueError(f"{path} holds {len(tables)} sets of tensors: {named}; save one alone")
+    if () not in tables:
+        found = next(iter(tables.values()), found)
     if not isinstance(found, dict) or not found:
         raise ValueError(f"{path} holds {type(found).__name__}, not names and their tensors")
     for name, tensor in found.items():
@@ -211,7 +220,9 @@ def read_pickle(path: Path) -> dict[str, Tensor]:
         raise ValueError(
             f"{path} has {size:,} bytes, but its tensors would have {total:,}; it is damaged"
         )
-    return found
+    tensors: dict[str, Tensor] = dict(found)
+    bare = without_wrappers(tensors)
+    return {bare.get(name, name): tensor for name, tensor in tensors.items()}
 
 
 def _reason(error: Exception) -> str:

@@ -289,7 +289,7 @@ def _require_copies(folder: Path, copies: Mapping[str, str], stored: Mapping[str
         pair = []
         for each in (copy, name):
             with safe_open(stored[each].path, "pt") as file:
-                pair.append(file.get_tensor(each))
+                pair.append(file.get_tensor(stored[each].name))
         if not torch.equal(*pair):
             raise ValueError(
                 f"{folder}: {copy} is not the {name} that {folder / CONFIG} says it is; only one "
@@ -356,7 +356,10 @@ def _read(
         files = {path: opened.enter_context(safe_open(path, "pt")) for path in paths}
         return {
             rule.ours: rule.edit.join(
-                [files[stored[names[name]].path].get_tensor(names[name]) for name in rule.theirs]
+                [
+                    files[at.path].get_tensor(at.name)
+                    for at in (stored[names[name]] for name in rule.theirs)
+                ]
             ).clone(memory_format=torch.contiguous_format)
             for rule in wanted
         }

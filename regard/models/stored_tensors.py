@@ -1,6 +1,7 @@
 """The tensors in a folder's files, from their headers only."""
 
 import re
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import torch
 
 from regard._io.files import read_file, read_json
 from regard._io.safetensors import read_header
+from regard._io.unwrapping import without_wrappers
 from regard._printable import shortened, shown
 from regard.models.weights import read_head
 
@@ -19,15 +21,19 @@ MOST_SHARDS = 1000
 
 @dataclass(frozen=True)
 class Stored:
-    """The location of a tensor, with its shape and dtype."""
+    """The location of a tensor: its file and its name there, with its shape and dtype."""
 
     path: Path
+    name: str
     dtype: torch.dtype
     shape: list[int]
 
 
 def stored_tensors(folder: Path) -> dict[str, Stored]:
     """Every tensor in a folder's files, from their headers only.
+
+    A wrapped network (`torch.compile`, `DataParallel`) puts `_orig_mod.` or `module.` into all
+    names, which is taken out with a warning.
 
     Raises `FileNotFoundError` when there is no file, `ValueError` for a damaged one, for a name
     that occurs in two files, for an index that names anything but files next to it, and for a
@@ -56,7 +62,7 @@ def stored_tensors(folder: Path) -> dict[str, Stored]:
             if name in found:
                 both = f"{found[name].path.name} and {path.name}"
                 raise ValueError(f"{folder}: {shown(name)} stands in both {both}")
-            found[name] = Stored(path, dtype, shape)
+            found[name] = Stored(path, name, dtype, shape)
     if mapped is not None:
         wrong = [n for n, file in mapped.items() if n not in found or found[n].path.name != file]
         wrong += [name for name in found if name not in mapped]
@@ -66,7 +72,15 @@ def stored_tensors(folder: Path) -> dict[str, Stored]:
                 f"{folder / INDEX} and the files do not agree on where {len(wrong)} tensors are: "
                 f"{listed}"
             )
-    return found
+    bare = without_wrappers(found)
+    if bare:
+        name = next(name for name in bare if name != bare[name])
+        warnings.warn(
+            f"{folder}: {shortened(name)} is read as {shortened(bare[name])}, and all others "
+            "likewise without what a wrapped network puts into names",
+            stacklevel=3,
+        )
+    return {bare.get(name, name): each for name, each in found.items()}
 
 
 def indexed_files(folder: Path, index: str, ending: str = SAFETENSORS) -> dict[str, str]:

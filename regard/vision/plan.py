@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from regard._io.files import read_file, read_json, write_whole
+from regard._io.unwrapping import shapes_of, unwrapped
 from regard._nearest import nearest
 from regard._printable import shortened, shown
 from regard._spelling import parse
@@ -126,24 +127,50 @@ class Plan:
         """The blocks now in a network, even if it has become part of another one."""
         return Plan(tuple(place for place, _, _ in inserted(model)))
 
-    def load_weights(self, model: nn.Module, state_dict: Mapping[str, Tensor]) -> "Transferred":
+    def load_weights(
+        self, model: nn.Module, state_dict: Mapping[str, Any] | nn.Module, part: str | None = None
+    ) -> "Transferred":
         """Load the matching weights, from before or after the insertion, and report what matched.
 
-        Nothing is renamed: every tensor of the old network keeps its old name.
+        Nothing is renamed: every tensor of the old network keeps its old name. What others put
+        around a network's tensors is taken off, by the names and shapes that the network has, and
+        reported: tables (`{"model": ..., "epoch": 3}`), prefixes (`module.`, `_orig_mod.`), a
+        network that was saved as a whole.
+
+        Args:
+            state_dict: the checkpoint.
+            part: which of several sets of weights, such as `ema`, as the error lists them.
+
+        Raises:
+            ValueError: no tensor matches; several sets of weights match and differ.
+            TypeError: the checkpoint is not a table.
+
+        Example:
+            >>> net = nn.Sequential(nn.Conv2d(3, 8, 3))
+            >>> old = {"epoch": 3, "state_dict": {f"module.{n}": t for n, t in
+            ...                                   net.state_dict().items()}}
+            >>> import regard
+            >>> plan = regard.insert(net, "simam", after="0")
+            >>> print(plan.load_weights(net, old))
+            transferred 2 of 2 tensors of checkpoint['state_dict'], names without 'module.'
         """
-        mine = model.state_dict()
-        fits = {
-            name: tensor
-            for name, tensor in state_dict.items()
-            if name in mine and getattr(tensor, "shape", None) == mine[name].shape
-        }
+        found = unwrapped(state_dict, shapes_of(model), part)
+        fits = {name: found.tensors[name] for name in found.fitting}
         model.load_state_dict(fits, strict=False)
-        return self.transferred(model, state_dict, fits)
+        return self.transferred(model, found.tensors, fits, str(found))
 
     def transferred(
-        self, model: nn.Module, state_dict: Mapping[str, Tensor], loaded: Mapping[str, Tensor]
+        self,
+        model: nn.Module,
+        state_dict: Mapping[str, Tensor],
+        loaded: Mapping[str, Tensor],
+        place: str = "",
     ) -> "Transferred":
-        """Which weights were loaded, and which are new."""
+        """Which weights were loaded, and which are new.
+
+        Args:
+            place: where in a checkpoint they were.
+        """
         mine = model.state_dict()
         prefixes = tuple(f"{place.key}." for place in self.places)
         left = [name for name in mine if name not in loaded]
@@ -152,6 +179,7 @@ class Plan:
             lost=tuple(name for name in state_dict if name not in loaded),
             missing=tuple(name for name in left if not name.startswith(prefixes)),
             new=tuple(name for name in left if name.startswith(prefixes)),
+            place=place,
         )
 
 
@@ -164,6 +192,7 @@ class Transferred:
         lost: those the network lacks, or has in another shape.
         missing: tensors of the network that were not among them, outside of the blocks.
         new: the same within the blocks, which keep their initial values.
+        place: where in a checkpoint the tensors were, if they did not lie there alone.
 
     >>> print(Transferred(320, new=("layer1.0.se.squeeze.weight",)))
     transferred 320 of 320 tensors; 1 of blocks is new
@@ -173,9 +202,11 @@ class Transferred:
     lost: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     new: tuple[str, ...] = ()
+    place: str = ""
 
     def __str__(self) -> str:
-        said = [f"transferred {self.total - len(self.lost)} of {self.total} tensors"]
+        of = f" of {self.place}" if self.place else ""
+        said = [f"transferred {self.total - len(self.lost)} of {self.total} tensors{of}"]
         if self.new:
             said.append(f"{len(self.new)} of blocks {'is' if len(self.new) == 1 else 'are'} new")
         for what, names in (("not transferred", self.lost), ("not in the weights", self.missing)):

@@ -14,8 +14,9 @@ and loads weights into it with the network's own `load`.
 from typing import Any, ClassVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from regard._io.unwrapping import Found, places, shapes_of
 from regard.vision.plan import Plan, Transferred
 
 
@@ -47,7 +48,10 @@ class TrainsWithBlocks:
     transferred: Transferred | None = None
 
     def get_model(self, cfg: Any = None, weights: Any = None, verbose: bool = True) -> nn.Module:
-        """The configured network with its blocks, and with the given weights."""
+        """The configured network with its blocks, and with the given weights.
+
+        Raises `ValueError` where the network takes none of them.
+        """
         built: Any = super().get_model(cfg=cfg, weights=None, verbose=verbose)  # type: ignore[misc]
         self.plan.apply(built)
         if weights is not None:
@@ -56,14 +60,18 @@ class TrainsWithBlocks:
         return built
 
     def _transferred(self, built: nn.Module, weights: Any) -> Transferred:
-        if isinstance(weights, dict):
-            weights = weights.get("ema") or weights["model"]
-        given, mine = weights.state_dict(), built.state_dict()
-        loaded = {
-            name: tensor
-            for name, tensor in given.items()
-            if name in mine
-            and mine[name].shape == tensor.shape
-            and torch.equal(mine[name], tensor.to(mine[name]))
-        }
-        return self.plan.transferred(built, given, loaded)
+        mine = built.state_dict()
+
+        def loaded(found: Found) -> dict[str, Tensor]:
+            each = {name: found.tensors[name] for name in found.fitting}
+            return {n: t for n, t in each.items() if torch.equal(mine[n], t.to(mine[n]))}
+
+        # Which of several copies the trainer takes is its business: what it loaded is there.
+        found = places(weights, shapes_of(built))
+        best = max(found, key=lambda each: len(loaded(each)), default=None)
+        if best is None or not loaded(best):
+            raise ValueError(
+                "no tensor of the weights is in the network now: its `load` took none of them; "
+                "are they those of another network?"
+            )
+        return self.plan.transferred(built, best.tensors, loaded(best), str(best))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 import regard
 from regard.models.albert import Albert, AlbertConfig, AlbertMaskedLM, AlbertMaskedLMConfig
@@ -75,6 +75,24 @@ def test_the_names_of_tensors_tell_what_is_not_said(name: str, tmp_path: Path) -
     assert torch.equal(regard.load(tmp_path / "new")(TEXTS), MODELS[name].eval()(TEXTS))
 
 
+def test_what_is_around_the_tensors_is_taken_off(tmp_path: Path) -> None:
+    tensors = pickled("bert", tmp_path / "old")
+    around = {"epoch": 3, "state_dict": {f"module.{n}": t for n, t in tensors.items()}}
+    torch.save(around, tmp_path / "old" / "pytorch_model.bin")
+    assert convert(tmp_path / "old", tmp_path / "new").tensors == len(tensors)
+    assert torch.equal(regard.load(tmp_path / "new")(TEXTS), MODELS["bert"].eval()(TEXTS))
+
+
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "_orig_mod.module."])
+def test_a_wrapped_networks_folder_is_read_and_said(prefix: str, tmp_path: Path) -> None:
+    regard.save(MODELS["bert"], tmp_path)
+    tensors = load_file(tmp_path / "model.safetensors")
+    save_file({f"{prefix}{n}": t for n, t in tensors.items()}, tmp_path / "model.safetensors")
+    with pytest.warns(UserWarning, match=f"{prefix}.* is read as .*and all others likewise"):
+        again = regard.load(tmp_path)
+    assert torch.equal(again(TEXTS), MODELS["bert"].eval()(TEXTS))
+
+
 def test_shards_stay_shards(tmp_path: Path) -> None:
     tensors = sorted(pickled("bert", tmp_path / "old").items())
     (tmp_path / "old" / "pytorch_model.bin").unlink()
@@ -134,7 +152,8 @@ def test_a_pickle_that_would_run_a_command_is_refused(new: bool, tmp_path: Path)
         ([torch.ones(2)], "holds list, not names and their tensors"),
         ({}, "holds dict, not names and their tensors"),
         ({"epoch": 3}, "'epoch' is int; names and tensors are read"),
-        ({"model": {"a": torch.ones(2)}}, "'model' is dict; names and tensors are read"),
+        ({"model": {"a": torch.ones(2), "n": 3}}, "'n' is int; names and tensors are read"),
+        ({k: {"a": torch.ones(2)} for k in ("model", "ema")}, "2 sets of tensors: 'model', 'ema';"),
         ({1: torch.ones(2)}, "1 is Tensor; names and tensors are read"),
         ({"a": torch.ones(2).to_sparse()}, "'a' is sparse, quantized or without numbers"),
         ({"a": torch.ones(2, device="meta")}, "'a' is sparse, quantized or without numbers"),
