@@ -4,6 +4,7 @@ A family's `convert.py` has two tables. `Word`s map their options to ours, `Rule
 ours. `load` applies both forward, `save` in reverse.
 """
 
+import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Protocol, runtime_checkable
@@ -11,8 +12,10 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from regard._io.unwrapping import places, unwrapped
 from regard._printable import shown
 from regard.config import Config
+from regard.errors import CheckpointMismatch
 
 
 @runtime_checkable
@@ -127,6 +130,62 @@ def same(ours: str, theirs: str, *leaves: str) -> list[Rule]:
     """
     names = leaves or ("weight", "bias")
     return [Rule(f"{ours}.{leaf}", (f"{theirs}.{leaf}",)) for leaf in names]
+
+
+def fill(
+    model: Any, rules: Sequence[Rule], tensors: Mapping[str, Tensor], dropped: tuple[str, ...] = ()
+) -> Any:
+    """A network with their tensors, for evaluation.
+
+    Args:
+        dropped: ends and beginnings of names of theirs that no number depends on.
+
+    Raises `CheckpointMismatch`, naming all that is missing, left over or of another shape.
+    """
+    state, taken = model.state_dict(), dict[str, Tensor]()
+    missing, wrong = list[str](), dict[str, tuple[Sequence[int], Sequence[int]]]()
+    for rule in rules:
+        parts = rule.edit.split(state[rule.ours])
+        found = [tensors.get(name) for name in rule.theirs]
+        for name, part, tensor in zip(rule.theirs, parts, found, strict=True):
+            if tensor is None:
+                missing.append(name)
+            elif tensor.shape != part.shape:
+                wrong[name] = tuple(tensor.shape), tuple(part.shape)
+        there = [each for each in found if each is not None]
+        if len(there) == len(found) and not wrong:
+            taken[rule.ours] = rule.edit.join(there)
+    known = {name for rule in rules for name in rule.theirs}
+    some = (*dropped, "\0")
+    left = [n for n in tensors.keys() - known if not (n.endswith(some) or n.startswith(some))]
+    if missing or left or wrong:
+        raise CheckpointMismatch(missing, left, wrong)
+    model.load_state_dict({**state, **taken})
+    return model.eval()
+
+
+def theirs_of(model: Any, rules: Sequence[Rule]) -> dict[str, Tensor]:
+    """A network's tensors by their names."""
+    state = model.state_dict()
+    return {
+        name: part
+        for rule in rules
+        for name, part in zip(rule.theirs, rule.edit.split(state[rule.ours]), strict=True)
+    }
+
+
+def told_by(tensors: Any, signs: Sequence[str], part: str | None = None) -> Mapping[str, Tensor]:
+    """The table of a checkpoint in which names of theirs are; it itself where none are.
+
+    Warns where it is not the checkpoint itself. Raises `ValueError` where several are.
+    """
+    wanted = dict.fromkeys(signs)
+    if not places(tensors, wanted):
+        return tensors
+    found = unwrapped(tensors, wanted, part)
+    if str(found):
+        warnings.warn(f"the weights are those of {found}", stacklevel=4)
+    return found.tensors
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, interpolate, relu
 
-from regard.models.danet import DANet, DANetConfig
+from regard.errors import CheckpointMismatch
+from regard.models.danet import DANet, DANetConfig, from_published, to_published
 from regard.models.resnet import ImageNet
 from regard.models.resnet.config import Cifar
 from regard.models.resnet.stages import ResidualStages
 from regard.tasks.segment.loss import dice_loss, pixel_loss
 from regard.vision import DualChannelAttention, DualPositionAttention
 from tests.models.test_resnet import moved
+from tests.peers.peer import module_of
 from tests.tables.tasks import ROWS
 from tests.tolerance import assert_close_to_golden
 
@@ -216,3 +218,112 @@ def test_it_learns_which_half_is_bright() -> None:
     right = model.eval()(pictures[48:]).argmax(1) == mask[48:]
     assert right.float().mean() > 0.9
     assert model.position.attention.alpha.item() != 0 != model.channel.attention.beta.item()
+
+
+def theirs(deep: bool) -> Any:
+    """pytorchcv's DANet with 50 layers, 16 times narrower than the published one."""
+    danet = module_of("pytorchcv.models.danet")
+    channels = [[16] * 3, [32] * 4, [64] * 6, [128] * 3]
+    backbone = module_of("pytorchcv.models.resnetd").ResNetD(
+        channels, 4, True, False, ordinary_init=not deep, bends=(3,)
+    )
+    del backbone.features[-1]
+    return moved(
+        danet.DANet(backbone.features, 128, aux=True, fixed_size=False, num_classes=5)
+    ).double()
+
+
+@pytest.mark.parametrize("deep", [False, True])
+def test_pytorchcvs_weights_give_its_outputs_and_come_back(deep: bool) -> None:
+    other = theirs(deep).eval()
+    model = from_published(other.state_dict()).double()
+    assert model.config.shape == ImageNet(depth=50, width=4, stem="deep" if deep else "plain")
+    x = images(64, 48)
+    logits, branches = model.forward_branches(x)
+    for found, wanted in zip((logits, *(b for b, _ in branches)), other(x), strict=True):
+        assert_close_to_golden(found, wanted, wanted, what="logits")
+    state, again = other.state_dict(), to_published(model)
+    unused = "head.branch_pa.att.key_conv.bias"
+    assert again.keys() == state.keys() and again.pop(unused).count_nonzero() == 0
+    assert all(torch.equal(tensor, state[name].to(tensor)) for name, tensor in again.items())
+
+
+def authors(width: int = 4) -> dict[str, tuple[int, ...]]:
+    """Names and shapes as in the authors' network of 50 layers, without its counts."""
+    found: dict[str, tuple[int, ...]] = {}
+
+    def layer(conv: str, norm: str, out: int, inputs: int, kernel: int) -> None:
+        found[f"{conv}.weight"] = (out, inputs, kernel, kernel)
+        for leaf in ("weight", "bias", "running_mean", "running_var"):
+            found[f"{norm}.{leaf}"] = (out,)
+
+    stem = ("conv1.0", "conv1.1", width, 3), ("conv1.3", "conv1.4", width, width)
+    for conv, norm, out, inputs in (*stem, ("conv1.6", "bn1", 2 * width, width)):
+        layer(f"pretrained.{conv}", f"pretrained.{norm}", out, inputs, 3)
+    inputs = 2 * width
+    for stage, count in enumerate((3, 4, 6, 3)):
+        narrow = width * 2**stage
+        for number in range(count):
+            at = f"pretrained.layer{stage + 1}.{number}"
+            layer(f"{at}.conv1", f"{at}.bn1", narrow, inputs, 1)
+            layer(f"{at}.conv2", f"{at}.bn2", narrow, narrow, 3)
+            layer(f"{at}.conv3", f"{at}.bn3", 4 * narrow, narrow, 1)
+            if number == 0:
+                layer(f"{at}.downsample.0", f"{at}.downsample.1", 4 * narrow, inputs, 1)
+            inputs = 4 * narrow
+    found |= {"pretrained.fc.weight": (9, inputs), "pretrained.fc.bias": (9,)}
+    middle = inputs // 4
+    for name, wide in (("5a", inputs), ("5c", inputs), ("51", middle), ("52", middle)):
+        layer(f"head.conv{name}.0", f"head.conv{name}.1", middle, wide, 3)
+    for name, out in (("query", middle // 8), ("key", middle // 8), ("value", middle)):
+        found |= {f"head.sa.{name}_conv.weight": (out, middle, 1, 1)}
+        found |= {f"head.sa.{name}_conv.bias": (out,)}
+    found |= {"head.sa.gamma": (1,), "head.sc.gamma": (1,)}
+    for name in ("conv6.1", "conv7.1", "conv8.1"):
+        found |= {f"head.{name}.weight": (5, middle, 1, 1), f"head.{name}.bias": (5,)}
+    return found
+
+
+def test_the_authors_names_are_pytorchcvs_other_names() -> None:
+    torch.manual_seed(2)
+    state = {
+        name: 0.5 + torch.rand(shape) if "var" in name else 0.1 * torch.randn(shape)
+        for name, shape in authors().items()
+    }
+    model = from_published(state)
+    again = to_published(model, "authors")
+    kept = {name for name in again if not name.endswith(("tracked", "key_conv.bias"))}
+    assert all(torch.equal(again[name], state[name]) for name in kept)
+    assert state.keys() - kept == {
+        *("pretrained.fc.weight", "pretrained.fc.bias", "head.sa.key_conv.bias")
+    }
+    other = from_published(to_published(model, "pytorchcv"))
+    assert torch.equal(other(images(40, 32)), model(images(40, 32)))
+    with pytest.warns(UserWarning, match=r"are those of checkpoint\['state_dict'\], names without"):
+        wrapped = from_published({"state_dict": {f"module.{n}": t for n, t in state.items()}})
+    assert torch.equal(wrapped(images(40, 32)), model(images(40, 32)))
+
+
+def test_a_grid_is_the_dilations_of_the_last_stage() -> None:
+    shape = ImageNet(depth=50, width=2, stem="deep")
+    model = DANet(DANetConfig(classes=3, shape=shape, grid=(4, 8, 16)))
+    convs = [block.layers[1].conv for block in model.backbone.stages[3].blocks]
+    assert [conv.dilation[0] for conv in convs] == [4, 8, 16]
+    assert from_published(to_published(model), model.config).config == model.config
+    with pytest.raises(ValueError, match=r"grid \[2\] is of the last stage where it is dilated"):
+        DANetConfig(classes=2, grid=(2,), dilated=0)
+
+
+def test_weights_of_other_networks_are_refused_by_name() -> None:
+    with pytest.raises(ValueError, match="of no DANet that is known .*; there is conv1.weight"):
+        from_published({"conv1.weight": torch.zeros(1)})
+    state = {name: torch.zeros(shape) for name, shape in authors().items()}
+    del state["head.conv51.1.bias"]
+    state |= {"head.conv6.1.bias": torch.zeros(4), "head.jpu.weight": torch.zeros(1)}
+    with pytest.raises(CheckpointMismatch) as caught:
+        from_published(state)
+    assert caught.value.missing == ["head.conv51.1.bias"]
+    assert caught.value.unexpected == ["head.jpu.weight"]
+    assert caught.value.wrong_shaped == {"head.conv6.1.bias": ([4], [5])}
+    with pytest.raises(ValueError, match="published networks have both attentions"):
+        to_published(small(position=False))

@@ -147,6 +147,27 @@ def test_names_go_both_ways_to_the_bit(depth: int, block: str | None) -> None:
     assert all(torch.equal(state[name], tensor) for name, tensor in model.state_dict().items())
 
 
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda s: {"state_dict": s, "epoch": 1},
+        lambda s: {f"module.{n}": t for n, t in s.items()},
+        lambda s: {"model": {f"_orig_mod.{n}": t for n, t in s.items()}},
+        lambda s: {"state_dict": {f"model.{n}": t for n, t in s.items()} | {"ce.w": torch.ones(2)}},
+    ],
+    ids=["state_dict", "module", "compiled", "lightning"],
+)
+def test_weights_within_a_checkpoint_are_found_and_said(wrap: Any) -> None:
+    model = moved(ResNet(ResNetConfig(classes=3, shape=ImageNet(depth=18, width=4))))
+    with pytest.warns(UserWarning, match="the weights are those of"):
+        again = from_torchvision(wrap(to_torchvision(model)))
+    state = again.state_dict()
+    assert all(torch.equal(state[name], tensor) for name, tensor in model.state_dict().items())
+    twice = {"model": to_torchvision(model), "ema": to_torchvision(moved(ResNet(model.config), 1))}
+    with pytest.raises(ValueError, match="in 2 places that differ"):
+        from_torchvision(twice)
+
+
 def test_tensors_that_do_not_fit_are_all_named() -> None:
     theirs = to_torchvision(ResNet(ResNetConfig(classes=3, shape=ImageNet(depth=18, width=4))))
     old = {name: t for name, t in theirs.items() if not name.endswith("num_batches_tracked")}

@@ -17,13 +17,18 @@ class DANetConfig(Config):
         shape: of the residual network; the paper's is ImageNet's with 101 layers.
         dilated: number of last stages that are dilated instead of strided: with 2 of ImageNet's,
             the output stride is 8 instead of 32.
+        grid: dilations of the blocks of the last stage, in turn; the authors' networks for
+            Cityscapes have (4, 8, 16). Without any they follow from `dilated`.
         position: whether places attend to places; the convolutions of that branch are kept anyway.
         channel: whether channels attend to channels, likewise.
         position_loss: weight in the loss of the classes predicted by this branch alone.
         channel_loss: the same for the other branch; those of the sum have weight 1.
         dropout: channel dropout before the classifier.
+        align_corners: how maps are upsampled to the image's size: the corners of both are one
+            place, as in published weights, or the pixels are areas.
 
-    Raises `ValueError` for one out of bounds, and for more dilated stages than have a stride.
+    Raises `ValueError` for one out of bounds, for more dilated stages than have a stride, and for
+    a grid without a dilated stage.
 
     >>> DANetConfig(classes=3, shape=ImageNet(depth=18)).head_width
     128
@@ -36,11 +41,13 @@ class DANetConfig(Config):
     classes: Count
     shape: Cifar | ImageNet = ImageNet(depth=101)
     dilated: Annotated[int, Between(least=0, most=3)] = 2
+    grid: tuple[Count, ...] = ()
     position: bool = True
     channel: bool = True
     position_loss: NonNegative = 1.0
     channel_loss: NonNegative = 1.0
     dropout: Share = 0.1
+    align_corners: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -49,6 +56,10 @@ class DANetConfig(Config):
             raise ValueError(
                 f"dilated must be at most {most}, for no more of the stages of "
                 f"{self.shape.tag} have a stride; got {self.dilated}"
+            )
+        if self.grid and not self.dilated:
+            raise ValueError(
+                f"grid {[*self.grid]} is of the last stage where it is dilated, and dilated is 0"
             )
 
     @property

@@ -44,8 +44,8 @@ class DANet(nn.Module):
         p, c = position(x), channel(x)         logits = upsample(W (p + c) + b)
 
     In training, p and c also have classifiers of their own (`forward_branches`). Maps are
-    upsampled bilinearly to the image's size with `align_corners=False`, where the first version of
-    the authors' code aligns corners. Images are cast to the dtype of the weights.
+    upsampled bilinearly to the image's size. Images are cast to the dtype of the weights.
+    `from_published` reads pytorchcv's and the authors' weights.
 
     >>> from regard.models.resnet import ImageNet
     >>> model = DANet(DANetConfig(classes=3, shape=ImageNet(depth=18, width=4)))
@@ -62,7 +62,9 @@ class DANet(nn.Module):
     def __init__(self, config: DANetConfig) -> None:
         super().__init__()
         self.config, width = config, config.head_width
-        self.backbone = ResidualStages(config.channels, config.shape, dilated=config.dilated)
+        self.backbone = ResidualStages(
+            config.channels, config.shape, dilated=config.dilated, grid=config.grid
+        )
         wide = self.backbone.width
         places = DualPositionAttention(width) if config.position else nn.Identity()
         channels = DualChannelAttention(width) if config.channel else nn.Identity()
@@ -118,4 +120,5 @@ class DANet(nn.Module):
     def _classes(self, output: nn.Module, maps: Tensor, images: Tensor) -> Tensor:
         """Logits as large as the images."""
         small = output(self.dropout(maps))
-        return interpolate(small, images.shape[2:], mode="bilinear", align_corners=False)
+        size, align = images.shape[2:], self.config.align_corners
+        return interpolate(small, size, mode="bilinear", align_corners=align)

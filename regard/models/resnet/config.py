@@ -65,6 +65,8 @@ class ImageNet(Config):
     Args:
         depth: 18 and 34 of blocks of two layers, 50, 101 and 152 of bottlenecks.
         width: channels of the first stage; of bottlenecks, a quarter of them.
+        stem: the first layer: one 7 × 7 convolution, or `deep`: three of 3 × 3, the last with
+            twice the width, as in DANet's and GluonCV's networks (`v1s`).
 
     Raises `ValueError` for another depth.
     """
@@ -73,6 +75,7 @@ class ImageNet(Config):
 
     depth: Annotated[int, Between(least=18, most=152)] = 50
     width: Width = 64
+    stem: Literal["plain", "deep"] = "plain"
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -8,14 +8,24 @@ import torch
 from torch import Tensor
 
 from regard._spelling import parse
-from regard.errors import CheckpointMismatch
-from regard.models.conversion import CountOfLabels, Family, Reshaped, Rule, Word, same
-from regard.models.resnet.config import STAGES, ImageNet, ResNetConfig
+from regard.models.conversion import (
+    CountOfLabels,
+    Family,
+    Reshaped,
+    Rule,
+    Word,
+    fill,
+    same,
+    theirs_of,
+    told_by,
+)
+from regard.models.resnet.config import STAGES, Cifar, ImageNet, ResNetConfig
 from regard.models.resnet.model import ResNet
+from regard.models.resnet.stages import is_deep
 from regard.vision import block
 
-Shape = tuple[int, ...]
-
+SIGNS = ("bn1.weight", "layer1.0.conv1.weight", "layer2.0.conv1.weight", "fc.weight")
+"""Names that tell where in a checkpoint the tensors of a residual network are."""
 NORM = ("weight", "bias", "running_mean", "running_var")
 COUNT = "num_batches_tracked"
 """What files have beside these, and what no number depends on."""
@@ -23,29 +33,44 @@ COUNT = "num_batches_tracked"
 
 def rules(config: ResNetConfig) -> list[Rule]:
     """Which tensor of theirs is which of ours, in the order of the network."""
+    found = backbone_rules(config.shape, config)
+    return [*found, *same("output", "fc")]
+
+
+def backbone_rules(shape: Cifar | ImageNet, config: ResNetConfig | None = None) -> list[Rule]:
+    """The same for the stem and the stages, whose blocks are those of a configuration, if any."""
     found = _conv_norm("stem", "conv1", "bn1")
-    shape = config.shape
+    if is_deep(shape):
+        norms = "conv1.1", "conv1.4", "bn1"
+        found = [
+            rule
+            for number, norm in enumerate(norms)
+            for rule in _conv_norm(f"stem.layers.{number}", f"conv1.{3 * number}", norm)
+        ]
     for stage, count in enumerate(shape.blocks):
         for number in range(count):
             mine, theirs = f"stages.{stage}.blocks.{number}", f"layer{stage + 1}.{number}"
             for layer in range(3 if shape.bottleneck else 2):
                 names = f"{theirs}.conv{layer + 1}", f"{theirs}.bn{layer + 1}"
                 found += _conv_norm(f"{mine}.layers.{layer}", *names)
-            found += _gates(config, mine, theirs, stage)
+            found += _gates(config, mine, theirs, stage) if config else []
             if shape.shortcut == "projection" and number == 0 and (stage or shape.bottleneck):
                 names = f"{theirs}.downsample.0", f"{theirs}.downsample.1"
                 found += _conv_norm(f"{mine}.shortcut", *names)
-    return [*found, *same("output", "fc")]
+    return found
 
 
 def from_torchvision(tensors: Mapping[str, Tensor], config: ResNetConfig | None = None) -> ResNet:
     """The network that a state dictionary of torchvision's or timm's `resnet*` is, for evaluation.
 
+    What a wrapped network or a trainer put around them is taken off with a warning.
+
     Args:
+        tensors: a state dictionary, or a checkpoint that contains one.
         config: what it is; told by the tensors if None, timm's `seresnet*` among them.
 
     Raises `CheckpointMismatch`, a `ValueError`, naming what is missing, left over or of another
-    shape.
+    shape, and `ValueError` for a checkpoint that has several sets of weights.
 
     >>> from regard.models.resnet import imagenet
     >>> model = ResNet(imagenet(18, classes=2)).eval()
@@ -53,24 +78,9 @@ def from_torchvision(tensors: Mapping[str, Tensor], config: ResNetConfig | None 
     >>> again.config == model.config
     True
     """
+    tensors = told_by(tensors, SIGNS)
     model = ResNet(config_of(tensors) if config is None else config)
-    state, wanted = model.state_dict(), rules(model.config)
-    missing, wrong, taken = list[str](), dict[str, tuple[Shape, Shape]](), dict[str, Tensor]()
-    for rule in wanted:
-        (name,), ours = rule.theirs, state[rule.ours]
-        shape = tuple(rule.edit.split(ours)[0].shape)
-        if name not in tensors:
-            missing.append(name)
-        elif tuple(tensors[name].shape) != shape:
-            wrong[name] = tuple(tensors[name].shape), shape
-        else:
-            taken[rule.ours] = rule.edit.join([tensors[name]])
-    known = {name for rule in wanted for name in rule.theirs}
-    left = sorted(name for name in tensors.keys() - known if not name.endswith(COUNT))
-    if missing or left or wrong:
-        raise CheckpointMismatch(missing, left, wrong)
-    model.load_state_dict({**state, **taken})
-    return model.eval()
+    return fill(model, rules(model.config), tensors, (COUNT,))
 
 
 def to_torchvision(model: ResNet) -> dict[str, Tensor]:
@@ -78,11 +88,13 @@ def to_torchvision(model: ResNet) -> dict[str, Tensor]:
 
     Raises `ValueError` for a network with a block that they have no names for.
     """
-    state = model.state_dict()
+    return with_counts(theirs_of(model, rules(model.config)))
+
+
+def with_counts(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The same with a count of batches for each norm, which their networks have."""
     found: dict[str, Tensor] = {}
-    for rule in rules(model.config):
-        (tensor, *_) = rule.edit.split(state[rule.ours])
-        (name,) = rule.theirs
+    for name, tensor in tensors.items():
         found[name] = tensor
         if name.endswith(NORM[-1]):
             found[name.replace(NORM[-1], COUNT)] = torch.tensor(0)
@@ -94,21 +106,15 @@ def config_of(tensors: Mapping[str, Tensor]) -> ResNetConfig:
 
     Raises `ValueError` where they are of no published shape.
     """
-    counts: list[int] = []
-    while f"layer{len(counts) + 1}.0.conv1.weight" in tensors:
-        stage, count = len(counts) + 1, 0
-        while f"layer{stage}.{count}.conv1.weight" in tensors:
-            count += 1
-        counts.append(count)
-    deep = "layer1.0.conv3.weight" in tensors
-    depth = next((n for n, (c, b) in STAGES.items() if (c, b) == (tuple(counts), deep)), None)
-    if depth is None or "conv1.weight" not in tensors or "fc.weight" not in tensors:
+    first = tensors.get("conv1.weight", tensors.get("conv1.0.weight"))
+    shape = shape_of(tensors)
+    if shape is None or first is None or "fc.weight" not in tensors:
         said = ", ".join(list(tensors)[:5]) or "nothing"
+        counts = _blocks(tensors, "layer{stage}.{block}.conv1.weight")
         raise ValueError(
             f"these tensors are of no residual network that is known, with stages of {counts} "
             f"blocks; there is {said}"
         )
-    first = tensors["conv1.weight"]
     squeezed = tensors.get("layer1.0.se.fc1.weight")
     block_name = None
     if squeezed is not None:
@@ -116,9 +122,45 @@ def config_of(tensors: Mapping[str, Tensor]) -> ResNetConfig:
     return ResNetConfig(
         channels=first.shape[1],
         classes=tensors["fc.weight"].shape[0],
-        shape=ImageNet(depth=depth, width=first.shape[0]),
+        shape=shape,
         block=block_name,
     )
+
+
+def shape_of(
+    tensors: Mapping[str, Tensor],
+    layer: str = "layer{stage}.{block}.conv{layer}.weight",
+    stems: tuple[str, str] = ("conv1.weight", "conv1.0.weight"),
+) -> ImageNet | None:
+    """The published shape of the stages that tensors are of, None for another.
+
+    Args:
+        layer: how the weight of a convolution in a block is called.
+        stems: how that of the first one is, in a plain stem and in a deep one.
+    """
+    counts = tuple(_blocks(tensors, layer.replace("{layer}", "1")))
+    third = layer.replace("{layer}", "3").format(stage=1, block=0, unit=1)
+    depth = next((n for n, blocks in STAGES.items() if blocks == (counts, third in tensors)), None)
+    stem = next((n for n, name in enumerate(stems) if name in tensors), None)
+    if depth is None or stem is None:
+        return None
+    width = tensors[stems[stem]].shape[0]
+    return ImageNet(depth=depth, width=width, stem="deep" if stem else "plain")
+
+
+def _blocks(tensors: Mapping[str, Tensor], layer: str) -> list[int]:
+    """How many blocks each stage has."""
+
+    def is_there(stage: int, block: int) -> bool:
+        return layer.format(stage=stage, block=block, unit=block + 1) in tensors
+
+    counts: list[int] = []
+    while is_there(len(counts) + 1, 0):
+        block = 1
+        while is_there(len(counts) + 1, block):
+            block += 1
+        counts.append(block)
+    return counts
 
 
 def _conv_norm(mine: str, conv: str, norm: str) -> list[Rule]:
@@ -182,7 +224,7 @@ class Published(Word):
 
     def says(self, value: Any) -> bool:
         """Whether they have words for it."""
-        return isinstance(value, ImageNet)
+        return isinstance(value, ImageNet) and not is_deep(value)
 
 
 def their_rules(config: ResNetConfig, prefix: str) -> list[Rule]:

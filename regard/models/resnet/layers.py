@@ -61,6 +61,34 @@ class ConvNorm(nn.Module):
         return self.norm(found)
 
 
+class DeepStem(nn.Module):
+    """Three 3 × 3 convolutions instead of one of 7 × 7; the first has the stride.
+
+        output = norm(W_3 * relu(norm(W_2 * relu(norm(W_1 * x)))))
+
+    >>> DeepStem(3, 8)(torch.randn(2, 3, 8, 6)).shape
+    torch.Size([2, 16, 4, 3])
+
+    References:
+        Szegedy, Vanhoucke, Ioffe, Shlens & Wojna. Rethinking the Inception Architecture for
+        Computer Vision. 2016. https://arxiv.org/abs/1512.00567
+    """
+
+    def __init__(self, channels: int, width: int) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(
+            [
+                ConvNorm(channels, width, 3, 2),
+                ConvNorm(width, width, 3),
+                ConvNorm(width, 2 * width, 3),
+            ]
+        )
+
+    def forward(self, x: Maps) -> Maps:
+        first, second, third = self.layers
+        return third(torch.relu(second(torch.relu(first(x)))))
+
+
 class ZeroPadded(nn.Module):
     """A shortcut without weights: every `stride`-th place, and zeros for the additional channels.
 

@@ -1,13 +1,13 @@
 """The stages of a residual network, a backbone for any head."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import max_pool2d, relu
 
 from regard.models.resnet.config import Cifar, ImageNet
-from regard.models.resnet.layers import ConvNorm, Made, ResidualBlock, Stage
+from regard.models.resnet.layers import ConvNorm, DeepStem, Made, ResidualBlock, Stage
 from regard.models.resnet.places import place_of
 from regard.vision import block as vision_block
 
@@ -24,6 +24,8 @@ class ResidualStages(nn.Module):
         shape: of the stages.
         block: a block of `regard.vision`, where its paper puts it.
         dilated: how many of the last stages have a dilation instead of a stride.
+        grid: dilations of the blocks of the last stage, in turn, instead of those that follow from
+            `dilated`; none for these.
 
     Raises `ValueError` if that many stages have no stride to replace.
 
@@ -37,7 +39,12 @@ class ResidualStages(nn.Module):
     """
 
     def __init__(
-        self, channels: int, shape: Cifar | ImageNet, block: str | None = None, dilated: int = 0
+        self,
+        channels: int,
+        shape: Cifar | ImageNet,
+        block: str | None = None,
+        dilated: int = 0,
+        grid: Sequence[int] = (),
     ) -> None:
         super().__init__()
         most = len(shape.blocks) - 1
@@ -48,8 +55,13 @@ class ResidualStages(nn.Module):
             )
         self.channels, self.pools = channels, isinstance(shape, ImageNet)
         size, stride = (7, 2) if self.pools else (3, 1)
-        self.stem = ConvNorm(channels, shape.width, size, stride)
-        self.stages = nn.ModuleList(_stages(shape, block, dilated))
+        deep = is_deep(shape)
+        self.stem = (
+            DeepStem(channels, shape.width)
+            if deep
+            else ConvNorm(channels, shape.width, size, stride)
+        )
+        self.stages = nn.ModuleList(_stages(shape, block, dilated, grid))
         self.width = shape.width * 2**most * (4 if shape.bottleneck else 1)
 
     def maps(self, images: Float[Tensor, "batch channels height width"]) -> list[Tensor]:
@@ -62,7 +74,7 @@ class ResidualStages(nn.Module):
                 f"images must be [batch, {self.channels} channels, height, width], got "
                 f"{[*images.shape]}"
             )
-        x = relu(self.stem(images.to(self.stem.conv.weight.dtype)))
+        x = relu(self.stem(images.to(next(self.stem.parameters()).dtype)))
         if self.pools:
             x = max_pool2d(x, 3, 2, 1)
         found: list[Tensor] = []
@@ -72,9 +84,16 @@ class ResidualStages(nn.Module):
         return found
 
 
-def _stages(shape: Cifar | ImageNet, block: str | None, dilated: int) -> Iterator[Stage]:
+def is_deep(shape: Cifar | ImageNet) -> bool:
+    """Whether the stem has three convolutions."""
+    return isinstance(shape, ImageNet) and shape.stem == "deep"
+
+
+def _stages(
+    shape: Cifar | ImageNet, block: str | None, dilated: int, grid: Sequence[int]
+) -> Iterator[Stage]:
     """The stages, with the block in its place."""
-    channels, apart = shape.width, 1
+    channels, apart = shape.width * (2 if is_deep(shape) else 1), 1
     make: Made | None = None
     if block is not None:
         name = block
@@ -92,12 +111,15 @@ def _stages(shape: Cifar | ImageNet, block: str | None, dilated: int) -> Iterato
         blocks: list[nn.Module] = []
         for place_in_stage in range(count):
             first = not place_in_stage
+            dilation = (entered if first else apart, apart)
+            if grid and number == len(shape.blocks) - 1:
+                dilation = (grid[place_in_stage % len(grid)],) * 2
             blocks.append(
                 ResidualBlock(
                     channels,
                     width,
                     stride=stride if first else 1,
-                    dilation=(entered if first else apart, apart),
+                    dilation=dilation,
                     bottleneck=shape.bottleneck,
                     padded=shape.shortcut == "padding",
                     attention=make if place == "before_sum" else None,
