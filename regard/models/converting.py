@@ -47,6 +47,7 @@ from regard.models.stored_tensors import (
     leads_elsewhere,
     stored_tensors,
 )
+from regard.models.timm_folder import is_timm
 
 COPIED = (
     *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"),
@@ -105,7 +106,7 @@ def convert(source: str | Path, target: str | Path, family: str | None = None) -
     pickles = _pickles(source)
     with _new_folder(target) as temporary:
         names = _write_tensors(pickles, temporary)
-        guessed = _unsaid(entries, names, family, source / CONFIG)
+        guessed = {} if is_timm(entries) else _unsaid(entries, names, family, source / CONFIG)
         # Last of all, so that there is no folder that looks whole and is not.
         said = {**entries, **guessed}
         if "architecture" in said:

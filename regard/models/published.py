@@ -28,6 +28,8 @@ from regard.models import model_class
 from regard.models.attention import Attends
 from regard.models.conversion import TOKEN_WORDS, Family, Rule, numbered
 from regard.models.stored_tensors import WEIGHTS, Stored, stored_tensors
+from regard.models.timm_folder import MODEL_TYPE as TIMM
+from regard.models.timm_folder import in_their_words, is_timm
 from regard.models.weights import Undrawn, at_most, shared_names
 
 FAMILIES = {
@@ -35,6 +37,7 @@ FAMILIES = {
     "albert": "regard.models.albert.convert:FAMILY",
     "vit": "regard.models.vit.convert:FAMILY",
     "resnet": "regard.models.resnet.convert:FAMILY",
+    TIMM: "regard.models.resnet.timm:FAMILY",
     "gpt2": "regard.models.gpt.convert:GPT2",
     "openai-gpt": "regard.models.gpt.convert:GPT1",
     "xlnet": "regard.models.xlnet.convert:FAMILY",
@@ -69,7 +72,7 @@ def family_of(config: Any) -> Family | None:
 
 def is_published(entries: Any) -> bool:
     """Whether a `config.json` is Hugging Face's: ours states its format, theirs does not."""
-    return (
+    return is_timm(entries) or (
         isinstance(entries, dict)
         and "format" not in entries
         and (entries.get("model_type") in FAMILIES or any(key in entries for key in THEIR_WORDS))
@@ -103,7 +106,7 @@ def configuration(
     try:
         if not isinstance(entries, dict):
             raise ValueError(f"it is not a configuration, but {shown(entries)}")
-        entries = {**entries, **_said_of_writing(folder)}
+        entries = {**in_their_words(entries), **_said_of_writing(folder)}
         family = family_named(entries.get("model_type"))
         architecture = _architecture(family, entries)
         if network is not None and family.networks[architecture] != network:
@@ -243,7 +246,7 @@ def _held(
 
 
 def _type(folder: Path) -> Any:
-    return read_entries(folder).get("model_type")
+    return in_their_words(read_entries(folder)).get("model_type")
 
 
 def rules_of(

@@ -14,8 +14,10 @@ from torch import Tensor
 from regard._io.files import read_json_file, write_whole
 from regard._printable import shown
 from regard.config import Between, Count, Positive, Share, checked
+from regard.models.timm_folder import preprocessing
 
 COLORS, PREPROCESSOR = "colors.json", "preprocessor_config.json"
+CONFIG = "config.json"
 NAMES = ("red", "green", "blue")
 USUAL = 224
 """Height and width of the images of most published networks."""
@@ -90,12 +92,13 @@ class Colors:
 
 
 def published_colors(folder: Path) -> Colors:
-    """A published network's color normalization, from `preprocessor_config.json`; else 0.5.
+    """A published network's color normalization; 0.5 where its folder has none.
+
+    From `preprocessor_config.json`, or timm's `config.json`.
 
     Raises `ValueError` for invalid values.
     """
-    path = folder / PREPROCESSOR
-    entries: Any = read_json_file(path) if path.is_file() else {}
+    path, entries = _preprocessing(folder)
     if not isinstance(entries, dict):
         raise ValueError(f"{path} is no table, but {shown(entries)}")
     if entries.get("do_normalize") is False:
@@ -115,7 +118,7 @@ def published_colors(folder: Path) -> Colors:
 def published_sizes(folder: Path, config: Any) -> tuple[int, int]:
     """A published network's input size, and that of the shorter side before the center crop.
 
-    From its positions, or else `preprocessor_config.json`; 224 by default.
+    From its positions, or else `preprocessor_config.json` or timm's `config.json`; 224 by default.
 
     Raises `ValueError` for a network with non-square inputs, and for an invalid size.
     """
@@ -127,8 +130,7 @@ def published_sizes(folder: Path, config: Any) -> tuple[int, int]:
                 "is square here"
             )
         return known[0], known[0]
-    path = folder / PREPROCESSOR
-    entries: Any = read_json_file(path) if path.is_file() else {}
+    path, entries = _preprocessing(folder)
     size = entries.get("size", USUAL) if isinstance(entries, dict) else None
     if isinstance(size, dict):
         size = size.get("shortest_edge", size.get("height"))
@@ -138,6 +140,15 @@ def published_sizes(folder: Path, config: Any) -> tuple[int, int]:
         return side, int(side / checked("crop_pct", share, Part))
     except (ValueError, TypeError) as error:
         raise ValueError(f"{path}: {error}") from None
+
+
+def _preprocessing(folder: Path) -> tuple[Path, Any]:
+    """What a published folder says of how pictures are prepared, and the file that says it."""
+    path = folder / PREPROCESSOR
+    if path.is_file():
+        return path, read_json_file(path)
+    path = folder / CONFIG
+    return path, preprocessing(read_json_file(path)) if path.is_file() else {}
 
 
 KNOWN = {

@@ -1,0 +1,47 @@
+"""timm's residual networks in a folder: `config.json` with their name, `model.safetensors`."""
+
+from dataclasses import replace
+from typing import Any
+
+from regard.models.conversion import CountOfLabels, Family, Rule, Word
+from regard.models.resnet.config import STAGES, ImageNet, ResNetConfig
+from regard.models.resnet.convert import COUNT, rules
+from regard.models.timm_folder import MODEL_TYPE
+
+PREFIX = "timm_model."
+"""What `transformers` puts before the names of a network of timm's."""
+REDUCTION = 16
+
+
+def _networks() -> dict[str, dict[str, Any]]:
+    """Timm's name of each network that is known → what it says of ours."""
+    found: dict[str, dict[str, Any]] = {}
+    for depth, (_, bottleneck) in STAGES.items():
+        shape = {"kind": ImageNet.tag, "depth": depth}
+        found[f"resnet{depth}"] = {"shape": shape}
+        if bottleneck:
+            # Of narrower stages they make the squeezed channels a multiple of eight.
+            found[f"seresnet{depth}"] = {"shape": shape, "block": f"se(reduction={REDUCTION})"}
+            found[f"resnet{depth}s"] = {"shape": {**shape, "stem": "deep"}}
+    return found
+
+
+def _rules(config: ResNetConfig, prefix: str) -> list[Rule]:
+    return [
+        replace(rule, theirs=tuple(f"{prefix}{name}" for name in rule.theirs))
+        for rule in rules(config)
+    ]
+
+
+IMPLIED = _networks()
+FAMILY = Family(
+    model_type=MODEL_TYPE,
+    networks=dict.fromkeys(IMPLIED, "resnet"),
+    words=(Word("num_channels", "channels", 3),),
+    head_words={"resnet": (CountOfLabels(usual=1000),)},
+    rules=_rules,
+    prefix=PREFIX,
+    dropped=(COUNT,),
+    implied=IMPLIED,
+    only={"global_pool": ["avg"]},
+)
