@@ -9,6 +9,7 @@ import pytest
 
 import regard
 from regard._io.extra import extra
+from regard.data.reading.picture_names import PictureNames
 from regard.data.reading.pictures import PictureCell
 from regard.data.synthetic.captioned_scenes import SHAPES, captioned_rows
 from regard.run.training import Options
@@ -73,6 +74,55 @@ def test_parts_and_paths_are_those_of_the_folder(tmp_path: Path) -> None:
             assert name.parent.name == part and row["caption"].endswith(f"{part}/{name.stem}")
 
 
+SPELLED = {
+    "case": ("img/{}.png", "{}.PNG", "in another case: 0.PNG is 0.png"),
+    "case of files": ("img/IMG_{}.JPG", "img_{}.jpg", "in another case: img_0.jpg is IMG_0.JPG"),
+    "ending": ("img/{}.png", "{}.jpg", "with another ending: 0.jpg is 0.png"),
+    "no ending": ("img/{}.jpeg", "img/{}", "with another ending: img/0 is 0.jpeg"),
+    "folder": ("img/{}.png", "data/all/{}.png", "in another folder: data/all/0.png is 0.png"),
+    "folder and ending": (
+        "{}.png",
+        "C:\\x\\{}.JPG",
+        "in another folder and with another ending: C:\\x\\0.JPG is 0.png",
+    ),
+    "here": ("img/{}.png", "./img/{}.png", ""),
+    "deeper": ("a/img/{}.png", "img/{}.png", ""),
+    "composed": ("img/\u0061\u0308{}.png", "\u00e4{}.png", ""),
+}
+
+
+@pytest.mark.parametrize("name", SPELLED)
+def test_pictures_are_found_by_names_that_are_spelled_otherwise(name: str, tmp_path: Path) -> None:
+    file, said, note = SPELLED[name]
+    put(tmp_path, *(file.format(n) for n in range(30)))
+    (tmp_path / "captions.csv").write_text(table([said.format(n) for n in range(30)]), "utf-8")
+    asked = {"columns": {"image": "image"}} if name == "no ending" else {}
+    corpus = read(str(tmp_path), **asked)
+    files = [Path(file.format(n)).name for n in range(30)]
+    assert pairs(corpus) == sorted((each, f"{SAID} {n} 0") for n, each in enumerate(files))
+    assert (f"30 pictures are named {note}" in corpus.description) == bool(note)
+    assert "are named" in corpus.description or not note
+
+
+@pytest.mark.parametrize(
+    ("files", "names", "lost"),
+    [
+        (["1.png", "1.jpg"], ["1.gif"], ["1.gif"]),
+        (["a/1.png", "b/1.png"], ["c/1.png", "a/1.png"], ["c/1.png"]),
+        (["1.png"], ["train/1.png", "test/1.png"], ["train/1.png", "test/1.png"]),
+        (["1.png"], ["1.png", "x/1.png"], ["x/1.png"]),
+        (["1.PNG"], ["1.png", "1.Png"], []),
+        (["v1.png"], ["v1.2"], ["v1.2"]),
+        (["a/1.png", "x/a/1.png"], ["a/1.png"], []),
+    ],
+)
+def test_a_picture_that_is_not_clearly_meant_is_not_taken(
+    files: list[str], names: list[str], lost: list[str], tmp_path: Path
+) -> None:
+    meant = PictureNames(tuple(tmp_path / file for file in files), tmp_path).meant(names)
+    assert [name for name in names if name not in meant] == lost
+
+
 def test_captions_without_pictures_are_named_and_pictures_without_counted(tmp_path: Path) -> None:
     put(tmp_path, *(f"{n}.png" for n in range(30)))
     (tmp_path / "captions.csv").write_text(table([f"{n}.png" for n in range(2, 34)], each=2))
@@ -86,7 +136,7 @@ def test_captions_without_pictures_are_named_and_pictures_without_counted(tmp_pa
 def test_a_table_of_other_pictures_is_refused(tmp_path: Path) -> None:
     put(tmp_path, "a.png")
     (tmp_path / "captions.csv").write_text(table([f"{n}.png" for n in range(30)]))
-    with pytest.raises(ValueError, match="none of the 30 pictures that .* names is in .*: 0.png"):
+    with pytest.raises(ValueError, match="none of the 30 .* names is in .*: 0.png.*there is a.png"):
         read(str(tmp_path))
 
 

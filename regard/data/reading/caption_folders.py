@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from regard.data.reading.picture_folders import holds_pictures, pictures_in
+from regard.data.reading.picture_names import PictureNames, differences
 from regard.data.reading.request import DataRequest, Layout
 from regard.data.reading.rows import RowSource, Tabled
 from regard.data.reading.tables import ENDINGS, PlacedRow, Table
@@ -55,13 +56,14 @@ class OfPictures:
 def with_pictures(folder: Path, layout: Layout) -> Layout:
     """The same rows, the pictures that they name being looked for everywhere in a folder.
 
-    A picture is named by its path in the folder, or by the name of its file where only one file
-    has it. Rows whose picture is not there are left out, and both these and the pictures that no
-    row speaks of are said.
+    A picture is named by its path in the folder, or by the end of it where only one file has it;
+    spelled otherwise as `PictureNames` says, which is noted. Rows whose picture is not there are
+    left out, and both these and the pictures that no row speaks of are said.
 
     Raises `ValueError` where no picture of a part is there.
     """
-    known = _known(folder)
+    pictures = tuple(path.absolute() for path in pictures_in(folder))
+    known = PictureNames(pictures, folder.absolute())
     splits: dict[str, RowSource] = {}
     notes, used = list[str](), set[Path]()
     for split, rows in layout.splits.items():
@@ -69,14 +71,17 @@ def with_pictures(folder: Path, layout: Layout) -> Layout:
         if column is None or not isinstance(rows, Tabled):
             return layout
         said = _said(rows.table, column)
-        places = {name: known[name] for name in said if name in known}
+        meant = known.meant(said)
+        places = {name: each.path for name, each in meant.items()}
         if said and not places:
+            there = _some([path.name for path in pictures])
             raise ValueError(
                 f"none of the {len(said):,} pictures that {rows.table.path} names is in {folder}: "
-                f"{_some(list(said))}; pictures are named by their paths in the folder, or by the "
-                "names of their files"
+                f"{_some(list(said))}; there is {there}; pictures are named by their paths in the "
+                "folder, or by the names of their files"
             )
-        missing = [name for name in said if name not in known]
+        notes += differences(meant)
+        missing = [name for name in said if name not in places]
         if missing:
             count = sum(said[name] for name in missing)
             notes.append(
@@ -84,7 +89,7 @@ def with_pictures(folder: Path, layout: Layout) -> Layout:
             )
         used.update(places.values())
         splits[split] = replace(rows, table=OfPictures(rows.table, column, places))
-    left = len(set(known.values()) - used)
+    left = len(set(pictures) - used)
     if left:
         notes.append(f"{left:,} pictures without a caption left out")
     return replace(layout, splits=splits, notes=(*layout.notes, *notes))
@@ -95,17 +100,6 @@ def caption_tables(path: Path, files: Sequence[Path], request: DataRequest) -> l
     if request.first(lambda schema: schema.caption_folders) is None or not holds_pictures(path):
         return []
     return [file for file in files if file.suffix.lower() in (*ENDINGS, ".txt")]
-
-
-def _known(folder: Path) -> dict[str, Path]:
-    """What a picture in a folder may be called, and where it is."""
-    found: dict[str, Path] = {}
-    names: dict[str, list[Path]] = {}
-    for path in pictures_in(folder):
-        found[path.relative_to(folder).as_posix()] = path.absolute()
-        names.setdefault(path.name, []).append(path.absolute())
-    alone = {name: paths[0] for name, paths in names.items() if len(paths) == 1}
-    return {**alone, **found}
 
 
 def _column(rows: RowSource) -> str | None:
