@@ -1,4 +1,4 @@
-"""What a score_mod does to scores, as loops over tiles read it: a cap first, then a bias.
+"""What a score_mod does to scores, as loops over tiles read it: a bias, capped before or after.
 
 A bias that depends on the distance of query and key alone, as ALiBi's and T5's, is a vector with a
 number for each distance, so that nothing has the size of all pairs, its gradient neither. It is
@@ -23,14 +23,25 @@ def links(mod: ScoreMod | None) -> tuple[ScoreMod, ...]:
 
 
 def soft_cap_of(mod: ScoreMod | None) -> SoftCap | None:
-    """What caps the scores before anything is added."""
-    first = links(mod)[:1]
-    return first[0] if first and type(first[0]) is SoftCap else None
+    """What caps the scores before anything is added, or else after that."""
+    each = links(mod)
+    for end in (*each[:1], *each[-1:]):
+        if type(end) is SoftCap:
+            return end
+    return None
+
+
+def caps_last(mod: ScoreMod | None) -> bool:
+    """Whether the cap comes after what is added."""
+    each = links(mod)
+    return len(each) > 1 and type(each[0]) is not SoftCap and type(each[-1]) is SoftCap
 
 
 def added_of(mod: ScoreMod | None) -> tuple[ScoreMod, ...]:
-    """What is added after that."""
-    return links(mod)[soft_cap_of(mod) is not None :]
+    """What is added before it or after it."""
+    if soft_cap_of(mod) is None:
+        return links(mod)
+    return links(mod)[:-1] if caps_last(mod) else links(mod)[1:]
 
 
 def why_not(call: Call) -> str | None:
@@ -41,19 +52,10 @@ def why_not(call: Call) -> str | None:
     if cap is not None and isinstance(temperature(call.normalizer), Tensor):
         return f"it divides what {label(cap)} caps by a number, not by a tensor"
     if not (is_by_distance(mod) or (len(added) == 1 and type(added[0]) is Bias)):
-        return f"it caps and then adds a bias of distances, or one Bias, and no {label(mod)}"
-    if (cap is not None or not is_by_distance(mod)) and any(map(_learns, added)):
-        return f"it has a gradient to biases of distances alone, uncapped, and not to {label(mod)}"
+        return f"it adds biases of distances, or one Bias, and caps once, and no {label(mod)}"
     if not is_by_distance(mod) and _begins_elsewhere(added[0], call):
         return f"sequences begin at rows of their own in {label(mod)}"
     return None
-
-
-def _learns(mod: ScoreMod) -> bool:
-    """Whether a bias holds a tensor that wants a gradient."""
-    if isinstance(mod, RelativeBias):
-        return mod.weight.requires_grad
-    return isinstance(mod, Bias) and mod.tensor.requires_grad
 
 
 def _begins_elsewhere(mod: ScoreMod, call: Call) -> bool:

@@ -4,7 +4,8 @@ Eager calls are an autograd function; a graph holds an opaque operation, which c
 """
 
 import math
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -12,11 +13,13 @@ from torch import Tensor
 from regard._backends import _definition, chunked
 from regard._backends._call import Call
 from regard._backends._intervals import between_ends
+from regard._backends._kept import draw_seed, kept_of
 from regard._backends._operation import operation
 from regard._kernels import blocked
+from regard._kernels.blocked import OUT_OF, Dropping, Spans, Weighed
 from regard._kernels.blocked import Between as Between
-from regard._kernels.blocked import Spans, Weighed
 from regard._kernels.in_memory import in_memory, in_one_piece
+from regard._typing import Normalizer
 from regard.normalizers import sigmoid, softmax
 from regard.score_mods import Bias, Chain, SoftCap
 from regard.scores import ScaledDot
@@ -29,23 +32,26 @@ def counted(ends: Tensor, query: Tensor) -> Spans:
 
 def attend(
     query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None = None, *, between: Between,
-    spans: Spans,
+    spans: Spans, dropout: float = 0.0,
 ) -> Tensor:  # fmt: skip
     """The output of an eager call on float32 tensors in memory; a bias is as `blocked` has it."""
     query, key, value, bias = _in_memory(query, key, value, bias)
+    rule = Rule(between, Dropping())
+    if dropout > 0.0:
+        rule = Rule(between, Dropping(int(draw_seed().item()), kept_of(dropout)))
     if torch.is_grad_enabled() and (
         query.requires_grad
         or key.requires_grad
         or value.requires_grad
         or (bias is not None and bias.requires_grad)
     ):
-        output: Tensor = _Blocked.apply(query, key, value, bias, between, spans)
+        output: Tensor = _Blocked.apply(query, key, value, bias, rule, spans)
     else:
-        output = blocked.forward(query, key, value, bias, between, spans).output
+        output = blocked.forward(query, key, value, bias, *rule, spans).output
     # A product may overflow before it is scaled, and not after.
     if math.isfinite(torch.linalg.vector_norm(output.detach()).item()):
         return output
-    return chunked.run(_definition_of(query, key, value, bias, between, spans.ends))
+    return chunked.run(_definition_of(query, key, value, bias, rule, spans.ends))
 
 
 def _in_memory(
@@ -56,52 +62,81 @@ def _in_memory(
     return in_one_piece(query), in_one_piece(key), in_one_piece(value), bias
 
 
+class Rule(NamedTuple):
+    """What becomes of products and of weights."""
+
+    between: Between
+    dropping: Dropping
+
+
+@dataclass(frozen=True, eq=False)
+class Dropped:
+    """A normalizer some of whose weights are dropped: those that the loops have dropped."""
+
+    normalizer: Normalizer
+    kept: Tensor
+    larger: float
+
+    def __call__(self, scores: Tensor, where: Tensor | None = None) -> Tensor:
+        weights = self.normalizer(scores, where)
+        return torch.where(self.kept, weights * self.larger, 0.0)
+
+    def at(self, heads: slice, rows: slice) -> "Dropped":
+        """The same for some heads and queries."""
+        return replace(self, kept=self.kept[:, heads, rows])
+
+
 class _Blocked(torch.autograd.Function):
     """The two passes; a gradient that is itself recorded, or several, is the definition's."""
 
     @staticmethod
     def forward(
         ctx: Any, query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None,
-        between: Between, spans: Spans,
+        rule: Rule, spans: Spans,
     ) -> Tensor:  # fmt: skip
-        found = blocked.forward(query, key, value, bias, between, spans)
+        found = blocked.forward(query, key, value, bias, *rule, spans)
         ctx.save_for_backward(query, key, value, bias, *found)
-        ctx.between, ctx.spans = between, spans
+        ctx.rule, ctx.spans = rule, spans
         return found.output
 
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
         query, key, value, bias, *found = ctx.saved_tensors
+        rule: Rule = ctx.rule
         if _definition.is_asked(upstream[0]):
             inputs = query, key, value, bias
-            given = _recorded(upstream[0], inputs, ctx.between, ctx.spans.ends)
+            given = _recorded(upstream[0], inputs, rule, ctx.spans.ends)
         else:
             given = blocked.backward(
-                upstream[0], query, key, value, bias, Weighed(*found), ctx.between, ctx.spans,
+                upstream[0], query, key, value, bias, Weighed(*found), *rule, ctx.spans,
                 ctx.needs_input_grad[3],
             )  # fmt: skip
         return (*given, None, None)
 
 
 def _recorded(
-    upstream: Tensor, inputs: tuple[Tensor, Tensor, Tensor, Tensor | None], between: Between,
-    ends: Tensor,
+    upstream: Tensor, inputs: tuple[Tensor, Tensor, Tensor, Tensor | None], rule: Rule, ends: Tensor
 ) -> tuple[Tensor | None, ...]:  # fmt: skip
     """The gradients through the definition, recorded on the way."""
 
     def output() -> Tensor:
-        return chunked.run(_definition_of(*inputs, between, ends))
+        return chunked.run(_definition_of(*inputs, rule, ends))
 
     return _definition.gradients(output, inputs, upstream)
 
 
 def _definition_of(
-    query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, between: Between, ends: Tensor
+    query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, rule: Rule, ends: Tensor
 ) -> Call:
-    normalizer = sigmoid if between.is_sigmoid else softmax
+    between, dropping = rule
+    normalizer: Normalizer = sigmoid if between.is_sigmoid else softmax
+    if dropping.kept < OUT_OF:
+        kept = blocked.kept_pairs(query, key.shape[2], dropping)
+        normalizer = Dropped(normalizer, kept, dropping.larger)
     mods: list[Any] = [SoftCap(between.cap)] if between.cap else []
     if bias is not None:
-        mods.append(Bias(_by_pair(bias, query.shape[2], key.shape[2]), first_query=0))
+        added = Bias(_by_pair(bias, query.shape[2], key.shape[2]), first_query=0)
+        mods.insert(0 if between.caps_last else len(mods), added)
     mod = Chain(*mods) if mods else None
     score = ScaledDot(between.scale)
     return Call(query, key, value, score, mod, between_ends(ends), normalizer, 0.0, 0)
@@ -115,13 +150,21 @@ def _by_pair(bias: Tensor, q_len: int, k_len: int) -> Tensor:
     return bias[..., q - k + (k_len - 1)]
 
 
+def _rule(
+    scale: float, cap: float, is_sigmoid: bool, caps_last: bool, kept: int, seed: Any
+) -> Rule:
+    dropping = Dropping() if seed is None else Dropping(int(seed.item()), kept)
+    return Rule(Between(scale, cap, is_sigmoid, caps_last), dropping)
+
+
 def _forward(
     query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, ends: Tensor, scale: float,
-    cap: float, is_sigmoid: bool, learns_bias: bool,
+    cap: float, is_sigmoid: bool, caps_last: bool, kept: int, seed: Tensor | None,
+    learns_bias: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
     query, key, value, bias = _in_memory(query, key, value, bias)
-    between = Between(scale, cap, is_sigmoid)
-    output, tops, sums = blocked.forward(query, key, value, bias, between, counted(ends, query))
+    rule = _rule(scale, cap, is_sigmoid, caps_last, kept, seed)
+    output, tops, sums = blocked.forward(query, key, value, bias, *rule, counted(ends, query))
     return output, tops, sums
 
 
@@ -133,15 +176,15 @@ def _shapes(query: Tensor, key: Tensor, value: Tensor, *rest: Any) -> tuple[Tens
 
 def _backward(
     upstream: Tensor, query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, ends: Tensor,
-    scale: float, cap: float, is_sigmoid: bool, learns_bias: bool, output: Tensor, tops: Tensor,
-    sums: Tensor,
+    scale: float, cap: float, is_sigmoid: bool, caps_last: bool, kept: int, seed: Tensor | None,
+    learns_bias: bool, output: Tensor, tops: Tensor, sums: Tensor,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
     query, key, value, bias = _in_memory(query, key, value, bias)
     found = Weighed(in_one_piece(output), tops.contiguous(), sums.contiguous())
+    rule = _rule(scale, cap, is_sigmoid, caps_last, kept, seed)
     dq, dk, dv, dbias = blocked.backward(
-        upstream, query, key, value, bias, found, Between(scale, cap, is_sigmoid),
-        counted(ends, query), learns_bias,
-    )  # fmt: skip
+        upstream, query, key, value, bias, found, *rule, counted(ends, query), learns_bias
+    )
     dbias = query.new_empty(0) if dbias is None else dbias
     return dq.contiguous(), dk.contiguous(), dv.contiguous(), dbias.contiguous()
 
@@ -149,7 +192,7 @@ def _backward(
 def _shapes_of_gradients(
     upstream: Tensor, query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, *rest: Any
 ) -> tuple[Tensor, ...]:
-    learns_bias = rest[4]
+    learns_bias = rest[7]
     dbias = query.new_empty(bias.shape if bias is not None and learns_bias else 0)
     return (*(query.new_empty(x.shape) for x in (query, key, value)), dbias)
 
@@ -161,9 +204,12 @@ _operation = operation(
 
 
 def attend_recorded(
-    query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, ends: Tensor, between: Between
-) -> Tensor:
+    query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, ends: Tensor, between: Between,
+    dropout: float,
+) -> Tensor:  # fmt: skip
     """The output of a call that is recorded; `ends` is as `Spans` has it."""
     learns_bias = bias is not None and bias.requires_grad
-    output: Tensor = _operation(query, key, value, bias, ends, *between, learns_bias)[0]
+    dropping = (kept_of(dropout), draw_seed()) if dropout > 0.0 else (OUT_OF, None)
+    given = query, key, value, bias, ends, *between, *dropping, learns_bias
+    output: Tensor = _operation(*given)[0]
     return output

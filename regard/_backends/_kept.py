@@ -3,7 +3,18 @@
 import torch
 from torch import Tensor
 
-_STEPS = 65_536
+from regard._kernels.blocked import OUT_OF, Dropping
+
+
+def kept_of(p: float) -> int:
+    """How many of `OUT_OF` numbers a dropout keeps: one at least, and fewer than all, if any.
+
+    >>> kept_of(0.25), kept_of(1e-9), kept_of(1.0)
+    (49152, 65535, 0)
+    """
+    if p >= 1.0:
+        return 0
+    return min(max(round((1.0 - p) * OUT_OF), 1), OUT_OF - 1)
 
 
 def draw_kept(out: Tensor, p: float) -> float:
@@ -17,9 +28,14 @@ def draw_kept(out: Tensor, p: float) -> float:
     >>> draw_kept(kept, 0.25), 0.6 < kept.float().mean() < 0.9
     (1.3333333333333333, tensor(True))
     """
-    likely = min(max(round((1.0 - p) * _STEPS), 1), _STEPS - 1)
+    likely = kept_of(p)
     words = torch.empty((out.numel() + 3) // 4, dtype=torch.int64, device=out.device)
     words.random_(-(2**63), None)
     bits = words.view(torch.int16)[: out.numel()].view(out.shape)
-    torch.lt(bits, likely - _STEPS // 2, out=out)
-    return _STEPS / likely
+    torch.lt(bits, likely - OUT_OF // 2, out=out)
+    return Dropping(kept=likely).larger
+
+
+def draw_seed() -> Tensor:
+    """A seed for the weights that a kernel drops, from the numbers of `torch.manual_seed`."""
+    return torch.randint(2**63 - 1, (1,), dtype=torch.int64)

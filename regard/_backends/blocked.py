@@ -44,8 +44,9 @@ PANEL = 32
 WEIGHT, TURNED = 40, 50
 """Operations of a product that take as long as a weight, and as a number of a query turned."""
 
-SQUASHED, CAPPED, NEAR, PAIRED = 6, 40, 15, 100
-"""The same that a sigmoid takes more than softmax, a cap, a bias by distance and one by pairs."""
+SQUASHED, CAPPED, NEAR, PAIRED, DROPPED = 6, 40, 15, 100, 30
+"""The same that a sigmoid takes more than softmax, a cap, a bias by distance and one by pairs, and
+a dropout."""
 
 LEAST = 1 << 25
 """Operations of all pairs below which no call is worth compiling loops for."""
@@ -67,8 +68,6 @@ def refusals(call: Call) -> Iterator[str]:
             f"the rewriting of {label(call.score)} leaves out a term of the query alone, which "
             f"only a softmax of scores that have no cap does not see"
         )
-    if call.dropout > 0:
-        yield "it drops no weights"
     if call.query.dtype == torch.float64:
         yield "it computes in float32, which would round float64"
     if call.query.device.type != "cpu":
@@ -114,19 +113,21 @@ def seconds(call: Call, rates: Rates) -> float:
         numbers += 2 * call.query.numel() + call.key.numel() + call.value.numel()
     pairs, width = _pairs(call), call.query.shape[-1] + call.value.shape[-1]
     turned = call.lead * _whole(call.q_len) * width
-    weight, steps = WEIGHT + _between(call), steps + 12 * len(_added.added_of(call.score_mod))
+    weight, steps = WEIGHT + _on_weights(call), steps + 12 * len(_added.added_of(call.score_mod))
     return rates.seconds(
         steps, tiles=pairs * (2 * width + weight) + turned * TURNED, numbers=numbers
     )
 
 
-def _between(call: Call) -> int:
+def _on_weights(call: Call) -> int:
     """Operations of a product that take as long as what is done to a score."""
     found = SQUASHED if call.normalizer is sigmoid else 0
     if _added.soft_cap_of(call.score_mod) is not None:
         found += CAPPED
     if _added.added_of(call.score_mod):
         found += NEAR if _added.is_by_distance(call.score_mod) else PAIRED
+    if call.dropout > 0:
+        found += DROPPED
     return found
 
 
@@ -181,13 +182,14 @@ def run(call: Call) -> Tensor:
     query, key, value = (x.to(torch.float32) for x in (query, key, call.value))
     bias, between = (
         _added.bias_of(call),
-        Between(scale, _added.cap_of(call), call.normalizer is sigmoid),
+        _between(call, scale),
     )
     if is_traced():
-        output = attend_recorded(query, key, value, bias, ends_of(call, recorded=True), between)
+        ends = ends_of(call, recorded=True)
+        output = attend_recorded(query, key, value, bias, ends, between, call.dropout)
     else:
         spans = counted(ends_of(call), query)
-        output = attend(query, key, value, bias, between=between, spans=spans)
+        output = attend(query, key, value, bias, between=between, spans=spans, dropout=call.dropout)
     return output if output.dtype == call.query.dtype else output.to(call.query.dtype)
 
 
@@ -201,5 +203,10 @@ def prepared(call: Call) -> Kernel | None:
         return None
     if not from_numbers or _added.added_of(call.score_mod):
         return None
-    between = Between(scale, _added.cap_of(call), call.normalizer is sigmoid)
-    return partial(attend, between=between, spans=counted(ends_of(call), call.query))
+    spans = counted(ends_of(call), call.query)
+    return partial(attend, between=_between(call, scale), spans=spans, dropout=call.dropout)
+
+
+def _between(call: Call, scale: float) -> Between:
+    caps_last = _added.caps_last(call.score_mod)
+    return Between(scale, _added.cap_of(call), call.normalizer is sigmoid, caps_last)

@@ -22,6 +22,7 @@ from regard._kernels.vectors import (
     store,
     tanh,
     times,
+    turn,
 )
 
 NO_BIAS, BY_DISTANCE, BY_PAIR = 0, 1, 2
@@ -41,15 +42,22 @@ def cap(s, row, rows, by, onto):  # type: ignore[no-untyped-def]
 
 
 @in_loops
-def cap_and_slope(s, d, row, rows, by, onto, inner):  # type: ignore[no-untyped-def]
-    """The same, and `d = (d - inner) (1 - tanh²)`."""
+def cap_and_slope(s, slopes, row, rows, by, onto):  # type: ignore[no-untyped-def]
+    """The same, and `slopes = 1 - tanh²`."""
     factor, most, one, zero = spread(_F(by)), spread(_F(onto)), spread(_F(1)), spread(_F(0))
     for j in range(0, COLUMNS, LANES):
-        mean = load(at(inner, j))
         for k in range(j, j + rows * row, row):
             t = tanh(times(load(at(s, k)), factor))
             store(times(most, t), at(s, k))
-            store(times(minus(load(at(d, k)), mean), fma(minus(zero, t), t, one)), at(d, k))
+            store(fma(minus(zero, t), t, one), at(slopes, k))
+
+
+@in_loops
+def slope(d, slopes, row, rows):  # type: ignore[no-untyped-def]
+    """Changes of what was capped become changes of what there was before."""
+    for j in range(0, COLUMNS, LANES):
+        for k in range(j, j + rows * row, row):
+            store(times(load(at(d, k)), load(at(slopes, k))), at(d, k))
 
 
 @in_loops
@@ -121,3 +129,18 @@ def sum_diagonals(to, x, row, rows, columns):  # type: ignore[no-untyped-def]
         for k in range(max(0, 1 - LANES - first), min(rows, columns - first)):
             total = plus(total, load(at(x, k * row + first + k)))
         store(plus(load(at(to, first)), total), at(to, first))
+
+
+@in_loops
+def add_turned(to, to_row, x, row, rows, count, room):  # type: ignore[no-untyped-def]
+    """`to[j, k] += x[k, j]` for so many keys and queries of a panel."""
+    for j in range(0, min(count, COLUMNS), LANES):
+        whole = rows - rows % LANES if j + LANES <= count else 0
+        for k in range(0, whole, LANES):
+            turn(room, LANES, at(x, k * row + j), row)
+            for i in range(LANES):
+                there = at(to, (j + i) * to_row + k)
+                store(plus(load(there), load(at(room, i * LANES))), there)
+        for i in range(j, min(j + LANES, count)):
+            for k in range(whole, rows):
+                to[i * to_row + k] += x[k * row + i]

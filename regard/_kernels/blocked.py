@@ -1,6 +1,7 @@
 """Attention on a CPU by blocks of queries and keys, in float32, forward and backward.
 
-The weights are a softmax of the scores, or a sigmoid of each; scores may be capped, then biased.
+The weights are a softmax of the scores, or a sigmoid of each; scores may be capped and biased, and
+weights dropped.
 
 The loops are compiled by Numba (`pip install "regard[cpu]"`) when they are first needed. A task is
 a block of queries, or a piece of a head, whatever the number of threads: so the result is the same.
@@ -48,18 +49,48 @@ class Between(NamedTuple):
     """What becomes of a dot product before it is a weight, but for a bias.
 
     It is multiplied by a scale above zero; where there is a cap above zero, `cap tanh(score / cap)`
-    is the score; and weights are a softmax, or a sigmoid.
+    is the score, before a bias is added or after it; and weights are a softmax, or a sigmoid.
     """
 
     scale: float
     cap: float = 0.0
     is_sigmoid: bool = False
+    caps_last: bool = False
 
     @property
     def numbers(self) -> tuple[float, float, float]:
         """The scale, and what is multiplied by within the cap and by the cap, in powers of two."""
-        within = self.scale / self.cap if self.cap else 0.0
+        within = 0.0
+        if self.cap:  # what was biased is in powers of two already
+            within = 1.0 / (self.cap * _LOG2_E) if self.caps_last else self.scale / self.cap
         return self.scale * _LOG2_E, within, self.cap * _LOG2_E
+
+
+OUT_OF = 1 << 16
+"""Numbers that 16 random bits may be."""
+
+
+class Dropping(NamedTuple):
+    """Which weights are dropped: of a seed, and `kept` of `OUT_OF` stay, on average."""
+
+    seed: int = 0
+    kept: int = OUT_OF
+
+    @property
+    def larger(self) -> float:
+        """What weights that stay are multiplied by."""
+        return OUT_OF / self.kept if self.kept else 0.0
+
+
+def kept_pairs(like: Tensor, k_len: int, dropping: Dropping) -> Tensor:
+    """Whether each weight of such queries stays, bool `[B, H, Q, K]`."""
+    batch, heads, q_len, _ = like.shape
+    out = torch.empty(batch, heads, q_len, k_len, dtype=torch.bool)
+    in_slices(
+        loops("kept_pairs").kept_pairs, out.data_ptr(), q_len, k_len, dropping.seed, dropping.kept,
+        outputs=batch * heads, size=out.numel(),
+    )  # fmt: skip
+    return out
 
 
 class Weighed(NamedTuple):
@@ -71,9 +102,10 @@ class Weighed(NamedTuple):
 
 
 def forward(
-    query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, between: Between, spans: Spans
-) -> Weighed:
-    """`softmax(scale q k^T + bias) v` over the keys that each query sees.
+    query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, between: Between,
+    dropping: Dropping, spans: Spans,
+) -> Weighed:  # fmt: skip
+    """`dropout(softmax(scale q k^T + bias)) v` over the keys that each query sees.
 
     Vectors are in one piece.
 
@@ -88,7 +120,7 @@ def forward(
     ends = spans.ends.expand(2, batch, q_len)
     strides = _strides(query, key, value, output, ends)
     added = _read(bias, batch, heads, q_len)
-    sizes = [*_sizes(query, key, value), *strides, between.is_sigmoid, *_form(added)]
+    sizes = [*_sizes(query, key, value), *strides, *_form(between, added, dropping)]
     in_slices(
         loops("blocked_forward").forward,
         output.data_ptr(), tops.data_ptr(), sums.data_ptr(), query.data_ptr(), key.data_ptr(),
@@ -101,13 +133,14 @@ def forward(
 
 def backward(
     upstream: Tensor, query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None,
-    found: Weighed, between: Between, spans: Spans, learns_bias: bool,
+    found: Weighed, between: Between, dropping: Dropping, spans: Spans, learns_bias: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:  # fmt: skip
-    """The gradients to query, key, value, and to a bias by distance that learns, without a cap."""
+    """The gradients to query, key, value, and to a bias that learns."""
     loop, columns = loops("blocked_backward").backward, loops("tiles").COLUMNS
     batch, heads, q_len, width = query.shape
     k_len, value_width = value.shape[2:]
-    tasks = batch * heads
+    shared = _sharing(bias if learns_bias else None, batch, heads)
+    tasks = batch * heads // max(1, shared[0] * shared[1])
     pieces = max(1, min(-(-PIECES // max(1, tasks)), -(-q_len // (4 * QUERIES))))
     upstream = in_one_piece(upstream)
     dq = _empty_like(query)
@@ -115,28 +148,61 @@ def backward(
         query.new_zeros(batch, heads, pieces, k_len, -(-columns_of // columns) * columns)
         for columns_of in (width, value_width)
     )
-    margin = loops("vectors").LANES  # on both sides of the distances that there are
-    distances = -(-q_len // QUERIES) * QUERIES + k_len + 2 * margin if learns_bias else 0
-    diagonals = query.new_zeros(batch, heads, pieces, distances)
+    grown, learning = _growing(bias if learns_bias else None, query, k_len, pieces)
     ends = spans.ends.expand(2, batch, q_len)
     strides = _strides(query, key, value, upstream, found.output, dq, ends)
     added = _read(bias, batch, heads, q_len)
     sizes = [
-        *_sizes(query, key, value), *strides, pieces, between.is_sigmoid, *_form(added), distances
+        *_sizes(query, key, value), *strides, pieces, *_form(between, added, dropping),
+        *learning, *shared,
     ]  # fmt: skip
     scale, *cap = between.numbers
     in_slices(
-        loop, dq.data_ptr(), dk.data_ptr(), dv.data_ptr(), diagonals.data_ptr(),
+        loop, dq.data_ptr(), dk.data_ptr(), dv.data_ptr(), grown.data_ptr(),
         upstream.data_ptr(), found.output.data_ptr(), found.tops.data_ptr(), found.sums.data_ptr(),
         query.data_ptr(), key.data_ptr(), value.data_ptr(), _address(added),
         (c_int64 * len(sizes))(*sizes), ends.data_ptr(), scale, between.scale, *cap,
         outputs=tasks * pieces,
         size=5 * heads * spans.pairs * (width + value_width) // _PER_BYTE,
     )  # fmt: skip
-    dbias = None
-    if bias is not None and learns_bias:
-        dbias = diagonals.sum(2)[..., margin : margin + bias.shape[-1]].sum_to_size(bias.shape)
+    dbias = None if bias is None or not learns_bias else _grown(grown, bias)
     return dq, summed(dk, key), summed(dv, value), dbias
+
+
+def _sharing(bias: Tensor | None, batch: int, heads: int) -> list[int]:
+    """How many sequences and heads share a bias by pairs that learns, and how many heads it has."""
+    if bias is None or bias.ndim == 3:
+        return [1, 1, heads]
+    of_batch, of_heads = bias.shape[:2]
+    return [batch // max(1, of_batch), heads // max(1, of_heads), of_heads]
+
+
+def _growing(
+    bias: Tensor | None, query: Tensor, k_len: int, pieces: int
+) -> tuple[Tensor, list[int]]:
+    """Zeros where the gradient of a bias grows; whether there is one, and its rows.
+
+    That of a bias by distance has a part for each piece of every head, with a margin on both sides
+    of the distances that there are; that of one by pairs has what the bias has, and a part for each
+    piece if queries share it.
+    """
+    if bias is None:
+        return query.new_empty(0), [0, 0, 0]
+    batch, heads, q_len, _ = query.shape
+    if bias.ndim == 3:
+        row = -(-q_len // QUERIES) * QUERIES + k_len + 2 * loops("vectors").LANES
+        return query.new_zeros(batch, heads, pieces, row), [1, row, 0]
+    of_batch, of_heads, rows, _ = bias.shape
+    if rows == q_len:
+        return query.new_zeros(of_batch, of_heads, 1, q_len, k_len), [1, 0, k_len]
+    return query.new_zeros(of_batch, of_heads, pieces, 1, k_len), [1, 0, 0]
+
+
+def _grown(grown: Tensor, bias: Tensor) -> Tensor:
+    if bias.ndim == 4:
+        return grown[:, :, 0] if grown.shape[2] == 1 else grown.sum(2)
+    margin = loops("vectors").LANES
+    return grown.sum(2)[..., margin : margin + bias.shape[-1]].sum_to_size(bias.shape)
 
 
 def _read(bias: Tensor | None, batch: int, heads: int, q_len: int) -> Tensor | None:
@@ -149,13 +215,15 @@ def _read(bias: Tensor | None, batch: int, heads: int, q_len: int) -> Tensor | N
     return bias.expand(batch, heads, q_len, -1)
 
 
-def _form(bias: Tensor | None) -> list[int]:
-    """What kind of bias it is, and its strides."""
+def _form(between: Between, bias: Tensor | None, dropping: Dropping) -> list[int]:
+    """What weights are, what kind of bias there is and its strides, and what is dropped."""
     kinds = loops("between")
-    if bias is None:
-        return [kinds.NO_BIAS, 0, 0, 0]
-    kind = kinds.BY_DISTANCE if bias.ndim == 3 else kinds.BY_PAIR
-    return [kind, *bias.stride()[:2], bias.stride(2)]
+    of_bias = [kinds.NO_BIAS, 0, 0, 0]
+    if bias is not None:
+        kind = kinds.BY_DISTANCE if bias.ndim == 3 else kinds.BY_PAIR
+        of_bias = [kind, *bias.stride()[:2], bias.stride(2)]
+    caps_last = between.cap > 0 and between.caps_last
+    return [between.is_sigmoid, *of_bias, caps_last, dropping.kept, OUT_OF, dropping.seed]
 
 
 def _address(bias: Tensor | None) -> int:

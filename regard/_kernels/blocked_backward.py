@@ -4,21 +4,26 @@
     dq = scale dS k      dk = scale dS^T q      dv = P^T dO      dbias = dS
 
 What P is to be divided by, dO is divided by instead, once for each query. Of a sigmoid dS is
-`P * (1 - P) * dP`; of scores that were capped it is multiplied by the slope of the cap.
+`P * (1 - P) * dP`; of scores that were capped it is multiplied by the slope of the cap. A dropout
+leaves the same weights out of dv, and the changes of these out of dS.
 """
 
 import numpy as np
 from numba import carray, types  # type: ignore[attr-defined]
 
 from regard._kernels.between import (
+    BY_PAIR,
     add_bias,
+    add_turned,
     bias_of,
     cap_and_slope,
+    slope,
     squash_again,
     sum_diagonals,
     weigh_again,
 )
 from regard._kernels.by_address import by_address
+from regard._kernels.kept_bits import ROOM, draw, drop
 from regard._kernels.panels import (
     KEYS,
     QUERIES,
@@ -30,7 +35,7 @@ from regard._kernels.panels import (
     turn_back,
     turn_panel,
 )
-from regard._kernels.tiles import COLUMNS, multiply, multiply_add, multiply_then_add
+from regard._kernels.tiles import COLUMNS, VECTORS, multiply, multiply_add, multiply_then_add
 from regard._kernels.vectors import LANES, at, numbers_of
 
 _F = np.float32
@@ -45,7 +50,7 @@ def _backward(  # type: ignore[no-untyped-def]
     dq,
     dk,
     dv,
-    diagonals,
+    dbias,
     upstream,
     out,
     tops,
@@ -63,40 +68,54 @@ def _backward(  # type: ignore[no-untyped-def]
     first,
     last,
 ):
-    """The gradients of some pieces of heads; what has keys has a part for each, zero at first."""
+    """The gradients of some pieces of heads; what has keys has a part for each, zero at first.
+
+    Heads that share a bias by pairs which learns are one task, so that no two write to its
+    gradient; that of a bias by distance has a part for each piece.
+    """
     n = sizes
     heads, groups, q_len, k_len, width, value_width = n[0], n[1], n[2], n[3], n[4], n[5]
     q_row, k_row, v_row, up_row, out_row, dq_row = n[8], n[11], n[14], n[17], n[20], n[23]
     span_row, pieces, blocks = n[26], n[27], (q_len + QUERIES - 1) // QUERIES
-    is_sigmoid, bias_kind, bias_row, diagonal_row = n[28], n[29], n[32], n[33]
+    is_sigmoid, bias_kind, bias_row = n[28], n[29], n[32]
+    caps_last, likely, out_of, seed = n[33], n[34], n[35], n[36]
+    learns, diagonal_row, pair_row, shared_b, shared_h, bias_heads = (
+        n[37], n[38], n[39], n[40], n[41], n[42],
+    )  # fmt: skip
+    caps_first = cap_onto != 0 and not caps_last
+    larger = _F(out_of) / _F(likely) if likely else _F(0)  # of what a dropout keeps
     rest = _F(scale) if cap_onto == 0 and bias_kind == 0 else _F(1)  # what is left to multiply by
     wide = (width + COLUMNS - 1) // COLUMNS * COLUMNS
     value_wide = (value_width + COLUMNS - 1) // COLUMNS * COLUMNS
-    numbers = 2 * width + value_width + wide + value_wide + 5
-    tiles = LANES + 2 * KEYS * ROW + KEYS * COLUMNS
+    numbers = 2 * width + value_width + wide + value_wide + 4
+    tiles = LANES + 3 * KEYS * ROW + KEYS * COLUMNS + KEYS * VECTORS + ROOM
     space = np.zeros(LANES + tiles + QUERIES * numbers, np.float32)
     weights = numbers_of(space)
     changes = at(weights, LANES + KEYS * ROW)
-    room = at(changes, KEYS * ROW)
-    turned = at(room, KEYS * COLUMNS)
+    slopes = at(changes, KEYS * ROW)
+    room = at(slopes, KEYS * ROW)
+    bits = at(room, KEYS * COLUMNS)
+    turned = at(bits, KEYS * VECTORS + ROOM)
     grown = at(turned, QUERIES * width)
     turned_up = at(grown, QUERIES * width)
     rows_q = at(turned_up, QUERIES * value_width)
     rows_up = at(rows_q, QUERIES * wide)
     top = at(rows_up, QUERIES * value_wide)
     inner, inverse, factors = at(top, QUERIES), at(top, 2 * QUERIES), at(top, 3 * QUERIES)
-    # What is left to take off the changes of weights: capping them has done that.
-    mean = inner if cap_onto == 0 else at(top, 4 * QUERIES)
     edges = np.empty((QUERIES // COLUMNS, 4), np.int64)
     all_grown = carray(grown, (QUERIES * width,))
-    of_queries = carray(top, (5, QUERIES))
-    for task in range(first, last):
-        lead, piece = task // pieces, task % pieces
-        b, h = lead // heads, lead % heads
-        g = h // groups
+    of_queries = carray(top, (4, QUERIES))
+    each = shared_b * shared_h
+    for step in range(first * each, last * each):
+        task, one = step // each, step % each
+        shared, piece = task // pieces, task % pieces
+        b, h = shared // bias_heads + one // shared_h, shared % bias_heads + one % shared_h
+        lead, g = b * heads + h, h // groups
+        part = lead * pieces + piece
         k, v = at(key, b * n[9] + g * n[10]), at(value, b * n[12] + g * n[13])
         biases = at(bias, b * n[30] + h * n[31])
-        to_k, to_v = at(dk, task * k_len * wide), at(dv, task * k_len * value_wide)
+        to_k, to_v = at(dk, part * k_len * wide), at(dv, part * k_len * value_wide)
+        to_pairs = at(dbias, (shared * q_len if pair_row else task) * k_len)
         for q0 in range(
             blocks * piece // pieces * QUERIES,
             min(blocks * (piece + 1) // pieces * QUERIES, q_len),
@@ -117,13 +136,12 @@ def _backward(  # type: ignore[no-untyped-def]
             for i in range(count):
                 total = sums[lead * q_len + q0 + i]
                 of_queries[0, i] = tops[lead * q_len + q0 + i]
-                of_queries[2, i] = _F(1) / total if total != 0 else _F(0)
+                of_queries[2, i] = larger / total if total != 0 else _F(0)
             read_rows(rows_up, value_wide, up, up_row, value_width, inverse, count)
             read_rows(rows_q, wide, q, q_row, width, factors, count)
             for i in range(0 if is_sigmoid else count):
-                of_queries[1, i] = product(
-                    at(rows_up, i * value_wide), at(o, i * out_row), value_width
-                )
+                mean = product(at(rows_up, i * value_wide), at(o, i * out_row), value_width)
+                of_queries[1, i] = mean * _F(likely) / _F(out_of)
             for here in range(0, count, COLUMNS):
                 turn_panel(
                     at(turned, here * width), at(q, here * q_row), q_row, count - here, width
@@ -153,30 +171,61 @@ def _backward(  # type: ignore[no-untyped-def]
                     if near == far:
                         continue
                     p, dp = at(p, (near - k0) * ROW), at(dp, (near - k0) * ROW)
+                    flat = at(slopes, (near - k0) * ROW + here)
                     queries, ups = at(turned, here * width), at(turned_up, here * value_width)
                     ks, vs = at(k, near * k_row), at(v, near * v_row)
                     multiply(p, ROW, ks, k_row, 1, far - near, queries, COLUMNS, width)
                     multiply(dp, ROW, vs, v_row, 1, far - near, ups, COLUMNS, value_width)
-                    if cap_onto != 0:
-                        cap_and_slope(p, dp, ROW, far - near, cap_by, cap_onto, at(inner, here))
+                    if caps_first:
+                        cap_and_slope(p, flat, ROW, far - near, cap_by, cap_onto)
                     if bias_kind:
-                        added, step = bias_of(
+                        added, distance = bias_of(
                             bias_kind, biases, bias_row, q0 + here, near, k_len, count - here,
                             far - near, room,
                         )  # fmt: skip
-                        add_bias(p, ROW, far - near, scale if cap_onto == 0 else 1, added, step)
+                        add_bias(p, ROW, far - near, 1 if caps_first else scale, added, distance)
+                    if caps_last:
+                        cap_and_slope(p, flat, ROW, far - near, cap_by, cap_onto)
                     if near < edge[2] or far > edge[3]:
                         hide(
                             p, ROW, far - near, near, spans, lows + here * span_row,
                             highs + here * span_row, span_row, count - here,
                         )  # fmt: skip
+                    if likely < out_of:
+                        kept = draw(bits, q0 + here, near, far - near, lead, seed, likely)
+                        drop(dp, ROW, far - near, kept)
                     if is_sigmoid:
                         squash_again(p, dp, ROW, far - near, rest)
                     else:
-                        weigh_again(p, dp, ROW, far - near, at(top, here), at(mean, here), rest)
+                        weigh_again(p, dp, ROW, far - near, at(top, here), at(inner, here), rest)
+                    if likely < out_of:
+                        drop(p, ROW, far - near, kept)
+                    if caps_last:
+                        slope(dp, flat, ROW, far - near)
+                    if learns and bias_kind == BY_PAIR:
+                        add_turned(
+                            at(to_pairs, (q0 + here) * pair_row + near), pair_row, dp, ROW,
+                            far - near, count - here, room,
+                        )  # fmt: skip
+                if diagonal_row:
+                    for here in range(0, QUERIES, COLUMNS):
+                        if here < start or here >= stop:
+                            clear(at(changes, here), ROW, 0, 0, rows)
+                    sum_diagonals(
+                        at(dbias, part * diagonal_row + LANES + q0 - k0 + k_len - 1), changes,
+                        ROW, rows, QUERIES,
+                    )  # fmt: skip
+                for here in range(start, stop, COLUMNS):
+                    edge = edges[here // COLUMNS]
+                    near, far = max(k0, edge[0]), min(k0 + rows, edge[1])
+                    if near >= far:
+                        continue
+                    dp = at(changes, (near - k0) * ROW + here)
+                    if caps_first:
+                        slope(dp, at(slopes, (near - k0) * ROW + here), ROW, far - near)
                     multiply_then_add(
-                        at(grown, here * width), COLUMNS, ks, 1, k_row, width, dp, ROW,
-                        far - near,
+                        at(grown, here * width), COLUMNS, at(k, near * k_row), 1, k_row, width,
+                        dp, ROW, far - near,
                     )  # fmt: skip
                 for d in range(0, value_wide, COLUMNS):
                     multiply_add(
@@ -187,14 +236,6 @@ def _backward(  # type: ignore[no-untyped-def]
                     multiply_add(
                         at(to_k, k0 * wide + d), wide, at(changes, start), ROW, 1,
                         rows, at(rows_q, start * wide + d), wide, stop - start,
-                    )  # fmt: skip
-                if diagonal_row:
-                    for here in range(0, QUERIES, COLUMNS):
-                        if here < start or here >= stop:
-                            clear(at(changes, here), ROW, 0, 0, rows)
-                    sum_diagonals(
-                        at(diagonals, task * diagonal_row + LANES + q0 - k0 + k_len - 1), changes,
-                        ROW, rows, QUERIES,
                     )  # fmt: skip
             for here in range(0, count, COLUMNS):
                 turn_back(

@@ -1,6 +1,7 @@
 """`softmax(scale q k^T + bias) v`, a block of queries at a time, the maximum found as keys go by.
 
-Scores may be capped before the bias, and be squashed by a sigmoid instead of a softmax.
+Scores may be capped before the bias or after it, and be squashed by a sigmoid instead of a softmax;
+some of the weights may be dropped.
 """
 
 import numpy as np
@@ -8,6 +9,7 @@ from numba import carray, types  # type: ignore[attr-defined]
 
 from regard._kernels.between import add_bias, bias_of, cap, squash
 from regard._kernels.by_address import by_address
+from regard._kernels.kept_bits import ROOM, draw, drop
 from regard._kernels.panels import (
     KEYS,
     LOWEST,
@@ -18,7 +20,7 @@ from regard._kernels.panels import (
     turn_panel,
     weigh,
 )
-from regard._kernels.tiles import COLUMNS, multiply, multiply_then_add
+from regard._kernels.tiles import COLUMNS, VECTORS, multiply, multiply_then_add
 from regard._kernels.vectors import LANES, at, numbers_of
 
 _F = np.float32
@@ -32,12 +34,17 @@ def _forward(  # type: ignore[no-untyped-def]
     heads, groups, q_len, k_len, width, value_width = n[0], n[1], n[2], n[3], n[4], n[5]
     q_row, k_row, v_row, out_row, span_row = n[8], n[11], n[14], n[17], n[20]
     is_sigmoid, bias_kind, bias_row = n[21], n[22], n[25]
+    caps_last, likely, out_of, seed = n[26], n[27], n[28], n[29]
+    caps_first = cap_onto != 0 and not caps_last
+    larger = _F(out_of) / _F(likely) if likely else _F(0)  # of what a dropout keeps
     rest = _F(scale) if cap_onto == 0 and bias_kind == 0 else _F(1)  # what is left to multiply by
     blocks = (q_len + QUERIES - 1) // QUERIES
-    space = np.empty(LANES + 2 * KEYS * COLUMNS + QUERIES * (width + value_width + 2), np.float32)
+    tiles = LANES + 2 * KEYS * COLUMNS + KEYS * VECTORS + ROOM
+    space = np.empty(tiles + QUERIES * (width + value_width + 2), np.float32)
     scores = numbers_of(space)
     room = at(scores, KEYS * COLUMNS)
-    turned = at(room, KEYS * COLUMNS)
+    bits = at(room, KEYS * COLUMNS)
+    turned = at(bits, KEYS * VECTORS + ROOM)
     output = at(turned, QUERIES * width)
     top = at(output, QUERIES * value_width)
     total = at(top, QUERIES)
@@ -79,14 +86,16 @@ def _forward(  # type: ignore[no-untyped-def]
                 multiply(
                     scores, COLUMNS, at(k, near * k_row), k_row, 1, rows, queries, COLUMNS, width
                 )
-                if cap_onto != 0:
+                if caps_first:
                     cap(scores, COLUMNS, rows, cap_by, cap_onto)
                 if bias_kind:
                     added, step = bias_of(
                         bias_kind, biases, bias_row, q0 + here, near, k_len, count - here, rows,
                         room,
                     )  # fmt: skip
-                    add_bias(scores, COLUMNS, rows, scale if cap_onto == 0 else 1, added, step)
+                    add_bias(scores, COLUMNS, rows, 1 if caps_first else scale, added, step)
+                if caps_last:
+                    cap(scores, COLUMNS, rows, cap_by, cap_onto)
                 if near < edge[2] or far > edge[3]:
                     hide(
                         scores, COLUMNS, rows, near, spans, lows + here * span_row,
@@ -96,6 +105,9 @@ def _forward(  # type: ignore[no-untyped-def]
                     squash(scores, COLUMNS, rows, rest)
                 else:
                     weigh(scores, rows, at(top, here), at(total, here), sums_of, value_width, rest)
+                if likely < out_of:
+                    kept = draw(bits, q0 + here, near, rows, lead, seed, likely)
+                    drop(scores, COLUMNS, rows, kept)
                 multiply_then_add(
                     sums_of, COLUMNS, at(v, near * v_row), 1, v_row, value_width,
                     scores, COLUMNS, rows,
@@ -103,7 +115,7 @@ def _forward(  # type: ignore[no-untyped-def]
         for i in range(count):
             tops[lead * q_len + q0 + i], sums[lead * q_len + q0 + i] = all_tops[i], totals[i]
         for i in range(QUERIES):
-            totals[i] = _F(1) / totals[i] if totals[i] != 0 else _F(0)
+            totals[i] = larger / totals[i] if totals[i] != 0 else _F(0)
         for here in range(0, count, COLUMNS):
             turn_back(
                 at(to, here * out_row), out_row, at(output, here * value_width), at(total, here),

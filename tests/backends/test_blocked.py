@@ -172,7 +172,6 @@ def test_half_precision_is_summed_in_float32(dtype: torch.dtype) -> None:
         ({"mask": Dense(torch.ones(5, 5, dtype=torch.bool)) & Causal()}, "Dense"),
         ({"mask": Padding(keep=torch.arange(5)[None] != 2)}, "one run of keys, not Padding"),
         ({"mask": KeyCounts(torch.ones(1, 2, 5).int())}, "one run of keys, not KeyCounts"),
-        ({"dropout": 0.5}, "drops no weights"),
     ],
 )
 def test_what_it_does_not_serve_is_refused_with_the_reason(

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 import regard
 from regard._backends import _memo, _rates, blocked
+from regard._backends._held import tensors_of
 from regard._kernels.installed import has_loops
 from regard._kernels.slices import LEAST
 from regard.masks import Causal, Document, Padding, Prefix, SlidingWindow
@@ -23,7 +24,7 @@ from regard.scores import Cosine, NegativeSquaredDistance
 from regard.sequences import Sequences
 from tests.backends.test_memory import Largest
 from tests.parts import Sizes, tensors
-from tests.probe import assert_same, evaluate
+from tests.probe import assert_same, evaluate, slope
 from tests.tolerance import UNIT_NORMAL_CAP, assert_close_to_golden
 
 pytestmark = pytest.mark.skipif(not has_loops(), reason="Numba is not installed")
@@ -59,6 +60,7 @@ MODS: dict[str, Callable[[Sizes], Any]] = {
     "cap": lambda s: SoftCap(1.5),
     "wide cap": lambda s: SoftCap(50.0),
     "cap, alibi": lambda s: Chain(SoftCap(2.0), ALiBi(s.heads)),
+    "alibi, cap": lambda s: Chain(ALiBi(s.heads), SoftCap(2.0)),
 }
 DENSE: dict[str, Callable[[Sizes], Tensor]] = {
     "every pair": lambda s: torch.randn(s.batch, s.heads, s.q_len, s.k_len),
@@ -138,24 +140,58 @@ def test_a_sigmoid_of_scores_alone_is_the_definitions(sizes: Sizes, normalizer: 
         close(found, inputs, parts, **parts)
 
 
-@pytest.mark.parametrize("normalizer", [softmax, sigmoid])
+CAPPED: dict[str, Callable[[Any], Any]] = {
+    "alone": lambda mod: mod,
+    "after a cap": lambda mod: Chain(SoftCap(1.5), mod),
+    "before a cap": lambda mod: Chain(mod, SoftCap(1.5)),
+}
+
+
+def compared(inputs: Any, mod: Any, **parts: Any) -> list[tuple[Tensor, Tensor]]:
+    """Output and every gradient, what is learned included, beside the definition's in float64."""
+    found = []
+    for exact, backend in ((torch.float32, "blocked"), (torch.float64, "reference")):
+        own = mod if exact == torch.float32 else doubled(mod)
+        leaves = [x.detach().to(exact).requires_grad_() for x in inputs]
+        leaves += [x.requires_grad_() for x in tensors_of(own)]
+        output = regard.attention(*leaves[:3], score_mod=own, **parts, backend=backend)
+        gradients = torch.autograd.grad(output, leaves, slope(output))
+        found.append([output, *gradients])
+    return [(one, other.to(one.dtype)) for one, other in zip(*found, strict=True)]
+
+
+@pytest.mark.parametrize("how", CAPPED)
 @pytest.mark.parametrize("name", DENSE)
 @pytest.mark.parametrize("sizes", SIZES, ids=str)
-def test_a_tensor_of_biases_is_read_by_tiles(sizes: Sizes, name: str, normalizer: Any) -> None:
-    inputs, tensor = tensors(sizes, dtype=torch.float32), DENSE[name](sizes)
-    for mask in ("none", "causal", "padding"):
-        parts = {"mask": MASKS[mask](sizes), "normalizer": normalizer}
-        leaves = [x.clone().requires_grad_() for x in inputs]
-        output = regard.attention(*leaves, score_mod=Bias(tensor), **parts, backend="blocked")
-        upstream = torch.randn_like(output)
-        found = torch.autograd.grad(output, leaves, upstream)
-        exact = [x.double().requires_grad_() for x in inputs]
-        wanted = regard.attention(
-            *exact, score_mod=Bias(tensor.double()), **parts, backend="reference"
-        )
-        gradients = torch.autograd.grad(wanted, exact, upstream.double())
-        for one, other in zip((output, *found), (wanted, *gradients), strict=True):
-            torch.testing.assert_close(one.double(), other, rtol=1e-5, atol=1e-5)
+def test_a_tensor_of_biases_is_read_by_tiles_and_learns(sizes: Sizes, name: str, how: str) -> None:
+    inputs, mod = tensors(sizes, dtype=torch.float32), CAPPED[how](Bias(DENSE[name](sizes)))
+    for normalizer in [softmax, sigmoid, Softmax(0.7)]:
+        for mask in ("none", "causal", "padding", "window"):
+            parts = {"mask": MASKS[mask](sizes), "normalizer": normalizer}
+            for one, other in compared(inputs, mod, **parts):
+                rounding = max(1e-5, torch.finfo(one.dtype).eps)
+                torch.testing.assert_close(one, other, rtol=rounding, atol=2e-5)
+
+
+@pytest.mark.parametrize(
+    "shape", [(1, 1, 1100, 90), (2, 1, 1100, 90), (1, 4, 1, 90), (2, 4, 1100, 1), (1, 1, 1, 90)]
+)
+def test_a_bias_that_learns_is_summed_over_all_that_share_it(shape: tuple[int, ...]) -> None:
+    sizes = Sizes(2, 4, 2, 1100, 90, 8, 8)  # so long that heads are cut into pieces
+    inputs, mod = tensors(sizes, dtype=torch.float32), Bias(torch.randn(shape))
+    for one, other in compared(inputs, mod, mask=SlidingWindow(60, 30)):
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize("how", CAPPED)
+@pytest.mark.parametrize("sizes", SIZES, ids=str)
+def test_a_table_learns_with_a_cap_beside_it(sizes: Sizes, how: str) -> None:
+    inputs, mod = tensors(sizes, dtype=torch.float32), CAPPED[how](table(sizes))
+    for normalizer in (softmax, sigmoid, Softmax(0.7)):
+        for mask in ("none", "window", "documents"):
+            parts = {"mask": MASKS[mask](sizes), "normalizer": normalizer}
+            for one, other in compared(inputs, mod, **parts):
+                torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-4)
 
 
 def test_rows_of_a_whole_sequence_are_those_of_the_calls_queries() -> None:
@@ -256,12 +292,11 @@ def test_a_table_in_half_precision_is_added_in_float32() -> None:
 @pytest.mark.parametrize(
     ("parts", "reason"),
     [
-        ({"score_mod": Chain(ALiBi(2), SoftCap(3.0))}, "caps and then adds"),
-        ({"score_mod": lambda s, b, h, q, k: s + 1}, "caps and then adds"),
-        ({"score_mod": Chain(ALiBi(2), Bias(torch.zeros(5, 5)))}, "caps and then adds"),
+        ({"score_mod": Chain(SoftCap(2.0), ALiBi(2), SoftCap(3.0))}, "and caps once"),
+        ({"score_mod": Chain(ALiBi(2), SoftCap(3.0), ALiBi(2))}, "and caps once"),
+        ({"score_mod": lambda s, b, h, q, k: s + 1}, "adds biases of distances, or one Bias"),
+        ({"score_mod": Chain(ALiBi(2), Bias(torch.zeros(5, 5)))}, "or one Bias, and caps once"),
         ({"score_mod": SoftCap(torch.tensor(3.0))}, "cap is a number that is known"),
-        ({"score_mod": Bias(nn.Parameter(torch.zeros(5, 5)))}, "a gradient to biases of distances"),
-        ({"score_mod": Chain(SoftCap(2.0), RelativeBias(2))}, "a gradient to biases of distances"),
         (
             {"score_mod": SoftCap(2.0), "normalizer": Softmax(nn.Parameter(torch.ones(())))},
             "by a number, not by a tensor",
@@ -463,7 +498,7 @@ def test_the_planner_takes_the_loops_where_they_were_measured_to_be_faster(
 
 def test_t5_is_served_with_its_table_learning(monkeypatch: pytest.MonkeyPatch) -> None:
     config = T5EncoderConfig(vocab=50, embed_dim=512, layers=2, num_heads=8)
-    network = T5Encoder(config).eval()  # in training it drops weights, which the loops do not
+    network = T5Encoder(config).eval()  # in training no two ways drop the same weights
     ids = torch.randint(1, 50, (1, 512))
     ran: list[bool] = []
     attend = blocked.attend
@@ -482,6 +517,9 @@ def test_t5_is_served_with_its_table_learning(monkeypatch: pytest.MonkeyPatch) -
         output.square().sum().backward()
         found.append([output, *(x.grad for x in network.parameters())])
         assert ran == ([] if kind.endswith("AVX2") else [True, True])
+    ran.clear()
+    network.train()(Sequences(ids)).sum().backward()
+    assert ran == [True, True]
     _memo.forget()
     for one, two in zip(*found, strict=True):
         torch.testing.assert_close(one, two, rtol=1e-3, atol=1e-3)

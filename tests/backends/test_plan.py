@@ -191,7 +191,7 @@ OWN_LOOPS: list[tuple[str, dict[str, Any]]] = [
     ("blocked", {"mask": Causal()}),
     ("blocked", {"mask": Padding(torch.tensor([512, 100])) & Causal()}),
     ("blocked", {"score": Cosine()}),
-    ("sdpa", {"dropout": 0.1}),
+    ("blocked", {"dropout": 0.1}),
     ("blocked", {"score_mod": ALiBi(4)}),
     ("blocked", {"mask": SlidingWindow(16)}),
     ("blocked", {"mask": Document(torch.arange(512) // 100)}),

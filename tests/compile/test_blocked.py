@@ -15,7 +15,7 @@ from regard._backends import _blocked_grad, _rates
 from regard._kernels.installed import has_loops
 from regard.masks import Block, Causal, Padding, Prefix, SlidingWindow
 from regard.normalizers import sigmoid
-from regard.score_mods import ALiBi, Bias, RelativeBias, SoftCap
+from regard.score_mods import ALiBi, Bias, Chain, RelativeBias, SoftCap
 
 pytestmark = pytest.mark.skipif(not has_loops(), reason="Numba is not installed")
 
@@ -35,6 +35,7 @@ CALLS: dict[str, Callable[[], dict[str, Any]]] = {
     **{str(mask): partial(dict, mask=mask) for mask in MASKS},
     "alibi": lambda: {"mask": Causal(), "score_mod": ALiBi(4)},
     "cap": lambda: {"mask": Causal(), "score_mod": SoftCap(2.0)},
+    "alibi, cap": lambda: {"score_mod": Chain(ALiBi(4), SoftCap(2.0))},
     "sigmoid": lambda: {"normalizer": sigmoid, "score_mod": some_bias()},
 }
 
@@ -95,15 +96,20 @@ def test_it_is_exported_with_a_dynamic_length() -> None:
 
 def test_the_operations_are_what_pytorch_asks_of_one() -> None:
     inputs = [torch.randn(2, 3, n, 8, requires_grad=True) for n in (5, 7, 7)]
-    for shape in ((2, 2, 5), (2, 1, 1)):
-        ends = torch.tensor([1, 6], dtype=torch.int32).view(2, 1, 1).expand(shape).contiguous()
-        for bias in (None, torch.randn(1, 3, 11, requires_grad=True)):
-            for between in ((0.3, 0.0, False), (0.3, 0.0, True)):
-                given = (*inputs, bias, ends, *between, bias is not None)
-                torch.library.opcheck(_blocked_grad._operation, given)
-        torch.library.opcheck(
-            _blocked_grad._operation, (*inputs, None, ends, 0.3, 2.0, False, False)
-        )
+    ends = torch.tensor([1, 6], dtype=torch.int32).view(2, 1, 1)
+    all_kept, some_kept = (1 << 16, None), (40_000, torch.tensor([5]))
+    for shape, bias, *rest in (
+        ((2, 2, 5), None, 0.3, 0.0, False, False, *all_kept, False),
+        ((2, 1, 1), None, 0.3, 0.0, True, False, *some_kept, False),
+        ((2, 1, 1), (1, 3, 11), 0.3, 0.0, True, False, *all_kept, True),
+        ((2, 2, 5), (1, 3, 11), 0.3, 2.0, False, True, *some_kept, True),
+        ((2, 2, 5), (1, 3, 5, 7), 0.3, 2.0, False, False, *all_kept, True),
+        ((2, 1, 1), (2, 1, 1, 7), 0.3, 0.0, False, False, *some_kept, True),
+        ((2, 1, 1), None, 0.3, 2.0, False, False, *all_kept, False),
+    ):  # fmt: skip
+        added = None if bias is None else torch.randn(bias, requires_grad=True)
+        given = (*inputs, added, ends.expand(shape).contiguous(), *rest)
+        torch.library.opcheck(_blocked_grad._operation, given)
 
 
 @pytest.fixture(params=[True, False], ids=["measured", "not measured"])
