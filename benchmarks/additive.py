@@ -9,12 +9,10 @@ with it all the same. Beside each stands its floor: vector operations of a numbe
 which this core multiplies and adds in a matrix product, and vectors read (and, learning, read
 again, written and added to) over the rate at which it reads memory.
 
-    python -m benchmarks.additive [--dry-run] [--compile]
+    python -m benchmarks.additive [--seconds 1.5] [--threads 1] [--dry-run] [--compile]
 """
 
-import argparse
 import os
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
@@ -25,7 +23,14 @@ from rich.table import Table
 from torch import Tensor
 
 import regard
-from benchmarks.measure import median_seconds, peak_bytes, save, side_by_side
+from benchmarks.measure import (
+    clock,
+    median_seconds,
+    peak_bytes,
+    save_timings,
+    side_by_side,
+    timing_options,
+)
 from regard._backends import _memo, additive
 from regard.models.captioner.config import CaptionerConfig
 from regard.models.captioner.model import Captioner, Memory, Places
@@ -78,8 +83,9 @@ def learn(run: Callable[..., Tensor], inputs: list[Tensor], last: Any, asked: li
 
 
 def attentions(
-    against: str, run: Callable[..., Tensor], lanes: float, bandwidth: float, kind: Kind = TANH
-) -> list[dict[str, Any]]:
+    against: str, run: Callable[..., Tensor], lanes: float, bandwidth: float, seconds: float,
+    kind: Kind = TANH,
+) -> list[dict[str, Any]]:  # fmt: skip
     """Forward alone and with backward of every shape, ours against another way."""
     rows = []
     for shape in SHAPES:
@@ -98,7 +104,7 @@ def attentions(
                     partial(learn, ours, inputs, score, asked),
                     partial(learn, run, inputs, score.v, asked),
                 ]
-            timed = side_by_side(*pair, seconds=1.5, clock=time.process_time)
+            timed = side_by_side(*pair, seconds, clock)
             learns = what != "forward"
             operations = kind.forward + (kind.backward if learns else 0)
             numbers = sum(x.numel() for x in inputs) * (4 if learns else 1)
@@ -112,13 +118,13 @@ def lanes_a_second() -> float:
     """Numbers that this core multiplies and adds in a second, at its best: in a matrix product."""
     x = torch.randn(512, 512)
     product = partial(torch.mm, x, x)
-    return 512**3 / min(median_seconds(product, 3, time.process_time) for _ in range(50))
+    return 512**3 / min(median_seconds(product, 3, clock) for _ in range(50))
 
 
 def bytes_a_second() -> float:
     """Bytes that this core reads from memory in a second."""
     x = torch.randn(1 << 25)
-    return x.nbytes / min(median_seconds(x.sum, 3, time.process_time) for _ in range(5))
+    return x.nbytes / min(median_seconds(x.sum, 3, clock) for _ in range(5))
 
 
 def memory(length: int, how: str) -> Callable[[], None]:
@@ -141,7 +147,7 @@ def without_loops(run: Callable[[], Any]) -> Any:
         _memo._FASTEST.clear()
 
 
-def networks() -> list[dict[str, Any]]:
+def networks(seconds: float) -> list[dict[str, Any]]:
     """Whole networks that write a word and that learn, with the loops and without."""
     rows = []
     for width, embed, attention in ((128, 128, 128), (1000, 620, 1000)):
@@ -152,8 +158,8 @@ def networks() -> list[dict[str, Any]]:
         net = RNNsearch(config)
         for sentences, beams in ((1, 1), (1, 5), (16, 5)):
             step = writing(net.eval(), sentences, beams)
-            rows.append(compared(f"RNNsearch {width} writes {sentences}x{beams}", step))
-        rows.append(compared(f"RNNsearch {width} learns 32x20", learning(net.train())))
+            rows.append(compared(f"RNNsearch {width} writes {sentences}x{beams}", step, seconds))
+        rows.append(compared(f"RNNsearch {width} learns 32x20", learning(net.train()), seconds))
     tells = Captioner(CaptionerConfig(target_vocab=8000)).eval()
     for images, places in ((1, 196), (16, 196)):
         width = tells.config.hidden_dim
@@ -163,7 +169,7 @@ def networks() -> list[dict[str, Any]]:
         state = Memory(*torch.randn(2, images * 5, width))
         token = torch.ones(images * 5, dtype=torch.long)
         step = torch.no_grad()(partial(tells.step, seen, state, token))
-        rows.append(compared(f"Captioner {width} writes {images}x5", step))
+        rows.append(compared(f"Captioner {width} writes {images}x5", step, seconds))
     return rows
 
 
@@ -189,27 +195,24 @@ def sources(count: int) -> Sequences:
     return Sequences.of([torch.randint(4, 8000, (30 - n % 5,)).tolist() for n in range(count)])
 
 
-def compared(what: str, run: Callable[[], Any]) -> dict[str, Any]:
-    timed = side_by_side(run, partial(without_loops, run), seconds=2.0, clock=time.process_time)
+def compared(what: str, run: Callable[[], Any], seconds: float) -> dict[str, Any]:
+    timed = side_by_side(run, partial(without_loops, run), seconds, clock)
     return {"what": what, "against": "without the loops", **timed, "load": os.getloadavg()[0]}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--dry-run", action="store_true", help="save nothing")
-    parser.add_argument("--compile", action="store_true", help="against torch.compile, too")
-    given = parser.parse_args()
-    torch.set_num_threads(1)
+    given = timing_options(__doc__, 1.5, compile="against torch.compile, too")
     rates = lanes_a_second(), bytes_a_second()
-    rows = attentions("written out", written_out, *rates)
+    measured = (*rates, given.seconds)
+    rows = attentions("written out", written_out, *measured)
     if given.compile:
         compiled = torch.compile(written_out, dynamic=False)
-        rows += attentions("written out, torch.compile", compiled, *rates)
-    rows += attentions("GATv2 written out", leaky_written_out, *rates, LEAKY)
+        rows += attentions("written out, torch.compile", compiled, *measured)
+    rows += attentions("GATv2 written out", leaky_written_out, *measured, LEAKY)
     for how in ("ours", "written out"):
         grown = peak_bytes(memory, 512, how)
         rows.append({"what": "peak bytes, 512 x 512 x 256, with backward", "how": how, "b": grown})
-    rows += networks()
+    rows += networks(given.seconds)
     table = Table("what", "shape or bytes", "against", "ms", "floor ms", "ratio")
     for row in rows:
         shown = str(row.get("shape", row.get("b", ""))), row.get("against", row.get("how", ""))
@@ -218,8 +221,7 @@ def main() -> None:
         ratio = f"{row['ratio']:.2f}" if "ratio" in row else ""
         table.add_row(row["what"], *shown, times, floor, ratio)
     Console().print(table)
-    if not given.dry_run:
-        save("additive", rows, lanes_a_second=rates[0], bytes_a_second=rates[1])
+    save_timings(given, "additive", rows, lanes_a_second=rates[0], bytes_a_second=rates[1])
 
 
 if __name__ == "__main__":

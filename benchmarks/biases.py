@@ -1,16 +1,16 @@
 """How fast are biases, soft caps and sigmoid weights on a CPU, and how far from what it could do?
 
 Our own loops against the same written out in PyTorch, and against its fused kernel with the bias
-made and given as a mask, forward and with backward, learned tables included; beside each the floor
-of `benchmarks.softmax`, to which one exponential for each score is added where there is a cap. One
-thread, by the clock of the process. Correctness comes before timing.
+made and given as a mask, forward and with backward, learned tables and tensors included, and with
+dropped weights; beside each the floor of `benchmarks.softmax`, to which one exponential for each
+score is added where there is a cap. One thread, by the clock of the process. Correctness comes
+before timing.
 
-    python -m benchmarks.biases [--seconds 2] [--dry-run]
+    python -m benchmarks.biases [--seconds 2] [--threads 1] [--dry-run]
 """
 
-import os
-import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 import regard
-from benchmarks.measure import peak_bytes, save, side_by_side, timing_options
+from benchmarks.measure import clock, peak_bytes, save_timings, side_by_side, timing_options
 from benchmarks.softmax import floor, rates
 from regard.masks import Causal, SlidingWindow
 from regard.normalizers import sigmoid
@@ -28,7 +28,7 @@ Row = dict[str, Any]
 HEADS, WIDTH = 8, 64
 SHAPES = ((8, 512), (1, 2048))
 """Batch and tokens."""
-CAP = 30.0
+CAP, DROPOUT = 30.0, 0.1
 MASKS: dict[str, Any] = {"all": None, "causal": Causal(), "window": SlidingWindow(128, 128)}
 
 
@@ -40,6 +40,7 @@ class Case(NamedTuple):
     cap: float = 0.0
     weigh: Callable[[Tensor], Tensor] = lambda scores: scores.softmax(-1)
     learned: tuple[Tensor, ...] = ()
+    dropout: float = 0.0
 
 
 def cases(length: int) -> dict[str, Case]:
@@ -47,12 +48,21 @@ def cases(length: int) -> dict[str, Case]:
     torch.manual_seed(0)
     table, dense = RelativeBias(HEADS), torch.randn(HEADS, length, length)
     torch.nn.init.normal_(table.weight)
+    t5 = Case({"score_mod": table}, lambda n: _table(table, n), learned=tuple(table.parameters()))
+    own = torch.nn.Parameter(dense.clone())
     return {
+        "nothing, dropout": Case({}, lambda n: torch.zeros(n, n), dropout=DROPOUT),
         "alibi": Case({"score_mod": ALiBi(HEADS)}, _alibi),
-        "T5": Case(
-            {"score_mod": table}, lambda n: _table(table, n), learned=tuple(table.parameters())
-        ),
+        "alibi, dropout": Case({"score_mod": ALiBi(HEADS)}, _alibi, dropout=DROPOUT),
+        "T5": t5,
+        "T5, dropout": t5._replace(dropout=DROPOUT),
         "bias of all pairs": Case({"score_mod": Bias(dense[None])}, lambda n: dense),
+        "learned bias of all pairs": Case(
+            {"score_mod": Bias(own[None])}, lambda n: own, learned=(own,)
+        ),
+        "learned bias, dropout": Case(
+            {"score_mod": Bias(own[None])}, lambda n: own, learned=(own,), dropout=DROPOUT
+        ),
         "soft cap": Case({"score_mod": SoftCap(CAP)}, cap=CAP),
         "sigmoid": Case({"normalizer": sigmoid}, weigh=torch.sigmoid),
     }
@@ -89,23 +99,27 @@ def one(
     shape = (batch, HEADS, length, WIDTH)
     q, k, v = (torch.randn(shape, requires_grad=learns) for _ in range(3))
     permitted = None if mask is None else _permitted(mask, length)
-    others = {"written out": lambda: _written_out(q, k, v, case, permitted)}
+    others = {"written out": lambda p: _written_out(q, k, v, case, permitted, p)}
     if case.added is not None:
-        others["SDPA"] = lambda: _fused(q, k, v, case, permitted)
+        others["SDPA"] = lambda p: _fused(q, k, v, case, permitted, p)
     leaves, upstream = [q, k, v, *case.learned], torch.randn(shape)
-    run = lambda: regard.attention(q, k, v, mask=mask, **case.parts, backend="blocked")  # noqa: E731
+    run = lambda p: regard.attention(  # noqa: E731
+        q, k, v, mask=mask, **case.parts, dropout=p, backend="blocked"
+    )
     work = _floor(shape, where, learns, case, known)
-    plan = regard.plan(q, k, v, mask=mask, **case.parts)
+    plan = regard.plan(q, k, v, mask=mask, **case.parts, dropout=case.dropout)
     for name, other in others.items():
-        ours, theirs = run, other
-        if learns:
-            _agree([torch.autograd.grad(f(), leaves, upstream) for f in (ours, theirs)])
-            ours, theirs = (_backward(f, upstream) for f in (ours, theirs))
+        if learns:  # without a dropout, since no two drop the same weights
+            _agree([torch.autograd.grad(f(0.0), leaves, upstream) for f in (run, other)])
         else:
             with torch.no_grad():
-                _agree([[f()] for f in (ours, theirs)])
+                _agree([[f(0.0)] for f in (run, other)])
+        ours, theirs = (partial(f, case.dropout) for f in (run, other))
+        if learns:
+            ours, theirs = (_backward(f, upstream) for f in (ours, theirs))
+        else:
             ours, theirs = (torch.no_grad()(f) for f in (ours, theirs))
-        row = side_by_side(ours, theirs, seconds, time.process_time)
+        row = side_by_side(ours, theirs, seconds, clock)
         passes = "forward+backward" if learns else "forward"
         yield {
             "what": f"{what}, {where}, {passes}", "shape": shape, "other": name, **row,
@@ -118,7 +132,9 @@ def _permitted(mask: Any, length: int) -> Tensor:
     return mask(torch.tensor(0), torch.tensor(0), q, k)
 
 
-def _written_out(q: Tensor, k: Tensor, v: Tensor, case: Case, permitted: Tensor | None) -> Tensor:
+def _written_out(
+    q: Tensor, k: Tensor, v: Tensor, case: Case, permitted: Tensor | None, dropout: float
+) -> Tensor:
     scores = (q * WIDTH**-0.5) @ k.mT
     if case.cap:
         scores = case.cap * torch.tanh(scores / case.cap)
@@ -126,15 +142,17 @@ def _written_out(q: Tensor, k: Tensor, v: Tensor, case: Case, permitted: Tensor 
         scores = scores + case.added(q.shape[2])
     if permitted is not None:
         scores = scores.masked_fill(~permitted, -torch.inf)
-    return case.weigh(scores) @ v
+    return torch.dropout(case.weigh(scores), dropout, train=True) @ v
 
 
-def _fused(q: Tensor, k: Tensor, v: Tensor, case: Case, permitted: Tensor | None) -> Tensor:
+def _fused(
+    q: Tensor, k: Tensor, v: Tensor, case: Case, permitted: Tensor | None, dropout: float
+) -> Tensor:
     assert case.added is not None
     bias = case.added(q.shape[2])
     if permitted is not None:
         bias = bias.masked_fill(~permitted, -torch.inf)
-    return F.scaled_dot_product_attention(q, k, v, bias[None])
+    return F.scaled_dot_product_attention(q, k, v, bias[None], dropout)
 
 
 def _backward(run: Callable[[], Tensor], upstream: Tensor) -> Callable[[], None]:
@@ -195,8 +213,7 @@ def main() -> None:
     for row in memory():
         rows.append(row)
         print(row, flush=True)
-    if not options.dry_run:
-        print(f"written to {save('biases', rows, rates=known, load=os.getloadavg())}")
+    save_timings(options, "biases", rows, rates=known)
 
 
 if __name__ == "__main__":

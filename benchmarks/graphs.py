@@ -4,11 +4,9 @@ Plain and causal softmax, and a window, as operations of a graph against PyTorch
 at lengths on both sides of the one from which the planner takes them; few weights in a graph
 against the same call outside. One thread, by the clock of the process; correctness comes first.
 
-    python -m benchmarks.graphs [--seconds 2] [--dry-run]
+    python -m benchmarks.graphs [--seconds 2] [--threads 1] [--dry-run]
 """
 
-import os
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -18,7 +16,7 @@ from rich.table import Table
 from torch import Tensor
 
 import regard
-from benchmarks.measure import save, side_by_side, timing_options
+from benchmarks.measure import clock, save_timings, side_by_side, timing_options
 from benchmarks.operator import agree, backward, inputs
 from regard.masks import Causal, SlidingWindow
 from regard.normalizers import Entmax, TopK, hard, sparsemax
@@ -47,7 +45,7 @@ def compared(name: str, length: int, ours: Callable, theirs: Callable, seconds: 
         agree(one, other)
         if grad:
             one, other = backward(one), backward(other)
-        row = side_by_side(one, other, seconds, time.process_time)
+        row = side_by_side(one, other, seconds, clock)
         rows.append({"what": f"{name}, {length}{', backward' if grad else ''}", **row})
     return rows
 
@@ -69,8 +67,7 @@ def main() -> None:
         each = (f"{row[n] * 1e6:.0f} µs" for n in ("ours_s", "theirs_s"))
         table.add_row(row["what"], *each, f"{row['ratio']:.2f}×")
     Console().print(table)
-    if not options.dry_run:
-        print(f"written to {save('graphs', rows, load=os.getloadavg())}")
+    save_timings(options, "graphs", rows)
 
 
 if __name__ == "__main__":

@@ -29,8 +29,7 @@ def side_by_side(
 ) -> dict[str, float]:
     """Median seconds of both and how many times faster ours is, taking turns for some seconds.
 
-    On a machine that others use, `time.process_time` as the clock leaves out what they take from
-    one thread.
+    On a machine that others use, `clock` leaves out what they take from one thread.
     """
     ours(), theirs()
     repeat = 1
@@ -88,14 +87,38 @@ def _high_water() -> int:
     return int(line.split()[1]) * 1024
 
 
-def timing_options(doc: str, seconds: float) -> argparse.Namespace:
-    """What a script that compares timings is told; it then runs on one thread."""
+def timing_options(doc: str, seconds: float, **flags: str) -> argparse.Namespace:
+    """What a script that compares timings is told, also by flags of its own with their help.
+
+    It then runs on as many threads as it is told, one by default.
+    """
     parser = argparse.ArgumentParser(description=doc.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=seconds, help="per comparison")
+    parser.add_argument("--threads", type=int, default=1, help="of this process")
     parser.add_argument("--dry-run", action="store_true", help="do not write the results")
+    for name, what in flags.items():
+        parser.add_argument(f"--{name}", action="store_true", help=what)
     options = parser.parse_args()
-    torch.set_num_threads(1)
+    torch.set_num_threads(options.threads)
     return options
+
+
+def clock() -> float:
+    """Seconds of the process's own clock where it has one thread, else those of the wall's.
+
+    The first leaves out what others take of a processor; with several threads it would sum them.
+    """
+    return time.process_time() if torch.get_num_threads() == 1 else time.perf_counter()
+
+
+def save_timings(
+    options: argparse.Namespace, name: str, rows: list[dict[str, Any]], **more: object
+) -> None:
+    """Write the rows, unless told not to; those of several threads beside those of one."""
+    if options.dry_run:
+        return
+    name = name if options.threads == 1 else f"{name}_{options.threads}_threads"
+    print(f"written to {save(name, rows, load=os.getloadavg(), **more)}")
 
 
 def forget_high_water() -> None:

@@ -3,11 +3,9 @@
 Our own loops against the backends that served these before, and against SDPA with the mask written
 out, forward and with backward, in one thread by the clock of the process. Correctness comes first.
 
-    python -m benchmarks.runs_of_keys [--seconds 1] [--dry-run]
+    python -m benchmarks.runs_of_keys [--seconds 1] [--threads 1] [--dry-run]
 """
 
-import os
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -15,7 +13,7 @@ import torch
 from torch import Tensor
 
 import regard
-from benchmarks.measure import save, side_by_side, timing_options
+from benchmarks.measure import clock, save_timings, side_by_side, timing_options
 from regard.masks import Causal, Document, Padding, Prefix, SlidingWindow
 
 Row = dict[str, object]
@@ -50,7 +48,7 @@ def compared(seconds: float) -> Iterator[Row]:
             for passes, given in (("forward", inputs), ("forward+backward", leaves)):
                 ours, theirs = (_run(given, mask, name, upstream) for name in ("blocked", other))
                 _agree(given, mask, other, upstream)
-                row = side_by_side(ours, theirs, seconds, time.process_time)
+                row = side_by_side(ours, theirs, seconds, clock)
                 yield {
                     "what": f"{mask} {passes}", "shape": shape, "other": other, **row,
                     "chosen": chosen,
@@ -82,8 +80,7 @@ def main() -> None:
         rows.append(row)
         times = f"{row['ours_s'] * 1e3:.2f} ms, {row['other']} {row['theirs_s'] * 1e3:.2f} ms"  # type: ignore[operator]
         print(f"{row['what']} {row['shape']}: {times}, {row['ratio']:.2f}×", flush=True)
-    if not options.dry_run:
-        print(f"written to {save('runs_of_keys', rows, load=os.getloadavg())}")
+    save_timings(options, "runs_of_keys", rows)
 
 
 if __name__ == "__main__":

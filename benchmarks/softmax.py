@@ -2,14 +2,12 @@
 
 Our own loops against PyTorch's kernel, side by side, forward and with backward, plain and causal;
 beside each the floor: operations over the rate of the tiles, exponentials over the rate of theirs,
-bytes over the bandwidth of a copy. One thread, by the clock of the process, so that what else runs
-on the machine hardly counts. Correctness comes before timing.
+bytes over the bandwidth of a copy. One thread by the clock of the process, so that what else runs
+on the machine hardly counts, or several by the wall's. Correctness comes before timing.
 
-    python -m benchmarks.softmax [--seconds 2] [--dry-run]
+    python -m benchmarks.softmax [--seconds 2] [--threads 1] [--dry-run]
 """
 
-import os
-import time
 from collections.abc import Callable, Iterator
 from ctypes import c_int64
 
@@ -21,7 +19,7 @@ from rich.table import Table
 from torch import Tensor
 
 import regard
-from benchmarks.measure import peak_bytes, save, side_by_side, timing_options
+from benchmarks.measure import clock, peak_bytes, save_timings, side_by_side, timing_options
 from regard._backends import _plan
 from regard._kernels.by_address import by_address
 from regard._kernels.tiles import COLUMNS, multiply
@@ -53,7 +51,7 @@ def _exponentials(y, x, sizes, first, last):
 
 
 def rates() -> dict[str, float]:
-    """What one core can do: of ours and of PyTorch's."""
+    """What so many cores can do: one by our loops, times their number, and all by PyTorch."""
     a, b, c = torch.randn(64, 64), torch.randn(64, COLUMNS), torch.empty(64, COLUMNS)
     x, y, size = -torch.rand(4096), torch.empty(4096), (c_int64 * 1)(4096)
     number, size_of = types.float32, types.int64
@@ -61,13 +59,13 @@ def rates() -> dict[str, float]:
     exponentials = by_address(_exponentials, [number, number, size_of], 2)
     q, k, scores = torch.randn(256, 64), torch.randn(2048, 64), torch.empty(256, 2048)
     large, copy = torch.randn(1 << 25), torch.empty(1 << 25)
-    times = 2000
+    times, threads = 2000, torch.get_num_threads()
     return {
-        "tiles_flops": times * 2 * 64 * 64 * COLUMNS / _best(
+        "tiles_flops": threads * times * 2 * 64 * 64 * COLUMNS / _best(
             lambda: products(c.data_ptr(), a.data_ptr(), b.data_ptr(), size, 0, times)
         ),
         "matmul_flops": 2 * 256 * 64 * 2048 / _best(lambda: torch.mm(q, k.T, out=scores)),
-        "exponentials": times * 4096 / _best(
+        "exponentials": threads * times * 4096 / _best(
             lambda: exponentials(y.data_ptr(), x.data_ptr(), size, 0, times)
         ),
         "torch_exponentials": 4096 / _best(lambda: torch.exp(x, out=y)),
@@ -76,13 +74,13 @@ def rates() -> dict[str, float]:
 
 
 def _best(run: Callable[[], object]) -> float:
-    """The least processor seconds of many runs."""
+    """The least seconds of many runs."""
     found = []
     for _ in range(20):
-        start = time.process_time()
+        start = clock()
         for _ in range(5):
             run()
-        found.append((time.process_time() - start) / 5)
+        found.append((clock() - start) / 5)
     return min(found)
 
 
@@ -111,7 +109,7 @@ def one(
         upstream = torch.randn(shape).to(dtype)
         _agree(ours, theirs, (q, k, v), upstream, tolerance)
         ours, theirs = backward(ours, upstream), backward(theirs, upstream)
-    row = side_by_side(ours, theirs, seconds, time.process_time)
+    row = side_by_side(ours, theirs, seconds, clock)
     work = floor(shape, causal, passes, known)
     plan = regard.plan(q, k, v, mask=mask)
     times = {name: row[f"{who}_s"] for name, who in (("blocked", "ours"), ("sdpa", "theirs"))}
@@ -195,8 +193,7 @@ def main() -> None:
     known = rates()
     rows = [*compared(options.seconds, known), *memory()]
     show(known, rows)
-    if not options.dry_run:
-        print(f"written to {save('softmax', rows, rates=known, load=os.getloadavg())}")
+    save_timings(options, "softmax", rows, rates=known)
 
 
 if __name__ == "__main__":

@@ -6,11 +6,9 @@ softmax against SDPA with a dense mask, with backward; every other normalizer an
 in documents or causal against the same without looking at the mask, and how it grows with the
 length. The floor of a row is its products at the measured rate of a product.
 
-    python -m benchmarks.sparse [--seconds 2] [--products]
+    python -m benchmarks.sparse [--seconds 2] [--threads 1] [--products] [--dry-run]
 """
 
-import argparse
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -22,7 +20,14 @@ from rich.table import Table
 from torch import Tensor
 
 import regard
-from benchmarks.measure import median_seconds, peak_bytes, save, side_by_side
+from benchmarks.measure import (
+    clock,
+    median_seconds,
+    peak_bytes,
+    save_timings,
+    side_by_side,
+    timing_options,
+)
 from benchmarks.operator import agree, backward, inputs
 from regard._backends import _few_keys, chunked
 from regard._backends._tuning import matmul_rate
@@ -46,7 +51,7 @@ def compared(name: str, ours: Run, theirs: Run, grad: bool, seconds: float, floo
     agree(ours, theirs)
     if grad:
         ours, theirs = backward(ours), backward(theirs)
-    row = side_by_side(ours, theirs, seconds, time.process_time)
+    row = side_by_side(ours, theirs, seconds, clock)
     return {"what": f"{name}{', backward' if grad else ''}", **row, "floor_s": floor}
 
 
@@ -112,7 +117,7 @@ def narrow(seconds: float) -> list[Row]:
         q, k, v = inputs(1, HEADS, length, WIDTH, grad=True)
         run = backward(lambda q=q, k=k, v=v: regard.attention(
             q, k, v, mask=SlidingWindow(128, 128), normalizer=sigmoid))  # fmt: skip
-        taken = median_seconds(run, 3, time.process_time)
+        taken = median_seconds(run, 3, clock)
         rows.append({"what": f"sigmoid, window of {length}, backward", "ours_s": taken})
     return rows
 
@@ -180,24 +185,16 @@ def show(rows: list[Row]) -> None:
 
 def main() -> None:
     """Answer all questions and keep the answers."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=float, default=2.0, help="per comparison")
-    parser.add_argument("--dry-run", action="store_true", help="do not write the results")
-    parser.add_argument("--products", action="store_true", help="only our tiles or PyTorch's")
-    options = parser.parse_args()
-    torch.set_num_threads(1)
+    options = timing_options(__doc__, 2.0, products="only our tiles or PyTorch's")
     if options.products:
         show(rows := products(options.seconds))
-        if not options.dry_run:
-            print(f"written to {save('sparse_products', rows)}")
+        save_timings(options, "sparse_products", rows)
         return
     rate = matmul_rate(torch.float32)
     rows = few_keys(options.seconds, rate) + window(options.seconds, rate)
     rows += narrow(options.seconds) + memory()
     show(rows)
-    if not options.dry_run:
-        kept = {"entmax": entmax.__version__, "product_flops": rate}
-        print(f"written to {save('sparse', rows, **kept)}")
+    save_timings(options, "sparse", rows, entmax=entmax.__version__, product_flops=rate)
 
 
 if __name__ == "__main__":
