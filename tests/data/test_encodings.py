@@ -154,11 +154,18 @@ SHORT = {
     "cp1253": ["Καλημέρα σε όλους", "Το φαγητό ήταν πολύ καλό", "Ο σερβιτόρος ήταν ευγενικός"],
     "cp1251": ["Привіт усім", "Її п'єса йде щовечора", "Еда была очень вкусной", "все было так"],
     "koi8_r": ["Привет всем", "Сегодня хорошая погода", "Еда была очень вкусной"],
-    "cp1252": ["Það er gott að sofa", "þú ert góður", "Où êtes-vous", "Más tarde comió"],
+    "cp1252": ["Það er gott að sofa", "þú ert góður", "Où êtes-vous", "Más tarde comió",
+               "El niño ¿qué pasó? ¡Señor!", "tämä on hyvä äiti öljy", "it’s 5€ — “don’t” buy £"],
+    "cp1250": ["List był ładny, ale źle się spóźnił", "nagyon jó könyv volt és őszinte, űr",
+               "vrlo dobra knjiga, čitao sam žutu jučer", "veľmi dobrá kniha, čítal som včera"],
+    "iso8859_2": ["Książka wciąga już i śnieg też był", "Příliš žluťoučký kůň úpěl"],
+    "cp850": ["på dansk blåbær øl æble", "perché la città è più bella, così però", "Käse für müde"],
+    "cp852": ["Příliš žluťoučký kůň úpěl ďábelské ódy"],
+    "mac_roman": ["le café était très agréable où l’élève", "Käse schön für große Gäste"],
     "euc_kr": ["이 책은 재미없다"],
     "gb18030": ["今天天气很好", "服务员很有礼貌"],
     "cp1256": ["الطعام كان لذيذا", "الطقس جميل اليوم"],
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,9 @@
 """Which alphabet bytes spell words in, where a text is too short for its letters to be counted."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 
 _VOWELS = "аеєиіїоуыэюяё" + "αεηιουωάέήίόύώϊϋΐΰ"
 _ALPHABETS = {
@@ -11,6 +13,30 @@ _ALPHABETS = {
     "cp1255": re.compile("[\u05d0-\u05ea]+"),
 }
 """Encodings in which words are spelled without ASCII letters, and these words."""
+_LATIN = ("cp1252", "cp1250", "iso8859_2", "cp1254", "cp850", "cp852", "mac_roman")
+"""Encodings in which letters with marks stand among those of ASCII."""
+_LETTERS = tuple(
+    map(
+        frozenset,
+        (
+            *("äöüßéà", "àâæçéèêëîïôœùûü", "áéíñóúü", "ãáàâçéêíõóôúü", "àèéìíòóùú", "éèëïóöüáê"),
+            *("åäöéü", "æøåéö", "áðéíóúýþæö", "äöõüšž", "ąćęłńóśźż", "áčďéěíňóřšťúůýž"),
+            *("áäčďéíĺľňóôŕšťúýž", "áéíóöőúüű", "ăâîşţșț", "čćđšž", "çğıöşüâîûi̇", "ëç"),
+        ),
+    )
+)
+"""The letters beyond ASCII of European languages: German, French, Spanish, Portuguese ..."""
+_MIXED = re.compile(
+    rb"[A-Za-z\x80-\xff]*(?:[A-Za-z][\x80-\xff]|[\x80-\xff][A-Za-z])[A-Za-z\x80-\xff]*"
+)
+"""Words with letters of ASCII and others."""
+_MOST_MARKED = 0.5
+"""Share of the letters with marks in such words, of which one of two bytes has more."""
+_STRANGE = re.compile(
+    r"[^\W\d_](?:[^\w\s'’–—…-]|[¹²³ªº])[^\W\d_]|[¹²³ªº]$|[^\W\d_][¤¬¦¶¿¡]"
+    "|[\x80-\x9f\ufffd]"
+)
+"""Signs within words or behind their letters."""
 _ODD = re.compile(
     "[а-яёіїєґўα-ώ][А-ЯЁІЇЄҐΆ-Ω]"  # a capital behind a small letter
     "|^[ъьыЪЬЫ]|ς.|.σ$"
@@ -37,8 +63,9 @@ def spelled_in(sample: bytes, likely: str) -> str:
     >>> spelled_in("שלום לכולם".encode("cp1255"), "cp1251"), spelled_in(b"caf\xe9 noir", "cp1252")
     ('cp1255', 'cp1252')
     """
-    if likely in ("cp1252", "cp1250") and _is_turkish(sample):
-        return "cp1254"
+    latin = _latin(sample, likely)
+    if latin:
+        return "cp1254" if _is_turkish(sample) else latin
     words = [word for word in re.split(rb"[^A-Za-z\x80-\xff]+", sample) if _is_foreign(word)]
     if sum(map(len, words)) < _LEAST:
         return likely
@@ -50,6 +77,31 @@ def spelled_in(sample: bytes, likely: str) -> str:
         # Of two bytes a letter, or of Arabic: overruled where all is spelled well.
         return best if odd[best] == 0 and len(words) > 1 else likely
     return best if odd[best] < odd[likely] else likely
+
+
+def _latin(sample: bytes, likely: str) -> str | None:
+    """The encoding of words of ASCII letters with others among them, None where they are not most.
+
+    It is that in which fewest words are strange and fewest letters are of another language than the
+    rest.
+    """
+    mixed = _MIXED.findall(sample)
+    foreign = sum(map(_is_foreign, re.split(rb"[^A-Za-z\x80-\xff]+", sample)))
+    text = b" ".join(mixed)
+    marked = len(re.findall(rb"[\x80-\xff]", text))
+    if not mixed or len(mixed) < foreign or marked > _MOST_MARKED * len(text):
+        return None
+    odd = {name: _odd_letters(text.decode(name, "replace")) for name in _LATIN}
+    best = min(odd, key=lambda name: (odd[name], name != likely))
+    return best if likely in odd or not odd[best] else None
+
+
+def _odd_letters(text: str) -> int:
+    """How many signs and capitals are out of place, and letters not of the language with most."""
+    letters = Counter(one for one in text.lower() if one > "\x7f" and one.isalpha())
+    others = (sum(n for one, n in letters.items() if one not in known) for known in _LETTERS)
+    capitals = sum(one.islower() and two.isupper() for one, two in pairwise(text))
+    return len(_STRANGE.findall(text)) + capitals + min(others)
 
 
 def _is_foreign(word: bytes) -> bool:
