@@ -9,7 +9,8 @@ from regard.data.reading.every_row import EveryRow
 from regard.data.reading.fits import name_fit
 from regard.data.reading.input_columns import RoleColumns
 from regard.data.reading.lexicon import suggestion
-from regard.data.reading.profile import is_missing, listed
+from regard.data.reading.literals import listed
+from regard.data.reading.profile import is_missing
 from regard.data.reading.tables import Table, called
 from regard.data.schema import Schema
 from regard.run.input_roles import InputRoles, RowInput

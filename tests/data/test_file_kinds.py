@@ -6,6 +6,7 @@ import io
 import json
 import lzma
 import zipfile
+from decimal import Decimal
 from pathlib import Path
 
 import pyarrow as arrow
@@ -252,6 +253,96 @@ def test_fasttext_and_trec_carry_their_labels(tmp_path: Path) -> None:
     )
     fine = reading(tmp_path, "b.txt", "\n".join(lines), columns={"label": "fine"})
     assert fine.labels == ("DESC:manner", "NUM:count")
+
+
+@pytest.mark.parametrize(
+    "line", ["{0} __label__{1}", "__label__{1} , {0}", "__class__{1} {0}", "{0} __label__{1} "]
+)
+def test_labels_of_fasttext_stand_anywhere_and_have_any_prefix(tmp_path: Path, line: str) -> None:
+    content = "".join(line.format(*row) + "\n" for row in TEXTS)
+    assert rows(reading(tmp_path, "a.txt", content)) == sorted(TEXTS)
+
+
+NAMED = [(f"Anna{n}", "B-PER", "ran", "O", "home", "B-LOC") for n in range(20)]
+FAULTS = {
+    "fasttext": (
+        "".join(f"__label__{k} {t}\n" for t, k in TEXTS),
+        "line 31: there is no __label__",
+    ),
+    "conll": ("".join("{} {}\n{} {}\n{} {}\n\n".format(*n) for n in NAMED), "line 81: 1 columns"),
+    "objects": ("".join(json.dumps({"a": t, "b": k}) + "\n" for t, k in TEXTS), "line 31 is not"),
+    "slashed": (
+        "".join(f"The/DT dog{n}/NN barked/VBD\n" for n in range(30)),
+        "line 31: a word has",
+    ),
+    "numbered": ("".join(f"{len(k)} {t}\n" for t, k in TEXTS), "line 31: there is no number"),
+}
+
+
+@pytest.mark.parametrize("kind", FAULTS)
+def test_one_line_of_another_form_is_named_and_makes_no_plain_text(
+    tmp_path: Path, kind: str
+) -> None:
+    content, why = FAULTS[kind]
+    with pytest.raises(ValueError, match=f"a.txt {why}"):
+        reading(tmp_path, "a.txt", content + "broken\n")
+
+
+def test_python_is_named_in_plain_text_too(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="a.txt line 1 is not .*this is how Python spells it"):
+        reading(tmp_path, "a.txt", "".join(f"{entry}\n" for entry in ENTRIES))
+
+
+def test_numbers_of_words_are_no_words_and_what_is_the_same_is_no_tag(tmp_path: Path) -> None:
+    content = "".join(
+        f"# news\n1\t{a}\t{b}\tO\n2\t{c}\t{d}\tO\n3\t{e}\t{f}\tO\n\n" for a, b, c, d, e, f in NAMED
+    )
+    corpus = reading(tmp_path, "a.tsv", content)
+    assert corpus.task == "tag" and rows(corpus)[0] == ("Anna0\tran\thome", "B-PER\tO\tB-LOC")
+    whole = "".join("{} {}\n{} {}\n{} {}\n".format(*n) for n in NAMED)
+    with pytest.raises(ValueError, match="b.txt has a word and its tag .* no blank line"):
+        reading(tmp_path, "b.txt", whole)
+
+
+def test_cells_that_spell_objects_are_columns_of_their_own(tmp_path: Path) -> None:
+    def table(names: str, *columns: list[str]) -> str:
+        return f"{names}\n" + "".join("\t".join(row) + "\n" for row in zip(*columns, strict=True))
+
+    texts = [text for text, _ in TEXTS]
+    notes = [json.dumps({"by": {"kind": k}, "n": 1}) for _, k in TEXTS]
+    corpus = reading(tmp_path, "a.tsv", table("text\tnote", texts, notes))
+    assert corpus.columns == ("text", "note.by.kind") and rows(corpus) == sorted(TEXTS)
+    notes[25] = "odd"
+    with pytest.raises(ValueError, match="line 27: 'note' is an object in the rows above; it"):
+        reading(tmp_path, "a.tsv", table("text\tnote", texts, notes))
+    passages = [f"House {n} is high." for n in range(30)]
+    answers = [
+        f"{{'text': array(['{n}'], dtype=object), 'answer_start': array([6])}}" for n in range(30)
+    ]
+    content = table("context\tquestion\tanswers", passages, ["Which is high?"] * 30, answers)
+    found = reading(tmp_path, "b.tsv", content)
+    assert found.task == "extract" and rows(found)[2][2:4] == ("10", "6")
+    topics = [("food", '{"choices": ["food", "room"]}', "room")[n % 3] for n in range(30)]
+    several = reading(tmp_path, "c.tsv", table("text\ttopics", texts, topics))
+    assert {row[1] for row in rows(several)} == {"food", "room", "food\troom"}
+    words = ["['it' 'rained']", "['so' 'it']"] * 15
+    tags = ["[1 0]", "[0 1]"] * 15
+    tagged = reading(tmp_path, "d.tsv", table("tokens\tner_tags", words, tags))
+    assert ("it\trained", "1\t0") in rows(tagged)
+
+
+def test_an_arrow_in_every_line_divides_it(tmp_path: Path) -> None:
+    content = "".join(f"{one} => {two}\n" for one, two in PAIRS)
+    corpus = reading(tmp_path, "a.txt", content)
+    assert corpus.task == "translate" and rows(corpus) == sorted(PAIRS)
+
+
+def test_numbers_with_a_fixed_point_are_numbers(tmp_path: Path) -> None:
+    prices = [Decimal(n) / 4 for n in range(30)]
+    table = arrow.table({"text": [t for t, _ in TEXTS], "price": prices})
+    parquet.write_table(table, tmp_path / "a.parquet")
+    corpus = read(str(tmp_path / "a.parquet"))
+    assert corpus.task == "regress" and {row[1] for row in rows(corpus)} == {*map(float, prices)}
 
 
 def test_numbers_and_slashes_carry_labels_and_tags(tmp_path: Path) -> None:

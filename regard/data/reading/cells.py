@@ -4,14 +4,16 @@ import math
 import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, time, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from regard.data.reading.dates_written import DAY_FIRST, MILLISECONDS, seconds_of
+from regard.data.reading.literals import listed
 from regard.data.reading.numbers_written import MISSING, Written, number_in
 from regard.data.reading.pictures import picture_in
-from regard.data.reading.profile import is_missing, listed, pieces
+from regard.data.reading.profile import is_missing, pieces
 from regard.data.reading.unread_columns import is_span
 from regard.data.schema import Cell, Column, ColumnKind
 
@@ -101,11 +103,11 @@ def _text(value: Any, where: str, name: str) -> str:
         return ""
     if isinstance(value, (list, tuple)):
         return " ".join(_text(each, where, name) for each in value)
-    if isinstance(value, date):
+    if isinstance(value, (date, time)):
         return value.isoformat()
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
-    if isinstance(value, (bool, int, float)):
+    if isinstance(value, (bool, int, float, Decimal, timedelta)):
         return str(value)
     raise ValueError(f"{where}: {name!r} must be text, it is {_kind(value)}")
 
@@ -188,8 +190,8 @@ def _float(role: Column, bound: Bound) -> Converted:
         value = values[0]
         if is_missing(value) or (isinstance(value, str) and value.strip().lower() in MISSING):
             return math.nan
-        if isinstance(value, (int, float)):
-            number = float(value) if abs(value) < 1e300 else math.nan
+        if isinstance(value, (int, float, Decimal)):
+            number = float(value) if abs(float(value)) < 1e300 else math.nan
         else:
             found = bound.written.number(value) if isinstance(value, str) else None
             number = math.nan if found is None else found
@@ -222,10 +224,10 @@ def _time(role: Column, bound: Bound) -> Converted:
         number = number_in(text)
         if number is not None:
             return repr(number / 1000) if MILLISECONDS <= abs(number) < 1e18 else text
-        if text[:4].isdigit() and text[4:5] == "-":
-            return text
         seconds = seconds_of(text, bound.first)
-        return text if seconds is None else repr(seconds)
+        # A date by ISO 8601 is one already, but for a zone that stands apart.
+        plain = text[:4].isdigit() and text[4:5] == "-" and " " not in text[11:]
+        return text if seconds is None or plain else repr(seconds)
 
     return convert
 

@@ -13,6 +13,7 @@ from regard.data.reading.lexicon import Lexicon
 from regard.data.reading.lines import open_text
 from regard.data.reading.markup import translation_memory
 from regard.data.reading.not_read import NotReadError, not_read, not_read_text
+from regard.data.reading.object_cells import with_objects
 from regard.data.reading.parquet_tables import parquet
 from regard.data.reading.separated import separated
 from regard.data.reading.squad import flat_answers, squad
@@ -48,7 +49,7 @@ def open_table(
     if raw.startswith(b"PAR1") or suffix == ".parquet":
         return _with_answers(parquet(path))
     if raw.startswith(b"PK\x03\x04") and (suffix == ".xlsx" or _is_workbook(path)):
-        return excel(path, lexicon, asked)
+        return _with_answers(excel(path, lexicon, asked))
     refused = not_read(path, raw)
     if refused:
         raise ValueError(refused)
@@ -69,7 +70,9 @@ def open_table(
         if table:
             return table
     divided = separated(path, encoding, lexicon, asked)
-    return divided if divided is None or asked else by_sentence(divided)
+    if divided is None:
+        return None
+    return _with_answers(divided if asked else by_sentence(divided))
 
 
 def _json(path: Path, encoding: str, head: str, suffix: str) -> Table | None:
@@ -81,14 +84,21 @@ def _json(path: Path, encoding: str, head: str, suffix: str) -> Table | None:
     try:
         return _with_answers(json_table(path, encoding))
     except ValueError as error:
-        if suffix in _JSON or isinstance(error, NotReadError):
+        if suffix in _JSON or isinstance(error, NotReadError) or _are_objects(head):
             raise
     return None  # Plain text that begins with a bracket.
 
 
+def _are_objects(head: str) -> bool:
+    """Whether most of the first lines are an object each, as JSON or Python spells them."""
+    whole = [line.strip() for line in head.split("\n")[:-1] if line.strip()]
+    objects = sum(line.startswith(("{'", '{"')) and line[-1] in "}," for line in whole)
+    return len(whole) > 1 and objects * 2 > len(whole)
+
+
 def _begins_json(head: str) -> bool:
     start = "".join(head.split())[:3]
-    return start.startswith(('{"', '[{"', "[[", '["')) or start in ("[{", "{}")
+    return start.startswith(('{"', "{'", '[{"', "[{'", "[[", '["')) or start in ("[{", "{}")
 
 
 def _beginning(path: Path, encoding: str) -> str:
@@ -129,6 +139,7 @@ class _Answered:
 
 
 def _with_answers(table: Table) -> Table:
+    table = with_objects(table)
     flat = "answers.text" in table.names or "answers.answer_start" in table.names
     if not flat:
         return table

@@ -103,14 +103,9 @@ def _keys(entries: Iterator[Mapping[str, Any]]) -> tuple[str, ...]:
 
 
 def _is_lines(path: Path, encoding: str) -> bool:
-    """Whether the first line is an object of its own, and what follows begins another one."""
-    filled = (line for line in lines(path, encoding) if line.strip())
-    try:
-        head = list(islice(filled, 2))
-        first = read_object(head[0])
-    except (ValueError, IndexError):
-        return False
-    return isinstance(first, dict) and len(head) == 2
+    """Whether the first line is an object of its own, and so is what follows."""
+    head = list(islice((line.strip() for line in lines(path, encoding) if line.strip()), 2))
+    return len(head) == 2 and all(line[0] == "{" and line[-1] in "}," for line in head)
 
 
 def goes_on(path: Path, encoding: str) -> bool:

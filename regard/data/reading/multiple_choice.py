@@ -4,7 +4,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from regard.data.reading.profile import is_missing, listed
+from regard.data.reading.literals import listed
+from regard.data.reading.profile import is_missing
 
 _OPTIONS = re.compile(
     r"(options?|choices?|endings?|candidates|alternatives|distractors|mc\d?_targets)"

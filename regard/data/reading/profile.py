@@ -1,7 +1,5 @@
 """What a column holds, by its first values: texts, labels, names, numbers, times, lists ..."""
 
-import ast
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,6 +10,7 @@ from typing import Any
 
 from regard.data.reading.dates_written import MILLISECONDS, seconds_of
 from regard.data.reading.languages import script
+from regard.data.reading.literals import listed
 from regard.data.reading.numbers_written import MISSING, written_as
 from regard.data.reading.pictures import is_picture_name, picture_format
 
@@ -23,6 +22,8 @@ WORDS_FROM = 3
 """Words that a text has on average, where a name has fewer."""
 FEW_NUMBERS = 20
 """Different whole numbers that may be labels."""
+MEASURED = 0.1
+"""Share of numbers among values that say that there is none, where a column is one of numbers."""
 LISTED_FROM = 20
 """Rows from which on numbers with commas may be told to be several."""
 EPOCHS = (2e8, 4e9)
@@ -40,6 +41,8 @@ _SOURCE = re.compile(r"CC-BY|Attribution:")
 """Where a sentence is from, as Tatoeba's pairs say behind each."""
 _DATED = re.compile(r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? .*\d{4}")
 """Dates in words, as servers write them, which are no texts."""
+_ENDLESS = ("inf", "-inf", "infinity")
+"""What is no number that can be learned, in a column of numbers; it is refused where it stands."""
 _CROSSES = frozenset("x X ✓ ✔ ☑".split())
 """What is put where something holds, and nothing where it does not."""
 _FLAGS = frozenset("0 1 true false yes no y n t f 0.0 1.0".split())
@@ -78,6 +81,7 @@ class Profile:
         decimals: all of them are written with a point.
         numbers: the share of those that are numbers.
         lists: each value is a list, though all may be of one.
+        same: every row has the same, as those of one source or of one annotator do.
     """
 
     name: str
@@ -91,6 +95,7 @@ class Profile:
     decimals: bool = False
     numbers: float = 0.0
     lists: bool = False
+    same: bool = False
 
     @property
     def unique(self) -> bool:
@@ -117,12 +122,19 @@ def profile(name: str, values: Sequence[Any]) -> Profile:
     filled = [each for each in values if not is_missing(each)]
     if not filled:
         return Profile(name, Holds.NOTHING)
+    if len(filled) < len(values) and {str(each).strip() for each in filled} <= _CROSSES:
+        return replace(_of_texts(name, filled), holds=Holds.FLAG)
+    found = _of_filled(name, filled)
+    same = len(filled) > 1 and all(each == filled[0] for each in filled)
+    crossed = found.holds is Holds.FLAG and len(filled) < len(values)
+    return replace(found, same=same and not crossed)
+
+
+def _of_filled(name: str, filled: Sequence[Any]) -> Profile:
     if any(isinstance(each, (bytes, dict)) for each in filled):
         return Profile(name, _of_objects(filled), filled=len(filled))
     if sum(isinstance(each, (list, tuple)) for each in filled) >= NEARLY * len(filled):
         return _of_lists(name, [each for each in filled if isinstance(each, (list, tuple))])
-    if len(filled) < len(values) and {str(each).strip() for each in filled} <= _CROSSES:
-        return replace(_of_texts(name, filled), holds=Holds.FLAG)
     return _of_texts(name, filled)
 
 
@@ -135,36 +147,6 @@ def is_missing(value: Any) -> bool:
     if value is None or (isinstance(value, float) and value != value):
         return True
     return isinstance(value, str) and not value.strip()
-
-
-def listed(text: str) -> list[Any] | None:
-    """The list that a text spells as Python or JSON does, None for another text.
-
-    >>> listed("['a', 'b']"), listed("[1, 2"), listed("no list")
-    (['a', 'b'], None, None)
-    >>> listed("{'a', 'b'}"), listed("['a' 'b']"), listed('[{"id": 18, "name": "a"}]')
-    (['a', 'b'], ['a', 'b'], ['a'])
-    """
-    text = text.strip()
-    if text.startswith("{") and text.endswith("}") and ":" not in text:
-        text = f"[{text[1:-1]}]"  # A set, in the order in which it was written.
-    if not (text.startswith("[") and text.endswith("]") and len(text) < 10_000):
-        return None
-    # NumPy writes no commas.
-    text = re.sub(r"(?<=['\"])\s+(?=['\"])", ", ", text)
-    for read in (json.loads, ast.literal_eval):
-        try:
-            found = read(text)
-        except (ValueError, SyntaxError, RecursionError, MemoryError):
-            continue
-        return [_named(each) for each in found] if isinstance(found, list) else None
-    return None
-
-
-def _named(value: Any) -> Any:
-    """The name of an object that has one text, as in `{"id": 18, "name": "Drama"}`."""
-    texts = [v for v in value.values() if isinstance(v, str)] if isinstance(value, dict) else []
-    return texts[0] if len(texts) == 1 else value
 
 
 def pieces(text: str, mark: str) -> list[str]:
@@ -226,18 +208,18 @@ def _kind(
     if {text.casefold() for text in texts} <= _FLAGS and distinct <= 2:
         return Holds.FLAG, ""
     made = written_as(texts).number
-    some = [text for text in texts if text.lower() not in MISSING]
+    some = [text for text in texts if text.lower() not in (*MISSING, *_ENDLESS)]
     numbers = [number for text in some if (number := made(text)) is not None]
     if _are_numbers_listed(texts):
         return Holds.LISTED, ","
-    if len(numbers) >= NEARLY * len(some) and len(numbers) * 2 > count:
-        return _of_numbers(numbers, texts), ""
+    if len(numbers) >= max(NEARLY * len(some), MEASURED * count):
+        return _of_numbers(numbers, some), ""
     if sum(bool(_SOURCE.search(text)) for text in texts[:200]) > 0.9 * len(texts[:200]):
         return Holds.OTHER, ""
     dated = any(isinstance(each, date) for each in filled) or _is_date(texts[0])
     if dated and sum(_is_date(text) for text in texts) >= NEARLY * count:
         return Holds.TIME, ""
-    if sum(listed(text) is not None for text in texts[:200]) >= NEARLY * len(texts[:200]):
+    if _are_lists(texts[:200]):
         return Holds.LISTED, "["
     for mark in (*MARKS, *_TAGGED):
         if _are_pieces(texts, mark):
@@ -271,6 +253,17 @@ def _of_numbers(numbers: Sequence[float], texts: Sequence[str]) -> Holds:
 
 def _written_whole(numbers: Sequence[float]) -> Holds:
     return Holds.WHOLE if len(set(numbers)) <= FEW_NUMBERS else Holds.NUMBER
+
+
+def _are_lists(texts: Sequence[str]) -> bool:
+    """Whether cells spell lists; those of one value may be spelled as this value alone."""
+    lists = [listed(text) for text in texts]
+    found = [each for some in lists for each in some or ()]
+    alone = [text for text, some in zip(texts, lists, strict=True) if some is None]
+    if len(alone) <= (1 - NEARLY) * len(texts):
+        return True
+    known = {*map(str, found)}
+    return len(known) * 2 <= len(found) and sum(each in known for each in alone) * 2 > len(alone)
 
 
 def _are_pieces(texts: Sequence[str], mark: str) -> bool:

@@ -28,6 +28,7 @@ NAMED |= {
 }
 _RARE = (" ||| ", " +++$+++ ", "|||", "||", "\x01", "\x1f", "^", "~")
 """What hardly stands in a text, and divides cells where it does in every line."""
+_SIGN = re.compile(r"[^\w\s]{2,}|[=→⇒↔⟶]")
 _USUAL = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".inter": "\t", ".item": "\t"}
 _LINES_APART = 4
 """Lines from which on several spaces in all of them divide columns."""
@@ -203,13 +204,13 @@ def _dialect(
     if not head:
         raise ValueError(f"{path} has no row")
     marks = [usual] if usual else []
-    rare = [mark for mark in _RARE if _is_rare(mark, head)]
+    rare = [mark for mark in (*_RARE, *_between(head)) if _is_rare(mark, head)]
     marks = [*rare, *marks] if not usual or usual not in head[0] else marks
     marks += [mark for mark in ("\t", "::", ";", ",", "|") if mark != usual]
     for mark in marks:
         if mark not in head[0]:
             continue
-        for quoted in (False, True) if mark in ("\t", "::", *_RARE) else (True,):
+        for quoted in (False, True) if mark == "\t" or mark in rare else (len(mark) == 1,):
             if len(mark) == 1 or not quoted:
                 found = Dialect(mark, quoted)
                 if _divides(path, encoding, found, usual != mark, above):
@@ -236,6 +237,14 @@ def _dialect(
     ):
         return Dialect(" ")
     return None
+
+
+def _between(head: Sequence[str]) -> list[str]:
+    """Signs that stand alone once in every line, as the arrow of `a dog => ein Hund` does."""
+    if len(head) < _LINES_APART:
+        return []
+    signs = [each for each in head[0].split() if _SIGN.fullmatch(each)]
+    return [f" {sign} " for sign in signs if all(line.count(f" {sign} ") == 1 for line in head)]
 
 
 def _is_rare(mark: str, head: Sequence[str]) -> bool:
@@ -285,7 +294,7 @@ def _spaced(path: Path, encoding: str, dialect: Dialect) -> Dialect:
 
 def _title(cell: str) -> str:
     """A name as it was meant: without quotes, spaces around it, and RecBole's type behind it."""
-    name = re.sub(r":(token|float|token_seq|float_seq)$", "", cell.strip())
+    name = re.sub(r":(token|float|token_seq|float_seq)$", "", cell.strip("\ufeff").strip())
     while len(name) > 1 and name[0] == name[-1] and name[0] in "\"'":
         name = name[1:-1].strip()
     return name

@@ -1,6 +1,7 @@
 """Lines that carry their labels: fastText, the question classes of TREC, CoNLL's columns."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice, pairwise
 from pathlib import Path
@@ -10,10 +11,11 @@ from regard.data.reading.tables import Listed, PlacedRow
 
 SAMPLED = 400
 """Lines by which a file is recognized."""
-MOST = 0.95
-"""Share of them that must have the form."""
+MOST, HALF = 0.95, 0.5
+"""Shares of them that must have the form; half, where nothing else has it."""
 
-_FASTTEXT = re.compile(r"((?:__label__\S+[ \t,]*)+)(.*)")
+_PREFIX = re.compile(r"(?:^|(?<=[\s,]))__[^\W_]+__(?=\S)")
+"""What stands before the labels of fastText: `__label__`, or as its option `-label` says."""
 _TREC = re.compile(r"([A-Z][A-Za-z]{1,10}):(\S+)\s+(.+)")
 _TAG = re.compile(r"O|[BIESLU]-\S+")
 _NUMBERED = re.compile(r"([+-]?\d{1,2})\s+(\S*[^\W\d]\S*\s.*)")
@@ -25,23 +27,25 @@ Line = tuple[int, str]
 
 
 def fasttext(path: Path, encoding: str) -> Listed | None:
-    """Lines that begin with `__label__NAME`, once or several times; None for another file."""
-    sample = _sample(path, encoding)
-    found = [_FASTTEXT.match(line.strip()) for _, line in sample]
-    if not found or sum(map(bool, found)) < MOST * len(found):
+    """Lines with `__label__NAME` in them, once or several times; None for another file."""
+    sample = [line for _, line in _sample(path, encoding)]
+    prefixes = Counter(found[0] for line in sample if (found := _PREFIX.search(line)))
+    prefix, count = prefixes.most_common(1)[0] if prefixes else ("", 0)
+    if count < HALF * len(sample) or not count:
         return None
-    several = any(len(_labels(each[1])) > 1 for each in found if each)
+    label = re.compile(rf"[\s,]*{prefix}((?:(?!{prefix})\S)+)[ \t,]*")
+    several = any(len(label.findall(line)) > 1 for line in sample)
 
     def rows(file: Path) -> Iterator[PlacedRow]:
         for number, line in _filled(file, encoding):
-            match = _FASTTEXT.match(line.strip())
-            if match is None:
-                raise ValueError(f"{file} line {number}: there is no __label__ at its beginning")
-            labels = _labels(match[1])
-            yield f"{file} line {number}", (match[2], labels if several else labels[0])
+            labels = [each.rstrip(",") for each in label.findall(line)]
+            if not labels:
+                raise ValueError(f"{file} line {number}: there is no {prefix} on it")
+            text = label.sub(" ", line).strip()
+            yield f"{file} line {number}", (text, labels if several else labels[0])
 
     names = ("text", "labels" if several else "label")
-    return Listed(path, names, rows, ("fastText's __label__ lines",))
+    return Listed(path, names, rows, (f"fastText's {prefix} lines",))
 
 
 def trec(path: Path, encoding: str) -> Listed | None:
@@ -51,7 +55,7 @@ def trec(path: Path, encoding: str) -> Listed | None:
     coarse = {each[1] for each in found if each}
     # Keys of a configuration are different in every line.
     many = len(coarse) * (4 if len(found) > 20 else 1) >= len(found)
-    if len(found) < 2 or not all(found) or many or len(coarse) > 50:
+    if len(found) < 2 or not _most(found) or many or len(coarse) > 50:
         return None
 
     def rows(file: Path) -> Iterator[PlacedRow]:
@@ -76,7 +80,7 @@ def numbered(path: Path, encoding: str) -> Listed | None:
     few = 1 < len(set(classes)) <= MOST_CLASSES and len(set(classes)) * 4 <= len(classes)
     # Verses, steps and the lines of a story are counted.
     counted = sum(int(b) == int(a) + 1 for a, b in pairwise(classes)) > len(classes) / 2
-    if not found or not all(found) or not few or counted:
+    if not found or not _most(found) or not few or counted:
         return None
 
     def rows(file: Path) -> Iterator[PlacedRow]:
@@ -93,10 +97,10 @@ def slashed(path: Path, encoding: str) -> Listed | None:
     """Sentences whose words have their tags behind a slash, `The/DT dog/NN`; None for others."""
     sample = _sample(path, encoding)
     found = [[_WORD_TAG.fullmatch(word) for word in line.split()] for _, line in sample]
-    every = [each for line in found for each in line]
-    tags = [each[2] for each in every if each]
+    tags = [each[2] for line in found for each in line if each]
     few = len(set(tags)) * 2 <= len(tags) and len(set(tags)) <= MOST_TAGS
-    if len(found) < 2 or not all(every) or len(tags) < 2 * len(found) or not few:
+    whole = _most([all(line) for line in found])
+    if len(found) < 2 or not whole or len(tags) < 2 * len(found) or not few:
         return None
 
     def rows(file: Path) -> Iterator[PlacedRow]:
@@ -117,18 +121,25 @@ def conll(path: Path, encoding: str) -> Listed | None:
 
     Columns are called by their place, but for the first (`words`) and the last (`tags`); CoNLL-U's
     have their own names.
+
+    Raises `ValueError` for one without a blank line.
     """
     sample = [line for line in islice(lines(path, encoding), SAMPLED)]
     filled = [_columns(line) for line in sample if line.strip() and not _is_remark(line)]
-    widths = {len(row) for row in filled}
+    width = Counter(map(len, filled)).most_common(1)[0][0] if filled else 1
+    alike = [row for row in filled if len(row) == width]
     blocks = list(_blocks(enumerate(sample, 1)))
-    if len(widths) != 1 or widths == {1} or len(filled) < 4 or not _are_tags(filled):
+    if len(alike) < max(4, MOST * len(filled)) or width == 1 or not _are_tags(alike):
         return None
     if len(blocks) < 2 and not _has_blank(path, encoding):
-        return None
-    width = widths.pop()
+        if not all(_TAG.fullmatch(row[-1]) for row in alike):
+            return None
+        raise ValueError(
+            f"{path} has a word and its tag on each line, and no blank line between sentences; put "
+            "one behind each"
+        )
     universal = width == 10 and filled[0][0].isdigit()
-    names = _UNIVERSAL if universal else ("words", *map(str, range(2, width)), "tags")
+    names = _UNIVERSAL if universal else _names_of(alike)
 
     def rows(file: Path) -> Iterator[PlacedRow]:
         for number, block in _blocks(enumerate(lines(file, encoding), 1)):
@@ -145,6 +156,16 @@ def conll(path: Path, encoding: str) -> Listed | None:
                 yield f"{file} line {number}", tuple(list(c) for c in zip(*table, strict=True))
 
     return Listed(path, names, rows, ("CoNLL's columns, a word a line",))
+
+
+def _names_of(rows: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    """Words are first, but for their numbers in the sentence; tags last, but for what is one."""
+    columns = list(zip(*rows, strict=True))
+    varied = [place for place, column in enumerate(columns) if len({*column}) > 1]
+    words = int(len(columns) > 2 and all(map(str.isdigit, columns[0])))
+    tags = varied[-1] if varied and varied[-1] > words else len(columns) - 1
+    named = {words: "words", tags: "tags"}
+    return tuple(named.get(place, str(place + 1)) for place in range(len(columns)))
 
 
 _UNIVERSAL = ("id", "words", "lemmas", "tags", "xpos", "feats", "head", "deprel", "deps", "misc")
@@ -188,8 +209,8 @@ def _blocks(numbered: Iterable[Line]) -> Iterator[tuple[int, list[str]]]:
         yield first, block
 
 
-def _labels(text: str) -> list[str]:
-    return [each for each in re.split(r"[\s,]*__label__", text.strip(" \t,")) if each]
+def _most(found: Sequence[object]) -> bool:
+    return sum(map(bool, found)) >= MOST * len(found)
 
 
 def _sample(path: Path, encoding: str) -> list[Line]:

@@ -1,0 +1,73 @@
+"""Tables whose cells spell objects, `{"text": ["Oslo"]}`: what is in these as columns."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from regard.data.reading.json_tables import flattened
+from regard.data.reading.literals import object_in
+from regard.data.reading.profile import is_missing
+from regard.data.reading.tables import PlacedRow, Table
+
+SAMPLED = 20
+
+
+@dataclass(frozen=True)
+class ObjectCells:
+    """A table with the columns within its cells, `answers.text`, in place of those that hold them.
+
+    Args:
+        table: with the cells as they are spelled.
+        within: each column and the one of the table that it is in.
+    """
+
+    table: Table
+    within: Mapping[str, str]
+
+    @property
+    def path(self) -> Path | None:
+        return self.table.path
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self.within)
+
+    @property
+    def said(self) -> tuple[str, ...]:
+        return self.table.said
+
+    def rows(self, names: Sequence[str]) -> Iterator[PlacedRow]:
+        roots = list(dict.fromkeys(self.within[name] for name in names))
+        for where, cells in self.table.rows(roots):
+            flat: dict[str, Any] = {}
+            for root, cell in zip(roots, cells, strict=True):
+                flat.update({root: cell} if root in self.within else _opened(root, cell, where))
+            yield where, tuple([flat.get(name) for name in names])
+
+
+def with_objects(table: Table) -> Table:
+    """The same table, opened where all the first cells of a column spell objects."""
+    sample = [cells for _, cells in islice(table.rows(table.names), SAMPLED)]
+    within: dict[str, str] = {}
+    for name, values in zip(table.names, zip(*sample, strict=True), strict=False):
+        filled = [value for value in values if not is_missing(value)]
+        objects = [object_in(value) for value in filled if isinstance(value, str)]
+        found = [each for each in objects if each]
+        opened = bool(found) and len(found) == len(filled)
+        inner = [key for each in found for key in flattened({name: each})] if opened else [name]
+        within.update(dict.fromkeys(inner, name))
+    plain = all(name == root for name, root in within.items())
+    return table if plain else ObjectCells(table, within)
+
+
+def _opened(name: str, cell: Any, where: str) -> dict[str, Any]:
+    if is_missing(cell):
+        return {}
+    found = object_in(cell) if isinstance(cell, str) else None
+    if found is None:
+        raise ValueError(
+            f"{where}: {name!r} is an object in the rows above; it is {str(cell)[:40]!r}"
+        )
+    return flattened({name: found})
