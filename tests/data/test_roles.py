@@ -34,6 +34,8 @@ NUMBERS = [str(n) for n in range(COUNT)]
 EMPTY = [""] * COUNT
 USERS = [f"u{n % 8}" for n in range(COUNT)]
 ITEMS = [f"i{n * 7 % 12}" for n in range(COUNT)]
+CLOCKS = [f"2026/03/{n % 28 + 1:02} 3:{n % 60:02}:11 PM GMT+2" for n in range(COUNT)]
+YES = [("yes", "no")[n % 2] for n in range(COUNT)]
 DAYS = [f"2026-03-{n % 28 + 1:02}" for n in range(COUNT)]
 
 
@@ -73,6 +75,12 @@ def reading(folder: Path, content: str, name: str = "a.csv", **options: Any) -> 
         (["Nutzer", "Artikel", "Bewertung", "Datum"], [USERS, ITEMS, STARS, DAYS], "recommend",
          ("Nutzer", "Artikel", "Bewertung", "Datum")),
         (["user_id", "item_id", "date"], [USERS, ITEMS, DAYS], "recommend", None),
+        (["When", "How was it? Please describe.", "Would you come again?"],
+         [CLOCKS, TEXTS, YES], "classify",
+         ("How was it? Please describe.", "Would you come again?")),
+        (["text", "by", "took", "kind", "kept"],
+         [TEXTS, ["Anna"] * COUNT, ["4.5"] * COUNT, KINDS, ["yes"] * COUNT], "classify",
+         ("text", "kind")),
     ],
 )  # fmt: skip
 def test_roles_are_told_by_names_and_contents(
@@ -248,6 +256,8 @@ def test_times_in_another_order_are_told(tmp_path: Path) -> None:
         (["13 February 2026", "1-Mar-2026"], [1770940800.0, 1772323200.0]),
         (["Feb 13, 2026", "March 1, 2026"], [1770940800.0, 1772323200.0]),
         (["02/13/2026 01:00 PM", "03/01/2026 12:30 am"], [1770987600.0, 1772325000.0]),
+        (["2026/02/13 3:00:00 PM GMT+2", "2026/3/1 12:00 AM UTC"], [1770987600.0, 1772323200.0]),
+        (["2026-02-13 11:00:00 -0100", "2026-03-01 00:00:00 +0000"], [1770984000.0, 1772323200.0]),
     ],
 )
 def test_dates_are_times_however_they_are_written(
@@ -274,6 +284,12 @@ def test_numbers_with_a_comma_are_numbers(tmp_path: Path) -> None:
         (["3,711", "95"], [3711.0, 95.0]),
         (["0,711", "1,250"], [0.711, 1.25]),
         (["4.5", "N/A", "2.25"], [4.5, 2.25]),
+        (["4.5", "", "NaN", "NaN", "NaN", "2.25"], [4.5, 2.25]),
+        (["CHF 6'326.50", "CHF 9.50"], [6326.5, 9.5]),
+        (["1\u202f778,50 €", "988,10 €"], [1778.5, 988.1]),
+        (["1 778,50", "12,5"], [1778.5, 12.5]),
+        (["\N{MINUS SIGN}0.5", "0.25"], [-0.5, 0.25]),
+        (["(0.52)", "1.25"], [-0.52, 1.25]),
     ],
 )
 def test_numbers_are_numbers_with_a_unit_and_thousands(
@@ -283,7 +299,8 @@ def test_numbers_are_numbers_with_a_unit_and_thousands(
     corpus = reading(tmp_path, lines(["Text", "price"], TEXTS, prices, mark=";"), task="regress")
     found = {row["number"] for part in corpus.splits.values() for row in part}
     assert found == set(numbers)
-    assert ("is read as" in corpus.description) == (written[0] not in ("0,711", "4.5"))
+    plain = not any(mark in written[0] for mark in "€$%'m") and written[0] != "3,711"
+    assert ("is read as" in corpus.description) == (not plain)
 
 
 @pytest.mark.parametrize(
@@ -322,6 +339,21 @@ def test_what_pandas_writes_for_no_label_is_none(tmp_path: Path) -> None:
     kinds = [(*KINDS[:2], "nan")[n % 3] for n in range(COUNT)]
     corpus = reading(tmp_path, lines(["text", "label"], TEXTS, kinds))
     assert corpus.labels == ("ham", "spam") and "20 rows without a label" in corpus.description
+
+
+def test_what_says_that_there_is_no_label_is_told(tmp_path: Path) -> None:
+    kinds = [(*KINDS[:2], "NA", "null", "#VALUE!")[n % 5] for n in range(COUNT)]
+    corpus = reading(tmp_path, lines(["text", "label"], TEXTS, kinds))
+    assert corpus.labels == ("ham", "spam")
+    assert "label: #VALUE!, NA, null are read as no label" in corpus.description
+    places = [("EU", "NA", "AS")[n % 3] for n in range(COUNT)]
+    assert reading(tmp_path, lines(["text", "place"], TEXTS, places)).labels == ("AS", "EU", "NA")
+
+
+def test_a_number_without_an_end_is_refused_where_it_stands(tmp_path: Path) -> None:
+    scores = ["inf" if n % 9 == 1 else score for n, score in enumerate(SCORES)]
+    with pytest.raises(ValueError, match="a.csv line 3: 'score' must be a number.*'inf'"):
+        reading(tmp_path, lines(["text", "score"], TEXTS, scores))
 
 
 def test_users_that_became_numbers_with_a_point_are_users(tmp_path: Path) -> None:

@@ -15,6 +15,8 @@ _NAMED = (
     re.compile(rf"(?P<month>[A-Za-z]{{3,9}})\.? (?P<day>\d{{1,2}}),? (?P<year>\d{{4}}){_CLOCK}"),
 )
 """Dates with the English name of the month, `5 March 2011` and `Sep 5, 2013`."""
+_ZONE = re.compile(r"(.*[\dMm.]) ?(?=[GU+-])(?:GMT|UTC)?(?:([+-])(\d{1,2}):?(\d{2})?)?")
+"""How far a clock is ahead, behind the time: `3:00 PM GMT+2`, `10:00:00 -0800`."""
 MILLISECONDS = 1e11
 """Numbers above are milliseconds since 1970: as seconds they would lie beyond the year 5000."""
 DAY_FIRST, MONTH_FIRST = "day", "month"
@@ -27,14 +29,25 @@ def seconds_of(text: str, first: str = DAY_FIRST) -> float | None:
     (86400.0, 86400.0, 86400.0)
     >>> seconds_of("Jan 2, 1970"), seconds_of("1970/1/2"), seconds_of("1/1/1970 01:00 PM")
     (86400.0, 86400.0, 46800.0)
+    >>> seconds_of("1970-01-01 10:00:00 -0100"), seconds_of("1970/1/1 3:00:00 PM GMT+2")
+    (39600.0, 46800.0)
     """
-    text = text.strip()
+    text, ahead = _without_zone(text.strip())
     found = _PARTS.fullmatch(text)
     try:
         moment = _moment(found, first) if found else _year_or_name(text)
     except ValueError:
         return None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - ahead
+
+
+def _without_zone(text: str) -> tuple[str, float]:
+    """A time of day, and by how many seconds its clock is ahead; a date has none."""
+    found = _ZONE.fullmatch(text) if ":" in text else None
+    if not found:
+        return text, 0.0
+    hours, minutes = int(found[3] or 0), int(found[4] or 0)
+    return found[1], (-1 if found[2] == "-" else 1) * (hours * 3600.0 + minutes * 60)
 
 
 def which_first(texts: Sequence[str]) -> str | None:

@@ -17,6 +17,8 @@ _NAMES[Holds.PICTURE_FILE] = 1.0
 _TIMES = {Holds.TIME: 2.0, Holds.WHOLE: 0.5, Holds.NUMBER: 0.5}
 _OF_EACH = (ColumnKind.TEXT, ColumnKind.NAME)
 """Kinds of roles in which nearly every row has its own."""
+_PER_FILE = (ColumnKind.NUMBER, ColumnKind.TIME, ColumnKind.IMAGE, ColumnKind.BYTES)
+"""Those in which all rows may have the same, such as the rating of what was merely chosen."""
 _PLAIN = (Holds.WHOLE, Holds.NUMBER, Holds.FLAG, Holds.TIME)
 _BYTES = {Holds.BYTES: 3.0, Holds.PICTURE: 3.0}
 _PICTURES = {Holds.PICTURE: 4.0, Holds.PICTURE_FILE: 4.0}
@@ -50,7 +52,7 @@ def spelled(name: str) -> str:
 
 def fit(role: Column, column: Profile) -> float:
     """How well what a column holds suits a role: 0 where it cannot be."""
-    if _tells_nothing(column) and role.kind in _OF_EACH and name_fit(role, column.name) <= PARTLY:
+    if _tells_nothing(role, column) and name_fit(role, column.name) <= PARTLY:
         return 0.0
     kinds = {
         ColumnKind.TEXT: _TEXTS,
@@ -79,15 +81,16 @@ def fit(role: Column, column: Profile) -> float:
     return 1.0 if column.holds in (Holds.WHOLE, Holds.NUMBER, Holds.FLAG) else 0.0
 
 
-def _tells_nothing(column: Profile) -> bool:
-    """Whether every row has the same, as those of one time zone or of one source do."""
-    return column.distinct == 1 and column.filled >= SMALL and not column.lists
+def _tells_nothing(role: Column, column: Profile) -> bool:
+    """Whether every row has the same, in a role in which they differ."""
+    if role.kind in _OF_EACH and column.lists:
+        return False
+    return column.same and column.filled >= SMALL and role.kind not in _PER_FILE
 
 
 def _as_label(role: Column, column: Profile) -> float:
-    if column.distinct < 2 and column.filled >= SMALL:
-        # The same in every row: no label, unless it is called one and others are in other files.
-        return 1.0 if name_fit(role, column.name) > PARTLY else 0.0
+    if column.same and column.filled >= SMALL:
+        return 1.0  # It is called a label, and others are in other files.
     few = column.repeats and column.distinct <= FEW_NUMBERS
     match column.holds:
         case Holds.FLAG:

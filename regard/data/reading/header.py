@@ -5,13 +5,16 @@ from collections.abc import Sequence
 
 from regard.data.reading.languages import is_language, script
 from regard.data.reading.lexicon import Lexicon
-from regard.data.reading.numbers_written import number_in
+from regard.data.reading.numbers_written import MISSING, number_in
+from regard.data.reading.profile import Holds, profile
 
 FEW = 3
 """Rows below the first that are too few to compare it with."""
 SHORTER = 3
 """How many times shorter than nearly all cells below it a name is."""
 
+_TYPED = (Holds.WHOLE, Holds.NUMBER, Holds.TIME, Holds.FLAG)
+"""What a column holds in which a word stands as a name alone."""
 _RULE = re.compile(r":?-{2,}:?")
 _MOST_ABOVE = 12
 """Rows among which that of names is looked for."""
@@ -25,8 +28,9 @@ def has_header(
     """Whether the first row is one of names.
 
     It is where a caller's name stands in it, or a known one; else where most columns differ in kind
-    from their first cell: numbers below a word, one of few values below another word, long texts or
-    another script below a short one.
+    from their first cell: numbers, dates or yes and no below a word, one of few values below
+    another word, long texts or another script below a short one. A sentence in it speaks against
+    that; the questions of a survey are names all the same.
 
     >>> has_header(["v1", "v2"], [["ham", "see you at noon then"]] * 9, Lexicon.of(()))
     True
@@ -42,9 +46,8 @@ def has_header(
         return True  # Two columns of one name, which is then said.
     if twice or not filled or any(map(_is_value, filled)):
         return False
-    if any(_is_sentence(cell) for cell in first):
-        return False
-    if lexicon.is_header(first):
+    sentences = sum(map(_is_sentence, first))
+    if not sentences and lexicon.is_header(first):
         return True
     columns = [[row[n].strip() for row in body if len(row) > n] for n in range(len(first))]
     if len(body) < FEW:
@@ -52,7 +55,7 @@ def has_header(
     votes = [_vote(cell.strip(), column) for cell, column in zip(first, columns, strict=True)]
     if all(map(is_language, filled)) and len(filled) > 1 and not any(v < 0 for v in votes):
         return True
-    return sum(votes) > 0
+    return sum(votes) > sentences
 
 
 def rows_above(sample: Sequence[tuple[str, ...]], lexicon: Lexicon, asked: Sequence[str]) -> int:
@@ -96,11 +99,11 @@ def _vote(cell: str, column: Sequence[str]) -> int:
     filled = [each for each in column if each]
     if not filled:
         return 1 if cell else 0
-    if not cell:
+    if not cell or cell.lower() in MISSING:
         return 0
     if cell.lower() in {each.lower() for each in filled}:
         return -2
-    if sum(number_in(each) is not None for each in filled) >= 0.95 * len(filled):
+    if profile("", filled).holds in _TYPED:
         return 2
     few = len(set(filled)) * 4 <= len(filled)
     lengths = sorted(map(len, filled))

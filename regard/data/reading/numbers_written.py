@@ -7,8 +7,13 @@ from dataclasses import dataclass
 _COMMA = re.compile(r"[+-]?\d{1,3}(\.\d{3})*,\d+|[+-]?\d+,\d+")
 _GROUPS = re.compile(r"[+-]?\d{1,3}((,\d{3})+\.\d+|(,\d{3}){2,}|(\.\d{3}){2,})")
 """Numbers whose thousands stand apart, which can be read in one way alone."""
+_APART = re.compile(r"(?<=\d)(?P<mark>['’\u00a0\u202f ])(?=\d{3}(?:(?P=mark)\d{3})*(?:[.,]\d+)?$)")
+"""What stands between thousands that are no numbers of their own: `6'326.58`, `1 778,00`."""
+_BELOW = re.compile(r"\((\d[\d.,]*[.,]\d+)\)")
+"""An amount below zero, as accountants write it: `(0.52)`."""
 _UNIT = re.compile(
-    r"(?P<before>(?:[$€£¥₹]|USD|EUR|GBP|CHF)\s?)?(?P<number>[+-]?\d[\d.,]*)"
+    r"(?P<before>(?:[$€£¥₹]|USD|EUR|GBP|CHF)\s?)?"
+    r"(?P<number>[+-]?\d(?:[\d.,]|['’\u00a0\u202f ](?=\d{3}))*)"
     r"(?P<behind>\s?[%€£¥₹$]|\s?(?:USD|EUR|GBP|CHF)|\s[^\W\d]{1,9}[²³]?)?"
 )
 _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+")
@@ -37,7 +42,7 @@ class Written:
         >>> Written(before="$").number("$1,000.00"), Written(thousands=True).number("3,711")
         (1000.0, 3711.0)
         """
-        plain = text.strip().removeprefix(self.before).removesuffix(self.behind).strip()
+        plain = _plain(text).removeprefix(self.before).removesuffix(self.behind).strip()
         return number_in(plain.replace(",", "") if self.thousands else plain)
 
 
@@ -51,7 +56,7 @@ def written_as(texts: Sequence[str]) -> Written:
     >>> written_as(["0,711", "1,250"]).thousands, written_as(["v1", "v2"]) == Written()
     (False, True)
     """
-    filled = [text.strip() for text in texts if text.strip().lower() not in MISSING]
+    filled = [_plain(text) for text in texts if text.strip().lower() not in MISSING]
     found = [_UNIT.fullmatch(text) for text in filled]
     units = {(each["before"] or "", each["behind"] or "") for each in found if each}
     before, behind = units.pop() if len(units) == 1 and all(found) else ("", "")
@@ -67,10 +72,12 @@ def number_in(text: str) -> float | None:
 
     >>> number_in("4.5"), number_in(" 1.234,5"), number_in("nan"), number_in("4 stars")
     (4.5, 1234.5, None, None)
-    >>> number_in("1,234.5"), number_in("1,234,567"), number_in("1.234.567")
-    (1234.5, 1234567.0, 1234567.0)
+    >>> number_in("1,234.5"), number_in("1,234,567"), number_in("1.234.567"), number_in("6'326.5")
+    (1234.5, 1234567.0, 1234567.0, 6326.5)
+    >>> number_in("\N{MINUS SIGN}4"), number_in("(0.52)"), number_in("1 234,5"), number_in("(4)")
+    (-4.0, -0.52, 1234.5, None)
     """
-    text = text.strip()
+    text = _APART.sub("", _plain(text))
     if _GROUPS.fullmatch(text):
         text = text.replace(",", "") if "," in text else text.replace(".", "")
     elif _COMMA.fullmatch(text):
@@ -79,3 +86,10 @@ def number_in(text: str) -> float | None:
     if not re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", text, re.ASCII):
         return None
     return float(text)
+
+
+def _plain(text: str) -> str:
+    """A number with the sign of ASCII before it."""
+    text = text.strip().replace("\N{MINUS SIGN}", "-")
+    below = _BELOW.fullmatch(text)
+    return f"-{below[1]}" if below else text

@@ -36,6 +36,10 @@ def remarks(reading: Reading, columns: Columns) -> Iterator[str]:
                 f"{bound.name} has {held.distinct:,} different values in {held.filled:,} rows and "
                 "is learned as labels because you said so"
             )
+        said = {str(value).strip() for value in columns.values[bound.columns[0]]}
+        none = sorted(filter(None, said.intersection(bound.unknown)))
+        if none:
+            yield f"{bound.name}: {', '.join(none)} {'are' if none[1:] else 'is'} read as no label"
         if role.kind is ColumnKind.LABEL and held.holds is Holds.WHOLE and not held.unique:
             if held.distinct > 2:
                 of_texts = reading.schema.columns[0].kind is ColumnKind.TEXT

@@ -20,8 +20,13 @@ SURE = 5.0
 """What columns count that can hardly be anything else, whatever they are called."""
 _SPACED = 3.5
 """What labels with spaces between count, close enough to one label to be asked about."""
-_UNKNOWN_LABELS = ("-", "", "nan", "NaN", "#N/A", "<NA>", "NULL")
-"""What says that there is no label: as SNLI, pandas, Excel and databases write it."""
+_UNKNOWN_LABELS = (
+    *("-", "", "nan", "NaN", "n/a", "N/A", "<NA>", "NULL", "null"),
+    *("#N/A", "#NAME?", "#REF!", "#VALUE!", "#DIV/0!", "#NUM!", "#NULL!"),
+)
+"""What says that there is no label: as SNLI, pandas, databases and Excel write it."""
+_NA = "NA"
+"""What R writes for none, which is a label beside other codes of two letters."""
 
 Choice = tuple[Bound, float]
 """The columns of a role, and what speaks for them."""
@@ -126,10 +131,10 @@ def _options(
 
 def _one_label_each(role: Column, columns: Columns) -> Bound | None:
     """Several columns of yes and no as one of labels."""
-    flags = [each.name for each in columns.profiles if each.holds is Holds.FLAG]
-    if role.kind is not ColumnKind.LIST or len(flags) < 2:
+    flags = [each for each in columns.profiles if each.holds is Holds.FLAG]
+    if role.kind is not ColumnKind.LIST or sum(not each.same for each in flags) < 2:
         return None
-    return Bound(tuple(flags), EACH)
+    return Bound(tuple(each.name for each in flags), EACH)
 
 
 def _bound(schema: Schema, role: Column, names: tuple[str, ...], columns: Columns) -> Bound | None:
@@ -150,7 +155,11 @@ def _bound(schema: Schema, role: Column, names: tuple[str, ...], columns: Column
     if role.kind is ColumnKind.TIME and held[0].holds is Holds.TIME:
         return Bound(names, first=which_first([str(v) for v in values]) or DAY_FIRST)
     if role.kind is ColumnKind.LABEL:
-        return Bound(names, unknown=_UNKNOWN_LABELS)
+        said = {str(value).strip() for value in values if not is_missing(value)}
+        rest = said - {_NA, *_UNKNOWN_LABELS}
+        codes = bool(rest) and all(len(each) == 2 and each.isupper() for each in rest)
+        unknown = _UNKNOWN_LABELS if codes else (*_UNKNOWN_LABELS, _NA)
+        return Bound(names, unknown=unknown)
     if role.kind is ColumnKind.FLOAT:
         return Bound(names, written=written_as([str(v) for v in values if not is_missing(v)]))
     return Bound(names)
