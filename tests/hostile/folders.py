@@ -55,7 +55,7 @@ def folder_of(task: str) -> Path:
     place = Path(_made.name, task)
     made = row.made(place / "data", fixed=0)
     folder = place / "model"
-    folder.mkdir()
+    folder.mkdir(parents=True)
     made.predictor.save(folder)
     return folder
 

@@ -8,9 +8,9 @@ from typing import Any
 
 LONGEST = 2000
 """Characters of a message."""
-FOREVER = 30
-"""Seconds of a processor that no call here comes near on any machine; the square of a million
-characters, or a loop over a number that a file only claims, takes longer on all."""
+FOREVER = 10
+"""Seconds of a processor, of which no call here takes one; the square of a million characters, or
+a loop over a number that a file only claims, takes longer on any machine."""
 
 
 class Endless(BaseException):
