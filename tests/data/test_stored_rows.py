@@ -1,12 +1,14 @@
 """Rows are parsed once, and stored as if each had been looked at by itself."""
 
+import tracemalloc
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from regard.data.reading.arrow import batches
@@ -14,8 +16,11 @@ from regard.data.reading.held_out import EVERY, MOST, SHARE
 from regard.data.reading.layout import find_layout
 from regard.data.reading.request import DataRequest, Layout
 from regard.data.reading.rows import RowSource
+from regard.data.reading.seen import Seen
 from regard.data.reading.store import stored_corpus
+from regard.data.reading.survey import held_by_label
 from regard.data.schema import Cell
+from regard.tasks.classify.schema import SCHEMA as CLASSIFY
 from tests.data.any_task import ALL, read
 
 COUNT = 2500
@@ -136,3 +141,23 @@ def test_the_same_layout_gives_the_same_place(tmp_path: Path) -> None:
     two = stored_corpus(found, kept, "x", (), "auto")
     assert one.description == two.description and len(list(kept.iterdir())) == 1
     assert "score: from 0.5 to 2499.5" in one.description
+
+
+def held_at_most(work: Callable[[], object]) -> int:
+    """Bytes that are held at most at a time."""
+    tracemalloc.start()
+    try:
+        work()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_the_numbers_of_many_rows_are_looked_at_in_a_few_bytes_each() -> None:
+    draws = np.random.default_rng(0).integers(0, 2**63, 200_000, dtype=np.uint64)
+    seen = Seen(CLASSIFY)
+    for split in ("train", "valid", "test"):
+        seen.add_asked(split, draws)
+    labels = (np.arange(len(draws)) % 3).astype(np.int32)
+    assert held_at_most(lambda: held_by_label(draws, labels)) < 30 * len(draws)
+    assert held_at_most(lambda: list(seen.told(("text", "label")))) < 24 * len(draws)

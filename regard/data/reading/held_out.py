@@ -15,6 +15,8 @@ from regard.data.schema import ByHash, Cell, Schema
 MOST, SHARE = 1000, 0.05
 """Examples, and the share of all, that are held out at most."""
 STREAMED_SHARE = 0.01
+AT_ONCE = 2**14
+"""Numbers that are looked up at a time."""
 EVERY = 20
 """Of so many copies of a text one is held out, where there are hardly other texts."""
 
@@ -89,6 +91,21 @@ def copies_held(draws: np.ndarray) -> np.ndarray:
     held = np.zeros(len(draws), dtype=bool)
     held[order] = (np.arange(len(alike)) - first + 1) % EVERY == 0
     return held
+
+
+def among(numbers: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Whether each number is one of the known ones, which are sorted.
+
+    >>> among(np.array([3, 5, 9]), np.array([3, 4, 9])).tolist()
+    [True, False, True]
+    """
+    found = np.zeros(len(numbers), dtype=bool)
+    # In pieces: the places of all would take as much memory as the numbers.
+    for start in range(0, len(numbers) if len(known) else 0, AT_ONCE):
+        some = numbers[start : start + AT_ONCE]
+        places = np.minimum(np.searchsorted(known, some), len(known) - 1)
+        found[start : start + AT_ONCE] = known[places] == some
+    return found
 
 
 def draws_of(rows: Sequence[tuple[Cell, ...]], first_line: bool) -> np.ndarray:

@@ -3,10 +3,12 @@
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 
 import numpy as np
 
 from regard.data.reading.corpus import one_line
+from regard.data.reading.held_out import among
 from regard.data.reading.natural import natural
 from regard.data.schema import Cell, ColumnKind, Schema
 
@@ -71,6 +73,11 @@ class Seen:
         for split, asked in self._asked.items():
             yield from self._twice(split, asked)
 
+    @cached_property
+    def _train(self) -> np.ndarray:
+        """What the training rows ask, sorted."""
+        return np.sort(self._asked["train"])
+
     def _count(self, cell: Cell) -> None:
         if isinstance(cell, float):
             low, high, count = self._range
@@ -89,14 +96,13 @@ class Seen:
         return f"{len(self._labels):,} labels, such as {said}" if rest else said
 
     def _twice(self, split: str, asked: np.ndarray) -> Iterator[str]:
-        train = self._asked["train"]
-        if split == "test" and "valid" in self._asked:
-            train = np.append(train, self._asked["valid"])
         if split == "train":
-            again = len(train) - len(np.unique(train))
-            if again > REPEATED * len(train):
-                yield f"{again:,} of {len(train):,} training examples repeat the text of another"
+            again = int((self._train[1:] == self._train[:-1]).sum())
+            if again > REPEATED * len(asked):
+                yield f"{again:,} of {len(asked):,} training examples repeat the text of another"
             return
-        both = int(np.isin(asked, train).sum())
-        if both:
+        there = among(asked, self._train)
+        if split == "test" and "valid" in self._asked:
+            there |= among(asked, np.sort(self._asked["valid"]))
+        if both := int(there.sum()):
             yield f"{both:,} of {len(asked):,} {split} examples are in the training part too"

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from regard.data.reading.held_out import copies_held, held_by_hash, where_of
+from regard.data.reading.held_out import among, copies_held, held_by_hash, where_of
 from regard.data.reading.natural import natural
 from regard.data.reading.request import Layout
 from regard.data.reading.seen import Seen
@@ -116,7 +116,8 @@ def _respell(store: _Store) -> Counter[str]:
     if not changed:
         return counts
     known = LabelNumbers({label: number for number, label in enumerate(store.labels)})
-    table = np.array(known.of(changed.get(label, label) for label in store.labels))
+    new_numbers = known.of(changed.get(label, label) for label in store.labels)
+    table = np.array(new_numbers, dtype=np.int32)
     store.labels = list(known.numbers)
     for split, part in store.parts.items():
         new = replace(part, labels=table[part.labels])
@@ -151,7 +152,7 @@ def _held(found: Layout, train: Written, where: str) -> tuple[np.ndarray, str]:
         some = held_by_label(draws, train.labels)
         if some:
             share = "of each label as large a share as can be"
-            held = np.isin(draws, np.fromiter(some, dtype=np.uint64))
+            held = among(draws, np.sort(np.fromiter(some, dtype=np.uint64)))
             return held, f"held out for validation by their hash, {share}"
         if len(draws) >= LEAST_COPIES:
             return copies_held(draws), (

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from regard.data.reading.held_out import MOST, SHARE
+from regard.data.reading.held_out import MOST, SHARE, among
 from regard.data.reading.request import Layout
 from regard.data.reading.rows import RowSource
 from regard.data.reading.spellings import merged_spellings
@@ -81,19 +81,34 @@ def held_by_label(draws: np.ndarray, labels: np.ndarray) -> frozenset[int]:
     """
     share = min(SHARE, MOST / max(1, len(draws)))
     most = max(2.0, 2 * share * len(draws))
-    order = np.lexsort((draws, labels))
-    bounds = np.flatnonzero(np.diff(labels[order], prepend=-1, append=-1)).tolist()
-    groups = [draws[order[start:stop]] for start, stop in pairwise(bounds)]
-    values, counts = np.unique(draws, return_counts=True)
+    groups = _lowest(draws, labels)
+    every = np.sort(draws)
     held: dict[int, int] = {}
-    for some in sorted(groups, key=len, reverse=True):
-        wanted = round(share * len(some)) or int(len(some) >= RARE)
-        taken = sum(held.get(draw, 0) for draw in some.tolist()) if len(some) < LOOKED_AT else 0
-        for draw in dict.fromkeys(some[:LOOKED_AT].tolist()):
-            copies = int(counts[np.searchsorted(values, np.uint64(draw))])
+    for size, some in sorted(groups, key=lambda group: group[0], reverse=True):
+        wanted = round(share * size) or int(size >= RARE)
+        known = np.sort(np.fromiter(held, dtype=np.uint64))
+        there = some[among(some, known)].tolist() if size < LOOKED_AT else []
+        taken = sum(held[draw] for draw in there)
+        for draw in map(int, np.unique(some)):
+            first, behind = (np.searchsorted(every, np.uint64(draw), s) for s in ("left", "right"))
+            copies = int(behind - first)
             if taken >= wanted or sum(held.values()) >= most:
                 break
-            if draw not in held and taken + copies <= (1 - LEFT) * len(some):
+            if draw not in held and taken + copies <= (1 - LEFT) * size:
                 held[draw] = copies
                 taken += copies
     return frozenset(held)
+
+
+def _lowest(draws: np.ndarray, labels: np.ndarray) -> list[tuple[int, np.ndarray]]:
+    """How many rows each label has, and the lowest draws of them, sorted."""
+    order = np.argsort(labels)
+    ends = np.cumsum(np.bincount(labels)).tolist()
+    groups = []
+    for start, stop in pairwise([0, *ends]):
+        some = draws[order[start:stop]]
+        if len(some) > LOOKED_AT:
+            some.partition(LOOKED_AT)
+            some = some[:LOOKED_AT].copy()
+        groups.append((stop - start, np.sort(some)))
+    return groups

@@ -41,7 +41,8 @@ class Written:
     Args:
         path: of the file.
         size: of it.
-        draws: what decides on which side a row stands, where rows are divided (see `draws_of`).
+        draws: what decides on which side a row stands, where rows are to be divided (see
+            `draws_of`).
         asked: a number for what a row asks, alike where the same is asked.
         labels: the number of its label, where there are any.
     """
@@ -70,7 +71,7 @@ def written(
         known: numbers of labels, to which those of these rows are added.
         notes: counts what was left out or mended.
     """
-    draws, asked, labels = array("Q"), array("Q"), array("q")
+    draws, asked, labels = array("Q"), array("Q"), array("i")
     first_line = isinstance(schema.hold_out, ByHash) and schema.hold_out.first_line
     count, place = asked_columns(schema), schema.label
     # One text that is asked draws by itself.
@@ -86,7 +87,7 @@ def written(
                 labels.extend(known.of(str(row[place]) for row in some))
     found = np.asarray(draws, dtype=np.uint64)
     every = found if alike else np.asarray(asked, dtype=np.uint64)
-    return Written(path, writer.size, found, every, np.asarray(labels, dtype=np.int64))
+    return Written(path, writer.size, found, every, np.asarray(labels, dtype=np.int32))
 
 
 def divided(
@@ -199,8 +200,7 @@ def _taken(batch: Any, which: np.ndarray) -> Any:
 
 
 def _numbers_of(part: Written, path: Path, size: SplitSize, which: np.ndarray) -> Written:
-    some = {
-        name: numbers[which] if len(numbers) else numbers
-        for name, numbers in (("draws", part.draws), ("asked", part.asked), ("labels", part.labels))
-    }
-    return Written(path, size, **some)
+    asked, labels = (
+        numbers[which] if len(numbers) else numbers for numbers in (part.asked, part.labels)
+    )
+    return Written(path, size, part.draws[:0], asked, labels)
