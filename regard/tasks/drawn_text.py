@@ -34,10 +34,10 @@ class DrawnText:
         return len(self.starts)
 
     @property
-    def starts(self) -> np.ndarray:
+    def starts(self) -> range:
         """Where the blocks begin."""
         last = len(self.stream) - self.block
-        return np.arange(min(self.shift, last), last + 1, self.block)
+        return range(min(self.shift, last), last + 1, self.block)
 
     @property
     def lengths(self) -> np.ndarray:
@@ -46,7 +46,8 @@ class DrawnText:
 
     def blocks(self, rows: np.ndarray) -> np.ndarray:
         """The tokens of these blocks."""
-        return self.stream.blocks(self.starts[rows], self.block)
+        starts = self.starts.start + self.block * rows.astype(np.int64)
+        return self.stream.blocks(starts, self.block)
 
     def generator(self, row: int) -> np.random.Generator:
         """What draws for a block."""

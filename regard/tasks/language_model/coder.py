@@ -62,15 +62,19 @@ class RunningText:
         return len(self.starts)
 
     @property
-    def starts(self) -> np.ndarray:
+    def starts(self) -> range:
         """Where the blocks begin."""
         last = len(self.stream) - self.block
-        return np.arange(min(self.shift, last - 1), last, self.block)
+        return range(min(self.shift, last - 1), last, self.block)
+
+    def starts_of(self, rows: np.ndarray) -> np.ndarray:
+        """Where these blocks begin."""
+        return self.starts.start + self.block * rows.astype(np.int64)
 
     @property
     def lengths(self) -> np.ndarray:
         """The length of each block, all the same."""
-        return np.full((len(self.starts), 1), self.block + 1)
+        return np.full((len(self), 1), self.block + 1)
 
     def shifted(self, shift: int) -> "RunningText":
         """The same text, its first block somewhere else."""
@@ -137,7 +141,7 @@ class TextCoder(Tables):
 
     def collate(self, examples: RunningText, rows: np.ndarray) -> TextBlocks:
         """These blocks as a batch."""
-        blocks = examples.stream.blocks(examples.starts[rows], self.block + 1)
+        blocks = examples.stream.blocks(examples.starts_of(rows), self.block + 1)
         return TextBlocks(torch.from_numpy(np.asarray(blocks).astype(np.int64)))
 
     def save(self, folder: Path) -> list[str]:

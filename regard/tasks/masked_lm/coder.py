@@ -128,7 +128,7 @@ class MaskedTextCoder(Tables):
     def collate(self, examples: HiddenText, rows: np.ndarray) -> MaskedTexts:
         """These blocks as a batch."""
         text = examples.text
-        blocks = np.asarray(text.stream.blocks(text.starts[rows], text.block))
+        blocks = np.asarray(text.stream.blocks(text.starts_of(rows), text.block))
         pairs = [self.masking.masked(block, examples.key) for block in blocks]
         ids, targets = (np.stack(each) for each in zip(*pairs, strict=True))
         frame = self.tokenizer.frame
