@@ -3,9 +3,10 @@
     python -m benchmarks.reading --rows 10000000
     python -m benchmarks.reading --rows 10000000 --code ../before --name before
 
-Files are made of drawn words: a CSV of short texts with three labels, a TSV of pairs of sentences.
-Each stage runs in a process of its own, whose high-water mark is the memory; seconds are those of
-a clock and those that its processor was busy, which other processes do not change.
+Files are made of drawn words and the number of each row, so that every row has a word of its own: a
+CSV of short texts with three labels, a TSV of pairs of sentences. A process of its own reads and
+then encodes a file; the memory of each is its high-water mark. Seconds are those of a clock and
+those that the processor was busy, which other processes do not change.
 """
 
 import argparse
@@ -15,46 +16,53 @@ import random
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from pathlib import Path
+from typing import Any
 
 from benchmarks.measure import rows_of, save
 
 WORDS, DRAWN = 20_000, 50_021
 LABELS = ("good", "bad", "so so")
 GIGABYTE = 2**30
-STAGE = """
+STAGES = """
 import json, resource, sys, time
 from pathlib import Path
-stage, path, place = sys.argv[1:]
-if stage == "dry run":
+stages, path, place = sys.argv[1:]
+
+def dry_run():
     sys.argv = ["regard", "train", "--data", path, "--dry-run"]
-    from regard.cli import main as work
-else:
+    from regard.cli import main
+    try:
+        main()
+    except SystemExit:
+        pass
+
+def read():
+    global corpus
+    corpus = read_corpus(DataSettings(path=path), None, Path(place), known_schemas())
+
+def encode():
+    kind, folder = task_class(corpus.task), Path(place, "encoded")
+    folder.mkdir()
+    kind.prepare(corpus, kind.settings_type(), folder)
+
+if stages != "dry run":
     from regard.run.merging import known_schemas, read_corpus
     from regard.run.settings import DataSettings
     from regard.tasks import task_class
-    read = lambda: read_corpus(DataSettings(path=path), None, Path(place), known_schemas())
-    work = read
-    if stage == "encode":
-        corpus = read()
-        kind = task_class(corpus.task)
-        folder = Path(place, "encoded")
-        folder.mkdir()
-        work = lambda: kind.prepare(corpus, kind.settings_type(), folder)
-start, busy = time.perf_counter(), time.process_time()
-try:
-    work()
-except SystemExit:
-    pass
-seconds, busy = time.perf_counter() - start, time.process_time() - busy
-peak = next(l.split()[1] for l in open("/proc/self/status") if l.startswith("VmHWM"))
-used = resource.getrusage(resource.RUSAGE_SELF)
-if stage == "dry run":  # from the start of the process, with what it imports
-    busy = used.ru_utime + used.ru_stime
-found = {"seconds": seconds, "busy": busy, "megabytes": int(peak) / 1024}
-print(json.dumps(found), file=sys.stderr)
+for stage in stages.split(","):
+    Path("/proc/self/clear_refs").write_text("5")  # the high-water mark is what is held now
+    start, busy = time.perf_counter(), time.process_time()
+    {"read": read, "encode": encode, "dry run": dry_run}[stage]()
+    seconds, busy = time.perf_counter() - start, time.process_time() - busy
+    peak = next(l.split()[1] for l in open("/proc/self/status") if l.startswith("VmHWM"))
+    if stage == "dry run":  # from the start of the process, with what it imports
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        busy = used.ru_utime + used.ru_stime
+    found = {"seconds": seconds, "busy": busy, "megabytes": int(peak) / 1024}
+    print(json.dumps({"stage": stage, **found}), file=sys.stderr)
 """
 
 
@@ -92,12 +100,12 @@ def enlarge(path: Path, size: int) -> None:
             file.write(body)
 
 
-def measured(stage: str, path: Path, code: Path) -> dict[str, float]:
-    """What a stage took, in a process of its own with a cache of its own."""
+def measured(stages: Sequence[str], path: Path, code: Path) -> list[dict[str, Any]]:
+    """What each stage took, in one process with a cache of its own."""
     environment = dict(os.environ) | {"PYTHONPATH": str(code.resolve())}
     with tempfile.TemporaryDirectory(dir=path.parent) as place:
         done = subprocess.run(
-            [sys.executable, "-c", STAGE, stage, str(path), place],
+            [sys.executable, "-c", STAGES, ",".join(stages), str(path), place],
             env=environment,
             cwd=place,
             capture_output=True,
@@ -105,7 +113,10 @@ def measured(stage: str, path: Path, code: Path) -> dict[str, float]:
         )
     if done.returncode:
         raise SystemExit(done.stderr)
-    return {k: round(v, 2) for k, v in json.loads(done.stderr.splitlines()[-1]).items()}
+    found = [json.loads(line) for line in done.stderr.splitlines()[-len(stages) :]]
+    return [
+        {k: round(v, 2) if isinstance(v, float) else v for k, v in each.items()} for each in found
+    ]
 
 
 def main() -> None:
@@ -115,39 +126,40 @@ def main() -> None:
     parser.add_argument("--code", type=Path, help="a checkout to measure in place of this one")
     parser.add_argument("--name", default="this", help="what that is called in the results")
     parser.add_argument("--stages", default="read,encode,dry run")
+    parser.add_argument("--data", default="labels.csv,pairs.tsv")
     options = parser.parse_args()
     stages = options.stages.split(",")
     rows = rows_of("reading")
 
-    def add(data: str, stage: str, path: Path, count: int) -> None:
-        row = {"code": options.name, "data": data, "rows": count}
-        row |= {"stage": stage, **measured(stage, path, options.code or Path(__file__).parents[1])}
-        if stage != "dry run":  # which looks at the first rows alone
-            row["rows_per_busy_second"] = round(count / row["busy"])
-        row["load"] = round(os.getloadavg()[0], 1)
-        print(row, flush=True)
-        same = ("code", "data", "stage", "rows")
-        rows[:] = [each for each in rows if any(each[k] != row[k] for k in same)] + [row]
+    def add(data: str, wanted: Sequence[str], path: Path, count: int) -> None:
+        for found in measured(wanted, path, options.code or Path(__file__).parents[1]):
+            row = {"code": options.name, "data": data, "rows": count, **found}
+            if row["stage"] != "dry run":  # which looks at the first rows alone
+                row["rows_per_busy_second"] = round(count / row["busy"])
+            row["load"] = round(os.getloadavg()[0], 1)
+            print(row, flush=True)
+            same = ("code", "data", "stage", "rows")
+            rows[:] = [each for each in rows if any(each[k] != row[k] for k in same)] + [row]
         save("reading", rows)
 
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+        many = [stage for stage in ("read", "encode") if stage in stages]
         for data, make in (("labels.csv", write_labels), ("pairs.tsv", write_pairs)):
-            path = Path(folder, data)
-            make(path, options.rows)
-            for stage in ("read", "encode"):
-                if stage in stages:
-                    add(data, stage, path, options.rows)
-            path.unlink()
+            if many and data in options.data.split(","):
+                path = Path(folder, data)
+                make(path, options.rows)
+                add(data, many, path, options.rows)
+                path.unlink()
         if "dry run" in stages:
             path = Path(folder, "ten.csv")
             write_labels(path, 10)
-            add("ten.csv", "dry run", path, 10)
+            add("ten.csv", ["dry run"], path, 10)
             path = Path(folder, "gigabyte.csv")
             write_labels(path, 1_000_000)
             enlarge(path, GIGABYTE)
             with path.open("rb") as file:
                 count = sum(1 for _ in file) - 1
-            add("gigabyte.csv", "dry run", path, count)
+            add("gigabyte.csv", ["dry run"], path, count)
 
 
 if __name__ == "__main__":

@@ -192,7 +192,10 @@ class Task(ABC):
 
     def notes(self) -> list[str]:
         """Which training data cannot be learned from, a sentence each; usually none."""
-        return []
+        tokens = getattr(self.settings, "tokens", None)
+        if self.schema is None or tokens is None or "train" not in self.data.texts:
+            return []
+        return tokens.notes(len(self.data.texts["train"]))
 
     @classmethod
     def prepare(

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from regard._io.extra import extra
-from regard.data.encoding.tokenizer import Tokenizer
+from regard.data.encoding.tokenizer import Tokenizer, portions
 from regard.data.encoding.vocabulary import SPECIAL_TOKENS
 
 TEXTS = [
@@ -46,6 +46,14 @@ def test_odd_texts_come_back_too(kind: str, text: str) -> None:
 @given(st.lists(composed, max_size=5))
 def test_running_texts_joined_are_the_whole(texts: list[str]) -> None:
     assert RUNNING.decode(RUNNING.encode(texts).values.tolist()) == "".join(texts)
+
+
+def test_texts_are_encoded_in_portions_as_they_are_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = TRAINED["bpe"].encode(TEXTS)
+    monkeypatch.setattr("regard.data.encoding.tokenizer.CHARACTERS_AT_ONCE", 60)
+    some = TRAINED["bpe"].encode(TEXTS)
+    assert [row.tolist() for row in some] == [row.tolist() for row in whole]
+    assert max(map(len, portions(TEXTS))) == 1 and [*portions([])] == []
 
 
 def test_letters_written_in_two_parts_are_composed() -> None:

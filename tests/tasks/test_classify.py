@@ -7,14 +7,15 @@ import numpy as np
 import pytest
 import torch
 
+from regard.data.encoding.token_settings import Characters, Words
 from regard.data.encoding.tokenizer import Tokenizer
 from regard.models.han import HAN, HANConfig
-from regard.tasks.classify import Classifier
+from regard.tasks.classify import Classifier, Classify, ClassifySettings
 from regard.tasks.classify.coder import TextsAndLabels, load_labels, require_labels
 from regard.tasks.classify.metrics import label_confusion, macro_f1
 from regard.tasks.text_predictor import by_sentence
 from tests.tasks.labels import labelling
-from tests.tasks.rows import learn
+from tests.tasks.rows import learn, table
 
 
 def test_labels_are_learned(tmp_path: Path) -> None:
@@ -23,6 +24,24 @@ def test_labels_are_learned(tmp_path: Path) -> None:
     scores = task.score("test", task.examine("test", np.arange(task.size("test"))))
     assert scores["accuracy"] >= 0.95 and scores["f1"] >= 0.9 and scores["loss"] < 0.3
     assert task.predictor.predict(["bab"])[0].best == "with"
+
+
+def test_tokens_are_learned_from_so_many_rows_at_most_and_that_is_said() -> None:
+    class Films:
+        splits = {"train": table(text=[f"film {'abcdefgh'[n]}" for n in range(8)])}
+        labels = ("bad", "good")
+
+    films: Any = Films()
+    some, all_there_are, letters = (
+        Classify.learn(films, ClassifySettings(tokens=tokens)).tokenizer
+        for tokens in (Words(rows=4), Words(rows=8), Characters())
+    )
+    assert [some.number_of(word) is not None for word in "abcdefgh"] == [False, True] * 4
+    assert all_there_are.number_of("a") is not None and letters.number_of("a") is not None
+    assert Words(rows=8).notes(8) == Characters().notes(9) == []
+    assert Words(rows=2000).notes(3000) == [
+        "tokens are learned from 2,000 of 3,000 training rows, evenly spaced (tokens.rows)"
+    ]
 
 
 def test_macro_f1_is_the_mean_of_each_labels_own() -> None:

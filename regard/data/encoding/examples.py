@@ -14,7 +14,7 @@ from jaxtyping import Int, Shaped
 
 from regard._io.files import read_json_file, write_whole
 from regard.data.encoding.ragged import Ragged
-from regard.data.encoding.tokenizer import ENCODED_AT_ONCE
+from regard.data.reading.arrow import in_batches
 
 
 @runtime_checkable
@@ -127,8 +127,8 @@ def encode_examples(
     work = Path(tempfile.mkdtemp(prefix=".encoding-", dir=path.parent))
     try:
         with _Writer(work, readers, max_length, longer, open_labels) as writer:
-            for start in range(0, len(dataset), ENCODED_AT_ONCE):
-                writer.add(dataset[start : start + ENCODED_AT_ONCE], start)
+            for batch in in_batches(dataset):
+                writer.add(batch)
         if not writer.entry["rows"]:
             raise ValueError(
                 f"none of {len(dataset):,} examples has at most {max_length} tokens; "
@@ -194,6 +194,7 @@ class _Writer:
         self._folder, self._readers = folder, readers
         self._limit, self._cuts = max_length, longer == "cut"
         self._files: dict[str, BinaryIO] = {}
+        self._read = 0
         self.entry: dict[str, Any] = {"rows": 0, "dropped": 0, "cut": 0, "bytes": {}}
 
     def __enter__(self) -> "_Writer":
@@ -204,8 +205,8 @@ class _Writer:
             self.entry["bytes"][name] = file.tell()
             file.close()
 
-    def add(self, batch: Mapping[str, list[Any]], start: int) -> None:
-        """Write a batch of rows, the first of which is row `start` of the data."""
+    def add(self, batch: Mapping[str, list[Any]]) -> None:
+        """Write the next rows of the data."""
         texts = {
             n: r.encode(batch[n]) for n, r in self._readers.items() if isinstance(r, EncodesText)
         }
@@ -215,7 +216,8 @@ class _Writer:
         kept = np.arange(count) if self._cuts else np.flatnonzero(~over)
         self.entry["rows"] += len(kept)
         self.entry["cut" if self._cuts else "dropped"] += int(over.sum())
-        self._write("rows", (kept + start).astype("<i8"))
+        self._write("rows", (kept + self._read).astype("<i8"))
+        self._read += count
         for name, text in texts.items():
             text = text.take(kept)
             if self._cuts and self._limit:
@@ -256,7 +258,9 @@ def _numbers(labels: Sequence[Any], column: str, known: Any, is_open: bool = Fal
 
 
 def _ragged(path: Path, lengths: np.ndarray) -> Ragged:
-    return Ragged(_mapped(path), np.concatenate([[0], np.cumsum(lengths, dtype="i8")]))
+    offsets = np.zeros(len(lengths) + 1, dtype=np.int64)
+    np.cumsum(lengths, dtype=np.int64, out=offsets[1:])
+    return Ragged(_mapped(path), offsets)
 
 
 def _mapped(path: Path, dtype: Any = np.int32) -> np.ndarray:

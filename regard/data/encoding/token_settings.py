@@ -2,10 +2,14 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import compress
 from typing import Any
+
+import numpy as np
 
 from regard.config import Config, LargeCount
 from regard.data.encoding.tokenizer import Tokenizer
+from regard.data.reading.arrow import in_batches
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,6 +21,14 @@ class TokenSettings(Config):
     """
 
     lowercase: bool = False
+
+    def notes(self, rows: int) -> list[str]:
+        """What is to be said of learning tokens from so many rows; usually nothing."""
+        return []
+
+    def texts(self, rows: Any, *columns: str) -> Iterator[str]:
+        """The texts of these columns that the tokens are learned from: those of all rows."""
+        return texts_of(rows, *columns)
 
     def learned(self, texts: Iterable[str], running: bool = False) -> Tokenizer:
         """The tokenizer that these texts give; see `Tokenizer.train`."""
@@ -40,9 +52,23 @@ class SizedTokens(TokenSettings):
 
     Args:
         size: maximum vocabulary size.
+        rows: maximum training rows that the vocabulary is learned from, evenly spaced; what is
+            counted takes memory for every distinct word.
     """
 
     size: LargeCount = 8000
+    rows: LargeCount = 1_000_000
+
+    def notes(self, rows: int) -> list[str]:
+        """That the tokens are learned from some of so many rows, where that is so."""
+        if rows <= self.rows:
+            return []
+        some = f"{self.rows:,} of {rows:,} training rows, evenly spaced"
+        return [f"tokens are learned from {some} (tokens.rows)"]
+
+    def texts(self, rows: Any, *columns: str) -> Iterator[str]:
+        """The texts of these columns that the tokens are learned from: those of `rows` rows."""
+        return texts_of(rows, *columns, most=self.rows)
 
     def learned(self, texts: Iterable[str], running: bool = False) -> Tokenizer:
         """The tokenizer that these texts give; see `Tokenizer.train`."""
@@ -111,9 +137,22 @@ def require_words(tokens: Any, **given: Any) -> None:
             raise ValueError(f"{name} is for whole words, and tokens={tokens.tag}; leave it out")
 
 
-def texts_of(rows: Any, *columns: str) -> Iterator[str]:
-    """The texts of these columns of a corpus, a thousand rows of each in turn."""
-    for start in range(0, len(rows), 1000):
-        batch = rows[start : start + 1000]
+def texts_of(rows: Any, *columns: str, most: int | None = None) -> Iterator[str]:
+    """The texts of these columns of a corpus, about a thousand rows of each in turn.
+
+    Args:
+        most: of so many rows at most, evenly spaced; of all if None.
+
+    >>> from regard.data.reading.arrow import FirstRows
+    >>> list(texts_of(FirstRows({"text": list("abcdefg")}), "text", most=3))
+    ['c', 'e', 'g']
+    """
+    count, start = len(rows), 0
+    for batch in in_batches(rows):
+        size = len(batch[columns[0]])
+        chosen = np.ones(size, dtype=bool)
+        if most is not None and most < count:
+            chosen = np.diff(np.arange(start, start + size + 1) * most // count) > 0
+        start += size
         for column in columns:
-            yield from batch[column]
+            yield from compress(batch[column], chosen.tolist())

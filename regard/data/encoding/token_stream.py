@@ -4,13 +4,12 @@ import os
 import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Int
 
-from regard.data.encoding.tokenizer import ENCODED_AT_ONCE, Tokenizer
+from regard.data.encoding.tokenizer import Tokenizer, portions
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,11 +30,10 @@ class TokenStream:
         The tokenizer should be one of `running` texts. Raises `ValueError` if there is no text.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
-        rows = iter(texts)
         handle, work = tempfile.mkstemp(prefix=".encoding-", dir=path.parent)
         try:
             with open(handle, "wb") as file:
-                while batch := list(islice(rows, ENCODED_AT_ONCE)):
+                for batch in portions(texts):
                     file.write(tokenizer.encode(batch).values.astype("<i4").tobytes())
                 file.flush()
                 os.fsync(file.fileno())

@@ -39,6 +39,8 @@ ALONE = 2
 """The segment of tokens that belong to neither of two texts, 0 and 1."""
 ENCODED_AT_ONCE = 1000
 """Texts encoded at a time."""
+CHARACTERS_AT_ONCE = 2**18
+"""Characters of several texts encoded at a time: each may become a token of a hundred bytes."""
 
 
 class Tokenizer:
@@ -239,7 +241,7 @@ class Tokenizer:
         for text in texts:
             require_characters(text)
         if longest is None:
-            rows = self._rows(list(texts))
+            found = [_numbers(self._rows(some)) for some in portions(texts)]
         else:
             begun = [beginning(text, longest) for text in texts]
             rows = self._rows(begun)
@@ -247,10 +249,10 @@ class Tokenizer:
                 while len(rows[place]) < longest and len(begin) < len(text):
                     begin = beginning(text, longest, len(begin))
                     (rows[place],) = self._rows([begin])
-            rows = [row[:longest] for row in rows]
-        offsets = np.cumsum([0] + [len(row) for row in rows])
-        values = np.fromiter(chain.from_iterable(rows), dtype=np.int32, count=int(offsets[-1]))
-        return Ragged(values, offsets)
+            found = [_numbers([row[:longest] for row in rows])]
+        offsets = np.cumsum([0, *chain.from_iterable(lengths for _, lengths in found)])
+        values = [np.zeros(0, dtype=np.int32), *(values for values, _ in found)]
+        return Ragged(np.concatenate(values), offsets)
 
     def _rows(self, texts: list[str]) -> list[list[int]]:
         with threads(), refused_as_value_error():
@@ -319,6 +321,26 @@ def beginning(text: str, longest: int, known: int = 0) -> str:
         return text
     space = _SPACE.search(text, least, 2 * least)
     return text[: space.start() if space else 2 * least]
+
+
+def portions(texts: Iterable[str]) -> Iterator[list[str]]:
+    """Texts in order, so many at a time as are encoded at once, and one at least."""
+    some: list[str] = []
+    size = 0
+    for text in texts:
+        if some and (len(some) >= ENCODED_AT_ONCE or size + len(text) > CHARACTERS_AT_ONCE):
+            yield some
+            some, size = [], 0
+        some.append(text)
+        size += len(text)
+    if some:
+        yield some
+
+
+def _numbers(rows: list[list[int]]) -> tuple[np.ndarray, list[int]]:
+    """The numbers of these rows, one behind the other, and how many there are of each."""
+    lengths = [len(row) for row in rows]
+    return np.fromiter(chain.from_iterable(rows), dtype=np.int32, count=sum(lengths)), lengths
 
 
 def _begins(piece: str, kind: str, mark: str | None) -> bool:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from regard.config import Config, Count, LargeCount, Natural, NonNegative, Share
 from regard.data.encoding.augment import Augment, Unchanged
-from regard.data.encoding.token_settings import Tokens, Words, texts_of
+from regard.data.encoding.token_settings import Tokens, Words
 from regard.data.reading.corpus import Corpus
 from regard.data.reading.pictures import PictureCell
 from regard.tasks.caption.coder import CaptionedPictures, PicturesAndCaptions
@@ -110,7 +110,7 @@ class Caption(PictureTask):
             colors_learned(settings.colors, train, short),
             settings.size,
             short,
-            settings.tokens.learned(texts_of(train, "caption")),
+            settings.tokens.learned(settings.tokens.texts(train, "caption")),
             settings.longest,
             settings.max_tokens,
             settings.length_penalty,

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from regard.config import Config, LargeCount, Share
-from regard.data.encoding.token_settings import BPE, Tokens, texts_of
+from regard.data.encoding.token_settings import BPE, Tokens
 from regard.data.reading.corpus import Corpus
 from regard.tasks.classify.class_weights import ClassWeights, Weighing
 from regard.tasks.classify.coder import LabelledTexts, TextsAndLabels, require_labels
@@ -83,7 +83,8 @@ class Classify(LabelTask):
     def learn(cls, corpus: Corpus, settings: Any) -> TextsAndLabels:
         """Tokens of the training texts, labels of all."""
         require_labels(corpus)
-        tokenizer = settings.tokens.learned(texts_of(corpus.splits["train"], "text"))
+        texts = settings.tokens.texts(corpus.splits["train"], "text")
+        tokenizer = settings.tokens.learned(texts)
         return TextsAndLabels(tokenizer, corpus.labels, settings.longest, settings.sentences)
 
     def loss(self, batch: LabelledTexts) -> Float[Tensor, ""]:

@@ -106,9 +106,9 @@ class Extract(Task):
     def learn(cls, corpus: Corpus, settings: Any) -> AnswerCoder:
         """The words of the training split, and whether all its questions have an answer."""
         train = corpus.splits["train"]
-        passages = dict.fromkeys(texts_of(train, "context"))
-        texts = chain(passages, texts_of(train, "question"))
         unanswerable = any(not answer.strip() for answer in texts_of(train, "answer"))
+        texts_in = texts_of if settings.tokens is None else settings.tokens.texts
+        texts = chain(dict.fromkeys(texts_in(train, "context")), texts_in(train, "question"))
         if settings.tokens is not None:
             read = settings.tokens.learned(texts)
             return PassagesAndPieces(read, unanswerable, settings.longest, settings.longest_answer)
@@ -123,7 +123,7 @@ class Extract(Task):
         nowhere = int((train.lengths[:, 2] == 0).sum())
         behind = int((self.coder.spans(train)[:, 0] < 0).sum()) - nowhere
         of_all = f"of {len(train):,} training answers"
-        return [
+        return super().notes() + [
             f"{number:,} {of_all} {why}, so they teach nothing"
             for number, why in (
                 (nowhere, "do not stand in their contexts"),

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from regard.config import Config, Count, LargeCount, Positive
-from regard.data.encoding.token_settings import Characters, Tokens, texts_of
+from regard.data.encoding.token_settings import Characters, Tokens
 from regard.data.feeding.batching import by_rows
 from regard.data.reading.corpus import Corpus
 from regard.tasks.fused_loss import summed_cross_entropy
@@ -69,7 +69,8 @@ class LanguageModel(Task):
     @classmethod
     def learn(cls, corpus: Corpus, settings: Any) -> TextCoder:
         """The tokens of the training text."""
-        tokenizer = settings.tokens.learned(texts_of(corpus.splits["train"], "text"), running=True)
+        texts = settings.tokens.texts(corpus.splits["train"], "text")
+        tokenizer = settings.tokens.learned(texts, running=True)
         return TextCoder(tokenizer, settings.block, settings.length, settings.temperature)
 
     def part(self, epoch: int) -> Any:

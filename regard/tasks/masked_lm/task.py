@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from regard.config import Between, Config, Count, LargeCount
-from regard.data.encoding.token_settings import Bert, Tokens, texts_of
+from regard.data.encoding.token_settings import Bert, Tokens
 from regard.data.feeding.batching import by_rows
 from regard.data.reading.corpus import Corpus
 from regard.tasks.fused_loss import has_plain_output, summed_cross_entropy
@@ -78,7 +78,8 @@ class MaskedLM(Task):
     @classmethod
     def learn(cls, corpus: Corpus, settings: Any) -> MaskedTextCoder:
         """The tokens of the training text; raises `ValueError` without a mask token."""
-        tokenizer = settings.tokens.learned(texts_of(corpus.splits["train"], "text"), running=True)
+        texts = settings.tokens.texts(corpus.splits["train"], "text")
+        tokenizer = settings.tokens.learned(texts, running=True)
         if tokenizer.specials.mask is None:
             raise ValueError(
                 "the tokens have none that stands for what is hidden ([MASK], <mask>); "

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from regard.config import Config, LargeCount, Share
-from regard.data.encoding.token_settings import Tokens, Words, texts_of
+from regard.data.encoding.token_settings import Tokens, Words
 from regard.data.reading.corpus import Corpus
 from regard.tasks.classify.class_weights import ClassWeights, Weighing
 from regard.tasks.classify.coder import require_labels
@@ -93,7 +93,7 @@ class Match(LabelTask):
     def learn(cls, corpus: Corpus, settings: Any) -> PairsAndLabels:
         """Tokens of the training pairs, labels of all."""
         require_labels(corpus)
-        texts = texts_of(corpus.splits["train"], "left", "right")
+        texts = settings.tokens.texts(corpus.splits["train"], "left", "right")
         return PairsAndLabels(settings.tokens.learned(texts), corpus.labels, settings.longest)
 
     def loss(self, batch: LabelledPairs) -> Float[Tensor, ""]:

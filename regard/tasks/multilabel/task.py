@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from regard.config import Between, Config, LargeCount
-from regard.data.encoding.token_settings import BPE, Tokens, texts_of
+from regard.data.encoding.token_settings import BPE, Tokens
 from regard.data.reading.corpus import Corpus
 from regard.data.reading.natural import natural
 from regard.tasks.details import Details, JudgedExample, worst_of
@@ -91,7 +91,7 @@ class Multilabel(Task):
         """Tokens and labels of the training split."""
         train = corpus.splits["train"]
         labels = learned_labels(train)
-        tokenizer = settings.tokens.learned(texts_of(train, "text"))
+        tokenizer = settings.tokens.learned(settings.tokens.texts(train, "text"))
         return TextsAndLabelLists(
             tokenizer, labels, settings.longest, settings.sentences, settings.threshold
         )

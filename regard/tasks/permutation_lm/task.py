@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from regard.config import Config, Count, LargeCount
-from regard.data.encoding.token_settings import Characters, Tokens, texts_of
+from regard.data.encoding.token_settings import Characters, Tokens
 from regard.data.feeding.batching import by_rows
 from regard.data.reading.corpus import Corpus
 from regard.tasks.drawn_text import DrawnText
@@ -85,7 +85,8 @@ class PermutationLM(Task):
     @classmethod
     def learn(cls, corpus: Corpus, settings: Any) -> OrderCoder:
         """The tokens of the training text."""
-        tokens = settings.tokens.learned(texts_of(corpus.splits["train"], "text"), running=True)
+        texts = settings.tokens.texts(corpus.splits["train"], "text")
+        tokens = settings.tokens.learned(texts, running=True)
         return OrderCoder(tokens, settings.block, settings.one_in, settings.spans)
 
     def part(self, epoch: int) -> Any:

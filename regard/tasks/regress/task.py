@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from regard.config import Config, LargeCount
-from regard.data.encoding.token_settings import BPE, Tokens, texts_of
+from regard.data.encoding.token_settings import BPE, Tokens
 from regard.data.reading.corpus import Corpus
 from regard.tasks.details import Details
 from regard.tasks.number_details import number_details
@@ -76,7 +76,7 @@ class Regress(Task):
         """Tokens and scale of the training split."""
         train = corpus.splits["train"]
         scale = Scale.of(numbers_of(train))
-        tokenizer = settings.tokens.learned(texts_of(train, "text"))
+        tokenizer = settings.tokens.learned(settings.tokens.texts(train, "text"))
         return TextsAndNumbers(tokenizer, scale, settings.longest, settings.sentences)
 
     def loss(self, batch: NumberedTexts) -> Float[Tensor, ""]:

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from regard.config import Config, LargeCount
-from regard.data.encoding.token_settings import Tokens, Words, texts_of
+from regard.data.encoding.token_settings import Tokens, Words
 from regard.data.reading.corpus import Corpus
 from regard.tasks.details import Details
 from regard.tasks.number_details import number_details
@@ -83,7 +83,7 @@ class Similarity(Task):
         """Tokens and scale of the training split."""
         train = corpus.splits["train"]
         scale = Scale.of(numbers_of(train))
-        tokenizer = settings.tokens.learned(texts_of(train, "left", "right"))
+        tokenizer = settings.tokens.learned(settings.tokens.texts(train, "left", "right"))
         return PairsAndNumbers(tokenizer, scale, settings.longest)
 
     def loss(self, batch: NumberedPairs) -> Float[Tensor, ""]:

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from regard.config import Between, Config, Count, LargeCount, Share
-from regard.data.encoding.token_settings import BPE, Tokens, texts_of
+from regard.data.encoding.token_settings import BPE, Tokens
 from regard.data.feeding.batching import by_rows
 from regard.data.reading.corpus import Corpus
 from regard.tasks.drawn_text import DrawnText
@@ -87,7 +87,8 @@ class SpanCorruption(Task):
     @classmethod
     def learn(cls, corpus: Corpus, settings: Any) -> SpanCoder:
         """The tokens of the training text."""
-        tokens = settings.tokens.learned(texts_of(corpus.splits["train"], "text"), running=True)
+        texts = settings.tokens.texts(corpus.splits["train"], "text")
+        tokens = settings.tokens.learned(texts, running=True)
         return SpanCoder(
             tokens, settings.length, settings.density, settings.span, settings.sentinels
         )

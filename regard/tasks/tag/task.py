@@ -95,7 +95,8 @@ class Tag(Task):
                 "ones are needed"
             )
         if settings.tokens is not None:
-            texts = (" ".join(cells_of(text)) for text in texts_of(train, "words"))
+            sentences = settings.tokens.texts(train, "words")
+            texts = (" ".join(cells_of(sentence)) for sentence in sentences)
             known = settings.tokens.learned(texts)
             return PiecesAndTags(known, tuple(sorted(tags)), settings.longest)
         words = chain.from_iterable(map(cells_of, texts_of(train, "words")))

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
 
 from regard.config import Config, Count, LargeCount, NonNegative, Share
-from regard.data.encoding.token_settings import BPE, Tokens, texts_of
+from regard.data.encoding.token_settings import BPE, Tokens
 from regard.data.reading.corpus import Corpus
 from regard.tasks.details import Details, JudgedExample, worst_of
 from regard.tasks.task import Record
@@ -85,8 +86,8 @@ class TextToText(Translate):
     @classmethod
     def learn(cls, corpus: Corpus, settings: Any) -> PrefixedPairs:
         """The tokens of the training texts, including the prefix."""
-        texts = [settings.prefix, *texts_of(corpus.splits["train"], "input", "output")]
-        tokens = settings.tokens.learned(text for text in texts if text)
+        texts = settings.tokens.texts(corpus.splits["train"], "input", "output")
+        tokens = settings.tokens.learned(filter(None, chain([settings.prefix], texts)))
         return PrefixedPairs(
             tokens,
             tokens,

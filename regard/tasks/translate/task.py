@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from regard.config import Config, Count, LargeCount, NonNegative, Share
-from regard.data.encoding.token_settings import BPE, Tokens, texts_of
+from regard.data.encoding.token_settings import BPE, Tokens
 from regard.data.reading.corpus import Corpus
 from regard.tasks.details import Details, JudgedExample, worst_of
 from regard.tasks.seq2seq import Seq2SeqBatch, seq2seq_loss, seq2seq_nll
@@ -80,11 +80,13 @@ class Translate(Task):
     @classmethod
     def learn(cls, corpus: Corpus, settings: Any) -> TextPairs:
         """The tokens of the training texts, of both languages together or of each."""
-        train, learned = corpus.splits["train"], settings.tokens.learned
+        train, tokens = corpus.splits["train"], settings.tokens
         if settings.joint:
-            source = target = learned(texts_of(train, "source", "target"))
+            source = target = tokens.learned(tokens.texts(train, "source", "target"))
         else:
-            source, target = (learned(texts_of(train, side)) for side in ("source", "target"))
+            source, target = (
+                tokens.learned(tokens.texts(train, side)) for side in ("source", "target")
+            )
         return TextPairs(
             source, target, settings.longest, settings.extra_length, settings.length_penalty
         )
