@@ -3,7 +3,6 @@
 Eager calls are an autograd function; a graph holds an opaque operation, which costs 20 µs more.
 """
 
-import math
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -12,6 +11,7 @@ from torch import Tensor
 
 from regard._backends import _definition, chunked
 from regard._backends._call import Call
+from regard._backends._finite import are_finite
 from regard._backends._intervals import between_ends
 from regard._backends._kept import draw_seed, kept_of
 from regard._backends._operation import operation
@@ -49,7 +49,7 @@ def attend(
     else:
         output = blocked.forward(query, key, value, bias, *rule, spans).output
     # A product may overflow before it is scaled, and not after.
-    if math.isfinite(torch.linalg.vector_norm(output.detach()).item()):
+    if are_finite(output):
         return output
     return chunked.run(_definition_of(query, key, value, bias, rule, spans.ends))
 

@@ -18,15 +18,14 @@ The other way round, a gradient that comes to a query that may see no key must n
 and values: there, too, 0 · NaN is NaN (`_unanswered`, `_stilled`).
 """
 
-import math
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
-from torch.linalg import vector_norm
 
 from regard._backends._call import Call, Kernel, repeat_heads
 from regard._backends._derivatives import refuse_second
+from regard._backends._finite import are_finite
 from regard._backends._intervals import clipped, interval_of
 from regard._backends._plan import BACKENDS, choose
 from regard._backends._reach import sees_any
@@ -64,9 +63,11 @@ def run(call: Call, backend: str, asked: str | None) -> Tensor:
     apart = getattr(chosen, "keeps_apart", None)
     if apart is not None and apart(call):
         output = serve(call)
+        if not can_look_at(call.query):
+            return output
         # An infinite key may have a score of minus infinity, so that nothing of it comes out.
-        shown = (output, call.key) if chosen.uses_dot_form else (output,)
-        if not can_look_at(call.query) or _are_finite(*shown):
+        vectors = getattr(chosen, "has_finite_vectors", lambda call: are_finite(call.key))
+        if are_finite(output) and vectors(call):
             return output
     return guard(call, serve, serve_hidden)
 
@@ -96,26 +97,14 @@ def guarded(kernel: Kernel) -> Kernel:
     """A kernel that answers None where something its mask hides might come out."""
 
     def run(query: Tensor, key: Tensor, value: Tensor) -> Tensor | None:
-        return kernel(query, key, value) if _are_finite(query, key, value) else None
+        return kernel(query, key, value) if are_finite(query, key, value) else None
 
     return run
 
 
 def all_finite(call: Call) -> bool:
-    """Whether the squares of all numbers can be summed: then no product of two overflows."""
-    return _are_finite(call.query, call.key, call.value)
-
-
-def _are_finite(*tensors: Tensor) -> bool:
-    given = tensors[0].dtype
-    exact = torch.promote_types(given, torch.float32)
-    dtype = None if exact == given else exact
-    for tensor in tensors:
-        if tensor.requires_grad:
-            tensor = tensor.detach()
-        if not math.isfinite(vector_norm(tensor, dtype=dtype).item()):
-            return False
-    return True
+    """Whether no product of two numbers of query, key and value overflows."""
+    return are_finite(call.query, call.key, call.value)
 
 
 def sanitized(call: Call) -> tuple[Call, Tensor, Tensor]:
@@ -183,7 +172,7 @@ def _unanswered(output: Tensor, call: Call) -> Tensor:
     def still(gradient: Tensor | None) -> Tensor | None:
         if gradient is None:  # where none was defined, as a check of second derivatives asks
             return None
-        if can_look_at(gradient) and not is_several(gradient) and _are_finite(gradient):
+        if can_look_at(gradient) and not is_several(gradient) and are_finite(gradient):
             return None
         query, key, value = (
             torch.zeros((), dtype=kind, device=at).expand(form) for form, kind, at in forms

@@ -12,8 +12,10 @@ from torch import Tensor
 from regard._backends import _pair_scores
 from regard._backends._call import Call, label
 from regard._backends._cost import Cost
+from regard._backends._finite import are_finite
 from regard._backends._held import tensors_of
 from regard._backends._rates import Rates
+from regard._kernels import kept
 from regard._kernels.installed import has_loops, why_no_loops
 from regard._torch_private import (
     are_plain,
@@ -68,6 +70,14 @@ def run(call: Call) -> Tensor:
 def keeps_apart(call: Call) -> bool:
     """A step looks at no forbidden pair; a gradient to a projection looks at all vectors."""
     return _pair_scores.is_step(call) and not call.needs_grad
+
+
+def has_finite_vectors(call: Call) -> bool:
+    """Whether those are finite that a step looks at: keys are looked at once, as long as they stay.
+
+    Of what is infinite nothing comes out, since the tanh of it is a number.
+    """
+    return are_finite(call.query) and kept.of(call.key, are_finite)
 
 
 def rewriting(call: Call) -> str:

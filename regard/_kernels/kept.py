@@ -1,10 +1,11 @@
-"""Exponentials of keys that many calls look at, each with few queries: a decoder's sentence.
+"""What follows from keys that many calls look at, each with few queries: a decoder's sentence.
 
-They are kept as long as the keys live and nobody has written into them, those of a few tensors. A
+It is kept as long as the keys live and nobody has written into them, that of a few tensors. A
 write that PyTorch does not count, through `.data` or NumPy, is not seen here either.
 """
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
 from weakref import ref
 
 from torch import Tensor
@@ -18,11 +19,13 @@ FEW = 8
 MANY = 8
 """Tensors; past so many all are forgotten."""
 
+Found = TypeVar("Found")
+
 
 class _Kept(NamedTuple):
     key: "ref[Tensor]"
     written: tuple[int, int]
-    exponentials: Exponentials
+    found: dict[Any, Any]
 
 
 _KEPT: dict[int, _Kept] = {}
@@ -36,16 +39,29 @@ def exponentials(key: Tensor, q_len: int) -> Exponentials:
     >>> exponentials(key, 1) is exponentials(key, 1), exponentials(key, 99) is exponentials(key, 99)
     (True, False)
     """
-    if q_len > FEW or key.is_inference():
-        return taken(key)
+    return taken(key) if q_len > FEW else of(key, taken)
+
+
+def of(key: Tensor, find: Callable[[Tensor], Found]) -> Found:
+    """What a function finds of a tensor, which it is asked for once.
+
+    >>> import torch
+    >>> key = torch.zeros(1, 1, 2, 3)
+    >>> of(key, torch.sum) is of(key, torch.sum), of(key, torch.sum) is of(key.clone(), torch.sum)
+    (True, False)
+    """
+    if key.is_inference():
+        return find(key)
     number, written = id(key), (key._version, key.data_ptr())
     known = _KEPT.get(number)
-    if known is not None and known.key() is key and known.written == written:
-        return known.exponentials
-    found = taken(key)
-    if len(_KEPT) >= MANY:
-        _KEPT.clear()
-    _KEPT[number] = _Kept(ref(key, lambda gone: _forget(number, gone)), written, found)
+    if known is None or known.key() is not key or known.written != written:
+        if len(_KEPT) >= MANY:
+            _KEPT.clear()
+        known = _Kept(ref(key, lambda gone: _forget(number, gone)), written, {})
+        _KEPT[number] = known
+    if find not in known.found:
+        known.found[find] = find(key)
+    found: Found = known.found[find]
     return found
 
 
