@@ -51,6 +51,18 @@ def fixed_threads() -> None:
     torch.set_num_threads(1)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_waiting_for_disks() -> Iterator[None]:
+    """Nothing here loses its power: in what order things are written is all that can be seen.
+
+    A disk takes longer than most tests. Processes that are killed are started with the real thing.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        # It is counted as a call of the system, and fails for what is not open.
+        patch.setattr(os, "fsync", lambda handle: os.fstat(handle) and None)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def fixed_seeds() -> Iterator[None]:
     """Start every test from the same random state, whatever ran before it."""

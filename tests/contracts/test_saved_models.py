@@ -67,7 +67,7 @@ def _attending() -> dict[str, Row]:
 ATTENDING = _attending()
 attending = pytest.mark.parametrize("row", ATTENDING.values(), ids=ATTENDING)
 NUMBERS = range(max(len(names) for names in NAMES.values()))
-SHARES = [0, *(pytest.param(share, marks=pytest.mark.slow) for share in (1, 2))]
+SHARES = [0, *(pytest.param(share, marks=pytest.mark.slow) for share in range(1, 6))]
 every_network = all_in_one("name", MODELS)
 
 
@@ -125,16 +125,16 @@ def test_a_loaded_network_is_the_saved_one_bit_for_bit(row: Row, tmp_path: Path)
 
 @attending
 @pytest.mark.parametrize("share", SHARES)
-@all_in_one("first", NUMBERS[::3])
+@all_in_one("first", NUMBERS[::6])
 def test_every_part_of_every_place_is_loaded_again(
     row: Row, share: int, first: int, tmp_path: Path
 ) -> None:
     """All places and roles change at once: each has had each of its parts when all numbers were.
 
-    A third of the numbers is tried by default, from one network to the next another third.
+    A sixth of the numbers is tried by default, from one network to the next another sixth.
     """
     place = next(n for n, each in enumerate(ATTENDING.values()) if each is row)
-    number = first + (place + share) % 3
+    number = first + (place + share) % 6
     config, wanted = row.config, {}
     depth = {"transformer": "layers", "memory": "hops"}.get(row.name.partition("_")[0])
     config = replace(config, **{depth: 1}) if depth else config

@@ -169,6 +169,7 @@ def test_what_cannot_be_asked_is_said(client: Client, body: Any, said: str) -> N
 def test_a_failure_has_no_trace(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     kept = io.StringIO()
     monkeypatch.setattr(LOG, "handlers", [logging.StreamHandler(kept)])
+
     def fails(_: Any) -> AskedNetwork:
         raise AssertionError("secret")
 
