@@ -337,6 +337,14 @@ def test_an_arrow_in_every_line_divides_it(tmp_path: Path) -> None:
     assert corpus.task == "translate" and rows(corpus) == sorted(PAIRS)
 
 
+def test_texts_that_are_kept_as_bytes_are_texts(tmp_path: Path) -> None:
+    table = arrow.table(
+        {"text": [t.encode() for t, _ in TEXTS], "label": [k.encode() for _, k in TEXTS]}
+    )
+    parquet.write_table(table, tmp_path / "a.parquet")
+    assert rows(read(str(tmp_path / "a.parquet"))) == sorted(TEXTS)
+
+
 def test_numbers_with_a_fixed_point_are_numbers(tmp_path: Path) -> None:
     prices = [Decimal(n) / 4 for n in range(30)]
     table = arrow.table({"text": [t for t, _ in TEXTS], "price": prices})
@@ -360,7 +368,13 @@ def test_numbers_and_slashes_carry_labels_and_tags(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("texts", "labels"),
-    [("text.txt", "labels.txt"), ("train_text.txt", "train_labels.txt"), ("a.text", "a.label")],
+    [
+        ("text.txt", "labels.txt"),
+        ("train_text.txt", "train_labels.txt"),
+        ("a.text", "a.label"),
+        ("train.txt", "train.label"),
+        ("train.txt", "train_labels.txt"),
+    ],
 )
 def test_labels_lie_line_by_line_beside_their_texts(
     tmp_path: Path, texts: str, labels: str
@@ -601,6 +615,15 @@ def test_pictures_are_not_read_for_a_task_of_texts(tmp_path: Path) -> None:
         ("a.vcf", "BEGIN:VCARD\nFN:A\n", "a file of contacts"),
         ("a.ass", "[Script Info]\nTitle: x\n", r"subtitles \(SSA\)"),
         ("a.lrc", "[ar:x]\n[00:01.10]la\n[00:02.10]la\n[00:03.10]la\n", "song lines"),
+        ("a.arrow", b"\xff\xff\xff\xff\x10\0\0\0", "a stream of Arrow"),
+        ("a.gz", gzip.compress(gzip.compress(CSV.encode(), mtime=0), mtime=0), "packed twice"),
+        ("a.dta", b"<stata_dta><header>", "a file of Stata"),
+        ("a.sav", b"$FL2@(#) SPSS DATA FILE\0\0", "a file of SPSS"),
+        ("a.sas7bdat", bytes(range(200)), "is no text .21 of its first 200 bytes are control"),
+        ("a.tsv", "#FORMAT=WebAnno TSV 3.3\n\n1-1\t0-4\tAnna\tPER\n", "WebAnno's table"),
+        ("a.csv", "".join(f'"{label},""{text}"""\n' for text, label in TEXTS), "quoted cell that"),
+        ("a.txt", "".join(f"{n / 7}\n" for n in range(30)), "holds a number on each line"),
+        ("a.ts", "<?xml version='1.0'?><TS><message/></TS>", "neither TMX nor XLIFF; convert it"),
         ("a.vw", "1 |text a fine film\n-1 |text a dull one\n", "Vowpal Wabbit"),
         ("a.fasta", ">x\nACGTACGTACGTACGTACGTACGT\n", "FASTA"),
         ("a.ann", "T1\tPER 0 4\tAnna\n", "brat's notes"),

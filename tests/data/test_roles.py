@@ -428,6 +428,57 @@ def test_labels_of_several_words_stay_one(tmp_path: Path, name: str) -> None:
     assert reading(tmp_path, content).task == "classify"
 
 
+def test_what_users_chose_may_be_in_one_cell(tmp_path: Path) -> None:
+    users = [f"u{n}" for n in range(30)]
+    chosen = [[f"i{n % 7}", f"i{n * 3 % 11}", f"i{n % 5}"] for n in range(30)]
+    wanted = {(user, item) for user, items in zip(users, chosen, strict=True) for item in items}
+    for mark in (" ", "|"):
+        content = lines(["user", "history"], users, list(map(mark.join, chosen)))
+        content = content.replace("history", "items") if mark == "|" else content
+        found = reading(tmp_path, content)
+        assert found.task == "recommend"
+        assert {(row["user"], row["item"]) for row in found.splits["train"]} == wanted
+
+
+def test_users_rated_what_comes_back_whatever_it_is_called(tmp_path: Path) -> None:
+    numbers = [str(n * 7 % 12) for n in range(COUNT)]
+    corpus = reading(tmp_path, lines(["user_id", "anime_id", "rating"], USERS, numbers, STARS))
+    assert corpus.names[:3] == ("user_id", "anime_id", "rating")
+
+
+def test_a_number_beside_two_texts_without_names_says_how_alike_they_are(tmp_path: Path) -> None:
+    kind = ["news"] * COUNT
+    corpus = reading(
+        tmp_path, lines(None, kind, NUMBERS, SCORES, TEXTS, OTHERS, mark="\t"), "a.tsv"
+    )
+    assert (corpus.task, corpus.names) == ("similarity", ("4", "5", "3"))
+    german = [f"das Zimmer {n} war hell und warm" for n in range(COUNT)]
+    corpus = reading(tmp_path, lines(None, TEXTS, german, SCORES, mark="\t"), "b.tsv")
+    assert (corpus.task, corpus.names) == ("translate", ("1", "2"))
+
+
+def test_an_answer_is_what_stands_in_its_passage_and_no_place_or_number(tmp_path: Path) -> None:
+    passages = [f"House {n} of the street is high." for n in range(COUNT)]
+    asked = [("Which is high?", "What is high?")[n % 2] for n in range(COUNT)]
+    columns = [passages, asked, [f"House {n}" for n in range(COUNT)], ["0"] * COUNT]
+    corpus = reading(tmp_path, lines(["context", "question", "text", "answer_start"], *columns))
+    assert corpus.names[:4] == ("context", "question", "text", "answer_start")
+    numbers = [str(n // 2) for n in range(COUNT)]
+    with pytest.raises(ValueError, match="has columns _id .*, question .*, answer .*there must"):
+        reading(tmp_path, lines(["_id", "question", "answer"], numbers, TEXTS, NUMBERS))
+
+
+def test_questions_in_a_list_are_no_labels(tmp_path: Path) -> None:
+    entries = {
+        f"p{n}": {
+            "passage": prose(n),
+            "asked": [{"q": f"Was it warm on day {n}?"}, {"q": "So it is?"}],
+        }
+        for n in range(COUNT)
+    }
+    assert reading(tmp_path, json.dumps(entries), "a.json").task == "translate"
+
+
 def test_where_nothing_fits_the_nearest_tasks_are_named(tmp_path: Path) -> None:
     content = lines(["text", "label"], [prose(n) for n in range(40)], [f"n{n}" for n in range(40)])
     with pytest.raises(ValueError, match=r"text and label \(classify\), or left") as told:

@@ -59,6 +59,35 @@ def test_what_stands_above_the_names_is_left_out_and_said(tmp_path: Path, above:
     assert "above the names of the columns left out" in corpus.description
 
 
+@pytest.mark.parametrize(
+    ("name", "row"), [("a.tsv", "{}\t{}\t{}\n"), ("a.txt", '"{}" "{}" "{}"\n')]
+)
+def test_numbers_of_rows_may_have_no_name_as_in_tables_of_r(
+    tmp_path: Path, name: str, row: str
+) -> None:
+    first = row.replace('"{}" ', "", 1).replace("{}\t", "", 1).format("text", "label")
+    content = first + "".join(row.format(n, *each) for n, each in enumerate(TEXTS, 1))
+    corpus = reading(tmp_path, name, content)
+    assert rows(corpus) == sorted(TEXTS) and "the numbers of the rows" in corpus.description
+
+
+def test_what_is_not_read_beside_the_data_is_told(tmp_path: Path) -> None:
+    (tmp_path / "train.csv").write_text(table())
+    (tmp_path / "sample_submission.csv").write_text("id,label\n1,good\n")
+    assert "not read: sample_submission.csv" in read(str(tmp_path)).description
+    (tmp_path / "sets" / "a").mkdir(parents=True)
+    (tmp_path / "sets" / "b").mkdir()
+    (tmp_path / "sets" / "a" / "train.csv").write_text(table())
+    with pytest.raises(ValueError, match="sets holds the folders a, b: which is to be trained on"):
+        read(str(tmp_path / "sets"))
+    spark = tmp_path / "spark"
+    spark.mkdir()
+    for number in (0, 1):
+        (spark / f"part-0000{number}-4c0e-c000.csv").write_text(table())
+    corpus = read(str(spark))
+    assert len(rows(corpus)) == 60 and "2 files are read one behind the other" in corpus.description
+
+
 def test_names_that_are_said_again_are_no_row(tmp_path: Path) -> None:
     corpus = reading(tmp_path, "a.csv", table() + table().replace("number", "no"))
     assert corpus.labels == ("bad", "good") and len(rows(corpus)) == 60
@@ -132,10 +161,14 @@ def test_the_same_in_every_row_is_no_text_and_no_user(tmp_path: Path) -> None:
     assert (corpus.task, corpus.names) == ("classify", ("text", "mood_sentiment"))
 
 
-def test_columns_called_by_their_numbers_are_no_twins(tmp_path: Path) -> None:
+def test_codes_rated_at_times_are_users_and_items_and_no_twins(tmp_path: Path) -> None:
     shop = "".join(f"A{n % 7:09}\tB{n % 9:09}\t{n % 5}.0\t{880000000 + n}\n" for n in range(60))
-    with pytest.raises(ValueError, match=r"a.tsv has columns 1 \(labels\), 2 \(labels\)"):
-        reading(tmp_path, "a.tsv", shop)
+    assert reading(tmp_path, "a.tsv", shop).task == "recommend"
+    clicks = "label,c1,c2\n" + "".join(
+        f"{n % 2},{n * 7919:08x},{n * 31 % 9:08x}\n" for n in range(60)
+    )
+    with pytest.raises(ValueError, match=r"a.csv has columns label \(yes or no\), c1 \(names\)"):
+        reading(tmp_path, "a.csv", clicks)
 
 
 @pytest.mark.parametrize("label", ["", "case {n}", "2024-01-0{d}"])

@@ -13,7 +13,7 @@ from regard.data.reading.dates_written import DAY_FIRST, MILLISECONDS, seconds_o
 from regard.data.reading.literals import listed
 from regard.data.reading.numbers_written import MISSING, Written, number_in
 from regard.data.reading.pictures import picture_in
-from regard.data.reading.profile import is_missing, pieces
+from regard.data.reading.profile import as_text, is_missing, pieces
 from regard.data.reading.unread_columns import is_span
 from regard.data.schema import Cell, Column, ColumnKind
 
@@ -107,6 +107,9 @@ def _text(value: Any, where: str, name: str) -> str:
         return value.isoformat()
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
+    text = as_text(value)
+    if text:
+        return text
     if isinstance(value, (bool, int, float, Decimal, timedelta)):
         return str(value)
     raise ValueError(f"{where}: {name!r} must be text, it is {_kind(value)}")
@@ -166,7 +169,7 @@ def _list(role: Column, bound: Bound) -> Converted:
     def convert(values: Sequence[Any], where: str) -> Cell:
         value = values[0]
         if isinstance(value, str):
-            value = _split(value, mark)
+            value = split_cell(value, mark)
         found = [] if is_missing(value) else value
         if not isinstance(found, (list, tuple)):
             found = [found]
@@ -176,7 +179,12 @@ def _list(role: Column, bound: Bound) -> Converted:
     return flags if mark == EACH else convert
 
 
-def _split(text: str, mark: str) -> list[Any]:
+def split_cell(text: str, mark: str) -> list[Any]:
+    """The values of a list that is written in one cell, by what stands between them.
+
+    >>> split_cell("i3 i17", SPACED), split_cell("a|b", "|"), split_cell("[1, 2]", "[")
+    (['i3', 'i17'], ['a', 'b'], [1, 2])
+    """
     if mark == "[":
         found = listed(text)
         return [text] if found is None else found

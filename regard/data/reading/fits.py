@@ -65,6 +65,10 @@ def fit(role: Column, column: Profile) -> float:
     if role.kind is ColumnKind.TEXT and column.holds is Holds.LABEL:
         # Short sentences that come back are texts too.
         return 1.8 if column.words >= WORDS_FROM else 1.0
+    if role.kind is ColumnKind.TEXT and column.coded and name_fit(role, column.name) <= PARTLY:
+        return 0.0
+    if role.kind is ColumnKind.LIST and column.prose:
+        return 0.0
     if role.kind is ColumnKind.LIST and column.lists and column.holds not in _LISTS:
         return 3.0 if name_fit(role, column.name) else 1.0  # All are of one value.
     if role.kind in kinds:
@@ -109,6 +113,8 @@ def _as_label(role: Column, column: Profile) -> float:
 
 
 def _as_number(role: Column, column: Profile) -> float:
+    if column.counted or spelled(column.name).split("_")[-1] == "id":
+        return 0.5 if name_fit(role, column.name) > PARTLY else 0.0
     match column.holds:
         case Holds.NUMBER:
             return 3.0

@@ -13,7 +13,7 @@ Files = Mapping[str, tuple[Path, ...]]
 """The files of each split, in the order in which they are read."""
 
 _SHARD = re.compile(r"(.*?)[-_.]?\d{1,5}-of-\d{1,5}(-[0-9a-f]{8,40})?")
-_PART = re.compile(r"(.*?)[-_.](?:part[-_.]?)?\d{1,5}")
+_PART = re.compile(r"(.*?)[-_.](?:part[-_.]?)?\d{1,5}([-_.].*)?")
 _BESIDE = (*BESIDE, "vocab", "urls_")
 
 
@@ -56,7 +56,15 @@ def files_in(folder: Path, files: Sequence[Path]) -> Files:
         return {"train": tuple(usable)}
     several = [s for s, some in found.items() if len(some) > 1 and not _are_shards(some)]
     if "train" not in found or set(several) & {"train", "valid"}:
-        names = ", ".join(p.name for p in usable[:10]) or "no file"
+        names = ", ".join(p.name for p in usable[:10])
+        if not names and inner:
+            folders = ", ".join(sorted(p.name for p in inner)[:10])
+            raise ValueError(
+                f"{folder} holds the folders {folders}: which is to be trained on? Name one of "
+                "them, or call one train"
+            )
+        if not names:
+            raise ValueError(f"{folder} holds no file that is data")
         raise ValueError(
             f"{folder} holds {names}: which is to be trained on? Name one file, or call one of "
             "them train (train.tsv, train.txt, train.en and train.de)"
@@ -66,6 +74,18 @@ def files_in(folder: Path, files: Sequence[Path]) -> Files:
         for split in SPLIT_NAMES
         if split in found
     }
+
+
+def left_out(files: Files) -> tuple[str, ...]:
+    """The names of data beside files that are read, which is not read."""
+    used = {path for some in files.values() for path in some}
+    folders = dict.fromkeys(path.parent for path in files["train"])
+    beside = (path for folder in folders for path in sorted(folder.iterdir()))
+    return tuple(
+        path.name
+        for path in beside
+        if path not in used and path.is_file() and path.name[0] not in "._" and _is_data(path)
+    )
 
 
 def stem_of(path: Path) -> str:
@@ -88,9 +108,10 @@ def _is_data(path: Path) -> bool:
 
 def _are_shards(files: Sequence[Path]) -> bool:
     """Whether files are parts of one, by numbers in their names alone."""
-    stems = {
-        (_SHARD.fullmatch(p.stem) or _PART.fullmatch(p.stem) or [p.stem] * 2)[1] for p in files
-    }
+    stems = set()
+    for path in files:
+        shard, part = _SHARD.fullmatch(path.stem), _PART.fullmatch(path.stem)
+        stems.add(shard[1] if shard else part.groups() if part else path.stem)
     return len(files) > 1 and len(stems) == 1 and len({p.suffix for p in files}) == 1
 
 

@@ -10,9 +10,9 @@ from regard.data.reading.compression import inner_suffix, open_plain, zip_file
 from regard.data.reading.excel import excel
 from regard.data.reading.json_tables import json_document, json_table
 from regard.data.reading.lexicon import Lexicon
-from regard.data.reading.lines import open_text
+from regard.data.reading.lines import is_wide, open_text
 from regard.data.reading.markup import translation_memory
-from regard.data.reading.not_read import NotReadError, not_read, not_read_text
+from regard.data.reading.not_read import NotReadError, is_binary, not_read, not_read_text
 from regard.data.reading.object_cells import with_objects
 from regard.data.reading.parquet_tables import parquet
 from regard.data.reading.separated import separated
@@ -50,7 +50,7 @@ def open_table(
         return _with_answers(parquet(path))
     if raw.startswith(b"PK\x03\x04") and (suffix == ".xlsx" or _is_workbook(path)):
         return _with_answers(excel(path, lexicon, asked))
-    refused = not_read(path, raw)
+    refused = not_read(path, raw) or (None if is_wide(encoding) else is_binary(path, raw))
     if refused:
         raise ValueError(refused)
     if as_text and suffix not in ENDINGS:

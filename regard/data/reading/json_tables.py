@@ -210,12 +210,14 @@ def table_in(document: Any, place: str = "") -> tuple[str, list[Any]] | None:
     if rows and isinstance(told, list) and len(told) == len(rows[0]):
         return place, [dict(zip(map(str, told), row, strict=True)) for row in rows]
     inner = [table_in(v, f"{place}.{k}".lstrip(".")) for k, v in document.items()]
-    found = [each for each in inner if each]
-    if found:
-        return max(found, key=lambda each: len(each[1]))
+    longest = max(filter(None, inner), key=lambda each: len(each[1]), default=None)
     values = [v for v in document.values() if isinstance(v, dict)]
+    same = {tuple(v) for v in values}
+    # Objects by their names, of which each may hold a list.
+    named = len(values) == len(document) > 1 and len(same) * 2 <= len(values) + 1
+    if longest and not (named and len(document) > len(longest[1])):
+        return longest
     if len(values) == len(document) > 1:  # objects by their names, or columns by row numbers
-        same = {tuple(v) for v in values}
         if len(same) == 1 and len(next(iter(same))) > len(document):
             return place, [dict(zip(document, row, strict=True)) for row in _across(values)]
         return place, values

@@ -2,18 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 from regard.data.reading.babi import is_babi
 from regard.data.reading.caption_folders import caption_tables, with_pictures
 from regard.data.reading.compression import inner_name, is_packed
-from regard.data.reading.folders import Files, files_in
+from regard.data.reading.folders import Files, files_in, left_out
 from regard.data.reading.formats import open_table
 from regard.data.reading.histories_file import history_table
 from regard.data.reading.json_parts import json_parts
 from regard.data.reading.label_folders import label_folders, text_files_of_labels
+from regard.data.reading.lines import lines
 from regard.data.reading.mask_folders import mask_folders
 from regard.data.reading.not_read import not_read_folder
+from regard.data.reading.numbers_written import number_in
 from regard.data.reading.parallel_folders import parallel_folders
 from regard.data.reading.parquet_tables import saved_dataset
 from regard.data.reading.paths import not_there
@@ -29,6 +32,7 @@ from regard.data.reading.tables import ENDINGS, JoinedTables, Table
 from regard.data.reading.text_encoding import check_encoding
 from regard.data.schema import Schema
 
+_SAMPLED = 200
 _BINARY = (".parquet", ".arrow", ".xlsx", ".pdf", *PICTURE_ENDINGS)
 SAVED = ("state.json", "dataset_info.json")
 """Files that `datasets` leaves in a folder that it saved."""
@@ -95,7 +99,12 @@ def _folder(path: Path, request: DataRequest) -> Layout:
     labelled = labelled or mask_folders(path, request) or picture_folders(path, request)
     if labelled:
         return labelled
-    return _files(files_in(path, files), request)
+    found = files_in(path, files)
+    layout, left = _files(found, request), left_out(found)
+    if not left:
+        return layout
+    said = f"files beside these that are not read: {', '.join(left[:10])}"
+    return replace(layout, notes=(*layout.notes, said))
 
 
 def _captions(path: Path, files: Sequence[Path], request: DataRequest) -> Layout | None:
@@ -128,7 +137,9 @@ def _files(files: Files, request: DataRequest) -> Layout:
     if table is None:
         return _text(files, request)
     tables = {split: _joined(some, table, first, request) for split, some in files.items()}
-    return _with_notes(tabled(tables, str(first), request, encoding), files, request)
+    layout = tabled(tables, str(first), request, encoding)
+    layout = replace(layout, notes=(*_joined_notes(files["train"]), *layout.notes))
+    return _with_notes(layout, files, request)
 
 
 def _with_notes(layout: Layout, files: Files, request: DataRequest) -> Layout:
@@ -172,6 +183,18 @@ def _joined(some: Sequence[Path], table: Table, first: Path, request: DataReques
     return found[0] if len(found) == 1 else JoinedTables(tuple(found))
 
 
+def _are_numbers(path: Path, encoding: str) -> bool:
+    filled = [line for line in islice(lines(path, encoding), _SAMPLED) if line.strip()]
+    return len(filled) > 1 and all(number_in(line) is not None for line in filled)
+
+
+def _joined_notes(files: Sequence[Path]) -> tuple[str, ...]:
+    if len(files) < 2:
+        return ()
+    names = ", ".join(path.name for path in files[:4])
+    return (f"{len(files)} files are read one behind the other: {names}",)
+
+
 def _saved(path: Path, request: DataRequest) -> Layout | None:
     """A folder of `save_to_disk`: a data set, or one for each split."""
     if all((path / name).is_file() for name in SAVED):
@@ -181,7 +204,10 @@ def _saved(path: Path, request: DataRequest) -> Layout | None:
     parts = {p.name: p for p in sorted(path.iterdir()) if (p / SAVED[0]).is_file()}
     files = files_in(path, list(parts.values()))
     tables = {split: saved_dataset(folders[0]) for split, folders in files.items()}
-    return tabled(tables, str(path), request)
+    layout = tabled(tables, str(path), request)
+    left = [name for name, part in parts.items() if (part,) not in files.values()]
+    said = (f"parts that are not read: {', '.join(left)}",) * bool(left)
+    return replace(layout, notes=(*layout.notes, *said))
 
 
 def _stories(schema: Schema, files: list[Path], request: DataRequest) -> Layout:
@@ -195,15 +221,17 @@ def _text(files: Files, request: DataRequest) -> Layout:
     running = request.first(lambda schema: schema.running_text)
     if running:
         encoding = request.encoding_of(files["train"][0])
+        if request.task is None and _are_numbers(files["train"][0], encoding):
+            raise ValueError(
+                f"{files['train'][0]} holds a number on each line, and no text to learn; to learn "
+                f"its digits as text, say --task {running.task}"
+            )
         splits: dict[str, RowSource] = {}
         for split, some in files.items():
             parts = tuple(Running(path, request.encoding) for path in some)
             splits[split] = parts[0] if len(parts) == 1 else Joined(parts)
-        notes = [*_encoding_notes(files, request)]
-        if len(files["train"]) > 1:
-            names = ", ".join(path.name for path in files["train"][:4])
-            notes.append(f"{len(files['train'])} files are read one behind the other: {names}")
-        return Layout(running, (running.columns[0].name,), splits, tuple(notes), (), encoding)
+        notes = (*_encoding_notes(files, request), *_joined_notes(files["train"]))
+        return Layout(running, (running.columns[0].name,), splits, notes, (), encoding)
     stories = request.first(lambda schema: schema.babi)
     if stories:
         paths = [path for some in files.values() for path in some]

@@ -1,18 +1,20 @@
 """Whether anybody can mean a table so: what speaks against a reading."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from regard.data.reading.cells import EACH, SPACED, Bound
-from regard.data.reading.fits import EXACT, PARTLY, fit, name_fit, spelled
+from regard.data.reading.fits import EXACT, PARTLY, SMALL, fit, name_fit, spelled
 from regard.data.reading.languages import is_language
 from regard.data.reading.profile import WORDS_FROM, Holds, Profile
 from regard.data.reading.readings import TELLING, Columns, is_own
 from regard.data.reading.request import DataRequest
 from regard.data.reading.role_choices import has_twin
-from regard.data.reading.word_for_word import word_for_word
+from regard.data.reading.word_for_word import stands_within, word_for_word
 from regard.data.schema import Column, ColumnKind, Schema
 
 _ANY_LABEL = Column("label", kind=ColumnKind.LABEL)
+COMMON = 0.4
+"""Share of the words of one side that the other has where both are of one language."""
 _SIDES = (Holds.TEXT, Holds.LABEL)
 
 
@@ -85,11 +87,15 @@ def _is_likely(schema: Schema, roles: Sequence[tuple[Bound, Column]], columns: C
     """Whether anybody who said nothing can mean a table so."""
     if schema.twins and not _are_sides(roles[:2], columns):
         return False
+    first = columns.profile(roles[0][0].columns[0])
+    if len(schema.required) == 2 and first.same and first.filled >= SMALL:
+        return False
     by_name = [
         bool(
             b.mark in (EACH, SPACED)
-            or name_fit(r, b.columns[0])
+            or columns.says(r, b.columns[0])
             or (schema.twins and has_twin(b.columns[0], columns))
+            or stands_within(schema, r, b.columns[0], columns)
         )
         for b, r in roles
         if not r.optional
@@ -100,13 +106,14 @@ def _is_likely(schema: Schema, roles: Sequence[tuple[Bound, Column]], columns: C
             # In the order of MovieLens: user, item, rating, time.
             places = [columns.place(b.columns[0]) for b, _ in roles[:2]]
             held = {columns.profile(b.columns[0]).holds for b, _ in roles[:2]}
-            return timed and places == [0, 1] and held == {Holds.WHOLE}
-        histories = {Holds.LISTED, Holds.WORDS} & {
-            columns.profile(b.columns[0]).holds for b, _ in roles
-        }
-        return all(by_name) or (any(by_name) and (timed or bool(histories)))
+            rated = [r for b, r in roles if r.kind is ColumnKind.NUMBER]
+            ids = held == {Holds.WHOLE} or (bool(rated) and held <= {Holds.LABEL, Holds.NAME})
+            return timed and places == [0, 1] and ids
+        told = timed or _are_rated(roles, columns)
+        histories = columns.histories.intersection(b.columns[0] for b, _ in roles)
+        return all(by_name) or (any(by_name) and (told or bool(histories)))
     if len(schema.required) > 2 and sum(by_name) < len(schema.required) - 1:
-        return False
+        return schema.twins and columns.unnamed and _are_measured(roles, columns)
     # A column that is called otherwise has to hold what the role is made of.
     least = 1.5 if len(schema.required) < 3 else 1.8
     return all(
@@ -115,6 +122,28 @@ def _is_likely(schema: Schema, roles: Sequence[tuple[Bound, Column]], columns: C
         or (r.kind is ColumnKind.LIST and b.columns[0] in columns.spaced)
         for known, (b, r) in zip(by_name, roles, strict=False)
     )
+
+
+def _are_rated(roles: Sequence[tuple[Bound, Column]], columns: Columns) -> bool:
+    """Whether users rated what comes back, and no text is beside: then it is what they chose."""
+    rated = any(r.kind is ColumnKind.NUMBER and columns.says(r, b.columns[0]) for b, r in roles)
+    item = columns.profile(roles[1][0].columns[0])
+    texts = any(each.holds is Holds.TEXT for each in columns.profiles)
+    return rated and item.repeats and item.words < WORDS_FROM and not texts
+
+
+def _are_measured(roles: Sequence[tuple[Bound, Column]], columns: Columns) -> bool:
+    """Whether a number says how alike two texts of one language are: of many equal words."""
+    if roles[-1][1].kind is not ColumnKind.FLOAT:
+        return False
+    number = columns.profile(roles[-1][0].columns[0])
+    one, two = (_words(columns.values[bound.columns[0]]) for bound, _ in roles[:2])
+    alike = len(one & two) >= COMMON * min(len(one), len(two))
+    return number.holds is Holds.NUMBER and alike
+
+
+def _words(texts: Iterable[object]) -> set[str]:
+    return {word for text in texts for word in str(text).lower().split() if word.isalpha()}
 
 
 def _is_answer(column: Profile, request: DataRequest) -> bool:
@@ -145,9 +174,9 @@ def _are_sides(roles: Sequence[tuple[Bound, Column]], columns: Columns) -> bool:
     names = [bound.columns[0] for bound, _ in roles]
     if all(name_fit(role, name) for (_, role), name in zip(roles, names, strict=True)):
         return True
-    if all(has_twin(name, columns) for name in names):
-        return True
     held = [columns.profile(name) for name in names]
+    if all(has_twin(name, columns) for name in names):
+        return not any(each.coded for each in held)
     short, long = sorted(each.length for each in held)
     texts = all(each.words >= WORDS_FROM and each.holds in _SIDES for each in held)
     return columns.unnamed and texts and long <= 2 * short

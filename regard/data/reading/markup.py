@@ -23,7 +23,10 @@ def translation_memory(path: Path) -> Listed:
     """
     kind = root_of(path)
     if kind not in _UNITS:
-        raise ValueError(f"{path} is XML with {kind!r} at its root, neither TMX nor XLIFF")
+        raise ValueError(
+            f"{path} is XML with {kind!r} at its root, neither TMX nor XLIFF; convert it "
+            "to one of these, or write a table with a column for each language"
+        )
     make = _UNITS[kind]
     names = tuple(dict.fromkeys(lang for unit in islice(make(path), UNITS_FROM) for lang in unit))
     if len(names) < 2:

@@ -25,10 +25,20 @@ MAGIC = (
     (b"Rar!", "a RAR archive; unpack it first"),
     (b"\x28\xb5\x2f\xfd", "packed by zstd; unpack it first: zstd -d FILE"),
     (b"\x7fELF", "a program"),
+    (b"\xff\xff\xff\xff", "a stream of Arrow; write it as parquet: pyarrow.ipc.open_stream(FILE)"),
+    (b"\x1f\x8b", "packed twice by gzip; unpack it once: gunzip FILE"),
+    (b"<stata_dta>", "a file of Stata; write it with pandas: read_stata(FILE).to_csv('FILE.csv')"),
+    (b"$FL", "a file of SPSS; write it with pandas: read_spss(FILE).to_csv('FILE.csv')"),
+    (b"MATLAB 5.0", "a file of MATLAB; write its texts as CSV: writetable"),
+    (b"RDX", "a file of R; write its table: write.csv(x, 'FILE.csv')"),
 )
 """First bytes, and what the file is."""
 
+_CONTROLS = bytes([0, *range(2, 9), *range(14, 27)])
+"""Bytes that stand in no text and between no cells."""
+_MOST_CONTROLS = 0.03
 _TEXTS = (
+    (r"#FORMAT=WebAnno", "WebAnno's table; export words and their tags, one a line (CoNLL 2002)"),
     (r"\s*<!doctype html|\s*<html", "HTML; take the text out of it, as with: w3m -dump FILE.html"),
     (r"\s*(<\?xml[^>]*>\s*)?<(?!tmx|xliff)[a-zA-Z]", "markup; write what is to be read as a table"),
     (r"(%.*\n|\s)*@relation\b", "an ARFF file of Weka; write its rows as CSV"),
@@ -116,6 +126,21 @@ def not_read(path: Path, head: bytes) -> str | None:
     if head[257:262] == b"ustar":
         return f"{path} is a tar archive; unpack it first: tar xf FILE"
     return None
+
+
+def is_binary(path: Path, head: bytes) -> str | None:
+    """What is wrong with a file that begins with these bytes of no wide encoding, if it is no text.
+
+    >>> is_binary(Path("a.txt"), b"text") is None, is_binary(Path("a.bin"), bytes(range(9)))[:16]
+    (True, 'a.bin is no text')
+    """
+    count = sum(head.count(byte) for byte in _CONTROLS)
+    if count < _MOST_CONTROLS * len(head):
+        return None
+    return (
+        f"{path} is no text ({count:,} of its first {len(head):,} bytes are control characters), "
+        "and of no format that is known; export what is in it as CSV, JSON lines or parquet"
+    )
 
 
 def not_read_folder(folder: Path) -> str | None:

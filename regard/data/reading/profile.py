@@ -22,6 +22,8 @@ WORDS_FROM = 3
 """Words that a text has on average, where a name has fewer."""
 FEW_NUMBERS = 20
 """Different whole numbers that may be labels."""
+FEW_SHAPES, LONG_CODE = 2, 6
+"""Shapes that codes have at most, and lengths from this one on."""
 MEASURED = 0.1
 """Share of numbers among values that say that there is none, where a column is one of numbers."""
 LISTED_FROM = 20
@@ -34,6 +36,7 @@ _TAGGED = {
     " / ": re.compile(r".*\S.*"),
 }
 """Marks of labels that are written as tags, and how a cell of them is spelled."""
+SENTENCE_ENDS = ".!?。！？"
 MARKS = ("|", ";", ",")
 """What stands between several labels in one cell."""
 _WIDE = ("CJK", "HIRAGANA", "KATAKANA", "HANGUL", "THAI", "LAO", "KHMER", "MYANMAR")
@@ -82,6 +85,9 @@ class Profile:
         numbers: the share of those that are numbers.
         lists: each value is a list, though all may be of one.
         same: every row has the same, as those of one source or of one annotator do.
+        counted: whole numbers that go up by one, or stay, from row to row.
+        prose: lists of sentences.
+        coded: one word each, with digits in it, all of one shape or length: `u12`, `B000FA64`.
     """
 
     name: str
@@ -96,6 +102,9 @@ class Profile:
     numbers: float = 0.0
     lists: bool = False
     same: bool = False
+    counted: bool = False
+    prose: bool = False
+    coded: bool = False
 
     @property
     def unique(self) -> bool:
@@ -131,6 +140,9 @@ def profile(name: str, values: Sequence[Any]) -> Profile:
 
 
 def _of_filled(name: str, filled: Sequence[Any]) -> Profile:
+    texts = [as_text(each) for each in filled]
+    if all(isinstance(each, bytes) for each in filled) and None not in texts:
+        return _of_texts(name, texts)
     if any(isinstance(each, (bytes, dict)) for each in filled):
         return Profile(name, _of_objects(filled), filled=len(filled))
     if sum(isinstance(each, (list, tuple)) for each in filled) >= NEARLY * len(filled):
@@ -147,6 +159,20 @@ def is_missing(value: Any) -> bool:
     if value is None or (isinstance(value, float) and value != value):
         return True
     return isinstance(value, str) and not value.strip()
+
+
+def as_text(value: Any) -> str | None:
+    """The text that bytes are, as Hive and Impala keep it in Parquet; None for what is none.
+
+    >>> as_text("schön".encode()), as_text(bytes([137, 80, 78, 71])), as_text(b"a" + bytes(1))
+    ('schön', None, None)
+    """
+    try:
+        text = value.decode() if isinstance(value, bytes) else ""
+    except UnicodeDecodeError:
+        return None
+    plain = all(letter.isprintable() or letter.isspace() for letter in text)
+    return text if plain and text else None
 
 
 def pieces(text: str, mark: str) -> list[str]:
@@ -182,9 +208,12 @@ def _of_lists(name: str, lists: Sequence[Sequence[Any]]) -> Profile:
     words = len(inside) / len(lists)
     few = distinct <= max(1000, len(lists) // 2) and words <= 10
     text_like = all(isinstance(each, str) for each in inside) and words > WORDS_FROM
-    holds = Holds.WORDS if text_like or not few else Holds.LISTED
+    ended = sum(" " in text and text.rstrip()[-1:] in SENTENCE_ENDS for text in texts)
+    prose = 2 * ended > len(texts)
+    holds = Holds.WORDS if text_like or prose or not few else Holds.LISTED
     length = sum(map(len, texts)) / max(1, len(texts))
-    return Profile(name, holds, distinct, len(lists), length, words, written=script(texts[:200]))
+    found = Profile(name, holds, distinct, len(lists), length, words, written=script(texts[:200]))
+    return replace(found, prose=prose)
 
 
 def _of_texts(name: str, filled: Sequence[Any]) -> Profile:
@@ -198,7 +227,22 @@ def _of_texts(name: str, filled: Sequence[Any]) -> Profile:
     decimals = all("." in text or "," in text for text in texts)
     made = written_as(texts).number
     numbers = sum(made(text) is not None for text in texts) / count
-    return Profile(name, holds, distinct, count, length, words, mark, written, decimals, numbers)
+    found = Profile(name, holds, distinct, count, length, words, mark, written, decimals, numbers)
+    if holds is Holds.WHOLE and distinct > FEW_NUMBERS:
+        return replace(found, counted=_are_counted([made(text) for text in texts]))
+    return replace(found, coded=holds in (Holds.NAME, Holds.LABEL) and _are_codes(texts))
+
+
+def _are_counted(numbers: Sequence[float | None]) -> bool:
+    return all(a is not None and b is not None and 0 <= b - a <= 1 for a, b in pairwise(numbers))
+
+
+def _are_codes(texts: Sequence[str]) -> bool:
+    with_digits = sum(bool(re.fullmatch(r"\S*\d\S*", text)) for text in texts)
+    shapes = {re.sub(r"\d+", "0", text) for text in texts}
+    lengths = {len(text) for text in texts}
+    alike = len(shapes) <= FEW_SHAPES or (len(lengths) <= FEW_SHAPES and min(lengths) >= LONG_CODE)
+    return with_digits >= NEARLY * len(texts) and alike and len(texts) > LISTED_FROM
 
 
 def _kind(

@@ -8,8 +8,10 @@ from typing import Any
 
 from regard.data.reading.aligned import Aligned, aligned_columns
 from regard.data.reading.cells import Bound
+from regard.data.reading.fits import PARTLY, name_fit
 from regard.data.reading.profile import Holds, Profile
-from regard.data.schema import Schema
+from regard.data.reading.spaced_tags import are_spaced_codes
+from regard.data.schema import Column, Schema
 
 TELLING = (Holds.TEXT, Holds.LABEL, Holds.FLAG, Holds.NUMBER, Holds.LISTED, Holds.WORDS)
 """What a column holds that nobody leaves out without having looked at it."""
@@ -55,10 +57,24 @@ class Columns:
     asked: Mapping[str, tuple[str, ...]]
     spaced: frozenset[str] = frozenset()
     """Those that hold several labels in a cell, with spaces between."""
+    known: frozenset[str] = frozenset()
+    """Those that are called as a role of some task is, and so are hardly of another one."""
 
     def profile(self, name: str) -> Profile:
         """What a column holds."""
         return next(each for each in self.profiles if each.name == name)
+
+    def says(self, role: Column, name: str) -> float:
+        """How well a name says the role, where no other one is called so."""
+        points = name_fit(role, name)
+        return 0.0 if points <= PARTLY and name in self.known else points
+
+    @cached_property
+    def histories(self) -> frozenset[str]:
+        """Those that hold several items in a cell, as of a user who has one row."""
+        lists = (p.name for p in self.profiles if p.holds in (Holds.LISTED, Holds.WORDS))
+        codes = (name for name, values in self.values.items() if are_spaced_codes(values))
+        return frozenset((*lists, *codes))
 
     @cached_property
     def aligned(self) -> tuple[Aligned, ...]:

@@ -12,12 +12,15 @@ from regard.data.reading.numbers_written import written_as
 from regard.data.reading.profile import Holds, Profile, is_missing, splits_by
 from regard.data.reading.readings import Columns
 from regard.data.reading.request import DataRequest
+from regard.data.reading.word_for_word import stands_within
 from regard.data.schema import Column, ColumnKind, Schema
 
 ASKED = 10.0
 """What a column counts that the caller named."""
 SURE = 5.0
 """What columns count that can hardly be anything else, whatever they are called."""
+_WORD_FOR_WORD = 2.5
+"""What it counts that values stand in the texts in which a role's do."""
 _SPACED = 3.5
 """What labels with spaces between count, close enough to one label to be asked about."""
 _UNKNOWN_LABELS = (
@@ -100,9 +103,11 @@ def _options(
     role, rated = schema.columns[place], []
     for column in columns.profiles:
         suits = _suits(schema, place, column.name, columns)
-        if schema.item_file == role.name and column.holds in (Holds.LISTED, Holds.WORDS):
+        if schema.item_file == role.name and column.name in columns.histories:
             suits = 2.0  # what a user chose, in one row
-        by_name = max(name_fit(role, column.name), pairs.get(column.name, 0.0))
+        by_name = max(columns.says(role, column.name), pairs.get(column.name, 0.0))
+        if not by_name and stands_within(schema, role, column.name, columns):
+            by_name = _WORD_FOR_WORD
         if suits:
             rated.append((by_name, suits, column.name))
     several = _one_label_each(role, columns)
@@ -146,6 +151,10 @@ def _bound(schema: Schema, role: Column, names: tuple[str, ...], columns: Column
         flags = all(each.holds is Holds.FLAG for each in held)
         return Bound(names, EACH) if role.kind is ColumnKind.LIST and flags else None
     values = columns.values[names[0]]
+    if schema.item_file == role.name and names[0] in columns.histories:
+        users = (each for each in columns.profiles if columns.says(schema.required[0], each.name))
+        once = any(each.unique for each in users)
+        return Bound(names, (held[0].mark or SPACED) if once else "")
     if role.kind is ColumnKind.LIST:
         if held[0].holds is Holds.FLAG:
             return None

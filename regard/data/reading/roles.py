@@ -93,7 +93,9 @@ def _columns(table: Table, where: str, request: DataRequest) -> Columns:
         and not any(name_fit(role, each.name) > PARTLY for role in texts)
         and are_spaced_tags(values[each.name])
     )
-    return Columns(where, values, profiles, asked, frozenset(spaced))
+    roles = [role for schema in request.schemas for role in schema.columns]
+    known = (name for name in values if any(name_fit(role, name) > PARTLY for role in roles))
+    return Columns(where, values, profiles, asked, frozenset(spaced), frozenset(known))
 
 
 def _resolved(option: str, text: str, names: Sequence[str], where: str) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from regard.data.reading.cells import Bound, converter
+from regard.data.reading.cells import Bound, converter, split_cell
 from regard.data.reading.lines import MAX_LINE_BYTES, lines, running_text
 from regard.data.reading.pictures import picture_path
 from regard.data.reading.row_check import RowCheck
@@ -160,20 +160,25 @@ class Tabled:
             )
             for role, bound in roles
         ]
-        items = [places for (role, _), (_, places) in zip(roles, makers, strict=True)
-                 if role.name == self.schema.item_file]  # fmt: skip
+        items = [
+            (names.index(bound.columns[0]), bound.mark)
+            for role, bound in roles
+            if role.name == self.schema.item_file
+        ]
         for where, values in self.table.rows(names):
-            for one in _one_each(values, items[0][0]) if items else (values,):
+            for one in _one_each(values, *items[0]) if items else (values,):
                 # A list, because a generator for each row takes twice as long.
                 yield where, tuple([make([one[n] for n in some], where) for make, some in makers])
 
 
-def _one_each(values: tuple[Any, ...], place: int) -> Iterator[Sequence[Any]]:
-    """A row, or one for each value of the list at this place."""
-    if not isinstance(values[place], (list, tuple)):
+def _one_each(values: tuple[Any, ...], place: int, mark: str) -> Iterator[Sequence[Any]]:
+    """A row, or one for each value of the list at this place, in a cell with `mark` between."""
+    found = values[place]
+    found = split_cell(found, mark) if mark and isinstance(found, str) else found
+    if not isinstance(found, (list, tuple)):
         yield values
         return
-    for each in values[place]:
+    for each in found:
         yield [*values[:place], each, *values[place + 1 :]]
 
 

@@ -5,7 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, islice, takewhile
+from itertools import chain, islice, pairwise, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +119,11 @@ def separated(
     above = rows_above(sample, lexicon, asked)
     first = tuple(_title(cell) for cell in sample[above])
     body = [row for row in sample[above + 1 :] if not is_rule(row)]
+    _require_apart(path, sample, dialect)
+    said = []
+    if _are_numbered(first, body):
+        first = ("", *first)
+        said.append("the first column has the numbers of the rows, and no name")
     width = len(first)
     header = has_header(first, body, lexicon, asked)
     if not header and suffix == ".txt" and dialect.mark in _PROSE:
@@ -126,7 +131,6 @@ def separated(
     names = first if header else tuple(str(n + 1) for n in range(width))
     kept = _named(path, names, body)
     usual = _USUAL.get(suffix)
-    said = []
     if dialect.mark != usual:
         said.append(f"cells between {NAMED.get(dialect.mark, dialect.mark.strip())}")
     said += above_said(above)
@@ -137,6 +141,32 @@ def separated(
     return Separated(
         path, encoding, dialect, kept, header, width, tuple(said), above, tuple(sample[above])
     )
+
+
+def _are_numbered(first: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
+    """Whether rows have a cell more than the names, with their numbers, as R writes them."""
+    longer = [row for row in body if len(row) == len(first) + 1]
+    if len(longer) < max(2, ALIKE * len(body)):
+        return False
+    numbers = [row[0] for row in longer]
+    return all(map(str.isdigit, numbers)) and all(
+        int(two) == int(one) + 1 for one, two in pairwise(numbers)
+    )
+
+
+def _require_apart(path: Path, sample: Sequence[Sequence[str]], dialect: Dialect) -> None:
+    """Raise `ValueError` for rows of one quoted cell that holds all the others of its row."""
+    if not dialect.quoted or any(len(row) > 1 for row in sample):
+        return
+    try:
+        inner = [len(row) for row in quoted_rows((f"{cell}\n" for (cell,) in sample), dialect)]
+    except csv.Error:
+        return
+    if len(inner) > 2 and len({*inner}) == 1 and inner[0] > 1:
+        raise ValueError(
+            f"{path}: each line is one quoted cell that holds the {inner[0]} cells of its row, as "
+            "of a table that was saved as CSV twice; save it with its cells apart"
+        )
 
 
 def cells_of(line: str, mark: str) -> list[str]:
@@ -227,6 +257,9 @@ def _dialect(
         return _dialect(path, encoding, suffix, lexicon, remarks)
     if usual:  # one column, or rows of which one is wrong: said when it is read
         return Dialect(usual, quoted=usual == ",")
+    spaced = Dialect(" ", quoted=True)
+    if head[0].startswith('"') and _divides(path, encoding, spaced, True, above):
+        return spaced
     apart = {len(cells_of(line, "  ")) for line in head}
     if len(apart) == 1 and apart != {1} and len(head) >= _LINES_APART:
         return Dialect("  ")
@@ -263,12 +296,15 @@ def says_mark(number: int, line: str) -> str | None:
 def _divides(path: Path, encoding: str, dialect: Dialect, prose: bool, above: int = 0) -> bool:
     """Whether the rows have cells, nearly all as many as the first."""
     try:
-        found = [len(row) for _, row in islice(rows_of(path, encoding, dialect), above, SAMPLED)]
+        rows = [row for _, row in islice(rows_of(path, encoding, dialect), above, SAMPLED)]
     except ValueError:
         return False
-    alike = sum(count == found[0] for count in found) if found else 0
+    if not rows or len(rows[0]) < 2:
+        return False
+    width = len(rows[0]) + _are_numbered(rows[0], rows[1:])
+    alike = sum(len(row) == width for row in rows[1:])
     least = 1.0 if prose and dialect.mark in _PROSE else ALIKE
-    return bool(found) and found[0] > 1 and alike >= least * len(found)
+    return alike + 1 >= least * len(rows)
 
 
 def _spaced(path: Path, encoding: str, dialect: Dialect) -> Dialect:

@@ -38,6 +38,10 @@ def paired(files: list[Path]) -> dict[str, dict[str, Path]]:
             stems.setdefault(inner.stem, {})[inner.suffix[1:]] = path
         elif inner.suffix.lower() == ".txt" and (found := _sided(inner.stem)):
             stems.setdefault(found[0], {})[found[1]] = path
+    for stem, ends in stems.items():
+        texts = next((path for path in files if path.name == f"{stem}.txt"), None)
+        if texts and {end.lower() for end in ends} <= LABEL_SIDES:
+            ends["txt"] = texts
     return {stem: ends for stem, ends in stems.items() if len(ends) > 1 and _belong(ends)}
 
 

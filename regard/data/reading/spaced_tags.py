@@ -1,4 +1,4 @@
-"""Labels that stand in one cell with spaces between: `python pandas csv`."""
+"""Labels, or codes of items, in one cell with spaces between: `python pandas csv`, `i3 i17`."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -35,3 +35,15 @@ def are_spaced_tags(values: Sequence[Any]) -> bool:
     combined = len({frozenset(cell) for cell in cells})
     twice = any(len({*cell}) < len(cell) for cell in cells)
     return not twice and combined > len(known) and 2 * len(first & later) >= len(known) > 2
+
+
+def are_spaced_codes(values: Sequence[Any]) -> bool:
+    """Whether cells are several codes, with digits in each, which come back.
+
+    >>> are_spaced_codes(["i3 i17 i4", "i4 i3"]), are_spaced_codes(["at 10 o'clock", "at 11"])
+    (True, False)
+    """
+    cells = [str(value).split() for value in values if not is_missing(value)]
+    words = [word for cell in cells for word in cell]
+    digits = all(any(map(str.isdigit, word)) for word in words)
+    return digits and 3 * len(cells) <= 2 * len(words) and len({*words}) < len(words)

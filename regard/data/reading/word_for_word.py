@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from regard.data.reading.cells import Bound
-from regard.data.reading.fits import name_fit
+from regard.data.reading.fits import PARTLY, name_fit
 from regard.data.reading.profile import is_missing
 from regard.data.reading.readings import Columns
-from regard.data.schema import Schema
+from regard.data.schema import Column, Schema
 
 MOST, HALF = 0.9, 0.5
 """Shares of the answers that stand there: from which on all are meant to, below which none is."""
@@ -34,6 +34,16 @@ def word_for_word(schema: Schema, bounds: Sequence[Bound], columns: Columns) -> 
         elif share is not None and share >= MOST and name_fit(schema.columns[whole], outside):
             points += POINTS
     return points
+
+
+def stands_within(schema: Schema, role: Column, name: str, columns: Columns) -> bool:
+    """Whether the values of a column stand in that of the role's passages, which is called so."""
+    whole = next((each for each in schema.columns if each.name == role.within), None)
+    if whole is None:
+        return False
+    passages = [other for other in columns.values if name_fit(whole, other) > PARTLY]
+    shares = [_share(columns, name, other) or 0.0 for other in passages if other != name]
+    return any(share >= MOST for share in shares)
 
 
 def _share(columns: Columns, inside: str, outside: str) -> float | None:
