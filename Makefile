@@ -17,6 +17,10 @@ TORCH := $(shell grep '^torch==' constraints.txt)
 ARGS ?=
 # Processes that run the tests.
 JOBS ?= 2
+# Each begins at its own end of the tests, so that what many of a folder need is made once.
+RUN := -m pytest -n $(JOBS) --dist worksteal
+# Tests start processes, and each would compile the package again.
+unexport PYTHONDONTWRITEBYTECODE
 # Which of benchmarks/ to run.
 BENCH ?= operator
 
@@ -27,11 +31,11 @@ demo: $(READY) ## watch a network learn to read dates in every language, then as
 	$(BIN)/regard demo $(ARGS)
 
 test: $(READY) ## run the tests and every example in the documentation
-	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+	$(BIN)/python $(RUN) $(ARGS)
 
 # It needs no decorator in the source, and takes twice as long.
 test-shapes: $(READY) ## run the same, and check every annotated shape while they run
-	$(BIN)/python -m pytest -n $(JOBS) --jaxtyping-packages=regard,tests.checked $(ARGS)
+	$(BIN)/python $(RUN) --jaxtyping-packages=regard,tests.checked $(ARGS)
 
 # Finite differences, precision and transforms are left to `make test`.
 FAST := tests/contracts tests/masks tests/score_mods tests/scores tests/normalizers \
@@ -40,7 +44,7 @@ FAST := tests/contracts tests/masks tests/score_mods tests/scores tests/normaliz
 SLOWER := derivatives or every_combination or any_scores or definition or wherever
 
 test-fast: $(READY) ## run the tests of parts, contracts and layers, in a minute
-	$(BIN)/python -m pytest -q -n $(JOBS) $(FAST) -k "not ($(SLOWER))" $(ARGS)
+	$(BIN)/python $(RUN) -q $(FAST) -k "not ($(SLOWER))" $(ARGS)
 
 # An hour, whatever the number of fuzzers; make fuzz FUZZ_MINUTES=1 takes a minute.
 FUZZ_MINUTES ?= 60

@@ -30,7 +30,9 @@ def run_in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+)
 def test_it_serves_until_it_is_interrupted(run_in_a_folder: Path, number: signal.Signals) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "regard", "serve", "run"],

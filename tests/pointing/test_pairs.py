@@ -75,7 +75,9 @@ def judged(model: ABCNN, synonyms: bool) -> tuple[float, float]:
     return right_ones.item(), found[label == 1].double().mean().item()
 
 
-@pytest.mark.parametrize("attention", ["input", "pooling", "both"])
+@pytest.mark.parametrize(
+    "attention", ["input", "pooling", pytest.param("both", marks=pytest.mark.slow)]
+)
 def test_a_word_matches_itself_wherever_it_stands(attention: str) -> None:
     model = trained(attention, synonyms=False, steps=300)
     right, found = judged(model, synonyms=False)

@@ -95,7 +95,7 @@ NORMALIZERS: dict[str, Attend] = {
     "hard": Attend(normalizer=Hard(straight_through=True)),
     "gumbel_softmax": Attend(normalizer=GumbelSoftmax(tau=0.5, hard=True)),
 }
-QUICK = ("scaled_dot", "additive", "sparsemax")
+QUICK = ("scaled_dot", "additive")
 
 
 @pytest.mark.parametrize(
