@@ -29,6 +29,30 @@ def table(mark: str = ",", names: str = "text,label") -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
+@pytest.mark.parametrize("other", ["films.csv", "./films.csv", "link.csv", "f*.csv"])
+def test_a_file_that_is_named_again_is_read_once_and_that_is_said(
+    tmp_path: Path, other: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("films.csv").write_text(table())
+    Path("link.csv").symlink_to("films.csv")
+    once, again = read("films.csv"), read(f"films.csv\n{other}")
+    assert rows(again) == rows(once)
+    assert "films.csv is named twice and is read once" in again.description.split("\n")
+    assert "named" not in once.description
+
+
+def test_a_name_may_hold_a_line_feed(tmp_path: Path) -> None:
+    names = [str(tmp_path / name) for name in ("a\nfilm.csv", "b.csv", "c\n\nd.csv")]
+    for place, name in enumerate(names):
+        some = "".join(",".join(row) + "\n" for row in TEXTS[10 * place : 10 * place + 10])
+        Path(name).write_text("text,label\n" + some)
+    assert rows(read("\n".join(names))) == sorted(TEXTS)
+    assert rows(read(names[0])) == sorted(TEXTS[:10])
+    with pytest.raises(FileNotFoundError, match="e does not exist"):
+        read(f"{names[0]}\n{tmp_path}/e\nf.csv")
+
+
 @pytest.mark.parametrize("mark", [" ||| ", "|||", "||", " +++$+++ ", "\x01", "\x1f", "^", "~"])
 @pytest.mark.parametrize("names", ["text,label", ""])
 @pytest.mark.parametrize("name", ["a.csv", "a.txt"])

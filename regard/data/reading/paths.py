@@ -1,18 +1,25 @@
 """The files that a user's words for data name: `~`, patterns, and several with commas between."""
 
 import os
+from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from glob import glob
 from pathlib import Path
 
+from regard._printable import shortened
+
 MOST = 10_000
 """Files that a pattern may name."""
+LONGEST_NAME = 20
+"""Lines that the name of one file may have."""
 
 
 def files_of(text: str) -> tuple[Path, ...]:
-    """The paths that a text names: one, those of a pattern such as `data/*.csv`, or several.
+    r"""The paths that a text names: one, those of a pattern such as `data/*.csv`, or several.
 
-    Several are written with a line feed between (as the command line joins repeated options).
+    Several are written with a line feed between (as the command line joins repeated options); a
+    name that holds one itself is understood where there is such a file. One that is named again
+    comes again.
 
     Raises `FileNotFoundError` for a pattern that nothing matches, `ValueError` for what is an
     address of the network or of another system.
@@ -21,7 +28,7 @@ def files_of(text: str) -> tuple[Path, ...]:
     (PosixPath('films.csv'),)
     """
     found: list[Path] = []
-    for name in text.split("\n"):
+    for name in _names_in(text):
         _require_local(name)
         path = Path(os.path.expanduser(name))
         if any(mark in name for mark in "*?[") and not path.exists():
@@ -33,7 +40,36 @@ def files_of(text: str) -> tuple[Path, ...]:
             found += map(Path, matching)
         else:
             found.append(path)
-    return tuple(dict.fromkeys(found))
+    return tuple(found)
+
+
+def _names_in(text: str) -> Iterator[str]:
+    """The names that are written with line feeds between: the first lines that are one together."""
+    lines = text.split("\n")
+    while lines:
+        some = range(1, min(len(lines), LONGEST_NAME) + 1)
+        count = next((n for n in some if _is_there("\n".join(lines[:n]))), 1)
+        yield "\n".join(lines[:count])
+        lines = lines[count:]
+
+
+def _is_there(name: str) -> bool:
+    try:
+        return os.path.lexists(os.path.expanduser(name))
+    except ValueError:  # a NUL character
+        return False
+
+
+def once(paths: Sequence[Path]) -> tuple[list[Path], list[str]]:
+    """Each file once, by its first name, and what is to be said of those that are named again."""
+    first: dict[str, Path] = {}
+    again: dict[Path, int] = {}
+    for path in paths:
+        known = first.setdefault(os.path.realpath(path), path)
+        again[known] = again.get(known, 0) + 1
+    times = {path: "twice" if n == 2 else f"{n:,} times" for path, n in again.items() if n > 1}
+    said = [f"{shortened(str(path))} is named {n} and is read once" for path, n in times.items()]
+    return [*first.values()], said
 
 
 def _require_local(name: str) -> None:

@@ -17,7 +17,7 @@ from regard.data.reading.corpus import Corpus, Read, describe_corpus, fingerprin
 from regard.data.reading.generated import MADE, generated_layout, is_synthetic
 from regard.data.reading.hub import HUB, hub_layout
 from regard.data.reading.layout import find_layout
-from regard.data.reading.paths import files_of
+from regard.data.reading.paths import files_of, once
 from regard.data.reading.peek import first_rows_of
 from regard.data.reading.request import DataRequest, Layout
 from regard.data.reading.rows import RowSource
@@ -90,7 +90,9 @@ def _found(path: str, request: DataRequest, cache: Path | None, streaming: bool)
         return hub_layout(path, request, cache, streaming)
     if is_synthetic(path):
         return generated_layout(path, request)
-    return find_layout(files_of(path), request)
+    files, said = once(files_of(path))
+    layout = find_layout(files, request)
+    return replace(layout, notes=(*said, *layout.notes)) if said else layout
 
 
 def _read(
