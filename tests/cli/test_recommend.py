@@ -136,6 +136,10 @@ def test_a_column_of_categories_is_what_is_known_of_the_items(tmp_path: Path, do
     run = tmp_path / "run"
     said = done("train", "--data", data, "--out", run, "--steps", "2", *SMALL)
     assert "read as recommend (userId, movieId, rating, timestamp, genres)" in said
+    bare = put(tmp_path / "bare.csv", NAMES[:2], [row[:2] for row in table])
+    said = done("train", "--data", bare, "--dry-run")
+    assert "read as recommend (userId, movieId): 200" in said
+    assert "rating" not in said and "timestamp" not in said and "genres" not in said
     catalogue = regard.Run(run).predictor.coder.catalogue
     known = {
         item: catalogue.values[row[0]]

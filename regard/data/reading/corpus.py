@@ -100,16 +100,25 @@ def describe_corpus(
     counts: Sequence[str],
     notes: Sequence[str],
     examples: Sequence[Sequence[Cell]],
+    absent: Sequence[str] = (),
 ) -> str:
-    """A description of what was read, line by line."""
-    plain = [one_line(name.split(".")[-1]) for name in names]
-    columns = schema.between.join(plain)
+    """A description of what was read, line by line; nothing is said of roles that are absent."""
+    plain = {
+        column.name: one_line(name.split(".")[-1])
+        for name, column in zip(names, schema.columns, strict=False)
+        if column.name not in absent
+    }
+    columns = schema.between.join(plain.values())
     # What is said of data may hold names of it.
     said = (printable(line) for note in notes for line in note.split("\n"))
     lines = [f"read as {schema.task} ({columns}): {', '.join(counts)}", *said]
     for number, example in enumerate(examples, 1):
-        cells = zip(plain, example, schema.columns, strict=False)
-        shown = (f"{name}: {_shown(cell, column.kind)}" for name, cell, column in cells)
+        cells = zip(example, schema.columns, strict=False)
+        shown = (
+            f"{plain[column.name]}: {_shown(cell, column.kind)}"
+            for cell, column in cells
+            if column.name in plain
+        )
         lines += [f"  {number}. " + "  |  ".join(shown)]
     return "\n".join(lines)
 

@@ -37,6 +37,8 @@ class Layout:
     """Whether rows are left out whose pictures cannot be read."""
     known: tuple[str, ...] = ()
     """Labels whose spelling is settled."""
+    absent: tuple[str, ...] = ()
+    """The roles that nothing in the data plays."""
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,9 @@ def _loaded(found: Layout, place: Path, digest: str, entry: dict[str, Any]) -> C
     counts = [f"{written[unit]:,} {split}" for split, written in entry["splits"].items()]
     counts[-1] += " characters" if unit == "characters" else " examples"
     examples = [tuple(row.values()) for row in splits.first(3)["train"]]
-    description = describe_corpus(found.schema, found.names, counts, entry["notes"], examples)
+    description = describe_corpus(
+        found.schema, found.names, counts, entry["notes"], examples, found.absent
+    )
     return Corpus(
         found.schema,
         splits,

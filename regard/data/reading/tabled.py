@@ -39,8 +39,15 @@ def tabled(
     notes = (*dict.fromkeys(note for table in tables.values() for note in table.said),)
     name = tables["train"].path
     notes = tuple(f"{Path(where).name}: {note}" for note in notes)
+    roles = zip(reading.schema.columns, columns, strict=False)
     layout = Layout(
-        reading.schema, reading.names, splits, (*notes, *left, *reading.notes), columns, encoding
+        reading.schema,
+        reading.names,
+        splits,
+        (*notes, *left, *reading.notes),
+        columns,
+        encoding,
+        absent=tuple(role.name for role, name in roles if not name),
     )
     fewer = len(reading.bounds) < len(reading.schema.columns)
     if reading.schema.item_file and fewer and name:
