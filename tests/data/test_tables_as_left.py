@@ -2,10 +2,12 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from regard._io.extra import extra
+from regard.data.reading import json_tables
 from regard.data.reading.corpus import Corpus
 from tests.data.any_task import read
 
@@ -51,6 +53,27 @@ def test_a_name_may_hold_a_line_feed(tmp_path: Path) -> None:
     assert rows(read(names[0])) == sorted(TEXTS[:10])
     with pytest.raises(FileNotFoundError, match="e does not exist"):
         read(f"{names[0]}\n{tmp_path}/e\nf.csv")
+
+
+@pytest.mark.parametrize("content", [
+    {"eval": [{"of": 1}], "data": [{"text": row[0], "label": row[1]} for row in TEXTS]},
+    {"data": [list(row) for row in TEXTS], "columns": ["text", "label"], "test": {"n": [1]}},
+])  # fmt: skip
+def test_json_is_parsed_once_and_rows_are_made_of_the_chosen_table_alone(
+    tmp_path: Path, content: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[Any, ...]] = []
+
+    def watched(name: str) -> None:
+        plain = getattr(json_tables, name)
+        monkeypatch.setattr(json_tables, name, lambda *a: [seen.append((name, *a)), plain(*a)][1])
+
+    for name in ("read_json", "_named"):
+        watched(name)
+    corpus = reading(tmp_path, "a.json", json.dumps(content, indent=1), task="classify")
+    assert rows(corpus) == sorted(TEXTS)
+    whole = [args for what, *args in seen if what == "read_json" and args[0] != "{"]
+    assert len(whole) == 1 and [what for what, *_ in seen].count("_named") <= 1
 
 
 @pytest.mark.parametrize("mark", [" ||| ", "|||", "||", " +++$+++ ", "\x01", "\x1f", "^", "~"])

@@ -32,12 +32,14 @@ def open_table(
     lexicon: Lexicon,
     asked: Sequence[str] = (),
     as_text: bool = False,
+    document: Any = None,
 ) -> Table | None:
     """The table in a file, None where it is plain text.
 
     Args:
         asked: names of columns that the caller gave.
         as_text: the caller wants running text: what is no table by its ending is that.
+        document: what a JSON file holds, where it was read already.
 
     Raises `ValueError` for a format that is recognized and not read.
     """
@@ -59,7 +61,7 @@ def open_table(
     if suffix in _MARKUP or head.lstrip()[:200].lower().startswith(("<tmx", "<xliff", "<?xml")):
         return translation_memory(path)
     if suffix in _JSON or _begins_json(head):
-        return _json(path, encoding, head, suffix)
+        return _json(path, encoding, head, suffix, document)
     refused = not_read_text(path, head)
     if refused:
         raise ValueError(refused)
@@ -75,14 +77,15 @@ def open_table(
     return _with_answers(divided if asked else by_sentence(divided))
 
 
-def _json(path: Path, encoding: str, head: str, suffix: str) -> Table | None:
+def _json(path: Path, encoding: str, head: str, suffix: str, document: Any) -> Table | None:
     lines = suffix in (".jsonl", ".ndjson")
     if not lines and ('"paragraphs"' in head or '"data"' in head):
-        table = squad(path, json_document(path, encoding))
+        document = document or json_document(path, encoding)
+        table = squad(path, document)
         if table:
             return table
     try:
-        return _with_answers(json_table(path, encoding))
+        return _with_answers(json_table(path, encoding, document))
     except ValueError as error:
         if suffix in _JSON or isinstance(error, NotReadError) or _are_objects(head):
             raise

@@ -1,7 +1,7 @@
 """Tables as JSON: an object a line, an array of objects, one wrapped in another, or by columns."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -38,23 +38,27 @@ class JSONLines:
             yield where, tuple([flat.get(name) for name in names])
 
 
-def json_table(path: Path, encoding: str) -> Table:
-    """The table in a JSON file; raises `ValueError` that says where it is none."""
+def json_table(path: Path, encoding: str, document: Any = None) -> Table:
+    """The table in a JSON file; raises `ValueError` that says where it is none.
+
+    Args:
+        document: what the file holds, where it was read already.
+    """
     named = inner_suffix(path) in (".jsonl", ".ndjson")
     if _is_lines(path, encoding) or (named and not goes_on(path, encoding)):
         return JSONLines(path, encoding, _keys(o for _, o in _objects(path, encoding)))
-    document = json_document(path, encoding)
+    document = document or json_document(path, encoding)
     refused = not_read_json(path, document)
     if refused:
         raise NotReadError(refused)
     found = table_in(document)
     if found is None:
         raise ValueError(f"{path}: {_why_not(document)}")
-    place, entries = found
+    place = found.place
     beside = [name for name in lists_of(document) if name != place]
     without = f", and not those in {', '.join(map(repr, beside))}" if beside else ""
     said = (f"the objects in {place!r}{without}",) if place else ()
-    return table_of(path, place, entries, said)
+    return table_of(path, place, found.make(), said)
 
 
 def table_of(
@@ -190,37 +194,46 @@ def _blank(text: str, place: int) -> int:
     return place
 
 
-def table_in(document: Any, place: str = "") -> tuple[str, list[Any]] | None:
-    """Where in a document its objects are, and they: the longest list of objects, or columns."""
+@dataclass(frozen=True)
+class Found:
+    """A table in a document: where it is, how many rows it has, and what makes them."""
+
+    place: str
+    count: int
+    make: Callable[[], list[Any]]
+
+
+def table_in(document: Any, place: str = "") -> Found | None:
+    """Where in a document its objects are: the longest list of objects, or columns."""
     if _are_rows(document):
-        return place, _named_rows(document)
+        return _named_rows(document, place)
     if isinstance(document, list):
         objects = document and all(isinstance(each, dict) for each in document)
-        return (place, document) if objects else None
+        return Found(place, len(document), lambda: document) if objects else None
     if not isinstance(document, dict):
         return None
     columns = {k: v for k, v in document.items() if isinstance(v, list)}
     sizes = {len(v) for v in columns.values()}
     plain = not any(isinstance(v, dict) for held in columns.values() for v in held[:1])
     if len(columns) > 1 and len(columns) == len(document) and len(sizes) == 1 and plain:
-        count = sizes.pop()
-        return place, [{k: v[n] for k, v in columns.items()} for n in range(count)]
+        return _objects_of(place, list(columns), sizes.pop(), columns.values())
     told = document.get("columns") or document.get("header")
     rows = next((v for k in ("data", "rows") if _are_rows(v := document.get(k))), None)
     if rows and isinstance(told, list) and len(told) == len(rows[0]):
-        return place, [dict(zip(map(str, told), row, strict=True)) for row in rows]
+        return Found(place, len(rows), lambda: _named(map(str, told), rows))
     inner = [table_in(v, f"{place}.{k}".lstrip(".")) for k, v in document.items()]
-    longest = max(filter(None, inner), key=lambda each: len(each[1]), default=None)
+    longest = max(filter(None, inner), key=lambda each: each.count, default=None)
     values = [v for v in document.values() if isinstance(v, dict)]
     same = {tuple(v) for v in values}
     # Objects by their names, of which each may hold a list.
     named = len(values) == len(document) > 1 and len(same) * 2 <= len(values) + 1
-    if longest and not (named and len(document) > len(longest[1])):
+    if longest and not (named and len(document) > longest.count):
         return longest
     if len(values) == len(document) > 1:  # objects by their names, or columns by row numbers
         if len(same) == 1 and len(next(iter(same))) > len(document):
-            return place, [dict(zip(document, row, strict=True)) for row in _across(values)]
-        return place, values
+            count = len(values[0])
+            return _objects_of(place, list(document), count, [v.values() for v in values])
+        return Found(place, len(values), lambda: values)
     return None
 
 
@@ -229,6 +242,19 @@ def lists_of(document: Any) -> list[str]:
     if not isinstance(document, dict):
         return []
     return [key for key, value in document.items() if isinstance(value, list) and table_in(value)]
+
+
+def _objects_of(
+    place: str, names: Sequence[str], count: int, columns: Iterable[Iterable[Any]]
+) -> Found:
+    """Columns as objects."""
+    return Found(place, count, lambda: _named(names, zip(*columns, strict=True)))
+
+
+def _named(names: Iterable[str], rows: Iterable[Iterable[Any]]) -> list[dict[str, Any]]:
+    """Rows as objects by these names."""
+    keys = list(names)
+    return [dict(zip(keys, row, strict=True)) for row in rows]
 
 
 def _are_rows(document: Any) -> bool:
@@ -242,16 +268,12 @@ def _are_rows(document: Any) -> bool:
     return plain and texts and len({len(row) for row in document}) == 1
 
 
-def _named_rows(rows: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:
+def _named_rows(rows: Sequence[Sequence[Any]], place: str) -> Found:
     """Rows as objects, by the names in the first where it has some, else by their numbers."""
     texts = [["" if v is None else str(v) for v in row] for row in rows[: KEYS_FROM + 1]]
-    header = has_header(texts[0], texts[1:], Lexicon.of(()))
+    header = int(has_header(texts[0], texts[1:], Lexicon.of(())))
     names = texts[0] if header else [str(n + 1) for n in range(len(rows[0]))]
-    return [dict(zip(names, row, strict=True)) for row in rows[int(header) :]]
-
-
-def _across(columns: Sequence[Mapping[str, Any]]) -> Iterator[tuple[Any, ...]]:
-    return zip(*(column.values() for column in columns), strict=True)
+    return Found(place, len(rows) - header, lambda: _named(names, rows[header:]))
 
 
 def _why_not(document: Any) -> str:

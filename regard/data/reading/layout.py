@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from regard.data.reading.babi import is_babi
 from regard.data.reading.caption_folders import caption_tables, with_pictures
@@ -11,7 +12,8 @@ from regard.data.reading.compression import inner_name, is_packed
 from regard.data.reading.folders import Files, files_in, left_out
 from regard.data.reading.formats import open_table
 from regard.data.reading.histories_file import history_table
-from regard.data.reading.json_parts import json_parts
+from regard.data.reading.json_parts import json_parts, names_parts
+from regard.data.reading.json_tables import json_document
 from regard.data.reading.label_folders import label_folders, text_files_of_labels
 from regard.data.reading.lines import lines
 from regard.data.reading.mask_folders import mask_folders
@@ -130,10 +132,12 @@ def _files(files: Files, request: DataRequest) -> Layout:
             raise ValueError(f"{path} is empty")
     first = files["train"][0]
     encoding = _encoding(first, request)
-    parts = json_parts(first, encoding) if [*files.values()] == [(first,)] else None
-    if parts:
-        return _with_notes(tabled(parts, str(first), request, encoding), files, request)
-    table = _table(first, encoding, request)
+    document = None
+    if [*files.values()] == [(first,)] and names_parts(first, encoding):
+        document = json_document(first, encoding)
+        if parts := json_parts(first, document):
+            return _with_notes(tabled(parts, str(first), request, encoding), files, request)
+    table = _table(first, encoding, request, document)
     if table is None:
         return _text(files, request)
     tables = {split: _joined(some, table, first, request) for split, some in files.items()}
@@ -157,7 +161,7 @@ def _encoding_notes(files: Files, request: DataRequest) -> tuple[str, ...]:
     return request.encoding_notes(p for p in every if p.suffix.lower() not in _BINARY)
 
 
-def _table(path: Path, encoding: str, request: DataRequest) -> Table | None:
+def _table(path: Path, encoding: str, request: DataRequest, document: Any = None) -> Table | None:
     asked = [name for _, text in request.asked for name in (text, *text.split(","))]
     running = request.first(lambda schema: schema.running_text)
     as_text = bool(running and request.task)
@@ -166,7 +170,7 @@ def _table(path: Path, encoding: str, request: DataRequest) -> Table | None:
         history = history_table(path, encoding)
         if history:
             return history
-    table = open_table(path, encoding, request.lexicon, asked, as_text)
+    table = open_table(path, encoding, request.lexicon, asked, as_text, document)
     if table is not None and not table.names:
         raise ValueError(f"{path} has no column in any row")
     return table
