@@ -20,7 +20,7 @@ from regard.data.reading.corpus import Corpus
 from regard.data.reading.text_encoding import AUTO
 from regard.errors import UsageError
 from regard.models.attention import Parts
-from regard.run.ending import SUMMARY
+from regard.run.ending import SUMMARY, same_data
 from regard.run.preparing import GENERATED
 from regard.run.saved_settings import CONFIG, entries_in
 from regard.run.settings import (
@@ -79,7 +79,7 @@ def require_place(folder: Path) -> None:
         ) from None
 
 
-def claimed(folder: Path, settings: AnySettings, resume: str) -> Path:
+def claimed(folder: Path, settings: AnySettings, resume: str, corpus: Corpus | None = None) -> Path:
     """The folder, created, or that of a run with exactly these settings."""
     if folder.name in ("", ".."):
         raise UsageError(
@@ -90,7 +90,7 @@ def claimed(folder: Path, settings: AnySettings, resume: str) -> Path:
         if resume == "never":
             folder = new_run_folder(folder)
         elif (folder / CONFIG).exists():
-            _require_same(folder, settings, resume)
+            _require_same(folder, settings, resume, corpus)
         elif folder.exists() and not _only_begun(folder):
             raise UsageError(
                 f"{folder} exists and is no run; give another folder (--out) or --resume never"
@@ -113,11 +113,14 @@ def _only_begun(folder: Path) -> bool:
     return all(name == LOCK or name.startswith(f".{CONFIG}.") for name in names)
 
 
-def _require_same(folder: Path, settings: AnySettings, resume: str) -> None:
+def _require_same(folder: Path, settings: AnySettings, resume: str, corpus: Corpus | None) -> None:
     """Raise `UsageError` for settings that are not those of the run, but for what may change."""
     old = entries_in(folder)
     _forget_unsaid(old, now := settings.entries())
     _forget_spelling(old.get("data", {}), now.get("data", {}))
+    if corpus is not None and corpus.files and same_data(folder, corpus):
+        # It was moved, or is a copy: what it holds is what counts.
+        now["data"]["path"] = old["data"]["path"]
     free = set(CHANGEABLE)
     if resume != "auto":
         # Who names the run may give it a longer budget; whoever did not may have meant another run.

@@ -300,7 +300,7 @@ class Run:
     def summary(self) -> str:
         """The summary printed at the end of the run, one sentence per line; empty before that."""
         found = read_summary(self.path)
-        return "\n".join(found.sentences) if found else ""
+        return "\n".join(found.told(self.path)) if found else ""
 
     def _task_name(self) -> str:
         """The task's name, whether or not there is a best network yet."""

@@ -143,15 +143,19 @@ def longer(folder: Path, train: TrainConfig, state: TrainerState, by_patience: b
     )
 
 
-def ask_it(folder: Path, task: Task) -> str:
-    """The command that queries the network, with an example input of the task."""
+def ask_it(folder: Path, question: str) -> str:
+    """The command that queries the network."""
+    return f"Ask it: regard predict {shlex.quote(str(folder))} {question}"
+
+
+def question_for(task: Task) -> str:
+    """An input of the task, as it is typed."""
     given = [each for each, _ in getattr(task, "fixed", ())]
     texts = [
         each[:SHORT] if isinstance(each, str) else task.predictor.typed(each) for each in given
     ]
     inputs = filter(None, map(quoted, texts))
-    text = min(inputs, key=lambda each: (len(each) > SHORT) * len(each), default="'a text'")
-    return f"Ask it: regard predict {shlex.quote(str(folder))} {text}"
+    return min(inputs, key=lambda each: (len(each) > SHORT) * len(each), default="'a text'")
 
 
 def quoted(text: str) -> str | None:

@@ -113,7 +113,7 @@ def of_request(
                     f"{error}; --data-as-trained goes on with the copy that the run in {place} has"
                 ) from None
             raise
-        return (place if folder else claimed(place, settings, resume)), settings, corpus
+        return (place if folder else claimed(place, settings, resume, corpus)), settings, corpus
 
     folder, settings, corpus = _first_then_others(ranks, settled)
     size = size_asked(request.given)
@@ -154,15 +154,15 @@ def carry_out(job: Job, options: Options, ranks: Ranks, console: Console) -> tup
     Raises `UsageError` when the data is not what the run was trained on.
     """
     folder, settings = job.folder, job.settings
-    told = finished_already(folder, settings, job.corpus) if ranks.is_main else None
-    if told := ranks.broadcast(told or ""):
-        console.print(told)
-        return None, _network_of(job)
     if job.corpus is not None:
         path = settings.entries()["data"]["path"]
         other = other_data(folder, job.corpus, path) if ranks.is_main else None
         if other := ranks.broadcast(other or ""):
             raise UsageError(other) if ranks.is_main else SystemExit(2)
+    told = finished_already(folder, settings, job.corpus) if ranks.is_main else None
+    if told := ranks.broadcast(told or ""):
+        console.print(told)
+        return None, _network_of(job)
     with locked(folder) if ranks.is_main else graceful(), graceful() as signals:
         found = newest_of(folder, job.resume, ranks, console.print)
         if job.corpus is not None:
@@ -193,9 +193,7 @@ def _network_of(job: Job) -> Any:
     if job.task is not None:
         return job.task.model
     own = any(key.endswith(".own") for key in flat(job.settings.entries()))
-    path = job.settings.entries().get("data", {}).get("path", "")
-    same = job.corpus is None or other_data(job.folder, job.corpus, path) is None
-    return job.make(None).model if own and same else None
+    return job.make(None).model if own else None
 
 
 def _train(
@@ -247,7 +245,7 @@ def _train(
     if ranks.is_main:
         summary = summary_of(folder, task, settings, trainer.state, scores, job.corpus)
         write_summary(folder, summary)
-        console.print("\n".join(summary.sentences))
+        console.print("\n".join(summary.told(folder)))
     return None
 
 

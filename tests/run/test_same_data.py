@@ -143,13 +143,48 @@ def test_a_finished_run_says_so_and_nothing_is_written(capsys: pytest.CaptureFix
         assert "Learning" not in said and "Best on validation data: loss" in said
         assert "The data is the same." in said and "--steps N (more than 4)" in said
         assert "regard train --from run" in said
-    grown(data)
-    again = trained("lstm", data, steps=4, options=Options())
-    said = capsys.readouterr().out
-    assert "has changed since the run in run began to learn from it; --data-as-trained" in said
-    assert "--from run a new one with its weights." in said and "To train it longer" not in said
-    assert files(run.path) == before and equal(again, run)
     assert run.summary.startswith("Best on validation data: ")
+    grown(data)
+    for options in (Options(), QUIET):
+        with pytest.raises(
+            UsageError, match="since the run in run began to learn from it; --data-"
+        ):
+            trained("lstm", data, steps=4, options=options)
+    assert files(run.path) == before
+
+
+def test_a_run_is_where_it_is_by_now(capsys: pytest.CaptureFixture[str]) -> None:
+    run = trained("lstm", copied("lstm"), steps=2)
+    assert "The run is in run, its page" in run.summary and "regard predict run " in run.summary
+    shutil.copytree("run", "a copy")
+    run.path.rename("moved")
+    for place, written in (("moved", "moved"), ("a copy", "'a copy'")):
+        regard.train(resume=place, options=Options())
+        said = capsys.readouterr().out
+        assert f"{place} is finished already" in said and f"The run is in {place}, its " in said
+        assert f"Ask it: regard predict {written} " in said
+        assert f"Test it: regard eval {written} --data FILE" in said
+        assert regard.Run(place).summary in said and "in run" not in said
+
+
+def test_data_that_was_moved_is_the_same_data() -> None:
+    data = copied("lstm")
+    whole = trained("lstm", data, "whole", steps=4, schedule="constant", warmup=1)
+    trained("lstm", data, "part", steps=2, schedule="constant", warmup=1)
+    moved = Path("elsewhere/renamed.csv")
+    moved.parent.mkdir(exist_ok=True)
+    shutil.move(data, moved)
+    assert equal(whole, regard.train(str(moved), resume="part", steps=4, options=QUIET))
+    # From now on the run knows it there.
+    regard.train(resume="part", steps=5, options=QUIET)
+    assert read_run(Path("part")).steps == 5
+    grown(moved)
+    with pytest.raises(UsageError, match=f"{moved} has changed since the run in part began"):
+        regard.train(resume="part", steps=6, options=QUIET)
+    other = Path("other.csv")
+    other.write_bytes(moved.read_bytes())
+    with pytest.raises(UsageError, match=f"path is '{moved}' in the run and 'other.csv' now"):
+        regard.train(str(other), resume="part", steps=6, options=QUIET)
 
 
 def test_a_path_may_be_written_in_another_way_and_a_larger_budget_says_how() -> None:
