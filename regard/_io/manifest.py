@@ -36,6 +36,12 @@ def verify_manifest(folder: Path, names: Sequence[str]) -> None:
             )
     if not folder.is_dir():
         raise FileNotFoundError(f"there is no folder {folder}; make one with: regard demo")
+    strange = [n for n in (NAME, *names) if (folder / n).exists() and not (folder / n).is_file()]
+    if strange:
+        what = "a folder" if (folder / strange[0]).is_dir() else "no file"
+        raise ValueError(
+            f"{folder / strange[0]} is {what} and should be a file; copy the whole run folder again"
+        )
     missing = [name for name in [NAME, *names] if not (folder / name).is_file()]
     if missing:
         raise FileNotFoundError(

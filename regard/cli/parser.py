@@ -1,12 +1,15 @@
 """The command line's arguments, and the messages for mistyped ones."""
 
 import argparse
+import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
 from importlib import import_module
+from itertools import pairwise
 from math import nan
 from pathlib import Path
+from shlex import quote
 from typing import Any, NoReturn
 
 from regard._printable import shown
@@ -171,17 +174,20 @@ def _demo(parser: argparse.ArgumentParser) -> None:
 def _predict(parser: argparse.ArgumentParser) -> None:
     parser.description = "Run a trained model, and see where it attended."
     parser.add_argument("run", type=Path, metavar="RUN", help="folder of a run, such as runs/dates")
-    parser.add_argument(
+    texts = parser.add_argument(
         "texts",
         nargs="+",
+        default=[],
         metavar="TEXT",
         help="a text, a file in any format that training reads, which is answered row by row, or "
-        "- for standard input; dates start with a "
+        "- for standard input, as without any where that is no terminal; dates start with a "
         'language tag, as in "<fr> mardi 3 mars 2026", a pair has a tab between its sentences, a '
         "story ends with its question, and chosen items are separated by commas, quoted if they "
         "contain one; a text or line that is a JSON object with the run's columns "
         """or roles as keys, {"left": "...", "right": "..."}, is that row""",
     )
+    # With `*` it would be empty where an option stands before the first text.
+    texts.required = False
     _answers(parser, 1)
     parser.add_argument(
         "--show",
@@ -669,9 +675,28 @@ class _Parser(argparse.ArgumentParser):
         formatter = argparse.RawDescriptionHelpFormatter
         super().__init__(prog=prog, formatter_class=formatter, allow_abbrev=False)
 
+        self._given: Sequence[str] = ()
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As its base class; the words are remembered for what an error says of them."""
+        self._given = sys.argv[1:] if args is None else args
+        return super().parse_known_args(args, namespace)
+
     def error(self, message: str) -> NoReturn:
         """Raise `UsageError` with the message."""
-        raise UsageError(f"{message}; see: {self.prog} --help")
+        raise UsageError(f"{self._without_value(message)}; see: {self.prog} --help")
+
+    def _without_value(self, message: str) -> str:
+        """The message, and where it is of a value that looks like an option, how to write that."""
+        named = re.fullmatch(r"argument (\S+): expected (?:one|at least one) argument", message)
+        options = named[1].split("/") if named else []
+        for option, value in pairwise(self._given):
+            if option in options and value.startswith("-"):
+                if value.partition("=")[0] in self._option_string_actions:
+                    return f"{option} needs a value before {value}"
+                written = quote(f"{option}={value}")
+                return f"{option} needs a value; if {shown(value)} is it, write {written}"
+        return message
 
 
 def _refuse(extra: Sequence[str], parser: argparse.ArgumentParser) -> None:

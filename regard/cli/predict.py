@@ -43,7 +43,8 @@ def run(
         found = Run(run)
         said = {role: name for role, name in columns.items() if name}
         asker = found.asker(said, **{**reading, "encoding": reading["encoding"] or AUTO})
-        sources = sources_of(texts, reading["as_text"], asker.reads_pictures)
+        words = texts or _standard_input()
+        sources = sources_of(words, reading["as_text"], asker.reads_pictures)
         out, force = writing["out"], writing["force"]
         _check(sources, out, force, json, reading["compare"])
         for each in sources:
@@ -56,6 +57,16 @@ def run(
     except (ValueError, FileNotFoundError, ImportError) as error:
         raise UsageError(sentence(error)) from None
     return 0
+
+
+def _standard_input() -> list[str]:
+    """The word for standard input, where something is redirected there."""
+    if sys.stdin is None or sys.stdin.isatty():
+        raise ValueError(
+            "say what is asked: a text, a file, or - for standard input, which can be redirected "
+            "(regard predict RUN < FILE)"
+        )
+    return ["-"]
 
 
 def _check(

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -30,7 +31,8 @@ def typed(monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes], None]:
     """Let these bytes come from standard input."""
 
     def type_(content: bytes) -> None:
-        monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(content)))
+        stream = SimpleNamespace(buffer=io.BytesIO(content), isatty=lambda: False)
+        monkeypatch.setattr("sys.stdin", stream)
 
     return type_
 
@@ -128,6 +130,23 @@ def test_standard_input_is_answered_as_it_comes(
     assert done("predict", runs["classify"], "-", "--json") == ""
 
 
+def test_what_is_redirected_is_read_without_a_word_and_a_terminal_is_asked_for_one(
+    runs: dict[str, Path],
+    typed: Callable[[bytes], None],
+    done: Call,
+    mistake: Call,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    typed(b"ab\ncd\n")
+    answers = objects(done("predict", runs["classify"], "--json"))
+    assert [answer["text"] for answer in answers] == ["ab", "cd"]
+    assert objects(done("predict", runs["classify"], "--json", "ab"))[0]["text"] == "ab"
+    for stream in (SimpleNamespace(isatty=lambda: True), None):
+        monkeypatch.setattr("sys.stdin", stream)
+        said = mistake("predict", runs["classify"])
+        assert "say what is asked: a text, a file, or - for standard input" in said
+
+
 def test_bytes_that_are_no_text_are_named_with_their_line(
     runs: dict[str, Path],
     tmp_path: Path,
@@ -160,7 +179,7 @@ def test_an_answer_cannot_steer_the_terminal(runs: dict[str, Path], done: Call) 
 @pytest.mark.parametrize(
     "name", ["model.safetensors", "tokenizer.json", "config.json", "task.json", "manifest.json"]
 )
-@pytest.mark.parametrize("damage", ["missing", "cut", "flipped"])
+@pytest.mark.parametrize("damage", ["missing", "cut", "flipped", "a folder", "a pipe"])
 def test_a_damaged_model_gets_a_sentence(
     runs: dict[str, Path], name: str, damage: str, tmp_path: Path, mistake: Call
 ) -> None:
@@ -171,12 +190,18 @@ def test_a_damaged_model_gets_a_sentence(
         (folder / name).unlink()
     elif damage == "cut":
         (folder / name).write_bytes(content[:-9])
+    elif damage.startswith("a "):
+        (folder / name).unlink()
+        {"a folder": os.mkdir, "a pipe": os.mkfifo}[damage](folder / name)
     else:
         place = len(content) // 2
         flipped = content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
         (folder / name).write_bytes(flipped)
     said = mistake("predict", tmp_path, "ab")
     assert name in said or name == "manifest.json"
+    if damage.startswith("a "):
+        what = "a folder" if damage == "a folder" else "no file"
+        assert f"{name} is {what} and should be a file; copy the whole run folder again" in said
 
 
 def test_a_run_without_a_model_says_so(tmp_path: Path, mistake: Call) -> None:
