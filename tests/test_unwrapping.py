@@ -61,9 +61,9 @@ WRAPPED: dict[str, tuple[Callable[[State], Any], str]] = {
     ),
     "lightning": (
         lambda s: {"state_dict": below(s, "model.backbone.") | {"loss.weight": torch.ones(2)}},
-        "checkpoint['state_dict'], names without 'model.backbone.' (1 others left)",
+        "checkpoint['state_dict'], names without 'model.backbone.' (1 other left)",
     ),
-    "averaged": (average, "names without 'module.' (1 others left)"),
+    "averaged": (average, "names without 'module.' (1 other left)"),
     "a whole network": (saved_whole, "checkpoint['model']"),
     "with an optimizer": (trained, "checkpoint['net']"),
     "two alike": (lambda s: {"model": s, "ema": deepcopy(s)}, "checkpoint['ema']"),

@@ -62,7 +62,7 @@ class Found:
         if left:
             said += f"{', ' if said else ''}names without {' and '.join(map(repr, left))}"
         if self.others:
-            said += f" ({self.others:,} others left)"
+            said += f" ({self.others:,} {'others' if self.others > 1 else 'other'} left)"
         return said
 
     def agrees(self, other: "Found") -> bool:

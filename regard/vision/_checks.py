@@ -6,6 +6,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from regard._pairwise import Count
+from regard._printable import shown
 from regard._torch_private import quiet_trace
 
 
@@ -77,12 +78,19 @@ def require_maps(block: str, x: Tensor, channels: int, dims: int | None = None) 
 
 def _require_maps(block: str, x: Tensor, channels: int, dims: int | None) -> None:
     wanted = f"[batch, {channels} channels, {_PLACES.get(dims or 0, '*places')}]"
+    if not isinstance(x, Tensor):
+        raise TypeError(f"{block} reads a tensor {wanted}, got {shown(type(x).__name__)}")
     if x.ndim < 3 or (dims is not None and x.ndim != 2 + dims):
         raise ValueError(f"{block} reads {wanted}, got {[*x.shape]}")
     if x.shape[1] != channels:
         raise ValueError(
             f"{block} was made for {channels} channels, got {x.shape[1]} in {[*x.shape]}; channels "
             "stand behind the batch"
+        )
+    if x.is_quantized:
+        raise TypeError(
+            f"{block} computes in floating point, got quantized maps ({x.dtype}): keep the module "
+            "that it stands at out of quantization (qconfig = None)"
         )
     if not x.is_floating_point():
         raise TypeError(f"{block} reads floating-point maps, got {x.dtype}; say x.float()")

@@ -36,7 +36,8 @@ def one_head(
 def laid_out(x: Float[Tensor, "batch channels *places"]) -> torch.memory_format:
     """The memory format of a map: channels last, or contiguous."""
     last = {4: torch.channels_last, 5: torch.channels_last_3d}.get(x.ndim)
-    if last is not None and x.is_contiguous(memory_format=last) and not x.is_contiguous():
+    # In this order, for `torch.vmap` answers the first question alone.
+    if last is not None and not x.is_contiguous() and x.is_contiguous(memory_format=last):
         return last
     return torch.contiguous_format
 

@@ -1,5 +1,6 @@
 """The hooks that run an inserted block, and those that check it is still in place."""
 
+import copy
 import sys
 from dataclasses import dataclass
 from typing import Any
@@ -17,14 +18,52 @@ NO_SCRIPT = (
 )
 
 
+class Tie:
+    """Ties the block at a batch norm to the convolution in front of it.
+
+    Each copy counts the blocks that were copied with it: a convolution that was copied alone, as
+    fusing does, has none.
+
+    Args:
+        blocks: the number of blocks that hold it.
+    """
+
+    def __init__(self, blocks: int = 0) -> None:
+        self.blocks = blocks
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Tie":
+        return memo.setdefault(id(self), Tie())
+
+
+class Tied:
+    """A forward pre-hook of a convolution: the block at the norm behind it is still there.
+
+    It is lost without a trace where the two are fused in a graph, in which the modules around them
+    are not called.
+    """
+
+    def __init__(self, place: Place, tie: Tie) -> None:
+        self.place, self.tie = place, tie
+
+    @property
+    def __name__(self) -> str:
+        raise AttributeError(NO_SCRIPT)
+
+    def __call__(self, module: nn.Module, args: Any) -> None:
+        if not self.tie.blocks:
+            raise RuntimeError(gone(self.place))
+
+
 class Behind:
     """A forward hook: the module's output goes through the block that is its child.
 
     It holds no tensor, and is copied or pickled with its module.
     """
 
-    def __init__(self, place: Place, guard: "Guard | None") -> None:
-        self.place, self.guard = place, guard
+    def __init__(self, place: Place, guard: "Guard | None", tie: Tie | None = None) -> None:
+        self.place, self.guard, self.tie = place, guard, tie
+        if tie is not None:
+            tie.blocks += 1
 
     def __call__(self, module: nn.Module, args: Any, output: Any) -> Any:
         return _applied(self.block_of(module), output)
@@ -49,7 +88,8 @@ class Behind:
     def __deepcopy__(self, memo: dict[int, Any]) -> "Behind":
         # A network's hooks are copied before its children: where the guard was not, it is not part
         # of what is being copied.
-        return type(self)(self.place, memo.get(id(self.guard)))
+        tie = None if self.tie is None else copy.deepcopy(self.tie, memo)
+        return type(self)(self.place, memo.get(id(self.guard)), tie)
 
 
 class InFront(Behind):
@@ -91,8 +131,15 @@ class Guard:
         raise AttributeError(NO_SCRIPT)
 
     def __call__(self, module: nn.Module, args: Any) -> None:
+        quantizes = any(_is_quantizing(each) for each in args)
         for each in self.watched:
             place, found = each.place, _at(module, each.path)
+            if quantizes and type(found).__module__.startswith("torch.nn."):
+                raise RuntimeError(
+                    f"the block {place.name!r} {place.where} {place.module} would be lost where "
+                    "that module is quantized; regard.remove(model) before prepare_fx, or insert "
+                    "the block after the whole stage or residual block"
+                )
             if found is None or getattr(found, place.name, None) is None:
                 raise RuntimeError(gone(place))
             hooks = forward_hooks(found) if place.is_behind else forward_pre_hooks(found)
@@ -105,6 +152,11 @@ class Guard:
                     f"{place.norm}, which is gone, as after fusing the two; regard.remove(model) "
                     "before fusing, or insert the block after the batch norm or the activation"
                 )
+
+
+def _is_quantizing(x: Any) -> bool:
+    """Whether a network is being traced for static quantization, which folds modules."""
+    return isinstance(x, fx.Proxy) and type(x.tracer).__name__ == "QuantizationTracer"
 
 
 def forget_compiled() -> None:

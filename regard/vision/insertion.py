@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from regard._spelling import parse
 from regard._torch_private import forward_hooks, forward_pre_hooks
-from regard.vision.hooks import Guard, forget_compiled
+from regard.vision.hooks import Guard, Tied, forget_compiled
 from regard.vision.place import Place
 from regard.vision.places import Found, Wanted, find, matching
 from regard.vision.plan import Plan, inserted, new_block, own_name, require_name, require_plain
@@ -130,6 +130,8 @@ def remove(model: nn.Module, place: str | None = None, name: str | None = None) 
         hook = hooks.pop(number)
         if hook.guard is not None:
             hook.guard.watched = [w for w in hook.guard.watched if w.place != hook.place]
+        if hook.tie is not None:
+            hook.tie.blocks -= 1
         if isinstance(getattr(module, found.name, None), nn.Module):
             delattr(module, found.name)
     _dismiss(model, everyone=place is None and name is None)
@@ -143,6 +145,8 @@ def _dismiss(model: nn.Module, everyone: bool) -> None:
         for number, guard in list(hooks.items()):
             if isinstance(guard, Guard) and (everyone or not guard.watched):
                 guard.watched = []
+                del hooks[number]
+            if isinstance(guard, Tied) and (everyone or not guard.tie.blocks):
                 del hooks[number]
 
 

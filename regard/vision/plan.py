@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from regard._io.files import read_file, read_json, write_whole
 from regard._io.unwrapping import shapes_of, unwrapped
@@ -18,7 +19,7 @@ from regard._spelling import parse
 from regard._torch_private import forward_hooks, forward_pre_hooks
 from regard.vision.blocks import BLOCKS, block
 from regard.vision.from_identity import FromIdentity
-from regard.vision.hooks import Behind, Guard, InFront, Watched, forget_compiled
+from regard.vision.hooks import Behind, Guard, InFront, Tie, Tied, Watched, forget_compiled
 from regard.vision.place import Place
 
 FORMAT = "regard-blocks-1"
@@ -322,10 +323,27 @@ def _attach(model: nn.Module, place: Place, new: nn.Module) -> None:
     guard.watched.append(Watched(place, tuple(path[depth:]), ahead))
     forget_compiled()
     module.add_module(place.name, new)
+    conv = _in_front(model, place)
+    tie = None if conv is None else Tie()
+    if conv is not None and tie is not None:
+        conv.register_forward_pre_hook(Tied(place, tie))
     if place.is_behind:
-        module.register_forward_hook(Behind(place, guard))
+        module.register_forward_hook(Behind(place, guard, tie))
     else:
-        module.register_forward_pre_hook(InFront(place, guard))
+        module.register_forward_pre_hook(InFront(place, guard, tie))
+
+
+def _in_front(model: nn.Module, place: Place) -> nn.Module | None:
+    """The convolution with which the batch norm at a place could be fused."""
+    owner, _, name = place.module.rpartition(".")
+    row = list(model.get_submodule(owner).named_children())
+    names = [each for each, _ in row]
+    norm, number = model.get_submodule(place.module), names.index(name)
+    if not isinstance(norm, _BatchNorm) or not number:
+        return None
+    before = row[number - 1][1]
+    has = getattr(before, "out_channels", getattr(before, "out_features", None))
+    return before if has == norm.num_features else None
 
 
 def require_plain(model: nn.Module) -> None:

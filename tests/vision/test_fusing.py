@@ -121,17 +121,53 @@ def test_what_is_fused_within_the_module_at_a_place_works() -> None:
         torch.testing.assert_close(fuse(copy.deepcopy(model))(x), wanted)
 
 
+@pytest.mark.parametrize("around", [True, False], ids=["within a network", "at the top"])
 @pytest.mark.parametrize("side", ["after", "before"])
-def test_a_graph_that_is_fused_keeps_the_numbers_or_is_an_error(side: str) -> None:
+@pytest.mark.parametrize("place", ["conv1", "bn1", "act1", "conv2", "bn2", "act2"])
+def test_a_graph_that_is_fused_keeps_the_numbers_or_is_an_error(
+    place: str, side: str, around: bool
+) -> None:
     torch.manual_seed(0)
-    model, x = settled(Inner()), image(16)
-    regard.insert(model, SE, **{side: "body.conv2"})
+    model, x = settled(Inner() if around else Plain()), image(16)
+    plain = model(x)
+    regard.insert(model, SE, **{side: f"body.{place}" if around else place})
     wanted = model(x)
-    if side == "before":
-        torch.testing.assert_close(by_graph(model)(x), wanted)
-    else:
-        with pytest.raises(RuntimeError, match="was copied without the network around it"):
-            by_graph(model)(x)
+    fused = by_graph(copy.deepcopy(model))
+    try:
+        torch.testing.assert_close(fused(x), wanted)
+        assert (place[:-1], side) not in {("conv", "after"), ("bn", "before"), ("bn", "after")}
+    except RuntimeError as error:
+        assert "regard.remove(model) before" in str(error)
+        regard.remove(model)
+        torch.testing.assert_close(by_graph(model)(x), plain)
+        assert not any(m._forward_pre_hooks or m._forward_hooks for m in model.modules())
+
+
+def test_a_traced_graph_is_copied_with_its_blocks() -> None:
+    torch.manual_seed(0)
+    model, x = settled(Plain()), image(16)
+    regard.insert(model, SE, after=["bn1", "act2"])
+    graph = copy.deepcopy(torch.fx.symbolic_trace(model))
+    torch.testing.assert_close(graph(x), model(x))
+    torch.testing.assert_close(copy.deepcopy(model)(x), model(x))
+
+
+@pytest.mark.parametrize("place", ["body.conv2", "body.bn2", "body.act2"])
+def test_what_static_quantization_folds_is_no_place_of_a_block(place: str) -> None:
+    from torch.ao.quantization import get_default_qconfig_mapping
+    from torch.ao.quantization.quantize_fx import prepare_fx
+
+    model, x = settled(Inner()), image(16)
+    regard.insert(model, SE, after=place)
+    with pytest.raises(RuntimeError, match=r"regard.remove\(model\) before"):
+        prepare_fx(model, get_default_qconfig_mapping("fbgemm"), (x,))(x)
+
+
+@pytest.mark.filterwarnings("ignore:torch.quantize_per_tensor:UserWarning")
+def test_quantized_maps_are_refused_with_what_to_do() -> None:
+    maps = torch.quantize_per_tensor(torch.rand(1, 8, 4, 4), 0.1, 0, torch.quint8)
+    with pytest.raises(TypeError, match="quantized maps .*out of quantization"):
+        regard.vision.block(SE, 8)(maps)
 
 
 def test_a_traced_graph_has_its_blocks() -> None:
