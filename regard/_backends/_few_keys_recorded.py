@@ -1,11 +1,12 @@
 """Attention whose weights are few, as an operation of recorded graphs.
 
-What has weight is known only when numbers are, so that a graph has no shape for it. The backward
-pass looks for it again, where an eager call keeps it.
+What has weight is known only when numbers are: to a graph it is a length of its own, which nothing
+else depends on. So the backward pass is given it, as that of an eager call is.
 """
 
 from functools import reduce
 from operator import and_
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,7 +17,7 @@ from regard._backends._intervals import between_ends, ends_of, interval_of
 from regard._backends._operation import operation
 from regard._backends._structure import conjuncts
 from regard._kernels.in_memory import in_memory
-from regard._kernels.sparse_rows import Rule
+from regard._kernels.sparse_rows import Kept, Rule
 from regard._typing import MaskMod
 from regard.masks import Dense
 from regard.normalizers import softmax
@@ -40,7 +41,8 @@ def run(
         bias = call.modified(zero, *call.indices)
     # A plain number that changes from call to call would have the graph recorded for each.
     number = torch.full((), alpha, dtype=torch.float64)
-    output: Tensor = _recorded(query, key, value, scale, number, most, ends, mask, bias)
+    keeps = torch.is_grad_enabled() and any(x.requires_grad for x in (query, key, value))
+    output: Tensor = _recorded(query, key, value, scale, number, most, ends, mask, bias, keeps)[0]
     return output
 
 
@@ -62,29 +64,54 @@ def _asked(
 
 def _forward(
     query: Tensor, key: Tensor, value: Tensor, scale: float, alpha: Tensor, most: int,
-    ends: Tensor | None, mask: Tensor | None, bias: Tensor | None,
-) -> Tensor:  # fmt: skip
+    ends: Tensor | None, mask: Tensor | None, bias: Tensor | None, keeps: bool,
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
     if 0 in (*query.shape[:3], key.shape[2]):
-        return _shapes(query, key, value).zero_()
+        outputs = _of_shapes(query, key, value, keeps, 0)
+        for one in outputs:
+            one.zero_()
+        return outputs
     asked = _asked(query, key, value, scale, alpha, most, ends, mask, bias)
     query, key, value = in_memory(query), in_memory(key), in_memory(value)
-    output = _few_keys.forward(query, key, value, asked, keeps=False)[0]
-    return output if asked.call.mask is not None else _few_keys.marked(output, value)
+    output, kept = _few_keys.forward(query, key, value, asked, keeps=keeps)
+    output = output if asked.call.mask is not None else _few_keys.marked(output, value)
+    if not keeps:
+        return _of_shapes(query, key, value, keeps, 0, output)
+    return output, kept.weights, kept.places, kept.starts, kept.counts
 
 
-def _shapes(query: Tensor, key: Tensor, value: Tensor, *_: object) -> Tensor:
-    return query.new_empty(*query.shape[:3], value.shape[3])
+def _shapes(
+    query: Tensor, key: Tensor, value: Tensor, scale: float, alpha: Tensor, most: int,
+    ends: Tensor | None, mask: Tensor | None, bias: Tensor | None, keeps: bool,
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
+    size = torch.library.get_ctx().new_dynamic_size() if keeps else 0
+    return _of_shapes(query, key, value, keeps, size)
+
+
+def _of_shapes(
+    query: Tensor, key: Tensor, value: Tensor, keeps: bool, size: Any, output: Tensor | None = None
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """An output, and what is kept of so many keys with weight, all in all; empty if nothing is."""
+    batch, heads, q_len, _ = query.shape
+    shared = heads // max(1, key.shape[1])
+    rows = (batch * key.shape[1], shared, q_len) if keeps else (0,)
+    if output is None:
+        output = query.new_empty(batch, heads, q_len, value.shape[3])
+    weights, places = query.new_empty(size), query.new_empty(size, dtype=torch.int32)
+    starts, counts = (query.new_empty(rows, dtype=torch.int64) for _ in range(2))
+    return output, weights, places, starts, counts
 
 
 def _backward(
     upstream: Tensor, query: Tensor, key: Tensor, value: Tensor, scale: float, alpha: Tensor,
-    most: int, ends: Tensor | None, mask: Tensor | None, bias: Tensor | None,
+    most: int, ends: Tensor | None, mask: Tensor | None, bias: Tensor | None, keeps: bool,
+    weights: Tensor, places: Tensor, starts: Tensor, counts: Tensor,
 ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
     if 0 in (*query.shape[:3], key.shape[2]):
         return torch.zeros_like(query), torch.zeros_like(key), torch.zeros_like(value)
     asked = _asked(query, key, value, scale, alpha, most, ends, mask, bias)
     query, key, value = in_memory(query), in_memory(key), in_memory(value)
-    kept = _few_keys.forward(query, key, value, asked, keeps=True)[1]
+    kept = Kept(weights, places, starts, counts)
     of_query, of_key, of_value, _ = _few_keys.backward(
         in_memory(upstream), query, key, value, asked, kept
     )
@@ -93,4 +120,6 @@ def _backward(
     return of_query, of_key, of_value
 
 
-_recorded = operation("few_keys", _forward, _backward, _shapes, gradients=(0, 1, 2))
+_recorded = operation(
+    "few_keys", _forward, _backward, _shapes, gradients=(0, 1, 2), kept=(1, 2, 3, 4)
+)

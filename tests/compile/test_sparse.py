@@ -1,5 +1,6 @@
 """Few weights in recorded graphs: one opaque node with its gradients, at any length."""
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from torch import Tensor
 from torch._dynamo.testing import CompileCounterWithBackend
 
 import regard
+from regard._backends import _few_keys
 from regard._kernels.installed import has_loops
 from regard.masks import Causal, Dense, Document, Padding, Prefix, SlidingWindow
 from regard.normalizers import Entmax, TopK, hard, sparsemax
@@ -155,9 +157,35 @@ def test_a_program_for_others_has_the_loops_where_they_are_named(backend: str | 
     torch.testing.assert_close(program.module()(longer), Attends(backend)(longer))
 
 
+@pytest.mark.parametrize("normalizer", NORMALIZERS, ids=shown)
+def test_keys_with_weight_are_looked_for_once(
+    normalizer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searched: list[bool] = []
+    search = _few_keys.forward
+
+    def counted(*given: Any, keeps: bool) -> Any:
+        searched.append(keeps)
+        return search(*given, keeps=keeps)
+
+    monkeypatch.setattr(_few_keys, "forward", counted)
+
+    @partial(torch.compile, backend="aot_eager", fullgraph=True)
+    def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        return regard.attention(q, k, v, normalizer=normalizer, backend="sparse")
+
+    inputs = [torch.randn(2, heads, 9, 8, requires_grad=True) for heads in (4, 2, 2)]
+    attend(*inputs).sum().backward()
+    assert searched == [True]
+    with torch.no_grad():
+        attend(*inputs)
+    assert searched == [True, False]
+
+
+@pytest.mark.parametrize("keeps", [True, False])
 @pytest.mark.parametrize("given", [(2.0, 0), (0.0, 3), (0.0, 0)])
-def test_the_operation_is_what_pytorch_asks_of_one(given: tuple[float, int]) -> None:
-    learns = [given != (0.0, 0), given != (0.0, 0), True]
+def test_the_operation_is_what_pytorch_asks_of_one(given: tuple[float, int], keeps: bool) -> None:
+    learns = [keeps and given != (0.0, 0), keeps and given != (0.0, 0), keeps]
     inputs = [
         torch.randn(2, 4 if i == 0 else 2, n, 8, requires_grad=one)
         for i, (n, one) in enumerate(zip((5, 7, 7), learns, strict=True))
@@ -166,5 +194,5 @@ def test_the_operation_is_what_pytorch_asks_of_one(given: tuple[float, int]) -> 
     mask, bias = torch.rand(2, 1, 5, 7) < 0.7, torch.randn(1, 4, 1, 7)
     torch.library.opcheck(
         torch.ops.regard.few_keys,
-        (*inputs, 0.3, torch.tensor(given[0]), given[1], ends, mask, bias),
+        (*inputs, 0.3, torch.tensor(given[0]), given[1], ends, mask, bias, keeps),
     )
