@@ -31,7 +31,7 @@ from benchmarks.measure import (
     side_by_side,
     timing_options,
 )
-from regard._backends import _memo, additive
+from regard._backends import _loops, _memo
 from regard.models.captioner.config import CaptionerConfig
 from regard.models.captioner.model import Captioner, Memory, Places
 from regard.models.rnnsearch.config import RNNsearchConfig, Search
@@ -137,13 +137,13 @@ def memory(length: int, how: str) -> Callable[[], None]:
 
 def without_loops(run: Callable[[], Any]) -> Any:
     """The same where the backend does not serve, so that chunks do."""
-    there = additive.has_loops
-    additive.has_loops = lambda: False  # type: ignore[assignment]
+    there = _loops.has_loops
+    _loops.has_loops = lambda: False  # type: ignore[assignment]
     _memo._FASTEST.clear()
     try:
         return run()
     finally:
-        additive.has_loops = there
+        _loops.has_loops = there
         _memo._FASTEST.clear()
 
 

@@ -26,19 +26,24 @@ NO_TRANSFORM = (
 BLOCK = 1000  # scores: as long as it takes the kernel to begin with a block of queries
 
 
-def refusals(call: Call, also: Normalizer | None = None) -> Iterator[str]:
-    """Not a dot product, not a softmax, or a transform that these kernels do not know.
+def refusals(call: Call) -> Iterator[str]:
+    """Not a dot product, not a softmax, or a transform that these kernels do not know."""
+    yield from others(call)
+    if is_transformed_too_far(call):
+        yield NO_TRANSFORM
+
+
+def others(call: Call, also: Normalizer | None = None) -> Iterator[str]:
+    """Not a dot product, or not a softmax.
 
     Args:
-        also: a normalizer that is served beside softmax.
+        also: a normalizer that is served beside it.
     """
     if not is_dot(call):
         yield f"{label(call.score)} is not a dot product, nor one in disguise"
     if not is_softmax(call.normalizer) and call.normalizer is not also:
         those = "softmax" if also is None else f"softmax and {label(also)}"
         yield f"it normalizes by {those} only, not by {label(call.normalizer)}"
-    if is_transformed_too_far(call):
-        yield NO_TRANSFORM
 
 
 def seconds(

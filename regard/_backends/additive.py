@@ -6,25 +6,16 @@ its sum in one go, forward and backward; the rest is that of every call, some qu
 
 from collections.abc import Iterator
 
-import torch
 from torch import Tensor
 
-from regard._backends import _pair_scores
+from regard._backends import _loops, _pair_scores
 from regard._backends._call import Call, label
 from regard._backends._cost import Cost
 from regard._backends._finite import are_finite
 from regard._backends._held import tensors_of
 from regard._backends._rates import Rates
 from regard._kernels import kept
-from regard._kernels.installed import has_loops, why_no_loops
-from regard._torch_private import (
-    are_plain,
-    is_exporting,
-    is_forward_mode,
-    is_jit_traced,
-    is_traced,
-    is_under_transform,
-)
+from regard._torch_private import is_exporting
 
 masks_first = True
 uses_dot_form = False
@@ -36,17 +27,8 @@ def refusals(call: Call) -> Iterator[str]:
     """Another score, another device, float64, no Numba, or a recording that holds no loops."""
     if type(call.score) not in _pair_scores.RULES:
         yield f"{label(call.score)} is not a sum over what a query and a key add up to"
-    if call.query.device.type != "cpu":
-        yield f"its loops run on a CPU, not on {call.query.device}"
-    elif not (is_traced() or are_plain(call.query, call.key, call.value, *tensors_of(call.score))):
-        yield "its loops read plain tensors in memory, not subclasses of them"
-    if call.exact == torch.float64:
-        yield "its loops have float32 inside, which would round float64"
-    if not has_loops():
-        yield why_no_loops()
-    if is_under_transform() or is_forward_mode():
-        yield "it is called under a transform of torch.func or in forward mode, its loops are not"
-    if is_jit_traced() or is_exporting():
+    yield from _loops.refusals(call, *tensors_of(call.score))
+    if is_exporting():
         yield "it is recorded for other programs, which do not have its loops"
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from regard._backends import _added, _dot
+from regard._backends import _added, _dot, _loops
 from regard._backends._blocked_grad import Between, attend, attend_recorded, counted
 from regard._backends._call import Call, Kernel, label
 from regard._backends._cost import Cost, fused_cost, score_work
@@ -20,16 +20,7 @@ from regard._backends._intervals import clipped, ends_of, interval_of
 from regard._backends._rates import Rates, has_faster_tiles, kernel_dtype, rates_of
 from regard._backends._rewriting import AS_THEY_ARE, LEAVES_OUT_QUERY, dot_form
 from regard._backends._structure import conjuncts, follows_from_numbers, leaves, temperature
-from regard._kernels.installed import has_loops, why_no_loops
-from regard._torch_private import (
-    are_plain,
-    is_exporting,
-    is_jit_traced,
-    is_static,
-    is_traced,
-    is_under_transform,
-    likely,
-)
+from regard._torch_private import is_exporting, is_static, is_traced, likely
 from regard.masks import Document, Padding, Prefix
 from regard.normalizers import sigmoid
 
@@ -60,7 +51,8 @@ LONG = 1 << 14
 
 def refusals(call: Call) -> Iterator[str]:
     """Another score, normalizer or score_mod, float64, gaps between keys, or no CPU."""
-    yield from _dot.refusals(call, also=sigmoid)
+    yield from _dot.others(call, also=sigmoid)
+    yield from _loops.refusals(call)
     if call.score_mod is not None and (reason := _added.why_not(call)) is not None:
         yield reason
     if type(call.score) in LEAVES_OUT_QUERY and _sees_query_term(call):
@@ -68,18 +60,6 @@ def refusals(call: Call) -> Iterator[str]:
             f"the rewriting of {label(call.score)} leaves out a term of the query alone, which "
             f"only a softmax of scores that have no cap does not see"
         )
-    if call.query.dtype == torch.float64:
-        yield "it computes in float32, which would round float64"
-    if call.query.device.type != "cpu":
-        yield f"its loops are for a CPU, not for {call.query.device.type}"
-    elif not (is_traced() or are_plain(call.query, call.key, call.value)):
-        yield "its loops read plain tensors in memory, not subclasses of them"
-    if is_jit_traced():
-        yield "torch.jit.trace cannot record its loops"
-    elif is_under_transform() and next(_dot.refusals(call, also=sigmoid), None) is None:
-        yield _dot.NO_TRANSFORM
-    if not has_loops():
-        yield why_no_loops()
     for part in conjuncts(call.mask):
         if not interval_of(part, call, is_traced()).is_run:
             yield f"it serves masks that permit each query one run of keys, not {label(part)}" + (

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import torch
 
-from regard._backends import _dot, _few_keys, _few_keys_recorded
+from regard._backends import _dot, _few_keys, _few_keys_recorded, _loops
 from regard._backends._call import Call, label
 from regard._backends._cost import Cost, io_bytes, mask_work, output_bytes, score_work
 from regard._backends._few_keys import cut
@@ -19,16 +19,12 @@ from regard._backends._held import changes_as_it_runs, is_known, tensors_of
 from regard._backends._rates import Rates
 from regard._backends._rewriting import LEAVES_OUT_QUERY, dot_form, is_additive, is_dot
 from regard._kernels.in_memory import in_memory
-from regard._kernels.installed import has_loops, why_no_loops
 from regard._kernels.sparse_rows import SCORES, Rule
 from regard._torch_private import (
-    are_plain,
     is_exporting,
-    is_forward_mode,
     is_jit_traced,
     is_static,
     is_traced,
-    is_under_transform,
     surely,
 )
 from regard.normalizers import Entmax, Hard, TopK, hard, sparsemax
@@ -57,16 +53,8 @@ takes_tensor_lengths = False
 
 def refusals(call: Call) -> Iterator[str]:
     """Another score or normalizer, float64, another device, or no Numba."""
-    if call.query.device.type != "cpu":
-        yield f"its loops run on a CPU, not on {call.query.device}"
-    elif not (is_traced() or are_plain(call.query, call.key, call.value)):
-        yield "its loops read plain tensors in memory, not subclasses of them"
-    if not has_loops():
-        yield why_no_loops()
-    if is_under_transform() or is_forward_mode():
-        yield "it is called under a transform of torch.func or in forward mode, its loops are not"
+    yield from _loops.refusals(call)
     if is_jit_traced():
-        yield "torch.jit.trace cannot record its loops"
         return  # which has tensors for lengths
     if not is_dot(call):
         yield f"{label(call.score)} is not a dot product, nor one in disguise"
@@ -79,8 +67,6 @@ def refusals(call: Call) -> Iterator[str]:
         )
     if call.dropout > 0:
         yield "it has no dropout"
-    if call.exact != torch.float32:
-        yield "it computes in float32, which float64 would lose digits in"
     if call.needs_grad and not is_known(call.score_mod):
         yield f"what score_mod {label(call.score_mod)} learns cannot be known"
     if changes_as_it_runs(call.score_mod):

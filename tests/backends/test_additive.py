@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import regard
-from regard._backends import additive, chunked
+from regard._backends import _loops, chunked
 from regard._kernels.installed import has_loops
 from regard.masks import Dense, Padding
 from regard.normalizers import softmax, sparsemax
@@ -167,7 +167,7 @@ def test_the_plan_says_by_which_identity_it_scores(score: Any, identity: str) ->
 
 
 def test_without_numba_the_plan_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(additive, "has_loops", lambda: False)
+    monkeypatch.setattr(_loops, "has_loops", lambda: False)
     x = torch.randn(1, 1, 64, 32)
     plan = regard.plan(x, x, x, score=Additive())
     assert plan.backend == "chunked" and 'pip install "regard[cpu]"' in str(plan)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 import regard
-from regard._backends import sparse
+from regard._backends import _loops
 from regard._kernels import slices
 from regard._kernels.installed import has_loops
 from regard.masks import Block, Causal, Dense, Document, Padding, SlidingWindow
@@ -254,7 +254,7 @@ def test_what_is_recorded_or_transformed_is_left_to_the_definition() -> None:
 
 
 def test_without_numba_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sparse, "has_loops", lambda: False)
+    monkeypatch.setattr(_loops, "has_loops", lambda: False)
     x = torch.zeros(2, 4, 512, 8)
     plan = regard.plan(x, x, x, normalizer=sparsemax)
     assert plan.backend == "chunked" and 'pip install "regard[cpu]"' in plan.refused["sparse"][0]
