@@ -85,7 +85,11 @@ def _attend(query: Tensor, key: Tensor, value: Tensor, parts: Parts, backend: st
     form = _memo.form_of(query, key, value, *parts) if backend is None else None
     known = None if form is None else _memo.recall(form)
     if known is not None:
-        if known.kernel is not None and (output := known.kernel(query, key, value)) is not None:
+        mask = parts[2]
+        if (
+            known.kernel is not None
+            and (output := known.kernel(query, key, value, mask)) is not None
+        ):
             return output
         call = bind_again(query, key, value, *parts)
         return _sanitize.run(call, _memo.backend_of(known, call), None)

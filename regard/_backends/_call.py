@@ -18,8 +18,10 @@ from regard._torch_private import is_jit_traced, is_ordinary, is_static
 from regard._typing import MaskMod, Normalizer, Score, ScoreMod
 from regard.masks import And, Not, Or
 
-Kernel = Callable[[Tensor, Tensor, Tensor], Tensor | None]
-"""All that is left to do for calls of one form; None from it asks for more care."""
+Kernel = Callable[[Tensor, Tensor, Tensor, Any], Tensor | None]
+"""All that is left to do for calls of one form, given query, key, value and the mask as it was
+passed; None from it asks for more care.
+"""
 
 
 @dataclass(eq=False)

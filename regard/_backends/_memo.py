@@ -96,7 +96,7 @@ def remember(form: Form, call: Call, backend: str) -> None:
     if prepared is not None and call.mask is None:
         kernel = prepared
     elif prepared is not None and call.query.device.type == "cpu":  # elsewhere looking would wait
-        kernel = _sanitize.guarded(prepared) if _sanitize.leaves_none_out(call) else None
+        kernel = _sanitize.guarded(prepared, call)
     asks = getattr(_plan.BACKENDS[backend], "depends_on_numbers", None)
     _keep(_KNOWN, form, Known(backend, kernel, asks is not None and asks(call)))
 

@@ -34,11 +34,11 @@ from regard.errors import UnsupportedByBackend
 class Backend(Protocol):
     """A way to evaluate a call: what it guarantees, what it can, and how long it would take.
 
-    It may also have `prepared(call)`: a function of query, key and value that is all there is to do
-    for every call of this form, or None. So a small call costs little more than its kernel. And it
-    may have `keeps_apart(call)`: whether it never meets a forbidden pair, so that nothing the mask
-    hides can come out: then its output is looked at, and the keys, of which an infinite one may not
-    show there. `has_finite_vectors(call)` is how it looks at these instead.
+    It may also have `prepared(call)`: a function of query, key, value and the mask that is all
+    there is to do for every call of this form, or None. So a small call costs little more than its
+    kernel. And it may have `keeps_apart(call)`: whether it never meets a forbidden pair, so that
+    nothing the mask hides can come out: then its output is looked at, and the keys, of which an
+    infinite one may not show there. `has_finite_vectors(call)` is how it looks at these instead.
     `depends_on_numbers(call)` tells whether it may refuse a call of the same form whose mask holds
     other numbers. `rewriting(call)` is the sentence that a plan has of how it computes the score,
     where that is not by a dot product.

@@ -29,8 +29,9 @@ from regard._backends._finite import are_finite
 from regard._backends._intervals import clipped, interval_of
 from regard._backends._plan import BACKENDS, choose
 from regard._backends._reach import sees_any
-from regard._backends._structure import conjuncts
+from regard._backends._structure import conjuncts, follows_from_numbers
 from regard._torch_private import can_look_at, is_several, surely
+from regard._typing import MaskMod
 from regard.errors import UnsupportedByBackend
 from regard.masks import Block, Causal, Padding, SlidingWindow
 
@@ -93,13 +94,33 @@ def guard(call: Call, serve: Serve, serve_hidden: Serve | None = None) -> Tensor
     return _marked(_stilled((serve_hidden or serve)(clean), alive), reached)
 
 
-def guarded(kernel: Kernel) -> Kernel:
-    """A kernel that answers None where something its mask hides might come out."""
+def guarded(kernel: Kernel, call: Call) -> Kernel | None:
+    """A kernel that answers None where something its mask hides might come out.
 
-    def run(query: Tensor, key: Tensor, value: Tensor) -> Tensor | None:
-        return kernel(query, key, value) if are_finite(query, key, value) else None
+    There is none for a mask that follows from numbers and leaves queries without a key.
+    """
+    if follows_from_numbers(call.mask):
+        if not leaves_none_out(call):
+            return None
 
-    return run
+        def run(query: Tensor, key: Tensor, value: Tensor, mask: MaskMod) -> Tensor | None:
+            return kernel(query, key, value, mask) if are_finite(query, key, value) else None
+
+        return run
+    score, score_mod, normalizer, offset = (
+        call.score, call.score_mod, call.normalizer, call.q_offset,
+    )  # fmt: skip
+
+    def asked(query: Tensor, key: Tensor, value: Tensor, mask: MaskMod) -> Tensor | None:
+        if not are_finite(query, key, value):
+            return None
+        output = kernel(query, key, value, mask)
+        if output is None or not output.requires_grad:
+            return output
+        same = Call(query, key, value, score, score_mod, mask, normalizer, 0.0, offset)
+        return _unanswered(output, same)
+
+    return asked
 
 
 def all_finite(call: Call) -> bool:

@@ -6,7 +6,6 @@ are not met. `_kernels/blocked.py` has the loops.
 """
 
 from collections.abc import Iterator
-from functools import partial
 
 import numpy as np
 import torch
@@ -184,7 +183,12 @@ def prepared(call: Call) -> Kernel | None:
     if not from_numbers or _added.added_of(call.score_mod):
         return None
     spans = counted(ends_of(call), call.query)
-    return partial(attend, between=_between(call, scale), spans=spans, dropout=call.dropout)
+    between, dropout = _between(call, scale), call.dropout
+
+    def run(query: Tensor, key: Tensor, value: Tensor, _: object) -> Tensor:
+        return attend(query, key, value, between=between, spans=spans, dropout=dropout)
+
+    return run
 
 
 def _between(call: Call, scale: float) -> Between:

@@ -4,7 +4,6 @@ Where values are much wider than keys the same is done a few queries at a time (
 """
 
 from collections.abc import Iterator
-from functools import partial
 
 import torch
 from torch import Tensor
@@ -15,9 +14,10 @@ from regard._backends._call import Call, Kernel, label
 from regard._backends._cost import Cost, fused_cost, mask_work
 from regard._backends._rates import Rates
 from regard._backends._rewriting import AS_THEY_ARE, dot_form, is_additive
-from regard._backends._structure import follows_from_numbers, temperature
+from regard._backends._structure import follows_from_numbers, leaves, temperature
 from regard._torch_private import surely
-from regard.masks import Causal
+from regard._typing import MaskMod
+from regard.masks import Causal, Padding
 from regard.score_mods import Bias
 
 SPLIT = 512  # keys that a kernel takes together, and so the least that a triangle leaves out
@@ -107,19 +107,39 @@ def prepared(call: Call) -> Kernel | None:
     """
     if type(call.score) not in AS_THEY_ARE or call.score_mod is not None:
         return None
+    if isinstance(call.q_offset, Tensor):  # whose numbers may be others in the next call
+        return None
     same_width = call.query.shape[-1] == call.key.shape[-1] == call.value.shape[-1]
     scale = dot_form(call).scale / temperature(call.normalizer)
     if not same_width or 0 in call.query.shape or 0 in call.key.shape:
         return None
     if isinstance(scale, Tensor) or scale < 0:  # it goes into the query
         return None
-    is_causal, mask = is_triangle(call), None
+    if not all(type(leaf) is Padding or follows_from_numbers(leaf) for leaf in leaves(call.mask)):
+        return None
+    grouped, dropout = _dot.is_grouped(call), call.dropout
+    if call.mask is not None and not follows_from_numbers(call.mask):
+        with torch.inference_mode(False):
+            indices = call.indices
+
+        def ask(query: Tensor, key: Tensor, value: Tensor, mask: MaskMod) -> Tensor:
+            permitted = mask(*indices)
+            return _dot.attend(
+                query, key, value, scale, grouped=grouped, mask=permitted, dropout=dropout
+            )
+
+        return ask
+    is_causal, known = is_triangle(call), None
     if call.mask is not None and not is_causal:
-        if not follows_from_numbers(call.mask) or call.q_len * call.k_len > SMALL:
+        if call.q_len * call.k_len > SMALL:
             return None
         with torch.inference_mode(False):
-            mask = _dot.additive(call.permitted(*call.indices), call.query.dtype)
-    return partial(
-        _dot.fused, scale=scale, grouped=_dot.is_grouped(call), mask=mask, is_causal=is_causal,
-        dropout=call.dropout,
-    )  # fmt: skip
+            known = _dot.additive(call.permitted(*call.indices), call.query.dtype)
+
+    def run(query: Tensor, key: Tensor, value: Tensor, _: object) -> Tensor:
+        return _dot.fused(
+            query, key, value, scale,
+            grouped=grouped, mask=known, is_causal=is_causal, dropout=dropout,
+        )  # fmt: skip
+
+    return run

@@ -196,7 +196,7 @@ def test_a_kernel_made_ready_is_all_that_runs_for_calls_of_one_form(register: Re
 
         def prepared(self, call: Call) -> Kernel | None:
             self.kernels += 1
-            return lambda query, key, value: value * 2
+            return lambda query, key, value, mask: value * 2
 
     inputs, backend = qkv(), register("mine", Ready())
     regard.attention(*inputs)

@@ -220,6 +220,39 @@ def test_a_second_step_from_a_cache_ends_where_the_keys_end(mask: Any) -> None:
         assert_same(evaluate(*inputs, mask=mask), wanted, 1e-5)
 
 
+@pytest.mark.parametrize("mask", [Causal(), SlidingWindow(2), ~Causal()], ids=str)
+def test_where_each_sequence_begins_is_read_in_every_call(mask: Any) -> None:
+    for offset in ([3, 1], [0, 2], [3, 3], [1, 0]):
+        given = {"mask": mask, "q_offset": torch.tensor(offset)}
+        check(qkv(2, k_len=6), **given)
+        check(qkv(2, k_len=6), **{**given, "mask": mask & Padding(torch.tensor([6, 2]))})
+
+
+@pytest.mark.parametrize(
+    "mask",
+    [
+        lambda real: Padding(real), lambda real: Padding(real) & Causal(),
+        lambda real: Padding(keep=torch.arange(6) < real[:, None]),
+        lambda real: Padding(ignore=torch.arange(6) >= real[:, None]) | SlidingWindow(0),
+    ],
+    ids=["lengths", "causal", "keep", "ignore"],
+)  # fmt: skip
+def test_padding_is_read_in_every_call_with_gradients(mask: Any) -> None:
+    for real in ([6, 2], [1, 6], [0, 3], [5, 0], [6, 6]):
+        inputs, given = qkv(), {"mask": mask(torch.tensor(real))}
+        check(inputs, **given)
+        wanted = evaluate(*inputs, **given, backend="reference")
+        assert_same(evaluate(*inputs, **given), wanted, 1e-5)
+        if real[1] == 0 and given["mask"].__class__ is Padding:
+            upstream = torch.ones(2, 2, 6, 4)
+            upstream[1] = torch.nan
+            found = evaluate(*inputs, upstream, **given)
+            assert all(one.isfinite().all() for one in found.values())
+        if real == [6, 2] and given["mask"].__class__ is Padding:
+            inputs[1][1, :, 2:], inputs[2][1, :, 2:] = torch.nan, torch.inf
+            check(inputs, **given)
+
+
 @pytest.mark.parametrize("mask", [None, Causal(), SlidingWindow(2)], ids=str)
 def test_dropout_is_as_strong_in_every_call(mask: Any) -> None:
     inputs = qkv()
