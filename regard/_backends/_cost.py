@@ -10,7 +10,7 @@ from regard.masks import Padding
 NORMALIZE_FLOPS = 8  # exponential, two reductions, a division: about this many per score
 DROPOUT_PASSES = 8  # drawing a random number takes as long as several other operations
 MAPPED = 32 << 20  # bytes from which on glibc gives an array pages of its own
-FAULTS = 4  # times longer it takes to write a number to a page of its own
+FAULTS = 2.5  # times longer it takes to write a number to a page of its own
 
 
 @dataclass(frozen=True)
@@ -111,4 +111,4 @@ def mask_work(call: Call, pairs: int) -> tuple[int, int]:
 
 def written(numbers: int, array_bytes: int) -> int:
     """So many numbers, which count several times where each page written is one never seen."""
-    return numbers * FAULTS if array_bytes >= MAPPED else numbers
+    return round(numbers * FAULTS) if array_bytes >= MAPPED else numbers

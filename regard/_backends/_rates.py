@@ -80,7 +80,7 @@ OTHERWISE = "AuthenticAMD AVX2"
 """Whose rates those are of a processor of a kind that nobody measured."""
 
 # Steps, and numbers written for a score, of normalizers that take longer than softmax.
-NORMALIZING = {"sparsemax": (140, 23), "Entmax": (200, 30)}
+NORMALIZING = {"sparsemax": (140, 12), "Entmax": (200, 15)}
 SOFTMAX = (15, 6)
 
 # Steps before queries and keys are paired, of scores that take fewer than unit vectors do.
