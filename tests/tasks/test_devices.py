@@ -24,14 +24,14 @@ SHORTER: dict[str, dict[str, Any]] = {
 }
 
 
-def task(recipe: str, folder: Path) -> Any:
-    """A recipe's task with its network, both small and new."""
+def tasks(recipe: str, folder: Path) -> list[Any]:
+    """Two tasks of a recipe with their networks, small, new and equal."""
     data = data_of(recipe)
     given = {**SMALL[recipe], **SHORTER.get(recipe, {}), "steps": 1}
     path = {} if data is None else {"data": str(data)}
     with few_rows():
         settings, corpus = settings_for(Request(recipe, (), tuple((path | given).items())), None)
-    return task_of(settings, corpus, folder, Ranks())
+    return [task_of(settings, corpus, folder / name, Ranks()) for name in ("one", "two")]
 
 
 def outcome(task: Any, device: torch.device) -> list[Any]:
@@ -48,8 +48,8 @@ def outcome(task: Any, device: torch.device) -> list[Any]:
 
 @pytest.mark.parametrize("recipe", SMALL)
 def test_on_another_device_everything_is_as_on_the_cpu(recipe: str, tmp_path: Path) -> None:
-    expected = outcome(task(recipe, tmp_path / "cpu"), torch.device("cpu"))
-    there = task(recipe, tmp_path / "there")
+    here, there = tasks(recipe, tmp_path)
+    expected = outcome(here, torch.device("cpu"))
     with second_device(there.model):
         assert device_of(there.model) == DEVICE
         found = outcome(there, DEVICE)

@@ -137,7 +137,7 @@ def test_the_best_spans_are_those_of_a_search_through_all(
 
 def test_it_learns_to_find_answers_and_to_find_none() -> None:
     task = reading()
-    learn(task, 250, 0.01)
+    learn(task, 150, 0.01)
     scores = task.score("valid", task.examine("valid", np.arange(task.size("valid"))))
     assert scores["f1"] > 0.95 and scores["exact_match"] > 0.95 and scores["answerable_f1"] > 0.95
     asked = [
