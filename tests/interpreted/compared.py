@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -11,6 +12,12 @@ from tests.probe import evaluate, slope
 from tests.tolerance import assert_close_to_golden
 
 Parts = Callable[[torch.dtype], dict[str, Any]]
+
+
+def slow(case: Any) -> Any:
+    """A case that is left to `slow`: the interpreter takes a millisecond for each of many lines."""
+    return pytest.param(case, marks=pytest.mark.slow)
+
 
 LEAST = 4e-6
 """What a sum of tanh errs by where all of it is near zero: the identity keeps digits of one."""

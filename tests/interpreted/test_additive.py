@@ -12,7 +12,7 @@ from regard.masks import Block, Causal, Dense, Document, Padding, Prefix, Slidin
 from regard.normalizers import Softmax, sparsemax
 from regard.score_mods import ALiBi, Bias, SoftCap
 from regard.scores import Additive, ConcatTanhSum, LuongConcat
-from tests.interpreted.compared import compare, draw
+from tests.interpreted.compared import compare, draw, slow
 from tests.probe import evaluate
 
 MASKS: dict[str, dict[str, Any]] = {
@@ -42,21 +42,23 @@ def test_masks_equal_the_definition(parts: dict[str, Any]) -> None:
     compare(draw(2, 1, 6, queries=7, keys=11, groups=1), score=ConcatTanhSum(6, 6, 7), **parts)
 
 
-@pytest.mark.parametrize("sizes", [(1, 1, 1, 1), (2, 127, 3, 1), (33, 1, 64, 21), (70, 66, 1, 17)])
+@pytest.mark.parametrize(
+    "sizes", [(1, 1, 1, 1), (2, 127, 3, 1), slow((33, 1, 64, 21)), (70, 66, 1, 17)]
+)
 def test_lengths_and_widths_equal_the_definition(sizes: tuple[int, int, int, int]) -> None:
     queries, keys, width, value_dim = sizes
     inputs = draw(1, 1, width, queries=queries, keys=keys, value_dim=value_dim, groups=1)
     compare(inputs, score=Additive(hidden_dim=width), mask=SlidingWindow(50, 9))
 
 
-@pytest.mark.parametrize("reach", [(0, 0), (0, 1), (3, 2), (17, 0)])
+@pytest.mark.parametrize("reach", [slow((0, 0)), (0, 1), (3, 2), slow((17, 0))])
 def test_blocks_end_where_the_reach_does(reach: tuple[int, int]) -> None:
     # The last key of some block of queries is the first of a block of keys, and beside it.
     inputs, mask = draw(1, 1, 2, queries=80, keys=81, groups=1), SlidingWindow(*reach)
     compare(inputs, score=Additive(), mask=mask, q_offset=0)
 
 
-@pytest.mark.parametrize("std", [0.01, 5.0, 50.0])
+@pytest.mark.parametrize("std", [0.01, slow(5.0), 50.0])
 def test_small_and_large_inputs_equal_the_definition(std: float) -> None:
     # Beyond ±50 the tanh of most sums is one, and of sums that cancel it is not.
     inputs = draw(1, 1, 5, queries=4, keys=9, std=std)
@@ -64,7 +66,7 @@ def test_small_and_large_inputs_equal_the_definition(std: float) -> None:
     compare(inputs, score=Additive(hidden_dim=5), least=4e-6)
 
 
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("dtype", [slow(torch.float16), torch.bfloat16])
 def test_half_precision_is_float32_inside(dtype: torch.dtype) -> None:
     compare(draw(1, 1, 6, queries=5, keys=9), dtype, score=Additive(6, 6, 8), mask=Causal())
 

@@ -11,7 +11,7 @@ from regard.masks import Block, Causal, Dense, Document, Padding, SlidingWindow
 from regard.normalizers import Entmax, sigmoid, sparsemax
 from regard.score_mods import ALiBi, Bias, SoftCap
 from regard.scores import Additive, Bilinear, Cosine, NegativeSquaredDistance, ScaledDot
-from tests.interpreted.compared import compare, draw
+from tests.interpreted.compared import compare, draw, slow
 from tests.probe import evaluate
 
 MASKS: dict[str, dict[str, Any]] = {
@@ -27,7 +27,7 @@ MASKS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("alpha", [1.1, 1.5, 1.8, 2.0])
-@pytest.mark.parametrize("std", [0.01, 1.0, 5.0])
+@pytest.mark.parametrize("std", [1.0, slow(0.01), slow(5.0)])
 def test_every_alpha_equals_the_definition(alpha: float, std: float) -> None:
     normalizer = sparsemax if alpha == 2.0 else Entmax(alpha)
     inputs = draw(1, 1, 6, queries=9, keys=70, std=std)
@@ -48,14 +48,16 @@ def test_dot_products_in_disguise_equal_the_definition(score: Any) -> None:
     compare(draw(1, 2, 6, queries=5, keys=9), score=score, normalizer=sparsemax)
 
 
-@pytest.mark.parametrize("sizes", [(1, 1, 1, 1), (2, 129, 3, 1), (33, 1, 64, 21), (65, 66, 1, 17)])
+@pytest.mark.parametrize(
+    "sizes", [(1, 1, 1, 1), (2, 129, 3, 1), slow((33, 1, 64, 21)), (65, 66, 1, 17)]
+)
 def test_lengths_and_widths_equal_the_definition(sizes: tuple[int, int, int, int]) -> None:
     queries, keys, width, value_dim = sizes
     inputs = draw(1, 1, width, queries=queries, keys=keys, value_dim=value_dim, groups=1)
     compare(inputs, normalizer=Entmax(), mask=SlidingWindow(50, 9))
 
 
-@pytest.mark.parametrize("reach", [(0, 0), (0, 1), (3, 33), (33, 0)])
+@pytest.mark.parametrize("reach", [slow((0, 0)), (0, 1), slow((3, 33)), (33, 0)])
 def test_blocks_end_where_the_reach_does(reach: tuple[int, int]) -> None:
     # The last key of some block of queries is the first of a block of keys, and beside it.
     inputs, mask = draw(1, 1, 2, queries=80, keys=81, groups=1), SlidingWindow(*reach)
@@ -75,7 +77,7 @@ def test_hard_rows_equal_the_definition(kind: str) -> None:
         compare(inputs, normalizer=normalizer)
 
 
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("dtype", [slow(torch.float16), torch.bfloat16])
 def test_half_precision_is_float32_inside(dtype: torch.dtype) -> None:
     compare(draw(1, 1, 16, queries=70, keys=70), dtype, normalizer=Entmax(), mask=Causal())
 
@@ -109,6 +111,7 @@ def test_a_gradient_has_a_gradient() -> None:
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_compiled_graph_holds_one_operator_for_every_length() -> None:
     def attend(*inputs: torch.Tensor) -> torch.Tensor:
         parts: dict[str, Any] = {"normalizer": sparsemax, "mask": Causal()}
