@@ -150,9 +150,7 @@ def _streamed(found: Layout, request: DataRequest, files: tuple[Read, ...], dige
     notes = list(found.notes)
     if found.readable:
         notes.append("rows whose picture cannot be read are left out as they come")
-    told = describe_corpus(
-        found.schema, found.names, ["streamed"], notes, examples, found.absent
-    )
+    told = describe_corpus(found.schema, found.names, ["streamed"], notes, examples, found.absent)
     return Corpus(
         found.schema,
         splits,
