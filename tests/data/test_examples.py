@@ -10,8 +10,6 @@ from regard._io.extra import extra
 from regard.data.encoding.examples import encode_examples, load_examples
 from regard.data.encoding.token_stream import TokenStream
 from regard.data.encoding.tokenizer import Tokenizer
-from regard.data.reading.arrow import ArrowWriter, in_batches, open_arrow
-from regard.data.schema import Column
 
 TEXTS = ["a", "bb b", "ccc", "", "abcabcabc", "ba"] * 400
 LABELS = ["no", "yes", "yes"] * 800
@@ -32,32 +30,6 @@ def test_taken_rows_are_the_tokenizers_numbers(tmp_path: Path) -> None:
     assert made.lengths[:, 0].tolist() == [len(text) for text in TEXTS]
     assert [("no", "yes")[label] for label in made.labels] == LABELS
     assert load_examples(tmp_path / "train").lengths.tolist() == made.lengths.tolist()
-
-
-def stored(folder: Path):
-    """The same rows in a file."""
-    with ArrowWriter(folder / "rows.arrow", [Column("text"), Column("label")]) as writer:
-        for start in range(0, len(TEXTS), 700):
-            some = slice(start, start + 700)
-            writer.write(list(zip(TEXTS[some], LABELS[some], strict=True)))
-    return open_arrow(folder / "rows.arrow")
-
-
-@pytest.mark.parametrize("longer", ["drop", "cut"])
-def test_rows_of_a_file_are_encoded_as_those_of_a_data_set(tmp_path: Path, longer: str) -> None:
-    readers = {"text": CHARACTERS, "label": ["no", "yes"]}
-    for name, rows in (("a", dataset()), ("b", stored(tmp_path))):
-        encode_examples(rows, readers, tmp_path / name, max_length=4, longer=longer)
-    assert {path.name: path.read_bytes() for path in (tmp_path / "a").iterdir()} == {
-        path.name: path.read_bytes() for path in (tmp_path / "b").iterdir()
-    }
-
-
-def test_batches_are_those_of_the_very_data_set(tmp_path: Path) -> None:
-    rows = stored(tmp_path)
-    for some in (rows, rows.select(range(5, 2000)), rows.shuffle(seed=0), dataset()):
-        read = [text for batch in in_batches(some) for text in batch["text"]]
-        assert read == list(some["text"])
 
 
 def test_longer_rows_are_dropped_or_cut_and_counted(tmp_path: Path) -> None:

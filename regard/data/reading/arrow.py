@@ -1,6 +1,5 @@
 """Rows kept in an Arrow file, which is read through memory and may be larger than it."""
 
-import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +12,6 @@ from regard.data.schema import Cell, Column, ColumnKind
 
 ROWS_HELD, SIZE_HELD = 1000, 4 * 2**20
 """Rows, and their characters and bytes, that are gathered at most before they are written."""
-
-_OPENED: dict[int, Path] = {}
-"""The file of every open data set that is a whole file, by the `id` of the data set."""
 
 
 @dataclass(frozen=True)
@@ -117,25 +113,15 @@ def _array(cells: Sequence[Cell], kind: Any) -> Any:
 
 def open_arrow(path: Path) -> Any:
     """The `datasets.Dataset` in such a file, memory-mapped."""
-    rows = extra("datasets").Dataset.from_file(str(path))
-    _OPENED[id(rows)] = path
-    weakref.finalize(rows, _OPENED.pop, id(rows), None)
-    return rows
+    return extra("datasets").Dataset.from_file(str(path))
 
 
 def in_batches(rows: Any) -> Iterator[Mapping[str, list[Any]]]:
-    """All rows in order, about a thousand at a time, each time a list for each column.
-
-    The file of a data set of `open_arrow` is read, because what was read of a mapped file stays in
-    memory.
+    """All rows in order, a thousand at a time, each time a list for each column.
 
     Args:
         rows: a data set, or anything of which a slice is such lists.
     """
-    path = _OPENED.get(id(rows))
-    if path is not None:
-        yield from (batch.to_pydict() for batch in batches(path))
-        return
     for start in range(0, len(rows), ROWS_HELD):
         yield rows[start : start + ROWS_HELD]
 
