@@ -174,6 +174,16 @@ def test_objects_with_other_keys_further_down_lose_none(tmp_path: Path) -> None:
     assert read_back(tmp_path / "a.jsonl")[-1]["more"] == {"x": 1}
 
 
+def test_cells_that_spell_objects_are_read_and_written_as_they_are(tmp_path: Path) -> None:
+    rows = [{"doc": json.dumps({"text": f"so {n}"}), "n": str(n)} for n in range(25)]
+    path = table(tmp_path / "q.csv", rows)
+    path.write_text(path.read_text().replace("\n", "\n\n", 1) + "odd,9\n")
+    ask(path, tmp_path / "a.csv", columns={"text": "doc.text"})
+    found = read_back(tmp_path / "a.csv")
+    assert [row["answer"] for row in found] == ["", *(f"SO {n}" for n in range(25)), ""]
+    assert [(row["doc"], row["n"]) for row in found[1:26]] == [(r["doc"], r["n"]) for r in rows]
+
+
 LINE = st.text(st.characters(codec="utf-8", exclude_characters="\0\r\n"), max_size=9)
 
 

@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import dropwhile, islice
 from typing import Any
 
@@ -10,7 +10,7 @@ from regard.data.reading.json_tables import JSONLines, flattened, read_object
 from regard.data.reading.lines import Line, every_line, open_text
 from regard.data.reading.parquet_tables import BATCH, Parquet, named_classes, parquet_file
 from regard.data.reading.separated import Separated, cells_of, quoted_rows, says_mark
-from regard.data.reading.tables import Table
+from regard.data.reading.tables import Opened, Table
 
 Kept = Mapping[str, Any]
 
@@ -41,6 +41,8 @@ def every_row(table: Table) -> Iterator[EveryRow]:
         yield from _of_json_lines(table)
     elif isinstance(table, Parquet):
         yield from _of_parquet(table)
+    elif isinstance(table, Opened):
+        yield from _of_opened(table)
     else:
         for where, cells in table.rows(table.names):
             values = dict(zip(table.names, cells, strict=True))
@@ -54,7 +56,15 @@ def kept_columns(table: Table) -> tuple[str, ...]:
     if isinstance(table, Parquet):
         with parquet_file(table.path) as file:
             return tuple(file.schema_arrow.names)
-    return table.names
+    return kept_columns(table.table) if isinstance(table, Opened) else table.names
+
+
+def _of_opened(table: Opened) -> Iterator[EveryRow]:
+    for row in every_row(table.table):
+        try:
+            yield replace(row, values={} if row.why else table.opened(row.values, row.where))
+        except ValueError as error:
+            yield replace(row, values={}, why=str(error))
 
 
 def _of_separated(table: Separated) -> Iterator[EveryRow]:

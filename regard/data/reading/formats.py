@@ -137,8 +137,12 @@ class _Answered:
 
     def rows(self, names: Sequence[str]) -> Iterator[PlacedRow]:
         for where, cells in self.table.rows(self.table.names):
-            flat: Mapping[str, Any] = flat_answers(dict(zip(self.table.names, cells, strict=True)))
+            flat = self.opened(dict(zip(self.table.names, cells, strict=True)), where)
             yield where, tuple(flat.get(name) for name in names)
+
+    def opened(self, values: Mapping[str, Any], where: str) -> Mapping[str, Any]:
+        """The same with its answers as the columns of `squad`."""
+        return flat_answers(values)
 
 
 def _with_answers(table: Table) -> Table:

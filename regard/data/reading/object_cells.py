@@ -41,10 +41,15 @@ class ObjectCells:
     def rows(self, names: Sequence[str]) -> Iterator[PlacedRow]:
         roots = list(dict.fromkeys(self.within[name] for name in names))
         for where, cells in self.table.rows(roots):
-            flat: dict[str, Any] = {}
-            for root, cell in zip(roots, cells, strict=True):
-                flat.update({root: cell} if root in self.within else _opened(root, cell, where))
+            flat = self.opened(dict(zip(roots, cells, strict=True)), where)
             yield where, tuple([flat.get(name) for name in names])
+
+    def opened(self, values: Mapping[str, Any], where: str) -> dict[str, Any]:
+        """The same with what is within objects in place of them."""
+        flat: dict[str, Any] = {}
+        for root, cell in values.items():
+            flat.update({root: cell} if root in self.within else _opened(root, cell, where))
+        return flat
 
 
 def with_objects(table: Table) -> Table:

@@ -1,6 +1,6 @@
 """Tables: named columns of values, row by row, whatever file they are kept in."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -33,6 +33,18 @@ class Table(Protocol):
 
     def rows(self, names: Sequence[str]) -> Iterator[PlacedRow]:
         """These columns, row by row; raises `ValueError` naming file and line."""
+
+
+@runtime_checkable
+class Opened(Protocol):
+    """A table of what is within the cells of another one, a row for each of its rows."""
+
+    @property
+    def table(self) -> Table:
+        """The table as it is kept."""
+
+    def opened(self, values: Mapping[str, Any], where: str) -> Mapping[str, Any]:
+        """The values of this table's columns in such a row; raises `ValueError` naming it."""
 
 
 @dataclass(frozen=True)
