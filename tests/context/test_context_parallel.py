@@ -14,6 +14,7 @@ from regard.context import shard, unshard, zig_zag
 from regard.context.layout import Layout
 from tests.context.ranks import CASES, WORLD
 from tests.one_by_one import all_in_one
+from tests.patience import PATIENCE
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +23,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     folder = tmp_path_factory.mktemp("ranks")
     done = subprocess.run(
         [sys.executable, "-m", "tests.context.ranks", str(folder)],
-        cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=240,
+        cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=PATIENCE,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
