@@ -20,6 +20,10 @@ class _Known:
     def __init__(self, known: Iterator[Tokenizer]) -> None:
         self._known = known
 
+    def texts(self, rows: Any, *columns: str) -> Iterator[str]:
+        """No text: nothing is learned from them."""
+        return iter(())
+
     def learned(self, texts: Iterable[str], **_: Any) -> Tokenizer:
         """The next of the tokenizers, whatever the texts are."""
         return next(self._known)

@@ -176,7 +176,7 @@ def carry_out(job: Job, options: Options, ranks: Ranks, console: Console) -> tup
                 begun = begin_with(origin, task, settings)
         if ranks.is_main:
             write_about(folder, settings, task, job.corpus, ranks)
-        for note in task.notes():
+        for note in (*task.notes(), *(() if settings.train.start else task.token_notes())):
             console.print(note)
         for sentence in (
             *filter(None, [job.told]),

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from regard._metrics import LOWER_IS_BETTER
 from regard.config import Config, fields_of
+from regard.data.encoding.token_settings import TokenSettings
 from regard.data.feeding.batching import by_tokens
 from regard.data.reading.corpus import Corpus
 from regard.data.reading.read import read
@@ -192,8 +193,12 @@ class Task(ABC):
 
     def notes(self) -> list[str]:
         """Which training data cannot be learned from, a sentence each; usually none."""
+        return []
+
+    def token_notes(self) -> list[str]:
+        """From how many rows the tokens were learned, where that is not all."""
         tokens = getattr(self.settings, "tokens", None)
-        if self.schema is None or tokens is None or "train" not in self.data.texts:
+        if not isinstance(tokens, TokenSettings) or "train" not in self.data.texts:
             return []
         return tokens.notes(len(self.data.texts["train"]))
 

@@ -118,6 +118,10 @@ class Given(Config):
 
     tag = "given"
 
+    def texts(self, rows: Any, *columns: str) -> Iterator[str]:
+        """No text: nothing is learned from them."""
+        return iter(())
+
     def learned(self, texts: Iterable[str], running: bool = False) -> Tokenizer:
         """None are learned: raises `ValueError`."""
         raise ValueError("tokens=given are those of a network that a run begins with; give start")

@@ -37,6 +37,8 @@ MAGIC = (
 _CONTROLS = bytes([0, *range(2, 9), *range(14, 27)])
 """Bytes that stand in no text and between no cells."""
 _MOST_CONTROLS = 0.03
+_FEW_CONTROLS = 8
+"""So few may have got into a text, however short it is."""
 _TEXTS = (
     (r"#FORMAT=WebAnno", "WebAnno's table; export words and their tags, one a line (CoNLL 2002)"),
     (r"\s*<!doctype html|\s*<html", "HTML; take the text out of it, as with: w3m -dump FILE.html"),
@@ -135,7 +137,7 @@ def is_binary(path: Path, head: bytes) -> str | None:
     (True, 'a.bin is no text')
     """
     count = sum(head.count(byte) for byte in _CONTROLS)
-    if count < _MOST_CONTROLS * len(head):
+    if count < max(_FEW_CONTROLS, _MOST_CONTROLS * len(head)):
         return None
     return (
         f"{path} is no text ({count:,} of its first {len(head):,} bytes are control characters), "

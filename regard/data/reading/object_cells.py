@@ -6,6 +6,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from regard.data.reading.every_row import every_row
 from regard.data.reading.json_tables import flattened
 from regard.data.reading.literals import object_in
 from regard.data.reading.profile import is_missing
@@ -54,9 +55,11 @@ class ObjectCells:
 
 def with_objects(table: Table) -> Table:
     """The same table, opened where all the first cells of a column spell objects."""
-    sample = [cells for _, cells in islice(table.rows(table.names), SAMPLED)]
+    # A row that cannot be read is said when it is its turn, with those before it.
+    sample = [row.values for row in islice(every_row(table), SAMPLED) if not row.why]
     within: dict[str, str] = {}
-    for name, values in zip(table.names, zip(*sample, strict=True), strict=False):
+    for name in table.names:
+        values = (row.get(name) for row in sample)
         filled = [value for value in values if not is_missing(value)]
         objects = [object_in(value) for value in filled if isinstance(value, str)]
         found = [each for each in objects if each]

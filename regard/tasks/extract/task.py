@@ -123,7 +123,7 @@ class Extract(Task):
         nowhere = int((train.lengths[:, 2] == 0).sum())
         behind = int((self.coder.spans(train)[:, 0] < 0).sum()) - nowhere
         of_all = f"of {len(train):,} training answers"
-        return super().notes() + [
+        return [
             f"{number:,} {of_all} {why}, so they teach nothing"
             for number, why in (
                 (nowhere, "do not stand in their contexts"),
