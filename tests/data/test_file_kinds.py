@@ -186,6 +186,8 @@ def test_an_array_in_a_file_of_lines_is_read_and_python_is_named(tmp_path: Path)
 def test_spans_and_turns_are_named_as_not_read(tmp_path: Path) -> None:
     for name, more in [
         ("doccano.jsonl", {"label": [[4, 5, "PER"], [10, 16, "N"]]}),
+        ("written.jsonl", {"entities": "[(4, 5, 'PER'), (10, 16, 'N')]"}),
+        ("objects.jsonl", {"notes": '[{"start": 4, "end": 5, "label": "PER"}]'}),
         ("prodigy.jsonl", {"spans": [{"start": 4, "end": 5, "label": "PER"}]}),
     ]:
         content = "".join(json.dumps({"text": text, **more}) + "\n" for text, _ in TEXTS)

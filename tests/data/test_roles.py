@@ -468,6 +468,12 @@ def test_an_answer_is_what_stands_in_its_passage_and_no_place_or_number(tmp_path
         reading(tmp_path, lines(["_id", "question", "answer"], numbers, TEXTS, NUMBERS))
 
 
+def test_amounts_of_several_units_are_no_texts(tmp_path: Path) -> None:
+    weights = [f"{n + 1} {('kg', 'g')[n % 2]}" for n in range(COUNT)]
+    with pytest.raises(ValueError, match=r"weight \(something else\)"):
+        reading(tmp_path, lines(["note", "weight"], TEXTS, weights))
+
+
 def test_questions_in_a_list_are_no_labels(tmp_path: Path) -> None:
     entries = {
         f"p{n}": {

@@ -12,7 +12,7 @@ _NUMBERS = re.compile(r"\[[\s\d.eE+-]*\]")
 
 
 def listed(text: str) -> list[Any] | None:
-    """The list that a text spells, None for another text.
+    """The list of values, of objects their names, that a text spells, None for another text.
 
     >>> listed("['a', 'b']"), listed("[1, 2"), listed("no list")
     (['a', 'b'], None, None)
@@ -28,13 +28,24 @@ def listed(text: str) -> list[Any] | None:
             (one,) = found.values() if len(found) == 1 else (None,)
             return one if isinstance(one, list) else None
         text = f"[{text[1:-1]}]"  # A set, in the order in which it was written.
+    values = list_in(text)
+    return None if values is None else [_named(each) for each in values]
+
+
+def list_in(text: str) -> list[Any] | None:
+    """The list that a text spells, with its objects as they are; None for another text.
+
+    >>> list_in('[{"start": 0, "end": 4}]'), list_in("[(0, 4, 'PER')]")
+    ([{'start': 0, 'end': 4}], [(0, 4, 'PER')])
+    """
+    text = text.strip()
     if not (text.startswith("[") and text.endswith("]") and len(text) < LONGEST):
         return None
     # NumPy writes no commas.
     if _NUMBERS.fullmatch(text):
         text = f"[{', '.join(text[1:-1].split())}]"
     found = _literal(re.sub(r"(?<=['\"])\s+(?=['\"])", ", ", text))
-    return [_named(each) for each in found] if isinstance(found, list) else None
+    return found if isinstance(found, list) else None
 
 
 def object_in(text: str) -> dict[str, Any] | None:

@@ -67,6 +67,15 @@ def written_as(texts: Sequence[str]) -> Written:
     return Written(before, behind, bool(commas) and thousands)
 
 
+def is_amount(text: str) -> bool:
+    """Whether a text is a number with a unit.
+
+    >>> is_amount("801 kg"), is_amount("$ 5"), is_amount("12 angry men"), is_amount("so")
+    (True, True, False, False)
+    """
+    return _UNIT.fullmatch(text.strip()) is not None
+
+
 def number_in(text: str) -> float | None:
     """The number that a text is, None for any other text.
 

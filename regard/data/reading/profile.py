@@ -11,7 +11,7 @@ from typing import Any
 from regard.data.reading.dates_written import MILLISECONDS, seconds_of
 from regard.data.reading.languages import script
 from regard.data.reading.literals import listed
-from regard.data.reading.numbers_written import MISSING, written_as
+from regard.data.reading.numbers_written import MISSING, is_amount, written_as
 from regard.data.reading.pictures import is_picture_name, picture_format
 
 NEARLY = 0.95
@@ -274,6 +274,8 @@ def _kind(
         return Holds.OTHER, ""
     if distinct * 2 <= count and max(map(len, texts)) <= LONGEST_LABEL:
         return Holds.LABEL, ""
+    if all(is_amount(text) for text in texts[:200]):
+        return Holds.OTHER, ""  # Of several units: no numbers, and no texts either.
     wide = written in _WIDE and sum(map(len, texts)) / count > 2 * WORDS_FROM
     return (Holds.TEXT if words >= WORDS_FROM or wide else Holds.NAME), ""
 

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from regard.data.reading.literals import list_in
+
 _BEGIN, _END = ("start", "start_offset", "begin"), ("end", "end_offset")
 _TURNS = (("role", "content"), ("from", "value"), ("speaker", "text"))
 _LEAST = 0.9
@@ -51,6 +53,8 @@ def unread(values: Mapping[str, Sequence[Any]]) -> tuple[tuple[str, ...], str]:
 
 def is_span(value: Any) -> bool:
     """Whether a value is where a span begins and ends, and its label."""
+    if isinstance(value, dict):
+        return any(begin in value for begin in _BEGIN) and any(end in value for end in _END)
     if not isinstance(value, (list, tuple)) or len(value) != 3:
         return False
     begin, end, label = value
@@ -58,6 +62,7 @@ def is_span(value: Any) -> bool:
 
 
 def _are_spans(values: Sequence[Any]) -> bool:
-    lists = [each for each in values if isinstance(each, (list, tuple)) and each]
+    found = (list_in(each) if isinstance(each, str) else each for each in values)
+    lists = [each for each in found if isinstance(each, (list, tuple)) and each]
     spans = sum(all(map(is_span, each)) for each in lists)
     return bool(lists) and spans >= _LEAST * len(lists)
