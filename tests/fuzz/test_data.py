@@ -79,7 +79,7 @@ FORMATS: dict[str, Callable[[list[dict[str, object]]], bytes]] = {
     "xlsx": _excel,
     "csv.gz": lambda rows: gzip.compress(_separated(rows, ","), mtime=0),
     "csv.zip": lambda rows: _zip({"data.csv": _separated(rows, ",")}),
-    "txt": lambda rows: "".join(str(row) + "\n" for row in rows).encode(),
+    "txt": lambda rows: "".join(" ".join(map(str, row.values())) + "\n" for row in rows).encode(),
 }  # fmt: skip
 
 
