@@ -6,7 +6,7 @@ from regard._io.faults import writing
 from regard._io.files import write_whole
 from regard.tasks.task import Task, as_sample
 from regard.training.hooks import Evaluation
-from regard.training.run_folder import Journal
+from regard.training.run_folder import SAMPLES, Journal
 from regard.view.report import read_run, report
 
 PAGE = "report.html"
@@ -45,5 +45,7 @@ class RunPage:
         texts = [text for text, _ in self.task.fixed]
         answers = self.task.predictor.predict(texts) if texts else []
         pairs = zip(answers, self.task.fixed, strict=True)
-        samples = [as_sample(answer, wanted) for answer, (_, wanted) in pairs]
+        # The examples stay the same, and so do their images.
+        first = not (self.folder / SAMPLES).exists()
+        samples = [as_sample(answer, wanted, first) for answer, (_, wanted) in pairs]
         self.journal.samples(evaluation.step, evaluation.epoch, samples)

@@ -14,6 +14,7 @@ from regard.capturing.layers import Layers
 from regard.capturing.maps import Maps
 from regard.errors import UsageError
 from regard.run.asked_network import AskedNetwork, asked_network
+from regard.tasks.picture_coder import patch_names
 from regard.view.attention_view import View
 from regard.view.axes import axes_of
 from regard.view.captured import CapturedMap
@@ -130,7 +131,7 @@ def _places(length: int) -> list[str]:
     """Patches by row and column, behind the tokens that are none."""
     side = math.isqrt(length)
     first = ["[CLS]", *(f"[{n}]" for n in range(1, length - side * side))][: length - side * side]
-    return [*first, *(f"{row + 1}.{col + 1}" for row in range(side) for col in range(side))]
+    return [*first, *patch_names(side, side)]
 
 
 def _patches(picture: bytes, maps: Sequence[CapturedMap], tokens: Sequence[str]) -> Patches | None:

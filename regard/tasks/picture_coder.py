@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,10 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
+from regard._io.extra import extra
 from regard.config import Count
 from regard.data.encoding.augment import Augment, Unchanged
-from regard.data.encoding.decoded import RGB, Size, middle, with_short_side
+from regard.data.encoding.decoded import RGB, Size, middle, resized, with_short_side
 from regard.data.encoding.pictures import (
     PictureExamples,
     in_proportion,
@@ -23,7 +25,10 @@ from regard.data.encoding.pictures import (
 from regard.tasks.batch import Batch
 from regard.tasks.colors import KNOWN, Colors
 from regard.tasks.exchange import said
+from regard.view.patches import Patches
 
+SHOWN = 112
+"""Height and width of an image on the page of a run."""
 LOOKED_AT = 2000
 """Maximum number of training images for the color statistics."""
 ENTRIES = {"size": Count, "short_side": Count}
@@ -140,6 +145,23 @@ class EpochOfPictures:
     def batch(self, rows: np.ndarray) -> Any:
         """These images, the same in any process and any batch."""
         return self.coder.collate(self.examples, rows, self.augment, self.key)
+
+
+def shown_picture(pixels: RGB, rows: int, columns: int) -> Patches:
+    """What a network saw of an image, small, under its patches."""
+    file, image = BytesIO(), extra("PIL.Image")
+    small = pixels if max(pixels.shape) <= SHOWN else resized(pixels, (SHOWN, SHOWN))
+    image.fromarray(np.ascontiguousarray(small)).save(file, "PNG" if small is pixels else "JPEG")
+    return Patches(file.getvalue(), (rows, columns), 0)
+
+
+def patch_names(rows: int, columns: int) -> tuple[str, ...]:
+    """What patches are called, row by row.
+
+    >>> patch_names(1, 2)
+    ('r1 c1', 'r1 c2')
+    """
+    return tuple(f"r{row + 1} c{col + 1}" for row in range(rows) for col in range(columns))
 
 
 def changes(key: tuple[int, int], row: int) -> np.random.Generator:

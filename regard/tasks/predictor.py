@@ -15,6 +15,7 @@ from regard.models.attention import Attends
 from regard.tasks.exchange import load_model, save_model
 from regard.view.answer import drawn_answer
 from regard.view.notebook import answer_html
+from regard.view.patches import Patches
 
 Self = TypeVar("Self", bound="Predictor")
 
@@ -25,7 +26,8 @@ class Answer:
 
     `answers` are pairs of an answer and its log-probability. `inputs` and `outputs` are the tokens
     of the columns and rows of `weights`; `weights` is None if the network has no attention.
-    `unknown` lists characters of the text that the network has never seen.
+    `unknown` lists characters of the text that the network has never seen; `picture` is what it
+    saw of an image, whose patches the inputs are.
     """
 
     text: str
@@ -34,6 +36,7 @@ class Answer:
     outputs: tuple[str, ...] = ()
     weights: Float[Tensor, "q_len k_len"] | None = None
     unknown: tuple[str, ...] = ()
+    picture: Patches | None = None
 
     @property
     def best(self) -> str:

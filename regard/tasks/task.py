@@ -303,8 +303,14 @@ def better(metric: str, new: float, old: float | None) -> bool:
     return new < old if metric in LOWER_IS_BETTER else new > old
 
 
-def as_sample(answer: Answer, target: str | None) -> Mapping[str, Any]:
-    """An answer as plain values, weights rounded to three decimals, for `samples.jsonl`."""
+def as_sample(answer: Answer, target: str | None, pictured: bool = True) -> Mapping[str, Any]:
+    """An answer as plain values, weights rounded to three decimals, for `samples.jsonl`.
+
+    Args:
+        pictured: whether the image that was asked about is among them.
+    """
+    shown = answer.picture if pictured else None
+    picture = {} if shown is None else {"picture": shown.data(len(answer.inputs))}
     weights = None
     if answer.weights is not None:
         # Most of many weights are nothing, which a 0 says as well as a 0.0.
@@ -316,4 +322,5 @@ def as_sample(answer: Answer, target: str | None) -> Mapping[str, Any]:
         "inputs": list(answer.inputs),
         "outputs": list(answer.outputs),
         "weights": weights,
+        **picture,
     }

@@ -32,11 +32,13 @@ class Film:
             `table` with the input above; as one with the input `down` the side, where inputs are
             sentences; as a `picture` of very many weights.
         full: the largest weight, whose shade is the strongest.
+        picture: whose patches the inputs are, as a page reads it.
     """
 
     frames: tuple[Frame, ...]
     layout: str
     full: float
+    picture: Mapping[str, Any] | None = None
 
 
 def films(samples: Sequence[Mapping[str, Any]]) -> list[Film]:
@@ -63,7 +65,8 @@ def film_of(frames: Sequence[Frame]) -> Film:
     few = max(1, min(MOST_LOOKS, MOST_IN_FILM // max(map(_cells, frames))))
     kept = [_as_shown(f) if layout == "table" else f for f in _evenly(frames, few)]
     full = max(max(map(max, frame.weights)) for frame in kept)
-    return Film(tuple(kept), layout, full or 1.0)
+    picture = next((f.picture for f in frames if f.picture is not None), None)
+    return Film(tuple(kept), layout, full or 1.0, picture)
 
 
 def with_weights(samples: Sequence[Mapping[str, Any]]) -> int:

@@ -1,5 +1,6 @@
 """One look at the attention of an example, whatever a file says of it."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,7 @@ import numpy as np
 from regard.view.run_log import as_number
 from regard.view.running import Piece, along
 
+_SOURCE = re.compile(r"data:image/(png|jpeg);base64,[A-Za-z0-9+/]{1,200000}={0,2}")
 MOST_TOKENS = 512
 MOST_READ = 2048
 """Greatest number of tokens of a text that is shown with one weight for each."""
@@ -20,6 +22,7 @@ class Frame:
 
     Args:
         left_out: how many inputs and outputs there were beyond those that are kept.
+        picture: whose patches the inputs are, as a page reads it, if it was written down here.
     """
 
     step: int
@@ -31,6 +34,7 @@ class Frame:
     outputs: tuple[str, ...]
     weights: tuple[tuple[float, ...], ...]
     left_out: tuple[int, int]
+    picture: Mapping[str, Any] | None = None
 
     @property
     def pieces(self) -> tuple[list[Piece], str]:
@@ -55,6 +59,7 @@ def frame_of(look: Mapping[str, Any], sample: Any) -> Frame | None:
         outputs=tuple(outputs[:MOST_TOKENS]),
         weights=_shares([row[:most] for row in rows[:MOST_TOKENS]]),
         left_out=(max(0, len(inputs) - most), max(0, len(outputs) - MOST_TOKENS)),
+        picture=_picture(sample.get("picture"), len(inputs)) if len(inputs) <= most else None,
     )
 
 
@@ -67,6 +72,19 @@ def has_weights(sample: Any) -> bool:
         return False
     fits = _matrix(sample.get("weights"), len(outputs), len(inputs))
     return fits and _strings(inputs) and _strings(outputs)
+
+
+def _picture(said: Any, inputs: int) -> Mapping[str, Any] | None:
+    """An image that has so many patches, whatever a file says."""
+    if not isinstance(said, dict) or said.keys() != {"source", "rows", "columns", "first"}:
+        return None
+    sizes = [said[name] for name in ("rows", "columns", "first")]
+    if not all(type(size) is int and 0 <= size <= inputs for size in sizes):
+        return None
+    rows, columns, first = sizes
+    source = said["source"]
+    fits = rows * columns == inputs - first > 0
+    return said if fits and isinstance(source, str) and _SOURCE.fullmatch(source) else None
 
 
 def _strings(tokens: list[Any]) -> bool:

@@ -53,7 +53,8 @@ def documents(films: Sequence[Film], model: str = "") -> tuple[list[Document], l
     firsts = []
     for film in films:
         firsts.append(len(found))
-        found += [_document(frame, model, film.layout == "text") for frame in film.frames]
+        as_text = film.layout == "text"
+        found += [_document(frame, model, as_text, film.picture) for frame in film.frames]
     return found, firsts
 
 
@@ -70,7 +71,12 @@ def side_by_side(runs: Sequence[tuple[str, Sequence[Film]]]) -> list[Document]:
     return [_document(each[shared[0]], name) for (name, _), each in zip(runs, last, strict=True)]
 
 
-def _document(frame: Frame, model: str, as_text: bool = False) -> Document:
+def _document(
+    frame: Frame,
+    model: str,
+    as_text: bool = False,
+    picture: Mapping[str, Any] | None = None,
+) -> Document:
     look, blocks = Look(frame), Blocks()
     axes = axes_of([look], frame.inputs, frame.outputs)
     ((q, k),) = axes.of_map
@@ -101,7 +107,7 @@ def _document(frame: Frame, model: str, as_text: bool = False) -> Document:
         "about": {name: value for name, value in vars(about).items() if value not in ("", None)},
         "axes": lists,
         "layers": [layer],
-        "image": None,
+        "image": None if picture is None else {"axis": k, **picture},
         "tags": [],
         "effects": None,
         "matrices": [],

@@ -82,7 +82,10 @@ def _films(run: RunLog, shown: Sequence[film.Film], left: int) -> str:
     if not shown:
         return ""
     rows = ROWS.get(str(run.fact("task")), "what was answered")
-    how = [f"Columns are what was read, rows {rows}."]
+    read = "what was read"
+    if any(each.picture is not None for each in shown):
+        read = "the patches of the picture (r2 c1 begins its second row)"
+    how = [f"Columns are {read}, rows {rows}."]
     if len(shown) > 1:
         how.append(f"{len(shown):,} examples can be chosen.")
     if left:

@@ -14,6 +14,7 @@ from regard.data.reading.pictures import PictureCell
 from regard.data.synthetic.captioned_scenes import SHAPES, captioned_rows
 from regard.run.training import Options
 from regard.tasks.caption import Caption, CaptionSettings
+from regard.view.frame import frame_of
 from tests.data.any_task import read
 from tests.pictures import drawn_file
 
@@ -215,6 +216,11 @@ def test_a_folder_is_trained_on_and_asked(tmp_path: Path) -> None:
     assert run.settings.task_name == "caption" and run.settings.model_name == "captioner"
     scores = run.evaluate(tmp_path / "data")
     assert set(scores) == {"loss", "perplexity", "bleu", "word_accuracy"}
+    first, *later = map(json.loads, (tmp_path / "run" / "samples.jsonl").read_text().splitlines())
+    kept = [frame_of(first, sample) for sample in first["samples"]]
+    assert all(each and each.picture and each.inputs[-1] == "r2 c2" for each in kept)
+    assert not any("picture" in sample for look in later for sample in look["samples"])
+    assert "the patches of the picture" in (tmp_path / "run" / "report.html").read_text("utf-8")
     (answer,) = run.predict([tmp_path / "data" / "3.png"])
     assert answer.best.startswith("a cat") and answer.weights is not None
 

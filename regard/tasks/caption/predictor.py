@@ -13,6 +13,7 @@ from regard.data.encoding.decoded import RGB
 from regard.generation import Hypothesis
 from regard.tasks.caption.coder import PicturesAndCaptions
 from regard.tasks.image_classify.predictor import PictureClassifier
+from regard.tasks.picture_coder import patch_names, shown_picture
 from regard.tasks.picture_input import pictures_of
 from regard.tasks.predictor import Answer, Predictor, device_of
 from regard.tasks.writing import written_from
@@ -78,9 +79,10 @@ class PictureCaptioner(Predictor):
         return Answer(
             name,
             answers,
-            inputs=tuple(f"{row + 1}.{col + 1}" for row in range(rows) for col in range(columns)),
+            inputs=patch_names(rows, columns),
             outputs=tuple(tokenizer.tokens(found[0].tokens)),
             weights=rearrange(maps, "q_len rows columns -> q_len (rows columns)"),
+            picture=shown_picture(self.coder.middle_of(picture), rows, columns),
         )
 
     def _read(self, picture: RGB) -> Float[Tensor, "1 3 height width"]:
