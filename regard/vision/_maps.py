@@ -1,6 +1,7 @@
 """Arithmetic on feature maps of any number of spatial dimensions: sequences, images, volumes."""
 
 from collections.abc import Sequence
+from math import prod
 
 import torch
 from jaxtyping import Float
@@ -23,7 +24,18 @@ NORMS: dict[int, type[nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d]] = {
 
 def means_of(x: Float[Tensor, "batch channels *places"]) -> Float[Tensor, "batch channels"]:
     """The mean of each channel over all places."""
-    return x.mean([*range(2, x.ndim)])
+    return mean_over(x, *range(2, x.ndim))
+
+
+def mean_over(x: Float[Tensor, "*shape"], *dims: int) -> Float[Tensor, "*rest"]:
+    """The mean over some dimensions.
+
+    It is divided after the sum, whose gradient is one number for all that is summed: that of `mean`
+    is divided, and written, everywhere. Sums of 16 bits would overflow.
+    """
+    if x.dtype not in (torch.float32, torch.float64):
+        return x.mean(dims)
+    return x.sum(dims) / prod(x.shape[dim] for dim in dims)
 
 
 def largest(x: Float[Tensor, "*shape"], dim: int) -> Float[Tensor, "*rest"]:

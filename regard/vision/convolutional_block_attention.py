@@ -12,7 +12,14 @@ from regard.vision._checks import (
     require_odd,
     require_values,
 )
-from regard.vision._maps import CONVOLUTIONS, NORMS, largest, means_of, over_places
+from regard.vision._maps import (
+    CONVOLUTIONS,
+    NORMS,
+    largest,
+    mean_over,
+    means_of,
+    over_places,
+)
 
 VARIANTS = ("official", "paper")
 
@@ -114,7 +121,7 @@ class CBAMSpatial(nn.Module):
     def weights(self, x: Float[Tensor, "batch channels *places"]) -> Tensor:
         """The gates `[batch, 1, *places]`."""
         require_maps("CBAMSpatial", x, self.channels, self.dims)
-        pooled = torch.stack([largest(x, 1), x.mean(1)], 1)
+        pooled = torch.stack([largest(x, 1), mean_over(x, 1)], 1)
         scores = self.convolution(pooled)
         require_values("CBAMSpatial", self.norm, scores)
         return torch.sigmoid(self.norm(scores))
