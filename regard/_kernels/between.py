@@ -11,7 +11,6 @@ from regard._kernels.tiles import COLUMNS
 from regard._kernels.vectors import (
     LANES,
     at,
-    exp2,
     fma,
     in_loops,
     load,
@@ -23,6 +22,7 @@ from regard._kernels.vectors import (
     tanh,
     times,
     turn,
+    weight2,
 )
 
 NO_BIAS, BY_DISTANCE, BY_PAIR = 0, 1, 2
@@ -112,7 +112,7 @@ def weigh_again(p, dp, row, rows, top, inner, scale):  # type: ignore[no-untyped
     for j in range(0, COLUMNS, LANES):
         less, mean = minus(zero, load(at(top, j))), load(at(inner, j))
         for k in range(j, j + rows * row, row):
-            weight = exp2(fma(load(at(p, k)), by, less))
+            weight = weight2(fma(load(at(p, k)), by, less))
             store(weight, at(p, k))
             store(times(weight, minus(load(at(dp, k)), mean)), at(dp, k))
 

@@ -101,10 +101,10 @@ def _octaves(builder: Any, shifted: Any) -> Any:
     return builder.bitcast(builder.add(exponent, bias), REGISTER)
 
 
-def _exp2(builder: Any, x: Any) -> Any:
+def _exp2(builder: Any, x: Any, least: float = -126.0) -> Any:
     shifted = builder.fadd(x, constant(_ROUNDS))
     rest = builder.fsub(x, builder.fsub(shifted, constant(_ROUNDS)))
-    small = builder.fcmp_ordered("<", x, constant(-126.0))
+    small = builder.fcmp_ordered("<", x, constant(least))
     return builder.select(small, constant(0.0), _power(builder, shifted, rest))
 
 
@@ -222,6 +222,11 @@ unless_zero = instruction(
 
 exp2 = instruction(_exp2, VECTOR, VECTOR)
 """`2^x` of numbers up to 127, off by one unit of the last place; 0 where it would be subnormal."""
+
+weight2 = instruction(lambda builder, x: _exp2(builder, x, -100.0), VECTOR, VECTOR)
+"""The same, and 0 below -100, which beside a 1 is nothing: its products are no subnormal numbers
+either, at each of which a processor stops.
+"""
 
 exp_twice = instruction(_exp_twice, VECTOR, VECTOR)
 """`e^2x` as near; of numbers beyond 43.5 and of what is none, that of 43.5."""
