@@ -29,7 +29,7 @@ DATA: list[Case] = [
     (["--data", "uneven"], "uneven/train.de"),
     (["--data", "broken.jsonl"], "broken.jsonl line 2"),
     (["--data", "one.csv"], "label is 'good' in all"),
-    (["--data", "nul.txt"], "nul.txt line 1: a NUL character"),
+    (["--data", "nul.txt"], "nul.txt is no text (30 of its first 120 bytes"),
     (["--data", "."], "holds blank.txt, broken.jsonl"),
     (["--data", "synthetic:opinion"], "no synthetic data is called 'opinion'"),
     ([*PAIRS, "--source", "sorce"], "did you mean source"),
