@@ -1,7 +1,6 @@
 """Arithmetic on feature maps of any number of spatial dimensions: sequences, images, volumes."""
 
 from collections.abc import Sequence
-from math import prod
 
 import torch
 from jaxtyping import Float
@@ -35,7 +34,10 @@ def mean_over(x: Float[Tensor, "*shape"], *dims: int) -> Float[Tensor, "*rest"]:
     """
     if x.dtype not in (torch.float32, torch.float64):
         return x.mean(dims)
-    return x.sum(dims) / prod(x.shape[dim] for dim in dims)
+    count = 1
+    for dim in dims:  # a graph takes no generator of sizes
+        count = count * x.shape[dim]
+    return x.sum(dims) / count
 
 
 def largest(x: Float[Tensor, "*shape"], dim: int) -> Float[Tensor, "*rest"]:
