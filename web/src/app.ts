@@ -73,7 +73,7 @@ export class App {
       start.other = { doc: 1, layer: "same", head: "same" };
     }
     if (page.kind === "film") start.doc = reel(page, 0).last;
-    if (page.inset && page.kind === "film") start.view = first.stored.layers.every((layer) => first.axes[layer.q].tokens.length === 1) ? "text" : "matrix";
+    if (page.inset && page.kind === "film" && !first.stored.image) start.view = first.stored.layers.every((layer) => first.axes[layer.q].tokens.length === 1) ? "text" : "matrix";
     start.q = firstWord(first);
     this.store = new Store(this.model.settled({ ...start, ...(link ? read(location.hash) : {}) }));
     this.grid = new Grid(({ layer, head }) => this.set({ layer: String(layer), head: String(head) }));
