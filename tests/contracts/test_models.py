@@ -134,7 +134,9 @@ without_numbers = rows(lambda row: row.name not in READS_NUMBERS)
 
 
 def close(found: Tensor, wanted: Tensor, what: str, gradient: bool = False) -> None:
-    assert_close_to_golden(found, wanted, wanted, what=what, gradient=gradient)
+    # In which order rows are added depends on the machine, and a large gradient makes it larger.
+    least = 1e-9 * wanted.abs().max().item() if gradient and wanted.numel() else 0.0
+    assert_close_to_golden(found, wanted, wanted, what=what, gradient=gradient, least=least)
 
 
 def without_padding(found: Tensor, like: Tensor) -> Tensor:

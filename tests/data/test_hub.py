@@ -41,7 +41,10 @@ def test_numbers_with_a_point_and_dates_are_read_where_they_may_stand(tmp_path: 
 
 
 def test_a_row_that_cannot_be_read_is_named(tmp_path: Path) -> None:
-    entries = [{"user": "a", "item": "b", "rating": word} for word in [*["5"] * 30, "3 of 5"]]
+    ratings = [*"12345" * 6, "3 of 5"]
+    entries = [
+        {"user": f"u{n % 4}", "item": f"i{n % 7}", "rating": r} for n, r in enumerate(ratings)
+    ]
     with pytest.raises(ValueError, match="hf:.* row 31: the rating '3 of 5' is not a number"):
         hub(tmp_path, entries)
 

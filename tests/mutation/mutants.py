@@ -343,8 +343,7 @@ MUTANTS = [
     ),
     Mutant(
         "a kept kernel drops dropout", "_backends/sdpa.py",
-        "is_causal=is_causal,\n        dropout=call.dropout",
-        "is_causal=is_causal,\n        dropout=0.0",
+        "is_causal=is_causal, dropout=dropout,", "is_causal=is_causal, dropout=0.0,",
         "tests/backends/test_memo.py",
     ),
     Mutant(
@@ -354,8 +353,8 @@ MUTANTS = [
     ),
     Mutant(
         "a kept kernel answers without looking", "_backends/_sanitize.py",
-        "return kernel(query, key, value) if _are_finite(query, key, value) else None",
-        "return kernel(query, key, value)",
+        "return kernel(query, key, value, mask) if are_finite(query, key, value) else None",
+        "return kernel(query, key, value, mask)",
         "tests/backends/test_memo.py",
     ),
     Mutant(

@@ -87,7 +87,7 @@ def test_pictures_are_shown_under_their_patches() -> None:
         "pictures", model="vit_classifier", steps=1, out="run", options=QUIET, size=16, **sizes
     )
     found = run.view("pictures/dark/0.png")
-    assert len(found.maps) == 2 and found.tokens[:2] == ["[CLS]", "1.1"]
+    assert len(found.maps) == 2 and found.tokens[:2] == ["[CLS]", "r1 c1"]
     assert found.image is not None and len(found.tokens) == 17
     assert b"data:image/png" in found.save("page.html").read_bytes()
 

@@ -234,7 +234,7 @@ _CHOICES: dict[str, list[dict[str, Any]]] = {
         {"shape": "cifar(depth=8, width=2)"},
         {"shape": "cifar(depth=14, width=6, shortcut=projection)", "block": "se(reduction=1)"},
         {"shape": "imagenet(depth=18, width=2)"},
-        {"shape": "imagenet(depth=50, width=2)"},
+        {"shape": "imagenet(depth=50, width=2, stem=deep)"},
         {"shape": "cifar(depth=14, width=4)", "block": "cbam(reduction=1)"},
         {"shape": "cifar(depth=8, width=4)", "block": "bam(reduction=1)"},
         {"shape": "cifar(depth=8, width=4)", "block": "sk(groups=2)"},
@@ -249,14 +249,17 @@ _CHOICES: dict[str, list[dict[str, Any]]] = {
     "unet": [{"depth": 2, "gates": True}, {"depth": 1, "gates": False}],
     "danet": [
         {"shape": "cifar(depth=8, width=4)", "dilated": 1},
-        {"shape": "imagenet(depth=18, width=2)"},
+        {"shape": "imagenet(depth=18, width=2, stem=deep)", "align_corners": True},
         {"shape": "cifar(depth=8, width=4, shortcut=projection)", "position": False},
         {"shape": "imagenet(depth=50, width=1)", "channel": False, "dilated": 3},
         {"shape": "cifar(depth=8, width=3)", "position": False, "channel": False, "dilated": 0},
     ],
     "captioner": [
         # Of few places, where scores that have a weight for each place are asked.
-        {"attention": f"soft(attention_dim={WIDTH})", "shape": "imagenet(depth=18, width=2)"},
+        {
+            "attention": f"soft(attention_dim={WIDTH})",
+            "shape": "imagenet(depth=18, width=2, stem=deep)",
+        },
         {"attention": f"hard(attention_dim={WIDTH})", "shape": "imagenet(depth=18, width=2)"},
         {"attention": "soft(attention_dim=5, penalty=0)", "block": "eca"},
         {

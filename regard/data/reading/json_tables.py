@@ -107,9 +107,11 @@ def _keys(entries: Iterator[Mapping[str, Any]]) -> tuple[str, ...]:
 
 
 def _is_lines(path: Path, encoding: str) -> bool:
-    """Whether the first line is an object of its own, and so is what follows."""
+    """Whether the first line is an object of its own, broken or not, and so is what follows."""
     head = list(islice((line.strip() for line in lines(path, encoding) if line.strip()), 2))
-    return len(head) == 2 and all(line[0] == "{" and line[-1] in "}," for line in head)
+    return len(head) == 2 and all(
+        line[0] == "{" and line[-1] in "}," and line.count("[") <= line.count("]") for line in head
+    )
 
 
 def goes_on(path: Path, encoding: str) -> bool:
