@@ -39,7 +39,7 @@ class WithKeyBias:
         return [ours.reshape(*self.ours, 1, 1), torch.zeros_like(ours[:, 0])]
 
 
-def from_published(tensors: Mapping[str, Tensor], config: DANetConfig | None = None) -> DANet:
+def from_published(tensors: Mapping[str, Any], config: DANetConfig | None = None) -> DANet:
     """The network that a state dictionary of pytorchcv's DANet or of the authors' is.
 
     It is for evaluation, and upsamples with aligned corners, as they do. The bias of the keys is

@@ -60,7 +60,7 @@ def backbone_rules(shape: Cifar | ImageNet, config: ResNetConfig | None = None) 
     return found
 
 
-def from_torchvision(tensors: Mapping[str, Tensor], config: ResNetConfig | None = None) -> ResNet:
+def from_torchvision(tensors: Mapping[str, Any], config: ResNetConfig | None = None) -> ResNet:
     """The network that a state dictionary of torchvision's or timm's `resnet*` is, for evaluation.
 
     What a wrapped network or a trainer put around them is taken off with a warning.
