@@ -52,6 +52,7 @@ CHANGES_NO_NUMBER = {
     "data.streaming": "the same numbers, read from the disk",
     "data.encoding": "acts on files that have another encoding",
     "data.labels": "acts on labels of several spellings",
+    "data.unreadable": "acts on pictures that cannot be read, see tests/data/test_unreadable.py",
     **{f"data.{role}": "names a column, see tests/data/test_roles.py" for role in ROLES},
 }
 """Settings that act on something else than numbers, each with a test of its own elsewhere."""
