@@ -23,6 +23,7 @@ from regard._kernels.vectors import (
     instruction,
     load,
     store,
+    written_spread,
 )
 
 GROUP = 8
@@ -46,14 +47,6 @@ def _all(number: int) -> Any:
     return ir.Constant(_WIDE, [number] * LANES)
 
 
-def _spread(builder: Any, number: Any, kind: Any = _WIDE) -> Any:
-    unknown = ir.Constant(kind, ir.Undefined)
-    first = builder.insert_element(unknown, number, _BITS(0))
-    return builder.shuffle_vector(
-        first, unknown, ir.Constant(ir.VectorType(_BITS, LANES), [0] * LANES)
-    )
-
-
 def _philox(builder: Any, counter: list[Any], seed: Any) -> list[Any]:
     """Four words for each lane; each is the lower half of a number."""
     c0, c1, c2, c3 = counter
@@ -61,8 +54,8 @@ def _philox(builder: Any, counter: list[Any], seed: Any) -> list[Any]:
     for _ in range(ROUNDS):
         one, two = (builder.mul(x, _all(m)) for x, m in zip((c0, c2), _PRODUCTS, strict=True))
         high_one, high_two = (builder.lshr(x, _all(32)) for x in (one, two))
-        c0 = builder.xor(builder.xor(high_two, c1), _spread(builder, keys[0]))
-        c2 = builder.xor(builder.xor(high_one, c3), _spread(builder, keys[1]))
+        c0 = builder.xor(builder.xor(high_two, c1), written_spread(builder, keys[0]))
+        c2 = builder.xor(builder.xor(high_one, c3), written_spread(builder, keys[1]))
         c1, c3 = (builder.and_(x, _all(_LOW)) for x in (two, one))
         keys = [
             builder.and_(builder.add(key, SIZE(step)), SIZE(_LOW))
@@ -76,9 +69,9 @@ def _bits(
 ) -> None:
     """For each key of a group, `step` places apart, a bit for each of `LANES` queries."""
     lanes = ir.Constant(_WIDE, list(range(LANES)))
-    queries = builder.add(_spread(builder, query), lanes)
-    counter = [queries, _spread(builder, group), _spread(builder, head), _all(0)]
-    limit = _spread(builder, builder.trunc(likely, _HALF), _HALVES)
+    queries = builder.add(written_spread(builder, query), lanes)
+    counter = [queries, written_spread(builder, group), written_spread(builder, head), _all(0)]
+    limit = written_spread(builder, builder.trunc(likely, _HALF))
     for i, word in enumerate(_philox(builder, counter, seed)):
         for j in range(2):
             drawn = builder.trunc(builder.lshr(word, _all(16 * j)), _HALVES)

@@ -21,7 +21,6 @@ LANES = 16 if "+avx512f" in FEATURES else 8
 
 SIZE, NUMBER, _BITS = ir.IntType(64), ir.FloatType(), ir.IntType(32)
 REGISTER, _WHOLE = ir.VectorType(NUMBER, LANES), ir.VectorType(_BITS, LANES)
-_UNKNOWN = ir.Constant(REGISTER, ir.Undefined)
 NUMBERS = types.CPointer(types.float32)
 
 
@@ -63,8 +62,9 @@ def constant(number: float) -> Any:
 
 
 def written_spread(builder: Any, number: Any) -> Any:
-    first = builder.insert_element(_UNKNOWN, number, _BITS(0))
-    return builder.shuffle_vector(first, _UNKNOWN, ir.Constant(_WHOLE, [0] * LANES))
+    unknown = ir.Constant(ir.VectorType(number.type, LANES), ir.Undefined)
+    first = builder.insert_element(unknown, number, _BITS(0))
+    return builder.shuffle_vector(first, unknown, ir.Constant(_WHOLE, [0] * LANES))
 
 
 def written_fma(builder: Any, a: Any, b: Any, c: Any) -> Any:
