@@ -97,18 +97,9 @@ def places(given: Any, wanted: Wanted) -> list[Found]:
             tensors = {
                 names.get(name, plain[name].removeprefix(prefix)): table[name] for name in here
             }
-            within = {part for name in here for part in name.split(".") if part in INNER}
-            inner = tuple(sorted(within)) if any(plain[name] != name for name in here) else ()
-            found.append(
-                Found(
-                    tensors,
-                    frozenset(names.values()),
-                    keys,
-                    prefix,
-                    inner,
-                    others=len(table) - len(here),
-                )
-            )
+            inner = {part for name in here for part in name.split(".") if part in INNER}
+            fitting, others = frozenset(names.values()), len(table) - len(here)
+            found.append(Found(tensors, fitting, keys, prefix, tuple(sorted(inner)), others))
     return sorted(found, key=lambda each: (-len(each.fitting), len(each.keys), each.prefix))
 
 
