@@ -132,7 +132,8 @@ OWN = {  # Of a recipe or a task.
     "similarity": ("alike.csv", ALIKE),
     "answer": ("qa1_train.txt", STORIES),
     "recommend": ("choices.tsv", CHOICES),
-    "masked_lm": ("text.txt", "Cab a bad dab, abc ace\n" * 60),
+    # Lines that differ, for `tokens.rows` to choose among.
+    "masked_lm": ("text.txt", "Cab a bad dab, abc ace\nA bed, a bag, a deaf cafe\n" * 30),
 }
 
 
