@@ -160,7 +160,8 @@ def main() -> None:
     show(rates, rows)
     if not options.dry_run:
         kept = {dtype: asdict(one) for dtype, one in rates.items()}
-        print(f"written to {save('rates', rows, rates=kept)}")
+        name = f"rates_{_machine.kind().lower().replace(' ', '_')}"
+        print(f"written to {save(name, rows, rates=kept)}")
 
 
 if __name__ == "__main__":

@@ -72,7 +72,9 @@ def seconds(
         return rates.seconds(steps + 8, matmul=flops, numbers=numbers)
     few = max(1.0, rates.together / rows)
     scores = batch * heads * (pairs + masked + BLOCK * (-(-q_len // rows)))
-    return rates.seconds(steps, fused=few * flops, scores=scores, numbers=numbers)
+    found = rates.seconds(steps, fused=few * flops, scores=scores, numbers=numbers)
+    # A forward pass is predicted; where both are to come, what is lost in the other counts.
+    return found * rates.training if call.needs_grad else found
 
 
 def _learns_bias(call: Call) -> bool:

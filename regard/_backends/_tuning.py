@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from regard._backends import _machine, _memo, _plan, sdpa
+from regard._backends import _machine, _memo, _plan, blocked, sdpa
 from regard._backends._bind import bind
 from regard._backends._call import Call
 from regard._backends._machine import where as where
@@ -29,8 +29,11 @@ DTYPES = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
 SHAPES = ((1, 8, 64), (1, 4, 128), (4, 2, 32))
 """Batch, heads and width."""
 LENGTHS = (8, 64, 192, 512, 1024)
-SDPA = next(name for name, one in _plan.BACKENDS.items() if one is sdpa)
-UNITS = tuple(field.name for field in fields(Rates) if field.name != "together")
+SDPA, BLOCKED = (
+    next(name for name, one in _plan.BACKENDS.items() if one is module)
+    for module in (sdpa, blocked)
+)
+UNITS = tuple(one.name for one in fields(Rates) if one.name not in ("together", "training"))
 
 Parts = dict[str, dict[str, Any]]
 Work = list[float]
@@ -172,7 +175,7 @@ def fitted(rows: list[Timed], dtype: torch.dtype) -> Rates:
     for _ in range(8):
         rates = _solved(rows, rates, dtype)
         rates = replace(rates, together=_together(rows, rates))
-    return rates
+    return replace(rates, training=training_ratio(dtype))
 
 
 def _solved(rows: list[Timed], rates: Rates, dtype: torch.dtype) -> Rates:
@@ -218,3 +221,34 @@ def matmul_rate(dtype: torch.dtype) -> float:
     exact = torch.promote_types(dtype, torch.float32)
     a, b = torch.randn(8, 256, 64, dtype=exact), torch.randn(8, 64, 256, dtype=exact)
     return 2 * 8 * 256 * 64 * 256 / seconds_of(lambda: a @ b)
+
+
+def training_ratio(dtype: torch.dtype) -> float:
+    """How many times more a backward pass adds to the time of PyTorch's kernel than to our loops'.
+
+    1 where these do not serve.
+    """
+    found = []
+    for length in (512, 1024):
+        inputs = [torch.randn(1, 8, length, 64).to(dtype).requires_grad_() for _ in range(3)]
+        call = call_of(*inputs)
+        if BLOCKED not in _plan.candidates(call):
+            return 1.0
+        fused, tiles = (_with_backward(_plan.BACKENDS[name], call) for name in (SDPA, BLOCKED))
+        found.append(fused / tiles)
+    return statistics.mean(found)
+
+
+def _with_backward(backend: Any, call: Call) -> float:
+    """How many times longer forward and backward take than forward."""
+    upstream = torch.ones_like(call.query)
+
+    def both() -> None:
+        torch.autograd.grad(backend.run(call), (call.query, call.key, call.value), upstream)
+
+    def forward() -> None:
+        with torch.no_grad():
+            backend.run(call)
+
+    both()  # whatever is to be compiled is, then
+    return seconds_of(both) / seconds_of(forward)

@@ -31,8 +31,8 @@ takes_tensor_lengths = False
 PANEL = 32
 """Queries that are computed together: fewer take as long."""
 
-WEIGHT, TURNED = 40, 50
-"""Operations of a product that take as long as a weight, and as a number of a query turned."""
+WEIGHT = 40
+"""Operations of a product that take as long as a weight."""
 
 SQUASHED, CAPPED, NEAR, PAIRED, DROPPED = 6, 40, 15, 100, 30
 """The same that a sigmoid takes more than softmax, a cap, a bias by distance and one by pairs, and
@@ -93,9 +93,7 @@ def seconds(call: Call, rates: Rates) -> float:
     pairs, width = _pairs(call), call.query.shape[-1] + call.value.shape[-1]
     turned = call.lead * _whole(call.q_len) * width
     weight, steps = WEIGHT + _on_weights(call), steps + 12 * len(_added.added_of(call.score_mod))
-    return rates.seconds(
-        steps, tiles=pairs * (2 * width + weight) + turned * TURNED, numbers=numbers
-    )
+    return rates.seconds(steps, tiles=pairs * (2 * width + weight), turned=turned, numbers=numbers)
 
 
 def _on_weights(call: Call) -> int:

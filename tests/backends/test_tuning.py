@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import regard
-from regard._backends import _machine, _memo, _plan, _tuning
+from regard._backends import _machine, _memo, _plan, _rates, _tuning
 from regard._backends._rates import Rates, rates_of_cpu
 from regard._io.manifest import seal
 
@@ -92,7 +92,8 @@ def test_rates_are_found_from_the_seconds_they_predict(
     tiles: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
-    known = Rates(2e-6, 1e11, 2e9, 9e10, 2.5e9, 4.0, tiles)
+    known = Rates(2e-6, 1e11, 2e9, 9e10, 2.5e9, 4.0, tiles, tiles / 60, 1.2)
+    monkeypatch.setattr(_tuning, "training_ratio", lambda dtype: known.training)
     monkeypatch.setattr(_tuning, "matmul_rate", lambda dtype: known.matmul)
     monkeypatch.setattr(_tuning, "rates_of_cpu", lambda: {torch.float32: known})
     rows = []
@@ -109,6 +110,28 @@ def test_rates_are_found_from_the_seconds_they_predict(
     found = _tuning.fitted(rows, torch.float32)
     for unit in NAMES:
         assert getattr(found, unit) == pytest.approx(getattr(known, unit), rel=0.02), unit
+
+
+@pytest.mark.parametrize(
+    ("kind", "backend"), [("CentaurHauls AVX2", "blocked"), ("aarch64 DEFAULT", "sdpa")]
+)
+def test_loops_are_chosen_unmeasured_where_half_the_rate_is_enough(
+    kind: str, backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("numba")
+    monkeypatch.setattr(_machine, "kind", lambda: kind)
+    x = torch.randn(2, 8, 512, 64)
+    assert regard.plan(x, x, x).backend == "sdpa"
+    assert regard.plan(x, x, x, dropout=0.1).backend == backend
+
+
+def test_a_backward_pass_to_come_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("numba")
+    even = Rates(2e-6, 1e11, 2e9, 1e11, 2e9, 4.0, 9e10, 2e9, training=1.5)
+    monkeypatch.setattr(_rates, "rates_of_cpu", lambda: {torch.float32: even})
+    x = torch.randn(2, 8, 512, 64)
+    assert regard.plan(x, x, x).backend == "sdpa"
+    assert regard.plan(x, x, x.clone().requires_grad_()).backend == "blocked"
 
 
 @pytest.mark.slow
