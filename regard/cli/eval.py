@@ -1,12 +1,13 @@
 """`regard eval`: how good is a trained model, on its own test data or on other data?"""
 
 import json as json_module
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from regard._io.faults import sentence
 from regard._printable import shown
 from regard.cli.evaluation_report import evaluation_lines
+from regard.data.reading.text_encoding import AUTO
 from regard.errors import UsageError
 from regard.run.run import Run
 
@@ -19,12 +20,22 @@ def run(
     answers: int,
     worst: int,
     json: bool,
+    columns: Mapping[str, str | None],
+    encoding: str | None,
 ) -> int:
-    """Print the metrics and what is behind them; with `json`, one object."""
+    """Print the metrics and what is behind them; with `json`, one object.
+
+    Args:
+        columns: of other data that play the roles of the task, None for those of training.
+        encoding: of other data, None to detect it.
+    """
     try:
         opened = Run(run)
         path = data or (opened.settings.data.path if opened.settings.data else "")
-        found = opened.examination(data, split, answers, worst)
+        said = {role: name for role, name in columns.items() if name}
+        found = opened.examination(
+            data, split, answers, worst, columns=said, encoding=encoding or AUTO
+        )
     except (ValueError, FileNotFoundError, ImportError) as error:
         raise UsageError(sentence(error)) from None
     scores = found.metrics

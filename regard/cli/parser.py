@@ -301,9 +301,14 @@ def _files(files: argparse._ArgumentGroup) -> None:
         action="store_true",
         help="take TEXT literally, not as a file, and lines not as JSON objects",
     )
-    for role in ("source", "target", *ASKED):
+    _columns(files, ASKED)
+
+
+def _columns(group: argparse._ArgumentGroup, roles: Iterable[str]) -> None:
+    """The columns of a file that are not called as those of training were."""
+    for role in ("source", "target", *roles):
         what = ROLES.get(role, f"column of the {role} texts or language")
-        files.add_argument(f"--{role}", dest=f"columns:{role}", metavar="COLUMN", help=what)
+        group.add_argument(f"--{role}", dest=f"columns:{role}", metavar="COLUMN", help=what)
 
 
 def _answers(parser: argparse.ArgumentParser, usual: int) -> None:
@@ -489,7 +494,13 @@ def _recipes(parser: argparse.ArgumentParser) -> None:
 def _eval(parser: argparse.ArgumentParser) -> None:
     parser.description = "Measure a trained model on its test data, or on other data."
     parser.add_argument("run", type=Path, metavar="RUN", help="folder of a run")
-    parser.add_argument("--data", metavar="PATH", help="evaluate on all of this data instead")
+    data = parser.add_argument_group("other data")
+    data.add_argument("--data", metavar="PATH", help="evaluate on all of this data instead")
+    data.add_argument(
+        "--encoding", metavar="NAME", help="of text files, such as cp1252 (default: detected)"
+    )
+    # `--answers` is a number here.
+    _columns(data, [role for role in ROLES if role != "answers"])
     parser.add_argument(
         "--split", choices=("valid", "test"), help="(default: test if there is one)"
     )

@@ -45,7 +45,7 @@ def asker(
     Raises `ValueError` for a role that the task does not have.
     """
     schema = schema_asked(predictor.task)
-    _require_roles(schema, columns)
+    require_roles(schema, columns)
     trained = settings.data.columns if settings and settings.data else {}
     asked = RoleColumns(trained, columns)
     roles: InputRoles = CellRoles(schema, asked)
@@ -66,7 +66,8 @@ def asker(
     )
 
 
-def _require_roles(schema: Schema, columns: Mapping[str, str]) -> None:
+def require_roles(schema: Schema, columns: Mapping[str, str]) -> None:
+    """Raise `ValueError` for columns of roles that the task does not have."""
     options = [column.asked for column in schema.columns]
     if len(schema.required) == 2:
         options += [name for name in ("source", "target") if name not in options]

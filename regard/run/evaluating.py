@@ -2,7 +2,7 @@
 
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,10 @@ from regard.data.reading.row_check import rows_without
 from regard.data.reading.text_encoding import AUTO
 from regard.data.reading.unreadable import unreadable_notes
 from regard.errors import UsageError
+from regard.run.askers import require_roles, schema_asked
 from regard.run.merging import read_corpus
 from regard.run.preparing import task_of_trained
-from regard.run.settings import Settings
+from regard.run.settings import DataSettings, Settings
 from regard.tasks import task_class
 from regard.tasks.details import Details
 from regard.tasks.task import Record, Task
@@ -52,11 +53,16 @@ def examined(
     split: str | None,
     num_answers: int,
     worst: int,
+    columns: Mapping[str, str],
+    encoding: str,
 ) -> Examination:
     """Evaluate on the run's own data, or on all of another data set (see `Run.examination`)."""
     if data is not None and settings.data is not None:
-        other = replace(settings.data, path=str(data), encoding=AUTO)
-        settings = replace(settings, data=other)
+        other = replace(settings.data, path=str(data), encoding=encoding)
+        settings = replace(settings, data=_renamed(other, settings.task_name, columns))
+    elif columns or encoding != AUTO:
+        option = next(iter(columns), "encoding")
+        raise UsageError(f"{option}=... (--{option}) is for other data; say which (--data)")
     if settings.data is not None and not settings.data.path:
         raise UsageError(
             f"{run} does not say where its data is, which a Task object had; give some, as in "
@@ -87,6 +93,19 @@ def examined(
         notes = _left_out(corpus, count) if data is not None else ()
         remarks = tuple(task.remarks(chosen, records))
         return Examination(chosen, count, task.score(chosen, records), details, notes, remarks)
+
+
+def _renamed(data: DataSettings, task: str, columns: Mapping[str, str]) -> DataSettings:
+    """The same data whose roles have these columns; those of training where none is given."""
+    schema = schema_asked(task)
+    try:
+        require_roles(schema, columns)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    sides = [role.asked for role in schema.required] if len(schema.required) == 2 else []
+    options = dict(zip(("source", "target"), sides, strict=False))
+    named: dict[str, Any] = {options.get(role, role): name for role, name in columns.items()}
+    return replace(data, **named)
 
 
 def _nothing_to_compare(settings: Settings, error: Exception) -> str | None:

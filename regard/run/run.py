@@ -248,18 +248,35 @@ class Run:
         split: str | None = None,
         num_answers: int = 4,
         worst: int = 5,
+        *,
+        columns: Mapping[str, str] | None = None,
+        encoding: str = AUTO,
     ) -> Examination:
         """The metrics with details: per-class tables, the worst examples, remarks.
 
         Args:
             data, split, num_answers: as in `evaluate`.
             worst: number of examples with the largest losses to return.
+            columns: roles that other data has under other names than in training, such as
+                `{"text": "title,body"}`.
+            encoding: of other data in text files.
 
         Raises `UsageError` when the data cannot be read, has no such split or no column to compare
         with.
         """
         self.predictor.model.eval()
-        return examined(self.predictor, self.settings, self.path, data, split, num_answers, worst)
+        given = {role: name for role, name in (columns or {}).items() if name}
+        return examined(
+            self.predictor,
+            self.settings,
+            self.path,
+            data,
+            split,
+            num_answers,
+            worst,
+            given,
+            encoding,
+        )
 
     def export(
         self, form: str = "onnx", out: str | Path | None = None, *, check: bool = True

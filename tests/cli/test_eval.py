@@ -52,6 +52,22 @@ def test_other_data_is_measured_as_a_whole(
     assert told["chrf"] == pytest.approx(found, abs=1e-3)
 
 
+@pytest.mark.parametrize("roles", [("text", "label"), ("source", "target")])
+def test_the_columns_of_other_data_are_named_as_those_to_train_on(
+    runs: dict[str, Path], tmp_path: Path, done: Call, roles: tuple[str, str]
+) -> None:
+    rows = [("ab cab é", "with"), ("ab bad", "without"), ("e cab", "with")] * 6
+    plain = as_table(tmp_path / "plain.csv", ("text", "label"), rows)
+    other = as_table(tmp_path / "other.csv", ("notes", "verdict"), rows)
+    other.write_bytes(other.read_text().encode("cp1252"))
+    named = [f"--{roles[0]}", "notes", f"--{roles[1]}", "verdict", "--encoding", "cp1252"]
+    found, wanted = (
+        json.loads(done("eval", runs["classify"], "--json", "--data", *words))
+        for words in ([other, *named], [plain])
+    )
+    assert found | {"data": ""} == wanted | {"data": ""}
+
+
 def test_only_the_metrics_that_are_asked_for_are_said(runs: dict[str, Path], done: Call) -> None:
     told = json.loads(done("eval", runs["classify"], "--metrics", "f1,loss", "--json"))
     assert [key for key in told if key in METRICS["classify"]] == ["f1", "loss"]
@@ -86,6 +102,9 @@ def test_a_test_part_is_taken_if_there_is_one(tmp_path: Path, done: Call) -> Non
             "texts.csv has no column 'label' to compare with; `regard predict` answers without one",
         ),
         (["--data", "columns.tsv"], "columns.tsv has no column 'text'"),
+        (["--data", "columns.tsv", "--text", "three"], "columns.tsv has no column 'three' (text)"),
+        (["--data", "columns.tsv", "--left", "one"], "classify, which has no --left; it has --te"),
+        (["--text", "one"], "text=... (--text) is for other data; say which (--data)"),
         (["--worst", "-1"], "a whole number from 0, got '-1'"),
         (["--answers", "0"], "a whole number from 1, got '0'"),
         (["--beam", "0"], "a whole number from 1, got '0'"),
