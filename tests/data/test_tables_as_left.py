@@ -237,3 +237,32 @@ def test_sentences_that_come_back_are_no_labels_unless_they_are_called_so(tmp_pa
         reading(tmp_path, "b.csv", content)
     named = "label,text\n" + "".join(f"{text},so {n} is it\n" for n, text in enumerate(about))
     assert reading(tmp_path, "a.csv", named).task == "classify"
+
+
+BAR = f"+{'-' * 42}+{'-' * 8}+\n"
+PRINTED = {
+    "psql": (f" text | label \n{BAR[1:-2]}\n", " {} | {}\n", "(30 rows)\n"),
+    "mysql": (f"{BAR}| text | label |\n{BAR}", "| {:<40} | {} |\n", f"{BAR}30 rows in set\n"),
+    "grid": (f"{BAR}| text | label |\n{BAR}", f"| {{}} | {{}} |\n| again | |\n{BAR}", ""),
+    "org": ("| text | label |\n|------+-------|\n", "| {} | {} |\n", ""),
+    "polars": (
+        "shape: (30, 2)\n┌──────┬───────┐\n│ text ┆ label │\n│ ---  ┆ ---   │\n│ str  ┆ str   │\n"
+        "╞══════╪═══════╡\n",
+        "│ {} ┆ {} │\n",
+        "└──────┴───────┘\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", PRINTED)
+def test_a_table_that_a_program_printed_is_read_unless_it_was_shortened(
+    tmp_path: Path, kind: str
+) -> None:
+    above, row, below = PRINTED[kind]
+    again = " again" * (kind == "grid")
+    found = reading(tmp_path, "a.txt", above + "".join(row.format(*r) for r in TEXTS) + below)
+    assert "a printed table" in found.description
+    assert rows(found) == sorted((text + again, label) for text, label in TEXTS)
+    cut = [(text, f"{label[:2]}…") for text, label in TEXTS]
+    with pytest.raises(ValueError, match="a.txt is a printed table of which 30 of 30 rows are sho"):
+        reading(tmp_path, "a.txt", above + "".join(row.format(*r) for r in cut) + below)

@@ -15,6 +15,7 @@ from regard.data.reading.markup import translation_memory
 from regard.data.reading.not_read import NotReadError, is_binary, not_read, not_read_text
 from regard.data.reading.object_cells import with_objects
 from regard.data.reading.parquet_tables import parquet
+from regard.data.reading.printed_tables import printed_table
 from regard.data.reading.separated import separated
 from regard.data.reading.squad import flat_answers, squad
 from regard.data.reading.tables import ENDINGS, PlacedRow, Table
@@ -66,7 +67,9 @@ def open_table(
     if refused:
         raise ValueError(refused)
     for make in (
-        (fasttext, trec, conll, slashed, numbered) if suffix not in (".csv", ".inter") else ()
+        (printed_table, fasttext, trec, conll, slashed, numbered)
+        if suffix not in (".csv", ".inter")
+        else ()
     ):
         table = make(path, encoding)
         if table:

@@ -53,7 +53,7 @@ def json_table(path: Path, encoding: str, document: Any = None) -> Table:
         raise NotReadError(refused)
     found = table_in(document)
     if found is None:
-        raise ValueError(f"{path}: {_why_not(document)}")
+        raise NotReadError(f"{path}: {_why_not(document)}")
     place = found.place
     beside = [name for name in lists_of(document) if name != place]
     without = f", and not those in {', '.join(map(repr, beside))}" if beside else ""

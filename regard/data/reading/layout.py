@@ -15,6 +15,8 @@ from regard.data.reading.histories_file import history_table
 from regard.data.reading.json_parts import json_parts, names_parts
 from regard.data.reading.json_tables import json_document
 from regard.data.reading.label_folders import label_folders, text_files_of_labels
+from regard.data.reading.line_forms import SAMPLED as LINES
+from regard.data.reading.line_forms import line_form
 from regard.data.reading.lines import lines
 from regard.data.reading.mask_folders import mask_folders
 from regard.data.reading.not_read import not_read_folder
@@ -224,12 +226,16 @@ def _stories(schema: Schema, files: list[Path], request: DataRequest) -> Layout:
 def _text(files: Files, request: DataRequest) -> Layout:
     running = request.first(lambda schema: schema.running_text)
     if running:
-        encoding = request.encoding_of(files["train"][0])
-        if request.task is None and _are_numbers(files["train"][0], encoding):
+        first = files["train"][0]
+        encoding = request.encoding_of(first)
+        if request.task is None and _are_numbers(first, encoding):
             raise ValueError(
-                f"{files['train'][0]} holds a number on each line, and no text to learn; to learn "
+                f"{first} holds a number on each line, and no text to learn; to learn "
                 f"its digits as text, say --task {running.task}"
             )
+        what = "" if request.task else line_form([*islice(lines(first, encoding), LINES)])
+        if what:
+            raise ValueError(f"{first} {what}; as it stands, --task {running.task} learns it")
         splits: dict[str, RowSource] = {}
         for split, some in files.items():
             parts = tuple(Running(path, request.encoding) for path in some)

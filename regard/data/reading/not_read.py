@@ -42,18 +42,33 @@ _FEW_CONTROLS = 8
 _TEXTS = (
     (r"#FORMAT=WebAnno", "WebAnno's table; export words and their tags, one a line (CoNLL 2002)"),
     (r"\s*<!doctype html|\s*<html", "HTML; take the text out of it, as with: w3m -dump FILE.html"),
-    (r"\s*(<\?xml[^>]*>\s*)?<(?!tmx|xliff)[a-zA-Z]", "markup; write what is to be read as a table"),
+    (
+        r"\s*(<\?xml[^>]*>\s*)?<(?!tmx|xliff)[a-zA-Z](?!\S*> [^<>\n]*\n<)",
+        "markup; write what is to be read as a table",
+    ),
     (r"(%.*\n|\s)*@relation\b", "an ARFF file of Weka; write its rows as CSV"),
     (
         r"(%.*\n|\s)*(\\documentclass|\\begin\{)",
         "LaTeX source; convert it with: pandoc -t plain FILE.tex",
     ),
     (r"\{\\rtf", "RTF; save it as plain text"),
+    (r"# A tibble: ", "a table that R printed; write it with: write.csv(x, 'FILE.csv')"),
+    (r"\{\|", "a table of a wiki; write it as CSV"),
+    (
+        r"={3,}( +={3,})+ *\n",
+        "a table of reStructuredText; convert it with: pandoc -f rst -t json, or write it as CSV",
+    ),
+    (r"\*{3,} 1\. row \*{3,}", "rows that MySQL printed one by one; write them without \\G"),
+    (
+        r'(\s|/\*.*\*/|//.*)*"[^"\n]*" = "[^"\n]*";',
+        "texts of an app (.strings); write text and translation as a table",
+    ),
+    (r"(.*\n){0,9}## intent: ?\w", "Rasa's examples; write text and intent as a table"),
     (r"WEBVTT", "subtitles (WebVTT); take out the numbers and times"),
     (r"\d+\s*\n\d\d:\d\d:\d\d,\d{3} --> ", "subtitles (SRT); take out the numbers and times"),
     (r"\[script info\]", "subtitles (SSA); take out all but what is said"),
     (
-        r"(\[[a-z]+:[^\]\n]*\]\s*\n)*(\[\d+:\d\d(\.\d+)?\].*\n){3}",
+        r"(\[[a-z]+:[^\]\n]*\]\s*\n)*(\[\d+:\d\d(\.\d+)?\](?! ?<?\w+>?:? ).*\n){3}",
         "song lines with times (LRC); take out the times",
     ),
     (r'(#.*\n)*msgid "', "a gettext catalogue; convert it with: po2csv or po2tmx FILE"),
