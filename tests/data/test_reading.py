@@ -173,7 +173,7 @@ def test_what_is_malformed_is_named(tmp_path: Path, files: dict[str, str], messa
 
 def test_a_parquet_file_without_text_lists_its_columns(tmp_path: Path) -> None:
     parquet.write_table(arrow.table({"x": [1.5], "y": [2]}), tmp_path / "a.parquet")
-    with pytest.raises(ValueError, match=r"has columns x \(numbers\), y \(whole numbers\); there"):
+    with pytest.raises(ValueError, match=r"has columns x \(numbers\), y \(whole numbers\): no"):
         read(str(tmp_path / "a.parquet"))
     put(tmp_path, b__parquet="no such thing")
     with pytest.raises(ValueError, match="b.parquet is not a Parquet file"):

@@ -111,6 +111,24 @@ def test_a_first_row_like_the_others_is_no_header(
 
 
 @pytest.mark.parametrize(
+    "first", [["text", "label", "2019", "2020"], ["", "0", "1", "2"], ["0", "1", "2", "3"]]
+)
+def test_years_and_counted_columns_are_names(tmp_path: Path, first: list[str]) -> None:
+    columns = [TEXTS, KINDS] if first[0] else [NUMBERS, TEXTS]
+    columns += [NUMBERS, NUMBERS] if first[0] else [KINDS, NUMBERS]
+    corpus = reading(tmp_path, lines(first, *columns))
+    place = int(not first[0])
+    assert corpus.names == tuple(first[place : place + 2])
+    assert sum(len(part) for part in corpus.splits.values()) == COUNT
+
+
+def test_a_table_of_numbers_is_told_that_they_are_not_learned(tmp_path: Path) -> None:
+    table = lines(["country", "1990", "1991"], KINDS, NUMBERS, NUMBERS)
+    with pytest.raises(ValueError, match=r"country .*, 1990 .*: no column holds texts or pictures"):
+        reading(tmp_path, table)
+
+
+@pytest.mark.parametrize(
     ("names", "columns", "ways"),
     [
         (["one", "two", "label"], [TEXTS, OTHERS, KINDS], ["--text one --lab", "--text two --lab"]),
@@ -170,7 +188,7 @@ def test_what_nobody_would_learn_as_labels_is_refused_until_it_is_said(tmp_path:
 
 
 def test_a_code_is_a_language_only_if_the_texts_are_of_it(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="there must be"):
+    with pytest.raises(ValueError, match="no column holds texts"):
         reading(tmp_path, lines(["id", "no"], NUMBERS, SCORES))
     greek = [f"καλημέρα σε όλους {n}" for n in range(COUNT)]
     corpus = reading(tmp_path, lines(["el", "it", "id"], greek, TEXTS, NUMBERS))

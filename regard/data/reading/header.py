@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 
 from regard.data.reading.languages import is_language, script
 from regard.data.reading.lexicon import Lexicon
@@ -10,6 +11,8 @@ from regard.data.reading.profile import Holds, profile
 
 FEW = 3
 """Rows below the first that are too few to compare it with."""
+YEARS = (1800, 2101)
+"""What columns are called that hold what was in a year, and the numbers below are not."""
 SHORTER = 3
 """How many times shorter than nearly all cells below it a name is."""
 
@@ -30,7 +33,8 @@ def has_header(
     It is where a caller's name stands in it, or a known one; else where most columns differ in kind
     from their first cell: numbers, dates or yes and no below a word, one of few values below
     another word, long texts or another script below a short one. A sentence in it speaks against
-    that; the questions of a survey are names all the same.
+    that; the questions of a survey are names all the same, and so are years, and the 0, 1, 2 that
+    pandas writes for no names.
 
     >>> has_header(["v1", "v2"], [["ham", "see you at noon then"]] * 9, Lexicon.of(()))
     True
@@ -44,18 +48,22 @@ def has_header(
     twice = len(set(filled)) < len(filled)
     if twice and all(cell in lexicon.headers for cell in filled):
         return True  # Two columns of one name, which is then said.
-    if twice or not filled or any(map(_is_value, filled)):
+    columns = [[row[n].strip() for row in body if len(row) > n] for n in range(len(first))]
+    counted = _are_counted(lower, columns)
+    if twice or not filled or (any(map(_is_value, filled)) and not counted):
         return False
     sentences = sum(map(_is_sentence, first))
     if not sentences and lexicon.is_header(first):
         return True
-    columns = [[row[n].strip() for row in body if len(row) > n] for n in range(len(first))]
     if len(body) < FEW:
         return False
-    votes = [_vote(cell.strip(), column) for cell, column in zip(first, columns, strict=True)]
+    votes = [
+        0 if counted and _is_value(cell) else _vote(cell.strip(), column)
+        for cell, column in zip(first, columns, strict=True)
+    ]
     if all(map(is_language, filled)) and len(filled) > 1 and not any(v < 0 for v in votes):
         return True
-    return sum(votes) > sentences
+    return sum(votes) > sentences or (counted and min(votes) >= 0)
 
 
 def rows_above(sample: Sequence[tuple[str, ...]], lexicon: Lexicon, asked: Sequence[str]) -> int:
@@ -88,6 +96,20 @@ def _is_value(cell: str) -> bool:
     """Whether a cell is a number, a date or a list, which no column is called."""
     dated = re.fullmatch(r"\d{1,4}[-./]\d{1,2}[-./]\d{1,4}.*", cell)
     return number_in(cell) is not None or bool(dated) or cell[:1] in ("[", "{")
+
+
+def _are_counted(first: Sequence[str], columns: Sequence[Sequence[str]]) -> bool:
+    """Whether numbers in a first row are names: years, or 0, 1, 2 above what is no number."""
+    places = [n for n, cell in enumerate(first) if cell and _is_value(cell)]
+    numbers = [int(first[n]) for n in places if re.fullmatch(r"\d{1,4}", first[n])]
+    if len(numbers) < max(2, len(places)) or len({b - a for a, b in pairwise(numbers)}) != 1:
+        return False
+    below = [[number_in(cell) for cell in columns[n] if cell] for n in places]
+    if numbers[0] in (0, 1) and numbers[1] == numbers[0] + 1:
+        return any(held and None in held for held in below)
+    inside = [n for held in below for n in held if n is not None and YEARS[0] < n < YEARS[1]]
+    years = YEARS[0] < numbers[0] < numbers[-1] < YEARS[1] and len(places) < len(first)
+    return years and 2 * len(inside) < sum(map(len, below))
 
 
 def _is_sentence(cell: str) -> bool:

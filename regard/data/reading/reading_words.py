@@ -6,7 +6,7 @@ from shlex import quote
 
 from regard.data.reading.cells import EACH, Bound
 from regard.data.reading.dates_written import which_first
-from regard.data.reading.fits import SMALL, fit, name_fit
+from regard.data.reading.fits import PARTLY, SMALL, fit, name_fit
 from regard.data.reading.likely import unanswered
 from regard.data.reading.numbers_written import Written
 from regard.data.reading.profile import Holds, Profile
@@ -86,6 +86,11 @@ def nothing_fits(columns: Columns, request: DataRequest) -> str:
     if any(each.holds in _PICTURES for each in columns.profiles) and not request.first(_looks):
         tasks = " or ".join(schema.task for schema in request.candidates)
         return f"{there}; {tasks} is not learned from pictures"
+    if not request.task and not columns.asked and _are_features(columns, request):
+        return (
+            f"{there}: no column holds texts or pictures, and numbers alone are not learned; add a "
+            "column of texts, or say which are users and what they chose with --user and --item"
+        )
     lacking = None if request.task else _lacking(columns, request)
     if lacking:
         return f"{there}: {lacking}"
@@ -108,6 +113,16 @@ def nothing_fits(columns: Columns, request: DataRequest) -> str:
     if running and not request.task and len(texts) == 1:
         told += f"; to learn the texts alone, --task {running.task} --text {quote(texts[0])}"
     return told
+
+
+def _are_features(columns: Columns, request: DataRequest) -> bool:
+    """Whether a table is one of numbers and classes, without a name of a task of names."""
+    roles = [r for s in request.schemas for r in s.required if r.kind is ColumnKind.NAME]
+    named = any(name_fit(r, each.name) > PARTLY for r in roles for each in columns.profiles)
+    plain = (Holds.WHOLE, Holds.NUMBER, Holds.FLAG, Holds.TIME)
+    numbers = sum(each.holds in plain for each in columns.profiles)
+    others = (*plain, Holds.LABEL, Holds.NOTHING)
+    return not named and numbers > 1 and all(each.holds in others for each in columns.profiles)
 
 
 def _nearness(schema: Schema, columns: Columns) -> float:

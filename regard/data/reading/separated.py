@@ -344,7 +344,12 @@ def _named(path: Path, names: tuple[str, ...], body: Sequence[tuple[str, ...]]) 
     last = len(names)
     while last and not names[last - 1] and not any(row[last - 1 : last] != ("",) for row in body):
         last -= 1
-    kept = tuple(name or str(n + 1) for n, name in enumerate(names[:last]))
+    kept = tuple(
+        name or (f"column {n + 1}" if str(n + 1) in names else str(n + 1))
+        for n, name in enumerate(names[:last])
+    )
     if len(set(kept)) < len(kept):
-        raise ValueError(f"{path} line 1: two columns have one name: {', '.join(kept)}")
+        raise ValueError(
+            f"{path} line 1: two columns have one name: {', '.join(kept)}; call one otherwise"
+        )
     return kept
