@@ -122,6 +122,22 @@ def test_years_and_counted_columns_are_names(tmp_path: Path, first: list[str]) -
     assert sum(len(part) for part in corpus.splits.values()) == COUNT
 
 
+@pytest.mark.parametrize(("others", "kept"), [(["good", "bad"], False), ([",", "."], True)])
+def test_a_question_mark_is_no_label_but_among_signs(
+    tmp_path: Path, others: list[str], kept: bool
+) -> None:
+    labels = ["?" if n % 6 == 0 else others[n % 2] for n in range(COUNT)]
+    corpus = reading(tmp_path, lines(["text", "label"], TEXTS, labels))
+    assert ("?" in corpus.labels) == kept == ("? is read as no label" not in corpus.description)
+
+
+def test_a_label_of_the_test_part_that_no_training_example_has_is_told(tmp_path: Path) -> None:
+    (tmp_path / "train.csv").write_text(lines(["text", "label"], TEXTS[:50], KINDS[:50]))
+    (tmp_path / "test.csv").write_text(lines(["text", "label"], TEXTS[50:], [*KINDS[51:], "egg"]))
+    said = "no training example has the label of some test examples: egg"
+    assert said in read(str(tmp_path)).description.split("\n")
+
+
 def test_a_table_of_numbers_is_told_that_they_are_not_learned(tmp_path: Path) -> None:
     table = lines(["country", "1990", "1991"], KINDS, NUMBERS, NUMBERS)
     with pytest.raises(ValueError, match=r"country .*, 1990 .*: no column holds texts or pictures"):

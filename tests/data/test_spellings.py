@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from regard.data.reading.look_alikes import look_alikes
 from regard.data.reading.spellings import SAID, merged_spellings
 
 COUNTS = st.dictionaries(
@@ -124,3 +125,27 @@ def test_what_is_read_is_tidy_stays_itself_and_swallows_no_label(counts: dict[st
 def test_a_reader_needs_no_torch_for_it() -> None:
     code = "import sys, regard.data.reading.spellings; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        ({"yes": 4, "Y": 3, "no": 2, "n": 5}, ['"Y" and "yes"', '"n" and "no"']),
+        ({"TRUE": 4, "1": 3, "FALSE": 2, "0": 5}, ['"1" and "TRUE"', '"0" and "FALSE"']),
+        ({"good": 9, "good.": 3, '"good"': 2, "bad": 5}, ['""good"" and "good" and "good."']),
+        ({"good": 9, "goood": 2, "bad": 5}, ['"good" and "goood"']),
+        ({"good": 9, "None": 2, "bad": 5}, ['"None" is learned as a label of its own']),
+        ({"good": 9, "unknown": 2, "bad": 5}, ['"unknown" is learned as a label of its own']),
+        ({"0": 9, "1": 2, "-1": 5, "2": 1}, []),
+        ({"1+": 9, "1-": 2}, []),
+        ({"class10": 9, "class11": 2}, []),
+        ({"B-PER": 9, "I-PER": 2, "PER": 3}, []),
+        ({"c": 9, "c++": 2, "c#": 3}, []),
+        ({"unhappy": 9, "happy": 2, "n": 5, "m": 5}, []),
+    ],
+)
+def test_labels_that_look_like_one_or_none_are_told(
+    labels: dict[str, int], said: list[str]
+) -> None:
+    found = list(look_alikes(labels))
+    assert [each[: len(start)] for each, start in zip(found, said, strict=True)] == said

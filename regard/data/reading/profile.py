@@ -317,7 +317,9 @@ def _are_pieces(texts: Sequence[str], mark: str) -> bool:
     spelled = _TAGGED.get(mark)
     if spelled and not all(map(spelled.fullmatch, texts)):
         return False
-    several = sum(len(pieces(text, mark)) > 1 if spelled else mark in text for text in texts)
+    several = sum(
+        len(pieces(text, mark)) > 1 if spelled else mark in text != mark for text in texts
+    )
     if several < max(2, 0.05 * len(texts)):
         return False
     share = 2 if len(texts) >= 20 or mark != "|" else 1

@@ -24,10 +24,12 @@ _WORD_FOR_WORD = 2.5
 _SPACED = 3.5
 """What labels with spaces between count, close enough to one label to be asked about."""
 _UNKNOWN_LABELS = (
-    *("-", "", "nan", "NaN", "n/a", "N/A", "<NA>", "NULL", "null"),
+    *("-", "?", "", "nan", "NaN", "n/a", "N/A", "<NA>", "NULL", "null"),
     *("#N/A", "#NAME?", "#REF!", "#VALUE!", "#DIV/0!", "#NUM!", "#NULL!"),
 )
 """What says that there is no label: as SNLI, pandas, databases and Excel write it."""
+_SIGNS = ("-", "?")
+"""Those that are labels beside other signs, such as marks between words or `+`."""
 _NA = "NA"
 """What R writes for none, which is a label beside other codes of two letters."""
 
@@ -167,7 +169,9 @@ def _bound(schema: Schema, role: Column, names: tuple[str, ...], columns: Column
         said = {str(value).strip() for value in values if not is_missing(value)}
         rest = said - {_NA, *_UNKNOWN_LABELS}
         codes = bool(rest) and all(len(each) == 2 and each.isupper() for each in rest)
-        unknown = _UNKNOWN_LABELS if codes else (*_UNKNOWN_LABELS, _NA)
+        unknown: tuple[str, ...] = _UNKNOWN_LABELS if codes else (*_UNKNOWN_LABELS, _NA)
+        if any(not any(map(str.isalnum, each)) for each in rest):
+            unknown = tuple(each for each in unknown if each not in _SIGNS)
         return Bound(names, unknown=unknown)
     if role.kind is ColumnKind.FLOAT:
         return Bound(names, written=written_as([str(v) for v in values if not is_missing(v)]))

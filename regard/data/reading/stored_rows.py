@@ -1,17 +1,18 @@
 """The rows of all splits in files: each parsed once, a part held out, labels of one spelling."""
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from regard.data.reading.corpus import one_line
 from regard.data.reading.held_out import among, copies_held, held_by_hash, where_of
 from regard.data.reading.natural import natural
 from regard.data.reading.request import Layout
-from regard.data.reading.seen import Seen
+from regard.data.reading.seen import LABEL_SHOWN, Seen
 from regard.data.reading.survey import held_by_label, respelling
 from regard.data.reading.unreadable import unreadable_notes
 from regard.data.reading.written import (
@@ -69,6 +70,7 @@ def stored_rows(found: Layout, folder: Path) -> dict[str, Any]:
     counts = _respell(store)
     _require_rows(store, left)
     _divide(store)
+    store.notes += _unlearned(store)
     seen = _seen(store)
     # What is left out of a file to validate on is not worth a word, but for files that are damaged.
     told = sum(
@@ -113,6 +115,7 @@ def _respell(store: _Store) -> Counter[str]:
     if place is None:
         return counts
     changed, said = respelling(counts, found)
+    store.notes += said
     if not changed:
         return counts
     known = LabelNumbers({label: number for number, label in enumerate(store.labels)})
@@ -122,7 +125,6 @@ def _respell(store: _Store) -> Counter[str]:
     for split, part in store.parts.items():
         new = replace(part, labels=table[part.labels])
         store.parts[split] = respelled(new, store.columns, place, store.labels)
-    store.notes += said
     return counts
 
 
@@ -163,6 +165,17 @@ def _held(found: Layout, train: Written, where: str) -> tuple[np.ndarray, str]:
     first_line = isinstance(schema.hold_out, ByHash) and schema.hold_out.first_line
     by = f"the hash of how the {schema.columns[0].name} begins" if first_line else "their hash"
     return held, f"{held.sum():,} of the examples are held out for validation, by {by}"
+
+
+def _unlearned(store: _Store) -> Iterator[str]:
+    """Labels of other parts that no example to train on has."""
+    learned = np.unique(store.parts["train"].labels)
+    for split, part in store.parts.items():
+        new = np.setdiff1d(part.labels, learned)
+        if len(new) and len(learned):
+            named = ", ".join(one_line(store.labels[n], LABEL_SHOWN) for n in new[:NAMED])
+            rest = ", ..." if len(new) > NAMED else ""
+            yield f"no training example has the label of some {split} examples: {named}{rest}"
 
 
 def _require_rows(store: _Store, left: dict[str, Counter[str]]) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from regard.data.reading.held_out import MOST, SHARE, among
+from regard.data.reading.look_alikes import look_alikes
 from regard.data.reading.request import Layout
 from regard.data.reading.rows import RowSource
 from regard.data.reading.spellings import merged_spellings
@@ -54,12 +55,13 @@ def labelled(found: Layout) -> tuple[Layout, Counter[str] | None]:
     for rows in found.splits.values():
         counts.update(str(row[place]) for row in rows.read(Counter()))
     changed, said = respelling(counts, found)
+    found = replace(found, notes=(*found.notes, *said))
     if not changed:
         return found, counts
     splits: dict[str, RowSource] = {
         split: Respelled(rows, place, changed) for split, rows in found.splits.items()
     }
-    return replace(found, splits=splits, notes=(*found.notes, *said)), counts
+    return replace(found, splits=splits), counts
 
 
 def respelling(counts: Counter[str], found: Layout) -> tuple[dict[str, str], list[str]]:
@@ -69,7 +71,7 @@ def respelling(counts: Counter[str], found: Layout) -> tuple[dict[str, str], lis
     changed = {o: new for o, new in spelling.items() if o != new and o in counts}
     for old, new in changed.items():
         counts[new] += counts.pop(old)
-    return changed, said if changed else []
+    return changed, [*(said if changed else ()), *look_alikes(+counts)]
 
 
 def held_by_label(draws: np.ndarray, labels: np.ndarray) -> frozenset[int]:
