@@ -266,3 +266,44 @@ def test_a_table_that_a_program_printed_is_read_unless_it_was_shortened(
     cut = [(text, f"{label[:2]}…") for text, label in TEXTS]
     with pytest.raises(ValueError, match="a.txt is a printed table of which 30 of 30 rows are sho"):
         reading(tmp_path, "a.txt", above + "".join(row.format(*r) for r in cut) + below)
+
+
+SCORED = [(text, f"{n}.5") for n, (text, _) in enumerate(TEXTS)]
+
+
+def sheet(folder: Path, rows: list[tuple[Any, ...]], name: str) -> Corpus:
+    """The same rows as a file of text or of Excel."""
+    if name.endswith(".csv"):
+        return reading(folder, name, "".join(",".join(map(str, row)) + "\n" for row in rows))
+    book = extra("openpyxl").Workbook()
+    for row in rows:
+        book.active.append(list(row))
+    book.save(folder / name)
+    return read(str(folder / name))
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.xlsx"])
+@pytest.mark.parametrize("units", [("", "EUR"), ("[text]", "[kg]"), ("", "(1-30)")])
+def test_units_below_the_names_and_totals_at_the_end_are_left_out(
+    tmp_path: Path, name: str, units: tuple[str, str]
+) -> None:
+    table = [("text", "score"), units, *SCORED, ("Total", "455")]
+    found = sheet(tmp_path, table, name)
+    assert found.task == "regress" and len(rows(found)) == len(TEXTS)
+    assert "the row of units below the names left out" in found.description
+    assert "1 row of totals at the end left out" in found.description
+
+
+def test_a_word_that_means_a_total_is_a_word_elsewhere(tmp_path: Path) -> None:
+    found = sheet(tmp_path, [("text", "score"), *SCORED, ("total", "4.5"), *SCORED[:1]], "a.csv")
+    assert len(rows(found)) == len(TEXTS) + 2
+    pairs = [("en", "de"), ("one", "eins"), ("two", "zwei"), ("total", "gesamt")]
+    assert len(rows(sheet(tmp_path, pairs, "b.csv"))) == 3
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.xlsx"])
+def test_names_of_groups_above_those_of_columns_are_left_out(tmp_path: Path, name: str) -> None:
+    table = [("Review", "", "Mark"), ("comment", "lang", "verdict")]
+    found = sheet(tmp_path, [*table, *((text, "en", label) for text, label in TEXTS)], name)
+    assert found.columns == ("comment", "verdict") and len(rows(found)) == len(TEXTS)
+    assert "1 row above the names of the columns left out" in found.description

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from regard._io.extra import extra
-from regard.data.reading.header import above_said, has_header, rows_above
+from regard.data.reading.header import above_said, are_units, has_header, rows_above
 from regard.data.reading.lexicon import Lexicon
 from regard.data.reading.tables import PlacedRow
 
@@ -47,12 +47,19 @@ def excel(path: Path, lexicon: Lexicon, asked: Sequence[str] = ()) -> Sheet:
     sample = samples[sheet]
     above = rows_above(sample, lexicon, asked)
     first = tuple(cell.strip() for cell in sample[above])
-    header = has_header(first, sample[above + 1 :], lexicon, asked)
+    body = sample[above + 1 :]
+    units = int(bool(body) and are_units(body[0], body[1:]))
+    header = has_header(first, body[units:], lexicon, asked)
+    units *= header
     names = tuple((name if header else "") or str(n + 1) for n, name in enumerate(first))
     if len(set(names)) < len(names):
-        raise ValueError(f"{path} row 1: two columns have one name: {', '.join(names)}")
+        raise ValueError(
+            f"{path} row {above + 1}: two columns have one name: {', '.join(names)}; call one "
+            "otherwise"
+        )
     chosen = (f"the sheet {sheet!r} of {', '.join(filled)}",) if len(filled) > 1 else ()
-    return Sheet(path, sheet, names, header, (*chosen, *above_said(above)), above)
+    said = (*chosen, *above_said(above), *(("the row of units below the names left out",) * units))
+    return Sheet(path, sheet, names, header, said, above + units)
 
 
 def _sample(path: Path, sheet: str) -> list[tuple[str, ...]]:

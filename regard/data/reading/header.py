@@ -18,6 +18,8 @@ SHORTER = 3
 
 _TYPED = (Holds.WHOLE, Holds.NUMBER, Holds.TIME, Holds.FLAG)
 """What a column holds in which a word stands as a name alone."""
+_BRACKETED = re.compile(r"\[.*\]|\(.*\)")
+_LONGEST_UNIT = 8
 _RULE = re.compile(r":?-{2,}:?")
 _MOST_ABOVE = 12
 """Rows among which that of names is looked for."""
@@ -70,6 +72,9 @@ def rows_above(sample: Sequence[tuple[str, ...]], lexicon: Lexicon, asked: Seque
     """How many rows stand above the names: a title in one cell, remarks behind a `#`."""
     full = [sum(map(bool, row)) > 1 and not row[0].startswith("#") for row in sample[:_MOST_ABOVE]]
     above = full.index(True) if True in full else 0
+    # Names of groups, in merged cells, stand above those of columns.
+    if sample[above + 1 :] and sum(map(bool, sample[above])) < sum(map(bool, sample[above + 1])):
+        above += int(above + 2 < len(sample) and all(sample[above + 1]))
     row = sample[above]
     rest = sample[above + 1 :]
     alike = [each for each in rest if sum(map(bool, each)) > 1 and len(each) == len(row)]
@@ -84,6 +89,19 @@ def above_said(above: int) -> tuple[str, ...]:
     return (f"{above} row{'s' * (above > 1)} above the names of the columns left out",) * (
         above > 0
     )
+
+
+def are_units(cells: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
+    """Whether the row below the names says the units of columns, such as `[kg]` above numbers."""
+    filled = [(n, cell.strip()) for n, cell in enumerate(cells) if cell.strip()]
+    if not filled or len(body) < FEW:
+        return False
+    below = {n: [row[n] for row in body if len(row) > n and row[n].strip()] for n, _ in filled}
+    some = [n for n, cell in filled if not _BRACKETED.fullmatch(cell)]
+    units = all(len(cells[n].strip()) <= _LONGEST_UNIT for n in some)
+    numbers = [all(number_in(each) is not None for each in below[n]) for n, _ in filled]
+    told = not any(any(map(str.isdigit, cells[n])) for n in some)
+    return units and told and any(numbers) and (not some or all(numbers))
 
 
 def is_rule(cells: Sequence[str]) -> bool:

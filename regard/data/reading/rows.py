@@ -10,11 +10,16 @@ from typing import Any, Protocol, runtime_checkable
 
 from regard.data.reading.cells import Bound, converter, split_cell
 from regard.data.reading.lines import MAX_LINE_BYTES, lines, running_text
+from regard.data.reading.numbers_written import number_in
 from regard.data.reading.pictures import picture_path
 from regard.data.reading.row_check import RowCheck
 from regard.data.reading.tables import Table
 from regard.data.schema import Cell, ColumnKind, Schema
 
+_TOTALS = frozenset(
+    ("total", "totals", "grand total", "sum", "average", "mean", "gesamt", "summe", "итого")
+)
+_LONGEST_TOTAL = max(map(len, _TOTALS)) + 2
 EMPTY = "rows with nothing in one column left out"
 
 
@@ -137,15 +142,24 @@ class Tabled:
 
     def read(self, notes: Counter[str]) -> Iterator[tuple[Cell, ...]]:
         check = RowCheck(self.schema)
+        total: tuple[Cell, ...] | None = None
         for where, row in self._converted():
+            if total is not None:
+                yield total
+                total = None
             if self.schema.running_text:
                 # A document ends with its line, so that two of them never run into one.
                 text = str(row[0])
                 yield (text if text.endswith("\n") else text + "\n",)
             elif check.usable(row, where):
-                yield row
+                if _is_total(row):
+                    total = row  # It is one where no other row follows.
+                else:
+                    yield row
             else:
                 notes[check.lacking(row)] += 1
+        if total is not None:
+            notes["row of totals at the end left out"] += 1
         if check.late:
             notes["rows in another order than their times; they are sorted by them"] += check.late
 
@@ -169,6 +183,16 @@ class Tabled:
             for one in _one_each(values, *items[0]) if items else (values,):
                 # A list, because a generator for each row takes twice as long.
                 yield where, tuple([make([one[n] for n in some], where) for make, some in makers])
+
+
+def _is_total(row: tuple[Cell, ...]) -> bool:
+    """Whether a row is called a total and has numbers alone beside that, as the last of a sheet."""
+    first = row[0]
+    if not isinstance(first, str) or len(first) > _LONGEST_TOTAL or len(row) < 2:
+        return False
+    rest = [cell for cell in row[1:] if cell != ""]
+    numbers = all(isinstance(each, float) or number_in(str(each)) is not None for each in rest)
+    return numbers and first.strip().rstrip(":").lower() in _TOTALS
 
 
 def _one_each(values: tuple[Any, ...], place: int, mark: str) -> Iterator[Sequence[Any]]:

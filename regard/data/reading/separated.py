@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from regard.data.reading.compression import inner_suffix
-from regard.data.reading.header import above_said, has_header, is_rule, rows_above
+from regard.data.reading.header import above_said, are_units, has_header, is_rule, rows_above
 from regard.data.reading.lexicon import Lexicon
 from regard.data.reading.lines import MAX_LINE_BYTES, lines
 from regard.data.reading.tables import PlacedRow
@@ -125,7 +125,10 @@ def separated(
         first = ("", *first)
         said.append("the first column has the numbers of the rows, and no name")
     width = len(first)
-    header = has_header(first, body, lexicon, asked)
+    units = int(bool(body) and are_units(body[0], body[1:]))
+    header = has_header(first, body[units:], lexicon, asked)
+    units *= header
+    body = body[units:]
     if not header and suffix == ".txt" and dialect.mark in _PROSE:
         return None
     names = first if header else tuple(str(n + 1) for n in range(width))
@@ -133,14 +136,13 @@ def separated(
     usual = _USUAL.get(suffix)
     if dialect.mark != usual:
         said.append(f"cells between {NAMED.get(dialect.mark, dialect.mark.strip())}")
-    said += above_said(above)
+    said += [*above_said(above), *(("the row of units below the names left out",) * units)]
     if header and sample[above] in sample[above + 1 :]:
         said.append("rows that say the names of the columns again are left out")
     if not header:
         said.append("no row of names: columns are called by their numbers")
-    return Separated(
-        path, encoding, dialect, kept, header, width, tuple(said), above, tuple(sample[above])
-    )
+    at, whole = above + units, tuple(sample[above])
+    return Separated(path, encoding, dialect, kept, header, width, tuple(said), at, whole)
 
 
 def _are_numbered(first: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
