@@ -21,7 +21,7 @@ def rows(corpus: Corpus) -> list[tuple[str, ...]]:
     return sorted(tuple(row.values()) for part in corpus.splits.values() for row in part)
 
 
-def reading(folder: Path, name: str, content: str, **options: str) -> Corpus:
+def reading(folder: Path, name: str, content: str, **options: Any) -> Corpus:
     (folder / name).write_text(content)
     return read(str(folder / name), **options)
 
@@ -307,3 +307,33 @@ def test_names_of_groups_above_those_of_columns_are_left_out(tmp_path: Path, nam
     found = sheet(tmp_path, [*table, *((text, "en", label) for text, label in TEXTS)], name)
     assert found.columns == ("comment", "verdict") and len(rows(found)) == len(TEXTS)
     assert "1 row above the names of the columns left out" in found.description
+
+
+@pytest.mark.parametrize("name", ["split", "subset", "Data split"])
+@pytest.mark.parametrize("ending", ["csv", "jsonl"])
+def test_a_column_that_names_the_parts_divides_the_rows(
+    tmp_path: Path, name: str, ending: str
+) -> None:
+    parts = ["train", "training", "TRAIN", "dev", "test"]
+    table = [{"text": a, "label": b, name: parts[n % 5]} for n, (a, b) in enumerate(TEXTS)]
+    lines = [",".join([*table[0]]), *(",".join(row.values()) for row in table)]
+    content = lines if ending == "csv" else map(json.dumps, table)
+    found = reading(tmp_path, f"a.{ending}", "\n".join(content))
+    assert {split: len(part) for split, part in found.splits.items()} == {
+        "train": 18,
+        "valid": 6,
+        "test": 6,
+    }
+    assert f"its column {name!r} says which part a row is of" in found.description
+    assert found.columns == ("text", "label") and "not used" not in found.description
+
+
+def test_a_column_of_parts_is_one_of_labels_where_that_is_said_and_names_each_row(
+    tmp_path: Path,
+) -> None:
+    lines = [f"{a},{('train', 'test')[n % 2]}" for n, (a, _) in enumerate(TEXTS * 40)]
+    content = "\n".join(["text,set", *lines])
+    found = reading(tmp_path, "a.csv", content, columns={"text": "text", "label": "set"})
+    assert set(found.labels) == {"train", "test"}
+    with pytest.raises(ValueError, match="line 1202: 'set' is 'extra', and is one of train, valid"):
+        reading(tmp_path, "a.csv", f"{content}\nso it is,extra\n", task="language_model")

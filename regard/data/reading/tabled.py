@@ -11,6 +11,7 @@ from regard.data.reading.readings import Reading
 from regard.data.reading.request import DataRequest, Layout
 from regard.data.reading.roles import choose
 from regard.data.reading.rows import RowSource, Tabled
+from regard.data.reading.split_column import by_split_column
 from regard.data.reading.tables import Table, called
 from regard.data.schema import Schema
 
@@ -23,6 +24,9 @@ def tabled(
     Raises `ValueError` when it can be read in no way or in several, and when another split lacks a
     column.
     """
+    tables = by_split_column(
+        tables, [name for _, text in request.asked for name in text.split(",")]
+    )
     reading = choose(tables["train"], where, request)
     splits: dict[str, RowSource] = {}
     left: list[str] = []
