@@ -86,6 +86,8 @@ WORDS = {
     "utf-16": "schön – 天气",
     "utf-16-le": "schoen today is the weather",
     "utf-32": "schön – 天气",
+    "utf-32-le": "schön – 天气",
+    "utf-32-be": "today is the weather 😀",
     "utf-8-sig": "schön – 天气",
 }
 
@@ -206,7 +208,7 @@ def test_an_empty_list_in_every_row_is_nothing(tmp_path: Path) -> None:
 
 
 def test_other_parts_of_a_document_are_said(tmp_path: Path) -> None:
-    corpus = reading(tmp_path, "a.json", json.dumps({"rows": ENTRIES, "more": ENTRIES[:9]}))
+    corpus = reading(tmp_path, "a.json", json.dumps({"rows": ENTRIES, "more": [{"n": 1}] * 9}))
     assert "the objects in 'rows', and not those in 'more'" in corpus.description
 
 

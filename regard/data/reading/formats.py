@@ -12,7 +12,13 @@ from regard.data.reading.json_tables import json_document, json_table
 from regard.data.reading.lexicon import Lexicon
 from regard.data.reading.lines import is_wide, open_text
 from regard.data.reading.markup import translation_memory
-from regard.data.reading.not_read import NotReadError, is_binary, not_read, not_read_text
+from regard.data.reading.not_read import (
+    NotReadError,
+    is_binary,
+    not_read,
+    not_read_json,
+    not_read_text,
+)
 from regard.data.reading.object_cells import with_objects
 from regard.data.reading.parquet_tables import parquet
 from regard.data.reading.printed_tables import printed_table
@@ -84,6 +90,9 @@ def _json(path: Path, encoding: str, head: str, suffix: str, document: Any) -> T
     lines = suffix in (".jsonl", ".ndjson")
     if not lines and ('"paragraphs"' in head or '"data"' in head):
         document = document or json_document(path, encoding)
+        refused = not_read_json(path, document)
+        if refused:
+            raise NotReadError(refused)
         table = squad(path, document)
         if table:
             return table

@@ -55,6 +55,7 @@ def json_table(path: Path, encoding: str, document: Any = None) -> Table:
     if found is None:
         raise NotReadError(f"{path}: {_why_not(document)}")
     place = found.place
+    _require_one(path, document, place)
     beside = [name for name in lists_of(document) if name != place]
     without = f", and not those in {', '.join(map(repr, beside))}" if beside else ""
     said = (f"the objects in {place!r}{without}",) if place else ()
@@ -237,6 +238,27 @@ def table_in(document: Any, place: str = "") -> Found | None:
             return _objects_of(place, list(document), count, [v.values() for v in values])
         return Found(place, len(values), lambda: values)
     return None
+
+
+def _require_one(path: Path, document: Any, place: str) -> None:
+    """Raise `NotReadError` for several tables of the same columns, of which one would be read."""
+    places = {name: keys for name, keys in _places(document) if keys}
+    alike = [name for name, keys in places.items() if keys == places.get(place)]
+    if len(alike) > 1:
+        raise NotReadError(
+            f"{path} holds tables of the same columns at {', '.join(alike[:5])}; join them to one, "
+            "with a column that says which of them a row is from"
+        )
+
+
+def _places(document: Any, place: str = "") -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Where lists of objects are in a document, and the keys of their first objects."""
+    if isinstance(document, list):
+        objects = bool(document) and isinstance(document[0], dict)
+        yield place, tuple(sorted(document[0])) if objects else ()
+    elif isinstance(document, dict):
+        for key, value in document.items():
+            yield from _places(value, f"{place}.{key}".lstrip("."))
 
 
 def lists_of(document: Any) -> list[str]:

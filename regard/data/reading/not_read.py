@@ -177,6 +177,20 @@ def not_read_folder(folder: Path) -> str | None:
 
 def not_read_json(path: Path, document: Any) -> str | None:
     """The same for a whole document of JSON."""
+    first = document[0] if isinstance(document, list) and document else None
+    if isinstance(first, (list, tuple)) and len(first) == 2 and isinstance(first[1], dict):
+        if {"entities", "cats"} & {*first[1]}:
+            return (
+                f"{path} has spaCy's pairs of a text and its notes; write text and label as a "
+                "table, or words and their tags, one a line (CoNLL)"
+            )
+    paragraphs = first.get("paragraphs") if isinstance(first, dict) else None
+    if isinstance(paragraphs, list) and paragraphs and isinstance(paragraphs[0], dict):
+        if "context" not in paragraphs[0] and {"raw", "sentences"} & {*paragraphs[0]}:
+            return (
+                f"{path} has spaCy's documents; write words and their tags, one a line (CoNLL), or "
+                "text and label as a table"
+            )
     if not isinstance(document, dict):
         return None
     if "cells" in document and "nbformat" in document:

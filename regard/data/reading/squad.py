@@ -1,6 +1,8 @@
-"""The file format of SQuAD: paragraphs with questions, and where in them the answers stand.
+"""The file formats of SQuAD and CoQA: texts with questions, and where in them the answers stand.
 
 References:
+    Siva Reddy, Danqi Chen, Christopher D. Manning. CoQA: A Conversational Question Answering
+    Challenge. TACL 2019. https://aclanthology.org/Q19-1016/
     Pranav Rajpurkar, Robin Jia, Percy Liang. Know What You Don't Know: Unanswerable Questions for
     SQuAD. ACL 2018. https://aclanthology.org/P18-2124/
 """
@@ -11,6 +13,7 @@ from typing import Any
 
 from regard.data.reading.tables import Listed, PlacedRow
 
+_COQA = "CoQA's stories and questions, each without those before it; answers are words of a story"
 NAMES = ("context", "question", "answer", "start", "answers")
 
 
@@ -23,6 +26,8 @@ def squad(path: Path, document: Any) -> Listed | None:
     Raises `ValueError` naming the paragraph for one that lacks what it must have.
     """
     articles = document.get("data") if isinstance(document, dict) else document
+    if isinstance(articles, list) and _is_coqa(articles):
+        return Listed(path, NAMES, lambda file: _turns(articles, file), (_COQA,))
     if not isinstance(articles, list) or not articles or not _is_article(articles[0]):
         return None
 
@@ -40,6 +45,27 @@ def squad(path: Path, document: Any) -> Listed | None:
 
 def _is_article(entry: Any) -> bool:
     return isinstance(entry, dict) and isinstance(entry.get("paragraphs"), list)
+
+
+def _is_coqa(stories: Sequence[Any]) -> bool:
+    first = stories[0] if stories else None
+    return isinstance(first, dict) and {"story", "questions", "answers"} <= {*first}
+
+
+def _turns(stories: Sequence[Any], file: Path) -> Iterator[PlacedRow]:
+    """The questions of CoQA, each with the words of the story that answer it."""
+    for number, each in enumerate(stories, 1):
+        where = f"{file} story {number}"
+        try:
+            turns = zip(each["questions"], each["answers"], strict=True)
+            for asked, found in turns:
+                start, text = found["span_start"], found["span_text"]
+                kept = text.strip() if start >= 0 else ""
+                begin = start + len(text) - len(text.lstrip()) if kept else None
+                row = (each["story"], asked["input_text"], kept, begin, [kept] if kept else [])
+                yield where, row
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise ValueError(f"{where} is none of CoQA: {error}") from None
 
 
 def _questions(paragraph: Any, where: str) -> Iterator[tuple[Any, ...]]:

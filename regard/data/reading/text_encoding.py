@@ -141,11 +141,15 @@ def _found(path: Path, size: int, changed: int) -> str | bytes:
 
 
 def _wide(head: bytes) -> str | None:
-    """UTF-16 without a mark, which shows in NUL bytes at every second place, or in what it spells.
+    """UTF-32 and UTF-16 without a mark, by NUL bytes at every second place or by what it spells.
 
     ASCII letters are NULs by half. Of other scripts only spaces and line ends are, and a line of
     Chinese may have none: that is UTF-16 if it is no UTF-8, no pairs of ASCII, and all of it reads.
     """
+    if len(head) >= _TELLING and not len(head) % 4:
+        for name, first, last in (("utf-32-be", 0, 1), ("utf-32-le", 3, 2)):
+            if not any(head[first::4]) and head[last::4].count(0) >= _NUL_SHARE * len(head) / 4:
+                return name
     places = {"utf-16-be": head[0::2].count(0), "utf-16-le": head[1::2].count(0)}
     least, most = sorted(places.values())
     if len(head) < 4 or least > most / 2:

@@ -6,7 +6,40 @@ from typing import Any
 from regard.data.reading.literals import list_in
 
 _BEGIN, _END = ("start", "start_offset", "begin"), ("end", "end_offset")
-_TURNS = (("role", "content"), ("from", "value"), ("speaker", "text"))
+_TURNS = (("role", "parts.text"), ("role", "content"), ("from", "value"), ("speaker", "text"))
+_FORMATS = (
+    (
+        frozenset(("chosen", "rejected")),
+        "holds preferences (chosen, rejected), which are not read as such; name what is to be "
+        "learned, such as --source prompt --target chosen",
+    ),
+    (
+        frozenset(("parent_id", "role", "text")),
+        "holds conversations whose turns point at each other (parent_id), which are not read; "
+        'write what is said and what is answered: {"source": "Hi", "target": "Hello"}',
+    ),
+    (
+        frozenset(("supporting_facts", "context", "question")),
+        "holds questions on several paragraphs (HotpotQA), which are not read; write context, "
+        "question and answer for each, with the paragraphs joined",
+    ),
+    (
+        frozenset(("passage", "qa_pairs.question")),
+        "holds questions whose answers are counted (DROP), which are not read; write context, "
+        "question and answer for each that has a span",
+    ),
+    (
+        frozenset(("story_text", "answer_char_ranges")),
+        "holds answers as ranges of characters (NewsQA), which are not read; write context, "
+        "question and answer for each",
+    ),
+    (
+        frozenset(("document_text", "question_text")),
+        "holds Natural Questions with their pages, which are not read; write context, question "
+        "and answer for each",
+    ),
+)
+"""Columns by which files of tools and of benchmarks are known."""
 _LEAST = 0.9
 """Share of the lists that must be of spans."""
 
@@ -48,6 +81,21 @@ def unread(values: Mapping[str, Sequence[Any]]) -> tuple[tuple[str, ...], str]:
                     f"holds conversations ({', '.join(turns)}), which are not read turn by turn; "
                     'write what is said and what is answered: {"source": "Hi", "target": "Hello"}'
                 )
+    for needed, what in _FORMATS:
+        if needed <= {*values}:
+            return tuple(needed), what
+    if {"prompt", "completion", "label"} <= {*values}:
+        if {str(each).lower() for each in values["label"]} <= {"true", "false", "0", "1"}:
+            return ("completion",), (
+                "says in 'label' which answers were good ones, which is not read; keep the rows of "
+                "these, and name --source prompt --target completion"
+            )
+    said = {str(each) for each in values.get("answer", ())}
+    if "reject" in said and said <= {"accept", "reject", "ignore"}:
+        return tuple(values), (
+            "says in 'answer' which labels were rejected (Prodigy), which is not read; keep the "
+            "rows that say accept, and name the columns (--text, --label)"
+        )
     return (), ""
 
 

@@ -1,0 +1,128 @@
+"""Files of annotation tools, of benchmarks and of chat models: read, or named with the way out."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.data.test_file_kinds import reading
+
+
+def entries(count: int = 30, **values: Any) -> str:
+    """Lines of JSON; `{n}` in a text is the number of its line, and a tuple is taken in turn."""
+
+    def of(value: Any, n: int) -> Any:
+        if isinstance(value, tuple):
+            return of(value[n % len(value)], n)
+        return value.replace("{n}", str(n)) if isinstance(value, str) else value
+
+    return "".join(
+        json.dumps({k: of(v, n) for k, v in values.items()}) + "\n" for n in range(count)
+    )
+
+
+ROWS = [{"text": "x"}] * 3
+SAYS = "so it was said on day {n}"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "what"),
+    [
+        (
+            "dpo.jsonl",
+            entries(prompt=SAYS, chosen=f"{SAYS} a", rejected=f"{SAYS} b"),
+            "preferences",
+        ),
+        ("hh.jsonl", entries(chosen=f"{SAYS} a", rejected=f"{SAYS} b"), "preferences"),
+        (
+            "kto.jsonl",
+            entries(prompt=SAYS, completion=f"{SAYS}!", label=(True, False)),
+            "good ones",
+        ),
+        ("p.jsonl", entries(text=SAYS, label=("A", "B"), answer=("accept", "reject")), "Prodigy"),
+        ("oasst.jsonl", entries(parent_id="{n}", text=SAYS, role=("a", "b")), "conversations"),
+        (
+            "gemini.jsonl",
+            entries(contents=[{"role": "user", "parts": [{"text": "so"}]}]),
+            "turn by",
+        ),
+        (
+            "hotpot.json",
+            json.dumps(
+                [
+                    {
+                        "question": "a?",
+                        "answer": "b",
+                        "supporting_facts": [["A", 0]],
+                        "context": [["A", ["b"]]],
+                    }
+                ]
+                * 4
+            ),
+            "HotpotQA",
+        ),
+        (
+            "drop.json",
+            json.dumps(
+                {
+                    "a": {"passage": "b", "qa_pairs": [{"question": "c"}]},
+                    "b": {"passage": "d", "qa_pairs": [{"question": "e"}]},
+                }
+            ),
+            "DROP",
+        ),
+        (
+            "news.csv",
+            "question,story_text,answer_char_ranges\n" + f"who?,{SAYS},1:2\n" * 9,
+            "NewsQA",
+        ),
+        ("spacy.json", json.dumps([["Anna", {"entities": [[0, 4, "PER"]]}]]), "spaCy's pairs"),
+        (
+            "docs.json",
+            json.dumps([{"id": 0, "paragraphs": [{"raw": "Anna"}]}]),
+            "spaCy's documents",
+        ),
+        (
+            "snips.json",
+            json.dumps({"a": {"rows": ROWS}, "b": {"rows": ROWS}}),
+            "tables of the same columns at a.rows, b.rows",
+        ),
+        (
+            "keys.json",
+            json.dumps({"good": [{"text": "x"}] * 3, "bad": [{"text": "y"}] * 2}),
+            "tables of the same columns at good, bad",
+        ),
+    ],
+    ids=lambda value: value if len(value) < 20 else "",
+)
+def test_what_a_tool_wrote_that_no_task_reads_is_named(
+    tmp_path: Path, name: str, content: str, what: str
+) -> None:
+    with pytest.raises(ValueError, match=f"{name} .*{what}"):
+        reading(tmp_path, name, content)
+
+
+def test_what_was_accepted_alone_is_read(tmp_path: Path) -> None:
+    content = entries(text=SAYS, label=("A", "B"), answer="accept")
+    assert reading(tmp_path, "a.jsonl", content).names == ("text", "label")
+
+
+def test_stories_of_coqa_are_read_a_question_a_row(tmp_path: Path) -> None:
+    story = "Anna came late. It rained."
+    asked = [("Who came?", 0, "Anna "), ("Why?", -1, "unknown"), ("So?", 15, " It rained")]
+    data = {
+        "story": story,
+        "questions": [{"input_text": text} for text, _, _ in asked],
+        "answers": [
+            {"span_start": n, "span_text": text, "input_text": "x"} for _, n, text in asked
+        ],
+    }
+    other = {**data, "story": f"{story} So it went."}
+    found = reading(tmp_path, "coqa.json", json.dumps({"data": [data, other]}))
+    assert found.task == "extract" and "CoQA" in found.description
+    answers = {(row["question"], row["answer"]) for part in found.splits.values() for row in part}
+    assert answers == {("Who came?", "Anna"), ("Why?", ""), ("So?", "It rained")}
+    data["answers"] = [{}]
+    with pytest.raises(ValueError, match="story 1 is none of CoQA"):
+        reading(tmp_path, "bad.json", json.dumps({"data": [data]}))
