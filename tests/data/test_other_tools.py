@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.data.any_task import read
 from tests.data.test_file_kinds import reading
 
 
@@ -126,3 +127,45 @@ def test_stories_of_coqa_are_read_a_question_a_row(tmp_path: Path) -> None:
     data["answers"] = [{}]
     with pytest.raises(ValueError, match="story 1 is none of CoQA"):
         reading(tmp_path, "bad.json", json.dumps({"data": [data]}))
+
+
+def put(folder: Path, **files: str) -> str:
+    for name, content in files.items():
+        path = folder / name.replace("__", ".")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+    return str(folder)
+
+
+def test_files_side_by_side_are_looked_at_before_they_are_a_translation(tmp_path: Path) -> None:
+    words = [f"the bridge number {n} is old{' now' * (n % 3)}" for n in range(30)]
+    texts = "\n".join(words)
+    marked = put(
+        tmp_path / "iwslt", train__en=f"<url>x</url>\n{texts}", train__de=f"<url>\n{texts}"
+    )
+    with pytest.raises(ValueError, match=r"train.*(de|en) is markup"):
+        read(marked)
+    tags = "\n".join(f"O B-thing O B-count O B-how{' O' * (n % 3)}" for n in range(30))
+    slots = put(tmp_path / "atis", seq__in=texts, seq__out=tags, label="\n".join("ab" * 15))
+    with pytest.raises(ValueError, match=r"paste seq.in seq.out > train.tsv"):
+        read(slots)
+    pasted = "\n".join(f"{one}\t{two}" for one, two in zip(words, tags.split("\n"), strict=True))
+    assert reading(tmp_path, "train.tsv", pasted).task == "tag"
+    halves = {"X_train": texts, "y_train": "\n".join("ab" * 15)}
+    labelled = put(tmp_path / "xy", **{f"{name}__txt": text for name, text in halves.items()})
+    assert read(labelled).task == "classify"
+
+
+def test_a_folder_of_code_points_at_the_tables_within(tmp_path: Path) -> None:
+    table = "text,label\n" + "".join(f"it was {n},{'ab'[n % 2]}\n" for n in range(30))
+    put(tmp_path / "repo", setup__py="print(1)\n", README__md="# x\n")
+    put(tmp_path / "repo" / "data", train__csv=table)
+    with pytest.raises(ValueError, match=r"holds setup.py and tables in its folder data;.*--data"):
+        read(str(tmp_path / "repo"))
+
+
+def test_the_names_above_words_and_tags_are_no_word(tmp_path: Path) -> None:
+    sentences = "\n".join(f"Anna\tB-PER\nsaw\tO\n{n}\tO\n" for n in range(20))
+    found = reading(tmp_path, "a.tsv", f"word\ttag\n{sentences}")
+    words = [row["words"] for part in found.splits.values() for row in part]
+    assert sorted(words) == sorted(f"Anna\tsaw\t{n}" for n in range(20))

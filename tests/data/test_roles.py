@@ -138,6 +138,29 @@ def test_a_label_of_the_test_part_that_no_training_example_has_is_told(tmp_path:
     assert said in read(str(tmp_path)).description.split("\n")
 
 
+def test_one_text_with_several_labels_is_told(tmp_path: Path) -> None:
+    texts = [*TEXTS[:50], *TEXTS[:10]]
+    kinds = [*KINDS[:50], *(["spam"] * 4), *KINDS[4:10]]
+    told = reading(tmp_path, lines(["text", "label"], texts, kinds)).description
+    count = sum(one != two for one, two in zip(kinds[:4], kinds[50:54], strict=True))
+    assert f"{count} training examples have the text of another, and another label" in told
+
+
+def test_numbers_that_begin_with_0_are_no_times_and_codes_no_texts(tmp_path: Path) -> None:
+    isbns = [f"03400000{n * 7 % 12:02}" for n in range(COUNT)]
+    corpus = reading(tmp_path, lines(["User-ID", "ISBN", "Book-Rating"], USERS, isbns, STARS))
+    assert corpus.task == "recommend" and corpus.columns[:3] == ("User-ID", "ISBN", "Book-Rating")
+    looked_at = [f"N{n} N{n + 1} N{n + 2}" for n in range(COUNT)]
+    with pytest.raises(ValueError, match="there must be"):
+        reading(tmp_path, lines(None, NUMBERS, USERS, looked_at, mark="\t"), "a.tsv")
+
+
+def test_where_the_first_row_has_no_time_none_has_one(tmp_path: Path) -> None:
+    times = ["", *(str(900000000 + n) for n in range(1, COUNT))]
+    with pytest.raises(ValueError, match="line 3: timestamp is '900000001', and the first row has"):
+        reading(tmp_path, lines(["user", "item", "timestamp"], USERS, ITEMS, times))
+
+
 def test_a_table_of_numbers_is_told_that_they_are_not_learned(tmp_path: Path) -> None:
     table = lines(["country", "1990", "1991"], KINDS, NUMBERS, NUMBERS)
     with pytest.raises(ValueError, match=r"country .*, 1990 .*: no column holds texts or pictures"):

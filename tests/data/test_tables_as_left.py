@@ -337,3 +337,39 @@ def test_a_column_of_parts_is_one_of_labels_where_that_is_said_and_names_each_ro
     assert set(found.labels) == {"train", "test"}
     with pytest.raises(ValueError, match="line 1202: 'set' is 'extra', and is one of train, valid"):
         reading(tmp_path, "a.csv", f"{content}\nso it is,extra\n", task="language_model")
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("the {n} &amp; the soup", "HTML's entities, such as '&amp;'"),
+        ("<p>the soup {n}<br/></p>", "HTML's tags, such as '<p>'"),
+        ("the cafÃ© {n} was full", "letters of UTF-8 that were once read in another encoding"),
+        ("the caf\ufffd {n} was full", "characters that were lost (U+FFFD)"),
+        ("b'the soup {n} was cold'", "Python's spelling of bytes"),
+        ("the soup {n}\\nwas cold", "escapes written out"),
+        ("the soup {n} was <3 and 2 < 3 & so on, CafÃ", ""),
+    ],
+)
+def test_what_other_programs_left_in_texts_is_told(tmp_path: Path, text: str, what: str) -> None:
+    lines = (f"{text.format(n=n)}\t{'ab'[n % 2]}" for n in range(40))
+    told = reading(tmp_path, "a.tsv", "\n".join(["text\tlabel", *lines])).description
+    assert (f"text: 40 of 40 texts hold {what}" in told) == bool(what)
+    assert ("texts hold" in told) == bool(what)
+
+
+def test_two_columns_that_hold_the_same_are_told(tmp_path: Path) -> None:
+    lines = [f"{text},{text if n % 4 else 'ja'}" for n, (text, _) in enumerate(TEXTS)]
+    told = reading(tmp_path, "a.csv", "\n".join(["en,de", *lines])).description
+    assert "en and de hold the same in 22 of 30 rows" in told
+
+
+def test_names_have_nothing_unseen_around_them_and_lines_end_alike(tmp_path: Path) -> None:
+    hidden = reading(
+        tmp_path, "a.csv", table().replace("text,label", "\u200btext,\u200elabel\u200b")
+    )
+    assert hidden.names == ("text", "label")
+    mixed = table().replace("\n", "\r", 7).replace("\r", "\n", 3)
+    (tmp_path / "b.csv").write_bytes(mixed.encode())
+    with pytest.raises(ValueError, match="b.csv line 4: a carriage return stands within the line"):
+        read(str(tmp_path / "b.csv"))

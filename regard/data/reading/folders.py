@@ -26,6 +26,8 @@ def files_in(folder: Path, files: Sequence[Path]) -> Files:
     Raises `ValueError` when it is not clear which are to be trained on.
     """
     usable = [p for p in files if _is_data(p)]
+    inner = [p for p in folder.iterdir() if p.is_dir() and p.name[0] != "."]
+    deeper = [p for p in inner if any(map(_is_table, p.iterdir()))] if not usable else []
     usable = usable or [
         p
         for p in files
@@ -40,7 +42,6 @@ def files_in(folder: Path, files: Sequence[Path]) -> Files:
     nested = {} if found else _nested(folder)
     if nested:
         return nested
-    inner = [p for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".")]
     if not usable and len(inner) == 1:
         return files_in(inner[0], sorted(p for p in inner[0].iterdir() if p.is_file()))
     if not usable and any(is_picture_name(path.name) for path in folder.rglob("*.*")):
@@ -48,6 +49,11 @@ def files_in(folder: Path, files: Sequence[Path]) -> Files:
             f"{folder} holds pictures without labels; put those of each label into a folder of its "
             "own (cat/1.png, dog/2.png), or write a table of their paths and labels beside them, "
             "to learn them with --task image_classify"
+        )
+    if usable and deeper and not any(map(_is_data, usable)):
+        raise ValueError(
+            f"{folder} holds {', '.join(p.name for p in usable[:5])} and tables in its folder "
+            f"{deeper[0].name}; to learn these, name it: --data {deeper[0]}"
         )
     if not found and len(usable) == 1:
         return {"train": (usable[0],)}
@@ -104,6 +110,10 @@ def _is_data(path: Path) -> bool:
     if path.name.lower().startswith(_BESIDE):
         return False
     return path.is_dir() or inner_suffix(path) in (*ENDINGS, ".txt")
+
+
+def _is_table(path: Path) -> bool:
+    return path.is_file() and inner_suffix(path) in ENDINGS
 
 
 def _are_shards(files: Sequence[Path]) -> bool:

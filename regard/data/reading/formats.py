@@ -10,7 +10,7 @@ from regard.data.reading.compression import inner_suffix, open_plain, zip_file
 from regard.data.reading.excel import excel
 from regard.data.reading.json_tables import json_document, json_table
 from regard.data.reading.lexicon import Lexicon
-from regard.data.reading.lines import is_wide, open_text
+from regard.data.reading.lines import HEAD, beginning, is_wide
 from regard.data.reading.markup import translation_memory
 from regard.data.reading.not_read import (
     NotReadError,
@@ -28,7 +28,6 @@ from regard.data.reading.tables import ENDINGS, PlacedRow, Table
 from regard.data.reading.tagged_lines import conll, fasttext, numbered, slashed, trec
 from regard.data.reading.word_rows import by_sentence
 
-_HEAD = 4096
 _JSON = (".json", ".jsonl", ".ndjson")
 _MARKUP = (".tmx", ".xlf", ".xliff")
 
@@ -51,7 +50,7 @@ def open_table(
     Raises `ValueError` for a format that is recognized and not read.
     """
     with open_plain(path) as file:
-        raw = file.read(_HEAD)
+        raw = file.read(HEAD)
     if not raw:
         raise ValueError(f"{path} is empty")
     suffix = inner_suffix(path)
@@ -64,7 +63,7 @@ def open_table(
         raise ValueError(refused)
     if as_text and suffix not in ENDINGS:
         return None
-    head = _beginning(path, encoding)
+    head = beginning(path, encoding)
     if suffix in _MARKUP or head.lstrip()[:200].lower().startswith(("<tmx", "<xliff", "<?xml")):
         return translation_memory(path)
     if suffix in _JSON or _begins_json(head):
@@ -114,12 +113,6 @@ def _are_objects(head: str) -> bool:
 def _begins_json(head: str) -> bool:
     start = "".join(head.split())[:3]
     return start.startswith(('{"', "{'", '[{"', "[{'", "[[", '["')) or start in ("[{", "{}")
-
-
-def _beginning(path: Path, encoding: str) -> str:
-    with open_text(path, encoding) as (file, spelled):
-        raw = file.read(_HEAD)
-        return raw.decode(spelled, errors="replace")
 
 
 def _is_workbook(path: Path) -> bool:

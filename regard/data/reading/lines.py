@@ -17,6 +17,8 @@ from regard.data.reading.text_encoding import AUTO, encoding_of
 
 MAX_LINE_BYTES = 2**20
 """Bytes of the longest line that is read."""
+HEAD = 4096
+"""Bytes by which a file is recognized."""
 _HEAD = 2**16
 """Bytes in which a line feed is looked for."""
 
@@ -118,6 +120,12 @@ def open_text(path: Path, encoding: str) -> Iterator[tuple["io.BufferedReader[_P
     with open_plain(path) as packed:
         file = io.BufferedReader(_Plain(packed, path, encoding))
         yield file, "utf-8" if is_wide(encoding) else encoding
+
+
+def beginning(path: Path, encoding: str) -> str:
+    """How a text begins, as far as it is needed to tell what it is."""
+    with open_text(path, encoding) as (file, spelled):
+        return file.read(HEAD).decode(spelled, errors="replace")
 
 
 class _Plain(io.RawIOBase):

@@ -1,7 +1,7 @@
 """Labels that look like one and are learned as several, and those that look like none: told."""
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from difflib import SequenceMatcher
 from itertools import combinations
@@ -15,6 +15,7 @@ _SAME = (
     *("male m", "female f", "entailment entailed", "duplicate dup", "not_duplicate not_dup"),
 )
 _LONG = {short: long for long, short in (pair.split() for pair in _SAME)}
+_MARKS = ("/", "+", ";", ",", "&", "|")
 _NONE = frozenset("none unknown missing undefined unlabeled unlabelled unspecified".split())
 _RARE, _CLOSE, _LETTERS = 0.4, 0.85, 4
 """A misspelled label is this much rarer, this close to the other, and at least so long."""
@@ -40,12 +41,30 @@ def look_alikes(counts: Mapping[str, int]) -> Iterator[str]:
     for group in [*alike, *near][:SAID]:
         listed = " and ".join(f'"{label}"' for label in group)
         yield f"{listed} are learned as {len(group)} labels; if they are one, write them alike"
+    joined = _joined(counts)
+    if joined:
+        yield (
+            f'"{joined[1]}" is learned as one label; if it is several, write them with | between '
+            f"instead of {joined[0]}, and say --task multilabel"
+        )
     for label in counts:
         if label.casefold() in _NONE:
             yield (
                 f'"{label}" is learned as a label of its own; if it says that there is none, leave '
                 "these cells empty"
             )
+
+
+def _joined(counts: Mapping[str, int]) -> tuple[str, str] | None:
+    """A mark between labels that seem to be several, and one of these: their parts come back."""
+    for mark in _MARKS:
+        joined = [label for label in counts if mark in label.strip(mark)]
+        held = Counter(part.strip() for label in counts for part in label.split(mark))
+        parts = {part.strip() for label in joined for part in label.split(mark)}
+        again = sum(held[part] > 1 for part in parts)
+        if len(joined) > 1 and 2 * again > len(parts) and not any(map(str.isdigit, parts)):
+            return mark, joined[0]
+    return None
 
 
 def _misspelled(counts: Mapping[str, int]) -> Iterator[list[str]]:

@@ -28,8 +28,8 @@ MEASURED = 0.1
 """Share of numbers among values that say that there is none, where a column is one of numbers."""
 LISTED_FROM = 20
 """Rows from which on numbers with commas may be told to be several."""
-EPOCHS = (2e8, 4e9)
-"""Seconds since 1970 that a column of times is likely to hold: 1976 to 2096."""
+EPOCHS = (6e8, 4e9)
+"""Seconds since 1970 that a column of times is likely to hold: 1989 to 2096."""
 _TAGGED = {
     "<>": re.compile(r"(<[^<>\s]+>)+"),
     "#": re.compile(r"#\w+(\s+#\w+)*"),
@@ -87,7 +87,7 @@ class Profile:
         same: every row has the same, as those of one source or of one annotator do.
         counted: whole numbers that go up by one, or stay, from row to row.
         prose: lists of sentences.
-        coded: one word each, with digits in it, all of one shape or length: `u12`, `B000FA64`.
+        coded: words with digits in them, all of one shape or length: `u12`, `B000FA64`.
     """
 
     name: str
@@ -230,6 +230,9 @@ def _of_texts(name: str, filled: Sequence[Any]) -> Profile:
     found = Profile(name, holds, distinct, count, length, words, mark, written, decimals, numbers)
     if holds is Holds.WHOLE and distinct > FEW_NUMBERS:
         return replace(found, counted=_are_counted([made(text) for text in texts]))
+    if holds is Holds.TEXT:
+        pieces_of = [word for text in texts for word in text.split()]
+        return replace(found, coded=len(pieces_of) > 1.5 * count and _are_codes(pieces_of))
     return replace(found, coded=holds in (Holds.NAME, Holds.LABEL) and _are_codes(texts))
 
 
@@ -291,7 +294,8 @@ def _of_numbers(numbers: Sequence[float], texts: Sequence[str]) -> Holds:
     low, high = min(numbers), max(numbers)
     scale = 1000 if low >= MILLISECONDS else 1
     in_time = EPOCHS[0] * scale <= low and high <= EPOCHS[1] * scale
-    if in_time and len(set(numbers)) * 10 > len(numbers):
+    coded = any(text[:1] == "0" for text in texts)  # as an ISBN
+    if in_time and not coded and len(set(numbers)) * 10 > len(numbers):
         return Holds.TIME
     # 1.0 and 2.5 are measured, 1 and 2 are counted, whatever is in the first rows.
     return Holds.WHOLE if all("." not in text for text in texts) else _written_whole(numbers)

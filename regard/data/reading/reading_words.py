@@ -9,12 +9,15 @@ from regard.data.reading.dates_written import which_first
 from regard.data.reading.fits import PARTLY, SMALL, fit, name_fit
 from regard.data.reading.likely import unanswered
 from regard.data.reading.numbers_written import Written
-from regard.data.reading.profile import Holds, Profile
+from regard.data.reading.profile import Holds, Profile, is_missing
 from regard.data.reading.readings import Columns, Reading
 from regard.data.reading.request import DataRequest
+from regard.data.reading.text_faults import text_faults
 from regard.data.schema import ColumnKind, Schema
 
 _PICTURES = (Holds.PICTURE, Holds.PICTURE_FILE)
+_MOST_SAME = 0.5
+"""Share of rows whose two sides are the same from which on it is told."""
 NEAREST = 3
 """Tasks that are named where a table is of none."""
 SHOWN = 3
@@ -25,11 +28,20 @@ def remarks(reading: Reading, columns: Columns) -> Iterator[str]:
     """What is to be said about a reading."""
     left = [each for each in columns.profiles if each.name not in reading.columns]
     left = [each for each in left if each.holds is not Holds.NOTHING]
+    sides = [b.columns[0] for b, r in zip(reading.bounds, reading.schema.required, strict=False)]
+    if len(sides) > 1:
+        pairs = list(zip(columns.values[sides[0]], columns.values[sides[1]], strict=True))
+        same = sum(one == two and not is_missing(one) for one, two in pairs)
+        if same > _MOST_SAME * len(pairs):
+            yield f"{sides[0]} and {sides[1]} hold the same in {same:,} of {len(pairs):,} rows"
     if left:
         yield f"columns that are not used: {', '.join(each.name for each in left)}"
     for bound, role in zip(reading.bounds, reading.schema.columns, strict=False):
         if not bound.columns or bound.mark == EACH:
             continue
+        if role.kind is ColumnKind.TEXT:
+            for name in bound.columns:
+                yield from (f"{name}: {said}" for said in text_faults(columns.values[name]))
         held = columns.profile(bound.columns[0])
         if role.kind is ColumnKind.LABEL and _many(held):
             yield (

@@ -57,6 +57,11 @@ class RowCheck:
                 seconds = parse_time(text, column.name, where)
                 self.late += seconds < self._last
                 self._last = seconds
+            elif text.strip():
+                raise ValueError(
+                    f"{where}: {column.name} is {text!r}, and the first row has none; give every "
+                    "row a time, or none"
+                )
         for place in self._wanted:
             if not _filled(row[place]):
                 return False

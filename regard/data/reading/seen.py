@@ -40,10 +40,16 @@ class Seen:
         self._labels: Counter[str] = Counter()
         self._range = [math.inf, -math.inf, 0.0]
         self._asked: dict[str, np.ndarray] = {}
+        self._contradicting = 0
 
-    def add_asked(self, split: str, asked: np.ndarray) -> None:
-        """Look at what the rows of a split ask, a number for each."""
+    def add_asked(self, split: str, asked: np.ndarray, labels: np.ndarray | None = None) -> None:
+        """Look at what the rows of a split ask, a number for each, and at the numbers of labels."""
         self._asked[split] = asked
+        if split == "train" and labels is not None and len(labels) == len(asked):
+            order = np.argsort(asked)
+            texts, labels = asked[order], labels[order]
+            again = (texts[1:] == texts[:-1]) & (labels[1:] != labels[:-1])
+            self._contradicting = int(again.sum())
 
     def add_answers(self, cells: Iterable[Cell]) -> None:
         """Look at the answers of some rows to train on."""
@@ -72,6 +78,9 @@ class Seen:
             yield f"{names[self.answer or 0]}: from {low:g} to {high:g}"
         for split, asked in self._asked.items():
             yield from self._twice(split, asked)
+        if self._contradicting:
+            count = self._contradicting
+            yield f"{count:,} training examples have the text of another, and another label"
 
     @cached_property
     def _train(self) -> np.ndarray:

@@ -26,6 +26,8 @@ NAMED |= {
     "\x01": "control characters (0x01)",
     "\x1f": "control characters (0x1f)",
 }
+_INVISIBLE = dict.fromkeys(map(ord, "\ufeff\u200b\u200e\u200f\u2060"))
+"""What may stand around names unseen."""
 _RARE = (" ||| ", " +++$+++ ", "|||", "||", "\x01", "\x1f", "^", "~")
 """What hardly stands in a text, and divides cells where it does in every line."""
 _SIGN = re.compile(r"[^\w\s]{2,}|[=→⇒↔⟶]")
@@ -203,6 +205,11 @@ def rows_of(path: Path, encoding: str, dialect: Dialect) -> Iterator[tuple[str, 
                 yield f"{place}{begin}", tuple(cells)
             begin = reader.line_num + 1 + marked
     except csv.Error as error:
+        if "new-line" in str(error):
+            raise ValueError(
+                f"{place}{begin}: a carriage return stands within the line, as where lines end in "
+                "several ways; make their ends alike: tr '\\r' '\\n' < FILE > NEW"
+            ) from None
         raise ValueError(
             f"{place}{begin}: {error}; a quote within a quoted cell is written twice"
         ) from None
@@ -332,7 +339,8 @@ def _spaced(path: Path, encoding: str, dialect: Dialect) -> Dialect:
 
 def _title(cell: str) -> str:
     """A name as it was meant: without quotes, spaces around it, and RecBole's type behind it."""
-    name = re.sub(r":(token|float|token_seq|float_seq)$", "", cell.strip("\ufeff").strip())
+    plain = cell.translate(_INVISIBLE).strip()
+    name = re.sub(r":(token|float|token_seq|float_seq)$", "", plain)
     while len(name) > 1 and name[0] == name[-1] and name[0] in "\"'":
         name = name[1:-1].strip()
     return name

@@ -2,11 +2,16 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 
+from regard.data.reading.aligned import aligned_columns
 from regard.data.reading.compression import PACKED
 from regard.data.reading.languages import CODES, ENGLISH_NAMES, is_language
 from regard.data.reading.lexicon import suggestion
+from regard.data.reading.lines import beginning, lines
+from regard.data.reading.not_read import not_read_text
+from regard.data.reading.profile import profile
 from regard.data.reading.request import SPLIT_NAMES, DataRequest, Layout, split_named
 from regard.data.reading.rows import LabelledFiles, ParallelFiles, RowSource
 from regard.data.reading.tables import ENDINGS
@@ -17,8 +22,8 @@ LABEL_ENDINGS = frozenset("pos neg neu positive negative neutral spam ham".split
 SIDES = frozenset("src tgt source target trg".split())
 """What the two sides of a translation are called in the names of files."""
 TEXT_SIDES, LABEL_SIDES = (
-    frozenset("text texts sentences".split()),
-    frozenset("label labels".split()),
+    frozenset("text texts sentences x".split()),
+    frozenset("label labels y".split()),
 )
 """What files are called of which one has the texts and the other their labels, line by line."""
 BESIDE = (".txt", ".md", ".item", ".user", ".kg", ".link")
@@ -116,7 +121,28 @@ def side_by_side(stems: dict[str, dict[str, Path]], folder: Path, request: DataR
         if source in paths and target in paths
     }
     files = [path for rows in pairs.values() for path in rows.files]
+    for path in files:
+        refused = not_read_text(path, beginning(path, request.encoding_of(path)))
+        if refused:
+            raise ValueError(refused)
+    if request.task is None:
+        _require_no_tags(ends[source], ends[target], request)
     return Layout(schema, (source, target), pairs, (*request.encoding_notes(files), *notes))
+
+
+def _require_no_tags(words: Path, tags: Path, request: DataRequest) -> None:
+    """Raise `ValueError` where one file has the tags of the words in the other, line by line."""
+    sides = {
+        path: list(islice(lines(path, request.encoding_of(path)), 200)) for path in (words, tags)
+    }
+    held = {path.name: some for path, some in sides.items()}
+    found = aligned_columns([profile(name, some) for name, some in held.items()], held)
+    if any(each.sure for each in found):
+        one, two = found[0].words, found[0].tags
+        raise ValueError(
+            f"line n of {two} has a tag for each word in line n of {one}; put both on one line to "
+            f"learn them: paste {one} {two} > train.tsv"
+        )
 
 
 def labelled_files(

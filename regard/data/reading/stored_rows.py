@@ -194,7 +194,7 @@ def _seen(store: _Store) -> Seen:
     seen = Seen(store.found.schema)
     for split, part in store.parts.items():
         if len(part.asked):
-            seen.add_asked(split, part.asked)
+            seen.add_asked(split, part.asked, part.labels)
     train = store.parts["train"]
     if len(train.labels) and seen.answer == store.found.schema.label:
         seen.add_labels(label_counts(train, store.labels))

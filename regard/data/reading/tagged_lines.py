@@ -21,6 +21,8 @@ _TAG = re.compile(r"O|[BIESLU]-\S+")
 _NUMBERED = re.compile(r"([+-]?\d{1,2})\s+(\S*[^\W\d]\S*\s.*)")
 _WORD_TAG = re.compile(r"(\S+)[/_]([A-Za-z][A-Za-z0-9$*+-]{0,11}|[^\w\s])")
 MOST_CLASSES, MOST_TAGS = 10, 400
+_WORD_NAMES = frozenset("word words token tokens form text".split())
+_TAG_NAMES = frozenset("tag tags ner ner_tag ner_tags label labels pos pos_tag iob bio".split())
 _DOCUMENT = "-DOCSTART-"
 
 Line = tuple[int, str]
@@ -140,12 +142,14 @@ def conll(path: Path, encoding: str) -> Listed | None:
         )
     universal = width == 10 and filled[0][0].isdigit()
     names = _UNIVERSAL if universal else _names_of(alike)
+    header = filled[0] if not universal and _are_names(filled[0]) else None
 
     def rows(file: Path) -> Iterator[PlacedRow]:
         for number, block in _blocks(enumerate(lines(file, encoding), 1)):
             table = [_columns(line) for line in block]
             if universal:  # parts of words, 1-2, and words that are not there, 1.1
                 table = [row for row in table if row[0].isdigit()]
+            table = table[1:] if table[0] == header else table
             for place, row in enumerate(table):
                 if len(row) != width:
                     raise ValueError(
@@ -180,6 +184,12 @@ def _are_tags(rows: Sequence[Sequence[str]]) -> bool:
         return True
     few = len(set(last)) <= 60 and len(set(last)) * 2 <= len(last)
     return few and sum(tag.upper() == tag for tag in last) > 0.9 * len(last)
+
+
+def _are_names(row: Sequence[str]) -> bool:
+    """Whether a row names its columns: word and tag."""
+    lower = [cell.strip().lower() for cell in row]
+    return bool(_WORD_NAMES & {*lower[:-1]}) and lower[-1] in _TAG_NAMES
 
 
 def _has_blank(path: Path, encoding: str) -> bool:

@@ -6,7 +6,7 @@ SCHEMA = Schema(
     "extract",
     (
         Column("context", ("passage", "paragraph", *"kontext absatz contexte contexto".split())),
-        Column("question", ("frage", "pregunta")),
+        Column("question", ("frage", "pregunta", "query")),
         # Empty where the passage does not answer the question.
         Column(
             "answer",
