@@ -134,6 +134,16 @@ def test_captions_without_pictures_are_named_and_pictures_without_counted(tmp_pa
     assert len(pairs(corpus)) == 56
 
 
+def test_the_lines_of_flickr_are_captions(tmp_path: Path) -> None:
+    names = [f"{n}_a.jpg" for n in range(20)]
+    put(tmp_path / "Images", *names)
+    lines = (f"{name}#{m}\t{SAID} {n} {m}\n" for n, name in enumerate(names) for m in range(2))
+    (tmp_path / "Flickr8k.token.txt").write_text("".join(lines))
+    corpus = read(str(tmp_path))
+    assert corpus.task == "caption" and ("3_a.jpg", f"{SAID} 3 1") in pairs(corpus)
+    assert "Flickr's picture#0 before each caption" in corpus.description
+
+
 def test_a_table_of_other_pictures_is_refused(tmp_path: Path) -> None:
     put(tmp_path, "a.png")
     (tmp_path / "captions.csv").write_text(table([f"{n}.png" for n in range(30)]))

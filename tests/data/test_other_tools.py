@@ -169,3 +169,45 @@ def test_the_names_above_words_and_tags_are_no_word(tmp_path: Path) -> None:
     found = reading(tmp_path, "a.tsv", f"word\ttag\n{sentences}")
     words = [row["words"] for part in found.splits.values() for row in part]
     assert sorted(words) == sorted(f"Anna\tsaw\t{n}" for n in range(20))
+
+
+@pytest.mark.parametrize(
+    ("names", "what"),
+    [
+        (["{n}.jpg", "{n}.txt"], "a file for each picture .*image,caption"),
+        (["images/{n}.jpg", "labels/{n}.txt"], "boxes .YOLO. are not read"),
+        (["{n}.jpg", "{n}.json"], "labelme"),
+        (["{n}.jpg", "{n}.xml"], "Pascal VOC"),
+        (["cat/{n}.heic", "dog/{n}.heic"], "pictures of a kind that is not read .*heic"),
+        (["cat/{n}.jpg"], "at least 2 are needed; or write a table of the pictures"),
+    ],
+)
+def test_folders_of_pictures_that_are_not_read_are_named(
+    tmp_path: Path, names: list[str], what: str
+) -> None:
+    put(tmp_path, **{name.format(n=n): "0 0.5 0.5" for name in names for n in range(4)})
+    with pytest.raises(ValueError, match=what):
+        read(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "what"),
+    [
+        ("a.csv", "version https://git-lfs.github.com/spec/v1\noid sha256:1\n", "git lfs pull"),
+        ("a.npz", "PK\3\4", "NumPy's arrays"),
+        ("a.pt", "PK\3\4", "PyTorch's tensors"),
+        ("train-images-idx3-ubyte", "\0\0\x08\3\0\0", "pictures of MNIST"),
+        ("a.diff", "diff --git a/x b/x\n--- a/x\n", "a patch"),
+        ("a.txt", "From: a@b.example\nTo: c@d.example\n\nSo it is.\n", "an e-mail"),
+        ("a.lrc", "[ar:x]\n[00:01.10]her way\n[00:02.10]his la\n[00:03.10]la la\n", "song lines"),
+        ("a.txt", '"so it is",\n"and was",\n' * 9, "each line between quotes"),
+        ("c.json", json.dumps({"images": [], "annotations": [{"bbox": [1]}]}), "image,mask"),
+        ("d.json", json.dumps({"images": [], "annotations": [{"caption": "x"}]}), "image,caption"),
+    ],
+    ids=lambda value: value if len(value) < 12 else "",
+)
+def test_what_is_none_of_the_data_is_named(
+    tmp_path: Path, name: str, content: str, what: str
+) -> None:
+    with pytest.raises(ValueError, match=f"{name} .*{what}"):
+        reading(tmp_path, name, content)

@@ -43,11 +43,13 @@ def test_an_interaction_is_named_by_its_place(row: tuple[str, ...], why: str) ->
         check.usable(row, "r.csv line 3")
 
 
-def test_ratings_may_be_missing_and_times_do_not_matter_where_the_first_row_has_none() -> None:
+def test_ratings_may_be_missing_and_a_time_is_in_every_row_or_in_none() -> None:
     assert RowCheck(RECOMMEND).usable(("ann", "tea", "", "1", "drinks"), "x")
     untimed = RowCheck(RECOMMEND)
     assert untimed.usable(("u" * 10_000, "tea", "", " "), "x")
-    assert untimed.usable(("ann", "tea", "", "soon"), "x")
+    assert untimed.usable(("ann", "tea", "", ""), "x")
+    with pytest.raises(ValueError, match="x: timestamp is 'soon', and the first row has none"):
+        untimed.usable(("ann", "tea", "", "soon"), "x")
 
 
 def test_a_number_or_time_that_must_be_there_is_refused_when_it_is_not() -> None:

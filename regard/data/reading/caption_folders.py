@@ -66,6 +66,7 @@ def with_pictures(folder: Path, layout: Layout) -> Layout:
     known = PictureNames(pictures, folder.absolute())
     splits: dict[str, RowSource] = {}
     notes, used = list[str](), set[Path]()
+    rows_of = "captions" if layout.schema.caption_folders else "rows"
     for split, rows in layout.splits.items():
         column = _column(rows)
         if column is None or not isinstance(rows, Tabled):
@@ -85,13 +86,13 @@ def with_pictures(folder: Path, layout: Layout) -> Layout:
         if missing:
             count = sum(said[name] for name in missing)
             notes.append(
-                f"{count:,} captions without their picture left out ({split}): {_some(missing)}"
+                f"{count:,} {rows_of} without their picture left out ({split}): {_some(missing)}"
             )
         used.update(places.values())
         splits[split] = replace(rows, table=OfPictures(rows.table, column, places))
     left = len(set(pictures) - used)
     if left:
-        notes.append(f"{left:,} pictures without a caption left out")
+        notes.append(f"{left:,} pictures without a {rows_of[:-1]} left out")
     return replace(layout, splits=splits, notes=(*layout.notes, *notes))
 
 

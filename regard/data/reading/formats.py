@@ -25,7 +25,14 @@ from regard.data.reading.printed_tables import printed_table
 from regard.data.reading.separated import separated
 from regard.data.reading.squad import flat_answers, squad
 from regard.data.reading.tables import ENDINGS, PlacedRow, Table
-from regard.data.reading.tagged_lines import conll, fasttext, numbered, slashed, trec
+from regard.data.reading.tagged_lines import (
+    captioned,
+    conll,
+    fasttext,
+    numbered,
+    slashed,
+    trec,
+)
 from regard.data.reading.word_rows import by_sentence
 
 _JSON = (".json", ".jsonl", ".ndjson")
@@ -72,7 +79,7 @@ def open_table(
     if refused:
         raise ValueError(refused)
     for make in (
-        (printed_table, fasttext, trec, conll, slashed, numbered)
+        (printed_table, fasttext, trec, captioned, conll, slashed, numbered)
         if suffix not in (".csv", ".inter")
         else ()
     ):

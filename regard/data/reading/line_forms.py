@@ -24,6 +24,7 @@ _LONGEST_WORD = 5
 """Words before the sign of a glossary, where the sign stands in prose too."""
 _BRACKETED = re.compile(r"[^()]{1,40} \([^()\d]+\)")
 _PHONES = re.compile(r"\S+\s+[A-Z]{1,2}[0-2]?( [A-Z]{1,2}[0-2]?)+")
+_QUOTED = re.compile(r'"[^"]+",?')
 _NUMBERS = re.compile(r"[+-]?[\d.,]+([\s,;]+[+-]?[\d.,]+)+")
 _APART = 0.1
 """Share of the frequent words that two languages have in common at most."""
@@ -93,6 +94,10 @@ _FORMS: tuple[tuple[Callable[[Sequence[str]], bool], str], ...] = (
         _are_named,
         "has a name before each line, as chats and interviews have; write a table of name and "
         "text, or of what is asked and answered",
+    ),
+    (
+        _share(_QUOTED.fullmatch, NEARLY),
+        "has each line between quotes, as a table of one column; call it .csv",
     ),
     (_share(_PHONES.fullmatch, NEARLY), "has words and their sounds; put a tab between them"),
     (

@@ -1,8 +1,11 @@
 """Files of other tools that are recognized and not read, and how to make of them what is."""
 
 import re
+from itertools import islice
 from pathlib import Path
 from typing import Any
+
+from regard.data.reading.pictures import PICTURE_ENDINGS
 
 _PICTURE = "; learned are folders of pictures (cat/1.png, dog/2.png), and tables of their paths"
 _SAVE = "save the data as CSV or parquet"
@@ -30,16 +33,30 @@ MAGIC = (
     (b"<stata_dta>", "a file of Stata; write it with pandas: read_stata(FILE).to_csv('FILE.csv')"),
     (b"$FL", "a file of SPSS; write it with pandas: read_spss(FILE).to_csv('FILE.csv')"),
     (b"MATLAB 5.0", "a file of MATLAB; write its texts as CSV: writetable"),
+    (b"\0\0\x08\3", f"pictures of MNIST (IDX){_PICTURE}"),
+    (b"\0\0\x08\1", f"labels of MNIST (IDX){_PICTURE}"),
     (b"RDX", "a file of R; write its table: write.csv(x, 'FILE.csv')"),
 )
 """First bytes, and what the file is."""
 
+_ZIPPED = {
+    ".npz": "a file of NumPy's arrays, in which there is no text",
+    **dict.fromkeys((".pt", ".pth", ".ckpt"), f"a file of PyTorch's tensors; {_SAVE}"),
+    **dict.fromkeys((".numbers", ".pages"), "a file of Apple's office; export it as CSV or text"),
+}
+"""What zip archives are by their names."""
 _CONTROLS = bytes([0, *range(2, 9), *range(14, 27)])
 """Bytes that stand in no text and between no cells."""
 _MOST_CONTROLS = 0.03
 _FEW_CONTROLS = 8
 """So few may have got into a text, however short it is."""
 _TEXTS = (
+    (
+        r"version https://git-lfs",
+        "a pointer of Git LFS, and not the data; fetch it with: git lfs pull",
+    ),
+    (r"diff --git |--- \S.*\n\+\+\+ \S", "a patch; write what is to be read as a table"),
+    (r"from: .*@.*\n(to|date|subject|cc|sent): ", "an e-mail; write its text as a table"),
     (r"#FORMAT=WebAnno", "WebAnno's table; export words and their tags, one a line (CoNLL 2002)"),
     (r"\s*<!doctype html|\s*<html", "HTML; take the text out of it, as with: w3m -dump FILE.html"),
     (
@@ -68,7 +85,7 @@ _TEXTS = (
     (r"\d+\s*\n\d\d:\d\d:\d\d,\d{3} --> ", "subtitles (SRT); take out the numbers and times"),
     (r"\[script info\]", "subtitles (SSA); take out all but what is said"),
     (
-        r"(\[[a-z]+:[^\]\n]*\]\s*\n)*(\[\d+:\d\d(\.\d+)?\](?! ?<?\w+>?:? ).*\n){3}",
+        r"(\[[a-z]+:[^\]\n]*\]\s*\n)*(\[\d+:\d\d(\.\d+)?\](?! ?(<\w+>|\w+:) ).*\n){3}",
         "song lines with times (LRC); take out the times",
     ),
     (r'(#.*\n)*msgid "', "a gettext catalogue; convert it with: po2csv or po2tmx FILE"),
@@ -116,6 +133,28 @@ _TEXTS = (
 """How the text of a file begins, and what it is."""
 
 
+_LOOKED_AT = 2000
+"""Files of a folder that are looked at."""
+_UNREAD_PICTURES = (
+    ".heic",
+    ".heif",
+    ".avif",
+    ".svg",
+    ".dng",
+    ".cr2",
+    ".nef",
+    ".psd",
+    ".dcm",
+    ".jxl",
+)
+_NOTES = {
+    ".txt": "if they are captions, write a table of them: image,caption; boxes (YOLO) are not read",
+    ".json": "notes on pictures (labelme) are not read; draw masks, or write a table of labels",
+    ".xml": "boxes (Pascal VOC) are not read; write a table of labels: image,label",
+}
+"""What stands beside pictures file by file."""
+
+
 class NotReadError(ValueError):
     """A format that is recognized and not read."""
 
@@ -138,6 +177,8 @@ def not_read(path: Path, head: bytes) -> str | None:
     ):
         kind = path.suffix.lower()[1:]
         return f"{path} is an Office file (.{kind}); save it as text, .csv or .xlsx"
+    if head.startswith(b"PK") and path.suffix.lower() in _ZIPPED:
+        return f"{path} is {_ZIPPED[path.suffix.lower()]}"
     if head.startswith(b"PK\x03\x04") and path.suffix.lower() != ".zip":
         return f"{path} is a zip archive or an Office file; unpack it, or save it as text or .csv"
     if head[257:262] == b"ustar":
@@ -172,6 +213,20 @@ def not_read_folder(folder: Path) -> str | None:
                     f"{text.name}), which are not read; write the words of the texts and their "
                     "tags, one a line (CoNLL)"
                 )
+    files = [path for path in islice(folder.rglob("*.*"), _LOOKED_AT) if path.is_file()]
+    pictures = sorted(path for path in files if path.suffix.lower() in PICTURE_ENDINGS)
+    for ending, what in _NOTES.items():
+        stems = {path.stem for path in files if path.suffix.lower() == ending}
+        beside = [path for path in pictures if path.stem in stems]
+        if len(beside) > 1 and 2 * len(beside) > len(pictures):
+            both = f"{beside[0].name}, {beside[0].stem}{ending}"
+            return f"{folder} holds a file for each picture ({both}): {what}"
+    unread = [path.suffix.lower() for path in files if path.suffix.lower() in _UNREAD_PICTURES]
+    if 2 * len(unread) > len(files):
+        return (
+            f"{folder} holds pictures of a kind that is not read ({', '.join(sorted({*unread}))}); "
+            "convert them to PNG or JPEG"
+        )
     return None
 
 
@@ -198,10 +253,15 @@ def not_read_json(path: Path, document: Any) -> str | None:
             f"{path} is a notebook (Jupyter); convert it with: jupyter nbconvert --to script FILE"
         )
     if {"images", "annotations"} <= {*document}:
-        return (
-            f"{path} has pictures and their notes apart (COCO); write a table with a row for each: "
-            "image,caption"
+        notes = document["annotations"]
+        note = notes[0] if isinstance(notes, list) and notes else None
+        outlined = isinstance(note, dict) and bool({"segmentation", "bbox"} & {*note})
+        out = (
+            "draw the outlines of each picture as a mask, and write a table: image,mask"
+            if outlined
+            else "write a table with a row for each: image,caption"
         )
+        return f"{path} has pictures and their notes apart (COCO); {out}"
     if document.get("type") == "FeatureCollection":
         return f"{path} is GeoJSON; write the properties of its features as a table"
     return None

@@ -53,7 +53,8 @@ def picture_folders(path: Path, request: DataRequest) -> Layout | None:
     if len(labels) < 2:
         raise ValueError(
             f"{roots['train']} has one folder of pictures, {', '.join(labels)}, and the folders "
-            "are the labels: at least 2 are needed"
+            "are the labels: at least 2 are needed; or write a table of the pictures (image,label "
+            "or image,caption) beside them"
         )
     notes = ["the folders of the pictures are their labels", *_left_out(roots["train"])]
     rows = {split: LabelledPictures(some) for split, some in splits.items() if some}

@@ -20,7 +20,7 @@ class RowCheck:
     """Looks at the rows of a file, one after the other.
 
     Where a time may be missing, the first row decides: either all rows have one that can be read,
-    or none is looked at.
+    or none has one.
 
     >>> from regard.data.schema import Column
     >>> check = RowCheck(Schema("pair", (Column("one"), Column("two"))))
@@ -43,7 +43,8 @@ class RowCheck:
     def usable(self, row: tuple[Cell, ...], where: str) -> bool:
         """Whether all that must be there is there.
 
-        Raises `ValueError` for a name, number or time that cannot be read.
+        Raises `ValueError` for a name, number or time that cannot be read, and for a time where
+        the first row has none.
         """
         for place, column in self._spelled:
             text = str(row[place])

@@ -19,6 +19,7 @@ _PREFIX = re.compile(r"(?:^|(?<=[\s,]))__[^\W_]+__(?=\S)")
 _TREC = re.compile(r"([A-Z][A-Za-z]{1,10}):(\S+)\s+(.+)")
 _TAG = re.compile(r"O|[BIESLU]-\S+")
 _NUMBERED = re.compile(r"([+-]?\d{1,2})\s+(\S*[^\W\d]\S*\s.*)")
+_CAPTION = re.compile(r"(\S+\.(?:jpe?g|png|gif|bmp|webp))#[0-9]+\s+(\S.*)", re.IGNORECASE)
 _WORD_TAG = re.compile(r"(\S+)[/_]([A-Za-z][A-Za-z0-9$*+-]{0,11}|[^\w\s])")
 MOST_CLASSES, MOST_TAGS = 10, 400
 _WORD_NAMES = frozenset("word words token tokens form text".split())
@@ -93,6 +94,22 @@ def numbered(path: Path, encoding: str) -> Listed | None:
             yield f"{file} line {number}", (match[2], match[1])
 
     return Listed(path, ("text", "label"), rows, ("the number of its class before each text",))
+
+
+def captioned(path: Path, encoding: str) -> Listed | None:
+    """Lines such as `1_a.jpg#0`, a tab and a caption, as Flickr8k has them; None for others."""
+    sample = _sample(path, encoding)
+    if len(sample) < 2 or not _most([_CAPTION.fullmatch(line.strip()) for _, line in sample]):
+        return None
+
+    def rows(file: Path) -> Iterator[PlacedRow]:
+        for number, line in _filled(file, encoding):
+            match = _CAPTION.fullmatch(line.strip())
+            if match is None:
+                raise ValueError(f"{file} line {number}: there is no picture#0 and its caption")
+            yield f"{file} line {number}", (match[1], match[2])
+
+    return Listed(path, ("image", "caption"), rows, ("Flickr's picture#0 before each caption",))
 
 
 def slashed(path: Path, encoding: str) -> Listed | None:
