@@ -373,6 +373,18 @@ def int8_product(x: Tensor, weight: Tensor) -> Tensor:
     return torch._int_mm(x, weight.t())
 
 
+def unhooked(module: torch.nn.Module, number: int) -> Any:
+    """Take a forward hook or pre-hook off a module, with what PyTorch keeps of it beside."""
+    hook = module._forward_hooks.pop(number, None) or module._forward_pre_hooks.pop(number, None)
+    for flags in (
+        module._forward_hooks_with_kwargs,
+        module._forward_hooks_always_called,
+        module._forward_pre_hooks_with_kwargs,
+    ):
+        flags.pop(number, None)
+    return hook
+
+
 def forward_hooks(module: torch.nn.Module) -> dict[int, Any]:
     """The forward hooks of a module by their numbers; deleting one here removes it."""
     return module._forward_hooks

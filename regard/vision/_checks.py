@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from regard._pairwise import Count
 from regard._printable import shown
@@ -78,6 +78,12 @@ def require_maps(block: str, x: Tensor, channels: int, dims: int | None = None) 
 
 def _require_maps(block: str, x: Tensor, channels: int, dims: int | None) -> None:
     wanted = f"[batch, {channels} channels, {_PLACES.get(dims or 0, '*places')}]"
+    if isinstance(x, fx.Proxy):
+        raise TypeError(
+            f"torch.fx traces into {block}, which asks for sizes: have it one node of the graph, "
+            "by a Tracer whose is_leaf_module says so (or set_non_traceable_module_classes of "
+            "prepare_fx)"
+        )
     if not isinstance(x, Tensor):
         raise TypeError(f"{block} reads a tensor {wanted}, got {shown(type(x).__name__)}")
     if x.ndim < 3 or (dims is not None and x.ndim != 2 + dims):

@@ -2,12 +2,15 @@
 
 import copy
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import fx, nn
-from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.batchnorm import _BatchNorm, _NormBase
+from torch.nn.modules.dropout import _DropoutNd
+from torch.nn.modules.padding import _CircularPadNd
 
 from regard._torch_private import forward_hooks, forward_pre_hooks
 from regard.vision.place import Place
@@ -16,6 +19,8 @@ NO_SCRIPT = (
     "blocks that were inserted cannot be scripted: use torch.jit.trace or torch.export, or "
     "regard.remove(model) before torch.jit.script"
 )
+OPAQUE = (_NormBase, _DropoutNd, _CircularPadNd, nn.CrossMapLRN2d, nn.Softmax2d, nn.RReLU)
+"""Modules that `torch.fx` cannot trace into: they ask for axes, or whether they are trained."""
 
 
 class Tie:
@@ -52,6 +57,8 @@ class Tied:
     def __call__(self, module: nn.Module, args: Any) -> None:
         if not self.tie.blocks:
             raise RuntimeError(gone(self.place))
+        if any(_is_quantizing(each) for each in args):
+            raise RuntimeError(lost(self.place))
 
 
 class Behind:
@@ -68,6 +75,10 @@ class Behind:
     def __call__(self, module: nn.Module, args: Any, output: Any) -> Any:
         return _applied(self.block_of(module), output)
 
+    def hang_on(self, module: nn.Module) -> None:
+        """Act from now on in each call of the module."""
+        module.register_forward_hook(self)
+
     def block_of(self, module: nn.Module) -> Any:
         """The block; raises `RuntimeError` if copying or fusing detached it."""
         block = getattr(module, self.place.name, None)
@@ -79,6 +90,8 @@ class Behind:
                 f"the batch norm {self.place.norm} does, and the block {self.place.name!r} stands "
                 "between the two; regard.remove(model) before fusing"
             )
+        if isinstance(module, OPAQUE) and getattr(module, "qconfig", None) is not None:
+            raise RuntimeError(lost(self.place))
         return block
 
     @property
@@ -95,8 +108,18 @@ class Behind:
 class InFront(Behind):
     """A forward pre-hook: the module's input goes through the block that is its child."""
 
-    def __call__(self, module: nn.Module, args: Any) -> Any:  # type: ignore[override]
-        return (_applied(self.block_of(module), args[0]), *args[1:])
+    def __call__(self, module: nn.Module, args: Any, kwargs: Any = None) -> Any:
+        # Who moves hooks from module to module, as fusing does, may leave out the keywords.
+        block = self.block_of(module)
+        if args:
+            args = (_applied(block, args[0]), *args[1:])
+        elif kwargs:
+            first = next(iter(kwargs))
+            kwargs = {**kwargs, first: _applied(block, kwargs[first])}
+        return args if kwargs is None else (args, kwargs)
+
+    def hang_on(self, module: nn.Module) -> None:
+        module.register_forward_pre_hook(self, with_kwargs=True)
 
 
 def _applied(block: Any, x: Any) -> Any:
@@ -134,24 +157,52 @@ class Guard:
         quantizes = any(_is_quantizing(each) for each in args)
         for each in self.watched:
             place, found = each.place, _at(module, each.path)
-            if quantizes and type(found).__module__.startswith("torch.nn."):
-                raise RuntimeError(
-                    f"the block {place.name!r} {place.where} {place.module} would be lost where "
-                    "that module is quantized; regard.remove(model) before prepare_fx, or insert "
-                    "the block after the whole stage or residual block"
-                )
-            if found is None or getattr(found, place.name, None) is None:
-                raise RuntimeError(gone(place))
-            hooks = forward_hooks(found) if place.is_behind else forward_pre_hooks(found)
-            mine = [h for h in hooks.values() if isinstance(h, Behind) and h.place == place]
-            if len(mine) != 1:
-                raise RuntimeError(gone(place))
-            if each.norm is not None and not isinstance(_at(module, each.norm), _BatchNorm):
+            if quantizes and isinstance(found, OPAQUE):
+                raise RuntimeError(lost(place))
+            # Wrappers that call a module as it is, such as adapters, keep it within.
+            if not any(_has_block(each, place) for each in _parts(found)):
+                raise RuntimeError(gone(place, found))
+            if each.norm is not None and not any(
+                isinstance(part, _BatchNorm) for part in _parts(_at(module, each.norm))
+            ):
                 raise RuntimeError(
                     f"the block {place.name!r} stands between {place.module} and the batch norm "
                     f"{place.norm}, which is gone, as after fusing the two; regard.remove(model) "
                     "before fusing, or insert the block after the batch norm or the activation"
                 )
+
+
+def _parts(found: Any) -> Iterator[nn.Module]:
+    """A module and what is in it, if it is one."""
+    return found.modules() if isinstance(found, nn.Module) else iter(())
+
+
+def _hooks(module: nn.Module, place: Place) -> list[Behind]:
+    hooks = forward_hooks(module) if place.is_behind else forward_pre_hooks(module)
+    return [hook for hook in hooks.values() if isinstance(hook, Behind) and hook.place == place]
+
+
+def _has_block(module: nn.Module, place: Place) -> bool:
+    return len(_hooks(module, place)) == 1 and getattr(module, place.name, None) is not None
+
+
+def open_to_tracers(module: nn.Module) -> None:
+    """Have `torch.fx` trace into a module of PyTorch's own, so that graphs have its block.
+
+    Tracers make one node of a module whose `__module__` is within `torch.nn`, and its hooks are
+    lost where a pass over the graph exchanges that node for another, as quantizing does.
+    """
+    if type(module).__module__.startswith(("torch.nn.", "torch.ao.")):
+        if not isinstance(module, OPAQUE):
+            module.__module__ = __name__
+
+
+def close_to_tracers(module: nn.Module) -> None:
+    """Undo `open_to_tracers`, unless another block or tie is left at the module."""
+    hooks = [*forward_hooks(module).values(), *forward_pre_hooks(module).values()]
+    if vars(module).get("__module__") == __name__:
+        if not any(isinstance(hook, (Behind, Tied)) for hook in hooks):
+            del module.__module__
 
 
 def _is_quantizing(x: Any) -> bool:
@@ -165,12 +216,23 @@ def forget_compiled() -> None:
         torch.compiler.reset()
 
 
-def gone(place: Place) -> str:
-    """The error message for a block that is no longer in place."""
+def gone(place: Place, found: Any = None) -> str:
+    """The error message for a block that is no longer in place, where `found` is now."""
+    is_other = isinstance(found, nn.Module) and not _hooks(found, place)
+    by = f" by a {type(found).__name__}" if is_other else ""
     return (
-        f"the block {place.name!r} {place.where} {place.module} is gone: the module was replaced, "
-        "as fusing it with its neighbors does; regard.remove(model) before, and insert the block "
-        "around the modules that are fused"
+        f"the block {place.name!r} {place.where} {place.module} is gone: the module was replaced"
+        f"{by}, as fusing and converting do; regard.remove(model) before, and insert the block "
+        "afterwards, or around the modules that are fused"
+    )
+
+
+def lost(place: Place) -> str:
+    """The error message for a block whose module quantizing would replace without it."""
+    return (
+        f"the block {place.name!r} {place.where} {place.module} would be lost where that module is "
+        "quantized; regard.remove(model) before prepare_fx, or insert the block after the "
+        "activation, the whole stage or residual block"
     )
 
 

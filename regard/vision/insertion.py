@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from regard._spelling import parse
-from regard._torch_private import forward_hooks, forward_pre_hooks
-from regard.vision.hooks import Guard, Tied, forget_compiled
+from regard._torch_private import forward_pre_hooks, unhooked
+from regard.vision.hooks import Guard, Tied, close_to_tracers, forget_compiled
 from regard.vision.place import Place
 from regard.vision.places import Found, Wanted, find, matching
 from regard.vision.plan import Plan, inserted, new_block, own_name, require_name, require_plain
@@ -126,14 +126,14 @@ def remove(model: nn.Module, place: str | None = None, name: str | None = None) 
     chosen = [each for each in there if each in chosen or f"{each[0].module}.".startswith(within)]
     forget_compiled()
     for found, module, number in chosen:
-        hooks = forward_hooks(module) if found.is_behind else forward_pre_hooks(module)
-        hook = hooks.pop(number)
+        hook = unhooked(module, number)
         if hook.guard is not None:
             hook.guard.watched = [w for w in hook.guard.watched if w.place != hook.place]
         if hook.tie is not None:
             hook.tie.blocks -= 1
         if isinstance(getattr(module, found.name, None), nn.Module):
             delattr(module, found.name)
+        close_to_tracers(module)
     _dismiss(model, everyone=place is None and name is None)
     return Plan(tuple(found for found, _, _ in chosen))
 
@@ -145,9 +145,10 @@ def _dismiss(model: nn.Module, everyone: bool) -> None:
         for number, guard in list(hooks.items()):
             if isinstance(guard, Guard) and (everyone or not guard.watched):
                 guard.watched = []
-                del hooks[number]
+                unhooked(module, number)
             if isinstance(guard, Tied) and (everyone or not guard.tie.blocks):
-                del hooks[number]
+                unhooked(module, number)
+                close_to_tracers(module)
 
 
 def _place(found: Found, block: str, name: str, identity_start: bool = False) -> Place:

@@ -19,7 +19,16 @@ from regard._spelling import parse
 from regard._torch_private import forward_hooks, forward_pre_hooks
 from regard.vision.blocks import BLOCKS, block
 from regard.vision.from_identity import FromIdentity
-from regard.vision.hooks import Behind, Guard, InFront, Tie, Tied, Watched, forget_compiled
+from regard.vision.hooks import (
+    Behind,
+    Guard,
+    InFront,
+    Tie,
+    Tied,
+    Watched,
+    forget_compiled,
+    open_to_tracers,
+)
 from regard.vision.place import Place
 
 FORMAT = "regard-blocks-1"
@@ -232,6 +241,7 @@ def new_block(
             new = _made(place, own)
     except (ValueError, TypeError) as error:
         raise ValueError(f"the block {place.where} {place.module}: {error}") from None
+    new.qconfig = None  # type: ignore[assignment]  # what quantizes a network leaves its blocks
     weights = [w for each in (module, model) for w in each.parameters() if w.is_floating_point()]
     if weights:
         new = new.to(weights[0].device, weights[0].dtype)
@@ -323,14 +333,13 @@ def _attach(model: nn.Module, place: Place, new: nn.Module) -> None:
     guard.watched.append(Watched(place, tuple(path[depth:]), ahead))
     forget_compiled()
     module.add_module(place.name, new)
+    open_to_tracers(module)
     conv = _in_front(model, place)
     tie = None if conv is None else Tie()
     if conv is not None and tie is not None:
         conv.register_forward_pre_hook(Tied(place, tie))
-    if place.is_behind:
-        module.register_forward_hook(Behind(place, guard, tie))
-    else:
-        module.register_forward_pre_hook(InFront(place, guard, tie))
+        open_to_tracers(conv)
+    (Behind if place.is_behind else InFront)(place, guard, tie).hang_on(module)
 
 
 def _in_front(model: nn.Module, place: Place) -> nn.Module | None:

@@ -51,7 +51,7 @@ class Frame:
         start: the index of the first node created within.
         inputs, outputs: nodes of its tensors.
         around: the frame that called it.
-        leads: whether its first argument is a tensor.
+        leads: whether its first argument is a tensor, by name or not.
         single: whether its output is a tensor, and no list or table of some.
         gives: its output's class.
         end: how many frames had ended before it.
@@ -155,7 +155,7 @@ class Trace(TorchFunctionMode):
         """A forward pre-hook for every module."""
         with self._aside():
             inputs = [self.node(tensor) for tensor in tensors_in((args, kwargs))]
-        leads = bool(args) and isinstance(args[0], Tensor)
+        leads = isinstance(next(chain(args, kwargs.values()), None), Tensor)
         frame = Frame(self.names[module], len(self.nodes), inputs, self._current, leads)
         self.frames.append(frame)
         self._current = frame

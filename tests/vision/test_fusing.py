@@ -121,26 +121,138 @@ def test_what_is_fused_within_the_module_at_a_place_works() -> None:
         torch.testing.assert_close(fuse(copy.deepcopy(model))(x), wanted)
 
 
-@pytest.mark.parametrize("around", [True, False], ids=["within a network", "at the top"])
-@pytest.mark.parametrize("side", ["after", "before"])
-@pytest.mark.parametrize("place", ["conv1", "bn1", "act1", "conv2", "bn2", "act2"])
-def test_a_graph_that_is_fused_keeps_the_numbers_or_is_an_error(
-    place: str, side: str, around: bool
-) -> None:
+AROUND = pytest.mark.parametrize("around", [True, False], ids=["within a network", "at the top"])
+SIDES = pytest.mark.parametrize("side", ["after", "before"])
+PLACES = pytest.mark.parametrize("place", ["conv1", "bn1", "act1", "conv2", "bn2", "act2"])
+
+
+def with_block(place: str, side: str, around: bool) -> tuple[nn.Module, Tensor]:
     torch.manual_seed(0)
-    model, x = settled(Inner() if around else Plain()), image(16)
-    plain = model(x)
+    model = settled(Inner() if around else Plain())
     regard.insert(model, SE, **{side: f"body.{place}" if around else place})
+    return model, image(16)
+
+
+@AROUND
+@SIDES
+@PLACES
+def test_a_graph_that_is_fused_keeps_its_blocks(place: str, side: str, around: bool) -> None:
+    model, x = with_block(place, side, around)
     wanted = model(x)
     fused = by_graph(copy.deepcopy(model))
-    try:
-        torch.testing.assert_close(fused(x), wanted)
-        assert (place[:-1], side) not in {("conv", "after"), ("bn", "before"), ("bn", "after")}
-    except RuntimeError as error:
-        assert "regard.remove(model) before" in str(error)
+    torch.testing.assert_close(fused(x), wanted)
+    assert sum(isinstance(m, nn.BatchNorm2d) for m in fused.modules()) < 2
+    regard.remove(model)
+    assert not any(m._forward_pre_hooks or m._forward_hooks for m in model.modules())
+    assert not any("__module__" in vars(m) for m in model.modules())
+    assert not torch.allclose(by_graph(model)(x), wanted)
+
+
+class ByFunctions(torch.fx.Transformer):
+    """Runs activations as functions."""
+
+    def call_module(self, target: str, args: tuple, kwargs: dict) -> object:
+        if isinstance(self.fetch_attr(target), nn.ReLU):
+            return self.call_function(torch.relu, args, kwargs)
+        return super().call_module(target, args, kwargs)
+
+
+def by_keywords(graph: torch.fx.GraphModule) -> nn.Module:
+    from torch.fx.experimental.normalize import NormalizeArgs
+
+    return NormalizeArgs(graph).transform()
+
+
+def exchanged(graph: torch.fx.GraphModule) -> nn.Module:
+    """Every activation and convolution is another module, as passes over graphs write them."""
+    for node in graph.graph.nodes:
+        old = graph.get_submodule(node.target) if node.op == "call_module" else None
+        if isinstance(old, (nn.ReLU, nn.Conv2d)):
+            owner, _, name = node.target.rpartition(".")
+            new = nn.ReLU()
+            if isinstance(old, nn.Conv2d):
+                new = nn.Conv2d(old.in_channels, old.out_channels, 3, padding=1)
+                new.weight, new.bias = old.weight, old.bias
+            setattr(graph.get_submodule(owner), name, new)
+    graph.recompile()
+    return graph
+
+
+@pytest.mark.parametrize(
+    "rewritten", [exchanged, by_keywords, lambda graph: ByFunctions(graph).transform()]
+)
+@AROUND
+@SIDES
+@PLACES
+def test_passes_over_a_graph_keep_its_blocks(
+    place: str, side: str, around: bool, rewritten: Callable[..., nn.Module]
+) -> None:
+    model, x = with_block(place, side, around)
+    graph = rewritten(torch.fx.symbolic_trace(model))
+    torch.testing.assert_close(graph(x), model(x))
+
+
+class One(nn.Module):
+    def __init__(self, place: nn.Module) -> None:
+        super().__init__()
+        self.place = place
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.place(x)
+
+
+def of_pytorch() -> list[nn.Module]:
+    """Modules of `torch.nn` that read maps, made as they come or as in the table."""
+    said = {
+        "Conv2d": (8, 8, 3), "ConvTranspose2d": (8, 8, 2, 2), "BatchNorm2d": (8,),
+        "InstanceNorm2d": (8,), "SyncBatchNorm": (8,), "GroupNorm": (2, 8), "Linear": (6, 6),
+        "LayerNorm": ([8, 6, 6],), "RMSNorm": ([8, 6, 6],), "Threshold": (0.0, 0.0),
+        "ChannelShuffle": (2,), "UpsamplingBilinear2d": (None, 2), "Upsample": (None, 2),
+        "LPPool2d": (2, 2), "ConstantPad2d": (1, 0.0), "Softmax": (1,), "LogSoftmax": (1,),
+        "Softmin": (1,), "GLU": (1,),
+    }  # fmt: skip
+    made = []
+    for name in nn.modules.__all__:
+        if name.startswith("Transformer"):
+            continue  # millions of weights, and none reads maps
+        for arguments in (said.get(name, ()), (2,)):
+            try:
+                module = getattr(nn, name)(*arguments)
+                maps = module(torch.rand(2, 8, 6, 6)).ndim == 4
+                row = isinstance(module, nn.Sequential)
+                if maps and not row and getattr(module, "num_features", 8) == 8:
+                    made.append(module)
+                    break
+            except (TypeError, ValueError, RuntimeError, NotImplementedError, AssertionError):
+                continue
+    return made
+
+
+@pytest.mark.parametrize("trained", [True, False], ids=["in training", "in evaluation"])
+@pytest.mark.parametrize("side", ["after", "before"])
+@pytest.mark.filterwarnings("ignore")
+def test_a_block_at_any_module_of_pytorch_is_in_graphs(side: str, trained: bool) -> None:
+    modules = of_pytorch()
+    names = {type(module).__name__ for module in modules}
+    assert len(names) > 60 and names >= {
+        "Conv2d",
+        "BatchNorm2d",
+        "Dropout",
+        "CircularPad2d",
+        "ReLU",
+    }
+    x = torch.rand(2, 8, 6, 6)
+    for module in modules:
+        model = One(module).train(trained)
+        regard.insert(model, SE, **{side: "place"}, example=x)
+        graph = torch.fx.symbolic_trace(model).eval()
+        outputs = []
+        for each in (graph, model.eval()):
+            torch.manual_seed(0)
+            outputs.append(each(x))
+        assert torch.equal(*outputs), type(module).__name__
         regard.remove(model)
-        torch.testing.assert_close(by_graph(model)(x), plain)
-        assert not any(m._forward_pre_hooks or m._forward_hooks for m in model.modules())
+        assert "__module__" not in vars(module)
 
 
 def test_a_traced_graph_is_copied_with_its_blocks() -> None:
@@ -152,15 +264,107 @@ def test_a_traced_graph_is_copied_with_its_blocks() -> None:
     torch.testing.assert_close(copy.deepcopy(model)(x), model(x))
 
 
-@pytest.mark.parametrize("place", ["body.conv2", "body.bn2", "body.act2"])
-def test_what_static_quantization_folds_is_no_place_of_a_block(place: str) -> None:
-    from torch.ao.quantization import get_default_qconfig_mapping
-    from torch.ao.quantization.quantize_fx import prepare_fx
+def quantized(model: nn.Module, x: Tensor, trained: bool) -> nn.Module:
+    from torch.ao import quantization
+    from torch.ao.quantization.quantize_fx import convert_fx, prepare_fx, prepare_qat_fx
 
-    model, x = settled(Inner()), image(16)
-    regard.insert(model, SE, after=place)
-    with pytest.raises(RuntimeError, match=r"regard.remove\(model\) before"):
-        prepare_fx(model, get_default_qconfig_mapping("fbgemm"), (x,))(x)
+    if trained:
+        settings = quantization.get_default_qat_qconfig_mapping("fbgemm")
+        prepared = prepare_qat_fx(model.train(), settings, (x,)).eval()
+    else:
+        prepared = prepare_fx(model, quantization.get_default_qconfig_mapping("fbgemm"), (x,))
+    for _ in range(3):
+        prepared(x)
+    return convert_fx(prepared)
+
+
+@pytest.mark.parametrize("trained", [True, False], ids=["in training", "afterwards"])
+@AROUND
+@SIDES
+@PLACES
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_static_quantization_keeps_blocks_or_is_an_error(
+    place: str, side: str, around: bool, trained: bool
+) -> None:
+    model, x = with_block(place, side, around)
+    wanted = model(x)
+    if place.startswith("bn"):
+        with pytest.raises(
+            RuntimeError, match=r"would be lost .* quantized; regard.remove\(model\)"
+        ):
+            quantized(model, x, trained)
+        return
+    out = quantized(model, x, trained)(x)
+    assert (out - wanted).abs().mean() < 0.1 * wanted.abs().mean()
+
+
+@pytest.mark.parametrize("module", [nn.BatchNorm2d(3), nn.Dropout()], ids=["norm", "dropout"])
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_what_quantizing_replaces_alone_is_an_error_when_it_is_prepared(module: nn.Module) -> None:
+    model, x = One(module).eval(), image(16)
+    regard.insert(model, "se", after="place", example=x)
+    with pytest.raises(RuntimeError, match="would be lost where that module is quantized"):
+        quantized(model, x, False)
+
+
+class Adapted(nn.Module):
+    """A low-rank adapter beside a convolution, which it keeps."""
+
+    def __init__(self, base: nn.Module) -> None:
+        super().__init__()
+        self.base_layer, self.extra = base, nn.Conv2d(base.in_channels, 8, 1)
+        nn.init.zeros_(self.extra.weight), nn.init.zeros_(self.extra.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.base_layer(x) + self.extra(x)
+
+
+def recomputed(module: nn.Module) -> nn.Module:
+    from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import checkpoint_wrapper
+
+    return checkpoint_wrapper(module)
+
+
+def compiled(module: nn.Module) -> nn.Module:
+    return torch.compile(module, backend="eager")
+
+
+@pytest.mark.parametrize("wrapped", [Adapted, recomputed, compiled])
+@pytest.mark.parametrize("side", ["after", "before"])
+def test_a_module_that_is_wrapped_has_its_block(
+    side: str, wrapped: Callable[[nn.Module], nn.Module]
+) -> None:
+    model, x = with_block("conv2", side, True)
+    with torch.no_grad():
+        wanted = model(x)
+        model.body.conv2 = wrapped(model.body.conv2)
+        torch.testing.assert_close(model(x), wanted)
+        model.body.bn2 = nn.Sequential(model.body.bn2)
+        torch.testing.assert_close(model(x), wanted)
+
+
+class ByName(nn.Module):
+    """Calls its modules by the names of their arguments."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.act = nn.Conv2d(3, 8, 3), nn.ReLU()
+
+    def forward(self, *, x: Tensor) -> Tensor:
+        return self.act(input=self.conv(input=x))
+
+
+@pytest.mark.parametrize("place", ["conv", "act"])
+def test_a_block_in_front_of_a_module_reads_its_first_argument_by_name_too(place: str) -> None:
+    torch.manual_seed(0)
+    model, x = ByName().eval(), image(16)
+    regard.insert(model, SE, before=place, example={"x": x})
+    kept = model.get_submodule(place).se
+    front = kept(x) if place == "conv" else x
+    out = torch.conv2d(front, model.conv.weight, model.conv.bias)
+    torch.testing.assert_close(model(x=x), (kept(out) if place == "act" else out).relu())
+    regard.remove(model)
+    assert not any(m._forward_pre_hooks_with_kwargs for m in model.modules())
 
 
 @pytest.mark.filterwarnings("ignore:torch.quantize_per_tensor:UserWarning")
@@ -187,11 +391,17 @@ def test_a_block_at_a_module_that_is_traced_into_is_one_node_of_the_graph(where:
     torch.testing.assert_close(graph(x), model(x))
 
 
+def test_a_block_that_torch_fx_traces_into_says_how_it_stays_whole() -> None:
+    graph = torch.fx.symbolic_trace(with_block("act1", "after", False)[0])
+    with pytest.raises(TypeError, match="torch.fx traces into SqueezeExcitation.*is_leaf_module"):
+        torch.fx.symbolic_trace(graph)
+
+
 def test_a_module_that_is_exchanged_by_its_owner_is_missed() -> None:
     model, x = settled(Plain()), image(16)
     regard.insert(model, SE, after="act1")
     model.act1 = nn.SiLU()
-    with pytest.raises(RuntimeError, match="the block 'se' after act1 is gone: the module was rep"):
+    with pytest.raises(RuntimeError, match="after act1 is gone: .* by a SiLU, as fusing"):
         model(x)
     regard.remove(model)
     model(x)
