@@ -28,7 +28,7 @@ from regard.tasks.exchange import said
 from regard.view.patches import Patches
 
 SHOWN = 112
-"""Height and width of an image on the page of a run."""
+"""The longer side of an image on the page of a run."""
 LOOKED_AT = 2000
 """Maximum number of training images for the color statistics."""
 ENTRIES = {"size": Count, "short_side": Count}
@@ -150,7 +150,10 @@ class EpochOfPictures:
 def shown_picture(pixels: RGB, rows: int, columns: int) -> Patches:
     """What a network saw of an image, small, under its patches."""
     file, image = BytesIO(), extra("PIL.Image")
-    small = pixels if max(pixels.shape) <= SHOWN else resized(pixels, (SHOWN, SHOWN))
+    height, width = pixels.shape[:2]
+    longer = max(height, width)
+    sides = (max(1, SHOWN * height // longer), max(1, SHOWN * width // longer))
+    small = pixels if longer <= SHOWN else resized(pixels, sides)
     image.fromarray(np.ascontiguousarray(small)).save(file, "PNG" if small is pixels else "JPEG")
     return Patches(file.getvalue(), (rows, columns), 0)
 

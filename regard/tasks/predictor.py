@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from regard.models.attention import Attends
+from regard.tasks.areas import Areas
 from regard.tasks.exchange import load_model, save_model
 from regard.view.answer import drawn_answer
 from regard.view.notebook import answer_html
@@ -27,7 +28,7 @@ class Answer:
     `answers` are pairs of an answer and its log-probability. `inputs` and `outputs` are the tokens
     of the columns and rows of `weights`; `weights` is None if the network has no attention.
     `unknown` lists characters of the text that the network has never seen; `picture` is what it
-    saw of an image, whose patches the inputs are.
+    saw of an image, whose patches the inputs are; `areas` are maps over an image for a page.
     """
 
     text: str
@@ -37,6 +38,7 @@ class Answer:
     weights: Float[Tensor, "q_len k_len"] | None = None
     unknown: tuple[str, ...] = ()
     picture: Patches | None = None
+    areas: Areas | None = None
 
     @property
     def best(self) -> str:

@@ -309,18 +309,19 @@ def as_sample(answer: Answer, target: str | None, pictured: bool = True) -> Mapp
     Args:
         pictured: whether the image that was asked about is among them.
     """
-    shown = answer.picture if pictured else None
-    picture = {} if shown is None else {"picture": shown.data(len(answer.inputs))}
-    weights = None
-    if answer.weights is not None:
+    seen = answer if answer.areas is None else answer.areas
+    shown = seen.picture if pictured else None
+    picture = {} if shown is None else {"picture": shown.data(len(seen.inputs))}
+    weights, digits = None, 3 if answer.areas is None else 4
+    if seen.weights is not None:
         # Most of many weights are nothing, which a 0 says as well as a 0.0.
-        weights = [[round(w, 3) or 0 for w in row] for row in answer.weights.tolist()]
+        weights = [[round(w, digits) or 0 for w in row] for row in seen.weights.tolist()]
     return {
         "input": answer.text,
         "answer": answer.answers[0][0],
         "wanted": target,
-        "inputs": list(answer.inputs),
-        "outputs": list(answer.outputs),
+        "inputs": list(seen.inputs),
+        "outputs": list(seen.outputs),
         "weights": weights,
         **picture,
     }

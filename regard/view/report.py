@@ -17,7 +17,12 @@ from regard.view.ticks import clock
 
 __all__ = ["RunLog", "read_run", "report"]
 
-ROWS = {"match": "the second text", "language_model": "what read it"}
+ROWS = {
+    "match": "the second text",
+    "language_model": "what read it",
+    "image_classify": "where its answer looked, or the network's gates",
+    "segment": "the network's gates, if it has any, and which part of a patch is of each class",
+}
 """Tasks in which not the answer attends but something else."""
 MOST_EVENTS = 200
 

@@ -20,6 +20,7 @@ from regard.run.training import Options
 from regard.tasks.colors import KNOWN, Colors
 from regard.tasks.image_classify import ImageClassify, ImageClassifySettings
 from regard.tasks.picture_input import pictures_of
+from regard.view.frame import frame_of
 from tests.pictures import drawn, drawn_file, encoded, png
 from tests.tables.tasks import PICTURES, ROWS
 from tests.tasks.rows import learn
@@ -159,6 +160,35 @@ def test_a_damaged_picture_stops_the_preparation_with_its_name(folder: Path) -> 
     (folder / "red" / "cut.png").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(UsageError, match="red/cut.png is a damaged picture"):
         regard.train(folder, **SMALL, steps=1, out=folder.parent / "run", options=QUIET)
+
+
+@pytest.mark.parametrize(
+    ("given", "rows"),
+    [
+        ({"block": "cbam(reduction=2)"}, "gate "),
+        ({"model": "ram", "size": 16, "patch_size": 4, "patches": 1, "glimpses": 2}, ""),
+        ({"block": "se(reduction=2)"}, None),
+    ],
+    ids=["gates of places", "glimpses", "gates of channels"],
+)
+def test_the_page_of_a_run_has_what_looked_over_its_pictures(
+    folder: Path, tmp_path: Path, given: dict[str, Any], rows: str | None
+) -> None:
+    small = {"batch_size": 8, "steps": 1} if "model" in given else SMALL | {"steps": 1}
+    run = regard.train(folder, **small, **given, out=tmp_path / "run", options=QUIET)
+    (look,) = map(json.loads, (tmp_path / "run" / "samples.jsonl").read_text().splitlines())
+    (answer, *_) = run.predict([folder / "red" / "1.png"])
+    if rows is None:
+        assert answer.areas is None and look["samples"][0]["weights"] is None
+        return
+    for sample in look["samples"]:
+        frame = frame_of(look, sample)
+        assert frame is not None and frame.picture is not None
+        assert all(name.startswith(rows or sample["answer"]) for name in frame.outputs)
+        assert len(frame.inputs) == frame.picture["rows"] * frame.picture["columns"] > 1
+    if not rows:
+        assert answer.weights is not None and answer.weights.shape == (16, 16)
+        torch.testing.assert_close(answer.areas.weights.sum(), answer.weights.sum())
 
 
 def test_a_folder_of_pictures_is_trained_on_evaluated_and_asked(

@@ -1,5 +1,6 @@
 """Classes of pixels: their loss, their overlap, and pictures of any size asked."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from regard.errors import UsageError
 from regard.run.training import Options
 from regard.tasks.segment.loss import dice_loss, pixel_loss
 from regard.tasks.segment.metrics import mask_record, mask_scores
+from regard.view.frame import frame_of
 from tests.tables.tasks import ROWS, SCENES
 
 QUIET = Options(progress=False)
@@ -139,6 +141,26 @@ def test_a_folder_of_masks_is_trained_on_and_asked(
     for data, why in ((folder / "images", "without labels"), (folder / "masks/1.png", "a picture")):
         with pytest.raises(UsageError, match=why):
             run.evaluate(data)
+
+
+def test_the_page_of_a_run_has_gates_and_classes_over_its_pictures(
+    folder: Path, tmp_path: Path
+) -> None:
+    given = {**SMALL, "gates": True, "steps": 2, "evaluate_every": 1}
+    run = regard.train(folder, **given, out=tmp_path / "run", options=QUIET)
+    first, last = map(json.loads, (tmp_path / "run" / "samples.jsonl").read_text().splitlines())
+    frames = [frame_of(first, sample) for sample in first["samples"]]
+    assert all(frame and frame.picture and len(frame.inputs) == 8 * 9 for frame in frames)
+    assert frames[0].picture["rows"] == 8 and frames[0].picture["columns"] == 9
+    assert all(frame.outputs[0].startswith("gate ") for frame in frames)
+    assert all(set(frame.outputs[1:]) <= {"0", "2"} for frame in frames)
+    assert not any("picture" in sample for sample in last["samples"])
+    (answer,) = run.predict([folder / "images" / "3.png"])
+    classes = dict(zip(answer.areas.outputs, answer.areas.weights, strict=True))
+    (mask,) = run.predictor.masks([folder / "images" / "3.png"])
+    for n, name in enumerate(run.predictor.coder.labels):
+        wanted = torch.from_numpy(mask == n).float().flatten()
+        assert torch.equal(classes.get(name, torch.zeros(72)), wanted)
 
 
 def test_the_rows_of_the_table_have_masks() -> None:

@@ -8,10 +8,12 @@ import torch
 
 from regard.data.encoding.decoded import RGB
 from regard.data.reading.pictures import PictureCell
+from regard.tasks.areas import areas
 from regard.tasks.classify.predictor import likeliest
 from regard.tasks.image_classify.coder import PicturesAndLabels
 from regard.tasks.picture_input import pictures_of
 from regard.tasks.predictor import Answer, Predictor, device_of
+from regard.vision.place_gates import place_gates
 
 
 class PictureClassifier(Predictor):
@@ -32,14 +34,18 @@ class PictureClassifier(Predictor):
 
     @torch.no_grad()
     def _answer(self, name: str, picture: RGB, num_answers: int) -> Answer:
-        images = self.coder.read([self.coder.middle_of(picture)]).to(device_of(self.model))
-        scores = self.model(images).float()[0].log_softmax(-1).cpu()
+        seen = self.coder.middle_of(picture)
+        images = self.coder.read([seen]).to(device_of(self.model))
+        with place_gates(self.model) as gates:
+            scores = self.model(images).float()[0].log_softmax(-1).cpu()
         answers = likeliest(scores, self.coder.labels, num_answers)
         if not hasattr(self.model, "attention_weights"):
-            return Answer(name, answers)
+            maps = {f"gate {place}": gate[0].cpu() for place, gate in gates.items()}
+            return Answer(name, answers, areas=areas(seen, maps))
         weights = self.model.attention_weights(images)[0].float().cpu()
         rows, columns = (tuple(str(n + 1) for n in range(count)) for count in weights.shape)
-        return Answer(name, answers, inputs=rows, outputs=columns, weights=weights.mT)
+        over = areas(seen, {answers[0][0]: weights}, sums=True)
+        return Answer(name, answers, inputs=rows, outputs=columns, weights=weights.mT, areas=over)
 
     @staticmethod
     def parse(text: str) -> Any:

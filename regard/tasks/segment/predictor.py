@@ -11,11 +11,16 @@ from torch import Tensor
 
 from regard.data.encoding.decoded import RGB, with_short_side
 from regard.data.encoding.masks import resized_mask
+from regard.tasks.areas import areas
 from regard.tasks.image_classify.predictor import PictureClassifier
 from regard.tasks.picture_input import pictures_of
 from regard.tasks.predictor import Answer, Predictor, device_of
 from regard.tasks.segment.coder import PicturesAndMasks
 from regard.tasks.segment.metrics import shares_said
+from regard.vision.place_gates import place_gates
+
+MOST_CLASSES = 8
+"""How many classes of an image a page shows, the largest first."""
 
 
 class Segmenter(Predictor):
@@ -45,10 +50,19 @@ class Segmenter(Predictor):
         return found
 
     def _answer(self, name: str, picture: RGB) -> Answer:
-        scores = self._scores(picture)
-        counts = torch.bincount(scores.argmax(0).flatten(), minlength=len(scores)).tolist()
+        with place_gates(self.model) as gates:
+            scores = self._scores(picture)
+        classes = scores.argmax(0)
+        counts = torch.bincount(classes.flatten(), minlength=len(scores)).tolist()
         sure = float(scores.amax(0).mean())
-        return Answer(name, ((shares_said(counts, self.coder.labels), min(0.0, sure)),))
+        largest = sorted(range(len(counts)), key=lambda each: -counts[each])[:MOST_CLASSES]
+        maps = {f"gate {place}": gate[0].cpu() for place, gate in gates.items()}
+        # A page opens on the first: rather an object than what is around it.
+        for n in reversed(largest):
+            if counts[n]:
+                maps[self.coder.labels[n]] = (classes == n).float()
+        answer = (shares_said(counts, self.coder.labels), min(0.0, sure))
+        return Answer(name, (answer,), areas=areas(picture, maps))
 
     @torch.no_grad()
     def _scores(self, picture: RGB) -> Float[Tensor, "classes height width"]:
