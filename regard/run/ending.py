@@ -64,7 +64,7 @@ def summary_of(
     tested = (
         f"On test data: {metrics_line(scores)}."
         if scores
-        else "There is no test data: a file named test beside that of training is some."
+        else "There is no test data; put it in a file named test next to the training file."
     )
     remarks = [e["text"].rstrip(".") for e in history if e.get("event") == "remark_test"]
     unreadable = unreadable_notes(Counter(corpus.left_out)) if corpus is not None else {}

@@ -1,6 +1,8 @@
 """Loading trained networks and predictors from the folders of runs."""
 
 from collections.abc import Callable
+from difflib import get_close_matches
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,6 +22,8 @@ from regard.training.run_folder import BEST
 from regard.training.swapped_folder import holds, read_folder, standing
 
 Found = TypeVar("Found")
+NAMED, MOST_LISTED = 3, 1000
+"""Runs that a message names, and entries of a folder that are looked through for them."""
 
 
 def read_model(path: Path, read: Callable[[Path], Found]) -> Found:
@@ -31,12 +35,31 @@ def read_model(path: Path, read: Callable[[Path], Found]) -> Found:
     Raises `FileNotFoundError` when there is none.
     """
     if standing(path) is None:
-        raise FileNotFoundError(f"there is no folder {path}; train one first (regard train)")
+        raise no_run(path)
     if holds(path, "config.json", TASK):
         return read_folder(path, read)
     if standing(path / BEST) is None:
-        raise FileNotFoundError(f"{path} has no trained model: there is no {BEST}/ in it yet")
+        inside = [str(path / name) for name in _trained_in(path)[:NAMED]]
+        hint = f"; there is one in {', '.join(inside)}" if inside else ""
+        raise FileNotFoundError(f"{path} has no trained model: there is no {BEST}/ in it yet{hint}")
     return read_folder(path / BEST, read)
+
+
+def no_run(path: Path) -> FileNotFoundError:
+    """The error for a run that does not exist, with the names of those next to it that are near."""
+    near = get_close_matches(path.name, _trained_in(path.parent), NAMED)
+    meant = " or ".join(str(path.with_name(name)) for name in near)
+    hint = f"did you mean {meant}?" if near else "train one first (regard train)"
+    return FileNotFoundError(f"there is no folder {path}; {hint}")
+
+
+def _trained_in(folder: Path) -> list[str]:
+    """The names of the runs in a folder that have a trained model; none if it cannot be read."""
+    try:
+        names = sorted(each.name for each in islice(folder.iterdir(), MOST_LISTED))
+        return [name for name in names if standing(folder / name / BEST) is not None]
+    except OSError:
+        return []
 
 
 def load_predictor(

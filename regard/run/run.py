@@ -22,7 +22,7 @@ from regard.run.display import Screen
 from regard.run.ending import read_summary
 from regard.run.evaluating import Examination, examined
 from regard.run.exporting import Exported, export
-from regard.run.loading import load_predictor, read_model
+from regard.run.loading import load_predictor, no_run, read_model
 from regard.run.predicted import Predicted, predicted
 from regard.run.questions import Asker
 from regard.run.saved_settings import CONFIG, settings_in
@@ -85,7 +85,7 @@ class Run:
     ) -> None:
         self.path = Path(path)
         if standing(self.path) is None:
-            raise FileNotFoundError(f"there is no folder {path}; train one first (regard train)")
+            raise no_run(self.path)
         self.attend, self._model, self.signal = attend, model, signal
 
     def __repr__(self) -> str:

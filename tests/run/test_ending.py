@@ -50,7 +50,7 @@ def test_the_end_says_best_score_reason_test_and_what_to_type_next(
     scores = ", ".join(f"{name} {best[name]:.4g}" for name in named)
     assert f"Best on validation data: {scores}, at step {best['step']} of 4." in said
     assert "It ended because its budget of 4 steps is spent; patience is off" in said
-    assert "There is no test data: a file named test beside that of training" in said
+    assert "There is no test data; put it in a file named test next to the training file." in said
     assert "The run is in run, its page is run/report.html." in said
     assert 'Ask it: regard predict run "' in said and said.endswith(run.summary + "\n")
     lines = [line for line in said.splitlines() if line.startswith("step ") and "valid" in line]

@@ -282,6 +282,22 @@ def test_what_does_not_go_together_is_said_before_anything_is_done() -> None:
     assert [str(path) for path in Path().iterdir()] == ["empty"]
 
 
+def test_missing_run_names_the_trained_ones_next_to_it(tmp_path: Path) -> None:
+    for name in ("reviews", "pairs"):
+        (tmp_path / name / "best").mkdir(parents=True)
+    (tmp_path / "reviewed").mkdir()
+    gone = tmp_path / "review"
+    for asked in (Run, regard.load):
+        with pytest.raises(
+            FileNotFoundError, match=f"there is no folder {gone}; did you mean "
+        ) as e:
+            asked(gone)
+        assert str(tmp_path / "reviews") in str(e.value)
+        assert "reviewed" not in str(e.value) and "pairs" not in str(e.value)
+    with pytest.raises(FileNotFoundError, match="there is one in .*pairs, .*reviews$"):
+        regard.load(tmp_path)
+
+
 # How it shows itself, and where it works
 
 

@@ -19,6 +19,7 @@ from regard.tasks.tag import Tag, TagSettings
 from regard.tasks.tag.chunks import Chunk, are_chunks, chunks
 from regard.tasks.tag.coder import WordsAndTags
 from regard.tasks.tag.metrics import tag_scores
+from regard.tasks.tag.predictor import Tagger
 from regard.tasks.tag.schema import SCHEMA
 from tests.tables.corpora import corpus_of
 from tests.tasks.rows import learn, table
@@ -241,3 +242,11 @@ def test_a_task_is_trained_kept_and_asked_again(tmp_path: Path) -> None:
     asked = ["Ann lives in Rome", ["Bob", "lives"]]
     told = [each.best for each in run.predict(asked)]
     assert told == [each.best for each in load_predictor(tmp_path / "run" / "best").predict(asked)]
+
+
+@pytest.mark.parametrize(
+    "words", [["Bob", "works", "in", "Rome"], ["New York", "is"], ["it's", "("]]
+)
+def test_typed_words_are_read_as_the_same_words(words: list[str]) -> None:
+    assert Tagger.parse(Tagger.typed(words)) == words
+    assert "[" not in Tagger.typed(words)

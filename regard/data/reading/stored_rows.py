@@ -153,7 +153,7 @@ def _held(found: Layout, train: Written, where: str) -> tuple[np.ndarray, str]:
     if found.by_label and schema.divides_labels and len(draws):
         some = held_by_label(draws, train.labels)
         if some:
-            share = "of each label as large a share as can be"
+            share = "the same share of each label as far as possible"
             held = among(draws, np.sort(np.fromiter(some, dtype=np.uint64)))
             return held, f"held out for validation by their hash, {share}"
         if len(draws) >= LEAST_COPIES:

@@ -52,6 +52,18 @@ class Tagger(Predictor):
         return list(map(self._answer, sentences))
 
     @staticmethod
+    def typed(given: Sentence) -> str:
+        r"""The words separated by spaces, or by tabs if spaces would be read as other words.
+
+        >>> Tagger.typed(["Ann", "lives", "."]), Tagger.typed(["New York", "is"])
+        ('Ann lives .', 'New York\tis')
+        """
+        if isinstance(given, str):
+            return given
+        text = " ".join(given)
+        return text if words_of(text) == list(given) else "\t".join(given)
+
+    @staticmethod
     def parse(text: str) -> list[str]:
         """The words of a text, as split by `predict`."""
         return words_of(text)
