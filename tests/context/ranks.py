@@ -25,6 +25,7 @@ from regard.masks import Causal, Dense, Document, Padding, SlidingWindow
 from regard.normalizers import Softmax, sparsemax
 from regard.score_mods import ALiBi, RelativeBias
 from regard.scores import Additive, Bilinear, Cosine, Location
+from tests.forked import import_all
 from tests.parts import MASKS, MODS, SCORES, Sizes, mask_and_rule, mod_and_rule, tensors
 from tests.patience import PATIENCE
 from tests.tolerance import assert_close_to_golden
@@ -360,6 +361,7 @@ def work(rank: int, folder: Path) -> None:
 
 def main(folder: Path) -> int:
     """Fork all processes and wait for them."""
+    import_all()
     children = []
     for rank in range(WORLD):
         children.append(os.fork())

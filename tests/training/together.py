@@ -20,6 +20,7 @@ from regard.training.hooks import TrainerHooks
 from regard.training.loop import Trainer
 from regard.training.ranks import join, leave
 from regard.training.run_folder import CHECKPOINTS
+from tests.forked import import_all
 from tests.training.tiny import Tiny, config
 
 
@@ -104,6 +105,7 @@ def forked(wanted: dict[str, Any]) -> dict[str, object]:
 
 
 if __name__ == "__main__":
+    import_all()
     torch.set_num_threads(1)
     for line in sys.stdin:
         sys.stdout.write(json.dumps([forked(wanted) for wanted in json.loads(line)]) + "\n")

@@ -173,12 +173,13 @@ def _serve() -> None:
     import datasets  # noqa: F401
     import sacrebleu  # noqa: F401
     import tokenizers  # noqa: F401
-    import torch._dynamo  # noqa: F401  # every optimizer imports it
 
     import regard.cli.predict
     import regard.cli.train
     import regard.view.report  # noqa: F401
+    from tests.forked import import_all
 
+    import_all()
     for line in sys.stdin:
         request = json.loads(line)
         if "wait" in request:
