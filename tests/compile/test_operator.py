@@ -14,34 +14,9 @@ from torch._dynamo.testing import CompileCounterWithBackend
 
 import regard
 from regard.masks import Block, Causal, Dense, Padding, Prefix, SlidingWindow
-from regard.normalizers import (
-    Entmax,
-    Hard,
-    LearnedEntmax,
-    Softmax,
-    TopK,
-    divide_by_sum,
-    hard,
-    sigmoid,
-    softmax_one,
-    sparsemax,
-)
-from regard.score_mods import ALiBi, Bias, RelativeBias, SoftCap
-from regard.scores import (
-    Additive,
-    Bilinear,
-    ConcatLinear,
-    ConcatTanhSum,
-    Cosine,
-    Dot,
-    FeatureMapDot,
-    GATv2,
-    InverseDistance,
-    Location,
-    LuongConcat,
-    NegativeSquaredDistance,
-    ScaledDot,
-)
+from regard.normalizers import Entmax, LearnedEntmax, Softmax, divide_by_sum, hard, sparsemax
+from regard.score_mods import ALiBi, Bias, RelativeBias
+from regard.scores import Additive, Bilinear, FeatureMapDot
 from tests.parts import shown
 
 # Torch's compiler imports a part of torch that warns of its own age.
@@ -78,42 +53,26 @@ PARTS: dict[str, dict[str, Any]] = {
     **{
         str(mask): {"mask": mask}
         for mask in (
-            Causal(), SlidingWindow(3), SlidingWindow(2, 2), Block(4), Prefix(3),
-            Causal() & ~Prefix(2) | Block(2), Padding(torch.tensor([9, 4])),
-            Dense(torch.rand(2, 4, 9, 9) < 0.6),
+            Causal(), Causal() & ~Prefix(2) | Block(2), Dense(torch.rand(2, 4, 9, 9) < 0.6),
         )
     },
     "a boolean tensor": {"mask": torch.rand(9, 9) < 0.6},
-    **{
-        str(mod): {"score_mod": mod}
-        for mod in (ALiBi(4), Bias(torch.randn(4, 9, 9)), RelativeBias(4), SoftCap(2.0))
-    },
-    **{
-        shown(score): {"score": score}
-        for score in (
-            Dot(), ScaledDot(0.3), Bilinear(8, 8), Cosine(0.3), Additive(8, 8, 5), Additive(),
-            LuongConcat(8, 8, 5), ConcatLinear(8, 8, 9), ConcatTanhSum(8, 8, 5), Location(8, 9),
-            NegativeSquaredDistance(), InverseDistance(), FeatureMapDot(), GATv2(8, 8, 5),
-        )
-    },
+    "Bias": {"score_mod": Bias(torch.randn(4, 9, 9))},
     **{
         getattr(normalizer, "__name__", str(normalizer)): {"normalizer": normalizer}
-        for normalizer in (
-            Softmax(0.5), softmax_one, sparsemax, Entmax(), Entmax(1.3), LearnedEntmax(4), sigmoid,
-            hard, Hard(straight_through=True), TopK(3),
-        )
+        for normalizer in (hard, sparsemax, Entmax(), Entmax(1.3), LearnedEntmax(4))
     },
-    "linear": {"score": FeatureMapDot(), "normalizer": divide_by_sum},
     "linear causal": {"score": FeatureMapDot(), "normalizer": divide_by_sum, "mask": Causal()},
     "banded": {"mask": SlidingWindow(2), "backend": "banded"},
     "chunked": {"mask": SlidingWindow(2), "backend": "chunked"},
     "reference": {"mask": SlidingWindow(2), "backend": "reference"},
     "an offset": {"mask": Causal(), "q_offset": 3},
 }  # fmt: skip
+"""What test_modes.py does not compile with its gradients: every other part is there."""
 
 
 @pytest.mark.parametrize("name", PARTS)
-def test_every_part_compiles_into_one_graph(name: str) -> None:
+def test_a_part_compiles_into_one_graph(name: str) -> None:
     parts = PARTS[name]
 
     def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
