@@ -127,6 +127,7 @@ def test_a_tensor_that_changed_since_is_an_error() -> None:
         output.sum().backward()
 
 
+@pytest.mark.slow
 def test_a_compiled_graph_holds_one_operator_for_every_length() -> None:
     score = Additive(4, 4, 6)
 

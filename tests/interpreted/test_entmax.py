@@ -66,7 +66,7 @@ def test_blocks_end_where_the_reach_does(reach: tuple[int, int]) -> None:
 
 @pytest.mark.parametrize("kind", ["one key", "equal keys", "far from zero"])
 def test_hard_rows_equal_the_definition(kind: str) -> None:
-    inputs = draw(1, 1, 6, queries=5, keys=130)
+    inputs = draw(1, 1, 6, queries=5, keys=80)  # two blocks of keys
     if kind == "one key":
         inputs[1][:, :, 77] *= 50
     elif kind == "equal keys":

@@ -19,17 +19,15 @@ from regard.errors import UnsupportedByBackend
 from regard.scores import Additive
 
 ROOT = Path(__file__).parents[2]
-FILES = sorted((ROOT / "tests" / "interpreted").glob("test_*.py"))
 
 
 @pytest.mark.skipif(not HAS_TRITON, reason="Triton is not installed")
 @pytest.mark.parametrize("which", ["not slow", pytest.param("slow", marks=pytest.mark.slow)])
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-def test_kernels_pass_their_tests_in_the_interpreter(file: Path, which: str) -> None:
+def test_kernels_pass_their_tests_in_the_interpreter(which: str) -> None:
     variables = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST")}
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", which, str(file),
-         "-o", "addopts=--import-mode=importlib --strict-markers"],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", which,
+         "tests/interpreted", "-o", "addopts=--import-mode=importlib --strict-markers"],
         cwd=ROOT, env=variables | {"TRITON_INTERPRET": "1"}, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
