@@ -61,6 +61,7 @@ def test_what_files_cannot_tell_is_read_where_it_is_asked_for(tmp_path: Path) ->
     assert (task_of(play), asked) == ("language_model", "span_corruption")
 
 
+@pytest.mark.slow  # the whole standard library is parsed
 def test_docstrings_are_the_same_each_time_and_no_sentence_is_in_two_splits() -> None:
     splits = {split: list(docstring_rows(split, 10_000, 0)) for split in ("train", "valid", "test")}
     assert list(docstring_rows("test", 9, 0)) == splits["test"][:9]

@@ -42,6 +42,7 @@ def launched(kind: str) -> Iterator[subprocess.Popen[str]]:
             process.kill()
 
 
+@pytest.mark.slow
 def test_only_the_first_rank_is_heard_and_why_another_failed_is_shown() -> None:
     with launched("fail") as process:
         out, err = process.communicate(timeout=PATIENCE)
