@@ -3,6 +3,7 @@
 {"architecture": "resnet50.a1_in1k", "num_classes": 1000, "pretrained_cfg": {"mean": ...}}
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +15,22 @@ HARMLESS = frozenset(
     ("drop_rate", "drop_path_rate", "drop_block_rate", "zero_init_last", "pretrained", "scriptable")
 )
 """Arguments of timm's networks that change nothing in evaluation."""
+
+
+_DIFFERENT = (
+    (r"legacy_.*", "its first pooling has no padding"),
+    (r"legacy_seresnet(18|34)", "a ReLU stands in front of each gate"),
+    (r"legacy_se(resnet(50|101|152)|net154|resnext.*)", "its strides or shortcuts are others"),
+    (r"eca.*", "its gates are those of efficient channel attention"),
+    (r"sk.*", "its convolutions are timm's own selective kernels"),
+    (r"gc.*", "its gates are those of global context"),
+    (r"resnest.*", "its convolutions split attention"),
+    (r".*next.*", "its convolutions are in groups"),
+    (r"wide_.*", "its bottlenecks are wider"),
+    (r".*res[a-z]+\d+(d|t|ts|d_pruned)|ecaresnetlight", "its stem or shortcuts are others"),
+    (r".*_gn", "its norms are of groups"),
+)
+"""Patterns of timm's names of residual networks, and what differs in these."""
 
 
 def is_timm(entries: Any) -> bool:
@@ -37,13 +54,21 @@ def in_their_words(entries: Any) -> Any:
     """
     if not is_timm(entries):
         return entries
+    name = entries["architecture"].partition(".")[0]
+    if "res" in name or name.startswith("legacy_"):
+        other = [what for pattern, what in _DIFFERENT if re.fullmatch(pattern, name)]
+        if other:
+            raise ValueError(
+                f"its architecture {shown(name)} is not computed here: {', '.join(other)}; of "
+                "timm's residual networks resnet, seresnet (18 to 152) and resnet50s are"
+            )
     known = _table(entries, "pretrained_cfg")
     made = {**_table(entries, "model_args"), **_table(entries, "pretrained_cfg_overlay")}
     size = made.get("input_size") or known.get("input_size") or (3, 224, 224)
     classes = made.pop("num_classes", entries.get("num_classes", known.get("num_classes")))
     said = {
         "model_type": MODEL_TYPE,
-        "architectures": [entries["architecture"].partition(".")[0]],
+        "architectures": [name],
         "num_channels": made.pop("in_chans", size[0] if isinstance(size, (list, tuple)) else 3),
         "num_labels": classes,
         "global_pool": made.pop("global_pool", entries.get("global_pool", "avg")),

@@ -14,7 +14,8 @@ class SqueezeExcitation(nn.Module):
         g(x) = sigmoid(W_2 relu(W_1 mean(x) + b_1) + b_2)        output = g(x) * x
 
     Args:
-        reduction: the bottleneck has `channels / reduction` units, at least one.
+        reduction: the bottleneck has `channels / reduction` units.
+        at_least: the smallest number of these; timm's networks have eight.
 
     Raises:
         ValueError: a count below 1, or maps with another number of channels.
@@ -32,11 +33,12 @@ class SqueezeExcitation(nn.Module):
 
     starts_as_identity = False
 
-    def __init__(self, channels: int, reduction: int = 16) -> None:
+    def __init__(self, channels: int, reduction: int = 16, at_least: int = 1) -> None:
         super().__init__()
-        require_counts("SqueezeExcitation", channels=channels, reduction=reduction)
-        self.channels, self.reduction = channels, reduction
-        hidden = hidden_channels(channels, reduction)
+        given = {"channels": channels, "reduction": reduction, "at_least": at_least}
+        require_counts("SqueezeExcitation", **given)
+        self.channels, self.reduction, self.at_least = channels, reduction, at_least
+        hidden = hidden_channels(channels, reduction, at_least)
         self.squeeze = nn.Linear(channels, hidden)
         self.excite = nn.Linear(hidden, channels)
 
@@ -52,4 +54,5 @@ class SqueezeExcitation(nn.Module):
         return x * self.weights(x)
 
     def extra_repr(self) -> str:
-        return f"{self.channels}, reduction={self.reduction}"
+        least = "" if self.at_least == 1 else f", at_least={self.at_least}"
+        return f"{self.channels}, reduction={self.reduction}{least}"

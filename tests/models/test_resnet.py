@@ -131,7 +131,7 @@ def test_torchvisions_weights_give_torchvisions_logits_and_gradients(depth: int)
 
 
 @pytest.mark.parametrize("depth", [18, 50])
-@pytest.mark.parametrize("block", [None, "se(reduction=4)"])
+@pytest.mark.parametrize("block", [None, "se(reduction=4)", "se(reduction=16, at_least=3)"])
 def test_names_go_both_ways_to_the_bit(depth: int, block: str | None) -> None:
     config = ResNetConfig(classes=3, shape=ImageNet(depth=depth, width=8), block=block)
     model = moved(ResNet(config))

@@ -79,9 +79,11 @@ def test_a_picture_is_prepared_as_it_says(theirs: Any, tmp_path: Path) -> None:
     assert answer.answers[0][0] in ("cat", "dog", "cow")
 
 
-@pytest.mark.parametrize("name", [name for name in IMPLIED if "50" in name])
+@pytest.mark.parametrize("name", [name for name in IMPLIED if "50" in name or "18" in name])
 def test_other_kinds_are_told_by_their_names(name: str, tmp_path: Path) -> None:
     wanted = {
+        "resnet18": imagenet(18, classes=2),
+        "seresnet18": imagenet(18, classes=2, block="se(reduction=16, at_least=8)"),
         "resnet50": imagenet(50, classes=2),
         "seresnet50": imagenet(50, classes=2, block="se(reduction=16)"),
         "resnet50s": ResNetConfig(classes=2, shape=ImageNet(depth=50, stem="deep")),
@@ -99,8 +101,16 @@ def test_other_kinds_are_told_by_their_names(name: str, tmp_path: Path) -> None:
     [
         (
             {"architecture": "resnet50d.ra2_in1k"},
-            "architecture 'resnet50d' is not known; did you mean .*resnet50",
+            "architecture 'resnet50d' is not computed here: its stem or shortcuts are others",
         ),
+        ({"architecture": "legacy_seresnet18"}, "no padding, a ReLU stands in front of each gate;"),
+        ({"architecture": "legacy_seresnet50"}, "no padding, its strides or shortcuts are others;"),
+        ({"architecture": "ecaresnet50t"}, "efficient channel attention, its stem or"),
+        ({"architecture": "skresnet18.ra_in1k"}, "its convolutions are timm's own selective"),
+        ({"architecture": "gcresnet50t"}, "its gates are those of global context, its stem"),
+        ({"architecture": "resnest50d"}, "its convolutions split attention, its stem"),
+        ({"architecture": "resnext50_32x4d"}, "its convolutions are in groups;"),
+        ({"architecture": "wide_resnet50_2"}, "its bottlenecks are wider;"),
         ({"architecture": "vit_tiny_patch16_224"}, "architecture 'vit_tiny.*' is not known"),
         ({"global_pool": "max"}, "global_pool is 'max', .* it must be 'avg'"),
         ({"model_args": {"act_layer": "silu"}}, "its model_args say act_layer"),

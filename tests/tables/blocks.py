@@ -94,6 +94,7 @@ EXAMPLES = [
     Example("non_local(pair=dot, subsample=True, norm=False)", dims=ANY, signed=True),
     Example("non_local(pair=concatenation)", dims=ANY, batch_norm="places", signed=True),
     Example("se(reduction=2)", dims=ANY),
+    Example("se(at_least=3)", dims=ANY),
     Example("simam", dims=ANY),
     Example("simam(ridge=0.1)", dims=ANY),
     Example("sk(groups=2)", batch_norm="pooled", sums_over="splits", multiple_of=2),

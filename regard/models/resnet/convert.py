@@ -115,16 +115,23 @@ def config_of(tensors: Mapping[str, Tensor]) -> ResNetConfig:
             f"these tensors are of no residual network that is known, with stages of {counts} "
             f"blocks; there is {said}"
         )
-    squeezed = tensors.get("layer1.0.se.fc1.weight")
-    block_name = None
-    if squeezed is not None:
-        block_name = f"se(reduction={squeezed.shape[1] // squeezed.shape[0]})"
+    squeezed = [tensors.get(f"layer{stage}.0.se.fc1.weight") for stage in (1, len(shape.blocks))]
     return ResNetConfig(
         channels=first.shape[1],
         classes=tensors["fc.weight"].shape[0],
         shape=shape,
-        block=block_name,
+        block=_gate_of(*(tuple(each.shape) for each in squeezed if each is not None)),
     )
+
+
+def _gate_of(first: tuple[int, ...] = (), last: tuple[int, ...] = ()) -> str | None:
+    """The gates whose first layers have these shapes in the first stage and the last one."""
+    if not first or not last:
+        return None
+    reduction = max(1, last[1] // last[0])
+    # timm has eight units where fewer would be left of the channels.
+    least = "" if first[0] == max(1, first[1] // reduction) else f", at_least={first[0]}"
+    return f"se(reduction={reduction}{least})"
 
 
 def shape_of(

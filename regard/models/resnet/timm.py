@@ -19,9 +19,10 @@ def _networks() -> dict[str, dict[str, Any]]:
     for depth, (_, bottleneck) in STAGES.items():
         shape = {"kind": ImageNet.tag, "depth": depth}
         found[f"resnet{depth}"] = {"shape": shape}
+        least = "" if bottleneck else ", at_least=8"
+        gate = f"se(reduction={REDUCTION}{least})"
+        found[f"seresnet{depth}"] = {"shape": shape, "block": gate}
         if bottleneck:
-            # Of narrower stages they make the squeezed channels a multiple of eight.
-            found[f"seresnet{depth}"] = {"shape": shape, "block": f"se(reduction={REDUCTION})"}
             found[f"resnet{depth}s"] = {"shape": {**shape, "stem": "deep"}}
     return found
 
