@@ -159,8 +159,11 @@ class Guard:
             place, found = each.place, _at(module, each.path)
             if quantizes and isinstance(found, OPAQUE):
                 raise RuntimeError(lost(place))
-            # Wrappers that call a module as it is, such as adapters, keep it within.
-            if not any(_has_block(each, place) for each in _parts(found)):
+            # Wrappers that call a module as it is, such as adapters, keep it within; in a row that
+            # something was put into or taken out of, it has another number.
+            row = _at(module, each.path[:-1])
+            beside = row if isinstance(row, (nn.Sequential, nn.ModuleList)) else ()
+            if not any(_has_block(part, place) for part in (*_parts(found), *beside)):
                 raise RuntimeError(gone(place, found))
             if each.norm is not None and not any(
                 isinstance(part, _BatchNorm) for part in _parts(_at(module, each.norm))

@@ -140,6 +140,7 @@ def matching(model: nn.Module, wanted: str | type[nn.Module]) -> list[str]:
     if isinstance(wanted, type):
         names = [name for name, module in modules.items() if name and isinstance(module, wanted)]
         if not names:
+            _require_parts(model, wanted.__name__)
             raise ValueError(f"the network has no module of the class {wanted.__name__}")
         return _outside(names, own)
     if not isinstance(wanted, str):
@@ -163,9 +164,19 @@ def matching(model: nn.Module, wanted: str | type[nn.Module]) -> list[str]:
             if name and wanted in {kind.__name__ for kind in type(module).__mro__}
         ]
     if not names:
+        _require_parts(model, wanted)
         near = nearest(wanted, [name for name in [*modules, *sorted(kinds)] if name])
         raise ValueError(f"no module matches {shown(wanted)}: {shortened(near, 300)}")
     return _outside(names, own)
+
+
+def _require_parts(model: nn.Module, wanted: str) -> None:
+    """Raise where what is wanted is the network itself, around which nothing checks blocks."""
+    if wanted == "" or wanted in {kind.__name__ for kind in type(model).__mro__[:-2]}:
+        raise ValueError(
+            f"the network itself is the {type(model).__name__}, and a block stands at a module "
+            "within: insert into nn.Sequential(model)"
+        )
 
 
 def _outside(names: list[str], own: tuple[str, ...]) -> list[str]:

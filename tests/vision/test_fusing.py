@@ -343,6 +343,20 @@ def test_a_module_that_is_wrapped_has_its_block(
         torch.testing.assert_close(model(x), wanted)
 
 
+def test_a_block_goes_along_where_its_row_is_renumbered_and_is_missed_where_it_is_taken_out() -> (
+    None
+):
+    model, x = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 8, 3)), image(16)
+    regard.insert(model, SE, after="1")
+    wanted = model(x)
+    model.insert(0, nn.Identity())
+    torch.testing.assert_close(model(x), wanted)
+    assert [place.module for place in Plan.of(model).places] == ["2"]
+    model.pop(2)
+    with pytest.raises(RuntimeError, match="the block 'se' after 1 is gone"):
+        model(x)
+
+
 class ByName(nn.Module):
     """Calls its modules by the names of their arguments."""
 

@@ -333,6 +333,8 @@ def test_a_shared_module_is_one_place_by_whatever_name() -> None:
         (ResNet, {"after": "layer1.*.con2"}, r"no module matches 'layer1.\*.con2': did you mean"),
         (ResNet, {"after": "Conv2D"}, "did you mean Conv2d"),
         (ResNet, {"after": nn.Conv1d}, "no module of the class Conv1d"),
+        (ResNet, {"after": "ResNet"}, r"itself is the ResNet, .*into nn.Sequential\(model\)"),
+        (ResNet, {"after": ResNet}, r"itself is the ResNet, .*into nn.Sequential\(model\)"),
         (ResNet, {"before": "fc"}, r"1 of 1 places .*: fc is given \[2, 64\], no map"),
         (ResNet, {"after": ["fc", "conv1"]}, r"1 of 2 places .*: fc gives \[2, 10\], no map"),
         (ResNet, {}, "either after= or before="),
