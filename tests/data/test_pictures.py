@@ -148,7 +148,8 @@ def test_a_picture_of_too_many_pixels_is_refused_before_it_is_unpacked(
 ) -> None:
     monkeypatch.setattr(image, "MAX_IMAGE_PIXELS", 50)
     for size in ((8, 8), (80, 80)):
-        with pytest.raises(ValueError, match="a.png has more pixels than are read, 50"):
+        why = f"a.png has {size[0] * size[1]:,} pixels, more than the 50 that are read"
+        with pytest.raises(ValueError, match=why):
             pixels(encoded(drawn(7, size, "L")))
 
 
@@ -224,7 +225,16 @@ def test_pictures_without_labels_and_of_one_label_are_refused(tmp_path: Path) ->
     [
         (b"", "cat/2.png is empty; it should be a picture"),
         (b"just a text", r"cat/2.png is no picture: it begins with b'just a t'"),
-        (b"%PDF-1.7 x", "cat/2.png is no picture"),
+        (b"%PDF-1.7 x", "cat/2.png is no picture .*: it is a PDF; save its pages as PNG"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1", "it is HEIC, as phones write it; save it as JPEG"),
+        (b"\0\0\0\x20ftypavif\0\0\0\0", "it is AVIF; save it as PNG"),
+        (b"\xff\x0a\0\0", "it is JPEG XL"),
+        (
+            b'<?xml version="1.0"?>\n<svg xmlns="">',
+            "it is SVG, which has no pixels; draw it as PNG",
+        ),
+        (b"<!DOCTYPE html><title>404", "it is a page of the web; download the picture again"),
+        (b"\0\0\1\0\1\0", "it is an icon; save it as PNG"),
     ],
 )
 def test_a_file_that_is_no_picture_is_named(content: bytes, why: str, tmp_path: Path) -> None:

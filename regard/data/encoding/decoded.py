@@ -1,5 +1,6 @@
 """Decoding image files to RGB, 0 to 255, upright."""
 
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -121,9 +122,12 @@ def refused(name: str) -> Iterator[None]:
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", image.DecompressionBombWarning)
             yield
-    except (image.DecompressionBombWarning, image.DecompressionBombError):
+    except (image.DecompressionBombWarning, image.DecompressionBombError) as error:
+        count = re.search(r"\d+(?= pixels)", str(error))
+        has = f"{int(count[0]):,} pixels, " if count else ""
         raise UnreadablePictureError(
-            f"{name} has more pixels than are read, {image.MAX_IMAGE_PIXELS:,}; make it smaller"
+            f"{name} has {has}more than the {image.MAX_IMAGE_PIXELS:,} that are read; make it "
+            "smaller"
         ) from None
     except (ImportError, MemoryError):
         raise

@@ -1,5 +1,6 @@
 """Pictures as cells: the name of a file and its bytes, told to be a picture by how they begin."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,18 @@ _MARKS = (
     *((b"II*\0", "TIFF"), (b"MM\0*", "TIFF"), (b"RIFF", "WebP")),
     *((f"P{n}".encode() + space, "PNM") for n in range(1, 7) for space in (b"\n", b" ", b"\r")),
 )
+_NOT_READ = (
+    (rb"....ftyp(hei[cmsx]|hev[cx]|mif1|msf1)", "HEIC, as phones write it", "save it as JPEG"),
+    (rb"....ftypavi[fs]", "AVIF", "save it as PNG"),
+    (rb"\xff\x0a|\0\0\0\x0cJXL ", "JPEG XL", "save it as PNG"),
+    (rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51", "JPEG 2000", "save it as PNG"),
+    (rb"8BPS", "a file of Photoshop", "save it as PNG"),
+    (rb"\0\0\x01\0", "an icon", "save it as PNG"),
+    (rb"%PDF", "a PDF", "save its pages as PNG"),
+    (rb"\s*(<\?xml[^>]*>\s*)?<svg", "SVG, which has no pixels", "draw it as PNG"),
+    (rb"(?i)\s*<(!doctype html|html)", "a page of the web", "download the picture again"),
+)
+"""How other files begin that are named as pictures, what they are, and what to do."""
 
 
 class PictureCell(bytes):
@@ -103,12 +116,17 @@ def picture_cell(name: str, content: bytes, where: str) -> PictureCell:
     if not content:
         return NoPicture.because(name, content, f"{where} is empty; it should be a picture")
     if picture_format(content[:16]) is None:
-        why = (
-            f"{where} is no picture: it begins with {content[:8]!r}; read are PNG, JPEG, GIF, BMP, "
-            "WebP, TIFF and PNM"
-        )
+        why = f"{where} is no picture{_instead(content[:256])}"
         return NoPicture.because(name, content, why)
     return PictureCell.of(name, content)
+
+
+def _instead(head: bytes) -> str:
+    known = next((row for row in _NOT_READ if re.match(row[0], head, re.DOTALL)), None)
+    read = "PNG, JPEG, GIF, BMP, WebP, TIFF and PNM"
+    if known is None:
+        return f": it begins with {head[:8]!r}; read are {read}"
+    return f" that is read ({read}): it is {known[1]}; {known[2]}"
 
 
 def checked_picture(cell: Cell) -> Any:
