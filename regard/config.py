@@ -57,7 +57,7 @@ class Between:
             (self.above, "above {:g}"),
             (self.least, "at least {:g}"),
             (self.below, "below {:g}"),
-            (self.most, "at most {:g}"),
+            (self.most, "at most {:.15g}"),
         ]
         return " and ".join(text.format(x) for x, text in said if math.isfinite(x)) or "finite"
 

@@ -10,6 +10,7 @@ from einops import rearrange, repeat
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from regard.generation.asked import MOST_BEAMS, penalty, whole
 from regard.generation.decode import PerSource, first_tokens, tokens_before
 from regard.generation.decoder import Decoder
 from regard.generation.filters import Filters, filtered
@@ -64,16 +65,14 @@ def beam_search(
         length_penalty: None ranks by the mean; 0.0 by log p alone; the Transformer paper uses 0.6.
         finished: called after each step.
 
-    Raises `ValueError` for fewer than one beam or token, or a negative penalty.
+    Raises `ValueError` for fewer than one beam or token, or a penalty that is negative or not
+    finite.
 
     References:
         Wu et al. Google's Neural Machine Translation System: Bridging the Gap between Human and
         Machine Translation. 2016. https://arxiv.org/abs/1609.08144
     """
-    if beams < 1:
-        raise ValueError(f"beams must be at least 1, got {beams}")
-    if length_penalty is not None and length_penalty < 0.0:
-        raise ValueError(f"length_penalty must not be negative, got {length_penalty}")
+    beams, length_penalty = whole("beams", beams, 1, MOST_BEAMS), penalty(length_penalty)
     first, limit = first_tokens(encoded, begin, max_length)
     ends = first.new_tensor(ends_of(end))
     found: list[list[Hypothesis]] = [[] for _ in range(count_rows(encoded))]

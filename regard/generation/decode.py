@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from regard.generation.asked import whole
 from regard.generation.decoder import Decoder
 from regard.generation.filters import Filters, filtered
 from regard.generation.hypothesis import Ends, Hypothesis, ends_of
@@ -148,6 +149,8 @@ def first_tokens(
 
     Raises `ValueError` for a maximum length below 1.
     """
+    if not isinstance(max_length, Tensor):
+        max_length = whole("max_length", max_length, 1)
     limit = torch.as_tensor(max_length)
     if limit.numel() and int(limit.min()) < 1:
         raise ValueError(f"max_length must be at least 1, got {int(limit.min())}")

@@ -14,12 +14,13 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from regard._printable import shown
 from regard.config import Between, Config, LargeCount, Positive, Token
 
 Logits = Float[Tensor, "rows vocab"]
 Written = Int[Tensor, "rows len"]
 Filter = Callable[[Logits, Written], Logits]
-Filters = Filter | tuple["Filters", ...]
+Filters = Filter | tuple["Filters", ...] | list["Filters"]
 
 Probability = Annotated[float, Between(above=0.0, below=1.0)]
 
@@ -138,20 +139,45 @@ class ForceFirst(Config):
     def __call__(self, logits: Logits, written: Written) -> Logits:
         if written.shape[1] > 1:
             return logits
+        if self.token >= logits.shape[-1]:
+            raise ValueError(
+                f"token {self.token} cannot be forced: there are {logits.shape[-1]} tokens, "
+                "numbered from 0"
+            )
         found = torch.full_like(logits, -inf)
         found[:, self.token] = 0.0
         return found
 
 
+def _without_token(logits: Logits) -> int:
+    """The number of rows that no token can be taken for."""
+    return len(logits) - int((logits > -inf).any(dim=-1).sum())
+
+
 def filtered(filters: Filters, logits: Logits, written: Written) -> Logits:
     """The logits after a filter, or after several in order.
+
+    Raises `TypeError` for what cannot be called, `ValueError` for a filter that changes the shape
+    or leaves no token.
 
     >>> none = torch.zeros(1, 0, dtype=torch.long)
     >>> filtered((Temperature(0.5), KeepTopK(1)), torch.tensor([[1.0, 2.0]]), none)
     tensor([[-inf, 4.]])
     """
-    if not isinstance(filters, tuple):
-        return filters(logits, written)
-    for each in filters:
-        logits = filtered(each, logits, written)
-    return logits
+    if isinstance(filters, (tuple, list)):
+        for each in filters:
+            logits = filtered(each, logits, written)
+        return logits
+    if not callable(filters):
+        raise TypeError(f"a filter must be callable, got {shown(filters)}; () is none")
+    found = filters(logits, written)
+    if found.shape != logits.shape:
+        raise ValueError(
+            f"the filter {shown(filters)} made logits of shape {[*found.shape]} of those of shape "
+            f"{[*logits.shape]}; it must keep the shape, and give -inf to what it forbids"
+        )
+    if _without_token(found) > _without_token(logits):
+        raise ValueError(
+            f"the filter {shown(filters)} leaves no token: all logits of a text are -inf, or nan"
+        )
+    return found

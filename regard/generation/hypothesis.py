@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from regard.generation.asked import whole
+
 Ends = int | Sequence[int] | None
 """The end token, several alternatives, or None if there is no such token."""
 
@@ -34,11 +36,12 @@ class Hypothesis:
 
 
 def ends_of(end: Ends) -> tuple[int, ...]:
-    """The tokens that end an answer.
+    """The tokens that end an answer; raises unless they are whole numbers from 0.
 
     >>> ends_of(None), ends_of(3), ends_of([3, 5])
     ((), (3,), (3, 5))
     """
     if end is None:
         return ()
-    return (end,) if isinstance(end, int) else tuple(end)
+    each = (end,) if isinstance(end, str) or not isinstance(end, Sequence) else end
+    return tuple(whole("end", token, 0) for token in each)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from copy import copy
 from typing import Any, Protocol, runtime_checkable
 
-from regard._printable import shown
+from regard.generation.asked import stops
 
 BROKEN = "\ufffd"
 """The replacement character for incomplete characters, such as the first of several bytes."""
@@ -35,7 +35,7 @@ class TextPieces:
         before: the preceding tokens, whose text is known.
         stop: strings; the text ends before the first of them.
 
-    Raises `ValueError` for an empty stop string.
+    Raises `ValueError` for an empty stop string, `TypeError` for one that is no text.
 
     >>> class Letters:
     ...     def decode(self, numbers):
@@ -50,11 +50,7 @@ class TextPieces:
     def __init__(
         self, tokenizer: Any, before: Sequence[int] = (), stop: Sequence[str] = ()
     ) -> None:
-        if isinstance(stop, str):
-            raise TypeError(f"stop must be several strings, got {shown(stop)}: give [{stop!r}]")
-        if "" in stop:
-            raise ValueError("a stop string must have at least one character, got none")
-        self.tokenizer, self.stop = tokenizer, tuple(stop)
+        self.tokenizer, self.stop = tokenizer, stops(stop)
         self.stopped = False
         self._tokens = self._context(before)
         self._mark = len(self._tokens)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from regard._printable import shown
+from regard.generation.asked import MOST_BEAMS, seeds, whole
 from regard.generation.beam import NextBeams, beam_search
 from regard.generation.decode import NextTokens, decode, most_probable
 from regard.generation.filters import Filters
@@ -79,20 +80,22 @@ def write(
     >>> len(texts)
     2
     """
+    most = whole("max_new_tokens", max_new_tokens, 1)
     rows, ends = _read(tokenizer, prompts), _ends(model, end)
     if not rows:
         return []
     encoded = _encoded(model, rows)
-    asked: dict[str, Any] = {"end": ends, "max_length": max_new_tokens}
+    asked: dict[str, Any] = {"end": ends, "max_length": most}
     written = _Written(tokenizer, rows, stop, ends)
     if isinstance(how, Beams):
-        texts = _BeamTexts(tokenizer, rows, stop, ends, how.beams)
+        beams = whole("beams", how.beams, 1, MOST_BEAMS)
+        texts = _BeamTexts(tokenizer, rows, stop, ends, beams)
         found = beam_search(
             model,
             encoded,
             how.filters,
             begin=encoded.last,
-            beams=how.beams,
+            beams=beams,
             length_penalty=how.length_penalty,
             finished=texts.take if stop else None,
             **asked,
@@ -130,9 +133,10 @@ def stream(
         raise TypeError(f"stream continues one text, got {shown(prompt)}; write takes several")
     if isinstance(how, Beams):
         raise TypeError("a beam search knows its text at the end alone: use write")
+    most = whole("max_new_tokens", max_new_tokens, 1)
     rows, ends = _read(tokenizer, [prompt]), _ends(model, end)
     written = _Written(tokenizer, rows, stop, ends)
-    asked = {"end": ends, "max_length": max_new_tokens, "finished": written.take}
+    asked = {"end": ends, "max_length": most, "finished": written.take}
     return _pieces(_steps(model, _encoded(model, rows), how, 1, **asked), written)
 
 
@@ -218,7 +222,15 @@ def _ends(model: Any, end: Ends) -> tuple[int, ...]:
 
 
 def _encoded(model: Any, rows: list[list[int]]) -> Any:
-    return model.encode(Sequences.of(rows).to(next(model.parameters()).device))
+    """The prompts as the model has read them; raises `TypeError` for one that continues no text."""
+    reads = hasattr(model, "encode")
+    found = model.encode(Sequences.of(rows).to(next(model.parameters()).device)) if reads else None
+    if not hasattr(found, "last"):
+        raise TypeError(
+            f"{type(model).__name__} does not continue texts; give a language model such as GptLM "
+            "(a network that reads one text and writes another is asked with greedy or beam_search)"
+        )
+    return found
 
 
 def _steps(
@@ -226,8 +238,7 @@ def _steps(
 ) -> Iterator[NextTokens]:
     if isinstance(how, Greedy):
         return most_probable(model, encoded, how.filters, begin=encoded.last, **asked)
-    seeds = (how.seed,) * rows if isinstance(how.seed, int) else tuple(how.seed)
-    if len(seeds) != rows:
-        raise ValueError(f"there are {rows} texts but {len(seeds)} seeds: give one for each")
-    generator = RowSeeds(seeds)
+    if not isinstance(how, Sample):
+        raise TypeError(f"how must be Greedy(), Sample() or Beams(), got {shown(how)}")
+    generator = RowSeeds(seeds(how.seed, rows))
     return decode(model, encoded, how.filters, begin=encoded.last, generator=generator, **asked)

@@ -146,5 +146,5 @@ def test_bad_prompts_are_said_by_number() -> None:
         write(model, Letters(), "once")
     with pytest.raises(TypeError, match="write takes several|type"):
         stream(model, Letters(), ["a"])  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="max_length must be at least 1, got 0"):
+    with pytest.raises(ValueError, match="max_new_tokens must be at least 1, got 0"):
         write(model, Letters(), ["a"], max_new_tokens=0)
