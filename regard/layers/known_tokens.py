@@ -1,12 +1,19 @@
 """A clear error for token ids without a row in the embedding."""
 
+import torch
 from torch import Tensor
 
 from regard._torch_private import can_look_at
 
+WHOLE = (torch.int64, torch.int32)
+"""Of these an embedding takes rows."""
+
 
 def require_known(ids: Tensor, vocab: int, name: str = "vocab") -> None:
     """Raise `ValueError` for an id outside an embedding, where checking is free: on the CPU.
+
+    Raises `TypeError` for ids that are not whole numbers, `ValueError` unless they are
+    `[batch, len]`.
 
     >>> import torch
     >>> require_known(torch.tensor([[3, 9]]), vocab=8)
@@ -14,6 +21,12 @@ def require_known(ids: Tensor, vocab: int, name: str = "vocab") -> None:
         ...
     ValueError: token 9 is not among the 8 that the embedding has (vocab=8, numbered from 0); ...
     """
+    if ids.dtype not in WHOLE:
+        raise TypeError(f"token ids must be whole numbers (torch.long), got {ids.dtype}")
+    if ids.ndim != 2:
+        raise ValueError(
+            f"token ids must be [batch, len], got {[*ids.shape]}; one text is ids[None]"
+        )
     if not can_look_at(ids) or not ids.numel():
         return
     low, high = (int(end) for end in ids.aminmax())

@@ -368,7 +368,8 @@ class Family:
         heads: name prefixes of heads, which may be present without being used.
         always: options of ours implied by the family.
         told: options of ours inferred from tensor names, besides `config.json`.
-        copies: duplicate names in some files → the tensor that they are a copy of.
+        copies: duplicate names in some files → the tensor that they are a copy of, without the
+            prefix of the body.
         aside: network of ours → name prefixes of what it ignores.
         optional: network of ours → what it may lack, an option that is then false, and a part of
             the names of the tensors whose absence shows it.

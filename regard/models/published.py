@@ -11,6 +11,7 @@ import json
 import warnings
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import ExitStack
+from functools import reduce
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,19 @@ FAMILIES = {
 }
 """`model_type` in a Hugging Face folder → the family."""
 
+KIN = {
+    name: family
+    for family, names in {
+        "bert": "roberta distilbert electra deberta camembert mpnet modernbert",
+        "gpt2": "gpt_neo gptj gpt_neox opt bloom",
+        "llama": "mistral qwen gemma phi olmo smollm",
+        "t5": "mt5 bart pegasus",
+        "vit": "deit beit dinov swin",
+    }.items()
+    for name in names.split()
+}
+"""Families that are not known, and the one that is most like each."""
+
 CONFIG, GENERATION = "config.json", "generation_config.json"
 THEIR_WORDS = ("architectures", "transformers_version", "hidden_size", "n_embd", "d_model")
 """At least one is in every Hugging Face `config.json`, even in old ones without model_type."""
@@ -53,8 +67,11 @@ THEIR_WORDS = ("architectures", "transformers_version", "hidden_size", "n_embd",
 
 def family_named(model_type: Any) -> Family:
     """The family; raises `ValueError` with the nearest names for an unknown one."""
+    if model_type is None:
+        known = ", ".join(name for name in FAMILIES if name != TIMM)
+        raise ValueError(f"it does not say its model_type; add the one of {known} that it is")
     if not isinstance(model_type, str) or model_type not in FAMILIES:
-        hint = nearest(str(model_type), FAMILIES)
+        hint = nearest(str(model_type), FAMILIES, KIN)
         raise ValueError(f"its model_type is {shown(model_type)}, which is not known; {hint}")
     module, _, name = FAMILIES[model_type].partition(":")
     found: Family = getattr(import_module(module), name)
@@ -72,11 +89,24 @@ def family_of(config: Any) -> Family | None:
 
 def is_published(entries: Any) -> bool:
     """Whether a `config.json` is Hugging Face's: ours states its format, theirs does not."""
-    return is_timm(entries) or (
-        isinstance(entries, dict)
-        and "format" not in entries
-        and (entries.get("model_type") in FAMILIES or any(key in entries for key in THEIR_WORDS))
-    )
+    if is_timm(entries):
+        return True
+    if not isinstance(entries, dict) or "format" in entries:
+        return False
+    said = entries.get("model_type")
+    known = isinstance(said, str) and said in FAMILIES
+    return known or any(key in entries for key in THEIR_WORDS)
+
+
+def in_full(entries: Any) -> Any:
+    """What a `config.json` says, with the model_type that old files leave to the architecture."""
+    entries = in_their_words(entries)
+    if not isinstance(entries, dict) or entries.get("model_type") is not None:
+        return entries
+    said = entries.get("architectures")
+    first = said[0] if isinstance(said, list) and said and isinstance(said[0], str) else None
+    told = (name for name in FAMILIES if first in family_named(name).networks)
+    return {**entries, "model_type": next(told, None)}
 
 
 def read_entries(folder: Path) -> Any:
@@ -106,7 +136,7 @@ def configuration(
     try:
         if not isinstance(entries, dict):
             raise ValueError(f"it is not a configuration, but {shown(entries)}")
-        entries = {**in_their_words(entries), **_said_of_writing(folder)}
+        entries = {**in_full(entries), **_said_of_writing(folder)}
         family = family_named(entries.get("model_type"))
         architecture = _architecture(family, entries)
         if network is not None and family.networks[architecture] != network:
@@ -162,7 +192,9 @@ def _named(family: Family, network: str) -> str:
 def load_published(
     folder: Path, attend: Attends = None, network: str | None = None, **changes: Any
 ) -> Any:
-    """Load the network of a Hugging Face folder, in eval mode, in the dtypes of its files.
+    """Load the network of a Hugging Face folder, in eval mode, in the dtype of its files.
+
+    If they have several, it is the one that holds them all (`torch.promote_types`).
 
     Args:
         attend: replaces the published attention parts.
@@ -236,7 +268,7 @@ def _held(
     """The tensors in a folder's files, and the names of those of the head that they lack."""
     family = family_named(_type(folder))
     rules, names = rules_of(family, config, stored)
-    copies = _copies(family, rules, names)
+    copies = _copies(family, rules, names, config)
     fresh = _fresh(family, rules, names) if without_head else []
     wanted = {rule: _their_shapes(rule, state[rule.ours]) for rule in rules if rule not in fresh}
     names = {name: at for name, at in names.items() if name not in copies}
@@ -246,7 +278,7 @@ def _held(
 
 
 def _type(folder: Path) -> Any:
-    return in_their_words(read_entries(folder)).get("model_type")
+    return in_full(read_entries(folder)).get("model_type")
 
 
 def rules_of(
@@ -268,21 +300,37 @@ def rules_of(
     prefixes = (family.prefix, *family.prefixes.values())
     used = (each for each in prefixes if any(name.startswith(each) for name in today))
     rules = family.rules(config, next(used, ""))
-    wanted = {name for rule in rules for name in rule.theirs}
-    for copy, name in family.copies.items():
+    for copy, name in _twice(family, rules).items():
         # Of tensors that are one, files may have kept any.
-        if copy in today and name not in today and copy not in wanted:
+        if copy in today and name not in today:
             today[name] = today.pop(copy)
     return rules, today
 
 
-def _copies(family: Family, rules: list[Rule], names: Mapping[str, str]) -> dict[str, str]:
-    """Names of tensors that the files have twice → the ones that are read."""
+def _twice(family: Family, rules: list[Rule]) -> dict[str, str]:
+    """Names under which files may have a tensor once more → the one that these rules read."""
     wanted = {name for rule in rules for name in rule.theirs}
+    found = {}
+    for copy, original in family.copies.items():
+        read = [name for name in wanted if name == original or name.endswith(f".{original}")]
+        if copy not in wanted and read:
+            found[copy] = min(read, key=len)
+    return found
+
+
+def _copies(
+    family: Family, rules: list[Rule], names: Mapping[str, str], config: Any
+) -> dict[str, str]:
+    """Names of tensors that the files have twice → the ones that are read.
+
+    An output layer is a copy of the embedding only in a network that has it, tied.
+    """
+    apart = (*family.heads, *family.aside.get(config.tag, ()), "\0")
+    tied = getattr(config, "tied", False)
     return {
         copy: name
-        for copy, name in family.copies.items()
-        if copy in names and name in names and copy not in wanted
+        for copy, name in _twice(family, rules).items()
+        if copy in names and name in names and (tied or not copy.startswith(apart))
     }
 
 
@@ -296,7 +344,8 @@ def _require_copies(folder: Path, copies: Mapping[str, str], stored: Mapping[str
         if not torch.equal(*pair):
             raise ValueError(
                 f"{folder}: {copy} is not the {name} that {folder / CONFIG} says it is; only one "
-                "of them would be read"
+                "of them would be read (where both are meant, let it say "
+                '"tie_word_embeddings": false)'
             )
 
 
@@ -340,12 +389,14 @@ def _require_fit(
     missing = shapes.keys() - names.keys()
     if missing or unexpected or wrong:
         raise CheckpointMismatch(missing, unexpected, wrong, where=str(folder))
-    for name in shapes:
-        at = stored[names[name]]
-        if not at.dtype.is_floating_point:
-            raise ValueError(
-                f"{at.path}: {shown(name)} is {at.dtype}; only floating-point weights are read"
-            )
+    others = [name for name in shapes if not stored[names[name]].dtype.is_floating_point]
+    if others:
+        first, more = others[0], len(others) - 1
+        at = stored[names[first]]
+        raise ValueError(
+            f"{at.path}: {shown(first)} is {at.dtype}{f', and {more:,} more' if more else ''}; "
+            "only floating-point weights are read"
+        )
 
 
 def _read(
@@ -354,13 +405,15 @@ def _read(
     stored: Mapping[str, Stored],
 ) -> dict[str, Tensor]:
     """Our tensors, each in memory of its own: the files may change afterwards."""
+    stored_as = {stored[names[name]].dtype for each in wanted.values() for name in each}
+    widest = reduce(torch.promote_types, stored_as)
     with ExitStack() as opened:
         paths = {stored[names[name]].path for each in wanted.values() for name in each}
         files = {path: opened.enter_context(safe_open(path, "pt")) for path in paths}
         return {
             rule.ours: rule.edit.join(
                 [
-                    files[at.path].get_tensor(at.name)
+                    files[at.path].get_tensor(at.name).to(widest)
                     for at in (stored[names[name]] for name in rule.theirs)
                 ]
             ).clone(memory_format=torch.contiguous_format)

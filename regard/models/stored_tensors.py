@@ -3,6 +3,7 @@
 import re
 import warnings
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import torch
@@ -17,6 +18,9 @@ WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
 SAFETENSORS = ".safetensors"
 MOST_SHARDS = 1000
+ADAPTER = "adapter_config.json"
+OTHER_WEIGHTS = (SAFETENSORS, *".bin .pt .pth .ckpt .h5 .msgpack .onnx .gguf .ot".split())
+"""Suffixes of files that hold weights."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,7 @@ def stored_tensors(folder: Path) -> dict[str, Stored]:
             f"with: regard convert {folder} OUT"
         )
     else:
-        raise FileNotFoundError(f"there is no {WEIGHTS} in {folder}")
+        raise FileNotFoundError(f"there is no {WEIGHTS} in {folder}{instead(folder)}")
     found: dict[str, Stored] = {}
     for path in paths:
         try:
@@ -81,6 +85,26 @@ def stored_tensors(folder: Path) -> dict[str, Stored]:
             stacklevel=3,
         )
     return {bare.get(name, name): each for name, each in found.items()}
+
+
+def instead(folder: Path) -> str:
+    """What a folder holds in the place of weights that are read, and what to do with it.
+
+    Nothing for a folder without any weights.
+    """
+    if (folder / ADAPTER).exists():
+        return (
+            f"; its {ADAPTER} is that of an adapter, which needs the network it was trained on: "
+            "merge both (merge_and_unload of peft) and save that"
+        )
+    found = sorted(each.name for each in islice(folder.iterdir(), MOST_SHARDS)
+                   if each.suffix in OTHER_WEIGHTS)  # fmt: skip
+    if not found:
+        return ""
+    named = ", ".join(shortened(name) for name in found[:5])
+    if len(found) == 1 and found[0].endswith(SAFETENSORS):
+        return f"; if {named} is its weights, rename it"
+    return f"; it holds {named}, of which the network has to be saved as {WEIGHTS}"
 
 
 def indexed_files(folder: Path, index: str, ending: str = SAFETENSORS) -> dict[str, str]:

@@ -45,7 +45,7 @@ NETWORKS = {
     "masked_lm": ("{}_masked_lm",),
     "language_model": ("gpt_lm", "llama_lm"),
     "text_to_text": ("t5",),
-    "permutation_lm": ("{}_lm",),
+    "permutation_lm": ("xlnet_lm",),
     "span_corruption": ("t5",),
 }
 """Task → the networks that learn it; `{}` is the family's name of its body."""

@@ -14,6 +14,7 @@ from regard._printable import shortened, shown
 from regard.models.attention import Attends
 from regard.models.gguf import is_gguf, load_gguf
 from regard.models.published import CONFIG, is_published, read_entries
+from regard.models.stored_tensors import instead
 from regard.run.bare_folder import published_predictor
 from regard.tasks import task_class
 from regard.tasks.exchange import TASK, load_model, read_about
@@ -39,6 +40,8 @@ def read_model(path: Path, read: Callable[[Path], Found]) -> Found:
     if holds(path, "config.json", TASK):
         return read_folder(path, read)
     if standing(path / BEST) is None:
+        if weights := instead(path):
+            raise FileNotFoundError(f"there is no {CONFIG} in {path}{weights}")
         inside = [str(path / name) for name in _trained_in(path)[:NAMED]]
         hint = f"; there is one in {', '.join(inside)}" if inside else ""
         raise FileNotFoundError(f"{path} has no trained model: there is no {BEST}/ in it yet{hint}")
@@ -47,6 +50,8 @@ def read_model(path: Path, read: Callable[[Path], Found]) -> Found:
 
 def no_run(path: Path) -> FileNotFoundError:
     """The error for a run that does not exist, with the names of those next to it that are near."""
+    if path.is_file():
+        return FileNotFoundError(f"{path} is a file; give the folder that it is in, {path.parent}")
     near = get_close_matches(path.name, _trained_in(path.parent), NAMED)
     meant = " or ".join(str(path.with_name(name)) for name in near)
     hint = f"did you mean {meant}?" if near else "train one first (regard train)"

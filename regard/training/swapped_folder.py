@@ -112,7 +112,9 @@ def _seen(target: Path) -> tuple[Path, int, int, int, int] | None:
 
 def _places(target: Path) -> list[Path]:
     """Where to look for the folder, in this order; a second time too, for it may have moved."""
-    return [target, _beside(target, "new"), _beside(target, "old")] * LOOKS
+    # What is asked for as `.` has no name here, and cannot be between two.
+    beside = [_beside(target, name) for name in ("new", "old")] if target.name else []
+    return [target, *beside] * LOOKS
 
 
 def _beside(target: Path, name: str) -> Path:

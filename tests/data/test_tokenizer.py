@@ -246,3 +246,20 @@ def test_berts_pieces_are_the_same_for_the_same_texts_and_read_all_letters() -> 
     assert len(few) <= 25 and few.unknown("abz")
     with pytest.raises(ValueError, match="size must be at least 7"):
         Tokenizer.train(texts, "bert", size=6)
+
+
+def test_what_stands_around_one_text_does_not_depend_on_what_stands_around_a_pair() -> None:
+    package = pytest.importorskip("tokenizers")
+    inner = package.Tokenizer(package.models.WordLevel({"a": 0, "b": 1, "</s>": 2, "<s>": 3}))
+    inner.pre_tokenizer = package.pre_tokenizers.WhitespaceSplit()
+    ends = [("</s>", 2), ("<s>", 3)]
+    template = package.processors.TemplateProcessing
+    for single, pair, wanted in (
+        ("$A </s>", "$A $B:1", ([0, 1, 2], ())),
+        ("<s> $A", "<s> $A <s> $B:1", ([3, 0, 1], (3,))),
+        ("<s> $A </s>", "<s> $A </s> </s> $B:1 </s>", ([3, 0, 1, 2], (2, 2))),
+    ):
+        inner.post_processor = template(single=single, pair=pair, special_tokens=ends)
+        tokenizer = Tokenizer(inner)
+        found = (tokenizer.sequences(["a b"]).ids[0].tolist(), tokenizer.frame.between)
+        assert found == wanted

@@ -12,8 +12,12 @@ from safetensors.torch import load_file, save_file
 import regard
 from regard.errors import CheckpointMismatch
 from regard.layers import Attend
+from regard.models.albert import AlbertMaskedLM, AlbertMaskedLMConfig
 from regard.models.bert import Bert, BertConfig, BertMaskedLM, BertMaskedLMConfig
+from regard.models.gpt import GptLM, GptLMConfig
+from regard.models.llama import LlamaLM, LlamaLMConfig
 from regard.models.published import load_published
+from regard.models.xlnet import XLNetLM, XLNetLMConfig
 from regard.normalizers import sparsemax
 from regard.score_mods import RelativeBias
 from regard.sequences import Sequences
@@ -251,7 +255,8 @@ def test_a_pickle_is_not_opened(folder: Path) -> None:
 
 def test_whole_numbers_are_no_weights(folder: Path) -> None:
     changed(folder, embeddings__LayerNorm__weight=torch.ones(8, dtype=torch.long))
-    assert "only floating-point weights are read" in refusal(folder)
+    changed(folder, embeddings__LayerNorm__bias=torch.ones(8, dtype=torch.int8))
+    assert "and 1 more; only floating-point weights are read" in refusal(folder)
 
 
 @pytest.mark.parametrize("kept", [0, 7, 100, -1])
@@ -267,3 +272,125 @@ def test_what_the_embedding_does_not_have_is_named(folder: Path) -> None:
         model(Sequences.of([[3, 11]]))
     with pytest.raises(ValueError, match="513 positions are needed, but max_length is 512"):
         model(Sequences.of([[3] * 513]))
+
+
+def test_an_old_configuration_is_known_by_its_architecture(folder: Path) -> None:
+    model = regard.load(folder)
+    said(folder, model_type=None, architectures=["BertModel"])
+    assert regard.load(folder).config == model.config
+    said(folder, architectures=None)
+    assert "it does not say its model_type; add the one of bert, albert" in refusal(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "kin"),
+    [("mistral", "llama"), ("roberta", "bert"), ("deberta-v2", "bert"), ("qwen2", "llama"),
+     ("distilbert", "bert"), ("gpt_neox", "gpt2"), ("mt5", "t5"), ("deit", "vit"),
+     (["bert"], "bert"), ({"a": 1}, "bert")],
+)  # fmt: skip
+def test_a_family_that_is_not_known_is_told_with_the_nearest(
+    name: Any, kin: str, folder: Path
+) -> None:
+    said(folder, model_type=name)
+    message = refusal(folder)
+    assert "which is not known" in message and kin in message
+
+
+def test_several_dtypes_become_the_one_that_holds_them(folder: Path) -> None:
+    whole = regard.load(folder)
+    tensors = load_file(folder / "model.safetensors")
+    half = {name: t.half() if "attention" in name else t for name, t in tensors.items()}
+    save_file(half, folder / "model.safetensors")
+    model = regard.load(folder)
+    assert {weight.dtype for weight in model.parameters()} == {torch.float32}
+    torch.testing.assert_close(model(TEXTS), whole(TEXTS), atol=1e-2, rtol=0)
+    save_file({name: t.half() for name, t in tensors.items()}, folder / "model.safetensors")
+    assert {weight.dtype for weight in regard.load(folder).parameters()} == {torch.float16}
+
+
+@pytest.mark.parametrize(
+    ("files", "why"),
+    [
+        (["model.onnx"], "it holds model.onnx, of which the network has to be saved as model.safe"),
+        (["tf_model.h5", "flax_model.msgpack"], "it holds flax_model.msgpack, tf_model.h5, of"),
+        (["model.fp16.safetensors"], "if model.fp16.safetensors is its weights, rename it"),
+        (["adapter_config.json", "adapter_model.safetensors"], "an adapter, which needs the netw"),
+    ],
+)
+def test_what_a_folder_has_in_the_place_of_weights_is_named(
+    files: list[str], why: str, folder: Path
+) -> None:
+    (folder / "model.safetensors").unlink()
+    for name in files:
+        (folder / name).write_bytes(b"{}")
+    assert why in refusal(folder, FileNotFoundError)
+    (folder / "config.json").unlink()
+    assert "there is no config.json in" in (message := refusal(folder, FileNotFoundError))
+    assert why in message
+
+
+def test_a_file_in_the_place_of_its_folder_is_told(folder: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=f"is a file; give the folder .* {folder}$"):
+        regard.load(folder / "model.safetensors")
+
+
+def test_the_folder_in_which_one_stands_is_one(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    wanted = regard.load(folder)(TEXTS)
+    for here in (".", "", Path(".")):
+        assert torch.equal(regard.load(here)(TEXTS), wanted)
+
+
+LM: dict[str, tuple[str, str]] = {
+    "bert": ("bert.embeddings.word_embeddings.weight", "cls.predictions.decoder.weight"),
+    "albert": ("albert.embeddings.word_embeddings.weight", "predictions.decoder.weight"),
+    "gpt": ("transformer.wte.weight", "lm_head.weight"),
+    "llama": ("model.embed_tokens.weight", "lm_head.weight"),
+    "xlnet": ("transformer.word_embedding.weight", "lm_loss.weight"),
+}
+"""Where the embedding stands in their files, and where its copy may."""
+
+
+def tied_network(family: str) -> Any:
+    """A small language model whose output layer is its embedding."""
+    small = {"vocab": 11, "embed_dim": 8, "num_heads": 2, "layers": 1}
+    match family:
+        case "bert":
+            return BertMaskedLM(BertMaskedLMConfig(**small, ff_dim=6))
+        case "albert":
+            return AlbertMaskedLM(AlbertMaskedLMConfig(**small, ff_dim=6, token_dim=4))
+        case "gpt":
+            return GptLM(GptLMConfig(**small))
+        case "llama":
+            return LlamaLM(LlamaLMConfig(**small, ff_dim=6, tied=True))
+    return XLNetLM(XLNetLMConfig(**small, ff_dim=6))
+
+
+@pytest.mark.parametrize("family", LM)
+def test_of_tied_weights_the_files_may_hold_either_and_not_two(family: str, tmp_path: Path) -> None:
+    model = tied_network(family).eval()
+    regard.save(model, tmp_path)
+    embedding, output = LM[family]
+    path = tmp_path / "model.safetensors"
+    tensors = load_file(path)
+    weight = tensors.pop(embedding)
+    for some in ({output: weight}, {output: weight.clone(), embedding: weight}):
+        save_file({**tensors, **some}, path)
+        found = regard.load(tmp_path).state_dict()
+        assert found.keys() == model.state_dict().keys()
+        assert all(torch.equal(found[name], each) for name, each in model.state_dict().items())
+    save_file({**tensors, output: weight + 1, embedding: weight}, path)
+    assert f"{output} is not the {embedding}" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize("family", LM)
+def test_ids_that_are_no_rows_of_whole_numbers_are_refused(family: str) -> None:
+    model = tied_network(family).eval()
+    with pytest.raises(TypeError, match=r"whole numbers \(torch.long\), got torch.bool"):
+        model(Sequences(torch.tensor([[True, False]])))  # type: ignore[arg-type]
+    with pytest.raises(
+        ValueError, match=r"must be \[batch, len\], got \[2\]; one text is ids\[None"
+    ):
+        model(Sequences(torch.tensor([4, 5])))

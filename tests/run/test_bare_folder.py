@@ -150,3 +150,26 @@ def test_a_bare_folder_without_tokens_says_what_to_copy() -> None:
     (folder / "tokenizer.json").unlink()
     with pytest.raises(FileNotFoundError, match="no tokenizer.json or vocab.txt in bare; copy"):
         Run(folder).predict(TEXTS)
+
+
+def test_older_files_of_tokens_are_named_with_what_reads_them() -> None:
+    _, folder = bert()
+    (folder / "tokenizer.json").unlink()
+    for name in ("vocab.json", "merges.txt"):
+        (folder / name).write_text("{}")
+    said = "it has vocab.json and merges.txt, which are read by transformers: AutoTokenizer"
+    with pytest.raises(FileNotFoundError, match=said):
+        Run(folder).predict(TEXTS)
+
+
+def test_an_option_of_tokens_is_told_with_its_file_and_its_name() -> None:
+    _, folder = bert()
+    (folder / "tokenizer.json").unlink()
+    (folder / "vocab.txt").write_text("[PAD]\n")
+    (folder / "tokenizer_config.json").write_text('{"do_lower_case": "no"}')
+    with pytest.raises(ValueError) as caught:
+        Run(folder).predict(TEXTS)
+    path = folder / "tokenizer_config.json"
+    assert (
+        str(caught.value) == f"{path} says do_lower_case is 'no', which is neither true nor false"
+    )

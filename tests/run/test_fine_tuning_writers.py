@@ -324,3 +324,9 @@ def test_every_body_that_writes_learns_labels_and_answers(folder: Any, task: str
     (answer,) = again.predict([asked[task]])
     assert answer.best and answer.weights is not None
     assert all(map(np.isfinite, run.evaluate(path).values()))
+
+
+def test_a_decoder_does_not_learn_permutations() -> None:
+    Path("novel.txt").write_text("it was a dark and stormy night\n" * 40)
+    with pytest.raises(UsageError, match="is a gpt2, which learns .* and not permutation_lm"):
+        tuned(gpt2(), "novel.txt", task="permutation_lm")

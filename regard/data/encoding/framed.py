@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -33,16 +32,16 @@ class Frame:
 
     @classmethod
     def of(cls, inner: Any) -> "Frame":
-        """The frame of a tokenizer of the package, as it frames a pair; empty if it does not."""
+        """The frame of a tokenizer of the package; empty if it has none.
+
+        Around a pair stands what stands around one text, as some are said how to frame that alone.
+        """
+        single = _around(inner.encode(PROBE, add_special_tokens=True))
         encoding = inner.encode(PROBE, PROBE, add_special_tokens=True)
-        marked = zip(encoding.ids, encoding.special_tokens_mask, strict=True)
-        runs = [(mark, [n for n, _ in run]) for mark, run in groupby(marked, lambda each: each[1])]
-        texts = [place for place, (mark, _) in enumerate(runs) if not mark]
-        if len(texts) != 2:
+        pair = _around(encoding)
+        if len(single) != 2 or len(pair) != 3:
             return cls()
-        first, second = texts
-        around = (runs[:first], runs[first + 1 : second], runs[second + 1 :])
-        before, between, behind = (tuple(n for _, run in some for n in run) for some in around)
+        (before, behind), between = single, pair[1]
         kinds = list(zip(encoding.ids, encoding.type_ids, strict=True))
         known = {
             kind
@@ -64,6 +63,19 @@ class Frame:
 
     def __bool__(self) -> bool:
         return bool(self.before or self.between or self.behind)
+
+
+def _around(encoding: Any) -> list[tuple[int, ...]]:
+    """The special tokens before, between and behind the texts of an encoding."""
+    found: list[tuple[int, ...]] = [()]
+    last = None
+    for number, text in zip(encoding.ids, encoding.sequence_ids, strict=True):
+        if text is None:
+            found[-1] += (number,)
+        elif text != last:
+            found.append(())
+            last = text
+    return found
 
 
 @runtime_checkable

@@ -136,5 +136,9 @@ FAMILY = Family(
         "qa_outputs.",
     ),  # fmt: skip
     dropped=("embeddings.position_ids",),
+    copies={
+        "predictions.decoder.weight": "embeddings.word_embeddings.weight",
+        "predictions.decoder.bias": "predictions.bias",
+    },
     ignored=frozenset({"tie_word_embeddings", "classifier_dropout_prob"}),
 )

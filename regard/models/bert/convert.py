@@ -116,5 +116,9 @@ FAMILY = Family(
     heads=("bert.pooler.", "pooler.", "cls.", "classifier.", "qa_outputs."),
     dropped=("embeddings.position_ids",),
     renamed={"LayerNorm.gamma": "LayerNorm.weight", "LayerNorm.beta": "LayerNorm.bias"},
+    copies={
+        "cls.predictions.decoder.weight": "embeddings.word_embeddings.weight",
+        "cls.predictions.decoder.bias": "cls.predictions.bias",
+    },
     ignored=frozenset({"tie_word_embeddings", "classifier_dropout"}),
 )

@@ -33,7 +33,7 @@ IGNORED = frozenset(
     """
     n_ctx summary_type summary_use_proj summary_activation summary_proj_to_labels
     summary_first_dropout predict_special_tokens reorder_and_upcast_attn tie_word_embeddings
-    classifier_dropout
+    classifier_dropout n_special
     """.split()
 )
 """The summary is of another head; scores are at least float32 here, whatever is said."""
@@ -110,6 +110,7 @@ GPT1 = Family(
     prefix="transformer.",
     heads=("lm_head.", "score.", "multiple_choice_head."),
     dropped=(".attn.bias", "position_ids"),
+    copies={"lm_head.weight": "tokens_embed.weight"},
     ignored=IGNORED,
 )
 GPT2 = Family(
@@ -141,5 +142,6 @@ GPT2 = Family(
     only={"add_cross_attention": (False,)},
     heads=("lm_head.", "score.", "classifier.", "multiple_choice_head.", "qa_outputs."),
     dropped=(".attn.bias", ".attn.masked_bias"),
+    copies={"lm_head.weight": "wte.weight"},
     ignored=IGNORED,
 )

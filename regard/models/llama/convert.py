@@ -222,6 +222,7 @@ FAMILY = Family(
     only={"pretraining_tp": (1,)},
     heads=("lm_head.", "score.", "qa_outputs."),
     dropped=("rotary_emb.inv_freq",),
+    copies={"lm_head.weight": "embed_tokens.weight"},
     ignored=frozenset(
         {"tie_word_embeddings", "rope_theta", "rope_scaling", TRAINED, "classifier_dropout"}
     ),

@@ -187,6 +187,7 @@ FAMILY = Family(
     },
     heads=("lm_loss.", "sequence_summary.", "logits_proj.", "classifier.", "qa_outputs.",
            "start_logits.", "end_logits.", "answer_class."),
+    copies={"lm_loss.weight": "word_embedding.weight"},
     beside=frozenset({"alone"}),
     # Every layer has its biases in the files, also where untie_r says that all had the same.
     ignored=frozenset({
