@@ -80,7 +80,10 @@ def examined(
                 )
             task = task_of_trained(predictor, settings, corpus, Path(place), data is not None)
         except (ValueError, OSError, ImportError) as error:
-            raise UsageError(_nothing_to_compare(settings, error) or sentence(error)) from error
+            why = _nothing_to_compare(settings, error, columns) or sentence(error)
+            if data is None and isinstance(error, FileNotFoundError):
+                why += f"; the run in {run} was trained on it: say where it is now (--data)"
+            raise UsageError(why) from error
         chosen = split or ("test" if task.size("test") else "valid")
         count = task.size(chosen)
         if not count:
@@ -108,12 +111,16 @@ def _renamed(data: DataSettings, task: str, columns: Mapping[str, str]) -> DataS
     return replace(data, **named)
 
 
-def _nothing_to_compare(settings: Settings, error: Exception) -> str | None:
+def _nothing_to_compare(
+    settings: Settings, error: Exception, columns: Mapping[str, str]
+) -> str | None:
     """What is said where data lacks the very column that answers are compared with."""
     schema = task_class(settings.task_name).schema
     if settings.data is None or schema is None or schema.running_text:
         return None
     role = schema.required[-1]
+    if columns:
+        return None  # A name that was given may be misspelled.
     wanted = settings.data.columns.get(role.asked) or role.name
     lacks = f"{settings.data.path} has no column {wanted!r}"
     if str(error).startswith(lacks):

@@ -104,6 +104,10 @@ def test_a_test_part_is_taken_if_there_is_one(tmp_path: Path, done: Call) -> Non
         (["--data", "columns.tsv"], "columns.tsv has no column 'text'"),
         (["--data", "columns.tsv", "--text", "three"], "columns.tsv has no column 'three' (text)"),
         (["--data", "columns.tsv", "--left", "one"], "classify, which has no --left; it has --te"),
+        (
+            ["--data", "columns.tsv", "--text", "one", "--label", "tow"],
+            "no column 'tow' (label); did",
+        ),
         (["--text", "one"], "text=... (--text) is for other data; say which (--data)"),
         (["--worst", "-1"], "a whole number from 0, got '-1'"),
         (["--answers", "0"], "a whole number from 1, got '0'"),

@@ -409,3 +409,32 @@ def test_what_may_be_missing_may_be_missing_in_a_single_row(tmp_path: Path) -> N
     put(tmp_path, u__jsonl=text + '{"user": null, "item": "d"}\n')
     with pytest.raises(ValueError, match="u.jsonl line 4: the user is empty"):
         read(str(tmp_path / "u.jsonl"))
+
+
+def test_what_is_no_file_is_told_apart_from_what_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    put(Path(), a__csv="text,label", b__csv="text,label")
+    Path("gone.csv").symlink_to("nowhere.csv")
+    os.mkfifo("pipe")
+    for name, why in {
+        "gone.csv": "gone.csv is a link to nowhere.csv, which does not exist",
+        "-": "standard input is no data",
+        "a.csv,b.csv": "several files follow --data each",
+        "pipe": "pipe is no file but a pipe or a device",
+        "/dev/null": "/dev/null is no file but",
+    }.items():
+        with pytest.raises((ValueError, FileNotFoundError), match=why):
+            read(name)
+
+
+def test_tables_beside_folders_of_texts_are_asked_about(tmp_path: Path) -> None:
+    for label in ("pos", "neg"):
+        (tmp_path / label).mkdir()
+        for n in range(9):
+            (tmp_path / label / f"{n}.txt").write_text(f"it is {label} {n}\n")
+    (tmp_path / "films.csv").write_text("text,label\n" + "so,a\nno,b\n" * 9)
+    with pytest.raises(ValueError, match="films.csv, and texts in the folders neg, pos: name the"):
+        read(str(tmp_path))
+    assert set(read(str(tmp_path), "classify").labels) == {"pos", "neg"}

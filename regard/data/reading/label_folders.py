@@ -40,6 +40,13 @@ def label_folders(path: Path, request: DataRequest) -> Layout | None:
             splits[split] = files
     if "train" not in splits:
         return None
+    beside = sorted(p.name for p in path.iterdir() if p.is_file() and p.suffix.lower() in ENDINGS)
+    if beside and request.task is None:
+        labels = ", ".join(dict.fromkeys(label for label, _ in splits["train"]))
+        raise ValueError(
+            f"{path} holds {', '.join(beside[:5])}, and texts in the folders {labels}: name the "
+            f"table to learn from it, or say --task {schema.task} if the folders are the labels"
+        )
     notes = ["the folders of the texts are their labels"]
     if left:
         notes.append(f"texts without a label are left out: {', '.join(dict.fromkeys(left))}")

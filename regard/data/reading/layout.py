@@ -23,7 +23,7 @@ from regard.data.reading.not_read import not_read_folder
 from regard.data.reading.numbers_written import number_in
 from regard.data.reading.parallel_folders import parallel_folders
 from regard.data.reading.parquet_tables import saved_dataset
-from regard.data.reading.paths import not_there
+from regard.data.reading.paths import not_there, require_file
 from regard.data.reading.picture_folders import are_labelled, picture_folders
 from regard.data.reading.pictures import PICTURE_ENDINGS
 from regard.data.reading.request import DataRequest, Layout
@@ -52,6 +52,7 @@ def find_layout(paths: Sequence[Path], request: DataRequest) -> Layout:
     for path in paths:
         if not path.exists():
             raise FileNotFoundError(not_there(path))
+        require_file(path)
     if len(paths) > 1:
         pairs = paired(list(paths))
         if pairs:

@@ -43,6 +43,15 @@ def files_of(text: str) -> tuple[Path, ...]:
     return tuple(found)
 
 
+def require_file(path: Path) -> None:
+    """Raise `ValueError` for what is neither a file nor a folder, such as a pipe."""
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise ValueError(
+            f"{path} is no file but a pipe or a device, and data is read several times; save it in "
+            "a file first"
+        )
+
+
 def _names_in(text: str) -> Iterator[str]:
     """The names that are written with line feeds between: the first lines that are one together."""
     lines = text.split("\n")
@@ -88,6 +97,13 @@ def _require_local(name: str) -> None:
 
 def not_there(path: Path) -> str:
     """What is said of a path that does not exist: the nearest names where it is looked for."""
+    if path.is_symlink():
+        return f"{path} is a link to {os.readlink(path)}, which does not exist"
+    if str(path) == "-":
+        return "standard input is no data, which is read several times; save it in a file first"
+    parts = str(path).split(",")
+    if len(parts) > 1 and all(os.path.exists(os.path.expanduser(part)) for part in parts):
+        return f"{path} does not exist; several files follow --data each, or are one pattern"
     folder = path.parent
     while not folder.is_dir():
         folder = folder.parent
