@@ -211,3 +211,8 @@ def test_what_is_none_of_the_data_is_named(
 ) -> None:
     with pytest.raises(ValueError, match=f"{name} .*{what}"):
         reading(tmp_path, name, content)
+
+
+def test_a_sentence_that_is_tagged_many_times_is_tagged(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="30 usable examples, all alike"):
+        reading(tmp_path, "a.conll", "Anna B-PER\nlives O\nhere O\n\n" * 30)

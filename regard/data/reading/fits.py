@@ -87,7 +87,8 @@ def fit(role: Column, column: Profile) -> float:
 
 def _tells_nothing(role: Column, column: Profile) -> bool:
     """Whether every row has the same, in a role in which they differ."""
-    if role.kind in _OF_EACH and column.lists:
+    tagged = role.kind is ColumnKind.LIST and column.holds in _LISTS
+    if tagged or (role.kind in _OF_EACH and column.lists):
         return False
     return column.same and column.filled >= SMALL and role.kind not in _PER_FILE
 

@@ -88,7 +88,8 @@ def _is_likely(schema: Schema, roles: Sequence[tuple[Bound, Column]], columns: C
     if schema.twins and not _are_sides(roles[:2], columns):
         return False
     first = columns.profile(roles[0][0].columns[0])
-    if len(schema.required) == 2 and first.same and first.filled >= SMALL:
+    same = first.same and first.filled >= SMALL
+    if len(schema.required) == 2 and same and not schema.aligned:
         return False
     by_name = [
         bool(
