@@ -537,10 +537,23 @@ def test_a_word_a_row_is_joined_to_sentences(tmp_path: Path, first_only: bool) -
     assert "a word a row, joined to sentences by 'Sentence #'" in corpus.description
 
 
-def test_a_text_file_for_each_label_holds_a_text_a_line(tmp_path: Path) -> None:
-    for label in ("positive", "negative"):
+@pytest.mark.parametrize(
+    "labels", [("negative", "positive"), ("bait", "non_bait"), ("non-urgent", "urgent")]
+)
+def test_a_text_file_for_each_label_holds_a_text_a_line(
+    tmp_path: Path, labels: tuple[str, str]
+) -> None:
+    for label in labels:
         (tmp_path / f"{label}.txt").write_text("".join(f"{label} {n}\n" for n in range(20)))
-    assert read(str(tmp_path)).labels == ("negative", "positive")
+    assert read(str(tmp_path)).labels == labels
+
+
+def test_mails_in_folders_of_labels_are_texts(tmp_path: Path) -> None:
+    for label in ("ham", "spam"):
+        (tmp_path / label).mkdir()
+        for n in range(9):
+            (tmp_path / label / f"{n}.abc.eml").write_text(f"Subject: {label}\n\nnumber {n}\n")
+    assert read(str(tmp_path)).labels == ("ham", "spam")
 
 
 def test_lists_of_words_are_texts_in_a_classifier(tmp_path: Path) -> None:

@@ -49,6 +49,8 @@ FORMS = {
     "(3 (2 {one}) (1 {two}))\n": "trees in brackets",
     "{n} 7 12\n{minute} 4\n": "numbers alone",
     "{one} AH0 B {name[0]}\n": "words and their sounds",
+    "{one} 0.1 -0.2 0.3 0.4 0.55\n": "vectors of words",
+    "{one} 1{minute}\n": "a number behind each word",
     "{n}   {said}   good\n": "the numbers of rows",
     "| {one} | {two} |\nand so on\n": "a table between bars",
     "{said}\n{one} {two}\n\n": "",

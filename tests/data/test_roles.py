@@ -138,6 +138,30 @@ def test_a_label_of_the_test_part_that_no_training_example_has_is_told(tmp_path:
     assert said in read(str(tmp_path)).description.split("\n")
 
 
+def test_a_few_examples_of_many_labels_are_held_out_by_their_hash(tmp_path: Path) -> None:
+    labels = [f"intent {n % 60}" for n in range(3 * COUNT)]
+    texts = [prose(n) for n in range(3 * COUNT)]
+    corpus = reading(tmp_path, lines(["text", "intent"], texts, labels))
+    assert len(corpus.splits["valid"]) > 0 and "all alike" not in corpus.description
+
+
+def test_titles_and_texts_are_no_translation(tmp_path: Path) -> None:
+    columns = (NUMBERS, OTHERS, [f"{text}. {text}" for text in TEXTS])
+    with pytest.raises(ValueError, match="there must be"):
+        reading(tmp_path, lines(["id", "title", "text"], *columns))
+    corpus = reading(tmp_path, lines(["id", "title", "summary"], *columns))
+    assert corpus.task == "translate"
+
+
+@pytest.mark.parametrize("remarks", ["# Version :: 1.9\n", "# Nodes: 10\n# Edges\n"])
+def test_remarks_above_a_table_without_names_are_left_out(tmp_path: Path, remarks: str) -> None:
+    pairs = "".join(f"wort{n} :: word{n}\n" for n in range(COUNT))
+    corpus = reading(tmp_path, remarks + pairs, "a.txt", task="translate")
+    assert sum(len(part) for part in corpus.splits.values()) == COUNT
+    tags = reading(tmp_path, "".join(f"#tag{n} was seen,{'ab'[n % 2]}\n" for n in range(COUNT)))
+    assert sum(len(part) for part in tags.splits.values()) == COUNT
+
+
 def test_one_text_with_several_labels_is_told(tmp_path: Path) -> None:
     texts = [*TEXTS[:50], *TEXTS[:10]]
     kinds = [*KINDS[:50], *(["spam"] * 4), *KINDS[4:10]]

@@ -20,6 +20,7 @@ _TYPED = (Holds.WHOLE, Holds.NUMBER, Holds.TIME, Holds.FLAG)
 """What a column holds in which a word stands as a name alone."""
 _BRACKETED = re.compile(r"\[.*\]|\(.*\)")
 _LONGEST_UNIT = 8
+_REMARK = re.compile(r"#([\s#=-]|$)")
 _RULE = re.compile(r":?-{2,}:?")
 _MOST_ABOVE = 12
 """Rows among which that of names is looked for."""
@@ -79,9 +80,10 @@ def rows_above(sample: Sequence[tuple[str, ...]], lexicon: Lexicon, asked: Seque
     rest = sample[above + 1 :]
     alike = [each for each in rest if sum(map(bool, each)) > 1 and len(each) == len(row)]
     named = above and len(alike) >= max(1, _ALIKE * len(rest))
-    return (
-        above if named and has_header([cell.strip() for cell in row], rest, lexicon, asked) else 0
-    )
+    if named and has_header([cell.strip() for cell in row], rest, lexicon, asked):
+        return above
+    remarks = [bool(_REMARK.match(each[0])) for each in sample[:_MOST_ABOVE]]
+    return above if above and all(remarks[:above]) else 0
 
 
 def above_said(above: int) -> tuple[str, ...]:

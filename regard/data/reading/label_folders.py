@@ -9,6 +9,8 @@ from regard.data.reading.tables import ENDINGS
 
 UNLABELLED = ("unsup", "unlabeled", "unlabelled")
 """Folders of texts that have no label."""
+_OPPOSITES = ("non", "non_", "non-", "not_", "not-", "no_", "no-")
+"""How a label is called that is not another."""
 DEPTH = 3
 """Folders within folders that are looked into for those of labels."""
 
@@ -58,7 +60,8 @@ def text_files_of_labels(path: Path, files: Sequence[Path], request: DataRequest
     schema = request.first(lambda schema: schema.label_files)
     texts = [p for p in files if p.suffix.lower() == ".txt"]
     labels = {p.stem.lower() for p in texts}
-    if schema is None or len(labels) < 2 or not labels <= LABEL_ENDINGS:
+    opposite = any({each, f"{no}{each}"} == labels for each in labels for no in _OPPOSITES)
+    if schema is None or len(labels) < 2 or not (opposite or labels <= LABEL_ENDINGS):
         return None
     pairs = tuple((p.stem, p) for p in texts)
     notes = ("the names of the files are the labels",)
@@ -72,7 +75,8 @@ def _texts(place: Path, pattern: str) -> list[Path]:
     """
     found = sorted(p for p in place.glob(pattern) if p.is_file() and not p.name.startswith("."))
     texts = [p for p in found if p.suffix == ".txt"]
-    return texts or [p for p in found if p.suffix in ("", ".md") or p.suffix[1:].isdigit()]
+    plain = ("", ".md", ".eml", ".text", ".rst")
+    return texts or [p for p in found if p.suffix in plain or p.suffix[1:].isdigit()]
 
 
 def _root(path: Path, depth: int) -> Path | None:

@@ -15,6 +15,7 @@ from regard.data.schema import Column, ColumnKind, Schema
 _ANY_LABEL = Column("label", kind=ColumnKind.LABEL)
 COMMON = 0.4
 """Share of the words of one side that the other has where both are of one language."""
+_TITLES = frozenset("title titles headline heading subject".split())
 _SIDES = (Holds.TEXT, Holds.LABEL)
 
 
@@ -49,11 +50,19 @@ def suits(
         return False
     if not told and schema.picture_folders and _is_caption(roles, request):
         return False
+    if not told and schema.any_two and _are_titled(roles):
+        return False
     if not told and schema.any_two and unanswered(columns, request):
         # What has the names of another task is no pair of any two texts.
         if not any(name_fit(role, bound.columns[0]) for bound, role in roles):
             return False
     return _in_order(schema, bounds, columns)
+
+
+def _are_titled(roles: Sequence[tuple[Bound, Column]]) -> bool:
+    """Whether two columns are texts and their titles, which nobody translates."""
+    names = {spelled(bound.columns[0]) for bound, role in roles if bound.columns}
+    return "text" in names and bool(names & _TITLES)
 
 
 def _is_caption(roles: Sequence[tuple[Bound, Column]], request: DataRequest) -> bool:

@@ -22,6 +22,8 @@ _NAMED = re.compile(r"\W{0,4}([^\W\d_][\w .'-]{0,24})(?::|\s*>)\s+\S.*|<([^\s<>]
 _SIGNS = (" - ", " – ", " — ", " = ", ": ", "=", "\N{FULLWIDTH COLON}")
 _LONGEST_WORD = 5
 """Words before the sign of a glossary, where the sign stands in prose too."""
+_VECTOR = re.compile(r"\S+(\s+-?\d+\.\d+(e-?\d+)?){5,}")
+_COUNTED = re.compile(r"[^\d\s]\S*[\s,;:]+\d+")
 _BRACKETED = re.compile(r"[^()]{1,40} \([^()\d]+\)")
 _PHONES = re.compile(r"\S+\s+[A-Z]{1,2}[0-2]?( [A-Z]{1,2}[0-2]?)+")
 _QUOTED = re.compile(r'"[^"]+",?')
@@ -103,6 +105,12 @@ _FORMS: tuple[tuple[Callable[[Sequence[str]], bool], str], ...] = (
     (
         _share(_NUMBERS.fullmatch, NEARLY),
         "holds numbers alone, and no text; if they are what users chose, write user,item on a line",
+    ),
+    (_share(_VECTOR.fullmatch, NEARLY), "holds vectors of words, and no text"),
+    (
+        _share(_COUNTED.fullmatch, NEARLY),
+        "has a number behind each word; if it is to be learned, put a tab between them and call it "
+        ".tsv",
     ),
     (
         _are_glosses,

@@ -156,7 +156,8 @@ def _held(found: Layout, train: Written, where: str) -> tuple[np.ndarray, str]:
             share = "the same share of each label as far as possible"
             held = among(draws, np.sort(np.fromiter(some, dtype=np.uint64)))
             return held, f"held out for validation by their hash, {share}"
-        if len(draws) >= LEAST_COPIES:
+        alike = len(np.unique(draws)) <= len(np.unique(train.labels))
+        if len(draws) >= LEAST_COPIES and alike:
             return copies_held(draws), (
                 "the examples of a label are all alike, so that copies of them are held out for "
                 "validation: what it measures is only whether they were learned"
