@@ -171,15 +171,20 @@ def _become(request: dict[str, Any]) -> int:
 
 def _serve() -> None:
     import datasets  # noqa: F401
-    import sacrebleu  # noqa: F401
+    import sacrebleu.tokenizers.tokenizer_13a  # noqa: F401
     import tokenizers  # noqa: F401
 
     import regard.cli.predict
     import regard.cli.train
     import regard.view.report  # noqa: F401
+    from regard.models import model_class
+    from regard.tasks import TASKS, task_class
     from tests.forked import import_all
 
     import_all()
+    model_class("transformer")
+    for task in TASKS:
+        task_class(task)
     for line in sys.stdin:
         request = json.loads(line)
         if "wait" in request:
