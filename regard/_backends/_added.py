@@ -1,18 +1,22 @@
-"""What a score_mod does to scores, as loops over tiles read it: a bias, capped before or after.
+"""What a score_mod does to scores, as loops over tiles read it: biases, capped before or after.
 
 A bias that depends on the distance of query and key alone, as ALiBi's and T5's, is a vector with a
 number for each distance, so that nothing has the size of all pairs, its gradient neither. It is
 asked of the score_mod itself, from whose answer autograd goes on.
 """
 
+import functools
+
 import torch
 from torch import Tensor
 
+from regard._backends import _relative
 from regard._backends._call import Call, label
 from regard._backends._structure import temperature
+from regard._kernels.blocked import Relative
 from regard._torch_private import is_static
 from regard._typing import ScoreMod
-from regard.score_mods import ALiBi, Bias, Chain, RelativeBias, SoftCap
+from regard.score_mods import ALiBi, Bias, Chain, RelativeBias, RelativeDot, SoftCap
 
 
 def links(mod: ScoreMod | None) -> tuple[ScoreMod, ...]:
@@ -44,16 +48,32 @@ def added_of(mod: ScoreMod | None) -> tuple[ScoreMod, ...]:
     return links(mod)[:-1] if caps_last(mod) else links(mod)[1:]
 
 
+def biases_of(mod: ScoreMod | None) -> tuple[ScoreMod, ...]:
+    """What of it does not depend on the queries' vectors."""
+    return tuple(one for one in added_of(mod) if type(one) is not RelativeDot)
+
+
+def dots_of(mod: ScoreMod | None) -> tuple[RelativeDot, ...]:
+    """What of it does: products with vectors of distances."""
+    return tuple(one for one in added_of(mod) if type(one) is RelativeDot)
+
+
 def why_not(call: Call) -> str | None:
     """Why the score_mod of this call cannot be read so; None where it can."""
-    mod, cap, added = call.score_mod, soft_cap_of(call.score_mod), added_of(call.score_mod)
+    mod, cap, biases = call.score_mod, soft_cap_of(call.score_mod), biases_of(call.score_mod)
     if cap is not None and (isinstance(cap.cap, Tensor) or not is_static(cap.cap)):
         return f"its cap is a number that is known, and that of {label(cap)} is not"
     if cap is not None and isinstance(temperature(call.normalizer), Tensor):
         return f"it divides what {label(cap)} caps by a number, not by a tensor"
-    if not (is_by_distance(mod) or (len(added) == 1 and type(added[0]) is Bias)):
-        return f"it adds biases of distances, or one Bias, and caps once, and no {label(mod)}"
-    if not is_by_distance(mod) and _begins_elsewhere(added[0], call):
+    dots = dots_of(mod)
+    if len(dots) > 1 or not (is_by_distance(mod) or (len(biases) == 1 and type(biases[0]) is Bias)):
+        return (
+            "it adds biases of distances, or one Bias, and one RelativeDot, and caps once, and no "
+            f"{label(mod)}"
+        )
+    if dots and not _relative.is_served(call):
+        return "it reads a RelativeDot where queries begin at one position that is known"
+    if not is_by_distance(mod) and _begins_elsewhere(biases[0], call):
         return f"sequences begin at rows of their own in {label(mod)}"
     return None
 
@@ -74,8 +94,8 @@ def cap_of(call: Call) -> float:
 
 
 def is_by_distance(mod: ScoreMod | None) -> bool:
-    """Whether all that is added depends on head, sequence and distance only."""
-    return all(map(_is_by_distance, added_of(mod)))
+    """Whether all biases depend on head, sequence and distance only."""
+    return all(map(_is_by_distance, biases_of(mod)))
 
 
 def _is_by_distance(mod: ScoreMod) -> bool:
@@ -85,20 +105,40 @@ def _is_by_distance(mod: ScoreMod) -> bool:
 
 
 def bias_of(call: Call) -> Tensor | None:
-    """What is added, over the temperature, in the exact dtype; None where nothing is.
+    """The sum of biases, over the temperature, in the exact dtype; None where there is none.
 
     `[B or 1, H or 1, Q + K - 1]` from the distance `q - k` of the last key and the first query on,
     or `[B or 1, H or 1, Q or 1, K]`.
     """
-    added = added_of(call.score_mod)
-    if not added:
+    biases = biases_of(call.score_mod)
+    if not biases:
         return None
     if is_by_distance(call.score_mod):
-        bias = _by_distance(call, added)
+        bias = _by_distance(call, biases)
     else:
-        bias = by_pair(call, added[0]).expand(-1, -1, -1, call.k_len)
+        bias = by_pair(call, biases[0]).expand(-1, -1, -1, call.k_len)
     divisor = temperature(call.normalizer)
     return bias / divisor if isinstance(divisor, Tensor) or divisor != 1 else bias
+
+
+def relative_of(call: Call) -> Relative | None:
+    """The product with vectors of distances, over the temperature; None where there is none."""
+    dots = dots_of(call.score_mod)
+    return _relative.relative_of(call, dots[0]) if dots else None
+
+
+def written_out(call: Call) -> Tensor | None:
+    """All that is added, as `[B or 1, H or 1, Q or 1, K or 1]`; None where it has to be asked."""
+    added = links(call.score_mod)
+    for mod in added:
+        is_bias = type(mod) is Bias and not isinstance(mod.first_query, Tensor)
+        if not is_bias and not (type(mod) is RelativeDot and _relative.is_served(call)):
+            return None
+    each = (
+        _relative.written_out(call, mod) if type(mod) is RelativeDot else by_pair(call, mod)
+        for mod in added
+    )
+    return functools.reduce(torch.add, each) if added else None
 
 
 def _by_distance(call: Call, added: tuple[ScoreMod, ...]) -> Tensor:

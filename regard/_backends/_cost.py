@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from regard._backends._added import dots_of
 from regard._backends._call import Call
 from regard._backends._rates import Rates, normalizing, projecting
 from regard._backends._structure import follows_from_numbers, leaves
@@ -9,6 +10,7 @@ from regard.masks import Padding
 
 NORMALIZE_FLOPS = 8  # exponential, two reductions, a division: about this many per score
 DROPOUT_PASSES = 8  # drawing a random number takes as long as several other operations
+DISTANCE_PASSES = 10  # products with distances are looked up for every pair
 MAPPED = 32 << 20  # bytes from which on glibc gives an array pages of its own
 FAULTS = 2.5  # times longer it takes to write a number to a page of its own
 
@@ -76,9 +78,12 @@ def dense_seconds(
         steps, passes = steps + mask_steps, passes + 2
     if call.score_mod is not None:
         passes += 4
+    dots = dots_of(call.score_mod)
+    passes += DISTANCE_PASSES * len(dots)
     if call.dropout > 0:
         passes += DROPOUT_PASSES
-    once, projected, paired = 0, 0, call.value.shape[-1]
+    once, projected = 0, 0
+    paired = call.value.shape[-1] + 2 * sum(dot.keys.shape[3] for dot in dots)
     if wide > 1:
         passes += 3 * wide
     else:

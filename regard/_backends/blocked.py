@@ -1,8 +1,8 @@
 """Softmax and sigmoid on a CPU, by loops of our own over blocks of queries and keys.
 
-Every dot-product score, capped or not, with a bias by distance or a tensor of biases (`_added.py`),
-and every mask that permits each query one run of keys: blocks of keys that no query of a block sees
-are not met. `_kernels/blocked.py` has the loops.
+Every dot-product score, capped or not, with a bias by distance or a tensor of biases, with products
+of queries and distances (`_added.py`), and every mask that permits each query one run of keys:
+blocks of keys that no query of a block sees are not met. `_kernels/blocked.py` has the loops.
 """
 
 from collections.abc import Iterator
@@ -101,8 +101,10 @@ def _on_weights(call: Call) -> int:
     found = SQUASHED if call.normalizer is sigmoid else 0
     if _added.soft_cap_of(call.score_mod) is not None:
         found += CAPPED
-    if _added.added_of(call.score_mod):
+    if _added.biases_of(call.score_mod):
         found += NEAR if _added.is_by_distance(call.score_mod) else PAIRED
+    for dot in _added.dots_of(call.score_mod):
+        found += PAIRED + 2 * dot.keys.shape[3]
     if call.dropout > 0:
         found += DROPPED
     return found
@@ -157,16 +159,13 @@ def run(call: Call) -> Tensor:
     if isinstance(scale, Tensor) or not is_static(scale) or scale <= 0:
         query, scale = query.to(torch.float32) * scale, 1.0  # the loops want a number above zero
     query, key, value = (x.to(torch.float32) for x in (query, key, call.value))
-    bias, between = (
-        _added.bias_of(call),
-        _between(call, scale),
-    )
+    added, between = (_added.bias_of(call), _added.relative_of(call)), _between(call, scale)
     if is_traced():
         ends = ends_of(call, recorded=True)
-        output = attend_recorded(query, key, value, bias, ends, between, call.dropout)
+        output = attend_recorded(query, key, value, *added, ends, between, call.dropout)
     else:
-        spans = counted(ends_of(call), query)
-        output = attend(query, key, value, bias, between=between, spans=spans, dropout=call.dropout)
+        spans, dropout = counted(ends_of(call), query), call.dropout
+        output = attend(query, key, value, *added, between=between, spans=spans, dropout=dropout)
     return output if output.dtype == call.query.dtype else output.to(call.query.dtype)
 
 

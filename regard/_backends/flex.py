@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex_attention
 
 from regard._backends import _dot
+from regard._backends._added import dots_of
 from regard._backends._call import Call, label
 from regard._backends._cost import Cost, fused_cost
 from regard._backends._rates import Rates
@@ -50,6 +51,8 @@ def refusals(call: Call) -> Iterator[str]:
         yield "it has no backward pass on the CPU"
     if call.score_mod is not None and call.query.is_cuda and call.parts_need_grad:
         yield "gradients to a score_mod's weights are not asked of its kernel"
+    if dots_of(call.score_mod):
+        yield "its kernel has no dot product within a score_mod"
     if not call.offset_is_shared:
         yield "its block mask has one q_offset, not one for each sequence"
 

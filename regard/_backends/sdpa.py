@@ -9,16 +9,15 @@ import torch
 from torch import Tensor
 
 from regard._backends import _dot, _wide_values
-from regard._backends._added import by_pair
+from regard._backends._added import dots_of, written_out
 from regard._backends._call import Call, Kernel, label
-from regard._backends._cost import Cost, fused_cost, mask_work
+from regard._backends._cost import Cost, fused_cost, mask_work, written
 from regard._backends._rates import Rates
 from regard._backends._rewriting import AS_THEY_ARE, dot_form, is_additive
 from regard._backends._structure import follows_from_numbers, leaves, temperature
 from regard._torch_private import surely
 from regard._typing import MaskMod
 from regard.masks import Causal, Padding
-from regard.score_mods import Bias
 
 SPLIT = 512  # keys that a kernel takes together, and so the least that a triangle leaves out
 
@@ -52,7 +51,12 @@ def seconds(call: Call, rates: Rates) -> float:
     steps, numbers = (0, 0) if call.mask is None else mask_work(call, pairs)
     if call.score_mod is not None:
         steps, numbers = steps + 12, numbers + 4 * call.query.shape[1] * pairs
-    return _dot.seconds(call, rates, pairs, steps, masked=pairs, numbers=numbers)
+    products = 0.0
+    if dots := dots_of(call.score_mod):
+        scores = call.lead * pairs
+        numbers += written(3 * scores, scores * call.exact.itemsize)
+        products = rates.seconds(0, matmul=3 * scores * sum(dot.keys.shape[3] for dot in dots))
+    return products + _dot.seconds(call, rates, pairs, steps, masked=pairs, numbers=numbers)
 
 
 def cost(call: Call) -> Cost:
@@ -68,7 +72,7 @@ def run(call: Call) -> Tensor:
     query, key, value, scale = _dot.fit(call)
     mask, is_causal = None, call.score_mod is None and is_triangle(call)
     if call.score_mod is not None:
-        mask = _dot.bias(call, call.indices, _written_out(call))
+        mask = _dot.bias(call, call.indices, written_out(call))
         query, key, value = (tensor.to(mask.dtype) for tensor in (query, key, value))
     elif call.mask is not None and not is_causal:
         mask = call.permitted(*call.indices)
@@ -87,14 +91,6 @@ def is_triangle(call: Call) -> bool:
         and surely(call.q_offset == 0)
         and surely(call.q_len == call.k_len)
     )
-
-
-def _written_out(call: Call) -> Tensor | None:
-    """The tensor of a `Bias` as it is, whose entries are then not looked up one by one."""
-    mod = call.score_mod
-    if type(mod) is not Bias or isinstance(mod.first_query, Tensor):
-        return None
-    return by_pair(call, mod)
 
 
 SMALL = 1 << 13  # pairs up to which a mask that follows from numbers is kept

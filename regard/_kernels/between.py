@@ -29,7 +29,7 @@ NO_BIAS, BY_DISTANCE, BY_PAIR = 0, 1, 2
 """A bias has a number for each distance, or one for each pair."""
 
 _F = np.float32
-_PER_OCTAVE = _F(1.4426950408889634)
+PER_OCTAVE = _F(1.4426950408889634)
 
 
 @in_loops
@@ -76,9 +76,9 @@ def bias_of(kind, bias, q_row, query, key, k_len, left, rows, room):  # type: ig
 
 
 @in_loops
-def add_bias(s, row, rows, scale, bias, step):  # type: ignore[no-untyped-def]
-    """`s[k, j] = scale s[k, j] + bias[j + step k]`, in powers of two."""
-    by, unit = spread(_F(scale)), spread(_PER_OCTAVE)
+def add_bias(s, row, rows, scale, bias, step, unit):  # type: ignore[no-untyped-def]
+    """`s[k, j] = scale s[k, j] + unit bias[j + step k]`, in powers of two."""
+    by, unit = spread(_F(scale)), spread(_F(unit))
     for k in range(rows):
         for j in range(0, COLUMNS, LANES):
             here = at(s, k * row + j)

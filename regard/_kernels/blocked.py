@@ -93,6 +93,20 @@ def kept_pairs(like: Tensor, k_len: int, dropping: Dropping) -> Tensor:
     return out
 
 
+class Relative(NamedTuple):
+    """What is added to scores: `factor (query · row)`, with the row of the pair's distance.
+
+    Args:
+        query: float32 `[B, H, Q, D]`, each vector in one piece.
+        rows: float32 `[B or 1, H or 1, Q + K - 1, D]`, that of the last query and the first key
+            first.
+    """
+
+    query: Tensor
+    rows: Tensor
+    factor: float
+
+
 class Weighed(NamedTuple):
     """The output, and what tells its weights: each query's largest score and their sum."""
 
@@ -102,10 +116,10 @@ class Weighed(NamedTuple):
 
 
 def forward(
-    query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, between: Between,
-    dropping: Dropping, spans: Spans,
+    query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, relative: Relative | None,
+    between: Between, dropping: Dropping, spans: Spans,
 ) -> Weighed:  # fmt: skip
-    """`dropout(softmax(scale q k^T + bias)) v` over the keys that each query sees.
+    """`dropout(softmax(scale q k^T + relative + bias)) v` over the keys that each query sees.
 
     Vectors are in one piece.
 
@@ -120,12 +134,18 @@ def forward(
     ends = spans.ends.expand(2, batch, q_len)
     strides = _strides(query, key, value, output, ends)
     added = _read(bias, batch, heads, q_len)
-    sizes = [*_sizes(query, key, value), *strides, *_form(between, added, dropping)]
+    far, table, _ = _tables(relative, batch, heads)
+    sizes = [
+        *_sizes(query, key, value), *strides, *_form(between, added, dropping),
+        *_reach(far, table),
+    ]  # fmt: skip
     in_slices(
         loops("blocked_forward").forward,
         output.data_ptr(), tops.data_ptr(), sums.data_ptr(), query.data_ptr(), key.data_ptr(),
-        value.data_ptr(), _address(added), (c_int64 * len(sizes))(*sizes), ends.data_ptr(),
-        *between.numbers, outputs=batch * heads * -(-q_len // QUERIES),
+        value.data_ptr(), _address(added), _address(far), _address(table),
+        (c_int64 * len(sizes))(*sizes), ends.data_ptr(), *between.numbers,
+        0.0 if relative is None else relative.factor * _LOG2_E,
+        outputs=batch * heads * -(-q_len // QUERIES),
         size=2 * heads * spans.pairs * (width + value_width) // _PER_BYTE,
     )  # fmt: skip
     return Weighed(output, tops, sums)
@@ -133,13 +153,15 @@ def forward(
 
 def backward(
     upstream: Tensor, query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None,
-    found: Weighed, between: Between, dropping: Dropping, spans: Spans, learns_bias: bool,
-) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:  # fmt: skip
-    """The gradients to query, key, value, and to a bias that learns."""
+    relative: Relative | None, found: Weighed, between: Between, dropping: Dropping, spans: Spans,
+    learns_bias: bool,
+) -> tuple[Tensor | None, ...]:  # fmt: skip
+    """The gradients to query, key, value, to a bias that learns, and to both of a `Relative`."""
     loop, columns = loops("blocked_backward").backward, loops("tiles").COLUMNS
     batch, heads, q_len, width = query.shape
     k_len, value_width = value.shape[2:]
-    shared = _sharing(bias if learns_bias else None, batch, heads)
+    learning = bias if learns_bias else None
+    shared = _sharing(learning, relative, batch, heads)
     tasks = batch * heads // max(1, shared[0] * shared[1])
     pieces = max(1, min(-(-PIECES // max(1, tasks)), -(-q_len // (4 * QUERIES))))
     upstream = in_one_piece(upstream)
@@ -148,54 +170,99 @@ def backward(
         query.new_zeros(batch, heads, pieces, k_len, -(-columns_of // columns) * columns)
         for columns_of in (width, value_width)
     )
-    grown, learning = _growing(bias if learns_bias else None, query, k_len, pieces)
+    grown, of_bias = _growing(learning, query, k_len, pieces)
+    far, table, rows = _tables(relative, batch, heads, whole=True)
+    dfar, dtable = None, None
+    if relative is not None:
+        assert rows is not None
+        dfar = _empty_like(relative.query)
+        dtable = rows.new_zeros(*relative.rows.shape[:2], pieces, *rows.shape[2:])
     ends = spans.ends.expand(2, batch, q_len)
     strides = _strides(query, key, value, upstream, found.output, dq, ends)
     added = _read(bias, batch, heads, q_len)
     sizes = [
         *_sizes(query, key, value), *strides, pieces, *_form(between, added, dropping),
-        *learning, *shared,
+        *_reach(far, table), *_steps(rows, 2), *of_bias, *shared,
+        *_steps(None if dtable is None else dtable.expand(batch, heads, -1, -1, -1), 3),
+        *_steps(dfar, 3),
     ]  # fmt: skip
     scale, *cap = between.numbers
+    factor = 0.0 if relative is None else relative.factor
     in_slices(
-        loop, dq.data_ptr(), dk.data_ptr(), dv.data_ptr(), grown.data_ptr(),
-        upstream.data_ptr(), found.output.data_ptr(), found.tops.data_ptr(), found.sums.data_ptr(),
-        query.data_ptr(), key.data_ptr(), value.data_ptr(), _address(added),
-        (c_int64 * len(sizes))(*sizes), ends.data_ptr(), scale, between.scale, *cap,
+        loop, dq.data_ptr(), dk.data_ptr(), dv.data_ptr(), grown.data_ptr(), _address(dfar),
+        _address(dtable), upstream.data_ptr(), found.output.data_ptr(), found.tops.data_ptr(),
+        found.sums.data_ptr(), query.data_ptr(), key.data_ptr(), value.data_ptr(), _address(added),
+        _address(far), _address(table), _address(rows), (c_int64 * len(sizes))(*sizes),
+        ends.data_ptr(), scale, between.scale, *cap, factor * _LOG2_E, factor,
         outputs=tasks * pieces,
         size=5 * heads * spans.pairs * (width + value_width) // _PER_BYTE,
     )  # fmt: skip
-    dbias = None if bias is None or not learns_bias else _grown(grown, bias)
-    return dq, summed(dk, key), summed(dv, value), dbias
+    dbias = None if learning is None else _grown(grown, learning)
+    if relative is not None and dtable is not None:
+        _, _, distances, depth = relative.rows.shape
+        dtable = dtable.sum(2) if pieces > 1 else dtable[:, :, 0]
+        dtable = dtable[:, :, columns : columns + distances, :depth]
+    return dq, summed(dk, key), summed(dv, value), dbias, dfar, dtable
 
 
-def _sharing(bias: Tensor | None, batch: int, heads: int) -> list[int]:
-    """How many sequences and heads share a bias by pairs that learns, and how many heads it has."""
-    if bias is None or bias.ndim == 3:
-        return [1, 1, heads]
-    of_batch, of_heads = bias.shape[:2]
-    return [batch // max(1, of_batch), heads // max(1, of_heads), of_heads]
+def _sharing(
+    bias: Tensor | None, relative: Relative | None, batch: int, heads: int
+) -> tuple[int, int]:
+    """How many sequences and heads share something that learns, and so must be one task."""
+    learn = [] if relative is None else [relative.rows]
+    learn += [bias] if bias is not None and bias.ndim == 4 else []
+    of_batch, of_heads = (any(x.shape[axis] == 1 for x in learn) for axis in (0, 1))
+    return batch if of_batch else 1, heads if of_heads else 1
 
 
 def _growing(
     bias: Tensor | None, query: Tensor, k_len: int, pieces: int
 ) -> tuple[Tensor, list[int]]:
-    """Zeros where the gradient of a bias grows; whether there is one, and its rows.
+    """Zeros where the gradient of a bias grows; whether there is one, and how far its parts are.
 
     That of a bias by distance has a part for each piece of every head, with a margin on both sides
     of the distances that there are; that of one by pairs has what the bias has, and a part for each
     piece if queries share it.
     """
     if bias is None:
-        return query.new_empty(0), [0, 0, 0]
+        return query.new_empty(0), [0] * 6
     batch, heads, q_len, _ = query.shape
     if bias.ndim == 3:
         row = -(-q_len // QUERIES) * QUERIES + k_len + 2 * loops("vectors").LANES
-        return query.new_zeros(batch, heads, pieces, row), [1, row, 0]
+        return query.new_zeros(batch, heads, pieces, row), [1, row, 0, 0, 0, 0]
     of_batch, of_heads, rows, _ = bias.shape
-    if rows == q_len:
-        return query.new_zeros(of_batch, of_heads, 1, q_len, k_len), [1, 0, k_len]
-    return query.new_zeros(of_batch, of_heads, pieces, 1, k_len), [1, 0, 0]
+    own = 1 if rows == q_len else pieces
+    grown = query.new_zeros(of_batch, of_heads, own, rows, k_len)
+    steps = grown.expand(batch, heads, pieces, rows, k_len).stride()
+    return grown, [1, 0, k_len if rows == q_len else 0, *steps[:3]]
+
+
+def _tables(
+    relative: Relative | None, batch: int, heads: int, *, whole: bool = False
+) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+    """The queries, and the rows for every head with zeros around: turned, and as they are."""
+    if relative is None:
+        return None, None, None
+    kinds, columns = loops("relative"), loops("tiles").COLUMNS
+    count, depth = relative.rows.shape[2:]
+    margins = columns, kinds.DISTANCES + 1
+    pad = torch.nn.functional.pad
+    table = pad(relative.rows.mT, margins).contiguous().expand(batch, heads, -1, -1)
+    if not whole:
+        return relative.query, table, None
+    rows = pad(relative.rows, (0, -depth % columns, *margins)).contiguous()
+    return relative.query, table, rows.expand(batch, heads, -1, -1)
+
+
+def _reach(far: Tensor | None, table: Tensor | None) -> list[int]:
+    """How many numbers the vectors of distances have, and how far one is from the next."""
+    if far is None or table is None:
+        return [0] * 7
+    return [far.shape[3], *_steps(far, 3), *_steps(table, 3)]
+
+
+def _steps(tensor: Tensor | None, count: int) -> list[int]:
+    return [0] * count if tensor is None else [*tensor.stride()[:count]]
 
 
 def _grown(grown: Tensor, bias: Tensor) -> Tensor:
@@ -226,8 +293,8 @@ def _form(between: Between, bias: Tensor | None, dropping: Dropping) -> list[int
     return [between.is_sigmoid, *of_bias, caps_last, dropping.kept, OUT_OF, dropping.seed]
 
 
-def _address(bias: Tensor | None) -> int:
-    return 0 if bias is None else bias.data_ptr()
+def _address(tensor: Tensor | None) -> int:
+    return 0 if tensor is None else tensor.data_ptr()
 
 
 def _empty_like(vectors: Tensor) -> Tensor:

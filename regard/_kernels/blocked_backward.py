@@ -3,9 +3,10 @@
     P = exp(scale q k^T + bias - top)      dP = dO v^T       dS = P * (dP - sum(dO * O))
     dq = scale dS k      dk = scale dS^T q      dv = P^T dO      dbias = dS
 
-What P is to be divided by, dO is divided by instead, once for each query. Of a sigmoid dS is
-`P * (1 - P) * dP`; of scores that were capped it is multiplied by the slope of the cap. A dropout
-leaves the same weights out of dv, and the changes of these out of dS.
+For a product with vectors of distances dS is laid out by distance, and takes part in the same two
+products again. What P is to be divided by, dO is divided by instead, once for each query. Of a
+sigmoid dS is `P * (1 - P) * dP`; of scores that were capped it is multiplied by the slope of the
+cap. A dropout leaves the same weights out of dv, and the changes of these out of dS.
 """
 
 import numpy as np
@@ -13,6 +14,7 @@ from numba import carray, types  # type: ignore[attr-defined]
 
 from regard._kernels.between import (
     BY_PAIR,
+    PER_OCTAVE,
     add_bias,
     add_turned,
     bias_of,
@@ -35,6 +37,13 @@ from regard._kernels.panels import (
     turn_back,
     turn_panel,
 )
+from regard._kernels.relative import (
+    DISTANCES,
+    first_distance,
+    multiply_changes,
+    multiply_distances,
+    turn_distances,
+)
 from regard._kernels.tiles import COLUMNS, VECTORS, multiply, multiply_add, multiply_then_add
 from regard._kernels.vectors import LANES, at, numbers_of
 
@@ -51,6 +60,8 @@ def _backward(  # type: ignore[no-untyped-def]
     dk,
     dv,
     dbias,
+    dfar,
+    dtable,
     upstream,
     out,
     tops,
@@ -59,12 +70,17 @@ def _backward(  # type: ignore[no-untyped-def]
     key,
     value,
     bias,
+    far_query,
+    table,
+    rows_table,
     sizes,
     spans,
     scale,
     factor,
     cap_by,
     cap_onto,
+    unit,
+    far_factor,
     first,
     last,
 ):
@@ -79,15 +95,17 @@ def _backward(  # type: ignore[no-untyped-def]
     span_row, pieces, blocks = n[26], n[27], (q_len + QUERIES - 1) // QUERIES
     is_sigmoid, bias_kind, bias_row = n[28], n[29], n[32]
     caps_last, likely, out_of, seed = n[33], n[34], n[35], n[36]
-    learns, diagonal_row, pair_row, shared_b, shared_h, bias_heads = (
-        n[37], n[38], n[39], n[40], n[41], n[42],
-    )  # fmt: skip
+    depth, far_row, table_row = n[37], n[40], n[43]
+    learns, diagonal_row, pair_row, shared_b, shared_h = n[46], n[47], n[48], n[52], n[53]
     caps_first = cap_onto != 0 and not caps_last
     larger = _F(out_of) / _F(likely) if likely else _F(0)  # of what a dropout keeps
-    rest = _F(scale) if cap_onto == 0 and bias_kind == 0 else _F(1)  # what is left to multiply by
+    is_plain = cap_onto == 0 and bias_kind == 0 and depth == 0
+    rest = _F(scale) if is_plain else _F(1)  # what is left to multiply by
     wide = (width + COLUMNS - 1) // COLUMNS * COLUMNS
     value_wide = (value_width + COLUMNS - 1) // COLUMNS * COLUMNS
-    numbers = 2 * width + value_width + wide + value_wide + 4
+    far_wide = (depth + COLUMNS - 1) // COLUMNS * COLUMNS
+    numbers = 2 * width + value_width + wide + value_wide + 5
+    numbers += 2 * (DISTANCES + far_wide) if depth else 0
     tiles = LANES + 3 * KEYS * ROW + KEYS * COLUMNS + KEYS * VECTORS + ROOM
     space = np.zeros(LANES + tiles + QUERIES * numbers, np.float32)
     weights = numbers_of(space)
@@ -102,20 +120,30 @@ def _backward(  # type: ignore[no-untyped-def]
     rows_up = at(rows_q, QUERIES * wide)
     top = at(rows_up, QUERIES * value_wide)
     inner, inverse, factors = at(top, QUERIES), at(top, 2 * QUERIES), at(top, 3 * QUERIES)
+    far_factors, nearby = at(top, 4 * QUERIES), at(top, 5 * QUERIES)
+    sheared = at(nearby, QUERIES * DISTANCES if depth else 0)
+    rows_far = at(sheared, QUERIES * DISTANCES if depth else 0)
+    far_grown = at(rows_far, QUERIES * far_wide)
     edges = np.empty((QUERIES // COLUMNS, 4), np.int64)
+    reached = np.empty(QUERIES // COLUMNS, np.int64)
+    all_far_grown = carray(far_grown, (QUERIES * far_wide,))
     all_grown = carray(grown, (QUERIES * width,))
-    of_queries = carray(top, (4, QUERIES))
-    each = shared_b * shared_h
+    of_queries = carray(top, (5, QUERIES))
+    each, heads_apart = shared_b * shared_h, heads // shared_h
     for step in range(first * each, last * each):
         task, one = step // each, step % each
         shared, piece = task // pieces, task % pieces
-        b, h = shared // bias_heads + one // shared_h, shared % bias_heads + one % shared_h
+        b = shared // heads_apart * shared_b + one // shared_h
+        h = shared % heads_apart * shared_h + one % shared_h
         lead, g = b * heads + h, h // groups
         part = lead * pieces + piece
         k, v = at(key, b * n[9] + g * n[10]), at(value, b * n[12] + g * n[13])
         biases = at(bias, b * n[30] + h * n[31])
         to_k, to_v = at(dk, part * k_len * wide), at(dv, part * k_len * value_wide)
-        to_pairs = at(dbias, (shared * q_len if pair_row else task) * k_len)
+        to_pairs = at(dbias, b * n[49] + h * n[50] + piece * n[51])
+        distances = at(table, b * n[41] + h * n[42])
+        of_distances = at(rows_table, b * n[44] + h * n[45])
+        to_table = at(dtable, b * n[54] + h * n[55] + piece * n[56])
         for q0 in range(
             blocks * piece // pieces * QUERIES,
             min(blocks * (piece + 1) // pieces * QUERIES, q_len),
@@ -129,16 +157,22 @@ def _backward(  # type: ignore[no-untyped-def]
             up = at(upstream, b * n[15] + h * n[16] + q0 * up_row)
             o = at(out, b * n[18] + h * n[19] + q0 * out_row)
             to_q = at(dq, b * n[21] + h * n[22] + q0 * dq_row)
+            far_q = at(far_query, b * n[38] + h * n[39] + q0 * far_row)
+            reached[:] = -1
             all_grown[:] = 0
+            all_far_grown[:] = 0
             of_queries[:] = 0
             of_queries[0, count:] = _HIGHEST
             of_queries[3, :] = factor
+            of_queries[4, :] = far_factor
             for i in range(count):
                 total = sums[lead * q_len + q0 + i]
                 of_queries[0, i] = tops[lead * q_len + q0 + i]
                 of_queries[2, i] = larger / total if total != 0 else _F(0)
             read_rows(rows_up, value_wide, up, up_row, value_width, inverse, count)
             read_rows(rows_q, wide, q, q_row, width, factors, count)
+            if depth:
+                read_rows(rows_far, far_wide, far_q, far_row, depth, far_factors, count)
             for i in range(0 if is_sigmoid else count):
                 mean = product(at(rows_up, i * value_wide), at(o, i * out_row), value_width)
                 of_queries[1, i] = mean * _F(likely) / _F(out_of)
@@ -178,12 +212,26 @@ def _backward(  # type: ignore[no-untyped-def]
                     multiply(dp, ROW, vs, v_row, 1, far - near, ups, COLUMNS, value_width)
                     if caps_first:
                         cap_and_slope(p, flat, ROW, far - near, cap_by, cap_onto)
+                    by = 1 if caps_first else scale
+                    panel, left = here // COLUMNS, count - here
+                    column = first_distance(q0 + here, near, q_len)
+                    if depth:
+                        products = at(nearby, here * DISTANCES)
+                        multiply_distances(
+                            products, at(far_q, here * far_row), far_row, left, distances,
+                            table_row, column, far - near, reached[panel] == near, depth,
+                        )  # fmt: skip
+                        turn_panel(
+                            room, at(products, COLUMNS - 1), DISTANCES - 1, left, far - near
+                        )  # fmt: skip
+                        add_bias(p, ROW, far - near, by, room, COLUMNS, unit)
+                        by = 1
                     if bias_kind:
                         added, distance = bias_of(
                             bias_kind, biases, bias_row, q0 + here, near, k_len, count - here,
                             far - near, room,
                         )  # fmt: skip
-                        add_bias(p, ROW, far - near, 1 if caps_first else scale, added, distance)
+                        add_bias(p, ROW, far - near, by, added, distance, PER_OCTAVE)
                     if caps_last:
                         cap_and_slope(p, flat, ROW, far - near, cap_by, cap_onto)
                     if near < edge[2] or far > edge[3]:
@@ -207,6 +255,25 @@ def _backward(  # type: ignore[no-untyped-def]
                             at(to_pairs, (q0 + here) * pair_row + near), pair_row, dp, ROW,
                             far - near, count - here, room,
                         )  # fmt: skip
+                    if depth:
+                        turned_far = at(sheared, here * DISTANCES)
+                        goes_on = reached[panel] == near
+                        if reached[panel] >= 0 and not goes_on:
+                            before = first_distance(q0 + here, reached[panel], q_len) * far_wide
+                            multiply_changes(
+                                at(far_grown, here * far_wide), at(to_table, before),
+                                at(turned_far, KEYS), COLUMNS, left, at(rows_far, here * far_wide),
+                                at(of_distances, before), far_wide,
+                            )  # fmt: skip
+                        turn_distances(turned_far, dp, ROW, far - near, goes_on)
+                        is_whole = far - near == KEYS
+                        multiply_changes(
+                            at(far_grown, here * far_wide), at(to_table, column * far_wide),
+                            turned_far, KEYS if is_whole else DISTANCES, left,
+                            at(rows_far, here * far_wide), at(of_distances, column * far_wide),
+                            far_wide,
+                        )  # fmt: skip
+                        reached[panel] = far if is_whole else -1
                 if diagonal_row:
                     for here in range(0, QUERIES, COLUMNS):
                         if here < start or here >= stop:
@@ -237,6 +304,20 @@ def _backward(  # type: ignore[no-untyped-def]
                         at(to_k, k0 * wide + d), wide, at(changes, start), ROW, 1,
                         rows, at(rows_q, start * wide + d), wide, stop - start,
                     )  # fmt: skip
+            if depth:
+                to_far = at(dfar, b * n[57] + h * n[58] + q0 * n[59])
+                for here in range(0, count, COLUMNS):
+                    end = reached[here // COLUMNS]
+                    if end >= 0:
+                        before = first_distance(q0 + here, end, q_len) * far_wide
+                        multiply_changes(
+                            at(far_grown, here * far_wide), at(to_table, before),
+                            at(sheared, here * DISTANCES + KEYS), COLUMNS, count - here,
+                            at(rows_far, here * far_wide), at(of_distances, before), far_wide,
+                        )  # fmt: skip
+                for i in range(count):
+                    for d in range(depth):
+                        to_far[i * n[59] + d] = far_grown[i * far_wide + d] * _F(far_factor)
             for here in range(0, count, COLUMNS):
                 turn_back(
                     at(to_q, here * dq_row), dq_row, at(grown, here * width), at(factors, here),
@@ -245,5 +326,5 @@ def _backward(  # type: ignore[no-untyped-def]
     space[0] = 0  # so that it is there until here
 
 
-_TENSORS = [*[types.float32] * 12, types.int64, types.int32]
-backward = by_address(_backward, _TENSORS, 2, numbers=4)
+_TENSORS = [*[types.float32] * 17, types.int64, types.int32]
+backward = by_address(_backward, _TENSORS, 2, numbers=6)

@@ -1,6 +1,7 @@
 """Attention whose scores depend on the distance of query and key, and on their segments."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from einops import rearrange
@@ -10,11 +11,9 @@ from torch import Tensor, nn
 from regard._typing import MaskMod
 from regard.layers.attend import Attend
 from regard.layers.part_module import unwrapped
-from regard.score_mods import Bias, Chain
+from regard.score_mods import Bias, Chain, RelativeDot
+from regard.score_mods.relative_dot import by_rows
 from regard.sequences import Packed
-
-BLOCK = 64
-"""Queries whose products with distances are computed together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,9 +57,8 @@ class RelativeAttention(nn.Module):
     bias. The first term is a dot product with `q + u` as the query, so that any score may replace
     it; the other two are added to it.
 
-    The added bias has the size of the scores and is written once. The products with distances are
-    computed for a block of queries at a time, which needs only slightly more distances than there
-    are keys, and the shift from distances to keys is a view of them.
+    The second is a `RelativeDot`, which a kernel may add to a tile of scores at a time; only for
+    queries at places of their own it is written out, as the third is.
 
     Args:
         attend: score, normalizer and so on; scaled dot product and softmax if None.
@@ -135,33 +133,30 @@ class RelativeAttention(nn.Module):
         pattern = "batch len (heads width) -> batch heads len width"
         return rearrange(x, pattern, heads=self.num_heads)
 
-    def _asked(self, x: Tensor, keys: RelativeKeys, pairs: Pairs) -> tuple[Tensor, Bias | Chain]:
+    def _asked(
+        self, x: Tensor, keys: RelativeKeys, pairs: Pairs
+    ) -> tuple[Tensor, Bias | RelativeDot | Chain]:
         """The queries of the first term, and what is added to it."""
         query = self.query(x)
         query = self._heads(query if pairs.packed is None else pairs.packed.rows(query))
-        added = self._by_distance(query, keys, pairs)
+        added: list[Any] = [self._by_distance(query, keys, pairs)]
         if pairs.differs is not None:
-            added = added + self._by_segment(query, pairs.differs)
-        mod = unwrapped(self.attend.score_mod)
+            added.append(Bias(self._by_segment(query, pairs.differs)))
+        if (mod := unwrapped(self.attend.score_mod)) is not None:
+            added.append(mod)
         content = query + _of_heads(self.content_bias)
-        return content, Bias(added) if mod is None else Chain(Bias(added), mod)
+        return content, added[0] if len(added) == 1 else Chain(*added)
 
-    def _by_distance(self, query: Tensor, keys: RelativeKeys, pairs: Pairs) -> Tensor:
+    def _by_distance(self, query: Tensor, keys: RelativeKeys, pairs: Pairs) -> Bias | RelativeDot:
         """The second term, for every query and key."""
-        query = (query + _of_heads(self.distance_bias)) * self.scale
-        (q_len, k_len), distances = (query.shape[2], keys.key.shape[2]), keys.distance.shape[2]
-        if pairs.places is not None:
-            scores = _products(query, keys.distance, pairs.backward)
-            return distances_at(scores, pairs.places, pairs.present, k_len)
-        if q_len <= BLOCK or distances < q_len + k_len:
-            return relative_shift(_products(query, keys.distance, pairs.backward), k_len)
-        blocks = []
-        for first in range(0, q_len, BLOCK):
-            last = min(first + BLOCK, q_len)
-            near = keys.distance[:, :, q_len - last : q_len - first + k_len]
-            scores = _products(query[:, :, first:last], near, pairs.backward)
-            blocks.append(relative_shift(scores, k_len))
-        return torch.cat(blocks, dim=2)
+        query, k_len = query + _of_heads(self.distance_bias), keys.key.shape[2]
+        distance = keys.distance
+        if pairs.backward is not None:
+            distance = distance[pairs.backward.long()]
+        if pairs.places is None:
+            return RelativeDot(query, distance, farthest=k_len, scale=self.scale)
+        scores = by_rows(query * self.scale, distance)
+        return Bias(distances_at(scores, pairs.places, pairs.present, k_len))
 
     def _by_segment(self, query: Tensor, differs: Tensor) -> Tensor:
         """The third term."""
@@ -171,45 +166,17 @@ class RelativeAttention(nn.Module):
         return torch.where(different, other.unsqueeze(-1), one.unsqueeze(-1))
 
 
-def _products(query: Tensor, distance: Tensor, backward: Tensor | None) -> Tensor:
-    """Of every query with every distance in the direction of its row."""
-    if backward is not None:
-        return query @ distance[backward.long()].mT
-    # One product for each head, of all rows at once: nothing is repeated for a row.
-    flat = rearrange(query, "batch heads len width -> heads (batch len) width")
-    pattern = "heads (batch len) distances -> batch heads len distances"
-    sizes = {"batch": query.shape[0], "len": query.shape[2]}
-    return rearrange(flat @ distance[0].mT, pattern, **sizes)
-
-
-def relative_shift(
-    scores: Float[Tensor, "batch heads q_len distances"], k_len: int
-) -> Float[Tensor, "batch heads q_len k_len"]:
-    """Turn scores per distance into scores per key, as a view.
-
-    Column c is the distance `k_len - c`, so that query i, the one at key `k_len - q_len + i`, finds
-    key j in column `q_len - i + j`: each row starts one column earlier than the one above it.
-    Reading the same memory with rows one column shorter gives exactly that. Where the distances
-    end with 0, entries for later keys belong to other queries, and a mask has to hide them.
-
-    >>> relative_shift(torch.tensor([[[[2.0, 1.0, 0.0, -1.0], [2.0, 1.0, 0.0, -1.0]]]]), 2)
-    tensor([[[[ 0., -1.],
-              [ 1.,  0.]]]])
-    """
-    q_len, distances = scores.shape[-2:]
-    if q_len == 0:
-        return scores[..., :k_len]
-    rows = scores.flatten(-2)[..., q_len:]
-    return rows.unflatten(-1, (q_len, distances - 1))[..., :k_len]
-
-
 def distances_at(
     scores: Float[Tensor, "batch heads q_len distances"],
     places: Int[Tensor, "batch q_len"],
     present: int,
     k_len: int,
 ) -> Float[Tensor, "batch heads q_len k_len"]:
-    """The same for queries at any place among the present tokens: column `present - place + j`."""
+    """Turn scores per distance into scores per key, for queries at places among present tokens.
+
+    Column c is the distance `k_len - c`, so that the query at a place finds key j in column
+    `present - place + j`.
+    """
     first = rearrange(present - places, "batch q -> batch 1 q 1")
     column = (first + torch.arange(k_len, device=scores.device)).clamp(max=scores.shape[-1] - 1)
     return scores.gather(-1, column.expand(-1, scores.shape[1], -1, -1))

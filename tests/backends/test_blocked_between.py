@@ -19,7 +19,7 @@ from regard._kernels.slices import LEAST
 from regard.masks import Causal, Document, Padding, Prefix, SlidingWindow
 from regard.models.t5 import T5Encoder, T5EncoderConfig
 from regard.normalizers import Softmax, sigmoid, softmax
-from regard.score_mods import ALiBi, Bias, Chain, RelativeBias, SoftCap
+from regard.score_mods import ALiBi, Bias, Chain, RelativeBias, RelativeDot, SoftCap
 from regard.scores import Cosine, NegativeSquaredDistance
 from regard.sequences import Sequences
 from tests.backends.test_memory import Largest
@@ -112,6 +112,9 @@ def doubled(mod: Any) -> Any:
         return exact
     if isinstance(mod, Chain):
         return Chain(*map(doubled, mod.mods))
+    if isinstance(mod, RelativeDot):
+        held = (x.detach().double() for x in (mod.query, mod.keys))
+        return RelativeDot(*held, mod.farthest, mod.scale)
     return Bias(mod.tensor.detach().double(), mod.first_query) if isinstance(mod, Bias) else mod
 
 
@@ -295,7 +298,7 @@ def test_a_table_in_half_precision_is_added_in_float32() -> None:
         ({"score_mod": Chain(SoftCap(2.0), ALiBi(2), SoftCap(3.0))}, "and caps once"),
         ({"score_mod": Chain(ALiBi(2), SoftCap(3.0), ALiBi(2))}, "and caps once"),
         ({"score_mod": lambda s, b, h, q, k: s + 1}, "adds biases of distances, or one Bias"),
-        ({"score_mod": Chain(ALiBi(2), Bias(torch.zeros(5, 5)))}, "or one Bias, and caps once"),
+        ({"score_mod": Chain(ALiBi(2), Bias(torch.zeros(5, 5)))}, "or one Bias, and one"),
         ({"score_mod": SoftCap(torch.tensor(3.0))}, "cap is a number that is known"),
         (
             {"score_mod": SoftCap(2.0), "normalizer": Softmax(nn.Parameter(torch.ones(())))},

@@ -15,7 +15,7 @@ from regard._backends import _blocked_grad, _rates
 from regard._kernels.installed import has_loops
 from regard.masks import Block, Causal, Padding, Prefix, SlidingWindow
 from regard.normalizers import sigmoid
-from regard.score_mods import ALiBi, Bias, Chain, RelativeBias, SoftCap
+from regard.score_mods import ALiBi, Bias, Chain, RelativeBias, RelativeDot, SoftCap
 
 pytestmark = pytest.mark.skipif(not has_loops(), reason="Numba is not installed")
 
@@ -74,6 +74,25 @@ def test_a_table_gets_its_gradient_through_a_graph() -> None:
         torch.testing.assert_close(found, wanted)
 
 
+def test_products_with_distances_are_in_a_graph_of_known_lengths() -> None:
+    query, keys = torch.randn(2, 4, 40, 6), torch.randn(1, 4, 60, 6)
+
+    def attend(x: Tensor, query: Tensor, keys: Tensor) -> Tensor:
+        mod = RelativeDot(query, keys, farthest=20)
+        return regard.attention(x, x, x, score_mod=mod, backend="blocked")
+
+    compiled = torch.compile(attend, backend="aot_eager", fullgraph=True, dynamic=False)
+    results = []
+    for run in (attend, compiled):
+        leaves = [
+            x.clone().requires_grad_() for x in (torch.ones(2, 4, 40, 8).cumsum(2), query, keys)
+        ]
+        output = run(*leaves)
+        results.append([output, *torch.autograd.grad(output.sin().sum(), leaves)])
+    for found, wanted in zip(*results, strict=True):
+        torch.testing.assert_close(found, wanted)
+
+
 class Attends(torch.nn.Module):
     """Attention of an input to itself, as somebody exports it."""
 
@@ -98,18 +117,21 @@ def test_the_operations_are_what_pytorch_asks_of_one() -> None:
     inputs = [torch.randn(2, 3, n, 8, requires_grad=True) for n in (5, 7, 7)]
     ends = torch.tensor([1, 6], dtype=torch.int32).view(2, 1, 1)
     all_kept, some_kept = (1 << 16, None), (40_000, torch.tensor([5]))
-    for shape, bias, *rest in (
-        ((2, 2, 5), None, 0.3, 0.0, False, False, *all_kept, False),
-        ((2, 1, 1), None, 0.3, 0.0, True, False, *some_kept, False),
-        ((2, 1, 1), (1, 3, 11), 0.3, 0.0, True, False, *all_kept, True),
-        ((2, 2, 5), (1, 3, 11), 0.3, 2.0, False, True, *some_kept, True),
-        ((2, 2, 5), (1, 3, 5, 7), 0.3, 2.0, False, False, *all_kept, True),
-        ((2, 1, 1), (2, 1, 1, 7), 0.3, 0.0, False, False, *some_kept, True),
-        ((2, 1, 1), None, 0.3, 2.0, False, False, *all_kept, False),
+    for shape, bias, factor, *rest in (
+        ((2, 2, 5), None, 0.0, 0.3, 0.0, False, False, *all_kept, False),
+        ((2, 1, 1), None, 0.0, 0.3, 0.0, True, False, *some_kept, False),
+        ((2, 1, 1), (1, 3, 11), 0.0, 0.3, 0.0, True, False, *all_kept, True),
+        ((2, 2, 5), (1, 3, 11), 0.5, 0.3, 2.0, False, True, *some_kept, True),
+        ((2, 2, 5), (1, 3, 5, 7), 0.5, 0.3, 2.0, False, False, *all_kept, True),
+        ((2, 1, 1), (2, 1, 1, 7), 0.0, 0.3, 0.0, False, False, *some_kept, True),
+        ((2, 1, 1), None, 0.0, 0.3, 2.0, False, False, *all_kept, False),
+        ((2, 1, 1), None, 0.5, 0.3, 0.0, False, False, *all_kept, False),
     ):  # fmt: skip
         added = None if bias is None else torch.randn(bias, requires_grad=True)
-        given = (*inputs, added, ends.expand(shape).contiguous(), *rest)
-        torch.library.opcheck(_blocked_grad._operation, given)
+        shapes = ((2, 3, 5, 6), (1, 3, 11, 6)) if factor else ()
+        far, rows = [torch.randn(one, requires_grad=True) for one in shapes] or (None, None)
+        given = (*inputs, added, far, rows, ends.expand(shape).contiguous(), *rest[:4], factor)
+        torch.library.opcheck(_blocked_grad._operation, (*given, *rest[4:]))
 
 
 @pytest.fixture(params=[True, False], ids=["measured", "not measured"])

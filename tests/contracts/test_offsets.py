@@ -10,7 +10,7 @@ from torch import Tensor
 
 import regard
 from regard.masks import Causal, Dense, Document, KeyCounts, SlidingWindow
-from regard.score_mods import ALiBi, Bias, Chain, RelativeBias, SoftCap
+from regard.score_mods import ALiBi, Bias, Chain, RelativeBias, RelativeDot, SoftCap
 from tests.parts import Sizes, tensors
 
 SIZES = Sizes(3, 4, 2, 4, 9, 3, 4)
@@ -22,6 +22,11 @@ PARTS: dict[str, dict[str, Any]] = {
     "window": {"mask": SlidingWindow(1, 2)},
     "alibi": {"score_mod": ALiBi(4), "mask": Causal()},
     "relative": {"score_mod": RelativeBias(4, 8, 9).double()},
+    "by distance": {
+        "score_mod": RelativeDot(
+            torch.randn(3, 4, 4, 3).double(), torch.randn(1, 4, 9, 3).double(), 5
+        )
+    },
     "documents": {"mask": Document(ids)},
     "rows of the call": {"mask": Dense(torch.rand(4, 9) < 0.7)},
     "rows of the sequence": {"mask": Dense(torch.rand(9, 9) < 0.7, first_query=0)},
@@ -34,7 +39,9 @@ PARTS: dict[str, dict[str, Any]] = {
 
 
 def alone(part: Any, row: int) -> Any:
-    """The part of one sequence: ids of documents are given for each."""
+    """The part of one sequence: ids of documents, and vectors of queries, are given for each."""
+    if isinstance(part, RelativeDot):
+        return RelativeDot(part.query[row : row + 1], part.keys, part.farthest)
     return Document(part.ids[row : row + 1]) if isinstance(part, Document) else part
 
 

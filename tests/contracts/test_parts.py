@@ -63,7 +63,7 @@ every = all_in_one(("role", "name"), [*NAMES, *OPTIONS])
 ANONYMOUS = {
     "score": {"FeatureMapDot", "elu_plus_one"},
     "normalizer": {"LocalGaussian", "Sample", "divide_by_sum"},
-    "score_mod": {"Bias"},
+    "score_mod": {"Bias", "RelativeDot"},
     "mask": {"And", "Dense", "Document", "KeyCounts", "Mask", "Not", "Or", "Padding"},
 }
 """Parts that hold a tensor of the call or a function, and what is no part by itself."""

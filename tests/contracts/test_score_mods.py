@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch._subclasses import FakeTensorMode
 
 import regard.score_mods
-from regard.score_mods import ALiBi, Bias, Chain, RelativeBias, SoftCap
+from regard.score_mods import ALiBi, Bias, Chain, RelativeBias, RelativeDot, SoftCap
 from tests.one_by_one import all_in_one
 
 Rule = Callable[[float, int, int, int, int], float]
@@ -80,6 +80,22 @@ def _relative(bidirectional: bool) -> Make:
     return make
 
 
+def _by_distance(distances: int, farthest: int, apart: bool = False) -> Make:
+    def make(batch: int, heads: int, q_len: int, k_len: int) -> tuple[Callable[..., Tensor], Rule]:
+        query = torch.randn(batch, heads, q_len, 4, dtype=torch.float64)
+        own = (batch, heads) if apart else (1, 1)
+        keys = torch.randn(*own, distances, 4, dtype=torch.float64)
+
+        def rule(score: float, b: int, h: int, q: int, k: int) -> float:
+            row = min(max(farthest - (q - k), 0), distances - 1)
+            key = keys[b if apart else 0, h if apart else 0, row]
+            return score + 0.5 * sum(x * y for x, y in zip(query[b, h, q], key, strict=True)).item()
+
+        return RelativeDot(query, keys, farthest), rule
+
+    return make
+
+
 def _chain(*links: Make) -> Make:
     def make(*sizes: int) -> tuple[Callable[..., Tensor], Rule]:
         mods, rules = zip(*(link(*sizes) for link in links), strict=True)
@@ -108,6 +124,8 @@ MODS: dict[str, Make] = {
     "Bias one": _bias(False, False, False, False),
     "RelativeBias both ways": _relative(True),
     "RelativeBias one way": _relative(False),
+    "RelativeDot": _by_distance(20, 9, apart=True),
+    "RelativeDot clipped": _by_distance(4, 1),
     "SoftCap": _cap,
     "Chain cap, bias": _chain(_cap, _alibi),
     "Chain bias, cap": _chain(_relative(True), _cap),
@@ -249,6 +267,9 @@ def test_equal_parameters_are_equal_values() -> None:
         (Bias(torch.zeros(6, 5, 7)), ("heads 6", "heads 3")),
         (Bias(torch.zeros(3, 1, 5, 7)), ("batch 3", "batch 2")),
         (Bias(torch.zeros(9, 6), first_query=0), ("k_len 6", "k_len 7")),
+        (RelativeDot(torch.zeros(2, 3, 4, 2), torch.zeros(1, 1, 9, 2), 4), ("q_len 4", "q_len 5")),
+        (RelativeDot(torch.zeros(2, 1, 5, 2), torch.zeros(1, 1, 9, 2), 4), ("heads 1", "heads 3")),
+        (RelativeDot(torch.zeros(2, 3, 5, 2), torch.zeros(1, 2, 9, 2), 4), ("heads 2", "heads 3")),
     ],
     ids=str,
 )
@@ -262,7 +283,13 @@ def test_a_modification_of_another_size_is_refused_with_both_numbers(
 
 
 @pytest.mark.parametrize(
-    "mod", [Bias(torch.zeros(5, 7, device="meta")), RelativeBias(3).to("meta")], ids=str
+    "mod",
+    [
+        Bias(torch.zeros(5, 7, device="meta")),
+        RelativeBias(3).to("meta"),
+        RelativeDot(torch.zeros(2, 3, 5, 1), torch.zeros(1, 1, 1, 1, device="meta"), 0),
+    ],
+    ids=str,
 )
 def test_a_modification_on_another_device_is_refused_by_name(mod: Callable[..., Tensor]) -> None:
     with pytest.raises(ValueError, match="is on meta but query is on cpu; "):

@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from regard.layers import Attend, Pairs, RelativeAttention, relative_attention
+from regard._backends import _relative
+from regard.layers import Attend, Pairs, RelativeAttention
 from regard.masks import Causal
 from regard.normalizers import Entmax
 from regard.score_mods import SoftCap
@@ -53,7 +54,7 @@ def test_scores_are_the_sum_of_three_terms(
     layer: RelativeAttention, block: int, backward: Tensor | None, places: Tensor | None,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(relative_attention, "BLOCK", block)
+    monkeypatch.setattr(_relative, "BLOCK", block)
     x, memory, tables, differs = drawn()
     asked = x
     if places is not None:
@@ -88,7 +89,7 @@ def test_a_causal_layer_needs_no_distance_below_zero(
     x, memory, tables, _ = drawn()
     pairs = Pairs(PRESENT, Causal())
     wanted = layer(x, layer.keys(x, tables[:1], memory), pairs)
-    monkeypatch.setattr(relative_attention, "BLOCK", block)
+    monkeypatch.setattr(_relative, "BLOCK", block)
     found = layer(x, layer.keys(x, tables[:1, : KEYS + 1], memory), pairs)
     torch.testing.assert_close(found, wanted, rtol=0, atol=1e-12)
 
