@@ -1,8 +1,9 @@
 """Batches of sequences of different lengths, padded (`Sequences`) or concatenated (`Packed`)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import torch
 from einops import rearrange
@@ -11,6 +12,10 @@ from torch import Tensor
 
 from regard._torch_private import can_look_at
 from regard.masks import Document, Padding
+
+Network = TypeVar("Network")
+Found = TypeVar("Found")
+More = ParamSpec("More")
 
 
 @dataclass(frozen=True, eq=False)
@@ -327,6 +332,28 @@ class Packed:
             return x.new_zeros(len(self), x.shape[2])
         found = x[0, places.clamp(min=0, max=x.shape[1] - 1)]
         return found.masked_fill(rearrange(self.lengths == 0, "batch -> batch 1"), 0.0)
+
+
+def texts(source: Tensor | Sequences | Packed) -> Sequences | Packed:
+    """What a network reads, as sequences; plain ids `[batch, len]` have no padding."""
+    return Sequences(source) if isinstance(source, Tensor) else source
+
+
+def of_ids(
+    method: Callable[Concatenate[Network, Any, More], Found],
+) -> Callable[Concatenate[Network, Tensor | Sequences | Packed, More], Found]:
+    """A method of a network, whose `source` may then be plain ids without padding, too."""
+
+    @wraps(method)
+    def read(
+        self: Network,
+        source: Tensor | Sequences | Packed,
+        *more: More.args,
+        **named: More.kwargs,
+    ) -> Found:
+        return method(self, texts(source), *more, **named)
+
+    return read  # type: ignore[return-value]  # that `source` may be named, mypy cannot say
 
 
 def _moved(x: Any, device: torch.device) -> Any:

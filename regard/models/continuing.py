@@ -13,7 +13,7 @@ from regard.layers import KVCache, Past
 from regard.layers.attend import both
 from regard.layers.through import through
 from regard.masks import Causal
-from regard.sequences import Packed, Sequences
+from regard.sequences import Packed, Sequences, texts
 
 NewCache = Callable[..., Past]
 """Makes an empty cache, given `starts`: `KVCache`, or `partial(FixedKVCache, 1024)`."""
@@ -188,11 +188,6 @@ class Continuing(nn.Module):
             positions = _positions(caches[0], tokens.shape[1], tokens.device)
             self.features_after(tokens, caches, positions)
         return Continued(tokens, caches, cache)
-
-
-def texts(tokens: Tensor | Sequences | Packed) -> Sequences | Packed:
-    """The network's input as sequences; plain ids have no padding."""
-    return Sequences(tokens) if isinstance(tokens, Tensor) else tokens
 
 
 def only_before(source: Sequences | Packed) -> Any:

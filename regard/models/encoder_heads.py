@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from regard.layers import Dropout
 from regard.models.attention import Attends
 from regard.models.first_weights import start_normal
-from regard.sequences import Packed, Sequences
+from regard.sequences import Packed, Sequences, of_ids
 
 
 class EncoderHead(nn.Module):
@@ -32,12 +32,14 @@ class EncoderHead(nn.Module):
         self.output = nn.Linear(config.embed_dim, outputs, self.output_bias)
         start_normal(self.output, config.init_std)
 
+    @of_ids
     def weights(
         self, source: Sequences | Packed
     ) -> Float[Tensor, "layers batch heads q_len k_len"]:
         """The exact weights of the self-attention, in every layer and head."""
         return self.encoder.weights(source)
 
+    @of_ids
     def last_weights(self, source: Sequences | Packed) -> Float[Tensor, "batch q_len k_len"]:
         """The weights of the last layer, averaged over its heads."""
         last = self.weights(source)[-1]
@@ -59,12 +61,14 @@ class EncoderClassifier(EncoderHead):
         super().__init__(config, attend, config.classes)
         self.dropout = _output_dropout(config)
 
+    @of_ids
     def forward(
         self, source: Sequences | Packed, right: Sequences | None = None
     ) -> Float[Tensor, "rows classes"]:
         """Logits of the labels, of texts or of pairs of texts."""
         return self.output(self.features(source, right))
 
+    @of_ids
     def features(
         self, source: Sequences | Packed, right: Sequences | None = None
     ) -> Float[Tensor, "rows width"]:
@@ -73,6 +77,7 @@ class EncoderClassifier(EncoderHead):
         return self.dropout(self.encoder.summary(self.encoder(read), read))
 
     @torch.no_grad()
+    @of_ids
     def attention_weights(
         self, source: Sequences, right: Sequences | None = None
     ) -> Float[Tensor, "batch *rows k_len"]:
@@ -97,11 +102,13 @@ class EncoderTagger(EncoderHead):
         super().__init__(config, attend, config.classes)
         self.dropout = _output_dropout(config)
 
+    @of_ids
     def forward(self, source: Sequences | Packed) -> Float[Tensor, "batch len classes"]:
         """Logits of each token's label, zeros at padding."""
         return source.zero_padding(self.output(self.dropout(self.encoder(source))))
 
     @torch.no_grad()
+    @of_ids
     def attention_weights(self, source: Sequences) -> Float[Tensor, "batch len len"]:
         """How much each token attended to each: the last layer, the mean over its heads."""
         return source.zero_padding(self.last_weights(source))
@@ -116,6 +123,7 @@ class EncoderSpans(EncoderHead):
     def __init__(self, config: Any, attend: Attends = None) -> None:
         super().__init__(config, attend, 2)
 
+    @of_ids
     def forward(
         self, source: Sequences | Packed, question: Sequences | None = None
     ) -> Float[Tensor, "batch 2 len"]:

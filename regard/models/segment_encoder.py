@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from regard.layers import Stack
-from regard.sequences import Packed, Sequences
+from regard.sequences import Packed, Sequences, of_ids
 
 
 class SegmentEncoder(nn.Module):
@@ -23,6 +23,7 @@ class SegmentEncoder(nn.Module):
     def embedded(self, source: Sequences | Packed) -> Float[Tensor, "batch len embed_dim"]:
         """The input of the first block."""
 
+    @of_ids
     def forward(self, source: Sequences | Packed) -> Float[Tensor, "batch len embed_dim"]:
         """The final state of each token; zeros at padding."""
         return source.zero_padding(self.encoder(self.embedded(source), source.mask))
@@ -40,11 +41,13 @@ class SegmentEncoder(nn.Module):
         """The index, in each text, of the token that `summary` reads."""
         return source.first(x)
 
+    @of_ids
     def states(self, source: Sequences | Packed) -> list[Tensor]:
         """The embedded tokens, then the output of each block."""
         x = self.embedded(source)
         return [x, *self.encoder.states(x, source.mask)]
 
+    @of_ids
     def weights(
         self, source: Sequences | Packed
     ) -> Float[Tensor, "layers batch heads q_len k_len"]:

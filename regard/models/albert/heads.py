@@ -17,7 +17,7 @@ from regard.models.albert.model import Albert
 from regard.models.attention import Attends
 from regard.models.encoder_heads import EncoderClassifier, EncoderSpans, EncoderTagger
 from regard.models.first_weights import start_normal
-from regard.sequences import Packed, Sequences
+from regard.sequences import Packed, Sequences, of_ids
 
 
 class AlbertClassifier(EncoderClassifier):
@@ -72,14 +72,17 @@ class AlbertMaskedLM(nn.Module):
         if config.tied:
             self.output.weight = self.encoder.embedding.tokens.weight
 
+    @of_ids
     def forward(self, source: Sequences | Packed) -> Float[Tensor, "batch len vocab"]:
         """Logits of the token at each place; zeros at padding."""
         return source.zero_padding(self.output(self.features(source)))
 
+    @of_ids
     def features(self, source: Sequences | Packed) -> Float[Tensor, "batch len token_dim"]:
         """The input of the output layer."""
         return self.norm(self.activation(self.transform(self.encoder(source))))
 
+    @of_ids
     def weights(
         self, source: Sequences | Packed
     ) -> Float[Tensor, "layers batch heads q_len k_len"]:
@@ -104,6 +107,7 @@ class AlbertPretraining(AlbertMaskedLM):
         self.sentence_order = nn.Linear(config.embed_dim, 2)
         start_normal(self.sentence_order, config.init_std)
 
+    @of_ids
     def order(self, source: Sequences | Packed) -> Float[Tensor, "rows 2"]:
         """Logits of two texts being in order, and of their having been swapped."""
         summary = self.encoder.summary(self.encoder(source), source)

@@ -18,7 +18,7 @@ from regard.models.bert.config import (
 from regard.models.bert.model import Bert
 from regard.models.encoder_heads import EncoderClassifier, EncoderSpans, EncoderTagger
 from regard.models.first_weights import start_normal
-from regard.sequences import Packed, Sequences
+from regard.sequences import Packed, Sequences, of_ids
 
 
 class BertClassifier(EncoderClassifier):
@@ -77,15 +77,18 @@ class BertMaskedLM(nn.Module):
         if config.tied:
             self.output.weight = self.encoder.embedding.tokens.weight
 
+    @of_ids
     def forward(self, source: Sequences | Packed) -> Float[Tensor, "batch len vocab"]:
         """Logits of the token at each place; zeros at padding."""
         return source.zero_padding(self.output(self.features(source)))
 
+    @of_ids
     def features(self, source: Sequences | Packed) -> Float[Tensor, "batch len width"]:
         """The input of the output layer."""
         x = self.transform(self.encoder(source))
         return self.norm(self.activation(x))
 
+    @of_ids
     def follows(self, source: Sequences | Packed) -> Float[Tensor, "rows 2"]:
         """Logits of the second text following the first, and of its being from elsewhere.
 
@@ -95,6 +98,7 @@ class BertMaskedLM(nn.Module):
             raise ValueError("this network was built with next_sentence=False: it cannot say that")
         return self.next_sentence(self.encoder.summary(self.encoder(source), source))
 
+    @of_ids
     def weights(
         self, source: Sequences | Packed
     ) -> Float[Tensor, "layers batch heads q_len k_len"]:
@@ -102,6 +106,7 @@ class BertMaskedLM(nn.Module):
         return self.encoder.weights(source)
 
     @torch.no_grad()
+    @of_ids
     def attention_weights(self, source: Sequences) -> Float[Tensor, "batch len len"]:
         """How much each token attended to each: the last layer, averaged over its heads."""
         last = self.weights(source)[-1]

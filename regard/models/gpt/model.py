@@ -24,12 +24,12 @@ from regard.layers.known_tokens import require_known
 from regard.layers.part_module import unwrapped
 from regard.masks import Causal
 from regard.models.attention import Attends, maker, named
-from regard.models.continuing import only_before, texts
+from regard.models.continuing import only_before
 from regard.models.first_weights import start_normal
 from regard.models.gpt.config import GptConfig
 from regard.positions import Learned
 from regard.scores import Dot, ScaledDot
-from regard.sequences import Packed, Sequences
+from regard.sequences import Packed, Sequences, texts
 
 
 class Gpt(nn.Module):

@@ -22,12 +22,11 @@ from regard.layers import (
 from regard.layers.known_tokens import require_known
 from regard.masks import And, Causal
 from regard.models.attention import Attends, maker, named
-from regard.models.continuing import texts
 from regard.models.first_weights import start_normal
 from regard.models.llama.config import LlamaConfig
 from regard.positions import RoPE
 from regard.positions.rope import Scaling
-from regard.sequences import Packed, Sequences
+from regard.sequences import Packed, Sequences, texts
 
 
 class Llama(nn.Module):

@@ -27,7 +27,7 @@ from regard.layers.part_module import unwrapped
 from regard.models.attention import Attends, maker, named
 from regard.models.t5.config import Gated, T5EncoderConfig
 from regard.score_mods import Chain, RelativeBias
-from regard.sequences import Packed, Sequences
+from regard.sequences import Packed, Sequences, of_ids
 
 
 class T5Encoder(nn.Module):
@@ -78,6 +78,7 @@ class T5Encoder(nn.Module):
         self.config: Any = replace(config, attention=attention)
         start(self, config)
 
+    @of_ids
     def forward(self, source: Sequences | Packed) -> Float[Tensor, "batch len embed_dim"]:
         """The final state of each token; zeros at padding."""
         return source.zero_padding(self.finished(self.stack(self.embedded(source), source.mask)))
@@ -88,12 +89,14 @@ class T5Encoder(nn.Module):
         """One vector per text, the mean of its tokens."""
         return source.mean(states)
 
+    @of_ids
     def states(self, source: Sequences | Packed) -> list[Tensor]:
         """The embedded tokens, then the output of each layer, the last one normalized."""
         x = self.embedded(source)
         found = [x, *self.stack.states(x, source.mask)]
         return [*found[:-1], self.finished(found[-1])]
 
+    @of_ids
     def weights(
         self, source: Sequences | Packed
     ) -> Float[Tensor, "layers batch heads q_len k_len"]:

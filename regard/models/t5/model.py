@@ -28,7 +28,7 @@ from regard.models.t5.encoder import (
     self_attention,
     start,
 )
-from regard.sequences import Packed, Sequences
+from regard.sequences import Packed, Sequences, of_ids
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,18 +99,21 @@ class T5(nn.Module):
             std = config.init_factor * config.embed_dim**-0.5 / self.scale
             nn.init.normal_(self.output.weight, std=std)
 
+    @of_ids
     def forward(
         self, source: Sequences | Packed, target: Int[Tensor, "batch q_len"]
     ) -> Float[Tensor, "batch q_len vocab"]:
         """Logits of each output, given the previous outputs."""
         return self.output(self.features(source, target))
 
+    @of_ids
     def features(
         self, source: Sequences | Packed, target: Int[Tensor, "batch q_len"]
     ) -> Float[Tensor, "batch q_len width"]:
         """The input of the output layer."""
         return self.scale * self.states(source, target)[-1]
 
+    @of_ids
     def states(
         self, source: Sequences | Packed, target: Int[Tensor, "batch q_len"]
     ) -> list[Tensor]:
@@ -119,6 +122,7 @@ class T5(nn.Module):
         found = [x, *self.decoder.states(x, encoded.memory, Causal(), encoded.mask)]
         return [*found[:-1], self._finished(found[-1])]
 
+    @of_ids
     def encode(self, source: Sequences | Packed) -> EncodedSource:
         """Encode the source; packed texts are encoded without padding, then put in rows."""
         memory = self.encoder(source)
@@ -128,6 +132,7 @@ class T5(nn.Module):
         return EncodedSource(memory, source.mask)
 
     @torch.no_grad()
+    @of_ids
     def attention_weights(
         self, source: Sequences, target: Int[Tensor, "batch q_len"]
     ) -> Float[Tensor, "batch q_len k_len"]:
@@ -135,6 +140,7 @@ class T5(nn.Module):
         last = self.weights(source, target)[-1]
         return reduce(last, "batch heads q_len k_len -> batch q_len k_len", "mean")
 
+    @of_ids
     def weights(
         self, source: Sequences | Packed, target: Int[Tensor, "batch q_len"]
     ) -> Float[Tensor, "layers batch heads q_len k_len"]:
@@ -143,6 +149,7 @@ class T5(nn.Module):
         x = self._embedded(target)
         return self.decoder.weights(x, encoded.memory, Causal(), encoded.mask)
 
+    @of_ids
     def self_weights(
         self, source: Sequences | Packed, target: Int[Tensor, "batch q_len"]
     ) -> Float[Tensor, "layers batch heads q_len q_len"]:

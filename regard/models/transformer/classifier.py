@@ -10,7 +10,7 @@ from torch import Tensor
 from regard.layers import AuxLoss, Halting
 from regard.models.transformer.config import Adaptive, TransformerClassifierConfig
 from regard.models.transformer.encoder_output import EncoderWithOutput
-from regard.sequences import Packed, Sequences
+from regard.sequences import Packed, Sequences, of_ids
 
 
 class TransformerClassifier(EncoderWithOutput):
@@ -35,10 +35,12 @@ class TransformerClassifier(EncoderWithOutput):
 
     config: TransformerClassifierConfig
 
+    @of_ids
     def forward(self, source: Sequences | Packed) -> Float[Tensor, "batch classes"]:
         """Logits of the classes."""
         return self.output(self.features(source))
 
+    @of_ids
     def forward_sampled(
         self, source: Sequences | Packed
     ) -> tuple[Float[Tensor, "batch classes"], AuxLoss | None]:
@@ -51,6 +53,7 @@ class TransformerClassifier(EncoderWithOutput):
         features = self._pooled(self.encoder_norm(found.output), source)
         return self.output(features), found.ponder_loss(sharing.ponder_cost)
 
+    @of_ids
     def features(self, source: Sequences | Packed) -> Float[Tensor, "batch width"]:
         """What the output layer reads: one vector for each text; zeros for the mean of nothing."""
         x = self.source.read(source)
@@ -58,12 +61,14 @@ class TransformerClassifier(EncoderWithOutput):
         return self._pooled(x, source)
 
     @torch.no_grad()
+    @of_ids
     def attention_weights(self, source: Sequences) -> Float[Tensor, "batch k_len"]:
         """How much each token counted in the pooled vector: the last layer, averaged over heads."""
         last = self.weights(source)[-1]
         mean = reduce(last, "batch heads q_len k_len -> batch q_len k_len", "mean")
         return self._pooled(mean, source)
 
+    @of_ids
     def weights(
         self, source: Sequences | Packed
     ) -> Float[Tensor, "layers batch heads q_len k_len"]:

@@ -10,7 +10,7 @@ from torch import Tensor
 from regard.layers import Past
 from regard.masks import Causal
 from regard.models.attention import Attends, maker, named
-from regard.models.continuing import Continuing, only_before, texts
+from regard.models.continuing import Continuing, only_before
 from regard.models.transformer.assembly import (
     encoder,
     first_attend,
@@ -19,7 +19,7 @@ from regard.models.transformer.assembly import (
     token_embedding,
 )
 from regard.models.transformer.config import LearnedPositions, TransformerLMConfig
-from regard.sequences import Packed, Sequences
+from regard.sequences import Packed, Sequences, texts
 
 
 class TransformerLM(Continuing):

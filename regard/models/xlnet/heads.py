@@ -17,7 +17,7 @@ from regard.models.xlnet.config import (
     XLNetTaggerConfig,
 )
 from regard.models.xlnet.model import NOTHING, Given, Reading, XLNet, in_order
-from regard.sequences import Packed, Sequences
+from regard.sequences import Packed, Sequences, of_ids
 
 
 class XLNetClassifier(EncoderClassifier):
@@ -68,6 +68,7 @@ class XLNetLM(nn.Module):
         if config.tied:
             self.output.weight = self.encoder.tokens.weight
 
+    @of_ids
     def forward(
         self, source: Sequences | Packed, order: Int[Tensor, "batch len"] | None = None
     ) -> Float[Tensor, "batch targets vocab"]:
@@ -79,6 +80,7 @@ class XLNetLM(nn.Module):
         logits = self.output(self.features(source, order))
         return source.zero_padding(logits) if order is None else logits
 
+    @of_ids
     def features(
         self, source: Sequences | Packed, order: Int[Tensor, "batch len"] | None = None
     ) -> Float[Tensor, "batch targets width"]:
@@ -87,6 +89,7 @@ class XLNetLM(nn.Module):
             return self.encoder(source)
         return self.read(source, in_order(order)).states
 
+    @of_ids
     def answers(
         self, source: Sequences | Packed, given: Given
     ) -> Float[Tensor, "batch targets vocab"]:
@@ -94,6 +97,7 @@ class XLNetLM(nn.Module):
         return self.output(self.read(source, given).states)
 
     @torch.no_grad()
+    @of_ids
     def attention_weights(
         self, source: Sequences, order: Int[Tensor, "batch len"] | None = None
     ) -> Float[Tensor, "batch targets len"]:
@@ -103,10 +107,12 @@ class XLNetLM(nn.Module):
         mean = reduce(last, "batch heads q_len k_len -> batch q_len k_len", "mean")
         return source.zero_padding(mean) if order is None else mean
 
+    @of_ids
     def read(self, source: Sequences | Packed, given: Given = NOTHING) -> Reading:
         """The same, and the memory for the next segment."""
         return self.encoder.read(source, given)
 
+    @of_ids
     def weights(
         self, source: Sequences | Packed, given: Given = NOTHING
     ) -> Float[Tensor, "layers batch heads q_len k_len"]:

@@ -19,7 +19,7 @@ from regard.models.xlnet.distances import Distances
 from regard.models.xlnet.memory import Memory, remembered
 from regard.models.xlnet.summary import Summary
 from regard.models.xlnet.visible import before, content_mask, query_mask
-from regard.sequences import Packed, Sequences
+from regard.sequences import Packed, Sequences, of_ids
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,6 +129,7 @@ class XLNet(nn.Module):
             for weight in block.attention.vectors():
                 nn.init.normal_(weight, std=config.init_std)
 
+    @of_ids
     def forward(self, source: Sequences | Packed) -> Float[Tensor, "batch len embed_dim"]:
         """The final state of each token; zeros at padding."""
         # One after the other, so that no layer's states outlive the next layer.
@@ -136,6 +137,7 @@ class XLNet(nn.Module):
             last = content
         return source.zero_padding(self.dropout(last))
 
+    @of_ids
     def read(self, source: Sequences | Packed, given: Given = NOTHING) -> Reading:
         """The final state of each token, or of each query if positions are given.
 
@@ -151,12 +153,14 @@ class XLNet(nn.Module):
         gone = rearrange(given.places < 0, "batch targets -> batch targets 1")
         return Reading(self.dropout(query).masked_fill(gone, 0.0), memory)
 
+    @of_ids
     def states(
         self, source: Sequences | Packed, given: Given = NOTHING
     ) -> list[tuple[Tensor, Tensor | None]]:
         """The content and query streams: the input of the first layer, then each layer's output."""
         return list(self._states(source, given, whole=True))
 
+    @of_ids
     def weights(
         self, source: Sequences | Packed, given: Given = NOTHING
     ) -> Float[Tensor, "layers batch heads q_len k_len"]:
