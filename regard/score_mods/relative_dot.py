@@ -74,10 +74,10 @@ class RelativeDot:
                     f"RelativeDot needs 4 dimensions of {name}, got {tensor.ndim}; give "
                     "[batch, heads, rows, width], of which keys may have batch 1 and heads 1."
                 )
-        if self.query.shape[3] != self.keys.shape[3] or self.keys.shape[2] == 0:
+        if self.query.shape[3] != self.keys.shape[3]:
             raise ValueError(
-                f"RelativeDot needs keys of width {self.query.shape[3]}, as the query has, for at "
-                f"least 1 distance, got {list(self.keys.shape[2:])}; give [distances, width]."
+                f"RelativeDot needs keys of width {self.query.shape[3]}, as the query has, got "
+                f"{self.keys.shape[3]}; project both to one width."
             )
         hint = "give the distance of the first row of keys"
         farthest = count("RelativeDot", "farthest", self.farthest, -(2**62), hint)
@@ -125,6 +125,11 @@ class RelativeDot:
         for tensor in (self.query, self.keys):
             check_device("RelativeDot", tensor, query)
         check_first_query("RelativeDot", self.first_query, query)
+        if self.keys.shape[2] == 0 and query.shape[2] * key.shape[2] > 0:
+            raise ValueError(
+                f"RelativeDot has the vectors of 0 distances, and the call has {query.shape[2]} "
+                f"queries and {key.shape[2]} keys; give at least 1."
+            )
         axes = ("batch", 0), ("heads", 1), ("q_len", 2)
         for axis, at in axes:
             own, wanted = self.query.shape[at], query.shape[at]

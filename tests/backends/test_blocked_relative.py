@@ -20,7 +20,7 @@ from regard.normalizers import Softmax, sigmoid, softmax
 from regard.score_mods import ALiBi, Bias, Chain, RelativeBias, RelativeDot, SoftCap
 from tests.backends.test_blocked_between import close, compared, doubled
 from tests.backends.test_memory import Largest
-from tests.parts import Sizes, tensors
+from tests.parts import Sizes, shown, tensors
 from tests.probe import assert_same, evaluate
 
 needs_loops = pytest.mark.skipif(not has_loops(), reason="Numba is not installed")
@@ -71,7 +71,7 @@ BESIDE: dict[str, Callable[[Sizes, Any], Any]] = {
 
 
 @needs_loops
-@pytest.mark.parametrize("normalizer", [softmax, sigmoid, Softmax(0.7)], ids=str)
+@pytest.mark.parametrize("normalizer", [softmax, sigmoid, Softmax(0.7)], ids=shown)
 @pytest.mark.parametrize("keys", KEYS)
 @pytest.mark.parametrize("sizes", SIZES, ids=str)
 def test_output_and_gradients_are_the_definitions(sizes: Sizes, keys: str, normalizer: Any) -> None:
@@ -247,3 +247,11 @@ def test_the_planner_takes_the_loops_where_they_are_measured_to_be_faster(
         _memo.forget()
         assert regard.plan(*inputs, score_mod=mod).backend == name
     _memo.forget()
+
+
+def test_no_distance_is_enough_for_no_pair_and_too_few_for_one() -> None:
+    mod = RelativeDot(torch.zeros(1, 1, 3, 2), torch.zeros(1, 1, 0, 2), farthest=0)
+    query, nothing = torch.randn(1, 1, 3, 2), torch.randn(1, 1, 0, 2)
+    assert not regard.attention(query, nothing, nothing, score_mod=mod).any()
+    with pytest.raises(ValueError, match="0 distances, and the call has 3 queries and 2 keys"):
+        regard.attention(query, query[:, :, :2], query[:, :, :2], score_mod=mod)
