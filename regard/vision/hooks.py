@@ -162,8 +162,10 @@ class Guard:
             # Wrappers that call a module as it is, such as adapters, keep it within; in a row that
             # something was put into or taken out of, it has another number.
             row = _at(module, each.path[:-1])
-            beside = row if isinstance(row, (nn.Sequential, nn.ModuleList)) else ()
-            if not any(_has_block(part, place) for part in (*_parts(found), *beside)):
+            if not any(_has_block(part, place) for part in _parts(found)) and not (
+                isinstance(row, (nn.Sequential, nn.ModuleList))
+                and any(_has_block(part, place) for part in row)
+            ):
                 raise RuntimeError(gone(place, found))
             if each.norm is not None and not any(
                 isinstance(part, _BatchNorm) for part in _parts(_at(module, each.norm))
