@@ -372,6 +372,8 @@ def require_plain(model: nn.Module) -> None:
             f"{kind} has looked at the network already: insert into it before it is wrapped, or "
             f"into .{inner}, and wrap it again"
         )
+    if any(type(tensor.data).__name__ == "DTensor" for tensor in model.parameters()):
+        raise ValueError("the network is sharded already: insert into it before fully_shard")
     if any(nn.parameter.is_lazy(tensor) for tensor in model.parameters()):
         raise ValueError("the network has lazy parameters; run it once, so that they have shapes")
 

@@ -271,6 +271,30 @@ def test_it_trains_in_distributed_data_parallel(tmp_path: Path) -> None:
     assert model.layer1[0].bn2.se.gamma != 0
 
 
+def test_it_is_sharded_with_its_blocks_and_a_sharded_one_is_refused(tmp_path: Path) -> None:
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import fully_shard
+
+    model, x = settled(ResNet()), image()
+    regard.insert(model, SE, after=["stage", "layer*.*.conv1"])
+    wanted, keys = model(x), list(model.state_dict())
+    store = dist.FileStore(str(tmp_path / "store"), 1)
+    dist.init_process_group("gloo", store=store, rank=0, world_size=1)
+    try:
+        mesh = init_device_mesh("cpu", (1,))
+        for part in (model.layer1, model.layer2, model.layer3, model):
+            fully_shard(part, mesh=mesh)
+        out = model(x)
+        torch.testing.assert_close(out, wanted)
+        out.sum().backward()
+        assert list(model.state_dict()) == keys
+        assert model.layer1[0].conv1.se.squeeze.weight.grad is not None
+        with pytest.raises(ValueError, match="sharded already: insert into it before fully_shard"):
+            regard.insert(model, SE, after="conv1")
+    finally:
+        dist.destroy_process_group()
+
+
 def test_it_acts_under_functional_call_and_in_another_network() -> None:
     model, x = settled(ResNet()), image()
     plan = regard.insert(model, SE, after=["layer1.0.conv1", "layer2.1"])
