@@ -36,6 +36,14 @@ FORMS = {
     "[12:{minute}:33] <{name}> {said}\n": "a time in each line",
     '10.0.0.{n} - - [10/Oct/2000:13:{minute}:36 -0700] "GET /{n}" 200\n': "a time in each line",
     "{name}  12:{minute} PM\n{said}\n\n": "a name and a time above each message",
+    "[3/12/2021 2:{minute} PM] {name} Smith:\n{said}\n\n": "a time in each line",
+    "{name}, [12.03.21 14:{minute}]\n{said}\n\n": "a name and a time above",
+    " text = {said}\nlabel = {name}\n\n": "a name before each line",
+    "{one}, {two}\n": "two texts in each line",
+    "{one} / {two}\n": "two texts in each line",
+    "{said} [{name}]\n": "a label in brackets behind each text",
+    "{one} {two} [pin yin] /{said}/\n": "a dictionary .CEDICT.",
+    "{said} & {name} \\\\\\\\\n": "a table between bars",
     "{name}: {said}\n": "a name before each line",
     "<{name}> {said}\n": "a name before each line",
     "### Human: {said}?\n### Assistant: no, {said}\n\n": "a name before each line",
@@ -76,6 +84,7 @@ def test_lines_of_another_form_are_named_and_learned_where_that_is_said(
 def test_blocks_of_two_lines_are_texts_and_translations_where_no_word_is_of_both() -> None:
     german = [" ".join(f"{word[::-1]}en" for word in said.split()) for said in SAID]
     blocks = "".join(f"{one}\n{two}\n\n" for one, two in zip(SAID, german, strict=True))
-    assert "two lines in each block" in line_form(blocks.split("\n"))
+    assert "two lines for each text" in line_form(blocks.split("\n"))
+    assert "two lines for each text" in line_form(blocks.replace("\n\n", "\n").split("\n"))
     verses = "".join(f"{one}\n{two}\n\n" for one, two in zip(SAID, SAID[1:], strict=False))
     assert line_form(verses.split("\n")) == ""

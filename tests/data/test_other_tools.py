@@ -216,3 +216,13 @@ def test_what_is_none_of_the_data_is_named(
 def test_a_sentence_that_is_tagged_many_times_is_tagged(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="30 usable examples, all alike"):
         reading(tmp_path, "a.conll", "Anna B-PER\nlives O\nhere O\n\n" * 30)
+
+
+def test_parts_whose_endings_are_their_names_are_no_two_sides(tmp_path: Path) -> None:
+    lines = [f"__label__{'ab'[n % 2]} it was {n}\n" for n in range(40)]
+    put(tmp_path, cooking__train="".join(lines[:30]), cooking__valid="".join(lines[30:]))
+    found = read(str(tmp_path))
+    assert {split: len(part) for split, part in found.splits.items()} == {"train": 30, "valid": 10}
+    uneven = put(tmp_path / "uneven", train__en="so it is\nso\n", train__de="so ist es\n")
+    with pytest.raises(ValueError, match="train.en has 2 lines, .*train.de has 1"):
+        read(uneven)

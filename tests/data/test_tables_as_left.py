@@ -244,6 +244,12 @@ PRINTED = {
     "psql": (f" text | label \n{BAR[1:-2]}\n", " {} | {}\n", "(30 rows)\n"),
     "mysql": (f"{BAR}| text | label |\n{BAR}", "| {:<40} | {} |\n", f"{BAR}30 rows in set\n"),
     "grid": (f"{BAR}| text | label |\n{BAR}", f"| {{}} | {{}} |\n| again | |\n{BAR}", ""),
+    "duckdb": (
+        "┌────┬───┐\n│ text │ label │\n│ varchar │ varchar │\n├────┼───┤\n",
+        "│ {} │ {} │\n",
+        "├────┴───┤\n│ 30 rows    2 columns │\n└────────┘\n",
+    ),
+    "rich": ("┏━━━━┳━━━┓\n┃ text ┃ label ┃\n┡━━━━╇━━━┩\n", "│ {} │ {} │\n", "└────┴───┘\n"),
     "org": ("| text | label |\n|------+-------|\n", "| {} | {} |\n", ""),
     "polars": (
         "shape: (30, 2)\n┌──────┬───────┐\n│ text ┆ label │\n│ ---  ┆ ---   │\n│ str  ┆ str   │\n"

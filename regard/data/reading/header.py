@@ -20,7 +20,7 @@ _TYPED = (Holds.WHOLE, Holds.NUMBER, Holds.TIME, Holds.FLAG)
 """What a column holds in which a word stands as a name alone."""
 _BRACKETED = re.compile(r"\[.*\]|\(.*\)")
 _LONGEST_UNIT = 8
-_REMARK = re.compile(r"#([\s#=-]|$)")
+_REMARK = re.compile(r"#([\s#=-]|$|(separator|html|deck|notetype|tags|columns|guid)\b.*:)")
 _RULE = re.compile(r":?-{2,}:?")
 _MOST_ABOVE = 12
 """Rows among which that of names is looked for."""

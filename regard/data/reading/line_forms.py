@@ -8,18 +8,22 @@ SAMPLED = 400
 """Lines by which a text is recognized."""
 FEWEST = 4
 """Lines that are too few to have a form."""
-MOST, NEARLY = 0.8, 0.95
+_SOME, MOST, NEARLY = 0.4, 0.8, 0.95
 """Shares of the lines that must have it."""
 _CLOCK = r"\d{1,2}:\d\d(:\d\d([.,]\d+)?)?"
 _DATE = r"(\d{1,4}[-./]\d{1,2}[-./]\d{1,4}|(mon|tue|wed|thu|fri|sat|sun)?\w* ?[a-z]{3} +\d{1,2})"
 _TIMED = re.compile(
-    rf"[\[(<]?{_DATE}[ ,T]+{_CLOCK}|\[{_CLOCK}\]|{_CLOCK}( ?[ap]m)?\s+([-<*]|\S{{1,25}}[:>])"
+    rf"[\[(<]?{_DATE}[ ,T]+{_CLOCK}|\[{_CLOCK}\]|{_CLOCK}( ?[ap]m)?\s+([-<*]|From |\S{{1,25}}[:>])"
     rf"|.{{7,40}}\[\d\d/[a-z]{{3}}/\d{{4}}:{_CLOCK}",
     re.IGNORECASE,
 )
-_ALONE = re.compile(rf"\S.{{0,24}}\s+{_CLOCK}( ?[ap]m)?", re.IGNORECASE)
-_NAMED = re.compile(r"\W{0,4}([^\W\d_][\w .'-]{0,24})(?::|\s*>)\s+\S.*|<([^\s<>]{1,25})> \S.*")
+_ALONE = re.compile(rf"\S.{{0,24}}\s+\[?({_DATE} )?{_CLOCK}( ?[ap]m)?\]?", re.IGNORECASE)
+_NAMED = re.compile(r"\W{0,4}([^\W\d_][\w .'-]{0,24})(?::|\s*[>=])\s+\S.*|<([^\s<>]{1,25})> \S.*")
 _SIGNS = (" - ", " – ", " — ", " = ", ": ", "=", "\N{FULLWIDTH COLON}")
+_IN_PROSE = ("; ", ", ", " / ")
+"""Signs between a word and its translation, where neither is longer than a few words."""
+_CEDICT = re.compile(r"\S+ \S+ \[[^\]]*\] /.*/")
+_LABELLED = re.compile(r".+ [\[(]([^\W\d_]\w{0,20})[\])]")
 _LONGEST_WORD = 5
 """Words before the sign of a glossary, where the sign stands in prose too."""
 _VECTOR = re.compile(r"\S+(\s+-?\d+\.\d+(e-?\d+)?){5,}")
@@ -64,9 +68,20 @@ def _are_glosses(filled: Sequence[str]) -> bool:
         short = sum(len(one.split()) <= _LONGEST_WORD for one, _, two in halves if two.strip())
         if short >= NEARLY * len(filled) and len({one for one, _, _ in halves}) > MOST * short:
             return True
+    for sign in _IN_PROSE:
+        both = [line.split(sign) for line in filled if line.count(sign) == 1]
+        words = sum(max(len(half.split()) for half in each) for each in both)
+        if len({one for one, _ in both}) > NEARLY * len(filled) and words < 2 * len(both):
+            return True
     dashes = [line.split(sign) for sign in _SIGNS[:3] for line in filled if sign in line]
     alike = sum(len(each) == 2 and 2 * len(each[0]) > len(each[1]) for each in dashes)
     return alike >= NEARLY * len(filled)
+
+
+def _are_labelled(filled: Sequence[str]) -> bool:
+    """Whether lines end with one of a few words in brackets."""
+    found = [each[1] for line in filled if (each := _LABELLED.fullmatch(line))]
+    return len(found) >= NEARLY * len(filled) and 1 < len({*found}) <= len(found) / 4
 
 
 def _are_trees(filled: Sequence[str]) -> bool:
@@ -85,11 +100,11 @@ def _are_numbered(filled: Sequence[str]) -> bool:
 
 _FORMS: tuple[tuple[Callable[[Sequence[str]], bool], str], ...] = (
     (
-        _share(_TIMED.match, MOST),
+        _share(_TIMED.match, _SOME),
         "has a time in each line, as chats and logs have; write its texts as a table",
     ),
     (
-        _share(_ALONE.fullmatch, 0.4),
+        _share(_ALONE.fullmatch, _SOME),
         "has a name and a time above each message, as chats have; write its texts as a table",
     ),
     (
@@ -105,6 +120,11 @@ _FORMS: tuple[tuple[Callable[[Sequence[str]], bool], str], ...] = (
     (
         _share(_NUMBERS.fullmatch, NEARLY),
         "holds numbers alone, and no text; if they are what users chose, write user,item on a line",
+    ),
+    (_share(_CEDICT.fullmatch, MOST), "is a dictionary (CEDICT); put tabs between its parts"),
+    (
+        _are_labelled,
+        "has a label in brackets behind each text; put a tab between them, and call it .tsv",
     ),
     (_share(_VECTOR.fullmatch, NEARLY), "holds vectors of words, and no text"),
     (
@@ -131,7 +151,7 @@ _FORMS: tuple[tuple[Callable[[Sequence[str]], bool], str], ...] = (
         "has the numbers of rows before them, as a printed table; write the data itself as CSV",
     ),
     (
-        _share(lambda line: line.count("|") > 1 or line.count("│") > 1, 0.5),
+        _share(lambda line: line.count("|") > 1 or line.count("│") > 1 or line[-2:] == r"\\", 0.5),
         "holds a table between bars, not all of it alike; write the table alone, or as CSV",
     ),
 )
@@ -141,6 +161,9 @@ _FORMS: tuple[tuple[Callable[[Sequence[str]], bool], str], ...] = (
 def _in_pairs(sample: Sequence[str]) -> str:
     """What a text is whose blocks have two lines each, in two languages."""
     blocks = "\n".join(line.strip() for line in sample).strip().split("\n\n")
+    if len(blocks) == 1:
+        rows = blocks[0].split("\n")
+        blocks = [f"{one}\n{two}" for one, two in zip(rows[::2], rows[1::2], strict=False)]
     two = [block.split("\n") for block in blocks if block.count("\n") == 1]
     if len(two) < 2 * FEWEST or len(two) < NEARLY * len(blocks) - 1:
         return ""
@@ -148,7 +171,7 @@ def _in_pairs(sample: Sequence[str]) -> str:
     fewer = min(len(one), len(other))
     if fewer < FEWEST or len(one & other) > _APART * fewer:
         return ""
-    return "has two lines in each block, as texts and their translations; put both on one line"
+    return "has two lines for each text, as texts and their translations; put both on one line"
 
 
 def _frequent(lines: Sequence[str]) -> set[str]:

@@ -11,14 +11,16 @@ from regard.data.reading.tables import Listed, PlacedRow
 SAMPLED = 400
 """Lines by which a file is recognized."""
 _BARS = str.maketrans("│┃║┆┊", "|||||")
-_RULE = re.compile(r"[\s+|:=\-─━═┄┈┌┬┐├┼┤└┴┘╞╪╡╔╦╗╚╩╝╠╬╣╟╫╢╭╮╰╯]{3,}")
-_CROSSED = re.compile(r"[-─━═=][+┼╪╬╫┬╦┴╩]|[+┼╪╬┌╔╭├╠╞└╚╰][-─━═=]")
+_RULE = re.compile(r"[\s+|:=\-\u2500-\u257f]{3,}")
+_CROSSED = re.compile(r"[-=─━═][+\u250c-\u257f]|[+\u250c-\u257f][-=─━═]")
 _BESIDE = re.compile(
     r"shape: \(.*\)|\(\d+ rows?.*\)|\d+ rows? in set.*|only showing top .*|Time: .*"
-    r"|\[\d+ rows x \d+ columns\]"
+    r"|\[\d+ rows x \d+ columns\]|\d+ rows?( \(.*\))?\s+\d+ columns?"
 )
 """What databases and data frames print above and below."""
-_TYPE = re.compile(r"-{3}|str|cat|bool|date|[iuf]\d{1,2}|(list|datetime|struct|enum)\[?.*")
+_TYPE = re.compile(
+    r"-{3}|str|cat|bool(ean)?|date|varchar|double|(big|small)?int(eger)?\d*|[iuf]\d{1,2}|(list|datetime|struct|enum)\[?.*"
+)
 _CUT = re.compile(r".*(\.\.\.|…)")
 _MOST_CUT = 0.1
 """Share of rows with a shortened cell from which on a table is not all there."""
@@ -74,7 +76,7 @@ def _parts(path: Path, encoding: str) -> Iterator[_Part]:
     """The lines that are not blank, nor what is printed above and below."""
     for number, line in enumerate(lines(path, encoding), 1):
         plain = line.translate(_BARS).strip()
-        if not plain or _BESIDE.fullmatch(plain):
+        if not plain or _BESIDE.fullmatch(plain.strip("| ")):
             continue
         if _RULE.fullmatch(plain) and _CROSSED.search(plain):
             yield number, None

@@ -286,7 +286,9 @@ def _between(head: Sequence[str]) -> list[str]:
     if len(head) < _LINES_APART:
         return []
     signs = [each for each in head[0].split() if _SIGN.fullmatch(each)]
-    return [f" {sign} " for sign in signs if all(line.count(f" {sign} ") == 1 for line in head)]
+    alone = [f" {sign} " for sign in signs if all(line.count(f" {sign} ") == 1 for line in head)]
+    # Where few words stand before it, they are keys, and what is behind them their values.
+    return [mark for mark in alone if 2 * len({line.split(mark)[0] for line in head}) > len(head)]
 
 
 def _is_rare(mark: str, head: Sequence[str]) -> bool:

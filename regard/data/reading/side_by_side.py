@@ -47,7 +47,10 @@ def paired(files: list[Path]) -> dict[str, dict[str, Path]]:
         texts = next((path for path in files if path.name == f"{stem}.txt"), None)
         if texts and {end.lower() for end in ends} <= LABEL_SIDES:
             ends["txt"] = texts
-    return {stem: ends for stem, ends in stems.items() if len(ends) > 1 and _belong(ends)}
+    # `cooking.train` and `cooking.valid` are parts, and no two sides.
+    parts = [stem for stem, ends in stems.items() if all(map(split_named, ends))]
+    sides = {stem: ends for stem, ends in stems.items() if stem not in parts}
+    return {stem: ends for stem, ends in sides.items() if len(ends) > 1 and _belong(ends)}
 
 
 def _belong(ends: Iterable[str]) -> bool:
@@ -135,7 +138,8 @@ def _require_no_tags(words: Path, tags: Path, request: DataRequest) -> None:
     sides = {
         path: list(islice(lines(path, request.encoding_of(path)), 200)) for path in (words, tags)
     }
-    held = {path.name: some for path, some in sides.items()}
+    fewer = min(map(len, sides.values()))
+    held = {path.name: some[:fewer] for path, some in sides.items()}
     found = aligned_columns([profile(name, some) for name, some in held.items()], held)
     if any(each.sure for each in found):
         one, two = found[0].words, found[0].tags
