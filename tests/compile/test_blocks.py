@@ -6,18 +6,14 @@ import torch
 from torch import Tensor
 
 from regard.vision import AttentionGate, CovariancePooling
-from tests.tables.blocks import EXAMPLES, Example, after_steps, every
-
-FIRST = {example.spelled.partition("(")[0]: example for example in reversed(EXAMPLES)}
-"""Of every block the row whose backward pass is compiled, too; of the others, the forward pass."""
+from tests.tables.blocks import Example, after_steps, every
 
 
 @every
 def test_a_block_compiles_as_one_graph(example: Example) -> None:
     """In training, where there is more to compile; the export below is of evaluation."""
     made = after_steps(example.make(), example.maps()).double().train()
-    backend = "aot_eager" if example in FIRST.values() else "eager"
-    compiled = torch.compile(made, fullgraph=True, backend=backend)
+    compiled = torch.compile(made, fullgraph=True, backend="aot_eager")
     for places in (example.sizes()[0], example.sizes()[2]):
         assert_same_gradients(compiled, made, example.maps(places).double().requires_grad_())
 
