@@ -66,7 +66,7 @@ class GlobalContext(nn.Module):
         self, x: Float[Tensor, "batch channels *places"]
     ) -> Float[Tensor, "batch channels *places"]:
         places = self.weights(x).flatten(2).to(x.dtype)
-        context = (x.flatten(2) @ places.mT).squeeze(2)
+        context = (places @ x.flatten(2).mT).squeeze(1)
         y = x
         if self.scaled is not None:
             y = y * over_places(torch.sigmoid(self.scaled(context)), x)
