@@ -326,6 +326,8 @@ def mod_and_rule(name: str, sizes: Sizes, offset: int) -> tuple[Any, golden.Mod]
     mod, rule = MODS[name](*sizes.pairs)
     if name.startswith(CALL_ROWS):
         return mod, lambda s, b, h, q, k: rule(s, b, h, q - offset, k)
+    if name.startswith("RelativeDot"):  # its rows, too, but distances between positions
+        return mod, lambda s, b, h, q, k: rule(s, b, h, q - offset, k - offset)
     return mod, rule
 
 

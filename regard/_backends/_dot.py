@@ -55,10 +55,12 @@ def seconds(
     masked: int = 0,
     numbers: int = 0,
     rows: int | None = None,
+    products: int = 0,
 ) -> float:
     """A kernel over so many pairs of a head, and what is done around it.
 
-    Some of the pairs are masked, and `rows` queries share their keys, by default all of a head.
+    Some of the pairs are masked, and `rows` queries share their keys, by default all of a head;
+    `products` are operations of other products around it.
     """
     batch, heads, q_len, width = call.query.shape
     rows = max(1, q_len if rows is None else min(rows, q_len))
@@ -69,10 +71,10 @@ def seconds(
         passes = 4 + DROPOUT_PASSES * (call.dropout > 0)  # PyTorch has no fused kernel for it
         shown = batch * heads * pairs
         numbers += written(shown * passes, shown * call.query.element_size())
-        return rates.seconds(steps + 8, matmul=flops, numbers=numbers)
+        return rates.seconds(steps + 8, matmul=flops + products, numbers=numbers)
     few = max(1.0, rates.together / rows)
     scores = batch * heads * (pairs + masked + BLOCK * (-(-q_len // rows)))
-    found = rates.seconds(steps, fused=few * flops, scores=scores, numbers=numbers)
+    found = rates.seconds(steps, fused=few * flops, scores=scores, matmul=products, numbers=numbers)
     # A forward pass is predicted; where both are to come, what is lost in the other counts.
     return found * rates.training if call.needs_grad else found
 

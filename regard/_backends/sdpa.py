@@ -51,12 +51,12 @@ def seconds(call: Call, rates: Rates) -> float:
     steps, numbers = (0, 0) if call.mask is None else mask_work(call, pairs)
     if call.score_mod is not None:
         steps, numbers = steps + 12, numbers + 4 * call.query.shape[1] * pairs
-    products = 0.0
+    products = 0
     if dots := dots_of(call.score_mod):
         scores = call.lead * pairs
         numbers += written(3 * scores, scores * call.exact.itemsize)
-        products = rates.seconds(0, matmul=3 * scores * sum(dot.keys.shape[3] for dot in dots))
-    return products + _dot.seconds(call, rates, pairs, steps, masked=pairs, numbers=numbers)
+        products = 3 * scores * sum(dot.keys.shape[3] for dot in dots)
+    return _dot.seconds(call, rates, pairs, steps, masked=pairs, numbers=numbers, products=products)
 
 
 def cost(call: Call) -> Cost:

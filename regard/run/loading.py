@@ -14,7 +14,7 @@ from regard._printable import shortened, shown
 from regard.models.attention import Attends
 from regard.models.gguf import is_gguf, load_gguf
 from regard.models.published import CONFIG, is_published, read_entries
-from regard.models.stored_tensors import instead
+from regard.models.stored_tensors import WEIGHTS, instead
 from regard.run.bare_folder import published_predictor
 from regard.tasks import task_class
 from regard.tasks.exchange import TASK, load_model, read_about
@@ -40,6 +40,11 @@ def read_model(path: Path, read: Callable[[Path], Found]) -> Found:
     if holds(path, "config.json", TASK):
         return read_folder(path, read)
     if standing(path / BEST) is None:
+        if (path / WEIGHTS).exists():
+            raise FileNotFoundError(
+                f"{path} has no trained model: {WEIGHTS} is there, and no {CONFIG}, which says "
+                "what network it is of; copy it from where the weights come from"
+            )
         if weights := instead(path):
             raise FileNotFoundError(f"there is no {CONFIG} in {path}{weights}")
         inside = [str(path / name) for name in _trained_in(path)[:NAMED]]

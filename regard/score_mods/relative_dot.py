@@ -163,8 +163,8 @@ def by_rows(
         return query @ keys.mT
     # One product for each head, of all sequences at once: nothing is repeated for a sequence.
     flat = rearrange(query, "batch heads q_len width -> heads (batch q_len) width")
-    pattern = "heads (batch q_len) distances -> batch heads q_len distances"
-    return rearrange(flat @ keys[0].mT, pattern, batch=query.shape[0])
+    batch, heads, q_len, _ = query.shape
+    return (flat @ keys[0].mT).view(heads, batch, q_len, keys.shape[2]).transpose(0, 1)
 
 
 def _is_grid(b: Index, h: Index, q: Index, k: Index) -> bool:
