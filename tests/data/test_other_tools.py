@@ -214,7 +214,9 @@ def test_what_is_none_of_the_data_is_named(
 
 
 def test_a_sentence_that_is_tagged_many_times_is_tagged(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="30 usable examples, all alike"):
+    with pytest.raises(
+        ValueError, match=r"a.conll, read as tag \(words, tags\): 30 usable examples, all alike"
+    ):
         reading(tmp_path, "a.conll", "Anna B-PER\nlives O\nhere O\n\n" * 30)
 
 

@@ -162,7 +162,8 @@ def _held(found: Layout, train: Written, where: str) -> tuple[np.ndarray, str]:
                 "the examples of a label are all alike, so that copies of them are held out for "
                 "validation: what it measures is only whether they were learned"
             )
-    held = held_by_hash(draws, where)
+    roles = ", ".join(column.name for column in schema.required)
+    held = held_by_hash(draws, f"{where}, read as {schema.task} ({roles})")
     first_line = isinstance(schema.hold_out, ByHash) and schema.hold_out.first_line
     by = f"the hash of how the {schema.columns[0].name} begins" if first_line else "their hash"
     return held, f"{held.sum():,} of the examples are held out for validation, by {by}"
