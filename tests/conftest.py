@@ -10,6 +10,7 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import hypothesis
+import jaxtyping
 import pytest
 import torch
 
@@ -74,3 +75,11 @@ def fixed_seeds() -> Iterator[None]:
 def generator() -> torch.Generator:
     """A random generator of the test's own."""
     return torch.Generator().manual_seed(0)
+
+
+@pytest.fixture
+def as_users_have_it() -> Iterator[None]:
+    """Run without the shape hook, which would answer wrong input in its own words."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)

@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 
+@runtime_checkable
 class Parts(Protocol):
     """The tensors of one item from which its scores and weights are computed again.
 

@@ -35,6 +35,7 @@ def cut(logits: Any, written: Any) -> Any:
     return logits[:, :3]
 
 
+@pytest.mark.usefixtures("as_users_have_it")
 @pytest.mark.parametrize(
     ("ask", "why"),
     [

@@ -385,6 +385,7 @@ def test_of_tied_weights_the_files_may_hold_either_and_not_two(family: str, tmp_
     assert f"{output} is not the {embedding}" in refusal(tmp_path)
 
 
+@pytest.mark.usefixtures("as_users_have_it")
 @pytest.mark.parametrize("family", LM)
 def test_ids_that_are_no_rows_of_whole_numbers_are_refused(family: str) -> None:
     model = tied_network(family).eval()

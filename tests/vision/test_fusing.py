@@ -329,6 +329,7 @@ def compiled(module: nn.Module) -> nn.Module:
     return torch.compile(module, backend="eager")
 
 
+@pytest.mark.usefixtures("as_users_have_it")
 @pytest.mark.parametrize("wrapped", [Adapted, recomputed, compiled])
 @pytest.mark.parametrize("side", ["after", "before"])
 def test_a_module_that_is_wrapped_has_its_block(
@@ -405,6 +406,7 @@ def test_a_block_at_a_module_that_is_traced_into_is_one_node_of_the_graph(where:
     torch.testing.assert_close(graph(x), model(x))
 
 
+@pytest.mark.usefixtures("as_users_have_it")
 def test_a_block_that_torch_fx_traces_into_says_how_it_stays_whole() -> None:
     graph = torch.fx.symbolic_trace(with_block("act1", "after", False)[0])
     with pytest.raises(TypeError, match="torch.fx traces into SqueezeExcitation.*is_leaf_module"):
