@@ -4,10 +4,9 @@ The shape hook would answer first, in its own words, so it is off here: users do
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-import jaxtyping
 import numpy as np
 import pytest
 import torch
@@ -35,12 +34,7 @@ from regard.scores import (
 )
 from tests.one_by_one import all_in_one
 
-
-@pytest.fixture(autouse=True)
-def as_users_have_it() -> Iterator[None]:
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", False)
+pytestmark = pytest.mark.usefixtures("as_users_have_it")
 
 
 def tensor(*shape: int, **options: Any) -> Tensor:

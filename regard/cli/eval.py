@@ -32,9 +32,8 @@ def run(
     try:
         opened = Run(run)
         path = data or (opened.settings.data.path if opened.settings.data else "")
-        said = {role: name for role, name in columns.items() if name}
         found = opened.examination(
-            data, split, answers, worst, columns=said, encoding=encoding or AUTO
+            data, split, answers, worst, columns=columns, encoding=encoding or AUTO
         )
     except (ValueError, FileNotFoundError, ImportError) as error:
         raise UsageError(sentence(error)) from None

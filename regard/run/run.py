@@ -249,7 +249,7 @@ class Run:
         num_answers: int = 4,
         worst: int = 5,
         *,
-        columns: Mapping[str, str] | None = None,
+        columns: Mapping[str, str | None] | None = None,
         encoding: str = AUTO,
     ) -> Examination:
         """The metrics with details: per-class tables, the worst examples, remarks.

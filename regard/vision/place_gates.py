@@ -32,7 +32,7 @@ def place_gates(model: nn.Module) -> Iterator[dict[str, Tensor]]:
     handles = []
     within: tuple[str, ...] = ()
     for name, module in model.named_modules():
-        is_block = isinstance(module, Block) or isinstance(module, AttentionGate)
+        is_block = isinstance(module, (Block, AttentionGate))
         if is_block and not name.startswith(within):
             within = (*within, f"{name}.")
             handles.append(module.register_forward_pre_hook(_asked(found, name)))

@@ -18,20 +18,13 @@ from regard._kernels.installed import has_loops
 from regard.masks import Causal, Document, Padding, SlidingWindow
 from regard.normalizers import Softmax, sigmoid, softmax
 from regard.score_mods import ALiBi, Bias, Chain, RelativeBias, RelativeDot, SoftCap
-from tests.backends.test_blocked_between import close, compared, doubled
+from tests.backends.test_blocked_between import SIZES, close, compared, doubled
 from tests.backends.test_memory import Largest
 from tests.parts import Sizes, shown, tensors
 from tests.probe import assert_same, evaluate
 
 needs_loops = pytest.mark.skipif(not has_loops(), reason="Numba is not installed")
 
-SIZES = [
-    Sizes(1, 1, 1, 1, 1, 1, 1),
-    Sizes(2, 4, 2, 5, 7, 21, 9),
-    Sizes(2, 2, 2, 113, 203, 21, 40),
-    Sizes(1, 2, 1, 129, 127, 8, 33),
-    Sizes(1, 1, 1, 300, 300, 32, 32),
-]
 KEYS: dict[str, Callable[[Sizes], tuple[int, int, int, int]]] = {
     "of all heads": lambda s: (1, s.heads, s.q_len + s.k_len, s.k_len),
     "shared": lambda s: (1, 1, s.q_len + s.k_len, s.k_len),

@@ -5,9 +5,7 @@ import inspect
 import io
 import pickle
 import re
-from collections.abc import Iterator
 
-import jaxtyping
 import pytest
 import torch
 from torch import Tensor
@@ -20,14 +18,6 @@ from tests.tables.blocks import EXAMPLES, PLACES, Example, after_steps, tensors
 every = all_in_one("example", EXAMPLES, ids=lambda example: example.spelled)
 DTYPES = {torch.float32: 2e-5, torch.bfloat16: 5e-2, torch.float16: 6e-3}
 """How far from float64 of the same weights and maps, as a part of the largest value."""
-
-
-@pytest.fixture
-def as_users_have_it() -> Iterator[None]:
-    """Run without the shape hook, which would answer in its own words."""
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 def assert_near(found: Tensor, wanted: Tensor, part: float = 2e-5) -> None:

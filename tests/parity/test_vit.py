@@ -1,11 +1,9 @@
 """The vision transformer is Hugging Face's, in every option that theirs has."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import jaxtyping
 import pytest
 import torch
 from torch import Tensor
@@ -63,14 +61,6 @@ NAMES = (
 )
 """How `transformers` 5 calls in memory what it still writes as it always has."""
 PROJECTED = {"q": "query", "k": "key", "v": "value"}
-
-
-@pytest.fixture
-def as_users_have_it() -> Iterator[None]:
-    """The shape hook would answer first, in its own words."""
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 def config(**changes: Any) -> Any:

@@ -94,7 +94,7 @@ def test_a_chain_is_a_value() -> None:
     ids=str,
 )
 def test_what_is_no_modification_is_no_link(
-    links: tuple[object, ...], kind: type[Exception], text: str, hookless: None
+    links: tuple[object, ...], kind: type[Exception], text: str, as_users_have_it: None
 ) -> None:
     with pytest.raises(kind, match=text):
         Chain(*links)

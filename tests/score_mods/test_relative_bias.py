@@ -158,7 +158,9 @@ def test_copies_are_whole(make: object) -> None:
 
 @pytest.mark.parametrize("wrong", [True, 2.0, "2", np.bool_(True)])
 @pytest.mark.parametrize("place", [0, 1, 2])
-def test_sizes_that_are_no_counts_are_refused(wrong: object, place: int, hookless: None) -> None:
+def test_sizes_that_are_no_counts_are_refused(
+    wrong: object, place: int, as_users_have_it: None
+) -> None:
     sizes: list[object] = [2, 8, 5]
     sizes[place] = wrong
     with pytest.raises(TypeError, match="RelativeBias needs .* to be an int, got .*; "):

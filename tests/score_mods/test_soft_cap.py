@@ -49,7 +49,7 @@ def test_a_learned_cap_follows_the_dtype_of_the_scores() -> None:
         assert SoftCap(nn.Parameter(torch.tensor([3.0])))(scores, *AT).dtype == dtype
 
 
-def test_numbers_of_every_kind_are_caps_and_others_are_refused(hookless: None) -> None:
+def test_numbers_of_every_kind_are_caps_and_others_are_refused(as_users_have_it: None) -> None:
     assert SoftCap(np.float32(30)) == SoftCap(30) == SoftCap(np.int64(30)) == SoftCap(30.0)
     assert repr(SoftCap(np.float64(30))) == repr(SoftCap(np.float32(30))) == "SoftCap(cap=30.0)"
     assert repr(SoftCap(nn.Parameter(torch.tensor(3.0)))) == "SoftCap(cap=float32[])"

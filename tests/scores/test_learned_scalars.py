@@ -1,8 +1,7 @@
 """A scale, a temperature or an eps that is learned: one number in a tensor."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
-import jaxtyping
 import numpy as np
 import pytest
 import torch
@@ -15,13 +14,7 @@ NAME = {"ScaledDot": "scale", "Cosine": "temperature", "InverseDistance": "eps"}
 SHAPES = [(), (1,), (1, 1, 1, 1)]
 every_part = pytest.mark.parametrize("name", MAKE)
 
-
-@pytest.fixture(autouse=True)
-def as_users_have_it() -> Iterator[None]:
-    """The shape hook would refuse wrong numbers first, in its own words."""
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", False)
+pytestmark = pytest.mark.usefixtures("as_users_have_it")
 
 
 def pair(dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor]:

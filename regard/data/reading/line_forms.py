@@ -1,6 +1,7 @@
 """Plain text whose lines have the form of something else: a chat, a log, a glossary, trees."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
@@ -176,5 +177,5 @@ def _in_pairs(sample: Sequence[str]) -> str:
 
 def _frequent(lines: Sequence[str]) -> set[str]:
     """The words of these lines that come back."""
-    words = [word for line in lines for word in {*line.lower().split()}]
-    return {word for word in words if words.count(word) > 2 and word.isalpha()}
+    lines_of = Counter(word for line in lines for word in {*line.lower().split()})
+    return {word for word, count in lines_of.items() if count > 2 and word.isalpha()}
