@@ -1,8 +1,6 @@
 """`python -m regard` is `regard`."""
 
-import sys
-
-from regard.cli import main
+from regard.cli import program
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program()

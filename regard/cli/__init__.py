@@ -2,12 +2,32 @@
 
 import os
 import sys
+import threading
 from collections.abc import Sequence
+from typing import NoReturn
 
 from regard._io.faults import sentence
 from regard._printable import message, shown
 from regard.cli.parser import command_of
 from regard.errors import RegardError, UsageError
+
+
+def program() -> NoReturn:
+    """Run `regard` with the arguments of this process, and end it with the exit code.
+
+    An interruption does not wait for a thread that still computes or writes. Python would end such
+    a thread where it comes back from C++ or Rust, which aborts the whole process, so the process
+    ends without it.
+    """
+    try:
+        code = main()
+    except SystemExit as ended:
+        code = int(ended.code or 0)
+    if any(thread.name.startswith("regard.") for thread in threading.enumerate()):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -32,13 +32,13 @@ from regard.run.training import (
     carry_out,
     of_request,
     of_task,
-    processes,
 )
 from regard.run.viewing import view_of
 from regard.tasks import TASKS, task_class
 from regard.tasks.exchange import TASK
 from regard.tasks.predictor import Answer, Predictor
 from regard.tasks.task import Task, better
+from regard.training.ranks import joined
 from regard.training.run_folder import METRICS, logged
 from regard.training.swapped_folder import standing
 from regard.view.attention_view import View
@@ -377,7 +377,7 @@ def train(
     ('entmax(1.3)', ('neg', 'pos'))
     """
     console = Screen(highlight=False, markup=False, soft_wrap=True, quiet=not options.progress)
-    with processes(options.timeout) as ranks:
+    with joined(options.timeout) as ranks:
         if not ranks.is_main:
             console.quiet = True
         if isinstance(task, Task):

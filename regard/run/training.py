@@ -45,7 +45,7 @@ from regard.training.hooks import Evaluation, TrainerHooks
 from regard.training.lock import NAME as LOCK
 from regard.training.lock import locked
 from regard.training.loop import Trainer
-from regard.training.ranks import Ranks, join, leave
+from regard.training.ranks import Ranks
 from regard.training.run_folder import BEST, CHECKPOINTS
 from regard.training.signals import graceful
 
@@ -247,22 +247,6 @@ def _train(
         write_summary(folder, summary)
         console.print("\n".join(summary.told(folder)))
     return None
-
-
-@contextmanager
-def processes(timeout: float) -> Iterator[Ranks]:
-    """The processes that train together, until this one is done.
-
-    Raises `UsageError` for an environment that is not torchrun's.
-    """
-    try:
-        ranks = join(timeout)
-    except ValueError as error:
-        raise UsageError(str(error)) from None
-    try:
-        yield ranks
-    finally:
-        leave()
 
 
 def _first_then_others(ranks: Ranks, settled: Callable[[Path | None], Any]) -> Any:

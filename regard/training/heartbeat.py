@@ -27,8 +27,23 @@ class Heartbeat:
         self.store = store_of_all_ranks().clone()
         self.group = dist.new_group(backend="gloo", timeout=timedelta(seconds=timeout_s))
         self.beats, self.timeout_s, self.messages = beats, timeout_s, 0
+        self._stopped = threading.Event()
+        self._thread: threading.Thread | None = None
         if beats:
-            threading.Thread(target=self._beat, args=(self.store.clone(),), daemon=True).start()
+            self._thread = threading.Thread(
+                target=self._beat, args=(self.store.clone(),), name="regard.heartbeat", daemon=True
+            )
+            self._thread.start()
+
+    def stop(self) -> None:
+        """Stop beating, and wait until the thread has ended.
+
+        Python ends a thread that runs at exit as soon as it leaves a call of C++, such as the
+        store's, and that aborts the process.
+        """
+        self._stopped.set()
+        if self._thread is not None:
+            self._thread.join(self.timeout_s)
 
     def ready(self) -> None:
         """On rank 0, announce its next message; on the others, wait for that.
@@ -57,8 +72,7 @@ class Heartbeat:
 
     def _beat(self, store: Any) -> None:
         try:
-            while True:
+            while not self._stopped.wait(min(1.0, self.timeout_s / 10)):
                 store.add("beats", 1)
-                time.sleep(min(1.0, self.timeout_s / 10))
         except RuntimeError:
             return  # The store is gone: everyone has left.

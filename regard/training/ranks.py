@@ -13,7 +13,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from regard.errors import RegardError
+from regard.errors import RegardError, UsageError
 from regard.training.heartbeat import Heartbeat
 from regard.training.orphans import CHILD, die_with_parent
 
@@ -122,14 +122,17 @@ class Ranks:
             )
 
 
-def join(timeout_s: float = 60.0, device: str | None = None) -> Ranks:
+@contextmanager
+def joined(timeout_s: float = 60.0, device: str | None = None) -> Iterator[Ranks]:
     """Join the other processes if torchrun started this one, otherwise run alone.
+
+    This one leaves them when the block ends, also by an error.
 
     Args:
         timeout_s: how long to wait for another rank, here and in every exchange.
         device: `cpu` or `cuda`; by default a GPU if there is one.
 
-    Raises `ValueError` when the environment is not torchrun's, `LostRank` when the others do not
+    Raises `UsageError` when the environment is not torchrun's, `LostRank` when the others do not
     join.
     """
     kind = device or ("cuda" if torch.cuda.is_available() else "cpu")
@@ -141,19 +144,19 @@ def join(timeout_s: float = 60.0, device: str | None = None) -> Ranks:
     heartbeat = None
     if kind == "cuda":
         torch.cuda.set_device(where)
-    if world > 1:
-        backend = "nccl" if kind == "cuda" else "gloo"
-        with ranks.raising_lost_rank():
-            dist.init_process_group(backend, timeout=timedelta(seconds=timeout_s))
-            ranks.barrier()
-            heartbeat = Heartbeat(beats=ranks.is_main, timeout_s=timeout_s)
-    return replace(ranks, heartbeat=heartbeat)
-
-
-def leave() -> None:
-    """Leave the other processes; may be called in any state, even after an error."""
-    if dist.is_available() and dist.is_initialized():
-        dist.destroy_process_group()
+    try:
+        if world > 1:
+            backend = "nccl" if kind == "cuda" else "gloo"
+            with ranks.raising_lost_rank():
+                dist.init_process_group(backend, timeout=timedelta(seconds=timeout_s))
+                ranks.barrier()
+                heartbeat = Heartbeat(beats=ranks.is_main, timeout_s=timeout_s)
+        yield replace(ranks, heartbeat=heartbeat)
+    finally:
+        if heartbeat is not None:
+            heartbeat.stop()
+        if dist.is_available() and dist.is_initialized():
+            dist.destroy_process_group()
 
 
 def _environment() -> tuple[int, int, int]:
@@ -168,7 +171,7 @@ def _environment() -> tuple[int, int, int]:
         rank, world, local = -1, 0, 0
     if not 0 <= rank < world or local < 0:
         shown = ", ".join(f"{n}={text}" for n, text in zip(names, given, strict=True))
-        raise ValueError(
+        raise UsageError(
             f"{shown} is not what torchrun sets; unset them, or let regard start the processes "
             "(--devices N)"
         )

@@ -71,7 +71,7 @@ class Saver:
         content = encode(state)
         copies = {group: self._copy(group, named) for group, named in tensors.items()}
         self._thread = threading.Thread(
-            target=self._write, args=(step, copies, content, tuple(protect)), daemon=True
+            target=self._write, args=(step, copies, content, tuple(protect)), name="regard.saver"
         )
         self._thread.start()
         self.pause = time.monotonic() - began

@@ -229,3 +229,22 @@ def test_without_a_package_one_is_told_how_to_install_it(
     assert done.returncode == 2 and extra in done.stderr
     assert "Traceback" not in done.stderr
     assert not list(tmp_path.rglob("config.toml"))
+
+
+def test_a_thread_that_computes_at_the_end_does_not_abort_the_process() -> None:
+    script = """
+import threading, time, torch
+from regard import cli
+matrix = torch.randn(1000, 1000)
+def work():
+    while True:
+        matrix @ matrix
+def interrupted():
+    threading.Thread(target=work, name="regard.serve", daemon=True).start()
+    time.sleep(0.3)
+    return cli._told("interrupted", 130)
+cli.main = interrupted
+cli.program()
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (130, "regard: interrupted\n")

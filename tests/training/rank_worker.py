@@ -6,11 +6,12 @@ import signal
 import socket
 import sys
 import tempfile
+import threading
 import time
 
 import torch
 
-from regard.training.ranks import LostRank, join, leave
+from regard.training.ranks import LostRank, joined
 from regard.training.signals import graceful
 
 PATIENCE = {"hang": 3.0}
@@ -18,8 +19,10 @@ PATIENCE = {"hang": 3.0}
 
 
 def behave(kind: str) -> int:
-    ranks = join(timeout_s=PATIENCE.get(kind, 200.0), device="cpu")
-    with graceful() as stop:
+    with (
+        joined(timeout_s=PATIENCE.get(kind, 200.0), device="cpu") as ranks,
+        graceful() as stop,
+    ):
         total = ranks.sum(torch.tensor([1.0, ranks.rank]))
         texts = ranks.gather("héllo\n" * ranks.rank)
         say = sys.stdout.write if ranks.rank == 0 or kind == "loud" else len
@@ -53,8 +56,6 @@ def outcome(kind: str) -> int:
     except (LostRank, OSError, ValueError) as error:
         sys.stderr.write(f"regard: {error}\n")
         return 1
-    finally:
-        leave()
 
 
 def forked(kind: str) -> dict[str, object]:
@@ -70,6 +71,8 @@ def forked(kind: str) -> dict[str, object]:
             os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank))
             sys.stdout = sys.stderr = logs[rank]
             code = outcome(kind)
+            # A thread within C++ at the exit of Python aborts the process.
+            code = code if threading.active_count() == 1 else 134
             logs[rank].flush()
             os._exit(code)
     codes = [os.waitstatus_to_exitcode(os.waitpid(children[0], 0)[1])]

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import torch
 
-from regard.training.ranks import LostRank, Ranks, join
+from regard.errors import UsageError
+from regard.training.ranks import LostRank, Ranks, joined
 from tests.patience import PATIENCE
 
 KINDS = ("well", "differ", "die", "fail", "hang")
@@ -59,7 +60,8 @@ def test_a_lost_rank_ends_the_other_with_a_sentence(
 def test_one_process_alone_needs_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"):
         monkeypatch.delenv(name, raising=False)
-    alone = join(device="cpu")
+    with joined(device="cpu") as alone:
+        pass
     assert (alone.rank, alone.world, alone.is_main) == (0, 1, True)
     given = torch.ones(2)
     assert torch.equal(alone.sum(given), given) and alone.sum(given) is not given
@@ -76,8 +78,9 @@ def test_an_environment_that_is_not_torchruns_is_refused(
 ) -> None:
     for name, text in zip(("RANK", "WORLD_SIZE", "LOCAL_RANK"), given, strict=True):
         monkeypatch.setenv(name, text)
-    with pytest.raises(ValueError, match=f"RANK={given[0]}, WORLD_SIZE={given[1]}"):
-        join(device="cpu")
+    named = f"RANK={given[0]}, WORLD_SIZE={given[1]}"
+    with pytest.raises(UsageError, match=named), joined(device="cpu"):
+        pass
 
 
 def test_errors_that_are_not_about_ranks_pass_as_they_are() -> None:

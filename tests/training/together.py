@@ -18,7 +18,7 @@ from regard.errors import RegardError
 from regard.training.checkpoint import newest
 from regard.training.hooks import TrainerHooks
 from regard.training.loop import Trainer
-from regard.training.ranks import join, leave
+from regard.training.ranks import Ranks, joined
 from regard.training.run_folder import CHECKPOINTS
 from tests.forked import import_all
 from tests.training.tiny import Tiny, config
@@ -39,7 +39,12 @@ def act(trainer: Trainer, wanted: dict[str, Any]) -> int | None:
 
 def session(wanted: dict[str, Any]) -> int:
     """Go on from the newest checkpoint to the end, or to where it is told to stop."""
-    ranks = join(timeout_s=wanted.get("timeout", 20.0), device="cpu")
+    with joined(timeout_s=wanted.get("timeout", 20.0), device="cpu") as ranks:
+        return trained(wanted, ranks)
+
+
+def trained(wanted: dict[str, Any], ranks: Ranks) -> int:
+    """Train as one of these ranks; returns the exit code."""
     folder = Path(wanted["folder"])
     task = Tiny(dtype=torch.float64, **wanted.get("task", {}))
     trainer = Trainer(
@@ -65,8 +70,6 @@ def outcome(wanted: dict[str, Any]) -> int:
     except (RegardError, FloatingPointError, OSError) as error:
         sys.stderr.write(f"regard: {error}\n")
         return 1
-    finally:
-        leave()
 
 
 def forked(wanted: dict[str, Any]) -> dict[str, object]:
