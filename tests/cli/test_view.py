@@ -6,7 +6,7 @@ import pytest
 
 import regard
 from regard.cli import main
-from regard.cli.parser import _layers
+from regard.cli.options.values import layers
 from regard.run.training import Options
 from tests.pictures import drawn_file
 
@@ -65,7 +65,7 @@ def test_what_was_mistyped_is_named(
 
 
 def test_layers_are_numbers_ranges_and_names() -> None:
-    assert _layers("0-2,-1,decoder.*,encoder.layer-norm") == [
+    assert layers("0-2,-1,decoder.*,encoder.layer-norm") == [
         *(0, 1, 2, -1),
         *("decoder.*", "encoder.layer-norm"),
     ]

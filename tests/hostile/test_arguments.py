@@ -11,7 +11,7 @@ import pytest
 
 import regard
 from regard.cli import main
-from regard.cli.parser import VERBS
+from regard.cli.options import VERBS
 from tests.cli.small import put
 from tests.hostile.folders import folder_of
 from tests.hostile.laws import require_sentence, soon
