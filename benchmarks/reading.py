@@ -49,7 +49,7 @@ def encode():
     kind.prepare(corpus, kind.settings_type(), folder)
 
 if stages != "dry run":
-    from regard.run.merging import known_schemas, read_corpus
+    from regard.run.corpora import known_schemas, read_corpus
     from regard.run.settings import DataSettings
     from regard.tasks import task_class
 for stage in stages.split(","):

@@ -11,9 +11,9 @@ from regard.data.reading.input_columns import RoleColumns
 from regard.data.reading.lexicon import Lexicon
 from regard.data.reading.text_encoding import AUTO
 from regard.data.schema import SPLITS, Column, Schema
+from regard.run.corpora import known_schemas, read_corpus
 from regard.run.input_histories import HistoryRoles
 from regard.run.input_roles import CellRoles, InputRoles
-from regard.run.merging import known_schemas, read_corpus
 from regard.run.questions import TEXT, Asker
 from regard.run.settings import Settings
 from regard.tasks import task_class

@@ -10,7 +10,7 @@ from regard._io.files import require_shallow
 from regard._printable import shortened
 from regard.data.encoding.trusted import require_texts
 from regard.errors import UsageError
-from regard.run.merging import Request
+from regard.run.request import Request
 from regard.run.saved_settings import CONFIG, settings_in
 from regard.run.settings import read_toml
 

@@ -16,7 +16,7 @@ from regard.data.reading.text_encoding import AUTO
 from regard.data.reading.unreadable import unreadable_notes
 from regard.errors import UsageError
 from regard.run.askers import require_roles, schema_asked
-from regard.run.merging import read_corpus
+from regard.run.corpora import read_corpus
 from regard.run.preparing import task_of_trained
 from regard.run.settings import DataSettings, Settings
 from regard.tasks import task_class

@@ -13,6 +13,7 @@ from rich.console import Console
 from regard.config import fields_of
 from regard.data.reading.corpus import Corpus
 from regard.errors import RegardError, UsageError
+from regard.run.corpora import UnreadData
 from regard.run.display import Display
 from regard.run.ending import finished_already, other_data, summary_of, write_summary
 from regard.run.fine_tuning import Published
@@ -27,11 +28,13 @@ from regard.run.folder import (
     write_about,
 )
 from regard.run.kept_data import has_rows, kept_corpus
-from regard.run.merging import ALIASES, Request, UnreadData, seconds_in, settings_for
+from regard.run.merging import settings_for
 from regard.run.page import RunPage
 from regard.run.preparing import TOKENS, task_of
 from regard.run.recipes import recipe
+from regard.run.request import ALIASES, Request
 from regard.run.saved_settings import CONFIG, read_before, settings_in
+from regard.run.setting_names import seconds_in
 from regard.run.settings import BUDGETS, ENDINGS, AnySettings, OwnSettings, Settings, flat
 from regard.run.sizes import size_asked
 from regard.run.sizes import told as size_told

@@ -7,7 +7,7 @@ from regard.data.reading import read as reading
 from regard.data.reading.corpus import Corpus
 from regard.data.reading.request import DataRequest
 from regard.data.schema import Schema
-from regard.run.merging import known_schemas
+from regard.run.corpora import known_schemas
 
 ALL = tuple(known_schemas())
 """The schemas of all tasks."""

@@ -13,7 +13,7 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
-from regard.run.merging import known_schemas
+from regard.run.corpora import known_schemas
 from tests.data.any_task import read_as as read
 from tests.fuzz.fuzzing import fuzz
 

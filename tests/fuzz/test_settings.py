@@ -9,7 +9,8 @@ from regard._spelling import parse
 from regard.cli.words import assignment
 from regard.errors import UsageError
 from regard.parts import ROLES, Dims, part
-from regard.run.merging import Request, settings_for
+from regard.run.merging import settings_for
+from regard.run.request import Request
 from regard.run.run import asked
 from regard.vision import Plan, block
 from tests.cli.small import put

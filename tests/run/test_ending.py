@@ -15,8 +15,9 @@ import pytest
 
 import regard
 from regard.errors import UsageError
-from regard.run.merging import Request, settings_for
+from regard.run.merging import settings_for
 from regard.run.recipes import names, recipe
+from regard.run.request import Request
 from regard.run.run import Run
 from regard.run.settings import flat
 from regard.run.telling import budget_of, longer, quoted

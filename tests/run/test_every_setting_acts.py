@@ -16,9 +16,10 @@ from regard.data.schema import SPLITS
 from regard.errors import UsageError
 from regard.models.vision_blocks import BlockName
 from regard.parts import PartOf
-from regard.run.merging import Request, settings_for
+from regard.run.merging import settings_for
 from regard.run.preparing import task_of
 from regard.run.recipes import names, recipe
+from regard.run.request import Request
 from regard.run.settings import ROLES, kinds_of, places
 from regard.tasks.classify.class_weights import Weighing
 from regard.training.hooks import TrainerHooks

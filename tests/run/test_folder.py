@@ -11,7 +11,8 @@ import pytest
 from regard.errors import UsageError
 from regard.models import model_class
 from regard.run.folder import attention_of, claimed, folder_of, require_place
-from regard.run.merging import Request, settings_for
+from regard.run.merging import settings_for
+from regard.run.request import Request
 from regard.run.saved_settings import CONFIG
 from tests.run.tiny import SMALL, data_of
 

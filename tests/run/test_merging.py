@@ -13,8 +13,10 @@ from regard.models import MODELS, model_class
 from regard.models.luong import LocalM
 from regard.models.pooling import AttentionPooling, Mean
 from regard.parts import Own
-from regard.run.merging import RENAMED, Request, settings_for
+from regard.run.merging import settings_for
 from regard.run.recipes import OLDER, USUAL, names, recipe, recipe_for, resolved
+from regard.run.request import Request
+from regard.run.setting_names import RENAMED
 from regard.run.settings import Settings, differences, places, read_toml, settings_of
 from regard.run.settings import kinds_of as kinds
 from regard.tasks import TASKS

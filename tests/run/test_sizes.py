@@ -7,7 +7,8 @@ import pytest
 import regard
 from regard.cli import main
 from regard.errors import UsageError
-from regard.run.merging import Request, settings_for
+from regard.run.merging import settings_for
+from regard.run.request import Request
 from regard.run.sizes import SIZES
 from regard.run.training import Options
 

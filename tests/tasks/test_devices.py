@@ -9,8 +9,9 @@ import torch
 from torch import nn
 from torch.utils._pytree import tree_leaves
 
-from regard.run.merging import Request, settings_for
+from regard.run.merging import settings_for
 from regard.run.preparing import task_of
+from regard.run.request import Request
 from regard.tasks.predictor import device_of
 from regard.training.ranks import Ranks
 from tests.run.tiny import SMALL, data_of, few_rows

@@ -8,7 +8,7 @@ import pytest
 from regard.data.reading.read import read
 from regard.data.reading.request import DataRequest
 from regard.data.synthetic.docstrings import MOST, docstring_rows, parted
-from regard.run.merging import known_schemas
+from regard.run.corpora import known_schemas
 from regard.tasks.text_to_text import TextToText, rouge
 from tests.tables.tasks import ROWS
 
