@@ -17,6 +17,8 @@ class StopRequest:
 
     def __init__(self) -> None:
         self.number: int | None = None
+        self._times = 0
+        self._over = threading.Event()
 
     @property
     def exit_code(self) -> int:
@@ -28,6 +30,7 @@ class StopRequest:
 
         Raises `KeyboardInterrupt` when that is Ctrl-C, otherwise `SystemExit` with 128 + number.
         """
+        self._times += 1
         if self.number is None:
             self.number = number
         elif number == signal.SIGINT:
@@ -35,12 +38,23 @@ class StopRequest:
         else:
             raise SystemExit(128 + number)
 
+    def again(self, number: int) -> None:
+        """Send this process a signal once more, from another thread and a moment later."""
+        threading.Thread(
+            target=self._until_received, args=(number, self._times), daemon=True
+        ).start()
 
-def _again(number: int) -> None:
-    """Send this process a signal once more, from another thread and a moment later."""
-    later = threading.Timer(0.005, os.kill, (os.getpid(), number))
-    later.daemon = True
-    later.start()
+    def end(self) -> None:
+        """Send no signal any more."""
+        self._over.set()
+
+    def _until_received(self, number: int, times: int) -> None:
+        # A signal that comes between Python's last look and a long wait does not end that wait:
+        # only another one, which comes within it, does.
+        pause = 0.005
+        while not self._over.wait(pause) and self._times == times:
+            os.kill(os.getpid(), number)
+            pause = 0.1
 
 
 @contextmanager
@@ -61,9 +75,9 @@ def graceful() -> Iterator[StopRequest]:
         # A signal that comes while a destructor runs raises there, where Python drops what is
         # raised and prints a traceback: nobody would leave.
         if isinstance(event.exc_value, KeyboardInterrupt):
-            _again(signal.SIGINT)
+            request.again(signal.SIGINT)
         elif isinstance(event.exc_value, SystemExit):
-            _again(signal.SIGTERM)
+            request.again(signal.SIGTERM)
         else:
             report(event)
 
@@ -71,6 +85,7 @@ def graceful() -> Iterator[StopRequest]:
     try:
         yield request
     finally:
+        request.end()
         sys.unraisablehook = report
         for number, handler in before.items():
             signal.signal(number, signal.SIG_DFL if handler is None else handler)

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -85,9 +86,30 @@ with graceful():
     Signalled()
     time.sleep(1000)
 """
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=PATIENCE
+    )
     assert done.returncode in {code, -number}
     assert "ignored" not in done.stderr
+
+
+def test_a_signal_that_is_sent_again_is_sent_until_it_is_received(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sent = []
+
+    def lost_at_first(process: int, number: int) -> None:
+        sent.append(number)
+        if len(sent) > 1:
+            signal.raise_signal(number)
+
+    with pytest.raises(KeyboardInterrupt), graceful() as stop:
+        os.kill(os.getpid(), signal.SIGINT)
+        monkeypatch.setattr(os, "kill", lost_at_first)
+        stop.again(signal.SIGINT)
+        for _ in range(int(PATIENCE / 0.01)):
+            time.sleep(0.01)
+    assert sent == [signal.SIGINT] * 2
 
 
 def test_the_handlers_are_put_back() -> None:
