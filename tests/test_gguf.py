@@ -231,6 +231,7 @@ def test_a_file_that_ends_anywhere_is_refused(tmp_path: Path) -> None:
         refusal(tmp_path / "a.gguf", whole[:length])
 
 
+@pytest.mark.slow
 def test_a_changed_bit_is_refused_or_changes_no_more_than_a_value(tmp_path: Path) -> None:
     path, whole = tmp_path / "a.gguf", gguf(VALUES, SMALL)
     path.write_bytes(whole)

@@ -135,6 +135,7 @@ LATER = {
 }
 
 
+@pytest.mark.slow
 def test_importing_every_command_imports_nothing_that_only_some_of_their_uses_need() -> None:
     modules = [f"regard.cli.{found.name}" for found in pkgutil.iter_modules(cli.__path__)]
     modules += ["regard.explain", "regard.view.attention_view"]

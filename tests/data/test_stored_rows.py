@@ -126,6 +126,7 @@ def test_a_text_is_cut_at_a_character_and_nothing_of_it_is_lost(tmp_path: Path) 
     assert "".join(sides) == whole and len(sides[0]) == int(len(whole) * 0.9)
 
 
+@pytest.mark.slow
 def test_a_large_row_is_no_reason_to_hold_many(tmp_path: Path) -> None:
     rows = [f"{'so ' * 100_000}{n},{LABELS[n % 2]}" for n in range(40)]
     found = find_layout([written(tmp_path, "a.csv", "text,label", rows)], DataRequest(ALL))

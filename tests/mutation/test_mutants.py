@@ -14,7 +14,7 @@ def test_every_mutant_still_finds_its_place() -> None:
         assert text.count(mutant.old) == 1, mutant.name
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_every_seeded_bug_fails_a_fast_test() -> None:
     found = subprocess.run(
         [sys.executable, "-m", "tests.mutation", "--first"],

@@ -365,6 +365,7 @@ def test_copied_weights_in_half_precision_are_near(tmp_path: Path) -> None:
     assert off <= 2 * (naive - wanted).abs().max()
 
 
+@pytest.mark.slow
 def test_published_sizes_are_theirs() -> None:
     firsts = [small, base, large, t5_3b, t5_11b]
     seconds = [v1_1_small, v1_1_base, v1_1_large, v1_1_xl, v1_1_xxl]

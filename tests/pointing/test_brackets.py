@@ -62,6 +62,7 @@ class Matching(nn.Module):
         return self.attend.weights(*self.heads(kinds)).squeeze(1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0])
 def test_every_closing_bracket_points_at_the_one_that_it_closes(seed: int) -> None:
     torch.manual_seed(seed)

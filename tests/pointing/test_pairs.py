@@ -76,7 +76,7 @@ def judged(model: ABCNN, synonyms: bool) -> tuple[float, float]:
 
 
 @pytest.mark.parametrize(
-    "attention", ["input", "pooling", pytest.param("both", marks=pytest.mark.slow)]
+    "attention", ["input", *(pytest.param(n, marks=pytest.mark.slow) for n in ("pooling", "both"))]
 )
 def test_a_word_matches_itself_wherever_it_stands(attention: str) -> None:
     model = trained(attention, synonyms=False, steps=300)

@@ -1,5 +1,6 @@
 """Which word of a question belongs to which of a passage, and where the answer stands."""
 
+import pytest
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
@@ -54,6 +55,7 @@ def trained(steps: int) -> AttentiveReader:
     return model.eval()
 
 
+@pytest.mark.slow
 def test_a_word_is_aligned_with_itself_and_the_pointers_find_what_stands_behind_it() -> None:
     model = trained(steps=300)
     passage, question, key, place = asked(400, torch.Generator().manual_seed(99))

@@ -85,6 +85,7 @@ def test_luong_reverses_by_looking_at_each_symbol(form: str) -> None:
     assert share_that_points(luong(LUONG[form]), reverse=True) >= 0.95
 
 
+@pytest.mark.slow
 def test_a_location_score_copies_by_counting() -> None:
     model = luong("global(score=location, input_feeding=False)")
     assert share_that_points(model, equally_long=True) >= 0.95

@@ -75,6 +75,7 @@ def files(folder: Path) -> Iterator[Path]:
     return (path for path in sorted(folder.rglob("*")) if path.is_file())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_cache_of_the_data_is_made_again(done: Path, copy: Path, damage: str) -> None:
     for number, path in enumerate(files(done / ".data")):

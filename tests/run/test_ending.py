@@ -72,6 +72,7 @@ def run_of(name: str) -> Run:
     return regard.train(data and str(data), recipe=name, out=out, options=QUIET, **given)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", names())
 def test_what_a_run_says_it_trained_is_what_it_trained(name: str) -> None:
     folder = run_of(name).path

@@ -68,6 +68,7 @@ def exported(row: TaskRow, form: str, place: Path) -> Exported:
     return export(predictor, folder, form)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", ["dan", "youtube_dnn", "cifar_resnet20"])
 def test_a_program_answers_as_the_network_for_any_length_and_batch(
     recipe: str, tmp_path: Path
@@ -90,6 +91,7 @@ def test_the_network_of_every_recipe_answers_the_same_when_it_is_exported(
     assert found.relative is not None and found.relative <= CLOSE, found
 
 
+@pytest.mark.slow
 def test_an_onnx_file_is_used_with_what_stands_beside_it_alone(tmp_path: Path) -> None:
     for package in ("onnx", "onnxscript"):
         pytest.importorskip(package)

@@ -275,6 +275,7 @@ def test_the_first_piece_of_each_word_has_its_tag_and_words_are_answered() -> No
     assert 0 <= scores["accuracy"] <= 1
 
 
+@pytest.mark.slow
 def test_words_behind_what_is_read_are_wrong_and_tagging_is_learned() -> None:
     Path("names.conll").write_text(NAMES)
     folder = published(init_std=0.2, embed_dim=16)
@@ -346,6 +347,7 @@ def test_answers_stand_in_passages_as_they_are_written() -> None:
     assert set(scores) >= {"loss", "exact_match", "f1", "answerable_f1"}
 
 
+@pytest.mark.slow
 def test_answers_are_learned_and_those_behind_the_cut_are_said(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

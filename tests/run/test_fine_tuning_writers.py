@@ -122,6 +122,7 @@ def test_a_language_model_goes_on_with_all_its_weights(capsys: pytest.CaptureFix
     assert run.predict(["good film"])[0].best != ""
 
 
+@pytest.mark.slow
 def test_a_language_model_learns_and_is_asked_without_the_folder() -> None:
     folder = gpt2()
     before = regard.train("book.txt", start=str(folder), out="still", options=QUIET, **STILL)
@@ -210,6 +211,7 @@ def test_t5_learns_to_summarize_with_the_prefix_of_the_recipe() -> None:
     assert run.settings.task.tokens.tag == "given"
 
 
+@pytest.mark.slow
 def test_t5_learns_and_is_asked_without_the_folder() -> None:
     folder = t5()
     run = tuned(folder, "pairs.tsv", steps=100, evaluate_every=100, learning_rate=2e-2, warmup=10.0)
@@ -301,6 +303,7 @@ PAIRED = "left,right,label\n" + "".join(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", ["classify", "match", "extract", "tag"])
 @pytest.mark.parametrize("folder", [gpt2, llama], ids=["gpt", "llama"])
 def test_every_body_that_writes_learns_labels_and_answers(folder: Any, task: str) -> None:

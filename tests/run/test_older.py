@@ -149,6 +149,7 @@ def test_a_run_of_then_without_checkpoints_is_not_begun_anew(
     assert Path("run/config.toml").read_text() == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "loss"), [("lstm", 0.404966), ("rnnsearch", 2.808839)])
 def test_an_interrupted_run_of_then_ends_as_it_would_have(
     name: str, loss: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -162,6 +163,7 @@ def test_an_interrupted_run_of_then_ends_as_it_would_have(
     assert run.predict(["cab"])[0].answers
 
 
+@pytest.mark.slow
 def test_tokens_of_a_run_of_then_are_those_its_network_knows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -426,6 +426,7 @@ def check_sweep(outcomes: list[dict[str, object]]) -> None:
     assert any(outcome["torn"] for outcome in outcomes), "no kill fell into a save"
 
 
+@pytest.mark.slow
 def test_a_process_killed_at_any_moment_of_a_save_loses_nothing_it_announced(
     tmp_path: Path,
 ) -> None:

@@ -98,6 +98,7 @@ def known(texts: list[str]) -> Iterator[dict[str, Any]]:
         }
 
 
+@pytest.mark.slow
 def test_the_page_writes_what_python_writes(opened: Open) -> None:
     asked = texts()
     page = opened(carried_page(made()[1], asked[:2], "dates"))
