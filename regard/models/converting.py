@@ -28,7 +28,7 @@ from regard._io.unwrapping import tables_in, without_wrappers
 from regard._nearest import nearest
 from regard._printable import shortened, shown
 from regard.models import model_class
-from regard.models.conversion import Family
+from regard.models.family import Family
 from regard.models.gguf import is_gguf, load_gguf, load_tokenizer
 from regard.models.published import (
     CONFIG,

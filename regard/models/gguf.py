@@ -21,9 +21,10 @@ from regard.data.encoding.gguf_tokenizer import tokenizer_of
 from regard.data.encoding.tokenizer import Tokenizer
 from regard.errors import CheckpointMismatch
 from regard.models.attention import Attends
-from regard.models.conversion import Rule, Word
+from regard.models.config_words import Word
 from regard.models.llama import LlamaLM, LlamaLMConfig
 from regard.models.llama.convert import rules
+from regard.models.tensor_rules import Rule
 from regard.models.weights import Undrawn, at_most, shared_names
 
 

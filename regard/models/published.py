@@ -27,8 +27,10 @@ from regard._printable import shortened, shown
 from regard.errors import CheckpointMismatch
 from regard.models import model_class
 from regard.models.attention import Attends
-from regard.models.conversion import TOKEN_WORDS, Family, Rule, numbered
+from regard.models.config_words import TOKEN_WORDS, numbered
+from regard.models.family import Family
 from regard.models.stored_tensors import WEIGHTS, Stored, stored_tensors
+from regard.models.tensor_rules import Rule
 from regard.models.timm_folder import MODEL_TYPE as TIMM
 from regard.models.timm_folder import in_their_words, is_timm
 from regard.models.weights import Undrawn, at_most, shared_names

@@ -17,7 +17,7 @@ from regard.data.encoding.published_tokens import LINES, OPTIONS, WHOLE, read_to
 from regard.data.encoding.tokenizer import Tokenizer
 from regard.data.schema import ColumnKind
 from regard.errors import UsageError
-from regard.models.conversion import Family
+from regard.models.family import Family
 from regard.models.published import (
     CONFIG,
     GENERATION,

@@ -2,16 +2,9 @@
 
 from typing import Any
 
-from regard.models.conversion import (
-    ACTIVATION_WORDS,
-    CountOfLabels,
-    Family,
-    First,
-    Rule,
-    Stacked,
-    Word,
-    same,
-)
+from regard.models.config_words import ACTIVATION_WORDS, CountOfLabels, Word
+from regard.models.family import Family
+from regard.models.tensor_rules import First, Rule, Stacked, same
 
 WORDS = (
     Word("vocab_size", "vocab", 30000),

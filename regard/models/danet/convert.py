@@ -9,12 +9,12 @@ from torch import Tensor
 
 from regard._nearest import nearest
 from regard._printable import shown
-from regard.models.conversion import Reshaped, Rule, fill, same, theirs_of, told_by
 from regard.models.danet.config import DANetConfig
 from regard.models.danet.model import DANet
 from regard.models.resnet.config import ImageNet
 from regard.models.resnet.convert import COUNT, NORM, backbone_rules, shape_of, with_counts
 from regard.models.resnet.stages import is_deep
+from regard.models.tensor_rules import Reshaped, Rule, fill, same, theirs_of, told_by
 from regard.vision import DualPositionAttention
 
 Names = Literal["pytorchcv", "authors"]

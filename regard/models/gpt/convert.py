@@ -2,18 +2,16 @@
 
 from typing import Any
 
-from regard.models.conversion import (
+from regard.models.config_words import (
     ACTIVATION_WORDS,
     PAD,
     CountOfLabels,
     EndTokens,
-    Family,
     OneToken,
-    Rule,
-    Transposed,
     Word,
-    same,
 )
+from regard.models.family import Family
+from regard.models.tensor_rules import Rule, Transposed, same
 
 SIZES = (
     Word("n_embd", "embed_dim", 768),

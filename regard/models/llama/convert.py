@@ -6,18 +6,16 @@ from typing import Any
 
 from regard import positions
 from regard._printable import shown
-from regard.models.conversion import (
+from regard.models.config_words import (
     ACTIVATION_WORDS,
     PAD,
     CountOfLabels,
     EndTokens,
-    Family,
     OneToken,
-    Rule,
-    Stacked,
     Word,
-    same,
 )
+from regard.models.family import Family
+from regard.models.tensor_rules import Rule, Stacked, same
 
 TURNS, TRAINED = "rope_parameters", "original_max_position_embeddings"
 KINDS: dict[str, dict[str, str | None]] = {

@@ -8,20 +8,12 @@ import torch
 from torch import Tensor
 
 from regard._spelling import parse
-from regard.models.conversion import (
-    CountOfLabels,
-    Family,
-    Reshaped,
-    Rule,
-    Word,
-    fill,
-    same,
-    theirs_of,
-    told_by,
-)
+from regard.models.config_words import CountOfLabels, Word
+from regard.models.family import Family
 from regard.models.resnet.config import STAGES, Cifar, ImageNet, ResNetConfig
 from regard.models.resnet.model import ResNet
 from regard.models.resnet.stages import is_deep
+from regard.models.tensor_rules import Reshaped, Rule, fill, same, theirs_of, told_by
 from regard.vision import block
 
 SIGNS = ("bn1.weight", "layer1.0.conv1.weight", "layer2.0.conv1.weight", "fc.weight")

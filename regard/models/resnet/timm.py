@@ -3,9 +3,11 @@
 from dataclasses import replace
 from typing import Any
 
-from regard.models.conversion import CountOfLabels, Family, Rule, Word
+from regard.models.config_words import CountOfLabels, Word
+from regard.models.family import Family
 from regard.models.resnet.config import STAGES, ImageNet, ResNetConfig
 from regard.models.resnet.convert import COUNT, rules
+from regard.models.tensor_rules import Rule
 from regard.models.timm_folder import MODEL_TYPE
 
 PREFIX = "timm_model."

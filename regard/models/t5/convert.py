@@ -4,17 +4,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from regard.models.conversion import (
-    ACTIVATION_WORDS,
-    EndTokens,
-    Family,
-    OneToken,
-    Rule,
-    Stacked,
-    Word,
-    same,
-)
+from regard.models.config_words import ACTIVATION_WORDS, EndTokens, OneToken, Word
+from regard.models.family import Family
 from regard.models.t5.config import Gated
+from regard.models.tensor_rules import Rule, Stacked, same
 
 
 @dataclass(frozen=True)

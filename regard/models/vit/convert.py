@@ -5,16 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from regard._printable import shown
-from regard.models.conversion import (
-    ACTIVATION_WORDS,
-    CountOfLabels,
-    Family,
-    Reshaped,
-    Rule,
-    Stacked,
-    Word,
-    same,
-)
+from regard.models.config_words import ACTIVATION_WORDS, CountOfLabels, Word
+from regard.models.family import Family
+from regard.models.tensor_rules import Reshaped, Rule, Stacked, same
 
 
 @dataclass(frozen=True)

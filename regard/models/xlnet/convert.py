@@ -9,7 +9,9 @@ from einops import rearrange
 from torch import Tensor
 
 from regard._printable import shown
-from regard.models.conversion import ACTIVATION_WORDS, CountOfLabels, Family, Rule, Word, same
+from regard.models.config_words import ACTIVATION_WORDS, CountOfLabels, Word
+from regard.models.family import Family
+from regard.models.tensor_rules import Rule, same
 
 
 @dataclass(frozen=True)
