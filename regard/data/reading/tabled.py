@@ -24,9 +24,8 @@ def tabled(
     Raises `ValueError` when it can be read in no way or in several, and when another split lacks a
     column.
     """
-    tables = by_split_column(
-        tables, [name for _, text in request.asked for name in text.split(",")]
-    )
+    asked = [name for _, text in request.asked for name in text.split(",")]
+    tables = by_split_column(tables, asked, request.lexicon.words)
     reading = choose(tables["train"], where, request)
     splits: dict[str, RowSource] = {}
     left: list[str] = []
