@@ -6,6 +6,7 @@ from itertools import islice
 from pathlib import Path
 
 from regard.data.reading.babi import Babi, is_babi
+from regard.data.reading.baskets import basket_table
 from regard.data.reading.compression import inner_suffix, is_packed
 from regard.data.reading.every_row import every_row
 from regard.data.reading.formats import open_table
@@ -42,7 +43,7 @@ def input_table(
     if schema.babi and not is_packed(path) and is_babi(path):
         return _stories(path, schema, spelled)
     if schema.item_file:
-        history = history_table(path, spelled)
+        history = history_table(path, spelled) or basket_table(path, spelled, asked=True)
         if history and {"user", "items"} <= {*names}:
             return history
     if suffix in (".jsonl", ".ndjson") and not goes_on(path, spelled):

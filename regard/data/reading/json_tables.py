@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from regard._io.files import read_json
+from regard.data.reading.baskets import numbered_baskets
 from regard.data.reading.compression import inner_suffix
 from regard.data.reading.header import has_header
 from regard.data.reading.lexicon import Lexicon
@@ -45,7 +46,8 @@ def json_table(path: Path, encoding: str, document: Any = None) -> Table:
         document: what the file holds, where it was read already.
     """
     named = inner_suffix(path) in (".jsonl", ".ndjson")
-    if _is_lines(path, encoding) or (named and not goes_on(path, encoding)):
+    arrays = _first(path, encoding).startswith("[")
+    if _is_lines(path, encoding) or (named and not arrays and not goes_on(path, encoding)):
         return JSONLines(path, encoding, _keys(o for _, o in _objects(path, encoding)))
     document = document or json_document(path, encoding)
     refused = not_read_json(path, document)
@@ -117,8 +119,13 @@ def _is_lines(path: Path, encoding: str) -> bool:
 
 def goes_on(path: Path, encoding: str) -> bool:
     """Whether the first line opens an array, or an object that it does not end."""
-    first = next((line.strip() for line in lines(path, encoding) if line.strip()), "")
+    first = _first(path, encoding)
     return first == "[" or first.startswith("[{") or first == "{"
+
+
+def _first(path: Path, encoding: str) -> str:
+    """The first line that is not blank."""
+    return next((line.strip() for line in lines(path, encoding) if line.strip()), "")
 
 
 def read_object(line: str) -> Any:
@@ -212,7 +219,8 @@ def table_in(document: Any, place: str = "") -> Found | None:
         return _named_rows(document, place)
     if isinstance(document, list):
         objects = document and all(isinstance(each, dict) for each in document)
-        return Found(place, len(document), lambda: document) if objects else None
+        found = document if objects else numbered_baskets(document)
+        return Found(place, len(document), lambda: found) if found else None
     if not isinstance(document, dict):
         return None
     columns = {k: v for k, v in document.items() if isinstance(v, list)}

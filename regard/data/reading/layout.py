@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from regard.data.reading.babi import is_babi
+from regard.data.reading.baskets import basket_table, with_users
 from regard.data.reading.caption_folders import caption_tables, with_pictures
 from regard.data.reading.compression import inner_name, is_packed
 from regard.data.reading.folders import Files, files_in, left_out
@@ -170,13 +171,15 @@ def _table(path: Path, encoding: str, request: DataRequest, document: Any = None
     as_text = bool(running and request.task)
     lists = request.first(lambda schema: bool(schema.item_file))
     if lists and not as_text:
-        history = history_table(path, encoding)
+        history = history_table(path, encoding) or basket_table(path, encoding, bool(request.task))
         if history:
             return history
     table = open_table(path, encoding, request.lexicon, asked, as_text, document)
     if table is not None and not table.names:
         raise ValueError(f"{path} has no column in any row")
-    return table
+    if table is None or lists is None or as_text:
+        return table
+    return with_users(table, lists.column(lists.item_file))
 
 
 def _joined(some: Sequence[Path], table: Table, first: Path, request: DataRequest) -> Table:

@@ -154,8 +154,9 @@ def _bound(schema: Schema, role: Column, names: tuple[str, ...], columns: Column
         return Bound(names, EACH) if role.kind is ColumnKind.LIST and flags else None
     values = columns.values[names[0]]
     if schema.item_file == role.name and names[0] in columns.histories:
-        users = (each for each in columns.profiles if columns.says(schema.required[0], each.name))
-        once = any(each.unique for each in users)
+        others = [each for each in columns.profiles if each.name != names[0]]
+        users = [each for each in others if columns.says(schema.required[0], each.name)]
+        once = any(each.unique for each in users or others)
         return Bound(names, (held[0].mark or SPACED) if once else "")
     if role.kind is ColumnKind.LIST:
         if held[0].holds is Holds.FLAG:

@@ -5,12 +5,13 @@ from regard.data.schema import ByTask, Column, ColumnKind, Schema
 USERS = """
     user_id userid user_name username customer customer_id client visitor visitorid session
     session_id reviewer reviewerid member buyer shopper reader listener nutzer kunde benutzer
-    utilisateur usuario cliente 用户 用户id
+    utilisateur usuario cliente 用户 用户id order_id orderid transaction_id tid basket_id invoice_no
+    invoiceno bill_no billno
 """
 ITEMS = """
     item_id itemid items movie_id movieid product_id asin track_id book_id product movie film book
-    track song artist isbn sku stock_code stockcode article app game course business venue artikel
-    produkt produit producto artículo 商品 商品id 物品
+    itemname itemdescription track song artist isbn sku stock_code stockcode article app game course
+    business venue artikel produkt produit producto artículo 商品 商品id 物品
 """
 RATINGS = "ratings stars overall score bewertung note puntuación 评分"
 TIMES = """
