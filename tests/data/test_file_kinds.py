@@ -684,6 +684,22 @@ def test_questions_with_options_are_named_as_not_read(
         reading(tmp_path, "a.jsonl", "".join(json.dumps(e) + "\n" for e in entries))
 
 
+@pytest.mark.parametrize(("name", "row"), [
+    ("mc160.train.tsv", ("mc.{n}", "Author: x", "It rained.\\newlineAnna left {n}.",
+                         "one: Was it {n}?", "dry", "a {n}", "yes", "no",
+                         "multiple: Who left on {n}?", "Anna", "Ben", "she of {n}", "nobody")),
+    ("mmlu.csv", ("It is dry on day {n} and", "it rains", "a {n}", "it does not", "so", "{l}")),
+])  # fmt: skip
+def test_questions_with_options_in_columns_without_names_are_named_too(
+    tmp_path: Path, name: str, row: tuple[str, ...]
+) -> None:
+    mark = "\t" if name.endswith(".tsv") else ","
+    rows = [mark.join(row).format(n=n, l="ABCD"[n % 4]) + "\n" for n in range(30)]
+    options = "columns 5, 6, 7, 8" if mark == "\t" else "columns 2, 3, 4, 5"
+    with pytest.raises(ValueError, match=rf"one of several options .{options}.*--task match"):
+        reading(tmp_path, name, "".join(rows))
+
+
 def test_lists_beside_labels_are_no_options(tmp_path: Path) -> None:
     entries = [{"text": t, "choices": [t, "x"], "label": k} for t, k in TEXTS]
     found = reading(

@@ -1,7 +1,7 @@
 """Questions with the options of which one is right: recognized, and read by no task."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from regard.data.reading.literals import listed
@@ -20,6 +20,8 @@ _ANSWER = re.compile(
 """What a column is called that says which option is right."""
 _LEAST = 0.9
 """Share of the rows in which an answer must be one of the options."""
+MOST = 6
+"""Options of a question in a table without names."""
 
 
 def multiple_choice(values: Mapping[str, Sequence[Any]]) -> str:
@@ -34,13 +36,50 @@ def multiple_choice(values: Mapping[str, Sequence[Any]]) -> str:
             plain = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name.split(".")[-1]).lower()
             if name not in options and _ANSWER.fullmatch(plain) and _choose(answers, counts):
                 shown = next(each for each in answers if not is_missing(each))
-                return (
-                    f"asks for one of several options ({', '.join(options)}; {name}: "
-                    f"{str(shown)[:20]}), which is not read; write a row for each option, with the "
-                    "question, the option and 1 or 0 (--task match), or the question and the text "
-                    "of its answer (--task text_to_text)"
-                )
-    return ""
+                return _said(f"{', '.join(options)}; {name}: {str(shown)[:20]}")
+    unnamed = _unnamed(values) if all(map(str.isdigit, values)) else ()
+    return _said(f"columns {', '.join(unnamed)}") if unnamed else ""
+
+
+def _said(options: str) -> str:
+    return (
+        f"asks for one of several options ({options}), which is not read; write a row for each "
+        "option, with the question, the option and 1 or 0 (--task match), or the question and the "
+        "text of its answer (--task text_to_text)"
+    )
+
+
+def _unnamed(values: Mapping[str, Sequence[Any]]) -> tuple[str, ...]:
+    """The options in a table without names: behind a question, or between one and a letter."""
+    names = list(values)
+    asked = [n for n, name in enumerate(names) if _are(values[name], _is_question)]
+    for place in asked:
+        end = next((n for n in asked if n > place), len(names))
+        if 3 <= end - place - 1 <= MOST and _are_options(names[place + 1 : end], values):
+            return tuple(names[place + 1 : end])
+    letters = {str(each).strip() for each in values[names[-1]]}
+    options = names[1:-1]
+    known = {*"ABCDEF"[: len(options)]}
+    if 3 <= len(options) <= MOST and 1 < len(letters) and letters <= known:
+        longer = sum(len(str(each).split()) for each in values[names[0]])
+        if longer >= 3 * len(values[names[0]]) and _are_options(options, values):
+            return tuple(options)
+    return ()
+
+
+def _is_question(value: Any) -> bool:
+    return str(value).rstrip().endswith(("?", "？"))
+
+
+def _are(values: Sequence[Any], such: Callable[[Any], bool]) -> bool:
+    return sum(map(such, values)) >= _LEAST * max(1, len(values))
+
+
+def _are_options(names: Sequence[str], values: Mapping[str, Sequence[Any]]) -> bool:
+    """Whether columns are texts that differ from each other in every row, and no questions."""
+    rows = list(zip(*(map(str, values[name]) for name in names), strict=True))
+    texts = _are([cell for row in rows for cell in row], lambda cell: any(map(str.isalpha, cell)))
+    return texts and _are(rows, lambda row: len({*row}) == len(row) and all(row))
 
 
 def _options(values: Mapping[str, Sequence[Any]]) -> list[tuple[tuple[str, ...], list[Any]]]:
