@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from regard._io.extra import extra
-from regard.data.reading.header import above_said, are_units, has_header, rows_above
+from regard.data.reading.header import above_said, has_header, rows_above, rows_below
 from regard.data.reading.lexicon import Lexicon
 from regard.data.reading.tables import PlacedRow
 
@@ -48,9 +48,9 @@ def excel(path: Path, lexicon: Lexicon, asked: Sequence[str] = ()) -> Sheet:
     above = rows_above(sample, lexicon, asked)
     first = tuple(cell.strip() for cell in sample[above])
     body = sample[above + 1 :]
-    units = int(bool(body) and are_units(body[0], body[1:]))
-    header = has_header(first, body[units:], lexicon, asked)
-    units *= header
+    below, explained = rows_below(first, body)
+    header = has_header(first, body[below:], lexicon, asked)
+    below *= header
     names = tuple((name if header else "") or str(n + 1) for n, name in enumerate(first))
     if len(set(names)) < len(names):
         raise ValueError(
@@ -58,8 +58,8 @@ def excel(path: Path, lexicon: Lexicon, asked: Sequence[str] = ()) -> Sheet:
             "otherwise"
         )
     chosen = (f"the sheet {sheet!r} of {', '.join(filled)}",) if len(filled) > 1 else ()
-    said = (*chosen, *above_said(above), *(("the row of units below the names left out",) * units))
-    return Sheet(path, sheet, names, header, said, above + units)
+    said = (*chosen, *above_said(above), *((explained,) * (below > 0)))
+    return Sheet(path, sheet, names, header, said, above + below)
 
 
 def _sample(path: Path, sheet: str) -> list[tuple[str, ...]]:

@@ -22,6 +22,11 @@ _BRACKETED = re.compile(r"\[.*\]|\(.*\)")
 _LONGEST_UNIT = 8
 _REMARK = re.compile(r"#([\s#=-]|$|(separator|html|deck|notetype|tags|columns|guid)\b.*:)")
 _RULE = re.compile(r":?-{2,}:?")
+_IMPORTED = re.compile(r'\{"ImportId":')
+"""How the cells of the row begin in which Qualtrics writes the ids of its columns."""
+_RESPONSES = ("Open-Ended Response", "Other (please specify)")
+"""What SurveyMonkey writes below a question."""
+_MOST_BELOW = 3
 _MOST_ABOVE = 12
 """Rows among which that of names is looked for."""
 _ALIKE = 0.95
@@ -91,6 +96,45 @@ def above_said(above: int) -> tuple[str, ...]:
     return (f"{above} row{'s' * (above > 1)} above the names of the columns left out",) * (
         above > 0
     )
+
+
+def rows_below(names: Sequence[str], body: Sequence[Sequence[str]]) -> tuple[int, str]:
+    """How many rows below the names say more of the columns, and what is said of them.
+
+    These are units, or the questions of a survey and the ids of its columns, as Qualtrics and
+    SurveyMonkey write them.
+
+    >>> rows_below(["Q1"], [["How was it?"], ['{"ImportId": "QID1"}'], ["well"]])
+    (2, '2 rows below the names that explain them left out')
+    """
+    ids = [n for n, row in enumerate(body[:_MOST_BELOW]) if _IMPORTED.match("".join(row[:1]))]
+    if ids:
+        count = ids[0] + 1
+    elif body and are_units(body[0], body[1:]):
+        return 1, "the row of units below the names left out"
+    else:
+        count = int(bool(body) and _explains(names, body[0], body[1:]))
+    rows = f"{count} rows" if count > 1 else "the row"
+    return count, f"{rows} below the names that explain{'s' * (count == 1)} them left out"
+
+
+def _explains(names: Sequence[str], cells: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
+    """Whether a row asks what the columns answer, or names what these of several columns are."""
+    filled = [(n, cell.strip()) for n, cell in enumerate(cells) if cell.strip()]
+    below = {n: [row[n] for row in body if len(row) > n and row[n].strip()] for n, _ in filled}
+    if len(body) < FEW or any(cell in below[n] for n, cell in filled):
+        return False
+    if any(cell.startswith(_RESPONSES) for _, cell in filled):
+        return True
+    typed = [n for n, _ in filled if below[n] and profile("", below[n]).holds in _TYPED]
+    asked = sum(map(_is_asked, (cell for _, cell in filled)))
+    coded = sum(bool(re.fullmatch(r"Q\d+(_\w+)*", name)) for name in names)
+    words = all(not _is_value(cells[n].strip().lower()) for n in typed)
+    return words and asked > 0 and coded > 0 and len(filled) == len(names)
+
+
+def _is_asked(cell: str) -> bool:
+    return cell.rstrip().endswith(("?", "？"))
 
 
 def are_units(cells: Sequence[str], body: Sequence[Sequence[str]]) -> bool:

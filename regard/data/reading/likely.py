@@ -186,7 +186,8 @@ def _are_sides(roles: Sequence[tuple[Bound, Column]], columns: Columns) -> bool:
         return True
     held = [columns.profile(name) for name in names]
     if all(has_twin(name, columns) for name in names):
-        return not any(each.coded for each in held)
+        # The answers to two questions, of which one was to be chosen, are called alike too.
+        return not any(each.coded for each in held) and held[0].few == held[1].few
     short, long = sorted(each.length for each in held)
     texts = all(each.words >= WORDS_FROM and each.holds in _SIDES for each in held)
     return columns.unnamed and texts and long <= 2 * short

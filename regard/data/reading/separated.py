@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from regard.data.reading.compression import inner_suffix
-from regard.data.reading.header import above_said, are_units, has_header, is_rule, rows_above
+from regard.data.reading.header import above_said, has_header, is_rule, rows_above, rows_below
 from regard.data.reading.lexicon import Lexicon
 from regard.data.reading.lines import MAX_LINE_BYTES, lines
 from regard.data.reading.tables import PlacedRow
@@ -127,10 +127,10 @@ def separated(
         first = ("", *first)
         said.append("the first column has the numbers of the rows, and no name")
     width = len(first)
-    units = int(bool(body) and are_units(body[0], body[1:]))
-    header = has_header(first, body[units:], lexicon, asked)
-    units *= header
-    body = body[units:]
+    below, explained = rows_below(first, body)
+    header = has_header(first, body[below:], lexicon, asked)
+    below *= header
+    body = body[below:]
     if not header and suffix == ".txt" and dialect.mark in _PROSE:
         return None
     names = first if header else tuple(str(n + 1) for n in range(width))
@@ -138,12 +138,12 @@ def separated(
     usual = _USUAL.get(suffix)
     if dialect.mark != usual:
         said.append(f"cells between {NAMED.get(dialect.mark, dialect.mark.strip())}")
-    said += [*above_said(above), *(("the row of units below the names left out",) * units)]
+    said += [*above_said(above), *((explained,) * (below > 0))]
     if header and sample[above] in sample[above + 1 :]:
         said.append("rows that say the names of the columns again are left out")
     if not header:
         said.append("no row of names: columns are called by their numbers")
-    at, whole = above + units, tuple(sample[above])
+    at, whole = above + below, tuple(sample[above])
     return Separated(path, encoding, dialect, kept, header, width, tuple(said), at, whole)
 
 
@@ -249,7 +249,10 @@ def _dialect(
     for mark in marks:
         if mark not in head[0]:
             continue
-        for quoted in (False, True) if mark == "\t" or mark in rare else (len(mark) == 1,):
+        either = (False, True) if mark == "\t" or mark in rare else (len(mark) == 1,)
+        if mark == "\t" and _breaks(path, encoding, above):
+            either = (True, False)
+        for quoted in either:
             if len(mark) == 1 or not quoted:
                 found = Dialect(mark, quoted)
                 if _divides(path, encoding, found, usual != mark, above):
@@ -316,6 +319,19 @@ def _divides(path: Path, encoding: str, dialect: Dialect, prose: bool, above: in
     alike = sum(len(row) == width for row in rows[1:])
     least = 1.0 if prose and dialect.mark in _PROSE else ALIKE
     return alike + 1 >= least * len(rows)
+
+
+def _breaks(path: Path, encoding: str, above: int) -> bool:
+    """Whether rows with tabs are all alike only where quotes may hold tabs and line feeds."""
+    alike = []
+    for quoted in (False, True):
+        dialect = Dialect("\t", quoted)
+        try:
+            rows = [row for _, row in islice(rows_of(path, encoding, dialect), above, SAMPLED)]
+        except ValueError:
+            return False
+        alike.append(len({len(row) for row in rows}) == 1)
+    return alike == [False, True]
 
 
 def _spaced(path: Path, encoding: str, dialect: Dialect) -> Dialect:
