@@ -144,6 +144,78 @@ def test_the_lines_of_flickr_are_captions(tmp_path: Path) -> None:
     assert "Flickr's picture#0 before each caption" in corpus.description
 
 
+def coco(folder: Path, parts: dict[str, list[str]]) -> None:
+    """Captions of COCO in `annotations`, and the pictures of each part in a folder of its own."""
+    (folder / "annotations").mkdir(parents=True)
+    for part, names in parts.items():
+        put(folder / part, *names)
+        images = [{"id": 9 + n, "file_name": name} for n, name in enumerate(names)]
+        notes = [
+            {"id": 2 * n + m, "image_id": 9 + n, "caption": f"{SAID} {n} {m}"}
+            for m in range(2)
+            for n in range(len(names))
+        ]
+        document = {"info": {}, "images": images, "annotations": notes}
+        (folder / "annotations" / f"captions_{part}.json").write_text(json.dumps(document))
+        (folder / "annotations" / f"instances_{part}.json").write_text(json.dumps({"a": []}))
+
+
+def test_the_captions_of_coco_are_read_with_the_pictures_beside_them(tmp_path: Path) -> None:
+    parts = {
+        "train2017": [f"{n:03}.jpg" for n in range(20)],
+        "val2017": [f"{n}.jpg" for n in range(500, 505)],
+    }
+    coco(tmp_path, parts)
+    corpus = read(str(tmp_path))
+    assert corpus.task == "caption" and {*corpus.splits} == {"train", "valid"}
+    assert len(corpus.splits["train"]) == 40 and ("003.jpg", f"{SAID} 3 1") in pairs(corpus)
+    alone = read(str(tmp_path / "annotations" / "captions_val2017.json"))
+    assert {name for name, _ in pairs(alone)} == {*parts["val2017"]}
+    (tmp_path / "annotations" / "captions_train2017.json").rename(tmp_path / "captions.json")
+    beside = read(str(tmp_path / "captions.json"))
+    assert {name for name, _ in pairs(beside)} == {*parts["train2017"]}
+
+
+def test_a_caption_of_a_picture_that_coco_does_not_list_is_refused(tmp_path: Path) -> None:
+    coco(tmp_path, {"train2017": ["1.jpg", "2.jpg"]})
+    path = tmp_path / "annotations" / "captions_train2017.json"
+    path.write_text(path.read_text().replace('"image_id": 10', '"image_id": 77'))
+    with pytest.raises(ValueError, match="annotation 2: there is no image with the id 77"):
+        read(str(tmp_path))
+
+
+@pytest.mark.parametrize("ending", [".token.txt", ".token"])
+def test_the_lists_of_flickr_divide_its_captions(tmp_path: Path, ending: str) -> None:
+    names = [f"{n}_a.jpg" for n in range(20)]
+    put(tmp_path / "Images", *names)
+    lines = [f"{name}#{m}\t{SAID} {n} {m}\n" for n, name in enumerate(names) for m in range(2)]
+    (tmp_path / f"Flickr8k{ending}").write_text("".join(lines))
+    (tmp_path / "Flickr8k.lemma.token.txt").write_text("".join(lines).replace("was", "be"))
+    (tmp_path / "readme.txt").write_text("Pictures.\nWith captions.\n")
+    assert len(pairs(read(str(tmp_path)))) == 40
+    for part, some in (("train", names[:14]), ("dev", names[14:17]), ("test", names[17:])):
+        (tmp_path / f"Flickr_8k.{part}Images.txt").write_text("\n".join(some) + "\n")
+    corpus = read(str(tmp_path))
+    found = {split: len(rows) for split, rows in corpus.splits.items()}
+    assert found == {"train": 28, "valid": 6, "test": 6}
+    assert "Flickr_8k.devImages.txt lists the pictures of a part" in corpus.description
+
+
+def test_a_table_is_read_whose_pictures_lie_in_a_folder_beside_it(tmp_path: Path) -> None:
+    put(tmp_path / "photos", *(f"{n}.png" for n in range(24)))
+    (tmp_path / "captions.csv").write_text(table([f"{n}.png" for n in range(24)]))
+    assert len(pairs(read(str(tmp_path / "captions.csv")))) == 24
+
+
+def test_the_numbers_of_captions_are_no_labels(tmp_path: Path) -> None:
+    put(tmp_path / "photos", *(f"{n}.png" for n in range(12)))
+    lines = (f"{n}.png| {m}| {SAID} {n} {m}\n" for n in range(12) for m in range(5))
+    (tmp_path / "results.csv").write_text("image_name| comment_number| comment\n" + "".join(lines))
+    corpus = read(str(tmp_path))
+    assert corpus.task == "caption" and len(pairs(corpus)) == 60
+    assert "repeat" not in corpus.description
+
+
 def test_a_table_of_other_pictures_is_refused(tmp_path: Path) -> None:
     put(tmp_path, "a.png")
     (tmp_path / "captions.csv").write_text(table([f"{n}.png" for n in range(30)]))

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 from regard.data.reading.picture_folders import holds_pictures, pictures_in
 from regard.data.reading.picture_names import PictureNames, differences
+from regard.data.reading.pictures import picture_path
 from regard.data.reading.request import DataRequest, Layout
 from regard.data.reading.rows import RowSource, Tabled
 from regard.data.reading.tables import ENDINGS, PlacedRow, Table
@@ -96,11 +98,35 @@ def with_pictures(folder: Path, layout: Layout) -> Layout:
     return replace(layout, splits=splits, notes=(*layout.notes, *notes))
 
 
-def caption_tables(path: Path, files: Sequence[Path], request: DataRequest) -> list[Path]:
-    """The files beside pictures that may say what is on them, none where data is not read so."""
-    if request.first(lambda schema: schema.caption_folders) is None or not holds_pictures(path):
-        return []
-    return [file for file in files if file.suffix.lower() in (*ENDINGS, ".txt")]
+def may_have_captions(path: Path, request: DataRequest) -> bool:
+    """Whether there are pictures in a folder, and data may be read as what is said of them."""
+    return request.first(lambda schema: schema.caption_folders) is not None and holds_pictures(path)
+
+
+def caption_tables(files: Sequence[Path]) -> list[Path]:
+    """The files beside pictures that may say what is on them."""
+    return [file for file in files if file.suffix.lower() in (*ENDINGS, ".txt", ".token")]
+
+
+def pictures_beside(path: Path, layout: Layout) -> Path | None:
+    """The folder beside a table, or beside its folder, in which the pictures lie that it names.
+
+    None where they lie where its paths say, or nowhere.
+    """
+    rows = layout.splits["train"]
+    column = _column(rows)
+    if column is None or not isinstance(rows, Tabled):
+        return None
+    said = (cells[0] for _, cells in islice(rows.table.rows([column]), NAMED))
+    names = [name.strip() for name in said if isinstance(name, str) and name.strip()]
+    if not names or any(picture_path(name, path.parent) for name in names):
+        return None
+    for folder in (path.parent, path.parent.parent):
+        inner = sorted(p for p in folder.iterdir() if p.is_dir() and p.name[0] != ".")
+        for place in inner:
+            if any(picture_path(name, place) for name in names):
+                return place
+    return None
 
 
 def _column(rows: RowSource) -> str | None:

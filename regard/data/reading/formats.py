@@ -6,6 +6,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from regard.data.reading.coco import coco_captions
 from regard.data.reading.compression import inner_suffix, open_plain, zip_file
 from regard.data.reading.excel import excel
 from regard.data.reading.json_tables import json_document, json_table
@@ -96,10 +97,11 @@ def _json(path: Path, encoding: str, head: str, suffix: str, document: Any) -> T
     lines = suffix in (".jsonl", ".ndjson")
     if not lines and ('"paragraphs"' in head or '"data"' in head):
         document = document or json_document(path, encoding)
-        refused = not_read_json(path, document)
+        table = coco_captions(path, document)
+        refused = None if table else not_read_json(path, document)
         if refused:
             raise NotReadError(refused)
-        table = squad(path, document)
+        table = table or squad(path, document)
         if table:
             return table
     try:

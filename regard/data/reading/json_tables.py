@@ -9,6 +9,7 @@ from typing import Any
 
 from regard._io.files import read_json
 from regard.data.reading.baskets import numbered_baskets
+from regard.data.reading.coco import coco_captions
 from regard.data.reading.compression import inner_suffix
 from regard.data.reading.header import has_header
 from regard.data.reading.lexicon import Lexicon
@@ -50,6 +51,9 @@ def json_table(path: Path, encoding: str, document: Any = None) -> Table:
     if _is_lines(path, encoding) or (named and not arrays and not goes_on(path, encoding)):
         return JSONLines(path, encoding, _keys(o for _, o in _objects(path, encoding)))
     document = document or json_document(path, encoding)
+    captions = coco_captions(path, document)
+    if captions:
+        return captions
     refused = not_read_json(path, document)
     if refused:
         raise NotReadError(refused)

@@ -8,8 +8,15 @@ from typing import Any
 
 from regard.data.reading.babi import is_babi
 from regard.data.reading.baskets import basket_table, with_users
-from regard.data.reading.caption_folders import caption_tables, with_pictures
+from regard.data.reading.caption_folders import (
+    caption_tables,
+    may_have_captions,
+    pictures_beside,
+    with_pictures,
+)
+from regard.data.reading.coco import caption_documents
 from regard.data.reading.compression import inner_name, is_packed
+from regard.data.reading.flickr import flickr
 from regard.data.reading.folders import Files, files_in, left_out
 from regard.data.reading.formats import open_table
 from regard.data.reading.histories_file import history_table
@@ -73,7 +80,9 @@ def _file(path: Path, request: DataRequest) -> Layout:
     stories = request.first(lambda schema: schema.babi)
     if stories and not is_packed(path) and is_babi(path):
         return _stories(stories, with_parts(path), request)
-    return _files({"train": (path,)}, request)
+    layout = _files({"train": (path,)}, request)
+    pictures = pictures_beside(path, layout)
+    return with_pictures(pictures, layout) if pictures else layout
 
 
 def _folder(path: Path, request: DataRequest) -> Layout:
@@ -115,18 +124,29 @@ def _folder(path: Path, request: DataRequest) -> Layout:
 
 def _captions(path: Path, files: Sequence[Path], request: DataRequest) -> Layout | None:
     """The table beside pictures that says what is on them, None where there is none."""
-    tables = caption_tables(path, files, request)
-    if not tables:
+    if not may_have_captions(path, request):
+        return None
+    tables, documents = caption_tables(files), caption_documents(path)
+    if not tables and not documents:
         return None
     try:
-        found = _files(files_in(path, tables), request)
+        found = _files(documents, request) if documents else _beside(path, tables, request)
     except ValueError as error:
         asked = isinstance(error, SeveralReadingsError) and not are_labelled(path)
-        if request.task is None and not asked:
+        if request.task is None and not asked and not documents:
             return None  # Some other file, beside pictures that are in folders of their labels.
         raise
     of_labels = found.schema.picture_folders and not are_labelled(path)
     return found if found.schema.caption_folders or of_labels else None
+
+
+def _beside(path: Path, tables: Sequence[Path], request: DataRequest) -> Layout:
+    """The tables beside pictures, those of Flickr divided by its lists."""
+    encoding = request.encoding_of(tables[0])
+    lists = flickr(tables, encoding)
+    if lists is None:
+        return _files(files_in(path, tables), request)
+    return tabled(lists[1], str(lists[0]), request, encoding)
 
 
 def _files(files: Files, request: DataRequest) -> Layout:

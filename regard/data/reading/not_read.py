@@ -253,15 +253,10 @@ def not_read_json(path: Path, document: Any) -> str | None:
             f"{path} is a notebook (Jupyter); convert it with: jupyter nbconvert --to script FILE"
         )
     if {"images", "annotations"} <= {*document}:
-        notes = document["annotations"]
-        note = notes[0] if isinstance(notes, list) and notes else None
-        outlined = isinstance(note, dict) and bool({"segmentation", "bbox"} & {*note})
-        out = (
-            "draw the outlines of each picture as a mask, and write a table: image,mask"
-            if outlined
-            else "write a table with a row for each: image,caption"
+        return (
+            f"{path} has pictures and notes on parts of them (COCO); draw the outlines of each "
+            "picture as a mask, and write a table: image,mask, or image,label for its class"
         )
-        return f"{path} has pictures and their notes apart (COCO); {out}"
     if document.get("type") == "FeatureCollection":
         return f"{path} is GeoJSON; write the properties of its features as a table"
     return None

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from shlex import quote
 from typing import Any
 
@@ -77,6 +78,17 @@ class Columns:
         return frozenset((*lists, *codes))
 
     @cached_property
+    def counters(self) -> frozenset[str]:
+        """Those that number the rows of which another one says the same, as several captions."""
+        numbers = (p.name for p in self.profiles if p.holds is Holds.WHOLE and p.distinct > 2)
+        found = {name: [str(value) for value in self.values[name]] for name in numbers}
+        return frozenset(
+            name
+            for name, texts in found.items()
+            if any(_counts(texts, self.values[each]) for each in self.values if each != name)
+        )
+
+    @cached_property
     def aligned(self) -> tuple[Aligned, ...]:
         """Columns of words and of their tags."""
         return aligned_columns(self.profiles, self.values)
@@ -94,3 +106,13 @@ class Columns:
 def is_own(column: Profile) -> bool:
     """Whether a column says of each row something of its own, such as its number or its file."""
     return column.unique and column.holds is not Holds.TEXT
+
+
+def _counts(numbers: Sequence[str], groups: Sequence[Any]) -> bool:
+    """Whether numbers go up by one while a value stays, and begin again with the next one."""
+    rows = list(zip(pairwise(numbers), pairwise(groups), strict=True))
+    ends = sum(one != two for _, (one, two) in rows)
+    return 1 < ends < len(rows) and all(
+        (b == numbers[0]) if one != two else (a.isdigit() and b == str(int(a[:9]) + 1))
+        for (a, b), (one, two) in rows
+    )

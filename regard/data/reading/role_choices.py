@@ -89,6 +89,8 @@ def _told(schema: Schema, place: int, columns: Columns) -> tuple[str, ...]:
 def _suits(schema: Schema, place: int, name: str, columns: Columns) -> float:
     """How well what a column holds suits a role of a task, 0 where it cannot be."""
     role = schema.columns[place]
+    if role.kind in (ColumnKind.LABEL, ColumnKind.FLOAT) and name in columns.counters:
+        return 0.5 if name_fit(role, name) > PARTLY else 0.0
     suits = fit(role, columns.profile(name))
     if role.kind in (ColumnKind.LABEL, ColumnKind.LIST) and name in columns.spaced:
         # Each combination is hardly a class of its own, and never where the name is a plural.

@@ -37,6 +37,7 @@ class Seen:
         place = len(schema.required) - 1
         self._kind = schema.required[place].kind
         self.answer = place if self._kind in answers else None
+        self._several = schema.caption_folders  # Pictures have several captions.
         self._labels: Counter[str] = Counter()
         self._range = [math.inf, -math.inf, 0.0]
         self._asked: dict[str, np.ndarray] = {}
@@ -107,7 +108,7 @@ class Seen:
     def _twice(self, split: str, asked: np.ndarray) -> Iterator[str]:
         if split == "train":
             again = int((self._train[1:] == self._train[:-1]).sum())
-            if again > REPEATED * len(asked):
+            if again > REPEATED * len(asked) and not self._several:
                 yield f"{again:,} of {len(asked):,} training examples repeat the text of another"
             return
         there = among(asked, self._train)
