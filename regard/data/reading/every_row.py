@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from itertools import dropwhile, islice
 from typing import Any
 
-from regard.data.reading.json_tables import JSONLines, flattened, read_object
+from regard.data.reading.json_tables import JSONLines, flattened, read_object, respelled
 from regard.data.reading.lines import Line, every_line, open_text
 from regard.data.reading.parquet_tables import BATCH, Parquet, named_classes, parquet_file
 from regard.data.reading.separated import Separated, cells_of, quoted_rows, says_mark
@@ -137,7 +137,7 @@ def _of_json_lines(table: JSONLines) -> Iterator[EveryRow]:
                 why = f"{where} is not a JSON object: {error}"
             if not isinstance(entry, dict):
                 why, entry = f"{where} is not a JSON object but {type(entry).__name__}", {}
-            yield EveryRow(where, entry, flattened(entry), why)
+            yield EveryRow(where, entry, respelled(flattened(entry), table.names), why)
 
 
 def _of_parquet(table: Parquet) -> Iterator[EveryRow]:

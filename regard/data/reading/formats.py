@@ -21,6 +21,7 @@ from regard.data.reading.not_read import (
     not_read_text,
 )
 from regard.data.reading.object_cells import with_objects
+from regard.data.reading.one_line import one_line
 from regard.data.reading.parquet_tables import parquet
 from regard.data.reading.printed_tables import printed_table
 from regard.data.reading.separated import separated
@@ -80,7 +81,7 @@ def open_table(
     if refused:
         raise ValueError(refused)
     for make in (
-        (printed_table, fasttext, trec, captioned, conll, slashed, numbered)
+        (one_line, printed_table, fasttext, trec, captioned, conll, slashed, numbered)
         if suffix not in (".csv", ".inter")
         else ()
     ):

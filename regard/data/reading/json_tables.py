@@ -1,6 +1,7 @@
 """Tables as JSON: an object a line, an array of objects, one wrapped in another, or by columns."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -36,7 +37,7 @@ class JSONLines:
 
     def rows(self, names: Sequence[str]) -> Iterator[PlacedRow]:
         for where, entry in _objects(self.path, self.encoding):
-            flat = flattened(entry)
+            flat = respelled(flattened(entry), self.names)
             yield where, tuple([flat.get(name) for name in names])
 
 
@@ -49,7 +50,7 @@ def json_table(path: Path, encoding: str, document: Any = None) -> Table:
     named = inner_suffix(path) in (".jsonl", ".ndjson")
     arrays = _first(path, encoding).startswith("[")
     if _is_lines(path, encoding) or (named and not arrays and not goes_on(path, encoding)):
-        return JSONLines(path, encoding, _keys(o for _, o in _objects(path, encoding)))
+        return JSONLines(path, encoding, *_keys(o for _, o in _objects(path, encoding)))
     document = document or json_document(path, encoding)
     captions = coco_captions(path, document)
     if captions:
@@ -76,11 +77,11 @@ def table_of(
 
     def rows(_: Path) -> Iterator[PlacedRow]:
         for number, entry in enumerate(entries, 1):
-            flat = flattened(entry)
+            flat = respelled(flattened(entry), names)
             yield f"{where} object {number}", tuple([flat.get(name) for name in names])
 
-    names = _keys(iter(entries))
-    return Listed(path, names, rows, said)
+    names, alike = _keys(iter(entries))
+    return Listed(path, names, rows, (*said, *alike))
 
 
 def flattened(entry: Mapping[str, Any], depth: int = DEPTH) -> dict[str, Any]:
@@ -108,9 +109,43 @@ def _is_picture(value: Mapping[str, Any]) -> bool:
     return isinstance(value.get("bytes"), bytes)
 
 
-def _keys(entries: Iterator[Mapping[str, Any]]) -> tuple[str, ...]:
-    found = (key for entry in islice(entries, KEYS_FROM) for key in flattened(entry))
-    return tuple(dict.fromkeys(found))
+def respelled(flat: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """The same with keys that differ from these names in case and outer spaces called so.
+
+    >>> respelled({"Text ": "so", "n": 1}, ["text", "n"])
+    {'n': 1, 'text': 'so'}
+    """
+    missing = [name for name in names if name not in flat]
+    others = {_folded(key): key for key in flat if key not in names} if missing else {}
+    for name in missing:
+        key = others.get(_folded(name))
+        if key is not None:
+            flat[name] = flat.pop(key)
+    return flat
+
+
+def _folded(key: str) -> str:
+    return key.strip().casefold()
+
+
+def _keys(entries: Iterator[Mapping[str, Any]]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The keys of the first objects, and what is said of those that differ in case alone."""
+    every = dict[str, None]()
+    apart = set[str]()
+    for entry in islice(entries, KEYS_FROM):
+        keys = list(flattened(entry))
+        every.update(dict.fromkeys(keys))
+        spelled = Counter(map(_folded, keys))
+        apart.update(key for key, count in spelled.items() if count > 1)
+    first: dict[str, str] = {}
+    same: dict[str, str] = {}
+    for key in every:
+        known = first.setdefault(_folded(key), key)
+        if known != key and _folded(key) not in apart:
+            same[key] = known
+    names = tuple(key for key in every if key not in same)
+    said = [f"{key!r} is read as {name!r}, spelled otherwise" for key, name in same.items()]
+    return names, tuple(said)
 
 
 def _is_lines(path: Path, encoding: str) -> bool:

@@ -253,6 +253,13 @@ def not_read_json(path: Path, document: Any) -> str | None:
             f"{path} is a notebook (Jupyter); convert it with: jupyter nbconvert --to script FILE"
         )
     if {"images", "annotations"} <= {*document}:
+        notes = document["annotations"]
+        note = notes[0] if isinstance(notes, list) and notes else None
+        if isinstance(note, dict) and "caption" in note:
+            return (
+                f"{path} has captions (COCO) without a list of images (id, file_name); write a "
+                "table with a row for each: image,caption"
+            )
         return (
             f"{path} has pictures and notes on parts of them (COCO); draw the outlines of each "
             "picture as a mask, and write a table: image,mask, or image,label for its class"
