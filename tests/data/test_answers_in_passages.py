@@ -102,3 +102,39 @@ def test_questions_that_repeat_are_no_labels(tmp_path: Path) -> None:
     asked = ["Where did it rain?", "How long?", "When?"] * (COUNT // 3)
     with pytest.raises(ValueError, match="there is no answer"):
         read(written(tmp_path, "a.csv", ("context", "question"), PASSAGES, asked))
+
+
+def asked(*starts: int, answer: str = "lamp") -> str:
+    """Questions of SQuAD, with where each answer is said to begin."""
+    articles = [
+        {
+            "paragraphs": [
+                {
+                    "context": f"On day {n} the old lamp fell.",
+                    "qas": [{"question": "What fell?", "answers": [found]}],
+                }
+            ]
+        }
+        for n, start in enumerate(starts)
+        for found in [{"text": answer if n == 3 else "lamp", "answer_start": start}]
+    ]
+    return json.dumps({"version": "1", "data": articles})
+
+
+@pytest.mark.parametrize(
+    ("starts", "answer", "said"),
+    [
+        ([17] * 9, "lamp", ""),
+        ([17, 17, 9, 17, 9, 9999, -1, 17, 17], "lamp", "4 of the first 9 answers do not begin at"),
+        ([16] * 9, "lamp", "9 of the first 9 answers do not begin at their start, such as 'lamp'"),
+        ([17] * 9, "lantern", "1 of the first 9 answers do not stand in their contexts, such as"),
+        ([17, 17, 17, 16, 17, 17, 17, 17, 17], " lamp ", ""),
+    ],
+)
+def test_answers_that_are_not_where_they_should_be_are_told(
+    tmp_path: Path, starts: list[int], answer: str, said: str
+) -> None:
+    (tmp_path / "a.json").write_text(asked(*starts, answer=answer))
+    corpus = read(str(tmp_path / "a.json"))
+    assert corpus.task == "extract" and said in corpus.description
+    assert ("answers do not" in corpus.description) == bool(said)

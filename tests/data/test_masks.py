@@ -175,6 +175,33 @@ def test_masks_that_say_no_classes_are_refused(masks: Any, ignored: str, why: st
         classes_of({"train": rows(*masks)}, ignored)
 
 
+def smoothed(colored: bool = False) -> Any:
+    """A disk of 255 on 0 with its edge antialiased."""
+    drawn = image.new("L", (96, 96))
+    extra("PIL.ImageDraw").Draw(drawn).ellipse((20, 20, 70, 70), fill=255)
+    small = drawn.resize((24, 24), image.Resampling.BILINEAR)
+    return cell(np.asarray(small.convert("RGB") if colored else small))
+
+
+@pytest.mark.parametrize(("colored", "names"), [(False, ("0", "255")),
+                                                (True, ("#000000", "#ffffff"))])  # fmt: skip
+def test_antialiased_edges_are_no_classes(colored: bool, names: tuple[str, ...]) -> None:
+    masks = rows(smoothed(colored))
+    with pytest.raises(ValueError, match=f"of which only {', '.join(names)} fill areas"):
+        classes_of({"train": masks}, "")
+    assert classes_of({"train": masks}, "", "ignored") == names
+    codes, _ = mask_codes(smoothed(colored))
+    places = {code: n for n, code in enumerate(sorted({int(codes.min()), int(codes.max())}))}
+    kept = numbered(codes, places)
+    assert {*np.unique(kept).tolist()} == {0, 1, UNKNOWN} and (kept == UNKNOWN).mean() < 0.2
+
+
+def test_thin_areas_and_few_values_at_edges_are_classes() -> None:
+    thin = np.zeros((9, 9), dtype=np.uint8)
+    thin[4], thin[:, 4], thin[6:, 6:] = 1, 2, 3
+    assert classes_of({"train": rows(cell(thin))}, "") == ("0", "1", "2", "3")
+
+
 def test_a_mask_of_another_size_is_refused_with_both(tmp_path: Path) -> None:
     put(tmp_path, *(f"{kind}/{n}.png" for n in range(9) for kind in ("images", "masks")))
     (tmp_path / "masks/4.png").write_bytes(mask_of((7, 6), 3, "x").content)

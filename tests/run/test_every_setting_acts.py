@@ -50,6 +50,7 @@ CHANGES_NO_NUMBER = {
     "model.same_length": "acts on a call with a memory, see tests/parity/test_xlnet.py",
     "model.pad": "is written for others, see tests/parity",
     "model.begin": "acts where a text is written after nothing, see tests/parity",
+    "task.edges": "acts on masks with antialiased edges, see tests/data/test_masks.py",
     "data.streaming": "the same numbers, read from the disk",
     "data.encoding": "acts on files that have another encoding",
     "data.labels": "acts on labels of several spellings",

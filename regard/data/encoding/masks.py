@@ -13,6 +13,8 @@ from regard.data.reading.pictures import PictureCell
 UNKNOWN = 255
 """The number of a pixel whose class is not known."""
 MOST_CLASSES = 255
+FEWEST_EDGES = 3
+"""Values at edges alone from which on these are none of classes."""
 _NUMBERED = ("1", "L", "P", "I", "I;16", "I;16L", "I;16B", "I;16N")
 """Pillow's names of pictures whose pixels are numbers."""
 
@@ -40,6 +42,29 @@ def mask_codes(cell: bytes) -> tuple[Codes, bool]:
             return np.asarray(upright).astype(np.int64), False
         red, green, blue = np.moveaxis(np.asarray(upright.convert("RGB")).astype(np.int64), 2, 0)
     return red * 65_536 + green * 256 + blue, True
+
+
+def codes_inside(codes: Codes) -> set[int]:
+    """What stands at pixels whose four neighbours are alike: what fills areas.
+
+    >>> codes_inside(np.array([[0, 0, 0, 5], [0, 0, 0, 9], [0, 0, 0, 9]]))
+    {0}
+    """
+    inner = codes[1:-1, 1:-1]
+    around = (codes[:-2, 1:-1], codes[2:, 1:-1], codes[1:-1, :-2], codes[1:-1, 2:])
+    alike = np.logical_and.reduce([inner == each for each in around])
+    return {int(code) for code in np.unique(inner[alike])}
+
+
+def edge_codes(codes: set[int], inside: set[int]) -> set[int]:
+    """Those that stand at edges alone, where there are so many that antialiasing made them.
+
+    >>> sorted(edge_codes({0, 60, 125, 190, 255}, {0, 255})), edge_codes({0, 1, 2}, {0, 1})
+    ([60, 125, 190], set())
+    """
+    edges = codes - inside
+    several = len(inside) > 1 and len(edges) >= max(FEWEST_EDGES, len(inside))
+    return edges if several else set()
 
 
 def class_names(codes: Sequence[int], colored: bool) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from shlex import quote
 
+from regard.data.reading.answer_starts import misplaced
 from regard.data.reading.cells import EACH, Bound
 from regard.data.reading.dates_written import which_first
 from regard.data.reading.fits import PARTLY, SMALL, fit, name_fit
@@ -34,6 +35,7 @@ def remarks(reading: Reading, columns: Columns) -> Iterator[str]:
         same = sum(one == two and not is_missing(one) for one, two in pairs)
         if same > _MOST_SAME * len(pairs):
             yield f"{sides[0]} and {sides[1]} hold the same in {same:,} of {len(pairs):,} rows"
+    yield from misplaced(reading.schema, reading.bounds, columns.values)
     if left:
         yield f"columns that are not used: {', '.join(each.name for each in left)}"
     for bound, role in zip(reading.bounds, reading.schema.columns, strict=False):

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -16,6 +16,8 @@ from regard.data.encoding.masks import (
     MOST_CLASSES,
     UNKNOWN,
     class_names,
+    codes_inside,
+    edge_codes,
     mask_codes,
     numbered,
     resized_mask,
@@ -25,6 +27,8 @@ from regard.data.reading.pictures import PictureCell
 from regard.tasks.classify.coder import LABELS, load_labels, save_labels
 from regard.tasks.colors import Colors
 from regard.tasks.picture_coder import PictureBatch, PictureCoder, changes, coder_entries
+
+EdgesAre = Literal["refused", "ignored"]
 
 AT_ONCE = 64
 """Masks that are in memory together."""
@@ -124,13 +128,19 @@ class PicturesAndMasks(PictureCoder):
         return int(label[1:], 16) if label.startswith("#") else int(label)
 
 
-def classes_of(splits: Mapping[str, Any], ignored: str) -> tuple[str, ...]:
+def classes_of(
+    splits: Mapping[str, Any], ignored: str, edges: EdgesAre = "refused"
+) -> tuple[str, ...]:
     """The classes of all masks, sorted by their numbers or colours, without the ignored one.
 
-    Raises `ValueError` for masks of numbers beside masks of colours, for more classes than
-    anybody means, and where fewer than two are left.
+    Args:
+        edges: what becomes of values that stand at edges alone.
+
+    Raises `ValueError` for masks of numbers beside masks of colours, for antialiased edges, for
+    more classes than anybody means, and where fewer than two are left.
     """
     codes: set[int] = set()
+    inside: set[int] = set()
     first: tuple[str, bool] | None = None
     for name, found, colored in _masks(splits):
         first = first or (name, colored)
@@ -140,12 +150,24 @@ def classes_of(splits: Mapping[str, Any], ignored: str) -> tuple[str, ...]:
                 f"{of_colors} is a mask of colours and {of_numbers} one of numbers; write all alike"
             )
         codes.update(np.unique(found).tolist())
-        if len(codes) > MOST_CLASSES:
+        inside |= codes_inside(found)
+        if len(codes) - len(edge_codes(codes, inside)) > MOST_CLASSES:
             raise ValueError(
                 f"{name} and the masks before it have {len(codes):,} different values, and "
                 f"{MOST_CLASSES} classes are the most; is it a mask, with one value for each class?"
             )
     assert first is not None, "no split is empty"
+    between = edge_codes(codes, inside)
+    if between and edges == "refused":
+        there = class_names(sorted(inside), first[1])
+        raise ValueError(
+            f"the masks have {len(codes):,} different values, of which only {_few(there)} fill "
+            f"areas, and the others, such as {_few(class_names(sorted(between), first[1])[:3])}, "
+            "stand at edges alone, as antialiasing makes them; resize masks by the nearest pixel "
+            "and draw them without smoothing, or say edges=ignored (--set edges=ignored) to learn "
+            "and judge nothing there"
+        )
+    codes -= between
     names = class_names(sorted(codes), first[1])
     left = tuple(name for name in names if name != ignored)
     if ignored and len(left) == len(names):

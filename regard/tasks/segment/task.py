@@ -16,7 +16,7 @@ from regard.tasks.colors import ColorsOf
 from regard.tasks.details import Details
 from regard.tasks.picture_coder import colors_learned, require_short_side
 from regard.tasks.picture_task import PictureTask
-from regard.tasks.segment.coder import MaskedPictures, PicturesAndMasks, classes_of
+from regard.tasks.segment.coder import EdgesAre, MaskedPictures, PicturesAndMasks, classes_of
 from regard.tasks.segment.loss import dice_loss, pixel_loss
 from regard.tasks.segment.metrics import mask_details, mask_record, mask_scores, shares_said
 from regard.tasks.segment.predictor import Segmenter
@@ -38,6 +38,8 @@ class SegmentSettings(Config):
         batch_size: images per micro-batch.
         ignored: the class of pixels excluded from loss and metrics, a number such as `255`, or a
             color such as `#ffffff`.
+        edges: values that occur only at edges between areas, as anti-aliasing makes them, are
+            `refused`, or `ignored`: their pixels are excluded from loss and metrics.
         dice: weight of the overlap loss, in addition to the cross-entropy of the pixels.
 
     Raises `ValueError` if `short_side` is less than `size`.
@@ -51,6 +53,7 @@ class SegmentSettings(Config):
     augment: Augment = Unchanged()
     batch_size: Count = 16
     ignored: str = ""
+    edges: EdgesAre = "refused"
     dice: NonNegative = 0.0
 
     def __post_init__(self) -> None:
@@ -91,7 +94,7 @@ class Segment(PictureTask):
     @classmethod
     def learn(cls, corpus: Corpus, settings: Any) -> PicturesAndMasks:
         """Color statistics of the training images, classes of all masks."""
-        labels = classes_of(corpus.splits, settings.ignored)
+        labels = classes_of(corpus.splits, settings.ignored, settings.edges)
         short = settings.short_side or settings.size
         colors = colors_learned(settings.colors, corpus.splits["train"], short)
         return PicturesAndMasks(colors, settings.size, short, labels)
