@@ -4,6 +4,7 @@
 PyTorch that the tests run with.
 """
 
+import functools
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator
@@ -12,7 +13,7 @@ from typing import Any, TypeVar
 
 import torch
 import torch.autograd.forward_ad as _forward_ad
-from torch import Tensor
+from torch import Tensor, fx
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -393,3 +394,25 @@ def forward_hooks(module: torch.nn.Module) -> dict[int, Any]:
 def forward_pre_hooks(module: torch.nn.Module) -> dict[int, Any]:
     """The forward pre-hooks of a module by their numbers; deleting one here removes it."""
     return module._forward_pre_hooks
+
+
+def record_leaves(record: Callable[[Any, torch.nn.Module, Any, Any], Any]) -> None:
+    """Let `torch.fx` ask how to record each module that it does not trace into, from now on.
+
+    Args:
+        record: from tracer, module, arguments and keyword arguments to the proxy of its output, or
+            to None, where the module is recorded as always.
+    """
+    as_always = fx.Tracer.call_module
+
+    @functools.wraps(as_always)
+    def call_module(
+        self: Any, m: torch.nn.Module, forward: Any, args: Any, kwargs: dict[str, Any]
+    ) -> Any:
+        if self.is_leaf_module(m, self.path_of_module(m)):
+            recorded = record(self, m, args, kwargs)
+            if recorded is not None:
+                return recorded
+        return as_always(self, m, forward, args, kwargs)
+
+    fx.Tracer.call_module = call_module  # type: ignore[method-assign]

@@ -212,6 +212,21 @@ def test_hooks_are_removed_by_their_numbers() -> None:
     assert len(seen) == 2
 
 
+def test_leaves_of_a_graph_are_recorded_as_was_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.fx.Tracer, "call_module", torch.fx.Tracer.call_module)
+    model, asked = torch.nn.Sequential(torch.nn.ReLU(), torch.nn.Sequential(torch.nn.SiLU())), []
+
+    def record(tracer: torch.fx.Tracer, module: torch.nn.Module, args: tuple, kwargs: dict) -> Any:
+        asked.append(type(module).__name__)
+        silu = isinstance(module, torch.nn.SiLU)
+        return tracer.create_proxy("call_function", torch.neg, args, kwargs) if silu else None
+
+    private.record_leaves(record)
+    graph = torch.fx.symbolic_trace(model)
+    assert asked == ["ReLU", "SiLU"]
+    assert graph(torch.tensor([-1.0, 2.0])).tolist() == [0.0, -2.0]
+
+
 def test_several_gradients_at_once_are_told_from_one() -> None:
     x, told = torch.ones(3, requires_grad=True), []
     y = 2 * x

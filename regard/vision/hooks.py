@@ -2,7 +2,7 @@
 
 import copy
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from torch.nn.modules.batchnorm import _BatchNorm, _NormBase
 from torch.nn.modules.dropout import _DropoutNd
 from torch.nn.modules.padding import _CircularPadNd
 
-from regard._torch_private import forward_hooks, forward_pre_hooks
+from regard._torch_private import forward_hooks, forward_pre_hooks, record_leaves
 from regard.vision.place import Place
 
 NO_SCRIPT = (
@@ -57,8 +57,6 @@ class Tied:
     def __call__(self, module: nn.Module, args: Any) -> None:
         if not self.tie.blocks:
             raise RuntimeError(gone(self.place))
-        if any(_is_quantizing(each) for each in args):
-            raise RuntimeError(lost(self.place))
 
 
 class Behind:
@@ -67,8 +65,14 @@ class Behind:
     It holds no tensor, and is copied or pickled with its module.
     """
 
-    def __init__(self, place: Place, guard: "Guard | None", tie: Tie | None = None) -> None:
-        self.place, self.guard, self.tie = place, guard, tie
+    def __init__(
+        self,
+        place: Place,
+        guard: "Guard | None",
+        tie: Tie | None = None,
+        outer: "Guard | None" = None,
+    ) -> None:
+        self.place, self.guard, self.tie, self.outer = place, guard, tie, outer
         if tie is not None:
             tie.blocks += 1
 
@@ -90,8 +94,6 @@ class Behind:
                 f"the batch norm {self.place.norm} does, and the block {self.place.name!r} stands "
                 "between the two; regard.remove(model) before fusing"
             )
-        if isinstance(module, OPAQUE) and getattr(module, "qconfig", None) is not None:
-            raise RuntimeError(lost(self.place))
         return block
 
     @property
@@ -102,7 +104,13 @@ class Behind:
         # A network's hooks are copied before its children: where the guard was not, it is not part
         # of what is being copied.
         tie = None if self.tie is None else copy.deepcopy(self.tie, memo)
-        return type(self)(self.place, memo.get(id(self.guard)), tie)
+        return type(self)(self.place, memo.get(id(self.guard)), tie, memo.get(id(self.outer)))
+
+    def unwatch(self) -> None:
+        """Have nothing ask any more whether the block is there."""
+        for guard in (self.guard, self.outer):
+            if guard is not None:
+                guard.watched = [each for each in guard.watched if each.place != self.place]
 
 
 class InFront(Behind):
@@ -133,17 +141,39 @@ def _applied(block: Any, x: Any) -> Any:
 
 @dataclass(frozen=True)
 class Watched:
-    """A place relative to the module that guards it."""
+    """A place relative to the module that guards it.
+
+    Args:
+        anywhere: whether it may have moved, as in a row that was renumbered or a part that was
+            wrapped, to any other place within.
+    """
 
     place: Place
     path: tuple[str, ...]
-    norm: tuple[str, ...] | None
+    norm: tuple[str, ...] | None = None
+    anywhere: bool = False
+
+    def is_there(self, module: nn.Module) -> bool:
+        """Whether a module that guards it still has the block."""
+        found = _at(module, self.path)
+        # Wrappers that call a module as it is, such as adapters, keep it within.
+        if any(_has_block(part, self.place) for part in _parts(found)):
+            return True
+        row = _at(module, self.path[:-1])
+        if self.anywhere:
+            return any(_has_block(part, self.place) for part in module.modules())
+        # In a row that something was put into or taken out of, it has another number.
+        return isinstance(row, (nn.Sequential, nn.ModuleList)) and any(
+            _has_block(part, self.place) for part in row
+        )
 
 
 class Guard:
     """A forward pre-hook of an enclosing module that checks that blocks are still in place.
 
-    A forward hook is silently lost when its module is replaced by another, as fusing does.
+    A forward hook is silently lost when its module is replaced by another, as fusing does. One
+    guard stands right around the module, and goes along with what is around it; another at the
+    network, for what is around it may be replaced as well.
     """
 
     def __init__(self) -> None:
@@ -154,19 +184,10 @@ class Guard:
         raise AttributeError(NO_SCRIPT)
 
     def __call__(self, module: nn.Module, args: Any) -> None:
-        quantizes = any(_is_quantizing(each) for each in args)
         for each in self.watched:
-            place, found = each.place, _at(module, each.path)
-            if quantizes and isinstance(found, OPAQUE):
-                raise RuntimeError(lost(place))
-            # Wrappers that call a module as it is, such as adapters, keep it within; in a row that
-            # something was put into or taken out of, it has another number.
-            row = _at(module, each.path[:-1])
-            if not any(_has_block(part, place) for part in _parts(found)) and not (
-                isinstance(row, (nn.Sequential, nn.ModuleList))
-                and any(_has_block(part, place) for part in row)
-            ):
-                raise RuntimeError(gone(place, found))
+            place = each.place
+            if not each.is_there(module):
+                raise RuntimeError(gone(place, _at(module, each.path)))
             if each.norm is not None and not any(
                 isinstance(part, _BatchNorm) for part in _parts(_at(module, each.norm))
             ):
@@ -182,9 +203,13 @@ def _parts(found: Any) -> Iterator[nn.Module]:
     return found.modules() if isinstance(found, nn.Module) else iter(())
 
 
+def _blocks_at(module: nn.Module) -> list[Behind]:
+    hooks = (*forward_pre_hooks(module).values(), *forward_hooks(module).values())
+    return [hook for hook in hooks if isinstance(hook, Behind)]
+
+
 def _hooks(module: nn.Module, place: Place) -> list[Behind]:
-    hooks = forward_hooks(module) if place.is_behind else forward_pre_hooks(module)
-    return [hook for hook in hooks.values() if isinstance(hook, Behind) and hook.place == place]
+    return [hook for hook in _blocks_at(module) if hook.place == place]
 
 
 def _has_block(module: nn.Module, place: Place) -> bool:
@@ -194,8 +219,8 @@ def _has_block(module: nn.Module, place: Place) -> bool:
 def open_to_tracers(module: nn.Module) -> None:
     """Have `torch.fx` trace into a module of PyTorch's own, so that graphs have its block.
 
-    Tracers make one node of a module whose `__module__` is within `torch.nn`, and its hooks are
-    lost where a pass over the graph exchanges that node for another, as quantizing does.
+    Tracers make one node of a module whose `__module__` is within `torch.nn`, and quantizing
+    exchanges that node's module for another.
     """
     if type(module).__module__.startswith(("torch.nn.", "torch.ao.")):
         if not isinstance(module, OPAQUE):
@@ -204,15 +229,41 @@ def open_to_tracers(module: nn.Module) -> None:
 
 def close_to_tracers(module: nn.Module) -> None:
     """Undo `open_to_tracers`, unless another block or tie is left at the module."""
-    hooks = [*forward_hooks(module).values(), *forward_pre_hooks(module).values()]
+    hooks = [*_blocks_at(module), *forward_pre_hooks(module).values()]
     if vars(module).get("__module__") == __name__:
         if not any(isinstance(hook, (Behind, Tied)) for hook in hooks):
             del module.__module__
 
 
-def _is_quantizing(x: Any) -> bool:
-    """Whether a network is being traced for static quantization, which folds modules."""
-    return isinstance(x, fx.Proxy) and type(x.tracer).__name__ == "QuantizationTracer"
+def _as_one_node(tracer: Any, module: nn.Module, args: Any, kwargs: Any) -> Any:
+    """The node of a graph that calls a module with its blocks, or None where it has none.
+
+    For what a tracer does not trace into. A `call_module` node would be like any other: passes over
+    graphs leave it out, or exchange its module, and nothing is left that knows of a block.
+    """
+    places = [hook.place for hook in _blocks_at(module)]
+    if not places:
+        return None
+    if type(tracer).__name__ == "QuantizationTracer" and isinstance(module, OPAQUE):
+        raise RuntimeError(lost(places[0]))  # it exchanges modules by their names, too
+    has = tuple(f"{place.name} {place.where} {place.module}" for place in places)
+    found = tracer.create_proxy("get_attr", tracer.path_of_module(module), (), {})
+    return tracer.create_proxy("call_function", with_blocks, (found, has, *args), kwargs)
+
+
+record_leaves(_as_one_node)
+
+
+def with_blocks(module: nn.Module, has: Sequence[str], *args: Any, **kwargs: Any) -> Any:
+    """Call a module that has these blocks, such as `"se after layer1.0.bn2"`.
+
+    Raises `RuntimeError` where one of them is gone: the module is another one.
+    """
+    there = {(hook.place.name, hook.place.where) for hook in _blocks_at(module)}
+    for name, where, of in (each.split(" ", 2) for each in has):
+        if (name, where) not in there or getattr(module, name, None) is None:
+            raise RuntimeError(_gone(name, where, of, f" by a {type(module).__name__}"))
+    return module(*args, **kwargs)
 
 
 def forget_compiled() -> None:
@@ -225,11 +276,7 @@ def gone(place: Place, found: Any = None) -> str:
     """The error message for a block that is no longer in place, where `found` is now."""
     is_other = isinstance(found, nn.Module) and not _hooks(found, place)
     by = f" by a {type(found).__name__}" if is_other else ""
-    return (
-        f"the block {place.name!r} {place.where} {place.module} is gone: the module was replaced"
-        f"{by}, as fusing and converting do; regard.remove(model) before, and insert the block "
-        "afterwards, or around the modules that are fused"
-    )
+    return _gone(place.name, place.where, place.module, by)
 
 
 def lost(place: Place) -> str:
@@ -238,6 +285,14 @@ def lost(place: Place) -> str:
         f"the block {place.name!r} {place.where} {place.module} would be lost where that module is "
         "quantized; regard.remove(model) before prepare_fx, or insert the block after the "
         "activation, the whole stage or residual block"
+    )
+
+
+def _gone(name: str, where: str, module: str, by: str) -> str:
+    return (
+        f"the block {name!r} {where} {module} is gone: the module was replaced{by}, as fusing and "
+        "converting do; regard.remove(model) before, and insert the block afterwards, or around "
+        f"the modules that are fused; if it is meant to be gone, regard.remove(model, {module!r})"
     )
 
 

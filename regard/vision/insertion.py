@@ -11,7 +11,7 @@ from regard._spelling import parse
 from regard._torch_private import forward_pre_hooks, unhooked
 from regard.vision.hooks import Guard, Tied, close_to_tracers, forget_compiled
 from regard.vision.place import Place
-from regard.vision.places import Found, Wanted, find, matching
+from regard.vision.places import Found, Wanted, find, matching, names_match
 from regard.vision.plan import Plan, inserted, new_block, own_name, require_name, require_plain
 from regard.vision.probe import run_in_turn, run_with, traced
 
@@ -101,7 +101,8 @@ def remove(model: nn.Module, place: str | None = None, name: str | None = None) 
     """Remove blocks from a network: all, or those at matching modules, or those of one name.
 
     The network is then what it was before they were put in, with what it has learned since. What
-    was removed is the plan that puts it back. Blocks within a block go with it.
+    was removed is the plan that puts it back. Blocks within a block go with it. A block that was
+    lost with its module, which is an error when the network runs, is missed no longer.
 
     Raises:
         ValueError: no such block, with the places that have one.
@@ -113,13 +114,18 @@ def remove(model: nn.Module, place: str | None = None, name: str | None = None) 
         (['1'], '1.bias')
     """
     there = list(inserted(model))
-    at = None if place is None else set(matching(model, place))
+    missed = _forgotten(model, place, name)
+    at: set[str] | None = None
+    if place is not None and missed:
+        at = {each.module for each, _, _ in there if names_match(place, each.module)}
+    elif place is not None:
+        at = set(matching(model, place))
     chosen = [
         each
         for each in there
         if (at is None or each[0].module in at) and name in (None, each[0].name)
     ]
-    if not chosen and (there or place is not None or name is not None):
+    if not chosen and not missed and (there or place is not None or name is not None):
         keys = ", ".join(each.key for each, _, _ in there) or "it has none"
         raise ValueError(f"the network has no such block to remove: {keys}")
     within = tuple(f"{place.key}." for place, _, _ in chosen)
@@ -127,8 +133,7 @@ def remove(model: nn.Module, place: str | None = None, name: str | None = None) 
     forget_compiled()
     for found, module, number in chosen:
         hook = unhooked(module, number)
-        if hook.guard is not None:
-            hook.guard.watched = [w for w in hook.guard.watched if w.place != hook.place]
+        hook.unwatch()
         if hook.tie is not None:
             hook.tie.blocks -= 1
         if isinstance(getattr(module, found.name, None), nn.Module):
@@ -136,6 +141,24 @@ def remove(model: nn.Module, place: str | None = None, name: str | None = None) 
         close_to_tracers(module)
     _dismiss(model, everyone=place is None and name is None)
     return Plan(tuple(found for found, _, _ in chosen))
+
+
+def _forgotten(model: nn.Module, place: str | None, name: str | None) -> bool:
+    """End the watch over blocks that are gone, if they are meant; whether there were any."""
+    found = False
+    for module in model.modules():
+        for guard in forward_pre_hooks(module).values():
+            if isinstance(guard, Guard):
+                gone = [
+                    each
+                    for each in guard.watched
+                    if not each.is_there(module)
+                    and (place is None or names_match(place, each.place.module))
+                    and name in (None, each.place.name)
+                ]
+                guard.watched = [each for each in guard.watched if each not in gone]
+                found = found or bool(gone)
+    return found
 
 
 def _dismiss(model: nn.Module, everyone: bool) -> None:

@@ -170,6 +170,11 @@ def matching(model: nn.Module, wanted: str | type[nn.Module]) -> list[str]:
     return _outside(names, own)
 
 
+def names_match(pattern: str, name: str) -> bool:
+    """Whether a pattern of names means this one."""
+    return _pattern(pattern).fullmatch(name) is not None
+
+
 def _require_parts(model: nn.Module, wanted: str) -> None:
     """Raise where what is wanted is the network itself, around which nothing checks blocks."""
     if wanted == "" or wanted in {kind.__name__ for kind in type(model).__mro__[:-2]}:

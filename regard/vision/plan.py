@@ -324,13 +324,12 @@ def _attach(model: nn.Module, place: Place, new: nn.Module) -> None:
     # Lists of modules are not called: what watches must hang on what is.
     while isinstance(model.get_submodule(".".join(path[:depth])), (nn.ModuleList, nn.ModuleDict)):
         depth -= 1
-    around = model.get_submodule(".".join(path[:depth]))
-    guard = next((h for h in forward_pre_hooks(around).values() if isinstance(h, Guard)), None)
-    if guard is None:
-        guard = Guard()
-        around.register_forward_pre_hook(guard)
     ahead = tuple(norm[depth:]) if norm else None
+    guard = _guard(model.get_submodule(".".join(path[:depth])))
     guard.watched.append(Watched(place, tuple(path[depth:]), ahead))
+    outer = _guard(model) if depth else None
+    if outer is not None:
+        outer.watched.append(Watched(place, tuple(path), anywhere=True))
     forget_compiled()
     module.add_module(place.name, new)
     open_to_tracers(module)
@@ -339,7 +338,15 @@ def _attach(model: nn.Module, place: Place, new: nn.Module) -> None:
     if conv is not None and tie is not None:
         conv.register_forward_pre_hook(Tied(place, tie))
         open_to_tracers(conv)
-    (Behind if place.is_behind else InFront)(place, guard, tie).hang_on(module)
+    (Behind if place.is_behind else InFront)(place, guard, tie, outer).hang_on(module)
+
+
+def _guard(around: nn.Module) -> Guard:
+    guard = next((h for h in forward_pre_hooks(around).values() if isinstance(h, Guard)), None)
+    if guard is None:
+        guard = Guard()
+        around.register_forward_pre_hook(guard)
+    return guard
 
 
 def _in_front(model: nn.Module, place: Place) -> nn.Module | None:

@@ -1,6 +1,7 @@
 """Fusing a convolution with its batch norm: the same numbers, or an error; never silence."""
 
 import copy
+import pickle
 from collections.abc import Callable
 
 import pytest
@@ -190,6 +191,143 @@ def test_passes_over_a_graph_keep_its_blocks(
     model, x = with_block(place, side, around)
     graph = rewritten(torch.fx.symbolic_trace(model))
     torch.testing.assert_close(graph(x), model(x))
+
+
+def without_dropout(graph: torch.fx.GraphModule) -> nn.Module:
+    from torch.fx.experimental.optimization import remove_dropout
+
+    return remove_dropout(graph)
+
+
+def exchanged_by_name(graph: torch.fx.GraphModule) -> nn.Module:
+    """Every norm and dropout is another module, by its name, as converters write it."""
+    for name, module in list(graph.named_modules()):
+        if isinstance(module, (nn.BatchNorm2d, nn.Dropout)):
+            graph.set_submodule(name, copy.deepcopy(module))
+            new = graph.get_submodule(name)
+            new._forward_hooks.clear(), new._forward_pre_hooks.clear()
+    return graph
+
+
+def exchanged_by_node(graph: torch.fx.GraphModule) -> nn.Module:
+    """Every call of a norm or dropout is one of another module."""
+    for node in list(graph.graph.nodes):
+        old = graph.get_submodule(node.target) if node.op == "call_module" else None
+        if isinstance(old, (nn.BatchNorm2d, nn.Dropout)):
+            graph.add_submodule(f"{node.name}_new", nn.Identity())
+            with graph.graph.inserting_after(node):
+                new = graph.graph.call_module(f"{node.name}_new", node.args)
+            node.replace_all_uses_with(new)
+            graph.graph.erase_node(node)
+    graph.recompile()
+    return graph
+
+
+@pytest.mark.parametrize("exchange", [without_dropout, exchanged_by_name, exchanged_by_node])
+@pytest.mark.parametrize("side", ["after", "before"])
+@pytest.mark.parametrize("kind", [nn.BatchNorm2d(8), nn.Dropout()], ids=["norm", "dropout"])
+def test_a_pass_that_exchanges_a_norm_or_dropout_keeps_its_block_or_is_an_error(
+    kind: nn.Module, side: str, exchange: Callable[..., nn.Module]
+) -> None:
+    torch.manual_seed(0)
+    model, x = settled(nn.Sequential(nn.Conv2d(3, 8, 3), copy.deepcopy(kind), nn.ReLU())), image(16)
+    plain = model(x)
+    regard.insert(model, SE, **{side: "1"})
+    wanted = model(x)
+    assert not torch.allclose(wanted, plain)
+    graph = torch.fx.symbolic_trace(model)
+    graph.graph.lint()
+    assert torch.equal(graph(x), wanted)
+    assert torch.equal(copy.deepcopy(graph)(x), wanted)
+    assert torch.equal(pickle.loads(pickle.dumps(graph))(x), wanted)
+    assert torch.equal(torch.fx.Interpreter(torch.fx.symbolic_trace(graph)).run(x), wanted)
+    graph = exchange(graph)
+    if exchange is exchanged_by_name:
+        name = (
+            f"the block 'se' {side} 1 is gone: the module was replaced by a {type(kind).__name__}"
+        )
+        with pytest.raises(RuntimeError, match=name):
+            graph(x)
+    else:
+        assert torch.equal(graph(x), wanted)
+
+
+class Whole(torch.fx.Tracer):
+    """A tracer with leaves of its own."""
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        return isinstance(m, Basic) or super().is_leaf_module(m, module_qualified_name)
+
+
+def test_a_leaf_of_a_tracer_of_ones_own_has_its_block_or_is_missed() -> None:
+    torch.manual_seed(0)
+    model, x = settled(nn.Sequential(Basic(3, 8), Basic(8, 8))), image(16)
+    regard.insert(model, SE, after="1")
+    graph = torch.fx.GraphModule(model, Whole().trace(model))
+    assert torch.equal(graph(x), model(x))
+    graph.set_submodule("1", Basic(8, 8))
+    with pytest.raises(RuntimeError, match="the block 'se' after 1 is gone: .* by a Basic"):
+        graph(x)
+
+
+class Branches(nn.Module):
+    """A block that is rewritten for use, as RepVGG is: its branches become one convolution."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dense = nn.Sequential(nn.Conv2d(3, 3, 3, 1, 1), nn.Identity())
+        self.one: nn.Module | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.dense(x) if self.one is None else self.one(x)
+
+    def deploy(self) -> None:
+        self.one = self.dense[0]
+        del self.dense
+
+
+def test_a_block_that_goes_with_what_is_around_it_is_missed_and_can_be_let_go() -> None:
+    model, x = nn.Sequential(Branches(), Basic(3, 8)).eval(), image(16)
+    regard.insert(model, SE, after=["0.dense.1", "1.conv1", "1.bn2"], example=x)
+    model[0].deploy()
+    with pytest.raises(
+        RuntimeError, match=r"after 0.dense.1 is gone.*remove\(model, '0.dense.1'\)"
+    ):
+        model(x)
+    assert regard.remove(model, "0.dense.1").places == ()
+    model(x)
+    with pytest.raises(ValueError, match="no such block to remove: 1.conv1.se, 1.bn2.se"):
+        regard.remove(model, "0.one")
+    model[1] = Basic(3, 8)
+    with pytest.raises(RuntimeError, match="after 1.conv1 is gone"):
+        model(x)
+    assert regard.remove(model).places == ()
+    model(x)
+    assert not any(m._forward_pre_hooks or m._forward_hooks for m in model.modules())
+
+
+def test_a_block_moves_with_what_is_around_it() -> None:
+    model, x = nn.Sequential(Basic(3, 8), Basic(8, 8)).eval(), image(16)
+    regard.insert(model, SE, after=["1.conv1", "1.bn2"])
+    wanted = model(x)
+    model.insert(1, nn.Identity())
+    assert torch.equal(model(x), wanted)
+    model[2] = Held(model[2])
+    assert torch.equal(model(x), wanted)
+    part = copy.deepcopy(model[2].inner)
+    assert torch.equal(part(model[0](x)), wanted)
+    del model[2]
+    with pytest.raises(RuntimeError, match="is gone"):
+        model(x)
+
+
+class Held(nn.Module):
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.inner(x)
 
 
 class One(nn.Module):
