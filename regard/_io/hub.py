@@ -9,7 +9,7 @@ from regard._printable import shown
 PREFIX = "hf:"
 _WORD = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 NAME = re.compile(rf"{_WORD}(/{_WORD})?(@[A-Za-z0-9._/-]+)?")
-READ = ("*.json", "*.safetensors", "vocab.txt", "merges.txt")
+READ = ("*.json", "*.safetensors", "vocab.txt", "merges.txt", "*.model")
 """The files of a model's folder that are read here; no pickle is downloaded."""
 
 

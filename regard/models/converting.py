@@ -27,6 +27,7 @@ from regard._io.leftovers import temporary_name
 from regard._io.unwrapping import tables_in, without_wrappers
 from regard._nearest import nearest
 from regard._printable import shortened, shown
+from regard.data.encoding.published_tokens import TOKEN_FILES
 from regard.models import model_class
 from regard.models.family import Family
 from regard.models.gguf import is_gguf, load_gguf, load_tokenizer
@@ -49,11 +50,7 @@ from regard.models.stored_tensors import (
 )
 from regard.models.timm_folder import is_timm
 
-COPIED = (
-    *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"),
-    *("vocab.txt", "vocab.json", "merges.txt", "spiece.model", "sentencepiece.bpe.model"),
-    *("generation_config.json", "preprocessor_config.json"),
-)
+COPIED = (*TOKEN_FILES, "generation_config.json", "preprocessor_config.json")
 """Files that are copied unchanged."""
 MOST_COPIED = 256 * 2**20
 MOST_AGAIN = 4

@@ -13,7 +13,7 @@ from typing import Any
 from torch import Tensor
 
 from regard._io.files import read_file
-from regard.data.encoding.published_tokens import LINES, OPTIONS, WHOLE, read_tokenizer
+from regard.data.encoding.published_tokens import TOKEN_FILES, read_tokenizer
 from regard.data.encoding.tokenizer import Tokenizer
 from regard.data.schema import ColumnKind
 from regard.errors import UsageError
@@ -110,7 +110,7 @@ class Published:
     @cached_property
     def digest(self) -> str:
         """Digest of what encoding depends on: its tokens and sizes."""
-        files = (CONFIG, GENERATION, WHOLE, LINES, OPTIONS, PREPROCESSOR)
+        files = (CONFIG, GENERATION, *TOKEN_FILES, PREPROCESSOR)
         names = (name for name in files if (self.folder / name).exists())
         return sha256(b"".join(read_file(self.folder / name) for name in names)).hexdigest()
 

@@ -148,18 +148,24 @@ def test_what_cannot_be_asked_is_said_in_one_sentence(more: dict[str, Any], mess
 def test_a_bare_folder_without_tokens_says_what_to_copy() -> None:
     _, folder = bert()
     (folder / "tokenizer.json").unlink()
-    with pytest.raises(FileNotFoundError, match="no tokenizer.json or vocab.txt in bare; copy"):
+    with pytest.raises(FileNotFoundError, match="no tokenizer.json, vocab.txt, .* in bare; copy"):
         Run(folder).predict(TEXTS)
 
 
-def test_older_files_of_tokens_are_named_with_what_reads_them() -> None:
-    _, folder = bert()
+def test_a_folder_with_pairs_of_bytes_alone_answers_as_with_its_whole_tokenizer() -> None:
+    made, folder = gpt2_tokenizer(), Path("gpt2")
+    config = transformers.GPT2Config(
+        vocab_size=made.get_vocab_size() + 3, n_positions=40, n_embd=16, n_layer=2, n_head=2,
+        id2label=LABELS, pad_token_id=0,
+    )  # fmt: skip
+    random_network(transformers.GPT2ForSequenceClassification, config).save_pretrained(folder)
+    made.save(str(folder / "tokenizer.json"))
+    wanted = [said(each) for each in Run(folder).predict(TEXTS, 3)]
     (folder / "tokenizer.json").unlink()
-    for name in ("vocab.json", "merges.txt"):
-        (folder / name).write_text("{}")
-    said = "it has vocab.json and merges.txt, which are read by transformers: AutoTokenizer"
-    with pytest.raises(FileNotFoundError, match=said):
-        Run(folder).predict(TEXTS)
+    made.model.save(str(folder))
+    assert [said(each) for each in Run(folder).predict(TEXTS, 3)] == wanted
+    again = regard.train("films.csv", start=str(folder), out="run", options=QUIET, **STILL)
+    assert len(again.predict(TEXTS)) == 2 and Path("run/best/tokenizer.json").exists()
 
 
 def test_an_option_of_tokens_is_told_with_its_file_and_its_name() -> None:

@@ -1,18 +1,10 @@
 """The tokenizer that a GGUF file holds: tokens, their kinds, and the pairs that are merged."""
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from regard._io.extra import extra
 from regard._printable import shown
 from regard.data.encoding.tokenizer import Tokenizer
-from regard.data.encoding.trusted import (
-    refused_as_value_error,
-    require_numbered,
-    require_readable,
-    require_steady,
-)
 from regard.data.encoding.vocabulary import MAX_TOKENS
 
 _DIGITS = {"type": "Digits", "individual_digits": True}
@@ -42,14 +34,8 @@ def tokenizer_of(values: Mapping[str, Any]) -> Tokenizer:
     tokens, merges = _texts(values, "tokens"), _texts(values, "merges")
     if len(tokens) > MAX_TOKENS:
         raise ValueError(f"it has {len(tokens):,} tokens, {MAX_TOKENS:,} are allowed")
-    entries = _entries(list(tokens), list(merges), _kinds(values, len(tokens)), CUTS[cut])
-    package = extra("tokenizers")
-    require_readable(entries)
-    with refused_as_value_error():
-        inner = package.Tokenizer.from_str(json.dumps(entries))
-        require_numbered(inner, entries)
-        require_steady(inner)
-    return Tokenizer(inner)
+    kinds = _kinds(values, len(tokens))
+    return Tokenizer.of_entries(_entries(list(tokens), list(merges), kinds, CUTS[cut]))
 
 
 def _texts(values: Mapping[str, Any], name: str) -> Sequence[str]:

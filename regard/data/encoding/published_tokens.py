@@ -1,15 +1,28 @@
-"""The tokenizer of a Hugging Face folder: `tokenizer.json`, or BERT's `vocab.txt`."""
+"""The tokenizer of a Hugging Face folder, in whichever of the formats its files are.
 
+    tokenizer.json                     everything
+    vocab.txt                          BERT's tokens, one a line
+    vocab.json, merges.txt             pairs of bytes: GPT-2, RoBERTa, GPT-1 (byte_pairs.py)
+    spiece.model and the like          sentencepiece: T5, ALBERT, XLNet, LLaMA (unigrams.py)
+
+The first that is there is read; what is beside it says how (token_options.py).
+"""
+
+import json
 from pathlib import Path
 from typing import Any
 
-from regard._io.files import read_file, read_json_file
-from regard._printable import shown
+from regard._io.files import read_file
+from regard.data.encoding.byte_pairs import MERGES, VOCAB, read_byte_pairs
+from regard.data.encoding.token_options import ADDED, NAMES, OPTIONS, TokenOptions
+from regard.data.encoding.token_options import read_token_options as _options
 from regard.data.encoding.tokenizer import Tokenizer
+from regard.data.encoding.unigrams import read_unigrams
 
-WHOLE, LINES, OPTIONS = "tokenizer.json", "vocab.txt", "tokenizer_config.json"
-OLDER = ("vocab.json", "merges.txt", "spiece.model", "sentencepiece.bpe.model", "tokenizer.model")
-"""Files of tokens that only their own packages read."""
+WHOLE, LINES = "tokenizer.json", "vocab.txt"
+SENTENCE_PIECES = ("spiece.model", "sentencepiece.bpe.model", "tokenizer.model")
+TOKEN_FILES = (WHOLE, LINES, VOCAB, MERGES, *SENTENCE_PIECES, OPTIONS, NAMES, ADDED)
+"""The files that tokens depend on."""
 SAID = {
     "do_lower_case": "lowercase",
     "strip_accents": "strip_accents",
@@ -26,39 +39,33 @@ def read_tokenizer(folder: str | Path) -> Tokenizer:
     folder = Path(folder)
     if (folder / WHOLE).exists():
         return Tokenizer.load(folder / WHOLE)
-    path = folder / LINES
-    if not path.exists():
-        raise FileNotFoundError(f"there is no {WHOLE} or {LINES} in {folder}; {_way_out(folder)}")
-    options = _options(folder)
-    try:
-        lines = read_file(path).decode().removesuffix("\n").split("\n")
-        return Tokenizer.of_bert([line.removesuffix("\r") for line in lines], **options)
-    except ValueError as error:
-        raise ValueError(f"{path} is not a list of BERT's tokens: {error}") from None
-
-
-def _way_out(folder: Path) -> str:
-    """What to do for tokens, by what a folder has of them."""
-    old = [name for name in OLDER if (folder / name).exists()]
-    if not old:
-        return "copy the file of its tokens there"
-    return (
-        f"it has {' and '.join(old)}, which are read by transformers: "
-        f"AutoTokenizer.from_pretrained({str(folder)!r}).save_pretrained({str(folder)!r}) writes "
-        f"{WHOLE}"
+    if (folder / LINES).exists():
+        return _of_lines(folder / LINES, _options(folder))
+    if (folder / VOCAB).exists() or (folder / MERGES).exists():
+        return read_byte_pairs(folder, _options(folder))
+    for name in SENTENCE_PIECES:
+        if (folder / name).exists():
+            return read_unigrams(folder / name, _options(folder))
+    raise FileNotFoundError(
+        f"there is no {WHOLE}, {LINES}, {VOCAB} or {SENTENCE_PIECES[0]} in {folder}; copy the "
+        "file of its tokens there"
     )
 
 
-def _options(folder: Path) -> dict[str, Any]:
-    """What `tokenizer_config.json` says of case, accents and Chinese characters."""
-    path = folder / OPTIONS
-    said = read_json_file(path) if path.exists() else {}
-    if not isinstance(said, dict):
-        raise ValueError(f"{path} is no table, but {shown(said)}")
-    found = {ours: said[theirs] for theirs, ours in SAID.items() if said.get(theirs) is not None}
-    for theirs, ours in SAID.items():
-        if ours in found and type(found[ours]) is not bool:
-            raise ValueError(
-                f"{path} says {theirs} is {shown(found[ours])}, which is neither true nor false"
-            )
-    return found
+def _of_lines(path: Path, options: TokenOptions) -> Tokenizer:
+    """BERT's tokens, one a line, and those that were added later."""
+    given = {
+        ours: options.flag(theirs, True)
+        for theirs, ours in SAID.items()
+        if options.options.get(theirs) is not None
+    }
+    try:
+        lines = read_file(path).decode().removesuffix("\n").split("\n")
+        found = Tokenizer.of_bert([line.removesuffix("\r") for line in lines], **given)
+        known: dict[str, Any] = json.loads(found.json()) if options.added else {}
+        listed = {each["content"]: each for each in known.get("added_tokens", ())}
+        listed |= {each["content"]: dict(each) for each in options.added}
+        ordered = sorted(listed.values(), key=lambda each: int(each["id"]))
+        return Tokenizer.of_entries({**known, "added_tokens": ordered}) if known else found
+    except ValueError as error:
+        raise ValueError(f"{path} is not a list of BERT's tokens: {error}") from None

@@ -101,20 +101,25 @@ class Tokenizer:
 
         Raises `ValueError` naming the file when it is damaged.
         """
-        package = extra("tokenizers")
         try:
-            content = read_file(Path(path))
-            entries = read_json(content)
-            require_readable(entries)
-            with refused_as_value_error():
-                inner = package.Tokenizer.from_str(content.decode())
-                # Lengths are the business of who reads: nothing is cut or filled up here.
-                inner.no_truncation()
-                inner.no_padding()
-                require_numbered(inner, entries)
-                require_steady(inner)
+            return cls.of_entries(read_json(read_file(Path(path))))
         except ValueError as error:
             raise ValueError(f"{path} is not a tokenizer: {error}") from None
+
+    @classmethod
+    def of_entries(cls, entries: Any) -> "Tokenizer":
+        """The tokenizer that the contents of a `tokenizer.json` describe.
+
+        Raises `ValueError` for contents that describe none, or one that would not end.
+        """
+        require_readable(entries)
+        with refused_as_value_error():
+            inner = extra("tokenizers").Tokenizer.from_str(json.dumps(entries))
+            # Lengths are the business of who reads: nothing is cut or filled up here.
+            inner.no_truncation()
+            inner.no_padding()
+            require_numbered(inner, entries)
+            require_steady(inner)
         return cls(inner)
 
     def save(self, path: Path) -> None:
@@ -257,7 +262,41 @@ class Tokenizer:
     def _rows(self, texts: list[str]) -> list[list[int]]:
         with threads(), refused_as_value_error():
             encoded = self._inner.encode_batch_fast(texts, add_special_tokens=False)
-        return [each.ids for each in encoded]
+            rows = [each.ids for each in encoded]
+            for place, row in enumerate(rows if self._never_text else ()):
+                if not self._never_text.isdisjoint(row):
+                    rows[place] = self._cutting.encode(texts[place], add_special_tokens=False).ids
+        return rows
+
+    def _encoding(self, text: str) -> Any:
+        require_characters(text)
+        with refused_as_value_error():
+            found = self._inner.encode(text, add_special_tokens=False)
+            if self._never_text.isdisjoint(found.ids):
+                return found
+            return self._cutting.encode(text, add_special_tokens=False)
+
+    @cached_property
+    def _never_text(self) -> frozenset[int]:
+        """The special tokens that the model would find in a text, which unigrams alone do."""
+        if self.kind != "unigram":
+            return frozenset()
+        added = self._inner.get_added_tokens_decoder().items()
+        special = {number for number, token in added if token.special}
+        return frozenset(special - {self.specials.unknown})
+
+    @cached_property
+    def _cutting(self) -> Any:
+        """The same for texts that spell special tokens, which are cut behind their first letter."""
+        package = extra("tokenizers")
+        found = package.Tokenizer.from_str(self.json())
+        found.encode_special_tokens = True
+        names = [self._inner.id_to_token(number) for number in sorted(self._never_text)]
+        cuts = "|".join(f"(?<={re.escape(n[0])}){re.escape(n[1:])}" for n in names if n[1:])
+        split = package.pre_tokenizers.Split(package.Regex(cuts), "merged_with_next")
+        before = [] if found.pre_tokenizer is None else [found.pre_tokenizer]
+        found.pre_tokenizer = package.pre_tokenizers.Sequence([*before, split])
+        return found
 
     def spans(self, text: str) -> list[tuple[int, int]]:
         """The characters of each token of a text, without leading spaces.
@@ -265,9 +304,7 @@ class Tokenizer:
         >>> Tokenizer.train(["It rains"], "bert", size=30).spans("It  rains")
         [(0, 2), (4, 9)]
         """
-        require_characters(text)
-        with refused_as_value_error():
-            found = self._inner.encode(text, add_special_tokens=False).offsets
+        found = self._encoding(text).offsets
         return [(stop - len(text[start:stop].lstrip()), stop) for start, stop in found]
 
     def decode(self, numbers: Sequence[int]) -> str:
@@ -295,9 +332,7 @@ class Tokenizer:
         """
         text = text if longest is None else beginning(text, longest)
         unknown = self.specials.unknown
-        require_characters(text)
-        with refused_as_value_error():
-            encoding = self._inner.encode(text, add_special_tokens=False)
+        encoding = self._encoding(text)
         spans = zip(encoding.ids, encoding.offsets, strict=True)
         return sorted({text[start:end] for number, (start, end) in spans if number == unknown})
 
