@@ -125,11 +125,16 @@ def read_entries(folder: Path) -> Any:
 
 
 def configuration(
-    folder: Path, network: str | None = None, names: Collection[str] = (), **changes: Any
+    folder: Path,
+    network: str | None = None,
+    names: Collection[str] = (),
+    trunk: bool = False,
+    **changes: Any,
 ) -> Any:
     """Our configuration of a folder's network, or of another `network` with the same body.
 
     `names` are those of the folder's tensors, which may reveal what `config.json` does not state.
+    With `trunk`, a network whose head is not known is its body alone.
 
     Raises `ValueError` with the file for an unknown family or option.
     """
@@ -140,7 +145,8 @@ def configuration(
             raise ValueError(f"it is not a configuration, but {shown(entries)}")
         entries = {**in_full(entries), **_said_of_writing(folder)}
         family = family_named(entries.get("model_type"))
-        architecture = _architecture(family, entries)
+        trunk = trunk and foreign_head(family, entries) is not None
+        architecture = next(iter(family.networks)) if trunk else _architecture(family, entries)
         if network is not None and family.networks[architecture] != network:
             architecture = _named(family, network)
         tag = family.networks[architecture]
@@ -175,9 +181,17 @@ def _architecture(family: Family, entries: Mapping[str, Any]) -> str:
         raise ValueError(f"its architectures are {shown(said)}, which are no names")
     if said[0] not in family.networks:
         raise ValueError(
-            f"its architecture {shown(said[0])} is not known; {nearest(said[0], family.networks)}"
+            f"its architecture {shown(said[0])} is not known; {nearest(said[0], family.networks)} "
+            "(regard train --from begins with its body alone)"
         )
     return said[0]
+
+
+def foreign_head(family: Family, entries: Any) -> str | None:
+    """The architecture that a folder states, if it is none of the family's that are known."""
+    said = entries.get("architectures")
+    first = said[0] if isinstance(said, list) and said else None
+    return first if isinstance(first, str) and first not in family.networks else None
 
 
 def _named(family: Family, network: str) -> str:
@@ -209,9 +223,9 @@ def load_published(
     configuration. No tensor has been read then.
     """
     stored = stored_tensors(folder)
-    config = configuration(folder, network, stored, **changes)
+    config = configuration(folder, network, stored, network is not None, **changes)
     model, state = _on_meta(folder, config, attend, len(stored))
-    tensors, fresh = _held(folder, config, state, stored, network is not None)
+    tensors, fresh, _ = _held(folder, config, state, stored, network is not None)
     tensors |= {name: _drawn(state[name], config.init_std) for name in fresh}
     again = shared_names(model)
     model.load_state_dict(tensors, strict=False, assign=True)
@@ -223,15 +237,17 @@ def load_published(
     return model.eval()
 
 
-def published_tensors(folder: Path, network: str) -> dict[str, Tensor]:
-    """The tensors of one of our networks in a folder's files, by our names.
+def published_tensors(folder: Path, network: str) -> tuple[dict[str, Tensor], list[str]]:
+    """The tensors of one of our networks in a folder's files, by our names, and what is left out.
 
-    Missing weights of its head are left out. Raises as `load_published`.
+    Missing weights of its head are not there. What is left out are names in the files, of weights
+    that this network has no place for. Raises as `load_published`.
     """
     stored = stored_tensors(folder)
-    config = configuration(folder, network, stored)
+    config = configuration(folder, network, stored, True)
     _, state = _on_meta(folder, config, None, len(stored))
-    return _held(folder, config, state, stored, True)[0]
+    tensors, _, left = _held(folder, config, state, stored, True)
+    return tensors, left
 
 
 def labels_of(folder: Path) -> tuple[str, ...]:
@@ -239,7 +255,7 @@ def labels_of(folder: Path) -> tuple[str, ...]:
 
     Unnamed ones are `LABEL_0`, `LABEL_1` and so on.
     """
-    config = configuration(folder)
+    config = configuration(folder, trunk=True)
     return getattr(config, "labels", ()) or numbered(getattr(config, "classes", 0))
 
 
@@ -266,21 +282,52 @@ def _held(
     state: Mapping[str, Tensor],
     stored: Mapping[str, Stored],
     without_head: bool,
-) -> tuple[dict[str, Tensor], list[str]]:
-    """The tensors in a folder's files, and the names of those of the head that they lack."""
-    family = family_named(_type(folder))
-    rules, names = rules_of(family, config, stored)
+) -> tuple[dict[str, Tensor], list[str], list[str]]:
+    """The tensors in a folder's files, the names of the head's that they lack, and what is left."""
+    entries = in_full(read_entries(folder))
+    family = family_named(entries.get("model_type"))
+    foreign = foreign_head(family, entries) if without_head else None
+    there = stored if foreign is None else trunk_of(family, config, stored)
+    rules, names = rules_of(family, config, there)
     copies = _copies(family, rules, names, config)
     fresh = _fresh(family, rules, names) if without_head else []
     wanted = {rule: _their_shapes(rule, state[rule.ours]) for rule in rules if rule not in fresh}
+    again = [names[copy] for copy in copies]
     names = {name: at for name, at in names.items() if name not in copies}
-    _require_fit(folder, family, config.tag, wanted, names, stored)
-    _require_copies(folder, copies, stored)
-    return _read(wanted, names, stored), [rule.ours for rule in fresh]
+    _require_fit(folder, family, config.tag, wanted, names, there)
+    _require_copies(folder, copies, there)
+    spare = [name for name in names if name.endswith((*family.dropped, "\0"))]
+    used = {name for each in wanted.values() for name in each}.union(spare)
+    known = {there[names[name]].name for name in used} | {there[at].name for at in again}
+    left = [name for name, at in stored.items() if at.name not in known]
+    return _read(wanted, names, there), [rule.ours for rule in fresh], left
 
 
-def _type(folder: Path) -> Any:
-    return in_full(read_entries(folder)).get("model_type")
+def trunk_of(family: Family, config: Any, stored: Mapping[str, Stored]) -> dict[str, Stored]:
+    """The tensors of the body in a network whose head is not known, under the family's prefix.
+
+    The body is found by its first tensor, under whatever name; beside a body without a name stands
+    the head, whose names do not begin as any of the body's does.
+    """
+    bare = [
+        name.removeprefix(family.prefix)
+        for rule in family.rules(config, family.prefix)
+        for name in rule.theirs
+        if name.startswith(family.prefix)
+    ]
+    first = bare[0]
+    places = {
+        name.removesuffix(first) for name in stored if name == first or name.endswith(f".{first}")
+    }
+    if len(places) != 1:
+        return dict(stored)
+    (place,) = places
+    tops = {name.partition(".")[0] for name in bare}
+    return {
+        family.prefix + name.removeprefix(place): at
+        for name, at in stored.items()
+        if (name.startswith(place) if place else name.partition(".")[0] in tops)
+    }
 
 
 def rules_of(

@@ -120,7 +120,7 @@ class Published:
         return self._configuration()
 
     def _configuration(self, network: str | None = None) -> Any:
-        return configuration(self.folder, network, stored_tensors(self.folder))
+        return configuration(self.folder, network, stored_tensors(self.folder), trunk=True)
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
@@ -280,8 +280,8 @@ class Published:
             )
         return coder
 
-    def held(self, model: Any) -> dict[str, Tensor]:
-        """Its weights, by their names in a network for a task."""
+    def held(self, model: Any) -> tuple[dict[str, Tensor], list[str]]:
+        """Its weights, by their names in a network for a task, and the names of those left out."""
         return published_tensors(self.folder, model.config.tag)
 
     @cached_property

@@ -109,9 +109,9 @@ class Origin:
         found = kind.learn(corpus, WithTokens(settings, tokenizers_of(own)))
         return replace(found, colors=own.colors) if isinstance(own, PictureCoder) else found
 
-    def held(self, model: Any) -> dict[str, Tensor]:
-        """Its weights, by their names in the new network, which are the same."""
-        return dict(self.predictor.model.state_dict())
+    def held(self, model: Any) -> tuple[dict[str, Tensor], list[str]]:
+        """Its weights, by their names in the new network, which are the same: none is left out."""
+        return dict(self.predictor.model.state_dict()), []
 
     @property
     def names(self) -> dict[str, tuple[str, ...]]:
@@ -152,7 +152,7 @@ def tokenizers_of(coder: Any) -> list[Tokenizer]:
 def begin_with(origin: Origin | Published, task: Task, settings: Settings) -> list[str]:
     """Load the weights into a task's network; returns what to report about it."""
     new, was = task.model, origin.names
-    old = origin.held(new)
+    old, left = origin.held(new)
     own = {k: v for k, v in new.state_dict().items() if v.is_floating_point()}
     now, counting = names_of(task.coder), _counting(settings, task.coder)
     again = shared_names(new)
@@ -177,6 +177,7 @@ def begin_with(origin: Origin | Published, task: Task, settings: Settings) -> li
     said = [f"Begun with {origin.path}: {whole} of {count} tensors are taken over"]
     said += [f"in part {_listed(partly)}"] if partly else []
     said += [f"new are {_listed(missing)}"] if missing else []
+    said += [f"left out are {_listed(left)}"] if left else []
     sentences = ["; ".join(said) + "."]
     unknown, tokens = _unknown_share(task)
     if unknown:

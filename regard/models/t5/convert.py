@@ -57,6 +57,8 @@ WORDS = (
     OneToken("pad_token_id", "pad", 0),
 )
 OUTPUT = "lm_head.weight"
+WRITERS = (None, ["T5ForConditionalGeneration"], ["T5WithLMHeadModel"])
+"""What may be said of a T5 that has an output; one without writes by its embedding."""
 COPIES = ("encoder.embed_tokens.weight", "decoder.embed_tokens.weight", OUTPUT)
 
 
@@ -80,7 +82,7 @@ def told(theirs: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
     """
     if theirs.get("architectures") == ["T5EncoderModel"]:
         return {}
-    if theirs.get("architectures") == ["T5Model"] and OUTPUT not in names:
+    if theirs.get("architectures") not in WRITERS and names and OUTPUT not in names:
         return {"tied": True}
     if OUTPUT in names and theirs.get("scale_decoder_outputs") is False:
         return {"tied": False}
