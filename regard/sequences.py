@@ -10,6 +10,7 @@ from einops import rearrange
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
+from regard._printable import shown
 from regard._torch_private import can_look_at
 from regard.masks import Document, Padding
 
@@ -335,8 +336,18 @@ class Packed:
 
 
 def texts(source: Tensor | Sequences | Packed) -> Sequences | Packed:
-    """What a network reads, as sequences; plain ids `[batch, len]` have no padding."""
-    return Sequences(source) if isinstance(source, Tensor) else source
+    """What a network reads, as sequences; plain ids `[batch, len]` have no padding.
+
+    Raises `TypeError` for anything else, such as a list.
+    """
+    if isinstance(source, Tensor):
+        return Sequences(source)
+    if not isinstance(source, (Sequences, Packed)):
+        raise TypeError(
+            f"a network reads token ids [batch, len] as a tensor, Sequences or Packed, got "
+            f"{shown(source)}; Sequences.of makes a batch of lists"
+        )
+    return source
 
 
 def of_ids(

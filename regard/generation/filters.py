@@ -22,7 +22,7 @@ Written = Int[Tensor, "rows len"]
 Filter = Callable[[Logits, Written], Logits]
 Filters = Filter | tuple["Filters", ...] | list["Filters"]
 
-Probability = Annotated[float, Between(above=0.0, below=1.0)]
+Probability = Annotated[float, Between(above=0.0, most=1.0)]
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,14 @@ class Temperature(Config):
     """
 
     temperature: Positive = 1.0
+
+    def __post_init__(self) -> None:
+        if self.temperature == 0:
+            raise ValueError(
+                f"temperature must be above 0, got {self.temperature}; the most probable token is "
+                "taken by greedy decoding, or with KeepTopK(1)"
+            )
+        super().__post_init__()
 
     def __call__(self, logits: Logits, written: Written) -> Logits:
         return logits.float() / self.temperature
@@ -62,6 +70,8 @@ class KeepTopK(Config):
 class KeepTopP(Config):
     """Keep the fewest tokens whose total probability is at least `p` (nucleus sampling).
 
+    With 1 all tokens are kept.
+
     >>> logits = torch.tensor([[0.5, 0.3, 0.2]]).log()
     >>> KeepTopP(0.7)(logits, torch.zeros(1, 0, dtype=torch.long)).exp()
     tensor([[0.5000, 0.3000, 0.0000]])
@@ -74,6 +84,8 @@ class KeepTopP(Config):
     p: Probability
 
     def __call__(self, logits: Logits, written: Written) -> Logits:
+        if self.p == 1.0:
+            return logits
         ordered, token = logits.sort(dim=-1, descending=True, stable=True)
         share = torch.softmax(ordered.float(), dim=-1)
         # What stands before a token, so that the one that reaches `p` is kept, and one always is.
@@ -84,7 +96,7 @@ class KeepTopP(Config):
 
 @dataclass(frozen=True)
 class KeepMinP(Config):
-    """Keep the tokens at least `p` times as probable as the most probable one.
+    """Keep the tokens at least `p` times as probable as the most probable one; all with 0.
 
     >>> logits = torch.tensor([[0.5, 0.3, 0.2]]).log()
     >>> KeepMinP(0.5)(logits, torch.zeros(1, 0, dtype=torch.long)).exp()
@@ -95,7 +107,7 @@ class KeepMinP(Config):
         Creative and Coherent LLM Outputs. 2025. https://arxiv.org/abs/2407.01082
     """
 
-    p: Probability
+    p: Annotated[float, Between(least=0.0, most=1.0)]
 
     def __call__(self, logits: Logits, written: Written) -> Logits:
         share = torch.softmax(logits.float(), dim=-1)

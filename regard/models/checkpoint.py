@@ -21,6 +21,7 @@ from regard.models.published import (
     save_published,
     says_all,
 )
+from regard.models.stored_tensors import remove_shards
 from regard.models.weights import Undrawn, at_most, count_weights, read_weights, write_weights
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
@@ -37,8 +38,10 @@ def save(model: Any, path: str | Path) -> None:
     The configuration also names the parts of the attention. A part of your own without a name is
     marked as such: it has to be passed again when the network is loaded.
 
+    Shards of weights that were in the folder before are removed.
+
     Raises `TypeError` for a network without a configuration of this library, `ValueError` for an
-    8-bit one.
+    8-bit one, `NotADirectoryError` for a file in the place of the folder.
 
     >>> import tempfile, regard
     >>> from regard.models.lstm import LSTMClassifier, LSTMConfig
@@ -55,11 +58,14 @@ def save(model: Any, path: str | Path) -> None:
     if any(isinstance(part, DynamicInt8Linear) for part in model.modules()):
         raise ValueError("a network in eight bits is not saved; save the one it was made of")
     folder = Path(path)
+    if folder.is_file():
+        raise NotADirectoryError(f"{folder} is a file; give a folder to save to")
     folder.mkdir(parents=True, exist_ok=True)
     if says_all(model):
         save_published(model, folder)
     else:
         save_own(model, folder)
+    remove_shards(folder)
 
 
 def save_own(model: Any, folder: Path) -> None:

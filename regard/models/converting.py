@@ -50,7 +50,7 @@ from regard.models.stored_tensors import (
 )
 from regard.models.timm_folder import is_timm
 
-COPIED = (*TOKEN_FILES, "generation_config.json", "preprocessor_config.json")
+COPIED = (*TOKEN_FILES, "generation_config.json", "preprocessor_config.json", "chat_template.jinja")
 """Files that are copied unchanged."""
 MOST_COPIED = 256 * 2**20
 MOST_AGAIN = 4

@@ -21,7 +21,7 @@ from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from regard._io.files import read_file, read_json, read_json_file, write_whole
+from regard._io.files import read_file, read_json, write_whole
 from regard._nearest import nearest
 from regard._printable import shortened, shown
 from regard.errors import CheckpointMismatch
@@ -62,6 +62,8 @@ KIN = {
 }
 """Families that are not known, and the one that is most like each."""
 
+READ = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
+"""The dtypes that weights are read in."""
 CONFIG, GENERATION = "config.json", "generation_config.json"
 THEIR_WORDS = ("architectures", "transformers_version", "hidden_size", "n_embd", "d_model")
 """At least one is in every Hugging Face `config.json`, even in old ones without model_type."""
@@ -139,11 +141,11 @@ def configuration(
     Raises `ValueError` with the file for an unknown family or option.
     """
     path = folder / CONFIG
-    entries = read_entries(folder)
+    entries, written = read_entries(folder), _said_of_writing(folder)
     try:
         if not isinstance(entries, dict):
             raise ValueError(f"it is not a configuration, but {shown(entries)}")
-        entries = {**in_full(entries), **_said_of_writing(folder)}
+        entries = {**in_full(entries), **written}
         family = family_named(entries.get("model_type"))
         trunk = trunk and foreign_head(family, entries) is not None
         architecture = next(iter(family.networks)) if trunk else _architecture(family, entries)
@@ -166,9 +168,12 @@ def configuration(
 def _said_of_writing(folder: Path) -> dict[str, Any]:
     """The tokens that `generation_config.json` says, which count before those of `config.json`."""
     path = folder / GENERATION
-    said = read_json_file(path) if path.exists() else {}
+    try:
+        said = read_json(read_file(path)) if path.exists() else {}
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged: {error}") from None
     if not isinstance(said, dict):
-        raise ValueError(f"{GENERATION} beside it is no table, but {shown(said)}")
+        raise ValueError(f"{path} is no table, but {shown(said)}")
     return {word: said[word] for word in TOKEN_WORDS if said.get(word) is not None}
 
 
@@ -222,7 +227,7 @@ def load_published(
     not safetensors, and `CheckpointMismatch` with every mismatch when the tensors do not match the
     configuration. No tensor has been read then.
     """
-    stored = stored_tensors(folder)
+    stored = weights_in(folder)
     config = configuration(folder, network, stored, network is not None, **changes)
     model, state = _on_meta(folder, config, attend, len(stored))
     tensors, fresh, _ = _held(folder, config, state, stored, network is not None)
@@ -237,13 +242,32 @@ def load_published(
     return model.eval()
 
 
+def weights_in(folder: Path) -> dict[str, Stored]:
+    """Every tensor in a folder's files; raises `ValueError` for quantized ones, with their way."""
+    stored, entries = stored_tensors(folder), in_full(read_entries(folder))
+    said = entries.get("quantization_config") if isinstance(entries, dict) else None
+    if not said:
+        return stored
+    spare = (*family_named(entries.get("model_type")).dropped, "\0")
+    whole = [n for n, at in stored.items() if at.dtype not in READ and not n.endswith(spare)]
+    if whole:
+        method = said.get("quant_method") if isinstance(said, dict) else None
+        how = f"by {shown(method)} " if method else ""
+        raise ValueError(
+            f"{folder} has weights that are quantized {how}({shown(whole[0])} is "
+            f"{stored[whole[0]].dtype}), and plain ones are read; save them so, with "
+            "model.dequantize() and save_pretrained of transformers"
+        )
+    return stored
+
+
 def published_tensors(folder: Path, network: str) -> tuple[dict[str, Tensor], list[str]]:
     """The tensors of one of our networks in a folder's files, by our names, and what is left out.
 
     Missing weights of its head are not there. What is left out are names in the files, of weights
     that this network has no place for. Raises as `load_published`.
     """
-    stored = stored_tensors(folder)
+    stored = weights_in(folder)
     config = configuration(folder, network, stored, True)
     _, state = _on_meta(folder, config, None, len(stored))
     tensors, _, left = _held(folder, config, state, stored, True)
@@ -438,13 +462,13 @@ def _require_fit(
     missing = shapes.keys() - names.keys()
     if missing or unexpected or wrong:
         raise CheckpointMismatch(missing, unexpected, wrong, where=str(folder))
-    others = [name for name in shapes if not stored[names[name]].dtype.is_floating_point]
+    others = [name for name in shapes if stored[names[name]].dtype not in READ]
     if others:
         first, more = others[0], len(others) - 1
         at = stored[names[first]]
         raise ValueError(
             f"{at.path}: {shown(first)} is {at.dtype}{f', and {more:,} more' if more else ''}; "
-            "only floating-point weights are read"
+            "only floating-point weights are read, of 16 bits at least"
         )
 
 

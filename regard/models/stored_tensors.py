@@ -17,6 +17,7 @@ from regard.models.weights import read_head
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
 SAFETENSORS = ".safetensors"
+SHARD = re.compile(r"model-\d{5}-of-\d{5}\.safetensors")
 MOST_SHARDS = 1000
 ADAPTER = "adapter_config.json"
 OTHER_WEIGHTS = (SAFETENSORS, *".bin .pt .pth .ckpt .h5 .msgpack .onnx .gguf .ot".split())
@@ -43,11 +44,12 @@ def stored_tensors(folder: Path) -> dict[str, Stored]:
     that occurs in two files, for an index that names anything but files next to it, and for a
     folder of pickles.
     """
-    if (folder / INDEX).exists():
+    mapped = None
+    if (folder / WEIGHTS).exists():  # An index beside it is of weights that were there before.
+        paths = [folder / WEIGHTS]
+    elif (folder / INDEX).exists():
         mapped = indexed_files(folder, INDEX)
         paths = [folder / file for file in sorted(set(mapped.values()))]
-    elif (folder / WEIGHTS).exists():
-        paths, mapped = [folder / WEIGHTS], None
     elif pickle := next((name for name in PICKLES if (folder / name).exists()), None):
         raise ValueError(
             f"{folder} holds {pickle}, a pickle, which is not opened here; make safetensors of it "
@@ -138,6 +140,14 @@ def indexed_files(folder: Path, index: str, ending: str = SAFETENSORS) -> dict[s
             f"{folder} lacks {len(missing)} of {len(files)} files that {index} names: {listed}"
         )
     return {name: str(file) for name, file in mapped.items()}
+
+
+def remove_shards(folder: Path) -> None:
+    """Remove shards and their index, which are of other weights than a whole file beside them."""
+    (folder / INDEX).unlink(missing_ok=True)
+    for path in folder.glob(f"model-*{SAFETENSORS}"):
+        if SHARD.fullmatch(path.name):
+            path.unlink(missing_ok=True)
 
 
 def leads_elsewhere(folder: Path, place: Path) -> bool:

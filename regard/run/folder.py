@@ -37,7 +37,7 @@ from regard.training.checkpoint_folder import set_aside
 from regard.training.lock import NAME as LOCK
 from regard.training.loop import Trainer
 from regard.training.ranks import Ranks
-from regard.training.run_folder import BEST, CHECKPOINTS, ENVIRONMENT, new_run_folder
+from regard.training.run_folder import BEST, CHECKPOINTS, ENVIRONMENT, RUNS, new_run_folder
 from regard.training.run_writer import require_best
 from regard.training.swapped_folder import settle
 
@@ -63,7 +63,7 @@ def folder_of(out: Path | None, resume: str, path: str, recipe: str | None) -> P
     if out is not None:
         return out
     stem = Path(path.split(":")[-1]).resolve().stem if path else "dates"
-    return Path("runs") / (stem if recipe in (None, stem) else f"{stem}-{recipe}")
+    return Path(RUNS) / (stem if recipe in (None, stem) else f"{stem}-{recipe}")
 
 
 def require_place(folder: Path) -> None:

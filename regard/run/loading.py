@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from torch import nn
 
 from regard._io.files import read_json_file
-from regard._io.hub import local
+from regard._io.hub import NAME, PREFIX, local
 from regard._printable import shortened, shown
 from regard.models.attention import Attends
 from regard.models.gguf import is_gguf, load_gguf
@@ -19,7 +19,7 @@ from regard.run.bare_folder import published_predictor
 from regard.tasks import task_class
 from regard.tasks.exchange import TASK, load_model, read_about
 from regard.tasks.predictor import Predictor
-from regard.training.run_folder import BEST
+from regard.training.run_folder import BEST, RUNS
 from regard.training.swapped_folder import holds, read_folder, standing
 
 Found = TypeVar("Found")
@@ -47,7 +47,7 @@ def read_model(path: Path, read: Callable[[Path], Found]) -> Found:
             )
         if weights := instead(path):
             raise FileNotFoundError(f"there is no {CONFIG} in {path}{weights}")
-        inside = [str(path / name) for name in _trained_in(path)[:NAMED]]
+        inside = [str(path / name) for name in _loadable_in(path)[:NAMED]]
         hint = f"; there is one in {', '.join(inside)}" if inside else ""
         raise FileNotFoundError(f"{path} has no trained model: there is no {BEST}/ in it yet{hint}")
     return read_folder(path / BEST, read)
@@ -60,6 +60,9 @@ def no_run(path: Path) -> FileNotFoundError:
     near = get_close_matches(path.name, _trained_in(path.parent), NAMED)
     meant = " or ".join(str(path.with_name(name)) for name in near)
     hint = f"did you mean {meant}?" if near else "train one first (regard train)"
+    owned = len(path.parts) == 2 and path.parts[0] != RUNS and not path.parent.is_dir()
+    if owned and NAME.fullmatch(path.as_posix()):
+        hint += f", or write {PREFIX}{path.as_posix()} for the one of the Hub"
     return FileNotFoundError(f"there is no folder {path}; {hint}")
 
 
@@ -68,6 +71,15 @@ def _trained_in(folder: Path) -> list[str]:
     try:
         names = sorted(each.name for each in islice(folder.iterdir(), MOST_LISTED))
         return [name for name in names if standing(folder / name / BEST) is not None]
+    except OSError:
+        return []
+
+
+def _loadable_in(folder: Path) -> list[str]:
+    """The names of the runs in a folder, or else of the published networks in it."""
+    try:
+        names = sorted(each.name for each in islice(folder.iterdir(), MOST_LISTED))
+        return _trained_in(folder) or [n for n in names if (folder / n / CONFIG).is_file()]
     except OSError:
         return []
 

@@ -22,8 +22,7 @@ from regard.data.encoding.tokenizer import Tokenizer
 from regard.errors import UsageError
 from regard.models import MODELS
 from regard.models.gguf import is_gguf
-from regard.models.published import CONFIG, is_published, read_entries
-from regard.models.stored_tensors import stored_tensors
+from regard.models.published import CONFIG, is_published, read_entries, weights_in
 from regard.models.weights import shared_names
 from regard.run.fine_tuning import Published
 from regard.run.given_tokens import WithTokens
@@ -129,7 +128,7 @@ def origin_of(path: str) -> Origin | Published:
         if is_gguf(given):
             raise ValueError(f"make a folder of it, regard convert {path} DIR, and take that")
         if (given / CONFIG).is_file() and is_published(read_entries(given)):
-            stored_tensors(given)
+            weights_in(given)
             published = Published(path, given)
             published.require_tokens()
             return published

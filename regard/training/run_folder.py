@@ -11,6 +11,8 @@ from regard._io.faults import writing
 from regard._io.files import MAX_JSON_BYTES, read_json, write_whole
 
 CHECKPOINTS, BEST, ENVIRONMENT = "checkpoints", "best", "environment.json"
+RUNS = "runs"
+"""Where runs are put that are not told where."""
 METRICS, SAMPLES, CONFUSION = "metrics.jsonl", "samples.jsonl", "confusion.json"
 
 

@@ -98,6 +98,13 @@ def test_only_what_was_written_is_penalized_and_once(logits: Tensor, written: Te
             assert after == pytest.approx(wanted)
 
 
+def test_a_share_that_excludes_nothing_changes_nothing(logits: Tensor, written: Tensor) -> None:
+    long = torch.randn(3, 4999, generator=torch.Generator().manual_seed(2)) * 5
+    for each in (KeepTopP(1.0), KeepMinP(0.0)):
+        assert torch.equal(each(logits, written), logits)
+        assert torch.equal(each(long, written[:3]), long)
+
+
 def test_filters_one_after_the_other_are_one(logits: Tensor, written: Tensor) -> None:
     one, other = RepetitionPenalty(2.0), KeepTopK(3)
     wanted = other(one(logits, written), written)
@@ -109,11 +116,13 @@ def test_filters_one_after_the_other_are_one(logits: Tensor, written: Tensor) ->
 @pytest.mark.parametrize(
     ("make", "why"),
     [
-        (lambda: Temperature(0.0), "temperature must be above 0, got 0"),
+        (lambda: Temperature(0.0), "must be above 0, got 0.0; the most probable token is taken by"),
+        (lambda: Temperature(-1.0), "temperature must be above 0, got -1"),
         (lambda: Temperature(float("nan")), "temperature must be above 0, got nan"),
         (lambda: KeepTopK(0), "k must be at least 1"),
-        (lambda: KeepTopP(1.0), "p must be above 0 and below 1, got 1"),
-        (lambda: KeepMinP(0.0), "p must be above 0 and below 1, got 0"),
+        (lambda: KeepTopP(1.1), "p must be above 0 and at most 1, got 1.1"),
+        (lambda: KeepTopP(0.0), "p must be above 0 and at most 1, got 0"),
+        (lambda: KeepMinP(-0.1), "p must be at least 0 and at most 1, got -0.1"),
         (lambda: RepetitionPenalty(-1.0), "penalty must be above 0, got -1"),
     ],
 )

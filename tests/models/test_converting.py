@@ -33,6 +33,8 @@ def pickled(name: str, folder: Path, new: bool = True) -> dict[str, torch.Tensor
     (folder / "model.safetensors").unlink()
     torch.save(tensors, folder / "pytorch_model.bin", _use_new_zipfile_serialization=new)
     (folder / "vocab.txt").write_text("a\nb\n")
+    (folder / "tokenizer.model").write_bytes(b"pieces")
+    (folder / "chat_template.jinja").write_text("{{ messages }}")
     return tensors
 
 
@@ -60,6 +62,8 @@ def test_the_same_network_is_in_the_new_folder(name: str, new: bool, tmp_path: P
     found = convert(tmp_path / "old", tmp_path / "new")
     assert (found.network, found.tensors, found.guessed) == (name, len(tensors), {})
     assert (tmp_path / "new" / "vocab.txt").read_text() == "a\nb\n"
+    assert (tmp_path / "new" / "tokenizer.model").read_bytes() == b"pieces"
+    assert (tmp_path / "new" / "chat_template.jinja").read_text() == "{{ messages }}"
     assert torch.equal(regard.load(tmp_path / "new")(TEXTS), MODELS[name].eval()(TEXTS))
     assert not list((tmp_path / "new").glob("*.bin"))
 

@@ -5,6 +5,7 @@ import resource
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -87,6 +88,74 @@ def test_shards_are_one_network(folder: Path) -> None:
     wanted = regard.load(folder)(TEXTS)
     sharded(folder)
     assert torch.equal(regard.load(folder)(TEXTS), wanted)
+
+
+def test_a_whole_file_counts_before_an_index_beside_it(folder: Path) -> None:
+    wanted = regard.load(folder)(TEXTS)
+    whole = (folder / "model.safetensors").read_bytes()
+    sharded(folder)
+    for name in ("a.safetensors", "b.safetensors"):
+        tensors = load_file(folder / name)
+        save_file({each: tensor + 1 for each, tensor in tensors.items()}, folder / name)
+    (folder / "model.safetensors").write_bytes(whole)
+    assert torch.equal(regard.load(folder)(TEXTS), wanted)
+
+
+def test_what_is_saved_over_shards_is_what_is_loaded(folder: Path) -> None:
+    sharded(folder)
+    first = folder / "model-00001-of-00002.safetensors"
+    (folder / "a.safetensors").rename(first)
+    mapped = json.loads((folder / "model.safetensors.index.json").read_text())["weight_map"]
+    indexed(folder, {name: first.name if file[0] == "a" else file for name, file in mapped.items()})
+    kept = folder / "model-of-mine.safetensors"
+    kept.write_bytes(b"kept")
+    model = regard.load(folder)
+    with torch.no_grad():
+        model.embedding.tokens.weight.add_(1)
+    regard.save(model, folder)
+    assert torch.equal(regard.load(folder)(TEXTS), model(TEXTS))
+    assert not first.exists() and not (folder / "model.safetensors.index.json").exists()
+    assert kept.exists()
+
+
+def test_a_file_in_the_place_of_a_folder_to_save_to_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(NotADirectoryError, match="file is a file; give a folder to save to"):
+        regard.save(Bert(BertConfig(**SIZES)), tmp_path / "file")
+
+
+@pytest.mark.parametrize(
+    ("method", "name", "held"),
+    [
+        ("gptq", "encoder__layer__0__output__dense__qweight", torch.ones(2, 3, dtype=torch.int32)),
+        ("bitsandbytes", "embeddings__absmax", torch.ones(4, dtype=torch.uint8)),
+        ("fp8", "pooler__dense__weight", torch.ones(8, 8).to(torch.float8_e4m3fn)),
+        (None, "encoder__layer__0__output__dense__weight", torch.ones(8, 6, dtype=torch.int8)),
+    ],
+)
+def test_quantized_weights_are_told_as_such_with_the_way_to_plain_ones(
+    method: str | None, name: str, held: torch.Tensor, folder: Path
+) -> None:
+    changed(folder, **{name: held})
+    said(folder, quantization_config={"quant_method": method, "bits": 4})
+    by = "" if method is None else f" by '{method}'"
+    message = refusal(folder)
+    assert f"has weights that are quantized{by} (" in message and f"is {held.dtype})" in message
+    assert "model.dequantize() and save_pretrained of transformers" in message
+
+
+def test_eight_bits_without_scales_are_no_weights(folder: Path) -> None:
+    changed(folder, pooler__dense__weight=torch.ones(8, 8).to(torch.float8_e5m2))
+    message = refusal(folder)
+    assert "'pooler.dense.weight' is torch.float8_e5m2; only floating-point weights" in message
+
+
+def test_plain_weights_of_a_folder_that_says_how_it_was_quantized_are_read(folder: Path) -> None:
+    wanted = regard.load(folder)(TEXTS)
+    changed(folder, embeddings__position_ids=torch.arange(512)[None])
+    said(folder, quantization_config={"quant_method": "awq"})
+    with pytest.warns(UserWarning, match="says quantization_config, which is not read"):
+        assert torch.equal(regard.load(folder)(TEXTS), wanted)
 
 
 def test_tied_weights_are_stored_once(tmp_path: Path) -> None:
@@ -256,7 +325,7 @@ def test_a_pickle_is_not_opened(folder: Path) -> None:
 def test_whole_numbers_are_no_weights(folder: Path) -> None:
     changed(folder, embeddings__LayerNorm__weight=torch.ones(8, dtype=torch.long))
     changed(folder, embeddings__LayerNorm__bias=torch.ones(8, dtype=torch.int8))
-    assert "and 1 more; only floating-point weights are read" in refusal(folder)
+    assert "and 1 more; only floating-point weights are read, of 16 bits" in refusal(folder)
 
 
 @pytest.mark.parametrize("kept", [0, 7, 100, -1])
@@ -389,6 +458,9 @@ def test_of_tied_weights_the_files_may_hold_either_and_not_two(family: str, tmp_
 @pytest.mark.parametrize("family", LM)
 def test_ids_that_are_no_rows_of_whole_numbers_are_refused(family: str) -> None:
     model = tied_network(family).eval()
+    for no_tensor in ([[4, 5]], np.array([[4, 5]]), "4 5", None):
+        with pytest.raises(TypeError, match=r"reads token ids \[batch, len\] as a tensor, .*, got"):
+            model(no_tensor)
     with pytest.raises(TypeError, match=r"whole numbers \(torch.long\), got torch.bool"):
         model(Sequences(torch.tensor([[True, False]])))  # type: ignore[arg-type]
     with pytest.raises(

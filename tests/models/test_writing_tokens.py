@@ -72,7 +72,10 @@ def test_what_generation_says_counts_before_the_configuration(name: str, tmp_pat
     (place / "generation_config.json").unlink()
     assert regard.load(place).config.ends == (7,)
     (place / "generation_config.json").write_text('["eos_token_id"]')
-    with pytest.raises(ValueError, match="generation_config.json beside it is no table"):
+    with pytest.raises(ValueError, match="generation_config.json is no table"):
+        regard.load(place)
+    (place / "generation_config.json").write_text("{")
+    with pytest.raises(ValueError, match=r"^\S*generation_config.json is damaged: (?!.*run)"):
         regard.load(place)
     (place / "generation_config.json").write_text('{"eos_token_id": "</s>"}')
     with pytest.raises(ValueError, match="its eos_token_id is '</s>', which is no token"):

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 import regard
 from regard.errors import UsageError
 from regard.layers import Attend
+from regard.models.bert import BertMaskedLM, BertMaskedLMConfig
 from regard.models.lstm import LSTMClassifier, LSTMConfig
 from regard.normalizers import Softmax
 from regard.run.run import Run
@@ -276,10 +277,21 @@ def test_what_does_not_go_together_is_said_before_anything_is_done() -> None:
         regard.train(model="lstm")
     with pytest.raises(FileNotFoundError, match="there is no folder gone; train one first"):
         Run("gone")
+    with pytest.raises(FileNotFoundError, match="or write hf:meta/gone for the one of the Hub"):
+        regard.load("meta/gone")
+    with pytest.raises(FileNotFoundError, match=r"train one first \(regard train\)$"):
+        regard.load("runs/gone")
     Path("empty").mkdir()
     with pytest.raises(FileNotFoundError, match="empty has no trained model"):
         regard.load("empty")
     assert [str(path) for path in Path().iterdir()] == ["empty"]
+
+
+def test_a_published_network_one_folder_further_down_is_named() -> None:
+    config = BertMaskedLMConfig(vocab=9, embed_dim=8, num_heads=2, layers=1)
+    regard.save(BertMaskedLM(config), "st/0_Bert")
+    with pytest.raises(FileNotFoundError, match=r"in it yet; there is one in st/0_Bert$"):
+        regard.load("st")
 
 
 def test_missing_run_names_the_trained_ones_next_to_it(tmp_path: Path) -> None:
