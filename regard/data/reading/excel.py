@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 from regard._io.extra import extra
 from regard.data.reading.header import above_said, has_header, rows_above, rows_below
 from regard.data.reading.lexicon import Lexicon
+from regard.data.reading.second_tables import LOOKED_AT, another_table, second_table
 from regard.data.reading.tables import PlacedRow
 
 SAMPLED = 200
@@ -36,15 +37,62 @@ class Sheet:
             yield where, tuple(cells[n] if n < len(cells) else None for n in places)
 
 
-def excel(path: Path, lexicon: Lexicon, asked: Sequence[str] = ()) -> Sheet:
-    """Such a file; raises `ValueError` for one without a row, `ImportError` without the extra."""
+@dataclass(frozen=True)
+class Sheets:
+    """Sheets of the same columns one behind the other, with the name of each in one more."""
+
+    sheets: tuple[Sheet, ...]
+    name: str
+
+    @property
+    def path(self) -> Path:
+        return self.sheets[0].path
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (*self.sheets[0].names, self.name)
+
+    @property
+    def said(self) -> tuple[str, ...]:
+        joined = ", ".join(each.sheet for each in self.sheets)
+        return (f"the sheets {joined} one behind the other, their names in {self.name!r}",)
+
+    def rows(self, names: Sequence[str]) -> Iterator[PlacedRow]:
+        asked = [name for name in names if name != self.name]
+        for sheet in self.sheets:
+            for where, cells in sheet.rows(asked):
+                values = dict(zip(asked, cells, strict=True)) | {self.name: sheet.sheet}
+                yield where, tuple([values[name] for name in names])
+
+
+def excel(path: Path, lexicon: Lexicon, asked: Sequence[str] = ()) -> Sheet | Sheets:
+    """Such a file; sheets of the same columns are one table.
+
+    Raises `ValueError` for one without a row, `ImportError` without the extra.
+    """
     sheets = _sheets(path)
     filled = [name for name in sheets if next(_rows(path, name), None)]
     if not filled:
         raise ValueError(f"{path} has no row in any of its sheets: {', '.join(sheets)}")
     samples = {name: _sample(path, name) for name in filled}
-    sheet = next((name for name in filled if _is_table(samples[name])), filled[0])
-    sample = samples[sheet]
+    tables = [name for name in filled if _is_table(samples[name])] or filled[:1]
+    first = _sheet(path, tables[0], samples[tables[0]], lexicon, asked)
+    others = [_sheet(path, name, samples[name], lexicon, asked) for name in tables[1:]]
+    alike = [each for each in others if each.header and each.names == first.names]
+    if first.header and alike:
+        name = next(name for name in ("sheet", "sheet name") if name not in first.names)
+        return Sheets((first, *alike), name)
+    chosen = (f"the sheet {first.sheet!r} of {', '.join(filled)}",) if len(filled) > 1 else ()
+    return replace(first, said=(*chosen, *first.said))
+
+
+def _sheet(
+    path: Path,
+    sheet: str,
+    sample: Sequence[tuple[str, ...]],
+    lexicon: Lexicon,
+    asked: Sequence[str],
+) -> Sheet:
     above = rows_above(sample, lexicon, asked)
     first = tuple(cell.strip() for cell in sample[above])
     body = sample[above + 1 :]
@@ -57,8 +105,15 @@ def excel(path: Path, lexicon: Lexicon, asked: Sequence[str] = ()) -> Sheet:
             f"{path} row {above + 1}: two columns have one name: {', '.join(names)}; call one "
             "otherwise"
         )
-    chosen = (f"the sheet {sheet!r} of {', '.join(filled)}",) if len(filled) > 1 else ()
-    said = (*chosen, *above_said(above), *((explained,) * (below > 0)))
+    with _opened(path) as book:
+        raw = [
+            tuple("" if cell is None else str(cell) for cell in row)
+            for row in islice(book[sheet].iter_rows(values_only=True), LOOKED_AT)
+        ]
+    second = second_table(raw)
+    if second:
+        raise ValueError(another_table(path, second))
+    said = (*above_said(above), *((explained,) * (below > 0)))
     return Sheet(path, sheet, names, header, said, above + below)
 
 

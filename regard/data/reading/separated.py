@@ -13,6 +13,7 @@ from regard.data.reading.compression import inner_suffix
 from regard.data.reading.header import above_said, has_header, is_rule, rows_above, rows_below
 from regard.data.reading.lexicon import Lexicon
 from regard.data.reading.lines import MAX_LINE_BYTES, lines
+from regard.data.reading.second_tables import LOOKED_AT, another_table, second_table
 from regard.data.reading.tables import PlacedRow
 
 SAMPLED = 200
@@ -135,6 +136,9 @@ def separated(
         return None
     names = first if header else tuple(str(n + 1) for n in range(width))
     kept = _named(path, names, body)
+    second = second_table(_with_blanks(path, encoding, dialect))
+    if second:
+        raise ValueError(another_table(path, second))
     usual = _USUAL.get(suffix)
     if dialect.mark != usual:
         said.append(f"cells between {NAMED.get(dialect.mark, dialect.mark.strip())}")
@@ -145,6 +149,20 @@ def separated(
         said.append("no row of names: columns are called by their numbers")
     at, whole = above + below, tuple(sample[above])
     return Separated(path, encoding, dialect, kept, header, width, tuple(said), at, whole)
+
+
+def _with_blanks(path: Path, encoding: str, dialect: Dialect) -> list[list[str]]:
+    """The first rows, those without a filled cell too, as far as they can be read."""
+    if not dialect.quoted:
+        first = islice(lines(path, encoding), LOOKED_AT)
+        return [cells_of(line, dialect.mark) if line.strip() else [] for line in first]
+    rows: list[list[str]] = []
+    try:
+        found = (f"{line}\n" for line in lines(path, encoding))
+        rows.extend(islice(quoted_rows(found, dialect), LOOKED_AT))
+    except csv.Error:
+        pass  # It is said where it stands.
+    return rows
 
 
 def _are_numbered(first: Sequence[str], body: Sequence[Sequence[str]]) -> bool:
