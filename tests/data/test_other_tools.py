@@ -228,3 +228,84 @@ def test_parts_whose_endings_are_their_names_are_no_two_sides(tmp_path: Path) ->
     uneven = put(tmp_path / "uneven", train__en="so it is\nso\n", train__de="so ist es\n")
     with pytest.raises(ValueError, match="train.en has 2 lines, .*train.de has 1"):
         read(uneven)
+
+
+CATALOGUE = {"menu": {f"key{n}": f"Open it {n}" for n in range(9)}, "title": "So"}
+SUBTITLES = "".join(f"{n}\n00:00:{n:02},000 --> 00:00:{n + 1:02},000\nso\n\n" for n in range(9))
+ICU = "de {\n" + "".join(f'    key{n} {{ "so {n}" }}\n' for n in range(9)) + "}\n"
+RACE = {"article": "It rained.", "questions": ["a?", "b?"], "options": [["a", "b"]] * 2,
+        "answers": ["A", "B"]}  # fmt: skip
+ASKED = {"text": SAYS, "questions": [{"question": "so?", "answers": [{"text": "a", "label": 0}]}]}
+NAMED = {
+    "slack.json": ("messages of a chat .Slack",
+                   entries(type="message", user=("U1", "U2"), text=SAYS, ts="17000{n}.0")),
+    "discord.json": ("messages of a chat .Discord", json.dumps({"messages": [
+        {"content": f"so {n}", "timestamp": "2024", "author": {"id": str(n % 3)}}
+        for n in range(30)]})),
+    "telegram.json": ("messages of a chat .Telegram", json.dumps({"messages": [
+        {"text": f"so it is {n}", "date": "2024-01-01", "from": "ab"[n % 2],
+         "from_id": f"user{n % 2}"} for n in range(30)]})),
+    "tweets.js": ("Twitter's archive", 'window.YTD.tweets.part0 = [{"tweet": {"id": "1"}}]'),
+    "de.txt": ("ICU's resources", ICU),
+    "a.TextGrid": ("a TextGrid of Praat", 'File type = "ooTextFile"\nObject class = "TextGrid"\n'),
+    "de.json": ("texts by their keys", json.dumps(CATALOGUE, indent=1)),
+    "app.arb": ("texts by their keys", json.dumps(CATALOGUE)),
+    "high1.txt": ("one of several options .RACE", json.dumps(RACE)),
+    "multirc.jsonl": ("MultiRC", entries(idx="{n}", passage=ASKED)),
+    "wsc.jsonl": ("WSC", entries(text=SAYS, label=(True, False), target={"span1_text": "the",
+                                                                         "span2_text": "it"})),
+    "behaviors.tsv": ("as MIND does", "".join(f"{n}\tU{n % 9}\tN{n} N{n + 1}\tN7-0 N{n}-1\n"
+                                              for n in range(30))),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_what_else_is_not_read_is_named(tmp_path: Path, name: str) -> None:
+    what, content = NAMED[name]
+    with pytest.raises(ValueError, match=f"(?s){name}.*{what}"):
+        reading(tmp_path, name, content)
+
+
+@pytest.mark.parametrize(
+    ("files", "what"),
+    [
+        ({"film.en.srt": SUBTITLES, "film.de.srt": SUBTITLES}, "is subtitles .SRT"),
+        ({f"{code}.json": json.dumps(CATALOGUE) for code in ("en", "de")}, "texts by their keys"),
+        ({"users.json": "[]", "channels.json": "[]", "general/1.json": "[]"}, "export of Slack"),
+    ],
+)
+def test_a_folder_of_what_is_not_read_is_named(
+    tmp_path: Path, files: dict[str, str], what: str
+) -> None:
+    for name, content in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(content)
+    with pytest.raises(ValueError, match=what):
+        read(str(tmp_path))
+
+
+def test_objects_under_keys_of_their_own_are_rows(tmp_path: Path) -> None:
+    rows = {str(n): {"text": f"so it was {n}", "label": "ab"[n % 2]} for n in range(30)}
+    assert reading(tmp_path, "a.json", json.dumps(rows)).task == "classify"
+
+
+def test_the_words_of_ontonotes_are_behind_its_documents(tmp_path: Path) -> None:
+    words = "the lamp fell in the house today".split()
+    block = "".join(
+        f"bc/x 0 {n} {word} {'NN' if word in ('lamp', 'house') else 'DT'} (TOP* - - - * -\n"
+        for n, word in enumerate(words)
+    )
+    blocks = "".join(block.replace("today", f"today{n}") + "\n" for n in range(40))
+    text = "#begin document (bc/x); part 000\n" + blocks + "#end document\n"
+    corpus = reading(tmp_path, "a.gold_conll", text)
+    assert corpus.task == "tag"
+    row = corpus.splits["train"][0]
+    assert row["words"].startswith("the\tlamp") and row["tags"].startswith("DT\tNN")
+
+
+def test_genres_of_films_between_bars_are_no_features(tmp_path: Path) -> None:
+    rows = (
+        f"{n}|Film {n} (1995)|01-Jan-1995||http://x.y/{n}|{n % 2}|{n // 2 % 2}|{int(n % 5 == 0)}\n"
+        for n in range(40)
+    )
+    assert reading(tmp_path, "u.item", "".join(rows)).task == "multilabel"

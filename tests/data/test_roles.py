@@ -551,7 +551,7 @@ def test_an_answer_is_what_stands_in_its_passage_and_no_place_or_number(tmp_path
 
 def test_amounts_of_several_units_are_no_texts(tmp_path: Path) -> None:
     weights = [f"{n + 1} {('kg', 'g')[n % 2]}" for n in range(COUNT)]
-    with pytest.raises(ValueError, match=r"weight \(something else\)"):
+    with pytest.raises(ValueError, match=r"weight \(amounts of several.*in one unit"):
         reading(tmp_path, lines(["note", "weight"], TEXTS, weights))
 
 
@@ -572,3 +572,56 @@ def test_where_nothing_fits_the_nearest_tasks_are_named(tmp_path: Path) -> None:
         reading(tmp_path, content)
     said = str(told.value).partition("there must be")[2]
     assert said.count("(") == 3 and "recommend" not in said
+
+
+@pytest.mark.parametrize("unit", ["{} kg", "${}", "{}%", "{} EUR"])
+def test_numbers_with_one_unit_are_measured_however_they_go_up(tmp_path: Path, unit: str) -> None:
+    weights = [unit.format(50 + n) for n in range(COUNT)]
+    corpus = reading(tmp_path, lines(["text", "weight"], TEXTS, weights))
+    assert corpus.task == "regress"
+
+
+def test_ranges_of_numbers_are_not_left_out_without_a_word(tmp_path: Path) -> None:
+    ages = [f"{n}-{n + 5}" for n in range(COUNT)]
+    with pytest.raises(ValueError, match="write the numbers of age in one unit"):
+        reading(tmp_path, lines(["text", "age"], TEXTS, ages))
+
+
+def test_a_column_that_says_of_each_row_that_there_is_none_is_empty(tmp_path: Path) -> None:
+    none = ["NA"] * COUNT
+    corpus = reading(tmp_path, lines(["sessionId", "userId", "itemId"], USERS, none, ITEMS))
+    assert corpus.columns[:2] == ("sessionId", "itemId")
+
+
+def test_numbers_are_no_translation(tmp_path: Path) -> None:
+    numbers = [f"{n / 7:.4f}" for n in range(COUNT)]
+    corpus = reading(tmp_path, lines(["excerpt", "target"], TEXTS, numbers))
+    assert corpus.task == "regress"
+
+
+def test_a_header_may_be_longer_than_what_is_below_it(tmp_path: Path) -> None:
+    names = [f"What do you think of the {'very ' * 40}old lamp", f"label {'x' * 200}"]
+    corpus = reading(tmp_path, lines(names, TEXTS, KINDS))
+    assert corpus.columns == tuple(names)
+    assert max(map(len, corpus.description.split("\n"))) < 600
+
+
+def test_joined_files_have_marks_of_their_byte_order_within(tmp_path: Path) -> None:
+    one = lines(["text", "label"], TEXTS[:30], KINDS[:30])
+    two = lines(["text", "label"], TEXTS[30:], KINDS[30:])
+    (tmp_path / "a.csv").write_text(f"\ufeff{one}\ufeff{two}")
+    corpus = read(str(tmp_path / "a.csv"))
+    assert sum(len(part) for part in corpus.splits.values()) == COUNT
+    assert set(corpus.labels) == set(KINDS)
+
+
+def test_marks_of_the_direction_of_writing_are_no_part_of_a_label(tmp_path: Path) -> None:
+    kinds = [f"\u200f{kind}" if n % 3 else kind for n, kind in enumerate(KINDS)]
+    found = reading(tmp_path, lines(["text", "label"], TEXTS, kinds)).labels
+    assert len(found) == len(set(KINDS))
+
+
+def test_dates_of_amazons_reviews_are_times(tmp_path: Path) -> None:
+    dates = [f"{1 + n % 12:02} {1 + n % 28}, 2018" for n in range(COUNT)]
+    corpus = reading(tmp_path, lines(["user", "item", "reviewTime"], USERS, ITEMS, dates))
+    assert corpus.columns[3] == "reviewTime"

@@ -152,6 +152,8 @@ def _label(role: Column, bound: Bound) -> Converted:
                     "task=multilabel (--task) to learn several at once"
                 )
             value = value[0] if value else None
+            if isinstance(value, (list, tuple)):  # lists within lists
+                return convert([value], where)
         # In its own spelling: those of one label are made one when all are known.
         text = _text(value, where, name)
         return "" if text.strip() in bound.unknown else text

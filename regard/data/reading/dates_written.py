@@ -13,8 +13,9 @@ _NAMED = (
         rf"(?P<day>\d{{1,2}})[. -]+(?P<month>[A-Za-z]{{3,9}})[., -]+(?P<year>\d{{4}}){_CLOCK}"
     ),
     re.compile(rf"(?P<month>[A-Za-z]{{3,9}})\.? (?P<day>\d{{1,2}}),? (?P<year>\d{{4}}){_CLOCK}"),
+    re.compile(rf"(?P<month>\d{{2}}) (?P<day>\d{{1,2}}), (?P<year>\d{{4}}){_CLOCK}"),
 )
-"""Dates with the English name of the month, `5 March 2011` and `Sep 5, 2013`."""
+"""Dates with the English name of the month, `5 March 2011` and `Sep 5, 2013`, or `09 5, 2013`."""
 _ZONE = re.compile(r"(.*[\dMm.]) ?(?=[GU+-])(?:GMT|UTC)?(?:([+-])(\d{1,2}):?(\d{2})?)?")
 """How far a clock is ahead, behind the time: `3:00 PM GMT+2`, `10:00:00 -0800`."""
 MILLISECONDS = 1e11
@@ -27,7 +28,7 @@ def seconds_of(text: str, first: str = DAY_FIRST) -> float | None:
 
     >>> seconds_of("1970-01-02"), seconds_of("02.01.1970 00:00"), seconds_of("1/2/1970", "month")
     (86400.0, 86400.0, 86400.0)
-    >>> seconds_of("Jan 2, 1970"), seconds_of("1970/1/2"), seconds_of("1/1/1970 01:00 PM")
+    >>> seconds_of("Jan 2, 1970"), seconds_of("01 2, 1970"), seconds_of("1/1/1970 01:00 PM")
     (86400.0, 86400.0, 46800.0)
     >>> seconds_of("1970-01-01 10:00:00 -0100"), seconds_of("1970/1/1 3:00:00 PM GMT+2")
     (39600.0, 46800.0)
@@ -77,9 +78,12 @@ def _year_or_name(text: str) -> datetime:
         clock = _clock(parts[4], parts[5])
         return datetime(int(parts[1]), int(parts[2]), int(parts[3]), *clock)
     named = next((found for each in _NAMED if (found := each.fullmatch(text))), None)
-    if named is None or named["month"][:3].lower() not in _MONTHS:
+    if named is None:
         return datetime.fromisoformat(text)
-    month = 1 + _MONTHS.index(named["month"][:3].lower())
+    spelled = named["month"]
+    if spelled[:3].lower() not in _MONTHS and not spelled.isdigit():
+        return datetime.fromisoformat(text)
+    month = int(spelled) if spelled.isdigit() else 1 + _MONTHS.index(spelled[:3].lower())
     return datetime(int(named["year"]), month, int(named["day"]), *_clock(named[4], named[5]))
 
 

@@ -4,10 +4,17 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from regard._io.files import read_json
 from regard.data.reading.compression import BESIDE, PACKED, inner_suffix
+from regard.data.reading.lines import MAX_LINE_BYTES, beginning
+from regard.data.reading.not_read import not_read_json, not_read_text
 from regard.data.reading.pictures import PICTURE_ENDINGS, is_picture_name
 from regard.data.reading.request import SPLIT_NAMES, split_of_part
 from regard.data.reading.tables import ENDINGS
+from regard.data.reading.text_encoding import AUTO
+
+_REFUSED = 5
+"""Files that are looked at for a format that is not read, where it is not clear which is meant."""
 
 Files = Mapping[str, tuple[Path, ...]]
 """The files of each split, in the order in which they are read."""
@@ -71,6 +78,9 @@ def files_in(folder: Path, files: Sequence[Path]) -> Files:
             )
         if not names:
             raise ValueError(f"{folder} holds no file that is data")
+        refused = next(filter(None, map(_refused, usable[:_REFUSED])), None)
+        if refused:
+            raise ValueError(refused)
         raise ValueError(
             f"{folder} holds {names}: which is to be trained on? Name one file, or call one of "
             "them train (train.tsv, train.txt, train.en and train.de)"
@@ -80,6 +90,18 @@ def files_in(folder: Path, files: Sequence[Path]) -> Files:
         for split in SPLIT_NAMES
         if split in found
     }
+
+
+def _refused(path: Path) -> str | None:
+    """What is wrong with a file of a format that is known and not read."""
+    if path.is_dir() or path.stat().st_size > MAX_LINE_BYTES:
+        return None
+    try:
+        head = beginning(path, AUTO)
+        document = read_json(head) if inner_suffix(path) == ".json" else None
+    except ValueError:
+        return None
+    return not_read_text(path, head) or (not_read_json(path, document) if document else None)
 
 
 def left_out(files: Files) -> tuple[str, ...]:

@@ -13,6 +13,8 @@ FEW = 3
 """Rows below the first that are too few to compare it with."""
 YEARS = (1800, 2101)
 """What columns are called that hold what was in a year, and the numbers below are not."""
+CERTAIN = 20
+"""Times that each value of a column comes back on average where a first one is none of them."""
 SHORTER = 3
 """How many times shorter than nearly all cells below it a name is."""
 
@@ -197,6 +199,8 @@ def _vote(cell: str, column: Sequence[str]) -> int:
     alphabet = script([cell])
     other = alphabet == "LATIN" and script(filled[:20]) not in ("LATIN", None)
     other = other or (cell.islower() and all(map(str.isupper, filled)))
+    if len(set(filled)) * CERTAIN <= len(filled):
+        return 2  # Hardly any label of so few is in the first row alone.
     if few or shortest >= SHORTER * len(cell) or other:
         return 1
     listed = sum(each[:1] == "[" and each[-1:] == "]" for each in filled) > 0.9 * len(filled)

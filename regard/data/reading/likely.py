@@ -46,6 +46,8 @@ def suits(
         return False
     if not told and schema.parallel and _leaves_an_answer(roles, left, request):
         return False
+    if not told and schema.parallel and any(_is_plain(b, columns) for b, _ in roles):
+        return False
     if not told and word_for_word(schema, bounds, columns) < 0:
         return False
     if not told and schema.picture_folders and _is_caption(roles, request):
@@ -57,6 +59,11 @@ def suits(
         if not any(name_fit(role, bound.columns[0]) for bound, role in roles):
             return False
     return _in_order(schema, bounds, columns)
+
+
+def _is_plain(bound: Bound, columns: Columns) -> bool:
+    """Whether a column holds numbers or times, which nobody translates."""
+    return columns.profile(bound.columns[0]).holds in (Holds.NUMBER, Holds.WHOLE, Holds.TIME)
 
 
 def _are_titled(roles: Sequence[tuple[Bound, Column]]) -> bool:

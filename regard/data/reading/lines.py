@@ -203,4 +203,4 @@ def _decoded(
             f"{path} line {number}: a NUL character at column {text.index(chr(0)) + 1}; this is "
             f"no text, or none in {encoding.upper()} (--encoding on the command line)"
         )
-    return text
+    return text.removeprefix("\ufeff")  # Where files with byte order marks were joined.

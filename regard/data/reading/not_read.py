@@ -1,6 +1,7 @@
 """Files of other tools that are recognized and not read, and how to make of them what is."""
 
 import re
+from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,18 @@ _TEXTS = (
         "texts of an app (.strings); write text and translation as a table",
     ),
     (r"(.*\n){0,9}## intent: ?\w", "Rasa's examples; write text and intent as a table"),
+    (
+        r"window\.YTD\.\w+\.part\d+ = ",
+        "a part of Twitter's archive; cut 'window.YTD... = ' off its first line, and call it .json",
+    ),
+    (
+        r"(//.*\n|\s)*\w+(:\w+(\(\w+\))?)?\s*\{\s*\n\s*\w+\s*(:\w+\s*)?\{",
+        "ICU's resources; write a table of key and text, or of text and translation",
+    ),
+    (
+        r'File type = "ooTextFile"',
+        "a TextGrid of Praat; write the texts of its intervals, with their labels, as a table",
+    ),
     (r"WEBVTT", "subtitles (WebVTT); take out the numbers and times"),
     (r"\d+\s*\n\d\d:\d\d:\d\d,\d{3} --> ", "subtitles (SRT); take out the numbers and times"),
     (r"\[script info\]", "subtitles (SSA); take out all but what is said"),
@@ -96,7 +109,7 @@ _TEXTS = (
     ),
     (r"[+-]?\d+ (\d+:[\d.e-]+ ?){2,}", "features in numbers (SVMlight), in which there is no text"),
     (
-        r"[+-]?[\d.]+( [\d.]+)? ?('\S+ ?)?\|\w+ \S",
+        r"[+-]?[\d.]+( [\d.]+)? ('\S+ ?)?\|\w+ \S",
         "Vowpal Wabbit's lines; write label and text as a table",
     ),
     (
@@ -153,6 +166,10 @@ _NOTES = {
     ".xml": "boxes (Pascal VOC) are not read; write a table of labels: image,label",
 }
 """What stands beside pictures file by file."""
+
+
+_FEWEST_KEYS = 5
+"""Texts from which on an object of them is a catalogue."""
 
 
 class NotReadError(ValueError):
@@ -213,6 +230,11 @@ def not_read_folder(folder: Path) -> str | None:
                     f"{text.name}), which are not read; write the words of the texts and their "
                     "tags, one a line (CoNLL)"
                 )
+    if (folder / "channels.json").is_file() and (folder / "users.json").is_file():
+        return (
+            f"{folder} is an export of Slack, which is not read; write its messages as a table: "
+            "text and label, or what is said and what is answered"
+        )
     files = [path for path in islice(folder.rglob("*.*"), _LOOKED_AT) if path.is_file()]
     pictures = sorted(path for path in files if path.suffix.lower() in PICTURE_ENDINGS)
     for ending, what in _NOTES.items():
@@ -264,9 +286,34 @@ def not_read_json(path: Path, document: Any) -> str | None:
             f"{path} has pictures and notes on parts of them (COCO); draw the outlines of each "
             "picture as a mask, and write a table: image,mask, or image,label for its class"
         )
+    if {"article", "questions", "options"} <= {*document}:
+        return (
+            f"{path} asks for one of several options (RACE), which is not read; write a row for "
+            "each option, with the article, the question and the option, and 1 or 0"
+        )
+    if _is_catalogue(document):
+        return (
+            f"{path} has texts by their keys, as catalogues of an app do; write a table with a "
+            "row for each key: text,translation"
+        )
     if document.get("type") == "FeatureCollection":
         return f"{path} is GeoJSON; write the properties of its features as a table"
     return None
+
+
+def _is_catalogue(document: Mapping[str, Any]) -> bool:
+    """Whether an object holds texts alone, each under a key of its own, however deep."""
+    keys: list[str] = []
+    waiting = [document]
+    while waiting:
+        for key, value in waiting.pop().items():
+            if isinstance(value, dict):
+                waiting.append(value)
+            elif isinstance(value, str):
+                keys.append(key)
+            else:
+                return False
+    return len(keys) >= _FEWEST_KEYS and 2 * len({*keys}) > len(keys)
 
 
 def not_read_text(path: Path, head: str) -> str | None:

@@ -17,6 +17,7 @@ _UNIT = re.compile(
     r"(?P<behind>\s?[%€£¥₹$]|\s?(?:USD|EUR|GBP|CHF)|\s[^\W\d]{1,9}[²³]?)?"
 )
 _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+")
+_RANGE = re.compile(r"[\d.,]{1,12}\s?(-|–|to)\s?[\d.,]{1,12}")
 _SMALL = re.compile(r"[+-]?\d{1,3}")
 MISSING = frozenset(("n/a", "na", "nan", "#n/a", "null", "none", "-", "?"))
 """What a column of numbers says, in lower case, where it has none."""
@@ -68,12 +69,13 @@ def written_as(texts: Sequence[str]) -> Written:
 
 
 def is_amount(text: str) -> bool:
-    """Whether a text is a number with a unit.
+    """Whether a text is a number with a unit, or a range of numbers.
 
-    >>> is_amount("801 kg"), is_amount("$ 5"), is_amount("12 angry men"), is_amount("so")
-    (True, True, False, False)
+    >>> is_amount("801 kg"), is_amount("$ 5"), is_amount("12 angry men"), is_amount("18-25")
+    (True, True, False, True)
     """
-    return _UNIT.fullmatch(text.strip()) is not None
+    plain = text.strip()
+    return _UNIT.fullmatch(plain) is not None or _RANGE.fullmatch(plain) is not None
 
 
 def number_in(text: str) -> float | None:

@@ -67,6 +67,7 @@ class Holds(Enum):
     BYTES = "bytes"
     PICTURE = "pictures"
     PICTURE_FILE = "files of pictures"
+    AMOUNT = "amounts of several units"
     OTHER = "something else"
 
 
@@ -129,7 +130,7 @@ def profile(name: str, values: Sequence[Any]) -> Profile:
     (<Holds.WHOLE: 'whole numbers'>, <Holds.LABEL: 'labels'>)
     """
     filled = [each for each in values if not is_missing(each)]
-    if not filled:
+    if not filled or {str(each).strip().lower() for each in filled} <= MISSING:
         return Profile(name, Holds.NOTHING)
     if len(filled) < len(values) and {str(each).strip() for each in filled} <= _CROSSES:
         return replace(_of_texts(name, filled), holds=Holds.FLAG)
@@ -260,7 +261,8 @@ def _kind(
     if _are_numbers_listed(texts):
         return Holds.LISTED, ","
     if len(numbers) >= max(NEARLY * len(some), MEASURED * count):
-        return _of_numbers(numbers, some), ""
+        measured = _has_unit(texts) and len({*numbers}) > FEW_NUMBERS
+        return Holds.NUMBER if measured else _of_numbers(numbers, some), ""
     if sum(bool(_SOURCE.search(text)) for text in texts[:200]) > 0.9 * len(texts[:200]):
         return Holds.OTHER, ""
     dated = any(isinstance(each, date) for each in filled) or _is_date(texts[0])
@@ -278,9 +280,14 @@ def _kind(
     if distinct * 2 <= count and max(map(len, texts)) <= LONGEST_LABEL:
         return Holds.LABEL, ""
     if all(is_amount(text) for text in texts[:200]):
-        return Holds.OTHER, ""  # Of several units: no numbers, and no texts either.
+        return Holds.AMOUNT, ""  # No numbers, and no texts either.
     wide = written in _WIDE and sum(map(len, texts)) / count > 2 * WORDS_FROM
     return (Holds.TEXT if words >= WORDS_FROM or wide else Holds.NAME), ""
+
+
+def _has_unit(texts: Sequence[str]) -> bool:
+    found = written_as(texts)
+    return bool(found.before or found.behind)
 
 
 def _is_date(text: str) -> bool:

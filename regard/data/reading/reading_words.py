@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from shlex import quote
+from typing import Any
 
 from regard.data.reading.answer_starts import misplaced
 from regard.data.reading.cells import EACH, Bound
@@ -45,6 +47,11 @@ def remarks(reading: Reading, columns: Columns) -> Iterator[str]:
             for name in bound.columns:
                 yield from (f"{name}: {said}" for said in text_faults(columns.values[name]))
         held = columns.profile(bound.columns[0])
+        if role.kind is ColumnKind.LABEL and _of_groups(columns.values[bound.columns[0]]):
+            yield (
+                f"{bound.name} stands in the first row of groups alone, as merged cells do; the "
+                "rows below have none and are left out, unless it is filled down"
+            )
         if role.kind is ColumnKind.LABEL and _many(held):
             yield (
                 f"{bound.name} has {held.distinct:,} different values in {held.filled:,} rows and "
@@ -68,6 +75,16 @@ def remarks(reading: Reading, columns: Columns) -> Iterator[str]:
             texts = [str(value) for value in columns.values[bound.columns[0]]]
             if which_first(texts) is None and any(re.match(r"\d\d?[/-]", text) for text in texts):
                 yield f"{bound.name}: in dates such as {texts[0]} the day is taken to come first"
+
+
+def _of_groups(values: Sequence[Any]) -> bool:
+    """Whether most rows lack a label, and none that has one follows another that has."""
+    there = [not is_missing(value) for value in values]
+    return (
+        there[:1] == [True]
+        and 2 < sum(there) < len(there) / 2
+        and not any(one and two for one, two in pairwise(there))
+    )
 
 
 def _tells(bound: Bound, text: str) -> bool:
@@ -101,9 +118,10 @@ def nothing_fits(columns: Columns, request: DataRequest) -> str:
         tasks = " or ".join(schema.task for schema in request.candidates)
         return f"{there}; {tasks} is not learned from pictures"
     if not request.task and not columns.asked and _are_features(columns, request):
+        alone = "" if columns.unnamed else ", and numbers alone are not learned"
         return (
-            f"{there}: no column holds texts or pictures, and numbers alone are not learned; add a "
-            "column of texts, or say which are users and what they chose with --user and --item"
+            f"{there}: no column holds texts or pictures{alone}; add a column of texts, or say "
+            "which are users and what they chose with --user and --item"
         )
     lacking = None if request.task else _lacking(columns, request)
     if lacking:
@@ -114,7 +132,12 @@ def nothing_fits(columns: Columns, request: DataRequest) -> str:
             f"{there}; say task={running.task!r} (--task on the command line) to read its texts "
             "as one"
         )
-    reasons = [reason for s in request.candidates for reason in _misfits(s, columns)]
+    reasons = [
+        f"write the numbers of {each.name} in one unit to learn them (--task regress)"
+        for each in columns.profiles
+        if each.holds is Holds.AMOUNT and not columns.asked
+    ]
+    reasons += [reason for s in request.candidates for reason in _misfits(s, columns)]
     near = sorted(request.candidates, key=lambda schema: -_nearness(schema, columns))[:NEAREST]
     needed = ", or ".join(
         f"{' and '.join(column.name for column in schema.required)} ({schema.task})"
@@ -135,7 +158,9 @@ def _are_features(columns: Columns, request: DataRequest) -> bool:
     named = any(name_fit(r, each.name) > PARTLY for r in roles for each in columns.profiles)
     plain = (Holds.WHOLE, Holds.NUMBER, Holds.FLAG, Holds.TIME)
     numbers = sum(each.holds in plain for each in columns.profiles)
-    others = (*plain, Holds.LABEL, Holds.NOTHING)
+    others = [*plain, Holds.LABEL, Holds.NOTHING]
+    if columns.unnamed:
+        others += [Holds.NAME, Holds.OTHER]  # as the logs of many are
     return not named and numbers > 1 and all(each.holds in others for each in columns.profiles)
 
 

@@ -14,7 +14,15 @@ from regard.data.reading.profile import Holds, Profile
 from regard.data.reading.spaced_tags import are_spaced_codes
 from regard.data.schema import Column, Schema
 
-TELLING = (Holds.TEXT, Holds.LABEL, Holds.FLAG, Holds.NUMBER, Holds.LISTED, Holds.WORDS)
+TELLING = (
+    Holds.TEXT,
+    Holds.LABEL,
+    Holds.FLAG,
+    Holds.NUMBER,
+    Holds.LISTED,
+    Holds.WORDS,
+    Holds.AMOUNT,
+)
 """What a column holds that nobody leaves out without having looked at it."""
 
 
@@ -105,7 +113,7 @@ class Columns:
 
 def is_own(column: Profile) -> bool:
     """Whether a column says of each row something of its own, such as its number or its file."""
-    return column.unique and column.holds is not Holds.TEXT
+    return column.unique and column.holds not in (Holds.TEXT, Holds.AMOUNT)
 
 
 def _counts(numbers: Sequence[str], groups: Sequence[Any]) -> bool:

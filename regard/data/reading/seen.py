@@ -73,10 +73,10 @@ class Seen:
         ['tag: good 2', '1 of 1 test examples are in the training part too']
         """
         if self._labels:
-            yield f"{names[self.answer or 0]}: {self._counts()}"
+            yield f"{one_line(names[self.answer or 0])}: {self._counts()}"
         if self._range[2]:
             low, high, count = self._range
-            yield f"{names[self.answer or 0]}: from {low:g} to {high:g}"
+            yield f"{one_line(names[self.answer or 0])}: from {low:g} to {high:g}"
         for split, asked in self._asked.items():
             yield from self._twice(split, asked)
         if self._contradicting:

@@ -8,7 +8,13 @@ from collections.abc import Callable, Mapping, Sequence
 SAID = 10
 """Labels of whose spellings a sentence each is said; the rest is counted."""
 
-_INVISIBLE = dict.fromkeys(map(ord, "\u200b\u2060\ufeff"))
+_INVISIBLE = dict.fromkeys(
+    map(
+        ord,
+        "\u200b\u2060\ufeff\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069",
+    )
+)
+"""What cannot be seen in a label, marks of the direction of writing among it."""
 _FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
 _WHOLE = re.compile(r"([+-]?)([0-9]+)(\.0+)?")
 _ABBREVIATIONS = tuple(map(frozenset, ("yn", "tf", "mf", "pn")))

@@ -25,6 +25,8 @@ MOST_CLASSES, MOST_TAGS = 10, 400
 _WORD_NAMES = frozenset("word words token tokens form text".split())
 _TAG_NAMES = frozenset("tag tags ner ner_tag ner_tags label labels pos pos_tag iob bio".split())
 _DOCUMENT = "-DOCSTART-"
+_FEW_DOCUMENTS = 20
+"""Times that other words are more different than names of documents."""
 
 Line = tuple[int, str]
 
@@ -183,10 +185,17 @@ def _names_of(rows: Sequence[Sequence[str]]) -> tuple[str, ...]:
     """Words are first, but for their numbers in the sentence; tags last, but for what is one."""
     columns = list(zip(*rows, strict=True))
     varied = [place for place, column in enumerate(columns) if len({*column}) > 1]
-    words = int(len(columns) > 2 and all(map(str.isdigit, columns[0])))
+    words = next(n for n in range(len(columns)) if n + 2 >= len(columns) or _are_words(columns, n))
     tags = varied[-1] if varied and varied[-1] > words else len(columns) - 1
     named = {words: "words", tags: "tags"}
     return tuple(named.get(place, str(place + 1)) for place in range(len(columns)))
+
+
+def _are_words(columns: Sequence[Sequence[str]], place: int) -> bool:
+    """Whether a column is no number of words, and no name of documents before what they say."""
+    some = columns[place]
+    most = max(len({*each}) for each in columns[place + 1 :])
+    return not all(map(str.isdigit, some)) and _FEW_DOCUMENTS * len({*some}) > most
 
 
 _UNIVERSAL = ("id", "words", "lemmas", "tags", "xpos", "feats", "head", "deprel", "deps", "misc")
@@ -218,7 +227,8 @@ def _columns(line: str) -> list[str]:
 
 
 def _is_remark(line: str) -> bool:
-    return line.startswith(("# ", "#\t", _DOCUMENT)) or line.strip() == "#"
+    marks = ("# ", "#\t", "#begin ", "#end ", _DOCUMENT)
+    return line.startswith(marks) or line.strip() in ("#", "#end")
 
 
 def _blocks(numbered: Iterable[Line]) -> Iterator[tuple[int, list[str]]]:

@@ -1,5 +1,6 @@
 """Columns of nested notes that no task reads: labelled spans of characters, turns of a talk."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -32,6 +33,29 @@ _FORMATS = (
         frozenset(("story_text", "answer_char_ranges")),
         "holds answers as ranges of characters (NewsQA), which are not read; write context, "
         "question and answer for each",
+    ),
+    *(
+        (
+            frozenset(names),
+            f"holds messages of a chat ({tool}), which are not read; write text and label, or what "
+            'is said and what is answered: {"source": "Hi", "target": "Hello"}',
+        )
+        for tool, names in (
+            ("Slack", ("user", "text", "ts")),
+            ("Discord", ("content", "author.id", "timestamp")),
+            ("Telegram", ("from_id", "text", "date")),
+            ("Messenger", ("sender_name", "content", "timestamp_ms")),
+        )
+    ),
+    (
+        frozenset(("passage.text", "passage.questions.question")),
+        "holds several questions on each text, with their answers (MultiRC), which are not read; "
+        "write a row for each answer: text and question, the answer, and 1 or 0",
+    ),
+    (
+        frozenset(("text", "target.span1_text", "target.span2_text")),
+        "asks whether two words of a text mean the same (WSC), which is not read; write the two "
+        "words into the text, and name --text and --label",
     ),
     (
         frozenset(("document_text", "question_text")),
@@ -90,6 +114,12 @@ def unread(values: Mapping[str, Sequence[Any]]) -> tuple[tuple[str, ...], str]:
                 "says in 'label' which answers were good ones, which is not read; keep the rows of "
                 "these, and name --source prompt --target completion"
             )
+    shown = next((name for name, some in values.items() if _are_shown(some)), None)
+    if shown is not None:
+        return tuple(values), (
+            f"says behind each item whether it was chosen ({shown}, as MIND does), which is not "
+            "read; write user,item for what was chosen, in order"
+        )
     said = {str(each) for each in values.get("answer", ())}
     if "reject" in said and said <= {"accept", "reject", "ignore"}:
         return tuple(values), (
@@ -97,6 +127,13 @@ def unread(values: Mapping[str, Sequence[Any]]) -> tuple[tuple[str, ...], str]:
             "rows that say accept, and name the columns (--text, --label)"
         )
     return (), ""
+
+
+def _are_shown(values: Sequence[Any]) -> bool:
+    """Whether cells hold items with 1 or 0 behind each, `N55689-1 N35729-0`."""
+    words = [word for value in values for word in str(value).split()]
+    several = len(words) > len(values) > 1
+    return several and all(re.fullmatch(r"\w+-[01]", word) for word in words)
 
 
 def is_span(value: Any) -> bool:

@@ -9,9 +9,9 @@ USERS = """
     invoiceno bill_no billno
 """
 ITEMS = """
-    item_id itemid items movie_id movieid product_id asin track_id book_id product movie film book
-    itemname itemdescription track song artist isbn sku stock_code stockcode article app game course
-    business venue artikel produkt produit producto artículo 商品 商品id 物品
+    item_id itemid aid items movie_id movieid product_id asin track_id book_id product movie film
+    book itemname itemdescription track song artist isbn sku stock_code stockcode article app game
+    course business venue artikel produkt produit producto artículo 商品 商品id 物品
 """
 RATINGS = "ratings stars overall score bewertung note puntuación 评分"
 TIMES = """
