@@ -120,6 +120,8 @@ def _meant(
                 f"no block at {new.without} of {new.without + len(new.places)} {ones}: functions "
                 "give them, and no modules"
             )
+        if new.remark:
+            remarks.append(new.remark)
         places += new.places
     if not places:
         raise ValueError("after= and before= need a pattern, a class, or several of these")

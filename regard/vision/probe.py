@@ -185,23 +185,43 @@ class Trace(TorchFunctionMode):
     def maps(self) -> dict[int, tuple[int, ...]]:
         """Nodes that are feature maps of the image → height, width, ..., without padding.
 
-        A rearranged tensor is one again if it has the places of an earlier one, unless it is a map
-        with permuted axes, which would not show in a square map with as many channels.
+        A rearranged tensor is one again if it comes from the image and has the places of an earlier
+        one, unless it is a map with permuted axes, which would not show in a square map with as
+        many channels.
         """
         given = [self.nodes[number] for number in self.frames[0].inputs]
         axes = next((len(node.shape) for node in given if 3 <= len(node.shape) <= 5), 4)
         maps = {node.number: node.shape[2:] for node in given if len(node.shape) == axes}
+        seen = set(maps)  # what is computed from the image: a table of positions is not
+        # Stacked or split into groups a map has more axes, and is one again when these are gone.
+        groups: dict[int, tuple[int, ...]] = {}
         for node in self.nodes:
             of_map = not maps.keys().isdisjoint(node.parents)
+            if not seen.isdisjoint(node.parents):
+                seen.add(node.number)
             if node.by in REARRANGING:
                 turned = of_map and node.by in TURNING
-                is_map = not turned and node.shape[2:] in maps.values()
+                is_map = not turned and node.shape[2:] in maps.values() and node.number in seen
             else:
-                is_map = of_map
+                of_groups = any(groups.get(n) == node.shape[2:] for n in node.parents)
+                is_map = of_map or of_groups
             if is_map and len(node.shape) == axes:
                 padded = [maps[n] for n in node.parents if n in maps and node.by == "pad"]
                 maps[node.number] = padded[0] if padded else node.shape[2:]
+            elif len(node.shape) == axes + 1:
+                places = node.shape[3:]
+                if any(places in (maps.get(n), groups.get(n)) for n in node.parents):
+                    groups[node.number] = places
         return maps
+
+    @cached_property
+    def children(self) -> dict[int, list[int]]:
+        """The nodes that were computed from each node."""
+        found: dict[int, list[int]] = {}
+        for node in self.nodes:
+            for parent in node.parents:
+                found.setdefault(parent, []).append(node.number)
+        return found
 
     @cached_property
     def within(self) -> dict[int, list[Frame]]:

@@ -1,9 +1,9 @@
 """Where a network's stages end and what its residual blocks add, from one traced forward pass."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from regard.vision.probe import CONVOLUTIONS, Frame, Operation, Trace
+from regard.vision.probe import CONVOLUTIONS, REARRANGING, Frame, Operation, Trace
 
 ADDITIONS = {"add", "add_", "__add__", "__iadd__", "__radd__"}
 
@@ -14,10 +14,12 @@ class Ends:
 
     Args:
         without: how many more there are that functions give, so that no block can stand there.
+        remark: what the network does where the word means nothing.
     """
 
     places: list[tuple[str, str]]
     without: int = 0
+    remark: str = ""
 
 
 def stage_ends(trace: Trace) -> Ends:
@@ -25,13 +27,16 @@ def stage_ends(trace: Trace) -> Ends:
 
     A stage ends at a function whose output is smaller or larger than its input map, by half at
     least, or is no map at all. The outermost module around it that takes the same step is what
-    follows the stage, and its input ends the stage. A map that the network returns ends one, too.
+    follows the stage, and its input ends the stage; what holds several stages is around it, and
+    is none. A map that the network returns ends one, too. A smaller map that is for keys and values
+    alone ends none.
     If the last map comes from a module that is also called elsewhere, such as a shared activation,
     the place is before what follows.
     """
     ends: dict[int, str | None] = {}
+    aside: set[int] = set()
     for op in trace.operations:
-        for node, follower in _before_step(trace, op):
+        for node, follower in _before_step(trace, op, aside):
             ends[node] = ends.get(node) or follower
     network = trace.frames[0]
     ends |= {node: None for node in network.outputs if max(trace.maps.get(node, (1,))) > 1}
@@ -47,34 +52,94 @@ def stage_ends(trace: Trace) -> Ends:
         elif not _stays(trace.maps[node], without):
             without.append(trace.maps[node])
     lost = sum(not _stays(size, placed) for size in without)
-    return Ends(list(dict.fromkeys(places)), lost)
+    return Ends(list(dict.fromkeys(places)), lost, _goes_on_without_maps(trace, ends))
 
 
-def _before_step(trace: Trace, op: Operation) -> Iterator[tuple[int, str | None]]:
+def _goes_on_without_maps(trace: Trace, ends: Iterable[int]) -> str:
+    for node in ends:
+        later = _made_of(trace, [node])
+        follows = [trace.nodes[n] for n in trace.children.get(node, [])]
+        tokens = next((n.shape for n in follows if n.by in REARRANGING and len(n.shape) > 2), None)
+        if tokens is not None and later.isdisjoint(trace.maps):
+            return (
+                f"after {trace.giver(node) or 'its last map'} the network goes on with "
+                f"{[*tokens]}, no map [batch, channels, *places]: it has no stages there"
+            )
+    return ""
+
+
+def _before_step(trace: Trace, op: Operation, aside: set[int]) -> Iterator[tuple[int, str | None]]:
     maps = trace.maps
     after = [maps[node] for node in op.outputs if node in maps]
     for node in op.inputs:
-        if node not in maps or max(maps[node]) == 1 or _stays(maps[node], after):
+        if node not in maps or node in aside or max(maps[node]) == 1 or _stays(maps[node], after):
             continue
         size = maps[node]
         ends_here = all(side == 1 for out in after for side in out)
         if ends_here:
             # A gate pools as well, but the maps go on at its side.
-            later = (n for n, s in maps.items() if _alike(s, size) and n > max(op.outputs))
-            if next(later, None) is not None:
+            later = _made_of(trace, op.outputs)
+            if any(n in maps and _alike(maps[n], size) for n in later):
                 continue
         step: Frame | None = None
         for frame in op.frame.frames if op.frame else ():
             if not _makes_step(trace, frame, size, after, ends_here):
                 break
+            if step is not None and _has_stage_before(trace, frame, step):
+                break
             step = frame
+        if after and not ends_here:
+            of_keys = _of_keys(trace, op.outputs if step is None else step.outputs, size)
+            aside |= of_keys
+            if of_keys:
+                continue
         if step is None:
             yield node, None
             continue
         once = len(trace.calls[step.name]) == 1 and step.leads
+        origins = _origins(trace, node, step)
         for number, each in enumerate(step.inputs):
-            if each in maps and _alike(maps[each], size):
+            if each in origins and each in maps and _alike(maps[each], size):
                 yield each, step.name if once and number == 0 else None
+
+
+def _has_stage_before(trace: Trace, frame: Frame, step: Frame) -> bool:
+    """Whether a call has a stage of its own, with residual sums, before a step in it.
+
+    What holds several stages calls them one after the other, and they are of one class.
+    """
+    kinds = {name: type(module) for module, name in trace.names.items()}
+    calls = trace.within[id(frame)]
+    earlier = [c for c in calls[: calls.index(step)] if kinds[c.name] is kinds[step.name]]
+    with_sums = {id(around) for each in residuals(trace) for around in each.block.frames}
+    return any(id(each) in with_sums for each in earlier)
+
+
+def _of_keys(trace: Trace, made: Sequence[int], size: tuple[int, ...]) -> set[int]:
+    """A smaller map for keys and values alone, beside maps that keep the resolution, if it is that.
+
+    Nothing but tokens is made of it until there is a map of the former resolution again.
+    """
+    keeps = {number for number, places in trace.maps.items() if _alike(places, size)}
+    later, returned = _made_of(trace, made, until=keeps), trace.frames[0].outputs
+    goes_on = any(
+        n in trace.maps and (trace.nodes[n].by not in REARRANGING or n in returned)
+        for n in later - keeps
+    )
+    return {*made, *(later - keeps)} if later & keeps and not goes_on else set()
+
+
+def _made_of(trace: Trace, nodes: Iterable[int], until: Collection[int] = ()) -> set[int]:
+    """All that is computed from some tensors, without what is computed from `until`."""
+    found: set[int] = set()
+    stack = list(nodes)
+    while stack:
+        for number in trace.children.get(stack.pop(), []):
+            if number not in found:
+                found.add(number)
+                if number not in until:
+                    stack.append(number)
+    return found
 
 
 def _makes_step(

@@ -15,6 +15,7 @@ from regard.vision.structure import (
     stage_ends,
 )
 from tests.vision.networks import (
+    Basic,
     Bottleneck,
     ChannelsLast,
     Dense,
@@ -23,6 +24,7 @@ from tests.vision.networks import (
     ResNet,
     Row,
     Tokens,
+    conv,
     image,
     settled,
 )
@@ -137,6 +139,170 @@ def test_tokens_are_no_maps() -> None:
     assert [m for _, m, _ in places(Tokens(), after="stage")] == ["patches"]
     with pytest.raises(ValueError, match=r"last gives \[2, 64, 16\], no map"):
         places(Tokens(), after="last")
+
+
+class Level(nn.Module):
+    """A stage of residual blocks, as the encoders of `transformers` list them."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(Basic(inputs, outputs, stride), Basic(outputs, outputs))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layers(x)
+
+
+class Nested(nn.Module):
+    """A stem, and an encoder that holds all stages: their steps are not the encoder's."""
+
+    def __init__(self, *strides: int) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(conv(3, 8, 3, 2), nn.ReLU())
+        self.encoder = nn.Sequential(*(Level(8, 8, stride) for stride in strides))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.encoder(self.stem(x)).mean((2, 3))
+
+
+@pytest.mark.parametrize(
+    ("strides", "ends"),
+    [
+        ((1, 2), ["encoder.0", "encoder.1"]),
+        ((1, 2, 2), ["encoder.0", "encoder.1", "encoder.2"]),
+        ((2, 1), ["stem.1", "encoder.1"]),
+        ((2, 2), ["stem.1", "encoder.0", "encoder.1"]),
+        ((1, 1, 2), ["encoder.1", "encoder.2"]),
+    ],
+)
+def test_an_encoder_of_few_stages_does_not_hide_them(strides: tuple, ends: list[str]) -> None:
+    assert [m for _, m, _ in places(Nested(*strides), after="stage")] == ends
+
+
+class Reduced(nn.Module):
+    """Attention whose keys and values are read from a smaller map, beside tokens."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.reduce, self.query = nn.Conv2d(width, width, 2, 2), nn.Linear(width, width)
+
+    def forward(self, tokens: Tensor, side: int) -> tuple[Tensor, None]:
+        x = tokens.mT.reshape(len(tokens), -1, side, side)
+        keys = self.reduce(x).flatten(2).mT
+        return (self.query(tokens) @ keys.mT).softmax(-1) @ keys, None
+
+
+class TokenLevel(nn.Module):
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.patches, self.attend = nn.Conv2d(inputs, outputs, 2, 2), Reduced(outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.patches(x)
+        side, tokens = x.shape[-1], x.flatten(2).mT
+        tokens = tokens + self.attend(tokens, side)[0]
+        return tokens.mT.reshape(len(x), -1, side, side)
+
+
+def test_maps_of_keys_and_values_end_no_stage() -> None:
+    model = nn.Sequential(TokenLevel(3, 8), TokenLevel(8, 16), TokenLevel(16, 8))
+    assert [m for _, m, _ in places(model, after="stage")] == ["0", "1", "2"]
+
+
+class Grouped(nn.Module):
+    """Two kernels with stride, stacked and weighed: a map with an axis more in between."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.paths = nn.ModuleList(conv(inputs, outputs, n, 2) for n in (3, 5))
+        self.score = nn.Conv2d(outputs, 2 * outputs, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        both = torch.stack([path(x) for path in self.paths], 1)
+        scores = self.score(both.sum(1).mean((2, 3), keepdim=True)).unflatten(1, (2, -1))
+        return (both * scores.softmax(1)).sum(1)
+
+
+def test_a_step_in_branches_that_are_stacked_is_one() -> None:
+    model = nn.Sequential(conv(3, 8, 3, 2), Basic(8, 8), Grouped(8, 16), Basic(16, 16))
+    assert [m for _, m, _ in places(model, after="stage")] == ["1", "3"]
+
+
+class Positions(nn.Module):
+    """A table of positions for a map: of the same places, and not of the image."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = nn.Embedding(64, 16)
+
+    def forward(self, side: int) -> Tensor:
+        return self.table(torch.arange(side * side)).mT.reshape(1, -1, side, side)
+
+
+class Located(nn.Module):
+    """Maps, then tokens and a table of positions, as detectors have them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.backbone, self.project = nn.Sequential(conv(3, 8, 3, 8), nn.ReLU()), conv(8, 16, 1)
+        self.positions, self.mix = Positions(), nn.Linear(16, 16)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.project(self.backbone(x))
+        tokens, side = x.flatten(2).mT, x.shape[-1]
+        return self.mix(tokens + self.positions(side).flatten(2).mT)
+
+
+def test_a_table_of_positions_ends_no_stage_and_hides_none() -> None:
+    model = Located()
+    plan = regard.insert(model, "se", after="stage", example=image(), dry_run=True)
+    assert [place.module for place in plan.places] == ["project"]
+    said = "after project the network goes on with [2, 16, 64], no map [batch, channels, *places]"
+    assert said in str(plan)
+    assert "goes on" not in str(regard.insert(ResNet(), "se", after="stage", dry_run=True))
+
+
+class Listed(nn.Module):
+    """Hands on what came before beside its own: the step reads the first alone."""
+
+    def __init__(self, inputs: int, stride: int) -> None:
+        super().__init__()
+        self.one = conv(inputs, 8, 3, stride)
+
+    def forward(self, x: list[Tensor]) -> list[Tensor]:
+        out = self.one(x[0])
+        return [out, out if self.one.stride[0] > 1 else x[1]]
+
+
+def test_what_a_step_is_handed_and_does_not_read_ends_no_stage() -> None:
+    class Lists(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.stem = conv(3, 8)
+            self.parts = nn.Sequential(*(Listed(8, stride) for stride in (2, 1, 2, 1)))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.parts([self.stem(x)])[0]
+
+    found = [m for _, m, _ in places(Lists(), after="stage")]
+    assert found == ["stem", "parts.1.one", "parts.3.one"]
+
+
+def test_stages_of_networks_of_transformers() -> None:
+    of = pytest.importorskip("transformers")
+    net = {"embedding_size": 8, "layer_type": "basic"}
+    two = of.ResNetModel(of.ResNetConfig(hidden_sizes=[8, 16], depths=[1, 2], **net))
+    small = of.SegformerConfig(
+        num_encoder_blocks=2, depths=[1, 1], sr_ratios=[2, 1], hidden_sizes=[8, 16],
+        patch_sizes=[7, 3], strides=[4, 2], num_attention_heads=[1, 2], mlp_ratios=[2, 2],
+        decoder_hidden_size=8,
+    )  # fmt: skip
+    for model, ends in (
+        (two, ["embedder.embedder", "encoder.stages.0", "encoder.stages.1"]),
+        (of.SegformerModel(small), [".0", ".1"]),
+    ):
+        found = [m for _, m, _ in places(model.eval(), after="stage")]
+        assert len(found) == len(ends)
+        assert all(name.endswith(end) for name, end in zip(found, ends, strict=True)), found
 
 
 def test_what_stands_channels_last_is_no_map_until_it_is_turned_back() -> None:
