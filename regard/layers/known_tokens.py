@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from regard._printable import shown
 from regard._torch_private import can_look_at
 
 WHOLE = (torch.int64, torch.int32)
@@ -12,7 +13,7 @@ WHOLE = (torch.int64, torch.int32)
 def require_known(ids: Tensor, vocab: int, name: str = "vocab") -> None:
     """Raise `ValueError` for an id outside an embedding, where checking is free: on the CPU.
 
-    Raises `TypeError` for ids that are not whole numbers, `ValueError` unless they are
+    Raises `TypeError` for ids that are no tensor of whole numbers, `ValueError` unless they are
     `[batch, len]`.
 
     >>> import torch
@@ -21,6 +22,8 @@ def require_known(ids: Tensor, vocab: int, name: str = "vocab") -> None:
         ...
     ValueError: token 9 is not among the 8 that the embedding has (vocab=8, numbered from 0); ...
     """
+    if not isinstance(ids, Tensor):
+        raise TypeError(f"token ids must be a tensor [batch, len], got {shown(ids)}")
     if ids.dtype not in WHOLE:
         raise TypeError(f"token ids must be whole numbers (torch.long), got {ids.dtype}")
     if ids.ndim != 2:

@@ -392,3 +392,11 @@ def test_it_starts_as_theirs_starts() -> None:
                 found[name].std(), weight.std(), rtol=0.06, atol=1e-6, msg=name
             )
             torch.testing.assert_close(found[name].mean(), weight.mean(), rtol=0, atol=0.05)
+
+
+@pytest.mark.usefixtures("as_users_have_it")
+def test_a_target_that_is_no_tensor_is_told(tmp_path: Path) -> None:
+    ours = T5(T5Config(vocab=11, embed_dim=8, num_heads=2, layers=1)).eval()
+    for target in (Sequences.of([[4, 2]]), [[4, 2]]):
+        with pytest.raises(TypeError, match=r"must be a tensor \[batch, len\], got "):
+            ours(Sequences.of([[3, 1]]), target)  # type: ignore[arg-type]

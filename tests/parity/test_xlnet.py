@@ -42,6 +42,7 @@ FLIPS: list[dict[str, Any]] = [
     {"ff_activation": "silu"},
     {"attn_type": "uni"},
     {"attn_type": "uni", "same_length": True},
+    {"same_length": True},
     {"clamp_len": 2},
     {"layer_norm_eps": 1e-2},
     {"n_layer": 1},

@@ -1,6 +1,6 @@
 """XLNet's tensors and configuration in Hugging Face's words."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -166,6 +166,11 @@ def _head(config: Any) -> list[Rule]:
     return []
 
 
+def told(theirs: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
+    """That `same_length` is of no effect where a token sees what follows it, whatever is said."""
+    return {} if theirs.get("attn_type") == "uni" else {"same_length": False}
+
+
 FAMILY = Family(
     model_type="xlnet",
     networks={
@@ -182,6 +187,7 @@ FAMILY = Family(
         "xlnet_tagger": (CountOfLabels(),),
     },
     rules=rules,
+    told=told,
     prefix="transformer.",
     only={
         "summary_proj_to_labels": (False,),
