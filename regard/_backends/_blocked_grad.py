@@ -3,6 +3,7 @@
 Eager calls are an autograd function; a graph holds an opaque operation, which costs 20 µs more.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -16,10 +17,20 @@ from regard._backends._intervals import between_ends
 from regard._backends._kept import draw_seed, kept_of
 from regard._backends._operation import operation
 from regard._kernels import blocked
-from regard._kernels.blocked import OUT_OF, Dropping, Relative, Spans, Weighed
+from regard._kernels.blocked import OUT_OF, Dropping, Spans, Weighed
 from regard._kernels.blocked import Between as Between
-from regard._kernels.in_memory import in_memory, in_one_piece
-from regard._typing import Normalizer
+from regard._kernels.in_memory import in_one_piece
+from regard._kernels.links import (
+    ByDistance,
+    ByPair,
+    Cap,
+    Form,
+    Link,
+    Relative,
+    form_of,
+    tensors_of,
+)
+from regard._typing import Normalizer, ScoreMod
 from regard.normalizers import sigmoid, softmax
 from regard.score_mods import Bias, Chain, RelativeDot, SoftCap
 from regard.scores import ScaledDot
@@ -31,17 +42,16 @@ def counted(ends: Tensor, query: Tensor) -> Spans:
 
 
 def attend(
-    query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None = None,
-    relative: Relative | None = None, *, between: Between, spans: Spans, dropout: float = 0.0,
+    query: Tensor, key: Tensor, value: Tensor, links: Sequence[Link] = (), *, between: Between,
+    spans: Spans, dropout: float = 0.0,
 ) -> Tensor:  # fmt: skip
-    """The output of an eager call on float32 tensors; what is added is as `blocked` has it."""
-    rule = Rule(between, Dropping())
+    """The output of an eager call on float32 tensors."""
+    rule = Rule(between, form_of(links), Dropping())
     if dropout > 0.0:
-        rule = Rule(between, Dropping(int(draw_seed().item()), kept_of(dropout)))
-    far, rows, factor = (None, None, 0.0) if relative is None else relative
-    inputs, rule = _in_memory(query, key, value, bias, far, rows), rule._replace(factor=factor)
-    if torch.is_grad_enabled() and any(x is not None and x.requires_grad for x in inputs):
-        output: Tensor = _Blocked.apply(*inputs, rule, spans)
+        rule = rule._replace(dropping=Dropping(int(draw_seed().item()), kept_of(dropout)))
+    inputs = _in_memory(query, key, value, *(x for link in links for x in tensors_of(link)))
+    if torch.is_grad_enabled() and any(x.requires_grad for x in inputs):
+        output: Tensor = _Blocked.apply(rule, spans, *inputs)
     else:
         output = _found(inputs, rule, spans).output
     # A product may overflow before it is scaled, and not after.
@@ -50,38 +60,23 @@ def attend(
     return chunked.run(_definition_of(inputs, rule, spans.ends))
 
 
-Inputs = tuple[Tensor, Tensor, Tensor, Tensor | None, Tensor | None, Tensor | None]
-"""Query, key and value; a bias; and the queries and rows of a `Relative`."""
-
-
-def _in_memory(
-    query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, far: Tensor | None,
-    rows: Tensor | None,
-) -> Inputs:  # fmt: skip
-    if bias is not None:
-        bias = in_memory(bias) if bias.ndim == 3 else in_one_piece(bias)
-    if far is not None:
-        far = in_one_piece(far)
-    return in_one_piece(query), in_one_piece(key), in_one_piece(value), bias, far, rows
+def _in_memory(*inputs: Tensor) -> tuple[Tensor, ...]:
+    """All with their rows in one piece."""
+    return tuple(map(in_one_piece, inputs))
 
 
 class Rule(NamedTuple):
-    """What becomes of products and of weights."""
+    """What becomes of products and of weights, but for tensors."""
 
     between: Between
+    form: Form
     dropping: Dropping
-    factor: float = 0.0
-    """Of the products of queries and distances."""
 
 
-def _relative(far: Tensor | None, rows: Tensor | None, rule: Rule) -> Relative | None:
-    return None if far is None or rows is None else Relative(far, rows, rule.factor)
-
-
-def _found(inputs: Inputs, rule: Rule, spans: Spans) -> Weighed:
-    query, key, value, bias, far, rows = inputs
-    relative = _relative(far, rows, rule)
-    return blocked.forward(query, key, value, bias, relative, rule.between, rule.dropping, spans)
+def _found(inputs: Sequence[Tensor], rule: Rule, spans: Spans) -> Weighed:
+    query, key, value, *held = inputs
+    links = rule.form.filled(held)
+    return blocked.forward(query, key, value, links, rule.between, rule.dropping, spans)
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,11 +100,7 @@ class _Blocked(torch.autograd.Function):
     """The two passes; a gradient that is itself recorded, or several, is the definition's."""
 
     @staticmethod
-    def forward(
-        ctx: Any, query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None,
-        far: Tensor | None, rows: Tensor | None, rule: Rule, spans: Spans,
-    ) -> Tensor:  # fmt: skip
-        inputs = query, key, value, bias, far, rows
+    def forward(ctx: Any, rule: Rule, spans: Spans, *inputs: Tensor) -> Tensor:
         found = _found(inputs, rule, spans)
         ctx.save_for_backward(*inputs, *found)
         ctx.rule, ctx.spans = rule, spans
@@ -117,21 +108,30 @@ class _Blocked(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
-        query, key, value, bias, far, rows, *found = ctx.saved_tensors
-        rule: Rule = ctx.rule
+        *inputs, output, tops, sums = ctx.saved_tensors
+        given: Sequence[Tensor | None]
         if _definition.is_asked(upstream[0]):
-            inputs = query, key, value, bias, far, rows
-            given = _recorded(upstream[0], inputs, rule, ctx.spans.ends)
+            given = _recorded(upstream[0], inputs, ctx.rule, ctx.spans.ends)
         else:
-            given = blocked.backward(
-                upstream[0], query, key, value, bias, _relative(far, rows, rule), Weighed(*found),
-                rule.between, rule.dropping, ctx.spans, ctx.needs_input_grad[3],
-            )  # fmt: skip
-        return (*given, None, None)
+            found = Weighed(output, tops, sums)
+            learns = ctx.needs_input_grad[5:]
+            given = _changes(upstream[0], inputs, ctx.rule, found, ctx.spans, learns)
+        return (None, None, *given)
+
+
+def _changes(
+    upstream: Tensor, inputs: Sequence[Tensor], rule: Rule, found: Weighed, spans: Spans,
+    learns: Sequence[bool],
+) -> list[Tensor | None]:  # fmt: skip
+    query, key, value, *held = inputs
+    return blocked.backward(
+        upstream, query, key, value, rule.form.filled(held), found, rule.between, rule.dropping,
+        spans, learns,
+    )  # fmt: skip
 
 
 def _recorded(
-    upstream: Tensor, inputs: Inputs, rule: Rule, ends: Tensor
+    upstream: Tensor, inputs: Sequence[Tensor], rule: Rule, ends: Tensor
 ) -> tuple[Tensor | None, ...]:
     """The gradients through the definition, recorded on the way."""
 
@@ -141,49 +141,53 @@ def _recorded(
     return _definition.gradients(output, inputs, upstream)
 
 
-def _definition_of(inputs: Inputs, rule: Rule, ends: Tensor) -> Call:
-    query, key, value, bias, far, rows = inputs
-    between, dropping, factor = rule
+def _definition_of(inputs: Sequence[Tensor], rule: Rule, ends: Tensor) -> Call:
+    query, key, value, *held = inputs
+    between, form, dropping = rule
     q_len, k_len = query.shape[2], key.shape[2]
     normalizer: Normalizer = sigmoid if between.is_sigmoid else softmax
     if dropping.kept < OUT_OF:
         kept = blocked.kept_pairs(query, k_len, dropping)
         normalizer = Dropped(normalizer, kept, dropping.larger)
-    added: list[Any] = []
-    if far is not None and rows is not None:
-        added.append(RelativeDot(far, rows, q_len - 1, factor, first_query=0))
-    if bias is not None:
-        added.append(Bias(_by_pair(bias, q_len, k_len), first_query=0))
-    cap = [SoftCap(between.cap)] if between.cap else []
-    mods = [*added, *cap] if between.caps_last else [*cap, *added]
+    mods = [_mod_of(link, q_len, k_len) for link in form.filled(held)]
     mod = Chain(*mods) if mods else None
     score = ScaledDot(between.scale)
     return Call(query, key, value, score, mod, between_ends(ends), normalizer, 0.0, 0)
 
 
+def _mod_of(link: Link, q_len: int, k_len: int) -> ScoreMod:
+    match link:
+        case Cap():
+            return SoftCap(link.cap)
+        case ByDistance():
+            return Bias(_by_pair(link.bias, q_len, k_len), first_query=0)
+        case ByPair():
+            return Bias(link.bias, first_query=0)
+        case Relative():
+            return RelativeDot(link.query, link.rows, q_len - 1, link.factor, first_query=0)
+
+
 def _by_pair(bias: Tensor, q_len: int, k_len: int) -> Tensor:
     """A bias by distance, written out for every pair."""
-    if bias.ndim == 4:
-        return bias
     q, k = torch.arange(q_len).unsqueeze(-1), torch.arange(k_len)
     return bias[..., q - k + (k_len - 1)]
 
 
 def _rule(
-    scale: float, cap: float, is_sigmoid: bool, caps_last: bool, factor: float, kept: int,
+    scale: float, is_sigmoid: bool, kinds: Sequence[int], factors: Sequence[float], kept: int,
     seed: Tensor | None,
 ) -> Rule:  # fmt: skip
     dropping = Dropping() if seed is None else Dropping(int(seed.item()), kept)
-    return Rule(Between(scale, cap, is_sigmoid, caps_last), dropping, factor)
+    return Rule(Between(scale, is_sigmoid), Form(list(kinds), list(factors)), dropping)
 
 
 def _forward(
-    query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, far: Tensor | None,
-    rows: Tensor | None, ends: Tensor, scale: float, cap: float, is_sigmoid: bool, caps_last: bool,
-    factor: float, kept: int, seed: Tensor | None, learns_bias: bool,
+    query: Tensor, key: Tensor, value: Tensor, held: Sequence[Tensor], ends: Tensor, scale: float,
+    is_sigmoid: bool, kinds: Sequence[int], factors: Sequence[float], kept: int,
+    seed: Tensor | None, learns: Sequence[bool],
 ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
-    inputs = _in_memory(query, key, value, bias, far, rows)
-    rule = _rule(scale, cap, is_sigmoid, caps_last, factor, kept, seed)
+    inputs = _in_memory(query, key, value, *held)
+    rule = _rule(scale, is_sigmoid, kinds, factors, kept, seed)
     output, tops, sums = _found(inputs, rule, counted(ends, query))
     return output, tops, sums
 
@@ -195,47 +199,44 @@ def _shapes(query: Tensor, key: Tensor, value: Tensor, *rest: Any) -> tuple[Tens
 
 
 def _backward(
-    upstream: Tensor, query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None,
-    far: Tensor | None, rows: Tensor | None, ends: Tensor, scale: float, cap: float,
-    is_sigmoid: bool, caps_last: bool, factor: float, kept: int, seed: Tensor | None,
-    learns_bias: bool, output: Tensor, tops: Tensor, sums: Tensor,
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
-    query, key, value, bias, far, rows = _in_memory(query, key, value, bias, far, rows)
+    upstream: Tensor, query: Tensor, key: Tensor, value: Tensor, held: Sequence[Tensor],
+    ends: Tensor, scale: float, is_sigmoid: bool, kinds: Sequence[int], factors: Sequence[float],
+    kept: int, seed: Tensor | None, learns: Sequence[bool], output: Tensor, tops: Tensor,
+    sums: Tensor,
+) -> tuple[Tensor, Tensor, Tensor, list[Tensor]]:  # fmt: skip
+    inputs = _in_memory(query, key, value, *held)
     found = Weighed(in_one_piece(output), tops.contiguous(), sums.contiguous())
-    rule = _rule(scale, cap, is_sigmoid, caps_last, factor, kept, seed)
-    relative, spans = _relative(far, rows, rule), counted(ends, query)
-    given = blocked.backward(
-        upstream, query, key, value, bias, relative, found, rule.between, rule.dropping, spans,
-        learns_bias,
-    )  # fmt: skip
+    rule = _rule(scale, is_sigmoid, kinds, factors, kept, seed)
+    given = _changes(upstream, inputs, rule, found, counted(ends, query), learns)
     dq, dk, dv, *more = (query.new_empty(0) if x is None else x.contiguous() for x in given)
-    dbias, dfar, drows = more
-    return dq, dk, dv, dbias, dfar, drows
+    return dq, dk, dv, more
 
 
 def _shapes_of_gradients(
-    upstream: Tensor, query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None,
-    far: Tensor | None, rows: Tensor | None, *rest: Any,
-) -> tuple[Tensor, ...]:  # fmt: skip
-    learns_bias = rest[8]
-    given = query, key, value, bias if learns_bias else None, far, rows
-    return tuple(query.new_empty(0 if x is None else x.shape) for x in given)
+    upstream: Tensor, query: Tensor, key: Tensor, value: Tensor, held: Sequence[Tensor], *rest: Any
+) -> tuple[Tensor, Tensor, Tensor, list[Tensor]]:
+    learns = rest[7]
+    more = [query.new_empty(x.shape if own else 0) for x, own in zip(held, learns, strict=True)]
+    dq, dk, dv = (query.new_empty(x.shape) for x in (query, key, value))
+    return dq, dk, dv, more
 
 
 _operation = operation(
-    "blocked_attention", _forward, _backward, _shapes, gradients=(0, 1, 2, 3, 4, 5),
-    kept=(0, 1, 2), shapes_of_gradients=_shapes_of_gradients,
+    "blocked_attention", _forward, _backward, _shapes, gradients=(0, 1, 2, 3), kept=(0, 1, 2),
+    shapes_of_gradients=_shapes_of_gradients,
 )  # fmt: skip
 
 
 def attend_recorded(
-    query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, relative: Relative | None,
-    ends: Tensor, between: Between, dropout: float,
+    query: Tensor, key: Tensor, value: Tensor, links: Sequence[Link], ends: Tensor,
+    between: Between, dropout: float,
 ) -> Tensor:  # fmt: skip
     """The output of a call that is recorded; `ends` is as `Spans` has it."""
-    learns_bias = bias is not None and bias.requires_grad
+    held = [x for link in links for x in tensors_of(link)]
+    learns = [
+        isinstance(link, Relative) or x.requires_grad for link in links for x in tensors_of(link)
+    ]
     dropping = (kept_of(dropout), draw_seed()) if dropout > 0.0 else (OUT_OF, None)
-    far, rows, factor = (None, None, 0.0) if relative is None else relative
-    given = query, key, value, bias, far, rows, ends, *between, factor, *dropping, learns_bias
+    given = query, key, value, held, ends, *between, *form_of(links), *dropping, learns
     output: Tensor = _operation(*given)[0]
     return output

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from regard._backends._call import Call
 from regard._backends._structure import temperature
-from regard._kernels.blocked import Relative
+from regard._kernels.links import Relative
 from regard._torch_private import is_static
 from regard.score_mods.relative_dot import RelativeDot, by_rows
 

@@ -1,8 +1,8 @@
 """Softmax and sigmoid on a CPU, by loops of our own over blocks of queries and keys.
 
-Every dot-product score, capped or not, with a bias by distance or a tensor of biases, with products
-of queries and distances (`_added.py`), and every mask that permits each query one run of keys:
-blocks of keys that no query of a block sees are not met. `_kernels/blocked.py` has the loops.
+Every dot-product score, capped and given biases by distance, tensors of biases and products of
+queries and distances in any order (`_added.py`), and every mask that permits each query one run of
+keys: blocks of keys that no query of a block sees are not met. `_kernels/blocked.py` has the loops.
 """
 
 from collections.abc import Iterator
@@ -22,6 +22,7 @@ from regard._backends._structure import conjuncts, follows_from_numbers, leaves,
 from regard._torch_private import is_exporting, is_static, is_traced, likely
 from regard.masks import Document, Padding, Prefix
 from regard.normalizers import sigmoid
+from regard.score_mods import RelativeDot, SoftCap
 
 masks_first = False
 uses_dot_form = True
@@ -68,7 +69,7 @@ def refusals(call: Call) -> Iterator[str]:
 
 def _sees_query_term(call: Call) -> bool:
     """Whether weights change with what is added to all scores of a query."""
-    return call.normalizer is sigmoid or _added.soft_cap_of(call.score_mod) is not None
+    return call.normalizer is sigmoid or _added.caps(call.score_mod)
 
 
 def reservations(call: Call) -> Iterator[str]:
@@ -92,19 +93,20 @@ def seconds(call: Call, rates: Rates) -> float:
         numbers += 2 * call.query.numel() + call.key.numel() + call.value.numel()
     pairs, width = _pairs(call), call.query.shape[-1] + call.value.shape[-1]
     turned = call.lead * _whole(call.q_len) * width
-    weight, steps = WEIGHT + _on_weights(call), steps + 12 * len(_added.added_of(call.score_mod))
+    weight, steps = WEIGHT + _on_weights(call), steps + 12 * len(_added.mods_of(call.score_mod))
     return rates.seconds(steps, tiles=pairs * (2 * width + weight), turned=turned, numbers=numbers)
 
 
 def _on_weights(call: Call) -> int:
     """Operations of a product that take as long as what is done to a score."""
     found = SQUASHED if call.normalizer is sigmoid else 0
-    if _added.soft_cap_of(call.score_mod) is not None:
-        found += CAPPED
-    if _added.biases_of(call.score_mod):
-        found += NEAR if _added.is_by_distance(call.score_mod) else PAIRED
-    for dot in _added.dots_of(call.score_mod):
-        found += PAIRED + 2 * dot.keys.shape[3]
+    for mod in _added.mods_of(call.score_mod):
+        if type(mod) is SoftCap:
+            found += CAPPED
+        elif type(mod) is RelativeDot:
+            found += PAIRED + 2 * mod.keys.shape[3]
+        else:
+            found += NEAR if _added.is_by_distance(mod) else PAIRED
     if call.dropout > 0:
         found += DROPPED
     return found
@@ -159,13 +161,13 @@ def run(call: Call) -> Tensor:
     if isinstance(scale, Tensor) or not is_static(scale) or scale <= 0:
         query, scale = query.to(torch.float32) * scale, 1.0  # the loops want a number above zero
     query, key, value = (x.to(torch.float32) for x in (query, key, call.value))
-    added, between = (_added.bias_of(call), _added.relative_of(call)), _between(call, scale)
+    links, between = _added.links_of(call), Between(scale, call.normalizer is sigmoid)
     if is_traced():
         ends = ends_of(call, recorded=True)
-        output = attend_recorded(query, key, value, *added, ends, between, call.dropout)
+        output = attend_recorded(query, key, value, links, ends, between, call.dropout)
     else:
         spans, dropout = counted(ends_of(call), query), call.dropout
-        output = attend(query, key, value, *added, between=between, spans=spans, dropout=dropout)
+        output = attend(query, key, value, links, between=between, spans=spans, dropout=dropout)
     return output if output.dtype == call.query.dtype else output.to(call.query.dtype)
 
 
@@ -177,17 +179,13 @@ def prepared(call: Call) -> Kernel | None:
     scale = dot_form(call).scale / temperature(call.normalizer)
     if isinstance(scale, Tensor) or scale <= 0 or isinstance(call.q_offset, Tensor):
         return None
-    if not from_numbers or _added.added_of(call.score_mod):
+    if not from_numbers or not _added.holds_numbers_alone(call.score_mod):
         return None
     spans = counted(ends_of(call), call.query)
-    between, dropout = _between(call, scale), call.dropout
+    links, between = _added.links_of(call), Between(scale, call.normalizer is sigmoid)
+    dropout = call.dropout
 
     def run(query: Tensor, key: Tensor, value: Tensor, _: object) -> Tensor:
-        return attend(query, key, value, between=between, spans=spans, dropout=dropout)
+        return attend(query, key, value, links, between=between, spans=spans, dropout=dropout)
 
     return run
-
-
-def _between(call: Call, scale: float) -> Between:
-    caps_last = _added.caps_last(call.score_mod)
-    return Between(scale, _added.cap_of(call), call.normalizer is sigmoid, caps_last)

@@ -19,17 +19,15 @@ from regard._kernels.vectors import (
     plus,
     spread,
     store,
+    sum_of,
     tanh,
     times,
     turn,
+    unless_zero,
     weight2,
 )
 
-NO_BIAS, BY_DISTANCE, BY_PAIR = 0, 1, 2
-"""A bias has a number for each distance, or one for each pair."""
-
 _F = np.float32
-PER_OCTAVE = _F(1.4426950408889634)
 
 
 @in_loops
@@ -42,14 +40,21 @@ def cap(s, row, rows, by, onto):  # type: ignore[no-untyped-def]
 
 
 @in_loops
-def cap_and_slope(s, slopes, row, rows, by, onto):  # type: ignore[no-untyped-def]
-    """The same, and `slopes = 1 - tanh²`."""
+def cap_and_slope(s, slopes, row, rows, by, onto, apart):  # type: ignore[no-untyped-def]
+    """The same, and `slopes = 1 - tanh²`.
+
+    So far apart from these, if at all, are the changes with the cap itself: `tanh x - x slope`.
+    """
     factor, most, one, zero = spread(_F(by)), spread(_F(onto)), spread(_F(1)), spread(_F(0))
     for j in range(0, COLUMNS, LANES):
         for k in range(j, j + rows * row, row):
-            t = tanh(times(load(at(s, k)), factor))
+            x = times(load(at(s, k)), factor)
+            t = tanh(x)
+            flat = fma(minus(zero, t), t, one)
             store(times(most, t), at(s, k))
-            store(fma(minus(zero, t), t, one), at(slopes, k))
+            store(flat, at(slopes, k))
+            if apart:
+                store(minus(t, unless_zero(flat, times(x, flat))), at(slopes, k + apart))
 
 
 @in_loops
@@ -61,7 +66,17 @@ def slope(d, slopes, row, rows):  # type: ignore[no-untyped-def]
 
 
 @in_loops
-def bias_of(kind, bias, q_row, query, key, k_len, left, rows, room):  # type: ignore[no-untyped-def]
+def product_of_tiles(x, y, row, rows):  # type: ignore[no-untyped-def]
+    """The sum of all products of two numbers at the same place of two panels."""
+    total = spread(_F(0))
+    for j in range(0, COLUMNS, LANES):
+        for k in range(j, j + rows * row, row):
+            total = fma(load(at(x, k)), load(at(y, k)), total)
+    return sum_of(total)
+
+
+@in_loops
+def bias_of(by_distance, bias, q_row, query, key, k_len, left, rows, room):  # type: ignore[no-untyped-def]
     """The address of a panel's biases, those of its first key, and how far it is to the next key's.
 
     Args:
@@ -69,7 +84,7 @@ def bias_of(kind, bias, q_row, query, key, k_len, left, rows, room):  # type: ig
         left: queries from the panel's first on.
         room: where biases that lie by pairs are turned.
     """
-    if kind == BY_DISTANCE:
+    if by_distance:
         return at(bias, query - key + k_len - 1), -1
     turn_panel(room, at(bias, query * q_row + key), q_row, left, rows)
     return room, COLUMNS
@@ -77,7 +92,7 @@ def bias_of(kind, bias, q_row, query, key, k_len, left, rows, room):  # type: ig
 
 @in_loops
 def add_bias(s, row, rows, scale, bias, step, unit):  # type: ignore[no-untyped-def]
-    """`s[k, j] = scale s[k, j] + unit bias[j + step k]`, in powers of two."""
+    """`s[k, j] = scale s[k, j] + unit bias[j + step k]`."""
     by, unit = spread(_F(scale)), spread(_F(unit))
     for k in range(rows):
         for j in range(0, COLUMNS, LANES):
@@ -87,7 +102,7 @@ def add_bias(s, row, rows, scale, bias, step, unit):  # type: ignore[no-untyped-
 
 @in_loops
 def squash(s, row, rows, scale):  # type: ignore[no-untyped-def]
-    """Scores in powers of two become sigmoid's weights."""
+    """Scores become sigmoid's weights, `scale` times each being a power of two."""
     by = spread(_F(scale))
     for j in range(0, COLUMNS, LANES):
         for k in range(j, j + rows * row, row):
@@ -108,11 +123,11 @@ def squash_again(p, dp, row, rows, scale):  # type: ignore[no-untyped-def]
 @in_loops
 def weigh_again(p, dp, row, rows, top, inner, scale):  # type: ignore[no-untyped-def]
     """Scores become softmax's weights again, and changes of weights become changes of scores."""
-    by, zero = spread(_F(scale)), spread(_F(0))
+    by = spread(_F(scale))
     for j in range(0, COLUMNS, LANES):
-        less, mean = minus(zero, load(at(top, j))), load(at(inner, j))
+        most, mean = load(at(top, j)), load(at(inner, j))
         for k in range(j, j + rows * row, row):
-            weight = weight2(fma(load(at(p, k)), by, less))
+            weight = weight2(times(minus(load(at(p, k)), most), by))
             store(weight, at(p, k))
             store(times(weight, minus(load(at(dp, k)), mean)), at(dp, k))
 

@@ -1,15 +1,16 @@
 """`softmax(scale q k^T + bias) v`, a block of queries at a time, the maximum found as keys go by.
 
-Scores may be given a product with a vector of their distance, be capped before the biases or after
-them, and be squashed by a sigmoid instead of a softmax; some of the weights may be dropped.
+Before that links may change scores (`link_loops.py`); they may be squashed by a sigmoid instead of
+a softmax, and some of the weights may be dropped.
 """
 
 import numpy as np
 from numba import carray, types  # type: ignore[attr-defined]
 
-from regard._kernels.between import PER_OCTAVE, add_bias, bias_of, cap, squash
+from regard._kernels.between import squash
 from regard._kernels.by_address import by_address
 from regard._kernels.kept_bits import ROOM, draw, drop
+from regard._kernels.link_loops import follow, room_for
 from regard._kernels.panels import (
     KEYS,
     LOWEST,
@@ -20,7 +21,6 @@ from regard._kernels.panels import (
     turn_panel,
     weigh,
 )
-from regard._kernels.relative import DISTANCES, first_distance, multiply_distances
 from regard._kernels.tiles import COLUMNS, VECTORS, multiply, multiply_then_add
 from regard._kernels.vectors import LANES, at, numbers_of
 
@@ -28,38 +28,22 @@ _F = np.float32
 
 
 def _forward(  # type: ignore[no-untyped-def]
-    out,
-    tops,
-    sums,
-    query,
-    key,
-    value,
-    bias,
-    far_query,
-    table,
-    sizes,
-    spans,
-    scale,
-    cap_by,
-    cap_onto,
-    unit,
-    first,
-    last,
+    out, tops, sums, query, key, value, links, numbers, sizes, spans, rest, first, last
 ):
-    """Output, largest scores and sums of some blocks; scores are of powers of two."""
+    """Output, largest scores and sums of some blocks.
+
+    Args:
+        rest: what is left to multiply scores by before they are powers of two.
+    """
     n = sizes
     heads, groups, q_len, k_len, width, value_width = n[0], n[1], n[2], n[3], n[4], n[5]
     q_row, k_row, v_row, out_row, span_row = n[8], n[11], n[14], n[17], n[20]
-    is_sigmoid, bias_kind, bias_row = n[21], n[22], n[25]
-    caps_last, likely, out_of, seed = n[26], n[27], n[28], n[29]
-    depth, far_row, table_row = n[30], n[33], n[36]
-    caps_first = cap_onto != 0 and not caps_last
+    is_sigmoid, likely, out_of, seed, count_links = n[21], n[22], n[23], n[24], n[25]
     larger = _F(out_of) / _F(likely) if likely else _F(0)  # of what a dropout keeps
-    is_plain = cap_onto == 0 and bias_kind == 0 and depth == 0
-    rest = _F(scale) if is_plain else _F(1)  # what is left to multiply by
     blocks = (q_len + QUERIES - 1) // QUERIES
+    places = np.empty(count_links, np.int64)
     tiles = LANES + 2 * KEYS * COLUMNS + KEYS * VECTORS + ROOM
-    tiles += QUERIES * DISTANCES if depth else 0
+    tiles += room_for(links, count_links, places, False)
     space = np.empty(tiles + QUERIES * (width + value_width + 2), np.float32)
     scores = numbers_of(space)
     room = at(scores, KEYS * COLUMNS)
@@ -68,7 +52,7 @@ def _forward(  # type: ignore[no-untyped-def]
     output = at(turned, QUERIES * width)
     top = at(output, QUERIES * value_width)
     total = at(top, QUERIES)
-    nearby = at(total, QUERIES)
+    own = at(total, QUERIES)
     outputs = carray(output, (QUERIES * value_width,))
     edges = np.empty((QUERIES // COLUMNS, 4), np.int64)
     reached = np.empty(QUERIES // COLUMNS, np.int64)
@@ -83,9 +67,6 @@ def _forward(  # type: ignore[no-untyped-def]
         q = at(query, b * n[6] + h * n[7] + q0 * q_row)
         k, v = at(key, b * n[9] + g * n[10]), at(value, b * n[12] + g * n[13])
         to = at(out, b * n[15] + h * n[16] + q0 * out_row)
-        biases = at(bias, b * n[23] + h * n[24])
-        far_q = at(far_query, b * n[31] + h * n[32] + q0 * far_row)
-        distances = at(table, b * n[34] + h * n[35])
         reached[:] = -1
         lows = b * n[19] + q0 * span_row
         highs = lows + n[18]
@@ -111,32 +92,16 @@ def _forward(  # type: ignore[no-untyped-def]
                 multiply(
                     scores, COLUMNS, at(k, near * k_row), k_row, 1, rows, queries, COLUMNS, width
                 )
-                if caps_first:
-                    cap(scores, COLUMNS, rows, cap_by, cap_onto)
-                by = 1 if caps_first else scale
-                if depth:
-                    products, panel = at(nearby, here * DISTANCES), here // COLUMNS
-                    multiply_distances(
-                        products, at(far_q, here * far_row), far_row, count - here, distances,
-                        table_row, first_distance(q0 + here, near, q_len), rows,
-                        reached[panel] == near, depth,
-                    )  # fmt: skip
-                    reached[panel] = far if rows == KEYS else -1
-                    turn_panel(room, at(products, COLUMNS - 1), DISTANCES - 1, count - here, rows)
-                    add_bias(scores, COLUMNS, rows, by, room, COLUMNS, unit)
-                    by = 1
-                if bias_kind:
-                    added, step = bias_of(
-                        bias_kind, biases, bias_row, q0 + here, near, k_len, count - here, rows,
-                        room,
-                    )  # fmt: skip
-                    add_bias(scores, COLUMNS, rows, by, added, step, PER_OCTAVE)
-                if caps_last:
-                    cap(scores, COLUMNS, rows, cap_by, cap_onto)
+                panel, left = here // COLUMNS, count - here
+                follow(
+                    scores, COLUMNS, rows, links, numbers, count_links, b, h, q0 + here, near,
+                    q_len, k_len, left, room, own, places, -1, reached[panel] == near,
+                )  # fmt: skip
+                reached[panel] = far if rows == KEYS else -1
                 if near < edge[2] or far > edge[3]:
                     hide(
                         scores, COLUMNS, rows, near, spans, lows + here * span_row,
-                        highs + here * span_row, span_row, count - here,
+                        highs + here * span_row, span_row, left,
                     )  # fmt: skip
                 if is_sigmoid:
                     squash(scores, COLUMNS, rows, rest)
@@ -161,5 +126,5 @@ def _forward(  # type: ignore[no-untyped-def]
     space[0] = 0  # so that it is there until here
 
 
-_TENSORS = [*[types.float32] * 9, types.int64, types.int32]
-forward = by_address(_forward, _TENSORS, 2, numbers=4)
+_TENSORS = [*[types.float32] * 6, types.int64, types.float32, types.int64, types.int32]
+forward = by_address(_forward, _TENSORS, 2, numbers=1)

@@ -7,13 +7,13 @@ down a column, so that both are elementwise, and the products read them as they 
 import numpy as np
 from numba import carray  # type: ignore[attr-defined]
 
+from regard._kernels.link_records import QUERIES as QUERIES
 from regard._kernels.tiles import COLUMNS
 from regard._kernels.vectors import (
     LANES,
     any_larger,
     at,
     exp2,
-    fma,
     in_loops,
     larger,
     load,
@@ -25,18 +25,21 @@ from regard._kernels.vectors import (
     turn,
 )  # fmt: skip
 
-KEYS, QUERIES = 64, 128
-"""Of a block: keys and values of the first stay in a core's nearest cache, all else in its own.
+KEYS = 64
+"""Of a block: so many keys and values stay in a core's nearest cache, all else in its own.
 
-Half or twice as many take as long, within 5 %.
+Half or twice as many, of keys as of queries, take as long, within 5 %.
 """
 
 NOWHERE = np.iinfo(np.int32).max
 """Behind every key."""
 
 _F = np.float32
-LOWEST = _F(-3e38)
-"""Below every score, yet a number: from it minus infinity is infinitely far."""
+LOWEST = _F(np.finfo(np.float32).min)
+"""Below no score but minus infinity, which is infinitely far from it."""
+
+ROW = QUERIES + LANES
+"""Of a tile of all queries: they and zeros, which diagonals may run into."""
 
 
 @in_loops
@@ -111,7 +114,11 @@ def clear(scores, row, near, far, rows):  # type: ignore[no-untyped-def]
 
 @in_loops
 def weigh(s, rows, top, total, output, width, scale):  # type: ignore[no-untyped-def]
-    """Scores of some keys become weights; what the maximum grows by is taken off all before."""
+    """Scores of some keys become weights; what the maximum grows by is taken off all before.
+
+    A weight is two to `scale` times what its score is below the maximum, which is taken before it
+    is multiplied: there are scores that would overflow.
+    """
     t = at(s, LANES)
     # Two rows at a time, because one waits for the other.
     high0, high1, other0, other1 = load(s), load(t), load(s), load(t)
@@ -124,22 +131,21 @@ def weigh(s, rows, top, total, output, width, scale):  # type: ignore[no-untyped
     high1 = larger(load(at(t, last)), larger(other1, high1))
     by, zero = spread(_F(scale)), spread(_F(0))
     old0, old1 = load(top), load(at(top, LANES))
-    new0, new1 = larger(times(high0, by), old0), larger(times(high1, by), old1)
+    new0, new1 = larger(high0, old0), larger(high1, old1)
     total0, total1 = load(total), load(at(total, LANES))
     if any_larger(new0, old0) or any_larger(new1, old1):
-        shrink0, shrink1 = exp2(minus(old0, new0)), exp2(minus(old1, new1))
+        shrink0, shrink1 = exp2(times(minus(old0, new0), by)), exp2(times(minus(old1, new1), by))
         total0, total1 = times(total0, shrink0), times(total1, shrink1)
         store(new0, top)
         store(new1, at(top, LANES))
         for d in range(0, width * COLUMNS, COLUMNS):
             store(times(load(at(output, d)), shrink0), at(output, d))
             store(times(load(at(output, d + LANES)), shrink1), at(output, d + LANES))
-    less0, less1 = minus(zero, new0), minus(zero, new1)
     # Those of these keys by themselves: beside the sum of all, small ones would be nothing.
     some0, some1 = zero, zero
     for k in range(0, rows * COLUMNS, COLUMNS):
-        w0 = exp2(fma(load(at(s, k)), by, less0))
-        w1 = exp2(fma(load(at(t, k)), by, less1))
+        w0 = exp2(times(minus(load(at(s, k)), new0), by))
+        w1 = exp2(times(minus(load(at(t, k)), new1), by))
         store(w0, at(s, k))
         store(w1, at(t, k))
         some0, some1 = plus(some0, w0), plus(some1, w1)

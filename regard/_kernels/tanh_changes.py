@@ -10,7 +10,6 @@ from regard._kernels.vectors import (
     LANES,
     at,
     exp2,
-    fma,
     in_loops,
     load,
     minus,
@@ -30,9 +29,9 @@ def change(p, dp, rows, top, inner, all_changes):  # type: ignore[no-untyped-def
     """Scores become weights again, and changes of weights become changes of scores, and a sum."""
     by, zero = spread(TWICE), spread(_F(0))
     for j in range(0, COLUMNS, LANES):
-        less, mean, total = minus(zero, load(at(top, j))), load(at(inner, j)), zero
+        most, mean, total = load(at(top, j)), load(at(inner, j)), zero
         for k in range(j, j + rows * QUERIES, QUERIES):
-            weight = exp2(fma(load(at(p, k)), by, less))
+            weight = exp2(times(minus(load(at(p, k)), most), by))
             change = unless_zero(weight, times(weight, minus(load(at(dp, k)), mean)))
             store(weight, at(p, k))
             store(change, at(dp, k))

@@ -153,6 +153,13 @@ def _any_larger(builder: Any, a: Any, b: Any) -> Any:
     )
 
 
+def _sum_of(builder: Any, x: Any) -> Any:
+    total = builder.extract_element(x, _BITS(0))
+    for i in range(1, LANES):
+        total = builder.fadd(total, builder.extract_element(x, _BITS(i)))
+    return total
+
+
 def _turn(builder: Any, to: Any, to_row: Any, x: Any, x_row: Any) -> None:
     """Rows become columns: of every pair of rows, step by step, halves change places."""
     rows = [
@@ -239,6 +246,14 @@ logistic2 = instruction(_logistic2, VECTOR, VECTOR)
 
 any_larger = instruction(_any_larger, types.boolean, VECTOR, VECTOR)
 """Whether any number is larger than the other one in its place."""
+
+numbers_at = instruction(
+    lambda builder, a: builder.inttoptr(a, NUMBER.as_pointer()), NUMBERS, types.int64
+)
+"""The address that a whole number is."""
+
+sum_of = instruction(_sum_of, types.float32, VECTOR)
+"""The sum of a vector's numbers."""
 
 turn = instruction(_turn, types.void, NUMBERS, types.intp, NUMBERS, types.intp)
 """`to[i to_row + j] = x[j x_row + i]`, a square of vectors."""

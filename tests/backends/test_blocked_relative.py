@@ -204,19 +204,16 @@ def test_a_row_that_sees_nothing_gives_zeros_whatever_comes_to_it() -> None:
 @pytest.mark.parametrize(
     ("parts", "reason"),
     [
-        ({"score_mod": "two"}, "one RelativeDot"),
         ({"q_offset": torch.tensor([1, 0])}, "begin at one position"),
         ({"mask": ~SlidingWindow(1)}, "one run of keys"),
     ],
-    ids=["two", "offsets", "gaps"],
+    ids=["offsets", "gaps"],
 )
 def test_what_is_not_served_is_refused_with_the_reason(parts: dict[str, Any], reason: str) -> None:
     sizes = Sizes(2, 2, 2, 5, 7, 4, 4)
     mod = relative(sizes)
-    if "score_mod" in parts:
-        parts = {"score_mod": Chain(mod, mod)}
     with pytest.raises(regard.UnsupportedByBackend, match=reason):
-        regard.attention(*tensors(sizes), **{"score_mod": mod, **parts}, backend="blocked")
+        regard.attention(*tensors(sizes), score_mod=mod, **parts, backend="blocked")
 
 
 def test_flex_has_no_product_for_them() -> None:

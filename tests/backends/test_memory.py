@@ -17,16 +17,20 @@ from tests.parts import shown
 
 
 class Largest(TorchDispatchMode):
-    """Remember the largest tensor that any operation made, in elements of its own storage."""
+    """Remember the largest tensor that any operation made, in elements of its own storage.
 
-    def __init__(self) -> None:
+    Views of what was given do not count.
+    """
+
+    def __init__(self, *given: Tensor) -> None:
         super().__init__()
         self.elements = 0
+        self.given = {x.untyped_storage().data_ptr() for x in given}
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         made = func(*args, **(kwargs or {}))
         for x in made if isinstance(made, (tuple, list)) else [made]:
-            if isinstance(x, Tensor):
+            if isinstance(x, Tensor) and x.untyped_storage().data_ptr() not in self.given:
                 size = x.untyped_storage().nbytes() // x.element_size()
                 self.elements = max(self.elements, size)
         return made

@@ -13,6 +13,7 @@ from torch._dynamo.testing import CompileCounterWithBackend
 import regard
 from regard._backends import _blocked_grad, _rates
 from regard._kernels.installed import has_loops
+from regard._kernels.links import BY_DISTANCE, BY_PAIR, BY_VECTORS, CAP
 from regard.masks import Block, Causal, Padding, Prefix, SlidingWindow
 from regard.normalizers import sigmoid
 from regard.score_mods import ALiBi, Bias, Chain, RelativeBias, RelativeDot, SoftCap
@@ -36,6 +37,8 @@ CALLS: dict[str, Callable[[], dict[str, Any]]] = {
     "alibi": lambda: {"mask": Causal(), "score_mod": ALiBi(4)},
     "cap": lambda: {"mask": Causal(), "score_mod": SoftCap(2.0)},
     "alibi, cap": lambda: {"score_mod": Chain(ALiBi(4), SoftCap(2.0))},
+    "cap, alibi, cap": lambda: {"score_mod": Chain(SoftCap(3.0), ALiBi(4), SoftCap(2.0))},
+    "cap that is a tensor": lambda: {"score_mod": Chain(SoftCap(torch.tensor(3.0)), some_bias())},
     "sigmoid": lambda: {"normalizer": sigmoid, "score_mod": some_bias()},
 }
 
@@ -117,21 +120,39 @@ def test_the_operations_are_what_pytorch_asks_of_one() -> None:
     inputs = [torch.randn(2, 3, n, 8, requires_grad=True) for n in (5, 7, 7)]
     ends = torch.tensor([1, 6], dtype=torch.int32).view(2, 1, 1)
     all_kept, some_kept = (1 << 16, None), (40_000, torch.tensor([5]))
-    for shape, bias, factor, *rest in (
-        ((2, 2, 5), None, 0.0, 0.3, 0.0, False, False, *all_kept, False),
-        ((2, 1, 1), None, 0.0, 0.3, 0.0, True, False, *some_kept, False),
-        ((2, 1, 1), (1, 3, 11), 0.0, 0.3, 0.0, True, False, *all_kept, True),
-        ((2, 2, 5), (1, 3, 11), 0.5, 0.3, 2.0, False, True, *some_kept, True),
-        ((2, 2, 5), (1, 3, 5, 7), 0.5, 0.3, 2.0, False, False, *all_kept, True),
-        ((2, 1, 1), (2, 1, 1, 7), 0.0, 0.3, 0.0, False, False, *some_kept, True),
-        ((2, 1, 1), None, 0.0, 0.3, 2.0, False, False, *all_kept, False),
-        ((2, 1, 1), None, 0.5, 0.3, 0.0, False, False, *all_kept, False),
+    for shape, is_sigmoid, kinds, shapes_of_held, dropping, learns in (
+        ((2, 2, 5), False, [], [], all_kept, []),
+        ((2, 1, 1), True, [], [], some_kept, []),
+        ((2, 1, 1), True, [BY_DISTANCE], [(1, 3, 11)], all_kept, [True]),
+        ((2, 2, 5), False, [BY_DISTANCE, CAP], [(1, 3, 11), (1,)], some_kept, [True, False]),
+        ((2, 2, 5), False, [CAP, BY_PAIR, CAP], [(1,), (1, 3, 5, 7), (1,)], all_kept, [True] * 3),
+        ((2, 1, 1), False, [BY_PAIR], [(2, 1, 1, 7)], some_kept, [True]),
+        ((2, 1, 1), False, [BY_PAIR, BY_VECTORS], [(1, 1, 5, 7), (2, 3, 5, 6), (1, 3, 11, 6)],
+         all_kept, [False, True, True]),
     ):  # fmt: skip
-        added = None if bias is None else torch.randn(bias, requires_grad=True)
-        shapes = ((2, 3, 5, 6), (1, 3, 11, 6)) if factor else ()
-        far, rows = [torch.randn(one, requires_grad=True) for one in shapes] or (None, None)
-        given = (*inputs, added, far, rows, ends.expand(shape).contiguous(), *rest[:4], factor)
-        torch.library.opcheck(_blocked_grad._operation, (*given, *rest[4:]))
+        held = [torch.rand(one) + 0.5 for one in shapes_of_held]
+        for x, own in zip(held, learns, strict=True):
+            x.requires_grad_(own)
+        factors, given = [0.5] * len(kinds), (*inputs, held, ends.expand(shape).contiguous())
+        given = *given, 0.3, is_sigmoid, kinds, factors, *dropping, learns
+        torch.library.opcheck(_blocked_grad._operation, given)
+
+
+def test_a_cap_and_tensors_of_biases_learn_through_a_graph() -> None:
+    cap, biases = torch.nn.Parameter(torch.tensor(3.0)), torch.nn.Parameter(torch.randn(4, 40, 40))
+
+    def attend(x: Tensor) -> Tensor:
+        mod = Chain(ALiBi(4), SoftCap(cap), Bias(biases), SoftCap(5.0))
+        return regard.attention(x, x, x, score_mod=mod, backend="blocked")
+
+    compiled = torch.compile(attend, backend="aot_eager", fullgraph=True)
+    results = []
+    for run in (attend, compiled):
+        x = torch.ones(2, 4, 40, 8).cumsum(2).div(20).requires_grad_()
+        output = run(x)
+        results.append([output, *torch.autograd.grad(output.sin().sum(), [x, cap, biases])])
+    for found, wanted in zip(*results, strict=True):
+        torch.testing.assert_close(found, wanted)
 
 
 @pytest.fixture(params=[True, False], ids=["measured", "not measured"])
