@@ -137,6 +137,15 @@ def likely(number: Any) -> int:
     return 0 if hint is None else int(hint(number, 0))
 
 
+def size_that_numbers_tell(most: Any) -> Any:
+    """In the shapes of an operation: a length of its own; the most that it may be without symbols.
+
+    A graph has symbols for such lengths, and `FakeTensorMode` alone has none.
+    """
+    ctx = torch.library.get_ctx()
+    return most if ctx._shape_env is None else ctx.new_dynamic_size()
+
+
 def is_exporting() -> bool:
     """Whether this is recorded as a program for others to run."""
     return torch.compiler.is_exporting()

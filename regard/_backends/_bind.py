@@ -3,8 +3,10 @@
 Every error says both numbers and the fix; nothing here looks at the numbers inside a tensor.
 """
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import TypeVar
+from functools import wraps
+from typing import ParamSpec, TypeVar
 
 import numpy as np
 import torch
@@ -27,6 +29,8 @@ from regard._typing import MaskMod, Normalizer, Score, ScoreMod, Share
 from regard.masks import Dense, Mask
 
 Part = TypeVar("Part")
+Given = ParamSpec("Given")
+Found = TypeVar("Found")
 FARTHEST = 1 << 48  # positions further away would overflow where they are added
 FLOATING = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
@@ -217,6 +221,22 @@ def autocast_is_on(device: str) -> bool:
 def without_autocast(device: str) -> AbstractContextManager[None]:
     """Where dtypes are what they are: `bind` has cast the inputs already."""
     return torch.autocast(device, enabled=False) if autocast_is_on(device) else nullcontext()
+
+
+def ignoring_autocast(backward: Callable[Given, Found]) -> Callable[Given, Found]:
+    """A function's backward pass with dtypes that are what they are, in a region of autocast too.
+
+    PyTorch calls it where `backward()` was called, which may be inside of such a region, even if
+    the forward pass was not.
+    """
+
+    @wraps(backward)
+    def called(*given: Given.args, **named: Given.kwargs) -> Found:
+        devices = [x.device.type for x in given if isinstance(x, Tensor)]
+        with without_autocast(devices[0]) if devices else nullcontext():
+            return backward(*given, **named)
+
+    return called
 
 
 def _autocast(tensor: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ from regard._backends._operation import operation
 from regard._backends._structure import conjuncts
 from regard._kernels.in_memory import in_memory
 from regard._kernels.sparse_rows import Kept, Rule
+from regard._torch_private import size_that_numbers_tell
 from regard._typing import MaskMod
 from regard.masks import Dense
 from regard.normalizers import softmax
@@ -84,7 +85,8 @@ def _shapes(
     query: Tensor, key: Tensor, value: Tensor, scale: float, alpha: Tensor, most: int,
     ends: Tensor | None, mask: Tensor | None, bias: Tensor | None, keeps: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
-    size = torch.library.get_ctx().new_dynamic_size() if keeps else 0
+    batch, heads, q_len, _ = query.shape
+    size = size_that_numbers_tell(batch * heads * q_len * key.shape[2]) if keeps else 0
     return _of_shapes(query, key, value, keeps, size)
 
 

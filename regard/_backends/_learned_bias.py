@@ -22,6 +22,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from regard._backends._bind import ignoring_autocast
 from regard._backends._definition import is_asked
 from regard._backends._kept import draw_kept
 
@@ -61,6 +62,7 @@ class LearnedBias(torch.autograd.Function):
         return output
 
     @staticmethod
+    @ignoring_autocast
     def backward(ctx: Any, *upstream: Tensor) -> tuple[Tensor | None, ...]:
         *inputs, output, kept = ctx.saved_tensors
         if is_asked(upstream[0]):

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from regard._backends._bind import without_autocast
+from regard._backends._bind import ignoring_autocast, without_autocast
 from regard._torch_private import is_open
 from regard.layers._full_precision import without_mixed_precision
 from regard.layers.steps import Tensors, over_steps
@@ -84,6 +84,7 @@ class _LSTM(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
+    @ignoring_autocast
     def backward(
         ctx: Any, grad_states: Tensor | None, grad_cells: Tensor | None
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:

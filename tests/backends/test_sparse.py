@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 import regard
 from regard._backends import _loops
@@ -251,6 +252,16 @@ def test_what_is_recorded_or_transformed_is_left_to_the_definition() -> None:
         torch.func.vmap(named)(x)
     with pytest.raises(regard.UnsupportedByBackend, match="under a transform of torch.func"):
         torch.func.jvp(named, (x[0],), (x[0],))
+
+
+@pytest.mark.parametrize("normalizer", [sparsemax, hard, TopK(5)], ids=shown)
+def test_shapes_are_told_without_numbers_and_without_symbols(normalizer: Any) -> None:
+    with FakeTensorMode():
+        x = torch.empty(4, 8, 512, 64, requires_grad=True)
+        assert regard.plan(x, x, x, normalizer=normalizer).backend == "sparse"
+        output = regard.attention(x, x, x, normalizer=normalizer)
+        assert output.shape == x.shape
+        output.sum().backward()
 
 
 def test_without_numba_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:

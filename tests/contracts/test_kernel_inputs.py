@@ -6,6 +6,7 @@ import pytest
 import torch
 
 import regard
+from regard._backends._held import tensors_of
 from regard._kernels.installed import has_loops
 from regard.normalizers import TopK, hard, sigmoid, sparsemax
 from regard.score_mods import ALiBi, Bias, SoftCap
@@ -69,3 +70,20 @@ def test_several_gradients_at_once_are_those_of_each(parts: dict[str, Any]) -> N
             if one is not None:
                 assert found is not None
                 torch.testing.assert_close(found[number], one, rtol=1e-4, atol=1e-5)
+
+
+def test_a_gradient_may_be_asked_for_in_a_region_of_autocast(parts: dict[str, Any]) -> None:
+    leaves = [torch.randn(1, 2, 20, 6, requires_grad=True) for _ in range(3)]
+    held = [x for part in parts.values() for x in tensors_of(part) if x.requires_grad]
+    output, found = regard.attention(*leaves, **parts), []
+    for is_on in (False, True):
+        with torch.autocast("cpu", torch.bfloat16, enabled=is_on):
+            found.append(
+                torch.autograd.grad(
+                    output.square().sum(), [*leaves, *held], retain_graph=True, allow_unused=True
+                )
+            )
+    for one, other in zip(*found, strict=True):
+        if one is not None and other is not None:  # PyTorch's own products are rounded there
+            assert one.dtype == other.dtype
+            torch.testing.assert_close(one, other, rtol=0.05, atol=0.05)

@@ -107,3 +107,13 @@ def test_dropout_touches_what_is_passed_up_and_not_what_is_remembered() -> None:
     one, other = stack(x)[1], stack(x)[1]
     assert torch.equal(one.hidden[0], other.hidden[0])
     assert not torch.equal(one.hidden[1], other.hidden[1])
+
+
+def test_autocast_is_ignored_by_the_backward_pass_too() -> None:
+    parts = [x.detach().float().requires_grad_() for x in inputs()]
+    total, found = sum(x.sin().sum() for x in lstm(*parts)), []
+    assert isinstance(total, Tensor)
+    for is_on in (False, True):
+        with torch.autocast("cpu", torch.bfloat16, enabled=is_on):
+            found.append(torch.autograd.grad(total, parts, retain_graph=True))
+    assert all(torch.equal(one, other) for one, other in zip(*found, strict=True))
