@@ -124,7 +124,9 @@ def _piece(content: bytes, place: int) -> tuple[str, float, int]:
         raise ValueError(f"piece {place:,} has {len(text):,} characters, {LONGEST_PIECE} at most")
     kind = _whole(fields, _KIND, NORMAL)
     if not NORMAL <= kind <= BYTE:
-        raise ValueError(f"piece {place:,}, {shown(text)}, is of the kind {kind}, there are 1 to 6")
+        raise ValueError(
+            f"piece {place:,}, {shown(text)}, has the type {kind}, and there are 1 to 6"
+        )
     return text, score, kind
 
 
@@ -141,7 +143,7 @@ def _require_pieces(found: list[tuple[str, float, int]]) -> None:
             raise ValueError(f"pieces {numbers[text]:,} and {number:,} are both {shown(text)}")
     unknown = [text for text, _, kind in found if kind == UNKNOWN]
     if len(unknown) != 1:
-        raise ValueError(f"one piece must stand for what is unknown, {len(unknown)} of its do")
+        raise ValueError(f"it has {len(unknown)} pieces for unknown text, and needs exactly one")
 
 
 def _fields(content: bytes) -> Iterator[Field]:
@@ -159,7 +161,7 @@ def _fields(content: bytes) -> Iterator[Field]:
         elif form in (_FOUR, _EIGHT):
             length = 4 if form == _FOUR else 8
         else:
-            raise ValueError(f"a field of its is in the form {form}, which there is none of")
+            raise ValueError(f"a field has the wire type {form}, which is not read")
         if length > len(content) - at:
             raise ValueError(f"a field of {length:,} bytes has {len(content) - at:,} left")
         yield number, content[at : at + length]
@@ -177,17 +179,17 @@ def _varint(content: bytes, at: int) -> tuple[int, int]:
         at, shift = at + 1, shift + 7
         if byte < 128:
             return found, at
-    raise ValueError("a number of its has more than ten bytes")
+    raise ValueError("a number has more than ten bytes")
 
 
 def _inner(value: int | bytes) -> bytes:
     if isinstance(value, int):
-        raise ValueError("a number stands where it should have bytes")
+        raise ValueError("a field of bytes holds a number")
     return value
 
 
 def _whole(fields: dict[int, int | bytes], number: int, usual: int) -> int:
     value = fields.get(number, usual)
     if not isinstance(value, int):
-        raise ValueError("bytes stand where it should have a number")
+        raise ValueError("a field of a number holds bytes")
     return value
