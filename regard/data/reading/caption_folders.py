@@ -13,6 +13,8 @@ from regard.data.reading.rows import RowSource, Tabled
 from regard.data.reading.tables import ENDINGS, PlacedRow, Table
 from regard.data.schema import ColumnKind
 
+_LOOKED_AT = 50
+"""Rows by which it is told whether a column names pictures."""
 NAMED = 3
 """Pictures that are named where a table speaks of them and they are not there."""
 
@@ -106,6 +108,17 @@ def may_have_captions(path: Path, request: DataRequest) -> bool:
 def caption_tables(files: Sequence[Path]) -> list[Path]:
     """The files beside pictures that may say what is on them."""
     return [file for file in files if file.suffix.lower() in (*ENDINGS, ".txt", ".token")]
+
+
+def stem_column(folder: Path, table: Table) -> str | None:
+    """The column all of whose first values mean pictures in a folder, None where none does."""
+    known = PictureNames(tuple(path.absolute() for path in pictures_in(folder)), folder.absolute())
+    rows = [cells for _, cells in islice(table.rows(table.names), _LOOKED_AT)]
+    for place, name in enumerate(table.names):
+        said = {str(row[place]).strip() for row in rows} - {""}
+        if len(said) > 1 and len(known.meant(said)) == len(said):
+            return name
+    return None
 
 
 def pictures_beside(path: Path, layout: Layout) -> Path | None:

@@ -21,6 +21,7 @@ Files = Mapping[str, tuple[Path, ...]]
 
 _SHARD = re.compile(r"(.*?)[-_.]?\d{1,5}-of-\d{1,5}(-[0-9a-f]{8,40})?")
 _PART = re.compile(r"(.*?)[-_.](?:part[-_.]?)?\d{1,5}([-_.].*)?")
+_DATED = re.compile(r"(.*?)[-_.]?\d{4}[-_.]?\d{2}([-_.]?\d{2})?")
 _BESIDE = (*BESIDE, "vocab", "urls_")
 
 
@@ -35,12 +36,10 @@ def files_in(folder: Path, files: Sequence[Path]) -> Files:
     usable = [p for p in files if _is_data(p)]
     inner = [p for p in folder.iterdir() if p.is_dir() and p.name[0] != "."]
     deeper = [p for p in inner if any(map(_is_table, p.iterdir()))] if not usable else []
-    usable = usable or [
-        p
-        for p in files
-        if p.suffix.lower() not in (".md", ".log", *PICTURE_ENDINGS)
-        and not p.name.lower().startswith(_BESIDE)
-    ]
+    others = [p for p in files if not p.name.lower().startswith(_BESIDE)]
+    unlike = (".md", ".log", *PICTURE_ENDINGS)
+    usable = usable or [p for p in others if p.suffix.lower() not in unlike]
+    usable = usable or [p for p in others if p.suffix.lower() == ".md"]
     found: dict[str, list[Path]] = {}
     for path in usable:
         split = split_of_part(stem_of(path))
@@ -64,7 +63,7 @@ def files_in(folder: Path, files: Sequence[Path]) -> Files:
         )
     if not found and len(usable) == 1:
         return {"train": (usable[0],)}
-    texts = bool(usable) and all(path.suffix.lower() == ".txt" for path in usable)
+    texts = bool(usable) and all(path.suffix.lower() in (".txt", ".md") for path in usable)
     if not found and (texts or _are_shards(usable)):
         return {"train": tuple(usable)}
     several = [s for s, some in found.items() if len(some) > 1 and not _are_shards(some)]
@@ -83,13 +82,27 @@ def files_in(folder: Path, files: Sequence[Path]) -> Files:
             raise ValueError(refused)
         raise ValueError(
             f"{folder} holds {names}: which is to be trained on? Name one file, or call one of "
-            "them train (train.tsv, train.txt, train.en and train.de)"
+            f"them train (train.tsv, train.txt, train.en and train.de){_together(folder, usable)}"
         )
     return {
         split: tuple(found[split] if split not in several else found[split][:1])
         for split in SPLIT_NAMES
         if split in found
     }
+
+
+def _together(folder: Path, files: Sequence[Path]) -> str:
+    """How files of one kind are read together, where they may be meant so."""
+    endings = {path.suffix.lower() for path in files}
+    stems = {path.stem.lower(): path.name for path in files}
+    if {"x_train", "y_train"} <= {*stems}:
+        both = f"{stems['x_train']} {stems['y_train']}"
+        return f"; put texts and labels side by side: paste -d, {both} > train.csv"
+    if endings == {".json"} and len(files) > 2:
+        return "; if each holds one object, join them: jq -c . *.json > all.jsonl"
+    if len(endings) == 1 and _is_table(files[0]):
+        return f"; all of them are read with --data '{folder}/*{files[0].suffix}'"
+    return ""
 
 
 def _refused(path: Path) -> str | None:
@@ -143,7 +156,10 @@ def _are_shards(files: Sequence[Path]) -> bool:
     stems = set()
     for path in files:
         shard, part = _SHARD.fullmatch(path.stem), _PART.fullmatch(path.stem)
-        stems.add(shard[1] if shard else part.groups() if part else path.stem)
+        dated = _DATED.fullmatch(path.stem)
+        stems.add(
+            shard[1] if shard else dated[1] if dated else part.groups() if part else path.stem
+        )
     return len(files) > 1 and len(stems) == 1 and len({p.suffix for p in files}) == 1
 
 

@@ -12,6 +12,7 @@ from regard.data.reading.caption_folders import (
     caption_tables,
     may_have_captions,
     pictures_beside,
+    stem_column,
     with_pictures,
 )
 from regard.data.reading.coco import caption_documents
@@ -90,7 +91,8 @@ def _folder(path: Path, request: DataRequest) -> Layout:
     if saved:
         return saved
     as_text = request.task is not None and request.first(lambda schema: schema.running_text)
-    refused = None if as_text else not_read_folder(path)
+    masked = None if as_text else mask_folders(path, request)
+    refused = None if as_text or masked else not_read_folder(path)
     if refused:
         raise ValueError(refused)
     files = sorted(p for p in path.iterdir() if p.is_file() and not p.name.startswith("."))
@@ -111,7 +113,7 @@ def _folder(path: Path, request: DataRequest) -> Layout:
     if parallel:
         return parallel
     labelled = text_files_of_labels(path, files, request) or label_folders(path, request)
-    labelled = labelled or mask_folders(path, request) or picture_folders(path, request)
+    labelled = labelled or masked or picture_folders(path, request)
     if labelled:
         return labelled
     found = files_in(path, files)
@@ -132,12 +134,29 @@ def _captions(path: Path, files: Sequence[Path], request: DataRequest) -> Layout
     try:
         found = _files(documents, request) if documents else _beside(path, tables, request)
     except ValueError as error:
-        asked = isinstance(error, SeveralReadingsError) and not are_labelled(path)
+        alone = not are_labelled(path)
+        asked = alone and isinstance(error, SeveralReadingsError)
+        asked = asked or (alone and any(file.suffix.lower() in ENDINGS for file in tables))
+        named = _image_column(path, tables, request) if alone and not documents else None
+        if named:
+            return _captions(path, files, replace(request, asked=(*request.asked, named)))
         if request.task is None and not asked and not documents:
             return None  # Some other file, beside pictures that are in folders of their labels.
         raise
     of_labels = found.schema.picture_folders and not are_labelled(path)
     return found if found.schema.caption_folders or of_labels else None
+
+
+def _image_column(
+    path: Path, tables: Sequence[Path], request: DataRequest
+) -> tuple[str, str] | None:
+    """The column of a table that names pictures of a folder without their endings, if one does."""
+    found = [file for file in tables if file.suffix.lower() in ENDINGS]
+    if len(found) != 1 or any(option == "image" for option, _ in request.asked):
+        return None
+    table = _table(found[0], _encoding(found[0], request), request)
+    column = stem_column(path, table) if table else None
+    return ("image", column) if column else None
 
 
 def _beside(path: Path, tables: Sequence[Path], request: DataRequest) -> Layout:

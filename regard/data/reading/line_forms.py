@@ -85,6 +85,15 @@ def _are_labelled(filled: Sequence[str]) -> bool:
     return len(found) >= NEARLY * len(filled) and 1 < len({*found}) <= len(found) / 4
 
 
+def _are_coded(filled: Sequence[str]) -> bool:
+    """Whether lines begin with codes of one shape, all different: `84-121123-0000`."""
+    codes = [line.split(maxsplit=1)[0] for line in filled]
+    shapes = {re.sub(r"\d+", "0", code) for code in codes}
+    joined = all(re.fullmatch(r"\w*\d\w*([-_]\w*\d\w*)+", code) for code in codes)
+    words = all(len(line.split()) > 1 for line in filled)
+    return joined and words and len(shapes) == 1 and len({*codes}) == len(codes)
+
+
 def _are_trees(filled: Sequence[str]) -> bool:
     whole = [line.count("(") == line.count(")") for line in filled]
     opened = sum(line[0] == "(" and line.count("(") > 2 for line in filled)
@@ -123,6 +132,11 @@ _FORMS: tuple[tuple[Callable[[Sequence[str]], bool], str], ...] = (
         "holds numbers alone, and no text; if they are what users chose, write user,item on a line",
     ),
     (_share(_CEDICT.fullmatch, MOST), "is a dictionary (CEDICT); put tabs between its parts"),
+    (
+        _are_coded,
+        "has a code before each line, as transcripts have (Kaldi, LibriSpeech); put a tab behind "
+        "it, and call it .tsv",
+    ),
     (
         _are_labelled,
         "has a label in brackets behind each text; put a tab between them, and call it .tsv",

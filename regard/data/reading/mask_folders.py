@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from regard.data.reading.picture_folders import pictures_in
+from regard.data.reading.picture_folders import holds_pictures, pictures_in
 from regard.data.reading.pictures import read_picture
 from regard.data.reading.request import SPLIT_NAMES, DataRequest, Layout, split_named
 
@@ -82,7 +82,7 @@ def _two(path: Path) -> tuple[Path, Path] | None:
     """The folder of pictures and that of masks within one."""
     by_name = {p.name.lower(): p for p in _folders(path)}
     pictures = [p for name, p in by_name.items() if name in PICTURES]
-    masks = [p for name, p in by_name.items() if name in MASKS]
+    masks = [p for name, p in by_name.items() if name in MASKS and holds_pictures(p)]
     return (pictures[0], masks[0]) if len(pictures) == len(masks) == 1 else None
 
 

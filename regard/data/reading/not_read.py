@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from regard.data.reading.pictures import PICTURE_ENDINGS
+from regard.data.reading.unread_media import RECORDED
 
 _PICTURE = "; learned are folders of pictures (cat/1.png, dog/2.png), and tables of their paths"
 _SAVE = "save the data as CSV or parquet"
@@ -160,6 +161,14 @@ _UNREAD_PICTURES = (
     ".dcm",
     ".jxl",
 )
+_UNREAD_FILES = {
+    RECORDED: ("files of sound or moving pictures", "write their texts and labels as a table"),
+    (".pdf",): ("PDFs", "convert them with: pdftotext FILE.pdf FILE.txt"),
+    (".docx", ".doc", ".odt", ".pptx", ".rtf"): ("Office files", "save them as text"),
+    (".html", ".htm"): ("HTML", "take the text out of them, as with: w3m -dump FILE.html"),
+}
+"""Endings of files that are not read, what these are, and the way out."""
+_BOXES = re.compile(r"instances.*\.json|.*\.coco\.json|person_keypoints.*\.json")
 _NOTES = {
     ".txt": "if they are captions, write a table of them: image,caption; boxes (YOLO) are not read",
     ".json": "notes on pictures (labelme) are not read; draw masks, or write a table of labels",
@@ -236,6 +245,12 @@ def not_read_folder(folder: Path) -> str | None:
             "text and label, or what is said and what is answered"
         )
     files = [path for path in islice(folder.rglob("*.*"), _LOOKED_AT) if path.is_file()]
+    boxes = sorted(path for path in files if _BOXES.fullmatch(path.name))
+    if boxes and not any(path.name.startswith("captions") for path in files):
+        return (
+            f"{folder} holds notes on parts of pictures ({boxes[0].name}, COCO), which are not "
+            "read; draw masks, or write a table of labels"
+        )
     pictures = sorted(path for path in files if path.suffix.lower() in PICTURE_ENDINGS)
     for ending, what in _NOTES.items():
         stems = {path.stem for path in files if path.suffix.lower() == ending}
@@ -243,6 +258,10 @@ def not_read_folder(folder: Path) -> str | None:
         if len(beside) > 1 and 2 * len(beside) > len(pictures):
             both = f"{beside[0].name}, {beside[0].stem}{ending}"
             return f"{folder} holds a file for each picture ({both}): {what}"
+    for endings, (kind, out) in _UNREAD_FILES.items():
+        found = sorted(path for path in files if path.suffix.lower() in endings)
+        if 2 * len(found) > len(files):
+            return f"{folder} holds {kind} ({found[0].name}), which are not read; {out}"
     unread = [path.suffix.lower() for path in files if path.suffix.lower() in _UNREAD_PICTURES]
     if 2 * len(unread) > len(files):
         return (

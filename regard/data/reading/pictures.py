@@ -174,6 +174,11 @@ def picture_path(name: str, folder: Path) -> Path | None:
 
 def _at(name: str, where: str, folder: Path) -> PictureCell:
     path = picture_path(name, folder)
+    if path is None and "://" in name:
+        raise ValueError(
+            f"{where}: {name[:80]} is an address; pictures are read from files: download them, and "
+            "write their paths"
+        )
     if path is None:
         raise ValueError(
             f"{where}: {not_there(folder / name)}; paths count from the table's folder"

@@ -18,6 +18,7 @@ from regard.data.reading.role_choices import ASKED, as_they_stand, choices_of, w
 from regard.data.reading.spaced_tags import are_spaced_tags
 from regard.data.reading.tables import Table, called
 from regard.data.reading.unread_columns import unread
+from regard.data.reading.unread_media import unread_media
 from regard.data.reading.word_for_word import word_for_word
 from regard.data.schema import ColumnKind, Schema
 
@@ -61,6 +62,7 @@ def choose(table: Table, where: str, request: DataRequest) -> Reading:
     found.sort(key=lambda reading: -reading.score)
     best = found[0] if found else None
     options = "" if columns.asked else multiple_choice(columns.values)
+    options = options or ("" if columns.asked else unread_media(columns.values))
     if options:
         raise ValueError(f"{where} {options}")
     held, why = ((), "") if columns.asked else unread(columns.values)

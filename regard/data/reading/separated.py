@@ -35,8 +35,9 @@ _SIGN = re.compile(r"[^\w\s]{2,}|[=→⇒↔⟶]")
 _USUAL = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".inter": "\t", ".item": "\t"}
 _LINES_APART = 4
 """Lines from which on several spaces in all of them divide columns."""
+_TEXTS = (".txt", ".md", ".text", ".rst", ".log")
 _PROSE = (",", ";", "|")
-"""What stands in plain text as well: a `.txt` that has them is a table only with a header."""
+"""What stands in plain text as well, which is a table by them only with a header."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,7 @@ def separated(
     header = has_header(first, body[below:], lexicon, asked)
     below *= header
     body = body[below:]
-    if not header and suffix == ".txt" and dialect.mark in _PROSE:
+    if not header and suffix in _TEXTS and dialect.mark in _PROSE:
         return None
     names = first if header else tuple(str(n + 1) for n in range(width))
     kept = _named(path, names, body)
