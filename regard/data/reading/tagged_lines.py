@@ -80,6 +80,8 @@ def trec(path: Path, encoding: str) -> Listed | None:
 def numbered(path: Path, encoding: str) -> Listed | None:
     """Lines that begin with the number of their class, `1 a fine film`; None for another file."""
     sample = _sample(path, encoding)
+    if any(line.strip().count("\t") > 1 for _, line in sample):
+        return None  # These are cells of a table.
     found = [_NUMBERED.fullmatch(line.strip()) for _, line in sample]
     classes = [each[1] for each in found if each]
     few = 1 < len(set(classes)) <= MOST_CLASSES and len(set(classes)) * 4 <= len(classes)
