@@ -292,6 +292,20 @@ def benchmarks() -> list[Case]:
             str(n * m % 256) for m in range(60)))}, "pixels of pictures as numbers"),
         Case("ESC-50", {"a.csv": table("filename,fold,category", lambda n: f"1-{n}-A.wav",
                                        lambda n: n % 5, kind)}, "files of sound"),
+        Case("TREC's run", {"a.txt": times(lambda n: f"{n // 5} Q0 D{n} {n % 5} {10 - n % 5}.5 x")},
+             "rankings or judgements"),
+        Case("PersonaChat", {"a.txt": "1 so it is\tso\t\ta b|c d\n2 no\tyes\t\ta b|c d\n"},
+             "PersonaChat"),
+        Case("Cornell", {"a.txt": times(
+            lambda n: f"L{n} +++$+++ u{n % 3} +++$+++ m0 +++$+++ ANNA +++$+++ {said(n)}")},
+             "Cornell"),
+        Case("DailyDialog", {"a.txt": times(lambda n: f"{said(n)} __eou__ so __eou__")}, "__eou__"),
+        Case("MultiWOZ", {"a.json": json.dumps({
+            f"M{n}": {"log": [{"text": said(n)}, {"text": "so"}]} for n in range(9)})}, "MultiWOZ"),
+        Case("WikiText", {f"wiki.{part}.tokens": times(said) for part in ("train", "valid")},
+             "read as language_model", True),
+        Case("SpamAssassin", {f"{['ham', 'spam'][n % 2]}/{n:05}.7c5333{n:02}": said(n)
+                              for n in range(12)}, "read as classify", True),
         Case("LibriSpeech", {"a.trans.txt": times(lambda n: f"84-12-{n:04} {said(n).upper()}")},
              "a code before each line"),
         Case("boxes", {"a.csv": table("filename,class,xmin,ymin,xmax,ymax", lambda n: f"{n}.jpg",
@@ -317,6 +331,8 @@ def values() -> list[Case]:
         told("signs below zero", lambda n: ["0", "-0", "1"][n % 3], "read as classify"),
         told("invisible marks", lambda n: kind(n) + "\u200f" * (n % 3), "bad 28, good 28|bad 3"),
         told("NaN as label", lambda n: ["good", "bad", "NaN"][n % 3], "read as classify"),
+        Case("deleted texts", {"a.csv": table(
+            "text,label", lambda n: said(n) if n % 5 else "[deleted]", kind)}, "there is none"),
         told("one class", lambda n: "good", "read as classify"),
         Case("keys in any case", {"a.jsonl": objects(
             lambda n: {["Text", "text"][n % 2]: said(n), ["label", "LABEL"][n % 3 // 2]: kind(n)})},

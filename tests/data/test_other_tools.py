@@ -254,6 +254,15 @@ NAMED = {
     "multirc.jsonl": ("MultiRC", entries(idx="{n}", passage=ASKED)),
     "wsc.jsonl": ("WSC", entries(text=SAYS, label=(True, False), target={"span1_text": "the",
                                                                          "span2_text": "it"})),
+    "dialogues.txt": ("turns of a talk with __eou__", "so . __eou__ it is . __eou__\n" * 9),
+    "run.txt": ("rankings or judgements", "".join(f"{n} Q0 D{n} 1 {n}.5 bm25\n" for n in range(9))),
+    "qrels.txt": ("rankings or judgements", "".join(f"{n} 0 D{n} 1\n" for n in range(9))),
+    "persona.txt": ("PersonaChat", "1 so it is\tso\t\ta b|c d\n2 no\tyes\t\ta b|c d\n"),
+    "woz.json": ("MultiWOZ", json.dumps({f"M{n}.json": {"goal": {}, "log": [
+        {"text": f"so {n}"}, {"text": "no"}]} for n in range(9)})),
+    "movie_lines.txt": ("Cornell", "".join(
+        f"L{n} +++$+++ u{n % 3} +++$+++ m0 +++$+++ ANNA +++$+++ so it was {n}\n"
+        for n in range(30))),
     "behaviors.tsv": ("as MIND does", "".join(f"{n}\tU{n % 9}\tN{n} N{n + 1}\tN7-0 N{n}-1\n"
                                               for n in range(30))),
 }  # fmt: skip
@@ -309,3 +318,33 @@ def test_genres_of_films_between_bars_are_no_features(tmp_path: Path) -> None:
         for n in range(40)
     )
     assert reading(tmp_path, "u.item", "".join(rows)).task == "multilabel"
+
+
+def test_texts_that_say_that_there_is_none_are_told(tmp_path: Path) -> None:
+    rows = [{"text": "[deleted]" if n % 5 == 0 else f"so it was {n}", "label": "ab"[n % 2]}
+            for n in range(60)]  # fmt: skip
+    said = reading(tmp_path, "a.json", json.dumps(rows)).description
+    assert "12 of 60 texts hold nothing but that there is none, such as '[deleted]'" in said
+
+
+def test_mails_that_are_called_by_their_digests_are_texts(tmp_path: Path) -> None:
+    for n in range(12):
+        folder = tmp_path / ("spam" if n % 2 else "easy_ham")
+        folder.mkdir(exist_ok=True)
+        (folder / f"{n:05}.7c53336b37{n:02}").write_text(f"Subject: x\n\nso it was {n}\n")
+    assert read(str(tmp_path)).labels == ("easy_ham", "spam")
+
+
+def test_the_tokens_of_wikitext_are_parts(tmp_path: Path) -> None:
+    for part in ("train", "valid"):
+        (tmp_path / f"wiki.{part}.tokens").write_text(" \n = Valkyria = \n \n so it was . \n" * 9)
+    assert {*read(str(tmp_path)).splits} == {"train", "valid"}
+
+
+def test_what_a_folder_of_a_part_holds_is_said(tmp_path: Path) -> None:
+    for part in ("train", "valid"):
+        (tmp_path / part).mkdir()
+        for name in ("seq.in", "seq.out", "label"):
+            (tmp_path / part / name).write_text("so it is\n" * 9)
+    with pytest.raises(ValueError, match="and train holds label, seq.in, seq.out, of which"):
+        read(str(tmp_path))

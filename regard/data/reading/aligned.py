@@ -69,7 +69,8 @@ def _pairs(split: Mapping[str, _Split]) -> Iterator[Aligned]:
         spelled = all(map(_TAG.fullmatch, tags.pieces)) and tags.distinct < words.distinct
         if few or spelled:
             rows = sum(map(bool, tags.counts))
-            yield Aligned(one, two, few and rows >= SURE_FROM and len({*tags.counts}) > 1)
+            certain = len({*tags.counts}) > 1 or (spelled and "O" in tags.pieces)
+            yield Aligned(one, two, few and rows >= SURE_FROM and certain)
 
 
 def _is_spaced(column: Profile, split: _Split) -> bool:

@@ -48,6 +48,8 @@ def is_babi(path: Path) -> bool:
         found = [_LINE.fullmatch(line) for line in islice(lines(path), _SAMPLE)]
     except ValueError:
         return False
+    if any(each is not None and "\t\t" in each[2] for each in found):
+        return False  # PersonaChat's candidates stand behind two tabs.
     numbered = bool(found) and all(found) and found[0] is not None and found[0][1] == "1"
     return numbered and any(each is not None and "\t" in each[2] for each in found)
 

@@ -71,6 +71,13 @@ def files_in(folder: Path, files: Sequence[Path]) -> Files:
         names = ", ".join(p.name for p in usable[:10])
         if not names and inner:
             folders = ", ".join(sorted(p.name for p in inner)[:10])
+            train = next((p for p in inner if split_of_part(p.name) == "train"), None)
+            if train is not None:
+                held = ", ".join(sorted(p.name for p in train.iterdir())[:10]) or "nothing"
+                raise ValueError(
+                    f"{folder} holds the folders {folders}, and {train.name} holds {held}, of "
+                    "which it is not clear how they are read; write a table, or one file in each"
+                )
             raise ValueError(
                 f"{folder} holds the folders {folders}: which is to be trained on? Name one of "
                 "them, or call one train"
@@ -135,7 +142,8 @@ def stem_of(path: Path) -> str:
     >>> stem_of(Path("train-00000-of-00002.parquet")), stem_of(Path("test.csv.gz"))
     ('train', 'test')
     """
-    stem = path.stem if path.suffix.lower() in (*PACKED, *ENDINGS, ".txt") else path.name
+    known = (*PACKED, *ENDINGS, ".txt", ".tokens", ".raw")
+    stem = path.stem if path.suffix.lower() in known else path.name
     stem = Path(stem).stem if path.suffix.lower() in PACKED else stem
     shard = _SHARD.fullmatch(stem)
     return shard[1] if shard else stem

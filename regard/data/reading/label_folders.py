@@ -1,5 +1,6 @@
 """Texts that lie in folders of their labels, `pos/1.txt`, or in a file for each label."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +12,7 @@ UNLABELLED = ("unsup", "unlabeled", "unlabelled")
 """Folders of texts that have no label."""
 _OPPOSITES = ("non", "non_", "non-", "not_", "not-", "no_", "no-")
 """How a label is called that is not another."""
+_HEX = re.compile(r"\.(\d+|[0-9a-f]{5,64})")
 DEPTH = 3
 """Folders within folders that are looked into for those of labels."""
 
@@ -76,7 +78,8 @@ def _texts(place: Path, pattern: str) -> list[Path]:
     found = sorted(p for p in place.glob(pattern) if p.is_file() and not p.name.startswith("."))
     texts = [p for p in found if p.suffix == ".txt"]
     plain = ("", ".md", ".eml", ".text", ".rst")
-    return texts or [p for p in found if p.suffix in plain or p.suffix[1:].isdigit()]
+    # Mails are called by their digests: 00001.7c53336b37003a92.
+    return texts or [p for p in found if p.suffix in plain or _HEX.fullmatch(p.suffix)]
 
 
 def _root(path: Path, depth: int) -> Path | None:

@@ -30,6 +30,7 @@ _LONGEST_WORD = 5
 _VECTOR = re.compile(r"\S+(\s+-?\d+\.\d+(e-?\d+)?){5,}")
 _COUNTED = re.compile(r"[^\d\s]\S*[\s,;:]+\d+")
 _BRACKETED = re.compile(r"[^()]{1,40} \([^()\d]+\)")
+_RANKED = re.compile(r"\S+\s+(Q?0|iter)\s+\S+\s+\d+(\s+-?[\d.]+\s+\S+)?")
 _PHONES = re.compile(r"\S+\s+[A-Z]{1,2}[0-2]?( [A-Z]{1,2}[0-2]?)+")
 _QUOTED = re.compile(r'"[^"]+",?')
 _NUMBERS = re.compile(r"[+-]?[\d.,]+([\s,;]+[+-]?[\d.,]+)+")
@@ -132,6 +133,16 @@ _FORMS: tuple[tuple[Callable[[Sequence[str]], bool], str], ...] = (
         "holds numbers alone, and no text; if they are what users chose, write user,item on a line",
     ),
     (_share(_CEDICT.fullmatch, MOST), "is a dictionary (CEDICT); put tabs between its parts"),
+    (
+        _share(lambda line: "__eou__" in line, NEARLY),
+        "has turns of a talk with __eou__ between; write what is said and what is answered, with a "
+        "tab between, and call it .tsv",
+    ),
+    (
+        _share(_RANKED.fullmatch, NEARLY),
+        "holds rankings or judgements of documents (TREC); write query, document and rating as a "
+        "table with their texts",
+    ),
     (
         _are_coded,
         "has a code before each line, as transcripts have (Kaldi, LibriSpeech); put a tab behind "

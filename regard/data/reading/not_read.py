@@ -95,6 +95,11 @@ _TEXTS = (
         r'File type = "ooTextFile"',
         "a TextGrid of Praat; write the texts of its intervals, with their labels, as a table",
     ),
+    (
+        r"1 [^\t\n]+\t[^\t\n]+\t\t[^\t\n]*\|",
+        "talks with candidates (PersonaChat); write what is said and what is answered, with a tab "
+        "between, and call it .tsv",
+    ),
     (r"WEBVTT", "subtitles (WebVTT); take out the numbers and times"),
     (r"\d+\s*\n\d\d:\d\d:\d\d,\d{3} --> ", "subtitles (SRT); take out the numbers and times"),
     (r"\[script info\]", "subtitles (SSA); take out all but what is said"),

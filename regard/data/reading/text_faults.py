@@ -15,6 +15,12 @@ _FAULTS = (
     ),
     (re.compile(r"\ufffd"), "characters that were lost (U+FFFD)"),
     (re.compile(r"\Ab(['\"]).*\1\Z", re.DOTALL), "Python's spelling of bytes"),
+    (
+        re.compile(
+            r"\A(n/?a|nan|null|none|#n/a|\[(deleted|removed|unavailable)\])\Z", re.IGNORECASE
+        ),
+        "nothing but that there is none",
+    ),
     (re.compile(r"\\[ntr]|\\u[0-9a-fA-F]{4}"), "escapes written out"),
 )
 

@@ -48,6 +48,11 @@ _FORMATS = (
         )
     ),
     (
+        frozenset(("log.text",)),
+        "holds talks with their states (MultiWOZ), which are not read; write what is said and what "
+        'is answered: {"source": "Hi", "target": "Hello"}',
+    ),
+    (
         frozenset(("passage.text", "passage.questions.question")),
         "holds several questions on each text, with their answers (MultiRC), which are not read; "
         "write a row for each answer: text and question, the answer, and 1 or 0",
@@ -114,6 +119,12 @@ def unread(values: Mapping[str, Sequence[Any]]) -> tuple[tuple[str, ...], str]:
                 "says in 'label' which answers were good ones, which is not read; keep the rows of "
                 "these, and name --source prompt --target completion"
             )
+    plain = all(map(str.isdigit, values))
+    if plain and any(_are_lines(some) for some in values.values()):
+        return tuple(values), (
+            "holds the lines of films with who speaks them (Cornell), which are not read; write "
+            "what is said and what is answered, with a tab between, and call it .tsv"
+        )
     shown = next((name for name, some in values.items() if _are_shown(some)), None)
     if shown is not None:
         return tuple(values), (
@@ -127,6 +138,10 @@ def unread(values: Mapping[str, Sequence[Any]]) -> tuple[tuple[str, ...], str]:
             "rows that say accept, and name the columns (--text, --label)"
         )
     return (), ""
+
+
+def _are_lines(values: Sequence[Any]) -> bool:
+    return len(values) > 1 and all(re.fullmatch(r"L\d+", str(value)) for value in values)
 
 
 def _are_shown(values: Sequence[Any]) -> bool:
