@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 
-from tests.data.any_task import read
+from regard.data.reading.every_row import every_row
+from regard.data.reading.input_file import input_table
+from regard.data.reading.lexicon import Lexicon
+from tests.data.any_task import ALL, read
 
 Keys = tuple[str, str]
 
@@ -47,3 +50,11 @@ def test_keys_of_one_object_are_apart_however_alike(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text("\n".join(lines) + "\n")
     corpus = read(str(tmp_path / "a.jsonl"))
     assert corpus.columns == ("text", "label") and "spelled" not in corpus.description
+
+
+def test_a_trained_network_is_asked_so_too(tmp_path: Path) -> None:
+    path = Path(written(tmp_path, "a.jsonl", [("text", "label"), ("Text ", "LABEL")]))
+    schema = next(schema for schema in ALL if schema.task == "classify")
+    table = input_table(path, schema, Lexicon.of(ALL), ("text",), "utf-8")
+    assert table is not None and table.names == ("text", "label")
+    assert all(row.values["text"] for row in every_row(table))

@@ -11,7 +11,7 @@ from regard.data.reading.compression import inner_suffix, is_packed
 from regard.data.reading.every_row import every_row
 from regard.data.reading.formats import open_table
 from regard.data.reading.histories_file import history_table
-from regard.data.reading.json_tables import KEYS_FROM, JSONLines, goes_on
+from regard.data.reading.json_tables import KEYS_FROM, JSONLines, goes_on, keys_of
 from regard.data.reading.lexicon import Lexicon
 from regard.data.reading.lines import Line, every_line, open_text
 from regard.data.reading.tables import ENDINGS, Listed, PlacedRow, Table
@@ -87,9 +87,7 @@ def input_lines(path: Path, encoding: str) -> Iterator[Line]:
 def _json_lines(path: Path, encoding: str) -> JSONLines:
     """Such a file, also where some of its first lines are no objects."""
     some = islice(every_row(JSONLines(path, encoding, ())), KEYS_FROM)
-    return JSONLines(
-        path, encoding, tuple(dict.fromkeys(key for row in some for key in row.values))
-    )
+    return JSONLines(path, encoding, *keys_of(row.kept for row in some))
 
 
 def _is_damaged_text(path: Path, encoding: str) -> bool:

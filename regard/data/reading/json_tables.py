@@ -50,7 +50,7 @@ def json_table(path: Path, encoding: str, document: Any = None) -> Table:
     named = inner_suffix(path) in (".jsonl", ".ndjson")
     arrays = _first(path, encoding).startswith("[")
     if _is_lines(path, encoding) or (named and not arrays and not goes_on(path, encoding)):
-        return JSONLines(path, encoding, *_keys(o for _, o in _objects(path, encoding)))
+        return JSONLines(path, encoding, *keys_of(o for _, o in _objects(path, encoding)))
     document = document or json_document(path, encoding)
     captions = coco_captions(path, document)
     if captions:
@@ -80,7 +80,7 @@ def table_of(
             flat = respelled(flattened(entry), names)
             yield f"{where} object {number}", tuple([flat.get(name) for name in names])
 
-    names, alike = _keys(iter(entries))
+    names, alike = keys_of(iter(entries))
     return Listed(path, names, rows, (*said, *alike))
 
 
@@ -128,7 +128,7 @@ def _folded(key: str) -> str:
     return key.strip().casefold()
 
 
-def _keys(entries: Iterator[Mapping[str, Any]]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def keys_of(entries: Iterator[Mapping[str, Any]]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The keys of the first objects, and what is said of those that differ in case alone."""
     every = dict[str, None]()
     apart = set[str]()
