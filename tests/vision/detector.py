@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
@@ -161,10 +162,16 @@ class Average:
 
 
 class Trainer:
-    """Builds the network of a description anew, loads what fits, trains, saves the average."""
+    """Builds the network of a description anew, loads what fits, trains, saves the average.
 
-    def __init__(self, classes: int, out: Path) -> None:
-        self.data, self.out = SimpleNamespace(nc=classes), out
+    Each epoch writes `last.pt`, and the best one `best.pt`: the average in half precision, and the
+    optimizer, whose groups are by the kinds of modules. Resuming builds anew from the average that
+    was saved. At the end the best one is read, fused and evaluated.
+    """
+
+    def __init__(self, classes: int, folder: Path, amp: bool = False) -> None:
+        self.data, self.folder, self.amp = SimpleNamespace(nc=classes), folder, amp
+        self.start, self.fitness = 0, -1e9
 
     def get_model(self, cfg: Any = None, weights: Any = None, verbose: bool = True) -> Detector:
         model = Detector(cfg["rows"], self.data.nc)
@@ -172,19 +179,64 @@ class Trainer:
             model.load(weights)
         return model
 
-    def train(self, start: Detector, steps: int = 3) -> nn.Module:
-        model = self.get_model(cfg=start.yaml, weights=start, verbose=False).train()
-        average = Average(model)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
-        for step in range(steps):
-            x = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(step))
-            loss = sum(out.square().mean() for out in model(x))
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            average.update(model)
-        torch.save({"model": None, "ema": copy.deepcopy(average.ema).half()}, self.out)
+    def build_optimizer(self, model: nn.Module) -> torch.optim.Optimizer:
+        groups: list[list[nn.Parameter]] = [[], [], []]
+        for module in model.modules():
+            for name, parameter in module.named_parameters(recurse=False):
+                norm = isinstance(module, nn.BatchNorm2d)
+                groups[2 if "bias" in name else 1 if norm else 0].append(parameter)
+        optimizer = torch.optim.SGD(groups[2], lr=0.05, momentum=0.9, nesterov=True)
+        optimizer.add_param_group({"params": groups[0], "weight_decay": 5e-4})
+        optimizer.add_param_group({"params": groups[1], "weight_decay": 0.0})
+        return optimizer
+
+    def resume_training(self, saved: dict[str, Any]) -> None:
+        self.optimizer.load_state_dict(saved["optimizer"])
+        self.average.ema.load_state_dict(saved["ema"].float().state_dict())
+        self.start, self.fitness = saved["epoch"] + 1, saved["fitness"]
+
+    def validate(self, model: nn.Module) -> float:
+        x = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(100))
+        with torch.no_grad():
+            return -float(model.eval()(x).square().mean())
+
+    def train(
+        self, start: Detector, epochs: int = 1, steps: int = 3, resume: Path | None = None
+    ) -> nn.Module:
+        saved = torch.load(resume, weights_only=False) if resume else None
+        start = saved["ema"].float() if saved else start
+        model: nn.Module = self.get_model(cfg=start.yaml, weights=start, verbose=False).train()
+        self.average, self.optimizer = Average(model), self.build_optimizer(model)
+        if saved:
+            self.resume_training(saved)
+        called: nn.Module = model
+        if dist.is_initialized():
+            called = nn.parallel.DistributedDataParallel(model, find_unused_parameters=True)
+        for epoch in range(self.start, epochs):
+            for step in range(steps):
+                seed = 10 * epoch + step
+                x = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(seed))
+                with torch.autocast("cpu", torch.bfloat16, enabled=self.amp):
+                    loss = sum(out.float().square().mean() for out in called(x))
+                self.optimizer.zero_grad()
+                loss.backward()
+                nn.utils.clip_grad_norm_(model.parameters(), 10.0)
+                self.optimizer.step()
+                self.average.update(model)
+            fitness = self.validate(self.average.ema)
+            self.save(epoch, fitness)
+        self.final = self.validate(loaded(self.folder / "best.pt").fuse())
         return model
+
+    def save(self, epoch: int, fitness: float) -> None:
+        better, self.fitness = fitness > self.fitness, max(fitness, self.fitness)
+        content = {
+            "epoch": epoch, "fitness": self.fitness, "model": None,
+            "ema": copy.deepcopy(self.average.ema).half(),
+            "optimizer": self.optimizer.state_dict(),
+        }  # fmt: skip
+        for name in ["last.pt"] + ["best.pt"] * better:
+            torch.save(content, self.folder / name)
 
 
 def loaded(path: Path) -> Detector:
