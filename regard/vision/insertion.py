@@ -43,6 +43,9 @@ def insert(
     within a module at a place; where it tears off a block, or moves a batch norm past one, the
     network raises `RuntimeError` when it is called.
 
+    Initialize the network before, as with `model.apply`, which would give blocks other weights
+    than those that they start with; make the optimizer afterwards, or a warning says so.
+
     Args:
         block: its name, such as `cbam(reduction=8)`, or a function from a number of channels to a
             module.

@@ -29,6 +29,7 @@ from regard.vision.hooks import (
     forget_compiled,
     open_to_tracers,
 )
+from regard.vision.optimizers import warn_of_optimizers
 from regard.vision.place import Place
 
 FORMAT = "regard-blocks-1"
@@ -89,6 +90,8 @@ class Plan:
         Raises:
             ValueError: a place that the network lacks, that already has a block of that name, or
                 that has another number of channels; a block that cannot be made.
+
+        Warns of an optimizer that has the network's parameters, and does not train the blocks.
         """
         require_plain(model)
         keys = Counter(place.key for place in self.places)
@@ -100,6 +103,8 @@ class Plan:
             made[place.key] = new_block(model, place, blocks or {}, made)
         for place in self.places:
             _attach(model, place, made[place.key])
+        if made:
+            warn_of_optimizers(model, made.values())
         return self
 
     def save(self, path: str | Path) -> None:

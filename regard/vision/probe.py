@@ -4,7 +4,7 @@ import random
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cached_property
 from itertools import chain
 from typing import Any
@@ -258,9 +258,12 @@ def _version(tensor: Tensor) -> int:
 
 
 def tensors_in(value: Any) -> Iterator[Tensor]:
-    """The tensors in lists, tuples and dicts, in order."""
+    """The tensors in lists, tuples, dicts and dataclasses, in order."""
     if isinstance(value, Tensor):
         yield value
+    elif is_dataclass(value) and not isinstance(value, type):
+        for each in fields(value):
+            yield from tensors_in(getattr(value, each.name, None))
     elif isinstance(value, Mapping):
         for each in value.values():
             yield from tensors_in(each)
@@ -349,13 +352,15 @@ def traced(model: nn.Module, example: Any = None) -> tuple[Trace, Any, str]:
     if example is not None:
         given = f"an example of {_shapes(example)}"
         try:
-            return _traced(model, example), example, given
+            trace = _traced(model, example)
         except Exception as error:
             # Whatever it raises, it is the network's own, and says nothing of where it comes from.
             said = shortened(str(error), 300)
             raise ValueError(
                 f"the network does not run with {given}: {type(error).__name__}: {said}"
             ) from error
+        _require_batch(model, trace, given)
+        return trace, example, given
     failed = ""
     for image in images(model):
         try:
@@ -381,9 +386,22 @@ def _traced(model: nn.Module, example: Any) -> Trace:
     return trace
 
 
+def _require_batch(model: nn.Module, trace: Trace, given: str) -> None:
+    """Raise `ValueError` for an image without a batch, whose channels would be taken for one."""
+    for frame in trace.frames:
+        module = model.get_submodule(frame.name)
+        if isinstance(module, (*CONVOLUTIONS, *TRANSPOSED)) and frame.inputs:
+            shape = trace.nodes[frame.inputs[0]].shape
+            if len(shape) == len(module.kernel_size) + 1:
+                raise ValueError(
+                    f"{given} has no batch: {frame.name} is given {[*shape]}, and blocks read maps "
+                    "[batch, channels, *places]; put a 1 in front"
+                )
+
+
 def images(model: nn.Module) -> Iterator[Tensor]:
     """Images the network may accept, judging by its first convolution; the same in every call."""
-    first = next((m for m in model.modules() if isinstance(m, CONVOLUTIONS)), None)
+    first = next((m for m in model.modules() if isinstance(m, (*CONVOLUTIONS, *TRANSPOSED))), None)
     if first is None:
         raise ValueError(
             "the network has no convolution that says what it takes; give example=, what it is "
@@ -397,6 +415,7 @@ def images(model: nn.Module) -> Iterator[Tensor]:
 
 
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 
 
 def run_with(model: nn.Module, example: Any, hooks: Mapping[str, Callable[..., None]]) -> None:

@@ -3,6 +3,7 @@
 import copy
 import io
 import random
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -541,3 +542,55 @@ def test_images_of_several_sizes_are_tried_and_the_one_that_went_through_is_name
     plan = regard.insert(model, SE, after="0", dry_run=True)
     assert "seen with an image [1, 1, 32, 32] made for it" in str(plan)
     assert regard.insert(Mobile(), SE, after="blocks.*", dry_run=True).places[4].channels == 24
+
+
+@dataclass
+class Maps:
+    """What a network may return."""
+
+    last: Tensor
+    count: int
+
+
+class GivesMaps(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.two = nn.Conv2d(3, 8, 3, 2), nn.Conv2d(8, 8, 3, 2)
+
+    def forward(self, x: Tensor) -> Maps:
+        return Maps(self.two(self.one(x)), 1)
+
+
+def test_maps_in_a_dataclass_end_a_stage() -> None:
+    plan = regard.insert(GivesMaps(), SE, after="stage")
+    assert [place.module for place in plan.places] == ["one", "two"]
+
+
+def test_a_network_that_begins_with_a_transposed_convolution_is_shown_its_channels() -> None:
+    model = nn.Sequential(nn.ConvTranspose2d(8, 4, 2, 2), nn.ReLU(), nn.Conv2d(4, 4, 3))
+    plan = regard.insert(model, SE, after="0")
+    assert plan.places[0].channels == 4 and "[1, 8, 224, 224]" in str(plan)
+
+
+def test_an_image_without_a_batch_is_refused() -> None:
+    model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU())
+    with pytest.raises(
+        ValueError, match=r"\[3, 16, 16\] has no batch: 0 is given.*put a 1 in front"
+    ):
+        regard.insert(model, SE, after="1", example=torch.randn(3, 16, 16))
+    sound = nn.Sequential(nn.Conv1d(3, 8, 3), nn.ReLU())
+    assert regard.insert(sound, SE, after="1", example=torch.randn(3, 3, 16)).places
+
+
+def test_an_optimizer_that_was_made_before_is_told(recwarn: pytest.WarningsRecorder) -> None:
+    model, other = ResNet(), ResNet()
+    kept = [torch.optim.SGD(other.parameters(), lr=0.1)]
+    regard.insert(model, SE, after="stage")
+    assert not [each for each in recwarn if "optimizer" in str(each.message)]
+    kept.append(torch.optim.AdamW(model.parameters()))
+    with pytest.warns(UserWarning, match=r"optimizer \(AdamW\) has .*add_param_group") as told:
+        regard.insert(model, SE, after="layer1.0.conv1")
+    assert told[0].filename == __file__ and len(kept) == 2
+    recwarn.clear()
+    regard.insert(model, "simam", after="layer1.0.conv2")  # it has nothing to train
+    assert not [each for each in recwarn if "optimizer" in str(each.message)]
