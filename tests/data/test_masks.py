@@ -141,6 +141,57 @@ def test_classes_are_numbers_or_colours() -> None:
     assert classes_of({"train": rows(cell(colors))}, "") == ("#000001", "#ff8000")
 
 
+def test_greys_with_alpha_and_whole_numbers_with_a_point_are_numbers() -> None:
+    greys = np.array([[0, 255], [7, 0]], dtype=np.uint8)
+    for made in (
+        cell(greys, "LA"),
+        cell(greys.astype(np.float32), form="TIFF"),
+        cell(greys.astype(np.float32) + 300, form="TIFF"),
+    ):
+        codes, colored = mask_codes(made)
+        assert not colored and (codes - codes.min()).tolist() == greys.tolist()
+    for wrong in (0.5, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match="m.png is a mask of numbers that are not whole"):
+            mask_codes(cell(np.full((2, 2), wrong, dtype=np.float32), form="TIFF"))
+
+
+@pytest.mark.parametrize(
+    ("form", "said", "why"),
+    [
+        ("JPEG", {}, "JPEG"),
+        ("MPO", {"save_all": True}, "JPEG"),
+        ("WEBP", {"quality": 80}, "WebP with losses"),
+        ("TIFF", {"compression": "jpeg"}, "TIFF with the compression of JPEG or WebP"),
+    ],
+)
+def test_a_mask_in_a_format_that_changes_colors_is_refused(form: str, said: Any, why: str) -> None:
+    made = image.fromarray(np.zeros((9, 9, 3), dtype=np.uint8))
+    with pytest.raises(ValueError, match=f"m.x is a mask in {why}, which changes colours"):
+        mask_codes(PictureCell.of("m.x", encoded(made, form, **said)))
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+@pytest.mark.parametrize(
+    ("form", "said"), [("WEBP", {"lossless": True}), ("TIFF", {"compression": "tiff_lzw"})]
+)
+def test_a_mask_without_losses_has_its_colors(form: str, said: Any, mode: str) -> None:
+    colors = np.array([[[255, 128, 0], [0, 0, 1]]] * 9, dtype=np.uint8)
+    made = image.fromarray(colors).convert(mode)
+    codes, colored = mask_codes(PictureCell.of("m", encoded(made, form, exact=True, **said)))
+    assert codes.tolist() == [[0xFF8000, 1]] * 9 and colored
+
+
+def test_a_picture_that_exif_turns_beside_a_mask_that_is_not_is_told(tmp_path: Path) -> None:
+    put(tmp_path, *(f"{kind}/{n}.png" for n in range(9) for kind in ("images", "masks")))
+    turned = image.Exif()
+    turned[0x0112] = 6
+    made = image.new("RGB", (8, 6), (9, 9, 9))
+    (tmp_path / "images/4.png").write_bytes(encoded(made, exif=turned))
+    why = "is 8 by 6 pixels, and its mask .* 6 by 8; .* turned as its EXIF says: turn the mask, too"
+    with pytest.raises(ValueError, match=why):
+        Segment(str(tmp_path), lambda **_: None, SegmentSettings(size=6))
+
+
 def rows(*masks: Any) -> Any:
     class Rows(list[Any]):
         def __getitem__(self, key: Any) -> Any:

@@ -11,6 +11,7 @@ from regard.data.encoding.decoded import decoded, middle, resized, with_short_si
 from regard.data.encoding.pictures import Pictures, in_proportion, open_pictures, write_pictures
 from regard.data.reading.pictures import (
     PictureCell,
+    UnreadablePictureError,
     checked_picture,
     picture_cell,
     picture_format,
@@ -90,7 +91,7 @@ def test_colours_of_16_bits_keep_their_upper_8() -> None:
     ],
 )
 def test_greys_of_which_white_is_not_known_are_refused(made: Any, why: str) -> None:
-    with pytest.raises(ValueError, match=f"a.png has .*{why}"):
+    with pytest.raises(UnreadablePictureError, match=f"a.png has .*{why}"):
         pixels(encoded(image.fromarray(made), "TIFF"))
 
 
@@ -209,6 +210,21 @@ def test_the_folders_of_pictures_are_their_labels(name: str, tmp_path: Path) -> 
     assert "files that are no pictures are left out: notes.txt" in corpus.description
     if name == "splits":
         assert [len(corpus.splits[split]) for split in ("train", "valid", "test")] == [2, 1, 1]
+
+
+def test_a_link_to_nothing_a_folder_named_as_a_picture_and_one_without_pictures(
+    tmp_path: Path,
+) -> None:
+    for number, path in enumerate(("cat/1.png", "cat/2.png", "dog/3.png", "dog/4.png")):
+        drawn_file((50 * number, 9, 9), path=tmp_path / path)
+    (tmp_path / "cat/5.png").mkdir()
+    (tmp_path / "cow").mkdir()
+    corpus = read(str(tmp_path))
+    assert corpus.labels == ("cat", "dog") and sum(map(len, corpus.splits.values())) == 4
+    assert "folders without pictures are left out: cow" in corpus.description
+    (tmp_path / "dog/6.png").symlink_to(tmp_path / "gone.png")
+    with pytest.raises(ValueError, match=r"dog/6.png is a link to .*gone.png, which is not there"):
+        read(str(tmp_path))
 
 
 def test_pictures_without_labels_and_of_one_label_are_refused(tmp_path: Path) -> None:

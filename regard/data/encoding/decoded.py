@@ -22,6 +22,8 @@ Fill = UInt8[np.ndarray, " channels"]
 Size = tuple[int, int]
 """Height and width."""
 
+_ORIENTATION = 0x0112
+"""EXIF's number of how an image is turned."""
 _WIDE = ("I;16", "I;16L", "I;16B", "I;16N", "I")
 """Pillow's modes of grayscale with more than 8 bits."""
 _CLEAR = ("RGBA", "LA", "PA", "La", "RGBa")
@@ -36,14 +38,19 @@ def decoded(content: bytes, name: str) -> RGB:
     Of several frames the first is used.
 
     Raises `UnreadablePictureError` with the name for an image that is damaged, truncated or too
-    large, `ValueError` for one whose value range does not define white, and `ImportError` without
-    the extra `image`.
+    large, or whose value range does not define white, and `ImportError` without the extra `image`.
     """
     with refused(name):
         with extra("PIL.Image").open(BytesIO(content)) as opened:
             opened.load()
             upright = extra("PIL.ImageOps").exif_transpose(opened)
             return np.array(_as_rgb(upright, name))
+
+
+def is_turned(content: bytes) -> bool:
+    """Whether the EXIF of an image swaps its height and width."""
+    with extra("PIL.Image").open(BytesIO(content)) as opened:
+        return opened.getexif().get(_ORIENTATION) in (5, 6, 7, 8)
 
 
 def resized(picture: RGB, size: Size, box: tuple[int, int, int, int] | None = None) -> RGB:
@@ -96,13 +103,13 @@ def _as_rgb(opened: Any, name: str) -> Any:
     if opened.mode in _WIDE:
         wide = np.asarray(opened).astype(np.int64)
         if wide.size and (wide.min() < 0 or wide.max() > 65_535):
-            raise ValueError(
+            raise UnreadablePictureError(
                 f"{name} has greys from {wide.min():,} to {wide.max():,}, and what is white is not "
                 "known; write it with 8 or 16 bits"
             )
         return image.fromarray((wide >> 8).astype(np.uint8)).convert("RGB")
     if opened.mode == "F":
-        raise ValueError(
+        raise UnreadablePictureError(
             f"{name} has numbers with a point for greys, and what is white is not known; write it "
             "with 8 or 16 bits"
         )

@@ -1,7 +1,8 @@
 """Masks: pictures whose pixels are classes, by their number or by their colour."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 from jaxtyping import Int, UInt8
@@ -24,22 +25,32 @@ Codes = Int[np.ndarray, "height width"]
 def mask_codes(cell: bytes) -> tuple[Codes, bool]:
     """What stands at each pixel of a mask, and whether these are colours (red, green, blue).
 
-    Of a picture with a palette it is the number, not the colour. The mask is turned as its EXIF
-    says.
+    Of a picture with a palette it is the number, not the colour; an alpha channel says nothing.
+    The mask is turned as its EXIF says.
 
-    Raises `ValueError` with the name for what cannot be read, and for a format that changes
-    colours where it saves space.
+    Raises `ValueError` with the name for what cannot be read, for a format that changes colours
+    where it saves space, and for numbers that are not whole.
     """
     picture = PictureCell(cell)
     with refused(picture.name), extra("PIL.Image").open(BytesIO(picture.content)) as opened:
-        if opened.format == "JPEG":
+        if lossy := _lossy(opened, picture.content):
             raise ValueError(
-                f"{picture.name} is a mask in JPEG, which changes colours; write masks as PNG"
+                f"{picture.name} is a mask in {lossy}, which changes colours; write masks as PNG"
             )
         opened.load()
         upright = extra("PIL.ImageOps").exif_transpose(opened)
         if upright.mode in _NUMBERED:
             return np.asarray(upright).astype(np.int64), False
+        if upright.mode == "LA":
+            return np.asarray(upright)[:, :, 0].astype(np.int64), False
+        if upright.mode == "F":
+            numbers = np.asarray(upright)
+            if not (np.isfinite(numbers).all() and (numbers == np.round(numbers)).all()):
+                raise ValueError(
+                    f"{picture.name} is a mask of numbers that are not whole; write the number of "
+                    "a class at each pixel"
+                )
+            return numbers.astype(np.int64), False
         red, green, blue = np.moveaxis(np.asarray(upright.convert("RGB")).astype(np.int64), 2, 0)
     return red * 65_536 + green * 256 + blue, True
 
@@ -65,6 +76,26 @@ def edge_codes(codes: set[int], inside: set[int]) -> set[int]:
     edges = codes - inside
     several = len(inside) > 1 and len(edges) >= max(FEWEST_EDGES, len(inside))
     return edges if several else set()
+
+
+def _lossy(opened: Any, content: bytes) -> str:
+    """The format of a picture whose colours are not those that were written; "" for others."""
+    if opened.format in ("JPEG", "MPO"):
+        return "JPEG"
+    if opened.format == "TIFF" and opened.info.get("compression") in ("jpeg", "tiff_jpeg", "webp"):
+        return "TIFF with the compression of JPEG or WebP"
+    if opened.format == "WEBP" and b"VP8 " in _chunks(content):
+        return "WebP with losses"
+    return ""
+
+
+def _chunks(content: bytes) -> Iterator[bytes]:
+    """The kinds of the parts of a WebP file; frames of an animation are not looked into."""
+    place = 12
+    while place + 8 <= len(content):
+        yield content[place : place + 4]
+        size = int.from_bytes(content[place + 4 : place + 8], "little")
+        place += 8 + size + size % 2
 
 
 def class_names(codes: Sequence[int], colored: bool) -> tuple[str, ...]:

@@ -29,7 +29,7 @@ class MaskedPictures:
 
     @property
     def files(self) -> tuple[Path, ...]:
-        return tuple(path for pair in self.pairs for path in pair)
+        return tuple(path for pair in self.pairs for path in pair if path.exists())
 
     def read(self, notes: Counter[str]) -> Iterator[tuple[bytes, bytes]]:
         for picture, mask in self.pairs:

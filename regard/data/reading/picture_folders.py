@@ -26,7 +26,7 @@ class LabelledPictures:
 
     @property
     def files(self) -> tuple[Path, ...]:
-        return tuple(path for _, path in self.labels)
+        return tuple(path for _, path in self.labels if path.exists())
 
     def read(self, notes: Counter[str]) -> Iterator[tuple[bytes, str]]:
         for label, path in self.labels:
@@ -57,6 +57,9 @@ def picture_folders(path: Path, request: DataRequest) -> Layout | None:
             "or image,caption) beside them"
         )
     notes = ["the folders of the pictures are their labels", *_left_out(roots["train"])]
+    if empty := [p.name for p in _folders(roots["train"]) if p.name not in labels]:
+        more = ", ..." if len(empty) > NAMED else ""
+        notes.append(f"folders without pictures are left out: {', '.join(empty[:NAMED])}{more}")
     rows = {split: LabelledPictures(some) for split, some in splits.items() if some}
     names = tuple(column.name for column in schema.columns)
     return Layout(schema, names, dict(rows), tuple(notes))
@@ -85,7 +88,11 @@ def _labelled(root: Path) -> tuple[tuple[str, Path], ...]:
 
 def pictures_in(folder: Path) -> list[Path]:
     """The pictures in a folder and those within it, sorted."""
-    return sorted(p for p in folder.rglob("*") if is_picture_name(p.name) and _is_seen(p, folder))
+    return sorted(
+        p
+        for p in folder.rglob("*")
+        if is_picture_name(p.name) and _is_seen(p, folder) and not p.is_dir()
+    )
 
 
 def _left_out(root: Path) -> list[str]:
@@ -111,7 +118,10 @@ def _folders(path: Path) -> list[Path]:
 
 
 def _has_pictures(folder: Path) -> bool:
-    return any(is_picture_name(p.name) and _is_seen(p, folder) for p in folder.rglob("*.*"))
+    return any(
+        is_picture_name(p.name) and _is_seen(p, folder) and not p.is_dir()
+        for p in folder.rglob("*.*")
+    )
 
 
 def _root(path: Path, depth: int) -> Path | None:

@@ -104,11 +104,17 @@ def is_picture_file(path: Path) -> bool:
 
 def read_picture(path: Path) -> PictureCell:
     """The picture in a file, called by its path; `NoPicture` where it is none."""
-    size = path.stat().st_size
-    if size > MAX_BYTES:
-        why = f"{path} has {size:,} bytes, more than a picture may ({MAX_BYTES:,})"
-        return NoPicture.because(str(path), b"", why)
-    return picture_cell(str(path), path.read_bytes(), str(path))
+    try:
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            why = f"{path} has {size:,} bytes, more than a picture may ({MAX_BYTES:,})"
+            return NoPicture.because(str(path), b"", why)
+        content = path.read_bytes()
+    except OSError as error:
+        to = f" to {path.readlink()}, which is not there" if path.is_symlink() else ""
+        why = f"{path} is a link{to}" if to and not path.exists() else f"{path}: {error.strerror}"
+        return NoPicture.because(str(path), b"", f"{why}; take it out, or put a picture there")
+    return picture_cell(str(path), content, str(path))
 
 
 def picture_cell(name: str, content: bytes, where: str) -> PictureCell:

@@ -11,7 +11,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from regard.data.encoding.augment import Augment, Unchanged
-from regard.data.encoding.decoded import decoded, short_side_size, with_short_side
+from regard.data.encoding.decoded import decoded, is_turned, short_side_size, with_short_side
 from regard.data.encoding.masks import (
     MOST_CLASSES,
     UNKNOWN,
@@ -70,9 +70,12 @@ class PicturesAndMasks(PictureCoder):
             found = decoded(picture.content, picture.name)
             codes, _ = mask_codes(mask)
             if codes.shape != found.shape[:2]:
+                turned = codes.shape == found.shape[1::-1] and is_turned(picture.content)
                 raise ValueError(
                     f"the picture {picture.name} is {_said(found)} pixels, and its mask "
                     f"{mask.name} {_said(codes)}; they must have one size"
+                    + "; the picture is turned as its EXIF says: turn the mask, too"
+                    * turned
                 )
             found, classes = in_proportion(found), in_proportion(numbered(codes, places))
             pictures.append(with_short_side(found, self.short_side))
