@@ -60,7 +60,9 @@ def write(
 ) -> list[str]:
     """Continue texts, and return the continuations.
 
-    Texts of different lengths are batched; the result for one does not depend on the others.
+    Texts of different lengths are batched; the result for one does not depend on the others. The
+    token that a network begins its texts with is put before each prompt if its tokenizer does so,
+    as LLaMA's with `<s>`; an empty prompt is then one, too.
 
     Args:
         model: a network that continues texts, such as `GptLM`.
@@ -81,7 +83,7 @@ def write(
     2
     """
     most = whole("max_new_tokens", max_new_tokens, 1)
-    rows, ends = _read(tokenizer, prompts), _ends(model, end)
+    rows, ends = _read(model, tokenizer, prompts), _ends(model, end)
     if not rows:
         return []
     encoded = _encoded(model, rows)
@@ -134,7 +136,7 @@ def stream(
     if isinstance(how, Beams):
         raise TypeError("a beam search knows its text at the end alone: use write")
     most = whole("max_new_tokens", max_new_tokens, 1)
-    rows, ends = _read(tokenizer, [prompt]), _ends(model, end)
+    rows, ends = _read(model, tokenizer, [prompt]), _ends(model, end)
     written = _Written(tokenizer, rows, stop, ends)
     asked = {"end": ends, "max_length": most, "finished": written.take}
     return _pieces(_steps(model, _encoded(model, rows), how, 1, **asked), written)
@@ -205,15 +207,23 @@ class _Written:
         return [text + pieces.rest() for text, pieces in zip(self.texts, self.pieces, strict=True)]
 
 
-def _read(tokenizer: Any, prompts: Sequence[str]) -> list[list[int]]:
-    """The tokens of each prompt."""
+def _read(model: Any, tokenizer: Any, prompts: Sequence[str]) -> list[list[int]]:
+    """The tokens of each prompt, behind the one that the network begins with."""
     if isinstance(prompts, str):
         raise TypeError(f"prompts must be several texts, got {shown(prompts)}: give it in a list")
-    rows = [[int(token) for token in row] for row in tokenizer.encode(list(prompts))]
+    begun = _begun(model, tokenizer)
+    rows = [[*begun, *(int(token) for token in row)] for row in tokenizer.encode(list(prompts))]
     for number, row in enumerate(rows, 1):
         if not row:
             raise ValueError(f"text {number} of {len(rows)} is empty; give a beginning")
     return rows
+
+
+def _begun(model: Any, tokenizer: Any) -> tuple[int, ...]:
+    """What a network's texts begin with, if its tokenizer puts that and nothing else before one."""
+    begin = getattr(getattr(model, "config", None), "begin", None)
+    before = () if begin is None else getattr(getattr(tokenizer, "frame", None), "before", ())
+    return (int(begin),) if begin is not None and before == (begin,) else ()
 
 
 def _ends(model: Any, end: Ends) -> tuple[int, ...]:

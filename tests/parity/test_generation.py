@@ -243,3 +243,36 @@ def test_texts_are_continued_as_theirs_with_the_tokenizer_of_the_folder(tmp_path
         kept = [token for token in whole.tolist() if token != 7]
         assert prompt + text == trained.decode(kept)
         assert "".join(stream(ours, tokenizer, prompt, max_new_tokens=20)) == text
+
+
+@pytest.mark.parametrize("framed", [True, False])
+def test_a_text_begins_with_the_token_that_the_tokenizer_puts_before_it(
+    framed: bool, tmp_path: Path
+) -> None:
+    from tokenizers import ByteLevelBPETokenizer, processors
+
+    trained = ByteLevelBPETokenizer()
+    trained.train_from_iterator(["some more words of it."] * 3, 280, special_tokens=["<s>", "</s>"])
+    if framed:
+        trained.post_processor = processors.TemplateProcessing(
+            single="<s> $A", pair="<s> $A <s> $B", special_tokens=[("<s>", 0)]
+        )
+    trained.save(str(tmp_path / "tokenizer.json"))
+    config = transformers.LlamaConfig(
+        vocab_size=trained.get_vocab_size(), hidden_size=16, intermediate_size=24,
+        num_hidden_layers=2, num_attention_heads=2, bos_token_id=0, eos_token_id=1, pad_token_id=1,
+    )  # fmt: skip
+    model = random_network(transformers.LlamaForCausalLM, config, spread=0.4)
+    ours = loaded(model, tmp_path)
+    tokenizer = Tokenizer.load(tmp_path / "tokenizer.json")
+    prompts = ["some", "of it. more", ""][: 3 if framed else 2]
+    found = write(ours, tokenizer, prompts, max_new_tokens=9)
+    for prompt, text in zip(prompts, found, strict=True):
+        ids = torch.tensor([trained.encode(prompt).ids])
+        mask = torch.ones_like(ids)
+        whole = model.generate(ids, attention_mask=mask, max_new_tokens=9, do_sample=False)[0]
+        assert prompt + text == trained.decode(whole.tolist())
+        assert "".join(stream(ours, tokenizer, prompt, max_new_tokens=9)) == text
+    if not framed:
+        with pytest.raises(ValueError, match="text 1 of 1 is empty"):
+            write(ours, tokenizer, [""])
