@@ -16,6 +16,7 @@ from regard.models.gguf import load_tokenizer
 from regard.models.llama import LlamaLM, LlamaLMConfig
 from regard.run.training import Options
 from regard.sequences import Sequences
+from tests.data.test_published_tokens import PAIRED, merged
 from tests.gguf_files import Q8_0, Held, Said, gguf, held
 
 TEXTS = Sequences.of([[4, 8, 5, 6], [6]])
@@ -261,8 +262,49 @@ def test_texts_become_numbers_and_texts_again(tmp_path: Path) -> None:
     assert found.decode([1, *rows, 0]) == "ab a12\n" and len(found) == len(TOKENS)
 
 
+@pytest.mark.parametrize("begins", [True, False])
+def test_pieces_with_scores_are_merged_as_sentencepiece_does(begins: bool, tmp_path: Path) -> None:
+    pieces = [("<unk>", 0.0, 2), ("<s>", 0.0, 3), ("</s>", 0.0, 3), *PAIRED]
+    tokens, scores, kinds = (list(each) for each in zip(*pieces, strict=True))
+    path = tokenizer_file(
+        tmp_path / "a.gguf", model=Said("text", "llama"), pre=None, merges=None,
+        tokens=Said("list", tokens, "text"), scores=Said("list", scores, "f4"),
+        token_type=Said("list", kinds, "i4"), bos_token_id=Said("u4", 1),
+        eos_token_id=Said("u4", 2), add_bos_token=Said("truth", begins),
+    )  # fmt: skip
+    found = load_tokenizer(path)
+    for text in ("the food", "  abab é", "</s>"):
+        numbers = found.encode([text]).values.tolist()
+        assert found.tokens(numbers) == merged(text) and found.decode(numbers) == text
+    assert found.frame.before == ((1,) if begins else ()) and found.end == 2
+
+
+@pytest.mark.parametrize("begins", [True, False])
+def test_pairs_of_bytes_begin_with_a_token_where_the_file_says_so(
+    begins: bool, tmp_path: Path
+) -> None:
+    said = {"add_bos_token": Said("truth", begins), "bos_token_id": Said("u4", 1)}
+    found = load_tokenizer(tokenizer_file(tmp_path / "a.gguf", **said))
+    assert found.frame.before == ((1,) if begins else ())
+    assert found.encode(["ab a12\n"]).values.tolist() == [7, 8, 9, 10, 11]
+
+
 BAD: dict[str, tuple[dict[str, Said | None], str]] = {
-    "another model": ({"model": Said("text", "llama")}, "its tokenizer is 'llama'; 'gpt2' alone"),
+    "another model": ({"model": Said("text", "bert")}, "'bert'; 'gpt2' and 'llama' are read"),
+    "no scores": ({"model": Said("text", "llama")}, "the scores of None tokens, but there are 12"),
+    "few scores": (
+        {"model": Said("text", "llama"), "scores": Said("list", [0.5], "f4")},
+        "the scores of 1 tokens, but there are 12",
+    ),
+    "no score": (
+        {"model": Said("text", "llama"), "scores": Said("list", [float("inf")] * 12, "f4")},
+        "has the score inf",
+    ),
+    "none unknown": (
+        {"model": Said("text", "llama"), "scores": Said("list", [0.0] * 12, "f4")},
+        "one piece must stand for what is unknown, 0 of its do",
+    ),
+    "a flag": ({"add_bos_token": Said("u4", 2)}, "says add_bos_token is 2, which is neither"),
     "another cut": ({"pre": Said("text", "qwen2")}, "cuts texts as 'qwen2' does"),
     "no tokens": ({"tokens": None}, "its tokenizer.ggml.tokens are None"),
     "numbers": ({"merges": Said("list", [1], "u4")}, "which are no texts"),

@@ -34,6 +34,8 @@ class TokenizerKind:
     extra: tuple[str, ...] = ()
 
 
+NO_KIND = TokenizerKind({})
+"""Of what says all by itself."""
 ROBERTA = TokenizerKind(
     {**ANGLES, "cls": "<s>", "sep": "</s>", "mask": "<mask>"},
     "cls text sep",

@@ -9,7 +9,7 @@ References:
 
 import math
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,7 +91,7 @@ def sentence_pieces(content: bytes) -> SentencePieces:
             trainer |= dict(_fields(_inner(value)))
         elif number == _NORMALIZER:
             normalizer |= dict(_fields(_inner(value)))
-    _require_pieces(found)
+    require_pieces(found)
     algorithm = _whole(trainer, _ALGORITHM, UNIGRAM)
     if algorithm not in (UNIGRAM, PAIRS):
         kind = ALGORITHMS.get(algorithm, str(algorithm))
@@ -118,27 +118,29 @@ def _piece(content: bytes, place: int) -> tuple[str, float, int]:
     except UnicodeDecodeError:
         raise ValueError(f"piece {place:,} is not UTF-8") from None
     (score,) = struct.unpack("<f", _inner(fields.get(_SCORE, bytes(4))).ljust(4, b"\0")[:4])
-    if not math.isfinite(score):
-        raise ValueError(f"piece {place:,}, {shown(text)}, has the score {score}")
-    if len(text) > LONGEST_PIECE:
-        raise ValueError(f"piece {place:,} has {len(text):,} characters, {LONGEST_PIECE} at most")
-    kind = _whole(fields, _KIND, NORMAL)
-    if not NORMAL <= kind <= BYTE:
-        raise ValueError(
-            f"piece {place:,}, {shown(text)}, has the type {kind}, and there are 1 to 6"
-        )
-    return text, score, kind
+    return text, score, _whole(fields, _KIND, NORMAL)
 
 
-def _require_pieces(found: list[tuple[str, float, int]]) -> None:
+def require_pieces(found: Sequence[tuple[str, float, int]]) -> None:
+    """Raise `ValueError` unless each piece, with score and kind, may be one, and all are some."""
     if not found:
         raise ValueError("it has no pieces")
     if len(found) > MAX_TOKENS:
         raise ValueError(f"it has {len(found):,} pieces, {MAX_TOKENS:,} are allowed")
     numbers: dict[str, int] = {}
-    for number, (text, _, _) in enumerate(found):
+    for number, (text, score, kind) in enumerate(found):
         if not text:
             raise ValueError(f"piece {number:,} is empty")
+        if not math.isfinite(score):
+            raise ValueError(f"piece {number:,}, {shown(text)}, has the score {score}")
+        if len(text) > LONGEST_PIECE:
+            raise ValueError(
+                f"piece {number:,} has {len(text):,} characters, {LONGEST_PIECE} at most"
+            )
+        if not NORMAL <= kind <= BYTE:
+            raise ValueError(
+                f"piece {number:,}, {shown(text)}, has the type {kind}, and there are 1 to 6"
+            )
         if numbers.setdefault(text, number) != number:
             raise ValueError(f"pieces {numbers[text]:,} and {number:,} are both {shown(text)}")
     unknown = [text for text, _, kind in found if kind == UNKNOWN]

@@ -44,15 +44,19 @@ UNLIKELY = 100.0
 def read_unigrams(path: Path, options: TokenOptions) -> Tokenizer:
     """The tokenizer of a file such as `spiece.model`; `ValueError` naming it for a damaged one."""
     kind = kind_of(options, SENTENCE_PIECES, path.name)
-    read = read_sentence_pieces(path)
+    entries = entries_of(read_sentence_pieces(path), kind, options)
+    try:
+        return Tokenizer.of_entries(entries)
+    except ValueError as error:
+        raise ValueError(f"{path} is not read as tokens: {error}") from None
+
+
+def entries_of(read: SentencePieces, kind: TokenizerKind, options: TokenOptions) -> dict[str, Any]:
+    """What a `tokenizer.json` would say of these pieces; `ValueError` where a token is missing."""
     listed = _listed(read, kind, options)
     numbers = {piece: number for number, (piece, _) in enumerate(listed)}
     entries = _entries(read, listed, numbers, kind, options)
-    single, pair = _around(kind, options)
-    try:
-        return Tokenizer.of_entries(finished(entries, numbers, kind, options, single, pair))
-    except ValueError as error:
-        raise ValueError(f"{path} is not read as tokens: {error}") from None
+    return finished(entries, numbers, kind, options, *_around(kind, options))
 
 
 def _listed(
