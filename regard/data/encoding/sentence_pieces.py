@@ -117,7 +117,10 @@ def _piece(content: bytes, place: int) -> tuple[str, float, int]:
         text = _inner(fields.get(_TEXT, b"")).decode()
     except UnicodeDecodeError:
         raise ValueError(f"piece {place:,} is not UTF-8") from None
-    (score,) = struct.unpack("<f", _inner(fields.get(_SCORE, bytes(4))).ljust(4, b"\0")[:4])
+    four = _inner(fields.get(_SCORE, bytes(4)))
+    if len(four) != 4:
+        raise ValueError(f"piece {place:,}, {shown(text)}, has a score of {len(four)} bytes, not 4")
+    (score,) = struct.unpack("<f", four)
     return text, score, _whole(fields, _KIND, NORMAL)
 
 
@@ -172,6 +175,8 @@ def _fields(content: bytes) -> Iterator[Field]:
 
 def _varint(content: bytes, at: int) -> tuple[int, int]:
     """A whole number in as many bytes as it takes, seven bits each, and where the next begins."""
+    if at < len(content) and content[at] < 128:
+        return content[at], at + 1
     found = shift = 0
     while shift < 70:
         if at >= len(content):
