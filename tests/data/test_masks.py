@@ -241,6 +241,7 @@ def test_antialiased_edges_are_no_classes(colored: bool, names: tuple[str, ...])
     with pytest.raises(ValueError, match=f"of which only {', '.join(names)} fill areas"):
         classes_of({"train": masks}, "")
     assert classes_of({"train": masks}, "", "ignored") == names
+    assert len(classes_of({"train": masks}, "", "learned")) > 4
     codes, _ = mask_codes(smoothed(colored))
     places = {code: n for n, code in enumerate(sorted({int(codes.min()), int(codes.max())}))}
     kept = numbered(codes, places)

@@ -28,7 +28,7 @@ from regard.tasks.classify.coder import LABELS, load_labels, save_labels
 from regard.tasks.colors import Colors
 from regard.tasks.picture_coder import PictureBatch, PictureCoder, changes, coder_entries
 
-EdgesAre = Literal["refused", "ignored"]
+EdgesAre = Literal["refused", "ignored", "learned"]
 
 AT_ONCE = 64
 """Masks that are in memory together."""
@@ -160,7 +160,7 @@ def classes_of(
                 f"{MOST_CLASSES} classes are the most; is it a mask, with one value for each class?"
             )
     assert first is not None, "no split is empty"
-    between = edge_codes(codes, inside)
+    between = set() if edges == "learned" else edge_codes(codes, inside)
     if between and edges == "refused":
         there = class_names(sorted(inside), first[1])
         raise ValueError(
@@ -168,7 +168,7 @@ def classes_of(
             f"areas, and the others, such as {_few(class_names(sorted(between), first[1])[:3])}, "
             "stand at edges alone, as antialiasing makes them; resize masks by the nearest pixel "
             "and draw them without smoothing, or say edges=ignored (--set edges=ignored) to learn "
-            "and judge nothing there"
+            "and judge nothing there, or edges=learned if they are classes"
         )
     codes -= between
     names = class_names(sorted(codes), first[1])

@@ -39,7 +39,8 @@ class SegmentSettings(Config):
         ignored: the class of pixels excluded from loss and metrics, a number such as `255`, or a
             color such as `#ffffff`.
         edges: values that occur only at edges between areas, as anti-aliasing makes them, are
-            `refused`, or `ignored`: their pixels are excluded from loss and metrics.
+            `refused`, `ignored`, which excludes their pixels from loss and metrics, or `learned`
+            as classes.
         dice: weight of the overlap loss, in addition to the cross-entropy of the pixels.
 
     Raises `ValueError` if `short_side` is less than `size`.
