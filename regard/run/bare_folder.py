@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from regard._printable import shown
-from regard.data.encoding.published_tokens import read_tokenizer
+from regard.data.encoding.published_tokens import read_tokenizer, require_rows
 from regard.data.encoding.tokenizer import Tokenizer
 from regard.models.attention import Attends
 from regard.models.published import configuration, labels_of, load_published, read_entries
@@ -96,11 +96,7 @@ def _coder_of(folder: Path, config: Any) -> tuple[str, Any]:
 
 def _sizes(folder: Path, config: Any, tokenizer: Tokenizer) -> dict[str, Any]:
     """How long texts may be; raises `ValueError` for tokens that the network has no rows for."""
-    if len(tokenizer) > config.vocab:
-        raise ValueError(
-            f"{folder} has {len(tokenizer):,} tokens, and an embedding of {config.vocab:,}; the "
-            "tokenizer is another network's"
-        )
+    require_rows(tokenizer, config.vocab, str(folder))
     has_positions = "max_length" in type(config).from_data
     positions = config.max_length if has_positions else None
     embedded = None if config.vocab == len(tokenizer) else config.vocab

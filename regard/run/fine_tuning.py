@@ -13,7 +13,7 @@ from typing import Any
 from torch import Tensor
 
 from regard._io.files import read_file
-from regard.data.encoding.published_tokens import TOKEN_FILES, read_tokenizer
+from regard.data.encoding.published_tokens import TOKEN_FILES, read_tokenizer, require_rows
 from regard.data.encoding.tokenizer import Tokenizer
 from regard.data.schema import ColumnKind
 from regard.errors import UsageError
@@ -133,13 +133,8 @@ class Published:
         An embedding may have more rows than there are tokens: many are padded to a round number.
         Networks for images have no tokens.
         """
-        if self.reads_pictures:
-            return
-        if len(self.tokenizer) > self.config.vocab:
-            raise ValueError(
-                f"it has {len(self.tokenizer):,} tokens, and an embedding of "
-                f"{self.config.vocab:,}; the tokenizer is another network's"
-            )
+        if not self.reads_pictures:
+            require_rows(self.tokenizer, self.config.vocab, "it")
 
     @property
     def only_task(self) -> str | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from regard.data.encoding.published_tokens import read_tokenizer
+from regard.data.encoding.published_tokens import read_tokenizer, require_rows
 from regard.data.encoding.sentence_pieces import sentence_pieces
 from regard.data.encoding.tokenizer import Tokenizer
 from tests.data.sentence_piece_file import (
@@ -396,3 +396,21 @@ def test_unigrams_read_no_text_as_a_special_token(tmp_path: Path, whole: bool, t
     assert not {0, 1, ours.number_of("<extra_id_1>")} & {*found[0].tolist()}
     assert ours.tokens(found[1].tolist()) == ["▁the", "▁film"]
     assert ours.unknown(text) == [] and len(ours.spans(text)) == len(found[0])
+
+
+def test_tokens_that_were_added_without_a_row_are_named(tmp_path: Path) -> None:
+    tokens, merges = byte_pairs()
+    count = len(tokens)
+    names = [f"<{n}>" for n in range(7)]
+    added = {name: count + n for n, name in enumerate(names)}
+    files = {**two_files(tokens, merges), "added_tokens.json": added}
+    ours = read_tokenizer(folder(tmp_path / "gpt2", "gpt2", files))
+    require_rows(ours, count + 7, "it")
+    with pytest.raises(
+        ValueError, match=f"has {count + 7} tokens, .* of {count + 5}; '<5>', '<6>' "
+    ):
+        require_rows(ours, count + 5, "it")
+    with pytest.raises(ValueError, match="'<0>', .*, '<4>' and more were added to the tokenizer"):
+        require_rows(ours, count, "it")
+    with pytest.raises(ValueError, match="the tokenizer is another network's"):
+        require_rows(ours, count - 1, "it")

@@ -163,7 +163,8 @@ def test_a_vocabulary_alone_reads_as_its_tokenizer_does() -> None:
 def test_every_token_needs_a_row_of_the_embedding() -> None:
     folder = published(vocab=len(PIECES) - 2)
     count = len(PIECES)
-    with pytest.raises(UsageError, match=f"has {count} tokens, and an embedding of {count - 2}"):
+    said = f"has {count} tokens, and an embedding of {count - 2}; the tokenizer is another network"
+    with pytest.raises(UsageError, match=said):
         tuned(folder)
 
 

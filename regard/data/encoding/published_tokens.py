@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from regard._io.files import read_file
+from regard._printable import shown
 from regard.data.encoding.byte_pairs import MERGES, VOCAB, read_byte_pairs
 from regard.data.encoding.token_options import ADDED, NAMES, OPTIONS, TokenOptions
 from regard.data.encoding.token_options import read_token_options as _options
@@ -20,6 +21,8 @@ from regard.data.encoding.tokenizer import Tokenizer
 from regard.data.encoding.unigrams import read_unigrams
 
 WHOLE, LINES = "tokenizer.json", "vocab.txt"
+MOST_NAMED = 5
+"""Tokens that a message names."""
 SENTENCE_PIECES = ("spiece.model", "sentencepiece.bpe.model", "tokenizer.model")
 TOKEN_FILES = (WHOLE, LINES, VOCAB, MERGES, *SENTENCE_PIECES, OPTIONS, NAMES, ADDED)
 """The files that tokens depend on."""
@@ -50,6 +53,25 @@ def read_tokenizer(folder: str | Path) -> Tokenizer:
         f"there is no {WHOLE}, {LINES}, {VOCAB} or {SENTENCE_PIECES[0]} in {folder}; copy the "
         "file of its tokens there"
     )
+
+
+def require_rows(tokenizer: Tokenizer, vocab: int, owner: str) -> None:
+    """Raise `ValueError` if an embedding of `vocab` rows lacks any for the tokens of its `owner`.
+
+    Tokens that were added without a row are named.
+    """
+    more = range(vocab, len(tokenizer))
+    if not more:
+        return
+    why = "the tokenizer is another network's"
+    if tokenizer.added.issuperset(more):
+        named = ", ".join(map(shown, tokenizer.tokens(more[:MOST_NAMED])))
+        why = (
+            f"{named}{' and more' if len(more) > MOST_NAMED else ''} were added to the tokenizer "
+            "alone; take them out of it, or give the network rows for them "
+            "(resize_token_embeddings of transformers)"
+        )
+    raise ValueError(f"{owner} has {len(tokenizer):,} tokens, and an embedding of {vocab:,}; {why}")
 
 
 def _of_lines(path: Path, options: TokenOptions) -> Tokenizer:

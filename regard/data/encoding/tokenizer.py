@@ -146,6 +146,11 @@ class Tokenizer:
         return self._inner.token_to_id(piece)
 
     @property
+    def added(self) -> frozenset[int]:
+        """The numbers of the tokens that are found in a text as they are, or never."""
+        return frozenset(self._inner.get_added_tokens_decoder())
+
+    @property
     def pad(self) -> int:
         """The padding id; any id if there is no padding token.
 
