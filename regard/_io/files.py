@@ -22,6 +22,10 @@ MAX_DEPTH = 100
 MAX_DIGITS = 40
 """Of a whole number; the seeds of generators have the most, 39."""
 
+POINTER = b"version https://git-lfs.github.com/spec/"
+POINTS = "a pointer of Git LFS, and not the file itself; fetch it with: git lfs pull"
+"""How what Git leaves in the place of a large file begins, and what it is."""
+
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")
 """How JSON spells halves of characters, which stand in pairs where they mean one."""
 
@@ -64,13 +68,17 @@ def open_file(path: Path) -> BufferedReader:
 def read_file(path: Path, most: int = MAX_JSON_BYTES) -> bytes:
     """The bytes of a file of a reasonable size, looked at before any of it is read.
 
-    Raises what `open_file` does, and `ValueError` for more than `most` bytes.
+    Raises what `open_file` does, and `ValueError` for more than `most` bytes, and for what Git
+    leaves in the place of a large file.
     """
     with open_file(path) as file:
         size = os.fstat(file.fileno()).st_size
         if size > most:
             raise ValueError(f"{path} has {size:,} bytes, more than the {most:,} allowed")
-        return file.read(most)
+        content = file.read(most)
+    if content.startswith(POINTER):
+        raise ValueError(f"{path} is {POINTS}")
+    return content
 
 
 def read_json_file(path: Path) -> Any:

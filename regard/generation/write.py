@@ -4,6 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from torch import nn
+
 from regard._printable import shown
 from regard.generation.asked import MOST_BEAMS, seeds, whole
 from regard.generation.beam import NextBeams, beam_search
@@ -233,7 +235,7 @@ def _ends(model: Any, end: Ends) -> tuple[int, ...]:
 
 def _encoded(model: Any, rows: list[list[int]]) -> Any:
     """The prompts as the model has read them; raises `TypeError` for one that continues no text."""
-    reads = hasattr(model, "encode")
+    reads = isinstance(model, nn.Module) and hasattr(model, "encode")
     found = model.encode(Sequences.of(rows).to(next(model.parameters()).device)) if reads else None
     if not hasattr(found, "last"):
         raise TypeError(

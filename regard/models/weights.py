@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 from torch.overrides import TorchFunctionMode
 
-from regard._io.files import open_file, read_file, read_json, write_whole
+from regard._io.files import POINTER, POINTS, open_file, read_file, read_json, write_whole
 from regard._io.safetensors import header_length
 from regard._io.safetensors import read_header as header
 from regard._printable import shown
@@ -101,6 +101,8 @@ def read_head(path: Path) -> tuple[bytes, int]:
     with open_file(path) as file:
         total = os.fstat(file.fileno()).st_size
         start = file.read(8)
+        if start == POINTER[:8]:
+            raise ValueError(f"it is {POINTS}")
         return start + file.read(header_length(start, total)), total
 
 

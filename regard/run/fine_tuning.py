@@ -14,7 +14,7 @@ from torch import Tensor
 
 from regard._io.files import read_file
 from regard.data.encoding.published_tokens import TOKEN_FILES, read_tokenizer, require_rows
-from regard.data.encoding.tokenizer import Tokenizer
+from regard.data.encoding.tokenizer import MOST_BYTES, Tokenizer
 from regard.data.schema import ColumnKind
 from regard.errors import UsageError
 from regard.models.family import Family
@@ -111,8 +111,8 @@ class Published:
     def digest(self) -> str:
         """Digest of what encoding depends on: its tokens and sizes."""
         files = (CONFIG, GENERATION, *TOKEN_FILES, PREPROCESSOR)
-        names = (name for name in files if (self.folder / name).exists())
-        return sha256(b"".join(read_file(self.folder / name) for name in names)).hexdigest()
+        paths = (self.folder / name for name in files if (self.folder / name).exists())
+        return sha256(b"".join(read_file(path, MOST_BYTES) for path in paths)).hexdigest()
 
     @cached_property
     def config(self) -> Any:

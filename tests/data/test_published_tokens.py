@@ -303,6 +303,11 @@ DAMAGED: dict[str, tuple[str, dict[str, Any], str]] = {
     "tiktoken": ("llama", {"tokenizer.model": b"IQ== 0\nIg== 1\n"}, "not a sentencepiece model"),
     "not UTF-8": ("t5", {"spiece.model": b"\n\x03\n\x01\xff"}, "piece 0 is not UTF-8"),
     "no score": ("t5", {"spiece.model": piece("a", float("nan"), 1)}, "'a', has the score nan"),
+    "a pointer": (
+        "t5",
+        {"spiece.model": b"version https://git-lfs.github.com/spec/v1\noid sha256:4d\n"},
+        "spiece.model is a pointer of Git LFS, .* git lfs pull",
+    ),
     "half a score": ("t5", {"spiece.model": b"\n\x07\n\x01a\x12\x02ab"}, "score of 2 bytes, not 4"),
     "unknown kind": ("t5", {"spiece.model": piece("a", 0.0, 9)}, "the type 9, and there are 1 to"),
     "long": ("t5", {"spiece.model": piece("a" * 300, 0.0, 1)}, "has 300 characters, 256 at most"),

@@ -263,3 +263,12 @@ def test_what_stands_around_one_text_does_not_depend_on_what_stands_around_a_pai
         tokenizer = Tokenizer(inner)
         found = (tokenizer.sequences(["a b"]).ids[0].tolist(), tokenizer.frame.between)
         assert found == wanted
+
+
+def test_a_file_of_a_quarter_of_a_million_tokens_is_read(tmp_path: Path) -> None:
+    whole = Tokenizer.train(["so so"], "characters").json()
+    (tmp_path / "tokenizer.json").write_text(whole + " " * 17 * 2**20)
+    assert Tokenizer.load(tmp_path / "tokenizer.json").json() == whole
+    (tmp_path / "tokenizer.json").write_text(whole + " " * 64 * 2**20)
+    with pytest.raises(ValueError, match=r"more than the 67,108,864 allowed"):
+        Tokenizer.load(tmp_path / "tokenizer.json")

@@ -85,6 +85,12 @@ def test_a_network_that_continues_no_text_is_told() -> None:
         write(model=translator)
 
 
+def test_what_is_no_network_is_told() -> None:
+    for other in ("runs/mine", TOKENIZER, None):
+        with pytest.raises(TypeError, match="does not continue texts; give a language model such"):
+            write(model=other)
+
+
 def test_filters_may_be_a_list() -> None:
     as_tuple, as_list = (Temperature(0.5),), [Temperature(0.5)]
     assert write(Sample(as_tuple, seed=3)) == write(Sample(as_list, seed=3))

@@ -256,6 +256,16 @@ def test_a_missing_shard_is_named(folder: Path) -> None:
     assert "lacks 1 of 2 files" in refusal(folder, FileNotFoundError)
 
 
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 760289\n"
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors", "generation_config.json"])
+def test_what_git_leaves_in_the_place_of_a_file_is_told(name: str, folder: Path) -> None:
+    (folder / name).write_bytes(POINTER)
+    message = refusal(folder)
+    assert name in message and "a pointer of Git LFS, and not the file itself; fetch" in message
+
+
 def test_a_tensor_in_two_shards_is_refused(folder: Path) -> None:
     sharded(folder)
     both = load_file(folder / "a.safetensors") | load_file(folder / "b.safetensors")

@@ -160,6 +160,13 @@ def test_a_vocabulary_alone_reads_as_its_tokenizer_does() -> None:
         tuned(folder, out="none")
 
 
+def test_a_run_may_begin_with_a_tokenizer_of_many_tokens() -> None:
+    folder = published()
+    path = folder / "tokenizer.json"
+    path.write_text(path.read_text() + " " * 17 * 2**20)
+    assert tuned(folder).predict(["good film"])[0].best in ("pos", "neg")
+
+
 def test_every_token_needs_a_row_of_the_embedding() -> None:
     folder = published(vocab=len(PIECES) - 2)
     count = len(PIECES)

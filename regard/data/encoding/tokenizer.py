@@ -33,6 +33,9 @@ from regard.sequences import Sequences
 LETTERS, SLACK = 16, 1000
 """Characters that are looked at: so many for each token that is wanted, and so many more."""
 
+MOST_BYTES = 64 * 2**20
+"""Of a `tokenizer.json`: a quarter of a million tokens take 17 MB."""
+
 _SPACE = re.compile(r"\s")
 
 ALONE = 2
@@ -102,7 +105,8 @@ class Tokenizer:
         Raises `ValueError` naming the file when it is damaged.
         """
         try:
-            return cls.of_entries(read_json(read_file(Path(path))))
+            content = read_file(Path(path), MOST_BYTES)
+            return cls.of_entries(read_json(content, MOST_BYTES))
         except ValueError as error:
             raise ValueError(f"{path} is not a tokenizer: {error}") from None
 
