@@ -6,10 +6,11 @@ softmax against SDPA with a dense mask, with backward; every other normalizer an
 in documents or causal against the same without looking at the mask, and how it grows with the
 length. The floor of a row is its products at the measured rate of a product.
 
-    python -m benchmarks.sparse [--seconds 2] [--threads 1] [--products] [--dry-run]
+    python -m benchmarks.sparse [--seconds 2] [--threads 1] [--products | --alphas] [--dry-run]
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import entmax
@@ -183,9 +184,35 @@ def show(rows: list[Row]) -> None:
     Console().print(table)
 
 
+def alphas(seconds: float) -> list[Row]:
+    """Entmax of other alphas against bisection, and against what `chunked` takes for it."""
+    rows = []
+    for heads, length in ((HEADS, 512), (2, 2048)):
+        for alpha in (1.1, 1.3, 1.5, 1.7):
+            for grad in (False, True):
+                q, k, v = inputs(1, heads, length, WIDTH, grad=grad)
+                run = lambda backend, q=q, k=k, v=v, a=alpha: regard.attention(  # noqa: E731
+                    q, k, v, normalizer=Entmax(a), backend=backend
+                )
+                bisected = lambda q=q, k=k, v=v, a=alpha: (  # noqa: E731
+                    entmax.entmax_bisect(q @ k.mT / 8, a, dim=-1) @ v
+                )
+                others = {"entmax_bisect": bisected, "chunked": partial(run, "chunked")}
+                for other, theirs in others.items():
+                    what = f"entmax {alpha}, {heads} heads of {length} / {other}"
+                    ours = partial(run, "sparse")
+                    rows.append(compared(what, ours, theirs, grad, seconds, 0.0))
+    return rows
+
+
 def main() -> None:
     """Answer all questions and keep the answers."""
-    options = timing_options(__doc__, 2.0, products="only our tiles or PyTorch's")
+    only = {"products": "only our tiles or PyTorch's", "alphas": "only entmax of several alphas"}
+    options = timing_options(__doc__, 2.0, **only)
+    if options.alphas:
+        show(rows := alphas(options.seconds))
+        save_timings(options, "sparse_alphas", rows, entmax=entmax.__version__)
+        return
     if options.products:
         show(rows := products(options.seconds))
         save_timings(options, "sparse_products", rows)

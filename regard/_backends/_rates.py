@@ -16,6 +16,7 @@ from regard._backends import _machine
 from regard._backends._call import Call
 from regard._backends._rewriting import AS_THEY_ARE
 from regard._torch_private import constant_when_compiled
+from regard.normalizers import Entmax
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,8 @@ written out, and never for plain softmax."""
 
 # Steps, and numbers written for a score, of normalizers that take longer than softmax.
 NORMALIZING = {"sparsemax": (140, 12), "Entmax": (200, 15)}
-SOFTMAX = (15, 6)
+SOFTMAX, POWERS = (15, 6), (400, 80)
+"""Of softmax; and of entmax where each weight is a power, in each step of a search."""
 
 # Steps before queries and keys are paired, of scores that take fewer than unit vectors do.
 PROJECTING = {
@@ -177,6 +179,8 @@ def kernel_dtype(call: Call) -> torch.dtype:
 
 def normalizing(normalizer: object) -> tuple[int, int]:
     """Steps of a normalizer, and numbers it writes for a score."""
+    if type(normalizer) is Entmax and 1.0 < normalizer.alpha < 2.0 and normalizer.alpha != 1.5:
+        return POWERS
     name = getattr(normalizer, "__name__", type(normalizer).__name__)
     return NORMALIZING.get(name, SOFTMAX)
 

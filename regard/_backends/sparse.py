@@ -43,7 +43,14 @@ class Search(NamedTuple):
 
 # Scores from N(0, 1), AMD EPYC, one thread, 2026-11-30; the rates of `_rates.py` are of the same.
 SPARSEMAX, ENTMAX_15 = Search(0.4, 700, 0.004), Search(0.8, 1300, 0.02)
-ENTMAX, HARD, TOP_K = Search(35, 3000, 0.4), Search(0.2, 100, 0.0), Search(1.5, 600, 0.0)
+HARD, TOP_K = Search(0.2, 100, 0.0), Search(1.5, 600, 0.0)
+
+
+def _entmax(alpha: float) -> Search:
+    """Of any other alpha: a power for each key that comes near a weight, in each of a few steps."""
+    share = 10.0 ** (3.0 - 3.0 * alpha)
+    return Search(0.8 + 35 * share, 1500, share)
+
 
 masks_first = True
 uses_dot_form = True
@@ -157,7 +164,9 @@ def _search(call: Call) -> Search:
         case TopK():
             return TOP_K._replace(share=call.normalizer.k / max(1, call.k_len))
         case Entmax() if call.normalizer.alpha != 2.0:
-            return ENTMAX_15 if call.normalizer.alpha == 1.5 else ENTMAX
+            return (
+                ENTMAX_15 if call.normalizer.alpha == 1.5 else _entmax(float(call.normalizer.alpha))
+            )
         case Entmax():
             return SPARSEMAX
     return SPARSEMAX if call.normalizer is sparsemax else HARD

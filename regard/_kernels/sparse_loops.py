@@ -13,6 +13,7 @@ import numpy as np
 from numba import carray, types  # type: ignore[attr-defined]
 
 from regard._kernels.by_address import SUMS, by_address, inner
+from regard._kernels.powers import power
 from regard._kernels.sparse_peaks import (
     BLOCK,
     INFINITY,
@@ -62,29 +63,50 @@ def _sums_of(gaps, t, p):  # type: ignore[no-untyped-def]
     else:
         for j in range(len(gaps)):
             x = gaps[j] + t
-            if x > 0.0:
-                weight = np.exp(p * np.log(x))
-                total += weight
-                slope += weight / x
+            there = x > 0.0
+            x = x if there else 1.0
+            weight = power(x, p)
+            weight = weight if there else 0.0
+            total += weight
+            slope += weight / x
     return total, slope
 
 
 _sums = inner(_sums_of, fastmath=SUMS)
 
 
-def _solved_of(gaps, t, p):  # type: ignore[no-untyped-def]
-    """Where the sum of the weights is 1, from a larger t."""
+def _solved_of(gaps, t, p, near):  # type: ignore[no-untyped-def]
+    """Where the sum of the weights is 1, from a larger t, after a step of no more than `near`.
+
+    What is left is of the size of its square.
+    """
     for _ in range(_STEPS):
         total, slope = _sums(gaps, t, p)
         # Of the sum's root of order p, which is nearly a straight line.
         lower = t - (total - total ** (1.0 - 1.0 / p)) / slope
         if not lower < t * (1.0 - 4e-16):
             break
+        is_near = t - lower <= t * near
         t = lower
+        if is_near:
+            break
     return t
 
 
 _solved = inner(_solved_of)
+
+
+def _weigh_of(gaps, t, p):  # type: ignore[no-untyped-def]
+    """Gaps become weights."""
+    for j in range(len(gaps)):
+        x = gaps[j] + t
+        there = x > 0.0
+        x = x if there else 1.0
+        weight = x if p == 1.0 else x * x if p == 2.0 else power(x, p)
+        gaps[j] = weight if there else 0.0
+
+
+_weigh = inner(_weigh_of)
 
 
 def _entmax_rows(scores, places, counts, alpha, rows, width, first, last):  # type: ignore[no-untyped-def]
@@ -94,6 +116,8 @@ def _entmax_rows(scores, places, counts, alpha, rows, width, first, last):  # ty
     x, p = bits.view(np.float32), 1.0 / s
     peaks, space = np.empty((width + BLOCK - 1) // BLOCK, np.int32), np.empty(1, np.int32)
     gaps = np.empty(width, np.float64)
+    # A sum of straight lines has corners: there nothing but no step at all is near.
+    coarse, fine = (0.0, 0.0) if p == 1.0 else (1e-2, 1e-5)
     for r in range(first, last):
         best = find_best(bits[r], peaks, space)
         if not (best >= LEAST):
@@ -103,19 +127,18 @@ def _entmax_rows(scores, places, counts, alpha, rows, width, first, last):  # ty
         # The peaks alone have a sum of 1 at a larger t, and few others come up to that.
         for block in range(len(peaks)):
             gaps[block] = s * (np.float64(as_number(peaks[block], space)) - np.float64(best))
-        t = _solved(gaps[: len(peaks)], 1.0, p)
+        t = _solved(gaps[: len(peaks)], 1.0, p, coarse)
         bound = max(np.float32(np.float64(best) - t * p), LEAST)
         count = _above(x[r], at[r], peaks, bound, space)
         for j in range(count):
             gaps[j] = s * (np.float64(x[r, j]) - np.float64(best))
-        t = _solved(gaps[:count], t, p)
+        t = _solved(gaps[:count], t, p, fine)
+        _weigh(gaps[:count], t, p)
         kept = 0
         for j in range(count):
-            y = gaps[j] + t
-            if y > 0.0:
-                weight = np.float32(y if p == 1.0 else y * y if p == 2.0 else np.exp(p * np.log(y)))
-                x[r, kept], at[r, kept] = weight, at[r, j]
-                kept += 1 if weight > np.float32(0) else 0
+            weight = np.float32(gaps[j])
+            x[r, kept], at[r, kept] = weight, at[r, j]
+            kept += 1 if weight > np.float32(0) else 0
         found[r] = kept
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 import regard
-from regard._backends import _loops
+from regard._backends import _loops, _rates
 from regard._kernels import slices
 from regard._kernels.installed import has_loops
 from regard.masks import Block, Causal, Dense, Document, Padding, SlidingWindow
@@ -252,6 +252,45 @@ def test_what_is_recorded_or_transformed_is_left_to_the_definition() -> None:
         torch.func.vmap(named)(x)
     with pytest.raises(regard.UnsupportedByBackend, match="under a transform of torch.func"):
         torch.func.jvp(named, (x[0],), (x[0],))
+
+
+@pytest.mark.parametrize("spread", [0.1, 1.0, 8.0, 1e4])
+@pytest.mark.parametrize("alpha", [1.0005, 1.05, 1.3, 1.5, 1.7, 1.999])
+def test_any_alpha_is_what_bisection_finds_in_float64(alpha: float, spread: float) -> None:
+    """With the weights as output, and the gradient of the definition: p^(2 - alpha) on each key."""
+    query, key = torch.randn(1, 2, 40, 8) * spread, torch.randn(1, 2, 130, 8)
+    leaves, values = (
+        [query.requires_grad_(), key.requires_grad_()],
+        torch.eye(130).expand(1, 2, -1, -1),
+    )
+    scores = (query.double() @ key.double().mT * 8**-0.5).detach()
+    low = (alpha - 1) * scores.amax(-1, keepdim=True) - 1.0
+    high = low + 1.0
+    for _ in range(200):
+        middle = (low + high) / 2
+        total = ((alpha - 1) * scores - middle).clamp(min=0).pow(1 / (alpha - 1)).sum(-1, True)
+        low, high = torch.where(total >= 1, middle, low), torch.where(total >= 1, high, middle)
+    weights = ((alpha - 1) * scores - low).clamp(min=0).pow(1 / (alpha - 1))
+    output = regard.attention(*leaves, values, normalizer=Entmax(alpha), backend="sparse")
+    # A score in float32 is off by its rounding, and a weight by that times its slope.
+    rounding = 4e-7 * max(1.0, float(scores.abs().max()))
+    assert (output.double() - weights).abs().max() <= 2e-6 + rounding
+    assert (output.sum(-1) - 1).abs().max() <= 2e-6
+    if spread <= 1.0:
+        upstream = slope(output)
+        change = torch.where(weights > 0, weights.pow(2 - alpha), 0.0)
+        mean = (change * upstream).sum(-1, True) / change.sum(-1, True)
+        to_scores = change * (upstream - mean) * 8**-0.5
+        wanted = to_scores @ key.double(), to_scores.mT @ query.double()
+        for found, one in zip(torch.autograd.grad(output, leaves, upstream), wanted, strict=True):
+            torch.testing.assert_close(found.double(), one, rtol=1e-4, atol=2e-5)
+
+
+def test_the_planner_knows_what_powers_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_rates, "rates_of_cpu", lambda: _rates.RATES["GenuineIntel AVX512 AMX"])
+    x = torch.randn(1, 8, 512, 64)
+    for alpha in (1.1, 1.3, 1.5, 1.7):
+        assert regard.plan(x, x, x, normalizer=Entmax(alpha)).backend == "sparse"
 
 
 @pytest.mark.parametrize("normalizer", [sparsemax, hard, TopK(5)], ids=shown)
