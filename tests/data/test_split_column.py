@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from regard.data.reading import split_column
 from tests.data.any_task import read
 
 Cell = Callable[[int], object]
@@ -54,6 +55,23 @@ def test_a_column_of_names_or_of_yes_and_no_divides_the_rows(
 def test_rows_to_test_that_stand_behind_all_others_are_found(tmp_path: Path) -> None:
     corpus = read(table(tmp_path, "split", lambda n: "test" if n > 1200 else "train", count=1300))
     assert days(corpus)["test"] == [*range(1201, 1300)]
+
+
+@pytest.mark.parametrize(
+    ("name", "cell"),
+    [
+        ("split", lambda n: "test" if n > 1200 else "train"),
+        ("is_test", lambda n: int(n > 1200)),
+        ("split", lambda n: "test" if n > 1200 else ("train", "valid")[n % 9 == 0]),
+    ],
+)
+def test_rows_to_test_far_behind_all_others_are_never_trained_on(
+    tmp_path: Path, name: str, cell: Cell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(split_column, "FURTHER", 1100)
+    path = table(tmp_path, name, cell, count=1300)
+    with pytest.raises(ValueError, match="line 1203: the first row to test, and none stands in"):
+        read(path)
 
 
 @pytest.mark.parametrize("name", ["fold", "kfold", "Fold_ID", "cv_fold"])

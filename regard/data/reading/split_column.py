@@ -13,7 +13,7 @@ from regard.data.reading.profile import as_text
 from regard.data.reading.request import SPLIT_NAMES, split_named
 from regard.data.reading.tables import PlacedRow, Table, called
 
-SAMPLED, FURTHER = 1000, 200_000
+SAMPLED, FURTHER = 1000, 100_000
 """Rows that tell whether a column names parts; further ones where it is called so."""
 MOST_FOLDS = 20
 MOST_NUMBERED = 5
@@ -29,6 +29,7 @@ _WORDS = frozenset("train training val valid validation dev test testing".split(
 _FLAG = re.compile(
     r"(?:is|in|for)_(train|training|val|valid|validation|dev|test|testing)(?:_set|_data|_split)?"
 )
+_TO = {"train": "train on", "valid": "validate", "test": "test"}
 _YES, _NO = frozenset("1 1.0 true yes y t".split()), frozenset("0 0.0 false no n f".split())
 _FOLD = re.compile(r"(cv_?)?k?_?folds?(_?(id|no|num|number|nr|idx|index))?")
 _NUMBER = re.compile(r"(?:fold)?[ _-]*(-?\d+)(?:\.0)?", re.IGNORECASE)
@@ -42,6 +43,7 @@ class Division:
     """How some columns say which part a row is of.
 
     Args:
+        splits: those of which there are rows among the first.
         part: of the texts of these columns, None for those of no part.
         said: what is said of it.
         otherwise: what is wrong with a row of no part.
@@ -79,6 +81,12 @@ class OfSplit:
         for where, cells in self.table.rows((*columns, *names)):
             texts = [_plain(cell) for cell in cells[: len(columns)]]
             part = self.division.part(texts)
+            if part is not None and part not in self.division.splits:
+                raise ValueError(
+                    f"{where}: the first row to {_TO[part]}, and none stands in the first "
+                    f"{FURTHER:,} rows; write each part into a file of its own (train.csv, "
+                    "test.csv)"
+                )
             if part is None:
                 said = ", ".join(f"{n!r} is {t!r}" for n, t in zip(columns, texts, strict=True))
                 raise ValueError(f"{where}: {said}, and {self.division.otherwise}")
@@ -114,7 +122,10 @@ def by_split_column(
         # Often all rows to train on stand before those to test.
         count, more = _first(table, called_so, FURTHER)
         values |= more
-    found = _named(values, roles) or _flagged(values, table) or _folds(values, count)
+    beyond = count >= FURTHER
+    found = (
+        _named(values, roles, beyond) or _flagged(values, table, beyond) or _folds(values, count)
+    )
     if found is None:
         if not asked:
             _require_named(values, count, table)
@@ -141,14 +152,19 @@ def _plain(value: Any) -> str:
     return (as_text(value) or str(value)).strip()
 
 
-def _named(values: Values, roles: Collection[str]) -> Division | None:
-    """Parts by their names, in a column that is called after them or has nothing else in it."""
+def _named(values: Values, roles: Collection[str], more: bool) -> Division | None:
+    """Parts by their names, in a column that is called after them or has nothing else in it.
+
+    Args:
+        more: there are more rows than were looked at, which may be of other parts.
+    """
     for name, different in values.items():
         plain = spelled(name)
         found = {split_named(text) for text in different} - {None}
-        if "train" not in found or len(found) < 2:
+        alone = found == {"train"} and all(map(split_named, different))
+        if "train" not in found or (len(found) < 2 and not (more and alone)):
             continue
-        words = {text.lower() for text in different} <= _WORDS and plain not in roles
+        words = {text.lower() for text in different} <= _WORDS and plain not in roles and not alone
         if _SURE.fullmatch(plain) or plain in _NAMES or words:
             return Division(
                 (name,),
@@ -161,14 +177,15 @@ def _named(values: Values, roles: Collection[str]) -> Division | None:
     return None
 
 
-def _flagged(values: Values, table: Table) -> Division | None:
+def _flagged(values: Values, table: Table, more: bool) -> Division | None:
     """Parts by columns of yes and no, such as `is_test`."""
     flags: dict[str, str] = {}
     for name, texts in values.items():
         match = _FLAG.fullmatch(spelled(name))
         split = split_named(match[1]) if match else None
         lower = {text.lower() for text in texts}
-        if split and split not in flags and lower <= _YES | _NO and lower & _YES and lower & _NO:
+        both = bool(lower & _YES and lower & _NO)
+        if split and split not in flags and lower and lower <= _YES | _NO and (both or more):
             flags[split] = name
     if not flags:
         return None
