@@ -700,6 +700,18 @@ def test_questions_with_options_in_columns_without_names_are_named_too(
         reading(tmp_path, name, "".join(rows))
 
 
+def test_a_question_with_its_answer_text_and_source_has_no_options(tmp_path: Path) -> None:
+    rows = (
+        f"Was it {n}?\tday {n}\tIt rained on day {n}, and it did not stop for {n} hours, they say; "
+        f"then the lamp fell, all of it.\thttp://x.y/{n}\n"
+        for n in range(30)
+    )
+    try:
+        reading(tmp_path, "a.tsv", "".join(rows))
+    except ValueError as error:
+        assert "options" not in str(error)
+
+
 def test_lists_beside_labels_are_no_options(tmp_path: Path) -> None:
     entries = [{"text": t, "choices": [t, "x"], "label": k} for t, k in TEXTS]
     found = reading(

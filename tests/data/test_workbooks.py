@@ -60,7 +60,7 @@ def test_sheets_of_texts_alone_have_their_names_as_labels(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("ending", ["xlsx", "csv", "tsv"])
 def test_a_table_below_another_is_no_part_of_it(tmp_path: Path, ending: str) -> None:
-    rows: list[list[Any]] = [NAMES, *ROWS[:50], [], *[row[:2] for row in PEOPLE]]
+    rows: list[list[Any]] = [NAMES, *ROWS[:50], [], *[[row[0], row[2]] for row in PEOPLE]]
     if ending == "xlsx":
         path = book(tmp_path, {"All": rows})
     else:
@@ -76,6 +76,15 @@ def test_rows_below_an_empty_one_are_rows(tmp_path: Path) -> None:
     assert sum(sizes(read(book(tmp_path, {"All": rows}))).values()) in (70, 71)
     (tmp_path / "a.csv").write_text("".join(",".join(row) + "\n" for row in rows))
     assert sum(sizes(read(str(tmp_path / "a.csv"))).values()) == 70
+
+
+def test_paragraphs_apart_are_rows_however_short_their_first_is(tmp_path: Path) -> None:
+    lines = []
+    for n in range(40):
+        lines += [f"Hi {n}.\tSalut {n}.", *[f"it rained on day {n}, {m}\til a plu le {n}, {m}"
+                                           for m in range(4)], ""]  # fmt: skip
+    (tmp_path / "a.tsv").write_text("\n".join(lines))
+    assert sum(sizes(read(str(tmp_path / "a.tsv"))).values()) == 200
 
 
 def test_labels_in_merged_cells_are_told(tmp_path: Path) -> None:

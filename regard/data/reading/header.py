@@ -18,7 +18,7 @@ CERTAIN = 20
 SHORTER = 3
 """How many times shorter than nearly all cells below it a name is."""
 
-_TYPED = (Holds.WHOLE, Holds.NUMBER, Holds.TIME, Holds.FLAG)
+TYPED = (Holds.WHOLE, Holds.NUMBER, Holds.TIME, Holds.FLAG)
 """What a column holds in which a word stands as a name alone."""
 _BRACKETED = re.compile(r"\[.*\]|\(.*\)")
 _LONGEST_UNIT = 8
@@ -128,7 +128,7 @@ def _explains(names: Sequence[str], cells: Sequence[str], body: Sequence[Sequenc
         return False
     if any(cell.startswith(_RESPONSES) for _, cell in filled):
         return True
-    typed = [n for n, _ in filled if below[n] and profile("", below[n]).holds in _TYPED]
+    typed = [n for n, _ in filled if below[n] and profile("", below[n]).holds in TYPED]
     asked = sum(map(_is_asked, (cell for _, cell in filled)))
     coded = sum(bool(re.fullmatch(r"Q\d+(_\w+)*", name)) for name in names)
     words = all(not _is_value(cells[n].strip().lower()) for n in typed)
@@ -191,7 +191,7 @@ def _vote(cell: str, column: Sequence[str]) -> int:
         return 0
     if cell.lower() in {each.lower() for each in filled}:
         return -2
-    if profile("", filled).holds in _TYPED:
+    if profile("", filled).holds in TYPED:
         return 2
     few = len(set(filled)) * 4 <= len(filled)
     lengths = sorted(map(len, filled))

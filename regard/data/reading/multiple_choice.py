@@ -20,6 +20,8 @@ _ANSWER = re.compile(
 """What a column is called that says which option is right."""
 _LEAST = 0.9
 """Share of the rows in which an answer must be one of the options."""
+LONGEST = 100
+"""Characters of an option, on average, in such a table."""
 MOST = 6
 """Options of a question in a table without names."""
 
@@ -79,6 +81,9 @@ def _are_options(names: Sequence[str], values: Mapping[str, Sequence[Any]]) -> b
     """Whether columns are texts that differ from each other in every row, and no questions."""
     rows = list(zip(*(map(str, values[name]) for name in names), strict=True))
     texts = _are([cell for row in rows for cell in row], lambda cell: any(map(str.isalpha, cell)))
+    lengths = sorted(sum(map(len, column)) for column in zip(*rows, strict=True))
+    if lengths[-1] > MOST * max(1, lengths[0]) or lengths[-1] > LONGEST * len(rows):
+        return False  # An answer, its text and its source are no options.
     return texts and _are(rows, lambda row: len({*row}) == len(row) and all(row))
 
 

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
-from regard.data.reading.header import FEW, has_header
+from regard.data.reading.header import FEW, TYPED, has_header
 from regard.data.reading.lexicon import Lexicon
+from regard.data.reading.profile import profile
 
 LOOKED_AT = 2000
 """Rows among which another table is looked for."""
@@ -34,8 +35,10 @@ def second_table(rows: Sequence[Cells]) -> int | None:
         known = {(n, cell) for row in above for n, cell in enumerate(row) if cell}
         new = not any((n, cell) in known for n, cell in enumerate(first))
         several = len(above) > FEW and len(body) >= FEW and _count(first) > 1
-        if number and several and new and [*first] != [*names] and _is_header(first, body):
-            return place
+        if number and several and new and [*first] != [*names]:
+            other = _count(first) != _count(names) or _are_typed(first, body)
+            if other and _is_header(first, body):
+                return place
         above += [row for _, row in block]
     return None
 
@@ -53,6 +56,16 @@ def _is_header(first: Cells, body: Sequence[Cells]) -> bool:
     last = max((n for n, cell in enumerate(cells) if cell), default=-1)
     rows = [[*row[: last + 1]] for row in body]
     return has_header(cells[: last + 1], rows, _PLAIN)
+
+
+def _are_typed(first: Cells, body: Sequence[Cells]) -> bool:
+    """Whether numbers, times or flags stand below a word: shorter texts alone are no names."""
+    return any(
+        profile("", [row[n] for row in body if len(row) > n]).holds in TYPED
+        and profile("", [cell]).holds not in TYPED
+        for n, cell in enumerate(first)
+        if cell.strip()
+    )
 
 
 def _there(row: Cells) -> bool:
