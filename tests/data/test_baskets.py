@@ -81,6 +81,14 @@ def test_orders_are_users_where_there_are_no_others(tmp_path: Path) -> None:
         [f"the day {n} was long,{'good,so' if n % 2 else 'bad'}" for n in range(40)],
         ["yes,no,yes", "no,no", "yes,no,no,yes"] * 12,
         ["1,0,1", "0,1", "1,1,1"] * 12,
+        [
+            f"film{'abcdefghij'[n % 10]}{'klm'[n // 10]},{','.join(b)}"
+            for n, b in enumerate(BASKETS[:30])
+        ],
+        [
+            "id,genre1,genre2,genre3",
+            *(f"{n},{','.join(padded(b)[:3])}" for n, b in enumerate(BASKETS[:40])),
+        ],
     ],
 )
 def test_other_lines_with_commas_are_no_baskets(tmp_path: Path, lines: list[str]) -> None:

@@ -27,6 +27,9 @@ _MARKS = (",", "\t", ";", "|", " ")
 _ENDINGS = ("", ".txt", ".csv", ".tsv", ".data", ".dat", ".basket", ".baskets")
 _NUMBERED = re.compile(r"(\D*?)[\s_.-]*\d+")
 
+_LABELS = frozenset("label tag genre category class topic keyword".split())
+"""What numbered columns are called that are labels and nobody's choice."""
+
 Basket = Sequence[str]
 
 
@@ -132,8 +135,9 @@ def shape_of(rows: Sequence[Basket], asked: bool = False) -> Shape | None:
         return None
     heads, rest = [row[0] for row in body], [row[1:] for row in body]
     items = {*chain(*rest)}
-    words = sum(len(head.split()) for head in heads) < 2 * len(heads)
-    owners = len({*heads}) == len(heads) and not items & {*heads} and words
+    # A name without a number may be that of a film, and what is behind it its genres.
+    coded = all(re.search(r"\d", head) and len(head.split()) == 1 for head in heads)
+    owners = len({*heads}) == len(heads) and not items & {*heads} and coded
     counted = all(head == str(len(row)) for head, row in zip(heads, rest, strict=True))
     numbered = all(map(str.isdigit, heads)) and all(
         int(b) == int(a) + 1 for a, b in pairwise(heads)
@@ -146,8 +150,8 @@ def shape_of(rows: Sequence[Basket], asked: bool = False) -> Shape | None:
 def _are_numbered(names: Sequence[str]) -> bool:
     """Whether names are one word and its numbers, behind some other at most."""
     found = [_NUMBERED.fullmatch(name) for name in names[1:]]
-    stems = {each[1].lower() for each in found if each}
-    return len(found) > 1 and all(found) and len(stems) == 1
+    stems = {each[1].strip().lower() for each in found if each}
+    return len(found) > 1 and all(found) and len(stems) == 1 and not stems & _LABELS
 
 
 def _are_baskets(rows: Sequence[Basket], asked: bool) -> bool:
