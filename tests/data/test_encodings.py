@@ -174,3 +174,10 @@ SHORT = {
 def test_a_short_text_is_read_in_its_alphabet(tmp_path: Path, encoding: str, text: str) -> None:
     (tmp_path / "a.txt").write_bytes(text.encode(encoding))
     assert text.encode(encoding).decode(encoding_of(tmp_path / "a.txt")) == text
+
+
+def test_short_japanese_texts_are_not_korean(tmp_path: Path) -> None:
+    kinds = ("良い", "悪い")
+    rows = "".join(f"この映画は{n}番目に良かったです,{kinds[n % 2]}\n" for n in range(60))
+    (tmp_path / "a.csv").write_bytes(("text,label\n" + rows).encode("shift_jis"))
+    assert set(read(str(tmp_path / "a.csv")).labels) == {*kinds}

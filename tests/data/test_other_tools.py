@@ -254,6 +254,7 @@ NAMED = {
     "multirc.jsonl": ("MultiRC", entries(idx="{n}", passage=ASKED)),
     "wsc.jsonl": ("WSC", entries(text=SAYS, label=(True, False), target={"span1_text": "the",
                                                                          "span2_text": "it"})),
+    "a.toml": ("a file of settings", '[[rows]]\ntext = "so"\nlabel = "a"\n' * 9),
     "dialogues.txt": ("turns of a talk with __eou__", "so . __eou__ it is . __eou__\n" * 9),
     "run.txt": ("rankings or judgements", "".join(f"{n} Q0 D{n} 1 {n}.5 bm25\n" for n in range(9))),
     "qrels.txt": ("rankings or judgements", "".join(f"{n} 0 D{n} 1\n" for n in range(9))),

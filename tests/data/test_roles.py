@@ -581,8 +581,9 @@ def test_numbers_with_one_unit_are_measured_however_they_go_up(tmp_path: Path, u
     assert corpus.task == "regress"
 
 
-def test_ranges_of_numbers_are_not_left_out_without_a_word(tmp_path: Path) -> None:
-    ages = [f"{n}-{n + 5}" for n in range(COUNT)]
+@pytest.mark.parametrize("spelled", ["{0}-{1}", "{0} to {1}", "00:{1}:30"])
+def test_ranges_of_numbers_are_not_left_out_without_a_word(tmp_path: Path, spelled: str) -> None:
+    ages = [spelled.format(10 + n % 50, 10 + (n + 7) % 50) for n in range(COUNT)]
     with pytest.raises(ValueError, match="write the numbers of age in one unit"):
         reading(tmp_path, lines(["text", "age"], TEXTS, ages))
 

@@ -76,7 +76,10 @@ def open_table(
     if suffix in _MARKUP or head.lstrip()[:200].lower().startswith(("<tmx", "<xliff", "<?xml")):
         return translation_memory(path)
     if suffix in _JSON or _begins_json(head):
-        return _json(path, encoding, head, suffix, document)
+        found = _json(path, encoding, head, suffix, document)
+        if found or not (refused := not_read_text(path, head)):
+            return found
+        raise ValueError(refused)
     refused = not_read_text(path, head)
     if refused:
         raise ValueError(refused)

@@ -123,7 +123,7 @@ _TEXTS = (
         "YAML; write it as JSON lines",
     ),
     (
-        r"((#|;).*\n|\s)*\[[\w. \-]+\]\s*\n[\w.\-]+ ?= ?\S",
+        r"((#|;).*\n|\s)*\[{1,2}[\w. \-]+\]{1,2}\s*\n[\w.\-]+ ?= ?\S",
         "a file of settings; write what is to be read as a table",
     ),
     (r"/Filter|%!PS", "PostScript; convert it to text"),

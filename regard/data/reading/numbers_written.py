@@ -18,6 +18,7 @@ _UNIT = re.compile(
 )
 _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+")
 _RANGE = re.compile(r"[\d.,]{1,12}\s?(-|–|to)\s?[\d.,]{1,12}")
+_CLOCK = re.compile(r"\d{1,3}:\d\d(:\d\d([.,]\d+)?)?")
 _SMALL = re.compile(r"[+-]?\d{1,3}")
 MISSING = frozenset(("n/a", "na", "nan", "#n/a", "null", "none", "-", "?"))
 """What a column of numbers says, in lower case, where it has none."""
@@ -69,13 +70,13 @@ def written_as(texts: Sequence[str]) -> Written:
 
 
 def is_amount(text: str) -> bool:
-    """Whether a text is a number with a unit, or a range of numbers.
+    """Whether a text is a number with a unit, or a range of numbers, or a time of a clock.
 
     >>> is_amount("801 kg"), is_amount("$ 5"), is_amount("12 angry men"), is_amount("18-25")
     (True, True, False, True)
     """
     plain = text.strip()
-    return _UNIT.fullmatch(plain) is not None or _RANGE.fullmatch(plain) is not None
+    return any(form.fullmatch(plain) for form in (_UNIT, _RANGE, _CLOCK))
 
 
 def number_in(text: str) -> float | None:

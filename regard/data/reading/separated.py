@@ -95,9 +95,11 @@ class Separated:
         unnamed = len(self.names) <= len(cells) < self.width
         if unnamed or (len(cells) > self.width and not any(cells[self.width :])):
             return (*cells[: self.width], *[""] * (self.width - len(cells)))
+        fewer = "; leave it out if it is no row" if len(cells) < self.width else ""
         raise ValueError(
             f"{where}: {len(cells)} columns, where the first row has {self.width} "
             f"({', '.join(self.names)}); a cell in which {self._mark} stand is put between quotes"
+            f"{fewer}"
         )
 
     @property

@@ -185,6 +185,14 @@ def _is_japanese(sample: bytes) -> bool:
     return len(re.findall("[\u3040-\u30fa]", text)) * 5 > len(text)
 
 
+def _decodes(sample: bytes, encoding: str) -> bool:
+    try:
+        b"\n".join(sample.split(b"\n")[:-1] or [sample]).decode(encoding)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def _not_utf8(path: Path) -> bytes | None:
     """Lines of a file that are not UTF-8, None if all of it is."""
     decoder = codecs.getincrementaldecoder("utf-8")()
@@ -234,11 +242,14 @@ def _likeliest(sample: bytes) -> str:
 
 def _counted(sample: bytes) -> str:
     """What bytes are in by how often letters and pairs of them are."""
+    if _is_japanese(sample):
+        # Nothing else has so many kana, whatever other letters they may be.
+        return "shift_jis" if _decodes(sample, "shift_jis") else "cp932"
     ranked = _ranked(sample, USUAL)
     if not ranked or ranked[0].chaos > _CLEAN:
         ranked = [m for m in _ranked(sample, FURTHER) if m.chaos <= _CLEAN] or ranked
     if not ranked:
-        return "cp932" if _is_japanese(sample) else "utf-8"
+        return "utf-8"
     if ranked[0].encoding in FURTHER:
         return str(ranked[0].encoding)
     # Bytes that mean the same in several encodings are in the most usual one.
