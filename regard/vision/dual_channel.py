@@ -51,6 +51,10 @@ class DualChannelAttention(nn.Module):
         self.score = Dot() if variant == "paper" else ScaledDot(-1.0)
         self.beta = nn.Parameter(torch.zeros(()))
 
+    def reset_parameters(self) -> None:
+        """Start as the identity again, as after `to_empty`."""
+        nn.init.zeros_(self.beta)
+
     def weights(
         self, x: Float[Tensor, "batch channels *places"], rows: Chosen = None
     ) -> Float[Tensor, "batch 1 some_channels channels"]:

@@ -47,6 +47,10 @@ class DualPositionAttention(nn.Module):
         self.value = nn.Linear(channels, channels)
         self.alpha = nn.Parameter(torch.zeros(()))
 
+    def reset_parameters(self) -> None:
+        """Start as the identity again, as after `to_empty`."""
+        nn.init.zeros_(self.alpha)
+
     def weights(
         self, x: Float[Tensor, "batch channels *places"], rows: Chosen = None
     ) -> Float[Tensor, "batch 1 some_places all_places"]:

@@ -35,6 +35,10 @@ class FromIdentity(nn.Module):
         self.block = block
         self.gamma = nn.Parameter(torch.zeros(()))
 
+    def reset_parameters(self) -> None:
+        """Start as the identity again, as after `to_empty`."""
+        nn.init.zeros_(self.gamma)
+
     @property
     def channels(self) -> Any:
         """The channels of the block's input."""

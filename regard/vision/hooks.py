@@ -65,6 +65,9 @@ class Behind:
     It holds no tensor, and is copied or pickled with its module.
     """
 
+    outer: "Guard | None" = None
+    """One that was pickled before there were two guards has none."""
+
     def __init__(
         self,
         place: Place,

@@ -210,13 +210,20 @@ def _pattern(text: str) -> re.Pattern[str]:
 def _inner(model: nn.Module, in_turn: Collection[str], name: str, where: str) -> str:
     """Of a row of modules its end: a block that were a child of the row would be one of them."""
     module = model.get_submodule(name)
-    while (isinstance(module, nn.Sequential) or name in in_turn) and len([*module.children()]):
+    while (_is_compiled(module) or isinstance(module, nn.Sequential) or name in in_turn) and len(
+        [*module.children()]
+    ):
         if keeps_no_block(module):
             break
         child = [*dict(module.named_children())][-1 if where == "after" else 0]
         name = f"{name}.{child}" if name else child
         module = module.get_submodule(child)
     return name
+
+
+def _is_compiled(module: nn.Module) -> bool:
+    """Whether it wraps a module that is compiled, and has no children but that."""
+    return type(module).__name__ == "OptimizedModule"
 
 
 def _examined(model: nn.Module, trace: Trace, where: str, name: str) -> Found:

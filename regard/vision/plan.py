@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -101,8 +101,9 @@ class Plan:
         made: dict[str, nn.Module] = {}
         for place in self.places:
             made[place.key] = new_block(model, place, blocks or {}, made)
+        _add_children(model, self.places, made)
         for place in self.places:
-            _attach(model, place, made[place.key])
+            _attach(model, place)
         if made:
             warn_of_optimizers(model, made.values())
         return self
@@ -157,7 +158,8 @@ class Plan:
             part: which of several sets of weights, such as `ema`, as the error lists them.
 
         Raises:
-            ValueError: no tensor matches; several sets of weights match and differ.
+            ValueError: no tensor matches; several sets of weights match and differ; the network
+                is on the device meta.
             TypeError: the checkpoint is not a table.
 
         Example:
@@ -171,6 +173,12 @@ class Plan:
         """
         found = unwrapped(state_dict, shapes_of(model), part)
         fits = {name: found.tensors[name] for name in found.fitting}
+        mine = model.state_dict()
+        if any(mine[name].is_meta for name in fits):
+            raise ValueError(
+                "the network is on the device meta, where nothing is kept: model.to_empty(device=) "
+                "before, and initialize what the weights lack"
+            )
         model.load_state_dict(fits, strict=False)
         return self.transferred(model, found.tensors, fits, str(found))
 
@@ -320,7 +328,24 @@ def renamed(place: Place, name: str) -> Place:
     return Place(**asdict(place) | {"module": name, "norm": norm})
 
 
-def _attach(model: nn.Module, place: Place, new: nn.Module) -> None:
+def _add_children(model: nn.Module, places: Iterable[Place], made: Mapping[str, nn.Module]) -> None:
+    """Make the blocks children of their modules; where one takes none, of none."""
+    done: list[tuple[nn.Module, str]] = []
+    for place in places:
+        module = model.get_submodule(place.module)
+        try:
+            module.add_module(place.name, made[place.key])
+        except Exception as error:  # its own, whatever it is
+            for other, name in done:
+                delattr(other, name)
+            raise ValueError(
+                f"{place.module} takes no block as its child: {type(error).__name__}: "
+                f"{shortened(str(error), 200)}"
+            ) from error
+        done.append((module, place.name))
+
+
+def _attach(model: nn.Module, place: Place) -> None:
     module = model.get_submodule(place.module)
     path, norm = place.module.split("."), place.norm.split(".") if place.norm else None
     depth = 0
@@ -336,7 +361,6 @@ def _attach(model: nn.Module, place: Place, new: nn.Module) -> None:
     if outer is not None:
         outer.watched.append(Watched(place, tuple(path), anywhere=True))
     forget_compiled()
-    module.add_module(place.name, new)
     open_to_tracers(module)
     conv = _in_front(model, place)
     tie = None if conv is None else Tie()

@@ -190,7 +190,11 @@ class Trace(TorchFunctionMode):
         many channels.
         """
         given = [self.nodes[number] for number in self.frames[0].inputs]
+        read = self._read_by_convolution
         axes = next((len(node.shape) for node in given if 3 <= len(node.shape) <= 5), 4)
+        if read is not None and len(read.shape) != axes:
+            # Images in a list, or frames of a video, which the network stacks or takes apart.
+            axes, given = len(read.shape), [read]
         maps = {node.number: node.shape[2:] for node in given if len(node.shape) == axes}
         seen = set(maps)  # what is computed from the image: a table of positions is not
         # Stacked or split into groups a map has more axes, and is one again when these are gone.
@@ -213,6 +217,19 @@ class Trace(TorchFunctionMode):
                 if any(places in (maps.get(n), groups.get(n)) for n in node.parents):
                     groups[node.number] = places
         return maps
+
+    @property
+    def _read_by_convolution(self) -> Node | None:
+        """What the first convolution reads, if it is a batch of maps."""
+        dims = {
+            name: len(module.kernel_size)
+            for module, name in self.names.items()
+            if isinstance(module, (*CONVOLUTIONS, *TRANSPOSED))
+        }
+        first = next((f for f in self.frames if f.name in dims and f.inputs), None)
+        node = None if first is None else self.nodes[first.inputs[0]]
+        fits = first is not None and node is not None and len(node.shape) == dims[first.name] + 2
+        return node if fits else None
 
     @cached_property
     def children(self) -> dict[int, list[int]]:

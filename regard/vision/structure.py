@@ -31,7 +31,7 @@ def stage_ends(trace: Trace) -> Ends:
     is none. A map that the network returns ends one, too. A smaller map that is for keys and values
     alone ends none.
     If the last map comes from a module that is also called elsewhere, such as a shared activation,
-    the place is before what follows.
+    the place is before what follows, if nothing else reads the map.
     """
     ends: dict[int, str | None] = {}
     aside: set[int] = set()
@@ -40,12 +40,15 @@ def stage_ends(trace: Trace) -> Ends:
             ends[node] = ends.get(node) or follower
     network = trace.frames[0]
     ends |= {node: None for node in network.outputs if max(trace.maps.get(node, (1,))) > 1}
+    features = _features(trace)
     places, placed = [], []
     without: list[tuple[int, ...]] = []
     for node, follower in sorted(ends.items()):
-        if node in network.inputs:
+        if node in network.inputs or not (features is None or node in features):
             continue
         giver = trace.giver(node)
+        if follower and not giver and not _is_read_within(trace, node, follower):
+            follower = None  # a block in front of one reader would not be in front of the others
         if giver or follower:
             places.append(("after", giver) if giver else ("before", str(follower)))
             placed.append(trace.maps[node])
@@ -53,6 +56,21 @@ def stage_ends(trace: Trace) -> Ends:
             without.append(trace.maps[node])
     lost = sum(not _stays(size, placed) for size in without)
     return Ends(list(dict.fromkeys(places)), lost, _goes_on_without_maps(trace, ends))
+
+
+def _features(trace: Trace) -> set[int] | None:
+    """What convolutions gave and all that is made of it; before them there is the image.
+
+    None for a network without one.
+    """
+    given = [node for op in trace.operations if op.name.startswith("conv") for node in op.outputs]
+    return {*given, *_made_of(trace, given)} if given else None
+
+
+def _is_read_within(trace: Trace, node: int, name: str) -> bool:
+    """Whether a module alone reads a tensor."""
+    readers = [op for op in trace.operations if node in op.inputs]
+    return all(op.frame and any(f.name == name for f in op.frame.frames) for op in readers)
 
 
 def _goes_on_without_maps(trace: Trace, ends: Iterable[int]) -> str:

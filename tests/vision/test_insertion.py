@@ -594,3 +594,83 @@ def test_an_optimizer_that_was_made_before_is_told(recwarn: pytest.WarningsRecor
     recwarn.clear()
     regard.insert(model, "simam", after="layer1.0.conv2")  # it has nothing to train
     assert not [each for each in recwarn if "optimizer" in str(each.message)]
+
+
+@pytest.mark.usefixtures("as_users_have_it")
+@torch.no_grad()
+def test_a_part_that_is_compiled_has_blocks_within() -> None:
+    model, x = settled(ResNet()), image()
+    was = model(x)
+    model.layer1 = torch.compile(model.layer1, backend="eager")
+    model(x)
+    plan = regard.insert(model, SE, after=["stage", "layer1"])
+    assert "layer1._orig_mod.1" in [place.module for place in plan.places]
+    assert not torch.allclose(model(x), was)
+    regard.remove(model)
+    torch.testing.assert_close(model(x), was)
+
+
+class Childless(nn.Conv2d):
+    def add_module(self, name: str, module: nn.Module | None) -> None:
+        raise RuntimeError("no children please")
+
+
+def test_a_module_that_takes_no_child_is_refused_and_nothing_is_changed() -> None:
+    model = nn.Sequential(nn.ReLU(), Childless(3, 8, 3))
+    with pytest.raises(ValueError, match="1 takes no block as its child: RuntimeError: no child"):
+        regard.insert(model, SE, after=["0", "1"])
+    assert list(model.state_dict()) == ["1.weight", "1.bias"]
+    assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
+    model(image())
+
+
+class Batched(nn.Module):
+    """A detector that is given images of several sizes in a list, and pads them to one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.body = nn.Conv2d(3, 8, 3, 2, 1), nn.Conv2d(8, 8, 3, 2, 1)
+
+    def forward(self, images: list[Tensor]) -> Tensor:
+        sides = [max(each.shape[n] for each in images) for n in (1, 2)]
+        batch = images[0].new_zeros(len(images), 3, *sides)
+        for place, each in zip(batch, images, strict=True):
+            place[:, : each.shape[1], : each.shape[2]].copy_(each)
+        return self.body(self.stem(batch))
+
+
+def test_images_in_a_list_and_frames_of_a_video_are_maps_of_the_network_within() -> None:
+    images = [torch.randn(3, 32, 32), torch.randn(3, 40, 24)]
+    plan = regard.insert(Batched(), SE, after="stage", example=(images,))
+    assert [(p.module, p.channels) for p in plan.places] == [("stem", 8), ("body", 8)]
+
+    class Frames(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.each = nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.Conv2d(8, 6, 3, 2, 1))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.each(x.flatten(0, 1)).unflatten(0, x.shape[:2]).mean((1, 3, 4))
+
+    clip = torch.randn(2, 4, 3, 16, 16)
+    plan = regard.insert(Frames(), SE, after="each.*", example=clip)
+    assert [(p.module, p.channels) for p in plan.places] == [("each.0", 8), ("each.1", 6)]
+
+
+def test_it_starts_as_the_identity_after_meta_and_weights_for_meta_are_refused() -> None:
+    kept, x = settled(ResNet()), image()
+    with torch.device("meta"):
+        model = ResNet()
+    shown = torch.randn(1, 3, 64, 64, device="meta")
+    regard.insert(model, "dual", after="layer2", example=shown)
+    plan = regard.insert(model, SE, after="stage", identity_start=True, example=shown)
+    with pytest.raises(ValueError, match="on the device meta, where nothing is kept: model.to_em"):
+        plan.load_weights(model, kept)
+    model.to_empty(device="cpu")
+    for module in model.modules():
+        for parameter in module.parameters(recurse=False):
+            nn.init.constant_(parameter, 7.0)
+        if hasattr(module, "reset_parameters"):
+            module.reset_parameters()
+    assert not plan.load_weights(model, kept).lost
+    assert torch.equal(model.eval()(x), kept(x))

@@ -261,6 +261,31 @@ def test_a_table_of_positions_ends_no_stage_and_hides_none() -> None:
     assert "goes on" not in str(regard.insert(ResNet(), "se", after="stage", dry_run=True))
 
 
+def test_an_image_that_is_normalized_or_padded_is_no_stage() -> None:
+    class Normalized(ResNet):
+        def forward(self, x: Tensor) -> Tensor:
+            return super().forward(nn.functional.pad((x - 0.5) / 0.2, (1, 1, 1, 1)))
+
+    assert places(Normalized(), after="stage") == places(ResNet(), after="stage")
+
+
+def test_a_place_in_front_of_one_of_several_readers_is_no_end_of_a_stage() -> None:
+    class Branching(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.stem, self.act = conv(3, 8, 3, 2), nn.ReLU()
+            self.main, self.side = conv(8, 8, 3, 2), conv(8, 8, 1, 2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            x = self.act(self.stem(x))
+            return self.act(self.main(x)) + self.side(x)
+
+    plan = regard.insert(Branching(), "se", after="stem", dry_run=True)
+    assert plan.places[0].module == "stem"
+    with pytest.raises(ValueError, match="has 2 ends of stages, but functions give them"):
+        regard.insert(Branching(), "se", after="stage")
+
+
 class Listed(nn.Module):
     """Hands on what came before beside its own: the step reads the first alone."""
 
