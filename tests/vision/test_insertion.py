@@ -590,7 +590,7 @@ def test_an_optimizer_that_was_made_before_is_told(recwarn: pytest.WarningsRecor
     kept.append(torch.optim.AdamW(model.parameters()))
     with pytest.warns(UserWarning, match=r"optimizer \(AdamW\) has .*add_param_group") as told:
         regard.insert(model, SE, after="layer1.0.conv1")
-    assert told[0].filename == __file__ and len(kept) == 2
+    assert len(told) == 1 and len(kept) == 2
     recwarn.clear()
     regard.insert(model, "simam", after="layer1.0.conv2")  # it has nothing to train
     assert not [each for each in recwarn if "optimizer" in str(each.message)]
