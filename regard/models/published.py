@@ -244,11 +244,11 @@ def load_published(
 
 def weights_in(folder: Path) -> dict[str, Stored]:
     """Every tensor in a folder's files; raises `ValueError` for quantized ones, with their way."""
-    stored, entries = stored_tensors(folder), in_full(read_entries(folder))
+    stored, entries = stored_tensors(folder), read_entries(folder)
     said = entries.get("quantization_config") if isinstance(entries, dict) else None
     if not said:
         return stored
-    spare = (*family_named(entries.get("model_type")).dropped, "\0")
+    spare = (*family_named(in_full(entries).get("model_type")).dropped, "\0")
     whole = [n for n, at in stored.items() if at.dtype not in READ and not n.endswith(spare)]
     if whole:
         method = said.get("quant_method") if isinstance(said, dict) else None

@@ -319,6 +319,7 @@ BAD: dict[str, tuple[dict[str, Said | None], str]] = {
 }
 
 
+@pytest.mark.usefixtures("as_users_have_it")
 @pytest.mark.parametrize("name", BAD)
 def test_a_tokenizer_that_is_wrong_is_refused(name: str, tmp_path: Path) -> None:
     changes, wanted = BAD[name]
