@@ -68,6 +68,41 @@ def _scores(  # type: ignore[no-untyped-def]
                 row[at[one]] = np.float32(linear + bent)
 
 
+def _four_larger_of(q, v, slope, a, b, c, d):  # type: ignore[no-untyped-def]
+    """`sum v max(x, slope x)` of four keys, where x is q + k."""
+    none = np.float32(0)
+    to_a, to_b, to_c, to_d = none, none, none, none
+    for i in range(len(v)):
+        x, y, z, w = q[i] + a[i], q[i] + b[i], q[i] + c[i], q[i] + d[i]
+        to_a += v[i] * max(x, slope * x)
+        to_b += v[i] * max(y, slope * y)
+        to_c += v[i] * max(z, slope * z)
+        to_d += v[i] * max(w, slope * w)
+    return to_a, to_b, to_c, to_d
+
+
+_four_larger = inner(_four_larger_of, fastmath=SUMS)
+
+
+def _few_scores(out, q, k, weights, slopes, q_len, k_len, width, heads, first, last):  # type: ignore[no-untyped-def]
+    """The same scores for a slope between 0 and 1, without a pass over keys for their products."""
+    rows = heads * q_len
+    scores, v = carray(out, (rows, k_len)), carray(weights, (width,))
+    queries, keys = carray(q, (rows, width)), carray(k, (heads, k_len, width))
+    slope, end = np.float32(carray(slopes, (2,))[0]), k_len - 1
+    for r in range(first, last):
+        n, row = r // q_len, scores[r]
+        for j in range(0, k_len, 4):
+            at = j, min(j + 1, end), min(j + 2, end), min(j + 3, end)
+            found = _four_larger(
+                queries[r], v, slope, keys[n, at[0]], keys[n, at[1]], keys[n, at[2]],
+                keys[n, at[3]],
+            )  # fmt: skip
+            for one in range(4):
+                row[at[one]] = found[one]
+
+
 _F, _D = types.float32, types.float64
+few_scores = by_address(_few_scores, [_F, _F, _F, _F, _D], 6)
 dots = by_address(_dots, [_D, _F, _F], 4, fastmath=SUMS)
 scores = by_address(_scores, [_F, _F, _D, _F, _D, _F, _D], 6, fastmath=SUMS)

@@ -17,6 +17,10 @@ COLUMNS = 512
 """Of so many a gradient is taken at once, and each of its numbers is summed by one thread."""
 
 
+FEW = 3
+"""Queries up to which one operation more for a pair takes less than a pass over the keys."""
+
+
 def scores(
     query: Float[Tensor, "batch heads q_len width"],
     key: Float[Tensor, "batch heads k_len width"],
@@ -36,7 +40,15 @@ def scores(
         return out.zero_()
     query, key, v = (in_memory(x.detach()) for x in (query, key, v))
     heads = out.numel() // (q_len * k_len)
-    of_query, of_key, slopes = _dots(query, v), _dots(key, v), _slopes(slope)
+    slopes = _slopes(slope)
+    if q_len <= FEW and 0 < slope < 1:
+        in_slices(
+            loops("leaky_loops").few_scores, out.data_ptr(), query.data_ptr(), key.data_ptr(),
+            v.data_ptr(), slopes.data_ptr(), q_len, k_len, width, heads,
+            outputs=heads * q_len, size=out.numel() * width,
+        )  # fmt: skip
+        return out
+    of_query, of_key = _dots(query, v), _dots(key, v)
     in_slices(
         loops("leaky_loops").scores,
         out.data_ptr(), query.data_ptr(), of_query.data_ptr(), key.data_ptr(),

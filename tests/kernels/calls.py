@@ -72,6 +72,8 @@ CALLS: dict[str, Callable[[], Callable[[], list[Tensor]]]] = {
         score=Additive(16, 16, 24), normalizer=sparsemax, backend="additive"
     ),
     "GATv2": lambda: _call(score=GATv2(16, 16, 24), backend="additive"),
+    "GATv2 step": lambda: _call(1, score=GATv2(16, 16, 24), backend="additive"),
+    "entmax of powers": lambda: _call(normalizer=Entmax(1.3), backend="sparse"),
     "few rows": _rows,
 }  # fmt: skip
 DRAWS = {"links, dropout"}

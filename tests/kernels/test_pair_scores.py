@@ -1,5 +1,6 @@
 """Sums over what queries and keys add up to: as near the definition as what is written out."""
 
+import math
 import os
 import threading
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from torch import Tensor
 import regard
 from regard._backends._leaky_scores import leaky_scores_of
 from regard._backends._tanh_scores import tanh_scores_of
-from regard._kernels import slices
+from regard._kernels import leaky_scores, slices
 from regard._kernels.installed import has_loops
 from regard.scores import Additive
 from regard.scores.additive import tanh_sum
@@ -261,3 +262,30 @@ def test_inputs_that_change_before_the_backward_pass_are_an_error(rule: Rule) ->
         held += 1
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         output.backward()
+
+
+@pytest.mark.parametrize("slope", [0.01, 0.2, 0.99])
+@pytest.mark.parametrize(
+    ("q_len", "k_len", "width", "size"),
+    [(1, 30, 512, 1.0), (2, 7, 3, 1.0), (3, 1, 257, 1.0), (1, 33, 64, 50.0), (1, 33, 65, 1e-6)],
+)
+def test_leaky_scores_of_few_queries_are_as_exact_as_written_out(
+    q_len: int, k_len: int, width: int, size: float, slope: float
+) -> None:
+    query, key, v = (torch.randn(2, 2, n, width) * size for n in (q_len, k_len, 1))
+    v = v[0, 0, 0] / size
+    written = [
+        torch.nn.functional.leaky_relu(q.unsqueeze(-2) + k.unsqueeze(-3), slope) @ x
+        for q, k, x in ((query, key, v), (query.double(), key.double(), v.double()))
+    ]
+    found = leaky_scores.scores(query, key, v, slope)
+    least = 2e-7 * size * width**0.5
+    assert_close_to_golden(found, written[1], written[0], what="scores", least=least)
+
+
+def test_leaky_scores_of_few_queries_keep_infinity_and_nan_where_they_are() -> None:
+    query, key, v = torch.zeros(1, 1, 1, 3), torch.randn(1, 1, 5, 3), torch.tensor([1.0, 2.0, 0.5])
+    key[0, 0, 1, 0], key[0, 0, 2, 1], key[0, 0, 3, 2] = math.inf, -math.inf, math.nan
+    found = leaky_scores.scores(query, key, v, 0.2)[0, 0, 0]
+    assert found[[0, 4]].isfinite().all() and found[3].isnan()
+    assert found[1] == math.inf and found[2] == -math.inf
