@@ -6,7 +6,7 @@ dropped weights; beside each the floor of `benchmarks.softmax`, to which one exp
 score is added where there is a cap. One thread, by the clock of the process. Correctness comes
 before timing.
 
-    python -m benchmarks.biases [--seconds 2] [--threads 1] [--dry-run]
+    python -m benchmarks.biases [--seconds 2] [--threads 1] [--chains] [--dry-run]
 """
 
 from collections.abc import Callable, Iterator
@@ -22,7 +22,7 @@ from benchmarks.measure import clock, peak_bytes, save_timings, side_by_side, ti
 from benchmarks.softmax import floor, rates
 from regard.masks import Causal, SlidingWindow
 from regard.normalizers import sigmoid
-from regard.score_mods import ALiBi, Bias, RelativeBias, SoftCap
+from regard.score_mods import ALiBi, Bias, Chain, RelativeBias, SoftCap
 
 Row = dict[str, Any]
 HEADS, WIDTH = 8, 64
@@ -179,6 +179,32 @@ def _floor(
     return work + pairs * (2 if learns else 1) / known["exponentials"]
 
 
+def chains(seconds: float) -> Iterator[Row]:
+    """Several links between the product and the weight, against the same by `chunked`."""
+    length = 512
+    table, cap = RelativeBias(HEADS), torch.nn.Parameter(torch.tensor(CAP))
+    torch.nn.init.normal_(table.weight)
+    dense = torch.nn.Parameter(torch.randn(1, HEADS, length, length))
+    mods = {
+        "learned cap": SoftCap(cap), "cap, T5, cap": Chain(SoftCap(CAP), table, SoftCap(cap)),
+        "alibi, learned bias of all pairs": Chain(ALiBi(HEADS), Bias(dense)),
+    }  # fmt: skip
+    for what, mod in mods.items():
+        q, k, v = (torch.randn(2, HEADS, length, WIDTH, requires_grad=True) for _ in range(3))
+        run = lambda backend, q=q, k=k, v=v, m=mod: regard.attention(  # noqa: E731
+            q, k, v, score_mod=m, backend=backend
+        )
+        _agree([[run("blocked")], [run("chunked")]])
+        for passes in ("forward", "forward+backward"):
+            ours, theirs = (partial(run, name) for name in ("blocked", "chunked"))
+            if passes == "forward":
+                ours, theirs = (torch.no_grad()(f) for f in (ours, theirs))
+            else:
+                ours, theirs = (_backward(f, torch.ones_like(q)) for f in (ours, theirs))
+            row = side_by_side(ours, theirs, seconds, clock)
+            yield {"what": f"{what}, {passes}", "shape": q.shape, "other": "chunked", **row}
+
+
 def work(length: int, backend: str) -> Callable[[], None]:
     """Forward and backward of T5's attention, for the measurement of memory."""
     mod = RelativeBias(HEADS)
@@ -200,7 +226,12 @@ def memory() -> Iterator[Row]:
 
 def main() -> None:
     """Measure, show and keep."""
-    options = timing_options(__doc__, 2.0)
+    options = timing_options(__doc__, 2.0, chains="only several links after one another")
+    if options.chains:
+        for row in (rows := list(chains(options.seconds))):
+            print(row["what"], f"{row['ours_s'] * 1e3:.1f} ms, {row['ratio']:.2f}×")
+        save_timings(options, "chains", rows)
+        return
     known, rows = rates(), []
     for row in compared(options.seconds, known):
         rows.append(row)
