@@ -4,12 +4,13 @@ Scenes of two by two or three by three pictures of a labelled set (CIFAR-10, in 
 has it), and sentences that say what is beside and above what: `a cat beside a ship above a dog
 beside a frog`. Judged are the words of what is written, and how often the place that was looked at
 most for a class is in the tile of that class. Pictures of `--test` are in no scene to learn from. A
-row that is there already is not made again. With `--sees RUN` it begins with what a ResNet-20 has
-learned that labels such pictures one by one (a run of `benchmarks.blocks`), as the paper's begins
-with a network that labels pictures; else with nothing.
+row that is there already is not made again. `hard_after_soft` is `hard` with the first half of its
+epochs soft. With `--sees RUN` it begins with what a ResNet-20 has learned that labels such pictures
+one by one (a run of `benchmarks.blocks`), as the paper's begins with a network that labels
+pictures; else with nothing.
 
     python -m benchmarks.captions --train TRAIN.parquet --test TEST.parquet --classes NAMES.txt
-        [--sides 2,3] [--seeds 0,1,2] [--scenes 20000] [--epochs 20] [--rows soft,no_penalty,hard]
+        [--sides 2,3] [--seeds 0,1,2] [--scenes 20000] [--epochs 20] [--rows soft,hard_after_soft]
         [--sees RUN]
 """
 
@@ -34,7 +35,14 @@ from regard.models.captioner import Captioner, CaptionerConfig, HardAttention, S
 from regard.models.resnet.config import Cifar
 from regard.tasks.caption import Caption, CaptionSettings
 
-ROWS = {"soft": SoftAttention(), "no_penalty": SoftAttention(penalty=0.0), "hard": HardAttention()}
+ROWS = {
+    "soft": SoftAttention(),
+    "no_penalty": SoftAttention(penalty=0.0),
+    "hard": HardAttention(),
+    "hard_after_soft": HardAttention(),
+}
+SOFT = {"hard_after_soft": 0.5}
+"""Row → the share of the epochs in which a hard attention is trained as a soft one, at first."""
 MODEL: dict[str, Any] = {
     "shape": Cifar(depth=20),
     "embed_dim": 64,
@@ -92,8 +100,9 @@ def written(folder: Path, parts: dict[str, Iterator[tuple[np.ndarray, str, str]]
 def trained(folder: Path, out: Path, row: str, size: int, sees: Path | None, **more: Any) -> Any:
     """The run of one row."""
     model, more = {**MODEL, "attention": ROWS[row]}, {**TRAINING, **more}
+    settings = {**TASK, "soft_epochs": SOFT.get(row, 0.0) * more["epochs"]}
     if sees is None:
-        given = {"task": "caption", "model": "captioner", "size": size, **TASK, **model, **more}
+        given = {"task": "caption", "model": "captioner", "size": size, **settings, **model, **more}
         return finished_run(folder, out, **given)
     weights = regard.Run(sees).model.state_dict()
 
@@ -101,10 +110,10 @@ def trained(folder: Path, out: Path, row: str, size: int, sees: Path | None, **m
         made = Captioner(CaptionerConfig(target_vocab=target_vocab, **model))
         kept = {name: weights[name] for name in made.sees.state_dict()}
         made.sees.load_state_dict(kept)
-        return made
+        return made.to(memory_format=torch.channels_last)
 
     torch.manual_seed(more["seed"])
-    task = Caption(str(folder), network, CaptionSettings(size=size, **TASK))
+    task = Caption(str(folder), network, CaptionSettings(size=size, **settings))
     return finished_run(None, out, task=task, **more)
 
 

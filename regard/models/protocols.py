@@ -258,6 +258,19 @@ class StartsLinear(Protocol):
 
 
 @runtime_checkable
+class StartsSoft(Protocol):
+    """A network whose attention is soft for a given number of training examples at first."""
+
+    def start_soft(self, captions: int) -> None:
+        """Sample nothing for this many examples."""
+        ...
+
+    def learned(self, captions: int) -> None:
+        """Count training examples, over all ranks."""
+        ...
+
+
+@runtime_checkable
 class Recommends(Protocol):
     """A network that scores items for users, as `regard.tasks.recommend` trains it.
 

@@ -51,6 +51,7 @@ CHANGES_NO_NUMBER = {
     "model.pad": "is written for others, see tests/parity",
     "model.begin": "acts where a text is written after nothing, see tests/parity",
     "task.edges": "acts on masks with antialiased edges, see tests/data/test_masks.py",
+    "task.soft_epochs": "acts on a hard attention, see tests/tasks/test_caption.py",
     "data.streaming": "the same numbers, read from the disk",
     "data.encoding": "acts on files that have another encoding",
     "data.labels": "acts on labels of several spellings",

@@ -12,6 +12,8 @@ import regard
 from regard._io.extra import extra
 from regard.data.encoding.tokenizer import Tokenizer
 from regard.layers import CoverageLoss
+from regard.models.captioner import Captioner, CaptionerConfig
+from regard.models.protocols import StartsSoft
 from regard.run.training import Options
 from regard.tasks.caption import Caption, CaptionSettings
 from regard.tasks.caption.loss import caption_loss, caption_nll
@@ -163,6 +165,44 @@ def test_pointing_is_the_share_of_words_that_looked_where_their_things_are() -> 
     scores = task.score("valid", records)
     assert [record["boxes"] for record in records] == words and max(words) == 2
     assert scores["pointing"] == pytest.approx(len(words) / sum(words))
+
+
+def task_of(attention: str, **settings: Any) -> Any:
+    """The task of a captioner that sees by this attention."""
+    row, given = ROWS["caption"], {"attention": attention, "embed_dim": 4, "hidden_dim": 5}
+    config = {"shape": "cifar(depth=8, width=2)", **given}
+
+    def made(target_vocab: int, **_: Any) -> Captioner:
+        entries = {"target_vocab": target_vocab, **config}
+        return Captioner(CaptionerConfig.from_entries(entries))
+
+    return Caption(row.made(Path(), row.made_settings()).data, made, row.made_settings(**settings))
+
+
+def test_a_soft_start_lasts_for_its_epochs_of_training_alone(tmp_path: Path) -> None:
+    task = task_of("hard(attention_dim=3)", soft_epochs=1.5)
+    model, count = task.model.train(), task.size("train")
+    assert isinstance(task.model, StartsSoft)
+    assert float(model.soft) == round(1.5 * count)
+    for left in (round(1.5 * count) - count, 0):
+        for rows in task.plan(task.part(0).lengths, np.random.default_rng(0)):
+            task.loss(task.part(0).batch(rows))
+        assert float(model.soft) == left
+    model.start_soft(5)
+    model.eval()
+    task.loss(task.part(0).batch(np.arange(3)))
+    assert float(model.soft) == 5
+    settings = CaptionSettings(size=6, soft_epochs=9.0)
+    model.learned(5)
+    again = Caption.of(task.predictor, task.data.texts, tmp_path, settings)
+    assert again.size("train") == count and float(model.soft) == 0
+
+
+def test_a_soft_start_changes_nothing_of_soft_attention_and_needs_a_network_that_has_one() -> None:
+    assert "soft" not in task_of("soft(attention_dim=3)", soft_epochs=2.0).model.state_dict()
+    data = task_with().data
+    with pytest.raises(ValueError, match="soft_epochs is 2, but Looker has no attention that is"):
+        Caption(data, Looker, CaptionSettings(size=6, soft_epochs=2.0))
 
 
 @pytest.mark.parametrize(

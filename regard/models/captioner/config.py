@@ -37,7 +37,8 @@ class HardAttention(Config):
 
     Args:
         score, attention_dim: as in `SoftAttention`.
-        expectation: fraction of the sentences that are trained with the weighted mean instead.
+        expectation: fraction of the sentences that are trained with the weighted mean instead; the
+            paper's is 0.5. See `soft_epochs` of the task `caption` for a start with all of them.
     """
 
     tag = "hard"

@@ -16,6 +16,7 @@ from regard.layers import (
     ReinforceLoss,
     Sampled,
 )
+from regard.layers.rank_synchronized import RankSynchronized
 from regard.layers.sampling import closed_log, sample_keys
 from regard.layers.stacked_lstm import STATES, LSTMLayer
 from regard.layers.steps import Tensors, over_steps
@@ -68,7 +69,7 @@ class Told:
     """What a training step also returns: its weights, or its sample."""
 
 
-class Captioner(nn.Module):
+class Captioner(RankSynchronized):
     """Encode an image by a residual network, then caption it, attending before each word.
 
         a_1 .. a_L = the last feature maps of the network, place by place
@@ -81,7 +82,11 @@ class Captioner(nn.Module):
     Soft attention has the additional loss lambda sum_i (1 - sum_t alpha_ti)^2, so that a sentence
     attends everywhere. Hard attention sees one a_i: in training it is sampled and learned by
     REINFORCE, with a fraction of the sentences seeing the weighted mean; otherwise it is the most
-    likely. It differs from the paper in its encoder (residual, trained with the rest), in its
+    likely. Until it has been taught as many sentences as `start_soft` was given, all of them see
+    the mean: a draw teaches little while the decoder does not use what it sees. The count is a
+    buffer, so checkpoints include it; the training loop counts with `learned`, over all ranks.
+
+    It differs from the paper in its encoder (residual, trained with the rest), in its
     initial weights, and in omitting the score's constant, which a softmax cancels.
 
     Args:
@@ -101,6 +106,8 @@ class Captioner(nn.Module):
 
     config_type: ClassVar[type[CaptionerConfig]] = CaptionerConfig
 
+    soft: Tensor | None
+
     def __init__(self, config: CaptionerConfig, attend: Attends = None) -> None:
         super().__init__()
         looks, width = config.attention, config.hidden_dim
@@ -117,6 +124,7 @@ class Captioner(nn.Module):
         self.attend = maker(looks, dims, attend)()
         self.config = replace(config, attention=named(looks, dims, self.attend))
         self.reinforce = Reinforce() if isinstance(looks, HardAttention) else None
+        self.register_buffer("soft", None if self.reinforce is None else torch.zeros(()))
         self.hidden = nn.Linear(annotation_dim, width)
         self.cell = nn.Linear(annotation_dim, width)
         self.selector = nn.Linear(width, 1)
@@ -131,6 +139,17 @@ class Captioner(nn.Module):
         nn.init.xavier_uniform_(self.told_state.weight, STATES)
         for gate in self.context.weight.chunk(4):
             nn.init.xavier_uniform_(gate)
+
+    def start_soft(self, captions: int) -> None:
+        """Teach hard attention this many captions by the weighted mean; soft attention always."""
+        if self.soft is not None:
+            self.soft.fill_(float(captions))
+
+    def learned(self, captions: int) -> None:
+        """Count training captions, over all ranks."""
+        if self.soft is not None and torch.is_grad_enabled():
+            taught = self.over_ranks(torch.full_like(self.soft, captions))
+            self.soft.sub_(taught).clamp_(min=0.0)
 
     def forward(
         self, images: Images, target: Int[Tensor, "batch q_len"]
@@ -276,10 +295,10 @@ class Captioner(nn.Module):
         weights = rearrange(self.attend.weights(query, encoded.keys), "b 1 1 k_len -> b 1 k_len")
         values = rearrange(encoded.values, "batch 1 k_len width -> batch k_len width")
         looks = self.config.attention
-        if not isinstance(looks, HardAttention):
+        if not isinstance(looks, HardAttention) or self.soft is None:
             return (weights @ values).squeeze(1), (weights.squeeze(1),)
         drawn, sampled = sample_keys(weights)
-        mean = expected < looks.expectation
+        mean = (expected < looks.expectation) | (self.soft > 0)
         seen = torch.where(mean.unsqueeze(-1), weights, drawn) @ values
         # What was not drawn has no probability to be raised.
         log_prob = sampled.log_prob.masked_fill(mean.squeeze(1), 0.0)

@@ -1,7 +1,8 @@
 """Image captioning, evaluated by BLEU against all captions of an image."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from regard.data.encoding.augment import Augment, Unchanged
 from regard.data.encoding.token_settings import Tokens, Words
 from regard.data.reading.corpus import Corpus
 from regard.data.reading.pictures import PictureCell
+from regard.models.protocols import StartsSoft
 from regard.tasks.caption.coder import CaptionedPictures, PicturesAndCaptions
 from regard.tasks.caption.loss import caption_loss, caption_nll
 from regard.tasks.caption.metrics import caption_scores, same_words
@@ -24,7 +26,7 @@ from regard.tasks.colors import ColorsOf
 from regard.tasks.details import Details, JudgedExample, worst_of
 from regard.tasks.picture_coder import colors_learned, require_short_side
 from regard.tasks.picture_task import PictureTask
-from regard.tasks.task import Record
+from regard.tasks.task import Record, Task
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +46,8 @@ class CaptionSettings(Config):
         smoothing: label smoothing.
         max_tokens: maximum tokens of an answer.
         length_penalty: of a beam search, the exponent of ((5 + length) / 6).
+        soft_epochs: epochs before a hard attention samples, in which it is trained as soft
+            attention (see `regard.models.protocols.StartsSoft`); soft attention stays as it is.
 
     Raises `ValueError` if `short_side` is less than `size`.
     """
@@ -60,6 +64,7 @@ class CaptionSettings(Config):
     smoothing: Share = 0.0
     max_tokens: Count = 50
     length_penalty: NonNegative = 0.6
+    soft_epochs: NonNegative = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -73,6 +78,8 @@ class Caption(PictureTask):
     The network takes images `[batch, 3, size, size]` and the tokens generated so far
     `[batch, q_len]`, and returns logits of the next ones; to generate captions it also needs
     `encode`, `start` and `step` (see `regard.models.protocols.Captions`).
+
+    Raises `ValueError` for `soft_epochs` of a network that cannot start soft.
 
     >>> import tempfile, torch
     >>> from pathlib import Path
@@ -102,6 +109,27 @@ class Caption(PictureTask):
     settings: CaptionSettings
     coder: PicturesAndCaptions
 
+    def __init__(
+        self, data: Any, model: Any, settings: Any = None, *, seed: int = 0, fixed: int = 4
+    ) -> None:
+        super().__init__(data, model, settings, seed=seed, fixed=fixed)
+        epochs = self.settings.soft_epochs
+        if epochs and not isinstance(self.model, StartsSoft):
+            raise ValueError(
+                f"soft_epochs is {epochs:g}, but {type(self.model).__name__} has no attention that "
+                "is soft at first; leave soft_epochs out"
+            )
+        if epochs and "train" in self.data.examples:
+            self.model.start_soft(round(epochs * self.size("train")))
+
+    @classmethod
+    def of(
+        cls, predictor: Any, splits: Mapping[str, Any], place: Path, settings: Any = None
+    ) -> Task:
+        """The task of a trained predictor, whose soft start is over."""
+        known = cls.settings_type() if settings is None else settings
+        return super().of(predictor, splits, place, replace(known, soft_epochs=0.0))
+
     @classmethod
     def learn(cls, corpus: Corpus, settings: Any) -> PicturesAndCaptions:
         """Color statistics of the training images, tokens of their captions."""
@@ -118,7 +146,10 @@ class Caption(PictureTask):
 
     def loss(self, batch: CaptionedPictures) -> Float[Tensor, ""]:
         """The summed cross-entropy of the target tokens, including an auxiliary loss."""
-        return caption_loss(self.model, batch, self.settings.smoothing)
+        loss = caption_loss(self.model, batch, self.settings.smoothing)
+        if self.model.training and isinstance(self.model, StartsSoft):
+            self.model.learned(len(batch.images))
+        return loss
 
     def ask(self, split: str, rows: np.ndarray, num_answers: int) -> list[Record]:
         """For each caption: the image's predicted caption, its loss, and the pointing accuracy."""

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torch.nn.functional import cross_entropy, one_hot
 
 from regard.generation.state import take
-from regard.layers import CoverageLoss, Reinforce, ReinforceLoss
+from regard.layers import CoverageLoss, Reinforce, ReinforceLoss, Sampled
 from regard.models.captioner import Captioner, CaptionerConfig
 from regard.models.resnet import ResNet, ResNetConfig
 
@@ -28,6 +29,12 @@ def model_of(attention: str, **changes: Any) -> Any:
         for weight in model.parameters():
             weight.add_(0.3 * torch.randn_like(weight))
     return model.double().eval()
+
+
+def without_counts(hard: Any) -> dict[str, Tensor]:
+    """The weights of a hard attention, which are those of a soft one."""
+    counts = ("reinforce.baseline", "soft")
+    return {name: weight for name, weight in hard.state_dict().items() if name not in counts}
 
 
 def by_the_book(model: Any, annotations: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
@@ -142,14 +149,61 @@ def test_hard_attention_learns_by_what_it_drew_and_a_share_by_the_mean() -> None
     assert model.key.weight.grad.any() and model.attend.score.v.grad.any()
 
 
+def test_the_mean_estimate_is_the_gradient_of_the_expected_loss(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """All ways to look at six places for three words, each with its probability."""
+    model = model_of("hard(attention_dim=3, expectation=0)").train()
+    model.sees.eval()
+    model.reinforce.bonus = 0.0
+    model.reinforce.baseline.fill_(1.7)
+    ways = torch.cartesian_prod(*[torch.arange(6)] * 3)
+    told = iter(ways.mT)
+
+    def chosen(weights: Tensor) -> tuple[Tensor, Sampled]:
+        drawn = one_hot(next(told), 6).unsqueeze(1).to(weights)
+        return drawn, Sampled((drawn * weights).sum((1, 2)).log(), weights.new_zeros(len(weights)))
+
+    monkeypatch.setattr("regard.models.captioner.model.sample_keys", chosen)
+    images, target = IMAGES[:1].expand(len(ways), -1, -1, -1), TARGET[:1, :3].expand(len(ways), -1)
+    features, aux = model.features_sampled(images, target)
+    logits = model.output(features).transpose(1, 2)
+    nll = cross_entropy(logits, TARGET[:1, 1:].expand(len(ways), -1), reduction="none").sum(1)
+    chance = aux.sampled.log_prob.exp()
+    assert float(chance.detach().sum()) == pytest.approx(1.0)
+    leaves = [w for n, w in model.named_parameters() if n.startswith(("key", "attend", "output"))]
+    estimated = (chance.detach() * (nll + aux(nll))).sum()
+    mine = torch.autograd.grad(estimated, leaves, retain_graph=True)
+    for one, other in zip(mine, torch.autograd.grad((chance * nll).sum(), leaves), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-8, atol=1e-10)
+        assert one.any()
+
+
 def test_an_expectation_of_all_is_soft_attention() -> None:
     hard, soft = model_of("hard(attention_dim=3, expectation=1)"), model_of(FORMS[0])
-    state = {name: w for name, w in hard.state_dict().items() if not name.startswith("reinforce")}
-    soft.load_state_dict(state)
+    soft.load_state_dict(without_counts(hard))
     for model in (hard, soft):
         model.train()
     features, _ = hard.features_sampled(IMAGES, TARGET)
     torch.testing.assert_close(features, soft.features_sampled(IMAGES, TARGET)[0])
+
+
+def test_hard_attention_that_starts_soft_draws_once_its_captions_are_over() -> None:
+    hard, soft = model_of("hard(attention_dim=3, expectation=0)"), model_of(FORMS[0])
+    soft.load_state_dict(without_counts(hard))
+    for model in (hard, soft):
+        model.train().start_soft(5)
+    for left in (5, 3, 1):
+        assert float(hard.soft) == left
+        features, aux = hard.features_sampled(IMAGES, TARGET)
+        torch.testing.assert_close(features, soft.features_sampled(IMAGES, TARGET)[0])
+        assert not aux.sampled.log_prob.any(), "what is not drawn is not rewarded"
+        with torch.no_grad():
+            hard.learned(2)
+        for model in (hard, soft):
+            model.learned(2)
+    assert float(hard.soft) == 0 and "soft" in hard.state_dict() and "soft" not in soft.state_dict()
+    assert hard.features_sampled(IMAGES, TARGET)[1].sampled.log_prob.all()
 
 
 def test_what_is_behind_a_sentence_draws_nothing() -> None:
