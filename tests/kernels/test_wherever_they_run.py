@@ -12,6 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
 from torch import Tensor
 
 import regard
@@ -61,6 +62,8 @@ def test_eight_callers_at_once_get_the_bits_of_one(
     gate = threading.Barrier(8)
 
     def work(n: int) -> None:
+        # A new thread has as many of PyTorch's as there are processors, whatever the first one has.
+        torch.set_num_threads(1)
         gate.wait()
         try:
             found[n] = [x for _ in range(3) for x in runs[n]()]

@@ -302,7 +302,7 @@ BAD: dict[str, tuple[dict[str, Said | None], str]] = {
     ),
     "none unknown": (
         {"model": Said("text", "llama"), "scores": Said("list", [0.0] * 12, "f4")},
-        "one piece must stand for what is unknown, 0 of its do",
+        "it has 0 pieces for unknown text",
     ),
     "a flag": ({"add_bos_token": Said("u4", 2)}, "says add_bos_token is 2, which is neither"),
     "another cut": ({"pre": Said("text", "qwen2")}, "cuts texts as 'qwen2' does"),
