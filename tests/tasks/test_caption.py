@@ -248,8 +248,12 @@ def test_several_captions_have_probabilities_and_the_best_its_maps() -> None:
 
 
 @pytest.mark.slow
-def test_the_embedded_default_says_what_is_there_and_looks_at_it(tmp_path: Path) -> None:
-    run = regard.train(recipe="captioner", out=tmp_path / "run", options=QUIET)
+@pytest.mark.parametrize("attention", ["soft", "hard"])
+def test_the_embedded_default_says_what_is_there_and_looks_at_it(
+    tmp_path: Path, attention: str
+) -> None:
+    given: dict[str, Any] = {"recipe": "captioner", "attention": attention}
+    run = regard.train(out=tmp_path / "run", options=QUIET, **given)
     scores = run.metrics["test"]
     assert scores["word_accuracy"] >= 0.9 and scores["pointing"] >= 0.9
     assert scores["bleu"] >= 80
