@@ -1,8 +1,6 @@
 """Additive attention of any length by one call each way: near the definition, whatever is met."""
 
 import gc
-import os
-import threading
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -177,36 +175,6 @@ def test_the_number_of_threads_changes_no_bit(
     for others in found[1:]:
         for what, one in found[0].items():
             assert torch.equal(one, others[what])
-
-
-def test_eight_threads_at_once_get_their_own_answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(slices, "LEAST", 1)
-    given = [drawn((2, 1, 1, 40, 30, 20, 10)) for _ in range(8)]
-    wanted, found = [step(*one) for one in given], {}
-    workers = [
-        threading.Thread(target=lambda n=n: found.update({n: step(*given[n])})) for n in range(8)
-    ]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    assert all(torch.equal(found[n], wanted[n]) for n in range(8))
-
-
-@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_a_forked_process_makes_threads_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(slices, "LEAST", 1)
-    inputs, threads = drawn((2, 1, 1, 40, 30, 20, 10)), torch.get_num_threads()
-    torch.set_num_threads(2)
-    try:
-        with torch.no_grad():
-            wanted = step(*inputs)
-            child = os.fork()
-            if child == 0:
-                os._exit(0 if torch.equal(step(*inputs), wanted) else 1)
-        assert os.waitpid(child, 0)[1] == 0
-    finally:
-        torch.set_num_threads(threads)
 
 
 def test_parts_that_change_before_the_backward_pass_are_an_error() -> None:

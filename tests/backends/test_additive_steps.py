@@ -14,7 +14,7 @@ from regard._kernels import kept
 from regard._kernels.installed import has_loops
 from regard.masks import Dense, Padding
 from regard.normalizers import Softmax
-from regard.scores import Additive
+from regard.scores import Additive, GATv2
 from tests.probe import assert_same, evaluate
 
 pytestmark = pytest.mark.skipif(not has_loops(), reason="Numba is not installed")
@@ -190,3 +190,5 @@ def test_the_planner_takes_a_step_as_one_and_the_rest_by_chunks() -> None:
     assert plan.backend == "additive" and _pair_scores.is_step(plan.call)
     many = query.expand(2, 1, 9, 128)
     assert not _pair_scores.is_step(regard.plan(many, key, value, score=Additive()).call)
+    leaky = regard.plan(query, key, value, score=GATv2(128, 128, 16), backend="additive")
+    assert not _pair_scores.is_step(leaky.call)

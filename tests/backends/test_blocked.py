@@ -5,7 +5,6 @@ import math
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -392,37 +391,6 @@ def test_any_number_of_threads_gives_the_same_bits(
         found.append(evaluate(*inputs, mask=mask, backend="blocked"))
     for other in found[1:]:
         assert all(torch.equal(other[name], found[0][name]) for name in other)
-
-
-def test_eight_threads_of_python_may_call_at_once(threads: Callable[[int], None]) -> None:
-    threads(2)
-    inputs = [torch.randn(1, 8, 300, 32) for _ in range(3)]
-    wanted = evaluate(*inputs, backend="blocked")
-    found: list[dict[str, Tensor]] = []
-
-    def run() -> None:
-        found.extend(evaluate(*inputs, backend="blocked") for _ in range(4))
-
-    several = [threading.Thread(target=run) for _ in range(8)]
-    for each in several:
-        each.start()
-    for each in several:
-        each.join()
-    assert len(found) == 32
-    assert all(torch.equal(one[name], wanted[name]) for one in found for name in wanted)
-
-
-@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
-def test_a_forked_process_computes_the_same(threads: Callable[[int], None]) -> None:
-    threads(2)
-    x = torch.randn(1, 8, 300, 32)
-    wanted = regard.attention(x, x, x, backend="blocked")
-    child = os.fork()
-    if not child:
-        found = regard.attention(x, x, x, backend="blocked")
-        # PyTorch's own threads, which would compare so many numbers, do not live through a fork.
-        os._exit(0 if found.numpy().tobytes() == wanted.numpy().tobytes() else 1)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 @pytest.mark.parametrize(

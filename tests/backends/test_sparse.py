@@ -1,8 +1,5 @@
 """Few keys with weight: as exact as the definition, in every place and with every mask and bias."""
 
-import subprocess
-import sys
-import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -335,52 +332,6 @@ def test_the_number_of_threads_changes_no_bit(many_slices: None) -> None:
         torch.set_num_threads(threads)
         found = evaluated()
         assert all(torch.equal(found[name], wanted[name]) for name in wanted)
-
-
-def test_eight_threads_may_call_at_once(many_slices: None) -> None:
-    torch.manual_seed(0)
-    given = drawn((2, 6, 3, 70, 90, 16, 12), 1.0, torch.float32)
-    run = lambda: evaluate(*given, **PARTS, backend="sparse")  # noqa: E731
-    wanted, found = run(), []
-    threads = [threading.Thread(target=lambda: found.append(run())) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(found) == 8
-    assert all(torch.equal(one[name], wanted[name]) for one in found for name in wanted)
-
-
-FORKED = """
-import os, signal, types, torch, regard
-from regard._kernels import slices
-from regard.normalizers import sparsemax
-slices.LEAST, slices.torch = 64, types.SimpleNamespace(get_num_threads=lambda: 2)
-torch.set_num_threads(1)
-query, key, value = torch.randn(1, 4, 40, 8), torch.randn(1, 4, 60, 8), torch.randn(1, 4, 60, 8)
-run = lambda: regard.attention(query, key, value, normalizer=sparsemax, backend="sparse")
-wanted, child = run(), os.fork()
-if not child:
-    signal.alarm(60)
-    os._exit(0 if torch.equal(run(), wanted) else 1)
-raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-"""
-
-
-def test_a_forked_process_has_threads_of_its_own() -> None:
-    """In a process of its own: PyTorch's threads, if it ever had any, do not survive a fork."""
-    assert subprocess.run([sys.executable, "-c", FORKED], timeout=300).returncode == 0
-
-
-@pytest.mark.slow
-def test_it_works_where_nothing_can_be_kept() -> None:
-    code = (
-        "import torch, regard, numba.core.caching as caching;"
-        "caching.CacheImpl._locator_classes = [];"
-        "x = torch.randn(1, 1, 9, 4);"
-        "regard.attention(x, x, x, normalizer=regard.normalizers.sparsemax, backend='sparse')"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=300)
 
 
 def test_scores_that_are_no_dot_products_are_left_to_others() -> None:
