@@ -12,7 +12,7 @@ from regard.data.reading.fits import PARTLY, name_fit
 from regard.data.reading.lines import lines
 from regard.data.reading.profile import Holds, profile
 from regard.data.reading.separated import Dialect, quoted_rows
-from regard.data.reading.tables import Listed, PlacedRow, Table
+from regard.data.reading.tables import Listed, OverTable, PlacedRow, Table
 from regard.data.schema import Column
 
 SAMPLED = 400
@@ -87,15 +87,10 @@ def numbered_baskets(rows: Sequence[object]) -> list[dict[str, object]] | None:
 
 
 @dataclass(frozen=True)
-class OneEach:
+class OneEach(OverTable):
     """A table of lists of items alone, as of users who are called by the numbers of the rows."""
 
-    table: Table
     user: str = "user"
-
-    @property
-    def path(self) -> Path | None:
-        return self.table.path
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from regard.data.reading.picture_names import PictureNames, differences
 from regard.data.reading.pictures import picture_path
 from regard.data.reading.request import DataRequest, Layout
 from regard.data.reading.rows import RowSource, Tabled
-from regard.data.reading.tables import ENDINGS, PlacedRow, Table
+from regard.data.reading.tables import ENDINGS, OverTable, PlacedRow, Table
 from regard.data.schema import ColumnKind
 
 _LOOKED_AT = 50
@@ -20,7 +20,7 @@ NAMED = 3
 
 
 @dataclass(frozen=True)
-class OfPictures:
+class OfPictures(OverTable):
     """A table without the rows whose picture is not there, and with the paths of the others.
 
     Args:
@@ -28,21 +28,8 @@ class OfPictures:
         places: what stands in that column, and the file that it means.
     """
 
-    table: Table
     column: str
     places: Mapping[str, Path]
-
-    @property
-    def path(self) -> Path | None:
-        return self.table.path
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return self.table.names
-
-    @property
-    def said(self) -> tuple[str, ...]:
-        return self.table.said
 
     def rows(self, names: Sequence[str]) -> Iterator[PlacedRow]:
         asked = list(dict.fromkeys([*names, self.column]))

@@ -8,7 +8,7 @@ from pathlib import Path
 from regard.data.reading.lines import lines
 from regard.data.reading.pictures import is_picture_name
 from regard.data.reading.request import SPLIT_NAMES
-from regard.data.reading.tables import PlacedRow, Table
+from regard.data.reading.tables import OverTable, PlacedRow, Table
 from regard.data.reading.tagged_lines import captioned
 
 _SAMPLED = 50
@@ -17,20 +17,11 @@ _PARTS = {"train": ("train",), "valid": ("dev", "val"), "test": ("test",)}
 
 
 @dataclass(frozen=True)
-class OfList:
+class OfList(OverTable):
     """The rows of a table whose picture is in a list."""
 
-    table: Table
     pictures: frozenset[str]
     listed: str
-
-    @property
-    def path(self) -> Path | None:
-        return self.table.path
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return self.table.names
 
     @property
     def said(self) -> tuple[str, ...]:

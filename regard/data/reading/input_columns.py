@@ -2,14 +2,13 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from regard.data.reading.cells import Bound
 from regard.data.reading.every_row import every_row
 from regard.data.reading.fits import name_fit
 from regard.data.reading.request import DataRequest
 from regard.data.reading.roles import choose
-from regard.data.reading.tables import PlacedRow, Table, called
+from regard.data.reading.tables import OverTable, PlacedRow, Table, called
 from regard.data.schema import Column, ColumnKind, Schema
 
 TEXTS = ("text", "sentence", "source", "input", "review", "document", "content", "comment")
@@ -127,22 +126,8 @@ def right_bound(table: Table, where: str, schema: Schema, asked: RoleColumns) ->
 
 
 @dataclass(frozen=True)
-class _Readable:
+class _Readable(OverTable):
     """The rows of a table that can be read, from which it is told what its columns hold."""
-
-    table: Table
-
-    @property
-    def path(self) -> Path | None:
-        return self.table.path
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return self.table.names
-
-    @property
-    def said(self) -> tuple[str, ...]:
-        return self.table.said
 
     def rows(self, names: Sequence[str]) -> Iterator[PlacedRow]:
         for row in every_row(self.table):

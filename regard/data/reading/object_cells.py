@@ -3,20 +3,19 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 from regard.data.reading.every_row import every_row
 from regard.data.reading.json_tables import flattened
 from regard.data.reading.literals import object_in
 from regard.data.reading.profile import is_missing
-from regard.data.reading.tables import PlacedRow, Table
+from regard.data.reading.tables import OverTable, PlacedRow, Table
 
 SAMPLED = 20
 
 
 @dataclass(frozen=True)
-class ObjectCells:
+class ObjectCells(OverTable):
     """A table with the columns within its cells, `answers.text`, in place of those that hold them.
 
     Args:
@@ -24,20 +23,11 @@ class ObjectCells:
         within: each column and the one of the table that it is in.
     """
 
-    table: Table
     within: Mapping[str, str]
-
-    @property
-    def path(self) -> Path | None:
-        return self.table.path
 
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(self.within)
-
-    @property
-    def said(self) -> tuple[str, ...]:
-        return self.table.said
 
     def rows(self, names: Sequence[str]) -> Iterator[PlacedRow]:
         roots = list(dict.fromkeys(self.within[name] for name in names))

@@ -4,14 +4,13 @@ import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 from shlex import quote
 from typing import Any
 
 from regard.data.reading.fits import spelled
 from regard.data.reading.profile import as_text
 from regard.data.reading.request import SPLIT_NAMES, split_named
-from regard.data.reading.tables import PlacedRow, Table, called
+from regard.data.reading.tables import OverTable, PlacedRow, Table, called
 
 SAMPLED, FURTHER = 1000, 100_000
 """Rows that tell whether a column names parts; further ones where it is called so."""
@@ -57,16 +56,11 @@ class Division:
 
 
 @dataclass(frozen=True)
-class OfSplit:
+class OfSplit(OverTable):
     """The rows of a table that its columns say to be of one part."""
 
-    table: Table
     division: Division
     split: str
-
-    @property
-    def path(self) -> Path | None:
-        return self.table.path
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -48,6 +48,28 @@ class Opened(Protocol):
 
 
 @dataclass(frozen=True)
+class OverTable:
+    """A table that is made of another one, and is like it in what a subclass does not say."""
+
+    table: Table
+
+    @property
+    def path(self) -> Path | None:
+        return self.table.path
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.table.names
+
+    @property
+    def said(self) -> tuple[str, ...]:
+        return self.table.said
+
+    def rows(self, names: Sequence[str]) -> Iterator[PlacedRow]:
+        return self.table.rows(names)
+
+
+@dataclass(frozen=True)
 class JoinedTables:
     """Tables of the same columns, one behind the other."""
 
