@@ -4,7 +4,7 @@ import math
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -100,6 +100,20 @@ def close(
             actual, golden[what].double(), naive[what], what=what, gradient=gradient,
             cap=None if gradient else cap, least=max(3e-6, least) if gradient else least,
         )  # fmt: skip
+
+
+def second_derivatives(inputs: Sequence[Tensor], mod: Any) -> list[tuple[Tensor, ...]]:
+    """Those by `blocked` and by the definition in float64, to the inputs and what it holds."""
+    found = []
+    for exact, backend in ((torch.float32, "blocked"), (torch.float64, "reference")):
+        own = mod if backend == "blocked" else doubled(mod)
+        leaves = [x.to(exact).requires_grad_() for x in inputs]
+        leaves += [x.requires_grad_() for x in tensors_of(own)]
+        output = regard.attention(*leaves[:3], score_mod=own, mask=Causal(), backend=backend)
+        first = torch.autograd.grad(output.sin().sum(), leaves, create_graph=True)
+        squares = torch.stack([x.square().sum() for x in first]).sum()
+        found.append(torch.autograd.grad(squares, leaves))
+    return found
 
 
 def doubled(mod: Any) -> Any:

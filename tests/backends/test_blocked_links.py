@@ -14,7 +14,7 @@ from regard._kernels.installed import has_loops
 from regard.masks import Causal, Document, Padding, SlidingWindow
 from regard.normalizers import Softmax, sigmoid, softmax
 from regard.score_mods import ALiBi, Bias, Chain, RelativeBias, RelativeDot, SoftCap
-from tests.backends.test_blocked_between import doubled
+from tests.backends.test_blocked_between import doubled, second_derivatives
 from tests.backends.test_memory import Largest
 from tests.parts import Sizes, shown, tensors
 from tests.probe import slope
@@ -172,17 +172,7 @@ def test_dropped_weights_are_dropped_from_all_gradients(name: str) -> None:
 def test_second_derivatives_are_the_definitions(name: str) -> None:
     sizes = Sizes(2, 2, 2, 9, 6, 3, 3)
     inputs, mod = [torch.randn(2, 2, n, 3) for n in (9, 6, 6)], CHAINS[name](sizes)
-    found = []
-    for exact, backend in ((torch.float32, "blocked"), (torch.float64, "reference")):
-        own = mod if backend == "blocked" else doubled(mod)
-        leaves = [x.to(exact).requires_grad_() for x in inputs]
-        held = [x.requires_grad_() for x in tensors_of(own)]
-        output = regard.attention(*leaves, score_mod=own, mask=Causal(), backend=backend)
-        first = torch.autograd.grad(output.sin().sum(), [*leaves, *held], create_graph=True)
-        squares = sum(x.square().sum() for x in first)
-        assert isinstance(squares, Tensor)
-        found.append(torch.autograd.grad(squares, [*leaves, *held]))
-    for one, other in zip(*found, strict=True):
+    for one, other in zip(*second_derivatives(inputs, mod), strict=True):
         torch.testing.assert_close(one.double(), other, rtol=1e-3, atol=1e-4)
 
 

@@ -18,7 +18,7 @@ from regard._kernels.installed import has_loops
 from regard.masks import Causal, Document, Padding, SlidingWindow
 from regard.normalizers import Softmax, sigmoid, softmax
 from regard.score_mods import ALiBi, Bias, Chain, RelativeBias, RelativeDot, SoftCap
-from tests.backends.test_blocked_between import SIZES, close, compared, doubled
+from tests.backends.test_blocked_between import SIZES, close, compared, doubled, second_derivatives
 from tests.backends.test_memory import Largest
 from tests.parts import Sizes, shown, tensors
 from tests.probe import assert_same, evaluate
@@ -165,17 +165,7 @@ def test_nothing_has_the_size_of_all_pairs() -> None:
 def test_second_derivatives_and_numbers_that_overflow_are_the_definitions() -> None:
     sizes = Sizes(1, 2, 2, 9, 6, 4, 4)
     inputs, mod = tensors(sizes, dtype=torch.float32), relative(sizes)
-    found = []
-    for exact, backend in ((torch.float32, "blocked"), (torch.float64, "reference")):
-        own = mod if backend == "blocked" else doubled(mod)
-        leaves = [x.to(exact).requires_grad_() for x in inputs]
-        held = [x.requires_grad_() for x in _held(own)]
-        output = regard.attention(*leaves, score_mod=own, mask=Causal(), backend=backend)
-        first = torch.autograd.grad(output.sin().sum(), [*leaves, *held], create_graph=True)
-        squares = sum(x.square().sum() for x in first)
-        assert isinstance(squares, Tensor)
-        found.append(torch.autograd.grad(squares, [*leaves, *held]))
-    for one, other in zip(*found, strict=True):
+    for one, other in zip(*second_derivatives(inputs, mod), strict=True):
         torch.testing.assert_close(one, other.float(), rtol=1e-4, atol=1e-4)
     large = RelativeDot(mod.query.detach() * 1e19, mod.keys.detach() * 1e19, 6, scale=1e-38)
     query, key, value = inputs
