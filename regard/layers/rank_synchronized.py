@@ -25,3 +25,13 @@ class RankSynchronized(nn.Module):
         if dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1:
             dist.all_reduce(numbers)
         return numbers
+
+    def count_down(self, left: Tensor, done: int) -> None:
+        """Take what all ranks have done from what is left, but not below 0 and not in evaluation.
+
+        >>> left = torch.tensor(5.0)
+        >>> RankSynchronized().count_down(left, 3), left
+        (None, tensor(2.))
+        """
+        if torch.is_grad_enabled():
+            left.sub_(self.over_ranks(torch.full_like(left, done))).clamp_(min=0.0)

@@ -147,9 +147,8 @@ class Captioner(RankSynchronized):
 
     def learned(self, captions: int) -> None:
         """Count training captions, over all ranks."""
-        if self.soft is not None and torch.is_grad_enabled():
-            taught = self.over_ranks(torch.full_like(self.soft, captions))
-            self.soft.sub_(taught).clamp_(min=0.0)
+        if self.soft is not None:
+            self.count_down(self.soft, captions)
 
     def forward(
         self, images: Images, target: Int[Tensor, "batch q_len"]

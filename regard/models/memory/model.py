@@ -108,9 +108,7 @@ class MemoryNetwork(RankSynchronized):
 
     def learned(self, questions: int) -> None:
         """Count training questions, over all ranks."""
-        if torch.is_grad_enabled():
-            asked = self.over_ranks(torch.full_like(self.linear, questions))
-            self.linear.sub_(asked).clamp_(min=0.0)
+        self.count_down(self.linear, questions)
 
     def forward(self, story: Sequences, question: Sequences) -> Float[Tensor, "batch vocab"]:
         """Logits of the answers; a story has the id `end` after every sentence."""

@@ -22,6 +22,7 @@ from regard.tasks.answer.schema import SCHEMA
 from regard.tasks.auxiliary import forward_sampled, with_auxiliary_loss
 from regard.tasks.classify.metrics import label_record
 from regard.tasks.details import Details
+from regard.tasks.first_epochs import examples_of
 from regard.tasks.label_details import label_details
 from regard.tasks.task import Record, Task
 
@@ -80,14 +81,10 @@ class AnswerQuestions(Task):
         self, data: Any, model: Any, settings: Any = None, *, seed: int = 0, fixed: int = 4
     ) -> None:
         super().__init__(data, model, settings, seed=seed, fixed=fixed)
-        epochs = self.settings.linear_epochs
-        if epochs and not isinstance(self.model, StartsLinear):
-            raise ValueError(
-                f"linear_epochs is {epochs:g}, but {type(self.model).__name__} has no softmax that "
-                "can be left out at first; leave linear_epochs out"
-            )
-        if epochs and "train" in self.data.examples:
-            self.model.start_linear(round(epochs * self.size("train")))
+        lacks = "softmax that can be left out at first"
+        examples = examples_of(self, "linear_epochs", StartsLinear, lacks)
+        if examples:
+            self.model.start_linear(examples)
 
     @classmethod
     def learn(cls, corpus: Corpus, settings: Any) -> StoriesAndAnswers:

@@ -24,6 +24,7 @@ from regard.tasks.caption.predictor import PictureCaptioner
 from regard.tasks.caption.schema import SCHEMA
 from regard.tasks.colors import ColorsOf
 from regard.tasks.details import Details, JudgedExample, worst_of
+from regard.tasks.first_epochs import examples_of
 from regard.tasks.picture_coder import colors_learned, require_short_side
 from regard.tasks.picture_task import PictureTask
 from regard.tasks.task import Record, Task
@@ -113,14 +114,9 @@ class Caption(PictureTask):
         self, data: Any, model: Any, settings: Any = None, *, seed: int = 0, fixed: int = 4
     ) -> None:
         super().__init__(data, model, settings, seed=seed, fixed=fixed)
-        epochs = self.settings.soft_epochs
-        if epochs and not isinstance(self.model, StartsSoft):
-            raise ValueError(
-                f"soft_epochs is {epochs:g}, but {type(self.model).__name__} has no attention that "
-                "is soft at first; leave soft_epochs out"
-            )
-        if epochs and "train" in self.data.examples:
-            self.model.start_soft(round(epochs * self.size("train")))
+        examples = examples_of(self, "soft_epochs", StartsSoft, "attention that is soft at first")
+        if examples:
+            self.model.start_soft(examples)
 
     @classmethod
     def of(
